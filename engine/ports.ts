@@ -1,0 +1,192 @@
+/**
+ * What the engine needs from outside, as interfaces that bin/ fills: metadata store, disk, network, fleet. Production
+ * passes the real things, tests and the simulator pass seeded ones. Clock and Random are in kernel/.
+ */
+import { Failure } from './kernel/failure.ts';
+
+// --- Metadata store: the semantics of DynamoDB conditional transactions, in every driver ---
+
+export interface RowKey {
+  /** Partition key, e.g. 'SHARD#12'. At most 1,024 bytes. */
+  readonly pk: string;
+  /** Sort key, e.g. 'TOPIC#c1.orders'. At most 1,024 bytes. */
+  readonly sk: string;
+}
+
+export interface Row extends RowKey {
+  /** What the row file encoded, usually JSON. At most 400 KiB of UTF-8. */
+  readonly value: string;
+  /** 1 for a new row, then one more per put. A deleted and recreated row starts at 1 again. */
+  readonly version: number;
+}
+
+export type RowCondition = { readonly absent: true } | { readonly exists: true } | { readonly version: number };
+
+export type StoreOp =
+  | { readonly op: 'put'; readonly key: RowKey; readonly value: string; readonly if?: RowCondition }
+  | { readonly op: 'delete'; readonly key: RowKey; readonly if?: RowCondition }
+  | { readonly op: 'check'; readonly key: RowKey; readonly if: RowCondition };
+
+export const storeOpsMax = 100;
+export const storeTransactionBytesMax = 4 * 1024 * 1024;
+export const storeValueBytesMax = 400 * 1024;
+export const storeKeyBytesMax = 1024;
+/** How long a transaction token is remembered. */
+export const storeTokenMs = 600_000;
+
+export interface RangeOptions {
+  /** Inclusive. */
+  readonly from?: string;
+  /** Exclusive. */
+  readonly to?: string;
+  readonly limit?: number;
+  readonly reverse?: boolean;
+  /** From the previous page. */
+  readonly cursor?: string;
+}
+
+/** `row` is undefined when the row was deleted. 'gap': changes were missed, read the partition key again. */
+export type RowChange = { readonly key: RowKey; readonly row: Row | undefined } | 'gap';
+
+export interface MetadataStore {
+  get(key: RowKey): Promise<Row | undefined>;
+  /** Rows of one pk in sk order (bytewise). Read-committed: a page may show half of another's transaction. */
+  range(pk: string, options?: RangeOptions): Promise<{ rows: Row[]; cursor?: string }>;
+  /**
+   * All or nothing, serialisable. With a token, a repeat within ten minutes has no second effect and succeeds.
+   * Throws StoreConflict, StoreLimit, StoreThrottled, StoreUnavailable or StoreAmbiguous (the effect is unknown: repeat
+   * with the same token).
+   */
+  transact(ops: readonly StoreOp[], token?: string): Promise<void>;
+  /** Changes of one pk from now on, in order, at least once, from any process. Returns the way to stop. */
+  watch(pk: string, onChange: (change: RowChange) => void): () => void;
+  close(): Promise<void>;
+}
+
+/** A condition did not hold; `index` is the operation's, `current` the row found. Nothing was written. */
+export class StoreConflict extends Failure {
+  readonly code = 'store-conflict';
+  readonly index: number;
+  readonly current: Row | undefined;
+  constructor(index: number, current: Row | undefined) {
+    super(`condition of operation ${index} does not hold`);
+    this.index = index;
+    this.current = current;
+  }
+}
+
+export class StoreThrottled extends Failure {
+  readonly code = 'store-throttled';
+  override readonly retryable = true;
+}
+
+export class StoreUnavailable extends Failure {
+  readonly code = 'store-unavailable';
+  override readonly retryable = true;
+}
+
+/** Sent, and no answer: the transaction may or may not have been applied. */
+export class StoreAmbiguous extends Failure {
+  readonly code = 'store-ambiguous';
+  override readonly retryable = true;
+}
+
+/** Over a documented limit of the store (operations, bytes, duplicate key). */
+export class StoreLimit extends Failure {
+  readonly code = 'store-limit';
+}
+
+// --- Disk ---
+
+export interface DiskFile {
+  readonly path: string;
+  sizeBytes(): number;
+  /** Into the page cache, all of it or a throw (DiskFull, DiskFault). Blocks for microseconds: the append path. */
+  writeSync(parts: readonly Uint8Array[], position: number): void;
+  /** Bytes read, less than asked only at the end of the file. */
+  readSync(target: Uint8Array, position: number): number;
+  /** As writeSync and readSync, on the thread pool. */
+  write(parts: readonly Uint8Array[], position: number): Promise<void>;
+  read(target: Uint8Array, position: number): Promise<number>;
+  /** fdatasync on the thread pool. After a DiskFault the file's state is unknown and must never be synced again. */
+  datasync(): Promise<void>;
+  close(): void;
+}
+
+export interface Disk {
+  /** Makes a new file; throws DiskFault when it exists. The directory entry is durable after syncDirectory. */
+  create(path: string): DiskFile;
+  open(path: string): DiskFile;
+  exists(path: string): boolean;
+  /** Names in a directory, sorted; none when it does not exist. */
+  list(directory: string): string[];
+  makeDirectory(directory: string): void;
+  remove(path: string): void;
+  removeDirectory(directory: string): void;
+  syncDirectory(directory: string): Promise<void>;
+  freeBytes(directory: string): number;
+}
+
+export class DiskFull extends Failure {
+  readonly code = 'disk-full';
+  override readonly retryable = true;
+}
+
+export class DiskFault extends Failure {
+  readonly code = 'disk-fault';
+}
+
+// --- Network: size-prefixed frames between gateway and broker ---
+
+export interface FrameChannel {
+  /** Queues one frame (size prefix added); all frames of a turn leave in one write. */
+  send(parts: readonly Uint8Array[]): void;
+  /** Bytes queued and not yet taken by the kernel. */
+  bufferedBytes(): number;
+  /** Stops and restarts reading, so that a slow side slows its peer. */
+  pause(): void;
+  resume(): void;
+  close(): void;
+}
+
+export interface FrameHandler {
+  /** One whole frame without its size prefix. The buffer belongs to the receiver. */
+  frame(frame: Buffer): void;
+  /** Called once, whoever closed. */
+  closed(): void;
+}
+
+export interface Network {
+  /** Throws LinkClosed when nobody listens. */
+  connect(address: string, handler: FrameHandler): Promise<FrameChannel>;
+  listen(address: string, accept: (channel: FrameChannel) => FrameHandler): Promise<{ close(): Promise<void> }>;
+}
+
+/** The connection ended; whether requests in flight took effect is unknown. */
+export class LinkClosed extends Failure {
+  readonly code = 'link-closed';
+  override readonly retryable = true;
+}
+
+// --- Fleet: how broker processes come and go ---
+
+export interface BrokerSlot {
+  /** Stable over replacements: 1, 2, 3… */
+  readonly brokerId: number;
+  readonly zone: string;
+  /** Directory of the slot's volume; the replacement takes it over. */
+  readonly volume: string;
+  /** Where the broker listens for links. */
+  readonly address: string;
+}
+
+export interface Fleet {
+  /** Starts the slot's process. It announces itself by its session row. */
+  start(slot: BrokerSlot): Promise<void>;
+  /** SIGKILL. Resolves when the process is reaped: from then on it can write nothing. */
+  kill(brokerId: number): Promise<void>;
+  /** Asks the process to roll up and end; killed after `graceMs`. Resolves when reaped. */
+  stop(brokerId: number, graceMs: number): Promise<void>;
+  /** Called when a process has ended and is reaped, for whatever reason. */
+  onExit(listener: (brokerId: number) => void): void;
+}
