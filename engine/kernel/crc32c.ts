@@ -1,0 +1,73 @@
+/**
+ * CRC-32C (Castagnoli, RFC 3720 appendix B.4): the checksum of record batches and of our own log blocks. The native
+ * package reaches 4.8 GB/s but a call into it costs about 0.2 us, so short inputs stay in JavaScript, and so does
+ * everything on a platform for which the package has no binary.
+ */
+import { createRequire } from 'node:module';
+
+type NativeCrc = (bytes: Uint8Array, seed?: number) => number;
+
+/** Below this the call costs more than the work (measured: slice-by-8 0.28 us at 200 B, native 0.21 us). */
+const nativeFromBytes = 150;
+
+const polynomial = 0x82f63b78;
+/** Eight tables of 256 entries in one array: entry `t * 256 + b` is byte b followed by t zero bytes. */
+const table = makeTable();
+
+const native = loadNative();
+
+/**
+ * The unsigned checksum of `bytes[start, end)`. Chains: `crc32c(b, crc32c(a))` is the checksum of a followed by b.
+ * Taking the range here spares the caller a subarray on short inputs.
+ */
+export function crc32c(bytes: Uint8Array, seed = 0, start = 0, end = bytes.length): number {
+  if (native === undefined || end - start < nativeFromBytes) return crc32cPlain(bytes, seed, start, end);
+  return native(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), seed);
+}
+
+/** Slice-by-8 in JavaScript, the same function as `crc32c`; exported so that tests can compare the two. */
+export function crc32cPlain(bytes: Uint8Array, seed = 0, start = 0, end = bytes.length): number {
+  let crc = ~seed;
+  let i = start;
+  for (const last = end - 8; i <= last; i += 8) {
+    const low = crc ^ (bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24));
+    crc =
+      table[1792 + (low & 0xff)]! ^
+      table[1536 + ((low >>> 8) & 0xff)]! ^
+      table[1280 + ((low >>> 16) & 0xff)]! ^
+      table[1024 + (low >>> 24)]! ^
+      table[768 + bytes[i + 4]!]! ^
+      table[512 + bytes[i + 5]!]! ^
+      table[256 + bytes[i + 6]!]! ^
+      table[bytes[i + 7]!]!;
+  }
+  for (; i < end; i++) crc = (crc >>> 8) ^ table[(crc ^ bytes[i]!) & 0xff]!;
+  return ~crc >>> 0;
+}
+
+/** Whether the native package serves the long inputs: shown by diagnostics, since throughput depends on it. */
+export const crc32cIsNative = native !== undefined;
+
+function makeTable(): Int32Array {
+  const out = new Int32Array(8 * 256);
+  for (let byte = 0; byte < 256; byte++) {
+    let crc = byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ polynomial : crc >>> 1;
+    out[byte] = crc;
+  }
+  for (let i = 256; i < out.length; i++) {
+    const before = out[i - 256]!;
+    out[i] = (before >>> 8) ^ out[before & 0xff]!;
+  }
+  return out;
+}
+
+function loadNative(): NativeCrc | undefined {
+  try {
+    const loaded = (createRequire(import.meta.url)('@node-rs/crc32') as { crc32c: NativeCrc }).crc32c;
+    // A binary that loads and computes something else would corrupt every batch we write: trust it after one check.
+    return loaded(Buffer.from('123456789'), 0) === 0xe3069283 ? loaded : undefined;
+  } catch {
+    return undefined;
+  }
+}
