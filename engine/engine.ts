@@ -1,0 +1,159 @@
+/**
+ * The engine as its users see it: topics made of partitions, appended to and read from, and group coordinators. Names
+ * are opaque here (tenancy gives them meaning); the catalogue is plain Maps fed by the metadata store's change feed, so
+ * that the data path never asks the store. Above the engine only this file, ports.ts, kernel/, protocol/ and records/
+ * are imported.
+ */
+import type { StoreOp } from './ports.ts';
+import type { Uuid } from './kernel/uuid.ts';
+import type { RequestOf, ResponseOf } from './protocol/apis.ts';
+
+export interface PartitionEntry {
+  readonly index: number;
+  /** The owner, or -1 while none is assigned. */
+  readonly brokerId: number;
+  /** Grows by one with each change of owner; never falls. */
+  readonly leaderEpoch: number;
+  /** Why the partition is where it is: 'created', 'broker-dead', 'zone-dead', 'drain', 'balance', 'restart'. */
+  readonly reason: string;
+  readonly movedAtMs: number;
+}
+
+export interface TopicEntry {
+  /** Opaque to the engine, unique in it, e.g. 'k3x9….orders'. */
+  readonly name: string;
+  readonly topicId: Uuid;
+  /** What decides the shard: all topics of a cluster share one. */
+  readonly clusterId: string;
+  readonly partitions: readonly PartitionEntry[];
+  /** Explicitly set topic configs, Kafka's names and texts. */
+  readonly configs: Readonly<Record<string, string>>;
+  readonly createdAtMs: number;
+}
+
+export interface Catalogue {
+  byName(name: string): TopicEntry | undefined;
+  byId(topicId: Uuid): TopicEntry | undefined;
+  /** All topics of a cluster, internal ones too, in name order. */
+  ofCluster(clusterId: string): Iterable<TopicEntry>;
+}
+
+export interface AppendResult {
+  /** Kafka error code, 0 when the batch is durable. */
+  readonly errorCode: number;
+  readonly baseOffset: number;
+  /** Set when the topic stamps LogAppendTime, else -1. */
+  readonly logAppendTimeMs: number;
+  readonly logStartOffset: number;
+  readonly errorMessage: string | null;
+}
+
+export interface Append {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  /** Exactly one record batch v2 as received; the engine may patch base offset and leader epoch in place. */
+  readonly records: Buffer;
+  /** Whether a repeat is recognised by the broker (producer id and sequence): decides if an unknown fate is replayed. */
+  readonly idempotent: boolean;
+  readonly timeoutMs: number;
+  /** Called exactly once, in a later turn or this one. Appends of one partition are kept in the order of the calls. */
+  done(result: AppendResult): void;
+}
+
+export interface FetchPartition {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly offset: number;
+  readonly maxBytes: number;
+  /** -1 when the reader does not know it. */
+  readonly currentLeaderEpoch: number;
+  readonly lastFetchedEpoch: number;
+}
+
+export interface FetchOptions {
+  readonly maxWaitMs: number;
+  readonly minBytes: number;
+  readonly maxBytes: number;
+  /** Aborting ends the wait early with what there is. */
+  readonly signal?: AbortSignal;
+}
+
+export interface FetchedPartition {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly errorCode: number;
+  readonly highWatermark: number;
+  readonly lastStableOffset: number;
+  readonly logStartOffset: number;
+  /** Whole record batches, the first of which may begin before the asked offset. Shared: never written to. */
+  readonly records: readonly Uint8Array[];
+}
+
+export interface TopicSpec {
+  readonly name: string;
+  readonly clusterId: string;
+  readonly partitions: number;
+  readonly configs: Readonly<Record<string, string>>;
+}
+
+/** Where a coordinator request goes: the group's (or transactional id's) inner name decides the partition. */
+export interface CoordinatorTarget {
+  readonly clusterId: string;
+  readonly groupId: string;
+}
+
+/** APIs that the owner of one partition answers, and those that a group's coordinator answers. */
+export type PartitionApi = 2 | 21 | 23;
+export type CoordinatorApi = 8 | 9 | 11 | 12 | 13 | 14 | 15 | 42 | 47;
+
+export interface Engine {
+  readonly catalogue: Catalogue;
+  append(append: Append): void;
+  fetch(partitions: readonly FetchPartition[], options: FetchOptions): Promise<FetchedPartition[]>;
+  /**
+   * ListOffsets, DeleteRecords, OffsetForLeaderEpoch with inner topic names: split by owner, merged in request order,
+   * held and replayed while a partition moves.
+   */
+  partitionRequest<K extends PartitionApi>(key: K, request: RequestOf<K>): Promise<ResponseOf<K>>;
+  /** A group request with inner names for one group. `clientHost` is the real peer, shown by DescribeGroups. */
+  coordinatorRequest<K extends CoordinatorApi>(
+    key: K,
+    target: CoordinatorTarget,
+    request: RequestOf<K>,
+    client: { readonly clientId: string; readonly clientHost: string },
+  ): Promise<ResponseOf<K>>;
+  /** ListGroups over all coordinators of a cluster. */
+  listGroups(clusterId: string, request: RequestOf<16>): Promise<ResponseOf<16>>;
+
+  /** `guard` rides in the same transaction (a tenant's counters); its conflict is thrown as StoreConflict. */
+  createTopic(spec: TopicSpec, guard: readonly StoreOp[]): Promise<TopicEntry>;
+  deleteTopic(name: string, guard: readonly StoreOp[]): Promise<void>;
+  createPartitions(name: string, total: number, guard: readonly StoreOp[]): Promise<TopicEntry>;
+  /** null removes a config. */
+  alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry>;
+  /** A producer id that no other producer of the installation has or had. */
+  allocateProducerId(): Promise<number>;
+
+  /** The fleet as the control plane shows it. */
+  brokers(): readonly BrokerEntry[];
+  events(): readonly EngineEvent[];
+  onEvent(listener: (event: EngineEvent) => void): () => void;
+}
+
+export interface BrokerEntry {
+  readonly brokerId: number;
+  readonly zone: string;
+  readonly state: 'starting' | 'serving' | 'draining' | 'fenced' | 'closed';
+  readonly sessionEpoch: number;
+  readonly partitions: number;
+  readonly pid: number;
+}
+
+/** A decision of the engine with its reason, for log, metrics, console and `headgate engine events`. */
+export interface EngineEvent {
+  readonly atMs: number;
+  /** 'broker-started', 'broker-dead', 'broker-fenced', 'volume-recovered', 'partitions-moved', 'shard-taken', … */
+  readonly kind: string;
+  readonly reason: string;
+  readonly detail: Readonly<Record<string, string | number>>;
+}
