@@ -1,0 +1,204 @@
+/**
+ * The HTTP and WebSocket transport as the doors see it: requests in, replies and frames out, nothing of Kafka or tenants.
+ * Two drivers fill it, uWebSockets.js (server-uws.ts) and node:http with ws (server-node.ts); one suite holds them to the
+ * same behaviour (server.suite.ts). The port is callbacks, not Request and Response objects: building those costs more
+ * than the whole of a produce request.
+ *
+ * Life of an exchange:
+ *
+ *   handler(exchange) -> [readBody | streamBody] -> reply | startStream ... end        any -> aborted (client went away)
+ *
+ * Everything an exchange offers may be called in any later turn, and after an abort every call is a no-op, so that a
+ * reply decided at the end of a turn needs no check. Body callbacks always run after the handler has returned.
+ */
+
+/** Name and value pairs, in order. Values are visible ASCII, blank or tab (RFC 9110 §5.5). Keep constant lists constant. */
+export type HeaderList = readonly (readonly [name: string, value: string])[];
+
+/** What can be read of a request, at any time: the drivers copy it out of the connection before the handler runs. */
+export interface RequestHead {
+  /** Upper case. */
+  readonly method: string;
+  /** As sent, still percent-encoded, without the query. */
+  readonly path: string;
+  /** As sent, without '?'; empty when there is none. */
+  readonly queryString: string;
+  /** Parsed on first use; malformed escapes stay as they are (URLSearchParams). */
+  query(): URLSearchParams;
+  /** `name` in lower case. The first one when the header is repeated; undefined when absent. */
+  header(name: string): string | undefined;
+  /** All headers in order, names in lower case. */
+  eachHeader(visit: (name: string, value: string) => void): void;
+  /** Address of the connection's other end, e.g. '127.0.0.1' or '2001:db8::1'. Empty once the connection is gone. */
+  remoteAddress(): string;
+}
+
+export interface HttpExchange extends RequestHead {
+  /** Percent-decoded path parameter of the matched route. Throws InvalidRequest (field = name) on malformed escapes. */
+  param(name: string): string;
+  /** In the fallback handler: methods that routes of this path accept (for 405 and Allow); empty when the path is unknown. */
+  readonly allowedMethods: readonly string[];
+  /** The client has gone; replies go nowhere. */
+  readonly aborted: boolean;
+  /** Runs once when the client goes away before the reply is complete; at once when it already has. */
+  onAborted(run: () => void): void;
+
+  /**
+   * Collects the whole body, at most `limitBytes`. Exactly one of the callbacks runs, unless the client aborts. The
+   * buffer belongs to the handler. After `onTooLarge` the rest of the body is discarded; reply 413 as usual.
+   * May be called in a later turn: until then the client is held back.
+   */
+  readBody(limitBytes: number, onBody: (body: Buffer) => void, onTooLarge: () => void): void;
+  /**
+   * Hands over the body piece by piece; each buffer belongs to the handler. After `pause`, pieces that were received
+   * already (at most 512 KiB) may still come. The total is not limited.
+   */
+  streamBody(onChunk: (chunk: Buffer) => void, onEnd: () => void): BodyFlow;
+
+  /**
+   * Sends the whole reply in one write. content-length is added; `undefined` sends none of it for 204 and 304 and an
+   * empty body otherwise. For HEAD the body's length is announced and the body left out.
+   */
+  reply(status: number, headers: HeaderList, body?: string | Uint8Array): void;
+  /** Starts a reply of unknown length (chunked). Status and headers leave at once. */
+  startStream(status: number, headers: HeaderList): ReplyStream;
+}
+
+export interface BodyFlow {
+  pause(): void;
+  resume(): void;
+}
+
+export interface ReplyStream {
+  /**
+   * False: the client reads slower than we write; keep the rest back until `onDrain`. The chunk itself is taken either
+   * way. Beyond streamBufferedBytesMax the connection is cut (the writer ignored us).
+   */
+  write(chunk: string | Uint8Array): boolean;
+  /** Replaces the callback that runs each time the buffer has emptied after a false `write`. */
+  onDrain(run: () => void): void;
+  end(): void;
+  /** Bytes accepted and not known to have left for the kernel: an upper bound. */
+  bufferedBytes(): number;
+}
+
+/** A throw or rejection becomes a reply through ServerDoors.failed. */
+export type HttpHandler = (exchange: HttpExchange) => void | Promise<void>;
+
+export interface Route {
+  /** Upper case. GET serves HEAD too, unless the path has its own HEAD route. */
+  readonly method: string;
+  /**
+   * '/v1/topics/{topic}/records': literals win over parameters. A parameter takes one non-empty segment, with an optional
+   * literal ending ('/v1/groups/{group}:poll'). A last segment '*' takes the rest, raw, as param('*'). The pattern '*'
+   * is the method's last resort for every path (OPTIONS).
+   */
+  readonly pattern: string;
+  readonly handler: HttpHandler;
+}
+
+/** What the server is for: routes, and sessions for WebSockets. */
+export interface ServerDoors {
+  readonly routes: readonly Route[];
+  /** Whatever no route takes: unknown paths and methods. */
+  readonly fallback: HttpHandler;
+  /**
+   * A handler threw or rejected, and no reply was started: reply here. Default: 500 as application/problem+json. Also
+   * told of errors of WebSocket sessions, without an exchange; the socket is then closed with 1011.
+   */
+  readonly failed?: (error: unknown, exchange: HttpExchange | undefined) => void;
+  /** Absent: upgrade requests are ordinary GETs. */
+  readonly upgrade?: (request: UpgradeRequest) => UpgradeAnswer | Promise<UpgradeAnswer>;
+}
+
+// --- WebSocket ---
+
+export interface UpgradeRequest extends RequestHead {
+  /** Sec-WebSocket-Protocol, split, in the client's order. */
+  readonly protocols: readonly string[];
+  readonly origin: string | undefined;
+}
+
+export type UpgradeAnswer =
+  | { readonly accept: WebSocketSession /** One of the client's. */; readonly protocol?: string }
+  | { readonly refuse: number; readonly headers: HeaderList; readonly body?: string | Uint8Array };
+
+/** One per connection, made by the upgrade hook; the driver calls it. */
+export interface WebSocketSession {
+  opened(peer: WebSocketPeer): void;
+  /** The buffer belongs to the session. Text arrives as its UTF-8 bytes, already validated. */
+  message(data: Buffer, isBinary: boolean): void;
+  /** Everything buffered has left for the kernel after a 'buffered' send. */
+  drained(): void;
+  ponged(): void;
+  /**
+   * Exactly once, whoever closed, also from inside peer.close(). 1005: no code given, 1006: connection lost or
+   * terminated. Nothing is called afterwards, and calls on the peer are no-ops.
+   */
+  closed(code: number, reason: string): void;
+}
+
+export interface WebSocketPeer {
+  /**
+   * 'buffered': taken, but the client is slow: stop and go on at `drained`. 'dropped': the peer is closed, or this
+   * frame would exceed websocketBufferedBytesMax, which terminates the connection (a writer that ignores 'buffered').
+   * Outside `cork` each call is a system call.
+   */
+  send(data: string | Uint8Array, binary: boolean): 'sent' | 'buffered' | 'dropped';
+  /** Frames sent inside leave in one write. */
+  cork(fill: () => void): void;
+  bufferedBytes(): number;
+  ping(): void;
+  /** Sends a close frame; `closed` runs inside. Reason: at most 123 bytes of UTF-8. */
+  close(code: number, reason: string): void;
+  /** Cuts the connection without a close frame. */
+  terminate(): void;
+  readonly remoteAddress: string;
+}
+
+// --- The server ---
+
+export interface ServerSettings {
+  /** Request line and headers together; more is answered 431. The first uWS server of a process fixes it for all. */
+  readonly headerBytesMax: number;
+  /**
+   * Closes connections without a request, with a stalled body, or with a stalled reader of a reply, after this long.
+   * uWebSockets.js has 10 s built in and ignores it.
+   */
+  readonly idleTimeoutMs: number;
+  /** Unread body bytes discarded for the sake of an undisturbed early reply; beyond it the connection is closed. */
+  readonly discardBytesMax: number;
+  /** Kill switch of a ReplyStream. */
+  readonly streamBufferedBytesMax: number;
+  /** Larger messages close the connection with 1009. */
+  readonly websocketPayloadBytesMax: number;
+  /** Kill switch of WebSocketPeer.send; stop far below (256 KiB is plenty). */
+  readonly websocketBufferedBytesMax: number;
+  /** Connections that answer no ping for this long are cut. 8 s to 960 s, a multiple of 4 s. Pings are automatic. */
+  readonly websocketIdleMs: number;
+  readonly tls?: { readonly certificateFile: string; readonly keyFile: string };
+}
+
+export const serverDefaults: ServerSettings = {
+  headerBytesMax: 32 * 1024,
+  idleTimeoutMs: 10_000,
+  discardBytesMax: 8 * 1024 * 1024,
+  streamBufferedBytesMax: 16 * 1024 * 1024,
+  websocketPayloadBytesMax: 1024 * 1024,
+  websocketBufferedBytesMax: 8 * 1024 * 1024,
+  websocketIdleMs: 60_000,
+};
+
+export interface DataServer {
+  /** Which driver this is, for the log. */
+  readonly driver: 'uws' | 'node';
+  /**
+   * Resolves to the port (0 picks a free one). Rejects when the address is taken. Without `exclusive`, uWS shares the
+   * port with other processes (SO_REUSEPORT); node:http cannot share and is always exclusive.
+   */
+  listen(host: string, port: number, options: { readonly exclusive: boolean }): Promise<number>;
+  /** Stops accepting. Open exchanges finish and their connections close; the doors end their WebSockets. */
+  close(): void;
+  /** Cuts whatever is left. */
+  closeAll(): Promise<void>;
+}
