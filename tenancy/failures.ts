@@ -1,0 +1,55 @@
+import { Failure } from '../engine/kernel/failure.ts';
+import type { ClusterLimits } from './tenancy.ts';
+
+/** No, unknown, revoked or expired credentials: one answer for all, so that nothing can be guessed from it. */
+export class Unauthenticated extends Failure {
+  readonly code = 'unauthenticated';
+  constructor() {
+    super('the API key is missing, unknown or revoked');
+  }
+}
+
+export class Forbidden extends Failure {
+  readonly code = 'forbidden';
+}
+
+/** What does not exist, and what exists in another tenant's cluster, are the same to the caller. */
+export class NotFound extends Failure {
+  readonly code = 'not-found';
+  readonly kind: string;
+  readonly id: string;
+  constructor(kind: string, id: string) {
+    super(`${kind} '${id}' does not exist`);
+    this.kind = kind;
+    this.id = id;
+  }
+}
+
+export class AlreadyExists extends Failure {
+  readonly code = 'already-exists';
+  readonly kind: string;
+  readonly id: string;
+  constructor(kind: string, id: string) {
+    super(`${kind} '${id}' already exists`);
+    this.kind = kind;
+    this.id = id;
+  }
+}
+
+/** A count that would pass its limit, or a rate whose delay is too long to wait for (`retryAfterMs` above 0). */
+export class QuotaExceeded extends Failure {
+  readonly code = 'quota-exceeded';
+  readonly quota: keyof ClusterLimits;
+  readonly used: number;
+  readonly limit: number;
+  readonly retryAfterMs: number;
+  override readonly retryable: boolean;
+  constructor(quota: keyof ClusterLimits, used: number, limit: number, retryAfterMs = 0) {
+    super(`quota ${quota}: ${used} of ${limit} used`);
+    this.quota = quota;
+    this.used = used;
+    this.limit = limit;
+    this.retryAfterMs = retryAfterMs;
+    this.retryable = retryAfterMs > 0;
+  }
+}
