@@ -1,0 +1,55 @@
+/**
+ * A broker's session, one row per slot. Key: BROKER <brokerId>. Value: epoch, state, zone, volume, address, pid.
+ * The row changes only with the state, so its version is what every write of the session is conditional on: whoever
+ * changes the row has fenced the session.
+ *
+ *   (none) or closed -> serving -> draining -> closed          the broker's own writes
+ *                       serving | draining -> fenced -> closed  the controller's
+ */
+import type { Row, RowKey } from '../../ports.ts';
+import { RowCorrupt, rowFields } from './row-json.ts';
+
+export type SessionState = 'serving' | 'draining' | 'fenced' | 'closed';
+
+export interface BrokerSession {
+  readonly brokerId: number;
+  /** Grows by one with each session of the slot; names the session's write-ahead log. */
+  readonly epoch: number;
+  readonly state: SessionState;
+  readonly zone: string;
+  readonly volume: string;
+  readonly address: string;
+  readonly pid: number;
+}
+
+export const brokerSessionsPk = 'BROKER';
+
+export function brokerSessionKey(brokerId: number): RowKey {
+  return { pk: brokerSessionsPk, sk: String(brokerId) };
+}
+
+export function encodeBrokerSession(session: BrokerSession): string {
+  const { epoch, state, zone, volume, address, pid } = session;
+  return JSON.stringify({ epoch, state, zone, volume, address, pid });
+}
+
+/** Throws RowCorrupt. */
+export function decodeBrokerSession(row: Row): BrokerSession {
+  const fields = rowFields(row);
+  if (!/^\d{1,9}$/.test(row.sk)) throw new RowCorrupt(row, 'the key is no broker id');
+  const state = fields.text('state');
+  if (!isState(state)) throw new RowCorrupt(row, `unknown state ${state}`);
+  return {
+    brokerId: Number(row.sk),
+    epoch: fields.whole('epoch'),
+    state,
+    zone: fields.text('zone'),
+    volume: fields.text('volume'),
+    address: fields.text('address'),
+    pid: fields.whole('pid'),
+  };
+}
+
+function isState(text: string): text is SessionState {
+  return text === 'serving' || text === 'draining' || text === 'fenced' || text === 'closed';
+}

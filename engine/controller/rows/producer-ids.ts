@@ -1,0 +1,21 @@
+/**
+ * The next block of producer ids. Key: IDS PRODUCER. Value: next, the first id that no controller has taken. An id is
+ * never given twice in the life of an installation; ids of a block that its taker did not use are skipped.
+ */
+import type { Row, RowKey } from '../../ports.ts';
+import { rowFields } from './row-json.ts';
+
+export interface ProducerIdsRow {
+  readonly next: number;
+}
+
+export const producerIdsKey: RowKey = { pk: 'IDS', sk: 'PRODUCER' };
+
+export function encodeProducerIds(ids: ProducerIdsRow): string {
+  return JSON.stringify({ next: ids.next });
+}
+
+/** Throws RowCorrupt. */
+export function decodeProducerIds(row: Row): ProducerIdsRow {
+  return { next: rowFields(row).whole('next') };
+}

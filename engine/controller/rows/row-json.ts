@@ -1,0 +1,80 @@
+/**
+ * Reading the JSON of a row back into typed fields. A row that does not parse is damage in the store or a row of another
+ * version of the program, so it is a failure of the world, named by its key, and never a half-filled value.
+ */
+import { Failure } from '../../kernel/failure.ts';
+import type { Row } from '../../ports.ts';
+
+export class RowCorrupt extends Failure {
+  readonly code = 'data-corrupt';
+  readonly pk: string;
+  readonly sk: string;
+  constructor(row: Row, what: string) {
+    super(`row ${row.pk} ${row.sk}: ${what}`);
+    this.pk = row.pk;
+    this.sk = row.sk;
+  }
+}
+
+export interface RowFields {
+  text(name: string): string;
+  /** A whole number of at least 0 that a double holds exactly. */
+  whole(name: string): number;
+  /** An array whose members are all whole numbers of at least -1 (an absent owner). */
+  wholes(name: string): number[];
+  texts(name: string): string[];
+  /** An object whose members are all texts. */
+  textMap(name: string): Record<string, string>;
+}
+
+/** Throws RowCorrupt, also from the methods of what it returns. */
+export function rowFields(row: Row): RowFields {
+  const fields = parseObject(row);
+  const read = <T>(name: string, is: (value: unknown) => value is T): T => {
+    const value = fields[name];
+    if (!is(value)) throw new RowCorrupt(row, `field ${name} is missing or of the wrong type`);
+    return value;
+  };
+  return {
+    text: (name) => read(name, isText),
+    whole: (name) => read(name, isWhole),
+    wholes: (name) => read(name, isWholes),
+    texts: (name) => read(name, isTexts),
+    textMap: (name) => read(name, isTextMap),
+  };
+}
+
+function parseObject(row: Row): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(row.value);
+  } catch {
+    throw new RowCorrupt(row, 'not JSON');
+  }
+  if (!isObject(value)) throw new RowCorrupt(row, 'not an object');
+  return value;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isWholes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((member) => Number.isSafeInteger(member) && (member as number) >= -1);
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(isText);
+}
+
+function isTextMap(value: unknown): value is Record<string, string> {
+  return isObject(value) && Object.values(value).every(isText);
+}

@@ -1,0 +1,132 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../kernel/random.ts';
+import { uuidOf } from '../../kernel/uuid.ts';
+import type { Row, RowKey } from '../../ports.ts';
+import { type BrokerSession, brokerSessionKey, decodeBrokerSession, encodeBrokerSession } from './broker-session.ts';
+import { decodeDeletedTopic, deletedTopicKey, encodeDeletedTopic } from './deleted-topic.ts';
+import { brokerLeaseKey, controllerLeaseKey, decodeLease, encodeLease } from './lease.ts';
+import { decodePlacement, encodePlacement, partitionsPerTopicMax, placementKey } from './placement.ts';
+import { decodeProducerIds, encodeProducerIds, producerIdsKey } from './producer-ids.ts';
+import { RowCorrupt } from './row-json.ts';
+import { decodeShard, encodeShard, shardKey, shardPk } from './shard.ts';
+import { decodeTopic, encodeTopic, topicKey } from './topic.ts';
+
+const row = (key: RowKey, value: string): Row => ({ ...key, value, version: 1 });
+const whole = fc.nat();
+const uuid = fc.nat().map((seed) => uuidOf(seededRandom(seed)));
+const shard = fc.integer({ min: 0, max: 63 });
+
+describe('engine rows read back what was written', () => {
+  it('broker session', () => {
+    const sessions = fc.record({
+      brokerId: fc.integer({ min: 1, max: 999_999_999 }),
+      epoch: whole,
+      state: fc.constantFrom('serving', 'draining', 'fenced', 'closed'),
+      zone: fc.string(),
+      volume: fc.string(),
+      address: fc.string(),
+      pid: whole,
+    }) as fc.Arbitrary<BrokerSession>;
+    fc.assert(
+      fc.property(sessions, (session) => {
+        const stored = row(brokerSessionKey(session.brokerId), encodeBrokerSession(session));
+        expect(decodeBrokerSession(stored)).toEqual(session);
+      }),
+    );
+  });
+
+  it('lease, shard and producer ids', () => {
+    fc.assert(
+      fc.property(whole, whole, fc.string(), shard, (a, b, text, s) => {
+        const lease = { epoch: a, durationMs: b, renewals: a + b };
+        expect(decodeLease(row(brokerLeaseKey(a), encodeLease(lease)))).toEqual(lease);
+        const owned = { controllerId: text, epoch: b };
+        expect(decodeShard(row(shardKey(s), encodeShard(owned)))).toEqual(owned);
+        expect(decodeProducerIds(row(producerIdsKey, encodeProducerIds({ next: a })))).toEqual({ next: a });
+      }),
+    );
+  });
+
+  it('topic, with any name and configs', () => {
+    const topics = fc.record({
+      name: fc.string({ minLength: 1 }),
+      topicId: uuid,
+      clusterId: fc.string(),
+      partitions: whole,
+      configs: fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }),
+      createdAtMs: whole,
+    });
+    fc.assert(
+      fc.property(topics, shard, (topic, s) => {
+        expect(decodeTopic(row(topicKey(s, topic.name), encodeTopic(topic)))).toEqual(topic);
+      }),
+    );
+  });
+
+  it('placement and deleted topic', () => {
+    const partitions = fc.array(
+      fc.record({
+        brokerId: fc.integer({ min: -1, max: 300 }),
+        leaderEpoch: whole,
+        reason: fc.constantFrom('created', 'broker-dead', 'a reason of a later version'),
+        movedAtMs: whole,
+      }),
+    );
+    fc.assert(
+      fc.property(uuid, shard, partitions, (topicId, s, list) => {
+        const placement = { topicId, partitions: list };
+        expect(decodePlacement(row(placementKey(s, topicId), encodePlacement(placement)))).toEqual(placement);
+        const deleted = {
+          topicId,
+          partitions: list.map(({ brokerId, leaderEpoch }, i) => ({ index: i * 2, brokerId, leaderEpoch })),
+        };
+        expect(decodeDeletedTopic(row(deletedTopicKey(s, topicId), encodeDeletedTopic(deleted)))).toEqual(deleted);
+      }),
+    );
+  });
+
+  it('keeps the keys that other programs and documents name', () => {
+    expect(brokerSessionKey(3)).toEqual({ pk: 'BROKER', sk: '3' });
+    expect(brokerLeaseKey(3)).toEqual({ pk: 'LEASE', sk: 'broker-3' });
+    expect(controllerLeaseKey('x')).toEqual({ pk: 'LEASE', sk: 'controller-x' });
+    expect(shardKey(7)).toEqual({ pk: 'SHARD', sk: '07' });
+    expect(shardPk(7)).toBe('SHARD#07');
+    const topicId = uuidOf(seededRandom(1));
+    expect(placementKey(63, topicId)).toMatchObject({ pk: 'SHARD#63', sk: expect.stringMatching(/^PLACE#[\w-]{22}$/) });
+    expect(topicKey(0, 'k.orders')).toEqual({ pk: 'SHARD#00', sk: 'TOPIC#k.orders' });
+  });
+
+  it('keeps the largest placement within half a value of the store', () => {
+    const partitions = Array.from({ length: partitionsPerTopicMax }, (_, i) => ({
+      brokerId: 100 + (i % 800),
+      leaderEpoch: 10_000 + i,
+      reason: 'broker-dead',
+      movedAtMs: 1_800_000_000_000 + i,
+    }));
+    const bytes = Buffer.byteLength(encodePlacement({ topicId: uuidOf(seededRandom(1)), partitions }));
+    expect(bytes).toBeLessThan(220 * 1024);
+  });
+});
+
+describe('damaged engine rows are named', () => {
+  const topicId = uuidOf(seededRandom(1));
+  const place = placementKey(1, topicId);
+  it.each([
+    ['not JSON', () => decodeShard(row(shardKey(1), '{'))],
+    ['an array', () => decodeShard(row(shardKey(1), '[]'))],
+    ['a missing field', () => decodeLease(row(brokerLeaseKey(1), '{"epoch":1}'))],
+    ['a negative count', () => decodeProducerIds(row(producerIdsKey, '{"next":-1}'))],
+    ['an unknown state', () => decodeBrokerSession(row(brokerSessionKey(1), '{"state":"odd","epoch":1}'))],
+    ['a foreign key', () => decodeBrokerSession(row({ pk: 'BROKER', sk: 'x' }, '{}'))],
+    ['a topic id that is none', () => decodeTopic(row(topicKey(1, 'a'), '{"topicId":"?"}'))],
+    ['columns of different length', () => decodePlacement(row(place, encodeDamaged([1], [])))],
+    ['a reason out of the table', () => decodePlacement(row(place, encodeDamaged([9], [1])))],
+  ])('%s', (_, decode) => {
+    expect(decode).toThrow(RowCorrupt);
+  });
+});
+
+function encodeDamaged(reasons: number[], movedAtMs: number[]): string {
+  return JSON.stringify({ owners: [1], epochs: [1], reasonNames: ['created'], reasons, movedAtMs });
+}

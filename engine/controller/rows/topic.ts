@@ -1,0 +1,44 @@
+/**
+ * A topic. Key: SHARD#<s> TOPIC#<name>. Value: topicId, clusterId, partitions, configs, createdAtMs. Where its
+ * partitions are is in placement.ts, a row of its own, because it changes with every move.
+ */
+import { parseUuid, type Uuid, uuidText } from '../../kernel/uuid.ts';
+import type { Row, RowKey } from '../../ports.ts';
+import { RowCorrupt, rowFields } from './row-json.ts';
+import { shardPk } from './shard.ts';
+
+export interface TopicRow {
+  readonly name: string;
+  readonly topicId: Uuid;
+  readonly clusterId: string;
+  readonly partitions: number;
+  readonly configs: Readonly<Record<string, string>>;
+  readonly createdAtMs: number;
+}
+
+export const topicSkPrefix = 'TOPIC#';
+
+export function topicKey(shard: number, name: string): RowKey {
+  return { pk: shardPk(shard), sk: topicSkPrefix + name };
+}
+
+export function encodeTopic(topic: TopicRow): string {
+  const { topicId, clusterId, partitions, configs, createdAtMs } = topic;
+  return JSON.stringify({ topicId: uuidText(topicId), clusterId, partitions, configs, createdAtMs });
+}
+
+/** Throws RowCorrupt. */
+export function decodeTopic(row: Row): TopicRow {
+  const fields = rowFields(row);
+  if (!row.sk.startsWith(topicSkPrefix)) throw new RowCorrupt(row, 'not a topic');
+  const topicId = parseUuid(fields.text('topicId'));
+  if (topicId === undefined) throw new RowCorrupt(row, 'topicId is no id');
+  return {
+    name: row.sk.slice(topicSkPrefix.length),
+    topicId,
+    clusterId: fields.text('clusterId'),
+    partitions: fields.whole('partitions'),
+    configs: fields.textMap('configs'),
+    createdAtMs: fields.whole('createdAtMs'),
+  };
+}
