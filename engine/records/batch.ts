@@ -227,10 +227,12 @@ export const batchErrorCode = {
 export interface BatchFault {
   readonly errorCode: (typeof batchErrorCode)[keyof typeof batchErrorCode];
   readonly message: string;
+  /** The records at fault, where single ones are (Produce v8 RecordErrors, KIP-467). */
+  readonly recordIndexes?: readonly number[];
 }
 
-export function isBatchFault(verdict: BatchHeader | BatchFault | undefined): verdict is BatchFault {
-  return verdict !== undefined && 'errorCode' in verdict;
+export function isBatchFault<Good extends object>(verdict: Good | BatchFault): verdict is BatchFault {
+  return 'errorCode' in verdict;
 }
 
 export interface BatchRules {

@@ -1,0 +1,200 @@
+/**
+ * Walks the records inside a batch: for the HTTP and WebSocket doors, coordinators reading their own logs, timestamp
+ * look-ups and compaction. Kafka clients never come here, they get the batch as it was stored. Keys and values are
+ * views on the batch's bytes.
+ */
+import { assert } from '../kernel/assert.ts';
+import {
+  batchErrorCode,
+  batchHeaderBytes,
+  batchSizeBytes,
+  baseOffset,
+  baseTimestamp,
+  codec,
+  compression,
+  CorruptBatch,
+  maxTimestamp,
+  recordCount,
+  timestampType,
+  type BatchFault,
+  type Codec,
+} from './batch.ts';
+import { compress, decompress, DecompressedTooLarge } from './compression.ts';
+import { type RecordHeader, withRecordsSection } from './encode.ts';
+import { VarintReader } from './varint.ts';
+
+/** Default bound on the records of one batch after decompression. */
+export const decompressedBytesMax = 128 * 1024 * 1024;
+
+/**
+ * `headerBytes` is null for a record without headers, else what decodeHeaders takes: most readers never look. Returning
+ * false ends the walk.
+ */
+export type VisitRecord = (
+  offset: number,
+  timestampMs: number,
+  key: Buffer | null,
+  value: Buffer | null,
+  headerBytes: Buffer | null,
+) => void | false;
+
+/** `batch` starts at a batch and is not compressed. Throws CorruptBatch on bytes that are no records. */
+export function forEachRecord(batch: Buffer, visit: VisitRecord): void {
+  assert(compression(batch, 0) === codec.none, 'compressed records go through recordsOf first');
+  forEachRecordOf(batch, batch.subarray(batchHeaderBytes, batchSizeBytes(batch, 0)), visit);
+}
+
+/** As forEachRecord, with the decompressed records section (recordsOf) beside the batch that it came from. */
+export function forEachRecordOf(batch: Buffer, section: Buffer, visit: VisitRecord): void {
+  const firstOffset = baseOffset(batch, 0);
+  // With LogAppendTime the broker's stamp holds for all records, and the deltas mean nothing.
+  const appendMs = timestampType(batch, 0) === 'log-append-time' ? maxTimestamp(batch, 0) : undefined;
+  const baseMs = baseTimestamp(batch, 0);
+  const reader = new VarintReader(section);
+  for (let left = recordCount(batch, 0); left > 0; left--) {
+    const end = recordEnd(reader);
+    const timestampMs = baseMs + reader.varlong();
+    const offset = firstOffset + reader.varint();
+    const key = takeSpan(reader, section);
+    const value = takeSpan(reader, section);
+    const headersAt = reader.pos;
+    const headerBytes = reader.varint() === 0 ? null : section.subarray(headersAt, end);
+    if (headerBytes === null && reader.pos !== end) throw new CorruptBatch(`record ends at ${reader.pos}, not ${end}`);
+    if (visit(offset, appendMs ?? timestampMs, key, value, headerBytes) === false) return;
+    reader.pos = end;
+    reader.end = section.length;
+  }
+  if (reader.pos !== section.length)
+    throw new CorruptBatch(`${section.length - reader.pos} bytes after the last record`);
+}
+
+export function decodeHeaders(headerBytes: Buffer): RecordHeader[] {
+  const reader = new VarintReader(headerBytes);
+  const headers: RecordHeader[] = [];
+  const count = reader.varint();
+  // Two bytes are the least a header takes, so a count alone cannot make us allocate.
+  if (count < 0 || count > headerBytes.length / 2) throw new CorruptBatch(`header count ${count}`);
+  for (let i = 0; i < count; i++) {
+    const key = takeSpan(reader, headerBytes);
+    if (key === null) throw new CorruptBatch('header with a null key');
+    headers.push({ key: key.toString('utf8'), value: takeSpan(reader, headerBytes) });
+  }
+  if (reader.pos !== headerBytes.length) throw new CorruptBatch('bytes after the last header');
+  return headers;
+}
+
+/** The records section of the batch at the start of `batch`, decompressed when needed; a view when not. */
+export async function recordsOf(batch: Buffer, bytesMax = decompressedBytesMax): Promise<Buffer> {
+  const section = batch.subarray(batchHeaderBytes, batchSizeBytes(batch, 0));
+  const codecId = compression(batch, 0);
+  // A compacted batch whose records are all gone keeps its codec bits over an empty section.
+  if (codecId === codec.none || recordCount(batch, 0) === 0) return section;
+  return decompress(codecId, section, bytesMax);
+}
+
+export interface DecodedRecord {
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: readonly RecordHeader[];
+}
+
+const noHeaders: readonly RecordHeader[] = [];
+
+/** All records as objects, for callers off the data path. Throws CorruptBatch and DecompressedTooLarge. */
+export async function decodeBatch(batch: Buffer, bytesMax = decompressedBytesMax): Promise<DecodedRecord[]> {
+  const records: DecodedRecord[] = [];
+  forEachRecordOf(batch, await recordsOf(batch, bytesMax), (offset, timestampMs, key, value, headerBytes) => {
+    const headers = headerBytes === null ? noHeaders : decodeHeaders(headerBytes);
+    records.push({ offset, timestampMs, key, value, headers });
+  });
+  return records;
+}
+
+/** For topics whose compression.type names a codec: the same records under another codec, with a CRC to match. */
+export async function recompressBatch(batch: Buffer, codecId: Codec, bytesMax = decompressedBytesMax): Promise<Buffer> {
+  if (compression(batch, 0) === codecId) return batch;
+  return withRecordsSection(batch, await compress(codecId, await recordsOf(batch, bytesMax)), codecId);
+}
+
+/** What only the records tell. */
+export interface RecordFacts {
+  /** The largest record timestamp: some clients put the last one into the header instead. */
+  readonly maxTimestampMs: number;
+}
+
+export interface RecordRules {
+  /** A compacted topic: a record without a key could never be compacted. */
+  readonly requiresKey?: boolean;
+  readonly decompressedBytesMax?: number;
+}
+
+/**
+ * The checks that Kafka's LogValidator makes inside a batch which validateBatch has accepted: lengths, varints, offset
+ * deltas 0..n-1, headers, keys. Costs a decompression; which topics pay for it is the caller's choice.
+ */
+export async function validateRecords(batch: Buffer, rules: RecordRules = {}): Promise<RecordFacts | BatchFault> {
+  try {
+    const section = await recordsOf(batch, rules.decompressedBytesMax);
+    return walk(batch, section, rules.requiresKey ?? false);
+  } catch (error) {
+    // The CRC held, so these bytes are what the client made: an invalid record, not a damaged one, and no retry helps.
+    if (error instanceof CorruptBatch) return { errorCode: batchErrorCode.invalidRecord, message: error.message };
+    if (error instanceof DecompressedTooLarge) {
+      return { errorCode: batchErrorCode.messageTooLarge, message: error.message };
+    }
+    throw error;
+  }
+}
+
+function walk(batch: Buffer, section: Buffer, requiresKey: boolean): RecordFacts | BatchFault {
+  const reader = new VarintReader(section);
+  const count = recordCount(batch, 0);
+  const baseMs = baseTimestamp(batch, 0);
+  const keyless: number[] = [];
+  let maxTimestampMs = -1;
+  for (let i = 0; i < count; i++) {
+    const end = recordEnd(reader);
+    maxTimestampMs = Math.max(maxTimestampMs, baseMs + reader.varlong());
+    const delta = reader.varint();
+    if (delta !== i) throw new CorruptBatch(`record ${i} has offset delta ${delta}`);
+    if (reader.skipSpan() < 0 && requiresKey) keyless.push(i);
+    reader.skipSpan();
+    skipHeaders(reader);
+    if (reader.pos !== end) throw new CorruptBatch(`record ${i} ends at ${reader.pos}, not ${end}`);
+    reader.end = section.length;
+  }
+  if (reader.pos !== section.length)
+    throw new CorruptBatch(`${section.length - reader.pos} bytes after the last record`);
+  if (keyless.length === 0) return { maxTimestampMs };
+  return {
+    errorCode: batchErrorCode.invalidRecord,
+    message: 'Compacted topic cannot accept message without key',
+    recordIndexes: keyless,
+  };
+}
+
+function skipHeaders(reader: VarintReader): void {
+  const count = reader.varint();
+  if (count < 0) throw new CorruptBatch(`header count ${count}`);
+  for (let i = 0; i < count; i++) {
+    if (reader.skipSpan() < 0) throw new CorruptBatch('header with a null key');
+    reader.skipSpan();
+  }
+}
+
+/** Reads a record's length and attributes byte and narrows the reader to the record; returns its end. */
+function recordEnd(reader: VarintReader): number {
+  const length = reader.varint();
+  const end = reader.pos + length;
+  if (length < 1 || end > reader.end) throw new CorruptBatch(`record of ${length} bytes at byte ${reader.pos}`);
+  reader.pos++;
+  reader.end = end;
+  return end;
+}
+
+function takeSpan(reader: VarintReader, section: Buffer): Buffer | null {
+  const length = reader.skipSpan();
+  return length < 0 ? null : section.subarray(reader.pos - length, reader.pos);
+}
