@@ -1,0 +1,28 @@
+/** What a log store is made from: the session it belongs to, and the ports it works through. */
+import type { Clock } from '../kernel/clock.ts';
+import type { Failure } from '../kernel/failure.ts';
+import type { Random } from '../kernel/random.ts';
+import type { Disk, MetadataStore, StoreOp } from '../ports.ts';
+import type { LogSettings } from './settings.ts';
+
+export interface LogStoreOptions {
+  readonly disk: Disk;
+  readonly store: MetadataStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly settings: LogSettings;
+  readonly brokerId: number;
+  readonly sessionEpoch: number;
+  /** Directory of the slot's volume; the WAL is `<volume>/wal/<sessionEpoch>`. */
+  readonly volume: string;
+  /** Directory of the segment store, shared by all brokers. */
+  readonly segmentsDirectory: string;
+  /** Whether the lease still holds: asked after the sync and before the acknowledgements. */
+  mayAck(): boolean;
+  /** Checks of the session row's version that ride in every transaction; a conflict on one of them means fenced. */
+  guard(): readonly StoreOp[];
+  /** The session cannot go on (DiskFault, SessionFenced, a bug): nothing is acknowledged any more, the process must exit. */
+  onFatal(failure: Failure | Error): void;
+}
+// createLogStore(options: LogStoreOptions): Promise<LogStore>  is in log-store.ts;
+// recoverWal(options) is in recover.ts.

@@ -1,0 +1,168 @@
+/**
+ * What the broker sees of its storage: one LogStore per broker session, one PartitionLog per partition that the session
+ * owns. Appends are durable when `done` is called with code 0; reads return whole batches below the high watermark.
+ */
+import { Failure } from '../kernel/failure.ts';
+import type { Uuid } from '../kernel/uuid.ts';
+import type { BatchHeader } from '../records/batch.ts';
+
+/** Kafka's error codes that a log answers with (its own names in the comments of Kafka's Errors.java). */
+export const logErrorCode = {
+  none: 0,
+  offsetOutOfRange: 1,
+  notLeaderOrFollower: 6,
+  outOfOrderSequenceNumber: 45,
+  invalidProducerEpoch: 47,
+  kafkaStorageError: 56,
+} as const;
+export type LogErrorCode = (typeof logErrorCode)[keyof typeof logErrorCode];
+
+/** Same shape as the engine's AppendResult. */
+export interface AppendOutcome {
+  readonly errorCode: LogErrorCode;
+  /** Of the first record; for a repeat of an idempotent batch that of the original. -1 with an error. */
+  readonly baseOffset: number;
+  /** Set when the topic stamps LogAppendTime, else -1. */
+  readonly logAppendTimeMs: number;
+  readonly logStartOffset: number;
+  readonly errorMessage: string | null;
+}
+
+export interface LogRead {
+  /** 0, 1 (offset below the start or above the end), 6 (released or closed) or 56. */
+  readonly errorCode: LogErrorCode;
+  /** Whole batches in offset order. The first may begin before the asked offset. Shared: never written to. */
+  readonly batches: readonly Uint8Array[];
+  readonly bytes: number;
+}
+
+export interface TimedOffset {
+  /** -1 and -1 when no record qualifies. */
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly leaderEpoch: number;
+}
+
+export interface EpochEnd {
+  /** The largest epoch at or below the asked one that wrote, or -1. */
+  readonly leaderEpoch: number;
+  /** Where that epoch ended, or -1. */
+  readonly endOffset: number;
+}
+
+/** A registered wait; cancelling twice, or after the wake, does nothing. */
+export interface Waiter {
+  cancel(): void;
+}
+
+/** Kafka topic configs as texts; what the log uses is read from them, defaults are Kafka's. */
+export type TopicConfigs = Readonly<Record<string, string>>;
+
+export interface PartitionLog {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly leaderEpoch: number;
+  /** First readable offset. */
+  readonly startOffset: number;
+  /** One past the last record that is durable and acknowledged: what readers may see. */
+  readonly highWatermark: number;
+  /** Where read_committed readers stop; the high watermark as long as no transaction is open. */
+  readonly lastStableOffset: number;
+  /** One past the last offset given out. */
+  readonly endOffset: number;
+  /** Of batches between start and end, memory and segments. */
+  readonly sizeBytes: number;
+  /** False once released, forgotten or closed: every append and read then answers 6. */
+  readonly isOpen: boolean;
+
+  /**
+   * Takes one batch that validateBatch accepted, gives it its offset in place and queues it; the buffer belongs to the
+   * log from here on. `nowMs` is the wall clock. `done` is called exactly once unless the session dies first
+   * (LogStoreOptions.onFatal): with code 0 when the batch is durable and the lease held, in order of the calls.
+   */
+  append(batch: Buffer, header: BatchHeader, nowMs: number, done: (outcome: AppendOutcome) => void): void;
+
+  /**
+   * Batches from the one that holds `offset` up to the high watermark, at most `maxBytes`; with `minOneBatch` the
+   * first comes whole whatever its size (KIP-74). A value when memory or the page cache has it, else a promise.
+   */
+  read(offset: number, maxBytes: number, minOneBatch: boolean): LogRead | Promise<LogRead>;
+  /** Bytes that read(offset) could return by now, at most `limit`: an estimate for fetch.min.bytes, without I/O. */
+  readableBytes(offset: number, limit: number): number;
+  /**
+   * Calls `wake` once, when the high watermark passes `offset` or the log closes. The caller owns the deadline: one
+   * timer per fetch instead of one per partition. Undefined when waitersPerLogMax are registered.
+   */
+  waitFor(offset: number, wake: () => void): Waiter | undefined;
+
+  /** The first record with a timestamp at or after `timestamp` (ListOffsets). */
+  offsetForTimestamp(timestamp: number): Promise<TimedOffset>;
+  /** The first record with the largest timestamp (ListOffsets -3). */
+  offsetOfMaxTimestamp(): Promise<TimedOffset>;
+  /** OffsetForLeaderEpoch. */
+  endOfEpoch(leaderEpoch: number): EpochEnd;
+  /** The epoch of the batch at or before `offset`, or -1. */
+  epochAt(offset: number): number;
+  /** DeleteRecords: durable before it resolves. -1 means the high watermark. */
+  deleteRecords(offset: number): Promise<{ readonly errorCode: LogErrorCode; readonly lowWatermark: number }>;
+  setConfigs(configs: TopicConfigs): void;
+}
+
+export interface LogStoreStatus {
+  readonly sessionEpoch: number;
+  readonly openLogs: number;
+  /** Bytes of batches that only WAL and memory hold. */
+  readonly unrolledBytes: number;
+  /** WAL chunk files on disk. */
+  readonly walBytes: number;
+  readonly walChunks: number;
+  readonly commits: number;
+  readonly rollUps: number;
+  /** Appends that wait for a roll-up to make room. */
+  readonly waitingAppends: number;
+  /** Whether the volume is below its free-space floor or refused the last write. */
+  readonly diskFull: boolean;
+}
+
+export interface LogStore {
+  /**
+   * Opens (or returns) the log at the leader epoch of its placement row. Throws the store's failures, DataCorrupt, and
+   * NotOwner when the log is open at a higher epoch or was released at this epoch.
+   */
+  open(topicId: Uuid, partition: number, leaderEpoch: number, configs: TopicConfigs): Promise<PartitionLog>;
+  get(topicId: Uuid, partition: number): PartitionLog | undefined;
+  logs(): Iterable<PartitionLog>;
+  /** Planned move: refuses appends, waits for those in flight, rolls up, forgets. Then another broker may open them. */
+  release(logs: readonly PartitionLog[]): Promise<void>;
+  /** The topic is deleted: drops the log, its rows, and the files that nothing else lives in. */
+  forget(log: PartitionLog): Promise<void>;
+  /** One pass of retention.ms and retention.bytes over all open logs. The store runs it by itself every retentionIntervalMs. */
+  applyRetention(): Promise<void>;
+  /** Rolls up what there is, whether or not it passed rollUpBytes. */
+  rollUp(): Promise<void>;
+  /** Clean shutdown: everything acknowledged and rolled up, WAL removed. Nothing is left to recover. */
+  close(): Promise<void>;
+  status(): LogStoreStatus;
+}
+
+/** Stored bytes contradict their checksums where they were once known to be durable: an operator must look. */
+export class DataCorrupt extends Failure {
+  readonly code = 'data-corrupt';
+  readonly path: string;
+  readonly position: number;
+  constructor(path: string, position: number, what: string) {
+    super(`${what} in ${path} at byte ${position}`);
+    this.path = path;
+    this.position = position;
+  }
+}
+
+/** The session row changed under us: another process has taken over, nothing of ours may be written or acknowledged. */
+export class SessionFenced extends Failure {
+  readonly code = 'fenced';
+}
+
+export class NotOwner extends Failure {
+  readonly code = 'not-owner';
+  override readonly retryable = true;
+}

@@ -1,0 +1,99 @@
+/** Limits of the log: each with its default, unit in the name, bounds, and why. */
+export interface LogSettings {
+  /** What an acknowledgement promises: 'fsync' survives power loss, 'page-cache' the death of the process. */
+  readonly durability: 'fsync' | 'page-cache';
+  /** A chunk file is closed when the next write would pass this. A single larger write still goes into one chunk. */
+  readonly walChunkBytesMax: number;
+  /** Roll-up starts when this much is held by WAL and memory only. */
+  readonly rollUpBytes: number;
+  /** Appends wait above this: bounds memory, and the time a recovery takes. */
+  readonly unrolledBytesMax: number;
+  /** Appends waiting for a roll-up beyond this are refused with KAFKA_STORAGE_ERROR. */
+  readonly waitingBytesMax: number;
+  /** Appends are refused while the volume has less than this, so that roll-ups still find room. */
+  readonly freeBytesFloor: number;
+  /** How often free space is asked for. */
+  readonly freeSpaceIntervalMs: number;
+  /** How often held acknowledgements look at the lease again. */
+  readonly leaseRetryMs: number;
+  /** A log's last segment below this is rewritten into the next one, so that slow logs do not collect tiny segments. */
+  readonly mergeBytesMax: number;
+  /** One sparse index entry per so many bytes. */
+  readonly indexIntervalBytes: number;
+  /** Segment files are written in slices of at most this, between which the event loop turns. */
+  readonly writeSliceBytes: number;
+  /** Reads of at most this from segments written within recentSegmentMs block the loop for microseconds instead. */
+  readonly syncReadBytesMax: number;
+  readonly recentSegmentMs: number;
+  /** Largest single read of a segment for one fetch. */
+  readonly readBytesMax: number;
+  readonly openFilesMax: number;
+  readonly indexCacheBytesMax: number;
+  readonly waitersPerLogMax: number;
+  /** Producers remembered per log; the one unused for longest goes first. */
+  readonly producersPerLogMax: number;
+  /** Kafka's producer.id.expiration.ms. */
+  readonly producerIdExpirationMs: number;
+  readonly retentionIntervalMs: number;
+  /** First and longest wait between attempts at the metadata store, and when to give up on one transaction. */
+  readonly storeRetryMs: number;
+  readonly storeRetryMsMax: number;
+  readonly storeRetryTotalMsMax: number;
+}
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export const logSettingsDefault: LogSettings = {
+  durability: 'fsync',
+  walChunkBytesMax: 16 * MiB,
+  rollUpBytes: 16 * MiB,
+  unrolledBytesMax: 64 * MiB,
+  waitingBytesMax: 32 * MiB,
+  freeBytesFloor: 256 * MiB,
+  freeSpaceIntervalMs: 1000,
+  leaseRetryMs: 10,
+  mergeBytesMax: 64 * KiB,
+  indexIntervalBytes: 4 * KiB,
+  writeSliceBytes: MiB,
+  syncReadBytesMax: 64 * KiB,
+  recentSegmentMs: 60_000,
+  readBytesMax: 4 * MiB,
+  openFilesMax: 256,
+  indexCacheBytesMax: 16 * MiB,
+  waitersPerLogMax: 10_000,
+  producersPerLogMax: 10_000,
+  producerIdExpirationMs: 86_400_000,
+  retentionIntervalMs: 60_000,
+  storeRetryMs: 10,
+  storeRetryMsMax: 1000,
+  storeRetryTotalMsMax: 60_000,
+};
+
+/** Inclusive bounds of every number above, checked by `bin` when it reads the configuration. */
+export const logSettingsBounds: Readonly<
+  Record<Exclude<keyof LogSettings, 'durability'>, readonly [min: number, max: number]>
+> = {
+  walChunkBytesMax: [64 * KiB, 256 * MiB],
+  rollUpBytes: [64 * KiB, 256 * MiB],
+  unrolledBytesMax: [MiB, 1024 * MiB],
+  waitingBytesMax: [MiB, 1024 * MiB],
+  freeBytesFloor: [0, 1024 * 1024 * MiB],
+  freeSpaceIntervalMs: [10, 60_000],
+  leaseRetryMs: [1, 1000],
+  mergeBytesMax: [0, 16 * MiB],
+  indexIntervalBytes: [256, MiB],
+  writeSliceBytes: [4 * KiB, 16 * MiB],
+  syncReadBytesMax: [0, MiB],
+  recentSegmentMs: [0, 3_600_000],
+  readBytesMax: [64 * KiB, 64 * MiB],
+  openFilesMax: [8, 100_000],
+  indexCacheBytesMax: [64 * KiB, 1024 * MiB],
+  waitersPerLogMax: [1, 1_000_000],
+  producersPerLogMax: [1, 1_000_000],
+  producerIdExpirationMs: [1000, 366 * 86_400_000],
+  retentionIntervalMs: [100, 3_600_000],
+  storeRetryMs: [1, 10_000],
+  storeRetryMsMax: [1, 60_000],
+  storeRetryTotalMsMax: [100, 3_600_000],
+};
