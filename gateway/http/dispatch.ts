@@ -1,0 +1,74 @@
+/** Runs handlers so that none of their errors reaches the transport: there a throw can end the process. */
+import { STATUS_CODES } from 'node:http';
+import { assert } from '../../engine/kernel/assert.ts';
+import type { HeaderList, HttpExchange, HttpHandler, ServerDoors } from './server.ts';
+
+const problemHeaders: HeaderList = [['content-type', 'application/problem+json']];
+const internalErrorBody = JSON.stringify({ type: 'about:blank', title: 'Internal Server Error', status: 500 });
+
+export function runHandler(handler: HttpHandler, exchange: HttpExchange, doors: ServerDoors): void {
+  try {
+    const pending = handler(exchange);
+    if (pending) pending.catch((error: unknown) => handlerFailed(error, exchange, doors));
+  } catch (error) {
+    handlerFailed(error, exchange, doors);
+  }
+}
+
+/** Also for callbacks that a handler left behind (body, drain, abort). */
+export function guarded(run: () => void, exchange: HttpExchange, doors: ServerDoors): void {
+  try {
+    run();
+  } catch (error) {
+    handlerFailed(error, exchange, doors);
+  }
+}
+
+function handlerFailed(error: unknown, exchange: HttpExchange, doors: ServerDoors): void {
+  try {
+    doors.failed?.(error, exchange);
+  } catch {
+    // The renderer itself failed: the plain reply below is all that is left to say.
+  }
+  // A no-op when `failed` or the handler has replied already.
+  exchange.reply(500, problemHeaders, internalErrorBody);
+}
+
+/** Calls into a WebSocket session; false when it threw and the peer must be closed with 1011. */
+export function runSession(run: () => void, doors: ServerDoors): boolean {
+  try {
+    run();
+    return true;
+  } catch (error) {
+    try {
+      doors.failed?.(error, undefined);
+    } catch {
+      // As above.
+    }
+    return false;
+  }
+}
+
+/** '404 Not Found', made once per status. */
+export function statusLine(status: number): string {
+  let line = statusLines.get(status);
+  if (!line) statusLines.set(status, (line = `${status} ${STATUS_CODES[status] ?? 'Unknown'}`));
+  return line;
+}
+const statusLines = new Map<number, string>();
+
+export function isBodiless(status: number): boolean {
+  return status === 204 || status === 304;
+}
+
+const unsafeInHeader = /[^\t\x20-\x7e]/;
+
+/** A line break in a value would let a client write headers of its own; uWebSockets.js sends what it is given. */
+export function assertHeaders(headers: HeaderList): void {
+  for (const [name, value] of headers)
+    assert(!unsafeInHeader.test(value), `header ${name} holds a forbidden character`);
+}
+
+export function byteLength(body: string | Uint8Array): number {
+  return typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
+}

@@ -1,0 +1,273 @@
+/** An exchange over node:http. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { BodyCollector, ownBytes } from './body-collector.ts';
+import { assertHeaders, byteLength, guarded, isBodiless } from './dispatch.ts';
+import { RequestSnapshot, pathParameter } from './request-snapshot.ts';
+import type { RouteMatch } from './route-table.ts';
+import type { BodyFlow, HeaderList, HttpExchange, ReplyStream, ServerDoors, ServerSettings } from './server.ts';
+
+export interface NodeServing {
+  readonly doors: ServerDoors;
+  readonly settings: ServerSettings;
+  /** True once the server stops: connections close after their reply. */
+  closing: boolean;
+}
+
+export function nodeHeaders(request: IncomingMessage): string[] {
+  return request.rawHeaders.map((text, index) => (index % 2 === 0 ? text.toLowerCase() : text));
+}
+
+/** Path and query of the request target. A proxy's absolute form is cut down to its path. */
+export function splitTarget(target: string): { path: string; queryString: string } {
+  const relative = /^https?:\/\//i.test(target) ? target.replace(/^https?:\/\/[^/?]*/i, '') || '/' : target;
+  const mark = relative.indexOf('?');
+  if (mark < 0) return { path: relative, queryString: '' };
+  return { path: relative.slice(0, mark), queryString: relative.slice(mark + 1) };
+}
+
+export function nodeAddress(request: IncomingMessage): string {
+  const address = request.socket.remoteAddress ?? '';
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
+}
+
+type State = 'open' | 'streaming' | 'done' | 'aborted';
+
+export class NodeExchange extends RequestSnapshot implements HttpExchange {
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #serving: NodeServing;
+  readonly #match: RouteMatch;
+  readonly #declaredBytes: number | undefined;
+  #state: State = 'open';
+  #onAborted: (() => void) | undefined;
+  #inHandler = true;
+  #afterHandler: (() => void) | undefined;
+  #receivedBytes = 0;
+  #discardedBytes = 0;
+  #reader: ((piece: Uint8Array, isLast: boolean) => void) | undefined;
+  #isAttached = false;
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    query: string,
+    match: RouteMatch,
+    serving: NodeServing,
+  ) {
+    super(request.method ?? '', path, query, nodeHeaders(request));
+    this.#request = request;
+    this.#response = response;
+    this.#serving = serving;
+    this.#match = match;
+    this.#declaredBytes = this.declaredBytes();
+    response.sendDate = false;
+    // A reset shows as an error on either side; 'close' without a finished reply is what matters.
+    request.on('error', () => {});
+    response.on('error', () => {});
+    response.on('close', () => {
+      if (!response.writableFinished) this.#abort();
+    });
+    this.#watchStall(this.#declaredBytes !== 0);
+  }
+
+  get allowedMethods(): readonly string[] {
+    return this.#match.allowedMethods;
+  }
+
+  get aborted(): boolean {
+    return this.#state === 'aborted';
+  }
+
+  param(name: string): string {
+    return pathParameter(this.#match, name);
+  }
+
+  override remoteAddress(): string {
+    return nodeAddress(this.#request);
+  }
+
+  onAborted(run: () => void): void {
+    if (this.#state === 'aborted') guarded(run, this, this.#serving.doors);
+    else this.#onAborted = run;
+  }
+
+  #abort(): void {
+    const isComplete = this.#state === 'done';
+    this.#state = 'aborted';
+    this.#reader = undefined;
+    const run = this.#onAborted;
+    // A reply that was handed over whole is out of our hands: the handler's part was over.
+    if (run && !isComplete) guarded(run, this, this.#serving.doors);
+  }
+
+  handlerReturned(): void {
+    this.#inHandler = false;
+    const run = this.#afterHandler;
+    if (run) guarded(run, this, this.#serving.doors);
+    // The handler will ask for the body later; a client held back by us is not stalling.
+    if (!this.#isAttached && this.#state === 'open') this.#watchStall(false);
+  }
+
+  /** The socket is cut when it moves nothing for the idle time while we wait for it. */
+  #watchStall(isWaiting: boolean): void {
+    this.#request.socket.setTimeout(isWaiting ? this.#serving.settings.idleTimeoutMs : 0);
+  }
+
+  // --- Body ---
+
+  readBody(limitBytes: number, onBody: (body: Buffer) => void, onTooLarge: () => void): void {
+    if (this.#declaredBytes !== undefined && this.#declaredBytes > limitBytes) {
+      if (this.#inHandler) this.#afterHandler = onTooLarge;
+      else guarded(onTooLarge, this, this.#serving.doors);
+      return;
+    }
+    const collector = new BodyCollector(limitBytes, this.#declaredBytes);
+    this.#read((piece, isLast) => {
+      if (!collector.push(piece, isLast)) {
+        this.#reader = undefined;
+        onTooLarge();
+      } else if (isLast) {
+        this.#reader = undefined;
+        onBody(collector.body());
+      }
+    });
+  }
+
+  streamBody(onChunk: (chunk: Buffer) => void, onEnd: () => void): BodyFlow {
+    this.#read((piece, isLast) => {
+      if (piece.length > 0) onChunk(ownBytes(piece));
+      if (isLast) onEnd();
+    });
+    return {
+      pause: () => {
+        if (this.#request.complete || this.#state === 'done' || this.#state === 'aborted') return;
+        this.#watchStall(false);
+        this.#request.pause();
+      },
+      resume: () => {
+        if (this.#state === 'aborted') return;
+        this.#watchStall(!this.#request.complete);
+        this.#request.resume();
+      },
+    };
+  }
+
+  #read(reader: (piece: Uint8Array, isLast: boolean) => void): void {
+    if (this.#state === 'aborted' || this.#state === 'done') return;
+    this.#reader = reader;
+    this.#attach();
+  }
+
+  #attach(): void {
+    if (this.#isAttached) return;
+    this.#isAttached = true;
+    const request = this.#request;
+    if (!request.complete) this.#watchStall(true);
+    request.on('data', (piece: Buffer) => {
+      this.#receivedBytes += piece.length;
+      if (this.#reader) this.#deliver(piece, this.#receivedBytes === this.#declaredBytes);
+      else if (this.#state !== 'open') this.#discard(piece.length);
+    });
+    request.on('end', () => {
+      this.#watchStall(false);
+      // With an announced length the last piece has said so already.
+      if (this.#declaredBytes === undefined || this.#declaredBytes === 0) this.#deliver(noBytes, true);
+    });
+  }
+
+  #deliver(piece: Uint8Array, isLast: boolean): void {
+    const reader = this.#reader;
+    if (reader) guarded(() => reader(piece, isLast), this, this.#serving.doors);
+  }
+
+  #discard(bytes: number): void {
+    this.#discardedBytes += bytes;
+    if (this.#discardedBytes > this.#serving.settings.discardBytesMax) this.#request.socket.destroy();
+  }
+
+  // --- Reply ---
+
+  reply(status: number, headers: HeaderList, body?: string | Uint8Array): void {
+    if (this.#state !== 'open') return;
+    assertHeaders(headers);
+    this.#state = 'done';
+    this.#reader = undefined;
+    const response = this.#response;
+    this.#prepare();
+    const flat: string[] = [];
+    for (const [name, value] of headers) flat.push(name, value);
+    if (!isBodiless(status)) flat.push('content-length', String(byteLength(body ?? '')));
+    response.writeHead(status, flat);
+    if (isBodiless(status) || this.method === 'HEAD') response.end();
+    else response.end(body ?? '');
+  }
+
+  /** Decides what becomes of the connection and of what is left of the body. */
+  #prepare(): void {
+    const left = (this.#declaredBytes ?? 0) - this.#receivedBytes;
+    if (this.#serving.closing || left > this.#serving.settings.discardBytesMax) this.#response.shouldKeepAlive = false;
+    if (this.#request.complete && this.#isAttached) return;
+    this.#attach();
+    this.#request.resume();
+  }
+
+  startStream(status: number, headers: HeaderList): ReplyStream {
+    if (this.#state !== 'open') return deadStream;
+    assertHeaders(headers);
+    const response = this.#response;
+    if (this.#serving.closing) response.shouldKeepAlive = false;
+    const flat: string[] = [];
+    for (const [name, value] of headers) flat.push(name, value);
+    if (this.method === 'HEAD' || isBodiless(status)) {
+      this.#state = 'done';
+      this.#prepare();
+      response.writeHead(status, flat);
+      response.end();
+      return deadStream;
+    }
+    this.#state = 'streaming';
+    response.writeHead(status, flat);
+    response.flushHeaders();
+    return this.#stream();
+  }
+
+  #stream(): ReplyStream {
+    const response = this.#response;
+    let onDrain: (() => void) | undefined;
+    let isFull = false;
+    response.on('drain', () => {
+      isFull = false;
+      this.#watchStall(!this.#request.complete && this.#reader !== undefined);
+      const run = onDrain;
+      if (run && this.#state === 'streaming') guarded(run, this, this.#serving.doors);
+    });
+    return {
+      write: (chunk) => {
+        if (this.#state !== 'streaming') return false;
+        if (byteLength(chunk) === 0) return !isFull;
+        const isFree = response.write(chunk);
+        if (!isFree && !isFull) this.#watchStall(true);
+        isFull = !isFree;
+        if (response.writableLength > this.#serving.settings.streamBufferedBytesMax) response.destroy();
+        return isFree;
+      },
+      onDrain: (run) => {
+        onDrain = run;
+      },
+      end: () => {
+        if (this.#state !== 'streaming') return;
+        this.#state = 'done';
+        this.#reader = undefined;
+        if (!this.#request.complete) this.#prepare();
+        response.end();
+      },
+      bufferedBytes: () => response.writableLength,
+    };
+  }
+}
+
+const noBytes = new Uint8Array(0);
+
+/** For clients that are gone or asked for the head only. */
+const deadStream: ReplyStream = { write: () => false, onDrain: () => {}, end: () => {}, bufferedBytes: () => 0 };

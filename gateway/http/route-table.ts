@@ -1,0 +1,139 @@
+/**
+ * Which handler takes a path: a trie over segments, walked once per request. Our own, because the two transports would
+ * otherwise disagree (empty segments, HEAD, precedence) and because 405 needs to know a path's other methods.
+ */
+import { assert } from '../../engine/kernel/assert.ts';
+import type { HttpHandler, Route } from './server.ts';
+
+export interface RouteMatch {
+  readonly handler: HttpHandler | undefined;
+  readonly names: readonly string[];
+  /** Still percent-encoded. */
+  readonly values: readonly string[];
+  /** Filled when the path is known and the method is not. */
+  readonly allowedMethods: readonly string[];
+}
+
+interface Target {
+  readonly handler: HttpHandler;
+  readonly names: readonly string[];
+}
+
+interface Node {
+  readonly literals: Map<string, Node>;
+  /** Parameter children by literal ending, longest first; '' is the plain parameter. */
+  readonly parameters: { readonly ending: string; readonly node: Node }[];
+  readonly targets: Map<string, Target>;
+  readonly rest: Map<string, Target>;
+}
+
+const none: readonly string[] = [];
+const unmatched: RouteMatch = { handler: undefined, names: none, values: none, allowedMethods: none };
+const parameterSegment = /^\{([A-Za-z_]+)\}(:[A-Za-z-]+)?$/;
+
+function emptyNode(): Node {
+  return { literals: new Map(), parameters: [], targets: new Map(), rest: new Map() };
+}
+
+export class RouteTable {
+  readonly #root = emptyNode();
+  readonly #lastResort = new Map<string, HttpHandler>();
+
+  constructor(routes: readonly Route[]) {
+    for (const route of routes) this.#add(route);
+  }
+
+  #add({ method, pattern, handler }: Route): void {
+    if (pattern === '*') {
+      this.#lastResort.set(method, handler);
+      return;
+    }
+    assert(pattern.startsWith('/'), `route pattern ${pattern} must start with a slash`);
+    const names: string[] = [];
+    let node = this.#root;
+    const segments = pattern.slice(1).split('/');
+    for (const [index, segment] of segments.entries()) {
+      if (segment === '*' && index === segments.length - 1) {
+        names.push('*');
+        assert(!node.rest.has(method), `route ${method} ${pattern} is given twice`);
+        node.rest.set(method, { handler, names });
+        return;
+      }
+      const parameter = parameterSegment.exec(segment);
+      if (parameter) names.push(parameter[1] ?? '');
+      else assert(!segment.includes('{'), `route pattern ${pattern} has a malformed parameter`);
+      node = parameter ? parameterChild(node, parameter[2] ?? '') : literalChild(node, segment);
+    }
+    assert(!node.targets.has(method), `route ${method} ${pattern} is given twice`);
+    node.targets.set(method, { handler, names });
+  }
+
+  /** `path` as sent, percent-encoded, starting with a slash (or '*'). */
+  match(method: string, path: string): RouteMatch {
+    const values: string[] = [];
+    const found = walk(this.#root, path, 1, values);
+    if (found) {
+      const target = pick(found, method);
+      if (target) return { handler: target.handler, names: target.names, values, allowedMethods: none };
+    }
+    const lastResort = this.#lastResort.get(method);
+    if (lastResort)
+      return { handler: lastResort, names: none, values: none, allowedMethods: found ? allowed(found) : none };
+    return found ? { ...unmatched, allowedMethods: allowed(found) } : unmatched;
+  }
+}
+
+function literalChild(node: Node, segment: string): Node {
+  let child = node.literals.get(segment);
+  if (!child) node.literals.set(segment, (child = emptyNode()));
+  return child;
+}
+
+function parameterChild(node: Node, ending: string): Node {
+  const known = node.parameters.find((parameter) => parameter.ending === ending);
+  if (known) return known.node;
+  const child = emptyNode();
+  node.parameters.push({ ending, node: child });
+  node.parameters.sort((a, b) => b.ending.length - a.ending.length);
+  return child;
+}
+
+function pick(targets: ReadonlyMap<string, Target>, method: string): Target | undefined {
+  return targets.get(method) ?? (method === 'HEAD' ? targets.get('GET') : undefined);
+}
+
+function allowed(targets: ReadonlyMap<string, Target>): readonly string[] {
+  const methods = [...targets.keys()];
+  if (targets.has('GET') && !targets.has('HEAD')) methods.push('HEAD');
+  return methods.sort();
+}
+
+/**
+ * Targets of the path from `from` (just behind a slash) below `node`. Backtracks: a literal that leads nowhere gives way
+ * to the parameter beside it, so depth is bounded by the patterns, not by the path.
+ */
+function walk(node: Node, path: string, from: number, values: string[]): ReadonlyMap<string, Target> | undefined {
+  const slash = path.indexOf('/', from);
+  const segment = slash < 0 ? path.slice(from) : path.slice(from, slash);
+  const depth = values.length;
+  const literal = node.literals.get(segment);
+  if (literal) {
+    const found = slash < 0 ? leaf(literal) : walk(literal, path, slash + 1, values);
+    if (found) return found;
+    values.length = depth;
+  }
+  for (const { ending, node: child } of node.parameters) {
+    if (segment.length <= ending.length || !segment.endsWith(ending)) continue;
+    values.push(ending === '' ? segment : segment.slice(0, -ending.length));
+    const found = slash < 0 ? leaf(child) : walk(child, path, slash + 1, values);
+    if (found) return found;
+    values.length = depth;
+  }
+  if (node.rest.size === 0) return undefined;
+  values.push(path.slice(from));
+  return node.rest;
+}
+
+function leaf(node: Node): ReadonlyMap<string, Target> | undefined {
+  return node.targets.size > 0 ? node.targets : undefined;
+}

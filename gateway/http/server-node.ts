@@ -1,0 +1,116 @@
+/** The transport over node:http and ws: for platforms without a uWebSockets.js binary. Same behaviour, fewer requests per core. */
+import { readFileSync } from 'node:fs';
+import { type IncomingMessage, type RequestListener, type Server, createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../../engine/kernel/clock.ts';
+import { runHandler, statusLine } from './dispatch.ts';
+import { NodeExchange, type NodeServing, splitTarget } from './node-exchange.ts';
+import { NodeWebSockets } from './node-websocket.ts';
+import { RouteTable } from './route-table.ts';
+import type { DataServer, ServerDoors, ServerSettings } from './server.ts';
+
+/** As built into uWebSockets.js. */
+const headersMax = 100;
+
+export class NodeServer implements DataServer {
+  readonly driver = 'node';
+  readonly #server: Server;
+  readonly #serving: NodeServing;
+  readonly #websockets: NodeWebSockets | undefined;
+
+  constructor(settings: ServerSettings, doors: ServerDoors, clock: Clock) {
+    const serving: NodeServing = { doors, settings, closing: false };
+    this.#serving = serving;
+    const table = new RouteTable(doors.routes);
+    const listener: RequestListener = (request, response) => {
+      const { path, queryString } = splitTarget(request.url ?? '/');
+      const match = table.match(request.method ?? '', path);
+      const exchange = new NodeExchange(request, response, path, queryString, match, serving);
+      if (request.rawHeaders.length / 2 > headersMax) {
+        exchange.reply(431, [['connection', 'close']]);
+        return;
+      }
+      runHandler(match.handler ?? doors.fallback, exchange, doors);
+      exchange.handlerReturned();
+    };
+    this.#server = nodeServer(settings, listener);
+    this.#server.maxHeadersCount = 0;
+    this.#server.on('clientError', refuseConnection);
+    this.#server.on('timeout', (socket) => socket.destroy());
+    this.#websockets = doors.upgrade && new NodeWebSockets(serving, clock);
+    const { upgrade } = doors;
+    if (upgrade) this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+  }
+
+  /**
+   * node:http reports every kind of upgrade. Anything but a WebSocket (Java's client asks each server for h2c) may be
+   * declined by answering as if it had not been asked: the request goes back into the parser without the header.
+   */
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (request.headers.upgrade?.toLowerCase() === 'websocket' && request.headers['sec-websocket-key'] !== undefined) {
+      this.#websockets?.upgrade(request, socket, head);
+      return;
+    }
+    const lines = [`${request.method ?? ''} ${request.url ?? ''} HTTP/${request.httpVersion}`];
+    for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
+      const name = request.rawHeaders[i] ?? '';
+      if (!/^(upgrade|connection|http2-settings)$/i.test(name))
+        lines.push(`${name}: ${request.rawHeaders[i + 1] ?? ''}`);
+    }
+    socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
+    this.#server.emit('connection', socket);
+  }
+
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port, exclusive: true }, () => {
+        this.#server.off('error', reject);
+        const address = this.#server.address();
+        resolve(typeof address === 'object' && address ? address.port : port);
+      });
+    });
+  }
+
+  close(): void {
+    this.#serving.closing = true;
+    this.#server.close();
+  }
+
+  closeAll(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#serving.closing = true;
+      this.#server.close(() => resolve());
+      this.#websockets?.closeAll();
+      this.#server.closeAllConnections();
+    });
+  }
+}
+
+function nodeServer(settings: ServerSettings, listener: RequestListener): Server {
+  const options = {
+    maxHeaderSize: settings.headerBytesMax,
+    keepAliveTimeout: settings.idleTimeoutMs,
+    headersTimeout: settings.idleTimeoutMs,
+    // Bodies are watched for stalls, not for their total time: a stream of records may last for hours.
+    requestTimeout: 0,
+  };
+  const { tls } = settings;
+  if (!tls) return createServer(options, listener);
+  return createTlsServer(
+    { ...options, cert: readFileSync(tls.certificateFile), key: readFileSync(tls.keyFile) },
+    listener,
+  );
+}
+
+/** What node:http could not parse. */
+function refuseConnection(error: Error & { code?: string }, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const timedOut = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : timedOut ? 408 : 400;
+  socket.end(`HTTP/1.1 ${statusLine(status)}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}

@@ -1,0 +1,343 @@
+/**
+ * An exchange over a uWebSockets.js response. What the library asks of its user is kept here and nowhere else: onAborted
+ * first, data handlers attached before the handler's turn ends, bytes copied inside the callback, replies corked, nothing
+ * touched after the end.
+ */
+import { SocketAddress } from 'node:net';
+import { BodyCollector, ownBytes } from './body-collector.ts';
+import { assertHeaders, byteLength, guarded, isBodiless, statusLine } from './dispatch.ts';
+import { RequestSnapshot, pathParameter } from './request-snapshot.ts';
+import type { RouteMatch } from './route-table.ts';
+import type { BodyFlow, HeaderList, HttpExchange, ReplyStream, ServerDoors, ServerSettings } from './server.ts';
+import type { UwsRequest, UwsResponse } from './uws-types.ts';
+
+export interface UwsServing {
+  readonly doors: ServerDoors;
+  readonly settings: ServerSettings;
+  /** True once the server stops: connections close after their reply. */
+  closing: boolean;
+}
+
+interface HeldReply {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly body: string | Uint8Array | undefined;
+}
+
+/** 'open': no reply yet. 'held': decided, waits for the end of a chunked body. */
+type State = 'open' | 'held' | 'streaming' | 'done' | 'aborted';
+
+const methods: Readonly<Record<string, string>> = {
+  get: 'GET',
+  post: 'POST',
+  put: 'PUT',
+  delete: 'DELETE',
+  head: 'HEAD',
+  options: 'OPTIONS',
+  patch: 'PATCH',
+};
+
+// One array is filled per request; the callback is shared, so that no closure is made.
+let collected: string[] = [];
+const collect = (name: string, value: string): void => void collected.push(name, value);
+
+export function uwsHeaders(request: UwsRequest): string[] {
+  collected = [];
+  request.forEach(collect);
+  return collected;
+}
+
+export function uwsMethod(request: UwsRequest): string {
+  const method = request.getMethod();
+  return methods[method] ?? method.toUpperCase();
+}
+
+export function uwsAddress(response: UwsResponse): string {
+  const bytes = Buffer.from(response.getRemoteAddress());
+  if (bytes.length === 4) return bytes.join('.');
+  if (bytes.length !== 16) return '';
+  const isMapped = bytes.readUInt32BE(8) === 0xffff && bytes.readBigUInt64BE(0) === 0n;
+  if (isMapped) return bytes.subarray(12).join('.');
+  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(i * 2).toString(16));
+  return new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address;
+}
+
+export class UwsExchange extends RequestSnapshot implements HttpExchange {
+  readonly #response: UwsResponse;
+  readonly #serving: UwsServing;
+  readonly #match: RouteMatch;
+  readonly #declaredBytes: number | undefined;
+  #state: State = 'open';
+  #onAborted: (() => void) | undefined;
+  #address: string | undefined;
+
+  #inHandler = true;
+  #afterHandler: (() => void) | undefined;
+  #listening = false;
+  #paused = false;
+  #receivedBytes = 0;
+  #bodyComplete: boolean;
+  /** Bytes that came before a reader did: at most one receive buffer, since the socket is paused meanwhile. */
+  #backlog: Buffer[] = [];
+  #reader: ((piece: Uint8Array, isLast: boolean) => void) | undefined;
+  #held: HeldReply | undefined;
+  #heldBytes = 0;
+
+  constructor(
+    response: UwsResponse,
+    request: UwsRequest,
+    method: string,
+    path: string,
+    match: RouteMatch,
+    serving: UwsServing,
+  ) {
+    super(method, path, request.getQuery(), uwsHeaders(request));
+    this.#response = response;
+    this.#serving = serving;
+    this.#match = match;
+    this.#declaredBytes = this.declaredBytes();
+    this.#bodyComplete = this.#declaredBytes === 0;
+    response.onAborted(() => this.#abort());
+  }
+
+  get allowedMethods(): readonly string[] {
+    return this.#match.allowedMethods;
+  }
+
+  get aborted(): boolean {
+    return this.#state === 'aborted';
+  }
+
+  param(name: string): string {
+    return pathParameter(this.#match, name);
+  }
+
+  override remoteAddress(): string {
+    if (this.#address === undefined) {
+      if (this.#state === 'done' || this.#state === 'aborted') return '';
+      this.#address = uwsAddress(this.#response);
+    }
+    return this.#address;
+  }
+
+  onAborted(run: () => void): void {
+    if (this.#state === 'aborted') guarded(run, this, this.#serving.doors);
+    else this.#onAborted = run;
+  }
+
+  #abort(): void {
+    this.#state = 'aborted';
+    this.#reader = undefined;
+    this.#backlog = [];
+    this.#held = undefined;
+    const run = this.#onAborted;
+    if (run) guarded(run, this, this.#serving.doors);
+  }
+
+  /** Called by the server when the handler's synchronous part is over: the last chance to ask uWS for the body. */
+  handlerReturned(): void {
+    this.#inHandler = false;
+    const run = this.#afterHandler;
+    if (run) guarded(run, this, this.#serving.doors);
+    if (this.#state !== 'open' || this.#listening || this.#bodyComplete) return;
+    this.#listen();
+    this.#pause();
+  }
+
+  // --- Body ---
+
+  readBody(limitBytes: number, onBody: (body: Buffer) => void, onTooLarge: () => void): void {
+    if (this.#declaredBytes !== undefined && this.#declaredBytes > limitBytes) {
+      this.#later(onTooLarge);
+      return;
+    }
+    const collector = new BodyCollector(limitBytes, this.#declaredBytes);
+    this.#read((piece, isLast) => {
+      if (!collector.push(piece, isLast)) {
+        this.#reader = undefined;
+        onTooLarge();
+      } else if (isLast) {
+        this.#reader = undefined;
+        onBody(collector.body());
+      }
+    });
+  }
+
+  streamBody(onChunk: (chunk: Buffer) => void, onEnd: () => void): BodyFlow {
+    this.#read((piece, isLast) => {
+      if (piece.length > 0) onChunk(ownBytes(piece));
+      if (isLast) onEnd();
+    });
+    return { pause: () => this.#pause(), resume: () => this.#resume() };
+  }
+
+  #later(run: () => void): void {
+    if (this.#inHandler) this.#afterHandler = run;
+    else guarded(run, this, this.#serving.doors);
+  }
+
+  #read(reader: (piece: Uint8Array, isLast: boolean) => void): void {
+    if (this.#state === 'aborted' || this.#state === 'done') return;
+    this.#reader = reader;
+    if (this.#inHandler) {
+      if (this.#bodyComplete) this.#later(() => this.#deliver(noBytes, true));
+      else this.#listen();
+      return;
+    }
+    const backlog = this.#backlog;
+    this.#backlog = [];
+    for (const [index, piece] of backlog.entries()) {
+      this.#deliver(piece, this.#bodyComplete && index === backlog.length - 1);
+    }
+    if (backlog.length === 0 && this.#bodyComplete) this.#deliver(noBytes, true);
+    this.#resume();
+  }
+
+  #listen(): void {
+    if (this.#listening) return;
+    this.#listening = true;
+    this.#response.onData((chunk, isLast) => this.#data(new Uint8Array(chunk), isLast));
+  }
+
+  #data(piece: Uint8Array, isLast: boolean): void {
+    this.#receivedBytes += piece.length;
+    if (isLast) this.#bodyComplete = true;
+    if (this.#state === 'held') {
+      this.#heldBytes += piece.length;
+      this.#sendHeld();
+    } else if (this.#state === 'open' || this.#state === 'streaming') {
+      if (this.#reader) this.#deliver(piece, isLast);
+      else if (this.#paused) this.#backlog.push(ownBytes(piece));
+    }
+  }
+
+  #deliver(piece: Uint8Array, isLast: boolean): void {
+    const reader = this.#reader;
+    if (reader) guarded(() => reader(piece, isLast), this, this.#serving.doors);
+  }
+
+  #pause(): void {
+    if (this.#paused || this.#bodyComplete || this.#state === 'done' || this.#state === 'aborted') return;
+    this.#paused = true;
+    this.#response.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    if (this.#state !== 'done' && this.#state !== 'aborted') this.#response.resume();
+  }
+
+  // --- Reply ---
+
+  reply(status: number, headers: HeaderList, body?: string | Uint8Array): void {
+    if (this.#state !== 'open') return;
+    assertHeaders(headers);
+    this.#backlog = [];
+    if (this.#bodyComplete) {
+      this.#send(status, headers, body, this.#serving.closing);
+    } else if (this.#declaredBytes !== undefined) {
+      this.#resume();
+      this.#send(status, headers, body, this.#serving.closing || this.#leftIsTooMuch());
+    } else {
+      // A chunked body has no announced end. Replying now would leave no handle to cut an endless one, and cutting at
+      // once would often destroy the reply: so the reply waits until the body is over or has had its chance.
+      this.#state = 'held';
+      this.#held = { status, headers, body };
+      if (this.#inHandler) this.#listen();
+      this.#resume();
+    }
+  }
+
+  #leftIsTooMuch(): boolean {
+    return (this.#declaredBytes ?? 0) - this.#receivedBytes > this.#serving.settings.discardBytesMax;
+  }
+
+  #sendHeld(): void {
+    const held = this.#held;
+    const isHopeless = this.#heldBytes > this.#serving.settings.discardBytesMax;
+    if (!held || !(this.#bodyComplete || isHopeless)) return;
+    this.#held = undefined;
+    this.#send(held.status, held.headers, held.body, this.#serving.closing || isHopeless);
+  }
+
+  #send(status: number, headers: HeaderList, body: string | Uint8Array | undefined, close: boolean): void {
+    const response = this.#response;
+    this.#state = 'done';
+    this.#reader = undefined;
+    response.cork(() => {
+      response.writeStatus(statusLine(status));
+      for (const [name, value] of headers) response.writeHeader(name, value);
+      if (isBodiless(status)) response.endWithoutBody(undefined, close);
+      else if (this.method === 'HEAD') response.endWithoutBody(byteLength(body ?? ''), close);
+      else response.end(body ?? '', close);
+    });
+  }
+
+  startStream(status: number, headers: HeaderList): ReplyStream {
+    if (this.#state !== 'open') return deadStream;
+    assertHeaders(headers);
+    if (this.method === 'HEAD' || isBodiless(status)) {
+      this.#resume();
+      this.#response.cork(() => this.#writeHead(status, headers));
+      this.#state = 'done';
+      this.#response.endWithoutBody(undefined, this.#serving.closing);
+      return deadStream;
+    }
+    this.#state = 'streaming';
+    this.#response.cork(() => this.#writeHead(status, headers));
+    return this.#stream();
+  }
+
+  #writeHead(status: number, headers: HeaderList): void {
+    this.#response.writeStatus(statusLine(status));
+    for (const [name, value] of headers) this.#response.writeHeader(name, value);
+  }
+
+  #stream(): ReplyStream {
+    const response = this.#response;
+    const bufferedBytesMax = this.#serving.settings.streamBufferedBytesMax;
+    let bufferedBytes = 0;
+    let onDrain: (() => void) | undefined;
+    response.onWritable(() => {
+      const wasFull = bufferedBytes > 0;
+      bufferedBytes = 0;
+      const run = onDrain;
+      if (wasFull && run) guarded(run, this, this.#serving.doors);
+      return true;
+    });
+    return {
+      write: (chunk) => {
+        if (this.#state !== 'streaming') return false;
+        const length = byteLength(chunk);
+        if (length === 0) return bufferedBytes === 0;
+        let isFree = false;
+        response.cork(() => {
+          isFree = response.write(chunk);
+        });
+        bufferedBytes = isFree ? 0 : bufferedBytes + length;
+        if (bufferedBytes > bufferedBytesMax) response.close();
+        return isFree;
+      },
+      onDrain: (run) => {
+        onDrain = run;
+      },
+      end: () => {
+        if (this.#state !== 'streaming') return;
+        const close =
+          this.#serving.closing ||
+          (!this.#bodyComplete && (this.#declaredBytes === undefined || this.#leftIsTooMuch()));
+        this.#resume();
+        this.#state = 'done';
+        this.#reader = undefined;
+        response.cork(() => response.end(undefined, close));
+      },
+      bufferedBytes: () => bufferedBytes,
+    };
+  }
+}
+
+const noBytes = new Uint8Array(0);
+
+/** For clients that are gone or asked for the head only. */
+const deadStream: ReplyStream = { write: () => false, onDrain: () => {}, end: () => {}, bufferedBytes: () => 0 };

@@ -1,0 +1,168 @@
+/** WebSocket connections over uWebSockets.js. Calls on its closed sockets throw, so every call is behind `#isOpen`. */
+import { ownBytes } from './body-collector.ts';
+import { assertHeaders, byteLength, runSession, statusLine } from './dispatch.ts';
+import { UpgradeSnapshot } from './request-snapshot.ts';
+import type { UpgradeAnswer, WebSocketPeer, WebSocketSession } from './server.ts';
+import { type UwsServing, uwsAddress, uwsHeaders, uwsMethod } from './uws-exchange.ts';
+import type { UwsBehavior, UwsRequest, UwsResponse, UwsUpgradeContext, UwsWebSocket } from './uws-types.ts';
+
+/** What uWS keeps for each socket. */
+export interface UwsConnection {
+  readonly session: WebSocketSession;
+  readonly remoteAddress: string;
+  peer: UwsPeer | undefined;
+}
+
+class UwsPeer implements WebSocketPeer {
+  readonly remoteAddress: string;
+  readonly #socket: UwsWebSocket<UwsConnection>;
+  readonly #bufferedBytesMax: number;
+  #isOpen = true;
+  /** A send was buffered and not all has left: only then is it worth asking uWS how much. */
+  #isSlow = false;
+
+  constructor(socket: UwsWebSocket<UwsConnection>, remoteAddress: string, bufferedBytesMax: number) {
+    this.#socket = socket;
+    this.remoteAddress = remoteAddress;
+    this.#bufferedBytesMax = bufferedBytesMax;
+  }
+
+  send(data: string | Uint8Array, binary: boolean): 'sent' | 'buffered' | 'dropped' {
+    if (!this.#isOpen) return 'dropped';
+    if (this.#isSlow && this.#socket.getBufferedAmount() + byteLength(data) > this.#bufferedBytesMax) {
+      this.terminate();
+      return 'dropped';
+    }
+    if (this.#socket.send(data, binary) === 1) return 'sent';
+    this.#isSlow = true;
+    return 'buffered';
+  }
+
+  cork(fill: () => void): void {
+    if (this.#isOpen) this.#socket.cork(fill);
+    else fill();
+  }
+
+  bufferedBytes(): number {
+    return this.#isOpen ? this.#socket.getBufferedAmount() : 0;
+  }
+
+  ping(): void {
+    if (this.#isOpen) this.#socket.ping();
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#isOpen) this.#socket.end(code, reason);
+  }
+
+  terminate(): void {
+    if (this.#isOpen) this.#socket.close();
+  }
+
+  /** uWS reports every write that went out; the session hears only of the last. */
+  hasDrained(): boolean {
+    if (!this.#isOpen || !this.#isSlow || this.#socket.getBufferedAmount() > 0) return false;
+    this.#isSlow = false;
+    return true;
+  }
+
+  forget(): void {
+    this.#isOpen = false;
+  }
+}
+
+export function uwsWebSocketBehavior(serving: UwsServing, live: Set<WebSocketPeer>): UwsBehavior<UwsConnection> {
+  const { doors, settings } = serving;
+  const call = (connection: UwsConnection, run: (session: WebSocketSession) => void): void => {
+    if (!runSession(() => run(connection.session), doors)) connection.peer?.close(1011, 'internal error');
+  };
+  return {
+    // Above its own limit uWS cuts the connection without a close frame; the slack lets us say 1009 in most cases.
+    maxPayloadLength: settings.websocketPayloadBytesMax * 2,
+    idleTimeout: settings.websocketIdleMs / 1000,
+    // Unlimited for uWS: at its limit it drops frames silently, even pongs. UwsPeer.send holds the limit instead.
+    maxBackpressure: 0,
+    sendPingsAutomatically: true,
+    upgrade: (response, request, context) => upgrade(response, request, context, serving),
+    open(socket) {
+      const connection = socket.getUserData();
+      const peer = new UwsPeer(socket, connection.remoteAddress, settings.websocketBufferedBytesMax);
+      connection.peer = peer;
+      live.add(peer);
+      call(connection, (session) => session.opened(peer));
+    },
+    message(socket, message, isBinary) {
+      const connection = socket.getUserData();
+      if (message.byteLength > settings.websocketPayloadBytesMax) connection.peer?.close(1009, 'message too big');
+      else call(connection, (session) => session.message(ownBytes(new Uint8Array(message)), isBinary));
+    },
+    drain(socket) {
+      const connection = socket.getUserData();
+      if (connection.peer?.hasDrained()) call(connection, (session) => session.drained());
+    },
+    pong(socket) {
+      call(socket.getUserData(), (session) => session.ponged());
+    },
+    close(socket, code, message) {
+      const connection = socket.getUserData();
+      const reason = Buffer.from(message).toString();
+      const { peer } = connection;
+      if (peer) live.delete(peer);
+      peer?.forget();
+      // uWS explains a cut by a text of its own; only a code from a close frame comes with a peer's reason.
+      call(connection, (session) => session.closed(code === 0 ? 1005 : code, code === 1006 ? '' : reason));
+    },
+  };
+}
+
+/** The hook may answer later: by then uWS's request is gone and the client may be too. */
+function upgrade(response: UwsResponse, request: UwsRequest, context: UwsUpgradeContext, serving: UwsServing): void {
+  let isGone = false;
+  response.onAborted(() => {
+    isGone = true;
+  });
+  const headers = uwsHeaders(request);
+  const snapshot = new UpgradeSnapshot(
+    uwsMethod(request),
+    request.getUrl(),
+    request.getQuery(),
+    headers,
+    uwsAddress(response),
+  );
+  const refuse = (status: number, list: readonly (readonly [string, string])[], body: string | Uint8Array): void => {
+    response.cork(() => {
+      response.writeStatus(statusLine(status));
+      for (const [name, value] of list) response.writeHeader(name, value);
+      response.end(body, serving.closing);
+    });
+  };
+  const answered = (answer: UpgradeAnswer): void => {
+    if (isGone) {
+      if ('accept' in answer) runSession(() => answer.accept.closed(1006, ''), serving.doors);
+      return;
+    }
+    if ('refuse' in answer) {
+      assertHeaders(answer.headers);
+      refuse(answer.refuse, answer.headers, answer.body ?? '');
+      return;
+    }
+    const connection: UwsConnection = {
+      session: answer.accept,
+      remoteAddress: snapshot.remoteAddress(),
+      peer: undefined,
+    };
+    const key = snapshot.header('sec-websocket-key') ?? '';
+    response.cork(() => response.upgrade(connection, key, answer.protocol ?? '', '', context));
+  };
+  const failed = (error: unknown): void => {
+    runSession(() => serving.doors.failed?.(error, undefined), serving.doors);
+    if (!isGone) refuse(500, [], '');
+  };
+  try {
+    const answer = serving.doors.upgrade?.(snapshot) ?? { refuse: 404, headers: [] };
+    if (answer instanceof Promise) answer.then(answered).catch(failed);
+    else answered(answer);
+  } catch (error) {
+    failed(error);
+  }
+}
