@@ -1,0 +1,37 @@
+/**
+ * One record batch from a Kafka client into one partition: charged, appended as it is, metered. The quota delay comes
+ * back with the result, because Kafka answers at once and then mutes the connection (KIP-219).
+ */
+import type { AppendResult, TopicEntry } from '../../engine/engine.ts';
+import { batchHeaderBytes, producerId, recordCount } from '../../engine/records/batch.ts';
+import type { Principal } from '../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../context.ts';
+
+/** Calls `done` exactly once. `records` is what the client sent for the partition; the broker judges its contents. */
+export function appendBatch(
+  context: GatewayContext,
+  principal: Principal,
+  topic: TopicEntry,
+  partition: number,
+  records: Buffer,
+  timeoutMs: number,
+  done: (result: AppendResult, delayMs: number) => void,
+): void {
+  const { tenancy, engine, clock } = context;
+  const whole = records.length >= batchHeaderBytes;
+  const count = whole ? recordCount(records, 0) : 0;
+  const key = `${topic.topicId}${partition}`;
+  const verdict = tenancy.limiter.produce(principal.clusterId, key, records.length, clock.monotonicMs());
+  if (verdict.quota) tenancy.meter.throttled(principal.clusterId, verdict.quota, verdict.delayMs);
+  engine.append({
+    topicId: topic.topicId,
+    partition,
+    records,
+    idempotent: whole && producerId(records, 0) >= 0,
+    timeoutMs,
+    done(result) {
+      if (result.errorCode === 0) tenancy.meter.produced(principal.clusterId, count, records.length);
+      done(result, verdict.delayMs);
+    },
+  });
+}

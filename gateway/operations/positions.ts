@@ -1,0 +1,78 @@
+/**
+ * Where a reader starts when it has no cursor: 'earliest', 'latest', an offset, '-N' (the last N records of each
+ * partition) or an RFC 3339 time, turned into one offset per partition.
+ */
+import type { TopicEntry } from '../../engine/engine.ts';
+import { InvalidRequest } from '../../engine/kernel/failure.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { OwnerUnavailable } from '../failures.ts';
+import type { GatewayContext } from '../context.ts';
+import type { Position } from './cursor.ts';
+
+export type StartAt =
+  | { readonly at: 'earliest' | 'latest' }
+  | { readonly at: 'offset'; readonly offset: number }
+  | { readonly at: 'last'; readonly records: number }
+  | { readonly at: 'time'; readonly timestampMs: number };
+
+/** ListOffsets' own names for places. */
+const latestTimestamp = -1;
+const earliestTimestamp = -2;
+
+/** Throws InvalidRequest on field `from`. */
+export function parseStart(text: string): StartAt {
+  if (text === 'earliest' || text === 'latest') return { at: text };
+  if (/^\d{1,16}$/.test(text)) return { at: 'offset', offset: Number(text) };
+  if (/^-\d{1,9}$/.test(text)) return { at: 'last', records: -Number(text) };
+  const timestampMs = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(timestampMs)) {
+    throw new InvalidRequest('from', `from=${text}: use earliest, latest, an offset, -N or an RFC 3339 time`);
+  }
+  return { at: 'time', timestampMs };
+}
+
+/** One offset per asked partition. Throws OwnerUnavailable while a partition has no owner. */
+export async function resolveStart(
+  context: GatewayContext,
+  topic: TopicEntry,
+  partitions: readonly number[],
+  start: StartAt,
+): Promise<Position[]> {
+  if (start.at === 'offset') return partitions.map((partition) => ({ partition, offset: start.offset }));
+  if (start.at === 'earliest') return listOffsets(context, topic, partitions, earliestTimestamp);
+  const latest = await listOffsets(context, topic, partitions, latestTimestamp);
+  if (start.at === 'latest') return latest;
+  if (start.at === 'last') {
+    const earliest = await listOffsets(context, topic, partitions, earliestTimestamp);
+    return latest.map(({ partition, offset }, i) => ({
+      partition,
+      offset: Math.max(earliest[i]!.offset, offset - start.records),
+    }));
+  }
+  // A partition without a record that new starts at its end.
+  const byTime = await listOffsets(context, topic, partitions, start.timestampMs);
+  return byTime.map((position, i) => (position.offset < 0 ? latest[i]! : position));
+}
+
+async function listOffsets(
+  { engine }: GatewayContext,
+  topic: TopicEntry,
+  partitions: readonly number[],
+  timestamp: number,
+): Promise<Position[]> {
+  const response = await engine.partitionRequest(2, {
+    replicaId: -1,
+    isolationLevel: 0,
+    topics: [
+      {
+        name: topic.name,
+        partitions: partitions.map((partitionIndex) => ({ partitionIndex, currentLeaderEpoch: -1, timestamp })),
+      },
+    ],
+    timeoutMs: 0,
+  });
+  return response.topics[0]!.partitions.map(({ partitionIndex, errorCode: code, offset }) => {
+    if (code !== errorCode.none) throw new OwnerUnavailable(code, partitionIndex);
+    return { partition: partitionIndex, offset };
+  });
+}

@@ -1,0 +1,232 @@
+/**
+ * A subscription reads some partitions of one topic from given positions and hands over batches as long as its holder
+ * has granted credit. It keeps no record for a slow holder: out of credit it simply does not read, and later it reads
+ * on from where it stood. Used by WebSocket subscriptions and SSE streams.
+ *
+ * Life:   reading ⇄ waiting for credit;   either → closed, or failed (told once through `failed`)
+ */
+import type { FetchPartition, TopicEntry } from '../../engine/engine.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { batchSizeBytes, lastOffset, recordCount } from '../../engine/records/batch.ts';
+import type { Principal } from '../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../context.ts';
+import type { Position } from './cursor.ts';
+import { fetchPartitions } from './fetch.ts';
+
+/** One record batch as stored, whole; its first records may lie before `fromOffset` (a position within a batch). */
+export interface Delivery {
+  readonly partition: number;
+  readonly fromOffset: number;
+  readonly nextOffset: number;
+  readonly batch: Uint8Array;
+  readonly records: number;
+  readonly highWatermark: number;
+}
+
+export interface SubscriptionHolder {
+  /** May be asynchronous (decoding): nothing more is delivered until it has settled. */
+  deliver(delivery: Delivery): void | Promise<void>;
+  /**
+   * Records between the position and the log's start are gone (retention): reading goes on at `toOffset`. Never silent.
+   */
+  gap(partition: number, fromOffset: number, toOffset: number): void;
+  /** The subscription has ended by itself: topic deleted, offset beyond the end, or a bug. */
+  failed(kafkaError: number, message: string): void;
+}
+
+export interface Credit {
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** How long one read waits at the broker: a bound on work left behind by a closed reader, not on latency. */
+const readWaitMs = 10_000;
+const readBytesMax = 1024 * 1024;
+const partitionReadBytesMax = 256 * 1024;
+const retryMs = 50;
+
+export class Subscription {
+  readonly topic: TopicEntry;
+  readonly #context: GatewayContext;
+  readonly #principal: Principal;
+  readonly #holder: SubscriptionHolder;
+  readonly #offsets = new Map<number, number>();
+  #credit: { records: number; bytes: number };
+  #state: 'reading' | 'idle' | 'closed' = 'idle';
+  #paused = false;
+  #abort = new AbortController();
+
+  constructor(
+    context: GatewayContext,
+    principal: Principal,
+    topic: TopicEntry,
+    positions: readonly Position[],
+    credit: Credit,
+    holder: SubscriptionHolder,
+  ) {
+    this.#context = context;
+    this.#principal = principal;
+    this.topic = topic;
+    this.#holder = holder;
+    this.#credit = { ...credit };
+    for (const { partition, offset } of positions) this.#offsets.set(partition, offset);
+  }
+
+  /** Where to go on after everything delivered so far. */
+  positions(): Position[] {
+    return [...this.#offsets].map(([partition, offset]) => ({ partition, offset }));
+  }
+
+  get credit(): Credit {
+    return this.#credit;
+  }
+
+  /** Adds credit; reading goes on when both kinds are above zero. Infinity is allowed. */
+  grant(records: number, bytes: number): void {
+    this.#credit.records += records;
+    this.#credit.bytes += bytes;
+    this.#wake();
+  }
+
+  /** For a holder whose socket is full: delivery stops after the batch under way. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#wake();
+  }
+
+  start(): void {
+    this.#wake();
+  }
+
+  close(): void {
+    this.#state = 'closed';
+    this.#abort.abort();
+  }
+
+  #mayRead(): boolean {
+    return !this.#paused && this.#credit.records > 0 && this.#credit.bytes > 0;
+  }
+
+  #wake(): void {
+    if (this.#state !== 'idle' || !this.#mayRead()) return;
+    this.#state = 'reading';
+    this.#read().then(
+      () => {
+        if (this.#state !== 'reading') return;
+        this.#state = 'idle';
+        // Credit may have come between the loop's last look and here.
+        this.#wake();
+      },
+      (error: unknown) => {
+        if (this.#state === 'closed') return;
+        this.#fail(errorCode.unknownServerError, error instanceof Error ? error.message : 'the read failed');
+      },
+    );
+  }
+
+  #fail(kafkaError: number, message: string): void {
+    if (this.#state === 'closed') return;
+    this.close();
+    this.#holder.failed(kafkaError, message);
+  }
+
+  async #read(): Promise<void> {
+    const { signal } = this.#abort;
+    while (this.#state === 'reading' && this.#mayRead()) {
+      const bytesMax = Math.min(readBytesMax, this.#credit.bytes);
+      const { partitions, delayMs } = await fetchPartitions(this.#context, this.#principal, this.#asked(bytesMax), {
+        maxWaitMs: readWaitMs,
+        minBytes: 1,
+        maxBytes: bytesMax,
+        signal,
+      });
+      let troubled = false;
+      for (const part of partitions) {
+        if (part.errorCode !== errorCode.none) {
+          troubled = true;
+          if (!this.#judge(part.partition, part.errorCode, part.logStartOffset, part.highWatermark)) return;
+        } else if (!(await this.#deliverAll(part.partition, part.records, part.highWatermark))) {
+          return;
+        }
+      }
+      const waitMs = Math.max(delayMs, troubled ? retryMs : 0);
+      if (waitMs > 0) await this.#sleep(waitMs);
+    }
+  }
+
+  /** In turn, so that one busy partition cannot starve the others: each read starts with the next one. */
+  #asked(bytesMax: number): FetchPartition[] {
+    const first = this.#offsets.entries().next().value;
+    if (first) {
+      this.#offsets.delete(first[0]);
+      this.#offsets.set(first[0], first[1]);
+    }
+    return [...this.#offsets].map(([partition, offset]) => ({
+      topicId: this.topic.topicId,
+      partition,
+      offset,
+      maxBytes: Math.min(partitionReadBytesMax, bytesMax),
+      currentLeaderEpoch: -1,
+      lastFetchedEpoch: -1,
+    }));
+  }
+
+  /** False: the subscription has ended. */
+  #judge(partition: number, code: number, logStartOffset: number, highWatermark: number): boolean {
+    const offset = this.#offsets.get(partition)!;
+    if (code === errorCode.offsetOutOfRange && offset < logStartOffset) {
+      this.#holder.gap(partition, offset, logStartOffset);
+      this.#offsets.set(partition, logStartOffset);
+      return true;
+    }
+    if (code === errorCode.offsetOutOfRange) {
+      this.#fail(code, `partition ${partition} ends at offset ${highWatermark}, the position is ${offset}`);
+      return false;
+    }
+    if (this.#context.engine.catalogue.byId(this.topic.topicId) === undefined) {
+      this.#fail(errorCode.unknownTopicId, 'the topic was deleted');
+      return false;
+    }
+    // A moving partition: the engine has held the read already; ask again.
+    return true;
+  }
+
+  /** False: out of credit, paused or closed; what was not delivered is read again later. */
+  async #deliverAll(partition: number, runs: readonly Uint8Array[], highWatermark: number): Promise<boolean> {
+    for (const run of runs) {
+      for (let at = 0; at < run.length; ) {
+        if (this.#state !== 'reading' || !this.#mayRead()) return false;
+        const size = batchSizeBytes(run, at);
+        const nextOffset = lastOffset(run, at) + 1;
+        const fromOffset = this.#offsets.get(partition)!;
+        if (nextOffset > fromOffset) {
+          const batch = run.subarray(at, at + size);
+          const records = Math.min(recordCount(batch, 0), nextOffset - fromOffset);
+          this.#offsets.set(partition, nextOffset);
+          this.#credit.records -= records;
+          this.#credit.bytes -= size;
+          const settled = this.#holder.deliver({ partition, fromOffset, nextOffset, batch, records, highWatermark });
+          if (settled) await settled;
+        }
+        at += size;
+      }
+    }
+    return true;
+  }
+
+  #sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        timer.cancel();
+        this.#abort.signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = this.#context.clock.after(delayMs, done);
+      this.#abort.signal.addEventListener('abort', done);
+    });
+  }
+}
