@@ -1,3 +1,4 @@
+import './buffer.ts';
 import type { Random } from './random.ts';
 
 /**

@@ -10,11 +10,19 @@ const cursors = fc.record({
 
 describe('cursor', () => {
   it('comes back as it was', () => {
-    fc.assert(fc.property(cursors, (cursor) => expect(decodeCursor(encodeCursor(cursor))).toEqual(cursor)));
+    fc.assert(
+      fc.property(cursors, (cursor) => {
+        expect(decodeCursor(encodeCursor(cursor))).toEqual(cursor);
+      }),
+    );
   });
 
   it('is safe in a URL and in an SSE id', () => {
-    fc.assert(fc.property(cursors, (cursor) => expect(encodeCursor(cursor)).toMatch(/^[A-Za-z0-9_-]+$/)));
+    fc.assert(
+      fc.property(cursors, (cursor) => {
+        expect(encodeCursor(cursor)).toMatch(/^[A-Za-z0-9_-]+$/);
+      }),
+    );
   });
 
   it('is refused when any one character was changed or cut off', () => {

@@ -6,6 +6,7 @@
  *
  *   version u8 (1) | topicId 16 | count varint | (partition varint, offset varint)… | crc32c u32
  */
+import '../../engine/kernel/buffer.ts';
 import { crc32c } from '../../engine/kernel/crc32c.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
