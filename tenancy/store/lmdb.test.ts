@@ -1,0 +1,172 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { MetadataStore, RowChange } from '../../engine/ports.ts';
+import { MovableClock, put, remove, storeSuite } from '../../engine/store.suite.ts';
+import { type LmdbStoreOptions, openLmdbStore } from './lmdb.ts';
+
+function temporaryDirectory(): string {
+  // The dot must not make LMDB take the directory for a file.
+  return mkdtempSync(join(tmpdir(), 'headgate.store-'));
+}
+
+storeSuite('lmdb', async (clock) => {
+  const directory = temporaryDirectory();
+  const handles: MetadataStore[] = [];
+  const connect = async (): Promise<MetadataStore> => {
+    const handle = openLmdbStore({ directory, clock, pollIntervalMs: 2 });
+    handles.push(handle);
+    return handle;
+  };
+  const dispose = async (): Promise<void> => {
+    await Promise.all(handles.map((handle) => handle.close()));
+    rmSync(directory, { recursive: true });
+  };
+  return { store: await connect(), connect, dispose };
+});
+
+describe('lmdb on disk', () => {
+  let directory: string;
+  const open = (options: Partial<LmdbStoreOptions> = {}): MetadataStore =>
+    openLmdbStore({ directory, clock: new MovableClock(), pollIntervalMs: 2, ...options });
+  beforeEach(() => {
+    directory = temporaryDirectory();
+  });
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  test('rows, versions and tokens survive a reopen', async () => {
+    const clock = new MovableClock();
+    const first = open({ clock });
+    await first.transact([put('a', 'kept'), put('b')], 'token');
+    await first.transact([put('a', 'kept'), remove('b')]);
+    await first.close();
+    const second = open({ clock });
+    await second.transact([put('a', 'repeated')], 'token');
+    expect((await second.range('P')).rows).toEqual([{ pk: 'P', sk: 'a', value: 'kept', version: 2 }]);
+    await second.close();
+  });
+
+  test('closing waits for what was accepted', async () => {
+    const first = open();
+    const accepted = Promise.all(Array.from({ length: 50 }, (_, i) => first.transact([put(`k${i}`)])));
+    await first.close();
+    await accepted;
+    const second = open();
+    expect((await second.range('P')).rows).toHaveLength(50);
+    await second.close();
+  });
+
+  test('files belong to their owner alone', async () => {
+    directory = join(directory, 'meta');
+    const store = open();
+    expect(statSync(directory).mode & 0o777).toBe(0o700);
+    for (const name of readdirSync(directory)) expect(statSync(join(directory, name)).mode & 0o777).toBe(0o600);
+    await store.close();
+  });
+
+  test('a directory that cannot be made is StoreUnavailable', () => {
+    expect(() => open({ directory: '/proc/headgate/meta' })).toThrow(
+      expect.objectContaining({ code: 'store-unavailable' }),
+    );
+  });
+
+  test('a watcher too far behind the pruned log gets a gap, then changes again', async () => {
+    const watching = open({ pollIntervalMs: 60_000 });
+    const writing = open({ changesKeptMax: 10 });
+    const seen: RowChange[] = [];
+    let heard = (): void => {};
+    watching.watch('P', (change) => {
+      seen.push(change);
+      heard();
+    });
+    for (let i = 0; i < 5; i++) {
+      await writing.transact(Array.from({ length: 100 }, (_, k) => put(`k${k}`)));
+    }
+    const told = new Promise<void>((resolve) => (heard = resolve));
+    // An own commit wakes the feed, long before the next poll.
+    await watching.transact([put('x', '', undefined, 'Q')]);
+    await told;
+    expect(seen).toEqual(['gap']);
+    const again = new Promise<void>((resolve) => (heard = resolve));
+    await watching.transact([put('after')]);
+    await again;
+    expect(seen.at(-1)).toMatchObject({ key: { sk: 'after' } });
+    await watching.close();
+    await writing.close();
+  });
+
+  test('the file stays bounded by pruning and page reuse', async () => {
+    const clock = new MovableClock();
+    const store = open({ clock, changesKeptMax: 100 });
+    const round = async (n: number): Promise<void> => {
+      for (let i = 0; i < 20; i++) {
+        clock.advance(60_000);
+        const group = Array.from({ length: 50 }, (_, k) => store.transact([put(`k${k}`)], `token-${n}-${i}-${k}`));
+        await Promise.all(group);
+      }
+    };
+    const bytes = (): number => statSync(join(directory, 'data.mdb')).size;
+    await round(0);
+    const settled = bytes();
+    for (let n = 1; n < 4; n++) await round(n);
+    expect(bytes()).toBeLessThan(settled * 2);
+    await store.close();
+  });
+});
+
+describe('lmdb in several processes', () => {
+  const children: ChildProcess[] = [];
+  let directory: string;
+  const root = new URL('../../', import.meta.url);
+  const built = (path: string): string => new URL(`dist/${path}`, root).href;
+  const fixture = new URL('fixtures/increment.mjs', import.meta.url).pathname;
+  const start = (count: number): ChildProcess => {
+    const args = [fixture, built('tenancy/store/lmdb.js'), built('engine/kernel/clock.js'), directory, `${count}`];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    children.push(child);
+    return child;
+  };
+  beforeAll(() => {
+    const tsc = new URL('node_modules/typescript/bin/tsc', root).pathname;
+    execFileSync(process.execPath, [tsc, '--build', new URL('tenancy', root).pathname], { stdio: 'inherit' });
+  }, 120_000);
+  beforeEach(() => {
+    directory = temporaryDirectory();
+  });
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill('SIGKILL');
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  test('two processes increment 200 times each, exactly', async () => {
+    const exits = await Promise.all([start(200), start(200)].map((child) => once(child, 'exit')));
+    expect(exits.map(([code]) => code)).toEqual([0, 0]);
+    const store = openLmdbStore({ directory, clock: new MovableClock() });
+    expect(await store.get({ pk: 'P', sk: 'n' })).toMatchObject({ value: '400', version: 400 });
+    await store.close();
+  });
+
+  test('kill -9 of a writing process leaves the other working', async () => {
+    const store = openLmdbStore({ directory, clock: new MovableClock(), pollIntervalMs: 2 });
+    for (let round = 0; round < 5; round++) {
+      const child = start(1_000_000);
+      let changes = 0;
+      await new Promise<void>((resolve) => {
+        const stop = store.watch('P', () => {
+          if (++changes < 20) return;
+          stop();
+          resolve();
+        });
+      });
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      const before = (await store.get({ pk: 'P', sk: 'n' }))!;
+      expect(before.version).toBe(Number(before.value));
+      await store.transact([put('n', `${before.version + 1}`, { version: before.version })]);
+    }
+    await store.close();
+  });
+});

@@ -1,0 +1,359 @@
+/**
+ * The metadata store of one machine: an LMDB file that several processes (the gateway and its brokers) open at once.
+ *
+ * Writes gather in a queue and go down in groups: one LMDB transaction, one fdatasync, however many callers. A group checks
+ * every transaction's conditions before it writes any of that transaction, so a conflict leaves its neighbours alone; the
+ * group as a whole is a child transaction, so an exception in the middle leaves nothing behind.
+ */
+import { mkdirSync, statfsSync } from 'node:fs';
+import { open, type RootDatabase } from 'lmdb';
+import type { Clock } from '../../engine/kernel/clock.ts';
+import { Failure } from '../../engine/kernel/failure.ts';
+import {
+  type MetadataStore,
+  type RangeOptions,
+  type Row,
+  type RowChange,
+  type RowKey,
+  StoreAmbiguous,
+  StoreConflict,
+  type StoreOp,
+  StoreThrottled,
+  StoreUnavailable,
+  storeTokenMs,
+} from '../../engine/ports.ts';
+import { checkKey, checkLimits, holds, pageRows, storePageBytesMax } from '../../engine/store-limits.ts';
+import { ChangeFeed } from './change-feed.ts';
+import * as format from './lmdb-format.ts';
+
+export interface LmdbStoreOptions {
+  readonly directory: string;
+  readonly clock: Clock;
+  /** How often watchers look for the commits of other processes. */
+  readonly pollIntervalMs?: number;
+  /** Changes kept for other processes; one that falls further behind gets 'gap'. */
+  readonly changesKeptMax?: number;
+}
+
+const pollIntervalMsDefault = 20;
+const changesKeptMaxDefault = 10_000;
+/** Address space reserved at once; LMDB maps more when the file grows beyond it. The file itself starts small. */
+const mapBytes = 1024 * 1024 * 1024;
+/** Two keys of 1,024 bytes do not fit the 1,978 that pages of 4 KiB allow. */
+const pageBytes = 8192;
+const groupTransactionsMax = 512;
+const groupOpsMax = 4096;
+const queuedTransactionsMax = 10_000;
+/** Two full windows always cover storeTokenMs, so a token is looked up in three. */
+const tokenWindowMs = storeTokenMs / 2;
+/** Expired entries removed by one transaction: more than it can add, and still a short write. */
+const pruneTokensMax = 4;
+const pruneChangesExtra = 8;
+/** A killed reader pins old pages until somebody clears its slot. */
+const groupsPerReaderCheck = 1024;
+
+interface Pending {
+  readonly ops: readonly StoreOp[];
+  readonly token: string | undefined;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Throws StoreUnavailable when the directory or the file cannot be used. Files are readable by their owner only. */
+export function openLmdbStore(options: LmdbStoreOptions): MetadataStore {
+  try {
+    mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    const settings = {
+      path: options.directory,
+      // A directory whose name holds a dot would be taken for a file.
+      noSubdir: false,
+      pageSize: pageBytes,
+      mapSize: mapBytes,
+      keyEncoding: 'binary' as const,
+      encoding: 'binary' as const,
+      // Commit means on disk. With overlapping syncs others could read what a power cut then takes back.
+      overlappingSync: false,
+      // The batches of lmdb-js reject a promise nobody holds when a commit fails, which would end the process.
+      eventTurnBatching: false,
+      permissionsMode: 0o600,
+    };
+    return new LmdbStore(open<Buffer, Buffer>(settings), options);
+  } catch (error) {
+    throw unavailable(options.directory, error);
+  }
+}
+
+class LmdbStore implements MetadataStore {
+  readonly #db: RootDatabase<Buffer, Buffer>;
+  readonly #directory: string;
+  readonly #clock: Clock;
+  readonly #changesKeptMax: number;
+  readonly #feed: ChangeFeed;
+  #queue: Pending[] = [];
+  #committing: Promise<void> | undefined;
+  #groups = 0;
+  #closed: Promise<void> | undefined;
+
+  constructor(db: RootDatabase<Buffer, Buffer>, options: LmdbStoreOptions) {
+    this.#db = db;
+    this.#directory = options.directory;
+    this.#clock = options.clock;
+    this.#changesKeptMax = options.changesKeptMax ?? changesKeptMaxDefault;
+    const log = {
+      renewSnapshot: () => db.resetReadTxn(),
+      state: () => this.#state(),
+      changes: (from: number, to: number) => this.#changes(from, to),
+      row: (key: RowKey) => this.#row(key),
+    };
+    this.#feed = new ChangeFeed(log, options.clock, options.pollIntervalMs ?? pollIntervalMsDefault);
+  }
+
+  async get(key: RowKey): Promise<Row | undefined> {
+    checkKey(key);
+    return this.#reading(() => this.#row(key));
+  }
+
+  async range(pk: string, options: RangeOptions = {}): Promise<{ rows: Row[]; cursor?: string }> {
+    return this.#reading(() => this.#page(pk, options));
+  }
+
+  async transact(ops: readonly StoreOp[], token?: string): Promise<void> {
+    this.#assertOpen();
+    checkLimits(ops, token);
+    if (this.#queue.length >= queuedTransactionsMax) {
+      throw new StoreThrottled(`${queuedTransactionsMax} transactions wait for the metadata store`);
+    }
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ ops, token, resolve, reject });
+      this.#committing ??= this.#commitGroups();
+    });
+  }
+
+  watch(pk: string, onChange: (change: RowChange) => void): () => void {
+    this.#assertOpen();
+    return this.#feed.watch(pk, onChange);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#feed.close();
+    await this.#committing;
+    await this.#db.close();
+  }
+
+  /** Runs until the queue is empty. While one group is on its way to the disk the next one gathers. */
+  async #commitGroups(): Promise<void> {
+    // What one turn asks for goes down together.
+    await new Promise<void>((resolve) => this.#clock.endOfTurn(resolve));
+    while (this.#queue.length > 0) {
+      const group = this.#queue.splice(0, groupLength(this.#queue));
+      try {
+        const outcomes = await this.#db.childTransaction(() => this.#runGroup(group));
+        if (++this.#groups % groupsPerReaderCheck === 0) this.#db.readerCheck();
+        this.#feed.wake();
+        for (const [index, pending] of group.entries()) {
+          const conflict = outcomes[index];
+          if (conflict) pending.reject(conflict);
+          else pending.resolve();
+        }
+      } catch (error) {
+        const failure = await commitFailure(this.#directory, error);
+        for (const pending of group) pending.reject(failure);
+      }
+    }
+    this.#committing = undefined;
+  }
+
+  /** Inside the write transaction, hence synchronous. One outcome for each of `group`, undefined for success. */
+  #runGroup(group: readonly Pending[]): (StoreConflict | undefined)[] {
+    const nowMs = this.#clock.monotonicMs();
+    const state: Mutable<format.StoreState> = this.#state();
+    openTokenWindow(state, nowMs);
+    const outcomes = group.map(({ ops, token }) => this.#runTransaction(ops, token, state, nowMs));
+    this.#pruneChanges(state);
+    this.#db.putSync(format.stateKey, format.encodeState(state));
+    return outcomes;
+  }
+
+  #runTransaction(
+    ops: readonly StoreOp[],
+    token: string | undefined,
+    state: Mutable<format.StoreState>,
+    nowMs: number,
+  ): StoreConflict | undefined {
+    if (token !== undefined && this.#isRemembered(token, state.window, nowMs)) return undefined;
+    const keys = ops.map((op) => format.rowKeyBytes(op.key.pk, op.key.sk));
+    const found = keys.map((key) => this.#db.get(key));
+    for (const [index, op] of ops.entries()) {
+      const bytes = found[index];
+      const current = bytes && op.if ? format.decodeRow(op.key, bytes) : undefined;
+      if (!holds(op.if, current)) return new StoreConflict(index, current);
+    }
+    for (const [index, op] of ops.entries()) this.#apply(op, keys[index]!, found[index], state);
+    if (token !== undefined) {
+      this.#db.putSync(format.tokenKey(state.window, token), format.encodeTime(nowMs));
+      this.#pruneTokens(state.window);
+    }
+    return undefined;
+  }
+
+  #apply(op: StoreOp, key: Buffer, found: Buffer | undefined, state: Mutable<format.StoreState>): void {
+    if (op.op === 'check' || (op.op === 'delete' && !found)) return;
+    if (op.op === 'put') {
+      const version = found ? format.decodeVersion(found) + 1 : 1;
+      this.#db.putSync(key, format.encodeRow(version, op.value));
+    } else {
+      this.#db.removeSync(key);
+    }
+    state.lastSequence++;
+    this.#db.putSync(format.changeKey(state.lastSequence), key);
+  }
+
+  #isRemembered(token: string, window: number, nowMs: number): boolean {
+    for (let w = window; w >= Math.max(0, window - 2); w--) {
+      const bytes = this.#db.get(format.tokenKey(w, token));
+      // Before `atMs` only after a restart of the machine, when the age is unknown: remember rather than repeat.
+      if (bytes && nowMs - format.decodeTime(bytes) < storeTokenMs) return true;
+    }
+    return false;
+  }
+
+  #pruneTokens(window: number): void {
+    if (window <= 2) return;
+    const range = { start: format.tokenKey(0, ''), end: format.tokenKey(window - 2, ''), limit: pruneTokensMax };
+    for (const key of Array.from(this.#db.getKeys(range))) this.#db.removeSync(key);
+  }
+
+  #pruneChanges(state: Mutable<format.StoreState>): void {
+    const keepFrom = state.lastSequence - this.#changesKeptMax + 1;
+    // A group adds at most groupOpsMax changes, so this keeps up and stays bounded.
+    const until = Math.min(keepFrom, state.firstSequence + groupOpsMax + pruneChangesExtra);
+    while (state.firstSequence < until) this.#db.removeSync(format.changeKey(state.firstSequence++));
+  }
+
+  #state(): format.StoreState {
+    return format.decodeState(this.#db.get(format.stateKey));
+  }
+
+  #row(key: RowKey): Row | undefined {
+    const bytes = this.#db.get(format.rowKeyBytes(key.pk, key.sk));
+    return bytes && format.decodeRow(key, bytes);
+  }
+
+  *#changes(from: number, to: number): Iterable<{ sequence: number; key: RowKey }> {
+    const range = { start: format.changeKey(from), end: format.changeKey(to + 1) };
+    for (const { key, value } of this.#db.getRange(range)) {
+      yield { sequence: format.decodeSequence(key), key: format.decodeRowKey(value) };
+    }
+  }
+
+  #page(pk: string, options: RangeOptions): { rows: Row[]; cursor?: string } {
+    const rowsMax = pageRows(options);
+    const rows: Row[] = [];
+    let bytes = 0;
+    for (const { key, value } of this.#db.getRange(bounds(pk, options, rowsMax + 1))) {
+      bytes += key.length + value.length;
+      const last = rows.at(-1);
+      if (last && (rows.length === rowsMax || bytes > storePageBytesMax)) return { rows, cursor: last.sk };
+      rows.push(format.decodeRow(format.decodeRowKey(key), value));
+    }
+    return { rows };
+  }
+
+  #reading<T>(read: () => T): T {
+    this.#assertOpen();
+    try {
+      // lmdb-js keeps a snapshot for the rest of the turn; a read must see what other processes have committed.
+      this.#db.resetReadTxn();
+      return read();
+    } catch (error) {
+      throw unavailable(this.#directory, error);
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new StoreUnavailable('the metadata store is closed');
+  }
+}
+
+/** How many of `queue` fit one group. */
+function groupLength(queue: readonly Pending[]): number {
+  let ops = 0;
+  let length = 0;
+  while (length < queue.length && length < groupTransactionsMax) {
+    ops += queue[length]!.ops.length;
+    if (length > 0 && ops > groupOpsMax) break;
+    length++;
+  }
+  return length;
+}
+
+/**
+ * Windows are at least tokenWindowMs long on the monotonic clock. That clock starts again with the machine: then the
+ * window in use simply lasts longer, and no token is forgotten early.
+ */
+function openTokenWindow(state: Mutable<format.StoreState>, nowMs: number): void {
+  const elapsedMs = nowMs - state.windowOpenedMs;
+  if (elapsedMs < 0) state.windowOpenedMs = nowMs;
+  if (elapsedMs < tokenWindowMs) return;
+  state.window += Math.floor(elapsedMs / tokenWindowMs);
+  state.windowOpenedMs = nowMs;
+}
+
+function bounds(pk: string, options: RangeOptions, limit: number) {
+  let low = format.rowKeyBytes(pk, options.from ?? '');
+  let high = options.to === undefined ? format.afterPartition(pk) : format.rowKeyBytes(pk, options.to);
+  if (options.cursor !== undefined) {
+    const cursor = format.rowKeyBytes(pk, options.cursor);
+    if (options.reverse) high = Buffer.compare(cursor, high) < 0 ? cursor : high;
+    else low = Buffer.compare(cursor, low) < 0 ? low : format.successor(cursor);
+  }
+  if (Buffer.compare(low, high) >= 0) return { start: low, end: low, limit: 0 };
+  if (!options.reverse) return { start: low, end: high, limit };
+  // Backwards the scan starts at the upper end, which stays exclusive, and takes the lower one in.
+  return { start: high, exclusiveStart: true, end: low, inclusiveEnd: true, reverse: true, limit };
+}
+
+const freeBytesFull = 16 * 1024 * 1024;
+
+/**
+ * lmdb-js says "see commitError" when the commit itself failed, and hands the cause in a promise. A full disk fails before
+ * the page that makes a commit visible is written; after any other failure of a commit its effect is unknown.
+ */
+async function commitFailure(directory: string, error: unknown): Promise<Failure> {
+  if (!(error instanceof Error) || !('commitError' in error)) return unavailable(directory, error);
+  try {
+    await error.commitError;
+  } catch (cause) {
+    if (freeBytes(directory) < freeBytesFull) return unavailable(directory, cause);
+    return new StoreAmbiguous(`metadata store in ${directory}: commit failed: ${textOf(cause)}`);
+  }
+  return unavailable(directory, error);
+}
+
+function unavailable(directory: string, error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  const free = freeBytes(directory);
+  // LMDB reports a full disk as an input/output error.
+  const hint = free < freeBytesFull ? ` (the disk is full: ${free} bytes left)` : '';
+  return new StoreUnavailable(`metadata store in ${directory}: ${textOf(error)}${hint}`);
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function freeBytes(directory: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(directory);
+    return bavail * bsize;
+  } catch {
+    return Infinity;
+  }
+}
