@@ -152,6 +152,8 @@ export interface FrameChannel {
 export interface FrameHandler {
   /** One whole frame without its size prefix. The buffer belongs to the receiver. */
   frame(frame: Buffer): void;
+  /** The kernel has taken all that was buffered: a sender that stopped on bufferedBytes goes on. */
+  drained?(): void;
   /** Called once, whoever closed. */
   closed(): void;
 }
@@ -162,10 +164,15 @@ export interface Network {
   listen(address: string, accept: (channel: FrameChannel) => FrameHandler): Promise<{ close(): Promise<void> }>;
 }
 
-/** The connection ended; whether requests in flight took effect is unknown. */
+/** The connection ended; whether requests in flight took effect is unknown, unless they were never sent. */
 export class LinkClosed extends Failure {
   readonly code = 'link-closed';
   override readonly retryable = true;
+  readonly sent: boolean;
+  constructor(message: string, sent = true) {
+    super(message);
+    this.sent = sent;
+  }
 }
 
 // --- Fleet: how broker processes come and go ---
