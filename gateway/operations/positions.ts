@@ -10,7 +10,8 @@ import type { GatewayContext } from '../context.ts';
 import type { Position } from './cursor.ts';
 
 export type StartAt =
-  | { readonly at: 'earliest' | 'latest' }
+  | { readonly at: 'earliest' }
+  | { readonly at: 'latest' }
   | { readonly at: 'offset'; readonly offset: number }
   | { readonly at: 'last'; readonly records: number }
   | { readonly at: 'time'; readonly timestampMs: number };
@@ -38,20 +39,28 @@ export async function resolveStart(
   partitions: readonly number[],
   start: StartAt,
 ): Promise<Position[]> {
-  if (start.at === 'offset') return partitions.map((partition) => ({ partition, offset: start.offset }));
-  if (start.at === 'earliest') return listOffsets(context, topic, partitions, earliestTimestamp);
-  const latest = await listOffsets(context, topic, partitions, latestTimestamp);
-  if (start.at === 'latest') return latest;
-  if (start.at === 'last') {
-    const earliest = await listOffsets(context, topic, partitions, earliestTimestamp);
-    return latest.map(({ partition, offset }, i) => ({
-      partition,
-      offset: Math.max(earliest[i]!.offset, offset - start.records),
-    }));
+  switch (start.at) {
+    case 'offset':
+      return partitions.map((partition) => ({ partition, offset: start.offset }));
+    case 'earliest':
+      return listOffsets(context, topic, partitions, earliestTimestamp);
+    case 'latest':
+      return listOffsets(context, topic, partitions, latestTimestamp);
+    case 'last': {
+      const latest = await listOffsets(context, topic, partitions, latestTimestamp);
+      const earliest = await listOffsets(context, topic, partitions, earliestTimestamp);
+      return latest.map(({ partition, offset }, i) => ({
+        partition,
+        offset: Math.max(earliest[i]!.offset, offset - start.records),
+      }));
+    }
+    case 'time': {
+      // A partition without a record that new starts at its end.
+      const byTime = await listOffsets(context, topic, partitions, start.timestampMs);
+      const latest = await listOffsets(context, topic, partitions, latestTimestamp);
+      return byTime.map((position, i) => (position.offset < 0 ? latest[i]! : position));
+    }
   }
-  // A partition without a record that new starts at its end.
-  const byTime = await listOffsets(context, topic, partitions, start.timestampMs);
-  return byTime.map((position, i) => (position.offset < 0 ? latest[i]! : position));
 }
 
 async function listOffsets(

@@ -1,0 +1,77 @@
+/**
+ * What `npm start`, `npm test` and `npm run demo` do first, so that a fresh clone needs nothing else: install from the
+ * lockfile when it has changed, compile what has changed, then go on. Plain JavaScript without dependencies, because it
+ * runs before there are any.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 20)) {
+  console.error(`Headgate needs Node 20.20 or newer; this is ${process.versions.node}.`);
+  process.exit(1);
+}
+
+/** One line that names the step, and its time when it ends. Output of a step is shown when it fails, or as it comes. */
+function step(title, command, args, { quiet } = { quiet: true }) {
+  const beginMs = Date.now();
+  process.stderr.write(`headgate: ${title} …${process.stderr.isTTY ? '' : '\n'}`);
+  const result = spawnSync(command, args, { cwd: root, stdio: quiet ? 'pipe' : 'inherit', encoding: 'utf8' });
+  const seconds = ((Date.now() - beginMs) / 1000).toFixed(1);
+  if (result.status === 0) {
+    process.stderr.write(process.stderr.isTTY ? ` ${seconds} s\n` : `headgate: ${title}: ${seconds} s\n`);
+    return;
+  }
+  process.stderr.write(`\n${result.stdout ?? ''}${result.stderr ?? ''}${result.error?.message ?? ''}\n`);
+  console.error(`headgate: ${title} failed after ${seconds} s`);
+  process.exit(result.status || 1);
+}
+
+function install() {
+  const stamp = join(root, 'node_modules', '.headgate-installed');
+  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const wanted = `${lock} ${process.versions.modules}`;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  step('installing packages (about 150 MB, once)', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  writeFileSync(stamp, wanted);
+}
+
+const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
+const separator = process.argv.indexOf('--', 2);
+const then = process.argv[process.argv.indexOf('--then') + 1];
+const rest = separator < 0 ? [] : process.argv.slice(separator + 1);
+
+install();
+step('compiling', process.execPath, [tsc, '--build']);
+
+/** In this process, so that a signal to `npm start` reaches the program itself. */
+async function run(file, args) {
+  const path = join(root, 'dist', 'bin', file);
+  process.argv = [process.execPath, path, ...args];
+  await import(pathToFileURL(path).href);
+}
+
+switch (then) {
+  case 'start':
+    await run('main.js', ['serve', ...(rest.includes('--role') ? [] : ['--role', 'all']), ...rest]);
+    break;
+  case 'demo':
+    await run('demo.js', rest);
+    break;
+  case 'docs':
+    await run('write-docs.js', rest);
+    break;
+  case 'test': {
+    const result = spawnSync(process.execPath, [vitest, 'run', ...rest], { cwd: root, stdio: 'inherit' });
+    process.exit(result.status ?? 1);
+    break;
+  }
+  default:
+    console.error('usage: node bin/setup.mjs --then start|test|demo|docs [-- arguments]');
+    process.exit(2);
+}

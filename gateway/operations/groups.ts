@@ -1,0 +1,118 @@
+/** Consumer groups as a tenant sees them, for the doors and the control plane that do not speak Kafka: list, lag, delete. */
+import { InvalidRequest } from '../../engine/kernel/failure.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { NotFound } from '../../tenancy/failures.ts';
+import { innerName, tenantName } from '../../tenancy/naming.ts';
+import type { Principal } from '../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../context.ts';
+import { OwnerUnavailable } from '../failures.ts';
+import { findTopic } from './topics.ts';
+import { resolveStart } from './positions.ts';
+
+export interface GroupSummary {
+  readonly groupId: string;
+  readonly state: string;
+  readonly protocolType: string;
+}
+
+export interface GroupOffset {
+  readonly topic: string;
+  readonly partition: number;
+  readonly committedOffset: number;
+  readonly endOffset: number;
+  readonly lag: number;
+}
+
+export interface GroupMember {
+  readonly memberId: string;
+  readonly instanceId: string | null;
+  readonly clientId: string;
+  readonly clientHost: string;
+}
+
+export interface GroupDetail extends GroupSummary {
+  readonly members: readonly GroupMember[];
+  readonly offsets: readonly GroupOffset[];
+  readonly lag: number;
+}
+
+const client = { clientId: 'headgate', clientHost: '' };
+
+export async function listGroups({ engine }: GatewayContext, principal: Principal): Promise<GroupSummary[]> {
+  const response = await engine.listGroups(principal.clusterId, { statesFilter: [], typesFilter: [] });
+  const groups: GroupSummary[] = [];
+  for (const group of response.groups) {
+    const groupId = tenantName(principal.clusterId, group.groupId);
+    if (groupId !== undefined) groups.push({ groupId, state: group.groupState, protocolType: group.protocolType });
+  }
+  return groups.sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
+}
+
+/** Throws NotFound. */
+export async function describeGroup(
+  context: GatewayContext,
+  principal: Principal,
+  groupId: string,
+): Promise<GroupDetail> {
+  const inner = innerName(principal.clusterId, groupId);
+  const target = { clusterId: principal.clusterId, groupId: inner };
+  const request = { groups: [inner], includeAuthorizedOperations: false };
+  const described = await context.engine.coordinatorRequest(15, target, request, client);
+  const group = described.groups[0]!;
+  if (group.errorCode === errorCode.groupIdNotFound || group.groupState === 'Dead') throw new NotFound('group', groupId);
+  if (group.errorCode !== errorCode.none) throw new OwnerUnavailable(group.errorCode, -1);
+  const offsets = await committedOffsets(context, principal, inner);
+  return {
+    groupId,
+    state: group.groupState,
+    protocolType: group.protocolType,
+    members: group.members.map((m) => ({
+      memberId: m.memberId,
+      instanceId: m.groupInstanceId,
+      clientId: m.clientId,
+      clientHost: m.clientHost,
+    })),
+    offsets,
+    lag: offsets.reduce((sum, { lag }) => sum + lag, 0),
+  };
+}
+
+async function committedOffsets(context: GatewayContext, principal: Principal, inner: string): Promise<GroupOffset[]> {
+  const target = { clusterId: principal.clusterId, groupId: inner };
+  const fetched = await context.engine.coordinatorRequest(
+    9,
+    target,
+    {
+      groupId: '',
+      topics: [],
+      groups: [{ groupId: inner, memberId: null, memberEpoch: -1, topics: null }],
+      requireStable: false,
+    },
+    client,
+  );
+  const offsets: GroupOffset[] = [];
+  for (const committed of fetched.groups[0]?.topics ?? []) {
+    const topic = tenantName(principal.clusterId, committed.name);
+    const entry = topic === undefined ? undefined : findTopic(context, principal, topic);
+    if (!entry || topic === undefined) continue;
+    const partitions = committed.partitions.map((p) => p.partitionIndex);
+    const ends = await resolveStart(context, entry, partitions, { at: 'latest' });
+    for (const [i, p] of committed.partitions.entries()) {
+      const endOffset = ends[i]!.offset;
+      const lag = Math.max(0, endOffset - p.committedOffset);
+      offsets.push({ topic, partition: p.partitionIndex, committedOffset: p.committedOffset, endOffset, lag });
+    }
+  }
+  return offsets;
+}
+
+/** Throws NotFound, or InvalidRequest while the group has members. */
+export async function deleteGroup(context: GatewayContext, principal: Principal, groupId: string): Promise<void> {
+  const inner = innerName(principal.clusterId, groupId);
+  const target = { clusterId: principal.clusterId, groupId: inner };
+  const response = await context.engine.coordinatorRequest(42, target, { groupsNames: [inner] }, client);
+  const code = response.results[0]?.errorCode ?? errorCode.groupIdNotFound;
+  if (code === errorCode.groupIdNotFound) throw new NotFound('group', groupId);
+  if (code === errorCode.nonEmptyGroup) throw new InvalidRequest('group', `group '${groupId}' still has members`);
+  if (code !== errorCode.none) throw new OwnerUnavailable(code, -1);
+}

@@ -1,0 +1,177 @@
+/**
+ * Topics as a tenant has them: found within the caller's cluster only, created and deleted under its quotas. The exact
+ * counters ride in the engine's own transaction, so that two creations at once can never pass a limit together.
+ */
+import type { TopicEntry } from '../../engine/engine.ts';
+import { InvalidRequest } from '../../engine/kernel/failure.ts';
+import type { Uuid } from '../../engine/kernel/uuid.ts';
+import { type StoreOp, StoreConflict } from '../../engine/ports.ts';
+import { topicConfigFault } from '../../engine/topic-configs.ts';
+import { AlreadyExists, Forbidden, NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
+import { innerName, tenantName, topicNameFault } from '../../tenancy/naming.ts';
+import type { ClusterView, Principal } from '../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../context.ts';
+
+/** Kafka's own bound on one CreateTopics entry here: what one placement row holds. */
+export const topicPartitionsMax = 10_000;
+/** How often a lost race for the cluster's counters is run again. */
+const guardAttemptsMax = 20;
+
+export interface NewTopic {
+  readonly name: string;
+  /** The cluster's default when absent. */
+  readonly partitions?: number;
+  readonly configs: Readonly<Record<string, string>>;
+}
+
+/** The caller's cluster, which must be serving. Throws Forbidden (suspended, being deleted) or NotFound. */
+export function servingCluster({ tenancy }: GatewayContext, principal: Principal): ClusterView {
+  const cluster = tenancy.cluster(principal.clusterId);
+  if (!cluster) throw new NotFound('cluster', principal.clusterId);
+  if (cluster.state !== 'serving') throw new Forbidden(`the cluster is ${cluster.state}`);
+  return cluster;
+}
+
+export function findTopic({ engine }: GatewayContext, principal: Principal, name: string): TopicEntry | undefined {
+  return engine.catalogue.byName(innerName(principal.clusterId, name));
+}
+
+/** A topic id of another cluster is the same as one that does not exist; so is an internal topic's. */
+export function findTopicById({ engine }: GatewayContext, principal: Principal, id: Uuid): TopicEntry | undefined {
+  const topic = engine.catalogue.byId(id);
+  return topic && tenantName(principal.clusterId, topic.name) !== undefined ? topic : undefined;
+}
+
+/** The tenant's own topics, in name order; internal ones are never among them. */
+export function* topicsOf({ engine }: GatewayContext, principal: Principal): Generator<[name: string, TopicEntry]> {
+  for (const topic of engine.catalogue.ofCluster(principal.clusterId)) {
+    const name = tenantName(principal.clusterId, topic.name);
+    if (name !== undefined) yield [name, topic];
+  }
+}
+
+/** Throws InvalidRequest (fields name, partitions, configs.<name>) without any effect. */
+export function checkNewTopic(cluster: ClusterView, topic: NewTopic): number {
+  const fault = topicNameFault(topic.name);
+  if (fault) throw new InvalidRequest('name', `Topic name is invalid: ${fault}`);
+  const partitions = topic.partitions ?? cluster.defaultPartitions;
+  if (!Number.isInteger(partitions) || partitions < 1) {
+    throw new InvalidRequest('partitions', 'Number of partitions must be larger than 0.');
+  }
+  if (partitions > topicPartitionsMax) {
+    throw new InvalidRequest('partitions', `Number of partitions must be at most ${topicPartitionsMax}.`);
+  }
+  for (const [name, value] of Object.entries(topic.configs)) {
+    const configFault = topicConfigFault(name, value);
+    if (configFault) throw new InvalidRequest(`configs.${name}`, configFault);
+  }
+  return partitions;
+}
+
+/** Throws InvalidRequest, AlreadyExists, QuotaExceeded. */
+export async function createTopic(
+  context: GatewayContext,
+  principal: Principal,
+  topic: NewTopic,
+): Promise<TopicEntry> {
+  const cluster = servingCluster(context, principal);
+  const partitions = checkNewTopic(cluster, topic);
+  if (findTopic(context, principal, topic.name)) throw new AlreadyExists('topic', topic.name);
+  const { clusterId } = principal;
+  const spec = { name: innerName(clusterId, topic.name), clusterId, partitions, configs: topic.configs };
+  return guarded(context, clusterId, { topics: 1, partitions }, (guard) => context.engine.createTopic(spec, guard));
+}
+
+/** Throws NotFound. */
+export async function deleteTopic(context: GatewayContext, principal: Principal, name: string): Promise<void> {
+  servingCluster(context, principal);
+  const topic = findTopic(context, principal, name);
+  if (!topic) throw new NotFound('topic', name);
+  const change = { topics: -1, partitions: -topic.partitions.length };
+  await guarded(context, principal.clusterId, change, (guard) => context.engine.deleteTopic(topic.name, guard));
+}
+
+/** Throws NotFound, InvalidRequest (field count), QuotaExceeded. */
+export async function createPartitions(
+  context: GatewayContext,
+  principal: Principal,
+  name: string,
+  total: number,
+): Promise<TopicEntry> {
+  servingCluster(context, principal);
+  const topic = findTopic(context, principal, name);
+  if (!topic) throw new NotFound('topic', name);
+  const present = topic.partitions.length;
+  if (total <= present) {
+    throw new InvalidRequest('count', `The topic currently has ${present} partitions and ${total} would not be an increase.`);
+  }
+  if (total > topicPartitionsMax) {
+    throw new InvalidRequest('count', `Number of partitions must be at most ${topicPartitionsMax}.`);
+  }
+  const change = { topics: 0, partitions: total - present };
+  return guarded(context, principal.clusterId, change, (guard) =>
+    context.engine.createPartitions(topic.name, total, guard),
+  );
+}
+
+/** null takes a config back to its default. Throws NotFound, InvalidRequest (field configs.<name>). */
+export async function alterConfigs(
+  context: GatewayContext,
+  principal: Principal,
+  name: string,
+  changes: Readonly<Record<string, string | null>>,
+): Promise<TopicEntry> {
+  servingCluster(context, principal);
+  const topic = findTopic(context, principal, name);
+  if (!topic) throw new NotFound('topic', name);
+  for (const [config, value] of Object.entries(changes)) {
+    const fault = value === null ? undefined : topicConfigFault(config, value);
+    if (fault) throw new InvalidRequest(`configs.${config}`, fault);
+  }
+  return context.engine.alterConfigs(topic.name, changes);
+}
+
+/**
+ * The topic, created on the way when the cluster allows it (as Kafka's auto.create.topics.enable). Undefined: it does
+ * not exist and must not be created. Throws what createTopic throws.
+ */
+export async function findOrCreateTopic(
+  context: GatewayContext,
+  principal: Principal,
+  name: string,
+): Promise<TopicEntry | undefined> {
+  const found = findTopic(context, principal, name);
+  if (found) return found;
+  if (!servingCluster(context, principal).autoCreateTopics) return undefined;
+  try {
+    return await createTopic(context, principal, { name, configs: {} });
+  } catch (error) {
+    // Two first uses at once: the other one made it.
+    if (error instanceof AlreadyExists) return findTopic(context, principal, name);
+    throw error;
+  }
+}
+
+/**
+ * Runs `act` with fresh counter ops until it wins the race for the counters row. The rate of partition changes is
+ * charged once, here.
+ */
+async function guarded<T>(
+  context: GatewayContext,
+  clusterId: string,
+  change: { readonly topics: number; readonly partitions: number },
+  act: (guard: StoreOp[]) => Promise<T>,
+): Promise<T> {
+  const { tenancy } = context;
+  for (let attempt = 1; ; attempt++) {
+    const guard = await tenancy.counts.reserve(clusterId, change);
+    try {
+      return await act(guard);
+    } catch (error) {
+      if (!(error instanceof StoreConflict)) throw error;
+      if (attempt === guardAttemptsMax) {
+        throw new QuotaExceeded('topicMutationsPerSecondMax', attempt, guardAttemptsMax, 1_000);
+      }
+    }
+  }
+}
