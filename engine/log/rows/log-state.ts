@@ -1,0 +1,29 @@
+/**
+ * log-state   one per log, written when the start moves. Key: LOG#<topicId> #<partition>, STATE. Value: {startOffset,
+ * epochs?}. `epochs` holds the leader epochs once no segment is left to tell them.
+ */
+import { type Uuid, uuidText } from '../../kernel/uuid.ts';
+import type { RowKey } from '../../ports.ts';
+import type { EpochSnapshot } from '../leader-epochs.ts';
+
+export interface LogStateRow {
+  readonly startOffset: number;
+  readonly epochs?: EpochSnapshot;
+}
+
+/** Partition key of everything that is known of a log. */
+export function logPk(topicId: Uuid, partition: number): string {
+  return `LOG#${uuidText(topicId)}#${partition}`;
+}
+
+export function logStateKey(topicId: Uuid, partition: number): RowKey {
+  return { pk: logPk(topicId, partition), sk: 'STATE' };
+}
+
+export function encodeLogState(row: LogStateRow): string {
+  return JSON.stringify({ startOffset: row.startOffset, epochs: row.epochs });
+}
+
+export function decodeLogState(value: string): LogStateRow {
+  return JSON.parse(value) as LogStateRow;
+}

@@ -1,0 +1,38 @@
+/**
+ * segment-file   one per file of the segment store. Key: FILE, <fileId>. Value: {bytes, segments}: how many segment rows
+ * point into it. Written with 0 before the file is, so that a crash leaves a row to clean up by; at 0 again the file is
+ * removed. Every change is conditional on the row's version.
+ */
+import { assert } from '../../kernel/assert.ts';
+import type { RowKey } from '../../ports.ts';
+
+export interface SegmentFileRow {
+  readonly bytes: number;
+  readonly segments: number;
+}
+
+export const segmentFilePk = 'FILE';
+
+export function segmentFileKey(fileId: string): RowKey {
+  return { pk: segmentFilePk, sk: fileId };
+}
+
+/** All files of one session sort together, in the order of their making. */
+export function segmentFilePrefix(brokerId: number, sessionEpoch: number): string {
+  return `b${String(brokerId).padStart(6, '0')}-e${String(sessionEpoch).padStart(10, '0')}-`;
+}
+
+/** `nonce` keeps a recovery that runs again from meeting the files of its first run. */
+export function segmentFileId(brokerId: number, sessionEpoch: number, counter: number, nonce: number): string {
+  const unique = nonce.toString(16).padStart(8, '0');
+  return `${segmentFilePrefix(brokerId, sessionEpoch)}${String(counter).padStart(8, '0')}-${unique}`;
+}
+
+export function encodeSegmentFile(row: SegmentFileRow): string {
+  assert(row.segments >= 0, 'a file never has fewer than no segments');
+  return JSON.stringify({ bytes: row.bytes, segments: row.segments });
+}
+
+export function decodeSegmentFile(value: string): SegmentFileRow {
+  return JSON.parse(value) as SegmentFileRow;
+}

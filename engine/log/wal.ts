@@ -1,0 +1,221 @@
+/**
+ * The write-ahead log of one broker session: all its partitions append to one file at a time, which is what makes one
+ * sync per commit enough (a file per partition costs 127 ms for a thousand of them, this 0.3 ms).
+ *
+ * After a write that ran out of space the chunk is abandoned at its last good byte, and the next write opens a new one:
+ * overwriting in place would let what is left of the refused write line up behind a shorter record and come back to life.
+ */
+import { assert } from '../kernel/assert.ts';
+import type { Uuid } from '../kernel/uuid.ts';
+import { type Disk, type DiskFile, DiskFull } from '../ports.ts';
+import {
+  encodeChunkHeader,
+  encodeRecordHeader,
+  walChunkHeaderBytes,
+  walChunkName,
+  walDirectory,
+  walRecordHeaderBytes,
+} from './wal-format.ts';
+
+export interface WalChunk {
+  readonly number: number;
+  readonly path: string;
+  readonly file: DiskFile;
+  /** Position of the chunk's first byte in the session's stream. */
+  readonly lsn: number;
+  /** Good bytes, the header included. */
+  bytes: number;
+  /** Records that are not rolled up; at 0 a chunk that is not the current one is dropped. */
+  live: number;
+}
+
+/** One batch on its way to the log. `batch` has its final offset and epoch and is written as it is. */
+export interface WalRecord {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly batch: Buffer;
+  /** Set by `write`. */
+  chunk: WalChunk | undefined;
+}
+
+export class Wal {
+  readonly directory: string;
+  readonly #disk: Disk;
+  readonly #sessionEpoch: number;
+  readonly #chunkBytesMax: number;
+  readonly #chunks = new Set<WalChunk>();
+  /** Written since the last sync began. */
+  #dirty = new Set<WalChunk>();
+  #syncing = new Set<WalChunk>();
+  #directoryDirty = false;
+  #current: WalChunk | undefined;
+  /** A chunk file whose header did not fit on the disk; used when space returns. */
+  #unborn: DiskFile | undefined;
+  #nextNumber = 0;
+  #lsn = 0;
+  #durableLsn = 0;
+  /** Headers of one write. Writes are synchronous, so it is free again when they return. */
+  #headers = Buffer.allocUnsafeSlow(64 * walRecordHeaderBytes);
+
+  private constructor(disk: Disk, volume: string, sessionEpoch: number, chunkBytesMax: number) {
+    this.#disk = disk;
+    this.#sessionEpoch = sessionEpoch;
+    this.#chunkBytesMax = chunkBytesMax;
+    this.directory = walDirectory(volume, sessionEpoch);
+  }
+
+  /** Makes the directory of the session, durably. Throws DiskFull and DiskFault. */
+  static async open(disk: Disk, volume: string, sessionEpoch: number, chunkBytesMax: number): Promise<Wal> {
+    const wal = new Wal(disk, volume, sessionEpoch, chunkBytesMax);
+    disk.makeDirectory(volume);
+    disk.makeDirectory(`${volume}/wal`);
+    disk.makeDirectory(wal.directory);
+    assert(disk.list(wal.directory).length === 0, 'a session epoch is used once');
+    await disk.syncDirectory(volume);
+    await disk.syncDirectory(`${volume}/wal`);
+    return wal;
+  }
+
+  get bytes(): number {
+    let bytes = 0;
+    for (const chunk of this.#chunks) bytes += chunk.bytes;
+    return bytes;
+  }
+
+  get chunkCount(): number {
+    return this.#chunks.size;
+  }
+
+  /**
+   * Writes records in order, in one call to the disk per chunk they touch. Returns how many were written: fewer than
+   * given when the disk is full, and then nothing of the rest counts. Throws DiskFault, after which the log is unusable.
+   */
+  write(records: readonly WalRecord[]): number {
+    let done = 0;
+    while (done < records.length) {
+      try {
+        const chunk = this.#chunkFor(walRecordHeaderBytes + records[done]!.batch.length);
+        done = this.#writeRun(chunk, records, done);
+      } catch (error) {
+        if (error instanceof DiskFull) return done;
+        throw error;
+      }
+    }
+    return done;
+  }
+
+  /** Makes everything written before the call durable. One call at a time. Any throw means the log is unusable. */
+  async sync(): Promise<void> {
+    assert(this.#syncing.size === 0, 'one sync at a time');
+    const lsn = this.#lsn;
+    [this.#syncing, this.#dirty] = [this.#dirty, this.#syncing];
+    const syncDirectory = this.#directoryDirty;
+    this.#directoryDirty = false;
+    try {
+      for (const chunk of this.#syncing) await chunk.file.datasync();
+      if (syncDirectory) await this.#disk.syncDirectory(this.directory);
+    } finally {
+      for (const chunk of this.#syncing) if (!this.#chunks.has(chunk)) chunk.file.close();
+      this.#syncing.clear();
+    }
+    this.#durableLsn = lsn;
+  }
+
+  /** `count` records of the chunk are in segments, or gone for good. */
+  release(chunk: WalChunk, count: number): void {
+    chunk.live -= count;
+    assert(chunk.live >= 0, 'a record is released once');
+    if (chunk.live === 0 && chunk !== this.#current) this.#drop(chunk);
+  }
+
+  /** Closes the files. With `remove`, which needs every record released, nothing is left of the session's log. */
+  async close(remove: boolean): Promise<void> {
+    this.#current = undefined;
+    for (const chunk of this.#chunks) {
+      if (!remove) chunk.file.close();
+      else if (chunk.live === 0) this.#drop(chunk);
+    }
+    this.#unborn?.close();
+    if (!remove) return;
+    assert(this.#chunks.size === 0, 'every record is rolled up before the log is removed');
+    if (this.#unborn) this.#disk.remove(this.#unborn.path);
+    this.#disk.removeDirectory(this.directory);
+  }
+
+  #chunkFor(recordBytes: number): WalChunk {
+    const chunk = this.#current;
+    if (!chunk) return this.#rotate();
+    const isEmpty = chunk.bytes === walChunkHeaderBytes;
+    return isEmpty || chunk.bytes + recordBytes <= this.#chunkBytesMax ? chunk : this.#rotate();
+  }
+
+  #writeRun(chunk: WalChunk, records: readonly WalRecord[], from: number): number {
+    let end = from;
+    let bytes = 0;
+    while (end < records.length) {
+      const more = walRecordHeaderBytes + records[end]!.batch.length;
+      if (end > from && chunk.bytes + bytes + more > this.#chunkBytesMax) break;
+      bytes += more;
+      end++;
+    }
+    const headerBytes = (end - from) * walRecordHeaderBytes;
+    if (this.#headers.length < headerBytes) this.#headers = Buffer.allocUnsafeSlow(headerBytes * 2);
+    const parts: Buffer[] = [];
+    for (let i = from; i < end; i++) {
+      const { topicId, partition, batch } = records[i]!;
+      const at = (i - from) * walRecordHeaderBytes;
+      encodeRecordHeader(this.#headers, at, topicId, partition, batch, this.#durableLsn);
+      parts.push(this.#headers.subarray(at, at + walRecordHeaderBytes), batch);
+    }
+    try {
+      chunk.file.writeSync(parts, chunk.bytes);
+    } catch (error) {
+      if (error instanceof DiskFull) this.#abandon(chunk);
+      throw error;
+    }
+    this.#dirty.add(chunk);
+    chunk.bytes += bytes;
+    chunk.live += end - from;
+    this.#lsn += bytes;
+    for (let i = from; i < end; i++) records[i]!.chunk = chunk;
+    return end;
+  }
+
+  /** The refused write may have left whole records behind the last good byte: nothing more is written here. */
+  #abandon(chunk: WalChunk): void {
+    this.#current = undefined;
+    try {
+      // Spoils the first of them, should we die before the next chunk's header records where this one ended.
+      chunk.file.writeSync([Buffer.alloc(walRecordHeaderBytes)], chunk.bytes);
+    } catch (error) {
+      if (!(error instanceof DiskFull)) throw error;
+    }
+    this.#dirty.add(chunk);
+    if (chunk.live === 0) this.#drop(chunk);
+  }
+
+  #rotate(): WalChunk {
+    const number = this.#nextNumber;
+    const file = (this.#unborn ??= this.#disk.create(`${this.directory}/${walChunkName(number)}`));
+    file.writeSync([encodeChunkHeader({ sessionEpoch: this.#sessionEpoch, number, lsn: this.#lsn })], 0);
+    const previous = this.#current;
+    const chunk: WalChunk = { number, path: file.path, file, lsn: this.#lsn, bytes: walChunkHeaderBytes, live: 0 };
+    this.#unborn = undefined;
+    this.#nextNumber++;
+    this.#lsn += walChunkHeaderBytes;
+    this.#directoryDirty = true;
+    this.#dirty.add(chunk);
+    this.#chunks.add(chunk);
+    this.#current = chunk;
+    if (previous?.live === 0) this.#drop(previous);
+    return chunk;
+  }
+
+  #drop(chunk: WalChunk): void {
+    this.#chunks.delete(chunk);
+    this.#dirty.delete(chunk);
+    this.#disk.remove(chunk.path);
+    // A sync in flight still uses the descriptor and closes it when it is done.
+    if (!this.#syncing.has(chunk)) chunk.file.close();
+  }
+}
