@@ -36,7 +36,7 @@ export const batchFull = -1;
 
 const scratchBytes = 16 * 1024;
 const scratchesMax = 64;
-const scratches: Uint8Array[] = [];
+const scratches: Buffer[] = [];
 const noHeaders: readonly RecordHeader[] = [];
 
 /**
@@ -45,7 +45,9 @@ const noHeaders: readonly RecordHeader[] = [];
  */
 export class BatchBuilder {
   readonly #bytesMax: number;
-  #bytes: Uint8Array | undefined;
+  #bytes: Buffer | undefined;
+  /** Size of the last batch: the next is likely to need as much, and then no buffer is copied to grow. */
+  #lastBytes = 0;
   #end = batchHeaderBytes;
   #count = 0;
   #baseTimestamp = 0;
@@ -112,8 +114,8 @@ export class BatchBuilder {
     return this.#release(bytes);
   }
 
-  #room(end: number): Uint8Array {
-    const bytes = this.#bytes ?? scratches.pop() ?? Buffer.allocUnsafeSlow(scratchBytes);
+  #room(end: number): Buffer {
+    const bytes = this.#bytes ?? freshBuffer(this.#lastBytes);
     this.#bytes = bytes;
     if (end <= bytes.length) return bytes;
     const grown = Buffer.allocUnsafeSlow(Math.max(bytes.length * 2, end));
@@ -124,12 +126,13 @@ export class BatchBuilder {
   }
 
   /** A well-filled buffer is handed over; a batch much smaller than its buffer is copied out, so that it pins no slack. */
-  #release(bytes: Uint8Array): Buffer {
+  #release(bytes: Buffer): Buffer {
     const end = this.#end;
+    this.#lastBytes = end;
     this.#bytes = undefined;
     this.#end = batchHeaderBytes;
     this.#count = 0;
-    if (end * 2 > bytes.length) return Buffer.from(bytes.buffer, bytes.byteOffset, end);
+    if (end * 2 > bytes.length) return bytes.subarray(0, end);
     const out = Buffer.allocUnsafe(end);
     out.set(bytes.subarray(0, end));
     recycle(bytes);
@@ -169,7 +172,13 @@ export function withRecordsSection(batch: Uint8Array, section: Uint8Array, codec
   return out;
 }
 
-function recycle(bytes: Uint8Array): void {
+function freshBuffer(expectedBytes: number): Buffer {
+  // An eighth more than last time, so that batches of about one size do not grow each time.
+  if (expectedBytes > scratchBytes) return Buffer.allocUnsafeSlow(expectedBytes + (expectedBytes >> 3));
+  return scratches.pop() ?? Buffer.allocUnsafeSlow(scratchBytes);
+}
+
+function recycle(bytes: Buffer): void {
   if (bytes.length === scratchBytes && scratches.length < scratchesMax) scratches.push(bytes);
 }
 
@@ -184,10 +193,25 @@ function recordBodyBytes(
   bytes += varintBytes(headers.length);
   for (let i = 0; i < headers.length; i++) {
     const header = headers[i]!;
-    const keyBytes = Buffer.byteLength(header.key);
+    const keyBytes = utf8Bytes(header.key);
     bytes += varintBytes(keyBytes) + keyBytes + spanBytes(header.value);
   }
   return bytes;
+}
+
+/** Header names are short and ASCII nearly always: a loop is then cheaper than the call into the encoder. */
+function utf8Bytes(text: string): number {
+  if (text.length > 32) return Buffer.byteLength(text);
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0x80) return Buffer.byteLength(text);
+  return text.length;
+}
+
+function writeText(bytes: Buffer, at: number, text: string): number {
+  const length = utf8Bytes(text);
+  const pos = writeVarint(bytes, at, length);
+  if (length === text.length && length <= 32) for (let i = 0; i < length; i++) bytes[pos + i] = text.charCodeAt(i);
+  else bytes.write(text, pos, length, 'utf8');
+  return pos + length;
 }
 
 function spanBytes(span: Uint8Array | null): number {
@@ -195,7 +219,7 @@ function spanBytes(span: Uint8Array | null): number {
 }
 
 function writeRecord(
-  bytes: Uint8Array,
+  bytes: Buffer,
   start: number,
   bodyBytes: number,
   delta: number,
@@ -213,7 +237,7 @@ function writeRecord(
   pos = writeVarint(bytes, pos, headers.length);
   for (let i = 0; i < headers.length; i++) {
     const header = headers[i]!;
-    pos = writeSpan(bytes, pos, Buffer.from(header.key));
+    pos = writeText(bytes, pos, header.key);
     pos = writeSpan(bytes, pos, header.value);
   }
   return pos;
