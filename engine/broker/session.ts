@@ -1,0 +1,226 @@
+/**
+ * A broker's session: the right to own logs, from the first row to `closed`. Three things end it: close(), the
+ * controller's fence, and (for acknowledgements alone) a lapsed lease. Everything that the broker writes to the metadata
+ * store goes with guard(), so that a fenced session can change nothing, whatever it believes.
+ *
+ *   open (waits until the previous session is closed) -> serving -> draining -> closed
+ *                                                        any -> fenced: onFenced, and the process exits
+ */
+import { holdLease, firstLease, type Lease, leaseDefaults, type LeaseSettings } from '../controller/lease.ts';
+import { getSurely, type Persistence, transactSurely } from '../controller/persist.ts';
+import {
+  type BrokerSession,
+  brokerSessionKey,
+  brokerSessionsPk,
+  decodeBrokerSession,
+  encodeBrokerSession,
+} from '../controller/rows/broker-session.ts';
+import { brokerLeaseKey, encodeLease } from '../controller/rows/lease.ts';
+import { assert } from '../kernel/assert.ts';
+import { sleep } from '../kernel/clock.ts';
+import { Failure } from '../kernel/failure.ts';
+import { type BrokerSlot, type Row, StoreConflict, type StoreOp } from '../ports.ts';
+
+/** The controller, or a later session of the slot, has taken the right away. Nothing of this session counts any more. */
+export class SessionFenced extends Failure {
+  readonly code = 'fenced';
+}
+
+/** The previous session of the slot is not closed within the wait: the controller has not recovered it. */
+export class SessionBlocked extends Failure {
+  readonly code = 'owner-unavailable';
+  override readonly retryable = true;
+}
+
+export interface SessionOptions extends Persistence {
+  readonly slot: BrokerSlot;
+  readonly pid: number;
+  readonly lease?: LeaseSettings;
+  /** For the previous session to be closed, and for the store. */
+  readonly openWaitMsMax?: number;
+  /** Called at most once. The caller stops acknowledging (mayAck is false already) and exits. */
+  onFenced(cause: Failure): void;
+}
+
+export interface Session {
+  readonly brokerId: number;
+  readonly epoch: number;
+  state(): BrokerSession['state'];
+  /** Whether what is durable may be acknowledged at `nowMs` (monotonic; read from the clock when absent). */
+  mayAck(nowMs?: number): boolean;
+  /** Conditions for a transaction of this session, first of its operations. Asked for again before each attempt. */
+  guard(): StoreOp[];
+  /**
+   * Whether a conflict on guard() came from the session's own change of state: then repeat with a fresh guard. False:
+   * the session is fenced, and onFenced has been called.
+   */
+  stillOurs(conflict: StoreConflict): boolean;
+  /**
+   * guard() and `ops` as one transaction, repeated when the session's own change of state came between. A conflict of
+   * `ops` is thrown with the index in `ops`. Throws SessionFenced, StoreConflict and the store's other failures.
+   */
+  commit(ops: readonly StoreOp[], token?: string): Promise<void>;
+  setState(state: 'draining'): Promise<void>;
+  /** After the last roll-up. Acknowledgements end when it is called. Throws SessionFenced. */
+  close(): Promise<void>;
+}
+
+export const openWaitMsMaxDefault = 60_000;
+const openPollMs = 20;
+
+/** Throws SessionBlocked, or the store's failure after the wait. */
+export async function openSession(options: SessionOptions): Promise<Session> {
+  const { clock, slot, pid, openWaitMsMax = openWaitMsMaxDefault, lease: settings = leaseDefaults } = options;
+  const { brokerId, zone, volume, address } = slot;
+  const key = brokerSessionKey(brokerId);
+  const deadlineMs = clock.monotonicMs() + openWaitMsMax;
+  for (;;) {
+    const row = await getSurely(options, key, openWaitMsMax);
+    const previous = row && decodeBrokerSession(row);
+    if (!previous || previous.state === 'closed') {
+      const epoch = (previous?.epoch ?? 0) + 1;
+      const session: BrokerSession = { brokerId, epoch, state: 'serving', zone, volume, address, pid };
+      const value = encodeBrokerSession(session);
+      const lease = encodeLease(firstLease(epoch, settings));
+      // Before the first attempt: a repeat may find that this one took effect, so the lease counts from here.
+      const grantedAtMs = clock.monotonicMs();
+      const opened = await put(options, [
+        { op: 'put', key, value, if: row ? { version: row.version } : { absent: true } },
+        { op: 'put', key: brokerLeaseKey(brokerId), value: lease },
+      ]);
+      if (opened) return new OpenSession(options, session, (row?.version ?? 0) + 1, grantedAtMs);
+    }
+    if (clock.monotonicMs() >= deadlineMs) {
+      throw new SessionBlocked(`session ${previous?.epoch} of broker ${brokerId} is ${previous?.state}, not closed`);
+    }
+    await sleep(clock, openPollMs);
+  }
+}
+
+/** False on a conflict: somebody else changed the row, look again. */
+async function put(persistence: Persistence, ops: readonly StoreOp[]): Promise<boolean> {
+  try {
+    await transactSurely(persistence, ops);
+    return true;
+  } catch (failure) {
+    if (failure instanceof StoreConflict) return false;
+    throw failure;
+  }
+}
+
+class OpenSession implements Session {
+  readonly brokerId: number;
+  readonly epoch: number;
+  readonly #options: SessionOptions;
+  readonly #lease: Lease;
+  #session: BrokerSession;
+  /** Of the session row. */
+  #version: number;
+  #fenced = false;
+  #changing: Promise<void> = Promise.resolve();
+
+  constructor(options: SessionOptions, session: BrokerSession, version: number, grantedAtMs: number) {
+    this.#options = options;
+    this.#session = session;
+    this.#version = version;
+    this.brokerId = session.brokerId;
+    this.epoch = session.epoch;
+    this.#lease = holdLease({
+      store: options.store,
+      clock: options.clock,
+      random: options.random,
+      key: brokerLeaseKey(session.brokerId),
+      epoch: session.epoch,
+      settings: options.lease ?? leaseDefaults,
+      guard: () => this.guard(),
+      isLost: (conflict) => !this.#isOurs(conflict.current),
+      onLost: (cause) => this.#fence(cause),
+      grantedAtMs,
+    });
+  }
+
+  state(): BrokerSession['state'] {
+    return this.#fenced ? 'fenced' : this.#session.state;
+  }
+
+  mayAck(nowMs: number = this.#options.clock.monotonicMs()): boolean {
+    return this.#lease.isValid(nowMs);
+  }
+
+  guard(): StoreOp[] {
+    return [{ op: 'check', key: brokerSessionKey(this.brokerId), if: { version: this.#version } }];
+  }
+
+  stillOurs(conflict: StoreConflict): boolean {
+    if (!this.#fenced && this.#isOurs(conflict.current)) return true;
+    this.#fence(conflict);
+    return false;
+  }
+
+  async commit(ops: readonly StoreOp[], token?: string): Promise<void> {
+    for (;;) {
+      if (this.#fenced) throw new SessionFenced(`session ${this.epoch} of broker ${this.brokerId} is fenced`);
+      try {
+        await this.#options.store.transact([...this.guard(), ...ops], token);
+        return;
+      } catch (failure) {
+        if (!(failure instanceof StoreConflict)) throw failure;
+        if (failure.index > 0) throw new StoreConflict(failure.index - 1, failure.current);
+        this.stillOurs(failure);
+      }
+    }
+  }
+
+  setState(state: 'draining'): Promise<void> {
+    return this.#change(state);
+  }
+
+  close(): Promise<void> {
+    this.#lease.stop();
+    return this.#change('closed');
+  }
+
+  /** One change at a time, in the order of the calls. */
+  #change(state: 'draining' | 'closed'): Promise<void> {
+    const changed = this.#changing.then(() => this.#write(state));
+    this.#changing = changed.catch(() => undefined);
+    return changed;
+  }
+
+  async #write(state: 'draining' | 'closed'): Promise<void> {
+    if (this.#fenced) throw new SessionFenced(`session ${this.epoch} of broker ${this.brokerId} is fenced`);
+    if (this.#session.state === state) return;
+    assert(this.#session.state !== 'closed', 'a closed session has no further state');
+    const key = brokerSessionKey(this.brokerId);
+    const session: BrokerSession = { ...this.#session, state };
+    const version = this.#version;
+    try {
+      await transactSurely(this.#options, [{ op: 'put', key, value: encodeBrokerSession(session), if: { version } }]);
+    } catch (failure) {
+      if (!(failure instanceof StoreConflict)) throw failure;
+      this.#fence(failure);
+      throw new SessionFenced(`session ${this.epoch} of broker ${this.brokerId} is fenced`);
+    }
+    this.#version = version + 1;
+    this.#session = session;
+  }
+
+  /**
+   * Between the commit of our own change and its reply, a guard of the old version is refused although nobody fenced us.
+   * The row found then names our epoch in a state that only we write, and its version is the one to go on with.
+   */
+  #isOurs(current: Row | undefined): boolean {
+    if (current === undefined || current.pk !== brokerSessionsPk || current.sk !== String(this.brokerId)) return false;
+    const session = decodeBrokerSession(current);
+    if (session.epoch !== this.epoch || (session.state !== 'serving' && session.state !== 'draining')) return false;
+    this.#version = Math.max(this.#version, current.version);
+    return true;
+  }
+
+  #fence(cause: Failure): void {
+    if (this.#fenced) return;
+    this.#fenced = true;
+    this.#lease.stop();
+    this.#options.onFenced(cause);
+  }
+}
