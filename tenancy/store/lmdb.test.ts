@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -68,7 +68,9 @@ describe('lmdb on disk', () => {
   });
 
   test('a directory that cannot be made is StoreUnavailable', () => {
-    expect(() => open({ directory: '/proc/headgate/meta' })).toThrow(
+    const file = join(directory, 'file');
+    writeFileSync(file, '');
+    expect(() => open({ directory: join(file, 'meta') })).toThrow(
       expect.objectContaining({ code: 'store-unavailable' }),
     );
   });
@@ -121,7 +123,7 @@ describe('lmdb in several processes', () => {
   const children: ChildProcess[] = [];
   let directory: string;
   const root = new URL('../../', import.meta.url);
-  const built = (path: string): string => new URL(`dist/${path}`, root).href;
+  const built = (path: string): string => new URL(`dist/store-fixture/${path}`, root).href;
   const fixture = new URL('fixtures/increment.mjs', import.meta.url).pathname;
   const start = (count: number): ChildProcess => {
     const args = [fixture, built('tenancy/store/lmdb.js'), built('engine/kernel/clock.js'), directory, `${count}`];
@@ -130,8 +132,10 @@ describe('lmdb in several processes', () => {
     return child;
   };
   beforeAll(() => {
+    // The children run without vitest, so they need JavaScript: the store and what it imports, nothing else.
+    const project = new URL('fixtures/tsconfig.json', import.meta.url).pathname;
     const tsc = new URL('node_modules/typescript/bin/tsc', root).pathname;
-    execFileSync(process.execPath, [tsc, '--build', new URL('tenancy', root).pathname], { stdio: 'inherit' });
+    execFileSync(process.execPath, [tsc, '--project', project], { stdio: 'inherit' });
   }, 120_000);
   beforeEach(() => {
     directory = temporaryDirectory();
