@@ -120,8 +120,10 @@ export interface Disk {
   exists(path: string): boolean;
   /** Names in a directory, sorted; none when it does not exist. */
   list(directory: string): string[];
+  /** With its parents, durable on return; quiet when it exists. */
   makeDirectory(directory: string): void;
   remove(path: string): void;
+  /** Throws DiskFault unless it is empty. */
   removeDirectory(directory: string): void;
   syncDirectory(directory: string): Promise<void>;
   freeBytes(directory: string): number;
