@@ -1,0 +1,165 @@
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { apiByKey } from './apis.ts';
+import { messageArbitrary } from './arbitrary.suite.ts';
+import { decoder, encode } from './compile.ts';
+import { interpretDecode, interpretEncode } from './interpret.ts';
+import { MalformedFrame } from './malformed-frame.ts';
+import { fetchRequest } from './messages/01-fetch.ts';
+import { metadataRequest } from './messages/03-metadata.ts';
+import { produceRequest, type ProduceRequest } from './messages/00-produce.ts';
+import type { Message } from './schema.ts';
+import { UnsupportedVersion } from './unsupported-version.ts';
+
+const messages = [...apiByKey.values()].flatMap(({ request, response }) => [request, response]);
+const cases = messages.flatMap((schema) =>
+  Array.from({ length: schema.max - schema.min + 1 }, (_, i) => ({
+    title: `${schema.name} v${schema.min + i}`,
+    schema,
+    version: schema.min + i,
+  })),
+);
+
+/** The decoded value, or 'malformed'; anything else that is thrown fails the test. */
+function outcome(decode: () => unknown): unknown {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof MalformedFrame) return 'malformed';
+    throw error;
+  }
+}
+
+function bothDecode(schema: Message, version: number, frame: Buffer): unknown {
+  const compiled = outcome(() => decoder(schema, version)(frame, 0));
+  const interpreted = outcome(() => interpretDecode(schema, version, frame));
+  if (!isDeepStrictEqual(interpreted, compiled)) expect(compiled).toEqual(interpreted);
+  return compiled;
+}
+
+describe('compiled code agrees with the interpreter', () => {
+  test.each(cases)('$title', ({ schema, version }) => {
+    fc.assert(
+      fc.property(messageArbitrary(schema, version), fc.nat(), fc.nat(), (value, cut, flip) => {
+        const frame = Buffer.concat(encode(schema, version, value));
+        expect(frame.equals(interpretEncode(schema, version, value))).toBe(true);
+        const decoded = bothDecode(schema, version, frame);
+        if (!isDeepStrictEqual(decoded, value)) expect(decoded).toEqual(value);
+        if (frame.length === 0) return;
+        expect(bothDecode(schema, version, frame.subarray(0, cut % frame.length))).toBe('malformed');
+        const bit = flip % (frame.length * 8);
+        frame[bit >> 3]! ^= 1 << (bit & 7);
+        bothDecode(schema, version, frame);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  test('on random bytes', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...cases), fc.uint8Array({ maxLength: 80 }), ({ schema, version }, bytes) => {
+        bothDecode(schema, version, Buffer.from(bytes));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+const produce = (records: Uint8Array): ProduceRequest => ({
+  transactionalId: null,
+  acks: -1,
+  timeoutMs: 30_000,
+  topicData: [{ name: 'orders', topicId: '\0'.repeat(16), partitionData: [{ index: 0, records }] }],
+});
+
+describe('encode', () => {
+  test('passes large records on without a copy', () => {
+    const batch = Buffer.alloc(4096, 7);
+    const parts = encode(produceRequest, 9, produce(batch));
+    expect(parts).toContain(batch);
+    expect(parts).toHaveLength(3);
+  });
+
+  test('leaves the parts of earlier messages alone while the slab fills and changes', () => {
+    const names = Array.from({ length: 300 }, (_, i) => `${i}-${'n'.repeat(400)}`);
+    const encoded = names.map((name) => encode(metadataRequest, 1, metadata(name)));
+    for (const [i, parts] of encoded.entries()) {
+      expect(decoder(metadataRequest, 1)(Buffer.concat(parts), 0).topics![0]!.name).toBe(names[i]);
+    }
+  });
+
+  test('refuses a value that the version cannot carry', () => {
+    const message = { ...metadata('orders'), allowAutoTopicCreation: false };
+    expect(() => encode(metadataRequest, 3, message)).toThrow(UnsupportedVersion);
+    expect(() => encode(metadataRequest, 0, { ...metadata('orders'), topics: null })).toThrow(UnsupportedVersion);
+    encode(metadataRequest, 4, message);
+  });
+
+  test('refuses a number that does not fit, and starts afresh after it', () => {
+    expect(() => encode(produceRequest, 9, { ...produce(Buffer.alloc(0)), acks: 40_000 })).toThrow('acks');
+    const [part] = encode(produceRequest, 9, produce(Buffer.alloc(0)));
+    expect(decoder(produceRequest, 9)(part as Buffer, 0).acks).toBe(-1);
+  });
+});
+
+describe('decode', () => {
+  test('gives records as a view of the frame', () => {
+    const frame = Buffer.concat(encode(produceRequest, 9, produce(Buffer.alloc(1000, 1))));
+    const records = decoder(produceRequest, 9)(frame, 0).topicData[0]!.partitionData[0]!.records!;
+    expect(records.buffer).toBe(frame.buffer);
+    expect(records).toHaveLength(1000);
+  });
+
+  test('skips tagged fields it does not know', () => {
+    const frame = Buffer.concat([...encode(metadataRequest, 9, metadata('orders'))]);
+    const tagged = Buffer.concat([frame.subarray(0, -1), Buffer.from([1, 99, 3, 1, 2, 3])]);
+    expect(bothDecode(metadataRequest, 9, tagged)).toEqual(decoder(metadataRequest, 9)(frame, 0));
+  });
+
+  test('refuses a count that the frame cannot hold before making the array', () => {
+    expect(() => decoder(metadataRequest, 1)(Buffer.from([0, 0x0f, 0x42, 0x40, 0, 0]), 0)).toThrow('too many elements');
+    expect(() => decoder(metadataRequest, 1)(Buffer.from([0x7f, 0xff, 0xff, 0xff]), 0)).toThrow('too many elements');
+  });
+
+  test('says which int64 it cannot hold', () => {
+    const request = produce(Buffer.alloc(0));
+    const frame = Buffer.concat(encode(fetchRequest, 4, fetch(2 ** 52)));
+    expect(request.acks).toBe(-1);
+    const at = frame.indexOf(Buffer.from([0x00, 0x10, 0, 0, 0, 0, 0, 0]));
+    frame[at] = 0x10;
+    expect(() => decoder(fetchRequest, 4)(frame, 0)).toThrow('1157425104234217472');
+  });
+});
+
+function metadata(name: string) {
+  return {
+    topics: [{ topicId: '\0'.repeat(16), name }],
+    allowAutoTopicCreation: true,
+    includeClusterAuthorizedOperations: false,
+    includeTopicAuthorizedOperations: false,
+  };
+}
+
+function fetch(fetchOffset: number) {
+  const message = decoder(fetchRequest, 4)(Buffer.alloc(21), 0);
+  message.topics = [
+    {
+      topic: 't',
+      topicId: '\0'.repeat(16),
+      partitions: [
+        {
+          partition: 0,
+          currentLeaderEpoch: -1,
+          fetchOffset,
+          lastFetchedEpoch: -1,
+          logStartOffset: -1,
+          partitionMaxBytes: 1,
+          replicaDirectoryId: '\0'.repeat(16),
+          highWatermark: Infinity,
+        },
+      ],
+    },
+  ];
+  return message;
+}

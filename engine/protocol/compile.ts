@@ -1,0 +1,111 @@
+/**
+ * Decoders, encoders and rewriters, compiled from the schema on first use of a (message, version). Compiled code reads
+ * an object per struct and a local per field; walking the schema for every message costs three to ten times as much
+ * (interpret.ts does that, as the oracle that tests compare with).
+ */
+import { assert } from '../kernel/assert.ts';
+import { zeroUuid } from '../kernel/uuid.ts';
+import { decoderSource } from './generate-decode.ts';
+import { encoderSource } from './generate-encode.ts';
+import { type Rewrite, rewriterSource } from './generate-rewrite.ts';
+import { id, text } from './intern.ts';
+import type { Infer, Message } from './schema.ts';
+import {
+  cursor,
+  int64Of,
+  malformed,
+  misfit,
+  readVarint,
+  unsupported,
+  writeInt64,
+  writeSizeBefore,
+  writeText,
+  writeUuid,
+  writeVarint,
+} from './wire.ts';
+import { Writer } from './writer.ts';
+
+/**
+ * Reads the body that starts at `position` of the frame. Byte fields of the result are views of the frame; bytes behind
+ * the body are ignored, as Kafka does. Throws MalformedFrame.
+ */
+export type Decoder<T> = (frame: Buffer, position: number) => T;
+
+/**
+ * Appends the body to the writer. Throws UnsupportedVersion when the version cannot carry a value of the message, and
+ * AssertionFailure when a value does not fit its field.
+ */
+export type Encoder<T> = (writer: Writer, message: T) => void;
+
+/** Replaces, in the message itself, every value that must look different on the other side. */
+export type Rewriter<T> = (message: T, map: Rewrite) => void;
+
+const scope = {
+  zeroUuid,
+  noBytes: Buffer.alloc(0),
+  text,
+  id,
+  view: (frame: Buffer, position: number, length: number): Buffer => frame.subarray(position, position + length),
+  cursor,
+  readVarint,
+  int64Of,
+  malformed,
+  misfit,
+  unsupported,
+  writeInt64,
+  writeSizeBefore,
+  writeText,
+  writeUuid,
+  writeVarint,
+};
+
+type Compiled = (...args: never[]) => unknown;
+type Cache = Map<Message, Compiled[]>;
+
+const decoders: Cache = new Map();
+const encoders: Cache = new Map();
+const rewriters: Cache = new Map();
+
+export function decoder<M extends Message>(schema: M, version: number): Decoder<Infer<M>> {
+  return compiled(decoders, schema, version, decoderSource) as Decoder<Infer<M>>;
+}
+
+export function encoder<M extends Message>(schema: M, version: number): Encoder<Infer<M>> {
+  return compiled(encoders, schema, version, encoderSource) as Encoder<Infer<M>>;
+}
+
+/** For one version, because what a version lacks holds a default that must not be taken for a name. */
+export function rewriter<M extends Message>(schema: M, version: number): Rewriter<Infer<M>> {
+  return compiled(rewriters, schema, version, rewriterSource) as Rewriter<Infer<M>>;
+}
+
+const sharedWriter = new Writer();
+
+/** The body alone, as parts for a writev; large records in it are the message's own views. Throws as Encoder. */
+export function encode<M extends Message>(schema: M, version: number, message: Infer<M>): Uint8Array[] {
+  sharedWriter.begin();
+  encoder(schema, version)(sharedWriter, message);
+  return sharedWriter.take();
+}
+
+function compiled(
+  cache: Cache,
+  schema: Message,
+  version: number,
+  sourceOf: (schema: Message, version: number) => string,
+): Compiled {
+  let versions = cache.get(schema);
+  if (versions === undefined) {
+    versions = [];
+    cache.set(schema, versions);
+  }
+  return (versions[version] ??= compile(schema, version, sourceOf));
+}
+
+function compile(schema: Message, version: number, sourceOf: (schema: Message, version: number) => string): Compiled {
+  assert(version >= schema.min && version <= schema.max, `${schema.name} has no version ${version}`);
+  // The text is made from our own schemas only; nothing from a frame or a user gets into it.
+  return new Function(...Object.keys(scope), `'use strict';\n${sourceOf(schema, version)}`)(
+    ...Object.values(scope),
+  ) as Compiled;
+}

@@ -1,0 +1,129 @@
+/** What compiled decoders and encoders call: the parts of Kafka's primitive types that are not worth inlining. */
+import { assert, AssertionFailure } from '../kernel/assert.ts';
+import { stringBytesMax } from './limits.ts';
+import { MalformedFrame } from './malformed-frame.ts';
+import { UnsupportedVersion } from './unsupported-version.ts';
+
+export function malformed(what: string): never {
+  throw new MalformedFrame(what);
+}
+
+export function unsupported(what: string): never {
+  throw new UnsupportedVersion(what);
+}
+
+export function misfit(field: string, value: unknown): never {
+  throw new AssertionFailure(`${field} cannot hold ${String(value)}`);
+}
+
+/** Where readVarint stopped. A result of its own would be an allocation per length. */
+export const cursor = { position: 0 };
+
+/** Unsigned varint of at most five bytes. */
+export function readVarint(bytes: Buffer, position: number): number {
+  let value = 0;
+  for (let shift = 0; shift < 35; shift += 7) {
+    if (position >= bytes.length) malformed('varint runs over the end');
+    const byte = bytes[position++]!;
+    value |= (byte & 0x7f) << shift;
+    if (byte < 0x80) {
+      cursor.position = position;
+      return value >>> 0;
+    }
+  }
+  return malformed('varint is longer than five bytes');
+}
+
+export function writeVarint(bytes: Buffer, position: number, value: number): number {
+  while (value > 0x7f) {
+    bytes[position++] = (value & 0x7f) | 0x80;
+    value >>>= 7;
+  }
+  bytes[position++] = value;
+  return position;
+}
+
+const int64Max = 0x7fff_ffff_ffff_ffffn;
+
+/** int64 of two halves. The largest one, Kafka's "no limit", is Infinity; others beyond 2^53 cannot be told apart. */
+export function int64Of(high: number, low: number): number {
+  const value = high * 0x1_0000_0000 + (low >>> 0);
+  return value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER ? value : unsafeInt64(high, low);
+}
+
+function unsafeInt64(high: number, low: number): number {
+  if (high === 0x7fff_ffff && low >>> 0 === 0xffff_ffff) return Infinity;
+  const exact = (BigInt(high) << 32n) | BigInt(low >>> 0);
+  return malformed(`int64 ${exact} is outside the safe integers (2^53 - 1)`);
+}
+
+export function writeInt64(bytes: Buffer, position: number, value: number, field: string): number {
+  if (!Number.isSafeInteger(value)) {
+    if (value !== Infinity) misfit(field, value);
+    bytes.writeBigInt64BE(int64Max, position);
+    return position + 8;
+  }
+  const high = value === (value | 0) ? value >> 31 : Math.floor(value / 0x1_0000_0000);
+  bytes[position] = high >> 24;
+  bytes[position + 1] = high >> 16;
+  bytes[position + 2] = high >> 8;
+  bytes[position + 3] = high;
+  const low = value >>> 0;
+  bytes[position + 4] = low >> 24;
+  bytes[position + 5] = low >> 16;
+  bytes[position + 6] = low >> 8;
+  bytes[position + 7] = low;
+  return position + 8;
+}
+
+const asciiLengthMax = 64;
+
+/** Length and UTF-8 of `value`. The caller has reserved three bytes a character and five for the length. */
+export function writeText(bytes: Buffer, position: number, value: string, compact: boolean, field: string): number {
+  const { length } = value;
+  if (length <= asciiLengthMax) {
+    const at = compact ? position + 1 : position + 2;
+    let i = 0;
+    for (; i < length; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit > 0x7f) break;
+      bytes[at + i] = unit;
+    }
+    if (i === length) {
+      if (compact) bytes[position] = length + 1;
+      else {
+        bytes[position] = 0;
+        bytes[position + 1] = length;
+      }
+      return at + length;
+    }
+  }
+  const size = Buffer.byteLength(value);
+  if (size > stringBytesMax) misfit(field, `a text of ${size} bytes`);
+  if (compact) position = writeVarint(bytes, position, size + 1);
+  else {
+    bytes[position++] = size >> 8;
+    bytes[position++] = size;
+  }
+  bytes.write(value, position, size, 'utf8');
+  return position + size;
+}
+
+export function writeUuid(bytes: Buffer, position: number, value: string, field: string): number {
+  assert(value.length === 16, `${field} is a uuid of 16 latin1 characters`);
+  for (let i = 0; i < 16; i++) bytes[position + i] = value.charCodeAt(i);
+  return position + 16;
+}
+
+/**
+ * The size of a tagged field goes before it and is known after it. `sizeAt` is the byte left free for the size, `end`
+ * the end of the field; returns the end after a longer size has pushed the field on. Four bytes must be reserved.
+ */
+export function writeSizeBefore(bytes: Buffer, sizeAt: number, end: number): number {
+  const size = end - sizeAt - 1;
+  let extra = 0;
+  for (let rest = size >>> 7; rest > 0; rest >>>= 7) extra++;
+  if (extra > 0) bytes.copyWithin(sizeAt + 1 + extra, sizeAt + 1, end);
+  writeVarint(bytes, sizeAt, size);
+  return end + extra;
+}
