@@ -1,0 +1,189 @@
+/**
+ * A Network inside one process, for tests and the simulator: frames travel on the handed-in clock, in order, as copies,
+ * and a test can cut, stall, slow down and refuse an address. What a real network may do (lose what is on its way when
+ * a connection ends, tell the two sides at different times) this one does too.
+ */
+import { assert } from '../kernel/assert.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { type FrameChannel, type FrameHandler, LinkClosed, type Network } from '../ports.ts';
+
+export interface MemoryNetwork extends Network {
+  /** Ends every connection to `address`. Frames on their way are lost; each side learns of it in a turn of its own. */
+  cut(address: string): void;
+  /** Frames to and from `address` take this long from now on. */
+  delay(address: string, delayMs: number): void;
+  /** From now on frames to and from `address` wait until `flow`; connections stay open, as with a stopped process. */
+  stall(address: string): void;
+  flow(address: string): void;
+  /** Connections to `address` are refused until `accept`, though somebody listens. */
+  refuse(address: string): void;
+  accept(address: string): void;
+  connections(address: string): number;
+}
+
+interface Place {
+  listener: ((channel: FrameChannel) => FrameHandler) | undefined;
+  delayMs: number;
+  stalled: boolean;
+  refused: boolean;
+  readonly wires: Set<Wire>;
+}
+
+export function memoryNetwork(clock: Clock): MemoryNetwork {
+  const places = new Map<string, Place>();
+  const at = (address: string): Place => {
+    let place = places.get(address);
+    if (!place) {
+      place = { listener: undefined, delayMs: 0, stalled: false, refused: false, wires: new Set() };
+      places.set(address, place);
+    }
+    return place;
+  };
+  return {
+    async connect(address, handler) {
+      const place = at(address);
+      if (!place.listener || place.refused) throw new LinkClosed(`nobody listens at ${address}`, false);
+      const wire = new Wire(clock, place);
+      place.wires.add(wire);
+      wire.near.handler = handler;
+      wire.far.handler = place.listener(wire.far);
+      return wire.near;
+    },
+    async listen(address, listener) {
+      const place = at(address);
+      assert(!place.listener, `one listener at ${address}`);
+      place.listener = listener;
+      return {
+        close: async () => {
+          place.listener = undefined;
+          for (const wire of place.wires) wire.cut();
+        },
+      };
+    },
+    cut: (address) => {
+      for (const wire of at(address).wires) wire.cut();
+    },
+    delay: (address, delayMs) => {
+      at(address).delayMs = delayMs;
+    },
+    stall: (address) => {
+      at(address).stalled = true;
+    },
+    flow: (address) => {
+      const place = at(address);
+      place.stalled = false;
+      for (const wire of place.wires) wire.flow();
+    },
+    refuse: (address) => {
+      at(address).refused = true;
+    },
+    accept: (address) => {
+      at(address).refused = false;
+    },
+    connections: (address) => at(address).wires.size,
+  };
+}
+
+/** Both directions of one connection. */
+class Wire {
+  readonly near: MemoryChannel;
+  readonly far: MemoryChannel;
+  readonly place: Place;
+  open = true;
+
+  constructor(clock: Clock, place: Place) {
+    this.place = place;
+    this.near = new MemoryChannel(clock, this);
+    this.far = new MemoryChannel(clock, this);
+    this.near.peer = this.far;
+    this.far.peer = this.near;
+  }
+
+  cut(): void {
+    if (!this.open) return;
+    this.open = false;
+    this.place.wires.delete(this);
+    this.near.ended();
+    this.far.ended();
+  }
+
+  flow(): void {
+    this.near.deliver();
+    this.far.deliver();
+  }
+}
+
+class MemoryChannel implements FrameChannel {
+  handler: FrameHandler | undefined;
+  peer: MemoryChannel | undefined;
+  readonly #clock: Clock;
+  readonly #wire: Wire;
+  /** Sent by this side, not yet with the other. `due` frames at the front have travelled long enough. */
+  #sent: Buffer[] = [];
+  #due = 0;
+  #sentBytes = 0;
+  #paused = false;
+
+  constructor(clock: Clock, wire: Wire) {
+    this.#clock = clock;
+    this.#wire = wire;
+  }
+
+  send(parts: readonly Uint8Array[]): void {
+    if (!this.#wire.open) return;
+    // A copy, as the kernel makes one: the sender may patch its buffers afterwards.
+    const frame = Buffer.concat(parts);
+    this.#sent.push(frame);
+    this.#sentBytes += frame.length;
+    const arrive = (): void => {
+      this.#due++;
+      this.deliver();
+    };
+    const { delayMs } = this.#wire.place;
+    if (delayMs > 0) this.#clock.after(delayMs, arrive);
+    else this.#clock.endOfTurn(arrive);
+  }
+
+  bufferedBytes(): number {
+    return this.#sentBytes;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#clock.endOfTurn(() => this.peer!.deliver());
+  }
+
+  /** What was sent before still arrives, as with a socket that is shut down in order. */
+  close(): void {
+    if (!this.#wire.open) return;
+    const end = (): void => this.#wire.cut();
+    const { delayMs } = this.#wire.place;
+    if (delayMs > 0) this.#clock.after(delayMs, end);
+    else this.#clock.endOfTurn(end);
+  }
+
+  /** Hands over what is due, as far as the other side takes it. */
+  deliver(): void {
+    const peer = this.peer!;
+    let delivered = false;
+    while (this.#wire.open && this.#due > 0 && !this.#wire.place.stalled && !peer.#paused) {
+      const frame = this.#sent.shift()!;
+      this.#due--;
+      this.#sentBytes -= frame.length;
+      delivered = true;
+      peer.handler!.frame(frame);
+    }
+    if (delivered && this.#wire.open && this.#sentBytes === 0) this.handler!.drained?.();
+  }
+
+  ended(): void {
+    this.#sent = [];
+    this.#due = 0;
+    this.#sentBytes = 0;
+    this.#clock.endOfTurn(() => this.handler!.closed());
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Links by broker address, made when first asked for. Each address has a link per lane, so that a large fetch answer
+ * does not stand in front of an append's acknowledgement: order matters inside a lane only.
+ *
+ * The pool never waits for its callers: `link` gives what is open and otherwise sees to it that a connection is being
+ * made, with growing pauses while nobody listens there. It tries again only for an address that was asked for since the
+ * last attempt, so an address that no row names any more costs nothing.
+ */
+import { below, type Random } from '../kernel/random.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { LinkClosed, type Network } from '../ports.ts';
+import { Link, type LinkSettings } from './link.ts';
+
+export type Lane = 'append' | 'fetch' | 'control';
+
+export interface PoolSettings {
+  /** Pause after the first refused attempt; doubles up to the maximum. Half of each pause is random. */
+  readonly reconnectMs: number;
+  readonly reconnectMsMax: number;
+  readonly link: LinkSettings;
+}
+
+interface Slot {
+  link: Link | undefined;
+  connecting: boolean;
+  /** Asked for since the last attempt began. */
+  wanted: boolean;
+  pauseMs: number;
+}
+
+export class LinkPool {
+  readonly #network: Network;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #settings: PoolSettings;
+  readonly #slots = new Map<string, Slot>();
+  readonly #listeners: ((address: string, lane: Lane) => void)[] = [];
+  #closed = false;
+
+  constructor(parts: { network: Network; clock: Clock; random: Random }, settings: PoolSettings) {
+    this.#network = parts.network;
+    this.#clock = parts.clock;
+    this.#random = parts.random;
+    this.#settings = settings;
+  }
+
+  /** The open link, or undefined while one is being made: `onOpen` tells. */
+  link(address: string, lane: Lane): Link | undefined {
+    const key = `${lane} ${address}`;
+    let slot = this.#slots.get(key);
+    if (slot?.link) return slot.link;
+    if (this.#closed) return undefined;
+    if (!slot) {
+      slot = { link: undefined, connecting: false, wanted: false, pauseMs: 0 };
+      this.#slots.set(key, slot);
+    }
+    slot.wanted = true;
+    if (!slot.connecting) void this.#connect(slot, address, lane);
+    return undefined;
+  }
+
+  onOpen(listener: (address: string, lane: Lane) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Ends the links of one address in every lane, for a broker that answers no more. */
+  cut(address: string): void {
+    for (const lane of ['append', 'fetch', 'control'] as const) this.#slots.get(`${lane} ${address}`)?.link?.close();
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const slot of this.#slots.values()) slot.link?.close();
+    this.#slots.clear();
+  }
+
+  async #connect(slot: Slot, address: string, lane: Lane): Promise<void> {
+    slot.connecting = true;
+    slot.wanted = false;
+    try {
+      const link = await Link.open(this.#network, address, this.#clock, this.#settings.link, (closed) => {
+        if (slot.link === closed) slot.link = undefined;
+      });
+      slot.connecting = false;
+      slot.pauseMs = 0;
+      if (this.#closed) return link.close();
+      slot.link = link;
+    } catch (error) {
+      if (!(error instanceof LinkClosed)) throw error;
+      this.#pause(slot, address, lane);
+      return;
+    }
+    for (const listener of this.#listeners) listener(address, lane);
+  }
+
+  #pause(slot: Slot, address: string, lane: Lane): void {
+    const { reconnectMs, reconnectMsMax } = this.#settings;
+    slot.pauseMs = Math.min(Math.max(slot.pauseMs * 2, reconnectMs), reconnectMsMax);
+    const delayMs = slot.pauseMs / 2 + below(this.#random, Math.ceil(slot.pauseMs / 2));
+    const retry = (): void => {
+      slot.connecting = false;
+      // Nobody has asked in the meantime: the next one who does starts an attempt.
+      if (slot.wanted && !this.#closed) void this.#connect(slot, address, lane);
+    };
+    this.#clock.after(delayMs, retry, 'background');
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * The broker's side of links: turns frames into typed requests, hands each to one handler, and sends the answers in
+ * whatever order the handler gives them. A frame that cannot be decoded closes its connection, because the stream
+ * behind it cannot be trusted; an exception of the handler is a bug and passes through.
+ *
+ * Bounds, per connection: reading stops while `inFlightMax` requests are unanswered or while the peer leaves more than
+ * `bufferedBytesMax` of answers unread, so a slow peer slows only itself.
+ */
+import { type FrameChannel, type FrameHandler, type Network } from '../ports.ts';
+import type { ApiKey, RequestOf, ResponseOf } from '../protocol/apis.ts';
+import { MalformedFrame } from '../protocol/malformed-frame.ts';
+import { UnsupportedVersion } from '../protocol/unsupported-version.ts';
+import { decodeRequest, encodeResponse } from './frames.ts';
+
+export interface ServeSettings {
+  readonly inFlightMax: number;
+  readonly bufferedBytesMax: number;
+}
+
+export const serveDefaults: ServeSettings = {
+  inFlightMax: 131_072,
+  bufferedBytesMax: 64 * 1024 * 1024,
+};
+
+/** One request; a switch on `key` narrows the rest. Byte fields are views of the received frame, which nobody reuses. */
+export type Call = { [K in ApiKey]: CallOf<K> }[ApiKey];
+
+export interface CallOf<K extends ApiKey> {
+  readonly key: K;
+  readonly version: number;
+  /** As in the header: see engine/routing/coordinator-request.ts for what group requests put there. */
+  readonly clientId: string;
+  readonly request: RequestOf<K>;
+  /** At most once; later calls and calls after the connection has ended do nothing. Not calling it answers nothing. */
+  respond(response: ResponseOf<K>): void;
+  /** For work whose result nobody would see any more. */
+  isClosed(): boolean;
+}
+
+export type ServeHandler = (call: Call) => void;
+
+export async function serveLinks(
+  network: Network,
+  address: string,
+  handler: ServeHandler,
+  settings: ServeSettings = serveDefaults,
+): Promise<{ close(): Promise<void> }> {
+  return network.listen(address, (channel) => new ServedLink(channel, handler, settings));
+}
+
+class ServedLink implements FrameHandler {
+  readonly #channel: FrameChannel;
+  readonly #handler: ServeHandler;
+  readonly #settings: ServeSettings;
+  #inFlight = 0;
+  #paused = false;
+  #closed = false;
+
+  constructor(channel: FrameChannel, handler: ServeHandler, settings: ServeSettings) {
+    this.#channel = channel;
+    this.#handler = handler;
+    this.#settings = settings;
+  }
+
+  frame(frame: Buffer): void {
+    if (this.#closed) return;
+    let decoded;
+    try {
+      decoded = decodeRequest(frame);
+    } catch (error) {
+      if (!(error instanceof MalformedFrame) && !(error instanceof UnsupportedVersion)) throw error;
+      this.#channel.close();
+      return;
+    }
+    const { api, version, correlationId, clientId, request } = decoded;
+    let answered = false;
+    this.#inFlight++;
+    this.#regulate();
+    const call: CallOf<ApiKey> = {
+      key: api.key,
+      version,
+      clientId,
+      request: request as RequestOf<ApiKey>,
+      respond: (response) => {
+        if (answered) return;
+        answered = true;
+        this.#inFlight--;
+        if (this.#closed) return;
+        this.#channel.send(encodeResponse(api.key, version, correlationId, response));
+        this.#regulate();
+      },
+      isClosed: () => this.#closed,
+    };
+    // decodeRequest has paired key and request; a union of pairs cannot be built from its two halves otherwise.
+    this.#handler(call as Call);
+  }
+
+  drained(): void {
+    this.#regulate();
+  }
+
+  closed(): void {
+    this.#closed = true;
+  }
+
+  #regulate(): void {
+    const { inFlightMax, bufferedBytesMax } = this.#settings;
+    const full = this.#inFlight >= inFlightMax || this.#channel.bufferedBytes() >= bufferedBytesMax;
+    if (full === this.#paused) return;
+    this.#paused = full;
+    if (full) this.#channel.pause();
+    else this.#channel.resume();
+  }
+}
