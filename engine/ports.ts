@@ -58,7 +58,10 @@ export interface MetadataStore {
    * with the same token).
    */
   transact(ops: readonly StoreOp[], token?: string): Promise<void>;
-  /** Changes of one pk from now on, in order, at least once, from any process. Returns the way to stop. */
+  /**
+   * Changes of one pk from now on, in order, at least once, from any process. A row that changed again before delivery may
+   * come once, at the place of its last change. Returns the way to stop.
+   */
   watch(pk: string, onChange: (change: RowChange) => void): () => void;
   close(): Promise<void>;
 }

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Clock, systemClock } from './kernel/clock.ts';
+import { type Clock, systemClock, type Timer } from './kernel/clock.ts';
 import {
   type MetadataStore,
   type Row,
@@ -42,8 +42,12 @@ export class MovableClock implements Clock {
   monotonicMs(): number {
     return systemClock.monotonicMs() + this.#offsetMs;
   }
-  after = systemClock.after;
-  endOfTurn = systemClock.endOfTurn;
+  after(delayMs: number, fn: () => void, background?: 'background'): Timer {
+    return systemClock.after(delayMs, fn, background);
+  }
+  endOfTurn(fn: () => void): void {
+    systemClock.endOfTurn(fn);
+  }
 }
 
 export interface StoreSuiteOptions {
@@ -137,11 +141,14 @@ export function storeSuite(
       );
     };
     describe('rows', () => rowCases(run));
+    describe('transactions', () => transactionCases(run));
     describe('conditions', () => conditionCases(run));
     describe('limits', () => limitCases(run));
     describe('range', () => rangeCases(run));
+    describe('pages', () => pageCases(run));
     describe('tokens', () => tokenCases(run));
     describe('watch', () => watchCases(run));
+    describe('watchers', () => watcherCases(run));
     describe('processes', () => processCases(run));
     describe('model', () => modelCases(run));
   });
@@ -192,6 +199,9 @@ function rowCases(run: Run): void {
     await store.transact([put('a', '')]);
     expect((await store.get(at('a')))?.value).toBe('');
   });
+}
+
+function transactionCases(run: Run): void {
   run('a transaction spans partition keys', async ({ store }) => {
     await store.transact([put('a', '1', undefined, 'P1'), put('a', '2', undefined, 'P2')]);
     expect((await store.get(at('a', 'P2')))?.value).toBe('2');
@@ -336,9 +346,10 @@ function limitCases(run: Run): void {
   });
 }
 
+const letters = ['a', 'b', 'c', 'd', 'e'];
+const fill = (store: MetadataStore): Promise<void> => store.transact(letters.map((sk) => put(sk, sk)));
+
 function rangeCases(run: Run): void {
-  const letters = ['a', 'b', 'c', 'd', 'e'];
-  const fill = (store: MetadataStore): Promise<void> => store.transact(letters.map((sk) => put(sk, sk)));
   run('an empty partition gives no rows and no cursor', async ({ store }) => {
     expect(await store.range('P')).toEqual({ rows: [] });
   });
@@ -374,6 +385,9 @@ function rangeCases(run: Run): void {
       expect(sks(await allRows(store, 'P', { ...options, limit: 2 }))).toEqual(expected);
     });
   }
+}
+
+function pageCases(run: Run): void {
   run('limit bounds a page and the last page has no cursor', async ({ store }) => {
     await fill(store);
     const first = await store.range('P', { limit: 3 });
@@ -510,6 +524,9 @@ function watchCases(run: Run): void {
     const ofA = versions.filter((row) => row.sk === 'a').map((row) => row.version);
     expect(ofA).toEqual(ofA.toSorted((x, y) => x - y));
   });
+}
+
+function watcherCases(run: Run): void {
   run('a stopped watcher hears nothing more, others do', async ({ store }) => {
     const stopped = new Changes();
     const going = new Changes();
