@@ -7,7 +7,7 @@
  *                                                        any -> fenced: onFenced, and the process exits
  */
 import { holdLease, firstLease, type Lease, leaseDefaults, type LeaseSettings } from '../controller/lease.ts';
-import { getSurely, type Persistence, transactSurely } from '../controller/persist.ts';
+import { getSurely, type Persistence, transactSurely } from '../store-surely.ts';
 import {
   type BrokerSession,
   brokerSessionKey,

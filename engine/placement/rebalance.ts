@@ -60,7 +60,8 @@ class Round {
   readonly #mean: number;
   readonly #byOwner = new Map<number, PlanPartition[]>();
   readonly #zoneOf = new Map<number, string>();
-  readonly #topicZones = new Map<string, number>();
+  /** Zone to topic to how many of the topic's partitions it holds. */
+  readonly #topicZones = new Map<string, Map<string, number>>();
   readonly #moved = new Set<PlanPartition>();
 
   constructor(input: RebalanceInput, placed: readonly PlanMove[]) {
@@ -135,20 +136,25 @@ class Round {
   #movable(donor: Candidate): PlanPartition[] {
     this.#countTopicZones();
     const zone = donor.broker.zone;
-    const crowd = (partition: PlanPartition): number => this.#topicZones.get(`${zone} ${partition.topicId}`) ?? 0;
-    const partitions = this.#byOwner.get(donor.broker.brokerId) ?? [];
-    const kept = partitions.filter((partition) => !this.#moved.has(partition));
-    return kept.sort((a, b) => b.load - a.load || crowd(b) - crowd(a) || largerFirst(a, b));
+    const movable: { readonly partition: PlanPartition; readonly crowd: number }[] = [];
+    for (const partition of this.#byOwner.get(donor.broker.brokerId) ?? []) {
+      if (this.#moved.has(partition)) continue;
+      movable.push({ partition, crowd: this.#topicZones.get(zone)?.get(partition.topicId) ?? 0 });
+    }
+    movable.sort((a, b) => {
+      if (a.partition.load !== b.partition.load) return b.partition.load - a.partition.load;
+      return b.crowd - a.crowd || largerFirst(a.partition, b.partition);
+    });
+    return movable.map(({ partition }) => partition);
   }
 
   #countTopicZones(): void {
     if (this.#topicZones.size > 0) return;
     for (const [brokerId, partitions] of this.#byOwner) {
       const zone = this.#zoneOf.get(brokerId)!;
-      for (const { topicId } of partitions) {
-        const key = `${zone} ${topicId}`;
-        this.#topicZones.set(key, (this.#topicZones.get(key) ?? 0) + 1);
-      }
+      let topics = this.#topicZones.get(zone);
+      if (!topics) this.#topicZones.set(zone, (topics = new Map()));
+      for (const { topicId } of partitions) topics.set(topicId, (topics.get(topicId) ?? 0) + 1);
     }
   }
 

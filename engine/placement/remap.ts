@@ -42,7 +42,11 @@ export function remap(input: RemapInput): PlanMove[] {
     else orphans.push({ partition, reason });
   }
   if (orphans.length === 0) return [];
-  orphans.sort((a, b) => largerFirst(a.partition, b.partition));
+  // The usual input is in topic order with equal loads: looking is linear, sorting is not.
+  const inOrder = orphans.every(
+    ({ partition }, i) => i === 0 || largerFirst(orphans[i - 1]!.partition, partition) <= 0,
+  );
+  if (!inOrder) orphans.sort((a, b) => largerFirst(a.partition, b.partition));
 
   const candidates = candidatesOf(input.brokers, staying);
   const zones = openZones(candidates);

@@ -2,12 +2,12 @@
  * Reads and writes that outlast a store that is slow, throttled, away or silent. A write carries one token over all its
  * repeats, so that one whose reply was lost has one effect and reports its true outcome.
  */
-import type { Clock } from '../kernel/clock.ts';
-import { sleep } from '../kernel/clock.ts';
-import { Failure, ShuttingDown } from '../kernel/failure.ts';
-import { below, type Random } from '../kernel/random.ts';
-import { uuidOf, uuidText } from '../kernel/uuid.ts';
-import { type MetadataStore, type Row, type RowKey, type StoreOp, storeTokenMs } from '../ports.ts';
+import type { Clock } from './kernel/clock.ts';
+import { sleep } from './kernel/clock.ts';
+import { Failure, ShuttingDown } from './kernel/failure.ts';
+import { below, type Random } from './kernel/random.ts';
+import { uuidOf, uuidText } from './kernel/uuid.ts';
+import { type MetadataStore, type Row, type RowKey, type StoreOp, storeTokenMs } from './ports.ts';
 
 export interface Persistence {
   readonly store: MetadataStore;
