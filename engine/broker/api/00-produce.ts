@@ -1,0 +1,126 @@
+/**
+ * Produce (key 0) at the owner: one record batch per entry, entries of one partition in order. A batch is judged by its
+ * header and checksum alone; records inside are not looked at.
+ *
+ * Refused: no or several batches in an entry, wrong checksum or counts, control batches, batches over max.message.bytes
+ * (10), transactional batches (48: there is no transaction coordinator), timestamps outside the topic's window (32).
+ */
+import type { Clock } from '../../kernel/clock.ts';
+import type { ProduceRequest, ProduceResponse } from '../../protocol/messages/00-produce.ts';
+import { errorCode } from '../../protocol/error-codes.ts';
+import { attributeBit, type BatchHeader, isBatchFault, validateBatch } from '../../records/batch.ts';
+import { type TopicSettings, topicSettings } from '../../topic-configs.ts';
+import type { AppendOutcome } from '../../log/log.ts';
+import type { TopicEntry } from '../../engine.ts';
+import type { Ownership } from '../ownership.ts';
+
+type PartitionResponse = ProduceResponse['responses'][number]['partitionResponses'][number];
+
+/** Calls `respond` once every entry has its answer. */
+export function produce(
+  ownership: Ownership,
+  clock: Clock,
+  request: ProduceRequest,
+  respond: (response: ProduceResponse) => void,
+): void {
+  const nowMs = clock.wallMs();
+  const response: ProduceResponse = {
+    responses: request.topicData.map((topic) => ({
+      name: topic.name,
+      topicId: topic.topicId,
+      partitionResponses: new Array<PartitionResponse>(topic.partitionData.length),
+    })),
+    throttleTimeMs: 0,
+    nodeEndpoints: [],
+  };
+  let open = 1;
+  const settle = (): void => {
+    if (--open === 0) respond(response);
+  };
+  for (const [t, topic] of request.topicData.entries()) {
+    const answers = response.responses[t]!.partitionResponses;
+    for (const [p, { index, records }] of topic.partitionData.entries()) {
+      open++;
+      ownership.with(topic.topicId, index, (owned) => {
+        const done = (outcome: AppendOutcome): void => {
+          answers[p] = answer(index, outcome);
+          settle();
+        };
+        if ('errorCode' in owned) {
+          answers[p] = refusal(index, owned.errorCode, null);
+          settle();
+          return;
+        }
+        const batch = records as Buffer | null;
+        const judged = batch ? judge(batch, owned.topic, nowMs) : noBatch;
+        if ('refused' in judged) {
+          answers[p] = refusal(index, judged.refused, judged.message);
+          settle();
+          return;
+        }
+        owned.log.append(batch!, judged, nowMs, done);
+      });
+    }
+  }
+  settle();
+}
+
+interface Refused {
+  readonly refused: number;
+  readonly message: string;
+}
+
+const noBatch: Refused = { refused: errorCode.invalidRecord, message: 'the entry has no record batch' };
+
+/** Settings are parsed once per topic entry: a changed config arrives as a new entry. */
+const settingsOf = new WeakMap<TopicEntry, TopicSettings>();
+
+function judge(batch: Buffer, topic: TopicEntry, nowMs: number): BatchHeader | Refused {
+  let settings = settingsOf.get(topic);
+  if (!settings) {
+    settings = topicSettings(topic.configs);
+    settingsOf.set(topic, settings);
+  }
+  const header = validateBatch(batch, { batchBytesMax: settings.messageBytesMax });
+  if (isBatchFault(header)) return { refused: header.errorCode, message: header.message };
+  if (header.attributes & attributeBit.transactional) {
+    return { refused: errorCode.invalidTxnState, message: 'transactions are not supported' };
+  }
+  if (settings.timestampType === 'CreateTime' && header.maxTimestamp >= 0) {
+    const late = header.maxTimestamp - nowMs > settings.timestampAfterMaxMs;
+    const early = nowMs - header.baseTimestamp > settings.timestampBeforeMaxMs;
+    if (late || early) {
+      const message = `timestamp ${late ? header.maxTimestamp : header.baseTimestamp} is outside the range that the topic accepts`;
+      return { refused: errorCode.invalidTimestamp, message };
+    }
+  }
+  return header;
+}
+
+function answer(index: number, outcome: AppendOutcome): PartitionResponse {
+  return {
+    index,
+    errorCode: outcome.errorCode,
+    baseOffset: outcome.baseOffset,
+    logAppendTimeMs: outcome.logAppendTimeMs,
+    logStartOffset: outcome.logStartOffset,
+    recordErrors: [],
+    errorMessage: outcome.errorMessage,
+    currentLeader: noLeader,
+  };
+}
+
+const noLeader = { leaderId: -1, leaderEpoch: -1 };
+
+function refusal(index: number, code: number, message: string | null): PartitionResponse {
+  return {
+    index,
+    errorCode: code,
+    baseOffset: -1,
+    logAppendTimeMs: -1,
+    logStartOffset: -1,
+    recordErrors: [],
+    errorMessage: message,
+    currentLeader: noLeader,
+  };
+}

@@ -1,0 +1,165 @@
+/**
+ * Fetch (key 1) at the owner: whole batches up to the high watermark, by topic id. Without enough of them the answer
+ * waits for one append to any of the partitions, or for the request's own time to pass.
+ *
+ * Absent: fetch sessions (the gateway keeps those of its clients), aborted transactions (there are none).
+ */
+import type { Clock } from '../../kernel/clock.ts';
+import type { LogRead, PartitionLog, Waiter } from '../../log/log.ts';
+import { errorCode } from '../../protocol/error-codes.ts';
+import type { FetchRequest, FetchResponse } from '../../protocol/messages/01-fetch.ts';
+import type { Owned, Ownership } from '../ownership.ts';
+
+type PartitionRequest = FetchRequest['topics'][number]['partitions'][number];
+type PartitionAnswer = FetchResponse['responses'][number]['partitions'][number];
+
+interface Part {
+  readonly topic: number;
+  readonly request: PartitionRequest;
+  readonly owned: Owned;
+}
+
+/** Longest wait that a request may ask for. */
+const waitMsMax = 60_000;
+
+/** Calls `respond` once. `isClosed`: the asker has gone, stop waiting for it. */
+export function fetch(
+  ownership: Ownership,
+  clock: Clock,
+  request: FetchRequest,
+  respond: (response: FetchResponse) => void,
+): void {
+  const parts: Part[] = [];
+  let open = 1;
+  const ready = (): void => {
+    if (--open > 0) return;
+    serve(clock, request, parts).then(respond, (error: unknown) => {
+      respond(answer(request, parts, new Array<LogRead>(parts.length).fill(unreadable)));
+      // A failed read is the disk's or our own fault: the partition answers 56, the cause goes to whoever watches.
+      queueMicrotask(() => {
+        throw error;
+      });
+    });
+  };
+  for (const [t, topic] of request.topics.entries()) {
+    for (const partition of topic.partitions) {
+      open++;
+      const at = parts.push({ topic: t, request: partition, owned: unknown }) - 1;
+      ownership.with(topic.topicId, partition.partition, (owned) => {
+        parts[at] = { topic: t, request: partition, owned };
+        ready();
+      });
+    }
+  }
+  ready();
+}
+
+const unknown: Owned = { errorCode: errorCode.unknownTopicId };
+const unreadable: LogRead = { errorCode: errorCode.kafkaStorageError, batches: [], bytes: 0 };
+
+async function serve(clock: Clock, request: FetchRequest, parts: readonly Part[]): Promise<FetchResponse> {
+  const deadlineMs = clock.monotonicMs() + Math.min(Math.max(request.maxWaitMs, 0), waitMsMax);
+  for (;;) {
+    const reads = await readAll(request, parts);
+    const bytes = reads.reduce((sum, read) => sum + read.bytes, 0);
+    const failed = parts.some(({ owned }, i) => 'errorCode' in owned || reads[i]!.errorCode !== errorCode.none);
+    const leftMs = deadlineMs - clock.monotonicMs();
+    if (bytes >= request.minBytes || failed || leftMs <= 0 || parts.length === 0) return answer(request, parts, reads);
+    if (!(await moreComes(clock, parts, leftMs))) return answer(request, parts, reads);
+  }
+}
+
+/** The first partition with data gives at least one batch, whatever the limits (KIP-74). */
+async function readAll(request: FetchRequest, parts: readonly Part[]): Promise<LogRead[]> {
+  const reads: LogRead[] = [];
+  let leftBytes = request.maxBytes;
+  let first = true;
+  for (const { owned, request: asked } of parts) {
+    if ('errorCode' in owned) {
+      reads.push({ errorCode: errorCode.none, batches: [], bytes: 0 });
+      continue;
+    }
+    const fault = epochFault(owned.log, asked);
+    if (fault !== errorCode.none) {
+      reads.push({ errorCode: fault as LogRead['errorCode'], batches: [], bytes: 0 });
+      continue;
+    }
+    const bytesMax = Math.min(asked.partitionMaxBytes, Math.max(leftBytes, 0));
+    const found = owned.log.read(asked.fetchOffset, bytesMax, first);
+    const read = found instanceof Promise ? await found : found;
+    if (read.bytes > 0) first = false;
+    leftBytes -= read.bytes;
+    reads.push(read);
+  }
+  return reads;
+}
+
+/** KIP-320: a reader with another leader epoch than ours is behind (74) or ahead (75). */
+function epochFault(log: PartitionLog, asked: PartitionRequest): number {
+  if (asked.currentLeaderEpoch < 0 || asked.currentLeaderEpoch === log.leaderEpoch) return errorCode.none;
+  return asked.currentLeaderEpoch < log.leaderEpoch ? errorCode.fencedLeaderEpoch : errorCode.unknownLeaderEpoch;
+}
+
+/** False: the time has passed. True: some log has grown or closed. */
+function moreComes(clock: Clock, parts: readonly Part[], waitMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const waiters: Waiter[] = [];
+    let settled = false;
+    const settle = (grown: boolean): void => {
+      if (settled) return;
+      settled = true;
+      timer.cancel();
+      for (const waiter of waiters) waiter.cancel();
+      resolve(grown);
+    };
+    const timer = clock.after(waitMs, () => settle(false));
+    for (const { owned, request } of parts) {
+      if ('errorCode' in owned || settled) continue;
+      // What lies beyond this offset is not there yet: the read above saw the log up to its high watermark.
+      const waiter = owned.log.waitFor(Math.max(request.fetchOffset, owned.log.highWatermark), () => settle(true));
+      if (waiter) waiters.push(waiter);
+      else settle(false);
+    }
+  });
+}
+
+function answer(request: FetchRequest, parts: readonly Part[], reads: readonly LogRead[]): FetchResponse {
+  const responses: FetchResponse['responses'] = request.topics.map(({ topic, topicId }) => ({
+    topic,
+    topicId,
+    partitions: [],
+  }));
+  for (const [i, part] of parts.entries()) {
+    responses[part.topic]!.partitions.push(partitionAnswer(part, reads[i]!));
+  }
+  return { throttleTimeMs: 0, errorCode: errorCode.none, sessionId: 0, responses, nodeEndpoints: [] };
+}
+
+function partitionAnswer({ owned, request }: Part, read: LogRead): PartitionAnswer {
+  const log = 'log' in owned ? owned.log : undefined;
+  return {
+    partitionIndex: request.partition,
+    errorCode: 'errorCode' in owned ? owned.errorCode : read.errorCode,
+    highWatermark: log?.highWatermark ?? -1,
+    lastStableOffset: log?.lastStableOffset ?? -1,
+    logStartOffset: log?.startOffset ?? -1,
+    divergingEpoch: log ? divergence(log, request) : none,
+    currentLeader: noLeader,
+    snapshotId: noSnapshot,
+    abortedTransactions: null,
+    preferredReadReplica: -1,
+    records: read.batches,
+  };
+}
+
+const none = { epoch: -1, endOffset: -1 };
+const noLeader = { leaderId: -1, leaderEpoch: -1 };
+const noSnapshot = { endOffset: -1, epoch: -1 };
+
+/** KIP-595: the reader's last epoch ended before where it wants to go on, so what it holds is not what we hold. */
+function divergence(log: PartitionLog, request: PartitionRequest): { epoch: number; endOffset: number } {
+  if (request.lastFetchedEpoch < 0) return none;
+  const end = log.endOfEpoch(request.lastFetchedEpoch);
+  const diverged = end.leaderEpoch >= 0 && (end.leaderEpoch < request.lastFetchedEpoch || end.endOffset < request.fetchOffset);
+  return diverged ? { epoch: end.leaderEpoch, endOffset: end.endOffset } : none;
+}

@@ -1,0 +1,51 @@
+/**
+ * ListOffsets (key 2) at the owner: -1 latest, -2 earliest, -3 the record with the largest timestamp, -4 earliest local
+ * (the same as earliest: nothing is tiered), -5 and -6 (tiered storage) have no answer, any other number is a time.
+ */
+import type { Catalogue } from '../../engine.ts';
+import type { PartitionLog, TimedOffset } from '../../log/log.ts';
+import { errorCode } from '../../protocol/error-codes.ts';
+import type { ListOffsetsRequest, ListOffsetsResponse } from '../../protocol/messages/02-list-offsets.ts';
+import { ownedByName } from '../inner-topic.ts';
+import type { Ownership } from '../ownership.ts';
+
+const nowhere = { timestamp: -1, offset: -1, leaderEpoch: -1 };
+
+export async function listOffsets(
+  catalogue: Catalogue,
+  ownership: Ownership,
+  request: ListOffsetsRequest,
+): Promise<ListOffsetsResponse> {
+  const topics = request.topics.map(async ({ name, partitions }) => ({
+    name,
+    partitions: await Promise.all(
+      partitions.map(async ({ partitionIndex, currentLeaderEpoch, timestamp }) => {
+        const owned = await ownedByName(catalogue, ownership, name, partitionIndex);
+        if ('errorCode' in owned) return { partitionIndex, errorCode: owned.errorCode, ...nowhere };
+        const { log } = owned;
+        if (currentLeaderEpoch >= 0 && currentLeaderEpoch !== log.leaderEpoch) {
+          const behind = currentLeaderEpoch < log.leaderEpoch;
+          const code = behind ? errorCode.fencedLeaderEpoch : errorCode.unknownLeaderEpoch;
+          return { partitionIndex, errorCode: code, ...nowhere };
+        }
+        const found = await find(log, timestamp);
+        return { partitionIndex, errorCode: errorCode.none, ...found };
+      }),
+    ),
+  }));
+  return { throttleTimeMs: 0, topics: await Promise.all(topics) };
+}
+
+async function find(log: PartitionLog, timestamp: number): Promise<TimedOffset> {
+  switch (timestamp) {
+    case -1:
+      return { timestamp: -1, offset: log.highWatermark, leaderEpoch: log.leaderEpoch };
+    case -2:
+    case -4:
+      return { timestamp: -1, offset: log.startOffset, leaderEpoch: log.epochAt(log.startOffset) };
+    case -3:
+      return log.offsetOfMaxTimestamp();
+    default:
+      return timestamp < 0 ? nowhere : log.offsetForTimestamp(timestamp);
+  }
+}

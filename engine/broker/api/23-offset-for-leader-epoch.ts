@@ -1,0 +1,35 @@
+/** OffsetForLeaderEpoch (key 23) at the owner: where an epoch ended, for clients that look for truncation (KIP-320). */
+import type { Catalogue } from '../../engine.ts';
+import { errorCode } from '../../protocol/error-codes.ts';
+import type {
+  OffsetForLeaderEpochRequest,
+  OffsetForLeaderEpochResponse,
+} from '../../protocol/messages/23-offset-for-leader-epoch.ts';
+import { ownedByName } from '../inner-topic.ts';
+import type { Ownership } from '../ownership.ts';
+
+const nowhere = { leaderEpoch: -1, endOffset: -1 };
+
+export async function offsetForLeaderEpoch(
+  catalogue: Catalogue,
+  ownership: Ownership,
+  request: OffsetForLeaderEpochRequest,
+): Promise<OffsetForLeaderEpochResponse> {
+  const topics = request.topics.map(async ({ topic, partitions }) => ({
+    topic,
+    partitions: await Promise.all(
+      partitions.map(async ({ partition, currentLeaderEpoch, leaderEpoch }) => {
+        const owned = await ownedByName(catalogue, ownership, topic, partition);
+        if ('errorCode' in owned) return { partition, errorCode: owned.errorCode, ...nowhere };
+        const { log } = owned;
+        if (currentLeaderEpoch >= 0 && currentLeaderEpoch !== log.leaderEpoch) {
+          const behind = currentLeaderEpoch < log.leaderEpoch;
+          const code = behind ? errorCode.fencedLeaderEpoch : errorCode.unknownLeaderEpoch;
+          return { partition, errorCode: code, ...nowhere };
+        }
+        return { partition, errorCode: errorCode.none, ...log.endOfEpoch(leaderEpoch) };
+      }),
+    ),
+  }));
+  return { throttleTimeMs: 0, topics: await Promise.all(topics) };
+}

@@ -1,0 +1,54 @@
+/**
+ * ReleaseLogs (key 30000) and CloseLogs (key 30001), Headgate's own: the controller takes logs away, for a planned move
+ * or because their topic was deleted. A log that is not open here counts as released.
+ */
+import { Failure } from '../../kernel/failure.ts';
+import type { LogStore, PartitionLog } from '../../log/log.ts';
+import { errorCode } from '../../protocol/error-codes.ts';
+import type { ReleaseLogsRequest, ReleaseLogsResponse } from '../../protocol/messages/30000-release-logs.ts';
+import type { CloseLogsRequest, CloseLogsResponse } from '../../protocol/messages/30001-close-logs.ts';
+import type { Ownership } from '../ownership.ts';
+
+/** Above every epoch that a placement row can have given. */
+const anyEpoch = 0x7fff_ffff;
+
+export async function releaseLogs(
+  store: LogStore,
+  ownership: Ownership,
+  closing: (log: PartitionLog) => Promise<void>,
+  request: ReleaseLogsRequest,
+): Promise<ReleaseLogsResponse> {
+  const open = request.logs.flatMap(({ topicId, partition }) => store.get(topicId, partition) ?? []);
+  const code = await outcome(async () => {
+    await Promise.all(open.map(closing));
+    await ownership.release(open);
+  });
+  return { logs: request.logs.map(({ topicId, partition }) => ({ topicId, partition, errorCode: code })) };
+}
+
+export async function closeLogs(
+  store: LogStore,
+  closing: (log: PartitionLog) => Promise<void>,
+  request: CloseLogsRequest,
+): Promise<CloseLogsResponse> {
+  const logs = request.logs.map(async ({ topicId, partition }) => {
+    const code = await outcome(async () => {
+      // A log that nobody has used since it came here has rows and segments all the same: open it to take them away.
+      const log = store.get(topicId, partition) ?? (await store.open(topicId, partition, anyEpoch, {}));
+      await closing(log);
+      await store.forget(log);
+    });
+    return { topicId, partition, errorCode: code };
+  });
+  return { logs: await Promise.all(logs) };
+}
+
+async function outcome(act: () => Promise<void>): Promise<number> {
+  try {
+    await act();
+    return errorCode.none;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return error.code === 'fenced' ? errorCode.notLeaderOrFollower : errorCode.kafkaStorageError;
+  }
+}

@@ -1,0 +1,57 @@
+/** The group coordinator's view of the partition that holds its state: records in, records out, over a PartitionLog. */
+import type { Clock } from '../kernel/clock.ts';
+import { assert } from '../kernel/assert.ts';
+import { Failure } from '../kernel/failure.ts';
+import type { PartitionLog } from '../log/log.ts';
+import { errorCode } from '../protocol/error-codes.ts';
+import { isBatchFault, lastOffset, validateBatch } from '../records/batch.ts';
+import { decodeBatch } from '../records/decode.ts';
+import { encodeBatch } from '../records/encode.ts';
+import type { CoordinatorLog, LogRecord } from './groups/coordinator-log.ts';
+
+/** The log has gone to another broker, or cannot be written: the coordinator ends and its clients look for the next. */
+export class CoordinatorLogLost extends Failure {
+  readonly code = 'not-owner';
+  override readonly retryable = true;
+}
+
+const replayBytesMax = 1024 * 1024;
+
+export function coordinatorPartition(log: PartitionLog, clock: Clock): CoordinatorLog {
+  return {
+    append(records: readonly LogRecord[]): Promise<void> {
+      const timestampMs = clock.wallMs();
+      const batch = encodeBatch(records.map(({ key, value }) => ({ key, value, timestampMs })));
+      const header = validateBatch(batch);
+      assert(!isBatchFault(header), 'a batch built here is valid');
+      return new Promise((resolve, reject) => {
+        log.append(batch, header, timestampMs, (outcome) => {
+          if (outcome.errorCode === errorCode.none) resolve();
+          else reject(new CoordinatorLogLost(`append refused with error ${outcome.errorCode}`));
+        });
+      });
+    },
+    async replay(visit: (record: LogRecord) => void): Promise<void> {
+      let offset = log.startOffset;
+      while (offset < log.highWatermark) {
+        const read = await log.read(offset, replayBytesMax, true);
+        if (read.errorCode !== errorCode.none || read.batches.length === 0) {
+          throw new CoordinatorLogLost(`read at ${offset} gave error ${read.errorCode}`);
+        }
+        for (const batch of read.batches) offset = await replayRun(Buffer.from(batch.buffer, batch.byteOffset, batch.length), offset, visit);
+      }
+    },
+    endOffset: () => log.endOffset,
+    async truncateBefore(offset: number): Promise<void> {
+      await log.deleteRecords(offset);
+    },
+  };
+}
+
+/** One batch; returns the offset behind it. */
+async function replayRun(batch: Buffer, from: number, visit: (record: LogRecord) => void): Promise<number> {
+  for (const { offset, key, value } of await decodeBatch(batch)) {
+    if (offset >= from && key !== null) visit({ key, value });
+  }
+  return lastOffset(batch, 0) + 1;
+}

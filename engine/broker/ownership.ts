@@ -1,0 +1,154 @@
+/**
+ * Which logs this session may serve: those whose placement row names it, opened at that row's leader epoch on first
+ * use. A broker that took over 3,000 partitions is therefore ready at once, and the hot ones open first.
+ *
+ * The catalogue follows the store's change feed and may be a few milliseconds behind the gateway that sent the request
+ * (the controller writes the row, the gateway reads it at once and asks us, our feed has not come by yet). So a request
+ * for a log that is not ours waits for the feed a moment before it is told to look elsewhere.
+ */
+import type { Catalogue, PartitionEntry, TopicEntry } from '../engine.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { Failure } from '../kernel/failure.ts';
+import type { Uuid } from '../kernel/uuid.ts';
+import type { LogStore, PartitionLog } from '../log/log.ts';
+import { errorCode } from '../protocol/error-codes.ts';
+
+/** A log, or the Kafka error that says why not. */
+export type Owned = { readonly log: PartitionLog; readonly topic: TopicEntry } | { readonly errorCode: number };
+
+/** The catalogue of a process that follows the rows. */
+export interface FollowedCatalogue extends Catalogue {
+  /** Called after the topic's rows changed. Returns the way to stop. */
+  onTopic(listener: (topicId: Uuid) => void): () => void;
+}
+
+export interface OwnershipSettings {
+  /** How long a request for an unknown log waits for the change feed. */
+  readonly feedWaitMsMax: number;
+  /** Requests that wait for one log to open or to become known. */
+  readonly waitersMax: number;
+}
+
+export const ownershipDefaults: OwnershipSettings = { feedWaitMsMax: 150, waitersMax: 10_000 };
+
+export class Ownership {
+  readonly #brokerId: number;
+  readonly #store: LogStore;
+  readonly #catalogue: FollowedCatalogue;
+  readonly #clock: Clock;
+  readonly #settings: OwnershipSettings;
+  /** In order of arrival: appends that came while a log opens must enter it in that order, before any later one. */
+  readonly #opening = new Map<string, ((owned: Owned) => void)[]>();
+  readonly #unknown = new Map<Uuid, Set<() => void>>();
+  readonly #released = new Map<string, number>();
+
+  constructor(
+    brokerId: number,
+    store: LogStore,
+    catalogue: FollowedCatalogue,
+    clock: Clock,
+    settings: OwnershipSettings = ownershipDefaults,
+  ) {
+    this.#brokerId = brokerId;
+    this.#store = store;
+    this.#catalogue = catalogue;
+    this.#clock = clock;
+    this.#settings = settings;
+    catalogue.onTopic((topicId) => this.#changed(topicId));
+  }
+
+  /** Calls `use` once: in this turn when the log is open, else when it is. Calls for one log are kept in order. */
+  with(topicId: Uuid, partition: number, use: (owned: Owned) => void): void {
+    const key = topicId + partition;
+    const queue = this.#opening.get(key);
+    if (queue) {
+      if (queue.length >= this.#settings.waitersMax) use({ errorCode: errorCode.notLeaderOrFollower });
+      else queue.push(use);
+      return;
+    }
+    const topic = this.#catalogue.byId(topicId);
+    const log = this.#store.get(topicId, partition);
+    if (log?.isOpen && topic) {
+      use({ log, topic });
+      return;
+    }
+    this.#opening.set(key, [use]);
+    this.#open(key, topicId, partition).then(
+      (owned) => this.#opened(key, owned),
+      (error: unknown) => this.#opened(key, { errorCode: openError(error) }),
+    );
+  }
+
+  /** Topic settings that changed reach an open log; a log that was given away is closed by release, not here. */
+  #changed(topicId: Uuid): void {
+    const topic = this.#catalogue.byId(topicId);
+    for (const { index } of topic?.partitions ?? []) {
+      this.#store.get(topicId, index)?.setConfigs(topic!.configs);
+    }
+    const waiting = this.#unknown.get(topicId);
+    if (!waiting) return;
+    this.#unknown.delete(topicId);
+    for (const wake of waiting) wake();
+  }
+
+  #opened(key: string, owned: Owned): void {
+    const queue = this.#opening.get(key)!;
+    this.#opening.delete(key);
+    for (const use of queue) use(owned);
+  }
+
+  async #open(key: string, topicId: Uuid, partition: number): Promise<Owned> {
+    const deadlineMs = this.#clock.monotonicMs() + this.#settings.feedWaitMsMax;
+    for (;;) {
+      const topic = this.#catalogue.byId(topicId);
+      const entry = topic?.partitions[partition];
+      if (topic && entry && this.#isOurs(key, entry)) {
+        const log = await this.#store.open(topicId, partition, entry.leaderEpoch, topic.configs);
+        return { log, topic };
+      }
+      const leftMs = deadlineMs - this.#clock.monotonicMs();
+      if (leftMs <= 0) return { errorCode: topic ? errorCode.notLeaderOrFollower : errorCode.unknownTopicId };
+      await this.#feed(topicId, leftMs);
+    }
+  }
+
+  /** A placement older than our own release of the log is one that our feed has not replaced yet. */
+  #isOurs(key: string, entry: PartitionEntry): boolean {
+    return entry.brokerId === this.#brokerId && entry.leaderEpoch > (this.#released.get(key) ?? -1);
+  }
+
+  #feed(topicId: Uuid, waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const waiting = this.#unknown.get(topicId) ?? new Set();
+      this.#unknown.set(topicId, waiting);
+      const wake = (): void => {
+        timer.cancel();
+        waiting.delete(wake);
+        if (waiting.size === 0 && this.#unknown.get(topicId) === waiting) this.#unknown.delete(topicId);
+        resolve();
+      };
+      const timer = this.#clock.after(waitMs, wake);
+      waiting.add(wake);
+    });
+  }
+
+  /**
+   * Gives logs back (planned move). Noted before the release begins, so that a request that comes in between does not
+   * open the log again at the epoch that is being given away.
+   */
+  async release(logs: readonly PartitionLog[]): Promise<void> {
+    for (const log of logs) this.#released.set(log.topicId + log.partition, log.leaderEpoch);
+    await this.#store.release(logs);
+  }
+}
+
+function openError(error: unknown): number {
+  if (!(error instanceof Failure)) throw error;
+  switch (error.code) {
+    case 'not-owner':
+    case 'fenced':
+      return errorCode.notLeaderOrFollower;
+    default:
+      return errorCode.kafkaStorageError;
+  }
+}
