@@ -1,0 +1,781 @@
+/** What both transports must do alike, driven from outside through raw sockets, fetch and a WebSocket client. */
+import { type Socket, connect } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import WebSocket from 'ws';
+import { Failure } from '../../engine/kernel/failure.ts';
+import {
+  type DataServer,
+  type HttpExchange,
+  type ReplyStream,
+  type Route,
+  type ServerDoors,
+  type ServerSettings,
+  type UpgradeAnswer,
+  type WebSocketPeer,
+  serverDefaults,
+} from './server.ts';
+
+export type MakeServer = (settings: ServerSettings, doors: ServerDoors) => Promise<DataServer>;
+
+const settings: ServerSettings = {
+  ...serverDefaults,
+  discardBytesMax: 256 * 1024,
+  websocketPayloadBytesMax: 300_000,
+  websocketBufferedBytesMax: 1024 * 1024,
+};
+const bodyLimitBytes = 100_000;
+
+/** A promise with its handle outside. */
+function signal<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+/** A raw connection: what was received so far, and waiting for more of it. */
+class Raw {
+  readonly socket: Socket;
+  readonly closed = signal<void>();
+  text = '';
+  #wake: () => void = () => {};
+  constructor(port: number) {
+    this.socket = connect(port, '127.0.0.1');
+    this.socket.on('error', () => {});
+    this.socket.on('data', (data) => {
+      this.text += data.toString('latin1');
+      this.#wake();
+    });
+    this.socket.on('close', () => {
+      this.closed.resolve();
+      this.#wake();
+    });
+  }
+  async until(wanted: RegExp): Promise<string> {
+    while (!wanted.test(this.text)) {
+      if (this.socket.destroyed) throw new Error(`closed before ${String(wanted)}; got ${this.text}`);
+      await new Promise<void>((wake) => {
+        this.#wake = wake;
+      });
+    }
+    return this.text;
+  }
+}
+
+export function serverSuite(name: string, make: MakeServer): void {
+  describe(`the transport over ${name}`, () => {
+    let server: DataServer;
+    let port = 0;
+    let base = '';
+    /** Set by a test before it speaks. */
+    let handle: (exchange: HttpExchange) => void | Promise<void>;
+    let upgrade: (
+      request: Parameters<NonNullable<ServerDoors['upgrade']>>[0],
+    ) => UpgradeAnswer | Promise<UpgradeAnswer>;
+    let failures: unknown[] = [];
+
+    const echo = (exchange: HttpExchange): void =>
+      exchange.readBody(
+        bodyLimitBytes,
+        (body) => exchange.reply(200, [['content-type', 'application/octet-stream']], body),
+        () => exchange.reply(413, [], 'too large'),
+      );
+
+    beforeEach(async () => {
+      failures = [];
+      handle = echo;
+      upgrade = () => ({ refuse: 404, headers: [] });
+      const routes: Route[] = [
+        { method: 'POST', pattern: '/v1/topics/{topic}/records', handler: (exchange) => handle(exchange) },
+        { method: 'GET', pattern: '/v1/topics/{topic}/records', handler: (exchange) => handle(exchange) },
+        { method: 'GET', pattern: '/v1/topics', handler: (exchange) => exchange.reply(200, [], 'topics') },
+        { method: 'OPTIONS', pattern: '*', handler: (exchange) => exchange.reply(204, [['allow', 'any']]) },
+      ];
+      server = await make(settings, {
+        routes,
+        fallback: (exchange) =>
+          exchange.reply(exchange.allowedMethods.length > 0 ? 405 : 404, [], exchange.allowedMethods.join()),
+        upgrade: (request) => upgrade(request),
+        failed(error, exchange) {
+          failures.push(error);
+          if (error instanceof Failure) exchange?.reply(400, [], error.message);
+        },
+      });
+      port = await server.listen('127.0.0.1', 0, { exclusive: true });
+      base = `http://127.0.0.1:${port}`;
+    });
+    afterEach(() => server.closeAll());
+
+    const records = (topic = 't'): string => `${base}/v1/topics/${topic}/records`;
+    const post = (body: string, headers = ''): string =>
+      `POST /v1/topics/t/records HTTP/1.1\r\nHost: x\r\n${headers}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+
+    bodyCases();
+    replyCases();
+    headCases();
+    websocketCases();
+
+    function bodyCases(): void {
+      test('bodies come back whole: empty, small, large, at the limit', async () => {
+        for (const length of [0, 1, 1000, 70_000, bodyLimitBytes]) {
+          const body = Buffer.alloc(length, 'ab');
+          const response = await fetch(records(), { method: 'POST', body });
+          expect(response.status).toBe(200);
+          expect(Buffer.from(await response.arrayBuffer()).equals(body)).toBe(true);
+        }
+      });
+
+      test('a chunked body is put together', async () => {
+        const raw = new Raw(port);
+        raw.socket.write(
+          'POST /v1/topics/t/records HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n',
+        );
+        raw.socket.write('6\r\n world\r\n0\r\n\r\n');
+        expect(await raw.until(/hello world/)).toMatch(/^HTTP\/1.1 200 OK\r\n/);
+        raw.socket.destroy();
+      });
+
+      test('a body over the limit is refused and the connection goes on', async () => {
+        const raw = new Raw(port);
+        raw.socket.write(post('x'.repeat(bodyLimitBytes + 1)));
+        await raw.until(/HTTP\/1.1 413[^]*too large/);
+        raw.socket.write(post('after'));
+        await raw.until(/HTTP\/1.1 200[^]*after/);
+        raw.socket.destroy();
+      });
+
+      test('a chunked body over the limit is refused and the connection goes on', async () => {
+        const raw = new Raw(port);
+        const piece = `c350\r\n${'x'.repeat(50_000)}\r\n`;
+        raw.socket.write('POST /v1/topics/t/records HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n');
+        raw.socket.write(`${piece}${piece}${piece}0\r\n\r\n`);
+        await raw.until(/HTTP\/1.1 413[^]*too large/);
+        raw.socket.write(post('after'));
+        await raw.until(/HTTP\/1.1 200[^]*after/);
+        raw.socket.destroy();
+      });
+
+      test('an endless chunked body is cut', async () => {
+        const raw = new Raw(port);
+        const piece = `c350\r\n${'x'.repeat(50_000)}\r\n`;
+        raw.socket.write('POST /v1/topics/t/records HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n');
+        const write = (): void => {
+          if (raw.socket.writable) raw.socket.write(piece, () => setImmediate(write));
+        };
+        write();
+        await raw.closed.promise;
+      });
+
+      test('a body announced as huge is refused at once and the connection closes', async () => {
+        const raw = new Raw(port);
+        raw.socket.write('POST /v1/topics/t/records HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\nx');
+        await raw.until(/HTTP\/1.1 413/);
+        await raw.closed.promise;
+      });
+
+      test('a reply before the body is read leaves the connection usable', async () => {
+        handle = (exchange) => exchange.reply(401, [], 'who');
+        const raw = new Raw(port);
+        raw.socket.write(post('x'.repeat(100_000)));
+        await raw.until(/HTTP\/1.1 401[^]*who/);
+        handle = echo;
+        raw.socket.write(post('after'));
+        await raw.until(/HTTP\/1.1 200[^]*after/);
+        raw.socket.destroy();
+      });
+
+      test('a body asked for in a later turn is not lost, nor read ahead without bound', async () => {
+        handle = async (exchange) => {
+          await new Promise((later) => setImmediate(later));
+          await new Promise((later) => setImmediate(later));
+          echo(exchange);
+        };
+        for (const length of [0, 10, bodyLimitBytes]) {
+          const body = Buffer.alloc(length, 'late');
+          const response = await fetch(records(), { method: 'POST', body });
+          expect(Buffer.from(await response.arrayBuffer()).equals(body)).toBe(true);
+        }
+      });
+
+      test('a streamed body arrives piece by piece, with pause and resume', async () => {
+        const got = signal<Buffer>();
+        handle = (exchange) => {
+          const pieces: Buffer[] = [];
+          const flow = exchange.streamBody(
+            (chunk) => {
+              pieces.push(chunk);
+              flow.pause();
+              setImmediate(() => flow.resume());
+            },
+            () => {
+              got.resolve(Buffer.concat(pieces));
+              exchange.reply(204, []);
+            },
+          );
+        };
+        const body = Buffer.alloc(3_000_000, '0123456789');
+        const response = await fetch(records(), { method: 'POST', body });
+        expect(response.status).toBe(204);
+        expect((await got.promise).equals(body)).toBe(true);
+      });
+
+      test('acknowledgements stream back while the body still arrives', async () => {
+        handle = (exchange) => {
+          const stream = exchange.startStream(200, [['content-type', 'application/x-ndjson']]);
+          exchange.streamBody(
+            (chunk) => stream.write(`ack ${chunk.length}\n`),
+            () => stream.end(),
+          );
+        };
+        const raw = new Raw(port);
+        raw.socket.write(
+          'POST /v1/topics/t/records HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n',
+        );
+        await raw.until(/ack 3/);
+        raw.socket.write('5\r\nthree\r\n0\r\n\r\n');
+        await raw.until(/ack 5\n\r\n0\r\n\r\n/);
+        raw.socket.write(post('x'));
+        await raw.until(/ack 1/);
+        raw.socket.destroy();
+      });
+
+      test('a client that dies within its body aborts the exchange and no callback follows', async () => {
+        const aborted = signal<void>();
+        let bodies = 0;
+        handle = (exchange) => {
+          exchange.onAborted(() => aborted.resolve());
+          exchange.readBody(
+            bodyLimitBytes,
+            () => bodies++,
+            () => bodies++,
+          );
+          started.resolve();
+        };
+        const started = signal<void>();
+        const raw = new Raw(port);
+        raw.socket.write('POST /v1/topics/t/records HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\npart');
+        await started.promise;
+        raw.socket.resetAndDestroy();
+        await aborted.promise;
+        expect(bodies).toBe(0);
+      });
+    }
+
+    function replyCases(): void {
+      test('HEAD is answered by GET with the length and without the body', async () => {
+        const raw = new Raw(port);
+        raw.socket.write('HEAD /v1/topics HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/topics HTTP/1.1\r\nHost: x\r\n\r\n');
+        const text = await raw.until(/\r\n\r\ntopics$/);
+        expect(text.match(/content-length: 6/gi)).toHaveLength(2);
+        expect(text.match(/topics/g)).toHaveLength(1);
+        raw.socket.destroy();
+      });
+
+      test('204 carries neither body nor length', async () => {
+        const raw = new Raw(port);
+        raw.socket.write('OPTIONS /anything HTTP/1.1\r\nHost: x\r\n\r\n');
+        const text = await raw.until(/\r\n\r\n/);
+        expect(text).toMatch(/^HTTP\/1.1 204 No Content\r\n/);
+        expect(text).toMatch(/allow: any/);
+        expect(text).not.toMatch(/content-length/i);
+        raw.socket.destroy();
+      });
+
+      test('OPTIONS * reaches the last-resort route', async () => {
+        const raw = new Raw(port);
+        raw.socket.write('OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n');
+        await raw.until(/^HTTP\/1.1 204/);
+        raw.socket.destroy();
+      });
+
+      test('pipelined requests are answered in order', async () => {
+        const raw = new Raw(port);
+        raw.socket.write(post('one') + post('two') + post('three'));
+        expect(await raw.until(/one[^]*two[^]*three/)).toMatch(/^HTTP/);
+        raw.socket.destroy();
+      });
+
+      test('one connection serves many replies of later turns', async () => {
+        handle = (exchange) => {
+          setImmediate(() => exchange.reply(200, [], exchange.param('topic')));
+        };
+        const raw = new Raw(port);
+        for (let i = 0; i < 20; i++) {
+          raw.socket.write(`GET /v1/topics/topic${i}./records HTTP/1.1\r\nHost: x\r\n\r\n`);
+          await raw.until(new RegExp(`topic${i}\\.$`));
+        }
+        raw.socket.destroy();
+      });
+
+      test('a client gone while the handler works: told once, replies go nowhere', async () => {
+        const aborted = signal<HttpExchange>();
+        const started = signal<void>();
+        let count = 0;
+        handle = (exchange) => {
+          exchange.onAborted(() => {
+            count++;
+            aborted.resolve(exchange);
+          });
+          started.resolve();
+        };
+        const raw = new Raw(port);
+        raw.socket.write('GET /v1/topics/t/records HTTP/1.1\r\nHost: x\r\n\r\n');
+        await started.promise;
+        raw.socket.destroy();
+        const exchange = await aborted.promise;
+        exchange.reply(200, [], 'nobody');
+        const stream = exchange.startStream(200, []);
+        expect(stream.write('x')).toBe(false);
+        stream.end();
+        exchange.readBody(
+          1,
+          () => {},
+          () => {},
+        );
+        expect(exchange.aborted).toBe(true);
+        expect(count).toBe(1);
+        expect((await fetch(`${base}/v1/topics`)).status).toBe(200);
+      });
+
+      test('a throw, a rejection and a throw in a body callback become 500 problems', async () => {
+        const boom = new Error('boom');
+        const throwers: (typeof handle)[] = [
+          () => {
+            throw boom;
+          },
+          () => Promise.reject(boom),
+          (exchange) =>
+            exchange.readBody(
+              10,
+              () => {
+                throw boom;
+              },
+              () => {},
+            ),
+          (exchange) => exchange.reply(200, [['x-bad', 'a\r\nset-cookie: b']], 'x'),
+        ];
+        for (const [index, thrower] of throwers.entries()) {
+          handle = thrower;
+          const response = await fetch(records(), { method: 'POST', body: 'x' });
+          expect(response.status, `case ${index}`).toBe(500);
+          expect(response.headers.get('content-type')).toBe('application/problem+json');
+          expect(await response.json()).toMatchObject({ status: 500 });
+        }
+        expect(failures).toHaveLength(throwers.length);
+      });
+
+      test('a slow reader holds the stream back, and gets all of it', async () => {
+        const chunk = Buffer.alloc(64 * 1024, 'z');
+        const total = 40 * 1024 * 1024;
+        const full = signal<void>();
+        let written = 0;
+        let stream: ReplyStream | undefined;
+        const fill = (): void => {
+          while (written < total) {
+            written += chunk.length;
+            if (!stream?.write(chunk)) {
+              full.resolve();
+              return;
+            }
+          }
+          stream?.end();
+        };
+        handle = (exchange) => {
+          stream = exchange.startStream(200, []);
+          stream.onDrain(fill);
+          fill();
+        };
+        const socket = connect(port, '127.0.0.1');
+        socket.pause();
+        socket.write('GET /v1/topics/t/records HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+        await full.promise;
+        expect(written).toBeLessThan(total);
+        let received = 0;
+        let tail = '';
+        await new Promise<void>((done) => {
+          socket.on('data', (data) => {
+            received += data.length;
+            tail = (tail + data.toString('latin1')).slice(-7);
+            if (tail.endsWith('\r\n0\r\n\r\n')) done();
+          });
+          socket.resume();
+        });
+        expect(received).toBeGreaterThan(total);
+        socket.destroy();
+      });
+
+      test('a writer that ignores backpressure is cut off', async () => {
+        const aborted = signal<void>();
+        handle = (exchange) => {
+          exchange.onAborted(() => aborted.resolve());
+          const stream = exchange.startStream(200, []);
+          for (let i = 0; i < 500 && !exchange.aborted; i++) stream.write(Buffer.alloc(256 * 1024));
+        };
+        const socket = connect(port, '127.0.0.1');
+        socket.on('error', () => {});
+        socket.pause();
+        socket.write('GET /v1/topics/t/records HTTP/1.1\r\nHost: x\r\n\r\n');
+        await aborted.promise;
+        socket.destroy();
+      });
+
+      test('after close, open exchanges finish and nobody else connects', async () => {
+        const held = signal<HttpExchange>();
+        handle = (exchange) => held.resolve(exchange);
+        const raw = new Raw(port);
+        raw.socket.write('GET /v1/topics/t/records HTTP/1.1\r\nHost: x\r\n\r\n');
+        const exchange = await held.promise;
+        server.close();
+        const late = new Raw(port);
+        await late.closed.promise;
+        exchange.reply(200, [], 'last');
+        await raw.until(/last/);
+        await raw.closed.promise;
+      });
+    }
+
+    function headCases(): void {
+      test('unknown paths and methods reach the fallback', async () => {
+        expect((await fetch(`${base}/nope`)).status).toBe(404);
+        const wrong = await fetch(records(), { method: 'DELETE' });
+        expect([wrong.status, await wrong.text()]).toEqual([405, 'GET,HEAD,POST']);
+      });
+
+      test('parameters, query, headers and address outlive the handler', async () => {
+        handle = async (exchange) => {
+          await new Promise((later) => setImmediate(later));
+          const seen: string[] = [];
+          exchange.eachHeader((name) => seen.push(name));
+          const query = exchange.query();
+          const facts = {
+            method: exchange.method,
+            path: exchange.path,
+            topic: exchange.param('topic'),
+            wait: query.get('wait'),
+            bad: query.get('bad'),
+            first: exchange.header('x-twice'),
+            absent: exchange.header('x-none') ?? null,
+            count: seen.filter((name) => name === 'x-twice').length,
+            address: exchange.remoteAddress(),
+          };
+          exchange.reply(200, [], JSON.stringify(facts));
+        };
+        const raw = new Raw(port);
+        raw.socket.write(
+          'GET /v1/topics/a%2Fb%20%C3%A9/records?wait=30&bad=%zz HTTP/1.1\r\nHost: x\r\nX-Twice: 1\r\nX-Twice: 2\r\n\r\n',
+        );
+        const text = await raw.until(/\}$/);
+        expect(JSON.parse(text.slice(text.indexOf('{')))).toEqual({
+          method: 'GET',
+          path: '/v1/topics/a%2Fb%20%C3%A9/records',
+          topic: 'a/b é',
+          wait: '30',
+          bad: '%zz',
+          first: '1',
+          absent: null,
+          count: 2,
+          address: '127.0.0.1',
+        });
+        raw.socket.destroy();
+      });
+
+      test('malformed percent-encoding is a failure of that parameter', async () => {
+        handle = (exchange) => exchange.reply(200, [], exchange.param('topic'));
+        const response = await fetch(records('%ff'));
+        expect([response.status, await response.text()]).toEqual([400, 'malformed percent-encoding in %ff']);
+      });
+
+      test('20 KiB of headers pass, a flood is refused with 431', async () => {
+        const fine = await fetch(`${base}/v1/topics`, { headers: { authorization: 'b'.repeat(20_000) } });
+        expect(fine.status).toBe(200);
+        for (const flood of [`X-Long: ${'y'.repeat(70_000)}\r\n`, 'X-Many: 1\r\n'.repeat(150)]) {
+          const raw = new Raw(port);
+          raw.socket.write(`GET /v1/topics HTTP/1.1\r\nHost: x\r\n${flood}\r\n`);
+          await raw.until(/^HTTP\/1.1 431/);
+          await raw.closed.promise;
+        }
+      });
+
+      test('an upgrade to something else is an ordinary request, body included', async () => {
+        const raw = new Raw(port);
+        raw.socket.write(
+          post('h2c body', 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n'),
+        );
+        await raw.until(/HTTP\/1.1 200[^]*h2c body/);
+        raw.socket.destroy();
+      });
+
+      test('a taken address is refused', async () => {
+        const second = await make(settings, { routes: [], fallback: (exchange) => exchange.reply(404, []) });
+        await expect(second.listen('127.0.0.1', port, { exclusive: true })).rejects.toThrow();
+      });
+    }
+
+    function websocketCases(): void {
+      interface Seen {
+        readonly peer: WebSocketPeer;
+        readonly closed: Promise<[number, string]>;
+      }
+      /** Accepts with a session made of `handlers`; resolves when the server side is open. */
+      function accepting(handlers: {
+        message?: (data: Buffer, isBinary: boolean) => void;
+        drained?: () => void;
+        ponged?: () => void;
+      }): Promise<Seen> {
+        const opened = signal<Seen>();
+        const closed = signal<[number, string]>();
+        upgrade = () => ({
+          accept: {
+            opened: (peer) => opened.resolve({ peer, closed: closed.promise }),
+            message: (data, isBinary) => handlers.message?.(data, isBinary),
+            drained: () => handlers.drained?.(),
+            ponged: () => handlers.ponged?.(),
+            closed: (code, reason) => closed.resolve([code, reason]),
+          },
+        });
+        return opened.promise;
+      }
+      const client = (protocols: string[] = []): WebSocket => {
+        const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/ws?a=1`, protocols, { perMessageDeflate: false });
+        socket.on('error', () => {});
+        return socket;
+      };
+      const closing = (socket: WebSocket): Promise<[number, string]> =>
+        new Promise((done) => socket.on('close', (code, reason) => done([code, reason.toString()])));
+
+      test('the hook sees the request and refuses', async () => {
+        upgrade = async (request) => {
+          await new Promise((later) => setImmediate(later));
+          const seen = [
+            request.path,
+            request.query().get('a'),
+            request.protocols.join('+'),
+            request.origin,
+            request.remoteAddress(),
+          ];
+          return { refuse: 401, headers: [['www-authenticate', 'Bearer']], body: seen.join(' ') };
+        };
+        const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/ws?a=1`, ['gw.v1.json', 'bearer.x'], {
+          origin: 'http://o',
+        });
+        const [status, header, body] = await new Promise<[number | undefined, string | undefined, string]>((done) =>
+          socket.on('unexpected-response', (_request, response) => {
+            let text = '';
+            response.on('data', (data: Buffer) => (text += data.toString()));
+            response.on('end', () => done([response.statusCode, response.headers['www-authenticate'], text]));
+          }),
+        );
+        expect([status, header]).toEqual([401, 'Bearer']);
+        expect(body).toBe('/v1/ws 1 gw.v1.json+bearer.x http://o 127.0.0.1');
+      });
+
+      test('a hook that throws refuses with 500', async () => {
+        upgrade = () => {
+          throw new Error('boom');
+        };
+        const socket = client();
+        const status = await new Promise((done) =>
+          socket.on('unexpected-response', (_request, response) => done(response.statusCode)),
+        );
+        expect(status).toBe(500);
+        expect(failures).toHaveLength(1);
+      });
+
+      test('the chosen subprotocol is announced', async () => {
+        const session = { opened: () => {}, message: () => {}, drained: () => {}, ponged: () => {}, closed: () => {} };
+        upgrade = (request) => ({ accept: session, protocol: request.protocols[1] ?? '' });
+        const socket = client(['gw.v1.json', 'gw.v1.bin']);
+        await new Promise((done) => socket.on('open', done));
+        expect(socket.protocol).toBe('gw.v1.bin');
+        socket.terminate();
+      });
+
+      test('a client gone before a late accept: the session is closed, never opened', async () => {
+        const asked = signal<void>();
+        const answer = signal<UpgradeAnswer>();
+        const closed = signal<number>();
+        let opened = 0;
+        upgrade = () => {
+          asked.resolve();
+          return answer.promise;
+        };
+        const socket = client();
+        await asked.promise;
+        socket.terminate();
+        // The server has seen the end of that connection once a later one is served and a turn has passed.
+        for (let i = 0; i < 5; i++) await fetch(`${base}/v1/topics`);
+        const session = {
+          opened: () => opened++,
+          message: () => {},
+          drained: () => {},
+          ponged: () => {},
+          closed: (code: number) => closed.resolve(code),
+        };
+        answer.resolve({ accept: session });
+        expect(await closed.promise).toBe(1006);
+        expect(opened).toBe(0);
+      });
+
+      test('text and binary echo, up to the payload limit', async () => {
+        const seen = accepting({
+          message: (data, isBinary) =>
+            void seen.then(({ peer }) => peer.send(isBinary ? data : data.toString(), isBinary)),
+        });
+        const socket = client();
+        const echoes: [number, boolean][] = [];
+        const done = new Promise<void>((finish) =>
+          socket.on('message', (data: Buffer, isBinary) => {
+            echoes.push([data.length, isBinary]);
+            if (echoes.length === 3) finish();
+          }),
+        );
+        await new Promise((open) => socket.on('open', open));
+        socket.send('héllo');
+        socket.send(Buffer.alloc(0));
+        socket.send(Buffer.alloc(settings.websocketPayloadBytesMax));
+        await done;
+        expect(echoes).toEqual([
+          [6, false],
+          [0, true],
+          [settings.websocketPayloadBytesMax, true],
+        ]);
+        socket.terminate();
+      });
+
+      test('a message over the limit closes with 1009', async () => {
+        const seen = accepting({});
+        const socket = client();
+        const end = closing(socket);
+        await new Promise((open) => socket.on('open', open));
+        socket.send(Buffer.alloc(settings.websocketPayloadBytesMax + 1));
+        expect((await end)[0]).toBe(1009);
+        expect((await (await seen).closed)[0]).toBe(1009);
+      });
+
+      test('2,000 frames reach a client that pauses, none lost, buffers bounded', async () => {
+        const frames = 2000;
+        const payload = Buffer.alloc(16 * 1024);
+        let next = 0;
+        let bufferedMost = 0;
+        let peer: WebSocketPeer | undefined;
+        const stopped = signal<void>();
+        const pump = (): void =>
+          peer?.cork(() => {
+            while (peer && next < frames) {
+              payload.writeUInt32BE(next++);
+              const isFree = peer.send(payload, true) === 'sent';
+              bufferedMost = Math.max(bufferedMost, peer.bufferedBytes());
+              if (isFree) continue;
+              stopped.resolve();
+              return;
+            }
+          });
+        const seen = accepting({ drained: pump });
+        const socket = client();
+        await new Promise((open) => socket.on('open', open));
+        socket.pause();
+        ({ peer } = await seen);
+        pump();
+        await stopped.promise;
+        expect(next).toBeLessThan(frames);
+        const got: number[] = [];
+        await new Promise<void>((finish) => {
+          socket.on('message', (data: Buffer) => {
+            got.push(data.readUInt32BE());
+            if (got.length === frames) finish();
+          });
+          socket.resume();
+        });
+        expect(got).toEqual(Array.from({ length: frames }, (_, i) => i));
+        expect(bufferedMost).toBeLessThan(settings.websocketBufferedBytesMax);
+        socket.terminate();
+      });
+
+      test('a writer that ignores backpressure loses the connection, not frames in between', async () => {
+        const seen = accepting({});
+        const socket = client();
+        await new Promise((open) => socket.on('open', open));
+        socket.pause();
+        const { peer, closed } = await seen;
+        const results: string[] = [];
+        for (let i = 0; i < 500; i++) results.push(peer.send(Buffer.alloc(64 * 1024), true));
+        const firstDrop = results.indexOf('dropped');
+        expect(firstDrop).toBeGreaterThan(0);
+        expect(new Set(results.slice(firstDrop))).toEqual(new Set(['dropped']));
+        expect((await closed)[0]).toBe(1006);
+        socket.terminate();
+      });
+
+      test('close codes and reasons reach both ends', async () => {
+        const first = accepting({});
+        const one = client();
+        const oneEnd = closing(one);
+        const { peer, closed } = await first;
+        peer.close(4401, 'token expired');
+        expect(await closed).toEqual([4401, 'token expired']);
+        expect(await oneEnd).toEqual([4401, 'token expired']);
+        expect(peer.send('x', false)).toBe('dropped');
+        peer.close(1000, '');
+        peer.cork(() => {});
+        expect(peer.bufferedBytes()).toBe(0);
+
+        const second = accepting({});
+        const two = client();
+        await new Promise((open) => two.on('open', open));
+        two.close(4000, 'bye');
+        expect(await (await second).closed).toEqual([4000, 'bye']);
+
+        const third = accepting({});
+        const three = client();
+        await new Promise((open) => three.on('open', open));
+        three.close();
+        expect((await (await third).closed)[0]).toBe(1005);
+      });
+
+      test('abrupt death on either side is 1006', async () => {
+        const first = accepting({});
+        const one = client();
+        await new Promise((open) => one.on('open', open));
+        one.terminate();
+        expect((await (await first).closed)[0]).toBe(1006);
+
+        const second = accepting({});
+        const two = client();
+        const twoEnd = closing(two);
+        await new Promise((open) => two.on('open', open));
+        const { peer, closed } = await second;
+        peer.terminate();
+        expect((await closed)[0]).toBe(1006);
+        expect((await twoEnd)[0]).toBe(1006);
+      });
+
+      test('a session that throws is closed with 1011', async () => {
+        const seen = accepting({
+          message: () => {
+            throw new Error('boom');
+          },
+        });
+        const socket = client();
+        const end = closing(socket);
+        await new Promise((open) => socket.on('open', open));
+        socket.send('x');
+        expect((await end)[0]).toBe(1011);
+        expect((await (await seen).closed)[0]).toBe(1011);
+        expect(failures).toHaveLength(1);
+      });
+
+      test('pings are answered on both sides', async () => {
+        const ponged = signal<void>();
+        const seen = accepting({ ponged: () => ponged.resolve() });
+        const socket = client();
+        await new Promise((open) => socket.on('open', open));
+        (await seen).peer.ping();
+        await ponged.promise;
+        socket.ping();
+        await new Promise((done) => socket.on('pong', done));
+        socket.terminate();
+      });
+    }
+  });
+}
