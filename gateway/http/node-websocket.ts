@@ -47,7 +47,9 @@ class NodePeer implements WebSocketPeer {
     });
     ws.on('close', (code: number, reason: Buffer) => this.#closed(code, reason.toString()));
     // A protocol error: ws sends the close frame itself and 'close' follows.
-    ws.on('error', () => {});
+    ws.on('error', (error: Error & { code?: string }) => {
+      if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.#closed(1009, 'message too big');
+    });
     socket.on('drain', () => {
       if (!this.#isOpen || !this.#isSlow) return;
       this.#isSlow = false;

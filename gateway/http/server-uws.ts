@@ -3,11 +3,11 @@
  * route table, so that both drivers route alike.
  */
 import { assert } from '../../engine/kernel/assert.ts';
-import { runHandler } from './dispatch.ts';
+import { runHandler, statusLine } from './dispatch.ts';
 import { RouteTable } from './route-table.ts';
 import type { DataServer, ServerDoors, ServerSettings, WebSocketPeer } from './server.ts';
-import { UwsExchange, type UwsServing, uwsMethod } from './uws-exchange.ts';
-import type { UwsApp, UwsListenSocket, UwsModule } from './uws-types.ts';
+import { UwsExchange, type UwsServing, uwsHeaderBytes, uwsMethod } from './uws-exchange.ts';
+import type { UwsApp, UwsListenSocket, UwsModule, UwsResponse } from './uws-types.ts';
 import { uwsWebSocketBehavior } from './uws-websocket.ts';
 
 /** Throws where the package has no binary for this platform, libc or Node version. */
@@ -43,6 +43,10 @@ export class UwsServer implements DataServer {
       const path = request.getUrl();
       const match = table.match(method, path);
       const exchange = new UwsExchange(response, request, method, path, match, this.#serving);
+      if (uwsHeaderBytes() > settings.headerBytesMax) {
+        refuseHeaders(response);
+        return;
+      }
       runHandler(match.handler ?? doors.fallback, exchange, doors);
       exchange.handlerReturned();
     });
@@ -73,4 +77,9 @@ export class UwsServer implements DataServer {
     this.#app.close();
     return Promise.resolve();
   }
+}
+
+function refuseHeaders(response: UwsResponse): void {
+  response.writeStatus(statusLine(431));
+  response.end('', true);
 }

@@ -39,12 +39,24 @@ const methods: Readonly<Record<string, string>> = {
 
 // One array is filled per request; the callback is shared, so that no closure is made.
 let collected: string[] = [];
-const collect = (name: string, value: string): void => void collected.push(name, value);
+let collectedBytes = 0;
+const collect = (name: string, value: string): void => {
+  collectedBytes += name.length + value.length + headerSeparatorBytes;
+  collected.push(name, value);
+};
+/** Colon, blank, line break. */
+const headerSeparatorBytes = 4;
 
 export function uwsHeaders(request: UwsRequest): string[] {
   collected = [];
+  collectedBytes = 0;
   request.forEach(collect);
   return collected;
+}
+
+/** Of the headers read last. uWS holds its own limit only against heads that arrive in several pieces. */
+export function uwsHeaderBytes(): number {
+  return collectedBytes;
 }
 
 export function uwsMethod(request: UwsRequest): string {
@@ -268,8 +280,8 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     response.cork(() => {
       response.writeStatus(statusLine(status));
       for (const [name, value] of headers) response.writeHeader(name, value);
-      if (isBodiless(status)) response.endWithoutBody(undefined, close);
-      else if (this.method === 'HEAD') response.endWithoutBody(byteLength(body ?? ''), close);
+      if (isBodiless(status)) endHead(response, close);
+      else if (this.method === 'HEAD') endHead(response, close, byteLength(body ?? ''));
       else response.end(body ?? '', close);
     });
   }
@@ -279,9 +291,11 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     assertHeaders(headers);
     if (this.method === 'HEAD' || isBodiless(status)) {
       this.#resume();
-      this.#response.cork(() => this.#writeHead(status, headers));
       this.#state = 'done';
-      this.#response.endWithoutBody(undefined, this.#serving.closing);
+      this.#response.cork(() => {
+        this.#writeHead(status, headers);
+        endHead(this.#response, this.#serving.closing);
+      });
       return deadStream;
     }
     this.#state = 'streaming';
@@ -338,6 +352,13 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
 }
 
 const noBytes = new Uint8Array(0);
+
+/** Ends a reply without a body. uWS takes any second argument, even `undefined` as the first, for a length: it is not used. */
+function endHead(response: UwsResponse, close: boolean, contentLength?: number): void {
+  if (close) response.writeHeader('connection', 'close');
+  if (contentLength === undefined) response.endWithoutBody();
+  else response.endWithoutBody(contentLength);
+}
 
 /** For clients that are gone or asked for the head only. */
 const deadStream: ReplyStream = { write: () => false, onDrain: () => {}, end: () => {}, bufferedBytes: () => 0 };

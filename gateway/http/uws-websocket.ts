@@ -21,8 +21,16 @@ class UwsPeer implements WebSocketPeer {
   /** A send was buffered and not all has left: only then is it worth asking uWS how much. */
   #isSlow = false;
 
-  constructor(socket: UwsWebSocket<UwsConnection>, remoteAddress: string, bufferedBytesMax: number) {
+  readonly #onDrained: () => void;
+
+  constructor(
+    socket: UwsWebSocket<UwsConnection>,
+    remoteAddress: string,
+    bufferedBytesMax: number,
+    onDrained: (peer: UwsPeer) => void,
+  ) {
     this.#socket = socket;
+    this.#onDrained = () => onDrained(this);
     this.remoteAddress = remoteAddress;
     this.#bufferedBytesMax = bufferedBytesMax;
   }
@@ -39,8 +47,14 @@ class UwsPeer implements WebSocketPeer {
   }
 
   cork(fill: () => void): void {
-    if (this.#isOpen) this.#socket.cork(fill);
-    else fill();
+    if (!this.#isOpen) {
+      fill();
+      return;
+    }
+    this.#socket.cork(fill);
+    // Inside a cork uWS says 'buffered' of frames that the kernel then takes whole as the cork ends, and no drain event
+    // follows. In a turn of its own, so that a session that goes on at once does not recurse.
+    if (this.#isOpen && this.#isSlow && this.#socket.getBufferedAmount() === 0) queueMicrotask(this.#onDrained);
   }
 
   bufferedBytes(): number {
@@ -86,7 +100,9 @@ export function uwsWebSocketBehavior(serving: UwsServing, live: Set<WebSocketPee
     upgrade: (response, request, context) => upgrade(response, request, context, serving),
     open(socket) {
       const connection = socket.getUserData();
-      const peer = new UwsPeer(socket, connection.remoteAddress, settings.websocketBufferedBytesMax);
+      const peer = new UwsPeer(socket, connection.remoteAddress, settings.websocketBufferedBytesMax, (drained) => {
+        if (drained.hasDrained()) call(connection, (session) => session.drained());
+      });
       connection.peer = peer;
       live.add(peer);
       call(connection, (session) => session.opened(peer));
