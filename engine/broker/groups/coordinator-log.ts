@@ -1,0 +1,60 @@
+/**
+ * What the group coordinator needs of the partition that holds its state. The broker fills it with the partition's log;
+ * the implementation here keeps records in memory, for tests and the simulator.
+ */
+export interface LogRecord {
+  readonly key: Uint8Array;
+  /** null deletes what the key names. */
+  readonly value: Uint8Array | null;
+}
+
+export interface CoordinatorLog {
+  /**
+   * Resolves when the records are durable, all of them. Rejects with a Failure; the records may then still turn up in a
+   * later replay. The coordinator has one append in flight at a time.
+   */
+  append(records: readonly LogRecord[]): Promise<void>;
+  /** Visits every record from the start of the log to its end, in order. */
+  replay(visit: (record: LogRecord) => void): Promise<void>;
+  /** The offset that the next append gets. Exact while no append is in flight. */
+  endOffset(): number;
+  /** Drops what lies before `offset`, now or some time later. */
+  truncateBefore(offset: number): Promise<void>;
+}
+
+export class MemoryCoordinatorLog implements CoordinatorLog {
+  #records: LogRecord[] = [];
+  #startOffset = 0;
+
+  append(records: readonly LogRecord[]): Promise<void> {
+    this.#records.push(...records);
+    return Promise.resolve();
+  }
+
+  replay(visit: (record: LogRecord) => void): Promise<void> {
+    this.#records.forEach(visit);
+    return Promise.resolve();
+  }
+
+  endOffset(): number {
+    return this.#startOffset + this.#records.length;
+  }
+
+  truncateBefore(offset: number): Promise<void> {
+    this.#records = this.#records.slice(offset - this.#startOffset);
+    this.#startOffset = offset;
+    return Promise.resolve();
+  }
+
+  startOffset(): number {
+    return this.#startOffset;
+  }
+
+  /** A log of its own with the same content: what a successor would find at this moment. */
+  copy(): MemoryCoordinatorLog {
+    const copy = new MemoryCoordinatorLog();
+    copy.#records = [...this.#records];
+    copy.#startOffset = this.#startOffset;
+    return copy;
+  }
+}

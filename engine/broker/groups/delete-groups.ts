@@ -1,0 +1,104 @@
+/** DeleteGroups, OffsetDelete, and what ages: everything that takes state away. */
+import { errorCode } from '../../protocol/error-codes.ts';
+import type { DeleteGroupsRequest, DeleteGroupsResponse } from '../../protocol/messages/42-delete-groups.ts';
+import type { OffsetDeleteRequest, OffsetDeleteResponse } from '../../protocol/messages/47-offset-delete.ts';
+import type { LogRecord } from './coordinator-log.ts';
+import { consumerProtocolType, type Group } from './group.ts';
+import { groupKey, offsetKey } from './group-records.ts';
+import { removeOffset } from './offset-commit.ts';
+import { dropTimers } from './rebalance.ts';
+import { codeOf, type Shell } from './shell.ts';
+
+export async function deleteGroups(shell: Shell, request: DeleteGroupsRequest): Promise<DeleteGroupsResponse> {
+  // A group named twice is deleted once, and answered once, as in Kafka.
+  const results = [...new Set(request.groupsNames)].map(async (groupId) => {
+    const group = shell.groups.get(groupId);
+    return { groupId, errorCode: await deleteOne(shell, group) };
+  });
+  return { throttleTimeMs: 0, results: await Promise.all(results) };
+}
+
+async function deleteOne(shell: Shell, group: Group | undefined): Promise<number> {
+  if (group === undefined || group.state === 'Dead') return errorCode.groupIdNotFound;
+  if (group.state !== 'Empty') return errorCode.nonEmptyGroup;
+  try {
+    await removeGroup(shell, group);
+    return errorCode.none;
+  } catch (error) {
+    return codeOf(error);
+  }
+}
+
+/**
+ * Writes the tombstones and forgets the group. The group is Dead from this moment, so that what arrives while the record
+ * is in flight is told to come back instead of joining or committing to a group that is about to vanish. Commits that are
+ * in flight already lie before the tombstone, which takes all offsets of the group with it, in memory as in a replay.
+ */
+export function removeGroup(shell: Shell, group: Group): Promise<void> {
+  const { groupId, stateChangedMs } = group;
+  const records = offsetTombstones(group, () => true);
+  records.push({ key: groupKey(groupId), value: null });
+  dropTimers(group);
+  group.transitionTo('Dead', stateChangedMs);
+  const removed = shell.writer.write(records, () => {
+    if (shell.groups.get(groupId) === group) shell.groups.delete(groupId);
+  });
+  return removed.catch((error: unknown) => {
+    if (shell.groups.get(groupId) === group && group.members.size === 0) group.transitionTo('Empty', stateChangedMs);
+    throw error;
+  });
+}
+
+function offsetTombstones(group: Group, isWanted: (topic: string, partition: number) => boolean): LogRecord[] {
+  const records: LogRecord[] = [];
+  for (const [topic, partitions] of group.offsets) {
+    for (const partition of partitions.keys()) {
+      if (isWanted(topic, partition)) records.push({ key: offsetKey(group.groupId, topic, partition), value: null });
+    }
+  }
+  return records;
+}
+
+/** Only of topics that no member reads; a group of another protocol type must be empty, since we cannot tell there. */
+export async function offsetDelete(shell: Shell, request: OffsetDeleteRequest): Promise<OffsetDeleteResponse> {
+  if (request.groupId === '') return failedOffsetDelete(errorCode.invalidGroupId);
+  const group = shell.groups.get(request.groupId);
+  if (group === undefined || group.state === 'Dead') return failedOffsetDelete(errorCode.groupIdNotFound);
+  if (group.state !== 'Empty' && group.protocolType !== consumerProtocolType) {
+    return failedOffsetDelete(errorCode.nonEmptyGroup);
+  }
+  const records: LogRecord[] = [];
+  const removed: { topic: string; partition: number }[] = [];
+  const topics = request.topics.map(({ name, partitions }) => {
+    const code = group.isSubscribedTo(name) ? errorCode.groupSubscribedToTopic : errorCode.none;
+    for (const { partitionIndex } of partitions) {
+      if (code !== errorCode.none || !group.offsets.get(name)?.has(partitionIndex)) continue;
+      records.push({ key: offsetKey(group.groupId, name, partitionIndex), value: null });
+      removed.push({ topic: name, partition: partitionIndex });
+    }
+    return { name, partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode: code })) };
+  });
+  try {
+    await removeOffsets(shell, group, records, removed);
+  } catch (error) {
+    return failedOffsetDelete(codeOf(error));
+  }
+  return { errorCode: errorCode.none, throttleTimeMs: 0, topics };
+}
+
+export function failedOffsetDelete(code: number): OffsetDeleteResponse {
+  return { errorCode: code, throttleTimeMs: 0, topics: [] };
+}
+
+/** Tombstones lie behind the commits that they remove, and are applied in that order. */
+export function removeOffsets(
+  shell: Shell,
+  group: Group,
+  records: readonly LogRecord[],
+  removed: readonly { readonly topic: string; readonly partition: number }[],
+): Promise<void> {
+  if (records.length === 0) return Promise.resolve();
+  return shell.writer.write(records, () => {
+    for (const { topic, partition } of removed) removeOffset(group, topic, partition);
+  });
+}

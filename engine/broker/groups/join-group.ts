@@ -1,0 +1,234 @@
+/**
+ * JoinGroup: who may enter, under which id, and whether that starts a rebalance. Follows Kafka's
+ * GroupMetadataManager.classicGroupJoin case by case; the answer goes to `answer`, at once or when the generation begins.
+ */
+import { errorCode } from '../../protocol/error-codes.ts';
+import type { JoinGroupRequest, JoinGroupResponse } from '../../protocol/messages/11-join-group.ts';
+import { Deadline } from './deadline.ts';
+import type { Group } from './group.ts';
+import { type Answer, copyProtocols, type Member, noAssignment, sameProtocols } from './member.ts';
+import { expireSession, ignoreFailure, rebalanceOrCompleteJoin } from './rebalance.ts';
+import { textBytesMax } from './record-bytes.ts';
+import { replaceStaticMember } from './replace-static-member.ts';
+import { failedJoin, joined } from './responses.ts';
+import { codeOf, createGroup, type GroupClient, type Shell, storeGroup } from './shell.ts';
+
+/** One join with what the steps below need of it. */
+export interface Join {
+  readonly version: number;
+  readonly request: JoinGroupRequest;
+  readonly client: GroupClient;
+  /** -1 in version 0 stands for the session timeout. */
+  readonly rebalanceTimeoutMs: number;
+  readonly answer: Answer<JoinGroupResponse>;
+}
+
+export function joinGroup(
+  shell: Shell,
+  version: number,
+  request: JoinGroupRequest,
+  client: GroupClient,
+  answer: Answer<JoinGroupResponse>,
+): void {
+  const refused = refuse(shell, request, client);
+  if (refused !== errorCode.none) {
+    answer(failedJoin(refused, request.memberId));
+    return;
+  }
+  const rebalanceTimeoutMs = version === 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs;
+  const join = { version, request, client, rebalanceTimeoutMs, answer };
+  const group = shell.groups.get(request.groupId);
+  if (group !== undefined) joinExistingGroup(shell, group, join);
+  else joinNewGroup(shell, join);
+}
+
+/** What is wrong with the request alone, 0 for nothing. */
+function refuse(shell: Shell, request: JoinGroupRequest, client: GroupClient): number {
+  if (request.groupId === '') return errorCode.invalidGroupId;
+  const { sessionTimeoutMsMin, sessionTimeoutMsMax } = shell.settings;
+  if (request.sessionTimeoutMs < sessionTimeoutMsMin || request.sessionTimeoutMs > sessionTimeoutMsMax) {
+    return errorCode.invalidSessionTimeout;
+  }
+  if (Buffer.byteLength(request.groupId) > textBytesMax) return errorCode.invalidGroupId;
+  // The other texts end up in the group's record too. Kafka fails with the same code, when it writes the record.
+  const texts = [
+    request.memberId,
+    request.groupInstanceId ?? '',
+    request.protocolType,
+    client.clientId,
+    client.clientHost,
+  ];
+  for (const { name } of request.protocols) texts.push(name);
+  const idBytesMax = textBytesMax - memberIdSuffixBytes;
+  return texts.some((text) => Buffer.byteLength(text) > idBytesMax) ? errorCode.unknownServerError : errorCode.none;
+}
+
+/**
+ * A member id is only known to a group that exists. The group is recorded before its first member hears anything, so that
+ * it counts against quotas and is listed from then on. Kafka also creates a group for a join that it then refuses; we do
+ * not, since a tenant would pay for it.
+ */
+function joinNewGroup(shell: Shell, join: Join): void {
+  const { groupId, memberId, protocolType, protocols } = join.request;
+  if (memberId !== '') return join.answer(failedJoin(errorCode.unknownMemberId, memberId));
+  if (protocolType === '' || protocols.length === 0) {
+    return join.answer(failedJoin(errorCode.inconsistentGroupProtocol));
+  }
+  // Java clients and librdkafka know this code as final. It is the nearest that JoinGroup has to "too many groups".
+  const group = createGroup(shell, groupId);
+  if (group === undefined) return join.answer(failedJoin(errorCode.groupMaxSizeReached));
+  // The join is parked or answered below before the record is durable, so the answer waits for both. Others may join
+  // meanwhile: nothing they are told depends on this record, and their generation's own record lies behind it.
+  const created = storeGroup(shell, group, () => {});
+  created.catch(() => abandonGroup(shell, group));
+  joinExistingGroup(shell, group, {
+    ...join,
+    answer: (response) => {
+      created.then(
+        () => join.answer(response),
+        (error: unknown) => join.answer(failedJoin(codeOf(error))),
+      );
+    },
+  });
+  return undefined;
+}
+
+/** The group's first record was refused. Whoever waits in the group joins anew. */
+function abandonGroup(shell: Shell, group: Group): void {
+  if (group.durable || group.state === 'Dead') return;
+  if (shell.groups.get(group.groupId) === group) shell.groups.delete(group.groupId);
+  for (const memberId of [...group.members.keys(), ...group.pendingJoins.keys()]) group.remove(memberId);
+  group.joinTimer?.cancel();
+  group.syncTimer?.cancel();
+  group.transitionTo('Dead', shell.clock.wallMs());
+}
+
+function joinExistingGroup(shell: Shell, group: Group, join: Join): void {
+  const { memberId } = join.request;
+  if (!isThereRoom(shell, group, memberId)) {
+    group.remove(memberId);
+    return join.answer(failedJoin(errorCode.groupMaxSizeReached));
+  }
+  // The tombstone is on its way: the group is about to be gone, and a retry makes it anew.
+  if (group.state === 'Dead') return join.answer(failedJoin(errorCode.coordinatorNotAvailable, memberId));
+  if (!group.supports(join.request.protocolType, join.request.protocols)) {
+    return join.answer(failedJoin(errorCode.inconsistentGroupProtocol, memberId));
+  }
+  return memberId === '' ? joinAsNewMember(shell, group, join) : joinAsKnownMember(shell, group, join);
+}
+
+/**
+ * During a rebalance those who have joined count, so that the last to rejoin of a group over its size are shut out;
+ * otherwise all members do.
+ */
+function isThereRoom(shell: Shell, group: Group, memberId: string): boolean {
+  const { membersMax } = shell.settings;
+  const member = group.members.get(memberId);
+  switch (group.state) {
+    case 'Empty':
+    case 'Dead':
+      return true;
+    case 'PreparingRebalance':
+      return member?.parkedJoin !== undefined || group.parkedJoins() < membersMax;
+    default:
+      return member !== undefined || group.members.size < membersMax;
+  }
+}
+
+function joinAsNewMember(shell: Shell, group: Group, join: Join): void {
+  const { request, version } = join;
+  const instanceId = request.groupInstanceId;
+  const memberId = newMemberId(shell, instanceId ?? join.client.clientId);
+  if (instanceId !== null) {
+    const current = group.staticMembers.get(instanceId);
+    if (current === undefined) return addMember(shell, group, join, memberId);
+    return replaceStaticMember(shell, group, join, current, memberId);
+  }
+  if (version < 4) return addMember(shell, group, join, memberId);
+  // KIP-394: a client that retries would otherwise leave a dead member behind with every try.
+  if (group.pendingJoins.size >= shell.settings.pendingMembersMax) {
+    return join.answer(failedJoin(errorCode.coordinatorLoadInProgress));
+  }
+  const expiry = new Deadline(shell.clock, () => expireSession(shell, group, memberId));
+  group.pendingJoins.set(memberId, expiry);
+  expiry.set(request.sessionTimeoutMs);
+  return join.answer(failedJoin(errorCode.memberIdRequired, memberId));
+}
+
+function joinAsKnownMember(shell: Shell, group: Group, join: Join): void {
+  const { memberId, groupInstanceId, protocols } = join.request;
+  if (group.pendingJoins.has(memberId)) {
+    // Ids are only handed out to dynamic members. Kafka trips over it with the same code.
+    if (groupInstanceId !== null) return join.answer(failedJoin(errorCode.unknownServerError));
+    return addMember(shell, group, join, memberId);
+  }
+  const refused = group.checkMember(memberId, groupInstanceId);
+  if (refused !== errorCode.none) return join.answer(failedJoin(refused, memberId));
+  const member = group.members.get(memberId)!;
+  const isLeader = group.leader === memberId;
+  const isUnchanged = sameProtocols(member.protocols, protocols);
+  switch (group.state) {
+    case 'PreparingRebalance':
+      return rejoin(shell, group, member, join);
+    case 'CompletingRebalance':
+      // Unchanged, it has probably lost the response to its join: it gets the same again.
+      if (isUnchanged) return join.answer(joined(group, member, { withMembers: isLeader }));
+      return rejoin(shell, group, member, join);
+    case 'Stable':
+      // A leader may rejoin unchanged to have partitions assigned anew, for example when a topic has grown.
+      if (isLeader || !isUnchanged) return rejoin(shell, group, member, join);
+      return join.answer(joined(group, member, { withMembers: false }));
+    default:
+      return join.answer(failedJoin(errorCode.unknownMemberId, memberId));
+  }
+}
+
+function rejoin(shell: Shell, group: Group, member: Member, join: Join): void {
+  const { protocols, sessionTimeoutMs } = join.request;
+  // A repeat of a join that is still parked, from a new connection: only the later one can be waited for.
+  group.answerJoin(member, failedJoin(errorCode.rebalanceInProgress, member.memberId));
+  member.rebalanceTimeoutMs = join.rebalanceTimeoutMs;
+  member.sessionTimeoutMs = sessionTimeoutMs;
+  group.updateMember(member, copyProtocols(protocols), join.answer);
+  ignoreFailure(rebalanceOrCompleteJoin(shell, group));
+}
+
+function addMember(shell: Shell, group: Group, join: Join, memberId: string): void {
+  const member = memberOf(shell, group, join, memberId);
+  if (group.state === 'PreparingRebalance' && group.previousState === 'Empty') group.newMemberAdded = true;
+  group.add(member, join.request.protocolType, join.answer);
+  // It cannot heartbeat before it has its answer, and we do not see whether its client still waits: so it may wait for
+  // this long, and if the client lives it tries again.
+  member.session.set(shell.settings.newMemberJoinMsMax);
+  ignoreFailure(rebalanceOrCompleteJoin(shell, group));
+}
+
+function memberOf(shell: Shell, group: Group, join: Join, memberId: string): Member {
+  return {
+    memberId,
+    instanceId: join.request.groupInstanceId,
+    clientId: join.client.clientId,
+    clientHost: join.client.clientHost,
+    rebalanceTimeoutMs: join.rebalanceTimeoutMs,
+    sessionTimeoutMs: join.request.sessionTimeoutMs,
+    protocols: copyProtocols(join.request.protocols),
+    assignment: noAssignment,
+    isNew: true,
+    parkedJoin: undefined,
+    parkedSync: undefined,
+    session: new Deadline(shell.clock, () => expireSession(shell, group, memberId)),
+  };
+}
+
+const memberIdSuffixBytes = 37;
+
+/** '<client or instance id>-<uuid>', as in Kafka. */
+function newMemberId(shell: Shell, prefix: string): string {
+  const bytes = shell.random.bytes(16);
+  // RFC 9562 version 4.
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = bytes.toString('hex');
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)];
+  return `${prefix}-${parts.join('-')}`;
+}

@@ -1,0 +1,59 @@
+/** One member of a classic group, with the requests it has parked. */
+import type { JoinGroupResponse } from '../../protocol/messages/11-join-group.ts';
+import type { SyncGroupResponse } from '../../protocol/messages/14-sync-group.ts';
+import type { Deadline } from './deadline.ts';
+
+/** An assignment strategy that the member supports, most wanted first. */
+export interface MemberProtocol {
+  readonly name: string;
+  readonly metadata: Uint8Array;
+}
+
+/** Answers a parked request. Called once. */
+export type Answer<T> = (response: T) => void;
+
+export interface Member {
+  readonly memberId: string;
+  /** group.instance.id of a static member (KIP-345). */
+  readonly instanceId: string | null;
+  readonly clientId: string;
+  readonly clientHost: string;
+  rebalanceTimeoutMs: number;
+  sessionTimeoutMs: number;
+  protocols: readonly MemberProtocol[];
+  assignment: Uint8Array;
+  /** Until the first join is answered the member has no id to heartbeat with, and expires although it waits. */
+  isNew: boolean;
+  parkedJoin: Answer<JoinGroupResponse> | undefined;
+  parkedSync: Answer<SyncGroupResponse> | undefined;
+  readonly session: Deadline;
+}
+
+export const noAssignment = new Uint8Array(0);
+
+/** A member that waits for the coordinator cannot heartbeat meanwhile and need not. */
+export function isExcusedFromHeartbeat(member: Member): boolean {
+  return !member.isNew && (member.parkedJoin !== undefined || member.parkedSync !== undefined);
+}
+
+/** Undefined when the member does not support the protocol. */
+export function metadataFor(member: Member, protocol: string | null): Uint8Array | undefined {
+  return member.protocols.find((each) => each.name === protocol)?.metadata;
+}
+
+/** Same strategies with the same metadata in the same order. */
+export function sameProtocols(a: readonly MemberProtocol[], b: readonly MemberProtocol[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((each, i) => each.name === b[i]!.name && Buffer.compare(each.metadata, b[i]!.metadata) === 0)
+  );
+}
+
+/** Out of the request's frame, which would stay in memory for as long as the member does. */
+export function copyProtocols(protocols: readonly MemberProtocol[]): MemberProtocol[] {
+  return protocols.map(({ name, metadata }) => ({ name, metadata: copyBytes(metadata) }));
+}
+
+export function copyBytes(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.prototype.slice.call(bytes);
+}

@@ -1,0 +1,56 @@
+/**
+ * Limits and waits of the group coordinator, with Apache Kafka's defaults unless a line says why not. Names end in their
+ * unit and bound.
+ */
+export interface GroupSettings {
+  /** group.min.session.timeout.ms and group.max.session.timeout.ms: outside is INVALID_SESSION_TIMEOUT. */
+  readonly sessionTimeoutMsMin: number;
+  readonly sessionTimeoutMsMax: number;
+  /** group.initial.rebalance.delay.ms: how long the first member of an empty group waits for company. */
+  readonly initialRebalanceDelayMs: number;
+  /** A member whose first join is parked longer is dropped: its client is gone, since it cannot heartbeat yet. */
+  readonly newMemberJoinMsMax: number;
+  /** group.max.size: members of one group; the next is refused with GROUP_MAX_SIZE_REACHED. */
+  readonly membersMax: number;
+  /** Member ids handed out per group and not joined with yet; beyond it clients are told to come back. */
+  readonly pendingMembersMax: number;
+  /** Groups of one coordinator partition; the next is refused with GROUP_MAX_SIZE_REACHED. */
+  readonly groupsMax: number;
+  /** offset.metadata.max.bytes. Kafka counts UTF-16 units here, and so do we. */
+  readonly offsetMetadataCharsMax: number;
+  /** offsets.retention.minutes, in milliseconds. */
+  readonly offsetsRetentionMs: number;
+  /** offsets.retention.check.interval.ms. */
+  readonly retentionCheckIntervalMs: number;
+  /** Groups looked at per event-loop turn while expiring. */
+  readonly retentionGroupsPerTurn: number;
+  /** One record of the coordinator's log: a group's members with their metadata and assignments. */
+  readonly recordBytesMax: number;
+  /** One append to the coordinator's log holds at most this much, or one record. */
+  readonly appendBytesMax: number;
+  /** Records that wait for the append in flight; beyond it requests are told to come back. */
+  readonly writeQueueBytesMax: number;
+  /** Growth of the log after which the live state is written again and the log before it is dropped. */
+  readonly checkpointBytes: number;
+}
+
+export const defaultGroupSettings: GroupSettings = {
+  sessionTimeoutMsMin: 6_000,
+  sessionTimeoutMsMax: 1_800_000,
+  // Kafka waits 3 s, meant for fleets that are deployed at once. A serverless client mostly starts alone, and then pays
+  // the whole delay before its first record; who comes later costs one more rebalance, which takes a round trip.
+  initialRebalanceDelayMs: 250,
+  newMemberJoinMsMax: 300_000,
+  // Kafka has no limit. The leader gets all members' metadata in one response, so there must be one.
+  membersMax: 1_000,
+  pendingMembersMax: 1_000,
+  groupsMax: 10_000,
+  offsetMetadataCharsMax: 4_096,
+  offsetsRetentionMs: 7 * 86_400_000,
+  retentionCheckIntervalMs: 600_000,
+  retentionGroupsPerTurn: 200,
+  recordBytesMax: 8 * 1024 * 1024,
+  appendBytesMax: 512 * 1024,
+  writeQueueBytesMax: 64 * 1024 * 1024,
+  checkpointBytes: 16 * 1024 * 1024,
+};

@@ -1,0 +1,86 @@
+/** What the coordinator's operations share: the groups, the way to the log, time, chance and limits. */
+import { Failure, Overloaded } from '../../kernel/failure.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import type { Random } from '../../kernel/random.ts';
+import { errorCode } from '../../protocol/error-codes.ts';
+import { Group } from './group.ts';
+import { encodeGroup, groupKey } from './group-records.ts';
+import type { LogWriter } from './log-writer.ts';
+import { metadataFor, noAssignment } from './member.ts';
+import type { GroupSettings } from './settings.ts';
+
+/** Who sent a request. `clientHost` is shown by DescribeGroups; Kafka's looks like '/10.0.0.7'. */
+export interface GroupClient {
+  readonly clientId: string;
+  readonly clientHost: string;
+}
+
+export interface Shell {
+  readonly settings: GroupSettings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly writer: LogWriter;
+  readonly groups: Map<string, Group>;
+  /** False when the owner of the group's name has as many groups as it may have. */
+  mayCreateGroup(groupId: string): boolean;
+}
+
+/** Undefined when there are too many groups already. */
+export function createGroup(shell: Shell, groupId: string): Group | undefined {
+  if (shell.groups.size >= shell.settings.groupsMax || !shell.mayCreateGroup(groupId)) return undefined;
+  const group = new Group(groupId, shell.clock.wallMs());
+  shell.groups.set(groupId, group);
+  return group;
+}
+
+/**
+ * Writes the group as it is at this moment, with `assignments` in place of the members' own where given. What the record
+ * stands for is `apply`, which runs when it is durable and may find the group in any later state.
+ */
+export function storeGroup(
+  shell: Shell,
+  group: Group,
+  apply: () => void,
+  assignments?: ReadonlyMap<string, Uint8Array>,
+): Promise<void> {
+  const value = encodeGroup({
+    protocolType: group.protocolType ?? '',
+    generation: group.generation,
+    protocol: group.protocol,
+    leader: group.leader,
+    stateChangedMs: group.stateChangedMs,
+    members: Array.from(group.members.values(), (member) => ({
+      memberId: member.memberId,
+      instanceId: member.instanceId,
+      clientId: member.clientId,
+      clientHost: member.clientHost,
+      rebalanceTimeoutMs: member.rebalanceTimeoutMs,
+      sessionTimeoutMs: member.sessionTimeoutMs,
+      subscription: metadataFor(member, group.protocol) ?? noAssignment,
+      assignment: assignments?.get(member.memberId) ?? (assignments === undefined ? member.assignment : noAssignment),
+    })),
+  });
+  return shell.writer.write([{ key: groupKey(group.groupId), value }], () => {
+    group.durable = true;
+    group.stored = value;
+    apply();
+  });
+}
+
+/**
+ * What clients hear when the log refuses: come back later, look for the coordinator, or an error of ours. The mapping is
+ * Kafka's (GroupMetadataManager.appendGroupMetadataErrorToResponseError).
+ */
+export function codeOf(error: unknown): number {
+  if (!(error instanceof Failure)) return errorCode.unknownServerError;
+  if (error instanceof Overloaded) return errorCode.coordinatorLoadInProgress;
+  switch (error.code) {
+    case 'not-owner':
+    case 'fenced':
+    case 'shutting-down':
+    case 'disk-fault':
+      return errorCode.notCoordinator;
+    default:
+      return error.retryable ? errorCode.coordinatorNotAvailable : errorCode.unknownServerError;
+  }
+}
