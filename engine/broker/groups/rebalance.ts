@@ -60,7 +60,7 @@ export function completeJoin(shell: Shell, group: Group): Promise<void> {
   group.joinTimer?.cancel();
   group.joinTimer = undefined;
   if (group.state !== 'PreparingRebalance') return done;
-  for (const member of [...group.members.values()]) {
+  for (const member of group.members.values()) {
     if (member.parkedJoin === undefined && member.instanceId === null) group.remove(member.memberId);
   }
   if (!group.electJoinedLeader() && group.members.size > 0) {
@@ -92,7 +92,7 @@ function expireSyncs(shell: Shell, group: Group, generation: number): void {
   group.syncTimer = undefined;
   if (generation !== group.generation || group.pendingSyncs.size === 0) return;
   if (group.state !== 'CompletingRebalance' && group.state !== 'Stable') return;
-  for (const memberId of [...group.pendingSyncs]) group.remove(memberId);
+  for (const memberId of group.pendingSyncs) group.remove(memberId);
   ignoreFailure(prepareRebalance(shell, group));
 }
 
@@ -152,5 +152,5 @@ export function dropTimers(group: Group): void {
   group.joinTimer = undefined;
   dropSyncTimer(group);
   for (const member of group.members.values()) member.session.cancel();
-  for (const memberId of [...group.pendingJoins.keys()]) group.dropPendingJoin(memberId);
+  for (const memberId of group.pendingJoins.keys()) group.dropPendingJoin(memberId);
 }

@@ -11,12 +11,14 @@ export class RecordWriter {
   #at = 0;
 
   i16(value: number): this {
-    writeI16(this.#bytes, this.#grow(2), value);
+    const at = this.#grow(2);
+    writeI16(this.#bytes, at, value);
     return this;
   }
 
   i32(value: number): this {
-    writeI32(this.#bytes, this.#grow(4), value);
+    const at = this.#grow(4);
+    writeI32(this.#bytes, at, value);
     return this;
   }
 
@@ -36,13 +38,15 @@ export class RecordWriter {
     const length = Buffer.byteLength(value);
     if (length > textBytesMax) throw new InvalidRequest('text', `${length} bytes, at most ${textBytesMax}`);
     this.i16(length);
-    this.#bytes.utf8Write(value, this.#grow(length), length);
+    const at = this.#grow(length);
+    this.#bytes.utf8Write(value, at, length);
     return this;
   }
 
   data(value: Uint8Array): this {
     this.i32(value.length);
-    this.#bytes.set(value, this.#grow(value.length));
+    const at = this.#grow(value.length);
+    this.#bytes.set(value, at);
     return this;
   }
 
@@ -51,6 +55,7 @@ export class RecordWriter {
     return Uint8Array.prototype.slice.call(this.#bytes, 0, this.#at);
   }
 
+  /** Where to write. May replace the buffer, so it is called before the buffer is looked at. */
   #grow(length: number): number {
     const at = this.#at;
     this.#at += length;
