@@ -41,7 +41,8 @@ function struct(source: Source, fields: Fields, object: string): string {
     source.line(`let ${value} = ${object}.${name};`, `if (${value} === undefined) ${value} = ${defaultSource(field)};`);
     if (field.kind === 'array') array(source, field, value);
     else if (field.fields) {
-      source.line(`else if (${value} !== null) {`, `${value} = ${nested(source, field, value)};`, '}');
+      source.line(`else if (${value} !== null) {`);
+      source.line(`${value} = ${nested(source, field, value)};`, '}');
     }
     return value;
   });
