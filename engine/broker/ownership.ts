@@ -18,8 +18,8 @@ export type Owned = { readonly log: PartitionLog; readonly topic: TopicEntry } |
 
 /** The catalogue of a process that follows the rows. */
 export interface FollowedCatalogue extends Catalogue {
-  /** Called after the topic's rows changed. Returns the way to stop. */
-  onTopic(listener: (topicId: Uuid) => void): () => void;
+  /** Called after any of the topic's rows changed. */
+  onPlacement(listener: (topicId: Uuid) => void): void;
 }
 
 export interface OwnershipSettings {
@@ -54,7 +54,7 @@ export class Ownership {
     this.#catalogue = catalogue;
     this.#clock = clock;
     this.#settings = settings;
-    catalogue.onTopic((topicId) => this.#changed(topicId));
+    catalogue.onPlacement((topicId) => this.#changed(topicId));
   }
 
   /** Calls `use` once: in this turn when the log is open, else when it is. Calls for one log are kept in order. */

@@ -5,6 +5,7 @@
  * Absent: fetch sessions (the gateway keeps those of its clients), aborted transactions (there are none).
  */
 import type { Clock } from '../../kernel/clock.ts';
+import { Failure } from '../../kernel/failure.ts';
 import type { LogRead, PartitionLog, Waiter } from '../../log/log.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { FetchRequest, FetchResponse } from '../../protocol/messages/01-fetch.ts';
@@ -22,12 +23,13 @@ interface Part {
 /** Longest wait that a request may ask for. */
 const waitMsMax = 60_000;
 
-/** Calls `respond` once. `isClosed`: the asker has gone, stop waiting for it. */
+/** Calls `respond` once. A read that fails answers KAFKA_STORAGE_ERROR; what is no Failure also goes to `onBug`. */
 export function fetch(
   ownership: Ownership,
   clock: Clock,
   request: FetchRequest,
   respond: (response: FetchResponse) => void,
+  onBug: (error: unknown) => void,
 ): void {
   const parts: Part[] = [];
   let open = 1;
@@ -35,10 +37,7 @@ export function fetch(
     if (--open > 0) return;
     serve(clock, request, parts).then(respond, (error: unknown) => {
       respond(answer(request, parts, new Array<LogRead>(parts.length).fill(unreadable)));
-      // A failed read is the disk's or our own fault: the partition answers 56, the cause goes to whoever watches.
-      queueMicrotask(() => {
-        throw error;
-      });
+      if (!(error instanceof Failure)) onBug(error);
     });
   };
   for (const [t, topic] of request.topics.entries()) {

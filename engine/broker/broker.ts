@@ -1,0 +1,83 @@
+/**
+ * An embedded broker: one session's logs and the coordinators that live in them, behind the Kafka protocol on its own
+ * address. It decides nothing about placement: what it serves follows from the rows (ownership.ts), and what it may
+ * acknowledge from its session (session.ts).
+ */
+import type { Clock } from '../kernel/clock.ts';
+import { Failure } from '../kernel/failure.ts';
+import type { Random } from '../kernel/random.ts';
+import { type Call, serveLinks } from '../link/serve.ts';
+import type { LogStore, PartitionLog } from '../log/log.ts';
+import type { Network } from '../ports.ts';
+import { produce } from './api/00-produce.ts';
+import { fetch } from './api/01-fetch.ts';
+import { listOffsets } from './api/02-list-offsets.ts';
+import { deleteRecords } from './api/21-delete-records.ts';
+import { offsetForLeaderEpoch } from './api/23-offset-for-leader-epoch.ts';
+import { closeLogs, releaseLogs } from './api/30000-release-logs.ts';
+import { brokerStatus } from './api/30002-broker-status.ts';
+import { coordinate } from './api/coordinate.ts';
+import { CoordinatorSeats } from './coordinator-seats.ts';
+import { type FollowedCatalogue, Ownership } from './ownership.ts';
+
+export interface BrokerParts {
+  readonly brokerId: number;
+  readonly sessionEpoch: number;
+  /** Where links come in. */
+  readonly address: string;
+  readonly logs: LogStore;
+  readonly catalogue: FollowedCatalogue;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** A request ended in an exception: a bug. The process is expected to stop, since its state cannot be trusted. */
+  onBug(error: unknown): void;
+}
+
+export interface Broker {
+  /** Takes no new requests; coordinators close. The logs stay open for their own clean close. */
+  stop(): Promise<void>;
+}
+
+export async function startBroker(parts: BrokerParts): Promise<Broker> {
+  const ownership = new Ownership(parts.brokerId, parts.logs, parts.catalogue, parts.clock);
+  const seats = new CoordinatorSeats(parts.catalogue, ownership, parts.clock, parts.random);
+  const server = await serveLinks(parts.network, parts.address, (call) => handle(parts, ownership, seats, call));
+  return {
+    async stop() {
+      await server.close();
+      await seats.leaveAll();
+    },
+  };
+}
+
+function handle(parts: BrokerParts, ownership: Ownership, seats: CoordinatorSeats, call: Call): void {
+  const { catalogue, clock, logs, onBug } = parts;
+  const leave = (log: PartitionLog): Promise<void> => seats.leave(log);
+  /** A Failure is the world's doing and has been answered or cannot be; the asker's own time-out covers it. */
+  const settle = <R>(answer: Promise<R>, respond: (response: R) => void): void => {
+    answer.then(respond, (error: unknown) => {
+      if (!(error instanceof Failure)) onBug(error);
+    });
+  };
+  switch (call.key) {
+    case 0:
+      return produce(ownership, clock, call.request, (response) => call.respond(response));
+    case 1:
+      return fetch(ownership, clock, call.request, (response) => call.respond(response), onBug);
+    case 2:
+      return settle(listOffsets(catalogue, ownership, call.request), (response) => call.respond(response));
+    case 21:
+      return settle(deleteRecords(catalogue, ownership, call.request), (response) => call.respond(response));
+    case 23:
+      return settle(offsetForLeaderEpoch(catalogue, ownership, call.request), (response) => call.respond(response));
+    case 30000:
+      return settle(releaseLogs(logs, ownership, leave, call.request), (response) => call.respond(response));
+    case 30001:
+      return settle(closeLogs(logs, leave, call.request), (response) => call.respond(response));
+    case 30002:
+      return call.respond(brokerStatus(parts.brokerId, logs));
+    default:
+      return settle(coordinate(seats, call), () => undefined);
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * The group coordinators that this broker hosts: one per owned partition of a cluster's coordinator topic, loaded from
+ * the log on first use and closed when the log is given away. A coordinator belongs to one opening of its log: when the
+ * partition comes back later it is another log object, and gets another coordinator.
+ *
+ * Requests that arrive while it loads wait for it, because the client's own retry would come no sooner.
+ */
+import type { Catalogue } from '../engine.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { Failure } from '../kernel/failure.ts';
+import type { Random } from '../kernel/random.ts';
+import type { PartitionLog } from '../log/log.ts';
+import { errorCode } from '../protocol/error-codes.ts';
+import { coordinatorPartition } from './coordinator-partition.ts';
+import { GroupCoordinator } from './groups/group-coordinator.ts';
+import type { Ownership } from './ownership.ts';
+
+export type Seated = { readonly coordinator: GroupCoordinator } | { readonly errorCode: number };
+
+interface Seat {
+  readonly coordinator: GroupCoordinator;
+  readonly loaded: Promise<void>;
+}
+
+export class CoordinatorSeats {
+  readonly #catalogue: Catalogue;
+  readonly #ownership: Ownership;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #seats = new Map<PartitionLog, Seat>();
+
+  constructor(catalogue: Catalogue, ownership: Ownership, clock: Clock, random: Random) {
+    this.#catalogue = catalogue;
+    this.#ownership = ownership;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /** The coordinator that sits on `partition` of the topic, loaded; else NOT_COORDINATOR or what the log says. */
+  async find(topicName: string, partition: number): Promise<Seated> {
+    const topic = this.#catalogue.byName(topicName);
+    if (!topic) return { errorCode: errorCode.notCoordinator };
+    const log = await new Promise<PartitionLog | undefined>((resolve) => {
+      this.#ownership.with(topic.topicId, partition, (owned) => resolve('log' in owned ? owned.log : undefined));
+    });
+    if (!log) return { errorCode: errorCode.notCoordinator };
+    const seat = this.#seats.get(log) ?? this.#take(log);
+    try {
+      await seat.loaded;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return { errorCode: errorCode.notCoordinator };
+    }
+    return { coordinator: seat.coordinator };
+  }
+
+  #take(log: PartitionLog): Seat {
+    const coordinator = new GroupCoordinator({
+      log: coordinatorPartition(log, this.#clock),
+      clock: this.#clock,
+      random: this.#random,
+    });
+    const seat: Seat = { coordinator, loaded: coordinator.load() };
+    this.#seats.set(log, seat);
+    seat.loaded.catch(() => this.#seats.delete(log));
+    return seat;
+  }
+
+  /** The log is about to be given away: whoever is parked at its coordinator is sent on. */
+  async leave(log: PartitionLog): Promise<void> {
+    const seat = this.#seats.get(log);
+    if (!seat) return;
+    this.#seats.delete(log);
+    await seat.loaded.catch(() => undefined);
+    seat.coordinator.close();
+  }
+
+  async leaveAll(): Promise<void> {
+    await Promise.all([...this.#seats.keys()].map((log) => this.leave(log)));
+  }
+}
