@@ -31,5 +31,5 @@ export async function chooseServer(
     const fallbackReason = error instanceof Error ? error.message : String(error);
     return { server: new NodeServer(settings, doors, clock), fallbackReason };
   }
-  return { server: new UwsServer(uws, settings, doors), fallbackReason: undefined };
+  return { server: new UwsServer(uws, settings, doors, clock), fallbackReason: undefined };
 }

@@ -160,7 +160,9 @@ export class NodeWebSockets {
         if (!isGone) refuseUpgrade(request, socket, answer.refuse, answer.headers, answer.body ?? '');
         return;
       }
-      if (isGone) {
+      // ws would drop such a socket without telling anyone.
+      if (isGone || !socket.readable || !socket.writable) {
+        socket.destroy();
         runSession(() => answer.accept.closed(1006, ''), this.#serving.doors);
         return;
       }

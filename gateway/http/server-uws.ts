@@ -3,9 +3,10 @@
  * route table, so that both drivers route alike.
  */
 import { assert } from '../../engine/kernel/assert.ts';
+import type { Clock } from '../../engine/kernel/clock.ts';
 import { runHandler, statusLine } from './dispatch.ts';
 import { RouteTable } from './route-table.ts';
-import type { DataServer, ServerDoors, ServerSettings, WebSocketPeer } from './server.ts';
+import type { DataServer, ServerDoors, ServerSettings } from './server.ts';
 import { UwsExchange, type UwsServing, uwsHeaderBytes, uwsMethod } from './uws-exchange.ts';
 import type { UwsApp, UwsListenSocket, UwsModule, UwsResponse } from './uws-types.ts';
 import { uwsWebSocketBehavior } from './uws-websocket.ts';
@@ -23,10 +24,9 @@ export class UwsServer implements DataServer {
   readonly #uws: UwsModule;
   readonly #app: UwsApp;
   readonly #serving: UwsServing;
-  readonly #live = new Set<WebSocketPeer>();
   #listening: UwsListenSocket | undefined;
 
-  constructor(uws: UwsModule, settings: ServerSettings, doors: ServerDoors) {
+  constructor(uws: UwsModule, settings: ServerSettings, doors: ServerDoors, clock: Clock) {
     const { websocketIdleMs, tls } = settings;
     // uWS ends the process over a timeout it does not like.
     assert(
@@ -36,7 +36,7 @@ export class UwsServer implements DataServer {
     this.#uws = uws;
     this.#serving = { doors, settings, closing: false };
     this.#app = tls ? uws.SSLApp({ cert_file_name: tls.certificateFile, key_file_name: tls.keyFile }) : uws.App();
-    if (doors.upgrade) this.#app.ws('/*', uwsWebSocketBehavior(this.#serving, this.#live));
+    if (doors.upgrade) this.#app.ws('/*', uwsWebSocketBehavior(this.#serving, clock));
     const table = new RouteTable(doors.routes);
     this.#app.any('/*', (response, request) => {
       const method = uwsMethod(request);

@@ -279,6 +279,8 @@ export function serverSuite(name: string, make: MakeServer): void {
         expect(text).toMatch(/^HTTP\/1.1 204 No Content\r\n/);
         expect(text).toMatch(/allow: any/);
         expect(text).not.toMatch(/content-length/i);
+        raw.socket.write('GET /v1/topics HTTP/1.1\r\nHost: x\r\n\r\n');
+        await raw.until(/topics$/);
         raw.socket.destroy();
       });
 
@@ -486,11 +488,6 @@ export function serverSuite(name: string, make: MakeServer): void {
         raw.socket.write(`GET /v1/topics HTTP/1.1\r\nHost: x\r\nX-Long: ${'y'.repeat(70_000)}\r\n\r\n`);
         await raw.until(/^HTTP\/1.1 431/);
         await raw.closed.promise;
-        // Too many of them: uWebSockets.js closes without a word.
-        const many = new Raw(port);
-        many.socket.write(`GET /v1/topics HTTP/1.1\r\nHost: x\r\n${'X-Many: 1\r\n'.repeat(150)}\r\n`);
-        await many.closed.promise;
-        expect(many.text).toMatch(/^(HTTP\/1.1 431|$)/);
       });
 
       test('an upgrade to something else is an ordinary request, body included', async () => {

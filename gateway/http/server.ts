@@ -10,6 +10,9 @@
  *
  * Everything an exchange offers may be called in any later turn, and after an abort every call is a no-op, so that a
  * reply decided at the end of a turn needs no check. Body callbacks always run after the handler has returned.
+ *
+ * Pipelined requests are served while replies come within the turn of their request; uWebSockets.js cuts a connection that
+ * sends the next request before a later-turn reply. No client in use pipelines.
  */
 
 /** Name and value pairs, in order. Values are visible ASCII, blank or tab (RFC 9110 §5.5). Keep constant lists constant. */
@@ -78,7 +81,7 @@ export interface ReplyStream {
   /** Replaces the callback that runs each time the buffer has emptied after a false `write`. */
   onDrain(run: () => void): void;
   end(): void;
-  /** Bytes accepted and not known to have left for the kernel: an upper bound. */
+  /** Bytes accepted and not known to have left for the kernel. uWS does not tell exactly: an estimate. */
   bufferedBytes(): number;
 }
 
@@ -159,7 +162,10 @@ export interface WebSocketPeer {
 // --- The server ---
 
 export interface ServerSettings {
-  /** Request line and headers together; more is answered 431. The first uWS server of a process fixes it for all. */
+  /**
+   * Request line and headers together; more is answered 431. The first uWS server of a process fixes it for all. Beyond
+   * 100 headers node:http answers 431 too, and uWS lets the connection idle out.
+   */
   readonly headerBytesMax: number;
   /**
    * Closes connections without a request, with a stalled body, or with a stalled reader of a reply, after this long.

@@ -353,11 +353,14 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
 
 const noBytes = new Uint8Array(0);
 
-/** Ends a reply without a body. uWS takes any second argument, even `undefined` as the first, for a length: it is not used. */
+/**
+ * Ends a reply without a body. uWS takes any argument, even `undefined`, for a length, and with a length it waits for that
+ * many bytes: the next request on the connection would find it busy and be cut. So the length is a header of ours.
+ */
 function endHead(response: UwsResponse, close: boolean, contentLength?: number): void {
   if (close) response.writeHeader('connection', 'close');
-  if (contentLength === undefined) response.endWithoutBody();
-  else response.endWithoutBody(contentLength);
+  if (contentLength !== undefined) response.writeHeader('content-length', String(contentLength));
+  response.endWithoutBody();
 }
 
 /** For clients that are gone or asked for the head only. */

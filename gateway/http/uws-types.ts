@@ -22,7 +22,7 @@ export interface UwsResponse {
   writeHeader(name: string, value: string): unknown;
   write(chunk: UwsBytes): boolean;
   end(body?: UwsBytes, closeConnection?: boolean): unknown;
-  endWithoutBody(reportedContentLength?: number, closeConnection?: boolean): unknown;
+  endWithoutBody(): unknown;
   close(): unknown;
   onWritable(handler: (offset: number) => boolean): unknown;
   onAborted(handler: () => void): unknown;

@@ -1,4 +1,5 @@
 /** WebSocket connections over uWebSockets.js. Calls on its closed sockets throw, so every call is behind `#isOpen`. */
+import type { Clock } from '../../engine/kernel/clock.ts';
 import { ownBytes } from './body-collector.ts';
 import { assertHeaders, byteLength, runSession, statusLine } from './dispatch.ts';
 import { UpgradeSnapshot } from './request-snapshot.ts';
@@ -53,8 +54,8 @@ class UwsPeer implements WebSocketPeer {
     }
     this.#socket.cork(fill);
     // Inside a cork uWS says 'buffered' of frames that the kernel then takes whole as the cork ends, and no drain event
-    // follows. In a turn of its own, so that a session that goes on at once does not recurse.
-    if (this.#isOpen && this.#isSlow && this.#socket.getBufferedAmount() === 0) queueMicrotask(this.#onDrained);
+    // follows.
+    if (this.#isOpen && this.#isSlow && this.#socket.getBufferedAmount() === 0) this.#onDrained();
   }
 
   bufferedBytes(): number {
@@ -85,11 +86,16 @@ class UwsPeer implements WebSocketPeer {
   }
 }
 
-export function uwsWebSocketBehavior(serving: UwsServing, live: Set<WebSocketPeer>): UwsBehavior<UwsConnection> {
+export function uwsWebSocketBehavior(serving: UwsServing, clock: Clock): UwsBehavior<UwsConnection> {
   const { doors, settings } = serving;
   const call = (connection: UwsConnection, run: (session: WebSocketSession) => void): void => {
     if (!runSession(() => run(connection.session), doors)) connection.peer?.close(1011, 'internal error');
   };
+  // Not inside uWS's callback: a cork that is filled there may leave its last bytes behind without another drain event.
+  const drainedLater = (connection: UwsConnection, peer: UwsPeer): void =>
+    clock.endOfTurn(() => {
+      if (peer.hasDrained()) call(connection, (session) => session.drained());
+    });
   return {
     // Above its own limit uWS cuts the connection without a close frame; the slack lets us say 1009 in most cases.
     maxPayloadLength: settings.websocketPayloadBytesMax * 2,
@@ -101,10 +107,9 @@ export function uwsWebSocketBehavior(serving: UwsServing, live: Set<WebSocketPee
     open(socket) {
       const connection = socket.getUserData();
       const peer = new UwsPeer(socket, connection.remoteAddress, settings.websocketBufferedBytesMax, (drained) => {
-        if (drained.hasDrained()) call(connection, (session) => session.drained());
+        drainedLater(connection, drained);
       });
       connection.peer = peer;
-      live.add(peer);
       call(connection, (session) => session.opened(peer));
     },
     message(socket, message, isBinary) {
@@ -114,7 +119,7 @@ export function uwsWebSocketBehavior(serving: UwsServing, live: Set<WebSocketPee
     },
     drain(socket) {
       const connection = socket.getUserData();
-      if (connection.peer?.hasDrained()) call(connection, (session) => session.drained());
+      if (connection.peer) drainedLater(connection, connection.peer);
     },
     pong(socket) {
       call(socket.getUserData(), (session) => session.ponged());
@@ -123,7 +128,6 @@ export function uwsWebSocketBehavior(serving: UwsServing, live: Set<WebSocketPee
       const connection = socket.getUserData();
       const reason = Buffer.from(message).toString();
       const { peer } = connection;
-      if (peer) live.delete(peer);
       peer?.forget();
       // uWS explains a cut by a text of its own; only a code from a close frame comes with a peer's reason.
       call(connection, (session) => session.closed(code === 0 ? 1005 : code, code === 1006 ? '' : reason));
