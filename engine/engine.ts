@@ -102,6 +102,12 @@ export interface CoordinatorTarget {
   readonly groupId: string;
 }
 
+export interface CoordinatorClient {
+  readonly clientId: string;
+  readonly clientHost: string;
+  readonly version: number;
+}
+
 /** APIs that the owner of one partition answers, and those that a group's coordinator answers. */
 export type PartitionApi = 2 | 21 | 23;
 export type CoordinatorApi = 8 | 9 | 11 | 12 | 13 | 14 | 15 | 42 | 47;
@@ -115,12 +121,16 @@ export interface Engine {
    * held and replayed while a partition moves.
    */
   partitionRequest<K extends PartitionApi>(key: K, request: RequestOf<K>): Promise<ResponseOf<K>>;
-  /** A group request with inner names for one group. `clientHost` is the real peer, shown by DescribeGroups. */
+  /**
+   * A group request with inner names for one group. `clientHost` is the real peer, shown by DescribeGroups; `version` is
+   * the API version that the client speaks, in whose terms the coordinator answers and the request travels (names, not
+   * topic ids: at most 9 for OffsetCommit and OffsetFetch).
+   */
   coordinatorRequest<K extends CoordinatorApi>(
     key: K,
     target: CoordinatorTarget,
     request: RequestOf<K>,
-    client: { readonly clientId: string; readonly clientHost: string },
+    client: CoordinatorClient,
   ): Promise<ResponseOf<K>>;
   /** ListGroups over all coordinators of a cluster. */
   listGroups(clusterId: string, request: RequestOf<16>): Promise<ResponseOf<16>>;

@@ -37,6 +37,10 @@ export interface GroupDetail extends GroupSummary {
 }
 
 const client = { clientId: 'headgate', clientHost: '' };
+/** The versions whose terms are used below. */
+const describeVersion = 5;
+const fetchVersion = 9;
+const deleteVersion = 2;
 
 export async function listGroups({ engine }: GatewayContext, principal: Principal): Promise<GroupSummary[]> {
   const response = await engine.listGroups(principal.clusterId, { statesFilter: [], typesFilter: [] });
@@ -57,7 +61,10 @@ export async function describeGroup(
   const inner = innerName(principal.clusterId, groupId);
   const target = { clusterId: principal.clusterId, groupId: inner };
   const request = { groups: [inner], includeAuthorizedOperations: false };
-  const described = await context.engine.coordinatorRequest(15, target, request, client);
+  const described = await context.engine.coordinatorRequest(15, target, request, {
+    ...client,
+    version: describeVersion,
+  });
   const group = described.groups[0]!;
   if (group.errorCode === errorCode.groupIdNotFound || group.groupState === 'Dead') throw new NotFound('group', groupId);
   if (group.errorCode !== errorCode.none) throw new OwnerUnavailable(group.errorCode, -1);
@@ -88,7 +95,7 @@ async function committedOffsets(context: GatewayContext, principal: Principal, i
       groups: [{ groupId: inner, memberId: null, memberEpoch: -1, topics: null }],
       requireStable: false,
     },
-    client,
+    { ...client, version: fetchVersion },
   );
   const offsets: GroupOffset[] = [];
   for (const committed of fetched.groups[0]?.topics ?? []) {
@@ -110,7 +117,12 @@ async function committedOffsets(context: GatewayContext, principal: Principal, i
 export async function deleteGroup(context: GatewayContext, principal: Principal, groupId: string): Promise<void> {
   const inner = innerName(principal.clusterId, groupId);
   const target = { clusterId: principal.clusterId, groupId: inner };
-  const response = await context.engine.coordinatorRequest(42, target, { groupsNames: [inner] }, client);
+  const response = await context.engine.coordinatorRequest(
+    42,
+    target,
+    { groupsNames: [inner] },
+    { ...client, version: deleteVersion },
+  );
   const code = response.results[0]?.errorCode ?? errorCode.groupIdNotFound;
   if (code === errorCode.groupIdNotFound) throw new NotFound('group', groupId);
   if (code === errorCode.nonEmptyGroup) throw new InvalidRequest('group', `group '${groupId}' still has members`);
