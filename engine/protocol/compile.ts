@@ -10,6 +10,7 @@ import { encoderSource } from './generate-encode.ts';
 import { type Rewrite, rewriterSource } from './generate-rewrite.ts';
 import { id, text } from './intern.ts';
 import type { Infer, Message } from './schema.ts';
+import { type Compiled, evaluate } from './source.ts';
 import {
   cursor,
   int64Of,
@@ -59,7 +60,6 @@ const scope = {
   writeVarint,
 };
 
-type Compiled = (...args: never[]) => unknown;
 type Cache = Map<Message, Compiled[]>;
 
 const decoders: Cache = new Map();
@@ -104,8 +104,5 @@ function compiled(
 
 function compile(schema: Message, version: number, sourceOf: (schema: Message, version: number) => string): Compiled {
   assert(version >= schema.min && version <= schema.max, `${schema.name} has no version ${version}`);
-  // The text is made from our own schemas only; nothing from a frame or a user gets into it.
-  return new Function(...Object.keys(scope), `'use strict';\n${sourceOf(schema, version)}`)(
-    ...Object.values(scope),
-  ) as Compiled;
+  return evaluate(sourceOf(schema, version), scope);
 }

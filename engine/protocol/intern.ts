@@ -3,19 +3,21 @@
  * into C++ and leaves a string whose hash must be computed again for the next Map lookup; finding the one made last
  * time costs a compare. Two direct-mapped tables, so memory is bounded and a collision only costs the slow way.
  */
+import '../kernel/buffer.ts';
+
 const slots = 4096;
 const internedBytesMax = 64;
 
-const texts: string[] = new Array<string>(slots).fill('');
-const ids: string[] = new Array<string>(slots).fill('');
+const texts: string[] = Array.from({ length: slots }, () => '');
+const ids: string[] = Array.from({ length: slots }, () => '');
 
 /** `length` bytes of UTF-8 at `position`, which the caller has checked to be there. */
 export function text(bytes: Buffer, position: number, length: number): string {
-  if (length > internedBytesMax) return bytes.toString('utf8', position, position + length);
+  if (length > internedBytesMax) return bytes.utf8Slice(position, position + length);
   const slot = slotOf(bytes, position, length);
   const known = texts[slot]!;
   if (isSame(known, bytes, position, length)) return known;
-  const made = bytes.toString('utf8', position, position + length);
+  const made = bytes.utf8Slice(position, position + length);
   // A shorter string holds multi-byte characters: its code units could equal the bytes of another, invalid text.
   if (made.length === length) texts[slot] = made;
   return made;
@@ -26,7 +28,7 @@ export function id(bytes: Buffer, position: number): string {
   const slot = slotOf(bytes, position, 16);
   const known = ids[slot]!;
   if (isSame(known, bytes, position, 16)) return known;
-  const made = bytes.toString('latin1', position, position + 16);
+  const made = bytes.latin1Slice(position, position + 16);
   ids[slot] = made;
   return made;
 }

@@ -1,7 +1,7 @@
 /** Whole messages from the fields that matter: all others get their defaults. */
 import type { Field, Fields, Infer, Message } from './schema.ts';
 import { zeroUuid } from '../kernel/uuid.ts';
-import { defaultSource, literalSource, Source } from './source.ts';
+import { defaultSource, evaluate, literalSource, Source } from './source.ts';
 
 /** Any part of a message, at any depth. */
 export type Part<T> = T extends string | number | boolean | null | Uint8Array
@@ -32,7 +32,7 @@ function compileMaker(schema: Message): Maker {
   const source = new Source();
   const value = struct(source, schema.fields, 'm');
   const body = [`return function make${schema.name}(m) {`, source.text(), `return ${value};`, '}'].join('\n');
-  return new Function('zeroUuid', 'noBytes', body)(zeroUuid, noBytes) as Maker;
+  return evaluate(body, { zeroUuid, noBytes }) as Maker;
 }
 
 function struct(source: Source, fields: Fields, object: string): string {

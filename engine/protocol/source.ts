@@ -1,6 +1,7 @@
-/** Source text under construction: lines, and local names that never repeat. */
+/** Source text under construction, and how it becomes a function. */
 import type { Field, Fields } from './schema.ts';
 
+/** Lines, and local names that never repeat. */
 export class Source {
   readonly #lines: string[] = [];
   #names = 0;
@@ -60,4 +61,15 @@ export function differsSource(field: Field, value: string): string {
     default:
       return `${value} !== ${defaultSource(field)}`;
   }
+}
+
+/** What a function made from source text may be called with is known only to whoever made the text. */
+export type Compiled = (...args: never[]) => unknown;
+
+/** `source` returns the function; `scope` is what it sees by name. */
+export function evaluate(source: string, scope: Readonly<Record<string, unknown>>): Compiled {
+  // The text is made from our own schemas only; nothing from a frame or a user gets into it.
+  // oxlint-disable-next-line typescript/no-implied-eval
+  const factory = new Function(...Object.keys(scope), `'use strict';\n${source}`) as (...scope: unknown[]) => Compiled;
+  return factory(...Object.values(scope));
 }

@@ -1,5 +1,6 @@
 /** What compiled decoders and encoders call: the parts of Kafka's primitive types that are not worth inlining. */
 import { assert, AssertionFailure } from '../kernel/assert.ts';
+import '../kernel/buffer.ts';
 import { stringBytesMax } from './limits.ts';
 import { MalformedFrame } from './malformed-frame.ts';
 import { UnsupportedVersion } from './unsupported-version.ts';
@@ -105,7 +106,7 @@ export function writeText(bytes: Buffer, position: number, value: string, compac
     bytes[position++] = size >> 8;
     bytes[position++] = size;
   }
-  bytes.write(value, position, size, 'utf8');
+  bytes.utf8Write(value, position, size);
   return position + size;
 }
 
