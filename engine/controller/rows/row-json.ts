@@ -20,6 +20,7 @@ export interface RowFields {
   text(name: string): string;
   /** A whole number of at least 0 that a double holds exactly. */
   whole(name: string): number;
+  flag(name: string): boolean;
   /** An array whose members are all whole numbers of at least -1 (an absent owner). */
   wholes(name: string): number[];
   texts(name: string): string[];
@@ -38,6 +39,7 @@ export function rowFields(row: Row): RowFields {
   return {
     text: (name) => read(name, isText),
     whole: (name) => read(name, isWhole),
+    flag: (name) => read(name, isFlag),
     wholes: (name) => read(name, isWholes),
     texts: (name) => read(name, isTexts),
     textMap: (name) => read(name, isTextMap),
@@ -65,6 +67,10 @@ function isText(value: unknown): value is string {
 
 function isWhole(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isFlag(value: unknown): value is boolean {
+  return typeof value === 'boolean';
 }
 
 function isWholes(value: unknown): value is number[] {
