@@ -1,5 +1,8 @@
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { NodeServer } from './server-node.ts';
-import { serverSuite } from './server.suite.ts';
+import { websocketSuite } from './server-websocket.suite.ts';
+import { type MakeServer, serverSuite } from './server.suite.ts';
 
-serverSuite('node:http', (settings, doors) => Promise.resolve(new NodeServer(settings, doors, systemClock)));
+const make: MakeServer = (settings, doors) => Promise.resolve(new NodeServer(settings, doors, systemClock));
+serverSuite('node:http', make);
+websocketSuite('node:http', make);

@@ -1,8 +1,11 @@
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { UwsServer, loadUws } from './server-uws.ts';
-import { serverSuite } from './server.suite.ts';
+import { websocketSuite } from './server-websocket.suite.ts';
+import { type MakeServer, serverSuite } from './server.suite.ts';
 
-serverSuite('uWebSockets.js', async (settings, doors) => {
+const make: MakeServer = async (settings, doors) => {
   const uws = await loadUws(settings.headerBytesMax);
   return new UwsServer(uws, settings, doors, systemClock);
-});
+};
+serverSuite('uWebSockets.js', make);
+websocketSuite('uWebSockets.js', make);
