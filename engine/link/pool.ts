@@ -81,6 +81,8 @@ export class LinkPool {
       const link = await Link.open(this.#network, address, this.#clock, this.#settings.link, (closed) => {
         if (slot.link === closed) slot.link = undefined;
       });
+      // It may have ended before this continuation ran.
+      if (link.isClosed) throw new LinkClosed(`link to ${address} closed`, false);
       slot.connecting = false;
       slot.pauseMs = 0;
       if (this.#closed) return link.close();

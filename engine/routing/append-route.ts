@@ -1,0 +1,112 @@
+/**
+ * What the append path knows about one partition: the appends that wait, in the order of their arrival, and those that
+ * are with a broker. Pure bookkeeping; append.ts decides when to send.
+ */
+import type { Append } from '../engine.ts';
+import { assert } from '../kernel/assert.ts';
+import type { Uuid } from '../kernel/uuid.ts';
+import type { Link } from '../link/link.ts';
+
+/** One append on its way. */
+export interface Item {
+  readonly append: Append;
+  /** Order of arrival over all partitions. */
+  readonly sequence: number;
+  readonly arrivedMs: number;
+  /** When it was first found that it cannot be sent, or came back; -1 before. */
+  heldSinceMs: number;
+}
+
+/** The appends of one partition in one Produce frame. */
+export interface Flight {
+  readonly frame: object;
+  readonly route: AppendRoute;
+  readonly items: Item[];
+  /** Items answered so far: a broker answers repeated entries of a partition in order. */
+  answered: number;
+}
+
+export class AppendRoute {
+  readonly topicId: Uuid;
+  readonly index: number;
+  /** Waiting, by sequence. */
+  queue: Item[] = [];
+  queuedBytes = 0;
+  readonly flights: Flight[] = [];
+  /** Where the last items went: leader epoch and link. */
+  sentEpoch = -2;
+  sentLink: Link | undefined;
+  /** The owner at (sentEpoch, sentLink) has accepted something. */
+  proven = false;
+  /** Something came back: nothing is sent until nothing is in flight. */
+  draining = false;
+  /** The epoch whose owner refused, to be asked again from retryAtMs on; a newer epoch may be asked at once. */
+  refusedEpoch = -2;
+  retryAtMs = 0;
+  retryMs = 0;
+  /** Since when a former owner's answer is awaited; -1 when none is. */
+  staleSinceMs = -1;
+  /** In the list that the end of this turn goes through. */
+  isReady = false;
+
+  constructor(topicId: Uuid, index: number) {
+    this.topicId = topicId;
+    this.index = index;
+  }
+
+  get isIdle(): boolean {
+    return this.queue.length === 0 && this.flights.length === 0;
+  }
+
+  push(item: Item): void {
+    this.queue.push(item);
+    this.queuedBytes += item.append.records.length;
+  }
+
+  /** Puts an item that was sent back where its sequence belongs. */
+  putBack(item: Item): void {
+    let low = 0;
+    let high = this.queue.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.queue[middle]!.sequence < item.sequence) low = middle + 1;
+      else high = middle;
+    }
+    assert(this.queue[low]?.sequence !== item.sequence, 'an append is in one place only');
+    this.queue.splice(low, 0, item);
+    this.queuedBytes += item.append.records.length;
+  }
+
+  /** Takes the first `count` items off the queue. */
+  take(count: number): Item[] {
+    const taken = count === this.queue.length ? this.queue : this.queue.slice(0, count);
+    this.queue = count === this.queue.length ? [] : this.queue.slice(count);
+    for (const item of taken) this.queuedBytes -= item.append.records.length;
+    return taken;
+  }
+
+  /** Removes and returns the items that `isOver` picks; the others keep their order. */
+  expel(isOver: (item: Item) => boolean): Item[] {
+    const over = this.queue.filter(isOver);
+    if (over.length === 0) return over;
+    this.queue = this.queue.filter((item) => !isOver(item));
+    for (const item of over) this.queuedBytes -= item.append.records.length;
+    return over;
+  }
+
+  /** The flight of `frame`, which is the first in nearly all cases. */
+  flightOf(frame: object): Flight | undefined {
+    return this.flights.find((flight) => flight.frame === frame);
+  }
+
+  endFlight(flight: Flight): void {
+    const at = this.flights.indexOf(flight);
+    assert(at >= 0, 'a flight ends once');
+    this.flights.splice(at, 1);
+    if (this.flights.length > 0) return;
+    this.staleSinceMs = -1;
+    if (!this.draining) return;
+    this.draining = false;
+    this.proven = false;
+  }
+}

@@ -1,0 +1,386 @@
+/**
+ * Appends on their way to the owners of their partitions. What arrives in one turn leaves at its end, one Produce frame
+ * per broker. What cannot be sent waits in its partition's queue and is sent when the catalogue names an owner that
+ * takes it, so that a client sees latency where a partition moves, not an error.
+ *
+ * Order. A route sends only while `mayHave` says yes, and all of it follows from two rules:
+ *   1. Nothing is sent while something of the partition is in flight elsewhere (another epoch or another link).
+ *   2. Once something comes back, nothing is sent until everything in flight has come back or been acknowledged.
+ * The interleavings these are for, with a, b, c arriving in this order:
+ *   - a, b in frames F1, F2 at broker 1; F1 is refused, F2 not yet answered; the catalogue says broker 2. Sending a, c to
+ *     broker 2 now would put c before b, which is about to be refused as well. Rule 1 waits for F2; b is put back between
+ *     a and c by its sequence number.
+ *   - F1 is refused, the owner stays the same (its log was not open yet), F2 is under way. A second try of a could be
+ *     overtaken by F2. Rule 2 waits for F2.
+ *   - The first frame at a fresh owner may be refused because it has not opened the log, and a second frame right behind
+ *     it may be accepted. So a route that is not proven has one frame in flight at most; after the first success a refusal
+ *     means that this epoch is over for good, because epochs only grow and every batch carries the one it was sent at.
+ *   - The link closes with F1, F2 in flight. It fails them in send order; idempotent items go back to the queue, the
+ *     broker recognises those it had stored. Plain items have an unknown fate: a repeat could be a duplicate, so they are
+ *     answered with NOT_LEADER_OR_FOLLOWER and the others keep their order. Items never sent go back whatever they are.
+ *   - A broker hangs with F1 in flight and is replaced. Its answer is awaited for `staleFlightMsMax`, then its link is cut.
+ *
+ * The leader epoch that a frame was sent at is written into its batches' partitionLeaderEpoch (outside the CRC). A
+ * broker that owns the partition at another epoch must refuse them.
+ */
+import type { Append, AppendResult } from '../engine.ts';
+import type { Clock, Timer } from '../kernel/clock.ts';
+import type { Uuid } from '../kernel/uuid.ts';
+import type { Link } from '../link/link.ts';
+import type { LinkPool } from '../link/pool.ts';
+import { LinkClosed } from '../ports.ts';
+import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
+import { batchField } from '../records/batch.ts';
+import { writeI32 } from '../records/bytes.ts';
+import { AppendRoute, type Flight, type Item } from './append-route.ts';
+import { errorCode, isMisrouted } from './error-codes.ts';
+import { type Owner, ownerOf, type RoutingCatalogue } from './owners.ts';
+import type { RoutingSettings } from './settings.ts';
+
+const produceKey = 0;
+/** With topic ids (KIP-516); embedded brokers speak nothing older. */
+const produceVersion = 13;
+
+interface Frame {
+  readonly link: Link;
+  readonly flights: Flight[];
+  bytes: number;
+}
+
+export class AppendRouter {
+  readonly metrics = { appends: 0, frames: 0, refused: 0, replayed: 0, expired: 0, unknownFates: 0, overloaded: 0 };
+  readonly #catalogue: RoutingCatalogue;
+  readonly #pool: LinkPool;
+  readonly #clock: Clock;
+  readonly #settings: RoutingSettings;
+  readonly #routes = new Map<Uuid, AppendRoute[]>();
+  #ready: AppendRoute[] = [];
+  /** Routes with queued items that could not be sent when last looked at. */
+  readonly #waiting = new Set<AppendRoute>();
+  readonly #awaitingRoom = new Set<Link>();
+  /** Frames being filled at the end of a turn. */
+  readonly #filling = new Map<Link, Frame>();
+  #flushing = false;
+  #tick: Timer | undefined;
+  #sequence = 0;
+  #queuedBytes = 0;
+  /** Time of this turn; -1 until somebody asks. */
+  #turnMs = -1;
+  #closed = false;
+
+  constructor(catalogue: RoutingCatalogue, pool: LinkPool, clock: Clock, settings: RoutingSettings) {
+    this.#catalogue = catalogue;
+    this.#pool = pool;
+    this.#clock = clock;
+    this.#settings = settings;
+    catalogue.onPlacement((topicId) => this.#placementChanged(topicId));
+    catalogue.onBroker(() => this.#wakeWaiting());
+    pool.onOpen((_, lane) => {
+      if (lane === 'append') this.#wakeWaiting();
+    });
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  append(append: Append): void {
+    const route = this.#route(append.topicId, append.partition);
+    const bytes = append.records.length;
+    this.metrics.appends++;
+    if (
+      this.#closed ||
+      route.queuedBytes + bytes > this.#settings.heldBytesPerPartitionMax ||
+      this.#queuedBytes + bytes > this.#settings.heldBytesMax
+    ) {
+      this.metrics.overloaded++;
+      return append.done(failed(errorCode.notLeaderOrFollower, 'too much is waiting for this partition'));
+    }
+    const nowMs = this.#nowMs();
+    const heldSinceMs = this.#waiting.has(route) ? nowMs : -1;
+    route.push({ append, sequence: this.#sequence++, arrivedMs: nowMs, heldSinceMs });
+    this.#queuedBytes += bytes;
+    // A route that waits is woken by what it waits for.
+    if (heldSinceMs < 0) this.#makeReady(route);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#tick?.cancel();
+    for (const routes of this.#routes.values()) {
+      for (const route of routes) if (route) this.#fail(route.take(route.queue.length), errorCode.notLeaderOrFollower);
+    }
+    this.#waiting.clear();
+  }
+
+  #nowMs(): number {
+    if (this.#turnMs < 0) {
+      this.#turnMs = this.#clock.monotonicMs();
+      this.#scheduleFlush();
+    }
+    return this.#turnMs;
+  }
+
+  #route(topicId: Uuid, index: number): AppendRoute {
+    let routes = this.#routes.get(topicId);
+    if (!routes) this.#routes.set(topicId, (routes = []));
+    return (routes[index] ??= new AppendRoute(topicId, index));
+  }
+
+  // --- Deciding what leaves ---
+
+  #makeReady(route: AppendRoute): void {
+    if (route.isReady) return;
+    route.isReady = true;
+    this.#ready.push(route);
+    this.#scheduleFlush();
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    this.#clock.endOfTurn(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    const nowMs = this.#turnMs < 0 ? this.#clock.monotonicMs() : this.#turnMs;
+    this.#turnMs = -1;
+    if (this.#closed) return;
+    const ready = this.#ready;
+    this.#ready = [];
+    for (const route of ready) {
+      route.isReady = false;
+      if (route.queue.length > 0) this.#dispatch(route, nowMs);
+      if (route.queue.length > 0) this.#wait(route, nowMs);
+      else this.#waiting.delete(route);
+    }
+    for (const frame of this.#filling.values()) this.#send(frame);
+    this.#filling.clear();
+  }
+
+  /** Moves what may be sent from the queue into this turn's frames. */
+  #dispatch(route: AppendRoute, nowMs: number): void {
+    const owner = ownerOf(this.#catalogue, route.topicId, route.index);
+    if (typeof owner === 'string') return;
+    const link = this.#pool.link(owner.address, 'append');
+    if (!link || !mayHave(route, owner, link, nowMs)) return;
+    if (!link.hasRoom()) return this.#awaitRoom(link);
+    if (route.sentEpoch !== owner.leaderEpoch || route.sentLink !== link) {
+      route.sentEpoch = owner.leaderEpoch;
+      route.sentLink = link;
+      route.proven = false;
+    }
+    do this.#fill(route, link);
+    while (route.queue.length > 0 && route.proven);
+  }
+
+  /** As many items as fit in the frame being filled for `link`, at least one. */
+  #fill(route: AppendRoute, link: Link): void {
+    let frame = this.#filling.get(link);
+    const firstBytes = route.queue[0]!.append.records.length;
+    if (frame && frame.bytes + firstBytes > this.#settings.produceBytesMax) {
+      this.#send(frame);
+      frame = undefined;
+    }
+    if (!frame) this.#filling.set(link, (frame = { link, flights: [], bytes: 0 }));
+    let count = 0;
+    for (const { append } of route.queue) {
+      if (count > 0 && frame.bytes + append.records.length > this.#settings.produceBytesMax) break;
+      writeI32(append.records, batchField.leaderEpoch, route.sentEpoch);
+      frame.bytes += append.records.length;
+      count++;
+    }
+    const before = route.queuedBytes;
+    const flight: Flight = { frame, route, items: route.take(count), answered: 0 };
+    this.#queuedBytes -= before - route.queuedBytes;
+    route.flights.push(flight);
+    frame.flights.push(flight);
+  }
+
+  #send(frame: Frame): void {
+    const topics = new Map<Uuid, RequestOf<0>['topicData'][number]>();
+    let timeoutMs = 0;
+    for (const { route, items } of frame.flights) {
+      let topic = topics.get(route.topicId);
+      if (!topic) topics.set(route.topicId, (topic = { name: '', topicId: route.topicId, partitionData: [] }));
+      for (const { append } of items) {
+        topic.partitionData.push({ index: route.index, records: append.records });
+        if (append.timeoutMs > timeoutMs) timeoutMs = append.timeoutMs;
+      }
+    }
+    this.metrics.frames++;
+    frame.link.send(
+      produceKey,
+      produceVersion,
+      { transactionalId: null, acks: -1, timeoutMs, topicData: [...topics.values()] },
+      {
+        answered: (response) => this.#answered(frame, response),
+        failed: (failure) => this.#lost(frame, failure instanceof LinkClosed && failure.sent),
+      },
+    );
+  }
+
+  // --- What comes back ---
+
+  #answered(frame: Frame, response: ResponseOf<0>): void {
+    for (const topic of response.responses) {
+      const routes = this.#routes.get(topic.topicId);
+      for (const result of topic.partitionResponses) {
+        const flight = routes?.[result.index]?.flightOf(frame);
+        const item = flight?.items[flight.answered];
+        // An answer that fits nothing we sent is left out; what it should have answered counts as lost below.
+        if (!flight || !item) continue;
+        flight.answered++;
+        this.#settle(flight.route, item, result);
+      }
+    }
+    // A broker that leaves entries out has done nobody knows what with them.
+    this.#lost(frame, true);
+  }
+
+  #settle(route: AppendRoute, item: Item, result: AppendResult): void {
+    const code = result.errorCode;
+    // A storage error is no refusal: the batch may be on disk. The broker is on its way out.
+    if (isMisrouted(code) || (code === errorCode.kafkaStorageError && item.append.idempotent)) {
+      this.metrics.refused++;
+      this.#putBack(route, item);
+      const { retryMs, retryMsMax } = this.#settings;
+      if (route.refusedEpoch !== route.sentEpoch) route.retryMs = 0;
+      route.refusedEpoch = route.sentEpoch;
+      if (this.#nowMs() >= route.retryAtMs) {
+        route.retryMs = Math.min(Math.max(route.retryMs * 2, retryMs), retryMsMax);
+        route.retryAtMs = this.#nowMs() + route.retryMs;
+      }
+      return;
+    }
+    if (code === errorCode.none && !route.draining) {
+      route.proven = true;
+      route.refusedEpoch = -2;
+    }
+    item.append.done({
+      errorCode: code,
+      baseOffset: result.baseOffset,
+      logAppendTimeMs: result.logAppendTimeMs,
+      logStartOffset: result.logStartOffset,
+      errorMessage: result.errorMessage,
+    });
+  }
+
+  /** Ends the flights of a frame; items without an answer are repeated where that is safe. */
+  #lost(frame: Frame, sent: boolean): void {
+    for (const flight of frame.flights) {
+      const { route, items } = flight;
+      for (const item of items.slice(flight.answered)) {
+        if (!sent || item.append.idempotent) this.#putBack(route, item);
+        else {
+          this.metrics.unknownFates++;
+          item.append.done(failed(errorCode.notLeaderOrFollower, 'the broker went away before it answered'));
+        }
+      }
+      route.endFlight(flight);
+      if (route.queue.length > 0) this.#makeReady(route);
+    }
+  }
+
+  #putBack(route: AppendRoute, item: Item): void {
+    if (this.#closed) return item.append.done(failed(errorCode.notLeaderOrFollower, 'shutting down'));
+    if (item.heldSinceMs < 0) item.heldSinceMs = this.#nowMs();
+    this.metrics.replayed++;
+    route.draining = true;
+    route.putBack(item);
+    this.#queuedBytes += item.append.records.length;
+  }
+
+  // --- Waiting ---
+
+  #wait(route: AppendRoute, nowMs: number): void {
+    for (const item of route.queue) if (item.heldSinceMs < 0) item.heldSinceMs = nowMs;
+    this.#waiting.add(route);
+    this.#tick ??= this.#clock.after(this.#settings.tickMs, () => this.#lookAfterWaiting());
+  }
+
+  #placementChanged(topicId: Uuid): void {
+    const routes = this.#routes.get(topicId);
+    if (!routes) return;
+    for (const route of routes) if (route && route.queue.length > 0) this.#makeReady(route);
+    if (!this.#catalogue.byId(topicId)) for (const route of routes) if (route) this.#forget(route);
+  }
+
+  /** Topics come and go, and so must what is known about them. */
+  #forget(route: AppendRoute): void {
+    const routes = this.#routes.get(route.topicId);
+    if (!routes || !route.isIdle) return;
+    delete routes[route.index];
+    if (routes.every((other) => other.isIdle)) this.#routes.delete(route.topicId);
+  }
+
+  #wakeWaiting(): void {
+    for (const route of this.#waiting) this.#makeReady(route);
+  }
+
+  #awaitRoom(link: Link): void {
+    if (this.#awaitingRoom.has(link)) return;
+    this.#awaitingRoom.add(link);
+    link.onRoom(() => {
+      this.#awaitingRoom.delete(link);
+      this.#wakeWaiting();
+    });
+  }
+
+  /** Every tick while something waits: give up what waited too long, and look again at the rest. */
+  #lookAfterWaiting(): void {
+    this.#tick = undefined;
+    const nowMs = this.#nowMs();
+    for (const route of this.#waiting) {
+      const owner = ownerOf(this.#catalogue, route.topicId, route.index);
+      this.#expire(route, owner === 'unknown', nowMs);
+      if (route.queue.length === 0) {
+        this.#waiting.delete(route);
+        if (owner === 'unknown') this.#forget(route);
+        continue;
+      }
+      this.#cutStale(route, owner, nowMs);
+      this.#makeReady(route);
+    }
+    if (this.#waiting.size > 0) {
+      this.#tick ??= this.#clock.after(this.#settings.tickMs, () => this.#lookAfterWaiting());
+    }
+  }
+
+  #expire(route: AppendRoute, isUnknown: boolean, nowMs: number): void {
+    const { holdMsMax, unknownTopicMsMax } = this.#settings;
+    const heldMsMax = isUnknown ? Math.min(unknownTopicMsMax, holdMsMax) : holdMsMax;
+    const before = route.queuedBytes;
+    const timedOut = route.expel((item) => nowMs - item.arrivedMs >= item.append.timeoutMs);
+    const held = route.expel((item) => item.heldSinceMs >= 0 && nowMs - item.heldSinceMs >= heldMsMax);
+    this.#queuedBytes -= before - route.queuedBytes;
+    this.metrics.expired += timedOut.length + held.length;
+    this.#fail(timedOut, errorCode.requestTimedOut);
+    this.#fail(held, isUnknown ? errorCode.unknownTopicId : errorCode.notLeaderOrFollower);
+  }
+
+  #cutStale(route: AppendRoute, owner: Owner | 'unknown' | 'none', nowMs: number): void {
+    const isStale = route.flights.length > 0 && typeof owner !== 'string' && owner.leaderEpoch > route.sentEpoch;
+    if (!isStale) route.staleSinceMs = -1;
+    else if (route.staleSinceMs < 0) route.staleSinceMs = nowMs;
+    else if (nowMs - route.staleSinceMs >= this.#settings.staleFlightMsMax) route.sentLink!.close();
+  }
+
+  #fail(items: readonly Item[], code: number): void {
+    for (const item of items) item.append.done(failed(code, 'no broker took the append in time'));
+  }
+}
+
+/** Whether `link`, which leads to `owner`, may be given items of this route: the two rules at the top. */
+function mayHave(route: AppendRoute, owner: Owner, link: Link, nowMs: number): boolean {
+  if (route.flights.length > 0) {
+    if (route.draining || !route.proven) return false;
+    if (owner.leaderEpoch !== route.sentEpoch || link !== route.sentLink) return false;
+  }
+  return owner.leaderEpoch !== route.refusedEpoch || nowMs >= route.retryAtMs;
+}
+
+function failed(code: number, errorMessage: string): AppendResult {
+  return { errorCode: code, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1, errorMessage };
+}

@@ -1,0 +1,323 @@
+/**
+ * Engine.fetch: partitions of many owners read as if there were one. What is known to be at the tail is waited for
+ * (tail.ts) without asking first; the rest is read at once, one Fetch per owner, and waited for only when that brought
+ * less than `minBytes`. A partition that is on its way to another owner is waited for like one without records.
+ *
+ * Why reads of all owners are awaited although the first brought enough: whoever answers fastest would otherwise win
+ * every time, and partitions of the others would starve. `stragglerMsMax` bounds it.
+ */
+import type { FetchedPartition, FetchOptions, FetchPartition } from '../engine.ts';
+import type { Clock, Timer } from '../kernel/clock.ts';
+import type { LinkPool } from '../link/pool.ts';
+import type { Link } from '../link/link.ts';
+import { errorCode, isMisrouted } from './error-codes.ts';
+import {
+  type Asked,
+  fetchedOf,
+  fetchKey,
+  fetchRequestOf,
+  fetchVersion,
+  offsetBehind,
+  recordBytes,
+  takeBatches,
+} from './fetch-message.ts';
+import { ownerOf, type RoutingCatalogue } from './owners.ts';
+import type { RoutingSettings } from './settings.ts';
+import { Tail, type TailWaiter } from './tail.ts';
+
+export class FetchRouter {
+  readonly metrics = { fetches: 0, reads: 0 };
+  readonly tail: Tail;
+  readonly catalogue: RoutingCatalogue;
+  readonly pool: LinkPool;
+  readonly clock: Clock;
+  readonly settings: RoutingSettings;
+
+  constructor(catalogue: RoutingCatalogue, pool: LinkPool, clock: Clock, settings: RoutingSettings) {
+    this.catalogue = catalogue;
+    this.pool = pool;
+    this.clock = clock;
+    this.settings = settings;
+    this.tail = new Tail(catalogue, pool, clock, settings);
+  }
+
+  /** In the order of `partitions`, all of them. Throws Overloaded when too many offsets are waited for. */
+  fetch(partitions: readonly FetchPartition[], options: FetchOptions): Promise<FetchedPartition[]> {
+    this.metrics.fetches++;
+    return new Promise((resolve, reject) => {
+      const gathering = new Gathering(this, partitions, options, resolve);
+      try {
+        gathering.start();
+      } catch (error) {
+        gathering.abandon();
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+  }
+
+  close(): void {
+    this.tail.close();
+  }
+}
+
+/** One partition of one fetch. */
+class Slot implements TailWaiter {
+  readonly asked: FetchPartition;
+  readonly #gathering: Gathering;
+  /** Where to go on: behind what has been gathered. */
+  offset: number;
+  bytes = 0;
+  records: readonly Uint8Array[] = [];
+  last: FetchedPartition | undefined;
+  isWaiting = false;
+
+  constructor(asked: FetchPartition, gathering: Gathering) {
+    this.asked = asked;
+    this.#gathering = gathering;
+    this.offset = asked.offset;
+  }
+
+  delivered(result: FetchedPartition): void {
+    this.isWaiting = false;
+    this.#gathering.delivered(this, result);
+  }
+
+  result(highWatermark: number): FetchedPartition {
+    const { topicId, partition } = this.asked;
+    const last = this.last;
+    return {
+      topicId,
+      partition,
+      // An error behind records that were read before it shows again at the next fetch.
+      errorCode: this.bytes > 0 ? errorCode.none : (last?.errorCode ?? errorCode.none),
+      highWatermark: last?.highWatermark ?? highWatermark,
+      lastStableOffset: last?.lastStableOffset ?? highWatermark,
+      logStartOffset: last?.logStartOffset ?? -1,
+      records: this.records,
+    };
+  }
+}
+
+interface OwnerRead {
+  readonly link: Link;
+  readonly slots: Slot[];
+  readonly asked: Asked[];
+}
+
+/** One fetch from its start to its one answer. */
+class Gathering {
+  readonly #router: FetchRouter;
+  readonly #options: FetchOptions;
+  readonly #resolve: (fetched: FetchedPartition[]) => void;
+  readonly #slots: Slot[];
+  #bytes = 0;
+  #hasError = false;
+  #readsPending = 0;
+  /** No more waiting for records: the time is over, or nothing was to be waited for. */
+  #isDue: boolean;
+  #done = false;
+  #checking = false;
+  #deadline: Timer | undefined;
+  #straggler: Timer | undefined;
+  readonly #onAbort = (): void => this.#finish();
+
+  constructor(
+    router: FetchRouter,
+    partitions: readonly FetchPartition[],
+    options: FetchOptions,
+    resolve: (fetched: FetchedPartition[]) => void,
+  ) {
+    this.#router = router;
+    this.#options = options;
+    this.#resolve = resolve;
+    this.#slots = partitions.map((partition) => new Slot(partition, this));
+    this.#isDue = options.maxWaitMs <= 0 || options.minBytes <= 0;
+  }
+
+  start(): void {
+    const { signal, maxWaitMs } = this.#options;
+    if (signal?.aborted) return this.#finish();
+    signal?.addEventListener('abort', this.#onAbort);
+    if (!this.#isDue) {
+      this.#deadline = this.#router.clock.after(maxWaitMs, () => {
+        this.#isDue = true;
+        this.#check();
+      });
+    }
+    const toRead: Slot[] = [];
+    for (const slot of this.#slots) {
+      const { topicId, partition } = slot.asked;
+      const fenced = this.#epochFault(slot.asked);
+      const kept = fenced ? undefined : this.#router.tail.take(topicId, partition, slot.offset);
+      if (fenced) this.#take(slot, emptyResult(slot.asked, fenced));
+      else if (kept) this.#take(slot, kept);
+      else if (this.#mayWaitUnasked(slot)) this.#wait(slot);
+      else toRead.push(slot);
+    }
+    this.#read(toRead);
+    this.#checkSoon();
+  }
+
+  /** Leaves everything as if the fetch had never been. */
+  abandon(): void {
+    this.#done = true;
+    this.#release();
+  }
+
+  delivered(slot: Slot, result: FetchedPartition): void {
+    if (this.#done) return;
+    this.#take(slot, result);
+    // Other polls may be answered by the same read of the socket.
+    this.#checkSoon();
+  }
+
+  /**
+   * A poll is as good as a read when there are no records, and when the fetch is for one partition only: the answer comes
+   * at once if there is one, and is shared by all who ask the same.
+   */
+  #mayWaitUnasked({ asked, offset }: Slot): boolean {
+    if (this.#isDue) return false;
+    return this.#slots.length === 1 || this.#router.tail.isAtTail(asked.topicId, asked.partition, offset);
+  }
+
+  /** KIP-320 against the catalogue, so that brokers are always asked with the epoch of the owner that is meant. */
+  #epochFault({ topicId, partition, currentLeaderEpoch }: FetchPartition): number {
+    const known = this.#router.catalogue.byId(topicId)?.partitions[partition]?.leaderEpoch;
+    if (currentLeaderEpoch < 0 || known === undefined || known === currentLeaderEpoch) return errorCode.none;
+    return currentLeaderEpoch < known ? errorCode.fencedLeaderEpoch : errorCode.unknownLeaderEpoch;
+  }
+
+  #read(slots: readonly Slot[]): void {
+    const { catalogue, pool, settings } = this.#router;
+    const reads = new Map<Link, OwnerRead>();
+    for (const slot of slots) {
+      const { topicId, partition, maxBytes } = slot.asked;
+      const owner = ownerOf(catalogue, topicId, partition);
+      const link = typeof owner === 'string' ? undefined : pool.link(owner.address, 'fetch');
+      if (typeof owner === 'string' || !link?.hasRoom()) {
+        this.#wait(slot);
+        continue;
+      }
+      let read = reads.get(link);
+      if (!read) reads.set(link, (read = { link, slots: [], asked: [] }));
+      read.slots.push(slot);
+      read.asked.push({ topicId, partition, offset: slot.offset, maxBytes, leaderEpoch: owner.leaderEpoch });
+    }
+    // Every owner gets its part of the room, so that what they bring together fits.
+    const room = Math.min(settings.readBytesMax, this.#options.maxBytes);
+    for (const read of reads.values()) this.#ask(read, Math.ceil(room / reads.size));
+  }
+
+  #ask(read: OwnerRead, maxBytes: number): void {
+    const { metrics } = this.#router;
+    metrics.reads++;
+    this.#readsPending++;
+    const request = fetchRequestOf(read.asked, { maxWaitMs: 0, minBytes: 0, maxBytes });
+    read.link.send(fetchKey, fetchVersion, request, {
+      answered: (response) => {
+        this.#readsPending--;
+        if (this.#done) return;
+        const fetched = new Map(fetchedOf(response).map((each) => [`${each.topicId}${each.partition}`, each]));
+        for (const slot of read.slots) {
+          const result = fetched.get(`${slot.asked.topicId}${slot.asked.partition}`);
+          if (!result || isMisrouted(result.errorCode)) this.#wait(slot);
+          else this.#take(slot, result);
+        }
+        this.#check();
+      },
+      failed: () => {
+        this.#readsPending--;
+        if (this.#done) return;
+        for (const slot of read.slots) this.#wait(slot);
+        this.#check();
+      },
+    });
+  }
+
+  #wait(slot: Slot): void {
+    if (slot.isWaiting) return;
+    const { topicId, partition, maxBytes } = slot.asked;
+    slot.isWaiting = true;
+    this.#router.tail.wait(topicId, partition, slot.offset, maxBytes, slot);
+  }
+
+  /** Gathers what fits of a result. */
+  #take(slot: Slot, result: FetchedPartition): void {
+    this.#router.tail.noteWatermark(result);
+    slot.last = result;
+    if (result.errorCode !== errorCode.none) {
+      this.#hasError = true;
+      return;
+    }
+    const room = Math.min(slot.asked.maxBytes - slot.bytes, this.#options.maxBytes - this.#bytes);
+    // KIP-74: the first batch of the first partition that has any is given whatever its size.
+    const taken = takeBatches(result.records, room, this.#bytes === 0);
+    const bytes = recordBytes(taken);
+    if (bytes === 0) {
+      if (result.records.length > 0) this.#router.tail.keep(result, slot.offset);
+      return;
+    }
+    slot.records = slot.records.length === 0 ? taken : [...slot.records, ...taken];
+    slot.bytes += bytes;
+    this.#bytes += bytes;
+  }
+
+  #checkSoon(): void {
+    if (this.#checking) return;
+    this.#checking = true;
+    this.#router.clock.endOfTurn(() => {
+      this.#checking = false;
+      this.#check();
+    });
+  }
+
+  #check(): void {
+    if (this.#done) return;
+    const isEnough = this.#hasError || (this.#bytes > 0 && this.#bytes >= this.#options.minBytes);
+    if (!isEnough && !this.#isDue) {
+      if (this.#readsPending === 0) this.#waitForMore();
+      return;
+    }
+    if (this.#readsPending === 0) return this.#finish();
+    this.#straggler ??= this.#router.clock.after(this.#router.settings.stragglerMsMax, () => this.#finish());
+  }
+
+  /** All reads are in and brought too little. */
+  #waitForMore(): void {
+    for (const slot of this.#slots) {
+      if (slot.isWaiting) continue;
+      if (slot.bytes > 0) slot.offset = offsetBehind(slot.records, slot.offset);
+      this.#wait(slot);
+    }
+  }
+
+  #finish(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#release();
+    const { tail } = this.#router;
+    this.#resolve(this.#slots.map((slot) => slot.result(tail.highWatermark(slot.asked.topicId, slot.asked.partition))));
+  }
+
+  #release(): void {
+    this.#deadline?.cancel();
+    this.#straggler?.cancel();
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    for (const slot of this.#slots) {
+      if (!slot.isWaiting) continue;
+      this.#router.tail.leave(slot.asked.topicId, slot.asked.partition, slot.offset, slot);
+    }
+  }
+}
+
+function emptyResult({ topicId, partition }: FetchPartition, code: number): FetchedPartition {
+  return {
+    topicId,
+    partition,
+    errorCode: code,
+    highWatermark: -1,
+    lastStableOffset: -1,
+    logStartOffset: -1,
+    records: [],
+  };
+}

@@ -1,0 +1,311 @@
+/**
+ * Waiting for records, shared. However many readers of this gateway wait at one offset of a partition, the broker sees
+ * one long poll: its answer is handed to all of them, and they share its buffers. A poll belongs to nobody: it outlives
+ * the fetch that started it, so a consumer of a hundred partitions, woken by one, finds the other ninety-nine still
+ * asked at its next fetch. An answer that comes while nobody waits is kept for a moment and taken by the next fetch.
+ *
+ * A poll follows its partition. When the catalogue names another owner, the old question is abandoned (its late answer
+ * is told from the valid one by `attempt`) and the poll asks there; while nobody can be asked it is parked, and after the
+ * hold time its readers get NOT_LEADER_OR_FOLLOWER.
+ *
+ * Bounds: number of polls; bytes and age of kept results; a poll nobody waits for ends with its own bounded wait.
+ */
+import type { FetchedPartition } from '../engine.ts';
+import type { Clock, Timer } from '../kernel/clock.ts';
+import { Overloaded } from '../kernel/failure.ts';
+import type { Uuid } from '../kernel/uuid.ts';
+import type { LinkPool } from '../link/pool.ts';
+import { errorCode, isMisrouted } from './error-codes.ts';
+import { fetchedOf, fetchKey, fetchRequestOf, fetchVersion, recordBytes } from './fetch-message.ts';
+import { HoldTimes } from './hold-times.ts';
+import { ownerOf, type RoutingCatalogue } from './owners.ts';
+import type { RoutingSettings } from './settings.ts';
+
+export interface TailWaiter {
+  /** At most once per wait. The result is shared and never written to. */
+  delivered(result: FetchedPartition): void;
+}
+
+interface Poll {
+  readonly key: string;
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly offset: number;
+  readonly maxBytes: number;
+  readonly waiters: Set<TailWaiter>;
+  /** Counts the questions asked; an answer to another than the last is ignored. */
+  attempt: number;
+  /** Epoch of the owner being asked; -2 while parked. */
+  askedEpoch: number;
+  /** Parked because the owner at this epoch refused, until then unless a newer one is named. */
+  refusedEpoch: number;
+  retryAtMs: number;
+}
+
+interface Kept {
+  readonly result: FetchedPartition;
+  readonly bytes: number;
+  readonly untilMs: number;
+}
+
+export class Tail {
+  readonly metrics = { polls: 0, shared: 0, kept: 0, dropped: 0 };
+  readonly #catalogue: RoutingCatalogue;
+  readonly #pool: LinkPool;
+  readonly #clock: Clock;
+  readonly #settings: RoutingSettings;
+  readonly #holds: HoldTimes;
+  readonly #polls = new Map<string, Poll>();
+  readonly #pollsOfTopic = new Map<Uuid, Set<Poll>>();
+  readonly #parked = new Set<Poll>();
+  /** Oldest first. */
+  readonly #kept = new Map<string, Kept>();
+  #keptBytes = 0;
+  /** Last seen high watermarks: who reads from there on is at the tail. */
+  readonly #watermarks = new Map<Uuid, number[]>();
+  #tick: Timer | undefined;
+  #closed = false;
+
+  constructor(catalogue: RoutingCatalogue, pool: LinkPool, clock: Clock, settings: RoutingSettings) {
+    this.#catalogue = catalogue;
+    this.#pool = pool;
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#holds = new HoldTimes(settings.holdMsMax);
+    catalogue.onPlacement((topicId) => this.#placementChanged(topicId));
+    catalogue.onBroker(() => this.#askParked());
+    pool.onOpen((_, lane) => {
+      if (lane === 'fetch') this.#askParked();
+    });
+  }
+
+  get pollCount(): number {
+    return this.#polls.size;
+  }
+
+  get keptBytes(): number {
+    return this.#keptBytes;
+  }
+
+  /** Whether a read at `offset` would find nothing: somebody is waiting there already, or the log ended there. */
+  isAtTail(topicId: Uuid, partition: number, offset: number): boolean {
+    const watermark = this.#watermarks.get(topicId)?.[partition];
+    return (watermark !== undefined && offset >= watermark) || this.#polls.has(keyOf(topicId, partition, offset));
+  }
+
+  /** -1 when not known. */
+  highWatermark(topicId: Uuid, partition: number): number {
+    return this.#watermarks.get(topicId)?.[partition] ?? -1;
+  }
+
+  /** Every answer about a partition, from polls and reads, passes here. */
+  noteWatermark(result: FetchedPartition): void {
+    if (result.errorCode !== 0 || result.highWatermark < 0) return;
+    let watermarks = this.#watermarks.get(result.topicId);
+    if (!watermarks) this.#watermarks.set(result.topicId, (watermarks = []));
+    watermarks[result.partition] = Math.max(watermarks[result.partition] ?? 0, result.highWatermark);
+  }
+
+  /** A kept result that begins at `offset`; it is then the caller's. */
+  take(topicId: Uuid, partition: number, offset: number): FetchedPartition | undefined {
+    const key = keyOf(topicId, partition, offset);
+    const kept = this.#kept.get(key);
+    if (!kept) return undefined;
+    this.#dropKept(key, kept);
+    return this.#clock.monotonicMs() <= kept.untilMs ? kept.result : undefined;
+  }
+
+  /** For a result that its reader has no room for. */
+  keep(result: FetchedPartition, offset: number): void {
+    const bytes = recordBytes(result.records);
+    const { keptBytesMax, keptMsMax } = this.#settings;
+    const key = keyOf(result.topicId, result.partition, offset);
+    const old = this.#kept.get(key);
+    if (old) this.#dropKept(key, old);
+    if (bytes === 0 || this.#closed) return;
+    this.#kept.set(key, { result, bytes, untilMs: this.#clock.monotonicMs() + keptMsMax });
+    this.#keptBytes += bytes;
+    this.metrics.kept++;
+    for (const [oldestKey, oldest] of this.#kept) {
+      if (this.#keptBytes <= keptBytesMax) break;
+      this.#dropKept(oldestKey, oldest);
+      this.metrics.dropped++;
+    }
+    this.#scheduleTick();
+  }
+
+  /** Throws Overloaded when too many offsets are waited for. */
+  wait(topicId: Uuid, partition: number, offset: number, maxBytes: number, waiter: TailWaiter): void {
+    const key = keyOf(topicId, partition, offset);
+    const known = this.#polls.get(key);
+    if (known) {
+      this.metrics.shared++;
+      known.waiters.add(waiter);
+      return;
+    }
+    if (this.#polls.size >= this.#settings.pollsMax) throw new Overloaded(`${this.#polls.size} offsets are waited for`);
+    const poll: Poll = {
+      key,
+      topicId,
+      partition,
+      offset,
+      maxBytes: Math.min(maxBytes, this.#settings.pollBytesMax),
+      waiters: new Set([waiter]),
+      attempt: 0,
+      askedEpoch: -2,
+      refusedEpoch: -2,
+      retryAtMs: 0,
+    };
+    this.#polls.set(key, poll);
+    let ofTopic = this.#pollsOfTopic.get(topicId);
+    if (!ofTopic) this.#pollsOfTopic.set(topicId, (ofTopic = new Set()));
+    ofTopic.add(poll);
+    this.#ask(poll);
+  }
+
+  /** The poll goes on without the waiter; a parked one, which asks nobody anything, ends with its last waiter. */
+  leave(topicId: Uuid, partition: number, offset: number, waiter: TailWaiter): void {
+    const poll = this.#polls.get(keyOf(topicId, partition, offset));
+    if (!poll) return;
+    poll.waiters.delete(waiter);
+    if (poll.waiters.size === 0 && this.#parked.has(poll)) this.#end(poll);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#tick?.cancel();
+    for (const poll of this.#polls.values()) this.#deliver(poll, this.#errorOf(poll, errorCode.notLeaderOrFollower));
+    this.#kept.clear();
+    this.#keptBytes = 0;
+  }
+
+  #ask(poll: Poll): void {
+    const owner = ownerOf(this.#catalogue, poll.topicId, poll.partition);
+    if (typeof owner === 'string') return this.#park(poll, owner === 'unknown');
+    const isRefused = owner.leaderEpoch === poll.refusedEpoch && this.#clock.monotonicMs() < poll.retryAtMs;
+    const link = isRefused ? undefined : this.#pool.link(owner.address, 'fetch');
+    if (!link?.hasRoom()) return this.#park(poll, false);
+    this.#parked.delete(poll);
+    const attempt = ++poll.attempt;
+    poll.askedEpoch = owner.leaderEpoch;
+    const maxWaitMs = this.#settings.pollWaitMsMax;
+    const request = fetchRequestOf([{ ...poll, leaderEpoch: owner.leaderEpoch }], {
+      maxWaitMs,
+      minBytes: 1,
+      maxBytes: poll.maxBytes,
+    });
+    this.metrics.polls++;
+    link.send(
+      fetchKey,
+      fetchVersion,
+      request,
+      {
+        answered: (response) => {
+          if (attempt !== poll.attempt) return;
+          const [result] = fetchedOf(response);
+          this.#answered(poll, result ?? this.#errorOf(poll, response.errorCode || errorCode.unknownTopicId));
+        },
+        failed: () => {
+          if (attempt === poll.attempt) this.#park(poll, false);
+        },
+      },
+      { waitMs: maxWaitMs },
+    );
+  }
+
+  #answered(poll: Poll, result: FetchedPartition): void {
+    if (isMisrouted(result.errorCode)) {
+      poll.refusedEpoch = poll.askedEpoch;
+      poll.retryAtMs = this.#clock.monotonicMs() + this.#settings.retryMs;
+      return this.#park(poll, false);
+    }
+    this.#holds.succeeded(holdKey(poll));
+    this.noteWatermark(result);
+    if (result.errorCode === 0 && result.records.length === 0) {
+      // The broker's wait is over and nothing came.
+      if (poll.waiters.size > 0) this.#ask(poll);
+      else this.#end(poll);
+    } else this.#deliver(poll, result);
+  }
+
+  #deliver(poll: Poll, result: FetchedPartition): void {
+    this.#end(poll);
+    if (poll.waiters.size === 0 && result.errorCode === 0) this.keep(result, poll.offset);
+    for (const waiter of poll.waiters) waiter.delivered(result);
+  }
+
+  #end(poll: Poll): void {
+    poll.attempt++;
+    this.#parked.delete(poll);
+    this.#polls.delete(poll.key);
+    const ofTopic = this.#pollsOfTopic.get(poll.topicId);
+    ofTopic?.delete(poll);
+    if (ofTopic?.size === 0) this.#pollsOfTopic.delete(poll.topicId);
+  }
+
+  /** Nobody can be asked at the moment: until something changes, or until the hold time is over. */
+  #park(poll: Poll, isUnknown: boolean): void {
+    poll.askedEpoch = -2;
+    poll.attempt++;
+    if (poll.waiters.size === 0) return this.#end(poll);
+    if (this.#holds.failed(holdKey(poll), this.#clock.monotonicMs())) {
+      const code = isUnknown ? errorCode.unknownTopicId : errorCode.notLeaderOrFollower;
+      return this.#deliver(poll, this.#errorOf(poll, code));
+    }
+    this.#parked.add(poll);
+    this.#scheduleTick();
+  }
+
+  #askParked(): void {
+    for (const poll of [...this.#parked]) if (this.#parked.has(poll)) this.#ask(poll);
+  }
+
+  #placementChanged(topicId: Uuid): void {
+    if (!this.#catalogue.byId(topicId)) this.#watermarks.delete(topicId);
+    for (const poll of [...(this.#pollsOfTopic.get(topicId) ?? [])]) {
+      const place = this.#catalogue.byId(topicId)?.partitions[poll.partition];
+      if (poll.askedEpoch !== place?.leaderEpoch) this.#ask(poll);
+    }
+  }
+
+  #scheduleTick(): void {
+    this.#tick ??= this.#clock.after(this.#settings.tickMs, () => this.#lookAround(), 'background');
+  }
+
+  #lookAround(): void {
+    this.#tick = undefined;
+    this.#askParked();
+    const nowMs = this.#clock.monotonicMs();
+    for (const [key, kept] of this.#kept) {
+      if (kept.untilMs > nowMs) break;
+      this.#dropKept(key, kept);
+      this.metrics.dropped++;
+    }
+    if (this.#parked.size > 0 || this.#kept.size > 0) this.#scheduleTick();
+  }
+
+  #dropKept(key: string, kept: Kept): void {
+    this.#kept.delete(key);
+    this.#keptBytes -= kept.bytes;
+  }
+
+  #errorOf(poll: Poll, code: number): FetchedPartition {
+    return {
+      topicId: poll.topicId,
+      partition: poll.partition,
+      errorCode: code,
+      highWatermark: -1,
+      lastStableOffset: -1,
+      logStartOffset: -1,
+      records: [],
+    };
+  }
+}
+
+function keyOf(topicId: Uuid, partition: number, offset: number): string {
+  return `${topicId}${partition} ${offset}`;
+}
+
+function holdKey(poll: Poll): string {
+  return `${poll.topicId}${poll.partition}`;
+}
