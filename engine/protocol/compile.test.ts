@@ -5,10 +5,12 @@ import { apiByKey } from './apis.ts';
 import { messageArbitrary } from './arbitrary.suite.ts';
 import { decoder, encode } from './compile.ts';
 import { interpretDecode, interpretEncode } from './interpret.ts';
+import { make } from './make.ts';
 import { MalformedFrame } from './malformed-frame.ts';
 import { fetchRequest } from './messages/01-fetch.ts';
-import { metadataRequest } from './messages/03-metadata.ts';
-import { produceRequest, type ProduceRequest } from './messages/00-produce.ts';
+import { metadataRequest, type MetadataRequest } from './messages/03-metadata.ts';
+import { produceRequest, type ProduceRequest, produceResponse } from './messages/00-produce.ts';
+import { joinGroupRequest } from './messages/11-join-group.ts';
 import type { Message } from './schema.ts';
 import { UnsupportedVersion } from './unsupported-version.ts';
 
@@ -66,12 +68,11 @@ describe('compiled code agrees with the interpreter', () => {
   });
 });
 
-const produce = (records: Uint8Array): ProduceRequest => ({
-  transactionalId: null,
-  acks: -1,
-  timeoutMs: 30_000,
-  topicData: [{ name: 'orders', topicId: '\0'.repeat(16), partitionData: [{ index: 0, records }] }],
-});
+const produce = (records: Uint8Array): ProduceRequest =>
+  make(produceRequest, { acks: -1, topicData: [{ name: 'orders', partitionData: [{ index: 0, records }] }] });
+
+const metadata = (name: string): MetadataRequest =>
+  make(metadataRequest, { topics: [{ name }], allowAutoTopicCreation: true });
 
 describe('encode', () => {
   test('passes large records on without a copy', () => {
@@ -87,6 +88,15 @@ describe('encode', () => {
     for (const [i, parts] of encoded.entries()) {
       expect(decoder(metadataRequest, 1)(Buffer.concat(parts), 0).topics![0]!.name).toBe(names[i]);
     }
+  });
+
+  test('holds messages larger than a slab, and tagged fields that the slab outgrows', () => {
+    const protocols = [{ name: 'range', metadata: Buffer.alloc(200_000, 5) }];
+    const join = make(joinGroupRequest, { groupId: 'g', protocols });
+    expect(decoder(joinGroupRequest, 6)(Buffer.concat(encode(joinGroupRequest, 6, join)), 0)).toEqual(join);
+    const nodeEndpoints = Array.from({ length: 3000 }, (_, nodeId) => ({ nodeId, host: 'h'.repeat(30), port: nodeId }));
+    const moved = make(produceResponse, { nodeEndpoints });
+    expect(decoder(produceResponse, 10)(Buffer.concat(encode(produceResponse, 10, moved)), 0)).toEqual(moved);
   });
 
   test('refuses a value that the version cannot carry', () => {
@@ -123,43 +133,10 @@ describe('decode', () => {
   });
 
   test('says which int64 it cannot hold', () => {
-    const request = produce(Buffer.alloc(0));
-    const frame = Buffer.concat(encode(fetchRequest, 4, fetch(2 ** 52)));
-    expect(request.acks).toBe(-1);
+    const topics = [{ topic: 't', partitions: [{ fetchOffset: 2 ** 52 }] }];
+    const frame = Buffer.concat(encode(fetchRequest, 4, make(fetchRequest, { topics })));
     const at = frame.indexOf(Buffer.from([0x00, 0x10, 0, 0, 0, 0, 0, 0]));
     frame[at] = 0x10;
     expect(() => decoder(fetchRequest, 4)(frame, 0)).toThrow('1157425104234217472');
   });
 });
-
-function metadata(name: string) {
-  return {
-    topics: [{ topicId: '\0'.repeat(16), name }],
-    allowAutoTopicCreation: true,
-    includeClusterAuthorizedOperations: false,
-    includeTopicAuthorizedOperations: false,
-  };
-}
-
-function fetch(fetchOffset: number) {
-  const message = decoder(fetchRequest, 4)(Buffer.alloc(21), 0);
-  message.topics = [
-    {
-      topic: 't',
-      topicId: '\0'.repeat(16),
-      partitions: [
-        {
-          partition: 0,
-          currentLeaderEpoch: -1,
-          fetchOffset,
-          lastFetchedEpoch: -1,
-          logStartOffset: -1,
-          partitionMaxBytes: 1,
-          replicaDirectoryId: '\0'.repeat(16),
-          highWatermark: Infinity,
-        },
-      ],
-    },
-  ];
-  return message;
-}

@@ -48,6 +48,8 @@ const int64Max = 0x7fff_ffff_ffff_ffffn;
 
 /** int64 of two halves. The largest one, Kafka's "no limit", is Infinity; others beyond 2^53 cannot be told apart. */
 export function int64Of(high: number, low: number): number {
+  // Most values fit into 32 bits, and as small integers they need no box of their own.
+  if (high === low >> 31) return low;
   const value = high * 0x1_0000_0000 + (low >>> 0);
   return value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER ? value : unsafeInt64(high, low);
 }
