@@ -1,0 +1,80 @@
+/**
+ * The data folder of an installation: what lies where, and that only one process serves it. The lock is a Unix socket,
+ * because the kernel takes it away with its process whatever kills that: no stale lock file, no guess about a pid.
+ */
+import { mkdirSync, realpathSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server } from 'node:net';
+import { createHash } from 'node:crypto';
+import { tmpdir, userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+
+export interface DataFolder {
+  readonly path: string;
+  readonly meta: string;
+  readonly segments: string;
+  /** Shell variables of the demo tenant and the admin key, mode 0600. */
+  readonly demoEnv: string;
+  /** Sockets; 0700. */
+  readonly run: string;
+  volume(brokerId: number): string;
+}
+
+/** A socket's path has at most 107 bytes, which a deep data folder would pass: sockets then live in the temp folder. */
+const socketPathBytesMax = 107;
+const longestSocketName = '/broker-99.sock';
+
+export function openDataFolder(data: string): DataFolder {
+  mkdirSync(resolve(data), { recursive: true, mode: 0o700 });
+  const path = realpathSync(data);
+  let run = join(path, 'run');
+  if (Buffer.byteLength(run + longestSocketName) > socketPathBytesMax) {
+    const name = createHash('sha256').update(path).digest('hex').slice(0, 16);
+    run = join(tmpdir(), `headgate-${userInfo().uid}-${name}`);
+  }
+  mkdirSync(run, { recursive: true, mode: 0o700 });
+  const folder: DataFolder = {
+    path,
+    meta: join(path, 'meta'),
+    segments: join(path, 'segments'),
+    demoEnv: join(path, 'demo.env'),
+    run,
+    volume: (brokerId) => join(path, 'volumes', String(brokerId)),
+  };
+  for (const directory of [folder.meta, folder.segments]) mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return folder;
+}
+
+/** Held until the process ends or `close` is called. Throws when another process serves the folder. */
+export async function lockDataFolder(folder: DataFolder): Promise<{ close(): void }> {
+  const path = join(folder.run, 'lock.sock');
+  try {
+    return await listen(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+  }
+  if (await answers(path)) throw new Error(`${folder.path} is served by another headgate; give this one its own --data`);
+  rmSync(path, { force: true });
+  return listen(path);
+}
+
+function listen(path: string): Promise<{ close(): void }> {
+  return new Promise((done, fail) => {
+    const server: Server = createServer((socket) => socket.destroy());
+    server.once('error', fail);
+    server.listen(path, () => {
+      server.unref();
+      done({ close: () => server.close() });
+    });
+  });
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      done(true);
+    });
+    socket.once('error', () => done(false));
+  });
+}

@@ -1,0 +1,102 @@
+/**
+ * One embedded broker as a process of its own, started by `headgate serve --role all` with an IPC channel. The channel
+ * is its lifeline: when the parent is gone the process ends at once, without ceremony, because whoever comes next
+ * recovers its log from disk anyway. A 'stop' message (or SIGTERM) is the clean way: roll up, close the session, end.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { startBroker } from '../engine/broker/broker.ts';
+import { openSession } from '../engine/broker/session.ts';
+import { openCatalogue } from '../engine/catalogue.ts';
+import { systemClock } from '../engine/kernel/clock.ts';
+import { systemRandom } from '../engine/kernel/random.ts';
+import { createLogStore } from '../engine/log/log-store.ts';
+import { logSettingsDefault } from '../engine/log/settings.ts';
+import type { BrokerSlot } from '../engine/ports.ts';
+import { systemDisk } from '../infra/disk/system-disk.ts';
+import { socketNetwork } from '../infra/network/socket-network.ts';
+import { openLmdbStore } from '../tenancy/store/lmdb.ts';
+import { leaseSettings } from './lease-settings.ts';
+
+export interface BrokerProcess {
+  readonly slot: BrokerSlot;
+  /** The data folder: metadata in meta/, segments in segments/. */
+  readonly data: string;
+  readonly durability: 'fsync' | 'page-cache';
+  readonly leaseMs: number;
+}
+
+/** Exit codes, for the parent's log. */
+const exitFenced = 3;
+const exitOrphaned = 4;
+const exitFatal = 5;
+
+export async function serveBroker({ slot, data, durability, leaseMs }: BrokerProcess): Promise<void> {
+  process.once('disconnect', () => process.exit(exitOrphaned));
+  const die = (code: number, error: unknown): void => {
+    process.stderr.write(`broker ${slot.brokerId}: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`);
+    process.exit(code);
+  };
+  const clock = systemClock;
+  const random = systemRandom;
+  const segmentsDirectory = join(data, 'segments');
+  mkdirSync(slot.volume, { recursive: true, mode: 0o700 });
+  mkdirSync(segmentsDirectory, { recursive: true, mode: 0o700 });
+  const store = openLmdbStore({ directory: join(data, 'meta'), clock });
+  const session = await openSession({
+    store,
+    clock,
+    random,
+    slot,
+    pid: process.pid,
+    lease: leaseSettings(leaseMs),
+    onFenced: (cause) => die(exitFenced, cause),
+  });
+  const logs = await createLogStore({
+    disk: systemDisk,
+    store,
+    clock,
+    random,
+    settings: { ...logSettingsDefault, durability },
+    brokerId: slot.brokerId,
+    sessionEpoch: session.epoch,
+    volume: slot.volume,
+    segmentsDirectory,
+    mayAck: () => session.mayAck(),
+    guard: () => session.guard(),
+    onFatal: (failure) => die(exitFatal, failure),
+  });
+  const catalogue = await openCatalogue({ store, clock });
+  const broker = await startBroker({
+    brokerId: slot.brokerId,
+    sessionEpoch: session.epoch,
+    address: slot.address,
+    logs,
+    catalogue,
+    network: socketNetwork(),
+    clock,
+    random,
+    onBug: (error) => die(exitFatal, error),
+  });
+  process.send?.({ kind: 'serving' });
+
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) return;
+    stopping = true;
+    (async () => {
+      await session.setState('draining');
+      await broker.stop();
+      await logs.close();
+      await session.close();
+      await store.close();
+      process.exit(0);
+    })().catch((error: unknown) => die(exitFatal, error));
+  };
+  process.on('message', (message) => {
+    if (message === 'stop') stop();
+  });
+  process.on('SIGTERM', stop);
+  // Ctrl-C reaches the whole process group; the parent decides when its brokers stop.
+  process.on('SIGINT', () => undefined);
+}
