@@ -24,5 +24,3 @@ export interface LogStoreOptions {
   /** The session cannot go on (DiskFault, SessionFenced, a bug): nothing is acknowledged any more, the process must exit. */
   onFatal(failure: Failure | Error): void;
 }
-// createLogStore(options: LogStoreOptions): Promise<LogStore>  is in log-store.ts;
-// recoverWal(options) is in recover.ts.

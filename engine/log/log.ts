@@ -31,7 +31,10 @@ export interface AppendOutcome {
 export interface LogRead {
   /** 0, 1 (offset below the start or above the end), 6 (released or closed) or 56. */
   readonly errorCode: LogErrorCode;
-  /** Whole batches in offset order. The first may begin before the asked offset. Shared: never written to. */
+  /**
+   * In offset order; every element is one or more whole batches (batchesIn walks them). The first batch may begin before
+   * the asked offset. Shared: never written to.
+   */
   readonly batches: readonly Uint8Array[];
   readonly bytes: number;
 }

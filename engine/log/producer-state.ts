@@ -115,6 +115,11 @@ export class ProducerState {
     if (this.#entries.size === 0) this.#entries = undefined;
   }
 
+  /** Shares the entries, which never change. */
+  copyFrom(other: ProducerState): void {
+    this.#entries = other.#entries && new Map(other.#entries);
+  }
+
   /** Plain JSON: [id, epoch, lastMs, [firstSequence, lastSequence, baseOffset, lastOffset]…]. */
   snapshot(): ProducerSnapshot {
     const out: ProducerSnapshot = [];

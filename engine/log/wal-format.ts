@@ -4,9 +4,9 @@
  *
  *   chunk   = header of 64 bytes, records
  *   header  = 0 magic u32 | 4 crc u32 | 8 sessionEpoch i64 | 16 chunk number i64 | 24 lsn of byte 0 i64 | 32 zeroes
- *   record  = header of 56 bytes, the batch exactly as a fetch returns it
+ *   record  = header of 64 bytes, the batch exactly as a fetch returns it
  *   header  = 0 magic u32 | 4 crc u32 | 8 topicId 16 B | 24 partition i32 | 28 batch bytes u32 | 32 base offset i64
- *             40 leader epoch i32 | 44 the batch's own crc u32 | 48 durable lsn i64
+ *             40 leader epoch i32 | 44 the batch's own crc u32 | 48 lsn i64 | 56 durable lsn i64
  *
  * The crcs cover what follows them in their header. Together with the batch's crc every byte is covered: the first 21
  * bytes of a batch, which its own crc leaves out, are repeated in the header.
@@ -24,7 +24,7 @@ import { batchField, batchHeaderBytes, batchMagic, batchSizeBytes, isIntactBatch
 import { readI32, readI64, readU32, writeI32, writeI64 } from '../records/bytes.ts';
 
 export const walChunkHeaderBytes = 64;
-export const walRecordHeaderBytes = 56;
+export const walRecordHeaderBytes = 64;
 const chunkMagic = 0x48475743; // HGWC
 const recordMagic = 0x48475752; // HGWR
 
@@ -72,6 +72,7 @@ export function encodeRecordHeader(
   topicId: Uuid,
   partition: number,
   batch: Buffer,
+  lsn: number,
   durableLsn: number,
 ): void {
   writeI32(out, at, recordMagic);
@@ -81,7 +82,8 @@ export function encodeRecordHeader(
   writeI64(out, at + 32, readI64(batch, batchField.baseOffset));
   writeI32(out, at + 40, readI32(batch, batchField.leaderEpoch));
   writeI32(out, at + 44, readI32(batch, batchField.crc));
-  writeI64(out, at + 48, durableLsn);
+  writeI64(out, at + 48, lsn);
+  writeI64(out, at + 56, durableLsn);
   writeI32(out, at + 4, crc32c(out, 0, at + 8, at + walRecordHeaderBytes));
 }
 
@@ -92,6 +94,8 @@ export interface WalRecordHeader {
   readonly baseOffset: number;
   readonly leaderEpoch: number;
   readonly batchCrc: number;
+  /** Of the record's first byte. */
+  readonly lsn: number;
   readonly durableLsn: number;
 }
 
@@ -106,7 +110,8 @@ export function decodeRecordHeader(bytes: Buffer, at: number): WalRecordHeader |
     baseOffset: readI64(bytes, at + 32),
     leaderEpoch: readI32(bytes, at + 40),
     batchCrc: readU32(bytes, at + 44),
-    durableLsn: readI64(bytes, at + 48),
+    lsn: readI64(bytes, at + 48),
+    durableLsn: readI64(bytes, at + 56),
   };
 }
 

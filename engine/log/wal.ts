@@ -38,12 +38,23 @@ export interface WalRecord {
   chunk: WalChunk | undefined;
 }
 
+export interface WalOptions {
+  readonly disk: Disk;
+  readonly volume: string;
+  readonly sessionEpoch: number;
+  readonly chunkBytesMax: number;
+  /** Dropping chunks in the background failed. */
+  onFault(error: Error): void;
+}
+
 export class Wal {
   readonly directory: string;
   readonly #disk: Disk;
   readonly #sessionEpoch: number;
   readonly #chunkBytesMax: number;
   readonly #chunks = new Set<WalChunk>();
+  readonly #onFault: (error: Error) => void;
+  #trimming: Promise<void> | undefined;
   /** Written since the last sync began. */
   #dirty = new Set<WalChunk>();
   #syncing = new Set<WalChunk>();
@@ -57,16 +68,18 @@ export class Wal {
   /** Headers of one write. Writes are synchronous, so it is free again when they return. */
   #headers = Buffer.allocUnsafeSlow(64 * walRecordHeaderBytes);
 
-  private constructor(disk: Disk, volume: string, sessionEpoch: number, chunkBytesMax: number) {
-    this.#disk = disk;
-    this.#sessionEpoch = sessionEpoch;
-    this.#chunkBytesMax = chunkBytesMax;
-    this.directory = walDirectory(volume, sessionEpoch);
+  private constructor(options: WalOptions) {
+    this.#disk = options.disk;
+    this.#sessionEpoch = options.sessionEpoch;
+    this.#chunkBytesMax = options.chunkBytesMax;
+    this.#onFault = (error) => options.onFault(error);
+    this.directory = walDirectory(options.volume, options.sessionEpoch);
   }
 
   /** Makes the directory of the session, durably. Throws DiskFull and DiskFault. */
-  static async open(disk: Disk, volume: string, sessionEpoch: number, chunkBytesMax: number): Promise<Wal> {
-    const wal = new Wal(disk, volume, sessionEpoch, chunkBytesMax);
+  static async open(options: WalOptions): Promise<Wal> {
+    const wal = new Wal(options);
+    const { disk, volume } = options;
     disk.makeDirectory(volume);
     disk.makeDirectory(`${volume}/wal`);
     disk.makeDirectory(wal.directory);
@@ -125,19 +138,20 @@ export class Wal {
   release(chunk: WalChunk, count: number): void {
     chunk.live -= count;
     assert(chunk.live >= 0, 'a record is released once');
-    if (chunk.live === 0 && chunk !== this.#current) this.#drop(chunk);
+    if (chunk.live === 0) this.#trim();
   }
 
   /** Closes the files. With `remove`, which needs every record released, nothing is left of the session's log. */
   async close(remove: boolean): Promise<void> {
     this.#current = undefined;
-    for (const chunk of this.#chunks) {
-      if (!remove) chunk.file.close();
-      else if (chunk.live === 0) this.#drop(chunk);
+    if (remove) {
+      this.#trim();
+      await this.#trimming;
+      assert(this.#chunks.size === 0, 'every record is rolled up before the log is removed');
     }
+    for (const chunk of this.#chunks) chunk.file.close();
     this.#unborn?.close();
     if (!remove) return;
-    assert(this.#chunks.size === 0, 'every record is rolled up before the log is removed');
     if (this.#unborn) this.#disk.remove(this.#unborn.path);
     this.#disk.removeDirectory(this.directory);
   }
@@ -161,11 +175,13 @@ export class Wal {
     const headerBytes = (end - from) * walRecordHeaderBytes;
     if (this.#headers.length < headerBytes) this.#headers = Buffer.allocUnsafeSlow(headerBytes * 2);
     const parts: Buffer[] = [];
+    let lsn = this.#lsn;
     for (let i = from; i < end; i++) {
       const { topicId, partition, batch } = records[i]!;
       const at = (i - from) * walRecordHeaderBytes;
-      encodeRecordHeader(this.#headers, at, topicId, partition, batch, this.#durableLsn);
+      encodeRecordHeader(this.#headers, at, topicId, partition, batch, lsn, this.#durableLsn);
       parts.push(this.#headers.subarray(at, at + walRecordHeaderBytes), batch);
+      lsn += walRecordHeaderBytes + batch.length;
     }
     try {
       chunk.file.writeSync(parts, chunk.bytes);
@@ -191,14 +207,13 @@ export class Wal {
       if (!(error instanceof DiskFull)) throw error;
     }
     this.#dirty.add(chunk);
-    if (chunk.live === 0) this.#drop(chunk);
+    this.#trim();
   }
 
   #rotate(): WalChunk {
     const number = this.#nextNumber;
     const file = (this.#unborn ??= this.#disk.create(`${this.directory}/${walChunkName(number)}`));
     file.writeSync([encodeChunkHeader({ sessionEpoch: this.#sessionEpoch, number, lsn: this.#lsn })], 0);
-    const previous = this.#current;
     const chunk: WalChunk = { number, path: file.path, file, lsn: this.#lsn, bytes: walChunkHeaderBytes, live: 0 };
     this.#unborn = undefined;
     this.#nextNumber++;
@@ -207,15 +222,33 @@ export class Wal {
     this.#dirty.add(chunk);
     this.#chunks.add(chunk);
     this.#current = chunk;
-    if (previous?.live === 0) this.#drop(previous);
+    this.#trim();
     return chunk;
   }
 
-  #drop(chunk: WalChunk): void {
-    this.#chunks.delete(chunk);
-    this.#dirty.delete(chunk);
-    this.#disk.remove(chunk.path);
-    // A sync in flight still uses the descriptor and closes it when it is done.
-    if (!this.#syncing.has(chunk)) chunk.file.close();
+  #trim(): void {
+    if (this.#trimming) return;
+    this.#trimming = this.#dropFront().then(
+      () => {
+        this.#trimming = undefined;
+      },
+      (error: Error) => this.#onFault(error),
+    );
+  }
+
+  /**
+   * Drops chunks oldest first, each removal durable before the next: were a middle chunk gone and an older one back after
+   * a power loss, recovery could not tell the gap from damage.
+   */
+  async #dropFront(): Promise<void> {
+    for (const chunk of this.#chunks) {
+      if (chunk.live > 0 || chunk === this.#current) return;
+      this.#chunks.delete(chunk);
+      this.#dirty.delete(chunk);
+      this.#disk.remove(chunk.path);
+      // A sync in flight still uses the descriptor and closes it when it is done.
+      if (!this.#syncing.has(chunk)) chunk.file.close();
+      await this.#disk.syncDirectory(this.directory);
+    }
   }
 }

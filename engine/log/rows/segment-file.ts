@@ -9,6 +9,8 @@ import type { RowKey } from '../../ports.ts';
 export interface SegmentFileRow {
   readonly bytes: number;
   readonly segments: number;
+  /** A sweep has claimed the file: nothing may be published into it any more. */
+  readonly swept?: boolean;
 }
 
 export const segmentFilePk = 'FILE';
@@ -30,7 +32,7 @@ export function segmentFileId(brokerId: number, sessionEpoch: number, counter: n
 
 export function encodeSegmentFile(row: SegmentFileRow): string {
   assert(row.segments >= 0, 'a file never has fewer than no segments');
-  return JSON.stringify({ bytes: row.bytes, segments: row.segments });
+  return JSON.stringify({ bytes: row.bytes, segments: row.segments, swept: row.swept });
 }
 
 export function decodeSegmentFile(value: string): SegmentFileRow {

@@ -1,0 +1,187 @@
+/**
+ * Every change of a log's rows goes through here: it carries the session's guard, keeps the counters of segment files
+ * exact, rides out a store that is slow or away, and removes files that nothing points into any more.
+ */
+import { assert } from '../kernel/assert.ts';
+import { type Clock, sleep } from '../kernel/clock.ts';
+import type { Random } from '../kernel/random.ts';
+import {
+  type Disk,
+  DiskFault,
+  type MetadataStore,
+  type Row,
+  StoreAmbiguous,
+  StoreConflict,
+  type StoreOp,
+} from '../ports.ts';
+import { Failure } from '../kernel/failure.ts';
+import { SessionFenced } from './log.ts';
+import { decodeSegmentFile, encodeSegmentFile, segmentFileKey, segmentFilePk } from './rows/segment-file.ts';
+import type { LogSettings } from './settings.ts';
+
+export interface RowContext {
+  readonly disk: Disk;
+  readonly store: MetadataStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly settings: LogSettings;
+  readonly segmentsDirectory: string;
+  guard(): readonly StoreOp[];
+}
+
+export function segmentPath(context: { readonly segmentsDirectory: string }, fileId: string): string {
+  return `${context.segmentsDirectory}/${fileId}.seg`;
+}
+
+/**
+ * Repeats a call to the store while its failure is a passing one, at most storeRetryTotalMsMax. Then throws the last
+ * failure, or StoreAmbiguous if any attempt ended so: one that was applied is not undone by a later refusal.
+ */
+export async function withRetries<T>(context: RowContext, call: () => Promise<T>): Promise<T> {
+  const { clock, settings } = context;
+  const giveUpMs = clock.monotonicMs() + settings.storeRetryTotalMsMax;
+  let ambiguous: StoreAmbiguous | undefined;
+  for (let waitMs = settings.storeRetryMs; ; waitMs = Math.min(waitMs * 2, settings.storeRetryMsMax)) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof Failure && error.retryable)) throw error;
+      if (error instanceof StoreAmbiguous) ambiguous = error;
+      if (clock.monotonicMs() + waitMs > giveUpMs) throw ambiguous ?? error;
+      await sleep(clock, waitMs);
+    }
+  }
+}
+
+/** All rows of a partition key between `from` and `to`. */
+export async function allRows(context: RowContext, pk: string, from: string, to: string): Promise<Row[]> {
+  const rows: Row[] = [];
+  let cursor: string | undefined;
+  do {
+    const options = cursor === undefined ? { from, to } : { from, to, cursor };
+    const page = await withRetries(context, () => context.store.range(pk, options));
+    for (const row of page.rows) rows.push(row);
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  return rows;
+}
+
+export interface RowChangeSet {
+  /** Puts and deletes of log rows. With the guard and the files at most storeOpsMax operations. */
+  readonly ops: readonly StoreOp[];
+  /** By how much the number of live segments of each file changes. */
+  readonly files: ReadonlyMap<string, number>;
+}
+
+/**
+ * Applies one change set atomically. Throws SessionFenced when the guard does not hold, and the store's failures when
+ * it stays away; then whether the change happened is unknown, and repeating it is harmless to callers that write the
+ * same rows again (roll-up and recovery read the rows first).
+ */
+export async function changeRows(context: RowContext, change: RowChangeSet): Promise<void> {
+  for (;;) {
+    const fileRows = await readFileRows(context, change.files.keys());
+    const guard = context.guard();
+    const ops = [...guard, ...change.ops];
+    const emptied: string[] = [];
+    for (const [fileId, delta] of change.files) {
+      const row = fileRows.get(fileId);
+      const { bytes, segments, swept } = row ? decodeSegmentFile(row.value) : { bytes: 0, segments: 0, swept: true };
+      // A file is swept only once the session that was making it is over.
+      if (delta > 0 && swept) throw new SessionFenced(`segment file ${fileId} was swept`);
+      if (!row) continue;
+      assert(segments + delta >= 0, 'a segment is dropped once');
+      if (segments + delta === 0) emptied.push(fileId);
+      const value = encodeSegmentFile({ bytes, segments: segments + delta });
+      ops.push({ op: 'put', key: segmentFileKey(fileId), value, if: { version: row.version } });
+    }
+    // The token makes a repeat after a lost answer harmless; other operations need another one.
+    const token = context.random.bytes(12).toString('base64url');
+    try {
+      await withRetries(context, () => context.store.transact(ops, token));
+    } catch (error) {
+      if (!(error instanceof StoreConflict)) throw error;
+      if (error.index < guard.length) throw new SessionFenced('the session row has changed');
+      continue;
+    }
+    for (const fileId of emptied) await removeFile(context, fileId);
+    return;
+  }
+}
+
+/** Announces a file before it is written, so that a crash leaves something to clean up by. */
+export async function announceFile(context: RowContext, fileId: string, bytes: number): Promise<void> {
+  const guard = context.guard();
+  const put: StoreOp = {
+    op: 'put',
+    key: segmentFileKey(fileId),
+    value: encodeSegmentFile({ bytes, segments: 0 }),
+    if: { absent: true },
+  };
+  const token = context.random.bytes(12).toString('base64url');
+  try {
+    await withRetries(context, () => context.store.transact([...guard, put], token));
+  } catch (error) {
+    if (error instanceof StoreConflict && error.index < guard.length) {
+      throw new SessionFenced('the session row has changed');
+    }
+    throw error;
+  }
+}
+
+/**
+ * Removes a file with no live segment, then its row: in this order a crash in between leaves a row without a file, which
+ * a sweep understands. The row goes only if nobody has counted a segment in since.
+ */
+export async function removeFile(context: RowContext, fileId: string): Promise<void> {
+  const key = segmentFileKey(fileId);
+  const row = await withRetries(context, () => context.store.get(key));
+  if (!row || decodeSegmentFile(row.value).segments > 0) return;
+  removeIfThere(context.disk, segmentPath(context, fileId));
+  try {
+    await withRetries(context, () => context.store.transact([{ op: 'delete', key, if: { version: row.version } }]));
+  } catch (error) {
+    if (!(error instanceof StoreConflict)) throw error;
+  }
+}
+
+/** Removes the files of a session that hold no live segment: roll-ups that died between announcing and publishing. */
+export async function sweepFiles(context: RowContext, prefix: string): Promise<number> {
+  // '~' sorts behind every character of a file id.
+  const rows = await allRows(context, segmentFilePk, prefix, `${prefix}~`);
+  const empty = rows.filter((row) => decodeSegmentFile(row.value).segments === 0);
+  for (const row of empty) {
+    // Claim it first: a roll-up of the same session that still runs must not publish into a file about to go.
+    const value = encodeSegmentFile({ ...decodeSegmentFile(row.value), swept: true });
+    const claim: StoreOp = { op: 'put', key: segmentFileKey(row.sk), value, if: { version: row.version } };
+    const token = context.random.bytes(12).toString('base64url');
+    try {
+      await withRetries(context, () => context.store.transact([...context.guard(), claim], token));
+    } catch (error) {
+      if (error instanceof StoreConflict) continue;
+      throw error;
+    }
+    await removeFile(context, row.sk);
+  }
+  return empty.length;
+}
+
+function removeIfThere(disk: Disk, path: string): void {
+  try {
+    disk.remove(path);
+  } catch (error) {
+    // Another sweep was faster, or the file was never made.
+    if (!(error instanceof DiskFault) || disk.exists(path)) throw error;
+  }
+}
+
+async function readFileRows(context: RowContext, fileIds: Iterable<string>): Promise<Map<string, Row>> {
+  const rows = new Map<string, Row>();
+  await Promise.all(
+    [...fileIds].map(async (fileId) => {
+      const row = await withRetries(context, () => context.store.get(segmentFileKey(fileId)));
+      if (row) rows.set(fileId, row);
+    }),
+  );
+  return rows;
+}

@@ -1,0 +1,94 @@
+/**
+ * ListOffsets by time. Indexes and batch headers narrow it to one batch, which is decoded to name the record: the answer
+ * is the first RECORD at or after the time, not the first batch.
+ */
+import { batchesIn, batchSizeBytes, lastOffset, leaderEpoch, maxTimestamp } from '../records/batch.ts';
+import { forEachRecordOf, recordsOf } from '../records/decode.ts';
+import type { TimedOffset } from './log.ts';
+import type { OwnedLog } from './partition-log.ts';
+import type { Segment, SegmentReader } from './segment-reader.ts';
+
+const none: TimedOffset = { offset: -1, timestamp: -1, leaderEpoch: -1 };
+
+export async function offsetForTimestamp(
+  log: OwnedLog,
+  reader: SegmentReader,
+  timestamp: number,
+): Promise<TimedOffset> {
+  // What is appended or moved while we read is not waited for: both lists are of this moment.
+  const { segments } = log;
+  const tail = log.tail.batches;
+  for (const segment of segments) {
+    if (segment.row.endOffset <= log.startOffset || segment.row.maxTimestamp < timestamp) continue;
+    const found = await findInSegment(log, reader, segment, timestamp);
+    if (found) return found;
+  }
+  for (const { bytes } of tail) {
+    const found = await findInBatch(log, bytes, timestamp);
+    if (found) return found;
+  }
+  return none;
+}
+
+export async function offsetOfMaxTimestamp(log: OwnedLog, reader: SegmentReader): Promise<TimedOffset> {
+  let max = -1;
+  for (const { row } of log.segments) if (row.endOffset > log.startOffset) max = Math.max(max, row.maxTimestamp);
+  max = Math.max(max, log.tail.maxTimestamp);
+  if (max < 0) return none;
+  const found = await offsetForTimestamp(log, reader, max);
+  if (found.offset >= 0) return found;
+  // A header that promised a later record than it holds (a producer's bug): look at the records themselves.
+  return largestRecord(log, reader);
+}
+
+async function findInSegment(
+  log: OwnedLog,
+  reader: SegmentReader,
+  segment: Segment,
+  timestamp: number,
+): Promise<TimedOffset | undefined> {
+  let bytes = await reader.readFromTimestamp(segment, timestamp);
+  while (bytes.length > 0) {
+    let next = segment.row.endOffset;
+    for (const at of batchesIn(bytes)) {
+      const batch = bytes.subarray(at, at + batchSizeBytes(bytes, at));
+      const found = await findInBatch(log, batch, timestamp);
+      if (found) return found;
+      next = lastOffset(batch, 0) + 1;
+    }
+    if (next >= segment.row.endOffset) return undefined;
+    bytes = await reader.read(segment, next, bytes.length, true);
+  }
+  return undefined;
+}
+
+async function findInBatch(log: OwnedLog, batch: Buffer, timestamp: number): Promise<TimedOffset | undefined> {
+  if (maxTimestamp(batch, 0) < timestamp || lastOffset(batch, 0) < log.startOffset) return undefined;
+  let found: TimedOffset | undefined;
+  forEachRecordOf(batch, await recordsOf(batch), (offset, timestampMs) => {
+    if (offset < log.startOffset || timestampMs < timestamp) return undefined;
+    found = { offset, timestamp: timestampMs, leaderEpoch: leaderEpoch(batch, 0) };
+    return false;
+  });
+  return found;
+}
+
+async function largestRecord(log: OwnedLog, reader: SegmentReader): Promise<TimedOffset> {
+  let best = none;
+  const visit = async (batch: Buffer): Promise<void> => {
+    if (maxTimestamp(batch, 0) <= best.timestamp || lastOffset(batch, 0) < log.startOffset) return;
+    forEachRecordOf(batch, await recordsOf(batch), (offset, timestamp) => {
+      if (offset >= log.startOffset && timestamp > best.timestamp) {
+        best = { offset, timestamp, leaderEpoch: leaderEpoch(batch, 0) };
+      }
+    });
+  };
+  const tail = log.tail.batches;
+  for (const { row } of log.segments) {
+    if (row.endOffset <= log.startOffset) continue;
+    const bytes = await reader.all(row);
+    for (const at of batchesIn(bytes)) await visit(bytes.subarray(at, at + batchSizeBytes(bytes, at)));
+  }
+  for (const { bytes } of tail) await visit(bytes);
+  return best;
+}

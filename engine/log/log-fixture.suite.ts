@@ -1,0 +1,186 @@
+/** A broker session on a memory disk and a memory store, for the tests of this folder. */
+import { type ManualClock, manualClock } from '../kernel/manual-clock.ts';
+import { seededRandom } from '../kernel/random.ts';
+import type { Uuid } from '../kernel/uuid.ts';
+import type { MetadataStore, StoreOp } from '../ports.ts';
+import { type BatchOptions, encodeBatch } from '../records/encode.ts';
+import { baseOffset, batchesIn, batchSizeBytes, validateBatch, isBatchFault } from '../records/batch.ts';
+import { decodeBatch } from '../records/decode.ts';
+import { memoryStore, type MemoryStore, type StoreFaults } from '../store-memory.ts';
+import type { AppendOutcome, LogRead, LogStore, PartitionLog, TopicConfigs } from './log.ts';
+import { createLogStore } from './log-store.ts';
+import { MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
+import { type Recovery, recoverWal } from './recover.ts';
+import { type LogSettings, logSettingsDefault } from './settings.ts';
+
+export const topicA: Uuid = 'topic-a-16-bytes';
+export const topicB: Uuid = 'topic-b-16-bytes';
+const volume = '/v1';
+const segmentsDirectory = '/segments';
+const sessionRow = { pk: 'BROKER', sk: '1' };
+
+export const smallSettings: LogSettings = {
+  ...logSettingsDefault,
+  walChunkBytesMax: 2000,
+  rollUpBytes: 1 << 20,
+  unrolledBytesMax: 1 << 22,
+  freeBytesFloor: 0,
+  mergeBytesMax: 400,
+  indexIntervalBytes: 256,
+  writeSliceBytes: 512,
+  storeRetryTotalMsMax: 2000,
+};
+
+export class World {
+  readonly clock: ManualClock = manualClock();
+  readonly random = seededRandom(7);
+  readonly disk: MemoryDisk;
+  readonly rows: MemoryStore;
+  faults: StoreFaults = () => undefined;
+  mayAck = true;
+  fatal: Error[] = [];
+  sessionEpoch = 0;
+  settings: LogSettings;
+  #view: MetadataStore;
+
+  constructor(settings: Partial<LogSettings> = {}, disk: MemoryDiskOptions = {}) {
+    this.settings = { ...smallSettings, ...settings };
+    this.disk = new MemoryDisk(disk);
+    this.rows = memoryStore({ clock: this.clock });
+    this.#view = this.rows.connect((operation) => this.faults(operation));
+  }
+
+  get volume(): string {
+    return volume;
+  }
+
+  get walDirectory(): string {
+    return `${volume}/wal/${this.sessionEpoch}`;
+  }
+
+  get store(): MetadataStore {
+    return this.#view;
+  }
+
+  /** Runs `promise` to its end, moving the clock for whatever waits. */
+  async run<T>(promise: Promise<T>): Promise<T> {
+    let isDone = false;
+    const watched = promise.finally(() => {
+      isDone = true;
+    });
+    watched.catch(() => undefined);
+    for (let i = 0; i < 5000 && !isDone; i++) {
+      await this.clock.settle();
+      if (!isDone && i > 20) await this.clock.advance(5);
+    }
+    if (!isDone) throw new Error('the promise never settles');
+    return watched;
+  }
+
+  async startSession(): Promise<LogStore> {
+    this.sessionEpoch++;
+    await this.rows.transact([{ op: 'put', key: sessionRow, value: `{"epoch":${this.sessionEpoch}}` }]);
+    const version = (await this.rows.get(sessionRow))!.version;
+    const epoch = this.sessionEpoch;
+    return this.run(
+      createLogStore({
+        disk: this.disk,
+        store: this.#view,
+        clock: this.clock,
+        random: this.random,
+        settings: this.settings,
+        brokerId: 1,
+        sessionEpoch: epoch,
+        volume,
+        segmentsDirectory,
+        mayAck: () => this.mayAck,
+        guard: (): StoreOp[] => [{ op: 'check', key: sessionRow, if: { version } }],
+        onFatal: (error) => void this.fatal.push(error),
+      }),
+    );
+  }
+
+  /** Fences the last session and recovers its log. */
+  async recover(keeps?: (topicId: Uuid, partition: number) => boolean): Promise<Recovery> {
+    await this.rows.transact([{ op: 'put', key: sessionRow, value: `{"fenced":${this.sessionEpoch}}` }]);
+    const version = (await this.rows.get(sessionRow))!.version;
+    return this.run(
+      recoverWal({
+        disk: this.disk,
+        store: this.#view,
+        clock: this.clock,
+        random: this.random,
+        settings: this.settings,
+        brokerId: 1,
+        sessionEpoch: this.sessionEpoch,
+        volume,
+        segmentsDirectory,
+        guard: (): StoreOp[] => [{ op: 'check', key: sessionRow, if: { version } }],
+        ...(keeps ? { keeps } : {}),
+      }),
+    );
+  }
+
+  open(
+    store: LogStore,
+    leaderEpoch = this.sessionEpoch,
+    configs: TopicConfigs = {},
+    topicId = topicA,
+    partition = 0,
+  ): Promise<PartitionLog> {
+    return this.run(store.open(topicId, partition, leaderEpoch, configs));
+  }
+
+  /** Appends without waiting; the outcome appears in the returned array. */
+  send(log: PartitionLog, batch: Buffer): AppendOutcome[] {
+    const outcomes: AppendOutcome[] = [];
+    const header = validateBatch(batch);
+    if (isBatchFault(header)) throw new Error(header.message);
+    log.append(batch, header, this.clock.wallMs(), (outcome) => void outcomes.push(outcome));
+    return outcomes;
+  }
+
+  async append(log: PartitionLog, batch: Buffer): Promise<AppendOutcome> {
+    const outcomes = this.send(log, batch);
+    for (let i = 0; i < 10 && outcomes.length === 0; i++) await this.clock.settle();
+    if (outcomes.length !== 1) throw new Error('the append is not answered');
+    return outcomes[0]!;
+  }
+
+  async read(log: PartitionLog, offset: number, maxBytes = 1 << 20, minOneBatch = true): Promise<LogRead> {
+    return this.run(Promise.resolve(log.read(offset, maxBytes, minOneBatch)));
+  }
+
+  /** Values of all records from `offset` to the high watermark, with their offsets checked to be dense. */
+  async values(log: PartitionLog, from = log.startOffset, maxBytes = 700): Promise<string[]> {
+    const out: string[] = [];
+    let offset = from;
+    while (offset < log.highWatermark) {
+      const { batches, errorCode } = await this.read(log, offset, maxBytes);
+      if (errorCode !== 0 || batches.length === 0) throw new Error(`read of ${offset} answers ${errorCode}`);
+      for (const bytes of batches) {
+        for (const at of batchesIn(bytes)) {
+          const batch = Buffer.from(bytes.subarray(at, at + batchSizeBytes(bytes, at)));
+          for (const record of await decodeBatch(batch)) {
+            if (record.offset < offset) continue;
+            if (record.offset !== offset) throw new Error(`offset ${record.offset} follows ${offset - 1}`);
+            out.push(record.value!.toString());
+            offset++;
+          }
+          if (baseOffset(batch, 0) > offset) throw new Error('gap');
+        }
+      }
+    }
+    return out;
+  }
+}
+
+/** One batch with the given values. */
+export function batchOf(
+  values: readonly string[],
+  timestampMs = 1_700_000_000_000,
+  options: BatchOptions = {},
+): Buffer {
+  const records = values.map((value, i) => ({ key: null, value: Buffer.from(value), timestampMs: timestampMs + i }));
+  return Buffer.from(encodeBatch(records, options));
+}

@@ -1,0 +1,339 @@
+/**
+ * The logs of one broker session: opens them lazily, lets appends through one write-ahead log, rolls up in the
+ * background, and ends clean. Maintenance (roll-up, retention, moves) runs one task at a time beside the data path.
+ */
+import { assert } from '../kernel/assert.ts';
+import type { Timer } from '../kernel/clock.ts';
+import { Failure } from '../kernel/failure.ts';
+import type { Uuid } from '../kernel/uuid.ts';
+import { DiskFault, StoreAmbiguous, type StoreOp } from '../ports.ts';
+import { AppendGate } from './append-gate.ts';
+import { changeRows, sweepFiles } from './change-rows.ts';
+import { GroupCommit } from './group-commit.ts';
+import { loadLog } from './load-log.ts';
+import {
+  DataCorrupt,
+  type LogStore,
+  type LogStoreStatus,
+  NotOwner,
+  type PartitionLog,
+  SessionFenced,
+  type TopicConfigs,
+} from './log.ts';
+import type { LogStoreOptions } from './log-store-options.ts';
+import { type LogSession, OwnedLog } from './partition-log.ts';
+import { moveStart, retentionStart } from './retention.ts';
+import { rollUp, type RollUpContext } from './roll-up.ts';
+import { logStateKey } from './rows/log-state.ts';
+import { segmentFilePrefix } from './rows/segment-file.ts';
+import { segmentKey } from './rows/segment.ts';
+import { SegmentReader } from './segment-reader.ts';
+import { Serial } from './serial.ts';
+import { Wal } from './wal.ts';
+
+/** How long a background roll-up that failed waits for its next attempt. */
+const rollUpRetryMs = 1000;
+/** Logs of one segment file: bounds its table and the rows published for it. */
+const logsPerRollUpMax = 20_000;
+/** Segment rows deleted in one transaction when a log is forgotten. */
+const forgetRowsMax = 40;
+
+/** Starts the session's storage. The session epoch was never used before. Throws DiskFull and DiskFault. */
+export async function createLogStore(options: LogStoreOptions): Promise<LogStore> {
+  const { disk, volume, sessionEpoch, settings, segmentsDirectory } = options;
+  disk.makeDirectory(segmentsDirectory);
+  let fail: (error: Error) => void = options.onFatal;
+  const wal = await Wal.open({
+    disk,
+    volume,
+    sessionEpoch,
+    chunkBytesMax: settings.walChunkBytesMax,
+    onFault: (error) => fail(error),
+  });
+  const store = new SessionLogStore(options, wal);
+  fail = (error) => store.fail(error);
+  return store;
+}
+
+class SessionLogStore implements LogStore {
+  readonly #o: LogStoreOptions;
+  readonly #wal: Wal;
+  readonly #commit: GroupCommit;
+  readonly #gate: AppendGate;
+  readonly #context: RollUpContext;
+  readonly #session: LogSession;
+  readonly #serial = new Serial();
+  /** Topic id to partition to log. */
+  readonly #logs = new Map<Uuid, Map<number, OwnedLog>>();
+  readonly #opening = new Map<string, Promise<OwnedLog>>();
+  #openLogs = 0;
+  #fileCounter = 0;
+  #rollUps = 0;
+  #rollUpScheduled = false;
+  #retentionTimer: Timer | undefined;
+  #isClosed = false;
+
+  constructor(options: LogStoreOptions, wal: Wal) {
+    this.#o = options;
+    this.#wal = wal;
+    const { clock, settings } = options;
+    const reader = new SegmentReader(options);
+    this.#context = {
+      ...options,
+      guard: () => options.guard(),
+      reader,
+    };
+    this.#gate = new AppendGate(options, () => this.#scheduleRollUp());
+    this.#commit = new GroupCommit({
+      wal,
+      clock,
+      durability: settings.durability,
+      leaseRetryMs: settings.leaseRetryMs,
+      mayAck: () => options.mayAck(),
+      onFatal: (error) => this.fail(error),
+      onFull: () => this.#gate.reportFull(),
+    });
+    this.#session = {
+      settings,
+      clock,
+      wal,
+      commit: this.#commit,
+      reader,
+      admit: (log, batch, header, nowMs, done) => this.#gate.admit(log, batch, header, nowMs, done),
+      unrolledChanged: (bytes) => this.#gate.unrolledChanged(bytes),
+      advanceStart: (log, offset) => this.#maintain(() => moveStart(this.#context, log, offset)),
+    };
+    this.#armRetention();
+  }
+
+  open(topicId: Uuid, partition: number, leaderEpoch: number, configs: TopicConfigs): Promise<PartitionLog> {
+    const open = this.#find(topicId, partition);
+    if (open) {
+      if (open.leaderEpoch === leaderEpoch && open.isOpen) return Promise.resolve(open);
+      return Promise.reject(new NotOwner(`the log is open at leader epoch ${open.leaderEpoch}, not ${leaderEpoch}`));
+    }
+    if (this.#isClosed || this.#commit.failure) return Promise.reject(new NotOwner('the broker session is over'));
+    const key = `${topicId}${partition}`;
+    const opening = this.#opening.get(key);
+    if (opening) return opening.then(() => this.open(topicId, partition, leaderEpoch, configs));
+    const promise = this.#load(topicId, partition, leaderEpoch, configs).finally(() => this.#opening.delete(key));
+    this.#opening.set(key, promise);
+    return promise;
+  }
+
+  get(topicId: Uuid, partition: number): PartitionLog | undefined {
+    return this.#find(topicId, partition);
+  }
+
+  *logs(): Iterable<OwnedLog> {
+    for (const partitions of this.#logs.values()) yield* partitions.values();
+  }
+
+  async release(logs: readonly PartitionLog[]): Promise<void> {
+    const leaving = logs.map((log) => this.#mine(log)).filter((log) => log !== undefined);
+    for (const log of leaving) log.seal();
+    await this.#commit.drained();
+    await this.#maintain(async () => {
+      await this.#rollUpOf(leaving);
+      for (const log of leaving) this.#remove(log);
+    });
+  }
+
+  async forget(log: PartitionLog): Promise<void> {
+    const mine = this.#mine(log);
+    if (!mine) return;
+    mine.seal();
+    await this.#commit.drained();
+    await this.#maintain(async () => {
+      await this.#deleteRows(mine);
+      // In the same task: a roll-up that came in between would publish what was just deleted.
+      mine.discardTail();
+      this.#remove(mine);
+    });
+  }
+
+  applyRetention(): Promise<void> {
+    return this.#maintain(async () => {
+      const nowMs = this.#o.clock.wallMs();
+      for (const log of [...this.logs()]) {
+        if (!log.isOpen) continue;
+        log.expireProducers(nowMs);
+        const start = retentionStart(log, nowMs);
+        // Also without a move: a segment kept for its producers may go once they have expired.
+        const first = log.segments[0]?.row;
+        if (start > log.startOffset || (first && first.endOffset <= start)) await moveStart(this.#context, log, start);
+      }
+    });
+  }
+
+  rollUp(): Promise<void> {
+    return this.#maintain(() => this.#rollUpOf(this.logs()));
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#retentionTimer?.cancel();
+    this.#gate.close('the broker is shutting down');
+    for (const log of this.logs()) log.seal();
+    await this.#commit.drained();
+    await this.#maintain(async () => {
+      await this.#rollUpOf(this.logs());
+      await sweepFiles(this.#context, segmentFilePrefix(this.#o.brokerId, this.#o.sessionEpoch));
+    });
+    this.#commit.stop();
+    await this.#wal.close(true);
+    this.#context.reader.close();
+  }
+
+  status(): LogStoreStatus {
+    return {
+      sessionEpoch: this.#o.sessionEpoch,
+      openLogs: this.#openLogs,
+      unrolledBytes: this.#gate.unrolledBytes,
+      walBytes: this.#wal.bytes,
+      walChunks: this.#wal.chunkCount,
+      commits: this.#commit.commits,
+      rollUps: this.#rollUps,
+      waitingAppends: this.#gate.waitingAppends,
+      diskFull: this.#gate.isDiskLow,
+    };
+  }
+
+  /** The session cannot go on. Called once for whatever comes first. */
+  fail(error: Error): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#retentionTimer?.cancel();
+    this.#commit.stop(error);
+    this.#gate.close('the broker has failed');
+    for (const log of this.logs()) log.seal();
+    this.#o.onFatal(error);
+  }
+
+  async #load(topicId: Uuid, partition: number, leaderEpoch: number, configs: TopicConfigs): Promise<OwnedLog> {
+    const { segments, startOffset, endOffset, fold } = await loadLog(this.#context, topicId, partition);
+    if (this.#isClosed) throw new NotOwner('the broker session is over');
+    if (fold.epochs.latest > leaderEpoch) {
+      throw new NotOwner(`leader epoch ${fold.epochs.latest} has written, ${leaderEpoch} is over`);
+    }
+    const opened = { topicId, partition, leaderEpoch, startOffset, endOffset, segments, fold, configs };
+    const log = new OwnedLog(this.#session, opened);
+    let partitions = this.#logs.get(topicId);
+    if (!partitions) this.#logs.set(topicId, (partitions = new Map()));
+    partitions.set(partition, log);
+    this.#openLogs++;
+    return log;
+  }
+
+  #find(topicId: Uuid, partition: number): OwnedLog | undefined {
+    return this.#logs.get(topicId)?.get(partition);
+  }
+
+  #mine(log: PartitionLog): OwnedLog | undefined {
+    const mine = this.#find(log.topicId, log.partition);
+    return mine === log ? mine : undefined;
+  }
+
+  #remove(log: OwnedLog): void {
+    const partitions = this.#logs.get(log.topicId);
+    if (partitions?.get(log.partition) !== log) return;
+    partitions.delete(log.partition);
+    if (partitions.size === 0) this.#logs.delete(log.topicId);
+    this.#openLogs--;
+  }
+
+  #scheduleRollUp(): void {
+    if (this.#rollUpScheduled || this.#isClosed) return;
+    this.#rollUpScheduled = true;
+    this.#o.clock.endOfTurn(() => void this.#rollUpInBackground());
+  }
+
+  async #rollUpInBackground(): Promise<void> {
+    try {
+      await this.#commit.drained();
+      await this.rollUp();
+      this.#rollUpScheduled = false;
+      if (this.#gate.unrolledBytes >= this.#o.settings.rollUpBytes) this.#scheduleRollUp();
+    } catch {
+      // Full or away: what matters was reported by #maintain. Appends wait at the gate until an attempt succeeds.
+      this.#o.clock.after(
+        rollUpRetryMs,
+        () => {
+          this.#rollUpScheduled = false;
+          this.#scheduleRollUp();
+        },
+        'background',
+      );
+    }
+  }
+
+  async #rollUpOf(logs: Iterable<OwnedLog>): Promise<void> {
+    const due = [];
+    for (const log of logs) {
+      const part = log.toRollUp();
+      if (part) due.push(part);
+    }
+    for (let from = 0; from < due.length; from += logsPerRollUpMax) {
+      const parts = due.slice(from, from + logsPerRollUpMax);
+      await rollUp(this.#context, parts, this.#fileCounter++, (rolled) => {
+        for (const one of rolled) one.log.owner.swap(one, one.log.count);
+      });
+      this.#rollUps++;
+    }
+  }
+
+  async #deleteRows(log: OwnedLog): Promise<void> {
+    const { topicId, partition } = log;
+    while (log.segments.length > 0) {
+      const due = log.segments.slice(0, forgetRowsMax);
+      const files = new Map<string, number>();
+      const ops: StoreOp[] = [];
+      for (const { row } of due) {
+        ops.push({ op: 'delete', key: segmentKey(topicId, partition, row.baseOffset) });
+        files.set(row.fileId, (files.get(row.fileId) ?? 0) - 1);
+      }
+      await changeRows(this.#context, { ops, files });
+      log.dropSegments(due.length);
+    }
+    const ops: StoreOp[] = [{ op: 'delete', key: logStateKey(topicId, partition) }];
+    await changeRows(this.#context, { ops, files: new Map() });
+  }
+
+  /** One task at a time; a failure after which memory and rows may disagree ends the session. */
+  #maintain<T>(task: () => Promise<T>): Promise<T> {
+    return this.#serial.run(async () => {
+      if (this.#commit.failure) throw this.#commit.failure;
+      try {
+        return await task();
+      } catch (error) {
+        assert(error instanceof Error, 'only errors are thrown');
+        if (endsSession(error)) this.fail(error);
+        throw error;
+      }
+    });
+  }
+
+  #armRetention(): void {
+    this.#retentionTimer = this.#o.clock.after(
+      this.#o.settings.retentionIntervalMs,
+      () => {
+        // Retried at the next tick; what ends the session was reported.
+        this.applyRetention()
+          .catch(() => undefined)
+          .finally(() => !this.#isClosed && this.#armRetention());
+      },
+      'background',
+    );
+  }
+}
+
+function endsSession(error: Error): boolean {
+  if (!(error instanceof Failure)) return true;
+  return (
+    error instanceof SessionFenced ||
+    error instanceof DiskFault ||
+    error instanceof DataCorrupt ||
+    error instanceof StoreAmbiguous
+  );
+}

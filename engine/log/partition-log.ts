@@ -1,0 +1,330 @@
+/**
+ * One partition's log while this session owns it: segments that are published, then the tail in memory, then batches
+ * that are queued and seen by nobody. An idle log holds its segment rows and a few numbers.
+ *
+ *   startOffset ── segments ── tail ── highWatermark ── queued ── endOffset
+ */
+import { assert } from '../kernel/assert.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Uuid } from '../kernel/uuid.ts';
+import { type BatchHeader, attributeBit, stampLogAppendTime } from '../records/batch.ts';
+import type { GroupCommit } from './group-commit.ts';
+import {
+  type EpochEnd,
+  logErrorCode,
+  type LogErrorCode,
+  type LogRead,
+  type PartitionLog,
+  type TimedOffset,
+  type TopicConfigs,
+  type Waiter,
+} from './log.ts';
+import { type LogConfigs, parseLogConfigs } from './log-configs.ts';
+import { LogFold } from './log-fold.ts';
+import { offsetForTimestamp, offsetOfMaxTimestamp } from './find-timestamp.ts';
+import { type AppendDone, PendingAppend, refusal, RepeatedAppend } from './partition-append.ts';
+import { judgeProducer, producerAfter } from './producer-state.ts';
+import { readLog } from './read-log.ts';
+import type { Segment, SegmentReader } from './segment-reader.ts';
+import { segmentOf } from './segment-reader.ts';
+import type { RolledUp, RollUpLog } from './roll-up.ts';
+import type { LogSettings } from './settings.ts';
+import { Tail } from './tail.ts';
+import { Waiters } from './waiters.ts';
+import type { Wal } from './wal.ts';
+
+/** What a log uses of its session. */
+export interface LogSession {
+  readonly settings: LogSettings;
+  readonly clock: Clock;
+  readonly wal: Wal;
+  readonly commit: GroupCommit;
+  readonly reader: SegmentReader;
+  /** Hands the append back through `log.take` at once, or later when there is room, or refuses it. */
+  admit(log: OwnedLog, batch: Buffer, header: BatchHeader, nowMs: number, done: AppendDone): void;
+  /** Bytes that only WAL and memory hold grew or shrank. */
+  unrolledChanged(bytes: number): void;
+  /** Makes a later start durable, then calls log.moveStart. */
+  advanceStart(log: OwnedLog, offset: number): Promise<void>;
+}
+
+export interface OpenedLog {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly leaderEpoch: number;
+  readonly startOffset: number;
+  readonly endOffset: number;
+  readonly segments: Segment[];
+  readonly fold: LogFold;
+  readonly configs: TopicConfigs;
+}
+
+export class OwnedLog implements PartitionLog {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly leaderEpoch: number;
+  readonly tail = new Tail();
+  readonly #session: LogSession;
+  readonly #waiters = new Waiters();
+  /** With everything that has an offset. */
+  readonly #live: LogFold;
+  /** As of the end of the last segment. */
+  #rolled: LogFold;
+  #segments: Segment[];
+  #segmentBytes = 0;
+  #startOffset: number;
+  #endOffset: number;
+  #highWatermark: number;
+  #configs: LogConfigs;
+  #isOpen = true;
+
+  constructor(session: LogSession, opened: OpenedLog) {
+    this.#session = session;
+    this.topicId = opened.topicId;
+    this.partition = opened.partition;
+    this.leaderEpoch = opened.leaderEpoch;
+    this.#startOffset = opened.startOffset;
+    this.#endOffset = this.#highWatermark = opened.endOffset;
+    this.#segments = opened.segments;
+    for (const { row } of opened.segments) this.#segmentBytes += row.bytes;
+    this.#rolled = opened.fold;
+    this.#live = opened.fold.clone();
+    this.#configs = parseLogConfigs(opened.configs);
+    assert(this.#live.epochs.latest <= this.leaderEpoch, 'a log is opened at no older epoch than wrote it');
+  }
+
+  get startOffset(): number {
+    return this.#startOffset;
+  }
+
+  get highWatermark(): number {
+    return this.#highWatermark;
+  }
+
+  /** With open transactions it would be the least of their first offsets. */
+  get lastStableOffset(): number {
+    return this.#highWatermark;
+  }
+
+  get endOffset(): number {
+    return this.#endOffset;
+  }
+
+  get sizeBytes(): number {
+    return this.#segmentBytes + this.tail.bytes;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  get configs(): LogConfigs {
+    return this.#configs;
+  }
+
+  setConfigs(configs: TopicConfigs): void {
+    this.#configs = parseLogConfigs(configs);
+  }
+
+  append(batch: Buffer, header: BatchHeader, nowMs: number, done: AppendDone): void {
+    this.#session.admit(this, batch, header, nowMs, done);
+  }
+
+  /** The append proper, once the session has room for it. */
+  take(batch: Buffer, header: BatchHeader, nowMs: number, done: AppendDone): void {
+    if (!this.#isOpen) {
+      done(refusal(logErrorCode.notLeaderOrFollower, -1, 'this broker does not lead the partition any more'));
+      return;
+    }
+    assert(batch.length === header.sizeBytes, 'the buffer holds one batch and nothing else');
+    const { settings, commit } = this.#session;
+    const { producers, epochs } = this.#live;
+    let before = header.producerId < 0 ? undefined : producers.get(header.producerId);
+    if (before && nowMs - before.lastMs >= settings.producerIdExpirationMs) before = undefined;
+    const verdict = judgeProducer(before, header);
+    if (verdict.kind === 'repeat') {
+      commit.queue(new RepeatedAppend(this, verdict.batch.baseOffset, done));
+      return;
+    }
+    if (verdict.kind !== 'accept') {
+      const code =
+        verdict.kind === 'old-epoch' ? logErrorCode.invalidProducerEpoch : logErrorCode.outOfOrderSequenceNumber;
+      done(refusal(code, this.#startOffset, verdict.message));
+      return;
+    }
+    if (this.#configs.stampsAppendTime) stampLogAppendTime(batch, 0, nowMs);
+    const append = new PendingAppend(this, batch, header, this.#configs.stampsAppendTime ? nowMs : -1, before, done);
+    if (header.producerId >= 0 && !(header.attributes & attributeBit.control)) {
+      const entry = producerAfter(before, header, append.baseOffset, nowMs);
+      producers.set(header.producerId, entry, settings.producersPerLogMax);
+    }
+    epochs.observe(this.leaderEpoch, append.baseOffset);
+    this.#endOffset = append.nextOffset;
+    this.#session.unrolledChanged(batch.length);
+    commit.queue(append);
+  }
+
+  // --- Called by the group commit ---
+
+  advance(append: PendingAppend): void {
+    assert(append.baseOffset === this.#highWatermark, 'acknowledgements come in offset order');
+    assert(append.chunk, 'what is acknowledged was written');
+    const { batch: bytes, baseOffset, nextOffset, chunk } = append;
+    this.tail.push({ bytes, baseOffset, nextOffset, chunk });
+    this.#highWatermark = nextOffset;
+  }
+
+  undo(append: PendingAppend): void {
+    assert(append.nextOffset === this.#endOffset, 'appends are taken back in reverse order');
+    this.#endOffset = append.baseOffset;
+    this.#live.epochs.retractFrom(append.baseOffset);
+    if (append.producerId >= 0) {
+      this.#live.producers.set(append.producerId, append.producerBefore, this.#session.settings.producersPerLogMax);
+    }
+    this.#session.unrolledChanged(-append.batch.length);
+  }
+
+  wakeReaders(): void {
+    this.#waiters.wakeBelow(this.#highWatermark);
+  }
+
+  // --- Reading ---
+
+  read(offset: number, maxBytes: number, minOneBatch: boolean): LogRead | Promise<LogRead> {
+    return readLog(this, this.#session.reader, offset, maxBytes, minOneBatch);
+  }
+
+  readableBytes(offset: number, limit: number): number {
+    if (!this.#isOpen || offset < this.#startOffset || offset >= this.#highWatermark) return 0;
+    let bytes = this.tail.bytesFrom(offset, limit);
+    for (let i = this.#segments.length - 1; i >= 0 && bytes < limit; i--) {
+      const { row } = this.#segments[i]!;
+      if (row.endOffset <= offset) break;
+      // Batches are taken to be equally long: an estimate is all that fetch.min.bytes needs.
+      const share = (row.endOffset - Math.max(offset, row.baseOffset)) / (row.endOffset - row.baseOffset);
+      bytes += Math.ceil(row.bytes * share);
+    }
+    return Math.min(bytes, limit);
+  }
+
+  waitFor(offset: number, wake: () => void): Waiter | undefined {
+    return this.#waiters.add(offset, wake, this.#session.settings.waitersPerLogMax);
+  }
+
+  /** Index of the segment that holds `offset` or, between two, of the next; the number of segments when all end before. */
+  segmentIndexOf(offset: number): number {
+    let low = 0;
+    let high = this.#segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#segments[middle]!.row.endOffset <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  offsetForTimestamp(timestamp: number): Promise<TimedOffset> {
+    return offsetForTimestamp(this, this.#session.reader, timestamp);
+  }
+
+  offsetOfMaxTimestamp(): Promise<TimedOffset> {
+    return offsetOfMaxTimestamp(this, this.#session.reader);
+  }
+
+  endOfEpoch(leaderEpoch: number): EpochEnd {
+    return this.#live.epochs.endOf(leaderEpoch, this.leaderEpoch, this.#highWatermark);
+  }
+
+  epochAt(offset: number): number {
+    return this.#live.epochs.at(offset);
+  }
+
+  // --- Moving the start, rolling up, closing ---
+
+  async deleteRecords(offset: number): Promise<{ errorCode: LogErrorCode; lowWatermark: number }> {
+    const target = offset === -1 ? this.#highWatermark : offset;
+    if (target < 0 || target > this.#highWatermark) {
+      return { errorCode: logErrorCode.offsetOutOfRange, lowWatermark: -1 };
+    }
+    if (!this.#isOpen) return { errorCode: logErrorCode.notLeaderOrFollower, lowWatermark: -1 };
+    if (target > this.#startOffset) await this.#session.advanceStart(this, target);
+    return { errorCode: logErrorCode.none, lowWatermark: this.#startOffset };
+  }
+
+  /** Rows say so already. */
+  moveStart(offset: number): void {
+    assert(offset <= this.#highWatermark, 'the start is never beyond the high watermark');
+    this.#startOffset = Math.max(this.#startOffset, offset);
+    this.#live.epochs.forgetBefore(this.#startOffset);
+  }
+
+  /** The oldest `count` segments are deleted; rows say so already. */
+  dropSegments(count: number): void {
+    for (const { row } of this.#segments.slice(0, count)) this.#segmentBytes -= row.bytes;
+    this.#segments = this.#segments.slice(count);
+  }
+
+  /** What the tail holds by now, for a roll-up. */
+  toRollUp(): (RollUpLog & { readonly owner: OwnedLog; readonly count: number }) | undefined {
+    const batches = this.tail.batches;
+    if (batches.length === 0) return undefined;
+    return {
+      owner: this,
+      count: batches.length,
+      topicId: this.topicId,
+      partition: this.partition,
+      startOffset: this.#startOffset,
+      lastSegment: this.#segments.at(-1)?.row,
+      batches: batches.map((batch) => batch.bytes),
+      endOffset: batches.at(-1)!.nextOffset,
+      fold: this.#rolled,
+    };
+  }
+
+  /** The oldest `count` batches of the tail are published: readers find them in the segment from here on. */
+  swap(rolled: RolledUp<RollUpLog>, count: number): void {
+    const { clock, settings } = this.#session;
+    const segments = rolled.replaced ? this.#segments.slice(0, -1) : this.#segments.slice();
+    if (rolled.replaced) this.#segmentBytes -= rolled.replaced.bytes;
+    segments.push(segmentOf(rolled.row, clock.monotonicMs() + settings.recentSegmentMs));
+    this.#segmentBytes += rolled.row.bytes;
+    this.#segments = segments;
+    this.#rolled = rolled.fold;
+    this.#discard(count);
+  }
+
+  /** Forgets producers that have been silent for long. */
+  expireProducers(nowMs: number): void {
+    for (const fold of [this.#live, this.#rolled]) {
+      fold.producers.expire(nowMs, this.#session.settings.producerIdExpirationMs);
+    }
+  }
+
+  get rolledFold(): LogFold {
+    return this.#rolled;
+  }
+
+  /** Refuses everything from here on and sends waiting readers away. */
+  seal(): void {
+    this.#isOpen = false;
+    this.#waiters.wakeAll();
+  }
+
+  /** The log is deleted: what it holds in memory and WAL is nobody's any more. */
+  discardTail(): void {
+    this.#discard(this.tail.batches.length);
+  }
+
+  #discard(count: number): void {
+    let bytes = 0;
+    for (const batch of this.tail.shift(count)) {
+      bytes += batch.bytes.length;
+      this.#session.wal.release(batch.chunk, 1);
+    }
+    this.#session.unrolledChanged(-bytes);
+  }
+}

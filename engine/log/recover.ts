@@ -1,0 +1,135 @@
+/**
+ * Finishes what a dead broker session left behind: everything in its write-ahead log that is not published yet becomes
+ * segments, by the same code as a roll-up. The caller has made sure that the session can write no more (reaped, or its
+ * lease over and its row fenced). May be run again after a crash at any point: published batches are skipped.
+ */
+import type { Clock } from '../kernel/clock.ts';
+import type { Random } from '../kernel/random.ts';
+import { type Uuid, uuidText } from '../kernel/uuid.ts';
+import type { Disk, MetadataStore, StoreOp } from '../ports.ts';
+import { baseOffset, lastOffset } from '../records/batch.ts';
+import { sweepFiles } from './change-rows.ts';
+import { loadLog } from './load-log.ts';
+import { DataCorrupt } from './log.ts';
+import { rollUp, type RollUpContext, type RollUpLog } from './roll-up.ts';
+import { segmentFilePrefix } from './rows/segment-file.ts';
+import { scanWal, type WalScan } from './scan-wal.ts';
+import { SegmentReader } from './segment-reader.ts';
+import type { LogSettings } from './settings.ts';
+import { walDirectory } from './wal-format.ts';
+
+export interface RecoverOptions {
+  readonly disk: Disk;
+  readonly store: MetadataStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly settings: LogSettings;
+  readonly volume: string;
+  readonly segmentsDirectory: string;
+  /** Of the dead session. */
+  readonly brokerId: number;
+  readonly sessionEpoch: number;
+  /** Rides in every transaction: the dead session's row as the recoverer left it, and the recoverer's own right. */
+  guard(): readonly StoreOp[];
+  /** False for a log whose topic is deleted: what the WAL has of it is dropped. All are kept when absent. */
+  keeps?(topicId: Uuid, partition: number): boolean;
+}
+
+export interface RecoveredLog {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly endOffset: number;
+  /** Batches that were not published before. */
+  readonly batches: number;
+}
+
+export interface Recovery {
+  readonly logs: readonly RecoveredLog[];
+  readonly records: number;
+  readonly walBytes: number;
+  readonly ignoredBytes: number;
+  readonly segmentsPublished: number;
+}
+
+/** Logs whose rows are read at the same time. */
+const loadsMax = 32;
+
+/** Throws DataCorrupt (see scan-wal.ts), SessionFenced when a guard fails, the disk's and the store's failures. */
+export async function recoverWal(options: RecoverOptions): Promise<Recovery> {
+  const { disk, volume, sessionEpoch, settings, brokerId } = options;
+  const directory = walDirectory(volume, sessionEpoch);
+  const reader = new SegmentReader(options);
+  const context: RollUpContext = { ...options, guard: () => options.guard(), reader };
+  try {
+    const found = new Map<string, FoundLog>();
+    const scan = await scanWal(
+      { disk, directory, sessionEpoch, sliceBytes: settings.writeSliceBytes },
+      ({ topicId, partition, batch }) => {
+        const key = `${topicId}${partition}`;
+        let log = found.get(key);
+        if (!log) found.set(key, (log = { topicId, partition, batches: [] }));
+        log.batches.push(batch);
+      },
+    );
+    const kept = [...found.values()].filter((log) => options.keeps?.(log.topicId, log.partition) ?? true);
+    const due: RollUpLog[] = [];
+    const logs: RecoveredLog[] = [];
+    for (let from = 0; from < kept.length; from += loadsMax) {
+      const parts = await Promise.all(
+        kept.slice(from, from + loadsMax).map((log) => unpublished(context, log, directory)),
+      );
+      for (const part of parts) {
+        const { topicId, partition, endOffset, batches } = part;
+        logs.push({ topicId, partition, endOffset, batches: batches.length });
+        if (batches.length > 0) due.push(part);
+      }
+    }
+    let segmentsPublished = 0;
+    await rollUp(context, due, 0, (rolled) => {
+      segmentsPublished += rolled.length;
+    });
+    await sweepFiles(context, segmentFilePrefix(brokerId, sessionEpoch));
+    await removeWal(disk, directory, scan);
+    const { records, bytes: walBytes, ignoredBytes } = scan;
+    return { logs, records, walBytes, ignoredBytes, segmentsPublished };
+  } finally {
+    reader.close();
+  }
+}
+
+interface FoundLog {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly batches: Buffer[];
+}
+
+/** The log's batches that no segment has; the WAL keeps chunks longer than single batches need it. */
+async function unpublished(context: RollUpContext, found: FoundLog, directory: string): Promise<RollUpLog> {
+  const { topicId, partition } = found;
+  const { segments, startOffset, endOffset, fold, foldedTo } = await loadLog(context, topicId, partition);
+  const batches: Buffer[] = [];
+  let end = foldedTo;
+  for (const batch of found.batches) {
+    const base = baseOffset(batch, 0);
+    const next = lastOffset(batch, 0) + 1;
+    if (next <= foldedTo) continue;
+    // Below the start a gap is what retention left; above it a batch is missing.
+    if (base !== end && base > startOffset) {
+      const name = `${uuidText(topicId)}-${partition}`;
+      throw new DataCorrupt(directory, 0, `log ${name} goes from offset ${end} to ${base}, which leaves a gap`);
+    }
+    batches.push(batch);
+    end = next;
+  }
+  const lastSegment = segments.at(-1)?.row;
+  return { topicId, partition, startOffset, lastSegment, batches, endOffset: Math.max(end, endOffset), fold };
+}
+
+/** Oldest first and each durably, for the reason given in wal.ts. */
+async function removeWal(disk: Disk, directory: string, scan: WalScan): Promise<void> {
+  for (const path of scan.paths) {
+    disk.remove(path);
+    await disk.syncDirectory(directory);
+  }
+  if (disk.exists(directory)) disk.removeDirectory(directory);
+}

@@ -1,0 +1,66 @@
+/**
+ * Retention: what of a log is over its time or its size (retention.ms, retention.bytes). The decision is pure; applying
+ * it moves the start durably and deletes segment rows, in transactions that the store can hold.
+ */
+import { maxTimestamp } from '../records/batch.ts';
+import { type StoreOp, storeOpsMax } from '../ports.ts';
+import { changeRows, type RowContext } from './change-rows.ts';
+import type { OwnedLog } from './partition-log.ts';
+import type { Segment } from './segment-reader.ts';
+import { encodeLogState, logStateKey } from './rows/log-state.ts';
+import { segmentKey } from './rows/segment.ts';
+
+/** The offset that the start moves to; the present start when nothing is due. Whole segments and batches only. */
+export function retentionStart(log: OwnedLog, nowMs: number): number {
+  const { retentionMs, retentionBytes } = log.configs;
+  let start = log.startOffset;
+  let bytes = log.sizeBytes;
+  const pass = (endOffset: number, size: number, timestamp: number): boolean => {
+    const isOld = timestamp >= 0 && nowMs - timestamp > retentionMs;
+    if (endOffset > start && !isOld && bytes - size < retentionBytes) return false;
+    start = Math.max(start, endOffset);
+    bytes -= size;
+    return true;
+  };
+  for (const { row } of log.segments) if (!pass(row.endOffset, row.bytes, row.maxTimestamp)) return start;
+  for (const batch of log.tail.batches) {
+    if (!pass(batch.nextOffset, batch.bytes.length, maxTimestamp(batch.bytes, 0))) return start;
+  }
+  return start;
+}
+
+/** The guard, the state row, and per segment its row and its file. */
+const opsPerSegment = 2;
+
+/**
+ * Moves the start to `offset` and deletes the segments that end at or before it. The last segment stays as long as it
+ * is the only place that remembers the log's producers.
+ */
+export async function moveStart(context: RowContext, log: OwnedLog, offset: number): Promise<void> {
+  for (let isFirst = true; ; isFirst = false) {
+    const guard = context.guard();
+    const segmentsMax = Math.floor((storeOpsMax - guard.length - 1) / opsPerSegment);
+    const { segments } = log;
+    const due: Segment[] = [];
+    for (const segment of segments) {
+      if (segment.row.endOffset > offset || due.length === segmentsMax) break;
+      due.push(segment);
+    }
+    const keepsLast = due.length === segments.length && log.rolledFold.producers.size > 0;
+    if (keepsLast) due.pop();
+    if (due.length === 0 && (!isFirst || offset <= log.startOffset)) return;
+    const { topicId, partition } = log;
+    const start = Math.max(offset, log.startOffset);
+    const lastGoes = due.length > 0 && due.length === segments.length;
+    const state = lastGoes ? { startOffset: start, epochs: log.rolledFold.epochs.snapshot() } : { startOffset: start };
+    const ops: StoreOp[] = [{ op: 'put', key: logStateKey(topicId, partition), value: encodeLogState(state) }];
+    const files = new Map<string, number>();
+    for (const { row } of due) {
+      ops.push({ op: 'delete', key: segmentKey(topicId, partition, row.baseOffset) });
+      files.set(row.fileId, (files.get(row.fileId) ?? 0) - 1);
+    }
+    await changeRows(context, { ops, files });
+    log.moveStart(start);
+    log.dropSegments(due.length);
+  }
+}

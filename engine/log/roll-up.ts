@@ -1,0 +1,167 @@
+/**
+ * Moves what only a write-ahead log holds into the segment store. The broker does it when its log has grown, a planned
+ * move for the logs that leave, recovery for a session that died: the same code, so a crash at any point is finished by
+ * running it again.
+ *
+ *   announce the file ── write and sync it ── publish the rows, some logs per transaction ── the caller drops its copy
+ *
+ * A crash before the first publication leaves an empty file that a sweep removes; one in between leaves some logs
+ * published, whose batches the next run finds below their published end and skips.
+ */
+import { assert } from '../kernel/assert.ts';
+import type { Uuid } from '../kernel/uuid.ts';
+import { type StoreOp, storeOpsMax } from '../ports.ts';
+import { baseOffset, batchesIn, batchSizeBytes, isIntactBatch, lastOffset, readBatchHeader } from '../records/batch.ts';
+import { announceFile, changeRows, removeFile, type RowContext, segmentPath } from './change-rows.ts';
+import { DataCorrupt } from './log.ts';
+import type { LogFold } from './log-fold.ts';
+import { segmentFileId } from './rows/segment-file.ts';
+import { encodeSegment, segmentKey, type SegmentRow } from './rows/segment.ts';
+import { type SegmentDraft, writeSegmentFile } from './segment-file.ts';
+import type { SegmentReader } from './segment-reader.ts';
+
+export interface RollUpContext extends RowContext {
+  readonly brokerId: number;
+  readonly sessionEpoch: number;
+  readonly reader: SegmentReader;
+}
+
+/** A log with batches to move. */
+export interface RollUpLog {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly startOffset: number;
+  readonly lastSegment: SegmentRow | undefined;
+  /** Consecutive, the first at the published end. */
+  readonly batches: readonly Buffer[];
+  readonly endOffset: number;
+  /** As of the published end; not changed. */
+  readonly fold: LogFold;
+}
+
+export interface RolledUp<L extends RollUpLog> {
+  readonly log: L;
+  readonly row: SegmentRow;
+  /** The row that it takes the place of, or undefined. */
+  readonly replaced: SegmentRow | undefined;
+  /** As of the row's end. */
+  readonly fold: LogFold;
+}
+
+/**
+ * Writes one file and publishes it; `published` is called for every transaction that has been applied, at once, so that
+ * a failure later on leaves memory and rows in step. Throws SessionFenced, DiskFull, DiskFault, DataCorrupt (a segment
+ * to merge) and the store's failures.
+ */
+export async function rollUp<L extends RollUpLog>(
+  context: RollUpContext,
+  logs: readonly L[],
+  counter: number,
+  published: (rolled: readonly RolledUp<L>[]) => void,
+): Promise<void> {
+  if (logs.length === 0) return;
+  const { brokerId, sessionEpoch, settings } = context;
+  const fileId = segmentFileId(brokerId, sessionEpoch, counter, context.random.u32());
+  const plans: Plan<L>[] = [];
+  for (const log of logs) plans.push(await planLog(context, log));
+  let bytes = 0;
+  for (const { draft } of plans) for (const batch of draft.batches) bytes += batch.length;
+  await announceFile(context, fileId, bytes);
+  let rows: SegmentRow[];
+  try {
+    const path = segmentPath(context, fileId);
+    const { disk, segmentsDirectory } = context;
+    const { indexIntervalBytes, writeSliceBytes: sliceBytes } = settings;
+    rows = await writeSegmentFile(
+      { disk, segmentsDirectory, path, fileId, indexIntervalBytes, sliceBytes },
+      plans.map((plan) => plan.draft),
+    );
+  } catch (error) {
+    await removeFile(context, fileId);
+    throw error;
+  }
+  await publish(context, fileId, plans, rows, published);
+}
+
+interface Plan<L extends RollUpLog> {
+  readonly log: L;
+  readonly draft: SegmentDraft;
+  readonly replaced: SegmentRow | undefined;
+  readonly fold: LogFold;
+}
+
+/** What of the log goes into the file: a small last segment, then the batches, without what lies below the start. */
+async function planLog<L extends RollUpLog>(context: RollUpContext, log: L): Promise<Plan<L>> {
+  const { settings, clock } = context;
+  const { lastSegment: last, startOffset, endOffset } = log;
+  const fold = log.fold.clone();
+  const nowMs = clock.wallMs();
+  for (const batch of log.batches) fold.add(readBatchHeader(batch), nowMs, settings);
+  fold.producers.expire(nowMs, settings.producerIdExpirationMs);
+  fold.epochs.forgetBefore(startOffset);
+  // An empty segment of the same base would take the same key as its successor, so it is always replaced.
+  const merges = last !== undefined && (last.bytes < settings.mergeBytesMax || last.bytes === 0);
+  const batches: Buffer[] = [];
+  if (merges && last.bytes > 0 && last.endOffset > startOffset) {
+    for (const batch of await batchesOf(context, last)) if (lastOffset(batch, 0) >= startOffset) batches.push(batch);
+  }
+  for (const batch of log.batches) if (lastOffset(batch, 0) >= startOffset) batches.push(batch);
+  const first = batches[0];
+  const draft: SegmentDraft = {
+    topicId: log.topicId,
+    partition: log.partition,
+    baseOffset: first ? baseOffset(first, 0) : endOffset,
+    endOffset,
+    batches,
+    state: fold.snapshot(),
+  };
+  return { log, draft, replaced: merges ? last : undefined, fold };
+}
+
+async function batchesOf(context: RollUpContext, row: SegmentRow): Promise<Buffer[]> {
+  const bytes = await context.reader.all(row);
+  const batches: Buffer[] = [];
+  let end = 0;
+  for (const at of batchesIn(bytes)) {
+    // A merge would give damaged bytes a new home under a new name: check before.
+    if (!isIntactBatch(bytes, at)) break;
+    end = at + batchSizeBytes(bytes, at);
+    batches.push(bytes.subarray(at, end));
+  }
+  if (end !== bytes.length) throw new DataCorrupt(segmentPath(context, row.fileId), row.position + end, 'bad batch');
+  return batches;
+}
+
+/** The guard, the new file, and per log a new row, an old row and an old file. */
+const opsPerLogMax = 3;
+
+async function publish<L extends RollUpLog>(
+  context: RollUpContext,
+  fileId: string,
+  plans: readonly Plan<L>[],
+  rows: readonly SegmentRow[],
+  published: (rolled: readonly RolledUp<L>[]) => void,
+): Promise<void> {
+  const logsPerTransaction = Math.floor((storeOpsMax - context.guard().length - 1) / opsPerLogMax);
+  assert(logsPerTransaction > 0, 'the guard leaves room for rows');
+  for (let from = 0; from < plans.length; from += logsPerTransaction) {
+    const rolled: RolledUp<L>[] = [];
+    const ops: StoreOp[] = [];
+    const files = new Map<string, number>();
+    for (let i = from; i < Math.min(from + logsPerTransaction, plans.length); i++) {
+      const { log, replaced, fold } = plans[i]!;
+      const row = rows[i]!;
+      ops.push({ op: 'put', key: segmentKey(log.topicId, log.partition, row.baseOffset), value: encodeSegment(row) });
+      files.set(fileId, (files.get(fileId) ?? 0) + 1);
+      if (replaced) {
+        files.set(replaced.fileId, (files.get(replaced.fileId) ?? 0) - 1);
+        if (replaced.baseOffset !== row.baseOffset) {
+          ops.push({ op: 'delete', key: segmentKey(log.topicId, log.partition, replaced.baseOffset) });
+        }
+      }
+      rolled.push({ log, row, replaced, fold });
+    }
+    await changeRows(context, { ops, files });
+    published(rolled);
+  }
+}

@@ -1,0 +1,126 @@
+/** Writes one segment file: asynchronously, in slices, synced with its directory entry before it is called written. */
+import type { Uuid } from '../kernel/uuid.ts';
+import type { Disk, DiskFile } from '../ports.ts';
+import type { SegmentRow } from './rows/segment.ts';
+import {
+  buildIndex,
+  encodeState,
+  encodeTable,
+  segmentFileMagic,
+  type StateSnapshot,
+  type TableEntry,
+  tableEntry,
+} from './segment-format.ts';
+
+/** One log's share of a file. */
+export interface SegmentDraft {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly baseOffset: number;
+  readonly endOffset: number;
+  /** Consecutive whole batches; none when only the state has to be kept. */
+  readonly batches: readonly Buffer[];
+  readonly state: StateSnapshot;
+}
+
+export interface SegmentFileOptions {
+  readonly disk: Disk;
+  readonly segmentsDirectory: string;
+  readonly path: string;
+  readonly fileId: string;
+  readonly indexIntervalBytes: number;
+  readonly sliceBytes: number;
+}
+
+/** Returns the rows in the order of the drafts. Throws DiskFull and DiskFault; the file is then removed. */
+export async function writeSegmentFile(
+  options: SegmentFileOptions,
+  drafts: readonly SegmentDraft[],
+): Promise<SegmentRow[]> {
+  const { disk, path } = options;
+  const file = disk.create(path);
+  try {
+    const rows = await writeAll(new SliceWriter(file, options.sliceBytes), options, drafts);
+    await file.datasync();
+    await disk.syncDirectory(options.segmentsDirectory);
+    return rows;
+  } catch (error) {
+    disk.remove(path);
+    throw error;
+  } finally {
+    file.close();
+  }
+}
+
+async function writeAll(
+  out: SliceWriter,
+  options: SegmentFileOptions,
+  drafts: readonly SegmentDraft[],
+): Promise<SegmentRow[]> {
+  await out.write(segmentFileMagic);
+  const positions: number[] = [];
+  for (const { batches } of drafts) {
+    positions.push(out.position);
+    for (const batch of batches) await out.write(batch);
+  }
+  const rows: SegmentRow[] = [];
+  const table: TableEntry[] = [];
+  for (const [i, draft] of drafts.entries()) {
+    const { index, maxTimestamp, bytes } = buildIndex(draft.batches, options.indexIntervalBytes);
+    const state = encodeState(draft.state);
+    const row: SegmentRow = {
+      baseOffset: draft.baseOffset,
+      endOffset: draft.endOffset,
+      fileId: options.fileId,
+      position: positions[i]!,
+      bytes,
+      indexPosition: out.position,
+      indexBytes: index.length,
+      stateBytes: state.length,
+      maxTimestamp,
+    };
+    await out.write(index);
+    await out.write(state);
+    rows.push(row);
+    table.push(tableEntry(draft.topicId, draft.partition, row));
+  }
+  await out.write(encodeTable(table, out.position));
+  await out.flush();
+  return rows;
+}
+
+/** Gathers parts without copying them and writes at most a slice at a time. */
+class SliceWriter {
+  readonly #file: DiskFile;
+  readonly #sliceBytes: number;
+  #parts: Uint8Array[] = [];
+  #pendingBytes = 0;
+  #written = 0;
+
+  constructor(file: DiskFile, sliceBytes: number) {
+    this.#file = file;
+    this.#sliceBytes = sliceBytes;
+  }
+
+  get position(): number {
+    return this.#written + this.#pendingBytes;
+  }
+
+  /** No promise unless a slice is full: the caller awaits either way. */
+  write(part: Uint8Array): Promise<void> | undefined {
+    if (part.length === 0) return undefined;
+    this.#parts.push(part);
+    this.#pendingBytes += part.length;
+    return this.#pendingBytes >= this.#sliceBytes ? this.flush() : undefined;
+  }
+
+  async flush(): Promise<void> {
+    const parts = this.#parts;
+    this.#parts = [];
+    const bytes = this.#pendingBytes;
+    this.#pendingBytes = 0;
+    const position = this.#written;
+    this.#written += bytes;
+    if (bytes > 0) await this.#file.write(parts, position);
+  }
+}
