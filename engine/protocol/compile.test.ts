@@ -11,10 +11,42 @@ import { fetchRequest } from './messages/01-fetch.ts';
 import { metadataRequest, type MetadataRequest } from './messages/03-metadata.ts';
 import { produceRequest, type ProduceRequest, produceResponse } from './messages/00-produce.ts';
 import { joinGroupRequest } from './messages/11-join-group.ts';
-import type { Message } from './schema.ts';
+import {
+  array,
+  bool,
+  bytes,
+  float64,
+  int64,
+  int8,
+  type Message,
+  message,
+  string,
+  struct,
+  structs,
+  uint16,
+  uuid,
+} from './schema.ts';
 import { UnsupportedVersion } from './unsupported-version.ts';
 
-const messages = [...apiByKey.values()].flatMap(({ request, response }) => [request, response]);
+/** What the language of schemas can say and no message of Kafka's does. */
+const everyKind = message('EveryKindRequest', 31_000, '0-3', '2+', {
+  float: float64({ default: 1.5 }),
+  port: uint16({ since: 1, ignorable: true }),
+  small: array(int8(), { nullable: 1 }),
+  names: array(string('plain', { nullable: 2 }), { nullable: 2 }),
+  ids: array(uuid('plain')),
+  inner: struct({ flag: bool({ default: true }), payload: bytes('plain', { nullable: true }) }, { nullable: 1 }),
+  taggedFloat: float64({ since: 2, tag: 3 }),
+  taggedFlag: bool({ since: 2, tag: 1, default: true }),
+  taggedInner: struct({ id: uuid('plain'), limit: int64({ default: Infinity }) }, { since: 2, tag: 0, nullable: true }),
+  taggedOrNull: struct(
+    { deep: structs({ text: string('plain') }) },
+    { since: 3, tag: 200, nullable: true, default: null },
+  ),
+  taggedBytes: bytes('plain', { since: 2, tag: 130, nullable: true, default: null }),
+});
+
+const messages = [everyKind, ...[...apiByKey.values()].flatMap(({ request, response }) => [request, response])];
 const cases = messages.flatMap((schema) =>
   Array.from({ length: schema.max - schema.min + 1 }, (_, i) => ({
     title: `${schema.name} v${schema.min + i}`,
@@ -100,10 +132,10 @@ describe('encode', () => {
   });
 
   test('refuses a value that the version cannot carry', () => {
-    const message = { ...metadata('orders'), allowAutoTopicCreation: false };
-    expect(() => encode(metadataRequest, 3, message)).toThrow(UnsupportedVersion);
+    const fixed = { ...metadata('orders'), allowAutoTopicCreation: false };
+    expect(() => encode(metadataRequest, 3, fixed)).toThrow(UnsupportedVersion);
     expect(() => encode(metadataRequest, 0, { ...metadata('orders'), topics: null })).toThrow(UnsupportedVersion);
-    encode(metadataRequest, 4, message);
+    encode(metadataRequest, 4, fixed);
   });
 
   test('refuses a number that does not fit, and starts afresh after it', () => {

@@ -137,8 +137,6 @@ export const errorCode = {
   shareSessionLimitReached: 133,
 } as const;
 
-export type ErrorCode = (typeof errorCode)[keyof typeof errorCode];
-
 const names = new Map<number, string>(
   Object.entries(errorCode).map(([name, code]) => [
     code,

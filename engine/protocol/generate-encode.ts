@@ -161,9 +161,9 @@ class EncoderSource {
     for (const [i, [name, field]] of byTag.entries()) {
       const sizeAt = this.source.name('p');
       this.source.line(`if (${flags[i]} === 1) {`);
-      // The tag, one byte for the size. `start` moves when the slab grows, so the place is kept relative to it.
-      this.#reserve('2');
-      this.source.line(`b[p++] = ${field.tag};`, `const ${sizeAt} = p++ - w.start;`);
+      // The tag, then one byte for the size. `start` moves when the slab grows, so the place is kept relative to it.
+      this.#reserve(String(varintBytesMax + 1));
+      this.source.line(`p = writeVarint(b, p, ${field.tag});`, `const ${sizeAt} = p++ - w.start;`);
       this.#value(field, `${object}.${name}`, path + name, false);
       this.#reserve('4');
       this.source.line(`p = writeSizeBefore(b, w.start + ${sizeAt}, p);`, '}');

@@ -3,5 +3,3 @@ export const arrayElementsMax = 1_000_000;
 export const taggedFieldsMax = 10_000;
 /** A string's length was an int16 before flexible versions, and Kafka keeps the bound. */
 export const stringBytesMax = 0x7fff;
-/** Largest frame that Kafka's own default (socket.request.max.bytes) lets in. */
-export const frameBytesMax = 104_857_600;
