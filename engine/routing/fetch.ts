@@ -112,6 +112,8 @@ class Gathering {
   readonly #slots: Slot[];
   #bytes = 0;
   #hasError = false;
+  /** Something was left behind for want of room. */
+  #isFull = false;
   #readsPending = 0;
   /** No more waiting for records: the time is over, or nothing was to be waited for. */
   #isDue: boolean;
@@ -253,6 +255,7 @@ class Gathering {
     // KIP-74: the first batch of the first partition that has any is given whatever its size.
     const taken = takeBatches(result.records, room, this.#bytes === 0);
     const bytes = recordBytes(taken);
+    if (bytes < recordBytes(result.records)) this.#isFull = true;
     if (bytes === 0) {
       if (result.records.length > 0) this.#router.tail.keep(result, slot.offset);
       return;
@@ -273,7 +276,7 @@ class Gathering {
 
   #check(): void {
     if (this.#done) return;
-    const isEnough = this.#hasError || (this.#bytes > 0 && this.#bytes >= this.#options.minBytes);
+    const isEnough = this.#hasError || this.#isFull || (this.#bytes > 0 && this.#bytes >= this.#options.minBytes);
     if (!isEnough && !this.#isDue) {
       if (this.#readsPending === 0) this.#waitForMore();
       return;

@@ -1,0 +1,44 @@
+/**
+ * The moment at which it is worth asking again: a placement, a broker or a link has changed, or the pause is over. For
+ * requests that are few and far between; appends and fetches have their own wake-ups.
+ */
+import type { Clock } from '../kernel/clock.ts';
+import type { LinkPool } from '../link/pool.ts';
+import type { RoutingCatalogue } from './owners.ts';
+
+export class Changes {
+  readonly #clock: Clock;
+  #waiters = new Set<() => void>();
+
+  constructor(catalogue: RoutingCatalogue, pool: LinkPool, clock: Clock) {
+    this.#clock = clock;
+    const wake = (): void => this.#wake();
+    catalogue.onPlacement(wake);
+    catalogue.onBroker(wake);
+    pool.onOpen((_, lane) => {
+      if (lane === 'control') wake();
+    });
+  }
+
+  /** Resolves at the next change, at the latest after `waitMsMax`. */
+  next(waitMsMax: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        timer.cancel();
+        this.#waiters.delete(done);
+        resolve();
+      };
+      const timer = this.#clock.after(waitMsMax, done);
+      this.#waiters.add(done);
+    });
+  }
+
+  close(): void {
+    this.#wake();
+  }
+
+  #wake(): void {
+    if (this.#waiters.size === 0) return;
+    for (const waiter of [...this.#waiters]) waiter();
+  }
+}

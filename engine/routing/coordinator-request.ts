@@ -1,0 +1,196 @@
+/**
+ * Requests for a group's coordinator. The broker finds the coordinator by the group's inner name, which begins with the
+ * cluster's id and a dot.
+ *
+ * While the seat moves, requests are held and sent again: all of them can be repeated, because a coordinator judges them
+ * by member and generation. JoinGroup is the exception once it has been sent: it may have added a member whose id nobody
+ * knows, so it is answered NOT_COORDINATOR at once and the client joins afresh. A JoinGroup that was parked for a
+ * rebalance and is refused after the hold time is not started over here either: the client decides.
+ *
+ * DescribeGroups shows who a member really is, so the peer's host has to reach the broker: the header's client id is
+ * `joinClient(clientId, clientHost)`, and the broker takes it apart with `splitClient`. A NUL separates the two because
+ * no host contains one, and the last one counts because a client id might. ListGroups carries the cluster's id there, so
+ * that a broker may narrow its answer to it.
+ */
+import type { CoordinatorApi, CoordinatorTarget, TopicEntry } from '../engine.ts';
+import { assert } from '../kernel/assert.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { Failure } from '../kernel/failure.ts';
+import { latestVersion } from '../link/frames.ts';
+import type { Link } from '../link/link.ts';
+import type { LinkPool } from '../link/pool.ts';
+import { LinkClosed } from '../ports.ts';
+import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
+import type { Changes } from './changes.ts';
+import { clusterOfGroup, coordinatorPartition, coordinatorTopic } from './coordinator-seat.ts';
+import { type CoordinatorShape, coordinatorShapes } from './coordinator-shapes.ts';
+import { errorCode, isCoordinatorAway } from './error-codes.ts';
+import { ownerOf, type RoutingCatalogue } from './owners.ts';
+import type { RoutingSettings } from './settings.ts';
+
+export type EnsureCoordinatorTopic = (clusterId: string) => Promise<TopicEntry>;
+
+const joinGroupKey = 11;
+const listGroupsKey = 16;
+/** The header's length field of a client id is an int16. */
+const clientIdBytesMax = 0x7fff;
+
+export interface Client {
+  readonly clientId: string;
+  readonly clientHost: string;
+}
+
+export function joinClient({ clientId, clientHost }: Client): string {
+  const joined = `${clientId}\0${clientHost}`;
+  // A client id of almost 32 KiB is legal and useless: its host matters more.
+  return Buffer.byteLength(joined) <= clientIdBytesMax ? joined : `\0${clientHost}`;
+}
+
+export function splitClient(joined: string): Client {
+  const at = joined.lastIndexOf('\0');
+  return at < 0
+    ? { clientId: joined, clientHost: '' }
+    : { clientId: joined.slice(0, at), clientHost: joined.slice(at + 1) };
+}
+
+export class CoordinatorRouter {
+  readonly metrics = { requests: 0, retries: 0, unanswered: 0 };
+  readonly #catalogue: RoutingCatalogue;
+  readonly #pool: LinkPool;
+  readonly #clock: Clock;
+  readonly #changes: Changes;
+  readonly #settings: RoutingSettings;
+  readonly #ensureTopic: EnsureCoordinatorTopic;
+
+  constructor(
+    catalogue: RoutingCatalogue,
+    pool: LinkPool,
+    clock: Clock,
+    changes: Changes,
+    settings: RoutingSettings,
+    ensureTopic: EnsureCoordinatorTopic,
+  ) {
+    this.#catalogue = catalogue;
+    this.#pool = pool;
+    this.#clock = clock;
+    this.#changes = changes;
+    this.#settings = settings;
+    this.#ensureTopic = ensureTopic;
+  }
+
+  async request<K extends CoordinatorApi>(
+    key: K,
+    target: CoordinatorTarget,
+    request: RequestOf<K>,
+    client: Client,
+  ): Promise<ResponseOf<K>> {
+    assert(clusterOfGroup(target.groupId) === target.clusterId, 'an inner group name begins with its cluster');
+    this.metrics.requests++;
+    // The table pairs each key with the shape of its messages; the compiler cannot follow K into it.
+    const shape = coordinatorShapes[key] as unknown as CoordinatorShape<K>;
+    const options = { clientId: joinClient(client), waitMs: shape.waitMs(request) };
+    const deadlineMs = this.#clock.monotonicMs() + this.#settings.holdMsMax;
+    let pauseMs = this.#settings.retryMs;
+    let lastCode: number = errorCode.coordinatorNotAvailable;
+    for (;;) {
+      const link = await this.#seat(target);
+      if (link) {
+        lastCode = errorCode.notCoordinator;
+        try {
+          const response = await link.request(key, shape.version(request), request, options);
+          const isAway = shape.codes(response).some(isCoordinatorAway);
+          if (!isAway || this.#clock.monotonicMs() >= deadlineMs) return response;
+        } catch (error) {
+          if (!(error instanceof Failure)) throw error;
+          if (key === joinGroupKey && error instanceof LinkClosed && error.sent) {
+            return shape.failure(request, errorCode.notCoordinator);
+          }
+        }
+      }
+      const leftMs = deadlineMs - this.#clock.monotonicMs();
+      if (leftMs <= 0) break;
+      this.metrics.retries++;
+      await this.#changes.next(Math.min(pauseMs, leftMs));
+      pauseMs = Math.min(pauseMs * 2, this.#settings.retryMsMax);
+    }
+    this.metrics.unanswered++;
+    return shape.failure(request, lastCode);
+  }
+
+  /**
+   * The groups of a cluster over all its seats, in the order in which the brokers give them. A seat that stays away for
+   * the hold time makes the answer COORDINATOR_NOT_AVAILABLE, with the groups of the others.
+   */
+  async listGroups(clusterId: string, request: RequestOf<16>): Promise<ResponseOf<16>> {
+    const response: ResponseOf<16> = { throttleTimeMs: 0, errorCode: 0, groups: [] };
+    const topic = this.#catalogue.byName(coordinatorTopic(clusterId));
+    // No group has ever asked for a coordinator.
+    if (!topic) return response;
+    const seats = new Set(topic.partitions.map((partition) => partition.index));
+    const seen = new Set<string>();
+    const deadlineMs = this.#clock.monotonicMs() + this.#settings.holdMsMax;
+    for (;;) {
+      const answers = await this.#askSeats(topic, seats, clusterId, request);
+      for (const answer of answers) {
+        for (const group of answer.groups) {
+          if (clusterOfGroup(group.groupId) !== clusterId || seen.has(group.groupId)) continue;
+          seen.add(group.groupId);
+          response.groups.push(group);
+        }
+      }
+      if (seats.size === 0) return response;
+      const leftMs = deadlineMs - this.#clock.monotonicMs();
+      if (leftMs <= 0) return { ...response, errorCode: errorCode.coordinatorNotAvailable };
+      await this.#changes.next(Math.min(this.#settings.retryMsMax, leftMs));
+    }
+  }
+
+  /** Asks each owner of the seats once, and takes the seats off the list that were answered for. */
+  async #askSeats(
+    topic: TopicEntry,
+    seats: Set<number>,
+    clusterId: string,
+    request: RequestOf<16>,
+  ): Promise<ResponseOf<16>[]> {
+    const byLink = new Map<Link, number[]>();
+    for (const index of seats) {
+      const owner = ownerOf(this.#catalogue, topic.topicId, index);
+      if (owner === 'unknown') seats.delete(index);
+      const link = typeof owner === 'string' ? undefined : this.#pool.link(owner.address, 'control');
+      if (!link) continue;
+      const indexes = byLink.get(link);
+      if (indexes) indexes.push(index);
+      else byLink.set(link, [index]);
+    }
+    const answers = await Promise.all(
+      [...byLink].map(async ([link, indexes]) => {
+        try {
+          const answer = await link.request(listGroupsKey, latestVersion(listGroupsKey), request, {
+            clientId: clusterId,
+          });
+          if (isCoordinatorAway(answer.errorCode)) return undefined;
+          for (const index of indexes) seats.delete(index);
+          return answer;
+        } catch (error) {
+          if (error instanceof Failure) return undefined;
+          throw error;
+        }
+      }),
+    );
+    return answers.filter((answer) => answer !== undefined);
+  }
+
+  async #seat({ clusterId, groupId }: CoordinatorTarget): Promise<Link | undefined> {
+    let topic = this.#catalogue.byName(coordinatorTopic(clusterId));
+    if (!topic) {
+      try {
+        topic = await this.#ensureTopic(clusterId);
+      } catch (error) {
+        if (error instanceof Failure) return undefined;
+        throw error;
+      }
+    }
+    const owner = ownerOf(this.#catalogue, topic.topicId, coordinatorPartition(groupId, topic.partitions.length));
+    return typeof owner === 'string' ? undefined : this.#pool.link(owner.address, 'control');
+  }
+}

@@ -1,0 +1,118 @@
+/** Of the group requests: the version they travel in, where their error codes are, and their answers when nobody can. */
+import type { CoordinatorApi } from '../engine.ts';
+import { latestVersion } from '../link/frames.ts';
+import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
+import { make } from '../protocol/make.ts';
+import { offsetCommitResponse } from '../protocol/messages/08-offset-commit.ts';
+import { offsetFetchResponse } from '../protocol/messages/09-offset-fetch.ts';
+import { joinGroupResponse } from '../protocol/messages/11-join-group.ts';
+import { heartbeatResponse } from '../protocol/messages/12-heartbeat.ts';
+import { leaveGroupResponse } from '../protocol/messages/13-leave-group.ts';
+import { syncGroupResponse } from '../protocol/messages/14-sync-group.ts';
+import { describeGroupsResponse } from '../protocol/messages/15-describe-groups.ts';
+import { deleteGroupsResponse } from '../protocol/messages/42-delete-groups.ts';
+import { offsetDeleteResponse } from '../protocol/messages/47-offset-delete.ts';
+
+export interface CoordinatorShape<K extends CoordinatorApi> {
+  /** The highest version that carries what this request holds: v10 of the offset APIs names topics by id, ours by name. */
+  version(request: RequestOf<K>): number;
+  codes(response: ResponseOf<K>): number[];
+  failure(request: RequestOf<K>, code: number): ResponseOf<K>;
+  /** How long the coordinator may hold the request by its own terms. */
+  waitMs(request: RequestOf<K>): number;
+}
+
+const latest = (key: CoordinatorApi) => (): number => latestVersion(key);
+const ownCode = (response: { readonly errorCode: number }): number[] => [response.errorCode];
+const noWait = (): number => 0;
+
+const offsetCommit: CoordinatorShape<8> = {
+  version: () => 9,
+  codes: ({ topics }) => topics.flatMap(({ partitions }) => partitions.map((each) => each.errorCode)),
+  failure: ({ topics }, errorCode) =>
+    make(offsetCommitResponse, {
+      topics: topics.map(({ name, topicId, partitions }) => ({
+        name,
+        topicId,
+        partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
+      })),
+    }),
+  waitMs: noWait,
+};
+
+const offsetFetch: CoordinatorShape<9> = {
+  // Up to v7 the request is about one group and carries it at the top.
+  version: ({ groups }) => (groups.length > 0 ? 9 : 7),
+  codes: ({ errorCode, groups }) => [errorCode, ...groups.map((group) => group.errorCode)],
+  failure: ({ groups }, errorCode) =>
+    make(offsetFetchResponse, { errorCode, groups: groups.map(({ groupId }) => ({ groupId, errorCode })) }),
+  waitMs: noWait,
+};
+
+const joinGroup: CoordinatorShape<11> = {
+  version: latest(11),
+  codes: ownCode,
+  failure: ({ memberId }, errorCode) => make(joinGroupResponse, { errorCode, memberId }),
+  // It is answered when the generation is complete; older clients give the rebalance no time of its own.
+  waitMs: ({ rebalanceTimeoutMs, sessionTimeoutMs }) => Math.max(rebalanceTimeoutMs, sessionTimeoutMs),
+};
+
+const heartbeat: CoordinatorShape<12> = {
+  version: latest(12),
+  codes: ownCode,
+  failure: (_, errorCode) => make(heartbeatResponse, { errorCode }),
+  waitMs: noWait,
+};
+
+const leaveGroup: CoordinatorShape<13> = {
+  // Up to v2 one member leaves and is named at the top.
+  version: ({ members }) => (members.length > 0 ? latestVersion(13) : 2),
+  codes: ownCode,
+  failure: (_, errorCode) => make(leaveGroupResponse, { errorCode }),
+  waitMs: noWait,
+};
+
+/** A follower's SyncGroup waits for its leader, at most a rebalance timeout, which the request does not tell. */
+const syncWaitMsMax = 300_000;
+
+const syncGroup: CoordinatorShape<14> = {
+  version: latest(14),
+  codes: ownCode,
+  failure: (_, errorCode) => make(syncGroupResponse, { errorCode }),
+  waitMs: () => syncWaitMsMax,
+};
+
+const describeGroups: CoordinatorShape<15> = {
+  version: latest(15),
+  codes: ({ groups }) => groups.map((group) => group.errorCode),
+  failure: ({ groups }, errorCode) =>
+    make(describeGroupsResponse, { groups: groups.map((groupId) => ({ groupId, errorCode })) }),
+  waitMs: noWait,
+};
+
+const deleteGroups: CoordinatorShape<42> = {
+  version: latest(42),
+  codes: ({ results }) => results.map((result) => result.errorCode),
+  failure: ({ groupsNames }, errorCode) =>
+    make(deleteGroupsResponse, { results: groupsNames.map((groupId) => ({ groupId, errorCode })) }),
+  waitMs: noWait,
+};
+
+const offsetDelete: CoordinatorShape<47> = {
+  version: latest(47),
+  codes: ownCode,
+  failure: (_, errorCode) => make(offsetDeleteResponse, { errorCode }),
+  waitMs: noWait,
+};
+
+export const coordinatorShapes = {
+  8: offsetCommit,
+  9: offsetFetch,
+  11: joinGroup,
+  12: heartbeat,
+  13: leaveGroup,
+  14: syncGroup,
+  15: describeGroups,
+  42: deleteGroups,
+  47: offsetDelete,
+} as const;

@@ -1,0 +1,120 @@
+/**
+ * Requests about partitions that are no data (ListOffsets, DeleteRecords, OffsetForLeaderEpoch): split by owner, sent
+ * side by side, merged in the order of the request. All three can be repeated without harm, so a partition whose owner
+ * is away, refuses or vanishes is asked again where the catalogue points, until the hold time is over.
+ */
+import type { PartitionApi } from '../engine.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { Failure } from '../kernel/failure.ts';
+import { latestVersion } from '../link/frames.ts';
+import type { Link } from '../link/link.ts';
+import type { LinkPool } from '../link/pool.ts';
+import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
+import type { Changes } from './changes.ts';
+import { errorCode, isMisrouted } from './error-codes.ts';
+import { ownerOf, type RoutingCatalogue } from './owners.ts';
+import { type Entry, type PartitionShape, partitionShapes } from './partition-shapes.ts';
+import type { RoutingSettings } from './settings.ts';
+
+export class PartitionRouter {
+  readonly metrics = { requests: 0, retries: 0 };
+  readonly #catalogue: RoutingCatalogue;
+  readonly #pool: LinkPool;
+  readonly #clock: Clock;
+  readonly #changes: Changes;
+  readonly #settings: RoutingSettings;
+
+  constructor(catalogue: RoutingCatalogue, pool: LinkPool, clock: Clock, changes: Changes, settings: RoutingSettings) {
+    this.#catalogue = catalogue;
+    this.#pool = pool;
+    this.#clock = clock;
+    this.#changes = changes;
+    this.#settings = settings;
+  }
+
+  async request<K extends PartitionApi>(key: K, request: RequestOf<K>): Promise<ResponseOf<K>> {
+    this.metrics.requests++;
+    // The table pairs each key with the shape of its messages; the compiler cannot follow K into it.
+    const shape = partitionShapes[key] as unknown as PartitionShape<K>;
+    const entries = shape.entries(request);
+    const startMs = this.#clock.monotonicMs();
+    let pauseMs = this.#settings.retryMs;
+    for (;;) {
+      const open = await this.#round(key, shape, request, entries);
+      if (open.length === 0) break;
+      const heldMs = this.#clock.monotonicMs() - startMs;
+      this.#giveUp(open, heldMs);
+      if (entries.every((entry) => entry.result !== undefined)) break;
+      this.metrics.retries++;
+      await this.#changes.next(Math.min(pauseMs, this.#settings.holdMsMax - heldMs));
+      pauseMs = Math.min(pauseMs * 2, this.#settings.retryMsMax);
+    }
+    return shape.response(request, entries);
+  }
+
+  /** Asks the owners of all entries without a result; returns those that still have none. */
+  async #round<K extends PartitionApi>(
+    key: K,
+    shape: PartitionShape<K>,
+    request: RequestOf<K>,
+    entries: readonly Entry[],
+  ): Promise<Entry[]> {
+    const byLink = new Map<Link, Entry[]>();
+    for (const entry of entries) {
+      if (entry.result !== undefined) continue;
+      const link = this.#linkOf(entry);
+      if (!link) continue;
+      const asked = byLink.get(link);
+      if (asked) asked.push(entry);
+      else byLink.set(link, [entry]);
+    }
+    await Promise.all([...byLink].map(([link, asked]) => this.#ask(key, shape, request, link, asked)));
+    return entries.filter((entry) => entry.result === undefined);
+  }
+
+  #linkOf(entry: Entry): Link | undefined {
+    const topic = this.#catalogue.byName(entry.topic);
+    if (!topic) return undefined;
+    const owner = ownerOf(this.#catalogue, topic.topicId, entry.index);
+    if (typeof owner === 'string') return undefined;
+    // KIP-320 against the catalogue; the broker is asked with the epoch of the owner that is meant.
+    if (entry.leaderEpoch >= 0 && entry.leaderEpoch !== owner.leaderEpoch) {
+      const isOld = entry.leaderEpoch < owner.leaderEpoch;
+      entry.result = { errorCode: isOld ? errorCode.fencedLeaderEpoch : errorCode.unknownLeaderEpoch };
+      return undefined;
+    }
+    entry.sentEpoch = owner.leaderEpoch;
+    return this.#pool.link(owner.address, 'control');
+  }
+
+  async #ask<K extends PartitionApi>(
+    key: K,
+    shape: PartitionShape<K>,
+    request: RequestOf<K>,
+    link: Link,
+    asked: readonly Entry[],
+  ): Promise<void> {
+    let response: ResponseOf<K>;
+    try {
+      response = await link.request(key, latestVersion(key), shape.request(request, asked));
+    } catch (error) {
+      if (error instanceof Failure) return;
+      throw error;
+    }
+    shape.read(response, (topic, index, result) => {
+      const entry = asked.find((each) => each.topic === topic && each.index === index && each.result === undefined);
+      if (entry && !isMisrouted(result.errorCode)) entry.result = result;
+    });
+  }
+
+  #giveUp(open: readonly Entry[], heldMs: number): void {
+    const { holdMsMax, unknownTopicMsMax } = this.#settings;
+    for (const entry of open) {
+      const isKnown = this.#catalogue.byName(entry.topic)?.partitions[entry.index] !== undefined;
+      if (heldMs >= holdMsMax && isKnown) entry.result = { errorCode: errorCode.notLeaderOrFollower };
+      if (heldMs >= Math.min(unknownTopicMsMax, holdMsMax) && !isKnown) {
+        entry.result = { errorCode: errorCode.unknownTopicOrPartition };
+      }
+    }
+  }
+}

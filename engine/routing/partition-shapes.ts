@@ -1,0 +1,122 @@
+/**
+ * Where the three partition requests keep what routing needs: topics are named, partitions are numbered, and each answer
+ * belongs to one partition. One shape per API, so that partition-request.ts is written once.
+ */
+import type { PartitionApi } from '../engine.ts';
+import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
+
+/** One partition of a request. */
+export interface Entry {
+  readonly topic: string;
+  readonly index: number;
+  /** What the client believes, -1 when it does not say. */
+  readonly leaderEpoch: number;
+  /** Epoch of the owner that is asked. */
+  sentEpoch: number;
+  /** The partition's part of the request, and in the end of the response. */
+  readonly part: object;
+  result: EntryResult | undefined;
+}
+
+/** The partition's part of a response; without the other fields when routing itself answers. */
+export interface EntryResult {
+  readonly errorCode: number;
+}
+
+export interface PartitionShape<K extends PartitionApi> {
+  entries(request: RequestOf<K>): Entry[];
+  /** The request for some of its entries only. */
+  request(whole: RequestOf<K>, entries: readonly Entry[]): RequestOf<K>;
+  read(response: ResponseOf<K>, each: (topic: string, index: number, result: EntryResult) => void): void;
+  response(whole: RequestOf<K>, entries: readonly Entry[]): ResponseOf<K>;
+}
+
+type OffsetsPart = RequestOf<2>['topics'][number]['partitions'][number];
+type DeletePart = RequestOf<21>['topics'][number]['partitions'][number];
+type EpochPart = RequestOf<23>['topics'][number]['partitions'][number];
+
+const listOffsets: PartitionShape<2> = {
+  entries: ({ topics }) =>
+    topics.flatMap(({ name, partitions }) =>
+      partitions.map((part) => entryOf(name, part.partitionIndex, part.currentLeaderEpoch, part)),
+    ),
+  request: (whole, entries) => ({
+    ...whole,
+    topics: byTopic(entries, (entry) => ({ ...(entry.part as OffsetsPart), currentLeaderEpoch: entry.sentEpoch })).map(
+      ([name, partitions]) => ({ name, partitions }),
+    ),
+  }),
+  read: ({ topics }, each) => {
+    for (const { name, partitions } of topics) for (const part of partitions) each(name, part.partitionIndex, part);
+  },
+  response: (_, entries) => ({
+    throttleTimeMs: 0,
+    topics: byTopic(entries, ({ index, result }) => ({
+      timestamp: -1,
+      offset: -1,
+      leaderEpoch: -1,
+      ...result!,
+      partitionIndex: index,
+    })).map(([name, partitions]) => ({ name, partitions })),
+  }),
+};
+
+const deleteRecords: PartitionShape<21> = {
+  entries: ({ topics }) =>
+    topics.flatMap(({ name, partitions }) => partitions.map((part) => entryOf(name, part.partitionIndex, -1, part))),
+  request: (whole, entries) => ({
+    ...whole,
+    topics: byTopic(entries, (entry) => entry.part as DeletePart).map(([name, partitions]) => ({ name, partitions })),
+  }),
+  read: ({ topics }, each) => {
+    for (const { name, partitions } of topics) for (const part of partitions) each(name, part.partitionIndex, part);
+  },
+  response: (_, entries) => ({
+    throttleTimeMs: 0,
+    topics: byTopic(entries, ({ index, result }) => ({ lowWatermark: -1, ...result!, partitionIndex: index })).map(
+      ([name, partitions]) => ({ name, partitions }),
+    ),
+  }),
+};
+
+const offsetForLeaderEpoch: PartitionShape<23> = {
+  entries: ({ topics }) =>
+    topics.flatMap(({ topic, partitions }) =>
+      partitions.map((part) => entryOf(topic, part.partition, part.currentLeaderEpoch, part)),
+    ),
+  request: (whole, entries) => ({
+    ...whole,
+    topics: byTopic(entries, (entry) => ({ ...(entry.part as EpochPart), currentLeaderEpoch: entry.sentEpoch })).map(
+      ([topic, partitions]) => ({ topic, partitions }),
+    ),
+  }),
+  read: ({ topics }, each) => {
+    for (const { topic, partitions } of topics) for (const part of partitions) each(topic, part.partition, part);
+  },
+  response: (_, entries) => ({
+    throttleTimeMs: 0,
+    topics: byTopic(entries, ({ index, result }) => ({
+      leaderEpoch: -1,
+      endOffset: -1,
+      ...result!,
+      partition: index,
+    })).map(([topic, partitions]) => ({ topic, partitions })),
+  }),
+};
+
+export const partitionShapes = { 2: listOffsets, 21: deleteRecords, 23: offsetForLeaderEpoch } as const;
+
+function entryOf(topic: string, index: number, leaderEpoch: number, part: object): Entry {
+  return { topic, index, leaderEpoch, sentEpoch: -1, part, result: undefined };
+}
+
+/** Parts of neighbouring entries of one topic together, in request order: a topic named twice stays two. */
+function byTopic<T>(entries: readonly Entry[], partOf: (entry: Entry) => T): [string, T[]][] {
+  const topics: [string, T[]][] = [];
+  for (const entry of entries) {
+    const last = topics.at(-1);
+    if (last?.[0] === entry.topic) last[1].push(partOf(entry));
+    else topics.push([entry.topic, [partOf(entry)]]);
+  }
+  return topics;
+}
