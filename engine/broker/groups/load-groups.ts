@@ -12,7 +12,7 @@ import {
   offsetKey,
   type StoredMember,
 } from './group-records.ts';
-import type { Member } from './member.ts';
+import { copyBytes, type Member } from './member.ts';
 import { groupOf, putOffset, removeOffset } from './offset-commit.ts';
 import { expireSession, extendSession, ignoreFailure, prepareRebalance } from './rebalance.ts';
 import type { Shell } from './shell.ts';
@@ -34,13 +34,13 @@ function applyRecord(groups: Map<string, Group>, clock: Clock, record: LogRecord
   const decoded = decodeRecord(record);
   if (decoded === undefined) return;
   if (decoded.kind === 'group') {
-    if (decoded.value === null) {
+    if (record.value === null) {
       groups.delete(decoded.groupId);
       return;
     }
     const group = groupOf({ groups, clock }, decoded.groupId);
     group.durable = true;
-    group.stored = Uint8Array.prototype.slice.call(record.value);
+    group.stored = copyBytes(record.value);
     return;
   }
   const { groupId, topic, partition, value } = decoded;
@@ -100,7 +100,9 @@ function restoredMember(shell: Shell, group: Group, protocol: string | null, sto
  * may come and go. What has gone is not brought back, which is why every step looks whether it still stands in its map.
  */
 export function* liveRecords(groups: ReadonlyMap<string, Group>): Iterator<LogRecord> {
-  for (const groupId of [...groups.keys()]) {
+  // Groups that come later write their own records, so the walk has an end.
+  const groupIds = Array.from(groups.keys());
+  for (const groupId of groupIds) {
     const group = groups.get(groupId);
     if (!group?.durable) continue;
     // A simple group without offsets has nothing else that keeps it until it expires.

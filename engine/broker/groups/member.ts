@@ -55,5 +55,5 @@ export function copyProtocols(protocols: readonly MemberProtocol[]): MemberProto
 }
 
 export function copyBytes(bytes: Uint8Array): Uint8Array {
-  return Uint8Array.prototype.slice.call(bytes);
+  return new Uint8Array(bytes);
 }

@@ -52,7 +52,7 @@ export class RecordWriter {
 
   /** A copy of exactly what was written: it is kept for as long as the group lives. */
   end(): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.#bytes, 0, this.#at);
+    return new Uint8Array(this.#bytes.subarray(0, this.#at));
   }
 
   /** Where to write. May replace the buffer, so it is called before the buffer is looked at. */
@@ -106,7 +106,7 @@ export class RecordReader {
   data(): Uint8Array {
     const length = Math.max(this.i32(), 0);
     const at = this.#take(length);
-    return Uint8Array.prototype.slice.call(this.#bytes, at, at + length);
+    return new Uint8Array(this.#bytes.subarray(at, at + length));
   }
 
   remaining(): number {

@@ -1,0 +1,210 @@
+import { describe, expect, it } from 'vitest';
+import type { JoinGroupRequest } from '../../protocol/messages/11-join-group.ts';
+import { bench, client, joinRequest, protocols, stableGroup, subscription } from './coordinator.suite.ts';
+
+describe('JoinGroup refusals', () => {
+  const cases: [string, number, Partial<JoinGroupRequest> & { version?: number }][] = [
+    ['an empty group id', 24, { groupId: '' }],
+    ['a group id longer than a record takes', 24, { groupId: 'x'.repeat(32_768) }],
+    ['a session timeout below the least', 26, { sessionTimeoutMs: 5_999 }],
+    ['a session timeout above the most', 26, { sessionTimeoutMs: 1_800_001 }],
+    ['a member id in a group that does not exist', 25, { memberId: 'ghost' }],
+    ['no protocol type', 23, { protocolType: '' }],
+    ['no protocols', 23, { protocols: [] }],
+    ['a text longer than a record takes', -1, { protocolType: 'x'.repeat(32_767) }],
+  ];
+  it.each(cases)('refuses %s', async (_what, code, request) => {
+    const on = await bench();
+    const response = await on.join(request).done;
+    expect(response).toMatchObject({ errorCode: code, generationId: -1, leader: '', memberId: request.memberId ?? '' });
+    expect(on.coordinator.groupCount()).toBe(0);
+  });
+
+  const inStable: [string, number, Partial<JoinGroupRequest>][] = [
+    ['another protocol type', 23, { protocolType: 'connect' }],
+    ['strategies that nobody else has', 23, { protocols: protocols('mine') }],
+    ['an unknown member id', 25, { memberId: 'ghost' }],
+    ['an unknown instance id with a member id', 25, { memberId: 'ghost', groupInstanceId: 'i' }],
+  ];
+  it.each(inStable)('refuses %s in a stable group', async (_what, code, request) => {
+    const on = await bench();
+    await stableGroup(on, 2);
+    expect((await on.join(request).done).errorCode).toBe(code);
+    expect(await on.state()).toBe('Stable');
+  });
+
+  it('says the missing protocol name as each version can', async () => {
+    const on = await bench();
+    expect((await on.join({ version: 6, memberId: 'x' }).done).protocolName).toBe('');
+    expect((await on.join({ version: 7, memberId: 'x' }).done).protocolName).toBeNull();
+  });
+
+  it('refuses an instance id with an id that was handed out to a dynamic member', async () => {
+    const on = await bench();
+    const { memberId } = await on.join().done;
+    expect((await on.join({ memberId, groupInstanceId: 'i' }).done).errorCode).toBe(-1);
+  });
+
+  it('refuses members, pending members and groups over their limits', async () => {
+    const on = await bench({ settings: { membersMax: 2, pendingMembersMax: 3, groupsMax: 2 } });
+    await stableGroup(on, 2);
+    expect((await on.join().done).errorCode).toBe(81);
+    expect((await on.join({ groupId: 'h', version: 4 }).done).errorCode).toBe(79);
+    expect((await on.join({ groupId: 'h', version: 4 }).done).errorCode).toBe(79);
+    expect((await on.join({ groupId: 'h', version: 4 }).done).errorCode).toBe(79);
+    expect((await on.join({ groupId: 'h', version: 4 }).done).errorCode).toBe(14);
+    expect((await on.join({ groupId: 'i' }).done).errorCode).toBe(81);
+    expect(await on.commit(1, { groupId: 'i' })).toBe(81);
+    const strict = await bench({ mayCreateGroup: (groupId) => groupId !== 'g' });
+    expect((await strict.join().done).errorCode).toBe(81);
+    expect((await strict.join({ groupId: 'ok' }).done).errorCode).toBe(79);
+  });
+
+  it('shuts out the last to rejoin of a group over its size', async () => {
+    const on = await bench();
+    const { ids } = await stableGroup(on, 3);
+    on.coordinator.close();
+    const small = await bench({ on, settings: { membersMax: 2 } });
+    expect(await small.state()).toBe('PreparingRebalance');
+    const joins = ids.map((memberId) => small.join({ memberId }));
+    await small.clock.advance(30_000);
+    expect(joins.map((join) => join.response?.errorCode)).toEqual([0, 0, 81]);
+  });
+});
+
+describe('JoinGroup', () => {
+  it('makes a member at once before version 4', async () => {
+    const on = await bench();
+    const join = on.join({ version: 3 });
+    await on.clock.advance(250);
+    expect(join.response).toMatchObject({ errorCode: 0, generationId: 1 });
+    expect(join.response!.leader).toBe(join.response!.memberId);
+  });
+
+  it('takes the session timeout for the rebalance timeout in version 0', async () => {
+    const on = await bench();
+    const first = on.join({ version: 0, rebalanceTimeoutMs: -1 });
+    await on.clock.advance(250);
+    const { memberId } = await first.done;
+    await on.sync(memberId, 1).done;
+    const second = on.join({ version: 0, rebalanceTimeoutMs: -1 });
+    // The first does not rejoin: it keeps its session and is out when the rebalance timeout is.
+    await on.clock.advance(9_000);
+    await on.heartbeat(memberId, 1);
+    expect(second.response).toBeUndefined();
+    await on.clock.advance(1_000);
+    expect(second.response).toMatchObject({ errorCode: 0, generationId: 2 });
+    expect(await on.heartbeat(memberId, 2)).toBe(25);
+  });
+
+  it('extends the first delay while members come, up to the rebalance timeout', async () => {
+    const on = await bench({ settings: { initialRebalanceDelayMs: 1_000 } });
+    const first = on.join({ version: 3, rebalanceTimeoutMs: 2_500 });
+    for (let i = 0; i < 4; i++) {
+      await on.clock.advance(600);
+      expect(first.response).toBeUndefined();
+      on.join({ version: 3, rebalanceTimeoutMs: 2_500 });
+    }
+    await on.clock.advance(600);
+    expect(first.response!.members).toHaveLength(5);
+  });
+
+  it('drops a handed-out id after the session timeout, and a rebalance goes on without it', async () => {
+    const on = await bench();
+    const { ids, generation } = await stableGroup(on, 1);
+    const { memberId } = await on.join().done;
+    const join = on.join({ memberId: ids[0]! });
+    await on.clock.advance(9_000);
+    expect(join.response).toBeUndefined();
+    await on.clock.advance(1_000);
+    expect(join.response).toMatchObject({ errorCode: 0, generationId: generation + 1 });
+    expect((await on.join({ memberId }).done).errorCode).toBe(25);
+  });
+
+  it('removes who does not rejoin in time, and elects a leader among the rest', async () => {
+    const on = await bench();
+    const { ids, generation } = await stableGroup(on, 3);
+    const joins = ids.slice(1).map((memberId) => on.join({ memberId, protocols: protocols('range', 'sticky') }));
+    // The leader heartbeats and does not rejoin.
+    for (let i = 0; i < 3; i++) {
+      expect(await on.heartbeat(ids[0]!, generation)).toBe(27);
+      await on.clock.advance(9_000);
+    }
+    await on.clock.advance(3_000);
+    expect(joins[0]!.response).toMatchObject({ generationId: generation + 1, leader: ids[1] });
+    expect(joins[0]!.response!.members.map((each) => each.memberId)).toEqual(ids.slice(1));
+    expect(joins[1]!.response).toMatchObject({ leader: ids[1], members: [] });
+    expect(await on.heartbeat(ids[0]!, generation)).toBe(25);
+  });
+
+  it('gives a follower that rejoins unchanged its generation, and rebalances for the leader', async () => {
+    const on = await bench();
+    const { ids, generation } = await stableGroup(on, 2);
+    const follower = await on.join({ memberId: ids[1]! }).done;
+    expect(follower).toMatchObject({ errorCode: 0, generationId: generation, leader: ids[0], members: [] });
+    expect(await on.state()).toBe('Stable');
+    const leader = on.join({ memberId: ids[0]! });
+    expect(await on.state()).toBe('PreparingRebalance');
+    on.join({ memberId: ids[1]! });
+    await on.clock.settle();
+    expect(leader.response).toMatchObject({ generationId: generation + 1 });
+  });
+
+  it('repeats the response to a member that rejoins unchanged before the sync, and rebalances for a changed one', async () => {
+    const on = await bench();
+    const first = on.join({ version: 3 });
+    const second = on.join({ version: 3 });
+    await on.clock.advance(1_000);
+    const [leader, follower] = [first.response!.memberId, second.response!.memberId];
+    expect((await on.join({ memberId: leader }).done).members).toHaveLength(2);
+    expect((await on.join({ memberId: follower }).done).members).toHaveLength(0);
+    const sync = on.sync(follower, 1);
+    const changed = on.join({ memberId: leader, protocols: [{ name: 'range', metadata: subscription('u') }] });
+    await on.clock.settle();
+    expect(sync.response).toMatchObject({ errorCode: 27 });
+    expect(changed.response).toBeUndefined();
+  });
+
+  it('expires a new member whose client is gone, though it waits', async () => {
+    const on = await bench({ settings: { newMemberJoinMsMax: 20_000 } });
+    const { ids } = await stableGroup(on, 1);
+    const lost = on.join({ version: 3 });
+    for (let i = 0; i < 3; i++) {
+      await on.heartbeat(ids[0]!, 1);
+      await on.clock.advance(7_000);
+    }
+    expect(lost.response).toMatchObject({ errorCode: 25, memberId: '' });
+  });
+
+  it('answers the former of two joins of one member', async () => {
+    const on = await bench();
+    const { ids } = await stableGroup(on, 2);
+    const former = on.join({ memberId: ids[0]! });
+    const later = on.join({ memberId: ids[0]! });
+    expect(await former.done).toMatchObject({ errorCode: 27 });
+    on.join({ memberId: ids[1]! });
+    expect(await later.done).toMatchObject({ errorCode: 0 });
+  });
+
+  it('shows nobody a group whose first record is not durable, and forgets it when that fails', async () => {
+    const on = await bench();
+    on.log.hold = true;
+    const first = on.join();
+    await on.clock.settle();
+    expect(first.response).toBeUndefined();
+    expect(await on.state()).toBe('Dead');
+    on.log.failWith = new Error('broken');
+    on.log.release();
+    expect(await first.done).toMatchObject({ errorCode: -1 });
+    expect(on.coordinator.groupCount()).toBe(0);
+  });
+
+  it('keeps no view of the request', async () => {
+    const on = await bench();
+    const metadata = subscription('t');
+    const done = on.coordinator.joinGroup(3, joinRequest({ protocols: [{ name: 'range', metadata }] }), client);
+    metadata.fill(0);
+    await on.clock.advance(250);
+    expect(Buffer.from((await done).members[0]!.metadata)).toEqual(subscription('t'));
+  });
+});

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import { manualClock } from '../../kernel/manual-clock.ts';
+import { Overloaded, ShuttingDown } from '../../kernel/failure.ts';
+import type { LogRecord } from './coordinator-log.ts';
+import { HeldLog } from './coordinator.suite.ts';
+import { LogWriter, RecordTooLarge } from './log-writer.ts';
+
+const limits = { appendBytesMax: 100, recordBytesMax: 200, writeQueueBytesMax: 1000, checkpointBytes: 1e9 };
+const record = (text: string): LogRecord => ({ key: Buffer.from(text), value: null });
+const { settle } = manualClock();
+
+async function textsIn(log: HeldLog): Promise<string[]> {
+  const texts: string[] = [];
+  await log.replay(({ key, value }) =>
+    texts.push(Buffer.from(key).toString() + (value ? `=${Buffer.from(value)}` : '')),
+  );
+  return texts;
+}
+
+function writerOn(log: HeldLog, settings: Partial<typeof limits> = {}, state = new Map<string, string>()): LogWriter {
+  return new LogWriter(log, { ...limits, ...settings }, function* () {
+    for (const [key, value] of state) yield { key: Buffer.from(key), value: Buffer.from(value) };
+  });
+}
+
+describe('LogWriter', () => {
+  it('applies in the order of the log, and only what is durable', async () => {
+    const log = new HeldLog();
+    const writer = writerOn(log);
+    const applied: string[] = [];
+    log.hold = true;
+    const writes = ['a', 'b', 'c'].map((each) => writer.write([record(each)], () => applied.push(each)));
+    await settle();
+    const late = writer.write([record('d')], () => applied.push('d'));
+    await settle();
+    expect(applied).toEqual([]);
+    log.release();
+    await Promise.all([...writes, late]);
+    expect(applied).toEqual(['a', 'b', 'c', 'd']);
+    expect(await textsIn(log)).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('fails what was in the refused append and goes on', async () => {
+    const log = new HeldLog();
+    const writer = writerOn(log);
+    let applied = 0;
+    log.failWith = new Overloaded('full');
+    await expect(writer.write([record('a')], () => applied++)).rejects.toThrow('full');
+    log.failWith = undefined;
+    await writer.write([record('b')], () => applied++);
+    expect(applied).toBe(1);
+    expect(await textsIn(log)).toEqual(['b']);
+  });
+
+  it('refuses records and queues over their limits', async () => {
+    const log = new HeldLog();
+    const writer = writerOn(log, { writeQueueBytesMax: 150 });
+    await expect(writer.write([record('x'.repeat(201))], () => {})).rejects.toBeInstanceOf(RecordTooLarge);
+    log.hold = true;
+    const first = writer.write([record('x'.repeat(100))], () => {});
+    await expect(writer.write([record('y'.repeat(100))], () => {})).rejects.toBeInstanceOf(Overloaded);
+    log.release();
+    await first;
+    await writer.write([record('z'.repeat(100))], () => {});
+  });
+
+  it('applies nothing after close, and answers everything', async () => {
+    const log = new HeldLog();
+    const writer = writerOn(log);
+    let applied = 0;
+    log.hold = true;
+    const inFlight = writer.write([record('a')], () => applied++);
+    await settle();
+    const waiting = writer.write([record('b')], () => applied++);
+    writer.close();
+    await expect(waiting).rejects.toBeInstanceOf(ShuttingDown);
+    log.release();
+    await expect(inFlight).rejects.toBeInstanceOf(ShuttingDown);
+    await expect(writer.write([record('c')], () => {})).rejects.toBeInstanceOf(ShuttingDown);
+    expect(applied).toBe(0);
+  });
+
+  it('waits for what is written when asked to settle', async () => {
+    const log = new HeldLog();
+    const writer = writerOn(log);
+    await writer.settled();
+    let applied = 0;
+    void writer.write([record('a')], () => applied++);
+    await writer.settled();
+    expect(applied).toBe(1);
+  });
+
+  it('checkpoints between appends, and a replay from there has the live state', async () => {
+    const log = new HeldLog();
+    const state = new Map<string, string>();
+    const writer = writerOn(log, { checkpointBytes: 300, appendBytesMax: 20 }, state);
+    const put = (key: string, value: string): Promise<void> =>
+      writer.write([{ key: Buffer.from(key), value: Buffer.from(value) }], () => state.set(key, value));
+    for (let i = 0; i < 400; i++) {
+      const both = [put(`key${i % 17}`, `v${i}`), put(`key${(i * 5) % 23}`, `w${i}`)];
+      if (i % 7 === 0) await Promise.all(both);
+      else void Promise.all(both);
+    }
+    await writer.settled();
+    await settle();
+    const replayed = new Map<string, string>();
+    await log.replay(({ key, value }) => replayed.set(key.toString(), Buffer.from(value!).toString()));
+    expect([...replayed].sort()).toEqual([...state].sort());
+    expect(log.inner.startOffset()).toBeGreaterThan(400);
+    expect(log.endOffset() - log.inner.startOffset()).toBeLessThan(200);
+  });
+
+  it('gives up a checkpoint that cannot be written, and loses nothing', async () => {
+    const log = new HeldLog();
+    const state = new Map([['k', 'v'.repeat(50)]]);
+    const writer = writerOn(log, { checkpointBytes: 10 }, state);
+    await writer.write([record('a'.repeat(20))], () => (log.failWith = new Overloaded('full')));
+    await settle();
+    expect(log.inner.startOffset()).toBe(0);
+    log.failWith = undefined;
+    await writer.write([record('b'.repeat(20))], () => {});
+    await settle();
+    expect(log.inner.startOffset()).toBe(2);
+    expect(await textsIn(log)).toEqual([`k=${'v'.repeat(50)}`]);
+  });
+
+  it('checkpoints a long log right after it was read', async () => {
+    const log = new HeldLog();
+    for (let i = 0; i < 9; i++) await log.append([record(`old${i}`)]);
+    const writer = writerOn(log, { checkpointBytes: 10 }, new Map([['k', 'v']]));
+    writer.loaded(36);
+    await settle();
+    expect(await textsIn(log)).toEqual(['k=v']);
+  });
+});
