@@ -1,8 +1,9 @@
 /** A broker session on a memory disk and a memory store, for the tests of this folder. */
+import { sleep } from '../kernel/clock.ts';
 import { type ManualClock, manualClock } from '../kernel/manual-clock.ts';
-import { seededRandom } from '../kernel/random.ts';
+import { below, type Random, seededRandom } from '../kernel/random.ts';
 import type { Uuid } from '../kernel/uuid.ts';
-import type { MetadataStore, StoreOp } from '../ports.ts';
+import { type Disk, DiskFault, type MetadataStore, type StoreOp } from '../ports.ts';
 import { type BatchOptions, encodeBatch } from '../records/encode.ts';
 import { baseOffset, batchesIn, batchSizeBytes, validateBatch, isBatchFault } from '../records/batch.ts';
 import { decodeBatch } from '../records/decode.ts';
@@ -31,6 +32,23 @@ export const smallSettings: LogSettings = {
   storeRetryTotalMsMax: 2000,
 };
 
+/** What a power loss ends: the process that was running must not touch the disk of the next. */
+interface Process {
+  isDead: boolean;
+  readonly disk: Disk;
+  readonly store: MetadataStore;
+}
+
+function diskOf(process: { isDead: boolean }, disk: Disk): Disk {
+  return new Proxy(disk, {
+    get(target, name) {
+      if (process.isDead) throw new DiskFault('the process is dead');
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
 export class World {
   readonly clock: ManualClock = manualClock();
   readonly random = seededRandom(7);
@@ -41,13 +59,30 @@ export class World {
   fatal: Error[] = [];
   sessionEpoch = 0;
   settings: LogSettings;
-  #view: MetadataStore;
+  #process: Process;
 
-  constructor(settings: Partial<LogSettings> = {}, disk: MemoryDiskOptions = {}) {
+  /** `slow`: calls of the thread pool take 0 to 3 ms of the clock, so that a crash can come between any two of them. */
+  constructor(settings: Partial<LogSettings> = {}, disk: MemoryDiskOptions & { readonly slow?: Random } = {}) {
     this.settings = { ...smallSettings, ...settings };
-    this.disk = new MemoryDisk(disk);
+    const { slow, ...options } = disk;
+    const latency = (): Promise<void> => sleep(this.clock, slow ? below(slow, 4) : 0);
+    this.disk = new MemoryDisk(slow ? { ...options, latency } : options);
     this.rows = memoryStore({ clock: this.clock });
-    this.#view = this.rows.connect((operation) => this.faults(operation));
+    this.#process = this.#newProcess();
+  }
+
+  #newProcess(): Process {
+    const state = { isDead: false };
+    // A call of a dead process never comes to anything, not even to a failure that it could act upon.
+    const store = this.rows.connect((operation) => (state.isDead ? { delayMs: Infinity } : this.faults(operation)));
+    return Object.assign(state, { store, disk: diskOf(state, this.disk) });
+  }
+
+  /** Power loss: the process is gone, and so is what the disk did not keep. */
+  crash(keep: Random | 'none' | 'all'): void {
+    this.#process.isDead = true;
+    this.#process = this.#newProcess();
+    this.disk.crash(keep);
   }
 
   get volume(): string {
@@ -56,10 +91,6 @@ export class World {
 
   get walDirectory(): string {
     return `${volume}/wal/${this.sessionEpoch}`;
-  }
-
-  get store(): MetadataStore {
-    return this.#view;
   }
 
   /** Runs `promise` to its end, moving the clock for whatever waits. */
@@ -82,10 +113,11 @@ export class World {
     await this.rows.transact([{ op: 'put', key: sessionRow, value: `{"epoch":${this.sessionEpoch}}` }]);
     const version = (await this.rows.get(sessionRow))!.version;
     const epoch = this.sessionEpoch;
+    const process = this.#process;
     return this.run(
       createLogStore({
-        disk: this.disk,
-        store: this.#view,
+        disk: this.#process.disk,
+        store: this.#process.store,
         clock: this.clock,
         random: this.random,
         settings: this.settings,
@@ -95,7 +127,9 @@ export class World {
         segmentsDirectory,
         mayAck: () => this.mayAck,
         guard: (): StoreOp[] => [{ op: 'check', key: sessionRow, if: { version } }],
-        onFatal: (error) => void this.fatal.push(error),
+        onFatal: (error) => {
+          if (!process.isDead) this.fatal.push(error);
+        },
       }),
     );
   }
@@ -106,8 +140,8 @@ export class World {
     const version = (await this.rows.get(sessionRow))!.version;
     return this.run(
       recoverWal({
-        disk: this.disk,
-        store: this.#view,
+        disk: this.#process.disk,
+        store: this.#process.store,
         clock: this.clock,
         random: this.random,
         settings: this.settings,

@@ -26,7 +26,7 @@ describe('log store', () => {
     const world = new World();
     const log = await world.open(await world.startSession());
     for (let i = 0; i < 50; i++) await world.append(log, batchOf([`v${i}`.padEnd(100, '.')]));
-    world.disk.crash('none');
+    world.crash('none');
     const recovery = await world.recover();
     expect(recovery.logs).toEqual([{ topicId: log.topicId, partition: 0, endOffset: 50, batches: 50 }]);
     expect(world.disk.exists(world.walDirectory)).toBe(false);

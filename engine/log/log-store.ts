@@ -42,7 +42,7 @@ const forgetRowsMax = 40;
 export async function createLogStore(options: LogStoreOptions): Promise<LogStore> {
   const { disk, volume, sessionEpoch, settings, segmentsDirectory } = options;
   disk.makeDirectory(segmentsDirectory);
-  let fail: (error: Error) => void = options.onFatal;
+  let fail = (error: Error): void => options.onFatal(error);
   const wal = await Wal.open({
     disk,
     volume,
@@ -155,7 +155,7 @@ class SessionLogStore implements LogStore {
   applyRetention(): Promise<void> {
     return this.#maintain(async () => {
       const nowMs = this.#o.clock.wallMs();
-      for (const log of [...this.logs()]) {
+      for (const log of this.logs()) {
         if (!log.isOpen) continue;
         log.expireProducers(nowMs);
         const start = retentionStart(log, nowMs);
