@@ -7,7 +7,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { startBroker } from '../engine/broker/broker.ts';
 import { openSession } from '../engine/broker/session.ts';
-import { openCatalogue } from '../engine/catalogue.ts';
+import { StoreCatalogue } from '../engine/catalogue.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
 import { createLogStore } from '../engine/log/log-store.ts';
@@ -66,14 +66,15 @@ export async function serveBroker({ slot, data, durability, leaseMs }: BrokerPro
     guard: () => session.guard(),
     onFatal: (failure) => die(exitFatal, failure),
   });
-  const catalogue = await openCatalogue({ store, clock });
+  const catalogue = new StoreCatalogue(store, clock);
+  await catalogue.start();
   const broker = await startBroker({
     brokerId: slot.brokerId,
     sessionEpoch: session.epoch,
     address: slot.address,
     logs,
     catalogue,
-    network: socketNetwork(),
+    network: socketNetwork(clock),
     clock,
     random,
     onBug: (error) => die(exitFatal, error),

@@ -1,5 +1,5 @@
 /** Everything that `headgate serve` lets one set. docs/configuration.md is generated from here. */
-import type { SettingSchema } from '../engine/kernel/config.ts';
+import type { SettingSchema, SettingValues } from '../engine/kernel/config.ts';
 
 export const serveSettings = {
   role: {
@@ -97,3 +97,5 @@ export const serveSettings = {
   },
   tlsKey: { kind: 'text', flag: 'tls-key', default: '', about: 'PEM file with the private key.' },
 } as const satisfies SettingSchema;
+
+export type ServeSettings = SettingValues<typeof serveSettings>;

@@ -1,0 +1,142 @@
+/** The engine of one machine: catalogue and routing for the data, a controller for placement, child processes as brokers. */
+import { join } from 'node:path';
+import { StoreCatalogue } from '../engine/catalogue.ts';
+import { type Controller, createController } from '../engine/controller/controller.ts';
+import { brokerSessionKey } from '../engine/controller/rows/broker-session.ts';
+import type { Engine } from '../engine/engine.ts';
+import { systemClock } from '../engine/kernel/clock.ts';
+import { systemRandom } from '../engine/kernel/random.ts';
+import { recoverWal } from '../engine/log/recover.ts';
+import { logSettingsDefault } from '../engine/log/settings.ts';
+import type { BrokerSlot, MetadataStore } from '../engine/ports.ts';
+import { coordinatorTopic } from '../engine/routing/coordinator-seat.ts';
+import { createRouting } from '../engine/routing/routes.ts';
+import { systemDisk } from '../infra/disk/system-disk.ts';
+import { isGone, processFleet } from '../infra/fleet/process.ts';
+import { socketNetwork } from '../infra/network/socket-network.ts';
+import { brokerRequests } from './broker-requests.ts';
+import type { DataFolder } from './data-folder.ts';
+import { leaseSettings } from './lease-settings.ts';
+import type { ServeSettings } from './settings.ts';
+
+export interface AssembledEngine {
+  readonly engine: Engine;
+  readonly controller: Controller;
+  /** Ends the brokers gracefully, then what reads the store. */
+  stop(): Promise<void>;
+}
+
+/** Partitions of a cluster's coordinator topic: how many brokers can share its groups. */
+const coordinatorPartitions = 8;
+
+export async function assembleEngine(
+  settings: ServeSettings,
+  folder: DataFolder,
+  store: MetadataStore,
+  log: (line: string) => void,
+): Promise<AssembledEngine> {
+  const clock = systemClock;
+  const random = systemRandom;
+  const network = socketNetwork(clock);
+  const slots = brokerSlots(settings, folder);
+  const catalogue = new StoreCatalogue(store, clock);
+  await catalogue.start();
+  const requests = brokerRequests({ network, clock, random }, slots);
+  const lease = leaseSettings(settings.leaseMs);
+  const controller = createController({
+    store,
+    clock,
+    random,
+    slots,
+    isGone,
+    fleet: processFleet({
+      clock,
+      log: (brokerId, line) => log(`broker ${brokerId}: ${line}`),
+      arguments: (slot) => brokerArguments(settings, folder, slot),
+    }),
+    brokerRequest: requests.send,
+    settings: { lease },
+    recover: (session, version) =>
+      recoverWal({
+        disk: systemDisk,
+        store,
+        clock,
+        random,
+        settings: logSettingsDefault,
+        volume: session.volume,
+        segmentsDirectory: folder.segments,
+        brokerId: session.brokerId,
+        sessionEpoch: session.epoch,
+        guard: () => [{ op: 'check', key: brokerSessionKey(session.brokerId), if: { version } }],
+        keeps: (topicId) => catalogue.byId(topicId) !== undefined,
+      }),
+    log,
+  });
+  const routing = createRouting({
+    catalogue,
+    network,
+    clock,
+    random,
+    ensureCoordinatorTopic: (clusterId) => ensureCoordinatorTopic(controller, catalogue, clusterId),
+  });
+  const engine: Engine = {
+    catalogue,
+    append: (append) => routing.append(append),
+    fetch: (partitions, options) => routing.fetch(partitions, options),
+    partitionRequest: (key, request) => routing.partitionRequest(key, request),
+    coordinatorRequest: (key, target, request, client) => routing.coordinatorRequest(key, target, request, client),
+    listGroups: (clusterId, request) => routing.listGroups(clusterId, request),
+    createTopic: (spec, guard) => controller.createTopic(spec, guard),
+    deleteTopic: (name, guard) => controller.deleteTopic(name, guard),
+    createPartitions: (name, total, guard) => controller.createPartitions(name, total, guard),
+    alterConfigs: (name, changes) => controller.alterConfigs(name, changes),
+    allocateProducerId: () => controller.allocateProducerId(),
+    brokers: () => controller.brokers(),
+    events: () => controller.events(),
+    onEvent: (listener) => controller.onEvent(listener),
+  };
+  return {
+    engine,
+    controller,
+    async stop() {
+      routing.close();
+      await controller.stop();
+      requests.close();
+      catalogue.close();
+    },
+  };
+}
+
+function brokerSlots(settings: ServeSettings, folder: DataFolder): BrokerSlot[] {
+  const zones = settings.zones.split(',').map((zone) => zone.trim());
+  return Array.from({ length: settings.brokers }, (_, i) => ({
+    brokerId: i + 1,
+    zone: zones[i % zones.length]!,
+    volume: folder.volume(i + 1),
+    address: join(folder.run, `broker-${i + 1}.sock`),
+  }));
+}
+
+function brokerArguments(settings: ServeSettings, folder: DataFolder, slot: BrokerSlot): string[] {
+  return [
+    ...['serve', '--role', 'broker', '--data', folder.path],
+    ...['--durability', settings.durability, '--lease-ms', String(settings.leaseMs)],
+    ...['--broker-id', String(slot.brokerId), '--zone', slot.zone],
+    ...['--volume', slot.volume, '--address', slot.address],
+  ];
+}
+
+/** Made by whoever needs it first; losing that race is success. */
+async function ensureCoordinatorTopic(
+  controller: Controller,
+  catalogue: StoreCatalogue,
+  clusterId: string,
+): Promise<void> {
+  const name = coordinatorTopic(clusterId);
+  if (catalogue.byName(name)) return;
+  try {
+    await controller.createTopic({ name, clusterId, partitions: coordinatorPartitions, configs: { 'retention.ms': '-1' } }, []);
+  } catch (error) {
+    if (!catalogue.byName(name)) throw error;
+  }
+}

@@ -1,0 +1,39 @@
+/** What `npm start` prints when it serves: addresses, the key, and lines to paste for each door. */
+import type { Addresses, DemoAccess } from './demo-tenant.ts';
+
+export function welcome(access: DemoAccess, addresses: Addresses, demoEnv: string, isFirst: boolean): string {
+  const { host, kafkaPort, httpPort, adminPort, tls } = addresses;
+  const named = host.includes(':') ? `[${host}]` : host;
+  const http = `http${tls ? 's' : ''}://${named}:${httpPort}`;
+  const admin = `http${tls ? 's' : ''}://${named}:${adminPort}`;
+  const ws = `ws${tls ? 's' : ''}://${named}:${httpPort}/v1/ws`;
+  const protocol = tls ? 'SASL_SSL' : 'SASL_PLAINTEXT';
+  return `
+Headgate serves.
+
+  Kafka          ${named}:${kafkaPort}   (${protocol}, mechanism PLAIN)
+  HTTP           ${http}
+  WebSocket      ${ws}
+  control plane  ${admin}   (API reference at ${admin}/docs)
+
+  demo tenant's API key   ${access.apiKey}
+  ${isFirst ? 'Made just now, and shown by nothing else:' : 'As before;'} all of it is kept in ${demoEnv}
+
+Paste into another shell:
+
+  set -a; . ${demoEnv}; set +a
+
+  # produce and consume over HTTP
+  curl -H "Authorization: Bearer $HEADGATE_API_KEY" -d 'hello' $HEADGATE_HTTP/v1/topics/orders
+  curl -H "Authorization: Bearer $HEADGATE_API_KEY" "$HEADGATE_HTTP/v1/topics/orders/records?from=earliest"
+
+  # follow over WebSocket (Ctrl-C ends it)
+  node bin/headgate.mjs tail orders --from earliest
+
+  # the same topic for any Kafka client
+  kcat -b $HEADGATE_KAFKA -X security.protocol=${protocol} -X sasl.mechanism=PLAIN \\
+       -X sasl.username=$HEADGATE_SASL_USERNAME -X sasl.password=$HEADGATE_SASL_PASSWORD -C -t orders -o beginning -e
+
+Ctrl-C ends it; the next start serves the same data.
+`;
+}
