@@ -44,7 +44,8 @@ export function manualClock(wallStartMs = 1_700_000_000_000): ManualClock {
   };
 
   return {
-    wallMs: () => monotonicMs + wallOffsetMs,
+    // Whole, as Date.now is; the monotonic clock has fractions, as the real one.
+    wallMs: () => Math.floor(monotonicMs + wallOffsetMs),
     monotonicMs: () => monotonicMs,
     after(delayMs, fn) {
       const timer = { atMs: monotonicMs + Math.max(0, delayMs), order: order++, fn };

@@ -1,0 +1,65 @@
+/** Evening out the fleet and emptying brokers, by planned moves. One plan at a time: two would count the same room twice. */
+import { rebalance } from '../placement/rebalance.ts';
+import { remap } from '../placement/remap.ts';
+import type { ControllerContext } from './context.ts';
+import { Mover } from './mover.ts';
+import { partitionCounts, planPartitions } from './plan-input.ts';
+
+/** A drain whose targets die under it plans again. */
+const drainRoundsMax = 20;
+
+export class Balance {
+  readonly #context: ControllerContext;
+  readonly #mover: Mover;
+  #turn: Promise<unknown> = Promise.resolve();
+  #waiting = false;
+
+  constructor(context: ControllerContext) {
+    this.#context = context;
+    this.#mover = new Mover(context);
+  }
+
+  /** Rounds that are asked for while one waits are the same round. Resolves when it is done. */
+  async even(): Promise<void> {
+    if (this.#waiting) {
+      await this.#turn;
+      return;
+    }
+    this.#waiting = true;
+    await this.#inTurn(async () => {
+      this.#waiting = false;
+      const { brokers, settings } = this.#context;
+      const plan = brokers.plan(settings.partitionsPerBrokerMax);
+      const moves = rebalance({
+        // Dead ones' partitions are the repair's, not orphans: all slots are listed.
+        brokers: plan,
+        partitions: planPartitions(this.#context).filter(({ brokerId }) => brokers.isServing(brokerId)),
+        settings: settings.rebalance,
+      });
+      await this.#mover.moveAll(moves);
+    });
+  }
+
+  /** Moves everything off the broker. Resolves with how many partitions nobody else could take. */
+  drain(brokerId: number): Promise<number> {
+    return this.#inTurn(async () => {
+      const { brokers, settings } = this.#context;
+      for (let round = 0; round < drainRoundsMax && brokers.isServing(brokerId); round++) {
+        const moves = remap({
+          brokers: brokers.plan(settings.partitionsPerBrokerMax),
+          partitions: planPartitions(this.#context),
+          orphanReason: (partition) => (partition.brokerId === brokerId ? 'drain' : undefined),
+        });
+        if (moves.length === 0) break;
+        await this.#mover.moveAll(moves);
+      }
+      return partitionCounts(this.#context).get(brokerId) ?? 0;
+    });
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(act);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * The controller's view of the fleet, one entry per slot. Only the slot's keeper (replace.ts) changes a phase:
+ *
+ *   idle -> starting -> serving -> dead -> (fenced, recovered, remapped, closed) -> idle
+ */
+import { assert } from '../kernel/assert.ts';
+import type { PlanBroker } from '../placement/constraints.ts';
+import type { BrokerSlot } from '../ports.ts';
+import type { BrokerSession } from './rows/broker-session.ts';
+
+export type BrokerPhase = 'idle' | 'starting' | 'serving' | 'dead';
+
+export interface BrokerView {
+  readonly slot: BrokerSlot;
+  phase: BrokerPhase;
+  /** As last read; undefined before the first session of the slot. */
+  session: BrokerSession | undefined;
+  /** An operator (or a restart) wants it empty: it gets nothing more. */
+  draining: boolean;
+  /** Monotonic time of the last death, for the zone's verdict. */
+  diedAtMs: number;
+  /** While dead: what it had acknowledged is in segments, so others may take over its partitions. */
+  recovered: boolean;
+}
+
+export class BrokerTable {
+  readonly #views: ReadonlyMap<number, BrokerView>;
+
+  constructor(slots: readonly BrokerSlot[]) {
+    const sorted = [...slots].sort((a, b) => a.brokerId - b.brokerId);
+    this.#views = new Map(
+      sorted.map((slot) => [
+        slot.brokerId,
+        {
+          slot,
+          phase: 'idle',
+          session: undefined,
+          draining: false,
+          diedAtMs: Number.NEGATIVE_INFINITY,
+          recovered: true,
+        },
+      ]),
+    );
+    assert(this.#views.size === slots.length, 'broker ids are unique');
+  }
+
+  all(): Iterable<BrokerView> {
+    return this.#views.values();
+  }
+
+  get(brokerId: number): BrokerView | undefined {
+    return this.#views.get(brokerId);
+  }
+
+  isServing(brokerId: number): boolean {
+    return this.#views.get(brokerId)?.phase === 'serving';
+  }
+
+  /** Whether it may be given partitions. */
+  mayOwn(brokerId: number): boolean {
+    const view = this.#views.get(brokerId);
+    return view !== undefined && isOpen(view);
+  }
+
+  /** A serving broker, the lowest id; undefined when there is none. */
+  anyServing(): number | undefined {
+    for (const view of this.#views.values()) if (view.phase === 'serving') return view.slot.brokerId;
+    return undefined;
+  }
+
+  /** At least two brokers and half of the zone died within `windowMs`: the zone is what failed. */
+  isZoneDown(zone: string, nowMs: number, windowMs: number): boolean {
+    let total = 0;
+    let dead = 0;
+    for (const view of this.#views.values()) {
+      if (view.slot.zone !== zone) continue;
+      total++;
+      if (view.phase !== 'serving' && nowMs - view.diedAtMs <= windowMs) dead++;
+    }
+    return dead >= 2 && dead * 2 >= total;
+  }
+
+  plan(partitionsMax: number): PlanBroker[] {
+    return [...this.#views.values()].map((view) => ({
+      brokerId: view.slot.brokerId,
+      zone: view.slot.zone,
+      serving: view.phase === 'serving',
+      draining: !isOpen(view),
+      zoneEvacuated: false,
+      partitionsMax,
+    }));
+  }
+}
+
+function isOpen(view: BrokerView): boolean {
+  return view.phase === 'serving' && !view.draining && view.session?.state === 'serving';
+}

@@ -1,0 +1,46 @@
+/** What the parts of one controller share. */
+import type { Clock } from '../kernel/clock.ts';
+import type { Fleet } from '../ports.ts';
+import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
+import type { Persistence } from '../store-surely.ts';
+import type { BrokerTable } from './brokers.ts';
+import type { EventRing } from './events.ts';
+import type { BrokerSession } from './rows/broker-session.ts';
+import type { ControllerSettings } from './settings.ts';
+import type { ShardTable } from './shards.ts';
+
+export type BrokerApi = 30000 | 30001;
+
+/** Rejects when the broker cannot be reached or does not answer; whether the request took effect is then unknown. */
+export type BrokerRequest = <K extends BrokerApi>(
+  brokerId: number,
+  key: K,
+  request: RequestOf<K>,
+) => Promise<ResponseOf<K>>;
+
+/**
+ * Makes what a fenced session acknowledged and did not roll up part of the logs' segments. Repeatable: a second call, or
+ * one by another controller, finds nothing left to do. `session` is the fenced row, `version` its version, which every
+ * write of the recovery checks.
+ */
+export type Recover = (session: BrokerSession, version: number) => Promise<unknown>;
+
+export interface ControllerContext {
+  readonly persistence: Persistence;
+  readonly clock: Clock;
+  readonly settings: ControllerSettings;
+  readonly events: EventRing;
+  readonly brokers: BrokerTable;
+  readonly shards: ShardTable;
+  readonly fleet: Fleet;
+  readonly brokerRequest: BrokerRequest;
+  readonly recover: Recover;
+  /** Of a partition, in any unit; the same for all when nothing is known. */
+  loadOf(topicId: string, partition: number): number;
+  isStopping(): boolean;
+}
+
+/** The text of a failure for an event. */
+export function causeText(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

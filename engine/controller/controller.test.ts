@@ -1,0 +1,464 @@
+import { describe, expect, it } from 'vitest';
+import { manualClock } from '../kernel/manual-clock.ts';
+import { seededRandom } from '../kernel/random.ts';
+import { StoreConflict, StoreUnavailable } from '../ports.ts';
+import { memoryStore, type StoreFaults } from '../store-memory.ts';
+import { type Controller, createController } from './controller.ts';
+import { testFleet } from './fleet-in-test.suite.ts';
+import { decodePlacement, type PlacementRow } from './rows/placement.ts';
+import { shardPk } from './rows/shard.ts';
+import type { ControllerSettings } from './settings.ts';
+
+const slots = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({
+    brokerId: i + 1,
+    zone: 'abc'[i % 3]!,
+    volume: `/v/${i + 1}`,
+    address: `/s/${i + 1}`,
+  }));
+
+function world(brokers = 3) {
+  const clock = manualClock();
+  const store = memoryStore({ clock });
+  const fleet = testFleet(store, clock);
+  let seed = 1;
+  const control = (faults?: StoreFaults, settings: Partial<ControllerSettings> = {}) => {
+    return createController({
+      store: store.connect(faults),
+      clock,
+      random: seededRandom(seed++),
+      fleet,
+      brokerRequest: fleet.request,
+      recover: (session, version) => fleet.recover(session, version),
+      slots: slots(brokers),
+      isGone: (pid) => fleet.isGone(pid),
+      settings,
+    });
+  };
+  /** Runs `act` with the time moving, so that what it waits for can happen. */
+  const during = async <T>(act: Promise<T>, msMax = 60_000): Promise<T> => {
+    let done = false;
+    act.then(
+      () => (done = true),
+      () => (done = true),
+    );
+    for (let ms = 0; !done && ms < msMax; ms += 10) await clock.advance(10);
+    expect(done).toBe(true);
+    return act;
+  };
+  const placements = async (): Promise<PlacementRow[]> => {
+    const all: PlacementRow[] = [];
+    for (let shard = 0; shard < 64; shard++) {
+      const { rows } = await store.range(shardPk(shard), { from: 'PLACE#', to: 'PLACE$' });
+      for (const row of rows) all.push(decodePlacement(row));
+    }
+    return all;
+  };
+  const owners = async (): Promise<Map<number, number>> => {
+    const counts = new Map<number, number>();
+    for (const { partitions } of await placements()) {
+      for (const { brokerId } of partitions) counts.set(brokerId, (counts.get(brokerId) ?? 0) + 1);
+    }
+    return counts;
+  };
+  const fill = async (controller: Controller, topics = 12, partitions = 6) => {
+    for (let i = 0; i < topics; i++) {
+      const spec = { name: `c${i % 4}.t${i}`, clusterId: `c${i % 4}`, partitions, configs: {} };
+      await during(controller.createTopic(spec, []));
+    }
+  };
+  const kinds = (controller: Controller) => controller.events().map((event) => event.kind);
+  return { clock, store, fleet, control, during, placements, owners, fill, kinds };
+}
+
+function expectEven(owners: ReadonlyMap<number, number>): void {
+  expect(owners.size).toBe(3);
+  expect([...owners.values()].reduce((a, b) => a + b)).toBe(72);
+  expect(Math.max(...owners.values())).toBeLessThanOrEqual(26);
+}
+
+const byNumber = (a: number, b: number) => a - b;
+
+const states = (controller: Controller) => controller.brokers().map((broker) => broker.state);
+
+describe('a controller', () => {
+  it('starts the fleet, places topics over the zones, and answers what it placed', async () => {
+    const { control, during, placements } = world();
+    const controller = control();
+    expect(controller.ready()).toBe(false);
+    await during(controller.start());
+    expect(controller.ready()).toBe(true);
+    const entry = await during(
+      controller.createTopic({ name: 'c.t', clusterId: 'c', partitions: 6, configs: { a: 'b' } }, []),
+    );
+    expect(entry.partitions.map((p) => p.brokerId).sort(byNumber)).toEqual([1, 1, 2, 2, 3, 3]);
+    expect(entry.partitions).toEqual((await placements())[0]!.partitions.map((p, index) => ({ index, ...p })));
+    expect(controller.brokers().map((b) => [b.brokerId, b.zone, b.state, b.sessionEpoch, b.partitions])).toEqual([
+      [1, 'a', 'serving', 1, 2],
+      [2, 'b', 'serving', 1, 2],
+      [3, 'c', 'serving', 1, 2],
+    ]);
+  });
+
+  it('changes topics, and says what is wrong', async () => {
+    const { control, during, store } = world();
+    const controller = control();
+    await during(controller.start());
+    const spec = { name: 'c.t', clusterId: 'c', partitions: 2, configs: { x: '1' } };
+    await during(controller.createTopic(spec, []));
+    await expect(during(controller.createTopic(spec, []))).rejects.toMatchObject({ code: 'already-exists' });
+    await expect(during(controller.deleteTopic('c.other', []))).rejects.toMatchObject({ code: 'not-found' });
+    await expect(during(controller.createPartitions('c.t', 2, []))).rejects.toMatchObject({ code: 'invalid-request' });
+    const zero = { ...spec, name: 'c.z', partitions: 0 };
+    await expect(during(controller.createTopic(zero, []))).rejects.toMatchObject({ code: 'invalid-request' });
+    const grown = await during(controller.createPartitions('c.t', 5, []));
+    expect(grown.partitions).toHaveLength(5);
+    const configured = await during(controller.alterConfigs('c.t', { x: null, y: '2' }));
+    expect(configured.configs).toEqual({ y: '2' });
+
+    const counter = { pk: 'T', sk: 'count' };
+    const guard = [{ op: 'put', key: counter, value: '1', if: { absent: true } }] as const;
+    await during(controller.createTopic({ ...spec, name: 'c.u' }, guard));
+    const refused = during(controller.createTopic({ ...spec, name: 'c.v' }, guard));
+    await expect(refused).rejects.toBeInstanceOf(StoreConflict);
+    await expect(refused).rejects.toMatchObject({ index: 0 });
+    expect((await store.get(counter))!.version).toBe(1);
+    await during(controller.createTopic({ ...spec, name: 'c.v' }, []));
+  });
+
+  it('gives producer ids that never repeat, over restarts as well', async () => {
+    const { control, during } = world();
+    const first = control();
+    await during(first.start());
+    const ids = await during(Promise.all(Array.from({ length: 1500 }, () => first.allocateProducerId())));
+    expect(new Set(ids).size).toBe(1500);
+    await during(first.stop());
+    const second = control();
+    await during(second.start());
+    expect(ids).not.toContain(await during(second.allocateProducerId()));
+  });
+
+  it('frees the space of a deleted topic, later when an owner is away', async () => {
+    const { control, during, fleet, clock, store } = world();
+    const controller = control();
+    await during(controller.start());
+    await during(controller.createTopic({ name: 'c.t', clusterId: 'c', partitions: 3, configs: {} }, []));
+    fleet.deaf.add(2);
+    await during(controller.deleteTopic('c.t', []));
+    await clock.advance(100);
+    expect(new Set(fleet.closed.map((text) => text.split(':')[0]))).toEqual(new Set(['1', '3']));
+    fleet.deaf.delete(2);
+    await clock.advance(1100);
+    expect(new Set(fleet.closed.map((text) => text.split(':')[0]))).toEqual(new Set(['1', '2', '3']));
+    for (let shard = 0; shard < 64; shard++) expect((await store.range(shardPk(shard))).rows).toEqual([]);
+  });
+});
+
+describe('a broker that dies', () => {
+  it('is fenced, recovered, remapped and replaced, and gets its share back', async () => {
+    const { control, during, fleet, clock, owners, fill, kinds, placements } = world();
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    const before = await placements();
+    let duringRecovery: string[] = [];
+    fleet.onRecover = () => {
+      duringRecovery = states(controller);
+    };
+    fleet.crash(2);
+    await clock.advance(15);
+    expect(duringRecovery).toEqual(['serving', 'fenced', 'serving']);
+    expect((await owners()).get(2)).toBeUndefined();
+    for (const { topicId, partitions } of await placements()) {
+      const old = before.find((row) => row.topicId === topicId)!;
+      for (const [i, { brokerId, leaderEpoch, reason }] of partitions.entries()) {
+        const moved = old.partitions[i]!.brokerId === 2;
+        expect(leaderEpoch).toBe(moved ? 1 : 0);
+        expect(reason).toBe(moved ? 'broker-dead' : 'created');
+        if (!moved) expect(brokerId).toBe(old.partitions[i]!.brokerId);
+      }
+    }
+    await clock.advance(1000);
+    expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
+    expectEven(await owners());
+    expect(fleet.recovered).toEqual(['2@1']);
+    expect(kinds(controller)).toEqual(
+      expect.arrayContaining([
+        'broker-dead',
+        'broker-fenced',
+        'volume-recovered',
+        'partitions-moved',
+        'broker-started',
+      ]),
+    );
+  });
+
+  it('that hangs is killed after its lease, and nobody else is', async () => {
+    const { control, during, fleet, clock, owners, fill } = world();
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    fleet.hang(3);
+    await clock.advance(1200);
+    expect(fleet.kills).toEqual([]);
+    await clock.advance(800);
+    expect(fleet.kills).toEqual([3]);
+    await clock.advance(1000);
+    expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
+    expectEven(await owners());
+  });
+
+  it('with its zone is one event', async () => {
+    const { control, during, fleet, clock, placements, fill, owners } = world(6);
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    fleet.onRecover = () => new Promise<void>((resolve) => clock.after(10, resolve));
+    fleet.crash(1);
+    fleet.crash(4);
+    await clock.advance(24);
+    const reasons = new Set((await placements()).flatMap((row) => row.partitions.map((p) => p.reason)));
+    expect(reasons).toEqual(new Set(['created', 'zone-dead']));
+    expect(controller.events().filter((event) => event.kind === 'partitions-moved')).toHaveLength(1);
+    await clock.advance(2000);
+    expect((await owners()).size).toBe(6);
+  });
+
+  it('with all the others leaves partitions where they are, and all come back', async () => {
+    const { control, during, fleet, clock, owners, fill, placements } = world();
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    for (const id of [1, 2, 3]) fleet.crash(id);
+    await clock.advance(3000);
+    expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
+    expect([...(await owners()).values()].reduce((a, b) => a + b)).toBe(72);
+    expect((await placements()).flatMap((row) => row.partitions).some((p) => p.brokerId < 0)).toBe(false);
+  });
+
+  it('while another one is being recovered is recovered too', async () => {
+    const { control, during, fleet, clock, owners, fill } = world();
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    fleet.onRecover = async (session) => {
+      if (session.brokerId === 1) fleet.crash(2);
+      await new Promise<void>((resolve) => clock.after(30, resolve));
+    };
+    fleet.crash(1);
+    await clock.advance(5000);
+    expect(fleet.recovered).toEqual(expect.arrayContaining(['1@1', '2@1']));
+    expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
+    expectEven(await owners());
+  });
+
+  it('and whose recovery fails stays fenced until it succeeds', async () => {
+    const { control, during, fleet, clock, owners, fill, kinds } = world();
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    let failures = 3;
+    fleet.onRecover = () => {
+      if (failures-- > 0) throw new Error('a disk that answers slowly');
+    };
+    fleet.crash(1);
+    await clock.advance(150);
+    expect((await owners()).get(1)).toBe(24);
+    await clock.advance(3000);
+    expect(kinds(controller).filter((kind) => kind === 'recovery-failed')).toHaveLength(3);
+    expectEven(await owners());
+  });
+
+  it('again and again is restarted with a growing pause', async () => {
+    const { control, during, fleet, clock } = world();
+    const controller = control(undefined, { startWaitMsMax: 100 });
+    await during(controller.start());
+    fleet.broken.add(1);
+    fleet.crash(1);
+    await clock.advance(60_000);
+    expect(fleet.starts.filter((id) => id === 1).length).toBeLessThan(20);
+    fleet.broken.clear();
+    await clock.advance(11_000);
+    expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
+  });
+});
+
+describe('the brake', () => {
+  it('kills nobody when most brokers look hung, and lets go when they go on looking so', async () => {
+    const { control, during, fleet, clock, kinds } = world();
+    const controller = control();
+    await during(controller.start());
+    fleet.hang(1);
+    fleet.hang(2);
+    fleet.hang(3);
+    await clock.advance(5000);
+    expect(kinds(controller)).toContain('brake');
+    expect(fleet.kills).toEqual([]);
+    await clock.advance(10_000);
+    expect([...fleet.kills].sort(byNumber)).toEqual([1, 2, 3]);
+    await clock.advance(3000);
+    expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
+  });
+
+  it('kills nobody while the store is away for everybody', async () => {
+    const { control, during, fleet, clock } = world();
+    let away = false;
+    const controller = control(() => {
+      if (away) throw new StoreUnavailable('away');
+      return undefined;
+    });
+    await during(controller.start());
+    away = true;
+    await clock.advance(20_000);
+    away = false;
+    await clock.advance(5000);
+    expect(fleet.kills).toEqual([]);
+  });
+});
+
+describe('startup after a crash of everything', () => {
+  it('settles sessions whose process is gone at once, in place', async () => {
+    const { control, during, fleet, clock, fill, placements } = world();
+    let dead = false;
+    const first = control(() => {
+      if (dead) throw new StoreUnavailable('this process is gone');
+      return undefined;
+    });
+    await during(first.start());
+    await fill(first);
+    const before = await placements();
+    // The parent and its children are gone together: no exit is ever reported to the next controller.
+    dead = true;
+    for (const id of [1, 2, 3]) fleet.crash(id);
+    await clock.advance(10);
+    const second = control();
+    const startedAtMs = clock.monotonicMs();
+    await during(second.start());
+    expect(clock.monotonicMs() - startedAtMs).toBeLessThan(500);
+    expect(new Set(fleet.recovered)).toEqual(new Set(['1@1', '2@1', '3@1']));
+    expect(second.brokers().every((broker) => broker.sessionEpoch >= 2)).toBe(true);
+    expect((await placements()).map((row) => row.topicId)).toEqual(before.map((row) => row.topicId));
+  });
+});
+
+describe('two controllers', () => {
+  it('the later one owns the shards, and the earlier one can write nothing', async () => {
+    const { control, during, store, clock, placements } = world();
+    const first = control();
+    await during(first.start());
+    await during(first.createTopic({ name: 'c.t', clusterId: 'c', partitions: 3, configs: {} }, []));
+    const { rows } = await store.range('SHARD');
+    await store.transact(
+      rows.map((row) => ({
+        op: 'put' as const,
+        key: { pk: row.pk, sk: row.sk },
+        value: JSON.stringify({ controllerId: 'rival', epoch: 2 }),
+      })),
+    );
+    await store.transact([
+      {
+        op: 'put',
+        key: { pk: 'LEASE', sk: 'controller-rival' },
+        value: JSON.stringify({ epoch: 1, durationMs: 1500, renewals: 0 }),
+      },
+    ]);
+    const spec = { name: 'c.u', clusterId: 'c', partitions: 3, configs: {} };
+    await expect(during(first.createTopic(spec, []))).rejects.toMatchObject({ code: 'not-owner' });
+    expect(first.ready()).toBe(false);
+    expect(await placements()).toHaveLength(1);
+    // The rival never renews: its lease lapses, and the shards that were found lost come back.
+    await clock.advance(5000);
+    await during(first.createTopic(spec, []));
+    expect(await placements()).toHaveLength(2);
+  });
+});
+
+describe('planned work', () => {
+  it('drains a broker by releases, and keeps it empty', async () => {
+    const { control, during, fill, owners, fleet } = world();
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    expect(await during(controller.drainBroker(1))).toBe(0);
+    expect([...(await owners()).keys()].sort(byNumber)).toEqual([2, 3]);
+    expect(states(controller)[0]).toBe('draining');
+    await fill(controller, 0);
+    await during(controller.createTopic({ name: 'c9.t', clusterId: 'c9', partitions: 6, configs: {} }, []));
+    expect((await owners()).has(1)).toBe(false);
+    expect(fleet.kills).toEqual([]);
+  });
+
+  it('restarts a broker without a recovery', async () => {
+    const { control, during, fill, owners, fleet, clock } = world();
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    await during(controller.restartBroker(2));
+    await clock.advance(1000);
+    expect(fleet.recovered).toEqual([]);
+    expect(controller.brokers()[1]).toMatchObject({ state: 'serving', sessionEpoch: 2 });
+    expectEven(await owners());
+  });
+
+  it('treats an owner that does not answer a release as dead', async () => {
+    const { control, during, fill, owners, fleet, clock } = world();
+    const controller = control(undefined, { releaseWaitMsMax: 2000 });
+    await during(controller.start());
+    await fill(controller);
+    fleet.deaf.add(1);
+    const draining = controller.drainBroker(1);
+    await clock.advance(3000);
+    await during(draining);
+    expect(fleet.kills).toEqual([1]);
+    expect((await owners()).has(1)).toBe(false);
+  });
+
+  it('stops by closing every session', async () => {
+    const { control, during, store, fleet } = world();
+    const controller = control();
+    await during(controller.start());
+    await during(controller.stop());
+    const { rows } = await store.range('BROKER');
+    expect(rows.map((row) => JSON.parse(row.value).state)).toEqual(['closed', 'closed', 'closed']);
+    expect((await store.range('LEASE')).rows.some((row) => row.sk.startsWith('controller'))).toBe(false);
+    expect(fleet.starts).toHaveLength(3);
+    await expect(controller.deleteTopic('c.t', [])).rejects.toMatchObject({ code: 'shutting-down' });
+  });
+});
+
+describe('a store that fails at any step', () => {
+  // The n-th write of the controller fails once, in each way, while a broker dies and is replaced.
+  for (const way of [
+    'unavailable',
+    'ambiguous, applied',
+    'ambiguous, not applied',
+    'every other reply lost',
+  ] as const) {
+    it(`${way}: the sequence ends the same`, async () => {
+      for (let failing = 0; failing < 8; failing++) {
+        const { control, during, fleet, clock, owners, fill } = world();
+        let armed = false;
+        let writes = 0;
+        const faults: StoreFaults = (operation) => {
+          const isLease = operation.op === 'transact' && operation.token === undefined;
+          if (!armed || operation.op !== 'transact' || isLease) return undefined;
+          const n = writes++;
+          if (way === 'every other reply lost') return n % 2 === failing % 2 ? { replyLost: true } : undefined;
+          if (n !== failing) return undefined;
+          if (way === 'ambiguous, applied') return { replyLost: true };
+          throw new StoreUnavailable(way);
+        };
+        const controller = control(faults);
+        await during(controller.start());
+        await fill(controller, 4, 6);
+        armed = true;
+        fleet.crash(2);
+        await clock.advance(5000);
+        expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
+        expect([...(await owners()).values()].reduce((a, b) => a + b)).toBe(24);
+        expect((await owners()).size).toBe(3);
+        expect(fleet.recovered).toEqual(['2@1']);
+      }
+    });
+  }
+});

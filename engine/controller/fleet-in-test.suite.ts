@@ -1,0 +1,132 @@
+/**
+ * A fleet of broker sessions without processes, for tests of the controller: each broker is a real session over its own
+ * view of the store, which can be killed, hung, and woken. It checks what a controller must never do.
+ */
+import { openSession, type Session } from '../broker/session.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { assert } from '../kernel/assert.ts';
+import { seededRandom } from '../kernel/random.ts';
+import { type BrokerSlot, type Fleet, LinkClosed, type MetadataStore } from '../ports.ts';
+import type { MemoryStore } from '../store-memory.ts';
+import type { BrokerRequest } from './context.ts';
+import type { BrokerSession } from './rows/broker-session.ts';
+
+export interface TestFleet extends Fleet {
+  readonly request: BrokerRequest;
+  recover(session: BrokerSession, version: number): Promise<void>;
+  /** kill -9 from outside. */
+  crash(brokerId: number): void;
+  /** SIGSTOP: nothing is sent or answered any more. */
+  hang(brokerId: number): void;
+  isGone(pid: number): boolean;
+  session(brokerId: number): Session | undefined;
+  readonly starts: number[];
+  readonly kills: number[];
+  readonly recovered: string[];
+  /** Logs that the brokers were told to close, as 'broker:partition'. */
+  readonly closed: string[];
+  /** Called before a recovery ends; a throw is its failure. */
+  onRecover: (session: BrokerSession) => void | Promise<void>;
+  /** Brokers whose start opens no session. */
+  readonly broken: Set<number>;
+  /** Brokers that do not answer requests. */
+  readonly deaf: Set<number>;
+}
+
+interface Process {
+  readonly pid: number;
+  readonly slot: BrokerSlot;
+  alive: boolean;
+  hung: boolean;
+  session: Session | undefined;
+}
+
+const never = new Promise<never>(() => undefined);
+
+export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
+  const processes = new Map<number, Process>();
+  const listeners: ((brokerId: number) => void)[] = [];
+  const pids = new Map<number, Process>();
+  let nextPid = 1000;
+
+  const end = (process: Process | undefined): void => {
+    if (!process?.alive) return;
+    process.alive = false;
+    clock.after(5, () => {
+      for (const listener of listeners) listener(process.slot.brokerId);
+    });
+  };
+  const reaped = async (brokerId: number): Promise<void> => {
+    end(processes.get(brokerId));
+    await new Promise<void>((resolve) => clock.after(6, resolve));
+  };
+  const viewOf = (process: Process): MetadataStore => {
+    const view = store.connect();
+    const gate = <T>(run: () => Promise<T>): Promise<T> => (process.alive && !process.hung ? run() : never);
+    return {
+      get: (key) => gate(() => view.get(key)),
+      range: (pk, options) => gate(() => view.range(pk, options)),
+      transact: (ops, token) => gate(() => view.transact(ops, token)),
+      watch: (pk, onChange) => view.watch(pk, onChange),
+      close: () => view.close(),
+    };
+  };
+
+  const fleet: TestFleet = {
+    starts: [],
+    kills: [],
+    recovered: [],
+    closed: [],
+    broken: new Set(),
+    deaf: new Set(),
+    onRecover: () => undefined,
+    async start(slot) {
+      assert(!processes.get(slot.brokerId)?.alive, 'a slot has one process');
+      fleet.starts.push(slot.brokerId);
+      const process: Process = { pid: nextPid++, slot, alive: true, hung: false, session: undefined };
+      processes.set(slot.brokerId, process);
+      pids.set(process.pid, process);
+      if (fleet.broken.has(slot.brokerId)) return;
+      void openSession({
+        store: viewOf(process),
+        clock,
+        random: seededRandom(process.pid),
+        slot,
+        pid: process.pid,
+        onFenced: () => end(process),
+      }).then((session) => (process.session = session));
+    },
+    async kill(brokerId) {
+      fleet.kills.push(brokerId);
+      await reaped(brokerId);
+    },
+    async stop(brokerId) {
+      const process = processes.get(brokerId);
+      if (!process?.alive) return;
+      await process.session?.setState('draining');
+      await process.session?.close();
+      await reaped(brokerId);
+    },
+    onExit: (listener) => void listeners.push(listener),
+    request: (async (brokerId: number, key: number, request: { logs: { topicId: string; partition: number }[] }) => {
+      const process = processes.get(brokerId);
+      if (!process?.alive || process.hung || fleet.deaf.has(brokerId)) throw new LinkClosed('no answer');
+      if (key === 30001) for (const log of request.logs) fleet.closed.push(`${brokerId}:${log.partition}`);
+      return { logs: request.logs.map((log) => ({ ...log, errorCode: 0 })) };
+    }) as BrokerRequest,
+    async recover(session, version) {
+      const row = await store.get({ pk: 'BROKER', sk: String(session.brokerId) });
+      assert(row?.version === version && session.state === 'fenced', 'only a fenced session is recovered');
+      assert(fleet.isGone(session.pid) || processes.get(session.brokerId)?.hung, 'only a dead broker is recovered');
+      await fleet.onRecover(session);
+      fleet.recovered.push(`${session.brokerId}@${session.epoch}`);
+    },
+    crash: (brokerId) => end(processes.get(brokerId)),
+    hang(brokerId) {
+      processes.get(brokerId)!.hung = true;
+    },
+    isGone: (pid) => !pids.get(pid)?.alive,
+    session: (brokerId) => processes.get(brokerId)?.session,
+  };
+  return fleet;
+}

@@ -1,0 +1,48 @@
+/**
+ * Producer ids, taken from the store a block at a time. A block whose write has an unknown outcome is repeated with the
+ * same token; a controller that stops wastes the rest of its block, and that is fine: there are 2^53 of them.
+ */
+import { StoreConflict } from '../ports.ts';
+import { getSurely, type Persistence, transactSurely } from '../store-surely.ts';
+import { decodeProducerIds, encodeProducerIds, producerIdsKey } from './rows/producer-ids.ts';
+
+export const producerIdsPerBlock = 1000;
+
+export interface ProducerIds {
+  /** Throws the store's failure after the wait. */
+  allocate(): Promise<number>;
+}
+
+export function producerIds(persistence: Persistence, waitMsMax: number): ProducerIds {
+  let next = 0;
+  let end = 0;
+  let taking: Promise<void> | undefined;
+
+  async function takeBlock(): Promise<void> {
+    for (;;) {
+      const row = await getSurely(persistence, producerIdsKey, waitMsMax);
+      const first = row ? decodeProducerIds(row).next : 0;
+      const value = encodeProducerIds({ next: first + producerIdsPerBlock });
+      const condition = row ? { version: row.version } : { absent: true as const };
+      try {
+        await transactSurely(persistence, [{ op: 'put', key: producerIdsKey, value, if: condition }], waitMsMax);
+      } catch (failure) {
+        if (failure instanceof StoreConflict) continue;
+        throw failure;
+      }
+      next = first;
+      end = first + producerIdsPerBlock;
+      return;
+    }
+  }
+
+  return {
+    async allocate() {
+      while (next === end) {
+        taking ??= takeBlock().finally(() => (taking = undefined));
+        await taking;
+      }
+      return next++;
+    },
+  };
+}

@@ -1,0 +1,248 @@
+/**
+ * The life of one slot, for as long as the controller runs: start a broker, wait for its end, settle what it left, start
+ * the next. Every slot has its own keeper, so that a second death does not wait for the first; what they share (placement)
+ * has its turns in shards.ts and repair.ts. Every step can be repeated, by this controller or by the next one.
+ *
+ *   fenced    the session row; from here the broker's own writes are refused
+ *   recovered what it had acknowledged is in segments (engine/log/recover.ts)
+ *   remapped  others own its partitions, at leader epoch + 1
+ *   closed    the slot may open its next session
+ */
+import { sleep } from '../kernel/clock.ts';
+import { assert } from '../kernel/assert.ts';
+import { Failure } from '../kernel/failure.ts';
+import { StoreConflict, type Row, type StoreOp } from '../ports.ts';
+import { getSurely, transactSurely } from '../store-surely.ts';
+import type { BrokerView } from './brokers.ts';
+import { causeText, type ControllerContext } from './context.ts';
+import type { Repair } from './repair.ts';
+import {
+  type BrokerSession,
+  brokerSessionKey,
+  decodeBrokerSession,
+  encodeBrokerSession,
+  type SessionState,
+} from './rows/broker-session.ts';
+
+const servingPollMs = 20;
+const settlePauseMs = 100;
+const restartPauseMs = 100;
+
+export interface KeeperHooks {
+  /** The slot serves again: orphans and balance may want it. */
+  onServing(brokerId: number): void;
+}
+
+interface Exit {
+  readonly promise: Promise<void>;
+  resolve(): void;
+  done: boolean;
+}
+
+export class SlotKeeper {
+  readonly #context: ControllerContext;
+  readonly #view: BrokerView;
+  readonly #repair: Repair;
+  readonly #hooks: KeeperHooks;
+  #exit: Exit = newExit();
+  #failures = 0;
+  #endReason = '';
+
+  constructor(context: ControllerContext, view: BrokerView, repair: Repair, hooks: KeeperHooks) {
+    this.#context = context;
+    this.#view = view;
+    this.#repair = repair;
+    this.#hooks = hooks;
+    this.#exit.done = true;
+  }
+
+  get #id(): number {
+    return this.#view.slot.brokerId;
+  }
+
+  /** From Fleet.onExit: the process is reaped and can write nothing any more. */
+  exited(): void {
+    if (this.#exit.done) return;
+    this.#exit.done = true;
+    if (this.#view.phase !== 'idle') {
+      this.#view.phase = 'dead';
+      this.#view.recovered = false;
+      this.#view.diedAtMs = this.#context.clock.monotonicMs();
+    }
+    this.#exit.resolve();
+  }
+
+  /** SIGKILL, for a reason that the event of its death will name. Resolves when reaped. */
+  async kill(reason: string): Promise<void> {
+    const exit = this.#exit;
+    if (exit.done) return;
+    this.#endReason = reason;
+    await this.#kill(exit);
+  }
+
+  /** Asks the process to roll up and end; its replacement follows. Resolves when reaped. */
+  async stop(reason: string): Promise<void> {
+    const exit = this.#exit;
+    if (exit.done) return;
+    this.#endReason = reason;
+    await this.#context.fleet.stop(this.#id, this.#context.settings.stopGraceMs);
+    if (this.#exit === exit) this.exited();
+  }
+
+  /** Runs until the controller stops. The slot's earlier session must be settled. */
+  async keep(): Promise<void> {
+    const { clock, settings, events } = this.#context;
+    while (!this.#context.isStopping()) {
+      const startedAtMs = clock.monotonicMs();
+      const served = await this.#serveOnce();
+      if (this.#context.isStopping()) return;
+      if (served) {
+        const livedMs = Math.round(clock.monotonicMs() - startedAtMs);
+        events.emit('broker-dead', this.#endReason, { brokerId: this.#id, livedMs });
+      }
+      await this.settle('remap');
+      const stable = served && clock.monotonicMs() - startedAtMs >= settings.stableAfterMs;
+      this.#failures = stable ? 0 : this.#failures + 1;
+      // The first replacement comes at once; a slot that dies again and again gets a growing pause.
+      if (this.#failures > 1) {
+        await sleep(
+          clock,
+          Math.min(settings.restartPauseMsMax, restartPauseMs * 2 ** Math.min(20, this.#failures - 2)),
+        );
+      }
+    }
+  }
+
+  /** One process from start to exit. False when it never served. */
+  async #serveOnce(): Promise<boolean> {
+    const { fleet, events } = this.#context;
+    const lastEpoch = this.#view.session?.epoch ?? 0;
+    this.#exit = newExit();
+    this.#endReason = 'process ended';
+    this.#view.phase = 'starting';
+    const exit = this.#exit;
+    try {
+      await fleet.start(this.#view.slot);
+    } catch (cause) {
+      events.emit('broker-start-failed', causeText(cause), { brokerId: this.#id });
+      this.exited();
+      return false;
+    }
+    const serving = await this.#untilServing(exit, lastEpoch);
+    if (serving && !exit.done) {
+      this.#view.phase = 'serving';
+      events.emit('broker-started', 'session opened', { brokerId: this.#id, epoch: this.#view.session!.epoch });
+      this.#hooks.onServing(this.#id);
+    } else if (!exit.done) {
+      events.emit('broker-start-failed', 'no session in time', { brokerId: this.#id });
+      await this.#kill(exit);
+    }
+    await exit.promise;
+    return serving;
+  }
+
+  async #untilServing(exit: Exit, lastEpoch: number): Promise<boolean> {
+    const { clock, settings } = this.#context;
+    const deadlineMs = clock.monotonicMs() + settings.startWaitMsMax;
+    while (!exit.done && !this.#context.isStopping() && clock.monotonicMs() < deadlineMs) {
+      const session = await this.#readSession();
+      if (session && session.epoch > lastEpoch && session.state === 'serving') {
+        this.#view.session = session;
+        return true;
+      }
+      await Promise.race([sleep(clock, servingPollMs), exit.promise]);
+    }
+    return false;
+  }
+
+  /** Undefined as well while the store is away: the process is running, and the wait goes on. */
+  async #readSession(): Promise<BrokerSession | undefined> {
+    try {
+      const row = await this.#context.persistence.store.get(brokerSessionKey(this.#id));
+      return row && decodeBrokerSession(row);
+    } catch (cause) {
+      if (cause instanceof Failure && cause.retryable) return undefined;
+      throw cause;
+    }
+  }
+
+  /** A kill that is answered means reaped, whether or not the exit is reported as well. */
+  async #kill(exit: Exit): Promise<void> {
+    await this.#context.fleet.kill(this.#id);
+    if (this.#exit === exit) this.exited();
+  }
+
+  /**
+   * Brings the slot's last session to `closed`. The process must be gone, or `leaseVersion` name the lease row that was
+   * seen to lapse: then the fence is refused when the holder has renewed after all. Repeats through every failure until it
+   * is done or the controller stops; false when the lease was renewed.
+   */
+  async settle(remap: 'remap' | 'restart-in-place', lapsed?: Row): Promise<boolean> {
+    const { clock, events } = this.#context;
+    while (!this.#context.isStopping()) {
+      try {
+        return await this.#settleOnce(remap, lapsed);
+      } catch (cause) {
+        if (cause instanceof StoreConflict && lapsed) return false;
+        if (!(cause instanceof StoreConflict)) {
+          events.emit('recovery-failed', causeText(cause), { brokerId: this.#id });
+        }
+        await sleep(clock, settlePauseMs);
+      }
+    }
+    return false;
+  }
+
+  async #settleOnce(remap: 'remap' | 'restart-in-place', lapsed: Row | undefined): Promise<boolean> {
+    const { persistence, events } = this.#context;
+    let row = await getSurely(persistence, brokerSessionKey(this.#id));
+    if (row && decodeBrokerSession(row).state !== 'closed') {
+      row = await this.#fence(row, lapsed);
+      const session = decodeBrokerSession(row);
+      this.#view.session = session;
+      const startedAtMs = this.#context.clock.monotonicMs();
+      await this.#context.recover(session, row.version);
+      const tookMs = Math.round(this.#context.clock.monotonicMs() - startedAtMs);
+      events.emit('volume-recovered', 'session fenced', { brokerId: this.#id, epoch: session.epoch, tookMs });
+      this.#view.recovered = true;
+      if (remap === 'remap') await this.#repair.remapDead(this.#id);
+      row = await this.#put(row, session, 'closed');
+    } else {
+      // It closed its session itself (a clean end), or never had one: there is nothing to recover.
+      this.#view.recovered = true;
+      if (remap === 'remap') await this.#repair.remapDead(this.#id);
+    }
+    this.#view.session = row && decodeBrokerSession(row);
+    this.#view.phase = 'idle';
+    return true;
+  }
+
+  async #fence(row: Row, lapsed: Row | undefined): Promise<Row> {
+    const session = decodeBrokerSession(row);
+    if (session.state === 'fenced') return row;
+    const checks: StoreOp[] = lapsed
+      ? [{ op: 'check', key: { pk: lapsed.pk, sk: lapsed.sk }, if: { version: lapsed.version } }]
+      : [];
+    const fenced = await this.#put(row, session, 'fenced', checks);
+    const reason = lapsed ? 'lease lapsed' : 'process gone';
+    this.#context.events.emit('broker-fenced', reason, { brokerId: this.#id, epoch: session.epoch });
+    return fenced;
+  }
+
+  async #put(row: Row, session: BrokerSession, state: SessionState, checks: readonly StoreOp[] = []): Promise<Row> {
+    const key = brokerSessionKey(this.#id);
+    const value = encodeBrokerSession({ ...session, state });
+    assert(session.brokerId === this.#id, 'a keeper writes its own slot');
+    await transactSurely(this.#context.persistence, [
+      { op: 'put', key, value, if: { version: row.version } },
+      ...checks,
+    ]);
+    return { ...key, value, version: row.version + 1 };
+  }
+}
+
+function newExit(): Exit {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((r) => (resolve = r));
+  return { promise, resolve, done: false };
+}

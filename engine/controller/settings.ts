@@ -1,0 +1,68 @@
+/** What the controller's waits and batches are bounded by. Plain data; the defaults suit one machine. */
+import { type RebalanceSettings, rebalanceDefaults } from '../placement/rebalance.ts';
+import { type LeaseSettings, leaseDefaults } from './lease.ts';
+
+export interface ControllerSettings {
+  /** The controller's own lease. */
+  readonly lease: LeaseSettings;
+  /** Between two looks at the brokers' leases. */
+  readonly lookIntervalMs: number;
+  /** A longer gap between looks proves nothing about the brokers: the controller itself was stopped. */
+  readonly lookGapMsMax: number;
+  /** Share of serving brokers that may look hung at once before the observer is suspected. */
+  readonly hungShareMax: number;
+  /** How long the brake holds while the controller's own lease is renewed all along. */
+  readonly brakeMs: number;
+  /** From the start of a process to its session row. */
+  readonly startWaitMsMax: number;
+  /** For all brokers to serve when the controller starts. */
+  readonly fleetWaitMsMax: number;
+  readonly stopGraceMs: number;
+  /** A broker that lived longer than this is replaced at once; others after a growing pause. */
+  readonly stableAfterMs: number;
+  readonly restartPauseMsMax: number;
+  /** How long a remap waits for brokers that died together and are still being recovered. */
+  readonly remapWaitMsMax: number;
+  /** Brokers of one zone that die within this time count as one zone event. */
+  readonly zoneWindowMs: number;
+  /** For the store, in requests of users. Repairs wait as long as it takes. */
+  readonly requestWaitMsMax: number;
+  readonly logsPerReleaseMax: number;
+  readonly releasesInFlightMax: number;
+  /** After this an owner that does not answer a release is killed and recovered. */
+  readonly releaseWaitMsMax: number;
+  readonly requestRetryMs: number;
+  /** Deleted topics' space and lost shards are looked after this often. */
+  readonly sweepIntervalMs: number;
+  readonly balanceIntervalMs: number;
+  readonly balanceCoolDownMs: number;
+  readonly rebalance: RebalanceSettings;
+  readonly partitionsPerBrokerMax: number;
+  readonly eventsMax: number;
+}
+
+export const controllerDefaults: ControllerSettings = {
+  lease: leaseDefaults,
+  lookIntervalMs: 100,
+  lookGapMsMax: 700,
+  hungShareMax: 0.6,
+  brakeMs: 10_000,
+  startWaitMsMax: 30_000,
+  fleetWaitMsMax: 30_000,
+  stopGraceMs: 10_000,
+  stableAfterMs: 10_000,
+  restartPauseMsMax: 10_000,
+  remapWaitMsMax: 50,
+  zoneWindowMs: 5000,
+  requestWaitMsMax: 10_000,
+  logsPerReleaseMax: 64,
+  releasesInFlightMax: 4,
+  releaseWaitMsMax: 30_000,
+  requestRetryMs: 50,
+  sweepIntervalMs: 1000,
+  balanceIntervalMs: 60_000,
+  balanceCoolDownMs: 300_000,
+  rebalance: rebalanceDefaults,
+  partitionsPerBrokerMax: 20_000,
+  eventsMax: 1000,
+};
