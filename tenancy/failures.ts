@@ -53,3 +53,16 @@ export class QuotaExceeded extends Failure {
     this.retryable = retryAfterMs > 0;
   }
 }
+
+/** A deletion that found topics still there after all its rounds; it stays 'deleting' and can be run again. */
+export class TopicsRemain extends Failure {
+  readonly code = 'overloaded';
+  override readonly retryable = true;
+  readonly clusterId: string;
+  readonly topics: number;
+  constructor(clusterId: string, topics: number) {
+    super(`${topics} topics of cluster '${clusterId}' are not deleted yet`);
+    this.clusterId = clusterId;
+    this.topics = topics;
+  }
+}

@@ -29,6 +29,7 @@ export function topicNameFault(name: string): string | undefined {
   if (name.length === 0) return 'the empty string is not allowed';
   if (name === '.' || name === '..') return `'${name}' is not allowed`;
   if (name.length > topicNameLengthMax) return `the length ${name.length} is over the limit of ${topicNameLengthMax}`;
-  if (!/^[a-zA-Z0-9._-]+$/.test(name)) return `'${name}' has a character other than ASCII letters, digits, '.', '_' and '-'`;
+  if (!/^[a-zA-Z0-9._-]+$/.test(name))
+    return `'${name}' has a character other than ASCII letters, digits, '.', '_' and '-'`;
   return undefined;
 }

@@ -65,8 +65,11 @@ export interface Limiter {
   /** `bytes` out of one partition, charged after they were read. */
   fetch(clusterId: string, topicPartition: string, bytes: number, nowMs: number): Verdict;
   request(clusterId: string, nowMs: number): Verdict;
-  /** What a caller would wait for at this moment, charging nothing: doors that refuse long waits ask before they act. */
-  debt(clusterId: string, nowMs: number): Verdict;
+  /**
+   * What a caller would wait for at this moment, charging nothing: doors that refuse long waits ask before they act. Readers'
+   * debt does not hold back writers, nor the reverse; 'produce' when not said.
+   */
+  debt(clusterId: string, nowMs: number, direction?: 'produce' | 'fetch'): Verdict;
   topicMutation(clusterId: string, nowMs: number): Verdict;
   /** False: over connectionsMax or connectionAttemptsPerSecondMax, by name. A true must be matched by a disconnect. */
   connect(clusterId: string, nowMs: number): true | keyof ClusterLimits;

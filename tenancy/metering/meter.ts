@@ -1,0 +1,170 @@
+/**
+ * Usage per cluster: plain numbers on the data path, added to one durable row per cluster from time to time. The row holds
+ * what all gateways have seen, so usage() is that row plus what this process has not written yet. A crash loses at most one
+ * interval of its gateway.
+ */
+import type { Timer } from '../../engine/kernel/clock.ts';
+import { StoreAmbiguous, StoreConflict } from '../../engine/ports.ts';
+import { getSurely, type Persistence, transactSurely } from '../../engine/store-surely.ts';
+import { clusterKey } from '../rows/cluster.ts';
+import { decodeUsage, encodeUsage, type UsageRow, usageKey } from '../rows/usage.ts';
+import type { ClusterLimits, Meter, Usage } from '../tenancy.ts';
+import type { WatchedRows } from '../watched-rows.ts';
+import { untilNoConflict } from '../write-rows.ts';
+
+interface Counters {
+  producedBytes: number;
+  producedRecords: number;
+  fetchedBytes: number;
+  fetchedRecords: number;
+  throttledMs: Partial<Record<keyof ClusterLimits, number>>;
+}
+
+interface ClusterCounters {
+  /** Since the last write. */
+  fresh: Counters;
+  /** Being written as part of the row's `version`. */
+  writing: { readonly counters: Counters; version: number } | undefined;
+}
+
+export interface MeterOptions {
+  readonly persistence: Persistence;
+  readonly rows: WatchedRows<UsageRow>;
+  readonly flushMs: number;
+  readonly storeWaitMsMax: number;
+  fault(clusterId: string, cause: unknown): void;
+}
+
+export class UsageMeter implements Meter {
+  readonly #options: MeterOptions;
+  readonly #clusters = new Map<string, ClusterCounters>();
+  #timer: Timer | undefined;
+  #flushing: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: MeterOptions) {
+    this.#options = options;
+    this.#schedule();
+  }
+
+  produced(clusterId: string, records: number, bytes: number): void {
+    const { fresh } = this.#of(clusterId);
+    fresh.producedRecords += records;
+    fresh.producedBytes += bytes;
+  }
+
+  fetched(clusterId: string, records: number, bytes: number): void {
+    const { fresh } = this.#of(clusterId);
+    fresh.fetchedRecords += records;
+    fresh.fetchedBytes += bytes;
+  }
+
+  throttled(clusterId: string, quota: keyof ClusterLimits, delayMs: number): void {
+    const { throttledMs } = this.#of(clusterId).fresh;
+    throttledMs[quota] = (throttledMs[quota] ?? 0) + delayMs;
+  }
+
+  usage(clusterId: string): Usage {
+    const total = zero();
+    const row = this.#options.rows.get(clusterId);
+    if (row) add(total, row.value);
+    const own = this.#clusters.get(clusterId);
+    // The feed can show our own write before the store has answered it: then the row has these already.
+    if (own?.writing && !(row && row.version >= own.writing.version)) add(total, own.writing.counters);
+    if (own) add(total, own.fresh);
+    return { clusterId, ...total };
+  }
+
+  /** Everything counted so far, made durable as far as the store allows. One at a time. */
+  flush(): Promise<void> {
+    this.#flushing = this.#flushing.then(() => this.#flushAll());
+    return this.#flushing;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await this.flush();
+  }
+
+  #of(clusterId: string): ClusterCounters {
+    let counters = this.#clusters.get(clusterId);
+    if (!counters) this.#clusters.set(clusterId, (counters = { fresh: zero(), writing: undefined }));
+    return counters;
+  }
+
+  #schedule(): void {
+    const run = async (): Promise<void> => {
+      await this.flush();
+      if (!this.#closed) this.#schedule();
+    };
+    this.#timer = this.#options.persistence.clock.after(this.#options.flushMs, () => void run(), 'background');
+  }
+
+  async #flushAll(): Promise<void> {
+    for (const [clusterId, counters] of [...this.#clusters]) {
+      // Silent since the last look: leaves the map, and comes back with its next record.
+      if (isZero(counters.fresh)) this.#clusters.delete(clusterId);
+      else await this.#flushCluster(clusterId, counters);
+    }
+  }
+
+  async #flushCluster(clusterId: string, counters: ClusterCounters): Promise<void> {
+    const writing = { counters: counters.fresh, version: Infinity };
+    counters.writing = writing;
+    counters.fresh = zero();
+    try {
+      await untilNoConflict(() => this.#write(clusterId, writing));
+    } catch (cause) {
+      this.#options.fault(clusterId, cause);
+      // Written or not, nobody knows: an interval left out is better than one billed twice.
+      if (!(cause instanceof StoreAmbiguous)) add(counters.fresh, writing.counters);
+    }
+    counters.writing = undefined;
+  }
+
+  async #write(clusterId: string, writing: { readonly counters: Counters; version: number }): Promise<void> {
+    const { persistence, rows, storeWaitMsMax } = this.#options;
+    const key = usageKey(clusterId);
+    const row = await getSurely(persistence, key, storeWaitMsMax);
+    const next = zero();
+    if (row) add(next, decodeUsage(row));
+    add(next, writing.counters);
+    writing.version = (row?.version ?? 0) + 1;
+    const condition = row ? { version: row.version } : ({ absent: true } as const);
+    try {
+      await transactSurely(
+        persistence,
+        [
+          { op: 'check', key: clusterKey(clusterId), if: { exists: true } },
+          { op: 'put', key, value: encodeUsage(next), if: condition },
+        ],
+        storeWaitMsMax,
+      );
+    } catch (error) {
+      // The cluster is gone, and its usage with it.
+      if (error instanceof StoreConflict && error.index === 0) return;
+      throw error;
+    }
+    rows.put(clusterId, next, writing.version);
+  }
+}
+
+function zero(): Counters {
+  return { producedBytes: 0, producedRecords: 0, fetchedBytes: 0, fetchedRecords: 0, throttledMs: {} };
+}
+
+function isZero(counters: Counters): boolean {
+  const { producedBytes, producedRecords, fetchedBytes, fetchedRecords, throttledMs } = counters;
+  return producedBytes + producedRecords + fetchedBytes + fetchedRecords === 0 && Object.keys(throttledMs).length === 0;
+}
+
+function add(to: Counters, more: UsageRow): void {
+  to.producedBytes += more.producedBytes;
+  to.producedRecords += more.producedRecords;
+  to.fetchedBytes += more.fetchedBytes;
+  to.fetchedRecords += more.fetchedRecords;
+  for (const [quota, ms] of Object.entries(more.throttledMs) as [keyof ClusterLimits, number][]) {
+    to.throttledMs[quota] = (to.throttledMs[quota] ?? 0) + ms;
+  }
+}

@@ -1,0 +1,36 @@
+/** What tenants, clusters and keys may be called, and what settings a cluster takes: checked before anything is written. */
+import { InvalidRequest } from '../engine/kernel/failure.ts';
+
+export const nameLengthMax = 64;
+export const keyNameLengthMax = 128;
+export const defaultPartitionsMax = 1_000;
+
+/** Amazon MSK's rule for cluster names, for tenants alike. Throws InvalidRequest. */
+export function checkName(field: string, name: string): void {
+  if (name.length > nameLengthMax) {
+    throw new InvalidRequest(field, `${field} has ${name.length} characters, at most ${nameLengthMax}`);
+  }
+  if (!/^[0-9A-Za-z][0-9A-Za-z-]*$/.test(name)) {
+    throw new InvalidRequest(field, `${field} takes letters, digits and '-', and starts with a letter or digit`);
+  }
+}
+
+/** A note for people: any text of one line. Throws InvalidRequest. */
+export function checkKeyName(name: string): void {
+  if (name.length === 0 || name.length > keyNameLengthMax) {
+    throw new InvalidRequest('name', `name takes 1 to ${keyNameLengthMax} characters`);
+  }
+  if (/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(name)) {
+    throw new InvalidRequest('name', 'name has a control character');
+  }
+}
+
+/** Throws InvalidRequest. */
+export function checkDefaultPartitions(count: number): void {
+  if (!Number.isInteger(count) || count < 1 || count > defaultPartitionsMax) {
+    throw new InvalidRequest(
+      'defaultPartitions',
+      `defaultPartitions takes a whole number from 1 to ${defaultPartitionsMax}`,
+    );
+  }
+}

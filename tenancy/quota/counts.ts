@@ -1,0 +1,93 @@
+/**
+ * Exact counts. A reservation is the counters row as it will be, on condition that it is as it was read; it rides in the
+ * engine's transaction that makes the topic, so both happen or neither. Of two reservations from the same reading only one
+ * can commit, the other runs again with what the first one left: together they can never pass a limit.
+ *
+ * The rate of partition changes lives in the same row, so it is one rate over all gateways, and charged only for what took
+ * effect: a lost race or a failed creation costs nothing.
+ */
+import type { StoreOp } from '../../engine/ports.ts';
+import { getSurely, type Persistence } from '../../engine/store-surely.ts';
+import { Forbidden, NotFound, QuotaExceeded } from '../failures.ts';
+import {
+  type ClusterCounts,
+  clusterCountsKey,
+  decodeClusterCounts,
+  encodeClusterCounts,
+} from '../rows/cluster-counts.ts';
+import type { ClusterLimits, CountGuard } from '../tenancy.ts';
+import { partitionMutationWindowMs } from './limits.ts';
+
+export interface CountChange {
+  readonly topics: number;
+  readonly partitions: number;
+}
+
+export class RowCountGuard implements CountGuard {
+  readonly #persistence: Persistence;
+  readonly #waitMsMax: number;
+  readonly #limits: (clusterId: string) => ClusterLimits | undefined;
+
+  constructor(
+    persistence: Persistence,
+    options: {
+      readonly waitMsMax: number;
+      limits(clusterId: string): ClusterLimits | undefined;
+    },
+  ) {
+    this.#persistence = persistence;
+    this.#waitMsMax = options.waitMsMax;
+    this.#limits = options.limits;
+  }
+
+  /** Throws NotFound, Forbidden (being deleted), QuotaExceeded, and what the store throws. */
+  async reserve(clusterId: string, change: CountChange): Promise<StoreOp[]> {
+    const key = clusterCountsKey(clusterId);
+    const row = await getSurely(this.#persistence, key, this.#waitMsMax);
+    const limits = this.#limits(clusterId);
+    if (!row || !limits) throw new NotFound('cluster', clusterId);
+    const next = changedCounts(decodeClusterCounts(row), change, limits, this.#persistence.clock.wallMs());
+    return [{ op: 'put', key, value: encodeClusterCounts(next), if: { version: row.version } }];
+  }
+}
+
+/** Pure. Throws Forbidden, QuotaExceeded. */
+export function changedCounts(
+  counts: ClusterCounts,
+  change: CountChange,
+  limits: ClusterLimits,
+  nowMs: number,
+): ClusterCounts {
+  // Below zero: two deletions of one topic at once. The engine's own condition refuses the second, so nothing is written.
+  const topics = Math.max(0, counts.topics + change.topics);
+  const partitions = Math.max(0, counts.partitions + change.partitions);
+  if (counts.closed) {
+    if (change.topics > 0 || change.partitions > 0) throw new Forbidden('the cluster is being deleted');
+    // The cleaning up of a whole cluster is ours, not the tenant's: it has no rate.
+    return { ...counts, topics, partitions };
+  }
+  if (change.partitions > 0 && partitions > limits.partitionsMax) {
+    throw new QuotaExceeded('partitionsMax', counts.partitions, limits.partitionsMax);
+  }
+  const milliMutations = chargedMutations(counts, Math.abs(change.partitions), limits, nowMs);
+  return { topics, partitions, milliMutations, mutationsAtMs: nowMs, closed: false };
+}
+
+/**
+ * A bucket of the limit's size that drains over five minutes. More partitions at once than the limit (one large topic) are
+ * let through when nothing else counts, and are then waited for. Time that jumps back drains nothing.
+ */
+function chargedMutations(counts: ClusterCounts, count: number, limits: ClusterLimits, nowMs: number): number {
+  const limit = limits.partitionMutationsPer5MinutesMax;
+  if (limit === Infinity) return 0;
+  const perMs = limit / partitionMutationWindowMs;
+  const drained = Math.max(0, nowMs - counts.mutationsAtMs) * perMs;
+  const used = Math.max(0, counts.milliMutations / 1000 - drained);
+  const roomMax = Math.max(0, limit - count);
+  if (used > roomMax) {
+    const retryAfterMs = Math.max(1, Math.ceil((used - roomMax) / perMs));
+    throw new QuotaExceeded('partitionMutationsPer5MinutesMax', Math.ceil(used), limit, retryAfterMs);
+  }
+  // Rounded up, never down: the row holds whole numbers and the bound must hold.
+  return Math.ceil((used + count) * 1000);
+}

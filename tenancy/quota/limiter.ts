@@ -1,0 +1,190 @@
+/**
+ * Rates of one gateway process, charged on the data path: one Map lookup for the cluster, one for the partition, and a few
+ * additions. Bytes are charged in full after the fact and paid back by delay; what a door refuses instead (connections) is
+ * not charged at all.
+ *
+ * Each gateway process holds the whole of a cluster's rate: with several gateways the limits are per gateway.
+ */
+import type { ClusterLimits, Limiter, Verdict } from '../tenancy.ts';
+import { type Bucket, fullBucket, isFull, peek, type Rate, rateOf, take, tryTake } from './bucket.ts';
+import { clusterBurstSeconds, partitionBurstSeconds, topicMutationBurstSeconds } from './limits.ts';
+
+/** Requests beyond this much debt are delayed by it and charged no more: a client that hammers can recover. */
+const requestDebtMsMax = 10_000;
+
+const goOn: Verdict = Object.freeze({ delayMs: 0, quota: undefined });
+
+interface Rates {
+  readonly ingress: Rate;
+  readonly egress: Rate;
+  readonly partitionIngress: Rate;
+  readonly partitionEgress: Rate;
+  readonly requests: Rate;
+  readonly attempts: Rate;
+  readonly topicMutations: Rate;
+}
+
+interface ClusterBuckets {
+  rates: Rates;
+  connectionsMax: number;
+  readonly usage: { connections: number };
+  readonly ingress: Bucket;
+  readonly egress: Bucket;
+  readonly requests: Bucket;
+  readonly attempts: Bucket;
+  readonly topicMutations: Bucket;
+  /** Apart, because a partition's readers and writers are often different clients. Oldest use is not tracked, see #of. */
+  readonly partitionIngress: Map<string, Bucket>;
+  readonly partitionEgress: Map<string, Bucket>;
+}
+
+export class ClusterLimiter implements Limiter {
+  readonly #clusters = new Map<string, ClusterBuckets>();
+  readonly #partitionBucketsMax: number;
+
+  constructor(options: { readonly partitionBucketsMax: number }) {
+    this.#partitionBucketsMax = options.partitionBucketsMax;
+  }
+
+  /** Adds a cluster, or changes its limits: what was used stays used. `usage.connections` is kept here from then on. */
+  setCluster(clusterId: string, limits: ClusterLimits, usage: { connections: number }): void {
+    const known = this.#clusters.get(clusterId);
+    if (known) {
+      known.rates = ratesOf(limits);
+      known.connectionsMax = limits.connectionsMax;
+      return;
+    }
+    this.#clusters.set(clusterId, {
+      rates: ratesOf(limits),
+      connectionsMax: limits.connectionsMax,
+      usage,
+      ingress: fullBucket(),
+      egress: fullBucket(),
+      requests: fullBucket(),
+      attempts: fullBucket(),
+      topicMutations: fullBucket(),
+      partitionIngress: new Map(),
+      partitionEgress: new Map(),
+    });
+  }
+
+  removeCluster(clusterId: string): void {
+    this.#clusters.delete(clusterId);
+  }
+
+  produce(clusterId: string, topicPartition: string, bytes: number, nowMs: number): Verdict {
+    const cluster = this.#clusters.get(clusterId);
+    if (!cluster) return goOn;
+    const { rates } = cluster;
+    const requests = takeRequest(cluster.requests, rates.requests, nowMs);
+    const ingress = take(cluster.ingress, rates.ingress, bytes, nowMs);
+    const rate = rates.partitionIngress;
+    const partition =
+      rate.msPerUnit === 0
+        ? 0
+        : take(this.#of(cluster.partitionIngress, topicPartition, rate, nowMs), rate, bytes, nowMs);
+    if (requests === 0 && ingress === 0 && partition === 0) return goOn;
+    if (partition >= ingress && partition >= requests) {
+      return { delayMs: partition, quota: 'partitionIngressBytesPerSecondMax' };
+    }
+    return ingress >= requests
+      ? { delayMs: ingress, quota: 'ingressBytesPerSecondMax' }
+      : { delayMs: requests, quota: 'requestsPerSecondMax' };
+  }
+
+  fetch(clusterId: string, topicPartition: string, bytes: number, nowMs: number): Verdict {
+    const cluster = this.#clusters.get(clusterId);
+    if (!cluster) return goOn;
+    const { rates } = cluster;
+    const egress = take(cluster.egress, rates.egress, bytes, nowMs);
+    const rate = rates.partitionEgress;
+    const partition =
+      rate.msPerUnit === 0
+        ? 0
+        : take(this.#of(cluster.partitionEgress, topicPartition, rate, nowMs), rate, bytes, nowMs);
+    if (egress === 0 && partition === 0) return goOn;
+    return partition >= egress
+      ? { delayMs: partition, quota: 'partitionEgressBytesPerSecondMax' }
+      : { delayMs: egress, quota: 'egressBytesPerSecondMax' };
+  }
+
+  request(clusterId: string, nowMs: number): Verdict {
+    const cluster = this.#clusters.get(clusterId);
+    if (!cluster) return goOn;
+    return verdict(takeRequest(cluster.requests, cluster.rates.requests, nowMs), 'requestsPerSecondMax');
+  }
+
+  debt(clusterId: string, nowMs: number, direction: 'produce' | 'fetch' = 'produce'): Verdict {
+    const cluster = this.#clusters.get(clusterId);
+    if (!cluster) return goOn;
+    const { rates } = cluster;
+    const requests = peek(cluster.requests, rates.requests, nowMs);
+    const bytes =
+      direction === 'produce' ? peek(cluster.ingress, rates.ingress, nowMs) : peek(cluster.egress, rates.egress, nowMs);
+    if (requests > bytes) return verdict(requests, 'requestsPerSecondMax');
+    return verdict(bytes, direction === 'produce' ? 'ingressBytesPerSecondMax' : 'egressBytesPerSecondMax');
+  }
+
+  topicMutation(clusterId: string, nowMs: number): Verdict {
+    const cluster = this.#clusters.get(clusterId);
+    if (!cluster) return goOn;
+    return verdict(
+      takeRequest(cluster.topicMutations, cluster.rates.topicMutations, nowMs),
+      'topicMutationsPerSecondMax',
+    );
+  }
+
+  connect(clusterId: string, nowMs: number): true | keyof ClusterLimits {
+    const cluster = this.#clusters.get(clusterId);
+    // A cluster that is gone has no room.
+    if (!cluster || cluster.usage.connections >= cluster.connectionsMax) return 'connectionsMax';
+    if (!tryTake(cluster.attempts, cluster.rates.attempts, 1, nowMs)) return 'connectionAttemptsPerSecondMax';
+    cluster.usage.connections++;
+    return true;
+  }
+
+  disconnect(clusterId: string): void {
+    const cluster = this.#clusters.get(clusterId);
+    if (cluster && cluster.usage.connections > 0) cluster.usage.connections--;
+  }
+
+  /**
+   * A partition's bucket. Each new one looks at the two that were looked at longest ago and forgets those that are full, so
+   * that silent partitions leave as others come and no sweep ever stalls a turn. Over the bound the oldest goes, whatever
+   * its debt.
+   */
+  #of(buckets: Map<string, Bucket>, topicPartition: string, rate: Rate, nowMs: number): Bucket {
+    const known = buckets.get(topicPartition);
+    if (known) return known;
+    let looks = 2;
+    for (const [name, bucket] of buckets) {
+      if (looks-- === 0) break;
+      buckets.delete(name);
+      if (!isFull(bucket, rate, nowMs) && buckets.size + 1 < this.#partitionBucketsMax) buckets.set(name, bucket);
+    }
+    const bucket = fullBucket();
+    buckets.set(topicPartition, bucket);
+    return bucket;
+  }
+}
+
+function verdict(delayMs: number, quota: keyof ClusterLimits): Verdict {
+  return delayMs === 0 ? goOn : { delayMs, quota };
+}
+
+function takeRequest(bucket: Bucket, rate: Rate, nowMs: number): number {
+  const debtMs = peek(bucket, rate, nowMs);
+  return debtMs > requestDebtMsMax ? debtMs : take(bucket, rate, 1, nowMs);
+}
+
+function ratesOf(limits: ClusterLimits): Rates {
+  return {
+    ingress: rateOf(limits.ingressBytesPerSecondMax, clusterBurstSeconds),
+    egress: rateOf(limits.egressBytesPerSecondMax, clusterBurstSeconds),
+    partitionIngress: rateOf(limits.partitionIngressBytesPerSecondMax, partitionBurstSeconds),
+    partitionEgress: rateOf(limits.partitionEgressBytesPerSecondMax, partitionBurstSeconds),
+    requests: rateOf(limits.requestsPerSecondMax, clusterBurstSeconds),
+    attempts: rateOf(limits.connectionAttemptsPerSecondMax, clusterBurstSeconds),
+    topicMutations: rateOf(limits.topicMutationsPerSecondMax, topicMutationBurstSeconds),
+  };
+}

@@ -1,0 +1,42 @@
+/**
+ * An API key, one row each. Key: KEY <keyId>. Value: clusterId, name, secretHash, createdAtMs, expiresAtMs.
+ * The secret itself is nowhere: it has 256 bits, so one SHA-256 is as good as a slow hash. Rows are added and removed, and
+ * changed once at most, when a rotation sets the end of the old key.
+ */
+import { RowCorrupt, rowFields } from '../../engine/controller/rows/row-json.ts';
+import type { Row, RowKey } from '../../engine/ports.ts';
+
+export interface ApiKeyRow {
+  readonly clusterId: string;
+  readonly name: string;
+  /** SHA-256 of the secret, 64 hex digits. */
+  readonly secretHash: string;
+  readonly createdAtMs: number;
+  /** Wall time from which it no longer works; 0 while it has no end. */
+  readonly expiresAtMs: number;
+}
+
+export const apiKeysPk = 'KEY';
+
+export function apiKeyKey(keyId: string): RowKey {
+  return { pk: apiKeysPk, sk: keyId };
+}
+
+export function encodeApiKey(key: ApiKeyRow): string {
+  const { clusterId, name, secretHash, createdAtMs, expiresAtMs } = key;
+  return JSON.stringify({ clusterId, name, secretHash, createdAtMs, expiresAtMs });
+}
+
+/** Throws RowCorrupt. */
+export function decodeApiKey(row: Row): ApiKeyRow {
+  const fields = rowFields(row);
+  const secretHash = fields.text('secretHash');
+  if (!/^[0-9a-f]{64}$/.test(secretHash)) throw new RowCorrupt(row, 'secretHash is no SHA-256');
+  return {
+    clusterId: fields.text('clusterId'),
+    name: fields.text('name'),
+    secretHash,
+    createdAtMs: fields.whole('createdAtMs'),
+    expiresAtMs: fields.whole('expiresAtMs'),
+  };
+}

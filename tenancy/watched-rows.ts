@@ -1,0 +1,155 @@
+/**
+ * All rows of one partition key, kept current in memory: what the data path reads instead of the store. The watch begins
+ * before the first read, so that no change falls between them.
+ *
+ * Three sources meet here and must not take each other back: the change feed, re-reads after a gap, and this process's own
+ * writes, which apply at once. Versions only grow, so an older one is ignored; ids are never used again, so what was removed
+ * stays removed, even when the feed or a re-read that began earlier still shows it.
+ */
+import type { Row, RowChange } from '../engine/ports.ts';
+import { type Persistence, rangeSurely } from '../engine/store-surely.ts';
+
+export interface WatchedRow<T> {
+  readonly value: T;
+  readonly version: number;
+}
+
+export interface WatchedRowsOptions<T> {
+  readonly pk: string;
+  /** Throws RowCorrupt. */
+  decode(row: Row): T;
+  /** Either may be undefined: a new row, a removed row. Not called for the rows of the first read. */
+  changed?(sk: string, next: T | undefined, previous: T | undefined): void;
+  /** A row that cannot be read, or a re-read that failed. The row counts as removed: what is damaged grants nothing. */
+  fault?(sk: string, cause: unknown): void;
+}
+
+/** Ids of removed rows that are remembered; far more than can be on their way at once. */
+const removedMax = 10_000;
+
+export class WatchedRows<T> {
+  readonly #persistence: Persistence;
+  readonly #options: WatchedRowsOptions<T>;
+  readonly #rows = new Map<string, WatchedRow<T>>();
+  readonly #removed = new Set<string>();
+  /** Set while the rows are read again: what changed meanwhile, and is not to be judged by that read. */
+  #touched: Set<string> | undefined;
+  #rereadAgain = false;
+  #stopWatch: () => void = () => {};
+  #closed = false;
+
+  private constructor(persistence: Persistence, options: WatchedRowsOptions<T>) {
+    this.#persistence = persistence;
+    this.#options = options;
+  }
+
+  /** Throws what the store throws once its patience is over, and RowCorrupt. */
+  static async open<T>(persistence: Persistence, options: WatchedRowsOptions<T>): Promise<WatchedRows<T>> {
+    const rows = new WatchedRows(persistence, options);
+    const early: RowChange[] = [];
+    let loaded = false;
+    rows.#stopWatch = persistence.store.watch(options.pk, (change) => {
+      if (loaded) rows.#onChange(change);
+      else early.push(change);
+    });
+    try {
+      for (const row of await rangeSurely(persistence, options.pk)) {
+        rows.#rows.set(row.sk, { value: options.decode(row), version: row.version });
+      }
+    } catch (error) {
+      rows.#stopWatch();
+      throw error;
+    }
+    loaded = true;
+    for (const change of early) rows.#onChange(change);
+    return rows;
+  }
+
+  get(sk: string): WatchedRow<T> | undefined {
+    return this.#rows.get(sk);
+  }
+
+  entries(): IterableIterator<[string, WatchedRow<T>]> {
+    return this.#rows.entries();
+  }
+
+  /** What this process has just written. */
+  put(sk: string, value: T, version: number): void {
+    this.#touched?.add(sk);
+    if (this.#closed || this.#removed.has(sk)) return;
+    const known = this.#rows.get(sk);
+    if (known && known.version >= version) return;
+    this.#rows.set(sk, { value, version });
+    this.#options.changed?.(sk, value, known?.value);
+  }
+
+  remove(sk: string): void {
+    this.#touched?.add(sk);
+    this.#removed.add(sk);
+    if (this.#removed.size > removedMax)
+      for (const oldest of this.#removed) {
+        this.#removed.delete(oldest);
+        break;
+      }
+    this.#drop(sk);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stopWatch();
+  }
+
+  #onChange(change: RowChange): void {
+    if (this.#closed) return;
+    if (change === 'gap') void this.#reread();
+    else if (change.row === undefined) this.remove(change.key.sk);
+    else this.#read(change.row);
+  }
+
+  #read(row: Row): void {
+    let value: T;
+    try {
+      value = this.#options.decode(row);
+    } catch (cause) {
+      this.#options.fault?.(row.sk, cause);
+      this.#touched?.add(row.sk);
+      this.#drop(row.sk);
+      return;
+    }
+    this.put(row.sk, value, row.version);
+  }
+
+  #drop(sk: string): void {
+    const known = this.#rows.get(sk);
+    if (!known) return;
+    this.#rows.delete(sk);
+    if (!this.#closed) this.#options.changed?.(sk, undefined, known.value);
+  }
+
+  /** One at a time; a gap during a re-read means another one. */
+  async #reread(): Promise<void> {
+    if (this.#touched) {
+      this.#rereadAgain = true;
+      return;
+    }
+    do {
+      this.#rereadAgain = false;
+      const touched = new Set<string>();
+      this.#touched = touched;
+      try {
+        const rows = await rangeSurely(this.#persistence, this.#options.pk);
+        if (this.#closed) return;
+        const present = new Set(rows.map((row) => row.sk));
+        for (const sk of [...this.#rows.keys()]) if (!present.has(sk) && !touched.has(sk)) this.remove(sk);
+        for (const row of rows) this.#read(row);
+      } catch (cause) {
+        // The store was away for all of rangeSurely's patience: what is known stays, and the next try begins at once.
+        if (this.#closed || this.#persistence.stopped?.()) return;
+        this.#options.fault?.('', cause);
+        this.#rereadAgain = true;
+      } finally {
+        this.#touched = undefined;
+      }
+    } while (this.#rereadAgain);
+  }
+}
