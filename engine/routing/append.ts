@@ -12,8 +12,8 @@
  *     a and c by its sequence number.
  *   - F1 is refused, the owner stays the same (its log was not open yet), F2 is under way. A second try of a could be
  *     overtaken by F2. Rule 2 waits for F2.
- *   - The first frame at a fresh owner may be refused because it has not opened the log, and a second frame right behind
- *     it may be accepted. So a route that is not proven has one frame in flight at most; after the first success a refusal
+ *   - The first batch at a fresh owner may be refused because it has not opened the log, and a second one right behind it
+ *     may be accepted. So a route that is not proven has one batch in flight at most; after the first success a refusal
  *     means that this epoch is over for good, because epochs only grow and every batch carries the one it was sent at.
  *   - The link closes with F1, F2 in flight. It fails them in send order; idempotent items go back to the queue, the
  *     broker recognises those it had stored. Plain items have an unknown fate: a repeat could be a duplicate, so they are
@@ -175,7 +175,7 @@ export class AppendRouter {
     while (route.queue.length > 0 && route.proven);
   }
 
-  /** As many items as fit in the frame being filled for `link`, at least one. */
+  /** As many items as fit in the frame being filled for `link`, at least one; one only while the owner is not proven. */
   #fill(route: AppendRoute, link: Link): void {
     let frame = this.#filling.get(link);
     const firstBytes = route.queue[0]!.append.records.length;
@@ -186,7 +186,7 @@ export class AppendRouter {
     if (!frame) this.#filling.set(link, (frame = { link, flights: [], bytes: 0 }));
     let count = 0;
     for (const { append } of route.queue) {
-      if (count > 0 && frame.bytes + append.records.length > this.#settings.produceBytesMax) break;
+      if (count > 0 && (!route.proven || frame.bytes + append.records.length > this.#settings.produceBytesMax)) break;
       writeI32(append.records, batchField.leaderEpoch, route.sentEpoch);
       frame.bytes += append.records.length;
       count++;

@@ -48,7 +48,7 @@ export function fetchedOf(response: ResponseOf<1>): FetchedPartition[] {
         highWatermark: each.highWatermark,
         lastStableOffset: each.lastStableOffset,
         logStartOffset: each.logStartOffset,
-        records: each.records && each.records.length > 0 ? [each.records] : [],
+        records: each.records ?? [],
       });
     }
   }

@@ -1,0 +1,324 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { AppendResult } from '../engine.ts';
+import { batchOf, keyOf, topicId, type World, world } from './scripted-broker.suite.ts';
+
+interface Sent {
+  readonly id: number;
+  readonly partition: number;
+  readonly idempotent: boolean;
+  results: AppendResult[];
+}
+
+function append(w: World, id: number, partition = 0, idempotent = true, timeoutMs = 60_000): Sent {
+  const sent: Sent = { id, partition, idempotent, results: [] };
+  w.routing.append({
+    topicId,
+    partition,
+    records: batchOf(id),
+    idempotent,
+    timeoutMs,
+    done: (result) => sent.results.push(result),
+  });
+  return sent;
+}
+
+const codes = (...sent: Sent[]): (number | undefined)[] =>
+  sent.map((each) => (each.results.length === 1 ? each.results[0]!.errorCode : undefined));
+const offsets = (...sent: Sent[]): (number | undefined)[] => sent.map((each) => each.results[0]?.baseOffset);
+const ids = (w: World, index = 0): number[] => w.logs.ids(keyOf(topicId, index));
+
+describe('appends', () => {
+  it('of one turn leave in one frame per broker, in order', async () => {
+    const w = await world([1, 1, 2]);
+    append(w, 0, 0);
+    append(w, 1, 1);
+    append(w, 2, 2);
+    await w.clock.settle();
+    const sent = [3, 4, 5, 6].map((id) => append(w, id, 0)).concat(append(w, 7, 1), append(w, 8, 2));
+    await w.clock.settle();
+    expect(codes(...sent)).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(offsets(...sent)).toEqual([1, 2, 3, 4, 1, 1]);
+    expect(w.broker(1).count(0)).toBe(2);
+    expect(w.broker(2).count(0)).toBe(2);
+    expect(w.routing.metrics()['appendQueuedBytes']).toBe(0);
+  });
+
+  it('pipelines once the owner has proven itself', async () => {
+    const w = await world([1]);
+    append(w, 0);
+    await w.clock.settle();
+    w.broker(1).replyMs = () => 10;
+    const sent: Sent[] = [];
+    for (let id = 1; id <= 3; id++) {
+      sent.push(append(w, id));
+      await w.clock.settle();
+    }
+    expect(w.broker(1).count(0)).toBe(4);
+    expect(codes(...sent)).toEqual([undefined, undefined, undefined]);
+    await w.clock.advance(10);
+    expect(offsets(...sent)).toEqual([1, 2, 3]);
+  });
+
+  it('splits frames by size, keeping the order', async () => {
+    const w = await world([1], { produceBytesMax: 200 });
+    append(w, 0);
+    await w.clock.settle();
+    const sent = [1, 2, 3, 4, 5, 6, 7].map((id) => append(w, id));
+    await w.clock.settle();
+    expect(ids(w)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(codes(...sent).every((code) => code === 0)).toBe(true);
+    expect(w.broker(1).count(0)).toBe(1 + 4);
+  });
+
+  it('wait for an owner, and are sent in order when there is one', async () => {
+    const w = await world([-1]);
+    const sent = [append(w, 0)];
+    await w.clock.advance(500);
+    sent.push(append(w, 1));
+    await w.clock.advance(500);
+    expect(codes(...sent)).toEqual([undefined, undefined]);
+    w.move(0, 2);
+    await w.clock.settle();
+    expect(offsets(...sent)).toEqual([0, 1]);
+  });
+
+  it('are answered NOT_LEADER when the hold time is over, not before', async () => {
+    const w = await world([-1]);
+    const early = append(w, 0);
+    await w.clock.advance(1000);
+    const late = append(w, 1);
+    await w.clock.advance(950);
+    expect(codes(early, late)).toEqual([undefined, undefined]);
+    await w.clock.advance(100);
+    expect(codes(early, late)).toEqual([6, undefined]);
+    await w.clock.advance(1000);
+    expect(codes(early, late)).toEqual([6, 6]);
+    expect(w.routing.metrics()['appendQueuedBytes']).toBe(0);
+  });
+
+  it('give up after their own time when that is shorter', async () => {
+    const w = await world([-1]);
+    const sent = append(w, 0, 0, true, 300);
+    await w.clock.advance(350);
+    expect(codes(sent)).toEqual([7]);
+  });
+
+  it('to a topic that nobody knows are refused soon', async () => {
+    const w = await world([1]);
+    w.catalogue.removeTopic('c1.orders');
+    const sent = append(w, 0);
+    await w.clock.advance(400);
+    expect(codes(sent)).toEqual([undefined]);
+    await w.clock.advance(200);
+    expect(codes(sent)).toEqual([100]);
+  });
+
+  it('are refused at once beyond the bytes that may wait', async () => {
+    const w = await world([-1, -1], { heldBytesPerPartitionMax: 140, heldBytesMax: 210 });
+    const sent = [append(w, 0), append(w, 1), append(w, 2), append(w, 3, 1), append(w, 4, 1)];
+    expect(codes(...sent)).toEqual([undefined, undefined, 6, undefined, 6]);
+    w.move(0, 1);
+    w.move(1, 1);
+    await w.clock.settle();
+    expect(codes(...sent)).toEqual([0, 0, 6, 0, 6]);
+    const again = [append(w, 5), append(w, 6)];
+    await w.clock.settle();
+    expect(codes(...again)).toEqual([0, 0]);
+  });
+
+  it('follow a move in order while answers of the old owner are under way', async () => {
+    const w = await world([1]);
+    append(w, 0);
+    await w.clock.settle();
+    // a is refused at once, b's refusal is slow; meanwhile the catalogue names broker 2 and c arrives.
+    w.logs.owners.set(keyOf(topicId, 0), { brokerId: 2, epoch: 1 });
+    w.broker(1).replyMs = () => 0;
+    const a = append(w, 1);
+    await w.clock.settle();
+    w.broker(1).replyMs = () => 100;
+    w.catalogue.place('c1.orders', 0, 2, 1);
+    const b = append(w, 2);
+    const c = append(w, 3);
+    await w.clock.advance(200);
+    expect(codes(a, b, c)).toEqual([0, 0, 0]);
+    expect(ids(w)).toEqual([0, 1, 2, 3]);
+  });
+
+  it('refused by a fresh owner are tried again alone until it has accepted', async () => {
+    const w = await world([1]);
+    let refusals = 3;
+    w.broker(1).produceFault = () => (refusals-- > 0 ? 6 : undefined);
+    const sent: Sent[] = [];
+    for (let id = 0; id < 5; id++) {
+      sent.push(append(w, id));
+      await w.clock.advance(3);
+    }
+    await w.clock.advance(500);
+    expect(codes(...sent)).toEqual([0, 0, 0, 0, 0]);
+    expect(ids(w)).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  it('right after a topic was created survive UNKNOWN_TOPIC_ID', async () => {
+    const w = await world([1]);
+    w.broker(1).produceFault = () => 100;
+    const sent = append(w, 0);
+    await w.clock.advance(100);
+    w.broker(1).produceFault = () => undefined;
+    await w.clock.advance(300);
+    expect(codes(sent)).toEqual([0]);
+  });
+
+  it('of unknown fate are repeated when idempotent, else answered; the others keep their order', async () => {
+    const w = await world([1]);
+    append(w, 0);
+    await w.clock.settle();
+    w.broker(1).replyMs = () => 50;
+    const sent = [append(w, 1, 0, true), append(w, 2, 0, false), append(w, 3, 0, true)];
+    await w.clock.settle();
+    expect(ids(w)).toEqual([0, 1, 2, 3]);
+    w.network.cut(w.address(1));
+    const behind = append(w, 4, 0, false);
+    await w.clock.advance(200);
+    expect(codes(...sent, behind)).toEqual([0, 6, 0, 0]);
+    expect(ids(w)).toEqual([0, 1, 2, 3, 4]);
+    expect(offsets(...sent, behind)).toEqual([1, -1, 3, 4]);
+  });
+
+  it('do not wait for ever for a former owner that hangs', async () => {
+    const w = await world([1]);
+    append(w, 0);
+    await w.clock.settle();
+    w.network.stall(w.address(1));
+    const lost = [append(w, 1), append(w, 2, 0, false)];
+    await w.clock.settle();
+    w.move(0, 2);
+    const next = append(w, 3);
+    await w.clock.advance(400);
+    expect(codes(...lost, next)).toEqual([undefined, undefined, undefined]);
+    await w.clock.advance(300);
+    expect(codes(...lost, next)).toEqual([0, 6, 0]);
+    expect(ids(w)).toEqual([0, 1, 3]);
+  });
+
+  it('pass a batch error on to its append alone', async () => {
+    const w = await world([1]);
+    w.broker(1).produceFault = (_, batch) => (batch.readInt32BE(53) === 1 ? 10 : undefined);
+    const sent = [append(w, 0), append(w, 1), append(w, 2)];
+    await w.clock.settle();
+    expect(codes(...sent)).toEqual([0, 10, 0]);
+  });
+
+  it('are all answered by close', async () => {
+    const w = await world([1, -1]);
+    w.broker(1).replyMs = () => 1000;
+    const sent = [append(w, 0), append(w, 1, 1)];
+    await w.clock.settle();
+    sent.push(append(w, 2));
+    w.routing.close();
+    expect(codes(...sent)).toEqual([6, 6, 6]);
+    expect(codes(append(w, 3))).toEqual([6]);
+  });
+});
+
+type Step =
+  | { readonly do: 'append'; readonly partition: number; readonly idempotent: boolean; readonly count: number }
+  | { readonly do: 'pass'; readonly ms: number }
+  | { readonly do: 'cut' | 'stall' | 'flow' | 'refuse' | 'accept'; readonly broker: number }
+  | { readonly do: 'move'; readonly partition: number; readonly broker: number; readonly lagMs: number };
+
+const partitions = 3;
+const brokerIds = fc.integer({ min: 1, max: 3 });
+const partitionIndexes = fc.integer({ min: 0, max: partitions - 1 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('append' as const),
+      partition: partitionIndexes,
+      idempotent: fc.boolean(),
+      count: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.constantFrom(0, 0, 1, 5, 40, 700) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constantFrom('cut' as const, 'stall' as const, 'flow' as const, 'refuse' as const, 'accept' as const),
+      broker: brokerIds,
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('move' as const),
+      partition: partitionIndexes,
+      broker: brokerIds,
+      lagMs: fc.constantFrom(0, 0, 3, 30),
+    }),
+  },
+);
+
+it('keeps order, delivers idempotent appends exactly once and never duplicates plain ones, whatever happens', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 5, maxLength: 60 }),
+      fc.infiniteStream(fc.nat(19)),
+      async (steps, chance) => {
+        const w = await world([1, 2, 3], { holdMsMax: 1e9 });
+        const all: Sent[] = [];
+        const plain = new Set<number>();
+        const accepted = new Set<string>();
+        const random = (): number => chance.next().value as number;
+        for (const broker of w.brokers) {
+          broker.replyMs = () => random() % 5;
+          broker.isDeduplicating = (batch) => !plain.has(batch.readInt32BE(53));
+          // A log that is not open yet may refuse; one that has accepted refuses only when it has moved.
+          broker.produceFault = (key) => {
+            const place = `${key}@${w.logs.owners.get(key)!.epoch}`;
+            if (!accepted.has(place) && random() < 6) return 6;
+            accepted.add(place);
+            return undefined;
+          };
+        }
+        for (const each of steps) {
+          if (each.do === 'append') {
+            for (let i = 0; i < each.count; i++) {
+              if (!each.idempotent) plain.add(all.length);
+              all.push(append(w, all.length, each.partition, each.idempotent, 1e9));
+            }
+          } else if (each.do === 'pass') await w.clock.advance(each.ms);
+          else if (each.do === 'move') {
+            const key = keyOf(topicId, each.partition);
+            const epoch = w.logs.owners.get(key)!.epoch + 1;
+            w.logs.owners.set(key, { brokerId: each.broker, epoch });
+            w.clock.after(each.lagMs, () => {
+              if (w.logs.owners.get(key)!.epoch === epoch) {
+                w.catalogue.place('c1.orders', each.partition, each.broker, epoch);
+              }
+            });
+          } else w.network[each.do](w.address(each.broker));
+        }
+        for (const broker of w.brokers) {
+          w.network.flow(w.address(broker.brokerId));
+          w.network.accept(w.address(broker.brokerId));
+        }
+        await w.clock.advance(60_000);
+        for (let index = 0; index < partitions; index++) {
+          const log = ids(w, index);
+          expect(new Set(log).size).toBe(log.length);
+          const mine = all.filter((sent) => sent.partition === index);
+          const isAcked = new Set(mine.filter((sent) => sent.results[0]?.errorCode === 0).map((sent) => sent.id));
+          expect(log.filter((id) => isAcked.has(id))).toEqual([...isAcked]);
+          for (const sent of mine) {
+            expect(sent.results).toHaveLength(1);
+            const { errorCode, baseOffset } = sent.results[0]!;
+            if (errorCode === 0) expect(log[baseOffset]).toBe(sent.id);
+            else expect({ errorCode, idempotent: sent.idempotent }).toEqual({ errorCode: 6, idempotent: false });
+          }
+        }
+      },
+    ),
+    { numRuns: 150 },
+  );
+}, 120_000);
