@@ -97,7 +97,8 @@ export class Group {
   supports(protocolType: string, protocols: readonly MemberProtocol[]): boolean {
     if (this.state === 'Empty') return protocolType !== '' && protocols.length > 0;
     if (this.protocolType !== protocolType) return false;
-    return protocols.some((each) => this.#supporters.get(each.name) === this.members.size);
+    // A rebalance whose members have all gone takes any strategy.
+    return protocols.some((each) => (this.#supporters.get(each.name) ?? 0) === this.members.size);
   }
 
   add(member: Member, protocolType: string, parkedJoin: Answer<JoinGroupResponse> | undefined): void {

@@ -176,6 +176,18 @@ describe('JoinGroup', () => {
     expect(lost.response).toMatchObject({ errorCode: 25, memberId: '' });
   });
 
+  it('takes any strategy of the right type when everybody left during the first delay', async () => {
+    const on = await bench();
+    const { memberId } = await on.join().done;
+    on.join({ memberId });
+    expect(await on.leave(memberId)).toBe(0);
+    expect(await on.state()).toBe('PreparingRebalance');
+    expect((await on.join({ version: 3, protocolType: 'connect' }).done).errorCode).toBe(23);
+    const join = on.join({ version: 3, protocols: protocols('sticky') });
+    await on.clock.advance(1_000);
+    expect(join.response).toMatchObject({ errorCode: 0, protocolName: 'sticky' });
+  });
+
   it('answers the former of two joins of one member', async () => {
     const on = await bench();
     const { ids } = await stableGroup(on, 2);

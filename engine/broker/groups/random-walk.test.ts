@@ -27,6 +27,7 @@ interface Player {
 }
 
 type Act =
+  | 'regroup'
   | 'join'
   | 'sync'
   | 'heartbeat'
@@ -41,11 +42,12 @@ type Act =
 
 const step = fc.record({
   act: fc.constantFrom<Act>(
-    ...(['join', 'join', 'join', 'sync', 'sync', 'sync', 'heartbeat', 'heartbeat', 'commit', 'commit'] as const),
-    ...(['leave', 'forget', 'hold', 'release', 'fail', 'move', 'delete'] as const),
+    ...(['regroup', 'regroup', 'regroup', 'regroup', 'join', 'join', 'sync', 'sync', 'heartbeat'] as const),
+    ...(['commit', 'commit', 'commit', 'commit', 'commit', 'commit', 'heartbeat', 'leave', 'forget'] as const),
+    ...(['hold', 'release', 'release', 'fail', 'move', 'delete'] as const),
   ),
   who: fc.nat(3),
-  waitMs: fc.constantFrom(0, 0, 0, 300, 2_000, 7_000, 31_000),
+  waitMs: fc.constantFrom(0, 0, 0, 0, 0, 300, 2_000, 7_000, 31_000),
   protocol: fc.constantFrom('range', 'sticky', 'both'),
 });
 
@@ -64,7 +66,10 @@ class Walk {
   #on: Bench;
   readonly #players: Player[];
   #nextOffset = 0;
+  /** The newest generation that anybody has heard of since the coordinator began. */
   #generation = 0;
+  /** Of each generation: who was told to assign. */
+  #assigners = new Map<number, string>();
   /** Per partition: the last acknowledged offset, and what may have been written since without an answer. */
   readonly #acked = new Map<number, { offset: number; maybe: Set<number> }>();
   readonly #answers: Promise<unknown>[] = [];
@@ -92,6 +97,7 @@ class Walk {
     else if (act === 'fail') log.failWith = log.failWith ? undefined : new DiskFull('no space');
     else if (act === 'move') await this.#move();
     else if (act === 'delete') this.#delete();
+    else if (act === 'regroup') await this.#regroup(protocol);
     else await this.#play(player, act, protocol);
     await this.#on.clock.advance(waitMs);
     for (const each of this.#players) this.#listen(each);
@@ -106,6 +112,19 @@ class Walk {
     expect(this.#players.filter((each) => each.join && !each.join.response)).toEqual([]);
     await Promise.all(this.#answers);
     await this.#check();
+  }
+
+  /** Everybody does what a good client does, for a while. */
+  async #regroup(protocol: string): Promise<void> {
+    for (let round = 0; round < 5; round++) {
+      for (const player of this.#players) {
+        if (player.joined === undefined) await this.#play(player, 'join', protocol);
+        else if (player.assignment === undefined) await this.#play(player, 'sync', protocol);
+        else await this.#play(player, 'heartbeat', protocol);
+      }
+      await this.#on.clock.advance(300);
+      for (const player of this.#players) this.#listen(player);
+    }
   }
 
   async #play(player: Player, act: Act, protocol: string): Promise<void> {
@@ -173,7 +192,7 @@ class Walk {
         if (code === 0) [known.offset, known.maybe] = [-1, new Set()];
         else if (code !== 68 && code !== 69) known.maybe.add(-1);
       }
-      if (code === 0) this.#generation = 0;
+      if (code === 0) this.#beginAnew();
     });
     this.#answers.push(answer);
   }
@@ -189,9 +208,14 @@ class Walk {
       expect(each.join ?? each.sync).toBeUndefined();
     }
     // A generation that was begun and not synced is forgotten, and its number is used again.
-    this.#generation = 0;
+    this.#beginAnew();
     const settings = { checkpointBytes: 4_000, appendBytesMax: 300 };
     this.#on = await bench({ on: this.#on, settings });
+  }
+
+  #beginAnew(): void {
+    this.#generation = 0;
+    this.#assigners = new Map();
   }
 
   #listen(player: Player): void {
@@ -238,20 +262,24 @@ class Walk {
 
   async #checkGroup(): Promise<void> {
     const group = await describeGroup(this.#on);
-    const stable = group.groupState === 'Stable';
-    expect(group.members.length > 0 || !stable).toBe(true);
-    for (const player of this.#players) {
-      const { joined } = player;
-      if (joined === undefined) continue;
-      expect(joined.generationId).toBeGreaterThan(0);
-      if (joined.leader === joined.memberId && !joined.skipAssignment) {
-        expect(joined.members.map((each) => each.memberId)).toContain(joined.memberId);
-      }
+    if (group.groupState === 'Empty' || group.groupState === 'Dead') expect(group.members).toEqual([]);
+    if (group.groupState !== 'Stable') return;
+    expect(group.members.length).toBeGreaterThan(0);
+    for (const member of group.members) {
+      expect(member.memberMetadata.length).toBeGreaterThan(0);
+      // A static member has the assignment that its former self was given.
+      const owner = member.groupInstanceId ?? member.memberId;
+      expect(Buffer.from(member.memberAssignment).toString().startsWith(owner)).toBe(true);
     }
-    const current = this.#players.filter((each) => each.joined && each.generation > this.#generation);
-    for (const each of current) this.#generation = Math.max(this.#generation, each.generation);
-    // Those of one generation agree on the leader, unless it is a static one that has come back since.
-    if (stable) for (const member of group.members) expect(member.memberMetadata.length).toBeGreaterThan(0);
+  }
+
+  #hearGeneration(join: JoinGroupResponse): void {
+    expect(join.generationId).toBeGreaterThanOrEqual(this.#generation);
+    this.#generation = join.generationId;
+    if (join.leader !== join.memberId || join.skipAssignment) return;
+    expect(join.members.map((each) => each.memberId)).toContain(join.memberId);
+    expect(this.#assigners.get(join.generationId) ?? join.memberId).toBe(join.memberId);
+    this.#assigners.set(join.generationId, join.memberId);
   }
 
   async #checkOffsets(on: Bench): Promise<void> {
@@ -284,12 +312,12 @@ async function describeGroup(on: Bench) {
 describe('a random walk', () => {
   it('breaks no rule, and no successor disagrees', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
         const walk = new Walk(await bench({ settings: { checkpointBytes: 4_000, appendBytesMax: 300 } }));
         for (const each of steps) await walk.take(each);
         await walk.end();
       }),
-      { numRuns: 60 },
+      { numRuns: Number(process.env['WALKS'] ?? 60) },
     );
   });
 });
