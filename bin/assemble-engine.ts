@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { StoreCatalogue } from '../engine/catalogue.ts';
 import { type Controller, createController } from '../engine/controller/controller.ts';
 import { brokerSessionKey } from '../engine/controller/rows/broker-session.ts';
-import type { Engine } from '../engine/engine.ts';
+import type { Engine, TopicEntry } from '../engine/engine.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
 import { recoverWal } from '../engine/log/recover.ts';
@@ -131,12 +131,18 @@ async function ensureCoordinatorTopic(
   controller: Controller,
   catalogue: StoreCatalogue,
   clusterId: string,
-): Promise<void> {
+): Promise<TopicEntry> {
   const name = coordinatorTopic(clusterId);
-  if (catalogue.byName(name)) return;
+  const known = catalogue.byName(name);
+  if (known) return known;
   try {
-    await controller.createTopic({ name, clusterId, partitions: coordinatorPartitions, configs: { 'retention.ms': '-1' } }, []);
+    return await controller.createTopic(
+      { name, clusterId, partitions: coordinatorPartitions, configs: { 'retention.ms': '-1' } },
+      [],
+    );
   } catch (error) {
-    if (!catalogue.byName(name)) throw error;
+    const made = catalogue.byName(name);
+    if (!made) throw error;
+    return made;
   }
 }

@@ -52,7 +52,8 @@ export async function lockDataFolder(folder: DataFolder): Promise<{ close(): voi
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
   }
-  if (await answers(path)) throw new Error(`${folder.path} is served by another headgate; give this one its own --data`);
+  if (await answers(path))
+    throw new Error(`${folder.path} is served by another headgate; give this one its own --data`);
   rmSync(path, { force: true });
   return listen(path);
 }

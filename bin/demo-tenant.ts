@@ -57,7 +57,11 @@ export function writeDemoEnv(path: string, access: DemoAccess, addresses: Addres
  * The demo tenant's access: what the file says, as long as its key still works; else a tenant, cluster and key, as far
  * as they are missing. The admin key lives in the same file and stays when the rest is made again.
  */
-export async function ensureDemoTenant(tenancy: Tenancy, kept: DemoAccess | undefined, adminKey: string): Promise<DemoAccess> {
+export async function ensureDemoTenant(
+  tenancy: Tenancy,
+  kept: DemoAccess | undefined,
+  adminKey: string,
+): Promise<DemoAccess> {
   if (kept && tenancy.access.authenticate(kept.apiKey)?.clusterId === kept.clusterId) return { ...kept, adminKey };
   const tenant = tenancy.tenants().find(({ name }) => name === 'demo') ?? (await tenancy.createTenant('demo'));
   const cluster =

@@ -34,7 +34,9 @@ const exitFatal = 5;
 export async function serveBroker({ slot, data, durability, leaseMs }: BrokerProcess): Promise<void> {
   process.once('disconnect', () => process.exit(exitOrphaned));
   const die = (code: number, error: unknown): void => {
-    process.stderr.write(`broker ${slot.brokerId}: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`);
+    process.stderr.write(
+      `broker ${slot.brokerId}: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`,
+    );
     process.exit(code);
   };
   const clock = systemClock;

@@ -32,7 +32,9 @@ async function serve(given: Readonly<Record<string, string | undefined>>): Promi
     const { serveBroker } = await import('./serve-broker.ts');
     const { brokerId, zone, volume, address } = given;
     if (!brokerId || !zone || !volume || !address) {
-      throw new Error('--role broker is started by --role all, which gives it --broker-id, --zone, --volume and --address');
+      throw new Error(
+        '--role broker is started by --role all, which gives it --broker-id, --zone, --volume and --address',
+      );
     }
     await serveBroker({
       slot: { brokerId: Number(brokerId), zone, volume, address },

@@ -7,7 +7,8 @@ export const serveSettings = {
     flag: 'role',
     default: 'all',
     values: ['all', 'broker'],
-    about: 'What this process does. `all`: gateway, controller and, as child processes, the brokers. `broker` is what `all` starts.',
+    about:
+      'What this process does. `all`: gateway, controller and, as child processes, the brokers. `broker` is what `all` starts.',
   },
   data: { kind: 'text', flag: 'data', default: './data', about: 'Folder of volumes, segments, metadata and keys.' },
   host: {
@@ -64,7 +65,8 @@ export const serveSettings = {
     flag: 'durability',
     default: 'fsync',
     values: ['fsync', 'page-cache'],
-    about: 'When a write counts as stored: on the disk, or in the page cache of the operating system as Apache Kafka does by default.',
+    about:
+      'When a write counts as stored: on the disk, or in the page cache of the operating system as Apache Kafka does by default.',
   },
   quotaProfile: {
     kind: 'text',

@@ -33,7 +33,9 @@ function step(title, command, args, { quiet } = { quiet: true }) {
 
 function install() {
   const stamp = join(root, 'node_modules', '.headgate-installed');
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   const wanted = `${lock} ${process.versions.modules}`;
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   step('installing packages (about 150 MB, once)', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);

@@ -41,7 +41,7 @@ export interface Broker {
 
 export async function startBroker(parts: BrokerParts): Promise<Broker> {
   const ownership = new Ownership(parts.brokerId, parts.logs, parts.catalogue, parts.clock);
-  const seats = new CoordinatorSeats(parts.catalogue, ownership, parts.clock, parts.random);
+  const seats = new CoordinatorSeats(parts.brokerId, parts.catalogue, ownership, parts.clock, parts.random);
   const server = await serveLinks(parts.network, parts.address, (call) => handle(parts, ownership, seats, call));
   return {
     async stop() {

@@ -5,13 +5,14 @@
  *
  * Requests that arrive while it loads wait for it, because the client's own retry would come no sooner.
  */
-import type { Catalogue } from '../engine.ts';
+import type { Catalogue, TopicEntry } from '../engine.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
 import type { Random } from '../kernel/random.ts';
 import type { PartitionLog } from '../log/log.ts';
 import { errorCode } from '../protocol/error-codes.ts';
-import { coordinatorPartition } from './coordinator-partition.ts';
+import { coordinatorPartition, coordinatorTopic } from '../routing/coordinator-seat.ts';
+import { coordinatorLog } from './coordinator-log.ts';
 import { GroupCoordinator } from './groups/group-coordinator.ts';
 import type { Ownership } from './ownership.ts';
 
@@ -23,23 +24,37 @@ interface Seat {
 }
 
 export class CoordinatorSeats {
+  readonly #brokerId: number;
   readonly #catalogue: Catalogue;
   readonly #ownership: Ownership;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #seats = new Map<PartitionLog, Seat>();
 
-  constructor(catalogue: Catalogue, ownership: Ownership, clock: Clock, random: Random) {
+  constructor(brokerId: number, catalogue: Catalogue, ownership: Ownership, clock: Clock, random: Random) {
+    this.#brokerId = brokerId;
     this.#catalogue = catalogue;
     this.#ownership = ownership;
     this.#clock = clock;
     this.#random = random;
   }
 
-  /** The coordinator that sits on `partition` of the topic, loaded; else NOT_COORDINATOR or what the log says. */
-  async find(topicName: string, partition: number): Promise<Seated> {
-    const topic = this.#catalogue.byName(topicName);
+  /** The coordinator of a group, loaded, when its partition is ours; else NOT_COORDINATOR. */
+  async ofGroup(clusterId: string, groupId: string): Promise<Seated> {
+    const topic = this.#catalogue.byName(coordinatorTopic(clusterId));
     if (!topic) return { errorCode: errorCode.notCoordinator };
+    return this.#find(topic, coordinatorPartition(groupId, topic.partitions.length));
+  }
+
+  /** All coordinators of a cluster that sit here. */
+  async ofCluster(clusterId: string): Promise<GroupCoordinator[]> {
+    const topic = this.#catalogue.byName(coordinatorTopic(clusterId));
+    const ours = topic?.partitions.filter(({ brokerId }) => brokerId === this.#brokerId) ?? [];
+    const seated = await Promise.all(ours.map(({ index }) => this.#find(topic!, index)));
+    return seated.flatMap((each) => ('coordinator' in each ? [each.coordinator] : []));
+  }
+
+  async #find(topic: TopicEntry, partition: number): Promise<Seated> {
     const log = await new Promise<PartitionLog | undefined>((resolve) => {
       this.#ownership.with(topic.topicId, partition, (owned) => resolve('log' in owned ? owned.log : undefined));
     });
@@ -56,7 +71,7 @@ export class CoordinatorSeats {
 
   #take(log: PartitionLog): Seat {
     const coordinator = new GroupCoordinator({
-      log: coordinatorPartition(log, this.#clock),
+      log: coordinatorLog(log, this.#clock),
       clock: this.#clock,
       random: this.#random,
     });

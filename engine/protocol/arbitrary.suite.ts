@@ -53,6 +53,12 @@ function valueOf(field: Field, version: number): fc.Arbitrary<unknown> {
     case 'bytes':
     case 'records':
       return fc.oneof(fc.uint8Array({ maxLength: 20 }), fc.constantFrom(0, 127, 256, 257).map(filled)).map(view);
+    case 'runs':
+      // A list of several pieces comes back as one: the identity is that of no piece and of one.
+      return fc.oneof(
+        fc.constant([]),
+        fc.uint8Array({ minLength: 1, maxLength: 600 }).map((run) => [view(run)]),
+      );
     case 'struct':
       return struct(field.fields!, version);
     case 'array': {

@@ -7,7 +7,7 @@ import { decoder, encode } from './compile.ts';
 import { interpretDecode, interpretEncode } from './interpret.ts';
 import { make } from './make.ts';
 import { MalformedFrame } from './malformed-frame.ts';
-import { fetchRequest } from './messages/01-fetch.ts';
+import { fetchRequest, fetchResponse } from './messages/01-fetch.ts';
 import { metadataRequest, type MetadataRequest } from './messages/03-metadata.ts';
 import { produceRequest, type ProduceRequest, produceResponse } from './messages/00-produce.ts';
 import { joinGroupRequest } from './messages/11-join-group.ts';
@@ -170,5 +170,19 @@ describe('decode', () => {
     const at = frame.indexOf(Buffer.from([0x00, 0x10, 0, 0, 0, 0, 0, 0]));
     frame[at] = 0x10;
     expect(() => decoder(fetchRequest, 4)(frame, 0)).toThrow('1157425104234217472');
+  });
+});
+
+describe('runs', () => {
+  const response = (runs: Uint8Array[]) =>
+    make(fetchResponse, { responses: [{ topic: 'orders', partitions: [{ partitionIndex: 0, records: runs }] }] });
+
+  test('several pieces are one field on the wire, and large ones are passed on without a copy', () => {
+    const pieces = [Buffer.alloc(1000, 1), Buffer.alloc(3, 2), Buffer.alloc(2000, 3)];
+    const parts = encode(fetchResponse, 12, response(pieces));
+    expect(parts).toContain(pieces[0]);
+    expect(parts).toContain(pieces[2]);
+    const whole = decoder(fetchResponse, 12)(Buffer.concat(parts), 0);
+    expect(Buffer.concat(whole.responses[0]!.partitions[0]!.records!)).toEqual(Buffer.concat(pieces));
   });
 });

@@ -89,7 +89,10 @@ class DecoderSource {
           'p += n;',
         );
       } else if (field.kind === 'array') this.#array(field, name, local);
-      else this.source.line(`if (n > e - p) malformed('${name} is too long');`, `${local} = view(b, p, n);`, 'p += n;');
+      else {
+        const view = field.kind === 'runs' ? 'n === 0 ? [] : [view(b, p, n)]' : 'view(b, p, n)';
+        this.source.line(`if (n > e - p) malformed('${name} is too long');`, `${local} = ${view};`, 'p += n;');
+      }
       this.source.line(isNullable(field, this.#version) ? '}' : `} else malformed('${name} is null');`);
     }
     return local;

@@ -108,6 +108,7 @@ class EncoderSource {
       this.#reserve(`${value}.length * 3 + ${varintBytesMax}`);
       this.source.line(`p = writeText(b, p, ${value}, ${this.#flexible}, '${path}');`);
     } else if (field.kind === 'array') this.#array(field, value, path);
+    else if (field.kind === 'runs') this.#runs(value);
     else this.#bytes(field, value);
     this.source.line('}');
   }
@@ -133,16 +134,21 @@ class EncoderSource {
     this.source.line('}');
   }
 
+  /** One length for all pieces, each of which becomes a part of its own or, when small, a copy. */
+  #runs(value: string): void {
+    const length = this.source.name('n');
+    const index = this.source.name('i');
+    const run = this.source.name('v');
+    const loop = `for (let ${index} = 0; ${index} < ${value}.length; ${index}++)`;
+    this.source.line(`let ${length} = 0;`, `${loop} ${length} += ${value}[${index}].length;`);
+    this.#length(length);
+    this.source.line(`${loop} {`, `const ${run} = ${value}[${index}];`, ...spliceLines(run), '}');
+  }
+
   #bytes(field: Field, value: string): void {
     this.#length(`${value}.length`);
-    const copy = `w.position = p; b = w.reserve(${value}.length); p = w.position; b.set(${value}, p); p += ${value}.length;`;
-    if (field.kind === 'bytes') this.source.line(copy);
-    else {
-      this.source.line(
-        `if (${value}.length > ${copiedBytesMax}) { w.position = p; w.splice(${value}); p = w.position; }`,
-        `else { ${copy} }`,
-      );
-    }
+    if (field.kind === 'bytes') this.source.line(copySource(value));
+    else this.source.line(...spliceLines(value));
   }
 
   #tagged(fields: [string, Field][], object: string, path: string): void {
@@ -169,6 +175,17 @@ class EncoderSource {
       this.source.line(`p = writeSizeBefore(b, w.start + ${sizeAt}, p);`, '}');
     }
   }
+}
+
+function copySource(value: string): string {
+  return `w.position = p; b = w.reserve(${value}.length); p = w.position; b.set(${value}, p); p += ${value}.length;`;
+}
+
+function spliceLines(value: string): string[] {
+  return [
+    `if (${value}.length > ${copiedBytesMax}) { w.position = p; w.splice(${value}); p = w.position; }`,
+    `else { ${copySource(value)} }`,
+  ];
 }
 
 function fixedSource(field: Field, value: string, path: string): string[] {

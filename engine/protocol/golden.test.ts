@@ -116,7 +116,7 @@ describe('as Apache Kafka encodes', () => {
               lastStableOffset: 8,
               logStartOffset: 0,
               abortedTransactions: null,
-              records: Buffer.alloc(0),
+              records: [],
             },
           ],
         },

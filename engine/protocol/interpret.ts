@@ -92,6 +92,7 @@ class Decoding {
       if (size > stringBytesMax) throw new MalformedFrame('text is too long');
       return this.#take(size).toString('utf8');
     }
+    if (field.kind === 'runs') return size === 0 ? [] : [this.#take(size)];
     if (field.kind !== 'array') return this.#take(size);
     const bytesMin = field.fields
       ? structBytesMin(field.fields, this.#version, this.#flexible)
@@ -175,6 +176,7 @@ class Encoding {
       case 'string':
       case 'bytes':
       case 'records':
+      case 'runs':
       case 'array':
         return this.#sized(field, value);
       default:
@@ -190,6 +192,10 @@ class Encoding {
         field.fields ? this.struct(field.fields, each as Struct) : this.#field(field.element!, each),
       );
       return [this.#size(field, elements.length), ...parts.flat()];
+    }
+    if (field.kind === 'runs') {
+      const bytes = Buffer.concat(value as Uint8Array[]);
+      return [this.#size(field, bytes.length), bytes];
     }
     const bytes = field.kind === 'string' ? Buffer.from(value as string) : (value as Uint8Array);
     return [this.#size(field, bytes.length), bytes];
@@ -249,6 +255,7 @@ function isDefault(field: Field, value: unknown): boolean {
       return value === zeroUuid;
     case 'bytes':
     case 'records':
+    case 'runs':
     case 'array':
       return (value as ArrayLike<unknown>).length === 0;
     case 'struct':

@@ -4,7 +4,7 @@ import { zeroUuid } from '../kernel/uuid.ts';
 import { defaultSource, evaluate, literalSource, Source } from './source.ts';
 
 /** Any part of a message, at any depth. */
-export type Part<T> = T extends string | number | boolean | null | Uint8Array
+export type Part<T> = T extends string | number | boolean | null | Uint8Array | readonly Uint8Array[]
   ? T
   : T extends readonly (infer E)[]
     ? readonly Part<E>[]

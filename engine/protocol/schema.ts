@@ -49,6 +49,8 @@ export type Kind =
   | 'uuid'
   | 'bytes'
   | 'records'
+  /** Record batches in several pieces; one length on the wire. */
+  | 'runs'
   /** Fields of its own. */
   | 'struct'
   /** Elements of one field's type, or structs. */
@@ -173,6 +175,12 @@ export const bytes = <const O extends NullOptions = {}>(entity: Entity, options?
 /** Record batches: a view of the frame when decoded, passed on without a copy when encoded. */
 export const records = (options: NullOptions = {}): Field<Uint8Array | null> =>
   field('records', { nullable: true, ...options }, null, { entity: 'records' });
+
+/**
+ * Record batches as they come from several buffers: encoded one behind the other without a copy, decoded as one view.
+ */
+export const runs = (options: NullOptions = {}): Field<readonly Uint8Array[] | null> =>
+  field('runs', { nullable: true, ...options }, null, { entity: 'records' });
 
 export const struct = <F extends Fields, const O extends NullOptions = {}>(
   fields: F,

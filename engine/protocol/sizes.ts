@@ -24,6 +24,7 @@ export function bytesMinOf(field: Field, version: number, flexible: boolean): nu
       return flexible ? 1 : 2;
     case 'bytes':
     case 'records':
+    case 'runs':
     case 'array':
       return flexible ? 1 : 4;
     case 'struct':

@@ -30,6 +30,7 @@ export function defaultSource(field: Field): string {
     case 'bytes':
     case 'records':
       return 'noBytes';
+    case 'runs':
     case 'array':
       return '[]';
     case 'struct':
@@ -52,6 +53,7 @@ export function differsSource(field: Field, value: string): string {
   switch (field.kind) {
     case 'bytes':
     case 'records':
+    case 'runs':
     case 'array':
       return `(${orNull}${value}.length !== 0)`;
     case 'struct': {

@@ -58,6 +58,12 @@ export function produce(
           settle();
           return;
         }
+        // The router wrote the epoch it sent the batch at. At another one its order among its neighbours is not known.
+        if (judged.leaderEpoch >= 0 && judged.leaderEpoch !== owned.log.leaderEpoch) {
+          answers[p] = refusal(index, errorCode.notLeaderOrFollower, null);
+          settle();
+          return;
+        }
         owned.log.append(batch!, judged, nowMs, done);
       });
     }

@@ -159,6 +159,7 @@ const noSnapshot = { endOffset: -1, epoch: -1 };
 function divergence(log: PartitionLog, request: PartitionRequest): { epoch: number; endOffset: number } {
   if (request.lastFetchedEpoch < 0) return none;
   const end = log.endOfEpoch(request.lastFetchedEpoch);
-  const diverged = end.leaderEpoch >= 0 && (end.leaderEpoch < request.lastFetchedEpoch || end.endOffset < request.fetchOffset);
+  const diverged =
+    end.leaderEpoch >= 0 && (end.leaderEpoch < request.lastFetchedEpoch || end.endOffset < request.fetchOffset);
   return diverged ? { epoch: end.leaderEpoch, endOffset: end.endOffset } : none;
 }

@@ -9,7 +9,7 @@ import {
   int64,
   int8,
   message,
-  records,
+  runs,
   string,
   struct,
   structs,
@@ -95,7 +95,7 @@ export const fetchResponse = message('FetchResponse', 1, '4-18', '12+', {
         { nullable: true },
       ),
       preferredReadReplica: int32({ since: 11, default: -1, entity: 'node' }),
-      records: records(),
+      records: runs(),
     }),
   }),
   nodeEndpoints: structs(

@@ -17,7 +17,7 @@ export class CoordinatorLogLost extends Failure {
 
 const replayBytesMax = 1024 * 1024;
 
-export function coordinatorPartition(log: PartitionLog, clock: Clock): CoordinatorLog {
+export function coordinatorLog(log: PartitionLog, clock: Clock): CoordinatorLog {
   return {
     append(records: readonly LogRecord[]): Promise<void> {
       const timestampMs = clock.wallMs();
@@ -38,7 +38,8 @@ export function coordinatorPartition(log: PartitionLog, clock: Clock): Coordinat
         if (read.errorCode !== errorCode.none || read.batches.length === 0) {
           throw new CoordinatorLogLost(`read at ${offset} gave error ${read.errorCode}`);
         }
-        for (const batch of read.batches) offset = await replayRun(Buffer.from(batch.buffer, batch.byteOffset, batch.length), offset, visit);
+        for (const batch of read.batches)
+          offset = await replayBatch(Buffer.from(batch.buffer, batch.byteOffset, batch.length), offset, visit);
       }
     },
     endOffset: () => log.endOffset,
@@ -49,7 +50,7 @@ export function coordinatorPartition(log: PartitionLog, clock: Clock): Coordinat
 }
 
 /** One batch; returns the offset behind it. */
-async function replayRun(batch: Buffer, from: number, visit: (record: LogRecord) => void): Promise<number> {
+async function replayBatch(batch: Buffer, from: number, visit: (record: LogRecord) => void): Promise<number> {
   for (const { offset, key, value } of await decodeBatch(batch)) {
     if (offset >= from && key !== null) visit({ key, value });
   }

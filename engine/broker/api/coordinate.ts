@@ -1,0 +1,100 @@
+/**
+ * Group requests (keys 8, 9, 11 to 16, 42, 47) at the broker: each goes to the coordinator on whose partition its group
+ * falls. One request concerns one group; ListGroups concerns every coordinator of a cluster that sits here.
+ */
+import type { CoordinatorApi } from '../../engine.ts';
+import { assert } from '../../kernel/assert.ts';
+import type { Call, CallOf } from '../../link/serve.ts';
+import { errorCode } from '../../protocol/error-codes.ts';
+import type { RequestOf, ResponseOf } from '../../protocol/apis.ts';
+import { splitClient } from '../../routing/coordinator-request.ts';
+import { clusterOfGroup } from '../../routing/coordinator-seat.ts';
+import { coordinatorShapes } from '../../routing/coordinator-shapes.ts';
+import type { CoordinatorSeats } from '../coordinator-seats.ts';
+import type { GroupCoordinator } from '../groups/group-coordinator.ts';
+import type { GroupClient } from '../groups/shell.ts';
+
+/** Throws an assertion for a key that no part of this broker serves: the gateway sends only what the engine offers. */
+export async function coordinate(seats: CoordinatorSeats, call: Call): Promise<void> {
+  if (call.key === 16) return list(seats, call);
+  assert(isCoordinatorKey(call.key), `API ${call.key} is not served by brokers`);
+  const { key, version, request } = call as CallOf<CoordinatorApi>;
+  const group = groupOf(key, request);
+  const cluster = clusterOfGroup(group);
+  const seated = cluster === undefined ? { errorCode: errorCode.invalidGroupId } : await seats.ofGroup(cluster, group);
+  const respond = call.respond as (response: ResponseOf<CoordinatorApi>) => void;
+  if ('errorCode' in seated) {
+    // The shape belongs to the key; the compiler cannot follow the pair through the table.
+    const failure = coordinatorShapes[key].failure as (request: RequestOf<CoordinatorApi>, code: number) => never;
+    respond(failure(request, seated.errorCode));
+    return;
+  }
+  const { clientId, clientHost } = splitClient(call.clientId);
+  respond(await answer(seated.coordinator, key, version, request, { clientId, clientHost }));
+}
+
+const coordinatorKeys: readonly number[] = [8, 9, 11, 12, 13, 14, 15, 42, 47];
+
+function isCoordinatorKey(key: number): key is CoordinatorApi {
+  return coordinatorKeys.includes(key);
+}
+
+/** The one group that a request concerns: several APIs take lists, of which the gateway fills in one. */
+function groupOf(key: CoordinatorApi, request: RequestOf<CoordinatorApi>): string {
+  switch (key) {
+    case 9: {
+      const { groupId, groups } = request as RequestOf<9>;
+      return groups[0]?.groupId ?? groupId;
+    }
+    case 15:
+      return (request as RequestOf<15>).groups[0] ?? '';
+    case 42:
+      return (request as RequestOf<42>).groupsNames[0] ?? '';
+    default:
+      return (request as RequestOf<8 | 11 | 12 | 13 | 14 | 47>).groupId;
+  }
+}
+
+function answer(
+  coordinator: GroupCoordinator,
+  key: CoordinatorApi,
+  version: number,
+  request: RequestOf<CoordinatorApi>,
+  client: GroupClient,
+): Promise<ResponseOf<CoordinatorApi>> {
+  switch (key) {
+    case 8:
+      return coordinator.offsetCommit(version, request as RequestOf<8>, client);
+    case 9:
+      return coordinator.offsetFetch(version, request as RequestOf<9>, client);
+    case 11:
+      return coordinator.joinGroup(version, request as RequestOf<11>, client);
+    case 12:
+      return coordinator.heartbeat(version, request as RequestOf<12>, client);
+    case 13:
+      return coordinator.leaveGroup(version, request as RequestOf<13>, client);
+    case 14:
+      return coordinator.syncGroup(version, request as RequestOf<14>, client);
+    case 15:
+      return coordinator.describeGroups(version, request as RequestOf<15>, client);
+    case 42:
+      return coordinator.deleteGroups(version, request as RequestOf<42>, client);
+    case 47:
+      return coordinator.offsetDelete(version, request as RequestOf<47>, client);
+  }
+}
+
+/** The header's client id names the cluster. Partitions whose coordinator cannot be had are left to be asked again. */
+async function list(seats: CoordinatorSeats, call: CallOf<16>): Promise<void> {
+  const client = { clientId: '', clientHost: '' };
+  const coordinators = await seats.ofCluster(call.clientId);
+  const lists = await Promise.all(
+    coordinators.map((coordinator) => coordinator.listGroups(call.version, call.request, client)),
+  );
+  const failed = lists.find((each) => each.errorCode !== errorCode.none);
+  call.respond({
+    throttleTimeMs: 0,
+    errorCode: failed?.errorCode ?? errorCode.none,
+    groups: lists.flatMap(({ groups }) => groups).filter((group) => clusterOfGroup(group.groupId) === call.clientId),
+  });
+}
