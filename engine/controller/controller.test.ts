@@ -341,6 +341,38 @@ describe('startup after a crash of everything', () => {
   });
 });
 
+describe('startup beside brokers of an earlier run', () => {
+  it('waits for the lease of a process that is still there, and fences it', async () => {
+    const { control, during, fleet, clock, store } = world();
+    let dead = false;
+    const first = control(() => {
+      if (dead) throw new StoreUnavailable('this process is gone');
+      return undefined;
+    });
+    await during(first.start());
+    dead = true;
+    fleet.crash(1);
+    fleet.crash(2);
+    // Broker 3 outlives its parent, and hangs: it cannot be reaped by whoever comes next.
+    fleet.hang(3);
+    await clock.advance(10);
+    const orphan = fleet.session(3)!;
+    const second = control();
+    const starting = second.start();
+    await clock.advance(1000);
+    expect(orphan.epoch).toBe(1);
+    expect(fleet.recovered).toEqual(expect.arrayContaining(['1@1', '2@1']));
+    expect(fleet.recovered).not.toContain('3@1');
+    fleet.onRecover = async () => {
+      expect(orphan.mayAck()).toBe(false);
+      expect(JSON.parse((await store.get({ pk: 'BROKER', sk: '3' }))!.value)).toMatchObject({ state: 'fenced' });
+      fleet.crash(3);
+    };
+    await during(starting);
+    expect(fleet.recovered).toContain('3@1');
+  });
+});
+
 describe('two controllers', () => {
   it('the later one owns the shards, and the earlier one can write nothing', async () => {
     const { control, during, store, clock, placements } = world();

@@ -25,7 +25,8 @@ import {
 } from './rows/broker-session.ts';
 
 const servingPollMs = 20;
-const settlePauseMs = 100;
+const settlePauseMs = 50;
+const settlePauseMsMax = 5000;
 const restartPauseMs = 100;
 
 export interface KeeperHooks {
@@ -179,7 +180,7 @@ export class SlotKeeper {
    */
   async settle(remap: 'remap' | 'restart-in-place', lapsed?: Row): Promise<boolean> {
     const { clock, events } = this.#context;
-    while (!this.#context.isStopping()) {
+    for (let pauseMs = settlePauseMs; !this.#context.isStopping(); pauseMs = Math.min(settlePauseMsMax, pauseMs * 2)) {
       try {
         return await this.#settleOnce(remap, lapsed);
       } catch (cause) {
@@ -187,7 +188,7 @@ export class SlotKeeper {
         if (!(cause instanceof StoreConflict)) {
           events.emit('recovery-failed', causeText(cause), { brokerId: this.#id });
         }
-        await sleep(clock, settlePauseMs);
+        await sleep(clock, pauseMs);
       }
     }
     return false;
