@@ -1,5 +1,6 @@
 /** The engine of one machine: catalogue and routing for the data, a controller for placement, child processes as brokers. */
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { StoreCatalogue } from '../engine/catalogue.ts';
 import { type Controller, createController } from '../engine/controller/controller.ts';
 import { brokerSessionKey } from '../engine/controller/rows/broker-session.ts';
@@ -50,6 +51,7 @@ export async function assembleEngine(
     slots,
     isGone,
     fleet: processFleet({
+      program: fileURLToPath(new URL('./main.js', import.meta.url)),
       clock,
       log: (brokerId, line) => log(`broker ${brokerId}: ${line}`),
       arguments: (slot) => brokerArguments(settings, folder, slot),
