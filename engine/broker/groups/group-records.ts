@@ -43,7 +43,8 @@ export interface StoredGroup {
 }
 
 export type GroupRecord =
-  | { readonly kind: 'group'; readonly groupId: string; readonly value: StoredGroup | null }
+  /** The value is for decodeGroup: of many records of a group only the last is worth it. */
+  | { readonly kind: 'group'; readonly groupId: string; readonly value: Uint8Array | null }
   | {
       readonly kind: 'offset';
       readonly groupId: string;
@@ -87,23 +88,32 @@ export function encodeOffset(offset: CommittedOffset): Uint8Array {
 
 /** Undefined for a key of another kind, which Kafka's replay skips as well. Throws GroupRecordCorrupt. */
 export function decodeRecord(record: LogRecord): GroupRecord | undefined {
-  try {
+  return named(() => {
     const key = new RecordReader(record.key);
     const version = key.i16();
-    if (version === 2) {
-      return { kind: 'group', groupId: key.text(), value: record.value === null ? null : decodeGroup(record.value) };
-    }
+    if (version === 2) return { kind: 'group', groupId: key.text(), value: record.value };
     if (version !== 0 && version !== 1) return undefined;
     const [groupId, topic, partition] = [key.text(), key.text(), key.i32()];
     const value = record.value === null ? null : decodeOffset(record.value);
     return { kind: 'offset', groupId, topic, partition, value };
+  });
+}
+
+function named<T>(decode: () => T): T {
+  try {
+    return decode();
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new GroupRecordCorrupt(`coordinator record is cut short: ${error.message}`);
   }
 }
 
+/** Throws GroupRecordCorrupt. */
 export function decodeGroup(bytes: Uint8Array): StoredGroup {
+  return named(() => readGroup(bytes));
+}
+
+function readGroup(bytes: Uint8Array): StoredGroup {
   const from = new RecordReader(bytes);
   const version = versionOf(from, 'group');
   const [protocolType, generation, protocol, leader] = [

@@ -34,13 +34,13 @@ function applyRecord(groups: Map<string, Group>, clock: Clock, record: LogRecord
   const decoded = decodeRecord(record);
   if (decoded === undefined) return;
   if (decoded.kind === 'group') {
-    if (record.value === null) {
+    if (decoded.value === null) {
       groups.delete(decoded.groupId);
       return;
     }
     const group = groupOf({ groups, clock }, decoded.groupId);
     group.durable = true;
-    group.stored = copyBytes(record.value);
+    group.stored = copyBytes(decoded.value);
     return;
   }
   const { groupId, topic, partition, value } = decoded;
