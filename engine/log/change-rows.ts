@@ -27,6 +27,10 @@ export interface RowContext {
   readonly settings: LogSettings;
   readonly segmentsDirectory: string;
   guard(): readonly StoreOp[];
+  /** Emptied files whose removal failed, for another attempt. */
+  readonly leftovers: Set<string>;
+  /** A file is about to be removed: close it if it is open. */
+  onRemove(fileId: string): void;
 }
 
 export function segmentPath(context: { readonly segmentsDirectory: string }, fileId: string): string {
@@ -74,11 +78,12 @@ export interface RowChangeSet {
 }
 
 /**
- * Applies one change set atomically. Throws SessionFenced when the guard does not hold, and the store's failures when
+ * Applies one change set atomically; returns the files that nothing points into any more, for removeFiles once readers
+ * have been sent elsewhere. Throws SessionFenced when the guard does not hold, and the store's failures when
  * it stays away; then whether the change happened is unknown, and repeating it is harmless to callers that write the
  * same rows again (roll-up and recovery read the rows first).
  */
-export async function changeRows(context: RowContext, change: RowChangeSet): Promise<void> {
+export async function changeRows(context: RowContext, change: RowChangeSet): Promise<string[]> {
   for (;;) {
     const fileRows = await readFileRows(context, change.files.keys());
     const guard = context.guard();
@@ -104,8 +109,7 @@ export async function changeRows(context: RowContext, change: RowChangeSet): Pro
       if (error.index < guard.length) throw new SessionFenced('the session row has changed');
       continue;
     }
-    for (const fileId of emptied) await removeFile(context, fileId);
-    return;
+    return emptied;
   }
 }
 
@@ -130,6 +134,23 @@ export async function announceFile(context: RowContext, fileId: string, bytes: n
 }
 
 /**
+ * Removes emptied files. The rows that mattered are written, so a failure here is no failure of the change: what could
+ * not be removed is remembered and tried again with the next call.
+ */
+export async function removeFiles(context: RowContext, fileIds: readonly string[]): Promise<void> {
+  for (const fileId of fileIds) context.leftovers.add(fileId);
+  for (const fileId of context.leftovers) {
+    try {
+      await removeFile(context, fileId);
+    } catch (error) {
+      if (error instanceof Failure) return;
+      throw error;
+    }
+    context.leftovers.delete(fileId);
+  }
+}
+
+/**
  * Removes a file with no live segment, then its row: in this order a crash in between leaves a row without a file, which
  * a sweep understands. The row goes only if nobody has counted a segment in since.
  */
@@ -137,6 +158,7 @@ export async function removeFile(context: RowContext, fileId: string): Promise<v
   const key = segmentFileKey(fileId);
   const row = await withRetries(context, () => context.store.get(key));
   if (!row || decodeSegmentFile(row.value).segments > 0) return;
+  context.onRemove(fileId);
   removeIfThere(context.disk, segmentPath(context, fileId));
   try {
     await withRetries(context, () => context.store.transact([{ op: 'delete', key, if: { version: row.version } }]));

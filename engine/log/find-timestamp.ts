@@ -8,6 +8,9 @@ import type { TimedOffset } from './log.ts';
 import type { OwnedLog } from './partition-log.ts';
 import type { Segment, SegmentReader } from './segment-reader.ts';
 
+/** Of a segment, at a time, while looking for one record. */
+const scanBytes = 256 * 1024;
+
 const none: TimedOffset = { offset: -1, timestamp: -1, leaderEpoch: -1 };
 
 export async function offsetForTimestamp(
@@ -57,7 +60,7 @@ async function findInSegment(
       next = lastOffset(batch, 0) + 1;
     }
     if (next >= segment.row.endOffset) return undefined;
-    bytes = await reader.read(segment, next, bytes.length, true);
+    bytes = await reader.read(segment, next, scanBytes, true);
   }
   return undefined;
 }

@@ -105,17 +105,20 @@ export class GroupCommit {
       this.#fail(error as Error);
       return;
     }
-    const refused = written === records.length ? [] : splitAfter(entries, written);
+    const cut = written === records.length ? [] : splitAfter(entries, written);
     for (const entry of entries) this.#written.push(entry);
-    if (refused.length > 0) this.#refuse(refused);
+    if (cut.length > 0) this.#refuse(cut);
     this.#commit();
   }
 
   #refuse(entries: readonly CommitEntry[]): void {
     this.#o.onFull();
     for (let i = entries.length - 1; i >= 0; i--) entries[i]!.undo();
-    for (const entry of entries) entry.refuse('the volume is full');
-    this.#leave(entries.length);
+    for (const entry of entries) {
+      entry.refuse('the volume is full');
+      // `drained` counts entries: this one leaves no earlier than those before it.
+      this.#written.push(refused);
+    }
   }
 
   #commit(): void {
@@ -171,6 +174,15 @@ export class GroupCommit {
     this.#o.onFatal(error);
   }
 }
+
+const refused: CommitEntry = {
+  record: undefined,
+  advance() {},
+  acknowledge() {},
+  undo() {},
+  refuse() {},
+  wake() {},
+};
 
 /** Cuts `entries` behind its first `records` records and returns what was cut off. */
 function splitAfter(entries: CommitEntry[], records: number): CommitEntry[] {

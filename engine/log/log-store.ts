@@ -8,7 +8,7 @@ import { Failure } from '../kernel/failure.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import { DiskFault, StoreAmbiguous, type StoreOp } from '../ports.ts';
 import { AppendGate } from './append-gate.ts';
-import { changeRows, sweepFiles } from './change-rows.ts';
+import { changeRows, removeFiles, sweepFiles } from './change-rows.ts';
 import { GroupCommit } from './group-commit.ts';
 import { loadLog } from './load-log.ts';
 import {
@@ -82,6 +82,8 @@ class SessionLogStore implements LogStore {
       ...options,
       guard: () => options.guard(),
       reader,
+      leftovers: new Set(),
+      onRemove: (fileId) => reader.forget(fileId),
     };
     this.#gate = new AppendGate(options, () => this.#scheduleRollUp());
     this.#commit = new GroupCommit({
@@ -101,7 +103,11 @@ class SessionLogStore implements LogStore {
       reader,
       admit: (log, batch, header, nowMs, done) => this.#gate.admit(log, batch, header, nowMs, done),
       unrolledChanged: (bytes) => this.#gate.unrolledChanged(bytes),
-      advanceStart: (log, offset) => this.#maintain(() => moveStart(this.#context, log, offset)),
+      advanceStart: (log, offset) =>
+        this.#maintain(async () => {
+          // Released meanwhile: its rows are the next owner's.
+          if (log.isOpen) await moveStart(this.#context, log, offset);
+        }),
     };
     this.#armRetention();
   }
@@ -163,6 +169,7 @@ class SessionLogStore implements LogStore {
         const first = log.segments[0]?.row;
         if (start > log.startOffset || (first && first.endOffset <= start)) await moveStart(this.#context, log, start);
       }
+      await removeFiles(this.#context, []);
     });
   }
 
@@ -293,8 +300,9 @@ class SessionLogStore implements LogStore {
         ops.push({ op: 'delete', key: segmentKey(topicId, partition, row.baseOffset) });
         files.set(row.fileId, (files.get(row.fileId) ?? 0) - 1);
       }
-      await changeRows(this.#context, { ops, files });
+      const emptied = await changeRows(this.#context, { ops, files });
       log.dropSegments(due.length);
+      await removeFiles(this.#context, emptied);
     }
     const ops: StoreOp[] = [{ op: 'delete', key: logStateKey(topicId, partition) }];
     await changeRows(this.#context, { ops, files: new Map() });

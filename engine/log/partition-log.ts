@@ -212,7 +212,11 @@ export class OwnedLog implements PartitionLog {
   }
 
   waitFor(offset: number, wake: () => void): Waiter | undefined {
-    return this.#waiters.add(offset, wake, this.#session.settings.waitersPerLogMax);
+    const waiter = this.#waiters.add(offset, wake, this.#session.settings.waitersPerLogMax);
+    // What is true already is told in the end of the turn, so that the caller always has the waiter before the wake.
+    if (waiter && !this.#isOpen) this.#session.clock.endOfTurn(() => this.#waiters.wakeAll());
+    else if (waiter && offset < this.#highWatermark) this.#session.clock.endOfTurn(() => this.wakeReaders());
+    return waiter;
   }
 
   /** Index of the segment that holds `offset` or, between two, of the next; the number of segments when all end before. */

@@ -1,4 +1,5 @@
 /** Reads across segments and tail: synchronously when memory or a recent segment answers, else by promise. */
+import { Failure } from '../kernel/failure.ts';
 import { DiskFault } from '../ports.ts';
 import { logErrorCode, type LogErrorCode, type LogRead } from './log.ts';
 import type { OwnedLog } from './partition-log.ts';
@@ -7,6 +8,8 @@ import type { SegmentReader } from './segment-reader.ts';
 /** How often a read follows segments that a merge or retention moves away under it. */
 const movedReadsMax = 5;
 
+/** Damaged or unreadable where it lies: the rest of the log, and the other logs, are served all the same. */
+const unreadable: LogRead = { errorCode: logErrorCode.kafkaStorageError, batches: [], bytes: 0 };
 const nothing: LogRead = { errorCode: logErrorCode.none, batches: [], bytes: 0 };
 
 export function readLog(
@@ -85,7 +88,8 @@ async function followSegments(
       if (errorCode !== logErrorCode.none) return { errorCode, batches: [], bytes: 0 };
       const moved = log.segments[log.segmentIndexOf(offset)];
       if (!moved) return readLog(log, reader, offset, maxBytes, minOneBatch);
-      if (!(error instanceof DiskFault) || moved === segment || attempt >= movedReadsMax) throw error;
+      if (!(error instanceof Failure)) throw error;
+      if (!(error instanceof DiskFault) || moved === segment || attempt >= movedReadsMax) return unreadable;
       pending = Promise.resolve(reader.read(moved, Math.max(offset, moved.row.baseOffset), maxBytes, minOneBatch));
     }
   }

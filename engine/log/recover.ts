@@ -59,7 +59,13 @@ export async function recoverWal(options: RecoverOptions): Promise<Recovery> {
   const { disk, volume, sessionEpoch, settings, brokerId } = options;
   const directory = walDirectory(volume, sessionEpoch);
   const reader = new SegmentReader(options);
-  const context: RollUpContext = { ...options, guard: () => options.guard(), reader };
+  const context: RollUpContext = {
+    ...options,
+    guard: () => options.guard(),
+    reader,
+    leftovers: new Set(),
+    onRemove: (fileId) => reader.forget(fileId),
+  };
   try {
     const found = new Map<string, FoundLog>();
     const scan = await scanWal(

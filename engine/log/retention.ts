@@ -4,7 +4,7 @@
  */
 import { maxTimestamp } from '../records/batch.ts';
 import { type StoreOp, storeOpsMax } from '../ports.ts';
-import { changeRows, type RowContext } from './change-rows.ts';
+import { changeRows, removeFiles, type RowContext } from './change-rows.ts';
 import type { OwnedLog } from './partition-log.ts';
 import type { Segment } from './segment-reader.ts';
 import { encodeLogState, logStateKey } from './rows/log-state.ts';
@@ -59,8 +59,9 @@ export async function moveStart(context: RowContext, log: OwnedLog, offset: numb
       ops.push({ op: 'delete', key: segmentKey(topicId, partition, row.baseOffset) });
       files.set(row.fileId, (files.get(row.fileId) ?? 0) - 1);
     }
-    await changeRows(context, { ops, files });
+    const emptied = await changeRows(context, { ops, files });
     log.moveStart(start);
     log.dropSegments(due.length);
+    await removeFiles(context, emptied);
   }
 }

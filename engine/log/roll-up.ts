@@ -9,10 +9,11 @@
  * published, whose batches the next run finds below their published end and skips.
  */
 import { assert } from '../kernel/assert.ts';
+import type { Clock } from '../kernel/clock.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import { type StoreOp, storeOpsMax } from '../ports.ts';
 import { baseOffset, batchesIn, batchSizeBytes, isIntactBatch, lastOffset, readBatchHeader } from '../records/batch.ts';
-import { announceFile, changeRows, removeFile, type RowContext, segmentPath } from './change-rows.ts';
+import { announceFile, changeRows, removeFiles, type RowContext, segmentPath } from './change-rows.ts';
 import { DataCorrupt } from './log.ts';
 import type { LogFold } from './log-fold.ts';
 import { segmentFileId } from './rows/segment-file.ts';
@@ -63,7 +64,10 @@ export async function rollUp<L extends RollUpLog>(
   const { brokerId, sessionEpoch, settings } = context;
   const fileId = segmentFileId(brokerId, sessionEpoch, counter, context.random.u32());
   const plans: Plan<L>[] = [];
-  for (const log of logs) plans.push(await planLog(context, log));
+  for (let from = 0; from < logs.length; from += planLogsMax) {
+    plans.push(...(await Promise.all(logs.slice(from, from + planLogsMax).map((log) => planLog(context, log)))));
+    await turnOf(context.clock);
+  }
   let bytes = 0;
   for (const { draft } of plans) for (const batch of draft.batches) bytes += batch.length;
   await announceFile(context, fileId, bytes);
@@ -73,15 +77,18 @@ export async function rollUp<L extends RollUpLog>(
     const { disk, segmentsDirectory } = context;
     const { indexIntervalBytes, writeSliceBytes: sliceBytes } = settings;
     rows = await writeSegmentFile(
-      { disk, segmentsDirectory, path, fileId, indexIntervalBytes, sliceBytes },
+      { disk, segmentsDirectory, path, fileId, indexIntervalBytes, sliceBytes, turn: () => turnOf(context.clock) },
       plans.map((plan) => plan.draft),
     );
   } catch (error) {
-    await removeFile(context, fileId);
+    await removeFiles(context, [fileId]);
     throw error;
   }
   await publish(context, fileId, plans, rows, published);
 }
+
+/** Logs planned (and their small segments read) between two turns of the event loop. */
+const planLogsMax = 64;
 
 interface Plan<L extends RollUpLog> {
   readonly log: L;
@@ -116,6 +123,11 @@ async function planLog<L extends RollUpLog>(context: RollUpContext, log: L): Pro
     state: fold.snapshot(),
   };
   return { log, draft, replaced: merges ? last : undefined, fold };
+}
+
+/** Lets the event loop turn: requests come before maintenance. */
+function turnOf(clock: Clock): Promise<void> {
+  return new Promise((resolve) => clock.endOfTurn(resolve));
 }
 
 async function batchesOf(context: RollUpContext, row: SegmentRow): Promise<Buffer[]> {
@@ -161,7 +173,8 @@ async function publish<L extends RollUpLog>(
       }
       rolled.push({ log, row, replaced, fold });
     }
-    await changeRows(context, { ops, files });
+    const emptied = await changeRows(context, { ops, files });
     published(rolled);
+    await removeFiles(context, emptied);
   }
 }

@@ -30,7 +30,12 @@ export interface SegmentFileOptions {
   readonly fileId: string;
   readonly indexIntervalBytes: number;
   readonly sliceBytes: number;
+  /** Lets the event loop turn. */
+  turn(): Promise<void>;
 }
+
+/** Indexes and states built between two turns of the event loop. */
+const draftsPerTurnMax = 64;
 
 /** Returns the rows in the order of the drafts. Throws DiskFull and DiskFault; the file is then removed. */
 export async function writeSegmentFile(
@@ -66,6 +71,7 @@ async function writeAll(
   const rows: SegmentRow[] = [];
   const table: TableEntry[] = [];
   for (const [i, draft] of drafts.entries()) {
+    if (i % draftsPerTurnMax === draftsPerTurnMax - 1) await options.turn();
     const { index, maxTimestamp, bytes } = buildIndex(draft.batches, options.indexIntervalBytes);
     const state = encodeState(draft.state);
     const row: SegmentRow = {

@@ -32,6 +32,7 @@ export function segmentOf(row: SegmentRow, recentUntilMs = -Infinity): Segment {
 interface OpenFile {
   readonly file: DiskFile;
   uses: number;
+  isForgotten: boolean;
 }
 
 type Reads = Generator<{ position: number; bytes: number }, Buffer, Buffer>;
@@ -90,9 +91,17 @@ export class SegmentReader {
     return state;
   }
 
+  /** The file is about to be removed; a read under way keeps its descriptor until it is done. */
+  forget(fileId: string): void {
+    const open = this.#files.get(fileId);
+    if (!open) return;
+    this.#files.delete(fileId);
+    open.isForgotten = true;
+    if (open.uses === 0) open.file.close();
+  }
+
   close(): void {
-    for (const { file } of this.#files.values()) file.close();
-    this.#files.clear();
+    for (const fileId of this.#files.keys()) this.forget(fileId);
   }
 
   *#batches(segment: Segment, offset: number, maxBytes: number, minOneBatch: boolean): Reads {
@@ -201,6 +210,7 @@ export class SegmentReader {
       return step.value;
     } finally {
       open.uses--;
+      if (open.isForgotten && open.uses === 0) open.file.close();
     }
   }
 
@@ -220,7 +230,7 @@ export class SegmentReader {
   #open(fileId: string): OpenFile {
     let open = this.#files.get(fileId);
     if (open) this.#files.delete(fileId);
-    else open = { file: this.#disk.open(segmentPath(this.#at, fileId)), uses: 0 };
+    else open = { file: this.#disk.open(segmentPath(this.#at, fileId)), uses: 0, isForgotten: false };
     this.#files.set(fileId, open);
     if (this.#files.size > this.#settings.openFilesMax) this.#closeIdle(open);
     return open;
