@@ -8,6 +8,7 @@
  */
 import type { FetchedPartition, FetchOptions, FetchPartition } from '../engine.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
+import { Overloaded } from '../kernel/failure.ts';
 import type { LinkPool } from '../link/pool.ts';
 import type { Link } from '../link/link.ts';
 import { errorCode, isMisrouted } from './error-codes.ts';
@@ -32,6 +33,7 @@ export class FetchRouter {
   readonly pool: LinkPool;
   readonly clock: Clock;
   readonly settings: RoutingSettings;
+  readonly #linkWaiters = new Set<() => void>();
 
   constructor(catalogue: RoutingCatalogue, pool: LinkPool, clock: Clock, settings: RoutingSettings) {
     this.catalogue = catalogue;
@@ -39,20 +41,26 @@ export class FetchRouter {
     this.clock = clock;
     this.settings = settings;
     this.tail = new Tail(catalogue, pool, clock, settings);
+    pool.onOpen((_, lane) => {
+      if (lane === 'fetch') for (const waiter of [...this.#linkWaiters]) waiter();
+    });
+  }
+
+  /** Calls back once: when some link has opened, at the latest after `stragglerMsMax`. */
+  onceLinked(callback: () => void): void {
+    const done = (): void => {
+      timer.cancel();
+      this.#linkWaiters.delete(done);
+      callback();
+    };
+    const timer = this.clock.after(this.settings.stragglerMsMax, done);
+    this.#linkWaiters.add(done);
   }
 
   /** In the order of `partitions`, all of them. Throws Overloaded when too many offsets are waited for. */
   fetch(partitions: readonly FetchPartition[], options: FetchOptions): Promise<FetchedPartition[]> {
     this.metrics.fetches++;
-    return new Promise((resolve, reject) => {
-      const gathering = new Gathering(this, partitions, options, resolve);
-      try {
-        gathering.start();
-      } catch (error) {
-        gathering.abandon();
-        reject(error instanceof Error ? error : new Error(String(error)));
-      }
-    });
+    return new Promise((resolve, reject) => new Gathering(this, partitions, options, resolve, reject).start());
   }
 
   close(): void {
@@ -109,6 +117,7 @@ class Gathering {
   readonly #router: FetchRouter;
   readonly #options: FetchOptions;
   readonly #resolve: (fetched: FetchedPartition[]) => void;
+  readonly #reject: (failure: Overloaded) => void;
   readonly #slots: Slot[];
   #bytes = 0;
   #hasError = false;
@@ -128,10 +137,12 @@ class Gathering {
     partitions: readonly FetchPartition[],
     options: FetchOptions,
     resolve: (fetched: FetchedPartition[]) => void,
+    reject: (failure: Overloaded) => void,
   ) {
     this.#router = router;
     this.#options = options;
     this.#resolve = resolve;
+    this.#reject = reject;
     this.#slots = partitions.map((partition) => new Slot(partition, this));
     this.#isDue = options.maxWaitMs <= 0 || options.minBytes <= 0;
   }
@@ -160,12 +171,6 @@ class Gathering {
     this.#checkSoon();
   }
 
-  /** Leaves everything as if the fetch had never been. */
-  abandon(): void {
-    this.#done = true;
-    this.#release();
-  }
-
   delivered(slot: Slot, result: FetchedPartition): void {
     if (this.#done) return;
     this.#take(slot, result);
@@ -175,11 +180,16 @@ class Gathering {
 
   /**
    * A poll is as good as a read when there are no records, and when the fetch is for one partition only: the answer comes
-   * at once if there is one, and is shared by all who ask the same.
+   * at once if there is one, and is shared by all who ask the same. The first of all fetches reads, so that the high
+   * watermark is known.
    */
-  #mayWaitUnasked({ asked, offset }: Slot): boolean {
+  #mayWaitUnasked({ asked: { topicId, partition }, offset }: Slot): boolean {
+    const { tail } = this.#router;
     if (this.#isDue) return false;
-    return this.#slots.length === 1 || this.#router.tail.isAtTail(asked.topicId, asked.partition, offset);
+    return (
+      tail.isAtTail(topicId, partition, offset) ||
+      (this.#slots.length === 1 && tail.highWatermark(topicId, partition) >= 0)
+    );
   }
 
   /** KIP-320 against the catalogue, so that brokers are always asked with the epoch of the owner that is meant. */
@@ -189,15 +199,21 @@ class Gathering {
     return currentLeaderEpoch < known ? errorCode.fencedLeaderEpoch : errorCode.unknownLeaderEpoch;
   }
 
-  #read(slots: readonly Slot[]): void {
+  /** Reads where there is a link. Where one is being made, that is given a moment: `isLastTry` says it is over. */
+  #read(slots: readonly Slot[], isLastTry = false): void {
     const { catalogue, pool, settings } = this.#router;
     const reads = new Map<Link, OwnerRead>();
+    const unlinked: Slot[] = [];
     for (const slot of slots) {
       const { topicId, partition, maxBytes } = slot.asked;
       const owner = ownerOf(catalogue, topicId, partition);
       const link = typeof owner === 'string' ? undefined : pool.link(owner.address, 'fetch');
-      if (typeof owner === 'string' || !link?.hasRoom()) {
+      if (typeof owner === 'string' || (link ? !link.hasRoom() : isLastTry)) {
         this.#wait(slot);
+        continue;
+      }
+      if (!link) {
+        unlinked.push(slot);
         continue;
       }
       let read = reads.get(link);
@@ -208,6 +224,16 @@ class Gathering {
     // Every owner gets its part of the room, so that what they bring together fits.
     const room = Math.min(settings.readBytesMax, this.#options.maxBytes);
     for (const read of reads.values()) this.#ask(read, Math.ceil(room / reads.size));
+    if (unlinked.length === 0) return;
+    this.#readsPending++;
+    const startMs = this.#router.clock.monotonicMs();
+    this.#router.onceLinked(() => {
+      this.#readsPending--;
+      if (this.#done) return;
+      // Several links may be under way, and open one by one.
+      this.#read(unlinked, this.#router.clock.monotonicMs() - startMs >= settings.stragglerMsMax);
+      this.#check();
+    });
   }
 
   #ask(read: OwnerRead, maxBytes: number): void {
@@ -237,10 +263,17 @@ class Gathering {
   }
 
   #wait(slot: Slot): void {
-    if (slot.isWaiting) return;
+    if (slot.isWaiting || this.#done) return;
     const { topicId, partition, maxBytes } = slot.asked;
     slot.isWaiting = true;
-    this.#router.tail.wait(topicId, partition, slot.offset, maxBytes, slot);
+    try {
+      this.#router.tail.wait(topicId, partition, slot.offset, maxBytes, slot);
+    } catch (error) {
+      if (!(error instanceof Overloaded)) throw error;
+      this.#done = true;
+      this.#release();
+      this.#reject(error);
+    }
   }
 
   /** Gathers what fits of a result. */

@@ -180,6 +180,7 @@ export class Tail {
   }
 
   #ask(poll: Poll): void {
+    if (this.#closed) return this.#deliver(poll, this.#errorOf(poll, errorCode.notLeaderOrFollower));
     const owner = ownerOf(this.#catalogue, poll.topicId, poll.partition);
     if (typeof owner === 'string') return this.#park(poll, owner === 'unknown');
     const isRefused = owner.leaderEpoch === poll.refusedEpoch && this.#clock.monotonicMs() < poll.retryAtMs;

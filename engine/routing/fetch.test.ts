@@ -1,0 +1,313 @@
+import { describe, expect, it } from 'vitest';
+import type { FetchedPartition, FetchOptions, FetchPartition } from '../engine.ts';
+import { batchOf, idOf, keyOf, topicId, type World, world } from './scripted-broker.suite.ts';
+
+const batchBytes = 69;
+
+function at(partition: number, offset: number, maxBytes = 1_000_000, currentLeaderEpoch = -1): FetchPartition {
+  return { topicId, partition, offset, maxBytes, currentLeaderEpoch, lastFetchedEpoch: -1 };
+}
+
+interface Reading {
+  result: FetchedPartition[] | undefined;
+  ids(): number[][];
+}
+
+function read(w: World, partitions: FetchPartition[], options: Partial<FetchOptions> = {}): Reading {
+  const reading: Reading = {
+    result: undefined,
+    ids: () => reading.result!.map(({ records }) => records.flatMap((part) => idsIn(part))),
+  };
+  void w.routing
+    .fetch(partitions, { maxWaitMs: 500, minBytes: 1, maxBytes: 10_000_000, ...options })
+    .then((result) => (reading.result = result));
+  return reading;
+}
+
+function idsIn(part: Uint8Array): number[] {
+  const ids: number[] = [];
+  for (let at = 0; at < part.length; at += batchBytes) ids.push(idOf(part, at));
+  return ids;
+}
+
+/** Straight into the log of the owner, as another gateway's producer would. */
+function write(w: World, partition: number, ...ids: number[]): void {
+  for (const id of ids) w.logs.append(keyOf(topicId, partition), batchOf(id), 0, false);
+  for (const broker of w.brokers) broker.wake();
+}
+
+const fetches = (w: World): number => w.brokers.reduce((sum, broker) => sum + broker.count(1), 0);
+
+describe('a fetch', () => {
+  it('of several owners answers at once with what is there, in request order', async () => {
+    const w = await world([1, 2, 3]);
+    write(w, 0, 10, 11);
+    write(w, 2, 30);
+    const reading = read(w, [at(2, 0), at(0, 1), at(1, 0)]);
+    await w.clock.settle();
+    expect(reading.ids()).toEqual([[30], [11], []]);
+    expect(reading.result!.map((each) => [each.partition, each.errorCode, each.highWatermark])).toEqual([
+      [2, 0, 1],
+      [0, 0, 2],
+      [1, 0, 0],
+    ]);
+  });
+
+  it('at the tail waits, and is woken by the first records', async () => {
+    const w = await world([1, 2]);
+    const reading = read(w, [at(0, 0), at(1, 0)]);
+    await w.clock.advance(200);
+    expect(reading.result).toBeUndefined();
+    write(w, 1, 7);
+    await w.clock.settle();
+    expect(reading.ids()).toEqual([[], [7]]);
+  });
+
+  it('ends with nothing when its time is over', async () => {
+    const w = await world([1]);
+    const reading = read(w, [at(0, 0)]);
+    await w.clock.advance(499);
+    expect(reading.result).toBeUndefined();
+    await w.clock.advance(2);
+    expect(reading.ids()).toEqual([[]]);
+    expect(reading.result![0]!.errorCode).toBe(0);
+  });
+
+  it('does not wait with maxWaitMs 0 or minBytes 0', async () => {
+    const w = await world([1]);
+    const readings = [read(w, [at(0, 0)], { maxWaitMs: 0 }), read(w, [at(0, 0)], { minBytes: 0 })];
+    await w.clock.settle();
+    expect(readings.map((each) => each.ids())).toEqual([[[]], [[]]]);
+    write(w, 0, 1);
+    const again = read(w, [at(0, 0)], { maxWaitMs: 0 });
+    await w.clock.settle();
+    expect(again.ids()).toEqual([[1]]);
+  });
+
+  it('gathers until minBytes are there', async () => {
+    const w = await world([1, 2]);
+    write(w, 0, 1);
+    const reading = read(w, [at(0, 0), at(1, 0)], { minBytes: batchBytes * 3 });
+    await w.clock.advance(50);
+    write(w, 1, 2);
+    await w.clock.advance(50);
+    expect(reading.result).toBeUndefined();
+    write(w, 0, 3);
+    await w.clock.settle();
+    expect(reading.ids()).toEqual([[1, 3], [2]]);
+  });
+
+  it('keeps to its limits, but for the first batch of the first partition with records (KIP-74)', async () => {
+    const w = await world([1, 1, 2]);
+    write(w, 0, 1, 2, 3);
+    write(w, 1, 4, 5);
+    write(w, 2, 6);
+    const tight = read(w, [at(0, 0, 10), at(1, 0, 10)]);
+    await w.clock.settle();
+    expect(tight.ids()).toEqual([[1], []]);
+    const perPartition = read(w, [at(0, 0, batchBytes * 2), at(1, 0, batchBytes)]);
+    await w.clock.settle();
+    expect(perPartition.ids()).toEqual([[1, 2], [4]]);
+    const total = read(w, [at(2, 0), at(0, 0), at(1, 0)], { maxBytes: batchBytes * 2 });
+    await w.clock.settle();
+    expect(total.ids().flat().length).toBeLessThanOrEqual(2);
+    expect(total.ids().flat().length).toBeGreaterThan(0);
+  });
+
+  it('is ended by its signal with what there is', async () => {
+    const w = await world([1]);
+    const abort = new AbortController();
+    const reading = read(w, [at(0, 0)], { signal: abort.signal });
+    await w.clock.advance(10);
+    abort.abort();
+    await w.clock.settle();
+    expect(reading.ids()).toEqual([[]]);
+    const late = read(w, [at(0, 0)], { signal: abort.signal });
+    await w.clock.settle();
+    expect(late.ids()).toEqual([[]]);
+  });
+
+  it('passes an error of a partition on at once', async () => {
+    const w = await world([1, 2]);
+    w.broker(2).fetchFault = () => 1;
+    const reading = read(w, [at(0, 0), at(1, 99)]);
+    await w.clock.settle();
+    expect(reading.result!.map((each) => each.errorCode)).toEqual([0, 1]);
+  });
+
+  it('is fenced by the epoch its reader knows (KIP-320)', async () => {
+    const w = await world([1]);
+    w.move(0, 2);
+    const old = read(w, [at(0, 0, 1000, 0)]);
+    const ahead = read(w, [at(0, 0, 1000, 5)]);
+    const right = read(w, [at(0, 0, 1000, 1)], { maxWaitMs: 0 });
+    await w.clock.settle();
+    expect([old, ahead, right].map((each) => each.result![0]!.errorCode)).toEqual([74, 75, 0]);
+  });
+});
+
+describe('waiting', () => {
+  it('is shared: one poll at the broker for all readers of an offset, one buffer for their results', async () => {
+    const w = await world([1]);
+    read(w, [at(0, 0)], { maxWaitMs: 0 });
+    await w.clock.settle();
+    const readings = Array.from({ length: 50 }, () => read(w, [at(0, 0)]));
+    await w.clock.advance(10);
+    expect(fetches(w)).toBe(2);
+    write(w, 0, 1);
+    await w.clock.settle();
+    const buffers = new Set(readings.map((each) => each.result![0]!.records[0]));
+    expect(buffers.size).toBe(1);
+    const next = Array.from({ length: 50 }, () => read(w, [at(0, 1)]));
+    await w.clock.advance(10);
+    expect(fetches(w)).toBe(3);
+    write(w, 0, 2);
+    await w.clock.settle();
+    expect(next.every((each) => each.ids()[0]![0] === 2)).toBe(true);
+  });
+
+  it('is not asked again by the next fetch of the same reader', async () => {
+    const w = await world([1, 2, 3]);
+    const all = (offsets: number[]): FetchPartition[] => offsets.map((offset, index) => at(index, offset));
+    const first = read(w, all([0, 0, 0]));
+    await w.clock.advance(10);
+    const before = fetches(w);
+    write(w, 1, 1);
+    await w.clock.settle();
+    expect(first.ids()).toEqual([[], [1], []]);
+    read(w, all([0, 1, 0]));
+    await w.clock.advance(10);
+    expect(fetches(w)).toBe(before + 1);
+  });
+
+  it('keeps a result that comes while nobody waits, for the next fetch', async () => {
+    const w = await world([1]);
+    read(w, [at(0, 0)], { maxWaitMs: 50 });
+    await w.clock.advance(60);
+    write(w, 0, 1);
+    await w.clock.advance(10);
+    expect(w.routing.metrics()['tailKeptBytes']).toBe(batchBytes);
+    const before = fetches(w);
+    const reading = read(w, [at(0, 0)]);
+    await w.clock.settle();
+    expect(reading.ids()).toEqual([[1]]);
+    expect(fetches(w)).toBe(before);
+    expect(w.routing.metrics()['tailKeptBytes']).toBe(0);
+  });
+
+  it('forgets a kept result by age and by bytes', async () => {
+    const w = await world([1, 1, 1], { keptBytesMax: batchBytes * 2 });
+    read(w, [at(0, 0), at(1, 0), at(2, 0)], { maxWaitMs: 50 });
+    await w.clock.advance(60);
+    for (let index = 0; index < 3; index++) write(w, index, index);
+    await w.clock.settle();
+    expect(w.routing.metrics()['tailKeptBytes']).toBe(batchBytes * 2);
+    await w.clock.advance(1100);
+    expect(w.routing.metrics()['tailKeptBytes']).toBe(0);
+  });
+
+  it('leaves no poll behind for ever', async () => {
+    const w = await world([1], { pollWaitMsMax: 1000 });
+    read(w, [at(0, 0)], { maxWaitMs: 50 });
+    await w.clock.advance(500);
+    expect(w.routing.metrics()['tailOutstanding']).toBe(1);
+    await w.clock.advance(600);
+    expect(w.routing.metrics()['tailOutstanding']).toBe(0);
+  });
+
+  it('goes on over the bounded wait of a poll', async () => {
+    const w = await world([1], { pollWaitMsMax: 100 });
+    const reading = read(w, [at(0, 0)], { maxWaitMs: 1000 });
+    await w.clock.advance(950);
+    write(w, 0, 1);
+    await w.clock.settle();
+    expect(reading.ids()).toEqual([[1]]);
+  });
+
+  it('follows a partition to its new owner', async () => {
+    const w = await world([1]);
+    const reading = read(w, [at(0, 0)], { maxWaitMs: 5000 });
+    await w.clock.advance(10);
+    w.move(0, 2);
+    await w.clock.settle();
+    write(w, 0, 1);
+    await w.clock.settle();
+    expect(reading.ids()).toEqual([[1]]);
+    expect(w.broker(2).count(1)).toBeGreaterThan(0);
+  });
+
+  it('survives the end of a link', async () => {
+    const w = await world([1]);
+    const reading = read(w, [at(0, 0)], { maxWaitMs: 5000 });
+    await w.clock.advance(10);
+    w.network.cut(w.address(1));
+    await w.clock.advance(100);
+    write(w, 0, 1);
+    await w.clock.settle();
+    expect(reading.ids()).toEqual([[1]]);
+  });
+
+  it('ends with NOT_LEADER when a partition has no owner for the hold time', async () => {
+    const w = await world([-1, 1]);
+    const reading = read(w, [at(0, 0), at(1, 0)], { maxWaitMs: 5000 });
+    await w.clock.advance(1900);
+    expect(reading.result).toBeUndefined();
+    await w.clock.advance(200);
+    expect(reading.result!.map((each) => each.errorCode)).toEqual([6, 0]);
+  });
+
+  it('gives up over several short fetches of one reader', async () => {
+    const w = await world([-1]);
+    const seen: number[] = [];
+    for (let i = 0; i < 6; i++) {
+      const reading = read(w, [at(0, 0)], { maxWaitMs: 500 });
+      await w.clock.advance(501);
+      seen.push(reading.result![0]!.errorCode);
+    }
+    expect(seen.slice(0, 3)).toEqual([0, 0, 0]);
+    expect(seen.at(-1)).toBe(6);
+  });
+
+  it('is refused beyond the number of polls', async () => {
+    const w = await world([1], { pollsMax: 2 });
+    read(w, [at(0, 0)]);
+    await w.clock.settle();
+    read(w, [at(0, 0)]);
+    read(w, [at(0, 1)]);
+    await w.clock.settle();
+    await expect(w.routing.fetch([at(0, 2)], { maxWaitMs: 10, minBytes: 1, maxBytes: 10 })).rejects.toMatchObject({
+      code: 'overloaded',
+    });
+  });
+
+  it('is over for all when routing closes', async () => {
+    const w = await world([1]);
+    const reading = read(w, [at(0, 0)]);
+    await w.clock.advance(10);
+    w.routing.close();
+    await w.clock.settle();
+    expect(reading.result![0]!.errorCode).toBe(6);
+  });
+});
+
+it('a reader sees every record once and in order while partitions move and links break', async () => {
+  const w = await world([1, 2], { holdMsMax: 1e9 });
+  const next = [0, 0];
+  const seen: number[][] = [[], []];
+  let written = 0;
+  for (let round = 0; round < 120; round++) {
+    if (round % 3 === 0) write(w, round % 2, written++);
+    if (round % 7 === 3) w.move(round % 2, 1 + (round % 3));
+    if (round % 11 === 5) w.network.cut(w.address(1 + (round % 3)));
+    const reading = read(w, [at(0, next[0]!), at(1, next[1]!)], { maxWaitMs: 20 });
+    await w.clock.advance(25);
+    for (const [index, ids] of reading.ids().entries()) {
+      seen[index]!.push(...ids);
+      next[index]! += ids.length;
+    }
+  }
+  const rest = read(w, [at(0, next[0]!), at(1, next[1]!)], { maxWaitMs: 0 });
+  await w.clock.advance(100);
+  for (const [index, ids] of rest.ids().entries()) seen[index]!.push(...ids);
+  expect(seen).toEqual([w.logs.ids(keyOf(topicId, 0)), w.logs.ids(keyOf(topicId, 1))]);
+});
