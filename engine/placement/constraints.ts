@@ -77,10 +77,3 @@ export function isColder(a: Candidate, b: Candidate): boolean {
   if (a.partitions !== b.partitions) return a.partitions < b.partitions;
   return a.broker.brokerId < b.broker.brokerId;
 }
-
-/** Larger first, then in the order of topic and partition. */
-export function largerFirst(a: PlanPartition, b: PlanPartition): number {
-  if (a.load !== b.load) return b.load - a.load;
-  if (a.topicId !== b.topicId) return a.topicId < b.topicId ? -1 : 1;
-  return a.partition - b.partition;
-}

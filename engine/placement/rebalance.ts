@@ -14,7 +14,6 @@ import {
   give,
   isColder,
   isEligible,
-  largerFirst,
   mayTakeOneMore,
   type PlanBroker,
   type PlanMove,
@@ -23,6 +22,7 @@ import {
 } from './constraints.ts';
 import { Heap } from './heap.ts';
 import { remap } from './remap.ts';
+import { rankTopics, ZoneCounts, zoneIndexes } from './topic-ranks.ts';
 
 export interface RebalanceSettings {
   /** Distance from the mean, as a share of it, that starts a round. */
@@ -59,21 +59,25 @@ class Round {
   readonly #candidates: Candidate[];
   readonly #mean: number;
   readonly #byOwner = new Map<number, PlanPartition[]>();
-  readonly #zoneOf = new Map<number, string>();
-  /** Zone to topic to how many of the topic's partitions it holds. */
-  readonly #topicZones = new Map<string, Map<string, number>>();
+  readonly #zoneOf: ReadonlyMap<number, number>;
+  readonly #ranks: ReadonlyMap<string, number>;
+  readonly #spread: ZoneCounts;
   readonly #moved = new Set<PlanPartition>();
 
   constructor(input: RebalanceInput, placed: readonly PlanMove[]) {
     this.#settings = input.settings;
     const owners = new Map(placed.map((move) => [`${move.partition} ${move.topicId}`, move.to]));
     const all = candidatesOf(input.brokers, []);
-    for (const { broker } of all.values()) this.#zoneOf.set(broker.brokerId, broker.zone);
+    const { zones, byBroker } = zoneIndexes(input.brokers);
+    this.#zoneOf = byBroker;
+    this.#ranks = rankTopics(input.partitions);
+    this.#spread = new ZoneCounts(this.#ranks.size, zones.length);
     for (const partition of input.partitions) {
       const moved = owners.size > 0 ? owners.get(`${partition.partition} ${partition.topicId}`) : undefined;
       const owner = all.get(moved ?? partition.brokerId);
       if (!owner) continue;
       take(owner, partition.load);
+      this.#spread.add(this.#ranks.get(partition.topicId)!, byBroker.get(owner.broker.brokerId)!);
       // An orphan has just been given its place: it is not moved a second time in the same plan.
       if (moved === undefined && partition.cooling !== true) this.#ownedBy(partition.brokerId).push(partition);
     }
@@ -134,28 +138,21 @@ class Round {
 
   /** What a broker may give: larger first, of equal ones those whose topic crowds the broker's zone most. */
   #movable(donor: Candidate): PlanPartition[] {
-    this.#countTopicZones();
-    const zone = donor.broker.zone;
-    const movable: { readonly partition: PlanPartition; readonly crowd: number }[] = [];
+    const zone = this.#zoneOf.get(donor.broker.brokerId)!;
+    const movable: { readonly partition: PlanPartition; readonly rank: number; readonly crowd: number }[] = [];
     for (const partition of this.#byOwner.get(donor.broker.brokerId) ?? []) {
       if (this.#moved.has(partition)) continue;
-      movable.push({ partition, crowd: this.#topicZones.get(zone)?.get(partition.topicId) ?? 0 });
+      const rank = this.#ranks.get(partition.topicId)!;
+      movable.push({ partition, rank, crowd: this.#spread.at(rank, zone) });
     }
-    movable.sort((a, b) => {
-      if (a.partition.load !== b.partition.load) return b.partition.load - a.partition.load;
-      return b.crowd - a.crowd || largerFirst(a.partition, b.partition);
-    });
+    movable.sort(
+      (a, b) =>
+        b.partition.load - a.partition.load ||
+        b.crowd - a.crowd ||
+        a.rank - b.rank ||
+        a.partition.partition - b.partition.partition,
+    );
     return movable.map(({ partition }) => partition);
-  }
-
-  #countTopicZones(): void {
-    if (this.#topicZones.size > 0) return;
-    for (const [brokerId, partitions] of this.#byOwner) {
-      const zone = this.#zoneOf.get(brokerId)!;
-      let topics = this.#topicZones.get(zone);
-      if (!topics) this.#topicZones.set(zone, (topics = new Map()));
-      for (const { topicId } of partitions) topics.set(topicId, (topics.get(topicId) ?? 0) + 1);
-    }
   }
 
   #ownedBy(brokerId: number): PlanPartition[] {

@@ -7,7 +7,6 @@ import {
   type Candidate,
   candidatesOf,
   isColder,
-  largerFirst,
   mayTakeOneMore,
   type PlanBroker,
   type PlanMove,
@@ -15,6 +14,7 @@ import {
   take,
 } from './constraints.ts';
 import { Heap } from './heap.ts';
+import { rankTopics, ZoneCounts, zoneIndexes } from './topic-ranks.ts';
 
 /** Zones whose coldest brokers differ by less than this share of the mean load count as equally cold. */
 const zoneTolerance = 0.02;
@@ -26,76 +26,71 @@ export interface RemapInput {
   orphanReason(partition: PlanPartition): string | undefined;
 }
 
+interface Orphan {
+  readonly partition: PlanPartition;
+  readonly reason: string;
+  readonly topicRank: number;
+}
+
 interface Zone {
-  readonly name: string;
+  readonly index: number;
   /** Its eligible brokers, coldest at the top. */
   readonly brokers: Heap<Candidate>;
 }
 
 /** Moves in the order of planning. Orphans that nobody may take get none: they stay where they are. */
 export function remap(input: RemapInput): PlanMove[] {
-  const orphans: { partition: PlanPartition; reason: string }[] = [];
-  const staying: PlanPartition[] = [];
+  const ranks = rankTopics(input.partitions);
+  const { zones: names, byBroker } = zoneIndexes(input.brokers);
+  const spread = new ZoneCounts(ranks.size, names.length);
+  const candidates = candidatesOf(input.brokers, []);
+  const orphans: Orphan[] = [];
   for (const partition of input.partitions) {
     const reason = input.orphanReason(partition);
-    if (reason === undefined) staying.push(partition);
-    else orphans.push({ partition, reason });
+    if (reason !== undefined) {
+      orphans.push({ partition, reason, topicRank: ranks.get(partition.topicId)! });
+      continue;
+    }
+    const owner = candidates.get(partition.brokerId);
+    if (!owner) continue;
+    take(owner, partition.load);
+    spread.add(ranks.get(partition.topicId)!, byBroker.get(partition.brokerId)!);
   }
-  if (orphans.length === 0) return [];
-  // The usual input is in topic order with equal loads: looking is linear, sorting is not.
-  const inOrder = orphans.every(
-    ({ partition }, i) => i === 0 || largerFirst(orphans[i - 1]!.partition, partition) <= 0,
-  );
-  if (!inOrder) orphans.sort((a, b) => largerFirst(a.partition, b.partition));
+  orphans.sort(largestFirst);
 
-  const candidates = candidatesOf(input.brokers, staying);
-  const zones = openZones(candidates);
-  const spread = topicSpread(orphans, staying, candidates);
+  const zones = openZones(candidates, byBroker);
   const tolerance = zoneTolerance * meanLoad(input.partitions, zones);
   const moves: PlanMove[] = [];
-  for (const { partition, reason } of orphans) {
-    const topicZones = spread.get(partition.topicId)!;
-    const zone = pickZone(zones, topicZones, tolerance);
+  for (const { partition, reason, topicRank } of orphans) {
+    const zone = pickZone(zones, spread, topicRank, tolerance);
     if (!zone) break;
     const target = zone.brokers.top()!;
     take(target, partition.load);
     if (mayTakeOneMore(target)) zone.brokers.topChanged();
     else zone.brokers.pop();
-    topicZones.set(zone.name, (topicZones.get(zone.name) ?? 0) + 1);
+    spread.add(topicRank, zone.index);
     const { topicId, brokerId: from } = partition;
     moves.push({ topicId, partition: partition.partition, from, to: target.broker.brokerId, reason });
   }
   return moves;
 }
 
-function openZones(candidates: ReadonlyMap<number, Candidate>): Zone[] {
-  const zones = new Map<string, Zone>();
-  for (const candidate of candidates.values()) {
-    if (!mayTakeOneMore(candidate)) continue;
-    const { zone: name } = candidate.broker;
-    let zone = zones.get(name);
-    if (!zone) zones.set(name, (zone = { name, brokers: new Heap(isColder) }));
-    zone.brokers.push(candidate);
-  }
-  return [...zones.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+function largestFirst(a: Orphan, b: Orphan): number {
+  return (
+    b.partition.load - a.partition.load || a.topicRank - b.topicRank || a.partition.partition - b.partition.partition
+  );
 }
 
-/** Of the topics with orphans: how many of the staying partitions each zone holds. */
-function topicSpread(
-  orphans: readonly { partition: PlanPartition }[],
-  staying: readonly PlanPartition[],
-  candidates: ReadonlyMap<number, Candidate>,
-): Map<string, Map<string, number>> {
-  const spread = new Map<string, Map<string, number>>();
-  for (const { partition } of orphans) {
-    if (!spread.has(partition.topicId)) spread.set(partition.topicId, new Map());
+function openZones(candidates: ReadonlyMap<number, Candidate>, byBroker: ReadonlyMap<number, number>): Zone[] {
+  const zones = new Map<number, Zone>();
+  for (const candidate of candidates.values()) {
+    if (!mayTakeOneMore(candidate)) continue;
+    const index = byBroker.get(candidate.broker.brokerId)!;
+    let zone = zones.get(index);
+    if (!zone) zones.set(index, (zone = { index, brokers: new Heap(isColder) }));
+    zone.brokers.push(candidate);
   }
-  for (const { topicId, brokerId } of staying) {
-    const zones = spread.get(topicId);
-    const zone = zones && candidates.get(brokerId)?.broker.zone;
-    if (zone !== undefined) zones!.set(zone, (zones!.get(zone) ?? 0) + 1);
-  }
-  return spread;
+  return [...zones.values()].sort((a, b) => a.index - b.index);
 }
 
 function meanLoad(partitions: readonly PlanPartition[], zones: readonly Zone[]): number {
@@ -106,11 +101,7 @@ function meanLoad(partitions: readonly PlanPartition[], zones: readonly Zone[]):
   return load / Math.max(1, brokers);
 }
 
-function pickZone(
-  zones: readonly Zone[],
-  topicZones: ReadonlyMap<string, number>,
-  tolerance: number,
-): Zone | undefined {
+function pickZone(zones: readonly Zone[], spread: ZoneCounts, topicRank: number, tolerance: number): Zone | undefined {
   let coldest: Candidate | undefined;
   for (const zone of zones) {
     const top = zone.brokers.top();
@@ -118,18 +109,14 @@ function pickZone(
   }
   if (!coldest) return undefined;
   let picked: Zone | undefined;
+  let pickedHolds = 0;
   for (const zone of zones) {
     const top = zone.brokers.top();
     if (!top || top.load > coldest.load + tolerance) continue;
-    if (picked && !isBetter(zone, picked, topicZones)) continue;
+    const holds = spread.at(topicRank, zone.index);
+    if (picked && (holds > pickedHolds || (holds === pickedHolds && !isColder(top, picked.brokers.top()!)))) continue;
     picked = zone;
+    pickedHolds = holds;
   }
   return picked;
-}
-
-function isBetter(zone: Zone, picked: Zone, topicZones: ReadonlyMap<string, number>): boolean {
-  const held = topicZones.get(zone.name) ?? 0;
-  const heldByPicked = topicZones.get(picked.name) ?? 0;
-  if (held !== heldByPicked) return held < heldByPicked;
-  return isColder(zone.brokers.top()!, picked.brokers.top()!);
 }
