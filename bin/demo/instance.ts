@@ -1,0 +1,120 @@
+/** A Headgate of the demo's own: started on free ports over a temporary folder, asked through its control plane. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+export interface TenantAccess {
+  readonly name: string;
+  readonly clusterId: string;
+  readonly keyId: string;
+  readonly apiKey: string;
+}
+
+export interface BrokerFacts {
+  readonly brokerId: number;
+  readonly zone: string;
+  readonly state: string;
+  readonly pid: number;
+  readonly partitions: number;
+}
+
+const readyWaitMsMax = 60_000;
+
+export class Instance {
+  readonly #child: ChildProcess;
+  readonly #data: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly errors: string[];
+
+  private constructor(child: ChildProcess, data: string, environment: Record<string, string>, errors: string[]) {
+    this.#child = child;
+    this.#data = data;
+    this.environment = environment;
+    this.errors = errors;
+  }
+
+  static async start(flags: readonly string[]): Promise<Instance> {
+    const data = mkdtempSync(join(tmpdir(), 'headgate-demo-'));
+    const main = fileURLToPath(new URL('../main.js', import.meta.url));
+    const ports = ['--kafka-port', '0', '--http-port', '0', '--admin-port', '0'];
+    const child = spawn(process.execPath, [main, 'serve', '--role', 'all', '--data', data, ...ports, ...flags], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const errors: string[] = [];
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      errors.push(line);
+      if (errors.length > 2000) errors.shift();
+    });
+    const lines = createInterface({ input: child.stdout });
+    const deadline = setTimeout(() => child.kill('SIGKILL'), readyWaitMsMax);
+    await Promise.race([
+      new Promise<void>((resolve) => {
+        lines.on('line', (line) => {
+          if (line.includes('Headgate serves')) resolve();
+        });
+      }),
+      once(child, 'exit').then(() => {
+        throw new Error(`headgate did not start:\n${errors.join('\n')}`);
+      }),
+    ]);
+    clearTimeout(deadline);
+    const environment: Record<string, string> = {};
+    for (const line of readFileSync(join(data, 'demo.env'), 'utf8').trim().split('\n')) {
+      const at = line.indexOf('=');
+      environment[line.slice(0, at)] = line.slice(at + 1);
+    }
+    return new Instance(child, data, environment, errors);
+  }
+
+  get http(): string {
+    return this.environment['HEADGATE_HTTP']!;
+  }
+
+  get kafka(): string {
+    return this.environment['HEADGATE_KAFKA']!;
+  }
+
+  async admin<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const response = await fetch(`${this.environment['HEADGATE_ADMIN']}/admin/v1${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.environment['HEADGATE_ADMIN_KEY']}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as T;
+  }
+
+  /** A tenant with one cluster and one key. */
+  async tenant(name: string): Promise<TenantAccess> {
+    const { tenantId } = await this.admin<{ tenantId: string }>('POST', '/tenants', { name });
+    const { clusterId } = await this.admin<{ clusterId: string }>('POST', '/clusters', { tenantId, name });
+    const { keyId, apiKey } = await this.admin<{ keyId: string; apiKey: string }>(
+      'POST',
+      `/clusters/${clusterId}/keys`,
+      { name: 'demo' },
+    );
+    return { name, clusterId, keyId, apiKey };
+  }
+
+  async brokers(): Promise<BrokerFacts[]> {
+    return (await this.admin<{ brokers: BrokerFacts[] }>('GET', '/brokers')).brokers;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode === null) {
+      const exited = once(this.#child, 'exit');
+      this.#child.kill('SIGTERM');
+      const deadline = setTimeout(() => this.#child.kill('SIGKILL'), 20_000);
+      await exited;
+      clearTimeout(deadline);
+    }
+    rmSync(this.#data, { recursive: true, force: true });
+  }
+}
