@@ -74,6 +74,8 @@ export class Group {
   commitsInFlight = 0;
   /** Whether the log knows the group. Until then nobody sees it: its creation may still fail. */
   durable = false;
+  /** The group's first record, while it is on its way. */
+  creation: Promise<void> | undefined;
   /** The group record's value in the log; undefined for a simple group, which has none. */
   stored: Uint8Array | undefined;
 

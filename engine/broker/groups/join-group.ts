@@ -38,7 +38,7 @@ export function joinGroup(
   const rebalanceTimeoutMs = version === 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs;
   const join = { version, request, client, rebalanceTimeoutMs, answer };
   const group = shell.groups.get(request.groupId);
-  if (group !== undefined) joinExistingGroup(shell, group, join);
+  if (group !== undefined) joinExistingGroup(shell, group, answeredOnceCreated(group, join));
   else joinNewGroup(shell, join);
 }
 
@@ -77,24 +77,31 @@ function joinNewGroup(shell: Shell, join: Join): void {
   // Java clients and librdkafka know this code as final. It is the nearest that JoinGroup has to "too many groups".
   const group = createGroup(shell, groupId);
   if (group === undefined) return join.answer(failedJoin(errorCode.groupMaxSizeReached));
-  // The join is parked or answered below before the record is durable, so the answer waits for both. Others may join
-  // meanwhile: nothing they are told depends on this record, and their generation's own record lies behind it.
-  const created = storeGroup(shell, group, () => {});
+  const created = storeGroup(shell, group, () => (group.creation = undefined));
+  group.creation = created;
   created.catch(() => abandonGroup(shell, group));
-  joinExistingGroup(shell, group, {
-    ...join,
-    answer: (response) => {
-      created.then(
-        () => join.answer(response),
-        (error: unknown) => join.answer(failedJoin(codeOf(error))),
-      );
-    },
-  });
-  return undefined;
+  return joinExistingGroup(shell, group, answeredOnceCreated(group, join));
+}
+
+/**
+ * Joins go ahead while the group's first record is in flight, and are answered when it is durable: if it fails the group
+ * is made anew, and nobody may have heard of a generation of the failed one.
+ */
+function answeredOnceCreated(group: Group, join: Join): Join {
+  const { creation } = group;
+  if (creation === undefined) return join;
+  const answer = (response: JoinGroupResponse): void => {
+    creation.then(
+      () => join.answer(response),
+      (error: unknown) => join.answer(failedJoin(codeOf(error))),
+    );
+  };
+  return { ...join, answer };
 }
 
 /** The group's first record was refused. Whoever waits in the group joins anew. */
 function abandonGroup(shell: Shell, group: Group): void {
+  group.creation = undefined;
   if (group.durable || group.state === 'Dead') return;
   if (shell.groups.get(group.groupId) === group) shell.groups.delete(group.groupId);
   for (const memberId of [...group.members.keys(), ...group.pendingJoins.keys()]) group.remove(memberId);
