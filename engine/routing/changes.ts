@@ -8,7 +8,8 @@ import type { RoutingCatalogue } from './owners.ts';
 
 export class Changes {
   readonly #clock: Clock;
-  #waiters = new Set<() => void>();
+  readonly #waiters = new Set<() => void>();
+  #count = 0;
 
   constructor(catalogue: RoutingCatalogue, pool: LinkPool, clock: Clock) {
     this.#clock = clock;
@@ -20,8 +21,17 @@ export class Changes {
     });
   }
 
-  /** Resolves at the next change, at the latest after `waitMsMax`. */
-  next(waitMsMax: number): Promise<void> {
+  /** Grows with every change. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * Resolves at the first change after `seen`, at the latest after `waitMsMax`. The count is taken before looking at the
+   * catalogue and the links, because what one looks for may come between the look and the wait.
+   */
+  next(seen: number, waitMsMax: number): Promise<void> {
+    if (seen !== this.#count) return Promise.resolve();
     return new Promise((resolve) => {
       const done = (): void => {
         timer.cancel();
@@ -38,6 +48,7 @@ export class Changes {
   }
 
   #wake(): void {
+    this.#count++;
     if (this.#waiters.size === 0) return;
     for (const waiter of [...this.#waiters]) waiter();
   }

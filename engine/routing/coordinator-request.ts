@@ -93,6 +93,7 @@ export class CoordinatorRouter {
     let pauseMs = this.#settings.retryMs;
     let lastCode: number = errorCode.coordinatorNotAvailable;
     for (;;) {
+      const seen = this.#changes.count;
       const link = await this.#seat(target);
       if (link) {
         lastCode = errorCode.notCoordinator;
@@ -110,7 +111,7 @@ export class CoordinatorRouter {
       const leftMs = deadlineMs - this.#clock.monotonicMs();
       if (leftMs <= 0) break;
       this.metrics.retries++;
-      await this.#changes.next(Math.min(pauseMs, leftMs));
+      await this.#changes.next(seen, Math.min(pauseMs, leftMs));
       pauseMs = Math.min(pauseMs * 2, this.#settings.retryMsMax);
     }
     this.metrics.unanswered++;
@@ -130,6 +131,7 @@ export class CoordinatorRouter {
     const seen = new Set<string>();
     const deadlineMs = this.#clock.monotonicMs() + this.#settings.holdMsMax;
     for (;;) {
+      const changes = this.#changes.count;
       const answers = await this.#askSeats(topic, seats, clusterId, request);
       for (const answer of answers) {
         for (const group of answer.groups) {
@@ -141,7 +143,7 @@ export class CoordinatorRouter {
       if (seats.size === 0) return response;
       const leftMs = deadlineMs - this.#clock.monotonicMs();
       if (leftMs <= 0) return { ...response, errorCode: errorCode.coordinatorNotAvailable };
-      await this.#changes.next(Math.min(this.#settings.retryMsMax, leftMs));
+      await this.#changes.next(changes, Math.min(this.#settings.retryMsMax, leftMs));
     }
   }
 

@@ -40,13 +40,14 @@ export class PartitionRouter {
     const startMs = this.#clock.monotonicMs();
     let pauseMs = this.#settings.retryMs;
     for (;;) {
+      const seen = this.#changes.count;
       const open = await this.#round(key, shape, request, entries);
       if (open.length === 0) break;
       const heldMs = this.#clock.monotonicMs() - startMs;
       this.#giveUp(open, heldMs);
       if (entries.every((entry) => entry.result !== undefined)) break;
       this.metrics.retries++;
-      await this.#changes.next(Math.min(pauseMs, this.#settings.holdMsMax - heldMs));
+      await this.#changes.next(seen, Math.min(pauseMs, this.#settings.holdMsMax - heldMs));
       pauseMs = Math.min(pauseMs * 2, this.#settings.retryMsMax);
     }
     return shape.response(request, entries);

@@ -1,0 +1,178 @@
+import { describe, expect, it } from 'vitest';
+import { make } from '../protocol/make.ts';
+import { listOffsetsRequest, listOffsetsResponse } from '../protocol/messages/02-list-offsets.ts';
+import { deleteRecordsRequest, deleteRecordsResponse } from '../protocol/messages/21-delete-records.ts';
+import {
+  offsetForLeaderEpochRequest,
+  offsetForLeaderEpochResponse,
+} from '../protocol/messages/23-offset-for-leader-epoch.ts';
+import type { ResponseOf } from '../protocol/apis.ts';
+import { keyOf, topicId, type World, world } from './scripted-broker.suite.ts';
+
+/** Brokers that answer for what they own; a partition's offset is 100 times its index. */
+async function answering(owners: readonly number[]): Promise<World> {
+  const w = await world(owners);
+  for (const broker of w.brokers) {
+    const codeOf = (index: number): number =>
+      w.logs.owners.get(keyOf(topicId, index))?.brokerId === broker.brokerId ? 0 : 6;
+    broker.other = (call) => {
+      if (call.key === 2) {
+        const topics = call.request.topics.map(({ name, partitions }) => ({
+          name,
+          partitions: partitions.map(({ partitionIndex: index, currentLeaderEpoch }) => ({
+            partitionIndex: index,
+            errorCode: codeOf(index),
+            offset: index * 100,
+            leaderEpoch: currentLeaderEpoch,
+          })),
+        }));
+        call.respond(make(listOffsetsResponse, { topics }));
+      } else if (call.key === 21) {
+        const topics = call.request.topics.map(({ name, partitions }) => ({
+          name,
+          partitions: partitions.map(({ partitionIndex, offset }) => ({
+            partitionIndex,
+            errorCode: codeOf(partitionIndex),
+            lowWatermark: offset,
+          })),
+        }));
+        call.respond(make(deleteRecordsResponse, { topics }));
+      } else if (call.key === 23) {
+        const topics = call.request.topics.map(({ topic, partitions }) => ({
+          topic,
+          partitions: partitions.map(({ partition, leaderEpoch }) => ({
+            partition,
+            errorCode: codeOf(partition),
+            leaderEpoch,
+            endOffset: partition,
+          })),
+        }));
+        call.respond(make(offsetForLeaderEpochResponse, { topics }));
+      }
+    };
+  }
+  return w;
+}
+
+const name = 'c1.orders';
+
+function listOffsets(w: World, indexes: readonly number[], currentLeaderEpoch = -1, topic = name) {
+  const request = make(listOffsetsRequest, {
+    topics: [
+      {
+        name: topic,
+        partitions: indexes.map((partitionIndex) => ({ partitionIndex, currentLeaderEpoch, timestamp: -1 })),
+      },
+    ],
+  });
+  const outcome: { response: ResponseOf<2> | undefined; seen(): number[][] } = {
+    response: undefined,
+    seen: () =>
+      outcome.response!.topics.flatMap((each) =>
+        each.partitions.map(({ partitionIndex, errorCode, offset }) => [partitionIndex, errorCode, offset]),
+      ),
+  };
+  void w.routing.partitionRequest(2, request).then((response) => (outcome.response = response));
+  return outcome;
+}
+
+describe('a request about partitions', () => {
+  it('is split by owner and merged in request order', async () => {
+    const w = await answering([1, 2, 1, 3]);
+    const outcome = listOffsets(w, [3, 0, 1, 2]);
+    await w.clock.advance(50);
+    expect(outcome.seen()).toEqual([
+      [3, 0, 300],
+      [0, 0, 0],
+      [1, 0, 100],
+      [2, 0, 200],
+    ]);
+    expect(w.brokers.map((broker) => broker.count(2))).toEqual([1, 1, 1]);
+  });
+
+  it('follows moves, asking only for what is open', async () => {
+    const w = await answering([1, 2]);
+    w.logs.owners.set(keyOf(topicId, 1), { brokerId: 3, epoch: 1 });
+    const outcome = listOffsets(w, [0, 1]);
+    await w.clock.advance(300);
+    expect(outcome.response).toBeUndefined();
+    w.catalogue.place(name, 1, 3, 1);
+    await w.clock.advance(50);
+    expect(outcome.seen()).toEqual([
+      [0, 0, 0],
+      [1, 0, 100],
+    ]);
+    expect(w.broker(1).count(2)).toBe(1);
+  });
+
+  it('survives the end of a link', async () => {
+    const w = await answering([1]);
+    const { other } = w.broker(1);
+    w.broker(1).other = () => undefined;
+    const outcome = listOffsets(w, [0]);
+    await w.clock.advance(50);
+    w.broker(1).other = other;
+    w.network.cut(w.address(1));
+    await w.clock.advance(200);
+    expect(outcome.seen()).toEqual([[0, 0, 0]]);
+  });
+
+  it('gets NOT_LEADER after the hold time, for the partitions concerned', async () => {
+    const w = await answering([1, -1]);
+    const outcome = listOffsets(w, [1, 0]);
+    await w.clock.advance(1900);
+    expect(outcome.response).toBeUndefined();
+    await w.clock.advance(200);
+    expect(outcome.seen()).toEqual([
+      [1, 6, -1],
+      [0, 0, 0],
+    ]);
+  });
+
+  it('gets UNKNOWN_TOPIC_OR_PARTITION soon', async () => {
+    const w = await answering([1]);
+    const outcome = listOffsets(w, [0], -1, 'c1.nothing');
+    const beyond = listOffsets(w, [7]);
+    await w.clock.advance(700);
+    expect([outcome.seen(), beyond.seen()]).toEqual([[[0, 3, -1]], [[7, 3, -1]]]);
+  });
+
+  it('is fenced by the epoch the client knows, and asks with the owner’s', async () => {
+    const w = await answering([1]);
+    w.move(0, 2);
+    const old = listOffsets(w, [0], 0);
+    const ahead = listOffsets(w, [0], 9);
+    const right = listOffsets(w, [0], 1);
+    await w.clock.advance(50);
+    expect([old, ahead, right].map((each) => each.seen()[0]![1])).toEqual([74, 75, 0]);
+    expect(right.response!.topics[0]!.partitions[0]!.leaderEpoch).toBe(1);
+  });
+
+  it('may be DeleteRecords or OffsetForLeaderEpoch', async () => {
+    const w = await answering([1, 2]);
+    const deletion = w.routing.partitionRequest(
+      21,
+      make(deleteRecordsRequest, {
+        topics: [
+          {
+            name,
+            partitions: [
+              { partitionIndex: 1, offset: 5 },
+              { partitionIndex: 0, offset: 6 },
+            ],
+          },
+        ],
+      }),
+    );
+    const epochs = w.routing.partitionRequest(
+      23,
+      make(offsetForLeaderEpochRequest, { topics: [{ topic: name, partitions: [{ partition: 1, leaderEpoch: 0 }] }] }),
+    );
+    await w.clock.advance(50);
+    expect((await deletion).topics[0]!.partitions.map((each) => [each.partitionIndex, each.lowWatermark])).toEqual([
+      [1, 5],
+      [0, 6],
+    ]);
+    expect((await epochs).topics[0]!.partitions[0]).toMatchObject({ partition: 1, errorCode: 0, endOffset: 1 });
+  });
+});
