@@ -445,6 +445,26 @@ describe('planned work', () => {
     expect((await owners()).has(1)).toBe(false);
   });
 
+  it('gives a partition back at a higher epoch when its target dies between release and write', async () => {
+    const { control, during, fill, fleet, clock, placements } = world();
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    fleet.onRelease = () => {
+      fleet.onRelease = () => undefined;
+      fleet.crash(2);
+      fleet.crash(3);
+      return new Promise<void>((resolve) => clock.after(8, resolve));
+    };
+    const draining = controller.drainBroker(1);
+    await clock.advance(5000);
+    await during(draining);
+    const epochs = (await placements()).flatMap((row) => row.partitions.map((p) => p.leaderEpoch));
+    expect(Math.max(...epochs)).toBeGreaterThan(1);
+    expect(states(controller)).toEqual(['draining', 'serving', 'serving']);
+    expect(fleet.kills).toEqual([]);
+  });
+
   it('stops by closing every session', async () => {
     const { control, during, store, fleet } = world();
     const controller = control();

@@ -27,6 +27,8 @@ export interface TestFleet extends Fleet {
   readonly closed: string[];
   /** Called before a recovery ends; a throw is its failure. */
   onRecover: (session: BrokerSession) => void | Promise<void>;
+  /** Called before a release is answered. */
+  onRelease: () => void | Promise<void>;
   /** Brokers whose start opens no session. */
   readonly broken: Set<number>;
   /** Brokers that do not answer requests. */
@@ -80,6 +82,7 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
     broken: new Set(),
     deaf: new Set(),
     onRecover: () => undefined,
+    onRelease: () => undefined,
     async start(slot) {
       assert(!processes.get(slot.brokerId)?.alive, 'a slot has one process');
       fleet.starts.push(slot.brokerId);
@@ -111,6 +114,7 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
     request: (async (brokerId: number, key: number, request: { logs: { topicId: string; partition: number }[] }) => {
       const process = processes.get(brokerId);
       if (!process?.alive || process.hung || fleet.deaf.has(brokerId)) throw new LinkClosed('no answer');
+      if (key === 30000) await fleet.onRelease();
       if (key === 30001) for (const log of request.logs) fleet.closed.push(`${brokerId}:${log.partition}`);
       return { logs: request.logs.map((log) => ({ ...log, errorCode: 0 })) };
     }) as BrokerRequest,

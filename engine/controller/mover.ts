@@ -3,9 +3,9 @@
  * owner written. A released log is opened again only at a higher leader epoch, so once the owner has said yes a new epoch
  * must follow: for the target or, when the target is gone meanwhile, for the owner itself.
  *
- * No answer leaves the outcome open. The release is repeated (a log that the owner does not have counts as released) until
- * it answers or is dead; an owner that is alive by its lease and does not answer within the wait is killed: recovery is
- * the one path that needs nobody's word.
+ * No answer, or a failure, leaves the outcome open. The release is repeated (a log that the owner does not have counts as
+ * released) until it succeeds or the owner is dead; an owner that is alive by its lease and has not released within the
+ * wait is killed: recovery is the one path that needs nobody's word.
  */
 import { sleep } from '../kernel/clock.ts';
 import type { PlanMove } from '../placement/constraints.ts';
@@ -52,25 +52,32 @@ export class Mover {
   async #release(moves: readonly PlanMove[]): Promise<PlanMove[]> {
     const owner = moves[0]?.from;
     if (owner === undefined) return [];
-    const { brokers, clock, settings, brokerRequest, events, fleet } = this.#context;
+    const { brokers, clock, settings, events, fleet } = this.#context;
     const session = brokers.get(owner)?.session?.epoch;
     const logs = moves.map(({ topicId, partition }) => ({ topicId, partition }));
     const deadlineMs = clock.monotonicMs() + settings.releaseWaitMsMax;
     while (brokers.isServing(owner) && brokers.get(owner)?.session?.epoch === session) {
-      try {
-        const answer = await brokerRequest(owner, 30000, { logs });
-        const ok = new Set(answer.logs.filter((log) => log.errorCode === 0).map((l) => `${l.partition} ${l.topicId}`));
-        return moves.filter((move) => ok.has(`${move.partition} ${move.topicId}`));
-      } catch (cause) {
-        if (clock.monotonicMs() >= deadlineMs) {
-          events.emit('broker-silent', 'no answer to a release', { brokerId: owner, cause: causeText(cause) });
-          await fleet.kill(owner);
-          return [];
-        }
+      const cause = await this.#askToRelease(owner, logs);
+      if (cause === undefined) return [...moves];
+      if (clock.monotonicMs() >= deadlineMs) {
+        events.emit('release-failed', cause, { brokerId: owner, logs: logs.length });
+        await fleet.kill(owner);
+        return [];
       }
       await sleep(clock, settings.requestRetryMs);
     }
     return [];
+  }
+
+  /** Undefined when all are released, else why not. */
+  async #askToRelease(owner: number, logs: { topicId: string; partition: number }[]): Promise<string | undefined> {
+    try {
+      const answer = await this.#context.brokerRequest(owner, 30000, { logs });
+      const refused = answer.logs.find((log) => log.errorCode !== 0);
+      return refused && `error ${refused.errorCode} for partition ${refused.partition}`;
+    } catch (cause) {
+      return causeText(cause);
+    }
   }
 }
 
