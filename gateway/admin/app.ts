@@ -1,0 +1,54 @@
+/** The control plane on its own port. */
+import { readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import { createAdminApp } from './create-app.ts';
+import type { AdminOptions } from './options.ts';
+
+export interface AdminListenOptions extends AdminOptions {
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  readonly tls?: { readonly certificateFile: string; readonly keyFile: string } | undefined;
+}
+
+export interface AdminServer {
+  readonly port: number;
+  /** Waits `graceMs` for requests under way, then ends them. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Sockets that have not sent a whole request head within this are closed. */
+const headersTimeoutMs = 10_000;
+
+/** Rejects with the system's error when the address cannot be listened on. */
+export async function startAdmin(options: AdminListenOptions): Promise<AdminServer> {
+  const { host, port, tls, context } = options;
+  const admin = createAdminApp(options);
+  const listener = getRequestListener(admin.app.fetch, { overrideGlobalObjects: false });
+  const handle: Parameters<typeof createServer>[1] = (request, response) => void listener(request, response);
+  const server: Server = tls
+    ? createTlsServer({ cert: readFileSync(tls.certificateFile), key: readFileSync(tls.keyFile) }, handle)
+    : createServer(handle);
+  server.headersTimeout = headersTimeoutMs;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close(graceMs) {
+      admin.close();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const timer = context.clock.after(graceMs, () => server.closeAllConnections());
+      await closed;
+      timer.cancel();
+    },
+  };
+}

@@ -1,0 +1,74 @@
+/**
+ * The control plane as one function of requests, without a socket: routes, the key before them, problems behind them, and
+ * the OpenAPI document made from the same schemas that check the requests.
+ */
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { bodyLimit } from 'hono/body-limit';
+import { uuidOf, uuidText } from '../../engine/kernel/uuid.ts';
+import { requireAdminKey } from './authenticate.ts';
+import { docsPage } from './docs-page.ts';
+import { Followers } from './followers.ts';
+import { createMetrics } from './metrics.ts';
+import { openapiDocument } from './openapi.ts';
+import { type AdminContext, adminLimitsDefault, type AdminOptions } from './options.ts';
+import { notFoundResponse, problem, problemOf, problemResponse, shapeProblem } from './problems.ts';
+import { brokerRoutes } from './routes/brokers.ts';
+import { clusterRoutes } from './routes/clusters.ts';
+import { eventRoutes } from './routes/events.ts';
+import { groupRoutes } from './routes/groups.ts';
+import { healthRoutes } from './routes/health.ts';
+import { keyRoutes } from './routes/keys.ts';
+import { type AdminApp, type AdminEnv, prefix } from './routes/route.ts';
+import { tenantRoutes } from './routes/tenants.ts';
+import { topicRoutes } from './routes/topics.ts';
+
+export interface Admin {
+  readonly app: AdminApp;
+  /** Ends the event streams, which would otherwise never end. */
+  close(): void;
+}
+
+export function createAdminApp(options: AdminOptions): Admin {
+  const admin: AdminContext = { ...options, limits: { ...adminLimitsDefault, ...options.limits } };
+  const { context, limits, fleet } = admin;
+  const app: AdminApp = new OpenAPIHono<AdminEnv>({
+    defaultHook: (result, c) =>
+      result.success ? undefined : problemResponse(shapeProblem(result.error.issues, c.get('requestId'))),
+  });
+  const followers = new Followers(fleet, context.clock, limits);
+
+  app.use(async (c, next) => {
+    const given = c.req.header('X-Request-Id');
+    const requestId = given && /^[\w.-]{1,64}$/.test(given) ? given : uuidText(uuidOf(context.random));
+    c.set('requestId', requestId);
+    await next();
+    c.header('X-Request-Id', requestId);
+    c.header('X-Content-Type-Options', 'nosniff');
+    // Secrets are among the answers, and all of them are of the moment.
+    if (c.req.path.startsWith(prefix)) c.header('Cache-Control', 'no-store');
+  });
+  app.onError((error, c) => {
+    const requestId = c.get('requestId');
+    const reply = problemOf(error, requestId);
+    if (reply) return problemResponse(reply);
+    context.log('admin-request-failed', { requestId, path: c.req.path, error: error.stack ?? error.message });
+    const detail = 'the log of the process has the cause under this request id';
+    return problemResponse({ problem: problem(500, 'Internal error', detail, 'internal', requestId), headers: {} });
+  });
+  app.notFound((c) => notFoundResponse(c, c.get('requestId')));
+  app.use(`${prefix}/*`, requireAdminKey(admin.adminKey));
+  app.use(`${prefix}/*`, bodyLimit({ maxSize: limits.bodyBytesMax }));
+
+  healthRoutes(app, admin, createMetrics(admin));
+  tenantRoutes(app, admin);
+  clusterRoutes(app, admin);
+  keyRoutes(app, admin);
+  topicRoutes(app, admin);
+  groupRoutes(app, admin);
+  brokerRoutes(app, admin);
+  eventRoutes(app, admin, followers);
+  docsPage(app);
+  const document = openapiDocument(app);
+  app.get('/openapi.json', (c) => c.json(document));
+  return { app, close: () => followers.close() };
+}

@@ -1,0 +1,31 @@
+/**
+ * Removes every topic of a cluster that is being deleted, internal ones too. The tenant's operations refuse a cluster in
+ * that state, so the engine is asked directly; the counters still ride along, because deletion waits until they say 0.
+ */
+import type { TopicEntry } from '../../engine/engine.ts';
+import { Failure } from '../../engine/kernel/failure.ts';
+import { StoreConflict, type StoreOp } from '../../engine/ports.ts';
+import { tenantName } from '../../tenancy/naming.ts';
+import type { GatewayContext } from '../context.ts';
+
+const attemptsMax = 20;
+
+/** Throws what the engine and the store throw; a topic that somebody else deletes meanwhile is as good as deleted. */
+export async function deleteTopicsOf(context: GatewayContext, clusterId: string): Promise<void> {
+  for (const topic of [...context.engine.catalogue.ofCluster(clusterId)]) await deleteOne(context, clusterId, topic);
+}
+
+async function deleteOne({ engine, tenancy }: GatewayContext, clusterId: string, topic: TopicEntry): Promise<void> {
+  const counted = tenantName(clusterId, topic.name) !== undefined;
+  for (let attempt = 1; ; attempt++) {
+    const change = { topics: -1, partitions: -topic.partitions.length };
+    const guard: StoreOp[] = counted ? await tenancy.counts.reserve(clusterId, change) : [];
+    try {
+      await engine.deleteTopic(topic.name, guard);
+      return;
+    } catch (error) {
+      if (error instanceof Failure && error.code === 'not-found') return;
+      if (!(error instanceof StoreConflict) || attempt === attemptsMax) throw error;
+    }
+  }
+}

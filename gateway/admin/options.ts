@@ -1,0 +1,47 @@
+/** What the control plane is made of, and its limits. */
+import type { Engine } from '../../engine/engine.ts';
+import type { GatewayContext } from '../context.ts';
+
+/** The operations on brokers that an operator may ask for; the controller has them. */
+export interface FleetOperations extends Pick<Engine, 'brokers' | 'events' | 'onEvent'> {
+  /** Resolves with how many partitions nobody else could take. */
+  drainBroker(brokerId: number): Promise<number>;
+  undrainBroker(brokerId: number): void;
+  /** Resolves when the broker serves again. */
+  restartBroker(brokerId: number): Promise<void>;
+}
+
+export interface AdminOptions {
+  readonly context: GatewayContext;
+  readonly fleet: FleetOperations;
+  /** The one key of the control plane; its holder may do everything. */
+  readonly adminKey: string;
+  readonly ready: () => boolean;
+  readonly limits?: Partial<AdminLimits>;
+}
+
+export interface AdminLimits {
+  /** Bodies are small documents; more is refused with 413. */
+  readonly bodyBytesMax: number;
+  /** Clusters with metrics of their own, the oldest ones; the rest is summed under cluster="other". */
+  readonly metricsClustersMax: number;
+  /** Followers of the event stream at once. */
+  readonly followersMax: number;
+  /** Events that wait for one slow follower before it is let go; it resumes where it was. */
+  readonly followerBacklogMax: number;
+  /** An idle event stream says something this often, so that proxies keep it open. */
+  readonly heartbeatMs: number;
+}
+
+export const adminLimitsDefault: AdminLimits = {
+  bodyBytesMax: 256 * 1024,
+  metricsClustersMax: 500,
+  followersMax: 64,
+  followerBacklogMax: 1_000,
+  heartbeatMs: 15_000,
+};
+
+/** What routes are given. */
+export interface AdminContext extends AdminOptions {
+  readonly limits: AdminLimits;
+}

@@ -1,0 +1,68 @@
+/**
+ * Long lists in pages. A cursor holds the sort key of the last item given, so that what is created or deleted between two
+ * pages neither repeats nor hides another item.
+ */
+import { InvalidRequest } from '../../engine/kernel/failure.ts';
+
+export interface PageQuery {
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+export interface Page<T> {
+  readonly items: T[];
+  /** Absent on the last page. */
+  readonly nextCursor?: string;
+}
+
+/** Sort keys are texts and numbers compared from left to right. */
+export type SortKey = readonly (string | number)[];
+
+/** `items` come in the order of their keys. Throws InvalidRequest (field cursor). */
+export function pageOf<S, T>(
+  items: Iterable<S>,
+  keyOf: (item: S) => SortKey,
+  show: (item: S) => T,
+  query: PageQuery,
+): Page<T> {
+  const after = query.cursor === undefined ? undefined : decode(query.cursor);
+  const shown: T[] = [];
+  let last: SortKey | undefined;
+  for (const item of items) {
+    const key = keyOf(item);
+    if (after && compare(key, after) <= 0) continue;
+    if (shown.length === query.limit) return { items: shown, nextCursor: encode(last!) };
+    shown.push(show(item));
+    last = key;
+  }
+  return { items: shown };
+}
+
+function compare(a: SortKey, b: SortKey): number {
+  for (const [i, left] of a.entries()) {
+    const right = b[i];
+    if (right === undefined || typeof right !== typeof left) throw invalid();
+    if (left !== right) return left < right ? -1 : 1;
+  }
+  return 0;
+}
+
+function encode(key: SortKey): string {
+  return Buffer.from(JSON.stringify(key)).toString('base64url');
+}
+
+function decode(text: string): SortKey {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(text, 'base64url').toString());
+  } catch {
+    throw invalid();
+  }
+  if (!Array.isArray(value) || !value.every((part) => typeof part === 'string' || typeof part === 'number'))
+    throw invalid();
+  return value;
+}
+
+function invalid(): InvalidRequest {
+  return new InvalidRequest('cursor', 'the cursor is not one of this list: pass on nextCursor exactly as it was given');
+}

@@ -1,0 +1,50 @@
+/** For probes and scrapers: open, and without anything that would help somebody who has no key. */
+import { createRoute, z } from '@hono/zod-openapi';
+import type { AdminContext } from '../options.ts';
+import type { Metrics } from '../metrics.ts';
+import { type AdminApp, json } from './route.ts';
+
+const health = createRoute({
+  method: 'get',
+  path: '/healthz',
+  tags: ['Health'],
+  summary: 'The process runs',
+  responses: { 200: json(z.object({ status: z.literal('ok') }).openapi('Health'), 'It runs.') },
+});
+
+const readiness = z
+  .object({ status: z.enum(['ready', 'not-ready']), reasons: z.array(z.string()) })
+  .openapi('Readiness');
+
+const ready = createRoute({
+  method: 'get',
+  path: '/readyz',
+  tags: ['Health'],
+  summary: 'The doors can serve',
+  responses: { 200: json(readiness, 'They can.'), 503: json(readiness, 'They cannot, and why.') },
+});
+
+const metricsRoute = createRoute({
+  method: 'get',
+  path: '/metrics',
+  tags: ['Health'],
+  summary: 'Metrics for Prometheus',
+  responses: {
+    200: { description: 'Text exposition format.', content: { 'text/plain': { schema: z.string() } } },
+  },
+});
+
+export function healthRoutes(app: AdminApp, { fleet, ready: isReady }: AdminContext, metrics: Metrics): void {
+  app.openapi(health, (c) => c.json({ status: 'ok' as const }, 200));
+  app.openapi(ready, (c) => {
+    if (isReady()) return c.json({ status: 'ready' as const, reasons: [] }, 200);
+    return c.json({ status: 'not-ready' as const, reasons: reasonsOf(fleet.brokers()) }, 503);
+  });
+  app.openapi(metricsRoute, async (c) => c.text(await metrics.text(), 200, { 'Content-Type': metrics.contentType }));
+}
+
+function reasonsOf(brokers: readonly { readonly brokerId: number; readonly state: string }[]): string[] {
+  const away = brokers.filter(({ state }) => state !== 'serving' && state !== 'draining');
+  const reasons = away.map(({ brokerId, state }) => `broker ${brokerId} is ${state}`);
+  return reasons.length > 0 ? reasons : ['the process is starting or stopping'];
+}

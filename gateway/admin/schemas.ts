@@ -1,0 +1,246 @@
+/** The shapes of requests and responses, from which both the checks and the OpenAPI document are made. */
+import { z } from '@hono/zod-openapi';
+import type { ClusterLimits } from '../../tenancy/tenancy.ts';
+
+const timeMs = z.number().int().openapi({ description: 'Milliseconds since 1970-01-01T00:00:00Z.' });
+const count = z.number().int().min(0);
+
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    code: z.string().openapi({ description: 'Stable; decide by this one.' }),
+    requestId: z.string(),
+    retryable: z.boolean().openapi({ description: 'Whether the same request may succeed later, unchanged.' }),
+    field: z.string().optional(),
+    faults: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+    quota: z.string().optional(),
+    used: z.number().optional(),
+    limit: z.number().optional(),
+  })
+  .openapi('Problem');
+
+export const pageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(1000).default(100).openapi({ description: 'Items of one page.' }),
+  cursor: z.string().max(2000).optional().openapi({ description: '`nextCursor` of the page before.' }),
+});
+
+export function pageSchema<T extends z.ZodType>(item: T, name: string) {
+  return z
+    .object({
+      items: z.array(item),
+      nextCursor: z.string().optional().openapi({ description: 'Absent on the last page.' }),
+    })
+    .openapi(name);
+}
+
+export const tenantSchema = z.object({ tenantId: z.string(), name: z.string(), createdAtMs: timeMs }).openapi('Tenant');
+
+const limit = z.number().positive().nullable().openapi({ description: 'null: no limit.' });
+
+/** Named one by one: a new limit is a compile error until the API has it. */
+const limitShape = {
+  ingressBytesPerSecondMax: limit,
+  egressBytesPerSecondMax: limit,
+  partitionIngressBytesPerSecondMax: limit,
+  partitionEgressBytesPerSecondMax: limit,
+  requestsPerSecondMax: limit,
+  connectionsMax: limit,
+  connectionAttemptsPerSecondMax: limit,
+  topicMutationsPerSecondMax: limit,
+  partitionMutationsPer5MinutesMax: limit,
+  messageBytesMax: limit,
+  requestBytesMax: limit,
+  fetchBytesMax: limit,
+  groupsMax: limit,
+  partitionsMax: limit,
+} satisfies Record<keyof ClusterLimits, typeof limit>;
+
+export const limitNames = Object.keys(limitShape) as (keyof ClusterLimits)[];
+export const limitsSchema = z.strictObject(limitShape).openapi('ClusterLimits');
+export const limitChangesSchema = z.strictObject(limitShape).partial().openapi('ClusterLimitChanges');
+
+export const clusterSchema = z
+  .object({
+    clusterId: z.string(),
+    tenantId: z.string(),
+    name: z.string(),
+    state: z.enum(['creating', 'serving', 'suspended', 'deleting']),
+    autoCreateTopics: z.boolean(),
+    defaultPartitions: z.number().int(),
+    createdAtMs: timeMs,
+    limits: limitsSchema,
+    usage: z.object({
+      topics: z.object({ used: count }),
+      partitions: z.object({ used: count, limit }),
+      connections: z.object({ used: count, limit }),
+    }),
+  })
+  .openapi('Cluster');
+
+export const newClusterSchema = z
+  .strictObject({
+    tenantId: z.string(),
+    name: z.string(),
+    defaultPartitions: z.number().int().min(1).optional(),
+    autoCreateTopics: z.boolean().optional(),
+    profile: z
+      .string()
+      .optional()
+      .openapi({ description: 'Where limits come from that are not given.', example: 'msk-serverless' }),
+    limits: limitChangesSchema.optional(),
+  })
+  .openapi('NewCluster');
+
+export const clusterChangeSchema = z
+  .strictObject({
+    state: z.enum(['serving', 'suspended']).optional(),
+    defaultPartitions: z.number().int().min(1).optional(),
+    autoCreateTopics: z.boolean().optional(),
+    limits: limitChangesSchema.optional(),
+  })
+  .openapi('ClusterChange');
+
+export const usageSchema = z
+  .object({
+    clusterId: z.string(),
+    producedBytes: count,
+    producedRecords: count,
+    fetchedBytes: count,
+    fetchedRecords: count,
+    throttledMs: z.record(z.string(), z.number()).openapi({ description: 'Delay by the limit that asked for it.' }),
+  })
+  .openapi('Usage');
+
+export const keySchema = z
+  .object({
+    keyId: z.string(),
+    name: z.string(),
+    createdAtMs: timeMs,
+    expiresAtMs: timeMs.nullable().openapi({ description: 'Set on the old key of a rotation.' }),
+  })
+  .openapi('Key');
+
+export const issuedKeySchema = z
+  .object({ keyId: z.string(), apiKey: z.string().openapi({ description: 'Shown here and never again.' }) })
+  .openapi('IssuedKey');
+
+const placementShape = {
+  partition: z.number().int(),
+  broker: z.number().int().nullable().openapi({ description: 'null while no broker owns it.' }),
+  zone: z.string().nullable(),
+  epoch: z.number().int().openapi({ description: 'Grows by one with each move.' }),
+  reason: z.string().openapi({ description: 'Why the partition is where it is.', example: 'broker-dead' }),
+  movedAtMs: timeMs,
+};
+
+export const topicSchema = z
+  .object({
+    name: z.string(),
+    topicId: z.string(),
+    partitions: z.number().int(),
+    configs: z.record(z.string(), z.string()).openapi({ description: 'Those set explicitly.' }),
+    createdAtMs: timeMs,
+  })
+  .openapi('Topic');
+
+export const topicDetailSchema = topicSchema
+  .omit({ partitions: true })
+  .extend({
+    partitions: z.array(
+      z.object({
+        ...placementShape,
+        startOffset: z
+          .number()
+          .int()
+          .nullable()
+          .openapi({ description: 'null when no broker can tell at the moment.' }),
+        endOffset: z.number().int().nullable(),
+      }),
+    ),
+  })
+  .openapi('TopicDetail');
+
+export const newTopicSchema = z
+  .strictObject({
+    name: z.string(),
+    partitions: z.number().int().min(1).optional(),
+    configs: z.record(z.string(), z.string()).default({}),
+  })
+  .openapi('NewTopic');
+
+export const topicChangeSchema = z
+  .strictObject({
+    partitions: z.number().int().min(1).optional().openapi({ description: 'The new total; it can only grow.' }),
+    configs: z
+      .record(z.string(), z.string().nullable())
+      .optional()
+      .openapi({ description: 'null: back to the default.' }),
+  })
+  .openapi('TopicChange');
+
+export const groupSchema = z
+  .object({ groupId: z.string(), state: z.string(), protocolType: z.string() })
+  .openapi('Group');
+
+export const groupDetailSchema = groupSchema
+  .extend({
+    members: z.array(
+      z.object({
+        memberId: z.string(),
+        instanceId: z.string().nullable(),
+        clientId: z.string(),
+        clientHost: z.string(),
+      }),
+    ),
+    offsets: z.array(
+      z.object({
+        topic: z.string(),
+        partition: z.number().int(),
+        committedOffset: z.number().int(),
+        endOffset: z.number().int(),
+        lag: count,
+      }),
+    ),
+    lag: count,
+  })
+  .openapi('GroupDetail');
+
+export const brokerSchema = z
+  .object({
+    brokerId: z.number().int(),
+    zone: z.string(),
+    state: z.enum(['starting', 'serving', 'draining', 'fenced', 'closed']),
+    sessionEpoch: z.number().int(),
+    pid: z.number().int(),
+    partitions: count,
+  })
+  .openapi('Broker');
+
+export const drainedSchema = z
+  .object({
+    broker: brokerSchema,
+    partitionsLeft: count.openapi({ description: 'What nobody else could take.' }),
+  })
+  .openapi('Drained');
+
+export const partitionSchema = z
+  .object({
+    clusterId: z.string(),
+    topic: z.string(),
+    internal: z.boolean().openapi({ description: 'A topic of Headgate itself, e.g. of committed offsets.' }),
+    ...placementShape,
+  })
+  .openapi('Partition');
+
+export const eventSchema = z
+  .object({
+    id: z.string().openapi({ description: 'Pass it as `since` to go on after this event.' }),
+    atMs: timeMs,
+    kind: z.string(),
+    reason: z.string(),
+    detail: z.record(z.string(), z.union([z.string(), z.number()])),
+  })
+  .openapi('Event');
