@@ -10,7 +10,7 @@ import type { Tenancy } from './tenancy.ts';
 export interface World {
   readonly clock: ManualClock;
   readonly store: MemoryStore;
-  open(faults?: StoreFaults, settings?: Partial<TenancySettings>): Promise<Tenancy>;
+  readonly open: (faults?: StoreFaults, settings?: Partial<TenancySettings>) => Promise<Tenancy>;
 }
 
 export function world(): World {

@@ -88,20 +88,43 @@ export async function openTenancy(options: TenancyOptions): Promise<Tenancy> {
     storeWaitMsMax,
     fault: (clusterId, cause) => log?.('usage-not-written', { cluster: clusterId, cause: String(cause) }),
   });
+  const counts = new RowCountGuard(persistence, {
+    waitMsMax: storeWaitMsMax,
+    limits: (clusterId) => table.view(clusterId)?.limits,
+  });
+  const close = async (): Promise<void> => {
+    if (closed) return;
+    await meter.close();
+    closed = true;
+    access.close();
+    watched.close();
+  };
+  return facade({ access, limiter, meter, counts, table, tenants, clusters, keys, close });
+}
+
+interface Parts {
+  readonly access: KeyAccess;
+  readonly limiter: ClusterLimiter;
+  readonly meter: UsageMeter;
+  readonly counts: RowCountGuard;
+  readonly table: ClusterTable;
+  readonly tenants: Tenants;
+  readonly clusters: Clusters;
+  readonly keys: Keys;
+  readonly close: () => Promise<void>;
+}
+
+function facade({ access, limiter, meter, counts, table, tenants, clusters, keys, close }: Parts): Tenancy {
   const existing = (clusterId: string): ClusterView => {
     const view = table.view(clusterId);
     if (!view) throw new NotFound('cluster', clusterId);
     return view;
   };
-
   return {
     access,
     limiter,
     meter,
-    counts: new RowCountGuard(persistence, {
-      waitMsMax: storeWaitMsMax,
-      limits: (clusterId) => table.view(clusterId)?.limits,
-    }),
+    counts,
     cluster: (clusterId) => table.view(clusterId),
     createTenant: (name) => tenants.create(name),
     deleteTenant: (tenantId) => tenants.delete(tenantId),
@@ -118,13 +141,7 @@ export async function openTenancy(options: TenancyOptions): Promise<Tenancy> {
     revokeKey: (clusterId, keyId) => keys.revoke(clusterId, keyId),
     keys: (clusterId) => keys.list(clusterId),
     usage: (clusterId) => meter.usage(clusterId),
-    async close() {
-      if (closed) return;
-      await meter.close();
-      closed = true;
-      access.close();
-      watched.close();
-    },
+    close,
   };
 }
 

@@ -140,7 +140,7 @@ export class WatchedRows<T> {
         const rows = await rangeSurely(this.#persistence, this.#options.pk);
         if (this.#closed) return;
         const present = new Set(rows.map((row) => row.sk));
-        for (const sk of [...this.#rows.keys()]) if (!present.has(sk) && !touched.has(sk)) this.remove(sk);
+        for (const sk of this.#rows.keys()) if (!present.has(sk) && !touched.has(sk)) this.remove(sk);
         for (const row of rows) this.#read(row);
       } catch (cause) {
         // The store was away for all of rangeSurely's patience: what is known stays, and the next try begins at once.

@@ -23,7 +23,7 @@ describe('API keys as text', () => {
 
   it('are nothing else', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 80 }), (text) => {
+      fc.property(fc.string({ maxLength: 80 }), (text) => {
         expect(parseApiKey(text)).toBeUndefined();
       }),
     );
@@ -45,9 +45,7 @@ describe('access', () => {
     expect(b.access.authenticatePlain('someone', apiKey)).toBeUndefined();
     const late = await open();
     expect(late.access.authenticate(apiKey)).toEqual(principal);
-    expect(late.keys(clusterId)).toEqual([
-      { keyId, name: 'app', createdAtMs: clock.wallMs(), expiresAtMs: undefined },
-    ]);
+    expect(late.keys(clusterId)).toEqual([{ keyId, name: 'app', createdAtMs: clock.wallMs(), expiresAtMs: undefined }]);
   });
 
   it('refuses what is wrong, foreign, cut or malformed', async () => {
@@ -270,7 +268,7 @@ describe('verified keys', () => {
     const cache = new VerifiedKeys(100);
     const principal = (keyId: string) => ({ tenantId: 't', clusterId: 'c', keyId });
     cache.add('busy', principal('busy'));
-    for (let i = 0; i < 10_000; i++) {
+    for (let i = 0; i < 1_000; i++) {
       cache.add(`key ${i}`, principal(`${i}`));
       expect(cache.get('busy')?.keyId).toBe('busy');
       expect(cache.size).toBeLessThanOrEqual(100);

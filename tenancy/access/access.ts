@@ -93,7 +93,7 @@ export class KeyAccess implements Access {
 
   /** The cluster no longer serves. */
   clusterStopped(clusterId: string): void {
-    for (const keyId of [...this.keyIds(clusterId)]) this.#end(keyId);
+    for (const keyId of this.keyIds(clusterId)) this.#end(keyId);
   }
 
   close(): void {
@@ -137,7 +137,7 @@ export class KeyAccess implements Access {
 
   #end(keyId: string): void {
     this.#verified.forget(keyId);
-    for (const listener of [...this.#listeners]) listener(keyId);
+    for (const listener of this.#listeners) listener(keyId);
   }
 
   #leaveCluster(clusterId: string, keyId: string): void {

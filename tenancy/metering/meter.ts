@@ -102,7 +102,9 @@ export class UsageMeter implements Meter {
   }
 
   async #flushAll(): Promise<void> {
-    for (const [clusterId, counters] of [...this.#clusters]) {
+    // As it stands: what comes back while a write is awaited has its turn at the next flush.
+    const present = [...this.#clusters];
+    for (const [clusterId, counters] of present) {
       // Silent since the last look: leaves the map, and comes back with its next record.
       if (isZero(counters.fresh)) this.#clusters.delete(clusterId);
       else await this.#flushCluster(clusterId, counters);

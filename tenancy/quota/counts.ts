@@ -32,7 +32,7 @@ export class RowCountGuard implements CountGuard {
     persistence: Persistence,
     options: {
       readonly waitMsMax: number;
-      limits(clusterId: string): ClusterLimits | undefined;
+      readonly limits: (clusterId: string) => ClusterLimits | undefined;
     },
   ) {
     this.#persistence = persistence;

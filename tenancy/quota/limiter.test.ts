@@ -85,7 +85,9 @@ describe('limiter', () => {
     const { limiter, usage } = limiterOf({ ingressBytesPerSecondMax: 1000, connectionsMax: 1 });
     limiter.connect(id, 0);
     limiter.produce(id, 'a0', 2000, 0);
-    limiter.setCluster(id, limitsOf('unlimited', { ingressBytesPerSecondMax: 10_000, connectionsMax: 2 }), { connections: 0 });
+    limiter.setCluster(id, limitsOf('unlimited', { ingressBytesPerSecondMax: 10_000, connectionsMax: 2 }), {
+      connections: 0,
+    });
     expect(limiter.debt(id, 0).delayMs).toBe(1000);
     expect(limiter.connect(id, 0)).toBe(true);
     expect(usage.connections).toBe(2);

@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import { manualClock } from '../engine/kernel/manual-clock.ts';
+import { seededRandom } from '../engine/kernel/random.ts';
+import { type Row, StoreUnavailable } from '../engine/ports.ts';
+import { memoryStore, type StoreFaults } from '../engine/store-memory.ts';
+import { WatchedRows } from './watched-rows.ts';
+
+const pk = 'P';
+
+function start() {
+  const clock = manualClock();
+  const store = memoryStore({ clock });
+  const changes: string[] = [];
+  const faults: string[] = [];
+  const decode = (row: Row): string => {
+    if (row.value === 'damaged') throw new Error('damaged');
+    return row.value;
+  };
+  const open = (hook?: StoreFaults) =>
+    WatchedRows.open(
+      { store: store.connect(hook), clock, random: seededRandom(1) },
+      {
+        pk,
+        decode,
+        changed: (sk, next, previous) => changes.push(`${sk}: ${previous} -> ${next}`),
+        fault: (sk) => faults.push(sk),
+      },
+    );
+  const put = (sk: string, value: string) => store.transact([{ op: 'put', key: { pk, sk }, value }]);
+  const remove = (sk: string) => store.transact([{ op: 'delete', key: { pk, sk } }]);
+  return { clock, store, changes, faults, open, put, remove };
+}
+
+describe('watched rows', () => {
+  it('miss nothing that changes while they are first read', async () => {
+    const { clock, open, put, remove } = start();
+    await put('a', 'one');
+    await put('b', 'one');
+    const opening = open(({ op }) => (op === 'range' ? { replyDelayMs: 100 } : undefined));
+    await clock.advance(50);
+    await put('a', 'two');
+    await remove('b');
+    await put('c', 'one');
+    await clock.advance(50);
+    const rows = await opening;
+    expect([...rows.entries()].map(([sk, { value }]) => [sk, value])).toEqual([
+      ['a', 'two'],
+      ['c', 'one'],
+    ]);
+  });
+
+  it('show own writes at once and are not taken back by the feed', async () => {
+    const { clock, open, put, remove, changes } = start();
+    const rows = await open();
+    await put('a', 'one');
+    await put('a', 'two');
+    rows.put('a', 'two', 2);
+    await put('b', 'one');
+    rows.put('b', 'one', 1);
+    await remove('b');
+    rows.remove('b');
+    expect(changes).toEqual(['a: undefined -> two', 'b: undefined -> one', 'b: one -> undefined']);
+    // The feed delivers all of it only here, oldest first.
+    await clock.settle();
+    expect(changes).toHaveLength(3);
+    expect(rows.get('a')).toEqual({ value: 'two', version: 2 });
+    expect(rows.get('b')).toBeUndefined();
+  });
+
+  it('judge by a re-read only what did not change while it ran', async () => {
+    const { clock, open, put, remove } = start();
+    let lose = false;
+    let slow = false;
+    const rows = await open(({ op }) => {
+      if (op === 'deliver' && lose) throw new StoreUnavailable('lost');
+      return op === 'range' && slow ? { replyDelayMs: 500 } : undefined;
+    });
+    await put('gone', 'x');
+    await put('revoked', 'x');
+    await clock.settle();
+    lose = true;
+    slow = true;
+    await remove('gone');
+    await clock.settle();
+    lose = false;
+    // The gap arrives, the re-read takes its page and answers 500 ms later.
+    await clock.advance(100);
+    expect(rows.get('gone')).toBeDefined();
+    await remove('revoked');
+    rows.remove('revoked');
+    await put('made', 'x');
+    rows.put('made', 'x', 1);
+    await clock.advance(1_000);
+    expect([...rows.entries()].map(([sk]) => sk)).toEqual(['made']);
+  });
+
+  it('count a damaged row as removed, and say so', async () => {
+    const { clock, open, put, changes, faults } = start();
+    await put('a', 'one');
+    const rows = await open();
+    await put('a', 'damaged');
+    await clock.settle();
+    expect(rows.get('a')).toBeUndefined();
+    expect(faults).toEqual(['a']);
+    await put('a', 'mended');
+    await clock.settle();
+    expect(rows.get('a')?.value).toBe('mended');
+    expect(changes).toEqual(['a: one -> undefined', 'a: undefined -> mended']);
+    await put('b', 'damaged');
+    await expect(open()).rejects.toThrow('damaged');
+  });
+
+  it('hear nothing after close', async () => {
+    const { clock, open, put, changes } = start();
+    const rows = await open();
+    rows.close();
+    await put('a', 'one');
+    await clock.settle();
+    expect(changes).toEqual([]);
+  });
+});
