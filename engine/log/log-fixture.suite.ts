@@ -16,9 +16,7 @@ import { type LogSettings, logSettingsDefault } from './settings.ts';
 
 export const topicA: Uuid = 'topic-a-16-bytes';
 export const topicB: Uuid = 'topic-b-16-bytes';
-const volume = '/v1';
-const segmentsDirectory = '/segments';
-const sessionRow = { pk: 'BROKER', sk: '1' };
+export const segmentsDirectory = '/segments';
 
 export const smallSettings: LogSettings = {
   ...logSettingsDefault,
@@ -85,12 +83,9 @@ export class World {
     this.disk.crash(keep);
   }
 
-  get volume(): string {
-    return volume;
-  }
-
+  /** Of the session started last, when that is broker 1's. */
   get walDirectory(): string {
-    return `${volume}/wal/${this.sessionEpoch}`;
+    return `/v1/wal/${this.sessionEpoch}`;
   }
 
   /** Runs `promise` to its end, moving the clock for whatever waits. */
@@ -108,8 +103,10 @@ export class World {
     return watched;
   }
 
-  async startSession(): Promise<LogStore> {
+  /** Epochs are counted over all brokers here, so that none comes twice. */
+  async startSession(brokerId = 1): Promise<LogStore> {
     this.sessionEpoch++;
+    const sessionRow = { pk: 'BROKER', sk: `${brokerId}` };
     await this.rows.transact([{ op: 'put', key: sessionRow, value: `{"epoch":${this.sessionEpoch}}` }]);
     const version = (await this.rows.get(sessionRow))!.version;
     const epoch = this.sessionEpoch;
@@ -121,9 +118,9 @@ export class World {
         clock: this.clock,
         random: this.random,
         settings: this.settings,
-        brokerId: 1,
+        brokerId,
         sessionEpoch: epoch,
-        volume,
+        volume: `/v${brokerId}`,
         segmentsDirectory,
         mayAck: () => this.mayAck,
         guard: (): StoreOp[] => [{ op: 'check', key: sessionRow, if: { version } }],
@@ -134,8 +131,9 @@ export class World {
     );
   }
 
-  /** Fences the last session and recovers its log. */
+  /** Fences the last session, one of broker 1, and recovers its log. */
   async recover(keeps?: (topicId: Uuid, partition: number) => boolean): Promise<Recovery> {
+    const sessionRow = { pk: 'BROKER', sk: '1' };
     await this.rows.transact([{ op: 'put', key: sessionRow, value: `{"fenced":${this.sessionEpoch}}` }]);
     const version = (await this.rows.get(sessionRow))!.version;
     return this.run(
@@ -147,7 +145,7 @@ export class World {
         settings: this.settings,
         brokerId: 1,
         sessionEpoch: this.sessionEpoch,
-        volume,
+        volume: '/v1',
         segmentsDirectory,
         guard: (): StoreOp[] => [{ op: 'check', key: sessionRow, if: { version } }],
         ...(keeps ? { keeps } : {}),
@@ -179,6 +177,12 @@ export class World {
     for (let i = 0; i < 10 && outcomes.length === 0; i++) await this.clock.settle();
     if (outcomes.length !== 1) throw new Error('the append is not answered');
     return outcomes[0]!;
+  }
+
+  /** Keys and values of all rows of the segment store's files. */
+  async files(): Promise<{ fileId: string; segments: number }[]> {
+    const { rows } = await this.rows.range('FILE');
+    return rows.map((row) => ({ fileId: row.sk, segments: (JSON.parse(row.value) as { segments: number }).segments }));
   }
 
   async read(log: PartitionLog, offset: number, maxBytes = 1 << 20, minOneBatch = true): Promise<LogRead> {

@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { compareBytewise } from '../../store-limits.ts';
+import { decodeLogState, encodeLogState, logPk, logStateKey } from './log-state.ts';
+import {
+  decodeSegmentFile,
+  encodeSegmentFile,
+  segmentFileId,
+  segmentFileKey,
+  segmentFilePrefix,
+} from './segment-file.ts';
+import { decodeSegment, encodeSegment, segmentKey, segmentSkEnd, segmentSkPrefix } from './segment.ts';
+
+const topicId = '\0\u00ff234567890abcdef';
+const offset = fc.maxSafeNat();
+
+describe('rows of a log', () => {
+  it('have keys as documented', () => {
+    expect(logPk(topicId, 7)).toBe('LOG#AP8yMzQ1Njc4OTBhYmNkZWY#7');
+    expect(logStateKey(topicId, 7)).toEqual({ pk: logPk(topicId, 7), sk: 'STATE' });
+    expect(segmentKey(topicId, 7, 255)).toEqual({ pk: logPk(topicId, 7), sk: 'SEG#00000000000000ff' });
+    expect(segmentFileKey('x')).toEqual({ pk: 'FILE', sk: 'x' });
+  });
+
+  it('come back as they went', () => {
+    const epochs = fc.array(fc.tuple(fc.nat(), offset));
+    fc.assert(
+      fc.property(offset, fc.option(epochs, { nil: undefined }), (startOffset, list) => {
+        const row = list ? { startOffset, epochs: list } : { startOffset };
+        expect(decodeLogState(encodeLogState(row))).toEqual(row);
+      }),
+    );
+    fc.assert(
+      fc.property(fc.array(offset, { minLength: 8, maxLength: 8 }), fc.string(), (n, fileId) => {
+        const [baseOffset, endOffset, position, bytes, indexPosition, indexBytes, stateBytes, maxTimestamp] = n as [
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+        ];
+        const row = {
+          baseOffset,
+          endOffset,
+          fileId,
+          position,
+          bytes,
+          indexPosition,
+          indexBytes,
+          stateBytes,
+          maxTimestamp,
+        };
+        expect(decodeSegment(segmentKey(topicId, 0, baseOffset).sk, encodeSegment(row))).toEqual(row);
+      }),
+    );
+    fc.assert(
+      fc.property(offset, fc.nat(), fc.boolean(), (bytes, segments, isSwept) => {
+        const row = isSwept ? { bytes, segments, swept: true } : { bytes, segments };
+        expect(decodeSegmentFile(encodeSegmentFile(row))).toEqual(row);
+      }),
+    );
+  });
+
+  it('sort by offset, inside the range of segments', () => {
+    fc.assert(
+      fc.property(offset, offset, (a, b) => {
+        const [x, y] = [segmentKey(topicId, 0, a).sk, segmentKey(topicId, 0, b).sk];
+        expect(Math.sign(compareBytewise(x, y))).toBe(Math.sign(a - b));
+        expect(compareBytewise(x, segmentSkPrefix)).toBeGreaterThan(0);
+        expect(compareBytewise(x, segmentSkEnd)).toBeLessThan(0);
+      }),
+    );
+    expect(compareBytewise('STATE', segmentSkEnd)).toBeGreaterThan(0);
+  });
+
+  it('keep the files of one session together, in the order of their making', () => {
+    const ids = [0, 1, 10, 99_999_999].map((counter) => segmentFileId(3, 12, counter, 0xfffffff0));
+    expect(ids.toSorted(compareBytewise)).toEqual(ids);
+    for (const id of ids) expect(id.startsWith(segmentFilePrefix(3, 12))).toBe(true);
+    expect(segmentFileId(3, 120, 0, 0).startsWith(segmentFilePrefix(3, 12))).toBe(false);
+  });
+});
