@@ -1,11 +1,13 @@
-/** A Headgate of the demo's own: started on free ports over a temporary folder, asked through its control plane. */
+/**
+ * A Headgate of one's own: started on free ports, asked through its control plane, killed as one likes. For the demo and
+ * for tests of the whole.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 
 export interface TenantAccess {
   readonly name: string;
@@ -23,27 +25,35 @@ export interface BrokerFacts {
 }
 
 const readyWaitMsMax = 60_000;
+const stopWaitMsMax = 20_000;
+
+export interface InstanceOptions {
+  /** The compiled bin/main.js. */
+  readonly program: string;
+  /** Further flags of `headgate serve`. */
+  readonly flags?: readonly string[];
+  /** An earlier instance's folder; absent: a temporary one, removed by `remove`. */
+  readonly data?: string;
+}
 
 export class Instance {
   readonly #child: ChildProcess;
-  readonly #data: string;
+  readonly data: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly errors: string[];
 
   private constructor(child: ChildProcess, data: string, environment: Record<string, string>, errors: string[]) {
     this.#child = child;
-    this.#data = data;
+    this.data = data;
     this.environment = environment;
     this.errors = errors;
   }
 
-  static async start(flags: readonly string[]): Promise<Instance> {
-    const data = mkdtempSync(join(tmpdir(), 'headgate-demo-'));
-    const main = fileURLToPath(new URL('../main.js', import.meta.url));
+  static async start({ program, flags = [], data: given }: InstanceOptions): Promise<Instance> {
+    const data = given ?? mkdtempSync(join(tmpdir(), 'headgate-'));
     const ports = ['--kafka-port', '0', '--http-port', '0', '--admin-port', '0'];
-    const child = spawn(process.execPath, [main, 'serve', '--role', 'all', '--data', data, ...ports, ...flags], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const args = [program, 'serve', '--role', 'all', '--data', data, ...ports, ...flags];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     const errors: string[] = [];
     createInterface({ input: child.stderr }).on('line', (line) => {
       errors.push(line);
@@ -107,14 +117,29 @@ export class Instance {
     return (await this.admin<{ brokers: BrokerFacts[] }>('GET', '/brokers')).brokers;
   }
 
-  async stop(): Promise<void> {
-    if (this.#child.exitCode === null) {
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Ends it by `signal` and resolves with the exit code when it has ended; killed when it takes too long. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    if (this.isRunning) {
       const exited = once(this.#child, 'exit');
-      this.#child.kill('SIGTERM');
-      const deadline = setTimeout(() => this.#child.kill('SIGKILL'), 20_000);
+      this.#child.kill(signal);
+      const deadline = setTimeout(() => this.#child.kill('SIGKILL'), stopWaitMsMax);
       await exited;
       clearTimeout(deadline);
     }
-    rmSync(this.#data, { recursive: true, force: true });
+    return this.#child.exitCode;
+  }
+
+  /** Stops it and takes its folder away. */
+  async remove(): Promise<void> {
+    await this.stop();
+    rmSync(this.data, { recursive: true, force: true });
   }
 }

@@ -31,11 +31,15 @@ export async function sendAll(
   pace: Pace,
   send: Send,
 ): Promise<void> {
-  const letters = flights.map((flight, number) => ({ tenant: ledger.tenant, door, number, key: flight.origin, flight }));
+  const letters = flights.map((flight, number) => ({
+    tenant: ledger.tenant,
+    door,
+    number,
+    key: flight.origin,
+    flight,
+  }));
   const beginMs = Date.now();
-  const lanes = Array.from({ length: lanesPerDoor }, (_, lane) =>
-    letters.filter(({ key }) => laneOf(key) === lane),
-  );
+  const lanes = Array.from({ length: lanesPerDoor }, (_, lane) => letters.filter(({ key }) => laneOf(key) === lane));
   await Promise.all(
     lanes.map(async (lane) => {
       for (let at = 0; at < lane.length && !pace.signal.aborted; ) {

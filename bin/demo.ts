@@ -1,0 +1,168 @@
+/**
+ * `npm run demo`: 200,000 flights as a live stream for two tenants with a topic of the same name, a third over each door,
+ * read over all three; on the way one broker is killed, later a whole zone. Ends with a table and exit code 0 only when
+ * nothing was lost or leaked and every key kept its order.
+ */
+import { parseArgs } from 'node:util';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { type Flight, readFlights } from './demo/flights.ts';
+import { consumeHttp, produceHttp } from './demo/http-door.ts';
+import { Instance, type TenantAccess } from './demo/instance.ts';
+import { consumeKafka, produceKafka, topic } from './demo/kafka-door.ts';
+import type { Pace } from './demo/lanes.ts';
+import { type Door, doors, Ledger } from './demo/ledger.ts';
+import { judge, ProgressLine } from './demo/report.ts';
+import { consumeWebSocket, produceWebSocket } from './demo/websocket-door.ts';
+
+const produce = { kafka: produceKafka, http: produceHttp, websocket: produceWebSocket };
+const consume = { kafka: consumeKafka, http: consumeHttp, websocket: consumeWebSocket };
+
+const { values: flags } = parseArgs({
+  options: {
+    flights: { type: 'string', default: '200000' },
+    rate: { type: 'string', default: '9000' },
+    brokers: { type: 'string', default: '6' },
+    'http-server': { type: 'string', default: 'auto' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+if (flags.help) {
+  console.log(
+    'npm run demo -- [--flights 200000] [--rate 9000 records a second] [--brokers 6] [--http-server auto|uws|node]',
+  );
+  process.exit(0);
+}
+
+interface Run {
+  readonly instance: Instance;
+  readonly progress: ProgressLine;
+  readonly ledgers: readonly Ledger[];
+  readonly total: number;
+}
+
+/** When the readers have not seen everything this long after the last progress, the rest is lost. */
+const readersWaitMsMax = 30_000;
+const partitions = 12;
+
+async function main(): Promise<number> {
+  const progress = new ProgressLine();
+  const flights = readFlights(Number(flags.flights));
+  progress.say(
+    `demo: ${flights.length} flights, ${new Set(flights.map(({ origin }) => origin)).size} airports, starting headgate`,
+  );
+  const program = fileURLToPath(new URL('./main.js', import.meta.url));
+  const instance = await Instance.start({
+    program,
+    flags: ['--brokers', flags.brokers, '--http-server', flags['http-server']],
+  });
+  const stop = (): void => {
+    void instance.remove().then(() => process.exit(130));
+  };
+  process.once('SIGINT', stop);
+  try {
+    return await stream(instance, progress, flights);
+  } catch (error) {
+    progress.say(instance.errors.slice(-40).join('\n'));
+    throw error;
+  } finally {
+    process.off('SIGINT', stop);
+    await instance.remove();
+  }
+}
+
+async function stream(instance: Instance, progress: ProgressLine, flights: readonly Flight[]): Promise<number> {
+  const tenants = [await instance.tenant('north'), await instance.tenant('south')];
+  for (const { clusterId } of tenants) {
+    await instance.admin('POST', `/clusters/${clusterId}/topics`, { name: topic, partitions });
+  }
+  const ledgers = tenants.map(({ name }) => new Ledger(name));
+  const run: Run = { instance, progress, ledgers, total: flights.length };
+  const reading = new AbortController();
+  const sending = new AbortController();
+  const readers = tenants.flatMap((tenant, t) =>
+    doors.map((door) => consume[door](instance, tenant, ledgers[t]!, reading.signal)),
+  );
+  const { sent, producers } = startProducers(run, tenants, flights, sending.signal);
+  const kills = killOnTheWay(run, sending.signal);
+  await Promise.race([Promise.all(producers), Promise.all(readers)]);
+  await kills;
+  await readersFinish(run);
+  reading.abort();
+  sending.abort();
+  await Promise.all(readers);
+  const verdict = judge(ledgers, sent);
+  progress.say(`\n${verdict.text}\n`);
+  const good = verdict.lost === 0 && verdict.leaked === 0 && verdict.disordered === 0;
+  progress.say(good ? 'demo: nothing lost, nothing leaked, order kept' : 'demo: FAILED');
+  return good ? 0 : 1;
+}
+
+/** Flights are dealt to tenants and doors in turn: half to each tenant, a third of that over each door. */
+function startProducers(
+  run: Run,
+  tenants: readonly TenantAccess[],
+  flights: readonly Flight[],
+  signal: AbortSignal,
+): { sent: Map<string, number>; producers: Promise<void>[] } {
+  const sent = new Map<string, number>();
+  const pace: Pace = { perSecond: Number(flags.rate) / (tenants.length * doors.length), signal };
+  const producers = tenants.flatMap((tenant, t) =>
+    doors.map((door: Door, d) => {
+      const share = flights.filter((_, i) => i % 6 === t * doors.length + d);
+      sent.set(`${tenant.name} ${door}`, share.length);
+      return produce[door](run.instance, tenant, run.ledgers[t]!, share, pace);
+    }),
+  );
+  return { sent, producers };
+}
+
+function acked(run: Run): number {
+  return run.ledgers.reduce((sum, ledger) => sum + ledger.ackedTotal(), 0);
+}
+
+/** At 40 % the broker with the most partitions, at 70 % every broker of another zone. */
+async function killOnTheWay(run: Run, signal: AbortSignal): Promise<void> {
+  const { instance, progress, total } = run;
+  await reached(run, 0.4, signal);
+  const victim = (await instance.brokers()).toSorted((a, b) => b.partitions - a.partitions)[0]!;
+  process.kill(victim.pid, 'SIGKILL');
+  progress.say(`demo: SIGKILL to broker ${victim.brokerId} (zone ${victim.zone}, ${victim.partitions} partitions)`);
+  await reached(run, 0.7, signal);
+  const all = await instance.brokers();
+  const zone = all.find((broker) => broker.zone !== victim.zone)!.zone;
+  const doomed = all.filter((broker) => broker.zone === zone && broker.pid > 0);
+  for (const { pid } of doomed) process.kill(pid, 'SIGKILL');
+  progress.say(`demo: SIGKILL to zone ${zone} (brokers ${doomed.map(({ brokerId }) => brokerId).join(', ')})`);
+  await reached(run, 1, signal);
+  progress.show(`demo: all ${total} produced`);
+}
+
+async function reached(run: Run, share: number, signal: AbortSignal): Promise<void> {
+  while (acked(run) < run.total * share && !signal.aborted) {
+    await sleep(100);
+    const read = run.ledgers.flatMap((ledger) => doors.map((door) => ledger.readers.get(door)!.received));
+    run.progress.show(`demo: ${acked(run)} of ${run.total} produced, slowest reader at ${Math.min(...read)}`);
+  }
+}
+
+async function readersFinish(run: Run): Promise<void> {
+  let best = -1;
+  let sinceMs = Date.now();
+  while (!run.ledgers.every((ledger) => doors.every((door) => ledger.isComplete(door)))) {
+    const received = run.ledgers.reduce(
+      (sum, ledger) => sum + doors.reduce((s, door) => s + ledger.readers.get(door)!.received, 0),
+      0,
+    );
+    if (received > best) {
+      best = received;
+      sinceMs = Date.now();
+    } else if (Date.now() - sinceMs > readersWaitMsMax) return;
+    run.progress.show(`demo: ${received} records read`);
+    await sleep(200);
+  }
+}
+
+process.exitCode = await main();
+process.exit();
