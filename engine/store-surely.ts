@@ -21,7 +21,7 @@ const retryMsMin = 5;
 const retryMsMax = 250;
 
 /** Well within the life of a token: a later repeat could have a second effect. */
-export const persistWaitMsMax = storeTokenMs / 2;
+const persistWaitMsMax = storeTokenMs / 2;
 
 /** All or nothing. Throws StoreConflict and StoreLimit at once, and the store's last failure after `waitMsMax`. */
 export function transactSurely(

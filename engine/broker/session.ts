@@ -65,7 +65,7 @@ export interface Session {
   close(): Promise<void>;
 }
 
-export const openWaitMsMaxDefault = 60_000;
+const openWaitMsMaxDefault = 60_000;
 const openPollMs = 20;
 
 /** Throws SessionBlocked, or the store's failure after the wait. */

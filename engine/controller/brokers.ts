@@ -8,7 +8,7 @@ import type { PlanBroker } from '../placement/constraints.ts';
 import type { BrokerSlot } from '../ports.ts';
 import type { BrokerSession } from './rows/broker-session.ts';
 
-export type BrokerPhase = 'idle' | 'starting' | 'serving' | 'dead';
+type BrokerPhase = 'idle' | 'starting' | 'serving' | 'dead';
 
 export interface BrokerView {
   readonly slot: BrokerSlot;

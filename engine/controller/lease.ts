@@ -26,7 +26,7 @@ export interface LeaseSettings {
 export const leaseDefaults: LeaseSettings = { durationMs: 1500, renewIntervalMs: 300, marginMs: 75, retryMsMax: 50 };
 
 /** How much faster an observer's clock may run than a holder's. */
-export const leaseDriftMax = 0.01;
+const leaseDriftMax = 0.01;
 
 export interface LeaseOptions {
   readonly store: MetadataStore;

@@ -6,7 +6,7 @@ import { StoreConflict } from '../ports.ts';
 import { getSurely, type Persistence, transactSurely } from '../store-surely.ts';
 import { decodeProducerIds, encodeProducerIds, producerIdsKey } from './rows/producer-ids.ts';
 
-export const producerIdsPerBlock = 1000;
+const producerIdsPerBlock = 1000;
 
 export interface ProducerIds {
   /** Throws the store's failure after the wait. */

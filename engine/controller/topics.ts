@@ -67,7 +67,7 @@ export function topics(context: ControllerContext): Topics {
   };
 }
 
-export function topicEntry(topic: TopicRow, placement: PlacementRow): TopicEntry {
+function topicEntry(topic: TopicRow, placement: PlacementRow): TopicEntry {
   const { name, topicId, clusterId, configs, createdAtMs } = topic;
   const partitions = placement.partitions.map((partition, index) => ({ index, ...partition }));
   return { name, topicId, clusterId, partitions, configs, createdAtMs };

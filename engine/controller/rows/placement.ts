@@ -7,14 +7,12 @@ import type { Row, RowKey } from '../../ports.ts';
 import { RowCorrupt, rowFields } from './row-json.ts';
 import { shardPk } from './shard.ts';
 
-export type PlacementReason = 'created' | 'broker-dead' | 'zone-dead' | 'drain' | 'balance' | 'restart';
-
 export interface PartitionPlacement {
   /** The owner, or -1 while none is assigned. */
   readonly brokerId: number;
   /** Grows by one with each change of owner; never falls. */
   readonly leaderEpoch: number;
-  /** A PlacementReason; text, so that rows of a later version stay readable. */
+  /** 'created', 'broker-dead', 'zone-dead', 'drain', 'balance'; text, so that rows of a later version stay readable. */
   readonly reason: string;
   /** Wall time. */
   readonly movedAtMs: number;
