@@ -13,7 +13,7 @@ import { replayGroups } from './load-groups.ts';
 import type { JoinGroupResponse } from '../../protocol/messages/11-join-group.ts';
 import type { SyncGroupResponse } from '../../protocol/messages/14-sync-group.ts';
 
-const partitions = 3;
+const partitions = 2;
 
 /** A client that follows the protocol, with bad timing. */
 interface Player {
