@@ -16,13 +16,16 @@ export interface ClusterView {
   readonly clusterId: string;
   readonly tenantId: string;
   readonly name: string;
-  /** creating → serving → deleting; suspended ⇄ serving. Only 'serving' answers the data path. */
+  /**
+   * creating → serving → deleting; suspended ⇄ serving. Only 'serving' answers the data path. Creation is one transaction, so
+   * 'creating' is for views of clusters that are asked for and not stored yet.
+   */
   readonly state: 'creating' | 'serving' | 'suspended' | 'deleting';
   readonly autoCreateTopics: boolean;
   readonly defaultPartitions: number;
   readonly limits: ClusterLimits;
+  /** Live: the same object is kept current for the life of the cluster. */
   readonly usage: ClusterUsage;
-  /** Row version of the counters, for guards. */
   readonly createdAtMs: number;
 }
 
@@ -134,6 +137,7 @@ export interface Tenancy {
   cluster(clusterId: string): ClusterView | undefined;
 
   createTenant(name: string): Promise<TenantView>;
+  /** Throws NotFound, and InvalidRequest (field tenantId) while it has clusters. */
   deleteTenant(tenantId: string): Promise<void>;
   tenants(): readonly TenantView[];
   createCluster(spec: {
@@ -153,7 +157,7 @@ export interface Tenancy {
       readonly limits?: Partial<ClusterLimits>;
     },
   ): Promise<ClusterView>;
-  /** Marks it 'deleting' (keys stop at once), calls `deleteTopics`, then removes it. Re-entrant after a crash. */
+  /** Marks it 'deleting' (keys stop at once), calls `deleteTopics` until the counters are at 0, then removes it. Re-entrant after a crash. */
   deleteCluster(clusterId: string, deleteTopics: () => Promise<void>): Promise<void>;
   clusters(tenantId?: string): readonly ClusterView[];
   issueKey(clusterId: string, name: string): Promise<IssuedKey>;
