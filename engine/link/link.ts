@@ -16,7 +16,7 @@ import { Overloaded } from '../kernel/failure.ts';
 import { type FrameChannel, type FrameHandler, LinkClosed, type Network } from '../ports.ts';
 import type { ApiKey, RequestOf, ResponseOf } from '../protocol/apis.ts';
 import { MalformedFrame } from '../protocol/malformed-frame.ts';
-import { correlationIdOf, decodeResponse, encodeRequest } from './frames.ts';
+import { decodeCorrelationId, decodeResponse, encodeRequest } from '../protocol/headers.ts';
 
 export interface LinkSettings {
   readonly inFlightMax: number;
@@ -184,7 +184,7 @@ export class Link implements FrameHandler {
     let outstanding: Outstanding | undefined;
     let response: ResponseOf<ApiKey>;
     try {
-      outstanding = this.#inFlight.get(correlationIdOf(frame));
+      outstanding = this.#inFlight.get(decodeCorrelationId(frame));
       // A peer that answers what nobody asked has lost count; nothing it says can be matched any more.
       if (!outstanding) return this.close();
       response = decodeResponse(outstanding.key, outstanding.version, frame);

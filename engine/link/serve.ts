@@ -7,10 +7,10 @@
  * `bufferedBytesMax` of answers unread, so a slow peer slows only itself.
  */
 import { type FrameChannel, type FrameHandler, type Network } from '../ports.ts';
-import type { ApiKey, RequestOf, ResponseOf } from '../protocol/apis.ts';
+import { type ApiKey, isApiKey, type RequestOf, type ResponseOf } from '../protocol/apis.ts';
 import { MalformedFrame } from '../protocol/malformed-frame.ts';
 import { UnsupportedVersion } from '../protocol/unsupported-version.ts';
-import { decodeRequest, encodeResponse } from './frames.ts';
+import { decodeRequest, decodeRequestHeader, encodeResponse } from '../protocol/headers.ts';
 
 export interface ServeSettings {
   readonly inFlightMax: number;
@@ -64,35 +64,34 @@ class ServedLink implements FrameHandler {
 
   frame(frame: Buffer): void {
     if (this.#closed) return;
-    let decoded;
-    try {
-      decoded = decodeRequest(frame);
-    } catch (error) {
-      if (!(error instanceof MalformedFrame) && !(error instanceof UnsupportedVersion)) throw error;
-      this.#channel.close();
-      return;
-    }
-    const { api, version, correlationId, clientId, request } = decoded;
-    let answered = false;
+    const call = this.#decode(frame);
+    if (!call) return this.#channel.close();
     this.#inFlight++;
     this.#regulate();
-    const call: CallOf<ApiKey> = {
-      key: api.key,
-      version,
-      clientId,
-      request: request as RequestOf<ApiKey>,
-      respond: (response) => {
-        if (answered) return;
-        answered = true;
+    // Key and request are paired by decoding; a union of pairs cannot be built from its two halves otherwise.
+    this.#handler(call as Call);
+  }
+
+  /** Undefined for what cannot be understood. */
+  #decode(frame: Buffer): CallOf<ApiKey> | undefined {
+    try {
+      const { apiKey: key, apiVersion: version, correlationId, clientId, bodyAt } = decodeRequestHeader(frame);
+      if (!isApiKey(key)) return undefined;
+      const request = decodeRequest(key, version, frame, bodyAt);
+      let isAnswered = false;
+      const respond = (response: ResponseOf<ApiKey>): void => {
+        if (isAnswered) return;
+        isAnswered = true;
         this.#inFlight--;
         if (this.#closed) return;
-        this.#channel.send(encodeResponse(api.key, version, correlationId, response));
+        this.#channel.send(encodeResponse(key, version, correlationId, response));
         this.#regulate();
-      },
-      isClosed: () => this.#closed,
-    };
-    // decodeRequest has paired key and request; a union of pairs cannot be built from its two halves otherwise.
-    this.#handler(call as Call);
+      };
+      return { key, version, clientId: clientId ?? '', request, respond, isClosed: () => this.#closed };
+    } catch (error) {
+      if (error instanceof MalformedFrame || error instanceof UnsupportedVersion) return undefined;
+      throw error;
+    }
   }
 
   drained(): void {

@@ -33,7 +33,8 @@ import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import { batchField } from '../records/batch.ts';
 import { writeI32 } from '../records/bytes.ts';
 import { AppendRoute, type Flight, type Item } from './append-route.ts';
-import { errorCode, isMisrouted } from './error-codes.ts';
+import { errorCode } from '../protocol/error-codes.ts';
+import { isMisrouted } from './misrouted.ts';
 import { type Owner, ownerOf, type RoutingCatalogue } from './owners.ts';
 import type { RoutingSettings } from './settings.ts';
 

@@ -16,7 +16,7 @@ import type { CoordinatorApi, CoordinatorTarget, TopicEntry } from '../engine.ts
 import { assert } from '../kernel/assert.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
-import { latestVersion } from '../link/frames.ts';
+import { latestVersion } from '../link/latest-version.ts';
 import type { Link } from '../link/link.ts';
 import type { LinkPool } from '../link/pool.ts';
 import { LinkClosed } from '../ports.ts';
@@ -24,7 +24,8 @@ import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import type { Changes } from './changes.ts';
 import { clusterOfGroup, coordinatorPartition, coordinatorTopic } from './coordinator-seat.ts';
 import { type CoordinatorShape, coordinatorShapes } from './coordinator-shapes.ts';
-import { errorCode, isCoordinatorAway } from './error-codes.ts';
+import { errorCode } from '../protocol/error-codes.ts';
+import { isCoordinatorAway } from './misrouted.ts';
 import { ownerOf, type RoutingCatalogue } from './owners.ts';
 import type { RoutingSettings } from './settings.ts';
 

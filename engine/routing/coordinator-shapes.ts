@@ -1,6 +1,6 @@
 /** Of the group requests: the version they travel in, where their error codes are, and their answers when nobody can. */
 import type { CoordinatorApi } from '../engine.ts';
-import { latestVersion } from '../link/frames.ts';
+import { latestVersion } from '../link/latest-version.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import { make } from '../protocol/make.ts';
 import { offsetCommitResponse } from '../protocol/messages/08-offset-commit.ts';

@@ -11,7 +11,8 @@ import type { Clock, Timer } from '../kernel/clock.ts';
 import { Overloaded } from '../kernel/failure.ts';
 import type { LinkPool } from '../link/pool.ts';
 import type { Link } from '../link/link.ts';
-import { errorCode, isMisrouted } from './error-codes.ts';
+import { errorCode } from '../protocol/error-codes.ts';
+import { isMisrouted } from './misrouted.ts';
 import {
   type Asked,
   fetchedOf,

@@ -6,12 +6,13 @@
 import type { PartitionApi } from '../engine.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
-import { latestVersion } from '../link/frames.ts';
+import { latestVersion } from '../link/latest-version.ts';
 import type { Link } from '../link/link.ts';
 import type { LinkPool } from '../link/pool.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import type { Changes } from './changes.ts';
-import { errorCode, isMisrouted } from './error-codes.ts';
+import { errorCode } from '../protocol/error-codes.ts';
+import { isMisrouted } from './misrouted.ts';
 import { ownerOf, type RoutingCatalogue } from './owners.ts';
 import { type Entry, type PartitionShape, partitionShapes } from './partition-shapes.ts';
 import type { RoutingSettings } from './settings.ts';

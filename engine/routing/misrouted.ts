@@ -1,18 +1,5 @@
-/** Kafka's error codes that routing reads or gives. */
-export const errorCode = {
-  none: 0,
-  unknownTopicOrPartition: 3,
-  leaderNotAvailable: 5,
-  notLeaderOrFollower: 6,
-  requestTimedOut: 7,
-  coordinatorLoadInProgress: 14,
-  coordinatorNotAvailable: 15,
-  notCoordinator: 16,
-  kafkaStorageError: 56,
-  fencedLeaderEpoch: 74,
-  unknownLeaderEpoch: 75,
-  unknownTopicId: 100,
-} as const;
+/** Which of Kafka's error codes say that a request came to the wrong place, or too early. */
+import { errorCode } from '../protocol/error-codes.ts';
 
 /**
  * The broker did nothing and says that somebody else, or it itself a moment later, will: the request can be repeated
