@@ -7,13 +7,14 @@ import { heartbeatRequest, heartbeatResponse } from '../protocol/messages/12-hea
 import { leaveGroupRequest } from '../protocol/messages/13-leave-group.ts';
 import { listGroupsResponse } from '../protocol/messages/16-list-groups.ts';
 import type { Call } from '../link/serve.ts';
-import { joinClient, splitClient } from './coordinator-request.ts';
+import { joinClient, splitClient } from './coordinator-client.ts';
 import { clusterOfGroup, coordinatorPartition, coordinatorTopic } from './coordinator-seat.ts';
 import { type World, world } from './scripted-broker.suite.ts';
 
 const groupId = 'c1.payments';
 const target = { clusterId: 'c1', groupId };
 const client = { clientId: 'app-7', clientHost: '10.1.2.3' };
+const speaking = (version: number) => ({ ...client, version });
 const seat = coordinatorPartition(groupId, 3);
 
 /** The topic `c1:offsets` has partition i on broker i + 1. */
@@ -32,7 +33,9 @@ async function withHeartbeats(code: () => number = () => 0): Promise<World> {
 function heartbeat(w: World): { code: number | undefined } {
   const request: RequestOf<12> = make(heartbeatRequest, { groupId, memberId: 'm' });
   const outcome: { code: number | undefined } = { code: undefined };
-  void w.routing.coordinatorRequest(12, target, request, client).then((answer) => (outcome.code = answer.errorCode));
+  void w.routing
+    .coordinatorRequest(12, target, request, speaking(4))
+    .then((answer) => (outcome.code = answer.errorCode));
   return outcome;
 }
 
@@ -53,7 +56,7 @@ describe('a group request', () => {
       12,
       { clusterId: 'c2', groupId },
       make(heartbeatRequest, { groupId, memberId: 'm' }),
-      client,
+      speaking(4),
     );
     await expect(foreign).rejects.toThrow('begins with its cluster');
   });
@@ -105,7 +108,7 @@ describe('a group request', () => {
     const w = await world([1]);
     let joined: number | undefined;
     const request = make(joinGroupRequest, { groupId, sessionTimeoutMs: 30_000, protocolType: 'consumer' });
-    void w.routing.coordinatorRequest(11, target, request, client).then((answer) => (joined = answer.errorCode));
+    void w.routing.coordinatorRequest(11, target, request, speaking(9)).then((answer) => (joined = answer.errorCode));
     await w.clock.advance(20_000);
     expect(joined).toBeUndefined();
     w.network.cut(w.address(ownerOfSeat));
@@ -120,21 +123,21 @@ describe('a group request', () => {
     w.broker(ownerOfSeat).other = (call) => (parked = call);
     let joined: number | undefined;
     const request = make(joinGroupRequest, { groupId, sessionTimeoutMs: 30_000 });
-    void w.routing.coordinatorRequest(11, target, request, client).then((answer) => (joined = answer.errorCode));
+    void w.routing.coordinatorRequest(11, target, request, speaking(9)).then((answer) => (joined = answer.errorCode));
     await w.clock.advance(5000);
     if (parked?.key === 11) parked.respond(make(joinGroupResponse, { errorCode: 16 }));
     await w.clock.settle();
     expect(joined).toBe(16);
   });
 
-  it('travels in a version that carries what it holds', async () => {
+  it('travels in the version that the client speaks', async () => {
     const w = await world([1]);
-    void w.routing.coordinatorRequest(13, target, make(leaveGroupRequest, { groupId, memberId: 'm' }), client);
+    void w.routing.coordinatorRequest(13, target, make(leaveGroupRequest, { groupId, memberId: 'm' }), speaking(2));
     void w.routing.coordinatorRequest(
       13,
       target,
       make(leaveGroupRequest, { groupId, members: [{ memberId: 'm' }] }),
-      client,
+      speaking(5),
     );
     await w.clock.advance(50);
     expect(
@@ -160,7 +163,7 @@ describe('a group request', () => {
       topics: [{ name: 'c1.orders', partitions: [{ partitionIndex: 0, committedOffset: 5 }] }],
     });
     let codes: number[] = [];
-    void w.routing.coordinatorRequest(8, target, request, client).then((answer) => {
+    void w.routing.coordinatorRequest(8, target, request, speaking(9)).then((answer) => {
       codes = answer.topics.flatMap((topic) => topic.partitions.map((each) => each.errorCode));
     });
     await w.clock.advance(2600);

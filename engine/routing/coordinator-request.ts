@@ -7,12 +7,11 @@
  * knows, so it is answered NOT_COORDINATOR at once and the client joins afresh. A JoinGroup that was parked for a
  * rebalance and is refused after the hold time is not started over here either: the client decides.
  *
- * DescribeGroups shows who a member really is, so the peer's host has to reach the broker: the header's client id is
- * `joinClient(clientId, clientHost)`, and the broker takes it apart with `splitClient`. A NUL separates the two because
- * no host contains one, and the last one counts because a client id might. ListGroups carries the cluster's id there, so
- * that a broker may narrow its answer to it.
+ * A request travels in the version that the client speaks, because a coordinator's answer depends on it (MEMBER_ID_REQUIRED
+ * only since JoinGroup v4). The header's client id carries client and host (coordinator-client.ts); of ListGroups it is
+ * the cluster's id, so that a broker may narrow its answer to it.
  */
-import type { CoordinatorApi, CoordinatorTarget, TopicEntry } from '../engine.ts';
+import type { CoordinatorApi, CoordinatorClient, CoordinatorTarget, TopicEntry } from '../engine.ts';
 import { assert } from '../kernel/assert.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
@@ -22,6 +21,7 @@ import type { LinkPool } from '../link/pool.ts';
 import { LinkClosed } from '../ports.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import type { Changes } from './changes.ts';
+import { joinClient } from './coordinator-client.ts';
 import { clusterOfGroup, coordinatorPartition, coordinatorTopic } from './coordinator-seat.ts';
 import { type CoordinatorShape, coordinatorShapes } from './coordinator-shapes.ts';
 import { errorCode } from '../protocol/error-codes.ts';
@@ -33,26 +33,6 @@ export type EnsureCoordinatorTopic = (clusterId: string) => Promise<TopicEntry>;
 
 const joinGroupKey = 11;
 const listGroupsKey = 16;
-/** The header's length field of a client id is an int16. */
-const clientIdBytesMax = 0x7fff;
-
-export interface Client {
-  readonly clientId: string;
-  readonly clientHost: string;
-}
-
-export function joinClient({ clientId, clientHost }: Client): string {
-  const joined = `${clientId}\0${clientHost}`;
-  // A client id of almost 32 KiB is legal and useless: its host matters more.
-  return Buffer.byteLength(joined) <= clientIdBytesMax ? joined : `\0${clientHost}`;
-}
-
-export function splitClient(joined: string): Client {
-  const at = joined.lastIndexOf('\0');
-  return at < 0
-    ? { clientId: joined, clientHost: '' }
-    : { clientId: joined.slice(0, at), clientHost: joined.slice(at + 1) };
-}
 
 export class CoordinatorRouter {
   readonly metrics = { requests: 0, retries: 0, unanswered: 0 };
@@ -83,7 +63,7 @@ export class CoordinatorRouter {
     key: K,
     target: CoordinatorTarget,
     request: RequestOf<K>,
-    client: Client,
+    client: CoordinatorClient,
   ): Promise<ResponseOf<K>> {
     assert(clusterOfGroup(target.groupId) === target.clusterId, 'an inner group name begins with its cluster');
     this.metrics.requests++;
@@ -99,7 +79,7 @@ export class CoordinatorRouter {
       if (link) {
         lastCode = errorCode.notCoordinator;
         try {
-          const response = await link.request(key, shape.version(request), request, options);
+          const response = await link.request(key, client.version, request, options);
           const isAway = shape.codes(response).some(isCoordinatorAway);
           if (!isAway || this.#clock.monotonicMs() >= deadlineMs) return response;
         } catch (error) {

@@ -1,6 +1,5 @@
-/** Of the group requests: the version they travel in, where their error codes are, and their answers when nobody can. */
+/** Of the group requests: where their error codes are, how long they may take, and their answers when nobody can. */
 import type { CoordinatorApi } from '../engine.ts';
-import { latestVersion } from '../link/latest-version.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import { make } from '../protocol/make.ts';
 import { offsetCommitResponse } from '../protocol/messages/08-offset-commit.ts';
@@ -14,20 +13,16 @@ import { deleteGroupsResponse } from '../protocol/messages/42-delete-groups.ts';
 import { offsetDeleteResponse } from '../protocol/messages/47-offset-delete.ts';
 
 export interface CoordinatorShape<K extends CoordinatorApi> {
-  /** The highest version that carries what this request holds: v10 of the offset APIs names topics by id, ours by name. */
-  version(request: RequestOf<K>): number;
   codes(response: ResponseOf<K>): number[];
   failure(request: RequestOf<K>, code: number): ResponseOf<K>;
   /** How long the coordinator may hold the request by its own terms. */
   waitMs(request: RequestOf<K>): number;
 }
 
-const latest = (key: CoordinatorApi) => (): number => latestVersion(key);
 const ownCode = (response: { readonly errorCode: number }): number[] => [response.errorCode];
 const noWait = (): number => 0;
 
 const offsetCommit: CoordinatorShape<8> = {
-  version: () => 9,
   codes: ({ topics }) => topics.flatMap(({ partitions }) => partitions.map((each) => each.errorCode)),
   failure: ({ topics }, errorCode) =>
     make(offsetCommitResponse, {
@@ -41,16 +36,25 @@ const offsetCommit: CoordinatorShape<8> = {
 };
 
 const offsetFetch: CoordinatorShape<9> = {
-  // Up to v7 the request is about one group and carries it at the top.
-  version: ({ groups }) => (groups.length > 0 ? 9 : 7),
-  codes: ({ errorCode, groups }) => [errorCode, ...groups.map((group) => group.errorCode)],
-  failure: ({ groups }, errorCode) =>
-    make(offsetFetchResponse, { errorCode, groups: groups.map(({ groupId }) => ({ groupId, errorCode })) }),
+  codes: ({ errorCode, groups, topics }) => [
+    errorCode,
+    ...groups.map((group) => group.errorCode),
+    ...topics.flatMap(({ partitions }) => partitions.map((each) => each.errorCode)),
+  ],
+  // Up to v7 the request is about one group; v1 has no error code but those of the partitions.
+  failure: ({ groups, topics }, errorCode) =>
+    make(offsetFetchResponse, {
+      errorCode,
+      topics: (topics ?? []).map(({ name, partitionIndexes }) => ({
+        name,
+        partitions: partitionIndexes.map((partitionIndex) => ({ partitionIndex, committedOffset: -1, errorCode })),
+      })),
+      groups: groups.map(({ groupId }) => ({ groupId, errorCode })),
+    }),
   waitMs: noWait,
 };
 
 const joinGroup: CoordinatorShape<11> = {
-  version: latest(11),
   codes: ownCode,
   failure: ({ memberId }, errorCode) => make(joinGroupResponse, { errorCode, memberId }),
   // It is answered when the generation is complete; older clients give the rebalance no time of its own.
@@ -58,15 +62,12 @@ const joinGroup: CoordinatorShape<11> = {
 };
 
 const heartbeat: CoordinatorShape<12> = {
-  version: latest(12),
   codes: ownCode,
   failure: (_, errorCode) => make(heartbeatResponse, { errorCode }),
   waitMs: noWait,
 };
 
 const leaveGroup: CoordinatorShape<13> = {
-  // Up to v2 one member leaves and is named at the top.
-  version: ({ members }) => (members.length > 0 ? latestVersion(13) : 2),
   codes: ownCode,
   failure: (_, errorCode) => make(leaveGroupResponse, { errorCode }),
   waitMs: noWait,
@@ -76,14 +77,12 @@ const leaveGroup: CoordinatorShape<13> = {
 const syncWaitMsMax = 300_000;
 
 const syncGroup: CoordinatorShape<14> = {
-  version: latest(14),
   codes: ownCode,
   failure: (_, errorCode) => make(syncGroupResponse, { errorCode }),
   waitMs: () => syncWaitMsMax,
 };
 
 const describeGroups: CoordinatorShape<15> = {
-  version: latest(15),
   codes: ({ groups }) => groups.map((group) => group.errorCode),
   failure: ({ groups }, errorCode) =>
     make(describeGroupsResponse, { groups: groups.map((groupId) => ({ groupId, errorCode })) }),
@@ -91,7 +90,6 @@ const describeGroups: CoordinatorShape<15> = {
 };
 
 const deleteGroups: CoordinatorShape<42> = {
-  version: latest(42),
   codes: ({ results }) => results.map((result) => result.errorCode),
   failure: ({ groupsNames }, errorCode) =>
     make(deleteGroupsResponse, { results: groupsNames.map((groupId) => ({ groupId, errorCode })) }),
@@ -99,7 +97,6 @@ const deleteGroups: CoordinatorShape<42> = {
 };
 
 const offsetDelete: CoordinatorShape<47> = {
-  version: latest(47),
   codes: ownCode,
   failure: (_, errorCode) => make(offsetDeleteResponse, { errorCode }),
   waitMs: noWait,

@@ -7,7 +7,7 @@ import { assert } from '../../kernel/assert.ts';
 import type { Call, CallOf } from '../../link/serve.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { RequestOf, ResponseOf } from '../../protocol/apis.ts';
-import { splitClient } from '../../routing/coordinator-request.ts';
+import { splitClient } from '../../routing/coordinator-client.ts';
 import { clusterOfGroup } from '../../routing/coordinator-seat.ts';
 import { coordinatorShapes } from '../../routing/coordinator-shapes.ts';
 import type { CoordinatorSeats } from '../coordinator-seats.ts';
