@@ -5,6 +5,8 @@ import { CursorInvalid, decodeCursor, encodeCursor } from './cursor.ts';
 const topicId = 'abcdefgh\xff\x00\x01\x02mnop';
 const cursors = fc.record({
   topicId: fc.constant(topicId),
+  topicTag: fc.nat(0xffff_ffff),
+  wholeTopic: fc.boolean(),
   positions: fc.array(fc.record({ partition: fc.nat(20_000), offset: fc.maxSafeNat() }), { maxLength: 50 }),
 });
 

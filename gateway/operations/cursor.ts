@@ -4,14 +4,18 @@
  * and recreated topic is noticed. It gives no rights: the topic id is looked up within the caller's own cluster. The
  * checksum catches truncation and typing mistakes, not forgery, which would gain nothing.
  *
- *   version u8 (1) | topicId 16 | count varint | (partition varint, offset varint)… | crc32c u32
+ * The tag is a checksum of the cluster's id and the topic's name: it tells a cursor of this topic's predecessor (deleted and
+ * made again) from a cursor of any other topic, without looking into anyone else's catalogue.
+ *
+ *   version u8 (1) | flags u8 | topicId 16 | tag u32 | count varint | (partition varint, offset varint)… | crc32c u32
  */
 import '../../engine/kernel/buffer.ts';
 import { crc32c } from '../../engine/kernel/crc32c.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
+import type { TopicEntry } from '../../engine/engine.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
 
-/** The next offset to read, per partition, in partition order. */
+/** The next offset to read, per partition, in the order in which the partitions are to be read. */
 export interface Position {
   readonly partition: number;
   readonly offset: number;
@@ -19,6 +23,9 @@ export interface Position {
 
 export interface Cursor {
   readonly topicId: Uuid;
+  readonly topicTag: number;
+  /** The reader wants the whole topic: partitions added later are read from their start. */
+  readonly wholeTopic: boolean;
   readonly positions: readonly Position[];
 }
 
@@ -27,14 +34,23 @@ export class CursorInvalid extends Failure {
 }
 
 const version = 1;
+const headBytes = 1 + 1 + 16 + 4;
+const wholeTopicFlag = 1;
 const positionsMax = 100_000;
 const textLengthMax = 1_500_000;
 
+/** `topic.name` is the inner name, which begins with the cluster's id. */
+export function topicTag(topic: TopicEntry): number {
+  return crc32c(Buffer.from(topic.name));
+}
+
 export function encodeCursor(cursor: Cursor): string {
-  const out = Buffer.allocUnsafe(1 + 16 + 10 + cursor.positions.length * 20 + 4);
+  const out = Buffer.allocUnsafe(headBytes + 10 + cursor.positions.length * 20 + 4);
   out[0] = version;
-  out.latin1Write(cursor.topicId, 1, 16);
-  let at = writeUnsigned(out, 17, cursor.positions.length);
+  out[1] = cursor.wholeTopic ? wholeTopicFlag : 0;
+  out.latin1Write(cursor.topicId, 2, 16);
+  out.writeUInt32BE(cursor.topicTag, 18);
+  let at = writeUnsigned(out, headBytes, cursor.positions.length);
   for (const { partition, offset } of cursor.positions) {
     at = writeUnsigned(out, at, partition);
     at = writeUnsigned(out, at, offset);
@@ -45,20 +61,26 @@ export function encodeCursor(cursor: Cursor): string {
 
 /** Throws CursorInvalid. */
 export function decodeCursor(text: string): Cursor {
-  if (text.length > textLengthMax || !/^[A-Za-z0-9_-]+$/.test(text)) throw new CursorInvalid('the cursor is not one of ours');
+  if (text.length > textLengthMax || !/^[A-Za-z0-9_-]+$/.test(text))
+    throw new CursorInvalid('the cursor is not one of ours');
   const bytes = Buffer.from(text, 'base64url');
-  if (bytes.length < 22 || bytes[0] !== version) throw new CursorInvalid('the cursor is not one of ours');
+  if (bytes.length < headBytes + 5 || bytes[0] !== version) throw new CursorInvalid('the cursor is not one of ours');
   const end = bytes.length - 4;
   if (crc32c(bytes.subarray(0, end)) !== bytes.readUInt32BE(end)) {
     throw new CursorInvalid('the cursor is damaged: pass it on exactly as it was given');
   }
-  const reader = { bytes, at: 17, end };
+  const reader = { bytes, at: headBytes, end };
   const count = readUnsigned(reader);
   if (count > positionsMax) throw new CursorInvalid(`the cursor has over ${positionsMax} positions`);
   const positions: Position[] = [];
   for (let i = 0; i < count; i++) positions.push({ partition: readUnsigned(reader), offset: readUnsigned(reader) });
   if (reader.at !== end) throw new CursorInvalid('the cursor has bytes after its end');
-  return { topicId: bytes.latin1Slice(1, 17), positions };
+  return {
+    topicId: bytes.latin1Slice(2, 18),
+    topicTag: bytes.readUInt32BE(18),
+    wholeTopic: (bytes[1]! & wholeTopicFlag) !== 0,
+    positions,
+  };
 }
 
 /** LEB128 of a safe non-negative integer, by division: offsets pass 2^32. */

@@ -1,5 +1,5 @@
 /** Consumer groups as a tenant sees them, for the doors and the control plane that do not speak Kafka: list, lag, delete. */
-import { InvalidRequest } from '../../engine/kernel/failure.ts';
+import { Failure } from '../../engine/kernel/failure.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { NotFound } from '../../tenancy/failures.ts';
 import { innerName, tenantName } from '../../tenancy/naming.ts';
@@ -66,7 +66,8 @@ export async function describeGroup(
     version: describeVersion,
   });
   const group = described.groups[0]!;
-  if (group.errorCode === errorCode.groupIdNotFound || group.groupState === 'Dead') throw new NotFound('group', groupId);
+  if (group.errorCode === errorCode.groupIdNotFound || group.groupState === 'Dead')
+    throw new NotFound('group', groupId);
   if (group.errorCode !== errorCode.none) throw new OwnerUnavailable(group.errorCode, -1);
   const offsets = await committedOffsets(context, principal, inner);
   return {
@@ -102,9 +103,13 @@ async function committedOffsets(context: GatewayContext, principal: Principal, i
     const topic = tenantName(principal.clusterId, committed.name);
     const entry = topic === undefined ? undefined : findTopic(context, principal, topic);
     if (!entry || topic === undefined) continue;
-    const partitions = committed.partitions.map((p) => p.partitionIndex);
-    const ends = await resolveStart(context, entry, partitions, { at: 'latest' });
-    for (const [i, p] of committed.partitions.entries()) {
+    // A topic made again under this name may have fewer partitions than its predecessor had commits.
+    const known = committed.partitions.filter(
+      (p) => p.committedOffset >= 0 && p.partitionIndex < entry.partitions.length,
+    );
+    const partitions = known.map((p) => p.partitionIndex);
+    const ends = partitions.length === 0 ? [] : await resolveStart(context, entry, partitions, { at: 'latest' });
+    for (const [i, p] of known.entries()) {
       const endOffset = ends[i]!.offset;
       const lag = Math.max(0, endOffset - p.committedOffset);
       offsets.push({ topic, partition: p.partitionIndex, committedOffset: p.committedOffset, endOffset, lag });
@@ -113,7 +118,11 @@ async function committedOffsets(context: GatewayContext, principal: Principal, i
   return offsets;
 }
 
-/** Throws NotFound, or InvalidRequest while the group has members. */
+export class GroupNotEmpty extends Failure {
+  readonly code = 'invalid-request';
+}
+
+/** Throws NotFound, or GroupNotEmpty while the group has members. */
 export async function deleteGroup(context: GatewayContext, principal: Principal, groupId: string): Promise<void> {
   const inner = innerName(principal.clusterId, groupId);
   const target = { clusterId: principal.clusterId, groupId: inner };
@@ -125,6 +134,6 @@ export async function deleteGroup(context: GatewayContext, principal: Principal,
   );
   const code = response.results[0]?.errorCode ?? errorCode.groupIdNotFound;
   if (code === errorCode.groupIdNotFound) throw new NotFound('group', groupId);
-  if (code === errorCode.nonEmptyGroup) throw new InvalidRequest('group', `group '${groupId}' still has members`);
+  if (code === errorCode.nonEmptyGroup) throw new GroupNotEmpty(`group '${groupId}' still has members`);
   if (code !== errorCode.none) throw new OwnerUnavailable(code, -1);
 }

@@ -12,9 +12,9 @@ import { topicSettings } from '../../engine/topic-configs.ts';
 import type { AppendResult, TopicEntry } from '../../engine/engine.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { BatchBuilder, batchFull, type RecordHeader } from '../../engine/records/encode.ts';
-import { QuotaExceeded } from '../../tenancy/failures.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
+import { refuseLongWait } from './admit.ts';
 import { partitionOfKey } from './partitioner.ts';
 
 export interface ProduceRecord {
@@ -56,7 +56,9 @@ interface OpenBatch {
 
 /** `producerId` -1: being allocated; batches wait for it. */
 interface Line {
-  readonly topic: TopicEntry;
+  /** The latest entry seen: its configs may change. */
+  topic: TopicEntry;
+  messageBytesMax: number;
   readonly partition: number;
   readonly clusterId: string;
   readonly key: string;
@@ -94,18 +96,10 @@ export class RecordProducer {
     records: readonly ProduceRecord[],
     done: (outcomes: readonly ProduceOutcome[]) => void,
   ): void {
-    this.#refuseLongWait(principal.clusterId);
+    refuseLongWait(this.#context, principal.clusterId);
     this.#askFlush();
     const request: Request = { outcomes: new Array<ProduceOutcome>(records.length), remaining: records.length, done };
     for (let i = 0; i < records.length; i++) this.#add(principal.clusterId, topic, records[i]!, request, i);
-  }
-
-  #refuseLongWait(clusterId: string): void {
-    const { tenancy, clock, settings } = this.#context;
-    const debt = tenancy.limiter.debt(clusterId, clock.monotonicMs());
-    if (debt.delayMs <= settings.quotaWaitMsMax || debt.quota === undefined) return;
-    const limit = tenancy.cluster(clusterId)?.limits[debt.quota] ?? 0;
-    throw new QuotaExceeded(debt.quota, limit, limit, Math.ceil(debt.delayMs));
   }
 
   #askFlush(): void {
@@ -131,8 +125,7 @@ export class RecordProducer {
     }
     const batch = this.#place(line, record, timestampMs);
     if (!batch) {
-      const { messageBytesMax } = topicSettings(topic.configs);
-      const message = `the record is larger than max.message.bytes of the topic (${messageBytesMax})`;
+      const message = `the record is larger than the ${line.messageBytesMax} bytes that a batch of this topic may have`;
       settle(request, index, failed(errorCode.messageTooLarge, message, partition, timestampMs));
       return;
     }
@@ -150,8 +143,7 @@ export class RecordProducer {
         return last;
       }
     }
-    const { messageBytesMax } = topicSettings(line.topic.configs);
-    const batch: OpenBatch = { builder: new BatchBuilder(messageBytesMax), slots: [] };
+    const batch: OpenBatch = { builder: new BatchBuilder(line.messageBytesMax), slots: [] };
     if (batch.builder.append(record.key, record.value, record.headers, timestampMs) === batchFull) return undefined;
     line.waiting.push(batch);
     line.backlogBytes += batch.builder.sizeBytes;
@@ -171,9 +163,16 @@ export class RecordProducer {
   #line(clusterId: string, topic: TopicEntry, partition: number): Line {
     const key = `${topic.topicId}${partition}`;
     const known = this.#lines.get(key);
-    if (known) return known;
+    if (known) {
+      if (known.topic !== topic) {
+        known.topic = topic;
+        known.messageBytesMax = this.#messageBytesMax(clusterId, topic);
+      }
+      return known;
+    }
     const line: Line = {
       topic,
+      messageBytesMax: this.#messageBytesMax(clusterId, topic),
       partition,
       clusterId,
       key,
@@ -188,6 +187,11 @@ export class RecordProducer {
     this.#lines.set(key, line);
     this.#identify(line);
     return line;
+  }
+
+  #messageBytesMax(clusterId: string, topic: TopicEntry): number {
+    const limit = this.#context.tenancy.cluster(clusterId)?.limits.messageBytesMax ?? Infinity;
+    return Math.min(topicSettings(topic.configs).messageBytesMax, limit);
   }
 
   /** Lines of long silent partitions go, oldest first, a few looks per new line. A line that returns has a new id. */
@@ -250,21 +254,16 @@ export class RecordProducer {
     }
   }
 
-  #finish(
-    line: Line,
-    batch: OpenBatch,
-    sizeBytes: number,
-    count: number,
-    result: AppendResult,
-    delayMs: number,
-  ): void {
+  #finish(line: Line, batch: OpenBatch, sizeBytes: number, count: number, result: AppendResult, delayMs: number): void {
     line.inFlight--;
     line.backlogBytes -= sizeBytes;
     if (result.errorCode === 0) this.#context.tenancy.meter.produced(line.clusterId, count, sizeBytes);
     else line.broken = true;
     if (line.broken && line.inFlight === 0) this.#identify(line);
     else if (!line.broken) this.#send(line);
-    if (delayMs > 0) this.#context.clock.after(delayMs, () => this.#settleBatch(line, batch, result));
+    // What is left of a longer debt is met by the caller's next request, which is refused with the time to wait.
+    const waitMs = Math.min(delayMs, this.#context.settings.quotaWaitMsMax);
+    if (waitMs > 0) this.#context.clock.after(waitMs, () => this.#settleBatch(line, batch, result));
     else this.#settleBatch(line, batch, result);
   }
 

@@ -13,7 +13,10 @@ import type { GatewayContext } from '../context.ts';
 import type { Position } from './cursor.ts';
 import { fetchPartitions } from './fetch.ts';
 
-/** One record batch as stored, whole; its first records may lie before `fromOffset` (a position within a batch). */
+/**
+ * The records of [fromOffset, nextOffset) in one batch as stored. The batch is whole: it may begin before `fromOffset` (a
+ * position within a batch) and, for a holder that takes records one by one, go on after `nextOffset`.
+ */
 export interface Delivery {
   readonly partition: number;
   readonly fromOffset: number;
@@ -47,6 +50,7 @@ const retryMs = 50;
 
 export class Subscription {
   readonly topic: TopicEntry;
+  readonly #splits: boolean;
   readonly #context: GatewayContext;
   readonly #principal: Principal;
   readonly #holder: SubscriptionHolder;
@@ -63,7 +67,10 @@ export class Subscription {
     positions: readonly Position[],
     credit: Credit,
     holder: SubscriptionHolder,
+    /** 'records': no more records than there is credit for. 'batches': whole batches, so the last one may pass it. */
+    unit: 'records' | 'batches' = 'batches',
   ) {
+    this.#splits = unit === 'records';
     this.#context = context;
     this.#principal = principal;
     this.topic = topic;
@@ -144,6 +151,8 @@ export class Subscription {
         maxBytes: bytesMax,
         signal,
       });
+      // Closed while the read was under way: its holder is told nothing more.
+      if (this.#state !== 'reading') return;
       let troubled = false;
       for (const part of partitions) {
         if (part.errorCode !== errorCode.none) {
@@ -201,16 +210,21 @@ export class Subscription {
       for (let at = 0; at < run.length; ) {
         if (this.#state !== 'reading' || !this.#mayRead()) return false;
         const size = batchSizeBytes(run, at);
-        const nextOffset = lastOffset(run, at) + 1;
+        const endOffset = lastOffset(run, at) + 1;
         const fromOffset = this.#offsets.get(partition)!;
-        if (nextOffset > fromOffset) {
+        if (endOffset > fromOffset) {
           const batch = run.subarray(at, at + size);
-          const records = Math.min(recordCount(batch, 0), nextOffset - fromOffset);
+          const nextOffset = this.#splits ? Math.min(endOffset, fromOffset + this.#credit.records) : endOffset;
+          const count = recordCount(batch, 0);
+          const records = Math.min(count, nextOffset - fromOffset);
           this.#offsets.set(partition, nextOffset);
           this.#credit.records -= records;
-          this.#credit.bytes -= size;
+          // A part of a batch costs its share, so that a batch taken in pieces costs what it costs in one.
+          this.#credit.bytes -= records === count ? size : Math.ceil((size * records) / count);
           const settled = this.#holder.deliver({ partition, fromOffset, nextOffset, batch, records, highWatermark });
           if (settled) await settled;
+          // Out of credit within the batch: the rest of it is read again.
+          if (nextOffset < endOffset) return false;
         }
         at += size;
       }

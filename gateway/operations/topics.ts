@@ -3,6 +3,7 @@
  * counters ride in the engine's own transaction, so that two creations at once can never pass a limit together.
  */
 import type { TopicEntry } from '../../engine/engine.ts';
+import { sleep } from '../../engine/kernel/clock.ts';
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
 import { type StoreOp, StoreConflict } from '../../engine/ports.ts';
@@ -69,11 +70,7 @@ export function checkNewTopic(cluster: ClusterView, topic: NewTopic): number {
 }
 
 /** Throws InvalidRequest, AlreadyExists, QuotaExceeded. */
-export async function createTopic(
-  context: GatewayContext,
-  principal: Principal,
-  topic: NewTopic,
-): Promise<TopicEntry> {
+export async function createTopic(context: GatewayContext, principal: Principal, topic: NewTopic): Promise<TopicEntry> {
   const cluster = servingCluster(context, principal);
   const partitions = checkNewTopic(cluster, topic);
   if (findTopic(context, principal, topic.name)) throw new AlreadyExists('topic', topic.name);
@@ -103,7 +100,10 @@ export async function createPartitions(
   if (!topic) throw new NotFound('topic', name);
   const present = topic.partitions.length;
   if (total <= present) {
-    throw new InvalidRequest('count', `The topic currently has ${present} partitions and ${total} would not be an increase.`);
+    throw new InvalidRequest(
+      'count',
+      `The topic currently has ${present} partitions and ${total} would not be an increase.`,
+    );
   }
   if (total > topicPartitionsMax) {
     throw new InvalidRequest('count', `Number of partitions must be at most ${topicPartitionsMax}.`);
@@ -153,8 +153,8 @@ export async function findOrCreateTopic(
 }
 
 /**
- * Runs `act` with fresh counter ops until it wins the race for the counters row. The rate of partition changes is
- * charged once, here.
+ * Runs `act` with fresh counter ops until it wins the race for the counters row. The rate of topic changes is charged once,
+ * here.
  */
 async function guarded<T>(
   context: GatewayContext,
@@ -162,7 +162,13 @@ async function guarded<T>(
   change: { readonly topics: number; readonly partitions: number },
   act: (guard: StoreOp[]) => Promise<T>,
 ): Promise<T> {
-  const { tenancy } = context;
+  const { tenancy, clock, settings } = context;
+  const { delayMs, quota } = tenancy.limiter.topicMutation(clusterId, clock.monotonicMs());
+  if (quota && delayMs > settings.quotaWaitMsMax) {
+    const limit = tenancy.cluster(clusterId)?.limits[quota] ?? 0;
+    throw new QuotaExceeded(quota, limit, limit, Math.ceil(delayMs));
+  }
+  if (delayMs > 0) await sleep(clock, delayMs);
   for (let attempt = 1; ; attempt++) {
     const guard = await tenancy.counts.reserve(clusterId, change);
     try {

@@ -1,0 +1,154 @@
+/**
+ * The one mapping from failures and Kafka error codes to problems (problem-kinds.ts), for the HTTP and WebSocket doors
+ * alike.
+ */
+import { Failure, type FailureCode, InvalidRequest } from '../../engine/kernel/failure.ts';
+import { errorCode, errorName } from '../../engine/protocol/error-codes.ts';
+import { DecompressedTooLarge } from '../../engine/records/compression.ts';
+import { NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
+import { OwnerUnavailable } from '../failures.ts';
+import { GroupNotEmpty } from '../operations/groups.ts';
+import { OffsetBeyondEnd, OffsetExpired } from '../operations/read-page.ts';
+import { TopicRecreated } from '../operations/reader-start.ts';
+import { type ProblemCode, problemKinds } from './problem-kinds.ts';
+
+type Extra = Readonly<Record<string, unknown>>;
+
+/** A refusal in the doors' own terms, for what has no failure class below them. */
+export class Refusal extends Failure {
+  readonly code = 'invalid-request';
+  readonly problem: ProblemCode;
+  /** More members of the problem. */
+  readonly extra: Extra;
+  constructor(problem: ProblemCode, detail: string, extra: Extra = {}) {
+    super(detail);
+    this.problem = problem;
+    this.extra = extra;
+  }
+}
+
+/** Members as they are sent. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ProblemCode;
+  readonly retryable: boolean;
+  readonly side_effects: 'none' | 'unknown' | 'partial';
+  readonly kafka_error?: string;
+  readonly retry_after_ms?: number;
+  readonly [extra: string]: unknown;
+}
+
+export function problem(code: ProblemCode, detail: string, extra: Extra = {}): Problem {
+  const { title, status, retryable, sideEffects } = problemKinds[code];
+  return { type: `/problems/${code}`, title, status, detail, code, retryable, side_effects: sideEffects, ...extra };
+}
+
+const retryAfterMs = 1_000;
+
+const ofFailure: Readonly<Record<FailureCode, ProblemCode>> = {
+  'store-conflict': 'overloaded',
+  'store-throttled': 'overloaded',
+  'store-unavailable': 'store-unavailable',
+  'store-ambiguous': 'outcome-unknown',
+  'store-limit': 'invalid-request',
+  'disk-full': 'owner-unavailable',
+  'disk-fault': 'owner-unavailable',
+  'data-corrupt': 'internal',
+  'link-closed': 'outcome-unknown',
+  'not-owner': 'owner-unavailable',
+  'owner-unavailable': 'owner-unavailable',
+  fenced: 'owner-unavailable',
+  overloaded: 'overloaded',
+  'shutting-down': 'shutting-down',
+  'malformed-frame': 'internal',
+  'unsupported-version': 'internal',
+  unauthenticated: 'unauthenticated',
+  forbidden: 'forbidden',
+  'not-found': 'not-found',
+  'already-exists': 'already-exists',
+  'quota-exceeded': 'quota-exceeded',
+  'invalid-request': 'invalid-request',
+  'cursor-invalid': 'cursor-invalid',
+};
+
+/** What is no Failure is a bug: the caller learns nothing of it but that it happened. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Refusal) return problem(error.problem, error.message, error.extra);
+  if (error instanceof DecompressedTooLarge) return problem('body-too-large', error.message);
+  if (error instanceof OffsetExpired) return rangeProblem('offset-expired', error.message, { earliest: error.earliest });
+  if (error instanceof OffsetBeyondEnd) return rangeProblem('offset-beyond-end', error.message, { latest: error.latest });
+  if (error instanceof GroupNotEmpty) return problem('group-not-empty', error.message);
+  if (error instanceof TopicRecreated) return problem('epoch-mismatch', error.message);
+  if (error instanceof OwnerUnavailable) return kafkaProblem(error.kafkaError, error.message);
+  if (error instanceof InvalidRequest) return problem('invalid-request', error.message, { field: error.field });
+  if (error instanceof NotFound) return problem('not-found', error.message, { kind: error.kind });
+  if (error instanceof QuotaExceeded) return quotaProblem(error);
+  if (!(error instanceof Failure)) return problem('internal', 'an internal error; the request id finds it in the log');
+  const code = ofFailure[error.code];
+  if (code === 'internal') return problem(code, 'an internal error; the request id finds it in the log');
+  return problem(code, error.message, problemKinds[code].retryable ? { retry_after_ms: retryAfterMs } : {});
+}
+
+function rangeProblem(code: ProblemCode, detail: string, extra: Extra): Problem {
+  return problem(code, detail, { kafka_error: errorName(errorCode.offsetOutOfRange), ...extra });
+}
+
+function quotaProblem({ message, quota, used, limit, retryable, retryAfterMs: waitMs }: QuotaExceeded): Problem {
+  const detail = retryable ? `the cluster is at its limit ${quota}; try again in ${waitMs} ms` : message;
+  const wait = retryable ? { retry_after_ms: waitMs } : {};
+  const counts = { quota, limit: Number.isFinite(limit) ? limit : null, ...(retryable ? {} : { used }) };
+  return problem('quota-exceeded', detail, { retryable, ...wait, ...counts });
+}
+
+const ofKafka: ReadonlyMap<number, ProblemCode> = new Map<number, ProblemCode>([
+  [errorCode.offsetOutOfRange, 'offset-beyond-end'],
+  [errorCode.corruptMessage, 'invalid-record'],
+  [errorCode.unknownTopicOrPartition, 'not-found'],
+  [errorCode.leaderNotAvailable, 'owner-unavailable'],
+  [errorCode.notLeaderOrFollower, 'owner-unavailable'],
+  [errorCode.requestTimedOut, 'outcome-unknown'],
+  [errorCode.brokerNotAvailable, 'owner-unavailable'],
+  [errorCode.replicaNotAvailable, 'owner-unavailable'],
+  [errorCode.messageTooLarge, 'record-too-large'],
+  [errorCode.networkException, 'outcome-unknown'],
+  [errorCode.coordinatorLoadInProgress, 'owner-unavailable'],
+  [errorCode.coordinatorNotAvailable, 'owner-unavailable'],
+  [errorCode.notCoordinator, 'owner-unavailable'],
+  [errorCode.invalidTopicException, 'invalid-request'],
+  [errorCode.recordListTooLarge, 'record-too-large'],
+  [errorCode.notEnoughReplicas, 'owner-unavailable'],
+  [errorCode.notEnoughReplicasAfterAppend, 'outcome-unknown'],
+  [errorCode.topicAuthorizationFailed, 'forbidden'],
+  [errorCode.groupAuthorizationFailed, 'forbidden'],
+  [errorCode.clusterAuthorizationFailed, 'forbidden'],
+  [errorCode.invalidTimestamp, 'invalid-record'],
+  [errorCode.topicAlreadyExists, 'already-exists'],
+  [errorCode.invalidPartitions, 'invalid-request'],
+  [errorCode.invalidConfig, 'invalid-request'],
+  [errorCode.invalidRequest, 'invalid-request'],
+  [errorCode.policyViolation, 'invalid-request'],
+  // A batch behind one that failed: the broker refused it because of its number, so it was not stored.
+  [errorCode.outOfOrderSequenceNumber, 'owner-unavailable'],
+  [errorCode.invalidProducerEpoch, 'owner-unavailable'],
+  [errorCode.unknownProducerId, 'owner-unavailable'],
+  [errorCode.duplicateSequenceNumber, 'outcome-unknown'],
+  [errorCode.kafkaStorageError, 'outcome-unknown'],
+  [errorCode.nonEmptyGroup, 'group-not-empty'],
+  [errorCode.groupIdNotFound, 'not-found'],
+  [errorCode.fencedLeaderEpoch, 'owner-unavailable'],
+  [errorCode.unsupportedCompressionType, 'invalid-record'],
+  [errorCode.invalidRecord, 'invalid-record'],
+  [errorCode.throttlingQuotaExceeded, 'overloaded'],
+  [errorCode.unknownTopicId, 'not-found'],
+]);
+
+/** `message` is what the broker or operation said; it must hold no inner names. */
+export function kafkaProblem(code: number, message: string | null): Problem {
+  const problemCode = ofKafka.get(code) ?? 'internal';
+  const { retryable, title } = problemKinds[problemCode];
+  const wait = retryable ? { retry_after_ms: retryAfterMs } : {};
+  return problem(problemCode, message ?? title, { kafka_error: errorName(code), ...wait });
+}

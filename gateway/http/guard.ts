@@ -1,0 +1,43 @@
+/** What stands before every route of a tenant: who calls, whether the cluster serves, whether its request rate allows. */
+import type { Principal } from '../../tenancy/tenancy.ts';
+import { admitRequest } from '../operations/admit.ts';
+import type { RecordProducer } from '../operations/produce.ts';
+import type { GatewayContext } from '../context.ts';
+import type { Credentials } from './credentials.ts';
+import type { KeyHolders } from './key-holders.ts';
+import { replyFailure } from './reply-problem.ts';
+import type { HttpExchange, HttpHandler } from './server.ts';
+import type { HttpDoorSettings } from './settings.ts';
+
+/** What routes are made of. */
+export interface DoorParts {
+  readonly context: GatewayContext;
+  readonly settings: HttpDoorSettings;
+  readonly producer: RecordProducer;
+  readonly credentials: Credentials;
+  readonly holders: KeyHolders;
+}
+
+export type TenantHandler = (exchange: HttpExchange, principal: Principal) => void | Promise<void>;
+
+/** Runs `handler` at once, or after the time that the cluster's request rate asks for. */
+export function guard(parts: DoorParts, handler: TenantHandler): HttpHandler {
+  const { context, credentials } = parts;
+  return (exchange) => {
+    const principal = credentials.ofHeader(exchange.header('authorization'));
+    const delayMs = admitRequest(context, principal);
+    if (delayMs === 0) return handler(exchange, principal);
+    context.clock.after(delayMs, () => settle(context, exchange, () => handler(exchange, principal)));
+    return undefined;
+  };
+}
+
+/** Runs what a later turn owes an exchange, so that no failure of it is lost. */
+export function settle(context: GatewayContext, exchange: HttpExchange, run: () => void | Promise<void>): void {
+  try {
+    const pending = run();
+    if (pending) pending.catch((error: unknown) => replyFailure(context, exchange, error));
+  } catch (error) {
+    replyFailure(context, exchange, error);
+  }
+}

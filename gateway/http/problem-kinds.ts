@@ -1,0 +1,59 @@
+/**
+ * Every kind of problem that the HTTP and WebSocket doors answer with (RFC 9457): its stable code, status, title, and the
+ * text of the page that its `type` points to. Codes and statuses never change; titles and texts may.
+ */
+export interface ProblemKind {
+  readonly status: number;
+  readonly title: string;
+  /** The same request may succeed later without any change. */
+  readonly retryable: boolean;
+  /** What of the request took effect, unless the answer says otherwise. */
+  readonly sideEffects: 'none' | 'unknown';
+  readonly about: string;
+}
+
+function kind(status: number, title: string, about: string, more: Partial<ProblemKind> = {}): ProblemKind {
+  return { status, title, about, retryable: false, sideEffects: 'none', ...more };
+}
+
+const retry = { retryable: true } as const;
+
+export const problemKinds = {
+  'invalid-request': kind(400, 'Invalid request', 'A field or parameter is wrong; `field` names it.'),
+  'invalid-json': kind(400, 'Invalid JSON', 'The body is not JSON, or not UTF-8; `detail` says where.'),
+  'invalid-record': kind(400, 'Invalid record', 'A record or record batch was refused: its checksum, layout or timestamp is wrong.'),
+  'cursor-invalid': kind(400, 'Invalid cursor', 'A cursor must be passed on exactly as it was given.'),
+  unauthenticated: kind(401, 'Not authenticated', 'Send `Authorization: Bearer <API key>`, or Basic with key id and API key. The key may be unknown, revoked or expired.'),
+  forbidden: kind(403, 'Forbidden', 'The credentials are good, but the cluster does not serve: suspended or being deleted.'),
+  'not-found': kind(404, 'Not found', 'The path, topic, group or cursor does not exist in this cluster.'),
+  'method-not-allowed': kind(405, 'Method not allowed', 'The path exists with other methods: see the Allow header.'),
+  'not-acceptable': kind(406, 'Not acceptable', 'None of the types in the Accept header can be had here.'),
+  'already-exists': kind(409, 'Already exists', 'There is one of this name already.'),
+  'epoch-mismatch': kind(409, 'Topic was made again', 'The cursor belongs to a topic of this name that was deleted. Start again with `from`.'),
+  'group-not-empty': kind(409, 'Group has members', 'A group can be deleted when its last member has left.'),
+  'offset-expired': kind(410, 'Offset expired', 'Retention has deleted the records at this position. `earliest` has the first offsets that remain.'),
+  'body-too-large': kind(413, 'Body too large', 'The body, before or after decompression, is over the limit that `detail` names.'),
+  'record-too-large': kind(413, 'Record too large', 'The record does not fit in a batch of this topic (max.message.bytes) or cluster.'),
+  'unsupported-media-type': kind(415, 'Unsupported media type', 'The Content-Type or Content-Encoding is not one that the path takes.'),
+  'offset-beyond-end': kind(416, 'Offset beyond the end', 'No record has this offset yet. `clamp=true` starts at the end instead.'),
+  'upgrade-required': kind(426, 'WebSocket only', 'The path is a WebSocket endpoint: send an upgrade request.'),
+  'quota-exceeded': kind(429, 'Quota exceeded', '`quota` names the limit of the cluster. With `retry_after_ms` the request may be repeated after that time.'),
+  overloaded: kind(503, 'Overloaded', 'A bounded queue is full. Nothing was applied.', retry),
+  'owner-unavailable': kind(503, 'Partition unavailable', 'The partition has no owner at this moment, for longer than requests are held. Nothing was applied.', retry),
+  'shutting-down': kind(503, 'Shutting down', 'This gateway is stopping: connect again.', retry),
+  'store-unavailable': kind(503, 'Metadata store unavailable', 'The change could not be made durable.', retry),
+  'outcome-unknown': kind(504, 'Outcome unknown', 'The request may or may not have taken effect: its answer was lost. Repeating it may store records twice.', {
+    retryable: true,
+    sideEffects: 'unknown',
+  }),
+  internal: kind(500, 'Internal error', 'A bug of ours. `instance` finds it in the log.', { sideEffects: 'unknown' }),
+} as const satisfies Readonly<Record<string, ProblemKind>>;
+
+export type ProblemCode = keyof typeof problemKinds;
+
+/** The page behind `type`; undefined for a code that does not exist. */
+export function problemPage(code: string): string | undefined {
+  if (!Object.hasOwn(problemKinds, code)) return undefined;
+  const { status, title, about, retryable, sideEffects } = problemKinds[code as ProblemCode];
+  return `${title}\n\ncode: ${code}\nstatus: ${status}\nretryable: ${retryable}\nside effects: ${sideEffects}\n\n${about}\n`;
+}

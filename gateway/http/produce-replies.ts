@@ -1,0 +1,56 @@
+/**
+ * Answers to produce requests. 200: all stored. 207: as many results as records, in order, some of them errors. When every
+ * record failed alike the whole request is that problem.
+ */
+import { InvalidRequest } from '../../engine/kernel/failure.ts';
+import type { ProduceOutcome } from '../operations/produce.ts';
+import { kafkaProblem } from './failures.ts';
+import { jsonHeaders } from './reply-headers.ts';
+import { replyProblem } from './reply-problem.ts';
+import type { HttpExchange } from './server.ts';
+
+/**
+ * 'none' (acks=0): answered before anything is stored. 'stored' (acks=1 and all): what is acknowledged is on disk in
+ * either case, there is nothing weaker to wait for.
+ */
+export type Acks = 'none' | 'stored';
+
+/** Throws InvalidRequest on field `acks`. */
+export function acksOf(exchange: HttpExchange): Acks {
+  if (exchange.queryString === '') return 'stored';
+  const text = exchange.query().get('acks');
+  if (text === null || text === 'all' || text === '1' || text === '-1') return 'stored';
+  if (text === '0') return 'none';
+  throw new InvalidRequest('acks', `acks=${text}: use 0, 1 or all`);
+}
+
+export function replyAccepted(exchange: HttpExchange, records: number): void {
+  exchange.reply(202, jsonHeaders(exchange), `{"accepted":${records}}`);
+}
+
+/** One result by string concatenation: three numbers need no escaping. */
+export function outcomeJson(outcome: ProduceOutcome): string {
+  if (outcome.errorCode === 0) {
+    return `{"partition":${outcome.partition},"offset":${outcome.offset},"timestamp":${outcome.timestampMs}}`;
+  }
+  const error = kafkaProblem(outcome.errorCode, outcome.message);
+  return JSON.stringify({ partition: outcome.partition, error });
+}
+
+export function replyOutcome(exchange: HttpExchange, outcome: ProduceOutcome): void {
+  if (outcome.errorCode === 0) exchange.reply(200, jsonHeaders(exchange), outcomeJson(outcome));
+  else replyProblem(exchange, kafkaProblem(outcome.errorCode, outcome.message));
+}
+
+export function replyOutcomes(exchange: HttpExchange, outcomes: readonly ProduceOutcome[]): void {
+  let failed = 0;
+  for (let i = 0; i < outcomes.length; i++) if (outcomes[i]!.errorCode !== 0) failed++;
+  const first = outcomes[0]!;
+  if (failed === outcomes.length && outcomes.every(({ errorCode }) => errorCode === first.errorCode)) {
+    replyProblem(exchange, { ...kafkaProblem(first.errorCode, first.message), failed });
+    return;
+  }
+  let results = '';
+  for (let i = 0; i < outcomes.length; i++) results += (i === 0 ? '' : ',') + outcomeJson(outcomes[i]!);
+  exchange.reply(failed === 0 ? 200 : 207, jsonHeaders(exchange), `{"results":[${results}],"failed":${failed}}`);
+}

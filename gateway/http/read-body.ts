@@ -1,0 +1,71 @@
+/** Request bodies: whole, decompressed, parsed, each step within the same limit. */
+import { isUtf8 } from 'node:buffer';
+import { CorruptBatch, codec } from '../../engine/records/batch.ts';
+import { CodecUnavailable, decompress, DecompressedTooLarge } from '../../engine/records/compression.ts';
+import { Refusal } from './failures.ts';
+import type { HttpExchange } from './server.ts';
+
+/** Resolves never when the client goes away. Rejects with Refusal: body-too-large, unsupported-media-type. */
+export function readBody(exchange: HttpExchange, bytesMax: number): Promise<Buffer> {
+  const encoding = exchange.header('content-encoding');
+  return new Promise((resolve, reject) => {
+    exchange.readBody(
+      bytesMax,
+      (body) => {
+        if (encoding === undefined || encoding === 'identity') resolve(body);
+        else expand(body, encoding, bytesMax).then(resolve, reject);
+      },
+      () => reject(tooLarge(bytesMax)),
+    );
+  });
+}
+
+export function tooLarge(bytesMax: number): Refusal {
+  return new Refusal('body-too-large', `the body is over ${bytesMax} bytes`, { limit: bytesMax });
+}
+
+export async function expand(body: Buffer, encoding: string, bytesMax: number): Promise<Buffer> {
+  const name = encoding.toLowerCase();
+  const codecId = name === 'gzip' || name === 'x-gzip' ? codec.gzip : name === 'zstd' ? codec.zstd : undefined;
+  if (codecId === undefined) {
+    throw new Refusal('unsupported-media-type', `Content-Encoding ${encoding}: use gzip or zstd`);
+  }
+  try {
+    return await decompress(codecId, body, bytesMax);
+  } catch (error) {
+    if (error instanceof DecompressedTooLarge) {
+      throw new Refusal('body-too-large', `the body is over ${bytesMax} bytes after decompression`, { limit: bytesMax });
+    }
+    if (error instanceof CorruptBatch) throw new Refusal('invalid-request', `the body is not ${name}`);
+    if (error instanceof CodecUnavailable) throw new Refusal('unsupported-media-type', error.message);
+    throw error;
+  }
+}
+
+/** Throws Refusal invalid-json. `what` begins the sentence: 'the body', 'line 3'. */
+export function parseJson(bytes: Buffer, what: string): unknown {
+  // A decoder that replaces bad bytes would store something else than was sent.
+  if (!isUtf8(bytes)) throw new Refusal('invalid-json', `${what} is not UTF-8`);
+  try {
+    return JSON.parse(bytes.toString());
+  } catch (error) {
+    throw new Refusal('invalid-json', `${what} is not JSON: ${error instanceof Error ? error.message : ''}`);
+  }
+}
+
+/** Throws Refusal. An empty body reads as {}. */
+export async function readJsonObject(exchange: HttpExchange, bytesMax: number): Promise<Record<string, unknown>> {
+  const body = await readBody(exchange, bytesMax);
+  const json = body.length === 0 ? {} : parseJson(body, 'the body');
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new Refusal('invalid-request', 'the body must be a JSON object');
+  }
+  return json as Record<string, unknown>;
+}
+
+/** The media type without parameters, in lower case. */
+export function mediaType(header: string | undefined): string {
+  if (header === undefined) return '';
+  const end = header.indexOf(';');
+  return (end < 0 ? header : header.slice(0, end)).trim().toLowerCase();
+}

@@ -1,0 +1,198 @@
+/**
+ * GET /v1/topics/{topic}/records: a page of records and the cursor of the next, as JSON, NDJSON or record batches; or, for
+ * Accept: text/event-stream, records as they come (event-stream.ts). Stateless: whoever has the cursor goes on, anywhere.
+ */
+import { InvalidRequest } from '../../../engine/kernel/failure.ts';
+import { sleep } from '../../../engine/kernel/clock.ts';
+import { lastOffset, recordCount } from '../../../engine/records/batch.ts';
+import type { TopicEntry } from '../../../engine/engine.ts';
+import type { Principal } from '../../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../../context.ts';
+import type { Position } from '../../operations/cursor.ts';
+import { fetchPage, type FetchedPage, type PageOptions, renderPage } from '../../operations/read-page.ts';
+import { parseFormat } from '../../operations/record-json.ts';
+import { cursorText, type ReaderStart, startReader } from '../../operations/reader-start.ts';
+import { Refusal } from '../failures.ts';
+import type { DoorParts, TenantHandler } from '../guard.ts';
+import { headersOf } from '../reply-headers.ts';
+import type { HttpExchange } from '../server.ts';
+import { eventStream } from './event-stream.ts';
+import { topicOf } from './find-topic.ts';
+import { linesType, recordBatchType } from './produce-records.ts';
+
+const recordsDefault = 1_000;
+const bytesDefault = 1024 * 1024;
+
+export function consume(parts: DoorParts): TenantHandler {
+  return async (exchange, principal) => {
+    const topic = topicOf(parts.context, principal, exchange);
+    const type = acceptedType(exchange.header('accept'));
+    const query = exchange.query();
+    const lastEventId = type === 'text/event-stream' ? exchange.header('last-event-id') : undefined;
+    const request = {
+      cursor: lastEventId || (query.get('cursor') ?? undefined),
+      from: query.get('from') ?? undefined,
+      partitions: partitionsOf(query),
+    };
+    const start = await startReader(parts.context, topic, request);
+    if (exchange.aborted) return undefined;
+    if (type === 'text/event-stream') return eventStream(parts, exchange, principal, topic, start);
+    return sendPage(parts, exchange, principal, topic, start, type);
+  };
+}
+
+async function sendPage(
+  parts: DoorParts,
+  exchange: HttpExchange,
+  principal: Principal,
+  topic: TopicEntry,
+  start: ReaderStart,
+  type: PageType,
+): Promise<void> {
+  const { context } = parts;
+  const query = exchange.query();
+  const format = parseFormat(query.get('format'));
+  if (type === recordBatchType && start.positions.length !== 1) {
+    throw new InvalidRequest('partition', `${recordBatchType} is of one partition: choose it with ?partition=`);
+  }
+  const abort = new AbortController();
+  exchange.onAborted(() => abort.abort());
+  const options = pageOptions(context, query, abort.signal);
+  const page = await fetchPage(context, principal, topic, start, options);
+  if (page.delayMs > 0) await sleep(context.clock, Math.min(page.delayMs, context.settings.quotaWaitMsMax));
+  const { body, next } =
+    type === recordBatchType
+      ? batchBody(page, start.positions, options.recordsMax)
+      : await jsonBody(page, start, options.recordsMax, format, topic, type);
+  const headers = positionHeaders(parts, cursorText(topic, start.wholeTopic, next), page, next, type);
+  exchange.reply(200, headersOf(exchange, type, headers), body);
+}
+
+interface Body {
+  readonly body: string | Uint8Array;
+  readonly next: readonly Position[];
+}
+
+async function jsonBody(
+  page: FetchedPage,
+  start: ReaderStart,
+  recordsMax: number,
+  format: 'json' | 'string' | 'base64',
+  topic: TopicEntry,
+  type: PageType,
+): Promise<Body> {
+  const { records, next } = await renderPage(page, start.positions, format, recordsMax);
+  if (type === linesType) return { body: records.length === 0 ? '' : `${records.join('\n')}\n`, next };
+  const ends = page.partitions.map(
+    ({ partition, highWatermark, logStartOffset }) =>
+      `{"partition":${partition},"high_watermark":${highWatermark},"earliest":${logStartOffset}}`,
+  );
+  const cursor = cursorText(topic, start.wholeTopic, next);
+  const body = `{"records":[${records.join(',')}],"next":"${cursor}","up_to_date":${isUpToDate(page, next)},"partitions":[${ends.join(',')}]}`;
+  return { body, next };
+}
+
+/** Whole batches as stored, until `recordsMax` is passed; the first may begin before the position. */
+function batchBody(page: FetchedPage, positions: readonly Position[], recordsMax: number): Body {
+  let offset = positions[0]!.offset;
+  const part = page.partitions[0];
+  const taken: Uint8Array[] = [];
+  let records = 0;
+  if (part) offset = part.fromOffset;
+  for (const batch of part?.batches ?? []) {
+    if (records >= recordsMax) break;
+    taken.push(batch);
+    records += recordCount(batch, 0);
+    offset = lastOffset(batch, 0) + 1;
+  }
+  return { body: Buffer.concat(taken), next: [{ partition: positions[0]!.partition, offset }] };
+}
+
+function isUpToDate(page: FetchedPage, next: readonly Position[]): boolean {
+  const ends = new Map(page.partitions.map(({ partition, highWatermark }) => [partition, highWatermark]));
+  return next.every(({ partition, offset }) => offset >= (ends.get(partition) ?? Infinity));
+}
+
+function positionHeaders(
+  { settings }: DoorParts,
+  cursor: string,
+  page: FetchedPage,
+  next: readonly Position[],
+  type: PageType,
+): [string, string][] {
+  const headers: [string, string][] = [['up-to-date', String(isUpToDate(page, next))]];
+  if (cursor.length <= settings.cursorHeaderBytesMax) headers.push(['next-cursor', cursor]);
+  else if (type !== 'application/json') {
+    const detail = `the cursor over ${next.length} partitions fits in no header: choose partitions, or accept application/json`;
+    throw new InvalidRequest('partitions', detail);
+  }
+  const [only] = page.partitions;
+  if (only && next.length === 1) headers.push(['high-watermark', String(only.highWatermark)]);
+  return headers;
+}
+
+function pageOptions({ settings }: GatewayContext, query: URLSearchParams, signal: AbortSignal): PageOptions {
+  return {
+    recordsMax: bounded(query, 'max_records', recordsDefault, settings.fetchRecordsMax),
+    bytesMax: bounded(query, 'max_bytes', bytesDefault, settings.fetchBytesMax),
+    waitMs: Math.min(waitOf(query.get('wait')), settings.fetchWaitMsMax),
+    clamp: query.get('clamp') === 'true',
+    signal,
+  };
+}
+
+/** Larger numbers than the door allows are cut to what it allows; the reader sees it by getting less. */
+function bounded(query: URLSearchParams, name: string, byDefault: number, max: number): number {
+  const text = query.get(name);
+  if (text === null) return Math.min(byDefault, max);
+  if (!/^\d{1,15}$/.test(text) || Number(text) < 1) {
+    throw new InvalidRequest(name, `${name}=${text}: use a whole number from 1`);
+  }
+  return Math.min(Number(text), max);
+}
+
+function waitOf(text: string | null): number {
+  if (text === null) return 0;
+  const match = /^(\d{1,9})(ms|s)$/.exec(text);
+  if (!match) throw new InvalidRequest('wait', `wait=${text}: use a time such as 30s or 5000ms`);
+  return Number(match[1]) * (match[2] === 's' ? 1000 : 1);
+}
+
+/** Throws InvalidRequest. Undefined: all of the topic's. */
+export function partitionsOf(query: URLSearchParams): number[] | undefined {
+  const text = query.get('partitions') ?? query.get('partition');
+  if (text === null) return undefined;
+  return text.split(',').map((part) => {
+    if (!/^\d{1,9}$/.test(part)) throw new InvalidRequest('partitions', `partitions=${text}: use numbers, e.g. 0,1,2`);
+    return Number(part);
+  });
+}
+
+type PageType = 'application/json' | typeof linesType | typeof recordBatchType;
+
+/** The type we have that the client prefers; ties go to its order. Throws Refusal not-acceptable. */
+export function acceptedType(accept: string | undefined): PageType | 'text/event-stream' {
+  if (accept === undefined || accept === '*/*' || accept === '') return 'application/json';
+  let best: PageType | 'text/event-stream' | undefined;
+  let bestQuality = 0;
+  for (const part of accept.split(',')) {
+    const [name = '', ...parameters] = part.split(';').map((text) => text.trim().toLowerCase());
+    const quality = Number(parameters.find((text) => text.startsWith('q='))?.slice(2) ?? 1);
+    const type = types.get(name);
+    if (type !== undefined && quality > bestQuality) {
+      best = type;
+      bestQuality = quality;
+    }
+  }
+  if (best) return best;
+  throw new Refusal('not-acceptable', `Accept ${accept}: use ${[...new Set(types.values())].join(', ')}`);
+}
+
+const types: ReadonlyMap<string, PageType | 'text/event-stream'> = new Map<string, PageType | 'text/event-stream'>([
+  ['application/json', 'application/json'],
+  ['application/*', 'application/json'],
+  ['*/*', 'application/json'],
+  [linesType, linesType],
+  [recordBatchType, recordBatchType],
+  ['text/event-stream', 'text/event-stream'],
+]);

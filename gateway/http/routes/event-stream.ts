@@ -1,0 +1,139 @@
+/**
+ * Server-sent events: one event per record, whose id is the cursor behind it, so that a reconnecting EventSource goes on
+ * where it stood. A slow client stops the reading; nothing is kept for it.
+ */
+import type { Timer } from '../../../engine/kernel/clock.ts';
+import { below } from '../../../engine/kernel/random.ts';
+import type { TopicEntry } from '../../../engine/engine.ts';
+import type { Principal } from '../../../tenancy/tenancy.ts';
+import { admitConnection } from '../../operations/admit.ts';
+import { eachRecordJson, parseFormat, type RecordFormat } from '../../operations/record-json.ts';
+import { cursorText, type ReaderStart } from '../../operations/reader-start.ts';
+import { type Delivery, Subscription } from '../../operations/subscribe.ts';
+import { kafkaProblem } from '../failures.ts';
+import type { DoorParts } from '../guard.ts';
+import { headersOf } from '../reply-headers.ts';
+import type { HttpExchange, ReplyStream } from '../server.ts';
+
+/** Over more partitions than this only the last record of a batch carries an id: a cursor per record would outweigh them. */
+const idPerRecordPartitionsMax = 32;
+
+export function eventStream(
+  parts: DoorParts,
+  exchange: HttpExchange,
+  principal: Principal,
+  topic: TopicEntry,
+  start: ReaderStart,
+): void {
+  const format = parseFormat(exchange.query().get('format'));
+  admitConnection(parts.context, principal);
+  new EventStream(parts, exchange, principal, topic, start, format).start();
+}
+
+class EventStream {
+  readonly #parts: DoorParts;
+  readonly #exchange: HttpExchange;
+  readonly #principal: Principal;
+  readonly #topic: TopicEntry;
+  readonly #wholeTopic: boolean;
+  readonly #format: RecordFormat;
+  readonly #subscription: Subscription;
+  readonly #stream: ReplyStream;
+  readonly #release: () => void;
+  readonly #timers: Timer[] = [];
+  #heartbeat: Timer | undefined;
+  #ended = false;
+
+  constructor(
+    parts: DoorParts,
+    exchange: HttpExchange,
+    principal: Principal,
+    topic: TopicEntry,
+    start: ReaderStart,
+    format: RecordFormat,
+  ) {
+    this.#parts = parts;
+    this.#exchange = exchange;
+    this.#principal = principal;
+    this.#topic = topic;
+    this.#wholeTopic = start.wholeTopic;
+    this.#format = format;
+    const boundless = { records: Infinity, bytes: Infinity };
+    this.#subscription = new Subscription(parts.context, principal, topic, start.positions, boundless, {
+      deliver: (delivery) => this.#deliver(delivery),
+      gap: (partition, from, to) =>
+        this.#write(`event: gap\ndata: {"partition":${partition},"from":${from},"earliest":${to}}\n\n`),
+      failed: (code, message) => {
+        this.#write(`event: failure\ndata: ${JSON.stringify(kafkaProblem(code, message))}\n\n`);
+        this.#end();
+      },
+    });
+    this.#stream = exchange.startStream(200, headersOf(exchange, 'text/event-stream', [['x-accel-buffering', 'no']]));
+    this.#release = parts.holders.hold(principal.keyId, () => this.#end());
+  }
+
+  start(): void {
+    const { context, settings } = this.#parts;
+    this.#exchange.onAborted(() => this.#end());
+    if (this.#exchange.method === 'HEAD') this.#end();
+    if (this.#ended) return;
+    this.#stream.onDrain(() => this.#subscription.resume());
+    // An id at once: a client that is cut off before the first record resumes from here and misses nothing.
+    this.#write(`retry: ${settings.eventStreamRetryMs}\nid: ${this.#cursor()}\n\n`);
+    this.#beat();
+    const lifeMs = settings.eventStreamMs + below(context.random, Math.max(1, Math.floor(settings.eventStreamMs / 10)));
+    this.#timers.push(context.clock.after(lifeMs, () => this.#end(), 'background'));
+    this.#subscription.start();
+  }
+
+  #beat(): void {
+    const { context, settings } = this.#parts;
+    this.#heartbeat = context.clock.after(
+      settings.eventStreamHeartbeatMs,
+      () => {
+        // A suspended cluster reads no more; its streams are looked at here instead of one by one when it happens.
+        if (context.tenancy.cluster(this.#principal.clusterId)?.state !== 'serving') {
+          this.#end();
+          return;
+        }
+        this.#write(': \n\n');
+        this.#beat();
+      },
+      'background',
+    );
+  }
+
+  #cursor(): string {
+    return cursorText(this.#topic, this.#wholeTopic, this.#subscription.positions());
+  }
+
+  async #deliver({ partition, fromOffset, nextOffset, batch }: Delivery): Promise<void> {
+    const positions = this.#subscription.positions();
+    const perRecord = positions.length <= idPerRecordPartitionsMax;
+    const at = positions.findIndex((position) => position.partition === partition);
+    let text = '';
+    await eachRecordJson(batch, partition, fromOffset, nextOffset, this.#format, (json, offset) => {
+      if (perRecord) {
+        positions[at] = { partition, offset: offset + 1 };
+        text += `id: ${cursorText(this.#topic, this.#wholeTopic, positions)}\n`;
+      } else if (offset === nextOffset - 1) text += `id: ${this.#cursor()}\n`;
+      text += `data: ${json}\n\n`;
+    });
+    this.#write(text);
+  }
+
+  #write(text: string): void {
+    if (!this.#ended && text !== '' && !this.#stream.write(text)) this.#subscription.pause();
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#subscription.close();
+    this.#heartbeat?.cancel();
+    for (const timer of this.#timers) timer.cancel();
+    this.#release();
+    this.#parts.context.tenancy.limiter.disconnect(this.#principal.clusterId);
+    this.#stream.end();
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Record batches of Kafka's own format, one behind the other, for one partition (?partition=): appended as they are, in
+ * order, each with a result of its own. The broker checks every CRC; here only the layout is looked at.
+ */
+import { InvalidRequest } from '../../../engine/kernel/failure.ts';
+import { batchesIn, batchSizeBytes, CorruptBatch, recordCount } from '../../../engine/records/batch.ts';
+import type { AppendResult } from '../../../engine/engine.ts';
+import type { Principal } from '../../../tenancy/tenancy.ts';
+import { refuseLongWait } from '../../operations/admit.ts';
+import { appendBatch } from '../../operations/append.ts';
+import { kafkaProblem, Refusal } from '../failures.ts';
+import type { DoorParts } from '../guard.ts';
+import { acksOf, replyAccepted } from '../produce-replies.ts';
+import { readBody } from '../read-body.ts';
+import { replyJson } from '../reply-headers.ts';
+import { replyProblem } from '../reply-problem.ts';
+import type { HttpExchange } from '../server.ts';
+import { writableTopic } from './find-topic.ts';
+
+export async function produceBatches(parts: DoorParts, exchange: HttpExchange, principal: Principal): Promise<void> {
+  const { context } = parts;
+  const { produceBytesMax, produceTimeoutMs, quotaWaitMsMax } = context.settings;
+  const acks = acksOf(exchange);
+  const partitionText = exchange.query().get('partition') ?? '';
+  if (!/^\d{1,9}$/.test(partitionText)) throw new InvalidRequest('partition', 'record batches need ?partition=<number>');
+  const partition = Number(partitionText);
+  const batches = splitBatches(await readBody(exchange, produceBytesMax));
+  const topic = await writableTopic(context, principal, exchange);
+  if (partition >= topic.partitions.length) {
+    throw new InvalidRequest('partition', `partition ${partition} does not exist: the topic has ${topic.partitions.length}`);
+  }
+  refuseLongWait(context, principal.clusterId);
+  const results = new Array<AppendResult>(batches.length);
+  let remaining = batches.length;
+  let waitMs = 0;
+  for (const [index, batch] of batches.entries()) {
+    appendBatch(context, principal, topic, partition, batch, produceTimeoutMs, (result, delayMs) => {
+      results[index] = result;
+      waitMs = Math.max(waitMs, delayMs);
+      if (--remaining > 0 || acks === 'none') return;
+      const reply = (): void => replyResults(exchange, partition, batches, results);
+      if (waitMs > 0) context.clock.after(Math.min(waitMs, quotaWaitMsMax), reply);
+      else reply();
+    });
+  }
+  if (acks === 'none') replyAccepted(exchange, batches.length);
+}
+
+function splitBatches(body: Buffer): Buffer[] {
+  const batches: Buffer[] = [];
+  let end = 0;
+  try {
+    for (const at of batchesIn(body)) {
+      end = at + batchSizeBytes(body, at);
+      // A copy each: the engine stamps offsets into them, and one batch shall not keep the whole body alive.
+      batches.push(Buffer.from(body.subarray(at, end)));
+    }
+  } catch (error) {
+    if (error instanceof CorruptBatch) throw new Refusal('invalid-record', error.message);
+    throw error;
+  }
+  if (end !== body.length || batches.length === 0) {
+    throw new Refusal('invalid-record', `byte ${end} of the body begins no whole record batch`);
+  }
+  return batches;
+}
+
+function replyResults(
+  exchange: HttpExchange,
+  partition: number,
+  batches: readonly Buffer[],
+  results: readonly AppendResult[],
+): void {
+  const failed = results.filter(({ errorCode }) => errorCode !== 0).length;
+  const first = results[0]!;
+  if (failed === results.length && results.every(({ errorCode }) => errorCode === first.errorCode)) {
+    replyProblem(exchange, { ...kafkaProblem(first.errorCode, first.errorMessage), failed });
+    return;
+  }
+  const rendered = results.map((result, i) =>
+    result.errorCode === 0
+      ? { partition, base_offset: result.baseOffset, records: recordCount(batches[i]!, 0) }
+      : { partition, error: kafkaProblem(result.errorCode, result.errorMessage) },
+  );
+  replyJson(exchange, failed === 0 ? 200 : 207, { results: rendered, failed });
+}

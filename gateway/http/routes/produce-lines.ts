@@ -1,0 +1,231 @@
+/**
+ * NDJSON in, NDJSON out: one record per line, one result per line in the same order, streamed both ways, so that a body of
+ * any length takes bounded memory. A line that is no record gets an error as its result and the stream goes on; the last
+ * line of the reply sums up ({"records", "failed"}), so that a reply cut short is noticed.
+ *
+ * What bounds it: lines parsed and not yet answered, in number and bytes, and what the client has not read yet. Over either
+ * the body is held back. Over quota it is held back too, instead of being refused halfway.
+ */
+import { createGunzip } from 'node:zlib';
+import type { TopicEntry } from '../../../engine/engine.ts';
+import { Failure } from '../../../engine/kernel/failure.ts';
+import { QuotaExceeded } from '../../../tenancy/failures.ts';
+import type { Principal } from '../../../tenancy/tenancy.ts';
+import type { ProduceRecord } from '../../operations/produce.ts';
+import { parseFormat, type RecordFormat, recordOfJson } from '../../operations/record-json.ts';
+import { problemOf, Refusal } from '../failures.ts';
+import type { DoorParts } from '../guard.ts';
+import { LineSplitter } from '../line-splitter.ts';
+import { outcomeJson } from '../produce-replies.ts';
+import { parseJson } from '../read-body.ts';
+import { headersOf } from '../reply-headers.ts';
+import type { BodyFlow, HttpExchange, ReplyStream } from '../server.ts';
+import { writableTopic } from './find-topic.ts';
+
+export async function produceLines(parts: DoorParts, exchange: HttpExchange, principal: Principal): Promise<void> {
+  const encoding = exchange.header('content-encoding') ?? 'identity';
+  if (encoding !== 'identity' && encoding !== 'gzip') {
+    throw new Refusal('unsupported-media-type', `Content-Encoding ${encoding}: NDJSON is taken plain or as gzip`);
+  }
+  const format = parseFormat(exchange.query().get('format'));
+  const topic = await writableTopic(parts.context, principal, exchange);
+  if (exchange.aborted) return;
+  new LineProducer(parts, exchange, principal, topic, format).start(encoding === 'gzip');
+}
+
+/** The lines of one chunk: their results leave together, in the order of groups. */
+interface Group {
+  results: string | undefined;
+  readonly lines: number;
+  readonly bytes: number;
+}
+
+class LineProducer {
+  readonly #parts: DoorParts;
+  readonly #exchange: HttpExchange;
+  readonly #principal: Principal;
+  readonly #topic: TopicEntry;
+  readonly #format: RecordFormat;
+  readonly #splitter: LineSplitter;
+  readonly #groups: Group[] = [];
+  #flow: BodyFlow | undefined;
+  #stream: ReplyStream | undefined;
+  #waiting: { readonly records: ProduceRecord[]; readonly group: Group; readonly faults: Map<number, string> }[] = [];
+  #quotaWait = false;
+  #linesInFlight = 0;
+  #bytesInFlight = 0;
+  #lines = 0;
+  #failed = 0;
+  #clientIsSlow = false;
+  #ended = false;
+  #finished = false;
+
+  constructor(
+    parts: DoorParts,
+    exchange: HttpExchange,
+    principal: Principal,
+    topic: TopicEntry,
+    format: RecordFormat,
+  ) {
+    this.#parts = parts;
+    this.#exchange = exchange;
+    this.#principal = principal;
+    this.#topic = topic;
+    this.#format = format;
+    this.#splitter = new LineSplitter(parts.context.settings.produceBytesMax);
+  }
+
+  start(gzipped: boolean): void {
+    if (!gzipped) {
+      this.#flow = this.#exchange.streamBody(
+        (chunk) => this.#take(chunk),
+        () => this.#end(),
+      );
+      return;
+    }
+    const gunzip = createGunzip();
+    gunzip.on('data', (chunk: Buffer) => this.#take(chunk));
+    gunzip.on('end', () => this.#end());
+    gunzip.on('error', () => this.#refuseRest(new Refusal('invalid-request', 'the body is not gzip')));
+    const body = this.#exchange.streamBody(
+      (chunk) => {
+        if (!gunzip.destroyed && !gunzip.write(chunk)) body.pause();
+      },
+      () => gunzip.end(),
+    );
+    gunzip.on('drain', () => body.resume());
+    this.#exchange.onAborted(() => gunzip.destroy());
+    // What comes out is held back here; gunzip then stops taking what goes in, which pauses the body itself.
+    this.#flow = { pause: () => gunzip.pause(), resume: () => gunzip.resume() };
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#finished || this.#ended) return;
+    const lines: Buffer[] = [];
+    const isWithinLimit = this.#splitter.push(chunk, (line) => lines.push(line));
+    this.#add(lines);
+    if (isWithinLimit) return;
+    const { produceBytesMax } = this.#parts.context.settings;
+    this.#refuseRest(new Refusal('body-too-large', `a line is over ${produceBytesMax} bytes`, { limit: produceBytesMax }));
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#add([this.#splitter.end()]);
+    this.#ended = true;
+    this.#progress();
+  }
+
+  /** A fault of the stream itself: one last error line, and nothing more is read. */
+  #refuseRest(error: Refusal): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#lines++;
+    this.#failed++;
+    this.#groups.push({ results: `${faultLine(error)}\n`, lines: 0, bytes: 0 });
+    this.#progress();
+  }
+
+  #add(lines: readonly Buffer[]): void {
+    const records: ProduceRecord[] = [];
+    const faults = new Map<number, string>();
+    let bytes = 0;
+    let count = 0;
+    for (const line of lines) {
+      if (line.length === 0) continue;
+      bytes += line.length;
+      const name = `line ${this.#lines + count + 1}`;
+      try {
+        records.push(recordOfJson(parseJson(line, name), this.#format, name));
+      } catch (error) {
+        faults.set(count, faultLine(error));
+        this.#failed++;
+      }
+      count++;
+    }
+    if (count === 0) return;
+    const group: Group = { results: undefined, lines: count, bytes };
+    this.#groups.push(group);
+    this.#lines += count;
+    this.#linesInFlight += count;
+    this.#bytesInFlight += bytes;
+    this.#waiting.push({ records, group, faults });
+    this.#produce();
+    this.#steer();
+  }
+
+  /** In order: a group that must wait for quota holds the ones behind it. */
+  #produce(): void {
+    const { context, producer } = this.#parts;
+    while (!this.#quotaWait && !this.#exchange.aborted) {
+      const next = this.#waiting[0];
+      if (!next) return;
+      try {
+        if (next.records.length === 0) this.#answer(next.group, [], next.faults);
+        else {
+          producer.produce(this.#principal, this.#topic, next.records, (outcomes) => {
+            for (const { errorCode } of outcomes) if (errorCode !== 0) this.#failed++;
+            this.#answer(next.group, outcomes.map(outcomeJson), next.faults);
+          });
+        }
+      } catch (error) {
+        if (!(error instanceof QuotaExceeded)) throw error;
+        this.#quotaWait = true;
+        context.clock.after(error.retryAfterMs, () => {
+          this.#quotaWait = false;
+          this.#produce();
+        });
+        return;
+      }
+      this.#waiting.shift();
+    }
+  }
+
+  #answer(group: Group, results: readonly string[], faults: ReadonlyMap<number, string>): void {
+    let text = '';
+    let next = 0;
+    for (let i = 0; i < group.lines; i++) text += `${faults.get(i) ?? results[next++] ?? ''}\n`;
+    group.results = text;
+    this.#linesInFlight -= group.lines;
+    this.#bytesInFlight -= group.bytes;
+    this.#progress();
+    this.#steer();
+  }
+
+  /** Sends what is answered and in turn. */
+  #progress(): void {
+    if (this.#finished || this.#exchange.aborted) return;
+    let text = '';
+    while (this.#groups[0]?.results !== undefined) text += this.#groups.shift()?.results ?? '';
+    const isLast = this.#ended && this.#groups.length === 0;
+    if (isLast) text += `{"records":${this.#lines},"failed":${this.#failed}}\n`;
+    if (text === '') return;
+    const stream = this.#open();
+    if (!stream.write(text)) this.#clientIsSlow = true;
+    if (!isLast) return;
+    this.#finished = true;
+    stream.end();
+  }
+
+  #open(): ReplyStream {
+    if (this.#stream) return this.#stream;
+    const stream = this.#exchange.startStream(200, headersOf(this.#exchange, 'application/x-ndjson'));
+    stream.onDrain(() => {
+      this.#clientIsSlow = false;
+      this.#steer();
+    });
+    return (this.#stream = stream);
+  }
+
+  #steer(): void {
+    const { linesInFlightMax, lineBytesInFlightMax } = this.#parts.settings;
+    const isFull = this.#linesInFlight > linesInFlightMax || this.#bytesInFlight > lineBytesInFlightMax;
+    if (isFull || this.#clientIsSlow) this.#flow?.pause();
+    else this.#flow?.resume();
+  }
+}
+
+function faultLine(error: unknown): string {
+  if (!(error instanceof Failure)) throw error;
+  return JSON.stringify({ error: problemOf(error) });
+}

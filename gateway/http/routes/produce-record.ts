@@ -1,0 +1,124 @@
+/**
+ * POST /v1/topics/{topic}: the body, whatever it is, becomes the value of one record. The hot path: no JSON, no promise, one
+ * pass over the headers, and the reply put together as text.
+ *
+ * Record-Key, Record-Header-<name>, Record-Partition, Record-Timestamp (ms); Record-Encoding: base64 for a key and headers
+ * that are no ASCII; Record-Tombstone: true for a record without a value.
+ */
+import type { TopicEntry } from '../../../engine/engine.ts';
+import { InvalidRequest } from '../../../engine/kernel/failure.ts';
+import type { RecordHeader } from '../../../engine/records/encode.ts';
+import type { Principal } from '../../../tenancy/tenancy.ts';
+import type { ProduceRecord } from '../../operations/produce.ts';
+import { findTopic } from '../../operations/topics.ts';
+import { type DoorParts, settle, type TenantHandler } from '../guard.ts';
+import { acksOf, replyAccepted, replyOutcome } from '../produce-replies.ts';
+import { expand, tooLarge } from '../read-body.ts';
+import { replyFailure } from '../reply-problem.ts';
+import type { HttpExchange } from '../server.ts';
+import { writableTopic } from './find-topic.ts';
+
+export function produceRecord(parts: DoorParts): TenantHandler {
+  const { context } = parts;
+  return (exchange, principal) => {
+    const topic = findTopic(context, principal, exchange.param('topic'));
+    const meta = recordMeta(exchange);
+    if (topic) return take(parts, exchange, principal, topic, meta);
+    return writableTopic(context, principal, exchange).then((made) => take(parts, exchange, principal, made, meta));
+  };
+}
+
+function take(
+  parts: DoorParts,
+  exchange: HttpExchange,
+  principal: Principal,
+  topic: TopicEntry,
+  meta: RecordMeta,
+): void {
+  const { context } = parts;
+  const { produceBytesMax } = context.settings;
+  exchange.readBody(
+    produceBytesMax,
+    (body) => {
+      if (meta.contentEncoding === undefined) store(parts, exchange, principal, topic, meta, body);
+      else {
+        settle(context, exchange, async () => {
+          store(parts, exchange, principal, topic, meta, await expand(body, meta.contentEncoding ?? '', produceBytesMax));
+        });
+      }
+    },
+    () => replyFailure(context, exchange, tooLarge(produceBytesMax)),
+  );
+}
+
+function store(
+  { producer }: DoorParts,
+  exchange: HttpExchange,
+  principal: Principal,
+  topic: TopicEntry,
+  meta: RecordMeta,
+  body: Buffer,
+): void {
+  const acks = acksOf(exchange);
+  const record: ProduceRecord = { ...meta.record, value: meta.isTombstone ? null : body };
+  if (meta.isTombstone && body.length > 0) {
+    throw new InvalidRequest('Record-Tombstone', 'a tombstone has no value: send an empty body');
+  }
+  producer.produce(principal, topic, [record], (outcomes) => {
+    if (acks === 'stored') replyOutcome(exchange, outcomes[0]!);
+  });
+  if (acks === 'none') replyAccepted(exchange, 1);
+}
+
+interface RecordMeta {
+  readonly record: Omit<ProduceRecord, 'value'>;
+  readonly isTombstone: boolean;
+  readonly contentEncoding: string | undefined;
+}
+
+/** Throws InvalidRequest with the header's name as field. */
+function recordMeta(exchange: HttpExchange): RecordMeta {
+  let key: string | undefined;
+  let partition: number | undefined;
+  let timestampMs: number | undefined;
+  let headers: [string, string][] | undefined;
+  let encoding: BufferEncoding = 'latin1';
+  let isTombstone = false;
+  let contentEncoding: string | undefined;
+  exchange.eachHeader((name, value) => {
+    if (name === 'content-encoding' && value !== 'identity') contentEncoding = value;
+    if (name.charCodeAt(0) !== 0x72 || !name.startsWith('record-')) return;
+    if (name === 'record-key') key = value;
+    else if (name.startsWith('record-header-')) (headers ??= []).push([name.slice(14), value]);
+    else if (name === 'record-partition') partition = wholeNumber('Record-Partition', value);
+    else if (name === 'record-timestamp') timestampMs = wholeNumber('Record-Timestamp', value);
+    else if (name === 'record-tombstone') isTombstone = value === 'true';
+    else if (name === 'record-encoding') {
+      if (value !== 'base64') throw new InvalidRequest('Record-Encoding', `Record-Encoding: ${value}: use base64`);
+      encoding = 'base64';
+    } else throw new InvalidRequest(name, `there is no header ${name}`);
+  });
+  const record = {
+    key: key === undefined ? null : headerBytes('Record-Key', key, encoding),
+    ...(headers === undefined ? undefined : { headers: headers.map((pair) => recordHeader(pair, encoding)) }),
+    ...(partition === undefined ? undefined : { partition }),
+    ...(timestampMs === undefined ? undefined : { timestampMs }),
+  };
+  return { record, isTombstone, contentEncoding };
+}
+
+function recordHeader([name, value]: readonly [string, string], encoding: BufferEncoding): RecordHeader {
+  return { key: name, value: headerBytes(`Record-Header-${name}`, value, encoding) };
+}
+
+/** Transports disagree on what bytes beyond ASCII in a header mean, so such text must come as base64. */
+function headerBytes(field: string, text: string, encoding: BufferEncoding): Buffer {
+  const allowed = encoding === 'base64' ? /^[A-Za-z0-9+/_-]*={0,2}$/ : /^[\t\x20-\x7e]*$/;
+  if (allowed.test(text)) return Buffer.from(text, encoding);
+  throw new InvalidRequest(field, encoding === 'base64' ? `${field} is not base64` : `${field}: use Record-Encoding: base64`);
+}
+
+function wholeNumber(field: string, text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new InvalidRequest(field, `${field}: ${text} is not a whole number`);
+}

@@ -1,0 +1,148 @@
+/** Topics of the caller's cluster: list, create, look at, change, delete. */
+import type { TopicEntry } from '../../../engine/engine.ts';
+import { InvalidRequest } from '../../../engine/kernel/failure.ts';
+import { uuidText } from '../../../engine/kernel/uuid.ts';
+import { topicConfigs, topicConfigValue } from '../../../engine/topic-configs.ts';
+import type { Principal } from '../../../tenancy/tenancy.ts';
+import { resolveStart } from '../../operations/positions.ts';
+import { alterConfigs, createPartitions, createTopic, deleteTopic, topicsOf } from '../../operations/topics.ts';
+import type { DoorParts } from '../guard.ts';
+import { guard } from '../guard.ts';
+import { readJsonObject } from '../read-body.ts';
+import { jsonHeaders, replyJson } from '../reply-headers.ts';
+import type { Route } from '../server.ts';
+import { topicOf } from './find-topic.ts';
+
+const requestBytesMax = 256 * 1024;
+
+export function topicRoutes(parts: DoorParts): Route[] {
+  const { context } = parts;
+  return [
+    {
+      method: 'GET',
+      pattern: '/v1/topics',
+      handler: guard(parts, (exchange, principal) => {
+        const topics = [...topicsOf(context, principal)].map(([name, entry]) => summary(name, entry));
+        replyJson(exchange, 200, { topics });
+      }),
+    },
+    {
+      method: 'POST',
+      pattern: '/v1/topics',
+      handler: guard(parts, async (exchange, principal) => {
+        const { name, partitions, configs = {} } = await readJsonObject(exchange, requestBytesMax);
+        if (typeof name !== 'string') throw new InvalidRequest('name', 'name must be a string');
+        const count = partitions === undefined || partitions === null ? undefined : wholeNumber(partitions, 'partitions');
+        const spec = { name, configs: givenConfigs(configs), ...(count === undefined ? undefined : { partitions: count }) };
+        const entry = await createTopic(context, principal, spec);
+        replyJson(exchange, 201, detail(name, entry), [['location', `/v1/topics/${encodeURIComponent(name)}`]]);
+      }),
+    },
+    {
+      method: 'GET',
+      pattern: '/v1/topics/{topic}',
+      handler: guard(parts, async (exchange, principal) => {
+        const entry = topicOf(context, principal, exchange);
+        replyJson(exchange, 200, { ...detail(exchange.param('topic'), entry), partitions: await ranges(parts, entry) });
+      }),
+    },
+    {
+      method: 'PATCH',
+      pattern: '/v1/topics/{topic}',
+      handler: guard(parts, async (exchange, principal) => {
+        const name = exchange.param('topic');
+        const { partitions, configs } = await readJsonObject(exchange, requestBytesMax);
+        replyJson(exchange, 200, detail(name, await change(parts, principal, name, partitions, configs)));
+      }),
+    },
+    {
+      method: 'DELETE',
+      pattern: '/v1/topics/{topic}',
+      handler: guard(parts, async (exchange, principal) => {
+        await deleteTopic(context, principal, exchange.param('topic'));
+        exchange.reply(204, jsonHeaders(exchange));
+      }),
+    },
+  ];
+}
+
+/** Both changes are checked before the first is made. Throws NotFound, InvalidRequest, QuotaExceeded. */
+async function change(
+  { context }: DoorParts,
+  principal: Principal,
+  name: string,
+  partitions: unknown,
+  configs: unknown,
+): Promise<TopicEntry> {
+  const changes = configs === undefined || configs === null ? undefined : changedConfigs(configs);
+  const total = partitions === undefined || partitions === null ? undefined : wholeNumber(partitions, 'partitions');
+  if (changes === undefined && total === undefined) {
+    throw new InvalidRequest('configs', 'give configs, partitions or both');
+  }
+  let entry: TopicEntry | undefined;
+  if (changes !== undefined) entry = await alterConfigs(context, principal, name, changes);
+  if (total !== undefined && total !== entry?.partitions.length) {
+    entry = await createPartitions(context, principal, name, total);
+  }
+  return entry!;
+}
+
+function wholeNumber(json: unknown, field: string): number {
+  if (Number.isSafeInteger(json)) return json as number;
+  throw new InvalidRequest(field, `${field} must be a whole number`);
+}
+
+function givenConfigs(json: unknown): Record<string, string> {
+  const configs: Record<string, string> = {};
+  for (const [name, value] of Object.entries(changedConfigs(json))) if (value !== null) configs[name] = value;
+  return configs;
+}
+
+/** Kafka's configs are texts; numbers and booleans are taken as what they print. null: back to the default. */
+function changedConfigs(json: unknown): Record<string, string | null> {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new InvalidRequest('configs', 'configs must be an object');
+  }
+  const configs: Record<string, string | null> = {};
+  for (const [name, value] of Object.entries(json as Record<string, unknown>)) {
+    if (value !== null && typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') {
+      throw new InvalidRequest(`configs.${name}`, `config ${name} must be a text, number, boolean or null`);
+    }
+    configs[name] = value === null ? null : String(value);
+  }
+  return configs;
+}
+
+function summary(name: string, entry: TopicEntry): Record<string, unknown> {
+  return {
+    name,
+    topic_id: uuidText(entry.topicId),
+    partition_count: entry.partitions.length,
+    created_at: new Date(entry.createdAtMs).toISOString(),
+  };
+}
+
+function detail(name: string, entry: TopicEntry): Record<string, unknown> {
+  const configs: Record<string, unknown> = {};
+  for (const config of topicConfigs) {
+    configs[config.name] = {
+      value: topicConfigValue(entry.configs, config.name),
+      is_default: entry.configs[config.name] === undefined,
+    };
+  }
+  return { ...summary(name, entry), configs };
+}
+
+async function ranges({ context }: DoorParts, entry: TopicEntry): Promise<Record<string, unknown>[]> {
+  const indexes = entry.partitions.map(({ index }) => index);
+  const [starts, ends] = await Promise.all([
+    resolveStart(context, entry, indexes, { at: 'earliest' }),
+    resolveStart(context, entry, indexes, { at: 'latest' }),
+  ]);
+  return indexes.map((partition, i) => ({
+    partition,
+    start_offset: starts[i]!.offset,
+    end_offset: ends[i]!.offset,
+  }));
+}
+

@@ -1,0 +1,51 @@
+/** May this caller's request be served at this moment: the checks before any work is done for it. */
+import { QuotaExceeded } from '../../tenancy/failures.ts';
+import type { ClusterLimits, Principal } from '../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../context.ts';
+import { servingCluster } from './topics.ts';
+
+/**
+ * Charges one request. Returns how long it must be held back, 0 nearly always. Throws Forbidden or NotFound when the
+ * cluster does not serve, QuotaExceeded when the wait would pass `quotaWaitMsMax`.
+ */
+export function admitRequest(context: GatewayContext, principal: Principal): number {
+  servingCluster(context, principal);
+  const { delayMs, quota } = context.tenancy.limiter.request(principal.clusterId, context.clock.monotonicMs());
+  if (quota === undefined) return 0;
+  context.tenancy.meter.throttled(principal.clusterId, quota, delayMs);
+  if (delayMs > context.settings.quotaWaitMsMax) throw exceeded(context, principal.clusterId, quota, delayMs);
+  return delayMs;
+}
+
+/** Throws QuotaExceeded when what the cluster has used already makes for a longer wait than a door may impose. */
+export function refuseLongWait(context: GatewayContext, clusterId: string): void {
+  const { delayMs, quota } = context.tenancy.limiter.debt(clusterId, context.clock.monotonicMs());
+  if (quota !== undefined && delayMs > context.settings.quotaWaitMsMax) {
+    throw exceeded(context, clusterId, quota, delayMs);
+  }
+}
+
+/** As refuseLongWait for readers. */
+export function refuseLongRead(context: GatewayContext, clusterId: string): void {
+  const { delayMs, quota } = context.tenancy.limiter.debt(clusterId, context.clock.monotonicMs(), 'fetch');
+  if (quota !== undefined && delayMs > context.settings.quotaWaitMsMax) {
+    throw exceeded(context, clusterId, quota, delayMs);
+  }
+}
+
+/** Throws QuotaExceeded. A connection that was admitted must be given back with limiter.disconnect. */
+export function admitConnection(context: GatewayContext, principal: Principal): void {
+  const { tenancy, clock } = context;
+  const verdict = tenancy.limiter.connect(principal.clusterId, clock.monotonicMs());
+  if (verdict !== true) throw exceeded(context, principal.clusterId, verdict, 1_000);
+}
+
+function exceeded(
+  { tenancy }: GatewayContext,
+  clusterId: string,
+  quota: keyof ClusterLimits,
+  delayMs: number,
+): QuotaExceeded {
+  const limit = tenancy.cluster(clusterId)?.limits[quota] ?? 0;
+  return new QuotaExceeded(quota, limit, limit, Math.ceil(delayMs));
+}

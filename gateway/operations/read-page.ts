@@ -1,0 +1,192 @@
+/**
+ * One page of a topic for a reader that keeps its own place (HTTP): fetched, judged, and cut to the asked number of records.
+ * Nothing of the reader is kept here; the next page is asked for with the positions that come with this one.
+ */
+import type { FetchedPartition, TopicEntry } from '../../engine/engine.ts';
+import { Failure } from '../../engine/kernel/failure.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { batchSizeBytes, lastOffset } from '../../engine/records/batch.ts';
+import { NotFound } from '../../tenancy/failures.ts';
+import type { Principal } from '../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../context.ts';
+import { OwnerUnavailable } from '../failures.ts';
+import { refuseLongRead } from './admit.ts';
+import type { Position } from './cursor.ts';
+import { fetchPartitions } from './fetch.ts';
+import { eachRecordJson, type RecordFormat } from './record-json.ts';
+import type { ReaderStart } from './reader-start.ts';
+
+/** Retention has deleted what lies at these positions. */
+export class OffsetExpired extends Failure {
+  readonly code = 'invalid-request';
+  /** The first offsets that remain, of the partitions at fault. */
+  readonly earliest: readonly Position[];
+  constructor(earliest: readonly Position[]) {
+    super(`retention has deleted the records at this position of partition ${earliest[0]?.partition}`);
+    this.earliest = earliest;
+  }
+}
+
+export class OffsetBeyondEnd extends Failure {
+  readonly code = 'invalid-request';
+  readonly latest: readonly Position[];
+  constructor(latest: readonly Position[]) {
+    super(`partition ${latest[0]?.partition} ends at offset ${latest[0]?.offset}, the position is beyond it`);
+    this.latest = latest;
+  }
+}
+
+export interface PageOptions {
+  readonly recordsMax: number;
+  readonly bytesMax: number;
+  readonly waitMs: number;
+  /** Positions beyond the end count as the end. */
+  readonly clamp: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface PagePartition {
+  readonly partition: number;
+  readonly fromOffset: number;
+  readonly highWatermark: number;
+  readonly logStartOffset: number;
+  readonly batches: readonly Uint8Array[];
+}
+
+export interface FetchedPage {
+  readonly partitions: readonly PagePartition[];
+  /** To be waited for before the page is sent. */
+  readonly delayMs: number;
+}
+
+/** How often positions are moved to where the log begins or ends before the reader is told instead. */
+const movesMax = 3;
+
+/** Throws OffsetExpired, OffsetBeyondEnd, OwnerUnavailable, NotFound, QuotaExceeded. */
+export async function fetchPage(
+  context: GatewayContext,
+  principal: Principal,
+  topic: TopicEntry,
+  start: ReaderStart,
+  options: PageOptions,
+): Promise<FetchedPage> {
+  refuseLongRead(context, principal.clusterId);
+  let positions = start.positions;
+  for (let moves = 0; ; moves++) {
+    const asked = positions.map(({ partition, offset }) => ({
+      topicId: topic.topicId,
+      partition,
+      offset,
+      maxBytes: options.bytesMax,
+      currentLeaderEpoch: -1,
+      lastFetchedEpoch: -1,
+    }));
+    const { partitions, delayMs } = await fetchPartitions(context, principal, asked, {
+      maxWaitMs: options.waitMs,
+      minBytes: options.waitMs > 0 ? 1 : 0,
+      maxBytes: options.bytesMax,
+      signal: options.signal,
+    });
+    const offsets = new Map(positions.map(({ partition, offset }) => [partition, offset]));
+    const moved = outOfRange(partitions, offsets, start.isRelative && moves < movesMax, options.clamp && moves < movesMax);
+    if (moved.size === 0) return { partitions: pageOf(context, topic, partitions, offsets), delayMs };
+    positions = positions.map(({ partition, offset }) => ({ partition, offset: moved.get(partition) ?? offset }));
+  }
+}
+
+/** New offsets for positions outside their log that may be moved. Throws for those that may not. */
+function outOfRange(
+  partitions: readonly FetchedPartition[],
+  offsets: ReadonlyMap<number, number>,
+  mayMoveUp: boolean,
+  mayMoveDown: boolean,
+): Map<number, number> {
+  const moved = new Map<number, number>();
+  const expired: Position[] = [];
+  const beyond: Position[] = [];
+  for (const { partition, errorCode: code, logStartOffset, highWatermark } of partitions) {
+    if (code !== errorCode.offsetOutOfRange) continue;
+    if (offsets.get(partition)! < logStartOffset) {
+      if (mayMoveUp) moved.set(partition, logStartOffset);
+      else expired.push({ partition, offset: logStartOffset });
+    } else if (mayMoveDown || (mayMoveUp && highWatermark >= 0)) moved.set(partition, Math.max(0, highWatermark));
+    else beyond.push({ partition, offset: highWatermark });
+  }
+  if (expired.length > 0) throw new OffsetExpired(expired);
+  if (beyond.length > 0) throw new OffsetBeyondEnd(beyond);
+  return moved;
+}
+
+/** Partitions without an owner are left out as long as others answer: their positions stay, and the next page has them. */
+function pageOf(
+  { engine }: GatewayContext,
+  topic: TopicEntry,
+  partitions: readonly FetchedPartition[],
+  offsets: ReadonlyMap<number, number>,
+): PagePartition[] {
+  const page: PagePartition[] = [];
+  let failed: FetchedPartition | undefined;
+  for (const part of partitions) {
+    if (part.errorCode !== errorCode.none) {
+      failed = part;
+      continue;
+    }
+    const { partition, highWatermark, logStartOffset, records } = part;
+    const fromOffset = offsets.get(partition)!;
+    page.push({ partition, fromOffset, highWatermark, logStartOffset, batches: batchesFrom(records, fromOffset) });
+  }
+  if (!failed || page.length > 0) return page;
+  if (engine.catalogue.byId(topic.topicId) === undefined) throw new NotFound('topic', 'that was read');
+  throw new OwnerUnavailable(failed.errorCode, failed.partition);
+}
+
+function batchesFrom(runs: readonly Uint8Array[], fromOffset: number): Uint8Array[] {
+  const batches: Uint8Array[] = [];
+  for (const run of runs) {
+    for (let at = 0; at < run.length; ) {
+      const size = batchSizeBytes(run, at);
+      if (lastOffset(run, at) >= fromOffset) batches.push(run.subarray(at, at + size));
+      at += size;
+    }
+  }
+  return batches;
+}
+
+export interface RenderedPage {
+  /** JSON texts of the records, at most `recordsMax`. */
+  readonly records: readonly string[];
+  readonly next: readonly Position[];
+}
+
+/**
+ * `positions` are those that the page was asked with: partitions that did not answer keep theirs. Partitions are read in the
+ * order of the positions, and one that gave records goes to the end of `next`, so that a busy one cannot starve the others.
+ */
+export async function renderPage(
+  page: FetchedPage,
+  positions: readonly Position[],
+  format: RecordFormat,
+  recordsMax: number,
+): Promise<RenderedPage> {
+  const records: string[] = [];
+  const next = new Map(positions.map(({ partition, offset }) => [partition, offset]));
+  for (const { partition, fromOffset, batches } of page.partitions) {
+    next.set(partition, fromOffset);
+    if (batches.length > 0 && records.length < recordsMax) next.delete(partition);
+    for (const batch of batches) {
+      if (records.length >= recordsMax) break;
+      let wasCut = false;
+      await eachRecordJson(batch, partition, fromOffset, Infinity, format, (json, offset) => {
+        if (records.length >= recordsMax) {
+          wasCut = true;
+          return false;
+        }
+        records.push(json);
+        next.set(partition, offset + 1);
+        return undefined;
+      });
+      if (!wasCut) next.set(partition, lastOffset(batch, 0) + 1);
+    }
+  }
+  return { records, next: [...next].map(([partition, offset]) => ({ partition, offset })) };
+}

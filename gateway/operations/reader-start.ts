@@ -1,0 +1,69 @@
+/** Where a reader of a topic begins: from a cursor, or from a place in the partitions it names. For every door. */
+import type { TopicEntry } from '../../engine/engine.ts';
+import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
+import { NotFound } from '../../tenancy/failures.ts';
+import type { GatewayContext } from '../context.ts';
+import { decodeCursor, encodeCursor, type Position, topicTag } from './cursor.ts';
+import { parseStart, resolveStart } from './positions.ts';
+
+/** The cursor is of a topic of the same name that was deleted. */
+export class TopicRecreated extends Failure {
+  readonly code = 'cursor-invalid';
+}
+
+export interface ReaderStart {
+  readonly positions: readonly Position[];
+  /** No partition was chosen: those added later belong to it. */
+  readonly wholeTopic: boolean;
+  /** The place was asked for by name or time, not as an offset: when retention passes it meanwhile, the start moves along. */
+  readonly isRelative: boolean;
+}
+
+export interface ReaderRequest {
+  readonly cursor?: string | undefined;
+  /** As parseStart takes it; 'earliest' when neither is given. */
+  readonly from?: string | undefined;
+  /** All of the topic's when absent. Ignored with a cursor, which names its own. */
+  readonly partitions?: readonly number[] | undefined;
+}
+
+/** Throws CursorInvalid, TopicRecreated, NotFound (a cursor of another topic), InvalidRequest, OwnerUnavailable. */
+export async function startReader(
+  context: GatewayContext,
+  topic: TopicEntry,
+  request: ReaderRequest,
+): Promise<ReaderStart> {
+  if (request.cursor !== undefined) return startAtCursor(topic, request.cursor);
+  const start = parseStart(request.from ?? 'earliest');
+  const partitions = request.partitions ?? topic.partitions.map(({ index }) => index);
+  const present = topic.partitions.length;
+  for (const partition of partitions) {
+    if (!Number.isInteger(partition) || partition < 0 || partition >= present) {
+      throw new InvalidRequest('partitions', `partition ${partition} does not exist: the topic has ${present}`);
+    }
+  }
+  if (partitions.length === 0) throw new InvalidRequest('partitions', 'there must be at least one partition');
+  const positions = await resolveStart(context, topic, [...new Set(partitions)], start);
+  return { positions, wholeTopic: request.partitions === undefined, isRelative: start.at !== 'offset' };
+}
+
+function startAtCursor(topic: TopicEntry, text: string): ReaderStart {
+  const cursor = decodeCursor(text);
+  if (cursor.topicId !== topic.topicId) {
+    if (cursor.topicTag === topicTag(topic)) {
+      throw new TopicRecreated('the cursor is of a topic of this name that was deleted and made again');
+    }
+    throw new NotFound('cursor', text.slice(0, 40));
+  }
+  const positions = [...cursor.positions];
+  if (cursor.wholeTopic) {
+    const known = new Set(positions.map(({ partition }) => partition));
+    for (const { index } of topic.partitions) if (!known.has(index)) positions.push({ partition: index, offset: 0 });
+  }
+  if (positions.some(({ partition }) => partition >= topic.partitions.length)) throw new NotFound('cursor', text.slice(0, 40));
+  return { positions, wholeTopic: cursor.wholeTopic, isRelative: false };
+}
+
+export function cursorText(topic: TopicEntry, wholeTopic: boolean, positions: readonly Position[]): string {
+  return encodeCursor({ topicId: topic.topicId, topicTag: topicTag(topic), wholeTopic, positions });
+}
