@@ -5,13 +5,15 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { bodyLimit } from 'hono/body-limit';
 import { uuidOf, uuidText } from '../../engine/kernel/uuid.ts';
+import { problem } from '../http/failures.ts';
+import { problemPage } from '../http/problem-kinds.ts';
 import { requireAdminKey } from './authenticate.ts';
 import { docsPage } from './docs-page.ts';
 import { Followers } from './followers.ts';
 import { createMetrics } from './metrics.ts';
 import { openapiDocument } from './openapi.ts';
 import { type AdminContext, adminLimitsDefault, type AdminOptions } from './options.ts';
-import { notFoundResponse, problem, problemOf, problemResponse, shapeProblem } from './problems.ts';
+import { problemOfError, problemResponse, shapeProblem } from './problems.ts';
 import { brokerRoutes } from './routes/brokers.ts';
 import { clusterRoutes } from './routes/clusters.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -33,7 +35,7 @@ export function createAdminApp(options: AdminOptions): Admin {
   const { context, limits, fleet } = admin;
   const app: AdminApp = new OpenAPIHono<AdminEnv>({
     defaultHook: (result, c) =>
-      result.success ? undefined : problemResponse(shapeProblem(result.error.issues, c.get('requestId'))),
+      result.success ? undefined : problemResponse(shapeProblem(result.error.issues), c.get('requestId')),
   });
   const followers = new Followers(fleet, context.clock, limits);
 
@@ -49,13 +51,16 @@ export function createAdminApp(options: AdminOptions): Admin {
   });
   app.onError((error, c) => {
     const requestId = c.get('requestId');
-    const reply = problemOf(error, requestId);
-    if (reply) return problemResponse(reply);
-    context.log('admin-request-failed', { requestId, path: c.req.path, error: error.stack ?? error.message });
-    const detail = 'the log of the process has the cause under this request id';
-    return problemResponse({ problem: problem(500, 'Internal error', detail, 'internal', requestId), headers: {} });
+    const answer = problemOfError(error);
+    if (answer.code === 'internal') {
+      context.log('admin-request-failed', { requestId, path: c.req.path, error: error.stack ?? error.message });
+    }
+    return problemResponse(answer, requestId);
   });
-  app.notFound((c) => notFoundResponse(c, c.get('requestId')));
+  app.notFound((c) => {
+    const answer = problem('not-found', `there is no ${c.req.method} ${c.req.path}`);
+    return problemResponse(answer, c.get('requestId'));
+  });
   app.use(`${prefix}/*`, requireAdminKey(admin.adminKey));
   app.use(`${prefix}/*`, bodyLimit({ maxSize: limits.bodyBytesMax }));
 
@@ -68,6 +73,10 @@ export function createAdminApp(options: AdminOptions): Admin {
   brokerRoutes(app, admin);
   eventRoutes(app, admin, followers);
   docsPage(app);
+  app.get('/problems/:code', (c) => {
+    const page = problemPage(c.req.param('code'));
+    return page === undefined ? c.notFound() : c.text(page);
+  });
   const document = openapiDocument(app);
   app.get('/openapi.json', (c) => c.json(document));
   return { app, close: () => followers.close() };

@@ -12,7 +12,9 @@ const attemptsMax = 20;
 
 /** Throws what the engine and the store throw; a topic that somebody else deletes meanwhile is as good as deleted. */
 export async function deleteTopicsOf(context: GatewayContext, clusterId: string): Promise<void> {
-  for (const topic of [...context.engine.catalogue.ofCluster(clusterId)]) await deleteOne(context, clusterId, topic);
+  // Taken down first: what is deleted leaves the catalogue under the loop.
+  const topics = Array.from(context.engine.catalogue.ofCluster(clusterId));
+  for (const topic of topics) await deleteOne(context, clusterId, topic);
 }
 
 async function deleteOne({ engine, tenancy }: GatewayContext, clusterId: string, topic: TopicEntry): Promise<void> {

@@ -45,7 +45,7 @@ export class Followers {
 
   close(): void {
     this.#closed = true;
-    for (const follower of [...this.#open]) follower.close();
+    for (const follower of this.#open) follower.close();
   }
 }
 

@@ -7,18 +7,20 @@ const count = z.number().int().min(0);
 
 export const problemSchema = z
   .object({
-    type: z.string(),
+    type: z.string().openapi({ description: 'Path of a page about this kind of problem.' }),
     title: z.string(),
     status: z.number().int(),
     detail: z.string(),
     code: z.string().openapi({ description: 'Stable; decide by this one.' }),
-    requestId: z.string(),
+    instance: z.string().openapi({ description: 'The request id, which finds the request in the log.' }),
     retryable: z.boolean().openapi({ description: 'Whether the same request may succeed later, unchanged.' }),
-    field: z.string().optional(),
+    side_effects: z.enum(['none', 'unknown', 'partial']),
+    retry_after_ms: z.number().optional(),
+    field: z.string().optional().openapi({ description: 'The part of the request that is wrong.' }),
     faults: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
     quota: z.string().optional(),
     used: z.number().optional(),
-    limit: z.number().optional(),
+    limit: z.number().nullable().optional(),
   })
   .openapi('Problem');
 

@@ -13,7 +13,14 @@ export function clusterShown(cluster: ClusterView) {
   const { clusterId, tenantId, name, state, autoCreateTopics, defaultPartitions, createdAtMs, usage } = cluster;
   const limits = limitsShown(cluster.limits);
   return {
-    ...{ clusterId, tenantId, name, state, autoCreateTopics, defaultPartitions, createdAtMs, limits },
+    clusterId,
+    tenantId,
+    name,
+    state,
+    autoCreateTopics,
+    defaultPartitions,
+    createdAtMs,
+    limits,
     usage: {
       topics: { used: usage.topics },
       partitions: { used: usage.partitions, limit: limits.partitionsMax },

@@ -1,0 +1,233 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type AdminInTest, adminInTest } from './admin-in-test.suite.ts';
+
+let test: AdminInTest;
+const v1 = '/admin/v1';
+
+beforeEach(async () => {
+  test = await adminInTest();
+});
+
+describe('tenants and clusters', () => {
+  it('live from creation to deletion', async () => {
+    const tenant = await test.ask('POST', `${v1}/tenants`, { name: 'acme' });
+    expect(tenant).toMatchObject({ status: 201, body: { name: 'acme' } });
+    const tenantId = tenant.body['tenantId'] as string;
+    expect(await test.ask('POST', `${v1}/tenants`, { name: 'acme' })).toMatchObject({
+      status: 409,
+      body: { code: 'already-exists', retryable: false },
+    });
+    const spec = { tenantId, name: 'main', defaultPartitions: 2, limits: { partitionsMax: 5, connectionsMax: null } };
+    const cluster = await test.ask('POST', `${v1}/clusters`, spec);
+    expect(cluster).toMatchObject({
+      status: 201,
+      body: {
+        state: 'serving',
+        defaultPartitions: 2,
+        limits: { partitionsMax: 5, connectionsMax: null, requestsPerSecondMax: 15_000 },
+        usage: { partitions: { used: 0, limit: 5 }, connections: { used: 0, limit: null } },
+      },
+    });
+    const clusterId = cluster.body['clusterId'] as string;
+    const suspended = await test.ask('PATCH', `${v1}/clusters/${clusterId}`, { state: 'suspended' });
+    expect(suspended.body).toMatchObject({ state: 'suspended', defaultPartitions: 2 });
+    await test.ask('PATCH', `${v1}/clusters/${clusterId}`, { state: 'serving' });
+
+    expect(await test.ask('DELETE', `${v1}/tenants/${tenantId}`)).toMatchObject({ status: 400 });
+    const topics = `${v1}/clusters/${clusterId}/topics`;
+    expect((await test.ask('POST', topics, { name: 'orders' })).status).toBe(201);
+    test.memory.topics.set(`${clusterId}:offsets`, {
+      ...[...test.memory.topics.values()][0]!,
+      name: `${clusterId}:offsets`,
+    });
+    expect((await test.ask('DELETE', `${v1}/clusters/${clusterId}`)).status).toBe(204);
+    expect(test.memory.topics.size).toBe(0);
+    expect(await test.ask('GET', `${v1}/clusters/${clusterId}`)).toMatchObject({
+      status: 404,
+      body: { code: 'not-found' },
+    });
+    expect((await test.ask('DELETE', `${v1}/tenants/${tenantId}`)).status).toBe(204);
+  });
+
+  it('come in pages that neither repeat nor hide', async () => {
+    const ids: string[] = [];
+    for (let i = 0; i < 5; i++) ids.push(await test.cluster(`c${i}`));
+    const seen: string[] = [];
+    let cursor = '';
+    do {
+      const page = await test.ask('GET', `${v1}/clusters?limit=2${cursor && `&cursor=${cursor}`}`);
+      for (const { clusterId } of page.body['items'] as { clusterId: string }[]) seen.push(clusterId);
+      cursor = (page.body['nextCursor'] as string | undefined) ?? '';
+    } while (cursor);
+    expect(seen.toSorted()).toEqual(ids.toSorted());
+    expect(await test.ask('GET', `${v1}/clusters?cursor=nonsense`)).toMatchObject({
+      status: 400,
+      body: { field: 'cursor' },
+    });
+  });
+
+  it('say what is wrong with a request, all of it', async () => {
+    const wrong = await test.ask('POST', `${v1}/clusters`, { name: 7, limits: { nonsense: 1 } });
+    expect(wrong).toMatchObject({ status: 400, body: { code: 'invalid-request', retryable: false } });
+    const fields = (wrong.body['faults'] as { field: string }[]).map(({ field }) => field);
+    expect(fields).toEqual(['tenantId', 'name', 'limits']);
+    expect(wrong.headers.get('Content-Type')).toBe('application/problem+json');
+    expect(wrong.body['instance']).toBe(wrong.headers.get('X-Request-Id'));
+    expect(await test.ask('POST', `${v1}/tenants`, '{"name":')).toMatchObject({
+      status: 400,
+      body: { code: 'invalid-json' },
+    });
+    const large = await test.ask('POST', `${v1}/tenants`, { name: 'x'.repeat(300_000) });
+    expect(large).toMatchObject({ status: 413, body: { code: 'body-too-large' } });
+  });
+});
+
+describe('keys', () => {
+  it('are shown once, rotated with a grace and revoked', async () => {
+    const clusterId = await test.cluster();
+    const path = `${v1}/clusters/${clusterId}/keys`;
+    const made = await test.ask('POST', path, { name: 'app' });
+    expect(made.status).toBe(201);
+    expect(made.headers.get('Cache-Control')).toBe('no-store');
+    const { keyId, apiKey } = made.body as { keyId: string; apiKey: string };
+    expect(test.tenancy.access.authenticate(apiKey)?.clusterId).toBe(clusterId);
+    const rotated = await test.ask('POST', `${path}/${keyId}/rotate`, { graceMs: 60_000 });
+    const next = rotated.body as { keyId: string; apiKey: string };
+    expect(test.tenancy.access.authenticate(apiKey)).toBeDefined();
+    const listed = await test.ask('GET', path);
+    expect(JSON.stringify(listed.body)).not.toContain(apiKey);
+    expect(listed.body['items']).toHaveLength(2);
+    expect((await test.ask('DELETE', `${path}/${next.keyId}`)).status).toBe(204);
+    expect(test.tenancy.access.authenticate(next.apiKey)).toBeUndefined();
+    expect((await test.ask('DELETE', `${path}/${next.keyId}`)).status).toBe(404);
+  });
+});
+
+describe('topics', () => {
+  it('show owners, zones, reasons and offsets, which are unknown while no owner answers', async () => {
+    const path = `${v1}/clusters/${await test.cluster()}/topics`;
+    await test.ask('POST', path, { name: 'orders', partitions: 2, configs: { 'retention.ms': '1000' } });
+    const first = {
+      partition: 0,
+      broker: 1,
+      zone: 'a',
+      epoch: 0,
+      reason: 'created',
+      movedAtMs: 5,
+      startOffset: 0,
+      endOffset: 10,
+    };
+    const shown = await test.ask('GET', `${path}/orders`);
+    expect(shown.body).toMatchObject({ name: 'orders', configs: { 'retention.ms': '1000' } });
+    expect(shown.body['partitions']).toEqual([first, { ...first, partition: 1, broker: 2, zone: 'b' }]);
+    test.memory.endOffset = undefined;
+    const away = await test.ask('GET', `${path}/orders`);
+    expect(away).toMatchObject({ status: 200, body: { partitions: [{ broker: 1, endOffset: null }, {}] } });
+  });
+
+  it('grow, change and go', async () => {
+    const path = `${v1}/clusters/${await test.cluster()}/topics`;
+    await test.ask('POST', path, { name: 'orders' });
+    const changed = await test.ask('PATCH', `${path}/orders`, { partitions: 3, configs: { 'retention.ms': '5' } });
+    expect(changed.body).toMatchObject({ partitions: 3, configs: { 'retention.ms': '5' } });
+    expect(await test.ask('PATCH', `${path}/orders`, { partitions: 4, configs: { nonsense: '1' } })).toMatchObject({
+      status: 400,
+      body: { field: 'configs.nonsense' },
+    });
+    const plain = await test.ask('GET', path);
+    expect(plain.body['items']).toMatchObject([{ name: 'orders', partitions: 3 }]);
+    expect((await test.ask('DELETE', `${path}/orders`)).status).toBe(204);
+    expect((await test.ask('GET', `${path}/orders`)).status).toBe(404);
+  });
+
+  it('stay within the limits of the cluster', async () => {
+    const clusterId = await test.cluster();
+    await test.ask('PATCH', `${v1}/clusters/${clusterId}`, { limits: { partitionsMax: 3 } });
+    const refused = await test.ask('POST', `${v1}/clusters/${clusterId}/topics`, { name: 'orders', partitions: 4 });
+    expect(refused).toMatchObject({ status: 429, body: { code: 'quota-exceeded', quota: 'partitionsMax', limit: 3 } });
+  });
+});
+
+describe('groups', () => {
+  it('show members and lag, and are deleted when they are empty', async () => {
+    const clusterId = await test.cluster();
+    await test.ask('POST', `${v1}/clusters/${clusterId}/topics`, { name: 'orders' });
+    const committed = [{ topic: `${clusterId}.orders`, partition: 0, offset: 4 }];
+    test.memory.groups.set(`${clusterId}.g1`, { state: 'Stable', committed });
+    test.memory.groups.set(`${clusterId}.g2`, { state: 'Empty', committed: [] });
+    const path = `${v1}/clusters/${clusterId}/groups`;
+    expect((await test.ask('GET', path)).body['items']).toMatchObject([{ groupId: 'g1' }, { groupId: 'g2' }]);
+    expect((await test.ask('GET', `${path}/g1`)).body).toMatchObject({
+      groupId: 'g1',
+      members: [{ clientHost: '10.0.0.1' }],
+      offsets: [{ topic: 'orders', committedOffset: 4, endOffset: 10, lag: 6 }],
+      lag: 6,
+    });
+    expect((await test.ask('DELETE', `${path}/g1`)).status).toBe(400);
+    expect((await test.ask('DELETE', `${path}/g2`)).status).toBe(204);
+    expect((await test.ask('DELETE', `${path}/g3`)).status).toBe(404);
+  });
+});
+
+describe('the fleet', () => {
+  it('is listed, drained and restarted', async () => {
+    expect((await test.ask('GET', `${v1}/brokers`)).body['items']).toMatchObject([
+      { brokerId: 1, zone: 'a', state: 'serving' },
+      { brokerId: 2 },
+      { brokerId: 3 },
+    ]);
+    expect(await test.ask('POST', `${v1}/brokers/2/drain`)).toMatchObject({
+      status: 200,
+      body: { partitionsLeft: 2, broker: { state: 'draining' } },
+    });
+    expect((await test.ask('POST', `${v1}/brokers/2/undrain`)).body).toMatchObject({ state: 'serving' });
+    expect((await test.ask('POST', `${v1}/brokers/3/restart`)).status).toBe(200);
+    expect(test.memory.asked).toEqual(['drain 2', 'undrain 2', 'restart 3']);
+    expect((await test.ask('POST', `${v1}/brokers/9/drain`)).status).toBe(404);
+    expect((await test.ask('POST', `${v1}/brokers/x/drain`)).status).toBe(400);
+  });
+
+  it('shows where partitions are, page by page', async () => {
+    const clusterId = await test.cluster();
+    for (const name of ['a', 'b']) {
+      await test.ask('POST', `${v1}/clusters/${clusterId}/topics`, { name, partitions: 3 });
+    }
+    const first = await test.ask('GET', `${v1}/partitions?limit=4`);
+    expect(first.body['items']).toMatchObject([
+      { topic: 'a', partition: 0, broker: 1, zone: 'a' },
+      { topic: 'a', partition: 1 },
+      { topic: 'a', partition: 2 },
+      { topic: 'b', partition: 0 },
+    ]);
+    const rest = await test.ask('GET', `${v1}/partitions?limit=4&cursor=${first.body['nextCursor']}`);
+    expect(rest.body).toMatchObject({
+      items: [
+        { topic: 'b', partition: 1 },
+        { topic: 'b', partition: 2 },
+      ],
+    });
+    expect(rest.body['nextCursor']).toBeUndefined();
+    const ofOne = await test.ask('GET', `${v1}/partitions?brokerId=2`);
+    expect(ofOne.body['items']).toMatchObject([
+      { topic: 'a', broker: 2 },
+      { topic: 'b', broker: 2 },
+    ]);
+  });
+
+  it('tells its decisions, from any of them on', async () => {
+    for (const [kind, atMs] of [
+      ['x', 1],
+      ['y', 1],
+      ['z', 2],
+    ] as const)
+      test.memory.emit(kind, atMs);
+    const all = (await test.ask('GET', `${v1}/events`)).body['items'] as { id: string; kind: string }[];
+    expect(all.map(({ id, kind }) => `${id} ${kind}`)).toEqual(['1-0 x', '1-1 y', '2-0 z']);
+    expect((await test.ask('GET', `${v1}/events?since=1-0`)).body['items']).toMatchObject([
+      { kind: 'y' },
+      { kind: 'z' },
+    ]);
+    expect((await test.ask('GET', `${v1}/events?since=1`)).body['items']).toMatchObject([{ kind: 'z' }]);
+    expect((await test.ask('GET', `${v1}/events?since=nonsense`)).status).toBe(400);
+  });
+});

@@ -1,0 +1,138 @@
+/**
+ * An engine in memory for tests of the control plane: topics are created under their guards in a real metadata store;
+ * brokers, offsets and groups are what a test sets.
+ */
+import type { BrokerEntry, Engine, EngineEvent, PartitionEntry, TopicEntry } from '../../engine/engine.ts';
+import type { Random } from '../../engine/kernel/random.ts';
+import { uuidOf } from '../../engine/kernel/uuid.ts';
+import type { MetadataStore } from '../../engine/ports.ts';
+import { coordinatorAnswer, type GroupInTest, offsetsAnswer } from './broker-answers.suite.ts';
+import type { FleetOperations } from './options.ts';
+
+export interface MemoryEngine extends FleetOperations {
+  readonly engine: Engine;
+  readonly topics: Map<string, TopicEntry>;
+  readonly groups: Map<string, GroupInTest>;
+  /** End offset of every partition; offsets begin at 0. Undefined: no owner answers. */
+  endOffset: number | undefined;
+  readonly asked: string[];
+  emit(kind: string, atMs: number): void;
+}
+
+export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine {
+  const topics: MemoryEngine['topics'] = new Map();
+  const groups: MemoryEngine['groups'] = new Map();
+  const events: EngineEvent[] = [];
+  const listeners = new Set<(event: EngineEvent) => void>();
+  const asked: string[] = [];
+  const draining = new Set<number>();
+  const brokers = (): BrokerEntry[] =>
+    ['a', 'b', 'c'].map((zone, i) => ({
+      brokerId: i + 1,
+      zone,
+      state: draining.has(i + 1) ? 'draining' : 'serving',
+      sessionEpoch: 1,
+      partitions: [...topics.values()].flatMap((t) => t.partitions).filter((p) => p.brokerId === i + 1).length,
+      pid: 100 + i,
+    }));
+  const placed = (count: number): PartitionEntry[] =>
+    Array.from({ length: count }, (_, index) => ({
+      ...{ index, brokerId: (index % 3) + 1, leaderEpoch: 0, reason: 'created', movedAtMs: 5 },
+    }));
+  const fleet: FleetOperations = {
+    brokers,
+    events: () => [...events],
+    onEvent(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    async drainBroker(brokerId) {
+      asked.push(`drain ${brokerId}`);
+      draining.add(brokerId);
+      return 2;
+    },
+    undrainBroker(brokerId) {
+      asked.push(`undrain ${brokerId}`);
+      draining.delete(brokerId);
+    },
+    async restartBroker(brokerId) {
+      asked.push(`restart ${brokerId}`);
+    },
+  };
+  const memory: MemoryEngine = {
+    ...fleet,
+    topics,
+    groups,
+    endOffset: 10,
+    asked,
+    emit(kind, atMs) {
+      const event: EngineEvent = { atMs, kind, reason: 'test', detail: { brokerId: 1 } };
+      events.push(event);
+      for (const listener of listeners) listener(event);
+    },
+    engine: {
+      catalogue: {
+        byName: (name) => topics.get(name),
+        byId: (id) => [...topics.values()].find((t) => t.topicId === id),
+        ofCluster: (id) =>
+          [...topics.values()].filter((t) => t.clusterId === id).sort((a, b) => (a.name < b.name ? -1 : 1)),
+      },
+      append: () => {},
+      fetch: async () => [],
+      async partitionRequest(key, request) {
+        return offsetsAnswer(key, request, memory.endOffset);
+      },
+      async coordinatorRequest(key, _target, request) {
+        return coordinatorAnswer(key, request, groups);
+      },
+      async listGroups(clusterId) {
+        const own = [...groups].filter(([id]) => id.startsWith(clusterId));
+        return {
+          ...{ throttleTimeMs: 0, errorCode: 0 },
+          groups: own.map(([groupId, g]) => ({
+            groupId,
+            protocolType: 'consumer',
+            groupState: g.state,
+            groupType: 'classic',
+          })),
+        };
+      },
+      async createTopic({ name, clusterId, partitions, configs }, guard) {
+        if (guard.length > 0) await store.transact(guard);
+        const entry = {
+          name,
+          clusterId,
+          configs,
+          topicId: uuidOf(random),
+          partitions: placed(partitions),
+          createdAtMs: 7,
+        };
+        topics.set(name, entry);
+        return entry;
+      },
+      async deleteTopic(name, guard) {
+        if (guard.length > 0) await store.transact(guard);
+        topics.delete(name);
+      },
+      async createPartitions(name, total, guard) {
+        if (guard.length > 0) await store.transact(guard);
+        const entry = { ...topics.get(name)!, partitions: placed(total) };
+        topics.set(name, entry);
+        return entry;
+      },
+      async alterConfigs(name, changes) {
+        const topic = topics.get(name)!;
+        const configs: Record<string, string> = { ...topic.configs };
+        for (const [config, value] of Object.entries(changes)) {
+          if (value === null) delete configs[config];
+          else configs[config] = value;
+        }
+        topics.set(name, { ...topic, configs });
+        return topics.get(name)!;
+      },
+      allocateProducerId: async () => 1,
+      ...fleet,
+    },
+  };
+  return memory;
+}
