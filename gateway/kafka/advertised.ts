@@ -1,0 +1,49 @@
+/**
+ * The brokers that a tenant's clients see: three, one per zone label, which never change. Any gateway answers for any of
+ * them, so a node id is a hint for spreading connections and says nothing about where a log lives: when a real broker
+ * dies no client sees another address, leader or coordinator.
+ */
+import type { Uuid } from '../../engine/kernel/uuid.ts';
+
+export interface VirtualBroker {
+  readonly nodeId: number;
+  readonly host: string;
+  readonly port: number;
+  readonly rack: string;
+}
+
+const racks = ['a', 'b', 'c'] as const;
+export const nodeCount = racks.length;
+/** What clients are told; the engine keeps one copy of a log on durable storage, as MSK Express brokers do. */
+export const replicationFactor = nodeCount;
+export const controllerId = 1;
+
+export class Advertised {
+  readonly brokers: readonly VirtualBroker[];
+
+  constructor(host: string, port: number) {
+    this.brokers = racks.map((rack, i) => ({ nodeId: i + 1, host, port, rack }));
+  }
+
+  coordinator(group: string): VirtualBroker {
+    return this.brokers[hash(group, 0) % nodeCount]!;
+  }
+}
+
+/** Consecutive partitions of a topic go round the nodes; topics begin at different ones. */
+export function leaderOf(topicId: Uuid, partition: number): number {
+  return 1 + ((hash(topicId, 0) + partition) % nodeCount);
+}
+
+/** The leader first, then the others. */
+export function replicasOf(topicId: Uuid, partition: number): number[] {
+  const leader = leaderOf(topicId, partition);
+  return racks.map((_, i) => 1 + ((leader - 1 + i) % nodeCount));
+}
+
+/** FNV-1a over the UTF-16 units: stable across processes and releases. */
+function hash(text: string, seed: number): number {
+  let value = (0x811c9dc5 ^ seed) >>> 0;
+  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
+  return (value ^ (value >>> 15)) >>> 0;
+}

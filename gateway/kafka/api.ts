@@ -1,0 +1,158 @@
+/**
+ * What a file in api/ is: one API key with its versions, how it behaves beside others on a connection, how it is charged,
+ * and two functions: one that answers a request, one that turns a failure into the API's own answer.
+ */
+import { type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
+import { decodeRequest, encodeResponse } from '../../engine/protocol/headers.ts';
+import type { Principal } from '../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../context.ts';
+import type { Advertised } from './advertised.ts';
+import { type Refusal, refusalOf } from './failures.ts';
+import type { FetchSessions } from './fetch-sessions.ts';
+import type { GroupCounts } from './group-counts.ts';
+import type { Beside } from './in-order.ts';
+import type { Login } from './session.ts';
+import type { KafkaDoorSettings } from './settings.ts';
+
+/** What the connections of one listener share. */
+export interface Door {
+  readonly context: GatewayContext;
+  readonly settings: KafkaDoorSettings;
+  readonly advertised: Advertised;
+  readonly groupCounts: GroupCounts;
+}
+
+/** One request under way, before or after authentication. */
+export interface OpenCall {
+  readonly door: Door;
+  readonly context: GatewayContext;
+  readonly login: Login;
+  readonly version: number;
+  /** The connection's answer says it and the connection is muted for it; the longest of several counts. */
+  throttle(delayMs: number): void;
+  readonly delayMs: number;
+}
+
+export interface Call extends OpenCall {
+  readonly principal: Principal;
+  readonly clientId: string;
+  /** The real peer, as Kafka prints it: '/10.0.0.7'. */
+  readonly clientHost: string;
+  readonly requestBytes: number;
+  /** Aborted when the connection ends: long polls stop. */
+  readonly signal: AbortSignal;
+  readonly fetchSessions: FetchSessions;
+}
+
+/** Parts of a frame; undefined: no answer. */
+export type Served = Uint8Array[] | undefined;
+
+interface ApiBase {
+  readonly key: ApiKey;
+  readonly from: number;
+  readonly to: number;
+  readonly beside: Beside;
+  /**
+   * Against requestsPerSecondMax. 'held': the connection is muted for the delay. 'counted': it is not, because a muted
+   * heartbeat would cost the member its group. 'own': the operation charges.
+   */
+  readonly charge: 'held' | 'counted' | 'own';
+}
+
+export interface OpenApi extends ApiBase {
+  readonly open: true;
+  serve(call: OpenCall, frame: Buffer, bodyAt: number, correlationId: number): Promise<Served> | Served;
+}
+
+export interface TenantApi extends ApiBase {
+  readonly open: false;
+  serve(call: Call, frame: Buffer, bodyAt: number, correlationId: number): Promise<Served> | Served;
+}
+
+export type KafkaApi = OpenApi | TenantApi;
+
+interface Traits {
+  readonly from: number;
+  readonly to: number;
+  readonly beside?: Beside;
+  readonly charge?: ApiBase['charge'];
+}
+
+type Result<K extends ApiKey> = ResponseOf<K> | undefined | Promise<ResponseOf<K> | undefined>;
+
+/** `refuse` is asked when `handle` throws a Failure; what else is thrown ends the connection. */
+export function api<K extends ApiKey>(
+  key: K,
+  traits: Traits,
+  handle: (call: Call, request: RequestOf<K>) => Result<K>,
+  refuse: (request: RequestOf<K>, refusal: Refusal, call: Call) => ResponseOf<K> | undefined,
+): TenantApi {
+  return {
+    key,
+    beside: 'free',
+    charge: 'held',
+    ...traits,
+    open: false,
+    serve(call, frame, bodyAt, correlationId) {
+      const request = decodeRequest(key, call.version, frame, bodyAt);
+      const refused = (error: unknown): Served => {
+        const refusal = refusalOf(error);
+        call.throttle(refusal.delayMs);
+        return encode(key, call, correlationId, refuse(request, refusal, call));
+      };
+      let result: Result<K>;
+      try {
+        result = handle(call, request);
+      } catch (error) {
+        return refused(error);
+      }
+      if (!(result instanceof Promise)) return encode(key, call, correlationId, result);
+      return result
+        .then(
+          (response) => response,
+          (error: unknown) => new Refused(refused(error)),
+        )
+        .then((response) =>
+          response instanceof Refused ? response.served : encode(key, call, correlationId, response),
+        );
+    },
+  };
+}
+
+class Refused {
+  readonly served: Served;
+  constructor(served: Served) {
+    this.served = served;
+  }
+}
+
+/** For what may be asked before authentication. */
+export function openApi<K extends ApiKey>(
+  key: K,
+  traits: Traits,
+  handle: (call: OpenCall, request: RequestOf<K>) => ResponseOf<K>,
+): OpenApi {
+  return {
+    key,
+    beside: 'alone',
+    charge: 'counted',
+    ...traits,
+    open: true,
+    serve: (call, frame, bodyAt, correlationId) =>
+      encode(key, call, correlationId, handle(call, decodeRequest(key, call.version, frame, bodyAt))),
+  };
+}
+
+function encode<K extends ApiKey>(
+  key: K,
+  call: OpenCall,
+  correlationId: number,
+  response: ResponseOf<K> | undefined,
+): Served {
+  if (response === undefined) return undefined;
+  // All responses but those of SASL have the field; where a version lacks it, it is left out.
+  if (call.delayMs > 0 && 'throttleTimeMs' in response) {
+    (response as { throttleTimeMs: number }).throttleTimeMs = Math.ceil(call.delayMs);
+  }
+  return encodeResponse(key, call.version, correlationId, response);
+}

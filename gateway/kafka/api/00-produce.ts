@@ -1,0 +1,166 @@
+/**
+ * Produce (key 0): v3-v13, claimed from v0. Back: gateway/operations/append.ts, engine/broker/api/00-produce.ts.
+ *
+ * Refused: acks outside {-1, 0, 1} (21); zstd below v7 (76); transactional producers (53: there is no transaction
+ * coordinator); requests and batches over the cluster's limits (10). What is inside a batch is judged by the broker.
+ * Absent: record errors (v8), node endpoints (v10: the addresses never change). Without an answer, with acks=0, a failed
+ * batch is told by the end of the connection.
+ */
+import { assert } from '../../../engine/kernel/assert.ts';
+import { Failure } from '../../../engine/kernel/failure.ts';
+import { errorCode } from '../../../engine/protocol/error-codes.ts';
+import type { ProduceRequest, ProduceResponse } from '../../../engine/protocol/messages/00-produce.ts';
+import { batchHeaderBytes, codec, compression } from '../../../engine/records/batch.ts';
+import { stripNames } from '../../../tenancy/naming.ts';
+import { appendBatch } from '../../operations/append.ts';
+import { leaderOf } from '../advertised.ts';
+import { api, type Call } from '../api.ts';
+import { findAsked, hasPartition } from '../topic-view.ts';
+import type { TopicEntry } from '../../../engine/engine.ts';
+
+type Topic = ProduceRequest['topicData'][number];
+type PartitionResponse = ProduceResponse['responses'][number]['partitionResponses'][number];
+
+const firstZstdVersion = 7;
+const firstIdVersion = 13;
+
+/** acks=0 and a batch that failed: the client learns of it by the end of its connection, as from Kafka. */
+export class UnacknowledgedFailed extends Failure {
+  readonly code = 'invalid-request';
+}
+
+export const produce = api(
+  0,
+  // The operation charges a request with each partition.
+  { from: 3, to: 13, charge: 'own' },
+  (call, request) => {
+    const refused = refusedWhole(call, request);
+    if (refused) return unlessUnacknowledged(request, refuseAll(request, refused[0], refused[1]));
+    return append(call, request);
+  },
+  (request, { errorCode: code, message }) => unlessUnacknowledged(request, refuseAll(request, code, message)),
+);
+
+/** The same verdict for every partition. */
+function refusedWhole(call: Call, request: ProduceRequest): [code: number, message: string] | undefined {
+  if (request.acks < -1 || request.acks > 1) return [errorCode.invalidRequiredAcks, 'acks must be -1, 0 or 1'];
+  if (request.transactionalId !== null) {
+    return [errorCode.transactionalIdAuthorizationFailed, 'Transactions are not supported'];
+  }
+  const limits = call.context.tenancy.cluster(call.principal.clusterId)?.limits;
+  if (limits && call.requestBytes > limits.requestBytesMax) {
+    return [errorCode.messageTooLarge, `the request has ${call.requestBytes} bytes, at most ${limits.requestBytesMax}`];
+  }
+  return undefined;
+}
+
+/** Every append is handed over before this returns, so the requests of a connection reach the engine in their order. */
+function append(call: Call, request: ProduceRequest): Promise<ProduceResponse | undefined> {
+  return new Promise((resolve, reject) => {
+    const responses = request.topicData.map(({ name, topicId, partitionData }) => ({
+      name,
+      topicId,
+      partitionResponses: new Array<PartitionResponse>(partitionData.length),
+    }));
+    const response: ProduceResponse = { responses, throttleTimeMs: 0, nodeEndpoints: [] };
+    let open = 1;
+    const settle = (): void => {
+      if (--open > 0) return;
+      try {
+        resolve(unlessUnacknowledged(request, response));
+      } catch (error) {
+        // Thrown to dispatch, past `refuse`: there is no answer to put it in.
+        reject(error as Error);
+      }
+    };
+    for (const [t, topic] of request.topicData.entries()) {
+      open += topic.partitionData.length;
+      appendTopic(call, request, topic, responses[t]!.partitionResponses, settle);
+    }
+    settle();
+  });
+}
+
+function appendTopic(
+  call: Call,
+  request: ProduceRequest,
+  asked: Topic,
+  answers: PartitionResponse[],
+  settle: () => void,
+): void {
+  const { context, principal, version } = call;
+  const found = findAsked(context, principal, asked, version >= firstIdVersion);
+  for (const [p, { index, records }] of asked.partitionData.entries()) {
+    const fault = 'errorCode' in found ? found.errorCode : faultOf(call, found.topic, index, records);
+    if (fault !== errorCode.none || 'errorCode' in found) {
+      answers[p] = refusal(index, fault, null);
+      settle();
+      continue;
+    }
+    assert(Buffer.isBuffer(records), 'decoded records are a view of the frame');
+    const { topic } = found;
+    appendBatch(context, principal, topic, index, records, request.timeoutMs, (result, delayMs) => {
+      call.throttle(delayMs);
+      const { errorCode: code, errorMessage } = result;
+      answers[p] = {
+        index,
+        errorCode: code,
+        baseOffset: result.baseOffset,
+        logAppendTimeMs: result.logAppendTimeMs,
+        logStartOffset: result.logStartOffset,
+        recordErrors: [],
+        errorMessage: errorMessage === null ? null : stripNames(principal.clusterId, errorMessage),
+        currentLeader: code === errorCode.notLeaderOrFollower ? leader(topic, index) : noLeader,
+      };
+      settle();
+    });
+  }
+}
+
+function faultOf(call: Call, topic: TopicEntry, partition: number, records: Uint8Array | null): number {
+  if (!hasPartition(topic, partition)) return errorCode.unknownTopicOrPartition;
+  if (records === null || records.length === 0) return errorCode.invalidRecord;
+  const limits = call.context.tenancy.cluster(call.principal.clusterId)?.limits;
+  if (limits && records.length > limits.messageBytesMax) return errorCode.messageTooLarge;
+  const isZstd = records.length >= batchHeaderBytes && compression(records, 0) === codec.zstd;
+  return isZstd && call.version < firstZstdVersion ? errorCode.unsupportedCompressionType : errorCode.none;
+}
+
+const noLeader = { leaderId: -1, leaderEpoch: -1 };
+
+function leader(topic: TopicEntry, partition: number): { leaderId: number; leaderEpoch: number } {
+  return { leaderId: leaderOf(topic.topicId, partition), leaderEpoch: topic.partitions[partition]!.leaderEpoch };
+}
+
+function refusal(index: number, code: number, errorMessage: string | null): PartitionResponse {
+  return {
+    index,
+    errorCode: code,
+    baseOffset: -1,
+    logAppendTimeMs: -1,
+    logStartOffset: -1,
+    recordErrors: [],
+    errorMessage,
+    currentLeader: noLeader,
+  };
+}
+
+function refuseAll(request: ProduceRequest, code: number, message: string): ProduceResponse {
+  const responses = request.topicData.map(({ name, topicId, partitionData }) => ({
+    name,
+    topicId,
+    partitionResponses: partitionData.map(({ index }) => refusal(index, code, message)),
+  }));
+  return { responses, throttleTimeMs: 0, nodeEndpoints: [] };
+}
+
+/** Throws UnacknowledgedFailed. */
+function unlessUnacknowledged(request: ProduceRequest, response: ProduceResponse): ProduceResponse | undefined {
+  if (request.acks !== 0) return response;
+  for (const { partitionResponses } of response.responses) {
+    for (const { errorCode: code, index } of partitionResponses) {
+      if (code !== errorCode.none) throw new UnacknowledgedFailed(`acks=0 and error ${code} in partition ${index}`);
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,178 @@
+/**
+ * Fetch (key 1): v4-v18. Back: gateway/operations/fetch.ts, engine/broker/api/01-fetch.ts.
+ *
+ * Limits are clamped to the door's and the cluster's. Sessions (v7) are kept per connection. Absent: aborted transactions
+ * (there are none), preferred read replicas (v11) and node endpoints (v16): any virtual broker serves any partition.
+ */
+import type { FetchedPartition, FetchPartition, TopicEntry } from '../../../engine/engine.ts';
+import { errorCode } from '../../../engine/protocol/error-codes.ts';
+import type { FetchRequest, FetchResponse } from '../../../engine/protocol/messages/01-fetch.ts';
+import { fetchPartitions } from '../../operations/fetch.ts';
+import { leaderOf } from '../advertised.ts';
+import { api, type Call } from '../api.ts';
+import { type Reading, readingKey, type SessionStep } from '../fetch-sessions.ts';
+import { findAsked, hasPartition } from '../topic-view.ts';
+
+type PartitionResponse = FetchResponse['responses'][number]['partitions'][number];
+
+const firstIdVersion = 13;
+const firstSessionVersion = 7;
+
+export const fetch = api(
+  1,
+  { from: 4, to: 18, beside: 'fetch' },
+  (call, request) => {
+    const step = call.fetchSessions.step(request, call.version >= firstIdVersion);
+    if (step.kind === 'error') return topLevel(step.errorCode);
+    return read(call, request, step);
+  },
+  (request, { errorCode: code }, { version }) => {
+    if (version >= firstSessionVersion) return topLevel(code);
+    const responses = request.topics.map(({ topic, topicId, partitions }) => ({
+      topic,
+      topicId,
+      partitions: partitions.map(({ partition }) => refusal(partition, code)),
+    }));
+    return { ...topLevel(errorCode.none), responses };
+  },
+);
+
+function topLevel(code: number): FetchResponse {
+  return { throttleTimeMs: 0, errorCode: code, sessionId: 0, responses: [], nodeEndpoints: [] };
+}
+
+interface Part {
+  readonly reading: Reading;
+  readonly topic: TopicEntry | undefined;
+  readonly fault: number;
+}
+
+async function read(
+  call: Call,
+  request: FetchRequest,
+  step: Exclude<SessionStep, { kind: 'error' }>,
+): Promise<FetchResponse> {
+  const { context, principal } = call;
+  const parts = [...step.readings.values()].map((reading) => partOf(call, reading));
+  const asked: FetchPartition[] = [];
+  for (const { reading, topic, fault } of parts) if (topic && fault === errorCode.none) asked.push(ask(topic, reading));
+  const isFaulty = asked.length < parts.length;
+  const limits = context.tenancy.cluster(principal.clusterId)?.limits;
+  const bytesMax = Math.min(context.settings.fetchBytesMax, limits?.fetchBytesMax ?? Infinity);
+  const { partitions, delayMs } =
+    asked.length === 0
+      ? { partitions: [], delayMs: 0 }
+      : await fetchPartitions(context, principal, asked, {
+          // An error is news: it does not wait for records of others.
+          maxWaitMs: isFaulty ? 0 : Math.min(Math.max(request.maxWaitMs, 0), context.settings.fetchWaitMsMax),
+          minBytes: request.minBytes,
+          maxBytes: Math.max(0, Math.min(request.maxBytes, bytesMax)),
+          signal: call.signal,
+        });
+  call.throttle(delayMs);
+  const fetched = new Map<string, FetchedPartition>();
+  for (const partition of partitions) fetched.set(readingKey(partition.topicId, partition.partition), partition);
+  return respond(call, step, parts, fetched);
+}
+
+function partOf(call: Call, reading: Reading): Part {
+  const { topic: name, topicId, partition } = reading;
+  const found = findAsked(call.context, call.principal, { name, topicId }, call.version >= firstIdVersion);
+  if ('errorCode' in found) return { reading, topic: undefined, fault: found.errorCode };
+  const fault = hasPartition(found.topic, partition) ? errorCode.none : errorCode.unknownTopicOrPartition;
+  return { reading, topic: found.topic, fault };
+}
+
+function ask({ topicId }: TopicEntry, reading: Reading): FetchPartition {
+  return {
+    topicId,
+    partition: reading.partition,
+    offset: reading.offset,
+    maxBytes: Math.max(0, reading.maxBytes),
+    currentLeaderEpoch: reading.currentLeaderEpoch,
+    lastFetchedEpoch: reading.lastFetchedEpoch,
+  };
+}
+
+function respond(
+  call: Call,
+  step: Exclude<SessionStep, { kind: 'error' }>,
+  parts: readonly Part[],
+  fetched: ReadonlyMap<string, FetchedPartition>,
+): FetchResponse {
+  const usesIds = call.version >= firstIdVersion;
+  const response = topLevel(errorCode.none);
+  response.sessionId = step.session?.id ?? 0;
+  const topics = new Map<string, FetchResponse['responses'][number]>();
+  for (const { reading, topic, fault } of parts) {
+    const partition = topic && fetched.get(readingKey(topic.topicId, reading.partition));
+    const answer =
+      partition && topic
+        ? answerOf(topic, partition)
+        : refusal(reading.partition, fault || errorCode.unknownServerError);
+    const hasRecords = partition !== undefined && partition.records.length > 0;
+    const isNews =
+      hasRecords ||
+      answer.errorCode !== errorCode.none ||
+      answer.highWatermark !== reading.toldHighWatermark ||
+      answer.logStartOffset !== reading.toldLogStartOffset;
+    if (step.kind === 'incremental' && !isNews) continue;
+    reading.toldHighWatermark = answer.highWatermark;
+    reading.toldLogStartOffset = answer.logStartOffset;
+    const key = readingKey(usesIds ? reading.topicId : reading.topic, reading.partition);
+    if (step.session && hasRecords) {
+      // Who got records goes behind those that did not, so that a full answer starves nobody.
+      step.readings.delete(key);
+      step.readings.set(key, reading);
+    }
+    const topicKey = usesIds ? reading.topicId : reading.topic;
+    let group = topics.get(topicKey);
+    if (!group) {
+      group = { topic: reading.topic, topicId: reading.topicId, partitions: [] };
+      topics.set(topicKey, group);
+      response.responses.push(group);
+    }
+    group.partitions.push(answer);
+  }
+  return response;
+}
+
+const noEpoch = { epoch: -1, endOffset: -1 };
+const noLeader = { leaderId: -1, leaderEpoch: -1 };
+const noSnapshot = { endOffset: -1, epoch: -1 };
+
+function answerOf(topic: TopicEntry, fetched: FetchedPartition): PartitionResponse {
+  const { partition, errorCode: code } = fetched;
+  const isMoved = code === errorCode.notLeaderOrFollower || code === errorCode.fencedLeaderEpoch;
+  return {
+    partitionIndex: partition,
+    errorCode: code,
+    highWatermark: fetched.highWatermark,
+    lastStableOffset: fetched.lastStableOffset,
+    logStartOffset: fetched.logStartOffset,
+    divergingEpoch: noEpoch,
+    currentLeader: isMoved
+      ? { leaderId: leaderOf(topic.topicId, partition), leaderEpoch: topic.partitions[partition]!.leaderEpoch }
+      : noLeader,
+    snapshotId: noSnapshot,
+    abortedTransactions: null,
+    preferredReadReplica: -1,
+    records: fetched.records,
+  };
+}
+
+function refusal(partitionIndex: number, code: number): PartitionResponse {
+  return {
+    partitionIndex,
+    errorCode: code,
+    highWatermark: -1,
+    lastStableOffset: -1,
+    logStartOffset: -1,
+    divergingEpoch: noEpoch,
+    currentLeader: noLeader,
+    snapshotId: noSnapshot,
+    abortedTransactions: null,
+    preferredReadReplica: -1,
+    records: [],
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * Metadata (key 3): v0-v13. Answered from the catalogue with the virtual brokers; no topic of another cluster and no
+ * internal topic exists in it. Creates topics on the way where the client and the cluster allow it.
+ */
+import type { TopicEntry } from '../../../engine/engine.ts';
+import { zeroUuid } from '../../../engine/kernel/uuid.ts';
+import { errorCode } from '../../../engine/protocol/error-codes.ts';
+import type { MetadataRequest, MetadataResponse } from '../../../engine/protocol/messages/03-metadata.ts';
+import { tenantName, topicNameFault } from '../../../tenancy/naming.ts';
+import { findOrCreateTopic, findTopic, findTopicById, topicsOf } from '../../operations/topics.ts';
+import { controllerId } from '../advertised.ts';
+import { api, type Call } from '../api.ts';
+import { refusalOf } from '../failures.ts';
+import { clusterOperations, noOperations, partitionView, topicOperations } from '../topic-view.ts';
+
+type Asked = NonNullable<MetadataRequest['topics']>[number];
+type Topic = MetadataResponse['topics'][number];
+
+const firstIdVersion = 12;
+
+export const metadata = api(
+  3,
+  { from: 0, to: 13 },
+  async (call, request) => {
+    const { context, principal, version } = call;
+    const isAll = request.topics === null || (version === 0 && request.topics.length === 0);
+    const operations = request.includeTopicAuthorizedOperations ? topicOperations : noOperations;
+    const topics: Topic[] = [];
+    if (isAll) {
+      for (const [name, topic] of topicsOf(context, principal)) topics.push(known(name, topic, operations));
+    } else {
+      // One after the other: each may create a topic, and the quota is to be met in the order of the request.
+      for (const asked of request.topics ?? []) {
+        topics.push(await describe(call, asked, request.allowAutoTopicCreation, operations));
+      }
+    }
+    return { ...cluster(call, request.includeClusterAuthorizedOperations), topics };
+  },
+  (request, { errorCode: code }, call) => ({
+    ...cluster(call, false),
+    topics: (request.topics ?? []).map(({ name, topicId }) => unknown(name, topicId, code)),
+    errorCode: code,
+  }),
+);
+
+function cluster({ door, principal }: Call, withOperations: boolean): MetadataResponse {
+  return {
+    throttleTimeMs: 0,
+    brokers: door.advertised.brokers.map((broker) => ({ ...broker })),
+    clusterId: principal.clusterId,
+    controllerId,
+    topics: [],
+    clusterAuthorizedOperations: withOperations ? clusterOperations : noOperations,
+    errorCode: errorCode.none,
+  };
+}
+
+async function describe(call: Call, asked: Asked, mayCreate: boolean, operations: number): Promise<Topic> {
+  const { context, principal, version } = call;
+  const { name, topicId } = asked;
+  if (name === null || (version >= firstIdVersion && topicId !== zeroUuid)) {
+    const topic = findTopicById(context, principal, topicId);
+    const found = topic && tenantName(principal.clusterId, topic.name);
+    if (!topic || found === undefined) return unknown(null, topicId, errorCode.unknownTopicId);
+    return known(found, topic, operations);
+  }
+  if (topicNameFault(name) !== undefined) return unknown(name, zeroUuid, errorCode.invalidTopicException);
+  const topic = findTopic(context, principal, name);
+  if (topic) return known(name, topic, operations);
+  if (!mayCreate) return unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
+  try {
+    const made = await findOrCreateTopic(context, principal, name);
+    return made ? known(name, made, operations) : unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
+  } catch (error) {
+    const refusal = refusalOf(error);
+    call.throttle(refusal.delayMs);
+    return unknown(name, zeroUuid, refusal.errorCode);
+  }
+}
+
+function known(name: string, topic: TopicEntry, topicAuthorizedOperations: number): Topic {
+  const partitions = topic.partitions.map((partition) => partitionView(topic, partition));
+  // Just created and placed nowhere yet: clients ask again in a moment.
+  const isUnled = partitions.every(({ leaderId }) => leaderId < 0);
+  return {
+    errorCode: isUnled ? errorCode.leaderNotAvailable : errorCode.none,
+    name,
+    topicId: topic.topicId,
+    isInternal: false,
+    partitions,
+    topicAuthorizedOperations,
+  };
+}
+
+function unknown(name: string | null, topicId: string, code: number): Topic {
+  return {
+    errorCode: code,
+    name,
+    topicId,
+    isInternal: false,
+    partitions: [],
+    topicAuthorizedOperations: noOperations,
+  };
+}

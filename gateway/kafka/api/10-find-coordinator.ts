@@ -1,0 +1,58 @@
+/**
+ * FindCoordinator (key 10): v0-v6. Every gateway serves every group, so the answer is a virtual broker that stays the same
+ * for the group's life.
+ *
+ * Refused: transactional ids (keyType 1) with TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53), because that is what Java,
+ * librdkafka and kafkajs all report as fatal at once; other codes make some of them ask for ever. Share groups (keyType
+ * 2) are an INVALID_REQUEST.
+ */
+import { errorCode } from '../../../engine/protocol/error-codes.ts';
+import type { FindCoordinatorResponse } from '../../../engine/protocol/messages/10-find-coordinator.ts';
+import { api, type Call } from '../api.ts';
+
+type Coordinator = FindCoordinatorResponse['coordinators'][number];
+
+const groupKey = 0;
+const transactionKey = 1;
+const firstKeysVersion = 4;
+
+export const findCoordinator = api(
+  10,
+  { from: 0, to: 6, charge: 'counted' },
+  (call, request) => {
+    if (call.version >= firstKeysVersion) {
+      return { ...nobody, coordinators: request.coordinatorKeys.map((key) => find(call, request.keyType, key)) };
+    }
+    const { nodeId, host, port, errorCode: code, errorMessage } = find(call, request.keyType, request.key);
+    return { ...nobody, coordinators: [], nodeId, host, port, errorCode: code, errorMessage };
+  },
+  (request, { errorCode: code, message }) => ({
+    ...nobody,
+    errorCode: code,
+    errorMessage: message,
+    coordinators: request.coordinatorKeys.map((key) => refused(key, code, message)),
+  }),
+);
+
+const nobody = {
+  throttleTimeMs: 0,
+  errorCode: errorCode.none as number,
+  errorMessage: null,
+  nodeId: -1,
+  host: '',
+  port: -1,
+};
+
+function find({ door }: Call, keyType: number, key: string): Coordinator {
+  if (keyType === transactionKey) {
+    return refused(key, errorCode.transactionalIdAuthorizationFailed, 'Transactions are not supported');
+  }
+  if (keyType !== groupKey)
+    return refused(key, errorCode.invalidRequest, `Coordinators of type ${keyType} are not served`);
+  const { nodeId, host, port } = door.advertised.coordinator(key);
+  return { key, nodeId, host, port, errorCode: errorCode.none, errorMessage: null };
+}
+
+function refused(key: string, code: number, errorMessage: string): Coordinator {
+  return { key, nodeId: -1, host: '', port: -1, errorCode: code, errorMessage };
+}

@@ -1,0 +1,78 @@
+/**
+ * JoinGroup (key 11): v0-v9. Back: engine/broker/groups/join-group.ts, spoken to in its newest version. Refused: a new
+ * group over the cluster's groupsMax (81).
+ *
+ * Since v4 a member that comes without an id is sent away with one (KIP-394). Older clients do not know that step, so it
+ * is taken here for them.
+ */
+import { errorCode } from '../../../engine/protocol/error-codes.ts';
+import type { JoinGroupRequest, JoinGroupResponse } from '../../../engine/protocol/messages/11-join-group.ts';
+import { api, type Call } from '../api.ts';
+import { askCoordinator, groupFault, mayUseGroup } from '../coordinate.ts';
+import { coordinatorCode } from '../failures.ts';
+import { subscriptionToEngine, subscriptionToTenant } from '../subscription-names.ts';
+
+const consumerProtocol = 'consumer';
+const firstRebalanceTimeoutVersion = 1;
+const firstIdRequiredVersion = 4;
+const firstNullProtocolVersion = 7;
+const firstSkipVersion = 9;
+
+export const joinGroup = api(
+  11,
+  { from: 0, to: 9, charge: 'counted' },
+  async (call, request) => {
+    const fault = groupFault(request.groupId);
+    if (fault !== errorCode.none) return refusal(request, fault, call.version);
+    if (!(await mayUseGroup(call, request.groupId))) {
+      return refusal(request, errorCode.groupMaxSizeReached, call.version);
+    }
+    if (call.version < firstRebalanceTimeoutVersion) request.rebalanceTimeoutMs = request.sessionTimeoutMs;
+    return fit(call.version, await join(call, request));
+  },
+  (request, { errorCode: code }, { version }) => refusal(request, coordinatorCode(code), version),
+);
+
+async function join(call: Call, request: JoinGroupRequest): Promise<JoinGroupResponse> {
+  const { clusterId } = call.principal;
+  if (request.protocolType === consumerProtocol) {
+    for (const protocol of request.protocols) protocol.metadata = subscriptionToEngine(clusterId, protocol.metadata);
+  }
+  const response = await newest(call, request);
+  if (request.protocolType === consumerProtocol) {
+    for (const member of response.members) member.metadata = subscriptionToTenant(clusterId, member.metadata);
+  }
+  return response;
+}
+
+async function newest(call: Call, request: JoinGroupRequest): Promise<JoinGroupResponse> {
+  const response = await askCoordinator(call, 11, request.groupId, { ...request });
+  const isSentBack = response.errorCode === errorCode.memberIdRequired && response.memberId !== '';
+  if (call.version >= firstIdRequiredVersion || !isSentBack) return response;
+  return askCoordinator(call, 11, request.groupId, { ...request, memberId: response.memberId });
+}
+
+function fit(version: number, response: JoinGroupResponse): JoinGroupResponse {
+  if (version < firstNullProtocolVersion) response.protocolName ??= '';
+  if (version < firstSkipVersion && response.skipAssignment) {
+    // A static leader that came back and must not assign: without the flag it is told that another one leads (KIP-814).
+    response.skipAssignment = false;
+    response.leader = '';
+    response.members = [];
+  }
+  return response;
+}
+
+function refusal(request: JoinGroupRequest, code: number, version: number): JoinGroupResponse {
+  return {
+    throttleTimeMs: 0,
+    errorCode: code,
+    generationId: -1,
+    protocolType: null,
+    protocolName: version < firstNullProtocolVersion ? '' : null,
+    leader: '',
+    skipAssignment: false,
+    memberId: request.memberId,
+    members: [],
+  };
+}

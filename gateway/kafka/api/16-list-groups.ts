@@ -1,0 +1,18 @@
+/** ListGroups (key 16): v0-v5. All coordinators of the tenant's cluster; the filters are theirs to apply. */
+import { tenantName } from '../../../tenancy/naming.ts';
+import { api } from '../api.ts';
+import { coordinatorCode } from '../failures.ts';
+
+export const listGroups = api(
+  16,
+  { from: 0, to: 5 },
+  async ({ context, principal: { clusterId } }, request) => {
+    const response = await context.engine.listGroups(clusterId, request);
+    const groups = response.groups.flatMap((group) => {
+      const groupId = tenantName(clusterId, group.groupId);
+      return groupId === undefined ? [] : [{ ...group, groupId }];
+    });
+    return { throttleTimeMs: 0, errorCode: response.errorCode, groups };
+  },
+  (_request, { errorCode: code }) => ({ throttleTimeMs: 0, errorCode: coordinatorCode(code), groups: [] }),
+);

@@ -1,0 +1,69 @@
+/**
+ * Group requests to the coordinator of their group and back. Both ways pass the generated rewriters, so that no name of
+ * one tenant reaches another; coordinators are always spoken to in one version, the APIs fit older clients to it.
+ */
+import type { CoordinatorApi } from '../../engine/engine.ts';
+import { apiByKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { innerName } from '../../tenancy/naming.ts';
+import type { Call } from './api.ts';
+import { toEngine, toTenant } from './tenant-view.ts';
+
+/** From version 10 on these know topics by id only; coordinators keep offsets by name. */
+const lastNamedVersions: ReadonlyMap<CoordinatorApi, number> = new Map([
+  [8, 9],
+  [9, 9],
+]);
+
+/** What is left of an int16 length for a tenant's group id. */
+const groupIdBytesMax = 32_000;
+
+export function coordinatorVersion(key: CoordinatorApi): number {
+  return lastNamedVersions.get(key) ?? apiByKey.get(key)!.max;
+}
+
+/** `request` names one group, the tenant's way, and is used up. Rejects with a Failure of the engine. */
+export async function askCoordinator<K extends CoordinatorApi>(
+  call: Call,
+  key: K,
+  groupId: string,
+  request: RequestOf<K>,
+): Promise<ResponseOf<K>> {
+  const { clusterId } = call.principal;
+  const { clientId, clientHost } = call;
+  const version = coordinatorVersion(key);
+  toEngine(clusterId, key, version, request);
+  const target = { clusterId, groupId: innerName(clusterId, groupId) };
+  const response = await call.context.engine.coordinatorRequest(key, target, request, {
+    clientId,
+    clientHost,
+    version,
+  });
+  toTenant(clusterId, key, version, response);
+  return response;
+}
+
+/** INVALID_GROUP_ID, or none. Members cannot be in a group without a name; offsets can be kept under it. */
+export function groupFault(groupId: string, mayBeEmpty = false): number {
+  if (groupId === '' && !mayBeEmpty) return errorCode.invalidGroupId;
+  return Buffer.byteLength(groupId) > groupIdBytesMax ? errorCode.invalidGroupId : errorCode.none;
+}
+
+/** Whether the cluster has room for the group, if it is a new one. */
+export function mayUseGroup(call: Call, groupId: string): boolean | Promise<boolean> {
+  const { clusterId } = call.principal;
+  const groupsMax = call.context.tenancy.cluster(clusterId)?.limits.groupsMax ?? 0;
+  return call.door.groupCounts.mayUse(clusterId, innerName(clusterId, groupId), groupsMax);
+}
+
+/** Groups of one request that are asked for at once. */
+const groupsAtOnceMax = 32;
+
+/** Answers in the order of `groups`, each from its own coordinator. */
+export async function forEachGroup<G, R>(groups: readonly G[], ask: (group: G) => Promise<R>): Promise<R[]> {
+  const answers: R[] = [];
+  for (let i = 0; i < groups.length; i += groupsAtOnceMax) {
+    answers.push(...(await Promise.all(groups.slice(i, i + groupsAtOnceMax).map(ask))));
+  }
+  return answers;
+}

@@ -1,0 +1,151 @@
+/**
+ * One request frame to one answer: is it known, may it be asked by this session, is it paid for, and then its API. Throws
+ * (or rejects with) a Failure when the connection cannot go on: bytes that are no request, versions that are not served,
+ * requests before authentication. Everything else is answered in the API's own words.
+ */
+import { apiKey as keys } from '../../engine/protocol/apis.ts';
+import { Failure } from '../../engine/kernel/failure.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { decodeRequestHeader, encodeResponse, type RequestHeader } from '../../engine/protocol/headers.ts';
+import { UnsupportedVersion } from '../../engine/protocol/unsupported-version.ts';
+import { isServed, servedVersions } from '../../engine/protocol/versions.ts';
+import type { Principal } from '../../tenancy/tenancy.ts';
+import type { Call, Door, KafkaApi, OpenCall, Served } from './api.ts';
+import { apis } from './apis.ts';
+import type { FetchSessions } from './fetch-sessions.ts';
+import type { Beside } from './in-order.ts';
+import type { Login } from './session.ts';
+
+/** What a request needs of its connection. */
+export interface Caller {
+  readonly door: Door;
+  readonly login: Login;
+  readonly clientHost: string;
+  readonly signal: AbortSignal;
+  readonly fetchSessions: FetchSessions;
+}
+
+export interface Dispatched {
+  readonly parts: Served;
+  /** For how long the connection is to be muted once the answer is sent. */
+  readonly delayMs: number;
+}
+
+/** A request before authentication, or for a cluster that no longer serves: answered by the end of the connection. */
+export class SessionNotReady extends Failure {
+  readonly code = 'unauthenticated';
+}
+
+/** Before authentication one request follows the other. */
+export function besideOf(login: Login, frame: Buffer): Beside {
+  if (login.session.state !== 'ready' || frame.length < 2) return 'alone';
+  return apis.get(frame.readInt16BE(0))?.beside ?? 'alone';
+}
+
+export function dispatch(caller: Caller, frame: Buffer): Promise<Dispatched> | Dispatched {
+  const { login } = caller;
+  if (login.session.state === 'raw-token') return { parts: rawToken(login, frame), delayMs: 0 };
+  const header = decodeRequestHeader(frame);
+  const served = apis.get(header.apiKey);
+  if (!served || !isServed(header.apiKey, header.apiVersion)) return { parts: unserved(header), delayMs: 0 };
+  const call = new RequestCall(caller, header, frame.length);
+  const result = serve(caller, served, call, header, frame);
+  if (!(result instanceof Promise)) return { parts: result, delayMs: call.muteMs };
+  return result.then((parts) => ({ parts, delayMs: call.muteMs }));
+}
+
+function serve(
+  { door, login }: Caller,
+  served: KafkaApi,
+  call: RequestCall,
+  header: RequestHeader,
+  frame: Buffer,
+): Promise<Served> | Served {
+  const { context } = door;
+  const { session } = login;
+  if (session.state !== 'ready') {
+    if (!served.open) throw new SessionNotReady(`API ${header.apiKey} before authentication`);
+    return served.serve(call, frame, header.bodyAt, header.correlationId);
+  }
+  const { clusterId } = session.principal;
+  if (context.tenancy.cluster(clusterId)?.state !== 'serving') throw new SessionNotReady('the cluster does not serve');
+  if (served.charge !== 'own') {
+    const verdict = context.tenancy.limiter.request(clusterId, context.clock.monotonicMs());
+    if (verdict.quota && served.charge === 'held') {
+      context.tenancy.meter.throttled(clusterId, verdict.quota, verdict.delayMs);
+      call.throttle(verdict.delayMs);
+    }
+  }
+  return served.open
+    ? served.serve(call, frame, header.bodyAt, header.correlationId)
+    : served.serve(call, frame, header.bodyAt, header.correlationId);
+}
+
+/** The exchange of SaslHandshake v0: an empty frame says yes, the end of the connection says no. */
+function rawToken(login: Login, frame: Buffer): Served {
+  const result = login.authenticate(frame);
+  if (!result.ok) return undefined;
+  return [];
+}
+
+/**
+ * KIP-511: an ApiVersions that is too young for us is answered in the oldest version, with our range, and the client
+ * comes down to it. No other answer could be read by who asked, so the connection ends.
+ */
+function unserved({ apiKey, apiVersion, correlationId }: RequestHeader): Served {
+  const own = servedVersions.get(keys.apiVersions)!;
+  if (apiKey !== own.key || apiVersion <= own.max) {
+    throw new UnsupportedVersion(`API ${apiKey} version ${apiVersion} is not served`);
+  }
+  return encodeResponse(own.key, 0, correlationId, {
+    errorCode: errorCode.unsupportedVersion,
+    apiKeys: [{ apiKey: own.key, minVersion: own.min, maxVersion: own.max }],
+    throttleTimeMs: 0,
+    supportedFeatures: [],
+    finalizedFeaturesEpoch: -1,
+    finalizedFeatures: [],
+    zkMigrationReady: false,
+  });
+}
+
+class RequestCall implements Call, OpenCall {
+  readonly door: Door;
+  readonly login: Login;
+  readonly version: number;
+  readonly clientId: string;
+  readonly clientHost: string;
+  readonly requestBytes: number;
+  readonly signal: AbortSignal;
+  readonly fetchSessions: FetchSessions;
+  delayMs = 0;
+
+  constructor(caller: Caller, header: RequestHeader, requestBytes: number) {
+    this.door = caller.door;
+    this.login = caller.login;
+    this.version = header.apiVersion;
+    this.clientId = header.clientId ?? '';
+    this.clientHost = caller.clientHost;
+    this.requestBytes = requestBytes;
+    this.signal = caller.signal;
+    this.fetchSessions = caller.fetchSessions;
+  }
+
+  get context(): Door['context'] {
+    return this.door.context;
+  }
+
+  get principal(): Principal {
+    const { session } = this.login;
+    // A key can be revoked while its request is under way; what was allowed at its start may finish, its answer goes nowhere.
+    if (session.state !== 'ready') throw new SessionNotReady('the session has ended');
+    return session.principal;
+  }
+
+  get muteMs(): number {
+    return this.delayMs;
+  }
+
+  throttle(delayMs: number): void {
+    this.delayMs = Math.min(Math.max(this.delayMs, delayMs), this.door.settings.throttleMsMax);
+  }
+}

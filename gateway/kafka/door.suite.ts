@@ -1,0 +1,167 @@
+/** A Kafka door over the memory engine with two tenants, and short ways to speak to it: kafkajs, and raw frames. */
+import { connect, type Socket } from 'node:net';
+import { Kafka, logLevel } from 'kafkajs';
+import { systemClock } from '../../engine/kernel/clock.ts';
+import { systemRandom } from '../../engine/kernel/random.ts';
+import type { ApiKey, RequestOf, ResponseOf } from '../../engine/protocol/apis.ts';
+import { decodeResponse, encodeRequest } from '../../engine/protocol/headers.ts';
+import { memoryStore } from '../../engine/store-memory.ts';
+import { openTenancy } from '../../tenancy/open-tenancy.ts';
+import type { ClusterLimits, Tenancy } from '../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../context.ts';
+import { gatewayDefaults, type GatewaySettings } from '../settings.ts';
+import { type KafkaDoor, startKafkaDoor } from './listener.ts';
+import type { KafkaDoorSettings } from './settings.ts';
+import { MemoryEngine } from './testing/memory-engine.ts';
+
+export interface Tenant {
+  readonly clusterId: string;
+  readonly keyId: string;
+  readonly apiKey: string;
+}
+
+export interface DoorBench {
+  readonly door: KafkaDoor;
+  readonly engine: MemoryEngine;
+  readonly tenancy: Tenancy;
+  readonly context: GatewayContext;
+  readonly logged: { readonly event: string; readonly fields: Readonly<Record<string, unknown>> }[];
+  tenant(name: string, limits?: Partial<ClusterLimits>): Promise<Tenant>;
+  kafka(tenant: Tenant): Kafka;
+  /** A raw connection; with a tenant it is authenticated. */
+  client(tenant?: Tenant): Promise<RawClient>;
+  close(): Promise<void>;
+}
+
+export async function doorBench(
+  settings: Partial<KafkaDoorSettings> = {},
+  gateway: Partial<GatewaySettings> = {},
+): Promise<DoorBench> {
+  const store = memoryStore({ clock: systemClock });
+  const tenancy = await openTenancy({ store, clock: systemClock, random: systemRandom });
+  const engine = new MemoryEngine(systemClock, store);
+  const logged: DoorBench['logged'] = [];
+  const context: GatewayContext = {
+    engine,
+    tenancy,
+    clock: systemClock,
+    random: systemRandom,
+    settings: { ...gatewayDefaults, advertisedPort: 0, ...gateway },
+    log: (event, fields = {}) => void logged.push({ event, fields }),
+  };
+  const door = await startKafkaDoor({ context, host: '127.0.0.1', port: 0, settings });
+  const clients: RawClient[] = [];
+  return {
+    door,
+    engine,
+    tenancy,
+    context,
+    logged,
+    async tenant(name, limits = {}) {
+      const { tenantId } = await tenancy.createTenant(name);
+      const cluster = await tenancy.createCluster({ tenantId, name, autoCreateTopics: true, limits });
+      const { keyId, apiKey } = await tenancy.issueKey(cluster.clusterId, 'test');
+      return { clusterId: cluster.clusterId, keyId, apiKey };
+    },
+    kafka: ({ keyId, apiKey }) =>
+      new Kafka({
+        brokers: [`127.0.0.1:${door.port}`],
+        sasl: { mechanism: 'plain', username: keyId, password: apiKey },
+        logLevel: logLevel.NOTHING,
+        retry: { retries: 2, initialRetryTime: 50 },
+      }),
+    async client(tenant) {
+      const client = await RawClient.connect(door.port);
+      clients.push(client);
+      if (tenant) await client.login(tenant);
+      return client;
+    },
+    async close() {
+      for (const client of clients) client.end();
+      await door.close(0);
+      await tenancy.close();
+    },
+  };
+}
+
+/** Speaks frames: what it sends is exactly what a test says, what comes back is in order of arrival. */
+export class RawClient {
+  readonly frames: Buffer[] = [];
+  readonly closed: Promise<void>;
+  readonly #socket: Socket;
+  #received = Buffer.alloc(0);
+  #waiting: ((frame: Buffer | undefined) => void)[] = [];
+  #isClosed = false;
+  #correlationId = 1;
+
+  static connect(port: number): Promise<RawClient> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ host: '127.0.0.1', port });
+      socket.once('error', reject);
+      socket.once('connect', () => resolve(new RawClient(socket)));
+    });
+  }
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('error', () => undefined);
+    socket.on('data', (chunk: Buffer) => this.#take(chunk));
+    this.closed = new Promise((resolve) => {
+      socket.on('close', () => {
+        this.#isClosed = true;
+        for (const wait of this.#waiting.splice(0)) wait(undefined);
+        resolve();
+      });
+    });
+  }
+
+  #take(chunk: Buffer): void {
+    this.#received = Buffer.concat([this.#received, chunk]);
+    while (this.#received.length >= 4 && this.#received.length >= 4 + this.#received.readInt32BE(0)) {
+      const end = 4 + this.#received.readInt32BE(0);
+      const frame = this.#received.subarray(4, end);
+      this.#received = this.#received.subarray(end);
+      const wait = this.#waiting.shift();
+      if (wait) wait(frame);
+      else this.frames.push(frame);
+    }
+  }
+
+  /** The next frame, or undefined when the connection ends first. */
+  next(): Promise<Buffer | undefined> {
+    const frame = this.frames.shift();
+    if (frame || this.#isClosed) return Promise.resolve(frame);
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#socket.write(bytes);
+  }
+
+  /** Returns the correlation id. */
+  send<K extends ApiKey>(key: K, version: number, request: RequestOf<K>): number {
+    const correlationId = this.#correlationId++;
+    const frame = Buffer.concat(encodeRequest(key, version, correlationId, 'raw', request));
+    const prefix = Buffer.alloc(4);
+    prefix.writeInt32BE(frame.length);
+    this.write(Buffer.concat([prefix, frame]));
+    return correlationId;
+  }
+
+  async ask<K extends ApiKey>(key: K, version: number, request: RequestOf<K>): Promise<ResponseOf<K>> {
+    const correlationId = this.send(key, version, request);
+    const frame = await this.next();
+    if (!frame) throw new Error(`the connection ended before the answer to API ${key}`);
+    if (frame.readInt32BE(0) !== correlationId) throw new Error('the answer is to another request');
+    return decodeResponse(key, version, frame);
+  }
+
+  async login({ keyId, apiKey }: { readonly keyId: string; readonly apiKey: string }): Promise<ResponseOf<36>> {
+    await this.ask(17, 1, { mechanism: 'PLAIN' });
+    return this.ask(36, 2, { authBytes: Buffer.from(`\0${keyId}\0${apiKey}`) });
+  }
+
+  end(): void {
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,81 @@
+/** How failures read in Kafka's language: the one mapping of this door. */
+import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
+import { unreachable } from '../../engine/kernel/assert.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { AlreadyExists, NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
+import { OwnerUnavailable } from '../failures.ts';
+
+export interface Refusal {
+  readonly errorCode: number;
+  readonly message: string;
+  /** For throttle_time_ms: the caller may come back after it. */
+  readonly delayMs: number;
+}
+
+/** Rethrows what is no Failure: a bug of ours must not be answered as if it were the world. */
+export function refusalOf(error: unknown): Refusal {
+  if (!(error instanceof Failure)) throw error;
+  const delayMs = error instanceof QuotaExceeded ? error.retryAfterMs : 0;
+  return { errorCode: codeOf(error), message: error.message, delayMs };
+}
+
+function codeOf(failure: Failure): number {
+  if (failure instanceof OwnerUnavailable) return failure.kafkaError;
+  switch (failure.code) {
+    case 'invalid-request':
+      return failure instanceof InvalidRequest ? fieldCode(failure.field) : errorCode.invalidRequest;
+    case 'already-exists':
+      return failure instanceof AlreadyExists && failure.kind !== 'topic'
+        ? errorCode.invalidRequest
+        : errorCode.topicAlreadyExists;
+    case 'not-found':
+      return failure instanceof NotFound && failure.kind === 'group'
+        ? errorCode.groupIdNotFound
+        : errorCode.unknownTopicOrPartition;
+    case 'quota-exceeded':
+      // A count never heals by waiting; a rate does, and clients then retry after throttle_time_ms (KIP-599).
+      return failure.retryable ? errorCode.throttlingQuotaExceeded : errorCode.policyViolation;
+    case 'forbidden':
+      return errorCode.clusterAuthorizationFailed;
+    case 'unauthenticated':
+      return errorCode.saslAuthenticationFailed;
+    case 'not-owner':
+    case 'fenced':
+    case 'owner-unavailable':
+    case 'link-closed':
+      return errorCode.notLeaderOrFollower;
+    case 'overloaded':
+    case 'shutting-down':
+    case 'store-conflict':
+    case 'store-throttled':
+    case 'store-unavailable':
+    case 'store-ambiguous':
+      return errorCode.requestTimedOut;
+    case 'store-limit':
+      return errorCode.invalidRequest;
+    case 'disk-full':
+    case 'disk-fault':
+    case 'data-corrupt':
+      return errorCode.kafkaStorageError;
+    case 'malformed-frame':
+    case 'cursor-invalid':
+      return errorCode.invalidRequest;
+    case 'unsupported-version':
+      return errorCode.unsupportedVersion;
+    default:
+      return unreachable(failure.code);
+  }
+}
+
+function fieldCode(field: string): number {
+  if (field === 'name') return errorCode.invalidTopicException;
+  if (field === 'partitions' || field === 'count') return errorCode.invalidPartitions;
+  return field.startsWith('configs.') ? errorCode.invalidConfig : errorCode.invalidRequest;
+}
+
+/** As partition errors read when a coordinator is asked: the client looks for the coordinator again and finds it here. */
+export function coordinatorCode(code: number): number {
+  return code === errorCode.notLeaderOrFollower || code === errorCode.requestTimedOut
+    ? errorCode.coordinatorNotAvailable
+    : code;
+}

@@ -1,0 +1,137 @@
+/**
+ * Incremental fetch sessions (KIP-227): the server remembers what a client reads, so that a consumer of many partitions
+ * sends and gets only what changes. Kept with the connection, because it is one client's view of one virtual broker; a
+ * client that comes back on another connection is told that the session is unknown and starts afresh, as after a
+ * broker's restart.
+ *
+ *   epoch -1: sessionless, ends the session named  |  epoch 0: full, starts one  |  n: the n-th step of a session
+ */
+import type { Uuid } from '../../engine/kernel/uuid.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import type { FetchRequest } from '../../engine/protocol/messages/01-fetch.ts';
+
+/** One partition as its reader wants it, and what the reader was told last. */
+export interface Reading {
+  readonly topic: string;
+  readonly topicId: Uuid;
+  readonly partition: number;
+  offset: number;
+  maxBytes: number;
+  currentLeaderEpoch: number;
+  lastFetchedEpoch: number;
+  toldHighWatermark: number;
+  toldLogStartOffset: number;
+}
+
+export interface FetchSession {
+  readonly id: number;
+  readonly usesIds: boolean;
+  epoch: number;
+  /** Iteration order is the order of service: who got data goes to the end. */
+  readonly readings: Map<string, Reading>;
+}
+
+export type SessionStep =
+  | { readonly kind: 'error'; readonly errorCode: number }
+  /** All partitions are answered. `session` is set when one was started. */
+  | { readonly kind: 'full'; readonly session: FetchSession | undefined; readonly readings: Map<string, Reading> }
+  /** Partitions with news are answered. */
+  | { readonly kind: 'incremental'; readonly session: FetchSession; readonly readings: Map<string, Reading> };
+
+const finalEpoch = -1;
+const firstEpoch = 0;
+const int32Max = 0x7fff_ffff;
+
+export class FetchSessions {
+  readonly #sessionsMax: number;
+  readonly #partitionsMax: number;
+  /** A random id: one that a client brings from another connection is most surely unknown here. */
+  readonly #nextId: () => number;
+  readonly #sessions = new Map<number, FetchSession>();
+
+  constructor(sessionsMax: number, partitionsMax: number, random: () => number) {
+    this.#sessionsMax = sessionsMax;
+    this.#partitionsMax = partitionsMax;
+    this.#nextId = () => 1 + (random() % (int32Max - 1));
+  }
+
+  step(request: FetchRequest, usesIds: boolean): SessionStep {
+    const { sessionId, sessionEpoch } = request;
+    if (sessionEpoch === finalEpoch || sessionEpoch === firstEpoch) {
+      this.#sessions.delete(sessionId);
+      const readings = new Map<string, Reading>();
+      upsert(readings, request, usesIds);
+      return {
+        kind: 'full',
+        readings,
+        session: sessionEpoch === firstEpoch ? this.#open(readings, usesIds) : undefined,
+      };
+    }
+    const session = this.#sessions.get(sessionId);
+    if (!session) return { kind: 'error', errorCode: errorCode.fetchSessionIdNotFound };
+    if (session.epoch !== sessionEpoch) return { kind: 'error', errorCode: errorCode.invalidFetchSessionEpoch };
+    if (session.usesIds !== usesIds) return { kind: 'error', errorCode: errorCode.fetchSessionTopicIdError };
+    forget(session.readings, request, usesIds);
+    upsert(session.readings, request, usesIds);
+    if (session.readings.size > this.#partitionsMax) {
+      this.#sessions.delete(sessionId);
+      return { kind: 'error', errorCode: errorCode.fetchSessionIdNotFound };
+    }
+    session.epoch = session.epoch === int32Max ? 1 : session.epoch + 1;
+    return { kind: 'incremental', session, readings: session.readings };
+  }
+
+  #open(readings: Map<string, Reading>, usesIds: boolean): FetchSession | undefined {
+    if (readings.size === 0 || readings.size > this.#partitionsMax) return undefined;
+    if (this.#sessions.size >= this.#sessionsMax) {
+      // A client keeps one session per connection: the oldest one was abandoned.
+      for (const id of this.#sessions.keys()) {
+        this.#sessions.delete(id);
+        break;
+      }
+    }
+    let id = this.#nextId();
+    while (this.#sessions.has(id)) id = this.#nextId();
+    const session: FetchSession = { id, usesIds, epoch: 1, readings };
+    this.#sessions.set(id, session);
+    return session;
+  }
+}
+
+/** A partition is its topic's name or id and its number. Ids have 16 characters, so the number cannot run into them. */
+export function readingKey(topic: string, partition: number): string {
+  return `${partition}/${topic}`;
+}
+
+function upsert(readings: Map<string, Reading>, request: FetchRequest, usesIds: boolean): void {
+  for (const { topic, topicId, partitions } of request.topics) {
+    for (const asked of partitions) {
+      const key = readingKey(usesIds ? topicId : topic, asked.partition);
+      const known = readings.get(key);
+      if (known) {
+        known.offset = asked.fetchOffset;
+        known.maxBytes = asked.partitionMaxBytes;
+        known.currentLeaderEpoch = asked.currentLeaderEpoch;
+        known.lastFetchedEpoch = asked.lastFetchedEpoch;
+        continue;
+      }
+      readings.set(key, {
+        topic,
+        topicId,
+        partition: asked.partition,
+        offset: asked.fetchOffset,
+        maxBytes: asked.partitionMaxBytes,
+        currentLeaderEpoch: asked.currentLeaderEpoch,
+        lastFetchedEpoch: asked.lastFetchedEpoch,
+        toldHighWatermark: -1,
+        toldLogStartOffset: -1,
+      });
+    }
+  }
+}
+
+function forget(readings: Map<string, Reading>, request: FetchRequest, usesIds: boolean): void {
+  for (const { topic, topicId, partitions } of request.forgottenTopicsData) {
+    for (const partition of partitions) readings.delete(readingKey(usesIds ? topicId : topic, partition));
+  }
+}

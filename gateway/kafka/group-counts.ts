@@ -1,0 +1,67 @@
+/**
+ * The quota on consumer groups, checked where a group may come into being: JoinGroup and OffsetCommit. The coordinators
+ * own the groups; what is kept here per cluster is which group ids are known to exist, so that a member of a known group
+ * costs one Set lookup. Only a stranger to a full set makes the coordinators be asked again.
+ *
+ * The bound is approximate: gateways do not share what they know, so at the limit each may let a stranger in between two
+ * looks. A group over the limit costs little; asking on every join would cost all.
+ */
+import type { Engine } from '../../engine/engine.ts';
+import type { Clock } from '../../engine/kernel/clock.ts';
+
+interface Known {
+  groups: Set<string>;
+  readAtMs: number;
+  reading: Promise<void> | undefined;
+}
+
+/** At the limit the list of groups is read again no more often than this. */
+const refreshIntervalMs = 1_000;
+const clustersMax = 10_000;
+
+export class GroupCounts {
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  readonly #clusters = new Map<string, Known>();
+
+  constructor(engine: Engine, clock: Clock) {
+    this.#engine = engine;
+    this.#clock = clock;
+  }
+
+  /** True at once in the usual case; the promise may reject with a Failure of the engine. */
+  mayUse(clusterId: string, innerGroup: string, groupsMax: number): boolean | Promise<boolean> {
+    if (groupsMax === Infinity) return true;
+    const known = this.#clusters.get(clusterId);
+    if (known?.groups.has(innerGroup)) return true;
+    return this.#admit(clusterId, innerGroup, groupsMax);
+  }
+
+  async #admit(clusterId: string, innerGroup: string, groupsMax: number): Promise<boolean> {
+    let known = this.#clusters.get(clusterId);
+    if (!known) {
+      if (this.#clusters.size >= clustersMax) this.#clusters.clear();
+      known = { groups: new Set(), readAtMs: -Infinity, reading: undefined };
+      this.#clusters.set(clusterId, known);
+    }
+    const isStale = this.#clock.monotonicMs() - known.readAtMs > refreshIntervalMs;
+    if (isStale && (known.readAtMs === -Infinity || known.groups.size >= groupsMax)) await this.#read(clusterId, known);
+    if (known.groups.has(innerGroup)) return true;
+    if (known.groups.size >= groupsMax) return false;
+    known.groups.add(innerGroup);
+    return true;
+  }
+
+  #read(clusterId: string, known: Known): Promise<void> {
+    known.reading ??= this.#engine
+      .listGroups(clusterId, { statesFilter: [], typesFilter: [] })
+      .then(({ groups }) => {
+        known.groups = new Set(groups.map(({ groupId }) => groupId));
+        known.readAtMs = this.#clock.monotonicMs();
+      })
+      .finally(() => {
+        known.reading = undefined;
+      });
+    return known.reading;
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * Pipelining of one connection: requests start in the order they came, run side by side where that changes nothing, and
+ * are answered in the order they came, as clients count on.
+ *
+ * What may run beside what is the API's own property. 'free' requests run beside each other. A 'fetch' waits for the
+ * fetch before it, because fetch sessions count their requests and because answers are large. An 'alone' request (it
+ * changes what others read: CreateTopics, OffsetCommit, …) starts when all before it are answered, and holds back all
+ * behind it. Kafka itself runs one request of a connection at a time, so nothing here is slower than there.
+ */
+export type Beside = 'free' | 'fetch' | 'alone';
+
+export interface Waiting {
+  readonly frame: Buffer;
+  readonly beside: Beside;
+}
+
+/** `undefined` parts: the request has no answer (Produce with acks=0). */
+interface Slot {
+  readonly beside: Beside;
+  readonly bytes: number;
+  parts: readonly Uint8Array[] | undefined;
+  done: boolean;
+}
+
+export interface InOrderLimits {
+  readonly requestsInFlightMax: number;
+  readonly requestBytesInFlightMax: number;
+}
+
+export type Answer = (parts: readonly Uint8Array[] | undefined) => void;
+
+export class InOrder {
+  readonly #limits: InOrderLimits;
+  readonly #start: (frame: Buffer, answer: Answer) => void;
+  readonly #send: (parts: readonly Uint8Array[]) => void;
+  /** Received and not started; more than a few only when one read brought many. */
+  #waiting: Waiting[] = [];
+  #slots: Slot[] = [];
+  #bytes = 0;
+  #fetches = 0;
+  #alone = 0;
+  #held = false;
+  #starting = false;
+
+  /** `start` is called in request order and must call `answer` once, now or later; `send` in the same order. */
+  constructor(
+    limits: InOrderLimits,
+    start: (frame: Buffer, answer: Answer) => void,
+    send: (parts: readonly Uint8Array[]) => void,
+  ) {
+    this.#limits = limits;
+    this.#start = start;
+    this.#send = send;
+  }
+
+  add(frame: Buffer, beside: Beside): void {
+    this.#waiting.push({ frame, beside });
+    this.#startReady();
+  }
+
+  /** While held nothing starts: the connection is muted, or its peer does not take what it asked for. */
+  hold(held: boolean): void {
+    this.#held = held;
+    if (!held) this.#startReady();
+  }
+
+  /** True: the socket should not be read, the next request could not start. */
+  isFull(): boolean {
+    return this.#held || this.#waiting.length > 0 || !this.#hasRoom(0);
+  }
+
+  isEmpty(): boolean {
+    return this.#slots.length === 0 && this.#waiting.length === 0;
+  }
+
+  /** Nothing is under way; what has not started may be there. */
+  isIdle(): boolean {
+    return this.#slots.length === 0;
+  }
+
+  #startReady(): void {
+    // A request that answers at once comes back here; the loop below is already at it.
+    if (this.#starting) return;
+    this.#starting = true;
+    try {
+      while (this.#waiting.length > 0 && this.#mayStart(this.#waiting[0]!)) this.#begin(this.#waiting.shift()!);
+    } finally {
+      this.#starting = false;
+    }
+  }
+
+  #mayStart({ frame, beside }: Waiting): boolean {
+    if (this.#held || !this.#hasRoom(frame.length) || this.#alone > 0) return false;
+    return beside === 'free' || (beside === 'fetch' ? this.#fetches === 0 : this.#slots.length === 0);
+  }
+
+  #hasRoom(bytes: number): boolean {
+    if (this.#slots.length === 0) return true;
+    const { requestsInFlightMax, requestBytesInFlightMax } = this.#limits;
+    return this.#slots.length < requestsInFlightMax && this.#bytes + bytes < requestBytesInFlightMax;
+  }
+
+  #begin({ frame, beside }: Waiting): void {
+    const slot: Slot = { beside, bytes: frame.length, parts: undefined, done: false };
+    this.#slots.push(slot);
+    this.#bytes += slot.bytes;
+    if (beside === 'fetch') this.#fetches++;
+    if (beside === 'alone') this.#alone++;
+    this.#start(frame, (parts) => {
+      if (slot.done) return;
+      slot.done = true;
+      slot.parts = parts;
+      if (beside === 'fetch') this.#fetches--;
+      if (beside === 'alone') this.#alone--;
+      this.#sendDone();
+      this.#startReady();
+    });
+  }
+
+  #sendDone(): void {
+    let sent = 0;
+    for (; sent < this.#slots.length && this.#slots[sent]!.done; sent++) {
+      const { parts, bytes } = this.#slots[sent]!;
+      this.#bytes -= bytes;
+      if (parts) this.#send(parts);
+    }
+    if (sent > 0) this.#slots.splice(0, sent);
+  }
+}

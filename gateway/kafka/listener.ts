@@ -1,0 +1,201 @@
+/**
+ * The Kafka door: accepts connections, keeps track of them by API key, ends them when their key is revoked.
+ *
+ * Plain connections read into one receive buffer that all of them share (`onread`): a frame is copied out before the
+ * callback returns, so the buffer is free again, and a thousand idle consumers cost no receive memory at all. Node offers
+ * `onread` for outgoing sockets only, so an accepted handle is moved into a socket made with the option; where that
+ * handle is not to be had, and under TLS, 'data' events do the same work at a higher price.
+ */
+import { readFileSync } from 'node:fs';
+import { createServer, type Server, Socket, type SocketConstructorOpts } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import type { Timer } from '../../engine/kernel/clock.ts';
+import type { GatewayContext } from '../context.ts';
+import { Advertised } from './advertised.ts';
+import type { Door } from './api.ts';
+import { type ConnectionEvents, KafkaConnection } from './connection.ts';
+import { GroupCounts } from './group-counts.ts';
+import { kafkaDoorDefaults, type KafkaDoorSettings } from './settings.ts';
+
+export interface KafkaDoorOptions {
+  readonly context: GatewayContext;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** PEM files. Absent: plain TCP, for loopback and networks that encrypt themselves. */
+  readonly tls?: { readonly certificateFile: string; readonly keyFile: string };
+  readonly settings?: Partial<KafkaDoorSettings>;
+}
+
+export interface KafkaDoor {
+  readonly port: number;
+  /** Connections at this moment. */
+  connections(): number;
+  /** Stops accepting, lets requests under way finish for at most `graceMs`, then cuts what is left. */
+  close(graceMs: number): Promise<void>;
+}
+
+const expiryIntervalMs = 1_000;
+
+/** Rejects when the address cannot be listened on. Clients are told context.settings' address; port 0 there means ours. */
+export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDoor> {
+  const { context } = options;
+  const settings = { ...kafkaDoorDefaults, ...options.settings };
+  const listener = new Listener(context, settings);
+  const server = options.tls ? tlsServer(options.tls, settings, listener) : plainServer(settings, listener);
+  const port = await listen(server, options.host, options.port);
+  const { advertisedHost, advertisedPort } = context.settings;
+  listener.open({
+    context,
+    settings,
+    advertised: new Advertised(advertisedHost, advertisedPort === 0 ? port : advertisedPort),
+    groupCounts: new GroupCounts(context.engine, context.clock),
+  });
+  return {
+    port,
+    connections: () => listener.connections.size,
+    close: (graceMs) => listener.close(server, graceMs),
+  };
+}
+
+class Listener implements ConnectionEvents {
+  readonly connections = new Set<KafkaConnection>();
+  readonly receiveBuffer: Buffer;
+  readonly #context: GatewayContext;
+  readonly #byKey = new Map<string, Set<KafkaConnection>>();
+  readonly #stopListening: () => void;
+  readonly #keyOf = new Map<KafkaConnection, string>();
+  #door: Door | undefined;
+  #expiry: Timer | undefined;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(context: GatewayContext, settings: KafkaDoorSettings) {
+    this.#context = context;
+    this.receiveBuffer = Buffer.allocUnsafeSlow(settings.receiveBufferBytes);
+    this.#stopListening = context.tenancy.access.onRevoked((keyId) => {
+      for (const connection of [...(this.#byKey.get(keyId) ?? [])]) connection.cut();
+    });
+  }
+
+  open(door: Door): void {
+    this.#door = door;
+    this.#scheduleExpiry();
+  }
+
+  accept(socket: Socket): KafkaConnection | undefined {
+    if (!this.#door || this.connections.size >= this.#door.settings.connectionsMax) {
+      socket.destroy();
+      return undefined;
+    }
+    const connection = new KafkaConnection(this.#door, socket, this);
+    this.connections.add(connection);
+    return connection;
+  }
+
+  ready(connection: KafkaConnection, { keyId }: { readonly keyId: string }): void {
+    let sharing = this.#byKey.get(keyId);
+    if (!sharing) this.#byKey.set(keyId, (sharing = new Set()));
+    sharing.add(connection);
+    this.#keyOf.set(connection, keyId);
+  }
+
+  closed(connection: KafkaConnection): void {
+    this.connections.delete(connection);
+    const keyId = this.#keyOf.get(connection);
+    if (keyId !== undefined) {
+      this.#keyOf.delete(connection);
+      const sharing = this.#byKey.get(keyId);
+      sharing?.delete(connection);
+      if (sharing?.size === 0) this.#byKey.delete(keyId);
+    }
+    if (this.connections.size === 0) this.#onEmpty?.();
+  }
+
+  async close(server: Server, graceMs: number): Promise<void> {
+    this.#expiry?.cancel();
+    this.#stopListening();
+    const ended = new Promise<void>((resolve) => server.close(() => resolve()));
+    const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
+    for (const connection of [...this.connections]) connection.drain();
+    if (this.connections.size > 0) {
+      const timer = this.#context.clock.after(graceMs, () => {
+        for (const connection of [...this.connections]) connection.cut();
+      });
+      await empty;
+      timer.cancel();
+    }
+    await ended;
+  }
+
+  #scheduleExpiry(): void {
+    const { clock } = this.#context;
+    this.#expiry = clock.after(
+      expiryIntervalMs,
+      () => {
+        const nowMs = clock.monotonicMs();
+        for (const connection of [...this.connections]) connection.expire(nowMs);
+        this.#scheduleExpiry();
+      },
+      'background',
+    );
+  }
+}
+
+function plainServer(settings: KafkaDoorSettings, listener: Listener): Server {
+  return createServer({ pauseOnConnect: true }, (accepted) => {
+    const handle: unknown = Reflect.get(accepted, '_handle');
+    if (typeof handle !== 'object' || handle === null) {
+      receiveEvents(accepted, listener);
+      accepted.resume();
+      return;
+    }
+    let connection: KafkaConnection | undefined;
+    const onread = {
+      // Overlapped reads hold their buffer until they are done, so on Windows each connection has its own.
+      buffer:
+        process.platform === 'win32' ? Buffer.allocUnsafeSlow(settings.receiveBufferBytes) : listener.receiveBuffer,
+      callback: (length: number, buffer: Uint8Array): boolean => {
+        connection?.take(buffer, length);
+        return true;
+      },
+    };
+    const socket = new Socket({ handle, readable: true, writable: true, onread } as SocketConstructorOpts);
+    // Without its handle the first socket ends without closing anything, and the server no longer counts it.
+    Reflect.set(accepted, '_handle', null);
+    accepted.destroy();
+    connection = listener.accept(socket);
+    socket.resume();
+  });
+}
+
+function tlsServer(
+  tls: { readonly certificateFile: string; readonly keyFile: string },
+  settings: KafkaDoorSettings,
+  listener: Listener,
+): Server {
+  const options = {
+    cert: readFileSync(tls.certificateFile),
+    key: readFileSync(tls.keyFile),
+    handshakeTimeout: settings.authenticationMsMax,
+  };
+  const server = createTlsServer(options, (socket) => receiveEvents(socket, listener));
+  // A handshake that fails is the client's affair: its socket is closed by node:tls.
+  server.on('tlsClientError', () => undefined);
+  return server;
+}
+
+function receiveEvents(socket: Socket, listener: Listener): void {
+  const connection = listener.accept(socket);
+  socket.on('data', (chunk: Buffer) => connection?.take(chunk, chunk.length));
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port }, () => {
+      server.off('error', reject);
+      const address = server.address();
+      resolve(typeof address === 'object' && address ? address.port : port);
+    });
+  });
+}

@@ -1,0 +1,65 @@
+/**
+ * ListOffsets, DeleteRecords and OffsetForLeaderEpoch: by topic name, answered by the owners of partitions. What does not
+ * exist in the tenant's cluster is answered here; the rest goes to the engine through the generated rewriters.
+ */
+import type { PartitionApi } from '../../engine/engine.ts';
+import { apiByKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { findTopic } from '../operations/topics.ts';
+import type { Call } from './api.ts';
+import { toEngine, toTenant } from './tenant-view.ts';
+import { hasPartition } from './topic-view.ts';
+
+/** Kafka error code for a partition of the tenant's topic `name`: none when it exists. */
+export function partitionFault(call: Call, name: string, partition: number): number {
+  const topic = findTopic(call.context, call.principal, name);
+  return topic && hasPartition(topic, partition) ? errorCode.none : errorCode.unknownTopicOrPartition;
+}
+
+/**
+ * Splits `topics` in what exists and what does not, asks the engine for the first, and puts both back in request order.
+ * `ask` gets the topics that are left, `refuse` makes the answer of a partition that does not exist.
+ */
+export async function askOwners<P, A>(
+  call: Call,
+  topics: readonly { readonly name: string; readonly partitions: readonly P[] }[],
+  numberOf: (partition: P) => number,
+  refuse: (partition: P, code: number) => A,
+  ask: (topics: { name: string; partitions: P[] }[]) => Promise<readonly { readonly partitions: readonly A[] }[]>,
+): Promise<{ name: string; partitions: A[] }[]> {
+  const answers = topics.map(({ name, partitions }) => ({ name, partitions: new Array<A>(partitions.length) }));
+  const asked: { name: string; partitions: P[] }[] = [];
+  const places: { readonly into: A[]; readonly at: number[] }[] = [];
+  for (const [t, { name, partitions }] of topics.entries()) {
+    const into = answers[t]!.partitions;
+    const at: number[] = [];
+    for (const [p, partition] of partitions.entries()) {
+      const fault = partitionFault(call, name, numberOf(partition));
+      if (fault === errorCode.none) at.push(p);
+      else into[p] = refuse(partition, fault);
+    }
+    if (at.length === 0) continue;
+    asked.push({ name, partitions: at.map((p) => partitions[p]!) });
+    places.push({ into, at });
+  }
+  if (asked.length === 0) return answers;
+  const replies = await ask(asked);
+  for (const [t, { into, at }] of places.entries()) {
+    for (const [i, p] of at.entries()) into[p] = replies[t]!.partitions[i]!;
+  }
+  return answers;
+}
+
+/** `request` uses the tenant's names and is used up. Rejects with a Failure. */
+export async function throughEngine<K extends PartitionApi>(
+  call: Call,
+  key: K,
+  request: RequestOf<K>,
+): Promise<ResponseOf<K>> {
+  const { clusterId } = call.principal;
+  const version = apiByKey.get(key)!.max;
+  toEngine(clusterId, key, version, request);
+  const response = await call.context.engine.partitionRequest(key, request);
+  toTenant(clusterId, key, version, response);
+  return response;
+}

@@ -1,0 +1,43 @@
+/** Limits of the Kafka door, each with its unit. */
+export interface KafkaDoorSettings {
+  /** Largest request frame; checked before anything is allocated for it (Kafka's socket.request.max.bytes). */
+  readonly requestBytesMax: number;
+  /** Largest frame before authentication: nobody unknown makes us allocate more. */
+  readonly unauthenticatedBytesMax: number;
+  /** Requests of one connection that are handled at once; those behind them are not read from the socket. */
+  readonly requestsInFlightMax: number;
+  /** Bytes of request frames that one connection holds. One larger request is let through when it is alone. */
+  readonly requestBytesInFlightMax: number;
+  /** Answers that a connection's peer has not taken; above it the next request waits. */
+  readonly outboxBytesMax: number;
+  readonly receiveBufferBytes: number;
+  /** From accept to a finished SASL exchange. */
+  readonly authenticationMsMax: number;
+  /** Between a refused authentication and the end of its connection. */
+  readonly refusedCloseDelayMs: number;
+  /** Without requests, and with none under way. */
+  readonly idleMsMax: number;
+  /** Longest mute for one answer; what a quota is owed beyond it is asked for again by the next request. */
+  readonly throttleMsMax: number;
+  /** Connections of all tenants, authenticated or not. */
+  readonly connectionsMax: number;
+  /** Fetch sessions (KIP-227) of one connection, and partitions in one of them. */
+  readonly fetchSessionsMax: number;
+  readonly fetchSessionPartitionsMax: number;
+}
+
+export const kafkaDoorDefaults: KafkaDoorSettings = {
+  requestBytesMax: 104_857_600,
+  unauthenticatedBytesMax: 64 * 1024,
+  requestsInFlightMax: 64,
+  requestBytesInFlightMax: 32 * 1024 * 1024,
+  outboxBytesMax: 8 * 1024 * 1024,
+  receiveBufferBytes: 256 * 1024,
+  authenticationMsMax: 10_000,
+  refusedCloseDelayMs: 100,
+  idleMsMax: 600_000,
+  throttleMsMax: 10_000,
+  connectionsMax: 20_000,
+  fetchSessionsMax: 4,
+  fetchSessionPartitionsMax: 20_000,
+};

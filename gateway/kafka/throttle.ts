@@ -1,0 +1,44 @@
+/**
+ * Quota delays as Kafka has them since KIP-219: the answer leaves at once and says how long, then the connection is not
+ * read for that long. Saying alone would not do: librdkafka and kafkajs do not slow themselves down.
+ */
+import type { Clock, Timer } from '../../engine/kernel/clock.ts';
+
+export class Throttle {
+  readonly #clock: Clock;
+  readonly #onChange: () => void;
+  #untilMs = 0;
+  #timer: Timer | undefined;
+
+  /** `onChange` runs when a mute begins and when it ends. */
+  constructor(clock: Clock, onChange: () => void) {
+    this.#clock = clock;
+    this.#onChange = onChange;
+  }
+
+  get isMuted(): boolean {
+    return this.#timer !== undefined;
+  }
+
+  /** A longer mute that is under way stays. */
+  mute(delayMs: number): void {
+    const untilMs = this.#clock.monotonicMs() + delayMs;
+    if (untilMs <= this.#untilMs) return;
+    this.#untilMs = untilMs;
+    this.#timer?.cancel();
+    this.#timer = this.#clock.after(
+      delayMs,
+      () => {
+        this.#timer = undefined;
+        this.#onChange();
+      },
+      'background',
+    );
+    this.#onChange();
+  }
+
+  cancel(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+}
