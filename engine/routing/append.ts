@@ -54,7 +54,7 @@ export class AppendRouter {
   readonly #pool: LinkPool;
   readonly #clock: Clock;
   readonly #settings: RoutingSettings;
-  readonly #routes = new Map<Uuid, AppendRoute[]>();
+  readonly #routes = new Map<Uuid, Map<number, AppendRoute>>();
   #ready: AppendRoute[] = [];
   /** Routes with queued items that could not be sent when last looked at. */
   readonly #waiting = new Set<AppendRoute>();
@@ -109,7 +109,7 @@ export class AppendRouter {
     this.#closed = true;
     this.#tick?.cancel();
     for (const routes of this.#routes.values()) {
-      for (const route of routes) if (route) this.#fail(route.take(route.queue.length), errorCode.notLeaderOrFollower);
+      for (const route of routes.values()) this.#fail(route.take(route.queue.length), errorCode.notLeaderOrFollower);
     }
     this.#waiting.clear();
   }
@@ -124,8 +124,10 @@ export class AppendRouter {
 
   #route(topicId: Uuid, index: number): AppendRoute {
     let routes = this.#routes.get(topicId);
-    if (!routes) this.#routes.set(topicId, (routes = []));
-    return (routes[index] ??= new AppendRoute(topicId, index));
+    if (!routes) this.#routes.set(topicId, (routes = new Map()));
+    let route = routes.get(index);
+    if (!route) routes.set(index, (route = new AppendRoute(topicId, index)));
+    return route;
   }
 
   // --- Deciding what leaves ---
@@ -228,7 +230,7 @@ export class AppendRouter {
     for (const topic of response.responses) {
       const routes = this.#routes.get(topic.topicId);
       for (const result of topic.partitionResponses) {
-        const flight = routes?.[result.index]?.flightOf(frame);
+        const flight = routes?.get(result.index)?.flightOf(frame);
         const item = flight?.items[flight.answered];
         // An answer that fits nothing we sent is left out; what it should have answered counts as lost below.
         if (!flight || !item) continue;
@@ -304,16 +306,16 @@ export class AppendRouter {
   #placementChanged(topicId: Uuid): void {
     const routes = this.#routes.get(topicId);
     if (!routes) return;
-    for (const route of routes) if (route && route.queue.length > 0) this.#makeReady(route);
-    if (!this.#catalogue.byId(topicId)) for (const route of routes) if (route) this.#forget(route);
+    for (const route of routes.values()) if (route.queue.length > 0) this.#makeReady(route);
+    if (!this.#catalogue.byId(topicId)) for (const route of routes.values()) this.#forget(route);
   }
 
   /** Topics come and go, and so must what is known about them. */
   #forget(route: AppendRoute): void {
     const routes = this.#routes.get(route.topicId);
     if (!routes || !route.isIdle) return;
-    delete routes[route.index];
-    if (routes.every((other) => other.isIdle)) this.#routes.delete(route.topicId);
+    routes.delete(route.index);
+    if (routes.size === 0) this.#routes.delete(route.topicId);
   }
 
   #wakeWaiting(): void {

@@ -8,7 +8,7 @@ import type { RoutingCatalogue } from './owners.ts';
 
 export class Changes {
   readonly #clock: Clock;
-  readonly #waiters = new Set<() => void>();
+  #waiters = new Set<() => void>();
   #count = 0;
 
   constructor(catalogue: RoutingCatalogue, pool: LinkPool, clock: Clock) {
@@ -49,7 +49,9 @@ export class Changes {
 
   #wake(): void {
     this.#count++;
-    if (this.#waiters.size === 0) return;
-    for (const waiter of [...this.#waiters]) waiter();
+    const waiters = this.#waiters;
+    if (waiters.size === 0) return;
+    this.#waiters = new Set();
+    for (const waiter of waiters) waiter();
   }
 }

@@ -144,7 +144,7 @@ describe('a group request', () => {
       w
         .broker(ownerOfSeat)
         .calls.map((call) => call.version)
-        .sort(),
+        .sort((a, b) => a - b),
     ).toEqual([2, 5]);
   });
 

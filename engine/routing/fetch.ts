@@ -34,7 +34,7 @@ export class FetchRouter {
   readonly pool: LinkPool;
   readonly clock: Clock;
   readonly settings: RoutingSettings;
-  readonly #linkWaiters = new Set<() => void>();
+  #linkWaiters = new Set<() => void>();
 
   constructor(catalogue: RoutingCatalogue, pool: LinkPool, clock: Clock, settings: RoutingSettings) {
     this.catalogue = catalogue;
@@ -43,7 +43,11 @@ export class FetchRouter {
     this.settings = settings;
     this.tail = new Tail(catalogue, pool, clock, settings);
     pool.onOpen((_, lane) => {
-      if (lane === 'fetch') for (const waiter of [...this.#linkWaiters]) waiter();
+      if (lane !== 'fetch') return;
+      // Who waits again is not met again in the same round.
+      const waiters = this.#linkWaiters;
+      this.#linkWaiters = new Set();
+      for (const waiter of waiters) waiter();
     });
   }
 

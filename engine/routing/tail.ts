@@ -259,12 +259,14 @@ export class Tail {
   }
 
   #askParked(): void {
-    for (const poll of [...this.#parked]) if (this.#parked.has(poll)) this.#ask(poll);
+    // A copy: a poll that is parked again is not met again in the same round.
+    const parked = Array.from(this.#parked);
+    for (const poll of parked) if (this.#parked.has(poll)) this.#ask(poll);
   }
 
   #placementChanged(topicId: Uuid): void {
     if (!this.#catalogue.byId(topicId)) this.#watermarks.delete(topicId);
-    for (const poll of [...(this.#pollsOfTopic.get(topicId) ?? [])]) {
+    for (const poll of this.#pollsOfTopic.get(topicId) ?? []) {
       const place = this.#catalogue.byId(topicId)?.partitions[poll.partition];
       if (poll.askedEpoch !== place?.leaderEpoch) this.#ask(poll);
     }
