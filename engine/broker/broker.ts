@@ -72,7 +72,7 @@ function handle(parts: BrokerParts, ownership: Ownership, seats: CoordinatorSeat
     case 23:
       return settle(offsetForLeaderEpoch(catalogue, ownership, call.request), (response) => call.respond(response));
     case 30000:
-      return settle(releaseLogs(logs, ownership, leave, call.request), (response) => call.respond(response));
+      return settle(releaseLogs(ownership, leave, call.request), (response) => call.respond(response));
     case 30001:
       return settle(closeLogs(logs, leave, call.request), (response) => call.respond(response));
     case 30002:

@@ -16,6 +16,13 @@ import { errorCode } from '../protocol/error-codes.ts';
 /** A log, or the Kafka error that says why not. */
 export type Owned = { readonly log: PartitionLog; readonly topic: TopicEntry } | { readonly errorCode: number };
 
+/** A log and the epoch at which it is given up. */
+export interface GivenUp {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly leaderEpoch: number;
+}
+
 /** The catalogue of a process that follows the rows. */
 export interface FollowedCatalogue extends Catalogue {
   /** Called after any of the topic's rows changed. */
@@ -82,8 +89,10 @@ export class Ownership {
   /** Topic settings that changed reach an open log; a log that was given away is closed by release, not here. */
   #changed(topicId: Uuid): void {
     const topic = this.#catalogue.byId(topicId);
-    for (const { index } of topic?.partitions ?? []) {
+    for (const { index, leaderEpoch } of topic?.partitions ?? []) {
       this.#store.get(topicId, index)?.setConfigs(topic!.configs);
+      const released = this.#released.get(topicId + index);
+      if (released !== undefined && leaderEpoch > released) this.#released.delete(topicId + index);
     }
     const waiting = this.#unknown.get(topicId);
     if (!waiting) return;
@@ -133,12 +142,24 @@ export class Ownership {
   }
 
   /**
-   * Gives logs back (planned move). Noted before the release begins, so that a request that comes in between does not
-   * open the log again at the epoch that is being given away.
+   * Gives logs back (planned move); `closing` runs before each leaves. The epoch is noted first and an opening under way
+   * is waited for, whether or not the log is open here: between our answer and the new owner's row a late request would
+   * otherwise open the log once more at the epoch that was given up, and what it appends nobody would ever read.
    */
-  async release(logs: readonly PartitionLog[]): Promise<void> {
-    for (const log of logs) this.#released.set(log.topicId + log.partition, log.leaderEpoch);
-    await this.#store.release(logs);
+  async release(given: readonly GivenUp[], closing: (log: PartitionLog) => Promise<void>): Promise<void> {
+    for (const { topicId, partition, leaderEpoch } of given) {
+      const key = topicId + partition;
+      this.#released.set(key, Math.max(leaderEpoch, this.#released.get(key) ?? -1));
+    }
+    await Promise.all(given.map(({ topicId, partition }) => this.#openingEnds(topicId + partition)));
+    const open = given.flatMap(({ topicId, partition }) => this.#store.get(topicId, partition) ?? []);
+    await Promise.all(open.map(closing));
+    await this.#store.release(open);
+  }
+
+  #openingEnds(key: string): Promise<void> {
+    const queue = this.#opening.get(key);
+    return queue ? new Promise((resolve) => queue.push(() => resolve())) : Promise.resolve();
   }
 }
 

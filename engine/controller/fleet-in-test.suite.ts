@@ -117,7 +117,7 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
       if (key === 30000) await fleet.onRelease();
       if (key === 30001) for (const log of request.logs) fleet.closed.push(`${brokerId}:${log.partition}`);
       return { logs: request.logs.map((log) => ({ ...log, errorCode: 0 })) };
-    }) as BrokerRequest,
+    }) as unknown as BrokerRequest,
     async recover(session, version) {
       const row = await store.get({ pk: 'BROKER', sk: String(session.brokerId) });
       assert(row?.version === version && session.state === 'fenced', 'only a fenced session is recovered');

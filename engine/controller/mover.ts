@@ -8,6 +8,7 @@
  * wait is killed: recovery is the one path that needs nobody's word.
  */
 import { sleep } from '../kernel/clock.ts';
+import type { RequestOf } from '../protocol/apis.ts';
 import type { PlanMove } from '../placement/constraints.ts';
 import { commitMoves } from './commit-moves.ts';
 import { causeText, type ControllerContext } from './context.ts';
@@ -52,9 +53,13 @@ export class Mover {
   async #release(moves: readonly PlanMove[]): Promise<PlanMove[]> {
     const owner = moves[0]?.from;
     if (owner === undefined) return [];
-    const { brokers, clock, settings, events, fleet } = this.#context;
+    const { brokers, shards, clock, settings, events, fleet } = this.#context;
     const session = brokers.get(owner)?.session?.epoch;
-    const logs = moves.map(({ topicId, partition }) => ({ topicId, partition }));
+    const logs = moves.map(({ topicId, partition }) => ({
+      topicId,
+      partition,
+      leaderEpoch: shards.leaderEpochOf(topicId, partition),
+    }));
     const deadlineMs = clock.monotonicMs() + settings.releaseWaitMsMax;
     while (brokers.isServing(owner) && brokers.get(owner)?.session?.epoch === session) {
       const cause = await this.#askToRelease(owner, logs);
@@ -70,7 +75,7 @@ export class Mover {
   }
 
   /** Undefined when all are released, else why not. */
-  async #askToRelease(owner: number, logs: { topicId: string; partition: number }[]): Promise<string | undefined> {
+  async #askToRelease(owner: number, logs: RequestOf<30000>['logs']): Promise<string | undefined> {
     try {
       const answer = await this.#context.brokerRequest(owner, 30000, { logs });
       const refused = answer.logs.find((log) => log.errorCode !== 0);

@@ -108,6 +108,12 @@ export class ShardTable {
     return this.#shards.find((shard) => shard.held && shard.placements.has(topicId))?.index;
   }
 
+  /** As placed at the moment; -1 for a partition that is not in any held shard. */
+  leaderEpochOf(topicId: Uuid, partition: number): number {
+    const shard = this.#shards.find((each) => each.held && each.placements.has(topicId));
+    return shard?.placements.get(topicId)?.row.partitions[partition]?.leaderEpoch ?? -1;
+  }
+
   /** Takes all shards, whoever owns them, and reads them. Repeats until no other controller comes between. */
   async takeAll(): Promise<void> {
     for (;;) {

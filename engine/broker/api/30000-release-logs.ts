@@ -13,16 +13,11 @@ import type { Ownership } from '../ownership.ts';
 const anyEpoch = 0x7fff_ffff;
 
 export async function releaseLogs(
-  store: LogStore,
   ownership: Ownership,
   closing: (log: PartitionLog) => Promise<void>,
   request: ReleaseLogsRequest,
 ): Promise<ReleaseLogsResponse> {
-  const open = request.logs.flatMap(({ topicId, partition }) => store.get(topicId, partition) ?? []);
-  const code = await outcome(async () => {
-    await Promise.all(open.map(closing));
-    await ownership.release(open);
-  });
+  const code = await outcome(() => ownership.release(request.logs, closing));
   return { logs: request.logs.map(({ topicId, partition }) => ({ topicId, partition, errorCode: code })) };
 }
 

@@ -5,7 +5,12 @@
 import { int16, int32, message, structs, uuid, type Infer } from '../schema.ts';
 
 export const releaseLogsRequest = message('ReleaseLogsRequest', 30000, '0', '0+', {
-  logs: structs({ topicId: uuid('topicId'), partition: int32() }),
+  logs: structs({
+    topicId: uuid('topicId'),
+    partition: int32(),
+    /** The epoch that is being given up: the broker opens the log again at a higher one only. */
+    leaderEpoch: int32({ default: -1 }),
+  }),
 });
 export type ReleaseLogsRequest = Infer<typeof releaseLogsRequest>;
 

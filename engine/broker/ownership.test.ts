@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import type { TopicEntry } from '../engine.ts';
+import { manualClock } from '../kernel/manual-clock.ts';
+import type { LogStore, PartitionLog } from '../log/log.ts';
+import { errorCode } from '../protocol/error-codes.ts';
+import { type FollowedCatalogue, type Owned, Ownership } from './ownership.ts';
+
+const topicId = 'orders-topic-id-';
+
+/** A log store whose openings end when the test says so, and a catalogue that is set by hand. */
+function world() {
+  const clock = manualClock();
+  const open = new Map<string, PartitionLog>();
+  const opened: number[] = [];
+  const openings: (() => void)[] = [];
+  const released: PartitionLog[] = [];
+  const store = {
+    get: (id: string, partition: number) => open.get(id + partition),
+    open(id: string, partition: number, leaderEpoch: number) {
+      opened.push(leaderEpoch);
+      return new Promise<PartitionLog>((resolve) => {
+        openings.push(() => {
+          const log = { topicId: id, partition, leaderEpoch, isOpen: true, setConfigs: () => undefined };
+          open.set(id + partition, log as unknown as PartitionLog);
+          resolve(log as unknown as PartitionLog);
+        });
+      });
+    },
+    release(logs: readonly PartitionLog[]) {
+      for (const log of logs) open.delete(log.topicId + log.partition);
+      released.push(...logs);
+      return Promise.resolve();
+    },
+  };
+  let entry: TopicEntry | undefined;
+  const listeners: ((id: string) => void)[] = [];
+  const catalogue = {
+    byId: () => entry,
+    onPlacement: (listener: (id: string) => void) => void listeners.push(listener),
+  };
+  const place = (brokerId: number, leaderEpoch: number): void => {
+    const partitions = [{ index: 0, brokerId, leaderEpoch, reason: 'created', movedAtMs: 0 }];
+    entry = { name: 'c.orders', topicId, clusterId: 'c', partitions, configs: {}, createdAtMs: 0 };
+    for (const listener of listeners) listener(topicId);
+  };
+  const ownership = new Ownership(1, store as unknown as LogStore, catalogue as unknown as FollowedCatalogue, clock);
+  const ask = (): Owned[] => {
+    const answers: Owned[] = [];
+    ownership.with(topicId, 0, (owned) => answers.push(owned));
+    return answers;
+  };
+  const finishOpening = async (): Promise<void> => {
+    openings.shift()!();
+    await clock.settle();
+  };
+  return { clock, place, ownership, ask, finishOpening, opened, released };
+}
+
+const closing = (): Promise<void> => Promise.resolve();
+
+describe('ownership', () => {
+  it('keeps the order of requests that came while the log was opening', async () => {
+    const { place, ownership, finishOpening } = world();
+    place(1, 0);
+    const order: number[] = [];
+    for (const i of [1, 2, 3]) ownership.with(topicId, 0, () => order.push(i));
+    await finishOpening();
+    ownership.with(topicId, 0, () => order.push(4));
+    expect(order).toEqual([1, 2, 3, 4]);
+  });
+
+  it('waits for the change feed before it sends a request elsewhere', async () => {
+    const { clock, place, ask, finishOpening } = world();
+    const answers = ask();
+    await clock.settle();
+    expect(answers).toEqual([]);
+    place(1, 0);
+    await clock.settle();
+    await finishOpening();
+    expect(answers).toHaveLength(1);
+    expect('log' in answers[0]!).toBe(true);
+  });
+
+  it('says NOT_LEADER when the feed brings another owner', async () => {
+    const { clock, place, ask } = world();
+    place(2, 0);
+    const answers = ask();
+    await clock.settle();
+    await clock.advance(1000);
+    expect(answers).toEqual([{ errorCode: errorCode.notLeaderOrFollower }]);
+  });
+
+  it('does not open a log again at the epoch that was given up, though it was not open then', async () => {
+    const { clock, place, ownership, ask, opened, finishOpening } = world();
+    place(1, 4);
+    await ownership.release([{ topicId, partition: 0, leaderEpoch: 4 }], closing);
+    const late = ask();
+    await clock.settle();
+    await clock.advance(1000);
+    expect(late).toEqual([{ errorCode: errorCode.notLeaderOrFollower }]);
+    expect(opened).toEqual([]);
+    place(1, 6);
+    const again = ask();
+    await clock.settle();
+    await finishOpening();
+    expect('log' in again[0]!).toBe(true);
+    expect(opened).toEqual([6]);
+  });
+
+  it('releases a log whose opening was under way when the release came', async () => {
+    const { clock, place, ownership, ask, released, finishOpening } = world();
+    place(1, 4);
+    ask();
+    await clock.settle();
+    let done = false;
+    const releasing = ownership.release([{ topicId, partition: 0, leaderEpoch: 4 }], closing).then(() => {
+      done = true;
+    });
+    await clock.settle();
+    expect(done).toBe(false);
+    await finishOpening();
+    await releasing;
+    expect(released.map((log) => log.leaderEpoch)).toEqual([4]);
+  });
+});
