@@ -28,7 +28,14 @@ export async function startAdmin(options: AdminListenOptions): Promise<AdminServ
   const { host, port, tls, context } = options;
   const admin = createAdminApp(options);
   const listener = getRequestListener(admin.app.fetch, { overrideGlobalObjects: false });
-  const handle: Parameters<typeof createServer>[1] = (request, response) => void listener(request, response);
+  let closing = false;
+  const handle: Parameters<typeof createServer>[1] = (request, response) => {
+    // A connection kept alive would hold up the end: idle ones go as soon as their last response is out.
+    response.once('close', () => {
+      if (closing) context.clock.endOfTurn(() => server.closeIdleConnections());
+    });
+    void listener(request, response);
+  };
   const server: Server = tls
     ? createTlsServer({ cert: readFileSync(tls.certificateFile), key: readFileSync(tls.keyFile) }, handle)
     : createServer(handle);
@@ -43,6 +50,7 @@ export async function startAdmin(options: AdminListenOptions): Promise<AdminServ
   return {
     port: (server.address() as AddressInfo).port,
     async close(graceMs) {
+      closing = true;
       admin.close();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();

@@ -1,0 +1,192 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../engine/kernel/clock.ts';
+import { type AdminInTest, adminInTest, adminKey } from './admin-in-test.suite.ts';
+import { startAdmin } from './app.ts';
+
+let test: AdminInTest;
+
+beforeEach(async () => {
+  test = await adminInTest();
+});
+
+interface Document {
+  readonly openapi: string;
+  readonly paths: Record<
+    string,
+    Record<string, { readonly security?: unknown; readonly responses: Record<string, unknown> }>
+  >;
+}
+
+async function document(): Promise<Document> {
+  return (await test.ask('GET', '/openapi.json', undefined, '')).body as unknown as Document;
+}
+
+/** Every method and path that the program answers, as OpenAPI writes them. */
+function routes(): string[] {
+  const served = test.admin.app.routes.filter(({ method }) => method !== 'ALL');
+  return [...new Set(served.map(({ method, path }) => `${method.toLowerCase()} ${path.replace(/:(\w+)/g, '{$1}')}`))];
+}
+
+describe('the surface', () => {
+  it('asks for the key on every route of the API, whatever else is wrong', async () => {
+    const walked = routes().filter((route) => route.includes('/admin/'));
+    expect(walked.length).toBeGreaterThan(25);
+    for (const route of walked) {
+      const [method, path] = route.split(' ') as [string, string];
+      const filled = path.replace(/\{\w+\}/g, '1');
+      for (const key of ['', 'wrong', `${adminKey}x`]) {
+        const answer = await test.ask(method.toUpperCase(), filled, undefined, key);
+        expect(answer, route).toMatchObject({ status: 401, body: { code: 'unauthenticated' } });
+        expect(answer.headers.get('WWW-Authenticate')).toContain('Bearer');
+      }
+    }
+    expect((await test.ask('GET', '/admin/v1/nothing', undefined, '')).status).toBe(401);
+    expect((await test.ask('GET', '/admin/v1/nothing')).status).toBe(404);
+  });
+
+  it('is described whole, with every reference resolved', async () => {
+    const described = await document();
+    expect(described.openapi).toBe('3.1.0');
+    const listed = Object.entries(described.paths).flatMap(([path, item]) =>
+      Object.keys(item).map((m) => `${m} ${path}`),
+    );
+    const undescribed = /^get \/($|docs|openapi\.json|problems)/;
+    expect(listed.toSorted()).toEqual(
+      routes()
+        .filter((route) => !undescribed.test(route))
+        .toSorted(),
+    );
+    const references = [...JSON.stringify(described).matchAll(/"\$ref":"#\/([^"]+)"/g)].map((match) => match[1]!);
+    expect(references.length).toBeGreaterThan(20);
+    for (const reference of references) {
+      let at: unknown = described;
+      for (const part of reference.split('/')) at = (at as Record<string, unknown>)[part];
+      expect(at, reference).toBeDefined();
+    }
+    for (const [path, item] of Object.entries(described.paths)) {
+      for (const operation of Object.values(item)) {
+        expect(Object.keys(operation.responses).length, path).toBeGreaterThan(0);
+        if (path.startsWith('/admin/')) expect(operation.security, path).toEqual([{ adminKey: [] }]);
+      }
+    }
+  });
+
+  it('shows its reference from its own files only', async () => {
+    const page = await test.ask('GET', '/docs', undefined, '');
+    expect(page.headers.get('Content-Security-Policy')).toContain("script-src 'self'");
+    const files = [...String(page.body['text']).matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1]!);
+    expect(files).toHaveLength(4);
+    for (const file of files) {
+      expect(file.startsWith('/docs/')).toBe(true);
+      const answer = await test.ask('GET', file, undefined, '');
+      expect(answer.status, file).toBe(200);
+      expect(String(answer.body['text']).length).toBeGreaterThan(50);
+    }
+    expect((await test.ask('GET', '/problems/not-found', undefined, '')).status).toBe(200);
+  });
+
+  it('tells a bug by its request id and nothing else', async () => {
+    test.memory.drainBroker = () => Promise.reject(new TypeError('secret detail'));
+    const answer = await test.ask('POST', '/admin/v1/brokers/1/drain');
+    expect(answer).toMatchObject({ status: 500, body: { code: 'internal' } });
+    expect(JSON.stringify(answer.body)).not.toContain('secret detail');
+    expect(test.logged.join()).toContain(String(answer.body['instance']));
+    expect(test.logged.join()).toContain('secret detail');
+  });
+});
+
+describe('health and metrics', () => {
+  it('are open, and say what is wrong', async () => {
+    expect(await test.ask('GET', '/healthz', undefined, '')).toMatchObject({ status: 200, body: { status: 'ok' } });
+    expect(await test.ask('GET', '/readyz', undefined, '')).toMatchObject({ status: 200, body: { reasons: [] } });
+    test.isReady = false;
+    const away = await test.ask('GET', '/readyz', undefined, '');
+    expect(away).toMatchObject({ status: 503, body: { status: 'not-ready' } });
+    expect(away.body['reasons']).toHaveLength(1);
+  });
+
+  it('count per cluster, with a bound on labels', async () => {
+    test = await adminInTest({ metricsClustersMax: 1 });
+    const ids = [await test.cluster('one'), '', ''];
+    await test.clock.advance(5);
+    for (const i of [1, 2]) ids[i] = await test.cluster(`more${i}`);
+    for (const id of ids) test.tenancy.meter.produced(id, 2, 100);
+    test.tenancy.meter.throttled(ids[0]!, 'ingressBytesPerSecondMax', 1500);
+    test.memory.emit('broker-dead', 1);
+    const text = String((await test.ask('GET', '/metrics', undefined, '')).body['text']);
+    expect(text).toContain(`headgate_produced_bytes_total{cluster="${ids[0]}"} 100`);
+    expect(text).toContain('headgate_produced_bytes_total{cluster="other"} 200');
+    expect(text).toContain(
+      `headgate_throttled_seconds_total{cluster="${ids[0]}",quota="ingressBytesPerSecondMax"} 1.5`,
+    );
+    expect(text).toContain('headgate_brokers{state="serving"} 3');
+    expect(text).toContain('headgate_engine_events_total{kind="broker-dead"} 1');
+    expect(text).toContain('nodejs_eventloop_lag_seconds');
+    expect(text).not.toContain(ids[1]);
+    const again = String((await test.ask('GET', '/metrics', undefined, '')).body['text']);
+    expect(again).toContain('headgate_produced_bytes_total{cluster="other"} 200');
+  });
+});
+
+describe('the event stream', () => {
+  const stream = '/admin/v1/events/stream';
+  const follow = (headers: Record<string, string> = {}): Response | Promise<Response> =>
+    test.admin.app.request(stream, { headers: { Authorization: `Bearer ${adminKey}`, ...headers } });
+
+  async function readUntil(response: Response, part: string): Promise<string> {
+    const reader = response.body!.getReader();
+    const decoder = new TextDecoder();
+    let text = '';
+    while (!text.includes(part)) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      text += decoder.decode(value);
+    }
+    reader.releaseLock();
+    return text;
+  }
+
+  it('begins after the last id that was seen and goes on with what comes', async () => {
+    test.memory.emit('before', 1);
+    test.memory.emit('missed', 1);
+    const response = await follow({ 'Last-Event-ID': '1-0' });
+    expect(response.headers.get('Content-Type')).toContain('text/event-stream');
+    const missed = await readUntil(response, 'event: missed');
+    expect(missed).not.toContain('before');
+    test.memory.emit('live', 2);
+    expect(await readUntil(response, 'id: 2-0')).toContain('event: live');
+    await response.body!.cancel();
+  });
+
+  it('lets go of who does not keep up, and ends with the control plane', async () => {
+    test = await adminInTest({ followerBacklogMax: 2, followersMax: 1 });
+    const slow = await follow();
+    await readUntil(slow, 'following');
+    expect((await follow()).status).toBe(503);
+    for (let i = 0; i < 5; i++) test.memory.emit(`e${i}`, i);
+    expect(await readUntil(slow, 'never')).not.toContain('e4');
+    const next = await follow();
+    expect(next.status).toBe(200);
+    test.admin.close();
+    await readUntil(next, 'never');
+  });
+});
+
+describe('the listener', () => {
+  it('serves over a socket and ends streams when it closes', async () => {
+    const context = { ...test.options.context, clock: systemClock };
+    const server = await startAdmin({ ...test.options, context, host: '127.0.0.1', port: 0 });
+    const address = `http://127.0.0.1:${server.port}`;
+    const headers = { Authorization: `Bearer ${adminKey}` };
+    const made = await fetch(`${address}/admin/v1/tenants`, {
+      method: 'POST',
+      headers: { ...headers, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ name: 'acme' }),
+    });
+    expect(made.status).toBe(201);
+    const stream = await fetch(`${address}/admin/v1/events/stream`, { headers });
+    const [text] = await Promise.all([stream.text(), server.close(5_000)]);
+    expect(text).toContain('following');
+    await expect(fetch(`${address}/healthz`)).rejects.toThrow();
+  });
+});
