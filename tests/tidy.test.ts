@@ -54,7 +54,7 @@ const levels: readonly (readonly [prefix: string, level: number])[] = [
   ['engine/log/', 35],
   ['engine/link/', 35],
   ['engine/placement/', 35],
-  ['engine/catalogue.ts', 40],
+  ['engine/catalogue', 40],
   ['engine/engine.ts', 30],
   ['engine/topic-configs.ts', 25],
   ['engine/store', 30],
@@ -72,7 +72,7 @@ function level(path: string): readonly [string, number] {
 
 /** Row codecs are the shape of the store's contents: read by whoever reads the store. */
 const rowReaders: readonly (readonly [importer: string, imported: string])[] = [
-  ['engine/catalogue.ts', 'engine/controller/rows/'],
+  ['engine/catalogue', 'engine/controller/rows/'],
   ['engine/broker/', 'engine/controller/rows/'],
   ['engine/broker/', 'engine/controller/lease.ts'],
   ['engine/broker/', 'engine/routing/coordinator-seat.ts'],

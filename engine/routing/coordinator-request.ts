@@ -23,7 +23,7 @@ import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import type { Changes } from './changes.ts';
 import { joinClient } from './coordinator-client.ts';
 import { clusterOfGroup, coordinatorPartition, coordinatorTopic } from './coordinator-seat.ts';
-import { type CoordinatorShape, coordinatorShapes } from './coordinator-shapes.ts';
+import { type CoordinatorShape, coordinatorShapes } from '../link/coordinator-shapes.ts';
 import { errorCode } from '../protocol/error-codes.ts';
 import { isCoordinatorAway } from './misrouted.ts';
 import { ownerOf, type RoutingCatalogue } from './owners.ts';

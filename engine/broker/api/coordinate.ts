@@ -9,7 +9,7 @@ import { errorCode } from '../../protocol/error-codes.ts';
 import type { RequestOf, ResponseOf } from '../../protocol/apis.ts';
 import { splitClient } from '../../routing/coordinator-client.ts';
 import { clusterOfGroup } from '../../routing/coordinator-seat.ts';
-import { coordinatorShapes } from '../../routing/coordinator-shapes.ts';
+import { coordinatorShapes } from '../../link/coordinator-shapes.ts';
 import type { CoordinatorSeats } from '../coordinator-seats.ts';
 import type { GroupCoordinator } from '../groups/group-coordinator.ts';
 import type { GroupClient } from '../groups/shell.ts';
