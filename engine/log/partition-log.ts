@@ -324,11 +324,13 @@ export class OwnedLog implements PartitionLog {
   }
 
   #discard(count: number): void {
-    let bytes = 0;
-    for (const batch of this.tail.shift(count)) {
-      bytes += batch.bytes.length;
-      this.#session.wal.release(batch.chunk, 1);
+    const before = this.tail.bytes;
+    const batches = this.tail.shift(count);
+    for (let from = 0, to = 0; from < batches.length; from = to) {
+      const { chunk } = batches[from]!;
+      while (to < batches.length && batches[to]!.chunk === chunk) to++;
+      this.#session.wal.release(chunk, to - from);
     }
-    this.#session.unrolledChanged(-bytes);
+    this.#session.unrolledChanged(this.tail.bytes - before);
   }
 }

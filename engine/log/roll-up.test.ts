@@ -143,6 +143,58 @@ describe('roll-up', () => {
     }
   });
 
+  it('drops chunks so that no power loss leaves a gap among them', async () => {
+    for (let seed = 0; seed < 120; seed++) {
+      const world = new World({ walChunkBytesMax: 300 }, { slow: seededRandom(seed) });
+      const store = await world.startSession();
+      const log = await world.open(store);
+      const sent = [];
+      for (let n = 0; n < 12; n++) {
+        sent.push(world.send(log, batchOf([`${n}`.padEnd(100, '.')])));
+        await world.clock.advance(20);
+      }
+      expect(sent.flat()).toHaveLength(12);
+      const other = await world.open(store, 1, {}, topicB);
+      const late = world.send(other, batchOf(['late']));
+      await world.clock.advance(20);
+      expect(late).toHaveLength(1);
+      expect(store.status().walChunks).toBeGreaterThan(10);
+      const released = store.release([log]);
+      released.catch(() => undefined);
+      await world.clock.advance(15 + (seed % 40));
+      world.crash(seededRandom(seed));
+      await world.recover();
+      const next = await world.startSession();
+      expect(await numbers(world, await world.open(next, 9))).toEqual(upTo(12));
+      expect(await world.values(await world.open(next, 9, {}, topicB))).toEqual(['late']);
+    }
+  });
+
+  it('moves segments under a reader without its noticing', async () => {
+    const world = new World({ mergeBytesMax: 100_000, syncReadBytesMax: 0 }, { slow: seededRandom(3) });
+    const store = await world.startSession();
+    const log = await world.open(store);
+    let sent = 0;
+    for (let round = 0; round < 25; round++) {
+      for (let n = 0; n < 2; n++) world.send(log, batchOf([`${sent++}`.padEnd(300, '.')]));
+      await world.clock.advance(20);
+      const rolling = store.rollUp();
+      const reads = [];
+      for (let n = 0; n < 12; n++) {
+        reads.push(Promise.resolve(log.read((n * 7) % sent, 700, true)));
+        await world.clock.advance(1);
+      }
+      for (const { errorCode, bytes } of await world.run(Promise.all(reads))) {
+        expect(errorCode).toBe(0);
+        expect(bytes).toBeGreaterThan(300);
+      }
+      await world.run(rolling);
+    }
+    expect(segmentsOf(log)).toEqual([[0, 50]]);
+    expect(await numbers(world, log)).toEqual(upTo(50));
+    expect(world.fatal).toEqual([]);
+  });
+
   it('rides out a store that throttles, and goes on serving while it is away', async () => {
     const world = new World({ storeRetryTotalMsMax: 500 });
     const store = await world.startSession();

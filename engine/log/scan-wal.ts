@@ -130,7 +130,7 @@ function findWitness(chunk: Chunk, from: number, broken: Break, to = chunk.bytes
   for (let at = nextRecordHeader(chunk.bytes, from); at >= 0 && at < to; at = nextRecordHeader(chunk.bytes, at + 1)) {
     const { durableLsn } = decodeRecordHeader(chunk.bytes, at)!;
     if (durableLsn > broken.lsn) {
-      throw new DataCorrupt(broken.path, broken.position, `damage in what was synced, a later record proves it: it`);
+      throw new DataCorrupt(broken.path, broken.position, 'damage to what was synced (a later record proves it)');
     }
   }
 }

@@ -66,7 +66,10 @@ async function writeAll(
   const positions: number[] = [];
   for (const { batches } of drafts) {
     positions.push(out.position);
-    for (const batch of batches) await out.write(batch);
+    for (const batch of batches) {
+      const slice = out.write(batch);
+      if (slice) await slice;
+    }
   }
   const rows: SegmentRow[] = [];
   const table: TableEntry[] = [];
@@ -112,7 +115,7 @@ class SliceWriter {
     return this.#written + this.#pendingBytes;
   }
 
-  /** No promise unless a slice is full: the caller awaits either way. */
+  /** A promise only when a slice is full and on its way. */
   write(part: Uint8Array): Promise<void> | undefined {
     if (part.length === 0) return undefined;
     this.#parts.push(part);

@@ -55,6 +55,7 @@ export class Wal {
   readonly #chunks = new Set<WalChunk>();
   readonly #onFault: (error: Error) => void;
   #trimming: Promise<void> | undefined;
+  #trimAgain = false;
   /** Written since the last sync began. */
   #dirty = new Set<WalChunk>();
   #syncing = new Set<WalChunk>();
@@ -227,13 +228,17 @@ export class Wal {
   }
 
   #trim(): void {
-    if (this.#trimming) return;
-    this.#trimming = this.#dropFront().then(
-      () => {
-        this.#trimming = undefined;
-      },
-      (error: Error) => this.#onFault(error),
-    );
+    this.#trimAgain = true;
+    this.#trimming ??= this.#trimAll().catch((error: Error) => this.#onFault(error));
+  }
+
+  async #trimAll(): Promise<void> {
+    // Asked for again while it runs, a pass may have gone by what has become droppable since.
+    while (this.#trimAgain) {
+      this.#trimAgain = false;
+      await this.#dropFront();
+    }
+    this.#trimming = undefined;
   }
 
   /**
