@@ -39,7 +39,11 @@ export async function adminInTest(limits: Partial<AdminLimits> = {}): Promise<Ad
   const logged: string[] = [];
   const options: AdminOptions = {
     context: {
-      ...{ tenancy, clock, random, engine: memory.engine, settings: gatewayDefaults },
+      tenancy,
+      clock,
+      random,
+      engine: memory.engine,
+      settings: gatewayDefaults,
       log: (event, fields) => void logged.push(`${event} ${JSON.stringify(fields)}`),
     },
     fleet: memory,
@@ -49,7 +53,12 @@ export async function adminInTest(limits: Partial<AdminLimits> = {}): Promise<Ad
   };
   const admin = createAdminApp(options);
   const test: AdminInTest = {
-    ...{ admin, options, memory, tenancy, clock, logged },
+    admin,
+    options,
+    memory,
+    tenancy,
+    clock,
+    logged,
     isReady: true,
     async ask(method, path, body, key = adminKey) {
       const response = await admin.app.request(path, {

@@ -37,7 +37,11 @@ export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine
     }));
   const placed = (count: number): PartitionEntry[] =>
     Array.from({ length: count }, (_, index) => ({
-      ...{ index, brokerId: (index % 3) + 1, leaderEpoch: 0, reason: 'created', movedAtMs: 5 },
+      index,
+      brokerId: (index % 3) + 1,
+      leaderEpoch: 0,
+      reason: 'created',
+      movedAtMs: 5,
     }));
   const fleet: FleetOperations = {
     brokers,
@@ -88,7 +92,8 @@ export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine
       async listGroups(clusterId) {
         const own = [...groups].filter(([id]) => id.startsWith(clusterId));
         return {
-          ...{ throttleTimeMs: 0, errorCode: 0 },
+          throttleTimeMs: 0,
+          errorCode: 0,
           groups: own.map(([groupId, g]) => ({
             groupId,
             protocolType: 'consumer',
