@@ -1,0 +1,129 @@
+/** An HTTP door over the memory engine and a real tenancy, on either transport, and short ways to call it. */
+import { systemClock } from '../../engine/kernel/clock.ts';
+import { systemRandom } from '../../engine/kernel/random.ts';
+import { memoryStore } from '../../engine/store-memory.ts';
+import { openTenancy } from '../../tenancy/open-tenancy.ts';
+import type { ClusterLimits, Tenancy } from '../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../context.ts';
+import { MemoryEngine } from '../kafka/testing/memory-engine.ts';
+import { gatewayDefaults, type GatewaySettings } from '../settings.ts';
+import { type HttpDoor, startHttpDoor } from './door.ts';
+import type { HttpDoorSettings } from './settings.ts';
+
+export type Driver = 'uws' | 'node';
+
+export interface BenchTenant {
+  readonly clusterId: string;
+  readonly keyId: string;
+  readonly apiKey: string;
+  call(method: string, path: string, options?: CallOptions): Promise<Answer>;
+  /** The bare response, with the key in its header. */
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+}
+
+export interface CallOptions {
+  readonly json?: unknown;
+  readonly body?: string | Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** Parsed when it is JSON. */
+  // A test looks into answers by hand; their shape is what it checks.
+  readonly json: Json;
+}
+
+/** JSON that is looked into without proof; a wrong guess fails the test that made it. */
+export interface Json {
+  readonly [name: string]: Json & string & number;
+}
+
+export interface Bench {
+  readonly door: HttpDoor;
+  readonly base: string;
+  readonly engine: MemoryEngine;
+  readonly tenancy: Tenancy;
+  readonly context: GatewayContext;
+  readonly logged: { readonly event: string; readonly fields: Readonly<Record<string, unknown>> }[];
+  tenant(name: string, limits?: Partial<ClusterLimits>, autoCreateTopics?: boolean): Promise<BenchTenant>;
+  close(): Promise<void>;
+}
+
+export async function httpBench(
+  driver: Driver,
+  settings: Partial<HttpDoorSettings> = {},
+  gateway: Partial<GatewaySettings> = {},
+): Promise<Bench> {
+  const store = memoryStore({ clock: systemClock });
+  const tenancy = await openTenancy({ store, clock: systemClock, random: systemRandom });
+  const engine = new MemoryEngine(systemClock, store);
+  const logged: Bench['logged'] = [];
+  const context: GatewayContext = {
+    engine,
+    tenancy,
+    clock: systemClock,
+    random: systemRandom,
+    settings: { ...gatewayDefaults, ...gateway },
+    log: (event, fields = {}) => void logged.push({ event, fields }),
+  };
+  const door = await startHttpDoor({
+    context,
+    host: '127.0.0.1',
+    port: 0,
+    exclusive: true,
+    serverChoice: driver,
+    settings,
+  });
+  const base = `http://127.0.0.1:${door.port}`;
+  return {
+    door,
+    base,
+    engine,
+    tenancy,
+    context,
+    logged,
+    async tenant(name, limits = {}, autoCreateTopics = true) {
+      const { tenantId } = await tenancy.createTenant(name);
+      const spec = { tenantId, name, autoCreateTopics, defaultPartitions: 2, limits: { ...roomy, ...limits } };
+      const { clusterId } = await tenancy.createCluster(spec);
+      return tenantOf(base, clusterId, await tenancy.issueKey(clusterId, 'test'));
+    },
+    async close() {
+      await door.close(0);
+      await tenancy.close();
+    },
+  };
+}
+
+/** Topics are made in quick succession here. */
+const roomy: Partial<ClusterLimits> = { topicMutationsPerSecondMax: 1_000 };
+
+function tenantOf(base: string, clusterId: string, key: { readonly keyId: string; readonly apiKey: string }): BenchTenant {
+  const withKey = (path: string, init: RequestInit = {}): Promise<Response> =>
+    fetch(base + path, { ...init, headers: { authorization: `Bearer ${key.apiKey}`, ...(init.headers as object) } });
+  return {
+    clusterId,
+    ...key,
+    fetch: withKey,
+    async call(method, path, { json, body, headers = {} } = {}) {
+      const type = json === undefined ? {} : { 'content-type': 'application/json' };
+      const sent = json === undefined ? body : JSON.stringify(json);
+      const response = await withKey(path, {
+        method,
+        headers: { ...type, ...headers },
+        ...(sent === undefined ? {} : { body: sent }),
+      });
+      return answerOf(response);
+    },
+  };
+}
+
+export async function answerOf(response: Response): Promise<Answer> {
+  const text = await response.text();
+  const isJson = /json/.test(response.headers.get('content-type') ?? '') && !/ndjson/.test(response.headers.get('content-type') ?? '');
+  const json = (isJson && text !== '' ? JSON.parse(text) : undefined) as Json;
+  return { status: response.status, headers: response.headers, text, json };
+}

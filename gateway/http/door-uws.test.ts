@@ -1,0 +1,3 @@
+import { produceSuite } from './door.suite.ts';
+
+produceSuite('uws');

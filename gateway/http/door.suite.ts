@@ -1,0 +1,209 @@
+/** What the HTTP door does for its users, driven from outside over real sockets, the same on both transports. */
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { encodeBatch } from '../../engine/records/encode.ts';
+import { decodeBatch } from '../../engine/records/decode.ts';
+import { answerOf, type Bench, type BenchTenant, type Driver, httpBench } from './door-bench.suite.ts';
+
+let topics = 0;
+const freshTopic = (): string => `topic-${++topics}`;
+
+export function produceSuite(driver: Driver): void {
+  describe(`producing over ${driver}`, () => {
+    let bench: Bench;
+    let tenant: BenchTenant;
+    beforeAll(async () => {
+      bench = await httpBench(driver, { linesInFlightMax: 50 }, { produceBytesMax: 200_000, produceRecordsMax: 500 });
+      tenant = await bench.tenant('acme');
+    });
+    afterAll(() => bench.close());
+
+    const readBack = async (topic: string, query = ''): Promise<Record<string, unknown>[]> => {
+      const { json } = await tenant.call('GET', `/v1/topics/${topic}/records?max_records=5000&${query}`);
+      return json['records'] as unknown as Record<string, unknown>[];
+    };
+
+    test('JSON records are stored and every kind of value comes back as what it was', async () => {
+      const topic = freshTopic();
+      const values = [{ a: 1 }, [1, 2], 'text', '', 0, -1.5, true, null, { $b64: 'AP8=' }, { $text: 'not json' }];
+      const more = [{ $json: null }, { $json: { $b64: 'AP8=' } }, { $b64: 'AP8=', other: 1 }, { '': {} }];
+      const records = [...values, ...more].map((value, i) => ({
+        key: `k${i}`,
+        value,
+        partition: 0,
+        timestamp: 1_700_000_000_000 + i,
+        headers: [{ key: 'h', value: 'ä' }, { key: 'h', value: { $b64: '/w==' } }, { key: 'n', value: null }],
+      }));
+      const { status, json } = await tenant.call('POST', `/v1/topics/${topic}/records`, { json: { records } });
+      expect(status).toBe(200);
+      expect(json['results']).toEqual(records.map((r, offset) => ({ partition: 0, offset, timestamp: r.timestamp })));
+      expect(json['failed']).toBe(0);
+      const back = await readBack(topic);
+      expect(back).toEqual(records.map((record, offset) => ({ ...record, offset })));
+    });
+
+    test('what other clients stored is told apart: JSON, text, bytes', async () => {
+      const topic = freshTopic();
+      for (const body of ['{"n":12345678901234567890}', 'plain', 'nul', '{"a":\n1}', 'null']) {
+        await tenant.call('POST', `/v1/topics/${topic}`, { body, headers: { 'record-partition': '0' } });
+      }
+      await tenant.call('POST', `/v1/topics/${topic}`, { body: Buffer.from([255]), headers: { 'record-partition': '0' } });
+      const { text } = await tenant.call('GET', `/v1/topics/${topic}/records`, { headers: { accept: 'application/x-ndjson' } });
+      const values = text.trim().split('\n').map((line) => /"value":(.*),"headers"/.exec(line)?.[1]);
+      expect(values).toEqual(['{"n":12345678901234567890}', '{"$text":"plain"}', '{"$text":"nul"}', '{"a": 1}', '{"$json":null}', '{"$b64":"/w=="}']);
+      const asText = await readBack(topic, 'format=string');
+      expect(asText.map((r) => r['value'])).toEqual(['{"n":12345678901234567890}', 'plain', 'nul', '{"a":\n1}', 'null', { $b64: '/w==' }]);
+      const asBytes = await readBack(topic, 'format=base64');
+      expect(asBytes[1]?.['value']).toBe(Buffer.from('plain').toString('base64'));
+    });
+
+    test('one raw record: key, headers, partition, timestamp, tombstone', async () => {
+      const topic = freshTopic();
+      const headers = { 'record-key': 'k', 'record-header-trace': 'abc', 'record-partition': '1', 'record-timestamp': '1700000000000' };
+      const stored = await tenant.call('POST', `/v1/topics/${topic}`, { body: '"v"', headers });
+      expect([stored.status, stored.json]).toEqual([200, { partition: 1, offset: 0, timestamp: 1_700_000_000_000 }]);
+      const gone = await tenant.call('POST', `/v1/topics/${topic}`, { headers: { 'record-key': 'a2V5', 'record-encoding': 'base64', 'record-tombstone': 'true', 'record-partition': '1' } });
+      expect(gone.status).toBe(200);
+      const back = await readBack(topic);
+      expect(back[0]).toEqual({ partition: 1, offset: 0, timestamp: 1_700_000_000_000, key: 'k', value: 'v', headers: [{ key: 'trace', value: 'abc' }] });
+      expect(back[1]).toMatchObject({ key: 'key', value: null });
+    });
+
+    test('a record that cannot be stored fails alone: 207, same length, same order', async () => {
+      const topic = freshTopic();
+      const records = [{ value: 1, partition: 0 }, { value: 2, partition: 99 }, { value: 3, partition: 0 }];
+      const { status, json } = await tenant.call('POST', `/v1/topics/${topic}/records`, { json: { records } });
+      expect(status).toBe(207);
+      expect(json).toMatchObject({
+        failed: 1,
+        results: [{ offset: 0 }, { partition: 99, error: { code: 'not-found', kafka_error: 'UNKNOWN_TOPIC_OR_PARTITION', status: 404 } }, { offset: 1 }],
+      });
+    });
+
+    test('when all records fail alike the request fails', async () => {
+      const topic = freshTopic();
+      const { status, json } = await tenant.call('POST', `/v1/topics/${topic}/records`, { json: { records: [{ value: 2, partition: 99 }] } });
+      expect([status, json['code'], json['failed'], json['side_effects']]).toEqual([404, 'not-found', 1, 'none']);
+    });
+
+    test('whatever is wrong with a request refuses it whole, and says where', async () => {
+      const topic = freshTopic();
+      const path = `/v1/topics/${topic}/records`;
+      const json = { 'content-type': 'application/json' };
+      const wrong: [string | Uint8Array, Record<string, string>, number, string, string?][] = [
+        ['{"records":[', json, 400, 'invalid-json'],
+        [Buffer.from('{"records":[{"value":"\xff"}]}', 'latin1'), json, 400, 'invalid-json'],
+        ['[]', json, 400, 'invalid-request'],
+        ['{"records":[]}', json, 400, 'invalid-request', 'records'],
+        ['{"records":[{"value":1},{"valeu":1}]}', json, 400, 'invalid-request', 'records[1].valeu'],
+        ['{"records":[{"key":{"$b64":"*"}}]}', json, 400, 'invalid-request', 'records[0].key'],
+        ['{"records":[{"key":"\\ud800"}]}', json, 400, 'invalid-request', 'records[0].key'],
+        ['{"records":[{"partition":-1}]}', json, 400, 'invalid-request', 'records[0].partition'],
+        [JSON.stringify({ records: Array.from({ length: 501 }, () => ({ value: 1 })) }), json, 413, 'body-too-large'],
+        ['x'.repeat(200_001), json, 413, 'body-too-large'],
+        [gzipSync('x'.repeat(5_000_000)), { ...json, 'content-encoding': 'gzip' }, 413, 'body-too-large'],
+        ['{}', { ...json, 'content-encoding': 'br' }, 415, 'unsupported-media-type'],
+        ['not gzip', { ...json, 'content-encoding': 'gzip' }, 400, 'invalid-request'],
+        ['a=b', { 'content-type': 'text/plain' }, 415, 'unsupported-media-type'],
+      ];
+      for (const [body, headers, status, code, field] of wrong) {
+        const answer = await tenant.call('POST', path, { body, headers });
+        expect([answer.status, answer.json['code'], answer.json['field']]).toEqual([status, code, field]);
+        expect(answer.json['side_effects']).toBe('none');
+      }
+      expect((await tenant.call('GET', '/v1/topics')).text).not.toContain(`"${topic}"`);
+    });
+
+    test('gzip and zstd bodies', async () => {
+      const topic = freshTopic();
+      const body = gzipSync(JSON.stringify({ records: [{ value: 'zipped', partition: 0 }] }));
+      const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+      expect((await tenant.call('POST', `/v1/topics/${topic}/records`, { body, headers })).status).toBe(200);
+      const raw = await tenant.call('POST', `/v1/topics/${topic}`, { body: gzipSync('"raw"'), headers: { 'content-encoding': 'gzip', 'record-partition': '0' } });
+      expect(raw.status).toBe(200);
+      expect((await readBack(topic)).map((r) => r['value'])).toEqual(['zipped', 'raw']);
+    });
+
+    test('NDJSON streams: results in order, bad lines answered in place, a sum at the end', async () => {
+      const topic = freshTopic();
+      const lines = Array.from({ length: 3_000 }, (_, i) => (i % 1000 === 7 ? 'nonsense' : JSON.stringify({ value: i, partition: i % 2 })));
+      const answer = await tenant.call('POST', `/v1/topics/${topic}/records`, { body: lines.join('\n'), headers: { 'content-type': 'application/x-ndjson' } });
+      expect(answer.status).toBe(200);
+      const results = answer.text.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+      expect(results.pop()).toEqual({ records: 3_000, failed: 3 });
+      expect(results.length).toBe(3_000);
+      const next = [0, 0];
+      for (const [i, result] of results.entries()) {
+        if (i % 1000 === 7) expect(result).toMatchObject({ error: { code: 'invalid-json' } });
+        else expect(result).toMatchObject({ partition: i % 2, offset: next[i % 2]!++ });
+      }
+      expect((await readBack(topic)).length).toBe(2_997);
+    });
+
+    test('NDJSON by gzip, and a line over the limit', async () => {
+      const topic = freshTopic();
+      const headers = { 'content-type': 'application/x-ndjson', 'content-encoding': 'gzip' };
+      const body = gzipSync('{"value":1}\r\n\n{"value":2}\n');
+      const good = await tenant.call('POST', `/v1/topics/${topic}/records`, { body, headers });
+      expect(good.text.trimEnd().split('\n').pop()).toBe('{"records":2,"failed":0}');
+      const long = gzipSync(`{"value":1}\n{"value":"${'x'.repeat(300_000)}"}\n{"value":3}\n`);
+      const bad = await tenant.call('POST', `/v1/topics/${topic}/records`, { body: long, headers });
+      const results = bad.text.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+      expect(results).toMatchObject([{ partition: expect.any(Number) }, { error: { code: 'body-too-large' } }, { records: 2, failed: 1 }]);
+    });
+
+    test('record batches go in and out as they are', async () => {
+      const topic = freshTopic();
+      const batch = (value: string): Buffer => encodeBatch([{ key: null, value: Buffer.from(value), timestampMs: 5 }, { key: null, value: null, timestampMs: 6 }]);
+      const headers = { 'content-type': 'application/vnd.kafka.recordbatch' };
+      const path = `/v1/topics/${topic}/records?partition=1`;
+      const stored = await tenant.call('POST', path, { body: Buffer.concat([batch('a'), batch('b')]), headers });
+      expect([stored.status, stored.json]).toEqual([200, { failed: 0, results: [{ partition: 1, base_offset: 0, records: 2 }, { partition: 1, base_offset: 2, records: 2 }] }]);
+      const damaged = batch('c');
+      damaged[70]! ^= 1;
+      expect((await tenant.call('POST', path, { body: damaged, headers })).json).toMatchObject({ code: 'invalid-record', kafka_error: 'CORRUPT_MESSAGE', status: 400 });
+      expect((await tenant.call('POST', path, { body: batch('d').subarray(0, 65), headers })).json).toMatchObject({ code: 'invalid-record' });
+      const back = await tenant.fetch(`${path}&from=3`, { headers: { accept: 'application/vnd.kafka.recordbatch' } });
+      const records = await decodeBatch(Buffer.from(await back.arrayBuffer()));
+      expect(records.map(({ offset, value }) => [offset, value?.toString()])).toEqual([[2, 'b'], [3, undefined]]);
+      expect(back.headers.get('high-watermark')).toBe('4');
+    });
+
+    test('acks=0 answers at once', async () => {
+      const topic = freshTopic();
+      const { status, json } = await tenant.call('POST', `/v1/topics/${topic}/records?acks=0`, { json: { records: [{ value: 1 }] } });
+      expect([status, json]).toEqual([202, { accepted: 1 }]);
+      expect((await tenant.call('POST', `/v1/topics/${topic}?acks=2`, { body: 'x' })).json).toMatchObject({ code: 'invalid-request', field: 'acks' });
+    });
+
+    test('a record larger than the topic allows', async () => {
+      const topic = freshTopic();
+      await tenant.call('POST', '/v1/topics', { json: { name: topic, partitions: 1, configs: { 'max.message.bytes': 1000 } } });
+      const { status, json } = await tenant.call('POST', `/v1/topics/${topic}`, { body: 'x'.repeat(2000) });
+      expect([status, json['code'], json['kafka_error']]).toEqual([413, 'record-too-large', 'MESSAGE_TOO_LARGE']);
+    });
+
+    test('keys choose partitions as in Kafka clients', async () => {
+      const topic = freshTopic();
+      const records = ['a', 'b', 'c', 'd', 'a', 'b'].map((key) => ({ key, value: 1 }));
+      const { json } = await tenant.call('POST', `/v1/topics/${topic}/records`, { json: { records } });
+      const partitions = (json['results'] as unknown as { partition: number }[]).map(({ partition }) => partition);
+      expect(partitions.slice(4)).toEqual(partitions.slice(0, 2));
+    });
+
+    test('many requests at once keep their answers apart', async () => {
+      const topic = freshTopic();
+      await tenant.call('POST', '/v1/topics', { json: { name: topic, partitions: 1 } });
+      const answers = await Promise.all(Array.from({ length: 200 }, (_, i) => tenant.call('POST', `/v1/topics/${topic}`, { body: String(i) })));
+      const back = await readBack(topic);
+      for (const [i, { json }] of answers.entries()) expect(back[json['offset'] as number]?.['value']).toBe(i);
+    });
+
+    test('first uses at once make the topic once', async () => {
+      const topic = freshTopic();
+      const answers = await Promise.all(Array.from({ length: 8 }, () => tenant.call('POST', `/v1/topics/${topic}`, { body: 'x' })));
+      expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 200));
+      expect(await answerOf(await tenant.fetch(`/v1/topics/${topic}`))).toMatchObject({ status: 200 });
+    });
+  });
+}
