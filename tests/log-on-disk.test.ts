@@ -28,7 +28,7 @@ describe('log on the system disk', () => {
     ...logSettingsDefault,
     freeBytesFloor: 0,
     walChunkBytesMax: 65_536,
-    rollUpBytes: 1 << 28,
+    rollUpBytes: 1 << 26,
   };
   const common = () => ({
     disk: systemDisk,

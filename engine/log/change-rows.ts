@@ -154,7 +154,7 @@ export async function removeFiles(context: RowContext, fileIds: readonly string[
  * Removes a file with no live segment, then its row: in this order a crash in between leaves a row without a file, which
  * a sweep understands. The row goes only if nobody has counted a segment in since.
  */
-export async function removeFile(context: RowContext, fileId: string): Promise<void> {
+async function removeFile(context: RowContext, fileId: string): Promise<void> {
   const key = segmentFileKey(fileId);
   const row = await withRetries(context, () => context.store.get(key));
   if (!row || decodeSegmentFile(row.value).segments > 0) return;

@@ -18,7 +18,7 @@ export const topicA: Uuid = 'topic-a-16-bytes';
 export const topicB: Uuid = 'topic-b-16-bytes';
 export const segmentsDirectory = '/segments';
 
-export const smallSettings: LogSettings = {
+const smallSettings: LogSettings = {
   ...logSettingsDefault,
   walChunkBytesMax: 2000,
   rollUpBytes: 1 << 20,

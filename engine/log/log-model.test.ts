@@ -160,10 +160,10 @@ class History {
 }
 
 describe('random histories', () => {
-  it.each(Array.from({ length: 60 }, (_, seed) => seed))('seed %i', async (seed) => {
+  it.each(Array.from({ length: 32 }, (_, seed) => seed))('seed %i', async (seed) => {
     const history = new History(seed);
     await history.start();
-    for (let i = 0; i < 120; i++) await history.step();
+    for (let i = 0; i < 100; i++) await history.step();
     await history.settle();
     await history.check(false);
     expect(history.world.fatal).toEqual([]);

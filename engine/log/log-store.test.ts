@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { batchOf, World } from './log-fixture.suite.ts';
+import { batchOf, topicA, World } from './log-fixture.suite.ts';
 
 describe('log store', () => {
   it('appends, reads, closes and opens again', async () => {
@@ -20,6 +20,28 @@ describe('log store', () => {
     expect((await world.append(again, batchOf(['d']))).baseOffset).toBe(3);
     expect(await world.values(again)).toEqual(['a', 'b', 'c', 'd']);
     expect(world.fatal).toEqual([]);
+  });
+
+  it('refuses settings out of bounds, and a roll-up threshold that is never reached', async () => {
+    await expect(new World({ leaseRetryMs: 0 }).startSession()).rejects.toMatchObject({ field: 'leaseRetryMs' });
+    const world = new World({ rollUpBytes: 5000, unrolledBytesMax: 4000 });
+    await expect(world.startSession()).rejects.toMatchObject({ field: 'rollUpBytes' });
+  });
+
+  it('takes each log once, and tells open logs from released ones', async () => {
+    const world = new World();
+    const store = await world.startSession();
+    const [one, two] = await Promise.all([world.open(store), world.open(store)]);
+    expect(one).toBe(two);
+    expect(store.get(topicA, 0)).toBe(one);
+    expect(store.get(topicA, 1)).toBeUndefined();
+    await expect(world.open(store, 7)).rejects.toMatchObject({ code: 'not-owner' });
+    await world.run(store.release([one]));
+    expect(one.isOpen).toBe(false);
+    expect(store.status().openLogs).toBe(0);
+    expect((await world.open(store, 7)).leaderEpoch).toBe(7);
+    await world.run(store.close());
+    await expect(world.open(store, 8)).rejects.toMatchObject({ code: 'not-owner' });
   });
 
   it('recovers what was acknowledged before a power loss', async () => {

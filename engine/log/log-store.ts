@@ -28,6 +28,7 @@ import { logStateKey } from './rows/log-state.ts';
 import { segmentFilePrefix } from './rows/segment-file.ts';
 import { segmentKey } from './rows/segment.ts';
 import { SegmentReader } from './segment-reader.ts';
+import { checkLogSettings } from './settings.ts';
 import { Serial } from './serial.ts';
 import { Wal } from './wal.ts';
 
@@ -38,9 +39,13 @@ const logsPerRollUpMax = 20_000;
 /** Segment rows deleted in one transaction when a log is forgotten. */
 const forgetRowsMax = 40;
 
-/** Starts the session's storage. The session epoch was never used before. Throws DiskFull and DiskFault. */
+/**
+ * Starts the session's storage. The session epoch was never used before. Throws InvalidRequest for
+ * a setting out of bounds, DiskFull and DiskFault.
+ */
 export async function createLogStore(options: LogStoreOptions): Promise<LogStore> {
   const { disk, volume, sessionEpoch, settings, segmentsDirectory } = options;
+  checkLogSettings(settings);
   disk.makeDirectory(segmentsDirectory);
   let fail = (error: Error): void => options.onFatal(error);
   const wal = await Wal.open({

@@ -9,10 +9,10 @@
 import { type BatchHeader, attributeBit } from '../records/batch.ts';
 
 /** Batches remembered per producer: max.in.flight.requests.per.connection of an idempotent producer (Kafka's 5). */
-export const producerBatchesMax = 5;
+const producerBatchesMax = 5;
 const sequenceModulus = 0x8000_0000;
 
-export interface ProducerBatch {
+interface ProducerBatch {
   readonly firstSequence: number;
   readonly lastSequence: number;
   readonly baseOffset: number;

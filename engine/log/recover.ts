@@ -35,7 +35,7 @@ export interface RecoverOptions {
   keeps?(topicId: Uuid, partition: number): boolean;
 }
 
-export interface RecoveredLog {
+interface RecoveredLog {
   readonly topicId: Uuid;
   readonly partition: number;
   readonly endOffset: number;

@@ -144,7 +144,7 @@ describe('roll-up', () => {
   });
 
   it('drops chunks so that no power loss leaves a gap among them', async () => {
-    for (let seed = 0; seed < 120; seed++) {
+    for (let seed = 0; seed < 60; seed++) {
       const world = new World({ walChunkBytesMax: 300 }, { slow: seededRandom(seed) });
       const store = await world.startSession();
       const log = await world.open(store);

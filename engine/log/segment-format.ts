@@ -19,7 +19,7 @@ import type { ProducerSnapshot } from './producer-state.ts';
 import type { SegmentRow } from './rows/segment.ts';
 
 export const segmentFileMagic = Buffer.from('HGSEGv01', 'latin1');
-export const indexEntryBytes = 20;
+const indexEntryBytes = 20;
 export const segmentFooterBytes = 24;
 
 export interface StateSnapshot {

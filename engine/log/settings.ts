@@ -1,4 +1,6 @@
 /** Limits of the log: each with its default, unit in the name, bounds, and why. */
+import { InvalidRequest } from '../kernel/failure.ts';
+
 export interface LogSettings {
   /** What an acknowledgement promises: 'fsync' survives power loss, 'page-cache' the death of the process. */
   readonly durability: 'fsync' | 'page-cache';
@@ -70,30 +72,42 @@ export const logSettingsDefault: LogSettings = {
   storeRetryTotalMsMax: 60_000,
 };
 
-/** Inclusive bounds of every number above, checked by `bin` when it reads the configuration. */
-export const logSettingsBounds: Readonly<
-  Record<Exclude<keyof LogSettings, 'durability'>, readonly [min: number, max: number]>
-> = {
-  walChunkBytesMax: [64 * KiB, 256 * MiB],
-  rollUpBytes: [64 * KiB, 256 * MiB],
-  unrolledBytesMax: [MiB, 1024 * MiB],
-  waitingBytesMax: [MiB, 1024 * MiB],
+/** Inclusive; the lower ones are what the code needs, not what is wise. */
+const bounds: Readonly<Record<Exclude<keyof LogSettings, 'durability'>, readonly [min: number, max: number]>> = {
+  walChunkBytesMax: [256, 256 * MiB],
+  rollUpBytes: [1024, 256 * MiB],
+  unrolledBytesMax: [1024, 1024 * MiB],
+  waitingBytesMax: [1024, 1024 * MiB],
   freeBytesFloor: [0, 1024 * 1024 * MiB],
   freeSpaceIntervalMs: [10, 60_000],
   leaseRetryMs: [1, 1000],
   mergeBytesMax: [0, 16 * MiB],
-  indexIntervalBytes: [256, MiB],
-  writeSliceBytes: [4 * KiB, 16 * MiB],
+  indexIntervalBytes: [64, MiB],
+  writeSliceBytes: [512, 16 * MiB],
   syncReadBytesMax: [0, MiB],
   recentSegmentMs: [0, 3_600_000],
   readBytesMax: [64 * KiB, 64 * MiB],
-  openFilesMax: [8, 100_000],
-  indexCacheBytesMax: [64 * KiB, 1024 * MiB],
+  openFilesMax: [1, 100_000],
+  indexCacheBytesMax: [0, 1024 * MiB],
   waitersPerLogMax: [1, 1_000_000],
   producersPerLogMax: [1, 1_000_000],
   producerIdExpirationMs: [1000, 366 * 86_400_000],
-  retentionIntervalMs: [100, 3_600_000],
+  retentionIntervalMs: [100, 366 * 86_400_000],
   storeRetryMs: [1, 10_000],
   storeRetryMsMax: [1, 60_000],
   storeRetryTotalMsMax: [100, 3_600_000],
 };
+
+/** Throws InvalidRequest that names the setting and what it takes. */
+export function checkLogSettings(settings: LogSettings): void {
+  for (const [name, [min, max]] of Object.entries(bounds)) {
+    const value = settings[name as keyof typeof bounds];
+    if (!Number.isInteger(value) || value < min || value > max) {
+      throw new InvalidRequest(name, `${name}=${value}: use a whole number from ${min} to ${max}`);
+    }
+  }
+  if (settings.rollUpBytes > settings.unrolledBytesMax) {
+    // Appends would wait for a roll-up that never starts.
+    throw new InvalidRequest('rollUpBytes', `rollUpBytes=${settings.rollUpBytes} is above unrolledBytesMax`);
+  }
+}
