@@ -145,6 +145,25 @@ describe('appends', () => {
     expect(ids(w)).toEqual([0, 1, 2, 3]);
   });
 
+  it('refused by an owner that stays wait for all refusals before the next try', async () => {
+    const w = await world([1]);
+    append(w, 0);
+    await w.clock.settle();
+    // a and b are refused; the refusal of b takes 100 ms, longer than the pause after that of a. c arrives in between.
+    const refused = new Set([1, 2]);
+    w.broker(1).produceFault = (_, batch) => (refused.delete(batch.readInt32BE(53)) ? 6 : undefined);
+    w.broker(1).replyMs = () => 10;
+    const a = append(w, 1);
+    await w.clock.settle();
+    w.broker(1).replyMs = () => 100;
+    const b = append(w, 2);
+    await w.clock.advance(30);
+    const c = append(w, 3);
+    await w.clock.advance(500);
+    expect(codes(a, b, c)).toEqual([0, 0, 0]);
+    expect(ids(w)).toEqual([0, 1, 2, 3]);
+  });
+
   it('refused by a fresh owner are tried again alone until it has accepted', async () => {
     const w = await world([1]);
     let refusals = 3;
