@@ -44,13 +44,14 @@ export async function serveAll(settings: ServeSettings): Promise<void> {
     log: logEvent,
   };
   const { host } = settings;
+  const secured = tls ? { tls } : {};
   let serving = false;
   const ready = (): boolean => serving && controller.ready();
   const admin = await startAdmin({ context, fleet: controller, adminKey, host, port: settings.adminPort, ready, tls });
   await controller.start();
-  const kafka = await startKafkaDoor({ context, host, port: settings.kafkaPort, tls });
+  const kafka = await startKafkaDoor({ context, host, port: settings.kafkaPort, ...secured });
   const serverChoice = settings.httpServer as 'auto' | 'uws' | 'node';
-  const http = await startHttpDoor({ context, host, port: settings.httpPort, exclusive: true, serverChoice, tls });
+  const http = await startHttpDoor({ context, host, port: settings.httpPort, exclusive: true, serverChoice, ...secured });
   if (http.fallbackReason) logEvent('http-server-fallback', { driver: http.driver, reason: http.fallbackReason });
 
   const access = await ensureDemoTenant(tenancy, kept, adminKey);

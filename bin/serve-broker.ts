@@ -1,7 +1,7 @@
 /**
  * One embedded broker as a process of its own, started by `headgate serve --role all` with an IPC channel. The channel
  * is its lifeline: when the parent is gone the process ends at once, without ceremony, because whoever comes next
- * recovers its log from disk anyway. A 'stop' message (or SIGTERM) is the clean way: roll up, close the session, end.
+ * recovers its log from disk anyway. A 'stop' message is the clean way: roll up, close the session, end.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -99,7 +99,7 @@ export async function serveBroker({ slot, data, durability, leaseMs }: BrokerPro
   process.on('message', (message) => {
     if (message === 'stop') stop();
   });
-  process.on('SIGTERM', stop);
-  // Ctrl-C reaches the whole process group; the parent decides when its brokers stop.
-  process.on('SIGINT', () => undefined);
+  // Ctrl-C and a service manager's SIGTERM reach the whole process group. The parent decides when its brokers stop: the
+  // doors finish first what the brokers still have to answer.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 }

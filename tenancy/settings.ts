@@ -1,5 +1,9 @@
+import { defaultProfile } from './quota/limits.ts';
+
 /** Limits of tenancy itself, each with its unit; what a cluster may do is in quota/limits.ts. */
 export interface TenancySettings {
+  /** Quota profile of clusters that are created without one; see quota/limits.ts. */
+  readonly profile: string;
   /** API keys whose last check is remembered, so that the hot path is one lookup. */
   readonly verifiedKeysMax: number;
   /** Keys of one cluster. */
@@ -16,6 +20,7 @@ export interface TenancySettings {
 }
 
 export const tenancyDefaults: TenancySettings = {
+  profile: defaultProfile,
   verifiedKeysMax: 10_000,
   keysPerClusterMax: 1_000,
   partitionBucketsMax: 4_096,

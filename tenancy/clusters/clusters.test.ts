@@ -78,7 +78,7 @@ describe('clusters', () => {
       tenantId,
       name: 'orders',
       state: 'serving',
-      autoCreateTopics: false,
+      autoCreateTopics: true,
       defaultPartitions: 1,
     });
     expect(view.clusterId).toMatch(/^[a-z][a-z2-7]{11}$/);
@@ -135,11 +135,11 @@ describe('clusters', () => {
     const [a, b] = [await open(), await open()];
     const clusterId = await newCluster(a);
     await a.updateCluster(clusterId, { limits: { connectionsMax: 1, groupsMax: Infinity } });
-    await b.updateCluster(clusterId, { autoCreateTopics: true, defaultPartitions: 6, limits: { groupsMax: 9 } });
+    await b.updateCluster(clusterId, { autoCreateTopics: false, defaultPartitions: 6, limits: { groupsMax: 9 } });
     await clock.settle();
     for (const gateway of [a, b]) {
       const view = gateway.cluster(clusterId)!;
-      expect(view).toMatchObject({ autoCreateTopics: true, defaultPartitions: 6 });
+      expect(view).toMatchObject({ autoCreateTopics: false, defaultPartitions: 6 });
       expect(view.limits).toMatchObject({ connectionsMax: 1, groupsMax: 9, partitionsMax: 2400 });
       expect(gateway.limiter.connect(clusterId, 0)).toBe(true);
       expect(gateway.limiter.connect(clusterId, 0)).toBe('connectionsMax');

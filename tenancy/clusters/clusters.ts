@@ -16,7 +16,7 @@ import { getSurely, type Persistence, rangeSurely, transactSurely } from '../../
 import { AlreadyExists, Forbidden, NotFound, TopicsRemain } from '../failures.ts';
 import { newClusterId } from '../ids.ts';
 import { checkDefaultPartitions, checkName } from '../names.ts';
-import { checkLimitOverrides, checkProfile, defaultProfile } from '../quota/limits.ts';
+import { checkLimitOverrides, checkProfile } from '../quota/limits.ts';
 import { apiKeysPk, decodeApiKey } from '../rows/api-key.ts';
 import {
   type ClusterCounts,
@@ -36,6 +36,8 @@ export type ClusterChange = Parameters<Tenancy['updateCluster']>[1];
 
 export interface ClustersOptions {
   readonly persistence: Persistence;
+  /** Of clusters that are created without one. */
+  readonly profile: string;
   readonly storeWaitMsMax: number;
   readonly deleteRoundsMax: number;
   readonly deleteRoundMs: number;
@@ -61,13 +63,13 @@ export class Clusters {
   async create(spec: ClusterSpec): Promise<string> {
     const { clock, random } = this.#options.persistence;
     checkName('name', spec.name);
-    const profile = spec.profile ?? defaultProfile;
+    const profile = spec.profile ?? this.#options.profile;
     checkProfile(profile);
     const limits = { ...spec.limits };
     checkLimitOverrides(limits);
     const defaultPartitions = spec.defaultPartitions ?? 1;
     checkDefaultPartitions(defaultPartitions);
-    const { tenantId, name, autoCreateTopics = false } = spec;
+    const { tenantId, name, autoCreateTopics = true } = spec;
     const createdAtMs = clock.wallMs();
     const row: ClusterRow = {
       tenantId,
