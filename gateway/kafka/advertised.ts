@@ -2,6 +2,12 @@
  * The brokers that a tenant's clients see: three, one per zone label, which never change. Any gateway answers for any of
  * them, so a node id is a hint for spreading connections and says nothing about where a log lives: when a real broker
  * dies no client sees another address, leader or coordinator.
+ *
+ * All of them share one host and port. Java and librdkafka tell brokers apart by id and do not mind. kafkajs 2 takes every
+ * broker with the address of its bootstrap server for that server, gives it the last id it saw, and then sends produce
+ * requests without the records of the other ids' partitions, which succeed. So clients of the old, inflexible protocol
+ * (kafkajs knows nothing later) are shown one broker that leads and coordinates everything; ids are hints, so an old
+ * client's answer is right for a young one as well.
  */
 import type { Uuid } from '../../engine/kernel/uuid.ts';
 
@@ -25,14 +31,19 @@ export class Advertised {
     this.brokers = racks.map((rack, i) => ({ nodeId: i + 1, host, port, rack }));
   }
 
+  /** What a client of the old protocol is shown. */
+  get only(): VirtualBroker {
+    return this.brokers[0]!;
+  }
+
   coordinator(group: string): VirtualBroker {
-    return this.brokers[hash(group, 0) % nodeCount]!;
+    return this.brokers[hash(group) % nodeCount]!;
   }
 }
 
 /** Consecutive partitions of a topic go round the nodes; topics begin at different ones. */
 export function leaderOf(topicId: Uuid, partition: number): number {
-  return 1 + ((hash(topicId, 0) + partition) % nodeCount);
+  return 1 + ((hash(topicId) + partition) % nodeCount);
 }
 
 /** The leader first, then the others. */
@@ -42,8 +53,8 @@ export function replicasOf(topicId: Uuid, partition: number): number[] {
 }
 
 /** FNV-1a over the UTF-16 units: stable across processes and releases. */
-function hash(text: string, seed: number): number {
-  let value = (0x811c9dc5 ^ seed) >>> 0;
+function hash(text: string): number {
+  let value = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
   return (value ^ (value >>> 15)) >>> 0;
 }

@@ -67,13 +67,13 @@ describe('kafkajs', () => {
     await admin.disconnect();
   });
 
-  it('shows three brokers on one address and leaders among them', async () => {
+  it('is shown one broker, because it confuses those that share an address', async () => {
     const admin = bench.kafka(acme).admin();
     await admin.connect();
     const cluster = await admin.describeCluster();
     expect(cluster.clusterId).toBe(acme.clusterId);
-    expect(cluster.brokers.map(({ nodeId }) => nodeId)).toEqual([1, 2, 3]);
-    expect(new Set(cluster.brokers.map(({ port }) => port))).toEqual(new Set([bench.door.port]));
+    expect(cluster.brokers.map(({ nodeId }) => nodeId)).toEqual([1]);
+    expect(cluster.brokers[0]!.port).toBe(bench.door.port);
     await admin.disconnect();
   });
 });

@@ -4,7 +4,7 @@ import { errorCode } from '../../engine/protocol/error-codes.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { findTopic, findTopicById } from '../operations/topics.ts';
-import { leaderOf, replicasOf } from './advertised.ts';
+import { replicasOf } from './advertised.ts';
 
 /** AclOperation bits of what a tenant may do: everything on its own topics and groups, little on the cluster. */
 export const topicOperations = bits(3, 4, 5, 6, 7, 8, 10, 11);
@@ -27,14 +27,19 @@ export interface PartitionView {
   offlineReplicas: number[];
 }
 
-export function partitionView(topic: TopicEntry, { index, brokerId, leaderEpoch }: PartitionEntry): PartitionView {
-  const replicas = replicasOf(topic.topicId, index);
+/** `only`: the one broker that clients of the old protocol are shown (advertised.ts). */
+export function partitionView(
+  topic: TopicEntry,
+  { index, brokerId, leaderEpoch }: PartitionEntry,
+  only?: number,
+): PartitionView {
+  const replicas = only === undefined ? replicasOf(topic.topicId, index) : [only];
   // Only a partition that never had an owner has no leader: while one moves, requests are held and no client need know.
   const isLed = brokerId >= 0 || leaderEpoch > 0;
   return {
     errorCode: isLed ? errorCode.none : errorCode.leaderNotAvailable,
     partitionIndex: index,
-    leaderId: isLed ? leaderOf(topic.topicId, index) : -1,
+    leaderId: isLed ? replicas[0]! : -1,
     leaderEpoch: Math.max(leaderEpoch, 0),
     replicaNodes: replicas,
     isrNodes: isLed ? replicas.slice() : [],

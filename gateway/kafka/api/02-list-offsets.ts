@@ -10,19 +10,24 @@ import { askOwners, throughEngine } from '../partition-request.ts';
 type Partition = ListOffsetsRequest['topics'][number]['partitions'][number];
 type PartitionAnswer = ListOffsetsResponse['topics'][number]['partitions'][number];
 
+const firstEpochVersion = 4;
+
 export const listOffsets = api(
   2,
   { from: 1, to: 11 },
-  async (call, request) => ({
-    throttleTimeMs: 0,
-    topics: await askOwners(
+  async (call, request) => {
+    const topics = await askOwners(
       call,
       request.topics,
       (partition) => partition.partitionIndex,
       refusal,
-      async (topics) => (await throughEngine(call, 2, { ...request, topics })).topics,
-    ),
-  }),
+      async (asked) => (await throughEngine(call, 2, { ...request, topics: asked })).topics,
+    );
+    if (call.version < firstEpochVersion) {
+      for (const { partitions } of topics) for (const partition of partitions) partition.leaderEpoch = -1;
+    }
+    return { throttleTimeMs: 0, topics };
+  },
   (request, { errorCode: code }) => ({
     throttleTimeMs: 0,
     topics: request.topics.map(({ name, partitions }) => ({

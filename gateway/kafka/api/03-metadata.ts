@@ -1,6 +1,6 @@
 /**
  * Metadata (key 3): v0-v13. Answered from the catalogue with the virtual brokers; no topic of another cluster and no
- * internal topic exists in it. Creates topics on the way where the client and the cluster allow it.
+ * internal topic exists in it. Before v9 there is one broker (advertised.ts). Creates topics on the way where the client and the cluster allow it.
  */
 import type { TopicEntry } from '../../../engine/engine.ts';
 import { zeroUuid } from '../../../engine/kernel/uuid.ts';
@@ -17,6 +17,7 @@ type Asked = NonNullable<MetadataRequest['topics']>[number];
 type Topic = MetadataResponse['topics'][number];
 
 const firstIdVersion = 12;
+const firstManyBrokersVersion = 9;
 
 export const metadata = api(
   3,
@@ -27,7 +28,7 @@ export const metadata = api(
     const operations = request.includeTopicAuthorizedOperations ? topicOperations : noOperations;
     const topics: Topic[] = [];
     if (isAll) {
-      for (const [name, topic] of topicsOf(context, principal)) topics.push(known(name, topic, operations));
+      for (const [name, topic] of topicsOf(context, principal)) topics.push(known(version, name, topic, operations));
     } else {
       // One after the other: each may create a topic, and the quota is to be met in the order of the request.
       for (const asked of request.topics ?? []) {
@@ -43,10 +44,14 @@ export const metadata = api(
   }),
 );
 
-function cluster({ door, principal }: Call, withOperations: boolean): MetadataResponse {
+function onlyBroker(version: number): number | undefined {
+  return version < firstManyBrokersVersion ? controllerId : undefined;
+}
+
+function cluster({ door, principal, version }: Call, withOperations: boolean): MetadataResponse {
   return {
     throttleTimeMs: 0,
-    brokers: door.advertised.brokers.map((broker) => ({ ...broker })),
+    brokers: (onlyBroker(version) ? [door.advertised.only] : door.advertised.brokers).map((broker) => ({ ...broker })),
     clusterId: principal.clusterId,
     controllerId,
     topics: [],
@@ -62,15 +67,15 @@ async function describe(call: Call, asked: Asked, mayCreate: boolean, operations
     const topic = findTopicById(context, principal, topicId);
     const found = topic && tenantName(principal.clusterId, topic.name);
     if (!topic || found === undefined) return unknown(null, topicId, errorCode.unknownTopicId);
-    return known(found, topic, operations);
+    return known(version, found, topic, operations);
   }
   if (topicNameFault(name) !== undefined) return unknown(name, zeroUuid, errorCode.invalidTopicException);
   const topic = findTopic(context, principal, name);
-  if (topic) return known(name, topic, operations);
+  if (topic) return known(version, name, topic, operations);
   if (!mayCreate) return unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
   try {
     const made = await findOrCreateTopic(context, principal, name);
-    return made ? known(name, made, operations) : unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
+    return made ? known(version, name, made, operations) : unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
   } catch (error) {
     const refusal = refusalOf(error);
     call.throttle(refusal.delayMs);
@@ -78,8 +83,9 @@ async function describe(call: Call, asked: Asked, mayCreate: boolean, operations
   }
 }
 
-function known(name: string, topic: TopicEntry, topicAuthorizedOperations: number): Topic {
-  const partitions = topic.partitions.map((partition) => partitionView(topic, partition));
+function known(version: number, name: string, topic: TopicEntry, topicAuthorizedOperations: number): Topic {
+  const only = onlyBroker(version);
+  const partitions = topic.partitions.map((partition) => partitionView(topic, partition, only));
   // Just created and placed nowhere yet: clients ask again in a moment.
   const isUnled = partitions.every(({ leaderId }) => leaderId < 0);
   return {

@@ -1,6 +1,6 @@
 /**
  * FindCoordinator (key 10): v0-v6. Every gateway serves every group, so the answer is a virtual broker that stays the same
- * for the group's life.
+ * for the group's life; before v3, when clients may know one broker only (advertised.ts), it is that one.
  *
  * Refused: transactional ids (keyType 1) with TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53), because that is what Java,
  * librdkafka and kafkajs all report as fatal at once; other codes make some of them ask for ever. Share groups (keyType
@@ -15,6 +15,7 @@ type Coordinator = FindCoordinatorResponse['coordinators'][number];
 const groupKey = 0;
 const transactionKey = 1;
 const firstKeysVersion = 4;
+const firstManyBrokersVersion = 3;
 
 export const findCoordinator = api(
   10,
@@ -43,13 +44,13 @@ const nobody = {
   port: -1,
 };
 
-function find({ door }: Call, keyType: number, key: string): Coordinator {
+function find({ door: { advertised }, version }: Call, keyType: number, key: string): Coordinator {
   if (keyType === transactionKey) {
     return refused(key, errorCode.transactionalIdAuthorizationFailed, 'Transactions are not supported');
   }
   if (keyType !== groupKey)
     return refused(key, errorCode.invalidRequest, `Coordinators of type ${keyType} are not served`);
-  const { nodeId, host, port } = door.advertised.coordinator(key);
+  const { nodeId, host, port } = version < firstManyBrokersVersion ? advertised.only : advertised.coordinator(key);
   return { key, nodeId, host, port, errorCode: errorCode.none, errorMessage: null };
 }
 
