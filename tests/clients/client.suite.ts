@@ -1,0 +1,158 @@
+/**
+ * What a client must be able to do, whichever it is and whomever it talks to. A step that a client has no call for is
+ * prepared with another client (kafkajs) where later steps need it.
+ */
+import { afterAll, describe, expect, inject, it } from 'vitest';
+import type { ClientDriver, Compression, KeyedValue, Member, Produce } from './driver.ts';
+import { killChildren, until } from './processes.ts';
+import { kafkajsProgram, programDriver } from './programs.ts';
+import type { ClientName } from './targets.ts';
+
+const groupWaitMsMax = 60_000;
+const deletionWaitMsMax = 30_000;
+const padding = 'headgate-'.repeat(8);
+
+/** `count` records whose values start with `prefix`, their keys spread over the partitions. */
+export function keyedValues(prefix: string, count: number): KeyedValue[] {
+  return Array.from({ length: count }, (_, i) => ({ key: `key-${i}`, value: `${prefix}-${i}-${padding}` }));
+}
+
+const valuesOf = (records: readonly { readonly value: string }[]): string[] => records.map(({ value }) => value);
+const anyway = { compression: 'none', idempotent: false } as const;
+const preparing = programDriver(kafkajsProgram, []);
+
+export function clientSuite(name: ClientName, driver: ClientDriver): void {
+  afterAll(killChildren);
+  describe.each(inject('targets'))(`$name: ${name}`, ({ access }) => {
+    const at = access[name];
+    const createTopic = driver.createTopic ?? preparing.createTopic!;
+    const produce = (wanted: Partial<Produce> & Pick<Produce, 'topic' | 'records'>): Promise<void> =>
+      driver.produce(at, { ...anyway, ...wanted });
+
+    if (driver.createTopic) {
+      it('creates a topic', async () => {
+        await createTopic(at, 'created', 3);
+        expect(await preparing.describeTopic!(at, 'created')).toHaveLength(3);
+      });
+    } else {
+      it('creates a topic by producing to it', async () => {
+        await produce({ topic: 'created', records: keyedValues('first', 10) });
+        const read = await driver.read(at, { topic: 'created', count: 10 });
+        expect(valuesOf(read).sort()).toEqual(valuesOf(keyedValues('first', 10)).sort());
+      });
+    }
+
+    it.each(driver.compressions)('produces with compression %s and reads it back', async (compression: Compression) => {
+      const topic = `compressed-${compression}`;
+      await createTopic(at, topic, 3);
+      const records = keyedValues(compression, 100);
+      await produce({ topic, records, compression });
+      const read = await driver.read(at, { topic, count: records.length });
+      expect(valuesOf(read).sort()).toEqual(valuesOf(records).sort());
+    });
+
+    it('produces idempotently: each once, in order', async () => {
+      await createTopic(at, 'idempotent', 1);
+      const records = keyedValues('once', 300);
+      await produce({ topic: 'idempotent', records, idempotent: true });
+      const read = await driver.read(at, { topic: 'idempotent', count: records.length });
+      expect(valuesOf(read)).toEqual(valuesOf(records));
+      expect(read.map(({ offset }) => offset)).toEqual(records.map((_, i) => i));
+    });
+
+    it('seeks by time', async () => {
+      await createTopic(at, 'timed', 1);
+      await produce({ topic: 'timed', records: keyedValues('early', 20) });
+      await produce({ topic: 'timed', records: keyedValues('late', 20) });
+      const all = await driver.read(at, { topic: 'timed', count: 40 });
+      const late = all.filter(({ value }) => value.startsWith('late'));
+      const sinceMs = Math.min(...late.map(({ timestampMs }) => timestampMs));
+      const read = await driver.read(at, { topic: 'timed', count: 20, sinceMs });
+      expect(valuesOf(read)).toEqual(valuesOf(keyedValues('late', 20)));
+    });
+
+    it('commits, and resumes from the commit', async () => {
+      await createTopic(at, 'resumed', 1);
+      const records = keyedValues('resumed', 30);
+      await produce({ topic: 'resumed', records });
+      const join = { group: 'resumers', topic: 'resumed' };
+      expect(await driver.take(at, { ...join, count: 10 })).toEqual(valuesOf(records.slice(0, 10)));
+      if (driver.committed) expect(await driver.committed(at, join)).toEqual(new Map([[0, 10]]));
+      expect(await driver.take(at, { ...join, count: 20 })).toEqual(valuesOf(records.slice(10)));
+    });
+
+    it('reads in a group of three, one of whom is killed', async () => {
+      await createTopic(at, 'shared', 6);
+      const join = { group: 'sharers', topic: 'shared' };
+      const members = [0, 1, 2].map(() => driver.member(at, join));
+      const tell = (): string =>
+        members.map((m) => `[${m.assigned}] ${m.records.length} records\n${m.errors.slice(-10).join('\n')}`).join('\n');
+      await until('each has partitions', groupWaitMsMax, () => isShared(members, 6, 3), tell);
+      if (driver.describeGroup)
+        expect(await driver.describeGroup(at, join.group)).toMatchObject({ state: 'Stable', members: 3 });
+
+      const before = keyedValues('before', 60);
+      await produce({ topic: join.topic, records: before });
+      await until('all read before the death', groupWaitMsMax, () => haveRead(members, before), tell);
+      await members[0]!.kill();
+      const after = keyedValues('after', 60);
+      await produce({ topic: join.topic, records: after });
+      const survivors = members.slice(1);
+      await until('all read after the death', groupWaitMsMax, () => haveRead(survivors, after), tell);
+      await until('the survivors share', groupWaitMsMax, () => isShared(survivors, 6, 2), tell);
+      for (const survivor of survivors) await survivor.leave();
+      if (!driver.committed) return;
+      const committed = await driver.committed(at, join);
+      expect([...committed.values()].reduce((sum, offset) => sum + offset, 0)).toBe(120);
+    });
+
+    const { topics, describeTopic, groups, describeGroup, deleteGroup, deleteTopic } = driver;
+    if (topics) {
+      it('lists topics', async () => {
+        const listed = await topics(at);
+        expect(listed).toEqual(expect.arrayContaining(['resumed', 'shared', 'timed']));
+      });
+    }
+    if (describeTopic) {
+      it('describes a topic', async () => {
+        const leaders = await describeTopic(at, 'shared');
+        expect([...leaders.keys()].sort()).toEqual([0, 1, 2, 3, 4, 5]);
+        for (const leader of leaders.values()) expect(leader).toBeGreaterThanOrEqual(0);
+      });
+    }
+    if (groups) {
+      it('lists groups', async () => {
+        expect(await groups(at)).toEqual(expect.arrayContaining(['resumers', 'sharers']));
+      });
+    }
+    if (describeGroup) {
+      it('describes a group that nobody is in', async () => {
+        expect(await describeGroup(at, 'resumers')).toMatchObject({ state: 'Empty', members: 0 });
+      });
+    }
+    if (groups && deleteGroup) {
+      it('deletes a group', async () => {
+        await deleteGroup(at, 'resumers');
+        expect(await groups(at)).not.toContain('resumers');
+      });
+    }
+    if (topics && deleteTopic) {
+      it('deletes a topic', async () => {
+        await deleteTopic(at, 'timed');
+        await until('it is gone', deletionWaitMsMax, async () => !(await topics(at)).includes('timed'));
+      });
+    }
+  });
+}
+
+/** Whether these members, `sharing` in number, have all the partitions, each of them some. */
+function isShared(members: readonly Member[], partitions: number, sharing: number): boolean {
+  const all = members.flatMap(({ assigned }) => assigned);
+  const having = members.filter(({ assigned }) => assigned.length > 0);
+  return having.length === sharing && all.length === partitions && new Set(all).size === partitions;
+}
+
+function haveRead(members: readonly Member[], records: readonly KeyedValue[]): boolean {
+  const seen = new Set(members.flatMap((member) => valuesOf(member.records)));
+  return records.every(({ value }) => seen.has(value));
+}

@@ -1,0 +1,87 @@
+/** What was stored is there after every kind of end: asked to stop, or killed with all its brokers left behind. */
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Instance } from '../../bin/demo/instance.ts';
+import { startInstallation } from '../installation.ts';
+import { demoAccess, httpSender, readAll, sendKey } from './doors.ts';
+
+describe('the next start', () => {
+  let instance: Instance | undefined;
+  let data = '';
+  afterEach(async () => {
+    await instance?.stop();
+    if (data) rmSync(data, { recursive: true, force: true });
+  });
+
+  async function startWith(existing?: string): Promise<Instance> {
+    instance = await startInstallation([], existing);
+    data = instance.data;
+    return instance;
+  }
+
+  async function fill(): Promise<{ acknowledged: string[]; environment: Readonly<Record<string, string>> }> {
+    const running = await startWith();
+    const acknowledged: string[] = [];
+    const send = httpSender(running, demoAccess(running), 'kept');
+    await Promise.all(Array.from({ length: 20 }, (_, i) => sendKey(send, `key-${i}`, 10, acknowledged)));
+    return { acknowledged, environment: running.environment };
+  }
+
+  async function sameData(acknowledged: readonly string[], before: Readonly<Record<string, string>>): Promise<void> {
+    const again = await startWith(data);
+    const values = (await readAll(again, demoAccess(again), 'kept')).map(({ value }) => value);
+    expect(values.toSorted()).toEqual(acknowledged.toSorted());
+    for (const name of ['HEADGATE_API_KEY', 'HEADGATE_ADMIN_KEY', 'HEADGATE_CLUSTER']) {
+      expect(again.environment[name]).toBe(before[name]);
+    }
+    const more: string[] = [];
+    await sendKey(httpSender(again, demoAccess(again), 'kept'), 'after', 5, more);
+    expect(await readAll(again, demoAccess(again), 'kept')).toHaveLength(acknowledged.length + 5);
+  }
+
+  it('serves the same data after Ctrl-C', async () => {
+    const { acknowledged, environment } = await fill();
+    expect(await instance!.stop('SIGINT')).toBe(0);
+    await sameData(acknowledged, environment);
+  });
+
+  it('serves the same data after SIGKILL of the parent', async () => {
+    const { acknowledged, environment } = await fill();
+    const brokers = await instance!.brokers();
+    await instance!.stop('SIGKILL');
+    await sameData(acknowledged, environment);
+    const old = brokers.map(({ pid }) => pid);
+    expect((await instance!.brokers()).some(({ pid }) => old.includes(pid))).toBe(false);
+  });
+
+  it('keeps the key in a file that its owner alone can read', async () => {
+    const running = await startWith();
+    const path = join(running.data, 'demo.env');
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    const names = readFileSync(path, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => line.split('=')[0]);
+    expect(names).toEqual([
+      'HEADGATE_KAFKA',
+      'HEADGATE_HTTP',
+      'HEADGATE_ADMIN',
+      'HEADGATE_ADMIN_KEY',
+      'HEADGATE_API_KEY',
+      'HEADGATE_SASL_USERNAME',
+      'HEADGATE_SASL_PASSWORD',
+      'HEADGATE_CLUSTER',
+    ]);
+  });
+
+  it('is refused while another one serves the folder, and two folders serve side by side', async () => {
+    const first = await startWith();
+    await expect(startInstallation([], first.data)).rejects.toThrow(/served by another headgate/);
+    const second = await startInstallation();
+    expect((await fetch(`${second.environment['HEADGATE_ADMIN']}/readyz`)).status).toBe(200);
+    expect((await fetch(`${first.environment['HEADGATE_ADMIN']}/readyz`)).status).toBe(200);
+    await second.remove();
+    expect(existsSync(second.data)).toBe(false);
+  });
+});
