@@ -15,35 +15,57 @@ import { describeGroups } from './api/15-describe-groups.ts';
 import { listGroups } from './api/16-list-groups.ts';
 import { saslHandshake } from './api/17-sasl-handshake.ts';
 import { apiVersions } from './api/18-api-versions.ts';
+import { createTopics } from './api/19-create-topics.ts';
+import { deleteTopics } from './api/20-delete-topics.ts';
 import { deleteRecords } from './api/21-delete-records.ts';
 import { initProducerId } from './api/22-init-producer-id.ts';
 import { offsetForLeaderEpoch } from './api/23-offset-for-leader-epoch.ts';
+import { describeConfigs } from './api/32-describe-configs.ts';
+import { alterConfigs } from './api/33-alter-configs.ts';
+import { describeLogDirs } from './api/35-describe-log-dirs.ts';
 import { saslAuthenticate } from './api/36-sasl-authenticate.ts';
+import { createPartitions } from './api/37-create-partitions.ts';
 import { deleteGroups } from './api/42-delete-groups.ts';
+import { incrementalAlterConfigs } from './api/44-incremental-alter-configs.ts';
+import { listPartitionReassignments } from './api/46-list-partition-reassignments.ts';
 import { offsetDelete } from './api/47-offset-delete.ts';
+import { describeCluster } from './api/60-describe-cluster.ts';
+import { listConfigResources } from './api/74-list-config-resources.ts';
+import { describeTopicPartitions } from './api/75-describe-topic-partitions.ts';
 
-export const apis: ReadonlyMap<number, KafkaApi> = new Map(
-  [
-    produce,
-    fetch,
-    listOffsets,
-    metadata,
-    offsetCommit,
-    offsetFetch,
-    findCoordinator,
-    joinGroup,
-    heartbeat,
-    leaveGroup,
-    syncGroup,
-    describeGroups,
-    listGroups,
-    saslHandshake,
-    apiVersions,
-    deleteRecords,
-    initProducerId,
-    offsetForLeaderEpoch,
-    saslAuthenticate,
-    deleteGroups,
-    offsetDelete,
-  ].map((each) => [each.key, each]),
-);
+const all: readonly KafkaApi[] = [
+  produce,
+  fetch,
+  listOffsets,
+  metadata,
+  offsetCommit,
+  offsetFetch,
+  findCoordinator,
+  joinGroup,
+  heartbeat,
+  leaveGroup,
+  syncGroup,
+  describeGroups,
+  listGroups,
+  saslHandshake,
+  apiVersions,
+  createTopics,
+  deleteTopics,
+  deleteRecords,
+  initProducerId,
+  offsetForLeaderEpoch,
+  describeConfigs,
+  alterConfigs,
+  describeLogDirs,
+  saslAuthenticate,
+  createPartitions,
+  deleteGroups,
+  incrementalAlterConfigs,
+  listPartitionReassignments,
+  offsetDelete,
+  describeCluster,
+  listConfigResources,
+  describeTopicPartitions,
+];
+
+export const apis: ReadonlyMap<number, KafkaApi> = new Map(all.map((each) => [each.key, each]));

@@ -1,0 +1,108 @@
+/**
+ * CreateTopics (key 19): v2-v7. Back: gateway/operations/topics.ts.
+ *
+ * Refused: assignments (39: where logs live is the engine's decision); replication factors other than -1, 1 and 3 (38;
+ * every topic is shown with 3); configs outside engine/topic-configs.ts (40); a name twice in one request (42). Counts
+ * over a quota are a POLICY_VIOLATION (44), rates THROTTLING_QUOTA_EXCEEDED (89).
+ */
+import { zeroUuid } from '../../../engine/kernel/uuid.ts';
+import { errorCode } from '../../../engine/protocol/error-codes.ts';
+import type { CreateTopicsRequest, CreateTopicsResponse } from '../../../engine/protocol/messages/19-create-topics.ts';
+import { AlreadyExists } from '../../../tenancy/failures.ts';
+import { stripNames } from '../../../tenancy/naming.ts';
+import { checkNewTopic, createTopic, findTopic, type NewTopic, servingCluster } from '../../operations/topics.ts';
+import { replicationFactor } from '../advertised.ts';
+import { api, type Call } from '../api.ts';
+import { attempt, chargeMutation, doublesIn } from '../change-topics.ts';
+import { allConfigs, topicConfigEntries } from '../config-view.ts';
+
+type Asked = CreateTopicsRequest['topics'][number];
+type Answer = CreateTopicsResponse['topics'][number];
+
+const clustersDefault = -1;
+
+export const createTopics = api(
+  19,
+  { from: 2, to: 7, beside: 'alone' },
+  async (call, request) => {
+    const doubles = doublesIn(request.topics.map(({ name }) => name));
+    const topics: Answer[] = [];
+    for (const asked of request.topics) {
+      if (!doubles.has(asked.name)) topics.push(await create(call, asked, request.validateOnly));
+      else if (!topics.some(({ name }) => name === asked.name)) {
+        topics.push(refusal(asked.name, errorCode.invalidRequest, 'The topic is named twice in the request.'));
+      }
+    }
+    return { throttleTimeMs: 0, topics };
+  },
+  (request, { errorCode: code, message }) => ({
+    throttleTimeMs: 0,
+    topics: request.topics.map(({ name }) => refusal(name, code, message)),
+  }),
+);
+
+async function create(call: Call, asked: Asked, validateOnly: boolean): Promise<Answer> {
+  const { context, principal } = call;
+  const { name } = asked;
+  const fault = faultOf(asked);
+  if (fault) return refusal(name, fault[0], fault[1]);
+  const topic: NewTopic = {
+    name,
+    configs: Object.fromEntries(asked.configs.map((config) => [config.name, config.value ?? ''])),
+    ...(asked.numPartitions === clustersDefault ? {} : { partitions: asked.numPartitions }),
+  };
+  let numPartitions = 0;
+  let topicId = zeroUuid;
+  const refused = await attempt(call, async () => {
+    numPartitions = checkNewTopic(servingCluster(context, principal), topic);
+    if (findTopic(context, principal, name)) throw new AlreadyExists('topic', name);
+    if (validateOnly) return;
+    chargeMutation(call);
+    ({ topicId } = await createTopic(context, principal, topic));
+  });
+  if (refused) return refusal(name, refused.errorCode, stripNames(principal.clusterId, refused.message));
+  const configs = topicConfigEntries(topic, allConfigs);
+  return {
+    ...refusal(name, errorCode.none, null),
+    topicId,
+    numPartitions,
+    replicationFactor,
+    configs: configs.map(({ name: config, value, readOnly, configSource, isSensitive }) => ({
+      name: config,
+      value,
+      readOnly,
+      configSource,
+      isSensitive,
+    })),
+  };
+}
+
+/** What operations/topics.ts does not know of. */
+function faultOf({
+  assignments,
+  replicationFactor: wanted,
+  configs,
+}: Asked): [code: number, message: string] | undefined {
+  if (assignments.length > 0) {
+    return [errorCode.invalidReplicaAssignment, 'Replicas are placed by the cluster; leave the assignment out.'];
+  }
+  if (wanted !== clustersDefault && wanted !== 1 && wanted !== replicationFactor) {
+    return [errorCode.invalidReplicationFactor, `Use replication factor ${replicationFactor}, 1 or -1.`];
+  }
+  const empty = configs.find(({ value }) => value === null);
+  if (empty) return [errorCode.invalidConfig, `Null value not supported for topic configs: ${empty.name}`];
+  return undefined;
+}
+
+function refusal(name: string, code: number, errorMessage: string | null): Answer {
+  return {
+    name,
+    topicId: zeroUuid,
+    errorCode: code,
+    errorMessage,
+    topicConfigErrorCode: errorCode.none,
+    numPartitions: -1,
+    replicationFactor: -1,
+    configs: null,
+  };
+}

@@ -1,0 +1,27 @@
+/**
+ * AlterConfigs (key 33): v0-v2. Replaces all configs of a topic: those that are not named go back to their defaults.
+ * Refused: brokers (44) and other resources (42).
+ */
+import { api } from '../api.ts';
+import { alterResource, resourceAnswer, type ResourceAnswer } from '../alter-resource.ts';
+
+export const alterConfigs = api(
+  33,
+  { from: 0, to: 2, beside: 'alone' },
+  async (call, request) => {
+    const responses: ResourceAnswer[] = [];
+    for (const resource of request.resources) {
+      responses.push(
+        await alterResource(call, resource, request.validateOnly, (topic) => ({
+          ...Object.fromEntries(Object.keys(topic.configs).map((name) => [name, null])),
+          ...Object.fromEntries(resource.configs.map(({ name, value }) => [name, value])),
+        })),
+      );
+    }
+    return { throttleTimeMs: 0, responses };
+  },
+  (request, { errorCode: code, message }) => ({
+    throttleTimeMs: 0,
+    responses: request.resources.map((resource) => resourceAnswer(resource, code, message)),
+  }),
+);

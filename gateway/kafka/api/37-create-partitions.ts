@@ -1,0 +1,72 @@
+/**
+ * CreatePartitions (key 37): v0-v3. Back: gateway/operations/topics.ts. Refused: assignments (39), fewer partitions than
+ * there are (37), a name twice in one request (42).
+ */
+import { errorCode } from '../../../engine/protocol/error-codes.ts';
+import type {
+  CreatePartitionsRequest,
+  CreatePartitionsResponse,
+} from '../../../engine/protocol/messages/37-create-partitions.ts';
+import { InvalidRequest } from '../../../engine/kernel/failure.ts';
+import { NotFound } from '../../../tenancy/failures.ts';
+import { stripNames } from '../../../tenancy/naming.ts';
+import { createPartitions as enlarge, findTopic, topicPartitionsMax } from '../../operations/topics.ts';
+import { api, type Call } from '../api.ts';
+import { attempt, chargeMutation, doublesIn } from '../change-topics.ts';
+
+type Asked = CreatePartitionsRequest['topics'][number];
+type Answer = CreatePartitionsResponse['results'][number];
+
+export const createPartitions = api(
+  37,
+  { from: 0, to: 3, beside: 'alone' },
+  async (call, request) => {
+    const doubles = doublesIn(request.topics.map(({ name }) => name));
+    const results: Answer[] = [];
+    for (const asked of request.topics) {
+      if (!doubles.has(asked.name)) results.push(await change(call, asked, request.validateOnly));
+      else if (!results.some(({ name }) => name === asked.name)) {
+        results.push(answer(asked.name, errorCode.invalidRequest, 'The topic is named twice in the request.'));
+      }
+    }
+    return { throttleTimeMs: 0, results };
+  },
+  (request, { errorCode: code, message }) => ({
+    throttleTimeMs: 0,
+    results: request.topics.map(({ name }) => answer(name, code, message)),
+  }),
+);
+
+async function change(call: Call, { name, count, assignments }: Asked, validateOnly: boolean): Promise<Answer> {
+  if (assignments !== null && assignments.length > 0) {
+    const message = 'Replicas are placed by the cluster; leave the assignment out.';
+    return answer(name, errorCode.invalidReplicaAssignment, message);
+  }
+  const { context, principal } = call;
+  const refused = await attempt(call, async () => {
+    if (validateOnly) {
+      check(call, name, count);
+      return;
+    }
+    chargeMutation(call);
+    await enlarge(context, principal, name, count);
+  });
+  if (!refused) return answer(name, errorCode.none, null);
+  return answer(name, refused.errorCode, stripNames(principal.clusterId, refused.message));
+}
+
+/** Throws NotFound, InvalidRequest. */
+function check({ context, principal }: Call, name: string, count: number): void {
+  const topic = findTopic(context, principal, name);
+  if (!topic) throw new NotFound('topic', name);
+  if (count <= topic.partitions.length || count > topicPartitionsMax) {
+    throw new InvalidRequest(
+      'count',
+      `The topic has ${topic.partitions.length} partitions, ${count} cannot be reached.`,
+    );
+  }
+}
+
+function answer(name: string, code: number, errorMessage: string | null): Answer {
+  return { name, errorCode: code, errorMessage };
+}
