@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StoreCatalogue } from '../engine/catalogue.ts';
 import { type Controller, createController } from '../engine/controller/controller.ts';
+import { placedTopics } from '../engine/controller/placed-topics.ts';
 import { brokerSessionKey } from '../engine/controller/rows/broker-session.ts';
 import type { Engine, TopicEntry } from '../engine/engine.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
@@ -58,8 +59,9 @@ export async function assembleEngine(
     }),
     brokerRequest: requests.send,
     settings: { lease },
-    recover: (session, version) =>
-      recoverWal({
+    recover: async (session, version) => {
+      const topicIds = await placedTopics({ store, clock, random });
+      return recoverWal({
         disk: systemDisk,
         store,
         clock,
@@ -70,8 +72,9 @@ export async function assembleEngine(
         brokerId: session.brokerId,
         sessionEpoch: session.epoch,
         guard: () => [{ op: 'check', key: brokerSessionKey(session.brokerId), if: { version } }],
-        keeps: (topicId) => catalogue.byId(topicId) !== undefined,
-      }),
+        keeps: (topicId) => topicIds.has(topicId),
+      });
+    },
     log,
   });
   const routing = createRouting({

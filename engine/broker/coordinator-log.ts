@@ -4,7 +4,7 @@ import { assert } from '../kernel/assert.ts';
 import { Failure } from '../kernel/failure.ts';
 import type { PartitionLog } from '../log/log.ts';
 import { errorCode } from '../protocol/error-codes.ts';
-import { isBatchFault, lastOffset, validateBatch } from '../records/batch.ts';
+import { batchesIn, batchSizeBytes, isBatchFault, lastOffset, validateBatch } from '../records/batch.ts';
 import { decodeBatch } from '../records/decode.ts';
 import { encodeBatch } from '../records/encode.ts';
 import type { CoordinatorLog, LogRecord } from './groups/coordinator-log.ts';
@@ -38,8 +38,7 @@ export function coordinatorLog(log: PartitionLog, clock: Clock): CoordinatorLog 
         if (read.errorCode !== errorCode.none || read.batches.length === 0) {
           throw new CoordinatorLogLost(`read at ${offset} gave error ${read.errorCode}`);
         }
-        for (const batch of read.batches)
-          offset = await replayBatch(Buffer.from(batch.buffer, batch.byteOffset, batch.length), offset, visit);
+        for (const run of read.batches) offset = await replayRun(run, offset, visit);
       }
     },
     endOffset: () => log.endOffset,
@@ -49,10 +48,16 @@ export function coordinatorLog(log: PartitionLog, clock: Clock): CoordinatorLog 
   };
 }
 
-/** One batch; returns the offset behind it. */
-async function replayBatch(batch: Buffer, from: number, visit: (record: LogRecord) => void): Promise<number> {
-  for (const { offset, key, value } of await decodeBatch(batch)) {
-    if (offset >= from && key !== null) visit({ key, value });
+/** One or more whole batches; returns the offset behind them. */
+async function replayRun(run: Uint8Array, from: number, visit: (record: LogRecord) => void): Promise<number> {
+  const bytes = Buffer.from(run.buffer, run.byteOffset, run.length);
+  let next = from;
+  for (const at of batchesIn(bytes)) {
+    const batch = bytes.subarray(at, at + batchSizeBytes(bytes, at));
+    for (const { offset, key, value } of await decodeBatch(batch)) {
+      if (offset >= from && key !== null) visit({ key, value });
+    }
+    next = lastOffset(batch, 0) + 1;
   }
-  return lastOffset(batch, 0) + 1;
+  return next;
 }

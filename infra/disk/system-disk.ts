@@ -3,6 +3,7 @@
  * microseconds (a trip to the thread pool costs more than the write); what waits for the device runs on the pool.
  */
 import {
+  close,
   closeSync,
   existsSync,
   fdatasync,
@@ -138,7 +139,7 @@ class SystemFile implements DiskFile {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#running === 0) closeSync(this.#fd);
+    if (this.#running === 0) closeLater(this.#fd);
   }
 
   #checked(): number {
@@ -155,9 +156,14 @@ class SystemFile implements DiskFile {
       throw asFailure(act, this.path, error);
     } finally {
       this.#running--;
-      if (this.#closed && this.#running === 0) closeSync(fd);
+      if (this.#closed && this.#running === 0) closeLater(fd);
     }
   }
+}
+
+/** The last close of a removed file frees its blocks: milliseconds for a large one, which belong on the thread pool. */
+function closeLater(fd: number): void {
+  close(fd, () => undefined);
 }
 
 // By hand: the promisified forms of these two return objects with the buffers in them.
