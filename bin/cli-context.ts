@@ -1,0 +1,62 @@
+/** What commands are given of the world, so that tests run them without a terminal or a server. */
+import { readFileSync } from 'node:fs';
+
+export interface CliContext {
+  /** Machine output and tables. Resolves when the reader has kept up. */
+  out(text: string): Promise<void>;
+  /** Everything else, for people. */
+  err(text: string): void;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Undefined when the file does not exist. */
+  readFile(path: string): string | undefined;
+  readonly stdin: AsyncIterable<Uint8Array | string>;
+  readonly fetch: typeof fetch;
+  /** Aborted by the first Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** `close` lets go of standard input, which would keep the process alive while it is open. */
+export function processContext(): CliContext & { close(): void } {
+  const abort = new AbortController();
+  let interrupted = false;
+  let reads = false;
+  const interrupt = (code: number) => (): void => {
+    // The second one ends it whatever is under way.
+    if (interrupted) process.exit(code);
+    interrupted = true;
+    abort.abort();
+  };
+  return {
+    out: (text) =>
+      new Promise((resolve) => {
+        if (process.stdout.write(text)) resolve();
+        else process.stdout.once('drain', resolve);
+      }),
+    err: (text) => void process.stderr.write(text),
+    environment: process.env,
+    readFile(path) {
+      try {
+        return readFileSync(path, 'utf8');
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+        throw error;
+      }
+    },
+    get stdin() {
+      reads = true;
+      return process.stdin;
+    },
+    fetch: globalThis.fetch,
+    get signal() {
+      // Only who can be interrupted in order asks for it; the server has its own handling of signals.
+      if (process.listenerCount('SIGINT') === 0) {
+        process.on('SIGINT', interrupt(130));
+        process.on('SIGTERM', interrupt(143));
+      }
+      return abort.signal;
+    },
+    close() {
+      if (reads) process.stdin.destroy();
+    },
+  };
+}

@@ -1,0 +1,112 @@
+/** `headgate cluster`: what a tenant owns, with its limits and what it uses of them. */
+import type { Command } from 'commander';
+import type { ClusterShown } from '../../gateway/admin/schemas.ts';
+import { CommandFailure } from '../command-failure.ts';
+import { collect, limits, onOff, wholeNumber } from '../parse-values.ts';
+import { adminPath, type OpenSession, type Session } from '../session.ts';
+import { time } from '../table.ts';
+
+interface ChangeFlags {
+  readonly state?: string;
+  readonly defaultPartitions?: string;
+  readonly autoCreateTopics?: string;
+  readonly limit?: readonly string[];
+}
+
+export function clusterCommands(program: Command, open: OpenSession): void {
+  const cluster = program.command('cluster').description('clusters: list, create, get, update, delete');
+
+  cluster
+    .command('list')
+    .description('list clusters')
+    .option('--tenant <tenant>', 'of one tenant: id or name')
+    .action(async ({ tenant }: { tenant?: string }, command: Command) => {
+      const session = open(command);
+      const tenantId = tenant === undefined ? undefined : await session.tenantId(tenant);
+      await session.list(await session.admin.all<ClusterShown>(`${adminPath}/clusters`, { tenantId }), [
+        { title: 'ID', cell: (c) => c.clusterId },
+        { title: 'NAME', cell: (c) => c.name },
+        { title: 'TENANT', cell: (c) => c.tenantId },
+        { title: 'STATE', cell: (c) => c.state },
+        { title: 'TOPICS', cell: (c) => c.usage.topics.used },
+        { title: 'PARTITIONS', cell: (c) => usedOf(c.usage.partitions) },
+        { title: 'CONNECTIONS', cell: (c) => usedOf(c.usage.connections) },
+      ]);
+    });
+
+  withChanges(cluster.command('create').description('create a cluster').argument('<name>'))
+    .requiredOption('--tenant <tenant>', 'its tenant: id or name')
+    .option('--profile <profile>', 'where limits come from that are not given')
+    .action(async (name: string, flags: ChangeFlags & { tenant: string; profile?: string }, command: Command) => {
+      const session = open(command);
+      const tenantId = await session.tenantId(flags.tenant);
+      const spec = { tenantId, name, profile: flags.profile, ...changesOf(flags) };
+      await show(session, await session.admin.post<ClusterShown>(`${adminPath}/clusters`, spec));
+    });
+
+  cluster
+    .command('get')
+    .description('show a cluster with its limits and usage')
+    .argument('[cluster]', 'id or name')
+    .action(async (named: string | undefined, _, command: Command) => {
+      const session = open(command);
+      await show(session, await session.admin.get<ClusterShown>(await session.clusterPath(named)));
+    });
+
+  withChanges(cluster.command('update').description('change a cluster').argument('[cluster]', 'id or name'))
+    .option('--state <state>', 'serving, or suspended: the data path stops and the data stays')
+    .action(async (named: string | undefined, flags: ChangeFlags, command: Command) => {
+      const session = open(command);
+      const changes = { ...changesOf(flags), ...(flags.state && { state: flags.state }) };
+      if (Object.keys(changes).length === 0) throw new CommandFailure('usage', 'nothing to change: see --help');
+      await show(session, await session.admin.patch<ClusterShown>(await session.clusterPath(named), changes));
+    });
+
+  cluster
+    .command('delete')
+    .description('delete a cluster with its keys, topics and groups')
+    .argument('<cluster>', 'id or name')
+    .action(async (named: string, _, command: Command) => {
+      const session = open(command);
+      await session.admin.delete(await session.clusterPath(named));
+      await session.done({ deleted: named }, `cluster ${named} is deleted`);
+    });
+}
+
+function withChanges(command: Command): Command {
+  return command
+    .option('--default-partitions <count>', 'partitions of topics that are created without a number')
+    .option('--auto-create-topics <true|false>', 'whether a topic is made by its first use')
+    .option('--limit <name=value>', 'a limit, or none; may be given more than once', collect);
+}
+
+function changesOf(flags: ChangeFlags): Record<string, unknown> {
+  const { defaultPartitions, autoCreateTopics, limit } = flags;
+  return {
+    ...(defaultPartitions !== undefined && {
+      defaultPartitions: wholeNumber('--default-partitions', defaultPartitions, 1),
+    }),
+    ...(autoCreateTopics !== undefined && { autoCreateTopics: onOff('--auto-create-topics', autoCreateTopics) }),
+    ...(limit !== undefined && { limits: limits(limit) }),
+  };
+}
+
+async function show(session: Session, cluster: ClusterShown): Promise<void> {
+  await session.show(cluster, [
+    ['cluster', cluster.clusterId],
+    ['name', cluster.name],
+    ['tenant', cluster.tenantId],
+    ['state', cluster.state],
+    ['created', time(cluster.createdAtMs)],
+    ['auto-create topics', cluster.autoCreateTopics],
+    ['default partitions', cluster.defaultPartitions],
+    ['topics', cluster.usage.topics.used],
+    ['partitions', usedOf(cluster.usage.partitions)],
+    ['connections', usedOf(cluster.usage.connections)],
+    ...Object.entries(cluster.limits).map(([name, limit]) => [`limit ${name}`, limit ?? 'none'] as const),
+  ]);
+}
+
+function usedOf({ used, limit }: { used: number; limit: number | null }): string {
+  return limit === null ? String(used) : `${used}/${limit}`;
+}

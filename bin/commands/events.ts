@@ -1,0 +1,64 @@
+/** `headgate events`: what the engine decided and why; --follow goes on, over reconnects too. */
+import type { Command } from 'commander';
+import type { EventShown } from '../../gateway/admin/schemas.ts';
+import { CommandFailure } from '../command-failure.ts';
+import { linesOf } from '../split-lines.ts';
+import { adminPath, type OpenSession, type Session } from '../session.ts';
+import { printable, time } from '../table.ts';
+import { waitMs } from '../wait.ts';
+
+interface EventFlags {
+  readonly follow?: boolean;
+  readonly since?: string;
+}
+
+const reconnectMs = 1_000;
+
+export function eventsCommand(program: Command, open: OpenSession): void {
+  program
+    .command('events')
+    .description('print what the engine decided, and why')
+    .option('--follow', 'go on with what comes; Ctrl-C ends it')
+    .option('--since <event>', 'only what came after: the id of an event, or milliseconds since 1970')
+    .action(async (flags: EventFlags, command: Command) => {
+      const session = open(command);
+      const query = { since: flags.since, limit: 1000 };
+      const { items } = await session.admin.get<{ items: EventShown[] }>(`${adminPath}/events`, query);
+      if (session.isJson && !flags.follow) return session.json(items);
+      for (const event of items) await print(session, event);
+      return flags.follow ? follow(session, items.at(-1)?.id ?? flags.since ?? '0') : undefined;
+    });
+}
+
+export function eventText({ atMs, kind, reason, detail }: EventShown): string {
+  const named = Object.entries(detail).map(([name, value]) => `${name}=${value}`);
+  return `${printable([time(atMs), kind.padEnd(20), [reason, ...named].join(' ')].join('  '))}\n`;
+}
+
+async function follow(session: Session, from: string): Promise<void> {
+  let since = from;
+  for (;;) {
+    try {
+      const headers = { Accept: 'text/event-stream', 'Last-Event-ID': since };
+      const response = await session.admin.send('GET', `${adminPath}/events/stream`, { headers });
+      for await (const lines of linesOf(response)) {
+        for (const line of lines) {
+          if (!line.startsWith('data:')) continue;
+          const event = JSON.parse(line.slice('data:'.length)) as EventShown;
+          since = event.id;
+          await print(session, event);
+        }
+      }
+    } catch (error) {
+      // The stream broke, or the server is away for a while: it is taken up again at the last event that was printed.
+      const lasting = error instanceof CommandFailure && error.exit !== 'unreachable' && error.exit !== 'retry';
+      if (lasting && !session.cli.signal.aborted) throw error;
+      if (!session.cli.signal.aborted && error instanceof CommandFailure) session.cli.err(`${error.message}\n`);
+    }
+    await waitMs(reconnectMs, session.cli.signal);
+  }
+}
+
+async function print(session: Session, event: EventShown): Promise<void> {
+  await session.cli.out(session.isJson ? `${JSON.stringify(event)}\n` : eventText(event));
+}

@@ -1,0 +1,140 @@
+/**
+ * `headgate produce`: records from --value or from standard input, a line each, in requests of many lines. A request that
+ * the server refuses without any effect (over quota, overloaded, moving) is sent again after the time it asks for.
+ */
+import type { Command } from 'commander';
+import { Refused } from '../api-client.ts';
+import { CommandFailure, Interrupted } from '../command-failure.ts';
+import { splitLines, untilAborted } from '../split-lines.ts';
+import { wholeNumber } from '../parse-values.ts';
+import type { OpenSession, Session } from '../session.ts';
+import { waitMs } from '../wait.ts';
+
+interface ProduceFlags {
+  readonly value?: string;
+  readonly key?: string;
+  readonly partition?: string;
+  readonly ndjson?: boolean;
+}
+
+interface ProducedRecord {
+  readonly partition: number;
+  readonly offset?: number;
+  readonly error?: { readonly detail?: string };
+}
+
+const recordsPerRequestMax = 1_000;
+const bytesPerRequestMax = 1024 * 1024;
+const attemptsMax = 30;
+const retryWaitMsMax = 5_000;
+
+export function produceCommand(program: Command, open: OpenSession): void {
+  program
+    .command('produce')
+    .description('write records: --value, or standard input, a line each')
+    .argument('<topic>')
+    .option('--value <text>', 'one record with this value')
+    .option('--key <text>', 'key of every record')
+    .option('--partition <number>', 'where every record goes; else its key decides')
+    .option('--ndjson', 'lines are records as JSON: {"key", "value", "headers", "partition", "timestamp"}')
+    .action(async (topic: string, flags: ProduceFlags, command: Command) => {
+      await new Producer(open(command), topic, flags).run();
+    });
+}
+
+class Producer {
+  readonly #session: Session;
+  readonly #topic: string;
+  readonly #flags: ProduceFlags;
+  readonly #common: Record<string, unknown>;
+  #batch: unknown[] = [];
+  #batchBytes = 0;
+  #stored = 0;
+
+  constructor(session: Session, topic: string, flags: ProduceFlags) {
+    this.#session = session;
+    this.#topic = topic;
+    this.#flags = flags;
+    this.#common = {
+      ...(flags.key !== undefined && { key: flags.key }),
+      ...(flags.partition !== undefined && { partition: wholeNumber('--partition', flags.partition) }),
+    };
+  }
+
+  async run(): Promise<void> {
+    if (this.#flags.value !== undefined) {
+      this.#add(this.#flags.value, 1);
+      await this.#flush();
+    } else {
+      const { stdin, signal } = this.#session.cli;
+      let number = 0;
+      // What has arrived in one piece leaves together; a person typing sees each line answered.
+      for await (const lines of splitLines(untilAborted(stdin, signal))) {
+        for (const line of lines) {
+          this.#add(line, ++number);
+          if (this.#batch.length >= recordsPerRequestMax || this.#batchBytes >= bytesPerRequestMax) await this.#flush();
+        }
+        await this.#flush();
+      }
+      if (signal.aborted) throw new Interrupted();
+    }
+    if (!this.#session.isJson) this.#session.cli.err(`${this.#stored} records stored in ${this.#topic}\n`);
+  }
+
+  #add(line: string, number: number): void {
+    this.#batchBytes += line.length;
+    if (!this.#flags.ndjson) {
+      this.#batch.push({ ...this.#common, value: { $text: line } });
+    } else if (line.trim() !== '') {
+      this.#batch.push({ ...this.#common, ...parseLine(line, number) });
+    }
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#batch.length === 0) return;
+    const records = this.#batch;
+    this.#batch = [];
+    this.#batchBytes = 0;
+    const results = await this.#send(records);
+    if (this.#session.isJson) {
+      await this.#session.cli.out(results.map((result) => `${JSON.stringify(result)}\n`).join(''));
+    }
+    const failed = results.filter(({ error }) => error !== undefined);
+    this.#stored += results.length - failed.length;
+    if (failed.length > 0) {
+      const detail = failed[0]!.error!.detail ?? 'no reason given';
+      throw new CommandFailure(
+        'failed',
+        `${failed.length} of ${results.length} records are not stored: ${detail} (${this.#stored} before and among them are)`,
+      );
+    }
+  }
+
+  async #send(records: readonly unknown[]): Promise<readonly ProducedRecord[]> {
+    const { http, cli } = this.#session;
+    const path = `/v1/topics/${encodeURIComponent(this.#topic)}/records`;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return (await http.post<{ results: ProducedRecord[] }>(path, { records })).results;
+      } catch (error) {
+        // Only what took no effect: anything else could store the records twice.
+        const again = error instanceof Refused && (error.status === 429 || error.status === 503) && error.retryAfterMs;
+        if (!again || attempt === attemptsMax) throw error;
+        await waitMs(Math.min(again, retryWaitMsMax), cli.signal);
+      }
+    }
+  }
+}
+
+function parseLine(line: string, number: number): object {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(line);
+  } catch {
+    parsed = undefined;
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new CommandFailure('usage', `line ${number} is no JSON object: a record is {"key": …, "value": …}`);
+  }
+  return parsed;
+}

@@ -1,0 +1,117 @@
+/**
+ * `headgate tail`: a WebSocket subscription printed as it comes. Every batch carries the cursor after it; when the
+ * connection ends for a reason that may pass, the next one goes on from the last cursor that was printed.
+ */
+import type { Command } from 'commander';
+import { CommandFailure, Interrupted } from '../command-failure.ts';
+import { wholeNumber } from '../parse-values.ts';
+import { recordText, type RecordShown } from '../record-text.ts';
+import type { OpenSession, Session } from '../session.ts';
+import { type Ended, openSocket } from '../tail-socket.ts';
+import { waitMs } from '../wait.ts';
+
+interface TailFlags {
+  readonly from: string;
+  readonly max?: string;
+  readonly partition?: string;
+  readonly meta?: boolean;
+}
+
+/** What the door sends; fields by event. */
+export interface DoorMessage {
+  readonly event?: string;
+  readonly records?: readonly RecordShown[];
+  /** The cursor after this message. */
+  readonly next?: string;
+  readonly cursor?: string;
+  readonly partition?: number;
+  readonly from?: number;
+  readonly earliest?: number;
+  readonly error?: { readonly detail?: string; readonly code?: string; readonly retryable?: boolean };
+}
+
+const reconnectMsMin = 250;
+const reconnectMsMax = 10_000;
+
+export function tailCommand(program: Command, open: OpenSession): void {
+  program
+    .command('tail')
+    .description('follow a topic over WebSocket; Ctrl-C ends it')
+    .argument('<topic>')
+    .option('--from <place>', 'earliest, latest, an offset, -N (the last N) or an RFC 3339 time', 'latest')
+    .option('--max <count>', 'end after so many records')
+    .option('--partition <numbers>', 'of these partitions only, by comma')
+    .option('--meta', 'partition, offset, time and key before each value')
+    .action(async (topic: string, flags: TailFlags, command: Command) => {
+      await new Tail(open(command), topic, flags).run();
+    });
+}
+
+class Tail {
+  readonly #session: Session;
+  readonly #topic: string;
+  readonly #flags: TailFlags;
+  readonly #max: number;
+  #cursor: string | undefined;
+  #printed = 0;
+  #attempts = 0;
+
+  constructor(session: Session, topic: string, flags: TailFlags) {
+    this.#session = session;
+    this.#topic = topic;
+    this.#flags = flags;
+    this.#max = flags.max === undefined ? Infinity : wholeNumber('--max', flags.max, 1);
+  }
+
+  async run(): Promise<void> {
+    const { cli, http } = this.#session;
+    for (;;) {
+      const ended = await openSocket(cli, http.endpoint, this.#subscribe(), (message) => this.#take(message));
+      if (this.#printed >= this.#max) return;
+      if (cli.signal.aborted) throw new Interrupted();
+      if (!ended.mayReconnect) throw new CommandFailure(ended.exit, ended.reason);
+      const pauseMs = this.#pauseMs(ended);
+      cli.err(`headgate: ${ended.reason}: connecting again in ${pauseMs} ms\n`);
+      await waitMs(pauseMs, cli.signal);
+    }
+  }
+
+  /** Doubles with every attempt that brought nothing. */
+  #pauseMs(ended: Ended): number {
+    const own = Math.min(reconnectMsMax, reconnectMsMin * 2 ** this.#attempts);
+    this.#attempts++;
+    return Math.max(own, ended.reconnectAfterMs ?? 0);
+  }
+
+  #subscribe(): object {
+    const { from, partition } = this.#flags;
+    return {
+      op: 'subscribe',
+      id: 1,
+      sub: 1,
+      topic: this.#topic,
+      ...(this.#cursor === undefined ? { from } : { cursor: this.#cursor }),
+      ...(partition !== undefined && { partitions: partition.split(',').map((p) => wholeNumber('--partition', p)) }),
+      format: this.#session.isJson ? 'json' : 'string',
+    };
+  }
+
+  /** False: enough. */
+  async #take(message: DoorMessage): Promise<boolean> {
+    const { cli, isJson } = this.#session;
+    if (message.event === 'gap') {
+      const { partition, from, earliest } = message;
+      cli.err(`headgate: partition ${partition}: offsets ${from} to ${(earliest ?? 0) - 1} are gone by retention\n`);
+    } else if (message.records) {
+      this.#attempts = 0;
+      const records = message.records.slice(0, this.#max - this.#printed);
+      const text = (record: RecordShown): string =>
+        isJson ? `${JSON.stringify(record)}\n` : recordText(record, this.#flags.meta === true);
+      await cli.out(records.map(text).join(''));
+      this.#printed += records.length;
+    }
+    // Only after the print: what was not printed is asked for again.
+    this.#cursor = message.next ?? message.cursor ?? this.#cursor;
+    return this.#printed < this.#max;
+  }
+}

@@ -1,0 +1,47 @@
+/** The command line as a whole: every command with its flags, from which help, completion and docs/cli.md are made. */
+import { Command } from 'commander';
+import { environmentName } from '../engine/kernel/config.ts';
+import type { CliContext } from './cli-context.ts';
+import { clientSettings } from './client-settings.ts';
+import { brokerCommands } from './commands/broker.ts';
+import { clusterCommands } from './commands/cluster.ts';
+import { consumeCommand } from './commands/consume.ts';
+import { eventsCommand } from './commands/events.ts';
+import { groupCommands } from './commands/group.ts';
+import { keyCommands } from './commands/key.ts';
+import { produceCommand } from './commands/produce.ts';
+import { statusCommand } from './commands/status.ts';
+import { tailCommand } from './commands/tail.ts';
+import { tenantCommands } from './commands/tenant.ts';
+import { topicCommands } from './commands/topic.ts';
+import { completionCommand } from './completion.ts';
+import { serveCommand } from './serve.ts';
+import { sessionOpener } from './session.ts';
+
+export function createProgram(cli: CliContext): Command {
+  const program = new Command('headgate')
+    .description('Multi-tenant streaming over Kafka, HTTP and WebSocket')
+    // Before any subcommand is made: they inherit both.
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => void cli.out(text), writeErr: (text) => cli.err(text) });
+  program.option('--json', 'machine output: JSON on standard output, nothing else there');
+  for (const setting of Object.values(clientSettings)) {
+    const fallback = setting.default === '' ? '' : `, else ${setting.default}`;
+    program.option(`--${setting.flag} <value>`, `${setting.about} (${environmentName(setting.flag)}${fallback})`);
+  }
+  const open = sessionOpener(cli);
+  serveCommand(program);
+  statusCommand(program, open);
+  tenantCommands(program, open);
+  clusterCommands(program, open);
+  keyCommands(program, open);
+  topicCommands(program, open);
+  groupCommands(program, open);
+  produceCommand(program, open);
+  consumeCommand(program, open);
+  tailCommand(program, open);
+  brokerCommands(program, open);
+  eventsCommand(program, open);
+  completionCommand(program, (text) => cli.out(text));
+  return program;
+}
