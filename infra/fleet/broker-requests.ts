@@ -1,11 +1,11 @@
 /** The controller's way to a broker: one request and its answer over a link of its own. */
-import type { BrokerApi, BrokerRequest } from '../engine/controller/context.ts';
-import type { Clock } from '../engine/kernel/clock.ts';
-import type { Random } from '../engine/kernel/random.ts';
-import { LinkPool } from '../engine/link/pool.ts';
-import { linkDefaults } from '../engine/link/link.ts';
-import { type BrokerSlot, LinkClosed, type Network } from '../engine/ports.ts';
-import type { RequestOf, ResponseOf } from '../engine/protocol/apis.ts';
+import type { BrokerApi, BrokerRequest } from '../../engine/controller/context.ts';
+import type { Clock } from '../../engine/kernel/clock.ts';
+import type { Random } from '../../engine/kernel/random.ts';
+import { LinkPool } from '../../engine/link/pool.ts';
+import { linkDefaults } from '../../engine/link/link.ts';
+import { type BrokerSlot, LinkClosed, type Network } from '../../engine/ports.ts';
+import type { RequestOf, ResponseOf } from '../../engine/protocol/apis.ts';
 
 /** How long a release may take at the broker: it rolls up what it gives away. */
 const answerWaitMsMax = 30_000;
