@@ -101,7 +101,11 @@ export async function httpBench(
 /** Topics are made in quick succession here. */
 const roomy: Partial<ClusterLimits> = { topicMutationsPerSecondMax: 1_000 };
 
-function tenantOf(base: string, clusterId: string, key: { readonly keyId: string; readonly apiKey: string }): BenchTenant {
+function tenantOf(
+  base: string,
+  clusterId: string,
+  key: { readonly keyId: string; readonly apiKey: string },
+): BenchTenant {
   const withKey = (path: string, init: RequestInit = {}): Promise<Response> =>
     fetch(base + path, { ...init, headers: { authorization: `Bearer ${key.apiKey}`, ...(init.headers as object) } });
   return {
@@ -123,7 +127,9 @@ function tenantOf(base: string, clusterId: string, key: { readonly keyId: string
 
 export async function answerOf(response: Response): Promise<Answer> {
   const text = await response.text();
-  const isJson = /json/.test(response.headers.get('content-type') ?? '') && !/ndjson/.test(response.headers.get('content-type') ?? '');
+  const isJson =
+    /json/.test(response.headers.get('content-type') ?? '') &&
+    !/ndjson/.test(response.headers.get('content-type') ?? '');
   const json = (isJson && text !== '' ? JSON.parse(text) : undefined) as Json;
   return { status: response.status, headers: response.headers, text, json };
 }

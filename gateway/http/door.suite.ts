@@ -32,7 +32,11 @@ export function produceSuite(driver: Driver): void {
         value,
         partition: 0,
         timestamp: 1_700_000_000_000 + i,
-        headers: [{ key: 'h', value: 'ä' }, { key: 'h', value: { $b64: '/w==' } }, { key: 'n', value: null }],
+        headers: [
+          { key: 'h', value: 'ä' },
+          { key: 'h', value: { $b64: '/w==' } },
+          { key: 'n', value: null },
+        ],
       }));
       const { status, json } = await tenant.call('POST', `/v1/topics/${topic}/records`, { json: { records } });
       expect(status).toBe(200);
@@ -47,42 +51,93 @@ export function produceSuite(driver: Driver): void {
       for (const body of ['{"n":12345678901234567890}', 'plain', 'nul', '{"a":\n1}', 'null']) {
         await tenant.call('POST', `/v1/topics/${topic}`, { body, headers: { 'record-partition': '0' } });
       }
-      await tenant.call('POST', `/v1/topics/${topic}`, { body: Buffer.from([255]), headers: { 'record-partition': '0' } });
-      const { text } = await tenant.call('GET', `/v1/topics/${topic}/records`, { headers: { accept: 'application/x-ndjson' } });
-      const values = text.trim().split('\n').map((line) => /"value":(.*),"headers"/.exec(line)?.[1]);
-      expect(values).toEqual(['{"n":12345678901234567890}', '{"$text":"plain"}', '{"$text":"nul"}', '{"a": 1}', '{"$json":null}', '{"$b64":"/w=="}']);
+      await tenant.call('POST', `/v1/topics/${topic}`, {
+        body: Buffer.from([255]),
+        headers: { 'record-partition': '0' },
+      });
+      const { text } = await tenant.call('GET', `/v1/topics/${topic}/records`, {
+        headers: { accept: 'application/x-ndjson' },
+      });
+      const values = text
+        .trim()
+        .split('\n')
+        .map((line) => /"value":(.*),"headers"/.exec(line)?.[1]);
+      expect(values).toEqual([
+        '{"n":12345678901234567890}',
+        '{"$text":"plain"}',
+        '{"$text":"nul"}',
+        '{"a": 1}',
+        '{"$json":null}',
+        '{"$b64":"/w=="}',
+      ]);
       const asText = await readBack(topic, 'format=string');
-      expect(asText.map((r) => r['value'])).toEqual(['{"n":12345678901234567890}', 'plain', 'nul', '{"a":\n1}', 'null', { $b64: '/w==' }]);
+      expect(asText.map((r) => r['value'])).toEqual([
+        '{"n":12345678901234567890}',
+        'plain',
+        'nul',
+        '{"a":\n1}',
+        'null',
+        { $b64: '/w==' },
+      ]);
       const asBytes = await readBack(topic, 'format=base64');
       expect(asBytes[1]?.['value']).toBe(Buffer.from('plain').toString('base64'));
     });
 
     test('one raw record: key, headers, partition, timestamp, tombstone', async () => {
       const topic = freshTopic();
-      const headers = { 'record-key': 'k', 'record-header-trace': 'abc', 'record-partition': '1', 'record-timestamp': '1700000000000' };
+      const headers = {
+        'record-key': 'k',
+        'record-header-trace': 'abc',
+        'record-partition': '1',
+        'record-timestamp': '1700000000000',
+      };
       const stored = await tenant.call('POST', `/v1/topics/${topic}`, { body: '"v"', headers });
       expect([stored.status, stored.json]).toEqual([200, { partition: 1, offset: 0, timestamp: 1_700_000_000_000 }]);
-      const gone = await tenant.call('POST', `/v1/topics/${topic}`, { headers: { 'record-key': 'a2V5', 'record-encoding': 'base64', 'record-tombstone': 'true', 'record-partition': '1' } });
+      const gone = await tenant.call('POST', `/v1/topics/${topic}`, {
+        headers: {
+          'record-key': 'a2V5',
+          'record-encoding': 'base64',
+          'record-tombstone': 'true',
+          'record-partition': '1',
+        },
+      });
       expect(gone.status).toBe(200);
       const back = await readBack(topic);
-      expect(back[0]).toEqual({ partition: 1, offset: 0, timestamp: 1_700_000_000_000, key: 'k', value: 'v', headers: [{ key: 'trace', value: 'abc' }] });
+      expect(back[0]).toEqual({
+        partition: 1,
+        offset: 0,
+        timestamp: 1_700_000_000_000,
+        key: 'k',
+        value: 'v',
+        headers: [{ key: 'trace', value: 'abc' }],
+      });
       expect(back[1]).toMatchObject({ key: 'key', value: null });
     });
 
     test('a record that cannot be stored fails alone: 207, same length, same order', async () => {
       const topic = freshTopic();
-      const records = [{ value: 1, partition: 0 }, { value: 2, partition: 99 }, { value: 3, partition: 0 }];
+      const records = [
+        { value: 1, partition: 0 },
+        { value: 2, partition: 99 },
+        { value: 3, partition: 0 },
+      ];
       const { status, json } = await tenant.call('POST', `/v1/topics/${topic}/records`, { json: { records } });
       expect(status).toBe(207);
       expect(json).toMatchObject({
         failed: 1,
-        results: [{ offset: 0 }, { partition: 99, error: { code: 'not-found', kafka_error: 'UNKNOWN_TOPIC_OR_PARTITION', status: 404 } }, { offset: 1 }],
+        results: [
+          { offset: 0 },
+          { partition: 99, error: { code: 'not-found', kafka_error: 'UNKNOWN_TOPIC_OR_PARTITION', status: 404 } },
+          { offset: 1 },
+        ],
       });
     });
 
     test('when all records fail alike the request fails', async () => {
       const topic = freshTopic();
-      const { status, json } = await tenant.call('POST', `/v1/topics/${topic}/records`, { json: { records: [{ value: 2, partition: 99 }] } });
+      const { status, json } = await tenant.call('POST', `/v1/topics/${topic}/records`, {
+        json: { records: [{ value: 2, partition: 99 }] },
+      });
       expect([status, json['code'], json['failed'], json['side_effects']]).toEqual([404, 'not-found', 1, 'none']);
     });
 
@@ -119,17 +174,28 @@ export function produceSuite(driver: Driver): void {
       const body = gzipSync(JSON.stringify({ records: [{ value: 'zipped', partition: 0 }] }));
       const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
       expect((await tenant.call('POST', `/v1/topics/${topic}/records`, { body, headers })).status).toBe(200);
-      const raw = await tenant.call('POST', `/v1/topics/${topic}`, { body: gzipSync('"raw"'), headers: { 'content-encoding': 'gzip', 'record-partition': '0' } });
+      const raw = await tenant.call('POST', `/v1/topics/${topic}`, {
+        body: gzipSync('"raw"'),
+        headers: { 'content-encoding': 'gzip', 'record-partition': '0' },
+      });
       expect(raw.status).toBe(200);
       expect((await readBack(topic)).map((r) => r['value'])).toEqual(['zipped', 'raw']);
     });
 
     test('NDJSON streams: results in order, bad lines answered in place, a sum at the end', async () => {
       const topic = freshTopic();
-      const lines = Array.from({ length: 3_000 }, (_, i) => (i % 1000 === 7 ? 'nonsense' : JSON.stringify({ value: i, partition: i % 2 })));
-      const answer = await tenant.call('POST', `/v1/topics/${topic}/records`, { body: lines.join('\n'), headers: { 'content-type': 'application/x-ndjson' } });
+      const lines = Array.from({ length: 3_000 }, (_, i) =>
+        i % 1000 === 7 ? 'nonsense' : JSON.stringify({ value: i, partition: i % 2 }),
+      );
+      const answer = await tenant.call('POST', `/v1/topics/${topic}/records`, {
+        body: lines.join('\n'),
+        headers: { 'content-type': 'application/x-ndjson' },
+      });
       expect(answer.status).toBe(200);
-      const results = answer.text.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+      const results = answer.text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
       expect(results.pop()).toEqual({ records: 3_000, failed: 3 });
       expect(results.length).toBe(3_000);
       const next = [0, 0];
@@ -148,37 +214,73 @@ export function produceSuite(driver: Driver): void {
       expect(good.text.trimEnd().split('\n').pop()).toBe('{"records":2,"failed":0}');
       const long = gzipSync(`{"value":1}\n{"value":"${'x'.repeat(300_000)}"}\n{"value":3}\n`);
       const bad = await tenant.call('POST', `/v1/topics/${topic}/records`, { body: long, headers });
-      const results = bad.text.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
-      expect(results).toMatchObject([{ partition: expect.any(Number) }, { error: { code: 'body-too-large' } }, { records: 2, failed: 1 }]);
+      const results = bad.text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+      expect(results).toMatchObject([
+        { partition: expect.any(Number) },
+        { error: { code: 'body-too-large' } },
+        { records: 2, failed: 1 },
+      ]);
     });
 
     test('record batches go in and out as they are', async () => {
       const topic = freshTopic();
-      const batch = (value: string): Buffer => encodeBatch([{ key: null, value: Buffer.from(value), timestampMs: 5 }, { key: null, value: null, timestampMs: 6 }]);
+      const batch = (value: string): Buffer =>
+        encodeBatch([
+          { key: null, value: Buffer.from(value), timestampMs: 5 },
+          { key: null, value: null, timestampMs: 6 },
+        ]);
       const headers = { 'content-type': 'application/vnd.kafka.recordbatch' };
       const path = `/v1/topics/${topic}/records?partition=1`;
       const stored = await tenant.call('POST', path, { body: Buffer.concat([batch('a'), batch('b')]), headers });
-      expect([stored.status, stored.json]).toEqual([200, { failed: 0, results: [{ partition: 1, base_offset: 0, records: 2 }, { partition: 1, base_offset: 2, records: 2 }] }]);
+      expect([stored.status, stored.json]).toEqual([
+        200,
+        {
+          failed: 0,
+          results: [
+            { partition: 1, base_offset: 0, records: 2 },
+            { partition: 1, base_offset: 2, records: 2 },
+          ],
+        },
+      ]);
       const damaged = batch('c');
       damaged[70]! ^= 1;
-      expect((await tenant.call('POST', path, { body: damaged, headers })).json).toMatchObject({ code: 'invalid-record', kafka_error: 'CORRUPT_MESSAGE', status: 400 });
-      expect((await tenant.call('POST', path, { body: batch('d').subarray(0, 65), headers })).json).toMatchObject({ code: 'invalid-record' });
+      expect((await tenant.call('POST', path, { body: damaged, headers })).json).toMatchObject({
+        code: 'invalid-record',
+        kafka_error: 'CORRUPT_MESSAGE',
+        status: 400,
+      });
+      expect((await tenant.call('POST', path, { body: batch('d').subarray(0, 65), headers })).json).toMatchObject({
+        code: 'invalid-record',
+      });
       const back = await tenant.fetch(`${path}&from=3`, { headers: { accept: 'application/vnd.kafka.recordbatch' } });
       const records = await decodeBatch(Buffer.from(await back.arrayBuffer()));
-      expect(records.map(({ offset, value }) => [offset, value?.toString()])).toEqual([[2, 'b'], [3, undefined]]);
+      expect(records.map(({ offset, value }) => [offset, value?.toString()])).toEqual([
+        [2, 'b'],
+        [3, undefined],
+      ]);
       expect(back.headers.get('high-watermark')).toBe('4');
     });
 
     test('acks=0 answers at once', async () => {
       const topic = freshTopic();
-      const { status, json } = await tenant.call('POST', `/v1/topics/${topic}/records?acks=0`, { json: { records: [{ value: 1 }] } });
+      const { status, json } = await tenant.call('POST', `/v1/topics/${topic}/records?acks=0`, {
+        json: { records: [{ value: 1 }] },
+      });
       expect([status, json]).toEqual([202, { accepted: 1 }]);
-      expect((await tenant.call('POST', `/v1/topics/${topic}?acks=2`, { body: 'x' })).json).toMatchObject({ code: 'invalid-request', field: 'acks' });
+      expect((await tenant.call('POST', `/v1/topics/${topic}?acks=2`, { body: 'x' })).json).toMatchObject({
+        code: 'invalid-request',
+        field: 'acks',
+      });
     });
 
     test('a record larger than the topic allows', async () => {
       const topic = freshTopic();
-      await tenant.call('POST', '/v1/topics', { json: { name: topic, partitions: 1, configs: { 'max.message.bytes': 1000 } } });
+      await tenant.call('POST', '/v1/topics', {
+        json: { name: topic, partitions: 1, configs: { 'max.message.bytes': 1000 } },
+      });
       const { status, json } = await tenant.call('POST', `/v1/topics/${topic}`, { body: 'x'.repeat(2000) });
       expect([status, json['code'], json['kafka_error']]).toEqual([413, 'record-too-large', 'MESSAGE_TOO_LARGE']);
     });
@@ -194,14 +296,18 @@ export function produceSuite(driver: Driver): void {
     test('many requests at once keep their answers apart', async () => {
       const topic = freshTopic();
       await tenant.call('POST', '/v1/topics', { json: { name: topic, partitions: 1 } });
-      const answers = await Promise.all(Array.from({ length: 200 }, (_, i) => tenant.call('POST', `/v1/topics/${topic}`, { body: String(i) })));
+      const answers = await Promise.all(
+        Array.from({ length: 200 }, (_, i) => tenant.call('POST', `/v1/topics/${topic}`, { body: String(i) })),
+      );
       const back = await readBack(topic);
-      for (const [i, { json }] of answers.entries()) expect(back[json['offset'] as number]?.['value']).toBe(i);
+      for (const [i, { json }] of answers.entries()) expect(back[Number(json['offset'])]?.['value']).toBe(i);
     });
 
     test('first uses at once make the topic once', async () => {
       const topic = freshTopic();
-      const answers = await Promise.all(Array.from({ length: 8 }, () => tenant.call('POST', `/v1/topics/${topic}`, { body: 'x' })));
+      const answers = await Promise.all(
+        Array.from({ length: 8 }, () => tenant.call('POST', `/v1/topics/${topic}`, { body: 'x' })),
+      );
       expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 200));
       expect(await answerOf(await tenant.fetch(`/v1/topics/${topic}`))).toMatchObject({ status: 200 });
     });

@@ -15,6 +15,8 @@ import { produceRecord } from './routes/produce-record.ts';
 import { produceRecords } from './routes/produce-records.ts';
 import { topicRoutes } from './routes/topics.ts';
 import { type Route, serverDefaults, type ServerDoors, type ServerSettings } from './server.ts';
+import { WebSocketDoor } from '../websocket/door.ts';
+import type { WebSocketSettings } from '../websocket/settings.ts';
 import { httpDoorDefaults, type HttpDoorSettings } from './settings.ts';
 
 export interface HttpDoorOptions {
@@ -25,6 +27,7 @@ export interface HttpDoorOptions {
   readonly exclusive: boolean;
   readonly serverChoice: ServerChoice;
   readonly settings?: Partial<HttpDoorSettings>;
+  readonly websocket?: Partial<WebSocketSettings>;
   readonly tls?: ServerSettings['tls'] | undefined;
 }
 
@@ -37,6 +40,12 @@ export interface HttpDoor {
   close(graceMs: number): Promise<void>;
 }
 
+/** Above what a session lets pile up (websocket/settings.ts) by one largest record as JSON, which is never split. */
+const websocketBufferedBytesMax = 64 * 1024 * 1024;
+/** How often a closing door looks whether it is done, and how long it lets the last bytes leave. */
+const pollMs = 10;
+const lingerMs = 200;
+
 /** Rejects when the address is taken, or when `serverChoice` insists on a driver that does not load. */
 export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
   const { context } = options;
@@ -48,17 +57,23 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     credentials: new Credentials(context.tenancy.access),
     holders: new KeyHolders(context.tenancy.access),
   };
+  const websockets = new WebSocketDoor(parts, options.websocket);
   const doors: ServerDoors = {
-    routes: routesOf(parts),
+    routes: [...routesOf(parts), ...websockets.routes()],
     fallback: notFound,
     failed(error, exchange) {
       if (exchange) replyFailure(context, exchange, error);
-      else context.log('websocket-session-failed', { reason: error instanceof Error ? String(error.stack) : String(error) });
+      else
+        context.log('websocket-session-failed', {
+          reason: error instanceof Error ? String(error.stack) : String(error),
+        });
     },
+    upgrade: (request) => websockets.upgrade(request),
   };
   const serverSettings: ServerSettings = {
     ...serverDefaults,
     websocketPayloadBytesMax: settings.websocketMessageBytesMax,
+    websocketBufferedBytesMax,
     ...(options.tls && { tls: options.tls }),
   };
   const { server, fallbackReason } = await chooseServer(options.serverChoice, serverSettings, doors, context.clock);
@@ -67,7 +82,16 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
   const close = async (graceMs: number): Promise<void> => {
     assert(graceMs >= 0, 'a grace period is not negative');
     server.close();
-    await sleep(context.clock, graceMs);
+    websockets.leave();
+    // Long polls answer with what there is, event streams end: neither is waited for to end by itself.
+    parts.holders.endAll();
+    const { clock } = context;
+    const deadlineMs = clock.monotonicMs() + graceMs;
+    const isBusy = (): boolean => parts.producer.requestsUnderWay > 0 || websockets.underWay > 0;
+    while (isBusy() && clock.monotonicMs() < deadlineMs) await sleep(clock, pollMs);
+    websockets.closeAll();
+    // Answers and close frames on their way.
+    await sleep(clock, Math.min(graceMs, lingerMs));
     await server.closeAll();
     parts.credentials.close();
     parts.holders.close();

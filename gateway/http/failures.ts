@@ -10,6 +10,7 @@ import { OwnerUnavailable } from '../failures.ts';
 import { GroupNotEmpty } from '../operations/groups.ts';
 import { OffsetBeyondEnd, OffsetExpired } from '../operations/read-page.ts';
 import { TopicRecreated } from '../operations/reader-start.ts';
+import { MalformedBatches } from '../operations/split-batches.ts';
 import { type ProblemCode, problemKinds } from './problem-kinds.ts';
 
 type Extra = Readonly<Record<string, unknown>>;
@@ -78,8 +79,11 @@ const ofFailure: Readonly<Record<FailureCode, ProblemCode>> = {
 export function problemOf(error: unknown): Problem {
   if (error instanceof Refusal) return problem(error.problem, error.message, error.extra);
   if (error instanceof DecompressedTooLarge) return problem('body-too-large', error.message);
-  if (error instanceof OffsetExpired) return rangeProblem('offset-expired', error.message, { earliest: error.earliest });
-  if (error instanceof OffsetBeyondEnd) return rangeProblem('offset-beyond-end', error.message, { latest: error.latest });
+  if (error instanceof OffsetExpired)
+    return rangeProblem('offset-expired', error.message, { earliest: error.earliest });
+  if (error instanceof OffsetBeyondEnd)
+    return rangeProblem('offset-beyond-end', error.message, { latest: error.latest });
+  if (error instanceof MalformedBatches) return problem('invalid-record', error.message);
   if (error instanceof GroupNotEmpty) return problem('group-not-empty', error.message);
   if (error instanceof TopicRecreated) return problem('epoch-mismatch', error.message);
   if (error instanceof OwnerUnavailable) return kafkaProblem(error.kafkaError, error.message);

@@ -1,23 +1,39 @@
-/** What an API key has opened that outlives a request (event streams, WebSockets): ended when the key stops working. */
+/**
+ * What an API key has opened that lasts (long polls, event streams, WebSockets): ended when the key stops working, or when
+ * the door closes.
+ */
 import type { Access } from '../../tenancy/tenancy.ts';
 
+export type EndReason = 'revoked' | 'stopping';
+type End = (reason: EndReason) => void;
+
 export class KeyHolders {
-  readonly #byKey = new Map<string, Set<() => void>>();
+  readonly #byKey = new Map<string, Set<End>>();
   readonly #stop: () => void;
 
   constructor(access: Access) {
     this.#stop = access.onRevoked((keyId) => {
-      for (const revoked of [...(this.#byKey.get(keyId) ?? [])]) revoked();
+      for (const end of [...(this.#byKey.get(keyId) ?? [])]) end('revoked');
     });
   }
 
-  /** Runs `revoked` when the key stops working. Returns the release. */
-  hold(keyId: string, revoked: () => void): () => void {
+  get count(): number {
+    let count = 0;
+    for (const held of this.#byKey.values()) count += held.size;
+    return count;
+  }
+
+  endAll(): void {
+    for (const held of [...this.#byKey.values()]) for (const end of [...held]) end('stopping');
+  }
+
+  /** Returns the release. */
+  hold(keyId: string, end: End): () => void {
     let held = this.#byKey.get(keyId);
     if (!held) this.#byKey.set(keyId, (held = new Set()));
-    held.add(revoked);
+    held.add(end);
     return () => {
-      held.delete(revoked);
+      held.delete(end);
       if (held.size === 0 && this.#byKey.get(keyId) === held) this.#byKey.delete(keyId);
     };
   }

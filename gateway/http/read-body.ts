@@ -34,7 +34,9 @@ export async function expand(body: Buffer, encoding: string, bytesMax: number): 
     return await decompress(codecId, body, bytesMax);
   } catch (error) {
     if (error instanceof DecompressedTooLarge) {
-      throw new Refusal('body-too-large', `the body is over ${bytesMax} bytes after decompression`, { limit: bytesMax });
+      throw new Refusal('body-too-large', `the body is over ${bytesMax} bytes after decompression`, {
+        limit: bytesMax,
+      });
     }
     if (error instanceof CorruptBatch) throw new Refusal('invalid-request', `the body is not ${name}`);
     if (error instanceof CodecUnavailable) throw new Refusal('unsupported-media-type', error.message);

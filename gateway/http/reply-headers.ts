@@ -28,12 +28,18 @@ const jsonWithCors: HeaderList = [...json, ...corsHeaders];
 /** The list for a JSON reply: constant unless the client named its request. */
 export function jsonHeaders(exchange: HttpExchange): HeaderList {
   const headers = exchange.header('origin') === undefined ? json : jsonWithCors;
-  return exchange.header('x-request-id') === undefined ? headers : [...headers, ['x-request-id', requestIdOf(exchange)]];
+  return exchange.header('x-request-id') === undefined
+    ? headers
+    : [...headers, ['x-request-id', requestIdOf(exchange)]];
 }
 
 /** As jsonHeaders for another type, with more headers. */
 export function headersOf(exchange: HttpExchange, contentType: string, more: HeaderList = []): HeaderList {
-  const headers: (readonly [string, string])[] = [['content-type', contentType], ['cache-control', 'no-store'], ...more];
+  const headers: (readonly [string, string])[] = [
+    ['content-type', contentType],
+    ['cache-control', 'no-store'],
+    ...more,
+  ];
   if (exchange.header('origin') !== undefined) headers.push(...corsHeaders);
   if (exchange.header('x-request-id') !== undefined) headers.push(['x-request-id', requestIdOf(exchange)]);
   return headers;

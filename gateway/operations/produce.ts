@@ -79,11 +79,17 @@ export class RecordProducer {
   readonly #dirty = new Set<Line>();
   readonly #sticky = new Map<string, number>();
   #nextSticky = 0;
+  #requestsUnderWay = 0;
   #flushAsked = false;
   #turnWallMs = 0;
 
   constructor(context: GatewayContext) {
     this.#context = context;
+  }
+
+  /** Requests whose `done` has not run. */
+  get requestsUnderWay(): number {
+    return this.#requestsUnderWay;
   }
 
   /**
@@ -98,6 +104,7 @@ export class RecordProducer {
   ): void {
     refuseLongWait(this.#context, principal.clusterId);
     this.#askFlush();
+    this.#requestsUnderWay++;
     const request: Request = { outcomes: new Array<ProduceOutcome>(records.length), remaining: records.length, done };
     for (let i = 0; i < records.length; i++) this.#add(principal.clusterId, topic, records[i]!, request, i);
   }
@@ -114,19 +121,19 @@ export class RecordProducer {
     const timestampMs = record.timestampMs ?? this.#turnWallMs;
     if (partition < 0 || partition >= topic.partitions.length) {
       const message = `partition ${partition} does not exist: the topic has ${topic.partitions.length}`;
-      settle(request, index, failed(errorCode.unknownTopicOrPartition, message, partition, timestampMs));
+      this.#settle(request, index, failed(errorCode.unknownTopicOrPartition, message, partition, timestampMs));
       return;
     }
     const line = this.#line(clusterId, topic, partition);
     if (line.backlogBytes > this.#context.settings.batchBacklogBytesMax) {
       const message = `partition ${partition} has over ${this.#context.settings.batchBacklogBytesMax} bytes waiting`;
-      settle(request, index, failed(errorCode.throttlingQuotaExceeded, message, partition, timestampMs));
+      this.#settle(request, index, failed(errorCode.throttlingQuotaExceeded, message, partition, timestampMs));
       return;
     }
     const batch = this.#place(line, record, timestampMs);
     if (!batch) {
       const message = `the record is larger than the ${line.messageBytesMax} bytes that a batch of this topic may have`;
-      settle(request, index, failed(errorCode.messageTooLarge, message, partition, timestampMs));
+      this.#settle(request, index, failed(errorCode.messageTooLarge, message, partition, timestampMs));
       return;
     }
     batch.slots.push({ request, index, timestampMs });
@@ -281,8 +288,15 @@ export class RecordProducer {
               timestampMs: result.logAppendTimeMs >= 0 ? result.logAppendTimeMs : timestampMs,
             }
           : failed(result.errorCode, result.errorMessage, line.partition, timestampMs);
-      settle(request, index, outcome);
+      this.#settle(request, index, outcome);
     }
+  }
+
+  #settle(request: Request, index: number, outcome: ProduceOutcome): void {
+    request.outcomes[index] = outcome;
+    if (--request.remaining > 0) return;
+    this.#requestsUnderWay--;
+    request.done(request.outcomes);
   }
 }
 
@@ -296,9 +310,4 @@ const unavailable: AppendResult = {
 
 function failed(code: number, message: string | null, partition: number, timestampMs: number): ProduceOutcome {
   return { errorCode: code, message, partition, offset: -1, timestampMs };
-}
-
-function settle(request: Request, index: number, outcome: ProduceOutcome): void {
-  request.outcomes[index] = outcome;
-  if (--request.remaining === 0) request.done(request.outcomes);
 }

@@ -88,7 +88,12 @@ export async function fetchPage(
       signal: options.signal,
     });
     const offsets = new Map(positions.map(({ partition, offset }) => [partition, offset]));
-    const moved = outOfRange(partitions, offsets, start.isRelative && moves < movesMax, options.clamp && moves < movesMax);
+    const moved = outOfRange(
+      partitions,
+      offsets,
+      start.isRelative && moves < movesMax,
+      options.clamp && moves < movesMax,
+    );
     if (moved.size === 0) return { partitions: pageOf(context, topic, partitions, offsets), delayMs };
     positions = positions.map(({ partition, offset }) => ({ partition, offset: moved.get(partition) ?? offset }));
   }
@@ -153,7 +158,7 @@ function batchesFrom(runs: readonly Uint8Array[], fromOffset: number): Uint8Arra
 }
 
 export interface RenderedPage {
-  /** JSON texts of the records, at most `recordsMax`. */
+  /** JSON texts of the records: at most `recordsMax`, and no more once they have `bytesMax` characters. */
   readonly records: readonly string[];
   readonly next: readonly Position[];
 }
@@ -166,22 +171,26 @@ export async function renderPage(
   page: FetchedPage,
   positions: readonly Position[],
   format: RecordFormat,
-  recordsMax: number,
+  { recordsMax, bytesMax }: Pick<PageOptions, 'recordsMax' | 'bytesMax'>,
 ): Promise<RenderedPage> {
   const records: string[] = [];
+  let textLength = 0;
+  // A well compressed batch can be a hundred times larger as text: what is rendered has the bound of what is read.
+  const isFull = (): boolean => records.length >= recordsMax || textLength >= bytesMax;
   const next = new Map(positions.map(({ partition, offset }) => [partition, offset]));
   for (const { partition, fromOffset, batches } of page.partitions) {
     next.set(partition, fromOffset);
-    if (batches.length > 0 && records.length < recordsMax) next.delete(partition);
+    if (batches.length > 0 && !isFull()) next.delete(partition);
     for (const batch of batches) {
-      if (records.length >= recordsMax) break;
+      if (isFull()) break;
       let wasCut = false;
       await eachRecordJson(batch, partition, fromOffset, Infinity, format, (json, offset) => {
-        if (records.length >= recordsMax) {
+        if (isFull()) {
           wasCut = true;
           return false;
         }
         records.push(json);
+        textLength += json.length;
         next.set(partition, offset + 1);
         return undefined;
       });

@@ -21,6 +21,8 @@ export interface ReaderStart {
 
 export interface ReaderRequest {
   readonly cursor?: string | undefined;
+  /** Where each partition that is read begins: for readers that keep offsets of their own. */
+  readonly positions?: readonly Position[] | undefined;
   /** As parseStart takes it; 'earliest' when neither is given. */
   readonly from?: string | undefined;
   /** All of the topic's when absent. Ignored with a cursor, which names its own. */
@@ -34,17 +36,33 @@ export async function startReader(
   request: ReaderRequest,
 ): Promise<ReaderStart> {
   if (request.cursor !== undefined) return startAtCursor(topic, request.cursor);
+  if (request.positions !== undefined) return startAtPositions(topic, request.positions);
   const start = parseStart(request.from ?? 'earliest');
   const partitions = request.partitions ?? topic.partitions.map(({ index }) => index);
+  checkPartitions(topic, partitions, 'partitions');
+  const positions = await resolveStart(context, topic, [...new Set(partitions)], start);
+  return { positions, wholeTopic: request.partitions === undefined, isRelative: start.at !== 'offset' };
+}
+
+function checkPartitions(topic: TopicEntry, partitions: readonly number[], field: string): void {
   const present = topic.partitions.length;
   for (const partition of partitions) {
     if (!Number.isInteger(partition) || partition < 0 || partition >= present) {
-      throw new InvalidRequest('partitions', `partition ${partition} does not exist: the topic has ${present}`);
+      throw new InvalidRequest(field, `partition ${partition} does not exist: the topic has ${present}`);
     }
   }
-  if (partitions.length === 0) throw new InvalidRequest('partitions', 'there must be at least one partition');
-  const positions = await resolveStart(context, topic, [...new Set(partitions)], start);
-  return { positions, wholeTopic: request.partitions === undefined, isRelative: start.at !== 'offset' };
+  if (partitions.length === 0) throw new InvalidRequest(field, 'there must be at least one partition');
+}
+
+function startAtPositions(topic: TopicEntry, positions: readonly Position[]): ReaderStart {
+  const partitions = positions.map(({ partition }) => partition);
+  checkPartitions(topic, partitions, 'positions');
+  if (new Set(partitions).size !== partitions.length)
+    throw new InvalidRequest('positions', 'a partition is named twice');
+  for (const { offset } of positions) {
+    if (!Number.isSafeInteger(offset) || offset < 0) throw new InvalidRequest('positions', `${offset} is no offset`);
+  }
+  return { positions, wholeTopic: false, isRelative: false };
 }
 
 function startAtCursor(topic: TopicEntry, text: string): ReaderStart {
@@ -60,7 +78,8 @@ function startAtCursor(topic: TopicEntry, text: string): ReaderStart {
     const known = new Set(positions.map(({ partition }) => partition));
     for (const { index } of topic.partitions) if (!known.has(index)) positions.push({ partition: index, offset: 0 });
   }
-  if (positions.some(({ partition }) => partition >= topic.partitions.length)) throw new NotFound('cursor', text.slice(0, 40));
+  if (positions.some(({ partition }) => partition >= topic.partitions.length))
+    throw new NotFound('cursor', text.slice(0, 40));
   return { positions, wholeTopic: cursor.wholeTopic, isRelative: false };
 }
 

@@ -45,7 +45,9 @@ export function recordOfJson(json: unknown, format: RecordFormat, place: string)
     key: keyBytes(json['key'], format, place),
     value: valueBytes(json['value'], format, place),
     ...(headers === undefined || headers === null ? undefined : { headers: headersOf(headers, place) }),
-    ...(partition === undefined || partition === null ? undefined : { partition: whole(partition, `${place}.partition`) }),
+    ...(partition === undefined || partition === null
+      ? undefined
+      : { partition: whole(partition, `${place}.partition`) }),
     ...(timestamp === undefined || timestamp === null ? undefined : { timestampMs: time(timestamp, place) }),
   };
 }
@@ -171,6 +173,38 @@ export async function eachRecordJson(
     json += headerBytes === null ? ',"headers":[]}' : `,"headers":${headersJson(decodeHeaders(headerBytes))}}`;
     return visit(json, offset);
   });
+}
+
+/** Records that leave in one write or frame. */
+export interface RecordChunk {
+  readonly records: readonly string[];
+  readonly offsets: readonly number[];
+}
+
+/** As eachRecordJson, in chunks that end with the record that passes `chunkLengthMax` characters. */
+export async function recordChunks(
+  stored: Uint8Array,
+  partition: number,
+  fromOffset: number,
+  endOffset: number,
+  format: RecordFormat,
+  chunkLengthMax: number,
+): Promise<RecordChunk[]> {
+  const chunks: RecordChunk[] = [];
+  let records: string[] = [];
+  let offsets: number[] = [];
+  let length = 0;
+  await eachRecordJson(stored, partition, fromOffset, endOffset, format, (json, offset) => {
+    if (records.length === 0) chunks.push({ records, offsets });
+    records.push(json);
+    offsets.push(offset);
+    length += json.length;
+    if (length < chunkLengthMax) return;
+    records = [];
+    offsets = [];
+    length = 0;
+  });
+  return chunks;
 }
 
 function keyJson(bytes: Buffer, format: RecordFormat): string {

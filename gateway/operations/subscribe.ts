@@ -42,8 +42,8 @@ export interface Credit {
   readonly bytes: number;
 }
 
-/** How long one read waits at the broker: a bound on work left behind by a closed reader, not on latency. */
-const readWaitMs = 10_000;
+/** How long one read waits at the broker: bounds how late a deleted topic is noticed, not the latency of records. */
+const readWaitMs = 5_000;
 const readBytesMax = 1024 * 1024;
 const partitionReadBytesMax = 256 * 1024;
 const retryMs = 50;
@@ -144,6 +144,7 @@ export class Subscription {
   async #read(): Promise<void> {
     const { signal } = this.#abort;
     while (this.#state === 'reading' && this.#mayRead()) {
+      if (this.#isDeleted()) return;
       const bytesMax = Math.min(readBytesMax, this.#credit.bytes);
       const { partitions, delayMs } = await fetchPartitions(this.#context, this.#principal, this.#asked(bytesMax), {
         maxWaitMs: readWaitMs,
@@ -196,11 +197,13 @@ export class Subscription {
       this.#fail(code, `partition ${partition} ends at offset ${highWatermark}, the position is ${offset}`);
       return false;
     }
-    if (this.#context.engine.catalogue.byId(this.topic.topicId) === undefined) {
-      this.#fail(errorCode.unknownTopicId, 'the topic was deleted');
-      return false;
-    }
     // A moving partition: the engine has held the read already; ask again.
+    return !this.#isDeleted();
+  }
+
+  #isDeleted(): boolean {
+    if (this.#context.engine.catalogue.byId(this.topic.topicId) !== undefined) return false;
+    this.#fail(errorCode.unknownTopicId, 'the topic was deleted');
     return true;
   }
 

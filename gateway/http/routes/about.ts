@@ -35,7 +35,9 @@ export function notFound(exchange: HttpExchange): void {
     return;
   }
   const allow = allowedMethods.join(', ');
-  replyProblem(exchange, problem('method-not-allowed', `${method} is not for ${path}: use ${allow}`), [['allow', allow]]);
+  replyProblem(exchange, problem('method-not-allowed', `${method} is not for ${path}: use ${allow}`), [
+    ['allow', allow],
+  ]);
 }
 
 function self({ context: { settings }, settings: door }: DoorParts): Record<string, unknown> {
@@ -67,7 +69,8 @@ function usage({ context: { tenancy } }: DoorParts, clusterId: string): Record<s
   const cluster = tenancy.cluster(clusterId);
   const { producedBytes, producedRecords, fetchedBytes, fetchedRecords, throttledMs } = tenancy.usage(clusterId);
   const limits: Record<string, number | null> = {};
-  for (const [name, limit] of Object.entries(cluster?.limits ?? {})) limits[name] = Number.isFinite(limit) ? limit : null;
+  for (const [name, limit] of Object.entries(cluster?.limits ?? {}))
+    limits[name] = Number.isFinite(limit) ? limit : null;
   return {
     cluster: cluster?.name,
     limits,

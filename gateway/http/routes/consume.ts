@@ -10,7 +10,7 @@ import type { Principal } from '../../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../../context.ts';
 import type { Position } from '../../operations/cursor.ts';
 import { fetchPage, type FetchedPage, type PageOptions, renderPage } from '../../operations/read-page.ts';
-import { parseFormat } from '../../operations/record-json.ts';
+import { parseFormat, type RecordFormat } from '../../operations/record-json.ts';
 import { cursorText, type ReaderStart, startReader } from '../../operations/reader-start.ts';
 import { Refusal } from '../failures.ts';
 import type { DoorParts, TenantHandler } from '../guard.ts';
@@ -58,12 +58,14 @@ async function sendPage(
   const abort = new AbortController();
   exchange.onAborted(() => abort.abort());
   const options = pageOptions(context, query, abort.signal);
-  const page = await fetchPage(context, principal, topic, start, options);
+  // A closing door answers long polls with what there is; so does a revoked key, whose next request is refused.
+  const release = parts.holders.hold(principal.keyId, () => abort.abort());
+  const page = await fetchPage(context, principal, topic, start, options).finally(release);
   if (page.delayMs > 0) await sleep(context.clock, Math.min(page.delayMs, context.settings.quotaWaitMsMax));
   const { body, next } =
     type === recordBatchType
       ? batchBody(page, start.positions, options.recordsMax)
-      : await jsonBody(page, start, options.recordsMax, format, topic, type);
+      : await jsonBody(page, start, options, format, topic, type);
   const headers = positionHeaders(parts, cursorText(topic, start.wholeTopic, next), page, next, type);
   exchange.reply(200, headersOf(exchange, type, headers), body);
 }
@@ -76,12 +78,12 @@ interface Body {
 async function jsonBody(
   page: FetchedPage,
   start: ReaderStart,
-  recordsMax: number,
-  format: 'json' | 'string' | 'base64',
+  options: PageOptions,
+  format: RecordFormat,
   topic: TopicEntry,
   type: PageType,
 ): Promise<Body> {
-  const { records, next } = await renderPage(page, start.positions, format, recordsMax);
+  const { records, next } = await renderPage(page, start.positions, format, options);
   if (type === linesType) return { body: records.length === 0 ? '' : `${records.join('\n')}\n`, next };
   const ends = page.partitions.map(
     ({ partition, highWatermark, logStartOffset }) =>

@@ -7,7 +7,7 @@ import { below } from '../../../engine/kernel/random.ts';
 import type { TopicEntry } from '../../../engine/engine.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import { admitConnection } from '../../operations/admit.ts';
-import { eachRecordJson, parseFormat, type RecordFormat } from '../../operations/record-json.ts';
+import { parseFormat, recordChunks, type RecordFormat } from '../../operations/record-json.ts';
 import { cursorText, type ReaderStart } from '../../operations/reader-start.ts';
 import { type Delivery, Subscription } from '../../operations/subscribe.ts';
 import { kafkaProblem } from '../failures.ts';
@@ -17,6 +17,7 @@ import type { HttpExchange, ReplyStream } from '../server.ts';
 
 /** Over more partitions than this only the last record of a batch carries an id: a cursor per record would outweigh them. */
 const idPerRecordPartitionsMax = 32;
+const chunkLengthMax = 64 * 1024;
 
 export function eventStream(
   parts: DoorParts,
@@ -42,6 +43,7 @@ class EventStream {
   readonly #release: () => void;
   readonly #timers: Timer[] = [];
   #heartbeat: Timer | undefined;
+  #onDrained: () => void = () => {};
   #ended = false;
 
   constructor(
@@ -77,7 +79,7 @@ class EventStream {
     this.#exchange.onAborted(() => this.#end());
     if (this.#exchange.method === 'HEAD') this.#end();
     if (this.#ended) return;
-    this.#stream.onDrain(() => this.#subscription.resume());
+    this.#stream.onDrain(() => this.#onDrained());
     // An id at once: a client that is cut off before the first record resumes from here and misses nothing.
     this.#write(`retry: ${settings.eventStreamRetryMs}\nid: ${this.#cursor()}\n\n`);
     this.#beat();
@@ -111,25 +113,38 @@ class EventStream {
     const positions = this.#subscription.positions();
     const perRecord = positions.length <= idPerRecordPartitionsMax;
     const at = positions.findIndex((position) => position.partition === partition);
-    let text = '';
-    await eachRecordJson(batch, partition, fromOffset, nextOffset, this.#format, (json, offset) => {
-      if (perRecord) {
-        positions[at] = { partition, offset: offset + 1 };
-        text += `id: ${cursorText(this.#topic, this.#wholeTopic, positions)}\n`;
-      } else if (offset === nextOffset - 1) text += `id: ${this.#cursor()}\n`;
-      text += `data: ${json}\n\n`;
-    });
-    this.#write(text);
+    const chunks = await recordChunks(batch, partition, fromOffset, nextOffset, this.#format, chunkLengthMax);
+    for (const { records, offsets } of chunks) {
+      let text = '';
+      for (let i = 0; i < records.length; i++) {
+        if (perRecord) {
+          positions[at] = { partition, offset: offsets[i]! + 1 };
+          text += `id: ${cursorText(this.#topic, this.#wholeTopic, positions)}\n`;
+        } else if (offsets[i] === nextOffset - 1) text += `id: ${this.#cursor()}\n`;
+        text += `data: ${records[i]!}\n\n`;
+      }
+      if (this.#ended) return;
+      if (!this.#stream.write(text)) await this.#drained();
+    }
   }
 
+  /** Waiting within a delivery holds back the whole subscription. */
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onDrained = resolve;
+    });
+  }
+
+  /** For the few bytes that are not records. */
   #write(text: string): void {
-    if (!this.#ended && text !== '' && !this.#stream.write(text)) this.#subscription.pause();
+    if (!this.#ended) this.#stream.write(text);
   }
 
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#subscription.close();
+    this.#onDrained();
     this.#heartbeat?.cancel();
     for (const timer of this.#timers) timer.cancel();
     this.#release();

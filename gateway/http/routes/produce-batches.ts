@@ -3,12 +3,13 @@
  * order, each with a result of its own. The broker checks every CRC; here only the layout is looked at.
  */
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
-import { batchesIn, batchSizeBytes, CorruptBatch, recordCount } from '../../../engine/records/batch.ts';
+import { recordCount } from '../../../engine/records/batch.ts';
 import type { AppendResult } from '../../../engine/engine.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import { refuseLongWait } from '../../operations/admit.ts';
 import { appendBatch } from '../../operations/append.ts';
-import { kafkaProblem, Refusal } from '../failures.ts';
+import { splitBatches } from '../../operations/split-batches.ts';
+import { kafkaProblem } from '../failures.ts';
 import type { DoorParts } from '../guard.ts';
 import { acksOf, replyAccepted } from '../produce-replies.ts';
 import { readBody } from '../read-body.ts';
@@ -22,12 +23,16 @@ export async function produceBatches(parts: DoorParts, exchange: HttpExchange, p
   const { produceBytesMax, produceTimeoutMs, quotaWaitMsMax } = context.settings;
   const acks = acksOf(exchange);
   const partitionText = exchange.query().get('partition') ?? '';
-  if (!/^\d{1,9}$/.test(partitionText)) throw new InvalidRequest('partition', 'record batches need ?partition=<number>');
+  if (!/^\d{1,9}$/.test(partitionText))
+    throw new InvalidRequest('partition', 'record batches need ?partition=<number>');
   const partition = Number(partitionText);
   const batches = splitBatches(await readBody(exchange, produceBytesMax));
   const topic = await writableTopic(context, principal, exchange);
   if (partition >= topic.partitions.length) {
-    throw new InvalidRequest('partition', `partition ${partition} does not exist: the topic has ${topic.partitions.length}`);
+    throw new InvalidRequest(
+      'partition',
+      `partition ${partition} does not exist: the topic has ${topic.partitions.length}`,
+    );
   }
   refuseLongWait(context, principal.clusterId);
   const results = new Array<AppendResult>(batches.length);
@@ -44,25 +49,6 @@ export async function produceBatches(parts: DoorParts, exchange: HttpExchange, p
     });
   }
   if (acks === 'none') replyAccepted(exchange, batches.length);
-}
-
-function splitBatches(body: Buffer): Buffer[] {
-  const batches: Buffer[] = [];
-  let end = 0;
-  try {
-    for (const at of batchesIn(body)) {
-      end = at + batchSizeBytes(body, at);
-      // A copy each: the engine stamps offsets into them, and one batch shall not keep the whole body alive.
-      batches.push(Buffer.from(body.subarray(at, end)));
-    }
-  } catch (error) {
-    if (error instanceof CorruptBatch) throw new Refusal('invalid-record', error.message);
-    throw error;
-  }
-  if (end !== body.length || batches.length === 0) {
-    throw new Refusal('invalid-record', `byte ${end} of the body begins no whole record batch`);
-  }
-  return batches;
 }
 
 function replyResults(

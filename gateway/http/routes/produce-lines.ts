@@ -60,13 +60,7 @@ class LineProducer {
   #ended = false;
   #finished = false;
 
-  constructor(
-    parts: DoorParts,
-    exchange: HttpExchange,
-    principal: Principal,
-    topic: TopicEntry,
-    format: RecordFormat,
-  ) {
+  constructor(parts: DoorParts, exchange: HttpExchange, principal: Principal, topic: TopicEntry, format: RecordFormat) {
     this.#parts = parts;
     this.#exchange = exchange;
     this.#principal = principal;
@@ -106,7 +100,9 @@ class LineProducer {
     this.#add(lines);
     if (isWithinLimit) return;
     const { produceBytesMax } = this.#parts.context.settings;
-    this.#refuseRest(new Refusal('body-too-large', `a line is over ${produceBytesMax} bytes`, { limit: produceBytesMax }));
+    this.#refuseRest(
+      new Refusal('body-too-large', `a line is over ${produceBytesMax} bytes`, { limit: produceBytesMax }),
+    );
   }
 
   #end(): void {

@@ -43,7 +43,14 @@ function take(
       if (meta.contentEncoding === undefined) store(parts, exchange, principal, topic, meta, body);
       else {
         settle(context, exchange, async () => {
-          store(parts, exchange, principal, topic, meta, await expand(body, meta.contentEncoding ?? '', produceBytesMax));
+          store(
+            parts,
+            exchange,
+            principal,
+            topic,
+            meta,
+            await expand(body, meta.contentEncoding ?? '', produceBytesMax),
+          );
         });
       }
     },
@@ -115,7 +122,10 @@ function recordHeader([name, value]: readonly [string, string], encoding: Buffer
 function headerBytes(field: string, text: string, encoding: BufferEncoding): Buffer {
   const allowed = encoding === 'base64' ? /^[A-Za-z0-9+/_-]*={0,2}$/ : /^[\t\x20-\x7e]*$/;
   if (allowed.test(text)) return Buffer.from(text, encoding);
-  throw new InvalidRequest(field, encoding === 'base64' ? `${field} is not base64` : `${field}: use Record-Encoding: base64`);
+  throw new InvalidRequest(
+    field,
+    encoding === 'base64' ? `${field} is not base64` : `${field}: use Record-Encoding: base64`,
+  );
 }
 
 function wholeNumber(field: string, text: string): number {

@@ -32,8 +32,13 @@ export function topicRoutes(parts: DoorParts): Route[] {
       handler: guard(parts, async (exchange, principal) => {
         const { name, partitions, configs = {} } = await readJsonObject(exchange, requestBytesMax);
         if (typeof name !== 'string') throw new InvalidRequest('name', 'name must be a string');
-        const count = partitions === undefined || partitions === null ? undefined : wholeNumber(partitions, 'partitions');
-        const spec = { name, configs: givenConfigs(configs), ...(count === undefined ? undefined : { partitions: count }) };
+        const count =
+          partitions === undefined || partitions === null ? undefined : wholeNumber(partitions, 'partitions');
+        const spec = {
+          name,
+          configs: givenConfigs(configs),
+          ...(count === undefined ? undefined : { partitions: count }),
+        };
         const entry = await createTopic(context, principal, spec);
         replyJson(exchange, 201, detail(name, entry), [['location', `/v1/topics/${encodeURIComponent(name)}`]]);
       }),
@@ -145,4 +150,3 @@ async function ranges({ context }: DoorParts, entry: TopicEntry): Promise<Record
     end_offset: ends[i]!.offset,
   }));
 }
-

@@ -1,0 +1,19 @@
+/**
+ * Why the server closes a socket. 4xxx codes follow HTTP's numbers. `reconnect`: a client should connect again (with a
+ * pause and jitter) and resume from its cursors; otherwise something must change first.
+ */
+export interface CloseCode {
+  readonly code: number;
+  readonly reason: string;
+  readonly reconnect: boolean;
+}
+
+export const closeCodes = {
+  malformed: { code: 4400, reason: 'malformed message', reconnect: false },
+  unauthenticated: { code: 4401, reason: 'API key missing, unknown or revoked', reconnect: false },
+  forbidden: { code: 4403, reason: 'the cluster does not serve', reconnect: false },
+  slowConsumer: { code: 4408, reason: 'answers were not read', reconnect: true },
+  quota: { code: 4429, reason: 'connection quota exceeded', reconnect: true },
+  internal: { code: 4500, reason: 'internal error', reconnect: true },
+  goingAway: { code: 4503, reason: 'going away', reconnect: true },
+} as const satisfies Readonly<Record<string, CloseCode>>;

@@ -1,0 +1,3 @@
+import { websocketDoorSuite } from './door.suite.ts';
+
+websocketDoorSuite('node');

@@ -1,0 +1,88 @@
+/**
+ * Frames on their way to one client. Those of an event-loop turn leave in one write. Whoever sends much asks for `room`
+ * first: it is refused while more than `outboxBytesResume` have not left, and comes when the socket has drained. Answers to
+ * commands do not ask; a client that sends commands and reads no answers meets `outboxBytesMax`.
+ */
+import type { Clock } from '../../engine/kernel/clock.ts';
+import type { WebSocketPeer } from '../http/server.ts';
+
+export interface OutboxLimits {
+  readonly outboxBytesResume: number;
+  readonly outboxBytesMax: number;
+}
+
+export class Outbox {
+  readonly #peer: WebSocketPeer;
+  readonly #clock: Clock;
+  readonly #limits: OutboxLimits;
+  readonly #onOverflow: () => void;
+  #frames: { readonly data: string | Uint8Array; readonly isBinary: boolean }[] = [];
+  #queuedBytes = 0;
+  #flushAsked = false;
+  /** A send was 'buffered' and the socket has not drained since. */
+  #isFull = false;
+  #closed = false;
+  #waiters: (() => void)[] = [];
+
+  constructor(peer: WebSocketPeer, clock: Clock, limits: OutboxLimits, onOverflow: () => void) {
+    this.#peer = peer;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#onOverflow = onOverflow;
+  }
+
+  send(data: string | Uint8Array, isBinary = false): void {
+    if (this.#closed) return;
+    this.#frames.push({ data, isBinary });
+    this.#queuedBytes += typeof data === 'string' ? Buffer.byteLength(data) : data.length;
+    if (this.#flushAsked) return;
+    this.#flushAsked = true;
+    this.#clock.endOfTurn(() => this.flush());
+  }
+
+  /** Undefined: there is room. Else wait for it; also settles when the socket closes. */
+  room(): Promise<void> | undefined {
+    if (this.#closed || this.#heldBytes() < this.#limits.outboxBytesResume) return undefined;
+    return new Promise((resolve) => void this.#waiters.push(resolve));
+  }
+
+  #heldBytes(): number {
+    return this.#queuedBytes + this.#peer.bufferedBytes();
+  }
+
+  flush(): void {
+    this.#flushAsked = false;
+    if (this.#closed || this.#frames.length === 0) return;
+    const frames = this.#frames;
+    this.#frames = [];
+    this.#queuedBytes = 0;
+    let overflowed = false;
+    this.#peer.cork(() => {
+      for (const { data, isBinary } of frames) {
+        const sent = this.#peer.send(data, isBinary);
+        if (sent === 'buffered') this.#isFull = true;
+        if (sent === 'dropped') overflowed = true;
+      }
+    });
+    // Outside the cork nothing more is sent, so what is buffered is known here.
+    if (overflowed || this.#peer.bufferedBytes() > this.#limits.outboxBytesMax) this.#onOverflow();
+    else if (!this.#isFull || this.#heldBytes() < this.#limits.outboxBytesResume) this.#release();
+  }
+
+  drained(): void {
+    this.#isFull = false;
+    if (this.#heldBytes() < this.#limits.outboxBytesResume) this.#release();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#frames = [];
+    this.#release();
+  }
+
+  #release(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter();
+  }
+}

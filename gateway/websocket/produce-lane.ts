@@ -1,0 +1,179 @@
+/**
+ * Produce commands of one socket, JSON or binary. Pipelined: a command is handed on without waiting for the ones before it,
+ * except while a topic is being made for one of them, which would let the later overtake it.
+ */
+import type { AppendResult, TopicEntry } from '../../engine/engine.ts';
+import { InvalidRequest, Overloaded } from '../../engine/kernel/failure.ts';
+import { recordCount } from '../../engine/records/batch.ts';
+import { NotFound } from '../../tenancy/failures.ts';
+import type { Principal } from '../../tenancy/tenancy.ts';
+import { kafkaProblem } from '../http/failures.ts';
+import { outcomeJson } from '../http/produce-replies.ts';
+import { admitRequest, refuseLongWait } from '../operations/admit.ts';
+import { appendBatch } from '../operations/append.ts';
+import type { ProduceOutcome, ProduceRecord } from '../operations/produce.ts';
+import { recordOfJson } from '../operations/record-json.ts';
+import { splitBatches } from '../operations/split-batches.ts';
+import { findOrCreateTopic, findTopic } from '../operations/topics.ts';
+import { decodeProduceFrame, type ProduceFrame } from './binary-frame.ts';
+import type { CommandId, ProduceCommand } from './commands.ts';
+import type { SessionParts } from './session-parts.ts';
+
+export interface LaneHolder {
+  answer(text: string): void;
+  failed(error: unknown, id: CommandId | undefined): void;
+}
+
+export class ProduceLane {
+  readonly #parts: SessionParts;
+  readonly #principal: Principal;
+  readonly #holder: LaneHolder;
+  #underWay = 0;
+  #bytesUnderWay = 0;
+  /** Set while a topic is being made: what comes meanwhile queues behind it. */
+  #making: Promise<void> | undefined;
+
+  constructor(parts: SessionParts, principal: Principal, holder: LaneHolder) {
+    this.#parts = parts;
+    this.#principal = principal;
+    this.#holder = holder;
+  }
+
+  get underWay(): number {
+    return this.#underWay;
+  }
+
+  /** `bytes`: size of the message. Throws InvalidRequest and Overloaded before anything is stored. */
+  take(command: ProduceCommand, id: CommandId | undefined, bytes: number): void {
+    const { produceRecordsMax } = this.#parts.context.settings;
+    const { records: list, format } = command;
+    if (list.length > produceRecordsMax) {
+      throw new InvalidRequest(
+        'records',
+        `${list.length} records in one command, at most ${produceRecordsMax} are allowed`,
+      );
+    }
+    const records = list.map((record, i) => recordOfJson(record, format, `records[${i}]`));
+    this.#enter(bytes);
+    this.#withTopic(command.topic, id, bytes, (topic) => this.#produce(topic, records, id, bytes));
+  }
+
+  takeFrame(data: Buffer): void {
+    let id: CommandId | undefined;
+    try {
+      const frame = decodeProduceFrame(data);
+      id = frame.id;
+      const batches = splitBatches(frame.batches);
+      admitRequest(this.#parts.context, this.#principal);
+      refuseLongWait(this.#parts.context, this.#principal.clusterId);
+      this.#enter(data.length);
+      this.#withTopic(frame.topic, id, data.length, (topic) => this.#append(topic, frame, batches, data.length));
+    } catch (error) {
+      this.#holder.failed(error, id);
+    }
+  }
+
+  #enter(bytes: number): void {
+    const { producesInFlightMax, produceBytesInFlightMax } = this.#parts.settings;
+    if (this.#underWay >= producesInFlightMax) {
+      throw new Overloaded(`${producesInFlightMax} produce commands of this socket are not answered yet`);
+    }
+    if (this.#underWay > 0 && this.#bytesUnderWay + bytes > produceBytesInFlightMax) {
+      throw new Overloaded(`produce commands of over ${produceBytesInFlightMax} bytes are not answered yet`);
+    }
+    this.#underWay++;
+    this.#bytesUnderWay += bytes;
+  }
+
+  #leave(bytes: number): void {
+    this.#underWay--;
+    this.#bytesUnderWay -= bytes;
+  }
+
+  #withTopic(name: string, id: CommandId | undefined, bytes: number, act: (topic: TopicEntry) => void): void {
+    const { context } = this.#parts;
+    const failed = (error: unknown): void => {
+      this.#leave(bytes);
+      this.#holder.failed(error, id);
+    };
+    const topic = this.#making ? undefined : findTopic(context, this.#principal, name);
+    if (topic) {
+      try {
+        act(topic);
+      } catch (error) {
+        failed(error);
+      }
+      return;
+    }
+    const making = (this.#making ?? Promise.resolve())
+      .then(async () => {
+        const made = await findOrCreateTopic(context, this.#principal, name);
+        if (!made) throw new NotFound('topic', name);
+        act(made);
+      })
+      .catch(failed)
+      .finally(() => {
+        if (this.#making === making) this.#making = undefined;
+      });
+    this.#making = making;
+  }
+
+  #produce(topic: TopicEntry, records: readonly ProduceRecord[], id: CommandId | undefined, bytes: number): void {
+    this.#parts.producer.produce(this.#principal, topic, records, (outcomes) => {
+      this.#leave(bytes);
+      if (id !== undefined) this.#holder.answer(outcomesEvent(id, outcomes));
+    });
+  }
+
+  #append(topic: TopicEntry, frame: ProduceFrame, batches: readonly Buffer[], bytes: number): void {
+    const { context } = this.#parts;
+    if (frame.partition >= topic.partitions.length) {
+      throw new InvalidRequest(
+        'partition',
+        `partition ${frame.partition} does not exist: the topic has ${topic.partitions.length}`,
+      );
+    }
+    const { produceTimeoutMs, quotaWaitMsMax } = context.settings;
+    const results = new Array<AppendResult>(batches.length);
+    let remaining = batches.length;
+    let waitMs = 0;
+    for (const [index, batch] of batches.entries()) {
+      appendBatch(context, this.#principal, topic, frame.partition, batch, produceTimeoutMs, (result, delayMs) => {
+        results[index] = result;
+        waitMs = Math.max(waitMs, delayMs);
+        if (--remaining > 0) return;
+        const answer = (): void => {
+          this.#leave(bytes);
+          this.#holder.answer(resultsEvent(frame, batches, results));
+        };
+        if (waitMs > 0) context.clock.after(Math.min(waitMs, quotaWaitMsMax), answer);
+        else answer();
+      });
+    }
+  }
+}
+
+function outcomesEvent(id: CommandId, outcomes: readonly ProduceOutcome[]): string {
+  let results = '';
+  let failed = 0;
+  for (let i = 0; i < outcomes.length; i++) {
+    const outcome = outcomes[i]!;
+    if (outcome.errorCode !== 0) failed++;
+    results += (i === 0 ? '' : ',') + outcomeJson(outcome);
+  }
+  return `{"event":"ok","id":${JSON.stringify(id)},"results":[${results}],"failed":${failed}}`;
+}
+
+function resultsEvent(
+  { id, partition }: ProduceFrame,
+  batches: readonly Buffer[],
+  results: readonly AppendResult[],
+): string {
+  const rendered = results.map(({ errorCode, errorMessage, baseOffset }, i) =>
+    errorCode === 0
+      ? { partition, base_offset: baseOffset, records: recordCount(batches[i]!, 0) }
+      : { partition, error: kafkaProblem(errorCode, errorMessage) },
+  );
+  const failed = results.filter(({ errorCode }) => errorCode !== 0).length;
+  return JSON.stringify({ event: 'ok', id, results: rendered, failed });
+}

@@ -1,0 +1,11 @@
+/** What sessions are made of. */
+import type { GatewayContext } from '../context.ts';
+import type { RecordProducer } from '../operations/produce.ts';
+import type { WebSocketSettings } from './settings.ts';
+
+export interface SessionParts {
+  readonly context: GatewayContext;
+  readonly producer: RecordProducer;
+  readonly settings: WebSocketSettings;
+  readonly messageBytesMax: number;
+}

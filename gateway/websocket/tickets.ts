@@ -1,0 +1,74 @@
+/**
+ * Tickets for clients that can set no header (browsers): a signed text, good once and for a short time, in the URL in place
+ * of the API key, which would end up in logs. One use is enforced in this process's memory; a ticket signed with a secret
+ * that several gateways share could be used once at each.
+ */
+import { jwtVerify, SignJWT } from 'jose';
+import { Unauthenticated } from '../../tenancy/failures.ts';
+import type { Principal } from '../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../context.ts';
+
+const audience = 'headgate-websocket';
+const secretBytes = 32;
+
+export interface TicketSettings {
+  readonly ticketMs: number;
+  readonly ticketsUsedMax: number;
+  readonly ticketSecret?: Uint8Array;
+}
+
+export class Tickets {
+  readonly #context: GatewayContext;
+  readonly #settings: TicketSettings;
+  readonly #secret: Uint8Array;
+  /** Used tickets, oldest first, until they would have expired. */
+  readonly #used = new Map<string, number>();
+
+  constructor(context: GatewayContext, settings: TicketSettings) {
+    this.#context = context;
+    this.#settings = settings;
+    this.#secret = settings.ticketSecret ?? context.random.bytes(secretBytes);
+  }
+
+  issue({ tenantId, clusterId, keyId }: Principal): Promise<string> {
+    const { clock, random } = this.#context;
+    const issuedS = Math.floor(clock.wallMs() / 1000);
+    return new SignJWT({ tenantId, clusterId })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setSubject(keyId)
+      .setAudience(audience)
+      .setJti(random.bytes(16).toString('base64url'))
+      .setIssuedAt(issuedS)
+      .setExpirationTime(issuedS + Math.ceil(this.#settings.ticketMs / 1000))
+      .sign(this.#secret);
+  }
+
+  /** Throws Unauthenticated: forged, expired, used, or its key does not work any more. */
+  async redeem(ticket: string): Promise<Principal> {
+    const { clock, tenancy } = this.#context;
+    const nowMs = clock.wallMs();
+    const { payload } = await jwtVerify(ticket, this.#secret, {
+      algorithms: ['HS256'],
+      audience,
+      currentDate: new Date(nowMs),
+    }).catch(() => {
+      throw new Unauthenticated();
+    });
+    const { sub: keyId, jti, exp, tenantId, clusterId } = payload;
+    if (!keyId || !jti || !exp || typeof tenantId !== 'string' || typeof clusterId !== 'string')
+      throw new Unauthenticated();
+    this.#forget(nowMs);
+    if (this.#used.has(jti) || this.#used.size >= this.#settings.ticketsUsedMax) throw new Unauthenticated();
+    this.#used.set(jti, exp * 1000);
+    const key = tenancy.keys(clusterId).find((known) => known.keyId === keyId);
+    if (!key || (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs)) throw new Unauthenticated();
+    return { tenantId, clusterId, keyId };
+  }
+
+  #forget(nowMs: number): void {
+    for (const [jti, expiresMs] of this.#used) {
+      if (expiresMs > nowMs) return;
+      this.#used.delete(jti);
+    }
+  }
+}
