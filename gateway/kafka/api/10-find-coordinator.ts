@@ -39,9 +39,10 @@ const nobody = {
   throttleTimeMs: 0,
   errorCode: errorCode.none as number,
   errorMessage: null,
-  nodeId: -1,
+  // Defaults of the fields, which versions with many keys lack.
+  nodeId: 0,
   host: '',
-  port: -1,
+  port: 0,
 };
 
 function find({ door: { advertised }, version }: Call, keyType: number, key: string): Coordinator {
