@@ -84,9 +84,10 @@ export class ApiClient {
   ): Promise<Response> {
     const { address, key } = this.#endpoint;
     const { signal } = this.#cli;
+    const url = urlOf(address, path, request.query ?? {});
     let response: Response;
     try {
-      response = await this.#cli.fetch(urlOf(address, path, request.query ?? {}), {
+      response = await this.#cli.fetch(url, {
         method,
         signal,
         headers: {

@@ -32,7 +32,7 @@ export async function openSocket(
   // Loaded here: no other command needs it, and a broker process starts through the same program.
   const { WebSocket } = await import('ws');
   const url = urlOf(endpoint.address.replace(/^http/, 'ws'), '/v1/ws', {});
-  const socket = new WebSocket(url, ['gw.v1.json'], { headers: { Authorization: `Bearer ${endpoint.key}` } });
+  const socket = new WebSocket(url, ['headgate.v1.json'], { headers: { Authorization: `Bearer ${endpoint.key}` } });
   return new Promise((resolve) => {
     let ended: Ended | undefined;
     let taking: Promise<void> = Promise.resolve();

@@ -1,0 +1,276 @@
+import { describe, expect, it } from 'vitest';
+import { type Asked, headgate, json, type Reply } from './cli-in-test.suite.ts';
+
+const cluster = {
+  clusterId: 'abcdefgh2345',
+  tenantId: 't1',
+  name: 'main',
+  state: 'serving',
+  autoCreateTopics: false,
+  defaultPartitions: 1,
+  createdAtMs: 0,
+  limits: { partitionsMax: 5, connectionsMax: null },
+  usage: { topics: { used: 1 }, partitions: { used: 3, limit: 5 }, connections: { used: 0, limit: null } },
+};
+const demoEnv = [
+  'HEADGATE_ADMIN=http://127.0.0.1:9999',
+  'HEADGATE_HTTP=http://127.0.0.1:9998',
+  'HEADGATE_ADMIN_KEY=hga_file',
+  'HEADGATE_API_KEY=hgk_file',
+  'HEADGATE_CLUSTER=main',
+].join('\n');
+const files = { './data/demo.env': demoEnv };
+
+/** A control plane with one cluster; `more` answers the rest. */
+function withCluster(more: Reply): Reply {
+  return (asked) =>
+    asked.path === '/admin/v1/clusters' && asked.method === 'GET' ? json({ items: [cluster] }) : more(asked);
+}
+
+describe('settings', () => {
+  const brokers: Reply = () => json({ items: [] });
+
+  it('come from the file that the server wrote', async () => {
+    const { asked, code } = await headgate('broker list', brokers, { files });
+    expect(code).toBe(0);
+    expect(asked[0]).toMatchObject({ address: 'http://127.0.0.1:9999', key: 'hga_file' });
+  });
+
+  it('come from flags before variables before the file, wherever the flag stands', async () => {
+    const environment = { HEADGATE_ADMIN_KEY: 'hga_variable', HEADGATE_ADMIN: '' };
+    expect((await headgate('broker list', brokers, { files, environment })).asked[0]?.key).toBe('hga_variable');
+    for (const words of ['--admin-key hga_flag broker list', 'broker list --admin-key hga_flag']) {
+      expect((await headgate(words, brokers, { files, environment })).asked[0]?.key).toBe('hga_flag');
+    }
+  });
+
+  it('never send a key of the file to another server', async () => {
+    const other = await headgate('broker list --admin http://other:1/', brokers, { files });
+    expect(other.asked[0]).toMatchObject({ address: 'http://other:1', key: undefined });
+    const same = await headgate('broker list --admin http://127.0.0.1:9999/', brokers, { files });
+    expect(same.asked[0]?.key).toBe('hga_file');
+    const named = await headgate('broker list --admin http://other:1 --admin-key k', brokers, { files });
+    expect(named.asked[0]?.key).toBe('k');
+  });
+});
+
+describe('commands', () => {
+  it('print tables for people and JSON for machines', async () => {
+    const reply = withCluster(() => json({}, 500));
+    const people = await headgate('cluster list', reply);
+    expect(people.out.split('\n')).toEqual([
+      'ID            NAME  TENANT  STATE    TOPICS  PARTITIONS  CONNECTIONS',
+      'abcdefgh2345  main  t1      serving       1  3/5         0',
+      '',
+    ]);
+    const machines = await headgate('cluster list --json', reply);
+    expect(JSON.parse(machines.out)).toEqual([cluster]);
+    expect(machines.err).toBe('');
+  });
+
+  it('read every page of a list', async () => {
+    const reply: Reply = ({ query }) =>
+      query['cursor'] === 'more'
+        ? json({ items: [{ tenantId: 't2', name: 'two', createdAtMs: 0 }] })
+        : json({ items: [{ tenantId: 't1', name: 'one', createdAtMs: 0 }], nextCursor: 'more' });
+    const { out } = await headgate('tenant list --json', reply);
+    expect((JSON.parse(out) as unknown[]).length).toBe(2);
+  });
+
+  it('create with what the flags say', async () => {
+    const reply: Reply = (asked) =>
+      asked.method === 'GET' ? json({ items: [{ tenantId: 't1', name: 'acme' }] }) : json(cluster, 201);
+    const words =
+      'cluster create main --tenant acme --default-partitions 3 --auto-create-topics true --limit partitionsMax=9 --limit groupsMax=none';
+    const { asked, code } = await headgate(words, reply);
+    expect(code).toBe(0);
+    expect(asked.at(-1)?.body).toEqual({
+      tenantId: 't1',
+      name: 'main',
+      defaultPartitions: 3,
+      autoCreateTopics: true,
+      limits: { partitionsMax: 9, groupsMax: null },
+    });
+  });
+
+  it('find the cluster by name and quote names in paths', async () => {
+    const topic = { name: 'a/b', topicId: 'x', partitions: 4, configs: {}, createdAtMs: 0 };
+    const { asked } = await headgate(
+      'topic alter a/b --cluster main --partitions 4 --config retention.ms=5 --reset-config x',
+      withCluster(() => json(topic)),
+    );
+    expect(asked.at(-1)).toMatchObject({
+      method: 'PATCH',
+      path: '/admin/v1/clusters/abcdefgh2345/topics/a%2Fb',
+      body: { partitions: 4, configs: { 'retention.ms': '5', x: null } },
+    });
+  });
+
+  it('show a secret once, on standard output alone', async () => {
+    const made = { keyId: 'k1', apiKey: 'hgk_secret' };
+    const { out, err } = await headgate(
+      'key create app --cluster main',
+      withCluster(() => json(made, 201)),
+    );
+    expect(out).toContain('hgk_secret');
+    expect(err).not.toContain('hgk_secret');
+  });
+
+  it('keep terminal controls of others from the terminal', async () => {
+    const evil = { items: [{ tenantId: 't1', name: '\u001b[2Jgone', createdAtMs: 0 }] };
+    expect((await headgate('tenant list', () => json(evil))).out).toContain('\\x1b[2Jgone');
+  });
+});
+
+describe('what goes wrong', () => {
+  const refuse =
+    (status: number, problem: object): Reply =>
+    () =>
+      json(problem, status);
+
+  it.each([
+    [401, {}, 4, '--admin-key or HEADGATE_ADMIN_KEY'],
+    [403, { detail: 'the cluster is suspended' }, 4, 'suspended'],
+    [404, { detail: "broker '9' does not exist" }, 5, 'does not exist'],
+    [409, { detail: 'exists' }, 1, 'exists'],
+    [503, { detail: 'moving', retryable: true }, 6, 'try again'],
+    [500, {}, 1, 'HTTP 500'],
+    [
+      400,
+      {
+        detail: 'name: wrong',
+        faults: [
+          { field: 'name', message: 'wrong' },
+          { field: 'x', message: 'bad' },
+        ],
+      },
+      1,
+      '\n  x: bad',
+    ],
+  ])('HTTP %i ends with the code and words for it', async (status, problem, code, words) => {
+    const ended = await headgate('broker drain 9', refuse(status, problem));
+    expect(ended.code).toBe(code);
+    expect(ended.err).toContain(words);
+    expect(ended.out).toBe('');
+  });
+
+  it('nobody there: says how to start one and where it looked', async () => {
+    const reply: Reply = () => {
+      throw new TypeError('fetch failed', { cause: Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }) });
+    };
+    const ended = await headgate('status', reply);
+    expect(ended.code).toBe(3);
+    expect(ended.err).toContain(
+      'http://127.0.0.1:8081 (ECONNREFUSED): is `headgate serve` running? --admin or HEADGATE_ADMIN',
+    );
+  });
+
+  it.each([
+    ['nonsense', 'unknown command'],
+    ['topic create', 'missing required argument'],
+    ['topic list', '--cluster or HEADGATE_CLUSTER'],
+    ['broker drain x', 'whole number'],
+    ['consume t --max 0', 'whole number from 1'],
+    ['key rotate k --grace 1y --cluster main', 'use a time such as'],
+    ['cluster update main', 'nothing to change'],
+    ['completion tcsh', 'bash, zsh or fish'],
+    ['broker list --admin nonsense', 'is no address'],
+  ])('%s is a matter of usage', async (words, told) => {
+    const ended = await headgate(
+      words,
+      withCluster(() => json({}, 500)),
+    );
+    expect(ended.code).toBe(2);
+    expect(ended.err).toContain(told);
+  });
+
+  it('Ctrl-C ends without a word', async () => {
+    const abort = new AbortController();
+    const reply: Reply = () => {
+      abort.abort();
+      throw abort.signal.reason;
+    };
+    const ended = await headgate('broker list', reply, { signal: abort.signal });
+    expect(ended).toMatchObject({ code: 130, out: '', err: '' });
+  });
+});
+
+describe('records', () => {
+  const stored: Reply = ({ body }) => {
+    const { records } = body as { records: unknown[] };
+    return json({ results: records.map((_, i) => ({ partition: 0, offset: i, timestamp: 1 })), failed: 0 });
+  };
+
+  it('are produced from lines, cut anywhere', async () => {
+    const bytes = Buffer.from('één\r\ntwo\n\nlast');
+    const stdin = [bytes.subarray(0, 1), bytes.subarray(1, 7), bytes.subarray(7)];
+    const { asked, err, code } = await headgate('produce orders --key k', stored, { stdin, files });
+    const values = asked.flatMap(({ body }) => (body as { records: { value: { $text: string } }[] }).records);
+    expect(values.map(({ value }) => value.$text)).toEqual(['één', 'two', '', 'last']);
+    expect(asked[0]).toMatchObject({
+      address: 'http://127.0.0.1:9998',
+      key: 'hgk_file',
+      path: '/v1/topics/orders/records',
+    });
+    expect(err).toBe('4 records stored in orders\n');
+    expect(code).toBe(0);
+  });
+
+  it('are produced as JSON lines, and a wrong one is named', async () => {
+    const { asked } = await headgate('produce t --ndjson --partition 2', stored, {
+      stdin: ['{"key":"a","value":1}\n'],
+    });
+    expect(asked[0]?.body).toEqual({ records: [{ partition: 2, key: 'a', value: 1 }] });
+    const wrong = await headgate('produce t --ndjson', stored, { stdin: ['{}\n[]\n'] });
+    expect(wrong).toMatchObject({ code: 2 });
+    expect(wrong.err).toContain('line 2');
+  });
+
+  it('are sent again when nothing of them was stored', async () => {
+    let refusals = 2;
+    const reply: Reply = (asked) =>
+      refusals-- > 0 ? json({ detail: 'slow down', retryable: true, retry_after_ms: 1 }, 429) : stored(asked);
+    const { asked, code } = await headgate('produce t --value x --json', reply);
+    expect(asked).toHaveLength(3);
+    expect(code).toBe(0);
+    const unknown = await headgate('produce t --value x', () => json({ detail: 'lost', retryable: true }, 504));
+    expect(unknown).toMatchObject({ code: 6, asked: { length: 1 } });
+  });
+
+  it('are consumed page by page to the end', async () => {
+    const line = (offset: number, value: unknown): string =>
+      `${JSON.stringify({ partition: 0, offset, timestamp: 0, key: null, value })}\n`;
+    const reply: Reply = ({ query }) =>
+      query['cursor'] === 'c1'
+        ? new Response(line(1, { $b64: 'AA==' }), { headers: { 'Next-Cursor': 'c2', 'Up-To-Date': 'true' } })
+        : new Response(line(0, 'one'), { headers: { 'Next-Cursor': 'c1', 'Up-To-Date': 'false' } });
+    const { asked, out } = await headgate('consume t --from -5', reply);
+    expect(out).toBe('one\nbase64:AA==\n');
+    expect(asked.map(({ query }) => query['from'] ?? query['cursor'])).toEqual(['-5', 'c1']);
+    expect(asked[0]?.query['wait']).toBeUndefined();
+  });
+
+  it('are waited for with --max, and pass unchanged with --json', async () => {
+    const exact = '{"partition":0,"offset":0,"timestamp":0,"key":null,"value":12345678901234567890}\n';
+    let page = 0;
+    const reply: Reply = () =>
+      new Response(page++ === 0 ? '' : exact, { headers: { 'Next-Cursor': 'c', 'Up-To-Date': 'true' } });
+    const { asked, out } = await headgate('consume t --max 1 --json', reply);
+    expect(out).toBe(exact);
+    expect(asked.map(({ query }: Asked) => [query['wait'], query['max_records']])).toEqual([
+      ['20s', '1'],
+      ['20s', '1'],
+    ]);
+  });
+});
+
+describe('completion', () => {
+  it.each(['bash', 'zsh', 'fish'])('%s knows commands and flags', async (shell) => {
+    const { out, code } = await headgate(`completion ${shell}`, () => json({}));
+    expect(code).toBe(0);
+    for (const word of ['topic', 'partitions', 'undrain', shell === 'fish' ? '-l reset-config' : '--reset-config']) {
+      expect(out).toContain(word);
+    }
+    expect(out).not.toContain('broker-id');
+  });
+});
