@@ -73,7 +73,7 @@ class Listener implements ConnectionEvents {
     this.#context = context;
     this.receiveBuffer = Buffer.allocUnsafeSlow(settings.receiveBufferBytes);
     this.#stopListening = context.tenancy.access.onRevoked((keyId) => {
-      for (const connection of [...(this.#byKey.get(keyId) ?? [])]) connection.cut();
+      for (const connection of this.#byKey.get(keyId) ?? []) connection.cut();
     });
   }
 
@@ -116,10 +116,10 @@ class Listener implements ConnectionEvents {
     this.#stopListening();
     const ended = new Promise<void>((resolve) => server.close(() => resolve()));
     const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
-    for (const connection of [...this.connections]) connection.drain();
+    for (const connection of this.connections) connection.drain();
     if (this.connections.size > 0) {
       const timer = this.#context.clock.after(graceMs, () => {
-        for (const connection of [...this.connections]) connection.cut();
+        for (const connection of this.connections) connection.cut();
       });
       await empty;
       timer.cancel();
@@ -133,7 +133,7 @@ class Listener implements ConnectionEvents {
       expiryIntervalMs,
       () => {
         const nowMs = clock.monotonicMs();
-        for (const connection of [...this.connections]) connection.expire(nowMs);
+        for (const connection of this.connections) connection.expire(nowMs);
         this.#scheduleExpiry();
       },
       'background',

@@ -27,7 +27,10 @@ export async function askOwners<P, A>(
   refuse: (partition: P, code: number) => A,
   ask: (topics: { name: string; partitions: P[] }[]) => Promise<readonly { readonly partitions: readonly A[] }[]>,
 ): Promise<{ name: string; partitions: A[] }[]> {
-  const answers = topics.map(({ name, partitions }) => ({ name, partitions: new Array<A>(partitions.length) }));
+  const answers = topics.map(({ name, partitions }) => ({
+    name,
+    partitions: Array.from<A>({ length: partitions.length }),
+  }));
   const asked: { name: string; partitions: P[] }[] = [];
   const places: { readonly into: A[]; readonly at: number[] }[] = [];
   for (const [t, { name, partitions }] of topics.entries()) {

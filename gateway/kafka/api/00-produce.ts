@@ -60,7 +60,7 @@ function append(call: Call, request: ProduceRequest): Promise<ProduceResponse | 
     const responses = request.topicData.map(({ name, topicId, partitionData }) => ({
       name,
       topicId,
-      partitionResponses: new Array<PartitionResponse>(partitionData.length),
+      partitionResponses: Array.from<PartitionResponse>({ length: partitionData.length }),
     }));
     const response: ProduceResponse = { responses, throttleTimeMs: 0, nodeEndpoints: [] };
     let open = 1;

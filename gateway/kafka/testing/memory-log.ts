@@ -107,7 +107,7 @@ export class MemoryLogs {
     let log = this.#logs.get(key);
     if (!log) {
       log = new MemoryLog(() => {
-        for (const listener of [...this.#listeners]) listener();
+        for (const listener of this.#listeners) listener();
       });
       this.#logs.set(key, log);
     }

@@ -1,0 +1,53 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MalformedFrame } from '../../engine/protocol/malformed-frame.ts';
+import { FrameReader } from './frames.ts';
+
+function framed(bytes: Buffer): Buffer {
+  const prefix = Buffer.alloc(4);
+  prefix.writeInt32BE(bytes.length);
+  return Buffer.concat([prefix, bytes]);
+}
+
+describe('FrameReader', () => {
+  it('finds the same frames however the stream is cut, each in memory of its own', () => {
+    const payload = fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.from(bytes));
+    fc.assert(
+      fc.property(fc.array(payload, { maxLength: 8 }), fc.array(fc.integer({ min: 1, max: 20 })), (payloads, cuts) => {
+        const stream = Buffer.concat(payloads.map(framed));
+        const found: Buffer[] = [];
+        const reader = new FrameReader(50, (frame) => void found.push(frame));
+        const receive = Buffer.alloc(64);
+        let at = 0;
+        for (let i = 0; at < stream.length; i++) {
+          const taken = Math.min(cuts[i % Math.max(1, cuts.length)] ?? 7, stream.length - at);
+          stream.copy(receive, 0, at, at + taken);
+          reader.push(receive, taken);
+          receive.fill(0xee);
+          at += taken;
+        }
+        expect(found).toEqual(payloads);
+      }),
+    );
+  });
+
+  it('grows a large frame with what arrives, to exactly its size', () => {
+    const payload = Buffer.alloc(5 * 1024 * 1024 + 3, 7);
+    const found: Buffer[] = [];
+    const reader = new FrameReader(payload.length, (frame) => void found.push(frame));
+    const stream = framed(payload);
+    for (let at = 0; at < stream.length; at += 100_000) {
+      const chunk = stream.subarray(at, at + 100_000);
+      reader.push(chunk, chunk.length);
+    }
+    expect(found).toHaveLength(1);
+    expect(found[0]!.equals(payload)).toBe(true);
+  });
+
+  it.each([51, -1])('refuses a frame of %i bytes before it comes', (size) => {
+    const prefix = Buffer.alloc(4);
+    prefix.writeInt32BE(size);
+    const reader = new FrameReader(50, () => undefined);
+    expect(() => reader.push(prefix, 4)).toThrow(MalformedFrame);
+  });
+});

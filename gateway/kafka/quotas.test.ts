@@ -1,0 +1,105 @@
+/** Counts that are refused, through a real client connection. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { make, type Part } from '../../engine/protocol/make.ts';
+import { type DoorBench, doorBench, type RawClient } from './door.suite.ts';
+
+let bench: DoorBench;
+beforeAll(async () => {
+  bench = await doorBench();
+});
+afterAll(() => bench.close());
+
+function ask<K extends ApiKey>(
+  client: RawClient,
+  key: K,
+  version: number,
+  part: Part<RequestOf<K>>,
+): Promise<ResponseOf<K>> {
+  return client.ask(key, version, make(apiByKey.get(key)!.request, part as never) as RequestOf<K>);
+}
+
+const topic = (name: string, numPartitions: number): object => ({ name, numPartitions, replicationFactor: -1 });
+
+describe('quotas', () => {
+  it('refuses partitions over the limit and takes what fits', async () => {
+    const client = await bench.client(await bench.tenant('few-partitions', { partitionsMax: 3 }));
+    const made = await ask(client, 19, 7, { topics: [topic('a', 2), topic('b', 2), topic('c', 1)] });
+    const codes = made.topics.map((each) => each.errorCode);
+    expect(codes).toEqual([errorCode.none, errorCode.policyViolation, errorCode.none]);
+    const grown = await ask(client, 37, 3, { topics: [{ name: 'a', count: 4, assignments: null }] });
+    expect(grown.results[0]!.errorCode).toBe(errorCode.policyViolation);
+  });
+
+  it('refuses a group over the limit and keeps those that are in', async () => {
+    const client = await bench.client(await bench.tenant('few-groups', { groupsMax: 2 }));
+    await ask(client, 19, 7, { topics: [topic('t', 1)] });
+    const commit = async (groupId: string): Promise<number> => {
+      const partitions = [{ partitionIndex: 0, committedOffset: 1, committedMetadata: '' }];
+      const answer = await ask(client, 8, 9, { groupId, topics: [{ name: 't', partitions }] });
+      return answer.topics[0]!.partitions[0]!.errorCode;
+    };
+    expect([await commit('a'), await commit('b')]).toEqual([errorCode.none, errorCode.none]);
+    expect(await commit('c')).toBe(errorCode.groupMaxSizeReached);
+    const join = await ask(client, 11, 9, { groupId: 'd', sessionTimeoutMs: 10_000, protocolType: 'consumer' });
+    expect(join.errorCode).toBe(errorCode.groupMaxSizeReached);
+    expect(await commit('a')).toBe(errorCode.none);
+  });
+
+  it('refuses what is no topic, config or replica set of ours', async () => {
+    const client = await bench.client(await bench.tenant('strict'));
+    const made = await ask(client, 19, 7, {
+      topics: [
+        { ...topic('a', 1), configs: [{ name: 'cleanup.policy', value: 'compact' }] },
+        { ...topic('b', 1), configs: [{ name: 'no.such.config', value: '1' }] },
+        { ...topic('c', 1), assignments: [{ partitionIndex: 0, brokerIds: [1] }] },
+        { ...topic('d', 1), replicationFactor: 2 },
+        topic('no/name', 1),
+        topic('e', 0),
+        topic('twice', 1),
+        topic('twice', 1),
+      ],
+    });
+    expect(made.topics.map(({ name, errorCode: code }) => [name, code])).toEqual([
+      ['a', errorCode.invalidConfig],
+      ['b', errorCode.invalidConfig],
+      ['c', errorCode.invalidReplicaAssignment],
+      ['d', errorCode.invalidReplicationFactor],
+      ['no/name', errorCode.invalidTopicException],
+      ['e', errorCode.invalidPartitions],
+      ['twice', errorCode.invalidRequest],
+    ]);
+  });
+
+  it('checks without making when asked to', async () => {
+    const client = await bench.client(await bench.tenant('careful'));
+    const checked = await ask(client, 19, 7, { topics: [topic('a', 1)], validateOnly: true });
+    expect(checked.topics[0]).toMatchObject({ errorCode: errorCode.none, numPartitions: 1, replicationFactor: 3 });
+    expect((await ask(client, 3, 12, { topics: null })).topics).toEqual([]);
+  });
+
+  it('shows configs with their source, sets and deletes them', async () => {
+    const client = await bench.client(await bench.tenant('configs'));
+    await ask(client, 19, 7, { topics: [topic('t', 1)] });
+    const retention = async (): Promise<object> => {
+      const resources = [{ resourceType: 2, resourceName: 't', configurationKeys: ['retention.ms'] }];
+      return (await ask(client, 32, 4, { resources })).results[0]!.configs[0]!;
+    };
+    const alter = async (configOperation: number, value: string | null): Promise<number> => {
+      const resources = [
+        { resourceType: 2, resourceName: 't', configs: [{ name: 'retention.ms', configOperation, value }] },
+      ];
+      return (await ask(client, 44, 1, { resources })).responses[0]!.errorCode;
+    };
+    expect(await retention()).toMatchObject({ value: '604800000', configSource: 5 });
+    expect(await alter(0, '60000')).toBe(errorCode.none);
+    expect(await retention()).toMatchObject({ value: '60000', configSource: 1 });
+    expect(await alter(2, '1')).toBe(errorCode.invalidConfig);
+    expect(await alter(0, 'soon')).toBe(errorCode.invalidConfig);
+    expect(await alter(1, null)).toBe(errorCode.none);
+    expect(await retention()).toMatchObject({ value: '604800000', configSource: 5 });
+    const broker = { resources: [{ resourceType: 4, resourceName: '1', configs: [] }] };
+    expect((await ask(client, 44, 1, broker)).responses[0]!.errorCode).toBe(errorCode.policyViolation);
+  });
+});
