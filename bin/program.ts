@@ -27,7 +27,7 @@ export function createProgram(cli: CliContext): Command {
   program.option('--json', 'machine output: JSON on standard output, nothing else there');
   for (const setting of Object.values(clientSettings)) {
     const fallback = setting.default === '' ? '' : `, else ${setting.default}`;
-    program.option(`--${setting.flag} <value>`, `${setting.about} (${environmentName(setting.flag)}${fallback})`);
+    program.option(`--${setting.flag} <value>`, `${setting.about.replace(/\.$/, '')} (${environmentName(setting.flag)}${fallback})`);
   }
   const open = sessionOpener(cli);
   serveCommand(program);
