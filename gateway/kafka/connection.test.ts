@@ -261,3 +261,46 @@ describe('throttling', () => {
     expect((await client.ask(18, 3, versionsOf)).errorCode).toBe(errorCode.none);
   });
 });
+
+describe('flow', () => {
+  it('answers thousands of pipelined requests in order, though few are taken at once', async () => {
+    const client = await bench.client(acme);
+    const sent = Array.from({ length: 3_000 }, () => client.send(12, 4, heartbeatOf));
+    const answered: number[] = [];
+    while (answered.length < sent.length) answered.push(await correlation(client));
+    expect(answered).toEqual(sent);
+  });
+});
+
+describe('ends', () => {
+  it('closes after what is under way: a long poll is answered at once', async () => {
+    const own = await doorBench();
+    const tenant = await own.tenant('leaving');
+    const client = await own.client(tenant);
+    await client.ask(3, 5, metadataOf('t'));
+    const poll = client.send(1, 11, fetchOf('t', 0, 25_000));
+    await own.engine.whenWaiting();
+    const closed = own.door.close(20_000);
+    expect(await correlation(client)).toBe(poll);
+    expect(await client.next()).toBeUndefined();
+    await closed;
+    await own.tenancy.close();
+  });
+
+  it('ends those that never authenticate', async () => {
+    const own = await doorBench({ authenticationMsMax: 1 });
+    const client = await own.client();
+    expect(await client.next()).toBeUndefined();
+    await own.close();
+  });
+
+  it('stops a long poll when its reader goes', async () => {
+    const client = await bench.client(acme);
+    client.send(1, 11, fetchOf('t', 0, 0));
+    const end = decodeResponse(1, 11, (await client.next())!).responses[0]!.partitions[0]!.highWatermark;
+    client.send(1, 11, fetchOf('t', end, 25_000));
+    await bench.engine.whenWaiting();
+    client.end();
+    await bench.engine.whenIdle();
+  });
+});

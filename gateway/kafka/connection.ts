@@ -46,7 +46,8 @@ export class KafkaConnection implements Caller {
     this.door = door;
     this.#socket = socket;
     this.#events = events;
-    this.clientHost = `/${socket.remoteAddress ?? ''}`;
+    // A listener on '::' sees IPv4 peers as ::ffff:10.0.0.7; people look for 10.0.0.7.
+    this.clientHost = `/${(socket.remoteAddress ?? '').replace(/^::ffff:/, '')}`;
     this.#openedAtMs = context.clock.monotonicMs();
     this.#activeAtMs = this.#openedAtMs;
     this.login = new Login(context, {
@@ -140,10 +141,7 @@ export class KafkaConnection implements Caller {
       return;
     }
     if (result instanceof Promise) {
-      result.then(
-        (dispatched) => this.#answer(dispatched, answer),
-        (error: unknown) => this.#fail(error),
-      );
+      result.then((dispatched) => this.#answer(dispatched, answer)).catch((error: unknown) => this.#fail(error));
     } else this.#answer(result, answer);
   }
 

@@ -12,6 +12,7 @@ import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { ProduceRequest, ProduceResponse } from '../../../engine/protocol/messages/00-produce.ts';
 import { batchHeaderBytes, codec, compression } from '../../../engine/records/batch.ts';
 import { stripNames } from '../../../tenancy/naming.ts';
+import type { ClusterLimits } from '../../../tenancy/tenancy.ts';
 import { appendBatch } from '../../operations/append.ts';
 import { leaderOf } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
@@ -34,20 +35,24 @@ export const produce = api(
   // The operation charges a request with each partition.
   { from: 3, to: 13, charge: 'own' },
   (call, request) => {
-    const refused = refusedWhole(call, request);
+    const limits = call.context.tenancy.cluster(call.principal.clusterId)?.limits;
+    const refused = refusedWhole(call, request, limits);
     if (refused) return unlessUnacknowledged(request, refuseAll(request, refused[0], refused[1]));
-    return append(call, request);
+    return append(call, request, limits?.messageBytesMax ?? 0);
   },
   (request, { errorCode: code, message }) => unlessUnacknowledged(request, refuseAll(request, code, message)),
 );
 
 /** The same verdict for every partition. */
-function refusedWhole(call: Call, request: ProduceRequest): [code: number, message: string] | undefined {
+function refusedWhole(
+  call: Call,
+  request: ProduceRequest,
+  limits: ClusterLimits | undefined,
+): [code: number, message: string] | undefined {
   if (request.acks < -1 || request.acks > 1) return [errorCode.invalidRequiredAcks, 'acks must be -1, 0 or 1'];
   if (request.transactionalId !== null) {
     return [errorCode.transactionalIdAuthorizationFailed, 'Transactions are not supported'];
   }
-  const limits = call.context.tenancy.cluster(call.principal.clusterId)?.limits;
   if (limits && call.requestBytes > limits.requestBytesMax) {
     return [errorCode.messageTooLarge, `the request has ${call.requestBytes} bytes, at most ${limits.requestBytesMax}`];
   }
@@ -55,7 +60,7 @@ function refusedWhole(call: Call, request: ProduceRequest): [code: number, messa
 }
 
 /** Every append is handed over before this returns, so the requests of a connection reach the engine in their order. */
-function append(call: Call, request: ProduceRequest): Promise<ProduceResponse | undefined> {
+function append(call: Call, request: ProduceRequest, batchBytesMax: number): Promise<ProduceResponse | undefined> {
   return new Promise((resolve, reject) => {
     const responses = request.topicData.map(({ name, topicId, partitionData }) => ({
       name,
@@ -75,7 +80,7 @@ function append(call: Call, request: ProduceRequest): Promise<ProduceResponse | 
     };
     for (const [t, topic] of request.topicData.entries()) {
       open += topic.partitionData.length;
-      appendTopic(call, request, topic, responses[t]!.partitionResponses, settle);
+      appendTopic(call, request, batchBytesMax, topic, responses[t]!.partitionResponses, settle);
     }
     settle();
   });
@@ -84,6 +89,7 @@ function append(call: Call, request: ProduceRequest): Promise<ProduceResponse | 
 function appendTopic(
   call: Call,
   request: ProduceRequest,
+  batchBytesMax: number,
   asked: Topic,
   answers: PartitionResponse[],
   settle: () => void,
@@ -91,7 +97,7 @@ function appendTopic(
   const { context, principal, version } = call;
   const found = findAsked(context, principal, asked, version >= firstIdVersion);
   for (const [p, { index, records }] of asked.partitionData.entries()) {
-    const fault = 'errorCode' in found ? found.errorCode : faultOf(call, found.topic, index, records);
+    const fault = 'errorCode' in found ? found.errorCode : faultOf(version, batchBytesMax, found.topic, index, records);
     if (fault !== errorCode.none || 'errorCode' in found) {
       answers[p] = refusal(index, fault, null);
       settle();
@@ -117,13 +123,18 @@ function appendTopic(
   }
 }
 
-function faultOf(call: Call, topic: TopicEntry, partition: number, records: Uint8Array | null): number {
+function faultOf(
+  version: number,
+  batchBytesMax: number,
+  topic: TopicEntry,
+  partition: number,
+  records: Uint8Array | null,
+): number {
   if (!hasPartition(topic, partition)) return errorCode.unknownTopicOrPartition;
   if (records === null || records.length === 0) return errorCode.invalidRecord;
-  const limits = call.context.tenancy.cluster(call.principal.clusterId)?.limits;
-  if (limits && records.length > limits.messageBytesMax) return errorCode.messageTooLarge;
+  if (records.length > batchBytesMax) return errorCode.messageTooLarge;
   const isZstd = records.length >= batchHeaderBytes && compression(records, 0) === codec.zstd;
-  return isZstd && call.version < firstZstdVersion ? errorCode.unsupportedCompressionType : errorCode.none;
+  return isZstd && version < firstZstdVersion ? errorCode.unsupportedCompressionType : errorCode.none;
 }
 
 const noLeader = { leaderId: -1, leaderEpoch: -1 };

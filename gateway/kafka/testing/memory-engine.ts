@@ -40,6 +40,7 @@ export class MemoryEngine implements Engine {
   readonly #logs = new MemoryLogs();
   readonly #coordinators = new Map<string, Promise<GroupCoordinator>>();
   #producerId = 1000;
+  #waits = 0;
 
   /** Guards are run against `store`, so that a tenant's counters are as exact as with the real engine. */
   constructor(clock: Clock, store: MetadataStore, random: Random = systemRandom) {
@@ -86,11 +87,27 @@ export class MemoryEngine implements Engine {
     });
   }
 
+  /** Resolves when a long poll waits. */
+  whenWaiting(): Promise<void> {
+    return this.#when(() => this.#waits > 0);
+  }
+
+  /** Resolves when none does. */
+  whenIdle(): Promise<void> {
+    return this.#when(() => this.#waits === 0);
+  }
+
+  async #when(holds: () => boolean): Promise<void> {
+    while (!holds()) await new Promise<void>((resolve) => this.#clock.endOfTurn(resolve));
+  }
+
   #change(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
+    this.#waits++;
     return new Promise((resolve) => {
       const stop = this.#logs.onChange(() => done());
       const timer = this.#clock.after(waitMs, () => done());
       const done = (): void => {
+        this.#waits--;
         stop();
         timer.cancel();
         signal?.removeEventListener('abort', done);
