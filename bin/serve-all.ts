@@ -40,7 +40,8 @@ export async function serveAll(settings: ServeSettings): Promise<void> {
     tenancy,
     clock,
     random,
-    settings: { ...gatewayDefaults, advertisedHost: settings.advertisedHost || settings.host },
+    // Port 0: clients are told the port on which the door listens, whatever it was asked for.
+    settings: { ...gatewayDefaults, advertisedHost: settings.advertisedHost || settings.host, advertisedPort: 0 },
     log: logEvent,
   };
   const { host } = settings;
@@ -51,7 +52,14 @@ export async function serveAll(settings: ServeSettings): Promise<void> {
   await controller.start();
   const kafka = await startKafkaDoor({ context, host, port: settings.kafkaPort, ...secured });
   const serverChoice = settings.httpServer as 'auto' | 'uws' | 'node';
-  const http = await startHttpDoor({ context, host, port: settings.httpPort, exclusive: true, serverChoice, ...secured });
+  const http = await startHttpDoor({
+    context,
+    host,
+    port: settings.httpPort,
+    exclusive: true,
+    serverChoice,
+    ...secured,
+  });
   if (http.fallbackReason) logEvent('http-server-fallback', { driver: http.driver, reason: http.fallbackReason });
 
   const access = await ensureDemoTenant(tenancy, kept, adminKey);
