@@ -1,3 +1,5 @@
+import { consumeSuite } from './consume.suite.ts';
 import { produceSuite } from './door.suite.ts';
 
 produceSuite('uws');
+consumeSuite('uws');

@@ -13,7 +13,7 @@ export class KeyHolders {
 
   constructor(access: Access) {
     this.#stop = access.onRevoked((keyId) => {
-      for (const end of [...(this.#byKey.get(keyId) ?? [])]) end('revoked');
+      for (const end of this.#byKey.get(keyId) ?? []) end('revoked');
     });
   }
 
@@ -24,7 +24,7 @@ export class KeyHolders {
   }
 
   endAll(): void {
-    for (const held of [...this.#byKey.values()]) for (const end of [...held]) end('stopping');
+    for (const held of this.#byKey.values()) for (const end of held) end('stopping');
   }
 
   /** Returns the release. */

@@ -105,7 +105,9 @@ export class RecordProducer {
     refuseLongWait(this.#context, principal.clusterId);
     this.#askFlush();
     this.#requestsUnderWay++;
-    const request: Request = { outcomes: new Array<ProduceOutcome>(records.length), remaining: records.length, done };
+    const outcomes: ProduceOutcome[] = [];
+    outcomes.length = records.length;
+    const request: Request = { outcomes, remaining: records.length, done };
     for (let i = 0; i < records.length; i++) this.#add(principal.clusterId, topic, records[i]!, request, i);
   }
 

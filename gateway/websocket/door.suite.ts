@@ -305,10 +305,10 @@ export function websocketDoorSuite(driver: Driver): void {
 
     test('a closing door says goaway with cursors, then closes with 4503', async () => {
       const own = await httpBench(driver);
-      const { apiKey, call } = await own.tenant('leaving');
-      await call('POST', '/v1/topics/t', { body: '1' });
+      const leaving = await own.tenant('leaving');
+      await leaving.call('POST', '/v1/topics/t', { body: '1' });
       const client = await new Client(`${own.base.replace('http', 'ws')}/v1/ws`, [], {
-        authorization: `Bearer ${apiKey}`,
+        authorization: `Bearer ${leaving.apiKey}`,
       }).opened();
       client.send({ op: 'subscribe', sub: 4, topic: 't' });
       await client.until(() => client.records(4).length === 1);

@@ -75,7 +75,7 @@ export class WebSocketDoor {
   }
 
   closeAll(): void {
-    for (const session of [...this.#sessions]) session.close(closeCodes.goingAway);
+    for (const session of this.#sessions) session.close(closeCodes.goingAway);
   }
 
   async upgrade(request: UpgradeRequest): Promise<UpgradeAnswer> {

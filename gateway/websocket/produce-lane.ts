@@ -134,7 +134,8 @@ export class ProduceLane {
       );
     }
     const { produceTimeoutMs, quotaWaitMsMax } = context.settings;
-    const results = new Array<AppendResult>(batches.length);
+    const results: AppendResult[] = [];
+    results.length = batches.length;
     let remaining = batches.length;
     let waitMs = 0;
     for (const [index, batch] of batches.entries()) {

@@ -35,7 +35,8 @@ export async function produceBatches(parts: DoorParts, exchange: HttpExchange, p
     );
   }
   refuseLongWait(context, principal.clusterId);
-  const results = new Array<AppendResult>(batches.length);
+  const results: AppendResult[] = [];
+  results.length = batches.length;
   let remaining = batches.length;
   let waitMs = 0;
   for (const [index, batch] of batches.entries()) {

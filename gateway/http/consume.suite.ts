@@ -1,0 +1,369 @@
+/** Reading, event streams, topics, groups, and what holds for all routes: the same on both transports. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { answerOf, type Bench, type BenchTenant, type Driver, type Json, httpBench } from './door-bench.suite.ts';
+
+let topics = 0;
+const freshTopic = (): string => `read-${++topics}`;
+
+/** Reads server-sent events from a response until `count` of them have come. */
+async function events(response: Response, count: number): Promise<Record<string, string>[]> {
+  const reader = response.body!.getReader();
+  let text = '';
+  const found: Record<string, string>[] = [];
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    text += Buffer.from(value).toString();
+    const parts = text.split('\n\n');
+    text = parts.pop() ?? '';
+    for (const part of parts) {
+      const fields = part
+        .split('\n')
+        .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]);
+      const event = Object.fromEntries(fields) as Record<string, string>;
+      if (event['data'] !== undefined) found.push(event);
+    }
+    if (found.length >= count) break;
+  }
+  await reader.cancel();
+  return found;
+}
+
+export function consumeSuite(driver: Driver): void {
+  describe(`reading over ${driver}`, () => {
+    let bench: Bench;
+    let tenant: BenchTenant;
+    beforeAll(async () => {
+      bench = await httpBench(driver, { eventStreamHeartbeatMs: 50 });
+      tenant = await bench.tenant('acme');
+    });
+    afterAll(() => bench.close());
+
+    const fill = async (topic: string, count: number, partition = 0): Promise<void> => {
+      const records = Array.from({ length: count }, (_, i) => ({
+        value: i,
+        partition,
+        timestamp: 1_700_000_000_000 + i * 1000,
+      }));
+      const { status } = await tenant.call('POST', `/v1/topics/${topic}/records`, { json: { records } });
+      expect(status).toBe(200);
+    };
+    const read = async (topic: string, query: string): Promise<{ status: number; json: Json; values: unknown[] }> => {
+      const { status, json } = await tenant.call('GET', `/v1/topics/${topic}/records?${query}`);
+      const records = (json['records'] ?? []) as unknown as { value: unknown }[];
+      return { status, json, values: records.map(({ value }) => value) };
+    };
+    const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+
+    test('cursors lead through everything, page by page, across partitions', async () => {
+      const topic = freshTopic();
+      await fill(topic, 25, 0);
+      await fill(topic, 25, 1);
+      const seen = new Map<number, number[]>();
+      let query = 'max_records=7';
+      for (let pages = 0; pages < 20; pages++) {
+        const { json } = await read(topic, query);
+        for (const { partition, offset } of json['records'] as unknown as { partition: number; offset: number }[]) {
+          seen.set(partition, [...(seen.get(partition) ?? []), offset]);
+        }
+        query = `max_records=7&cursor=${String(json['next'])}`;
+        if (json['up_to_date'] as unknown as boolean) break;
+      }
+      expect([...seen.keys()].sort()).toEqual([0, 1]);
+      for (const offsets of seen.values()) expect(offsets).toEqual(range(0, 25));
+      await fill(topic, 1, 1);
+      expect((await read(topic, query)).json['records']).toMatchObject([{ partition: 1, offset: 25 }]);
+    });
+
+    test('starts: earliest, latest, offset, last N, time', async () => {
+      const topic = freshTopic();
+      // A batch each: a time is looked up by batch at least.
+      for (let i = 0; i < 10; i++) {
+        const record = { value: i, partition: 0, timestamp: 1_700_000_000_000 + i * 1000 };
+        await tenant.call('POST', `/v1/topics/${topic}/records`, { json: { records: [record] } });
+      }
+      expect((await read(topic, 'from=earliest')).values).toEqual(range(0, 10));
+      expect((await read(topic, 'from=latest')).values).toEqual([]);
+      expect((await read(topic, 'from=4&partition=0')).values).toEqual(range(4, 10));
+      expect((await read(topic, 'from=-3')).values).toEqual(range(7, 10));
+      expect((await read(topic, `from=${new Date(1_700_000_006_000).toISOString()}`)).values).toEqual(range(6, 10));
+      expect((await read(topic, 'from=yesterday')).json).toMatchObject({ code: 'invalid-request', field: 'from' });
+      expect((await read(topic, 'partitions=0,9')).json).toMatchObject({
+        code: 'invalid-request',
+        field: 'partitions',
+      });
+    });
+
+    test('a long poll is woken by a record', async () => {
+      const topic = freshTopic();
+      await fill(topic, 1);
+      const polled = read(topic, 'from=latest&wait=20s');
+      const isWaiting = async (): Promise<void> => {
+        await tenant.call('GET', '/v1');
+      };
+      await isWaiting();
+      // Whether this comes before or behind the look at the end: from=latest may then begin after it, so one more follows.
+      let done = false;
+      void polled.then(() => {
+        done = true;
+      });
+      while (!done) await fill(topic, 1);
+      expect((await polled).values.length).toBeGreaterThan(0);
+    });
+
+    test('headers: cursor, watermark, up to date; the same page as NDJSON', async () => {
+      const topic = freshTopic();
+      await fill(topic, 3);
+      const answer = await tenant.call('GET', `/v1/topics/${topic}/records?partition=0&max_records=2`, {
+        headers: { accept: 'application/x-ndjson' },
+      });
+      expect(
+        answer.text
+          .trim()
+          .split('\n')
+          .map((line) => (JSON.parse(line) as Json)['value']),
+      ).toEqual([0, 1]);
+      expect([answer.headers.get('high-watermark'), answer.headers.get('up-to-date')]).toEqual(['3', 'false']);
+      expect((await read(topic, `cursor=${answer.headers.get('next-cursor')}`)).values).toEqual([2]);
+      expect(
+        (await tenant.call('GET', `/v1/topics/${topic}/records`, { headers: { accept: 'image/png' } })).status,
+      ).toBe(406);
+      const head = await tenant.fetch(`/v1/topics/${topic}/records`, { method: 'HEAD' });
+      expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([200, 'application/json', '']);
+    });
+
+    test('positions outside the log: 410 with earliest, 416 or clamp', async () => {
+      const topic = freshTopic();
+      await fill(topic, 10);
+      const name = `${tenant.clusterId}.${topic}`;
+      await bench.engine.partitionRequest(21, {
+        topics: [{ name, partitions: [{ partitionIndex: 0, offset: 5 }] }],
+        timeoutMs: 1000,
+      });
+      const expired = await read(topic, 'from=2&partition=0');
+      expect([expired.status, expired.json['code']]).toEqual([410, 'offset-expired']);
+      expect(expired.json['earliest']).toEqual([{ partition: 0, offset: 5 }]);
+      expect((await read(topic, 'from=earliest')).values).toEqual(range(5, 10));
+      expect((await read(topic, 'from=99&partition=0')).status).toBe(416);
+      const clamped = await read(topic, 'from=99&partition=0&clamp=true');
+      expect([clamped.status, clamped.values]).toEqual([200, []]);
+      await fill(topic, 1);
+      expect((await read(topic, `cursor=${String(clamped.json['next'])}`)).values).toEqual([0]);
+    });
+
+    test('cursors of other topics, of a deleted one, damaged ones', async () => {
+      const [topic, other] = [freshTopic(), freshTopic()];
+      await fill(topic, 1);
+      await fill(other, 1);
+      const { json } = await read(topic, '');
+      const cursor = String(json['next']);
+      expect((await read(other, `cursor=${cursor}`)).json).toMatchObject({ status: 404, kind: 'cursor' });
+      expect((await read(topic, `cursor=${cursor.slice(0, -3)}`)).json).toMatchObject({
+        status: 400,
+        code: 'cursor-invalid',
+      });
+      await tenant.call('DELETE', `/v1/topics/${topic}`);
+      expect((await read(topic, `cursor=${cursor}`)).status).toBe(404);
+      await fill(topic, 1);
+      expect((await read(topic, `cursor=${cursor}`)).json).toMatchObject({ status: 409, code: 'epoch-mismatch' });
+    });
+
+    test('a cursor over the whole topic takes in partitions that are added', async () => {
+      const topic = freshTopic();
+      await fill(topic, 1);
+      const whole = String((await read(topic, '')).json['next']);
+      const one = String((await read(topic, 'partition=0')).json['next']);
+      expect((await tenant.call('PATCH', `/v1/topics/${topic}`, { json: { partitions: 3 } })).status).toBe(200);
+      await fill(topic, 2, 2);
+      expect((await read(topic, `cursor=${whole}`)).values).toEqual([0, 1]);
+      expect((await read(topic, `cursor=${one}`)).values).toEqual([]);
+    });
+
+    test('an event stream follows the log and resumes by Last-Event-ID', async () => {
+      const topic = freshTopic();
+      await fill(topic, 3);
+      const accept = { accept: 'text/event-stream' };
+      const first = await tenant.fetch(`/v1/topics/${topic}/records?from=earliest`, { headers: accept });
+      expect([first.status, first.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+      const [, second] = await events(first, 2);
+      expect(JSON.parse(second!['data']!)).toMatchObject({ offset: 1, value: 1 });
+      const resumed = await tenant.fetch(`/v1/topics/${topic}/records?from=earliest`, {
+        headers: { ...accept, 'last-event-id': second!['id']! },
+      });
+      const following = events(resumed, 3);
+      await fill(topic, 2);
+      expect((await following).map(({ data }) => (JSON.parse(data!) as Json)['offset'])).toEqual([2, 3, 4]);
+    });
+
+    test('a revoked key ends its event streams, and its next request is refused', async () => {
+      const other = await bench.tenant('revoked');
+      await other.call('POST', '/v1/topics/t', { body: '1' });
+      const stream = await other.fetch('/v1/topics/t/records', { headers: { accept: 'text/event-stream' } });
+      await bench.tenancy.revokeKey(other.clusterId, other.keyId);
+      expect(await stream.text()).toContain('"value":1');
+      expect((await other.call('GET', '/v1/topics')).status).toBe(401);
+    });
+
+    test('tenants have names, cursors and groups of their own', async () => {
+      const [a, b] = [await bench.tenant('a'), await bench.tenant('b')];
+      await a.call('POST', '/v1/topics/same', { body: '"a"' });
+      expect((await b.call('GET', '/v1/topics')).json).toEqual({ topics: [] });
+      expect((await b.call('GET', '/v1/topics/same/records')).status).toBe(404);
+      await b.call('POST', '/v1/topics/same', { body: '"b"' });
+      const { json } = await a.call('GET', '/v1/topics/same/records');
+      expect(json['records']).toMatchObject([{ value: 'a' }]);
+      expect((await b.call('GET', `/v1/topics/same/records?cursor=${String(json['next'])}`)).status).toBe(404);
+      expect((await b.call('DELETE', '/v1/topics/same')).status).toBe(204);
+      expect((await a.call('GET', '/v1/topics/same')).status).toBe(200);
+      expect((await b.call('GET', '/v1/groups/none')).json).toMatchObject({ status: 404, kind: 'group' });
+      expect((await b.call('GET', '/v1/groups')).json).toEqual({ groups: [] });
+      for (const { text } of [
+        await a.call('GET', '/v1/topics'),
+        await a.call('GET', '/v1/topics/same'),
+        await a.call('GET', '/v1/usage'),
+      ]) {
+        expect(text).not.toContain(a.clusterId);
+      }
+    });
+
+    test('topics: create, look, change, delete, and what is refused', async () => {
+      const name = freshTopic();
+      const made = await tenant.call('POST', '/v1/topics', {
+        json: { name, partitions: 3, configs: { 'retention.ms': 1000 } },
+      });
+      expect([made.status, made.headers.get('location')]).toEqual([201, `/v1/topics/${name}`]);
+      expect((await tenant.call('POST', '/v1/topics', { json: { name } })).json).toMatchObject({
+        status: 409,
+        code: 'already-exists',
+      });
+      expect((await tenant.call('POST', '/v1/topics', { json: { name: 'a b' } })).json).toMatchObject({
+        status: 400,
+        field: 'name',
+      });
+      expect(
+        (await tenant.call('POST', '/v1/topics', { json: { name: 'x', configs: { 'no.such': 1 } } })).json,
+      ).toMatchObject({ field: 'configs.no.such' });
+      await fill(name, 2, 1);
+      const { json } = await tenant.call('GET', `/v1/topics/${name}`);
+      expect(json).toMatchObject({
+        name,
+        partitions: [{ end_offset: 0 }, { start_offset: 0, end_offset: 2 }, {}],
+        configs: { 'retention.ms': { value: '1000', is_default: false } },
+      });
+      const patched = await tenant.call('PATCH', `/v1/topics/${name}`, { json: { configs: { 'retention.ms': null } } });
+      expect(patched.json).toMatchObject({ configs: { 'retention.ms': { is_default: true } } });
+      expect((await tenant.call('PATCH', `/v1/topics/${name}`, { json: { partitions: 2 } })).status).toBe(400);
+      expect((await tenant.call('DELETE', `/v1/topics/${name}`)).status).toBe(204);
+      expect((await tenant.call('DELETE', `/v1/topics/${name}`)).status).toBe(404);
+    });
+
+    test('without auto-creation a topic must exist', async () => {
+      const strict = await bench.tenant('strict', {}, false);
+      expect((await strict.call('POST', '/v1/topics/t', { body: 'x' })).json).toMatchObject({
+        status: 404,
+        kind: 'topic',
+      });
+      expect((await strict.call('POST', '/v1/topics/t/records', { json: { records: [{ value: 1 }] } })).status).toBe(
+        404,
+      );
+    });
+
+    test('credentials: bearer, basic, none, wrong', async () => {
+      const basic = `Basic ${Buffer.from(`${tenant.keyId}:${tenant.apiKey}`).toString('base64')}`;
+      const call = async (headers: Record<string, string>): Promise<number> =>
+        (await fetch(`${bench.base}/v1/topics`, { headers })).status;
+      expect(await call({ authorization: basic })).toBe(200);
+      expect(await call({ authorization: `bearer ${tenant.apiKey}` })).toBe(200);
+      for (const headers of [
+        {},
+        { authorization: 'Bearer nonsense' },
+        { authorization: 'Basic !!' },
+        { authorization: tenant.apiKey },
+      ] as Record<string, string>[]) {
+        const answer = await answerOf(await fetch(`${bench.base}/v1/topics`, { headers }));
+        expect(answer).toMatchObject({
+          status: 401,
+          json: { code: 'unauthenticated', type: '/problems/unauthenticated' },
+        });
+        expect(answer.headers.get('www-authenticate')).toContain('Bearer');
+      }
+    });
+
+    test('the keys of a suspended cluster do not work until it serves again', async () => {
+      const other = await bench.tenant('suspended');
+      await bench.tenancy.updateCluster(other.clusterId, { state: 'suspended' });
+      expect((await other.call('GET', '/v1/topics')).status).toBe(401);
+      await bench.tenancy.updateCluster(other.clusterId, { state: 'serving' });
+      expect((await other.call('GET', '/v1/topics')).status).toBe(200);
+    });
+
+    test('over the request quota: 429 with the quota by name and when to come back', async () => {
+      const other = await bench.tenant('slow', { requestsPerSecondMax: 2 });
+      const answers = await Promise.all(Array.from({ length: 12 }, () => other.call('GET', '/v1/topics')));
+      const refused = answers.find(({ status }) => status === 429);
+      expect(refused?.json).toMatchObject({
+        code: 'quota-exceeded',
+        quota: 'requestsPerSecondMax',
+        retryable: true,
+        side_effects: 'none',
+      });
+      expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0);
+      expect(refused?.headers.get('ratelimit-policy')).toBe('"requestsPerSecondMax";q=2;w=1');
+      expect(refused?.headers.get('ratelimit')).toMatch(/^"requestsPerSecondMax";r=0;t=\d+$/);
+    });
+
+    test('unknown paths and methods, problem pages, request ids, CORS', async () => {
+      expect(await tenant.call('GET', '/v1/nothing')).toMatchObject({ status: 404, json: { code: 'not-found' } });
+      const wrongMethod = await tenant.call('PUT', '/v1/topics');
+      expect([wrongMethod.status, wrongMethod.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST']);
+      const named = await tenant.call('GET', '/v1/topics/absent', {
+        headers: { 'x-request-id': 'mine-1', origin: 'https://page.example' },
+      });
+      expect([
+        named.headers.get('x-request-id'),
+        named.json['instance'],
+        named.headers.get('access-control-allow-origin'),
+      ]).toEqual(['mine-1', 'mine-1', '*']);
+      const page = await answerOf(await fetch(bench.base + String(named.json['type'])));
+      expect(page.text).toContain('code: not-found');
+      expect((await fetch(`${bench.base}/problems/none`)).status).toBe(404);
+      const preflight = await fetch(`${bench.base}/v1/topics/t`, { method: 'OPTIONS' });
+      expect([preflight.status, preflight.headers.get('access-control-allow-headers')]).toEqual([
+        204,
+        '*, Authorization',
+      ]);
+      const good = await tenant.call('GET', '/v1/topics', { headers: { origin: 'https://page.example' } });
+      expect(good.headers.get('access-control-allow-origin')).toBe('*');
+      expect((await answerOf(await fetch(`${bench.base}/v1`))).json).toMatchObject({ name: 'headgate' });
+      expect((await tenant.call('GET', '/v1/ws')).status).toBe(426);
+    });
+
+    test('usage shows limits and what was used', async () => {
+      const other = await bench.tenant('used');
+      await other.call('POST', '/v1/topics/t', { body: 'abc' });
+      const { json } = await other.call('GET', '/v1/usage');
+      expect(json).toMatchObject({
+        limits: { connectionsMax: 3000 },
+        used: { topics: 1, partitions: 2 },
+        totals: { produced_records: 1 },
+      });
+    });
+
+    test('what a bug says stays in the log', async () => {
+      const { catalogue } = bench.engine;
+      const byName = catalogue.byName;
+      catalogue.byName = () => {
+        throw new TypeError('inner detail');
+      };
+      const answer = await tenant.call('GET', '/v1/topics/t');
+      catalogue.byName = byName;
+      expect([answer.status, answer.json['code']]).toEqual([500, 'internal']);
+      expect(answer.text).not.toContain('inner detail');
+      expect(
+        bench.logged.find(({ fields }) => fields['requestId'] === (answer.json['instance'] as unknown))?.fields[
+          'reason'
+        ],
+      ).toContain('inner detail');
+    });
+  });
+}

@@ -1,0 +1,159 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type ManualClock, manualClock } from '../../engine/kernel/manual-clock.ts';
+import { seededRandom } from '../../engine/kernel/random.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { baseSequence, producerId, recordCount } from '../../engine/records/batch.ts';
+import type { Append, AppendResult, TopicEntry } from '../../engine/engine.ts';
+import { memoryStore } from '../../engine/store-memory.ts';
+import { openTenancy } from '../../tenancy/open-tenancy.ts';
+import type { Principal, Tenancy } from '../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../context.ts';
+import { MemoryEngine } from '../kafka/testing/memory-engine.ts';
+import { gatewayDefaults } from '../settings.ts';
+import { type ProduceOutcome, RecordProducer } from './produce.ts';
+import { createTopic } from './topics.ts';
+
+const stored = (baseOffset: number): AppendResult => ({
+  errorCode: 0,
+  baseOffset,
+  logAppendTimeMs: -1,
+  logStartOffset: 0,
+  errorMessage: null,
+});
+const lost: AppendResult = {
+  errorCode: errorCode.requestTimedOut,
+  baseOffset: -1,
+  logAppendTimeMs: -1,
+  logStartOffset: -1,
+  errorMessage: null,
+};
+
+describe('RecordProducer', () => {
+  let clock: ManualClock;
+  let tenancy: Tenancy;
+  let producer: RecordProducer;
+  let principal: Principal;
+  let topic: TopicEntry;
+  /** Appends that the test answers itself. */
+  let appends: Append[];
+
+  beforeEach(async () => {
+    clock = manualClock();
+    const random = seededRandom(1);
+    const store = memoryStore({ clock });
+    tenancy = await openTenancy({ store, clock, random });
+    const engine = new MemoryEngine(clock, store);
+    const context: GatewayContext = {
+      engine,
+      tenancy,
+      clock,
+      random,
+      settings: { ...gatewayDefaults, batchesInFlightMax: 2 },
+      log: () => {},
+    };
+    const { tenantId } = await tenancy.createTenant('t');
+    const { clusterId } = await tenancy.createCluster({
+      tenantId,
+      name: 'c',
+      limits: { ingressBytesPerSecondMax: 2_000_000 },
+    });
+    principal = { tenantId, clusterId, keyId: 'k' };
+    topic = await createTopic(context, principal, { name: 'orders', partitions: 2, configs: {} });
+    appends = [];
+    engine.append = (append) => void appends.push(append);
+    producer = new RecordProducer(context);
+  });
+
+  const produce = (values: readonly string[], partition = 0): { outcomes: readonly ProduceOutcome[] | undefined } => {
+    const answer: { outcomes: readonly ProduceOutcome[] | undefined } = { outcomes: undefined };
+    const records = values.map((value) => ({ key: null, value: Buffer.from(value), partition }));
+    producer.produce(principal, topic, records, (outcomes) => {
+      answer.outcomes = outcomes;
+    });
+    return answer;
+  };
+
+  it('makes one batch of all requests of a turn, and gives each its own offsets', async () => {
+    const first = produce(['a', 'b']);
+    const second = produce(['c']);
+    await clock.settle();
+    expect(appends.map(({ records }) => recordCount(records, 0))).toEqual([3]);
+    appends[0]!.done(stored(40));
+    expect(first.outcomes?.map(({ offset }) => offset)).toEqual([40, 41]);
+    expect(second.outcomes?.map(({ offset }) => offset)).toEqual([42]);
+    expect(producer.requestsUnderWay).toBe(0);
+  });
+
+  it('numbers batches without a hole and keeps at most batchesInFlightMax under way', async () => {
+    for (let i = 0; i < 4; i++) {
+      produce(['x', 'y']);
+      await clock.settle();
+    }
+    expect(appends.map(({ records }) => baseSequence(records, 0))).toEqual([0, 2]);
+    appends[0]!.done(stored(0));
+    // What waited meanwhile has become one batch.
+    expect(appends.map(({ records }) => [baseSequence(records, 0), recordCount(records, 0)])).toEqual([
+      [0, 2],
+      [2, 2],
+      [4, 4],
+    ]);
+  });
+
+  it('after a batch of unknown fate goes on under a new producer id, behind what is still under way', async () => {
+    const first = produce(['a']);
+    await clock.settle();
+    const second = produce(['b']);
+    await clock.settle();
+    const third = produce(['c']);
+    await clock.settle();
+    appends[0]!.done(lost);
+    expect(first.outcomes?.[0]?.errorCode).toBe(errorCode.requestTimedOut);
+    await clock.settle();
+    expect(appends.length).toBe(2);
+    appends[1]!.done({ ...lost, errorCode: errorCode.outOfOrderSequenceNumber });
+    expect(second.outcomes?.[0]?.errorCode).toBe(errorCode.outOfOrderSequenceNumber);
+    await clock.settle();
+    const [before, , after] = appends.map(({ records }) => producerId(records, 0));
+    expect(after).not.toBe(before);
+    expect(baseSequence(appends[2]!.records, 0)).toBe(0);
+    appends[2]!.done(stored(7));
+    expect(third.outcomes?.[0]?.offset).toBe(7);
+  });
+
+  it('answers records that can never be stored at once, and stores the others', async () => {
+    const answer = produce(['x'.repeat(2_000_000), 'small']);
+    await clock.settle();
+    appends[0]!.done(stored(0));
+    expect(answer.outcomes?.map((outcome) => outcome.errorCode)).toEqual([errorCode.messageTooLarge, 0]);
+  });
+
+  it('holds answers back by quota, and refuses when the wait would be too long', async () => {
+    const answers = Array.from({ length: 4 }, () => produce(['x'.repeat(900_000)]));
+    await clock.settle();
+    for (let i = 0; i < appends.length; i++) appends[i]!.done(stored(i));
+    const { outcomes } = answers[3]!;
+    expect(outcomes).toBeUndefined();
+    await clock.advance(1_000);
+    expect(answers[3]!.outcomes?.[0]?.errorCode).toBe(0);
+    for (let i = 0; i < 4; i++) {
+      try {
+        produce(['x'.repeat(900_000)]);
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'quota-exceeded', quota: 'ingressBytesPerSecondMax' });
+        return;
+      }
+      await clock.settle();
+      for (const append of appends.splice(0)) append.done(stored(0));
+    }
+    expect.unreachable('more than the quota was taken');
+  });
+
+  it('takes up changed topic configs', async () => {
+    produce(['x']);
+    await clock.settle();
+    topic = { ...topic, configs: { 'max.message.bytes': '100' } };
+    const answer = produce(['x'.repeat(200)]);
+    await clock.settle();
+    expect(answer.outcomes?.[0]?.errorCode).toBe(errorCode.messageTooLarge);
+  });
+});

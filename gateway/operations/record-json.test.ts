@@ -1,0 +1,80 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { encodeBatch } from '../../engine/records/encode.ts';
+import { eachRecordJson, recordChunks, type RecordFormat, recordOfJson } from './record-json.ts';
+import type { ProduceRecord } from './produce.ts';
+
+async function rendered(records: readonly ProduceRecord[], format: RecordFormat): Promise<string[]> {
+  const batch = encodeBatch(records.map((record) => ({ ...record, timestampMs: record.timestampMs ?? 0 })));
+  const out: string[] = [];
+  await eachRecordJson(batch, 0, 0, Infinity, format, (json) => void out.push(json));
+  return out;
+}
+
+/** The members that a reader writes back. */
+function again(json: string, format: RecordFormat): ProduceRecord {
+  const { key, value, headers } = JSON.parse(json) as Record<string, unknown>;
+  return recordOfJson({ key, value, headers }, format, 'record');
+}
+
+const bytes = fc.option(
+  fc.oneof(
+    fc.uint8Array({ maxLength: 40 }),
+    fc.string({ unit: 'grapheme' }).map((s) => Buffer.from(s)),
+    fc.json().map((s) => Buffer.from(s)),
+  ),
+);
+
+describe('record JSON', () => {
+  it('every key, and every value that is no JSON, comes back byte for byte; JSON comes back as the same JSON', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        bytes,
+        bytes,
+        fc.constantFrom<RecordFormat>('json', 'string', 'base64'),
+        async (key, value, format) => {
+          const [json] = await rendered([{ key, value }], format);
+          const back = again(json!, format);
+          expect(back.key && Buffer.from(back.key)).toEqual(key && Buffer.from(key));
+          const [second] = await rendered([back], format);
+          expect(JSON.parse(second!)).toEqual(JSON.parse(json!));
+          if (format !== 'json') expect(back.value && Buffer.from(back.value)).toEqual(value && Buffer.from(value));
+        },
+      ),
+    );
+  });
+
+  it('every JSON value that is written is read as itself', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.jsonValue(), async (value) => {
+        fc.pre(value !== null);
+        const [json] = await rendered([recordOfJson({ value: { $json: value } }, 'json', 'record')], 'json');
+        const read = (JSON.parse(json!) as { value: unknown }).value;
+        const isWrapped =
+          typeof read === 'object' && read !== null && '$json' in read && Object.keys(read).length === 1;
+        expect(isWrapped ? (read as { $json: unknown }).$json : read).toEqual(JSON.parse(JSON.stringify(value)));
+      }),
+    );
+  });
+
+  it('never breaks a line', async () => {
+    await fc.assert(
+      fc.asyncProperty(bytes, bytes, async (key, value) => {
+        for (const format of ['json', 'string', 'base64'] as const) {
+          const [json] = await rendered([{ key, value }], format);
+          expect(json).not.toMatch(/[\r\n]/);
+        }
+      }),
+    );
+  });
+
+  it('cuts chunks behind the record that fills them, and leaves out what is not asked for', async () => {
+    const batch = encodeBatch(
+      Array.from({ length: 10 }, (_, i) => ({ key: null, value: Buffer.from(String(i)), timestampMs: 0 })),
+    );
+    const chunks = await recordChunks(batch, 0, 2, 9, 'json', 150);
+    expect(chunks.flatMap(({ offsets }) => offsets)).toEqual([2, 3, 4, 5, 6, 7, 8]);
+    expect(chunks.length).toBeGreaterThan(1);
+    expect(await recordChunks(batch, 0, 10, 20, 'json', 150)).toEqual([]);
+  });
+});
