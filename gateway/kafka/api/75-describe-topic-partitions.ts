@@ -73,7 +73,8 @@ function known(name: string, topic: TopicEntry, from: number, count: number): To
     isInternal: false,
     partitions: topic.partitions
       .slice(from, from + count)
-      .map((partition) => ({ ...partitionView(topic, partition), eligibleLeaderReplicas: null, lastKnownElr: null })),
+      // Empty, not null: Java calls a method on it.
+      .map((partition) => ({ ...partitionView(topic, partition), eligibleLeaderReplicas: [], lastKnownElr: [] })),
     topicAuthorizedOperations: topicOperations,
   };
 }
