@@ -69,7 +69,7 @@ export function consumeSuite(driver: Driver): void {
         query = `max_records=7&cursor=${String(json['next'])}`;
         if (json['up_to_date'] as unknown as boolean) break;
       }
-      expect([...seen.keys()].sort()).toEqual([0, 1]);
+      expect(new Set(seen.keys())).toEqual(new Set([0, 1]));
       for (const offsets of seen.values()) expect(offsets).toEqual(range(0, 25));
       await fill(topic, 1, 1);
       expect((await read(topic, query)).json['records']).toMatchObject([{ partition: 1, offset: 25 }]);
@@ -351,7 +351,7 @@ export function consumeSuite(driver: Driver): void {
 
     test('what a bug says stays in the log', async () => {
       const { catalogue } = bench.engine;
-      const byName = catalogue.byName;
+      const byName = catalogue.byName.bind(catalogue);
       catalogue.byName = () => {
         throw new TypeError('inner detail');
       };

@@ -130,7 +130,9 @@ export class Subscription {
       },
       (error: unknown) => {
         if (this.#state === 'closed') return;
-        this.#fail(errorCode.unknownServerError, error instanceof Error ? error.message : 'the read failed');
+        const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        this.#context.log('subscription-failed', { clusterId: this.#principal.clusterId, reason });
+        this.#fail(errorCode.unknownServerError, 'the read failed');
       },
     );
   }

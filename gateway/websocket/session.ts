@@ -245,5 +245,7 @@ export class Session implements WebSocketSession {
     const named = { ...(id === undefined ? {} : { id }), ...(sub === undefined ? {} : { sub }) };
     this.#send({ event: 'error', ...named, error: answer });
     if (answer.code === 'forbidden') this.close(closeCodes.forbidden);
+    // A bug may have left the session in any state: the client does better on a fresh one.
+    if (answer.code === 'internal') this.close(closeCodes.internal);
   }
 }

@@ -1,0 +1,320 @@
+/**
+ * The OpenAPI 3.1 description of this door's routes, as a plain object that others may merge into their document. Shapes are
+ * told here once; docs/http.md explains them.
+ */
+type Json = Readonly<Record<string, unknown>>;
+
+const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
+const object = (properties: Json, required: readonly string[] = []): Json => ({ type: 'object', properties, required });
+const list = (items: Json): Json => ({ type: 'array', items });
+const integer: Json = { type: 'integer', format: 'int64' };
+const text: Json = { type: 'string' };
+const boolean: Json = { type: 'boolean' };
+
+const problems: Json = {
+  default: {
+    description: 'A problem (RFC 9457)',
+    content: { 'application/problem+json': { schema: ref('DataProblem') } },
+  },
+};
+
+function answer(status: number, description: string, schema?: Json): Json {
+  const content = schema === undefined ? {} : { content: { 'application/json': { schema } } };
+  return { [status]: { description, ...content } };
+}
+
+function inPath(name: string): Json {
+  return { name, in: 'path', required: true, schema: text };
+}
+
+function inQuery(name: string, description: string, schema: Json = text): Json {
+  return { name, in: 'query', description, schema };
+}
+
+function inHeader(name: string, description: string): Json {
+  return { name, in: 'header', description, schema: text };
+}
+
+interface Operation {
+  readonly id: string;
+  readonly summary: string;
+  readonly tag: 'Records' | 'Topics of a key' | 'Groups of a key' | 'About';
+  readonly parameters?: readonly Json[];
+  readonly body?: Json;
+  readonly answers: readonly Json[];
+  readonly isPublic?: boolean;
+}
+
+function operation({ id, summary, tag, parameters = [], body, answers, isPublic = false }: Operation): Json {
+  return {
+    operationId: id,
+    summary,
+    tags: [tag],
+    security: isPublic ? [] : [{ apiKey: [] }, { apiKeyBasic: [] }],
+    ...(parameters.length > 0 && { parameters }),
+    ...(body && { requestBody: { required: true, content: body } }),
+    responses: Object.assign({}, ...answers, problems) as Json,
+  };
+}
+
+const jsonBody = (schema: Json): Json => ({ 'application/json': { schema } });
+const topic = inPath('topic');
+const group = inPath('group');
+const acks = inQuery('acks', '0: answered before anything is stored', { enum: ['0', '1', 'all'], default: 'all' });
+const format = inQuery('format', 'What JSON strings stand for', {
+  enum: ['json', 'string', 'base64'],
+  default: 'json',
+});
+const batches: Json = { schema: { type: 'string', contentEncoding: 'binary' } };
+
+const produceRecord = operation({
+  id: 'produceRecord',
+  summary: 'Store the body as the value of one record',
+  tag: 'Records',
+  parameters: [
+    topic,
+    acks,
+    inHeader('Record-Key', 'The key'),
+    inHeader('Record-Partition', 'The partition; else the key decides'),
+    inHeader('Record-Timestamp', 'Milliseconds since the epoch'),
+    inHeader('Record-Encoding', 'base64: key and record headers are base64'),
+    inHeader('Record-Tombstone', 'true: a record without a value'),
+  ],
+  body: { '*/*': {} },
+  answers: [answer(200, 'Stored', ref('Stored')), answer(202, 'Taken (acks=0)', ref('Accepted'))],
+});
+
+const produceRecords = operation({
+  id: 'produceRecords',
+  summary: 'Store many records',
+  tag: 'Records',
+  parameters: [topic, acks, format, inQuery('partition', 'Of record batches', integer)],
+  body: {
+    ...jsonBody(object({ records: list(ref('NewRecord')) }, ['records'])),
+    'application/x-ndjson': { schema: ref('NewRecord') },
+    'application/vnd.kafka.recordbatch': batches,
+  },
+  answers: [
+    answer(200, 'All stored', ref('ProduceResults')),
+    answer(202, 'Taken (acks=0)', ref('Accepted')),
+    answer(207, 'Some failed: results in the order of the records', ref('ProduceResults')),
+  ],
+});
+
+const consume = operation({
+  id: 'consumeRecords',
+  summary: 'Read a page of records, or follow them as server-sent events',
+  tag: 'Records',
+  parameters: [
+    topic,
+    inQuery('cursor', 'Where to go on: `next` of the page before'),
+    inQuery('from', 'earliest, latest, an offset, -N or an RFC 3339 time'),
+    inQuery('partitions', 'e.g. 0,1,2'),
+    inQuery('max_records', 'Records of a page', integer),
+    inQuery('max_bytes', 'Bytes of a page', integer),
+    inQuery('wait', 'How long to wait for records, e.g. 30s or 5000ms'),
+    inQuery('clamp', 'A position beyond the end counts as the end', boolean),
+    format,
+    inHeader('Last-Event-ID', 'Of an event stream: the cursor to go on at'),
+  ],
+  answers: [
+    {
+      200: {
+        description: 'Records and the cursor behind them',
+        headers: {
+          'Next-Cursor': { schema: text },
+          'Up-To-Date': { schema: boolean },
+          'High-Watermark': { description: 'Where one partition was read', schema: integer },
+        },
+        content: {
+          ...jsonBody(ref('Page')),
+          'application/x-ndjson': { schema: ref('StoredRecord') },
+          'application/vnd.kafka.recordbatch': batches,
+          'text/event-stream': { schema: text },
+        },
+      },
+    },
+  ],
+});
+
+const topicPaths: Json = {
+  '/v1/topics': {
+    get: operation({
+      id: 'listTopics',
+      summary: 'All topics',
+      tag: 'Topics of a key',
+      answers: [answer(200, 'Topics', object({ topics: list(ref('DataTopic')) }))],
+    }),
+    post: operation({
+      id: 'createTopic',
+      summary: 'Create a topic',
+      tag: 'Topics of a key',
+      body: jsonBody(object({ name: text, partitions: integer, configs: object({}) }, ['name'])),
+      answers: [answer(201, 'Created', ref('DataTopic'))],
+    }),
+  },
+  '/v1/topics/{topic}': {
+    get: operation({
+      id: 'describeTopic',
+      summary: 'Configs and offsets of a topic',
+      tag: 'Topics of a key',
+      parameters: [topic],
+      answers: [answer(200, 'The topic', ref('DataTopic'))],
+    }),
+    post: produceRecord,
+    patch: operation({
+      id: 'changeTopic',
+      summary: 'Change configs (null: default) or add partitions',
+      tag: 'Topics of a key',
+      parameters: [topic],
+      body: jsonBody(object({ configs: object({}), partitions: integer })),
+      answers: [answer(200, 'Changed', ref('DataTopic'))],
+    }),
+    delete: operation({
+      id: 'deleteTopic',
+      summary: 'Delete a topic',
+      tag: 'Topics of a key',
+      parameters: [topic],
+      answers: [answer(204, 'Deleted')],
+    }),
+  },
+  '/v1/topics/{topic}/records': { get: consume, post: produceRecords },
+};
+
+const otherPaths: Json = {
+  '/v1': {
+    get: operation({
+      id: 'about',
+      summary: 'Endpoints and limits of this API',
+      tag: 'About',
+      isPublic: true,
+      answers: [answer(200, 'The API', object({}))],
+    }),
+  },
+  '/v1/usage': {
+    get: operation({
+      id: 'usage',
+      summary: "The cluster's limits and usage",
+      tag: 'About',
+      answers: [answer(200, 'Usage', object({}))],
+    }),
+  },
+  '/v1/groups': {
+    get: operation({
+      id: 'listGroups',
+      summary: 'All consumer groups',
+      tag: 'Groups of a key',
+      answers: [
+        answer(200, 'Groups', object({ groups: list(object({ group: text, state: text, protocol_type: text })) })),
+      ],
+    }),
+  },
+  '/v1/groups/{group}': {
+    get: operation({
+      id: 'describeGroup',
+      summary: 'Members, offsets and lag',
+      tag: 'Groups of a key',
+      parameters: [group],
+      answers: [
+        answer(
+          200,
+          'The group',
+          object({ group: text, state: text, lag: integer, members: list(object({})), offsets: list(object({})) }),
+        ),
+      ],
+    }),
+    delete: operation({
+      id: 'deleteGroup',
+      summary: 'Delete an empty group',
+      tag: 'Groups of a key',
+      parameters: [group],
+      answers: [answer(204, 'Deleted')],
+    }),
+  },
+  '/v1/ws': {
+    get: operation({
+      id: 'websocket',
+      summary: 'Open a WebSocket (docs/websocket.md)',
+      tag: 'Records',
+      parameters: [inQuery('ticket', 'A one-use ticket')],
+      answers: [answer(101, 'Upgraded')],
+    }),
+  },
+  '/v1/ws-tickets': {
+    post: operation({
+      id: 'createTicket',
+      summary: 'A one-use ticket for /v1/ws',
+      tag: 'Records',
+      answers: [answer(201, 'The ticket', object({ ticket: text, expires_in_ms: integer }))],
+    }),
+  },
+};
+
+const headers = list(object({ key: text, value: {} }, ['key']));
+
+export const dataPlaneOpenapi = {
+  paths: { ...topicPaths, ...otherPaths },
+  components: {
+    securitySchemes: {
+      apiKey: { type: 'http', scheme: 'bearer', description: 'API key of a cluster' },
+      apiKeyBasic: { type: 'http', scheme: 'basic', description: 'Key id and API key' },
+    },
+    schemas: {
+      DataProblem: object(
+        {
+          type: text,
+          title: text,
+          status: integer,
+          detail: text,
+          instance: text,
+          code: text,
+          kafka_error: text,
+          retryable: boolean,
+          side_effects: { enum: ['none', 'unknown', 'partial'] },
+          retry_after_ms: integer,
+        },
+        ['type', 'title', 'status', 'code', 'retryable', 'side_effects'],
+      ),
+      NewRecord: object({ key: {}, value: {}, headers, partition: integer, timestamp: integer }),
+      StoredRecord: object({ partition: integer, offset: integer, timestamp: integer, key: {}, value: {}, headers }, [
+        'partition',
+        'offset',
+        'timestamp',
+        'key',
+        'value',
+        'headers',
+      ]),
+      Stored: object({ partition: integer, offset: integer, timestamp: integer }, ['partition', 'offset', 'timestamp']),
+      Accepted: object({ accepted: integer }, ['accepted']),
+      ProduceResults: object(
+        {
+          results: list({
+            anyOf: [ref('Stored'), object({ partition: integer, error: ref('DataProblem') }, ['error'])],
+          }),
+          failed: integer,
+        },
+        ['results', 'failed'],
+      ),
+      Page: object(
+        {
+          records: list(ref('StoredRecord')),
+          next: text,
+          up_to_date: boolean,
+          partitions: list(object({ partition: integer, high_watermark: integer, earliest: integer })),
+        },
+        ['records', 'next', 'up_to_date', 'partitions'],
+      ),
+      DataTopic: object(
+        {
+          name: text,
+          topic_id: text,
+          partition_count: integer,
+          created_at: { type: 'string', format: 'date-time' },
+          configs: object({}),
+          partitions: list(object({ partition: integer, start_offset: integer, end_offset: integer })),
+        },
+        ['name', 'topic_id'],
+      ),
+    },
+  },
+} as const satisfies { readonly paths: Json; readonly components: Json };
