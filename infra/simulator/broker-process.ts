@@ -1,0 +1,141 @@
+/**
+ * One broker, composed as bin/serve-broker.ts composes it, in a simulated process: session, log store, catalogue, broker,
+ * and the same ends (fenced, fatal, asked to stop, parent gone).
+ */
+import { type Broker, startBroker } from '../../engine/broker/broker.ts';
+import { openSession, type Session } from '../../engine/broker/session.ts';
+import { StoreCatalogue } from '../../engine/catalogue.ts';
+import type { LogStore, PartitionLog } from '../../engine/log/log.ts';
+import { createLogStore } from '../../engine/log/log-store.ts';
+import type { BrokerSlot, MetadataStore } from '../../engine/ports.ts';
+import { partitionName } from './partition-name.ts';
+import type { SimProcess } from './process.ts';
+import { segmentsDirectory, type World } from './world.ts';
+
+export class BrokerProcess {
+  readonly process: SimProcess;
+  readonly slot: BrokerSlot;
+  readonly #world: World;
+  #session: Session | undefined;
+  #logs: LogStore | undefined;
+  #broker: Broker | undefined;
+  #store: MetadataStore | undefined;
+  #isStopping = false;
+  isServing = false;
+
+  constructor(world: World, slot: BrokerSlot) {
+    this.#world = world;
+    this.slot = slot;
+    this.process = world.spawn(`broker ${slot.brokerId}`);
+    this.process.post(0, () => {
+      this.#start().catch((error: unknown) => this.#die('start failed', error));
+    });
+  }
+
+  async #start(): Promise<void> {
+    const { clock, random } = this.process;
+    const { settings, network, disks } = this.#world;
+    const { plant } = settings;
+    const { slot } = this;
+    const raw = this.#world.store.handle(this.process);
+    const store = plant.store?.(raw) ?? raw;
+    this.#store = store;
+    const session = await openSession({
+      store,
+      clock,
+      random,
+      slot,
+      pid: this.process.pid,
+      lease: settings.lease,
+      onFenced: (cause) => this.#die('fenced', cause),
+    });
+    this.#session = session;
+    const options = {
+      disk: disks.handle(this.process),
+      store,
+      clock,
+      random,
+      settings: settings.log,
+      brokerId: slot.brokerId,
+      sessionEpoch: session.epoch,
+      volume: slot.volume,
+      segmentsDirectory,
+      mayAck: () => session.mayAck(),
+      guard: () => session.guard(),
+      onFatal: (failure: Error) => this.#die('fatal', failure),
+    };
+    const logs = await createLogStore(plant.logStore?.(options) ?? options);
+    this.#logs = logs;
+    this.#observe(logs, session.epoch);
+    const catalogue = new StoreCatalogue(store, clock);
+    await catalogue.start();
+    this.#broker = await startBroker({
+      brokerId: slot.brokerId,
+      sessionEpoch: session.epoch,
+      address: slot.address,
+      logs,
+      catalogue,
+      network: network.handle(this.process),
+      clock,
+      random,
+      onBug: (error) => this.#die('bug', error),
+    });
+    this.isServing = true;
+  }
+
+  /** The clean end, as on the parent's 'stop' message. */
+  stop(): void {
+    this.process.post(0.5, () => {
+      // Before it serves nobody listens for the message yet.
+      if (this.#isStopping || !this.isServing) return;
+      this.#isStopping = true;
+      this.#stop().catch((error: unknown) => this.#die('stop failed', error));
+    });
+  }
+
+  async #stop(): Promise<void> {
+    await this.#session!.setState('draining');
+    await this.#broker!.stop();
+    await this.#logs!.close();
+    await this.#session!.close();
+    await this.#store!.close();
+    this.process.end('stopped');
+  }
+
+  #die(how: string, error: unknown): void {
+    if (!this.process.isAlive) return;
+    const cause = error instanceof Error ? error.message : String(error);
+    this.#world.history.add({ kind: 'engine', what: `${this.process.name} ends: ${how}: ${cause}` });
+    this.#world.noteEnd(this.process.name, error);
+    this.process.end(how);
+  }
+
+  /** Notes who acknowledges what, where it is decided. */
+  #observe(logs: LogStore, sessionEpoch: number): void {
+    const seen = new WeakSet<PartitionLog>();
+    const open = logs.open.bind(logs);
+    logs.open = async (topicId, partition, leaderEpoch, configs) => {
+      const log = await open(topicId, partition, leaderEpoch, configs);
+      if (!seen.has(log)) {
+        seen.add(log);
+        this.#observeLog(log, `${this.slot.brokerId}@${sessionEpoch}`);
+      }
+      return log;
+    };
+  }
+
+  #observeLog(log: PartitionLog, broker: string): void {
+    const { history, settings } = this.#world;
+    settings.plant.opened?.(log);
+    const append = log.append.bind(log);
+    const partition = partitionName(log.topicId, log.partition);
+    log.append = (batch, header, nowMs, done) =>
+      append(batch, header, nowMs, (outcome) => {
+        if (outcome.errorCode === 0 && this.process.isAlive) {
+          const { leaderEpoch } = log;
+          history.add({ kind: 'acked', broker, partition, leaderEpoch, offset: outcome.baseOffset });
+        }
+        done(outcome);
+      });
+  }
+}

@@ -1,0 +1,251 @@
+/**
+ * Judges a history and names what is wrong with it. Pure: histories are planted in its tests. Requests without an answer
+ * may have had their effect or not, so they prove nothing by themselves; what was acknowledged or read once is promised
+ * for good. The reads of the consumer `final` are made when everything is quiet, and show what is left.
+ */
+import type { Entry, PartitionName, ProducerKind, TimedEntry } from './history.ts';
+
+export type AnomalyName =
+  | 'lost-write'
+  | 'duplicate'
+  | 'reorder'
+  | 'divergence'
+  | 'invented-record'
+  | 'offset-gap'
+  | 'truncated'
+  | 'high-watermark-falls'
+  | 'leader-epoch-falls'
+  | 'stale-owner-ack'
+  | 'two-acking-owners'
+  | 'sequence-lost'
+  | 'committed-offset-falls'
+  | 'stuck'
+  | 'bug';
+
+export interface Anomaly {
+  readonly name: AnomalyName;
+  readonly atMs: number;
+  readonly where: string;
+  readonly what: string;
+}
+
+export const finalConsumer = 'final';
+const offsetOutOfRange = 1;
+const sequenceErrors: readonly number[] = [45, 47];
+const anomaliesMax = 50;
+
+interface Sent {
+  readonly producer: string;
+  readonly as: ProducerKind;
+  readonly index: number;
+  ackedAt: number;
+}
+
+class Partition {
+  readonly sent = new Map<string, Sent>();
+  /** What any client was shown at an offset. */
+  readonly shown = new Map<number, string>();
+  readonly offsetOf = new Map<string, number>();
+  readonly final = new Map<number, { readonly value: string; readonly leaderEpoch: number }>();
+  finalStart = -1;
+  isBounded = false;
+  isDeleted = false;
+  /** Latest acknowledgement of a broker. */
+  ackEpoch = -1;
+  ackBroker = '';
+  readonly highWatermarks = new Map<string, number>();
+}
+
+interface Group {
+  acked: number;
+  tried: number;
+}
+
+/** In the order in which they show; at most a few dozen. */
+export function check(history: readonly TimedEntry[]): Anomaly[] {
+  const judge = new Judge();
+  for (const entry of history) judge.see(entry);
+  judge.end(history.at(-1)?.atMs ?? 0);
+  return judge.anomalies.slice(0, anomaliesMax);
+}
+
+class Judge {
+  readonly anomalies: Anomaly[] = [];
+  readonly #partitions = new Map<PartitionName, Partition>();
+  readonly #groups = new Map<string, Group>();
+  readonly #sentCounts = new Map<string, number>();
+
+  see(entry: TimedEntry): void {
+    switch (entry.kind) {
+      case 'topic':
+        this.#partition(entry.partition).isBounded = entry.isBounded;
+        return;
+      case 'deleted':
+        this.#partition(entry.partition).isDeleted = true;
+        return;
+      case 'send':
+        return this.#send(entry);
+      case 'sent':
+        return this.#sent(entry);
+      case 'read':
+        return this.#read(entry);
+      case 'acked':
+        return this.#acked(entry);
+      case 'commit':
+      case 'committed':
+      case 'position':
+        return this.#committed(entry);
+      case 'stuck':
+        return this.#report('stuck', entry.atMs, '', entry.what);
+      case 'bug':
+        return this.#report('bug', entry.atMs, entry.where, entry.what);
+      default:
+        return;
+    }
+  }
+
+  end(atMs: number): void {
+    for (const [name, partition] of this.#partitions) {
+      if (partition.isDeleted || partition.finalStart < 0) continue;
+      this.#checkLost(name, partition, atMs);
+      this.#checkOrder(name, partition, atMs);
+    }
+  }
+
+  #report(name: AnomalyName, atMs: number, where: string, what: string): void {
+    this.anomalies.push({ name, atMs, where, what });
+  }
+
+  #partition(name: PartitionName): Partition {
+    let partition = this.#partitions.get(name);
+    if (!partition) this.#partitions.set(name, (partition = new Partition()));
+    return partition;
+  }
+
+  #send({ producer, as, partition, values }: TimedEntry & { kind: 'send' }): void {
+    for (const value of values) {
+      const index = this.#sentCounts.get(producer) ?? 0;
+      this.#sentCounts.set(producer, index + 1);
+      this.#partition(partition).sent.set(value, { producer, as, index, ackedAt: -1 });
+    }
+  }
+
+  #sent({ atMs, producer, partition, values, code, offset, isNext }: TimedEntry & { kind: 'sent' }): void {
+    if (isNext && sequenceErrors.includes(code)) {
+      const what = `${producer} got error ${code} for its next batch: what came before it is forgotten`;
+      this.#report('sequence-lost', atMs, partition, what);
+    }
+    if (code !== 0) return;
+    const state = this.#partition(partition);
+    for (const [i, value] of values.entries()) {
+      state.sent.get(value)!.ackedAt = offset + i;
+      this.#show(atMs, partition, state, offset + i, value);
+    }
+  }
+
+  /** A client was shown `value` at `offset`. */
+  #show(atMs: number, name: PartitionName, partition: Partition, offset: number, value: string): void {
+    const before = partition.shown.get(offset);
+    if (before !== undefined && before !== value) {
+      this.#report('divergence', atMs, name, `offset ${offset} was ${before} and is ${value}`);
+    }
+    partition.shown.set(offset, value);
+    if (!partition.sent.has(value)) {
+      this.#report('invented-record', atMs, name, `nobody sent ${value}, found at ${offset}`);
+    }
+    const known = partition.offsetOf.get(value);
+    if (known !== undefined && known !== offset) {
+      this.#report('duplicate', atMs, name, `${value} is at ${known} and at ${offset}`);
+    }
+    partition.offsetOf.set(value, offset);
+  }
+
+  #read(entry: TimedEntry & { kind: 'read' }): void {
+    const { atMs, partition: name, consumer, from, code, highWatermark, startOffset, records } = entry;
+    const partition = this.#partition(name);
+    if (code === offsetOutOfRange && startOffset <= from) {
+      this.#report('truncated', atMs, name, `${consumer} is at ${from}, which is out of range`);
+    }
+    if (startOffset > 0 && !partition.isBounded) {
+      this.#report('lost-write', atMs, name, `the log starts at ${startOffset}, and nothing may be deleted`);
+    }
+    let expected = from;
+    for (const { offset, value, leaderEpoch } of records) {
+      if (offset !== expected) this.#report('offset-gap', atMs, name, `${offset} follows where ${expected} should be`);
+      expected = offset + 1;
+      this.#show(atMs, name, partition, offset, value);
+      if (consumer === finalConsumer) partition.final.set(offset, { value, leaderEpoch });
+    }
+    // Retention goes on while the rest is read: what counts is the last start.
+    if (consumer === finalConsumer) partition.finalStart = Math.max(partition.finalStart, startOffset);
+    if (code !== 0) return;
+    const before = partition.highWatermarks.get(consumer) ?? -1;
+    if (highWatermark < before) {
+      this.#report('high-watermark-falls', atMs, name, `${consumer} saw ${before}, then ${highWatermark}`);
+    }
+    partition.highWatermarks.set(consumer, highWatermark);
+    if (expected > highWatermark) {
+      this.#report('high-watermark-falls', atMs, name, `${consumer} read ${expected - 1} of a log up to ${highWatermark}`);
+    }
+  }
+
+  #acked({ atMs, partition: name, broker, leaderEpoch, offset }: TimedEntry & { kind: 'acked' }): void {
+    const partition = this.#partition(name);
+    if (leaderEpoch < partition.ackEpoch) {
+      const what = `broker ${broker} acknowledges ${offset} at epoch ${leaderEpoch} after ${partition.ackEpoch} did`;
+      this.#report('stale-owner-ack', atMs, name, what);
+    } else if (leaderEpoch === partition.ackEpoch && broker !== partition.ackBroker) {
+      const what = `${partition.ackBroker} and ${broker} acknowledge at epoch ${leaderEpoch}`;
+      this.#report('two-acking-owners', atMs, name, what);
+    }
+    partition.ackEpoch = leaderEpoch;
+    partition.ackBroker = broker;
+  }
+
+  #committed(entry: TimedEntry & { kind: 'commit' | 'committed' | 'position' }): void {
+    const { group: name, offset } = entry;
+    let group = this.#groups.get(name);
+    if (!group) this.#groups.set(name, (group = { acked: -1, tried: -1 }));
+    if (entry.kind === 'commit') group.tried = Math.max(group.tried, offset);
+    else if (entry.kind === 'committed') {
+      if (entry.code === 0) group.acked = Math.max(group.acked, offset);
+    } else if (offset < group.acked || offset > group.tried) {
+      const what = `committed ${group.acked}, tried ${group.tried}, found ${offset}`;
+      this.#report('committed-offset-falls', entry.atMs, name, what);
+    }
+  }
+
+  #checkLost(name: PartitionName, partition: Partition, atMs: number): void {
+    const { final, finalStart } = partition;
+    for (const [offset, value] of partition.shown) {
+      if (offset < finalStart || final.get(offset)?.value === value) continue;
+      const sent = partition.sent.get(value);
+      const how = sent && sent.ackedAt >= 0 ? 'was acknowledged' : 'was read';
+      this.#report('lost-write', atMs, name, `${value} ${how} at ${offset} and is gone`);
+    }
+  }
+
+  #checkOrder(name: PartitionName, { final, sent }: Partition, atMs: number): void {
+    const last = new Map<string, { index: number; value: string }>();
+    let epoch = -1;
+    for (const [offset, { value, leaderEpoch }] of [...final].sort(([a], [b]) => a - b)) {
+      if (leaderEpoch < epoch) {
+        this.#report('leader-epoch-falls', atMs, name, `epoch ${leaderEpoch} at ${offset} follows ${epoch}`);
+      }
+      epoch = Math.max(epoch, leaderEpoch);
+      const one = sent.get(value);
+      // Whether a value without an answer came early or late is nobody's promise, unless the producer repeated it in order.
+      if (!one || (one.as !== 'idempotent' && one.ackedAt < 0)) continue;
+      const before = last.get(one.producer);
+      if (before && before.index > one.index) {
+        this.#report('reorder', atMs, name, `${value} at ${offset} follows ${before.value}`);
+      }
+      last.set(one.producer, { index: one.index, value });
+    }
+  }
+}
+
+/** Whether an entry is worth a line in the story of a failure. */
+export function isStory(entry: Entry): boolean {
+  return entry.kind === 'fault' || entry.kind === 'engine' || entry.kind === 'bug' || entry.kind === 'stuck';
+}

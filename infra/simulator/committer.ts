@@ -1,0 +1,83 @@
+/** A consumer that keeps its place with the group coordinator: commits growing offsets, asks for them now and then. */
+import { make } from '../../engine/protocol/make.ts';
+import { offsetCommitRequest } from '../../engine/protocol/messages/08-offset-commit.ts';
+import { offsetFetchRequest } from '../../engine/protocol/messages/09-offset-fetch.ts';
+import { below, type Random } from '../../engine/kernel/random.ts';
+import { type Door, noAnswer } from './door.ts';
+import { partitionName } from './partition-name.ts';
+import type { SimTopic } from './topic-plan.ts';
+import { clusterId, type World } from './world.ts';
+
+const client = { clientId: 'committer', clientHost: '/127.0.0.1', version: 8 };
+
+export class Committer {
+  readonly #world: World;
+  readonly #door: Door;
+  readonly #random: Random;
+  readonly #topic: SimTopic;
+  readonly #group: string;
+  #offset = 0;
+  isStopped = false;
+
+  constructor(world: World, door: Door, topic: SimTopic, group: string) {
+    this.#world = world;
+    this.#door = door;
+    this.#random = world.random();
+    this.#topic = topic;
+    this.#group = `${clusterId}.${group}`;
+    this.#loop();
+  }
+
+  get #place(): { readonly group: string; readonly partition: string } {
+    return { group: this.#group, partition: partitionName(this.#topic.topicId, 0) };
+  }
+
+  #loop(): void {
+    if (this.isStopped || this.#topic.isDeleted) return;
+    const next = (): void => {
+      this.#world.loop.schedule(20 + below(this.#random, 150), () => this.#loop());
+    };
+    if (!this.#door.isOpen()) return next();
+    if (below(this.#random, 4) === 0) this.ask(next);
+    else this.#commit(next);
+  }
+
+  #commit(next: () => void): void {
+    const offset = ++this.#offset;
+    const { history } = this.#world;
+    history.add({ kind: 'commit', ...this.#place, offset });
+    const partitions = [{ partitionIndex: 0, committedOffset: offset, committedMetadata: '' }];
+    const request = make(offsetCommitRequest, {
+      groupId: this.#group,
+      generationIdOrMemberEpoch: -1,
+      topics: [{ name: this.#topic.name, partitions }],
+    });
+    this.#door.request(
+      ({ engine }) => engine.coordinatorRequest(8, { clusterId, groupId: this.#group }, request, client),
+      (result) => {
+        const isGood = result !== noAnswer && !(result instanceof Error);
+        const code = isGood ? result.topics[0]!.partitions[0]!.errorCode : -1;
+        history.add({ kind: 'committed', ...this.#place, offset, code });
+        next();
+      },
+    );
+  }
+
+  ask(next: (isGood: boolean) => void): void {
+    const request = make(offsetFetchRequest, {
+      groups: [{ groupId: this.#group, topics: [{ name: this.#topic.name, partitionIndexes: [0] }] }],
+    });
+    this.#door.request(
+      ({ engine }) => engine.coordinatorRequest(9, { clusterId, groupId: this.#group }, request, client),
+      (result) => {
+        const isGood = result !== noAnswer && !(result instanceof Error);
+        const group = isGood ? result.groups[0] : undefined;
+        const found = group?.errorCode === 0 ? group.topics[0]?.partitions[0] : undefined;
+        if (found?.errorCode === 0) {
+          this.#world.history.add({ kind: 'position', ...this.#place, offset: found.committedOffset });
+        }
+        next(found?.errorCode === 0);
+      },
+    );
+  }
+}

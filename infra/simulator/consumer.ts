@@ -1,0 +1,91 @@
+/** A reader that follows the partitions of a topic from their start, in one fetch for all or in one fetch each. */
+import type { FetchedPartition } from '../../engine/engine.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { batchesIn, batchSizeBytes, leaderEpoch } from '../../engine/records/batch.ts';
+import { forEachRecord } from '../../engine/records/decode.ts';
+import { type Door, noAnswer } from './door.ts';
+import type { ReadRecord } from './history.ts';
+import { partitionName } from './partition-name.ts';
+import type { SimTopic } from './topic-plan.ts';
+import type { World } from './world.ts';
+
+const retryMs = 50;
+
+export class Consumer {
+  readonly #world: World;
+  readonly #door: Door;
+  readonly #topic: SimTopic;
+  readonly #name: string;
+  readonly #partitions: readonly number[];
+  readonly offsets = new Map<number, number>();
+  /** Highest high watermark seen. */
+  readonly seen = new Map<number, number>();
+  readonly #maxWaitMs: number;
+  isStopped = false;
+
+  constructor(
+    world: World,
+    door: Door,
+    topic: SimTopic,
+    partitions: readonly number[],
+    name: string,
+    maxWaitMs = 400,
+  ) {
+    this.#world = world;
+    this.#door = door;
+    this.#topic = topic;
+    this.#partitions = partitions;
+    this.#name = name;
+    this.#maxWaitMs = maxWaitMs;
+    for (const partition of partitions) this.offsets.set(partition, 0);
+    this.#loop();
+  }
+
+  #loop(): void {
+    if (this.isStopped || this.#topic.isDeleted) return;
+    const asked = this.#partitions.map((partition) => ({
+      topicId: this.#topic.topicId,
+      partition,
+      offset: this.offsets.get(partition)!,
+      maxBytes: 2000,
+      currentLeaderEpoch: -1,
+      lastFetchedEpoch: -1,
+    }));
+    this.#door.request(
+      ({ engine }) => engine.fetch(asked, { maxWaitMs: this.#maxWaitMs, minBytes: 1, maxBytes: 5000 }),
+      (result) => {
+        const isGood = result !== noAnswer && !(result instanceof Error);
+        const isFine = isGood && result.every((each) => this.#read(each));
+        this.#world.loop.schedule(isFine ? 1 : retryMs, () => this.#loop());
+      },
+    );
+  }
+
+  #read(fetched: FetchedPartition): boolean {
+    const { partition, highWatermark, logStartOffset: startOffset, errorCode: code } = fetched;
+    const from = this.offsets.get(partition)!;
+    const records: ReadRecord[] = [];
+    for (const bytes of fetched.records) {
+      const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+      for (const at of batchesIn(whole)) {
+        const batch = whole.subarray(at, at + batchSizeBytes(whole, at));
+        const epoch = leaderEpoch(batch, 0);
+        forEachRecord(batch, (offset, _timestamp, _key, value) => {
+          if (offset >= from) records.push({ offset, value: value?.toString() ?? '', leaderEpoch: epoch });
+        });
+      }
+    }
+    if (records.length > 0 || code !== errorCode.none) {
+      this.#world.history.add({
+        kind: 'read',
+        consumer: this.#name,
+        partition: partitionName(this.#topic.topicId, partition),
+        ...{ from, code, highWatermark, startOffset, records },
+      });
+    }
+    if (records.length > 0) this.offsets.set(partition, records.at(-1)!.offset + 1);
+    else if (code === errorCode.offsetOutOfRange && startOffset > from) this.offsets.set(partition, startOffset);
+    if (code === errorCode.none) this.seen.set(partition, highWatermark);
+    return code === errorCode.none;
+  }
+}

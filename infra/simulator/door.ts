@@ -1,0 +1,71 @@
+/**
+ * The connection of a simulated client to whichever parent process serves at the moment. Calls and answers travel for a
+ * while; when the parent dies or stays silent the client is told that it got no answer, and does not know what happened.
+ */
+import { below, type Random } from '../../engine/kernel/random.ts';
+import type { Timer } from '../../engine/kernel/clock.ts';
+import type { ParentProcess } from './parent-process.ts';
+import type { World } from './world.ts';
+
+/** No answer: the request may have had its effect or not. */
+export const noAnswer = Symbol('no answer');
+
+export class Door {
+  readonly world: World;
+  readonly #random: Random;
+  parent: ParentProcess | undefined;
+
+  constructor(world: World) {
+    this.world = world;
+    this.#random = world.random();
+  }
+
+  isOpen(): boolean {
+    return this.parent?.isServing === true && this.parent.process.isAlive;
+  }
+
+  /** `ask` runs in the parent and answers once; `told` runs in the client. */
+  call<T>(
+    ask: (parent: ParentProcess, answer: (value: T) => void) => void,
+    told: (value: T | typeof noAnswer) => void,
+    waitMs = 6000,
+  ): void {
+    const { loop } = this.world;
+    const { parent } = this;
+    let isOver = false;
+    let timer: Timer | undefined = undefined;
+    const tell = (value: T | typeof noAnswer): void => {
+      if (isOver) return;
+      isOver = true;
+      timer?.cancel();
+      told(value);
+    };
+    if (!parent || !this.isOpen()) {
+      loop.schedule(20, () => tell(noAnswer));
+      return;
+    }
+    timer = loop.schedule(waitMs, () => tell(noAnswer));
+    parent.process.onEnd(() => void loop.schedule(1, () => tell(noAnswer)));
+    // In order, as on one connection: the same delay for all.
+    parent.process.post(0.2, () => {
+      ask(parent, (value) => {
+        if (parent.process.isAlive) loop.schedule(0.1 + below(this.#random, 3) / 10, () => tell(value));
+      });
+    });
+  }
+
+  /** As call, for an operation that is a promise; a failure counts as `failed`. */
+  request<T>(
+    ask: (parent: ParentProcess) => Promise<T>,
+    told: (value: T | Error | typeof noAnswer) => void,
+    waitMs?: number,
+  ): void {
+    this.call<T | Error>(
+      (parent, answer) => {
+        ask(parent).then(answer, (error: unknown) => answer(error as Error));
+      },
+      told,
+      waitMs,
+    );
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * What will happen to a world, drawn from its seed before it begins: so that a failing run can be repeated with fewer
+ * faults, and shrunk to those that matter.
+ */
+import { below, type Random } from '../../engine/kernel/random.ts';
+
+export type FaultKind =
+  | 'kill'
+  | 'kill-two'
+  | 'hang'
+  | 'zone-loss'
+  | 'zone-power'
+  | 'power'
+  | 'parent-kill'
+  | 'parent-hang'
+  | 'store-slow'
+  | 'store-throttled'
+  | 'store-away'
+  | 'store-reply-lost'
+  | 'store-change-lost'
+  | 'store-cut'
+  | 'net-cut'
+  | 'net-reset'
+  | 'net-slow'
+  | 'disk-slow'
+  | 'disk-fault'
+  | 'disk-full'
+  | 'drain'
+  | 'restart'
+  | 'topic-create'
+  | 'topic-delete'
+  | 'grow'
+  | 'delete-records'
+  | 'wall-jump';
+
+export interface Fault {
+  readonly kind: FaultKind;
+  /** After the clients began. */
+  readonly atMs: number;
+  readonly durationMs: number;
+  /** Which broker, zone, topic: taken modulo what there is. */
+  readonly target: number;
+  readonly value: number;
+}
+
+type Mix = Readonly<Partial<Record<FaultKind, number>>>;
+
+const kills: Mix = { kill: 6, 'kill-two': 3, 'zone-loss': 1, 'disk-slow': 1 };
+const hangs: Mix = { hang: 6, 'parent-hang': 2, kill: 1, 'net-slow': 1 };
+const power: Mix = { 'zone-power': 4, power: 2, kill: 1, 'disk-fault': 2, 'disk-full': 2, 'disk-slow': 2 };
+const store: Mix = {
+  ...{ 'store-slow': 2, 'store-throttled': 2, 'store-away': 2, 'store-reply-lost': 4, 'store-change-lost': 3 },
+  ...{ 'store-cut': 3, kill: 3, restart: 2, 'topic-create': 1, 'topic-delete': 1 },
+};
+const network: Mix = { 'net-cut': 4, 'net-reset': 4, 'net-slow': 2, kill: 2, hang: 1, restart: 1 };
+const planned: Mix = { drain: 4, restart: 4, kill: 2, 'net-reset': 1, 'disk-slow': 1, hang: 1 };
+const topics: Mix = { 'topic-create': 3, 'topic-delete': 3, grow: 2, 'delete-records': 3, kill: 3, restart: 1, 'wall-jump': 1 };
+const parents: Mix = { 'parent-kill': 4, kill: 2, hang: 3, 'parent-hang': 1, power: 1, 'store-reply-lost': 1 };
+
+/** Scenario names; 'mixed' draws a mix of two of the others, or of all. */
+export const scenarios: Readonly<Record<string, Mix>> = {
+  ...{ kills, hangs, power, store, network, planned, topics, parents },
+};
+
+export function drawMix(random: Random, scenario: string): Mix {
+  if (scenario !== 'mixed') return scenarios[scenario]!;
+  const all = Object.values(scenarios);
+  const chosen = below(random, 3) === 0 ? all : [all[below(random, all.length)]!, all[below(random, all.length)]!];
+  const mix: Partial<Record<FaultKind, number>> = {};
+  for (const one of chosen) {
+    for (const [kind, weight] of Object.entries(one)) {
+      mix[kind as FaultKind] = (mix[kind as FaultKind] ?? 0) + weight;
+    }
+  }
+  return mix;
+}
+
+/** Faults come in bursts: what breaks systems is the second one during the recovery from the first. */
+export function drawFaults(random: Random, scenario: string, count: number): Fault[] {
+  const mix = Object.entries(drawMix(random, scenario)) as [FaultKind, number][];
+  const total = mix.reduce((sum, [, weight]) => sum + weight, 0);
+  const faults: Fault[] = [];
+  let atMs = 300;
+  for (let i = 0; i < count; i++) {
+    let at = below(random, total);
+    const [kind] = mix.find(([, weight]) => (at -= weight) < 0)!;
+    const isBurst = below(random, 2) === 0;
+    atMs += isBurst ? below(random, 60) : 200 + below(random, 1500);
+    const durationMs = below(random, 3) === 0 ? 1000 + below(random, 4000) : 50 + below(random, 900);
+    faults.push({ kind, atMs, durationMs, target: below(random, 1000), value: below(random, 1000) });
+  }
+  return faults;
+}

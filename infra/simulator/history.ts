@@ -1,0 +1,98 @@
+/**
+ * Everything that clients asked and were told, and what happened to the world meanwhile, in the order in which it
+ * happened. The checker judges it; its hash proves that a seed repeats itself.
+ */
+import { createHash } from 'node:crypto';
+
+/** Partition of one incarnation of a topic: 'name/partition/topic id'. */
+export type PartitionName = string;
+
+/** What a producer promises about its values, and what may therefore be asked of the log. */
+export type ProducerKind =
+  /** Kafka's idempotent producer: repeats until it knows; every value once, in order. */
+  | 'idempotent'
+  /** Sends once; a value without an answer may be there or not. */
+  | 'plain'
+  /** Records through the gateway's own producer; as plain, seen from outside. */
+  | 'gateway';
+
+export interface ReadRecord {
+  readonly offset: number;
+  readonly value: string;
+  readonly leaderEpoch: number;
+}
+
+export type Entry =
+  | {
+      readonly kind: 'send';
+      readonly producer: string;
+      readonly as: ProducerKind;
+      readonly partition: PartitionName;
+      readonly values: readonly string[];
+    }
+  | {
+      readonly kind: 'sent';
+      readonly producer: string;
+      readonly partition: PartitionName;
+      readonly values: readonly string[];
+      /** Kafka error code, or -1: no answer. */
+      readonly code: number;
+      readonly offset: number;
+      /** Every value before these is acknowledged. */
+      readonly isNext: boolean;
+    }
+  | {
+      readonly kind: 'read';
+      readonly consumer: string;
+      readonly partition: PartitionName;
+      readonly from: number;
+      readonly code: number;
+      readonly highWatermark: number;
+      readonly startOffset: number;
+      readonly records: readonly ReadRecord[];
+    }
+  /** A broker acknowledged a batch. */
+  | {
+      readonly kind: 'acked';
+      readonly broker: string;
+      readonly partition: PartitionName;
+      readonly leaderEpoch: number;
+      readonly offset: number;
+    }
+  | { readonly kind: 'commit'; readonly group: string; readonly partition: PartitionName; readonly offset: number }
+  | {
+      readonly kind: 'committed';
+      readonly group: string;
+      readonly partition: PartitionName;
+      readonly offset: number;
+      readonly code: number;
+    }
+  | { readonly kind: 'position'; readonly group: string; readonly partition: PartitionName; readonly offset: number }
+  | { readonly kind: 'topic'; readonly partition: PartitionName; readonly isBounded: boolean }
+  | { readonly kind: 'deleted'; readonly partition: PartitionName }
+  /** Something that no world may do to the system: a broken invariant, damage where nothing was damaged. */
+  | { readonly kind: 'bug'; readonly where: string; readonly what: string }
+  | { readonly kind: 'stuck'; readonly what: string }
+  | { readonly kind: 'fault'; readonly what: string }
+  | { readonly kind: 'engine'; readonly what: string };
+
+export type TimedEntry = Entry & { readonly atMs: number };
+
+export class History {
+  readonly entries: TimedEntry[] = [];
+  readonly #nowMs: () => number;
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  add(entry: Entry): void {
+    this.entries.push({ atMs: Math.round(this.#nowMs() * 1000) / 1000, ...entry });
+  }
+
+  hash(): string {
+    const hash = createHash('sha256');
+    for (const entry of this.entries) hash.update(JSON.stringify(entry)).update('\n');
+    return hash.digest('hex').slice(0, 16);
+  }
+}

@@ -1,0 +1,205 @@
+/** Makes planned faults happen, and ends those that last. */
+import { goodMood, type StoreMood } from './process-store.ts';
+import type { BrokerProcess } from './broker-process.ts';
+import type { Fault } from './fault-plan.ts';
+import type { Cut } from './process-network.ts';
+import type { SimProcess } from './process.ts';
+import type { Supervisor } from './supervisor.ts';
+import type { TopicRoom } from './topic-room.ts';
+import { segmentsDirectory, type World } from './world.ts';
+
+const cuts: readonly Cut[] = ['to', 'from', 'both'];
+
+export class Injector {
+  readonly #world: World;
+  readonly #supervisor: Supervisor;
+  readonly #topics: TopicRoom;
+  readonly #stopped = new Set<SimProcess>();
+  readonly #random;
+
+  constructor(world: World, supervisor: Supervisor, topics: TopicRoom) {
+    this.#world = world;
+    this.#supervisor = supervisor;
+    this.#topics = topics;
+    this.#random = world.random();
+  }
+
+  /** Everything that still lasts ends. */
+  heal(): void {
+    const { store, network, disks, settings } = this.#world;
+    store.mood = goodMood;
+    store.cutOff.clear();
+    disks.slowMs.clear();
+    for (const { address } of settings.slots) {
+      network.heal(address);
+      network.slow(address, 0);
+    }
+    for (const process of this.#stopped) process.resume();
+    this.#stopped.clear();
+  }
+
+  inject(fault: Fault): void {
+    const { target, value, durationMs, kind } = fault;
+    const broker = this.#broker(target);
+    switch (kind) {
+      case 'kill':
+        return this.#kill(broker, 'SIGKILL');
+      case 'kill-two':
+        this.#kill(broker, 'SIGKILL');
+        return this.#kill(this.#broker(target + 1 + (value % 2)), 'SIGKILL');
+      case 'hang':
+        return broker && this.#hang(broker.process, durationMs * 2);
+      case 'zone-loss':
+      case 'zone-power':
+        return this.#zone(target, kind === 'zone-power');
+      case 'power':
+        return this.#power();
+      case 'parent-kill':
+        this.#world.fault('parent: SIGKILL');
+        return this.#supervisor.parent.process.end('SIGKILL');
+      case 'parent-hang':
+        return this.#hang(this.#supervisor.parent.process, durationMs * 2);
+      case 'drain':
+      case 'restart':
+        return this.#planned(kind, target, durationMs);
+      case 'topic-create':
+        return this.#topics.create(value % 2 === 0);
+      case 'topic-delete':
+        return this.#topics.delete(target);
+      case 'grow':
+        return this.#topics.grow(target);
+      case 'delete-records':
+        return this.#topics.deleteRecords(target);
+      case 'wall-jump':
+        this.#world.fault(`wall clock jumps by ${value - 500} s`);
+        return this.#world.loop.jumpWall((value - 500) * 1000);
+      default:
+        return this.#environment(fault, broker);
+    }
+  }
+
+  #environment({ kind, target, value, durationMs }: Fault, broker: BrokerProcess | undefined): void {
+    const { disks, network, settings, store } = this.#world;
+    const slot = settings.slots[target % settings.slots.length]!;
+    const disk = disks.of(value % 4 === 0 ? segmentsDirectory : slot.volume);
+    switch (kind) {
+      case 'store-slow':
+        return this.#mood({ ...goodMood, slowMs: 20 + (value % 400) }, durationMs);
+      case 'store-throttled':
+        return this.#mood({ ...goodMood, throttledPercent: 20 + (value % 60) }, durationMs);
+      case 'store-away':
+        return this.#mood({ ...goodMood, unavailablePercent: 100 }, durationMs);
+      case 'store-reply-lost':
+        return this.#mood({ ...goodMood, replyLostPercent: 10 + (value % 60) }, durationMs * 2);
+      case 'store-change-lost':
+        return this.#mood({ ...goodMood, changeLostPercent: 10 + (value % 60) }, durationMs * 2);
+      case 'store-cut': {
+        const process = value % 5 === 0 ? this.#supervisor.parent.process : broker?.process;
+        if (!process) return;
+        store.cutOff.add(process);
+        return this.#lasting(`store: out of reach of ${process.name}`, durationMs, () => store.cutOff.delete(process));
+      }
+      case 'net-cut': {
+        const cut = cuts[value % cuts.length]!;
+        network.cut(slot.address, cut);
+        return this.#lasting(`network: cut ${cut} ${slot.address}`, durationMs, () => network.heal(slot.address));
+      }
+      case 'net-reset':
+        this.#world.fault(`network: reset ${slot.address}`);
+        return network.reset(slot.address);
+      case 'net-slow':
+        network.slow(slot.address, 5 + (value % 100));
+        return this.#lasting(`network: slow ${slot.address}`, durationMs, () => network.slow(slot.address, 0));
+      case 'disk-slow': {
+        const root = value % 4 === 0 ? segmentsDirectory : slot.volume;
+        disks.slowMs.set(root, 10 + (value % 300));
+        return this.#lasting(`disk: slow ${root}`, durationMs, () => disks.slowMs.delete(root));
+      }
+      case 'disk-fault':
+        this.#world.fault(`disk: the next sync of ${slot.volume} or the segments fails`);
+        return disk.plan({ on: 'datasync', error: 'io' });
+      case 'disk-full':
+        this.#world.fault(`disk: full at the next write to ${slot.volume} or the segments`);
+        return disk.plan({ on: 'write', error: 'full', afterBytes: value % 300 });
+      default:
+        return;
+    }
+  }
+
+  #broker(target: number): BrokerProcess | undefined {
+    const children = [...this.#supervisor.parent.fleet.children.values()].filter(({ process }) => process.isAlive);
+    return children[target % Math.max(1, children.length)];
+  }
+
+  #kill(broker: BrokerProcess | undefined, reason: string): void {
+    if (!broker?.process.isAlive) return;
+    this.#world.fault(`${broker.process.name}: ${reason}`);
+    broker.process.end(reason);
+  }
+
+  #hang(process: SimProcess, durationMs: number): void {
+    if (process.isStopped || !process.isAlive) return;
+    process.stop();
+    this.#stopped.add(process);
+    this.#lasting(`${process.name}: SIGSTOP`, durationMs, () => {
+      this.#stopped.delete(process);
+      process.resume();
+    });
+  }
+
+  #zone(target: number, withPower: boolean): void {
+    const { slots } = this.#world.settings;
+    const zones = [...new Set(slots.map(({ zone }) => zone))];
+    const zone = zones[target % zones.length]!;
+    this.#world.fault(`zone ${zone}: ${withPower ? 'power loss' : 'all brokers killed'}`);
+    for (const child of this.#supervisor.parent.fleet.children.values()) {
+      if (child.slot.zone === zone) this.#kill(child, 'zone');
+    }
+    if (!withPower) return;
+    for (const slot of slots) if (slot.zone === zone) this.#world.disks.of(slot.volume).crash(this.#random);
+  }
+
+  /** The whole machine: every process ends in this moment, and every disk forgets. */
+  #power(): void {
+    this.#world.fault('power loss');
+    for (const process of this.#world.processes.values()) process.end('power loss');
+    for (const root of this.#world.disks.roots()) this.#world.disks.of(root).crash(this.#random);
+  }
+
+  #planned(kind: 'drain' | 'restart', target: number, durationMs: number): void {
+    const { slots } = this.#world.settings;
+    const { brokerId } = slots[target % slots.length]!;
+    const { parent } = this.#supervisor;
+    if (!parent.isServing || !parent.process.isAlive) return;
+    const failed = (): void => undefined;
+    parent.process.post(0, () => {
+      if (kind === 'restart') {
+        this.#world.fault(`restart broker ${brokerId}`);
+        parent.controller.restartBroker(brokerId).catch(failed);
+      } else {
+        this.#world.fault(`drain broker ${brokerId}`);
+        parent.controller.drainBroker(brokerId).catch(failed);
+        parent.process.post(durationMs + 500, () => parent.controller.undrainBroker(brokerId));
+      }
+    });
+  }
+
+  #mood(mood: StoreMood, durationMs: number): void {
+    this.#world.store.mood = mood;
+    const what = Object.entries(mood)
+      .filter(([, share]) => share > 0)
+      .map(([name, share]) => `${name} ${share}`)
+      .join(', ');
+    this.#lasting(`store: ${what}`, durationMs, () => {
+      if (this.#world.store.mood === mood) this.#world.store.mood = goodMood;
+    });
+  }
+
+  #lasting(what: string, durationMs: number, end: () => void): void {
+    this.#world.fault(`${what} (for ${durationMs} ms)`);
+    this.#world.loop.schedule(durationMs, () => {
+      this.#world.fault(`over: ${what}`);
+      end();
+    });
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The disks of the world as one process sees them: one memory disk per volume and one for the segment store, under one
+ * tree of paths. What the process has asked for is done by the kernel, whether or not the process lives to see it, but
+ * nothing is done any more once it is reaped.
+ */
+import type { Random } from '../../engine/kernel/random.ts';
+import { below } from '../../engine/kernel/random.ts';
+import { MemoryDisk } from '../../engine/log/memory-disk.ts';
+import type { Disk, DiskFile } from '../../engine/ports.ts';
+import { never, type SimProcess } from './process.ts';
+
+/** Volume or store directory to disk; paths begin with one of the keys and a slash. */
+export class Disks {
+  readonly #disks = new Map<string, MemoryDisk>();
+  readonly #random: Random;
+  /** On top of the usual latency, by root. */
+  readonly slowMs = new Map<string, number>();
+  /** The process whose call is being made: calls begin synchronously. */
+  #caller: SimProcess | undefined;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  add(root: string): void {
+    const latency = (call: string): Promise<void> => this.#latency(root, call);
+    const disk = new MemoryDisk({ latency });
+    disk.makeDirectory(root);
+    this.#disks.set(root, disk);
+  }
+
+  of(path: string): MemoryDisk {
+    const end = path.indexOf('/', 1);
+    const disk = this.#disks.get(end < 0 ? path : path.slice(0, end));
+    if (!disk) throw new Error(`no disk holds ${path}`);
+    return disk;
+  }
+
+  roots(): Iterable<string> {
+    return this.#disks.keys();
+  }
+
+  handle(process: SimProcess): Disk {
+    return new ProcessDisk(this, process);
+  }
+
+  /** `process` makes `call`; what it awaits is answered in an event of its own. */
+  async<T>(process: SimProcess, call: () => Promise<T>): Promise<T> {
+    if (!process.isAlive) return never;
+    this.#caller = process;
+    try {
+      return process.answer(call());
+    } finally {
+      this.#caller = undefined;
+    }
+  }
+
+  #latency(root: string, call: string): Promise<void> {
+    const process = this.#caller!;
+    const usualMs = call === 'read' ? 0.05 : 0.2 + below(this.#random, 20) / 10;
+    const delayMs = usualMs + below(this.#random, 1 + (this.slowMs.get(root) ?? 0));
+    return new Promise((resolve) => {
+      process.loop.schedule(delayMs, () => {
+        // A dead process is reaped when its last call is over, done or not.
+        if (process.isAlive || (!process.isReaped && below(this.#random, 2) === 0)) resolve();
+      });
+    });
+  }
+}
+
+class ProcessDisk implements Disk {
+  readonly #disks: Disks;
+  readonly #process: SimProcess;
+
+  constructor(disks: Disks, process: SimProcess) {
+    this.#disks = disks;
+    this.#process = process;
+  }
+
+  #alive(): boolean {
+    return this.#process.isAlive;
+  }
+
+  create(path: string): DiskFile {
+    if (!this.#alive()) return deadFile(path);
+    return new ProcessFile(this.#disks, this.#process, this.#disks.of(path).create(path));
+  }
+
+  open(path: string): DiskFile {
+    if (!this.#alive()) return deadFile(path);
+    return new ProcessFile(this.#disks, this.#process, this.#disks.of(path).open(path));
+  }
+
+  exists(path: string): boolean {
+    return this.#alive() && this.#disks.of(path).exists(path);
+  }
+
+  list(directory: string): string[] {
+    return this.#alive() ? this.#disks.of(directory).list(directory) : [];
+  }
+
+  makeDirectory(directory: string): void {
+    if (this.#alive()) this.#disks.of(directory).makeDirectory(directory);
+  }
+
+  remove(path: string): void {
+    if (this.#alive()) this.#disks.of(path).remove(path);
+  }
+
+  removeDirectory(directory: string): void {
+    if (this.#alive()) this.#disks.of(directory).removeDirectory(directory);
+  }
+
+  syncDirectory(directory: string): Promise<void> {
+    return this.#disks.async(this.#process, () => this.#disks.of(directory).syncDirectory(directory));
+  }
+
+  freeBytes(directory: string): number {
+    return this.#disks.of(directory).freeBytes();
+  }
+}
+
+class ProcessFile implements DiskFile {
+  readonly path: string;
+  readonly #disks: Disks;
+  readonly #process: SimProcess;
+  readonly #file: DiskFile;
+
+  constructor(disks: Disks, process: SimProcess, file: DiskFile) {
+    this.path = file.path;
+    this.#disks = disks;
+    this.#process = process;
+    this.#file = file;
+  }
+
+  sizeBytes(): number {
+    return this.#process.isAlive ? this.#file.sizeBytes() : 0;
+  }
+
+  writeSync(parts: readonly Uint8Array[], position: number): void {
+    if (this.#process.isAlive) this.#file.writeSync(parts, position);
+  }
+
+  readSync(target: Uint8Array, position: number): number {
+    return this.#process.isAlive ? this.#file.readSync(target, position) : 0;
+  }
+
+  write(parts: readonly Uint8Array[], position: number): Promise<void> {
+    return this.#disks.async(this.#process, () => this.#file.write(parts, position));
+  }
+
+  read(target: Uint8Array, position: number): Promise<number> {
+    return this.#disks.async(this.#process, () => this.#file.read(target, position));
+  }
+
+  datasync(): Promise<void> {
+    return this.#disks.async(this.#process, () => this.#file.datasync());
+  }
+
+  close(): void {
+    if (this.#process.isAlive) this.#file.close();
+  }
+}
+
+function deadFile(path: string): DiskFile {
+  return {
+    path,
+    sizeBytes: () => 0,
+    writeSync: () => undefined,
+    readSync: () => 0,
+    write: () => never,
+    read: () => never,
+    datasync: () => never,
+    close: () => undefined,
+  };
+}

@@ -1,0 +1,244 @@
+/**
+ * The network between processes: frames take their time and stay in order, a cut holds up what is sent in one direction
+ * or both, as TCP does until somebody gives up, and a process that ends takes its connections with it. A stopped process
+ * is connected to all the same: its kernel accepts, it does not.
+ */
+import { below, type Random } from '../../engine/kernel/random.ts';
+import { type FrameChannel, type FrameHandler, LinkClosed, type Network } from '../../engine/ports.ts';
+import type { EventLoop } from './event-loop.ts';
+import { never, type SimProcess } from './process.ts';
+
+interface Listener {
+  readonly process: SimProcess;
+  readonly accept: (channel: FrameChannel) => FrameHandler;
+}
+
+/** 'to': what is sent to the address waits; 'from': what comes from there. */
+export type Cut = 'to' | 'from' | 'both';
+
+export class SimNetwork {
+  readonly loop: EventLoop;
+  readonly random: Random;
+  readonly #listeners = new Map<string, Listener>();
+  readonly #wires = new Set<Wire>();
+  readonly #cuts = new Map<string, Cut>();
+  readonly #slowMs = new Map<string, number>();
+  /** Sees every frame where it arrives. */
+  onFrame: (to: SimProcess, frame: Buffer) => void = () => undefined;
+
+  constructor(loop: EventLoop, random: Random) {
+    this.loop = loop;
+    this.random = random;
+  }
+
+  handle(process: SimProcess): Network {
+    process.onEnd(() => this.#ended(process));
+    return {
+      connect: (address, handler) => this.#connect(process, address, handler),
+      listen: async (address, accept) => {
+        const listener = { process, accept };
+        this.#listeners.set(address, listener);
+        return { close: async () => this.#close(address, listener) };
+      },
+    };
+  }
+
+  cut(address: string, cut: Cut): void {
+    this.#cuts.set(address, cut);
+  }
+
+  heal(address: string): void {
+    this.#cuts.delete(address);
+    for (const wire of this.#wires) if (wire.address === address) wire.flow();
+  }
+
+  /** Ends every connection to `address`; what is on its way is lost. */
+  reset(address: string): void {
+    for (const wire of [...this.#wires]) if (wire.address === address) wire.break();
+  }
+
+  slow(address: string, ms: number): void {
+    if (ms > 0) this.#slowMs.set(address, ms);
+    else this.#slowMs.delete(address);
+  }
+
+  isHeld(address: string, towards: boolean): boolean {
+    const cut = this.#cuts.get(address);
+    return cut === 'both' || cut === (towards ? 'to' : 'from');
+  }
+
+  delayMs(address: string): number {
+    return 0.05 + below(this.random, 10) / 20 + below(this.random, 1 + (this.#slowMs.get(address) ?? 0));
+  }
+
+  gone(wire: Wire): void {
+    this.#wires.delete(wire);
+  }
+
+  #connect(process: SimProcess, address: string, handler: FrameHandler): Promise<FrameChannel> {
+    if (!process.isAlive) return never;
+    return new Promise((resolve, reject) => {
+      this.loop.schedule(this.delayMs(address), () => {
+        const listener = this.#listeners.get(address);
+        if (!listener || this.isHeld(address, true) || this.isHeld(address, false)) {
+          process.post(0, () => reject(new LinkClosed(`nobody listens at ${address}`, false)));
+          return;
+        }
+        const wire = new Wire(this, address, process, listener.process);
+        this.#wires.add(wire);
+        wire.near.handler = handler;
+        listener.process.post(0, () => {
+          if (wire.isOpen) wire.far.handler = listener.accept(wire.far);
+        });
+        process.post(0.05, () => resolve(wire.near));
+      });
+    });
+  }
+
+  #close(address: string, listener: Listener): void {
+    if (this.#listeners.get(address) !== listener) return;
+    this.#listeners.delete(address);
+    for (const wire of [...this.#wires]) if (wire.far.process === listener.process) wire.break();
+  }
+
+  #ended(process: SimProcess): void {
+    for (const [address, listener] of this.#listeners) {
+      if (listener.process === process) this.#listeners.delete(address);
+    }
+    for (const wire of [...this.#wires]) {
+      if (wire.near.process !== process && wire.far.process !== process) continue;
+      // The kernel still sends what was written, or the reset overtakes it.
+      const side = wire.near.process === process ? wire.near : wire.far;
+      if (below(this.random, 2) === 0) wire.break();
+      else side.finish();
+    }
+  }
+}
+
+/** Both directions of one connection. */
+export class Wire {
+  readonly network: SimNetwork;
+  readonly address: string;
+  readonly near: WireEnd;
+  readonly far: WireEnd;
+  isOpen = true;
+
+  constructor(network: SimNetwork, address: string, near: SimProcess, far: SimProcess) {
+    this.network = network;
+    this.address = address;
+    this.near = new WireEnd(this, near, true);
+    this.far = new WireEnd(this, far, false);
+    this.near.peer = this.far;
+    this.far.peer = this.near;
+  }
+
+  break(): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.network.gone(this);
+    this.near.closed();
+    this.far.closed();
+  }
+
+  flow(): void {
+    this.near.deliver();
+    this.far.deliver();
+  }
+}
+
+const endOfStream = Buffer.alloc(0);
+
+class WireEnd implements FrameChannel {
+  readonly process: SimProcess;
+  handler: FrameHandler | undefined;
+  peer!: WireEnd;
+  readonly #wire: Wire;
+  readonly #isNear: boolean;
+  #sent: Buffer[] = [];
+  /** Frames at the front that have travelled long enough. */
+  #due = 0;
+  #sentBytes = 0;
+  #lastMs = 0;
+  #isPaused = false;
+  #isClosed = false;
+
+  constructor(wire: Wire, process: SimProcess, isNear: boolean) {
+    this.#wire = wire;
+    this.process = process;
+    this.#isNear = isNear;
+  }
+
+  send(parts: readonly Uint8Array[]): void {
+    if (this.process.isAlive && !this.#isClosed) this.#push(Buffer.concat(parts));
+  }
+
+  bufferedBytes(): number {
+    return this.#sentBytes;
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#wire.network.loop.schedule(0, () => this.peer.deliver());
+  }
+
+  /** What was sent before still arrives, as with a socket that is shut down in order. */
+  close(): void {
+    if (!this.process.isAlive || this.#isClosed) return;
+    this.finish();
+    this.closed();
+  }
+
+  finish(): void {
+    if (this.#wire.isOpen) this.#push(endOfStream);
+  }
+
+  #push(frame: Buffer): void {
+    const { network, address } = this.#wire;
+    if (!this.#wire.isOpen) return;
+    this.#sent.push(frame);
+    this.#sentBytes += frame.length;
+    const { nowMs } = network.loop;
+    this.#lastMs = Math.max(this.#lastMs, nowMs + network.delayMs(address));
+    network.loop.schedule(this.#lastMs - nowMs, () => {
+      this.#due++;
+      this.deliver();
+    });
+  }
+
+  deliver(): void {
+    const { network, address } = this.#wire;
+    const { peer } = this;
+    let isDelivered = false;
+    while (this.#wire.isOpen && this.#due > 0 && !peer.#isPaused && !network.isHeld(address, this.#isNear)) {
+      const frame = this.#sent.shift()!;
+      this.#due--;
+      this.#sentBytes -= frame.length;
+      if (frame === endOfStream) return this.#wire.break();
+      isDelivered = true;
+      peer.process.post(0, () => {
+        if (peer.#isClosed) return;
+        network.onFrame(peer.process, frame);
+        peer.handler?.frame(frame);
+      });
+    }
+    if (isDelivered && this.#sentBytes === 0) {
+      this.process.post(0, () => {
+        if (!this.#isClosed) this.handler?.drained?.();
+      });
+    }
+  }
+
+  /** Tells the handler, once, in an event of its process. */
+  closed(): void {
+    if (this.#isClosed) return;
+    this.process.post(0, () => {
+      if (this.#isClosed) return;
+      this.#isClosed = true;
+      this.handler?.closed();
+    });
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * The metadata store as one process sees it: requests and answers take their time, changes arrive late and in order,
+ * and the store can be slow, throttled, away, or lose what it says. A request on its way takes effect even when the
+ * process that sent it has died.
+ */
+import { below, type Random } from '../../engine/kernel/random.ts';
+import {
+  type MetadataStore,
+  type RowChange,
+  StoreAmbiguous,
+  StoreThrottled,
+  StoreUnavailable,
+} from '../../engine/ports.ts';
+import { memoryStore, type MemoryStore, type StoreFault, type StoreOperation } from '../../engine/store-memory.ts';
+import type { EventLoop } from './event-loop.ts';
+import { never, type SimProcess } from './process.ts';
+
+/** How the store behaves at the moment; numbers are shares of requests in percent. */
+export interface StoreMood {
+  readonly slowMs: number;
+  readonly throttledPercent: number;
+  readonly unavailablePercent: number;
+  readonly replyLostPercent: number;
+  readonly changeLostPercent: number;
+}
+
+export const goodMood: StoreMood = {
+  slowMs: 0,
+  throttledPercent: 0,
+  unavailablePercent: 0,
+  replyLostPercent: 0,
+  changeLostPercent: 0,
+};
+
+export class SimStore {
+  mood: StoreMood = goodMood;
+  /** Processes that cannot reach it. */
+  readonly cutOff = new Set<SimProcess>();
+  readonly rows: MemoryStore;
+  readonly #random: Random;
+
+  constructor(loop: EventLoop, random: Random) {
+    this.#random = random;
+    this.rows = memoryStore({ clock: loop.clock() });
+  }
+
+  handle(process: SimProcess): MetadataStore {
+    const view = this.rows.connect((operation) => this.#fault(process, operation));
+    process.onEnd(() => void view.close());
+    const call = <T>(run: () => Promise<T>): Promise<T> => (process.isAlive ? process.answer(run()) : never);
+    return {
+      get: (key) => call(() => view.get(key)),
+      range: (pk, options) => call(() => view.range(pk, options)),
+      transact: (ops, token) => call(() => view.transact(ops, token)),
+      watch: (pk, onChange) => (process.isAlive ? this.#watch(process, view, pk, onChange) : () => undefined),
+      close: () => call(() => view.close()),
+    };
+  }
+
+  #watch(process: SimProcess, view: MetadataStore, pk: string, onChange: (change: RowChange) => void): () => void {
+    let lastMs = 0;
+    return view.watch(pk, (change) => {
+      const { nowMs } = process.loop;
+      lastMs = Math.max(lastMs, nowMs + below(this.#random, 3 + this.mood.slowMs / 4));
+      process.post(lastMs - nowMs, () => onChange(change));
+    });
+  }
+
+  #fault(process: SimProcess, operation: StoreOperation): StoreFault {
+    const { mood } = this;
+    const lucky = (percent: number): boolean => percent > 0 && below(this.#random, 100) < percent;
+    if (operation.op === 'deliver') {
+      if (this.cutOff.has(process) || lucky(mood.changeLostPercent)) throw new StoreUnavailable('a change was lost');
+      return {};
+    }
+    if (this.cutOff.has(process)) {
+      const isSent = operation.op === 'transact' && below(this.#random, 2) === 0;
+      throw isSent ? new StoreAmbiguous('no answer') : new StoreUnavailable('cut off');
+    }
+    if (lucky(mood.unavailablePercent)) throw new StoreUnavailable('the store is away');
+    if (lucky(mood.throttledPercent)) throw new StoreThrottled('too many requests');
+    return {
+      delayMs: 0.1 + below(this.#random, 10) / 10 + below(this.#random, 1 + mood.slowMs),
+      replyDelayMs: 0.1 + below(this.#random, 5) / 10 + below(this.#random, 1 + mood.slowMs / 2),
+      replyLost: operation.op === 'transact' && lucky(mood.replyLostPercent),
+    };
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * A simulated operating-system process: whatever runs in it, runs in events of its own, so that it can be stopped dead
+ * between any two of them. Killed, none of its timers, callbacks and answers comes any more, and its ports do nothing.
+ * Stopped (SIGSTOP), they wait and come together when it goes on, at the time that it is by then.
+ */
+import type { Clock } from '../../engine/kernel/clock.ts';
+import { type Random, seededRandom } from '../../engine/kernel/random.ts';
+import { clockOf, type EventLoop, type Place, type SimEvent } from './event-loop.ts';
+
+/** Between the end of a process and the moment at which its parent has reaped it. */
+const reapMsMax = 4;
+
+export class SimProcess implements Place {
+  readonly name: string;
+  readonly pid: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly loop: EventLoop;
+  isAlive = true;
+  isStopped = false;
+  /** From here on not even a system call of it is under way. */
+  isReaped = false;
+  #held: SimEvent[] = [];
+  readonly #onEnd: ((reason: string) => void)[] = [];
+  readonly #onReaped: (() => void)[] = [];
+
+  constructor(loop: EventLoop, name: string, pid: number, seed: number) {
+    this.loop = loop;
+    this.name = name;
+    this.pid = pid;
+    this.clock = clockOf(loop, this);
+    this.random = seededRandom(seed);
+  }
+
+  holds(event: SimEvent): boolean {
+    if (!this.isAlive) return true;
+    if (!this.isStopped) return false;
+    this.#held.push(event);
+    return true;
+  }
+
+  /** Runs `fn` in this process, unless it has ended by then. */
+  post(delayMs: number, fn: () => void): void {
+    if (this.isAlive) this.loop.schedule(delayMs, fn, this);
+  }
+
+  /** The answer of a system call, which the process gets in an event of its own. */
+  answer<T>(call: Promise<T>, delayMs = 0): Promise<T> {
+    return new Promise((resolve, reject) => {
+      call.then(
+        (value) => this.post(delayMs, () => resolve(value)),
+        (error: unknown) => this.post(delayMs, () => reject(error as Error)),
+      );
+    });
+  }
+
+  /** process.exit, SIGKILL or a power cut: it runs no further instruction. */
+  end(reason: string): void {
+    if (!this.isAlive) return;
+    this.isAlive = false;
+    this.#held = [];
+    for (const listener of this.#onEnd) listener(reason);
+    this.loop.schedule(1 + (this.random.u32() % reapMsMax), () => {
+      this.isReaped = true;
+      for (const listener of this.#onReaped) listener();
+    });
+  }
+
+  /** In the moment of the end, outside the process. */
+  onEnd(listener: (reason: string) => void): void {
+    this.#onEnd.push(listener);
+  }
+
+  onReaped(listener: () => void): void {
+    if (this.isReaped) listener();
+    else this.#onReaped.push(listener);
+  }
+
+  stop(): void {
+    this.isStopped = true;
+  }
+
+  resume(): void {
+    if (!this.isStopped) return;
+    this.isStopped = false;
+    const held = this.#held;
+    this.#held = [];
+    for (const event of held) this.loop.again(event);
+  }
+}
+
+/** What a call of a dead process comes to. */
+export const never: Promise<never> = new Promise<never>(() => undefined);

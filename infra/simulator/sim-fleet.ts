@@ -1,0 +1,68 @@
+/**
+ * The Fleet port over simulated processes, for one parent: brokers are its children, know when it is gone (their IPC
+ * channel closes), and count as ended when they are reaped.
+ */
+import { assert } from '../../engine/kernel/assert.ts';
+import type { Fleet } from '../../engine/ports.ts';
+import { BrokerProcess } from './broker-process.ts';
+import type { SimProcess } from './process.ts';
+import type { World } from './world.ts';
+
+export class SimFleet implements Fleet {
+  readonly children = new Map<number, BrokerProcess>();
+  readonly #world: World;
+  readonly #parent: SimProcess;
+  readonly #listeners: ((brokerId: number) => void)[] = [];
+
+  constructor(world: World, parent: SimProcess) {
+    this.#world = world;
+    this.#parent = parent;
+    parent.onEnd(() => this.#orphan());
+  }
+
+  start: Fleet['start'] = (slot) => {
+    const { brokerId } = slot;
+    assert(!this.children.has(brokerId), 'a slot has one process at a time');
+    return new Promise((resolve) => {
+      // Fork and exec.
+      this.#parent.post(1, () => {
+        const child = new BrokerProcess(this.#world, slot);
+        this.children.set(brokerId, child);
+        child.process.onReaped(() => {
+          this.#parent.post(0.1, () => {
+            if (this.children.get(brokerId) === child) this.children.delete(brokerId);
+            for (const listener of this.#listeners) listener(brokerId);
+          });
+        });
+        resolve();
+      });
+    });
+  };
+
+  kill: Fleet['kill'] = (brokerId) => {
+    const child = this.children.get(brokerId);
+    if (!child) return Promise.resolve();
+    this.#world.loop.schedule(0.1, () => child.process.end('SIGKILL'));
+    return this.#reaped(child);
+  };
+
+  stop: Fleet['stop'] = async (brokerId, graceMs) => {
+    const child = this.children.get(brokerId);
+    if (!child) return;
+    child.stop();
+    const grace = this.#parent.clock.after(graceMs, () => child.process.end('SIGKILL after the grace'));
+    await this.#reaped(child);
+    grace.cancel();
+  };
+
+  onExit: Fleet['onExit'] = (listener) => void this.#listeners.push(listener);
+
+  #reaped(child: BrokerProcess): Promise<void> {
+    return new Promise((resolve) => child.process.onReaped(() => this.#parent.post(0.1, resolve)));
+  }
+
+  /** A stopped child learns of it when it goes on. */
+  #orphan(): void {
+    for (const child of this.children.values()) child.process.post(0.3, () => child.process.end('orphaned'));
+  }
+}

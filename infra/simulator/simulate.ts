@@ -1,0 +1,170 @@
+/**
+ * One world from its seed to its verdict: start, let clients work while faults happen, heal, require that everything
+ * works again, read what is left, and judge the whole.
+ */
+import { below, seededRandom } from '../../engine/kernel/random.ts';
+import { logSettingsDefault } from '../../engine/log/settings.ts';
+import { type Anomaly, check, finalConsumer } from './checker.ts';
+import { Consumer } from './consumer.ts';
+import { Door } from './door.ts';
+import { drawFaults, type Fault } from './fault-plan.ts';
+import type { History, TimedEntry } from './history.ts';
+import { Injector } from './inject.ts';
+import { Liveness } from './liveness.ts';
+import type { Plant } from './plant.ts';
+import { Supervisor } from './supervisor.ts';
+import { TopicRoom } from './topic-room.ts';
+import { World, type WorldSettings } from './world.ts';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly scenario?: string;
+  /** Faults drawn from the seed. */
+  readonly steps?: number;
+  /** Instead of those. */
+  readonly faults?: readonly Fault[];
+  readonly plant?: Plant;
+}
+
+export interface Simulation {
+  readonly seed: number;
+  readonly faults: readonly Fault[];
+  readonly anomalies: readonly Anomaly[];
+  readonly history: readonly TimedEntry[];
+  readonly hash: string;
+  readonly events: number;
+  readonly virtualMs: number;
+  readonly stacks: readonly string[];
+}
+
+const stepsDefault = 10;
+const startMsMax = 40_000;
+/** After the last fault: for what lasts to end by itself, then for everything to work again. */
+const afterFaultsMs = 1500;
+const stuckAfterMs = 40_000;
+const readMsMax = 20_000;
+
+export async function simulate(options: SimulationOptions): Promise<Simulation> {
+  const { seed, scenario = 'mixed', steps = stepsDefault, plant = {} } = options;
+  const random = seededRandom(seed);
+  const settings = drawSettings(seed, plant);
+  const faults = options.faults ?? drawFaults(random, scenario, steps);
+  const world = new World(settings);
+  const undo = plant.patch?.();
+  const ambient = watchRejections((error) => world.bug('promise', error));
+  try {
+    await live(world, faults);
+  } finally {
+    ambient();
+    undo?.();
+  }
+  const { history, loop, stacks } = world;
+  return {
+    ...{ seed, faults, stacks },
+    anomalies: check(history.entries),
+    history: history.entries,
+    hash: hashOf(history),
+    events: loop.events,
+    virtualMs: Math.round(loop.nowMs),
+  };
+}
+
+function hashOf(history: History): string {
+  return history.hash();
+}
+
+async function live(world: World, faults: readonly Fault[]): Promise<void> {
+  const { loop, history } = world;
+  const door = new Door(world);
+  const supervisor = new Supervisor(world, door);
+  await loop.run(loop.nowMs + startMsMax, () => door.isOpen());
+  const topics = new TopicRoom(world, door);
+  topics.create(false);
+  topics.create(true);
+  await loop.run(loop.nowMs + startMsMax, () => topics.topics.length === 2);
+  if (topics.topics.length < 2) return history.add({ kind: 'stuck', what: 'no topic could be made' });
+
+  const injector = new Injector(world, supervisor, topics);
+  let lastMs = 0;
+  for (const fault of faults) {
+    loop.schedule(fault.atMs, () => injector.inject(fault));
+    lastMs = Math.max(lastMs, fault.atMs + Math.min(fault.durationMs, 2000));
+  }
+  await loop.run(loop.nowMs + lastMs + afterFaultsMs);
+
+  world.fault('everything heals');
+  injector.heal();
+  topics.isOver = true;
+  const liveness = new Liveness(world, door, supervisor, topics);
+  await loop.run(loop.nowMs + stuckAfterMs, () => liveness.isGood);
+  topics.stopSending();
+  if (!liveness.isGood) history.add({ kind: 'stuck', what: liveness.missing() });
+  await loop.run(loop.nowMs + stuckAfterMs, () => topics.isQuiet);
+  if (!topics.isQuiet) history.add({ kind: 'stuck', what: 'producers still wait for their answers' });
+
+  await readAll(world, door, topics);
+  for (const consumer of topics.consumers) consumer.isStopped = true;
+  supervisor.isOver = true;
+  for (const process of world.processes.values()) process.end('the simulation is over');
+  // What is on its way finds nobody; nothing of this world may run beside the next one.
+  await loop.run(loop.nowMs + 10);
+}
+
+async function readAll(world: World, door: Door, topics: TopicRoom): Promise<void> {
+  const readers = topics.topics
+    .filter(({ isDeleted }) => !isDeleted)
+    .flatMap((topic) =>
+      Array.from({ length: topic.partitions }, (_, partition) => ({
+        partition,
+        topic,
+        consumer: new Consumer(world, door, topic, [partition], finalConsumer, 50),
+      })),
+    );
+  const isDone = ({ consumer, partition }: (typeof readers)[number]): boolean =>
+    consumer.offsets.get(partition)! >= (consumer.seen.get(partition) ?? Infinity);
+  await world.loop.run(world.loop.nowMs + readMsMax, () => readers.every(isDone));
+  for (const reader of readers) {
+    reader.consumer.isStopped = true;
+    if (isDone(reader)) continue;
+    const what = `${reader.topic.name}/${reader.partition} cannot be read to its end`;
+    world.history.add({ kind: 'stuck', what });
+  }
+}
+
+function drawSettings(seed: number, plant: Plant): WorldSettings {
+  const random = seededRandom(seed ^ 0x5eed);
+  const brokers = 3 + below(random, 4);
+  const slots = Array.from({ length: brokers }, (_, i) => ({
+    brokerId: i + 1,
+    zone: 'abc'[i % 3]!,
+    volume: `/v${i + 1}`,
+    address: `broker-${i + 1}`,
+  }));
+  return {
+    ...{ seed, slots, plant, mayCorrupt: false },
+    lease: { durationMs: 900, renewIntervalMs: 180, marginMs: 45, retryMsMax: 30 },
+    log: {
+      ...logSettingsDefault,
+      walChunkBytesMax: 1000 << below(random, 5),
+      rollUpBytes: 2000 << below(random, 5),
+      unrolledBytesMax: 64_000,
+      freeBytesFloor: 0,
+      mergeBytesMax: 200 << below(random, 4),
+      indexIntervalBytes: 256,
+      writeSliceBytes: 1024,
+      retentionIntervalMs: 700,
+      storeRetryTotalMsMax: 4000,
+    },
+  };
+}
+
+/** A rejection that nobody handles ends a process in production. */
+function watchRejections(onRejection: (error: unknown) => void): () => void {
+  const others = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  process.on('unhandledRejection', onRejection);
+  return () => {
+    process.removeListener('unhandledRejection', onRejection);
+    for (const other of others) process.on('unhandledRejection', other);
+  };
+}

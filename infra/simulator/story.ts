@@ -1,0 +1,31 @@
+/** A failing seed as people read it: what is wrong, which faults it takes, and the timeline that led there. */
+import { isStory } from './checker.ts';
+import type { TimedEntry } from './history.ts';
+import type { Simulation } from './simulate.ts';
+
+const linesMax = 120;
+
+export function story(simulation: Simulation): string {
+  const { seed, anomalies, faults, history, stacks, hash } = simulation;
+  const head = anomalies.map(({ name, atMs, where, what }) => `seed ${seed}: ${name} at ${atMs} ms ${where}: ${what}`);
+  const places = new Set(anomalies.map(({ where }) => where));
+  const lines = history
+    .filter((entry) => isStory(entry) || ('partition' in entry && places.has(entry.partition) && isTelling(entry)))
+    .map(line);
+  return [
+    ...head.slice(0, 12),
+    ...stacks.slice(0, 2),
+    `history ${hash}; faults: ${JSON.stringify(faults)}`,
+    ...(lines.length > linesMax ? [...lines.slice(0, linesMax / 2), '  …', ...lines.slice(-linesMax / 2)] : lines),
+  ].join('\n');
+}
+
+function isTelling(entry: TimedEntry): boolean {
+  return entry.kind === 'deleted' || (entry.kind === 'read' && entry.code !== 0);
+}
+
+function line(entry: TimedEntry): string {
+  const { atMs, kind, ...rest } = entry;
+  const text = 'what' in rest ? rest.what : JSON.stringify(rest);
+  return `${String(atMs.toFixed(1)).padStart(10)}  ${kind.padEnd(8)} ${text}`;
+}

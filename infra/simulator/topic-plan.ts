@@ -1,0 +1,11 @@
+/** The topics of a world as its clients know them. */
+import type { Uuid } from '../../engine/kernel/uuid.ts';
+
+export interface SimTopic {
+  readonly name: string;
+  readonly topicId: Uuid;
+  readonly partitions: number;
+  /** Old records go: a log may begin later than at 0. */
+  readonly isBounded: boolean;
+  isDeleted: boolean;
+}

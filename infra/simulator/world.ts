@@ -1,0 +1,86 @@
+/** One machine and its neighbourhood: what all simulated processes share. */
+import { AssertionFailure } from '../../engine/kernel/assert.ts';
+import { Failure } from '../../engine/kernel/failure.ts';
+import { type Random, seededRandom } from '../../engine/kernel/random.ts';
+import type { LeaseSettings } from '../../engine/controller/lease.ts';
+import { DataCorrupt } from '../../engine/log/log.ts';
+import type { LogSettings } from '../../engine/log/settings.ts';
+import type { BrokerSlot } from '../../engine/ports.ts';
+import { EventLoop } from './event-loop.ts';
+import { History } from './history.ts';
+import type { Plant } from './plant.ts';
+import { SimProcess } from './process.ts';
+import { Disks } from './process-disk.ts';
+import { SimNetwork } from './process-network.ts';
+import { SimStore } from './process-store.ts';
+
+export const segmentsDirectory = '/segments';
+export const clusterId = 'c1';
+
+export interface WorldSettings {
+  readonly seed: number;
+  readonly slots: readonly BrokerSlot[];
+  readonly lease: LeaseSettings;
+  readonly log: LogSettings;
+  readonly plant: Plant;
+  /** Whether bits are flipped: then, and only then, damage may be found. */
+  readonly mayCorrupt: boolean;
+}
+
+export class World {
+  readonly settings: WorldSettings;
+  readonly loop = new EventLoop();
+  readonly history = new History(() => this.loop.nowMs);
+  readonly disks: Disks;
+  readonly store: SimStore;
+  readonly network: SimNetwork;
+  readonly processes = new Map<number, SimProcess>();
+  #streams = 0;
+  #nextPid = 100;
+
+  constructor(settings: WorldSettings) {
+    this.settings = settings;
+    this.disks = new Disks(this.random());
+    this.store = new SimStore(this.loop, this.random());
+    this.network = new SimNetwork(this.loop, this.random());
+    this.disks.add(segmentsDirectory);
+    for (const { volume } of settings.slots) this.disks.add(volume);
+    this.loop.onThrow = (error, place) => this.bug(place instanceof SimProcess ? place.name : 'world', error);
+  }
+
+  /** A stream of its own, so that what one part draws changes nothing for the others. */
+  random(): Random {
+    return seededRandom(Math.imul(this.settings.seed + 1, 0x9e3779b1) ^ Math.imul(++this.#streams, 0x85ebca6b));
+  }
+
+  spawn(name: string): SimProcess {
+    const process = new SimProcess(this.loop, name, this.#nextPid++, this.random().u32());
+    this.processes.set(process.pid, process);
+    return process;
+  }
+
+  isGone(pid: number): boolean {
+    return this.processes.get(pid)?.isReaped ?? true;
+  }
+
+  fault(what: string): void {
+    this.history.add({ kind: 'fault', what });
+  }
+
+  /** What ends a process is the world's doing when it is a Failure, and ours otherwise. */
+  noteEnd(where: string, error: unknown): void {
+    if (!(error instanceof Failure) || (error instanceof DataCorrupt && !this.settings.mayCorrupt)) {
+      this.bug(where, error);
+    }
+  }
+
+  bug(where: string, error: unknown): void {
+    const name = error instanceof AssertionFailure ? 'assertion' : error instanceof Error ? error.name : 'thrown';
+    const what = error instanceof Error ? `${name}: ${error.message}` : String(error);
+    this.stacks.push(error instanceof Error ? (error.stack ?? what) : what);
+    this.history.add({ kind: 'bug', where, what });
+  }
+
+  /** Of bugs, for people: no part of the history, since paths differ between checkouts. */
+  readonly stacks: string[] = [];
+}
