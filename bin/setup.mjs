@@ -51,9 +51,9 @@ const rest = separator < 0 ? [] : process.argv.slice(separator + 1);
 install();
 step('compiling', process.execPath, [tsc, '--build']);
 
-/** In this process, so that a signal to `npm start` reaches the program itself. */
-async function run(file, args) {
-  const path = join(root, 'dist', 'bin', file);
+/** In this process, so that a signal to `npm start` reaches the program itself. `file` is below dist/bin, or dist/`folder`. */
+async function run(file, args, folder = 'bin') {
+  const path = join(root, 'dist', folder, file);
   process.argv = [process.execPath, path, ...args];
   await import(pathToFileURL(path).href);
 }
@@ -65,6 +65,12 @@ switch (then) {
   case 'demo':
     await run('demo.js', rest);
     break;
+  case 'bench':
+    await run('run.js', rest, 'loadtests/compare');
+    break;
+  case 'load':
+    await run('run-k6.js', rest, 'loadtests/k6');
+    break;
   case 'docs':
     await run('write-docs.js', rest);
     break;
@@ -74,6 +80,6 @@ switch (then) {
     break;
   }
   default:
-    console.error('usage: node bin/setup.mjs --then start|test|demo|docs [-- arguments]');
+    console.error('usage: node bin/setup.mjs --then start|test|demo|bench|load|docs [-- arguments]');
     process.exit(2);
 }

@@ -3,7 +3,7 @@
  * has delay, distance and time but no airports, so each flight is given the origin of a route of its distance from the
  * package's smaller file that has them: 99.8 % of the distances occur there, the rest take the nearest one.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -21,7 +21,7 @@ interface Route {
 }
 
 export function readFlights(count: number): Flight[] {
-  const folder = join(dirname(createRequire(import.meta.url).resolve('vega-datasets/package.json')), 'data');
+  const folder = dataFolder();
   const read = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), 'utf8'));
   const origins = new Map<number, string[]>();
   for (const { origin, distance } of read('flights-20k.json') as Route[]) {
@@ -35,6 +35,17 @@ export function readFlights(count: number): Flight[] {
     const routes = origins.get(flight.distance) ?? origins.get(nearest(distances, flight.distance))!;
     return { ...flight, origin: routes[i % routes.length]! };
   });
+}
+
+/** The package exports code only; its data lies beside that. */
+function dataFolder(): string {
+  let folder = dirname(createRequire(import.meta.url).resolve('vega-datasets'));
+  while (!existsSync(join(folder, 'data', 'flights-200k.json'))) {
+    const above = dirname(folder);
+    if (above === folder) throw new Error('the package vega-datasets has no data/flights-200k.json');
+    folder = above;
+  }
+  return join(folder, 'data');
 }
 
 function nearest(sorted: readonly number[], value: number): number {

@@ -114,7 +114,7 @@ export class Instance {
   }
 
   async brokers(): Promise<BrokerFacts[]> {
-    return (await this.admin<{ brokers: BrokerFacts[] }>('GET', '/brokers')).brokers;
+    return (await this.admin<{ items: BrokerFacts[] }>('GET', '/brokers')).items;
   }
 
   get pid(): number {
