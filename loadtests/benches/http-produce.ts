@@ -1,0 +1,57 @@
+/** HTTP produce, one record of 1 KiB per request, 64 connections, against a uWebSockets.js handler that only answers. */
+import type { Bench } from '../compare/bench.ts';
+import { postSpec, startLoad } from '../load/load.ts';
+import { startHeadgate, startServer } from '../servers/serve.ts';
+
+const body = Buffer.alloc(1024, 'x');
+const json = Buffer.from(JSON.stringify({ records: [{ value: 'x'.repeat(1024) }] }));
+
+export const httpProduce: Bench = {
+  name: 'http-produce',
+  about:
+    'POST /v1/topics/{topic}, 1 KiB, 64 keep-alive connections, one partition; gateway core against the core of a no-op uWS server',
+  unit: 'requests',
+  goals: [
+    { target: 'raw, page cache', of: 'rate', atLeast: 0.5 },
+    { target: 'raw, fsync', of: 'rate', atLeast: 0.6, against: 'raw, page cache' },
+    { target: 'json, page cache', of: 'rate', atLeast: 0.5 },
+  ],
+  async open(environment) {
+    const { dist } = environment;
+    const noOp = await startServer(dist, 'uws-no-op.js');
+    const cached = await startHeadgate(environment, ['--durability', 'page-cache']);
+    const durable = await startHeadgate(environment, ['--durability', 'fsync']);
+    for (const server of [cached, durable]) await server.topic('bench', 1);
+    const program = 'http-load.js';
+    const post = (
+      name: string,
+      url: string,
+      headers: Readonly<Record<string, string>>,
+      bytes: Buffer,
+      processes: Readonly<Record<string, readonly number[]>>,
+    ) => startLoad({ name, dist, program, spec: postSpec(url, headers, bytes), processes });
+    const jsonHeaders = { ...cached.headers, 'Content-Type': 'application/json' };
+    const loads = [
+      await post('uWS no-op', `http://127.0.0.1:${noOp.port}/v1/topics/bench`, cached.headers, body, {
+        server: [noOp.pid],
+      }),
+      await post('raw, page cache', `${cached.instance.http}/v1/topics/bench`, cached.headers, body, cached.processes),
+      await post('raw, fsync', `${durable.instance.http}/v1/topics/bench`, durable.headers, body, durable.processes),
+      await post(
+        'json, page cache',
+        `${cached.instance.http}/v1/topics/bench/records`,
+        jsonHeaders,
+        json,
+        cached.processes,
+      ),
+    ];
+    return {
+      targets: loads.map(({ target }) => target),
+      async stop() {
+        for (const load of loads) load.stop();
+        noOp.stop();
+        await Promise.all([cached.stop(), durable.stop()]);
+      },
+    };
+  },
+};

@@ -1,0 +1,78 @@
+/**
+ * CPU profiles of running processes over the inspector: SIGUSR1 opens it, so that only the measured part is in the profile
+ * and not the start. The processes must have been started with --inspect-port=0 (see `inspectable`).
+ */
+import { writeFileSync } from 'node:fs';
+import { WebSocket } from 'ws';
+
+/** Put into NODE_OPTIONS before servers start, or two inspectors would fight for one port. */
+export const inspectable = '--inspect-port=0';
+
+interface ProfileNode {
+  readonly id: number;
+  readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
+}
+
+interface Profile {
+  readonly nodes: readonly ProfileNode[];
+  readonly samples: readonly number[];
+  readonly timeDeltas: readonly number[];
+}
+
+export interface SelfTime {
+  readonly where: string;
+  /** Of the time that was not idle. */
+  readonly share: number;
+  readonly micros: number;
+}
+
+export interface Profiler {
+  /** Ends the profile, keeps it at `path` (for DevTools), and returns the functions by self time, idle time left out. */
+  stop(path: string): Promise<SelfTime[]>;
+}
+
+/** `inspectorUrl` is the ws:// address that the process printed. */
+export async function startProfiler(inspectorUrl: string): Promise<Profiler> {
+  const socket = new WebSocket(inspectorUrl);
+  await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+  let lastId = 0;
+  const waiting = new Map<number, (result: unknown) => void>();
+  socket.on('message', (data: Buffer) => {
+    const { id, result } = JSON.parse(data.toString()) as { id?: number; result?: unknown };
+    if (id !== undefined) waiting.get(id)?.(result);
+  });
+  const call = (method: string, params = {}): Promise<unknown> =>
+    new Promise((resolve) => {
+      waiting.set(++lastId, resolve);
+      socket.send(JSON.stringify({ id: lastId, method, params }));
+    });
+  await call('Profiler.enable');
+  await call('Profiler.setSamplingInterval', { interval: 500 });
+  await call('Profiler.start');
+  return {
+    async stop(path) {
+      const { profile } = (await call('Profiler.stop')) as { profile: Profile };
+      socket.close();
+      writeFileSync(path, JSON.stringify(profile));
+      return selfTimes(profile);
+    },
+  };
+}
+
+const idleNames = new Set(['(idle)', '(root)']);
+
+export function selfTimes(profile: Profile): SelfTime[] {
+  const byId = new Map(profile.nodes.map((node) => [node.id, node.callFrame]));
+  const sums = new Map<string, number>();
+  let total = 0;
+  for (const [i, id] of profile.samples.entries()) {
+    const frame = byId.get(id)!;
+    if (idleNames.has(frame.functionName)) continue;
+    const file = frame.url.replace(/^.*\/(?=(?:dist|node_modules)\/)/, '').replace(/^file:\/\//, '');
+    const where = `${frame.functionName || '(anonymous)'} ${file}${file ? `:${frame.lineNumber + 1}` : ''}`.trim();
+    const us = profile.timeDeltas[i]!;
+    sums.set(where, (sums.get(where) ?? 0) + us);
+    total += us;
+  }
+  return [...sums].map(([where, us]) => ({ where, share: us / total, micros: us })).sort((a, b) => b.share - a.share);
+}

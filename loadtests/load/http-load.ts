@@ -1,0 +1,137 @@
+/**
+ * The HTTP load generator, a process of its own: keep-alive connections over node:net, one request under way on each, the
+ * same bytes every time. Cheaper than any HTTP client library, which would measure itself. Driven over IPC by load.ts.
+ */
+import { connect, type Socket } from 'node:net';
+import { LatencyHistogram } from '../compare/statistics.ts';
+import type { HttpLoadResult, HttpLoadSpec } from './load.ts';
+
+const spec = JSON.parse(process.argv[2]!) as HttpLoadSpec;
+const request = Buffer.concat([Buffer.from(spec.head, 'latin1'), Buffer.from(spec.bodyBase64, 'base64')]);
+const headEnd = Buffer.from('\r\n\r\n');
+const lengthName = Buffer.from('ontent-Length: ');
+const lengthNameLower = Buffer.from('ontent-length: ');
+
+let isRunning = false;
+let completed = 0;
+let refused = 0;
+let firstRefusal = '';
+let bytes = 0;
+let histogram = new LatencyHistogram();
+let ended = 0;
+let onAllEnded: (() => void) | undefined;
+
+/** One connection. A reply that comes in pieces is gathered; the usual one is looked at where it lies. */
+class Client {
+  readonly socket: Socket;
+  #sentAt = 0;
+  #pieces: Buffer | undefined;
+  #isDone = false;
+
+  constructor(ready: () => void) {
+    const buffer = Buffer.allocUnsafeSlow(64 * 1024);
+    const onread = {
+      buffer,
+      callback: (count: number) => {
+        this.#received(buffer.subarray(0, count));
+        return true;
+      },
+    };
+    this.socket = connect({ host: spec.host, port: spec.port, noDelay: true, onread }, ready);
+    this.socket.on('error', (error) => fail(`connection: ${error.message}`));
+    this.socket.on('close', () => {
+      if (!this.#isDone) fail('the server closed a connection');
+    });
+  }
+
+  end(): void {
+    this.#isDone = true;
+    this.socket.destroy();
+  }
+
+  send(at: number): void {
+    this.#sentAt = at;
+    this.socket.write(request);
+  }
+
+  #received(piece: Buffer): void {
+    const reply = this.#pieces ? Buffer.concat([this.#pieces, piece]) : piece;
+    const total = replyBytes(reply);
+    if (total < 0 || reply.length < total) {
+      this.#pieces = this.#pieces ? reply : Buffer.from(reply);
+      return;
+    }
+    this.#pieces = undefined;
+    const now = performance.now();
+    if (reply[9] === 0x32) {
+      completed++;
+      bytes += spec.countReplies ? total : request.length;
+      histogram.record((now - this.#sentAt) * 1e3);
+    } else {
+      refused++;
+      firstRefusal ||= reply.toString('latin1', 0, 600);
+    }
+    if (isRunning) this.send(now);
+    else rest(this);
+  }
+}
+
+/** Length of head and body, or -1 while the head is incomplete. */
+function replyBytes(reply: Buffer): number {
+  const end = reply.indexOf(headEnd);
+  if (end < 0) return -1;
+  let at = reply.indexOf(lengthName);
+  if (at < 0 || at > end) at = reply.indexOf(lengthNameLower);
+  let length = 0;
+  if (at >= 0 && at < end) {
+    for (let i = at + lengthName.length; reply[i]! >= 0x30 && reply[i]! <= 0x39; i++)
+      length = length * 10 + reply[i]! - 0x30;
+  }
+  return end + 4 + length;
+}
+
+function rest(client: Client): void {
+  client.end();
+  if (++ended === spec.connections) onAllEnded?.();
+}
+
+function fail(reason: string): void {
+  process.stderr.write(`load generator: ${reason}\n`);
+  process.exit(1);
+}
+
+/** Fresh connections each time: servers close those that idle while other targets have their turn. */
+async function run(seconds: number): Promise<void> {
+  const clients = await Promise.all(
+    Array.from({ length: spec.connections }, () => {
+      return new Promise<Client>((resolve) => {
+        const client: Client = new Client(() => resolve(client));
+      });
+    }),
+  );
+  isRunning = true;
+  completed = refused = bytes = ended = 0;
+  histogram = new LatencyHistogram();
+  const allEnded = new Promise<void>((resolve) => {
+    onAllEnded = resolve;
+  });
+  const beginMs = performance.now();
+  for (const client of clients) client.send(performance.now());
+  setTimeout(() => {
+    isRunning = false;
+  }, seconds * 1e3);
+  await allEnded;
+  const result: HttpLoadResult = {
+    completed,
+    refused,
+    firstRefusal,
+    bytes,
+    seconds: (performance.now() - beginMs) / 1e3,
+    latency: histogram.summary(),
+  };
+  process.send?.(result);
+}
+
+process.on('message', (message: { readonly seconds: number }) => void run(message.seconds));
+process.on('disconnect', () => process.exit(0));
+process.send?.('ready');

@@ -1,0 +1,35 @@
+/** The yardstick of the HTTP benches: uWebSockets.js that reads a body and answers 204, and does nothing else. */
+import { createRequire } from 'node:module';
+
+interface Response {
+  onData(handler: (chunk: ArrayBuffer, isLast: boolean) => void): void;
+  onAborted(handler: () => void): void;
+  cork(run: () => void): void;
+  writeStatus(status: string): void;
+  endWithoutBody(): void;
+}
+
+interface App {
+  post(pattern: string, handler: (response: Response) => void): App;
+  listen(host: string, port: number, listening: (socket: unknown) => void): App;
+}
+
+const uws = createRequire(import.meta.url)('uWebSockets.js') as {
+  App(): App;
+  us_socket_local_port(socket: unknown): number;
+};
+
+uws
+  .App()
+  .post('/v1/topics/:topic', (response) => {
+    response.onAborted(() => undefined);
+    response.onData((_chunk, isLast) => {
+      if (!isLast) return;
+      response.cork(() => {
+        response.writeStatus('204 No Content');
+        response.endWithoutBody();
+      });
+    });
+  })
+  .listen('127.0.0.1', 0, (socket) => process.send?.({ port: uws.us_socket_local_port(socket) }));
+process.on('disconnect', () => process.exit(0));
