@@ -349,6 +349,34 @@ export function consumeSuite(driver: Driver): void {
       });
     });
 
+    test('a closing door answers long polls and what is being stored, and ends event streams', async () => {
+      const own = await httpBench(driver);
+      const leaving = await own.tenant('leaving');
+      await leaving.call('POST', '/v1/topics/t', { body: '1' });
+      const stream = await leaving.fetch('/v1/topics/t/records', { headers: { accept: 'text/event-stream' } });
+      const appending = new Promise<() => void>((resolve) => {
+        own.engine.holdAppends = resolve;
+      });
+      const producing = leaving.call('POST', '/v1/topics/t', { body: '2' });
+      const proceed = await appending;
+      const asked = own.engine.fetch.bind(own.engine);
+      const polled = new Promise<void>((resolve) => {
+        own.engine.fetch = (partitions, options) => {
+          if (options.maxWaitMs === 20_000) resolve();
+          return asked(partitions, options);
+        };
+      });
+      const polling = leaving.call('GET', '/v1/topics/t/records?from=latest&wait=20s');
+      await polled;
+      const closing = own.door.close(5_000);
+      expect((await polling).status).toBe(200);
+      expect(await stream.text()).toContain('"value":1');
+      proceed();
+      expect((await producing).status).toBe(200);
+      await closing;
+      await own.tenancy.close();
+    });
+
     test('what a bug says stays in the log', async () => {
       const { catalogue } = bench.engine;
       const byName = catalogue.byName.bind(catalogue);

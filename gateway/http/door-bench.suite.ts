@@ -21,7 +21,7 @@ export interface BenchTenant {
   fetch(path: string, init?: RequestInit): Promise<Response>;
 }
 
-export interface CallOptions {
+interface CallOptions {
   readonly json?: unknown;
   readonly body?: string | Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;

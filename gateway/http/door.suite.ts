@@ -225,6 +225,28 @@ export function produceSuite(driver: Driver): void {
       ]);
     });
 
+    test('an NDJSON stream is cut short with an error when its key is revoked', async () => {
+      const other = await bench.tenant('revoked');
+      const sent: ReadableStreamDefaultController<Uint8Array>[] = [];
+      const body = new ReadableStream<Uint8Array>({ start: (controller) => void sent.push(controller) });
+      const init = { method: 'POST', body, duplex: 'half', headers: { 'content-type': 'application/x-ndjson' } };
+      const answered = other.fetch('/v1/topics/t/records', init as RequestInit);
+      sent[0]!.enqueue(Buffer.from('{"value":1}\n'));
+      const reader = (await answered).body!.getReader();
+      let text = Buffer.from((await reader.read()).value!).toString();
+      await bench.tenancy.revokeKey(other.clusterId, other.keyId);
+      while (!text.includes('"records"')) text += Buffer.from((await reader.read()).value!).toString();
+      // The reply ends with the body at the latest.
+      sent[0]!.close();
+      expect((await reader.read()).done).toBe(true);
+      expect(
+        text
+          .trimEnd()
+          .split('\n')
+          .map((line) => JSON.parse(line) as unknown),
+      ).toMatchObject([{ offset: 0 }, { error: { code: 'unauthenticated' } }, { records: 2, failed: 1 }]);
+    });
+
     test('record batches go in and out as they are', async () => {
       const topic = freshTopic();
       const batch = (value: string): Buffer =>

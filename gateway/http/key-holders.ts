@@ -4,7 +4,7 @@
  */
 import type { Access } from '../../tenancy/tenancy.ts';
 
-export type EndReason = 'revoked' | 'stopping';
+type EndReason = 'revoked' | 'stopping';
 type End = (reason: EndReason) => void;
 
 export class KeyHolders {

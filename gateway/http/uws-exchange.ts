@@ -24,8 +24,10 @@ interface HeldReply {
   readonly body: string | Uint8Array | undefined;
 }
 
-/** 'open': no reply yet. 'held': decided, waits for the end of a chunked body. */
-type State = 'open' | 'held' | 'streaming' | 'done' | 'aborted';
+/**
+ * 'open': no reply yet. 'held': decided, waits for the end of a chunked body. 'ending': streamed, and its end waits likewise.
+ */
+type State = 'open' | 'held' | 'streaming' | 'ending' | 'done' | 'aborted';
 
 const methods: Readonly<Record<string, string>> = {
   get: 'GET',
@@ -217,6 +219,9 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     if (this.#state === 'held') {
       this.#heldBytes += piece.length;
       this.#sendHeld();
+    } else if (this.#state === 'ending') {
+      this.#heldBytes += piece.length;
+      this.#endHeld();
     } else if (this.#state === 'open' || this.#state === 'streaming') {
       if (this.#reader) this.#deliver(piece, isLast);
       else if (this.#paused) this.#backlog.push(ownBytes(piece));
@@ -271,6 +276,13 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     if (!held || !(this.#bodyComplete || isHopeless)) return;
     this.#held = undefined;
     this.#send(held.status, held.headers, held.body, this.#serving.closing || isHopeless);
+  }
+
+  #endHeld(): void {
+    if (this.#bodyComplete) {
+      this.#state = 'done';
+      this.#response.cork(() => this.#response.end(undefined, false));
+    } else if (this.#heldBytes > this.#serving.settings.discardBytesMax) this.#response.close();
   }
 
   #send(status: number, headers: HeaderList, body: string | Uint8Array | undefined, close: boolean): void {
@@ -338,13 +350,14 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
       },
       end: () => {
         if (this.#state !== 'streaming') return;
-        const close =
-          this.#serving.closing ||
-          (!this.#bodyComplete && (this.#declaredBytes === undefined || this.#leftIsTooMuch()));
-        this.#resume();
-        this.#state = 'done';
         this.#reader = undefined;
-        response.cork(() => response.end(undefined, close));
+        // Asked to close the connection here, uWS would write the header for it into the body. So a body that goes on
+        // holds back the end of the reply (all else of it has left), and is cut when it does not end soon.
+        const isOver = this.#bodyComplete || (this.#declaredBytes !== undefined && !this.#leftIsTooMuch());
+        this.#state = isOver ? 'done' : 'ending';
+        if (this.#inHandler && !isOver) this.#listen();
+        this.#resume();
+        if (isOver) response.cork(() => response.end(undefined, false));
       },
       bufferedBytes: () => bufferedBytes,
     };

@@ -4,6 +4,7 @@
  */
 import type { AppendResult, TopicEntry } from '../../engine/engine.ts';
 import { batchHeaderBytes, producerId, recordCount } from '../../engine/records/batch.ts';
+import { stripNames } from '../../tenancy/naming.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 
@@ -31,7 +32,11 @@ export function appendBatch(
     timeoutMs,
     done(result) {
       if (result.errorCode === 0) tenancy.meter.produced(principal.clusterId, count, records.length);
-      done(result, verdict.delayMs);
+      // What a broker says may name the topic as the engine knows it.
+      const { errorMessage } = result;
+      const told =
+        errorMessage === null ? result : { ...result, errorMessage: stripNames(principal.clusterId, errorMessage) };
+      done(told, verdict.delayMs);
     },
   });
 }

@@ -33,7 +33,7 @@ export async function fetchPartitions(
 }
 
 /** From the batch headers alone. */
-export function countRecords(runs: readonly Uint8Array[]): number {
+function countRecords(runs: readonly Uint8Array[]): number {
   let count = 0;
   for (const run of runs) {
     for (let at = 0; at < run.length; at += batchSizeBytes(run, at)) count += recordCount(run, at);

@@ -15,7 +15,7 @@ export interface GroupSummary {
   readonly protocolType: string;
 }
 
-export interface GroupOffset {
+interface GroupOffset {
   readonly topic: string;
   readonly partition: number;
   readonly committedOffset: number;
@@ -23,7 +23,7 @@ export interface GroupOffset {
   readonly lag: number;
 }
 
-export interface GroupMember {
+interface GroupMember {
   readonly memberId: string;
   readonly instanceId: string | null;
   readonly clientId: string;

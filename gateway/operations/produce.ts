@@ -12,6 +12,7 @@ import { topicSettings } from '../../engine/topic-configs.ts';
 import type { AppendResult, TopicEntry } from '../../engine/engine.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { BatchBuilder, batchFull, type RecordHeader } from '../../engine/records/encode.ts';
+import { stripNames } from '../../tenancy/naming.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { refuseLongWait } from './admit.ts';
@@ -278,6 +279,8 @@ export class RecordProducer {
 
   #settleBatch(line: Line, batch: OpenBatch, result: AppendResult): void {
     const { slots } = batch;
+    // What a broker says may name the topic as the engine knows it.
+    const message = result.errorMessage === null ? null : stripNames(line.clusterId, result.errorMessage);
     for (let delta = 0; delta < slots.length; delta++) {
       const { request, index, timestampMs } = slots[delta]!;
       const outcome: ProduceOutcome =
@@ -289,7 +292,7 @@ export class RecordProducer {
               offset: result.baseOffset + delta,
               timestampMs: result.logAppendTimeMs >= 0 ? result.logAppendTimeMs : timestampMs,
             }
-          : failed(result.errorCode, result.errorMessage, line.partition, timestampMs);
+          : failed(result.errorCode, message, line.partition, timestampMs);
       this.#settle(request, index, outcome);
     }
   }

@@ -45,7 +45,7 @@ export interface PageOptions {
   readonly signal: AbortSignal;
 }
 
-export interface PagePartition {
+interface PagePartition {
   readonly partition: number;
   readonly fromOffset: number;
   readonly highWatermark: number;

@@ -8,8 +8,8 @@
  */
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 
-export const batchFrame = 1;
-export const produceFrame = 2;
+const batchFrame = 1;
+const produceFrame = 2;
 
 export interface ProduceFrame {
   readonly id: number;

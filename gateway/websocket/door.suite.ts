@@ -290,6 +290,27 @@ export function websocketDoorSuite(driver: Driver): void {
       expect(client.records(2)[0]).toMatchObject({ value: 'theirs' });
     });
 
+    test('what retention has passed is told as a gap, and reading goes on behind it', async () => {
+      const topic = freshTopic();
+      await fill(topic, 6);
+      const name = `${tenant.clusterId}.${topic}`;
+      const deletion = { topics: [{ name, partitions: [{ partitionIndex: 0, offset: 4 }] }], timeoutMs: 1000 };
+      await bench.engine.partitionRequest(21, deletion);
+      const client = await connect().opened();
+      client.send({ op: 'subscribe', sub: 1, topic, positions: [{ partition: 0, offset: 1 }] });
+      await client.until(() => client.records(1).length === 2);
+      expect(client.events[0]).toMatchObject({ event: 'gap', sub: 1, partition: 0, from: 1, earliest: 4 });
+      expect(client.records(1).map((record) => record['offset'])).toEqual([4, 5]);
+    });
+
+    test('a topic that a produce makes keeps later commands behind it', async () => {
+      const topic = freshTopic();
+      const client = await connect().opened();
+      for (let i = 0; i < 5; i++) client.send({ op: 'produce', id: i, topic, records: [{ value: i, partition: 0 }] });
+      for (let i = 0; i < 5; i++)
+        expect(await client.reply(i)).toMatchObject({ results: [{ partition: 0, offset: i }] });
+    });
+
     test('a deleted topic ends its subscription with an error', async () => {
       const topic = freshTopic();
       await fill(topic, 1);

@@ -161,7 +161,7 @@ function waitOf(text: string | null): number {
 }
 
 /** Throws InvalidRequest. Undefined: all of the topic's. */
-export function partitionsOf(query: URLSearchParams): number[] | undefined {
+function partitionsOf(query: URLSearchParams): number[] | undefined {
   const text = query.get('partitions') ?? query.get('partition');
   if (text === null) return undefined;
   return text.split(',').map((part) => {
@@ -173,7 +173,7 @@ export function partitionsOf(query: URLSearchParams): number[] | undefined {
 type PageType = 'application/json' | typeof linesType | typeof recordBatchType;
 
 /** The type we have that the client prefers; ties go to its order. Throws Refusal not-acceptable. */
-export function acceptedType(accept: string | undefined): PageType | 'text/event-stream' {
+function acceptedType(accept: string | undefined): PageType | 'text/event-stream' {
   if (accept === undefined || accept === '*/*' || accept === '') return 'application/json';
   let best: PageType | 'text/event-stream' | undefined;
   let bestQuality = 0;

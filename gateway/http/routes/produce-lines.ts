@@ -8,8 +8,8 @@
  */
 import { createGunzip } from 'node:zlib';
 import type { TopicEntry } from '../../../engine/engine.ts';
-import { Failure } from '../../../engine/kernel/failure.ts';
-import { QuotaExceeded } from '../../../tenancy/failures.ts';
+import { Failure, ShuttingDown } from '../../../engine/kernel/failure.ts';
+import { QuotaExceeded, Unauthenticated } from '../../../tenancy/failures.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import type { ProduceRecord } from '../../operations/produce.ts';
 import { parseFormat, type RecordFormat, recordOfJson } from '../../operations/record-json.ts';
@@ -52,6 +52,7 @@ class LineProducer {
   #stream: ReplyStream | undefined;
   #waiting: { readonly records: ProduceRecord[]; readonly group: Group; readonly faults: Map<number, string> }[] = [];
   #quotaWait = false;
+  #release: () => void = () => {};
   #linesInFlight = 0;
   #bytesInFlight = 0;
   #lines = 0;
@@ -70,6 +71,11 @@ class LineProducer {
   }
 
   start(gzipped: boolean): void {
+    const { keyId } = this.#principal;
+    this.#release = this.#parts.holders.hold(keyId, (reason) =>
+      this.#refuseRest(reason === 'revoked' ? new Unauthenticated() : new ShuttingDown('this gateway is stopping')),
+    );
+    this.#exchange.onAborted(this.#release);
     if (!gzipped) {
       this.#flow = this.#exchange.streamBody(
         (chunk) => this.#take(chunk),
@@ -78,6 +84,10 @@ class LineProducer {
       return;
     }
     const gunzip = createGunzip();
+    this.#exchange.onAborted(() => {
+      this.#release();
+      gunzip.destroy();
+    });
     gunzip.on('data', (chunk: Buffer) => this.#take(chunk));
     gunzip.on('end', () => this.#end());
     gunzip.on('error', () => this.#refuseRest(new Refusal('invalid-request', 'the body is not gzip')));
@@ -88,7 +98,6 @@ class LineProducer {
       () => gunzip.end(),
     );
     gunzip.on('drain', () => body.resume());
-    this.#exchange.onAborted(() => gunzip.destroy());
     // What comes out is held back here; gunzip then stops taking what goes in, which pauses the body itself.
     this.#flow = { pause: () => gunzip.pause(), resume: () => gunzip.resume() };
   }
@@ -113,7 +122,7 @@ class LineProducer {
   }
 
   /** A fault of the stream itself: one last error line, and nothing more is read. */
-  #refuseRest(error: Refusal): void {
+  #refuseRest(error: Failure): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#lines++;
@@ -200,6 +209,7 @@ class LineProducer {
     if (!stream.write(text)) this.#clientIsSlow = true;
     if (!isLast) return;
     this.#finished = true;
+    this.#release();
     stream.end();
   }
 

@@ -1,0 +1,164 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { FetchedPartition, FetchOptions, FetchPartition, TopicEntry } from '../../engine/engine.ts';
+import { type ManualClock, manualClock } from '../../engine/kernel/manual-clock.ts';
+import { seededRandom } from '../../engine/kernel/random.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { restamp } from '../../engine/records/batch.ts';
+import { encodeBatch } from '../../engine/records/encode.ts';
+import { memoryStore } from '../../engine/store-memory.ts';
+import { openTenancy } from '../../tenancy/open-tenancy.ts';
+import type { Principal } from '../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../context.ts';
+import { MemoryEngine } from '../kafka/testing/memory-engine.ts';
+import { gatewayDefaults } from '../settings.ts';
+import { type Credit, type Delivery, Subscription } from './subscribe.ts';
+import { createTopic } from './topics.ts';
+
+/** A batch of `count` records from `offset` on. */
+function batch(offset: number, count: number): Buffer {
+  const records = Array.from({ length: count }, () => ({ key: null, value: Buffer.from('v'), timestampMs: 0 }));
+  const bytes = encodeBatch(records);
+  restamp(bytes, 0, offset, 0);
+  return bytes;
+}
+
+describe('Subscription', () => {
+  let clock: ManualClock;
+  let context: GatewayContext;
+  let principal: Principal;
+  let topic: TopicEntry;
+  /** Reads that the test answers. */
+  let reads: {
+    asked: readonly FetchPartition[];
+    options: FetchOptions;
+    answer: (parts: Partial<FetchedPartition>[]) => Promise<void>;
+  }[];
+  let told: unknown[];
+  let hold: Promise<void> | undefined;
+
+  beforeEach(async () => {
+    clock = manualClock();
+    const random = seededRandom(2);
+    const store = memoryStore({ clock });
+    const tenancy = await openTenancy({ store, clock, random });
+    const engine = new MemoryEngine(clock, store);
+    context = { engine, tenancy, clock, random, settings: gatewayDefaults, log: () => {} };
+    const { tenantId } = await tenancy.createTenant('t');
+    const { clusterId } = await tenancy.createCluster({ tenantId, name: 'c' });
+    principal = { tenantId, clusterId, keyId: 'k' };
+    topic = await createTopic(context, principal, { name: 'orders', partitions: 2, configs: {} });
+    [reads, told, hold] = [[], [], undefined];
+    engine.fetch = (asked, options) =>
+      new Promise((resolve) => {
+        const answer = async (parts: Partial<FetchedPartition>[]): Promise<void> => {
+          const whole = {
+            topicId: topic.topicId,
+            partition: 0,
+            errorCode: 0,
+            highWatermark: 100,
+            lastStableOffset: 100,
+            logStartOffset: 0,
+            records: [],
+          };
+          resolve(parts.map((part) => ({ ...whole, ...part })));
+          await clock.settle();
+        };
+        reads.push({ asked, options, answer });
+      });
+  });
+
+  const subscribe = async (credit: Credit, unit?: 'records' | 'batches', partitions = [0]): Promise<Subscription> => {
+    const positions = partitions.map((partition) => ({ partition, offset: 0 }));
+    const holder = {
+      deliver: ({ partition, fromOffset, nextOffset, records }: Delivery) => {
+        told.push([partition, fromOffset, nextOffset, records]);
+        return hold;
+      },
+      gap: (...gap: number[]) => void told.push(['gap', ...gap]),
+      failed: (code: number) => void told.push(['failed', code]),
+    };
+    const subscription = new Subscription(context, principal, topic, positions, credit, holder, unit);
+    subscription.start();
+    await clock.settle();
+    return subscription;
+  };
+  const boundless = { records: Infinity, bytes: Infinity };
+
+  it('takes no more records than there is credit for, and reads the rest of the batch later', async () => {
+    const subscription = await subscribe({ records: 3, bytes: Infinity }, 'records');
+    await reads[0]!.answer([{ records: [batch(0, 2), batch(2, 5)] }]);
+    expect(told).toEqual([
+      [0, 0, 2, 2],
+      [0, 2, 3, 1],
+    ]);
+    expect(reads.length).toBe(1);
+    subscription.grant(10, 0);
+    await clock.settle();
+    expect(reads[1]!.asked[0]?.offset).toBe(3);
+    await reads[1]!.answer([{ records: [batch(2, 5)] }]);
+    expect(told.at(-1)).toEqual([0, 3, 7, 4]);
+    expect(subscription.credit.records).toBe(6);
+  });
+
+  it('by batches the last one may pass the credit, which is then owed', async () => {
+    const subscription = await subscribe({ records: 3, bytes: Infinity });
+    await reads[0]!.answer([{ records: [batch(0, 5), batch(5, 5)] }]);
+    expect(told).toEqual([[0, 0, 5, 5]]);
+    subscription.grant(2, 0);
+    await clock.settle();
+    expect(reads.length).toBe(1);
+    subscription.grant(1, 0);
+    await clock.settle();
+    expect(reads[1]!.asked[0]?.offset).toBe(5);
+  });
+
+  it('tells nothing after close, whatever the read under way brings', async () => {
+    const subscription = await subscribe(boundless);
+    subscription.close();
+    expect(reads[0]!.options.signal?.aborted).toBe(true);
+    await reads[0]!.answer([{ records: [batch(0, 1)] }, { errorCode: errorCode.offsetOutOfRange, logStartOffset: 9 }]);
+    expect(told).toEqual([]);
+  });
+
+  it('drops what comes while it is paused and reads it again', async () => {
+    const subscription = await subscribe(boundless);
+    subscription.pause();
+    await reads[0]!.answer([{ records: [batch(0, 4)] }]);
+    expect([told, reads.length]).toEqual([[], 1]);
+    subscription.resume();
+    await clock.settle();
+    await reads[1]!.answer([{ records: [batch(0, 4)] }]);
+    expect(told).toEqual([[0, 0, 4, 4]]);
+  });
+
+  it('waits for a delivery before the next', async () => {
+    let go: () => void = () => {};
+    hold = new Promise((resolve) => {
+      go = resolve;
+    });
+    await subscribe(boundless);
+    await reads[0]!.answer([{ records: [batch(0, 1), batch(1, 1)] }]);
+    expect(told.length).toBe(1);
+    hold = undefined;
+    go();
+    await clock.settle();
+    expect(told.length).toBe(2);
+  });
+
+  it('tells a gap when retention has passed the position, and fails beyond the end', async () => {
+    await subscribe(boundless);
+    await reads[0]!.answer([{ errorCode: errorCode.offsetOutOfRange, logStartOffset: 7 }]);
+    expect(told).toEqual([['gap', 0, 0, 7]]);
+    await clock.advance(100);
+    expect(reads[1]!.asked[0]?.offset).toBe(7);
+    await reads[1]!.answer([{ errorCode: errorCode.offsetOutOfRange, logStartOffset: 0, highWatermark: 3 }]);
+    expect(told.at(-1)).toEqual(['failed', errorCode.offsetOutOfRange]);
+  });
+
+  it('begins each read with another partition', async () => {
+    await subscribe(boundless, 'batches', [0, 1]);
+    await reads[0]!.answer([{}]);
+    const first = reads.map(({ asked }) => asked[0]?.partition);
+    expect(new Set(first)).toEqual(new Set([0, 1]));
+  });
+});
