@@ -195,6 +195,26 @@ describe('waiting', () => {
     expect(w.routing.metrics()['tailKeptBytes']).toBe(0);
   });
 
+  it('never names a lower high watermark than before, also with a result that was kept', async () => {
+    const w = await world([1, 1]);
+    const both = [at(0, 0), at(1, 0)];
+    read(w, both);
+    await w.clock.settle();
+    write(w, 0, 1);
+    await w.clock.settle();
+    // The poll of partition 1 is still asked; its answer comes when nobody waits, and is kept.
+    write(w, 1, 2);
+    await w.clock.settle();
+    write(w, 1, 3);
+    const later = read(w, [at(1, 1)], { maxWaitMs: 0 });
+    await w.clock.settle();
+    expect(later.result![0]!.highWatermark).toBe(2);
+    const kept = read(w, [at(1, 0)], { maxWaitMs: 0 });
+    await w.clock.settle();
+    expect(kept.ids()).toEqual([[2]]);
+    expect(kept.result![0]!.highWatermark).toBe(2);
+  });
+
   it('forgets a kept result by age and by bytes', async () => {
     const w = await world([1, 1, 1], { keptBytesMax: batchBytes * 2 });
     read(w, [at(0, 0), at(1, 0), at(2, 0)], { maxWaitMs: 50 });

@@ -95,16 +95,19 @@ class Slot implements TailWaiter {
     this.#gathering.delivered(this, result);
   }
 
-  result(highWatermark: number): FetchedPartition {
+  /** `seen`: the highest high watermark that any answer has named. */
+  result(seen: number): FetchedPartition {
     const { topicId, partition } = this.asked;
     const last = this.last;
+    // What a poll brought a moment ago may be taken after a later answer: no reader sees the end of a log go back.
+    const isOld = last === undefined || (last.errorCode === errorCode.none && last.highWatermark < seen);
     return {
       topicId,
       partition,
       // An error behind records that were read before it shows again at the next fetch.
       errorCode: this.bytes > 0 ? errorCode.none : (last?.errorCode ?? errorCode.none),
-      highWatermark: last?.highWatermark ?? highWatermark,
-      lastStableOffset: last?.lastStableOffset ?? highWatermark,
+      highWatermark: isOld ? seen : last.highWatermark,
+      lastStableOffset: isOld ? seen : last.lastStableOffset,
       logStartOffset: last?.logStartOffset ?? -1,
       records: this.records,
     };

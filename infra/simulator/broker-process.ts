@@ -118,22 +118,24 @@ export class BrokerProcess {
       const log = await open(topicId, partition, leaderEpoch, configs);
       if (!seen.has(log)) {
         seen.add(log);
-        this.#observeLog(log, `${this.slot.brokerId}@${sessionEpoch}`);
+        this.#observeLog(log, sessionEpoch);
       }
       return log;
     };
   }
 
-  #observeLog(log: PartitionLog, broker: string): void {
+  #observeLog(log: PartitionLog, sessionEpoch: number): void {
     const { history, settings } = this.#world;
     settings.plant.opened?.(log);
     const append = log.append.bind(log);
     const partition = partitionName(log.topicId, log.partition);
+    const { brokerId } = this.slot;
     log.append = (batch, header, nowMs, done) =>
       append(batch, header, nowMs, (outcome) => {
         if (outcome.errorCode === 0 && this.process.isAlive) {
           const { leaderEpoch } = log;
-          history.add({ kind: 'acked', broker, partition, leaderEpoch, offset: outcome.baseOffset });
+          const { baseOffset: offset } = outcome;
+          history.add({ kind: 'acked', brokerId, sessionEpoch, partition, leaderEpoch, offset });
         }
         done(outcome);
       });

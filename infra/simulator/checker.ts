@@ -52,7 +52,8 @@ class Partition {
   isDeleted = false;
   /** Latest acknowledgement of a broker. */
   ackEpoch = -1;
-  ackBroker = '';
+  ackBroker = -1;
+  ackSession = -1;
   readonly highWatermarks = new Map<string, number>();
 }
 
@@ -185,21 +186,32 @@ class Judge {
     }
     partition.highWatermarks.set(consumer, highWatermark);
     if (expected > highWatermark) {
-      this.#report('high-watermark-falls', atMs, name, `${consumer} read ${expected - 1} of a log up to ${highWatermark}`);
+      this.#report(
+        'high-watermark-falls',
+        atMs,
+        name,
+        `${consumer} read ${expected - 1} of a log up to ${highWatermark}`,
+      );
     }
   }
 
-  #acked({ atMs, partition: name, broker, leaderEpoch, offset }: TimedEntry & { kind: 'acked' }): void {
+  /** A slot that starts again in place keeps its epoch: its sessions follow one another. */
+  #acked(entry: TimedEntry & { kind: 'acked' }): void {
+    const { atMs, partition: name, brokerId, sessionEpoch, leaderEpoch, offset } = entry;
     const partition = this.#partition(name);
-    if (leaderEpoch < partition.ackEpoch) {
-      const what = `broker ${broker} acknowledges ${offset} at epoch ${leaderEpoch} after ${partition.ackEpoch} did`;
+    const { ackEpoch, ackBroker, ackSession } = partition;
+    if (leaderEpoch < ackEpoch || (leaderEpoch === ackEpoch && brokerId === ackBroker && sessionEpoch < ackSession)) {
+      const what = `${brokerId}@${sessionEpoch} acknowledges ${offset} at epoch ${leaderEpoch}, ${ackBroker}@${ackSession} did at ${ackEpoch}`;
       this.#report('stale-owner-ack', atMs, name, what);
-    } else if (leaderEpoch === partition.ackEpoch && broker !== partition.ackBroker) {
-      const what = `${partition.ackBroker} and ${broker} acknowledge at epoch ${leaderEpoch}`;
+      return;
+    }
+    if (leaderEpoch === ackEpoch && brokerId !== ackBroker) {
+      const what = `brokers ${ackBroker} and ${brokerId} acknowledge at epoch ${leaderEpoch}`;
       this.#report('two-acking-owners', atMs, name, what);
     }
     partition.ackEpoch = leaderEpoch;
-    partition.ackBroker = broker;
+    partition.ackBroker = brokerId;
+    partition.ackSession = sessionEpoch;
   }
 
   #committed(entry: TimedEntry & { kind: 'commit' | 'committed' | 'position' }): void {

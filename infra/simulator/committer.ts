@@ -35,7 +35,7 @@ export class Committer {
   #loop(): void {
     if (this.isStopped || this.#topic.isDeleted) return;
     const next = (): void => {
-      this.#world.loop.schedule(20 + below(this.#random, 150), () => this.#loop());
+      this.#world.loop.schedule(40 + below(this.#random, 250), () => this.#loop());
     };
     if (!this.#door.isOpen()) return next();
     if (below(this.#random, 4) === 0) this.ask(next);

@@ -21,6 +21,7 @@ export class Consumer {
   /** Highest high watermark seen. */
   readonly seen = new Map<number, number>();
   readonly #maxWaitMs: number;
+  readonly #pauseMs: number;
   isStopped = false;
 
   constructor(
@@ -29,7 +30,7 @@ export class Consumer {
     topic: SimTopic,
     partitions: readonly number[],
     name: string,
-    maxWaitMs = 400,
+    { maxWaitMs, pauseMs } = { maxWaitMs: 400, pauseMs: 35 },
   ) {
     this.#world = world;
     this.#door = door;
@@ -37,6 +38,7 @@ export class Consumer {
     this.#partitions = partitions;
     this.#name = name;
     this.#maxWaitMs = maxWaitMs;
+    this.#pauseMs = pauseMs;
     for (const partition of partitions) this.offsets.set(partition, 0);
     this.#loop();
   }
@@ -56,7 +58,7 @@ export class Consumer {
       (result) => {
         const isGood = result !== noAnswer && !(result instanceof Error);
         const isFine = isGood && result.every((each) => this.#read(each));
-        this.#world.loop.schedule(isFine ? 1 : retryMs, () => this.#loop());
+        this.#world.loop.schedule(isFine ? this.#pauseMs : retryMs, () => this.#loop());
       },
     );
   }

@@ -21,6 +21,8 @@ export interface SimEvent {
 }
 
 const startMs = 1000;
+/** Looking whether a run is over costs more than most events. */
+const checkIntervalMs = 10;
 const wallStartMs = 1_700_000_000_000;
 
 export class EventLoop {
@@ -66,7 +68,9 @@ export class EventLoop {
   /** Runs events until `isOver` says so after one, or until virtual time `untilMs`. */
   async run(untilMs: number, isOver: () => boolean = () => false): Promise<void> {
     await settled();
-    while (!isOver()) {
+    let checkMs = this.#nowMs;
+    while (this.#nowMs < checkMs || !isOver()) {
+      if (this.#nowMs >= checkMs) checkMs = this.#nowMs + checkIntervalMs;
       const next = this.#heap[0];
       if (!next || next.atMs > untilMs) break;
       pop(this.#heap);

@@ -54,7 +54,15 @@ const store: Mix = {
 };
 const network: Mix = { 'net-cut': 4, 'net-reset': 4, 'net-slow': 2, kill: 2, hang: 1, restart: 1 };
 const planned: Mix = { drain: 4, restart: 4, kill: 2, 'net-reset': 1, 'disk-slow': 1, hang: 1 };
-const topics: Mix = { 'topic-create': 3, 'topic-delete': 3, grow: 2, 'delete-records': 3, kill: 3, restart: 1, 'wall-jump': 1 };
+const topics: Mix = {
+  'topic-create': 3,
+  'topic-delete': 3,
+  grow: 2,
+  'delete-records': 3,
+  kill: 3,
+  restart: 1,
+  'wall-jump': 1,
+};
 const parents: Mix = { 'parent-kill': 4, kill: 2, hang: 3, 'parent-hang': 1, power: 1, 'store-reply-lost': 1 };
 
 /** Scenario names; 'mixed' draws a mix of two of the others, or of all. */

@@ -54,7 +54,8 @@ export type Entry =
   /** A broker acknowledged a batch. */
   | {
       readonly kind: 'acked';
-      readonly broker: string;
+      readonly brokerId: number;
+      readonly sessionEpoch: number;
       readonly partition: PartitionName;
       readonly leaderEpoch: number;
       readonly offset: number;

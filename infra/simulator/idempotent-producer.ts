@@ -66,7 +66,7 @@ export class IdempotentProducer {
   #loop(): void {
     if (this.isStopped || this.isOver) return;
     if (this.#batches.length < inFlightMax && !this.#isDraining) this.#add();
-    this.#world.loop.schedule(5 + below(this.#random, 120), () => this.#loop());
+    this.#world.loop.schedule(15 + below(this.#random, 300), () => this.#loop());
   }
 
   #add(): void {

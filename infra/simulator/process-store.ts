@@ -48,13 +48,29 @@ export class SimStore {
     const view = this.rows.connect((operation) => this.#fault(process, operation));
     process.onEnd(() => void view.close());
     const call = <T>(run: () => Promise<T>): Promise<T> => (process.isAlive ? process.answer(run()) : never);
+    const read = <T>(run: () => Promise<T>): Promise<T> => this.#read(process, run);
     return {
-      get: (key) => call(() => view.get(key)),
-      range: (pk, options) => call(() => view.range(pk, options)),
+      get: (key) => read(() => view.get(key)),
+      range: (pk, options) => read(() => view.range(pk, options)),
       transact: (ops, token) => call(() => view.transact(ops, token)),
       watch: (pk, onChange) => (process.isAlive ? this.#watch(process, view, pk, onChange) : () => undefined),
       close: () => call(() => view.close()),
     };
+  }
+
+  /** In one event, or in two: then what the process gets may be old by the time it gets it. */
+  #read<T>(process: SimProcess, run: () => Promise<T>): Promise<T> {
+    if (!process.isAlive) return never;
+    const slowMs = below(this.#random, 1 + this.mood.slowMs);
+    const delayMs = 0.1 + below(this.#random, 10) / 10 + slowMs;
+    const { loop } = process;
+    if (slowMs === 0 && below(this.#random, 4) > 0) {
+      return new Promise((resolve, reject) => process.post(delayMs, () => run().then(resolve, reject)));
+    }
+    const replyMs = 0.1 + below(this.#random, 5) / 10 + slowMs / 2;
+    return new Promise((resolve, reject) => {
+      loop.schedule(delayMs, () => process.answer(run(), replyMs).then(resolve, reject));
+    });
   }
 
   #watch(process: SimProcess, view: MetadataStore, pk: string, onChange: (change: RowChange) => void): () => void {
@@ -79,10 +95,11 @@ export class SimStore {
     }
     if (lucky(mood.unavailablePercent)) throw new StoreUnavailable('the store is away');
     if (lucky(mood.throttledPercent)) throw new StoreThrottled('too many requests');
+    if (operation.op !== 'transact') return {};
     return {
       delayMs: 0.1 + below(this.#random, 10) / 10 + below(this.#random, 1 + mood.slowMs),
       replyDelayMs: 0.1 + below(this.#random, 5) / 10 + below(this.#random, 1 + mood.slowMs / 2),
-      replyLost: operation.op === 'transact' && lucky(mood.replyLostPercent),
+      replyLost: lucky(mood.replyLostPercent),
     };
   }
 }

@@ -32,6 +32,10 @@ export class SimProcess implements Place {
     this.random = seededRandom(seed);
   }
 
+  get isRunning(): boolean {
+    return this.isAlive && !this.isStopped;
+  }
+
   holds(event: SimEvent): boolean {
     if (!this.isAlive) return true;
     if (!this.isStopped) return false;

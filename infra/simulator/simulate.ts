@@ -117,7 +117,7 @@ async function readAll(world: World, door: Door, topics: TopicRoom): Promise<voi
       Array.from({ length: topic.partitions }, (_, partition) => ({
         partition,
         topic,
-        consumer: new Consumer(world, door, topic, [partition], finalConsumer, 50),
+        consumer: new Consumer(world, door, topic, [partition], finalConsumer, { maxWaitMs: 50, pauseMs: 0 }),
       })),
     );
   const isDone = ({ consumer, partition }: (typeof readers)[number]): boolean =>

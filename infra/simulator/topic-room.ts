@@ -70,7 +70,7 @@ export class TopicRoom {
     this.plain.push(new PlainProducer(world, door, topic, 'plain', `${label}n`));
     this.plain.push(new PlainProducer(world, door, topic, 'gateway', `${label}g`));
     this.consumers.push(new Consumer(world, door, topic, all, `${label}all`));
-    for (const i of all.slice(0, 2)) this.consumers.push(new Consumer(world, door, topic, [i], `${label}one${i}`));
+    for (const i of all.slice(0, 1)) this.consumers.push(new Consumer(world, door, topic, [i], `${label}one${i}`));
     this.committers.push(new Committer(world, door, topic, `g${label}`));
     done();
   }
