@@ -246,3 +246,16 @@ export const eventSchema = z
     detail: z.record(z.string(), z.union([z.string(), z.number()])),
   })
   .openapi('Event');
+
+// What clients of the API read; types only, so that a client loads none of this.
+export type TenantShown = z.infer<typeof tenantSchema>;
+export type ClusterShown = z.infer<typeof clusterSchema>;
+export type KeyShown = z.infer<typeof keySchema>;
+export type IssuedKeyShown = z.infer<typeof issuedKeySchema>;
+export type TopicShown = z.infer<typeof topicSchema>;
+export type TopicDetailShown = z.infer<typeof topicDetailSchema>;
+export type GroupShown = z.infer<typeof groupSchema>;
+export type GroupDetailShown = z.infer<typeof groupDetailSchema>;
+export type BrokerShown = z.infer<typeof brokerSchema>;
+export type DrainedShown = z.infer<typeof drainedSchema>;
+export type EventShown = z.infer<typeof eventSchema>;
