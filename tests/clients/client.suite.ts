@@ -6,7 +6,7 @@ import { afterAll, describe, expect, inject, it } from 'vitest';
 import type { ClientDriver, Compression, KeyedValue, Member, Produce } from './driver.ts';
 import { killChildren, until } from './processes.ts';
 import { kafkajsProgram, programDriver } from './programs.ts';
-import type { ClientName } from './targets.ts';
+import type { Access, ClientName } from './targets.ts';
 
 const groupWaitMsMax = 60_000;
 const deletionWaitMsMax = 30_000;
@@ -21,128 +21,138 @@ const valuesOf = (records: readonly { readonly value: string }[]): string[] => r
 const anyway = { compression: 'none', idempotent: false } as const;
 const preparing = programDriver(kafkajsProgram, []);
 
-export function clientSuite(name: ClientName, driver: ClientDriver): void {
+/** `more`: tests of what only this client has. */
+export function clientSuite(name: ClientName, driver: ClientDriver, more?: (at: Access) => void): void {
   afterAll(killChildren);
-  describe.each(inject('targets'))(`$name: ${name}`, ({ access }) => {
-    const at = access[name];
-    const createTopic = driver.createTopic ?? preparing.createTopic!;
-    const produce = (wanted: Partial<Produce> & Pick<Produce, 'topic' | 'records'>): Promise<void> =>
-      driver.produce(at, { ...anyway, ...wanted });
-
-    if (driver.createTopic) {
-      it('creates a topic', async () => {
-        await createTopic(at, 'created', 3);
-        expect(await preparing.describeTopic!(at, 'created')).toHaveLength(3);
-      });
-    } else {
-      it('creates a topic by producing to it', async () => {
-        await produce({ topic: 'created', records: keyedValues('first', 10) });
-        const read = await driver.read(at, { topic: 'created', count: 10 });
-        expect(valuesOf(read).sort()).toEqual(valuesOf(keyedValues('first', 10)).sort());
-      });
-    }
-
-    it.each(driver.compressions)('produces with compression %s and reads it back', async (compression: Compression) => {
-      const topic = `compressed-${compression}`;
-      await createTopic(at, topic, 3);
-      const records = keyedValues(compression, 100);
-      await produce({ topic, records, compression });
-      const read = await driver.read(at, { topic, count: records.length });
-      expect(valuesOf(read).sort()).toEqual(valuesOf(records).sort());
+  for (const { name: target, access } of inject('targets')) {
+    describe(target, () => {
+      describe(name, () => steps(name, driver, access[name], more));
     });
+  }
+}
 
-    it('produces idempotently: each once, in order', async () => {
-      await createTopic(at, 'idempotent', 1);
-      const records = keyedValues('once', 300);
-      await produce({ topic: 'idempotent', records, idempotent: true });
-      const read = await driver.read(at, { topic: 'idempotent', count: records.length });
-      expect(valuesOf(read)).toEqual(valuesOf(records));
-      expect(read.map(({ offset }) => offset)).toEqual(records.map((_, i) => i));
+function steps(name: ClientName, driver: ClientDriver, at: Access, more?: (at: Access) => void): void {
+  /** Clients may share a cluster, so each has names of its own. */
+  const own = (what: string): string => `${name}-${what}`;
+  const createTopic = driver.createTopic ?? preparing.createTopic!;
+  const produce = (wanted: Partial<Produce> & Pick<Produce, 'topic' | 'records'>): Promise<void> =>
+    driver.produce(at, { ...anyway, ...wanted });
+
+  if (driver.createTopic) {
+    it('creates a topic', async () => {
+      await createTopic(at, own('created'), 3);
+      expect(await preparing.describeTopic!(at, own('created'))).toHaveLength(3);
     });
-
-    it('seeks by time', async () => {
-      await createTopic(at, 'timed', 1);
-      await produce({ topic: 'timed', records: keyedValues('early', 20) });
-      await produce({ topic: 'timed', records: keyedValues('late', 20) });
-      const all = await driver.read(at, { topic: 'timed', count: 40 });
-      const late = all.filter(({ value }) => value.startsWith('late'));
-      const sinceMs = Math.min(...late.map(({ timestampMs }) => timestampMs));
-      const read = await driver.read(at, { topic: 'timed', count: 20, sinceMs });
-      expect(valuesOf(read)).toEqual(valuesOf(keyedValues('late', 20)));
+  } else {
+    it('creates a topic by producing to it', async () => {
+      await produce({ topic: own('created'), records: keyedValues('first', 10) });
+      const read = await driver.read(at, { topic: own('created'), count: 10 });
+      expect(valuesOf(read).sort()).toEqual(valuesOf(keyedValues('first', 10)).sort());
     });
+  }
 
-    it('commits, and resumes from the commit', async () => {
-      await createTopic(at, 'resumed', 1);
-      const records = keyedValues('resumed', 30);
-      await produce({ topic: 'resumed', records });
-      const join = { group: 'resumers', topic: 'resumed' };
-      expect(await driver.take(at, { ...join, count: 10 })).toEqual(valuesOf(records.slice(0, 10)));
-      if (driver.committed) expect(await driver.committed(at, join)).toEqual(new Map([[0, 10]]));
-      expect(await driver.take(at, { ...join, count: 20 })).toEqual(valuesOf(records.slice(10)));
-    });
-
-    it('reads in a group of three, one of whom is killed', async () => {
-      await createTopic(at, 'shared', 6);
-      const join = { group: 'sharers', topic: 'shared' };
-      const members = [0, 1, 2].map(() => driver.member(at, join));
-      const tell = (): string =>
-        members.map((m) => `[${m.assigned}] ${m.records.length} records\n${m.errors.slice(-10).join('\n')}`).join('\n');
-      await until('each has partitions', groupWaitMsMax, () => isShared(members, 6, 3), tell);
-      if (driver.describeGroup)
-        expect(await driver.describeGroup(at, join.group)).toMatchObject({ state: 'Stable', members: 3 });
-
-      const before = keyedValues('before', 60);
-      await produce({ topic: join.topic, records: before });
-      await until('all read before the death', groupWaitMsMax, () => haveRead(members, before), tell);
-      await members[0]!.kill();
-      const after = keyedValues('after', 60);
-      await produce({ topic: join.topic, records: after });
-      const survivors = members.slice(1);
-      await until('all read after the death', groupWaitMsMax, () => haveRead(survivors, after), tell);
-      await until('the survivors share', groupWaitMsMax, () => isShared(survivors, 6, 2), tell);
-      for (const survivor of survivors) await survivor.leave();
-      if (!driver.committed) return;
-      const committed = await driver.committed(at, join);
-      expect([...committed.values()].reduce((sum, offset) => sum + offset, 0)).toBe(120);
-    });
-
-    const { topics, describeTopic, groups, describeGroup, deleteGroup, deleteTopic } = driver;
-    if (topics) {
-      it('lists topics', async () => {
-        const listed = await topics(at);
-        expect(listed).toEqual(expect.arrayContaining(['resumed', 'shared', 'timed']));
-      });
-    }
-    if (describeTopic) {
-      it('describes a topic', async () => {
-        const leaders = await describeTopic(at, 'shared');
-        expect([...leaders.keys()].sort()).toEqual([0, 1, 2, 3, 4, 5]);
-        for (const leader of leaders.values()) expect(leader).toBeGreaterThanOrEqual(0);
-      });
-    }
-    if (groups) {
-      it('lists groups', async () => {
-        expect(await groups(at)).toEqual(expect.arrayContaining(['resumers', 'sharers']));
-      });
-    }
-    if (describeGroup) {
-      it('describes a group that nobody is in', async () => {
-        expect(await describeGroup(at, 'resumers')).toMatchObject({ state: 'Empty', members: 0 });
-      });
-    }
-    if (groups && deleteGroup) {
-      it('deletes a group', async () => {
-        await deleteGroup(at, 'resumers');
-        expect(await groups(at)).not.toContain('resumers');
-      });
-    }
-    if (topics && deleteTopic) {
-      it('deletes a topic', async () => {
-        await deleteTopic(at, 'timed');
-        await until('it is gone', deletionWaitMsMax, async () => !(await topics(at)).includes('timed'));
-      });
-    }
+  it.each(driver.compressions)('produces with compression %s and reads it back', async (compression: Compression) => {
+    const topic = own(`compressed-${compression}`);
+    await createTopic(at, topic, 3);
+    const records = keyedValues(compression, 100);
+    await produce({ topic, records, compression });
+    const read = await driver.read(at, { topic, count: records.length });
+    expect(valuesOf(read).sort()).toEqual(valuesOf(records).sort());
   });
+
+  it('produces idempotently: each once, in order', async () => {
+    await createTopic(at, own('idempotent'), 1);
+    const records = keyedValues('once', 300);
+    await produce({ topic: own('idempotent'), records, idempotent: true });
+    const read = await driver.read(at, { topic: own('idempotent'), count: records.length });
+    expect(valuesOf(read)).toEqual(valuesOf(records));
+    expect(read.map(({ offset }) => offset)).toEqual(records.map((_, i) => i));
+  });
+
+  it('seeks by time', async () => {
+    await createTopic(at, own('timed'), 1);
+    await produce({ topic: own('timed'), records: keyedValues('early', 20) });
+    await produce({ topic: own('timed'), records: keyedValues('late', 20) });
+    const all = await driver.read(at, { topic: own('timed'), count: 40 });
+    const late = all.filter(({ value }) => value.startsWith('late'));
+    const sinceMs = Math.min(...late.map(({ timestampMs }) => timestampMs));
+    const read = await driver.read(at, { topic: own('timed'), count: 20, sinceMs });
+    expect(valuesOf(read)).toEqual(valuesOf(keyedValues('late', 20)));
+  });
+
+  it('commits, and resumes from the commit', async () => {
+    await createTopic(at, own('resumed'), 1);
+    const records = keyedValues('resumed', 30);
+    await produce({ topic: own('resumed'), records });
+    const join = { group: own('resumers'), topic: own('resumed') };
+    expect(await driver.take(at, { ...join, count: 10 })).toEqual(valuesOf(records.slice(0, 10)));
+    if (driver.committed) expect(await driver.committed(at, join)).toEqual(new Map([[0, 10]]));
+    expect(await driver.take(at, { ...join, count: 20 })).toEqual(valuesOf(records.slice(10)));
+  });
+
+  it('reads in a group of three, one of whom is killed', async () => {
+    await createTopic(at, own('shared'), 6);
+    const join = { group: own('sharers'), topic: own('shared') };
+    const members = [0, 1, 2].map(() => driver.member(at, join));
+    const tell = (): string =>
+      members.map((m) => `[${m.assigned}] ${m.records.length} records\n${m.errors.slice(-10).join('\n')}`).join('\n');
+    await until('each has partitions', groupWaitMsMax, () => isShared(members, 6, 3), tell);
+    if (driver.describeGroup)
+      expect(await driver.describeGroup(at, join.group)).toMatchObject({ state: 'stable', members: 3 });
+
+    const before = keyedValues('before', 60);
+    await produce({ topic: join.topic, records: before });
+    await until('all read before the death', groupWaitMsMax, () => haveRead(members, before), tell);
+    await members[0]!.kill();
+    const after = keyedValues('after', 60);
+    await produce({ topic: join.topic, records: after });
+    const survivors = members.slice(1);
+    await until('all read after the death', groupWaitMsMax, () => haveRead(survivors, after), tell);
+    await until('the survivors share', groupWaitMsMax, () => isShared(survivors, 6, 2), tell);
+    for (const survivor of survivors) await survivor.leave();
+    if (!driver.committed) return;
+    const committed = await driver.committed(at, join);
+    expect([...committed.values()].reduce((sum, offset) => sum + offset, 0)).toBe(120);
+  });
+
+  more?.(at);
+
+  const { topics, describeTopic, groups, describeGroup, deleteGroup, deleteTopic } = driver;
+  if (topics) {
+    it('lists topics', async () => {
+      const listed = await topics(at);
+      expect(listed).toEqual(expect.arrayContaining([own('resumed'), own('shared'), own('timed')]));
+    });
+  }
+  if (describeTopic) {
+    it('describes a topic', async () => {
+      const leaders = await describeTopic(at, own('shared'));
+      expect(new Set(leaders.keys())).toEqual(new Set([0, 1, 2, 3, 4, 5]));
+      for (const leader of leaders.values()) expect(leader).toBeGreaterThanOrEqual(0);
+    });
+  }
+  if (groups) {
+    it('lists groups', async () => {
+      expect(await groups(at)).toEqual(expect.arrayContaining([own('resumers'), own('sharers')]));
+    });
+  }
+  if (describeGroup) {
+    it('describes a group that nobody is in', async () => {
+      expect(await describeGroup(at, own('resumers'))).toMatchObject({ state: 'empty', members: 0 });
+    });
+  }
+  if (groups && deleteGroup) {
+    it('deletes a group', async () => {
+      await deleteGroup(at, own('resumers'));
+      expect(await groups(at)).not.toContain(own('resumers'));
+    });
+  }
+  if (topics && deleteTopic) {
+    it('deletes a topic', async () => {
+      await deleteTopic(at, own('timed'));
+      await until('it is gone', deletionWaitMsMax, async () => !(await topics(at)).includes(own('timed')));
+    });
+  }
 }
 
 /** Whether these members, `sharing` in number, have all the partitions, each of them some. */

@@ -48,6 +48,7 @@ export interface Member {
 }
 
 export interface GroupFacts {
+  /** In small letters. */
   readonly state: string;
   readonly members: number;
 }

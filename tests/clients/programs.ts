@@ -141,7 +141,8 @@ export function programDriver(program: Program, compressions: ClientDriver['comp
         await ask(at, 'describe-group', { group }, 'state'),
         await ask(at, 'describe-group', { group }, 'member'),
       ];
-      return { state: state[0]![0]!, members: members.length };
+      // librdkafka writes it in capitals.
+      return { state: state[0]![0]!.toLowerCase(), members: members.length };
     },
     committed: async (at, { group, topic }) => numbers(await ask(at, 'committed', { group, topic }, 'committed')),
     deleteGroup: async (at, group) => {

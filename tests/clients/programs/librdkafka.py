@@ -24,8 +24,11 @@ def say(*words):
     print("\t".join(str(word) for word in words), flush=True)
 
 
-def admin():
-    return AdminClient(connection)
+def admin(kept=[]):
+    """One for the whole run: it gives up what is under way when it is collected."""
+    if not kept:
+        kept.append(AdminClient(connection))
+    return kept[0]
 
 
 def all_of(futures):
