@@ -163,7 +163,7 @@ describe('groups', () => {
       offsets: [{ topic: 'orders', committedOffset: 4, endOffset: 10, lag: 6 }],
       lag: 6,
     });
-    expect((await test.ask('DELETE', `${path}/g1`)).status).toBe(400);
+    expect((await test.ask('DELETE', `${path}/g1`)).status).toBe(409);
     expect((await test.ask('DELETE', `${path}/g2`)).status).toBe(204);
     expect((await test.ask('DELETE', `${path}/g3`)).status).toBe(404);
   });

@@ -3,13 +3,13 @@
  * the OpenAPI document made from the same schemas that check the requests.
  */
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { bodyLimit } from 'hono/body-limit';
 import { uuidOf, uuidText } from '../../engine/kernel/uuid.ts';
 import { problem } from '../http/failures.ts';
 import { problemPage } from '../http/problem-kinds.ts';
 import { requireAdminKey } from './authenticate.ts';
 import { docsPage } from './docs-page.ts';
 import { Followers } from './followers.ts';
+import { limitBody } from './limit-body.ts';
 import { createMetrics } from './metrics.ts';
 import { openapiDocument } from './openapi.ts';
 import { type AdminContext, adminLimitsDefault, type AdminOptions } from './options.ts';
@@ -62,7 +62,7 @@ export function createAdminApp(options: AdminOptions): Admin {
     return problemResponse(answer, c.get('requestId'));
   });
   app.use(`${prefix}/*`, requireAdminKey(admin.adminKey));
-  app.use(`${prefix}/*`, bodyLimit({ maxSize: limits.bodyBytesMax }));
+  app.use(`${prefix}/*`, limitBody(limits.bodyBytesMax));
 
   healthRoutes(app, admin, createMetrics(admin));
   tenantRoutes(app, admin);

@@ -1,4 +1,6 @@
-/** The OpenAPI 3.1 description of the control plane. */
+/** The OpenAPI 3.1 description of the control plane, with that of the HTTP door, which listens on another port. */
+import { assert } from '../../engine/kernel/assert.ts';
+import { dataPlaneOpenapi } from '../http/openapi.ts';
 import type { AdminApp } from './routes/route.ts';
 
 const about = `Tenants, clusters, keys, topics and groups, and the fleet under them. All of \`/admin/v1\` takes the admin key
@@ -10,11 +12,28 @@ export function openapiDocument(app: AdminApp): Readonly<Record<string, unknown>
     scheme: 'bearer',
     description: 'The admin key that the first start of `headgate serve` made.',
   });
+  const own = app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: { title: 'Headgate', version: '1', description: about },
+    tags: ['Tenants', 'Clusters', 'Keys', 'Topics', 'Groups', 'Fleet', 'Health'].map((name) => ({ name })),
+  });
+  const { schemas, securitySchemes } = dataPlaneOpenapi.components;
+  const ownSchemas = own.components?.schemas ?? {};
+  for (const name of Object.keys(schemas)) assert(!Object.hasOwn(ownSchemas, name), `two schemas are named ${name}`);
+  const doorPaths = Object.entries<object>(dataPlaneOpenapi.paths).map(([path, item]) => [
+    path,
+    { ...item, servers: [door] },
+  ]);
   return {
-    ...app.getOpenAPI31Document({
-      openapi: '3.1.0',
-      info: { title: 'Headgate control plane', version: '1', description: about },
-      tags: ['Tenants', 'Clusters', 'Keys', 'Topics', 'Groups', 'Fleet', 'Health'].map((name) => ({ name })),
-    }),
+    ...own,
+    paths: { ...own.paths, ...Object.fromEntries(doorPaths) },
+    components: {
+      ...own.components,
+      schemas: { ...ownSchemas, ...schemas },
+      securitySchemes: { ...own.components?.securitySchemes, ...securitySchemes },
+    },
   };
 }
+
+/** Where the data plane is, unless it was told otherwise. */
+const door = { url: '{address}', variables: { address: { default: 'http://127.0.0.1:8080' } } };
