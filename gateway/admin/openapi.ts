@@ -20,9 +20,9 @@ export function openapiDocument(app: AdminApp): Readonly<Record<string, unknown>
   const { schemas, securitySchemes } = dataPlaneOpenapi.components;
   const ownSchemas = own.components?.schemas ?? {};
   for (const name of Object.keys(schemas)) assert(!Object.hasOwn(ownSchemas, name), `two schemas are named ${name}`);
-  const doorPaths = Object.entries<object>(dataPlaneOpenapi.paths).map(([path, item]) => [
+  const doorPaths = Object.entries(dataPlaneOpenapi.paths).map(([path, item]) => [
     path,
-    { ...item, servers: [door] },
+    { ...(item as object), servers: [door] },
   ]);
   return {
     ...own,
