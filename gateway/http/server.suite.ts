@@ -293,6 +293,18 @@ export function serverSuite(name: string, make: MakeServer): void {
         raw.socket.destroy();
       });
 
+      test('a later reply that ignores the body leaves the connection to its next request', async () => {
+        handle = (exchange) => {
+          setImmediate(() => setImmediate(() => exchange.reply(404, [], `no ${exchange.param('topic')}.`)));
+        };
+        const raw = new Raw(port);
+        for (let i = 0; i < 5; i++) {
+          raw.socket.write(`POST /v1/topics/t${i}/records HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody`);
+          await raw.until(new RegExp(`no t${i}\\.$`));
+        }
+        raw.socket.destroy();
+      });
+
       test('a client gone while the handler works: told once, replies go nowhere', async () => {
         const aborted = signal<HttpExchange>();
         const started = signal<void>();

@@ -200,11 +200,12 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     }
     const backlog = this.#backlog;
     this.#backlog = [];
+    // First: the reader may reply at once, and after that the connection belongs to the next request.
+    this.#resume();
     for (const [index, piece] of backlog.entries()) {
       this.#deliver(piece, this.#bodyComplete && index === backlog.length - 1);
     }
     if (backlog.length === 0 && this.#bodyComplete) this.#deliver(noBytes, true);
-    this.#resume();
   }
 
   #listen(): void {
@@ -252,6 +253,9 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     assertHeaders(headers);
     this.#backlog = [];
     if (this.#bodyComplete) {
+      // The whole body may have come while nobody read it: the connection is still paused then, and its next request
+      // would never be heard.
+      this.#resume();
       this.#send(status, headers, body, this.#serving.closing);
     } else if (this.#declaredBytes !== undefined) {
       this.#resume();

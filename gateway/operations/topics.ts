@@ -4,7 +4,7 @@
  */
 import type { TopicEntry } from '../../engine/engine.ts';
 import { sleep } from '../../engine/kernel/clock.ts';
-import { InvalidRequest } from '../../engine/kernel/failure.ts';
+import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
 import { type StoreOp, StoreConflict } from '../../engine/ports.ts';
 import { topicConfigFault } from '../../engine/topic-configs.ts';
@@ -76,7 +76,11 @@ export async function createTopic(context: GatewayContext, principal: Principal,
   if (findTopic(context, principal, topic.name)) throw new AlreadyExists('topic', topic.name);
   const { clusterId } = principal;
   const spec = { name: innerName(clusterId, topic.name), clusterId, partitions, configs: topic.configs };
-  return guarded(context, clusterId, { topics: 1, partitions }, (guard) => context.engine.createTopic(spec, guard));
+  const made = await guarded(context, clusterId, { topics: 1, partitions }, topic.name, (guard) =>
+    context.engine.createTopic(spec, guard),
+  );
+  await shown(context, () => context.engine.catalogue.byId(made.topicId) !== undefined);
+  return made;
 }
 
 /** Throws NotFound. */
@@ -85,7 +89,8 @@ export async function deleteTopic(context: GatewayContext, principal: Principal,
   const topic = findTopic(context, principal, name);
   if (!topic) throw new NotFound('topic', name);
   const change = { topics: -1, partitions: -topic.partitions.length };
-  await guarded(context, principal.clusterId, change, (guard) => context.engine.deleteTopic(topic.name, guard));
+  await guarded(context, principal.clusterId, change, name, (guard) => context.engine.deleteTopic(topic.name, guard));
+  await shown(context, () => context.engine.catalogue.byId(topic.topicId) === undefined);
 }
 
 /** Throws NotFound, InvalidRequest (field count), QuotaExceeded. */
@@ -109,9 +114,11 @@ export async function createPartitions(
     throw new InvalidRequest('count', `Number of partitions must be at most ${topicPartitionsMax}.`);
   }
   const change = { topics: 0, partitions: total - present };
-  return guarded(context, principal.clusterId, change, (guard) =>
+  const grown = await guarded(context, principal.clusterId, change, name, (guard) =>
     context.engine.createPartitions(topic.name, total, guard),
   );
+  await shown(context, () => (context.engine.catalogue.byId(topic.topicId)?.partitions.length ?? total) >= total);
+  return grown;
 }
 
 /** null takes a config back to its default. Throws NotFound, InvalidRequest (field configs.<name>). */
@@ -146,10 +153,23 @@ export async function findOrCreateTopic(
   try {
     return await createTopic(context, principal, { name, configs: {} });
   } catch (error) {
-    // Two first uses at once: the other one made it.
-    if (error instanceof AlreadyExists) return findTopic(context, principal, name);
-    throw error;
+    // Two first uses at once: the other one made it, and our catalogue is about to know.
+    if (!(error instanceof AlreadyExists)) throw error;
+    await shown(context, () => findTopic(context, principal, name) !== undefined);
+    return findTopic(context, principal, name);
   }
+}
+
+const shownPollMs = 2;
+const shownWaitMsMax = 1_000;
+
+/**
+ * Waits until the catalogue, which follows the rows, shows a change that is durable already: whoever is told of the
+ * change may use it in the next moment. A feed that takes longer than the bound is not waited for.
+ */
+async function shown({ clock }: GatewayContext, isShown: () => boolean): Promise<void> {
+  const deadlineMs = clock.monotonicMs() + shownWaitMsMax;
+  while (!isShown() && clock.monotonicMs() < deadlineMs) await sleep(clock, shownPollMs);
 }
 
 /**
@@ -160,6 +180,7 @@ async function guarded<T>(
   context: GatewayContext,
   clusterId: string,
   change: { readonly topics: number; readonly partitions: number },
+  name: string,
   act: (guard: StoreOp[]) => Promise<T>,
 ): Promise<T> {
   const { tenancy, clock, settings } = context;
@@ -174,10 +195,17 @@ async function guarded<T>(
     try {
       return await act(guard);
     } catch (error) {
-      if (!(error instanceof StoreConflict)) throw error;
+      if (!(error instanceof StoreConflict)) throw inTenantTerms(error, name);
       if (attempt === guardAttemptsMax) {
         throw new QuotaExceeded('topicMutationsPerSecondMax', attempt, guardAttemptsMax, 1_000);
       }
     }
   }
+}
+
+/** The engine names topics by their inner names, which a tenant never sees. */
+function inTenantTerms(error: unknown, name: string): unknown {
+  if (!(error instanceof Failure)) return error;
+  if (error.code === 'already-exists') return new AlreadyExists('topic', name);
+  return error.code === 'not-found' ? new NotFound('topic', name) : error;
 }

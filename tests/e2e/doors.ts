@@ -113,15 +113,16 @@ export async function readAll(instance: Instance, access: Access, topic: string)
   let place = 'from=earliest';
   for (;;) {
     const response = await fetch(
-      `${instance.http}/v1/topics/${topic}/records?${place}&max_records=10000&format=string`,
+      `${instance.http}/v1/topics/${topic}/records?${place}&max_records=10000&format=string&wait=1s`,
       {
         headers: authorized(access, { accept: 'application/json' }),
       },
     );
     if (!response.ok) throw new Error(`read ${topic}: ${response.status} ${await response.text()}`);
-    const page = (await response.json()) as { records: ReadRecord[]; next: string };
-    if (page.records.length === 0) return records;
+    const page = (await response.json()) as { records: ReadRecord[]; next: string; up_to_date: boolean };
     records.push(...page.records);
+    // An empty page is no end: a partition may be on its way to another broker.
+    if (page.up_to_date) return records;
     place = `cursor=${page.next}`;
   }
 }
