@@ -95,8 +95,11 @@ class Slot implements TailWaiter {
     this.#gathering.delivered(this, result);
   }
 
-  /** `seen`: the highest high watermark that any answer has named. */
-  result(seen: number): FetchedPartition {
+  /**
+   * `seen`: the highest high watermark that any answer has named. `isAsked`: a poll at this offset is with the owner, so
+   * that silence means the end of the log.
+   */
+  result(seen: number, isAsked: boolean): FetchedPartition {
     const { topicId, partition } = this.asked;
     const last = this.last;
     // What a poll brought a moment ago may be taken after a later answer: no reader sees the end of a log go back.
@@ -109,6 +112,7 @@ class Slot implements TailWaiter {
       highWatermark: isOld ? seen : last.highWatermark,
       lastStableOffset: isOld ? seen : last.lastStableOffset,
       logStartOffset: last?.logStartOffset ?? -1,
+      ...(last === undefined && !isAsked && { isStale: true as const }),
       records: this.records,
     };
   }
@@ -338,9 +342,13 @@ class Gathering {
   #finish(): void {
     if (this.#done) return;
     this.#done = true;
-    this.#release();
     const { tail } = this.#router;
-    this.#resolve(this.#slots.map((slot) => slot.result(tail.highWatermark(slot.asked.topicId, slot.asked.partition))));
+    const results = this.#slots.map((slot) => {
+      const { topicId, partition } = slot.asked;
+      return slot.result(tail.highWatermark(topicId, partition), tail.isAsked(topicId, partition, slot.offset));
+    });
+    this.#release();
+    this.#resolve(results);
   }
 
   #release(): void {

@@ -94,6 +94,11 @@ export class Tail {
     return (watermark !== undefined && offset >= watermark) || this.#polls.has(keyOf(topicId, partition, offset));
   }
 
+  /** Whether an owner has been asked for what comes at `offset` and has not answered yet. */
+  isAsked(topicId: Uuid, partition: number, offset: number): boolean {
+    return (this.#polls.get(keyOf(topicId, partition, offset))?.askedEpoch ?? -2) >= 0;
+  }
+
   /** -1 when not known. */
   highWatermark(topicId: Uuid, partition: number): number {
     return this.#watermarks.get(topicId)?.[partition] ?? -1;

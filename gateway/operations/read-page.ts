@@ -122,7 +122,10 @@ function outOfRange(
   return moved;
 }
 
-/** Partitions without an owner are left out as long as others answer: their positions stay, and the next page has them. */
+/**
+ * Partitions without an owner, and those that did not answer in time, are left out as long as others answer: their
+ * positions stay, the page is not up to date, and the next one has them.
+ */
 function pageOf(
   { engine }: GatewayContext,
   topic: TopicEntry,
@@ -136,7 +139,8 @@ function pageOf(
       failed = part;
       continue;
     }
-    const { partition, highWatermark, logStartOffset, records } = part;
+    const { partition, highWatermark, logStartOffset, records, isStale } = part;
+    if (isStale) continue;
     const fromOffset = offsets.get(partition)!;
     page.push({ partition, fromOffset, highWatermark, logStartOffset, batches: batchesFrom(records, fromOffset) });
   }

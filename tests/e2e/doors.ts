@@ -94,7 +94,7 @@ export async function websocketSender(
       new Promise((resolve) => {
         const id = nextId++;
         waiting.set(id, resolve);
-        socket.send(JSON.stringify({ id, op: 'produce', topic, records: [{ key, value }] }));
+        socket.send(JSON.stringify({ id, op: 'produce', topic, format: 'string', records: [{ key, value }] }));
       }),
     close: () => socket.terminate(),
   };
