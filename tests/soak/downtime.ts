@@ -1,0 +1,80 @@
+/**
+ * How long partitions could not be written. One serial writer per partition is the probe: a sample begins when a fault
+ * hits the partition's owner and ends with the answer to the first write that was sent after it.
+ */
+import type { FaultKind } from './fault-plan.ts';
+
+interface OpenSample {
+  readonly kind: FaultKind;
+  readonly atMs: number;
+}
+
+export interface Times {
+  readonly samples: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+export class Downtime {
+  readonly #open: OpenSample[][];
+  readonly #closed = new Map<FaultKind, number[]>();
+  readonly #lastAckMs: number[];
+  readonly #lastSentMs: number[];
+  readonly #longestPauseMs = new Map<string, number>();
+  #lastFault = 'none';
+
+  constructor(partitions: number) {
+    this.#open = Array.from({ length: partitions }, () => []);
+    this.#lastAckMs = Array.from({ length: partitions }, () => 0);
+    this.#lastSentMs = Array.from({ length: partitions }, () => 0);
+  }
+
+  hit(kind: FaultKind, atMs: number, partitions: readonly number[]): void {
+    this.#lastFault = kind;
+    for (const partition of partitions) this.#open[partition]!.push({ kind, atMs });
+  }
+
+  acked(partition: number, sentAtMs: number, nowMs: number): void {
+    const last = this.#lastAckMs[partition]!;
+    const longest = this.#longestPauseMs.get(this.#lastFault) ?? 0;
+    if (last > 0) this.#longestPauseMs.set(this.#lastFault, Math.max(longest, nowMs - last));
+    this.#lastAckMs[partition] = nowMs;
+    this.#lastSentMs[partition] = sentAtMs;
+    const open = this.#open[partition]!;
+    if (open.length === 0) return;
+    const left: OpenSample[] = [];
+    for (const sample of open) {
+      if (sample.atMs > sentAtMs) left.push(sample);
+      else this.#samplesOf(sample.kind).push(nowMs - sample.atMs);
+    }
+    this.#open[partition] = left;
+  }
+
+  /** When the latest write that was acknowledged had been sent. */
+  lastWriteSentMs(partition: number): number {
+    return this.#lastSentMs[partition]!;
+  }
+
+  times(kinds?: readonly FaultKind[]): Times {
+    const all = [...this.#closed].flatMap(([kind, samples]) => (!kinds || kinds.includes(kind) ? samples : []));
+    const sorted = all.sort((a, b) => a - b);
+    const at = (share: number): number => Math.round(sorted[Math.ceil(sorted.length * share) - 1] ?? 0);
+    return { samples: sorted.length, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) };
+  }
+
+  kinds(): FaultKind[] {
+    return [...this.#closed.keys()].sort();
+  }
+
+  /** Between two acknowledgements of one partition, by the fault that came last. */
+  longestPausesMs(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.#longestPauseMs].map(([kind, ms]) => [kind, Math.round(ms)]));
+  }
+
+  #samplesOf(kind: FaultKind): number[] {
+    let samples = this.#closed.get(kind);
+    if (!samples) this.#closed.set(kind, (samples = []));
+    return samples;
+  }
+}

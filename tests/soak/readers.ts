@@ -1,0 +1,225 @@
+/** The soak's consumers: cursors over HTTP, a WebSocket subscription, a Kafka consumer group, and an observer of offsets. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Consumer } from 'kafkajs';
+import type { WebSocket } from 'ws';
+import { finalReader } from './history.ts';
+import { HttpClient } from './http-client.ts';
+import type { Recorder } from './recorder.ts';
+import { group, type Site, topic } from './site.ts';
+import { kafkaClient, type Load, openSocket, valueIn } from './writers.ts';
+
+interface PageRecord {
+  readonly partition: number;
+  readonly offset: number;
+  readonly value: string;
+}
+
+interface Page {
+  readonly records: readonly PageRecord[];
+  readonly next: string;
+  readonly up_to_date: boolean;
+}
+
+const failurePauseMs = 30;
+
+/** One entry per run of consecutive offsets of a partition. */
+function recordRead(recorder: Recorder, reader: string, records: readonly PageRecord[]): void {
+  let at = 0;
+  while (at < records.length) {
+    const { partition, offset: base } = records[at]!;
+    const values: number[] = [];
+    for (; at < records.length; at++) {
+      const next = records[at]!;
+      if (next.partition !== partition || next.offset !== base + values.length) break;
+      values.push(valueIn(next.value));
+    }
+    recorder.add({ kind: 'read', reader, partition, base, values });
+  }
+}
+
+class Cursor {
+  readonly #client: HttpClient;
+  readonly #recorder: Recorder;
+  readonly #reader: string;
+  #place = 'from=earliest';
+
+  constructor(site: Site, recorder: Recorder, reader: string) {
+    this.#client = new HttpClient(site.http, site.access.apiKey);
+    this.#recorder = recorder;
+    this.#reader = reader;
+  }
+
+  /** Undefined when there was no page. */
+  async read(waitMs: number): Promise<Page | undefined> {
+    const path = `/v1/topics/${topic}/records?${this.#place}&format=string&max_records=5000&wait=${waitMs}ms`;
+    const answer = await this.#client.ask('GET', path, { accept: 'application/json' }).catch(() => undefined);
+    if (answer?.status === 410 || answer?.status === 416) {
+      this.#recorder.add({ kind: 'out-of-range', reader: this.#reader, what: answer.body.slice(0, 300) });
+    }
+    if (answer?.status !== 200) return undefined;
+    const page = JSON.parse(answer.body) as Page;
+    recordRead(this.#recorder, this.#reader, page.records);
+    this.#place = `cursor=${page.next}`;
+    return page;
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+export async function readCursor({ site, recorder, signal }: Load, name: string): Promise<void> {
+  const cursor = new Cursor(site, recorder, name);
+  while (!signal.aborted) if (!(await cursor.read(1000))) await sleep(failurePauseMs);
+  cursor.close();
+}
+
+/** Everything from the start to the end. False when the end was not reached in time. */
+export async function readFinally(site: Site, recorder: Recorder, waitMsMax: number): Promise<boolean> {
+  const cursor = new Cursor(site, recorder, finalReader);
+  const deadlineMs = performance.now() + waitMsMax;
+  while (performance.now() < deadlineMs) {
+    const page = await cursor.read(500);
+    // An empty page is no end: a partition may be on its way to another broker.
+    if (page?.up_to_date) {
+      cursor.close();
+      return true;
+    }
+    if (!page) await sleep(failurePauseMs);
+  }
+  cursor.close();
+  return false;
+}
+
+interface BatchEvent {
+  readonly event: string;
+  readonly partition: number;
+  readonly base: number;
+  readonly records: readonly { readonly value: string }[];
+  readonly next: string;
+  readonly from?: number;
+  readonly earliest?: number;
+  readonly error?: { readonly code?: string };
+}
+
+const resumeCodes: readonly (string | undefined)[] = ['offset-expired', 'offset-beyond-end'];
+
+/** Resumes by the last cursor whenever the socket ends. */
+export async function readWebSocket({ site, recorder, signal }: Load, name: string): Promise<void> {
+  let cursor: string | undefined;
+  let socket: WebSocket | undefined;
+  signal.addEventListener('abort', () => socket?.terminate(), { once: true });
+  while (!signal.aborted) {
+    socket = await openSocket(site).catch(() => undefined);
+    if (!socket) {
+      await sleep(failurePauseMs);
+      continue;
+    }
+    const current = socket;
+    current.on('message', (data) => {
+      const event = JSON.parse(String(data)) as BatchEvent;
+      if (event.event === 'batch') {
+        const values = event.records.map(({ value }) => valueIn(value));
+        recorder.add({ kind: 'read', reader: name, partition: event.partition, base: event.base, values });
+        cursor = event.next;
+      } else if (event.event === 'gap' || resumeCodes.includes(event.error?.code)) {
+        recorder.add({ kind: 'out-of-range', reader: name, what: String(data).slice(0, 300) });
+      } else if (event.event === 'error') current.terminate();
+    });
+    const place = cursor === undefined ? { from: 'earliest' } : { cursor };
+    current.send(JSON.stringify({ op: 'subscribe', id: 1, sub: 1, topic, format: 'string', ...place }));
+    await new Promise<void>((resolve) => {
+      if (current.readyState === current.CLOSED) resolve();
+      else current.once('close', () => resolve());
+    });
+  }
+}
+
+/** One member of the group; commits after each batch. */
+export async function readGroup({ site, recorder, signal }: Load): Promise<void> {
+  let consumer: Consumer | undefined;
+  const start = async (): Promise<Consumer> => {
+    const made = kafkaClient(site, 'soak-group').consumer({
+      groupId: group,
+      sessionTimeout: 10_000,
+      heartbeatInterval: 500,
+      maxWaitTimeInMs: 300,
+      retry: { retries: 1000, initialRetryTime: 30, maxRetryTime: 300 },
+    });
+    await made.connect();
+    await made.subscribe({ topic, fromBeginning: true });
+    await made.run({
+      autoCommit: false,
+      eachBatch: async ({ batch, isStale, isRunning, resolveOffset }) => {
+        if (isStale() || !isRunning()) return;
+        const { partition } = batch;
+        const base = Number(batch.firstOffset() ?? -1);
+        const records = batch.messages.map(({ offset, value }) => ({
+          partition,
+          offset: Number(offset),
+          value: String(value),
+        }));
+        if (base >= 0) recordRead(recorder, `group ${group}`, records);
+        const offset = Number(batch.lastOffset()) + 1;
+        recorder.add({ kind: 'commits', group, partition, offset });
+        await made.commitOffsets([{ topic, partition, offset: String(offset) }]);
+        recorder.add({ kind: 'committed', group, partition, offset });
+        resolveOffset(batch.lastOffset());
+      },
+    });
+    return made;
+  };
+  while (!consumer && !signal.aborted) consumer = await start().catch(() => undefined);
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  await consumer?.disconnect().catch(() => undefined);
+}
+
+const observePauseMs = 250;
+
+/** Ends of partitions and committed offsets, over and over. */
+export async function observeOffsets({ site, recorder, signal }: Load): Promise<void> {
+  const client = new HttpClient(site.http, site.access.apiKey);
+  while (!signal.aborted) {
+    await observeOnce(client, recorder, 'observer');
+    await sleep(observePauseMs);
+  }
+  client.close();
+}
+
+interface TopicShown {
+  readonly partitions: readonly {
+    readonly partition: number;
+    readonly start_offset: number;
+    readonly end_offset: number;
+  }[];
+}
+
+interface GroupShown {
+  readonly offsets: readonly {
+    readonly topic: string;
+    readonly partition: number;
+    readonly committed_offset: number;
+  }[];
+}
+
+/** False when the group's offsets could not be had. */
+export async function observeOnce(client: HttpClient, recorder: Recorder, observer: string): Promise<boolean> {
+  recorder.add({ kind: 'asks', observer });
+  const ranges = await client.ask('GET', `/v1/topics/${topic}`).catch(() => undefined);
+  if (ranges?.status === 200) {
+    const { partitions } = JSON.parse(ranges.body) as TopicShown;
+    for (const { partition, start_offset: start, end_offset: end } of partitions) {
+      recorder.add({ kind: 'range', observer, partition, start, end });
+    }
+  }
+  recorder.add({ kind: 'asks', observer });
+  const shown = await client.ask('GET', `/v1/groups/${group}`).catch(() => undefined);
+  if (shown?.status !== 200) return false;
+  for (const { partition, committed_offset: offset } of (JSON.parse(shown.body) as GroupShown).offsets) {
+    recorder.add({ kind: 'found', observer, group, partition, offset });
+  }
+  return true;
+}

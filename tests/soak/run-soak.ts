@@ -1,0 +1,50 @@
+/** `npm run soak`: see docs/durability.md. Exit code 0 only when the history is without fault. */
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { reportText } from './report.ts';
+import { runSoak } from './soak.ts';
+
+const { values: flags } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    kills: { type: 'string', default: '100' },
+    brokers: { type: 'string', default: '6' },
+    partitions: { type: 'string', default: '12' },
+    'pace-ms': { type: 'string', default: '40' },
+    'pause-ms': { type: 'string', default: '4000' },
+    'stuck-ms': { type: 'string', default: '30000' },
+    json: { type: 'string' },
+    history: { type: 'string' },
+    log: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+if (flags.help) {
+  console.log(
+    'npm run soak -- [--seed 1] [--kills 100] [--brokers 6] [--partitions 12] [--pace-ms 40: between two requests of a\n' +
+      'writer] [--pause-ms 4000: between two faults, at most] [--stuck-ms 30000: a partition that cannot be written this\n' +
+      'long after the last fault is stuck] [--json FILE: the report] [--history FILE: every entry] [--log FILE: what the\n' +
+      'installation said]',
+  );
+  process.exit(0);
+}
+
+const { report, anomalies, log } = await runSoak({
+  program: fileURLToPath(new URL('../../bin/main.js', import.meta.url)),
+  seed: Number(flags.seed),
+  kills: Number(flags.kills),
+  brokers: Number(flags.brokers),
+  partitions: Number(flags.partitions),
+  paceMs: Number(flags['pace-ms']),
+  pauseMsMax: Number(flags['pause-ms']),
+  stuckMs: Number(flags['stuck-ms']),
+  ...(flags.history === undefined ? {} : { historyFile: flags.history }),
+  say: (line) => console.log(`soak: ${line}`),
+});
+if (flags.log !== undefined) writeFileSync(flags.log, log.join('\n'));
+else if (anomalies.length > 0) console.log(log.slice(-100).join('\n'));
+if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify({ ...report, anomalies }, undefined, 2)}\n`);
+console.log(reportText(report, anomalies));
+process.exit(anomalies.length === 0 ? 0 : 1);

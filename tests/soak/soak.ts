@@ -1,0 +1,159 @@
+/**
+ * A whole installation under mixed load from all doors, and faults drawn from a seed. Ends with a verdict on correctness
+ * alone; the times are told beside it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { seededRandom } from '../../engine/kernel/random.ts';
+import type { Anomaly } from './checker.ts';
+import { Downtime } from './downtime.ts';
+import { isPlanned, planFaults } from './fault-plan.ts';
+import { HttpClient } from './http-client.ts';
+import { Injector } from './inject.ts';
+import { observeOffsets, observeOnce, readCursor, readFinally, readGroup, readWebSocket } from './readers.ts';
+import { Recorder } from './recorder.ts';
+import { type SoakReport, writeReport } from './report.ts';
+import { Site } from './site.ts';
+import { type Load, writeHttp, writeKafka, writeWebSocket } from './writers.ts';
+
+export interface SoakOptions {
+  /** The compiled bin/main.js. */
+  readonly program: string;
+  readonly seed: number;
+  readonly kills: number;
+  readonly brokers: number;
+  readonly partitions: number;
+  /** Between two requests of a writer. */
+  readonly paceMs: number;
+  /** Between two faults, at most. */
+  readonly pauseMsMax: number;
+  /** Partitions that cannot be written this long after the last fault are stuck. */
+  readonly stuckMs: number;
+  /** The whole history, a line per entry. */
+  readonly historyFile?: string;
+  say(line: string): void;
+}
+
+export interface SoakResult {
+  readonly report: SoakReport;
+  readonly anomalies: readonly Anomaly[];
+  /** The last lines that the installation logged. */
+  readonly log: readonly string[];
+}
+
+const faultsPerRound = 10;
+const pollMs = 20;
+const warmUpMsMax = 30_000;
+
+export async function runSoak(options: SoakOptions): Promise<SoakResult> {
+  const { seed, kills, partitions, say, paceMs, historyFile } = options;
+  const recorder = new Recorder(historyFile);
+  const downtime = new Downtime(partitions);
+  const all = Array.from({ length: partitions }, (_, i) => i);
+  const site = await Site.start(options.program, options.brokers, partitions, recorder);
+  const injector = new Injector(site, recorder, downtime, all);
+  const stop = new AbortController();
+  const load: Load = { site, recorder, downtime, partitions, paceMs, signal: stop.signal };
+  const clients = startClients(load, all);
+  try {
+    await writable(options, site, downtime, recorder, all, warmUpMsMax);
+    let count = 0;
+    let inRound = 0;
+    for (const { fault, pauseMs } of planFaults(seededRandom(seed), kills, options.pauseMsMax)) {
+      await sleep(pauseMs);
+      await injector.inject(fault);
+      site.readLog();
+      if (!isPlanned(fault)) count++;
+      if (++inRound < faultsPerRound) continue;
+      inRound = 0;
+      await quiet(options, site, injector, downtime, recorder, all);
+      say(`${count} of ${kills} faults, ${progress(recorder, downtime)}`);
+      if (recorder.checker.anomalies.length > 0) break;
+    }
+    await quiet(options, site, injector, downtime, recorder, all);
+    stop.abort();
+    await Promise.race([Promise.all(clients), sleep(clientsWaitMsMax)]);
+    await finish(site, recorder, options.stuckMs);
+    site.readLog();
+    const anomalies = recorder.checker.end();
+    await recorder.close();
+    return { report: writeReport(options, recorder, downtime, injector), anomalies, log: site.log };
+  } finally {
+    stop.abort();
+    await site.instance.remove();
+  }
+}
+
+const clientsWaitMsMax = 20_000;
+
+function startClients(load: Load, all: readonly number[]): Promise<void>[] {
+  const even = all.filter((p) => p % 2 === 0);
+  const odd = all.filter((p) => p % 2 === 1);
+  return [
+    ...all.map((partition) => writeHttp(load, partition)),
+    writeWebSocket(load, even),
+    writeWebSocket(load, odd),
+    writeKafka(load, 'idempotent', -1, even),
+    writeKafka(load, 'idempotent', -1, all),
+    writeKafka(load, 'plain', -1, odd),
+    writeKafka(load, 'plain', 1, all),
+    readCursor(load, 'cursor http'),
+    readWebSocket(load, 'cursor websocket'),
+    readGroup(load),
+    readGroup(load),
+    observeOffsets(load),
+  ];
+}
+
+function progress({ checker }: Recorder, downtime: Downtime): string {
+  const { acked, read } = checker.counts;
+  const { p50Ms, p99Ms, maxMs } = downtime.times();
+  const times = `to writable p50 ${p50Ms}, p99 ${p99Ms}, longest ${maxMs} ms`;
+  return `${acked} acknowledged, ${read} read, ${times}, ${checker.anomalies.length} anomalies`;
+}
+
+/** After the last fault every broker serves and every partition takes a write, or is stuck. */
+async function quiet(
+  options: SoakOptions,
+  site: Site,
+  injector: Injector,
+  downtime: Downtime,
+  recorder: Recorder,
+  all: readonly number[],
+): Promise<void> {
+  await injector.settle();
+  await writable(options, site, downtime, recorder, all, options.stuckMs);
+  site.readLog();
+}
+
+async function writable(
+  { brokers }: SoakOptions,
+  site: Site,
+  downtime: Downtime,
+  recorder: Recorder,
+  all: readonly number[],
+  waitMsMax: number,
+): Promise<void> {
+  const sinceMs = performance.now();
+  const silent = (): number[] => all.filter((partition) => downtime.lastWriteSentMs(partition) < sinceMs);
+  let serving = 0;
+  while (performance.now() - sinceMs < waitMsMax) {
+    if (silent().length === 0) {
+      serving = (await site.brokers()).filter(({ state }) => state === 'serving').length;
+      if (serving === brokers) return;
+    }
+    await sleep(pollMs);
+  }
+  const what = `${waitMsMax} ms after the last fault partitions ${silent().join(' ')} take no write, ${serving} of ${brokers} brokers serve`;
+  recorder.add({ kind: 'stuck', what });
+}
+
+/** What is left, and where the group stands. */
+async function finish(site: Site, recorder: Recorder, waitMsMax: number): Promise<void> {
+  const client = new HttpClient(site.http, site.access.apiKey);
+  const isRead = await readFinally(site, recorder, waitMsMax);
+  if (!isRead) recorder.add({ kind: 'stuck', what: 'the final reader does not reach the end' });
+  if (!(await observeOnce(client, recorder, 'final'))) {
+    recorder.add({ kind: 'stuck', what: 'the group does not show its offsets' });
+  }
+  client.close();
+}
