@@ -1,5 +1,9 @@
 /** Every bench, in the order of a full run. */
 import type { Bench } from '../compare/bench.ts';
+import { codec, crc, recordsEncode } from './codec.ts';
 import { httpProduce } from './http-produce.ts';
+import { fetch, kafkaProduce } from './kafka.ts';
+import { planner } from './planner.ts';
+import { wal } from './wal.ts';
 
-export const benches: readonly Bench[] = [httpProduce];
+export const benches: readonly Bench[] = [httpProduce, kafkaProduce, fetch, wal, codec, crc, recordsEncode, planner];

@@ -18,13 +18,13 @@ export function write(): void {
 }
 
 interface Watermarks {
-  readonly partitions: readonly { readonly high_watermark: number }[];
+  readonly partitions: readonly { readonly end_offset: number }[];
 }
 
 export function teardown(): void {
   const answer = http.get(`${httpUrl}/v1/topics/${topic}`, { headers: bearer(apiKey) });
   const { partitions } = answer.json() as unknown as Watermarks;
-  const stored = partitions.reduce((sum, { high_watermark }) => sum + high_watermark, 0);
+  const stored = partitions.reduce((sum, { end_offset }) => sum + end_offset, 0);
   const judge = new Judge();
   readAll(apiKey, topic, judge, (count) => count >= stored);
   judge.close();

@@ -17,6 +17,25 @@ export interface HttpLoadSpec {
   readonly countReplies: boolean;
 }
 
+export interface KafkaLoadSpec {
+  readonly mode: 'produce' | 'fetch';
+  readonly host: string;
+  readonly port: number;
+  /** Absent: the other end is a yardstick that wants no login and whose replies say nothing. */
+  readonly username?: string;
+  readonly password?: string;
+  readonly topic: string;
+  readonly partitions: number;
+  /** Requests under way. */
+  readonly depth: number;
+  /** Of 1 KiB each. */
+  readonly recordsPerBatch: number;
+  readonly fetchBytes: number;
+  /** Fetches read this range of partition 0 over and over. */
+  readonly fromOffset: number;
+  readonly toOffset: number;
+}
+
 export interface HttpLoadResult {
   readonly completed: number;
   readonly refused: number;

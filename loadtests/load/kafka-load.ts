@@ -1,0 +1,204 @@
+/**
+ * The Kafka load generator, a process of its own: one connection, a fixed number of requests under way, frames made once.
+ * Cheaper than any client library, so that the server is the bottleneck. Driven over IPC as http-load.ts is.
+ */
+import { connect, type Socket } from 'node:net';
+import { LatencyHistogram } from '../compare/statistics.ts';
+import { apiKey, type ApiKey, type RequestOf } from '../../engine/protocol/apis.ts';
+import { decodeResponse, encodeRequest } from '../../engine/protocol/headers.ts';
+import { make } from '../../engine/protocol/make.ts';
+import { fetchRequest } from '../../engine/protocol/messages/01-fetch.ts';
+import { batchesIn, lastOffset } from '../../engine/records/batch.ts';
+import { encodeBatch } from '../../engine/records/encode.ts';
+import type { HttpLoadResult, KafkaLoadSpec } from './load.ts';
+
+const spec = JSON.parse(process.argv[2]!) as KafkaLoadSpec;
+/** The last versions that name topics. */
+const produceVersion = 9;
+const fetchVersion = 12;
+const headerBytes = 4;
+
+let isRunning = false;
+let completed = 0;
+let bytes = 0;
+let firstRefusal = '';
+let refused = 0;
+let histogram = new LatencyHistogram();
+let answer: (frame: Buffer) => void = () => undefined;
+let socket: Socket;
+
+function frameOf<K extends ApiKey>(key: K, version: number, correlationId: number, request: RequestOf<K>): Buffer {
+  const body = Buffer.concat(encodeRequest(key, version, correlationId, 'load', request));
+  const prefix = Buffer.alloc(headerBytes);
+  prefix.writeInt32BE(body.length);
+  return Buffer.concat([prefix, body]);
+}
+
+/** Frames cut out of the stream. A reply that fits in the receive buffer is looked at where it lies. */
+function open(): Promise<void> {
+  const receive = Buffer.allocUnsafeSlow(256 * 1024);
+  let held: Buffer[] = [];
+  let heldBytes = 0;
+  let wanted = 0;
+  const onread = {
+    buffer: receive,
+    callback(count: number) {
+      let chunk = receive.subarray(0, count);
+      if (heldBytes > 0) {
+        held.push(Buffer.from(chunk));
+        heldBytes += count;
+        if (heldBytes < wanted) return true;
+        chunk = Buffer.concat(held, heldBytes);
+        held = [];
+        heldBytes = 0;
+      }
+      let at = 0;
+      while (chunk.length - at >= headerBytes) {
+        const end = at + headerBytes + chunk.readInt32BE(at);
+        if (end > chunk.length) break;
+        answer(chunk.subarray(at + headerBytes, end));
+        at = end;
+      }
+      if (at < chunk.length) {
+        held = [Buffer.from(chunk.subarray(at))];
+        heldBytes = chunk.length - at;
+        wanted = heldBytes >= headerBytes ? headerBytes + chunk.readInt32BE(at) : headerBytes;
+      }
+      return true;
+    },
+  };
+  return new Promise((resolve) => {
+    socket = connect({ host: spec.host, port: spec.port, noDelay: true, onread }, resolve);
+    socket.on('error', (error) => fail(error.message));
+    socket.on('close', () => {
+      if (isRunning) fail('the server closed the connection');
+    });
+  });
+}
+
+function ask(frame: Buffer): Promise<Buffer> {
+  return new Promise((resolve) => {
+    answer = (reply) => resolve(Buffer.from(reply));
+    socket.write(frame);
+  });
+}
+
+async function login(): Promise<void> {
+  if (spec.password === undefined) return;
+  await ask(frameOf(apiKey.saslHandshake, 1, 0, { mechanism: 'PLAIN' }));
+  const authBytes = Buffer.from(`\0${spec.username}\0${spec.password}`);
+  const reply = await ask(frameOf(apiKey.saslAuthenticate, 2, 1, { authBytes }));
+  const { errorCode, errorMessage } = decodeResponse(apiKey.saslAuthenticate, 2, reply);
+  if (errorCode !== 0) fail(`login: ${errorCode} ${errorMessage}`);
+}
+
+const batch = encodeBatch(
+  Array.from({ length: spec.recordsPerBatch }, () => ({
+    key: null,
+    value: Buffer.alloc(1024, 'k'),
+    timestampMs: Date.now(),
+  })),
+);
+/** A slot's frame is the same each time; its correlation id is the slot, so nothing is written into a frame under way. */
+const produceFrames = Array.from({ length: spec.depth }, (_, slot) =>
+  frameOf(apiKey.produce, produceVersion, slot, {
+    transactionalId: null,
+    acks: -1,
+    timeoutMs: 30_000,
+    topicData: [{ name: spec.topic, topicId: '', partitionData: [{ index: slot % spec.partitions, records: batch }] }],
+  }),
+);
+
+function produced(frame: Buffer): number {
+  if (spec.password === undefined) return batch.length;
+  const result = decodeResponse(apiKey.produce, produceVersion, frame).responses[0]!.partitionResponses[0]!;
+  if (result.errorCode !== 0) refuse(`produce: ${result.errorCode} ${result.errorMessage}`);
+  return batch.length;
+}
+
+let offset = spec.fromOffset;
+
+function fetchFrame(slot: number): Buffer {
+  const request = make(fetchRequest, {
+    maxWaitMs: 500,
+    minBytes: 1,
+    maxBytes: spec.fetchBytes,
+    sessionEpoch: -1,
+    topics: [
+      { topic: spec.topic, partitions: [{ partition: 0, fetchOffset: offset, partitionMaxBytes: spec.fetchBytes }] },
+    ],
+  });
+  return frameOf(apiKey.fetch, fetchVersion, slot, request);
+}
+
+/** Bytes of records. Goes on behind the last of them, and at the start again when the range is read. */
+function fetched(frame: Buffer): number {
+  if (spec.password === undefined) return frame.length;
+  const result = decodeResponse(apiKey.fetch, fetchVersion, frame).responses[0]!.partitions[0]!;
+  if (result.errorCode !== 0) refuse(`fetch at ${offset}: ${result.errorCode}`);
+  let count = 0;
+  for (const run of result.records ?? []) {
+    count += run.length;
+    let last = -1;
+    for (const at of batchesIn(run)) last = at;
+    if (last >= 0) offset = lastOffset(run, last) + 1;
+  }
+  if (offset >= spec.toOffset) offset = spec.fromOffset;
+  return count;
+}
+
+function refuse(reason: string): void {
+  refused++;
+  firstRefusal ||= reason;
+}
+
+function fail(reason: string): void {
+  process.stderr.write(`kafka load generator: ${reason}\n`);
+  process.exit(1);
+}
+
+async function run(seconds: number): Promise<void> {
+  await open();
+  await login();
+  completed = bytes = refused = 0;
+  histogram = new LatencyHistogram();
+  isRunning = true;
+  const isProduce = spec.mode === 'produce';
+  const sentAt = new Float64Array(spec.depth);
+  let underWay = 0;
+  const beginMs = performance.now();
+  const endMs = beginMs + seconds * 1e3;
+  await new Promise<void>((resolve) => {
+    const send = (slot: number, now: number): void => {
+      sentAt[slot] = now;
+      underWay++;
+      socket.write(isProduce ? produceFrames[slot]! : fetchFrame(slot));
+    };
+    answer = (frame) => {
+      const slot = frame.readInt32BE(0);
+      const now = performance.now();
+      underWay--;
+      bytes += isProduce ? produced(frame) : fetched(frame);
+      completed++;
+      histogram.record((now - sentAt[slot]!) * 1e3);
+      if (now < endMs) send(slot, now);
+      else if (underWay === 0) resolve();
+    };
+    for (let slot = 0; slot < spec.depth; slot++) send(slot, performance.now());
+  });
+  isRunning = false;
+  socket.destroy();
+  const result: HttpLoadResult = {
+    completed,
+    refused,
+    firstRefusal,
+    bytes,
+    seconds: (performance.now() - beginMs) / 1e3,
+    latency: histogram.summary(),
+  };
+  process.send?.(result);
+}
+
+process.on('message', (message: { readonly seconds: number }) => void run(message.seconds));
+process.on('disconnect', () => process.exit(0));
+process.send?.('ready');
