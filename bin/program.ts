@@ -17,6 +17,7 @@ import { topicCommands } from './commands/topic.ts';
 import { completionCommand } from './completion.ts';
 import { serveCommand } from './serve.ts';
 import { sessionOpener } from './session.ts';
+import { simulateCommand } from './simulate.ts';
 
 export function createProgram(cli: CliContext): Command {
   const program = new Command('headgate')
@@ -27,7 +28,10 @@ export function createProgram(cli: CliContext): Command {
   program.option('--json', 'machine output: JSON on standard output, nothing else there');
   for (const setting of Object.values(clientSettings)) {
     const fallback = setting.default === '' ? '' : `, else ${setting.default}`;
-    program.option(`--${setting.flag} <value>`, `${setting.about.replace(/\.$/, '')} (${environmentName(setting.flag)}${fallback})`);
+    program.option(
+      `--${setting.flag} <value>`,
+      `${setting.about.replace(/\.$/, '')} (${environmentName(setting.flag)}${fallback})`,
+    );
   }
   const open = sessionOpener(cli);
   serveCommand(program);
@@ -42,6 +46,7 @@ export function createProgram(cli: CliContext): Command {
   tailCommand(program, open);
   brokerCommands(program, open);
   eventsCommand(program, open);
+  simulateCommand(program, cli);
   completionCommand(program, (text) => cli.out(text));
   return program;
 }

@@ -71,6 +71,9 @@ switch (then) {
   case 'load':
     await run('run-k6.js', rest, 'loadtests/k6');
     break;
+  case 'sim':
+    await run('main.js', ['simulate', ...rest]);
+    break;
   case 'docs':
     await run('write-docs.js', rest);
     break;
@@ -80,6 +83,6 @@ switch (then) {
     break;
   }
   default:
-    console.error('usage: node bin/setup.mjs --then start|test|demo|bench|load|docs [-- arguments]');
+    console.error('usage: node bin/setup.mjs --then start|test|demo|bench|load|sim|docs [-- arguments]');
     process.exit(2);
 }

@@ -4,10 +4,11 @@
  */
 import { type Broker, startBroker } from '../../engine/broker/broker.ts';
 import { openSession, type Session } from '../../engine/broker/session.ts';
+import { brokerSessionKey, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
 import { StoreCatalogue } from '../../engine/catalogue.ts';
 import type { LogStore, PartitionLog } from '../../engine/log/log.ts';
 import { createLogStore } from '../../engine/log/log-store.ts';
-import type { BrokerSlot, MetadataStore } from '../../engine/ports.ts';
+import type { BrokerSlot, MetadataStore, Row } from '../../engine/ports.ts';
 import { partitionName } from './partition-name.ts';
 import type { SimProcess } from './process.ts';
 import { segmentsDirectory, type World } from './world.ts';
@@ -19,6 +20,7 @@ export class BrokerProcess {
   #session: Session | undefined;
   #logs: LogStore | undefined;
   #broker: Broker | undefined;
+  #catalogue: StoreCatalogue | undefined;
   #store: MetadataStore | undefined;
   #isStopping = false;
   isServing = false;
@@ -68,6 +70,7 @@ export class BrokerProcess {
     this.#logs = logs;
     this.#observe(logs, session.epoch);
     const catalogue = new StoreCatalogue(store, clock);
+    this.#catalogue = catalogue;
     await catalogue.start();
     this.#broker = await startBroker({
       brokerId: slot.brokerId,
@@ -126,18 +129,29 @@ export class BrokerProcess {
 
   #observeLog(log: PartitionLog, sessionEpoch: number): void {
     const { history, settings } = this.#world;
-    settings.plant.opened?.(log);
+    settings.plant.opened?.(log, this.#catalogue?.byId(log.topicId)?.name ?? '');
     const append = log.append.bind(log);
     const partition = partitionName(log.topicId, log.partition);
     const { brokerId } = this.slot;
-    log.append = (batch, header, nowMs, done) =>
+    log.append = (batch, header, nowMs, done) => {
+      const sentEpoch = this.#world.sentEpochs.of(batch);
       append(batch, header, nowMs, (outcome) => {
         if (outcome.errorCode === 0 && this.process.isAlive) {
           const { leaderEpoch } = log;
           const { baseOffset: offset } = outcome;
-          history.add({ kind: 'acked', brokerId, sessionEpoch, partition, leaderEpoch, offset });
+          const entry = { brokerId, sessionEpoch, partition, leaderEpoch, sentEpoch, offset };
+          // The row as it is in this moment, whatever the process believes.
+          void this.#world.store.rows.get(brokerSessionKey(brokerId)).then((row) => {
+            history.add({ kind: 'acked', ...entry, isFenced: !mayAcknowledge(row, sessionEpoch) });
+          });
         }
         done(outcome);
       });
+    };
   }
+}
+
+function mayAcknowledge(row: Row | undefined, sessionEpoch: number): boolean {
+  const session = row && decodeBrokerSession(row);
+  return session?.epoch === sessionEpoch && (session.state === 'serving' || session.state === 'draining');
 }

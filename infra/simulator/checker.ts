@@ -17,6 +17,7 @@ export type AnomalyName =
   | 'leader-epoch-falls'
   | 'stale-owner-ack'
   | 'two-acking-owners'
+  | 'epoch-mismatch'
   | 'sequence-lost'
   | 'committed-offset-falls'
   | 'stuck'
@@ -200,6 +201,13 @@ class Judge {
     const { atMs, partition: name, brokerId, sessionEpoch, leaderEpoch, offset } = entry;
     const partition = this.#partition(name);
     const { ackEpoch, ackBroker, ackSession } = partition;
+    if (entry.isFenced) {
+      this.#report('stale-owner-ack', atMs, name, `${brokerId}@${sessionEpoch} is fenced and acknowledges ${offset}`);
+    }
+    if (entry.sentEpoch >= 0 && entry.sentEpoch !== leaderEpoch) {
+      const what = `sent at epoch ${entry.sentEpoch}, acknowledged at ${leaderEpoch}, offset ${offset}`;
+      this.#report('epoch-mismatch', atMs, name, what);
+    }
     if (leaderEpoch < ackEpoch || (leaderEpoch === ackEpoch && brokerId === ackBroker && sessionEpoch < ackSession)) {
       const what = `${brokerId}@${sessionEpoch} acknowledges ${offset} at epoch ${leaderEpoch}, ${ackBroker}@${ackSession} did at ${ackEpoch}`;
       this.#report('stale-owner-ack', atMs, name, what);

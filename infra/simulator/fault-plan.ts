@@ -65,9 +65,15 @@ const topics: Mix = {
 };
 const parents: Mix = { 'parent-kill': 4, kill: 2, hang: 3, 'parent-hang': 1, power: 1, 'store-reply-lost': 1 };
 
+/** A broker that is stopped does not see its parent die, and wakes beside its own successor. */
+const orphans: Mix = { hang: 5, 'parent-kill': 4, 'store-slow': 1, 'disk-slow': 1 };
+
+/** What is sent at one epoch arrives at the next. */
+const crossing: Mix = { 'net-cut': 4, 'net-slow': 3, restart: 4, drain: 4, 'net-reset': 1, hang: 2 };
+
 /** Scenario names; 'mixed' draws a mix of two of the others, or of all. */
 export const scenarios: Readonly<Record<string, Mix>> = {
-  ...{ kills, hangs, power, store, network, planned, topics, parents },
+  ...{ kills, hangs, power, store, network, planned, topics, parents, orphans, crossing },
 };
 
 export function drawMix(random: Random, scenario: string): Mix {

@@ -58,7 +58,11 @@ export type Entry =
       readonly sessionEpoch: number;
       readonly partition: PartitionName;
       readonly leaderEpoch: number;
+      /** At which the router sent the batch; -1 for a batch of the broker's own. */
+      readonly sentEpoch: number;
       readonly offset: number;
+      /** The session row says that the session is over. */
+      readonly isFenced: boolean;
     }
   | { readonly kind: 'commit'; readonly group: string; readonly partition: PartitionName; readonly offset: number }
   | {

@@ -29,6 +29,7 @@ export class Injector {
     const { store, network, disks, settings } = this.#world;
     store.mood = goodMood;
     store.cutOff.clear();
+    disks.traps.clear();
     disks.slowMs.clear();
     for (const { address } of settings.slots) {
       network.heal(address);
@@ -43,12 +44,15 @@ export class Injector {
     const broker = this.#broker(target);
     switch (kind) {
       case 'kill':
-        return this.#kill(broker, 'SIGKILL');
+        return this.#inSync(value % 3 === 0 ? broker : undefined, value, () => this.#kill(broker, 'SIGKILL'));
       case 'kill-two':
         this.#kill(broker, 'SIGKILL');
         return this.#kill(this.#broker(target + 1 + (value % 2)), 'SIGKILL');
       case 'hang':
-        return broker && this.#hang(broker.process, durationMs * 2);
+        if (!broker) return;
+        return this.#inSync(value % 3 > 0 ? broker : undefined, value, () =>
+          this.#hang(broker.process, durationMs * 2),
+        );
       case 'zone-loss':
       case 'zone-power':
         return this.#zone(target, kind === 'zone-power');
@@ -124,6 +128,13 @@ export class Injector {
       default:
         return;
     }
+  }
+
+  /** When the broker is in the middle of its next sync, of its log or of a roll-up; at once without one. */
+  #inSync(broker: BrokerProcess | undefined, value: number, act: () => void): void {
+    if (!broker) return act();
+    const root = value % 2 === 0 ? broker.slot.volume : segmentsDirectory;
+    this.#world.disks.traps.set(broker.process, { root, act });
   }
 
   #broker(target: number): BrokerProcess | undefined {

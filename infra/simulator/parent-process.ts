@@ -47,7 +47,7 @@ export class ParentProcess {
       random,
       slots,
       isGone: plant.isGone ?? ((pid) => world.isGone(pid)),
-      fleet: plant.fleet?.(this.fleet, clock) ?? this.fleet,
+      fleet: this.fleet,
       brokerRequest: requests.send,
       settings: { lease: world.settings.lease, stopGraceMs: 3000, releaseWaitMsMax: 3000, balanceIntervalMs: 5000 },
       recover: async (session, version) => {

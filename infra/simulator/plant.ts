@@ -6,18 +6,16 @@ import type { Append } from '../../engine/engine.ts';
 import type { PartitionLog } from '../../engine/log/log.ts';
 import type { LogStoreOptions } from '../../engine/log/log-store-options.ts';
 import type { RecoverOptions } from '../../engine/log/recover.ts';
-import type { Fleet, MetadataStore } from '../../engine/ports.ts';
-import type { Clock } from '../../engine/kernel/clock.ts';
+import type { MetadataStore } from '../../engine/ports.ts';
 
 export interface Plant {
   readonly logStore?: (options: LogStoreOptions) => LogStoreOptions;
-  readonly opened?: (log: PartitionLog) => void;
+  readonly opened?: (log: PartitionLog, topicName: string) => void;
   readonly recovery?: (options: RecoverOptions) => RecoverOptions;
   readonly append?: (append: Append) => Append;
-  readonly fleet?: (fleet: Fleet, clock: Clock) => Fleet;
   readonly isGone?: (pid: number) => boolean;
   readonly store?: (store: MetadataStore) => MetadataStore;
-  /** At a broker, before it is read. */
+  /** A request at a broker, before it is read. */
   readonly frame?: (frame: Buffer) => void;
   /** Replaces shared code for the length of a run; returns the way back. */
   readonly patch?: () => () => void;

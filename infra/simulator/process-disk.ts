@@ -15,6 +15,8 @@ export class Disks {
   readonly #random: Random;
   /** On top of the usual latency, by root. */
   readonly slowMs = new Map<string, number>();
+  /** Sprung once, in the middle of the process's next sync of a disk: where a stop or a kill hurts most. */
+  readonly traps = new Map<SimProcess, { readonly root: string; readonly act: () => void }>();
   /** The process whose call is being made: calls begin synchronously. */
   #caller: SimProcess | undefined;
 
@@ -59,6 +61,11 @@ export class Disks {
     const process = this.#caller!;
     const usualMs = call === 'read' ? 0.05 : 0.2 + below(this.#random, 20) / 10;
     const delayMs = usualMs + below(this.#random, 1 + (this.slowMs.get(root) ?? 0));
+    const trap = call === 'datasync' ? this.traps.get(process) : undefined;
+    if (trap?.root === root) {
+      this.traps.delete(process);
+      process.loop.schedule(below(this.#random, 3) * delayMs * 0.4, trap.act);
+    }
     return new Promise((resolve) => {
       process.loop.schedule(delayMs, () => {
         // A dead process is reaped when its last call is over, done or not.

@@ -3,6 +3,7 @@
  * channel closes), and count as ended when they are reaped.
  */
 import { assert } from '../../engine/kernel/assert.ts';
+import type { Random } from '../../engine/kernel/random.ts';
 import type { Fleet } from '../../engine/ports.ts';
 import { BrokerProcess } from './broker-process.ts';
 import type { SimProcess } from './process.ts';
@@ -12,11 +13,13 @@ export class SimFleet implements Fleet {
   readonly children = new Map<number, BrokerProcess>();
   readonly #world: World;
   readonly #parent: SimProcess;
+  readonly #random: Random;
   readonly #listeners: ((brokerId: number) => void)[] = [];
 
   constructor(world: World, parent: SimProcess) {
     this.#world = world;
     this.#parent = parent;
+    this.#random = world.random();
     parent.onEnd(() => this.#orphan());
   }
 
@@ -63,6 +66,7 @@ export class SimFleet implements Fleet {
 
   /** A stopped child learns of it when it goes on. */
   #orphan(): void {
-    for (const child of this.children.values()) child.process.post(0.3, () => child.process.end('orphaned'));
+    for (const child of this.children.values())
+      child.process.post(this.#random.u32() % 5, () => child.process.end('orphaned'));
   }
 }

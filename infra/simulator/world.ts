@@ -12,6 +12,7 @@ import type { Plant } from './plant.ts';
 import { SimProcess } from './process.ts';
 import { Disks } from './process-disk.ts';
 import { SimNetwork } from './process-network.ts';
+import { SentEpochs } from './sent-epochs.ts';
 import { SimStore } from './process-store.ts';
 
 export const segmentsDirectory = '/segments';
@@ -34,6 +35,7 @@ export class World {
   readonly disks: Disks;
   readonly store: SimStore;
   readonly network: SimNetwork;
+  readonly sentEpochs = new SentEpochs();
   readonly processes = new Map<number, SimProcess>();
   #streams = 0;
   #nextPid = 100;
@@ -45,6 +47,11 @@ export class World {
     this.network = new SimNetwork(this.loop, this.random());
     this.disks.add(segmentsDirectory);
     for (const { volume } of settings.slots) this.disks.add(volume);
+    this.network.onFrame = (to, frame) => {
+      if (!to.name.startsWith('broker')) return;
+      this.sentEpochs.note(frame);
+      settings.plant.frame?.(frame);
+    };
     this.loop.onThrow = (error, place) => this.bug(place instanceof SimProcess ? place.name : 'world', error);
   }
 

@@ -1,0 +1,238 @@
+/**
+ * Planted bugs, each a mistake that somebody could make in code that acknowledges, seals, leases, recovers or replays.
+ * They prove that the simulator has teeth: a world with one of them must be found out within a few seeds. None of them
+ * leaves a trace in production code: ports are wrapped, and shared prototypes are changed for one run and changed back.
+ */
+import { Ownership } from '../../engine/broker/ownership.ts';
+import { decodeRequest, decodeRequestHeader } from '../../engine/protocol/headers.ts';
+import { type CommitEntry, GroupCommit } from '../../engine/log/group-commit.ts';
+import { OwnedLog } from '../../engine/log/partition-log.ts';
+import { ProducerState } from '../../engine/log/producer-state.ts';
+import type { Disk, DiskFile } from '../../engine/ports.ts';
+import { batchField } from '../../engine/records/batch.ts';
+import { writeI32 } from '../../engine/records/bytes.ts';
+import { AppendRoute } from '../../engine/routing/append-route.ts';
+import type { Plant } from './plant.ts';
+import { segmentsDirectory } from './world.ts';
+
+export interface Canary {
+  readonly name: string;
+  /** Where it is likely to show. */
+  readonly scenario: string;
+  plant(): Plant;
+}
+
+const produceKey = 0;
+
+export const canaries: readonly Canary[] = [
+  {
+    name: 'acknowledges before the sync',
+    scenario: 'power',
+    plant: () => ({
+      logStore: (options) => ({ ...options, settings: { ...options.settings, durability: 'page-cache' } }),
+    }),
+  },
+  {
+    name: 'does not look at the lease after the sync',
+    scenario: 'orphans',
+    plant: () => ({ logStore: (options) => ({ ...options, mayAck: () => true }) }),
+  },
+  {
+    name: 'seals a live session before its lease has ended',
+    scenario: 'orphans',
+    plant: () => ({ isGone: () => true }),
+  },
+  {
+    name: 'leaves the session guard out of what a roll-up publishes',
+    scenario: 'orphans',
+    plant: () => ({ logStore: (options) => ({ ...options, guard: () => [] }) }),
+  },
+  {
+    name: 'recovers all but the last batch',
+    scenario: 'kills',
+    plant: () => ({ recovery: (options) => ({ ...options, disk: shortened(options.disk) }) }),
+  },
+  {
+    name: 'does not compare the leader epoch of a batch',
+    scenario: 'crossing',
+    plant: () => ({ frame: forgetEpoch }),
+  },
+  {
+    name: 'replays what is not idempotent',
+    scenario: 'kills',
+    plant: () => ({ append: (append) => ({ ...append, idempotent: true }) }),
+  },
+  {
+    name: 'drops the last batch of a log that is released',
+    scenario: 'planned',
+    plant: () => ({ patch: dropLastOnRelease }),
+  },
+  {
+    name: 'opens a log without its producers',
+    scenario: 'kills',
+    plant: () => ({ patch: () => replaced(ProducerState, 'restore', () => new ProducerState()) }),
+  },
+  {
+    name: 'shows records before they are durable',
+    scenario: 'power',
+    plant: () => ({ patch: showBeforeSync }),
+  },
+  {
+    name: 'puts held appends at the end of the queue',
+    scenario: 'kills',
+    plant: () => ({
+      patch: () =>
+        replaced(AppendRoute.prototype, 'putBack', function (this: AppendRoute, item) {
+          this.push(item);
+        }),
+    }),
+  },
+  {
+    name: 'opens a log again at the epoch that it gave up',
+    scenario: 'planned',
+    plant: () => ({ patch: forgetReleases }),
+  },
+  {
+    name: 'ignores a gap in the change feed',
+    scenario: 'store',
+    plant: () => ({
+      store: (store) => ({
+        ...store,
+        watch: (pk, onChange) =>
+          store.watch(pk, (change) => {
+            if (change !== 'gap') onChange(change);
+          }),
+      }),
+    }),
+  },
+  {
+    name: 'acknowledges a committed offset before it is durable',
+    scenario: 'power',
+    plant: () => ({
+      opened: (log, topic) => {
+        if (!topic.endsWith(':offsets')) return;
+        const append = log.append.bind(log);
+        log.append = (batch, header, nowMs, done) => {
+          done({ errorCode: 0, baseOffset: 0, logAppendTimeMs: -1, logStartOffset: 0, errorMessage: null });
+          append(batch, header, nowMs, () => undefined);
+        };
+      },
+    }),
+  },
+  {
+    name: 'publishes a segment that is not synced',
+    scenario: 'power',
+    plant: () => ({
+      logStore: (options) => ({ ...options, disk: unsynced(options.disk) }),
+    }),
+  },
+  {
+    name: 'does not sync the directory of a new chunk',
+    scenario: 'power',
+    plant: () => ({
+      logStore: (options) => ({ ...options, disk: changed(options.disk, { syncDirectory: async () => undefined }) }),
+    }),
+  },
+];
+
+/** Replaces one method of a shared object until the returned function is called. */
+function replaced<T extends object, K extends keyof T>(target: T, name: K, value: T[K]): () => void {
+  const before = target[name];
+  target[name] = value;
+  return () => {
+    target[name] = before;
+  };
+}
+
+function forgetEpoch(frame: Buffer): void {
+  const { apiKey, apiVersion, bodyAt } = decodeRequestHeader(frame);
+  if (apiKey !== produceKey) return;
+  for (const { partitionData } of decodeRequest(produceKey, apiVersion, frame, bodyAt).topicData) {
+    for (const { records } of partitionData) {
+      // Views of the frame, so that the broker reads what is written here.
+      if (records instanceof Uint8Array) writeI32(records, batchField.leaderEpoch, -1);
+    }
+  }
+}
+
+function dropLastOnRelease(): () => void {
+  const { toRollUp } = OwnedLog.prototype;
+  return replaced(OwnedLog.prototype, 'toRollUp', function (this: OwnedLog) {
+    const due = toRollUp.call(this);
+    if (!due || this.isOpen || due.batches.length < 2) return due;
+    const batches = due.batches.slice(0, -1);
+    const last = this.tail.batches[batches.length - 1]!;
+    return { ...due, batches, endOffset: last.nextOffset };
+  });
+}
+
+function showBeforeSync(): () => void {
+  const { queue } = GroupCommit.prototype;
+  return replaced(GroupCommit.prototype, 'queue', function (this: GroupCommit, entry: CommitEntry) {
+    queue.call(this, entry);
+    const { record } = entry;
+    if (!record) return;
+    const advance = entry.advance.bind(entry);
+    let isShown = false;
+    const show = (): void => {
+      if (isShown || !record.chunk) return;
+      isShown = true;
+      advance();
+    };
+    entry.advance = show;
+    // Behind the write, which the first entry of the turn has asked for.
+    void Promise.resolve().then(() => setShown(record, show, () => entry.wake()));
+  });
+}
+
+/** When the write gives the record its place in a chunk, it is shown. */
+function setShown(record: { chunk: unknown }, show: () => void, wake: () => void): void {
+  if (record.chunk !== undefined) return;
+  let chunk: unknown;
+  Object.defineProperty(record, 'chunk', {
+    get: () => chunk,
+    set: (value: unknown) => {
+      chunk = value;
+      show();
+      wake();
+    },
+  });
+}
+
+function forgetReleases(): () => void {
+  const { release } = Ownership.prototype;
+  return replaced(Ownership.prototype, 'release', function (this: Ownership, given, closing) {
+    return release.call(
+      this,
+      given.map((one) => ({ ...one, leaderEpoch: -1 })),
+      closing,
+    );
+  });
+}
+
+function changed<T extends object>(target: T, changes: Partial<T>): T {
+  return new Proxy(target, {
+    get(of, name) {
+      if (Object.hasOwn(changes, name)) return Reflect.get(changes, name);
+      const value: unknown = Reflect.get(of, name, of);
+      return typeof value === 'function' ? (value.bind(of) as unknown) : value;
+    },
+  });
+}
+
+/** Write-ahead logs that end some bytes early. */
+function shortened(disk: Disk): Disk {
+  const cut = (file: DiskFile): DiskFile => changed(file, { sizeBytes: () => Math.max(0, file.sizeBytes() - 8) });
+  return changed(disk, {
+    open: (path) => (path.endsWith('.wal') ? cut(disk.open(path)) : disk.open(path)),
+  });
+}
+
+function unsynced(disk: Disk): Disk {
+  return changed(disk, {
+    create: (path) => {
+      const file = disk.create(path);
+      return path.startsWith(segmentsDirectory) ? changed(file, { datasync: async () => undefined }) : file;
+    },
+  });
+}

@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import { check, finalConsumer } from './checker.ts';
+import type { Entry, ReadRecord, TimedEntry } from './history.ts';
+
+const partition = 'topic/0';
+
+function names(...entries: Entry[]): string[] {
+  const topic: Entry = { kind: 'topic', partition, isBounded: false };
+  const history = [topic, ...entries].map((entry, i): TimedEntry => ({ atMs: i, ...entry }));
+  return [...new Set(check(history).map(({ name }) => name))];
+}
+
+function send(...values: string[]): Entry {
+  return { kind: 'send', producer: 'p', as: 'idempotent', partition, values };
+}
+
+function sent(offset: number, ...values: string[]): Entry {
+  return { kind: 'sent', producer: 'p', partition, values, code: 0, offset, isNext: true };
+}
+
+function refused(code: number, ...values: string[]): Entry {
+  return { kind: 'sent', producer: 'p', partition, values, code, offset: -1, isNext: true };
+}
+
+function read(consumer: string, from: number, values: string[], more: Partial<Entry & { kind: 'read' }> = {}): Entry {
+  const records = values.map((value, i): ReadRecord => ({ offset: from + i, value, leaderEpoch: 0 }));
+  const highWatermark = from + values.length;
+  return { kind: 'read', consumer, partition, from, code: 0, highWatermark, startOffset: 0, records, ...more };
+}
+
+function acked(brokerId: number, sessionEpoch: number, leaderEpoch: number, more: object = {}): Entry {
+  const rest = { sentEpoch: leaderEpoch, offset: 0, isFenced: false };
+  return { kind: 'acked', brokerId, sessionEpoch, partition, leaderEpoch, ...rest, ...more };
+}
+
+const final = (values: string[], more = {}): Entry => read(finalConsumer, 0, values, more);
+const group = { group: 'g', partition };
+
+describe('the checker finds nothing in', () => {
+  it('a history without faults', () => {
+    expect(
+      names(send('a', 'b'), sent(0, 'a', 'b'), acked(1, 1, 0), read('c', 0, ['a', 'b']), final(['a', 'b'])),
+    ).toEqual([]);
+  });
+
+  it('values without an answer, there or not', () => {
+    expect(names(send('a'), refused(-1, 'a'), send('b'), refused(-1, 'b'), final(['b']))).toEqual([]);
+  });
+
+  it('a bounded log that has moved its start', () => {
+    const start: Entry = { kind: 'topic', partition, isBounded: true };
+    const rest = read(finalConsumer, 1, ['b'], { startOffset: 1 });
+    expect(names(start, send('a', 'b'), sent(0, 'a', 'b'), rest)).toEqual([]);
+  });
+
+  it('a slot that starts again in place, and an owner that follows another', () => {
+    expect(names(acked(1, 1, 0), acked(1, 2, 0), acked(2, 1, 1))).toEqual([]);
+  });
+
+  it('a deleted topic', () => {
+    expect(names(send('a'), sent(0, 'a'), { kind: 'deleted', partition })).toEqual([]);
+  });
+});
+
+describe('the checker names', () => {
+  it('a lost write', () => {
+    expect(names(send('a', 'b'), sent(0, 'a', 'b'), final(['a']))).toEqual(['lost-write']);
+  });
+
+  it('a record that was read and is gone', () => {
+    expect(names(send('a', 'b'), read('c', 0, ['a', 'b']), final(['a']))).toEqual(['lost-write']);
+  });
+
+  it('a start that moved though nothing may be deleted', () => {
+    expect(names(read('c', 0, [], { code: 1, startOffset: 3 }))).toEqual(['lost-write']);
+  });
+
+  it('a duplicate', () => {
+    expect(names(send('a'), sent(0, 'a'), final(['a', 'a']))).toEqual(['duplicate']);
+  });
+
+  it('a reorder', () => {
+    expect(names(send('a', 'b'), final(['b', 'a']))).toEqual(['reorder']);
+  });
+
+  it('a divergence', () => {
+    expect(names(send('a', 'b'), read('c', 0, ['a']), read('d', 0, ['b']))).toContain('divergence');
+  });
+
+  it('an invented record', () => {
+    expect(names(read('c', 0, ['x']))).toEqual(['invented-record']);
+  });
+
+  it('a gap between offsets', () => {
+    const records = [{ offset: 1, value: 'a', leaderEpoch: 0 }];
+    expect(names(send('a'), read('c', 0, [], { records, highWatermark: 2 }))).toEqual(['offset-gap']);
+  });
+
+  it('a log that ends before where a reader has come to', () => {
+    expect(names(read('c', 5, [], { code: 1, highWatermark: 3 }))).toEqual(['truncated']);
+  });
+
+  it('a falling high watermark', () => {
+    expect(names(send('a'), read('c', 0, ['a'], { highWatermark: 9 }), read('c', 1, [], { highWatermark: 8 }))).toEqual(
+      ['high-watermark-falls'],
+    );
+  });
+
+  it('a falling leader epoch', () => {
+    const records = ['a', 'b'].map((value, offset) => ({ offset, value, leaderEpoch: 3 - offset }));
+    expect(names(send('a', 'b'), final([], { records, highWatermark: 2 }))).toEqual(['leader-epoch-falls']);
+  });
+
+  it('an acknowledgement of an owner that was replaced', () => {
+    expect(names(acked(2, 1, 1), acked(1, 1, 0))).toEqual(['stale-owner-ack']);
+    expect(names(acked(1, 2, 0), acked(1, 1, 0))).toEqual(['stale-owner-ack']);
+    expect(names(acked(1, 1, 0, { isFenced: true }))).toEqual(['stale-owner-ack']);
+  });
+
+  it('two owners at once', () => {
+    expect(names(acked(1, 1, 0), acked(2, 1, 0))).toEqual(['two-acking-owners']);
+  });
+
+  it('a batch that was taken at another epoch than it was sent at', () => {
+    expect(names(acked(1, 1, 2, { sentEpoch: 1 }))).toEqual(['epoch-mismatch']);
+  });
+
+  it('a sequence that was forgotten', () => {
+    expect(names(send('a'), refused(45, 'a'))).toEqual(['sequence-lost']);
+  });
+
+  it('a committed offset that falls', () => {
+    const commits: Entry[] = [
+      { kind: 'commit', ...group, offset: 7 },
+      { kind: 'committed', ...group, offset: 7, code: 0 },
+    ];
+    expect(names(...commits, { kind: 'position', ...group, offset: 6 })).toEqual(['committed-offset-falls']);
+    expect(names(...commits, { kind: 'position', ...group, offset: 8 })).toEqual(['committed-offset-falls']);
+    expect(names(...commits, { kind: 'position', ...group, offset: 7 })).toEqual([]);
+  });
+
+  it('what is stuck, and what broke', () => {
+    expect(names({ kind: 'stuck', what: 'x' }, { kind: 'bug', where: 'y', what: 'z' })).toEqual(['stuck', 'bug']);
+  });
+});

@@ -1,0 +1,31 @@
+/**
+ * At which leader epoch each batch was sent, noted where it arrives at a broker: what is accepted at another epoch has
+ * lost its place among its neighbours, even when nobody can see it yet.
+ */
+import { decodeRequest, decodeRequestHeader } from '../../engine/protocol/headers.ts';
+import { leaderEpoch } from '../../engine/records/batch.ts';
+
+const produceKey = 0;
+
+export class SentEpochs {
+  /** By where the batch lies: the broker appends views of the frame. */
+  readonly #epochs = new WeakMap<ArrayBufferLike, Map<number, number>>();
+
+  note(frame: Buffer): void {
+    const { apiKey, apiVersion, bodyAt } = decodeRequestHeader(frame);
+    if (apiKey !== produceKey) return;
+    for (const { partitionData } of decodeRequest(produceKey, apiVersion, frame, bodyAt).topicData) {
+      for (const { records } of partitionData) {
+        if (!(records instanceof Uint8Array)) continue;
+        let known = this.#epochs.get(records.buffer);
+        if (!known) this.#epochs.set(records.buffer, (known = new Map()));
+        known.set(records.byteOffset, leaderEpoch(records, 0));
+      }
+    }
+  }
+
+  /** -1 for a batch that came in no frame. */
+  of(batch: Buffer): number {
+    return this.#epochs.get(batch.buffer)?.get(batch.byteOffset) ?? -1;
+  }
+}
