@@ -2,7 +2,7 @@
  * kill -9 and SIGSTOP of real brokers with 1,000 produces under way over each door: nothing acknowledged is lost, every
  * key keeps its order, idempotent producers leave no duplicate.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { BrokerFacts, Instance } from '../../bin/demo/instance.ts';
 import { startInstallation } from '../installation.ts';
 import {
@@ -16,6 +16,9 @@ import {
   sendKey,
   websocketSender,
 } from './doors.ts';
+
+// Whole installations on a busy machine: the bound is against hanging, nothing here is about speed.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const keys = 50;
 const perKey = 20;

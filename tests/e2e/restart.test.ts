@@ -1,10 +1,13 @@
 /** What was stored is there after every kind of end: asked to stop, or killed with all its brokers left behind. */
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Instance } from '../../bin/demo/instance.ts';
 import { startInstallation } from '../installation.ts';
 import { demoAccess, httpSender, readAll, sendKey } from './doors.ts';
+
+// Whole installations on a busy machine: the bound is against hanging, nothing here is about speed.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 describe('the next start', () => {
   let instance: Instance | undefined;
