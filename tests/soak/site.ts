@@ -16,7 +16,7 @@ const logLinesMax = 4000;
 
 interface Placed {
   readonly partition: number;
-  readonly brokerId: number;
+  readonly broker: number | null;
   readonly topic: string;
 }
 
@@ -74,7 +74,7 @@ export class Site {
       `/partitions?clusterId=${this.access.clusterId}&limit=1000`,
     );
     return new Map(
-      items.filter((item) => item.topic === topic).map(({ partition, brokerId }) => [partition, brokerId]),
+      items.filter((item) => item.topic === topic).map(({ partition, broker }) => [partition, broker ?? -1]),
     );
   }
 

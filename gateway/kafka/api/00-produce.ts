@@ -24,6 +24,8 @@ type PartitionResponse = ProduceResponse['responses'][number]['partitionResponse
 
 const firstZstdVersion = 7;
 const firstIdVersion = 13;
+/** From here on the answer names the leader of a partition that moved (KIP-951). */
+const firstLeaderVersion = 10;
 
 /** acks=0 and a batch that failed: the client learns of it by the end of its connection, as from Kafka. */
 export class UnacknowledgedFailed extends Failure {
@@ -116,7 +118,9 @@ function appendTopic(
         logStartOffset: result.logStartOffset,
         recordErrors: [],
         errorMessage: errorMessage === null ? null : stripNames(principal.clusterId, errorMessage),
-        currentLeader: code === errorCode.notLeaderOrFollower ? leader(topic, index) : noLeader,
+        // An older client learns the leader from its next metadata request.
+        currentLeader:
+          code === errorCode.notLeaderOrFollower && version >= firstLeaderVersion ? leader(topic, index) : noLeader,
       };
       settle();
     });

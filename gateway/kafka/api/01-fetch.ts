@@ -16,6 +16,8 @@ import { findAsked, hasPartition } from '../topic-view.ts';
 type PartitionResponse = FetchResponse['responses'][number]['partitions'][number];
 
 const firstIdVersion = 13;
+/** From here on the answer names the leader of a partition that moved (KIP-951). */
+const firstLeaderVersion = 12;
 const firstSessionVersion = 7;
 
 export const fetch = api(
@@ -108,7 +110,7 @@ function respond(
     const partition = topic && fetched.get(readingKey(topic.topicId, reading.partition));
     const answer =
       partition && topic
-        ? answerOf(topic, partition)
+        ? answerOf(call, topic, partition)
         : refusal(reading.partition, fault || errorCode.unknownServerError);
     const hasRecords = partition !== undefined && partition.records.length > 0;
     const isNews =
@@ -141,7 +143,7 @@ const noEpoch = { epoch: -1, endOffset: -1 };
 const noLeader = { leaderId: -1, leaderEpoch: -1 };
 const noSnapshot = { endOffset: -1, epoch: -1 };
 
-function answerOf(topic: TopicEntry, fetched: FetchedPartition): PartitionResponse {
+function answerOf({ version }: Call, topic: TopicEntry, fetched: FetchedPartition): PartitionResponse {
   const { partition, errorCode: code } = fetched;
   const isMoved = code === errorCode.notLeaderOrFollower || code === errorCode.fencedLeaderEpoch;
   return {
@@ -151,9 +153,11 @@ function answerOf(topic: TopicEntry, fetched: FetchedPartition): PartitionRespon
     lastStableOffset: fetched.lastStableOffset,
     logStartOffset: fetched.logStartOffset,
     divergingEpoch: noEpoch,
-    currentLeader: isMoved
-      ? { leaderId: leaderOf(topic.topicId, partition), leaderEpoch: topic.partitions[partition]!.leaderEpoch }
-      : noLeader,
+    // An older client learns the leader from its next metadata request.
+    currentLeader:
+      isMoved && version >= firstLeaderVersion
+        ? { leaderId: leaderOf(topic.topicId, partition), leaderEpoch: topic.partitions[partition]!.leaderEpoch }
+        : noLeader,
     snapshotId: noSnapshot,
     abortedTransactions: null,
     preferredReadReplica: -1,
