@@ -9,11 +9,11 @@ import { kafkajsProgram, programDriver } from './programs.ts';
 import type { Access, ClientName } from './targets.ts';
 
 const groupWaitMsMax = 60_000;
-const deletionWaitMsMax = 30_000;
+const changeWaitMsMax = 30_000;
 const padding = 'headgate-'.repeat(8);
 
 /** `count` records whose values start with `prefix`, their keys spread over the partitions. */
-export function keyedValues(prefix: string, count: number): KeyedValue[] {
+function keyedValues(prefix: string, count: number): KeyedValue[] {
   return Array.from({ length: count }, (_, i) => ({ key: `key-${i}`, value: `${prefix}-${i}-${padding}` }));
 }
 
@@ -41,7 +41,10 @@ function steps(name: ClientName, driver: ClientDriver, at: Access, more?: (at: A
   if (driver.createTopic) {
     it('creates a topic', async () => {
       await createTopic(at, own('created'), 3);
-      expect(await preparing.describeTopic!(at, own('created'))).toHaveLength(3);
+      await until('it is there', changeWaitMsMax, async () => {
+        const described = await preparing.describeTopic!(at, own('created')).catch(() => undefined);
+        return described?.size === 3;
+      });
     });
   } else {
     it('creates a topic by producing to it', async () => {
@@ -99,6 +102,7 @@ function steps(name: ClientName, driver: ClientDriver, at: Access, more?: (at: A
     await until('each has partitions', groupWaitMsMax, () => isShared(members, 6, 3), tell);
     if (driver.describeGroup)
       expect(await driver.describeGroup(at, join.group)).toMatchObject({ state: 'stable', members: 3 });
+    if (driver.deleteGroup) expect(await refused(driver.deleteGroup(at, join.group))).toMatch(/(not|non).?empty/i);
 
     const before = keyedValues('before', 60);
     await produce({ topic: join.topic, records: before });
@@ -115,6 +119,41 @@ function steps(name: ClientName, driver: ClientDriver, at: Access, more?: (at: A
     expect([...committed.values()].reduce((sum, offset) => sum + offset, 0)).toBe(120);
   });
 
+  it('is refused with a wrong password', async () => {
+    const ask = driver.topics ?? preparing.topics!;
+    expect(await refused(ask({ ...at, password: `${at.password}x` }))).toMatch(/authentication/i);
+  });
+
+  if (driver.createTopic) {
+    it('is told that a topic exists', async () => {
+      expect(await refused(createTopic(at, own('shared'), 6))).toMatch(/already.exists/i);
+    });
+  }
+
+  const { addPartitions, configs, setConfig, deleteRecords } = driver;
+  if (addPartitions) {
+    it('adds partitions', async () => {
+      await addPartitions(at, own('created'), 5);
+      const described = (): Promise<ReadonlyMap<number, number>> => preparing.describeTopic!(at, own('created'));
+      await until('they are there', changeWaitMsMax, async () => (await described()).size === 5);
+    });
+  }
+  if (configs && setConfig) {
+    it('reads and changes a setting', async () => {
+      const retention = async (): Promise<string | undefined> =>
+        (await configs(at, own('created'))).get('retention.ms');
+      expect(await retention()).toBe('86400000');
+      await setConfig(at, own('created'), 'retention.ms', '172800000');
+      await until('it is changed', changeWaitMsMax, async () => (await retention()) === '172800000');
+    });
+  }
+  if (deleteRecords) {
+    it('deletes records', async () => {
+      await deleteRecords(at, own('resumed'), 0, 25);
+      const read = await driver.read(at, { topic: own('resumed'), count: 5 });
+      expect(read.map(({ offset }) => offset)).toEqual([25, 26, 27, 28, 29]);
+    });
+  }
   more?.(at);
 
   const { topics, describeTopic, groups, describeGroup, deleteGroup, deleteTopic } = driver;
@@ -150,19 +189,37 @@ function steps(name: ClientName, driver: ClientDriver, at: Access, more?: (at: A
   if (topics && deleteTopic) {
     it('deletes a topic', async () => {
       await deleteTopic(at, own('timed'));
-      await until('it is gone', deletionWaitMsMax, async () => !(await topics(at)).includes(own('timed')));
+      await until('it is gone', changeWaitMsMax, async () => !(await topics(at)).includes(own('timed')));
     });
+  }
+}
+
+function mustRun(members: readonly Member[]): void {
+  for (const member of members) {
+    if (!member.isRunning) throw new Error(`a member has ended:\n${member.errors.join('\n')}`);
   }
 }
 
 /** Whether these members, `sharing` in number, have all the partitions, each of them some. */
 function isShared(members: readonly Member[], partitions: number, sharing: number): boolean {
+  mustRun(members);
   const all = members.flatMap(({ assigned }) => assigned);
   const having = members.filter(({ assigned }) => assigned.length > 0);
   return having.length === sharing && all.length === partitions && new Set(all).size === partitions;
 }
 
 function haveRead(members: readonly Member[], records: readonly KeyedValue[]): boolean {
+  mustRun(members);
   const seen = new Set(members.flatMap((member) => valuesOf(member.records)));
   return records.every(({ value }) => seen.has(value));
+}
+
+/** Why it failed; an error when it did not. */
+async function refused(call: Promise<unknown>): Promise<string> {
+  const outcome = await call.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (!(outcome instanceof Error)) throw new Error('it was not refused');
+  return outcome.message;
 }

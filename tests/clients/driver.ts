@@ -23,7 +23,7 @@ export interface Produce {
   readonly idempotent: boolean;
 }
 
-export interface Read {
+interface Read {
   readonly topic: string;
   /** How many records there are to read: some clients stop at a number, not at the end. */
   readonly count: number;
@@ -38,6 +38,7 @@ export interface Join {
 
 /** A member of a group, as its process tells of it. */
 export interface Member {
+  readonly isRunning: boolean;
   /** Partitions it has at this moment. */
   readonly assigned: readonly number[];
   readonly records: readonly { readonly partition: number; readonly offset: number; readonly value: string }[];
@@ -47,7 +48,7 @@ export interface Member {
   leave(): Promise<void>;
 }
 
-export interface GroupFacts {
+interface GroupFacts {
   /** In small letters. */
   readonly state: string;
   readonly members: number;
@@ -61,6 +62,11 @@ export interface ClientDriver {
   /** In a group: reads `count` records, commits, leaves; returns their values. */
   take(at: Access, join: Join & { readonly count: number }): Promise<string[]>;
   readonly createTopic?: (at: Access, topic: string, partitions: number) => Promise<void>;
+  readonly addPartitions?: (at: Access, topic: string, partitions: number) => Promise<void>;
+  readonly configs?: (at: Access, topic: string) => Promise<ReadonlyMap<string, string>>;
+  readonly setConfig?: (at: Access, topic: string, name: string, value: string) => Promise<void>;
+  /** Deletes those with offsets below `before`. */
+  readonly deleteRecords?: (at: Access, topic: string, partition: number, before: number) => Promise<void>;
   readonly topics?: (at: Access) => Promise<string[]>;
   /** Leaders by partition. */
   readonly describeTopic?: (at: Access, topic: string) => Promise<ReadonlyMap<number, number>>;

@@ -36,7 +36,7 @@ function connection({ bootstrap, username, password }: Access): string[] {
 function run(at: Access, tool: string, args: readonly string[], input = ''): Promise<string[]> {
   return finish({
     command: 'java',
-    args: [...java, `${tools}.${tool}`, ...connection(at), ...args],
+    args: [...java, tool.startsWith('kafka.') ? tool : `${tools}.${tool}`, ...connection(at), ...args],
     input,
     waitMsMax: callWaitMsMax,
   });
@@ -101,6 +101,10 @@ class VerifiableMember implements Member {
     if (name === 'shutdown_complete') this.#isClosed = true;
   }
 
+  get isRunning(): boolean {
+    return this.#running.isRunning;
+  }
+
   get errors(): readonly string[] {
     return this.#running.errors;
   }
@@ -142,6 +146,25 @@ const driver: ClientDriver = {
   createTopic: async (at, topic, partitions) => {
     const args = ['--create', '--topic', topic, '--partitions', String(partitions)];
     await run(at, 'TopicCommand', [...args, '--config', 'retention.ms=86400000']);
+  },
+  addPartitions: async (at, topic, partitions) => {
+    await run(at, 'TopicCommand', ['--alter', '--topic', topic, '--partitions', String(partitions)]);
+  },
+  configs: async (at, topic) => {
+    const args = ['--describe', '--all', '--entity-type', 'topics', '--entity-name', topic];
+    const found = (await run(at, 'kafka.admin.ConfigCommand', args)).map((line) =>
+      /^ {2}([a-z.]+)=(\S*) sensitive=/.exec(line),
+    );
+    return new Map(found.flatMap((match) => (match ? [[match[1]!, match[2]!] as const] : [])));
+  },
+  setConfig: async (at, topic, name, value) => {
+    const args = ['--alter', '--entity-type', 'topics', '--entity-name', topic, '--add-config', `${name}=${value}`];
+    await run(at, 'kafka.admin.ConfigCommand', args);
+  },
+  deleteRecords: async (at, topic, partition, before) => {
+    const file = join(folder, `${topic}.json`);
+    writeFileSync(file, JSON.stringify({ version: 1, partitions: [{ topic, partition, offset: before }] }));
+    await run(at, 'DeleteRecordsCommand', ['--offset-json-file', file]);
   },
   topics: (at) => run(at, 'TopicCommand', ['--list']),
   describeTopic: async (at, topic) => {

@@ -52,6 +52,10 @@ class KcatMember implements Member {
     });
   }
 
+  get isRunning(): boolean {
+    return this.#running.isRunning;
+  }
+
   get errors(): readonly string[] {
     return this.#running.errors;
   }

@@ -10,6 +10,10 @@
  *     member group topic [count]               assigned partition…, record …; commits each record; leaves on SIGTERM or after count
  *     committed group topic                    committed partition offset
  *     create-topic topic partitions
+ *     add-partitions topic partitions
+ *     configs topic                            config name value
+ *     set-config topic name value
+ *     delete-records topic partition before
  *     topics                                   topic name
  *     describe-topic topic                     partition number leader
  *     groups                                   group name
@@ -72,6 +76,10 @@ class ProgramMember implements Member {
     });
   }
 
+  get isRunning(): boolean {
+    return this.#running.isRunning;
+  }
+
   get errors(): readonly string[] {
     return this.#running.errors;
   }
@@ -132,6 +140,17 @@ export function programDriver(program: Program, compressions: ClientDriver['comp
     },
     createTopic: async (at, topic, partitions) => {
       await ask(at, 'create-topic', { topic, partitions });
+    },
+    addPartitions: async (at, topic, partitions) => {
+      await ask(at, 'add-partitions', { topic, partitions });
+    },
+    configs: async (at, topic) =>
+      new Map((await ask(at, 'configs', { topic }, 'config')).map(([name, value]) => [name!, value ?? ''])),
+    setConfig: async (at, topic, name, value) => {
+      await ask(at, 'set-config', { topic, name, value });
+    },
+    deleteRecords: async (at, topic, partition, before) => {
+      await ask(at, 'delete-records', { topic, partition, before });
     },
     topics: (at) => names(at, 'topics', 'topic'),
     describeTopic: async (at, topic) => numbers(await ask(at, 'describe-topic', { topic }, 'partition')),

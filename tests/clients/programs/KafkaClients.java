@@ -12,7 +12,11 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -21,6 +25,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.WakeupException;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
@@ -207,6 +212,34 @@ public final class KafkaClients {
         var wanted = new NewTopic(topic, Optional.of(Integer.valueOf(given.get("partitions"))), Optional.empty());
         admin.createTopics(List.of(wanted.configs(Map.of("retention.ms", "86400000")))).all().get();
       }
+      case "add-partitions" ->
+          admin
+              .createPartitions(Map.of(topic, NewPartitions.increaseTo(Integer.parseInt(given.get("partitions")))))
+              .all()
+              .get();
+      case "configs" -> {
+        var resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
+        var entries = admin.describeConfigs(List.of(resource)).all().get().get(resource).entries();
+        entries.forEach(each -> say("config", each.name(), each.value()));
+      }
+      case "set-config" -> {
+        var entry = new ConfigEntry(given.get("name"), given.get("value"));
+        admin
+            .incrementalAlterConfigs(
+                Map.of(
+                    new ConfigResource(ConfigResource.Type.TOPIC, topic),
+                    List.of(new AlterConfigOp(entry, AlterConfigOp.OpType.SET))))
+            .all()
+            .get();
+      }
+      case "delete-records" ->
+          admin
+              .deleteRecords(
+                  Map.of(
+                      new TopicPartition(topic, Integer.parseInt(given.get("partition"))),
+                      RecordsToDelete.beforeOffset(Long.parseLong(given.get("before")))))
+              .all()
+              .get();
       case "topics" -> admin.listTopics().names().get().forEach(name -> say("topic", name));
       case "describe-topic" ->
           admin

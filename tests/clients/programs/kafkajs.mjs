@@ -6,7 +6,7 @@ import kafkajs from 'kafkajs';
 import lz4 from 'lz4-napi';
 import snappy from 'snappy';
 
-const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs;
+const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, logLevel } = kafkajs;
 // kafkajs ships gzip and takes the other codecs from its user.
 CompressionCodecs[CompressionTypes.Snappy] = () => ({
   compress: (encoder) => snappy.compress(encoder.buffer),
@@ -143,9 +143,10 @@ const commands = {
       }
     }),
   'create-topic': () =>
-    withAdmin((admin) =>
-      admin.createTopics({
-        waitForLeaders: true,
+    withAdmin(async (admin) => {
+      // Not waiting for leaders: kafkajs gives up when the topic is not known at once, as Apache Kafka may do.
+      const isCreated = await admin.createTopics({
+        waitForLeaders: false,
         topics: [
           {
             topic,
@@ -153,8 +154,41 @@ const commands = {
             configEntries: [{ name: 'retention.ms', value: '86400000' }],
           },
         ],
+      });
+      if (!isCreated) throw new Error('the topic already exists');
+    }),
+  'add-partitions': () =>
+    withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count: Number(given.partitions) }] })),
+  configs: () =>
+    withAdmin(async (admin) => {
+      const { resources } = await admin.describeConfigs({
+        includeSynonyms: false,
+        resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }],
+      });
+      for (const each of resources[0].configEntries) say('config', each.configName, each.configValue);
+    }),
+  'set-config': () =>
+    withAdmin((admin) =>
+      admin.alterConfigs({
+        validateOnly: false,
+        resources: [
+          {
+            type: ConfigResourceTypes.TOPIC,
+            name: topic,
+            configEntries: [{ name: given.name, value: given.value }],
+          },
+        ],
       }),
     ),
+  'delete-records': () =>
+    withAdmin(async (admin) => {
+      // It looks for leaders among topics that it knows already.
+      await admin.fetchTopicOffsets(topic);
+      await admin.deleteTopicRecords({
+        topic,
+        partitions: [{ partition: Number(given.partition), offset: given.before }],
+      });
+    }),
   topics: () =>
     withAdmin(async (admin) => {
       for (const name of await admin.listTopics()) say('topic', name);
@@ -177,6 +211,12 @@ const commands = {
   'delete-group': () => withAdmin((admin) => admin.deleteGroups([groupId])),
   'delete-topic': () => withAdmin((admin) => admin.deleteTopics({ topics: [topic] })),
 };
-await commands[command]();
+try {
+  await commands[command]();
+} catch (error) {
+  // The errors of several topics come as one, whose own text says nothing.
+  console.error(error, ...(error.errors ?? []), ...(error.groups ?? []).map((each) => each.error));
+  process.exit(1);
+}
 if (process.stdout.writableLength > 0) await once(process.stdout, 'drain');
 process.exit(0);

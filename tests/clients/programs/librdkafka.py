@@ -5,9 +5,17 @@ import signal
 import sys
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    ResourceType,
+)
 
-WAIT_SECONDS_MAX = 30
+WAIT_SECONDS_MAX = 15
 
 command = sys.argv[1]
 given = dict(pair.split("=", 1) for pair in sys.argv[2:])
@@ -65,12 +73,13 @@ def read():
     """From the start, or from a time, up to what was the end when it began."""
     consumer = Consumer({**connection, "group.id": "unused", "enable.auto.commit": False})
     known = consumer.list_topics(given["topic"], WAIT_SECONDS_MAX).topics[given["topic"]]
-    ends = {p: consumer.get_watermark_offsets(TopicPartition(given["topic"], p), 10)[1] for p in known.partitions}
+    bounds = {p: consumer.get_watermark_offsets(TopicPartition(given["topic"], p), 10) for p in known.partitions}
+    ends = {p: high for p, (_, high) in bounds.items()}
     if "since" in given:
         wanted = [TopicPartition(given["topic"], p, int(given["since"])) for p in ends]
         starts = consumer.offsets_for_times(wanted, WAIT_SECONDS_MAX)
     else:
-        starts = [TopicPartition(given["topic"], p, 0) for p in ends]
+        starts = [TopicPartition(given["topic"], p, low) for p, (low, _) in bounds.items()]
     starts = [each for each in starts if 0 <= each.offset < ends[each.partition]]
     left = {each.partition for each in starts}
     consumer.assign(starts)
@@ -153,12 +162,32 @@ def describe_group():
             say("member", each.member_id)
 
 
+def configs():
+    for entries in all_of(admin().describe_configs([ConfigResource(ResourceType.TOPIC, given["topic"])])).values():
+        for entry in entries.values():
+            say("config", entry.name, entry.value)
+
+
+def set_config():
+    entry = ConfigEntry(given["name"], given["value"], incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, given["topic"], incremental_configs=[entry])
+    all_of(admin().incremental_alter_configs([resource]))
+
+
 commands = {
     "produce": produce,
     "read": read,
     "member": member,
     "committed": committed,
     "create-topic": create_topic,
+    "add-partitions": lambda: all_of(
+        admin().create_partitions([NewPartitions(given["topic"], int(given["partitions"]))])
+    ),
+    "configs": configs,
+    "set-config": set_config,
+    "delete-records": lambda: all_of(
+        admin().delete_records([TopicPartition(given["topic"], int(given["partition"]), int(given["before"]))])
+    ),
     "topics": topics,
     "describe-topic": describe_topic,
     "groups": groups,

@@ -196,6 +196,32 @@ func main() {
 		configs := map[string]*string{"retention.ms": &day}
 		_, err := admin.CreateTopic(ctx, int32(number("partitions")), -1, configs, given["topic"])
 		must(err)
+	case "add-partitions":
+		answers, err := admin.UpdatePartitions(ctx, int(number("partitions")), given["topic"])
+		must(err)
+		must(answers.Error())
+	case "configs":
+		resources, err := admin.DescribeTopicConfigs(ctx, given["topic"])
+		must(err)
+		resource, err := resources.On(given["topic"], nil)
+		must(err)
+		must(resource.Err)
+		for _, each := range resource.Configs {
+			say("config", each.Key, each.MaybeValue())
+		}
+	case "set-config":
+		value := given["value"]
+		answers, err := admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Name: given["name"], Value: &value}}, given["topic"])
+		must(err)
+		answer, err := answers.On(given["topic"], nil)
+		must(err)
+		must(answer.Err)
+	case "delete-records":
+		before := kadm.Offsets{}
+		before.AddOffset(given["topic"], int32(number("partition")), number("before"), -1)
+		answers, err := admin.DeleteRecords(ctx, before)
+		must(err)
+		must(answers.Error())
 	case "topics":
 		topics, err := admin.ListTopics(ctx)
 		must(err)
