@@ -13,6 +13,7 @@ import {
   codec,
   compression,
   CorruptBatch,
+  lastOffsetDelta,
   maxTimestamp,
   recordCount,
   timestampType,
@@ -50,11 +51,17 @@ export function forEachRecordOf(batch: Buffer, section: Buffer, visit: VisitReco
   // With LogAppendTime the broker's stamp holds for all records, and the deltas mean nothing.
   const appendMs = timestampType(batch, 0) === 'log-append-time' ? maxTimestamp(batch, 0) : undefined;
   const baseMs = baseTimestamp(batch, 0);
+  const lastDelta = lastOffsetDelta(batch, 0);
   const reader = new VarintReader(section);
+  let delta = -1;
   for (let left = recordCount(batch, 0); left > 0; left--) {
     const end = recordEnd(reader);
     const timestampMs = baseMs + reader.varlong();
-    const offset = firstOffset + reader.varint();
+    const before = delta;
+    delta = reader.varint();
+    // Readers keep their place by these offsets: one that leads back or beyond the batch would lead them astray.
+    if (delta <= before || delta > lastDelta) throw new CorruptBatch(`record with offset delta ${delta}`);
+    const offset = firstOffset + delta;
     const key = takeSpan(reader, section);
     const value = takeSpan(reader, section);
     const headersAt = reader.pos;

@@ -77,6 +77,22 @@ function listOffsets(w: World, indexes: readonly number[], currentLeaderEpoch = 
 }
 
 describe('a request about partitions', () => {
+  it('answers a topic that is named twice in a row twice', async () => {
+    const w = await answering([1]);
+    const partitions = [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp: -1 }];
+    const request = make(listOffsetsRequest, {
+      replicaId: -1,
+      topics: [
+        { name, partitions },
+        { name, partitions },
+      ],
+    });
+    const asked = w.routing.partitionRequest(2, request);
+    await w.clock.advance(50);
+    const { topics } = await asked;
+    expect(topics.map((topic) => topic.partitions.length)).toEqual([1, 1]);
+  });
+
   it('is split by owner and merged in request order', async () => {
     const w = await answering([1, 2, 1, 3]);
     const outcome = listOffsets(w, [3, 0, 1, 2]);

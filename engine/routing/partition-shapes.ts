@@ -7,6 +7,8 @@ import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 
 /** One partition of a request. */
 export interface Entry {
+  /** Which of the request's topics: one that is named twice, side by side or not, is answered twice. */
+  readonly topicAt: number;
   readonly topic: string;
   readonly index: number;
   /** What the client believes, -1 when it does not say. */
@@ -37,8 +39,8 @@ type EpochPart = RequestOf<23>['topics'][number]['partitions'][number];
 
 const listOffsets: PartitionShape<2> = {
   entries: ({ topics }) =>
-    topics.flatMap(({ name, partitions }) =>
-      partitions.map((part) => entryOf(name, part.partitionIndex, part.currentLeaderEpoch, part)),
+    topics.flatMap(({ name, partitions }, t) =>
+      partitions.map((part) => entryOf(t, name, part.partitionIndex, part.currentLeaderEpoch, part)),
     ),
   request: (whole, entries) => ({
     ...whole,
@@ -63,7 +65,9 @@ const listOffsets: PartitionShape<2> = {
 
 const deleteRecords: PartitionShape<21> = {
   entries: ({ topics }) =>
-    topics.flatMap(({ name, partitions }) => partitions.map((part) => entryOf(name, part.partitionIndex, -1, part))),
+    topics.flatMap(({ name, partitions }, t) =>
+      partitions.map((part) => entryOf(t, name, part.partitionIndex, -1, part)),
+    ),
   request: (whole, entries) => ({
     ...whole,
     topics: byTopic(entries, (entry) => entry.part as DeletePart).map(([name, partitions]) => ({ name, partitions })),
@@ -81,8 +85,8 @@ const deleteRecords: PartitionShape<21> = {
 
 const offsetForLeaderEpoch: PartitionShape<23> = {
   entries: ({ topics }) =>
-    topics.flatMap(({ topic, partitions }) =>
-      partitions.map((part) => entryOf(topic, part.partition, part.currentLeaderEpoch, part)),
+    topics.flatMap(({ topic, partitions }, t) =>
+      partitions.map((part) => entryOf(t, topic, part.partition, part.currentLeaderEpoch, part)),
     ),
   request: (whole, entries) => ({
     ...whole,
@@ -106,17 +110,18 @@ const offsetForLeaderEpoch: PartitionShape<23> = {
 
 export const partitionShapes = { 2: listOffsets, 21: deleteRecords, 23: offsetForLeaderEpoch } as const;
 
-function entryOf(topic: string, index: number, leaderEpoch: number, part: object): Entry {
-  return { topic, index, leaderEpoch, sentEpoch: -1, part, result: undefined };
+function entryOf(topicAt: number, topic: string, index: number, leaderEpoch: number, part: object): Entry {
+  return { topicAt, topic, index, leaderEpoch, sentEpoch: -1, part, result: undefined };
 }
 
 /** Parts of neighbouring entries of one topic together, in request order: a topic named twice stays two. */
 function byTopic<T>(entries: readonly Entry[], partOf: (entry: Entry) => T): [string, T[]][] {
   const topics: [string, T[]][] = [];
+  let lastAt = -1;
   for (const entry of entries) {
-    const last = topics.at(-1);
-    if (last?.[0] === entry.topic) last[1].push(partOf(entry));
+    if (entry.topicAt === lastAt) topics.at(-1)![1].push(partOf(entry));
     else topics.push([entry.topic, [partOf(entry)]]);
+    lastAt = entry.topicAt;
   }
   return topics;
 }

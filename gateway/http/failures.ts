@@ -7,6 +7,7 @@ import { errorCode, errorName } from '../../engine/protocol/error-codes.ts';
 import { DecompressedTooLarge } from '../../engine/records/compression.ts';
 import { NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
 import { OwnerUnavailable } from '../failures.ts';
+import { UnreadableRecords } from '../operations/record-json.ts';
 import { GroupNotEmpty } from '../operations/groups.ts';
 import { OffsetBeyondEnd, OffsetExpired } from '../operations/read-page.ts';
 import { TopicRecreated } from '../operations/reader-start.ts';
@@ -84,6 +85,10 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof OffsetBeyondEnd)
     return rangeProblem('offset-beyond-end', error.message, { latest: error.latest });
   if (error instanceof MalformedBatches) return problem('invalid-record', error.message);
+  if (error instanceof UnreadableRecords) {
+    const { partition, offset, nextOffset } = error;
+    return problem('records-unreadable', error.message, { partition, offset, next_offset: nextOffset });
+  }
   if (error instanceof GroupNotEmpty) return problem('group-not-empty', error.message);
   if (error instanceof TopicRecreated) return problem('epoch-mismatch', error.message);
   if (error instanceof OwnerUnavailable) return kafkaProblem(error.kafkaError, error.message);

@@ -40,6 +40,11 @@ export const problemKinds = {
   'not-found': kind(404, 'Not found', 'The path, topic, group or cursor does not exist in this cluster.'),
   'method-not-allowed': kind(405, 'Method not allowed', 'The path exists with other methods: see the Allow header.'),
   'not-acceptable': kind(406, 'Not acceptable', 'None of the types in the Accept header can be had here.'),
+  'records-unreadable': kind(
+    406,
+    'Records cannot be read',
+    'A producer stored a batch whose records are damaged inside. Go on at `next_offset`, or read record batches.',
+  ),
   'already-exists': kind(409, 'Already exists', 'There is one of this name already.'),
   'epoch-mismatch': kind(
     409,

@@ -13,7 +13,7 @@ import { OwnerUnavailable } from '../failures.ts';
 import { refuseLongRead } from './admit.ts';
 import type { Position } from './cursor.ts';
 import { fetchPartitions } from './fetch.ts';
-import { eachRecordJson, type RecordFormat } from './record-json.ts';
+import { eachRecordJson, type RecordFormat, UnreadableRecords } from './record-json.ts';
 import type { ReaderStart } from './reader-start.ts';
 
 /** Retention has deleted what lies at these positions. */
@@ -170,6 +170,7 @@ export interface RenderedPage {
 /**
  * `positions` are those that the page was asked with: partitions that did not answer keep theirs. Partitions are read in the
  * order of the positions, and one that gave records goes to the end of `next`, so that a busy one cannot starve the others.
+ * A batch whose records cannot be read ends its partition's part. Throws UnreadableRecords when nothing else is there.
  */
 export async function renderPage(
   page: FetchedPage,
@@ -179,6 +180,7 @@ export async function renderPage(
 ): Promise<RenderedPage> {
   const records: string[] = [];
   let textLength = 0;
+  let unreadable: UnreadableRecords | undefined;
   // A well compressed batch can be a hundred times larger as text: what is rendered has the bound of what is read.
   const isFull = (): boolean => records.length >= recordsMax || textLength >= bytesMax;
   const next = new Map(positions.map(({ partition, offset }) => [partition, offset]));
@@ -188,7 +190,7 @@ export async function renderPage(
     for (const batch of batches) {
       if (isFull()) break;
       let wasCut = false;
-      await eachRecordJson(batch, partition, fromOffset, Infinity, format, (json, offset) => {
+      const take = (json: string, offset: number): void | false => {
         if (isFull()) {
           wasCut = true;
           return false;
@@ -197,9 +199,18 @@ export async function renderPage(
         textLength += json.length;
         next.set(partition, offset + 1);
         return undefined;
-      });
+      };
+      try {
+        await eachRecordJson(batch, partition, fromOffset, Infinity, format, take);
+      } catch (error) {
+        if (!(error instanceof UnreadableRecords)) throw error;
+        unreadable ??= error;
+        if (!next.has(partition)) next.set(partition, Math.max(fromOffset, error.offset));
+        break;
+      }
       if (!wasCut) next.set(partition, lastOffset(batch, 0) + 1);
     }
   }
+  if (unreadable && records.length === 0) throw unreadable;
   return { records, next: [...next].map(([partition, offset]) => ({ partition, offset })) };
 }

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeBatch } from '../../engine/records/encode.ts';
-import { eachRecordJson, recordChunks, type RecordFormat, recordOfJson } from './record-json.ts';
+import { InvalidRequest } from '../../engine/kernel/failure.ts';
+import { batchField } from '../../engine/records/batch.ts';
+import { eachRecordJson, recordChunks, type RecordFormat, recordOfJson, UnreadableRecords } from './record-json.ts';
 import type { ProduceRecord } from './produce.ts';
 
 async function rendered(records: readonly ProduceRecord[], format: RecordFormat): Promise<string[]> {
@@ -76,5 +78,33 @@ describe('record JSON', () => {
     expect(chunks.flatMap(({ offsets }) => offsets)).toEqual([2, 3, 4, 5, 6, 7, 8]);
     expect(chunks.length).toBeGreaterThan(1);
     expect(await recordChunks(batch, 0, 10, 20, 'json', 150)).toEqual([]);
+  });
+});
+
+describe('hostile records', () => {
+  const deep = (depth: number): unknown => JSON.parse(`${'['.repeat(depth)}${']'.repeat(depth)}`);
+
+  it('a value that is nested too deep for its own text is the sender’s fault', () => {
+    for (const fields of [{ key: deep(50_000) }, { value: deep(50_000) }, { value: { $json: deep(50_000) } }]) {
+      expect(() => recordOfJson(fields, 'json', 'record')).toThrow(InvalidRequest);
+    }
+  });
+
+  it('a batch whose checksum holds over nonsense says where to go on', async () => {
+    const batch = encodeBatch([{ key: null, value: Buffer.from('x'), timestampMs: 0 }]);
+    batch.fill(0xff, batchField.records);
+    const reading = eachRecordJson(batch, 3, 0, Infinity, 'json', () => undefined);
+    await expect(reading).rejects.toMatchObject({ name: 'Error', partition: 3, offset: 0, nextOffset: 1 });
+    await expect(reading).rejects.toThrow(UnreadableRecords);
+  });
+
+  it('offsets that lead out of their batch are not followed', async () => {
+    const batch = encodeBatch([
+      { key: null, value: Buffer.from('x'), timestampMs: 0 },
+      { key: null, value: Buffer.from('y'), timestampMs: 0 },
+    ]);
+    // The second record's offset delta, behind its length, attributes and timestamp delta: 1 becomes 63.
+    batch[batch.length - 5] = 126;
+    await expect(eachRecordJson(batch, 0, 0, Infinity, 'json', () => undefined)).rejects.toThrow(UnreadableRecords);
   });
 });

@@ -12,8 +12,9 @@
  */
 import '../../engine/kernel/buffer.ts';
 import { isUtf8 } from 'node:buffer';
-import { InvalidRequest } from '../../engine/kernel/failure.ts';
-import { isControl } from '../../engine/records/batch.ts';
+import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
+import { baseOffset, CorruptBatch, isControl, lastOffset } from '../../engine/records/batch.ts';
+import { CodecUnavailable, DecompressedTooLarge } from '../../engine/records/compression.ts';
 import { decodeHeaders, forEachRecordOf, recordsOf } from '../../engine/records/decode.ts';
 import type { RecordHeader } from '../../engine/records/encode.ts';
 import type { ProduceRecord } from './produce.ts';
@@ -69,12 +70,22 @@ function wrapperOf(json: unknown): '$b64' | '$text' | '$json' | undefined {
   return only === '$b64' || only === '$text' || only === '$json' ? only : undefined;
 }
 
+/** JSON.parse takes any depth, JSON.stringify has a stack. Throws InvalidRequest. */
+function jsonBytes(json: unknown, field: string): Buffer {
+  try {
+    return Buffer.from(JSON.stringify(json));
+  } catch (error) {
+    if (error instanceof RangeError) throw new InvalidRequest(field, `${field} is nested too deep`);
+    throw error;
+  }
+}
+
 function keyBytes(json: unknown, format: RecordFormat, place: string): Buffer | null {
   if (json === undefined || json === null) return null;
   if (typeof json === 'string') {
     return format === 'base64' ? base64Bytes(json, `${place}.key`) : textBytes(json, `${place}.key`);
   }
-  return wrapperOf(json) ? wrapped(json, `${place}.key`) : Buffer.from(JSON.stringify(json));
+  return wrapperOf(json) ? wrapped(json, `${place}.key`) : jsonBytes(json, `${place}.key`);
 }
 
 function valueBytes(json: unknown, format: RecordFormat, place: string): Buffer | null {
@@ -82,12 +93,12 @@ function valueBytes(json: unknown, format: RecordFormat, place: string): Buffer 
   if (typeof json === 'string' && format !== 'json') {
     return format === 'base64' ? base64Bytes(json, `${place}.value`) : textBytes(json, `${place}.value`);
   }
-  return wrapperOf(json) ? wrapped(json, `${place}.value`) : Buffer.from(JSON.stringify(json));
+  return wrapperOf(json) ? wrapped(json, `${place}.value`) : jsonBytes(json, `${place}.value`);
 }
 
 function wrapped(json: unknown, field: string): Buffer {
   const { $b64, $text, $json } = json as { $b64?: unknown; $text?: unknown; $json?: unknown };
-  if ($json !== undefined) return Buffer.from(JSON.stringify($json));
+  if ($json !== undefined) return jsonBytes($json, field);
   if (typeof $b64 === 'string') return base64Bytes($b64, field);
   if (typeof $text === 'string') return textBytes($text, field);
   throw new InvalidRequest(field, `${field}: $b64 and $text take a string`);
@@ -145,12 +156,32 @@ function time(json: unknown, place: string): number {
 
 // --- Record to JSON ---
 
+/**
+ * A producer stored a batch whose checksum is right and whose records are not: the log takes batches by header and
+ * checksum. Its bytes can be had as a record batch; a reader of records goes on behind it.
+ */
+export class UnreadableRecords extends Failure {
+  readonly code = 'data-corrupt';
+  readonly partition: number;
+  readonly offset: number;
+  readonly nextOffset: number;
+  constructor(partition: number, offset: number, nextOffset: number, why: string) {
+    super(
+      `the batch at offset ${offset} of partition ${partition} holds no readable records (${why}): ` +
+        `go on at offset ${nextOffset}, or read it as record batches`,
+    );
+    this.partition = partition;
+    this.offset = offset;
+    this.nextOffset = nextOffset;
+  }
+}
+
 /** One record as JSON text without line breaks. */
 export type VisitRecordJson = (json: string, offset: number) => void | false;
 
 /**
  * Walks the records of [fromOffset, endOffset) in a stored batch. Returning false ends the walk before the next record.
- * Throws CorruptBatch, DecompressedTooLarge, CodecUnavailable.
+ * Throws UnreadableRecords.
  */
 export async function eachRecordJson(
   stored: Uint8Array,
@@ -163,7 +194,26 @@ export async function eachRecordJson(
   // Transaction markers are not records of anyone's.
   if (isControl(stored, 0)) return;
   const batch = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
-  forEachRecordOf(batch, await recordsOf(batch), (offset, timestampMs, key, value, headerBytes) => {
+  try {
+    walkRecords(batch, await recordsOf(batch), partition, fromOffset, endOffset, format, visit);
+  } catch (error) {
+    const isUnreadable =
+      error instanceof CorruptBatch || error instanceof DecompressedTooLarge || error instanceof CodecUnavailable;
+    if (!isUnreadable) throw error;
+    throw new UnreadableRecords(partition, baseOffset(batch, 0), lastOffset(batch, 0) + 1, error.message);
+  }
+}
+
+function walkRecords(
+  batch: Buffer,
+  section: Buffer,
+  partition: number,
+  fromOffset: number,
+  endOffset: number,
+  format: RecordFormat,
+  visit: VisitRecordJson,
+): void {
+  forEachRecordOf(batch, section, (offset, timestampMs, key, value, headerBytes) => {
     if (offset < fromOffset) return undefined;
     if (offset >= endOffset) return false;
     let json = `{"partition":${partition},"offset":${offset},"timestamp":${timestampMs},"key":`;

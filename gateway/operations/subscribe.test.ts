@@ -76,6 +76,7 @@ describe('Subscription', () => {
       },
       gap: (...gap: number[]) => void told.push(['gap', ...gap]),
       failed: (code: number) => void told.push(['failed', code]),
+      unreadable: () => void told.push(['unreadable']),
     };
     const subscription = new Subscription(context, principal, topic, positions, credit, holder, unit);
     subscription.start();

@@ -12,6 +12,7 @@ import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import type { Position } from './cursor.ts';
 import { fetchPartitions } from './fetch.ts';
+import { UnreadableRecords } from './record-json.ts';
 
 /**
  * The records of [fromOffset, nextOffset) in one batch as stored. The batch is whole: it may begin before `fromOffset` (a
@@ -35,6 +36,8 @@ export interface SubscriptionHolder {
   gap(partition: number, fromOffset: number, toOffset: number): void;
   /** The subscription has ended by itself: topic deleted, offset beyond the end, or a bug. */
   failed(kafkaError: number, message: string): void;
+  /** The subscription has ended at a batch whose records the holder could not read. */
+  unreadable(error: UnreadableRecords): void;
 }
 
 export interface Credit {
@@ -130,6 +133,11 @@ export class Subscription {
       },
       (error: unknown) => {
         if (this.#state === 'closed') return;
+        if (error instanceof UnreadableRecords) {
+          this.close();
+          this.#holder.unreadable(error);
+          return;
+        }
         const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
         this.#context.log('subscription-failed', { clusterId: this.#principal.clusterId, reason });
         this.#fail(errorCode.unknownServerError, 'the read failed');

@@ -2,10 +2,10 @@
 import type { TopicEntry } from '../../engine/engine.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
-import { kafkaProblem } from '../http/failures.ts';
+import { kafkaProblem, type Problem, problemOf } from '../http/failures.ts';
 import type { Position } from '../operations/cursor.ts';
 import { resolveStart } from '../operations/positions.ts';
-import { recordChunks } from '../operations/record-json.ts';
+import { recordChunks, type UnreadableRecords } from '../operations/record-json.ts';
 import { cursorText, type ReaderStart } from '../operations/reader-start.ts';
 import { type Delivery, Subscription } from '../operations/subscribe.ts';
 import { encodeBatchFrame } from './binary-frame.ts';
@@ -46,7 +46,8 @@ export class Feed {
     const holder = {
       deliver: (delivery: Delivery) => this.#deliver(delivery),
       gap: (partition: number, from: number, to: number) => this.#gap(partition, from, to),
-      failed: (code: number, message: string) => this.#failed(code, message),
+      failed: (code: number, message: string) => this.#failed(kafkaProblem(code, message)),
+      unreadable: (error: UnreadableRecords) => this.#failed(problemOf(error)),
     };
     const unit = around.isBinary ? 'batches' : 'records';
     this.#subscription = new Subscription(
@@ -124,9 +125,9 @@ export class Feed {
     this.#around.outbox.send(JSON.stringify(event));
   }
 
-  #failed(code: number, message: string): void {
+  #failed(error: Problem): void {
     this.#closed = true;
-    this.#around.outbox.send(JSON.stringify({ event: 'error', sub: this.#sub, error: kafkaProblem(code, message) }));
+    this.#around.outbox.send(JSON.stringify({ event: 'error', sub: this.#sub, error }));
     this.#around.ended();
   }
 }

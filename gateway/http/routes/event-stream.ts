@@ -10,7 +10,7 @@ import { admitConnection } from '../../operations/admit.ts';
 import { parseFormat, recordChunks, type RecordFormat } from '../../operations/record-json.ts';
 import { cursorText, type ReaderStart } from '../../operations/reader-start.ts';
 import { type Delivery, Subscription } from '../../operations/subscribe.ts';
-import { kafkaProblem } from '../failures.ts';
+import { kafkaProblem, type Problem, problemOf } from '../failures.ts';
 import type { DoorParts } from '../guard.ts';
 import { headersOf } from '../reply-headers.ts';
 import type { HttpExchange, ReplyStream } from '../server.ts';
@@ -65,10 +65,8 @@ class EventStream {
       deliver: (delivery) => this.#deliver(delivery),
       gap: (partition, from, to) =>
         this.#write(`event: gap\ndata: {"partition":${partition},"from":${from},"earliest":${to}}\n\n`),
-      failed: (code, message) => {
-        this.#write(`event: failure\ndata: ${JSON.stringify(kafkaProblem(code, message))}\n\n`);
-        this.#end();
-      },
+      failed: (code, message) => this.#fail(kafkaProblem(code, message)),
+      unreadable: (error) => this.#fail(problemOf(error)),
     });
     this.#stream = exchange.startStream(200, headersOf(exchange, 'text/event-stream', [['x-accel-buffering', 'no']]));
     this.#release = parts.holders.hold(principal.keyId, () => this.#end());
@@ -138,6 +136,11 @@ class EventStream {
   /** For the few bytes that are not records. */
   #write(text: string): void {
     if (!this.#ended) this.#stream.write(text);
+  }
+
+  #fail(why: Problem): void {
+    this.#write(`event: failure\ndata: ${JSON.stringify(why)}\n\n`);
+    this.#end();
   }
 
   #end(): void {
