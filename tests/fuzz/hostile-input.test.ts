@@ -1,0 +1,12 @@
+/** Hostile input on every door, in the size of a unit test. `npm run fuzz` runs as much of it as one likes. */
+import { expect, it } from 'vitest';
+import { campaign } from './campaign.ts';
+
+const mebi = 1024 * 1024;
+
+it('answers or ends whatever comes, and nobody else feels it', async () => {
+  const { report, peakBytes } = await campaign({ seed: 1, inputs: 4_000, stalls: false, say: () => undefined });
+  expect(report.findings).toEqual([]);
+  expect(report.total).toBeGreaterThanOrEqual(4_000);
+  expect(peakBytes).toBeLessThan(2_048 * mebi);
+}, 120_000);

@@ -1,0 +1,33 @@
+/** `npm run fuzz -- --seed N --inputs M`: as many hostile inputs as one likes, with a summary. Started by bin/setup.mjs. */
+import { expect, it } from 'vitest';
+import { campaign } from './campaign.ts';
+
+const mebi = 1024 * 1024;
+
+function setting(name: string, otherwise: number): number {
+  const text = process.env[name];
+  return text === undefined ? otherwise : Number(text);
+}
+
+it(
+  'answers or ends whatever comes, and nobody else feels it',
+  async () => {
+    const seed = setting('HEADGATE_FUZZ_SEED', 1);
+    const inputs = setting('HEADGATE_FUZZ_INPUTS', 100_000);
+    const say = (line: string): void => void process.stderr.write(`fuzz: ${line}\n`);
+    say(`seed ${seed}, ${inputs} inputs`);
+    const outcome = await campaign({ seed, inputs, stalls: true, say });
+    const { report, seconds, corpus, peakBytes, peakGatewayBytes, lastBytes } = outcome;
+    for (const [name, count] of [...report.outcomes].sort()) say(`  ${name}: ${count}`);
+    for (const finding of report.findings) say(`FOUND ${finding.door}: ${finding.what}\n  ${finding.sent}`);
+    say(
+      `seed ${seed}: ${corpus} of the corpus, ${report.total} inputs in ${Math.round(seconds)} s, ` +
+        `${report.findings.length} findings; peak memory ${Math.round(peakBytes / mebi)} MiB in four processes ` +
+        `(gateway ${Math.round(peakGatewayBytes / mebi)} MiB), ${Math.round(lastBytes / mebi)} MiB at the end; ` +
+        `slowest answer to another tenant ${Math.round(outcome.slowestMs)} ms`,
+    );
+    expect(report.findings).toEqual([]);
+    expect(peakBytes).toBeLessThan(2_048 * mebi);
+  },
+  24 * 3_600_000,
+);

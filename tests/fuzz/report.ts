@@ -1,0 +1,51 @@
+/** What a run has found, and how much it has tried. */
+export type DoorName = 'kafka' | 'http' | 'websocket' | 'admin';
+
+export interface Finding {
+  readonly door: DoorName | 'all';
+  readonly what: string;
+  /** Base64 of what was sent, cut to a length that can be read. */
+  readonly sent: string;
+}
+
+const findingsMax = 200;
+const sentCharsMax = 6_000;
+
+export class Report {
+  readonly findings: Finding[] = [];
+  readonly inputs: Record<DoorName, number> = { kafka: 0, http: 0, websocket: 0, admin: 0 };
+  readonly outcomes = new Map<string, number>();
+  readonly #secrets: readonly Buffer[];
+
+  constructor(secrets: readonly Buffer[]) {
+    this.#secrets = secrets;
+  }
+
+  get total(): number {
+    return Object.values(this.inputs).reduce((sum, each) => sum + each, 0);
+  }
+
+  count(door: DoorName, outcome: string): void {
+    this.inputs[door]++;
+    const name = `${door} ${outcome}`;
+    this.outcomes.set(name, (this.outcomes.get(name) ?? 0) + 1);
+  }
+
+  found(door: Finding['door'], what: string, sent: Uint8Array | string = ''): void {
+    if (this.findings.length >= findingsMax) return;
+    this.findings.push({
+      door,
+      what,
+      sent: Buffer.from(sent as string)
+        .toString('base64')
+        .slice(0, sentCharsMax),
+    });
+  }
+
+  /** Bytes that an attacker received. */
+  leaks(door: DoorName, received: Buffer, sent: Uint8Array | string): void {
+    for (const secret of this.#secrets) {
+      if (received.includes(secret)) this.found(door, 'another tenant’s data was received', sent);
+    }
+  }
+}
