@@ -3,7 +3,21 @@ import type { Bench } from '../compare/bench.ts';
 import { codec, crc, recordsEncode } from './codec.ts';
 import { httpProduce } from './http-produce.ts';
 import { fetch, kafkaProduce } from './kafka.ts';
+import { killToWritable } from './kill-to-writable.ts';
+import { idleConnectionMemory, idlePartitionMemory } from './memory.ts';
 import { planner } from './planner.ts';
 import { wal } from './wal.ts';
 
-export const benches: readonly Bench[] = [httpProduce, kafkaProduce, fetch, wal, codec, crc, recordsEncode, planner];
+export const benches: readonly Bench[] = [
+  httpProduce,
+  kafkaProduce,
+  fetch,
+  wal,
+  killToWritable,
+  idlePartitionMemory,
+  idleConnectionMemory,
+  codec,
+  crc,
+  recordsEncode,
+  planner,
+];

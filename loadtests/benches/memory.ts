@@ -1,0 +1,124 @@
+/** What idleness costs: resident memory per open partition in brokers and gateway, and per connection of each door. */
+import { connect, type Socket } from 'node:net';
+import { WebSocket } from 'ws';
+import type { Bench, BenchEnvironment, Fact } from '../compare/bench.ts';
+import { residentBytes } from '../compare/cpu.ts';
+import { type Headgate, startHeadgate } from '../servers/serve.ts';
+
+const partitionsPerTopic = 100;
+
+/** After memory has stopped growing: garbage of the making is collected when the process next needs room. */
+async function settledBytes(pids: readonly number[]): Promise<number> {
+  let last = Number.POSITIVE_INFINITY;
+  for (let looks = 0; looks < 20; looks++) {
+    const now = pids.reduce((sum, pid) => sum + residentBytes(pid), 0);
+    if (Math.abs(now - last) < 256 * 1024) return now;
+    last = now;
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+  }
+  return last;
+}
+
+async function partitionFacts(headgate: Headgate, topics: number): Promise<Fact[]> {
+  const { server, brokers } = headgate.processes;
+  // One topic first, so that the code that all of them run is compiled and counted on neither side.
+  await makeWritten(headgate, 'warm');
+  const before = { gateway: await settledBytes(server), brokers: await settledBytes(brokers) };
+  for (let i = 0; i < topics; i++) await makeWritten(headgate, `idle-${i}`);
+  const partitions = topics * partitionsPerTopic;
+  const after = { gateway: await settledBytes(server), brokers: await settledBytes(brokers) };
+  return [
+    {
+      name: `brokers, per partition of ${partitions} written once`,
+      value: (after.brokers - before.brokers) / partitions / 1024,
+      unit: 'KiB',
+    },
+    {
+      name: `gateway, per partition of ${partitions} written once`,
+      value: (after.gateway - before.gateway) / partitions / 1024,
+      unit: 'KiB',
+    },
+  ];
+}
+
+/** A topic with one record in every partition, so that every log is open. */
+async function makeWritten(headgate: Headgate, name: string): Promise<void> {
+  await headgate.topic(name, partitionsPerTopic);
+  const records = Array.from({ length: partitionsPerTopic }, (_, partition) => ({ partition, value: 'idle' }));
+  await headgate.post(`/v1/topics/${name}/records`, JSON.stringify({ records }), {
+    'content-type': 'application/json',
+  });
+}
+
+async function perConnection(
+  headgate: Headgate,
+  name: string,
+  count: number,
+  open: () => Promise<{ close(): void }>,
+): Promise<Fact> {
+  const { server } = headgate.processes;
+  const warm = await Promise.all(Array.from({ length: 50 }, open));
+  const before = await settledBytes(server);
+  const connections: { close(): void }[] = [];
+  while (connections.length < count) connections.push(...(await Promise.all(Array.from({ length: 100 }, open))));
+  const after = await settledBytes(server);
+  for (const connection of [...warm, ...connections]) connection.close();
+  return { name: `${name}, of ${count}`, value: (after - before) / count / 1024, unit: 'KiB' };
+}
+
+export const idlePartitionMemory: Bench = {
+  name: 'idle-partition-memory',
+  about: 'Anonymous resident memory that grows with open partitions; goal: at most 64 KiB each',
+  unit: 'partitions',
+  async facts(environment: BenchEnvironment) {
+    const headgate = await startHeadgate(environment, []);
+    try {
+      return await partitionFacts(headgate, Math.max(2, Math.round(30 * environment.scale)));
+    } finally {
+      await headgate.stop();
+    }
+  },
+};
+
+export const idleConnectionMemory: Bench = {
+  name: 'idle-connection-memory',
+  about:
+    'Anonymous resident memory of the gateway that grows with connections that say nothing; goal: at most 5 KB each',
+  unit: 'connections',
+  async facts(environment: BenchEnvironment) {
+    const headgate = await startHeadgate(environment, []);
+    const count = Math.max(200, Math.round(2_000 * environment.scale));
+    const { instance, headers } = headgate;
+    const [host, port] = instance.kafka.split(':');
+    try {
+      await headgate.topic('idle', 1);
+      return [
+        await perConnection(headgate, 'Kafka, before login', count, () => openSocket(host!, Number(port))),
+        await perConnection(headgate, 'HTTP, keep-alive', count, () =>
+          openSocket(host!, Number(new URL(instance.http).port)),
+        ),
+        await perConnection(headgate, 'WebSocket with one subscription', count, () =>
+          openSubscriber(instance.http, headers),
+        ),
+      ];
+    } finally {
+      await headgate.stop();
+    }
+  },
+};
+
+function openSocket(host: string, port: number): Promise<{ close(): void }> {
+  return new Promise((resolve, reject) => {
+    const socket: Socket = connect(port, host, () => resolve({ close: () => socket.destroy() }));
+    socket.on('error', reject);
+  });
+}
+
+function openSubscriber(url: string, headers: Readonly<Record<string, string>>): Promise<{ close(): void }> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/v1/ws`, { headers });
+    socket.once('open', () => socket.send(JSON.stringify({ op: 'subscribe', id: 1, sub: 1, topic: 'idle' })));
+    socket.once('message', () => resolve({ close: () => socket.terminate() }));
+    socket.on('error', reject);
+  });
+}
