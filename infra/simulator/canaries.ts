@@ -144,6 +144,11 @@ function replaced<T extends object, K extends keyof T>(target: T, name: K, value
   };
 }
 
+/** Called with `call` or `apply` only. */
+function methodOf<T extends object, K extends keyof T>(target: T, name: K): T[K] {
+  return target[name];
+}
+
 function forgetEpoch(frame: Buffer): void {
   const { apiKey, apiVersion, bodyAt } = decodeRequestHeader(frame);
   if (apiKey !== produceKey) return;
@@ -156,7 +161,7 @@ function forgetEpoch(frame: Buffer): void {
 }
 
 function dropLastOnRelease(): () => void {
-  const { toRollUp } = OwnedLog.prototype;
+  const toRollUp = methodOf(OwnedLog.prototype, 'toRollUp');
   return replaced(OwnedLog.prototype, 'toRollUp', function (this: OwnedLog) {
     const due = toRollUp.call(this);
     if (!due || this.isOpen || due.batches.length < 2) return due;
@@ -167,7 +172,7 @@ function dropLastOnRelease(): () => void {
 }
 
 function showBeforeSync(): () => void {
-  const { queue } = GroupCommit.prototype;
+  const queue = methodOf(GroupCommit.prototype, 'queue');
   return replaced(GroupCommit.prototype, 'queue', function (this: GroupCommit, entry: CommitEntry) {
     queue.call(this, entry);
     const { record } = entry;
@@ -200,7 +205,7 @@ function setShown(record: { chunk: unknown }, show: () => void, wake: () => void
 }
 
 function forgetReleases(): () => void {
-  const { release } = Ownership.prototype;
+  const release = methodOf(Ownership.prototype, 'release');
   return replaced(Ownership.prototype, 'release', function (this: Ownership, given, closing) {
     return release.call(
       this,

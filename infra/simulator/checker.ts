@@ -21,6 +21,7 @@ export type AnomalyName =
   | 'sequence-lost'
   | 'committed-offset-falls'
   | 'stuck'
+  | 'leak'
   | 'bug';
 
 export interface Anomaly {
@@ -97,6 +98,8 @@ class Judge {
       case 'committed':
       case 'position':
         return this.#committed(entry);
+      case 'leak':
+        return this.#report('leak', entry.atMs, '', entry.what);
       case 'stuck':
         return this.#report('stuck', entry.atMs, '', entry.what);
       case 'bug':
@@ -267,5 +270,11 @@ class Judge {
 
 /** Whether an entry is worth a line in the story of a failure. */
 export function isStory(entry: Entry): boolean {
-  return entry.kind === 'fault' || entry.kind === 'engine' || entry.kind === 'bug' || entry.kind === 'stuck';
+  return (
+    entry.kind === 'fault' ||
+    entry.kind === 'engine' ||
+    entry.kind === 'bug' ||
+    entry.kind === 'stuck' ||
+    entry.kind === 'leak'
+  );
 }

@@ -82,7 +82,11 @@ export class Consumer {
         kind: 'read',
         consumer: this.#name,
         partition: partitionName(this.#topic.topicId, partition),
-        ...{ from, code, highWatermark, startOffset, records },
+        from,
+        code,
+        highWatermark,
+        startOffset,
+        records,
       });
     }
     if (records.length > 0) this.offsets.set(partition, records.at(-1)!.offset + 1);

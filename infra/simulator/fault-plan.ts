@@ -49,8 +49,16 @@ const kills: Mix = { kill: 6, 'kill-two': 3, 'zone-loss': 1, 'disk-slow': 1 };
 const hangs: Mix = { hang: 6, 'parent-hang': 2, kill: 1, 'net-slow': 1 };
 const power: Mix = { 'zone-power': 4, power: 2, kill: 1, 'disk-fault': 2, 'disk-full': 2, 'disk-slow': 2 };
 const store: Mix = {
-  ...{ 'store-slow': 2, 'store-throttled': 2, 'store-away': 2, 'store-reply-lost': 4, 'store-change-lost': 3 },
-  ...{ 'store-cut': 3, kill: 3, restart: 2, 'topic-create': 1, 'topic-delete': 1 },
+  'store-slow': 2,
+  'store-throttled': 2,
+  'store-away': 2,
+  'store-reply-lost': 4,
+  'store-change-lost': 3,
+  'store-cut': 3,
+  kill: 3,
+  restart: 2,
+  'topic-create': 1,
+  'topic-delete': 1,
 };
 const network: Mix = { 'net-cut': 4, 'net-reset': 4, 'net-slow': 2, kill: 2, hang: 1, restart: 1 };
 const planned: Mix = { drain: 4, restart: 4, kill: 2, 'net-reset': 1, 'disk-slow': 1, hang: 1 };
@@ -73,7 +81,16 @@ const crossing: Mix = { 'net-cut': 4, 'net-slow': 3, restart: 4, drain: 4, 'net-
 
 /** Scenario names; 'mixed' draws a mix of two of the others, or of all. */
 export const scenarios: Readonly<Record<string, Mix>> = {
-  ...{ kills, hangs, power, store, network, planned, topics, parents, orphans, crossing },
+  kills,
+  hangs,
+  power,
+  store,
+  network,
+  planned,
+  topics,
+  parents,
+  orphans,
+  crossing,
 };
 
 export function drawMix(random: Random, scenario: string): Mix {

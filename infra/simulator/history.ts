@@ -77,6 +77,8 @@ export type Entry =
   | { readonly kind: 'deleted'; readonly partition: PartitionName }
   /** Something that no world may do to the system: a broken invariant, damage where nothing was damaged. */
   | { readonly kind: 'bug'; readonly where: string; readonly what: string }
+  /** Stored rows, files and logs that do not add up. */
+  | { readonly kind: 'leak'; readonly what: string }
   | { readonly kind: 'stuck'; readonly what: string }
   | { readonly kind: 'fault'; readonly what: string }
   | { readonly kind: 'engine'; readonly what: string };

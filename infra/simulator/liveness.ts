@@ -64,7 +64,11 @@ export class Liveness {
       this.#door.call<{ code: number; offset: number }>(
         ({ engine }, answer) => {
           engine.append({
-            ...{ topicId: topic.topicId, partition: index, records, idempotent: false, timeoutMs: 3000 },
+            topicId: topic.topicId,
+            partition: index,
+            records,
+            idempotent: false,
+            timeoutMs: 3000,
             done: ({ errorCode, baseOffset }) => answer({ code: errorCode, offset: baseOffset }),
           });
         },

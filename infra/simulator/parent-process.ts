@@ -6,7 +6,7 @@ import { StoreCatalogue } from '../../engine/catalogue.ts';
 import { type Controller, createController } from '../../engine/controller/controller.ts';
 import { brokerSessionKey } from '../../engine/controller/rows/broker-session.ts';
 import type { Engine, TopicEntry } from '../../engine/engine.ts';
-import { recoverWal } from '../../engine/log/recover.ts';
+import { publishWal } from '../../engine/log/recover.ts';
 import { coordinatorTopic } from '../../engine/routing/coordinator-seat.ts';
 import { createRouting, type Routing } from '../../engine/routing/routes.ts';
 import { RecordProducer } from '../../gateway/operations/produce.ts';
@@ -65,7 +65,8 @@ export class ParentProcess {
           keeps: (topicId: string) => this.catalogue.byId(topicId) !== undefined,
         };
         try {
-          await recoverWal(plant.recovery?.(options) ?? options);
+          const { cleanUp } = await publishWal(plant.recovery?.(options) ?? options);
+          return cleanUp;
         } catch (error) {
           world.noteEnd(`recovery of ${session.brokerId}@${session.epoch}`, error);
           throw error;

@@ -54,7 +54,7 @@ export class SimNetwork {
 
   /** Ends every connection to `address`; what is on its way is lost. */
   reset(address: string): void {
-    for (const wire of [...this.#wires]) if (wire.address === address) wire.break();
+    for (const wire of this.#wires) if (wire.address === address) wire.break();
   }
 
   slow(address: string, ms: number): void {
@@ -98,14 +98,14 @@ export class SimNetwork {
   #close(address: string, listener: Listener): void {
     if (this.#listeners.get(address) !== listener) return;
     this.#listeners.delete(address);
-    for (const wire of [...this.#wires]) if (wire.far.process === listener.process) wire.break();
+    for (const wire of this.#wires) if (wire.far.process === listener.process) wire.break();
   }
 
   #ended(process: SimProcess): void {
     for (const [address, listener] of this.#listeners) {
       if (listener.process === process) this.#listeners.delete(address);
     }
-    for (const wire of [...this.#wires]) {
+    for (const wire of this.#wires) {
       if (wire.near.process !== process && wire.far.process !== process) continue;
       // The kernel still sends what was written, or the reset overtakes it.
       const side = wire.near.process === process ? wire.near : wire.far;

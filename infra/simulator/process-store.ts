@@ -65,11 +65,11 @@ export class SimStore {
     const delayMs = 0.1 + below(this.#random, 10) / 10 + slowMs;
     const { loop } = process;
     if (slowMs === 0 && below(this.#random, 4) > 0) {
-      return new Promise((resolve, reject) => process.post(delayMs, () => run().then(resolve, reject)));
+      return new Promise((resolve, reject) => process.post(delayMs, () => void run().then(resolve, reject)));
     }
     const replyMs = 0.1 + below(this.#random, 5) / 10 + slowMs / 2;
     return new Promise((resolve, reject) => {
-      loop.schedule(delayMs, () => process.answer(run(), replyMs).then(resolve, reject));
+      loop.schedule(delayMs, () => void process.answer(run(), replyMs).then(resolve, reject));
     });
   }
 

@@ -3,18 +3,20 @@
  * works again, read what is left, and judge the whole.
  */
 import { below, seededRandom } from '../../engine/kernel/random.ts';
+import { logPk } from '../../engine/log/rows/log-state.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
 import { type Anomaly, check, finalConsumer } from './checker.ts';
 import { Consumer } from './consumer.ts';
 import { Door } from './door.ts';
 import { drawFaults, type Fault } from './fault-plan.ts';
-import type { History, TimedEntry } from './history.ts';
+import type { TimedEntry } from './history.ts';
 import { Injector } from './inject.ts';
 import { Liveness } from './liveness.ts';
 import type { Plant } from './plant.ts';
+import { auditStorage, unfreedTopics } from './storage-audit.ts';
 import { Supervisor } from './supervisor.ts';
 import { TopicRoom } from './topic-room.ts';
-import { World, type WorldSettings } from './world.ts';
+import { clusterId, World, type WorldSettings } from './world.ts';
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -43,6 +45,8 @@ const startMsMax = 40_000;
 const afterFaultsMs = 1500;
 const stuckAfterMs = 40_000;
 const readMsMax = 20_000;
+/** More than any topic grows to. */
+const partitionsMax = 32;
 
 export async function simulate(options: SimulationOptions): Promise<Simulation> {
   const { seed, scenario = 'mixed', steps = stepsDefault, plant = {} } = options;
@@ -60,17 +64,15 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
   }
   const { history, loop, stacks } = world;
   return {
-    ...{ seed, faults, stacks },
+    seed,
+    faults,
+    stacks,
     anomalies: check(history.entries),
     history: history.entries,
-    hash: hashOf(history),
+    hash: history.hash(),
     events: loop.events,
     virtualMs: Math.round(loop.nowMs),
   };
-}
-
-function hashOf(history: History): string {
-  return history.hash();
 }
 
 async function live(world: World, faults: readonly Fault[]): Promise<void> {
@@ -103,11 +105,24 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   if (!topics.isQuiet) history.add({ kind: 'stuck', what: 'producers still wait for their answers' });
 
   await readAll(world, door, topics);
+  await audit(world, supervisor, topics);
   for (const consumer of topics.consumers) consumer.isStopped = true;
   supervisor.isOver = true;
   for (const process of world.processes.values()) process.end('the simulation is over');
   // What is on its way finds nobody; nothing of this world may run beside the next one.
   await loop.run(loop.nowMs + 10);
+}
+
+async function audit(world: World, supervisor: Supervisor, topics: TopicRoom): Promise<void> {
+  const { loop, history } = world;
+  const untilMs = loop.nowMs + stuckAfterMs;
+  while (loop.nowMs < untilMs && (await unfreedTopics(world)) > 0) await loop.run(loop.nowMs + 200);
+  if ((await unfreedTopics(world)) > 0)
+    history.add({ kind: 'stuck', what: 'the space of a deleted topic is not freed' });
+  const known = [...topics.topics, ...supervisor.parent.catalogue.ofCluster(clusterId)];
+  const pks = new Set<string>();
+  for (const { topicId } of known) for (let i = 0; i < partitionsMax; i++) pks.add(logPk(topicId, i));
+  for (const what of await auditStorage(world, [...pks])) history.add({ kind: 'leak', what });
 }
 
 async function readAll(world: World, door: Door, topics: TopicRoom): Promise<void> {
@@ -141,7 +156,10 @@ function drawSettings(seed: number, plant: Plant): WorldSettings {
     address: `broker-${i + 1}`,
   }));
   return {
-    ...{ seed, slots, plant, mayCorrupt: false },
+    seed,
+    slots,
+    plant,
+    mayCorrupt: false,
     lease: { durationMs: 900, renewIntervalMs: 180, marginMs: 45, retryMsMax: 30 },
     log: {
       ...logSettingsDefault,

@@ -1,0 +1,81 @@
+/**
+ * Whether what is stored adds up when a world is quiet again: every segment row points into a file that is there, every
+ * file is counted right, nothing of deleted topics is left, and no log of a dead session lies on a volume.
+ */
+import { decodeSegment, segmentSkPrefix } from '../../engine/log/rows/segment.ts';
+import { decodeSegmentFile, segmentFilePk, segmentFilePrefix } from '../../engine/log/rows/segment-file.ts';
+import { decodeBrokerSession, brokerSessionsPk } from '../../engine/controller/rows/broker-session.ts';
+import { deletedTopicSkPrefix } from '../../engine/controller/rows/deleted-topic.ts';
+import { shardCount, shardPk } from '../../engine/controller/rows/shard.ts';
+import type { Row } from '../../engine/ports.ts';
+import { segmentsDirectory, type World } from './world.ts';
+
+/** Sentences about what is wrong; none when all is well. `logPks`: partition keys of every log there ever was. */
+export async function auditStorage(world: World, logPks: readonly string[]): Promise<string[]> {
+  const wrong: string[] = [];
+  const counted = new Map<string, number>();
+  for (const pk of logPks) {
+    for (const row of await allRows(world, pk)) {
+      if (!row.sk.startsWith(segmentSkPrefix)) continue;
+      const { fileId } = decodeSegment(row.sk, row.value);
+      counted.set(fileId, (counted.get(fileId) ?? 0) + 1);
+    }
+  }
+  const files = await allRows(world, segmentFilePk);
+  const current = new Set<string>();
+  for (const row of await allRows(world, brokerSessionsPk)) {
+    const { brokerId, epoch } = decodeBrokerSession(row);
+    current.add(segmentFilePrefix(brokerId, epoch));
+  }
+  for (const row of files) {
+    const { segments } = decodeSegmentFile(row.value);
+    // A roll-up of a living session announces its file before it has segments.
+    if (segments === 0 && !current.has(row.sk.slice(0, row.sk.indexOf('-', row.sk.indexOf('-') + 1) + 1))) {
+      wrong.push(`file ${row.sk} of a session that is over holds nothing`);
+    }
+    if (segments !== (counted.get(row.sk) ?? 0)) {
+      wrong.push(`file ${row.sk} counts ${segments} segments, rows name ${counted.get(row.sk) ?? 0}`);
+    }
+  }
+  const known = new Set(files.map(({ sk }) => `${sk}.seg`));
+  const disk = world.disks.of(segmentsDirectory);
+  const names = disk.list(segmentsDirectory);
+  for (const name of names) if (!known.has(name)) wrong.push(`file ${name} is there without a row`);
+  for (const fileId of counted.keys()) {
+    if (!names.includes(`${fileId}.seg`)) wrong.push(`file ${fileId} is named by rows and not there`);
+  }
+  return [...wrong, ...(await auditVolumes(world))];
+}
+
+/** Deleted topics whose space is not free yet. */
+export async function unfreedTopics(world: World): Promise<number> {
+  let left = 0;
+  for (let shard = 0; shard < shardCount; shard++) {
+    for (const { sk } of await allRows(world, shardPk(shard))) if (sk.startsWith(deletedTopicSkPrefix)) left++;
+  }
+  return left;
+}
+
+async function auditVolumes(world: World): Promise<string[]> {
+  const wrong: string[] = [];
+  const sessions = new Map((await allRows(world, brokerSessionsPk)).map((row) => [row.sk, decodeBrokerSession(row)]));
+  for (const { brokerId, volume } of world.settings.slots) {
+    const directory = `${volume}/wal`;
+    for (const epoch of world.disks.of(volume).list(directory)) {
+      if (Number(epoch) === sessions.get(String(brokerId))?.epoch) continue;
+      wrong.push(`${directory}/${epoch} is the log of a session that is over`);
+    }
+  }
+  return wrong;
+}
+
+async function allRows(world: World, pk: string): Promise<Row[]> {
+  const rows: Row[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await world.store.rows.range(pk, cursor === undefined ? {} : { cursor });
+    rows.push(...page.rows);
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  return rows;
+}
