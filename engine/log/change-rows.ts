@@ -160,6 +160,8 @@ async function removeFile(context: RowContext, fileId: string): Promise<void> {
   if (!row || decodeSegmentFile(row.value).segments > 0) return;
   context.onRemove(fileId);
   removeIfThere(context.disk, segmentPath(context, fileId));
+  // Before the row: a power loss could bring the name back, and without a row nobody would look for the file.
+  await context.disk.syncDirectory(context.segmentsDirectory);
   try {
     await withRetries(context, () => context.store.transact([{ op: 'delete', key, if: { version: row.version } }]));
   } catch (error) {

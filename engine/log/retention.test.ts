@@ -50,6 +50,19 @@ describe('retention', () => {
     expect(log.startOffset).toBe(6);
   });
 
+  it('frees space for good: a power loss brings back no file that no row knows', async () => {
+    const world = new World({ mergeBytesMax: 0 });
+    const store = await world.startSession();
+    const log = await world.open(store, 1, { 'retention.bytes': '0' });
+    await fill(world, log, 3);
+    await world.run(store.rollUp());
+    expect(world.disk.list(segmentsDirectory)).toHaveLength(1);
+    await world.run(store.applyRetention());
+    expect(await world.files()).toEqual([]);
+    world.crash('none');
+    expect(world.disk.list(segmentsDirectory)).toEqual([]);
+  });
+
   it('keeps everything without limits, and under compaction alone', async () => {
     const world = new World();
     const store = await world.startSession();
