@@ -10,6 +10,7 @@ import { MalformedFrame } from './malformed-frame.ts';
 import { fetchRequest, fetchResponse } from './messages/01-fetch.ts';
 import { metadataRequest, type MetadataRequest } from './messages/03-metadata.ts';
 import { produceRequest, type ProduceRequest, produceResponse } from './messages/00-produce.ts';
+import { offsetFetchRequest } from './messages/09-offset-fetch.ts';
 import { joinGroupRequest } from './messages/11-join-group.ts';
 import {
   array,
@@ -162,6 +163,14 @@ describe('decode', () => {
   test('refuses a count that the frame cannot hold before making the array', () => {
     expect(() => decoder(metadataRequest, 1)(Buffer.from([0, 0x0f, 0x42, 0x40, 0, 0]), 0)).toThrow('too many elements');
     expect(() => decoder(metadataRequest, 1)(Buffer.from([0x7f, 0xff, 0xff, 0xff]), 0)).toThrow('too many elements');
+  });
+
+  test('counts the elements of nested arrays together', () => {
+    // No list is over the limit, the two together are.
+    const partitionIndexes = Array.from({ length: 600_000 }, () => 0);
+    const topics = [{ partitionIndexes }, { partitionIndexes }];
+    const frame = Buffer.concat([...encode(offsetFetchRequest, 1, make(offsetFetchRequest, { topics }))]);
+    expect(() => decoder(offsetFetchRequest, 1)(frame, 0)).toThrow('too many elements');
   });
 
   test('says which int64 it cannot hold', () => {

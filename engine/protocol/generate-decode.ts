@@ -1,8 +1,9 @@
 /**
  * Source of a decoder: one flat function per message and version, lengths checked before use, one object literal per
- * struct. In it `b` is the frame, `p` the position, `e` the end, and `n` the length or count read last.
+ * struct. In it `b` is the frame, `p` the position, `e` the end, `n` the length or count read last, and `left` how many
+ * array elements the message may still have.
  */
-import { arrayElementsMax, stringBytesMax, taggedFieldsMax } from './limits.ts';
+import { elementsMax, stringBytesMax, taggedFieldsMax } from './limits.ts';
 import { type Field, type Fields, isNullable, isPresent, type Message } from './schema.ts';
 import { bytesMinOf, structBytesMin, widthOf } from './sizes.ts';
 import { defaultSource, literalSource, Source } from './source.ts';
@@ -14,6 +15,7 @@ export function decoderSource(schema: Message, version: number): string {
     `return function decode${schema.name}V${version}(b, p) {`,
     'const e = b.length;',
     'let n = 0;',
+    `let left = ${elementsMax};`,
     generator.source.text(),
     `return ${value};`,
     '}',
@@ -130,7 +132,8 @@ class DecoderSource {
     const index = this.source.name('i');
     const count = this.source.name('n');
     this.source.line(
-      `if (n > ${arrayElementsMax} || ${needed} > e - p) malformed('${name} has too many elements');`,
+      `if (n > left || ${needed} > e - p) malformed('${name} has too many elements');`,
+      'left -= n;',
       `const ${count} = n;`,
       `${local} = new Array(${count});`,
       `for (let ${index} = 0; ${index} < ${count}; ${index}++) {`,

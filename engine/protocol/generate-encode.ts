@@ -3,7 +3,7 @@
  * slab, `p` the position; both go back to the writer before it may change them. Values are checked against their width,
  * for a wrapped number would be a silent lie on the wire.
  */
-import { arrayElementsMax } from './limits.ts';
+import { elementsMax } from './limits.ts';
 import { type Field, type Fields, isNullable, isPresent, type Message } from './schema.ts';
 import { widthOf } from './sizes.ts';
 import { differsSource, Source } from './source.ts';
@@ -125,7 +125,7 @@ class EncoderSource {
   #array(field: Field, value: string, path: string): void {
     const index = this.source.name('i');
     const element = this.source.name('v');
-    this.source.line(`if (${value}.length > ${arrayElementsMax}) misfit('${path}', ${value}.length + ' elements');`);
+    this.source.line(`if (${value}.length > ${elementsMax}) misfit('${path}', ${value}.length + ' elements');`);
     this.#length(`${value}.length`);
     this.source.line(`for (let ${index} = 0; ${index} < ${value}.length; ${index}++) {`);
     this.source.line(`const ${element} = ${value}[${index}];`);

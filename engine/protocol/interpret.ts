@@ -4,7 +4,7 @@
  */
 import { AssertionFailure } from '../kernel/assert.ts';
 import { zeroUuid } from '../kernel/uuid.ts';
-import { arrayElementsMax, stringBytesMax, taggedFieldsMax } from './limits.ts';
+import { elementsMax, stringBytesMax, taggedFieldsMax } from './limits.ts';
 import { MalformedFrame } from './malformed-frame.ts';
 import { type Field, type Fields, isNullable, isPresent, type Infer, type Message } from './schema.ts';
 import { bytesMinOf, structBytesMin } from './sizes.ts';
@@ -25,6 +25,7 @@ class Decoding {
   readonly #frame: Buffer;
   readonly #version: number;
   readonly #flexible: boolean;
+  #left = elementsMax;
   #position = 0;
 
   constructor(frame: Buffer, version: number, flexible: boolean) {
@@ -97,9 +98,10 @@ class Decoding {
     const bytesMin = field.fields
       ? structBytesMin(field.fields, this.#version, this.#flexible)
       : bytesMinOf(field.element!, this.#version, this.#flexible);
-    if (size > arrayElementsMax || size * bytesMin > this.#frame.length - this.#position) {
+    if (size > this.#left || size * bytesMin > this.#frame.length - this.#position) {
       throw new MalformedFrame('too many elements');
     }
+    this.#left -= size;
     return Array.from({ length: size }, () => (field.fields ? this.struct(field.fields) : this.#field(field.element!)));
   }
 

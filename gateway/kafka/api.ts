@@ -12,6 +12,7 @@ import type { FetchSessions } from './fetch-sessions.ts';
 import type { GroupCounts } from './group-counts.ts';
 import type { Beside } from './in-order.ts';
 import type { Login } from './session.ts';
+import type { ReceiveBudget } from './receive-budget.ts';
 import type { KafkaDoorSettings } from './settings.ts';
 
 /** What the connections of one listener share. */
@@ -20,6 +21,7 @@ export interface Door {
   readonly settings: KafkaDoorSettings;
   readonly advertised: Advertised;
   readonly groupCounts: GroupCounts;
+  readonly receiveBudget: ReceiveBudget;
 }
 
 /** One request under way, before or after authentication. */

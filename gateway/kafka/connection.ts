@@ -12,6 +12,7 @@ import { besideOf, type Caller, dispatch, type Dispatched } from './dispatch.ts'
 import { FetchSessions } from './fetch-sessions.ts';
 import { FrameReader } from './frames.ts';
 import { type Answer, InOrder } from './in-order.ts';
+import { countedBytes } from './receive-budget.ts';
 import { Login, type LoginResult } from './session.ts';
 import { Throttle } from './throttle.ts';
 
@@ -35,6 +36,8 @@ export class KafkaConnection implements Caller {
   #activeAtMs: number;
   #outbox: Uint8Array[] = [];
   #outboxBytes = 0;
+  /** Of the door's receive budget: frames that arrive and those that are not answered. */
+  #chargedBytes = 0;
   #flushing = false;
   #reading = true;
   #draining = false;
@@ -57,7 +60,14 @@ export class KafkaConnection implements Caller {
     this.fetchSessions = new FetchSessions(settings.fetchSessionsMax, settings.fetchSessionPartitionsMax, () =>
       context.random.u32(),
     );
-    this.#reader = new FrameReader(settings.unauthenticatedBytesMax, (frame) => this.#received(frame));
+    this.#reader = new FrameReader(
+      settings.unauthenticatedBytesMax,
+      (frame) => this.#received(frame),
+      (bytes) => {
+        door.receiveBudget.take(bytes);
+        this.#chargedBytes += bytes;
+      },
+    );
     this.#inOrder = new InOrder(
       settings,
       (frame, answer) => this.#start(frame, answer),
@@ -123,6 +133,7 @@ export class KafkaConnection implements Caller {
     this.#ending.abort();
     this.login.end();
     this.#outbox = [];
+    this.#release(this.#chargedBytes);
     this.#events.closed(this);
   }
 
@@ -141,12 +152,20 @@ export class KafkaConnection implements Caller {
       return;
     }
     if (result instanceof Promise) {
-      result.then((dispatched) => this.#answer(dispatched, answer)).catch((error: unknown) => this.#fail(error));
-    } else this.#answer(result, answer);
+      result
+        .then((dispatched) => this.#answer(dispatched, frame.length, answer))
+        .catch((error: unknown) => this.#fail(error));
+    } else this.#answer(result, frame.length, answer);
   }
 
-  #answer({ parts, delayMs }: Dispatched, answer: Answer): void {
+  #release(bytes: number): void {
+    this.#chargedBytes -= bytes;
+    this.door.receiveBudget.give(bytes);
+  }
+
+  #answer({ parts, delayMs }: Dispatched, frameBytes: number, answer: Answer): void {
     if (this.#closed) return;
+    this.#release(countedBytes(frameBytes));
     // Muted before the answer frees the place of the next request: it must not slip through.
     if (delayMs > 0) this.#throttle.mute(delayMs);
     answer(parts);

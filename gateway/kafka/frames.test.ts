@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Overloaded } from '../../engine/kernel/failure.ts';
 import { MalformedFrame } from '../../engine/protocol/malformed-frame.ts';
 import { FrameReader } from './frames.ts';
+import { ReceiveBudget } from './receive-budget.ts';
 
 function framed(bytes: Buffer): Buffer {
   const prefix = Buffer.alloc(4);
@@ -49,5 +51,35 @@ describe('FrameReader', () => {
     prefix.writeInt32BE(size);
     const reader = new FrameReader(50, () => undefined);
     expect(() => reader.push(prefix, 4)).toThrow(MalformedFrame);
+  });
+
+  it('charges a large frame as it grows, in sum its size, and stops where the charge is refused', () => {
+    const payload = Buffer.alloc(5 * 1024 * 1024 + 3, 7);
+    let charged = 0;
+    const growing = new FrameReader(
+      payload.length,
+      () => undefined,
+      (bytes) => void (charged += bytes),
+    );
+    const stream = framed(payload);
+    growing.push(stream, 4);
+    expect(charged).toBe(1024 * 1024);
+    growing.push(stream.subarray(4), payload.length);
+    expect(charged).toBe(payload.length);
+
+    const budget = new ReceiveBudget(3 * 1024 * 1024);
+    const refused = new FrameReader(
+      payload.length,
+      () => undefined,
+      (bytes) => budget.take(bytes),
+    );
+    expect(() => refused.push(stream, stream.length)).toThrow(Overloaded);
+    expect(budget.takenBytes).toBeLessThanOrEqual(3 * 1024 * 1024);
+    const small = new FrameReader(
+      1000,
+      () => undefined,
+      () => expect.unreachable(),
+    );
+    small.push(framed(Buffer.alloc(1000)), 1004);
   });
 });

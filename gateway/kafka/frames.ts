@@ -5,6 +5,7 @@
  * which announces 100 MiB and sends nothing costs nothing.
  */
 import { MalformedFrame } from '../../engine/protocol/malformed-frame.ts';
+import { countedBytes } from './receive-budget.ts';
 
 const prefixBytes = 4;
 /** Up to here a frame's buffer is allocated at once. */
@@ -14,15 +15,18 @@ export class FrameReader {
   /** May change while the connection lives: unknown clients get less. */
   frameBytesMax: number;
   readonly #onFrame: (frame: Buffer) => void;
+  readonly #charge: (bytes: number) => void;
   #frame: Buffer | undefined;
   #frameBytes = 0;
   #filled = 0;
   #prefix = 0;
   #prefixFilled = 0;
 
-  constructor(frameBytesMax: number, onFrame: (frame: Buffer) => void) {
+  /** `charge` is asked before a large frame's buffer grows, in sum countedBytes of the frame; it may throw. */
+  constructor(frameBytesMax: number, onFrame: (frame: Buffer) => void, charge: (bytes: number) => void = () => {}) {
     this.frameBytesMax = frameBytesMax;
     this.#onFrame = onFrame;
+    this.#charge = charge;
   }
 
   /** Takes `chunk[0, length)`, keeping nothing of it. Throws MalformedFrame; whatever `onFrame` throws passes through. */
@@ -57,7 +61,9 @@ export class FrameReader {
     }
     this.#frameBytes = size;
     this.#filled = 0;
-    this.#frame = Buffer.allocUnsafeSlow(Math.min(size, eagerBytes));
+    const eager = Math.min(size, eagerBytes);
+    if (countedBytes(size) > 0) this.#charge(eager);
+    this.#frame = Buffer.allocUnsafeSlow(eager);
     if (size === 0) this.#finish(this.#frame);
     return position;
   }
@@ -65,7 +71,9 @@ export class FrameReader {
   /** The buffer, doubled when `needed` bytes do not fit; never above the frame's own size. */
   #room(frame: Buffer, needed: number): Buffer {
     if (needed <= frame.length) return frame;
-    const larger = Buffer.allocUnsafeSlow(Math.min(this.#frameBytes, Math.max(needed, frame.length * 2)));
+    const size = Math.min(this.#frameBytes, Math.max(needed, frame.length * 2));
+    this.#charge(size - frame.length);
+    const larger = Buffer.allocUnsafeSlow(size);
     frame.copy(larger, 0, 0, this.#filled);
     this.#frame = larger;
     return larger;

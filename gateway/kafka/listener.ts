@@ -15,6 +15,7 @@ import { Advertised } from './advertised.ts';
 import type { Door } from './api.ts';
 import { type ConnectionEvents, KafkaConnection } from './connection.ts';
 import { GroupCounts } from './group-counts.ts';
+import { ReceiveBudget } from './receive-budget.ts';
 import { kafkaDoorDefaults, type KafkaDoorSettings } from './settings.ts';
 
 export interface KafkaDoorOptions {
@@ -50,6 +51,7 @@ export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDo
     settings,
     advertised: new Advertised(advertisedHost, advertisedPort === 0 ? port : advertisedPort),
     groupCounts: new GroupCounts(context.engine, context.clock),
+    receiveBudget: new ReceiveBudget(settings.receiveBytesMax),
   });
   return {
     port,

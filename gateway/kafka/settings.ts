@@ -8,6 +8,8 @@ export interface KafkaDoorSettings {
   readonly requestsInFlightMax: number;
   /** Bytes of request frames that one connection holds. One larger request is let through when it is alone. */
   readonly requestBytesInFlightMax: number;
+  /** Request frames of all connections, large ones counted from their first bytes until they are answered. */
+  readonly receiveBytesMax: number;
   /** Answers that a connection's peer has not taken; above it the next request waits. */
   readonly outboxBytesMax: number;
   readonly receiveBufferBytes: number;
@@ -31,6 +33,7 @@ export const kafkaDoorDefaults: KafkaDoorSettings = {
   unauthenticatedBytesMax: 64 * 1024,
   requestsInFlightMax: 64,
   requestBytesInFlightMax: 32 * 1024 * 1024,
+  receiveBytesMax: 512 * 1024 * 1024,
   outboxBytesMax: 8 * 1024 * 1024,
   receiveBufferBytes: 256 * 1024,
   authenticationMsMax: 10_000,
