@@ -8,7 +8,7 @@ import { brokerSessionKey } from '../engine/controller/rows/broker-session.ts';
 import type { Engine, TopicEntry } from '../engine/engine.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
-import { recoverWal } from '../engine/log/recover.ts';
+import { publishWal } from '../engine/log/recover.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
 import type { BrokerSlot, MetadataStore } from '../engine/ports.ts';
 import { coordinatorTopic } from '../engine/routing/coordinator-seat.ts';
@@ -61,7 +61,7 @@ export async function assembleEngine(
     settings: { lease },
     recover: async (session, version) => {
       const topicIds = await placedTopics({ store, clock, random });
-      return recoverWal({
+      const { cleanUp } = await publishWal({
         disk: systemDisk,
         store,
         clock,
@@ -74,6 +74,7 @@ export async function assembleEngine(
         guard: () => [{ op: 'check', key: brokerSessionKey(session.brokerId), if: { version } }],
         keeps: (topicId) => topicIds.has(topicId),
       });
+      return cleanUp;
     },
     log,
   });

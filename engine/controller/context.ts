@@ -21,9 +21,11 @@ export type BrokerRequest = <K extends BrokerApi>(
 /**
  * Makes what a fenced session acknowledged and did not roll up part of the logs' segments. Repeatable: a second call, or
  * one by another controller, finds nothing left to do. `session` is the fenced row, `version` its version, which every
- * write of the recovery checks.
+ * write of the recovery checks. Gives what is left to do for tidiness alone, which nobody needs to wait for but the
+ * slot's next session.
  */
-export type Recover = (session: BrokerSession, version: number) => Promise<unknown>;
+export type Recover = (session: BrokerSession, version: number) => Promise<CleanUp>;
+export type CleanUp = () => Promise<void>;
 
 export interface ControllerContext {
   readonly persistence: Persistence;

@@ -193,6 +193,24 @@ describe('a broker that dies', () => {
     );
   });
 
+  it('is cleaned up after when others serve its partitions already, and starts again only then', async () => {
+    const { control, during, fleet, clock, fill, owners } = world();
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    let left: number | undefined = -1;
+    fleet.onCleanUp = async () => {
+      left = (await owners()).get(2);
+      await new Promise<void>((resolve) => clock.after(500, resolve));
+    };
+    fleet.crash(2);
+    await clock.advance(400);
+    expect(left).toBeUndefined();
+    expect(states(controller)).toEqual(['serving', 'fenced', 'serving']);
+    await clock.advance(1000);
+    expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
+  });
+
   it('that hangs is killed after its lease, and nobody else is', async () => {
     const { control, during, fleet, clock, owners, fill } = world();
     const controller = control();

@@ -13,7 +13,7 @@ import type { BrokerSession } from './rows/broker-session.ts';
 
 export interface TestFleet extends Fleet {
   readonly request: BrokerRequest;
-  recover(session: BrokerSession, version: number): Promise<void>;
+  recover(session: BrokerSession, version: number): Promise<() => Promise<void>>;
   /** kill -9 from outside. */
   crash(brokerId: number): void;
   /** SIGSTOP: nothing is sent or answered any more. */
@@ -27,6 +27,8 @@ export interface TestFleet extends Fleet {
   readonly closed: string[];
   /** Called before a recovery ends; a throw is its failure. */
   onRecover: (session: BrokerSession) => void | Promise<void>;
+  /** Called when what a recovery left is removed. */
+  onCleanUp: (session: BrokerSession) => void | Promise<void>;
   /** Called before a release is answered. */
   onRelease: () => void | Promise<void>;
   /** Brokers whose start opens no session. */
@@ -82,6 +84,7 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
     broken: new Set(),
     deaf: new Set(),
     onRecover: () => undefined,
+    onCleanUp: () => undefined,
     onRelease: () => undefined,
     async start(slot) {
       assert(!processes.get(slot.brokerId)?.alive, 'a slot has one process');
@@ -124,6 +127,7 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
       assert(fleet.isGone(session.pid) || processes.get(session.brokerId)?.hung, 'only a dead broker is recovered');
       await fleet.onRecover(session);
       fleet.recovered.push(`${session.brokerId}@${session.epoch}`);
+      return async () => fleet.onCleanUp(session);
     },
     crash: (brokerId) => end(processes.get(brokerId)),
     hang(brokerId) {

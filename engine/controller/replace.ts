@@ -6,6 +6,7 @@
  *   fenced    the session row; from here the broker's own writes are refused
  *   recovered what it had acknowledged is in segments (engine/log/recover.ts)
  *   remapped  others own its partitions, at leader epoch + 1
+ *   cleaned   what it held that is of no more use is removed
  *   closed    the slot may open its next session
  */
 import { sleep } from '../kernel/clock.ts';
@@ -202,11 +203,12 @@ export class SlotKeeper {
       const session = decodeBrokerSession(row);
       this.#view.session = session;
       const startedAtMs = this.#context.clock.monotonicMs();
-      await this.#context.recover(session, row.version);
+      const cleanUp = await this.#context.recover(session, row.version);
       const tookMs = Math.round(this.#context.clock.monotonicMs() - startedAtMs);
       events.emit('volume-recovered', 'session fenced', { brokerId: this.#id, epoch: session.epoch, tookMs });
       this.#view.recovered = true;
       if (remap === 'remap') await this.#repair.remapDead(this.#id);
+      await cleanUp();
       row = await this.#put(row, session, 'closed');
     } else {
       // It closed its session itself (a clean end), or never had one: there is nothing to recover.

@@ -8,7 +8,7 @@ import type { Random } from '../kernel/random.ts';
 import { type Uuid, uuidText } from '../kernel/uuid.ts';
 import type { Disk, MetadataStore, StoreOp } from '../ports.ts';
 import { baseOffset, lastOffset } from '../records/batch.ts';
-import { sweepFiles } from './change-rows.ts';
+import { removeFiles, sweepFiles } from './change-rows.ts';
 import { loadLog } from './load-log.ts';
 import { DataCorrupt } from './log.ts';
 import { rollUp, type RollUpContext, type RollUpLog } from './roll-up.ts';
@@ -54,8 +54,23 @@ export interface Recovery {
 /** Logs whose rows are read at the same time. */
 const loadsMax = 32;
 
-/** Throws DataCorrupt (see scan-wal.ts), SessionFenced when a guard fails, the disk's and the store's failures. */
+export interface PublishedWal extends Recovery {
+  /**
+   * Removes the log and what else is of no use any more. Apart, because other owners may take over before: whoever comes
+   * to the log again finds every batch of it below its published end.
+   */
+  cleanUp(): Promise<void>;
+}
+
+/** publishWal and the removal behind it. */
 export async function recoverWal(options: RecoverOptions): Promise<Recovery> {
+  const { cleanUp, ...recovery } = await publishWal(options);
+  await cleanUp();
+  return recovery;
+}
+
+/** Throws DataCorrupt (see scan-wal.ts), SessionFenced when a guard fails, the disk's and the store's failures. */
+export async function publishWal(options: RecoverOptions): Promise<PublishedWal> {
   const { disk, volume, sessionEpoch, settings, brokerId } = options;
   const directory = walDirectory(volume, sessionEpoch);
   const reader = new SegmentReader(options);
@@ -64,6 +79,7 @@ export async function recoverWal(options: RecoverOptions): Promise<Recovery> {
     guard: () => options.guard(),
     reader,
     leftovers: new Set(),
+    removesLater: true,
     onRemove: (fileId) => reader.forget(fileId),
   };
   try {
@@ -94,10 +110,15 @@ export async function recoverWal(options: RecoverOptions): Promise<Recovery> {
     await rollUp(context, due, 0, (rolled) => {
       segmentsPublished += rolled.length;
     });
-    await sweepFiles(context, segmentFilePrefix(brokerId, sessionEpoch));
-    await removeWal(disk, directory, scan);
     const { records, bytes: walBytes, ignoredBytes } = scan;
-    return { logs, records, walBytes, ignoredBytes, segmentsPublished };
+    return {
+      ...{ logs, records, walBytes, ignoredBytes, segmentsPublished },
+      async cleanUp() {
+        await removeFiles(context, []);
+        await sweepFiles(context, segmentFilePrefix(brokerId, sessionEpoch));
+        await removeWal(disk, directory, scan);
+      },
+    };
   } finally {
     reader.close();
   }

@@ -25,6 +25,8 @@ export interface RollUpContext extends RowContext {
   readonly brokerId: number;
   readonly sessionEpoch: number;
   readonly reader: SegmentReader;
+  /** Files that a roll-up empties are left in `leftovers`: nobody waits for their removal. */
+  readonly removesLater?: true;
 }
 
 /** A log with batches to move. */
@@ -175,6 +177,7 @@ async function publish<L extends RollUpLog>(
     }
     const emptied = await changeRows(context, { ops, files });
     published(rolled);
-    await removeFiles(context, emptied);
+    if (context.removesLater) for (const emptiedId of emptied) context.leftovers.add(emptiedId);
+    else await removeFiles(context, emptied);
   }
 }
