@@ -117,6 +117,7 @@ export class Checker {
       case 'bug':
         return this.#report(entry.kind, entry.what);
       case 'fault':
+      case 'writable':
         return;
     }
   }

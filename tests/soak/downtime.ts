@@ -35,20 +35,27 @@ export class Downtime {
     for (const partition of partitions) this.#open[partition]!.push({ kind, atMs });
   }
 
-  acked(partition: number, sentAtMs: number, nowMs: number): void {
+  /** Gives what came back by it, as text. */
+  acked(partition: number, sentAtMs: number, nowMs: number): string | undefined {
     const last = this.#lastAckMs[partition]!;
     const longest = this.#longestPauseMs.get(this.#lastFault) ?? 0;
     if (last > 0) this.#longestPauseMs.set(this.#lastFault, Math.max(longest, nowMs - last));
     this.#lastAckMs[partition] = nowMs;
     this.#lastSentMs[partition] = sentAtMs;
     const open = this.#open[partition]!;
-    if (open.length === 0) return;
+    if (open.length === 0) return undefined;
+    let told: string | undefined;
     const left: OpenSample[] = [];
     for (const sample of open) {
       if (sample.atMs > sentAtMs) left.push(sample);
-      else this.#samplesOf(sample.kind).push(nowMs - sample.atMs);
+      else {
+        const tookMs = nowMs - sample.atMs;
+        this.#samplesOf(sample.kind).push(tookMs);
+        told = `${partition} after ${Math.round(tookMs)} ms (${sample.kind})`;
+      }
     }
     this.#open[partition] = left;
+    return told;
   }
 
   /** When the latest write that was acknowledged had been sent. */

@@ -73,7 +73,8 @@ export type Entry =
   | { readonly kind: 'stuck'; readonly what: string }
   /** A process ended by itself, or told of a broken invariant. */
   | { readonly kind: 'bug'; readonly what: string }
-  | { readonly kind: 'fault'; readonly what: string };
+  /** For whoever reads the history. */
+  | { readonly kind: 'fault' | 'writable'; readonly what: string };
 
 /** Reads everything when all is quiet: what it shows is what is left. */
 export const finalReader = 'final';

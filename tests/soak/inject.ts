@@ -57,8 +57,8 @@ export class Injector {
   /** Waits for what goes on beside, and takes every drain back. */
   async settle(): Promise<void> {
     await Promise.all(this.#background);
-    for (const { brokerId } of await this.#site.brokers()) {
-      await this.#site.instance.admin('POST', `/brokers/${brokerId}/undrain`);
+    for (const { brokerId, state } of await this.#site.brokers()) {
+      if (state === 'draining') await this.#site.instance.admin('POST', `/brokers/${brokerId}/undrain`);
     }
   }
 

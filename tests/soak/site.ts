@@ -4,6 +4,7 @@
  */
 import { createServer } from 'node:net';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type BrokerFacts, Instance, type TenantAccess } from '../../bin/demo/instance.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -13,6 +14,8 @@ export const group = 'soak';
 /** Words of a broken invariant or a bug in a process's log; the ends of killed processes say nothing of the kind. */
 const bugWords = /Assert|TypeError|RangeError|ReferenceError|data-corrupt|DataCorrupt|Unhandled|internal error/;
 const logLinesMax = 4000;
+const attemptsMax = 20;
+const attemptPauseMs = 100;
 
 interface Placed {
   readonly partition: number;
@@ -64,15 +67,26 @@ export class Site {
   }
 
   brokers(): Promise<BrokerFacts[]> {
-    return this.instance.brokers();
+    return this.#again(() => this.instance.brokers());
+  }
+
+  /** A kept connection may be closed by its server while a request is on its way: asked once more it is answered. */
+  async #again<T>(ask: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await ask();
+      } catch (cause) {
+        this.readLog();
+        if (attempt === attemptsMax || this.#isDown) throw cause;
+        await sleep(attemptPauseMs);
+      }
+    }
   }
 
   /** Owner of each partition of the soak's topic. */
   async owners(): Promise<Map<number, number>> {
-    const { items } = await this.instance.admin<{ items: Placed[] }>(
-      'GET',
-      `/partitions?clusterId=${this.access.clusterId}&limit=1000`,
-    );
+    const path = `/partitions?clusterId=${this.access.clusterId}&limit=1000`;
+    const { items } = await this.#again(() => this.instance.admin<{ items: Placed[] }>('GET', path));
     return new Map(
       items.filter((item) => item.topic === topic).map(({ partition, broker }) => [partition, broker ?? -1]),
     );
@@ -82,7 +96,8 @@ export class Site {
   readLog(): void {
     if (!this.#isDown && !this.instance.isRunning) {
       this.#isDown = true;
-      this.#recorder.add({ kind: 'bug', what: 'the parent process ended by itself' });
+      const last = this.instance.errors.slice(-5).join(' | ');
+      this.#recorder.add({ kind: 'bug', what: `the parent process ended by itself: ${last}` });
     }
     const lines = this.instance.errors.splice(0);
     for (const line of lines) {

@@ -54,6 +54,11 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const stop = new AbortController();
   const load: Load = { site, recorder, downtime, partitions, paceMs, signal: stop.signal };
   const clients = startClients(load, all);
+  const becomesQuiet = async (): Promise<void> => {
+    await injector.settle();
+    await writable(options, site, downtime, recorder, all, options.stuckMs);
+    site.readLog();
+  };
   try {
     await writable(options, site, downtime, recorder, all, warmUpMsMax);
     let count = 0;
@@ -65,11 +70,11 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
       if (!isPlanned(fault)) count++;
       if (++inRound < faultsPerRound) continue;
       inRound = 0;
-      await quiet(options, site, injector, downtime, recorder, all);
+      await becomesQuiet();
       say(`${count} of ${kills} faults, ${progress(recorder, downtime)}`);
       if (recorder.checker.anomalies.length > 0) break;
     }
-    await quiet(options, site, injector, downtime, recorder, all);
+    await becomesQuiet();
     stop.abort();
     await Promise.race([Promise.all(clients), sleep(clientsWaitMsMax)]);
     await finish(site, recorder, options.stuckMs);
@@ -77,6 +82,10 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
     const anomalies = recorder.checker.end();
     await recorder.close();
     return { report: writeReport(options, recorder, downtime, injector), anomalies, log: site.log };
+  } catch (cause) {
+    site.readLog();
+    say(site.log.slice(-40).join('\n'));
+    throw cause;
   } finally {
     stop.abort();
     await site.instance.remove();
@@ -112,19 +121,6 @@ function progress({ checker }: Recorder, downtime: Downtime): string {
 }
 
 /** After the last fault every broker serves and every partition takes a write, or is stuck. */
-async function quiet(
-  options: SoakOptions,
-  site: Site,
-  injector: Injector,
-  downtime: Downtime,
-  recorder: Recorder,
-  all: readonly number[],
-): Promise<void> {
-  await injector.settle();
-  await writable(options, site, downtime, recorder, all, options.stuckMs);
-  site.readLog();
-}
-
 async function writable(
   { brokers }: SoakOptions,
   site: Site,

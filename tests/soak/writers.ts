@@ -35,7 +35,8 @@ export async function writeHttp(load: Load, partition: number): Promise<void> {
     try {
       const answer = await sendHttp(client, partition, batch);
       if (answer.kind === 'acked') {
-        downtime.acked(partition, sentAtMs, performance.now());
+        const what = downtime.acked(partition, sentAtMs, performance.now());
+        if (what !== undefined) recorder.add({ kind: 'writable', what });
         recorder.add({ kind: 'acked', partition, base: answer.base, values: batch });
       } else if (answer.kind === 'refused') recorder.add({ kind: 'refused', partition, values: batch });
       await sleep(answer.kind === 'acked' ? paceMs : failurePauseMs);
