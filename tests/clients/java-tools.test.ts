@@ -124,7 +124,15 @@ const driver: ClientDriver = {
   compressions,
   produce: async (at, { topic, records, compression, idempotent }) => {
     const args = ['--topic', topic, '--reader-property', 'parse.key=true', '--compression-codec', compression];
-    const more = ['--request-required-acks', 'all', '--command-property', `enable.idempotence=${idempotent}`];
+    // Its own 1.5 seconds are too few for a busy machine: what is sent again without idempotence is there twice.
+    const more = [
+      '--request-timeout-ms',
+      '30000',
+      '--request-required-acks',
+      'all',
+      '--command-property',
+      `enable.idempotence=${idempotent}`,
+    ];
     await run(
       at,
       'ConsoleProducer',
