@@ -47,6 +47,11 @@ export class StoreCatalogue implements Catalogue {
     await Promise.all(this.#feeds.map((feed) => feed.ready));
   }
 
+  /** Looks for changes now: for who knows that there must be one. */
+  refresh(): void {
+    this.#store.refresh?.();
+  }
+
   close(): void {
     for (const feed of this.#feeds) feed.close();
   }

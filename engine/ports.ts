@@ -63,6 +63,11 @@ export interface MetadataStore {
    * come once, at the place of its last change. Returns the way to stop.
    */
   watch(pk: string, onChange: (change: RowChange) => void): () => void;
+  /**
+   * For who waits for another process's change: the driver looks now instead of at its next interval. Absent where changes
+   * are told at once anyway.
+   */
+  refresh?(): void;
   close(): Promise<void>;
 }
 

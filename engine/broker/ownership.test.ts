@@ -36,6 +36,7 @@ function world() {
   const listeners: ((id: string) => void)[] = [];
   const catalogue = {
     byId: () => entry,
+    refresh: () => undefined,
     onPlacement: (listener: (id: string) => void) => void listeners.push(listener),
   };
   const place = (brokerId: number, leaderEpoch: number): void => {

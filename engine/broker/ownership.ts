@@ -27,16 +27,20 @@ export interface GivenUp {
 export interface FollowedCatalogue extends Catalogue {
   /** Called after any of the topic's rows changed. */
   onPlacement(listener: (topicId: Uuid) => void): void;
+  /** Has the change feed look now. */
+  refresh(): void;
 }
 
 export interface OwnershipSettings {
   /** How long a request for an unknown log waits for the change feed. */
   readonly feedWaitMsMax: number;
+  /** How often the feed is made to look while somebody waits for it. */
+  readonly feedPollMs: number;
   /** Requests that wait for one log to open or to become known. */
   readonly waitersMax: number;
 }
 
-export const ownershipDefaults: OwnershipSettings = { feedWaitMsMax: 150, waitersMax: 10_000 };
+export const ownershipDefaults: OwnershipSettings = { feedWaitMsMax: 150, feedPollMs: 3, waitersMax: 10_000 };
 
 export class Ownership {
   readonly #brokerId: number;
@@ -117,7 +121,8 @@ export class Ownership {
       }
       const leftMs = deadlineMs - this.#clock.monotonicMs();
       if (leftMs <= 0) return { errorCode: topic ? errorCode.notLeaderOrFollower : errorCode.unknownTopicId };
-      await this.#feed(topicId, leftMs);
+      this.#catalogue.refresh();
+      await this.#feed(topicId, Math.min(leftMs, this.#settings.feedPollMs));
     }
   }
 

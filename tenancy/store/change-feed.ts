@@ -60,7 +60,7 @@ export class ChangeFeed {
     };
   }
 
-  /** After an own commit: read at the end of this turn instead of at the next tick. */
+  /** After an own commit, or when somebody waits: read at the end of this turn instead of at the next tick. */
   wake(): void {
     if (this.#woken || this.#watchers.size === 0) return;
     this.#woken = true;

@@ -35,7 +35,8 @@ export interface LmdbStoreOptions {
   readonly changesKeptMax?: number;
 }
 
-const pollIntervalMsDefault = 20;
+/** Rare, because an idle process should sleep: who waits for a change asks for a look (`refresh`). */
+const pollIntervalMsDefault = 100;
 const changesKeptMaxDefault = 10_000;
 /** Address space reserved at once; LMDB maps more when the file grows beyond it. The file itself starts small. */
 const mapBytes = 1024 * 1024 * 1024;
@@ -134,6 +135,10 @@ class LmdbStore implements MetadataStore {
   watch(pk: string, onChange: (change: RowChange) => void): () => void {
     this.#assertOpen();
     return this.#feed.watch(pk, onChange);
+  }
+
+  refresh(): void {
+    this.#feed.wake();
   }
 
   close(): Promise<void> {
