@@ -97,7 +97,9 @@ export async function changeRows(context: RowContext, change: RowChangeSet): Pro
       if (!row) continue;
       assert(segments + delta >= 0, 'a segment is dropped once');
       if (segments + delta === 0) emptied.push(fileId);
-      const value = encodeSegmentFile({ bytes, segments: segments + delta });
+      // Claimed in the same transaction: should we die before it is removed, sweepEmptied knows it from one just announced.
+      const left = segments + delta;
+      const value = encodeSegmentFile(left === 0 ? { bytes, segments: left, swept: true } : { bytes, segments: left });
       ops.push({ op: 'put', key: segmentFileKey(fileId), value, if: { version: row.version } });
     }
     // The token makes a repeat after a lost answer harmless; other operations need another one.
@@ -166,6 +168,18 @@ async function removeFile(context: RowContext, fileId: string): Promise<void> {
     await withRetries(context, () => context.store.transact([{ op: 'delete', key, if: { version: row.version } }]));
   } catch (error) {
     if (!(error instanceof StoreConflict)) throw error;
+  }
+}
+
+/**
+ * Removes files of any session that were emptied by one that died before it had removed them. Files that were announced
+ * and are not published yet are not claimed, and stay.
+ */
+export async function sweepEmptied(context: RowContext): Promise<void> {
+  const rows = await allRows(context, segmentFilePk, 'b', 'b~');
+  for (const row of rows) {
+    const { segments, swept } = decodeSegmentFile(row.value);
+    if (segments === 0 && swept) await removeFile(context, row.sk);
   }
 }
 

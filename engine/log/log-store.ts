@@ -8,7 +8,7 @@ import { Failure } from '../kernel/failure.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import { DiskFault, StoreAmbiguous, type StoreOp } from '../ports.ts';
 import { AppendGate } from './append-gate.ts';
-import { changeRows, removeFiles, sweepFiles } from './change-rows.ts';
+import { changeRows, removeFiles, sweepEmptied, sweepFiles } from './change-rows.ts';
 import { GroupCommit } from './group-commit.ts';
 import { loadLog } from './load-log.ts';
 import {
@@ -77,6 +77,7 @@ class SessionLogStore implements LogStore {
   #rollUpScheduled = false;
   #retentionTimer: Timer | undefined;
   #isClosed = false;
+  #hasSwept = false;
 
   constructor(options: LogStoreOptions, wal: Wal) {
     this.#o = options;
@@ -175,6 +176,9 @@ class SessionLogStore implements LogStore {
         if (start > log.startOffset || (first && first.endOffset <= start)) await moveStart(this.#context, log, start);
       }
       await removeFiles(this.#context, []);
+      // Once per session: what its predecessors emptied and did not live to remove.
+      if (!this.#hasSwept) await sweepEmptied(this.#context);
+      this.#hasSwept = true;
     });
   }
 

@@ -63,6 +63,30 @@ describe('retention', () => {
     expect(world.disk.list(segmentsDirectory)).toEqual([]);
   });
 
+  it('removes a file that an earlier session emptied and did not live to remove', async () => {
+    const world = new World({ mergeBytesMax: 0 });
+    const first = await world.startSession();
+    await fill(world, await world.open(first), 3);
+    await world.run(first.close());
+    const store = await world.startSession();
+    await world.open(store, 2, { 'retention.bytes': '0' });
+    // The rows are written, the file is emptied, and the process dies before it removes it.
+    world.faults = (operation) => {
+      const isRemoval = operation.op === 'transact' && operation.ops[0]?.op === 'delete';
+      return isRemoval ? { delayMs: Infinity } : {};
+    };
+    void store.applyRetention().catch(() => undefined);
+    await world.clock.advance(50);
+    world.crash('all');
+    world.faults = () => undefined;
+    await world.recover();
+    expect(await world.files()).toMatchObject([{ segments: 0 }]);
+    const next = await world.startSession(2);
+    await world.run(next.applyRetention());
+    expect(await world.files()).toEqual([]);
+    expect(world.disk.list(segmentsDirectory)).toEqual([]);
+  });
+
   it('keeps everything without limits, and under compaction alone', async () => {
     const world = new World();
     const store = await world.startSession();
