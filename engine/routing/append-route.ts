@@ -15,6 +15,8 @@ export interface Item {
   readonly arrivedMs: number;
   /** When it was first found that it cannot be sent, or came back; -1 before. */
   heldSinceMs: number;
+  /** It was with a broker that never told its fate: whoever gives it up must not say that nothing happened. */
+  mayBeStored: boolean;
 }
 
 /** The appends of one partition in one Produce frame. */

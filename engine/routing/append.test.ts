@@ -199,9 +199,24 @@ describe('appends', () => {
     w.network.cut(w.address(1));
     const behind = append(w, 4, 0, false);
     await w.clock.advance(200);
-    expect(codes(...sent, behind)).toEqual([0, 6, 0, 0]);
+    expect(codes(...sent, behind)).toEqual([0, 7, 0, 0]);
     expect(ids(w)).toEqual([0, 1, 2, 3, 4]);
     expect(offsets(...sent, behind)).toEqual([1, -1, 3, 4]);
+  });
+
+  it('that a lost broker may have stored are not called unstored when nobody else takes them', async () => {
+    const w = await world([1]);
+    append(w, 0);
+    await w.clock.settle();
+    w.broker(1).replyMs = () => 50;
+    const sent = append(w, 1);
+    await w.clock.settle();
+    w.network.refuse(w.address(1));
+    w.network.cut(w.address(1));
+    const never = append(w, 2);
+    await w.clock.advance(2100);
+    expect(ids(w)).toEqual([0, 1]);
+    expect(codes(sent, never)).toEqual([7, 6]);
   });
 
   it('do not wait for ever for a former owner that hangs', async () => {
@@ -216,7 +231,7 @@ describe('appends', () => {
     await w.clock.advance(400);
     expect(codes(...lost, next)).toEqual([undefined, undefined, undefined]);
     await w.clock.advance(300);
-    expect(codes(...lost, next)).toEqual([0, 6, 0]);
+    expect(codes(...lost, next)).toEqual([0, 7, 0]);
     expect(ids(w)).toEqual([0, 1, 3]);
   });
 
@@ -235,7 +250,7 @@ describe('appends', () => {
     await w.clock.settle();
     sent.push(append(w, 2));
     w.routing.close();
-    expect(codes(...sent)).toEqual([6, 6, 6]);
+    expect(codes(...sent)).toEqual([7, 6, 6]);
     expect(codes(append(w, 3))).toEqual([6]);
   });
 });
@@ -333,7 +348,7 @@ it('keeps order, delivers idempotent appends exactly once and never duplicates p
             expect(sent.results).toHaveLength(1);
             const { errorCode, baseOffset } = sent.results[0]!;
             if (errorCode === 0) expect(log[baseOffset]).toBe(sent.id);
-            else expect({ errorCode, idempotent: sent.idempotent }).toEqual({ errorCode: 6, idempotent: false });
+            else expect({ errorCode, idempotent: sent.idempotent }).toEqual({ errorCode: 7, idempotent: false });
           }
         }
       },

@@ -17,8 +17,11 @@
  *     means that this epoch is over for good, because epochs only grow and every batch carries the one it was sent at.
  *   - The link closes with F1, F2 in flight. It fails them in send order; idempotent items go back to the queue, the
  *     broker recognises those it had stored. Plain items have an unknown fate: a repeat could be a duplicate, so they are
- *     answered with NOT_LEADER_OR_FOLLOWER and the others keep their order. Items never sent go back whatever they are.
+ *     answered and the others keep their order. Items never sent go back whatever they are.
  *   - A broker hangs with F1 in flight and is replaced. Its answer is awaited for `staleFlightMsMax`, then its link is cut.
+ *
+ * Who is given up is told the truth: NOT_LEADER_OR_FOLLOWER when no broker can have stored it, REQUEST_TIMED_OUT when one
+ * may have, though others refused it since.
  *
  * The leader epoch that a frame was sent at is written into its batches' partitionLeaderEpoch (outside the CRC). A
  * broker that owns the partition at another epoch must refuse them.
@@ -99,7 +102,7 @@ export class AppendRouter {
     }
     const nowMs = this.#nowMs();
     const heldSinceMs = this.#waiting.has(route) ? nowMs : -1;
-    route.push({ append, sequence: this.#sequence++, arrivedMs: nowMs, heldSinceMs });
+    route.push({ append, sequence: this.#sequence++, arrivedMs: nowMs, heldSinceMs, mayBeStored: false });
     this.#queuedBytes += bytes;
     // A route that waits is woken by what it waits for.
     if (heldSinceMs < 0) this.#makeReady(route);
@@ -247,6 +250,7 @@ export class AppendRouter {
     // A storage error is no refusal: the batch may be on disk. The broker is on its way out.
     if (isMisrouted(code) || (code === errorCode.kafkaStorageError && item.append.idempotent)) {
       this.metrics.refused++;
+      if (code === errorCode.kafkaStorageError) item.mayBeStored = true;
       this.#putBack(route, item);
       const { retryMs, retryMsMax } = this.#settings;
       if (route.refusedEpoch !== route.sentEpoch) route.retryMs = 0;
@@ -275,10 +279,11 @@ export class AppendRouter {
     for (const flight of frame.flights) {
       const { route, items } = flight;
       for (const item of items.slice(flight.answered)) {
+        if (sent) item.mayBeStored = true;
         if (!sent || item.append.idempotent) this.#putBack(route, item);
         else {
           this.metrics.unknownFates++;
-          item.append.done(failed(errorCode.notLeaderOrFollower, 'the broker went away before it answered'));
+          item.append.done(failed(errorCode.requestTimedOut, 'the broker went away before it answered'));
         }
       }
       route.endFlight(flight);
@@ -287,7 +292,7 @@ export class AppendRouter {
   }
 
   #putBack(route: AppendRoute, item: Item): void {
-    if (this.#closed) return item.append.done(failed(errorCode.notLeaderOrFollower, 'shutting down'));
+    if (this.#closed) return this.#fail([item], errorCode.notLeaderOrFollower);
     if (item.heldSinceMs < 0) item.heldSinceMs = this.#nowMs();
     this.metrics.replayed++;
     route.draining = true;
@@ -371,7 +376,13 @@ export class AppendRouter {
   }
 
   #fail(items: readonly Item[], code: number): void {
-    for (const item of items) item.append.done(failed(code, 'no broker took the append in time'));
+    for (const { append, mayBeStored } of items) {
+      append.done(
+        mayBeStored
+          ? failed(errorCode.requestTimedOut, 'a broker went away with the append and no other took it in time')
+          : failed(code, 'no broker took the append in time'),
+      );
+    }
   }
 }
 
