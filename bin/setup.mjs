@@ -74,6 +74,9 @@ switch (then) {
   case 'sim':
     await run('main.js', ['simulate', ...rest]);
     break;
+  case 'soak':
+    await run('run-soak.js', rest, 'tests/soak');
+    break;
   case 'docs':
     await run('write-docs.js', rest);
     break;
@@ -83,6 +86,6 @@ switch (then) {
     break;
   }
   default:
-    console.error('usage: node bin/setup.mjs --then start|test|demo|bench|load|sim|docs [-- arguments]');
+    console.error('usage: node bin/setup.mjs --then start|test|demo|bench|load|sim|soak|docs [-- arguments]');
     process.exit(2);
 }

@@ -1,0 +1,18 @@
+import { expect, it } from 'vitest';
+import { Downtime } from './downtime.ts';
+
+it('a sample ends with the first write that was sent after the fault', () => {
+  const downtime = new Downtime(2);
+  downtime.acked(0, 90, 95);
+  downtime.hit('kill-broker', 100, [0, 1]);
+  // On its way when the broker died: it may have been stored before.
+  downtime.acked(0, 99, 110);
+  expect(downtime.times().samples).toBe(0);
+  downtime.hit('kill-zone', 120, [1]);
+  downtime.acked(0, 111, 400);
+  downtime.acked(1, 130, 500);
+  expect(downtime.times()).toEqual({ samples: 3, p50Ms: 380, p99Ms: 400, maxMs: 400 });
+  expect(downtime.times(['kill-broker'])).toMatchObject({ samples: 2, p50Ms: 300, maxMs: 400 });
+  expect(downtime.longestPausesMs()).toEqual({ 'kill-broker': 15, 'kill-zone': 290 });
+  expect(downtime.lastWriteSentMs(1)).toBe(130);
+});
