@@ -43,11 +43,6 @@ export const canaries: readonly Canary[] = [
     plant: () => ({ isGone: () => true }),
   },
   {
-    name: 'leaves the session guard out of what a roll-up publishes',
-    scenario: 'orphans',
-    plant: () => ({ logStore: (options) => ({ ...options, guard: () => [] }) }),
-  },
-  {
     name: 'recovers all but the last batch',
     scenario: 'kills',
     plant: () => ({ recovery: (options) => ({ ...options, disk: shortened(options.disk) }) }),
