@@ -59,7 +59,7 @@ export interface PublishedWal extends Recovery {
    * Removes the log and what else is of no use any more. Apart, because other owners may take over before: whoever comes
    * to the log again finds every batch of it below its published end.
    */
-  cleanUp(): Promise<void>;
+  readonly cleanUp: () => Promise<void>;
 }
 
 /** publishWal and the removal behind it. */
@@ -112,8 +112,12 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
     });
     const { records, bytes: walBytes, ignoredBytes } = scan;
     return {
-      ...{ logs, records, walBytes, ignoredBytes, segmentsPublished },
-      async cleanUp() {
+      logs,
+      records,
+      walBytes,
+      ignoredBytes,
+      segmentsPublished,
+      cleanUp: async () => {
         await removeFiles(context, []);
         await sweepFiles(context, segmentFilePrefix(brokerId, sessionEpoch));
         await removeWal(disk, directory, scan);

@@ -19,8 +19,8 @@ beforeAll(async () => {
   await client.ask(19, 5, make(apiByKey.get(19)!.request, { topics } as never) as RequestOf<19>);
   topicId = [...bench.engine.catalogue.ofCluster(acme.clusterId)][0]!.topicId;
   const moved = { errorCode: errorCode.notLeaderOrFollower, logStartOffset: -1 };
-  bench.engine.append = ({ done }) =>
-    done({ ...moved, baseOffset: -1, logAppendTimeMs: -1, errorMessage: 'no owner in time' });
+  bench.engine.append = (append) =>
+    append.done({ ...moved, baseOffset: -1, logAppendTimeMs: -1, errorMessage: 'no owner in time' });
   bench.engine.fetch = async (partitions) =>
     partitions.map((asked) => ({ ...moved, ...asked, highWatermark: -1, lastStableOffset: -1, records: [] }));
 });

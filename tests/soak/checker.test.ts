@@ -38,9 +38,18 @@ function names(...entries: Entry[]): AnomalyName[] {
 describe('a good history', () => {
   it('of acknowledged, unknown and refused values', () => {
     const entries = [
-      ...[sent(k(0), k(1)), acked(0, k(0), k(1)), sent(h(0)), sent(h(1)), acked(2, h(1)), sent(h(2)), refused(h(2))],
+      sent(k(0), k(1)),
+      acked(0, k(0), k(1)),
+      sent(h(0)),
+      sent(h(1)),
+      acked(2, h(1)),
+      sent(h(2)),
+      refused(h(2)),
       // The unknown h(0) came late, which nobody excluded.
-      ...[asks, range(4), read('cursor', 0, k(0), k(1), h(1)), read('cursor', 3, h(0))],
+      asks,
+      range(4),
+      read('cursor', 0, k(0), k(1), h(1)),
+      read('cursor', 3, h(0)),
       final(k(0), k(1), h(1), h(0)),
     ];
     expect(names(...entries)).toEqual([]);

@@ -150,8 +150,9 @@ export async function readGroup({ site, recorder, signal }: Load): Promise<void>
     await made.subscribe({ topic, fromBeginning: true });
     await made.run({
       autoCommit: false,
-      eachBatch: async ({ batch, isStale, isRunning, resolveOffset }) => {
-        if (isStale() || !isRunning()) return;
+      eachBatch: async (payload) => {
+        if (payload.isStale() || !payload.isRunning()) return;
+        const { batch } = payload;
         const { partition } = batch;
         const base = Number(batch.firstOffset() ?? -1);
         const records = batch.messages.map(({ offset, value }) => ({
@@ -164,7 +165,7 @@ export async function readGroup({ site, recorder, signal }: Load): Promise<void>
         recorder.add({ kind: 'commits', group, partition, offset });
         await made.commitOffsets([{ topic, partition, offset: String(offset) }]);
         recorder.add({ kind: 'committed', group, partition, offset });
-        resolveOffset(batch.lastOffset());
+        payload.resolveOffset(batch.lastOffset());
       },
     });
     return made;

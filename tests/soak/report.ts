@@ -46,11 +46,18 @@ export function writeReport(
     .map((value) => value.toFixed(1))
     .join(' ');
   return {
-    ...{ seed, kills, brokers, partitions },
+    seed,
+    kills,
+    brokers,
+    partitions,
     minutes: Math.round((performance.now() - recorder.beginMs) / 6000) / 10,
     processesKilled: injector.processesKilled,
-    faults: Object.fromEntries([...injector.counts].sort()),
-    ...{ sent, acked, refused, read, commits },
+    faults: Object.fromEntries([...injector.counts].sort(([a], [b]) => a.localeCompare(b))),
+    sent,
+    acked,
+    refused,
+    read,
+    commits,
     stored: recorder.checker.storedCount(),
     killToWritable: downtime.times(brokerKills),
     byFault: Object.fromEntries(downtime.kinds().map((kind) => [kind, downtime.times([kind])])),

@@ -30,7 +30,7 @@ export interface SoakOptions {
   readonly stuckMs: number;
   /** The whole history, a line per entry. */
   readonly historyFile?: string;
-  say(line: string): void;
+  readonly say: (line: string) => void;
 }
 
 export interface SoakResult {
