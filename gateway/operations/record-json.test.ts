@@ -82,6 +82,11 @@ describe('record JSON', () => {
 });
 
 describe('hostile records', () => {
+  it('a time that a batch cannot hold beside another is refused before anything is stored', () => {
+    expect(() => recordOfJson({ timestamp: 9e15 }, 'json', 'record')).toThrow(InvalidRequest);
+    expect(recordOfJson({ timestamp: 4e15 }, 'json', 'record').timestampMs).toBe(4e15);
+  });
+
   const deep = (depth: number): unknown => JSON.parse(`${'['.repeat(depth)}${']'.repeat(depth)}`);
 
   it('a value that is nested too deep for its own text is the sender’s fault', () => {

@@ -16,6 +16,7 @@ import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import { baseOffset, CorruptBatch, isControl, lastOffset } from '../../engine/records/batch.ts';
 import { CodecUnavailable, DecompressedTooLarge } from '../../engine/records/compression.ts';
 import { decodeHeaders, forEachRecordOf, recordsOf } from '../../engine/records/decode.ts';
+import { varlongMax } from '../../engine/records/varint.ts';
 import type { RecordHeader } from '../../engine/records/encode.ts';
 import type { ProduceRecord } from './produce.ts';
 
@@ -148,7 +149,12 @@ function whole(json: unknown, field: string): number {
 /** Milliseconds since the epoch, or an RFC 3339 text. */
 function time(json: unknown, place: string): number {
   const field = `${place}.timestamp`;
-  if (typeof json !== 'string') return whole(json, field);
+  if (typeof json !== 'string') {
+    if (typeof json === 'number' && json > varlongMax) {
+      throw new InvalidRequest(field, `${field} is too far in the future`);
+    }
+    return whole(json, field);
+  }
   const atMs = /^\d{4}-\d\d-\d\dT/.test(json) ? Date.parse(json) : Number.NaN;
   if (Number.isNaN(atMs) || atMs < 0) throw new InvalidRequest(field, `${field} is no RFC 3339 time`);
   return atMs;

@@ -33,6 +33,8 @@ export async function attackAdmin(world: World, draw: Draw, inputs: number, repo
       continue;
     }
     const answer = await exchange(wire, asked, 'admin', report);
+    // With the key everything may be seen; without it nothing of anyone.
+    if (answer && !hasKey) report.leaks('admin', answer.body, encodeAsked(asked));
     const isGuarded = asked.target.startsWith('/admin/');
     if (answer && !hasKey && isGuarded && answer.status < 400) {
       report.found('admin', `answered without a key: ${answer.status}`, encodeAsked(asked));

@@ -34,7 +34,7 @@ export interface Outcome {
   readonly slowestMs: number;
 }
 
-const roundInputs = 20_000;
+const roundInputs = 5_000;
 const lanesPerDoor = 6;
 /** Parts of a round: the doors differ in what an input costs. */
 const shares = { kafka: 45, http: 25, websocket: 25, admin: 5 } as const;
@@ -42,7 +42,7 @@ const roundMsMax = 600_000;
 
 export async function campaign({ seed, inputs, stalls, say }: CampaignOptions): Promise<Outcome> {
   const world = await World.start();
-  const report = new Report(world.secrets);
+  const report = new Report(world.secrets, say);
   const watch = new Watch(world, report);
   const startedAtMs = performance.now();
   const refused = new Refused();

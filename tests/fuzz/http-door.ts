@@ -74,7 +74,7 @@ export async function exchange(wire: Wire, asked: Asked, door: DoorName, report:
       (received) => (answer = answerIn(received, isHead)) !== undefined,
       isStream ? patienceMs : answerMsMax,
     );
-    report.leaks(door, wire.received, bytes);
+    if (door !== 'admin') report.leaks(door, wire.received, bytes);
     if (ending === 'silent' && !isStream) report.found(door, 'no answer and no end', bytes);
     report.count(door, ending === 'met' ? `${Math.floor(answer!.status / 100)}xx` : ending);
   } catch (error) {

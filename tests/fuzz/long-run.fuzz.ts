@@ -19,7 +19,7 @@ it(
     const outcome = await campaign({ seed, inputs, stalls: true, say });
     const { report, seconds, corpus, peakBytes, peakGatewayBytes, lastBytes } = outcome;
     for (const [name, count] of [...report.outcomes].sort()) say(`  ${name}: ${count}`);
-    for (const finding of report.findings) say(`FOUND ${finding.door}: ${finding.what}\n  ${finding.sent}`);
+    for (const finding of report.findings) say(`${finding.door}: ${finding.what}\n  ${finding.sent}`);
     say(
       `seed ${seed}: ${corpus} of the corpus, ${report.total} inputs in ${Math.round(seconds)} s, ` +
         `${report.findings.length} findings; peak memory ${Math.round(peakBytes / mebi)} MiB in four processes ` +

@@ -17,8 +17,11 @@ export class Report {
   readonly outcomes = new Map<string, number>();
   readonly #secrets: readonly Buffer[];
 
-  constructor(secrets: readonly Buffer[]) {
+  readonly #say: (line: string) => void;
+
+  constructor(secrets: readonly Buffer[], say: (line: string) => void) {
     this.#secrets = secrets;
+    this.#say = say;
   }
 
   get total(): number {
@@ -33,6 +36,11 @@ export class Report {
 
   found(door: Finding['door'], what: string, sent: Uint8Array | string = ''): void {
     if (this.findings.length >= findingsMax) return;
+    this.#say(
+      `FOUND ${door}: ${what}\n  ${Buffer.from(sent as string)
+        .toString('latin1')
+        .slice(0, 400)}`,
+    );
     this.findings.push({
       door,
       what,

@@ -19,6 +19,7 @@ import { LineSplitter } from '../line-splitter.ts';
 import { outcomeJson } from '../produce-replies.ts';
 import { parseJson } from '../read-body.ts';
 import { headersOf } from '../reply-headers.ts';
+import { replyFailure } from '../reply-problem.ts';
 import type { BodyFlow, HttpExchange, ReplyStream } from '../server.ts';
 import { writableTopic } from './find-topic.ts';
 
@@ -33,7 +34,11 @@ export async function produceLines(parts: DoorParts, exchange: HttpExchange, pri
   new LineProducer(parts, exchange, principal, topic, format).start(encoding === 'gzip');
 }
 
-/** The lines of one chunk: their results leave together, in the order of groups. */
+/** Lines are read by slices of this size, and after so many of them others have their turn. */
+const sliceBytes = 4 * 1024;
+const linesPerTurnMax = 1_000;
+
+/** The lines of one slice: their results leave together, in the order of groups. */
 interface Group {
   results: string | undefined;
   readonly lines: number;
@@ -48,6 +53,10 @@ class LineProducer {
   readonly #format: RecordFormat;
   readonly #splitter: LineSplitter;
   readonly #groups: Group[] = [];
+  /** Received, and not cut into lines yet. */
+  #unread: Buffer[] = [];
+  #working = false;
+  #bodyEnded = false;
   #flow: BodyFlow | undefined;
   #stream: ReplyStream | undefined;
   #waiting: { readonly records: ProduceRecord[]; readonly group: Group; readonly faults: Map<number, string> }[] = [];
@@ -102,10 +111,44 @@ class LineProducer {
     this.#flow = { pause: () => gunzip.pause(), resume: () => gunzip.resume() };
   }
 
+  /** In slices: half a megabyte of two-byte lines at once would stop the process for seconds, and pass every bound. */
   #take(chunk: Buffer): void {
     if (this.#finished || this.#ended) return;
+    for (let at = 0; at < chunk.length; at += sliceBytes) this.#unread.push(chunk.subarray(at, at + sliceBytes));
+    this.#work();
+  }
+
+  /** Reads what there is, as far as the bounds allow, and no more lines at a time than others can wait for. */
+  #work(): void {
+    if (this.#working) return;
+    this.#working = true;
+    const before = this.#lines;
+    let isTired = false;
+    while (this.#unread.length > 0 && !this.#ended && !this.#isFull() && !isTired) {
+      this.#split(this.#unread.shift()!);
+      isTired = this.#lines - before >= linesPerTurnMax;
+    }
+    if (this.#ended) this.#unread = [];
+    this.#working = false;
+    if (isTired && this.#unread.length > 0) this.#workLater();
+    else if (this.#bodyEnded && this.#unread.length === 0) this.#finish();
+    else this.#steer();
+  }
+
+  /** Also after an answer: the producer that calls with one is not called from within. */
+  #workLater(): void {
+    if (this.#working) return;
+    this.#working = true;
+    this.#flow?.pause();
+    this.#parts.context.clock.endOfTurn(() => {
+      this.#working = false;
+      this.#safely(() => this.#work());
+    });
+  }
+
+  #split(slice: Buffer): void {
     const lines: Buffer[] = [];
-    const isWithinLimit = this.#splitter.push(chunk, (line) => lines.push(line));
+    const isWithinLimit = this.#splitter.push(slice, (line) => lines.push(line));
     this.#add(lines);
     if (isWithinLimit) return;
     const { produceBytesMax } = this.#parts.context.settings;
@@ -115,6 +158,11 @@ class LineProducer {
   }
 
   #end(): void {
+    this.#bodyEnded = true;
+    this.#work();
+  }
+
+  #finish(): void {
     if (this.#ended) return;
     this.#add([this.#splitter.end()]);
     this.#ended = true;
@@ -156,14 +204,14 @@ class LineProducer {
     this.#bytesInFlight += bytes;
     this.#waiting.push({ records, group, faults });
     this.#produce();
-    this.#steer();
   }
 
   /** In order: a group that must wait for quota holds the ones behind it. */
   #produce(): void {
     const { context, producer } = this.#parts;
     while (!this.#quotaWait && !this.#exchange.aborted) {
-      const next = this.#waiting[0];
+      // Off the list first: answering may come back here.
+      const next = this.#waiting.shift();
       if (!next) return;
       try {
         if (next.records.length === 0) this.#answer(next.group, [], next.faults);
@@ -174,15 +222,23 @@ class LineProducer {
           });
         }
       } catch (error) {
-        if (!(error instanceof QuotaExceeded)) throw error;
-        this.#quotaWait = true;
-        context.clock.after(error.retryAfterMs, () => {
-          this.#quotaWait = false;
-          this.#produce();
-        });
-        return;
+        if (error instanceof QuotaExceeded && error.retryable) {
+          this.#waiting.unshift(next);
+          this.#quotaWait = true;
+          context.clock.after(error.retryAfterMs, () => {
+            this.#quotaWait = false;
+            this.#safely(() => this.#produce());
+          });
+          return;
+        }
+        const fault = faultLine(error);
+        this.#failed += next.records.length;
+        this.#answer(
+          next.group,
+          next.records.map(() => fault),
+          next.faults,
+        );
       }
-      this.#waiting.shift();
     }
   }
 
@@ -194,7 +250,22 @@ class LineProducer {
     this.#linesInFlight -= group.lines;
     this.#bytesInFlight -= group.bytes;
     this.#progress();
-    this.#steer();
+    if (this.#unread.length > 0) this.#workLater();
+    else this.#steer();
+  }
+
+  /** For turns of our own, whose errors nobody else would see: a bug ends the reply before its sum. */
+  #safely(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      replyFailure(this.#parts.context, this.#exchange, error);
+      this.#ended = true;
+      this.#finished = true;
+      this.#unread = [];
+      this.#release();
+      this.#stream?.end();
+    }
   }
 
   /** Sends what is answered and in turn. */
@@ -218,15 +289,19 @@ class LineProducer {
     const stream = this.#exchange.startStream(200, headersOf(this.#exchange, 'application/x-ndjson'));
     stream.onDrain(() => {
       this.#clientIsSlow = false;
-      this.#steer();
+      this.#work();
     });
     return (this.#stream = stream);
   }
 
-  #steer(): void {
+  #isFull(): boolean {
     const { linesInFlightMax, lineBytesInFlightMax } = this.#parts.settings;
-    const isFull = this.#linesInFlight > linesInFlightMax || this.#bytesInFlight > lineBytesInFlightMax;
-    if (isFull || this.#clientIsSlow) this.#flow?.pause();
+    const isOver = this.#linesInFlight > linesInFlightMax || this.#bytesInFlight > lineBytesInFlightMax;
+    return isOver || this.#clientIsSlow;
+  }
+
+  #steer(): void {
+    if (this.#isFull() || this.#unread.length > 0) this.#flow?.pause();
     else this.#flow?.resume();
   }
 }
