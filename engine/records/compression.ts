@@ -9,12 +9,14 @@
  *   lz4     the frame is walked over its sequences (frame-bounds.ts), which yields the exact output size.
  *   zstd    the frame's block headers bound the output to 128 KiB a block (frame-bounds.ts). A block may be shorter, so
  *           the bound may overshoot: up to 16 MiB over bytesMax is decoded and only then measured.
- * lz4 and zstd grow their output by doubling, so the peak is twice the figures above.
+ * lz4 and zstd grow their output by doubling, so the peak is twice the figures above. All decompressions of the process
+ * together pass one gate (decompression-gate.ts).
  */
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { Failure } from '../kernel/failure.ts';
 import { codec, CorruptBatch } from './batch.ts';
+import { DecompressionGate } from './decompression-gate.ts';
 import { lz4Bound, snappyLength, zstdBound } from './frame-bounds.ts';
 import { readI32, writeI32 } from './bytes.ts';
 
@@ -34,6 +36,11 @@ export class CodecUnavailable extends Failure {
 /** How far the block count of a zstd frame may overestimate its size. */
 const zstdSlackBytes = 16 * 1024 * 1024;
 
+/** Two of the largest batches (decode.ts), and their buffers while they grow. */
+const gate = new DecompressionGate(256 * 1024 * 1024);
+/** No deflate stream expands further (RFC 1951: 258 bytes from two bits). */
+const gzipRatioMax = 1032;
+
 /** Throws DecompressedTooLarge, CorruptBatch (the library's words) and CodecUnavailable. */
 export async function decompress(codecId: number, bytes: Buffer, bytesMax: number): Promise<Buffer> {
   switch (codecId) {
@@ -41,20 +48,23 @@ export async function decompress(codecId: number, bytes: Buffer, bytesMax: numbe
       if (bytes.length > bytesMax) throw new DecompressedTooLarge(bytesMax);
       return bytes;
     case codec.gzip:
-      return gunzipBounded(bytes, bytesMax);
+      return gate.pass(Math.min(bytesMax, bytes.length * gzipRatioMax), () => gunzipBounded(bytes, bytesMax));
     case codec.snappy:
-      return isXerial(bytes) ? unsnapXerial(bytes, bytesMax) : unsnap(bytes, bytesMax);
+      return isXerial(bytes)
+        ? gate.pass(xerialLength(bytes, bytesMax), () => unsnapXerial(bytes, bytesMax))
+        : gate.pass(Math.min(snappyLength(bytes), bytesMax), () => unsnap(bytes, bytesMax));
     case codec.lz4: {
       const { frameBytes, outputBytes } = lz4Bound(bytes, bytesMax);
       if (outputBytes > bytesMax) throw new DecompressedTooLarge(bytesMax);
       // The frame alone, without what may follow: the bound holds for exactly these bytes.
       const { decompressFrame } = await lz4();
-      return settle('lz4', () => decompressFrame(bytes.subarray(0, frameBytes)));
+      return gate.pass(outputBytes, () => settle('lz4', () => decompressFrame(bytes.subarray(0, frameBytes))));
     }
     case codec.zstd: {
-      if (zstdBound(bytes, bytesMax) > bytesMax + zstdSlackBytes) throw new DecompressedTooLarge(bytesMax);
+      const boundBytes = zstdBound(bytes, bytesMax);
+      if (boundBytes > bytesMax + zstdSlackBytes) throw new DecompressedTooLarge(bytesMax);
       const library = await zstd();
-      const out = await settle('zstd', () => library.decompress(bytes));
+      const out = await gate.pass(boundBytes, () => settle('zstd', () => library.decompress(bytes)));
       if (out.length > bytesMax) throw new DecompressedTooLarge(bytesMax);
       return out;
     }
@@ -129,6 +139,18 @@ async function unsnapXerial(bytes: Buffer, bytesMax: number): Promise<Buffer> {
     pos += blockBytes;
   }
   return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+}
+
+/** What the blocks say together, stopping at the limit; malformed ones are left to the decoder. */
+function xerialLength(bytes: Buffer, bytesMax: number): number {
+  let total = 0;
+  for (let pos = xerialHeaderBytes; pos + 4 < bytes.length && total < bytesMax; ) {
+    const blockBytes = readI32(bytes, pos);
+    if (blockBytes < 0 || blockBytes > bytes.length - pos - 4) break;
+    total += snappyLength(bytes.subarray(pos + 4, pos + 4 + blockBytes));
+    pos += 4 + blockBytes;
+  }
+  return Math.min(total, bytesMax);
 }
 
 async function snapXerial(bytes: Buffer): Promise<Buffer> {

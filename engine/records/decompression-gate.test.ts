@@ -1,0 +1,29 @@
+import { expect, it } from 'vitest';
+import { DecompressionGate } from './decompression-gate.ts';
+
+function work(): { done: (value: number) => void; start: () => Promise<number>; started: boolean } {
+  let done: (value: number) => void = () => undefined;
+  const promise = new Promise<number>((resolve) => (done = resolve));
+  const each = { done, started: false, start: () => ((each.started = true), promise) };
+  return each;
+}
+
+it('lets in what fits, in order, and nothing past what waits', async () => {
+  const gate = new DecompressionGate(100);
+  const [first, large, small] = [work(), work(), work()];
+  const results = [gate.pass(60, first.start), gate.pass(60, large.start), gate.pass(10, small.start)];
+  expect([first.started, large.started, small.started]).toEqual([true, false, false]);
+  first.done(1);
+  await results[0];
+  await Promise.resolve();
+  expect([large.started, small.started]).toEqual([true, true]);
+  large.done(2);
+  small.done(3);
+  expect(await Promise.all(results)).toEqual([1, 2, 3]);
+});
+
+it('counts more than everything as everything, and gives back what failed', async () => {
+  const gate = new DecompressionGate(100);
+  await expect(gate.pass(1_000, () => Promise.reject(new Error('corrupt')))).rejects.toThrow('corrupt');
+  expect(await gate.pass(100, () => Promise.resolve(7))).toBe(7);
+});

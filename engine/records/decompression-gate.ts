@@ -1,0 +1,37 @@
+/**
+ * How much may be decompressed at once in this process. Each decompression is bounded (compression.ts), but a stored bomb
+ * of 20 KiB that a thousand readers ask for together is a thousand times its bound. So each waits for its share of one
+ * budget, first come first served; the small and usual ones never wait.
+ */
+export class DecompressionGate {
+  readonly #bytesMax: number;
+  #free: number;
+  readonly #waiting: { readonly bytes: number; readonly enter: () => void }[] = [];
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+    this.#free = bytesMax;
+  }
+
+  /** `bytes`: what comes out at most. More than the whole budget counts as all of it. */
+  async pass<T>(bytes: number, work: () => Promise<T>): Promise<T> {
+    const share = Math.min(bytes, this.#bytesMax);
+    if (this.#waiting.length > 0 || share > this.#free) {
+      await new Promise<void>((enter) => this.#waiting.push({ bytes: share, enter }));
+    } else this.#free -= share;
+    try {
+      return await work();
+    } finally {
+      this.#free += share;
+      this.#next();
+    }
+  }
+
+  #next(): void {
+    for (let first = this.#waiting[0]; first && first.bytes <= this.#free; first = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#free -= first.bytes;
+      first.enter();
+    }
+  }
+}
