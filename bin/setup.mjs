@@ -77,6 +77,17 @@ switch (then) {
   case 'soak':
     await run('run-soak.js', rest, 'tests/soak');
     break;
+  case 'fuzz': {
+    const option = (name) => (rest.includes(name) ? rest[rest.indexOf(name) + 1] : undefined);
+    const [seed, inputs] = [option('--seed'), option('--inputs')];
+    const env = { ...process.env };
+    if (seed) env.HEADGATE_FUZZ_SEED = seed;
+    if (inputs) env.HEADGATE_FUZZ_INPUTS = inputs;
+    const args = [vitest, 'run', '--config', join(root, 'vitest.fuzz.config.ts')];
+    const result = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env });
+    process.exit(result.status ?? 1);
+    break;
+  }
   case 'docs':
     await run('write-docs.js', rest);
     break;
@@ -86,6 +97,6 @@ switch (then) {
     break;
   }
   default:
-    console.error('usage: node bin/setup.mjs --then start|test|demo|bench|load|sim|soak|docs [-- arguments]');
+    console.error('usage: node bin/setup.mjs --then start|test|demo|bench|load|sim|soak|fuzz|docs [-- arguments]');
     process.exit(2);
 }
