@@ -2,8 +2,9 @@
  * ListOffsets by time. Indexes and batch headers narrow it to one batch, which is decoded to name the record: the answer
  * is the first RECORD at or after the time, not the first batch.
  */
-import { batchesIn, batchSizeBytes, lastOffset, leaderEpoch, maxTimestamp } from '../records/batch.ts';
-import { forEachRecordOf, recordsOf } from '../records/decode.ts';
+import { Failure } from '../kernel/failure.ts';
+import { baseOffset, batchesIn, batchSizeBytes, lastOffset, leaderEpoch, maxTimestamp } from '../records/batch.ts';
+import { forEachRecordOf, recordsOf, type VisitRecord } from '../records/decode.ts';
 import type { TimedOffset } from './log.ts';
 import type { OwnedLog } from './partition-log.ts';
 import type { Segment, SegmentReader } from './segment-reader.ts';
@@ -68,23 +69,44 @@ async function findInSegment(
 async function findInBatch(log: OwnedLog, batch: Buffer, timestamp: number): Promise<TimedOffset | undefined> {
   if (maxTimestamp(batch, 0) < timestamp || lastOffset(batch, 0) < log.startOffset) return undefined;
   let found: TimedOffset | undefined;
-  forEachRecordOf(batch, await recordsOf(batch), (offset, timestampMs) => {
+  const isReadable = await forEachReadable(batch, (offset, timestampMs) => {
     if (offset < log.startOffset || timestampMs < timestamp) return undefined;
     found = { offset, timestamp: timestampMs, leaderEpoch: leaderEpoch(batch, 0) };
     return false;
   });
-  return found;
+  return isReadable ? found : byHeader(log, batch);
+}
+
+/**
+ * False: the batch holds no readable records. The log takes batches by header and checksum, so a producer can store such;
+ * an error here would leave whoever asks for a time without an answer for as long as the batch is kept.
+ */
+async function forEachReadable(batch: Buffer, visit: VisitRecord): Promise<boolean> {
+  try {
+    forEachRecordOf(batch, await recordsOf(batch), visit);
+    return true;
+  } catch (error) {
+    if (error instanceof Failure) return false;
+    throw error;
+  }
+}
+
+/** What the header says of a batch whose records cannot be asked. */
+function byHeader(log: OwnedLog, batch: Buffer): TimedOffset {
+  const offset = Math.max(baseOffset(batch, 0), log.startOffset);
+  return { offset, timestamp: maxTimestamp(batch, 0), leaderEpoch: leaderEpoch(batch, 0) };
 }
 
 async function largestRecord(log: OwnedLog, reader: SegmentReader): Promise<TimedOffset> {
   let best = none;
   const visit = async (batch: Buffer): Promise<void> => {
     if (maxTimestamp(batch, 0) <= best.timestamp || lastOffset(batch, 0) < log.startOffset) return;
-    forEachRecordOf(batch, await recordsOf(batch), (offset, timestamp) => {
+    const isReadable = await forEachReadable(batch, (offset, timestamp) => {
       if (offset >= log.startOffset && timestamp > best.timestamp) {
         best = { offset, timestamp, leaderEpoch: leaderEpoch(batch, 0) };
       }
     });
+    if (!isReadable) best = byHeader(log, batch);
   };
   const tail = log.tail.batches;
   for (const { row } of log.segments) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { baseOffset, batchesIn, batchSizeBytes, lastOffset } from '../records/batch.ts';
+import { baseOffset, batchCrc, batchesIn, batchField, batchSizeBytes, lastOffset } from '../records/batch.ts';
 import { decodeBatch, recompressBatch } from '../records/decode.ts';
 import { batchOf, World } from './log-fixture.suite.ts';
 import type { LogRead, PartitionLog } from './log.ts';
@@ -135,6 +135,18 @@ describe('offsets by time', () => {
       offset: timestamps.indexOf(max),
       timestamp: max,
     });
+  });
+
+  it('a batch whose records cannot be read is named by its header', async () => {
+    const world = new World();
+    const log = await world.open(await world.startSession(), 1);
+    await world.append(log, batchOf(['a'], 100));
+    const broken = batchOf(['b', 'c'], 200);
+    broken.fill(0xff, batchField.records);
+    broken.writeInt32BE(batchCrc(broken, 0) | 0, batchField.crc);
+    await world.append(log, broken);
+    expect(await world.run(log.offsetForTimestamp(150))).toMatchObject({ offset: 1, timestamp: 201 });
+    expect(await world.run(log.offsetOfMaxTimestamp())).toMatchObject({ offset: 1, timestamp: 201 });
   });
 
   it('look inside compressed batches, skip what is deleted, and honour LogAppendTime', async () => {
