@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { StoreCatalogue } from '../engine/catalogue.ts';
 import { type Controller, createController } from '../engine/controller/controller.ts';
 import { placedTopics } from '../engine/controller/placed-topics.ts';
-import { brokerSessionKey } from '../engine/controller/rows/broker-session.ts';
+import { type BrokerSession, brokerSessionKey } from '../engine/controller/rows/broker-session.ts';
 import type { Engine, TopicEntry } from '../engine/engine.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
@@ -12,7 +12,7 @@ import { publishWal } from '../engine/log/recover.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
 import type { BrokerSlot, MetadataStore } from '../engine/ports.ts';
 import { coordinatorTopic } from '../engine/routing/coordinator-seat.ts';
-import { createRouting } from '../engine/routing/routes.ts';
+import { createRouting, type Routing } from '../engine/routing/routes.ts';
 import { systemDisk } from '../infra/disk/system-disk.ts';
 import { brokerRequests } from '../infra/fleet/broker-requests.ts';
 import { isGone, processFleet } from '../infra/fleet/process.ts';
@@ -44,13 +44,13 @@ export async function assembleEngine(
   const catalogue = new StoreCatalogue(store, clock);
   await catalogue.start();
   const requests = brokerRequests({ network, clock, random }, slots);
-  const lease = leaseSettings(settings.leaseMs);
   const controller = createController({
     store,
     clock,
     random,
     slots,
     isGone,
+    log,
     fleet: processFleet({
       program: fileURLToPath(new URL('./main.js', import.meta.url)),
       clock,
@@ -58,25 +58,8 @@ export async function assembleEngine(
       arguments: (slot) => brokerArguments(settings, folder, slot),
     }),
     brokerRequest: requests.send,
-    settings: { lease },
-    recover: async (session, version) => {
-      const topicIds = await placedTopics({ store, clock, random });
-      const { cleanUp } = await publishWal({
-        disk: systemDisk,
-        store,
-        clock,
-        random,
-        settings: logSettingsDefault,
-        volume: session.volume,
-        segmentsDirectory: folder.segments,
-        brokerId: session.brokerId,
-        sessionEpoch: session.epoch,
-        guard: () => [{ op: 'check', key: brokerSessionKey(session.brokerId), if: { version } }],
-        keeps: (topicId) => topicIds.has(topicId),
-      });
-      return cleanUp;
-    },
-    log,
+    settings: { lease: leaseSettings(settings.leaseMs) },
+    recover: (session, version) => recover(folder, store, session, version),
   });
   const routing = createRouting({
     catalogue,
@@ -85,7 +68,44 @@ export async function assembleEngine(
     random,
     ensureCoordinatorTopic: (clusterId) => ensureCoordinatorTopic(controller, catalogue, clusterId),
   });
-  const engine: Engine = {
+  return {
+    engine: engineOf(catalogue, routing, controller),
+    controller,
+    async stop() {
+      routing.close();
+      await controller.stop();
+      requests.close();
+      catalogue.close();
+    },
+  };
+}
+
+/** Publishes what a dead session acknowledged; what it gives back removes the old files, once others have the logs. */
+async function recover(
+  folder: DataFolder,
+  store: MetadataStore,
+  session: BrokerSession,
+  version: number,
+): Promise<() => Promise<void>> {
+  const parts = { store, clock: systemClock, random: systemRandom };
+  const topicIds = await placedTopics(parts);
+  const { cleanUp } = await publishWal({
+    ...parts,
+    disk: systemDisk,
+    settings: logSettingsDefault,
+    volume: session.volume,
+    segmentsDirectory: folder.segments,
+    brokerId: session.brokerId,
+    sessionEpoch: session.epoch,
+    guard: () => [{ op: 'check', key: brokerSessionKey(session.brokerId), if: { version } }],
+    keeps: (topicId) => topicIds.has(topicId),
+  });
+  return cleanUp;
+}
+
+/** Data from the routing, decisions from the controller. */
+function engineOf(catalogue: StoreCatalogue, routing: Routing, controller: Controller): Engine {
+  return {
     catalogue,
     append: (append) => routing.append(append),
     fetch: (partitions, options) => routing.fetch(partitions, options),
@@ -101,16 +121,6 @@ export async function assembleEngine(
     events: () => controller.events(),
     onEvent: (listener) => controller.onEvent(listener),
   };
-  return {
-    engine,
-    controller,
-    async stop() {
-      routing.close();
-      await controller.stop();
-      requests.close();
-      catalogue.close();
-    },
-  };
 }
 
 function brokerSlots(settings: ServeSettings, folder: DataFolder): BrokerSlot[] {
@@ -124,12 +134,17 @@ function brokerSlots(settings: ServeSettings, folder: DataFolder): BrokerSlot[] 
 }
 
 function brokerArguments(settings: ServeSettings, folder: DataFolder, slot: BrokerSlot): string[] {
-  return [
-    ...['serve', '--role', 'broker', '--data', folder.path],
-    ...['--durability', settings.durability, '--lease-ms', String(settings.leaseMs)],
-    ...['--broker-id', String(slot.brokerId), '--zone', slot.zone],
-    ...['--volume', slot.volume, '--address', slot.address],
-  ];
+  const flags = {
+    role: 'broker',
+    data: folder.path,
+    durability: settings.durability,
+    'lease-ms': String(settings.leaseMs),
+    'broker-id': String(slot.brokerId),
+    zone: slot.zone,
+    volume: slot.volume,
+    address: slot.address,
+  };
+  return ['serve', ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value])];
 }
 
 /** Made by whoever needs it first; losing that race is success. */

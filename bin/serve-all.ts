@@ -32,7 +32,8 @@ export async function serveAll(settings: ServeSettings): Promise<void> {
   const clock = systemClock;
   const random = systemRandom;
   const store = openLmdbStore({ directory: folder.meta, clock });
-  const { engine, controller, stop: stopEngine } = await assembleEngine(settings, folder, store, logLine);
+  const assembled = await assembleEngine(settings, folder, store, logLine);
+  const { engine, controller } = assembled;
   const tenancy = await openTenancy({ store, clock, random, settings: { profile: settings.quotaProfile } });
   const tls = tlsFiles(settings);
   const context: GatewayContext = {
@@ -77,7 +78,7 @@ export async function serveAll(settings: ServeSettings): Promise<void> {
   onStopSignal(async () => {
     serving = false;
     await Promise.all([kafka.close(doorGraceMs), http.close(doorGraceMs)]);
-    await stopEngine();
+    await assembled.stop();
     await tenancy.close();
     await admin.close(doorGraceMs);
     await store.close();

@@ -73,7 +73,7 @@ class ProduceSocket {
 
   #ended(): void {
     this.#socket = undefined;
-    for (const { reject } of this.#waiting.values()) reject(new Error('the socket ended'));
+    for (const waiting of this.#waiting.values()) waiting.reject(new Error('the socket ended'));
     this.#waiting.clear();
   }
 

@@ -52,7 +52,8 @@ export async function startBroker(parts: BrokerParts): Promise<Broker> {
 }
 
 function handle(parts: BrokerParts, ownership: Ownership, seats: CoordinatorSeats, call: Call): void {
-  const { catalogue, clock, logs, onBug } = parts;
+  const { catalogue, clock, logs } = parts;
+  const onBug = (error: unknown): void => parts.onBug(error);
   const leave = (log: PartitionLog): Promise<void> => seats.leave(log);
   /** A Failure is the world's doing and has been answered or cannot be; the asker's own time-out covers it. */
   const settle = <R>(answer: Promise<R>, respond: (response: R) => void): void => {

@@ -21,7 +21,7 @@ export interface VirtualBroker {
 const racks = ['a', 'b', 'c'] as const;
 export const nodeCount = racks.length;
 /** What clients are told; the engine keeps one copy of a log on durable storage, as MSK Express brokers do. */
-export const replicationFactor = nodeCount;
+export const replicationFactor: number = racks.length;
 export const controllerId = 1;
 
 export class Advertised {

@@ -58,11 +58,11 @@ export async function kafkaSender(
   instance: Instance,
   access: Access,
   topic: string,
-): Promise<{ send: SendOne; close(): Promise<void> }> {
+): Promise<{ readonly send: SendOne; close(): Promise<void> }> {
   const producer: Producer = kafkaOf(instance, access).producer({ idempotent: true, maxInFlightRequests: 1 });
   await producer.connect();
   return {
-    async send(key, value) {
+    send: async (key, value) => {
       await producer.send({ topic, acks: -1, messages: [{ key, value }] });
       return true;
     },
@@ -74,7 +74,7 @@ export async function websocketSender(
   instance: Instance,
   access: Access,
   topic: string,
-): Promise<{ send: SendOne; close(): void }> {
+): Promise<{ readonly send: SendOne; close(): void }> {
   const socket = new WebSocket(`${instance.http.replace('http', 'ws')}/v1/ws`, { headers: authorized(access) });
   await new Promise((resolve, reject) => {
     socket.once('open', resolve);

@@ -121,7 +121,7 @@ describe('two tenants', () => {
         resolve(seen);
       });
     });
-    expect(values.toSorted()).toEqual(['refused', 'south:0']);
+    expect(new Set(values)).toEqual(new Set(['refused', 'south:0']));
   });
 
   it('the control plane takes no tenant key', async () => {

@@ -71,9 +71,9 @@ describe('a broker dies', () => {
   it('while Kafka requests are in flight', async () => {
     const access = demoAccess(instance);
     await createTopic(instance, access, 'kill-kafka', 6);
-    const { send, close } = await kafkaSender(instance, access, 'kill-kafka');
-    const { acknowledged } = await produceWhile(send, 'kafka', kill);
-    await close();
+    const sender = await kafkaSender(instance, access, 'kill-kafka');
+    const { acknowledged } = await produceWhile(sender.send, 'kafka', kill);
+    await sender.close();
     const outcome = judgeRecords(await readAll(instance, access, 'kill-kafka'), acknowledged);
     expect(outcome).toEqual({ lost: [], duplicates: [], disordered: [] });
     await allServe();
@@ -82,9 +82,9 @@ describe('a broker dies', () => {
   it('while WebSocket requests are in flight', async () => {
     const access = demoAccess(instance);
     await createTopic(instance, access, 'kill-websocket', 6);
-    const { send, close } = await websocketSender(instance, access, 'kill-websocket');
-    const { acknowledged } = await produceWhile(send, 'websocket', kill);
-    close();
+    const sender = await websocketSender(instance, access, 'kill-websocket');
+    const { acknowledged } = await produceWhile(sender.send, 'websocket', kill);
+    sender.close();
     const outcome = judgeRecords(await readAll(instance, access, 'kill-websocket'), acknowledged);
     expect(outcome).toEqual({ lost: [], duplicates: [], disordered: [] });
     await allServe();

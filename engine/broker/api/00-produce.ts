@@ -28,7 +28,7 @@ export function produce(
     responses: request.topicData.map((topic) => ({
       name: topic.name,
       topicId: topic.topicId,
-      partitionResponses: new Array<PartitionResponse>(topic.partitionData.length),
+      partitionResponses: topic.partitionData.map(({ index }) => refusal(index, errorCode.unknownServerError, null)),
     })),
     throttleTimeMs: 0,
     nodeEndpoints: [],

@@ -36,7 +36,13 @@ export function fetch(
   const ready = (): void => {
     if (--open > 0) return;
     serve(clock, request, parts).then(respond, (error: unknown) => {
-      respond(answer(request, parts, new Array<LogRead>(parts.length).fill(unreadable)));
+      respond(
+        answer(
+          request,
+          parts,
+          parts.map(() => unreadable),
+        ),
+      );
       if (!(error instanceof Failure)) onBug(error);
     });
   };

@@ -9,7 +9,7 @@ import { errorCode } from '../../protocol/error-codes.ts';
 import type { RequestOf, ResponseOf } from '../../protocol/apis.ts';
 import { splitClient } from '../../routing/coordinator-client.ts';
 import { clusterOfGroup } from '../../routing/coordinator-seat.ts';
-import { coordinatorShapes } from '../../link/coordinator-shapes.ts';
+import { type CoordinatorShape, coordinatorShapes } from '../../link/coordinator-shapes.ts';
 import type { CoordinatorSeats } from '../coordinator-seats.ts';
 import type { GroupCoordinator } from '../groups/group-coordinator.ts';
 import type { GroupClient } from '../groups/shell.ts';
@@ -22,11 +22,11 @@ export async function coordinate(seats: CoordinatorSeats, call: Call): Promise<v
   const group = groupOf(key, request);
   const cluster = clusterOfGroup(group);
   const seated = cluster === undefined ? { errorCode: errorCode.invalidGroupId } : await seats.ofGroup(cluster, group);
-  const respond = call.respond as (response: ResponseOf<CoordinatorApi>) => void;
+  // The answer belongs to the key; the compiler cannot follow the pair through the tables.
+  const respond = (response: ResponseOf<CoordinatorApi>): void => (call as CallOf<CoordinatorApi>).respond(response);
   if ('errorCode' in seated) {
-    // The shape belongs to the key; the compiler cannot follow the pair through the table.
-    const failure = coordinatorShapes[key].failure as (request: RequestOf<CoordinatorApi>, code: number) => never;
-    respond(failure(request, seated.errorCode));
+    const shape = coordinatorShapes[key] as unknown as CoordinatorShape<CoordinatorApi>;
+    respond(shape.failure(request, seated.errorCode));
     return;
   }
   const { clientId, clientHost } = splitClient(call.clientId);
