@@ -96,13 +96,15 @@ export interface TopicSettings {
 /** Undefined when `text` is a legal value of `name`, else a sentence that names the config and what it takes. */
 export function topicConfigFault(name: string, text: string): string | undefined {
   const config = byName.get(name);
-  if (!config) return `Topic config '${name}' is not supported; supported are ${topicConfigs.map((c) => c.name).join(', ')}`;
+  if (!config)
+    return `Topic config '${name}' is not supported; supported are ${topicConfigs.map((c) => c.name).join(', ')}`;
   if (config.values) {
     return config.values.includes(text)
       ? undefined
       : `Invalid value ${text} for configuration ${name}: must be one of ${config.values.join(', ')}`;
   }
-  if (!/^-?\d{1,19}$/.test(text)) return `Invalid value ${text} for configuration ${name}: not a number of type ${config.kind}`;
+  if (!/^-?\d{1,19}$/.test(text))
+    return `Invalid value ${text} for configuration ${name}: not a number of type ${config.kind}`;
   const value = Number(text);
   if (value < config.min!) return `Invalid value ${text} for configuration ${name}: must be at least ${config.min}`;
   if (value > config.max! && text !== '9223372036854775807') {
