@@ -254,6 +254,24 @@ describe('a broker that dies', () => {
     expect((await placements()).flatMap((row) => row.partitions).some((p) => p.brokerId < 0)).toBe(false);
   });
 
+  it('with all the others, and may not start again yet, loses its partitions to the first that serves', async () => {
+    const { control, during, fleet, clock, owners, fill } = world();
+    const controller = control();
+    await during(controller.start());
+    for (let death = 0; death < 6; death++) {
+      fleet.crash(2);
+      await clock.advance(5000);
+    }
+    await fill(controller);
+    expect((await owners()).get(2)).toBeGreaterThan(0);
+    for (const id of [1, 2, 3]) fleet.crash(id);
+    await clock.advance(1000);
+    expect(states(controller)).toEqual(['serving', 'closed', 'serving']);
+    expect((await owners()).get(2)).toBeUndefined();
+    await clock.advance(5000);
+    expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
+  });
+
   it('while another one is being recovered is recovered too', async () => {
     const { control, during, fleet, clock, owners, fill } = world();
     const controller = control();

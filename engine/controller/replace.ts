@@ -16,6 +16,7 @@ import { StoreConflict, type Row, type StoreOp } from '../ports.ts';
 import { getSurely, transactSurely } from '../store-surely.ts';
 import type { BrokerView } from './brokers.ts';
 import { causeText, type ControllerContext } from './context.ts';
+import { partitionCounts } from './plan-input.ts';
 import type { Repair } from './repair.ts';
 import {
   type BrokerSession,
@@ -29,6 +30,7 @@ const servingPollMs = 20;
 const settlePauseMs = 50;
 const settlePauseMsMax = 5000;
 const restartPauseMs = 100;
+const restPollMs = 100;
 
 export interface KeeperHooks {
   /** The slot serves again: orphans and balance may want it. */
@@ -107,11 +109,25 @@ export class SlotKeeper {
       this.#failures = stable ? 0 : this.#failures + 1;
       // The first replacement comes at once; a slot that dies again and again gets a growing pause.
       if (this.#failures > 1) {
-        await sleep(
-          clock,
-          Math.min(settings.restartPauseMsMax, restartPauseMs * 2 ** Math.min(20, this.#failures - 2)),
-        );
+        await this.#rest(Math.min(settings.restartPauseMsMax, restartPauseMs * 2 ** Math.min(20, this.#failures - 2)));
       }
+    }
+  }
+
+  /**
+   * A pause before the next start. When this broker died with all the others, nobody could take its partitions: whoever
+   * serves by now gets them, instead of the wait for a slot that keeps dying. Safe here alone: nobody else starts the slot,
+   * so no process opens a log that is being given away.
+   */
+  async #rest(pauseMs: number): Promise<void> {
+    const { clock, brokers } = this.#context;
+    const untilMs = clock.monotonicMs() + pauseMs;
+    while (!this.#context.isStopping()) {
+      const owned = partitionCounts(this.#context).get(this.#id) ?? 0;
+      if (owned > 0 && brokers.anyServing() !== undefined) await this.settle('remap');
+      const leftMs = untilMs - clock.monotonicMs();
+      if (leftMs <= 0) return;
+      await sleep(clock, Math.min(leftMs, restPollMs));
     }
   }
 
