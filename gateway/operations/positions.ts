@@ -23,7 +23,7 @@ const earliestTimestamp = -2;
 /** Throws InvalidRequest on field `from`. */
 export function parseStart(text: string): StartAt {
   if (text === 'earliest' || text === 'latest') return { at: text };
-  if (/^\d{1,16}$/.test(text)) return { at: 'offset', offset: Number(text) };
+  if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))) return { at: 'offset', offset: Number(text) };
   if (/^-\d{1,9}$/.test(text)) return { at: 'last', records: -Number(text) };
   const timestampMs = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(timestampMs)) {

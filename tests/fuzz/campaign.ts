@@ -141,7 +141,8 @@ class Watch {
 
   text(): string {
     const mib = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MiB`;
-    return `memory ${mib(this.#last)}, peak ${mib(this.#peak)} (gateway ${mib(this.#peakGateway)}), slowest answer to another tenant ${Math.round(this.#slowestMs)} ms`;
+    const each = this.#world.memory().map((bytes) => Math.round(bytes / 1024 / 1024));
+    return `memory ${mib(this.#last)} (${each.join(' + ')}), peak ${mib(this.#peak)} (gateway ${mib(this.#peakGateway)}), slowest answer to another tenant ${Math.round(this.#slowestMs)} ms`;
   }
 
   #sample(): void {

@@ -40,7 +40,9 @@ const folder = join(dirname(fileURLToPath(import.meta.url)), 'corpus');
 const answerMsMax = 20_000;
 
 export async function replayCorpus(world: World, report: Report): Promise<number> {
-  const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
+  const names = readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .sort();
   for (const name of names) {
     const entry = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Entry;
     const seen = await replay(world, entry, report);
