@@ -35,7 +35,7 @@ export interface Outcome {
 }
 
 const roundInputs = 5_000;
-const lanesPerDoor = 6;
+const lanesPerDoor = 10;
 /** Parts of a round: the doors differ in what an input costs. */
 const shares = { kafka: 45, http: 25, websocket: 25, admin: 5 } as const;
 const roundMsMax = 600_000;

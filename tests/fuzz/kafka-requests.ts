@@ -122,7 +122,7 @@ class Maker {
     const draw = this.#draw;
     if (/TimeoutMs$|^maxWaitMs$/.test(name)) return draw.pick([0, 1, 20, 100, 6_000]);
     if (draw.chance(75)) {
-      if (name === 'acks') return draw.pick([-1, 1, 0, -1]);
+      if (name === 'acks') return draw.pick([-1, 1, -1, -1, 1, -1, 0]);
       if (name === 'resourceType') return draw.pick([2, 4, 2]);
       if (/bytes|Bytes/.test(name)) return draw.pick([1, 1000, 1_000_000]);
       return draw.pick([-1, 0, 0, 1, 2, 3]);

@@ -18,7 +18,7 @@ it(
     say(`seed ${seed}, ${inputs} inputs`);
     const outcome = await campaign({ seed, inputs, stalls: true, say });
     const { report, seconds, corpus, peakBytes, peakGatewayBytes, lastBytes } = outcome;
-    for (const [name, count] of [...report.outcomes].sort()) say(`  ${name}: ${count}`);
+    for (const [name, count] of [...report.outcomes].sort(([a], [b]) => (a < b ? -1 : 1))) say(`  ${name}: ${count}`);
     for (const finding of report.findings) say(`${finding.door}: ${finding.what}\n  ${finding.sent}`);
     say(
       `seed ${seed}: ${corpus} of the corpus, ${report.total} inputs in ${Math.round(seconds)} s, ` +
