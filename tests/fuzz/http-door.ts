@@ -8,7 +8,7 @@ import { makeHttpRequest } from './http-requests.ts';
 import { type Answer, answerIn, type Asked, encodeAsked } from './http-wire.ts';
 import type { DoorName, Report } from './report.ts';
 import { Wire } from './wire.ts';
-import { type Address, ask, type World } from './world.ts';
+import { type Address, ask, keptTopic, type World } from './world.ts';
 
 const answerMsMax = 20_000;
 /** How long the attacker waits for more of a stream that need not end. */
@@ -25,7 +25,7 @@ export class Refused {
         instance,
         attacker,
         'GET',
-        `/v1/topics/half/records?${place}&max_records=10000&format=json`,
+        `/v1/topics/${keptTopic}/records?${place}&max_records=10000&format=json`,
       );
       if (page.records.length === 0) return;
       for (const record of page.records) {

@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { hostileBatch } from './batches.ts';
 import { damage, type Draw } from './draw.ts';
 import type { Asked } from './http-wire.ts';
-import type { Known } from './world.ts';
+import { keptTopic, type Known } from './world.ts';
 
 /** 32 MiB in 32 KiB: over the limit once it is unpacked. */
 const bombs: readonly Buffer[] = [
@@ -53,7 +53,7 @@ export function makeHttpRequest(draw: Draw, known: Known, requestId: string): As
         ...plain,
         ...manyRecords(draw, headers, requestId),
         method: 'POST',
-        target: `/v1/topics/${draw.chance(60) ? 'half' : topic}/records${query(draw, known)}`,
+        target: `/v1/topics/${draw.chance(60) ? keptTopic : topic}/records${query(draw, known)}`,
       };
     case 5:
     case 6: {
