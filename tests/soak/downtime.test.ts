@@ -16,3 +16,12 @@ it('a sample ends with the first write that was sent after the fault', () => {
   expect(downtime.longestPausesMs()).toEqual({ 'kill-broker': 15, 'kill-zone': 290 });
   expect(downtime.lastWriteSentMs(1)).toBe(130);
 });
+
+it('what a fault of the parent interrupts is its own', () => {
+  const downtime = new Downtime(1);
+  downtime.hit('kill-broker', 100, [0]);
+  downtime.hit('kill-parent', 200, [0]);
+  downtime.acked(0, 300, 310);
+  expect(downtime.kinds()).toEqual(['kill-parent']);
+  expect(downtime.times()).toMatchObject({ samples: 1, maxMs: 110 });
+});

@@ -32,7 +32,12 @@ export class Downtime {
 
   hit(kind: FaultKind, atMs: number, partitions: readonly number[]): void {
     this.#lastFault = kind;
-    for (const partition of partitions) this.#open[partition]!.push({ kind, atMs });
+    // Without the parent nobody can write, whatever was about to come back: the rest of the time is its own.
+    const takesOver = kind === 'kill-parent' || kind === 'hang-parent';
+    for (const partition of partitions) {
+      if (takesOver) this.#open[partition] = [];
+      this.#open[partition]!.push({ kind, atMs });
+    }
   }
 
   /** Gives what came back by it, as text. */

@@ -42,7 +42,7 @@ export interface SoakResult {
 
 const faultsPerRound = 10;
 const pollMs = 20;
-const warmUpMsMax = 30_000;
+const warmUpMsMax = 60_000;
 
 export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const { seed, kills, partitions, say, paceMs, historyFile } = options;
@@ -61,6 +61,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   };
   try {
     await writable(options, site, downtime, recorder, all, warmUpMsMax);
+    await groupCommits(recorder);
     let count = 0;
     let inRound = 0;
     for (const { fault, pauseMs } of planFaults(seededRandom(seed), kills, options.pauseMsMax)) {
@@ -141,6 +142,18 @@ async function writable(
   }
   const what = `${waitMsMax} ms after the last fault partitions ${silent().join(' ')} take no write, ${serving} of ${brokers} brokers serve`;
   recorder.add({ kind: 'stuck', what });
+}
+
+/** A group of kafkajs needs seconds to form. Faults are for one that works. */
+async function groupCommits(recorder: Recorder): Promise<void> {
+  const deadlineMs = performance.now() + warmUpMsMax;
+  while (recorder.checker.counts.commits === 0) {
+    if (performance.now() > deadlineMs) {
+      recorder.add({ kind: 'stuck', what: `the consumer group commits nothing in ${warmUpMsMax} ms` });
+      return;
+    }
+    await sleep(pollMs);
+  }
 }
 
 /** What is left, and where the group stands. */
