@@ -10,7 +10,7 @@ import type { DoorName, Report } from './report.ts';
 import { Wire } from './wire.ts';
 import { type Address, ask, keptTopic, type World } from './world.ts';
 
-const answerMsMax = 20_000;
+const answerMsMax = 60_000;
 /** How long the attacker waits for more of a stream that need not end. */
 const patienceMs = 150;
 

@@ -12,7 +12,7 @@ import { Wire } from './wire.ts';
 import { whole, type World } from './world.ts';
 
 const probeId = 0x7eed_beef;
-const answerMsMax = 20_000;
+const answerMsMax = 60_000;
 /** A join waits for other members, a fetch for records: the attacker does not. */
 const patienceMs = 250;
 const waits: ReadonlySet<number> = new Set([1, 11, 14]);

@@ -10,7 +10,7 @@ import type { Report } from './report.ts';
 import { Wire } from './wire.ts';
 import type { Known, World } from './world.ts';
 
-const answerMsMax = 20_000;
+const answerMsMax = 60_000;
 const burstsMax = 25;
 const probeText = '"id":"probe"';
 
