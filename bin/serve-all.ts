@@ -16,6 +16,7 @@ import { openLmdbStore } from '../tenancy/store/lmdb.ts';
 import { assembleEngine } from './assemble-engine.ts';
 import { lockDataFolder, openDataFolder } from './data-folder.ts';
 import { type Addresses, ensureDemoTenant, readDemoEnv, writeDemoEnv } from './demo-tenant.ts';
+import { endOnBug } from './end-at-once.ts';
 import { logEvent, logLine } from './operator-log.ts';
 import type { ServeSettings } from './settings.ts';
 import { onStopSignal } from './stop-signal.ts';
@@ -25,6 +26,7 @@ import { welcome } from './welcome.ts';
 const doorGraceMs = 5_000;
 
 export async function serveAll(settings: ServeSettings): Promise<void> {
+  endOnBug();
   const folder = openDataFolder(settings.data);
   const lock = await lockDataFolder(folder);
   const kept = readDemoEnv(folder.demoEnv);

@@ -16,6 +16,7 @@ import type { BrokerSlot } from '../engine/ports.ts';
 import { systemDisk } from '../infra/disk/system-disk.ts';
 import { socketNetwork } from '../infra/network/socket-network.ts';
 import { openLmdbStore } from '../tenancy/store/lmdb.ts';
+import { endAtOnce, endOnBug } from './end-at-once.ts';
 import { leaseSettings } from './lease-settings.ts';
 
 export interface BrokerProcess {
@@ -26,18 +27,14 @@ export interface BrokerProcess {
   readonly leaseMs: number;
 }
 
-/** Exit codes, for the parent's log. */
-const exitFenced = 3;
-const exitOrphaned = 4;
-const exitFatal = 5;
-
 export async function serveBroker({ slot, data, durability, leaseMs }: BrokerProcess): Promise<void> {
-  process.once('disconnect', () => process.exit(exitOrphaned));
-  const die = (code: number, error: unknown): void => {
+  process.once('disconnect', () => endAtOnce());
+  endOnBug();
+  const die = (error: unknown): never => {
     process.stderr.write(
       `broker ${slot.brokerId}: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`,
     );
-    process.exit(code);
+    endAtOnce();
   };
   const clock = systemClock;
   const random = systemRandom;
@@ -52,7 +49,7 @@ export async function serveBroker({ slot, data, durability, leaseMs }: BrokerPro
     slot,
     pid: process.pid,
     lease: leaseSettings(leaseMs),
-    onFenced: (cause) => die(exitFenced, cause),
+    onFenced: (cause) => die(cause),
   });
   const logs = await createLogStore({
     disk: systemDisk,
@@ -66,7 +63,7 @@ export async function serveBroker({ slot, data, durability, leaseMs }: BrokerPro
     segmentsDirectory,
     mayAck: () => session.mayAck(),
     guard: () => session.guard(),
-    onFatal: (failure) => die(exitFatal, failure),
+    onFatal: (failure) => die(failure),
   });
   const catalogue = new StoreCatalogue(store, clock);
   await catalogue.start();
@@ -79,7 +76,7 @@ export async function serveBroker({ slot, data, durability, leaseMs }: BrokerPro
     network: socketNetwork(clock),
     clock,
     random,
-    onBug: (error) => die(exitFatal, error),
+    onBug: (error) => die(error),
   });
   process.send?.({ kind: 'serving' });
 
@@ -94,7 +91,7 @@ export async function serveBroker({ slot, data, durability, leaseMs }: BrokerPro
       await session.close();
       await store.close();
       process.exit(0);
-    })().catch((error: unknown) => die(exitFatal, error));
+    })().catch((error: unknown) => die(error));
   };
   process.on('message', (message) => {
     if (message === 'stop') stop();
