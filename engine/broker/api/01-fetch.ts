@@ -9,6 +9,7 @@ import { Failure } from '../../kernel/failure.ts';
 import type { LogRead, PartitionLog, Waiter } from '../../log/log.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { FetchRequest, FetchResponse } from '../../protocol/messages/01-fetch.ts';
+import { epochFault } from '../epoch-fault.ts';
 import type { Owned, Ownership } from '../ownership.ts';
 
 type PartitionRequest = FetchRequest['topics'][number]['partitions'][number];
@@ -84,7 +85,7 @@ async function readAll(request: FetchRequest, parts: readonly Part[]): Promise<L
       reads.push({ errorCode: errorCode.none, batches: [], bytes: 0 });
       continue;
     }
-    const fault = epochFault(owned.log, asked);
+    const fault = epochFault(owned.log, asked.currentLeaderEpoch);
     if (fault !== errorCode.none) {
       reads.push({ errorCode: fault as LogRead['errorCode'], batches: [], bytes: 0 });
       continue;
@@ -97,12 +98,6 @@ async function readAll(request: FetchRequest, parts: readonly Part[]): Promise<L
     reads.push(read);
   }
   return reads;
-}
-
-/** KIP-320: a reader with another leader epoch than ours is behind (74) or ahead (75). */
-function epochFault(log: PartitionLog, asked: PartitionRequest): number {
-  if (asked.currentLeaderEpoch < 0 || asked.currentLeaderEpoch === log.leaderEpoch) return errorCode.none;
-  return asked.currentLeaderEpoch < log.leaderEpoch ? errorCode.fencedLeaderEpoch : errorCode.unknownLeaderEpoch;
 }
 
 /** False: the time has passed. True: some log has grown or closed. */

@@ -6,6 +6,7 @@ import type { Catalogue } from '../../engine.ts';
 import type { PartitionLog, TimedOffset } from '../../log/log.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { ListOffsetsRequest, ListOffsetsResponse } from '../../protocol/messages/02-list-offsets.ts';
+import { epochFault } from '../epoch-fault.ts';
 import { ownedByName } from '../inner-topic.ts';
 import type { Ownership } from '../ownership.ts';
 
@@ -23,11 +24,8 @@ export async function listOffsets(
         const owned = await ownedByName(catalogue, ownership, name, partitionIndex);
         if ('errorCode' in owned) return { partitionIndex, errorCode: owned.errorCode, ...nowhere };
         const { log } = owned;
-        if (currentLeaderEpoch >= 0 && currentLeaderEpoch !== log.leaderEpoch) {
-          const behind = currentLeaderEpoch < log.leaderEpoch;
-          const code = behind ? errorCode.fencedLeaderEpoch : errorCode.unknownLeaderEpoch;
-          return { partitionIndex, errorCode: code, ...nowhere };
-        }
+        const fault = epochFault(log, currentLeaderEpoch);
+        if (fault !== errorCode.none) return { partitionIndex, errorCode: fault, ...nowhere };
         const found = await find(log, timestamp);
         return { partitionIndex, errorCode: errorCode.none, ...found };
       }),

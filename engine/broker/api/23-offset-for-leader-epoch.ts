@@ -5,6 +5,7 @@ import type {
   OffsetForLeaderEpochRequest,
   OffsetForLeaderEpochResponse,
 } from '../../protocol/messages/23-offset-for-leader-epoch.ts';
+import { epochFault } from '../epoch-fault.ts';
 import { ownedByName } from '../inner-topic.ts';
 import type { Ownership } from '../ownership.ts';
 
@@ -22,11 +23,8 @@ export async function offsetForLeaderEpoch(
         const owned = await ownedByName(catalogue, ownership, topic, partition);
         if ('errorCode' in owned) return { partition, errorCode: owned.errorCode, ...nowhere };
         const { log } = owned;
-        if (currentLeaderEpoch >= 0 && currentLeaderEpoch !== log.leaderEpoch) {
-          const behind = currentLeaderEpoch < log.leaderEpoch;
-          const code = behind ? errorCode.fencedLeaderEpoch : errorCode.unknownLeaderEpoch;
-          return { partition, errorCode: code, ...nowhere };
-        }
+        const fault = epochFault(log, currentLeaderEpoch);
+        if (fault !== errorCode.none) return { partition, errorCode: fault, ...nowhere };
         return { partition, errorCode: errorCode.none, ...log.endOfEpoch(leaderEpoch) };
       }),
     ),
