@@ -196,7 +196,9 @@ const driver: ClientDriver = {
     return new Map(rows.map((row) => [Number(row[2]), Number(row[3])]));
   },
   deleteGroup: async (at, group) => {
-    await run(at, 'consumer.group.ConsumerGroupCommand', ['--delete', '--group', group]);
+    // The tool exits with 0 whether or not it could.
+    const text = (await run(at, 'consumer.group.ConsumerGroupCommand', ['--delete', '--group', group])).join('\n');
+    if (/could not be deleted/.test(text)) throw new Error(text);
   },
   deleteTopic: async (at, topic) => {
     await run(at, 'TopicCommand', ['--delete', '--topic', topic]);
