@@ -11,9 +11,10 @@ const seedsMax = 200;
 describe('a planted bug is found that', () => {
   it.each(canaries)(
     '$name',
-    async ({ scenario, plant }) => {
+    async (canary) => {
+      const { scenario } = canary;
       for (let seed = 1; seed <= seedsMax; seed++) {
-        const { anomalies } = await simulate({ seed, scenario, plant: plant() });
+        const { anomalies } = await simulate({ seed, scenario, plant: canary.plant() });
         if (anomalies.length > 0) return;
       }
       expect.fail(`nothing wrong in ${seedsMax} seeds of ${scenario}`);
