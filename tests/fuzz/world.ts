@@ -268,6 +268,15 @@ export function whole<K extends ApiKey>(key: K, part: object): RequestOf<K> {
 }
 
 /** Over a connection of its own: what the attack does to shared ones is not what is asked. */
+/** `body` is the whole problem. */
+export class AskFailed extends Error {
+  readonly body: string;
+  constructor(message: string, body: string) {
+    super(message);
+    this.body = body;
+  }
+}
+
 export function ask<T>(
   instance: Instance,
   access: TenantAccess,
@@ -288,7 +297,7 @@ export function ask<T>(
         const text = Buffer.concat(parts).toString();
         const isGood = (response.statusCode ?? 0) < 300;
         if (isGood) resolve((text === '' ? undefined : JSON.parse(text)) as T);
-        else reject(new Error(`${method} ${path}: ${response.statusCode} ${text.slice(0, 300)}`));
+        else reject(new AskFailed(`${method} ${path}: ${response.statusCode} ${text.slice(0, 300)}`, text));
       });
     });
     request.on('error', reject);
