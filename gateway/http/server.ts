@@ -9,7 +9,8 @@
  *   handler(exchange) -> [readBody | streamBody] -> reply | startStream ... end        any -> aborted (client went away)
  *
  * Everything an exchange offers may be called in any later turn, and after an abort every call is a no-op, so that a
- * reply decided at the end of a turn needs no check. Body callbacks always run after the handler has returned.
+ * reply decided at the end of a turn needs no check. Body callbacks run after the handler has returned; of a
+ * body that is asked for in a later turn they may run within that call.
  *
  * Pipelined requests are served while replies come within the turn of their request; uWebSockets.js cuts a connection that
  * sends the next request before a later-turn reply. No client in use pipelines.

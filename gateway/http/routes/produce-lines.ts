@@ -100,13 +100,15 @@ class LineProducer {
     gunzip.on('data', (chunk: Buffer) => this.#take(chunk));
     gunzip.on('end', () => this.#end());
     gunzip.on('error', () => this.#refuseRest(new Refusal('invalid-request', 'the body is not gzip')));
-    const body = this.#exchange.streamBody(
+    // What came before a topic was made is handed over within the call.
+    let body: BodyFlow | undefined;
+    body = this.#exchange.streamBody(
       (chunk) => {
-        if (!gunzip.destroyed && !gunzip.write(chunk)) body.pause();
+        if (!gunzip.destroyed && !gunzip.write(chunk)) body?.pause();
       },
       () => gunzip.end(),
     );
-    gunzip.on('drain', () => body.resume());
+    gunzip.on('drain', () => body?.resume());
     // What comes out is held back here; gunzip then stops taking what goes in, which pauses the body itself.
     this.#flow = { pause: () => gunzip.pause(), resume: () => gunzip.resume() };
   }
