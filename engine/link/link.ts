@@ -50,7 +50,11 @@ interface Outstanding {
   readonly correlationId: number;
   readonly key: ApiKey;
   readonly version: number;
-  readonly reply: Reply<ApiKey>;
+  /**
+   * Undefined once answered. A Map that grows or sheds holes leaves its former table pointing at its entries and at its
+   * next table; once one such table is in the old generation, V8's scavenges keep everything that hangs on the chain.
+   */
+  reply: Reply<ApiKey> | undefined;
   readonly allowedMs: number;
   /** When the sweep first met it: a clock read per sweep instead of one per request. */
   metMs: number;
@@ -194,7 +198,9 @@ export class Link implements FrameHandler {
       return this.close();
     }
     this.#inFlight.delete(outstanding.correlationId);
-    outstanding.reply.answered(response);
+    const { reply } = outstanding;
+    outstanding.reply = undefined;
+    reply!.answered(response);
     if (this.#queue.length > 0 || this.#roomListeners.length > 0) this.#pump();
   }
 
@@ -211,8 +217,8 @@ export class Link implements FrameHandler {
     this.#inFlight.clear();
     this.#queue = [];
     this.#queuedBytes = 0;
-    for (const each of inFlight) each.reply.failed(new LinkClosed(`link to ${this.address} closed`));
-    for (const each of queue) each.reply.failed(new LinkClosed(`link to ${this.address} closed`, false));
+    for (const each of inFlight) each.reply!.failed(new LinkClosed(`link to ${this.address} closed`));
+    for (const each of queue) each.reply!.failed(new LinkClosed(`link to ${this.address} closed`, false));
     this.#onClosed(this);
     this.#tellRoom();
   }

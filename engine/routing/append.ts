@@ -62,8 +62,11 @@ export class AppendRouter {
   /** Routes with queued items that could not be sent when last looked at. */
   readonly #waiting = new Set<AppendRoute>();
   readonly #awaitingRoom = new Set<Link>();
-  /** Frames being filled at the end of a turn. */
-  readonly #filling = new Map<Link, Frame>();
+  /**
+   * Frames being filled at the end of a turn, one per link. A fresh array each turn, not a Map that is cleared: see
+   * Outstanding in engine/link/link.ts for what such a Map keeps alive.
+   */
+  #filling: Frame[] = [];
   #flushing = false;
   #tick: Timer | undefined;
   #sequence = 0;
@@ -161,8 +164,9 @@ export class AppendRouter {
       if (route.queue.length > 0) this.#wait(route, nowMs);
       else this.#waiting.delete(route);
     }
-    for (const frame of this.#filling.values()) this.#send(frame);
-    this.#filling.clear();
+    const filling = this.#filling;
+    this.#filling = [];
+    for (const frame of filling) this.#send(frame);
   }
 
   /** Moves what may be sent from the queue into this turn's frames. */
@@ -183,13 +187,15 @@ export class AppendRouter {
 
   /** As many items as fit in the frame being filled for `link`, at least one; one only while the owner is not proven. */
   #fill(route: AppendRoute, link: Link): void {
-    let frame = this.#filling.get(link);
     const firstBytes = route.queue[0]!.append.records.length;
+    const at = this.#filling.findIndex((filled) => filled.link === link);
+    let frame = this.#filling[at];
     if (frame && frame.bytes + firstBytes > this.#settings.produceBytesMax) {
       this.#send(frame);
-      frame = undefined;
+      this.#filling[at] = frame = { link, flights: [], bytes: 0 };
+    } else if (!frame) {
+      this.#filling.push((frame = { link, flights: [], bytes: 0 }));
     }
-    if (!frame) this.#filling.set(link, (frame = { link, flights: [], bytes: 0 }));
     let count = 0;
     for (const { append } of route.queue) {
       if (count > 0 && (!route.proven || frame.bytes + append.records.length > this.#settings.produceBytesMax)) break;
