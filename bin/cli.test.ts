@@ -54,6 +54,27 @@ describe('settings', () => {
   });
 });
 
+describe('the engine', () => {
+  it('is told at one look, and its events with broker and zone', async () => {
+    const broker = { brokerId: 1, zone: 'a', state: 'serving', sessionEpoch: 4, partitions: 2, pid: 77 };
+    const engine = {
+      ready: true,
+      zones: [{ zone: 'a', state: 'serving', brokers: 1, serving: 1, partitions: 2 }],
+      brokers: [broker],
+      partitions: { total: 2, withoutOwner: 0, moving: 0 },
+      controllers: [{ controllerId: 'k1', alive: true, shards: 64, keepsFleet: true }],
+    };
+    const event = { id: '1-1', seq: 1, atMs: 0, kind: 'broker-dead', reason: 'process ended', brokerId: 1, zone: 'a' };
+    const reply: Reply = ({ path }) =>
+      json(path.endsWith('/engine') ? engine : { items: [{ ...event, detail: { livedMs: 5 } }] });
+    const status = (await headgate('engine status', reply, { files })).out;
+    for (const part of ['1 of 1', 'serving', '64', 'k1']) expect(status).toContain(part);
+    const events = (await headgate('engine events', reply, { files })).out;
+    expect(events).toContain('broker-dead           process ended broker=1 zone=a livedMs=5');
+    expect((await headgate('events', reply, { files })).out).toBe(events);
+  });
+});
+
 describe('commands', () => {
   it('print tables for people and JSON for machines', async () => {
     const reply = withCluster(() => json({}, 500));

@@ -6,6 +6,7 @@ import { clientSettings } from './client-settings.ts';
 import { brokerCommands } from './commands/broker.ts';
 import { clusterCommands } from './commands/cluster.ts';
 import { consumeCommand } from './commands/consume.ts';
+import { engineCommands } from './commands/engine.ts';
 import { eventsCommand } from './commands/events.ts';
 import { groupCommands } from './commands/group.ts';
 import { keyCommands } from './commands/key.ts';
@@ -45,6 +46,7 @@ export function createProgram(cli: CliContext): Command {
   consumeCommand(program, open);
   tailCommand(program, open);
   brokerCommands(program, open);
+  engineCommands(program, open);
   eventsCommand(program, open);
   simulateCommand(program, cli);
   completionCommand(program, (text) => cli.out(text));

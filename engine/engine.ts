@@ -159,13 +159,31 @@ export interface BrokerEntry {
   readonly sessionEpoch: number;
   readonly partitions: number;
   readonly pid: number;
+  /** Partitions on their way to another broker by a planned move at the moment. */
+  readonly moving?: number;
+  /** As last reported; absent while nothing is known. */
+  readonly load?: BrokerLoad;
+}
+
+/** What a broker carries, as the planner sees it. */
+export interface BrokerLoad {
+  readonly bytesInPerSecond: number;
+  readonly bytesOutPerSecond: number;
+  readonly requestsPerSecond: number;
+  /** Of what a broker is trusted with, in its busiest dimension: 0 is idle, 1 is full; it can be more. */
+  readonly share: number;
 }
 
 /** A decision of the engine with its reason, for log, metrics, console and `headgate engine events`. */
 export interface EngineEvent {
+  /** 1 for the first one of a controller's run, then one more each. */
+  readonly seq: number;
   readonly atMs: number;
   /** 'broker-started', 'broker-dead', 'broker-fenced', 'volume-recovered', 'partitions-moved', 'shard-taken', … */
   readonly kind: string;
   readonly reason: string;
+  /** Of the broker that it is about, if it is about one. */
+  readonly brokerId?: number;
+  readonly zone?: string;
   readonly detail: Readonly<Record<string, string | number>>;
 }

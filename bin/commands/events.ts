@@ -1,4 +1,4 @@
-/** `headgate events`: what the engine decided and why; --follow goes on, over reconnects too. */
+/** `headgate engine events`, or `headgate events`: what the engine decided and why; --follow goes on, over reconnects too. */
 import type { Command } from 'commander';
 import type { EventShown } from '../../gateway/admin/schemas.ts';
 import { CommandFailure } from '../command-failure.ts';
@@ -14,8 +14,8 @@ interface EventFlags {
 
 const reconnectMs = 1_000;
 
-export function eventsCommand(program: Command, open: OpenSession): void {
-  program
+export function eventsCommand(parent: Command, open: OpenSession): void {
+  parent
     .command('events')
     .description('print what the engine decided, and why')
     .option('--follow', 'go on with what comes; Ctrl-C ends it')
@@ -30,8 +30,9 @@ export function eventsCommand(program: Command, open: OpenSession): void {
     });
 }
 
-export function eventText({ atMs, kind, reason, detail }: EventShown): string {
-  const named = Object.entries(detail).map(([name, value]) => `${name}=${value}`);
+export function eventText({ atMs, kind, reason, brokerId, zone, detail }: EventShown): string {
+  const about = { ...(brokerId === undefined ? {} : { broker: brokerId }), ...(zone === undefined ? {} : { zone }) };
+  const named = Object.entries({ ...about, ...detail }).map(([name, value]) => `${name}=${value}`);
   return `${printable([time(atMs), kind.padEnd(20), [reason, ...named].join(' ')].join('  '))}\n`;
 }
 

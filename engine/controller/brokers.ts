@@ -17,6 +17,8 @@ export interface BrokerView {
   session: BrokerSession | undefined;
   /** An operator (or a restart) wants it empty: it gets nothing more. */
   draining: boolean;
+  /** Partitions that a planned move is taking from it at the moment. */
+  moving: number;
   /** Monotonic time of the last death, for the zone's verdict. */
   diedAtMs: number;
   /** While dead: what it had acknowledged is in segments, so others may take over its partitions. */
@@ -36,6 +38,7 @@ export class BrokerTable {
           phase: 'idle',
           session: undefined,
           draining: false,
+          moving: 0,
           diedAtMs: Number.NEGATIVE_INFINITY,
           recovered: true,
         },

@@ -17,7 +17,7 @@ import { BrokerTable, type BrokerView } from './brokers.ts';
 import { BrokerWatch } from './broker-watch.ts';
 import { type BrokerRequest, causeText, type ControllerContext, type Recover } from './context.ts';
 import { DeletedTopics } from './deleted-topics.ts';
-import { eventRing } from './events.ts';
+import { eventLine, eventRing } from './events.ts';
 import { holdLease, type Lease, observe, type ObservedLease } from './lease.ts';
 import { partitionCounts } from './plan-input.ts';
 import { type ProducerIds, producerIds } from './producer-ids.ts';
@@ -102,7 +102,8 @@ class RunningController implements Controller {
     const settings = { ...controllerDefaults, ...options.settings };
     const isStopping = (): boolean => this.#stopping;
     const persistence = { store, clock, random, stopped: isStopping };
-    const events = eventRing(clock, settings.eventsMax);
+    const brokers = new BrokerTable(options.slots);
+    const events = eventRing(clock, settings.eventsMax, (brokerId) => brokers.get(brokerId)?.slot.zone);
     this.controllerId = uuidText(uuidOf(random));
     this.#options = options;
     this.#context = {
@@ -114,7 +115,7 @@ class RunningController implements Controller {
       brokerRequest,
       recover,
       isStopping,
-      brokers: new BrokerTable(options.slots),
+      brokers,
       shards: new ShardTable(persistence, this.controllerId, events),
       loadOf: (topicId, partition) => options.loadOf?.(topicId, partition) ?? 1,
     };
@@ -128,7 +129,7 @@ class RunningController implements Controller {
       this.#keepers.set(view.slot.brokerId, keeper);
     }
     fleet.onExit((brokerId) => this.#keepers.get(brokerId)?.exited());
-    events.on(({ kind, reason, detail }) => options.log?.(`${kind}: ${reason} ${JSON.stringify(detail)}`));
+    events.on((event) => options.log?.(eventLine(event)));
   }
 
   async start(): Promise<void> {
@@ -213,6 +214,7 @@ class RunningController implements Controller {
       sessionEpoch: view.session?.epoch ?? 0,
       partitions: counts.get(view.slot.brokerId) ?? 0,
       pid: view.session?.pid ?? 0,
+      moving: view.moving,
     }));
   }
 

@@ -1,21 +1,47 @@
-/** The engine's decisions, kept for a while: a bounded ring, the oldest leaves first, and listeners for those to come. */
+/**
+ * The engine's decisions, kept for a while: a bounded ring, the oldest leaves first, and listeners for those to come. What
+ * an event says of its broker and zone stands in fields of its own, so that who shows or filters events need not know kinds.
+ */
 import type { EngineEvent } from '../engine.ts';
 import type { Clock } from '../kernel/clock.ts';
 
+/** What an event is about, and figures by name. */
+export interface EventAbout {
+  readonly brokerId?: number;
+  /** Absent: the zone of the broker. */
+  readonly zone?: string;
+  readonly [name: string]: string | number | undefined;
+}
+
 export interface EventRing {
-  emit(kind: string, reason: string, detail?: Readonly<Record<string, string | number>>): void;
+  /** `kind` is what happened, in words by hyphen; `reason` is why, for people. */
+  emit(kind: string, reason: string, about?: EventAbout): void;
   /** Oldest first. */
   list(): readonly EngineEvent[];
   /** Returns the way to stop. */
   on(listener: (event: EngineEvent) => void): () => void;
 }
 
-export function eventRing(clock: Clock, eventsMax: number): EventRing {
+export function eventRing(
+  clock: Clock,
+  eventsMax: number,
+  zoneOf: (brokerId: number) => string | undefined = () => undefined,
+): EventRing {
   const events: EngineEvent[] = [];
   const listeners = new Set<(event: EngineEvent) => void>();
+  let seq = 0;
   return {
-    emit(kind, reason, detail = {}) {
-      const event = { atMs: clock.wallMs(), kind, reason, detail };
+    emit(kind, reason, { brokerId, zone: given, ...figures } = {}) {
+      const zone = given ?? (brokerId === undefined ? undefined : zoneOf(brokerId));
+      const event: EngineEvent = {
+        seq: ++seq,
+        atMs: clock.wallMs(),
+        kind,
+        reason,
+        ...(brokerId === undefined ? {} : { brokerId }),
+        ...(zone === undefined ? {} : { zone }),
+        detail: known(figures),
+      };
       if (events.push(event) > eventsMax) events.shift();
       for (const listener of listeners) listener(event);
     },
@@ -25,4 +51,15 @@ export function eventRing(clock: Clock, eventsMax: number): EventRing {
       return () => void listeners.delete(listener);
     },
   };
+}
+
+/** An event as one line for operators. */
+export function eventLine({ kind, reason, brokerId, zone, detail }: EngineEvent): string {
+  return `${kind}: ${reason} ${JSON.stringify({ ...(brokerId === undefined ? {} : { brokerId, zone }), ...detail })}`;
+}
+
+function known(figures: Readonly<Record<string, string | number | undefined>>): Record<string, string | number> {
+  const detail: Record<string, string | number> = {};
+  for (const [name, value] of Object.entries(figures)) if (value !== undefined) detail[name] = value;
+  return detail;
 }

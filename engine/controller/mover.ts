@@ -38,6 +38,16 @@ export class Mover {
   }
 
   async #moveChunk(moves: readonly PlanMove[]): Promise<number> {
+    const view = this.#context.brokers.get(moves[0]!.from);
+    if (view) view.moving += moves.length;
+    try {
+      return await this.#releaseAndCommit(moves);
+    } finally {
+      if (view) view.moving -= moves.length;
+    }
+  }
+
+  async #releaseAndCommit(moves: readonly PlanMove[]): Promise<number> {
     const { brokers } = this.#context;
     // Asked before the release as well: a target that is gone already costs the clients no pause.
     const open = moves.filter((move) => brokers.mayOwn(move.to));

@@ -214,6 +214,34 @@ describe('the fleet', () => {
     ]);
   });
 
+  it('is shown at one look, which is made anew after a moment', async () => {
+    const clusterId = await test.cluster();
+    for (const name of ['a', 'b']) {
+      await test.ask('POST', `${v1}/clusters/${clusterId}/topics`, { name, partitions: 3 });
+    }
+    test.memory.emit('x', 1);
+    test.memory.place(1, { reason: 'broker-dead', movedAtMs: 50 });
+    const engine = (await test.ask('GET', `${v1}/engine`)).body;
+    expect(engine).toMatchObject({
+      ready: true,
+      lastEventId: '1-1',
+      zones: [
+        { zone: 'a', state: 'serving', brokers: 1, serving: 1, partitions: 2 },
+        { zone: 'b', state: 'serving' },
+        { zone: 'c', state: 'serving' },
+      ],
+      partitions: { total: 6, withoutOwner: 0, moving: 0 },
+      moves: [
+        { topic: 'a', partition: 1, broker: 2, reason: 'broker-dead', movedAtMs: 50 },
+        { topic: 'b', partition: 1 },
+      ],
+    });
+    test.memory.emit('y', 2);
+    expect((await test.ask('GET', `${v1}/engine`)).body['lastEventId']).toBe('1-1');
+    await test.clock.advance(250);
+    expect((await test.ask('GET', `${v1}/engine`)).body['lastEventId']).toBe('2-2');
+  });
+
   it('tells its decisions, from any of them on', async () => {
     for (const [kind, atMs] of [
       ['x', 1],
@@ -222,8 +250,8 @@ describe('the fleet', () => {
     ] as const)
       test.memory.emit(kind, atMs);
     const all = (await test.ask('GET', `${v1}/events`)).body['items'] as { id: string; kind: string }[];
-    expect(all.map(({ id, kind }) => `${id} ${kind}`)).toEqual(['1-0 x', '1-1 y', '2-0 z']);
-    expect((await test.ask('GET', `${v1}/events?since=1-0`)).body['items']).toMatchObject([
+    expect(all.map(({ id, kind }) => `${id} ${kind}`)).toEqual(['1-1 x', '1-2 y', '2-3 z']);
+    expect((await test.ask('GET', `${v1}/events?since=1-1`)).body['items']).toMatchObject([
       { kind: 'y' },
       { kind: 'z' },
     ]);

@@ -16,6 +16,7 @@ import { type AdminContext, adminLimitsDefault, type AdminOptions } from './opti
 import { problemOfError, problemResponse, shapeProblem } from './problems.ts';
 import { brokerRoutes } from './routes/brokers.ts';
 import { clusterRoutes } from './routes/clusters.ts';
+import { engineRoutes } from './routes/engine.ts';
 import { eventRoutes } from './routes/events.ts';
 import { groupRoutes } from './routes/groups.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -71,6 +72,7 @@ export function createAdminApp(options: AdminOptions): Admin {
   topicRoutes(app, admin);
   groupRoutes(app, admin);
   brokerRoutes(app, admin);
+  engineRoutes(app, admin);
   eventRoutes(app, admin, followers);
   docsPage(app);
   app.get('/problems/:code', (c) => {

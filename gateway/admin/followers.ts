@@ -2,13 +2,14 @@
  * Those who follow the event stream. Each has a bounded backlog; one that does not keep up is let go and takes up again
  * from the ring with the last id it saw, which costs no memory here.
  */
+import type { EngineEvent } from '../../engine/engine.ts';
 import type { Clock, Timer } from '../../engine/kernel/clock.ts';
-import { eventsSince, type NamedEvent } from './event-ids.ts';
+import { eventsSince } from './event-ids.ts';
 import type { AdminLimits, FleetOperations } from './options.ts';
 
 export interface Follower {
   /** Waits for events; 'idle' after a heartbeat without any, 'closed' at the end. */
-  next(): Promise<readonly NamedEvent[] | 'idle' | 'closed'>;
+  next(): Promise<readonly EngineEvent[] | 'idle' | 'closed'>;
   close(): void;
 }
 
@@ -58,24 +59,22 @@ interface FollowerOptions {
 
 class RingFollower implements Follower {
   readonly #options: FollowerOptions;
-  #waiting: NamedEvent[];
+  #waiting: EngineEvent[];
   #wake: (() => void) | undefined;
   #closed = false;
   readonly #stopListening: () => void;
 
-  constructor(early: NamedEvent[], options: FollowerOptions) {
+  constructor(early: readonly EngineEvent[], options: FollowerOptions) {
     this.#options = options;
-    this.#waiting = early;
+    this.#waiting = [...early];
     this.#stopListening = options.fleet.onEvent((event) => {
-      // The ring holds the event already when listeners hear of it; its id is its place there.
-      const named = eventsSince(options.fleet.events(), undefined).at(-1);
-      if (named?.atMs !== event.atMs || this.#waiting.length >= options.limits.followerBacklogMax) this.close();
-      else this.#waiting.push(named);
+      if (this.#waiting.length >= options.limits.followerBacklogMax) this.close();
+      else this.#waiting.push(event);
       this.#wake?.();
     });
   }
 
-  async next(): Promise<readonly NamedEvent[] | 'idle' | 'closed'> {
+  async next(): Promise<readonly EngineEvent[] | 'idle' | 'closed'> {
     if (this.#waiting.length === 0 && !this.#closed) await this.#wait();
     if (this.#waiting.length > 0) {
       const events = this.#waiting;

@@ -17,6 +17,8 @@ export interface MemoryEngine extends FleetOperations {
   endOffset: number | undefined;
   readonly asked: string[];
   emit(kind: string, atMs: number): void;
+  /** Changes the entry of one partition in every topic. */
+  place(partition: number, change: Partial<PartitionEntry>): void;
 }
 
 export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine {
@@ -69,8 +71,14 @@ export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine
     groups,
     endOffset: 10,
     asked,
+    place(partition, change) {
+      for (const [name, topic] of topics) {
+        const partitions = topic.partitions.map((p) => (p.index === partition ? { ...p, ...change } : p));
+        topics.set(name, { ...topic, partitions });
+      }
+    },
     emit(kind, atMs) {
-      const event: EngineEvent = { atMs, kind, reason: 'test', detail: { brokerId: 1 } };
+      const event: EngineEvent = { seq: events.length + 1, atMs, kind, reason: 'test', brokerId: 1, detail: {} };
       events.push(event);
       for (const listener of listeners) listener(event);
     },

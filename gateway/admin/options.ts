@@ -9,6 +9,14 @@ export interface FleetOperations extends Pick<Engine, 'brokers' | 'events' | 'on
   undrainBroker(brokerId: number): void;
   /** Resolves when the broker serves again. */
   restartBroker(brokerId: number): Promise<void>;
+  /** Who decides, and for which shards. Absent where the controller does not tell. */
+  controllers?(): readonly {
+    readonly controllerId: string;
+    readonly alive: boolean;
+    readonly shards: number;
+    readonly keepsFleet: boolean;
+  }[];
+  shards?(): readonly { readonly index: number; readonly controllerId: string | undefined; readonly epoch: number }[];
 }
 
 export interface AdminOptions {

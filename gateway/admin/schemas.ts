@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import type { ClusterLimits } from '../../tenancy/tenancy.ts';
 
-const timeMs = z.number().int().openapi({ description: 'Milliseconds since 1970-01-01T00:00:00Z.' });
+export const timeMs = z.number().int().openapi({ description: 'Milliseconds since 1970-01-01T00:00:00Z.' });
 const count = z.number().int().min(0);
 
 export const problemSchema = z
@@ -210,6 +210,17 @@ export const groupDetailSchema = groupSchema
   })
   .openapi('GroupDetail');
 
+const brokerLoadSchema = z
+  .object({
+    bytesInPerSecond: z.number(),
+    bytesOutPerSecond: z.number(),
+    requestsPerSecond: z.number(),
+    share: z
+      .number()
+      .openapi({ description: 'Of what a broker is trusted with, in its busiest dimension; 1 is full.' }),
+  })
+  .openapi('BrokerLoad');
+
 export const brokerSchema = z
   .object({
     brokerId: z.number().int(),
@@ -218,6 +229,8 @@ export const brokerSchema = z
     sessionEpoch: z.number().int(),
     pid: z.number().int(),
     partitions: count,
+    moving: count.optional().openapi({ description: 'On their way to another broker by a planned move.' }),
+    load: brokerLoadSchema.optional().openapi({ description: 'Absent while nothing is known.' }),
   })
   .openapi('Broker');
 
@@ -240,9 +253,12 @@ export const partitionSchema = z
 export const eventSchema = z
   .object({
     id: z.string().openapi({ description: 'Pass it as `since` to go on after this event.' }),
+    seq: z.number().int().openapi({ description: "1 for the first one of a controller's run, then one more each." }),
     atMs: timeMs,
-    kind: z.string(),
-    reason: z.string(),
+    kind: z.string().openapi({ description: 'What happened.', example: 'broker-dead' }),
+    reason: z.string().openapi({ description: 'Why, for people.', example: 'process ended' }),
+    brokerId: z.number().int().optional().openapi({ description: 'The broker that it is about.' }),
+    zone: z.string().optional(),
     detail: z.record(z.string(), z.union([z.string(), z.number()])),
   })
   .openapi('Event');

@@ -5,7 +5,8 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { streamSSE } from 'hono/streaming';
 import { Overloaded } from '../../../engine/kernel/failure.ts';
-import { eventsSince, type NamedEvent } from '../event-ids.ts';
+import type { EngineEvent } from '../../../engine/engine.ts';
+import { eventId, eventsSince } from '../event-ids.ts';
 import type { Followers } from '../followers.ts';
 import type { AdminContext } from '../options.ts';
 import { eventSchema } from '../schemas.ts';
@@ -65,7 +66,7 @@ export function eventRoutes(app: AdminApp, { fleet }: AdminContext, followers: F
           if (next === 'idle') await stream.write(': idle\n\n');
           else
             for (const event of next)
-              await stream.writeSSE({ id: event.id, event: event.kind, data: JSON.stringify(shown(event)) });
+              await stream.writeSSE({ id: eventId(event), event: event.kind, data: JSON.stringify(shown(event)) });
         }
       } finally {
         follower.close();
@@ -74,6 +75,6 @@ export function eventRoutes(app: AdminApp, { fleet }: AdminContext, followers: F
   });
 }
 
-function shown({ id, atMs, kind, reason, detail }: NamedEvent) {
-  return { id, atMs, kind, reason, detail: { ...detail } };
+function shown(event: EngineEvent) {
+  return { id: eventId(event), ...event, detail: { ...event.detail } };
 }

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { manualClock } from '../kernel/manual-clock.ts';
+import { eventLine, eventRing } from './events.ts';
+
+const zoneOf = (brokerId: number): string | undefined => (brokerId === 1 ? 'a' : undefined);
+
+describe('the ring of events', () => {
+  it('numbers what is emitted, forgets the oldest and tells listeners until they stop', () => {
+    const ring = eventRing(manualClock(), 2);
+    const heard: number[] = [];
+    const stop = ring.on(({ seq }) => heard.push(seq));
+    for (const kind of ['x', 'y', 'z']) ring.emit(kind, 'because');
+    stop();
+    ring.emit('w', 'because');
+    expect(ring.list().map(({ seq, kind }) => `${seq} ${kind}`)).toEqual(['3 z', '4 w']);
+    expect(heard).toEqual([1, 2, 3]);
+  });
+
+  it('says the broker and its zone in fields of their own', () => {
+    const ring = eventRing(manualClock(), 10, zoneOf);
+    ring.emit('broker-dead', 'process ended', { brokerId: 1, livedMs: 5 });
+    ring.emit('broker-dead', 'process ended', { brokerId: 9 });
+    ring.emit('zone-down', 'two of two died', { zone: 'b', brokers: 2 });
+    const [first, second, third] = ring.list();
+    expect(first).toMatchObject({ brokerId: 1, zone: 'a', detail: { livedMs: 5 } });
+    expect(second).toMatchObject({ brokerId: 9, detail: {} });
+    expect(second).not.toHaveProperty('zone');
+    expect(third).toMatchObject({ zone: 'b', detail: { brokers: 2 } });
+    expect(eventLine(first!)).toBe('broker-dead: process ended {"brokerId":1,"zone":"a","livedMs":5}');
+  });
+});

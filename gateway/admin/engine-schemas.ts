@@ -1,0 +1,50 @@
+/** The engine as one document, for `GET /admin/v1/engine`, the live page and `headgate engine status`. */
+import { z } from '@hono/zod-openapi';
+import { brokerSchema, partitionSchema, timeMs } from './schemas.ts';
+
+const count = z.number().int().min(0);
+
+const zoneSchema = z
+  .object({
+    zone: z.string(),
+    state: z
+      .enum(['serving', 'degraded', 'down'])
+      .openapi({ description: 'serving: all of its brokers; down: none of them.' }),
+    brokers: count,
+    serving: count,
+    partitions: count,
+  })
+  .openapi('Zone');
+
+const controllerSchema = z
+  .object({
+    controllerId: z.string(),
+    alive: z.boolean().openapi({ description: 'Its lease has not lapsed.' }),
+    shards: count.openapi({ description: 'How many it owns.' }),
+    keepsFleet: z.boolean().openapi({ description: 'It starts, watches and replaces the brokers.' }),
+  })
+  .openapi('Controller');
+
+const shardSchema = z
+  .object({
+    index: count,
+    controllerId: z.string().nullable().openapi({ description: 'null while no controller owns it.' }),
+    epoch: z.number().int().openapi({ description: 'Grows by one with each owner.' }),
+  })
+  .openapi('Shard');
+
+export const engineSchema = z
+  .object({
+    atMs: timeMs,
+    ready: z.boolean(),
+    lastEventId: z.string().nullable().openapi({ description: 'Follow the events from here to miss nothing.' }),
+    zones: z.array(zoneSchema),
+    brokers: z.array(brokerSchema),
+    partitions: z.object({ total: count, withoutOwner: count, moving: count }),
+    moves: z.array(partitionSchema).openapi({ description: 'Partitions by their last move, the latest first; a few.' }),
+    controllers: z.array(controllerSchema),
+    shards: z.array(shardSchema),
+  })
+  .openapi('Engine');
+
+export type EngineShown = z.infer<typeof engineSchema>;

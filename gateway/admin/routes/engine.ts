@@ -1,0 +1,20 @@
+/** The engine at one look: zones, brokers, partitions, controllers and shards. What happens next is told by the events. */
+import { createRoute } from '@hono/zod-openapi';
+import { engineSchema } from '../engine-schemas.ts';
+import { engineState } from '../engine-state.ts';
+import type { AdminContext } from '../options.ts';
+import { type AdminApp, json, prefix, problems, security } from './route.ts';
+
+const show = createRoute({
+  method: 'get',
+  path: `${prefix}/engine`,
+  tags: ['Fleet'],
+  security,
+  summary: 'Show zones, brokers, partitions, controllers and shards at one look',
+  responses: { 200: json(engineSchema, 'At most a quarter of a second old.'), ...problems },
+});
+
+export function engineRoutes(app: AdminApp, admin: AdminContext): void {
+  const state = engineState(admin);
+  app.openapi(show, (c) => c.json(state(), 200));
+}
