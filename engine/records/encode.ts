@@ -143,7 +143,7 @@ export class BatchBuilder {
 export interface RecordInput {
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
-  readonly headers?: readonly RecordHeader[];
+  readonly headers?: readonly RecordHeader[] | undefined;
   readonly timestampMs: number;
 }
 

@@ -24,6 +24,20 @@ export function guarded(run: () => void, exchange: HttpExchange, doors: ServerDo
   }
 }
 
+/** As guarded for the callback that takes a whole body, without a closure around it. */
+export function guardedBody(
+  run: (body: Uint8Array) => void,
+  body: Uint8Array,
+  exchange: HttpExchange,
+  doors: ServerDoors,
+): void {
+  try {
+    run(body);
+  } catch (error) {
+    handlerFailed(error, exchange, doors);
+  }
+}
+
 function handlerFailed(error: unknown, exchange: HttpExchange, doors: ServerDoors): void {
   try {
     doors.failed?.(error, exchange);
@@ -65,8 +79,10 @@ const unsafeInHeader = /[^\t\x20-\x7e]/;
 
 /** A line break in a value would let a client write headers of its own; uWebSockets.js sends what it is given. */
 export function assertHeaders(headers: HeaderList): void {
-  for (const [name, value] of headers)
-    assert(!unsafeInHeader.test(value), `header ${name} holds a forbidden character`);
+  for (let i = 0; i < headers.length; i++) {
+    const pair = headers[i]!;
+    if (unsafeInHeader.test(pair[1])) assert(false, `header ${pair[0]} holds a forbidden character`);
+  }
 }
 
 export function byteLength(body: string | Uint8Array): number {

@@ -15,6 +15,7 @@ import { produceRecord } from './routes/produce-record.ts';
 import { produceRecords } from './routes/produce-records.ts';
 import { topicRoutes } from './routes/topics.ts';
 import { type Route, serverDefaults, type ServerDoors, type ServerSettings } from './server.ts';
+import { TurnTime } from './turn-time.ts';
 import { WebSocketDoor } from '../websocket/door.ts';
 import type { WebSocketSettings } from '../websocket/settings.ts';
 import { httpDoorDefaults, type HttpDoorSettings } from './settings.ts';
@@ -56,6 +57,7 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     producer: new RecordProducer(context),
     credentials: new Credentials(context.tenancy.access),
     holders: new KeyHolders(context.tenancy.access),
+    turn: new TurnTime(context.clock),
   };
   const websockets = new WebSocketDoor(parts, options.websocket);
   const doors: ServerDoors = {

@@ -6,6 +6,7 @@ import type { GatewayContext } from '../context.ts';
 import type { Credentials } from './credentials.ts';
 import type { KeyHolders } from './key-holders.ts';
 import { replyFailure } from './reply-problem.ts';
+import type { TurnTime } from './turn-time.ts';
 import type { HttpExchange, HttpHandler } from './server.ts';
 import type { HttpDoorSettings } from './settings.ts';
 
@@ -16,16 +17,17 @@ export interface DoorParts {
   readonly producer: RecordProducer;
   readonly credentials: Credentials;
   readonly holders: KeyHolders;
+  readonly turn: TurnTime;
 }
 
 export type TenantHandler = (exchange: HttpExchange, principal: Principal) => void | Promise<void>;
 
 /** Runs `handler` at once, or after the time that the cluster's request rate asks for. */
 export function guard(parts: DoorParts, handler: TenantHandler): HttpHandler {
-  const { context, credentials } = parts;
+  const { context, credentials, turn } = parts;
   return (exchange) => {
     const principal = credentials.ofHeader(exchange.header('authorization'));
-    const delayMs = admitRequest(context, principal);
+    const delayMs = admitRequest(context, principal, turn.nowMs());
     if (delayMs === 0) return handler(exchange, principal);
     context.clock.after(delayMs, () => settle(context, exchange, () => handler(exchange, principal)));
     return undefined;

@@ -134,6 +134,10 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     });
   }
 
+  lendBody(limitBytes: number, onBody: (body: Uint8Array) => void, onTooLarge: () => void): void {
+    this.readBody(limitBytes, onBody, onTooLarge);
+  }
+
   streamBody(onChunk: (chunk: Buffer) => void, onEnd: () => void): BodyFlow {
     this.#read((piece, isLast) => {
       if (piece.length > 0) onChunk(ownBytes(piece));

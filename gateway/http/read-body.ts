@@ -1,5 +1,6 @@
 /** Request bodies: whole, decompressed, parsed, each step within the same limit. */
-import { isUtf8 } from 'node:buffer';
+import '../../engine/kernel/buffer.ts';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { CorruptBatch, codec } from '../../engine/records/batch.ts';
 import { CodecUnavailable, decompress, DecompressedTooLarge } from '../../engine/records/compression.ts';
 import { Refusal } from './failures.ts';
@@ -45,19 +46,31 @@ export async function expand(body: Buffer, encoding: string, bytesMax: number): 
 }
 
 /** Throws Refusal invalid-json. `what` begins the sentence: 'the body', 'line 3'. */
-export function parseJson(bytes: Buffer, what: string): unknown {
+export function parseJson(bytes: Uint8Array, what: string): unknown {
+  const text = textOf(bytes);
   // A decoder that replaces bad bytes would store something else than was sent.
-  if (!isUtf8(bytes)) throw new Refusal('invalid-json', `${what} is not UTF-8`);
+  if (text === undefined) throw new Refusal('invalid-json', `${what} is not UTF-8`);
   try {
-    return JSON.parse(bytes.toString());
+    return JSON.parse(text);
   } catch (error) {
     throw new Refusal('invalid-json', `${what} is not JSON: ${error instanceof Error ? error.message : ''}`);
   }
 }
 
+/** Undefined unless the bytes are UTF-8. ASCII has the faster decoder, and is what most JSON is. */
+function textOf(bytes: Uint8Array): string | undefined {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (isAscii(view)) return view.latin1Slice(0, view.length);
+  return isUtf8(view) ? view.utf8Slice(0, view.length) : undefined;
+}
+
 /** Throws Refusal. An empty body reads as {}. */
 export async function readJsonObject(exchange: HttpExchange, bytesMax: number): Promise<Record<string, unknown>> {
-  const body = await readBody(exchange, bytesMax);
+  return parseJsonObject(await readBody(exchange, bytesMax));
+}
+
+/** Throws Refusal. An empty body reads as {}. */
+export function parseJsonObject(body: Uint8Array): Record<string, unknown> {
   const json = body.length === 0 ? {} : parseJson(body, 'the body');
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new Refusal('invalid-request', 'the body must be a JSON object');

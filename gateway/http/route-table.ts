@@ -35,8 +35,17 @@ function emptyNode(): Node {
   return { literals: new Map(), parameters: [], targets: new Map(), rest: new Map() };
 }
 
+/** Paths whose match is remembered: a walk costs ten times the lookup, and most requests are for few paths. */
+const recentMax = 1_024;
+
+interface Recent {
+  readonly method: string;
+  readonly match: RouteMatch;
+}
+
 export class RouteTable {
   readonly #root = emptyNode();
+  #recent = new Map<string, Recent>();
   readonly #lastResort = new Map<string, HttpHandler>();
 
   constructor(routes: readonly Route[]) {
@@ -70,6 +79,17 @@ export class RouteTable {
 
   /** `path` as sent, percent-encoded, starting with a slash (or '*'). */
   match(method: string, path: string): RouteMatch {
+    const recent = this.#recent.get(path);
+    if (recent?.method === method) return recent.match;
+    const match = this.#find(method, path);
+    if (match.handler) {
+      if (this.#recent.size >= recentMax) this.#recent = new Map();
+      this.#recent.set(path, { method, match });
+    }
+    return match;
+  }
+
+  #find(method: string, path: string): RouteMatch {
     const values: string[] = [];
     const found = walk(this.#root, path, 1, values);
     if (found) {

@@ -8,7 +8,7 @@ import { runHandler, statusLine } from './dispatch.ts';
 import { RouteTable } from './route-table.ts';
 import type { DataServer, ServerDoors, ServerSettings } from './server.ts';
 import { UwsExchange, type UwsServing, uwsHeaderBytes, uwsMethod } from './uws-exchange.ts';
-import type { UwsApp, UwsListenSocket, UwsModule, UwsResponse } from './uws-types.ts';
+import type { UwsApp, UwsListenSocket, UwsModule, UwsRequest, UwsResponse } from './uws-types.ts';
 import { uwsWebSocketBehavior } from './uws-websocket.ts';
 
 /** Throws where the package has no binary for this platform, libc or Node version. */
@@ -38,8 +38,7 @@ export class UwsServer implements DataServer {
     this.#app = tls ? uws.SSLApp({ cert_file_name: tls.certificateFile, key_file_name: tls.keyFile }) : uws.App();
     if (doors.upgrade) this.#app.ws('/*', uwsWebSocketBehavior(this.#serving, clock));
     const table = new RouteTable(doors.routes);
-    this.#app.any('/*', (response, request) => {
-      const method = uwsMethod(request);
+    const serve = (response: UwsResponse, request: UwsRequest, method: string): void => {
       const path = request.getUrl();
       const match = table.match(method, path);
       const exchange = new UwsExchange(response, request, method, path, match, this.#serving);
@@ -49,7 +48,10 @@ export class UwsServer implements DataServer {
       }
       runHandler(match.handler ?? doors.fallback, exchange, doors);
       exchange.handlerReturned();
-    });
+    };
+    // The method of the busiest path is not asked for: that is a string made by the library and looked up by us.
+    this.#app.post('/*', (response, request) => serve(response, request, 'POST'));
+    this.#app.any('/*', (response, request) => serve(response, request, uwsMethod(request)));
   }
 
   listen(host: string, port: number, { exclusive }: { readonly exclusive: boolean }): Promise<number> {

@@ -54,6 +54,11 @@ export interface HttpExchange extends RequestHead {
    */
   readBody(limitBytes: number, onBody: (body: Buffer) => void, onTooLarge: () => void): void;
   /**
+   * As readBody for who is done with the bytes when `onBody` returns: a body that came in one piece is lent from the
+   * receive buffer, uncopied, and changes afterwards.
+   */
+  lendBody(limitBytes: number, onBody: (body: Uint8Array) => void, onTooLarge: () => void): void;
+  /**
    * Hands over the body piece by piece; each buffer belongs to the handler. After `pause`, pieces that were received
    * already (at most 512 KiB) may still come. The total is not limited.
    */

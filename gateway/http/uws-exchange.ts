@@ -5,7 +5,7 @@
  */
 import { SocketAddress } from 'node:net';
 import { BodyCollector, ownBytes } from './body-collector.ts';
-import { assertHeaders, byteLength, guarded, isBodiless, statusLine } from './dispatch.ts';
+import { assertHeaders, byteLength, guarded, guardedBody, isBodiless, statusLine } from './dispatch.ts';
 import { RequestSnapshot, pathParameter } from './request-snapshot.ts';
 import type { RouteMatch } from './route-table.ts';
 import type { BodyFlow, HeaderList, HttpExchange, ReplyStream, ServerDoors, ServerSettings } from './server.ts';
@@ -16,6 +16,16 @@ export interface UwsServing {
   readonly settings: ServerSettings;
   /** True once the server stops: connections close after their reply. */
   closing: boolean;
+}
+
+type PieceReader = (piece: Uint8Array, isLast: boolean) => void;
+
+interface BodyTaker {
+  readonly limitBytes: number;
+  readonly onBody: (body: Uint8Array) => void;
+  readonly onTooLarge: () => void;
+  /** The bytes may be the receive buffer's, valid during the call only. */
+  readonly lends: boolean;
 }
 
 interface HeldReply {
@@ -92,8 +102,9 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   #receivedBytes = 0;
   #bodyComplete: boolean;
   /** Bytes that came before a reader did: at most one receive buffer, since the socket is paused meanwhile. */
-  #backlog: Buffer[] = [];
-  #reader: ((piece: Uint8Array, isLast: boolean) => void) | undefined;
+  #backlog: readonly Buffer[] = noBacklog;
+  #reader: PieceReader | BodyTaker | undefined;
+  #collector: BodyCollector | undefined;
   #held: HeldReply | undefined;
   #heldBytes = 0;
 
@@ -142,7 +153,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   #abort(): void {
     this.#state = 'aborted';
     this.#reader = undefined;
-    this.#backlog = [];
+    this.#backlog = noBacklog;
     this.#held = undefined;
     const run = this.#onAborted;
     if (run) guarded(run, this, this.#serving.doors);
@@ -161,20 +172,17 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   // --- Body ---
 
   readBody(limitBytes: number, onBody: (body: Buffer) => void, onTooLarge: () => void): void {
-    if (this.#declaredBytes !== undefined && this.#declaredBytes > limitBytes) {
-      this.#later(onTooLarge);
-      return;
-    }
-    const collector = new BodyCollector(limitBytes, this.#declaredBytes);
-    this.#read((piece, isLast) => {
-      if (!collector.push(piece, isLast)) {
-        this.#reader = undefined;
-        onTooLarge();
-      } else if (isLast) {
-        this.#reader = undefined;
-        onBody(collector.body());
-      }
-    });
+    // What is not lent is a Buffer: see #gather.
+    this.#take({ limitBytes, onBody: onBody as BodyTaker['onBody'], onTooLarge, lends: false });
+  }
+
+  lendBody(limitBytes: number, onBody: (body: Uint8Array) => void, onTooLarge: () => void): void {
+    this.#take({ limitBytes, onBody, onTooLarge, lends: true });
+  }
+
+  #take(taker: BodyTaker): void {
+    if (this.#declaredBytes !== undefined && this.#declaredBytes > taker.limitBytes) this.#later(taker.onTooLarge);
+    else this.#read(taker);
   }
 
   streamBody(onChunk: (chunk: Buffer) => void, onEnd: () => void): BodyFlow {
@@ -190,7 +198,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     else guarded(run, this, this.#serving.doors);
   }
 
-  #read(reader: (piece: Uint8Array, isLast: boolean) => void): void {
+  #read(reader: PieceReader | BodyTaker): void {
     if (this.#state === 'aborted' || this.#state === 'done') return;
     this.#reader = reader;
     if (this.#inHandler) {
@@ -199,7 +207,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
       return;
     }
     const backlog = this.#backlog;
-    this.#backlog = [];
+    this.#backlog = noBacklog;
     // First: the reader may reply at once, and after that the connection belongs to the next request.
     this.#resume();
     for (const [index, piece] of backlog.entries()) {
@@ -225,13 +233,34 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
       this.#endHeld();
     } else if (this.#state === 'open' || this.#state === 'streaming') {
       if (this.#reader) this.#deliver(piece, isLast);
-      else if (this.#paused) this.#backlog.push(ownBytes(piece));
+      else if (this.#paused) this.#backlog = [...this.#backlog, ownBytes(piece)];
     }
   }
 
   #deliver(piece: Uint8Array, isLast: boolean): void {
     const reader = this.#reader;
-    if (reader) guarded(() => reader(piece, isLast), this, this.#serving.doors);
+    if (reader === undefined) return;
+    if (typeof reader === 'function') guarded(() => reader(piece, isLast), this, this.#serving.doors);
+    else this.#gather(reader, piece, isLast);
+  }
+
+  /** A body in one piece, which nearly all are, goes to its taker without a collector. */
+  #gather(taker: BodyTaker, piece: Uint8Array, isLast: boolean): void {
+    let body: Uint8Array | undefined;
+    let isWithinLimit: boolean;
+    if (isLast && !this.#collector) {
+      isWithinLimit = piece.length <= taker.limitBytes;
+      if (isWithinLimit) body = taker.lends ? piece : ownBytes(piece);
+    } else {
+      this.#collector ??= new BodyCollector(taker.limitBytes, this.#declaredBytes);
+      isWithinLimit = this.#collector.push(piece, isLast);
+      if (isWithinLimit && isLast) body = this.#collector.body();
+    }
+    if (isWithinLimit && body === undefined) return;
+    this.#reader = undefined;
+    this.#collector = undefined;
+    if (body === undefined) guarded(taker.onTooLarge, this, this.#serving.doors);
+    else guardedBody(taker.onBody, body, this, this.#serving.doors);
   }
 
   #pause(): void {
@@ -251,7 +280,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   reply(status: number, headers: HeaderList, body?: string | Uint8Array): void {
     if (this.#state !== 'open') return;
     assertHeaders(headers);
-    this.#backlog = [];
+    this.#backlog = noBacklog;
     if (this.#bodyComplete) {
       // The whole body may have come while nobody read it: the connection is still paused then, and its next request
       // would never be heard.
@@ -293,13 +322,13 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     const response = this.#response;
     this.#state = 'done';
     this.#reader = undefined;
-    response.cork(() => {
-      response.writeStatus(statusLine(status));
-      for (const [name, value] of headers) response.writeHeader(name, value);
-      if (isBodiless(status)) endHead(response, close);
-      else if (this.method === 'HEAD') endHead(response, close, byteLength(body ?? ''));
-      else response.end(body ?? '', close);
-    });
+    corked.response = response;
+    corked.status = status;
+    corked.headers = headers;
+    corked.body = body;
+    corked.close = close;
+    corked.isHead = this.method === 'HEAD';
+    response.cork(writeCorked);
   }
 
   startStream(status: number, headers: HeaderList): ReplyStream {
@@ -369,6 +398,29 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
 }
 
 const noBytes = new Uint8Array(0);
+const noBacklog: readonly Buffer[] = [];
+
+/** The reply that `writeCorked` writes: cork calls it at once, so one object serves all and no closure is made. */
+const corked: {
+  response: UwsResponse | undefined;
+  status: number;
+  headers: HeaderList;
+  body: string | Uint8Array | undefined;
+  close: boolean;
+  isHead: boolean;
+} = { response: undefined, status: 0, headers: [], body: undefined, close: false, isHead: false };
+
+function writeCorked(): void {
+  const { status, headers, body, close, isHead } = corked;
+  const response = corked.response!;
+  corked.response = undefined;
+  corked.body = undefined;
+  response.writeStatus(statusLine(status));
+  for (let i = 0; i < headers.length; i++) response.writeHeader(headers[i]![0], headers[i]![1]);
+  if (isBodiless(status)) endHead(response, close);
+  else if (isHead) endHead(response, close, byteLength(body ?? ''));
+  else response.end(body ?? '', close);
+}
 
 /**
  * Ends a reply without a body. uWS takes any argument, even `undefined`, for a length, and with a length it waits for that

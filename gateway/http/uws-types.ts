@@ -59,6 +59,7 @@ export interface UwsBehavior<T> {
 }
 
 export interface UwsApp {
+  post(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): unknown;
   any(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): unknown;
   ws<T>(pattern: string, behavior: UwsBehavior<T>): unknown;
   listen(host: string, port: number, options: number, done: (socket: UwsListenSocket | false) => void): unknown;

@@ -8,9 +8,13 @@ import { servingCluster } from './topics.ts';
  * Charges one request. Returns how long it must be held back, 0 nearly always. Throws Forbidden or NotFound when the
  * cluster does not serve, QuotaExceeded when the wait would pass `quotaWaitMsMax`.
  */
-export function admitRequest(context: GatewayContext, principal: Principal): number {
+export function admitRequest(
+  context: GatewayContext,
+  principal: Principal,
+  nowMs = context.clock.monotonicMs(),
+): number {
   servingCluster(context, principal);
-  const { delayMs, quota } = context.tenancy.limiter.request(principal.clusterId, context.clock.monotonicMs());
+  const { delayMs, quota } = context.tenancy.limiter.request(principal.clusterId, nowMs);
   if (quota === undefined) return 0;
   context.tenancy.meter.throttled(principal.clusterId, quota, delayMs);
   if (delayMs > context.settings.quotaWaitMsMax) throw exceeded(context, principal.clusterId, quota, delayMs);
@@ -18,8 +22,8 @@ export function admitRequest(context: GatewayContext, principal: Principal): num
 }
 
 /** Throws QuotaExceeded when what the cluster has used already makes for a longer wait than a door may impose. */
-export function refuseLongWait(context: GatewayContext, clusterId: string): void {
-  const { delayMs, quota } = context.tenancy.limiter.debt(clusterId, context.clock.monotonicMs());
+export function refuseLongWait(context: GatewayContext, clusterId: string, nowMs = context.clock.monotonicMs()): void {
+  const { delayMs, quota } = context.tenancy.limiter.debt(clusterId, nowMs);
   if (quota !== undefined && delayMs > context.settings.quotaWaitMsMax) {
     throw exceeded(context, clusterId, quota, delayMs);
   }

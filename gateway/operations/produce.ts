@@ -11,6 +11,7 @@
 import { topicSettings } from '../../engine/topic-configs.ts';
 import type { AppendResult, TopicEntry } from '../../engine/engine.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
+import type { Uuid } from '../../engine/kernel/uuid.ts';
 import { BatchBuilder, batchFull, type RecordHeader } from '../../engine/records/encode.ts';
 import { stripNames } from '../../tenancy/naming.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
@@ -21,11 +22,11 @@ import { partitionOfKey } from './partitioner.ts';
 export interface ProduceRecord {
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
-  readonly headers?: readonly RecordHeader[];
+  readonly headers?: readonly RecordHeader[] | undefined;
   /** Chosen by the key, or by us, when absent. */
-  readonly partition?: number;
+  readonly partition?: number | undefined;
   /** Milliseconds since the epoch; the time of arrival when absent. */
-  readonly timestampMs?: number;
+  readonly timestampMs?: number | undefined;
 }
 
 /** Per record, in request order. `errorCode` 0: stored at `offset`. */
@@ -37,22 +38,24 @@ export interface ProduceOutcome {
   readonly timestampMs: number;
 }
 
-interface Request {
+interface ManyRecords {
   readonly outcomes: ProduceOutcome[];
   remaining: number;
   readonly done: (outcomes: readonly ProduceOutcome[]) => void;
 }
 
-/** A record's place in its batch is its place in `slots`. */
-interface Slot {
-  readonly request: Request;
-  readonly index: number;
-  readonly timestampMs: number;
-}
+type DoneOne = (outcome: ProduceOutcome) => void;
 
+/** Whom a record's outcome is told: a request of one record is its callback and nothing else. */
+type Request = ManyRecords | DoneOne;
+
+/** Three lists by place in the batch, not a list of objects: one record is one request on the busiest path. */
 interface OpenBatch {
   readonly builder: BatchBuilder;
-  slots: Slot[];
+  readonly requests: Request[];
+  /** The record's place in its request. */
+  readonly indexes: number[];
+  readonly timestampsMs: number[];
 }
 
 /** `producerId` -1: being allocated; batches wait for it. */
@@ -70,19 +73,23 @@ interface Line {
   inFlight: number;
   backlogBytes: number;
   readonly waiting: OpenBatch[];
+  /** In the list that the end of this turn goes through. */
+  isDirty: boolean;
 }
 
 const sequenceMax = 0x7fff_ffff;
 
 export class RecordProducer {
   readonly #context: GatewayContext;
-  readonly #lines = new Map<string, Line>();
-  readonly #dirty = new Set<Line>();
+  readonly #lines = new Set<Line>();
+  readonly #linesOf = new Map<Uuid, Map<number, Line>>();
+  #dirty: Line[] = [];
   readonly #sticky = new Map<string, number>();
   #nextSticky = 0;
   #requestsUnderWay = 0;
   #flushAsked = false;
   #turnWallMs = 0;
+  #turnMonotonicMs = 0;
 
   constructor(context: GatewayContext) {
     this.#context = context;
@@ -94,8 +101,9 @@ export class RecordProducer {
   }
 
   /**
-   * Stores `records` (at least one) and calls `done` once with one outcome per record, in their order. Throws
-   * QuotaExceeded before anything is stored when the cluster would have to wait longer than `quotaWaitMsMax`.
+   * Stores `records` (at least one) and calls `done` once with one outcome per record, in their order. Their bytes are
+   * copied before this returns. Throws QuotaExceeded before anything is stored when the cluster would have to wait longer
+   * than `quotaWaitMsMax`.
    */
   produce(
     principal: Principal,
@@ -103,20 +111,33 @@ export class RecordProducer {
     records: readonly ProduceRecord[],
     done: (outcomes: readonly ProduceOutcome[]) => void,
   ): void {
-    refuseLongWait(this.#context, principal.clusterId);
-    this.#askFlush();
-    this.#requestsUnderWay++;
+    this.#enter(principal.clusterId);
     const outcomes: ProduceOutcome[] = [];
     outcomes.length = records.length;
     const request: Request = { outcomes, remaining: records.length, done };
     for (let i = 0; i < records.length; i++) this.#add(principal.clusterId, topic, records[i]!, request, i);
   }
 
+  /** As `produce` for one record. */
+  produceOne(principal: Principal, topic: TopicEntry, record: ProduceRecord, done: DoneOne): void {
+    this.#enter(principal.clusterId);
+    this.#add(principal.clusterId, topic, record, done, 0);
+  }
+
+  #enter(clusterId: string): void {
+    this.#askFlush();
+    refuseLongWait(this.#context, clusterId, this.#turnMonotonicMs);
+    this.#requestsUnderWay++;
+  }
+
+  /** The clocks are read once per turn. */
   #askFlush(): void {
     if (this.#flushAsked) return;
     this.#flushAsked = true;
-    this.#turnWallMs = this.#context.clock.wallMs();
-    this.#context.clock.endOfTurn(() => this.#flush());
+    const { clock } = this.#context;
+    this.#turnWallMs = clock.wallMs();
+    this.#turnMonotonicMs = clock.monotonicMs();
+    clock.endOfTurn(() => this.#flush());
   }
 
   #add(clusterId: string, topic: TopicEntry, record: ProduceRecord, request: Request, index: number): void {
@@ -139,13 +160,18 @@ export class RecordProducer {
       this.#settle(request, index, failed(errorCode.messageTooLarge, message, partition, timestampMs));
       return;
     }
-    batch.slots.push({ request, index, timestampMs });
-    this.#dirty.add(line);
+    batch.requests.push(request);
+    batch.indexes.push(index);
+    batch.timestampsMs.push(timestampMs);
+    if (line.isDirty) return;
+    line.isDirty = true;
+    this.#dirty.push(line);
   }
 
   /** Into the line's last open batch, or a fresh one. Undefined: it fits in no batch of this topic. */
   #place(line: Line, record: ProduceRecord, timestampMs: number): OpenBatch | undefined {
-    const last = line.waiting.at(-1);
+    const { waiting } = line;
+    const last = waiting.length > 0 ? waiting[waiting.length - 1]! : undefined;
     if (last && last.builder.sizeBytes < this.#context.settings.batchBytesMax) {
       const before = last.builder.sizeBytes;
       if (last.builder.append(record.key, record.value, record.headers, timestampMs) !== batchFull) {
@@ -153,10 +179,11 @@ export class RecordProducer {
         return last;
       }
     }
-    const batch: OpenBatch = { builder: new BatchBuilder(line.messageBytesMax), slots: [] };
-    if (batch.builder.append(record.key, record.value, record.headers, timestampMs) === batchFull) return undefined;
-    line.waiting.push(batch);
-    line.backlogBytes += batch.builder.sizeBytes;
+    const builder = new BatchBuilder(line.messageBytesMax);
+    if (builder.append(record.key, record.value, record.headers, timestampMs) === batchFull) return undefined;
+    const batch: OpenBatch = { builder, requests: [], indexes: [], timestampsMs: [] };
+    waiting.push(batch);
+    line.backlogBytes += builder.sizeBytes;
     return batch;
   }
 
@@ -171,8 +198,7 @@ export class RecordProducer {
   }
 
   #line(clusterId: string, topic: TopicEntry, partition: number): Line {
-    const key = `${topic.topicId}${partition}`;
-    const known = this.#lines.get(key);
+    const known = this.#linesOf.get(topic.topicId)?.get(partition);
     if (known) {
       if (known.topic !== topic) {
         known.topic = topic;
@@ -185,16 +211,20 @@ export class RecordProducer {
       messageBytesMax: this.#messageBytesMax(clusterId, topic),
       partition,
       clusterId,
-      key,
+      key: `${topic.topicId}${partition}`,
       producerId: -1,
       nextSequence: 0,
       broken: false,
       inFlight: 0,
       backlogBytes: 0,
       waiting: [],
+      isDirty: false,
     };
     this.#forgetIdleLines();
-    this.#lines.set(key, line);
+    let lines = this.#linesOf.get(topic.topicId);
+    if (!lines) this.#linesOf.set(topic.topicId, (lines = new Map()));
+    lines.set(partition, line);
+    this.#lines.add(line);
     this.#identify(line);
     return line;
   }
@@ -208,10 +238,18 @@ export class RecordProducer {
   #forgetIdleLines(): void {
     if (this.#lines.size < this.#context.settings.producerLinesMax) return;
     let looks = 16;
-    for (const line of this.#lines.values()) {
-      if (line.inFlight === 0 && line.waiting.length === 0 && line.producerId !== -1) this.#lines.delete(line.key);
+    for (const line of this.#lines) {
+      if (line.inFlight === 0 && line.waiting.length === 0 && line.producerId !== -1) this.#forget(line);
       if (--looks === 0) return;
     }
+  }
+
+  #forget(line: Line): void {
+    this.#lines.delete(line);
+    const lines = this.#linesOf.get(line.topic.topicId);
+    if (lines?.get(line.partition) !== line) return;
+    lines.delete(line.partition);
+    if (lines.size === 0) this.#linesOf.delete(line.topic.topicId);
   }
 
   #identify(line: Line): void {
@@ -229,7 +267,7 @@ export class RecordProducer {
           this.#settleBatch(line, batch, unavailable);
         }
         line.backlogBytes = 0;
-        this.#lines.delete(line.key);
+        this.#forget(line);
       },
     );
   }
@@ -237,8 +275,12 @@ export class RecordProducer {
   #flush(): void {
     this.#flushAsked = false;
     this.#sticky.clear();
-    for (const line of this.#dirty) this.#send(line);
-    this.#dirty.clear();
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    for (const line of dirty) {
+      line.isDirty = false;
+      this.#send(line);
+    }
   }
 
   #send(line: Line): void {
@@ -278,26 +320,32 @@ export class RecordProducer {
   }
 
   #settleBatch(line: Line, batch: OpenBatch, result: AppendResult): void {
-    const { slots } = batch;
+    const { requests, indexes, timestampsMs } = batch;
+    const { errorCode: code, baseOffset, logAppendTimeMs } = result;
     // What a broker says may name the topic as the engine knows it.
     const message = result.errorMessage === null ? null : stripNames(line.clusterId, result.errorMessage);
-    for (let delta = 0; delta < slots.length; delta++) {
-      const { request, index, timestampMs } = slots[delta]!;
+    for (let delta = 0; delta < requests.length; delta++) {
+      const timestampMs = timestampsMs[delta]!;
       const outcome: ProduceOutcome =
-        result.errorCode === 0
+        code === 0
           ? {
               errorCode: 0,
               message: null,
               partition: line.partition,
-              offset: result.baseOffset + delta,
-              timestampMs: result.logAppendTimeMs >= 0 ? result.logAppendTimeMs : timestampMs,
+              offset: baseOffset + delta,
+              timestampMs: logAppendTimeMs >= 0 ? logAppendTimeMs : timestampMs,
             }
-          : failed(result.errorCode, message, line.partition, timestampMs);
-      this.#settle(request, index, outcome);
+          : failed(code, message, line.partition, timestampMs);
+      this.#settle(requests[delta]!, indexes[delta]!, outcome);
     }
   }
 
   #settle(request: Request, index: number, outcome: ProduceOutcome): void {
+    if (typeof request === 'function') {
+      this.#requestsUnderWay--;
+      request(outcome);
+      return;
+    }
     request.outcomes[index] = outcome;
     if (--request.remaining > 0) return;
     this.#requestsUnderWay--;

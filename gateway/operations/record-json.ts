@@ -46,11 +46,9 @@ export function recordOfJson(json: unknown, format: RecordFormat, place: string)
   return {
     key: keyBytes(json['key'], format, place),
     value: valueBytes(json['value'], format, place),
-    ...(headers === undefined || headers === null ? undefined : { headers: headersOf(headers, place) }),
-    ...(partition === undefined || partition === null
-      ? undefined
-      : { partition: whole(partition, `${place}.partition`) }),
-    ...(timestamp === undefined || timestamp === null ? undefined : { timestampMs: time(timestamp, place) }),
+    headers: headers === undefined || headers === null ? undefined : headersOf(headers, place),
+    partition: partition === undefined || partition === null ? undefined : whole(partition, `${place}.partition`),
+    timestampMs: timestamp === undefined || timestamp === null ? undefined : time(timestamp, place),
   };
 }
 

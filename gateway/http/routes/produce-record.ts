@@ -37,25 +37,18 @@ function take(
 ): void {
   const { context } = parts;
   const { produceBytesMax } = context.settings;
-  exchange.readBody(
-    produceBytesMax,
-    (body) => {
-      if (meta.contentEncoding === undefined) store(parts, exchange, principal, topic, meta, body);
-      else {
-        settle(context, exchange, async () => {
-          store(
-            parts,
-            exchange,
-            principal,
-            topic,
-            meta,
-            await expand(body, meta.contentEncoding ?? '', produceBytesMax),
-          );
-        });
-      }
-    },
-    () => replyFailure(context, exchange, tooLarge(produceBytesMax)),
-  );
+  const { contentEncoding } = meta;
+  const onTooLarge = (): void => replyFailure(context, exchange, tooLarge(produceBytesMax));
+  if (contentEncoding === undefined) {
+    // Lent: the producer has copied the bytes into a batch when `store` returns.
+    exchange.lendBody(produceBytesMax, (body) => store(parts, exchange, principal, topic, meta, body), onTooLarge);
+    return;
+  }
+  const unpack = (body: Buffer): void =>
+    settle(context, exchange, async () => {
+      store(parts, exchange, principal, topic, meta, await expand(body, contentEncoding, produceBytesMax));
+    });
+  exchange.readBody(produceBytesMax, unpack, onTooLarge);
 }
 
 function store(
@@ -64,27 +57,52 @@ function store(
   principal: Principal,
   topic: TopicEntry,
   meta: RecordMeta,
-  body: Buffer,
+  body: Uint8Array,
 ): void {
   const acks = acksOf(exchange);
-  const record: ProduceRecord = { ...meta.record, value: meta.isTombstone ? null : body };
-  if (meta.isTombstone && body.length > 0) {
+  const { key, headers, partition, timestampMs, isTombstone } = meta;
+  if (isTombstone && body.length > 0) {
     throw new InvalidRequest('Record-Tombstone', 'a tombstone has no value: send an empty body');
   }
-  producer.produce(principal, topic, [record], (outcomes) => {
-    if (acks === 'stored') replyOutcome(exchange, outcomes[0]!);
+  const record: ProduceRecord = { key, value: isTombstone ? null : body, headers, partition, timestampMs };
+  producer.produceOne(principal, topic, record, (outcome) => {
+    if (acks === 'stored') replyOutcome(exchange, outcome);
   });
   if (acks === 'none') replyAccepted(exchange, 1);
 }
 
 interface RecordMeta {
-  readonly record: Omit<ProduceRecord, 'value'>;
+  readonly key: Buffer | null;
+  readonly headers: readonly RecordHeader[] | undefined;
+  readonly partition: number | undefined;
+  readonly timestampMs: number | undefined;
   readonly isTombstone: boolean;
   readonly contentEncoding: string | undefined;
 }
 
+const plainMeta: RecordMeta = {
+  key: null,
+  headers: undefined,
+  partition: undefined,
+  timestampMs: undefined,
+  isTombstone: false,
+  contentEncoding: undefined,
+};
+
+// Shared by all requests, so that those without headers of ours pay for no closure and no object.
+let isPlain = true;
+const notice = (name: string): void => {
+  if (name === 'content-encoding' || (name.charCodeAt(0) === 0x72 && name.startsWith('record-'))) isPlain = false;
+};
+
 /** Throws InvalidRequest with the header's name as field. */
 function recordMeta(exchange: HttpExchange): RecordMeta {
+  isPlain = true;
+  exchange.eachHeader(notice);
+  return isPlain ? plainMeta : readMeta(exchange);
+}
+
+function readMeta(exchange: HttpExchange): RecordMeta {
   let key: string | undefined;
   let partition: number | undefined;
   let timestampMs: number | undefined;
@@ -94,7 +112,7 @@ function recordMeta(exchange: HttpExchange): RecordMeta {
   let contentEncoding: string | undefined;
   exchange.eachHeader((name, value) => {
     if (name === 'content-encoding' && value !== 'identity') contentEncoding = value;
-    if (name.charCodeAt(0) !== 0x72 || !name.startsWith('record-')) return;
+    if (!name.startsWith('record-')) return;
     if (name === 'record-key') key = value;
     else if (name.startsWith('record-header-')) (headers ??= []).push([name.slice(14), value]);
     else if (name === 'record-partition') partition = wholeNumber('Record-Partition', value);
@@ -105,13 +123,14 @@ function recordMeta(exchange: HttpExchange): RecordMeta {
       encoding = 'base64';
     } else throw new InvalidRequest(name, `there is no header ${name}`);
   });
-  const record = {
+  return {
     key: key === undefined ? null : headerBytes('Record-Key', key, encoding),
-    ...(headers === undefined ? undefined : { headers: headers.map((pair) => recordHeader(pair, encoding)) }),
-    ...(partition === undefined ? undefined : { partition }),
-    ...(timestampMs === undefined ? undefined : { timestampMs }),
+    headers: headers?.map((pair) => recordHeader(pair, encoding)),
+    partition,
+    timestampMs,
+    isTombstone,
+    contentEncoding,
   };
-  return { record, isTombstone, contentEncoding };
 }
 
 function recordHeader([name, value]: readonly [string, string], encoding: BufferEncoding): RecordHeader {

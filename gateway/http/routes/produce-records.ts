@@ -1,12 +1,16 @@
 /** POST /v1/topics/{topic}/records: many records, in the shape that Content-Type names. */
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
+import type { TopicEntry } from '../../../engine/engine.ts';
 import { parseFormat, recordOfJson } from '../../operations/record-json.ts';
 import type { ProduceRecord } from '../../operations/produce.ts';
+import { findTopic } from '../../operations/topics.ts';
+import type { GatewayContext } from '../../context.ts';
 import { Refusal } from '../failures.ts';
-import type { DoorParts, TenantHandler } from '../guard.ts';
-import { acksOf, replyAccepted, replyOutcomes } from '../produce-replies.ts';
-import { mediaType, readJsonObject } from '../read-body.ts';
+import { type DoorParts, settle, type TenantHandler } from '../guard.ts';
+import { type Acks, acksOf, replyAccepted, replyOutcomes } from '../produce-replies.ts';
+import { expand, mediaType, parseJsonObject, tooLarge } from '../read-body.ts';
+import { replyFailure } from '../reply-problem.ts';
 import type { HttpExchange } from '../server.ts';
 import { writableTopic } from './find-topic.ts';
 import { produceBatches } from './produce-batches.ts';
@@ -28,23 +32,61 @@ export function produceRecords(parts: DoorParts): TenantHandler {
   };
 }
 
-/** All records are looked at before the first is stored, so that a malformed one refuses the request whole. */
-async function produceJson(parts: DoorParts, exchange: HttpExchange, principal: Principal): Promise<void> {
-  const { context, producer } = parts;
-  const { produceBytesMax, produceRecordsMax } = context.settings;
+/**
+ * All records are looked at before the first is stored, so that a malformed one refuses the request whole. Callbacks and
+ * no promise where the body is plain and the topic exists, which is nearly always.
+ */
+function produceJson(parts: DoorParts, exchange: HttpExchange, principal: Principal): void {
+  const { context } = parts;
+  const { produceBytesMax } = context.settings;
   const acks = acksOf(exchange);
-  const body = await readJsonObject(exchange, produceBytesMax);
-  const list = body['records'];
+  const encoding = exchange.header('content-encoding');
+  const onTooLarge = (): void => replyFailure(context, exchange, tooLarge(produceBytesMax));
+  if (encoding === undefined || encoding === 'identity') {
+    exchange.lendBody(produceBytesMax, (body) => takeJson(parts, exchange, principal, acks, body), onTooLarge);
+    return;
+  }
+  const unpack = (body: Buffer): void =>
+    settle(context, exchange, async () =>
+      takeJson(parts, exchange, principal, acks, await expand(body, encoding, produceBytesMax)),
+    );
+  exchange.readBody(produceBytesMax, unpack, onTooLarge);
+}
+
+/** Nothing of `body` is kept: what was parsed is a copy. */
+function takeJson(parts: DoorParts, exchange: HttpExchange, principal: Principal, acks: Acks, body: Uint8Array): void {
+  const { context } = parts;
+  const records = recordsOf(context, exchange, body);
+  const topic = findTopic(context, principal, exchange.param('topic'));
+  if (topic) return store(parts, exchange, principal, topic, acks, records);
+  settle(context, exchange, async () =>
+    store(parts, exchange, principal, await writableTopic(context, principal, exchange), acks, records),
+  );
+}
+
+function recordsOf({ settings }: GatewayContext, exchange: HttpExchange, body: Uint8Array): ProduceRecord[] {
+  const { produceRecordsMax } = settings;
+  const list = parseJsonObject(body)['records'];
   if (!Array.isArray(list)) throw new InvalidRequest('records', 'the body must be {"records": [...]}');
   if (list.length === 0) throw new InvalidRequest('records', 'there must be at least one record');
   if (list.length > produceRecordsMax) {
     const detail = `${list.length} records in one request, at most ${produceRecordsMax} are allowed`;
     throw new Refusal('body-too-large', detail, { limit: produceRecordsMax });
   }
-  const format = parseFormat(exchange.query().get('format'));
+  const format = exchange.queryString === '' ? 'json' : parseFormat(exchange.query().get('format'));
   const records: ProduceRecord[] = [];
   for (let i = 0; i < list.length; i++) records.push(recordOfJson(list[i], format, `records[${i}]`));
-  const topic = await writableTopic(context, principal, exchange);
+  return records;
+}
+
+function store(
+  { producer }: DoorParts,
+  exchange: HttpExchange,
+  principal: Principal,
+  topic: TopicEntry,
+  acks: Acks,
+  records: readonly ProduceRecord[],
+): void {
   producer.produce(principal, topic, records, (outcomes) => {
     if (acks === 'stored') replyOutcomes(exchange, outcomes);
   });
