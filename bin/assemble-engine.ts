@@ -8,6 +8,7 @@ import { type BrokerSession, brokerSessionKey } from '../engine/controller/rows/
 import type { Engine, TopicEntry } from '../engine/engine.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
+import { directorySegments } from '../engine/log/directory-segments.ts';
 import { publishWal } from '../engine/log/recover.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
 import type { BrokerSlot, MetadataStore } from '../engine/ports.ts';
@@ -94,7 +95,7 @@ async function recover(
     disk: systemDisk,
     settings: logSettingsDefault,
     volume: session.volume,
-    segmentsDirectory: folder.segments,
+    segments: directorySegments(systemDisk, folder.segments),
     brokerId: session.brokerId,
     sessionEpoch: session.epoch,
     guard: () => [{ op: 'check', key: brokerSessionKey(session.brokerId), if: { version } }],

@@ -10,6 +10,7 @@ import { openSession } from '../engine/broker/session.ts';
 import { StoreCatalogue } from '../engine/catalogue.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
+import { directorySegments } from '../engine/log/directory-segments.ts';
 import { createLogStore } from '../engine/log/log-store.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
 import type { BrokerSlot } from '../engine/ports.ts';
@@ -60,7 +61,7 @@ export async function serveBroker({ slot, data, durability, leaseMs }: BrokerPro
     brokerId: slot.brokerId,
     sessionEpoch: session.epoch,
     volume: slot.volume,
-    segmentsDirectory,
+    segments: directorySegments(systemDisk, segmentsDirectory),
     mayAck: () => session.mayAck(),
     guard: () => session.guard(),
     onFatal: (failure) => die(failure),

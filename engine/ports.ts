@@ -1,5 +1,6 @@
 /**
- * What the engine needs from outside, as interfaces that bin/ fills: metadata store, disk, network, fleet. Production
+ * What the engine needs from outside, as interfaces that bin/ fills: metadata store, disk, segment store, network,
+ * fleet. Production
  * passes the real things, tests and the simulator pass seeded ones. Clock and Random are in kernel/.
  */
 import { Failure } from './kernel/failure.ts';
@@ -144,6 +145,49 @@ export class DiskFull extends Failure {
 
 export class DiskFault extends Failure {
   readonly code = 'disk-fault';
+}
+
+// --- Segment store: immutable files of many logs' batches, shared by all brokers ---
+
+/** A file on its way: nobody sees it, and nothing of it need survive, before `commit` has resolved. */
+export interface SegmentWriter {
+  /** Appends. The parts may be kept until `commit` or `abort`, and are not changed meanwhile. */
+  write(parts: readonly Uint8Array[]): Promise<void>;
+  /** Whole and durable on return. */
+  commit(): Promise<void>;
+  /** After a failure; what is there of it is removed as far as that is possible at the moment. */
+  abort(): void;
+}
+
+export interface SegmentFile {
+  sizeBytes(): Promise<number>;
+  /** Bytes read, less than asked only at the end of the file. */
+  read(target: Uint8Array, position: number): Promise<number>;
+  /** The same in microseconds, for what the page cache surely holds; absent where a read always takes a trip. */
+  readonly readSync?: (target: Uint8Array, position: number) => number;
+  close(): void;
+}
+
+/**
+ * Throws DiskFull and DiskFault where it lies on a disk, SegmentsUnavailable where it lies behind a network. A file that is
+ * not there is a DiskFault to whoever opens or reads it.
+ */
+export interface SegmentStore {
+  /** A file of this name was never made before: names are unique over all writers and attempts. */
+  create(fileId: string): SegmentWriter;
+  open(fileId: string): SegmentFile;
+  /** Durable on return; quiet when it is not there. */
+  remove(fileId: string): Promise<void>;
+  /** All files, sorted. */
+  list(): Promise<string[]>;
+  /** For messages: the file as an operator finds it. */
+  nameOf(fileId: string): string;
+}
+
+/** The segment store does not answer, or refuses: what was asked may be asked again. */
+export class SegmentsUnavailable extends Failure {
+  readonly code = 'segments-unavailable';
+  override readonly retryable = true;
 }
 
 // --- Network: size-prefixed frames between gateway and broker ---

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
+import { directorySegments } from '../engine/log/directory-segments.ts';
 import type { AppendOutcome, LogStore, PartitionLog } from '../engine/log/log.ts';
 import { createLogStore } from '../engine/log/log-store.ts';
 import { recoverWal } from '../engine/log/recover.ts';
@@ -38,7 +39,7 @@ describe('log on the system disk', () => {
     settings,
     brokerId: 1,
     volume: join(root, 'volume'),
-    segmentsDirectory: join(root, 'segments'),
+    segments: directorySegments(systemDisk, join(root, 'segments')),
     guard: () => [],
   });
   const start = (sessionEpoch: number): Promise<LogStore> =>

@@ -15,6 +15,7 @@ export type FailureCode =
   | 'disk-full'
   | 'disk-fault'
   | 'data-corrupt'
+  | 'segments-unavailable'
   // Links and routing.
   | 'link-closed'
   | 'not-owner'

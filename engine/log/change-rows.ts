@@ -6,11 +6,10 @@ import { assert } from '../kernel/assert.ts';
 import { type Clock, sleep } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import {
-  type Disk,
-  DiskFault,
   type MetadataStore,
   type Row,
   StoreAmbiguous,
+  type SegmentStore,
   StoreConflict,
   type StoreOp,
 } from '../ports.ts';
@@ -20,21 +19,16 @@ import { decodeSegmentFile, encodeSegmentFile, segmentFileKey, segmentFilePk } f
 import type { LogSettings } from './settings.ts';
 
 export interface RowContext {
-  readonly disk: Disk;
   readonly store: MetadataStore;
   readonly clock: Clock;
   readonly random: Random;
   readonly settings: LogSettings;
-  readonly segmentsDirectory: string;
+  readonly segments: SegmentStore;
   guard(): readonly StoreOp[];
   /** Emptied files whose removal failed, for another attempt. */
   readonly leftovers: Set<string>;
   /** A file is about to be removed: close it if it is open. */
   onRemove(fileId: string): void;
-}
-
-export function segmentPath(context: { readonly segmentsDirectory: string }, fileId: string): string {
-  return `${context.segmentsDirectory}/${fileId}.seg`;
 }
 
 /**
@@ -161,9 +155,7 @@ async function removeFile(context: RowContext, fileId: string): Promise<void> {
   const row = await withRetries(context, () => context.store.get(key));
   if (!row || decodeSegmentFile(row.value).segments > 0) return;
   context.onRemove(fileId);
-  removeIfThere(context.disk, segmentPath(context, fileId));
-  // Before the row: a power loss could bring the name back, and without a row nobody would look for the file.
-  await context.disk.syncDirectory(context.segmentsDirectory);
+  await context.segments.remove(fileId);
   try {
     await withRetries(context, () => context.store.transact([{ op: 'delete', key, if: { version: row.version } }]));
   } catch (error) {
@@ -202,15 +194,6 @@ export async function sweepFiles(context: RowContext, prefix: string): Promise<n
     await removeFile(context, row.sk);
   }
   return empty.length;
-}
-
-function removeIfThere(disk: Disk, path: string): void {
-  try {
-    disk.remove(path);
-  } catch (error) {
-    // Another sweep was faster, or the file was never made.
-    if (!(error instanceof DiskFault) || disk.exists(path)) throw error;
-  }
 }
 
 async function readFileRows(context: RowContext, fileIds: Iterable<string>): Promise<Map<string, Row>> {

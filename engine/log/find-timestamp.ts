@@ -8,6 +8,7 @@ import { forEachRecordOf, recordsOf, type VisitRecord } from '../records/decode.
 import type { TimedOffset } from './log.ts';
 import type { OwnedLog } from './partition-log.ts';
 import type { Segment, SegmentReader } from './segment-reader.ts';
+import type { EpochAt } from './verify-batch.ts';
 
 /** Of a segment, at a time, while looking for one record. */
 const scanBytes = 256 * 1024;
@@ -51,7 +52,8 @@ async function findInSegment(
   segment: Segment,
   timestamp: number,
 ): Promise<TimedOffset | undefined> {
-  let bytes = await reader.readFromTimestamp(segment, timestamp);
+  const epochAt: EpochAt = (offset) => log.epochAt(offset);
+  let bytes = await reader.readFromTimestamp(segment, timestamp, epochAt);
   while (bytes.length > 0) {
     let next = segment.row.endOffset;
     for (const at of batchesIn(bytes)) {
@@ -61,7 +63,7 @@ async function findInSegment(
       next = lastOffset(batch, 0) + 1;
     }
     if (next >= segment.row.endOffset) return undefined;
-    bytes = await reader.read(segment, next, scanBytes, true);
+    bytes = await reader.read(segment, next, scanBytes, true, epochAt);
   }
   return undefined;
 }
@@ -111,8 +113,7 @@ async function largestRecord(log: OwnedLog, reader: SegmentReader): Promise<Time
   const tail = log.tail.batches;
   for (const { row } of log.segments) {
     if (row.endOffset <= log.startOffset) continue;
-    const bytes = await reader.all(row);
-    for (const at of batchesIn(bytes)) await visit(bytes.subarray(at, at + batchSizeBytes(bytes, at)));
+    for (const batch of await reader.all(row, (offset) => log.epochAt(offset))) await visit(batch);
   }
   for (const { bytes } of tail) await visit(bytes);
   return best;

@@ -1,6 +1,8 @@
 /** What the rows and the last segment say about a log: the start of an open, and of the recovery of a dead session. */
 import type { Uuid } from '../kernel/uuid.ts';
+import { readBatchHeader } from '../records/batch.ts';
 import { allRows, type RowContext, withRetries } from './change-rows.ts';
+import { DataCorrupt } from './log.ts';
 import { LogFold } from './log-fold.ts';
 import { decodeLogState, logPk, logStateKey } from './rows/log-state.ts';
 import { decodeSegment, segmentSkEnd, segmentSkPrefix } from './rows/segment.ts';
@@ -37,8 +39,30 @@ export async function loadLog(
   // Without a row of the last segment the start is also the end: retention leaves it so.
   const endOffset = Math.max(last?.endOffset ?? 0, startOffset);
   const fold = last
-    ? new LogFold(await context.reader.state(last))
+    ? await foldAsOf(context, segments, segments.length - 1)
     : new LogFold({ producers: [], epochs: state?.epochs ?? [] });
   const foldedTo = last?.endOffset ?? (state?.epochs ? startOffset : 0);
   return { segments, startOffset, endOffset, fold, foldedTo };
+}
+
+/**
+ * Producers and leader epochs as of the end of segment `at`. A damaged snapshot is made again from the one before it and
+ * the batches since: it must not cost the log, nor keep a dead broker's other logs from their recovery.
+ */
+async function foldAsOf(
+  context: RowContext & { readonly reader: SegmentReader },
+  segments: readonly Segment[],
+  at: number,
+): Promise<LogFold> {
+  const { row } = segments[at]!;
+  try {
+    return new LogFold(await context.reader.state(row));
+  } catch (error) {
+    if (!(error instanceof DataCorrupt)) throw error;
+  }
+  const fold = at === 0 ? new LogFold() : await foldAsOf(context, segments, at - 1);
+  const nowMs = context.clock.wallMs();
+  for (const batch of await context.reader.all(row, () => -1))
+    fold.add(readBatchHeader(batch), nowMs, context.settings);
+  return fold;
 }

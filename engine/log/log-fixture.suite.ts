@@ -8,6 +8,7 @@ import { type BatchOptions, encodeBatch } from '../records/encode.ts';
 import { baseOffset, batchesIn, batchSizeBytes, validateBatch, isBatchFault } from '../records/batch.ts';
 import { decodeBatch } from '../records/decode.ts';
 import { memoryStore, type MemoryStore, type StoreFaults } from '../store-memory.ts';
+import { directorySegments } from './directory-segments.ts';
 import type { AppendOutcome, LogRead, LogStore, PartitionLog, TopicConfigs } from './log.ts';
 import { createLogStore } from './log-store.ts';
 import { MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
@@ -121,7 +122,7 @@ export class World {
         brokerId,
         sessionEpoch: epoch,
         volume: `/v${brokerId}`,
-        segmentsDirectory,
+        segments: directorySegments(this.#process.disk, segmentsDirectory),
         mayAck: () => this.mayAck,
         guard: (): StoreOp[] => [{ op: 'check', key: sessionRow, if: { version } }],
         onFatal: (error) => {
@@ -146,7 +147,7 @@ export class World {
         brokerId: 1,
         sessionEpoch: this.sessionEpoch,
         volume: '/v1',
-        segmentsDirectory,
+        segments: directorySegments(this.#process.disk, segmentsDirectory),
         guard: (): StoreOp[] => [{ op: 'check', key: sessionRow, if: { version } }],
         ...(keeps ? { keeps } : {}),
       }),

@@ -2,7 +2,7 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { Failure } from '../kernel/failure.ts';
 import type { Random } from '../kernel/random.ts';
-import type { Disk, MetadataStore, StoreOp } from '../ports.ts';
+import type { Disk, MetadataStore, SegmentStore, StoreOp } from '../ports.ts';
 import type { LogSettings } from './settings.ts';
 
 export interface LogStoreOptions {
@@ -15,8 +15,8 @@ export interface LogStoreOptions {
   readonly sessionEpoch: number;
   /** Directory of the slot's volume; the WAL is `<volume>/wal/<sessionEpoch>`. */
   readonly volume: string;
-  /** Directory of the segment store, shared by all brokers. */
-  readonly segmentsDirectory: string;
+  /** Shared by all brokers. */
+  readonly segments: SegmentStore;
   /** Whether the lease still holds: asked after the sync and before the acknowledgements. */
   mayAck(): boolean;
   /** Checks of the session row's version that ride in every transaction; a conflict on one of them means fenced. */

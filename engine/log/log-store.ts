@@ -44,9 +44,8 @@ const forgetRowsMax = 40;
  * a setting out of bounds, DiskFull and DiskFault.
  */
 export async function createLogStore(options: LogStoreOptions): Promise<LogStore> {
-  const { disk, volume, sessionEpoch, settings, segmentsDirectory } = options;
+  const { disk, volume, sessionEpoch, settings } = options;
   checkLogSettings(settings);
-  disk.makeDirectory(segmentsDirectory);
   let fail = (error: Error): void => options.onFatal(error);
   const wal = await Wal.open({
     disk,

@@ -4,6 +4,7 @@ import { DiskFault } from '../ports.ts';
 import { logErrorCode, type LogErrorCode, type LogRead } from './log.ts';
 import type { OwnedLog } from './partition-log.ts';
 import type { SegmentReader } from './segment-reader.ts';
+import type { EpochAt } from './verify-batch.ts';
 
 /** How often a read follows segments that a merge or retention moves away under it. */
 const movedReadsMax = 5;
@@ -45,8 +46,9 @@ function readSegments(
   minOneBatch: boolean,
 ): LogRead | Promise<LogRead> {
   const segment = log.segments[log.segmentIndexOf(offset)]!;
+  const epochAt: EpochAt = (at) => log.epochAt(at);
   try {
-    const found = reader.read(segment, Math.max(offset, segment.row.baseOffset), maxBytes, minOneBatch);
+    const found = reader.read(segment, Math.max(offset, segment.row.baseOffset), maxBytes, minOneBatch, epochAt);
     if (found instanceof Promise) return followSegments(log, reader, found, offset, maxBytes, minOneBatch);
     return extend(log, found, segment.row.endOffset, segment.cursorOffset, maxBytes);
   } catch (error) {
@@ -90,7 +92,8 @@ async function followSegments(
       if (!moved) return readLog(log, reader, offset, maxBytes, minOneBatch);
       if (!(error instanceof Failure)) throw error;
       if (!(error instanceof DiskFault) || moved === segment || attempt >= movedReadsMax) return unreadable;
-      pending = Promise.resolve(reader.read(moved, Math.max(offset, moved.row.baseOffset), maxBytes, minOneBatch));
+      const from = Math.max(offset, moved.row.baseOffset);
+      pending = Promise.resolve(reader.read(moved, from, maxBytes, minOneBatch, (at) => log.epochAt(at)));
     }
   }
 }

@@ -6,7 +6,7 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import { type Uuid, uuidText } from '../kernel/uuid.ts';
-import type { Disk, MetadataStore, StoreOp } from '../ports.ts';
+import type { Disk, MetadataStore, SegmentStore, StoreOp } from '../ports.ts';
 import { baseOffset, lastOffset } from '../records/batch.ts';
 import { removeFiles, sweepFiles } from './change-rows.ts';
 import { loadLog } from './load-log.ts';
@@ -25,7 +25,7 @@ export interface RecoverOptions {
   readonly random: Random;
   readonly settings: LogSettings;
   readonly volume: string;
-  readonly segmentsDirectory: string;
+  readonly segments: SegmentStore;
   /** Of the dead session. */
   readonly brokerId: number;
   readonly sessionEpoch: number;

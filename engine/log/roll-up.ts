@@ -10,11 +10,11 @@
  */
 import { assert } from '../kernel/assert.ts';
 import type { Clock } from '../kernel/clock.ts';
+import { Failure } from '../kernel/failure.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import { type StoreOp, storeOpsMax } from '../ports.ts';
-import { baseOffset, batchesIn, batchSizeBytes, isIntactBatch, lastOffset, readBatchHeader } from '../records/batch.ts';
-import { announceFile, changeRows, removeFiles, type RowContext, segmentPath } from './change-rows.ts';
-import { DataCorrupt } from './log.ts';
+import { baseOffset, lastOffset, readBatchHeader } from '../records/batch.ts';
+import { announceFile, changeRows, removeFiles, type RowContext } from './change-rows.ts';
 import type { LogFold } from './log-fold.ts';
 import { segmentFileId } from './rows/segment-file.ts';
 import { encodeSegment, segmentKey, type SegmentRow } from './rows/segment.ts';
@@ -53,8 +53,7 @@ export interface RolledUp<L extends RollUpLog> {
 
 /**
  * Writes one file and publishes it; `published` is called for every transaction that has been applied, at once, so that
- * a failure later on leaves memory and rows in step. Throws SessionFenced, DiskFull, DiskFault, DataCorrupt (a segment
- * to merge) and the store's failures.
+ * a failure later on leaves memory and rows in step. Throws SessionFenced, DiskFull, DiskFault and the store's failures.
  */
 export async function rollUp<L extends RollUpLog>(
   context: RollUpContext,
@@ -75,11 +74,9 @@ export async function rollUp<L extends RollUpLog>(
   await announceFile(context, fileId, bytes);
   let rows: SegmentRow[];
   try {
-    const path = segmentPath(context, fileId);
-    const { disk, segmentsDirectory } = context;
     const { indexIntervalBytes, writeSliceBytes: sliceBytes } = settings;
     rows = await writeSegmentFile(
-      { disk, segmentsDirectory, path, fileId, indexIntervalBytes, sliceBytes, turn: () => turnOf(context.clock) },
+      { segments: context.segments, fileId, indexIntervalBytes, sliceBytes, turn: () => turnOf(context.clock) },
       plans.map((plan) => plan.draft),
     );
   } catch (error) {
@@ -109,10 +106,12 @@ async function planLog<L extends RollUpLog>(context: RollUpContext, log: L): Pro
   fold.producers.expire(nowMs, settings.producerIdExpirationMs);
   fold.epochs.forgetBefore(startOffset);
   // An empty segment of the same base would take the same key as its successor, so it is always replaced.
-  const merges = last !== undefined && (last.bytes < settings.mergeBytesMax || last.bytes === 0);
+  let merges = last !== undefined && (last.bytes < settings.mergeBytesMax || last.bytes === 0);
   const batches: Buffer[] = [];
-  if (merges && last.bytes > 0 && last.endOffset > startOffset) {
-    for (const batch of await batchesOf(context, last)) if (lastOffset(batch, 0) >= startOffset) batches.push(batch);
+  if (merges && last!.bytes > 0 && last!.endOffset > startOffset) {
+    const merged = await readable(context.reader.all(last!, (offset) => log.fold.epochs.at(offset)));
+    if (merged) for (const batch of merged) if (lastOffset(batch, 0) >= startOffset) batches.push(batch);
+    merges = merged !== undefined;
   }
   for (const batch of log.batches) if (lastOffset(batch, 0) >= startOffset) batches.push(batch);
   const first = batches[0];
@@ -127,23 +126,22 @@ async function planLog<L extends RollUpLog>(context: RollUpContext, log: L): Pro
   return { log, draft, replaced: merges ? last : undefined, fold };
 }
 
+/**
+ * Undefined when the segment is damaged or cannot be read: it then stays where it is. A merge is for tidiness alone, and
+ * one bad byte in one log must not keep the other logs of the broker from being rolled up, or recovered.
+ */
+async function readable(read: Promise<Buffer[]>): Promise<Buffer[] | undefined> {
+  try {
+    return await read;
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
+  }
+}
+
 /** Lets the event loop turn: requests come before maintenance. */
 function turnOf(clock: Clock): Promise<void> {
   return new Promise((resolve) => clock.endOfTurn(resolve));
-}
-
-async function batchesOf(context: RollUpContext, row: SegmentRow): Promise<Buffer[]> {
-  const bytes = await context.reader.all(row);
-  const batches: Buffer[] = [];
-  let end = 0;
-  for (const at of batchesIn(bytes)) {
-    // A merge would give damaged bytes a new home under a new name: check before.
-    if (!isIntactBatch(bytes, at)) break;
-    end = at + batchSizeBytes(bytes, at);
-    batches.push(bytes.subarray(at, end));
-  }
-  if (end !== bytes.length) throw new DataCorrupt(segmentPath(context, row.fileId), row.position + end, 'bad batch');
-  return batches;
 }
 
 /** The guard, the new file, and per log a new row, an old row and an old file. */

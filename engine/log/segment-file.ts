@@ -1,6 +1,6 @@
-/** Writes one segment file: asynchronously, in slices, synced with its directory entry before it is called written. */
+/** Writes one segment file: asynchronously, in slices, durable before it is called written. */
 import type { Uuid } from '../kernel/uuid.ts';
-import type { Disk, DiskFile } from '../ports.ts';
+import type { SegmentStore, SegmentWriter } from '../ports.ts';
 import type { SegmentRow } from './rows/segment.ts';
 import {
   buildIndex,
@@ -24,9 +24,7 @@ export interface SegmentDraft {
 }
 
 export interface SegmentFileOptions {
-  readonly disk: Disk;
-  readonly segmentsDirectory: string;
-  readonly path: string;
+  readonly segments: SegmentStore;
   readonly fileId: string;
   readonly indexIntervalBytes: number;
   readonly sliceBytes: number;
@@ -37,23 +35,19 @@ export interface SegmentFileOptions {
 /** Indexes and states built between two turns of the event loop. */
 const draftsPerTurnMax = 64;
 
-/** Returns the rows in the order of the drafts. Throws DiskFull and DiskFault; the file is then removed. */
+/** Returns the rows in the order of the drafts. Throws the segment store's failures; the file is then removed. */
 export async function writeSegmentFile(
   options: SegmentFileOptions,
   drafts: readonly SegmentDraft[],
 ): Promise<SegmentRow[]> {
-  const { disk, path } = options;
-  const file = disk.create(path);
+  const file = options.segments.create(options.fileId);
   try {
     const rows = await writeAll(new SliceWriter(file, options.sliceBytes), options, drafts);
-    await file.datasync();
-    await disk.syncDirectory(options.segmentsDirectory);
+    await file.commit();
     return rows;
   } catch (error) {
-    disk.remove(path);
+    file.abort();
     throw error;
-  } finally {
-    file.close();
   }
 }
 
@@ -100,13 +94,13 @@ async function writeAll(
 
 /** Gathers parts without copying them and writes at most a slice at a time. */
 class SliceWriter {
-  readonly #file: DiskFile;
+  readonly #file: SegmentWriter;
   readonly #sliceBytes: number;
   #parts: Uint8Array[] = [];
   #pendingBytes = 0;
   #written = 0;
 
-  constructor(file: DiskFile, sliceBytes: number) {
+  constructor(file: SegmentWriter, sliceBytes: number) {
     this.#file = file;
     this.#sliceBytes = sliceBytes;
   }
@@ -128,8 +122,7 @@ class SliceWriter {
     this.#parts = [];
     const bytes = this.#pendingBytes;
     this.#pendingBytes = 0;
-    const position = this.#written;
     this.#written += bytes;
-    if (bytes > 0) await this.#file.write(parts, position);
+    if (bytes > 0) await this.#file.write(parts);
   }
 }

@@ -3,12 +3,14 @@
  * thousands of tiny files.
  *
  *   file   = 8 bytes magic, then per log its batches, then per log (index, state), table, footer
- *   index  = per entry 20 bytes: base offset i64 | position in the segment u32 | max timestamp until the next entry i64
+ *   index  = per entry 20 bytes: base offset i64 | position in the segment u32 | max timestamp until the next entry i64;
+ *            then the crc u32 of the entries; nothing at all for a segment without batches
  *   state  = crc u32 of the rest | JSON of the producer state and leader epochs as of the segment's end
  *   table  = JSON: one row per log, as published in the metadata store: the file explains itself without it
  *   footer = table position i64 | table bytes u32 | table crc u32 | 8 bytes magic
  *
- * An index of aborted transactions (34 bytes an entry, as in Kafka) has its place behind the state.
+ * Every byte is covered by a checksum or by a value that is known otherwise (verify-batch.ts), so that a scrub finds any
+ * flipped bit. An index of aborted transactions (34 bytes an entry, as in Kafka) has its place behind the state.
  */
 import { crc32c } from '../kernel/crc32c.ts';
 import { type Uuid, uuidText } from '../kernel/uuid.ts';
@@ -20,6 +22,7 @@ import type { SegmentRow } from './rows/segment.ts';
 
 export const segmentFileMagic = Buffer.from('HGSEGv01', 'latin1');
 const indexEntryBytes = 20;
+const indexCrcBytes = 4;
 export const segmentFooterBytes = 24;
 
 export interface StateSnapshot {
@@ -48,17 +51,39 @@ export function buildIndex(
     else entries.push([readI64(batch, batchField.baseOffset), position, timestamp]);
     position += batchSizeBytes(batch, 0);
   }
-  const index = Buffer.allocUnsafe(entries.length * indexEntryBytes);
+  if (entries.length === 0) return { index: Buffer.alloc(0), maxTimestamp, bytes: position };
+  const crcAt = entries.length * indexEntryBytes;
+  const index = Buffer.allocUnsafe(crcAt + indexCrcBytes);
   for (const [i, [offset, at, timestamp]] of entries.entries()) {
     writeI64(index, i * indexEntryBytes, offset);
     writeI32(index, i * indexEntryBytes + 8, at);
     writeI64(index, i * indexEntryBytes + 12, timestamp);
   }
+  writeI32(index, crcAt, crc32c(index, 0, 0, crcAt));
   return { index, maxTimestamp, bytes: position };
 }
 
-/** Position of the last indexed batch that begins at or before `offset`; 0 when the index begins later. */
-export function indexFloor(index: Uint8Array, offset: number): number {
+/** The entries alone; undefined when the checksum does not hold. */
+export function decodeIndex(bytes: Buffer): Buffer | undefined {
+  if (bytes.length === 0) return bytes;
+  const crcAt = bytes.length - indexCrcBytes;
+  if (crcAt < 0 || crcAt % indexEntryBytes !== 0 || readU32(bytes, crcAt) !== crc32c(bytes, 0, 0, crcAt))
+    return undefined;
+  return bytes.subarray(0, crcAt);
+}
+
+/** Where a batch begins: its first offset and its position in the segment. */
+export interface IndexPlace {
+  readonly offset: number;
+  readonly position: number;
+}
+
+function placeAt(index: Uint8Array, at: number): IndexPlace {
+  return { offset: readI64(index, at), position: readU32(index, at + 8) };
+}
+
+/** The last indexed batch that begins at or before `offset`; undefined when the index begins later. */
+export function indexFloor(index: Uint8Array, offset: number): IndexPlace | undefined {
   let low = 0;
   let high = index.length / indexEntryBytes;
   while (low < high) {
@@ -66,13 +91,13 @@ export function indexFloor(index: Uint8Array, offset: number): number {
     if (readI64(index, middle * indexEntryBytes) <= offset) low = middle + 1;
     else high = middle;
   }
-  return low === 0 ? 0 : readU32(index, (low - 1) * indexEntryBytes + 8);
+  return low === 0 ? undefined : placeAt(index, (low - 1) * indexEntryBytes);
 }
 
-/** Position from which on the first batch with a timestamp at or after `timestamp` lies, or undefined. */
-export function indexFirstAt(index: Uint8Array, timestamp: number): number | undefined {
+/** From where on the first batch with a timestamp at or after `timestamp` lies, or undefined. */
+export function indexFirstAt(index: Uint8Array, timestamp: number): IndexPlace | undefined {
   for (let at = 0; at < index.length; at += indexEntryBytes) {
-    if (readI64(index, at + 12) >= timestamp) return readU32(index, at + 8);
+    if (readI64(index, at + 12) >= timestamp) return placeAt(index, at);
   }
   return undefined;
 }

@@ -7,13 +7,20 @@
  * serves both: a generator that asks for bytes, driven either way.
  */
 import type { Clock } from '../kernel/clock.ts';
-import type { Disk, DiskFile } from '../ports.ts';
-import { batchHeaderBytes, batchMagic, batchField, batchSizeBytes, lastOffset } from '../records/batch.ts';
-import { segmentPath } from './change-rows.ts';
+import type { SegmentFile, SegmentStore } from '../ports.ts';
+import { baseOffset, batchField, batchHeaderBytes, batchMagic, batchSizeBytes, lastOffset } from '../records/batch.ts';
 import { DataCorrupt } from './log.ts';
 import type { SegmentRow } from './rows/segment.ts';
-import { decodeState, indexFirstAt, indexFloor, type StateSnapshot } from './segment-format.ts';
+import {
+  decodeIndex,
+  decodeState,
+  type IndexPlace,
+  indexFirstAt,
+  indexFloor,
+  type StateSnapshot,
+} from './segment-format.ts';
 import type { LogSettings } from './settings.ts';
+import { batchDamage, type EpochAt, wholeBatches } from './verify-batch.ts';
 
 export interface Segment {
   /** Absent fields of the row live in the store only. */
@@ -30,64 +37,82 @@ export function segmentOf(row: SegmentRow, recentUntilMs = -Infinity): Segment {
 }
 
 interface OpenFile {
-  readonly file: DiskFile;
+  readonly file: SegmentFile;
   uses: number;
   isForgotten: boolean;
 }
 
 type Reads = Generator<{ position: number; bytes: number }, Buffer, Buffer>;
 
+/** What one read is after. */
+interface Wanted {
+  readonly maxBytes: number;
+  readonly minOneBatch: boolean;
+  readonly epochAt: EpochAt;
+}
+
+/** How far into the bytes at hand, and which offset begins there. `needs`: bytes from there that must be at hand to go on. */
+interface Walked {
+  readonly at: number;
+  readonly expected: number;
+  readonly needs?: number;
+}
+
 export class SegmentReader {
-  readonly #disk: Disk;
+  readonly #segments: SegmentStore;
   readonly #clock: Clock;
   readonly #settings: LogSettings;
-  readonly #at: { readonly segmentsDirectory: string };
   /** Least recently used first, both. */
   readonly #files = new Map<string, OpenFile>();
   readonly #indexes = new Map<string, Buffer>();
   #indexBytes = 0;
 
-  constructor(options: { disk: Disk; clock: Clock; settings: LogSettings; segmentsDirectory: string }) {
-    this.#disk = options.disk;
+  constructor(options: { segments: SegmentStore; clock: Clock; settings: LogSettings }) {
+    this.#segments = options.segments;
     this.#clock = options.clock;
     this.#settings = options.settings;
-    this.#at = options;
   }
 
   /**
    * Whole batches from the one that holds `offset`, at most `maxBytes` (but one batch with `minOneBatch`); empty when
-   * none fits. `offset` lies inside the segment. Throws DiskFault and DataCorrupt.
+   * none fits. `offset` lies inside the segment. Every batch is verified (verify-batch.ts) before it is returned: intact
+   * ones before a damaged one still are. Throws DiskFault, and DataCorrupt when the first is damaged.
    */
-  read(segment: Segment, offset: number, maxBytes: number, minOneBatch: boolean): Buffer | Promise<Buffer> {
-    const reads = this.#batches(segment, offset, maxBytes, minOneBatch);
+  read(
+    segment: Segment,
+    offset: number,
+    maxBytes: number,
+    minOneBatch: boolean,
+    epochAt: EpochAt,
+  ): Buffer | Promise<Buffer> {
+    const reads = this.#batches(segment, offset, { maxBytes, minOneBatch, epochAt });
     const isRecent = this.#clock.monotonicMs() < segment.recentUntilMs;
-    return isRecent && maxBytes <= this.#settings.syncReadBytesMax
-      ? this.#driveSync(segment.row.fileId, reads)
-      : this.#drive(segment.row.fileId, reads);
+    const { fileId } = segment.row;
+    const readSync = isRecent && maxBytes <= this.#settings.syncReadBytesMax && this.#open(fileId).file.readSync;
+    return readSync ? this.#driveSync(fileId, reads, readSync) : this.#drive(fileId, reads);
   }
 
   /** From the indexed place before the first batch with such a timestamp: up to readBytesMax of whole batches. */
-  async readFromTimestamp(segment: Segment, timestamp: number): Promise<Buffer> {
+  async readFromTimestamp(segment: Segment, timestamp: number, epochAt: EpochAt): Promise<Buffer> {
     const { row } = segment;
     const index = this.#cachedIndex(row) ?? this.#keepIndex(row, await this.#bytesAt(row.fileId, indexSpan(row)));
-    const position = indexFirstAt(index, timestamp);
-    if (position === undefined) return Buffer.alloc(0);
-    return this.#drive(
-      row.fileId,
-      this.#wholeFrom(segment, position, row.baseOffset, this.#settings.readBytesMax, true),
-    );
+    const place = indexFirstAt(index, timestamp);
+    if (place === undefined) return Buffer.alloc(0);
+    const wanted = { maxBytes: this.#settings.readBytesMax, minOneBatch: true, epochAt };
+    return this.#drive(row.fileId, this.#wholeFrom(segment, place, row.baseOffset, wanted));
   }
 
-  /** All batches of the segment, for a merge. */
-  all(row: SegmentRow): Promise<Buffer> {
-    return this.#bytesAt(row.fileId, { position: row.position, bytes: row.bytes });
+  /** All batches of the segment, verified: a merge would give damaged bytes a new home under a new name. */
+  async all(row: SegmentRow, epochAt: EpochAt): Promise<Buffer[]> {
+    const bytes = await this.#bytesAt(row.fileId, { position: row.position, bytes: row.bytes });
+    return wholeBatches(bytes, row.baseOffset, row.endOffset, epochAt, (at, what) => this.#damaged(row, at, what));
   }
 
   /** Producers and leader epochs as of the segment's end. */
   async state(row: SegmentRow): Promise<StateSnapshot> {
     const position = row.indexPosition + row.indexBytes;
     const state = decodeState(await this.#bytesAt(row.fileId, { position, bytes: row.stateBytes }));
-    if (!state) throw new DataCorrupt(segmentPath(this.#at, row.fileId), position, 'bad state snapshot');
+    if (!state) throw new DataCorrupt(this.#segments.nameOf(row.fileId), position, 'bad state snapshot');
     return state;
   }
 
@@ -104,94 +129,95 @@ export class SegmentReader {
     for (const fileId of this.#files.keys()) this.forget(fileId);
   }
 
-  *#batches(segment: Segment, offset: number, maxBytes: number, minOneBatch: boolean): Reads {
-    if (offset === segment.cursorOffset) {
-      return yield* this.#wholeFrom(segment, segment.cursorPosition, offset, maxBytes, minOneBatch);
+  *#batches(segment: Segment, offset: number, wanted: Wanted): Reads {
+    const { row, cursorOffset, cursorPosition } = segment;
+    if (offset === cursorOffset) {
+      return yield* this.#wholeFrom(segment, { offset, position: cursorPosition }, offset, wanted);
     }
-    let position = 0;
-    if (offset > segment.row.baseOffset) {
-      let index = this.#cachedIndex(segment.row);
-      if (!index) index = this.#keepIndex(segment.row, yield indexSpan(segment.row));
-      position = indexFloor(index, offset);
+    let place: IndexPlace = { offset: row.baseOffset, position: 0 };
+    if (offset > row.baseOffset) {
+      let index = this.#cachedIndex(row);
+      if (!index) index = this.#keepIndex(row, yield indexSpan(row));
+      place = indexFloor(index, offset) ?? place;
     }
-    return yield* this.#wholeFrom(segment, position, offset, maxBytes, minOneBatch);
+    return yield* this.#wholeFrom(segment, place, offset, wanted);
   }
 
-  /** Reads on from `position`, a batch's, until the whole batches from the one with `offset` are at hand. */
-  *#wholeFrom(segment: Segment, from: number, offset: number, maxBytes: number, minOneBatch: boolean): Reads {
+  /** Reads on from `place`, a batch's, until the whole batches from the one with `offset` are at hand. */
+  *#wholeFrom(segment: Segment, place: IndexPlace, offset: number, wanted: Wanted): Reads {
     const { row } = segment;
-    let position = from;
-    const wanted = Math.min(maxBytes + this.#settings.indexIntervalBytes, this.#settings.readBytesMax);
-    let ask = Math.max(wanted, batchHeaderBytes);
+    let { position, offset: expected } = place;
+    const usual = Math.min(wanted.maxBytes + this.#settings.indexIntervalBytes, this.#settings.readBytesMax);
+    let ask = Math.max(usual, batchHeaderBytes);
     while (position < row.bytes) {
       const bytes = yield { position: row.position + position, bytes: Math.min(ask, row.bytes - position) };
-      const skipped = this.#skip(row, bytes, position, offset);
+      const skipped = this.#skip(row, bytes, position, offset, expected);
       if (skipped.needs === undefined) {
-        const end = this.#takeWhole(row, bytes, position, skipped.at, maxBytes, minOneBatch);
+        const end = this.#takeWhole(row, bytes, position, skipped, wanted);
         if (end.needs === undefined) {
           if (end.at > skipped.at) {
-            segment.cursorOffset = lastOffset(bytes, end.last) + 1;
+            segment.cursorOffset = end.expected;
             segment.cursorPosition = position + end.at;
           }
           return bytes.subarray(skipped.at, end.at);
         }
         ask = end.needs;
       } else {
-        ask = Math.max(skipped.needs, wanted);
+        ask = Math.max(skipped.needs, usual);
       }
       position += skipped.at;
+      expected = skipped.expected;
     }
-    return Buffer.alloc(0);
+    throw this.#damaged(row, position, `ends before offset ${offset}`);
   }
 
-  /** Past the batches that end before `offset`. `needs`: the bytes from `at` on that must be at hand to go on. */
-  #skip(row: SegmentRow, bytes: Buffer, position: number, offset: number): { at: number; needs?: number } {
+  /** Past the batches that end before `offset`, whose offsets must be dense although nobody sees them. */
+  #skip(row: SegmentRow, bytes: Buffer, position: number, offset: number, from: number): Walked {
     let at = 0;
+    let expected = from;
     while (at < bytes.length) {
-      if (bytes.length - at < batchHeaderBytes) return { at, needs: batchHeaderBytes };
-      const size = this.#sizeOf(row, bytes, at, position);
-      if (lastOffset(bytes, at) >= offset) return { at };
+      if (bytes.length - at < batchHeaderBytes) return { at, expected, needs: batchHeaderBytes };
+      const size = sizeOf(row, bytes, at, position);
+      if (size === undefined || baseOffset(bytes, at) !== expected) throw this.#damaged(row, position + at, 'no batch');
+      const next = lastOffset(bytes, at) + 1;
+      if (next > offset) return { at, expected };
+      expected = next;
       at += size;
     }
     // A batch that ends beyond what was read is skipped without reading the rest of it.
-    return { at, needs: batchHeaderBytes };
+    return { at, expected, needs: batchHeaderBytes };
   }
 
-  #takeWhole(
-    row: SegmentRow,
-    bytes: Buffer,
-    position: number,
-    from: number,
-    maxBytes: number,
-    minOneBatch: boolean,
-  ): { at: number; last: number; needs?: number } {
-    let at = from;
-    let last = from;
+  #takeWhole(row: SegmentRow, bytes: Buffer, position: number, from: Walked, wanted: Wanted): Walked {
+    let { at, expected } = from;
     while (bytes.length - at >= batchHeaderBytes) {
-      const size = this.#sizeOf(row, bytes, at, position);
-      const isFirst = at === from;
-      if (at - from + size > maxBytes && !(isFirst && minOneBatch)) break;
-      if (size > bytes.length - at) return isFirst ? { at, last, needs: size } : { at, last };
-      last = at;
+      const isFirst = at === from.at;
+      const size = sizeOf(row, bytes, at, position);
+      if (size !== undefined) {
+        if (at - from.at + size > wanted.maxBytes && !(isFirst && wanted.minOneBatch)) break;
+        if (size > bytes.length - at) return isFirst ? { at, expected, needs: size } : { at, expected };
+      }
+      const damage = size === undefined ? 'no batch' : batchDamage(bytes, at, expected, wanted.epochAt);
+      if (size === undefined || damage !== undefined) {
+        // The good ones before it leave first; the next read begins here and fails.
+        if (isFirst) throw this.#damaged(row, position + at, damage ?? 'no batch');
+        break;
+      }
+      expected = lastOffset(bytes, at) + 1;
       at += size;
     }
-    return { at, last };
+    return { at, expected };
   }
 
-  #sizeOf(row: SegmentRow, bytes: Buffer, at: number, position: number): number {
-    const size = batchSizeBytes(bytes, at);
-    if (size < batchHeaderBytes || position + at + size > row.bytes || bytes[at + batchField.magic] !== batchMagic) {
-      throw new DataCorrupt(segmentPath(this.#at, row.fileId), row.position + position + at, 'no batch');
-    }
-    return size;
+  #damaged(row: SegmentRow, position: number, what: string): DataCorrupt {
+    return new DataCorrupt(this.#segments.nameOf(row.fileId), row.position + position, what);
   }
 
-  #driveSync(fileId: string, reads: Reads): Buffer {
-    const open = this.#open(fileId);
+  #driveSync(fileId: string, reads: Reads, readSync: (target: Uint8Array, position: number) => number): Buffer {
     let step = reads.next();
     while (!step.done) {
       const target = Buffer.allocUnsafeSlow(step.value.bytes);
-      this.#checkLength(fileId, step.value, open.file.readSync(target, step.value.position));
+      this.#checkLength(fileId, step.value, readSync(target, step.value.position));
       step = reads.next(target);
     }
     return step.value;
@@ -224,13 +250,13 @@ export class SegmentReader {
   }
 
   #checkLength(fileId: string, asked: { position: number; bytes: number }, got: number): void {
-    if (got !== asked.bytes) throw new DataCorrupt(segmentPath(this.#at, fileId), asked.position + got, 'cut short');
+    if (got !== asked.bytes) throw new DataCorrupt(this.#segments.nameOf(fileId), asked.position + got, 'cut short');
   }
 
   #open(fileId: string): OpenFile {
     let open = this.#files.get(fileId);
     if (open) this.#files.delete(fileId);
-    else open = { file: this.#disk.open(segmentPath(this.#at, fileId)), uses: 0, isForgotten: false };
+    else open = { file: this.#segments.open(fileId), uses: 0, isForgotten: false };
     this.#files.set(fileId, open);
     if (this.#files.size > this.#settings.openFilesMax) this.#closeIdle(open);
     return open;
@@ -255,7 +281,9 @@ export class SegmentReader {
     return index;
   }
 
-  #keepIndex(row: SegmentRow, index: Buffer): Buffer {
+  #keepIndex(row: SegmentRow, bytes: Buffer): Buffer {
+    const index = decodeIndex(bytes);
+    if (!index) throw new DataCorrupt(this.#segments.nameOf(row.fileId), row.indexPosition, 'bad index');
     this.#indexes.set(indexKey(row), index);
     this.#indexBytes += index.length;
     for (const [key, oldest] of this.#indexes) {
@@ -265,6 +293,13 @@ export class SegmentReader {
     }
     return index;
   }
+}
+
+/** Of the batch at `at`; undefined when none that the segment could hold begins there. */
+function sizeOf(row: SegmentRow, bytes: Buffer, at: number, position: number): number | undefined {
+  const size = batchSizeBytes(bytes, at);
+  const fits = size >= batchHeaderBytes && position + at + size <= row.bytes;
+  return fits && bytes[at + batchField.magic] === batchMagic ? size : undefined;
 }
 
 function indexKey(row: SegmentRow): string {

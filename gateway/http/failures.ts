@@ -59,6 +59,7 @@ const ofFailure: Readonly<Record<FailureCode, ProblemCode>> = {
   'disk-full': 'owner-unavailable',
   'disk-fault': 'owner-unavailable',
   'data-corrupt': 'internal',
+  'segments-unavailable': 'owner-unavailable',
   'link-closed': 'outcome-unknown',
   'not-owner': 'owner-unavailable',
   'owner-unavailable': 'owner-unavailable',

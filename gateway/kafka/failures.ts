@@ -56,6 +56,7 @@ function codeOf(failure: Failure): number {
     case 'disk-full':
     case 'disk-fault':
     case 'data-corrupt':
+    case 'segments-unavailable':
       return errorCode.kafkaStorageError;
     case 'malformed-frame':
     case 'cursor-invalid':

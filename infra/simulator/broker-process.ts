@@ -2,6 +2,7 @@
  * One broker, composed as bin/serve-broker.ts composes it, in a simulated process: session, log store, catalogue, broker,
  * and the same ends (fenced, fatal, asked to stop, parent gone).
  */
+import { directorySegments } from '../../engine/log/directory-segments.ts';
 import { type Broker, startBroker } from '../../engine/broker/broker.ts';
 import { openSession, type Session } from '../../engine/broker/session.ts';
 import { brokerSessionKey, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
@@ -52,8 +53,9 @@ export class BrokerProcess {
       onFenced: (cause) => this.#die('fenced', cause),
     });
     this.#session = session;
+    const disk = disks.handle(this.process);
     const options = {
-      disk: disks.handle(this.process),
+      disk,
       store,
       clock,
       random,
@@ -61,7 +63,7 @@ export class BrokerProcess {
       brokerId: slot.brokerId,
       sessionEpoch: session.epoch,
       volume: slot.volume,
-      segmentsDirectory,
+      segments: directorySegments(disk, segmentsDirectory),
       mayAck: () => session.mayAck(),
       guard: () => session.guard(),
       onFatal: (failure: Error) => this.#die('fatal', failure),

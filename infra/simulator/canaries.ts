@@ -3,6 +3,7 @@
  * They prove that the simulator has teeth: a world with one of them must be found out within a few seeds. None of them
  * leaves a trace in production code: ports are wrapped, and shared prototypes are changed for one run and changed back.
  */
+import { directorySegments } from '../../engine/log/directory-segments.ts';
 import { Ownership } from '../../engine/broker/ownership.ts';
 import { decodeRequest, decodeRequestHeader } from '../../engine/protocol/headers.ts';
 import { type CommitEntry, GroupCommit } from '../../engine/log/group-commit.ts';
@@ -118,14 +119,17 @@ export const canaries: readonly Canary[] = [
     name: 'publishes a segment that is not synced',
     scenario: 'power',
     plant: () => ({
-      logStore: (options) => ({ ...options, disk: unsynced(options.disk) }),
+      logStore: (options) => ({ ...options, segments: directorySegments(unsynced(options.disk), segmentsDirectory) }),
     }),
   },
   {
     name: 'does not sync the directory of a new chunk',
     scenario: 'power',
     plant: () => ({
-      logStore: (options) => ({ ...options, disk: changed(options.disk, { syncDirectory: async () => undefined }) }),
+      logStore(options) {
+        const disk = changed(options.disk, { syncDirectory: async () => undefined });
+        return { ...options, disk, segments: directorySegments(disk, segmentsDirectory) };
+      },
     }),
   },
 ];

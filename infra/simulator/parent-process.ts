@@ -2,6 +2,7 @@
  * The process of `headgate serve --role all` without its doors: catalogue, controller, routing and the gateway's record
  * producer, composed as bin/assemble-engine.ts composes them, over a fleet of simulated children.
  */
+import { directorySegments } from '../../engine/log/directory-segments.ts';
 import { StoreCatalogue } from '../../engine/catalogue.ts';
 import { type Controller, createController } from '../../engine/controller/controller.ts';
 import { brokerSessionKey } from '../../engine/controller/rows/broker-session.ts';
@@ -51,14 +52,15 @@ export class ParentProcess {
       brokerRequest: requests.send,
       settings: { lease: world.settings.lease, stopGraceMs: 3000, releaseWaitMsMax: 3000, balanceIntervalMs: 5000 },
       recover: async (session, version) => {
+        const disk = world.disks.handle(this.process);
         const options = {
-          disk: world.disks.handle(this.process),
+          disk,
           store,
           clock,
           random,
           settings: world.settings.log,
           volume: session.volume,
-          segmentsDirectory,
+          segments: directorySegments(disk, segmentsDirectory),
           brokerId: session.brokerId,
           sessionEpoch: session.epoch,
           guard: () => [{ op: 'check' as const, key: brokerSessionKey(session.brokerId), if: { version } }],

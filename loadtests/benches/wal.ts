@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Bench, BenchEnvironment, Target } from '../compare/bench.ts';
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
+import { directorySegments } from '../../engine/log/directory-segments.ts';
 import type { PartitionLog } from '../../engine/log/log.ts';
 import { createLogStore } from '../../engine/log/log-store.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
@@ -44,7 +45,7 @@ function bare(folder: string, perSync: number): Target {
 async function log(folder: string, durability: 'fsync' | 'page-cache', depth: number): Promise<Target> {
   const volume = join(folder, `${durability}-${depth}`);
   const segmentsDirectory = join(volume, 'segments');
-  mkdirSync(segmentsDirectory, { recursive: true });
+  mkdirSync(volume, { recursive: true });
   const store = await createLogStore({
     disk: systemDisk,
     store: memoryStore({ clock: systemClock }),
@@ -54,7 +55,7 @@ async function log(folder: string, durability: 'fsync' | 'page-cache', depth: nu
     brokerId: 1,
     sessionEpoch: 1,
     volume,
-    segmentsDirectory,
+    segments: directorySegments(systemDisk, segmentsDirectory),
     mayAck: () => true,
     guard: () => [],
     onFatal(failure) {
