@@ -16,6 +16,7 @@ import { deleteRecords } from './api/21-delete-records.ts';
 import { offsetForLeaderEpoch } from './api/23-offset-for-leader-epoch.ts';
 import { closeLogs, releaseLogs } from './api/30000-release-logs.ts';
 import { brokerStatus } from './api/30002-broker-status.ts';
+import { LoadCount } from './api/30003-take-load.ts';
 import { coordinate } from './api/coordinate.ts';
 import { CoordinatorSeats } from './coordinator-seats.ts';
 import { type FollowedCatalogue, Ownership } from './ownership.ts';
@@ -42,7 +43,8 @@ export interface Broker {
 export async function startBroker(parts: BrokerParts): Promise<Broker> {
   const ownership = new Ownership(parts.brokerId, parts.logs, parts.catalogue, parts.clock);
   const seats = new CoordinatorSeats(parts.brokerId, parts.catalogue, ownership, parts.clock, parts.random);
-  const server = await serveLinks(parts.network, parts.address, (call) => handle(parts, ownership, seats, call));
+  const load = new LoadCount(parts.clock);
+  const server = await serveLinks(parts.network, parts.address, (call) => handle(parts, ownership, seats, load, call));
   return {
     async stop() {
       await server.close();
@@ -51,7 +53,7 @@ export async function startBroker(parts: BrokerParts): Promise<Broker> {
   };
 }
 
-function handle(parts: BrokerParts, ownership: Ownership, seats: CoordinatorSeats, call: Call): void {
+function handle(parts: BrokerParts, ownership: Ownership, seats: CoordinatorSeats, load: LoadCount, call: Call): void {
   const { catalogue, clock, logs } = parts;
   const onBug = (error: unknown): void => parts.onBug(error);
   const leave = (log: PartitionLog): Promise<void> => seats.leave(log);
@@ -78,6 +80,8 @@ function handle(parts: BrokerParts, ownership: Ownership, seats: CoordinatorSeat
       return settle(closeLogs(logs, leave, call.request), (response) => call.respond(response));
     case 30002:
       return call.respond(brokerStatus(parts.brokerId, logs));
+    case 30003:
+      return call.respond(load.take(logs, call.request));
     default:
       return settle(coordinate(seats, call), () => undefined);
   }

@@ -5,11 +5,12 @@ import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import type { Persistence } from '../store-surely.ts';
 import type { BrokerTable } from './brokers.ts';
 import type { EventRing } from './events.ts';
+import type { PartitionLoads } from './partition-loads.ts';
 import type { BrokerSession } from './rows/broker-session.ts';
 import type { ControllerSettings } from './settings.ts';
 import type { ShardTable } from './shards.ts';
 
-export type BrokerApi = 30000 | 30001;
+export type BrokerApi = 30000 | 30001 | 30003;
 
 /** Rejects when the broker cannot be reached or does not answer; whether the request took effect is then unknown. */
 export type BrokerRequest = <K extends BrokerApi>(
@@ -37,8 +38,7 @@ export interface ControllerContext {
   readonly fleet: Fleet;
   readonly brokerRequest: BrokerRequest;
   readonly recover: Recover;
-  /** Of a partition, in any unit; the same for all when nothing is known. */
-  loadOf(topicId: string, partition: number): number;
+  readonly loads: PartitionLoads;
   isStopping(): boolean;
 }
 

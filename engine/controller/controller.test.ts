@@ -154,6 +154,30 @@ describe('a controller', () => {
   });
 });
 
+describe('loads that brokers report', () => {
+  it('decide what is moved and where new partitions go', async () => {
+    const { control, during, fleet, clock, placements, owners } = world();
+    const controller = control(undefined, { balanceIntervalMs: 20_000 });
+    await during(controller.start());
+    await during(controller.createTopic({ name: 'c.t', clusterId: 'c', partitions: 30, configs: {} }, []));
+    const [row] = await placements();
+    const mine = row!.partitions.flatMap(({ brokerId }, partition) => (brokerId === 1 ? [partition] : []));
+    // Broker 1 carries all of the bytes, in ten partitions that weigh alike.
+    const mib = 1024 * 1024;
+    fleet.traffic.set(
+      1,
+      mine.map((partition) => ({ topicId: row!.topicId, partition, bytesIn: 10 * mib, bytesOut: 0, requests: 10 })),
+    );
+    await clock.advance(60_000);
+    const after = (await placements())[0]!.partitions;
+    const busyOn = (brokerId: number) => mine.filter((partition) => after[partition]!.brokerId === brokerId).length;
+    expect([busyOn(1), busyOn(2), busyOn(3)].sort(byNumber)).toEqual([3, 3, 4]);
+    // Nothing but the busy ones has moved.
+    expect((await owners()).get(1)).toBe(busyOn(1));
+    for (const [partition, { reason }] of after.entries()) if (reason === 'balance') expect(mine).toContain(partition);
+  });
+});
+
 describe('a broker that dies', () => {
   it('is fenced, recovered, remapped and replaced, and gets its share back', async () => {
     const { control, during, fleet, clock, owners, fill, kinds, placements } = world();

@@ -19,6 +19,8 @@ import { type BrokerRequest, causeText, type ControllerContext, type Recover } f
 import { DeletedTopics } from './deleted-topics.ts';
 import { eventLine, eventRing } from './events.ts';
 import { holdLease, type Lease, observe, type ObservedLease } from './lease.ts';
+import { LoadWatch } from './load-watch.ts';
+import { PartitionLoads } from './partition-loads.ts';
 import { partitionCounts } from './plan-input.ts';
 import { type ProducerIds, producerIds } from './producer-ids.ts';
 import { Repair } from './repair.ts';
@@ -41,8 +43,6 @@ export interface ControllerOptions {
   /** Whether the process of an earlier run is gone, so that its session may be settled without a wait. */
   isGone(pid: number): boolean;
   readonly settings?: Partial<ControllerSettings>;
-  /** Of a partition, in any unit; absent: all alike. */
-  loadOf?(topicId: string, partition: number): number;
   /** Every event, as text for operators. */
   log?(line: string): void;
 }
@@ -93,6 +93,7 @@ class RunningController implements Controller {
   readonly #keepers = new Map<number, SlotKeeper>();
   #lease: Lease | undefined;
   #watch: BrokerWatch | undefined;
+  readonly #loadWatch: LoadWatch;
   readonly #timers = new Set<Timer>();
   #started = false;
   #stopping = false;
@@ -117,13 +118,14 @@ class RunningController implements Controller {
       isStopping,
       brokers,
       shards: new ShardTable(persistence, this.controllerId, events),
-      loadOf: (topicId, partition) => options.loadOf?.(topicId, partition) ?? 1,
+      loads: new PartitionLoads(settings.brokerCapacity),
     };
     this.#topics = topics(this.#context);
     this.#producerIds = producerIds(persistence, settings.requestWaitMsMax);
     this.#repair = new Repair(this.#context);
     this.#balance = new Balance(this.#context);
     this.#deleted = new DeletedTopics(this.#context);
+    this.#loadWatch = new LoadWatch(this.#context);
     for (const view of this.#context.brokers.all()) {
       const keeper = new SlotKeeper(this.#context, view, this.#repair, { onServing: () => this.#onServing() });
       this.#keepers.set(view.slot.brokerId, keeper);
@@ -158,6 +160,7 @@ class RunningController implements Controller {
     this.#started = true;
     await this.#repair.assignOrphans();
     this.#every(settings.sweepIntervalMs, () => this.#sweep());
+    this.#every(settings.loadIntervalMs, () => this.#loadWatch.askAll());
     this.#every(settings.balanceIntervalMs, () => this.#balance.even());
   }
 

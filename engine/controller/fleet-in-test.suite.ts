@@ -9,6 +9,7 @@ import { seededRandom } from '../kernel/random.ts';
 import { type BrokerSlot, type Fleet, LinkClosed, type MetadataStore } from '../ports.ts';
 import type { MemoryStore } from '../store-memory.ts';
 import type { BrokerRequest } from './context.ts';
+import type { LoadReport } from './partition-loads.ts';
 import type { BrokerSession } from './rows/broker-session.ts';
 
 export interface TestFleet extends Fleet {
@@ -31,6 +32,8 @@ export interface TestFleet extends Fleet {
   onCleanUp: (session: BrokerSession) => void | Promise<void>;
   /** Called before a release is answered. */
   onRelease: () => void | Promise<void>;
+  /** What a broker says it carried in the last second. */
+  readonly traffic: Map<number, LoadReport['logs']>;
   /** Brokers whose start opens no session. */
   readonly broken: Set<number>;
   /** Brokers that do not answer requests. */
@@ -81,6 +84,7 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
     kills: [],
     recovered: [],
     closed: [],
+    traffic: new Map(),
     broken: new Set(),
     deaf: new Set(),
     onRecover: () => undefined,
@@ -117,6 +121,7 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
     request: (async (brokerId: number, key: number, request: { logs: { topicId: string; partition: number }[] }) => {
       const process = processes.get(brokerId);
       if (!process?.alive || process.hung || fleet.deaf.has(brokerId)) throw new LinkClosed('no answer');
+      if (key === 30003) return { elapsedMs: 1000, logs: fleet.traffic.get(brokerId) ?? [] };
       if (key === 30000) await fleet.onRelease();
       if (key === 30001) for (const log of request.logs) fleet.closed.push(`${brokerId}:${log.partition}`);
       return { logs: request.logs.map((log) => ({ ...log, errorCode: 0 })) };

@@ -8,7 +8,7 @@ export function planPartitions(context: ControllerContext): PlanPartition[] {
   for (const shard of context.shards.held()) {
     for (const [topicId, { row }] of shard.placements) {
       for (const [partition, { brokerId, reason, movedAtMs }] of row.partitions.entries()) {
-        const load = context.loadOf(topicId, partition);
+        const load = context.loads.of(topicId, partition);
         const cooling = reason === 'balance' && movedAtMs > coolSinceMs;
         partitions.push({ topicId, partition, brokerId, load, cooling });
       }

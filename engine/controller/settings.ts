@@ -1,4 +1,5 @@
 /** What the controller's waits and batches are bounded by. Plain data; the defaults suit one machine. */
+import type { BrokerCapacity } from '../placement/load.ts';
 import { type RebalanceSettings, rebalanceDefaults } from '../placement/rebalance.ts';
 import { type LeaseSettings, leaseDefaults } from './lease.ts';
 
@@ -38,8 +39,20 @@ export interface ControllerSettings {
   readonly balanceCoolDownMs: number;
   readonly rebalance: RebalanceSettings;
   readonly partitionsPerBrokerMax: number;
+  /** Between two questions to a broker about its load. */
+  readonly loadIntervalMs: number;
+  /** In one answer; the busiest. */
+  readonly loadLogsMax: number;
+  readonly brokerCapacity: BrokerCapacity;
   readonly eventsMax: number;
 }
+
+/** Of one embedded broker on one core, with room to spare. */
+export const brokerCapacityDefault: BrokerCapacity = {
+  bytesInPerSecond: 200 * 1024 * 1024,
+  bytesOutPerSecond: 400 * 1024 * 1024,
+  requestsPerSecond: 50_000,
+};
 
 export const controllerDefaults: ControllerSettings = {
   lease: leaseDefaults,
@@ -60,9 +73,12 @@ export const controllerDefaults: ControllerSettings = {
   releaseWaitMsMax: 30_000,
   requestRetryMs: 50,
   sweepIntervalMs: 1000,
-  balanceIntervalMs: 60_000,
+  balanceIntervalMs: 15_000,
   balanceCoolDownMs: 300_000,
   rebalance: rebalanceDefaults,
   partitionsPerBrokerMax: 20_000,
+  loadIntervalMs: 5000,
+  loadLogsMax: 20_000,
+  brokerCapacity: brokerCapacityDefault,
   eventsMax: 1000,
 };

@@ -5,7 +5,8 @@
 import type { TopicEntry, TopicSpec } from '../engine.ts';
 import { Failure, InvalidRequest } from '../kernel/failure.ts';
 import { type Uuid, uuidOf } from '../kernel/uuid.ts';
-import { type Candidate, candidatesOf, take } from '../placement/constraints.ts';
+import { type Candidate, candidatesOf, carry, take } from '../placement/constraints.ts';
+import { idleLoad, type Load } from '../placement/load.ts';
 import { place } from '../placement/place.ts';
 import { shardOf } from '../placement/shard.ts';
 import { StoreConflict, type StoreOp } from '../ports.ts';
@@ -204,16 +205,27 @@ function placementOf(shard: Shard, topicId: Uuid): Stored<PlacementRow> {
 
 function placeNew(context: ControllerContext, topicId: Uuid, firstIndex: number, count: number): PartitionPlacement[] {
   const movedAtMs = context.clock.wallMs();
-  const owners = place({ topicId, firstIndex, count, load: 1 }, liveCandidates(context));
+  const { candidates, load } = liveCandidates(context);
+  const owners = place({ topicId, firstIndex, count, load }, candidates);
   return owners.map((brokerId) => ({ brokerId, leaderEpoch: 0, reason: 'created', movedAtMs }));
 }
 
-/** Counted in place: a creation must not build a plan's worth of objects. */
-function liveCandidates(context: ControllerContext): Map<number, Candidate> {
+/** What the brokers hold, and what a partition of the fleet asks for on average: the best guess for one to come. */
+function liveCandidates(context: ControllerContext): { candidates: Map<number, Candidate>; load: Load } {
   const candidates = candidatesOf(context.brokers.plan(context.settings.partitionsPerBrokerMax), []);
-  for (const [brokerId, partitions] of partitionCounts(context)) {
+  let partitions = 0;
+  // Counted in place: a creation must not build a plan's worth of objects.
+  for (const [brokerId, count] of partitionCounts(context)) {
+    partitions += count;
     const candidate = candidates.get(brokerId);
-    if (candidate) for (let i = 0; i < partitions; i++) take(candidate, 1);
+    if (candidate) for (let i = 0; i < count; i++) take(candidate, idleLoad);
   }
-  return candidates;
+  const sums: [number, number, number] = [0, 0, 0];
+  for (const [brokerId, load] of context.loads.byBroker()) {
+    const candidate = candidates.get(brokerId);
+    for (let d = 0; d < 3; d++) sums[d]! += load[d]!;
+    if (candidate) carry(candidate, load);
+  }
+  const mean = sums.map((sum) => Math.round(sum / Math.max(1, partitions)));
+  return { candidates, load: [mean[0]!, mean[1]!, mean[2]!] };
 }

@@ -5,6 +5,7 @@
 import { Failure } from '../kernel/failure.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import type { BatchHeader } from '../records/batch.ts';
+import type { LogTraffic } from './log-traffic.ts';
 
 /** Kafka's error codes that a log answers with (its own names in the comments of Kafka's Errors.java). */
 export const logErrorCode = {
@@ -77,6 +78,8 @@ export interface PartitionLog {
   readonly sizeBytes: number;
   /** False once released, forgotten or closed: every append and read then answers 6. */
   readonly isOpen: boolean;
+  /** Counted by who serves the requests. */
+  readonly traffic: LogTraffic;
 
   /**
    * Takes one batch that validateBatch accepted, gives it its offset in place and queues it; the buffer belongs to the

@@ -21,6 +21,7 @@ import {
 } from './log.ts';
 import { type LogConfigs, parseLogConfigs } from './log-configs.ts';
 import { LogFold } from './log-fold.ts';
+import { LogTraffic } from './log-traffic.ts';
 import { offsetForTimestamp, offsetOfMaxTimestamp } from './find-timestamp.ts';
 import { type AppendDone, PendingAppend, refusal, RepeatedAppend } from './partition-append.ts';
 import { judgeProducer, producerAfter } from './producer-state.ts';
@@ -64,6 +65,7 @@ export class OwnedLog implements PartitionLog {
   readonly partition: number;
   readonly leaderEpoch: number;
   readonly tail = new Tail();
+  readonly traffic = new LogTraffic();
   readonly #session: LogSession;
   readonly #waiters = new Waiters();
   /** With everything that has an offset. */

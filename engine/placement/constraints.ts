@@ -2,6 +2,8 @@
  * What a planner sees, and what no plan may break. Hard: a target serves, is not draining, its zone is not evacuated, it
  * holds fewer partitions than its cap. Soft, weighed by the planners: even load, and a topic spread over zones.
  */
+import { idleLoad, type Load, wholeBroker } from './load.ts';
+
 export interface PlanBroker {
   readonly brokerId: number;
   readonly zone: string;
@@ -17,8 +19,7 @@ export interface PlanPartition {
   readonly partition: number;
   /** The owner, -1 when there is none. */
   readonly brokerId: number;
-  /** Any unit, the same for all; more than 0. */
-  readonly load: number;
+  readonly load: Load;
   /** Moved too lately to be moved for balance again. */
   readonly cooling?: boolean;
 }
@@ -35,8 +36,11 @@ export interface PlanMove {
 /** A broker while a plan is made: what it would hold after the moves so far. */
 export interface Candidate {
   readonly broker: PlanBroker;
-  load: number;
+  /** Sums of what it holds, by dimension. */
+  readonly load: [bytesIn: number, bytesOut: number, requests: number];
   partitions: number;
+  /** Of its hottest dimension, in billionths of a broker. */
+  heat: number;
 }
 
 export function isEligible(broker: PlanBroker): boolean {
@@ -53,7 +57,9 @@ export function candidatesOf(
   partitions: Iterable<PlanPartition>,
 ): Map<number, Candidate> {
   const sorted = [...brokers].sort((a, b) => a.brokerId - b.brokerId);
-  const candidates = new Map(sorted.map((broker) => [broker.brokerId, { broker, load: 0, partitions: 0 }]));
+  const candidates = new Map<number, Candidate>(
+    sorted.map((broker) => [broker.brokerId, { broker, load: [0, 0, 0], partitions: 0, heat: 0 }]),
+  );
   for (const partition of partitions) {
     const candidate = candidates.get(partition.brokerId);
     if (candidate) take(candidate, partition.load);
@@ -61,19 +67,64 @@ export function candidatesOf(
   return candidates;
 }
 
-export function take(candidate: Candidate, load: number): void {
-  candidate.load += load;
-  candidate.partitions++;
+export function take(candidate: Candidate, load: Load): void {
+  change(candidate, load, 1);
 }
 
-export function give(candidate: Candidate, load: number): void {
-  candidate.load -= load;
-  candidate.partitions--;
+/** Load of partitions that are counted already. */
+export function carry(candidate: Candidate, load: Load): void {
+  for (let d = 0; d < 3; d++) candidate.load[d]! += load[d]!;
+  candidate.heat = heatWith(candidate, idleLoad, 0);
 }
 
-/** Less load first, then fewer partitions, then the lower id: the same input gives the same plan everywhere. */
+export function give(candidate: Candidate, load: Load): void {
+  change(candidate, load, -1);
+}
+
+/** How hot it would be with one partition more (`sign` 1) or less (-1), or is (0). */
+export function heatWith({ broker, load, partitions }: Candidate, more: Load, sign: 1 | 0 | -1): number {
+  return Math.max(
+    load[0] + sign * more[0],
+    load[1] + sign * more[1],
+    load[2] + sign * more[2],
+    countShare(broker, partitions + sign),
+  );
+}
+
+/** What the number of logs is of the broker's room for them. */
+export function countShare(broker: PlanBroker, partitions: number): number {
+  return (partitions * wholeBroker) / Math.max(1, broker.partitionsMax);
+}
+
+/** Less heat first, then fewer partitions, then the lower id: the same input gives the same plan everywhere. */
 export function isColder(a: Candidate, b: Candidate): boolean {
-  if (a.load !== b.load) return a.load < b.load;
+  if (a.heat !== b.heat) return a.heat < b.heat;
   if (a.partitions !== b.partitions) return a.partitions < b.partitions;
   return a.broker.brokerId < b.broker.brokerId;
+}
+
+/**
+ * How hot each of these would be if all were alike, by dimension (bytes in, bytes out, requests, partitions): the hottest
+ * of the four is what a perfect plan reaches.
+ */
+export function evenHeats(candidates: readonly Candidate[]): readonly number[] {
+  const sums = [0, 0, 0];
+  let partitions = 0;
+  let room = 0;
+  for (const candidate of candidates) {
+    for (let d = 0; d < 3; d++) sums[d]! += candidate.load[d]!;
+    partitions += candidate.partitions;
+    room += Math.max(1, candidate.broker.partitionsMax);
+  }
+  const count = Math.max(1, candidates.length);
+  return [...sums.map((sum) => sum / count), (partitions * wholeBroker) / Math.max(1, room)];
+}
+
+function change(candidate: Candidate, more: Load, sign: 1 | -1): void {
+  candidate.heat = heatWith(candidate, more, sign);
+  const { load } = candidate;
+  load[0] += sign * more[0];
+  load[1] += sign * more[1];
+  load[2] += sign * more[2];
+  candidate.partitions += sign;
 }

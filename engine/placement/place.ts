@@ -4,6 +4,7 @@
  * all run to the same broker.
  */
 import { type Candidate, isColder, mayTakeOneMore, take } from './constraints.ts';
+import type { Load } from './load.ts';
 import { hashText, hashWith } from './shard.ts';
 
 export interface PlaceRequest {
@@ -11,8 +12,8 @@ export interface PlaceRequest {
   /** Index of the first partition to place: 0 for a new topic, the present count when partitions are added. */
   readonly firstIndex: number;
   readonly count: number;
-  /** Of one partition, in the unit of the candidates. */
-  readonly load: number;
+  /** What one partition is expected to ask for. */
+  readonly load: Load;
 }
 
 /** Broker ids by position; -1 where no broker may take one more. Raises the candidates' loads as it goes. */

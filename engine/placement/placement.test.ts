@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { candidatesOf, isEligible, type PlanBroker, type PlanMove, type PlanPartition } from './constraints.ts';
+import { idleLoad, type Load, wholeBroker } from './load.ts';
 import { place } from './place.ts';
 import { rebalance, rebalanceDefaults } from './rebalance.ts';
 import { remap } from './remap.ts';
@@ -8,6 +9,11 @@ import { shardOf } from './shard.ts';
 
 const healthy = { serving: true, draining: false, zoneEvacuated: false, partitionsMax: 100_000 };
 const zones = ['a', 'b', 'c'];
+
+/** So many thousandths of a broker, in one dimension. */
+function thousandths(count: number): Load {
+  return [(count * wholeBroker) / 1000, 0, 0];
+}
 
 function fleet(count: number, change: Partial<PlanBroker> = {}): PlanBroker[] {
   return Array.from({ length: count }, (_, i) => ({
@@ -31,12 +37,18 @@ const anyBrokers: fc.Arbitrary<PlanBroker[]> = fc
   )
   .map((list) => list.map((broker, i) => ({ ...broker, brokerId: i + 1 })));
 
+/** Much in one dimension and nothing in another is the usual case. */
+const anyShare = fc.oneof(
+  fc.constant(0),
+  fc.integer({ min: 1, max: 50 }).map((n) => (n * wholeBroker) / 1000),
+);
+
 const anyPartitions: fc.Arbitrary<PlanPartition[]> = fc
   .array(
     fc.record({
       topicId: fc.constantFrom('t1', 't2', 't3', 't4'),
       brokerId: fc.integer({ min: -1, max: 14 }),
-      load: fc.integer({ min: 1, max: 50 }),
+      load: fc.tuple(anyShare, anyShare, anyShare),
       cooling: fc.boolean(),
     }),
     { maxLength: 150 },
@@ -68,7 +80,7 @@ function expectHard(brokers: readonly PlanBroker[], after: readonly PlanPartitio
 }
 
 function loads(brokers: readonly PlanBroker[], partitions: readonly PlanPartition[]): number[] {
-  return [...candidatesOf(brokers, partitions).values()].filter((c) => isEligible(c.broker)).map((c) => c.load);
+  return [...candidatesOf(brokers, partitions).values()].filter((c) => isEligible(c.broker)).map((c) => c.heat);
 }
 
 function maxOverMean(values: readonly number[]): number {
@@ -103,27 +115,29 @@ describe('placing a new topic', () => {
     fc.assert(
       fc.property(anyBrokers, fc.integer({ min: 0, max: 200 }), fc.string(), (brokers, count, topicId) => {
         const candidates = candidatesOf(brokers, []);
-        const owners = place({ topicId, firstIndex: 0, count, load: 1 }, candidates);
+        const owners = place({ topicId, firstIndex: 0, count, load: idleLoad }, candidates);
         expect(owners).toHaveLength(count);
         const room = brokers.filter(isEligible).reduce((sum, broker) => sum + broker.partitionsMax, 0);
         expect(owners.filter((id) => id >= 0)).toHaveLength(Math.min(room, count));
         for (const { broker, partitions } of candidates.values()) {
           expect(partitions).toBeLessThanOrEqual(isEligible(broker) ? broker.partitionsMax : 0);
         }
-        expect(place({ topicId, firstIndex: 0, count, load: 1 }, candidatesOf(shuffled(brokers), []))).toEqual(owners);
+        expect(place({ topicId, firstIndex: 0, count, load: idleLoad }, candidatesOf(shuffled(brokers), []))).toEqual(
+          owners,
+        );
       }),
     );
   });
 
   it('spreads a topic over the zones, and goes on where it stopped when partitions are added', () => {
     const brokers = fleet(6);
-    const all = place({ topicId: 't', firstIndex: 0, count: 9, load: 1 }, candidatesOf(brokers, []));
+    const all = place({ topicId: 't', firstIndex: 0, count: 9, load: idleLoad }, candidatesOf(brokers, []));
     const perZone = zones.map((zone) => all.filter((id) => brokers[id - 1]!.zone === zone).length);
     expect(perZone).toEqual([3, 3, 3]);
     const candidates = candidatesOf(brokers, []);
     const grown = [
-      ...place({ topicId: 't', firstIndex: 0, count: 4, load: 1 }, candidates),
-      ...place({ topicId: 't', firstIndex: 4, count: 5, load: 1 }, candidates),
+      ...place({ topicId: 't', firstIndex: 0, count: 4, load: idleLoad }, candidates),
+      ...place({ topicId: 't', firstIndex: 4, count: 5, load: idleLoad }, candidates),
     ];
     expect(grown).toEqual(all);
   });
@@ -132,8 +146,8 @@ describe('placing a new topic', () => {
     const brokers = fleet(30);
     const candidates = candidatesOf(brokers, []);
     for (let i = 0; i < 3000; i++)
-      place({ topicId: `topic-${i}`, firstIndex: 0, count: 1 + (i % 6), load: 1 }, candidates);
-    expect(maxOverMean([...candidates.values()].map((c) => c.load))).toBeLessThan(1.1);
+      place({ topicId: `topic-${i}`, firstIndex: 0, count: 1 + (i % 6), load: idleLoad }, candidates);
+    expect(maxOverMean([...candidates.values()].map((c) => c.heat))).toBeLessThan(1.1);
   });
 });
 
@@ -171,7 +185,7 @@ describe('remapping', () => {
       topicId: `t${i % 300}`,
       partition: Math.floor(i / 300),
       brokerId: 1 + ((i + Math.floor(i / 300)) % 9),
-      load: 1 + (i % 3),
+      load: thousandths(1 + (i % 3)),
     }));
     for (const dead of [[1], [1, 4, 7]]) {
       const alive = brokers.map((b) => (dead.includes(b.brokerId) ? { ...b, serving: false } : b));
@@ -190,7 +204,7 @@ describe('remapping', () => {
 
   it('leaves everything where it is when nobody is left', () => {
     const brokers = fleet(3, { serving: false });
-    const partitions = [{ topicId: 't', partition: 0, brokerId: 1, load: 1 }];
+    const partitions = [{ topicId: 't', partition: 0, brokerId: 1, load: idleLoad }];
     expect(remap({ brokers, partitions, orphanReason: reasonOf([1, 2, 3]) })).toEqual([]);
   });
 });
@@ -224,7 +238,12 @@ describe('rebalancing', () => {
     const brokers = fleet(4);
     const make = (counts: readonly number[]) =>
       counts.flatMap((count, i) =>
-        Array.from({ length: count }, (_, j) => ({ topicId: `t${i}`, partition: j, brokerId: i + 1, load: 1 })),
+        Array.from({ length: count }, (_, j) => ({
+          topicId: `t${i}`,
+          partition: j,
+          brokerId: i + 1,
+          load: thousandths(1),
+        })),
       );
     expect(rebalance({ brokers, partitions: make([108, 92, 100, 100]), settings })).toEqual([]);
     const uneven = make([120, 90, 95, 95]);
@@ -238,7 +257,7 @@ describe('rebalancing', () => {
       topicId: `t${i % 90}`,
       partition: Math.floor(i / 90),
       brokerId: 2 + (i % 8),
-      load: 1,
+      load: thousandths(1),
     }));
     const moves = rebalance({ brokers, partitions, settings });
     const after = apply(partitions, moves);
@@ -246,6 +265,47 @@ describe('rebalancing', () => {
     expect(moves.every((move) => move.to === 1)).toBe(true);
     expect(moves.length).toBeLessThanOrEqual(100);
     expect(moves.length).toBeGreaterThanOrEqual(90);
+  });
+
+  it('evens out hot spots in every dimension, with few moves', () => {
+    const share = (thousandth: number): number => (thousandth * wholeBroker) / 1000;
+    const weights = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1200, maxLength: 1200 });
+    const spots = fc.array(fc.tuple(fc.nat(1199), fc.nat(2)), { minLength: 4, maxLength: 12 });
+    fc.assert(
+      fc.property(weights, spots, (each, hot) => {
+        const brokers = fleet(6);
+        const partitions = each.map((weight, i) => {
+          const load: [number, number, number] = [share(weight), share(weight), share(weight)];
+          // Twenty times the average, the nth of one broker: they gather on few.
+          for (const [at, d] of hot) if (at - (at % 6) === i) load[d] = share(40);
+          return { topicId: `t${i % 40}`, partition: i, brokerId: 1 + (i % 6), load };
+        });
+        const moves = rebalance({ brokers, partitions, settings });
+        expect(maxOverMean(loads(brokers, apply(partitions, moves)))).toBeLessThanOrEqual(1.1);
+        expect(moves.length).toBeLessThan(80);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('moves what is busy for the sake of bytes, and what is idle for the sake of numbers', () => {
+    const brokers = fleet(3, { partitionsMax: 400 });
+    const many = Array.from({ length: 300 }, (_, i) => ({
+      topicId: 't',
+      partition: i,
+      brokerId: i < 200 ? 1 : 2 + (i % 2),
+      load: i % 2 === 0 ? thousandths(1) : idleLoad,
+    }));
+    const forNumbers = rebalance({ brokers, partitions: many, settings });
+    expect(forNumbers.length).toBeGreaterThan(50);
+    expect(forNumbers.every((move) => move.partition % 2 === 1)).toBe(true);
+    const busy = many.map((partition) => ({
+      ...partition,
+      load: partition.load === idleLoad ? idleLoad : thousandths(8),
+    }));
+    const forBytes = rebalance({ brokers, partitions: busy, settings });
+    expect(forBytes.length).toBeGreaterThan(20);
+    expect(forBytes.every((move) => move.partition % 2 === 0)).toBe(true);
   });
 
   it('is stable: a plan carried out leaves nothing to do', () => {
@@ -256,7 +316,7 @@ describe('rebalancing', () => {
           topicId: `t${i % 7}`,
           partition: i,
           brokerId: 1 + (i % 2),
-          load,
+          load: thousandths(load),
         }));
         const after = apply(partitions, rebalance({ brokers, partitions, settings }));
         expect(maxOverMean(loads(brokers, after))).toBeLessThan(1.2);

@@ -6,6 +6,8 @@
 import {
   type Candidate,
   candidatesOf,
+  evenHeats,
+  heatWith,
   isColder,
   mayTakeOneMore,
   type PlanBroker,
@@ -14,10 +16,13 @@ import {
   take,
 } from './constraints.ts';
 import { Heap } from './heap.ts';
-import { rankTopics, ZoneCounts, zoneIndexes } from './topic-ranks.ts';
+import { type Load, peakOf, wholeBroker } from './load.ts';
+import { rankReader, rankTopics, ZoneCounts, zoneIndexes } from './topic-ranks.ts';
 
-/** Zones whose coldest brokers differ by less than this share of the mean load count as equally cold. */
+/** Zones whose coldest brokers differ by less than this share of the mean heat count as equally cold. */
 const zoneTolerance = 0.02;
+/** At a broker, for large orphans, in one plan: about a tenth of a second. */
+const looksMax = 10_000_000;
 
 export interface RemapInput {
   readonly brokers: readonly PlanBroker[];
@@ -30,55 +35,112 @@ interface Orphan {
   readonly partition: PlanPartition;
   readonly reason: string;
   readonly topicRank: number;
+  readonly peak: number;
 }
 
 interface Zone {
   readonly index: number;
-  /** Its eligible brokers, coldest at the top. */
-  readonly brokers: Heap<Candidate>;
+  /** Its brokers with room, by id. */
+  readonly members: Candidate[];
+  /** The same, coldest at the top. */
+  heap: Heap<Candidate>;
 }
 
 /** Moves in the order of planning. Orphans that nobody may take get none: they stay where they are. */
 export function remap(input: RemapInput): PlanMove[] {
   const ranks = rankTopics(input.partitions);
+  const rankOf = rankReader(ranks);
   const { zones: names, byBroker } = zoneIndexes(input.brokers);
   const spread = new ZoneCounts(ranks.size, names.length);
   const candidates = candidatesOf(input.brokers, []);
   const orphans: Orphan[] = [];
+  const homeless: [number, number, number] = [0, 0, 0];
   for (const partition of input.partitions) {
     const reason = input.orphanReason(partition);
     if (reason !== undefined) {
-      orphans.push({ partition, reason, topicRank: ranks.get(partition.topicId)! });
+      for (let d = 0; d < 3; d++) homeless[d]! += partition.load[d]!;
+      orphans.push({ partition, reason, topicRank: rankOf(partition), peak: peakOf(partition.load) });
       continue;
     }
     const owner = candidates.get(partition.brokerId);
     if (!owner) continue;
     take(owner, partition.load);
-    spread.add(ranks.get(partition.topicId)!, byBroker.get(partition.brokerId)!);
+    spread.add(rankOf(partition), byBroker.get(partition.brokerId)!);
   }
   orphans.sort(largestFirst);
 
   const zones = openZones(candidates, byBroker);
-  const tolerance = zoneTolerance * meanLoad(input.partitions, zones);
+  const tolerance = zoneTolerance * heatOnceTaken(candidates, homeless, orphans.length);
   const moves: PlanMove[] = [];
-  for (const { partition, reason, topicRank } of orphans) {
-    const zone = pickZone(zones, spread, topicRank, tolerance);
-    if (!zone) break;
-    const target = zone.brokers.top()!;
+  const assign = ({ partition, reason, topicRank }: Orphan, target: Candidate): void => {
     take(target, partition.load);
-    if (mayTakeOneMore(target)) zone.brokers.topChanged();
-    else zone.brokers.pop();
-    spread.add(topicRank, zone.index);
+    spread.add(topicRank, byBroker.get(target.broker.brokerId)!);
     const { topicId, brokerId: from } = partition;
     moves.push({ topicId, partition: partition.partition, from, to: target.broker.brokerId, reason });
+  };
+  const large = largeOnes(orphans, tolerance, candidates.size);
+  for (const orphan of orphans.slice(0, large)) {
+    const target = bestOf(zones, spread, orphan, tolerance);
+    if (target) assign(orphan, target);
+  }
+  for (const zone of zones) zone.heap = new Heap(isColder, zone.members.filter(mayTakeOneMore));
+  for (const orphan of orphans.slice(large)) {
+    const zone = pickZone(zones, spread, orphan.topicRank, tolerance);
+    if (!zone) break;
+    const target = zone.heap.top()!;
+    assign(orphan, target);
+    if (mayTakeOneMore(target)) zone.heap.topChanged();
+    else zone.heap.pop();
   }
   return moves;
 }
 
+/**
+ * How many of the sorted orphans are worth a look at every broker. One that weighs more than the tolerance would make the
+ * coldest broker hot in another dimension than the one it is cold in; of the small ones that does not matter, and there
+ * may be a million.
+ */
+function largeOnes(orphans: readonly Orphan[], tolerance: number, brokers: number): number {
+  const most = Math.min(orphans.length, Math.floor(looksMax / Math.max(1, brokers)));
+  let large = 0;
+  while (large < most && orphans[large]!.peak > tolerance) large++;
+  return large;
+}
+
+/** The broker that would be coldest with the orphan; of zones in which that is about equally cold, the emptiest of its topic. */
+function bestOf(
+  zones: readonly Zone[],
+  spread: ZoneCounts,
+  { partition, topicRank }: Orphan,
+  tolerance: number,
+): Candidate | undefined {
+  const bests: { readonly candidate: Candidate; readonly heat: number; readonly zone: number }[] = [];
+  let least = Number.POSITIVE_INFINITY;
+  for (const { members, index } of zones) {
+    let best: Candidate | undefined;
+    let heat = Number.POSITIVE_INFINITY;
+    for (const candidate of members) {
+      if (!mayTakeOneMore(candidate)) continue;
+      const after = heatWith(candidate, partition.load, 1);
+      if (after > heat || (after === heat && best && !isColder(candidate, best))) continue;
+      best = candidate;
+      heat = after;
+    }
+    if (!best) continue;
+    bests.push({ candidate: best, heat, zone: index });
+    least = Math.min(least, heat);
+  }
+  let picked: (typeof bests)[number] | undefined;
+  for (const one of bests) {
+    if (one.heat > least + tolerance) continue;
+    const more = picked ? spread.at(topicRank, one.zone) - spread.at(topicRank, picked.zone) : -1;
+    if (more < 0 || (more === 0 && picked && one.heat < picked.heat)) picked = one;
+  }
+  return picked?.candidate;
+}
+
 function largestFirst(a: Orphan, b: Orphan): number {
-  return (
-    b.partition.load - a.partition.load || a.topicRank - b.topicRank || a.partition.partition - b.partition.partition
-  );
+  return b.peak - a.peak || a.topicRank - b.topicRank || a.partition.partition - b.partition.partition;
 }
 
 function openZones(candidates: ReadonlyMap<number, Candidate>, byBroker: ReadonlyMap<number, number>): Zone[] {
@@ -87,34 +149,36 @@ function openZones(candidates: ReadonlyMap<number, Candidate>, byBroker: Readonl
     if (!mayTakeOneMore(candidate)) continue;
     const index = byBroker.get(candidate.broker.brokerId)!;
     let zone = zones.get(index);
-    if (!zone) zones.set(index, (zone = { index, brokers: new Heap(isColder) }));
-    zone.brokers.push(candidate);
+    if (!zone) zones.set(index, (zone = { index, members: [], heap: new Heap(isColder) }));
+    zone.members.push(candidate);
   }
   return [...zones.values()].sort((a, b) => a.index - b.index);
 }
 
-function meanLoad(partitions: readonly PlanPartition[], zones: readonly Zone[]): number {
-  let load = 0;
-  for (const partition of partitions) load += partition.load;
-  let brokers = 0;
-  for (const zone of zones) brokers += zone.brokers.size;
-  return load / Math.max(1, brokers);
+/** How hot the brokers with room will be on average when the orphans are theirs. */
+function heatOnceTaken(candidates: ReadonlyMap<number, Candidate>, load: Load, partitions: number): number {
+  const open = [...candidates.values()].filter(mayTakeOneMore);
+  const even = evenHeats(open);
+  const room = open.reduce((sum, { broker }) => sum + broker.partitionsMax, 0);
+  const brokers = Math.max(1, open.length);
+  const counted = even[3]! + (partitions * wholeBroker) / Math.max(1, room);
+  return Math.max(...load.map((sum, d) => even[d]! + sum / brokers), counted);
 }
 
 function pickZone(zones: readonly Zone[], spread: ZoneCounts, topicRank: number, tolerance: number): Zone | undefined {
   let coldest: Candidate | undefined;
   for (const zone of zones) {
-    const top = zone.brokers.top();
+    const top = zone.heap.top();
     if (top && (!coldest || isColder(top, coldest))) coldest = top;
   }
   if (!coldest) return undefined;
   let picked: Zone | undefined;
   let pickedHolds = 0;
   for (const zone of zones) {
-    const top = zone.brokers.top();
-    if (!top || top.load > coldest.load + tolerance) continue;
+    const top = zone.heap.top();
+    if (!top || top.heat > coldest.heat + tolerance) continue;
     const holds = spread.at(topicRank, zone.index);
-    if (picked && (holds > pickedHolds || (holds === pickedHolds && !isColder(top, picked.brokers.top()!)))) continue;
+    if (picked && (holds > pickedHolds || (holds === pickedHolds && !isColder(top, picked.heap.top()!)))) continue;
     picked = zone;
     pickedHolds = holds;
   }

@@ -52,6 +52,7 @@ import {
 import { releaseLogsRequest, releaseLogsResponse } from './messages/30000-release-logs.ts';
 import { closeLogsRequest, closeLogsResponse } from './messages/30001-close-logs.ts';
 import { brokerStatusRequest, brokerStatusResponse } from './messages/30002-broker-status.ts';
+import { takeLoadRequest, takeLoadResponse } from './messages/30003-take-load.ts';
 import type { Infer, Message } from './schema.ts';
 
 export const apiKey = {
@@ -96,6 +97,7 @@ export const apiKey = {
   releaseLogs: 30000,
   closeLogs: 30001,
   brokerStatus: 30002,
+  takeLoad: 30003,
 } as const;
 
 const messages = {
@@ -140,6 +142,7 @@ const messages = {
   30000: { request: releaseLogsRequest, response: releaseLogsResponse },
   30001: { request: closeLogsRequest, response: closeLogsResponse },
   30002: { request: brokerStatusRequest, response: brokerStatusResponse },
+  30003: { request: takeLoadRequest, response: takeLoadResponse },
 } as const;
 
 export type ApiKey = keyof typeof messages;

@@ -64,6 +64,7 @@ export function produce(
           settle();
           return;
         }
+        owned.log.traffic.wrote(batch!.length);
         owned.log.append(batch!, judged, nowMs, done);
       });
     }

@@ -93,6 +93,7 @@ async function readAll(request: FetchRequest, parts: readonly Part[]): Promise<L
     const bytesMax = Math.min(asked.partitionMaxBytes, Math.max(leftBytes, 0));
     const found = owned.log.read(asked.fetchOffset, bytesMax, first);
     const read = found instanceof Promise ? await found : found;
+    owned.log.traffic.gave(read.bytes);
     if (read.bytes > 0) first = false;
     leftBytes -= read.bytes;
     reads.push(read);

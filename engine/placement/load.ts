@@ -1,0 +1,39 @@
+/**
+ * What a partition asks of its owner, as a vector: bytes in, bytes out and requests per second, each in billionths of what
+ * one broker can carry. Whole numbers, so that sums do not depend on the order of adding and every process that plans from
+ * the same input makes the same plan. How many logs a broker holds is the fourth dimension; it is counted, not summed.
+ *
+ * A broker is as hot as its hottest dimension: bytes that are spread evenly are no comfort to who drowns in requests.
+ */
+export type Load = readonly [bytesIn: number, bytesOut: number, requests: number];
+
+/** All of one broker, in one dimension. */
+export const wholeBroker = 1_000_000_000;
+
+export const idleLoad: Load = [0, 0, 0];
+
+/** Per second, at which a broker counts as full. */
+export interface BrokerCapacity {
+  readonly bytesInPerSecond: number;
+  readonly bytesOutPerSecond: number;
+  readonly requestsPerSecond: number;
+}
+
+/** Rates per second as shares of `capacity`. */
+export function loadOfRates(bytesIn: number, bytesOut: number, requests: number, capacity: BrokerCapacity): Load {
+  const load: Load = [
+    share(bytesIn, capacity.bytesInPerSecond),
+    share(bytesOut, capacity.bytesOutPerSecond),
+    share(requests, capacity.requestsPerSecond),
+  ];
+  return load[0] === 0 && load[1] === 0 && load[2] === 0 ? idleLoad : load;
+}
+
+/** The hottest dimension of one partition, for "largest first". */
+export function peakOf(load: Load): number {
+  return Math.max(load[0], load[1], load[2]);
+}
+
+function share(rate: number, capacity: number): number {
+  return Math.round((rate / capacity) * wholeBroker);
+}
