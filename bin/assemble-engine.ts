@@ -86,8 +86,9 @@ async function recover(
   folder: DataFolder,
   store: MetadataStore,
   session: BrokerSession,
-  version: number,
-): Promise<() => Promise<void>> {
+  fencedVersion: number,
+): Promise<(version: number) => Promise<void>> {
+  let version = fencedVersion;
   const parts = { store, clock: systemClock, random: systemRandom };
   const topicIds = await placedTopics(parts);
   const { cleanUp } = await publishWal({
@@ -101,7 +102,10 @@ async function recover(
     guard: () => [{ op: 'check', key: brokerSessionKey(session.brokerId), if: { version } }],
     keeps: (topicId) => topicIds.has(topicId),
   });
-  return cleanUp;
+  return (current) => {
+    version = current;
+    return cleanUp();
+  };
 }
 
 /** Data from the routing, decisions from the controller. */
@@ -119,6 +123,8 @@ function engineOf(catalogue: StoreCatalogue, routing: Routing, controller: Contr
     alterConfigs: (name, changes) => controller.alterConfigs(name, changes),
     allocateProducerId: () => controller.allocateProducerId(),
     brokers: () => controller.brokers(),
+    controllers: () => controller.controllers(),
+    shards: () => controller.shards(),
     events: () => controller.events(),
     onEvent: (listener) => controller.onEvent(listener),
   };

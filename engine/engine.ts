@@ -148,8 +148,29 @@ export interface Engine {
 
   /** The fleet as the control plane shows it. */
   brokers(): readonly BrokerEntry[];
+  /** As last looked at: a fraction of a second ago beside other controllers, a second ago without. */
+  controllers(): readonly ControllerEntry[];
+  shards(): readonly ShardEntry[];
   events(): readonly EngineEvent[];
   onEvent(listener: (event: EngineEvent) => void): () => void;
+}
+
+/** A controller process, as the control plane shows it. */
+export interface ControllerEntry {
+  readonly controllerId: string;
+  /** Its lease has not lapsed. */
+  readonly alive: boolean;
+  /** How many it owns; those of a dead one have another owner within a lease. */
+  readonly shards: number;
+  /** It starts, watches and replaces the brokers and evens them out: the owner of shard 0. */
+  readonly keepsFleet: boolean;
+}
+
+export interface ShardEntry {
+  readonly index: number;
+  readonly controllerId: string | undefined;
+  /** Grows by one with each owner. */
+  readonly epoch: number;
 }
 
 export interface BrokerEntry {

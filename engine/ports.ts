@@ -244,6 +244,11 @@ export interface BrokerSlot {
 export interface Fleet {
   /** Starts the slot's process. It announces itself by its session row. */
   start(slot: BrokerSlot): Promise<void>;
+  /**
+   * Takes charge of the slot's process, which another controller started: kill, stop and onExit are its from here on. False
+   * when process `pid` is not the slot's broker, or is no broker that outlives who started it. Absent where none does.
+   */
+  adopt?(slot: BrokerSlot, pid: number): Promise<boolean>;
   /** SIGKILL. Resolves when the process is reaped: from then on it can write nothing. */
   kill(brokerId: number): Promise<void>;
   /** Asks the process to roll up and end; killed after `graceMs`. Resolves when reaped. */

@@ -33,7 +33,7 @@ export class Balance {
       const moves = rebalance({
         // Dead ones' partitions are the repair's, not orphans: all slots are listed.
         brokers: plan,
-        partitions: planPartitions(this.#context).filter(({ brokerId }) => brokers.isServing(brokerId)),
+        partitions: planPartitions(this.#context, 'all').filter(({ brokerId }) => brokers.isServing(brokerId)),
         settings: settings.rebalance,
       });
       await this.#mover.moveAll(moves);
@@ -47,7 +47,7 @@ export class Balance {
       for (let round = 0; round < drainRoundsMax && brokers.isServing(brokerId); round++) {
         const moves = remap({
           brokers: brokers.plan(settings.partitionsPerBrokerMax),
-          partitions: planPartitions(this.#context),
+          partitions: planPartitions(this.#context, 'all'),
           orphanReason: (partition) => (partition.brokerId === brokerId ? 'drain' : undefined),
         });
         if (moves.length === 0) break;
@@ -55,6 +55,11 @@ export class Balance {
       }
       return partitionCounts(this.#context).get(brokerId) ?? 0;
     });
+  }
+
+  /** Resolves when what was asked for so far is done. */
+  async idle(): Promise<void> {
+    await this.#turn;
   }
 
   #inTurn<T>(act: () => Promise<T>): Promise<T> {

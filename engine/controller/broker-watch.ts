@@ -5,6 +5,7 @@
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
 import type { Row } from '../ports.ts';
+import { noteSession } from './brokers.ts';
 import type { ControllerContext } from './context.ts';
 import { type FaultDetector, initialDetector, judge } from './fault-detector.ts';
 import { decodeBrokerSession, brokerSessionsPk } from './rows/broker-session.ts';
@@ -85,7 +86,7 @@ export class BrokerWatch {
     for (const row of rows) {
       const session = decodeBrokerSession(row);
       const view = this.#options.context.brokers.get(session.brokerId);
-      if (view?.phase === 'serving' && view.session?.epoch === session.epoch) view.session = session;
+      if (view?.phase === 'serving' && view.session?.epoch === session.epoch) noteSession(view, row);
     }
   }
 

@@ -1,12 +1,13 @@
 /**
- * The controller's view of the fleet, one entry per slot. Only the slot's keeper (replace.ts) changes a phase:
+ * The controller's view of the fleet, one entry per slot. In the controller that keeps the fleet only the slot's keeper
+ * (replace.ts) changes a phase; in the others the phase follows the session row (broker-follow.ts):
  *
  *   idle -> starting -> serving -> dead -> (fenced, recovered, remapped, closed) -> idle
  */
 import { assert } from '../kernel/assert.ts';
 import type { PlanBroker } from '../placement/constraints.ts';
-import type { BrokerSlot } from '../ports.ts';
-import type { BrokerSession } from './rows/broker-session.ts';
+import type { BrokerSlot, Row, RowCondition, StoreOp } from '../ports.ts';
+import { brokerSessionKey, type BrokerSession, decodeBrokerSession } from './rows/broker-session.ts';
 
 type BrokerPhase = 'idle' | 'starting' | 'serving' | 'dead';
 
@@ -15,6 +16,8 @@ export interface BrokerView {
   phase: BrokerPhase;
   /** As last read; undefined before the first session of the slot. */
   session: BrokerSession | undefined;
+  /** Of that row; 0 when there is none. */
+  version: number;
   /** An operator (or a restart) wants it empty: it gets nothing more. */
   draining: boolean;
   /** Partitions that a planned move is taking from it at the moment. */
@@ -37,6 +40,7 @@ export class BrokerTable {
           slot,
           phase: 'idle',
           session: undefined,
+          version: 0,
           draining: false,
           moving: 0,
           diedAtMs: Number.NEGATIVE_INFINITY,
@@ -63,6 +67,19 @@ export class BrokerTable {
   mayOwn(brokerId: number): boolean {
     const view = this.#views.get(brokerId);
     return view !== undefined && isOpen(view);
+  }
+
+  /**
+   * Conditions for a write that gives partitions to these brokers, or takes them away: that their sessions are still what
+   * they were. Whoever fences, recovers or opens a session changes its row, and the write is refused.
+   */
+  unchanged(brokerIds: Iterable<number>): StoreOp[] {
+    const checks: StoreOp[] = [];
+    for (const brokerId of brokerIds) {
+      const view = this.#views.get(brokerId);
+      if (view) checks.push({ op: 'check', key: brokerSessionKey(brokerId), if: rowIs(view.version) });
+    }
+    return checks;
   }
 
   /** A serving broker, the lowest id; undefined when there is none. */
@@ -97,4 +114,14 @@ export class BrokerTable {
 
 function isOpen(view: BrokerView): boolean {
   return view.phase === 'serving' && !view.draining && view.session?.state === 'serving';
+}
+
+/** What the store says of the slot's session. */
+export function noteSession(view: BrokerView, row: Row | undefined): void {
+  view.session = row && decodeBrokerSession(row);
+  view.version = row?.version ?? 0;
+}
+
+function rowIs(version: number): RowCondition {
+  return version === 0 ? { absent: true } : { version };
 }

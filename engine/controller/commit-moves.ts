@@ -2,16 +2,28 @@
  * Writes moves into placement rows: shard by shard, each in its turn, many topics to a transaction. A move counts only if
  * the partition is still where the plan saw it and its target may still own it: between plan and write a topic is deleted,
  * another move lands, a target dies.
+ *
+ * Every transaction checks the session row of the broker that loses partitions. Without it, with several controllers:
+ *
+ *   A, who keeps the fleet, recovers broker 1        B, who owns the shard, plans to move p from 1 to 2
+ *   A closes the session, starts the next one
+ *   broker 1 opens p at its epoch, and accepts        B writes: p is at 2, at epoch + 1
+ *
+ * and the log had two owners. As it is, B's write is refused, and p stays with broker 1.
  */
 import type { Uuid } from '../kernel/uuid.ts';
 import type { PlanMove } from '../placement/constraints.ts';
-import type { StoreOp } from '../ports.ts';
+import { StoreConflict, type StoreOp } from '../ports.ts';
 import type { ControllerContext } from './context.ts';
+import { brokerSessionsPk } from './rows/broker-session.ts';
 import { encodePlacement, placementKey, type PlacementRow } from './rows/placement.ts';
 import { type Shard, ShardLost } from './shards.ts';
 
-/** Room for the shard's check within the 100 operations of a transaction. */
-const rowsPerCommitMax = 90;
+/** Room for the shard's check and one per session within the 100 operations of a transaction. */
+const rowsPerCommitMax = 60;
+const sessionsPerCommitMax = 38;
+/** A visitor that changes the same rows makes us read them again; it does not do so all day. */
+const attemptsMax = 10;
 /** Half of what a transaction may hold. */
 const commitBytesMax = 2 * 1024 * 1024;
 
@@ -21,29 +33,48 @@ export interface CommitResult {
   readonly refused: readonly PlanMove[];
 }
 
+export interface MoveRules {
+  /** Whether the target may own partitions at this moment; asked in the shard's turn. */
+  mayOwn(move: PlanMove): boolean;
+  /** The epoch that the owner has given up: another one than placed means that the move is out of date. */
+  releasedEpoch?(move: PlanMove): number | undefined;
+  /** Conditions on the losing brokers' sessions, as they were at the release; absent: as they are in the shard's turn. */
+  readonly checks?: readonly StoreOp[];
+}
+
 /**
- * `mayOwn` is asked in the shard's turn. A shard that was lost meanwhile is left to its owner. Throws the store's failure
- * when it outlasts the wait; what was written by then stays.
+ * A shard that was lost meanwhile is left to its owner, and partitions whose owner's session changed meanwhile stay where
+ * they are. Throws the store's failure when it outlasts the wait; what was written by then stays.
  */
 export async function commitMoves(
   context: ControllerContext,
   moves: readonly PlanMove[],
-  mayOwn: (move: PlanMove) => boolean,
+  rules: MoveRules,
 ): Promise<CommitResult> {
   const results = await Promise.all(
-    [...byShard(context, moves)].map(async ([index, ofShard]) => {
-      try {
-        return await context.shards.run(index, (shard) => commitIn(context, shard, ofShard, mayOwn));
-      } catch (failure) {
-        if (failure instanceof ShardLost) return { moved: 0, refused: [] };
-        throw failure;
-      }
-    }),
+    [...byShard(context, moves)].map(([index, ofShard]) => commitInShard(context, index, ofShard, rules)),
   );
   return {
     moved: results.reduce((sum, result) => sum + result.moved, 0),
     refused: results.flatMap((result) => result.refused),
   };
+}
+
+async function commitInShard(
+  context: ControllerContext,
+  index: number,
+  moves: ReadonlyMap<Uuid, PlanMove[]>,
+  rules: MoveRules,
+): Promise<CommitResult> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await context.shards.run(index, (shard) => commitIn(context, shard, moves, rules));
+    } catch (failure) {
+      if (failure instanceof ShardLost) return { moved: 0, refused: [] };
+      if (!(failure instanceof StoreConflict)) throw failure;
+      if (failure.current?.pk === brokerSessionsPk || attempt === attemptsMax) return { moved: 0, refused: [] };
+    }
+  }
 }
 
 function byShard(context: ControllerContext, moves: readonly PlanMove[]): Map<number, Map<Uuid, PlanMove[]>> {
@@ -66,27 +97,32 @@ async function commitIn(
   context: ControllerContext,
   shard: Shard,
   topics: ReadonlyMap<Uuid, PlanMove[]>,
-  mayOwn: (move: PlanMove) => boolean,
+  rules: MoveRules,
 ): Promise<CommitResult> {
   const refused: PlanMove[] = [];
   let moved = 0;
   let ops: StoreOp[] = [];
   let bytes = 0;
   let movesInOps = 0;
+  const losing = new Set<number>();
   const flush = async (): Promise<void> => {
-    if (ops.length > 0) await context.shards.commit(shard, ops);
+    const checks = rules.checks ?? context.brokers.unchanged(losing);
+    if (ops.length > 0) await context.shards.commit(shard, [...ops, ...checks]);
     moved += movesInOps;
     ops = [];
     bytes = 0;
     movesInOps = 0;
+    losing.clear();
   };
   for (const [topicId, moves] of topics) {
     const stored = shard.placements.get(topicId);
     if (!stored) continue;
-    const changed = applyMoves(stored.row, moves, mayOwn, refused, context.clock.wallMs());
+    const changed = applyMoves(stored.row, moves, rules, refused, context.clock.wallMs());
     if (changed.moves === 0) continue;
     const value = encodePlacement(changed.row);
-    if (ops.length === rowsPerCommitMax || bytes + value.length > commitBytesMax) await flush();
+    const isFull = ops.length === rowsPerCommitMax || losing.size + changed.losing.size > sessionsPerCommitMax;
+    if (isFull || bytes + value.length > commitBytesMax) await flush();
+    for (const brokerId of changed.losing) losing.add(brokerId);
     ops.push({ op: 'put', key: placementKey(shard.index, topicId), value, if: { version: stored.version } });
     bytes += value.length;
     movesInOps += changed.moves;
@@ -98,22 +134,25 @@ async function commitIn(
 function applyMoves(
   row: PlacementRow,
   moves: readonly PlanMove[],
-  mayOwn: (move: PlanMove) => boolean,
+  rules: MoveRules,
   refused: PlanMove[],
   movedAtMs: number,
-): { row: PlacementRow; moves: number } {
+): { row: PlacementRow; moves: number; losing: Set<number> } {
   const partitions = [...row.partitions];
+  const losing = new Set<number>();
   let count = 0;
   for (const move of moves) {
     const present = partitions[move.partition];
     if (present?.brokerId !== move.from) continue;
-    if (!mayOwn(move)) {
+    if ((rules.releasedEpoch?.(move) ?? present.leaderEpoch) !== present.leaderEpoch) continue;
+    if (!rules.mayOwn(move)) {
       refused.push(move);
       continue;
     }
     const leaderEpoch = present.leaderEpoch + 1;
     partitions[move.partition] = { brokerId: move.to, leaderEpoch, reason: move.reason, movedAtMs };
+    losing.add(move.from);
     count++;
   }
-  return { row: { topicId: row.topicId, partitions }, moves: count };
+  return { row: { topicId: row.topicId, partitions }, moves: count, losing };
 }

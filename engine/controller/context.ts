@@ -23,10 +23,10 @@ export type BrokerRequest = <K extends BrokerApi>(
  * Makes what a fenced session acknowledged and did not roll up part of the logs' segments. Repeatable: a second call, or
  * one by another controller, finds nothing left to do. `session` is the fenced row, `version` its version, which every
  * write of the recovery checks. Gives what is left to do for tidiness alone, which nobody needs to wait for but the
- * slot's next session.
+ * slot's next session; it takes the row's version by then.
  */
 export type Recover = (session: BrokerSession, version: number) => Promise<CleanUp>;
-export type CleanUp = () => Promise<void>;
+export type CleanUp = (version: number) => Promise<void>;
 
 export interface ControllerContext {
   readonly persistence: Persistence;
@@ -39,6 +39,8 @@ export interface ControllerContext {
   readonly brokerRequest: BrokerRequest;
   readonly recover: Recover;
   readonly loads: PartitionLoads;
+  /** Whether no process has this id any more. */
+  isGone(pid: number): boolean;
   isStopping(): boolean;
 }
 

@@ -1,35 +1,37 @@
 /**
- * The controller: owner of shards, keeper of slots. A thin shell over the parts; each of them states its own rules.
+ * The controller: owner of shards and, with shard 0, keeper of the fleet. A thin shell over the parts; each of them states
+ * its own rules. It is alone (nobody else may serve the data folder), or shares the shards with others:
  *
- *   start   take the shards, settle what an earlier run left open, start the fleet, wait until it serves
- *   runs    a keeper per slot, the watch over leases, and a sweep of what was left for later
- *   stop    every broker rolls up and closes its session, then the controller's lease goes
+ *   start   take the shards, all or our share; with shard 0: settle what an earlier run left open, start or adopt the
+ *           brokers; wait until the fleet serves
+ *   runs    looks at the other controllers and follows the assignment of shards (assign-shards.ts), repairs what is in its
+ *           shards, and keeps the fleet (fleet-duty.ts) or follows it (broker-follow.ts)
+ *   stop    the last one ends the brokers, each rolls up and closes its session; others hand over their shards
  */
 import type { BrokerEntry, Engine } from '../engine.ts';
 import { type Clock, sleep, type Timer } from '../kernel/clock.ts';
-import { Failure, InvalidRequest, ShuttingDown } from '../kernel/failure.ts';
+import { Failure, ShuttingDown } from '../kernel/failure.ts';
 import type { Random } from '../kernel/random.ts';
 import { uuidOf, uuidText } from '../kernel/uuid.ts';
 import type { BrokerSlot, Fleet, MetadataStore } from '../ports.ts';
-import { getSurely } from '../store-surely.ts';
-import { Balance } from './balance.ts';
+import { BrokerFollow } from './broker-follow.ts';
 import { BrokerTable, type BrokerView } from './brokers.ts';
-import { BrokerWatch } from './broker-watch.ts';
 import { type BrokerRequest, causeText, type ControllerContext, type Recover } from './context.ts';
 import { DeletedTopics } from './deleted-topics.ts';
 import { eventLine, eventRing } from './events.ts';
-import { holdLease, type Lease, observe, type ObservedLease } from './lease.ts';
+import { FleetDuty } from './fleet-duty.ts';
+import { holdLease, type Lease } from './lease.ts';
 import { LoadWatch } from './load-watch.ts';
+import { Members } from './members.ts';
 import { PartitionLoads } from './partition-loads.ts';
 import { partitionCounts } from './plan-input.ts';
 import { type ProducerIds, producerIds } from './producer-ids.ts';
 import { Repair } from './repair.ts';
-import { SlotKeeper } from './replace.ts';
-import { brokerSessionKey, decodeBrokerSession } from './rows/broker-session.ts';
-import { brokerLeaseKey, controllerLeaseKey } from './rows/lease.ts';
+import { brokerSessionsPk } from './rows/broker-session.ts';
+import { controllerLeaseKey } from './rows/lease.ts';
 import { shardCount } from './rows/shard.ts';
 import { type ControllerSettings, controllerDefaults } from './settings.ts';
-import { ShardTable } from './shards.ts';
+import { type OtherShards, ShardTable } from './shards.ts';
 import { type Topics, topics } from './topics.ts';
 
 export interface ControllerOptions {
@@ -42,6 +44,13 @@ export interface ControllerOptions {
   readonly slots: readonly BrokerSlot[];
   /** Whether the process of an earlier run is gone, so that its session may be settled without a wait. */
   isGone(pid: number): boolean;
+  /**
+   * Given when other processes share the installation: what is in their shards. Absent: this controller is alone, and takes
+   * all shards at once, whoever had them.
+   */
+  readonly others?: OtherShards;
+  /** Names this controller for operators; made unique by a random end. */
+  readonly name?: string;
   readonly settings?: Partial<ControllerSettings>;
   /** Every event, as text for operators. */
   log?(line: string): void;
@@ -57,17 +66,22 @@ export interface Controller
     | 'alterConfigs'
     | 'allocateProducerId'
     | 'brokers'
+    | 'controllers'
+    | 'shards'
     | 'events'
     | 'onEvent'
   > {
   readonly controllerId: string;
-  /** Resolves when the shards are ours and the fleet serves, or the wait for it is over. */
+  /** Resolves when every shard has an owner and the fleet serves, or the wait for it is over. */
   start(): Promise<void>;
-  /** Ends the brokers gracefully. */
+  /** Hands over to the other controllers, or ends the brokers gracefully when there are none. */
   stop(): Promise<void>;
-  /** All shards are ours and at least one broker serves. */
+  /** Every shard has an owner that is alive and at least one broker serves. */
   ready(): boolean;
-  /** Moves everything off and keeps it off. Resolves with how many partitions nobody else could take. */
+  /**
+   * Moves everything off and keeps it off. Resolves with how many partitions nobody else could take. This and its like
+   * throw NotKeeper where another controller keeps the fleet.
+   */
   drainBroker(brokerId: number): Promise<number>;
   /** Drain, end, start again, fill again: for upgrades. Resolves when the broker serves. */
   restartBroker(brokerId: number): Promise<void>;
@@ -79,7 +93,14 @@ export function createController(options: ControllerOptions): Controller {
   return new RunningController(options);
 }
 
+/** Another controller keeps the fleet; ask that one. */
+export class NotKeeper extends Failure {
+  readonly code = 'not-owner';
+  override readonly retryable = true;
+}
+
 const settlePollMs = 50;
+const idLettersOfChance = 10;
 
 class RunningController implements Controller {
   readonly controllerId: string;
@@ -88,24 +109,25 @@ class RunningController implements Controller {
   readonly #topics: Topics;
   readonly #producerIds: ProducerIds;
   readonly #repair: Repair;
-  readonly #balance: Balance;
   readonly #deleted: DeletedTopics;
-  readonly #keepers = new Map<number, SlotKeeper>();
+  readonly #members: Members;
+  readonly #follow: BrokerFollow;
+  #duty: FleetDuty | undefined;
   #lease: Lease | undefined;
-  #watch: BrokerWatch | undefined;
   readonly #loadWatch: LoadWatch;
+  #stopWatching: () => void = () => undefined;
   readonly #timers = new Set<Timer>();
   #started = false;
   #stopping = false;
 
   constructor(options: ControllerOptions) {
-    const { store, clock, random, fleet, brokerRequest, recover } = options;
+    const { store, clock, random, fleet, brokerRequest, recover, others, name = 'controller' } = options;
     const settings = { ...controllerDefaults, ...options.settings };
     const isStopping = (): boolean => this.#stopping;
     const persistence = { store, clock, random, stopped: isStopping };
     const brokers = new BrokerTable(options.slots);
     const events = eventRing(clock, settings.eventsMax, (brokerId) => brokers.get(brokerId)?.slot.zone);
-    this.controllerId = uuidText(uuidOf(random));
+    this.controllerId = `${name}-${uuidText(uuidOf(random)).slice(0, idLettersOfChance)}`;
     this.#options = options;
     this.#context = {
       persistence,
@@ -116,21 +138,19 @@ class RunningController implements Controller {
       brokerRequest,
       recover,
       isStopping,
+      isGone: (pid) => options.isGone(pid),
       brokers,
-      shards: new ShardTable(persistence, this.controllerId, events),
+      shards: new ShardTable(persistence, this.controllerId, events, { others }),
       loads: new PartitionLoads(settings.brokerCapacity),
     };
     this.#topics = topics(this.#context);
     this.#producerIds = producerIds(persistence, settings.requestWaitMsMax);
     this.#repair = new Repair(this.#context);
-    this.#balance = new Balance(this.#context);
     this.#deleted = new DeletedTopics(this.#context);
     this.#loadWatch = new LoadWatch(this.#context);
-    for (const view of this.#context.brokers.all()) {
-      const keeper = new SlotKeeper(this.#context, view, this.#repair, { onServing: () => this.#onServing() });
-      this.#keepers.set(view.slot.brokerId, keeper);
-    }
-    fleet.onExit((brokerId) => this.#keepers.get(brokerId)?.exited());
+    this.#members = new Members(store, clock, Math.max(settings.lookGapMsMax, 3 * this.#lookIntervalMs()));
+    this.#follow = new BrokerFollow(this.#context, this.#repair);
+    fleet.onExit((brokerId) => this.#duty?.exited(brokerId));
     events.on((event) => options.log?.(eventLine(event)));
   }
 
@@ -144,33 +164,30 @@ class RunningController implements Controller {
       guard: () => [],
       onLost: (cause) => this.#context.events.emit('lease-lost', causeText(cause)),
     });
-    const views = [...brokers.all()];
-    await Promise.all([shards.takeAll(), ...views.map((view) => this.#settleEarlier(view))]);
-    for (const keeper of this.#keepers.values()) this.#run(() => keeper.keep());
-    this.#watch = new BrokerWatch({
-      context: this.#context,
-      selfValid: (nowMs) => this.#lease?.isValid(nowMs) ?? false,
-      kill: async (brokerId, reason) => this.#keepers.get(brokerId)?.kill(reason),
-    });
+    if (this.#options.others) this.#shareShards();
+    else await Promise.all([shards.takeAll(), this.#keepFleet().start()]);
     const deadlineMs = clock.monotonicMs() + settings.fleetWaitMsMax;
-    while (views.some((view) => view.phase !== 'serving') && clock.monotonicMs() < deadlineMs) {
+    const isWhole = (): boolean => this.#shardsServed() && [...brokers.all()].every(({ phase }) => phase === 'serving');
+    while (!isWhole() && clock.monotonicMs() < deadlineMs) {
       if (this.#stopping) return;
       await sleep(clock, settlePollMs);
     }
     this.#started = true;
     await this.#repair.assignOrphans();
     this.#every(settings.sweepIntervalMs, () => this.#sweep());
-    this.#every(settings.loadIntervalMs, () => this.#loadWatch.askAll());
-    this.#every(settings.balanceIntervalMs, () => this.#balance.even());
+    // An answer covers the time since the last question, whoever asked it: one asks.
+    this.#every(settings.loadIntervalMs, async () => this.#duty && this.#loadWatch.askAll());
+    this.#every(settings.balanceIntervalMs, async () => this.#duty?.balance.even());
   }
 
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    this.#watch?.stop();
+    this.#stopWatching();
     for (const timer of this.#timers) timer.cancel();
-    const { fleet, settings } = this.#context;
-    await Promise.all([...this.#keepers.keys()].map((brokerId) => fleet.stop(brokerId, settings.stopGraceMs)));
+    const heirs = await this.#heirs();
+    if (heirs.length > 0) await this.#handOver(heirs);
+    else await this.#endBrokers();
     this.#lease?.stop();
     // One attempt: a lease that stays behind lapses by itself.
     await this.#options.store
@@ -179,7 +196,8 @@ class RunningController implements Controller {
   }
 
   ready(): boolean {
-    return this.#started && !this.#stopping && this.#allShards() && this.#context.brokers.anyServing() !== undefined;
+    const isServed = this.#shardsServed() && this.#context.brokers.anyServing() !== undefined;
+    return this.#started && !this.#stopping && isServed;
   }
 
   createTopic: Engine['createTopic'] = async (spec, guard) => {
@@ -221,56 +239,104 @@ class RunningController implements Controller {
     }));
   }
 
+  controllers: Engine['controllers'] = () => this.#members.controllers();
+  shards: Engine['shards'] = () => this.#members.shards();
   events: Engine['events'] = () => this.#context.events.list();
   onEvent: Engine['onEvent'] = (listener) => this.#context.events.on(listener);
 
   async drainBroker(brokerId: number): Promise<number> {
-    const view = this.#viewOf(brokerId);
-    view.draining = true;
-    this.#context.events.emit('broker-draining', 'asked by an operator', { brokerId });
-    return this.#balance.drain(brokerId);
+    return this.#ownDuty().drain(brokerId);
   }
 
   undrainBroker(brokerId: number): void {
-    this.#viewOf(brokerId).draining = false;
-    this.#run(() => this.#balance.even());
+    this.#ownDuty().undrain(brokerId);
   }
 
   async restartBroker(brokerId: number): Promise<void> {
-    const view = this.#viewOf(brokerId);
-    const { clock } = this.#context;
-    const epoch = view.session?.epoch ?? 0;
-    try {
-      await this.drainBroker(brokerId);
-      await this.#keepers.get(brokerId)!.stop('restart');
-      while (view.phase !== 'serving' || (view.session?.epoch ?? 0) <= epoch) {
-        if (this.#stopping) throw new ShuttingDown('the controller stops');
-        await sleep(clock, settlePollMs);
-      }
-    } finally {
-      this.undrainBroker(brokerId);
+    await this.#ownDuty().restart(brokerId);
+  }
+
+  #keepFleet(): FleetDuty {
+    const duty = new FleetDuty(this.#context, this.#repair, {
+      onServing: () => this.#onServing(),
+      selfValid: (nowMs) => this.#lease?.isValid(nowMs) ?? false,
+      run: (act) => this.#run(act),
+    });
+    this.#duty = duty;
+    return duty;
+  }
+
+  #ownDuty(): FleetDuty {
+    if (!this.#duty) throw new NotKeeper('another controller keeps the fleet');
+    return this.#duty;
+  }
+
+  /** Beside other controllers: looks at them and at the brokers, at a fixed pace and when a session changes. */
+  #shareShards(): void {
+    const { settings, persistence } = this.#context;
+    this.#run(() => this.#lookAtMembers());
+    this.#every(settings.membersIntervalMs, () => this.#lookAtMembers());
+    this.#every(settings.lookIntervalMs, () => this.#lookAtBrokers());
+    const stop = persistence.store.watch(brokerSessionsPk, () => this.#run(() => this.#lookAtBrokers()));
+    this.#stopWatching = stop;
+  }
+
+  async #lookAtMembers(): Promise<void> {
+    const { shards, persistence } = this.#context;
+    const look = await this.#members.look();
+    if (this.#stopping) return;
+    const { others } = this.#options;
+    const alive = others ? look.alive.filter((id) => id !== this.controllerId) : [];
+    await shards.follow(look, [this.controllerId, ...alive]);
+    if (!others) return;
+    if (shards.holds(0) && !this.#duty) {
+      this.#context.events.emit('fleet-kept', 'shard 0 is ours', { controllerId: this.controllerId });
+      const duty = this.#keepFleet();
+      this.#run(() => duty.start());
+    } else if (!shards.holds(0) && this.#duty) {
+      this.#duty.end();
+      this.#duty = undefined;
+    }
+    // Leases of the dead, when nobody owns anything by them any more.
+    for (const row of look.lapsed) {
+      if (!this.#duty || look.owners.some((owner) => owner && row.sk.endsWith(owner))) continue;
+      const op = { op: 'delete' as const, key: { pk: row.pk, sk: row.sk }, if: { version: row.version } };
+      await persistence.store.transact([op]).catch(ignoreFailure);
     }
   }
 
-  /** A session of an earlier run: settled at once when its process is gone, else when its lease has lapsed. */
-  async #settleEarlier(view: BrokerView): Promise<void> {
-    const { clock, persistence } = this.#context;
-    const { brokerId } = view.slot;
-    const keeper = this.#keepers.get(brokerId)!;
-    let seen: ObservedLease | undefined;
-    while (!this.#stopping) {
-      const row = await getSurely(persistence, brokerSessionKey(brokerId));
-      view.session = row && decodeBrokerSession(row);
-      if (!view.session || view.session.state === 'closed') return;
-      if (this.#options.isGone(view.session.pid)) {
-        await keeper.settle('restart-in-place');
-        return;
-      }
-      const lease = await getSurely(persistence, brokerLeaseKey(brokerId));
-      seen = observe(seen, lease, clock.monotonicMs());
-      if ((!lease || seen?.dead) && (await keeper.settle('restart-in-place', lease))) return;
-      await sleep(clock, settlePollMs);
-    }
+  #looking = false;
+
+  async #lookAtBrokers(): Promise<void> {
+    if (this.#duty || this.#stopping || this.#looking) return;
+    this.#looking = true;
+    await this.#follow.look().finally(() => (this.#looking = false));
+  }
+
+  /** The other controllers that are alive, as of now; none when this one is alone. */
+  async #heirs(): Promise<string[]> {
+    if (!this.#options.others) return [];
+    const { alive } = await this.#members.look().catch((cause: unknown) => {
+      ignoreFailure(cause);
+      return this.#members.last;
+    });
+    return alive.filter((id) => id !== this.controllerId);
+  }
+
+  async #handOver(heirs: readonly string[]): Promise<void> {
+    const { clock, settings, shards } = this.#context;
+    this.#duty?.end();
+    const idle = this.#duty?.idle() ?? Promise.resolve();
+    await Promise.race([idle, sleep(clock, settings.stopGraceMs)]);
+    await shards.leave(this.#members.last.owners, heirs).catch(ignoreFailure);
+  }
+
+  async #endBrokers(): Promise<void> {
+    const { fleet, settings, brokers } = this.#context;
+    // Before the first answer of a broker: an exit in these moments is the end that was asked for.
+    this.#duty?.end();
+    const ids = [...brokers.all()].map(({ slot }) => slot.brokerId);
+    await Promise.all(ids.map((brokerId) => fleet.stop(brokerId, settings.stopGraceMs)));
   }
 
   #onServing(): void {
@@ -279,14 +345,19 @@ class RunningController implements Controller {
       // Brokers that come back together are filled together, by the last of them: a partition moved to the first could not
       // be moved on to the second before it has cooled down.
       const views = [...this.#context.brokers.all()];
-      if (this.#started && views.every((view) => view.phase === 'serving')) await this.#balance.even();
+      if (this.#started && views.every((view) => view.phase === 'serving')) await this.#duty?.balance.even();
       await this.#deleted.sweep();
     });
   }
 
   async #sweep(): Promise<void> {
-    await this.#context.shards.retakeDead();
+    if (!this.#options.others) await this.#lookAtMembers();
     await this.#deleted.sweep();
+  }
+
+  #lookIntervalMs(): number {
+    const { membersIntervalMs, sweepIntervalMs } = this.#context.settings;
+    return this.#options.others ? membersIntervalMs : sweepIntervalMs;
   }
 
   #every(intervalMs: number, act: () => Promise<void>): void {
@@ -310,21 +381,17 @@ class RunningController implements Controller {
   /** Work of the background: a failure of the world is told and left to the next occasion, a bug ends the process. */
   #run(act: () => Promise<void>, onFailure?: () => void): void {
     act().catch((cause: unknown) => {
-      if (this.#stopping) return;
+      if (this.#stopping || cause instanceof ShuttingDown) return;
       if (!(cause instanceof Failure)) throw cause;
       this.#context.events.emit('background-failed', causeText(cause), { code: cause.code });
       onFailure?.();
     });
   }
 
-  #allShards(): boolean {
-    return this.#context.shards.heldCount() === shardCount;
-  }
-
-  #viewOf(brokerId: number): BrokerView {
-    const view = this.#context.brokers.get(brokerId);
-    if (!view) throw new InvalidRequest('brokerId', `there is no broker ${brokerId}`);
-    return view;
+  #shardsServed(): boolean {
+    if (!this.#options.others) return this.#context.shards.heldCount() === shardCount;
+    const { alive, owners } = this.#members.last;
+    return owners.every((owner) => owner === this.controllerId || alive.includes(owner ?? ''));
   }
 
   #assertRuns(): void {

@@ -128,7 +128,8 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
     }) as unknown as BrokerRequest,
     async recover(session, version) {
       const row = await store.get({ pk: 'BROKER', sk: String(session.brokerId) });
-      assert(row?.version === version && session.state === 'fenced', 'only a fenced session is recovered');
+      const isFenced = session.state === 'fenced' || session.state === 'recovered';
+      assert(row?.version === version && isFenced, 'only a fenced session is recovered');
       assert(fleet.isGone(session.pid) || processes.get(session.brokerId)?.hung, 'only a dead broker is recovered');
       await fleet.onRecover(session);
       fleet.recovered.push(`${session.brokerId}@${session.epoch}`);

@@ -51,37 +51,45 @@ export class Mover {
     const { brokers } = this.#context;
     // Asked before the release as well: a target that is gone already costs the clients no pause.
     const open = moves.filter((move) => brokers.mayOwn(move.to));
-    const released = await this.#release(open);
-    if (released.length === 0) return 0;
-    const { moved, refused } = await commitMoves(this.#context, released, (move) => brokers.mayOwn(move.to));
+    const owner = open[0]?.from;
+    if (owner === undefined) return 0;
+    const { shards } = this.#context;
+    const epochs = new Map(open.map((move) => [move, shards.leaderEpochOf(move.topicId, move.partition)]));
+    // Of the session that is asked: a later one knows nothing of the release, and may have opened the log again.
+    const checks = brokers.unchanged([owner]);
+    if (!(await this.#release(owner, open, epochs))) return 0;
+    const rules = { checks, releasedEpoch: (move: PlanMove) => epochs.get(move) };
+    const { moved, refused } = await commitMoves(this.#context, open, {
+      ...rules,
+      mayOwn: (move) => brokers.mayOwn(move.to),
+    });
+    if (refused.length === 0) return moved;
     const back = refused.map((move) => ({ ...move, to: move.from }));
-    if (back.length > 0) await commitMoves(this.#context, back, (move) => brokers.isServing(move.to));
+    await commitMoves(this.#context, back, { checks, mayOwn: (move) => brokers.isServing(move.to) });
     return moved;
   }
 
-  /** The moves whose logs the owner has released. All of one owner. */
-  async #release(moves: readonly PlanMove[]): Promise<PlanMove[]> {
-    const owner = moves[0]?.from;
-    if (owner === undefined) return [];
-    const { brokers, shards, clock, settings, events, fleet } = this.#context;
+  /** Whether the owner has released the logs of all its moves. */
+  async #release(owner: number, moves: readonly PlanMove[], epochs: ReadonlyMap<PlanMove, number>): Promise<boolean> {
+    const { brokers, clock, settings, events, fleet } = this.#context;
     const session = brokers.get(owner)?.session?.epoch;
-    const logs = moves.map(({ topicId, partition }) => ({
-      topicId,
-      partition,
-      leaderEpoch: shards.leaderEpochOf(topicId, partition),
+    const logs = moves.map((move) => ({
+      topicId: move.topicId,
+      partition: move.partition,
+      leaderEpoch: epochs.get(move) ?? -1,
     }));
     const deadlineMs = clock.monotonicMs() + settings.releaseWaitMsMax;
     while (brokers.isServing(owner) && brokers.get(owner)?.session?.epoch === session) {
       const cause = await this.#askToRelease(owner, logs);
-      if (cause === undefined) return [...moves];
+      if (cause === undefined) return true;
       if (clock.monotonicMs() >= deadlineMs) {
         events.emit('release-failed', cause, { brokerId: owner, logs: logs.length });
         await fleet.kill(owner);
-        return [];
+        return false;
       }
       await sleep(clock, settings.requestRetryMs);
     }
-    return [];
+    return false;
   }
 
   /** Undefined when all are released, else why not. */

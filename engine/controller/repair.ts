@@ -1,5 +1,6 @@
 /**
- * Partitions whose owner cannot serve them get another. Callers say which broker is recovered; what dies together is
+ * Partitions whose owner cannot serve them get another, in the shards that this controller owns; every other controller
+ * does the same for its own as soon as the broker is recovered. Callers say which broker is recovered; what dies together is
  * planned together, one round at a time, so that two rounds never give the same room away twice.
  *
  * Why the barrier before the plan: a creation or a planned move may have chosen the dead broker just before it died, and
@@ -69,10 +70,10 @@ export class Repair {
   async #remap(orphanReason: (partition: PlanPartition) => string | undefined, whose: string): Promise<void> {
     const { brokers, settings, events } = this.#context;
     for (let round = 0; round < roundsMax; round++) {
-      const partitions = planPartitions(this.#context);
+      const partitions = planPartitions(this.#context, 'held');
       const moves = remap({ brokers: brokers.plan(settings.partitionsPerBrokerMax), partitions, orphanReason });
       if (moves.length === 0) return;
-      const { moved, refused } = await commitMoves(this.#context, moves, (move) => brokers.mayOwn(move.to));
+      const { moved, refused } = await commitMoves(this.#context, moves, { mayOwn: (move) => brokers.mayOwn(move.to) });
       if (moved > 0) events.emit('partitions-moved', moves[0]!.reason, { partitions: moved, from: whose });
       if (refused.length === 0) return;
     }

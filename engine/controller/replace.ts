@@ -1,11 +1,13 @@
 /**
- * The life of one slot, for as long as the controller runs: start a broker, wait for its end, settle what it left, start
- * the next. Every slot has its own keeper, so that a second death does not wait for the first; what they share (placement)
- * has its turns in shards.ts and repair.ts. Every step can be repeated, by this controller or by the next one.
+ * The life of one slot, for as long as the controller keeps the fleet: start a broker or adopt the one that runs, wait for
+ * its end, settle what it left, start the next. Every slot has its own keeper, so that a second death does not wait for
+ * the first; what they share (placement) has its turns in shards.ts and repair.ts. Every step can be repeated, by this
+ * controller or by the next one, and each is a write on the condition that the session row is as it was found: of two
+ * who believe that they keep the fleet, one has the effect.
  *
  *   fenced    the session row; from here the broker's own writes are refused
- *   recovered what it had acknowledged is in segments (engine/log/recover.ts)
- *   remapped  others own its partitions, at leader epoch + 1
+ *   recovered what it had acknowledged is in segments (engine/log/recover.ts); the row says so
+ *   remapped  others own its partitions, at leader epoch + 1; every controller does it for its own shards
  *   cleaned   what it held that is of no more use is removed
  *   closed    the slot may open its next session
  */
@@ -14,8 +16,9 @@ import { assert } from '../kernel/assert.ts';
 import { Failure } from '../kernel/failure.ts';
 import { StoreConflict, type Row, type StoreOp } from '../ports.ts';
 import { getSurely, transactSurely } from '../store-surely.ts';
-import type { BrokerView } from './brokers.ts';
+import { type BrokerView, noteSession } from './brokers.ts';
 import { causeText, type ControllerContext } from './context.ts';
+import { observe, type ObservedLease } from './lease.ts';
 import { partitionCounts } from './plan-input.ts';
 import type { Repair } from './repair.ts';
 import {
@@ -25,12 +28,26 @@ import {
   encodeBrokerSession,
   type SessionState,
 } from './rows/broker-session.ts';
+import { brokerLeaseKey } from './rows/lease.ts';
 
 const servingPollMs = 20;
+const earlierPollMs = 50;
 const settlePauseMs = 50;
 const settlePauseMsMax = 5000;
 const restartPauseMs = 100;
 const restPollMs = 100;
+const othersPollMs = 25;
+
+/** Whether others get the partitions, or the slot's next session finds them again. */
+export type Remap = 'remap' | 'restart-in-place';
+
+/** The slot's session belongs to a process that runs: not to the one that ended. */
+class SessionAlive extends Failure {
+  readonly code = 'owner-unavailable';
+  constructor(brokerId: number) {
+    super(`the session of broker ${brokerId} is another process's`);
+  }
+}
 
 export interface KeeperHooks {
   /** The slot serves again: orphans and balance may want it. */
@@ -51,6 +68,7 @@ export class SlotKeeper {
   #exit: Exit = newExit();
   #failures = 0;
   #endReason = '';
+  #settling: Promise<void> = Promise.resolve();
 
   constructor(context: ControllerContext, view: BrokerView, repair: Repair, hooks: KeeperHooks) {
     this.#context = context;
@@ -93,18 +111,66 @@ export class SlotKeeper {
     if (this.#exit === exit) this.exited();
   }
 
-  /** Runs until the controller stops. The slot's earlier session must be settled. */
+  /** Takes charge of the slot's process if one serves that another controller started. */
+  async adopt(): Promise<boolean> {
+    const row = await getSurely(this.#context.persistence, brokerSessionKey(this.#id));
+    const session = row && decodeBrokerSession(row);
+    if (!row || session?.state !== 'serving' || this.#context.isGone(session.pid)) return false;
+    const exit = newExit();
+    // Before the adoption, which may tell of the exit at once.
+    this.#exit = exit;
+    if (!(await this.#context.fleet.adopt?.(this.#view.slot, session.pid))) {
+      exit.done = true;
+      return false;
+    }
+    if (exit.done) return false;
+    noteSession(this.#view, row);
+    this.#endReason = 'process ended';
+    this.#view.phase = 'serving';
+    this.#context.events.emit('broker-adopted', 'it serves', { brokerId: this.#id, epoch: session.epoch });
+    return true;
+  }
+
+  /**
+   * Brings the slot's last session to `closed`, whoever's it was: at once when its process is gone, else when its lease
+   * has lapsed. A process that serves is adopted instead.
+   */
+  async settleLast(remap: Remap): Promise<void> {
+    const { clock, persistence } = this.#context;
+    let seen: ObservedLease | undefined;
+    while (!this.#context.isStopping()) {
+      const row = await getSurely(persistence, brokerSessionKey(this.#id));
+      const session = row && decodeBrokerSession(row);
+      noteSession(this.#view, row);
+      if (!session || session.state === 'closed' || this.#context.isGone(session.pid)) {
+        if (await this.settle(remap)) return;
+        continue;
+      }
+      if (await this.adopt()) return;
+      const lease = await getSurely(persistence, brokerLeaseKey(this.#id));
+      seen = observe(seen, lease, clock.monotonicMs());
+      if ((!lease || seen?.dead) && (await this.settle(remap, lease))) return;
+      await sleep(clock, earlierPollMs);
+    }
+  }
+
+  /** Resolves when no session is being settled any more. */
+  async idle(): Promise<void> {
+    await this.#settling;
+  }
+
+  /** Runs until the controller keeps the fleet no more. The slot's last session must be settled, or adopted. */
   async keep(): Promise<void> {
     const { clock, settings, events } = this.#context;
     while (!this.#context.isStopping()) {
       const startedAtMs = clock.monotonicMs();
-      const served = await this.#serveOnce();
+      const served = this.#exit.done ? await this.#serveOnce() : await this.#exit.promise.then(() => true);
       if (this.#context.isStopping()) return;
       if (served) {
         const livedMs = Math.round(clock.monotonicMs() - startedAtMs);
         events.emit('broker-dead', this.#endReason, { brokerId: this.#id, livedMs });
       }
-      await this.settle('remap');
+      await this.settleLast('remap');
       const stable = served && clock.monotonicMs() - startedAtMs >= settings.stableAfterMs;
       this.#failures = stable ? 0 : this.#failures + 1;
       // The first replacement comes at once; a slot that dies again and again gets a growing pause.
@@ -123,7 +189,7 @@ export class SlotKeeper {
     const { clock, brokers } = this.#context;
     const untilMs = clock.monotonicMs() + pauseMs;
     while (!this.#context.isStopping()) {
-      const owned = partitionCounts(this.#context).get(this.#id) ?? 0;
+      const owned = partitionCounts(this.#context, 'held').get(this.#id) ?? 0;
       if (owned > 0 && brokers.anyServing() !== undefined) await this.settle('remap');
       const leftMs = untilMs - clock.monotonicMs();
       if (leftMs <= 0) return;
@@ -163,9 +229,10 @@ export class SlotKeeper {
     const { clock, settings } = this.#context;
     const deadlineMs = clock.monotonicMs() + settings.startWaitMsMax;
     while (!exit.done && !this.#context.isStopping() && clock.monotonicMs() < deadlineMs) {
-      const session = await this.#readSession();
+      const row = await this.#readSession();
+      const session = row && decodeBrokerSession(row);
       if (session && session.epoch > lastEpoch && session.state === 'serving') {
-        this.#view.session = session;
+        noteSession(this.#view, row);
         return true;
       }
       await Promise.race([sleep(clock, servingPollMs), exit.promise]);
@@ -174,10 +241,9 @@ export class SlotKeeper {
   }
 
   /** Undefined as well while the store is away: the process is running, and the wait goes on. */
-  async #readSession(): Promise<BrokerSession | undefined> {
+  async #readSession(): Promise<Row | undefined> {
     try {
-      const row = await this.#context.persistence.store.get(brokerSessionKey(this.#id));
-      return row && decodeBrokerSession(row);
+      return await this.#context.persistence.store.get(brokerSessionKey(this.#id));
     } catch (cause) {
       if (cause instanceof Failure && cause.retryable) return undefined;
       throw cause;
@@ -195,13 +261,22 @@ export class SlotKeeper {
    * seen to lapse: then the fence is refused when the holder has renewed after all. Repeats through every failure until it
    * is done or the controller stops; false when the lease was renewed.
    */
-  async settle(remap: 'remap' | 'restart-in-place', lapsed?: Row): Promise<boolean> {
+  settle(remap: Remap, lapsed?: Row): Promise<boolean> {
+    const settled = this.#settle(remap, lapsed);
+    this.#settling = settled.then(
+      () => undefined,
+      () => undefined,
+    );
+    return settled;
+  }
+
+  async #settle(remap: Remap, lapsed: Row | undefined): Promise<boolean> {
     const { clock, events } = this.#context;
     for (let pauseMs = settlePauseMs; !this.#context.isStopping(); pauseMs = Math.min(settlePauseMsMax, pauseMs * 2)) {
       try {
         return await this.#settleOnce(remap, lapsed);
       } catch (cause) {
-        if (cause instanceof StoreConflict && lapsed) return false;
+        if ((cause instanceof StoreConflict && lapsed) || cause instanceof SessionAlive) return false;
         if (!(cause instanceof StoreConflict)) {
           events.emit('recovery-failed', causeText(cause), { brokerId: this.#id });
         }
@@ -211,37 +286,50 @@ export class SlotKeeper {
     return false;
   }
 
-  async #settleOnce(remap: 'remap' | 'restart-in-place', lapsed: Row | undefined): Promise<boolean> {
+  async #settleOnce(remap: Remap, lapsed: Row | undefined): Promise<boolean> {
     const { persistence, events } = this.#context;
     let row = await getSurely(persistence, brokerSessionKey(this.#id));
     if (row && decodeBrokerSession(row).state !== 'closed') {
-      row = await this.#fence(row, lapsed);
+      row = await this.#claim(row, lapsed);
       const session = decodeBrokerSession(row);
-      this.#view.session = session;
       const startedAtMs = this.#context.clock.monotonicMs();
       const cleanUp = await this.#context.recover(session, row.version);
       const tookMs = Math.round(this.#context.clock.monotonicMs() - startedAtMs);
       events.emit('volume-recovered', 'session fenced', { brokerId: this.#id, epoch: session.epoch, tookMs });
-      this.#view.recovered = true;
-      if (remap === 'remap') await this.#repair.remapDead(this.#id);
-      await cleanUp();
+      row = await this.#put(row, session, 'recovered');
+      await this.#remap(remap);
+      await cleanUp(row.version);
       row = await this.#put(row, session, 'closed');
     } else {
       // It closed its session itself (a clean end), or never had one: there is nothing to recover.
-      this.#view.recovered = true;
-      if (remap === 'remap') await this.#repair.remapDead(this.#id);
+      noteSession(this.#view, row);
+      await this.#remap(remap);
     }
-    this.#view.session = row && decodeBrokerSession(row);
     this.#view.phase = 'idle';
     return true;
   }
 
-  async #fence(row: Row, lapsed: Row | undefined): Promise<Row> {
+  async #remap(remap: Remap): Promise<void> {
+    this.#view.recovered = true;
+    if (remap === 'restart-in-place') return;
+    await this.#repair.remapDead(this.#id);
+    // For a while, so that they need not wait for the slot to serve again. Who comes later is refused (commit-moves.ts).
+    const { clock, settings, shards, brokers } = this.#context;
+    const deadlineMs = clock.monotonicMs() + settings.othersRemapMsMax;
+    while (brokers.anyServing() !== undefined && shards.othersPlace(this.#id) && clock.monotonicMs() < deadlineMs) {
+      if (this.#context.isStopping()) return;
+      await sleep(clock, othersPollMs);
+    }
+  }
+
+  /** Fences the session, or takes over from whoever fenced it: their writes are refused from here on. */
+  async #claim(row: Row, lapsed: Row | undefined): Promise<Row> {
     const session = decodeBrokerSession(row);
-    if (session.state === 'fenced') return row;
+    if (session.state === 'fenced' || session.state === 'recovered') return this.#put(row, session, session.state);
     const checks: StoreOp[] = lapsed
       ? [{ op: 'check', key: { pk: lapsed.pk, sk: lapsed.sk }, if: { version: lapsed.version } }]
       : [];
+    if (!lapsed && !this.#context.isGone(session.pid)) throw new SessionAlive(this.#id);
     const fenced = await this.#put(row, session, 'fenced', checks);
     const reason = lapsed ? 'lease lapsed' : 'process gone';
     this.#context.events.emit('broker-fenced', reason, { brokerId: this.#id, epoch: session.epoch });
@@ -256,7 +344,9 @@ export class SlotKeeper {
       { op: 'put', key, value, if: { version: row.version } },
       ...checks,
     ]);
-    return { ...key, value, version: row.version + 1 };
+    const written = { ...key, value, version: row.version + 1 };
+    noteSession(this.#view, written);
+    return written;
   }
 }
 

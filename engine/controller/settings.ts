@@ -24,6 +24,12 @@ export interface ControllerSettings {
   readonly restartPauseMsMax: number;
   /** How long a remap waits for brokers that died together and are still being recovered. */
   readonly remapWaitMsMax: number;
+  /** How long a dead broker's slot waits for other controllers to move what is theirs. */
+  readonly othersRemapMsMax: number;
+  /** A slot that has had no session for this long loses its partitions in the shards of controllers that only look on. */
+  readonly idleRemapAfterMs: number;
+  /** Between two looks at the other controllers; without any, it is the sweep that looks. */
+  readonly membersIntervalMs: number;
   /** Brokers of one zone that die within this time count as one zone event. */
   readonly zoneWindowMs: number;
   /** For the store, in requests of users. Repairs wait as long as it takes. */
@@ -66,6 +72,9 @@ export const controllerDefaults: ControllerSettings = {
   stableAfterMs: 10_000,
   restartPauseMsMax: 10_000,
   remapWaitMsMax: 50,
+  othersRemapMsMax: 1000,
+  idleRemapAfterMs: 3000,
+  membersIntervalMs: 200,
   zoneWindowMs: 5000,
   requestWaitMsMax: 10_000,
   logsPerReleaseMax: 64,

@@ -1,8 +1,13 @@
 /**
  * Creating, changing and deleting topics: one transaction each, of the shard's check, the caller's guard (a tenant's
- * counters) and the topic's rows. Placement is decided inside the shard's turn, from the fleet as it is then.
+ * counters), the topic's rows, and the sessions of the brokers that get partitions: a broker that died meanwhile gets
+ * none. Placement is decided inside the shard's turn, from the fleet as it is then.
+ *
+ * A controller does it for its own shards from memory, and whoever shares the installation (a gateway without a
+ * controller in it) as a visitor; both through shards.ts.
  */
 import type { TopicEntry, TopicSpec } from '../engine.ts';
+import { sleep } from '../kernel/clock.ts';
 import { Failure, InvalidRequest } from '../kernel/failure.ts';
 import { type Uuid, uuidOf } from '../kernel/uuid.ts';
 import { type Candidate, candidatesOf, carry, take } from '../placement/constraints.ts';
@@ -42,6 +47,23 @@ export class TopicNotFound extends Failure {
   }
 }
 
+/** What was read is out of date; nothing was written. Tried again over what is there by then. */
+class Overtaken extends Failure {
+  readonly code = 'not-owner';
+  override readonly retryable = true;
+}
+
+const overtakenPauseMs = 10;
+/** Within the 100 operations of a transaction. What lands on a broker that died unseen waits for its restart. */
+const ownersCheckedMax = 80;
+
+/** What it takes from a controller, or from a gateway that stands in for one. */
+export interface TopicsContext extends Pick<ControllerContext, 'persistence' | 'clock' | 'shards'> {
+  readonly settings: Pick<ControllerContext['settings'], 'partitionsPerBrokerMax' | 'requestWaitMsMax'>;
+  readonly brokers: Pick<ControllerContext['brokers'], 'plan' | 'unchanged'>;
+  readonly loads: Pick<ControllerContext['loads'], 'byBroker'>;
+}
+
 export interface Topics {
   create(spec: TopicSpec, guard: readonly StoreOp[]): Promise<TopicEntry>;
   /** Resolves when the topic is gone from the store, with its id; its space is freed after that. */
@@ -51,12 +73,12 @@ export interface Topics {
 }
 
 /** Every method throws InvalidRequest, TopicExists, TopicNotFound, StoreConflict of the guard, ShardLost, or the store's. */
-export function topics(context: ControllerContext): Topics {
+export function topics(context: TopicsContext): Topics {
   return {
     async create(spec, guard) {
       checkPartitions(spec.partitions);
       const index = shardOf(spec.clusterId, shardCount);
-      return context.shards.run(index, (shard) => createIn(context, shard, spec, guard));
+      return untilCurrent(context, () => context.shards.run(index, (shard) => createIn(context, shard, spec, guard)));
     },
     delete: (name, guard) => inShardOf(context, name, (shard, topic) => deleteIn(context, shard, topic, guard)),
     async createPartitions(name, total, guard) {
@@ -80,21 +102,36 @@ function checkPartitions(count: number): void {
 }
 
 async function inShardOf<T>(
-  context: ControllerContext,
+  context: TopicsContext,
   name: string,
   act: (shard: Shard, topic: Stored<TopicRow>) => Promise<T>,
 ): Promise<T> {
-  const index = context.shards.ofName(name);
-  if (index === undefined) throw new TopicNotFound(name);
-  return context.shards.run(index, async (shard) => {
-    const topic = shard.topics.get(name);
-    if (!topic) throw new TopicNotFound(name);
-    return act(shard, topic);
+  return untilCurrent(context, async () => {
+    const index = context.shards.ofName(name);
+    if (index === undefined) throw new TopicNotFound(name);
+    return context.shards.run(index, async (shard) => {
+      const topic = shard.topics.get(name);
+      if (!topic) throw new TopicNotFound(name);
+      return act(shard, topic);
+    });
   });
 }
 
+async function untilCurrent<T>(context: TopicsContext, act: () => Promise<T>): Promise<T> {
+  const { clock, settings } = context;
+  const deadlineMs = clock.monotonicMs() + settings.requestWaitMsMax;
+  for (;;) {
+    try {
+      return await act();
+    } catch (failure) {
+      if (!(failure instanceof Overtaken) || clock.monotonicMs() >= deadlineMs) throw failure;
+    }
+    await sleep(clock, overtakenPauseMs);
+  }
+}
+
 async function createIn(
-  context: ControllerContext,
+  context: TopicsContext,
   shard: Shard,
   spec: TopicSpec,
   guard: readonly StoreOp[],
@@ -107,13 +144,14 @@ async function createIn(
   const ops: StoreOp[] = [
     { op: 'put', key: topicKey(shard.index, name), value: encodeTopic(topic), if: { absent: true } },
     { op: 'put', key: placementKey(shard.index, topicId), value: encodePlacement(placement), if: { absent: true } },
+    ...ownersOf(context, placement.partitions),
   ];
-  await commitGuarded(context, shard, guard, ops, () => new TopicExists(name));
+  await commitGuarded(context, shard, guard, ops);
   return topicEntry(topic, placement);
 }
 
 async function deleteIn(
-  context: ControllerContext,
+  context: TopicsContext,
   shard: Shard,
   topic: Stored<TopicRow>,
   guard: readonly StoreOp[],
@@ -130,12 +168,12 @@ async function deleteIn(
     { op: 'delete', key: placementKey(shard.index, topicId), if: { version: placement.version } },
     { op: 'put', key: deletedTopicKey(shard.index, topicId), value: encodeDeletedTopic({ topicId, partitions }) },
   ];
-  await commitGuarded(context, shard, guard, ops, () => new TopicNotFound(name));
+  await commitGuarded(context, shard, guard, ops);
   return topicId;
 }
 
 async function growIn(
-  context: ControllerContext,
+  context: TopicsContext,
   shard: Shard,
   topic: Stored<TopicRow>,
   total: number,
@@ -155,13 +193,14 @@ async function growIn(
       value: encodePlacement(placed),
       if: { version: placement.version },
     },
+    ...ownersOf(context, added),
   ];
-  await commitGuarded(context, shard, guard, ops, () => new TopicNotFound(name));
+  await commitGuarded(context, shard, guard, ops);
   return topicEntry(row, placed);
 }
 
 async function configureIn(
-  context: ControllerContext,
+  context: TopicsContext,
   shard: Shard,
   topic: Stored<TopicRow>,
   changes: Readonly<Record<string, string | null>>,
@@ -174,27 +213,29 @@ async function configureIn(
   const row: TopicRow = { ...topic.row, configs };
   const key = topicKey(shard.index, row.name);
   const ops: StoreOp[] = [{ op: 'put', key, value: encodeTopic(row), if: { version: topic.version } }];
-  await commitGuarded(context, shard, [], ops, () => new TopicNotFound(row.name));
+  await commitGuarded(context, shard, [], ops);
   return topicEntry(row, placementOf(shard, row.topicId).row);
 }
 
-/**
- * A conflict of the guard is the caller's. One of our own rows can only mean that memory was behind the store, which the
- * shard's check makes impossible as long as all writers hold to it; it is reported as what the row's state says.
- */
+/** A conflict of the guard is the caller's; one of our own rows or of a broker's session means that we are behind. */
 async function commitGuarded(
-  context: ControllerContext,
+  context: TopicsContext,
   shard: Shard,
   guard: readonly StoreOp[],
   ops: readonly StoreOp[],
-  onOwnConflict: () => Failure,
 ): Promise<void> {
   try {
     await context.shards.commit(shard, [...guard, ...ops], context.settings.requestWaitMsMax);
   } catch (failure) {
-    if (failure instanceof StoreConflict && failure.index >= guard.length) throw onOwnConflict();
+    if (failure instanceof StoreConflict && failure.index >= guard.length) {
+      throw new Overtaken(`shard ${shard.index} changed meanwhile`);
+    }
     throw failure;
   }
+}
+
+function ownersOf(context: TopicsContext, places: readonly PartitionPlacement[]): StoreOp[] {
+  return context.brokers.unchanged(new Set(places.map(({ brokerId }) => brokerId))).slice(0, ownersCheckedMax);
 }
 
 function placementOf(shard: Shard, topicId: Uuid): Stored<PlacementRow> {
@@ -203,7 +244,7 @@ function placementOf(shard: Shard, topicId: Uuid): Stored<PlacementRow> {
   return placement;
 }
 
-function placeNew(context: ControllerContext, topicId: Uuid, firstIndex: number, count: number): PartitionPlacement[] {
+function placeNew(context: TopicsContext, topicId: Uuid, firstIndex: number, count: number): PartitionPlacement[] {
   const movedAtMs = context.clock.wallMs();
   const { candidates, load } = liveCandidates(context);
   const owners = place({ topicId, firstIndex, count, load }, candidates);
@@ -211,7 +252,7 @@ function placeNew(context: ControllerContext, topicId: Uuid, firstIndex: number,
 }
 
 /** What the brokers hold, and what a partition of the fleet asks for on average: the best guess for one to come. */
-function liveCandidates(context: ControllerContext): { candidates: Map<number, Candidate>; load: Load } {
+function liveCandidates(context: TopicsContext): { candidates: Map<number, Candidate>; load: Load } {
   const candidates = candidatesOf(context.brokers.plan(context.settings.partitionsPerBrokerMax), []);
   let partitions = 0;
   // Counted in place: a creation must not build a plan's worth of objects.

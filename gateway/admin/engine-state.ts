@@ -53,8 +53,8 @@ function makeState({ context, fleet, ready }: AdminContext): EngineShown {
       internal,
       ...placementShown(entry, zones),
     })),
-    controllers: [...(fleet.controllers?.() ?? [])],
-    shards: (fleet.shards?.() ?? []).map(({ controllerId = null, ...shard }) => ({ controllerId, ...shard })),
+    controllers: [...fleet.controllers()],
+    shards: fleet.shards().map(({ controllerId = null, ...shard }) => ({ controllerId, ...shard })),
   };
 }
 

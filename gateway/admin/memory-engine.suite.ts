@@ -47,6 +47,8 @@ export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine
     }));
   const fleet: FleetOperations = {
     brokers,
+    controllers: () => [{ controllerId: 'test', alive: true, shards: 1, keepsFleet: true }],
+    shards: () => [{ index: 0, controllerId: 'test', epoch: 1 }],
     events: () => [...events],
     onEvent(listener) {
       listeners.add(listener);

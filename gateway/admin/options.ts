@@ -3,20 +3,12 @@ import type { Engine } from '../../engine/engine.ts';
 import type { GatewayContext } from '../context.ts';
 
 /** The operations on brokers that an operator may ask for; the controller has them. */
-export interface FleetOperations extends Pick<Engine, 'brokers' | 'events' | 'onEvent'> {
+export interface FleetOperations extends Pick<Engine, 'brokers' | 'controllers' | 'shards' | 'events' | 'onEvent'> {
   /** Resolves with how many partitions nobody else could take. */
   drainBroker(brokerId: number): Promise<number>;
   undrainBroker(brokerId: number): void;
   /** Resolves when the broker serves again. */
   restartBroker(brokerId: number): Promise<void>;
-  /** Who decides, and for which shards. Absent where the controller does not tell. */
-  controllers?(): readonly {
-    readonly controllerId: string;
-    readonly alive: boolean;
-    readonly shards: number;
-    readonly keepsFleet: boolean;
-  }[];
-  shards?(): readonly { readonly index: number; readonly controllerId: string | undefined; readonly epoch: number }[];
 }
 
 export interface AdminOptions {

@@ -51,7 +51,8 @@ export class ParentProcess {
       fleet: this.fleet,
       brokerRequest: requests.send,
       settings: { lease: world.settings.lease, stopGraceMs: 3000, releaseWaitMsMax: 3000, balanceIntervalMs: 5000 },
-      recover: async (session, version) => {
+      recover: async (session, fencedVersion) => {
+        let version = fencedVersion;
         const disk = world.disks.handle(this.process);
         const options = {
           disk,
@@ -68,7 +69,10 @@ export class ParentProcess {
         };
         try {
           const { cleanUp } = await publishWal(plant.recovery?.(options) ?? options);
-          return cleanUp;
+          return (current) => {
+            version = current;
+            return cleanUp();
+          };
         } catch (error) {
           world.noteEnd(`recovery of ${session.brokerId}@${session.epoch}`, error);
           throw error;
@@ -117,6 +121,8 @@ export class ParentProcess {
       alterConfigs: (name, changes) => controller.alterConfigs(name, changes),
       allocateProducerId: () => controller.allocateProducerId(),
       brokers: () => controller.brokers(),
+      controllers: () => controller.controllers(),
+      shards: () => controller.shards(),
       events: () => controller.events(),
       onEvent: (listener) => controller.onEvent(listener),
     };

@@ -4,12 +4,16 @@
  * changes the row has fenced the session.
  *
  *   (none) or closed -> serving -> draining -> closed          the broker's own writes
- *                       serving | draining -> fenced -> closed  the controller's
+ *                       serving | draining -> fenced -> recovered -> closed  the controller's
+ *
+ * From `recovered` on others may take the broker's partitions; until `closed` the slot opens no next session.
  */
 import type { Row, RowKey } from '../../ports.ts';
 import { RowCorrupt, rowFields } from './row-json.ts';
 
-export type SessionState = 'serving' | 'draining' | 'fenced' | 'closed';
+const states: readonly string[] = ['serving', 'draining', 'fenced', 'recovered', 'closed'];
+
+export type SessionState = 'serving' | 'draining' | 'fenced' | 'recovered' | 'closed';
 
 export interface BrokerSession {
   readonly brokerId: number;
@@ -51,5 +55,5 @@ export function decodeBrokerSession(row: Row): BrokerSession {
 }
 
 function isState(text: string): text is SessionState {
-  return text === 'serving' || text === 'draining' || text === 'fenced' || text === 'closed';
+  return states.includes(text);
 }

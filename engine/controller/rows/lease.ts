@@ -19,8 +19,10 @@ export function brokerLeaseKey(brokerId: number): RowKey {
   return { pk: leasesPk, sk: `broker-${brokerId}` };
 }
 
+export const controllerLeasePrefix = 'controller-';
+
 export function controllerLeaseKey(controllerId: string): RowKey {
-  return { pk: leasesPk, sk: `controller-${controllerId}` };
+  return { pk: leasesPk, sk: `${controllerLeasePrefix}${controllerId}` };
 }
 
 export function encodeLease(lease: LeaseRow): string {

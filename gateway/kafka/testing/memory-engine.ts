@@ -253,6 +253,14 @@ export class MemoryEngine implements Engine {
     return [];
   }
 
+  controllers(): readonly [] {
+    return [];
+  }
+
+  shards(): readonly [] {
+    return [];
+  }
+
   events(): readonly [] {
     return [];
   }

@@ -1,0 +1,94 @@
+/**
+ * Who the controllers are and which shards they own, as the store's rows say and their leases prove. Every controller
+ * looks for itself, on its own clock; two may differ for a while, and the conditions of their writes settle it.
+ */
+import type { ControllerEntry, ShardEntry } from '../engine.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { MetadataStore, Row } from '../ports.ts';
+import { observe, type ObservedLease } from './lease.ts';
+import { controllerLeasePrefix, leasesPk } from './rows/lease.ts';
+import { decodeShard, shardCount, shardKey, shardsPk } from './rows/shard.ts';
+
+/** A look at all of them. */
+export interface Membership {
+  /** Whose leases have not been seen to lapse, sorted. */
+  readonly alive: readonly string[];
+  /** Lease rows that have lapsed, to be removed by whoever inherits. */
+  readonly lapsed: readonly Row[];
+  /** By shard. */
+  readonly rows: readonly (Row | undefined)[];
+  readonly owners: readonly (string | undefined)[];
+}
+
+const nobody: Membership = {
+  alive: [],
+  lapsed: [],
+  rows: Array.from({ length: shardCount }, () => undefined),
+  owners: Array.from({ length: shardCount }, () => undefined),
+};
+
+export class Members {
+  readonly #store: MetadataStore;
+  readonly #clock: Clock;
+  readonly #gapMsMax: number;
+  #seen = new Map<string, ObservedLease>();
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
+  /** As of the last look. */
+  last: Membership = nobody;
+
+  /** `gapMsMax`: a longer gap between good looks proves nothing about the others: who looks was stopped, or the store away. */
+  constructor(store: MetadataStore, clock: Clock, gapMsMax: number) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#gapMsMax = gapMsMax;
+  }
+
+  /** Throws the store's failures. */
+  async look(): Promise<Membership> {
+    // At most a few hundred leases, and 64 shards: one page each.
+    const [leases, shards] = await Promise.all([
+      this.#store.range(leasesPk, { from: controllerLeasePrefix, to: afterPrefix }),
+      this.#store.range(shardsPk),
+    ]);
+    const nowMs = this.#clock.monotonicMs();
+    const before = nowMs - this.#lookedAtMs > this.#gapMsMax ? new Map<string, ObservedLease>() : this.#seen;
+    this.#lookedAtMs = nowMs;
+    const seen = new Map<string, ObservedLease>();
+    const alive: string[] = [];
+    const lapsed: Row[] = [];
+    for (const row of leases.rows) {
+      const controllerId = row.sk.slice(controllerLeasePrefix.length);
+      const lease = observe(before.get(controllerId), row, nowMs)!;
+      seen.set(controllerId, lease);
+      if (lease.dead) lapsed.push(row);
+      else alive.push(controllerId);
+    }
+    this.#seen = seen;
+    const bySk = new Map(shards.rows.map((row) => [row.sk, row]));
+    const rows = nobody.rows.map((_, index) => bySk.get(shardKey(index).sk));
+    const owners = rows.map((row) => row && decodeShard(row).controllerId);
+    this.last = { alive: alive.sort(), lapsed, rows, owners };
+    return this.last;
+  }
+
+  controllers(): ControllerEntry[] {
+    const { alive, owners } = this.last;
+    const ids = new Set([...alive, ...owners.filter((owner) => owner !== undefined)]);
+    return [...ids].sort().map((controllerId) => ({
+      controllerId,
+      alive: alive.includes(controllerId),
+      shards: owners.filter((owner) => owner === controllerId).length,
+      keepsFleet: owners[0] === controllerId,
+    }));
+  }
+
+  shards(): ShardEntry[] {
+    return this.last.rows.map((row, index) => {
+      const shard = row && decodeShard(row);
+      return { index, controllerId: shard?.controllerId, epoch: shard?.epoch ?? 0 };
+    });
+  }
+}
+
+/** The first key behind all that begin with the prefix, which ends in '-'. */
+const afterPrefix = `${controllerLeasePrefix.slice(0, -1)}.`;
