@@ -49,7 +49,7 @@ export class FleetDuty {
     const adopted = await Promise.all(keepers.map((keeper) => keeper.adopt()));
     // Beside brokers that serve, what the dead ones had need not wait for their return.
     const remap = this.#context.brokers.anyServing() === undefined ? 'restart-in-place' : 'remap';
-    await Promise.all(keepers.map((keeper, i) => (adopted[i] ? undefined : keeper.settleLast(remap))));
+    await Promise.all(keepers.filter((_, i) => !adopted[i]).map((keeper) => keeper.settleLast(remap)));
     if (this.#context.isStopping()) return;
     for (const keeper of keepers) this.#hooks.run(() => keeper.keep());
     this.#watch = new BrokerWatch({
