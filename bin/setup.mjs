@@ -83,6 +83,12 @@ switch (then) {
     const env = { ...process.env };
     if (seed) env.HEADGATE_FUZZ_SEED = seed;
     if (inputs) env.HEADGATE_FUZZ_INPUTS = inputs;
+    if (option('--server')) env.HEADGATE_FUZZ_SERVER = option('--server');
+    if (rest.includes('--tls')) {
+      env.HEADGATE_FUZZ_TLS = '1';
+      // Read when a process starts, so it cannot be set by the test itself.
+      env.NODE_EXTRA_CA_CERTS = join(root, 'tests', 'fixtures', 'tls', 'certificate.pem');
+    }
     const args = [vitest, 'run', '--config', join(root, 'vitest.fuzz.config.ts')];
     const result = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env });
     process.exit(result.status ?? 1);

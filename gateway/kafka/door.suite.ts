@@ -1,5 +1,6 @@
 /** A Kafka door over the memory engine with two tenants, and short ways to speak to it: kafkajs, and raw frames. */
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { Kafka, logLevel } from 'kafkajs';
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
@@ -94,11 +95,11 @@ export class RawClient {
   #isClosed = false;
   #correlationId = 1;
 
-  static connect(port: number): Promise<RawClient> {
+  static connect(port: number, tls = false): Promise<RawClient> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ host: '127.0.0.1', port });
+      const socket = tls ? connectTls({ host: '127.0.0.1', port }) : connect({ host: '127.0.0.1', port });
       socket.once('error', reject);
-      socket.once('connect', () => resolve(new RawClient(socket)));
+      socket.once(tls ? 'secureConnect' : 'connect', () => resolve(new RawClient(socket)));
     });
   }
 

@@ -11,14 +11,16 @@ import { attackKafka } from './kafka-door.ts';
 import { Report } from './report.ts';
 import { revokeKey } from './revoked-key.ts';
 import { stall } from './stall.ts';
+import { attackTls } from './tls-door.ts';
 import { attackWebSocket } from './websocket-door.ts';
-import { within, World } from './world.ts';
+import { type Target, within, World } from './world.ts';
 
 export interface CampaignOptions {
   readonly seed: number;
   readonly inputs: number;
   /** Slow clients take their time: half a minute. */
   readonly stalls: boolean;
+  readonly target: Target;
   readonly say: (line: string) => void;
 }
 
@@ -38,10 +40,12 @@ const roundInputs = 5_000;
 const lanesPerDoor = 10;
 /** Parts of a round: the doors differ in what an input costs. */
 const shares = { kafka: 45, http: 25, websocket: 25, admin: 5 } as const;
+/** On top, where there is TLS. */
+const tlsShare = 10;
 const roundMsMax = 600_000;
 
-export async function campaign({ seed, inputs, stalls, say }: CampaignOptions): Promise<Outcome> {
-  const world = await World.start();
+export async function campaign({ seed, inputs, stalls, target, say }: CampaignOptions): Promise<Outcome> {
+  const world = await World.start(target);
   const report = new Report(world.secrets, say);
   const watch = new Watch(world, report);
   const startedAtMs = performance.now();
@@ -95,6 +99,7 @@ function lanesOf(world: World, seed: number, size: number, report: Report, refus
       attackWebSocket(world, draw(2), share(shares.websocket), report),
       attackAdmin(world, draw(3), share(shares.admin), report),
     );
+    if (world.isTls) lanes.push(attackTls(world, new Draw(~(seed * 64 + lane)), share(tlsShare), report));
   }
   return lanes.map((lane) =>
     lane.catch((error: unknown) => {

@@ -5,7 +5,8 @@ import { campaign } from './campaign.ts';
 const mebi = 1024 * 1024;
 
 it('answers or ends whatever comes, and nobody else feels it', async () => {
-  const { report, peakBytes } = await campaign({ seed: 1, inputs: 2_500, stalls: false, say: () => undefined });
+  const target = { server: 'uws', tls: false } as const;
+  const { report, peakBytes } = await campaign({ seed: 1, inputs: 2_500, stalls: false, target, say: () => undefined });
   expect(report.findings).toEqual([]);
   expect(report.total).toBeGreaterThanOrEqual(2_500);
   expect(peakBytes).toBeLessThan(2_048 * mebi);

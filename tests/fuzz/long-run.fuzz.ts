@@ -1,4 +1,4 @@
-/** `npm run fuzz -- --seed N --inputs M`: as many hostile inputs as one likes, with a summary. Started by bin/setup.mjs. */
+/** `npm run fuzz -- --seed N --inputs M [--server uws|node] [--tls]`: as many hostile inputs as one likes, with a summary. Started by bin/setup.mjs. */
 import { expect, it } from 'vitest';
 import { campaign } from './campaign.ts';
 
@@ -15,8 +15,10 @@ it(
     const seed = setting('HEADGATE_FUZZ_SEED', 1);
     const inputs = setting('HEADGATE_FUZZ_INPUTS', 100_000);
     const say = (line: string): void => void process.stderr.write(`fuzz: ${line}\n`);
-    say(`seed ${seed}, ${inputs} inputs`);
-    const outcome = await campaign({ seed, inputs, stalls: true, say });
+    const server = process.env['HEADGATE_FUZZ_SERVER'] === 'node' ? 'node' : 'uws';
+    const tls = process.env['HEADGATE_FUZZ_TLS'] === '1';
+    say(`seed ${seed}, ${inputs} inputs, ${server}${tls ? ', TLS' : ''}`);
+    const outcome = await campaign({ seed, inputs, stalls: true, target: { server, tls }, say });
     const { report, seconds, corpus, peakBytes, peakGatewayBytes, lastBytes } = outcome;
     for (const [name, count] of [...report.outcomes].sort(([a], [b]) => (a < b ? -1 : 1))) say(`  ${name}: ${count}`);
     for (const finding of report.findings) say(`${finding.door}: ${finding.what}\n  ${finding.sent}`);

@@ -1,5 +1,5 @@
 /** What a run has found, and how much it has tried. */
-export type DoorName = 'kafka' | 'http' | 'websocket' | 'admin';
+export type DoorName = 'kafka' | 'http' | 'websocket' | 'admin' | 'tls';
 
 export interface Finding {
   readonly door: DoorName | 'all';
@@ -13,7 +13,7 @@ const sentCharsMax = 6_000;
 
 export class Report {
   readonly findings: Finding[] = [];
-  readonly inputs: Record<DoorName, number> = { kafka: 0, http: 0, websocket: 0, admin: 0 };
+  readonly inputs: Record<DoorName, number> = { kafka: 0, http: 0, websocket: 0, admin: 0, tls: 0 };
   readonly outcomes = new Map<string, number>();
   readonly #secrets: readonly Buffer[];
 

@@ -4,6 +4,7 @@ import { type Draw } from './draw.ts';
 import { floodHeaders } from './http-door.ts';
 import { framed, framesIn, loginFrames } from './kafka-door.ts';
 import type { Report } from './report.ts';
+import { firstFlight } from './tls-door.ts';
 import { clientFrame, upgradeRequest } from './websocket-door.ts';
 import { Wire } from './wire.ts';
 import { whole, type World } from './world.ts';
@@ -30,6 +31,7 @@ export async function stall(world: World, draw: Draw, report: Report): Promise<v
         `content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"val`,
     ],
   ];
+  if (world.isTls) await stalledHandshakes(world, report);
   const each = stalled.flatMap((one) => [one, one, one]);
   await Promise.all([
     ...each.map(async ([name, door, bytes]) => {
@@ -47,6 +49,22 @@ export async function stall(world: World, draw: Draw, report: Report): Promise<v
     deafHttp(world, apiKey, report),
     ...Array.from({ length: 6 }, () => floodHeaders(draw, world.http, apiKey, report)),
   ]);
+}
+
+/** Half a hello, and then nothing. */
+async function stalledHandshakes(world: World, report: Report): Promise<void> {
+  const hello = await firstFlight();
+  const ports = [world.kafka, world.http, world.admin].flatMap((port) => [port, port]);
+  await Promise.all(
+    ports.map(async (port, i) => {
+      const wire = await Wire.open({ ...port, tls: false });
+      if (i % 2 === 1) wire.write(hello.subarray(0, hello.length >> 1));
+      const ending = await wire.until(() => false, stalledMsMax);
+      if (ending === 'silent') report.found('tls', `port ${port.port}: half a handshake is kept`);
+      report.count('tls', 'stalled');
+      wire.cut();
+    }),
+  );
 }
 
 /** A byte now and then: alive, and never done. It may be kept; others must not feel it. */

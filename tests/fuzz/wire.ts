@@ -1,5 +1,6 @@
 /** A raw connection: bytes out, bytes in, and the three ways in which waiting can end. */
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import type { Address } from './world.ts';
 
 export type Ending = 'met' | 'closed' | 'silent';
@@ -26,11 +27,11 @@ export class Wire {
     socket.on('close', () => this.#close());
   }
 
-  static open({ host, port }: Address, onBytes?: (bytes: Buffer) => void): Promise<Wire> {
+  static open({ host, port, tls }: Address, onBytes?: (bytes: Buffer) => void): Promise<Wire> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ host, port });
+      const socket = tls ? connectTls({ host, port }) : connect({ host, port });
       socket.once('error', reject);
-      socket.once('connect', () => {
+      socket.once(tls ? 'secureConnect' : 'connect', () => {
         socket.off('error', reject);
         resolve(new Wire(socket, onBytes));
       });

@@ -4,6 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { apiByKey, type ApiKey, type RequestOf } from '../../engine/protocol/apis.ts';
 import { make } from '../../engine/protocol/make.ts';
 import { uuidOf } from '../../engine/kernel/uuid.ts';
@@ -16,7 +19,18 @@ import { WebSocket } from 'ws';
 export interface Address {
   readonly host: string;
   readonly port: number;
+  readonly tls: boolean;
 }
+
+/** The installation that is attacked. */
+export interface Target {
+  /** Server of the HTTP and WebSocket doors. */
+  readonly server: 'uws' | 'node';
+  /** With a certificate for localhost; the process that attacks must trust it (NODE_EXTRA_CA_CERTS). */
+  readonly tls: boolean;
+}
+
+const fixtures = join(dirname(dirname(fileURLToPath(import.meta.url))), 'fixtures', 'tls');
 
 /** What the attacker may know: names and ids of both sides. */
 export interface Known {
@@ -63,8 +77,9 @@ export class World {
     this.pids = pids;
   }
 
-  static async start(): Promise<World> {
-    const instance = await startInstallation();
+  static async start({ server, tls }: Target): Promise<World> {
+    const secured = ['--tls-certificate', join(fixtures, 'certificate.pem'), '--tls-key', join(fixtures, 'key.pem')];
+    const instance = await startInstallation(['--http-server', server, ...(tls ? secured : [])]);
     const attacker = await tenantOf(instance, 'attacker');
     const victim = await tenantOf(instance, 'victim');
     const canary = `canary-${systemRandom.bytes(9).toString('hex')}`;
@@ -83,17 +98,21 @@ export class World {
 
   get kafka(): Address {
     const [host, port] = this.instance.kafka.split(':');
-    return { host: host!, port: Number(port) };
+    return { host: host!, port: Number(port), tls: this.isTls };
   }
 
   get http(): Address {
     const { hostname, port } = new URL(this.instance.http);
-    return { host: hostname, port: Number(port) };
+    return { host: hostname, port: Number(port), tls: this.isTls };
   }
 
   get admin(): Address {
     const { hostname, port } = new URL(this.instance.environment['HEADGATE_ADMIN']!);
-    return { host: hostname, port: Number(port) };
+    return { host: hostname, port: Number(port), tls: this.isTls };
+  }
+
+  get isTls(): boolean {
+    return this.instance.http.startsWith('https:');
   }
 
   get adminKey(): string {
@@ -139,7 +158,7 @@ export class World {
   }
 
   async #overKafka(): Promise<void> {
-    const client = await RawClient.connect(this.kafka.port);
+    const client = await RawClient.connect(this.kafka.port, this.isTls);
     try {
       const { errorCode } = await client.login(this.victim);
       if (errorCode !== 0) throw new Error(`login refused with ${errorCode}`);
@@ -153,7 +172,7 @@ export class World {
 
   async #overWebSocket(): Promise<void> {
     const headers = { authorization: `Bearer ${this.victim.apiKey}` };
-    const socket = new WebSocket(`ws://127.0.0.1:${this.http.port}/v1/ws`, { headers });
+    const socket = new WebSocket(`${this.instance.http.replace('http', 'ws')}/v1/ws`, { headers });
     try {
       await new Promise((resolve, reject) => {
         socket.once('error', reject);
@@ -225,8 +244,12 @@ async function tenantOf(instance: Instance, name: string): Promise<TenantAccess>
   return tenant;
 }
 
+function kafkaClient(instance: Instance): Promise<RawClient> {
+  return RawClient.connect(Number(instance.kafka.split(':')[1]), instance.http.startsWith('https:'));
+}
+
 async function commitAsVictim(instance: Instance, victim: TenantAccess, canary: string): Promise<void> {
-  const client = await RawClient.connect(Number(instance.kafka.split(':')[1]));
+  const client = await kafkaClient(instance);
   await client.login(victim);
   const partitions = [{ partitionIndex: 0, committedOffset: 7, committedMetadata: canary }];
   await client.ask(8, 8, whole(8, { groupId: victimGroup, topics: [{ name: victimTopic, partitions }] }));
@@ -234,9 +257,8 @@ async function commitAsVictim(instance: Instance, victim: TenantAccess, canary: 
 }
 
 async function knownOf(instance: Instance, attacker: TenantAccess, victim: TenantAccess): Promise<Known> {
-  const port = Number(instance.kafka.split(':')[1]);
   const idsOf = async (tenant: TenantAccess, names: readonly string[]): Promise<string[]> => {
-    const client = await RawClient.connect(port);
+    const client = await kafkaClient(instance);
     await client.login(tenant);
     const { topics } = await client.ask(3, 12, whole(3, { topics: names.map((name) => ({ name })) }));
     client.end();
@@ -268,7 +290,6 @@ export function whole<K extends ApiKey>(key: K, part: object): RequestOf<K> {
   return make(apiByKey.get(key)!.request, part as never) as RequestOf<K>;
 }
 
-/** Over a connection of its own: what the attack does to shared ones is not what is asked. */
 /** `body` is the whole problem. */
 export class AskFailed extends Error {
   readonly body: string;
@@ -278,6 +299,7 @@ export class AskFailed extends Error {
   }
 }
 
+/** Over a connection of its own: what the attack does to shared ones is not what is asked. */
 export function ask<T>(
   instance: Instance,
   access: TenantAccess,
@@ -290,7 +312,8 @@ export function ask<T>(
       authorization: `Bearer ${access.apiKey}`,
       ...(body !== undefined && typeof body !== 'string' ? { 'content-type': 'application/json' } : {}),
     };
-    const request = httpRequest(`${instance.http}${path}`, { method, headers, agent: false }, (response) => {
+    const send = instance.http.startsWith('https:') ? httpsRequest : httpRequest;
+    const request = send(`${instance.http}${path}`, { method, headers, agent: false }, (response) => {
       const parts: Buffer[] = [];
       response.on('data', (part: Buffer) => parts.push(part));
       response.on('error', reject);
