@@ -20,7 +20,7 @@ export interface AdminServer {
   close(graceMs: number): Promise<void>;
 }
 
-/** Sockets that have not sent a whole request head within this are closed. */
+/** Sockets that have not shaken hands (TLS), or not sent a whole request head, within this are closed. */
 const headersTimeoutMs = 10_000;
 
 /** Rejects with the system's error when the address cannot be listened on. */
@@ -36,10 +36,18 @@ export async function startAdmin(options: AdminListenOptions): Promise<AdminServ
     });
     void listener(request, response);
   };
+  const limits = { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: headersTimeoutMs / 5 };
   const server: Server = tls
-    ? createTlsServer({ cert: readFileSync(tls.certificateFile), key: readFileSync(tls.keyFile) }, handle)
-    : createServer(handle);
-  server.headersTimeout = headersTimeoutMs;
+    ? createTlsServer(
+        {
+          ...limits,
+          cert: readFileSync(tls.certificateFile),
+          key: readFileSync(tls.keyFile),
+          handshakeTimeout: headersTimeoutMs,
+        },
+        handle,
+      )
+    : createServer(limits, handle);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {

@@ -93,20 +93,30 @@ function nodeServer(settings: ServerSettings, listener: RequestListener): Server
     maxHeaderSize: settings.headerBytesMax,
     keepAliveTimeout: settings.idleTimeoutMs,
     headersTimeout: settings.idleTimeoutMs,
+    // How often node:http looks for sockets over that limit; its own default would triple it.
+    connectionsCheckingInterval: settings.idleTimeoutMs / 5,
     // Bodies are watched for stalls, not for their total time: a stream of records may last for hours.
     requestTimeout: 0,
   };
   const { tls } = settings;
   if (!tls) return createServer(options, listener);
   return createTlsServer(
-    { ...options, cert: readFileSync(tls.certificateFile), key: readFileSync(tls.keyFile) },
+    {
+      ...options,
+      cert: readFileSync(tls.certificateFile),
+      key: readFileSync(tls.keyFile),
+      // Node's own limit is two minutes.
+      handshakeTimeout: settings.idleTimeoutMs,
+    },
     listener,
   );
 }
 
 /** What node:http could not parse. */
 function refuseConnection(error: Error & { code?: string }, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  // Before the end of a handshake there is nobody to tell.
+  const isHandshake = error.code?.startsWith('ERR_SSL') || error.code?.startsWith('ERR_TLS');
+  if (isHandshake || error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }

@@ -181,8 +181,8 @@ function tlsServer(
     handshakeTimeout: settings.authenticationMsMax,
   };
   const server = createTlsServer(options, (socket) => receiveEvents(socket, listener));
-  // A handshake that fails is the client's affair: its socket is closed by node:tls.
-  server.on('tlsClientError', () => undefined);
+  // A handshake that failed or took too long. node:tls leaves the socket open, as nobody has taken it over yet.
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
   return server;
 }
 

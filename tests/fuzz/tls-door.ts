@@ -32,12 +32,10 @@ export function firstFlight(): Promise<Buffer> {
       read: () => undefined,
       write: (chunk: Buffer, _encoding, done) => {
         done();
-        client.destroy();
         resolve(chunk);
       },
     });
-    const client = connectTls({ socket, servername: 'localhost' });
-    client.on('error', () => undefined);
+    connectTls({ socket, servername: 'localhost' }).on('error', () => undefined);
   });
 }
 
