@@ -1,4 +1,7 @@
-/** The engine of one machine: catalogue and routing for the data, a controller for placement, child processes as brokers. */
+/**
+ * The engine of one machine: catalogue and routing for the data, a controller for placement, and brokers, as child
+ * processes behind Unix sockets or in this process behind direct calls.
+ */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StoreCatalogue } from '../engine/catalogue.ts';
@@ -11,7 +14,8 @@ import { systemRandom } from '../engine/kernel/random.ts';
 import { directorySegments } from '../engine/log/directory-segments.ts';
 import { publishWal } from '../engine/log/recover.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
-import type { BrokerSlot, MetadataStore } from '../engine/ports.ts';
+import { memoryNetwork } from '../engine/link/memory-network.ts';
+import type { BrokerSlot, Fleet, MetadataStore, Network } from '../engine/ports.ts';
 import { coordinatorTopic } from '../engine/routing/coordinator-seat.ts';
 import { createRouting, type Routing } from '../engine/routing/routes.ts';
 import { systemDisk } from '../infra/disk/system-disk.ts';
@@ -19,7 +23,10 @@ import { brokerRequests } from '../infra/fleet/broker-requests.ts';
 import { isGone, processFleet } from '../infra/fleet/process.ts';
 import { socketNetwork } from '../infra/network/socket-network.ts';
 import type { DataFolder } from './data-folder.ts';
+import { endAtOnce } from './end-at-once.ts';
+import { inProcessFleet } from './in-process-fleet.ts';
 import { leaseSettings } from './lease-settings.ts';
+import { runBroker } from './run-broker.ts';
 import type { ServeSettings } from './settings.ts';
 
 export interface AssembledEngine {
@@ -40,7 +47,8 @@ export async function assembleEngine(
 ): Promise<AssembledEngine> {
   const clock = systemClock;
   const random = systemRandom;
-  const network = socketNetwork(clock);
+  const isInProcess = settings.brokerMode === 'in-process';
+  const network = isInProcess ? memoryNetwork(clock) : socketNetwork(clock);
   const slots = brokerSlots(settings, folder);
   const catalogue = new StoreCatalogue(store, clock);
   await catalogue.start();
@@ -52,12 +60,14 @@ export async function assembleEngine(
     slots,
     isGone,
     log,
-    fleet: processFleet({
-      program: fileURLToPath(new URL('./main.js', import.meta.url)),
-      clock,
-      log: (brokerId, line) => log(`broker ${brokerId}: ${line}`),
-      arguments: (slot) => brokerArguments(settings, folder, slot),
-    }),
+    fleet: isInProcess
+      ? brokersHere(settings, folder, store, network)
+      : processFleet({
+          program: fileURLToPath(new URL('./main.js', import.meta.url)),
+          clock,
+          log: (brokerId, line) => log(`broker ${brokerId}: ${line}`),
+          arguments: (slot) => brokerArguments(settings, folder, slot),
+        }),
     brokerRequest: requests.send,
     settings: { lease: leaseSettings(settings.leaseMs) },
     recover: (session, version) => recover(folder, store, session, version),
@@ -79,6 +89,28 @@ export async function assembleEngine(
       catalogue.close();
     },
   };
+}
+
+function brokersHere(settings: ServeSettings, folder: DataFolder, store: MetadataStore, network: Network): Fleet {
+  const die = (brokerId: number, error: unknown): never => {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`broker ${brokerId}: ${reason}\n`);
+    endAtOnce();
+  };
+  return inProcessFleet({
+    clock: systemClock,
+    die,
+    run: (slot) =>
+      runBroker({
+        slot,
+        segmentsDirectory: folder.segments,
+        durability: settings.durability as 'fsync' | 'page-cache',
+        leaseMs: settings.leaseMs,
+        store,
+        network,
+        die: (error) => die(slot.brokerId, error),
+      }),
+  });
 }
 
 /** Publishes what a dead session acknowledged; what it gives back removes the old files, once others have the logs. */

@@ -3,22 +3,13 @@
  * is its lifeline: when the parent is gone the process ends at once, without ceremony, because whoever comes next
  * recovers its log from disk anyway. A 'stop' message is the clean way: roll up, close the session, end.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { startBroker } from '../engine/broker/broker.ts';
-import { openSession } from '../engine/broker/session.ts';
-import { StoreCatalogue } from '../engine/catalogue.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
-import { systemRandom } from '../engine/kernel/random.ts';
-import { directorySegments } from '../engine/log/directory-segments.ts';
-import { createLogStore } from '../engine/log/log-store.ts';
-import { logSettingsDefault } from '../engine/log/settings.ts';
 import type { BrokerSlot } from '../engine/ports.ts';
-import { systemDisk } from '../infra/disk/system-disk.ts';
 import { socketNetwork } from '../infra/network/socket-network.ts';
 import { openLmdbStore } from '../tenancy/store/lmdb.ts';
 import { endAtOnce, endOnBug } from './end-at-once.ts';
-import { leaseSettings } from './lease-settings.ts';
+import { runBroker } from './run-broker.ts';
 
 export interface BrokerProcess {
   readonly slot: BrokerSlot;
@@ -37,47 +28,15 @@ export async function serveBroker({ slot, data, durability, leaseMs }: BrokerPro
     );
     endAtOnce();
   };
-  const clock = systemClock;
-  const random = systemRandom;
-  const segmentsDirectory = join(data, 'segments');
-  mkdirSync(slot.volume, { recursive: true, mode: 0o700 });
-  mkdirSync(segmentsDirectory, { recursive: true, mode: 0o700 });
-  const store = openLmdbStore({ directory: join(data, 'meta'), clock });
-  const session = await openSession({
-    store,
-    clock,
-    random,
+  const store = openLmdbStore({ directory: join(data, 'meta'), clock: systemClock });
+  const broker = await runBroker({
     slot,
-    pid: process.pid,
-    lease: leaseSettings(leaseMs),
-    onFenced: (cause) => die(cause),
-  });
-  const logs = await createLogStore({
-    disk: systemDisk,
+    segmentsDirectory: join(data, 'segments'),
+    durability,
+    leaseMs,
     store,
-    clock,
-    random,
-    settings: { ...logSettingsDefault, durability },
-    brokerId: slot.brokerId,
-    sessionEpoch: session.epoch,
-    volume: slot.volume,
-    segments: directorySegments(systemDisk, segmentsDirectory),
-    mayAck: () => session.mayAck(),
-    guard: () => session.guard(),
-    onFatal: (failure) => die(failure),
-  });
-  const catalogue = new StoreCatalogue(store, clock);
-  await catalogue.start();
-  const broker = await startBroker({
-    brokerId: slot.brokerId,
-    sessionEpoch: session.epoch,
-    address: slot.address,
-    logs,
-    catalogue,
-    network: socketNetwork(clock),
-    clock,
-    random,
-    onBug: (error) => die(error),
+    network: socketNetwork(systemClock),
+    die,
   });
   process.send?.({ kind: 'serving' });
 
@@ -86,10 +45,7 @@ export async function serveBroker({ slot, data, durability, leaseMs }: BrokerPro
     if (stopping) return;
     stopping = true;
     (async () => {
-      await session.setState('draining');
       await broker.stop();
-      await logs.close();
-      await session.close();
       await store.close();
       process.exit(0);
     })().catch((error: unknown) => die(error));

@@ -58,7 +58,15 @@ export const serveSettings = {
     min: 1,
     max: 99,
     unit: 'brokers',
-    about: 'Number of broker processes, spread over the zones in turn.',
+    about: 'Number of brokers, spread over the zones in turn.',
+  },
+  brokerMode: {
+    kind: 'text',
+    flag: 'broker-mode',
+    default: 'processes',
+    values: ['processes', 'in-process'],
+    about:
+      'Where the brokers live. `processes`: one child process each, so that one can die alone. `in-process`: inside the gateway, faster and smaller, and a broker that fails ends all of it. The data folder is the same: the mode may change between starts.',
   },
   durability: {
     kind: 'text',

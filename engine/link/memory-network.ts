@@ -1,6 +1,6 @@
 /**
- * A Network inside one process, for tests and the simulator: frames travel on the handed-in clock, in order, as copies,
- * and a test can cut, stall, slow down and refuse an address. What a real network may do (lose what is on its way when
+ * A Network inside one process, for brokers that live in the gateway's, for tests and the simulator: frames travel on the
+ * handed-in clock, in order, as copies, and a test can cut, stall, slow down and refuse an address. What a real network may do (lose what is on its way when
  * a connection ends, tell the two sides at different times) this one does too.
  */
 import { assert } from '../kernel/assert.ts';

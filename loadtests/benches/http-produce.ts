@@ -15,13 +15,15 @@ export const httpProduce: Bench = {
     { target: 'raw, page cache', of: 'rate', atLeast: 0.5 },
     { target: 'raw, fsync', of: 'rate', atLeast: 0.6, against: 'raw, page cache' },
     { target: 'json, page cache', of: 'rate', atLeast: 0.5 },
+    { target: 'raw, page cache, in-process', of: 'rate', atLeast: 0.7 },
   ],
   async open(environment) {
     const { dist } = environment;
     const noOp = await startServer(dist, 'uws-no-op.js');
     const cached = await startHeadgate(environment, ['--durability', 'page-cache']);
     const durable = await startHeadgate(environment, ['--durability', 'fsync']);
-    for (const server of [cached, durable]) await server.topic('bench', 1);
+    const inside = await startHeadgate(environment, ['--durability', 'page-cache', '--broker-mode', 'in-process']);
+    for (const server of [cached, durable, inside]) await server.topic('bench', 1);
     const program = 'http-load.js';
     const post = (
       name: string,
@@ -36,6 +38,13 @@ export const httpProduce: Bench = {
         server: [noOp.pid],
       }),
       await post('raw, page cache', `${cached.instance.http}/v1/topics/bench`, cached.headers, body, cached.processes),
+      await post(
+        'raw, page cache, in-process',
+        `${inside.instance.http}/v1/topics/bench`,
+        inside.headers,
+        body,
+        inside.processes,
+      ),
       await post('raw, fsync', `${durable.instance.http}/v1/topics/bench`, durable.headers, body, durable.processes),
       await post(
         'json, page cache',
@@ -50,7 +59,7 @@ export const httpProduce: Bench = {
       async stop() {
         for (const load of loads) load.stop();
         noOp.stop();
-        await Promise.all([cached.stop(), durable.stop()]);
+        await Promise.all([cached.stop(), durable.stop(), inside.stop()]);
       },
     };
   },

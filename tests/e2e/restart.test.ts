@@ -17,14 +17,16 @@ describe('the next start', () => {
     if (data) rmSync(data, { recursive: true, force: true });
   });
 
-  async function startWith(existing?: string): Promise<Instance> {
-    instance = await startInstallation([], existing);
+  async function startWith(existing?: string, flags: readonly string[] = []): Promise<Instance> {
+    instance = await startInstallation(flags, existing);
     data = instance.data;
     return instance;
   }
 
-  async function fill(): Promise<{ acknowledged: string[]; environment: Readonly<Record<string, string>> }> {
-    const running = await startWith();
+  async function fill(
+    flags: readonly string[] = [],
+  ): Promise<{ acknowledged: string[]; environment: Readonly<Record<string, string>> }> {
+    const running = await startWith(undefined, flags);
     const acknowledged: string[] = [];
     const send = httpSender(running, demoAccess(running), 'kept');
     await Promise.all(Array.from({ length: 20 }, (_, i) => sendKey(send, `key-${i}`, 10, acknowledged)));
@@ -56,6 +58,22 @@ describe('the next start', () => {
     await sameData(acknowledged, environment);
     const old = brokers.map(({ pid }) => pid);
     expect((await instance!.brokers()).some(({ pid }) => old.includes(pid))).toBe(false);
+  });
+
+  it('serves the same data with the brokers moved into the gateway, and out of it', async () => {
+    const inProcess = ['--broker-mode', 'in-process'];
+    const { acknowledged, environment } = await fill(inProcess);
+    expect((await instance!.brokers()).map(({ pid }) => pid)).toEqual(Array(3).fill(instance!.pid));
+    await instance!.stop('SIGKILL');
+    await sameData(acknowledged, environment);
+    expect(await instance!.stop('SIGINT')).toBe(0);
+    const inside = await startWith(data, inProcess);
+    await inside.admin('POST', '/brokers/2/restart');
+    expect(await readAll(inside, demoAccess(inside), 'kept')).toHaveLength(acknowledged.length + 5);
+    const more: string[] = [];
+    await sendKey(httpSender(inside, demoAccess(inside), 'kept'), 'inside', 5, more);
+    expect(more).toHaveLength(5);
+    expect(await inside.stop('SIGINT')).toBe(0);
   });
 
   it('keeps the key in a file that its owner alone can read', async () => {

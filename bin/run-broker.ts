@@ -1,0 +1,84 @@
+/** One embedded broker, put together: its session, its logs, its catalogue and its server, wherever it lives. */
+import { mkdirSync } from 'node:fs';
+import { startBroker } from '../engine/broker/broker.ts';
+import { openSession } from '../engine/broker/session.ts';
+import { StoreCatalogue } from '../engine/catalogue.ts';
+import { systemClock } from '../engine/kernel/clock.ts';
+import { systemRandom } from '../engine/kernel/random.ts';
+import { directorySegments } from '../engine/log/directory-segments.ts';
+import { createLogStore } from '../engine/log/log-store.ts';
+import { logSettingsDefault } from '../engine/log/settings.ts';
+import type { BrokerSlot, MetadataStore, Network } from '../engine/ports.ts';
+import { systemDisk } from '../infra/disk/system-disk.ts';
+import { leaseSettings } from './lease-settings.ts';
+
+export interface BrokerHome {
+  readonly slot: BrokerSlot;
+  readonly segmentsDirectory: string;
+  readonly durability: 'fsync' | 'page-cache';
+  readonly leaseMs: number;
+  readonly store: MetadataStore;
+  /** Where links come in, at the slot's address. */
+  readonly network: Network;
+  /** The broker must not write or acknowledge anything any more: ends the process it lives in. */
+  die(error: unknown): never;
+}
+
+export interface RunningBroker {
+  /** The clean end: rolls up and closes the session. The store stays open. */
+  stop(): Promise<void>;
+}
+
+/** Waits until the slot's previous session is closed. Throws SessionBlocked, and what the store throws. */
+export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
+  const { slot, segmentsDirectory, durability, store, network, die } = home;
+  const clock = systemClock;
+  const random = systemRandom;
+  mkdirSync(slot.volume, { recursive: true, mode: 0o700 });
+  mkdirSync(segmentsDirectory, { recursive: true, mode: 0o700 });
+  const session = await openSession({
+    store,
+    clock,
+    random,
+    slot,
+    pid: process.pid,
+    lease: leaseSettings(home.leaseMs),
+    onFenced: (cause) => die(cause),
+  });
+  const logs = await createLogStore({
+    disk: systemDisk,
+    store,
+    clock,
+    random,
+    settings: { ...logSettingsDefault, durability },
+    brokerId: slot.brokerId,
+    sessionEpoch: session.epoch,
+    volume: slot.volume,
+    segments: directorySegments(systemDisk, segmentsDirectory),
+    mayAck: () => session.mayAck(),
+    guard: () => session.guard(),
+    onFatal: (failure) => die(failure),
+  });
+  const catalogue = new StoreCatalogue(store, clock);
+  await catalogue.start();
+  const broker = await startBroker({
+    brokerId: slot.brokerId,
+    sessionEpoch: session.epoch,
+    address: slot.address,
+    logs,
+    catalogue,
+    network,
+    clock,
+    random,
+    onBug: (error) => die(error),
+  });
+  return {
+    async stop() {
+      await session.setState('draining');
+      await broker.stop();
+      await logs.close();
+      await session.close();
+      catalogue.close();
+    },
+  };
+}
