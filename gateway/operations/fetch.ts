@@ -1,8 +1,8 @@
 /** Reading for every door: names are resolved by the caller; here the engine is asked, and what leaves is charged. */
 import type { FetchedPartition, FetchOptions, FetchPartition } from '../../engine/engine.ts';
-import { batchSizeBytes, recordCount } from '../../engine/records/batch.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
+import { type SharedPart, sharedPart } from './shared-reads.ts';
 
 export interface Fetched {
   readonly partitions: readonly FetchedPartition[];
@@ -16,27 +16,26 @@ export async function fetchPartitions(
   asked: readonly FetchPartition[],
   options: FetchOptions,
 ): Promise<Fetched> {
-  const { engine, tenancy, clock } = context;
-  const partitions = await engine.fetch(asked, options);
-  const nowMs = clock.monotonicMs();
-  let delayMs = 0;
-  for (const part of partitions) {
-    let bytes = 0;
-    for (const run of part.records) bytes += run.length;
-    if (bytes === 0) continue;
-    const verdict = tenancy.limiter.fetch(principal.clusterId, `${part.topicId}${part.partition}`, bytes, nowMs);
-    if (verdict.quota) tenancy.meter.throttled(principal.clusterId, verdict.quota, verdict.delayMs);
-    delayMs = Math.max(delayMs, verdict.delayMs);
-    tenancy.meter.fetched(principal.clusterId, countRecords(part.records), bytes);
-  }
-  return { partitions, delayMs };
+  const partitions = await context.engine.fetch(asked, options);
+  return { partitions, delayMs: chargeRead(context, principal, partitions.map(sharedPart)) };
 }
 
-/** From the batch headers alone. */
-function countRecords(runs: readonly Uint8Array[]): number {
-  let count = 0;
-  for (const run of runs) {
-    for (let at = 0; at < run.length; at += batchSizeBytes(run, at)) count += recordCount(run, at);
+/** Charges and meters what one reader is given. Milliseconds of quota delay. */
+export function chargeRead(
+  { tenancy, clock }: GatewayContext,
+  { clusterId }: Principal,
+  parts: readonly SharedPart[],
+): number {
+  let nowMs = -1;
+  let delayMs = 0;
+  for (let i = 0; i < parts.length; i++) {
+    const { fetched, bytes, records } = parts[i]!;
+    if (bytes === 0) continue;
+    if (nowMs < 0) nowMs = clock.monotonicMs();
+    const verdict = tenancy.limiter.fetch(clusterId, `${fetched.topicId}${fetched.partition}`, bytes, nowMs);
+    if (verdict.quota) tenancy.meter.throttled(clusterId, verdict.quota, verdict.delayMs);
+    if (verdict.delayMs > delayMs) delayMs = verdict.delayMs;
+    tenancy.meter.fetched(clusterId, records, bytes);
   }
-  return count;
+  return delayMs;
 }

@@ -121,6 +121,30 @@ describe('Subscription', () => {
     expect(told).toEqual([]);
   });
 
+  it('shares one read with those who stand at the same place, which ends with the last of them', async () => {
+    const subscriptions = [await subscribe(boundless), await subscribe(boundless), await subscribe(boundless)];
+    expect(reads.length).toBe(1);
+    subscriptions[0]!.close();
+    expect(reads[0]!.options.signal?.aborted).toBe(false);
+    const before = context.tenancy.usage(principal.clusterId).fetchedRecords;
+    await reads[0]!.answer([{ records: [batch(0, 2)] }]);
+    expect(told).toEqual([
+      [0, 0, 2, 2],
+      [0, 0, 2, 2],
+    ]);
+    // Each is charged for what it was given, and they go on together.
+    expect(context.tenancy.usage(principal.clusterId).fetchedRecords - before).toBe(4);
+    expect(reads.map(({ asked }) => asked[0]?.offset)).toEqual([0, 2]);
+    subscriptions[1]!.close();
+    expect(reads[1]!.options.signal?.aborted).toBe(false);
+    subscriptions[2]!.close();
+    expect(reads[1]!.options.signal?.aborted).toBe(true);
+    // Who comes to the place of a read that was given up has one of its own.
+    const late = await subscribe(boundless);
+    expect(reads.length).toBe(3);
+    late.close();
+  });
+
   it('drops what comes while it is paused and reads it again', async () => {
     const subscription = await subscribe(boundless);
     subscription.pause();

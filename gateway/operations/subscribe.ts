@@ -11,8 +11,9 @@ import { batchSizeBytes, lastOffset, recordCount } from '../../engine/records/ba
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import type { Position } from './cursor.ts';
-import { fetchPartitions } from './fetch.ts';
+import { chargeRead } from './fetch.ts';
 import { UnreadableRecords } from './record-json.ts';
+import { type SharedPart, sharedPart, type SharedRead, sharedReadLimits, sharedReadsOf } from './shared-reads.ts';
 
 /**
  * The records of [fromOffset, nextOffset) in one batch as stored. The batch is whole: it may begin before `fromOffset` (a
@@ -45,9 +46,6 @@ export interface Credit {
   readonly bytes: number;
 }
 
-/** How long one read waits at the broker: bounds how late a deleted topic is noticed, not the latency of records. */
-const readWaitMs = 5_000;
-const readBytesMax = 1024 * 1024;
 const partitionReadBytesMax = 256 * 1024;
 const retryMs = 50;
 
@@ -61,7 +59,9 @@ export class Subscription {
   #credit: { records: number; bytes: number };
   #state: 'reading' | 'idle' | 'closed' = 'idle';
   #paused = false;
-  #abort = new AbortController();
+  readonly #abort = new AbortController();
+  /** Under way, and joined by this subscription. */
+  #shared: SharedRead | undefined;
 
   constructor(
     context: GatewayContext,
@@ -113,8 +113,11 @@ export class Subscription {
   }
 
   close(): void {
+    if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#abort.abort();
+    this.#shared?.leave();
+    this.#shared = undefined;
   }
 
   #mayRead(): boolean {
@@ -155,27 +158,37 @@ export class Subscription {
     const { signal } = this.#abort;
     while (this.#state === 'reading' && this.#mayRead()) {
       if (this.#isDeleted()) return;
-      const bytesMax = Math.min(readBytesMax, this.#credit.bytes);
-      const { partitions, delayMs } = await fetchPartitions(this.#context, this.#principal, this.#asked(bytesMax), {
-        maxWaitMs: readWaitMs,
-        minBytes: 1,
-        maxBytes: bytesMax,
-        signal,
-      });
+      const parts = await this.#ask(signal);
+      this.#shared = undefined;
       // Closed while the read was under way: its holder is told nothing more.
       if (this.#state !== 'reading') return;
+      const delayMs = chargeRead(this.#context, this.#principal, parts);
       let troubled = false;
-      for (const part of partitions) {
-        if (part.errorCode !== errorCode.none) {
+      for (const { fetched } of parts) {
+        const { partition, errorCode: code, logStartOffset, highWatermark, records } = fetched;
+        if (code !== errorCode.none) {
           troubled = true;
-          if (!this.#judge(part.partition, part.errorCode, part.logStartOffset, part.highWatermark)) return;
-        } else if (!(await this.#deliverAll(part.partition, part.records, part.highWatermark))) {
-          return;
+          if (!this.#judge(partition, code, logStartOffset, highWatermark)) return;
+          continue;
         }
+        const goesOn = this.#deliverAll(partition, records, 0, 0, highWatermark);
+        if (!(typeof goesOn === 'boolean' ? goesOn : await goesOn)) return;
       }
       const waitMs = Math.max(delayMs, troubled ? retryMs : 0);
       if (waitMs > 0) await this.#sleep(waitMs);
     }
+  }
+
+  /** With others that stand at the same place, unless the credit is for less than they read. */
+  #ask(signal: AbortSignal): Promise<readonly SharedPart[]> {
+    // How long a read waits bounds how late a deleted topic is noticed, not the latency of records.
+    const { maxWaitMs, minBytes, maxBytes } = sharedReadLimits;
+    const bytesMax = Math.min(maxBytes, this.#credit.bytes);
+    const asked = this.#asked(bytesMax);
+    this.#shared = bytesMax === maxBytes ? sharedReadsOf(this.#context.engine).of(asked) : undefined;
+    if (this.#shared) return this.#shared.join();
+    const own = this.#context.engine.fetch(asked, { maxWaitMs, minBytes, maxBytes: bytesMax, signal });
+    return own.then((fetched) => fetched.map(sharedPart));
   }
 
   /** In turn, so that one busy partition cannot starve the others: each read starts with the next one. */
@@ -217,29 +230,44 @@ export class Subscription {
     return true;
   }
 
-  /** False: out of credit, paused or closed; what was not delivered is read again later. */
-  async #deliverAll(partition: number, runs: readonly Uint8Array[], highWatermark: number): Promise<boolean> {
-    for (const run of runs) {
-      for (let at = 0; at < run.length; ) {
+  /**
+   * From byte `from` of run `index` on. False: out of credit, paused or closed; what was not delivered is read again later.
+   * A promise only where the holder gives one: at the tail of a busy topic this runs for every subscriber.
+   */
+  #deliverAll(
+    partition: number,
+    runs: readonly Uint8Array[],
+    index: number,
+    from: number,
+    highWatermark: number,
+  ): boolean | Promise<boolean> {
+    let at = from;
+    for (let i = index; i < runs.length; i++, at = 0) {
+      const run = runs[i]!;
+      while (at < run.length) {
         if (this.#state !== 'reading' || !this.#mayRead()) return false;
         const size = batchSizeBytes(run, at);
         const endOffset = lastOffset(run, at) + 1;
         const fromOffset = this.#offsets.get(partition)!;
-        if (endOffset > fromOffset) {
-          const batch = run.subarray(at, at + size);
-          const nextOffset = this.#splits ? Math.min(endOffset, fromOffset + this.#credit.records) : endOffset;
-          const count = recordCount(batch, 0);
-          const records = Math.min(count, nextOffset - fromOffset);
-          this.#offsets.set(partition, nextOffset);
-          this.#credit.records -= records;
-          // A part of a batch costs its share, so that a batch taken in pieces costs what it costs in one.
-          this.#credit.bytes -= records === count ? size : Math.ceil((size * records) / count);
-          const settled = this.#holder.deliver({ partition, fromOffset, nextOffset, batch, records, highWatermark });
-          if (settled) await settled;
-          // Out of credit within the batch: the rest of it is read again.
-          if (nextOffset < endOffset) return false;
-        }
+        const start = at;
         at += size;
+        if (endOffset <= fromOffset) continue;
+        const batch = start === 0 && size === run.length ? run : run.subarray(start, at);
+        const nextOffset = this.#splits ? Math.min(endOffset, fromOffset + this.#credit.records) : endOffset;
+        const count = recordCount(batch, 0);
+        const records = Math.min(count, nextOffset - fromOffset);
+        this.#offsets.set(partition, nextOffset);
+        this.#credit.records -= records;
+        // A part of a batch costs its share, so that a batch taken in pieces costs what it costs in one.
+        this.#credit.bytes -= records === count ? size : Math.ceil((size * records) / count);
+        const settled = this.#holder.deliver({ partition, fromOffset, nextOffset, batch, records, highWatermark });
+        // Out of credit within the batch: the rest of it is read again.
+        const isCut = nextOffset < endOffset;
+        if (settled) {
+          const next = at;
+          return settled.then(() => !isCut && this.#deliverAll(partition, runs, i, next, highWatermark));
+        }
+        if (isCut) return false;
       }
     }
     return true;

@@ -16,6 +16,7 @@ import { servingCluster } from '../operations/topics.ts';
 import { type CloseCode, closeCodes } from './close-codes.ts';
 import { Session } from './session.ts';
 import type { SessionParts } from './session-parts.ts';
+import { SharedFrames } from './shared-frames.ts';
 import { websocketDefaults, type WebSocketSettings } from './settings.ts';
 import { Tickets } from './tickets.ts';
 
@@ -38,6 +39,7 @@ export class WebSocketDoor {
       producer: parts.producer,
       settings: { ...websocketDefaults, ...settings },
       messageBytesMax: parts.settings.websocketMessageBytesMax,
+      frames: new SharedFrames(),
     };
   }
 

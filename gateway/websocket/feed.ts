@@ -5,18 +5,19 @@ import type { GatewayContext } from '../context.ts';
 import { kafkaProblem, type Problem, problemOf } from '../http/failures.ts';
 import type { Position } from '../operations/cursor.ts';
 import { resolveStart } from '../operations/positions.ts';
-import { recordChunks, type UnreadableRecords } from '../operations/record-json.ts';
+import type { UnreadableRecords } from '../operations/record-json.ts';
 import { cursorText, type ReaderStart } from '../operations/reader-start.ts';
 import { type Delivery, Subscription } from '../operations/subscribe.ts';
-import { encodeBatchFrame } from './binary-frame.ts';
 import type { SubscribeCommand } from './commands.ts';
 import type { Outbox } from './outbox.ts';
+import { chunkFrame, type SharedChunk, type SharedFrames } from './shared-frames.ts';
 
 export interface FeedSurroundings {
   readonly context: GatewayContext;
   readonly principal: Principal;
   readonly outbox: Outbox;
   readonly isBinary: boolean;
+  readonly frames: SharedFrames;
   readonly frameLengthTarget: number;
   /** The feed has ended by itself, and the client was told. */
   readonly ended: () => void;
@@ -98,25 +99,39 @@ export class Feed {
     return ends.reduce((sum, { offset }, i) => sum + Math.max(0, offset - positions[i]!.offset), 0);
   }
 
-  async #deliver({ partition, fromOffset, nextOffset, batch }: Delivery): Promise<void> {
-    const { outbox, isBinary, frameLengthTarget, mayServe } = this.#around;
-    if (!mayServe()) return;
+  #deliver(delivery: Delivery): void | Promise<void> {
+    const { outbox, isBinary, frameLengthTarget, frames, mayServe } = this.#around;
+    if (!mayServe()) return undefined;
     if (isBinary) {
-      outbox.send(encodeBatchFrame(this.#sub, partition, batch), true);
-      this.#sent.set(partition, nextOffset);
-      await outbox.room();
-      return;
+      outbox.send(frames.binary(this.#topic.topicId, this.#sub, delivery), true);
+      this.#sent.set(delivery.partition, delivery.nextOffset);
+      return outbox.room();
     }
-    const chunks = await recordChunks(batch, partition, fromOffset, nextOffset, this.#format, frameLengthTarget);
-    for (const { records, offsets } of chunks) {
-      if (this.#closed) return;
-      this.#sent.set(partition, offsets.at(-1)! + 1);
-      outbox.send(
-        `{"event":"batch","sub":${this.#sub},"partition":${partition},"base":${offsets[0]!},"records":[${records.join(',')}],"next":"${this.cursor()}"}`,
-      );
-      await outbox.room();
+    const chunks = frames.chunks(this.#topic.topicId, delivery, this.#format, frameLengthTarget);
+    return chunks instanceof Promise
+      ? chunks.then((made) => this.#sendChunks(made, 0, delivery))
+      : this.#sendChunks(chunks, 0, delivery);
+  }
+
+  #sendChunks(chunks: readonly SharedChunk[], from: number, delivery: Delivery): void | Promise<void> {
+    const { outbox } = this.#around;
+    for (let i = from; i < chunks.length; i++) {
+      if (this.#closed) return undefined;
+      const chunk = chunks[i]!;
+      this.#sent.set(delivery.partition, chunk.endOffset);
+      outbox.send(chunkFrame(chunk, this.#sub, this.#cursorAt(chunk)));
+      const room = outbox.room();
+      if (room) return room.then(() => this.#sendChunks(chunks, i + 1, delivery));
     }
-    if (!this.#closed) this.#sent.set(partition, nextOffset);
+    if (!this.#closed) this.#sent.set(delivery.partition, delivery.nextOffset);
+    return undefined;
+  }
+
+  /** A reader of one partition has the cursor that the reader before it had at this place. */
+  #cursorAt(chunk: SharedChunk): string {
+    if (this.#sent.size !== 1) return this.cursor();
+    const mark = this.#wholeTopic ? 1 : 0;
+    return (chunk.cursors[mark] ??= this.cursor());
   }
 
   #gap(partition: number, from: number, to: number): void {

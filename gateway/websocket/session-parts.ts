@@ -2,10 +2,13 @@
 import type { GatewayContext } from '../context.ts';
 import type { RecordProducer } from '../operations/produce.ts';
 import type { WebSocketSettings } from './settings.ts';
+import type { SharedFrames } from './shared-frames.ts';
 
 export interface SessionParts {
   readonly context: GatewayContext;
   readonly producer: RecordProducer;
   readonly settings: WebSocketSettings;
   readonly messageBytesMax: number;
+  /** Of all sockets. */
+  readonly frames: SharedFrames;
 }

@@ -212,6 +212,7 @@ export class Session implements WebSocketSession {
       principal: this.#principal,
       outbox,
       isBinary: this.#isBinary,
+      frames: this.#parts.frames,
       frameLengthTarget: settings.frameLengthTarget,
       ended: () => void this.#feeds.delete(sub),
       mayServe: () => this.#mayServe(),

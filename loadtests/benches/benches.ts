@@ -6,12 +6,14 @@ import { fetch, kafkaProduce } from './kafka.ts';
 import { killToWritable } from './kill-to-writable.ts';
 import { idleConnectionMemory, idlePartitionMemory } from './memory.ts';
 import { planner } from './planner.ts';
+import { webSocketFanOut } from './web-socket-fan-out.ts';
 import { wal } from './wal.ts';
 
 export const benches: readonly Bench[] = [
   httpProduce,
   kafkaProduce,
   fetch,
+  webSocketFanOut,
   wal,
   killToWritable,
   idlePartitionMemory,

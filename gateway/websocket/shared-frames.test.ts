@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { restamp } from '../../engine/records/batch.ts';
+import { encodeBatch } from '../../engine/records/encode.ts';
+import type { Delivery } from '../operations/subscribe.ts';
+import { chunkFrame, SharedFrames } from './shared-frames.ts';
+
+const topicId = 'topic-id';
+
+function delivery(offset: number, values: readonly string[], valueBytes = 0): Delivery {
+  const padded = values.map((value) => value.padEnd(valueBytes, '.'));
+  const batch = encodeBatch(padded.map((value) => ({ key: null, value: Buffer.from(value), timestampMs: 5 })));
+  restamp(batch, 0, offset, 0);
+  const nextOffset = offset + values.length;
+  return { partition: 3, fromOffset: offset, nextOffset, batch, records: values.length, highWatermark: nextOffset };
+}
+
+describe('SharedFrames', () => {
+  it('makes the JSON of a range once, and its frame once for those who agree on number and cursor', async () => {
+    const frames = new SharedFrames();
+    const asked = delivery(7, ['a', 'b']);
+    const first = frames.chunks(topicId, asked, 'string', 1_000);
+    // Who comes while it is made waits for the same.
+    expect(frames.chunks(topicId, delivery(7, ['a', 'b']), 'string', 1_000)).toBe(first);
+    const made = await first;
+    expect(frames.chunks(topicId, asked, 'string', 1_000)).toBe(made);
+    const [chunk] = made;
+    const frame = chunkFrame(chunk!, 1, 'cursor');
+    expect(JSON.parse(frame.toString())).toMatchObject({
+      event: 'batch',
+      sub: 1,
+      partition: 3,
+      base: 7,
+      records: [
+        { offset: 7, value: 'a' },
+        { offset: 8, value: 'b' },
+      ],
+      next: 'cursor',
+    });
+    expect(chunkFrame(chunk!, 1, 'cursor')).toBe(frame);
+    expect(JSON.parse(chunkFrame(chunk!, 2, 'cursor').toString())).toMatchObject({ sub: 2 });
+    expect(JSON.parse(chunkFrame(chunk!, 2, 'other').toString())).toMatchObject({ next: 'other' });
+  });
+
+  it('tells apart what differs by format, range, partition and topic', async () => {
+    const frames = new SharedFrames();
+    const text = await frames.chunks(topicId, delivery(0, ['a', 'b']), 'string', 1_000);
+    const base64 = await frames.chunks(topicId, delivery(0, ['a', 'b']), 'base64', 1_000);
+    expect(base64[0]!.records).not.toBe(text[0]!.records);
+    const part = await frames.chunks(topicId, { ...delivery(0, ['a', 'b']), nextOffset: 1 }, 'string', 1_000);
+    expect(part[0]!.endOffset).toBe(1);
+    const other = await frames.chunks('another', delivery(0, ['c']), 'string', 1_000);
+    expect(other[0]!.records).toContain('"c"');
+  });
+
+  it('keeps a bounded number of bytes, and the newest', async () => {
+    const frames = new SharedFrames();
+    for (let i = 0; i < 40; i++) await frames.chunks(topicId, delivery(i, ['v'], 500_000), 'string', 1_000_000);
+    expect(frames.bytes).toBeLessThanOrEqual(16 * 1024 * 1024);
+    expect(frames.chunks(topicId, delivery(39, ['v'], 500_000), 'string', 1_000_000)).not.toBeInstanceOf(Promise);
+    expect(frames.chunks(topicId, delivery(0, ['v'], 500_000), 'string', 1_000_000)).toBeInstanceOf(Promise);
+  });
+
+  it('shares a binary frame by number and batch', () => {
+    const frames = new SharedFrames();
+    const frame = frames.binary(topicId, 1, delivery(0, ['a']));
+    expect(frames.binary(topicId, 1, delivery(0, ['a']))).toBe(frame);
+    expect(frames.binary(topicId, 2, delivery(0, ['a']))).not.toBe(frame);
+    expect(frames.binary(topicId, 1, delivery(1, ['b'])).subarray(3)).toEqual(delivery(1, ['b']).batch);
+  });
+});
