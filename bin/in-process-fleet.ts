@@ -13,7 +13,7 @@ export interface InProcessFleetOptions {
   readonly clock: Clock;
   run(slot: BrokerSlot): Promise<RunningBroker>;
   /** Ends this process at once. */
-  die(brokerId: number, error: unknown): never;
+  readonly die: (brokerId: number, error: unknown) => never;
 }
 
 export function inProcessFleet(options: InProcessFleetOptions): Fleet {

@@ -21,7 +21,7 @@ export interface BrokerHome {
   /** Where links come in, at the slot's address. */
   readonly network: Network;
   /** The broker must not write or acknowledge anything any more: ends the process it lives in. */
-  die(error: unknown): never;
+  readonly die: (error: unknown) => never;
 }
 
 export interface RunningBroker {

@@ -88,9 +88,9 @@ export const webSocketFanOut: Bench = {
   },
 };
 
-function compileSink({ dist, folder }: BenchEnvironment): string {
-  const program = join(folder(), 'web-socket-sink');
-  const source = join(dist, '..', 'loadtests', 'sinks', 'web-socket-sink.c');
+function compileSink(environment: BenchEnvironment): string {
+  const program = join(environment.folder(), 'web-socket-sink');
+  const source = join(environment.dist, '..', 'loadtests', 'sinks', 'web-socket-sink.c');
   const { status, stderr, error } = spawnSync('cc', ['-O2', '-o', program, source], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`the sink of this bench needs a C compiler: ${error?.message ?? stderr}`);
   return program;
