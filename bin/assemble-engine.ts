@@ -3,7 +3,6 @@
  * processes behind Unix sockets or in this process behind direct calls.
  */
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { StoreCatalogue } from '../engine/catalogue.ts';
 import { type Controller, createController } from '../engine/controller/controller.ts';
 import { placedTopics } from '../engine/controller/placed-topics.ts';
@@ -44,12 +43,24 @@ export async function assembleEngine(
   folder: DataFolder,
   store: MetadataStore,
   log: (line: string) => void,
+  brokerProgram: string,
 ): Promise<AssembledEngine> {
   const clock = systemClock;
   const random = systemRandom;
   const isInProcess = settings.brokerMode === 'in-process';
   const network = isInProcess ? memoryNetwork(clock) : socketNetwork(clock);
   const slots = brokerSlots(settings, folder);
+  const fleet = isInProcess
+    ? brokersHere(settings, folder, store, network)
+    : processFleet({
+        program: brokerProgram,
+        clock,
+        spares: settings.spareBrokers,
+        log: (brokerId, line) => log(`broker ${brokerId ?? 'to be'}: ${line}`),
+        arguments: brokerArguments(settings, folder),
+      });
+  // Their programs load while the rest is put together, and while what an earlier run left is recovered.
+  for (const { brokerId } of slots) void fleet.standby?.(brokerId);
   const catalogue = new StoreCatalogue(store, clock);
   await catalogue.start();
   const requests = brokerRequests({ network, clock, random }, slots);
@@ -60,14 +71,7 @@ export async function assembleEngine(
     slots,
     isGone,
     log,
-    fleet: isInProcess
-      ? brokersHere(settings, folder, store, network)
-      : processFleet({
-          program: fileURLToPath(new URL('./main.js', import.meta.url)),
-          clock,
-          log: (brokerId, line) => log(`broker ${brokerId}: ${line}`),
-          arguments: (slot) => brokerArguments(settings, folder, slot),
-        }),
+    fleet,
     brokerRequest: requests.send,
     settings: { lease: leaseSettings(settings.leaseMs) },
     recover: (session, version) => recover(folder, store, session, version),
@@ -85,6 +89,7 @@ export async function assembleEngine(
     async stop() {
       routing.close();
       await controller.stop();
+      await fleet.close?.();
       requests.close();
       catalogue.close();
     },
@@ -103,6 +108,7 @@ function brokersHere(settings: ServeSettings, folder: DataFolder, store: Metadat
     run: (slot) =>
       runBroker({
         slot,
+        disk: systemDisk,
         segmentsDirectory: folder.segments,
         durability: settings.durability as 'fsync' | 'page-cache',
         leaseMs: settings.leaseMs,
@@ -172,18 +178,9 @@ function brokerSlots(settings: ServeSettings, folder: DataFolder): BrokerSlot[] 
   }));
 }
 
-function brokerArguments(settings: ServeSettings, folder: DataFolder, slot: BrokerSlot): string[] {
-  const flags = {
-    role: 'broker',
-    data: folder.path,
-    durability: settings.durability,
-    'lease-ms': String(settings.leaseMs),
-    'broker-id': String(slot.brokerId),
-    zone: slot.zone,
-    volume: slot.volume,
-    address: slot.address,
-  };
-  return ['serve', ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value])];
+/** What is the same for every broker; the slot is told to the process when it has one. */
+function brokerArguments(settings: ServeSettings, folder: DataFolder): string[] {
+  return ['--data', folder.path, '--durability', settings.durability, '--lease-ms', String(settings.leaseMs)];
 }
 
 /** Made by whoever needs it first; losing that race is success. */

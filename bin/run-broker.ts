@@ -8,12 +8,12 @@ import { systemRandom } from '../engine/kernel/random.ts';
 import { directorySegments } from '../engine/log/directory-segments.ts';
 import { createLogStore } from '../engine/log/log-store.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
-import type { BrokerSlot, MetadataStore, Network } from '../engine/ports.ts';
-import { systemDisk } from '../infra/disk/system-disk.ts';
+import type { BrokerSlot, Disk, MetadataStore, Network } from '../engine/ports.ts';
 import { leaseSettings } from './lease-settings.ts';
 
 export interface BrokerHome {
   readonly slot: BrokerSlot;
+  readonly disk: Disk;
   readonly segmentsDirectory: string;
   readonly durability: 'fsync' | 'page-cache';
   readonly leaseMs: number;
@@ -31,7 +31,7 @@ export interface RunningBroker {
 
 /** Waits until the slot's previous session is closed. Throws SessionBlocked, and what the store throws. */
 export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
-  const { slot, segmentsDirectory, durability, store, network, die } = home;
+  const { slot, disk, segmentsDirectory, durability, store, network, die } = home;
   const clock = systemClock;
   const random = systemRandom;
   mkdirSync(slot.volume, { recursive: true, mode: 0o700 });
@@ -46,7 +46,7 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
     onFenced: (cause) => die(cause),
   });
   const logs = await createLogStore({
-    disk: systemDisk,
+    disk,
     store,
     clock,
     random,
@@ -54,7 +54,7 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
     brokerId: slot.brokerId,
     sessionEpoch: session.epoch,
     volume: slot.volume,
-    segments: directorySegments(systemDisk, segmentsDirectory),
+    segments: directorySegments(disk, segmentsDirectory),
     mayAck: () => session.mayAck(),
     guard: () => session.guard(),
     onFatal: (failure) => die(failure),

@@ -4,6 +4,7 @@
  * backwards, so that nobody is still asked for what is already gone.
  */
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
 import { startAdmin } from '../gateway/admin/app.ts';
@@ -25,7 +26,10 @@ import { welcome } from './welcome.ts';
 /** How long the doors wait for what is under way. */
 const doorGraceMs = 5_000;
 
-export async function serveAll(settings: ServeSettings): Promise<void> {
+const brokerProgramDefault = fileURLToPath(new URL('./broker-main.js', import.meta.url));
+
+/** `brokerProgram`: the script that broker processes run. */
+export async function serveAll(settings: ServeSettings, brokerProgram = brokerProgramDefault): Promise<void> {
   endOnBug();
   const folder = openDataFolder(settings.data);
   const lock = await lockDataFolder(folder);
@@ -34,7 +38,7 @@ export async function serveAll(settings: ServeSettings): Promise<void> {
   const clock = systemClock;
   const random = systemRandom;
   const store = openLmdbStore({ directory: folder.meta, clock });
-  const assembled = await assembleEngine(settings, folder, store, logLine);
+  const assembled = await assembleEngine(settings, folder, store, logLine, brokerProgram);
   const { engine, controller } = assembled;
   const tenancy = await openTenancy({ store, clock, random, settings: { profile: settings.quotaProfile } });
   const tls = tlsFiles(settings);

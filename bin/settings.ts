@@ -6,9 +6,8 @@ export const serveSettings = {
     kind: 'text',
     flag: 'role',
     default: 'all',
-    values: ['all', 'broker'],
-    about:
-      'What this process does. `all`: gateway, controller and, as child processes, the brokers. `broker` is what `all` starts.',
+    values: ['all'],
+    about: 'What this process does. `all`: gateway, controller and, as child processes, the brokers.',
   },
   data: { kind: 'text', flag: 'data', default: './data', about: 'Folder of volumes, segments, metadata and keys.' },
   host: {
@@ -67,6 +66,16 @@ export const serveSettings = {
     values: ['processes', 'in-process'],
     about:
       'Where the brokers live. `processes`: one child process each, so that one can die alone. `in-process`: inside the gateway, faster and smaller, and a broker that fails ends all of it. The data folder is the same: the mode may change between starts.',
+  },
+  spareBrokers: {
+    kind: 'integer',
+    flag: 'spare-brokers',
+    default: 1,
+    min: 0,
+    max: 99,
+    unit: 'processes',
+    about:
+      'Broker processes that stand by, loaded and idle (about 70 MB each), so that the slot of one that died is filled at once.',
   },
   durability: {
     kind: 'text',

@@ -242,6 +242,8 @@ export interface BrokerSlot {
 }
 
 export interface Fleet {
+  /** Resolves when a start of the slot would take next to no time, or cannot be prepared. Absent: it never takes long. */
+  standby?(brokerId: number): Promise<void>;
   /** Starts the slot's process. It announces itself by its session row. */
   start(slot: BrokerSlot): Promise<void>;
   /**
@@ -255,4 +257,6 @@ export interface Fleet {
   stop(brokerId: number, graceMs: number): Promise<void>;
   /** Called when a process has ended and is reaped, for whatever reason. */
   onExit(listener: (brokerId: number) => void): void;
+  /** Called when the fleet itself sees that a process hangs, long before its lease tells. Absent: the lease alone tells. */
+  onHung?(listener: (brokerId: number, reason: string) => void): void;
 }

@@ -78,7 +78,7 @@ export class BrokerWatch {
       const detail = { suspects: suspects.length, serving: looks.length };
       context.events.emit('brake', 'most brokers look hung at once: the observer is suspected', detail);
     }
-    for (const brokerId of hung) this.#kill(brokerId);
+    for (const brokerId of hung) this.kill(brokerId, 'lease not renewed');
   }
 
   /** A broker that shuts down by itself says so in its row: it gets nothing more. */
@@ -90,12 +90,13 @@ export class BrokerWatch {
     }
   }
 
-  #kill(brokerId: number): void {
-    if (this.#killing.has(brokerId)) return;
+  /** Of a broker that hangs. Needs no lapsed lease: the slot's partitions go on when the process is reaped, not before. */
+  kill(brokerId: number, reason: string): void {
+    if (this.#stopped || this.#killing.has(brokerId)) return;
     this.#killing.add(brokerId);
-    this.#options.context.events.emit('broker-hung', 'lease not renewed', { brokerId });
+    this.#options.context.events.emit('broker-hung', reason, { brokerId });
     this.#options
-      .kill(brokerId, 'lease not renewed')
+      .kill(brokerId, reason)
       .catch((cause: unknown) => {
         // The next look tries again.
         this.#options.context.events.emit('kill-failed', String(cause), { brokerId });

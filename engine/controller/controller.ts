@@ -151,6 +151,7 @@ class RunningController implements Controller {
     this.#members = new Members(store, clock, Math.max(settings.lookGapMsMax, 3 * this.#lookIntervalMs()));
     this.#follow = new BrokerFollow(this.#context, this.#repair);
     fleet.onExit((brokerId) => this.#duty?.exited(brokerId));
+    fleet.onHung?.((brokerId, reason) => this.#duty?.hung(brokerId, reason));
     events.on((event) => options.log?.(eventLine(event)));
   }
 

@@ -74,6 +74,11 @@ export class FleetDuty {
     if (!this.#isOver) this.#keepers.get(brokerId)?.exited();
   }
 
+  /** From Fleet.onHung. */
+  hung(brokerId: number, reason: string): void {
+    if (!this.#isOver) this.#watch?.kill(brokerId, reason);
+  }
+
   drain(brokerId: number): Promise<number> {
     this.#viewOf(brokerId).draining = true;
     this.#context.events.emit('broker-draining', 'asked by an operator', { brokerId });

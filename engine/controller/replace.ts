@@ -35,7 +35,9 @@ const earlierPollMs = 50;
 const settlePauseMs = 50;
 const settlePauseMsMax = 5000;
 const restartPauseMs = 100;
-const restPollMs = 100;
+/** While nobody serves, the pause before the next attempt is no longer than this. */
+const alonePauseMsMax = 500;
+const restPollMs = 20;
 const othersPollMs = 25;
 
 /** Whether others get the partitions, or the slot's next session finds them again. */
@@ -161,7 +163,9 @@ export class SlotKeeper {
 
   /** Runs until the controller keeps the fleet no more. The slot's last session must be settled, or adopted. */
   async keep(): Promise<void> {
-    const { clock, settings, events } = this.#context;
+    const { clock, settings, events, fleet } = this.#context;
+    // The first start of a run leaves partitions where they are: all slots start together, and none has died.
+    if (this.#exit.done) await fleet.standby?.(this.#id);
     while (!this.#context.isStopping()) {
       const startedAtMs = clock.monotonicMs();
       const served = this.#exit.done ? await this.#serveOnce() : await this.#exit.promise.then(() => true);
@@ -174,26 +178,36 @@ export class SlotKeeper {
       const stable = served && clock.monotonicMs() - startedAtMs >= settings.stableAfterMs;
       this.#failures = stable ? 0 : this.#failures + 1;
       // The first replacement comes at once; a slot that dies again and again gets a growing pause.
-      if (this.#failures > 1) {
-        await this.#rest(Math.min(settings.restartPauseMsMax, restartPauseMs * 2 ** Math.min(20, this.#failures - 2)));
-      }
+      const pauseMs =
+        this.#failures > 1
+          ? Math.min(settings.restartPauseMsMax, restartPauseMs * 2 ** Math.min(20, this.#failures - 2))
+          : 0;
+      await this.#rest(pauseMs);
     }
   }
 
   /**
-   * A pause before the next start. When this broker died with all the others, nobody could take its partitions: whoever
-   * serves by now gets them, instead of the wait for a slot that keeps dying. Safe here alone: nobody else starts the slot,
-   * so no process opens a log that is being given away.
+   * Until the pause is over and a process stands by. When this broker died with all the others, nobody could take its
+   * partitions: whoever serves by now gets them, instead of the wait for a slot that keeps dying or for a program to load.
+   * Safe here alone: nobody else starts the slot, so no process opens a log that is being given away.
    */
   async #rest(pauseMs: number): Promise<void> {
-    const { clock, brokers } = this.#context;
-    const untilMs = clock.monotonicMs() + pauseMs;
+    const { clock, brokers, fleet } = this.#context;
+    const beganMs = clock.monotonicMs();
+    let standby: Promise<void> | undefined;
+    let isReady = fleet.standby === undefined;
     while (!this.#context.isStopping()) {
-      const owned = partitionCounts(this.#context, 'held').get(this.#id) ?? 0;
-      if (owned > 0 && brokers.anyServing() !== undefined) await this.settle('remap');
-      const leftMs = untilMs - clock.monotonicMs();
-      if (leftMs <= 0) return;
-      await sleep(clock, Math.min(leftMs, restPollMs));
+      const isAlone = brokers.anyServing() === undefined;
+      if (!isAlone && (partitionCounts(this.#context, 'held').get(this.#id) ?? 0) > 0) await this.settle('remap');
+      // A pause spares the others a slot that keeps dying. Without others there is nothing to spare.
+      const leftMs = beganMs + (isAlone ? Math.min(pauseMs, alonePauseMsMax) : pauseMs) - clock.monotonicMs();
+      if (leftMs > 0) {
+        await sleep(clock, Math.min(leftMs, restPollMs));
+        continue;
+      }
+      if (isReady) return;
+      standby ??= fleet.standby!(this.#id).then(() => void (isReady = true));
+      await Promise.race([sleep(clock, restPollMs), standby]);
     }
   }
 

@@ -14,10 +14,12 @@ writeFileSync(
   `const [mode] = process.argv.slice(2);
 if (mode === 'fail') { console.error('no good'); process.exit(3); }
 process.once('disconnect', () => process.exit(4));
-process.on('message', (m) => { if (m === 'stop' && mode !== 'deaf') { console.error('bye'); process.exit(0); } });
+process.on('message', (m) => { if (m.kind === 'ping' && mode !== 'stuck') process.send({ kind: 'pong' });
+  if (m.kind === 'serve') { if (mode === 'fail-later') process.exit(3); process.send({ kind: 'serving' }); console.error('ready ' + process.pid); if (mode === 'stuck') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); }
+  if (m.kind === 'stop' && mode !== 'deaf') { console.error('bye'); process.exit(0); } });
 process.on('SIGTERM', () => undefined);
 setInterval(() => undefined, 1000);
-console.error('ready ' + process.pid);
+process.send({ kind: 'ready' });
 if (mode === 'chatty') process.stderr.write('x'.repeat(40000));
 `,
 );
@@ -29,7 +31,7 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0)) await cleanUp();
 });
 
-function setUp(mode: string, file = program) {
+function setUp(mode: string, file = program, spares = 0) {
   const lines: string[] = [];
   const exits: number[] = [];
   const waiting: (() => void)[] = [];
@@ -39,7 +41,8 @@ function setUp(mode: string, file = program) {
   const fleet = processFleet({
     clock: systemClock,
     program: file,
-    arguments: () => [mode],
+    spares,
+    arguments: [mode],
     log(brokerId, line) {
       lines.push(`${brokerId}: ${line}`);
       wake();
@@ -49,7 +52,15 @@ function setUp(mode: string, file = program) {
     exits.push(brokerId);
     wake();
   });
-  cleanUps.push(() => fleet.kill(1));
+  const hung: string[] = [];
+  fleet.onHung?.((brokerId, reason) => {
+    hung.push(`${brokerId}: ${reason}`);
+    wake();
+  });
+  cleanUps.push(
+    () => fleet.kill(1),
+    () => fleet.close(),
+  );
   const until = (holds: () => boolean): Promise<void> =>
     new Promise((resolve) => {
       const check = (): void => {
@@ -62,7 +73,7 @@ function setUp(mode: string, file = program) {
     await until(() => lines.some((line) => line.startsWith('1: ready')));
     return Number(lines.find((line) => line.startsWith('1: ready'))!.split(' ')[2]);
   };
-  return { fleet, lines, exits, until, pid };
+  return { fleet, lines, exits, hung, until, pid };
 }
 
 describe('a fleet of processes', () => {
@@ -122,6 +133,54 @@ describe('a fleet of processes', () => {
     await fleet.kill(1);
     await fleet.stop(1, 10);
     expect(exits).toEqual([]);
+  });
+});
+
+describe('processes that stand by', () => {
+  it('are loaded before their slot is known, and are taken by the first start', async () => {
+    const { fleet, lines, until } = setUp('good');
+    await fleet.standby(1);
+    expect(lines).toEqual([]);
+    await fleet.start(slot(1));
+    await until(() => lines.some((line) => line.startsWith('1: ready')));
+    await fleet.stop(1, 60_000);
+  });
+
+  it('are kept one for each slot that asks', async () => {
+    const { fleet, lines, until } = setUp('good');
+    await Promise.all([1, 2, 3, 1].map((brokerId) => fleet.standby(brokerId)));
+    for (const brokerId of [1, 2, 3]) await fleet.start(slot(brokerId));
+    await until(() => [1, 2, 3].every((id) => lines.some((line) => line.startsWith(`${id}: ready`))));
+    expect(new Set(lines.map((line) => line.split(' ')[2])).size).toBe(3);
+    await Promise.all([2, 3].map((brokerId) => fleet.kill(brokerId)));
+  });
+
+  it('are no reason to wait when the program does not load: the start tells why', async () => {
+    const { fleet, lines, exits, until } = setUp('fail');
+    await fleet.standby(1);
+    await fleet.start(slot(1));
+    await until(() => exits.length === 1 && lines.includes('1: no good'));
+  });
+
+  it('end with the fleet', async () => {
+    const { fleet, lines } = setUp('good', program, 1);
+    await fleet.standby(1);
+    await fleet.close();
+    expect(lines).toEqual([]);
+  });
+});
+
+// Where the system does not tell what a process does, a hung one is left to its lease.
+describe.runIf(process.platform === 'linux')('a broker that hangs', () => {
+  it.each([
+    ['process stopped', 'good'],
+    ['event loop stuck', 'stuck'],
+  ])('is told: %s', async (reason, mode) => {
+    const { fleet, hung, until, pid } = setUp(mode);
+    await fleet.start(slot(1));
+    const child = await pid();
+    if (mode === 'good') process.kill(child, 'SIGSTOP');
+    await until(() => hung.includes(`1: ${reason}`));
   });
 });
 

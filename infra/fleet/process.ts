@@ -1,34 +1,32 @@
 /**
  * Brokers as child processes of this one. The IPC channel is a lifeline in both directions: a child whose parent is gone
- * sees it close and exits, and the parent asks for a graceful end over it. A process counts as ended when it is reaped:
- * from then on it can write nothing, which is what makes a kill a fence.
+ * sees it close and exits, and the parent assigns the slot, asks whether the child is alive and asks for a graceful end
+ * over it. A process counts as ended when it is reaped: from then on it can write nothing, which is what makes a kill a
+ * fence.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import type { Readable } from 'node:stream';
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { assert } from '../../engine/kernel/assert.ts';
-import type { Clock } from '../../engine/kernel/clock.ts';
+import type { Clock, Timer } from '../../engine/kernel/clock.ts';
 import type { BrokerSlot, Fleet } from '../../engine/ports.ts';
+import { Child, type ChildOptions } from './child.ts';
+import { type HangDetector, hangLookIntervalMs, initialHangDetector, judgeHangs } from './hang.ts';
+import { Standby } from './standby.ts';
 
-export interface ProcessFleetOptions {
+export interface ProcessFleetOptions extends ChildOptions {
   readonly clock: Clock;
-  /** One line that a broker wrote to stderr or stdout. */
-  log(brokerId: number, line: string): void;
-  /** Of the program, for the slot's broker. */
-  arguments(slot: BrokerSlot): readonly string[];
-  /** The script that node runs; this process's own when absent. */
-  readonly program?: string;
+  /** Processes that stand by for a slot without one. */
+  readonly spares: number;
 }
 
-/** Longer lines are forwarded in pieces, so that a broker without newlines costs no memory here. */
-const lineBytesMax = 16 * 1024;
-
-interface Child {
-  readonly process: ChildProcess;
-  readonly exited: Promise<void>;
+/** A fleet whose standing processes have to end with it. */
+export interface ProcessFleet extends Fleet {
+  standby(brokerId: number): Promise<void>;
+  close(): Promise<void>;
 }
 
-export function processFleet(options: ProcessFleetOptions): Fleet {
-  return new ProcessFleet(options);
+export function processFleet(options: ProcessFleetOptions): ProcessFleet {
+  return new RunningFleet(options);
 }
 
 /** Whether no process has this id. One of another user, or a later process with the same id, counts as there. */
@@ -43,79 +41,97 @@ export function isGone(pid: number): boolean {
   }
 }
 
-class ProcessFleet implements Fleet {
+class RunningFleet implements ProcessFleet {
   readonly #options: ProcessFleetOptions;
+  readonly #standby: Standby;
   readonly #children = new Map<number, Child>();
-  readonly #listeners: ((brokerId: number) => void)[] = [];
+  readonly #exitListeners: ((brokerId: number) => void)[] = [];
+  readonly #hungListeners: ((brokerId: number, reason: string) => void)[] = [];
+  #detector: HangDetector = initialHangDetector;
+  #looking: Timer | undefined;
 
   constructor(options: ProcessFleetOptions) {
+    const { clock, spares } = options;
     this.#options = options;
+    this.#standby = new Standby({ clock, child: options, spares, loadingMax: availableParallelism() });
+    this.#lookLater();
   }
 
-  /** Resolves when the process is there; rejects when the system refuses to make one. */
-  start(slot: BrokerSlot): Promise<void> {
+  standby(brokerId: number): Promise<void> {
+    return this.#standby.keep(brokerId);
+  }
+
+  /** Resolves when the process is there and knows its slot; rejects when the system refuses to make one. */
+  async start(slot: BrokerSlot): Promise<void> {
     const { brokerId } = slot;
     assert(!this.#children.has(brokerId), 'a slot has one process at a time');
-    const program = this.#options.program ?? process.argv[1];
-    assert(program !== undefined, 'the program has a path');
-    const child = spawn(process.execPath, [program, ...this.#options.arguments(slot)], {
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    });
-    this.#forward(brokerId, child.stdout);
-    this.#forward(brokerId, child.stderr);
-    return new Promise((resolve, reject) => {
-      const exited = new Promise<void>((reaped) => {
-        // 'exit', not 'close': the latter waits for pipes that a grandchild may hold open.
-        child.once('exit', () => {
-          this.#children.delete(brokerId);
-          reaped();
-          for (const listener of this.#listeners) listener(brokerId);
-        });
-      });
-      child.once('spawn', () => {
-        this.#children.set(brokerId, { process: child, exited });
-        resolve();
-      });
-      // After the start an error is a message or a signal that did not arrive; the exit tells the rest.
-      child.on('error', reject);
+    const child = this.#standby.take(brokerId) ?? new Child(this.#options);
+    child.onChange = () => undefined;
+    await child.spawned;
+    this.#children.set(brokerId, child);
+    child.assign(slot);
+    void child.exited.then(() => {
+      this.#children.delete(brokerId);
+      for (const listener of this.#exitListeners) listener(brokerId);
     });
   }
 
   async kill(brokerId: number): Promise<void> {
     const child = this.#children.get(brokerId);
     if (!child) return;
-    child.process.kill('SIGKILL');
+    child.kill();
     await child.exited;
   }
 
   async stop(brokerId: number, graceMs: number): Promise<void> {
     const child = this.#children.get(brokerId);
     if (!child) return;
-    if (child.process.connected) child.process.send('stop');
-    else child.process.kill('SIGTERM');
-    const grace = this.#options.clock.after(graceMs, () => child.process.kill('SIGKILL'));
+    child.stop();
+    const grace = this.#options.clock.after(graceMs, () => child.kill());
     await child.exited;
     grace.cancel();
   }
 
   onExit(listener: (brokerId: number) => void): void {
-    this.#listeners.push(listener);
+    this.#exitListeners.push(listener);
   }
 
-  #forward(brokerId: number, stream: Readable | null): void {
-    assert(stream, 'stdout and stderr of a broker are pipes');
-    let rest = '';
-    stream.setEncoding('utf8');
-    stream.on('data', (text: string) => {
-      const lines = (rest + text).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) if (line !== '') this.#options.log(brokerId, line);
-      if (rest.length < lineBytesMax) return;
-      this.#options.log(brokerId, rest);
-      rest = '';
+  onHung(listener: (brokerId: number, reason: string) => void): void {
+    this.#hungListeners.push(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#looking?.cancel();
+    await this.#standby.close();
+  }
+
+  #lookLater(): void {
+    this.#looking = this.#options.clock.after(hangLookIntervalMs, () => this.#look(), 'background');
+  }
+
+  #look(): void {
+    const looks = [...this.#children].map(([brokerId, child]) => {
+      const { pid, awaitsPong, isServing } = child;
+      // On its way to serving it may be deep in work; stopped is stopped.
+      return { brokerId, pid, answered: !isServing || !awaitsPong, state: processState(pid) };
     });
-    stream.on('end', () => {
-      if (rest !== '') this.#options.log(brokerId, rest);
-    });
+    const { detector, hung } = judgeHangs(this.#detector, looks, this.#options.clock.monotonicMs());
+    this.#detector = detector;
+    for (const { brokerId, reason } of hung) {
+      for (const listener of this.#hungListeners) listener(brokerId, reason);
+    }
+    for (const child of this.#children.values()) if (child.isServing && !child.awaitsPong) child.ping();
+    this.#lookLater();
+  }
+}
+
+/** As /proc tells it of the main thread: R, S, D, T, Z…; undefined where there is no such file. */
+function processState(pid: number): string | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // "pid (name) state …": the name may hold spaces and parentheses.
+    return text[text.lastIndexOf(')') + 2];
+  } catch {
+    return undefined;
   }
 }

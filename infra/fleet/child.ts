@@ -1,0 +1,127 @@
+/**
+ * One broker process, from its start to the moment at which it is reaped. It loads its program and then stands by: which
+ * slot it serves is told to it over the IPC channel, so that a process may be started long before it is wanted.
+ *
+ *   loading -> ready -> assigned -> gone
+ *        any of these -> gone
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import { assert } from '../../engine/kernel/assert.ts';
+import type { BrokerSlot } from '../../engine/ports.ts';
+
+/** What the two processes tell each other. A broker also hears the end of the channel: its parent is gone. */
+export type ToBroker =
+  | { readonly kind: 'serve'; readonly slot: BrokerSlot }
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'stop' };
+export type FromBroker = { readonly kind: 'ready' } | { readonly kind: 'serving' } | { readonly kind: 'pong' };
+
+export interface ChildOptions {
+  /** The script that node runs, and its arguments. */
+  readonly program: string;
+  readonly arguments: readonly string[];
+  /** One line that it wrote to stderr or stdout. */
+  log(brokerId: number | undefined, line: string): void;
+}
+
+/** Longer lines are forwarded in pieces, so that a broker without newlines costs no memory here. */
+const lineBytesMax = 16 * 1024;
+
+export class Child {
+  readonly #process: ChildProcess;
+  /** Resolves when the process is there; rejects when the system refuses to make one. */
+  readonly spawned: Promise<void>;
+  /** Resolves when it is reaped. Stays open when there was never a process. */
+  readonly exited: Promise<void>;
+  slot: BrokerSlot | undefined;
+  isReady = false;
+  /** It has opened its session and answers. */
+  isServing = false;
+  isGone = false;
+  /** A ping is on its way and not answered yet. */
+  awaitsPong = false;
+  /** Called when `isReady` or `isGone` changes. */
+  onChange: () => void = () => undefined;
+
+  constructor(options: ChildOptions) {
+    const { program, arguments: args } = options;
+    const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    this.#process = child;
+    const log = (line: string): void => options.log(this.slot?.brokerId, line);
+    forward(child.stdout, log);
+    forward(child.stderr, log);
+    child.on('message', (message) => this.#heard(message as FromBroker));
+    // 'exit', not 'close': the latter waits for pipes that a grandchild may hold open.
+    this.exited = new Promise((reaped) => child.once('exit', () => this.#gone(reaped)));
+    this.spawned = new Promise((resolve, reject) => {
+      child.once('spawn', () => resolve());
+      // After the start an error is a message or a signal that did not arrive; the exit tells the rest.
+      child.on('error', reject);
+    });
+    this.spawned.catch(() => this.#gone(() => undefined));
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  assign(slot: BrokerSlot): void {
+    assert(this.slot === undefined, 'a process serves one slot in its life');
+    this.slot = slot;
+    this.#tell({ kind: 'serve', slot });
+  }
+
+  ping(): void {
+    this.awaitsPong = true;
+    this.#tell({ kind: 'ping' });
+  }
+
+  /** Asks for an orderly end. */
+  stop(): void {
+    if (this.#process.connected) this.#tell({ kind: 'stop' });
+    else this.#process.kill('SIGTERM');
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL');
+  }
+
+  /** A channel that closes under the message belongs to a process that ends, which its exit will tell. */
+  #tell(message: ToBroker): void {
+    if (this.#process.connected) this.#process.send(message, () => undefined);
+  }
+
+  #heard(message: FromBroker): void {
+    if (message.kind === 'serving') this.isServing = true;
+    else if (message.kind === 'pong') this.awaitsPong = false;
+    else if (message.kind === 'ready') {
+      this.isReady = true;
+      this.onChange();
+    }
+  }
+
+  #gone(reaped: () => void): void {
+    this.isGone = true;
+    this.isServing = false;
+    reaped();
+    this.onChange();
+  }
+}
+
+function forward(stream: Readable | null, log: (line: string) => void): void {
+  assert(stream, 'stdout and stderr of a broker are pipes');
+  let rest = '';
+  stream.setEncoding('utf8');
+  stream.on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line !== '') log(line);
+    if (rest.length < lineBytesMax) return;
+    log(rest);
+    rest = '';
+  });
+  stream.on('end', () => {
+    if (rest !== '') log(rest);
+  });
+}

@@ -1,0 +1,132 @@
+/**
+ * Processes that have loaded their program and wait for a slot. To start Node and load a broker takes hundreds of
+ * milliseconds of a core; a spare takes that out of the time in which a dead broker's slot is empty, at the price of the
+ * memory of one idle process (about 70 MB).
+ *
+ * The pool is refilled a while after a spare was taken: while partitions are being recovered, the cores are theirs. Who
+ * asks and finds no spare has one loaded at once, a few at a time, because loading all of a large fleet together makes the
+ * first as late as the last.
+ */
+import type { Clock, Timer } from '../../engine/kernel/clock.ts';
+import { Child, type ChildOptions } from './child.ts';
+
+export interface StandbyOptions {
+  readonly clock: Clock;
+  readonly child: ChildOptions;
+  /** Kept when nobody asks. */
+  readonly spares: number;
+  /** Processes that load at the same time. */
+  readonly loadingMax: number;
+}
+
+const refillAfterMs = 1000;
+/** A process that does not load is not started again at once. */
+const refillAfterFailureMs = 5000;
+
+export class Standby {
+  readonly #options: StandbyOptions;
+  readonly #idle = new Set<Child>();
+  /** Who waits for a process, in the order in which they asked. */
+  readonly #waiting: (() => void)[] = [];
+  /** Ready and promised to a slot. */
+  readonly #kept = new Map<number, Child>();
+  readonly #asked = new Map<number, Promise<void>>();
+  #refill: Timer | undefined;
+  #closed = false;
+
+  constructor(options: StandbyOptions) {
+    this.#options = options;
+    this.#later(refillAfterMs);
+  }
+
+  /**
+   * Resolves when a process is kept for the slot, to be taken. Also when one did not load: the start, which then makes its
+   * own, will tell why.
+   */
+  keep(brokerId: number): Promise<void> {
+    let asked = this.#asked.get(brokerId);
+    if (!asked) {
+      asked = this.#find(brokerId).finally(() => this.#asked.delete(brokerId));
+      this.#asked.set(brokerId, asked);
+    }
+    return asked;
+  }
+
+  async #find(brokerId: number): Promise<void> {
+    if (this.#kept.has(brokerId)) return;
+    let ready = this.#ready();
+    if (!ready) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+        this.#load();
+      });
+      ready = this.#ready();
+    }
+    if (!ready) return;
+    this.#idle.delete(ready);
+    this.#kept.set(brokerId, ready);
+  }
+
+  /** The one that is kept for the slot, else any that is ready. */
+  take(brokerId: number): Child | undefined {
+    const child = this.#kept.get(brokerId) ?? this.#ready();
+    this.#kept.delete(brokerId);
+    if (!child) return undefined;
+    this.#idle.delete(child);
+    this.#later(refillAfterMs);
+    return child;
+  }
+
+  /** Resolves when all of them are reaped. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#refill?.cancel();
+    for (const resolve of this.#waiting.splice(0)) resolve();
+    const all = [...this.#idle, ...this.#kept.values()];
+    for (const child of all) child.kill();
+    await Promise.all(all.map((child) => child.exited));
+  }
+
+  #ready(): Child | undefined {
+    for (const child of this.#idle) if (child.isReady) return child;
+    return undefined;
+  }
+
+  /** One for everybody who waits, as many at a time as may load. */
+  #load(): void {
+    const { loadingMax } = this.#options;
+    let loading = [...this.#idle].filter((child) => !child.isReady).length;
+    while (!this.#closed && loading < Math.min(loadingMax, this.#waiting.length)) {
+      this.#start();
+      loading++;
+    }
+  }
+
+  #start(): void {
+    const child = new Child(this.#options.child);
+    this.#idle.add(child);
+    child.onChange = () => {
+      if (child.isGone) {
+        this.#idle.delete(child);
+        for (const [brokerId, kept] of this.#kept) if (kept === child) this.#kept.delete(brokerId);
+        if (child.slot === undefined) this.#later(refillAfterFailureMs);
+      }
+      this.#waiting.shift()?.();
+      this.#load();
+    };
+  }
+
+  #later(delayMs: number): void {
+    if (this.#closed || this.#refill !== undefined || this.#options.spares === 0) return;
+    this.#refill = this.#options.clock.after(
+      delayMs,
+      () => {
+        this.#refill = undefined;
+        if (this.#closed || this.#idle.size >= this.#options.spares) return;
+        this.#start();
+        if (this.#idle.size < this.#options.spares) this.#later(refillAfterMs);
+      },
+      'background',
+    );
+  }
+}
