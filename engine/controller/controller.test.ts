@@ -332,6 +332,56 @@ describe('a broker that dies', () => {
     expectEven(await owners());
   });
 
+  it('with all the others loses its partitions to the first whose process stands by', async () => {
+    const { control, during, fleet, clock, owners, fill } = world();
+    let load: () => void = () => undefined;
+    const loaded = new Promise<void>((resolve) => (load = resolve));
+    let isStarted = false;
+    fleet.standby = (brokerId) => (isStarted && brokerId !== 3 ? loaded : Promise.resolve());
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    isStarted = true;
+    for (const id of [1, 2, 3]) fleet.crash(id);
+    await clock.advance(300);
+    expect(states(controller)).toEqual(['closed', 'closed', 'serving']);
+    expect([...(await owners()).keys()]).toEqual([3]);
+    load();
+    await clock.advance(3000);
+    expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
+  });
+
+  it('with all the others waits little before it starts again, however often it died before', async () => {
+    const { control, during, fleet, clock } = world();
+    const controller = control();
+    await during(controller.start());
+    for (let death = 0; death < 8; death++) {
+      for (const id of [1, 2, 3]) fleet.crash(id);
+      await clock.advance(1000);
+      expect(states(controller)).toContain('serving');
+    }
+  });
+
+  it('that hangs is killed as soon as the fleet tells', async () => {
+    const { control, during, fleet, clock, fill, kinds } = world();
+    let tell: (brokerId: number, reason: string) => void = () => undefined;
+    fleet.onHung = (listener) => void (tell = listener);
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    fleet.hang(2);
+    for (let times = 0; times < 3; times++) tell(2, 'process stopped');
+    await clock.advance(100);
+    expect(fleet.kills).toEqual([2]);
+    expect(controller.brokers().map(({ sessionEpoch }) => sessionEpoch)).toEqual([1, 2, 1]);
+    const told = ['broker-hung', 'broker-dead', 'broker-fenced', 'volume-recovered', 'partitions-moved'];
+    expect(
+      kinds(controller)
+        .filter((kind) => told.includes(kind))
+        .slice(0, 5),
+    ).toEqual(told);
+  });
+
   it('again and again is restarted with a growing pause', async () => {
     const { control, during, fleet, clock } = world();
     const controller = control(undefined, { startWaitMsMax: 100 });
