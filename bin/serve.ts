@@ -4,7 +4,8 @@ import { readSettings } from '../engine/kernel/config.ts';
 import { Failure } from '../engine/kernel/failure.ts';
 import { serveSettings } from './settings.ts';
 
-export function serveCommand(program: Command): void {
+/** `brokerProgram`: the script that broker processes run, when it is not the usual one. */
+export function serveCommand(program: Command, brokerProgram?: string): void {
   const command = program.command('serve').description('run Headgate: all doors, the control plane and the brokers');
   for (const setting of Object.values(serveSettings)) {
     const bounds = setting.kind === 'integer' ? `, ${setting.unit}` : '';
@@ -13,7 +14,7 @@ export function serveCommand(program: Command): void {
   }
   command.action(async (given: Record<string, string | undefined>) => {
     try {
-      await serve(given);
+      await serve(given, brokerProgram);
     } catch (error) {
       process.stderr.write(`headgate: ${error instanceof Failure || error instanceof Error ? error.message : error}\n`);
       if (process.env['HEADGATE_TRACE'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
@@ -22,8 +23,11 @@ export function serveCommand(program: Command): void {
   });
 }
 
-async function serve(given: Readonly<Record<string, string | undefined>>): Promise<void> {
+async function serve(
+  given: Readonly<Record<string, string | undefined>>,
+  brokerProgram: string | undefined,
+): Promise<void> {
   const settings = readSettings(serveSettings, given, process.env);
   const { serveAll } = await import('./serve-all.ts');
-  await serveAll(settings);
+  await serveAll(settings, brokerProgram);
 }

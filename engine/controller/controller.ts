@@ -171,6 +171,7 @@ class RunningController implements Controller {
     const isWhole = (): boolean => this.#shardsServed() && [...brokers.all()].every(({ phase }) => phase === 'serving');
     while (!isWhole() && clock.monotonicMs() < deadlineMs) {
       if (this.#stopping) return;
+      if (this.#duty?.isAfterCrash && this.#allHaveOwners()) break;
       await sleep(clock, settlePollMs);
     }
     this.#started = true;
@@ -330,6 +331,13 @@ class RunningController implements Controller {
     const idle = this.#duty?.idle() ?? Promise.resolve();
     await Promise.race([idle, sleep(clock, settings.stopGraceMs)]);
     await shards.leave(this.#members.last.owners, heirs).catch(ignoreFailure);
+  }
+
+  /** Every partition is with a broker that serves. */
+  #allHaveOwners(): boolean {
+    const { brokers } = this.#context;
+    if (brokers.anyServing() === undefined) return false;
+    return [...partitionCounts(this.#context).keys()].every((brokerId) => brokers.isServing(brokerId));
   }
 
   async #endBrokers(): Promise<void> {

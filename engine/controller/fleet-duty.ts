@@ -29,6 +29,8 @@ export class FleetDuty {
   readonly #context: ControllerContext;
   readonly #hooks: FleetDutyHooks;
   readonly #keepers = new Map<number, SlotKeeper>();
+  /** All brokers of the run before ended without order: clients wait for the first that serves. */
+  isAfterCrash = false;
   #watch: BrokerWatch | undefined;
   #isOver = false;
 
@@ -49,9 +51,11 @@ export class FleetDuty {
     const adopted = await Promise.all(keepers.map((keeper) => keeper.adopt()));
     // Beside brokers that serve, what the dead ones had need not wait for their return.
     const remap = this.#context.brokers.anyServing() === undefined ? 'restart-in-place' : 'remap';
-    await Promise.all(keepers.filter((_, i) => !adopted[i]).map((keeper) => keeper.settleLast(remap)));
+    const last = keepers.filter((_, i) => !adopted[i]).map((keeper) => keeper.settleLast(remap));
+    const isRecovered = (await Promise.all(last)).includes(true);
     if (this.#context.isStopping()) return;
-    for (const keeper of keepers) this.#hooks.run(() => keeper.keep());
+    this.isAfterCrash = isRecovered && remap === 'restart-in-place';
+    for (const keeper of keepers) this.#hooks.run(() => keeper.keep(this.isAfterCrash));
     this.#watch = new BrokerWatch({
       context: this.#context,
       selfValid: (nowMs) => this.#hooks.selfValid(nowMs),

@@ -135,9 +135,9 @@ export class SlotKeeper {
 
   /**
    * Brings the slot's last session to `closed`, whoever's it was: at once when its process is gone, else when its lease
-   * has lapsed. A process that serves is adopted instead.
+   * has lapsed. A process that serves is adopted instead. False when there was nothing to recover.
    */
-  async settleLast(remap: Remap): Promise<void> {
+  async settleLast(remap: Remap): Promise<boolean> {
     const { clock, persistence } = this.#context;
     let seen: ObservedLease | undefined;
     while (!this.#context.isStopping()) {
@@ -145,15 +145,16 @@ export class SlotKeeper {
       const session = row && decodeBrokerSession(row);
       noteSession(this.#view, row);
       if (!session || session.state === 'closed' || this.#context.isGone(session.pid)) {
-        if (await this.settle(remap)) return;
+        if (await this.settle(remap)) return session !== undefined && session.state !== 'closed';
         continue;
       }
-      if (await this.adopt()) return;
+      if (await this.adopt()) return false;
       const lease = await getSurely(persistence, brokerLeaseKey(this.#id));
       seen = observe(seen, lease, clock.monotonicMs());
-      if ((!lease || seen?.dead) && (await this.settle(remap, lease))) return;
+      if ((!lease || seen?.dead) && (await this.settle(remap, lease))) return true;
       await sleep(clock, earlierPollMs);
     }
+    return false;
   }
 
   /** Resolves when no session is being settled any more. */
@@ -161,11 +162,14 @@ export class SlotKeeper {
     await this.#settling;
   }
 
-  /** Runs until the controller keeps the fleet no more. The slot's last session must be settled, or adopted. */
-  async keep(): Promise<void> {
+  /**
+   * Runs until the controller keeps the fleet no more. The slot's last session must be settled, or adopted. `afterCrash`:
+   * the run before did not end in order, clients wait, and whoever serves first serves everything. Otherwise partitions stay
+   * where they are for the first start.
+   */
+  async keep(afterCrash: boolean): Promise<void> {
     const { clock, settings, events, fleet } = this.#context;
-    // The first start of a run leaves partitions where they are: all slots start together, and none has died.
-    if (this.#exit.done) await fleet.standby?.(this.#id);
+    if (this.#exit.done) await (afterCrash ? this.#rest(0) : fleet.standby?.(this.#id));
     while (!this.#context.isStopping()) {
       const startedAtMs = clock.monotonicMs();
       const served = this.#exit.done ? await this.#serveOnce() : await this.#exit.promise.then(() => true);

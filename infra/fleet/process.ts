@@ -53,7 +53,7 @@ class RunningFleet implements ProcessFleet {
   constructor(options: ProcessFleetOptions) {
     const { clock, spares } = options;
     this.#options = options;
-    this.#standby = new Standby({ clock, child: options, spares, loadingMax: availableParallelism() });
+    this.#standby = new Standby({ clock, child: options, spares, loadingMax: 2 * availableParallelism() });
     this.#lookLater();
   }
 
