@@ -35,13 +35,23 @@ export interface Headgate {
  * Gateway on the server's core, its brokers on the client's: what is compared is the gateway's core with the yardstick's.
  * The brokers' CPU is told apart.
  */
-export async function startHeadgate(environment: BenchEnvironment, flags: readonly string[]): Promise<Headgate> {
+export async function startHeadgate(
+  environment: BenchEnvironment,
+  flags: readonly string[],
+  isPinned = true,
+): Promise<Headgate> {
   const program = join(environment.dist, 'bin', 'main.js');
   const data = environment.folder();
-  const instance = await Instance.start({ program, data, flags: ['--quota-profile', 'unlimited', ...flags] });
+  const instance = await Instance.start({
+    program,
+    data,
+    flags: ['--quota-profile', 'unlimited', '--spare-brokers', '0', ...flags],
+  });
   const brokers = childrenOf(instance.pid);
-  pin(instance.pid, serverCore);
-  for (const broker of brokers) pin(broker, clientCore);
+  if (isPinned) {
+    pin(instance.pid, serverCore);
+    for (const broker of brokers) pin(broker, clientCore);
+  }
   const headers = { Authorization: `Bearer ${instance.environment['HEADGATE_API_KEY']}` };
   const post = async (
     path: string,

@@ -18,9 +18,12 @@ export function faultyDisk(disk: Disk, folder: string): Disk {
     ...disk,
     create(path) {
       check('write', path);
-      const file = new FaultyFile(disk.create(path), folder, journal);
       journal.add({ op: 'create', path });
-      return file;
+      return new FaultyFile(disk.create(path), folder, journal);
+    },
+    remove(path) {
+      disk.remove(path);
+      journal.add({ op: 'remove', path });
     },
     open: (path) => new FaultyFile(disk.open(path), folder, journal),
     async syncDirectory(directory) {
@@ -102,11 +105,7 @@ class FaultyFile implements DiskFile {
     const whole = Buffer.concat(parts);
     const data = rule ? whole.subarray(0, rule.afterBytes ?? 0) : whole;
     if (data.length === 0) return { parts: [], rule };
-    const sizeBytes = this.#file.sizeBytes();
-    const before = Buffer.alloc(Math.max(0, Math.min(data.length, sizeBytes - position)));
-    this.#file.readSync(before, position);
-    const text = { data: data.toString('base64'), over: before.toString('base64') };
-    this.#journal.add({ op: 'write', path: this.path, position, sizeBytes, ...text });
+    this.#journal.add({ op: 'write', path: this.path, position, data: data.toString('base64') });
     return { parts: [data], rule };
   }
 }

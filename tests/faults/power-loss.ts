@@ -1,8 +1,8 @@
 /**
- * What a loss of power leaves of the files of processes that have ended: a disk may keep or lose each write that no sync
- * covered, on its own and in part, and each new file whose folder was not synced. Removed files stay removed.
+ * What a loss of power leaves of the files that a broker wrote, from the journal of its disk: a disk may keep or lose each
+ * write that no sync covered, on its own and in part, and each new file whose folder was not synced.
  */
-import { closeSync, existsSync, ftruncateSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 export type JournalEntry =
@@ -11,71 +11,68 @@ export type JournalEntry =
       readonly op: 'write';
       readonly path: string;
       readonly position: number;
-      /** Of the file, before it. */
-      readonly sizeBytes: number;
-      /** base64: the bytes, and what they were written over. */
+      /** base64. */
       readonly data: string;
-      readonly over: string;
     }
+  | { readonly op: 'remove'; readonly path: string }
   /** Covers the entries of the path before the `before`-th of its journal. */
   | { readonly op: 'synced'; readonly path: string; readonly before: number }
   | { readonly op: 'synced-directory'; readonly path: string; readonly before: number };
 
-type Write = Extract<JournalEntry, { op: 'write' }>;
-
-export interface Unsynced {
-  /** In the order in which they were made. */
-  readonly writes: readonly Write[];
-  /** Files whose names no sync covered. */
-  readonly created: readonly string[];
+export interface Survival {
+  /** How much of a write without a sync the disk has kept, from its start. `index`: among the entries of the journal. */
+  keptBytes(index: number, bytes: number): number;
+  /** Whether a new name without a sync is there. */
+  keepsName(path: string): boolean;
 }
 
+export const keepsAll: Survival = { keptBytes: (_index, bytes) => bytes, keepsName: () => true };
+
+/** Of every broker process that has run, in no order. */
 export function readJournals(folder: string): JournalEntry[][] {
   return readdirSync(folder)
     .filter((name) => name.endsWith('.journal'))
     .map((name) =>
       readFileSync(join(folder, name), 'utf8')
         .split('\n')
+        // The process may have been killed over its last line.
         .filter((line) => line.endsWith('}'))
         .map((line) => JSON.parse(line) as JournalEntry),
     );
 }
 
-export function unsyncedIn(journal: readonly JournalEntry[]): Unsynced {
+/** The files as they are after a loss of power behind the first `count` entries. */
+export function imagesAfter(journal: readonly JournalEntry[], count: number, survival: Survival): Map<string, Buffer> {
   const synced = new Map<string, number>();
-  for (const entry of journal)
-    if ('before' in entry) synced.set(entry.path, Math.max(synced.get(entry.path) ?? 0, entry.before));
-  const writes: Write[] = [];
-  const created: string[] = [];
-  for (const [index, entry] of journal.entries()) {
-    if (entry.op === 'write' && index >= (synced.get(entry.path) ?? 0)) writes.push(entry);
-    if (entry.op === 'create' && index >= (synced.get(dirname(entry.path)) ?? 0)) created.push(entry.path);
+  for (const entry of journal.slice(0, count)) if ('before' in entry) synced.set(entry.path, entry.before);
+  const images = new Map<string, Buffer>();
+  for (const [index, entry] of journal.slice(0, count).entries()) {
+    const { op, path } = entry;
+    if (op === 'create') {
+      const isThere = index < (synced.get(dirname(path)) ?? 0) || survival.keepsName(path);
+      if (isThere) images.set(path, Buffer.alloc(0));
+    } else if (op === 'remove') images.delete(path);
+    else if (op === 'write') {
+      const image = images.get(path);
+      const data = Buffer.from(entry.data, 'base64');
+      const kept = index < (synced.get(path) ?? 0) ? data.length : survival.keptBytes(index, data.length);
+      if (image) images.set(path, overwritten(image, data.subarray(0, kept), entry.position));
+    }
   }
-  return { writes, created };
+  return images;
 }
 
-/** `keptBytes`: how much of a write the disk has kept, from its start. `keepsName`: whether a new name is there. */
-export function losePower(
-  { writes, created }: Unsynced,
-  keptBytes: (write: Write, bytes: number) => number,
-  keepsName: (path: string) => boolean,
-): void {
-  for (const write of writes.toReversed()) {
-    if (!existsSync(write.path)) continue;
-    const fd = openSync(write.path, 'r+');
-    const over = Buffer.from(write.over, 'base64');
-    if (over.length > 0) writeSync(fd, over, 0, over.length, write.position);
-    ftruncateSync(fd, write.sizeBytes);
-    closeSync(fd);
-  }
-  for (const write of writes) {
-    if (!existsSync(write.path)) continue;
-    const data = Buffer.from(write.data, 'base64');
-    const kept = data.subarray(0, keptBytes(write, data.length));
-    if (kept.length === 0) continue;
-    const fd = openSync(write.path, 'r+');
-    writeSync(fd, kept, 0, kept.length, write.position);
-    closeSync(fd);
-  }
-  for (const path of created) if (!keepsName(path)) rmSync(path, { force: true });
+function overwritten(image: Buffer, data: Buffer, position: number): Buffer {
+  if (data.length === 0) return image;
+  const grown = Buffer.alloc(Math.max(image.length, position + data.length));
+  image.copy(grown);
+  data.copy(grown, position);
+  return grown;
+}
+
+/** Makes the files of the journal what the loss left of them. Nothing may run that uses them. */
+export function losePower(journal: readonly JournalEntry[], survival: Survival): void {
+  const images = imagesAfter(journal, journal.length, survival);
+  for (const { op, path } of journal) if (op === 'create' && !images.has(path)) rmSync(path, { force: true });
+  for (const [path, image] of images) writeFileSync(path, image);
 }
