@@ -259,4 +259,6 @@ export interface Fleet {
   onExit(listener: (brokerId: number) => void): void;
   /** Called when the fleet itself sees that a process hangs, long before its lease tells. Absent: the lease alone tells. */
   onHung?(listener: (brokerId: number, reason: string) => void): void;
+  /** Ends what stands by. Called when no start will follow. */
+  close?(): Promise<void>;
 }

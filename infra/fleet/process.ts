@@ -19,13 +19,7 @@ export interface ProcessFleetOptions extends ChildOptions {
   readonly spares: number;
 }
 
-/** A fleet whose standing processes have to end with it. */
-export interface ProcessFleet extends Fleet {
-  standby(brokerId: number): Promise<void>;
-  close(): Promise<void>;
-}
-
-export function processFleet(options: ProcessFleetOptions): ProcessFleet {
+export function processFleet(options: ProcessFleetOptions): Fleet & Required<Pick<Fleet, 'standby' | 'close'>> {
   return new RunningFleet(options);
 }
 
@@ -41,7 +35,7 @@ export function isGone(pid: number): boolean {
   }
 }
 
-class RunningFleet implements ProcessFleet {
+class RunningFleet implements Fleet {
   readonly #options: ProcessFleetOptions;
   readonly #standby: Standby;
   readonly #children = new Map<number, Child>();

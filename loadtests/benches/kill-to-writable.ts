@@ -93,7 +93,7 @@ async function ofKafka(environment: BenchEnvironment, topics: readonly string[],
   }
 }
 
-async function measure({ log }: BenchEnvironment, site: Site): Promise<Fact[]> {
+async function measure(environment: BenchEnvironment, site: Site): Promise<Fact[]> {
   const { name, topics, kills, probe } = site;
   const write = (sinceMs: number): Promise<number[][]> =>
     Promise.all(topics.map((topic) => probe.untilWritable(topic, topicPartitions, sinceMs, waitMsMax)));
@@ -104,7 +104,9 @@ async function measure({ log }: BenchEnvironment, site: Site): Promise<Fact[]> {
     await site.kill(kill);
     const ofKill = (await write(sinceMs)).flat();
     pauses.push(...ofKill);
-    log(`${name}, kill ${kill + 1} of ${kills}: all partitions writable after ${Math.max(...ofKill).toFixed(0)} ms`);
+    environment.log(
+      `${name}, kill ${kill + 1} of ${kills}: all partitions writable after ${Math.max(...ofKill).toFixed(0)} ms`,
+    );
     if (kill + 1 < kills) await site.recover(kill);
   }
   const title = `${name}: p50 from kill to writable; ${kills} kills, ${topics.length * topicPartitions} partitions`;

@@ -48,7 +48,8 @@ class Connection {
       },
       closed: () => {
         connection.isClosed = true;
-        for (const { reject } of connection.#pending.values()) reject(new Error(`${address} closed the connection`));
+        for (const pending of connection.#pending.values())
+          pending.reject(new Error(`${address} closed the connection`));
         connection.#pending.clear();
       },
     });
@@ -95,7 +96,7 @@ export class WritableProbe {
 
   /** Milliseconds from `sinceMs` (performance.now) to the first answer for each partition. Throws after `waitMsMax`. */
   async untilWritable(topic: string, partitions: number, sinceMs: number, waitMsMax: number): Promise<number[]> {
-    const tookMs = new Array<number>(partitions).fill(Number.NaN);
+    const tookMs = Array.from({ length: partitions }, () => Number.NaN);
     const asked = new Set<number>();
     while (tookMs.some(Number.isNaN)) {
       if (performance.now() - sinceMs > waitMsMax) throw new Error(`${topic} takes no writes after ${waitMsMax} ms`);

@@ -40,7 +40,8 @@ describe('the disk of a broker', () => {
       send: (key: string, value: string): Promise<string | undefined> =>
         producer.send({ topic, acks: -1, messages: [{ key, value }] }).then(
           () => undefined,
-          (error: KafkaJSProtocolError) => error.type,
+          (error: KafkaJSProtocolError & { readonly cause?: KafkaJSProtocolError }) =>
+            error.type ?? error.cause?.type ?? String(error),
         ),
       close: () => producer.disconnect(),
     };
