@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['{engine,tenancy,gateway,infra,bin,loadtests,tests}/**/*.test.ts'],
-    exclude: ['tests/clients/**', 'node_modules/**', 'dist/**'],
+    exclude: ['tests/clients/**', 'tests/browser/**', 'node_modules/**', 'dist/**'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',

@@ -230,6 +230,7 @@ class RunningController implements Controller {
 
   brokers(): readonly BrokerEntry[] {
     const counts = partitionCounts(this.#context);
+    const loads = this.#context.loads.shown();
     return [...this.#context.brokers.all()].map((view) => ({
       brokerId: view.slot.brokerId,
       zone: view.slot.zone,
@@ -238,6 +239,7 @@ class RunningController implements Controller {
       partitions: counts.get(view.slot.brokerId) ?? 0,
       pid: view.session?.pid ?? 0,
       moving: view.moving,
+      ...(loads.has(view.slot.brokerId) ? { load: loads.get(view.slot.brokerId)! } : {}),
     }));
   }
 

@@ -3,7 +3,8 @@
  * peak that forgets by half in a minute. A partition counts with its average, or with half of its peak when that is more: a
  * bursty one keeps room for the next burst, a quiet one is let go. What is idle takes no memory.
  */
-import { type BrokerCapacity, idleLoad, type Load, loadOfRates } from '../placement/load.ts';
+import type { BrokerLoad } from '../engine.ts';
+import { type BrokerCapacity, idleLoad, type Load, loadOfRates, peakOf, wholeBroker } from '../placement/load.ts';
 
 export interface LoadReport {
   readonly elapsedMs: number;
@@ -78,6 +79,22 @@ export class PartitionLoads {
       for (let d = 0; d < 3; d++) sum[d]! += load[d]!;
     }
     return sums;
+  }
+
+  /** What each broker carries on average, and how much of a broker that is, bursts counted in; absent when it is idle. */
+  shown(): Map<number, BrokerLoad> {
+    const shares = this.byBroker();
+    const rates = new Map<number, Rates>();
+    for (const { brokerId, average } of this.#entries.values()) {
+      const sum = rates.get(brokerId) ?? [0, 0, 0];
+      rates.set(brokerId, [sum[0] + average[0], sum[1] + average[1], sum[2] + average[2]]);
+    }
+    return new Map(
+      [...rates].map(([brokerId, [bytesInPerSecond, bytesOutPerSecond, requestsPerSecond]]) => {
+        const share = peakOf(shares.get(brokerId)!) / wholeBroker;
+        return [brokerId, { bytesInPerSecond, bytesOutPerSecond, requestsPerSecond, share }];
+      }),
+    );
   }
 
   #loadOf({ average, peak }: Entry): Load {

@@ -7,6 +7,7 @@ import { uuidOf, uuidText } from '../../engine/kernel/uuid.ts';
 import { problem } from '../http/failures.ts';
 import { problemPage } from '../http/problem-kinds.ts';
 import { requireAdminKey } from './authenticate.ts';
+import { consolePage } from './console-page.ts';
 import { docsPage } from './docs-page.ts';
 import { Followers } from './followers.ts';
 import { limitBody } from './limit-body.ts';
@@ -74,6 +75,7 @@ export function createAdminApp(options: AdminOptions): Admin {
   brokerRoutes(app, admin);
   engineRoutes(app, admin);
   eventRoutes(app, admin, followers);
+  consolePage(app);
   docsPage(app);
   app.get('/problems/:code', (c) => {
     const page = problemPage(c.req.param('code'));

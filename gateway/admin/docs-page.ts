@@ -48,7 +48,6 @@ const start = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', de
 export function docsPage(app: Hono<AdminEnv>): void {
   const folder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
   const kept = new Map<string, Uint8Array<ArrayBuffer>>();
-  app.get('/', (c) => c.redirect('/docs'));
   app.get('/docs', (c) => c.html(page, 200, { 'Content-Security-Policy': policy }));
   app.get('/docs/start.js', (c) => c.body(start, 200, { 'Content-Type': 'text/javascript; charset=utf-8' }));
   for (const [name, contentType] of Object.entries(contentTypes)) {

@@ -50,7 +50,7 @@ describe('the surface', () => {
     const own = Object.entries(described.paths).filter(([path]) => !/^\/(v1|problems)(\/|$)/.test(path));
     expect(described.paths).toHaveProperty(['/v1/topics/{topic}/records']);
     const listed = own.flatMap(([path, item]) => Object.keys(item).map((m) => `${m} ${path}`));
-    const undescribed = /^get \/($|docs|openapi\.json|problems)/;
+    const undescribed = /^get \/($|docs|engine|openapi\.json|problems)/;
     expect(listed.toSorted()).toEqual(
       routes()
         .filter((route) => !undescribed.test(route))

@@ -1,0 +1,57 @@
+/** What the engine decided and why, the latest on top. Told to screen readers as it comes. */
+import type { EventShown } from '../schemas.ts';
+import { KeyedList, make, setData } from './dom.ts';
+import { clockText, durationText, pluralText, titleText } from './format.ts';
+import { isScaling, toneOf } from './model.ts';
+
+const shownMax = 120;
+
+/** Names of figures as they read in a sentence; others stand as they are. */
+const figureNames: Readonly<Record<string, (value: number) => string>> = {
+  livedMs: (value) => `lived ${durationText(value)}`,
+  tookMs: (value) => `took ${durationText(value)}`,
+  partitions: (value) => pluralText(value, 'partition'),
+  shards: (value) => pluralText(value, 'shard'),
+};
+
+export class EventsView {
+  readonly #list: KeyedList<EventShown, HTMLLIElement>;
+
+  constructor(parent: HTMLElement) {
+    this.#list = new KeyedList(parent, eventItem);
+  }
+
+  show(events: readonly EventShown[]): void {
+    this.#list.show(
+      events.slice(-shownMax).toReversed(),
+      ({ id }) => id,
+      () => undefined,
+    );
+  }
+}
+
+function eventItem(event: EventShown): HTMLLIElement {
+  const { atMs, kind, reason, brokerId, zone } = event;
+  const time = make('time', 'event-time', clockText(atMs));
+  time.dateTime = new Date(atMs).toISOString();
+  const about = make('span', 'event-about');
+  if (brokerId !== undefined) about.append(make('span', 'tag', `broker ${brokerId}`));
+  if (zone !== undefined) about.append(make('span', 'tag', `zone ${zone}`));
+  const head = make('div', 'event-head', make('strong', 'event-kind', titleText(kind)), about, time);
+  const figures = figuresText(event.detail);
+  const item = make('li', 'event', head, make('p', 'event-reason', figures ? `${reason} · ${figures}` : reason));
+  setData(item, 'tone', toneOf(kind));
+  setData(item, 'kind', kind);
+  if (isScaling(kind)) setData(item, 'scaling', 'yes');
+  return item;
+}
+
+function figuresText(detail: EventShown['detail']): string {
+  return Object.entries(detail)
+    .map(([name, value]) => {
+      const said =
+        Object.hasOwn(figureNames, name) && typeof value === 'number' ? figureNames[name]?.(value) : undefined;
+      return said ?? `${name} ${value}`;
+    })
+    .join(' · ');
+}

@@ -1,0 +1,108 @@
+/**
+ * What the page shows, from the engine's last state and the events since: the state is asked for every second, an event
+ * comes at once, so that a broker is shown dead when its death is told and not at the next question. Pure.
+ */
+import type { EngineShown } from '../engine-schemas.ts';
+import type { EventShown } from '../schemas.ts';
+
+export type BrokerState = EngineShown['brokers'][number]['state'];
+export type Tone = 'good' | 'warn' | 'bad' | 'plain';
+
+export interface Incident {
+  readonly diedAtMs: number;
+  readonly reason: string;
+  /** Absent until the broker serves again. */
+  readonly backAtMs?: number;
+}
+
+export type BrokerShown = EngineShown['brokers'][number] & {
+  readonly incident: Incident | undefined;
+  readonly servesSinceMs: number | undefined;
+};
+
+/** As many as the page keeps; older ones are in the log of the server. */
+export const eventsKeptMax = 300;
+
+const stateAfter: Readonly<Record<string, BrokerState>> = {
+  'broker-dead': 'fenced',
+  'broker-hung': 'fenced',
+  'broker-fenced': 'fenced',
+  'broker-started': 'serving',
+  'broker-draining': 'draining',
+};
+
+/** The brokers, each with what events say that are younger than the state. */
+export function brokersShown(engine: EngineShown, events: readonly EventShown[]): BrokerShown[] {
+  return engine.brokers.map((broker) => {
+    let { state } = broker;
+    let incident: Incident | undefined;
+    let servesSinceMs: number | undefined;
+    for (const { brokerId, kind, reason, atMs } of events) {
+      if (brokerId !== broker.brokerId) continue;
+      if (atMs > engine.atMs && Object.hasOwn(stateAfter, kind)) state = stateAfter[kind] ?? state;
+      if (kind === 'broker-dead') incident = { diedAtMs: atMs, reason };
+      if (kind !== 'broker-started') continue;
+      servesSinceMs = atMs;
+      if (incident && incident.backAtMs === undefined) incident = { ...incident, backAtMs: atMs };
+    }
+    return { ...broker, state, incident, servesSinceMs };
+  });
+}
+
+/** Adds what came, each event once and by its place: a stream that is taken up again may begin a little early. */
+export function withEvent(events: readonly EventShown[], event: EventShown): readonly EventShown[] {
+  if (events.some(({ id }) => id === event.id)) return events;
+  return [...events, event].slice(-eventsKeptMax);
+}
+
+export function toneOf(kind: string): Tone {
+  if (/dead|hung|lost|failed|fenced|brake|down/.test(kind)) return 'bad';
+  if (/drain|evacuat|moved|scale|recovered|given/.test(kind)) return 'warn';
+  if (/started|taken|restored|served/.test(kind)) return 'good';
+  return 'plain';
+}
+
+export function isScaling(kind: string): boolean {
+  return /scal/.test(kind);
+}
+
+export interface Verdict {
+  readonly tone: Tone;
+  readonly text: string;
+}
+
+/** The whole in one sentence. */
+export function verdictOf(engine: EngineShown, brokers: readonly BrokerShown[]): Verdict {
+  const away = brokers.filter(({ state }) => state !== 'serving' && state !== 'draining');
+  const down = engine.zones.filter(({ zone }) => {
+    const own = brokers.filter((broker) => broker.zone === zone);
+    return own.length > 0 && own.every((broker) => away.includes(broker));
+  });
+  if (away.length === brokers.length) return { tone: 'bad', text: 'No broker serves' };
+  if (engine.partitions.withoutOwner > 0) {
+    return { tone: 'bad', text: `${engine.partitions.withoutOwner} partitions have no owner` };
+  }
+  if (down.length > 0) return { tone: 'bad', text: `Zone ${down.map(({ zone }) => zone).join(', ')} is down` };
+  if (away.length > 0)
+    return { tone: 'warn', text: `Broker ${away.map(({ brokerId }) => brokerId).join(', ')} is away` };
+  return { tone: 'good', text: 'All zones serve' };
+}
+
+/** A broker's bar: its reported load or, while none is known, its part of the partitions of the fullest broker. */
+export function barOf(broker: BrokerShown, brokers: readonly BrokerShown[]): number {
+  if (broker.load) return Math.min(1, broker.load.share);
+  const most = Math.max(1, ...brokers.map(({ partitions }) => partitions));
+  return broker.partitions / most;
+}
+
+/** What the brokers carry together; undefined while none tells. */
+export function trafficOf(
+  brokers: readonly BrokerShown[],
+): { readonly bytesIn: number; readonly bytesOut: number } | undefined {
+  const loads = brokers.flatMap(({ load }) => load ?? []);
+  if (loads.length === 0) return undefined;
+  return {
+    bytesIn: loads.reduce((sum, load) => sum + load.bytesInPerSecond, 0),
+    bytesOut: loads.reduce((sum, load) => sum + load.bytesOutPerSecond, 0),
+  };
+}
