@@ -116,9 +116,9 @@ describe('the engine page', () => {
     const dead = page.locator('.event[data-kind="broker-dead"]').first();
     expect(await dead.textContent()).toMatch(/Broker dead.*broker 2.*zone b.*process ended/);
     await page.locator('#moves tr', { hasText: 'broker-dead' }).first().waitFor();
-    const process2 = card(page, 2).locator('dd').nth(2);
+    const process2 = card(page, 2).locator('dd').nth(1);
     await page.waitForFunction(
-      (old) => document.querySelectorAll('.broker[data-broker="2"] dd')[2]!.textContent !== old,
+      (old) => document.querySelectorAll('.broker[data-broker="2"] dd')[1]!.textContent !== old,
       String(victim.pid),
     );
     expect(await process2.textContent()).toMatch(/^\d+$/);

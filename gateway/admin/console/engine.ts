@@ -115,8 +115,8 @@ class Watch {
     const serving = brokers.filter(({ state }) => state === 'serving' || state === 'draining').length;
     setText(byId('figure-brokers'), `${serving} / ${brokers.length}`);
     const traffic = trafficOf(brokers);
-    byId('traffic').hidden = traffic === undefined;
-    if (traffic) setText(byId('figure-traffic'), `${rateText(traffic.bytesIn)} · ${rateText(traffic.bytesOut)}`);
+    setText(byId('figure-in'), rateText(traffic.bytesIn));
+    setText(byId('figure-out'), rateText(traffic.bytesOut));
     setText(byId('figure-zones'), String(engine.zones.length));
     setText(byId('figure-partitions'), countText(engine.partitions.total));
     setText(byId('figure-moving'), countText(engine.partitions.moving));

@@ -46,3 +46,9 @@ export function titleText(kind: string): string {
 export function pluralText(count: number, one: string): string {
   return `${countText(count)} ${one}${count === 1 ? '' : 's'}`;
 }
+
+/** '17 %', and '<1 %' for what is little but not nothing. */
+export function percentText(share: number): string {
+  if (share > 0 && share < 0.01) return '<1 %';
+  return `${Math.round(share * 100)} %`;
+}

@@ -88,19 +88,24 @@ export function verdictOf(engine: EngineShown, brokers: readonly BrokerShown[]):
   return { tone: 'good', text: 'All zones serve' };
 }
 
-/** A broker's bar: its reported load or, while none is known, its part of the partitions of the fullest broker. */
-export function barOf(broker: BrokerShown, brokers: readonly BrokerShown[]): number {
-  if (broker.load) return Math.min(1, broker.load.share);
-  const most = Math.max(1, ...brokers.map(({ partitions }) => partitions));
-  return broker.partitions / most;
+export type Load = NonNullable<EngineShown['brokers'][number]['load']>;
+
+export const idle: Load = { bytesInPerSecond: 0, bytesOutPerSecond: 0, requestsPerSecond: 0, share: 0 };
+
+/** A broker that reports nothing has nothing to report. */
+export function loadOf({ load = idle }: BrokerShown): Load {
+  return load;
 }
 
-/** What the brokers carry together; undefined while none tells. */
-export function trafficOf(
-  brokers: readonly BrokerShown[],
-): { readonly bytesIn: number; readonly bytesOut: number } | undefined {
-  const loads = brokers.flatMap(({ load }) => load ?? []);
-  if (loads.length === 0) return undefined;
+/** Which part of all partitions it owns, 0 to 1. */
+export function partOf({ partitions }: BrokerShown, brokers: readonly BrokerShown[]): number {
+  const all = brokers.reduce((sum, broker) => sum + broker.partitions, 0);
+  return all === 0 ? 0 : partitions / all;
+}
+
+/** What the brokers carry together. */
+export function trafficOf(brokers: readonly BrokerShown[]): { readonly bytesIn: number; readonly bytesOut: number } {
+  const loads = brokers.map(loadOf);
   return {
     bytesIn: loads.reduce((sum, load) => sum + load.bytesInPerSecond, 0),
     bytesOut: loads.reduce((sum, load) => sum + load.bytesOutPerSecond, 0),

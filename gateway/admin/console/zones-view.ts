@@ -1,8 +1,9 @@
 /** Zones as columns, a card for each broker. */
 import type { EngineShown } from '../engine-schemas.ts';
 import { KeyedList, make, setData, setText } from './dom.ts';
-import { countText, durationText, pluralText, rateText, titleText } from './format.ts';
-import { barOf, type BrokerShown, type BrokerState } from './model.ts';
+import { countText, durationText, percentText, pluralText, rateText, titleText } from './format.ts';
+import { Meter } from './meter.ts';
+import { type BrokerShown, type BrokerState, idle, type Load, loadOf, partOf } from './model.ts';
 
 const words: Readonly<Record<BrokerState, string>> = {
   starting: 'Starting',
@@ -57,11 +58,8 @@ class BrokerCard {
   readonly element: HTMLElement;
   readonly #name = make('h4', 'broker-name');
   readonly #state = make('span', 'chip');
-  readonly #fill = make('div', 'bar-fill');
-  readonly #bar = make('div', 'bar', this.#fill);
-  readonly #load = make('span', 'bar-label');
-  readonly #share = make('span', 'bar-value');
-  readonly #partitions = make('dd');
+  readonly #load = new Meter('Load', true);
+  readonly #partitions = new Meter('Part of the partitions', false);
   readonly #session = make('dd');
   readonly #process = make('dd');
   readonly #since = make('dd');
@@ -70,20 +68,16 @@ class BrokerCard {
   readonly #incident = make('p', 'incident', this.#incidentText, this.#incidentTime);
 
   constructor() {
-    this.#bar.setAttribute('role', 'meter');
-    this.#bar.setAttribute('aria-valuemin', '0');
-    this.#bar.setAttribute('aria-valuemax', '100');
     const figure = (title: string, value: HTMLElement): HTMLElement => make('div', '', make('dt', '', title), value);
     this.element = make(
       'article',
       'broker',
       make('header', 'broker-head', this.#name, this.#state),
-      make('div', 'bar-head', this.#load, this.#share),
-      this.#bar,
+      this.#load.element,
+      this.#partitions.element,
       make(
         'dl',
         'figures',
-        figure('Partitions', this.#partitions),
         figure('Session', this.#session),
         figure('Process', this.#process),
         figure('Up', this.#since),
@@ -93,24 +87,22 @@ class BrokerCard {
   }
 
   show(broker: BrokerShown, { brokers, nowMs }: View): void {
-    const { brokerId, state, load, moving = 0 } = broker;
+    const { brokerId, state, moving = 0 } = broker;
     const isUp = state === 'serving' || state === 'draining';
     setData(this.element, 'broker', String(brokerId));
     setData(this.element, 'state', state);
     setData(this.element, 'moving', moving > 0 ? 'yes' : 'no');
     setText(this.#name, `Broker ${brokerId}`);
     setText(this.#state, words[state]);
-    const share = isUp ? barOf(broker, brokers) : 0;
-    this.#fill.style.transform = `scaleX(${share.toFixed(4)})`;
-    setData(this.#fill, 'level', share > 0.9 && load ? 'full' : share > 0.7 && load ? 'high' : 'normal');
-    setText(
-      this.#load,
-      moving > 0 ? `${pluralText(moving, 'partition')} leaving` : load ? loadText(load) : 'Part of the partitions',
-    );
-    setText(this.#share, load ? `${Math.round(load.share * 100)} %` : partText(broker, brokers));
-    this.#bar.setAttribute('aria-label', `Load of broker ${brokerId}`);
-    this.#bar.setAttribute('aria-valuenow', String(Math.round(share * 100)));
-    setText(this.#partitions, countText(broker.partitions));
+    const load = isUp ? loadOf(broker) : idle;
+    this.#load.show({ label: loadText(load), value: percentText(load.share), share: load.share });
+    const part = partOf(broker, brokers);
+    const leaving = moving > 0 ? `, ${countText(moving)} leaving` : '';
+    this.#partitions.show({
+      label: `${pluralText(broker.partitions, 'partition')}${leaving}`,
+      value: percentText(part),
+      share: part,
+    });
     setText(this.#session, `#${broker.sessionEpoch}`);
     setText(this.#process, isUp ? String(broker.pid) : '–');
     setText(this.#since, isUp && broker.servesSinceMs ? durationText(nowMs - broker.servesSinceMs) : '–');
@@ -128,13 +120,9 @@ class BrokerCard {
   }
 }
 
-function loadText({ bytesInPerSecond, bytesOutPerSecond }: NonNullable<BrokerShown['load']>): string {
+function loadText({ bytesInPerSecond, bytesOutPerSecond }: Load): string {
+  if (bytesInPerSecond < 1 && bytesOutPerSecond < 1) return 'Idle';
   return `${rateText(bytesInPerSecond)} in · ${rateText(bytesOutPerSecond)} out`;
-}
-
-function partText({ partitions }: BrokerShown, brokers: readonly BrokerShown[]): string {
-  const all = brokers.reduce((sum, broker) => sum + broker.partitions, 0);
-  return all === 0 ? '0 %' : `${Math.round((partitions / all) * 100)} %`;
 }
 
 export class ZonesView {
