@@ -111,7 +111,7 @@ describe('the engine page', () => {
     await picture(page, 'engine-kill.png');
     await page.waitForFunction(() => (window as unknown as { statesSeen: string[] }).statesSeen.at(-1) === 'serving');
     await card(page, 2)
-      .locator('.incident', { hasText: /Process ended, back after [\d.]+ m?s/ })
+      .locator('.incident', { hasText: /Process ended, back in [\d.]+\sm?s/ })
       .waitFor();
     const dead = page.locator('.event[data-kind="broker-dead"]').first();
     expect(await dead.textContent()).toMatch(/Broker dead.*broker 2.*zone b.*process ended/);

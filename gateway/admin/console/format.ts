@@ -19,14 +19,14 @@ export function countText(count: number): string {
   return grouped.format(count);
 }
 
-/** '240 ms', '1.3 s', '4 min', '2 h', '3 d'. */
+/** '240 ms', '1.3 s', '4 min', '2 h', '3 d'; figure and unit stay on one line. */
 export function durationText(ms: number): string {
-  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
-  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
-  if (ms < 60_000) return `${Math.floor(ms / 1000)} s`;
-  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min`;
-  if (ms < 86_400_000) return `${Math.floor(ms / 3_600_000)} h`;
-  return `${Math.floor(ms / 86_400_000)} d`;
+  if (ms < 1000) return `${Math.max(0, Math.round(ms))}\u00a0ms`;
+  if (ms < 10_000) return `${(ms / 1000).toFixed(1)}\u00a0s`;
+  if (ms < 60_000) return `${Math.floor(ms / 1000)}\u00a0s`;
+  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)}\u00a0min`;
+  if (ms < 86_400_000) return `${Math.floor(ms / 3_600_000)}\u00a0h`;
+  return `${Math.floor(ms / 86_400_000)}\u00a0d`;
 }
 
 /** '14:03:22.481', in the reader's zone. */

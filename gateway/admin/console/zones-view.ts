@@ -114,7 +114,7 @@ class BrokerCard {
     this.#incident.hidden = !isShown;
     if (!isShown) return;
     const { diedAtMs, backAtMs, reason } = incident;
-    const back = backAtMs === undefined ? 'not back yet' : `back after ${durationText(backAtMs - diedAtMs)}`;
+    const back = backAtMs === undefined ? 'not back yet' : `back in ${durationText(backAtMs - diedAtMs)}`;
     setText(this.#incidentText, `${titleText(reason)}, ${back}`);
     setText(this.#incidentTime, `${durationText(nowMs - diedAtMs)} ago`);
   }
