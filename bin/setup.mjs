@@ -94,6 +94,19 @@ switch (then) {
     process.exit(result.status ?? 1);
     break;
   }
+  case 'differential': {
+    const option = (name) => (rest.includes(name) ? rest[rest.indexOf(name) + 1] : undefined);
+    const [seed, steps] = [option('--seed'), option('--steps')];
+    step('fetching Apache Kafka, once', join(root, '.ci', 'clients', 'setup'), ['kafka']);
+    const env = { ...process.env };
+    if (seed) env.HEADGATE_DIFFERENTIAL_SEED = seed;
+    if (steps) env.HEADGATE_DIFFERENTIAL_STEPS = steps;
+    if (rest.includes('--go-on')) env.HEADGATE_DIFFERENTIAL_GOES_ON = 'true';
+    const args = [vitest, 'run', '--config', join(root, 'vitest.differential.config.ts')];
+    const result = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env });
+    process.exit(result.status ?? 1);
+    break;
+  }
   case 'docs':
     await run('write-docs.js', rest);
     break;
@@ -103,6 +116,8 @@ switch (then) {
     break;
   }
   default:
-    console.error('usage: node bin/setup.mjs --then start|test|demo|bench|load|sim|soak|fuzz|docs [-- arguments]');
+    console.error(
+      'usage: node bin/setup.mjs --then start|test|demo|bench|load|sim|soak|fuzz|differential|docs [-- arguments]',
+    );
     process.exit(2);
 }

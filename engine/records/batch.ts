@@ -229,6 +229,8 @@ export interface BatchFault {
   readonly message: string;
   /** The records at fault, where single ones are (Produce v8 RecordErrors, KIP-467). */
   readonly recordIndexes?: readonly number[];
+  /** Whether Kafka finds it at the log, whose start its answer then tells, and not before. */
+  readonly isOfLog?: boolean;
 }
 
 export function isBatchFault<Good extends object>(verdict: Good | BatchFault): verdict is BatchFault {
@@ -264,7 +266,8 @@ export function validateBatch(bytes: Uint8Array, rules: BatchRules = {}): BatchH
   }
   if (batchCrc(bytes, 0) !== readU32(bytes, batchField.crc)) return fault('corruptMessage', 'CRC does not match');
   const header = readBatchHeader(bytes);
-  return headerFault(header, rules) ?? header;
+  const refused = headerFault(header, rules);
+  return refused ? { ...refused, isOfLog: true } : header;
 }
 
 /** Rules on the fields alone; undefined when all hold. */

@@ -10,10 +10,23 @@ export type ConfigEntry = DescribeConfigsResponse['results'][number]['configs'][
 export const resourceType = { topic: 2, broker: 4, clientMetrics: 16, group: 32 } as const;
 
 const source = { topic: 1, staticBroker: 4, default: 5 } as const;
+/**
+ * What Kafka calls a topic config's default where a broker has it. retention.ms has none: a broker counts in hours.
+ */
+const brokerNames: Readonly<Record<string, string>> = {
+  'cleanup.policy': 'log.cleanup.policy',
+  'compression.type': 'compression.type',
+  'max.message.bytes': 'message.max.bytes',
+  'message.timestamp.after.max.ms': 'log.message.timestamp.after.max.ms',
+  'message.timestamp.before.max.ms': 'log.message.timestamp.before.max.ms',
+  'message.timestamp.type': 'log.message.timestamp.type',
+  'retention.bytes': 'log.retention.bytes',
+};
+const listKind = 7;
 const kinds = { text: 2, int: 3, long: 5, boolean: 1 } as const;
 
 export interface ConfigOptions {
-  /** null: all. */
+  /** null or empty: all. */
   readonly keys: readonly string[] | null;
   readonly synonyms: boolean;
   readonly documentation: boolean;
@@ -24,10 +37,12 @@ export const allConfigs: ConfigOptions = { keys: null, synonyms: false, document
 export function topicConfigEntries(topic: Pick<TopicEntry, 'configs'>, options: ConfigOptions): ConfigEntry[] {
   const entries: ConfigEntry[] = [];
   for (const config of topicConfigs) {
-    if (options.keys && !options.keys.includes(config.name)) continue;
+    if (options.keys?.length && !options.keys.includes(config.name)) continue;
     const isSet = topic.configs[config.name] !== undefined;
     const value = topicConfigValue(topic.configs, config.name);
-    const fallback = { name: config.name, value: config.default, source: source.default };
+    const brokerName = brokerNames[config.name];
+    const fallback =
+      brokerName === undefined ? [] : [{ name: brokerName, value: config.default, source: source.default }];
     entries.push({
       name: config.name,
       value,
@@ -36,9 +51,9 @@ export function topicConfigEntries(topic: Pick<TopicEntry, 'configs'>, options: 
       isSensitive: false,
       synonyms: synonymsOf(
         options,
-        isSet ? [{ name: config.name, value, source: source.topic }, fallback] : [fallback],
+        isSet ? [{ name: config.name, value, source: source.topic }, ...fallback] : fallback,
       ),
-      configType: kinds[config.kind],
+      configType: config.name === 'cleanup.policy' ? listKind : kinds[config.kind],
       documentation: options.documentation ? config.about : null,
     });
   }
@@ -86,7 +101,7 @@ export function brokerConfigEntries(cluster: ClusterView, nodeId: number, option
     },
   ];
   return configs
-    .filter(({ name }) => !options.keys || options.keys.includes(name))
+    .filter(({ name }) => !options.keys?.length || options.keys.includes(name))
     .map(({ name, value, kind, about }) => ({
       name,
       value,

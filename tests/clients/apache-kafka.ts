@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder } from './cache.ts';
 import { finish, Running, until } from './processes.ts';
-import type { Access, ClientName, StartedTarget } from './targets.ts';
+import type { Access, StartedTarget } from './targets.ts';
 
 const startWaitMsMax = 60_000;
 const stopWaitMsMax = 30_000;
@@ -27,7 +27,9 @@ interface Node {
   readonly users: Readonly<Record<string, string>>;
 }
 
-function properties({ data, port, controllerPort, users }: Node): string {
+type Properties = Readonly<Record<string, string | number>>;
+
+function properties({ data, port, controllerPort, users }: Node, more: Properties): string {
   const jaas = Object.entries(users).map(([user, password]) => `user_${user}="${password}"`);
   const settings: Record<string, string | number> = {
     'process.roles': 'broker,controller',
@@ -49,18 +51,23 @@ function properties({ data, port, controllerPort, users }: Node): string {
     'share.coordinator.state.topic.min.isr': 1,
     'offsets.topic.num.partitions': 4,
     'group.initial.rebalance.delay.ms': 0,
+    ...more,
   };
   return Object.entries(settings)
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
 }
 
-export async function startApacheKafka(clients: readonly ClientName[]): Promise<StartedTarget> {
+/** `more`: properties of the server that are to differ from those above. */
+export async function startApacheKafka<Name extends string>(
+  clients: readonly Name[],
+  more: Properties = {},
+): Promise<StartedTarget<Name>> {
   const data = mkdtempSync(join(tmpdir(), 'apache-kafka-'));
   const [port, controllerPort] = [await freePort(), await freePort()];
   const users = Object.fromEntries([...clients, 'broker'].map((name) => [name, randomBytes(12).toString('hex')]));
   const config = join(data, 'server.properties');
-  writeFileSync(config, properties({ data, port, controllerPort, users }));
+  writeFileSync(config, properties({ data, port, controllerPort, users }, more));
   const java = ['-Xmx512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=info', '-cp', join(cacheFolder, 'kafka', '*')];
   const id = randomBytes(16).toString('base64url');
   await finish({
@@ -86,7 +93,7 @@ export async function startApacheKafka(clients: readonly ClientName[]): Promise<
       name,
       { bootstrap: `127.0.0.1:${port}`, username: name, password: users[name]! },
     ]),
-  ) as Record<ClientName, Access>;
+  ) as Record<Name, Access>;
   return {
     name: 'kafka',
     access,

@@ -15,12 +15,12 @@ export interface Access {
   readonly password: string;
 }
 
-export interface Target {
+export interface Target<Name extends string = ClientName> {
   readonly name: string;
-  readonly access: Readonly<Record<ClientName, Access>>;
+  readonly access: Readonly<Record<Name, Access>>;
 }
 
-export interface StartedTarget extends Target {
+export interface StartedTarget<Name extends string = ClientName> extends Target<Name> {
   stop(): Promise<void>;
 }
 

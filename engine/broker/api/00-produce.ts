@@ -54,7 +54,8 @@ export function produce(
         const batch = records as Buffer | null;
         const judged = batch ? judge(batch, owned.topic, nowMs) : noBatch;
         if ('refused' in judged) {
-          answers[p] = refusal(index, judged.refused, judged.message);
+          const start = judged.isOfLog ? owned.log.startOffset : unknownOffset;
+          answers[p] = { ...refusal(index, judged.refused, judged.message), logStartOffset: start };
           settle();
           return;
         }
@@ -75,8 +76,10 @@ export function produce(
 interface Refused {
   readonly refused: number;
   readonly message: string;
+  readonly isOfLog?: boolean | undefined;
 }
 
+const unknownOffset = -1;
 const noBatch: Refused = { refused: errorCode.invalidRecord, message: 'the entry has no record batch' };
 
 /** Settings are parsed once per topic entry: a changed config arrives as a new entry. */
@@ -89,7 +92,7 @@ function judge(batch: Buffer, topic: TopicEntry, nowMs: number): BatchHeader | R
     settingsOf.set(topic, settings);
   }
   const header = validateBatch(batch, { batchBytesMax: settings.messageBytesMax });
-  if (isBatchFault(header)) return { refused: header.errorCode, message: header.message };
+  if (isBatchFault(header)) return { refused: header.errorCode, message: header.message, isOfLog: header.isOfLog };
   if (header.attributes & attributeBit.transactional) {
     return { refused: errorCode.invalidTxnState, message: 'transactions are not supported' };
   }
@@ -98,7 +101,7 @@ function judge(batch: Buffer, topic: TopicEntry, nowMs: number): BatchHeader | R
     const early = nowMs - header.baseTimestamp > settings.timestampBeforeMaxMs;
     if (late || early) {
       const message = `timestamp ${late ? header.maxTimestamp : header.baseTimestamp} is outside the range that the topic accepts`;
-      return { refused: errorCode.invalidTimestamp, message };
+      return { refused: errorCode.invalidTimestamp, message, isOfLog: true };
     }
   }
   return header;

@@ -73,7 +73,7 @@ describe('ListGroups', () => {
     expect(await list(on, [], ['classic'])).toEqual(['g', 'simple']);
     expect(await list(on, [], ['consumer'])).toEqual([]);
     const { groups } = await on.coordinator.listGroups(5, { statesFilter: ['Empty'], typesFilter: [] }, client);
-    expect(groups).toEqual([{ groupId: 'simple', protocolType: '', groupState: 'Empty', groupType: 'Classic' }]);
+    expect(groups).toEqual([{ groupId: 'simple', protocolType: '', groupState: 'Empty', groupType: 'classic' }]);
   });
 });
 

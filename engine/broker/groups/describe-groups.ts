@@ -62,7 +62,7 @@ function describeMember(member: Member, protocol: string | null): DescribedGroup
   };
 }
 
-/** Filters are compared without case. An unknown state or type matches nothing; ours are all of type Classic. */
+/** Filters are compared without case. An unknown state or type matches nothing; ours are all of type classic. */
 export function listGroups(shell: Shell, request: ListGroupsRequest): ListGroupsResponse {
   const states = new Set(request.statesFilter.map((each) => each.toLowerCase().trim()));
   const isTypeWanted =
@@ -71,7 +71,7 @@ export function listGroups(shell: Shell, request: ListGroupsRequest): ListGroups
   for (const group of isTypeWanted ? shell.groups.values() : []) {
     const groupState = shownState(group);
     if (!group.durable || (states.size > 0 && !states.has(groupState.toLowerCase()))) continue;
-    groups.push({ groupId: group.groupId, protocolType: group.protocolType ?? '', groupState, groupType: 'Classic' });
+    groups.push({ groupId: group.groupId, protocolType: group.protocolType ?? '', groupState, groupType: 'classic' });
   }
   return { throttleTimeMs: 0, errorCode: errorCode.none, groups };
 }

@@ -74,7 +74,7 @@ async function read(
   call.throttle(delayMs);
   const fetched = new Map<string, FetchedPartition>();
   for (const partition of partitions) fetched.set(readingKey(partition.topicId, partition.partition), partition);
-  return respond(call, step, parts, fetched);
+  return respond(call, request, step, parts, fetched);
 }
 
 function partOf(call: Call, reading: Reading): Part {
@@ -98,6 +98,7 @@ function ask({ topicId }: TopicEntry, reading: Reading): FetchPartition {
 
 function respond(
   call: Call,
+  request: FetchRequest,
   step: Exclude<SessionStep, { kind: 'error' }>,
   parts: readonly Part[],
   fetched: ReadonlyMap<string, FetchedPartition>,
@@ -110,7 +111,7 @@ function respond(
     const partition = topic && fetched.get(readingKey(topic.topicId, reading.partition));
     const answer =
       partition && topic
-        ? answerOf(call, topic, partition)
+        ? answerOf(call, topic, partition, request.isolationLevel)
         : refusal(reading.partition, fault || errorCode.unknownServerError);
     const hasRecords = partition !== undefined && partition.records.length > 0;
     const isNews =
@@ -139,19 +140,28 @@ function respond(
   return response;
 }
 
+const unknownOffset = -1;
+const readCommitted = 1;
 const noEpoch = { epoch: -1, endOffset: -1 };
 const noLeader = { leaderId: -1, leaderEpoch: -1 };
 const noSnapshot = { endOffset: -1, epoch: -1 };
 
-function answerOf({ version }: Call, topic: TopicEntry, fetched: FetchedPartition): PartitionResponse {
+function answerOf(
+  { version }: Call,
+  topic: TopicEntry,
+  fetched: FetchedPartition,
+  isolationLevel: number,
+): PartitionResponse {
   const { partition, errorCode: code } = fetched;
+  const isGood = code === errorCode.none;
   const isMoved = code === errorCode.notLeaderOrFollower || code === errorCode.fencedLeaderEpoch;
   return {
     partitionIndex: partition,
     errorCode: code,
-    highWatermark: fetched.highWatermark,
-    lastStableOffset: fetched.lastStableOffset,
-    logStartOffset: fetched.logStartOffset,
+    // With an error Kafka tells nothing about the log.
+    highWatermark: isGood ? fetched.highWatermark : unknownOffset,
+    lastStableOffset: isGood ? fetched.lastStableOffset : unknownOffset,
+    logStartOffset: isGood ? fetched.logStartOffset : unknownOffset,
     divergingEpoch: noEpoch,
     // An older client learns the leader from its next metadata request.
     currentLeader:
@@ -159,7 +169,7 @@ function answerOf({ version }: Call, topic: TopicEntry, fetched: FetchedPartitio
         ? { leaderId: leaderOf(topic.topicId, partition), leaderEpoch: topic.partitions[partition]!.leaderEpoch }
         : noLeader,
     snapshotId: noSnapshot,
-    abortedTransactions: null,
+    abortedTransactions: isGood && isolationLevel === readCommitted ? [] : null,
     preferredReadReplica: -1,
     records: fetched.records,
   };
@@ -169,13 +179,13 @@ function refusal(partitionIndex: number, code: number): PartitionResponse {
   return {
     partitionIndex,
     errorCode: code,
-    highWatermark: -1,
-    lastStableOffset: -1,
-    logStartOffset: -1,
+    highWatermark: unknownOffset,
+    lastStableOffset: unknownOffset,
+    logStartOffset: unknownOffset,
     divergingEpoch: noEpoch,
     currentLeader: noLeader,
     snapshotId: noSnapshot,
-    abortedTransactions: null,
+    abortedTransactions: [],
     preferredReadReplica: -1,
     records: [],
   };

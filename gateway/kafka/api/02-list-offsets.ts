@@ -4,7 +4,7 @@
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { ListOffsetsRequest, ListOffsetsResponse } from '../../../engine/protocol/messages/02-list-offsets.ts';
-import { api } from '../api.ts';
+import { api, type Call } from '../api.ts';
 import { askOwners, throughEngine } from '../partition-request.ts';
 
 type Partition = ListOffsetsRequest['topics'][number]['partitions'][number];
@@ -21,7 +21,7 @@ export const listOffsets = api(
       request.topics,
       (partition) => partition.partitionIndex,
       refusal,
-      async (asked) => (await throughEngine(call, 2, { ...request, topics: asked })).topics,
+      (asked) => ask(call, request, asked),
     );
     if (call.version < firstEpochVersion) {
       for (const { partitions } of topics) for (const partition of partitions) partition.leaderEpoch = -1;
@@ -36,6 +36,35 @@ export const listOffsets = api(
     })),
   }),
 );
+
+/** Times that have a meaning of their own, and the version that brought it (KIP-734, KIP-405, KIP-1005, KIP-1023). */
+const firstVersions: ReadonlyMap<number, number> = new Map([
+  [-3, 7],
+  [-4, 8],
+  [-5, 9],
+  [-6, 11],
+]);
+
+/** A time that the request's version does not know is refused for its partition (35). */
+async function ask(
+  call: Call,
+  request: ListOffsetsRequest,
+  asked: { name: string; partitions: Partition[] }[],
+): Promise<{ partitions: PartitionAnswer[] }[]> {
+  const isKnown = ({ timestamp }: Partition): boolean => call.version >= (firstVersions.get(timestamp) ?? 0);
+  const answers = asked.map(({ partitions }) =>
+    partitions.map((partition) => refusal(partition, errorCode.unsupportedVersion)),
+  );
+  if (asked.every(({ partitions }) => !partitions.some(isKnown))) return answers.map((partitions) => ({ partitions }));
+  const topics = asked.map(({ name, partitions }) => ({ name, partitions: partitions.filter(isKnown) }));
+  const replies = (await throughEngine(call, 2, { ...request, topics })).topics;
+  return asked.map(({ partitions }, t) => {
+    const known = replies[t]!.partitions.values();
+    return {
+      partitions: partitions.map((partition, p) => (isKnown(partition) ? known.next().value! : answers[t]![p]!)),
+    };
+  });
+}
 
 function refusal({ partitionIndex }: Partition, code: number = errorCode.none): PartitionAnswer {
   return { partitionIndex, errorCode: code, timestamp: -1, offset: -1, leaderEpoch: -1 };

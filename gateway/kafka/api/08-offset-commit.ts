@@ -12,6 +12,7 @@ import { coordinatorCode } from '../failures.ts';
 import { findAsked, hasPartition } from '../topic-view.ts';
 
 const firstIdVersion = 10;
+const firstNotFoundVersion = 9;
 
 export const offsetCommit = api(
   8,
@@ -52,9 +53,14 @@ async function commit(call: Call, request: OffsetCommitRequest): Promise<OffsetC
   if (forwarded.length === 0 && request.topics.length > 0) return response;
   const committed = await askCoordinator(call, 8, request.groupId, { ...request, topics: forwarded });
   for (const [t, { partitions }] of committed.topics.entries()) {
-    for (const [p, { errorCode: code }] of partitions.entries()) slots[t]![p]!.errorCode = code;
+    for (const [p, { errorCode: code }] of partitions.entries()) slots[t]![p]!.errorCode = fit(version, code);
   }
   return response;
+}
+
+/** A generation of a group that does not exist: coordinators are asked in v9, which has a code for it. */
+function fit(version: number, code: number): number {
+  return version < firstNotFoundVersion && code === errorCode.groupIdNotFound ? errorCode.illegalGeneration : code;
 }
 
 function refuseAll(request: OffsetCommitRequest, code: number): OffsetCommitResponse {

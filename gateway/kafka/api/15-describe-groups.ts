@@ -31,7 +31,7 @@ export const describeGroups = api(
 );
 
 async function describe(call: Call, groupId: string): Promise<Described> {
-  const fault = groupFault(groupId);
+  const fault = groupFault(groupId, true);
   if (fault !== errorCode.none) return failed(groupId, fault);
   try {
     const request = { groups: [groupId], includeAuthorizedOperations: false };

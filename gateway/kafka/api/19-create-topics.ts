@@ -103,6 +103,6 @@ function refusal(name: string, code: number, errorMessage: string | null): Answe
     topicConfigErrorCode: errorCode.none,
     numPartitions: -1,
     replicationFactor: -1,
-    configs: null,
+    configs: [],
   };
 }

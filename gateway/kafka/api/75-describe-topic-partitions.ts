@@ -23,6 +23,7 @@ export const describeTopicPartitions = api(
   75,
   { from: 0, to: 0 },
   (call, request) => {
+    if (request.cursor && request.cursor.partitionIndex < 0) return refuseAll(request, errorCode.invalidRequest);
     const response: DescribeTopicPartitionsResponse = { throttleTimeMs: 0, topics: [], nextCursor: null };
     let left = Math.max(1, Math.min(request.responsePartitionLimit, partitionsMax));
     for (const [name, topic] of asked(call, request)) {
@@ -46,12 +47,16 @@ export const describeTopicPartitions = api(
     }
     return response;
   },
-  (request, { errorCode: code }) => ({
-    throttleTimeMs: 0,
-    topics: request.topics.map(({ name }) => ({ ...unknown(name), errorCode: code })),
-    nextCursor: null,
-  }),
+  (request, { errorCode: code }) => refuseAll(request, code),
 );
+
+function refuseAll({ topics }: DescribeTopicPartitionsRequest, code: number): DescribeTopicPartitionsResponse {
+  return {
+    throttleTimeMs: 0,
+    topics: topics.map(({ name }) => ({ ...unknown(name), errorCode: code, topicAuthorizedOperations: noOperations })),
+    nextCursor: null,
+  };
+}
 
 /** In name order, none before the cursor's topic. */
 function asked(
@@ -86,6 +91,7 @@ function unknown(name: string): Topic {
     topicId: zeroUuid,
     isInternal: false,
     partitions: [],
-    topicAuthorizedOperations: noOperations,
+    // As Kafka says it: what one may do with a topic that has this name.
+    topicAuthorizedOperations: topicOperations,
   };
 }

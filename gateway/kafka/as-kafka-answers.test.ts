@@ -1,0 +1,84 @@
+/** Details of answers that no client library tests but every one may read: found by tests/differential, held here. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { make } from '../../engine/protocol/make.ts';
+import { encodeBatch } from '../../engine/records/encode.ts';
+import { type DoorBench, doorBench, type RawClient } from './door.suite.ts';
+
+let bench: DoorBench;
+let client: RawClient;
+
+function ask<K extends ApiKey>(key: K, version: number, part: object): Promise<ResponseOf<K>> {
+  return client.ask(key, version, make(apiByKey.get(key)!.request, part as never) as RequestOf<K>);
+}
+
+beforeAll(async () => {
+  bench = await doorBench();
+  client = await bench.client(await bench.tenant('acme', { topicMutationsPerSecondMax: 1_000 }));
+  await ask(19, 5, { topics: [{ name: 't', numPartitions: 1, replicationFactor: 1 }] });
+  const records = encodeBatch([{ key: null, value: Buffer.from('v'), timestampMs: 1 }]);
+  await ask(0, 8, { acks: -1, topicData: [{ name: 't', partitionData: [{ index: 0, records }] }] });
+});
+afterAll(() => bench.close());
+
+function fetch(isolationLevel: number, fetchOffset: number, partition = 0) {
+  const partitions = [{ partition, fetchOffset, partitionMaxBytes: 1_000 }];
+  return ask(1, 12, { maxBytes: 1_000, isolationLevel, topics: [{ topic: 't', partitions }] });
+}
+
+it('lists aborted transactions, none, to who reads committed records only', async () => {
+  expect((await fetch(1, 0)).responses[0]!.partitions[0]!.abortedTransactions).toEqual([]);
+  expect((await fetch(0, 0)).responses[0]!.partitions[0]!.abortedTransactions).toBeNull();
+});
+
+it('tells nothing about a log beside an error', async () => {
+  const unknown = { highWatermark: -1, lastStableOffset: -1, logStartOffset: -1 };
+  expect((await fetch(1, 99)).responses[0]!.partitions[0]).toMatchObject({
+    errorCode: errorCode.offsetOutOfRange,
+    abortedTransactions: null,
+    ...unknown,
+  });
+  expect((await fetch(0, 0, 7)).responses[0]!.partitions[0]).toMatchObject({ abortedTransactions: [], ...unknown });
+});
+
+it('knows the special times of ListOffsets from their version on', async () => {
+  const list = async (version: number): Promise<number[]> => {
+    const partitions = [-1, -3, -4].map((timestamp) => ({ partitionIndex: 0, timestamp }));
+    const { topics } = await ask(2, version, { replicaId: -1, topics: [{ name: 't', partitions }] });
+    return topics[0]!.partitions.map((partition) => partition.errorCode);
+  };
+  expect(await list(6)).toEqual([0, errorCode.unsupportedVersion, errorCode.unsupportedVersion]);
+  expect(await list(7)).toEqual([0, 0, errorCode.unsupportedVersion]);
+  expect(await list(8)).toEqual([0, 0, 0]);
+});
+
+it('describes all configs for an empty list of names, and defaults by the broker’s names', async () => {
+  const describe = (configurationKeys: string[] | null) =>
+    ask(32, 4, { resources: [{ resourceType: 2, resourceName: 't', configurationKeys }], includeSynonyms: true });
+  const all = (await describe(null)).results[0]!.configs;
+  expect((await describe([])).results[0]!.configs).toEqual(all);
+  expect(all.find(({ name }) => name === 'max.message.bytes')?.synonyms[0]?.name).toBe('message.max.bytes');
+  expect(all.find(({ name }) => name === 'retention.ms')?.synonyms).toEqual([]);
+  expect(all.find(({ name }) => name === 'cleanup.policy')?.configType).toBe(7);
+});
+
+it('refuses a page that begins before the first partition', async () => {
+  const page = await ask(75, 0, { topics: [{ name: 't' }], cursor: { topicName: 't', partitionIndex: -1 } });
+  expect(page.topics.map((topic) => topic.errorCode)).toEqual([errorCode.invalidRequest]);
+});
+
+it('says what a version of OffsetCommit knows of a generation of no group', async () => {
+  const commit = async (version: number): Promise<number> => {
+    const topics = [{ name: 't', partitions: [{ partitionIndex: 0, committedMetadata: '' }] }];
+    const request = { groupId: 'no-such-group', generationIdOrMemberEpoch: 3, memberId: 'm', topics };
+    return (await ask(8, version, request)).topics[0]!.partitions[0]!.errorCode;
+  };
+  expect(await commit(8)).toBe(errorCode.illegalGeneration);
+  expect(await commit(9)).toBe(errorCode.groupIdNotFound);
+});
+
+it('takes the group without a name for one that does not exist', async () => {
+  const { groups } = await ask(15, 5, { groups: [''] });
+  expect(groups[0]).toMatchObject({ errorCode: 0, groupState: 'Dead' });
+});

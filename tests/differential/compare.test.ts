@@ -1,0 +1,80 @@
+/** The comparer itself: a planted difference of each kind is seen, and what is allowed is not one. */
+import { describe, expect, it } from 'vitest';
+import { compare } from './differences.ts';
+import { differencesPage } from './differences-page.ts';
+import { normalise } from './normalise.ts';
+import { ask } from './draw-names.ts';
+
+const kafkaNames = {
+  prefix: 'run-',
+  names: new Map([
+    ['producer 7', '<producer 0>'],
+    ['topic aaaaaaaaaaaaaaaa', '<topic id §t 0>'],
+  ]),
+};
+const headgateNames = {
+  prefix: 'run-',
+  names: new Map([
+    ['producer 9', '<producer 0>'],
+    ['topic bbbbbbbbbbbbbbbb', '<topic id §t 0>'],
+  ]),
+};
+
+function produced(changes: object = {}) {
+  const part = { index: 0, errorCode: 0, baseOffset: 4, logAppendTimeMs: -1, logStartOffset: 0, recordErrors: [] };
+  const topic = { name: 'run-t', topicId: 'aaaaaaaaaaaaaaaa', partitionResponses: [{ ...part, ...changes }] };
+  return { responses: [topic], throttleTimeMs: 0, nodeEndpoints: [] };
+}
+
+const produce = ask(0, 8, { acks: 1 });
+
+function compared(kafka: unknown, headgate: unknown, step = produce): string[] {
+  const { key, version } = step;
+  return compare(step, {
+    kafka: normalise(kafkaNames, key, version, kafka),
+    headgate: normalise(headgateNames, key, version, headgate),
+  });
+}
+
+describe('the comparer', () => {
+  it('takes equal answers for equal', () => {
+    expect(compared(produced(), produced())).toEqual([]);
+  });
+
+  it.each([
+    ['another error', { errorCode: 3 }, 'errorCode: kafka 0, headgate 3'],
+    ['another offset', { baseOffset: 5 }, 'baseOffset: kafka 4, headgate 5'],
+    ['another start', { logStartOffset: 1 }, 'logStartOffset: kafka 0, headgate 1'],
+    ['a record error', { recordErrors: [{ batchIndex: 0 }] }, 'recordErrors: kafka has 0 [], headgate 1'],
+  ])('sees %s', (_name, change, said) => {
+    const found = compared(produced(), produced(change));
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(`responses[0].partitionResponses[0].${said}`);
+  });
+
+  it('sees an answer that is missing, and one that is too much', () => {
+    expect(compared(produced(), { ...produced(), responses: [] })).toHaveLength(1);
+    expect(compared({ ...produced(), responses: [] }, produced())).toHaveLength(1);
+  });
+
+  it('sees an end of the connection where there was an answer', () => {
+    const pair = { kafka: { errorCode: 0 }, headgate: { ending: 'closed' } };
+    expect(compare(produce, pair)).toHaveLength(2);
+  });
+
+  it('takes made-up values for the same when the same step got them, and only then', () => {
+    const answer = (producerId: number): object => ({ throttleTimeMs: 3, errorCode: 0, producerId, producerEpoch: 0 });
+    const step = ask(22, 4, {});
+    expect(compared(answer(7), answer(9), step)).toEqual([]);
+    expect(compared(answer(7), answer(7), step)).toHaveLength(1);
+  });
+
+  it('forgives an error without a name, but not an answer in its place', () => {
+    expect(compared(produced({ errorCode: -1 }), produced({ errorCode: 2 }))).toEqual([]);
+    expect(compared(produced({ errorCode: -1 }), produced())).toHaveLength(1);
+  });
+});
+
+it('docs/kafka-differences.md is in step with the list', async () => {
+  await expect(differencesPage()).toMatchFileSnapshot('../../docs/kafka-differences.md');
+});

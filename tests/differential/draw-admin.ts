@@ -1,0 +1,173 @@
+/** Requests of admin clients, and those with which every client begins. */
+import { zeroUuid } from '../../engine/kernel/uuid.ts';
+import { servedVersions } from '../../engine/protocol/versions.ts';
+import type { Draw } from '../fuzz/draw.ts';
+import { ask, oddNames, topicId, topicName, topicNames } from './draw-names.ts';
+import type { Model } from './model.ts';
+import type { AskStep } from './steps.ts';
+
+/** Values that both take, and values that neither does. */
+const configs: readonly (readonly [name: string, values: readonly string[]])[] = [
+  ['retention.ms', ['-1', '86400000', '0', '-2', 'soon', '', ' 5']],
+  ['retention.bytes', ['-1', '100000000', '-2', '1e3']],
+  ['max.message.bytes', ['1000', '2000000', '-1', '0', '99999999999']],
+  ['message.timestamp.type', ['CreateTime', 'LogAppendTime', 'nonsense', '']],
+  ['message.timestamp.after.max.ms', ['3600000', '-1', 'x']],
+  ['message.timestamp.before.max.ms', ['9223372036854775807', '-1']],
+  ['cleanup.policy', ['delete', 'nonsense']],
+  ['compression.type', ['producer', 'nonsense']],
+  ['no.such.config', ['1']],
+];
+
+function config(draw: Draw): { name: string; value: string | null } {
+  const [name, values] = draw.pick(configs);
+  return { name, value: draw.chance(95) ? (draw.chance(60) ? values[0]! : draw.pick(values)) : null };
+}
+
+function createTopics(draw: Draw, model: Model): AskStep {
+  const free = topicNames.filter((name) => !model.topic(name)?.isAlive);
+  const named = draw.chance(75) && free.length > 0 ? [draw.pick(free)] : [draw.pick([...topicNames, ...oddNames])];
+  if (draw.chance(10)) named.push(draw.pick(topicNames));
+  const version = 2 + draw.below(6);
+  const topics = named.map((name) => ({
+    name,
+    numPartitions: draw.chance(88) ? 1 + draw.below(3) : draw.pick([-1, 0, -2, -100]),
+    replicationFactor: draw.chance(90) ? draw.pick([1, -1]) : draw.pick([0, -2, 2]),
+    assignments: [],
+    configs: draw.chance(25) ? [config(draw)] : [],
+  }));
+  return ask(19, version, { topics, timeoutMs: 10_000, validateOnly: draw.chance(12) });
+}
+
+function deleteTopics(draw: Draw, model: Model): AskStep {
+  const version = 1 + draw.below(6);
+  const name = topicName(draw, model);
+  const byId = version === 6 && draw.chance(50);
+  return ask(20, version, {
+    topics: [{ name: byId ? null : name, topicId: byId || draw.chance(4) ? topicId(draw, model, name) : zeroUuid }],
+    topicNames: draw.chance(90) ? [name] : [name, draw.pick(topicNames)],
+    timeoutMs: 10_000,
+  });
+}
+
+function createPartitions(draw: Draw, model: Model): AskStep {
+  const name = topicName(draw, model);
+  const now = model.topic(name)?.partitions ?? 1;
+  const count = draw.chance(60) ? now + 1 : draw.pick([now, now - 1, 0, -1, 5]);
+  return ask(37, draw.below(4), {
+    topics: [{ name, count, assignments: null }, ...(draw.chance(5) ? [{ name, count, assignments: null }] : [])],
+    timeoutMs: 10_000,
+    validateOnly: draw.chance(20),
+  });
+}
+
+function describeConfigs(draw: Draw, model: Model): AskStep {
+  const keys = draw.chance(50) ? null : draw.pick([['retention.ms'], ['retention.ms', 'no.such.config'], []]);
+  return ask(32, 1 + draw.below(4), {
+    resources: [{ resourceType: 2, resourceName: topicName(draw, model), configurationKeys: keys }],
+    includeSynonyms: draw.chance(20),
+    includeDocumentation: draw.chance(10),
+  });
+}
+
+function alterConfigs(draw: Draw, model: Model): AskStep {
+  const resourceName = topicName(draw, model);
+  const named = [config(draw), ...(draw.chance(25) ? [config(draw)] : [])];
+  return ask(33, draw.below(3), {
+    resources: [{ resourceType: 2, resourceName, configs: named }],
+    validateOnly: draw.chance(20),
+  });
+}
+
+function incrementalAlterConfigs(draw: Draw, model: Model): AskStep {
+  const resourceName = topicName(draw, model);
+  const named = [config(draw), ...(draw.chance(25) ? [config(draw)] : [])].map(({ name, value }) => ({
+    name,
+    value,
+    configOperation: draw.pick([0, 0, 0, 1, 1, 9]),
+  }));
+  return ask(44, draw.below(2), {
+    resources: [{ resourceType: 2, resourceName, configs: named }],
+    validateOnly: draw.chance(20),
+  });
+}
+
+function metadata(draw: Draw, model: Model): AskStep {
+  const version = draw.below(14);
+  const name = topicName(draw, model);
+  const byId = version >= 12 && draw.chance(40);
+  const topics = draw.chance(15)
+    ? version === 0
+      ? []
+      : null
+    : draw.chance(5)
+      ? []
+      : [{ topicId: byId ? topicId(draw, model, name) : zeroUuid, name: byId ? null : name }];
+  return ask(3, version, {
+    topics,
+    allowAutoTopicCreation: draw.chance(50),
+    includeClusterAuthorizedOperations: false,
+    includeTopicAuthorizedOperations: false,
+  });
+}
+
+function describeCluster(draw: Draw): AskStep {
+  const version = draw.below(3);
+  const endpointType = version >= 1 && draw.chance(20) ? draw.pick([0, 3]) : 1;
+  return ask(60, version, {
+    includeClusterAuthorizedOperations: false,
+    endpointType,
+    includeFencedBrokers: draw.chance(30),
+  });
+}
+
+function describeTopicPartitions(draw: Draw, model: Model): AskStep {
+  const topics = [...new Set([topicName(draw, model), topicName(draw, model)])].sort().map((name) => ({ name }));
+  const cursor = draw.chance(80)
+    ? null
+    : { topicName: draw.pick(topics).name, partitionIndex: draw.pick([0, 1, 5, -1]) };
+  return ask(75, 0, { topics, responsePartitionLimit: draw.pick([2_000, 1, 2, 0, -1]), cursor });
+}
+
+function apiVersions(draw: Draw): AskStep {
+  const version = draw.chance(80) ? draw.below(5) : 5;
+  const named = draw.pick([
+    ['a', '1'],
+    ['kafka-client', '4.3.1'],
+    ['', ''],
+    ['a b', '1'],
+    ['-a', '1'],
+  ] as const);
+  return ask(18, version, { clientSoftwareName: named[0], clientSoftwareVersion: named[1] });
+}
+
+/** A version that neither has: the connection ends. */
+function unserved(draw: Draw): AskStep {
+  const { key, max } = draw.pick(
+    [...servedVersions.values()].filter(({ key: each }) => each !== 18 && each !== 36 && each !== 17),
+  );
+  return { kind: 'ask', key, version: max + 1, connection: 'data', body: {} };
+}
+
+export function drawAdmin(draw: Draw, model: Model): AskStep {
+  if (model.living.length < 2 && draw.chance(60)) return createTopics(draw, model);
+  return draw.pick<() => AskStep>([
+    () => createTopics(draw, model),
+    () => createTopics(draw, model),
+    () => createPartitions(draw, model),
+    () => (draw.chance(50) ? deleteTopics(draw, model) : metadata(draw, model)),
+    () => describeConfigs(draw, model),
+    () => describeConfigs(draw, model),
+    () => alterConfigs(draw, model),
+    () => incrementalAlterConfigs(draw, model),
+    () => incrementalAlterConfigs(draw, model),
+    () => metadata(draw, model),
+    () => metadata(draw, model),
+    () => metadata(draw, model),
+    () => describeCluster(draw),
+    () => describeTopicPartitions(draw, model),
+    () => apiVersions(draw),
+    () => (draw.chance(30) ? unserved(draw) : metadata(draw, model)),
+    () => ask(46, 0, { timeoutMs: 1_000, topics: null }),
+  ])();
+}

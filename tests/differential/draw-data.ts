@@ -1,0 +1,175 @@
+/** Requests of the data plane: mostly what a client would send, at times with one thing wrong. */
+import { batchField } from '../../engine/records/batch.ts';
+import type { Draw } from '../fuzz/draw.ts';
+import { ask, oddPartition, topicId, topicName } from './draw-names.ts';
+import type { Model, Producer, Topic } from './model.ts';
+import { type AskStep, type BatchPlan, startTime } from './steps.ts';
+
+function records(draw: Draw): BatchPlan['batch']['records'] {
+  return Array.from({ length: 1 + draw.below(4) }, (_, i) => ({
+    key: draw.chance(30) ? null : `k${draw.below(5)}`,
+    value: draw.chance(5) ? null : 'v'.repeat(1 + draw.below(draw.chance(10) ? 3_000 : 40)),
+    atMs: draw.below(1_000) + i,
+  }));
+}
+
+function wound(draw: Draw): NonNullable<BatchPlan['batch']['wounds']>[number] {
+  return draw.pick([
+    { at: batchField.magic, bits: 8, value: draw.pick([0, 1, 3]) },
+    { at: batchField.attributes, bits: 16, value: draw.pick([0x08, 0x20, 0x40, 5, 7]) },
+    { at: batchField.lastOffsetDelta, bits: 32, value: draw.pick([-1, 0, 7, 0x7fff_ffff]) },
+    { at: batchField.count, bits: 32, value: draw.pick([-1, 0, 9, 0x7fff_ffff]) },
+    { at: batchField.batchLength, bits: 32, value: draw.pick([-1, 0, 10, 0x7fff_ffff]) },
+    { at: batchField.baseOffset + 4, bits: 32, value: 77 },
+    { at: batchField.leaderEpoch, bits: 32, value: 12 },
+  ] as const);
+}
+
+/** A sequence that goes on, repeats, leaves a gap, or comes from an older or younger epoch. */
+function producerOf(
+  draw: Draw,
+  producer: Producer,
+  topic: Topic,
+  partition: number,
+  count: number,
+): BatchPlan['batch']['producer'] {
+  const at = `${topic.name}#${topic.turn}/${partition}`;
+  const next = producer.sequences.get(at) ?? 0;
+  const odd = draw.chance(20) ? draw.pick([-2, -1, 1, 5, -count]) : 0;
+  const sequence = Math.max(next + odd, draw.chance(3) ? -1 : 0);
+  if (odd === 0) producer.sequences.set(at, next + count);
+  return {
+    id: draw.chance(96) ? { ref: producer.slot, otherwise: 999_999 } : draw.pick([123_456_789, -1]),
+    epoch: draw.chance(96) ? 0 : draw.pick([1, -1]),
+    sequence,
+  };
+}
+
+export function drawProduce(draw: Draw, model: Model): AskStep {
+  const version = 3 + draw.below(11);
+  const acks = draw.pick([-1, -1, -1, 1, 1, 0, ...(draw.chance(10) ? [2, -2, 5] : [])]);
+  const topics = draw.chance(85) ? [topicName(draw, model)] : [topicName(draw, model), topicName(draw, model)];
+  const topicData = [...new Set(topics)].map((name) => {
+    const topic = model.topic(name);
+    const index = oddPartition(draw, topic);
+    const made = records(draw);
+    const producer =
+      topic && model.producers.length > 0 && draw.chance(45)
+        ? producerOf(draw, draw.pick(model.producers), topic, index, made.length)
+        : undefined;
+    const isHurt = draw.chance(12);
+    const batch: BatchPlan['batch'] = {
+      records: made,
+      ...(producer ? { producer } : {}),
+      ...(isHurt && draw.chance(60) ? { wounds: [wound(draw)] } : {}),
+      ...(isHurt && draw.chance(40) ? { fault: draw.pick(['crc', 'cut', 'twice', 'none', 'empty'] as const) } : {}),
+    };
+    return { name, topicId: topicId(draw, model, name), partitionData: [{ index, records: { batch } }] };
+  });
+  return ask(0, version, { transactionalId: null, acks, timeoutMs: draw.pick([0, 1_000, 30_000]), topicData });
+}
+
+function fetchPartition(draw: Draw, topic: Topic | undefined) {
+  return {
+    partition: oddPartition(draw, topic),
+    currentLeaderEpoch: draw.chance(85) ? -1 : draw.pick([0, 1, 7]),
+    fetchOffset: draw.chance(80) ? draw.below(8) : draw.pick([-1, -2, 20, 1_000_000]),
+    lastFetchedEpoch: -1,
+    logStartOffset: -1,
+    partitionMaxBytes: draw.pick([1_048_576, 1_048_576, 0, 1, 200, 1_000]),
+  };
+}
+
+export function drawFetch(draw: Draw, model: Model): AskStep {
+  const session = model.sessions.length > 0 && draw.chance(50) ? draw.pick(model.sessions) : undefined;
+  const usesIds = session && draw.chance(95) ? session.usesIds : draw.chance(50);
+  const version = usesIds ? 13 + draw.below(6) : session ? 7 + draw.below(6) : 4 + draw.below(9);
+  const isNew = !session && version >= 7 && draw.chance(40);
+  const names = Array.from({ length: session ? draw.below(2) : 1 + draw.below(2) }, () => topicName(draw, model));
+  const topics = [...new Set(names)].map((name) => ({
+    topic: name,
+    topicId: topicId(draw, model, name),
+    partitions: [fetchPartition(draw, model.topic(name))],
+  }));
+  const forgets = session && draw.chance(20) ? [topicName(draw, model)] : [];
+  const request = {
+    maxWaitMs: draw.pick([0, 0, 5]),
+    minBytes: draw.pick([0, 1, 1, 500]),
+    maxBytes: draw.pick([0x7fff_ffff, 1_048_576, 300]),
+    isolationLevel: draw.below(2),
+    sessionId: session ? { ref: session.slot, otherwise: 12_345 } : draw.chance(97) ? 0 : 77,
+    sessionEpoch: session
+      ? session.epoch + (draw.chance(90) ? 0 : draw.pick([1, -1]))
+      : isNew
+        ? 0
+        : draw.chance(97)
+          ? -1
+          : 3,
+    topics,
+    forgottenTopicsData: forgets.map((name) => ({ topic: name, topicId: topicId(draw, model, name), partitions: [0] })),
+  };
+  const slot = session?.slot ?? (isNew ? `session ${model.sessions.length}` : undefined);
+  return { ...ask(1, version, request), ...(slot === undefined ? {} : { keep: slot }) };
+}
+
+export function drawListOffsets(draw: Draw, model: Model): AskStep {
+  const version = 1 + draw.below(11);
+  const name = topicName(draw, model);
+  const partitions = Array.from({ length: 1 + draw.below(2) }, () => oddPartition(draw, model.topic(name)));
+  return ask(2, version, {
+    replicaId: -1,
+    isolationLevel: draw.below(2),
+    topics: [
+      {
+        name,
+        partitions: [...new Set(partitions)].map((partitionIndex) => ({
+          partitionIndex,
+          currentLeaderEpoch: draw.chance(85) ? -1 : draw.pick([0, 1, 9]),
+          timestamp: draw.pick<unknown>([
+            -1,
+            -1,
+            -2,
+            -2,
+            -3,
+            -4,
+            -5,
+            -6,
+            -7,
+            0,
+            { ref: startTime, otherwise: 0, plus: draw.below(1_100) },
+          ]),
+        })),
+      },
+    ],
+    timeoutMs: 1_000,
+  });
+}
+
+export function drawDeleteRecords(draw: Draw, model: Model): AskStep {
+  const name = topicName(draw, model);
+  const partitions = [
+    { partitionIndex: oddPartition(draw, model.topic(name)), offset: draw.pick([-1, 0, 1, 2, 3, 5, 1_000, -2]) },
+  ];
+  return ask(21, draw.below(3), { topics: [{ name, partitions }], timeoutMs: 5_000 });
+}
+
+export function drawOffsetForLeaderEpoch(draw: Draw, model: Model): AskStep {
+  const topic = topicName(draw, model);
+  const partition = oddPartition(draw, model.topic(topic));
+  const partitions = [
+    { partition, currentLeaderEpoch: draw.pick([-1, -1, 0, 3]), leaderEpoch: draw.pick([0, 0, 1, -1, 5]) },
+  ];
+  return ask(23, 2 + draw.below(3), { replicaId: -1, topics: [{ topic, partitions }] });
+}
+
+export function drawInitProducerId(draw: Draw, model: Model): AskStep {
+  const version = draw.below(6);
+  const isOdd = version >= 3 && draw.chance(15);
+  const request = {
+    transactionalId: draw.chance(95) ? null : '',
+    transactionTimeoutMs: draw.pick([60_000, 0, -1]),
+    producerId: isOdd ? 5 : -1,
+    producerEpoch: isOdd ? draw.pick([-1, 0, 3]) : -1,
+  };
+  return { ...ask(22, version, request), keep: `producer ${model.producers.length}` };
+}

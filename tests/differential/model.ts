@@ -1,0 +1,154 @@
+/** What the generator knows of the run so far, so that requests find something: it follows the oracle's answers. */
+import type { RequestOf, ResponseOf } from '../../engine/protocol/apis.ts';
+import type { Raw } from './connection.ts';
+import { type AskStep, isReference, type Step } from './steps.ts';
+
+export interface Topic {
+  readonly name: string;
+  partitions: number;
+  /** How often a topic of this name has been made before. */
+  turn: number;
+  isAlive: boolean;
+}
+
+export interface Member {
+  /** `<group> <number>`: the name that its id is kept under, and its connection's. */
+  readonly slot: string;
+  readonly instanceId: string | null;
+  isIn: boolean;
+}
+
+export interface Group {
+  readonly name: string;
+  readonly members: Member[];
+  state: 'Empty' | 'CompletingRebalance' | 'Stable' | 'other';
+  leader: string | undefined;
+  isUsed: boolean;
+}
+
+export interface Producer {
+  readonly slot: string;
+  /** By `topic/partition`. */
+  readonly sequences: Map<string, number>;
+}
+
+export interface Session {
+  readonly slot: string;
+  readonly usesIds: boolean;
+  epoch: number;
+}
+
+export class Model {
+  readonly topics: Topic[] = [];
+  readonly groups: Group[] = ['§g0', '§g1', '§g2'].map((name) => ({
+    name,
+    members: [],
+    state: 'Empty',
+    leader: undefined,
+    isUsed: false,
+  }));
+  readonly producers: Producer[] = [];
+  readonly sessions: Session[] = [];
+
+  get living(): Topic[] {
+    return this.topics.filter(({ isAlive }) => isAlive);
+  }
+
+  topic(name: string): Topic | undefined {
+    return this.topics.find((topic) => topic.name === name);
+  }
+
+  group(name: string): Group {
+    return this.groups.find((group) => group.name === name)!;
+  }
+
+  learn(step: Step, answers: readonly Raw[]): void {
+    if (step.kind === 'ask') return this.#learnAsk(step, answers[0]!);
+    if (step.kind === 'rebalance') this.#learnJoins(step.group, step.joins, answers);
+    if (step.kind === 'sync' && answers.every((answer) => codeOf(answer) === 0))
+      this.group(step.group).state = 'Stable';
+  }
+
+  #learnAsk(step: AskStep, answer: Raw): void {
+    if (answer.kind !== 'answer') return;
+    if (step.key === 19) this.#learnCreated(step.body as RequestOf<19>, answer.body as ResponseOf<19>);
+    if (step.key === 37) this.#learnEnlarged(step.body as RequestOf<37>, answer.body as ResponseOf<37>);
+    if (step.key === 20) this.#learnDeleted(step, answer.body as ResponseOf<20>);
+    if (step.key === 22 && codeOf(answer) === 0) this.producers.push({ slot: step.keep!, sequences: new Map() });
+    if (step.key === 1 && step.keep !== undefined) this.#learnSession(step, answer.body as ResponseOf<1>);
+    if (step.key === 13) this.#learnLeft(step.body as RequestOf<13>, answer.body as ResponseOf<13>);
+  }
+
+  #learnCreated({ validateOnly, topics }: RequestOf<19>, answer: ResponseOf<19>): void {
+    if (validateOnly) return;
+    for (const { name, numPartitions } of topics) {
+      const made = answer.topics.find((each) => each.name.endsWith(name.slice(1)));
+      if (made?.errorCode !== 0) continue;
+      const topic = this.topic(name);
+      const partitions = numPartitions === -1 ? 1 : numPartitions;
+      if (topic) Object.assign(topic, { partitions, isAlive: true, turn: topic.turn + 1 });
+      else this.topics.push({ name, partitions, turn: 0, isAlive: true });
+    }
+  }
+
+  #learnEnlarged({ validateOnly, topics }: RequestOf<37>, answer: ResponseOf<37>): void {
+    if (validateOnly) return;
+    for (const { name, count } of topics) {
+      const topic = this.topic(name);
+      if (topic && answer.results.find((each) => each.name.endsWith(name.slice(1)))?.errorCode === 0) {
+        topic.partitions = count;
+      }
+    }
+  }
+
+  #learnDeleted({ body }: AskStep, answer: ResponseOf<20>): void {
+    const { topics = [], topicNames = [] } = body as Partial<RequestOf<20>>;
+    const named = [
+      ...topicNames,
+      ...topics.map(({ name, topicId }) => name ?? (isReference(topicId) ? topicId.ref.split(' ')[2]! : '')),
+    ];
+    for (const name of named) {
+      const topic = this.topic(name);
+      const gone = answer.responses.find((each) => each.name?.endsWith(name.slice(1)));
+      if (topic && gone?.errorCode === 0) topic.isAlive = false;
+    }
+  }
+
+  #learnSession(step: AskStep, answer: ResponseOf<1>): void {
+    if (answer.sessionId <= 0) return;
+    const session = this.sessions.find(({ slot }) => slot === step.keep);
+    if (session) session.epoch++;
+    else this.sessions.push({ slot: step.keep!, usesIds: step.version >= 13, epoch: 1 });
+  }
+
+  #learnJoins(name: string, joins: readonly AskStep[], answers: readonly Raw[]): void {
+    const group = this.group(name);
+    for (const [i, answer] of answers.entries()) {
+      if (answer.kind !== 'answer') continue;
+      const body = answer.body as ResponseOf<11>;
+      const member = group.members.find(({ slot }) => slot === joins[i]!.keep);
+      if (!member || body.errorCode !== 0) continue;
+      member.isIn = true;
+      group.isUsed = true;
+      group.state = 'CompletingRebalance';
+      if (body.leader === body.memberId) group.leader = member.slot;
+    }
+  }
+
+  #learnLeft({ groupId, memberId, members }: RequestOf<13>, answer: ResponseOf<13>): void {
+    if (answer.errorCode !== 0) return;
+    const group = this.groups.find(({ name }) => name === groupId);
+    const left = [memberId, ...(members ?? []).map((member) => member.memberId)].flatMap((id) =>
+      isReference(id) ? [id.ref] : [],
+    );
+    for (const member of group?.members ?? []) {
+      if (!left.includes(member.slot)) continue;
+      member.isIn = false;
+      group!.state = group!.members.some(({ isIn }) => isIn) ? 'other' : 'Empty';
+    }
+  }
+}
+
+function codeOf(answer: Raw): number {
+  return answer.kind === 'answer' ? ((answer.body as { errorCode?: number }).errorCode ?? 0) : -1;
+}

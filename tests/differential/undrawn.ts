@@ -1,0 +1,17 @@
+/** What the comparison blanks everywhere (normalise.ts), and what the generator leaves out, with reasons. */
+export const everywhere: readonly string[] = [
+  'Hosts, ports, node ids, racks and ids of clusters: virtual brokers of a tenant against one real broker.',
+  'Made-up values (topic ids, member ids, producer ids, ids of fetch sessions) are compared by the step that got them.',
+  'Texts of errors: for people. Codes are compared.',
+  'Throttle times, and the time of an append (LogAppendTime).',
+  'The order of lists: Kafka keeps much in hash tables.',
+  'A piece of a batch at the end of a Fetch answer: Kafka cuts its file at the limit, Headgate answers whole batches.',
+];
+
+export const undrawn: readonly string[] = [
+  'Transactions, ACLs, KIP-848, share and streams groups, and all else that Headgate does not offer.',
+  'Replication factor 3 and replica assignments: the test’s Kafka has one broker.',
+  'Configs and configs’ values that Headgate refuses because it does not act on them (`compact`, for example), and configs of brokers.',
+  'Topics that a Metadata request creates: Kafka makes them later and answers LEADER_NOT_AVAILABLE first, Headgate answers with the topic.',
+  'Answers that depend on time: expiry of sessions, retention, quotas.',
+];
