@@ -22,7 +22,7 @@ export class Connection {
   /** Authenticated. */
   static async open({ bootstrap, username, password }: Access): Promise<Connection> {
     const [host, port] = bootstrap.split(':');
-    const connection = new Connection(await Wire.open({ host: host!, port: Number(port) }));
+    const connection = new Connection(await Wire.open({ host: host!, port: Number(port), tls: false }));
     await connection.ask(17, 1, { mechanism: 'PLAIN' });
     const login = await connection.ask(36, 2, { authBytes: Buffer.from(`\0${username}\0${password}`) });
     if (login.kind !== 'answer' || login.body.errorCode !== 0) throw new Error('login is refused');
