@@ -5,6 +5,7 @@
  * are imported.
  */
 import type { StoreOp } from './ports.ts';
+import type { SharedFrame } from './kernel/frame-pool.ts';
 import type { Uuid } from './kernel/uuid.ts';
 import type { RequestOf, ResponseOf } from './protocol/apis.ts';
 
@@ -56,8 +57,11 @@ export interface Append {
   /** Whether a repeat is recognised by the broker (producer id and sequence): decides if an unknown fate is replayed. */
   readonly idempotent: boolean;
   readonly timeoutMs: number;
-  /** Called exactly once, in a later turn or this one. Appends of one partition are kept in the order of the calls. */
-  done(result: AppendResult): void;
+  /**
+   * Called exactly once, in a later turn or this one. Appends of one partition are kept in the order of the calls.
+   * `recordsAreFree`: nothing in this process reads `records` any more; not said where that is not certain.
+   */
+  done(result: AppendResult, recordsAreFree?: boolean): void;
 }
 
 export interface FetchPartition {
@@ -89,6 +93,8 @@ export interface FetchedPartition {
   readonly isStale?: true;
   /** Whole record batches, the first of which may begin before the asked offset. Shared: never written to. */
   readonly records: readonly Uint8Array[];
+  /** What the records are views of, held for the reader, who may drop each once when it is done with all of them. */
+  readonly frames?: readonly SharedFrame[];
 }
 
 export interface TopicSpec {

@@ -193,8 +193,11 @@ export class SegmentsUnavailable extends Failure {
 // --- Network: size-prefixed frames between gateway and broker ---
 
 export interface FrameChannel {
-  /** Queues one frame (size prefix added); all frames of a turn leave in one write. */
-  send(parts: readonly Uint8Array[]): void;
+  /**
+   * Queues one frame (size prefix added); all frames of a turn leave in one write. `sent` is called when nothing here reads
+   * the parts any more; not at all when that cannot be told, as when the connection ends.
+   */
+  send(parts: readonly Uint8Array[], sent?: () => void): void;
   /** Bytes queued and not yet taken by the kernel. */
   bufferedBytes(): number;
   /** Stops and restarts reading, so that a slow side slows its peer. */
@@ -204,7 +207,7 @@ export interface FrameChannel {
 }
 
 export interface FrameHandler {
-  /** One whole frame without its size prefix. The buffer belongs to the receiver. */
+  /** One whole frame without its size prefix. The buffer belongs to the receiver, who may give it to the frame pool. */
   frame(frame: Buffer): void;
   /** The kernel has taken all that was buffered: a sender that stopped on bufferedBytes goes on. */
   drained?(): void;

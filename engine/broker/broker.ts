@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
+import { SharedFrame } from '../kernel/frame-pool.ts';
 import type { Random } from '../kernel/random.ts';
 import { type Call, serveLinks } from '../link/serve.ts';
 import type { LogStore, PartitionLog } from '../log/log.ts';
@@ -65,9 +66,9 @@ function handle(parts: BrokerParts, ownership: Ownership, seats: CoordinatorSeat
   };
   switch (call.key) {
     case 0:
-      return produce(ownership, clock, call.request, (response) => call.respond(response));
+      return produce(ownership, clock, call.request, new SharedFrame(call.frame), (response) => call.respond(response));
     case 1:
-      return fetch(ownership, clock, call.request, (response) => call.respond(response), onBug);
+      return fetch(ownership, clock, call.request, (response, sent) => call.respond(response, sent), onBug);
     case 2:
       return settle(listOffsets(catalogue, ownership, call.request), (response) => call.respond(response));
     case 21:

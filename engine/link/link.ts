@@ -36,7 +36,8 @@ export const linkDefaults: LinkSettings = {
 
 /** Exactly one of the two is called, in a later turn than the send or, for a closed link, at once. */
 export interface Reply<K extends ApiKey> {
-  answered(response: ResponseOf<K>): void;
+  /** Byte fields are views of `frame`. Whoever knows that nothing reads it any more may give it to the frame pool. */
+  answered(response: ResponseOf<K>, frame: Buffer): void;
   failed(failure: LinkClosed | Overloaded): void;
 }
 
@@ -200,7 +201,7 @@ export class Link implements FrameHandler {
     this.#inFlight.delete(outstanding.correlationId);
     const { reply } = outstanding;
     outstanding.reply = undefined;
-    reply!.answered(response);
+    reply!.answered(response, frame);
     if (this.#queue.length > 0 || this.#roomListeners.length > 0) this.#pump();
   }
 

@@ -5,6 +5,7 @@
  */
 import { assert } from '../kernel/assert.ts';
 import type { Clock } from '../kernel/clock.ts';
+import { framePool } from '../kernel/frame-pool.ts';
 import { type FrameChannel, type FrameHandler, LinkClosed, type Network } from '../ports.ts';
 
 export interface MemoryNetwork extends Network {
@@ -129,10 +130,11 @@ class MemoryChannel implements FrameChannel {
     this.#wire = wire;
   }
 
-  send(parts: readonly Uint8Array[]): void {
+  send(parts: readonly Uint8Array[], sent?: () => void): void {
     if (!this.#wire.open) return;
     // A copy, as the kernel makes one: the sender may patch its buffers afterwards.
-    const frame = Buffer.concat(parts);
+    const frame = framePool.gather(parts);
+    if (sent) this.#clock.endOfTurn(sent);
     this.#sent.push(frame);
     this.#sentBytes += frame.length;
     const arrive = (): void => {

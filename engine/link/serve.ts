@@ -22,7 +22,7 @@ export const serveDefaults: ServeSettings = {
   bufferedBytesMax: 64 * 1024 * 1024,
 };
 
-/** One request; a switch on `key` narrows the rest. Byte fields are views of the received frame, which nobody reuses. */
+/** One request; a switch on `key` narrows the rest. Byte fields are views of `frame`. */
 export type Call = { [K in ApiKey]: CallOf<K> }[ApiKey];
 
 export interface CallOf<K extends ApiKey> {
@@ -31,8 +31,13 @@ export interface CallOf<K extends ApiKey> {
   /** As in the header: see engine/routing/coordinator-request.ts for what group requests put there. */
   readonly clientId: string;
   readonly request: RequestOf<K>;
-  /** At most once; later calls and calls after the connection has ended do nothing. Not calling it answers nothing. */
-  respond(response: ResponseOf<K>): void;
+  /** As received. Whoever knows that nothing reads it any more may give it to the frame pool. */
+  readonly frame: Buffer;
+  /**
+   * At most once; later calls and calls after the connection has ended do nothing. Not calling it answers nothing. `sent`
+   * is called when nothing reads the response's byte fields any more, where that can be told.
+   */
+  respond(response: ResponseOf<K>, sent?: () => void): void;
   /** For work whose result nobody would see any more. */
   isClosed(): boolean;
 }
@@ -79,15 +84,15 @@ class ServedLink implements FrameHandler {
       if (!isApiKey(key)) return undefined;
       const request = decodeRequest(key, version, frame, bodyAt);
       let isAnswered = false;
-      const respond = (response: ResponseOf<ApiKey>): void => {
+      const respond = (response: ResponseOf<ApiKey>, sent?: () => void): void => {
         if (isAnswered) return;
         isAnswered = true;
         this.#inFlight--;
         if (this.#closed) return;
-        this.#channel.send(encodeResponse(key, version, correlationId, response));
+        this.#channel.send(encodeResponse(key, version, correlationId, response), sent);
         this.#regulate();
       };
-      return { key, version, clientId: clientId ?? '', request, respond, isClosed: () => this.#closed };
+      return { key, version, clientId: clientId ?? '', request, frame, respond, isClosed: () => this.#closed };
     } catch (error) {
       if (error instanceof MalformedFrame || error instanceof UnsupportedVersion) return undefined;
       throw error;

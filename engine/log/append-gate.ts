@@ -3,6 +3,7 @@
  * the volume is nearly full, they are refused before they cost anything.
  */
 import type { Clock } from '../kernel/clock.ts';
+import type { SharedFrame } from '../kernel/frame-pool.ts';
 import type { Disk } from '../ports.ts';
 import type { BatchHeader } from '../records/batch.ts';
 import { logErrorCode } from './log.ts';
@@ -16,6 +17,7 @@ interface WaitingAppend {
   readonly header: BatchHeader;
   readonly nowMs: number;
   readonly done: AppendDone;
+  readonly frame: SharedFrame | undefined;
 }
 
 export class AppendGate {
@@ -53,16 +55,23 @@ export class AppendGate {
     return this.#isLow;
   }
 
-  admit(log: OwnedLog, batch: Buffer, header: BatchHeader, nowMs: number, done: AppendDone): void {
+  admit(
+    log: OwnedLog,
+    batch: Buffer,
+    header: BatchHeader,
+    nowMs: number,
+    done: AppendDone,
+    frame: SharedFrame | undefined,
+  ): void {
     const refusedBecause = this.#closedBecause ?? (this.#checkFree() ? undefined : 'the volume is nearly full');
     if (refusedBecause !== undefined) {
       done(refusal(logErrorCode.kafkaStorageError, log.startOffset, refusedBecause));
     } else if (this.#waiting.length === 0 && this.#hasRoom()) {
-      log.take(batch, header, nowMs, done);
+      log.take(batch, header, nowMs, done, frame);
     } else if (this.#waitingBytes + batch.length > this.#settings.waitingBytesMax) {
       done(refusal(logErrorCode.kafkaStorageError, log.startOffset, 'too many appends wait for a roll-up'));
     } else {
-      this.#waiting.push({ log, batch, header, nowMs, done });
+      this.#waiting.push({ log, batch, header, nowMs, done, frame });
       this.#waitingBytes += batch.length;
       this.#onPassed();
     }
@@ -101,9 +110,9 @@ export class AppendGate {
       this.#draining = false;
       let passed = 0;
       while (passed < this.#waiting.length && this.#hasRoom()) {
-        const { log, batch, header, nowMs, done } = this.#waiting[passed++]!;
+        const { log, batch, header, nowMs, done, frame } = this.#waiting[passed++]!;
         this.#waitingBytes -= batch.length;
-        log.take(batch, header, nowMs, done);
+        log.take(batch, header, nowMs, done, frame);
       }
       this.#waiting = this.#waiting.slice(passed);
     });

@@ -22,7 +22,7 @@ export async function offsetForTimestamp(
 ): Promise<TimedOffset> {
   // What is appended or moved while we read is not waited for: both lists are of this moment.
   const { segments } = log;
-  const tail = log.tail.batches;
+  const tail = log.tail.lend();
   for (const segment of segments) {
     if (segment.row.endOffset <= log.startOffset || segment.row.maxTimestamp < timestamp) continue;
     const found = await findInSegment(log, reader, segment, timestamp);
@@ -110,7 +110,7 @@ async function largestRecord(log: OwnedLog, reader: SegmentReader): Promise<Time
     });
     if (!isReadable) best = byHeader(log, batch);
   };
-  const tail = log.tail.batches;
+  const tail = log.tail.lend();
   for (const { row } of log.segments) {
     if (row.endOffset <= log.startOffset) continue;
     for (const batch of await reader.all(row, (offset) => log.epochAt(offset))) await visit(batch);

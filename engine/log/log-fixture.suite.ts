@@ -1,5 +1,6 @@
 /** A broker session on a memory disk and a memory store, for the tests of this folder. */
 import { sleep } from '../kernel/clock.ts';
+import { framePool, SharedFrame } from '../kernel/frame-pool.ts';
 import { type ManualClock, manualClock } from '../kernel/manual-clock.ts';
 import { below, type Random, seededRandom } from '../kernel/random.ts';
 import type { Uuid } from '../kernel/uuid.ts';
@@ -164,12 +165,15 @@ export class World {
     return this.run(store.open(topicId, partition, leaderEpoch, configs));
   }
 
-  /** Appends without waiting; the outcome appears in the returned array. */
-  send(log: PartitionLog, batch: Buffer): AppendOutcome[] {
+  /** Appends without waiting, from a frame of the pool; the outcome appears in the returned array. */
+  send(log: PartitionLog, given: Buffer): AppendOutcome[] {
     const outcomes: AppendOutcome[] = [];
+    const batch = framePool.take(given.length);
+    given.copy(batch);
+    const frame = new SharedFrame(batch);
     const header = validateBatch(batch);
     if (isBatchFault(header)) throw new Error(header.message);
-    log.append(batch, header, this.clock.wallMs(), (outcome) => void outcomes.push(outcome));
+    log.append(batch, header, this.clock.wallMs(), (outcome) => void outcomes.push(outcome), frame);
     return outcomes;
   }
 

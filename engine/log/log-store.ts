@@ -106,7 +106,7 @@ class SessionLogStore implements LogStore {
       wal,
       commit: this.#commit,
       reader,
-      admit: (log, batch, header, nowMs, done) => this.#gate.admit(log, batch, header, nowMs, done),
+      admit: (log, batch, header, nowMs, done, frame) => this.#gate.admit(log, batch, header, nowMs, done, frame),
       unrolledChanged: (bytes) => this.#gate.unrolledChanged(bytes),
       advanceStart: (log, offset) =>
         this.#maintain(async () => {

@@ -3,6 +3,7 @@
  * owns. Appends are durable when `done` is called with code 0; reads return whole batches below the high watermark.
  */
 import { Failure } from '../kernel/failure.ts';
+import type { SharedFrame } from '../kernel/frame-pool.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import type { BatchHeader } from '../records/batch.ts';
 import type { LogTraffic } from './log-traffic.ts';
@@ -38,6 +39,8 @@ export interface LogRead {
    */
   readonly batches: readonly Uint8Array[];
   readonly bytes: number;
+  /** What the batches are views of, held for the reader, who may drop each once when it is done with all of them. */
+  readonly frames?: readonly SharedFrame[];
 }
 
 export interface TimedOffset {
@@ -85,8 +88,15 @@ export interface PartitionLog {
    * Takes one batch that validateBatch accepted, gives it its offset in place and queues it; the buffer belongs to the
    * log from here on. `nowMs` is the wall clock. `done` is called exactly once unless the session dies first
    * (LogStoreOptions.onFatal): with code 0 when the batch is durable and the lease held, in order of the calls.
+   * `frame` holds the batch, among other things, and is held for it: the log drops it when the batch is in a segment.
    */
-  append(batch: Buffer, header: BatchHeader, nowMs: number, done: (outcome: AppendOutcome) => void): void;
+  append(
+    batch: Buffer,
+    header: BatchHeader,
+    nowMs: number,
+    done: (outcome: AppendOutcome) => void,
+    frame?: SharedFrame,
+  ): void;
 
   /**
    * Batches from the one that holds `offset` up to the high watermark, at most `maxBytes`; with `minOneBatch` the

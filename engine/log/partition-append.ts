@@ -1,4 +1,5 @@
 /** The appends of one log on their way through the group commit. */
+import type { SharedFrame } from '../kernel/frame-pool.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import { type BatchHeader, restamp } from '../records/batch.ts';
 import type { CommitEntry } from './group-commit.ts';
@@ -24,6 +25,7 @@ export class PendingAppend implements CommitEntry, WalRecord {
   /** What was known of the producer before; restored when the append is taken back. */
   readonly producerBefore: ProducerEntry | undefined;
   readonly done: AppendDone;
+  readonly frame: SharedFrame | undefined;
   chunk: WalChunk | undefined;
 
   constructor(
@@ -33,6 +35,7 @@ export class PendingAppend implements CommitEntry, WalRecord {
     logAppendTimeMs: number,
     producerBefore: ProducerEntry | undefined,
     done: AppendDone,
+    frame: SharedFrame | undefined,
   ) {
     this.log = log;
     this.batch = batch;
@@ -42,6 +45,7 @@ export class PendingAppend implements CommitEntry, WalRecord {
     this.producerId = header.producerId;
     this.producerBefore = producerBefore;
     this.done = done;
+    this.frame = frame;
     restamp(batch, 0, this.baseOffset, log.leaderEpoch);
   }
 

@@ -6,6 +6,7 @@
  */
 import { assert } from '../kernel/assert.ts';
 import type { Clock } from '../kernel/clock.ts';
+import type { SharedFrame } from '../kernel/frame-pool.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import { type BatchHeader, attributeBit, stampLogAppendTime } from '../records/batch.ts';
 import type { GroupCommit } from './group-commit.ts';
@@ -42,7 +43,14 @@ export interface LogSession {
   readonly commit: GroupCommit;
   readonly reader: SegmentReader;
   /** Hands the append back through `log.take` at once, or later when there is room, or refuses it. */
-  admit(log: OwnedLog, batch: Buffer, header: BatchHeader, nowMs: number, done: AppendDone): void;
+  admit(
+    log: OwnedLog,
+    batch: Buffer,
+    header: BatchHeader,
+    nowMs: number,
+    done: AppendDone,
+    frame: SharedFrame | undefined,
+  ): void;
   /** Bytes that only WAL and memory hold grew or shrank. */
   unrolledChanged(bytes: number): void;
   /** Makes a later start durable, then calls log.moveStart. */
@@ -132,12 +140,12 @@ export class OwnedLog implements PartitionLog {
     this.#configs = parseLogConfigs(configs);
   }
 
-  append(batch: Buffer, header: BatchHeader, nowMs: number, done: AppendDone): void {
-    this.#session.admit(this, batch, header, nowMs, done);
+  append(batch: Buffer, header: BatchHeader, nowMs: number, done: AppendDone, frame?: SharedFrame): void {
+    this.#session.admit(this, batch, header, nowMs, done, frame);
   }
 
   /** The append proper, once the session has room for it. */
-  take(batch: Buffer, header: BatchHeader, nowMs: number, done: AppendDone): void {
+  take(batch: Buffer, header: BatchHeader, nowMs: number, done: AppendDone, frame: SharedFrame | undefined): void {
     if (!this.#isOpen) {
       done(refusal(logErrorCode.notLeaderOrFollower, -1, 'this broker does not lead the partition any more'));
       return;
@@ -159,7 +167,8 @@ export class OwnedLog implements PartitionLog {
       return;
     }
     if (this.#configs.stampsAppendTime) stampLogAppendTime(batch, 0, nowMs);
-    const append = new PendingAppend(this, batch, header, this.#configs.stampsAppendTime ? nowMs : -1, before, done);
+    const stampedMs = this.#configs.stampsAppendTime ? nowMs : -1;
+    const append = new PendingAppend(this, batch, header, stampedMs, before, done, frame);
     if (header.producerId >= 0 && !(header.attributes & attributeBit.control)) {
       const entry = producerAfter(before, header, append.baseOffset, nowMs);
       producers.set(header.producerId, entry, settings.producersPerLogMax);
@@ -175,8 +184,8 @@ export class OwnedLog implements PartitionLog {
   advance(append: PendingAppend): void {
     assert(append.baseOffset === this.#highWatermark, 'acknowledgements come in offset order');
     assert(append.chunk, 'what is acknowledged was written');
-    const { batch: bytes, baseOffset, nextOffset, chunk } = append;
-    this.tail.push({ bytes, baseOffset, nextOffset, chunk });
+    const { batch: bytes, baseOffset, nextOffset, chunk, frame } = append;
+    this.tail.push({ bytes, baseOffset, nextOffset, chunk, frame });
     this.#highWatermark = nextOffset;
   }
 
@@ -333,6 +342,7 @@ export class OwnedLog implements PartitionLog {
       while (to < batches.length && batches[to]!.chunk === chunk) to++;
       this.#session.wal.release(chunk, to - from);
     }
+    for (const { frame } of batches) frame?.drop();
     this.#session.unrolledChanged(this.tail.bytes - before);
   }
 }

@@ -1,5 +1,6 @@
 /** Reads across segments and tail: synchronously when memory or a recent segment answers, else by promise. */
 import { Failure } from '../kernel/failure.ts';
+import { SharedFrame } from '../kernel/frame-pool.ts';
 import { DiskFault } from '../ports.ts';
 import { logErrorCode, type LogErrorCode, type LogRead } from './log.ts';
 import type { OwnedLog } from './partition-log.ts';
@@ -25,8 +26,9 @@ export function readLog(
   if (offset === log.highWatermark) return nothing;
   if (log.segmentIndexOf(offset) === log.segments.length) {
     const batches: Uint8Array[] = [];
-    const bytes = log.tail.read(offset, maxBytes, minOneBatch, batches);
-    return { errorCode, batches, bytes };
+    const frames: SharedFrame[] = [];
+    const bytes = log.tail.read(offset, maxBytes, minOneBatch, batches, frames);
+    return { errorCode, batches, bytes, frames };
   }
   return readSegments(log, reader, offset, maxBytes, minOneBatch);
 }
@@ -59,11 +61,17 @@ function readSegments(
 /** Adds the tail when the segment was read to its end and there is room: a reader that catches up saves a turn. */
 function extend(log: OwnedLog, found: Buffer, segmentEnd: number, reached: number, maxBytes: number): LogRead {
   const batches: Uint8Array[] = found.length > 0 ? [found] : [];
+  const frames = framesOf(found);
   let bytes = found.length;
   if (bytes > 0 && reached === segmentEnd && log.segmentIndexOf(segmentEnd) === log.segments.length) {
-    bytes += log.tail.read(segmentEnd, maxBytes - bytes, false, batches);
+    bytes += log.tail.read(segmentEnd, maxBytes - bytes, false, batches, frames);
   }
-  return { errorCode: logErrorCode.none, batches, bytes };
+  return { errorCode: logErrorCode.none, batches, bytes, frames };
+}
+
+/** What was read from a segment was read for this reader alone. */
+function framesOf(found: Buffer): SharedFrame[] {
+  return found.length > 0 ? [new SharedFrame(found)] : [];
 }
 
 /**
@@ -84,7 +92,8 @@ async function followSegments(
     const segment = segments[log.segmentIndexOf(offset)];
     try {
       const found = await pending;
-      return { errorCode: logErrorCode.none, batches: found.length > 0 ? [found] : [], bytes: found.length };
+      const batches = found.length > 0 ? [found] : [];
+      return { errorCode: logErrorCode.none, batches, bytes: found.length, frames: framesOf(found) };
     } catch (error) {
       const errorCode = errorFor(log, offset);
       if (errorCode !== logErrorCode.none) return { errorCode, batches: [], bytes: 0 };

@@ -7,6 +7,7 @@
  * serves both: a generator that asks for bytes, driven either way.
  */
 import type { Clock } from '../kernel/clock.ts';
+import { framePool } from '../kernel/frame-pool.ts';
 import type { SegmentFile, SegmentStore } from '../ports.ts';
 import { baseOffset, batchField, batchHeaderBytes, batchMagic, batchSizeBytes, lastOffset } from '../records/batch.ts';
 import { DataCorrupt } from './log.ts';
@@ -76,7 +77,8 @@ export class SegmentReader {
   /**
    * Whole batches from the one that holds `offset`, at most `maxBytes` (but one batch with `minOneBatch`); empty when
    * none fits. `offset` lies inside the segment. Every batch is verified (verify-batch.ts) before it is returned: intact
-   * ones before a damaged one still are. Throws DiskFault, and DataCorrupt when the first is damaged.
+   * ones before a damaged one still are. Throws DiskFault, and DataCorrupt when the first is damaged. The
+   * memory is the caller's alone: it may be given to the frame pool.
    */
   read(
     segment: Segment,
@@ -216,7 +218,7 @@ export class SegmentReader {
   #driveSync(fileId: string, reads: Reads, readSync: (target: Uint8Array, position: number) => number): Buffer {
     let step = reads.next();
     while (!step.done) {
-      const target = Buffer.allocUnsafeSlow(step.value.bytes);
+      const target = framePool.take(step.value.bytes);
       this.#checkLength(fileId, step.value, readSync(target, step.value.position));
       step = reads.next(target);
     }
@@ -229,7 +231,7 @@ export class SegmentReader {
     try {
       let step = reads.next();
       while (!step.done) {
-        const target = Buffer.allocUnsafeSlow(step.value.bytes);
+        const target = framePool.take(step.value.bytes);
         this.#checkLength(fileId, step.value, await open.file.read(target, step.value.position));
         step = reads.next(target);
       }

@@ -1,5 +1,6 @@
 /** The batches of one log that are durable but not rolled up: what most reads ask for, served from memory without a copy. */
 import { assert } from '../kernel/assert.ts';
+import type { SharedFrame } from '../kernel/frame-pool.ts';
 import { baseOffset, maxTimestamp } from '../records/batch.ts';
 import type { WalChunk } from './wal.ts';
 
@@ -9,12 +10,15 @@ export interface TailBatch {
   /** One past the last offset. */
   readonly nextOffset: number;
   readonly chunk: WalChunk;
+  /** What `bytes` is a view of; dropped when the batch has left the tail. */
+  readonly frame: SharedFrame | undefined;
 }
 
 export class Tail {
   #batches: TailBatch[] = [];
   bytes = 0;
 
+  /** For this turn only, and for a roll-up, which ends before they leave: afterwards their memory holds other frames. */
   get batches(): readonly TailBatch[] {
     return this.#batches;
   }
@@ -25,6 +29,12 @@ export class Tail {
     assert(baseOffset(batch.bytes, 0) === batch.baseOffset, 'the batch carries its offset');
     this.#batches.push(batch);
     this.bytes += batch.bytes.length;
+  }
+
+  /** For who reads them over several turns. */
+  lend(): readonly TailBatch[] {
+    for (const { frame } of this.#batches) frame?.escape();
+    return this.#batches;
   }
 
   /** Removes the oldest `count` batches and returns them. */
@@ -47,12 +57,16 @@ export class Tail {
     return low;
   }
 
-  /** Adds batches from the one that holds `offset` to `out`, while they fit; returns the bytes added. */
-  read(offset: number, maxBytes: number, minOneBatch: boolean, out: Uint8Array[]): number {
+  /** Adds batches from the one that holds `offset` to `out`, while they fit; returns the bytes added. Holds `frames`. */
+  read(offset: number, maxBytes: number, minOneBatch: boolean, out: Uint8Array[], frames: SharedFrame[]): number {
     let bytes = 0;
     for (let i = this.indexOf(offset); i < this.#batches.length; i++) {
-      const batch = this.#batches[i]!.bytes;
+      const { bytes: batch, frame } = this.#batches[i]!;
       if (bytes + batch.length > maxBytes && !(minOneBatch && bytes === 0)) break;
+      if (frame) {
+        frame.hold();
+        frames.push(frame);
+      }
       out.push(batch);
       bytes += batch.length;
     }

@@ -101,7 +101,7 @@ export class AppendRouter {
       this.#queuedBytes + bytes > this.#settings.heldBytesMax
     ) {
       this.metrics.overloaded++;
-      return append.done(failed(errorCode.notLeaderOrFollower, 'too much is waiting for this partition'));
+      return append.done(failed(errorCode.notLeaderOrFollower, 'too much is waiting for this partition'), true);
     }
     const nowMs = this.#nowMs();
     const heldSinceMs = this.#waiting.has(route) ? nowMs : -1;
@@ -271,13 +271,18 @@ export class AppendRouter {
       route.proven = true;
       route.refusedEpoch = -2;
     }
-    item.append.done({
-      errorCode: code,
-      baseOffset: result.baseOffset,
-      logAppendTimeMs: result.logAppendTimeMs,
-      logStartOffset: result.logStartOffset,
-      errorMessage: result.errorMessage,
-    });
+    // Who answers has received all of it, and before that it was with no other: one that gave no answer may have left it
+    // in the socket of a link that ended, which can still be writing it.
+    item.append.done(
+      {
+        errorCode: code,
+        baseOffset: result.baseOffset,
+        logAppendTimeMs: result.logAppendTimeMs,
+        logStartOffset: result.logStartOffset,
+        errorMessage: result.errorMessage,
+      },
+      !item.mayBeStored,
+    );
   }
 
   /** Ends the flights of a frame; items without an answer are repeated where that is safe. */
@@ -289,7 +294,7 @@ export class AppendRouter {
         if (!sent || item.append.idempotent) this.#putBack(route, item);
         else {
           this.metrics.unknownFates++;
-          item.append.done(failed(errorCode.requestTimedOut, 'the broker went away before it answered'));
+          item.append.done(failed(errorCode.requestTimedOut, 'the broker went away before it answered'), false);
         }
       }
       route.endFlight(flight);
@@ -387,6 +392,7 @@ export class AppendRouter {
         mayBeStored
           ? failed(errorCode.requestTimedOut, 'a broker went away with the append and no other took it in time')
           : failed(code, 'no broker took the append in time'),
+        !mayBeStored,
       );
     }
   }

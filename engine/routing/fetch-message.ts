@@ -1,5 +1,6 @@
 /** Fetch requests and answers between routing and brokers: version 13, the first with topic ids. No fetch sessions. */
 import type { FetchedPartition } from '../engine.ts';
+import type { SharedFrame } from '../kernel/frame-pool.ts';
 import { type Uuid } from '../kernel/uuid.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import { fetchRequest } from '../protocol/messages/01-fetch.ts';
@@ -36,8 +37,9 @@ export function fetchRequestOf(
   return make(fetchRequest, { ...limits, topics: [...topics.values()] });
 }
 
-/** Throws nothing; a response-wide error is given to every partition that was asked for. */
-export function fetchedOf(response: ResponseOf<1>): FetchedPartition[] {
+/** Throws nothing; a response-wide error is given to every partition that was asked for. `frame` is held by nobody yet. */
+export function fetchedOf(response: ResponseOf<1>, frame: SharedFrame): FetchedPartition[] {
+  const frames = [frame];
   const fetched: FetchedPartition[] = [];
   for (const { topicId, partitions } of response.responses) {
     for (const each of partitions) {
@@ -49,6 +51,7 @@ export function fetchedOf(response: ResponseOf<1>): FetchedPartition[] {
         lastStableOffset: each.lastStableOffset,
         logStartOffset: each.logStartOffset,
         records: each.records ?? [],
+        frames,
       });
     }
   }

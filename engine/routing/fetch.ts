@@ -9,6 +9,7 @@
 import type { FetchedPartition, FetchOptions, FetchPartition } from '../engine.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { Overloaded } from '../kernel/failure.ts';
+import { SharedFrame } from '../kernel/frame-pool.ts';
 import type { LinkPool } from '../link/pool.ts';
 import type { Link } from '../link/link.ts';
 import { errorCode } from '../protocol/error-codes.ts';
@@ -81,6 +82,8 @@ class Slot implements TailWaiter {
   offset: number;
   bytes = 0;
   records: readonly Uint8Array[] = [];
+  /** What `records` are views of, one hold for each. */
+  frames: readonly SharedFrame[] = [];
   last: FetchedPartition | undefined;
   isWaiting = false;
 
@@ -114,6 +117,7 @@ class Slot implements TailWaiter {
       logStartOffset: last?.logStartOffset ?? -1,
       ...(last === undefined && !isAsked && { isStale: true as const }),
       records: this.records,
+      frames: this.frames,
     };
   }
 }
@@ -254,15 +258,18 @@ class Gathering {
     this.#readsPending++;
     const request = fetchRequestOf(read.asked, { maxWaitMs: 0, minBytes: 0, maxBytes });
     read.link.send(fetchKey, fetchVersion, request, {
-      answered: (response) => {
+      answered: (response, bytes) => {
         this.#readsPending--;
         if (this.#done) return;
-        const fetched = new Map(fetchedOf(response).map((each) => [`${each.topicId}${each.partition}`, each]));
+        const frame = new SharedFrame(bytes);
+        const fetched = new Map(fetchedOf(response, frame).map((each) => [`${each.topicId}${each.partition}`, each]));
         for (const slot of read.slots) {
           const result = fetched.get(`${slot.asked.topicId}${slot.asked.partition}`);
           if (!result || isMisrouted(result.errorCode)) this.#wait(slot);
           else this.#take(slot, result);
         }
+        // What was taken or kept of it is held.
+        frame.drop();
         this.#check();
       },
       failed: () => {
@@ -306,6 +313,10 @@ class Gathering {
       return;
     }
     slot.records = slot.records.length === 0 ? taken : [...slot.records, ...taken];
+    if (result.frames) {
+      for (const frame of result.frames) frame.hold();
+      slot.frames = slot.frames.length === 0 ? result.frames : [...slot.frames, ...result.frames];
+    }
     slot.bytes += bytes;
     this.#bytes += bytes;
   }

@@ -13,6 +13,7 @@
 import type { FetchedPartition } from '../engine.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { Overloaded } from '../kernel/failure.ts';
+import { SharedFrame } from '../kernel/frame-pool.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import type { LinkPool } from '../link/pool.ts';
 import { errorCode } from '../protocol/error-codes.ts';
@@ -129,6 +130,8 @@ export class Tail {
     const old = this.#kept.get(key);
     if (old) this.#dropKept(key, old);
     if (bytes === 0 || this.#closed) return;
+    // For good: how many will take it, and when, is not known.
+    if (result.frames) for (const frame of result.frames) frame.hold();
     this.#kept.set(key, { result, bytes, untilMs: this.#clock.monotonicMs() + keptMsMax });
     this.#keptBytes += bytes;
     this.metrics.kept++;
@@ -207,10 +210,13 @@ export class Tail {
       fetchVersion,
       request,
       {
-        answered: (response) => {
+        answered: (response, bytes) => {
           if (attempt !== poll.attempt) return;
-          const [result] = fetchedOf(response);
+          const frame = new SharedFrame(bytes);
+          const [result] = fetchedOf(response, frame);
           this.#answered(poll, result ?? this.#errorOf(poll, response.errorCode || errorCode.unknownTopicId));
+          // All who waited have been told: who took of it, or keeps it, holds it.
+          frame.drop();
         },
         failed: () => {
           if (attempt === poll.attempt) this.#park(poll, false);

@@ -3,6 +3,7 @@
  * and two functions: one that answers a request, one that turns a failure into the API's own answer.
  */
 import { type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
+import type { SharedFrame } from '../../engine/kernel/frame-pool.ts';
 import { decodeRequest, encodeResponse } from '../../engine/protocol/headers.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
@@ -33,6 +34,10 @@ export interface OpenCall {
   /** The connection's answer says it and the connection is muted for it; the longest of several counts. */
   throttle(delayMs: number): void;
   readonly delayMs: number;
+  /** Set when nothing reads the request's frame once it is answered: its memory is then used for another. */
+  frameIsFree: boolean;
+  /** Set for a response whose byte fields are views of these frames: dropped when the answer is with the kernel. */
+  answerFrames: readonly SharedFrame[] | undefined;
 }
 
 export interface Call extends OpenCall {

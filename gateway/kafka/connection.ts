@@ -2,18 +2,23 @@
  * One client's connection: bytes in, frames through in-order.ts, answers out. The socket is read only while the next
  * request could start, so that a client that sends faster than it is served, reads slower than it is answered, or is
  * over its quota is slowed by TCP and by nothing that we buffer.
+ *
+ * Most connections are idle most of the time, so what only some need (a fetch session, an abort signal, a throttle) is
+ * made on first use, and there are methods where closures would be objects of each connection.
  */
 import type { Socket } from 'node:net';
 import type { Timer } from '../../engine/kernel/clock.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
+import { dropAll, framePool } from '../../engine/kernel/frame-pool.ts';
+import { writeCorked } from '../../engine/kernel/write-corked.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { Door } from './api.ts';
 import { besideOf, type Caller, dispatch, type Dispatched } from './dispatch.ts';
 import { FetchSessions } from './fetch-sessions.ts';
-import { FrameReader } from './frames.ts';
-import { type Answer, InOrder } from './in-order.ts';
+import { FrameReader, type FrameTaker } from './frames.ts';
+import { type Answer, InOrder, type Served } from './in-order.ts';
 import { countedBytes } from './receive-budget.ts';
-import { Login, type LoginResult } from './session.ts';
+import { Login, type LoginEvents, type LoginResult } from './session.ts';
 import { Throttle } from './throttle.ts';
 
 export interface ConnectionEvents {
@@ -21,21 +26,40 @@ export interface ConnectionEvents {
   closed(connection: KafkaConnection): void;
 }
 
-export class KafkaConnection implements Caller {
+/** Less of a frame is copied: a read for its rest alone would cost more, and what comes behind it is read along. */
+const directBytesMin = 64 * 1024;
+
+const none: (() => void)[] = [];
+
+/** A socket's handlers are shared by all sockets and find their connection here. */
+const owner = Symbol('connection');
+type OwnedSocket = Socket & { [owner]?: KafkaConnection };
+
+function onDrain(this: OwnedSocket): void {
+  this[owner]!.drained();
+}
+
+function onEnd(this: OwnedSocket): void {
+  this[owner]!.cut();
+}
+
+export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents {
   readonly door: Door;
   readonly login: Login;
   readonly clientHost: string;
-  readonly fetchSessions: FetchSessions;
   readonly #socket: Socket;
   readonly #events: ConnectionEvents;
   readonly #reader: FrameReader;
   readonly #inOrder: InOrder;
-  readonly #throttle: Throttle;
-  readonly #ending = new AbortController();
+  #fetchSessions: FetchSessions | undefined;
+  #throttle: Throttle | undefined;
+  #ending: AbortController | undefined;
+  #isEnding = false;
   readonly #openedAtMs: number;
   #activeAtMs: number;
   #outbox: Uint8Array[] = [];
   #outboxBytes = 0;
+  #sent: (() => void)[] = none;
   /** Of the door's receive budget: frames that arrive and those that are not answered. */
   #chargedBytes = 0;
   #flushing = false;
@@ -53,43 +77,44 @@ export class KafkaConnection implements Caller {
     this.clientHost = `/${(socket.remoteAddress ?? '').replace(/^::ffff:/, '')}`;
     this.#openedAtMs = context.clock.monotonicMs();
     this.#activeAtMs = this.#openedAtMs;
-    this.login = new Login(context, {
-      ready: (principal) => this.#ready(principal),
-      refused: (result) => this.#refused(result),
-    });
-    this.fetchSessions = new FetchSessions(settings.fetchSessionsMax, settings.fetchSessionPartitionsMax, () =>
-      context.random.u32(),
-    );
-    this.#reader = new FrameReader(
-      settings.unauthenticatedBytesMax,
-      (frame) => this.#received(frame),
-      (bytes) => {
-        door.receiveBudget.take(bytes);
-        this.#chargedBytes += bytes;
-      },
-    );
-    this.#inOrder = new InOrder(
-      settings,
-      (frame, answer) => this.#start(frame, answer),
-      (parts) => this.#send(parts),
-    );
-    this.#throttle = new Throttle(context.clock, () => this.#update());
+    this.login = new Login(context, this);
+    this.#reader = new FrameReader(settings.unauthenticatedBytesMax, this);
+    this.#inOrder = new InOrder(settings, this);
+    const owned: OwnedSocket = socket;
+    owned[owner] = this;
     socket.setNoDelay(true);
-    socket.on('drain', () => this.#update());
-    socket.on('error', () => this.cut());
-    socket.on('end', () => this.cut());
-    socket.on('close', () => this.cut());
+    socket.on('drain', onDrain);
+    socket.on('error', onEnd);
+    socket.on('end', onEnd);
+    socket.on('close', onEnd);
   }
 
   get signal(): AbortSignal {
+    this.#ending ??= new AbortController();
+    if (this.#isEnding) this.#ending.abort();
     return this.#ending.signal;
   }
 
-  /** Bytes of the receive buffer, which is used again as soon as this returns. */
-  take(chunk: Uint8Array, length: number): void {
+  get fetchSessions(): FetchSessions {
+    const { context, settings } = this.door;
+    return (this.#fetchSessions ??= new FetchSessions(
+      settings.fetchSessionsMax,
+      settings.fetchSessionPartitionsMax,
+      () => context.random.u32(),
+    ));
+  }
+
+  /** Where to receive next: the rest of a large frame, or `shared`, which take() copies from. */
+  target(shared: Buffer): Buffer {
+    return this.#reader.target(directBytesMin) ?? shared;
+  }
+
+  /** `length` bytes in the receive buffer, which is used again as soon as this returns, or in the last target. */
+  take(chunk: Uint8Array, length: number, isShared = true): void {
     if (this.#closed || this.login.session.state === 'closing') return;
     try {
-      this.#reader.push(chunk, length);
+      if (isShared) this.#reader.push(chunk, length);
+      else this.#reader.filled(length);
     } catch (error) {
       this.#fail(error);
     }
@@ -107,7 +132,7 @@ export class KafkaConnection implements Caller {
   /** No more requests are read; those under way are answered, long polls at once, and then it closes. */
   drain(): void {
     this.#draining = true;
-    this.#ending.abort();
+    this.#abort();
     this.#update();
     if (this.#inOrder.isIdle()) this.close();
   }
@@ -129,20 +154,35 @@ export class KafkaConnection implements Caller {
     if (this.#closed) return;
     this.#closed = true;
     this.#closeTimer?.cancel();
-    this.#throttle.cancel();
-    this.#ending.abort();
+    this.#throttle?.cancel();
+    this.#abort();
     this.login.end();
     this.#outbox = [];
     this.#release(this.#chargedBytes);
     this.#events.closed(this);
   }
 
-  #received(frame: Buffer): void {
+  /** Long polls end. */
+  #abort(): void {
+    this.#isEnding = true;
+    this.#ending?.abort();
+  }
+
+  // --- FrameTaker ---
+
+  charge(bytes: number): void {
+    this.door.receiveBudget.take(bytes);
+    this.#chargedBytes += bytes;
+  }
+
+  received(frame: Buffer): void {
     this.#activeAtMs = this.door.context.clock.monotonicMs();
     this.#inOrder.add(frame, besideOf(this.login, frame));
   }
 
-  #start(frame: Buffer, answer: Answer): void {
+  // --- Served ---
+
+  start(frame: Buffer, answer: Answer): void {
     if (this.#closed || this.login.session.state === 'closing') return;
     let result: Promise<Dispatched> | Dispatched;
     try {
@@ -152,10 +192,8 @@ export class KafkaConnection implements Caller {
       return;
     }
     if (result instanceof Promise) {
-      result
-        .then((dispatched) => this.#answer(dispatched, frame.length, answer))
-        .catch((error: unknown) => this.#fail(error));
-    } else this.#answer(result, frame.length, answer);
+      result.then((dispatched) => this.#answer(dispatched, frame, answer)).catch((error: unknown) => this.#fail(error));
+    } else this.#answer(result, frame, answer);
   }
 
   #release(bytes: number): void {
@@ -163,14 +201,21 @@ export class KafkaConnection implements Caller {
     this.door.receiveBudget.give(bytes);
   }
 
-  #answer({ parts, delayMs }: Dispatched, frameBytes: number, answer: Answer): void {
+  #answer({ parts, delayMs, frameIsFree, answerFrames }: Dispatched, frame: Buffer, answer: Answer): void {
+    if (frameIsFree) framePool.give(frame);
     if (this.#closed) return;
-    this.#release(countedBytes(frameBytes));
+    this.#release(countedBytes(frame.length));
     // Muted before the answer frees the place of the next request: it must not slip through.
-    if (delayMs > 0) this.#throttle.mute(delayMs);
-    answer(parts);
+    if (delayMs > 0) this.#mute(delayMs);
+    if (answerFrames) answer(parts, () => dropAll(answerFrames));
+    else answer(parts);
     this.#update();
     if (this.#draining && this.#inOrder.isIdle()) this.close();
+  }
+
+  #mute(delayMs: number): void {
+    this.#throttle ??= new Throttle(this.door.context.clock, () => this.#update());
+    this.#throttle.mute(delayMs);
   }
 
   #fail(error: unknown): void {
@@ -184,15 +229,22 @@ export class KafkaConnection implements Caller {
     this.close();
   }
 
-  #ready(principal: Principal): void {
+  // --- LoginEvents ---
+
+  ready(principal: Principal): void {
     this.#reader.frameBytesMax = this.door.settings.requestBytesMax;
     this.#events.ready(this, principal);
   }
 
-  #refused(result: LoginResult): void {
+  refused(result: LoginResult): void {
     const { context, settings } = this.door;
     if (!result.ok) context.log('kafka-authentication-refused', { host: this.clientHost, reason: result.message });
     this.#closeTimer = context.clock.after(settings.refusedCloseDelayMs, () => this.close(), 'background');
+    this.#update();
+  }
+
+  /** The peer has taken what was queued for it. */
+  drained(): void {
     this.#update();
   }
 
@@ -200,7 +252,7 @@ export class KafkaConnection implements Caller {
   #update(): void {
     if (this.#closed) return;
     const isBehind = this.#outboxBytes + this.#socket.writableLength > this.door.settings.outboxBytesMax;
-    this.#inOrder.hold(this.#throttle.isMuted || isBehind || this.#draining);
+    this.#inOrder.hold(this.#throttle?.isMuted === true || isBehind || this.#draining);
     const reading = !this.#inOrder.isFull() && this.login.session.state !== 'closing';
     if (reading === this.#reading) return;
     this.#reading = reading;
@@ -208,13 +260,17 @@ export class KafkaConnection implements Caller {
     else this.#socket.pause();
   }
 
-  #send(parts: readonly Uint8Array[]): void {
+  send(parts: readonly Uint8Array[], sent: (() => void) | undefined): void {
     let bytes = 0;
     for (const part of parts) bytes += part.length;
     const prefix = Buffer.allocUnsafe(4);
     prefix.writeInt32BE(bytes);
     this.#outbox.push(prefix, ...parts);
     this.#outboxBytes += bytes + 4;
+    if (sent) {
+      if (this.#sent === none) this.#sent = [sent];
+      else this.#sent.push(sent);
+    }
     if (this.#flushing) return;
     this.#flushing = true;
     this.door.context.clock.endOfTurn(() => this.#flush());
@@ -227,9 +283,9 @@ export class KafkaConnection implements Caller {
     const outbox = this.#outbox;
     this.#outbox = [];
     this.#outboxBytes = 0;
-    this.#socket.cork();
-    for (const part of outbox) this.#socket.write(part);
-    this.#socket.uncork();
+    const sent = this.#sent;
+    this.#sent = none;
+    writeCorked(this.#socket, outbox, sent);
     this.#update();
   }
 }

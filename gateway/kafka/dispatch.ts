@@ -5,6 +5,7 @@
  */
 import { apiKey as keys } from '../../engine/protocol/apis.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
+import type { SharedFrame } from '../../engine/kernel/frame-pool.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { decodeRequestHeader, encodeResponse, type RequestHeader } from '../../engine/protocol/headers.ts';
 import { UnsupportedVersion } from '../../engine/protocol/unsupported-version.ts';
@@ -29,6 +30,10 @@ export interface Dispatched {
   readonly parts: Served;
   /** For how long the connection is to be muted once the answer is sent. */
   readonly delayMs: number;
+  /** Nothing reads the frame any more. */
+  readonly frameIsFree: boolean;
+  /** What the parts are views of, to be dropped when they are with the kernel. */
+  readonly answerFrames: readonly SharedFrame[] | undefined;
 }
 
 /** A request before authentication, or for a cluster that no longer serves: answered by the end of the connection. */
@@ -44,15 +49,17 @@ export function besideOf(login: Login, frame: Buffer): Beside {
 
 export function dispatch(caller: Caller, frame: Buffer): Promise<Dispatched> | Dispatched {
   const { login } = caller;
-  if (login.session.state === 'raw-token') return { parts: rawToken(login, frame), delayMs: 0 };
+  if (login.session.state === 'raw-token') return { parts: rawToken(login, frame), ...atOnce };
   const header = decodeRequestHeader(frame);
   const served = apis.get(header.apiKey);
-  if (!served || !isServed(header.apiKey, header.apiVersion)) return { parts: unserved(header), delayMs: 0 };
+  if (!served || !isServed(header.apiKey, header.apiVersion)) return { parts: unserved(header), ...atOnce };
   const call = new RequestCall(caller, header, frame.length);
   const result = serve(caller, served, call, header, frame);
-  if (!(result instanceof Promise)) return { parts: result, delayMs: call.muteMs };
-  return result.then((parts) => ({ parts, delayMs: call.muteMs }));
+  if (!(result instanceof Promise)) return call.answered(result);
+  return result.then((parts) => call.answered(parts));
 }
+
+const atOnce = { delayMs: 0, frameIsFree: false, answerFrames: undefined };
 
 function serve(
   { door, login }: Caller,
@@ -115,9 +122,10 @@ class RequestCall implements Call, OpenCall {
   readonly clientId: string;
   readonly clientHost: string;
   readonly requestBytes: number;
-  readonly signal: AbortSignal;
-  readonly fetchSessions: FetchSessions;
+  readonly #caller: Caller;
   delayMs = 0;
+  frameIsFree = false;
+  answerFrames: readonly SharedFrame[] | undefined;
 
   constructor(caller: Caller, header: RequestHeader, requestBytes: number) {
     this.door = caller.door;
@@ -126,8 +134,16 @@ class RequestCall implements Call, OpenCall {
     this.clientId = header.clientId ?? '';
     this.clientHost = caller.clientHost;
     this.requestBytes = requestBytes;
-    this.signal = caller.signal;
-    this.fetchSessions = caller.fetchSessions;
+    this.#caller = caller;
+  }
+
+  // Asked for by who needs them: the connection makes them on first use.
+  get signal(): AbortSignal {
+    return this.#caller.signal;
+  }
+
+  get fetchSessions(): FetchSessions {
+    return this.#caller.fetchSessions;
   }
 
   get context(): Door['context'] {
@@ -141,8 +157,9 @@ class RequestCall implements Call, OpenCall {
     return session.principal;
   }
 
-  get muteMs(): number {
-    return this.delayMs;
+  answered(parts: Served): Dispatched {
+    const { delayMs, frameIsFree, answerFrames } = this;
+    return { parts, delayMs, frameIsFree, answerFrames };
   }
 
   throttle(delayMs: number): void {

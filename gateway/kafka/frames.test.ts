@@ -18,7 +18,7 @@ describe('FrameReader', () => {
       fc.property(fc.array(payload, { maxLength: 8 }), fc.array(fc.integer({ min: 1, max: 20 })), (payloads, cuts) => {
         const stream = Buffer.concat(payloads.map(framed));
         const found: Buffer[] = [];
-        const reader = new FrameReader(50, (frame) => void found.push(frame));
+        const reader = new FrameReader(50, { received: (frame) => void found.push(frame), charge: () => undefined });
         const receive = Buffer.alloc(64);
         let at = 0;
         for (let i = 0; at < stream.length; i++) {
@@ -36,7 +36,10 @@ describe('FrameReader', () => {
   it('grows a large frame with what arrives, to exactly its size', () => {
     const payload = Buffer.alloc(5 * 1024 * 1024 + 3, 7);
     const found: Buffer[] = [];
-    const reader = new FrameReader(payload.length, (frame) => void found.push(frame));
+    const reader = new FrameReader(payload.length, {
+      received: (frame) => void found.push(frame),
+      charge: () => undefined,
+    });
     const stream = framed(payload);
     for (let at = 0; at < stream.length; at += 100_000) {
       const chunk = stream.subarray(at, at + 100_000);
@@ -49,37 +52,31 @@ describe('FrameReader', () => {
   it.each([51, -1])('refuses a frame of %i bytes before it comes', (size) => {
     const prefix = Buffer.alloc(4);
     prefix.writeInt32BE(size);
-    const reader = new FrameReader(50, () => undefined);
+    const reader = new FrameReader(50, { received: () => undefined, charge: () => undefined });
     expect(() => reader.push(prefix, 4)).toThrow(MalformedFrame);
   });
 
   it('charges a large frame as it grows, in sum its size, and stops where the charge is refused', () => {
     const payload = Buffer.alloc(5 * 1024 * 1024 + 3, 7);
     let charged = 0;
-    const growing = new FrameReader(
-      payload.length,
-      () => undefined,
-      (bytes) => void (charged += bytes),
-    );
+    const growing = new FrameReader(payload.length, {
+      received: () => undefined,
+      charge: (bytes) => void (charged += bytes),
+    });
     const stream = framed(payload);
     growing.push(stream, 4);
-    expect(charged).toBe(1024 * 1024);
+    expect(charged).toBe(1088 * 1024);
     growing.push(stream.subarray(4), payload.length);
     expect(charged).toBe(payload.length);
 
     const budget = new ReceiveBudget(3 * 1024 * 1024);
-    const refused = new FrameReader(
-      payload.length,
-      () => undefined,
-      (bytes) => budget.take(bytes),
-    );
+    const refused = new FrameReader(payload.length, {
+      received: () => undefined,
+      charge: (bytes) => budget.take(bytes),
+    });
     expect(() => refused.push(stream, stream.length)).toThrow(Overloaded);
     expect(budget.takenBytes).toBeLessThanOrEqual(3 * 1024 * 1024);
-    const small = new FrameReader(
-      1000,
-      () => undefined,
-      () => expect.unreachable(),
-    );
+    const small = new FrameReader(1000, { received: () => undefined, charge: () => expect.unreachable() });
     small.push(framed(Buffer.alloc(1000)), 1004);
   });
 });

@@ -23,15 +23,14 @@ function queue(): {
   const started: number[] = [];
   const sent: number[] = [];
   const besides = new Map<number, Beside>();
-  const inOrder = new InOrder(
-    limits,
-    (frame, answer) => {
+  const inOrder = new InOrder(limits, {
+    start(frame, answer) {
       const id = frame.readInt32BE(0);
       started.push(id);
       running.push({ id, beside: besides.get(id)!, answer });
     },
-    ([part]) => void sent.push(Buffer.from(part!).readInt32BE(0)),
-  );
+    send: ([part]) => void sent.push(Buffer.from(part!).readInt32BE(0)),
+  });
   return { inOrder, running, started, sent, besides };
 }
 

@@ -19,6 +19,7 @@ interface Slot {
   readonly beside: Beside;
   readonly bytes: number;
   parts: readonly Uint8Array[] | undefined;
+  sent: (() => void) | undefined;
   done: boolean;
 }
 
@@ -27,12 +28,20 @@ export interface InOrderLimits {
   readonly requestBytesInFlightMax: number;
 }
 
-export type Answer = (parts: readonly Uint8Array[] | undefined) => void;
+/** `sent` is called when nothing reads the parts any more; perhaps never. */
+export type Answer = (parts: readonly Uint8Array[] | undefined, sent?: () => void) => void;
+
+/** What the queue asks of its connection. */
+export interface Served {
+  /** Called in request order; must call `answer` once, now or later. */
+  start(frame: Buffer, answer: Answer): void;
+  /** Called in the same order. */
+  send(parts: readonly Uint8Array[], sent: (() => void) | undefined): void;
+}
 
 export class InOrder {
   readonly #limits: InOrderLimits;
-  readonly #start: (frame: Buffer, answer: Answer) => void;
-  readonly #send: (parts: readonly Uint8Array[]) => void;
+  readonly #served: Served;
   /** Received and not started; more than a few only when one read brought many. */
   #waiting: Waiting[] = [];
   #slots: Slot[] = [];
@@ -42,15 +51,9 @@ export class InOrder {
   #held = false;
   #starting = false;
 
-  /** `start` is called in request order and must call `answer` once, now or later; `send` in the same order. */
-  constructor(
-    limits: InOrderLimits,
-    start: (frame: Buffer, answer: Answer) => void,
-    send: (parts: readonly Uint8Array[]) => void,
-  ) {
+  constructor(limits: InOrderLimits, served: Served) {
     this.#limits = limits;
-    this.#start = start;
-    this.#send = send;
+    this.#served = served;
   }
 
   add(frame: Buffer, beside: Beside): void {
@@ -101,15 +104,16 @@ export class InOrder {
   }
 
   #begin({ frame, beside }: Waiting): void {
-    const slot: Slot = { beside, bytes: frame.length, parts: undefined, done: false };
+    const slot: Slot = { beside, bytes: frame.length, parts: undefined, sent: undefined, done: false };
     this.#slots.push(slot);
     this.#bytes += slot.bytes;
     if (beside === 'fetch') this.#fetches++;
     if (beside === 'alone') this.#alone++;
-    this.#start(frame, (parts) => {
+    this.#served.start(frame, (parts, sent) => {
       if (slot.done) return;
       slot.done = true;
       slot.parts = parts;
+      slot.sent = sent;
       if (beside === 'fetch') this.#fetches--;
       if (beside === 'alone') this.#alone--;
       this.#sendDone();
@@ -120,9 +124,9 @@ export class InOrder {
   #sendDone(): void {
     let sent = 0;
     for (; sent < this.#slots.length && this.#slots[sent]!.done; sent++) {
-      const { parts, bytes } = this.#slots[sent]!;
+      const { parts, bytes, sent: whenSent } = this.#slots[sent]!;
       this.#bytes -= bytes;
-      if (parts) this.#send(parts);
+      if (parts) this.#served.send(parts, whenSent);
     }
     if (sent > 0) this.#slots.splice(0, sent);
   }

@@ -2,7 +2,8 @@
  * The Kafka door: accepts connections, keeps track of them by API key, ends them when their key is revoked.
  *
  * Plain connections read into one receive buffer that all of them share (`onread`): a frame is copied out before the
- * callback returns, so the buffer is free again, and a thousand idle consumers cost no receive memory at all. Node offers
+ * callback returns, so the buffer is free again, and a thousand idle consumers cost no receive memory at all. The rest of
+ * a large frame is received where it belongs. Node offers
  * `onread` for outgoing sockets only, so an accepted handle is moved into a socket made with the option; where that
  * handle is not to be had, and under TLS, 'data' events do the same work at a higher price.
  */
@@ -152,12 +153,14 @@ function plainServer(settings: KafkaDoorSettings, listener: Listener): Server {
       return;
     }
     let connection: KafkaConnection | undefined;
+    // Overlapped reads hold their buffer until they are done, so on Windows each connection has its own.
+    const shared =
+      process.platform === 'win32' ? Buffer.allocUnsafeSlow(settings.receiveBufferBytes) : listener.receiveBuffer;
     const onread = {
-      // Overlapped reads hold their buffer until they are done, so on Windows each connection has its own.
-      buffer:
-        process.platform === 'win32' ? Buffer.allocUnsafeSlow(settings.receiveBufferBytes) : listener.receiveBuffer,
+      // Asked after each read for the place of the next.
+      buffer: (): Buffer => connection?.target(shared) ?? shared,
       callback: (length: number, buffer: Uint8Array): boolean => {
-        connection?.take(buffer, length);
+        connection?.take(buffer, length, buffer === shared);
         return true;
       },
     };

@@ -8,7 +8,7 @@ import { stripNames } from '../../tenancy/naming.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 
-/** Calls `done` exactly once. `records` is what the client sent for the partition; the broker judges its contents. */
+/** Calls `done` exactly once, with whether nothing reads `records` any more. `records` is what the client sent for the partition; the broker judges its contents. */
 export function appendBatch(
   context: GatewayContext,
   principal: Principal,
@@ -16,7 +16,7 @@ export function appendBatch(
   partition: number,
   records: Buffer,
   timeoutMs: number,
-  done: (result: AppendResult, delayMs: number) => void,
+  done: (result: AppendResult, delayMs: number, recordsAreFree: boolean) => void,
 ): void {
   const { tenancy, engine, clock } = context;
   const whole = records.length >= batchHeaderBytes;
@@ -30,13 +30,13 @@ export function appendBatch(
     records,
     idempotent: whole && producerId(records, 0) >= 0,
     timeoutMs,
-    done(result) {
+    done(result, recordsAreFree) {
       if (result.errorCode === 0) tenancy.meter.produced(principal.clusterId, count, records.length);
       // What a broker says may name the topic as the engine knows it.
       const { errorMessage } = result;
       const told =
         errorMessage === null ? result : { ...result, errorMessage: stripNames(principal.clusterId, errorMessage) };
-      done(told, verdict.delayMs);
+      done(told, verdict.delayMs, recordsAreFree === true);
     },
   });
 }

@@ -40,7 +40,7 @@ export const systemDisk: Disk = {
     return guard('list', directory, () => readdirSync(directory).sort());
   },
   makeDirectory: (directory) => guard('make', directory, () => makeDurably(resolve(directory))),
-  remove: (path) => guard('remove', path, () => unlinkSync(path)),
+  remove: (path) => guard('remove', path, () => unlinkLater(path)),
   removeDirectory: (directory) => guard('remove', directory, () => rmdirSync(directory)),
   async syncDirectory(directory) {
     try {
@@ -158,6 +158,16 @@ class SystemFile implements DiskFile {
       this.#running--;
       if (this.#closed && this.#running === 0) closeLater(fd);
     }
+  }
+}
+
+/** Only the name goes at once: freeing the blocks takes milliseconds, and happens when the last descriptor is closed. */
+function unlinkLater(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    unlinkSync(path);
+  } finally {
+    closeLater(fd);
   }
 }
 

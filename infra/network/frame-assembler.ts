@@ -1,10 +1,11 @@
 /**
  * Cuts a byte stream into size-prefixed frames. The stream arrives in a buffer that the next read overwrites, so every
  * frame is copied once, into a buffer of exactly its size that belongs to whoever receives it: record batches stay views
- * of that buffer until they are written. Measured against a list of chunks with incremental CRC and against pooled frame
- * buffers, the single right-sized copy is the fastest of the three.
+ * of that buffer until they are written. Of a large frame only the beginning is copied, the rest is received where it
+ * belongs (`target`, `filled`). The buffer comes from the frame pool, to which its receiver may give it back.
  */
 import { Failure } from '../../engine/kernel/failure.ts';
+import { framePool } from '../../engine/kernel/frame-pool.ts';
 
 /** The peer announced a frame that is negative or over the limit: the stream cannot be followed any further. */
 export class FrameRefused extends Failure {
@@ -45,6 +46,20 @@ export class FrameAssembler {
     }
   }
 
+  /** Where the next bytes of the stream belong, when that is room enough to receive them there instead of pushing them. */
+  target(bytesMin: number): Buffer | undefined {
+    const frame = this.#frame;
+    if (frame === undefined || frame.length - this.#filled < bytesMin) return undefined;
+    return frame.subarray(this.#filled);
+  }
+
+  /** `bytes` more have been received into the last `target`. */
+  filled(bytes: number): void {
+    const frame = this.#frame!;
+    this.#filled += bytes;
+    if (this.#filled === frame.length) this.#finish(frame);
+  }
+
   #takePrefix(chunk: Uint8Array, from: number, length: number): number {
     let position = from;
     while (this.#prefixFilled < prefixBytes && position < length) {
@@ -58,7 +73,7 @@ export class FrameAssembler {
     if (size < 0 || size > this.#frameBytesMax) {
       throw new FrameRefused(`frame of ${size} bytes, at most ${this.#frameBytesMax}`);
     }
-    this.#frame = Buffer.allocUnsafe(size);
+    this.#frame = framePool.take(size);
     this.#filled = 0;
     if (size === 0) this.#finish(this.#frame);
     return position;

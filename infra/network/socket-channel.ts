@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../../engine/kernel/clock.ts';
 import type { FrameChannel, FrameHandler } from '../../engine/ports.ts';
+import { writeCorked } from '../../engine/kernel/write-corked.ts';
 import { FrameAssembler, FrameRefused } from './frame-assembler.ts';
 
 export interface ChannelSettings {
@@ -15,6 +16,9 @@ export interface ChannelSettings {
   readonly closeMsMax: number;
 }
 
+/** Less of a frame is copied: a read for its rest alone would cost more, and what comes behind it is read along. */
+const directBytesMin = 64 * 1024;
+
 export class SocketChannel implements FrameChannel {
   readonly #clock: Clock;
   readonly #settings: ChannelSettings;
@@ -23,6 +27,8 @@ export class SocketChannel implements FrameChannel {
   #handler: FrameHandler | undefined;
   #outbox: Uint8Array[] = [];
   #outboxBytes = 0;
+  /** Of the frames in the outbox, who wants to know when the socket is done with theirs. */
+  #sent: (() => void)[] = [];
   #flushing = false;
   /** True from the first frame that the kernel did not take at once until everything is taken. */
   #full = false;
@@ -50,10 +56,17 @@ export class SocketChannel implements FrameChannel {
     socket.on('close', () => this.#end());
   }
 
-  received(chunk: Uint8Array, length: number): void {
+  /** Where to receive next: the rest of a large frame, or `shared`, which received() copies from. */
+  target(shared: Buffer): Buffer {
+    return this.#assembler.target(directBytesMin) ?? shared;
+  }
+
+  /** `length` bytes of the stream, in the target given last or in a buffer of the caller's. */
+  received(chunk: Uint8Array, length: number, isShared = true): void {
     if (this.#closing) return;
     try {
-      this.#assembler.push(chunk, length);
+      if (isShared) this.#assembler.push(chunk, length);
+      else this.#assembler.filled(length);
     } catch (error) {
       this.#closing = true;
       this.#socket!.destroy();
@@ -61,7 +74,7 @@ export class SocketChannel implements FrameChannel {
     }
   }
 
-  send(parts: readonly Uint8Array[]): void {
+  send(parts: readonly Uint8Array[], sent?: () => void): void {
     if (this.#closing) return;
     let bytes = 0;
     for (const part of parts) bytes += part.length;
@@ -69,6 +82,7 @@ export class SocketChannel implements FrameChannel {
     prefix.writeInt32BE(bytes);
     this.#outbox.push(prefix, ...parts);
     this.#outboxBytes += bytes + 4;
+    if (sent) this.#sent.push(sent);
     if (this.#flushing) return;
     this.#flushing = true;
     this.#clock.endOfTurn(() => this.#flush());
@@ -108,10 +122,10 @@ export class SocketChannel implements FrameChannel {
     if (outbox.length === 0 || this.#closing) return;
     this.#outbox = [];
     this.#outboxBytes = 0;
+    const sent = this.#sent;
+    if (sent.length > 0) this.#sent = [];
     const socket = this.#socket!;
-    socket.cork();
-    for (const part of outbox) socket.write(part);
-    socket.uncork();
+    writeCorked(socket, outbox, sent);
     this.#full = socket.writableLength > 0;
   }
 
@@ -127,6 +141,7 @@ export class SocketChannel implements FrameChannel {
     this.#closing = true;
     this.#outbox = [];
     this.#outboxBytes = 0;
+    this.#sent = [];
     this.#closeTimer?.cancel();
     this.#handler!.closed();
   }

@@ -2,7 +2,8 @@
  * The Network port over node:net. An address is the path of a Unix socket (it contains a '/') or host:port.
  *
  * Every connection receives into one buffer that is used again for each read (`onread`): 0.18-0.26 CPU seconds per
- * gigabyte where the default 'data' events take 0.43, because no buffer is allocated per read. Node offers `onread` for
+ * gigabyte where the default 'data' events take 0.43, because no buffer is allocated per read. The rest of a large frame
+ * is received where it belongs instead, which spares the copy. Node offers `onread` for
  * outgoing connections only, so an accepted connection's handle is moved into a Socket made with the option; where a
  * Node version has no such handle, 'data' events do the same work at the higher price.
  */
@@ -43,10 +44,12 @@ export function socketAddress(address: string): SocketAddress {
 }
 
 function onread(channel: SocketChannel, settings: SocketNetworkSettings): OnReadOpts {
+  const shared = Buffer.allocUnsafeSlow(settings.receiveBufferBytes);
   return {
-    buffer: Buffer.allocUnsafeSlow(settings.receiveBufferBytes),
+    // Asked after each read for the place of the next.
+    buffer: () => channel.target(shared),
     callback: (length, buffer) => {
-      channel.received(buffer, length);
+      channel.received(buffer, length, buffer === shared);
       return true;
     },
   };

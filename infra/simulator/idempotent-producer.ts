@@ -2,6 +2,7 @@
  * A Kafka client's idempotent producer (KIP-98) for one partition: a few batches in flight, sent again in order until
  * they are acknowledged. What it sends may therefore be asked for in full: every value once, in the order of sending.
  */
+import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { type Door, noAnswer } from './door.ts';
@@ -83,19 +84,23 @@ export class IdempotentProducer {
   #send(batch: Batch): void {
     batch.isInFlight = true;
     const { loop } = this.#world;
-    const records = encodeBatch(
+    const encoded = encodeBatch(
       batch.values.map((value) => ({ key: null, value: Buffer.from(value), timestampMs: loop.wallMs })),
       { producerId: this.#producerId, producerEpoch: 0, baseSequence: batch.sequence },
     );
     this.#door.call<{ code: number; offset: number }>(
       ({ engine }, answer) => {
+        const records = framePool.gather([encoded]);
         engine.append({
           topicId: this.#topic.topicId,
           partition: this.#partition,
           records,
           idempotent: true,
           timeoutMs: 5000,
-          done: ({ errorCode, baseOffset }) => answer({ code: errorCode, offset: baseOffset }),
+          done({ errorCode, baseOffset }, recordsAreFree) {
+            if (recordsAreFree) framePool.give(records);
+            answer({ code: errorCode, offset: baseOffset });
+          },
         });
       },
       (result) => this.#told(batch, result === noAnswer ? { code: -1, offset: -1 } : result),

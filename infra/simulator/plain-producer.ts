@@ -2,6 +2,7 @@
  * Producers that send once and never again: one with batches of its own, one through the gateway's record producer
  * (what HTTP and WebSocket use). Without an answer they do not know; with one, the value is there for good.
  */
+import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { type Door, noAnswer } from './door.ts';
@@ -50,13 +51,17 @@ export class PlainProducer {
     this.#door.call<{ code: number; offset: number }>(
       (parent, answer) => {
         if (this.#as === 'plain') {
+          const records = framePool.gather([encodeBatch([{ key: null, value, timestampMs: loop.wallMs }])]);
           parent.engine.append({
             topicId: this.#topic.topicId,
             partition: index,
-            records: encodeBatch([{ key: null, value, timestampMs: loop.wallMs }]),
+            records,
             idempotent: false,
             timeoutMs: 5000,
-            done: ({ errorCode, baseOffset }) => answer({ code: errorCode, offset: baseOffset }),
+            done({ errorCode, baseOffset }, recordsAreFree) {
+              if (recordsAreFree) framePool.give(records);
+              answer({ code: errorCode, offset: baseOffset });
+            },
           });
           return;
         }

@@ -3,6 +3,7 @@
  * or both, as TCP does until somebody gives up, and a process that ends takes its connections with it. A stopped process
  * is connected to all the same: its kernel accepts, it does not.
  */
+import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
 import { type FrameChannel, type FrameHandler, LinkClosed, type Network } from '../../engine/ports.ts';
 import type { EventLoop } from './event-loop.ts';
@@ -173,8 +174,10 @@ class WireEnd implements FrameChannel {
     this.#isNear = isNear;
   }
 
-  send(parts: readonly Uint8Array[]): void {
-    if (this.process.isAlive && !this.#isClosed) this.#push(Buffer.concat(parts));
+  send(parts: readonly Uint8Array[], sent?: () => void): void {
+    if (!this.process.isAlive || this.#isClosed) return;
+    this.#push(framePool.gather(parts));
+    if (sent) this.process.post(0, sent);
   }
 
   bufferedBytes(): number {

@@ -2,6 +2,7 @@
  * One world from its seed to its verdict: start, let clients work while faults happen, heal, require that everything
  * works again, read what is left, and judge the whole.
  */
+import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { below, seededRandom } from '../../engine/kernel/random.ts';
 import { logPk } from '../../engine/log/rows/log-state.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
@@ -51,6 +52,8 @@ const removalMsMax = 3000;
 const partitionsMax = 32;
 
 export async function simulate(options: SimulationOptions): Promise<Simulation> {
+  // A frame whose memory is used again too early is then a batch that no checksum accepts.
+  framePool.configure({ poisons: true, frameBytesMin: 1 });
   const { seed, scenario = 'mixed', steps = stepsDefault, plant = {} } = options;
   const random = seededRandom(seed);
   const settings = drawSettings(seed, plant);

@@ -6,6 +6,7 @@
  * (10), transactional batches (48: there is no transaction coordinator), timestamps outside the topic's window (32).
  */
 import type { Clock } from '../../kernel/clock.ts';
+import type { SharedFrame } from '../../kernel/frame-pool.ts';
 import type { ProduceRequest, ProduceResponse } from '../../protocol/messages/00-produce.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
 import { attributeBit, type BatchHeader, isBatchFault, validateBatch } from '../../records/batch.ts';
@@ -16,11 +17,12 @@ import type { Ownership } from '../ownership.ts';
 
 type PartitionResponse = ProduceResponse['responses'][number]['partitionResponses'][number];
 
-/** Calls `respond` once every entry has its answer. */
+/** Calls `respond` once every entry has its answer. `frame` is what the batches are views of. */
 export function produce(
   ownership: Ownership,
   clock: Clock,
   request: ProduceRequest,
+  frame: SharedFrame,
   respond: (response: ProduceResponse) => void,
 ): void {
   const nowMs = clock.wallMs();
@@ -35,7 +37,9 @@ export function produce(
   };
   let open = 1;
   const settle = (): void => {
-    if (--open === 0) respond(response);
+    if (--open > 0) return;
+    respond(response);
+    frame.drop();
   };
   for (const [t, topic] of request.topicData.entries()) {
     const answers = response.responses[t]!.partitionResponses;
@@ -66,7 +70,9 @@ export function produce(
           return;
         }
         owned.log.traffic.wrote(batch!.length);
-        owned.log.append(batch!, judged, nowMs, done);
+        // Dropped by the log when it lets go of the batch; one that it refuses is left to the garbage collector.
+        frame.hold();
+        owned.log.append(batch!, judged, nowMs, done, frame);
       });
     }
   }

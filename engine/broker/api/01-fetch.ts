@@ -6,6 +6,7 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { Failure } from '../../kernel/failure.ts';
+import { dropAll } from '../../kernel/frame-pool.ts';
 import type { LogRead, PartitionLog, Waiter } from '../../log/log.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { FetchRequest, FetchResponse } from '../../protocol/messages/01-fetch.ts';
@@ -29,23 +30,21 @@ export function fetch(
   ownership: Ownership,
   clock: Clock,
   request: FetchRequest,
-  respond: (response: FetchResponse) => void,
+  respond: (response: FetchResponse, sent?: () => void) => void,
   onBug: (error: unknown) => void,
 ): void {
   const parts: Part[] = [];
   let open = 1;
   const ready = (): void => {
     if (--open > 0) return;
-    serve(clock, request, parts).then(respond, (error: unknown) => {
-      respond(
-        answer(
-          request,
-          parts,
-          parts.map(() => unreadable),
-        ),
-      );
-      if (!(error instanceof Failure)) onBug(error);
-    });
+    serve(clock, request, parts).then(
+      (reads) => respond(answer(request, parts, reads), () => letGo(reads)),
+      (error: unknown) => {
+        const nothing = parts.map(() => unreadable);
+        respond(answer(request, parts, nothing));
+        if (!(error instanceof Failure)) onBug(error);
+      },
+    );
   };
   for (const [t, topic] of request.topics.entries()) {
     for (const partition of topic.partitions) {
@@ -63,15 +62,21 @@ export function fetch(
 const unknown: Owned = { errorCode: errorCode.unknownTopicId };
 const unreadable: LogRead = { errorCode: errorCode.kafkaStorageError, batches: [], bytes: 0 };
 
-async function serve(clock: Clock, request: FetchRequest, parts: readonly Part[]): Promise<FetchResponse> {
+/** Nothing reads what was found any more. */
+function letGo(reads: readonly LogRead[]): void {
+  for (const { frames } of reads) dropAll(frames);
+}
+
+async function serve(clock: Clock, request: FetchRequest, parts: readonly Part[]): Promise<LogRead[]> {
   const deadlineMs = clock.monotonicMs() + Math.min(Math.max(request.maxWaitMs, 0), waitMsMax);
   for (;;) {
     const reads = await readAll(request, parts);
     const bytes = reads.reduce((sum, read) => sum + read.bytes, 0);
     const failed = parts.some(({ owned }, i) => 'errorCode' in owned || reads[i]!.errorCode !== errorCode.none);
     const leftMs = deadlineMs - clock.monotonicMs();
-    if (bytes >= request.minBytes || failed || leftMs <= 0 || parts.length === 0) return answer(request, parts, reads);
-    if (!(await moreComes(clock, parts, leftMs))) return answer(request, parts, reads);
+    if (bytes >= request.minBytes || failed || leftMs <= 0 || parts.length === 0) return reads;
+    if (!(await moreComes(clock, parts, leftMs))) return reads;
+    letGo(reads);
   }
 }
 

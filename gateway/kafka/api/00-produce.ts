@@ -71,8 +71,11 @@ function append(call: Call, request: ProduceRequest, batchBytesMax: number): Pro
     }));
     const response: ProduceResponse = { responses, throttleTimeMs: 0, nodeEndpoints: [] };
     let open = 1;
-    const settle = (): void => {
+    let isFree = true;
+    const settle = (recordsAreFree: boolean): void => {
+      if (!recordsAreFree) isFree = false;
       if (--open > 0) return;
+      call.frameIsFree = isFree;
       try {
         resolve(unlessUnacknowledged(request, response));
       } catch (error) {
@@ -84,7 +87,7 @@ function append(call: Call, request: ProduceRequest, batchBytesMax: number): Pro
       open += topic.partitionData.length;
       appendTopic(call, request, batchBytesMax, topic, responses[t]!.partitionResponses, settle);
     }
-    settle();
+    settle(true);
   });
 }
 
@@ -94,7 +97,7 @@ function appendTopic(
   batchBytesMax: number,
   asked: Topic,
   answers: PartitionResponse[],
-  settle: () => void,
+  settle: (recordsAreFree: boolean) => void,
 ): void {
   const { context, principal, version } = call;
   const found = findAsked(context, principal, asked, version >= firstIdVersion);
@@ -102,12 +105,12 @@ function appendTopic(
     const fault = 'errorCode' in found ? found.errorCode : faultOf(version, batchBytesMax, found.topic, index, records);
     if (fault !== errorCode.none || 'errorCode' in found) {
       answers[p] = refusal(index, fault, null);
-      settle();
+      settle(true);
       continue;
     }
     assert(Buffer.isBuffer(records), 'decoded records are a view of the frame');
     const { topic } = found;
-    appendBatch(context, principal, topic, index, records, request.timeoutMs, (result, delayMs) => {
+    appendBatch(context, principal, topic, index, records, request.timeoutMs, (result, delayMs, recordsAreFree) => {
       call.throttle(delayMs);
       const { errorCode: code, errorMessage } = result;
       answers[p] = {
@@ -122,7 +125,7 @@ function appendTopic(
         currentLeader:
           code === errorCode.notLeaderOrFollower && version >= firstLeaderVersion ? leader(topic, index) : noLeader,
       };
-      settle();
+      settle(recordsAreFree);
     });
   }
 }

@@ -72,6 +72,7 @@ async function read(
           signal: call.signal,
         });
   call.throttle(delayMs);
+  call.answerFrames = partitions.flatMap(({ frames }) => frames ?? []);
   const fetched = new Map<string, FetchedPartition>();
   for (const partition of partitions) fetched.set(readingKey(partition.topicId, partition.partition), partition);
   return respond(call, request, step, parts, fetched);
