@@ -5,6 +5,7 @@
 import { assert } from '../kernel/assert.ts';
 import type { Timer } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
+import { framePool } from '../kernel/frame-pool.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import { DiskFault, StoreAmbiguous, type StoreOp } from '../ports.ts';
 import { AppendGate } from './append-gate.ts';
@@ -334,6 +335,7 @@ class SessionLogStore implements LogStore {
     this.#retentionTimer = this.#o.clock.after(
       this.#o.settings.retentionIntervalMs,
       () => {
+        framePool.trim();
         // Retried at the next tick; what ends the session was reported.
         this.applyRetention()
           .catch(() => undefined)

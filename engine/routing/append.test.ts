@@ -8,17 +8,22 @@ interface Sent {
   readonly partition: number;
   readonly idempotent: boolean;
   results: AppendResult[];
+  /** Whether nothing reads the records any more. */
+  isFree: boolean;
 }
 
 function append(w: World, id: number, partition = 0, idempotent = true, timeoutMs = 60_000): Sent {
-  const sent: Sent = { id, partition, idempotent, results: [] };
+  const sent: Sent = { id, partition, idempotent, results: [], isFree: false };
   w.routing.append({
     topicId,
     partition,
     records: batchOf(id),
     idempotent,
     timeoutMs,
-    done: (result) => sent.results.push(result),
+    done(result, recordsAreFree) {
+      sent.results.push(result);
+      sent.isFree = recordsAreFree === true;
+    },
   });
   return sent;
 }
@@ -202,6 +207,8 @@ describe('appends', () => {
     expect(codes(...sent, behind)).toEqual([0, 7, 0, 0]);
     expect(ids(w)).toEqual([0, 1, 2, 3, 4]);
     expect(offsets(...sent, behind)).toEqual([1, -1, 3, 4]);
+    // What was with the link that ended may still be read by its socket, though another took it since.
+    expect([...sent, behind].map(({ isFree }) => isFree)).toEqual([false, false, false, true]);
   });
 
   it('that a lost broker may have stored are not called unstored when nobody else takes them', async () => {

@@ -11,6 +11,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server, Socket, type SocketConstructorOpts } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Timer } from '../../engine/kernel/clock.ts';
+import { framePool } from '../../engine/kernel/frame-pool.ts';
 import type { GatewayContext } from '../context.ts';
 import { Advertised } from './advertised.ts';
 import type { Door } from './api.ts';
@@ -137,6 +138,7 @@ class Listener implements ConnectionEvents {
       () => {
         const nowMs = clock.monotonicMs();
         for (const connection of this.connections) connection.expire(nowMs);
+        framePool.trim();
         this.#scheduleExpiry();
       },
       'background',

@@ -3,6 +3,7 @@ import type { Bench } from '../compare/bench.ts';
 import { codec, crc, recordsEncode } from './codec.ts';
 import { httpProduce } from './http-produce.ts';
 import { fetch, kafkaProduce } from './kafka.ts';
+import { kafkaSideBySide, kafkaSideBySideDurable } from './kafka-side-by-side.ts';
 import { killToWritable } from './kill-to-writable.ts';
 import { idleConnectionMemory, idlePartitionMemory } from './memory.ts';
 import { planner } from './planner.ts';
@@ -14,6 +15,8 @@ export const benches: readonly Bench[] = [
   kafkaProduce,
   fetch,
   webSocketFanOut,
+  kafkaSideBySide,
+  kafkaSideBySideDurable,
   wal,
   killToWritable,
   idlePartitionMemory,

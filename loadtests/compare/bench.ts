@@ -27,8 +27,8 @@ export interface Fact {
 
 export interface Goal {
   readonly target: string;
-  /** Of rates, target to baseline; or of CPU per operation, where less is better. */
-  readonly of: 'rate' | 'server CPU';
+  /** Of rates, target to baseline; or of CPU per operation or the 99th percentile of latency, where less is better. */
+  readonly of: 'rate' | 'server CPU' | 'p99';
   readonly atLeast?: number;
   readonly atMost?: number;
   /** Another target than the first as yardstick. */

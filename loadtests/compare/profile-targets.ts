@@ -41,7 +41,7 @@ export async function profileTargets(
 }
 
 /** Opens the inspector of a process and finds its address by the port on which it began to listen. */
-async function openInspector(pid: number): Promise<string> {
+export async function openInspector(pid: number): Promise<string> {
   const before = new Set(listeningPorts(pid));
   process.kill(pid, 'SIGUSR1');
   for (let tries = 0; tries < 100; tries++) {

@@ -31,8 +31,13 @@ export interface Profiler {
   stop(path: string): Promise<SelfTime[]>;
 }
 
-/** `inspectorUrl` is the ws:// address that the process printed. */
-export async function startProfiler(inspectorUrl: string): Promise<Profiler> {
+interface Inspector {
+  call(method: string, params?: object): Promise<unknown>;
+  close(): void;
+}
+
+/** `inspectorUrl` is the ws:// address of the process. */
+async function inspect(inspectorUrl: string): Promise<Inspector> {
   const socket = new WebSocket(inspectorUrl);
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
   let lastId = 0;
@@ -46,13 +51,26 @@ export async function startProfiler(inspectorUrl: string): Promise<Profiler> {
       waiting.set(++lastId, resolve);
       socket.send(JSON.stringify({ id: lastId, method, params }));
     });
+  return { call, close: () => socket.close() };
+}
+
+/** What is left afterwards is what the process holds. */
+export async function collectGarbage(inspectorUrl: string): Promise<void> {
+  const { call, close } = await inspect(inspectorUrl);
+  await call('HeapProfiler.enable');
+  await call('HeapProfiler.collectGarbage');
+  close();
+}
+
+export async function startProfiler(inspectorUrl: string): Promise<Profiler> {
+  const { call, close } = await inspect(inspectorUrl);
   await call('Profiler.enable');
   await call('Profiler.setSamplingInterval', { interval: 500 });
   await call('Profiler.start');
   return {
     async stop(path) {
       const { profile } = (await call('Profiler.stop')) as { profile: Profile };
-      socket.close();
+      close();
       writeFileSync(path, JSON.stringify(profile));
       return selfTimes(profile);
     },

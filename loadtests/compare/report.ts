@@ -116,13 +116,14 @@ function judge(goal: Goal, bench: BenchResult): string | undefined {
   const yardstick = goal.against ? targets.find(({ name }) => name === goal.against) : targets[0];
   if (!target || !yardstick) return undefined;
   const kept = bench.rounds!.kept;
-  const of = (sample: Sample): number =>
-    goal.of === 'rate'
-      ? sample.operations / sample.seconds
-      : (sample.cpuSeconds['server'] ?? Number.NaN) / sample.operations;
+  const of = (sample: Sample): number => {
+    if (goal.of === 'rate') return sample.operations / sample.seconds;
+    if (goal.of === 'p99') return sample.latency?.p99 ?? Number.NaN;
+    return (sample.cpuSeconds['server'] ?? Number.NaN) / sample.operations;
+  };
   const ratio = median(kept.map((round) => of(target.samples[round]!) / of(yardstick.samples[round]!)));
   const isMet =
     (goal.atLeast === undefined || ratio >= goal.atLeast) && (goal.atMost === undefined || ratio <= goal.atMost);
-  const bound = goal.atLeast === undefined ? `at most ${goal.atMost}` : `at least ${goal.atLeast}`;
+  const bound = goal.atLeast === undefined ? `at most ${figure(goal.atMost)}` : `at least ${goal.atLeast}`;
   return `${isMet ? 'met' : 'MISSED'}: ${goal.of} of "${target.name}" to "${yardstick.name}" is ${ratio.toFixed(2)}, goal ${bound}`;
 }

@@ -1,0 +1,112 @@
+/**
+ * Apache Kafka and Headgate under the same official clients: 1 KiB records, acks=all, batch.size=65536, linger.ms=5, six
+ * partitions. Nothing is pinned: each side may use the whole machine while the other is idle. The 'server' CPU is that of
+ * all processes of a side. Kafka has one node, which is what it needs for this; Headgate is as `serve` starts it, a
+ * gateway and three brokers, and the client's every byte crosses both.
+ */
+import type { Bench, BenchEnvironment, Goal, Measured, Target } from '../compare/bench.ts';
+import { type PerfTools, perfTools } from '../load/perf-tools.ts';
+import { startApacheKafka } from '../servers/kafka-node.ts';
+import { startHeadgate } from '../servers/serve.ts';
+
+interface Side {
+  readonly name: string;
+  readonly pids: readonly number[];
+  readonly tools: PerfTools;
+}
+
+interface Sides {
+  readonly sides: readonly Side[];
+  stop(): Promise<void>;
+}
+
+const partitions = 6;
+const recordsFirst = 100_000;
+const recordsMax = 1_000_000;
+/** 20 MB/s in records of 1 KiB. */
+const pacedRecordsPerSecond = 20_480;
+const readRecords = 300_000;
+const retention = { 'retention.bytes': String(256 << 20), 'segment.bytes': String(64 << 20) };
+
+async function startSides(environment: BenchEnvironment, durability: 'page-cache' | 'fsync'): Promise<Sides> {
+  const { dist } = environment;
+  const kafka = await startApacheKafka(dist, environment.folder());
+  const headgate = await startHeadgate(environment, ['--durability', durability], false);
+  const { instance, processes } = headgate;
+  const { HEADGATE_SASL_USERNAME: username, HEADGATE_SASL_PASSWORD: password } = instance.environment;
+  // Kafka syncs a partition's file after each batch; Headgate syncs once for all that came meanwhile.
+  kafka.topic('write', partitions, { ...retention, ...(durability === 'fsync' ? { 'flush.messages': '1' } : {}) });
+  await headgate.topic('write', partitions, { 'retention.bytes': retention['retention.bytes'] });
+  kafka.topic('read', partitions, {});
+  await headgate.topic('read', partitions);
+  const at = { bootstrap: instance.kafka, username: username!, password: password! };
+  return {
+    sides: [
+      { name: 'Kafka', pids: [kafka.pid], tools: perfTools(dist, environment.folder(), kafka.access) },
+      {
+        name: 'Headgate',
+        pids: [...processes.server, ...processes.brokers],
+        tools: perfTools(dist, environment.folder(), at),
+      },
+    ],
+    async stop() {
+      kafka.stop();
+      await headgate.stop();
+    },
+  };
+}
+
+function target(side: Side, what: string, run: (seconds: number) => Promise<Measured>): Target {
+  return { name: `${side.name}, ${what}`, processes: { server: side.pids }, run };
+}
+
+/** As many records as took about the time asked for in the last run. */
+function producing(side: Side): Target {
+  let records = recordsFirst;
+  return target(side, 'produce', async (seconds) => {
+    const measured = await side.tools.produce('write', records, -1);
+    const fitting = (measured.operations / measured.seconds) * seconds;
+    records = Math.round(Math.min(recordsMax, Math.max(recordsFirst, fitting)));
+    return measured;
+  });
+}
+
+function pacing(side: Side): Target {
+  return target(side, 'produce at 20 MB/s', (seconds) =>
+    side.tools.produce('write', Math.round(pacedRecordsPerSecond * seconds), pacedRecordsPerSecond),
+  );
+}
+
+function consuming(side: Side): Target {
+  return target(side, 'consume', () => side.tools.consume('read', readRecords));
+}
+
+const goalsOf = (rate: number, cpu: number): readonly Goal[] => [
+  { target: 'Headgate, produce', of: 'rate', atLeast: rate, against: 'Kafka, produce' },
+  { target: 'Headgate, produce', of: 'server CPU', atMost: cpu, against: 'Kafka, produce' },
+  { target: 'Headgate, produce at 20 MB/s', of: 'p99', atMost: 1, against: 'Kafka, produce at 20 MB/s' },
+];
+
+export const kafkaSideBySide: Bench = {
+  name: 'kafka-side-by-side',
+  about:
+    'ProducerPerformance and ConsumerPerformance of Apache Kafka 4.3.1 against Kafka and against Headgate, both into the page cache',
+  unit: 'records',
+  goals: [...goalsOf(1.2, 0.7), { target: 'Headgate, consume', of: 'rate', atLeast: 1, against: 'Kafka, consume' }],
+  async open(environment) {
+    const { sides, stop } = await startSides(environment, 'page-cache');
+    for (const { tools } of sides) await tools.produce('read', readRecords, -1);
+    return { targets: [...sides.map(producing), ...sides.map(pacing), ...sides.map(consuming)], stop };
+  },
+};
+
+export const kafkaSideBySideDurable: Bench = {
+  name: 'kafka-side-by-side-durable',
+  about: 'ProducerPerformance against Kafka with flush.messages=1 and against Headgate with fsync, its default',
+  unit: 'records',
+  goals: goalsOf(3, 1 / 3),
+  async open(environment) {
+    const { sides, stop } = await startSides(environment, 'fsync');
+    return { targets: [...sides.map(producing), ...sides.map(pacing)], stop };
+  },
+};
