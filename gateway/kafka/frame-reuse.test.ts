@@ -40,7 +40,8 @@ it.each([1, 2, 3])('lends a frame to nobody while a batch of it is under way (se
   const memories = new Set<ArrayBufferLike>();
   const kept: { view: Buffer; copy: Buffer }[] = [];
   let reused = 0;
-  bench.engine.append = ({ records, done }) => {
+  bench.engine.append = (append) => {
+    const { records } = append;
     expect(isIntactBatch(records, 0)).toBe(true);
     if (memories.has(records.buffer)) reused++;
     memories.add(records.buffer);
@@ -51,7 +52,7 @@ it.each([1, 2, 3])('lends a frame to nobody while a batch of it is under way (se
       expect(copy.equals(records)).toBe(true);
       const isFree = below(random, 4) > 0;
       if (!isFree) kept.push({ view: records, copy });
-      done(result, isFree);
+      append.done(result, isFree);
     };
     finish(below(random, 12));
   };

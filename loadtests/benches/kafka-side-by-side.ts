@@ -94,9 +94,13 @@ export const kafkaSideBySide: Bench = {
   unit: 'records',
   goals: [...goalsOf(1.2, 0.7), { target: 'Headgate, consume', of: 'rate', atLeast: 1, against: 'Kafka, consume' }],
   async open(environment) {
-    const { sides, stop } = await startSides(environment, 'page-cache');
+    const started = await startSides(environment, 'page-cache');
+    const { sides } = started;
     for (const { tools } of sides) await tools.produce('read', readRecords, -1);
-    return { targets: [...sides.map(producing), ...sides.map(pacing), ...sides.map(consuming)], stop };
+    return {
+      targets: [...sides.map(producing), ...sides.map(pacing), ...sides.map(consuming)],
+      stop: () => started.stop(),
+    };
   },
 };
 
@@ -106,7 +110,8 @@ export const kafkaSideBySideDurable: Bench = {
   unit: 'records',
   goals: goalsOf(3, 1 / 3),
   async open(environment) {
-    const { sides, stop } = await startSides(environment, 'fsync');
-    return { targets: [...sides.map(producing), ...sides.map(pacing)], stop };
+    const started = await startSides(environment, 'fsync');
+    const { sides } = started;
+    return { targets: [...sides.map(producing), ...sides.map(pacing)], stop: () => started.stop() };
   },
 };

@@ -32,8 +32,8 @@ export interface Profiler {
 }
 
 interface Inspector {
-  call(method: string, params?: object): Promise<unknown>;
-  close(): void;
+  readonly call: (method: string, params?: object) => Promise<unknown>;
+  readonly close: () => void;
 }
 
 /** `inspectorUrl` is the ws:// address of the process. */

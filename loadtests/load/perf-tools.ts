@@ -17,22 +17,34 @@ export function perfTools(dist: string, folder: string, access: KafkaAccess): Pe
   const config = writeClient(folder, access);
   const run = (tool: string, args: readonly string[]): Promise<string> =>
     outputOf([
-      ...['-Xmx512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp', jarsOf(dist)],
-      ...[
-        `org.apache.kafka.tools.${tool}`,
-        '--bootstrap-server',
-        access.bootstrap,
-        '--command-config',
-        config,
-        ...args,
-      ],
+      '-Xmx512m',
+      '-Dorg.slf4j.simpleLogger.defaultLogLevel=error',
+      '-cp',
+      jarsOf(dist),
+      `org.apache.kafka.tools.${tool}`,
+      '--bootstrap-server',
+      access.bootstrap,
+      '--command-config',
+      config,
+      ...args,
     ]);
   return {
     async produce(topic, records, recordsPerSecond) {
       const output = await run('ProducerPerformance', [
-        ...['--topic', topic, '--num-records', String(records), '--record-size', String(recordBytes)],
-        ...['--throughput', String(recordsPerSecond), '--reporting-interval', '3600000'],
-        ...['--command-property', 'acks=all', 'batch.size=65536', 'linger.ms=5'],
+        '--topic',
+        topic,
+        '--num-records',
+        String(records),
+        '--record-size',
+        String(recordBytes),
+        '--throughput',
+        String(recordsPerSecond),
+        '--reporting-interval',
+        '3600000',
+        '--command-property',
+        'acks=all',
+        'batch.size=65536',
+        'linger.ms=5',
       ]);
       return produced(output);
     },

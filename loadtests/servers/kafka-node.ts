@@ -67,8 +67,17 @@ export async function startApacheKafka(dist: string, data: string): Promise<Apac
       const tool = ['org.apache.kafka.tools.TopicCommand', '--bootstrap-server', access.bootstrap];
       const connection = ['--command-config', writeClient(data, access)];
       const made = spawnSync('java', [
-        ...['-Xmx128m', '-cp', jarsOf(dist), ...tool, ...connection],
-        ...['--create', '--topic', name, '--partitions', String(partitions), ...flags],
+        '-Xmx128m',
+        '-cp',
+        jarsOf(dist),
+        ...tool,
+        ...connection,
+        '--create',
+        '--topic',
+        name,
+        '--partitions',
+        String(partitions),
+        ...flags,
       ]);
       if (made.status !== 0) throw new Error(`topic ${name}: ${made.stderr}`);
     },
