@@ -21,16 +21,17 @@ interface Sides {
 }
 
 const partitions = 6;
-const recordsFirst = 100_000;
+const recordsFirst = 50_000;
 const recordsMax = 1_000_000;
 /** 20 MB/s in records of 1 KiB. */
 const pacedRecordsPerSecond = 20_480;
-const readRecords = 300_000;
+const readRecords = 150_000;
 const retention = { 'retention.bytes': String(256 << 20), 'segment.bytes': String(64 << 20) };
 
 async function startSides(environment: BenchEnvironment, durability: 'page-cache' | 'fsync'): Promise<Sides> {
   const { dist } = environment;
   const kafka = await startApacheKafka(dist, environment.folder());
+  environment.log('Kafka has started');
   const headgate = await startHeadgate(environment, ['--durability', durability], false);
   const { instance, processes } = headgate;
   const { HEADGATE_SASL_USERNAME: username, HEADGATE_SASL_PASSWORD: password } = instance.environment;
@@ -39,6 +40,7 @@ async function startSides(environment: BenchEnvironment, durability: 'page-cache
   await headgate.topic('write', partitions, { 'retention.bytes': retention['retention.bytes'] });
   kafka.topic('read', partitions, {});
   await headgate.topic('read', partitions);
+  environment.log('topics are made');
   const at = { bootstrap: instance.kafka, username: username!, password: password! };
   return {
     sides: [
