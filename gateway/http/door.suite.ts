@@ -1,6 +1,8 @@
 /** What the HTTP door does for its users, driven from outside over real sockets, the same on both transports. */
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { baseSequence, producerId, recordCount } from '../../engine/records/batch.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { decodeBatch } from '../../engine/records/decode.ts';
 import { answerOf, type Bench, type BenchTenant, type Driver, httpBench } from './door-bench.suite.ts';
@@ -81,6 +83,86 @@ export function produceSuite(driver: Driver): void {
       ]);
       const asBytes = await readBack(topic, 'format=base64');
       expect(asBytes[1]?.['value']).toBe(Buffer.from('plain').toString('base64'));
+    });
+
+    test('a sender may number its records, and a conflict of numbers is told as one', async () => {
+      const topic = freshTopic();
+      await tenant.call('POST', '/v1/topics', { json: { name: topic, partitions: 2 } });
+      const made = await tenant.call('POST', '/v1/producers', {});
+      expect(made.status).toBe(201);
+      const { producer_id: id } = made.json;
+      const append = bench.engine.append.bind(bench.engine);
+      const sent: number[][] = [];
+      let refusal = 0;
+      bench.engine.append = (batch) => {
+        const { records, partition, idempotent } = batch;
+        sent.push([partition, producerId(records, 0), baseSequence(records, 0), recordCount(records, 0)]);
+        expect(idempotent).toBe(true);
+        if (refusal === 0) append(batch);
+        else {
+          const message = 'sequence 9, expected 3';
+          batch.done({
+            errorCode: refusal,
+            baseOffset: -1,
+            logAppendTimeMs: -1,
+            logStartOffset: -1,
+            errorMessage: message,
+          });
+        }
+      };
+      const stamp = (sequence: number): Record<string, string> => ({
+        'producer-id': String(id),
+        'producer-sequence': String(sequence),
+      });
+      const headers = { ...stamp(0), 'record-partition': '1', 'record-key': 'k' };
+      const one = await tenant.call('POST', `/v1/topics/${topic}`, { body: '"a"', headers });
+      expect([one.status, one.json]).toMatchObject([200, { partition: 1, offset: 0 }]);
+      const records = [
+        { value: 'b', partition: 1 },
+        { value: 'c', partition: 1 },
+      ];
+      const path = `/v1/topics/${topic}/records`;
+      const two = await tenant.call('POST', path, { json: { records }, headers: stamp(1) });
+      expect(two.json['results']).toMatchObject([{ offset: 1 }, { offset: 2 }]);
+      expect(sent).toEqual([
+        [1, id, 0, 1],
+        [1, id, 1, 2],
+      ]);
+      expect((await readBack(topic)).map((record) => record['value'])).toEqual(['a', 'b', 'c']);
+      refusal = errorCode.outOfOrderSequenceNumber;
+      for (const conflict of [
+        await tenant.call('POST', path, { json: { records }, headers: stamp(9) }),
+        await tenant.call('POST', `/v1/topics/${topic}`, { body: '1', headers: { ...headers, ...stamp(9) } }),
+      ]) {
+        const { status, json } = conflict;
+        expect([status, json]).toMatchObject([
+          409,
+          { code: 'sequence-conflict', retryable: false, side_effects: 'none', detail: 'sequence 9, expected 3' },
+        ]);
+      }
+      bench.engine.append = append;
+      for (const [field, bad] of [
+        ['Producer-Sequence', { 'producer-id': '1', 'record-partition': '0' }],
+        ['Producer-Id', { ...stamp(0), 'producer-id': 'x', 'record-partition': '0' }],
+        ['Producer-Epoch', { ...stamp(0), 'producer-epoch': '32768', 'record-partition': '0' }],
+        ['Record-Partition', stamp(0)],
+      ] as const) {
+        const refused = await tenant.call('POST', `/v1/topics/${topic}`, { body: '1', headers: bad });
+        expect([refused.status, refused.json['field']]).toEqual([400, field]);
+      }
+      const astray = [{ value: 1, partition: 0 }, { value: 2 }];
+      const mixed = await tenant.call('POST', path, { json: { records: astray }, headers: stamp(3) });
+      expect([mixed.status, mixed.json['field']]).toEqual([400, 'records[].partition']);
+      const nowhere = await tenant.call('POST', `/v1/topics/${topic}`, {
+        body: '1',
+        headers: { ...stamp(0), 'record-partition': '7' },
+      });
+      expect(nowhere.status).toBe(404);
+      const large = await tenant.call('POST', path, {
+        json: { records: Array(2).fill({ value: 'x'.repeat(90_000), partition: 0 }) },
+        headers: stamp(0),
+      });
+      expect(large.status).toBe(200);
     });
 
     test('one raw record: key, headers, partition, timestamp, tombstone', async () => {

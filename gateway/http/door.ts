@@ -7,6 +7,7 @@ import { chooseServer, type ServerChoice } from './choose-server.ts';
 import { Credentials } from './credentials.ts';
 import { type DoorParts, guard } from './guard.ts';
 import { KeyHolders } from './key-holders.ts';
+import { producerRoutes } from './producer-stamp.ts';
 import { replyFailure } from './reply-problem.ts';
 import { aboutRoutes, notFound } from './routes/about.ts';
 import { consume } from './routes/consume.ts';
@@ -15,7 +16,7 @@ import { produceRecord } from './routes/produce-record.ts';
 import { produceRecords } from './routes/produce-records.ts';
 import { topicRoutes } from './routes/topics.ts';
 import { type Route, serverDefaults, type ServerDoors, type ServerSettings } from './server.ts';
-import { TurnTime } from './turn-time.ts';
+import { TurnTime } from '../turn-time.ts';
 import { WebSocketDoor } from '../websocket/door.ts';
 import type { WebSocketSettings } from '../websocket/settings.ts';
 import { httpDoorDefaults, type HttpDoorSettings } from './settings.ts';
@@ -108,6 +109,7 @@ function routesOf(parts: DoorParts): Route[] {
     { method: 'GET', pattern: '/v1/topics/{topic}/records', handler: guard(parts, consume(parts)) },
     ...topicRoutes(parts),
     ...groupRoutes(parts),
+    ...producerRoutes(parts),
     ...aboutRoutes(parts),
   ];
 }

@@ -6,7 +6,7 @@ import type { GatewayContext } from '../context.ts';
 import type { Credentials } from './credentials.ts';
 import type { KeyHolders } from './key-holders.ts';
 import { replyFailure } from './reply-problem.ts';
-import type { TurnTime } from './turn-time.ts';
+import type { TurnTime } from '../turn-time.ts';
 import type { HttpExchange, HttpHandler } from './server.ts';
 import type { HttpDoorSettings } from './settings.ts';
 

@@ -67,6 +67,12 @@ const format = inQuery('format', 'What JSON strings stand for', {
 });
 const batches: Json = { schema: { type: 'string', contentEncoding: 'binary' } };
 
+const stampHeaders: readonly Json[] = [
+  inHeader('Producer-Id', 'Of POST /v1/producers: the sender numbers its records and may repeat a request'),
+  inHeader('Producer-Epoch', 'Of POST /v1/producers, 0 when absent'),
+  inHeader('Producer-Sequence', 'Number of the first record in its partition'),
+];
+
 const produceRecord = operation({
   id: 'produceRecord',
   summary: 'Store the body as the value of one record',
@@ -79,6 +85,7 @@ const produceRecord = operation({
     inHeader('Record-Timestamp', 'Milliseconds since the epoch'),
     inHeader('Record-Encoding', 'base64: key and record headers are base64'),
     inHeader('Record-Tombstone', 'true: a record without a value'),
+    ...stampHeaders,
   ],
   body: { '*/*': {} },
   answers: [answer(200, 'Stored', ref('Stored')), answer(202, 'Taken (acks=0)', ref('Accepted'))],
@@ -88,7 +95,7 @@ const produceRecords = operation({
   id: 'produceRecords',
   summary: 'Store many records',
   tag: 'Records',
-  parameters: [topic, acks, format, inQuery('partition', 'Of record batches', integer)],
+  parameters: [topic, acks, format, inQuery('partition', 'Of record batches', integer), ...stampHeaders],
   body: {
     ...jsonBody(object({ records: list(ref('NewRecord')) }, ['records'])),
     'application/x-ndjson': { schema: ref('NewRecord') },
@@ -238,6 +245,14 @@ const otherPaths: Json = {
       tag: 'Records',
       parameters: [inQuery('ticket', 'A one-use ticket')],
       answers: [answer(101, 'Upgraded')],
+    }),
+  },
+  '/v1/producers': {
+    post: operation({
+      id: 'createProducer',
+      summary: 'A producer id, for a sender that numbers its records',
+      tag: 'Records',
+      answers: [answer(201, 'The producer', object({ producer_id: integer, producer_epoch: integer }))],
     }),
   },
   '/v1/ws-tickets': {

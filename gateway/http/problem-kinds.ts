@@ -51,6 +51,11 @@ export const problemKinds = {
     'Topic was made again',
     'The cursor belongs to a topic of this name that was deleted. Start again with `from`.',
   ),
+  'sequence-conflict': kind(
+    409,
+    'Sequence does not follow',
+    'A numbered request is neither the next one of its producer in this partition nor one of its last five. Nothing was applied; `detail` says which sequence is expected.',
+  ),
   'group-not-empty': kind(409, 'Group has members', 'A group can be deleted when its last member has left.'),
   'offset-expired': kind(
     410,
@@ -95,7 +100,7 @@ export const problemKinds = {
   'outcome-unknown': kind(
     504,
     'Outcome unknown',
-    'The request may or may not have taken effect: its answer was lost. Repeating it may store records twice.',
+    'The request may or may not have taken effect: its answer was lost. Repeating it may store records twice, unless its sender numbers them (Producer-Id).',
     {
       retryable: true,
       sideEffects: 'unknown',

@@ -25,14 +25,13 @@ export function chargeRead(
   { tenancy, clock }: GatewayContext,
   { clusterId }: Principal,
   parts: readonly SharedPart[],
+  nowMs = clock.monotonicMs(),
 ): number {
-  let nowMs = -1;
   let delayMs = 0;
   for (let i = 0; i < parts.length; i++) {
-    const { fetched, bytes, records } = parts[i]!;
+    const { key, bytes, records } = parts[i]!;
     if (bytes === 0) continue;
-    if (nowMs < 0) nowMs = clock.monotonicMs();
-    const verdict = tenancy.limiter.fetch(clusterId, `${fetched.topicId}${fetched.partition}`, bytes, nowMs);
+    const verdict = tenancy.limiter.fetch(clusterId, key, bytes, nowMs);
     if (verdict.quota) tenancy.meter.throttled(clusterId, verdict.quota, verdict.delayMs);
     if (verdict.delayMs > delayMs) delayMs = verdict.delayMs;
     tenancy.meter.fetched(clusterId, records, bytes);

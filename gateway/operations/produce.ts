@@ -202,13 +202,13 @@ export class RecordProducer {
     if (known) {
       if (known.topic !== topic) {
         known.topic = topic;
-        known.messageBytesMax = this.#messageBytesMax(clusterId, topic);
+        known.messageBytesMax = messageBytesMaxOf(this.#context, clusterId, topic);
       }
       return known;
     }
     const line: Line = {
       topic,
-      messageBytesMax: this.#messageBytesMax(clusterId, topic),
+      messageBytesMax: messageBytesMaxOf(this.#context, clusterId, topic),
       partition,
       clusterId,
       key: `${topic.topicId}${partition}`,
@@ -227,11 +227,6 @@ export class RecordProducer {
     this.#lines.add(line);
     this.#identify(line);
     return line;
-  }
-
-  #messageBytesMax(clusterId: string, topic: TopicEntry): number {
-    const limit = this.#context.tenancy.cluster(clusterId)?.limits.messageBytesMax ?? Infinity;
-    return Math.min(topicSettings(topic.configs).messageBytesMax, limit);
   }
 
   /** Lines of long silent partitions go, oldest first, a few looks per new line. A line that returns has a new id. */
@@ -351,6 +346,12 @@ export class RecordProducer {
     this.#requestsUnderWay--;
     request.done(request.outcomes);
   }
+}
+
+/** The topic's max.message.bytes, or the cluster's limit where that is less. */
+export function messageBytesMaxOf({ tenancy }: GatewayContext, clusterId: string, topic: TopicEntry): number {
+  const limit = tenancy.cluster(clusterId)?.limits.messageBytesMax ?? Infinity;
+  return Math.min(topicSettings(topic.configs).messageBytesMax, limit);
 }
 
 const unavailable: AppendResult = {

@@ -7,10 +7,15 @@
  */
 import type { Engine, FetchedPartition, FetchPartition } from '../../engine/engine.ts';
 import { assert } from '../../engine/kernel/assert.ts';
+import type { Clock } from '../../engine/kernel/clock.ts';
 import { batchSizeBytes, recordCount } from '../../engine/records/batch.ts';
+import type { GatewayContext } from '../context.ts';
+import { TurnTime } from '../turn-time.ts';
 
 export interface SharedPart {
   readonly fetched: FetchedPartition;
+  /** Names the partition to the limiter. */
+  readonly key: string;
   /** Of all its records. */
   readonly bytes: number;
   readonly records: number;
@@ -63,11 +68,14 @@ export class SharedRead {
 }
 
 export class SharedReads {
+  /** For those whom one answer wakes in one turn. */
+  readonly turn: TurnTime;
   readonly #engine: Engine;
   readonly #underWay = new Map<string, SharedRead>();
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, clock: Clock) {
     this.#engine = engine;
+    this.turn = new TurnTime(clock);
   }
 
   /** The read to join, under way or begun with this call; undefined for what is not worth sharing. */
@@ -91,14 +99,14 @@ export function sharedPart(fetched: FetchedPartition): SharedPart {
     bytes += run.length;
     for (let at = 0; at < run.length; at += batchSizeBytes(run, at)) records += recordCount(run, at);
   }
-  return { fetched, bytes, records };
+  return { fetched, key: `${fetched.topicId}${fetched.partition}`, bytes, records };
 }
 
 const ofEngine = new WeakMap<Engine, SharedReads>();
 
 /** One per engine, for all subscriptions of all doors. */
-export function sharedReadsOf(engine: Engine): SharedReads {
+export function sharedReadsOf({ engine, clock }: GatewayContext): SharedReads {
   let reads = ofEngine.get(engine);
-  if (!reads) ofEngine.set(engine, (reads = new SharedReads(engine)));
+  if (!reads) ofEngine.set(engine, (reads = new SharedReads(engine, clock)));
   return reads;
 }

@@ -13,7 +13,14 @@ import type { GatewayContext } from '../context.ts';
 import type { Position } from './cursor.ts';
 import { chargeRead } from './fetch.ts';
 import { UnreadableRecords } from './record-json.ts';
-import { type SharedPart, sharedPart, type SharedRead, sharedReadLimits, sharedReadsOf } from './shared-reads.ts';
+import {
+  type SharedPart,
+  sharedPart,
+  type SharedRead,
+  type SharedReads,
+  sharedReadLimits,
+  sharedReadsOf,
+} from './shared-reads.ts';
 
 /**
  * The records of [fromOffset, nextOffset) in one batch as stored. The batch is whole: it may begin before `fromOffset` (a
@@ -53,6 +60,7 @@ export class Subscription {
   readonly topic: TopicEntry;
   readonly #splits: boolean;
   readonly #context: GatewayContext;
+  readonly #reads: SharedReads;
   readonly #principal: Principal;
   readonly #holder: SubscriptionHolder;
   readonly #offsets = new Map<number, number>();
@@ -75,6 +83,7 @@ export class Subscription {
   ) {
     this.#splits = unit === 'records';
     this.#context = context;
+    this.#reads = sharedReadsOf(context);
     this.#principal = principal;
     this.topic = topic;
     this.#holder = holder;
@@ -162,7 +171,7 @@ export class Subscription {
       this.#shared = undefined;
       // Closed while the read was under way: its holder is told nothing more.
       if (this.#state !== 'reading') return;
-      const delayMs = chargeRead(this.#context, this.#principal, parts);
+      const delayMs = chargeRead(this.#context, this.#principal, parts, this.#reads.turn.nowMs());
       let troubled = false;
       for (const { fetched } of parts) {
         const { partition, errorCode: code, logStartOffset, highWatermark, records } = fetched;
@@ -185,7 +194,7 @@ export class Subscription {
     const { maxWaitMs, minBytes, maxBytes } = sharedReadLimits;
     const bytesMax = Math.min(maxBytes, this.#credit.bytes);
     const asked = this.#asked(bytesMax);
-    this.#shared = bytesMax === maxBytes ? sharedReadsOf(this.#context.engine).of(asked) : undefined;
+    this.#shared = bytesMax === maxBytes ? this.#reads.of(asked) : undefined;
     if (this.#shared) return this.#shared.join();
     const own = this.#context.engine.fetch(asked, { maxWaitMs, minBytes, maxBytes: bytesMax, signal });
     return own.then((fetched) => fetched.map(sharedPart));
@@ -193,7 +202,7 @@ export class Subscription {
 
   /** In turn, so that one busy partition cannot starve the others: each read starts with the next one. */
   #asked(bytesMax: number): FetchPartition[] {
-    const first = this.#offsets.entries().next().value;
+    const first = this.#offsets.size > 1 ? this.#offsets.entries().next().value : undefined;
     if (first) {
       this.#offsets.delete(first[0]);
       this.#offsets.set(first[0], first[1]);

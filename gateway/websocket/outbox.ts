@@ -11,12 +11,17 @@ export interface OutboxLimits {
   readonly outboxBytesMax: number;
 }
 
+interface Frame {
+  readonly data: string | Uint8Array;
+  readonly isBinary: boolean;
+}
+
 export class Outbox {
   readonly #peer: WebSocketPeer;
   readonly #clock: Clock;
   readonly #limits: OutboxLimits;
   readonly #onOverflow: () => void;
-  #frames: { readonly data: string | Uint8Array; readonly isBinary: boolean }[] = [];
+  #frames: Frame[] = [];
   #queuedBytes = 0;
   #flushAsked = false;
   /** A send was 'buffered' and the socket has not drained since. */
@@ -57,16 +62,22 @@ export class Outbox {
     this.#frames = [];
     this.#queuedBytes = 0;
     let overflowed = false;
-    this.#peer.cork(() => {
-      for (const { data, isBinary } of frames) {
-        const sent = this.#peer.send(data, isBinary);
-        if (sent === 'buffered') this.#isFull = true;
-        if (sent === 'dropped') overflowed = true;
-      }
-    });
+    if (frames.length === 1) overflowed = !this.#write(frames[0]!);
+    else {
+      this.#peer.cork(() => {
+        for (const frame of frames) if (!this.#write(frame)) overflowed = true;
+      });
+    }
     // Outside the cork nothing more is sent, so what is buffered is known here.
     if (overflowed || this.#peer.bufferedBytes() > this.#limits.outboxBytesMax) this.#onOverflow();
     else if (!this.#isFull || this.#heldBytes() < this.#limits.outboxBytesResume) this.#release();
+  }
+
+  /** False: dropped. */
+  #write({ data, isBinary }: Frame): boolean {
+    const sent = this.#peer.send(data, isBinary);
+    if (sent === 'buffered') this.#isFull = true;
+    return sent !== 'dropped';
   }
 
   drained(): void {

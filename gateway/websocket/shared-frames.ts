@@ -35,6 +35,16 @@ interface Range {
   bytes: number;
 }
 
+interface LastAsked {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly fromOffset: number;
+  readonly nextOffset: number;
+  readonly format: RecordFormat;
+  readonly chunkLengthMax: number;
+  readonly range: Range;
+}
+
 interface BinaryFrame {
   readonly sub: number;
   readonly frame: Buffer;
@@ -43,6 +53,7 @@ interface BinaryFrame {
 export class SharedFrames {
   readonly #ranges = new Map<string, Range>();
   #bytes = 0;
+  #last: LastAsked | undefined;
   #binaryKey = '';
   #binary: BinaryFrame | undefined;
 
@@ -57,10 +68,28 @@ export class SharedFrames {
     format: RecordFormat,
     chunkLengthMax: number,
   ): readonly SharedChunk[] | Promise<readonly SharedChunk[]> {
+    const { partition, fromOffset, nextOffset } = delivery;
+    const last = this.#last;
+    const isLast =
+      last !== undefined &&
+      last.fromOffset === fromOffset &&
+      last.nextOffset === nextOffset &&
+      last.partition === partition &&
+      last.topicId === topicId &&
+      last.format === format &&
+      last.chunkLengthMax === chunkLengthMax;
+    // Asked for a thousand times in a row, and then a key that is put together each time would be most of the work.
+    if (isLast) return last.range.chunks;
+    const range = this.#range(topicId, delivery, format, chunkLengthMax);
+    this.#last = { topicId, partition, fromOffset, nextOffset, format, chunkLengthMax, range };
+    return range.chunks;
+  }
+
+  #range(topicId: Uuid, delivery: Delivery, format: RecordFormat, chunkLengthMax: number): Range {
     const { partition, fromOffset, nextOffset, batch } = delivery;
     const key = `${topicId} ${partition} ${fromOffset} ${nextOffset} ${format} ${chunkLengthMax}`;
     const known = this.#ranges.get(key);
-    if (known) return known.chunks;
+    if (known) return known;
     const range: Range = { chunks: [], bytes: 0 };
     const made = recordChunks(batch, partition, fromOffset, nextOffset, format, chunkLengthMax).then(
       (chunks) => {
@@ -85,13 +114,14 @@ export class SharedFrames {
       },
       (error: unknown) => {
         if (this.#ranges.get(key) === range) this.#ranges.delete(key);
+        if (this.#last?.range === range) this.#last = undefined;
         throw error;
       },
     );
     range.chunks = made;
     this.#ranges.set(key, range);
     this.#trim();
-    return made;
+    return range;
   }
 
   /** The frame of a whole batch; the last one is kept. */

@@ -60,15 +60,40 @@ describe('the next start', () => {
     expect((await instance!.brokers()).some(({ pid }) => old.includes(pid))).toBe(false);
   });
 
+  /** A request that its sender has numbered, as often as it likes. */
+  async function numbered(sequence: number): Promise<{ status: number; offset?: number; code?: string }> {
+    const { apiKey } = demoAccess(instance!);
+    const response = await fetch(`${instance!.http}/v1/topics/numbered`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${apiKey}`,
+        'producer-id': '900001',
+        'producer-sequence': String(sequence),
+        'record-partition': '0',
+      },
+      body: `number ${sequence}`,
+    });
+    return { status: response.status, ...((await response.json()) as { offset?: number; code?: string }) };
+  }
+
   it('serves the same data with the brokers moved into the gateway, and out of it', async () => {
     const inProcess = ['--broker-mode', 'in-process'];
     const { acknowledged, environment } = await fill(inProcess);
     expect((await instance!.brokers()).map(({ pid }) => pid)).toEqual(Array(3).fill(instance!.pid));
+    expect([await numbered(0), await numbered(1), await numbered(0)]).toMatchObject([
+      { offset: 0 },
+      { offset: 1 },
+      { offset: 0 },
+    ]);
     await instance!.stop('SIGKILL');
     await sameData(acknowledged, environment);
+    // What a sender has numbered is known again by whoever serves the partition.
+    expect(await numbered(1)).toMatchObject({ status: 200, offset: 1 });
+    expect(await numbered(5)).toMatchObject({ status: 409, code: 'sequence-conflict' });
     expect(await instance!.stop('SIGINT')).toBe(0);
     const inside = await startWith(data, inProcess);
     await inside.admin('POST', '/brokers/2/restart');
+    expect([await numbered(1), await numbered(2)]).toMatchObject([{ offset: 1 }, { offset: 2 }]);
     expect(await readAll(inside, demoAccess(inside), 'kept')).toHaveLength(acknowledged.length + 5);
     const more: string[] = [];
     await sendKey(httpSender(inside, demoAccess(inside), 'kept'), 'inside', 5, more);

@@ -51,6 +51,7 @@ function self({ context: { settings }, settings: door }: DoorParts): Record<stri
       usage: '/v1/usage',
       websocket: '/v1/ws',
       tickets: '/v1/ws-tickets',
+      producers: '/v1/producers',
     },
     limits: {
       produce_records_max: settings.produceRecordsMax,

@@ -3,16 +3,18 @@
  * pass over the headers, and the reply put together as text.
  *
  * Record-Key, Record-Header-<name>, Record-Partition, Record-Timestamp (ms); Record-Encoding: base64 for a key and headers
- * that are no ASCII; Record-Tombstone: true for a record without a value.
+ * that are no ASCII; Record-Tombstone: true for a record without a value. Producer-Id and its companions: producer-stamp.ts.
  */
 import type { TopicEntry } from '../../../engine/engine.ts';
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
-import type { RecordHeader } from '../../../engine/records/encode.ts';
+import type { ProducerStamp, RecordHeader } from '../../../engine/records/encode.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import type { ProduceRecord } from '../../operations/produce.ts';
+import { produceStamped } from '../../operations/produce-stamped.ts';
 import { findTopic } from '../../operations/topics.ts';
 import { type DoorParts, settle, type TenantHandler } from '../guard.ts';
 import { acksOf, replyAccepted, replyOutcome } from '../produce-replies.ts';
+import { replyStamped, stampedPartition, stampOf } from '../producer-stamp.ts';
 import { expand, tooLarge } from '../read-body.ts';
 import { replyFailure } from '../reply-problem.ts';
 import type { HttpExchange } from '../server.ts';
@@ -52,7 +54,7 @@ function take(
 }
 
 function store(
-  { producer }: DoorParts,
+  { context, producer }: DoorParts,
   exchange: HttpExchange,
   principal: Principal,
   topic: TopicEntry,
@@ -60,14 +62,20 @@ function store(
   body: Uint8Array,
 ): void {
   const acks = acksOf(exchange);
-  const { key, headers, partition, timestampMs, isTombstone } = meta;
+  const { key, headers, partition, timestampMs, isTombstone, stamp } = meta;
   if (isTombstone && body.length > 0) {
     throw new InvalidRequest('Record-Tombstone', 'a tombstone has no value: send an empty body');
   }
   const record: ProduceRecord = { key, value: isTombstone ? null : body, headers, partition, timestampMs };
-  producer.produceOne(principal, topic, record, (outcome) => {
-    if (acks === 'stored') replyOutcome(exchange, outcome);
-  });
+  if (stamp) {
+    const at = stampedPartition([record], 'Record-Partition');
+    produceStamped(context, principal, topic, at, [record], stamp, (outcomes) => {
+      if (acks === 'stored') replyStamped(exchange, outcomes, true);
+    });
+  } else
+    producer.produceOne(principal, topic, record, (outcome) => {
+      if (acks === 'stored') replyOutcome(exchange, outcome);
+    });
   if (acks === 'none') replyAccepted(exchange, 1);
 }
 
@@ -78,6 +86,7 @@ interface RecordMeta {
   readonly timestampMs: number | undefined;
   readonly isTombstone: boolean;
   readonly contentEncoding: string | undefined;
+  readonly stamp: ProducerStamp | undefined;
 }
 
 const plainMeta: RecordMeta = {
@@ -87,12 +96,13 @@ const plainMeta: RecordMeta = {
   timestampMs: undefined,
   isTombstone: false,
   contentEncoding: undefined,
+  stamp: undefined,
 };
 
 // Shared by all requests, so that those without headers of ours pay for no closure and no object.
 let isPlain = true;
 const notice = (name: string): void => {
-  if (name === 'content-encoding' || (name.charCodeAt(0) === 0x72 && name.startsWith('record-'))) isPlain = false;
+  if (name === 'content-encoding' || name === 'producer-id' || name.startsWith('record-')) isPlain = false;
 };
 
 /** Throws InvalidRequest with the header's name as field. */
@@ -130,6 +140,7 @@ function readMeta(exchange: HttpExchange): RecordMeta {
     timestampMs,
     isTombstone,
     contentEncoding,
+    stamp: stampOf(exchange),
   };
 }
 

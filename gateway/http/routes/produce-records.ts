@@ -4,11 +4,13 @@ import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import type { TopicEntry } from '../../../engine/engine.ts';
 import { parseFormat, recordOfJson } from '../../operations/record-json.ts';
 import type { ProduceRecord } from '../../operations/produce.ts';
+import { produceStamped } from '../../operations/produce-stamped.ts';
 import { findTopic } from '../../operations/topics.ts';
 import type { GatewayContext } from '../../context.ts';
 import { Refusal } from '../failures.ts';
 import { type DoorParts, settle, type TenantHandler } from '../guard.ts';
 import { type Acks, acksOf, replyAccepted, replyOutcomes } from '../produce-replies.ts';
+import { replyStamped, stampedPartition, stampOf } from '../producer-stamp.ts';
 import { expand, mediaType, parseJsonObject, tooLarge } from '../read-body.ts';
 import { replyFailure } from '../reply-problem.ts';
 import type { HttpExchange } from '../server.ts';
@@ -80,15 +82,23 @@ function recordsOf({ settings }: GatewayContext, exchange: HttpExchange, body: U
 }
 
 function store(
-  { producer }: DoorParts,
+  { context, producer }: DoorParts,
   exchange: HttpExchange,
   principal: Principal,
   topic: TopicEntry,
   acks: Acks,
   records: readonly ProduceRecord[],
 ): void {
-  producer.produce(principal, topic, records, (outcomes) => {
-    if (acks === 'stored') replyOutcomes(exchange, outcomes);
-  });
+  const stamp = stampOf(exchange);
+  if (stamp) {
+    const partition = stampedPartition(records, 'records[].partition');
+    produceStamped(context, principal, topic, partition, records, stamp, (outcomes) => {
+      if (acks === 'stored') replyStamped(exchange, outcomes, false);
+    });
+  } else {
+    producer.produce(principal, topic, records, (outcomes) => {
+      if (acks === 'stored') replyOutcomes(exchange, outcomes);
+    });
+  }
   if (acks === 'none') replyAccepted(exchange, records.length);
 }

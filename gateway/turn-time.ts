@@ -1,5 +1,5 @@
 /** Monotonic time, read once per event-loop turn however many requests ask: reading the clock costs as much as a lookup. */
-import type { Clock } from '../../engine/kernel/clock.ts';
+import type { Clock } from '../engine/kernel/clock.ts';
 
 export class TurnTime {
   readonly #clock: Clock;

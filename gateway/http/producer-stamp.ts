@@ -1,0 +1,72 @@
+/**
+ * Producer-Id, Producer-Epoch and Producer-Sequence: a sender that numbers its own records, so that it may repeat a request
+ * whose answer it never saw (docs/http.md, Repeating without storing twice).
+ */
+import { errorCode, errorName } from '../../engine/protocol/error-codes.ts';
+import { InvalidRequest } from '../../engine/kernel/failure.ts';
+import type { ProducerStamp } from '../../engine/records/encode.ts';
+import type { ProduceOutcome, ProduceRecord } from '../operations/produce.ts';
+import { problem } from './failures.ts';
+import { type DoorParts, guard } from './guard.ts';
+import { replyOutcome, replyOutcomes } from './produce-replies.ts';
+import { replyJson } from './reply-headers.ts';
+import { replyProblem } from './reply-problem.ts';
+import type { HttpExchange, Route } from './server.ts';
+
+const epochMax = 0x7fff;
+const sequenceMax = 0x7fff_ffff;
+
+/** Undefined without a Producer-Id. Throws InvalidRequest with the header's name as field. */
+export function stampOf(exchange: HttpExchange): ProducerStamp | undefined {
+  const id = exchange.header('producer-id');
+  if (id === undefined) return undefined;
+  return {
+    producerId: numberIn('Producer-Id', id, Number.MAX_SAFE_INTEGER),
+    producerEpoch: numberIn('Producer-Epoch', exchange.header('producer-epoch') ?? '0', epochMax),
+    baseSequence: numberIn('Producer-Sequence', exchange.header('producer-sequence') ?? '', sequenceMax),
+  };
+}
+
+function numberIn(field: string, text: string, max: number): number {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Infinity;
+  if (value <= max) return value;
+  throw new InvalidRequest(field, `${field}: ${text || '(none)'} is not a whole number up to ${max}`);
+}
+
+/** The one partition that all `records` name. Throws InvalidRequest on `field`. */
+export function stampedPartition(records: readonly ProduceRecord[], field: string): number {
+  const partition = records[0]?.partition;
+  if (partition !== undefined && records.every((record) => record.partition === partition)) return partition;
+  throw new InvalidRequest(field, 'a producer numbers the records of one partition: every record must name it');
+}
+
+const conflicts: ReadonlySet<number> = new Set([
+  errorCode.outOfOrderSequenceNumber,
+  errorCode.duplicateSequenceNumber,
+  errorCode.invalidProducerEpoch,
+  errorCode.unknownProducerId,
+]);
+
+/** `isOne`: the answer of a request that is one record. The outcomes agree, as their records are one batch. */
+export function replyStamped(exchange: HttpExchange, outcomes: readonly ProduceOutcome[], isOne: boolean): void {
+  const first = outcomes[0]!;
+  if (conflicts.has(first.errorCode)) {
+    const kafka = { kafka_error: errorName(first.errorCode) };
+    replyProblem(exchange, problem('sequence-conflict', first.message ?? 'the sequence does not follow', kafka));
+  } else if (isOne) replyOutcome(exchange, first);
+  else replyOutcomes(exchange, outcomes);
+}
+
+/** Ids are counted for all clusters, and name nothing but the state that each partition keeps of them. */
+export function producerRoutes(parts: DoorParts): Route[] {
+  return [
+    {
+      method: 'POST',
+      pattern: '/v1/producers',
+      handler: guard(parts, async (exchange) => {
+        const producerId = await parts.context.engine.allocateProducerId();
+        replyJson(exchange, 201, { producer_id: producerId, producer_epoch: 0 });
+      }),
+    },
+  ];
+}

@@ -1,0 +1,64 @@
+/**
+ * Records that their sender has numbered (KIP-98 over HTTP): one request is one batch, stamped with the producer id, epoch
+ * and first sequence that the sender gave, and stored apart from everybody else's. The log remembers the last five batches
+ * of a producer, so a repeat of one of them is answered with the offsets that it was given, whichever gateway and
+ * broker it comes through. That is what a sender needs whose answer was lost: what produce.ts numbers by itself it can
+ * only repeat on its own side of that loss.
+ */
+import type { TopicEntry } from '../../engine/engine.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { BatchBuilder, batchFull, type ProducerStamp } from '../../engine/records/encode.ts';
+import type { Principal } from '../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../context.ts';
+import { refuseLongWait } from './admit.ts';
+import { appendBatch } from './append.ts';
+import { messageBytesMaxOf, type ProduceOutcome, type ProduceRecord } from './produce.ts';
+
+/**
+ * Stores `records` (at least one) in one batch of `partition`, whose number in the records is not looked at, and calls `done`
+ * once with one outcome per record: all with the same error, or all stored. Throws QuotaExceeded before anything is stored.
+ */
+export function produceStamped(
+  context: GatewayContext,
+  principal: Principal,
+  topic: TopicEntry,
+  partition: number,
+  records: readonly ProduceRecord[],
+  stamp: ProducerStamp,
+  done: (outcomes: readonly ProduceOutcome[]) => void,
+): void {
+  const { clusterId } = principal;
+  const { clock, settings } = context;
+  refuseLongWait(context, clusterId);
+  const nowMs = clock.wallMs();
+  const outcomesOf = (code: number, message: string | null, baseOffset: number, appendTimeMs: number) =>
+    records.map(({ timestampMs = nowMs }, delta): ProduceOutcome => {
+      const offset = code === errorCode.none ? baseOffset + delta : -1;
+      return {
+        errorCode: code,
+        message,
+        partition,
+        offset,
+        timestampMs: appendTimeMs >= 0 ? appendTimeMs : timestampMs,
+      };
+    });
+  if (partition >= topic.partitions.length) {
+    const message = `partition ${partition} does not exist: the topic has ${topic.partitions.length}`;
+    return done(outcomesOf(errorCode.unknownTopicOrPartition, message, -1, -1));
+  }
+  const bytesMax = messageBytesMaxOf(context, clusterId, topic);
+  const builder = new BatchBuilder(bytesMax);
+  for (const { key, value, headers, timestampMs = nowMs } of records) {
+    if (builder.append(key, value, headers, timestampMs) !== batchFull) continue;
+    const message = `a numbered request is one batch, and these records need more than its ${bytesMax} bytes`;
+    return done(outcomesOf(errorCode.messageTooLarge, message, -1, -1));
+  }
+  const batch = builder.build(stamp);
+  appendBatch(context, principal, topic, partition, batch, settings.produceTimeoutMs, (result, delayMs) => {
+    const { errorCode: code, errorMessage, baseOffset, logAppendTimeMs } = result;
+    const outcomes = outcomesOf(code, errorMessage, baseOffset, logAppendTimeMs);
+    const waitMs = Math.min(delayMs, settings.quotaWaitMsMax);
+    if (waitMs > 0) clock.after(waitMs, () => done(outcomes));
+    else done(outcomes);
+  });
+}
