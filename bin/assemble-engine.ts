@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { StoreCatalogue } from '../engine/catalogue.ts';
 import { type Controller, createController } from '../engine/controller/controller.ts';
 import { placedTopics } from '../engine/controller/placed-topics.ts';
+import { type ControllerSettings, scaleDefaults } from '../engine/controller/settings.ts';
 import { type BrokerSession, brokerSessionKey } from '../engine/controller/rows/broker-session.ts';
 import type { Engine, TopicEntry } from '../engine/engine.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
@@ -73,7 +74,7 @@ export async function assembleEngine(
     log,
     fleet,
     brokerRequest: requests.send,
-    settings: { lease: leaseSettings(settings.leaseMs) },
+    settings: controllerSettings(settings, slots.length),
     recover: (session, version) => recover(folder, store, session, version),
   });
   const routing = createRouting({
@@ -168,9 +169,27 @@ function engineOf(catalogue: StoreCatalogue, routing: Routing, controller: Contr
   };
 }
 
+function controllerSettings(settings: ServeSettings, slots: number): Partial<ControllerSettings> {
+  return {
+    lease: leaseSettings(settings.leaseMs),
+    loadIntervalMs: settings.loadIntervalMs,
+    brokerCapacity: {
+      bytesInPerSecond: settings.brokerBytesIn,
+      bytesOutPerSecond: settings.brokerBytesOut,
+      requestsPerSecond: settings.brokerRequests,
+    },
+    scale: {
+      ...scaleDefaults,
+      brokersMin: settings.brokers,
+      brokersMax: slots,
+      inAfterMs: settings.scaleInAfterMs,
+    },
+  };
+}
+
 function brokerSlots(settings: ServeSettings, folder: DataFolder): BrokerSlot[] {
   const zones = settings.zones.split(',').map((zone) => zone.trim());
-  return Array.from({ length: settings.brokers }, (_, i) => ({
+  return Array.from({ length: Math.max(settings.brokers, settings.brokersMax) }, (_, i) => ({
     brokerId: i + 1,
     zone: zones[i % zones.length]!,
     volume: folder.volume(i + 1),

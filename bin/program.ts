@@ -15,6 +15,7 @@ import { statusCommand } from './commands/status.ts';
 import { tailCommand } from './commands/tail.ts';
 import { tenantCommands } from './commands/tenant.ts';
 import { topicCommands } from './commands/topic.ts';
+import { zoneCommands } from './commands/zone.ts';
 import { completionCommand } from './completion.ts';
 import { serveCommand } from './serve.ts';
 import { sessionOpener } from './session.ts';
@@ -46,6 +47,7 @@ export function createProgram(cli: CliContext): Command {
   consumeCommand(program, open);
   tailCommand(program, open);
   brokerCommands(program, open);
+  zoneCommands(program, open);
   engineCommands(program, open);
   eventsCommand(program, open);
   simulateCommand(program, cli);

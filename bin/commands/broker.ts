@@ -1,6 +1,8 @@
 /** `headgate broker`: the fleet, and what an operator asks of it. */
 import type { Command } from 'commander';
 import type { BrokerShown, DrainedShown } from '../../gateway/admin/schemas.ts';
+import type { ScalingAnswer } from '../../gateway/admin/fleet-schemas.ts';
+import { CommandFailure } from '../command-failure.ts';
 import { wholeNumber } from '../parse-values.ts';
 import { adminPath, type OpenSession, type Session } from '../session.ts';
 import type { Column } from '../table.ts';
@@ -19,7 +21,7 @@ export async function listBrokers(session: Session): Promise<BrokerShown[]> {
 }
 
 export function brokerCommands(program: Command, open: OpenSession): void {
-  const broker = program.command('broker').description('brokers: list, drain, undrain, restart');
+  const broker = program.command('broker').description('brokers: list, drain, undrain, restart, replace, scale');
 
   broker
     .command('list')
@@ -53,13 +55,52 @@ export function brokerCommands(program: Command, open: OpenSession): void {
 
   broker
     .command('restart')
-    .description('drain a broker, end its process and start it again')
-    .argument('<id>')
-    .action(async (id: string, _, command: Command) => {
+    .description('drain a broker, end its process and start it again; with --all every one in its turn')
+    .argument('[id]')
+    .option('--all', 'all brokers, one after the other')
+    .action(async (id: string | undefined, options: { all?: true }, command: Command) => {
       const session = open(command);
+      if ((id === undefined) !== (options.all === true)) throw new CommandFailure('usage', 'give the id of a broker, or --all');
+      if (id === undefined) {
+        const { items } = await session.admin.post<{ items: BrokerShown[] }>(`${adminPath}/fleet/restart`);
+        await session.done(items, `all ${items.length} brokers were restarted`);
+        return;
+      }
       const restarted = await session.admin.post<BrokerShown>(pathOf(id, 'restart'));
       await session.done(restarted, `broker ${id} serves again, as process ${restarted.pid}`);
     });
+
+  broker
+    .command('replace')
+    .description('end a broker that is beyond being asked, and start another in its slot')
+    .argument('<id>')
+    .action(async (id: string, _, command: Command) => {
+      const session = open(command);
+      const replaced = await session.admin.post<BrokerShown>(pathOf(id, 'replace'));
+      await session.done(replaced, `broker ${id} is replaced by process ${replaced.pid}`);
+    });
+
+  broker
+    .command('scale')
+    .description('set the number of brokers, or let the load decide it (auto); without a number show it')
+    .argument('[count]')
+    .action(async (count: string | undefined, _, command: Command) => {
+      const session = open(command);
+      const scaling =
+        count === undefined
+          ? await session.admin.get<ScalingAnswer>(`${adminPath}/fleet`)
+          : await session.admin.post<ScalingAnswer>(`${adminPath}/fleet/scale`, {
+              brokers: count === 'auto' ? null : wholeNumber('count', count),
+            });
+      await session.done(scaling, scalingText(scaling));
+    });
+}
+
+function scalingText(scaling: ScalingAnswer): string {
+  const { brokers, brokersMin, brokersMax, override, reason, dimension, shares } = scaling;
+  const used = Math.round((shares[dimension] ?? 0) * 100);
+  const by = override === null ? 'by the load' : 'by an operator';
+  return `${brokers} brokers, ${by} (${brokersMin} to ${brokersMax}): ${reason}; ${dimension} ${used} % used`;
 }
 
 function pathOf(id: string, act: string): string {

@@ -8,47 +8,55 @@ import { partitionCounts, planPartitions } from './plan-input.ts';
 /** A drain whose targets die under it plans again. */
 const drainRoundsMax = 20;
 
+type EvenReason = 'balance' | 'broker-joined';
+
 export class Balance {
   readonly #context: ControllerContext;
   readonly #mover: Mover;
   #turn: Promise<unknown> = Promise.resolve();
-  #waiting = false;
+  #waiting: EvenReason | undefined;
 
   constructor(context: ControllerContext) {
     this.#context = context;
     this.#mover = new Mover(context);
   }
 
-  /** Rounds that are asked for while one waits are the same round. Resolves when it is done. */
-  async even(): Promise<void> {
+  /**
+   * Rounds that are asked for while one waits are the same round. Resolves when it is done. A broker that has joined is no
+   * noise: for its sake partitions move that have not cooled down.
+   */
+  async even(reason: EvenReason = 'balance'): Promise<void> {
     if (this.#waiting) {
+      if (reason === 'broker-joined') this.#waiting = reason;
       await this.#turn;
       return;
     }
-    this.#waiting = true;
+    this.#waiting = reason;
     await this.#inTurn(async () => {
-      this.#waiting = false;
+      const why = this.#waiting ?? reason;
+      this.#waiting = undefined;
       const { brokers, settings } = this.#context;
-      const plan = brokers.plan(settings.partitionsPerBrokerMax);
+      const served = planPartitions(this.#context, 'all').filter(({ brokerId }) => brokers.isServing(brokerId));
       const moves = rebalance({
         // Dead ones' partitions are the repair's, not orphans: all slots are listed.
-        brokers: plan,
-        partitions: planPartitions(this.#context, 'all').filter(({ brokerId }) => brokers.isServing(brokerId)),
+        brokers: brokers.plan(settings.partitionsPerBrokerMax),
+        partitions: why === 'balance' ? served : served.map((partition) => ({ ...partition, cooling: false })),
         settings: settings.rebalance,
+        reason: why,
       });
       await this.#mover.moveAll(moves);
     });
   }
 
   /** Moves everything off the broker. Resolves with how many partitions nobody else could take. */
-  drain(brokerId: number): Promise<number> {
+  drain(brokerId: number, reason: string): Promise<number> {
     return this.#inTurn(async () => {
       const { brokers, settings } = this.#context;
       for (let round = 0; round < drainRoundsMax && brokers.isServing(brokerId); round++) {
         const moves = remap({
           brokers: brokers.plan(settings.partitionsPerBrokerMax),
           partitions: planPartitions(this.#context, 'all'),
-          orphanReason: (partition) => (partition.brokerId === brokerId ? 'drain' : undefined),
+          orphanReason: (partition) => (partition.brokerId === brokerId ? reason : undefined),
         });
         if (moves.length === 0) break;
         await this.#mover.moveAll(moves);

@@ -18,6 +18,10 @@ export interface BrokerView {
   session: BrokerSession | undefined;
   /** Of that row; 0 when there is none. */
   version: number;
+  /** The slot should have a broker; one that it should not have any more is drained and stopped. */
+  wanted: boolean;
+  /** Its zone is to be left empty. */
+  evacuated: boolean;
   /** An operator (or a restart) wants it empty: it gets nothing more. */
   draining: boolean;
   /** Partitions that a planned move is taking from it at the moment. */
@@ -41,6 +45,8 @@ export class BrokerTable {
           phase: 'idle',
           session: undefined,
           version: 0,
+          wanted: true,
+          evacuated: false,
           draining: false,
           moving: 0,
           diedAtMs: Number.NEGATIVE_INFINITY,
@@ -82,6 +88,12 @@ export class BrokerTable {
     return checks;
   }
 
+  /** Every slot that should have a broker has one that serves. */
+  allServe(): boolean {
+    for (const { wanted, phase } of this.#views.values()) if (wanted && phase !== 'serving') return false;
+    return true;
+  }
+
   /** A serving broker, the lowest id; undefined when there is none. */
   anyServing(): number | undefined {
     for (const view of this.#views.values()) if (view.phase === 'serving') return view.slot.brokerId;
@@ -93,7 +105,7 @@ export class BrokerTable {
     let total = 0;
     let dead = 0;
     for (const view of this.#views.values()) {
-      if (view.slot.zone !== zone) continue;
+      if (view.slot.zone !== zone || !isPart(view)) continue;
       total++;
       if (view.phase !== 'serving' && nowMs - view.diedAtMs <= windowMs) dead++;
     }
@@ -106,14 +118,20 @@ export class BrokerTable {
       zone: view.slot.zone,
       serving: view.phase === 'serving',
       draining: !isOpen(view),
-      zoneEvacuated: false,
+      zoneEvacuated: view.evacuated,
       partitionsMax,
     }));
   }
 }
 
 function isOpen(view: BrokerView): boolean {
-  return view.phase === 'serving' && !view.draining && view.session?.state === 'serving';
+  const asked = view.wanted && !view.evacuated && !view.draining;
+  return asked && view.phase === 'serving' && view.session?.state === 'serving';
+}
+
+/** The slot has a broker, or should have one. */
+export function isPart(view: BrokerView): boolean {
+  return view.wanted || view.phase !== 'idle';
 }
 
 /** What the store says of the slot's session. */

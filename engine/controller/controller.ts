@@ -10,15 +10,17 @@
  */
 import type { BrokerEntry, Engine } from '../engine.ts';
 import { type Clock, sleep, type Timer } from '../kernel/clock.ts';
-import { Failure, ShuttingDown } from '../kernel/failure.ts';
+import { Failure, InvalidRequest, ShuttingDown } from '../kernel/failure.ts';
 import type { Random } from '../kernel/random.ts';
 import { uuidOf, uuidText } from '../kernel/uuid.ts';
 import type { BrokerSlot, Fleet, MetadataStore } from '../ports.ts';
 import { BrokerFollow } from './broker-follow.ts';
-import { BrokerTable, type BrokerView } from './brokers.ts';
+import { BrokerTable, type BrokerView, isPart } from './brokers.ts';
 import { type BrokerRequest, causeText, type ControllerContext, type Recover } from './context.ts';
 import { DeletedTopics } from './deleted-topics.ts';
 import { eventLine, eventRing } from './events.ts';
+import type { ScalingShown } from './fleet-size.ts';
+import { FleetWish } from './fleet-wish.ts';
 import { FleetDuty } from './fleet-duty.ts';
 import { holdLease, type Lease } from './lease.ts';
 import { LoadWatch } from './load-watch.ts';
@@ -30,7 +32,7 @@ import { Repair } from './repair.ts';
 import { brokerSessionsPk } from './rows/broker-session.ts';
 import { controllerLeaseKey } from './rows/lease.ts';
 import { shardCount } from './rows/shard.ts';
-import { type ControllerSettings, controllerDefaults } from './settings.ts';
+import { type ControllerSettings, controllerDefaults, scaleDefaults } from './settings.ts';
 import { type OtherShards, ShardTable } from './shards.ts';
 import { type Topics, topics } from './topics.ts';
 
@@ -87,6 +89,17 @@ export interface Controller
   restartBroker(brokerId: number): Promise<void>;
   /** Ends a drain: the broker may own partitions again. */
   undrainBroker(brokerId: number): void;
+  /** All of them, one after the other. */
+  restartBrokers(): Promise<void>;
+  /** Ends a broker's process without asking it, and has another in its slot. Resolves when that serves. */
+  replaceBroker(brokerId: number): Promise<void>;
+  /** How many brokers there should be, and why; undefined where another controller keeps the fleet. */
+  scaling(): ScalingShown | undefined;
+  /** So many, or as the load says (undefined). A multiple of the zones within the bounds is made of it. */
+  scaleFleet(brokers: number | undefined): Promise<ScalingShown>;
+  /** Empties a zone and keeps it empty, over restarts too. Resolves with how many partitions nobody else could take. */
+  evacuateZone(zone: string): Promise<number>;
+  restoreZone(zone: string): Promise<void>;
 }
 
 export function createController(options: ControllerOptions): Controller {
@@ -111,18 +124,20 @@ class RunningController implements Controller {
   readonly #repair: Repair;
   readonly #deleted: DeletedTopics;
   readonly #members: Members;
+  readonly #wish: FleetWish;
   readonly #follow: BrokerFollow;
   #duty: FleetDuty | undefined;
   #lease: Lease | undefined;
   readonly #loadWatch: LoadWatch;
-  #stopWatching: () => void = () => undefined;
+  readonly #stopWatching: (() => void)[] = [];
   readonly #timers = new Set<Timer>();
   #started = false;
   #stopping = false;
 
   constructor(options: ControllerOptions) {
     const { store, clock, random, fleet, brokerRequest, recover, others, name = 'controller' } = options;
-    const settings = { ...controllerDefaults, ...options.settings };
+    const scale = { ...scaleDefaults, brokersMin: options.slots.length, brokersMax: options.slots.length };
+    const settings = { ...controllerDefaults, scale, ...options.settings };
     const isStopping = (): boolean => this.#stopping;
     const persistence = { store, clock, random, stopped: isStopping };
     const brokers = new BrokerTable(options.slots);
@@ -141,7 +156,7 @@ class RunningController implements Controller {
       isGone: (pid) => options.isGone(pid),
       brokers,
       shards: new ShardTable(persistence, this.controllerId, events, { others }),
-      loads: new PartitionLoads(settings.brokerCapacity),
+      loads: new PartitionLoads(settings.brokerCapacity, settings.loadIntervalMs),
     };
     this.#topics = topics(this.#context);
     this.#producerIds = producerIds(persistence, settings.requestWaitMsMax);
@@ -149,6 +164,11 @@ class RunningController implements Controller {
     this.#deleted = new DeletedTopics(this.#context);
     this.#loadWatch = new LoadWatch(this.#context);
     this.#members = new Members(store, clock, Math.max(settings.lookGapMsMax, 3 * this.#lookIntervalMs()));
+    this.#wish = new FleetWish(persistence, brokers, {
+      brokers: settings.scale.brokersMin,
+      override: 0,
+      evacuated: [],
+    });
     this.#follow = new BrokerFollow(this.#context, this.#repair);
     fleet.onExit((brokerId) => this.#duty?.exited(brokerId));
     fleet.onHung?.((brokerId, reason) => this.#duty?.hung(brokerId, reason));
@@ -165,10 +185,11 @@ class RunningController implements Controller {
       guard: () => [],
       onLost: (cause) => this.#context.events.emit('lease-lost', causeText(cause)),
     });
+    this.#stopWatching.push(await this.#wish.follow());
     if (this.#options.others) this.#shareShards();
     else await Promise.all([shards.takeAll(), this.#keepFleet().start()]);
     const deadlineMs = clock.monotonicMs() + settings.fleetWaitMsMax;
-    const isWhole = (): boolean => this.#shardsServed() && [...brokers.all()].every(({ phase }) => phase === 'serving');
+    const isWhole = (): boolean => this.#shardsServed() && brokers.allServe();
     while (!isWhole() && clock.monotonicMs() < deadlineMs) {
       if (this.#stopping) return;
       if (this.#duty?.isAfterCrash && this.#allHaveOwners()) break;
@@ -179,13 +200,14 @@ class RunningController implements Controller {
     this.#every(settings.sweepIntervalMs, () => this.#sweep());
     // An answer covers the time since the last question, whoever asked it: one asks.
     this.#every(settings.loadIntervalMs, async () => this.#duty && this.#loadWatch.askAll());
+    this.#every(settings.loadIntervalMs, async () => this.#duty?.size.look());
     this.#every(settings.balanceIntervalMs, async () => this.#duty?.balance.even());
   }
 
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    this.#stopWatching();
+    for (const stop of this.#stopWatching) stop();
     for (const timer of this.#timers) timer.cancel();
     const heirs = await this.#heirs();
     if (heirs.length > 0) await this.#handOver(heirs);
@@ -231,7 +253,8 @@ class RunningController implements Controller {
   brokers(): readonly BrokerEntry[] {
     const counts = partitionCounts(this.#context);
     const loads = this.#context.loads.shown();
-    return [...this.#context.brokers.all()].map((view) => ({
+    const parts = [...this.#context.brokers.all()].filter((view) => isPart(view) || counts.has(view.slot.brokerId));
+    return parts.map((view) => ({
       brokerId: view.slot.brokerId,
       zone: view.slot.zone,
       state: stateOf(view),
@@ -260,8 +283,41 @@ class RunningController implements Controller {
     await this.#ownDuty().restart(brokerId);
   }
 
+  async restartBrokers(): Promise<void> {
+    await this.#ownDuty().restartAll();
+  }
+
+  async replaceBroker(brokerId: number): Promise<void> {
+    await this.#ownDuty().replace(brokerId);
+  }
+
+  scaling(): ScalingShown | undefined {
+    return this.#duty?.size.shown();
+  }
+
+  async scaleFleet(brokers: number | undefined): Promise<ScalingShown> {
+    const { size } = this.#ownDuty();
+    await size.set(brokers ?? 0);
+    return size.shown();
+  }
+
+  async evacuateZone(zone: string): Promise<number> {
+    this.#assertZone(zone);
+    return this.#ownDuty().size.evacuate(zone);
+  }
+
+  async restoreZone(zone: string): Promise<void> {
+    this.#assertZone(zone);
+    await this.#ownDuty().size.restore(zone);
+  }
+
+  #assertZone(zone: string): void {
+    const isKnown = [...this.#context.brokers.all()].some(({ slot }) => slot.zone === zone);
+    if (!isKnown) throw new InvalidRequest('zone', `there is no zone ${zone}`);
+  }
+
   #keepFleet(): FleetDuty {
-    const duty = new FleetDuty(this.#context, this.#repair, {
+    const duty = new FleetDuty(this.#context, this.#repair, this.#wish, {
       onServing: () => this.#onServing(),
       selfValid: (nowMs) => this.#lease?.isValid(nowMs) ?? false,
       run: (act) => this.#run(act),
@@ -282,7 +338,7 @@ class RunningController implements Controller {
     this.#every(settings.membersIntervalMs, () => this.#lookAtMembers());
     this.#every(settings.lookIntervalMs, () => this.#lookAtBrokers());
     const stop = persistence.store.watch(brokerSessionsPk, () => this.#run(() => this.#lookAtBrokers()));
-    this.#stopWatching = stop;
+    this.#stopWatching.push(stop);
   }
 
   async #lookAtMembers(): Promise<void> {
@@ -353,10 +409,8 @@ class RunningController implements Controller {
   #onServing(): void {
     this.#run(async () => {
       await this.#repair.assignOrphans();
-      // Brokers that come back together are filled together, by the last of them: a partition moved to the first could not
-      // be moved on to the second before it has cooled down.
-      const views = [...this.#context.brokers.all()];
-      if (this.#started && views.every((view) => view.phase === 'serving')) await this.#duty?.balance.even();
+      // Brokers that come together are filled together, by the last of them: no partition moves twice for their sake.
+      if (this.#started && this.#context.brokers.allServe()) await this.#duty?.balance.even('broker-joined');
       await this.#deleted.sweep();
     });
   }

@@ -10,6 +10,8 @@ import { Balance } from './balance.ts';
 import { BrokerWatch } from './broker-watch.ts';
 import type { BrokerView } from './brokers.ts';
 import type { ControllerContext } from './context.ts';
+import { FleetSize } from './fleet-size.ts';
+import type { FleetWish } from './fleet-wish.ts';
 import type { Repair } from './repair.ts';
 import { SlotKeeper } from './replace.ts';
 
@@ -26,6 +28,7 @@ const settlePollMs = 50;
 
 export class FleetDuty {
   readonly balance: Balance;
+  readonly size: FleetSize;
   readonly #context: ControllerContext;
   readonly #hooks: FleetDutyHooks;
   readonly #keepers = new Map<number, SlotKeeper>();
@@ -34,11 +37,16 @@ export class FleetDuty {
   #watch: BrokerWatch | undefined;
   #isOver = false;
 
-  constructor(context: ControllerContext, repair: Repair, hooks: FleetDutyHooks) {
+  constructor(context: ControllerContext, repair: Repair, wish: FleetWish, hooks: FleetDutyHooks) {
     const isStopping = (): boolean => this.#isOver || context.isStopping();
     this.#context = { ...context, isStopping, persistence: { ...context.persistence, stopped: isStopping } };
     this.#hooks = hooks;
     this.balance = new Balance(this.#context);
+    this.size = new FleetSize(this.#context, wish, {
+      drain: (brokerId, reason) => this.balance.drain(brokerId, reason),
+      stop: async (brokerId) => this.#keepers.get(brokerId)?.stop('scale-in'),
+      even: () => this.balance.even(),
+    });
     for (const view of context.brokers.all()) {
       const keeper = new SlotKeeper(this.#context, view, repair, { onServing: () => hooks.onServing() });
       this.#keepers.set(view.slot.brokerId, keeper);
@@ -86,7 +94,7 @@ export class FleetDuty {
   drain(brokerId: number): Promise<number> {
     this.#viewOf(brokerId).draining = true;
     this.#context.events.emit('broker-draining', 'asked by an operator', { brokerId });
-    return this.balance.drain(brokerId);
+    return this.balance.drain(brokerId, 'drain');
   }
 
   undrain(brokerId: number): void {
@@ -100,12 +108,33 @@ export class FleetDuty {
     try {
       await this.drain(brokerId);
       await this.#keepers.get(brokerId)!.stop('restart');
-      while (view.phase !== 'serving' || (view.session?.epoch ?? 0) <= epoch) {
-        if (this.#context.isStopping()) throw new ShuttingDown('the controller stops');
-        await sleep(this.#context.clock, settlePollMs);
-      }
+      await this.#untilServing(view, epoch);
     } finally {
       this.undrain(brokerId);
+    }
+  }
+
+  /** One after the other: the next waits until the last one serves and the fleet is even again. */
+  async restartAll(): Promise<void> {
+    for (const view of this.#context.brokers.all()) {
+      if (!view.wanted || view.phase !== 'serving') continue;
+      await this.restart(view.slot.brokerId);
+      await this.balance.even();
+    }
+  }
+
+  /** For a broker that is beyond being asked: killed, recovered, its partitions to others, another in its slot. */
+  async replace(brokerId: number): Promise<void> {
+    const view = this.#viewOf(brokerId);
+    const epoch = view.session?.epoch ?? 0;
+    await this.#keepers.get(brokerId)!.kill('replaced by an operator');
+    await this.#untilServing(view, epoch);
+  }
+
+  async #untilServing(view: BrokerView, epoch: number): Promise<void> {
+    while (view.phase !== 'serving' || (view.session?.epoch ?? 0) <= epoch) {
+      if (this.#context.isStopping()) throw new ShuttingDown('the controller stops');
+      await sleep(this.#context.clock, settlePollMs);
     }
   }
 

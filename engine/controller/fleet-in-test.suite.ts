@@ -32,7 +32,7 @@ export interface TestFleet extends Fleet {
   onCleanUp: (session: BrokerSession) => void | Promise<void>;
   /** Called before a release is answered. */
   onRelease: () => void | Promise<void>;
-  /** What a broker says it carried in the last second. */
+  /** What a broker says it carries in a second. */
   readonly traffic: Map<number, LoadReport['logs']>;
   /** Brokers whose start opens no session. */
   readonly broken: Set<number>;
@@ -46,6 +46,18 @@ interface Process {
   alive: boolean;
   hung: boolean;
   session: Session | undefined;
+}
+
+function loadReport(perSecond: LoadReport['logs']): LoadReport {
+  const seconds = 5;
+  const logs = perSecond.map(({ topicId, partition, bytesIn, bytesOut, requests }) => ({
+    topicId,
+    partition,
+    bytesIn: bytesIn * seconds,
+    bytesOut: bytesOut * seconds,
+    requests: requests * seconds,
+  }));
+  return { elapsedMs: seconds * 1000, logs };
 }
 
 const never = new Promise<never>(() => undefined);
@@ -121,7 +133,7 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
     request: (async (brokerId: number, key: number, request: { logs: { topicId: string; partition: number }[] }) => {
       const process = processes.get(brokerId);
       if (!process?.alive || process.hung || fleet.deaf.has(brokerId)) throw new LinkClosed('no answer');
-      if (key === 30003) return { elapsedMs: 1000, logs: fleet.traffic.get(brokerId) ?? [] };
+      if (key === 30003) return loadReport(fleet.traffic.get(brokerId) ?? []);
       if (key === 30000) await fleet.onRelease();
       if (key === 30001) for (const log of request.logs) fleet.closed.push(`${brokerId}:${log.partition}`);
       return { logs: request.logs.map((log) => ({ ...log, errorCode: 0 })) };

@@ -11,7 +11,7 @@ function log(topicId: string, bytesIn: number, bytesOut = 0, requests = 1) {
 describe('loads of partitions', () => {
   it('come to the rate, as shares of a broker, whatever the interval of the reports', () => {
     for (const elapsedMs of [500, 5000]) {
-      const loads = new PartitionLoads(capacity);
+      const loads = new PartitionLoads(capacity, 5000);
       const perReport = (rate: number): number => (rate * elapsedMs) / 1000;
       for (let ms = 0; ms < 120_000; ms += elapsedMs) {
         loads.report(1, { elapsedMs, logs: [log('t', perReport(500), perReport(500), perReport(10))] });
@@ -23,7 +23,7 @@ describe('loads of partitions', () => {
   });
 
   it('keep room for a burst, and forget what has gone quiet', () => {
-    const loads = new PartitionLoads(capacity);
+    const loads = new PartitionLoads(capacity, 5000);
     loads.report(1, { elapsedMs: 1000, logs: [log('t', 1000)] });
     expect(loads.of('t', 0)[0]).toBe(wholeBroker / 2);
     for (let i = 0; i < 60; i++) loads.report(1, { elapsedMs: 1000, logs: [] });
@@ -34,7 +34,7 @@ describe('loads of partitions', () => {
   });
 
   it('follow a partition to the broker that reports it; the old owner says nothing about it any more', () => {
-    const loads = new PartitionLoads(capacity);
+    const loads = new PartitionLoads(capacity, 5000);
     loads.report(1, { elapsedMs: 1000, logs: [log('t', 1000)] });
     loads.report(2, { elapsedMs: 1000, logs: [log('t', 1000)] });
     const before = loads.of('t', 0);

@@ -1,6 +1,6 @@
 /**
- * What is known of every partition's load, from the brokers' reports: an average that forgets by half in ten seconds, and a
- * peak that forgets by half in a minute. A partition counts with its average, or with half of its peak when that is more: a
+ * What is known of every partition's load, from the brokers' reports: an average that forgets by half in two reports (ten
+ * seconds), and a peak that forgets by half in twelve (a minute). A partition counts with its average, or with half of its peak when that is more: a
  * bursty one keeps room for the next burst, a quiet one is let go. What is idle takes no memory.
  */
 import type { BrokerLoad } from '../engine.ts';
@@ -17,8 +17,8 @@ export interface LoadReport {
   }[];
 }
 
-const averageHalfLifeMs = 10_000;
-const peakHalfLifeMs = 60_000;
+const averageHalfLifeReports = 2;
+const peakHalfLifeReports = 12;
 const peakWeight = 0.5;
 /** Below a thousandth of a request per second nobody uses the partition. */
 const idleRequestsPerSecond = 0.001;
@@ -35,17 +35,20 @@ interface Entry {
 
 export class PartitionLoads {
   readonly #capacity: BrokerCapacity;
+  readonly #reportIntervalMs: number;
   readonly #entries = new Map<string, Entry>();
 
-  constructor(capacity: BrokerCapacity) {
+  constructor(capacity: BrokerCapacity, reportIntervalMs: number) {
     this.#capacity = capacity;
+    this.#reportIntervalMs = reportIntervalMs;
   }
 
   /** Takes a broker's report of `elapsedMs`; partitions that it last reported and does not name were idle. */
   report(brokerId: number, { elapsedMs, logs }: LoadReport): void {
     if (elapsedMs <= 0) return;
-    const keep = 2 ** (-elapsedMs / averageHalfLifeMs);
-    const keepPeak = 2 ** (-elapsedMs / peakHalfLifeMs);
+    const reports = elapsedMs / this.#reportIntervalMs;
+    const keep = 2 ** (-reports / averageHalfLifeReports);
+    const keepPeak = 2 ** (-reports / peakHalfLifeReports);
     const perSecond = 1000 / elapsedMs;
     const named = new Set<Entry>();
     for (const { topicId, partition, bytesIn, bytesOut, requests } of logs) {

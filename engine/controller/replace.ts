@@ -39,6 +39,7 @@ const restartPauseMs = 100;
 const alonePauseMsMax = 500;
 const restPollMs = 20;
 const othersPollMs = 25;
+const unwantedPollMs = 50;
 
 /** Whether others get the partitions, or the slot's next session finds them again. */
 export type Remap = 'remap' | 'restart-in-place';
@@ -70,6 +71,8 @@ export class SlotKeeper {
   #exit: Exit = newExit();
   #failures = 0;
   #endReason = '';
+  /** The end was asked for. */
+  #asked = false;
   #settling: Promise<void> = Promise.resolve();
 
   constructor(context: ControllerContext, view: BrokerView, repair: Repair, hooks: KeeperHooks) {
@@ -109,6 +112,7 @@ export class SlotKeeper {
     const exit = this.#exit;
     if (exit.done) return;
     this.#endReason = reason;
+    this.#asked = true;
     await this.#context.fleet.stop(this.#id, this.#context.settings.stopGraceMs);
     if (this.#exit === exit) this.exited();
   }
@@ -171,12 +175,18 @@ export class SlotKeeper {
     const { clock, settings, events, fleet } = this.#context;
     if (this.#exit.done) await (afterCrash ? this.#rest(0) : fleet.standby?.(this.#id));
     while (!this.#context.isStopping()) {
+      if (!this.#view.wanted && this.#exit.done) {
+        // What still names the slot (a topic that was placed while it ended) goes to others.
+        if ((partitionCounts(this.#context, 'held').get(this.#id) ?? 0) > 0) await this.settle('remap');
+        await sleep(clock, unwantedPollMs);
+        continue;
+      }
       const startedAtMs = clock.monotonicMs();
       const served = this.#exit.done ? await this.#serveOnce() : await this.#exit.promise.then(() => true);
       if (this.#context.isStopping()) return;
       if (served) {
         const livedMs = Math.round(clock.monotonicMs() - startedAtMs);
-        events.emit('broker-dead', this.#endReason, { brokerId: this.#id, livedMs });
+        events.emit(this.#asked ? 'broker-stopped' : 'broker-dead', this.#endReason, { brokerId: this.#id, livedMs });
       }
       await this.settleLast('remap');
       const stable = served && clock.monotonicMs() - startedAtMs >= settings.stableAfterMs;
@@ -221,6 +231,7 @@ export class SlotKeeper {
     const lastEpoch = this.#view.session?.epoch ?? 0;
     this.#exit = newExit();
     this.#endReason = 'process ended';
+    this.#asked = false;
     this.#view.phase = 'starting';
     const exit = this.#exit;
     try {

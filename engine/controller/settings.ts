@@ -1,6 +1,7 @@
 /** What the controller's waits and batches are bounded by. Plain data; the defaults suit one machine. */
 import type { BrokerCapacity } from '../placement/load.ts';
 import { type RebalanceSettings, rebalanceDefaults } from '../placement/rebalance.ts';
+import type { ScaleSettings } from './autoscale.ts';
 import { type LeaseSettings, leaseDefaults } from './lease.ts';
 
 export interface ControllerSettings {
@@ -50,6 +51,7 @@ export interface ControllerSettings {
   /** In one answer; the busiest. */
   readonly loadLogsMax: number;
   readonly brokerCapacity: BrokerCapacity;
+  readonly scale: ScaleSettings;
   readonly eventsMax: number;
 }
 
@@ -58,6 +60,15 @@ export const brokerCapacityDefault: BrokerCapacity = {
   bytesInPerSecond: 200 * 1024 * 1024,
   bytesOutPerSecond: 400 * 1024 * 1024,
   requestsPerSecond: 50_000,
+};
+
+/** Bounds without a meaning of their own: whoever knows the slots sets them. */
+export const scaleDefaults: ScaleSettings = {
+  brokersMin: 1,
+  brokersMax: 1,
+  targetShare: 0.6,
+  inShareMax: 0.5,
+  inAfterMs: 900_000,
 };
 
 export const controllerDefaults: ControllerSettings = {
@@ -89,5 +100,6 @@ export const controllerDefaults: ControllerSettings = {
   loadIntervalMs: 5000,
   loadLogsMax: 20_000,
   brokerCapacity: brokerCapacityDefault,
+  scale: scaleDefaults,
   eventsMax: 1000,
 };

@@ -7,6 +7,9 @@
  */
 export type Load = readonly [bytesIn: number, bytesOut: number, requests: number];
 
+/** In the order of a load; the last is counted. */
+export const dimensions = ['bytes-in', 'bytes-out', 'requests', 'partitions'] as const;
+
 /** All of one broker, in one dimension. */
 export const wholeBroker = 1_000_000_000;
 

@@ -44,6 +44,8 @@ export interface RebalanceInput {
   readonly brokers: readonly PlanBroker[];
   readonly partitions: readonly PlanPartition[];
   readonly settings: RebalanceSettings;
+  /** Of the moves. */
+  readonly reason?: string;
 }
 
 export function rebalance(input: RebalanceInput): PlanMove[] {
@@ -74,6 +76,7 @@ const misfitsMax = 200;
 
 class Round {
   readonly moves: PlanMove[] = [];
+  readonly #reason: string;
   readonly #settings: RebalanceSettings;
   readonly #candidates: Candidate[];
   /** How hot every broker would be in a perfect plan. */
@@ -87,6 +90,7 @@ class Round {
 
   constructor(input: RebalanceInput, placed: readonly PlanMove[]) {
     this.#settings = input.settings;
+    this.#reason = input.reason ?? 'balance';
     const owners = new Map(placed.map((move) => [`${move.partition} ${move.topicId}`, move.to]));
     const all = candidatesOf(input.brokers, []);
     const { zones, byBroker } = zoneIndexes(input.brokers);
@@ -228,7 +232,7 @@ class Round {
     this.#moved.add(partition);
     const { topicId } = partition;
     const [from, to] = [donor.broker.brokerId, receiver.broker.brokerId];
-    this.moves.push({ topicId, partition: partition.partition, from, to, reason: 'balance' });
+    this.moves.push({ topicId, partition: partition.partition, from, to, reason: this.#reason });
   }
 }
 

@@ -19,6 +19,7 @@ import { brokerRoutes } from './routes/brokers.ts';
 import { clusterRoutes } from './routes/clusters.ts';
 import { engineRoutes } from './routes/engine.ts';
 import { eventRoutes } from './routes/events.ts';
+import { fleetRoutes } from './routes/fleet.ts';
 import { groupRoutes } from './routes/groups.ts';
 import { healthRoutes } from './routes/health.ts';
 import { keyRoutes } from './routes/keys.ts';
@@ -73,6 +74,7 @@ export function createAdminApp(options: AdminOptions): Admin {
   topicRoutes(app, admin);
   groupRoutes(app, admin);
   brokerRoutes(app, admin);
+  fleetRoutes(app, admin);
   engineRoutes(app, admin);
   eventRoutes(app, admin, followers);
   consolePage(app);

@@ -2,6 +2,7 @@
  * An engine in memory for tests of the control plane: topics are created under their guards in a real metadata store;
  * brokers, offsets and groups are what a test sets.
  */
+import type { ScalingShown } from '../../engine/controller/fleet-size.ts';
 import type { BrokerEntry, Engine, EngineEvent, PartitionEntry, TopicEntry } from '../../engine/engine.ts';
 import type { Random } from '../../engine/kernel/random.ts';
 import { uuidOf } from '../../engine/kernel/uuid.ts';
@@ -20,6 +21,19 @@ export interface MemoryEngine extends FleetOperations {
   /** Changes the entry of one partition in every topic. */
   place(partition: number, change: Partial<PartitionEntry>): void;
 }
+
+const scaling: ScalingShown = {
+  brokers: 3,
+  brokersMin: 3,
+  brokersMax: 9,
+  override: null,
+  evacuatedZones: [],
+  decision: 'stay',
+  reason: 'the least number',
+  dimension: 'bytes-in',
+  shares: { 'bytes-in': 0.25, 'bytes-out': 0.1, requests: 0.05, partitions: 0.01 },
+  changedAtMs: 0,
+};
 
 export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine {
   const topics: MemoryEngine['topics'] = new Map();
@@ -65,6 +79,24 @@ export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine
     },
     async restartBroker(brokerId) {
       asked.push(`restart ${brokerId}`);
+    },
+    async restartBrokers() {
+      asked.push('restart all');
+    },
+    async replaceBroker(brokerId) {
+      asked.push(`replace ${brokerId}`);
+    },
+    scaling: () => scaling,
+    async scaleFleet(wanted) {
+      asked.push(`scale ${wanted ?? 'auto'}`);
+      return { ...scaling, override: wanted ?? null };
+    },
+    async evacuateZone(zone) {
+      asked.push(`evacuate ${zone}`);
+      return 0;
+    },
+    async restoreZone(zone) {
+      asked.push(`restore ${zone}`);
     },
   };
   const memory: MemoryEngine = {

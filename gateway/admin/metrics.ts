@@ -107,6 +107,24 @@ function fleetGauges(registry: Registry, { fleet, context, ready }: AdminContext
     },
   });
   new Gauge({
+    name: 'headgate_brokers_wanted',
+    help: 'Brokers that should run, by the last decision about the size of the fleet.',
+    registers,
+    collect() {
+      this.set(fleet.scaling()?.brokers ?? Number.NaN);
+    },
+  });
+  new Gauge({
+    name: 'headgate_fleet_used_ratio',
+    help: 'Used of the capacity of the brokers that should run.',
+    labelNames: ['dimension'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [dimension, share] of Object.entries(fleet.scaling()?.shares ?? {})) this.labels(dimension).set(share);
+    },
+  });
+  new Gauge({
     name: 'headgate_partitions_without_owner',
     help: 'Partitions that no broker owns at the moment.',
     registers,

@@ -1,5 +1,6 @@
 /** What the control plane is made of, and its limits. */
 import type { Engine } from '../../engine/engine.ts';
+import type { ScalingShown } from '../../engine/controller/fleet-size.ts';
 import type { GatewayContext } from '../context.ts';
 
 /** The operations on brokers that an operator may ask for; the controller has them. */
@@ -9,6 +10,15 @@ export interface FleetOperations extends Pick<Engine, 'brokers' | 'controllers' 
   undrainBroker(brokerId: number): void;
   /** Resolves when the broker serves again. */
   restartBroker(brokerId: number): Promise<void>;
+  /** Each in its turn. */
+  restartBrokers(): Promise<void>;
+  /** Ends the process without asking it; resolves when another serves in its slot. */
+  replaceBroker(brokerId: number): Promise<void>;
+  scaling(): ScalingShown | undefined;
+  scaleFleet(brokers: number | undefined): Promise<ScalingShown>;
+  /** Resolves with how many partitions nobody else could take. */
+  evacuateZone(zone: string): Promise<number>;
+  restoreZone(zone: string): Promise<void>;
 }
 
 export interface AdminOptions {

@@ -49,6 +49,15 @@ const restart = createRoute({
   responses: { 200: json(brokerSchema, 'The broker.'), ...problems },
 });
 
+const replace = createRoute({
+  ...shared,
+  method: 'post',
+  path: `${path}/replace`,
+  summary: 'End a broker that is beyond being asked, and start another in its slot; answers when that serves',
+  request: { params },
+  responses: { 200: json(brokerSchema, 'The broker.'), ...problems },
+});
+
 const partitions = createRoute({
   ...shared,
   method: 'get',
@@ -79,6 +88,11 @@ export function brokerRoutes(app: AdminApp, { context, fleet }: AdminContext): v
   app.openapi(restart, async (c) => {
     const { brokerId } = existing(fleet, c.req.valid('param').brokerId);
     await fleet.restartBroker(brokerId);
+    return c.json(existing(fleet, brokerId), 200);
+  });
+  app.openapi(replace, async (c) => {
+    const { brokerId } = existing(fleet, c.req.valid('param').brokerId);
+    await fleet.replaceBroker(brokerId);
     return c.json(existing(fleet, brokerId), 200);
   });
   app.openapi(partitions, (c) => {

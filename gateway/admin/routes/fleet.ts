@@ -1,0 +1,84 @@
+/** The fleet as a whole: how many brokers there should be and why, zones to be left empty, restarts one by one. */
+import { createRoute, z } from '@hono/zod-openapi';
+import { NotFound } from '../../../tenancy/failures.ts';
+import type { AdminContext } from '../options.ts';
+import { drainedZoneSchema, fleetScaleSchema, scalingSchema } from '../fleet-schemas.ts';
+import { brokerSchema } from '../schemas.ts';
+import { type AdminApp, body, json, prefix, problems, security } from './route.ts';
+
+const shared = { tags: ['Fleet'], security };
+const zoneParams = z.object({ zone: z.string().min(1).max(100) });
+
+const show = createRoute({
+  ...shared,
+  method: 'get',
+  path: `${prefix}/fleet`,
+  summary: 'Show how many brokers there should be, and why',
+  responses: { 200: json(scalingSchema, 'The last decision.'), ...problems },
+});
+
+const scale = createRoute({
+  ...shared,
+  method: 'post',
+  path: `${prefix}/fleet/scale`,
+  summary: 'Set the number of brokers, or let the load decide it',
+  request: {
+    body: body(fleetScaleSchema),
+  },
+  responses: { 200: json(scalingSchema, 'What is being done about it.'), ...problems },
+});
+
+const restart = createRoute({
+  ...shared,
+  method: 'post',
+  path: `${prefix}/fleet/restart`,
+  summary: 'Restart all brokers, one after the other; answers when the last one serves',
+  responses: {
+    200: json(z.object({ items: z.array(brokerSchema) }).openapi('RestartedBrokers'), 'All of them.'),
+    ...problems,
+  },
+});
+
+const evacuate = createRoute({
+  ...shared,
+  method: 'post',
+  path: `${prefix}/zones/{zone}/evacuate`,
+  summary: 'Move everything out of a zone and keep it empty; answers when that is done',
+  request: { params: zoneParams },
+  responses: { 200: json(drainedZoneSchema, 'Evacuated, as far as others could take over.'), ...problems },
+});
+
+const restore = createRoute({
+  ...shared,
+  method: 'post',
+  path: `${prefix}/zones/{zone}/restore`,
+  summary: 'Let the brokers of a zone own partitions again',
+  request: { params: zoneParams },
+  responses: { 200: json(drainedZoneSchema, 'The zone.'), ...problems },
+});
+
+export function fleetRoutes(app: AdminApp, { fleet }: AdminContext): void {
+  app.openapi(show, (c) => {
+    const scaling = fleet.scaling();
+    if (!scaling) throw new NotFound('fleet', 'of this controller: another one keeps it');
+    return c.json(shown(scaling), 200);
+  });
+  app.openapi(scale, async (c) => c.json(shown(await fleet.scaleFleet(c.req.valid('json').brokers ?? undefined)), 200));
+  app.openapi(restart, async (c) => {
+    await fleet.restartBrokers();
+    return c.json({ items: [...fleet.brokers()] }, 200);
+  });
+  app.openapi(evacuate, async (c) => {
+    const { zone } = c.req.valid('param');
+    return c.json({ zone, evacuated: true, partitionsLeft: await fleet.evacuateZone(zone) }, 200);
+  });
+  app.openapi(restore, async (c) => {
+    const { zone } = c.req.valid('param');
+    await fleet.restoreZone(zone);
+    return c.json({ zone, evacuated: false, partitionsLeft: 0 }, 200);
+  });
+}
+
+function shown(scaling: NonNullable<ReturnType<AdminContext['fleet']['scaling']>>) {
+  return { ...scaling, evacuatedZones: [...scaling.evacuatedZones], shares: { ...scaling.shares } };
+}
