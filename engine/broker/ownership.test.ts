@@ -26,6 +26,7 @@ function world() {
         });
       });
     },
+    prepareRelease: () => Promise.resolve(),
     release(logs: readonly PartitionLog[]) {
       for (const log of logs) open.delete(log.topicId + log.partition);
       released.push(...logs);

@@ -158,6 +158,7 @@ export class Ownership {
     }
     await Promise.all(given.map(({ topicId, partition }) => this.#openingEnds(topicId + partition)));
     const open = given.flatMap(({ topicId, partition }) => this.#store.get(topicId, partition) ?? []);
+    await this.#store.prepareRelease(open);
     await Promise.all(open.map(closing));
     await this.#store.release(open);
   }

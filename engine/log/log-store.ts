@@ -35,6 +35,10 @@ import { Wal } from './wal.ts';
 
 /** How long a background roll-up that failed waits for its next attempt. */
 const rollUpRetryMs = 1000;
+/** A tail that is rolled up while its log is sealed takes a few milliseconds up to this size. */
+const releaseTailBytesMax = 256 * 1024;
+/** Appends go on meanwhile, and some come in faster than they can be rolled up. */
+const prepareRoundsMax = 3;
 /** Logs of one segment file: bounds its table and the rows published for it. */
 const logsPerRollUpMax = 20_000;
 /** Segment rows deleted in one transaction when a log is forgotten. */
@@ -141,11 +145,21 @@ class SessionLogStore implements LogStore {
     for (const partitions of this.#logs.values()) yield* partitions.values();
   }
 
+  async prepareRelease(logs: readonly PartitionLog[]): Promise<void> {
+    const leaving = logs.map((log) => this.#mine(log)).filter((log) => log !== undefined);
+    for (let round = 0; round < prepareRoundsMax; round++) {
+      const bytes = leaving.reduce((sum, log) => sum + log.tail.bytes, 0);
+      if (bytes <= releaseTailBytesMax) return;
+      await this.#maintain(() => this.#rollUpOf(leaving));
+    }
+  }
+
   async release(logs: readonly PartitionLog[]): Promise<void> {
     const leaving = logs.map((log) => this.#mine(log)).filter((log) => log !== undefined);
-    for (const log of leaving) log.seal();
-    await this.#commit.drained();
+    // Sealed when it is their turn: what else is being rolled up is no reason to refuse appends.
     await this.#maintain(async () => {
+      for (const log of leaving) log.seal();
+      await this.#commit.drained();
       await this.#rollUpOf(leaving);
       for (const log of leaving) this.#remove(log);
     });

@@ -148,6 +148,8 @@ export interface LogStore {
   open(topicId: Uuid, partition: number, leaderEpoch: number, configs: TopicConfigs): Promise<PartitionLog>;
   get(topicId: Uuid, partition: number): PartitionLog | undefined;
   logs(): Iterable<PartitionLog>;
+  /** Ahead of a release, while the logs still serve: rolls up most of what they hold, so that the pause is short. */
+  prepareRelease(logs: readonly PartitionLog[]): Promise<void>;
   /** Planned move: refuses appends, waits for those in flight, rolls up, forgets. Then another broker may open them. */
   release(logs: readonly PartitionLog[]): Promise<void>;
   /** The topic is deleted: drops the log, its rows, and the files that nothing else lives in. */

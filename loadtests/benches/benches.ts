@@ -1,5 +1,6 @@
 /** Every bench, in the order of a full run. */
 import type { Bench } from '../compare/bench.ts';
+import { addBroker } from './add-broker.ts';
 import { codec, crc, recordsEncode } from './codec.ts';
 import { httpProduce } from './http-produce.ts';
 import { fetch, kafkaProduce } from './kafka.ts';
@@ -7,6 +8,7 @@ import { kafkaSideBySide, kafkaSideBySideDurable } from './kafka-side-by-side.ts
 import { killToWritable } from './kill-to-writable.ts';
 import { idleConnectionMemory, idlePartitionMemory } from './memory.ts';
 import { planner } from './planner.ts';
+import { rollingRestart } from './rolling-restart.ts';
 import { webSocketFanOut } from './web-socket-fan-out.ts';
 import { wal } from './wal.ts';
 
@@ -19,6 +21,8 @@ export const benches: readonly Bench[] = [
   kafkaSideBySideDurable,
   wal,
   killToWritable,
+  rollingRestart,
+  addBroker,
   idlePartitionMemory,
   idleConnectionMemory,
   codec,

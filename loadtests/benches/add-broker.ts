@@ -1,0 +1,84 @@
+/**
+ * A fourth broker for three that are full: from the request until it owns its share and every partition has taken a durable
+ * write again. No record is copied, so the time should not depend on how much there is.
+ */
+import type { Bench, BenchEnvironment, Fact } from '../compare/bench.ts';
+import { type Headgate, startHeadgate } from '../servers/serve.ts';
+
+const topic = 'full';
+const partitions = 40;
+const recordBytes = 1024 * 1024;
+const lanes = 6;
+const mibPerBroker = [150, 1500];
+
+export const addBroker: Bench = {
+  name: 'add-broker',
+  about: `A fourth broker added to three that hold ${mibPerBroker.join(' and then ')} MiB each in ${partitions} partitions, until it carries its share; goal: 0.7 s, however much there is`,
+  unit: 'brokers',
+  async facts(environment) {
+    const facts: Fact[] = [];
+    for (const mib of mibPerBroker.map((each) => Math.max(1, Math.round(each * environment.scale)))) {
+      const measured = await addOne(environment, mib);
+      const what = `${mib} MiB a broker`;
+      facts.push(
+        { name: `owns its share, ${what}`, value: measured.sharedMs / 1000, unit: 's' },
+        { name: `of that until its process serves, ${what}`, value: measured.servesMs / 1000, unit: 's' },
+        { name: `all partitions written again, ${what}`, value: measured.writtenMs / 1000, unit: 's' },
+      );
+    }
+    return facts;
+  },
+};
+
+async function addOne(
+  environment: BenchEnvironment,
+  mib: number,
+): Promise<{ servesMs: number; sharedMs: number; writtenMs: number }> {
+  // One zone, so that one broker may be added.
+  const flags = ['--durability', 'fsync', '--zones', 'a', '--brokers', '3', '--brokers-max', '4'];
+  const headgate = await startHeadgate(environment, flags);
+  try {
+    await headgate.topic(topic, partitions);
+    await fill(headgate, mib * 3);
+    environment.log(`${mib} MiB a broker are written`);
+    const begin = performance.now();
+    const scaled = headgate.instance.admin('POST', '/fleet/scale', { brokers: 4 });
+    let servesMs = 0;
+    for (;;) {
+      const added = (await headgate.instance.brokers()).find(({ brokerId }) => brokerId === 4);
+      if (servesMs === 0 && added?.state === 'serving') servesMs = performance.now() - begin;
+      if (servesMs > 0 && added && added.partitions >= Math.floor((partitions / 4) * 0.9)) break;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const sharedMs = performance.now() - begin;
+    await writeAll(headgate);
+    const writtenMs = performance.now() - begin;
+    await scaled;
+    return { servesMs, sharedMs, writtenMs };
+  } finally {
+    await headgate.stop();
+  }
+}
+
+/** Random bytes: what compresses would not be as much as it says. */
+async function fill(headgate: Headgate, mib: number): Promise<void> {
+  const body = crypto.getRandomValues(new Uint8Array(65_536));
+  const record = new Uint8Array(recordBytes);
+  for (let at = 0; at < recordBytes; at += body.length) record.set(body, at);
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let i = next++; i < mib; i = next++) {
+      const headers = { 'content-type': 'application/octet-stream', 'record-key': `k${i}` };
+      await headgate.post(`/v1/topics/${topic}`, record, headers);
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+}
+
+async function writeAll(headgate: Headgate): Promise<void> {
+  const records = Array.from({ length: partitions }, (_, partition) => ({ partition, value: 'k' }));
+  const answer = (await headgate.post(`/v1/topics/${topic}/records`, JSON.stringify({ records }), {
+    'content-type': 'application/json',
+  })) as { failed: number };
+  if (answer.failed > 0) throw new Error(`${answer.failed} partitions take no write`);
+}
