@@ -27,6 +27,9 @@ export type FaultKind =
   | 'disk-full'
   | 'drain'
   | 'restart'
+  | 'scale'
+  | 'evacuate'
+  | 'replace'
   | 'topic-create'
   | 'topic-delete'
   | 'grow'
@@ -79,8 +82,20 @@ const orphans: Mix = { hang: 5, 'parent-kill': 4, 'store-slow': 1, 'disk-slow': 
 /** What is sent at one epoch arrives at the next. */
 const crossing: Mix = { 'net-cut': 4, 'net-slow': 3, restart: 4, drain: 4, 'net-reset': 1, hang: 2 };
 
-/** Scenario names; 'mixed' draws a mix of two of the others, or of all. */
-export const scenarios: Readonly<Record<string, Mix>> = {
+/** The fleet changes its size and leaves zones, while what carries that out dies too. */
+const fleet: Mix = {
+  scale: 5,
+  evacuate: 3,
+  replace: 1,
+  kill: 3,
+  restart: 1,
+  'parent-kill': 1,
+  'store-reply-lost': 1,
+  'net-reset': 1,
+};
+
+/** What 'mixed' draws from: two of them, or all. */
+const mixed: Readonly<Record<string, Mix>> = {
   kills,
   hangs,
   power,
@@ -93,9 +108,12 @@ export const scenarios: Readonly<Record<string, Mix>> = {
   crossing,
 };
 
+/** By name. */
+export const scenarios: Readonly<Record<string, Mix>> = { ...mixed, fleet };
+
 export function drawMix(random: Random, scenario: string): Mix {
   if (scenario !== 'mixed') return scenarios[scenario]!;
-  const all = Object.values(scenarios);
+  const all = Object.values(mixed);
   const chosen = below(random, 3) === 0 ? all : [all[below(random, all.length)]!, all[below(random, all.length)]!];
   const mix: Partial<Record<FaultKind, number>> = {};
   for (const one of chosen) {

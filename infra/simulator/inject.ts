@@ -66,6 +66,10 @@ export class Injector {
       case 'drain':
       case 'restart':
         return this.#planned(kind, target, durationMs);
+      case 'scale':
+      case 'evacuate':
+      case 'replace':
+        return this.#fleet(kind, target, durationMs);
       case 'topic-create':
         return this.#topics.create(value % 2 === 0);
       case 'topic-delete':
@@ -191,6 +195,36 @@ export class Injector {
         this.#world.fault(`drain broker ${brokerId}`);
         parent.controller.drainBroker(brokerId).catch(failed);
         parent.process.post(durationMs + 500, () => parent.controller.undrainBroker(brokerId));
+      }
+    });
+  }
+
+  #fleet(kind: 'scale' | 'evacuate' | 'replace', target: number, durationMs: number): void {
+    const { slots } = this.#world.settings;
+    const { brokerId, zone } = slots[target % slots.length]!;
+    const { parent } = this.#supervisor;
+    if (!parent.isServing || !parent.process.isAlive) return;
+    const { controller } = parent;
+    const failed = (): void => undefined;
+    // Whoever is the parent by then: what was asked for is in the row.
+    const later = (act: (next: typeof controller) => Promise<unknown>): void => {
+      this.#world.loop.schedule(durationMs + 500, () => {
+        const next = this.#supervisor.parent;
+        if (next.process.isAlive) next.process.post(0, () => void act(next.controller).catch(failed));
+      });
+    };
+    parent.process.post(0, () => {
+      if (kind === 'scale') {
+        this.#world.fault(`scale to ${brokerId} brokers`);
+        controller.scaleFleet(brokerId).catch(failed);
+        later((next) => next.scaleFleet(undefined));
+      } else if (kind === 'evacuate') {
+        this.#world.fault(`evacuate zone ${zone}`);
+        controller.evacuateZone(zone).catch(failed);
+        later((next) => next.restoreZone(zone));
+      } else {
+        this.#world.fault(`replace broker ${brokerId}`);
+        controller.replaceBroker(brokerId).catch(failed);
       }
     });
   }
