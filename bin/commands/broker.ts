@@ -60,7 +60,8 @@ export function brokerCommands(program: Command, open: OpenSession): void {
     .option('--all', 'all brokers, one after the other')
     .action(async (id: string | undefined, options: { all?: true }, command: Command) => {
       const session = open(command);
-      if ((id === undefined) !== (options.all === true)) throw new CommandFailure('usage', 'give the id of a broker, or --all');
+      if ((id === undefined) !== (options.all === true))
+        throw new CommandFailure('usage', 'give the id of a broker, or --all');
       if (id === undefined) {
         const { items } = await session.admin.post<{ items: BrokerShown[] }>(`${adminPath}/fleet/restart`);
         await session.done(items, `all ${items.length} brokers were restarted`);
