@@ -77,36 +77,71 @@ export interface RowChangeSet {
  * it stays away; then whether the change happened is unknown, and repeating it is harmless to callers that write the
  * same rows again (roll-up and recovery read the rows first).
  */
-export async function changeRows(context: RowContext, change: RowChangeSet): Promise<string[]> {
-  for (;;) {
-    const fileRows = await readFileRows(context, change.files.keys());
+export async function changeRows(context: RowContext, change: RowChangeSet): Promise<readonly string[]> {
+  let emptied: readonly string[] = [];
+  await changeRowsTogether(context, [change], (_index, files) => (emptied = files));
+  return emptied;
+}
+
+/**
+ * Several change sets, each atomic by itself, on their way at the same time: a store that groups what arrives together
+ * makes them durable by one sync. Each expects the counters of files as the ones before it leave them; one that finds
+ * others is sent again, by what it finds then. `applied` is called for each, in order as far as they succeed together,
+ * also when another one's failure is thrown afterwards. Fails as changeRows does.
+ */
+export async function changeRowsTogether(
+  context: RowContext,
+  changes: readonly RowChangeSet[],
+  applied: (index: number, emptied: readonly string[]) => void,
+): Promise<void> {
+  let left = changes.map((_, index) => index);
+  while (left.length > 0) {
+    const files = await readFileRows(context, new Set(left.flatMap((index) => [...changes[index]!.files.keys()])));
     const guard = context.guard();
-    const ops = [...guard, ...change.ops];
-    const emptied: string[] = [];
-    for (const [fileId, delta] of change.files) {
-      const row = fileRows.get(fileId);
-      const { bytes, segments, swept } = row ? decodeSegmentFile(row.value) : { bytes: 0, segments: 0, swept: true };
-      // A file is swept only once the session that was making it is over.
-      if (delta > 0 && swept) throw new SessionFenced(`segment file ${fileId} was swept`);
-      if (!row) continue;
-      assert(segments + delta >= 0, 'a segment is dropped once');
-      if (segments + delta === 0) emptied.push(fileId);
-      // Claimed in the same transaction: should we die before it is removed, sweepEmptied knows it from one just announced.
-      const left = segments + delta;
-      const value = encodeSegmentFile(left === 0 ? { bytes, segments: left, swept: true } : { bytes, segments: left });
-      ops.push({ op: 'put', key: segmentFileKey(fileId), value, if: { version: row.version } });
+    const due = left.map((index) => ({ index, ...withCounters(changes[index]!, guard, files) }));
+    const outcomes = await Promise.allSettled(
+      due.map(({ ops }) => {
+        // The token makes a repeat after a lost answer harmless; other operations need another one.
+        const token = context.random.bytes(12).toString('base64url');
+        return withRetries(context, () => context.store.transact(ops, token));
+      }),
+    );
+    left = [];
+    let failure: unknown;
+    for (const [i, outcome] of outcomes.entries()) {
+      const { index, emptied } = due[i]!;
+      if (outcome.status === 'fulfilled') applied(index, emptied);
+      else if (!(outcome.reason instanceof StoreConflict)) failure ??= outcome.reason;
+      else if (outcome.reason.index < guard.length) failure ??= new SessionFenced('the session row has changed');
+      else left.push(index);
     }
-    // The token makes a repeat after a lost answer harmless; other operations need another one.
-    const token = context.random.bytes(12).toString('base64url');
-    try {
-      await withRetries(context, () => context.store.transact(ops, token));
-    } catch (error) {
-      if (!(error instanceof StoreConflict)) throw error;
-      if (error.index < guard.length) throw new SessionFenced('the session row has changed');
-      continue;
-    }
-    return emptied;
+    if (failure !== undefined) throw failure;
   }
+}
+
+/** The operations of one change set with the counters of its files; `files` moves on to what it leaves. */
+function withCounters(
+  change: RowChangeSet,
+  guard: readonly StoreOp[],
+  files: Map<string, FileState>,
+): { readonly ops: readonly StoreOp[]; readonly emptied: readonly string[] } {
+  const ops = [...guard, ...change.ops];
+  const emptied: string[] = [];
+  for (const [fileId, delta] of change.files) {
+    const file = files.get(fileId);
+    // A file is swept only once the session that was making it is over.
+    if (delta > 0 && (file?.swept ?? true)) throw new SessionFenced(`segment file ${fileId} was swept`);
+    if (!file) continue;
+    const { bytes, version } = file;
+    const segments = file.segments + delta;
+    assert(segments >= 0, 'a segment is dropped once');
+    if (segments === 0) emptied.push(fileId);
+    // Claimed in the same transaction: should we die before it is removed, sweepEmptied knows it from one just announced.
+    const value = encodeSegmentFile(segments === 0 ? { bytes, segments, swept: true } : { bytes, segments });
+    ops.push({ op: 'put', key: segmentFileKey(fileId), value, if: { version } });
+    files.set(fileId, { bytes, segments, swept: segments === 0, version: version + 1 });
+  }
+  return { ops, emptied };
 }
 
 /** Announces a file before it is written, so that a crash leaves something to clean up by. */
@@ -196,13 +231,22 @@ export async function sweepFiles(context: RowContext, prefix: string): Promise<n
   return empty.length;
 }
 
-async function readFileRows(context: RowContext, fileIds: Iterable<string>): Promise<Map<string, Row>> {
-  const rows = new Map<string, Row>();
+interface FileState {
+  readonly bytes: number;
+  readonly segments: number;
+  readonly swept: boolean;
+  readonly version: number;
+}
+
+async function readFileRows(context: RowContext, fileIds: Iterable<string>): Promise<Map<string, FileState>> {
+  const files = new Map<string, FileState>();
   await Promise.all(
     [...fileIds].map(async (fileId) => {
       const row = await withRetries(context, () => context.store.get(segmentFileKey(fileId)));
-      if (row) rows.set(fileId, row);
+      if (!row) return;
+      const { bytes, segments, swept } = decodeSegmentFile(row.value);
+      files.set(fileId, { bytes, segments, swept: swept ?? false, version: row.version });
     }),
   );
-  return rows;
+  return files;
 }

@@ -14,7 +14,7 @@ import { Failure } from '../kernel/failure.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import { type StoreOp, storeOpsMax } from '../ports.ts';
 import { baseOffset, lastOffset, readBatchHeader } from '../records/batch.ts';
-import { announceFile, changeRows, removeFiles, type RowContext } from './change-rows.ts';
+import { announceFile, changeRowsTogether, type RowChangeSet, removeFiles, type RowContext } from './change-rows.ts';
 import type { LogFold } from './log-fold.ts';
 import { segmentFileId } from './rows/segment-file.ts';
 import { encodeSegment, segmentKey, type SegmentRow } from './rows/segment.ts';
@@ -146,6 +146,8 @@ function turnOf(clock: Clock): Promise<void> {
 
 /** The guard, the new file, and per log a new row, an old row and an old file. */
 const opsPerLogMax = 3;
+/** On their way to the store at the same time: some hundred logs by one commit, without holding its lock for long. */
+const transactionsTogetherMax = 8;
 
 async function publish<L extends RollUpLog>(
   context: RollUpContext,
@@ -156,26 +158,43 @@ async function publish<L extends RollUpLog>(
 ): Promise<void> {
   const logsPerTransaction = Math.floor((storeOpsMax - context.guard().length - 1) / opsPerLogMax);
   assert(logsPerTransaction > 0, 'the guard leaves room for rows');
+  const changes: { readonly change: RowChangeSet; readonly rolled: readonly RolledUp<L>[] }[] = [];
   for (let from = 0; from < plans.length; from += logsPerTransaction) {
-    const rolled: RolledUp<L>[] = [];
-    const ops: StoreOp[] = [];
-    const files = new Map<string, number>();
-    for (let i = from; i < Math.min(from + logsPerTransaction, plans.length); i++) {
-      const { log, replaced, fold } = plans[i]!;
-      const row = rows[i]!;
-      ops.push({ op: 'put', key: segmentKey(log.topicId, log.partition, row.baseOffset), value: encodeSegment(row) });
-      files.set(fileId, (files.get(fileId) ?? 0) + 1);
-      if (replaced) {
-        files.set(replaced.fileId, (files.get(replaced.fileId) ?? 0) - 1);
-        if (replaced.baseOffset !== row.baseOffset) {
-          ops.push({ op: 'delete', key: segmentKey(log.topicId, log.partition, replaced.baseOffset) });
-        }
-      }
-      rolled.push({ log, row, replaced, fold });
-    }
-    const emptied = await changeRows(context, { ops, files });
-    published(rolled);
+    changes.push(changeOf(fileId, plans.slice(from, from + logsPerTransaction), rows.slice(from)));
+  }
+  for (let from = 0; from < changes.length; from += transactionsTogetherMax) {
+    const some = changes.slice(from, from + transactionsTogetherMax);
+    const emptied: string[] = [];
+    const sets = some.map(({ change }) => change);
+    await changeRowsTogether(context, sets, (index, files) => {
+      published(some[index]!.rolled);
+      for (const emptiedId of files) emptied.push(emptiedId);
+    });
     if (context.removesLater) for (const emptiedId of emptied) context.leftovers.add(emptiedId);
     else await removeFiles(context, emptied);
   }
+}
+
+/** The rows of some logs: `rows` begins with theirs. */
+function changeOf<L extends RollUpLog>(
+  fileId: string,
+  plans: readonly Plan<L>[],
+  rows: readonly SegmentRow[],
+): { readonly change: RowChangeSet; readonly rolled: readonly RolledUp<L>[] } {
+  const rolled: RolledUp<L>[] = [];
+  const ops: StoreOp[] = [];
+  const files = new Map<string, number>();
+  for (const [i, { log, replaced, fold }] of plans.entries()) {
+    const row = rows[i]!;
+    ops.push({ op: 'put', key: segmentKey(log.topicId, log.partition, row.baseOffset), value: encodeSegment(row) });
+    files.set(fileId, (files.get(fileId) ?? 0) + 1);
+    if (replaced) {
+      files.set(replaced.fileId, (files.get(replaced.fileId) ?? 0) - 1);
+      if (replaced.baseOffset !== row.baseOffset) {
+        ops.push({ op: 'delete', key: segmentKey(log.topicId, log.partition, replaced.baseOffset) });
+      }
+    }
+    rolled.push({ log, row, replaced, fold });
+  }
+  return { change: { ops, files }, rolled };
 }
