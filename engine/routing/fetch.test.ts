@@ -256,6 +256,17 @@ describe('waiting', () => {
     expect(w.broker(2).count(1)).toBeGreaterThan(0);
   });
 
+  it('does not take the silence of an owner that has never answered for the end of its log', async () => {
+    const w = await world([1]);
+    // Moved on, and the poll that follows finds an owner that is about to open the log: it says nothing yet.
+    let asked = 0;
+    w.broker(1).fetchFault = () => (asked++ === 0 ? 6 : undefined);
+    const reading = read(w, [at(0, 0)]);
+    await w.clock.advance(501);
+    expect(w.broker(1).parkedFetches).toBe(1);
+    expect(reading.result).toMatchObject([{ errorCode: 0, highWatermark: -1, isStale: true }]);
+  });
+
   it('survives the end of a link', async () => {
     const w = await world([1]);
     const reading = read(w, [at(0, 0)], { maxWaitMs: 5000 });

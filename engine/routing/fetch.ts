@@ -99,8 +99,9 @@ class Slot implements TailWaiter {
   }
 
   /**
-   * `seen`: the highest high watermark that any answer has named. `isAsked`: a poll at this offset is with the owner, so
-   * that silence means the end of the log.
+   * `seen`: the highest high watermark that any answer has named, -1 when there was none. `isAsked`: a poll at this offset is
+   * with the owner, so that silence means the end of the log. Not from an owner that has never answered: it may be opening
+   * the log still, and be about to find it full.
    */
   result(seen: number, isAsked: boolean): FetchedPartition {
     const { topicId, partition } = this.asked;
@@ -115,7 +116,7 @@ class Slot implements TailWaiter {
       highWatermark: isOld ? seen : last.highWatermark,
       lastStableOffset: isOld ? seen : last.lastStableOffset,
       logStartOffset: last?.logStartOffset ?? -1,
-      ...(last === undefined && !isAsked && { isStale: true as const }),
+      ...(last === undefined && (!isAsked || seen < 0) && { isStale: true as const }),
       records: this.records,
       frames: this.frames,
     };

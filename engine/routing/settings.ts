@@ -55,6 +55,6 @@ export const routingDefaults: RoutingSettings = {
   readBytesMax: 16 * 1024 * 1024,
   stragglerMsMax: 100,
   reconnectMs: 10,
-  reconnectMsMax: 250,
+  reconnectMsMax: 60,
   link: linkDefaults,
 };

@@ -44,7 +44,10 @@ export function readJournals(folder: string): JournalEntry[][] {
 /** The files as they are after a loss of power behind the first `count` entries. */
 export function imagesAfter(journal: readonly JournalEntry[], count: number, survival: Survival): Map<string, Buffer> {
   const synced = new Map<string, number>();
-  for (const entry of journal.slice(0, count)) if ('before' in entry) synced.set(entry.path, entry.before);
+  for (const entry of journal.slice(0, count)) {
+    // Of two that ran at the same time the later one may have ended first.
+    if ('before' in entry) synced.set(entry.path, Math.max(entry.before, synced.get(entry.path) ?? 0));
+  }
   const images = new Map<string, Buffer>();
   for (const [index, entry] of journal.slice(0, count).entries()) {
     const { op, path } = entry;
@@ -70,9 +73,10 @@ function overwritten(image: Buffer, data: Buffer, position: number): Buffer {
   return grown;
 }
 
-/** Makes the files of the journal what the loss left of them. Nothing may run that uses them. */
-export function losePower(journal: readonly JournalEntry[], survival: Survival): void {
+/** Makes the files of the journal what the loss left of them, and returns them. Nothing may run that uses them. */
+export function losePower(journal: readonly JournalEntry[], survival: Survival): Map<string, Buffer> {
   const images = imagesAfter(journal, journal.length, survival);
   for (const { op, path } of journal) if (op === 'create' && !images.has(path)) rmSync(path, { force: true });
   for (const [path, image] of images) writeFileSync(path, image);
+  return images;
 }
