@@ -15,6 +15,7 @@ Headgate serves.
   HTTP           ${http}
   WebSocket      ${ws}
   control plane  ${admin}   (API reference at ${admin}/docs)
+  engine, live   ${admin}/engine   (opens with HEADGATE_ADMIN_KEY of the file below)
 
   demo tenant's API key   ${access.apiKey}
   ${isFirst ? 'Made just now, and shown by nothing else:' : 'As before;'} all of it is kept in ${demoEnv}

@@ -9,19 +9,21 @@ import type { AdminContext } from './options.ts';
 import { type Placed, placedPartitions } from './routes/brokers.ts';
 import { placementShown, zonesOf } from './views.ts';
 
-/** How old an answer may be. */
+/** How old an answer may be, and that many times what it took to make: watchers get at most a twentieth of the process. */
 const ageMsMax = 250;
+const ageTimesCostMax = 20;
 const movesShownMax = 40;
 
 export function engineState(admin: AdminContext): () => EngineShown {
   const { clock } = admin.context;
   let made: EngineShown | undefined;
-  let madeAtMs = 0;
+  let goodUntilMs = 0;
   return () => {
     const nowMs = clock.monotonicMs();
-    if (!made || nowMs - madeAtMs >= ageMsMax) {
+    if (!made || nowMs >= goodUntilMs) {
       made = makeState(admin);
-      madeAtMs = nowMs;
+      const doneMs = clock.monotonicMs();
+      goodUntilMs = doneMs + Math.max(ageMsMax, (doneMs - nowMs) * ageTimesCostMax);
     }
     return made;
   };

@@ -85,6 +85,20 @@ describe('the surface', () => {
     expect((await test.ask('GET', '/problems/not-found', undefined, '')).status).toBe(200);
   });
 
+  it('shows the engine from its own files, open and without a word about it', async () => {
+    expect((await test.ask('GET', '/', undefined, '')).headers.get('Location')).toBe('/engine');
+    const page = await test.ask('GET', '/engine', undefined, '');
+    const policy = page.headers.get('Content-Security-Policy')!;
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toMatch(/unsafe|http|\*/);
+    const html = String(page.body['text']);
+    expect(html).not.toMatch(/<script>|style=|\son\w+=/);
+    const files = [...html.matchAll(/(?:src|href)="(\/engine\/[^"]+)"/g)].map((match) => match[1]!);
+    expect(files).toContain('/engine/engine.js');
+    for (const file of files) expect((await test.ask('GET', file, undefined, '')).status, file).toBe(200);
+    expect((await test.ask('GET', '/engine/console-page.js', undefined, '')).status).toBe(404);
+  });
+
   it('tells a bug by its request id and nothing else', async () => {
     test.memory.drainBroker = () => Promise.reject(new TypeError('secret detail'));
     const answer = await test.ask('POST', '/admin/v1/brokers/1/drain');

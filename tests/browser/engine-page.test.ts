@@ -50,6 +50,28 @@ async function signIn(page: Page): Promise<void> {
 
 const card = (page: Page, brokerId: number) => page.locator(`.broker[data-broker="${brokerId}"]`);
 
+/** Something to see on a picture: records in and out of every topic until it is told to end. */
+function traffic(): () => Promise<void> {
+  const headers = authorized(demoAccess(instance), { 'content-type': 'application/octet-stream' });
+  const value = Buffer.alloc(48 * 1024, 'headgate ');
+  let isOver = false;
+  const lanes = Object.keys(topics).flatMap((topic, weight) =>
+    Array.from({ length: 2 + (weight % 3) }, async (_, lane) => {
+      for (let n = 0; !isOver; n++) {
+        const url = `${instance.http}/v1/topics/${topic}`;
+        const key = { 'record-key': `${lane}-${n % 40}` };
+        await (await fetch(url, { method: 'POST', headers: { ...headers, ...key }, body: value })).arrayBuffer();
+        if (n % 3 === 0)
+          await (await fetch(`${url}/records?from=earliest&max_bytes=131072`, { headers })).arrayBuffer();
+      }
+    }),
+  );
+  return async () => {
+    isOver = true;
+    await Promise.all(lanes);
+  };
+}
+
 async function picture(page: Page, name: string): Promise<void> {
   if (!takesPictures) return;
   mkdirSync(images, { recursive: true });
@@ -95,6 +117,8 @@ describe('the engine page', () => {
     const complaints = complaintsOf(page);
     await signIn(page);
     await page.waitForFunction(() => document.querySelectorAll('.broker[data-state="serving"]').length === 6);
+    const endTraffic = takesPictures ? traffic() : undefined;
+    if (takesPictures) await page.waitForTimeout(16_000);
     const victim = (await instance.brokers()).find(({ brokerId }) => brokerId === 2)!;
     await card(page, 2).evaluate((element) => {
       const seen: string[] = [];
@@ -122,9 +146,11 @@ describe('the engine page', () => {
       String(victim.pid),
     );
     expect(await process2.textContent()).toMatch(/^\d+$/);
+    if (takesPictures) await page.waitForTimeout(12_000);
     await picture(page, 'engine.png');
     await page.emulateMedia({ colorScheme: 'dark' });
     await picture(page, 'engine-dark.png');
+    await endTraffic?.();
     expect(complaints).toEqual([]);
     await page.close();
   });
@@ -185,8 +211,9 @@ describe('the engine page', () => {
       await route.fulfill({ json: { items: [event] } });
     });
     await signIn(page);
+    // The oldest event is the hostile one: what really happened comes on top of it.
     for (const place of ['.zone-name', '.event-reason', '.move-topic', '.move-reason', '.controller-id']) {
-      expect(await page.locator(place).first().textContent(), place).toContain(hostile);
+      expect(await page.locator(place).last().textContent(), place).toContain(hostile);
     }
     expect(await page.locator('main img, main script').count()).toBe(0);
     expect(await page.evaluate(() => 'hacked' in window)).toBe(false);

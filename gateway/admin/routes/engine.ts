@@ -11,7 +11,10 @@ const show = createRoute({
   tags: ['Fleet'],
   security,
   summary: 'Show zones, brokers, partitions, controllers and shards at one look',
-  responses: { 200: json(engineSchema, 'At most a quarter of a second old.'), ...problems },
+  responses: {
+    200: json(engineSchema, 'A quarter of a second old at most, a little more in a very large installation.'),
+    ...problems,
+  },
 });
 
 export function engineRoutes(app: AdminApp, admin: AdminContext): void {
