@@ -7,11 +7,13 @@ import { isScaling, toneOf } from './model.ts';
 const shownMax = 120;
 
 /** Names of figures as they read in a sentence; others stand as they are. */
-const figureNames: Readonly<Record<string, (value: number) => string>> = {
-  livedMs: (value) => `lived ${durationText(value)}`,
-  tookMs: (value) => `took ${durationText(value)}`,
-  partitions: (value) => pluralText(value, 'partition'),
-  shards: (value) => pluralText(value, 'shard'),
+const figureNames: Readonly<Record<string, (value: string | number) => string>> = {
+  livedMs: (value) => `lived ${durationText(Number(value))}`,
+  tookMs: (value) => `took ${durationText(Number(value))}`,
+  partitions: (value) => pluralText(Number(value), 'partition'),
+  shards: (value) => pluralText(Number(value), 'shard'),
+  controllerId: (value) => `by ${value}`,
+  usedPercent: (value) => `${value} % used`,
 };
 
 export class EventsView {
@@ -48,10 +50,6 @@ function eventItem(event: EventShown): HTMLLIElement {
 
 function figuresText(detail: EventShown['detail']): string {
   return Object.entries(detail)
-    .map(([name, value]) => {
-      const said =
-        Object.hasOwn(figureNames, name) && typeof value === 'number' ? figureNames[name]?.(value) : undefined;
-      return said ?? `${name} ${value}`;
-    })
+    .map(([name, value]) => (Object.hasOwn(figureNames, name) ? figureNames[name]!(value) : `${name} ${value}`))
     .join(' · ');
 }

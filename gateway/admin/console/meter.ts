@@ -11,6 +11,8 @@ export interface Reading {
 /** From here on a broker is nearly full, and full. */
 const highShare = 0.7;
 const fullShare = 0.9;
+/** The least that is drawn of what is not nothing. */
+const drawnShareMin = 0.015;
 
 export class Meter {
   readonly element: HTMLElement;
@@ -33,7 +35,8 @@ export class Meter {
   show({ label, value, share }: Reading): void {
     setText(this.#label, label);
     setText(this.#value, value);
-    this.#fill.style.transform = `scaleX(${Math.min(1, share).toFixed(4)})`;
+    const drawn = share > 0 ? Math.max(drawnShareMin, Math.min(1, share)) : 0;
+    this.#fill.style.transform = `scaleX(${drawn.toFixed(4)})`;
     const level = share >= fullShare ? 'full' : share >= highShare ? 'high' : 'normal';
     setData(this.#fill, 'level', this.#warns ? level : 'normal');
     this.#bar.setAttribute('aria-valuenow', String(Math.round(Math.min(1, share) * 100)));
