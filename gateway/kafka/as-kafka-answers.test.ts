@@ -51,6 +51,49 @@ it('knows the special times of ListOffsets from their version on', async () => {
   expect(await list(6)).toEqual([0, errorCode.unsupportedVersion, errorCode.unsupportedVersion]);
   expect(await list(7)).toEqual([0, 0, errorCode.unsupportedVersion]);
   expect(await list(8)).toEqual([0, 0, 0]);
+  const unheardOf = [{ partitionIndex: 0, timestamp: -7 }];
+  const { topics } = await ask(2, 11, { replicaId: -1, topics: [{ name: 't', partitions: unheardOf }] });
+  expect(topics[0]!.partitions[0]!.errorCode).toBe(errorCode.unsupportedVersion);
+});
+
+it('refuses half a producer', async () => {
+  const init = (producerId: number, producerEpoch: number) =>
+    ask(22, 4, { transactionalId: null, transactionTimeoutMs: 1, producerId, producerEpoch });
+  expect((await init(5, -1)).errorCode).toBe(errorCode.invalidRequest);
+  expect((await init(-1, 5)).errorCode).toBe(errorCode.invalidRequest);
+  expect((await init(-1, -1)).errorCode).toBe(0);
+});
+
+it('refuses a batch that does not count from 0', async () => {
+  const records = encodeBatch([{ key: null, value: Buffer.from('v'), timestampMs: 1 }]);
+  records.writeInt32BE(77, 4);
+  const { responses } = await ask(0, 8, {
+    acks: -1,
+    topicData: [{ name: 't', partitionData: [{ index: 0, records }] }],
+  });
+  expect(responses[0]!.partitionResponses[0]!.errorCode).toBe(errorCode.invalidRecord);
+});
+
+it('refuses configs without a value as requests, and looks at a name before all else', async () => {
+  const resource = { resourceType: 2, resourceName: 't' };
+  const configs = [{ name: 'retention.ms', value: null }];
+  const altered = await ask(33, 2, { resources: [{ ...resource, configs }] });
+  expect(altered.responses[0]!.errorCode).toBe(errorCode.invalidRequest);
+  const set = await ask(44, 1, { resources: [{ ...resource, configs: [{ ...configs[0], configOperation: 0 }] }] });
+  expect(set.responses[0]!.errorCode).toBe(errorCode.invalidRequest);
+  const odd = { numPartitions: 0, replicationFactor: 0 };
+  const created = await ask(19, 5, {
+    topics: [
+      { name: '..', ...odd },
+      { name: 't', ...odd },
+      { name: 'u', ...odd },
+    ],
+  });
+  expect(created.topics.map((topic) => topic.errorCode)).toEqual([
+    errorCode.invalidTopicException,
+    errorCode.topicAlreadyExists,
+    errorCode.invalidReplicationFactor,
+  ]);
 });
 
 it('describes all configs for an empty list of names, and defaults by the broker’s names', async () => {

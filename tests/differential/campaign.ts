@@ -3,7 +3,7 @@ import { apiByKey } from '../../engine/protocol/apis.ts';
 import { startApacheKafka } from '../clients/apache-kafka.ts';
 import type { Access } from '../clients/targets.ts';
 import { startInstallation } from '../installation.ts';
-import { type Finding, type Pair, run, shrink, stepsPerRun } from './run.ts';
+import { type Finding, findingText, type Pair, run, shrink, stepsPerRun } from './run.ts';
 import { Side } from './side.ts';
 
 const client = 'differential';
@@ -98,6 +98,7 @@ export async function campaign({ seed, steps, findingsMax, goesOn, say }: Campai
         if (findings.has(kind)) continue;
         if (!goesOn) say(`seed ${finding.seed}: a difference; looking for the steps that it needs`);
         findings.set(kind, goesOn ? finding : await shrink(pair, finding));
+        say(findingText(findings.get(kind)!));
       }
     }
   } finally {

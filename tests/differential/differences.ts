@@ -54,6 +54,7 @@ function isNormal(value: Plain | undefined): value is Normal {
 }
 
 const unknownServerError = -1;
+const invalidRecord = 87;
 const groupOperations = new Set<Plain | undefined>([3400, 328]);
 
 export const differences: readonly Difference[] = [
@@ -68,6 +69,36 @@ export const differences: readonly Difference[] = [
           ? { kafka: { ...kafka, errorCode: '<error>' }, headgate: { ...headgate, errorCode: '<error>' } }
           : { kafka, headgate },
       ),
+  },
+  {
+    name: 'APIs that are offered',
+    kafka: 'All of its own, and features that are finalised.',
+    headgate: 'Those of protocol-support.md; no features.',
+    reason: 'What is not served must not be offered. Ranges of those that are offered must be the same.',
+    level: (ask, pair) => {
+      if (ask.key !== 18) return pair;
+      const own = new Set((pair.headgate['apiKeys'] as Normal[]).map(({ apiKey }) => apiKey));
+      const without: Normal = { supportedFeatures: [], finalizedFeaturesEpoch: 0, finalizedFeatures: [] };
+      return both(pair, (answer) => ({
+        ...answer,
+        ...without,
+        apiKeys: (answer['apiKeys'] as Normal[]).filter(({ apiKey }) => own.has(apiKey)),
+      }));
+    },
+  },
+  {
+    name: 'Start of the log beside an invalid record',
+    kafka: 'Told, when the record was judged at the log.',
+    headgate: 'Told, when it was judged at the broker; not known at the door.',
+    reason: 'No client reads it there.',
+    level: (ask, pair) =>
+      ask.key !== 0
+        ? pair
+        : walk(pair, (kafka, headgate) =>
+            kafka['errorCode'] === invalidRecord && headgate['errorCode'] === invalidRecord
+              ? { kafka: { ...kafka, logStartOffset: -1 }, headgate: { ...headgate, logStartOffset: -1 } }
+              : { kafka, headgate },
+          ),
   },
   {
     name: 'Internal topics, and topics of others',

@@ -40,7 +40,7 @@ function producerOf(
   if (odd === 0) producer.sequences.set(at, next + count);
   return {
     id: draw.chance(96) ? { ref: producer.slot, otherwise: 999_999 } : draw.pick([123_456_789, -1]),
-    epoch: draw.chance(96) ? 0 : draw.pick([1, -1]),
+    epoch: draw.chance(96) ? 0 : 1,
     sequence,
   };
 }
@@ -57,12 +57,13 @@ export function drawProduce(draw: Draw, model: Model): AskStep {
       topic && model.producers.length > 0 && draw.chance(45)
         ? producerOf(draw, draw.pick(model.producers), topic, index, made.length)
         : undefined;
-    const isHurt = draw.chance(12);
+    // One thing wrong at a time: which of two is found first is nobody's business.
+    const hurt = draw.chance(12) ? draw.pick(['wound', 'fault'] as const) : undefined;
     const batch: BatchPlan['batch'] = {
       records: made,
       ...(producer ? { producer } : {}),
-      ...(isHurt && draw.chance(60) ? { wounds: [wound(draw)] } : {}),
-      ...(isHurt && draw.chance(40) ? { fault: draw.pick(['crc', 'cut', 'twice', 'none', 'empty'] as const) } : {}),
+      ...(hurt === 'wound' ? { wounds: [wound(draw)] } : {}),
+      ...(hurt === 'fault' ? { fault: draw.pick(['crc', 'cut', 'twice', 'empty'] as const) } : {}),
     };
     return { name, topicId: topicId(draw, model, name), partitionData: [{ index, records: { batch } }] };
   });
@@ -108,7 +109,7 @@ export function drawFetch(draw: Draw, model: Model): AskStep {
     topics,
     forgottenTopicsData: forgets.map((name) => ({ topic: name, topicId: topicId(draw, model, name), partitions: [0] })),
   };
-  const slot = session?.slot ?? (isNew ? `session ${model.sessions.length}` : undefined);
+  const slot = session?.slot ?? (isNew ? `session ${model.sessionsMade++}` : undefined);
   return { ...ask(1, version, request), ...(slot === undefined ? {} : { keep: slot }) };
 }
 

@@ -1,7 +1,6 @@
 /** `npm run differential -- --seed N --steps M`: as many steps as one likes. Started by bin/setup.mjs. */
 import { expect, it } from 'vitest';
 import { campaign } from './campaign.ts';
-import { findingText } from './run.ts';
 
 function setting(name: string, otherwise: number): number {
   const text = process.env[name];
@@ -25,7 +24,6 @@ it(
       say,
     });
     for (const [name, count] of [...outcome.asked].sort(([a], [b]) => (a < b ? -1 : 1))) say(`  ${name}: ${count}`);
-    for (const finding of outcome.findings) process.stderr.write(`\n${findingText(finding)}\n`);
     const seconds = Math.round((performance.now() - beginMs) / 1000);
     say(`seed ${seed}: ${outcome.steps} requests to each side in ${seconds} s, ${outcome.findings.length} findings`);
     expect(outcome.findings.length).toBe(0);

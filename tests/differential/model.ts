@@ -49,6 +49,7 @@ export class Model {
   }));
   readonly producers: Producer[] = [];
   readonly sessions: Session[] = [];
+  sessionsMade = 0;
 
   get living(): Topic[] {
     return this.topics.filter(({ isAlive }) => isAlive);
@@ -63,6 +64,8 @@ export class Model {
   }
 
   learn(step: Step, answers: readonly Raw[]): void {
+    // Headgate keeps a fetch session with its connection.
+    if (answers.some(({ kind }) => kind !== 'answer')) this.sessions.length = 0;
     if (step.kind === 'ask') return this.#learnAsk(step, answers[0]!);
     if (step.kind === 'rebalance') this.#learnJoins(step.group, step.joins, answers);
     if (step.kind === 'sync' && answers.every((answer) => codeOf(answer) === 0))
@@ -118,7 +121,7 @@ export class Model {
     if (answer.sessionId <= 0) return;
     const session = this.sessions.find(({ slot }) => slot === step.keep);
     if (session) session.epoch++;
-    else this.sessions.push({ slot: step.keep!, usesIds: step.version >= 13, epoch: 1 });
+    else if (step.version >= 7) this.sessions.push({ slot: step.keep!, usesIds: step.version >= 13, epoch: 1 });
   }
 
   #learnJoins(name: string, joins: readonly AskStep[], answers: readonly Raw[]): void {

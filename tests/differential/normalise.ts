@@ -33,7 +33,7 @@ function struct(names: Names, fields: Fields, version: number, body: Readonly<Re
 }
 
 function value(names: Names, name: string, field: Field, version: number, given: unknown): Plain {
-  if (given === null) return field.entity === 'errorText' || field.entity === 'rack' ? '' : null;
+  if (given === null) return field.entity === 'errorText' || name === 'documentation' ? '' : null;
   if (field.kind === 'runs' || field.kind === 'records') return batches(names, given as Uint8Array[]);
   if (field.kind === 'bytes')
     return Buffer.from(given as Uint8Array)
@@ -43,7 +43,7 @@ function value(names: Names, name: string, field: Field, version: number, given:
   if (field.kind === 'array') return list(names, name, field, version, given as unknown[]);
   if (field.entity === 'node') return (given as number) < 0 ? -1 : '<node>';
   if (field.entity !== undefined && blanked.has(field.entity)) return `<${field.entity}>`;
-  if (field.entity === 'errorText') return '';
+  if (field.entity === 'errorText' || name === 'documentation') return '';
   if (name === 'port') return '<port>';
   if (name === 'throttleTimeMs') return 0;
   if (name === 'logAppendTimeMs') return (given as number) < 0 ? -1 : '<time>';

@@ -1,5 +1,5 @@
 /** One of the two that are compared: its connections, and the values that it has made up so far. */
-import { setImmediate } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import { crc32c } from '../../engine/kernel/crc32c.ts';
 import { type ApiKey, apiByKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import { encode } from '../../engine/protocol/compile.ts';
@@ -14,6 +14,8 @@ import { type AskStep, type BatchPlan, isBatchPlan, isReference, prefixMark, sta
 
 type Kind = 'topic' | 'member' | 'producer' | 'session';
 
+/** Between two questions for the same: a pause, so that who is asked gets the processor. */
+const askAgainMs = 2;
 const markerTopic = 'marker';
 
 export class Side {
@@ -113,8 +115,7 @@ export class Side {
     return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, this.#resolve(each)]));
   }
 
-  #batch({ batch }: BatchPlan): Buffer | null {
-    if (batch.fault === 'none') return null;
+  #batch({ batch }: BatchPlan): Buffer {
     if (batch.fault === 'empty') return Buffer.alloc(0);
     const bytes = (text: string | null): Buffer | null => (text === null ? null : Buffer.from(text));
     const records = batch.records.map(({ key, value, atMs }) => ({
@@ -182,7 +183,7 @@ export class Side {
     const endMs = performance.now() + answerMsMax;
     while (!(await holds())) {
       if (performance.now() > endMs) throw new Error(`${this.name}: not within ${answerMsMax} ms: ${what}`);
-      await setImmediate();
+      await setTimeout(askAgainMs);
     }
   }
 

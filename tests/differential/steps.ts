@@ -21,7 +21,7 @@ export interface BatchPlan {
     readonly producer?: { readonly id: Reference | number; readonly epoch: number; readonly sequence: number };
     /** Bytes of the batch to set after it is made, before its checksum. */
     readonly wounds?: readonly { readonly at: number; readonly bits: 8 | 16 | 32; readonly value: number }[];
-    readonly fault?: 'crc' | 'cut' | 'twice' | 'none' | 'empty';
+    readonly fault?: 'crc' | 'cut' | 'twice' | 'empty';
   };
 }
 

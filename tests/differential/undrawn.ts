@@ -2,7 +2,7 @@
 export const everywhere: readonly string[] = [
   'Hosts, ports, node ids, racks and ids of clusters: virtual brokers of a tenant against one real broker.',
   'Made-up values (topic ids, member ids, producer ids, ids of fetch sessions) are compared by the step that got them.',
-  'Texts of errors: for people. Codes are compared.',
+  'Texts of errors and the documentation of configs: for people. Codes are compared.',
   'Throttle times, and the time of an append (LogAppendTime).',
   'The order of lists: Kafka keeps much in hash tables.',
   'A piece of a batch at the end of a Fetch answer: Kafka cuts its file at the limit, Headgate answers whole batches.',
@@ -13,5 +13,7 @@ export const undrawn: readonly string[] = [
   'Replication factor 3 and replica assignments: the test’s Kafka has one broker.',
   'Configs and configs’ values that Headgate refuses because it does not act on them (`compact`, for example), and configs of brokers.',
   'Topics that a Metadata request creates: Kafka makes them later and answers LEADER_NOT_AVAILABLE first, Headgate answers with the topic.',
+  'Fetch sessions after their connection has ended: Headgate keeps them with the connection, Kafka for a while longer.',
+  'Produce without a records field, which Kafka never answers, and a producer id with epoch -1, which it takes.',
   'Answers that depend on time: expiry of sessions, retention, quotas.',
 ];

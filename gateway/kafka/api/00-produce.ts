@@ -10,7 +10,7 @@ import { assert } from '../../../engine/kernel/assert.ts';
 import { Failure } from '../../../engine/kernel/failure.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { ProduceRequest, ProduceResponse } from '../../../engine/protocol/messages/00-produce.ts';
-import { batchHeaderBytes, codec, compression } from '../../../engine/records/batch.ts';
+import { baseOffset, batchHeaderBytes, codec, compression } from '../../../engine/records/batch.ts';
 import { stripNames } from '../../../tenancy/naming.ts';
 import type { ClusterLimits } from '../../../tenancy/tenancy.ts';
 import { appendBatch } from '../../operations/append.ts';
@@ -140,6 +140,8 @@ function faultOf(
   if (!hasPartition(topic, partition)) return errorCode.unknownTopicOrPartition;
   if (records === null || records.length === 0) return errorCode.invalidRecord;
   if (records.length > batchBytesMax) return errorCode.messageTooLarge;
+  // A producer counts from 0. Said here and not at the broker: a replay comes there with the offset of its first try.
+  if (records.length >= batchHeaderBytes && baseOffset(records, 0) !== 0) return errorCode.invalidRecord;
   const isZstd = records.length >= batchHeaderBytes && compression(records, 0) === codec.zstd;
   return isZstd && version < firstZstdVersion ? errorCode.unsupportedCompressionType : errorCode.none;
 }

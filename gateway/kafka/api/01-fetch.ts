@@ -115,6 +115,8 @@ function respond(
         ? answerOf(call, topic, partition, request.isolationLevel)
         : refusal(reading.partition, fault || errorCode.unknownServerError);
     const hasRecords = partition !== undefined && partition.records.length > 0;
+    // The owner has not answered in time: nothing is known, which is no news.
+    if (step.kind === 'incremental' && partition?.isStale) continue;
     const isNews =
       hasRecords ||
       answer.errorCode !== errorCode.none ||

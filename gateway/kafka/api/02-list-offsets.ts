@@ -39,6 +39,8 @@ export const listOffsets = api(
 
 /** Times that have a meaning of their own, and the version that brought it (KIP-734, KIP-405, KIP-1005, KIP-1023). */
 const firstVersions: ReadonlyMap<number, number> = new Map([
+  [-1, 0],
+  [-2, 0],
   [-3, 7],
   [-4, 8],
   [-5, 9],
@@ -51,7 +53,8 @@ async function ask(
   request: ListOffsetsRequest,
   asked: { name: string; partitions: Partition[] }[],
 ): Promise<{ partitions: PartitionAnswer[] }[]> {
-  const isKnown = ({ timestamp }: Partition): boolean => call.version >= (firstVersions.get(timestamp) ?? 0);
+  const isKnown = ({ timestamp }: Partition): boolean =>
+    timestamp >= 0 || call.version >= (firstVersions.get(timestamp) ?? Infinity);
   const answers = asked.map(({ partitions }) =>
     partitions.map((partition) => refusal(partition, errorCode.unsupportedVersion)),
   );

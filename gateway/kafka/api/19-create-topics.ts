@@ -5,11 +5,11 @@
  * every topic is shown with 3); configs outside engine/topic-configs.ts (40); a name twice in one request (42). Counts
  * over a quota are a POLICY_VIOLATION (44), rates THROTTLING_QUOTA_EXCEEDED (89).
  */
+import { topicConfigFault } from '../../../engine/topic-configs.ts';
 import { zeroUuid } from '../../../engine/kernel/uuid.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { CreateTopicsRequest, CreateTopicsResponse } from '../../../engine/protocol/messages/19-create-topics.ts';
-import { AlreadyExists } from '../../../tenancy/failures.ts';
-import { stripNames } from '../../../tenancy/naming.ts';
+import { stripNames, topicNameFault } from '../../../tenancy/naming.ts';
 import { checkNewTopic, createTopic, findTopic, type NewTopic, servingCluster } from '../../operations/topics.ts';
 import { replicationFactor } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
@@ -44,6 +44,11 @@ export const createTopics = api(
 async function create(call: Call, asked: Asked, validateOnly: boolean): Promise<Answer> {
   const { context, principal } = call;
   const { name } = asked;
+  const nameFault = topicNameFault(name);
+  if (nameFault !== undefined) return refusal(name, errorCode.invalidTopicException, nameFault);
+  if (findTopic(context, principal, name)) {
+    return refusal(name, errorCode.topicAlreadyExists, `Topic '${name}' already exists.`);
+  }
   const fault = faultOf(asked);
   if (fault) return refusal(name, fault[0], fault[1]);
   const topic: NewTopic = {
@@ -55,7 +60,6 @@ async function create(call: Call, asked: Asked, validateOnly: boolean): Promise<
   let topicId = zeroUuid;
   const refused = await attempt(call, async () => {
     numPartitions = checkNewTopic(servingCluster(context, principal), topic);
-    if (findTopic(context, principal, name)) throw new AlreadyExists('topic', name);
     if (validateOnly) return;
     chargeMutation(call);
     ({ topicId } = await createTopic(context, principal, topic));
@@ -77,20 +81,24 @@ async function create(call: Call, asked: Asked, validateOnly: boolean): Promise<
   };
 }
 
-/** What operations/topics.ts does not know of. */
+/** What operations/topics.ts does not know of, in the order in which Kafka looks: configs, replicas, partitions. */
 function faultOf({
   assignments,
   replicationFactor: wanted,
   configs,
 }: Asked): [code: number, message: string] | undefined {
+  const empty = configs.find(({ value }) => value === null);
+  if (empty) return [errorCode.invalidConfig, `Null value not supported for topic configs: ${empty.name}`];
+  for (const config of configs) {
+    const fault = topicConfigFault(config.name, config.value ?? '');
+    if (fault !== undefined) return [errorCode.invalidConfig, fault];
+  }
   if (assignments.length > 0) {
     return [errorCode.invalidReplicaAssignment, 'Replicas are placed by the cluster; leave the assignment out.'];
   }
   if (wanted !== clustersDefault && wanted !== 1 && wanted !== replicationFactor) {
     return [errorCode.invalidReplicationFactor, `Use replication factor ${replicationFactor}, 1 or -1.`];
   }
-  const empty = configs.find(({ value }) => value === null);
-  if (empty) return [errorCode.invalidConfig, `Null value not supported for topic configs: ${empty.name}`];
   return undefined;
 }
 

@@ -2,6 +2,7 @@
  * AlterConfigs (key 33): v0-v2. Replaces all configs of a topic: those that are not named go back to their defaults.
  * Refused: brokers (44) and other resources (42).
  */
+import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { api } from '../api.ts';
 import { alterResource, resourceAnswer, type ResourceAnswer } from '../alter-resource.ts';
 
@@ -12,10 +13,14 @@ export const alterConfigs = api(
     const responses: ResourceAnswer[] = [];
     for (const resource of request.resources) {
       responses.push(
-        await alterResource(call, resource, request.validateOnly, (topic) => ({
-          ...Object.fromEntries(Object.keys(topic.configs).map((name) => [name, null])),
-          ...Object.fromEntries(resource.configs.map(({ name, value }) => [name, value])),
-        })),
+        await alterResource(call, resource, request.validateOnly, (topic) => {
+          const empty = resource.configs.find(({ value }) => value === null);
+          if (empty) throw new InvalidRequest('configs', `Null value not supported for: ${empty.name}`);
+          return {
+            ...Object.fromEntries(Object.keys(topic.configs).map((name) => [name, null])),
+            ...Object.fromEntries(resource.configs.map(({ name, value }) => [name, value])),
+          };
+        }),
       );
     }
     return { throttleTimeMs: 0, responses };

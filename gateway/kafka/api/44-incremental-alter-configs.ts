@@ -40,6 +40,6 @@ function valueOf({ name, configOperation, value }: Config): string | null {
   if (configOperation !== operation.set) {
     throw new InvalidRequest(`configs.${name}`, `Config ${name} can be set or deleted, it is no list.`);
   }
-  if (value === null) throw new InvalidRequest(`configs.${name}`, `Null value not supported for: ${name}`);
+  if (value === null) throw new InvalidRequest('configs', `Null value not supported for: ${name}`);
   return value;
 }
