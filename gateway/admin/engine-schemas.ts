@@ -1,5 +1,6 @@
 /** The engine as one document, for `GET /admin/v1/engine`, the live page and `headgate engine status`. */
 import { z } from '@hono/zod-openapi';
+import { scalingSchema } from './fleet-schemas.ts';
 import { brokerSchema, partitionSchema, timeMs } from './schemas.ts';
 
 const count = z.number().int().min(0);
@@ -44,6 +45,7 @@ export const engineSchema = z
     moves: z.array(partitionSchema).openapi({ description: 'Partitions by their last move, the latest first; a few.' }),
     controllers: z.array(controllerSchema),
     shards: z.array(shardSchema),
+    scaling: scalingSchema.nullable().openapi({ description: 'null: another controller keeps the fleet.' }),
   })
   .openapi('Engine');
 

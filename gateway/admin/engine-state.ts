@@ -7,6 +7,7 @@ import type { EngineShown } from './engine-schemas.ts';
 import { eventId } from './event-ids.ts';
 import type { AdminContext } from './options.ts';
 import { type Placed, placedPartitions } from './routes/brokers.ts';
+import { scalingShown } from './routes/fleet.ts';
 import { placementShown, zonesOf } from './views.ts';
 
 /** How old an answer may be, and that many times what it took to make: watchers get at most a twentieth of the process. */
@@ -33,6 +34,7 @@ function makeState({ context, fleet, ready }: AdminContext): EngineShown {
   const brokers = fleet.brokers();
   const zones = zonesOf(brokers);
   const last = fleet.events().at(-1);
+  const scaling = fleet.scaling();
   const moves = new LatestMoves();
   let total = 0;
   let withoutOwner = 0;
@@ -56,6 +58,7 @@ function makeState({ context, fleet, ready }: AdminContext): EngineShown {
       ...placementShown(entry, zones),
     })),
     controllers: [...fleet.controllers()],
+    scaling: scaling ? scalingShown(scaling) : null,
     shards: fleet.shards().map(({ controllerId = null, ...shard }) => ({ controllerId, ...shard })),
   };
 }

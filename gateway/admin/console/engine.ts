@@ -9,7 +9,7 @@ import { byId, setData, setText } from './dom.ts';
 import { followEvents } from './event-stream.ts';
 import { EventsView } from './events-view.ts';
 import { countText, rateText } from './format.ts';
-import { brokersShown, eventsKeptMax, trafficOf, verdictOf, withEvent } from './model.ts';
+import { brokersShown, eventsKeptMax, scalingText, trafficOf, verdictOf, withEvent } from './model.ts';
 import { MovesView } from './moves-view.ts';
 import { ShardsView } from './shards-view.ts';
 import { ZonesView } from './zones-view.ts';
@@ -115,6 +115,7 @@ class Watch {
     const serving = brokers.filter(({ state }) => state === 'serving' || state === 'draining').length;
     setText(byId('figure-brokers'), `${serving} / ${brokers.length}`);
     const traffic = trafficOf(brokers);
+    setText(byId('scaling'), engine.scaling ? scalingText(engine.scaling) : '');
     setText(byId('figure-in'), rateText(traffic.bytesIn));
     setText(byId('figure-out'), rateText(traffic.bytesOut));
     setText(byId('figure-zones'), String(engine.zones.length));

@@ -3,7 +3,7 @@ import type { EngineShown } from '../engine-schemas.ts';
 import type { EventShown } from '../schemas.ts';
 import { eventReader } from './event-stream.ts';
 import { clockText, durationText, percentText, pluralText, rateText, titleText } from './format.ts';
-import { brokersShown, eventsKeptMax, partOf, toneOf, trafficOf, verdictOf, withEvent } from './model.ts';
+import { brokersShown, eventsKeptMax, partOf, scalingText, toneOf, trafficOf, verdictOf, withEvent } from './model.ts';
 
 function event(seq: number, atMs: number, kind: string, brokerId?: number): EventShown {
   const about = brokerId === undefined ? {} : { brokerId };
@@ -24,6 +24,7 @@ const engine: EngineShown = {
   moves: [],
   controllers: [],
   shards: [],
+  scaling: null,
 };
 const statesOf = (events: readonly EventShown[]): string[] => brokersShown(engine, events).map(({ state }) => state);
 
@@ -58,6 +59,25 @@ describe('what the page shows', () => {
     expect(verdict([], { partitions: { total: 12, withoutOwner: 4, moving: 0 } })).toBe('4 partitions have no owner');
     const brokers = [...engine.brokers, { ...engine.brokers[0]!, brokerId: 3 }];
     expect(verdict([event(1, 2000, 'broker-dead', 3)], { brokers })).toBe('Broker 3 is away');
+  });
+
+  it('says how large the fleet should be and why', () => {
+    const scaling = {
+      brokers: 6,
+      brokersMin: 3,
+      brokersMax: 9,
+      override: null,
+      evacuatedZones: [],
+      decision: 'out' as const,
+      reason: 'bytes-in above the target',
+      dimension: 'bytes-in',
+      shares: {},
+      changedAtMs: 0,
+    };
+    expect(scalingText(scaling)).toBe('6 brokers wanted of 3 to 9 · grows: bytes-in above the target');
+    expect(scalingText({ ...scaling, brokersMax: 3, override: 3, evacuatedZones: ['b'] })).toBe(
+      '6 brokers wanted · set by an operator · evacuated: zone b',
+    );
   });
 
   it('keeps each event once, and not too many', () => {

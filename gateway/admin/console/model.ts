@@ -4,6 +4,7 @@
  */
 import type { EngineShown } from '../engine-schemas.ts';
 import type { EventShown } from '../schemas.ts';
+import { pluralText } from './format.ts';
 
 export type BrokerState = EngineShown['brokers'][number]['state'];
 export type Tone = 'good' | 'warn' | 'bad' | 'plain';
@@ -110,4 +111,24 @@ export function trafficOf(brokers: readonly BrokerShown[]): { readonly bytesIn: 
     bytesIn: loads.reduce((sum, load) => sum + load.bytesInPerSecond, 0),
     bytesOut: loads.reduce((sum, load) => sum + load.bytesOutPerSecond, 0),
   };
+}
+
+type Scaling = NonNullable<EngineShown['scaling']>;
+
+const decisionWords: Readonly<Record<Scaling['decision'], string>> = { stay: 'stays', out: 'grows', in: 'shrinks' };
+
+/** How large the fleet should be and why, in a sentence. */
+export function scalingText({
+  brokers,
+  brokersMin,
+  brokersMax,
+  override,
+  decision,
+  reason,
+  evacuatedZones,
+}: Scaling): string {
+  const bounds = brokersMin === brokersMax ? '' : ` of ${brokersMin} to ${brokersMax}`;
+  const why = override === null ? `${decisionWords[decision]}: ${reason}` : 'set by an operator';
+  const empty = evacuatedZones.length === 0 ? '' : ` · evacuated: zone ${evacuatedZones.join(', ')}`;
+  return `${pluralText(brokers, 'broker')} wanted${bounds} · ${why}${empty}`;
 }

@@ -61,9 +61,11 @@ export function fleetRoutes(app: AdminApp, { fleet }: AdminContext): void {
   app.openapi(show, (c) => {
     const scaling = fleet.scaling();
     if (!scaling) throw new NotFound('fleet', 'of this controller: another one keeps it');
-    return c.json(shown(scaling), 200);
+    return c.json(scalingShown(scaling), 200);
   });
-  app.openapi(scale, async (c) => c.json(shown(await fleet.scaleFleet(c.req.valid('json').brokers ?? undefined)), 200));
+  app.openapi(scale, async (c) =>
+    c.json(scalingShown(await fleet.scaleFleet(c.req.valid('json').brokers ?? undefined)), 200),
+  );
   app.openapi(restart, async (c) => {
     await fleet.restartBrokers();
     return c.json({ items: [...fleet.brokers()] }, 200);
@@ -79,6 +81,6 @@ export function fleetRoutes(app: AdminApp, { fleet }: AdminContext): void {
   });
 }
 
-function shown(scaling: NonNullable<ReturnType<AdminContext['fleet']['scaling']>>) {
+export function scalingShown(scaling: NonNullable<ReturnType<AdminContext['fleet']['scaling']>>) {
   return { ...scaling, evacuatedZones: [...scaling.evacuatedZones], shares: { ...scaling.shares } };
 }
