@@ -9,7 +9,7 @@ import { byId, setData, setText } from './dom.ts';
 import { followEvents } from './event-stream.ts';
 import { EventsView } from './events-view.ts';
 import { countText, rateText } from './format.ts';
-import { brokersShown, eventsKeptMax, scalingText, trafficOf, verdictOf, withEvent } from './model.ts';
+import { brokersShown, deathShownMsMin, eventsKeptMax, scalingText, trafficOf, verdictOf, withEvent } from './model.ts';
 import { MovesView } from './moves-view.ts';
 import { ShardsView } from './shards-view.ts';
 import { ZonesView } from './zones-view.ts';
@@ -62,6 +62,7 @@ class Watch {
   #heard(event: EventShown): void {
     this.#told = withEvent(this.#told, event);
     this.#draw();
+    setTimeout(() => this.#draw(), deathShownMsMin);
     this.#askIn(askAfterEventMs);
   }
 
@@ -105,7 +106,7 @@ class Watch {
     if (this.#aborter.signal.aborted) return;
     const engine = this.#engine;
     const nowMs = Date.now() + this.#aheadMs;
-    const brokers = brokersShown(engine, this.#told);
+    const brokers = brokersShown(engine, this.#told, nowMs);
     const verdict = verdictOf(engine, brokers);
     const isAway = this.#failures > 0;
     setData(byId('verdict'), 'tone', isAway ? 'bad' : verdict.tone);

@@ -26,7 +26,8 @@ const engine: EngineShown = {
   shards: [],
   scaling: null,
 };
-const statesOf = (events: readonly EventShown[]): string[] => brokersShown(engine, events).map(({ state }) => state);
+const statesOf = (events: readonly EventShown[]): string[] =>
+  brokersShown(engine, events, 9000).map(({ state }) => state);
 
 describe('what the page shows', () => {
   it('is the state, and what events say that are younger', () => {
@@ -36,14 +37,20 @@ describe('what the page shows', () => {
     expect(statesOf([event(1, 1001, 'constructor', 1)])[0]).toBe('serving');
   });
 
+  it('shows a death for a moment, however short it was', () => {
+    const events = [event(1, 500, 'broker-dead', 2), event(2, 550, 'broker-started', 2)];
+    expect(brokersShown(engine, events, 1100)[1]?.state).toBe('fenced');
+    expect(brokersShown(engine, events, 1300)[1]?.state).toBe('serving');
+  });
+
   it('tells of the last death and when the broker was back', () => {
     const dead = event(1, 500, 'broker-dead', 2);
-    expect(brokersShown(engine, [dead])[1]?.incident).toEqual({ diedAtMs: 500, reason: 'process ended' });
-    const back = brokersShown(engine, [
-      dead,
-      event(2, 800, 'broker-started', 2),
-      event(3, 950, 'broker-started', 2),
-    ])[1];
+    expect(brokersShown(engine, [dead], 9000)[1]?.incident).toEqual({ diedAtMs: 500, reason: 'process ended' });
+    const back = brokersShown(
+      engine,
+      [dead, event(2, 800, 'broker-started', 2), event(3, 950, 'broker-started', 2)],
+      9000,
+    )[1];
     expect(back?.incident).toMatchObject({ backAtMs: 800 });
     expect(back?.servesSinceMs).toBe(950);
   });
@@ -51,7 +58,7 @@ describe('what the page shows', () => {
   it('sums it up in one sentence', () => {
     const verdict = (events: EventShown[], change: Partial<EngineShown> = {}): string => {
       const changed = { ...engine, ...change };
-      return verdictOf(changed, brokersShown(changed, events)).text;
+      return verdictOf(changed, brokersShown(changed, events, 9000)).text;
     };
     expect(verdict([])).toBe('All zones serve');
     expect(verdict([event(1, 2000, 'broker-dead', 2)])).toBe('Zone b is down');
@@ -94,7 +101,7 @@ describe('what the page shows', () => {
       'good',
       'plain',
     ]);
-    const brokers = brokersShown(engine, []);
+    const brokers = brokersShown(engine, [], 9000);
     expect(trafficOf(brokers)).toEqual({ bytesIn: 100, bytesOut: 50 });
     expect(brokers.map((broker) => partOf(broker, brokers))).toEqual([0.25, 0.75]);
   });

@@ -32,8 +32,14 @@ const stateAfter: Readonly<Record<string, BrokerState>> = {
   'broker-draining': 'draining',
 };
 
-/** The brokers, each with what events say that are younger than the state. */
-export function brokersShown(engine: EngineShown, events: readonly EventShown[]): BrokerShown[] {
+/**
+ * A death is shown for this long at least: a broker whose process stood by is back before an eye, or the next answer of the
+ * control plane, has caught it.
+ */
+export const deathShownMsMin = 800;
+
+/** The brokers, each with what events say that are younger than the state. `nowMs` is the server's time. */
+export function brokersShown(engine: EngineShown, events: readonly EventShown[], nowMs: number): BrokerShown[] {
   return engine.brokers.map((broker) => {
     let { state } = broker;
     let incident: Incident | undefined;
@@ -46,6 +52,7 @@ export function brokersShown(engine: EngineShown, events: readonly EventShown[])
       servesSinceMs = atMs;
       if (incident && incident.backAtMs === undefined) incident = { ...incident, backAtMs: atMs };
     }
+    if (incident && nowMs - incident.diedAtMs < deathShownMsMin) state = 'fenced';
     return { ...broker, state, incident, servesSinceMs };
   });
 }
