@@ -58,6 +58,7 @@ export async function startApacheKafka(dist: string, data: string): Promise<Apac
   const format = spawnSync('java', [...java, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', config]);
   if (format.status !== 0) throw new Error(`Kafka's storage: ${format.stderr}`);
   const broker = spawn('java', [...java, 'kafka.Kafka', config], { stdio: ['ignore', 'pipe', 'pipe'] });
+  process.once('exit', () => broker.kill('SIGKILL'));
   await lineOf(broker, 'Kafka Server started');
   return {
     pid: broker.pid!,
