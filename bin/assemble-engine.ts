@@ -1,10 +1,14 @@
 /**
  * The engine of one machine: catalogue and routing for the data, a controller for placement, and brokers, as child
- * processes behind Unix sockets or in this process behind direct calls.
+ * processes behind Unix sockets or in this process behind direct calls. All in one process, or gateways and controllers
+ * each in their own over the same store; then brokers are processes that outlive them.
  */
+import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { StoreCatalogue } from '../engine/catalogue.ts';
 import { type Controller, createController } from '../engine/controller/controller.ts';
+import { createVisitor } from '../engine/controller/visitor.ts';
 import { placedTopics } from '../engine/controller/placed-topics.ts';
 import { type ControllerSettings, scaleDefaults } from '../engine/controller/settings.ts';
 import { type BrokerSession, brokerSessionKey } from '../engine/controller/rows/broker-session.ts';
@@ -20,6 +24,7 @@ import { coordinatorTopic } from '../engine/routing/coordinator-seat.ts';
 import { createRouting, type Routing } from '../engine/routing/routes.ts';
 import { systemDisk } from '../infra/disk/system-disk.ts';
 import { brokerRequests } from '../infra/fleet/broker-requests.ts';
+import { detachedFleet } from '../infra/fleet/detached.ts';
 import { isGone, processFleet } from '../infra/fleet/process.ts';
 import { socketNetwork } from '../infra/network/socket-network.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -29,16 +34,20 @@ import { leaseSettings } from './lease-settings.ts';
 import { runBroker } from './run-broker.ts';
 import type { ServeSettings } from './settings.ts';
 
+/** What decides: the controller in this process, or what stands in for one. */
+type Control = Omit<Controller, 'controllerId'>;
+
 export interface AssembledEngine {
   readonly engine: Engine;
-  readonly controller: Controller;
-  /** Ends the brokers gracefully, then what reads the store. */
+  readonly controller: Control;
+  /** Ends the brokers gracefully when they are this process's, then what reads the store. */
   stop(): Promise<void>;
 }
 
 /** Partitions of a cluster's coordinator topic: how many brokers can share its groups. */
 const coordinatorPartitions = 8;
 
+/** For `--role all`, or for `--role gateway`, which has no controller and follows the fleet of others. */
 export async function assembleEngine(
   settings: ServeSettings,
   folder: DataFolder,
@@ -48,24 +57,92 @@ export async function assembleEngine(
 ): Promise<AssembledEngine> {
   const clock = systemClock;
   const random = systemRandom;
-  const isInProcess = settings.brokerMode === 'in-process';
+  const isGateway = settings.role === 'gateway';
+  const isInProcess = !isGateway && settings.brokerMode === 'in-process';
   const network = isInProcess ? memoryNetwork(clock) : socketNetwork(clock);
-  const slots = brokerSlots(settings, folder);
   const fleet = isInProcess
     ? brokersHere(settings, folder, store, network)
     : processFleet({
         program: brokerProgram,
         clock,
-        spares: settings.spareBrokers,
+        spares: isGateway ? 0 : settings.spareBrokers,
         log: (brokerId, line) => log(`broker ${brokerId ?? 'to be'}: ${line}`),
         arguments: brokerArguments(settings, folder),
       });
   // Their programs load while the rest is put together, and while what an earlier run left is recovered.
-  for (const { brokerId } of slots) void fleet.standby?.(brokerId);
+  if (!isGateway) for (const { brokerId } of brokerSlots(settings, folder)) void fleet.standby?.(brokerId);
   const catalogue = new StoreCatalogue(store, clock);
   await catalogue.start();
+  const { control, stop } = isGateway
+    ? visiting(store, catalogue)
+    : controlling({ settings, folder, store, log, fleet, network });
+  const routing = createRouting({
+    catalogue,
+    network,
+    clock,
+    random,
+    ensureCoordinatorTopic: (clusterId) => ensureCoordinatorTopic(control, catalogue, clusterId),
+  });
+  return {
+    engine: engineOf(catalogue, routing, control),
+    controller: control,
+    async stop() {
+      routing.close();
+      await stop();
+      await fleet.close?.();
+      catalogue.close();
+    },
+  };
+}
+
+/** For `--role controller`. */
+export async function assembleController(
+  settings: ServeSettings,
+  folder: DataFolder,
+  store: MetadataStore,
+  log: (line: string) => void,
+): Promise<{ readonly controller: Controller; stop(): Promise<void> }> {
+  const others = new StoreCatalogue(store, systemClock);
+  await others.start();
+  const fleet = detachedFleet({
+    clock: systemClock,
+    program: fileURLToPath(new URL('./detached-broker.js', import.meta.url)),
+    arguments: brokerArguments(settings, folder),
+    logFile: ({ brokerId }) => join(folder.logs, `broker-${brokerId}.log`),
+  });
+  const network = socketNetwork(systemClock);
+  const { control, stop } = controlling({ settings, folder, store, log, fleet, network, others });
+  return {
+    controller: control,
+    async stop() {
+      await stop();
+      others.close();
+    },
+  };
+}
+
+function visiting(store: MetadataStore, catalogue: StoreCatalogue): { control: Control; stop(): Promise<void> } {
+  const control = createVisitor({ store, clock: systemClock, random: systemRandom, catalogue });
+  return { control, stop: () => control.stop() };
+}
+
+interface Controlling {
+  readonly settings: ServeSettings;
+  readonly folder: DataFolder;
+  readonly store: MetadataStore;
+  readonly log: (line: string) => void;
+  readonly fleet: Fleet;
+  readonly network: Network;
+  /** Given when other processes share the installation. */
+  readonly others?: StoreCatalogue;
+}
+
+function controlling(parts: Controlling): { control: Controller; stop(): Promise<void> } {
+  const { settings, folder, store, log, fleet, network, others } = parts;
+  const [clock, random] = [systemClock, systemRandom];
+  const slots = brokerSlots(settings, folder);
   const requests = brokerRequests({ network, clock, random }, slots);
-  const controller = createController({
+  const control = createController({
     store,
     clock,
     random,
@@ -75,26 +152,15 @@ export async function assembleEngine(
     fleet,
     brokerRequest: requests.send,
     settings: controllerSettings(settings, slots.length),
+    name: `${hostname()}-${process.pid}`,
+    ...(others ? { others } : {}),
     recover: (session, version) => recover(folder, store, session, version),
   });
-  const routing = createRouting({
-    catalogue,
-    network,
-    clock,
-    random,
-    ensureCoordinatorTopic: (clusterId) => ensureCoordinatorTopic(controller, catalogue, clusterId),
-  });
-  return {
-    engine: engineOf(catalogue, routing, controller),
-    controller,
-    async stop() {
-      routing.close();
-      await controller.stop();
-      await fleet.close?.();
-      requests.close();
-      catalogue.close();
-    },
+  const stop = async (): Promise<void> => {
+    await control.stop();
+    requests.close();
   };
+  return { control, stop };
 }
 
 function brokersHere(settings: ServeSettings, folder: DataFolder, store: MetadataStore, network: Network): Fleet {
@@ -148,7 +214,7 @@ async function recover(
 }
 
 /** Data from the routing, decisions from the controller. */
-function engineOf(catalogue: StoreCatalogue, routing: Routing, controller: Controller): Engine {
+function engineOf(catalogue: StoreCatalogue, routing: Routing, controller: Control): Engine {
   return {
     catalogue,
     append: (append) => routing.append(append),
@@ -204,7 +270,7 @@ function brokerArguments(settings: ServeSettings, folder: DataFolder): string[] 
 
 /** Made by whoever needs it first; losing that race is success. */
 async function ensureCoordinatorTopic(
-  controller: Controller,
+  controller: Control,
   catalogue: StoreCatalogue,
   clusterId: string,
 ): Promise<TopicEntry> {

@@ -1,8 +1,9 @@
 /**
- * The data folder of an installation: what lies where, and that only one process serves it. The lock is a Unix socket,
- * because the kernel takes it away with its process whatever kills that: no stale lock file, no guess about a pid.
+ * The data folder of an installation: what lies where, and who may serve it: one process that is everything, or any number
+ * of controllers and gateways. The locks are Unix sockets, because the kernel takes them away with their processes whatever
+ * kills those: no stale lock file, no guess about a pid.
  */
-import { mkdirSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { createHash } from 'node:crypto';
 import { tmpdir, userInfo } from 'node:os';
@@ -16,12 +17,14 @@ export interface DataFolder {
   readonly demoEnv: string;
   /** Sockets; 0700. */
   readonly run: string;
+  /** What brokers write that outlive who started them; 0700. */
+  readonly logs: string;
   volume(brokerId: number): string;
 }
 
 /** A socket's path has at most 107 bytes, which a deep data folder would pass: sockets then live in the temp folder. */
 const socketPathBytesMax = 107;
-const longestSocketName = '/broker-99.sock';
+const longestSocketName = '/shared-4194304.sock';
 
 export function openDataFolder(data: string): DataFolder {
   mkdirSync(resolve(data), { recursive: true, mode: 0o700 });
@@ -38,24 +41,51 @@ export function openDataFolder(data: string): DataFolder {
     segments: join(path, 'segments'),
     demoEnv: join(path, 'demo.env'),
     run,
+    logs: join(path, 'logs'),
     volume: (brokerId) => join(path, 'volumes', String(brokerId)),
   };
-  for (const directory of [folder.meta, folder.segments]) mkdirSync(directory, { recursive: true, mode: 0o700 });
+  for (const directory of [folder.meta, folder.segments, folder.logs])
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
   return folder;
 }
 
+const aloneLock = 'lock.sock';
+const sharedLock = /^shared-\d+\.sock$/;
+
 /** Held until the process ends or `close` is called. Throws when another process serves the folder. */
 export async function lockDataFolder(folder: DataFolder): Promise<{ close(): void }> {
-  const path = join(folder.run, 'lock.sock');
+  const lock = await lockAt(folder, aloneLock);
+  for (const name of readdirSync(folder.run).filter((each) => sharedLock.test(each))) {
+    if (await answers(join(folder.run, name))) throw served(folder);
+    rmSync(join(folder.run, name), { force: true });
+  }
+  return lock;
+}
+
+/**
+ * The same beside others that share it. Each of the two kinds first shows itself and then looks for the other, so that of
+ * two that start together at least one gives way.
+ */
+export async function shareDataFolder(folder: DataFolder): Promise<{ close(): void }> {
+  const lock = await lockAt(folder, `shared-${process.pid}.sock`);
+  if (await answers(join(folder.run, aloneLock))) throw served(folder);
+  return lock;
+}
+
+async function lockAt(folder: DataFolder, name: string): Promise<{ close(): void }> {
+  const path = join(folder.run, name);
   try {
     return await listen(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
   }
-  if (await answers(path))
-    throw new Error(`${folder.path} is served by another headgate; give this one its own --data`);
+  if (await answers(path)) throw served(folder);
   rmSync(path, { force: true });
   return listen(path);
+}
+
+function served(folder: DataFolder): Error {
+  return new Error(`${folder.path} is served by another headgate; give this one its own --data`);
 }
 
 function listen(path: string): Promise<{ close(): void }> {

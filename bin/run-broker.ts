@@ -67,6 +67,7 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
     address: slot.address,
     logs,
     catalogue,
+    takeBack: { store, guard: () => session.guard() },
     network,
     clock,
     random,

@@ -28,6 +28,11 @@ async function serve(
   brokerProgram: string | undefined,
 ): Promise<void> {
   const settings = readSettings(serveSettings, given, process.env);
-  const { serveAll } = await import('./serve-all.ts');
-  await serveAll(settings, brokerProgram);
+  if (settings.role === 'controller') {
+    const { serveController } = await import('./serve-controller.ts');
+    await serveController(settings);
+    return;
+  }
+  const { serveGateway } = await import('./serve-gateway.ts');
+  await serveGateway(settings, brokerProgram);
 }

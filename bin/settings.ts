@@ -6,8 +6,9 @@ export const serveSettings = {
     kind: 'text',
     flag: 'role',
     default: 'all',
-    values: ['all'],
-    about: 'What this process does. `all`: gateway, controller and, as child processes, the brokers.',
+    values: ['all', 'gateway', 'controller'],
+    about:
+      'What this process does. `all`: gateway, controller and, as child processes, the brokers. `gateway` and `controller`: one of them each, any number over one data folder.',
   },
   data: { kind: 'text', flag: 'data', default: './data', about: 'Folder of volumes, segments, metadata and keys.' },
   host: {

@@ -2,11 +2,12 @@
  * `headgate simulate`: runs seeded worlds and tells what went wrong in them. One line per failing seed, then its shrunk
  * plan of faults and the story of how it failed. The exit code is 1 when any seed failed.
  */
+import { Worker } from 'node:worker_threads';
 import { type Command, InvalidArgumentError } from 'commander';
 import { scenarios } from '../infra/simulator/fault-plan.ts';
-import type { Simulation } from '../infra/simulator/simulate.ts';
 import type { CliContext } from './cli-context.ts';
 import { CommandFailure } from './command-failure.ts';
+import type { SeedOptions, SeedResult } from './simulate-seed.ts';
 
 interface Options {
   readonly seed: number;
@@ -15,6 +16,7 @@ interface Options {
   readonly scenario: string;
   readonly json?: boolean;
   readonly shrink: boolean;
+  readonly workers: number;
 }
 
 export function simulateCommand(program: Command, cli: Pick<CliContext, 'out'>): void {
@@ -24,45 +26,80 @@ export function simulateCommand(program: Command, cli: Pick<CliContext, 'out'>):
     .option('--seed <number>', 'the first seed', whole, 1)
     .option('--seeds <count>', 'how many seeds in a row', whole, 1)
     .option('--steps <count>', 'faults per seed', whole, 10)
-    .option('--scenario <name>', `mixed, ${Object.keys(scenarios).join(', ')}`, scenario, 'mixed')
+    .option('--scenario <name>', `mixed, ${Object.keys(scenarios).join(', ')}, or each in turn`, scenario, 'mixed')
+    .option('--workers <count>', 'threads that share the seeds', whole, 1)
     .option('--no-shrink', 'do not look for a smaller plan of faults that fails as well')
     .action((_options: object, command: Command) => run(command.optsWithGlobals<Options>(), cli));
 }
 
 /** Throws CommandFailure when any seed fails. */
 async function run(options: Options, cli: Pick<CliContext, 'out'>): Promise<void> {
-  // Loaded here: no other command needs the whole engine.
-  const { simulate } = await import('../infra/simulator/simulate.ts');
   const startMs = Date.now();
-  const { scenario, steps, json } = options;
   let failed = 0;
   let events = 0;
-  for (let seed = options.seed; seed < options.seed + options.seeds; seed++) {
-    const result = await simulate({ seed, scenario, steps });
+  const json = options.json ?? false;
+  const { steps, shrink } = options;
+  const tasks = Array.from({ length: options.seeds }, (_, i) => {
+    const seed = options.seed + i;
+    return { seed, steps, shrink, json, isAlone: options.seeds === 1, scenario: scenarioOf(options.scenario, seed) };
+  });
+  for await (const result of results(tasks, Math.min(options.workers, tasks.length))) {
     events += result.events;
-    if (result.anomalies.length > 0) failed++;
-    if (json) await cli.out(`${JSON.stringify(summary(result))}\n`);
-    else if (result.anomalies.length > 0) await cli.out(`${await tell(options, result)}\n`);
-    else if (options.seeds === 1) {
-      await cli.out(`seed ${seed}: nothing wrong in ${events} events, history ${result.hash}\n`);
-    }
+    if (result.isFailed) failed++;
+    if (result.text) await cli.out(`${result.text}\n`);
   }
-  if (!json && options.seeds > 1) {
+  if (!json && tasks.length > 1) {
     const seconds = ((Date.now() - startMs) / 1000).toFixed(1);
-    await cli.out(`${options.seeds} seeds, ${failed} failed, ${events} events, ${seconds} s\n`);
+    await cli.out(`${tasks.length} seeds, ${failed} failed, ${events} events, ${seconds} s\n`);
   }
   if (failed > 0) throw new CommandFailure('failed', '');
 }
 
-async function tell(options: Options, result: Simulation): Promise<string> {
-  const { shrink } = await import('../infra/simulator/shrink.ts');
-  const { story } = await import('../infra/simulator/story.ts');
-  const { scenario, steps } = options;
-  return story(options.shrink ? await shrink({ seed: result.seed, scenario, steps }, result) : result);
+/** 'each' takes the scenarios in turn, so that a range of seeds sees all of them. */
+function scenarioOf(name: string, seed: number): string {
+  const names = ['mixed', ...Object.keys(scenarios)];
+  return name === 'each' ? names[seed % names.length]! : name;
 }
 
-function summary({ seed, anomalies, events, virtualMs, hash, faults }: Simulation): object {
-  return { seed, anomalies, events, virtualMs, hash, faults };
+/** In the order of the seeds, whoever is done first. */
+async function* results(tasks: readonly SeedOptions[], workers: number): AsyncGenerator<SeedResult> {
+  if (workers <= 1) {
+    // Loaded here: no other command needs the whole engine.
+    const { runSeed } = await import('./simulate-seed.ts');
+    for (const task of tasks) yield await runSeed(task);
+    return;
+  }
+  const done = tasks.map(() => promised<SeedResult>());
+  let next = 0;
+  const threads = Array.from({ length: workers }, () => {
+    const thread = new Worker(new URL('./simulate-worker.js', import.meta.url));
+    let at = -1;
+    const give = (): void => {
+      at = next++;
+      if (at < tasks.length) thread.postMessage(tasks[at]);
+    };
+    thread.on('message', (result: SeedResult) => {
+      done[at]!.resolve(result);
+      give();
+    });
+    thread.on('error', (error: Error) => done[at]!.reject(error));
+    give();
+    return thread;
+  });
+  try {
+    for (const { promise } of done) yield await promise;
+  } finally {
+    await Promise.all(threads.map((thread) => thread.terminate()));
+  }
+}
+
+function promised<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: Error) => void } {
+  let resolve!: (value: T) => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<T>((yes, no) => ([resolve, reject] = [yes, no]));
+  // Read later than it may fail.
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
 }
 
 function whole(text: string): number {
@@ -71,6 +108,7 @@ function whole(text: string): number {
 }
 
 function scenario(text: string): string {
-  if (text !== 'mixed' && !Object.hasOwn(scenarios, text)) throw new InvalidArgumentError('there is no such scenario');
+  if (text !== 'mixed' && text !== 'each' && !Object.hasOwn(scenarios, text))
+    throw new InvalidArgumentError('there is no such scenario');
   return text;
 }

@@ -68,6 +68,11 @@ export class StoreCatalogue implements Catalogue {
     return this.#clusters.get(clusterId)?.inNameOrder() ?? [];
   }
 
+  /** All topics of all clusters, in no order. */
+  all(): Iterable<TopicEntry> {
+    return this.#byId.values();
+  }
+
   /** Row changes that could not be decoded and were left out. */
   get unreadableRows(): number {
     return this.#feeds.reduce((sum, feed) => sum + feed.unreadableRows, 0);

@@ -15,7 +15,7 @@ export interface PartitionEntry {
   readonly brokerId: number;
   /** Grows by one with each change of owner; never falls. */
   readonly leaderEpoch: number;
-  /** Why the partition is where it is: 'created', 'broker-dead', 'zone-dead', 'drain', 'balance', 'restart'. */
+  /** Why the partition is where it is: 'created', 'broker-dead', 'zone-dead', 'drain', 'balance', 'restart', 'taken-back'. */
   readonly reason: string;
   readonly movedAtMs: number;
 }

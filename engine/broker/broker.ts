@@ -21,6 +21,7 @@ import { LoadCount } from './api/30003-take-load.ts';
 import { coordinate } from './api/coordinate.ts';
 import { CoordinatorSeats } from './coordinator-seats.ts';
 import { type FollowedCatalogue, Ownership } from './ownership.ts';
+import { TakeBack, type TakeBackParts } from './take-back.ts';
 
 export interface BrokerParts {
   readonly brokerId: number;
@@ -32,6 +33,8 @@ export interface BrokerParts {
   readonly network: Network;
   readonly clock: Clock;
   readonly random: Random;
+  /** For what was released and not moved; absent where who moves never dies alone. */
+  readonly takeBack?: Pick<TakeBackParts, 'store' | 'guard'>;
   /** A request ended in an exception: a bug. The process is expected to stop, since its state cannot be trusted. */
   onBug(error: unknown): void;
 }
@@ -42,12 +45,15 @@ export interface Broker {
 }
 
 export async function startBroker(parts: BrokerParts): Promise<Broker> {
+  const takeBack = parts.takeBack && new TakeBack({ ...parts, ...parts.takeBack });
   const ownership = new Ownership(parts.brokerId, parts.logs, parts.catalogue, parts.clock);
+  ownership.onReleased = (given) => takeBack?.watch(given);
   const seats = new CoordinatorSeats(parts.brokerId, parts.catalogue, ownership, parts.clock, parts.random);
   const load = new LoadCount(parts.clock);
   const server = await serveLinks(parts.network, parts.address, (call) => handle(parts, ownership, seats, load, call));
   return {
     async stop() {
+      takeBack?.stop();
       await server.close();
       await seats.leaveAll();
     },

@@ -52,6 +52,8 @@ export class Ownership {
   readonly #opening = new Map<string, ((owned: Owned) => void)[]>();
   readonly #unknown = new Map<Uuid, Set<() => void>>();
   readonly #released = new Map<string, number>();
+  /** Called when logs were given back, or could not be. */
+  onReleased: (given: readonly GivenUp[]) => void = () => undefined;
 
   constructor(
     brokerId: number,
@@ -156,11 +158,15 @@ export class Ownership {
       const key = topicId + partition;
       this.#released.set(key, Math.max(leaderEpoch, this.#released.get(key) ?? -1));
     }
-    await Promise.all(given.map(({ topicId, partition }) => this.#openingEnds(topicId + partition)));
-    const open = given.flatMap(({ topicId, partition }) => this.#store.get(topicId, partition) ?? []);
-    await this.#store.prepareRelease(open);
-    await Promise.all(open.map(closing));
-    await this.#store.release(open);
+    try {
+      await Promise.all(given.map(({ topicId, partition }) => this.#openingEnds(topicId + partition)));
+      const open = given.flatMap(({ topicId, partition }) => this.#store.get(topicId, partition) ?? []);
+      await this.#store.prepareRelease(open);
+      await Promise.all(open.map(closing));
+      await this.#store.release(open);
+    } finally {
+      this.onReleased(given);
+    }
   }
 
   #openingEnds(key: string): Promise<void> {

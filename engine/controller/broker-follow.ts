@@ -32,12 +32,17 @@ export class BrokerFollow {
       this.#follow(view, byId.get(view.slot.brokerId));
       if (!served && view.phase === 'serving') hasCome = true;
     }
-    const owned = partitionCounts(this.#context, 'held');
-    const orphaned = [...brokers.all()].filter((view) => owned.has(view.slot.brokerId) && this.#isGone(view));
-    if (orphaned.length > 0 && brokers.anyServing() !== undefined) {
-      await Promise.all(orphaned.map((view) => this.#repair.remapDead(view.slot.brokerId)));
-    }
+    const gone = [...brokers.all()].filter((view) => this.#isGone(view));
+    if (gone.length > 0 && brokers.anyServing() !== undefined) await this.#moveFrom(gone);
     if (hasCome) await this.#repair.assignOrphans();
+  }
+
+  async #moveFrom(gone: readonly BrokerView[]): Promise<void> {
+    // What visitors placed there is known after it.
+    await this.#context.shards.barrier();
+    const owned = partitionCounts(this.#context, 'held');
+    const losing = gone.filter(({ slot }) => owned.has(slot.brokerId));
+    await Promise.all(losing.map(({ slot }) => this.#repair.remapDead(slot.brokerId)));
   }
 
   #follow(view: BrokerView, row: Row | undefined): void {

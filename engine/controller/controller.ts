@@ -114,6 +114,8 @@ export class NotKeeper extends Failure {
 
 const settlePollMs = 50;
 const idLettersOfChance = 10;
+/** Of a partition that has none. */
+const noOwner = -1;
 
 class RunningController implements Controller {
   readonly controllerId: string;
@@ -217,6 +219,8 @@ class RunningController implements Controller {
     await this.#options.store
       .transact([{ op: 'delete', key: controllerLeaseKey(this.controllerId) }])
       .catch(ignoreFailure);
+    // Controllers that leave together each took the other for the heir. With its lease gone, the last of them sees nobody.
+    if (heirs.length > 0 && (await this.#heirs()).length === 0) await this.#endBrokers();
   }
 
   ready(): boolean {
@@ -402,8 +406,12 @@ class RunningController implements Controller {
     const { fleet, settings, brokers } = this.#context;
     // Before the first answer of a broker: an exit in these moments is the end that was asked for.
     this.#duty?.end();
-    const ids = [...brokers.all()].map(({ slot }) => slot.brokerId);
-    await Promise.all(ids.map((brokerId) => fleet.stop(brokerId, settings.stopGraceMs)));
+    await Promise.all(
+      [...brokers.all()].map(async ({ slot, session }) => {
+        if (session) await fleet.adopt?.(slot, session.pid);
+        await fleet.stop(slot.brokerId, settings.stopGraceMs);
+      }),
+    );
   }
 
   #onServing(): void {
@@ -418,6 +426,9 @@ class RunningController implements Controller {
   async #sweep(): Promise<void> {
     if (!this.#options.others) await this.#lookAtMembers();
     await this.#deleted.sweep();
+    // Made while no broker served, by somebody who did not see that one had come.
+    const hasOrphans = partitionCounts(this.#context, 'held').has(noOwner);
+    if (hasOrphans && this.#context.brokers.anyServing() !== undefined) await this.#repair.assignOrphans();
   }
 
   #lookIntervalMs(): number {

@@ -39,6 +39,8 @@ export class DeletedTopics {
   async #run(): Promise<void> {
     while (this.#again && !this.#context.isStopping()) {
       this.#again = false;
+      // A gateway may have deleted topics of our shards.
+      await this.#context.shards.barrier();
       for (const shard of this.#context.shards.held()) {
         for (const topicId of shard.deleted.keys()) await this.#free(shard, topicId);
       }

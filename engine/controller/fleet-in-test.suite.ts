@@ -118,6 +118,10 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
         onFenced: () => end(process),
       }).then((session) => (process.session = session));
     },
+    async adopt({ brokerId }, pid) {
+      const process = processes.get(brokerId);
+      return process?.pid === pid && process.alive;
+    },
     async kill(brokerId) {
       fleet.kills.push(brokerId);
       await reaped(brokerId);

@@ -40,7 +40,8 @@ export class Repair {
 
   /** Partitions that nobody owns, or whose owner is no slot of the fleet any more. */
   async assignOrphans(): Promise<void> {
-    const { brokers } = this.#context;
+    const { brokers, shards } = this.#context;
+    await shards.barrier();
     await this.#remap((partition) => (brokers.get(partition.brokerId) ? undefined : 'created'), 'orphans');
   }
 

@@ -188,12 +188,15 @@ export class ShardTable {
     const mayTake = (index: number): boolean =>
       assigned[index] === this.#controllerId && !alive.includes(owners[index] ?? '');
     const orphans: OwnedShard[] = [];
+    let given = 0;
     for (const shard of this.#shards) {
       const row = rows[shard.index];
-      if (row && owners[shard.index] === this.#controllerId) this.#note(shard, row);
+      if (row && owners[shard.index] === this.#controllerId) given += this.#note(shard, row);
       else if (row && shard.held && row.version > shard.version) this.#lose(shard);
       else if (mayTake(shard.index)) orphans.push(shard);
     }
+    const detail = { shards: given, controllerId: this.#controllerId };
+    if (given > 0) this.#events.emit('shard-taken', 'handed over', detail);
     await this.#takeOrphans(orphans, rows);
     const tooMuch = this.#shards.filter(({ held, index }) => held && assigned[index] !== this.#controllerId);
     await this.#handOver(tooMuch, assigned);
@@ -300,11 +303,11 @@ export class ShardTable {
     if (given > 0) this.#events.emit('shard-given', 'shared out', { shards: given, controllerId: this.#controllerId });
   }
 
-  /** The row names us: what was handed over, or what we took by a write whose answer was lost. */
-  #note(shard: OwnedShard, row: Row): void {
-    if (shard.held ? row.version <= shard.version : row.version < shard.version) return;
+  /** The row names us: what was handed over, or what we took by a write whose answer was lost. 1 when that is news. */
+  #note(shard: OwnedShard, row: Row): number {
+    if (shard.held ? row.version <= shard.version : row.version < shard.version) return 0;
     this.#taken(shard, row.version);
-    this.#events.emit('shard-taken', 'handed over', { shard: shard.index, controllerId: this.#controllerId });
+    return 1;
   }
 
   #taken(shard: OwnedShard, version: number): void {

@@ -62,6 +62,8 @@ export interface TopicsContext extends Pick<ControllerContext, 'persistence' | '
   readonly settings: Pick<ControllerContext['settings'], 'partitionsPerBrokerMax' | 'requestWaitMsMax'>;
   readonly brokers: Pick<ControllerContext['brokers'], 'plan' | 'unchanged'>;
   readonly loads: Pick<ControllerContext['loads'], 'byBroker'>;
+  /** Reads anew what `brokers` tells; absent where it is kept up to date. */
+  refresh?(): Promise<void>;
 }
 
 export interface Topics {
@@ -122,6 +124,7 @@ async function untilCurrent<T>(context: TopicsContext, act: () => Promise<T>): P
   const deadlineMs = clock.monotonicMs() + settings.requestWaitMsMax;
   for (;;) {
     try {
+      await context.refresh?.();
       return await act();
     } catch (failure) {
       if (!(failure instanceof Overtaken) || clock.monotonicMs() >= deadlineMs) throw failure;

@@ -6,6 +6,7 @@ import type { Append } from '../engine.ts';
 import { assert } from '../kernel/assert.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import type { Link } from '../link/link.ts';
+import { batchField } from '../records/batch.ts';
 
 /** One append on its way. */
 export interface Item {
@@ -96,6 +97,18 @@ export class AppendRoute {
     return over;
   }
 
+  /**
+   * Removes and returns what follows `givenUp` of the same idempotent producers. A broker takes the first batch of a
+   * producer that it does not know whatever its sequence is: sent without their predecessors, these would be stored, and
+   * the predecessors, which the producer sends again, refused for ever.
+   */
+  expelBehind(givenUp: readonly Item[]): Item[] {
+    const producers = new Set<bigint>();
+    for (const { append } of givenUp) if (append.idempotent) producers.add(producerOf(append));
+    if (producers.size === 0) return [];
+    return this.expel(({ append }) => append.idempotent && producers.has(producerOf(append)));
+  }
+
   /** The flight of `frame`, which is the first in nearly all cases. */
   flightOf(frame: object): Flight | undefined {
     return this.flights.find((flight) => flight.frame === frame);
@@ -111,4 +124,8 @@ export class AppendRoute {
     this.draining = false;
     this.proven = false;
   }
+}
+
+function producerOf({ records }: Append): bigint {
+  return records.readBigInt64BE(batchField.producerId);
 }

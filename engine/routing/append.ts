@@ -373,6 +373,7 @@ export class AppendRouter {
     const before = route.queuedBytes;
     const timedOut = route.expel((item) => nowMs - item.arrivedMs >= item.append.timeoutMs);
     const held = route.expel((item) => item.heldSinceMs >= 0 && nowMs - item.heldSinceMs >= heldMsMax);
+    held.push(...route.expelBehind([...timedOut, ...held]));
     this.#queuedBytes -= before - route.queuedBytes;
     this.metrics.expired += timedOut.length + held.length;
     this.#fail(timedOut, errorCode.requestTimedOut);

@@ -4,7 +4,7 @@
  * over it. A process counts as ended when it is reaped: from then on it can write nothing, which is what makes a kill a
  * fence.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { assert } from '../../engine/kernel/assert.ts';
 import type { Clock, Timer } from '../../engine/kernel/clock.ts';
@@ -23,13 +23,16 @@ export function processFleet(options: ProcessFleetOptions): Fleet & Required<Pic
   return new RunningFleet(options);
 }
 
-/** Whether no process has this id. One of another user, or a later process with the same id, counts as there. */
+/**
+ * Whether no process has this id, or only one that has ended and waits to be reaped by a parent that is busy or stopped.
+ * One of another user, or a later process with the same id, counts as there.
+ */
 export function isGone(pid: number): boolean {
   // Ids of 0 and below name process groups; our own id was another process's before it was ours.
   if (pid <= 0 || pid === process.pid) return true;
   try {
     process.kill(pid, 0);
-    return false;
+    return isZombie(pid);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
@@ -116,6 +119,17 @@ class RunningFleet implements Fleet {
     }
     for (const child of this.#children.values()) if (child.isServing && !child.awaitsPong) child.ping();
     this.#lookLater();
+  }
+}
+
+/** With its last thread: while others of its threads end, they may still be in a write. */
+function isZombie(pid: number): boolean {
+  const state = processState(pid);
+  if (state !== 'Z' && state !== 'X') return false;
+  try {
+    return readdirSync(`/proc/${pid}/task`).length <= 1;
+  } catch {
+    return true;
   }
 }
 

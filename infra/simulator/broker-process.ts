@@ -5,7 +5,11 @@
 import { directorySegments } from '../../engine/log/directory-segments.ts';
 import { type Broker, startBroker } from '../../engine/broker/broker.ts';
 import { openSession, type Session } from '../../engine/broker/session.ts';
-import { brokerSessionKey, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
+import {
+  type BrokerSession,
+  brokerSessionKey,
+  decodeBrokerSession,
+} from '../../engine/controller/rows/broker-session.ts';
 import { StoreCatalogue } from '../../engine/catalogue.ts';
 import type { LogStore, PartitionLog } from '../../engine/log/log.ts';
 import { createLogStore } from '../../engine/log/log-store.ts';
@@ -30,6 +34,7 @@ export class BrokerProcess {
     this.#world = world;
     this.slot = slot;
     this.process = world.spawn(`broker ${slot.brokerId}`);
+    world.brokers.set(this.process.pid, this);
     this.process.post(0, () => {
       this.#start().catch((error: unknown) => this.#die('start failed', error));
     });
@@ -80,6 +85,7 @@ export class BrokerProcess {
       address: slot.address,
       logs,
       catalogue,
+      takeBack: { store, guard: () => session.guard() },
       network: network.handle(this.process),
       clock,
       random,
@@ -153,7 +159,11 @@ export class BrokerProcess {
   }
 }
 
+/** A row is read far more often than it changes. */
+const decoded = new WeakMap<Row, BrokerSession>();
+
 function mayAcknowledge(row: Row | undefined, sessionEpoch: number): boolean {
-  const session = row && decodeBrokerSession(row);
+  let session = row && decoded.get(row);
+  if (row && !session) decoded.set(row, (session = decodeBrokerSession(row)));
   return session?.epoch === sessionEpoch && (session.state === 'serving' || session.state === 'draining');
 }

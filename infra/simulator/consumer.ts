@@ -30,7 +30,7 @@ export class Consumer {
     topic: SimTopic,
     partitions: readonly number[],
     name: string,
-    { maxWaitMs, pauseMs } = { maxWaitMs: 400, pauseMs: 35 },
+    { maxWaitMs, pauseMs } = { maxWaitMs: 400, pauseMs: 90 },
   ) {
     this.#world = world;
     this.#door = door;

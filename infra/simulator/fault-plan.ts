@@ -13,6 +13,10 @@ export type FaultKind =
   | 'power'
   | 'parent-kill'
   | 'parent-hang'
+  | 'controller-kill'
+  | 'controller-hang'
+  | 'controller-stop'
+  | 'controllers-kill'
   | 'store-slow'
   | 'store-throttled'
   | 'store-away'
@@ -82,6 +86,26 @@ const orphans: Mix = { hang: 5, 'parent-kill': 4, 'store-slow': 1, 'disk-slow': 
 /** What is sent at one epoch arrives at the next. */
 const crossing: Mix = { 'net-cut': 4, 'net-slow': 3, restart: 4, drain: 4, 'net-reset': 1, hang: 2 };
 
+/** Shards change hands while brokers die and topics come and go. */
+const controllers: Mix = {
+  'controller-kill': 4,
+  'controller-hang': 4,
+  'controller-stop': 4,
+  'controllers-kill': 1,
+  kill: 5,
+  hang: 1,
+  'store-cut': 2,
+  'store-slow': 1,
+  'store-reply-lost': 1,
+  'store-change-lost': 1,
+  restart: 2,
+  drain: 1,
+  'topic-create': 2,
+  'topic-delete': 1,
+  grow: 2,
+  power: 1,
+};
+
 /** The fleet changes its size and leaves zones, while what carries that out dies too. */
 const fleet: Mix = {
   scale: 5,
@@ -106,6 +130,7 @@ const mixed: Readonly<Record<string, Mix>> = {
   parents,
   orphans,
   crossing,
+  controllers,
 };
 
 /** By name. */

@@ -2,6 +2,8 @@
 import { goodMood, type StoreMood } from './process-store.ts';
 import type { BrokerProcess } from './broker-process.ts';
 import type { Fault } from './fault-plan.ts';
+import { Failure } from '../../engine/kernel/failure.ts';
+import type { ParentProcess } from './parent-process.ts';
 import type { Cut } from './process-network.ts';
 import type { SimProcess } from './process.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -59,10 +61,18 @@ export class Injector {
       case 'power':
         return this.#power();
       case 'parent-kill':
-        this.#world.fault('parent: SIGKILL');
-        return this.#supervisor.parent.process.end('SIGKILL');
+        return this.#killProcess(this.#parent(target).process);
       case 'parent-hang':
-        return this.#hang(this.#supervisor.parent.process, durationMs * 2);
+        return this.#hang(this.#parent(target).process, durationMs * 2);
+      case 'controller-kill':
+        return this.#killProcess(this.#decider(target).process);
+      case 'controller-hang':
+        return this.#hang(this.#decider(target).process, durationMs * 2);
+      case 'controller-stop':
+        return this.#stopController(target);
+      case 'controllers-kill':
+        for (const { process } of this.#supervisor.controllers) this.#killProcess(process);
+        return;
       case 'drain':
       case 'restart':
         return this.#planned(kind, target, durationMs);
@@ -102,7 +112,7 @@ export class Injector {
       case 'store-change-lost':
         return this.#mood({ ...goodMood, changeLostPercent: 10 + (value % 60) }, durationMs * 2);
       case 'store-cut': {
-        const process = value % 5 === 0 ? this.#supervisor.parent.process : broker?.process;
+        const process = value % 3 === 0 ? this.#parent(value).process : broker?.process;
         if (!process) return;
         store.cutOff.add(process);
         return this.#lasting(`store: out of reach of ${process.name}`, durationMs, () => store.cutOff.delete(process));
@@ -142,8 +152,32 @@ export class Injector {
   }
 
   #broker(target: number): BrokerProcess | undefined {
-    const children = [...this.#supervisor.parent.fleet.children.values()].filter(({ process }) => process.isAlive);
-    return children[target % Math.max(1, children.length)];
+    const brokers = this.#supervisor.brokers();
+    return brokers[target % Math.max(1, brokers.length)];
+  }
+
+  #parent(target: number): ParentProcess {
+    const { parents } = this.#supervisor;
+    return parents[target % parents.length]!;
+  }
+
+  #decider(target: number): ParentProcess {
+    const { deciders } = this.#supervisor;
+    return deciders[target % deciders.length]!;
+  }
+
+  #killProcess(process: SimProcess): void {
+    if (!process.isAlive) return;
+    this.#world.fault(`${process.name}: SIGKILL`);
+    process.end('SIGKILL');
+  }
+
+  /** Politely; where one process is everything its brokers end with it. */
+  #stopController(target: number): void {
+    const decider = this.#decider(target);
+    if (!decider.process.isRunning) return;
+    this.#world.fault(`${decider.process.name}: SIGTERM`);
+    decider.stop();
   }
 
   #kill(broker: BrokerProcess | undefined, reason: string): void {
@@ -167,9 +201,7 @@ export class Injector {
     const zones = [...new Set(slots.map(({ zone }) => zone))];
     const zone = zones[target % zones.length]!;
     this.#world.fault(`zone ${zone}: ${withPower ? 'power loss' : 'all brokers killed'}`);
-    for (const child of this.#supervisor.parent.fleet.children.values()) {
-      if (child.slot.zone === zone) this.#kill(child, 'zone');
-    }
+    for (const broker of this.#supervisor.brokers()) if (broker.slot.zone === zone) this.#kill(broker, 'zone');
     if (!withPower) return;
     for (const slot of slots) if (slot.zone === zone) this.#world.disks.of(slot.volume).crash(this.#random);
   }
@@ -184,49 +216,51 @@ export class Injector {
   #planned(kind: 'drain' | 'restart', target: number, durationMs: number): void {
     const { slots } = this.#world.settings;
     const { brokerId } = slots[target % slots.length]!;
-    const { parent } = this.#supervisor;
-    if (!parent.isServing || !parent.process.isAlive) return;
     const failed = (): void => undefined;
-    parent.process.post(0, () => {
-      if (kind === 'restart') {
-        this.#world.fault(`restart broker ${brokerId}`);
-        parent.controller.restartBroker(brokerId).catch(failed);
-      } else {
-        this.#world.fault(`drain broker ${brokerId}`);
-        parent.controller.drainBroker(brokerId).catch(failed);
-        parent.process.post(durationMs + 500, () => parent.controller.undrainBroker(brokerId));
-      }
-    });
+    this.#world.fault(`${kind} broker ${brokerId}`);
+    // Whoever keeps the fleet does it; the others refuse.
+    for (const decider of this.#supervisor.deciders) {
+      if (!decider.isServing) continue;
+      decider.process.post(0, () => {
+        const { controller } = decider;
+        if (kind === 'restart') return void controller.restartBroker(brokerId).catch(failed);
+        controller.drainBroker(brokerId).catch(failed);
+        decider.process.post(durationMs + 500, () => {
+          try {
+            controller.undrainBroker(brokerId);
+          } catch (error) {
+            if (!(error instanceof Failure)) throw error;
+          }
+        });
+      });
+    }
   }
 
   #fleet(kind: 'scale' | 'evacuate' | 'replace', target: number, durationMs: number): void {
     const { slots } = this.#world.settings;
     const { brokerId, zone } = slots[target % slots.length]!;
-    const { parent } = this.#supervisor;
-    if (!parent.isServing || !parent.process.isAlive) return;
-    const { controller } = parent;
     const failed = (): void => undefined;
-    // Whoever is the parent by then: what was asked for is in the row.
-    const later = (act: (next: typeof controller) => Promise<unknown>): void => {
-      this.#world.loop.schedule(durationMs + 500, () => {
-        const next = this.#supervisor.parent;
-        if (next.process.isAlive) next.process.post(0, () => void act(next.controller).catch(failed));
+    // Whoever keeps the fleet by then does it, the others refuse; what was asked for is in the row.
+    const ask = (delayMs: number, act: (controller: ParentProcess['controller']) => Promise<unknown>): void => {
+      this.#world.loop.schedule(delayMs, () => {
+        for (const { isServing, process, controller } of this.#supervisor.deciders) {
+          if (isServing) process.post(0, () => void act(controller).catch(failed));
+        }
       });
     };
-    parent.process.post(0, () => {
-      if (kind === 'scale') {
-        this.#world.fault(`scale to ${brokerId} brokers`);
-        controller.scaleFleet(brokerId).catch(failed);
-        later((next) => next.scaleFleet(undefined));
-      } else if (kind === 'evacuate') {
-        this.#world.fault(`evacuate zone ${zone}`);
-        controller.evacuateZone(zone).catch(failed);
-        later((next) => next.restoreZone(zone));
-      } else {
-        this.#world.fault(`replace broker ${brokerId}`);
-        controller.replaceBroker(brokerId).catch(failed);
-      }
-    });
+    const laterMs = durationMs + 500;
+    if (kind === 'scale') {
+      this.#world.fault(`scale to ${brokerId} brokers`);
+      ask(0, (controller) => controller.scaleFleet(brokerId));
+      ask(laterMs, (controller) => controller.scaleFleet(undefined));
+    } else if (kind === 'evacuate') {
+      this.#world.fault(`evacuate zone ${zone}`);
+      ask(0, (controller) => controller.evacuateZone(zone));
+      ask(laterMs, (controller) => controller.restoreZone(zone));
+    } else {
+      this.#world.fault(`replace broker ${brokerId}`);
+      ask(0, (controller) => controller.replaceBroker(brokerId));
+    }
   }
 
   #mood(mood: StoreMood, durationMs: number): void {

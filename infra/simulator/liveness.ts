@@ -42,14 +42,16 @@ export class Liveness {
   }
 
   missing(): string {
-    const brokers = this.#brokersServe() ? [] : ['a broker that serves'];
+    const brokers = this.#brokersServe() ? [] : ['a controller or a broker that serves'];
     return `still missing after the faults: ${[...this.#missing, ...brokers].join(', ')}`;
   }
 
   #brokersServe(): boolean {
-    const { parent } = this.#supervisor;
-    if (!parent.isServing || !parent.process.isAlive) return false;
-    return parent.controller.brokers().every(({ state }) => state === 'serving');
+    const { parent, deciders } = this.#supervisor;
+    const work = [parent, ...deciders].every(({ isServing, process, controller }) => {
+      return isServing && process.isAlive && controller.ready();
+    });
+    return work && deciders[0]!.controller.brokers().every(({ state }) => state === 'serving');
   }
 
   #probe(topic: SimTopic, index: number): void {

@@ -1,13 +1,17 @@
 /**
- * The process of `headgate serve --role all` without its doors: catalogue, controller, routing and the gateway's record
- * producer, composed as bin/assemble-engine.ts composes them, over a fleet of simulated children.
+ * The process of `headgate serve --role all`, `gateway` or `controller` without its doors: catalogue, controller, routing
+ * and the gateway's record producer, composed as bin/assemble-engine.ts composes them, over a fleet of simulated children.
  */
 import { directorySegments } from '../../engine/log/directory-segments.ts';
 import { StoreCatalogue } from '../../engine/catalogue.ts';
 import { type Controller, createController } from '../../engine/controller/controller.ts';
-import { brokerSessionKey } from '../../engine/controller/rows/broker-session.ts';
+import { type BrokerSession, brokerSessionKey } from '../../engine/controller/rows/broker-session.ts';
+import type { CleanUp } from '../../engine/controller/context.ts';
+import { placedTopics } from '../../engine/controller/placed-topics.ts';
+import { createVisitor } from '../../engine/controller/visitor.ts';
 import type { Engine, TopicEntry } from '../../engine/engine.ts';
 import { publishWal } from '../../engine/log/recover.ts';
+import type { MetadataStore, Network } from '../../engine/ports.ts';
 import { coordinatorTopic } from '../../engine/routing/coordinator-seat.ts';
 import { createRouting, type Routing } from '../../engine/routing/routes.ts';
 import { RecordProducer } from '../../gateway/operations/produce.ts';
@@ -19,11 +23,13 @@ import { segmentsDirectory, type World } from './world.ts';
 
 const coordinatorPartitions = 2;
 
+type Role = 'all' | 'gateway' | 'controller';
+
 export class ParentProcess {
   readonly process: SimProcess;
   readonly fleet: SimFleet;
   readonly catalogue: StoreCatalogue;
-  readonly controller: Controller;
+  readonly controller: Omit<Controller, 'controllerId'>;
   readonly engine: Engine;
   readonly records: RecordProducer;
   readonly #world: World;
@@ -31,55 +37,21 @@ export class ParentProcess {
   /** The doors are open. */
   isServing = false;
 
-  constructor(world: World) {
+  constructor(world: World, role: Role, name: string) {
     this.#world = world;
-    this.process = world.spawn('parent');
-    this.fleet = new SimFleet(world, this.process);
+    this.process = world.spawn(name);
+    this.fleet = new SimFleet(world, this.process, role !== 'all');
     const { clock, random } = this.process;
-    const { plant, slots } = world.settings;
+    const { plant } = world.settings;
     const raw = world.store.handle(this.process);
     const store = plant.store?.(raw) ?? raw;
     const network = world.network.handle(this.process);
     this.catalogue = new StoreCatalogue(store, clock);
-    const requests = brokerRequests({ network, clock, random }, slots);
-    this.controller = createController({
-      store,
-      clock,
-      random,
-      slots,
-      isGone: plant.isGone ?? ((pid) => world.isGone(pid)),
-      fleet: this.fleet,
-      brokerRequest: requests.send,
-      settings: { lease: world.settings.lease, stopGraceMs: 3000, releaseWaitMsMax: 3000, balanceIntervalMs: 5000 },
-      recover: async (session, fencedVersion) => {
-        let version = fencedVersion;
-        const disk = world.disks.handle(this.process);
-        const options = {
-          disk,
-          store,
-          clock,
-          random,
-          settings: world.settings.log,
-          volume: session.volume,
-          segments: directorySegments(disk, segmentsDirectory),
-          brokerId: session.brokerId,
-          sessionEpoch: session.epoch,
-          guard: () => [{ op: 'check' as const, key: brokerSessionKey(session.brokerId), if: { version } }],
-          keeps: (topicId: string) => this.catalogue.byId(topicId) !== undefined,
-        };
-        try {
-          const { cleanUp } = await publishWal(plant.recovery?.(options) ?? options);
-          return (current) => {
-            version = current;
-            return cleanUp();
-          };
-        } catch (error) {
-          world.noteEnd(`recovery of ${session.brokerId}@${session.epoch}`, error);
-          throw error;
-        }
-      },
-      log: (line) => world.history.add({ kind: 'engine', what: line }),
-    });
+    const log = (line: string): void => world.history.add({ kind: 'engine', what: `${this.#label(role)}${line}` });
+    this.controller =
+      role === 'gateway'
+        ? createVisitor({ store, clock, random, catalogue: this.catalogue })
+        : this.#control(role, store, network, log);
     this.#routing = createRouting({
       catalogue: this.catalogue,
       network,
@@ -95,6 +67,74 @@ export class ParentProcess {
         world.noteEnd('parent', error);
         this.process.end('start failed');
       });
+    });
+  }
+
+  #label(role: Role): string {
+    return role === 'all' ? '' : `${this.process.name}: `;
+  }
+
+  #control(role: Role, store: MetadataStore, network: Network, log: (line: string) => void): Controller {
+    const world = this.#world;
+    const { clock, random, name } = this.process;
+    const { plant, slots } = world.settings;
+    return createController({
+      store,
+      clock,
+      random,
+      slots,
+      name: name.replace(' ', '-'),
+      isGone: plant.isGone ?? ((pid) => world.isGone(pid)),
+      fleet: this.fleet,
+      brokerRequest: brokerRequests({ network, clock, random }, slots).send,
+      ...(role === 'controller' ? { others: this.catalogue } : {}),
+      settings: { lease: world.settings.lease, stopGraceMs: 3000, releaseWaitMsMax: 3000, balanceIntervalMs: 5000 },
+      recover: (session, version) => this.#recover(store, session, version),
+      log,
+    });
+  }
+
+  async #recover(store: MetadataStore, session: BrokerSession, fencedVersion: number): Promise<CleanUp> {
+    const world = this.#world;
+    const { clock, random } = this.process;
+    let version = fencedVersion;
+    const disk = world.disks.handle(this.process);
+    const topicIds = await placedTopics({ store, clock, random });
+    const options = {
+      disk,
+      store,
+      clock,
+      random,
+      settings: world.settings.log,
+      volume: session.volume,
+      segments: directorySegments(disk, segmentsDirectory),
+      brokerId: session.brokerId,
+      sessionEpoch: session.epoch,
+      guard: () => [{ op: 'check' as const, key: brokerSessionKey(session.brokerId), if: { version } }],
+      keeps: (topicId: string) => topicIds.has(topicId),
+    };
+    try {
+      const { cleanUp } = await publishWal(world.settings.plant.recovery?.(options) ?? options);
+      return (current) => {
+        version = current;
+        return cleanUp();
+      };
+    } catch (error) {
+      world.noteEnd(`recovery of ${session.brokerId}@${session.epoch}`, error);
+      throw error;
+    }
+  }
+
+  /** SIGTERM: the controller hands over, or ends the brokers when it is the last. */
+  stop(): void {
+    this.process.post(0, () => {
+      this.controller.stop().then(
+        () => this.process.end('stopped'),
+        (error: unknown) => {
+          this.#world.noteEnd(this.process.name, error);
+          this.process.end('stop failed');
+        },
+      );
     });
   }
 

@@ -38,7 +38,7 @@ export class PlainProducer {
   #loop(): void {
     if (this.isStopped || this.#topic.isDeleted) return;
     if (this.#door.isOpen() && this.#inFlight < 6) this.#send(below(this.#random, this.#topic.partitions));
-    this.#world.loop.schedule(15 + below(this.#random, 200), () => this.#loop());
+    this.#world.loop.schedule(15 + below(this.#random, 280), () => this.#loop());
   }
 
   #send(index: number): void {

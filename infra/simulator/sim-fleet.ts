@@ -1,6 +1,6 @@
 /**
  * The Fleet port over simulated processes, for one parent: brokers are its children, know when it is gone (their IPC
- * channel closes), and count as ended when they are reaped.
+ * channel closes), and count as ended when they are reaped. Detached ones outlive it, and the next controller adopts them.
  */
 import { assert } from '../../engine/kernel/assert.ts';
 import type { Random } from '../../engine/kernel/random.ts';
@@ -16,12 +16,24 @@ export class SimFleet implements Fleet {
   readonly #random: Random;
   readonly #listeners: ((brokerId: number) => void)[] = [];
 
-  constructor(world: World, parent: SimProcess) {
+  readonly #isDetached: boolean;
+
+  constructor(world: World, parent: SimProcess, isDetached: boolean) {
     this.#world = world;
+    this.#isDetached = isDetached;
     this.#parent = parent;
     this.#random = world.random();
-    parent.onEnd(() => this.#orphan());
+    if (!isDetached) parent.onEnd(() => this.#orphan());
   }
+
+  adopt: NonNullable<Fleet['adopt']> = async ({ brokerId }, pid) => {
+    const known = this.children.get(brokerId);
+    if (known) return known.process.pid === pid;
+    const broker = this.#isDetached ? this.#world.brokers.get(pid) : undefined;
+    if (!broker || broker.process.isReaped) return false;
+    this.#keep(broker);
+    return true;
+  };
 
   start: Fleet['start'] = (slot) => {
     const { brokerId } = slot;
@@ -29,14 +41,7 @@ export class SimFleet implements Fleet {
     return new Promise((resolve) => {
       // Fork and exec.
       this.#parent.post(1, () => {
-        const child = new BrokerProcess(this.#world, slot);
-        this.children.set(brokerId, child);
-        child.process.onReaped(() => {
-          this.#parent.post(0.1, () => {
-            if (this.children.get(brokerId) === child) this.children.delete(brokerId);
-            for (const listener of this.#listeners) listener(brokerId);
-          });
-        });
+        this.#keep(new BrokerProcess(this.#world, slot));
         resolve();
       });
     });
@@ -59,6 +64,17 @@ export class SimFleet implements Fleet {
   };
 
   onExit: Fleet['onExit'] = (listener) => void this.#listeners.push(listener);
+
+  #keep(child: BrokerProcess): void {
+    const { brokerId } = child.slot;
+    this.children.set(brokerId, child);
+    child.process.onReaped(() => {
+      this.#parent.post(0.1, () => {
+        if (this.children.get(brokerId) === child) this.children.delete(brokerId);
+        for (const listener of this.#listeners) listener(brokerId);
+      });
+    });
+  }
 
   #reaped(child: BrokerProcess): Promise<void> {
     return new Promise((resolve) => child.process.onReaped(() => this.#parent.post(0.1, resolve)));

@@ -34,7 +34,8 @@ export interface Simulation {
   readonly faults: readonly Fault[];
   readonly anomalies: readonly Anomaly[];
   readonly history: readonly TimedEntry[];
-  readonly hash: string;
+  /** Of the whole history: equal for equal seeds. */
+  hash(): string;
   readonly events: number;
   readonly virtualMs: number;
   readonly stacks: readonly string[];
@@ -56,7 +57,7 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
   framePool.configure({ poisons: true, frameBytesMin: 1 });
   const { seed, scenario = 'mixed', steps = stepsDefault, plant = {} } = options;
   const random = seededRandom(seed);
-  const settings = drawSettings(seed, plant);
+  const settings = drawSettings(seed, scenario, plant);
   const faults = options.faults ?? drawFaults(random, scenario, steps);
   const world = new World(settings);
   const undo = plant.patch?.();
@@ -74,7 +75,7 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
     stacks,
     anomalies: check(history.entries),
     history: history.entries,
-    hash: history.hash(),
+    hash: () => history.hash(),
     events: loop.events,
     virtualMs: Math.round(loop.nowMs),
   };
@@ -158,7 +159,7 @@ async function readAll(world: World, door: Door, topics: TopicRoom): Promise<voi
   }
 }
 
-function drawSettings(seed: number, plant: Plant): WorldSettings {
+function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettings {
   const random = seededRandom(seed ^ 0x5eed);
   const brokers = 3 + below(random, 4);
   const slots = Array.from({ length: brokers }, (_, i) => ({
@@ -172,6 +173,7 @@ function drawSettings(seed: number, plant: Plant): WorldSettings {
     slots,
     plant,
     mayCorrupt: false,
+    controllers: scenario === 'controllers' || below(random, 3) === 0 ? 2 + below(random, 2) : 0,
     lease: { durationMs: 900, renewIntervalMs: 180, marginMs: 45, retryMsMax: 30 },
     log: {
       ...logSettingsDefault,

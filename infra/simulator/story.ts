@@ -15,7 +15,7 @@ export function story(simulation: Simulation): string {
   return [
     ...head.slice(0, 12),
     ...stacks.slice(0, 2),
-    `history ${hash}; faults: ${JSON.stringify(faults)}`,
+    `history ${hash()}; faults: ${JSON.stringify(faults)}`,
     ...(lines.length > linesMax ? [...lines.slice(0, linesMax / 2), '  …', ...lines.slice(-linesMax / 2)] : lines),
   ].join('\n');
 }

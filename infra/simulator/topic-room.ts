@@ -70,7 +70,9 @@ export class TopicRoom {
     this.plain.push(new PlainProducer(world, door, topic, 'plain', `${label}n`));
     this.plain.push(new PlainProducer(world, door, topic, 'gateway', `${label}g`));
     this.consumers.push(new Consumer(world, door, topic, all, `${label}all`));
-    for (const i of all.slice(0, 1)) this.consumers.push(new Consumer(world, door, topic, [i], `${label}one${i}`));
+    const rare = { maxWaitMs: 400, pauseMs: 250 };
+    for (const i of all.slice(0, 1))
+      this.consumers.push(new Consumer(world, door, topic, [i], `${label}one${i}`, rare));
     this.committers.push(new Committer(world, door, topic, `g${label}`));
     done();
   }

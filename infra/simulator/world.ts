@@ -6,6 +6,7 @@ import type { LeaseSettings } from '../../engine/controller/lease.ts';
 import { DataCorrupt } from '../../engine/log/log.ts';
 import type { LogSettings } from '../../engine/log/settings.ts';
 import type { BrokerSlot } from '../../engine/ports.ts';
+import type { BrokerProcess } from './broker-process.ts';
 import { EventLoop } from './event-loop.ts';
 import { History } from './history.ts';
 import type { Plant } from './plant.ts';
@@ -24,6 +25,8 @@ export interface WorldSettings {
   readonly lease: LeaseSettings;
   readonly log: LogSettings;
   readonly plant: Plant;
+  /** Controllers in processes of their own beside a gateway's; 0: one process is both. */
+  readonly controllers: number;
   /** Whether bits are flipped: then, and only then, damage may be found. */
   readonly mayCorrupt: boolean;
 }
@@ -37,6 +40,8 @@ export class World {
   readonly network: SimNetwork;
   readonly sentEpochs = new SentEpochs();
   readonly processes = new Map<number, SimProcess>();
+  /** By process id, also those that have ended. */
+  readonly brokers = new Map<number, BrokerProcess>();
   #streams = 0;
   #nextPid = 100;
 

@@ -1,5 +1,6 @@
 /**
- * `headgate serve --role all`: gateway and controller in this process, one child process per broker. The order of the
+ * `headgate serve --role all`: gateway and controller in this process, one child process per broker; and `--role gateway`:
+ * the doors alone, over brokers that controllers in other processes keep. The order of the
  * start is the order of dependence: the store, then who reads it, then the brokers, then the doors. The end runs
  * backwards, so that nobody is still asked for what is already gone.
  */
@@ -15,7 +16,7 @@ import { gatewayDefaults } from '../gateway/settings.ts';
 import { openTenancy } from '../tenancy/open-tenancy.ts';
 import { openLmdbStore } from '../tenancy/store/lmdb.ts';
 import { assembleEngine } from './assemble-engine.ts';
-import { lockDataFolder, openDataFolder } from './data-folder.ts';
+import { lockDataFolder, openDataFolder, shareDataFolder } from './data-folder.ts';
 import { type Addresses, ensureDemoTenant, readDemoEnv, writeDemoEnv } from './demo-tenant.ts';
 import { endOnBug } from './end-at-once.ts';
 import { logEvent, logLine } from './operator-log.ts';
@@ -29,10 +30,10 @@ const doorGraceMs = 5_000;
 const brokerProgramDefault = fileURLToPath(new URL('./broker-main.js', import.meta.url));
 
 /** `brokerProgram`: the script that broker processes run. */
-export async function serveAll(settings: ServeSettings, brokerProgram = brokerProgramDefault): Promise<void> {
+export async function serveGateway(settings: ServeSettings, brokerProgram = brokerProgramDefault): Promise<void> {
   endOnBug();
   const folder = openDataFolder(settings.data);
-  const lock = await lockDataFolder(folder);
+  const lock = await (settings.role === 'gateway' ? shareDataFolder(folder) : lockDataFolder(folder));
   const kept = readDemoEnv(folder.demoEnv);
   const adminKey = kept?.adminKey ?? `hga_${systemRandom.bytes(32).toString('base64url')}`;
   const clock = systemClock;

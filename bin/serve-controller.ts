@@ -1,0 +1,27 @@
+/**
+ * `headgate serve --role controller`: no doors, only decisions. Any number of them over one data folder share the shards;
+ * one keeps the fleet. Its brokers live on without it, and the next controller adopts them.
+ */
+import { systemClock } from '../engine/kernel/clock.ts';
+import { openLmdbStore } from '../tenancy/store/lmdb.ts';
+import { assembleController } from './assemble-engine.ts';
+import { openDataFolder, shareDataFolder } from './data-folder.ts';
+import { endOnBug } from './end-at-once.ts';
+import { logLine } from './operator-log.ts';
+import type { ServeSettings } from './settings.ts';
+import { onStopSignal } from './stop-signal.ts';
+
+export async function serveController(settings: ServeSettings): Promise<void> {
+  endOnBug();
+  const folder = openDataFolder(settings.data);
+  const lock = await shareDataFolder(folder);
+  const store = openLmdbStore({ directory: folder.meta, clock: systemClock });
+  const { controller, stop } = await assembleController(settings, folder, store, logLine);
+  onStopSignal(async () => {
+    await stop();
+    await store.close();
+    lock.close();
+  });
+  await controller.start();
+  process.stdout.write(`Headgate controller ${controller.controllerId} works\n`);
+}

@@ -1,0 +1,262 @@
+/** Several controllers over one store and one fleet: who owns what, and that of two who believe so one has the effect. */
+import { describe, expect, it } from 'vitest';
+import { StoreCatalogue } from '../catalogue.ts';
+import { manualClock } from '../kernel/manual-clock.ts';
+import { seededRandom } from '../kernel/random.ts';
+import { StoreUnavailable } from '../ports.ts';
+import { memoryStore } from '../store-memory.ts';
+import { type Controller, createController } from './controller.ts';
+import { testFleet } from './fleet-in-test.suite.ts';
+import { decodePlacement } from './rows/placement.ts';
+import { decodeShard, shardPk, shardsPk } from './rows/shard.ts';
+import { createVisitor } from './visitor.ts';
+
+const slots = Array.from({ length: 3 }, (_, i) => ({
+  brokerId: i + 1,
+  zone: 'abc'[i]!,
+  volume: `/v/${i + 1}`,
+  address: `/s/${i + 1}`,
+}));
+
+interface Member {
+  readonly controller: Controller;
+  /** No request reaches the store and no answer comes: killed, or stopped for as long as it is true. */
+  isAway: boolean;
+}
+
+async function world() {
+  const clock = manualClock();
+  const store = memoryStore({ clock });
+  const fleet = testFleet(store, clock);
+  let seed = 1;
+  const during = async <T>(act: Promise<T>, msMax = 60_000): Promise<T> => {
+    let done = false;
+    act.then(
+      () => (done = true),
+      () => (done = true),
+    );
+    for (let ms = 0; !done && ms < msMax; ms += 10) await clock.advance(10);
+    expect(done).toBe(true);
+    return act;
+  };
+  const join = async (): Promise<Member> => {
+    const member = { isAway: false } as { controller: Controller; isAway: boolean };
+    const view = store.connect(() => {
+      if (member.isAway) throw new StoreUnavailable('this process does nothing');
+      return undefined;
+    });
+    const catalogue = new StoreCatalogue(view, clock);
+    await during(catalogue.start());
+    member.controller = createController({
+      store: view,
+      clock,
+      random: seededRandom(seed++),
+      fleet: { ...fleet, onExit: (listener) => fleet.onExit((id) => !member.isAway && listener(id)) },
+      brokerRequest: fleet.request,
+      recover: (session, version) => fleet.recover(session, version),
+      slots,
+      isGone: (pid) => fleet.isGone(pid),
+      others: catalogue,
+      name: `c${seed}`,
+    });
+    void member.controller.start().catch(() => undefined);
+    return member;
+  };
+  const visit = async () => {
+    const view = store.connect();
+    const catalogue = new StoreCatalogue(view, clock);
+    await during(catalogue.start());
+    return createVisitor({ store: view, clock, random: seededRandom(seed++), catalogue });
+  };
+  const owners = async (): Promise<Map<string, number>> => {
+    const counts = new Map<string, number>();
+    for (const row of (await store.range(shardsPk)).rows) {
+      const { controllerId } = decodeShard(row);
+      counts.set(controllerId, (counts.get(controllerId) ?? 0) + 1);
+    }
+    return counts;
+  };
+  const sharesOf = async (...members: Member[]): Promise<number[]> => {
+    const counts = await owners();
+    return members.map(({ controller }) => counts.get(controller.controllerId) ?? 0);
+  };
+  const places = async (): Promise<{ brokerId: number; leaderEpoch: number }[]> => {
+    const all = [];
+    for (let shard = 0; shard < 64; shard++) {
+      const { rows } = await store.range(shardPk(shard), { from: 'PLACE#', to: 'PLACE$' });
+      for (const row of rows) all.push(...decodePlacement(row).partitions);
+    }
+    return all;
+  };
+  return { clock, store, fleet, during, join, visit, owners, sharesOf, places };
+}
+
+const spec = (cluster: string, name: string) => ({
+  name: `${cluster}.${name}`,
+  clusterId: cluster,
+  partitions: 6,
+  configs: {},
+});
+
+describe('controllers that share an installation', () => {
+  it('share the shards evenly, and keep the fleet one at a time', async () => {
+    const { clock, join, sharesOf, fleet } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    expect(await sharesOf(first)).toEqual([64]);
+    const [second, third] = [await join(), await join()];
+    await clock.advance(3000);
+    expect((await sharesOf(first, second, third)).toSorted((a, b) => a - b)).toEqual([21, 21, 22]);
+    for (const { controller } of [first, second, third]) {
+      expect(controller.ready()).toBe(true);
+      expect(controller.controllers().filter(({ keepsFleet }) => keepsFleet)).toMatchObject([
+        { controllerId: first.controller.controllerId, alive: true },
+      ]);
+    }
+    expect(fleet.starts).toEqual([1, 2, 3]);
+    await expect(second.controller.drainBroker(1)).rejects.toMatchObject({ code: 'not-owner' });
+  });
+
+  it('take over from one that died, with its brokers, within a lease', async () => {
+    const { clock, join, sharesOf, fleet, during, places } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    const second = await join();
+    await clock.advance(2000);
+    for (let i = 0; i < 8; i++) await during(second.controller.createTopic(spec(`c${i}`, 't'), []));
+    first.isAway = true;
+    // Nobody keeps the fleet at the moment.
+    fleet.crash(2);
+    await clock.advance(2300);
+    expect(await sharesOf(second)).toEqual([64]);
+    await clock.advance(1000);
+    expect(fleet.recovered).toEqual(['2@1']);
+    expect(fleet.starts).toEqual([1, 2, 3, 2]);
+    expect(second.controller.brokers().map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
+    expect((await places()).every(({ brokerId }) => brokerId > 0)).toBe(true);
+  });
+
+  it('hand over politely, and the last one ends the brokers', async () => {
+    const { clock, join, sharesOf, during, store, fleet } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    const second = await join();
+    await clock.advance(2000);
+    await during(first.controller.stop(), 500);
+    expect(await sharesOf(first, second)).toEqual([0, 64]);
+    await clock.advance(500);
+    expect(second.controller.ready()).toBe(true);
+    expect(second.controller.brokers().map(({ sessionEpoch }) => sessionEpoch)).toEqual([1, 1, 1]);
+    await during(second.controller.stop());
+    expect((await store.range('BROKER')).rows.map((row) => JSON.parse(row.value).state)).toEqual([
+      'closed',
+      'closed',
+      'closed',
+    ]);
+    expect(fleet.kills).toEqual([]);
+  });
+
+  it('that leave together end the brokers as well', async () => {
+    const { clock, join, during, store } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    const second = await join();
+    await clock.advance(2000);
+    await during(Promise.all([first.controller.stop(), second.controller.stop()]));
+    const states = (await store.range('BROKER')).rows.map((row) => JSON.parse(row.value).state);
+    expect(states).toEqual(['closed', 'closed', 'closed']);
+  });
+
+  it('each move what is theirs when a broker dies, once', async () => {
+    const { clock, join, during, fleet, places } = await world();
+    const [first, second] = [await join(), await join()];
+    await clock.advance(5000);
+    for (let i = 0; i < 12; i++) await during(first.controller.createTopic(spec(`c${i}`, 't'), []));
+    const before = await places();
+    const seen: number[] = [];
+    fleet.onCleanUp = async () => {
+      seen.push((await places()).filter(({ brokerId }) => brokerId === 3).length);
+    };
+    fleet.crash(3);
+    await clock.advance(400);
+    // All of them had another owner before the slot could open its next session.
+    expect(seen).toEqual([0]);
+    for (const [i, { leaderEpoch }] of (await places()).entries()) {
+      expect(leaderEpoch).toBeGreaterThanOrEqual(before[i]!.brokerId === 3 ? 1 : 0);
+    }
+    const moved = [first, second].flatMap(({ controller }) =>
+      controller.events().filter(({ kind, reason }) => kind === 'partitions-moved' && reason === 'broker-dead'),
+    );
+    expect(moved.reduce((sum, { detail }) => sum + Number(detail['partitions']), 0)).toBe(24);
+    expect(fleet.recovered).toEqual(['3@1']);
+  });
+
+  it('that were stopped for a while change nothing that is not theirs any more', async () => {
+    const { clock, join, during, fleet, places, sharesOf } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    const second = await join();
+    await clock.advance(2000);
+    for (let i = 0; i < 12; i++) await during(second.controller.createTopic(spec(`c${i}`, 't'), []));
+    first.isAway = true;
+    await clock.advance(3000);
+    expect(await sharesOf(first, second)).toEqual([0, 64]);
+    fleet.crash(1);
+    await clock.advance(20);
+    const before = await places();
+    first.isAway = false;
+    await clock.advance(10);
+    // It still believes that half of the shards and the fleet are its own.
+    await clock.advance(5000);
+    expect((await sharesOf(first, second)).toSorted((a, b) => a - b)).toEqual([32, 32]);
+    for (const [i, { leaderEpoch }] of (await places()).entries()) {
+      expect(leaderEpoch).toBeGreaterThanOrEqual(before[i]!.leaderEpoch);
+    }
+    expect(fleet.recovered).toEqual(['1@1']);
+    expect(second.controller.brokers().map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
+  });
+});
+
+describe('a gateway without a controller in it', () => {
+  it('makes, changes and deletes topics, whether or not a controller is alive', async () => {
+    const { clock, join, visit, during, fleet, places } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    const gateway = await visit();
+    await during(gateway.createTopic(spec('c', 't'), []));
+    await clock.advance(100);
+    // The owner has learned of it, and moves it.
+    fleet.crash(2);
+    await clock.advance(2000);
+    const moved = first.controller.events().filter(({ reason }) => reason === 'broker-dead');
+    expect(moved.map(({ detail }) => detail['partitions'])).toEqual([2]);
+    first.isAway = true;
+    await clock.advance(5000);
+    await during(gateway.createTopic(spec('d', 't'), []));
+    await during(gateway.createPartitions('d.t', 9, []));
+    await during(gateway.alterConfigs('d.t', { 'retention.ms': '1' }));
+    await expect(during(gateway.createTopic(spec('d', 't'), []))).rejects.toMatchObject({ code: 'already-exists' });
+    await expect(during(gateway.deleteTopic('d.other', []))).rejects.toMatchObject({ code: 'not-found' });
+    await during(gateway.deleteTopic('c.t', []));
+    expect(await places()).toHaveLength(9);
+    expect(new Set([await during(gateway.allocateProducerId()), await during(gateway.allocateProducerId())]).size).toBe(
+      2,
+    );
+  });
+
+  it('gives nothing to a broker whose session changed while it decided', async () => {
+    const { clock, join, visit, during, store, places } = await world();
+    await join();
+    await clock.advance(3000);
+    const gateway = await visit();
+    const key = { pk: 'BROKER', sk: '2' };
+    const row = (await store.get(key))!;
+    // Between the gateway's look at the brokers and its write.
+    const creating = gateway.createTopic(spec('c', 't'), [
+      { op: 'check', key: { pk: 'none', sk: 'none' }, if: { absent: true } },
+    ]);
+    await store.transact([{ op: 'put', key, value: row.value.replace('serving', 'draining') }]);
+    await during(creating);
+    expect((await places()).filter(({ brokerId }) => brokerId === 2)).toEqual([]);
+  });
+});

@@ -1,0 +1,149 @@
+/**
+ * Brokers as processes that outlive who started them: a controller that comes and goes beside others starts them, and the
+ * next one adopts them by their process ids. SIGTERM asks one for a graceful end, what it says goes to a file, and the end
+ * of an adopted one is seen by looking. As with children a process counts as ended when it can write nothing any more.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { assert } from '../../engine/kernel/assert.ts';
+import type { Clock } from '../../engine/kernel/clock.ts';
+import type { BrokerSlot, Fleet } from '../../engine/ports.ts';
+import { isGone } from './process.ts';
+
+export interface DetachedFleetOptions {
+  readonly clock: Clock;
+  /** The script that node runs. */
+  readonly program: string;
+  /** Of the program, the same for every slot; the slot's own follow. */
+  readonly arguments: readonly string[];
+  /** Where the slot's broker writes what it has to say. */
+  logFile(slot: BrokerSlot): string;
+}
+
+/** Between two looks whether an adopted process is still there. */
+const lookIntervalMs = 15;
+
+interface Running {
+  readonly pid: number;
+  /** Absent for one that another controller started. */
+  readonly process: ChildProcess | undefined;
+  readonly exited: Promise<void>;
+}
+
+export function detachedFleet(options: DetachedFleetOptions): Fleet {
+  return new DetachedFleet(options);
+}
+
+class DetachedFleet implements Fleet {
+  readonly #options: DetachedFleetOptions;
+  readonly #running = new Map<number, Running>();
+  readonly #listeners: ((brokerId: number) => void)[] = [];
+
+  constructor(options: DetachedFleetOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the process is there; rejects when the system refuses to make one. */
+  start(slot: BrokerSlot): Promise<void> {
+    const { brokerId } = slot;
+    assert(!this.#running.has(brokerId), 'a slot has one process at a time');
+    const child = this.#spawn(slot);
+    return new Promise((resolve, reject) => {
+      const exited = new Promise<void>((reaped) => {
+        child.once('exit', () => this.#ended(brokerId, reaped));
+      });
+      child.once('spawn', () => {
+        this.#running.set(brokerId, { pid: child.pid!, process: child, exited });
+        resolve();
+      });
+      // After the start an error is a signal that did not arrive; the exit tells the rest.
+      child.on('error', reject);
+    });
+  }
+
+  async adopt(slot: BrokerSlot, pid: number): Promise<boolean> {
+    const { brokerId } = slot;
+    const known = this.#running.get(brokerId);
+    if (known) return known.pid === pid;
+    if (!this.#isBroker(slot, pid)) return false;
+    const { clock } = this.#options;
+    const exited = new Promise<void>((gone) => {
+      const look = (): void => {
+        if (isGone(pid)) this.#ended(brokerId, gone);
+        else clock.after(lookIntervalMs, look, 'background');
+      };
+      clock.after(lookIntervalMs, look, 'background');
+    });
+    this.#running.set(brokerId, { pid, process: undefined, exited });
+    return true;
+  }
+
+  async kill(brokerId: number): Promise<void> {
+    const running = this.#running.get(brokerId);
+    if (!running) return;
+    signal(running, 'SIGKILL');
+    await running.exited;
+  }
+
+  async stop(brokerId: number, graceMs: number): Promise<void> {
+    const running = this.#running.get(brokerId);
+    if (!running) return;
+    signal(running, 'SIGTERM');
+    const grace = this.#options.clock.after(graceMs, () => signal(running, 'SIGKILL'));
+    await running.exited;
+    grace.cancel();
+  }
+
+  onExit(listener: (brokerId: number) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** In a session of its own: what ends this process and its group does not reach it. */
+  #spawn(slot: BrokerSlot): ChildProcess {
+    const { program, arguments: common } = this.#options;
+    const log = openSync(this.#options.logFile(slot), 'a', 0o600);
+    try {
+      const args = [program, ...common, ...slotArguments(slot)];
+      const child = spawn(process.execPath, args, { stdio: ['ignore', log, log], detached: true });
+      child.unref();
+      return child;
+    } finally {
+      closeSync(log);
+    }
+  }
+
+  #ended(brokerId: number, reaped: () => void): void {
+    this.#running.delete(brokerId);
+    reaped();
+    for (const listener of this.#listeners) listener(brokerId);
+  }
+
+  #isBroker(slot: BrokerSlot, pid: number): boolean {
+    const line = commandLine(pid);
+    return line.includes(` ${this.#options.program} `) && line.includes(slotArguments(slot).join(' '));
+  }
+}
+
+function slotArguments({ brokerId, zone, volume, address }: BrokerSlot): string[] {
+  return ['--broker-id', String(brokerId), '--zone', zone, '--volume', volume, '--address', address];
+}
+
+/** The arguments of a process, by spaces; empty when they cannot be read. */
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    // Not Linux.
+  }
+  try {
+    return execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' });
+  } catch {
+    return '';
+  }
+}
+
+/** To a process that may have ended: its id may be another's only after it was reaped, and we look every few milliseconds. */
+function signal({ pid, process: child }: Running, name: NodeJS.Signals): void {
+  if (child) child.kill(name);
+  else if (!isGone(pid)) process.kill(pid, name);
+}

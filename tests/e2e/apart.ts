@@ -1,0 +1,121 @@
+/** An installation whose gateway and controllers are processes of their own, each of which can be killed. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Instance } from '../../bin/demo/instance.ts';
+import { startInstallation } from '../installation.ts';
+
+const program = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'dist', 'bin', 'main.js');
+
+/** Against hanging, on a busy machine; nothing here is about speed. */
+const untilMsMax = 60_000;
+
+export class ControllerProcess {
+  readonly child: ChildProcess;
+  readonly lines: string[] = [];
+  readonly works: Promise<string>;
+
+  constructor(data: string) {
+    const args = [program, 'serve', '--role', 'controller', '--data', data, '--lease-ms', '1500'];
+    this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    createInterface({ input: this.child.stderr! }).on('line', (line) => this.lines.push(line));
+    this.works = new Promise((resolve, reject) => {
+      createInterface({ input: this.child.stdout! }).on('line', (line) => {
+        const id = /^Headgate controller (\S+) works$/.exec(line)?.[1];
+        if (id) resolve(id);
+      });
+      this.child.once('exit', () => reject(new Error(`a controller ended:\n${this.lines.join('\n')}`)));
+    });
+    // Whoever wants to know awaits it.
+    this.works.catch(() => undefined);
+  }
+
+  /** Resolves with the exit code. */
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    const exited = once(this.child, 'exit');
+    this.child.kill(signal);
+    await exited;
+    return this.child.exitCode;
+  }
+}
+
+export interface EngineShown {
+  readonly controllers: readonly {
+    readonly controllerId: string;
+    readonly alive: boolean;
+    readonly shards: number;
+    readonly keepsFleet: boolean;
+  }[];
+  readonly brokers: readonly { readonly brokerId: number; readonly state: string; readonly pid: number }[];
+}
+
+export class Apart {
+  readonly data: string;
+  readonly controllers: ControllerProcess[] = [];
+  gateway!: Instance;
+
+  private constructor() {
+    this.data = mkdtempSync(join(tmpdir(), 'headgate-apart-'));
+  }
+
+  static async start(controllers: number): Promise<Apart> {
+    const apart = new Apart();
+    const starting = Array.from({ length: controllers }, () => apart.controller().works);
+    apart.gateway = await startInstallation(['--role', 'gateway'], apart.data);
+    await Promise.all(starting);
+    return apart;
+  }
+
+  controller(): ControllerProcess {
+    const controller = new ControllerProcess(this.data);
+    this.controllers.push(controller);
+    return controller;
+  }
+
+  engine(): Promise<EngineShown> {
+    return this.gateway.admin<EngineShown>('GET', '/engine');
+  }
+
+  /** The process of a controller by the id under which it works. */
+  async processOf(controllerId: string): Promise<ControllerProcess> {
+    for (const controller of this.controllers) {
+      if ((await controller.works.catch(() => '')) === controllerId) return controller;
+    }
+    throw new Error(`no process is controller ${controllerId}`);
+  }
+
+  /** Asks until `holds`; throws with all that is known when it takes too long. */
+  async until(what: string, holds: (engine: EngineShown) => boolean): Promise<EngineShown> {
+    const deadline = Date.now() + untilMsMax;
+    for (;;) {
+      const engine = await this.engine();
+      if (holds(engine)) return engine;
+      if (Date.now() < deadline) continue;
+      const { controllers, brokers } = engine;
+      const told = this.controllers.map(({ lines }) => lines.slice(-40).join('\n')).join('\n---\n');
+      throw new Error(`${what}: not yet: ${JSON.stringify({ controllers, brokers })}\n${told}`);
+    }
+  }
+
+  /** Whatever is left of it, brokers too. */
+  async remove(): Promise<void> {
+    const pids = await this.engine().then(
+      ({ brokers }) => brokers.map(({ pid }) => pid),
+      () => [],
+    );
+    for (const { child } of this.controllers) child.kill('SIGKILL');
+    for (const pid of pids) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // Ended by itself.
+      }
+    }
+    await this.gateway.stop();
+    rmSync(this.data, { recursive: true, force: true });
+  }
+}
