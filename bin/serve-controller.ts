@@ -11,6 +11,8 @@ import { logLine } from './operator-log.ts';
 import type { ServeSettings } from './settings.ts';
 import { onStopSignal } from './stop-signal.ts';
 
+const stayMs = 3_600_000;
+
 export async function serveController(settings: ServeSettings): Promise<void> {
   endOnBug();
   const folder = openDataFolder(settings.data);
@@ -22,6 +24,9 @@ export async function serveController(settings: ServeSettings): Promise<void> {
     await store.close();
     lock.close();
   });
+  // Its timers are of the background, and keep no process alive.
+  const stay = (): void => void systemClock.after(stayMs, stay);
+  stay();
   await controller.start();
   process.stdout.write(`Headgate controller ${controller.controllerId} works\n`);
 }

@@ -113,6 +113,7 @@ export class NotKeeper extends Failure {
 }
 
 const settlePollMs = 50;
+const leasePollMs = 5;
 const idLettersOfChance = 10;
 /** Of a partition that has none. */
 const noOwner = -1;
@@ -188,7 +189,7 @@ class RunningController implements Controller {
       onLost: (cause) => this.#context.events.emit('lease-lost', causeText(cause)),
     });
     this.#stopWatching.push(await this.#wish.follow());
-    if (this.#options.others) this.#shareShards();
+    if (this.#options.others) await this.#shareShards();
     else await Promise.all([shards.takeAll(), this.#keepFleet().start()]);
     const deadlineMs = clock.monotonicMs() + settings.fleetWaitMsMax;
     const isWhole = (): boolean => this.#shardsServed() && brokers.allServe();
@@ -336,8 +337,10 @@ class RunningController implements Controller {
   }
 
   /** Beside other controllers: looks at them and at the brokers, at a fixed pace and when a session changes. */
-  #shareShards(): void {
-    const { settings, persistence } = this.#context;
+  async #shareShards(): Promise<void> {
+    const { settings, persistence, clock } = this.#context;
+    // An owner without a lease is nobody.
+    while (!this.#lease?.isValid(clock.monotonicMs()) && !this.#stopping) await sleep(clock, leasePollMs);
     this.#run(() => this.#lookAtMembers());
     this.#every(settings.membersIntervalMs, () => this.#lookAtMembers());
     this.#every(settings.lookIntervalMs, () => this.#lookAtBrokers());

@@ -13,6 +13,8 @@ import type { LoadReport } from './partition-loads.ts';
 import type { BrokerSession } from './rows/broker-session.ts';
 
 export interface TestFleet extends Fleet {
+  /** For a fleet whose brokers outlive who started them. */
+  readonly adopts: NonNullable<Fleet['adopt']>;
   readonly request: BrokerRequest;
   recover(session: BrokerSession, version: number): Promise<() => Promise<void>>;
   /** kill -9 from outside. */
@@ -118,7 +120,7 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
         onFenced: () => end(process),
       }).then((session) => (process.session = session));
     },
-    async adopt({ brokerId }, pid) {
+    async adopts({ brokerId }, pid) {
       const process = processes.get(brokerId);
       return process?.pid === pid && process.alive;
     },

@@ -45,11 +45,9 @@ export class Members {
 
   /** Throws the store's failures. */
   async look(): Promise<Membership> {
-    // At most a few hundred leases, and 64 shards: one page each.
-    const [leases, shards] = await Promise.all([
-      this.#store.range(leasesPk, { from: controllerLeasePrefix, to: afterPrefix }),
-      this.#store.range(shardsPk),
-    ]);
+    // At most 64 shards and a few hundred leases: one page each. In this order: whoever owns a shard had its lease before.
+    const shards = await this.#store.range(shardsPk);
+    const leases = await this.#store.range(leasesPk, { from: controllerLeasePrefix, to: afterPrefix });
     const nowMs = this.#clock.monotonicMs();
     const before = nowMs - this.#lookedAtMs > this.#gapMsMax ? new Map<string, ObservedLease>() : this.#seen;
     this.#lookedAtMs = nowMs;

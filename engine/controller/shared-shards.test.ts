@@ -51,7 +51,11 @@ async function world() {
       store: view,
       clock,
       random: seededRandom(seed++),
-      fleet: { ...fleet, onExit: (listener) => fleet.onExit((id) => !member.isAway && listener(id)) },
+      fleet: {
+        ...fleet,
+        adopt: fleet.adopts,
+        onExit: (listener) => fleet.onExit((id) => !member.isAway && listener(id)),
+      },
       brokerRequest: fleet.request,
       recover: (session, version) => fleet.recover(session, version),
       slots,
