@@ -73,9 +73,10 @@ export async function assembleEngine(
   if (!isGateway) for (const { brokerId } of brokerSlots(settings, folder)) void fleet.standby?.(brokerId);
   const catalogue = new StoreCatalogue(store, clock);
   await catalogue.start();
-  const { control, stop } = isGateway
+  const controlled = isGateway
     ? visiting(store, catalogue)
     : controlling({ settings, folder, store, log, fleet, network });
+  const { control } = controlled;
   const routing = createRouting({
     catalogue,
     network,
@@ -88,7 +89,7 @@ export async function assembleEngine(
     controller: control,
     async stop() {
       routing.close();
-      await stop();
+      await controlled.stop();
       await fleet.close?.();
       catalogue.close();
     },
@@ -111,11 +112,11 @@ export async function assembleController(
     logFile: ({ brokerId }) => join(folder.logs, `broker-${brokerId}.log`),
   });
   const network = socketNetwork(systemClock);
-  const { control, stop } = controlling({ settings, folder, store, log, fleet, network, others });
+  const controlled = controlling({ settings, folder, store, log, fleet, network, others });
   return {
-    controller: control,
+    controller: controlled.control,
     async stop() {
-      await stop();
+      await controlled.stop();
       others.close();
     },
   };

@@ -18,15 +18,15 @@ export async function serveController(settings: ServeSettings): Promise<void> {
   const folder = openDataFolder(settings.data);
   const lock = await shareDataFolder(folder);
   const store = openLmdbStore({ directory: folder.meta, clock: systemClock });
-  const { controller, stop } = await assembleController(settings, folder, store, logLine);
+  const assembled = await assembleController(settings, folder, store, logLine);
   onStopSignal(async () => {
-    await stop();
+    await assembled.stop();
     await store.close();
     lock.close();
   });
   // Its timers are of the background, and keep no process alive.
   const stay = (): void => void systemClock.after(stayMs, stay);
   stay();
-  await controller.start();
-  process.stdout.write(`Headgate controller ${controller.controllerId} works\n`);
+  await assembled.controller.start();
+  process.stdout.write(`Headgate controller ${assembled.controller.controllerId} works\n`);
 }

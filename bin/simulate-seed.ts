@@ -38,6 +38,7 @@ async function tell(options: SeedOptions, result: Simulation): Promise<string> {
   return story(options.shrink ? await shrink({ seed, scenario, steps }, result) : result);
 }
 
-function summary({ seed, anomalies, events, virtualMs, hash, faults }: Simulation): object {
-  return { seed, anomalies, events, virtualMs, hash: hash(), faults };
+function summary(result: Simulation): object {
+  const { seed, anomalies, events, virtualMs, faults } = result;
+  return { seed, anomalies, events, virtualMs, hash: result.hash(), faults };
 }

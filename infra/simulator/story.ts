@@ -6,7 +6,7 @@ import type { Simulation } from './simulate.ts';
 const linesMax = 120;
 
 export function story(simulation: Simulation): string {
-  const { seed, anomalies, faults, history, stacks, hash } = simulation;
+  const { seed, anomalies, faults, history, stacks } = simulation;
   const head = anomalies.map(({ name, atMs, where, what }) => `seed ${seed}: ${name} at ${atMs} ms ${where}: ${what}`);
   const places = new Set(anomalies.map(({ where }) => where));
   const lines = history
@@ -15,7 +15,7 @@ export function story(simulation: Simulation): string {
   return [
     ...head.slice(0, 12),
     ...stacks.slice(0, 2),
-    `history ${hash()}; faults: ${JSON.stringify(faults)}`,
+    `history ${simulation.hash()}; faults: ${JSON.stringify(faults)}`,
     ...(lines.length > linesMax ? [...lines.slice(0, linesMax / 2), '  …', ...lines.slice(-linesMax / 2)] : lines),
   ].join('\n');
 }
