@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const { argv, env, execPath } = process;
 const isPictures = argv.includes('--screenshots');
-const rest = argv.slice(2).filter((word) => word !== '--screenshots');
+const rest = argv.slice(2).map((word) => (word === '--screenshots' ? 'engine-page' : word));
 
 function run(command, args, environment = {}) {
   const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...env, ...environment } });
