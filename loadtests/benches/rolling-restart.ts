@@ -8,8 +8,8 @@ import { type Headgate, startHeadgate } from '../servers/serve.ts';
 
 const topic = 'rolling';
 const partitions = 30;
-const lanes = 10;
-const paceMs = 20;
+const lanes = 20;
+const paceMs = 200;
 const calmSeconds = 5;
 
 export const rollingRestart: Bench = {
