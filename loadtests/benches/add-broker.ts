@@ -7,7 +7,7 @@ import { type Headgate, startHeadgate } from '../servers/serve.ts';
 
 const topic = 'full';
 const partitions = 40;
-const recordBytes = 1024 * 1024;
+const recordBytes = 512 * 1024;
 const lanes = 6;
 const mibPerBroker = [150, 1500];
 
@@ -65,9 +65,10 @@ async function fill(headgate: Headgate, mib: number): Promise<void> {
   const body = crypto.getRandomValues(new Uint8Array(65_536));
   const record = new Uint8Array(recordBytes);
   for (let at = 0; at < recordBytes; at += body.length) record.set(body, at);
+  const records = (mib * 1024 * 1024) / recordBytes;
   let next = 0;
   const lane = async (): Promise<void> => {
-    for (let i = next++; i < mib; i = next++) {
+    for (let i = next++; i < records; i = next++) {
       const headers = { 'content-type': 'application/octet-stream', 'record-key': `k${i}` };
       await headgate.post(`/v1/topics/${topic}`, record, headers);
     }
