@@ -34,13 +34,19 @@ export async function listOffsets(
   return { throttleTimeMs: 0, topics: await Promise.all(topics) };
 }
 
+/** A log without records begins, for Kafka, with the epoch that its next record will have. */
+function epochOfStart(log: PartitionLog): number {
+  const isEmpty = log.startOffset === log.highWatermark;
+  return isEmpty ? log.leaderEpoch : log.epochAt(log.startOffset);
+}
+
 async function find(log: PartitionLog, timestamp: number): Promise<TimedOffset> {
   switch (timestamp) {
     case -1:
       return { timestamp: -1, offset: log.highWatermark, leaderEpoch: log.leaderEpoch };
     case -2:
     case -4:
-      return { timestamp: -1, offset: log.startOffset, leaderEpoch: log.epochAt(log.startOffset) };
+      return { timestamp: -1, offset: log.startOffset, leaderEpoch: epochOfStart(log) };
     case -3:
       return log.offsetOfMaxTimestamp();
     default:
