@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['{engine,tenancy,gateway,infra,bin,loadtests,tests}/**/*.test.ts'],
     setupFiles: ['tests/poison-frames.ts'],
-    exclude: ['tests/clients/**', 'tests/browser/**', 'node_modules/**', 'dist/**'],
+    exclude: ['tests/clients/**', 'tests/browser/**', 'tests/s3/**', 'node_modules/**', 'dist/**'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',

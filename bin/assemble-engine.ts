@@ -15,11 +15,10 @@ import { type BrokerSession, brokerSessionKey } from '../engine/controller/rows/
 import type { Engine, TopicEntry } from '../engine/engine.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
-import { directorySegments } from '../engine/log/directory-segments.ts';
 import { publishWal } from '../engine/log/recover.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
 import { memoryNetwork } from '../engine/link/memory-network.ts';
-import type { BrokerSlot, Fleet, MetadataStore, Network } from '../engine/ports.ts';
+import type { BrokerSlot, Fleet, MetadataStore, Network, SegmentStore } from '../engine/ports.ts';
 import { coordinatorTopic } from '../engine/routing/coordinator-seat.ts';
 import { createRouting, type Routing } from '../engine/routing/routes.ts';
 import { systemDisk } from '../infra/disk/system-disk.ts';
@@ -27,11 +26,12 @@ import { brokerRequests } from '../infra/fleet/broker-requests.ts';
 import { detachedFleet } from '../infra/fleet/detached.ts';
 import { isGone, processFleet } from '../infra/fleet/process.ts';
 import { socketNetwork } from '../infra/network/socket-network.ts';
+import { openSegments } from '../infra/segments/open-segments.ts';
 import type { DataFolder } from './data-folder.ts';
 import { endAtOnce } from './end-at-once.ts';
 import { inProcessFleet } from './in-process-fleet.ts';
 import { leaseSettings } from './lease-settings.ts';
-import { runBroker } from './run-broker.ts';
+import { runBroker, scrubBytesPerSecond } from './run-broker.ts';
 import type { ServeSettings } from './settings.ts';
 
 /** What decides: the controller in this process, or what stands in for one. */
@@ -60,8 +60,13 @@ export async function assembleEngine(
   const isGateway = settings.role === 'gateway';
   const isInProcess = !isGateway && settings.brokerMode === 'in-process';
   const network = isInProcess ? memoryNetwork(clock) : socketNetwork(clock);
+<<<<<<< HEAD
+=======
+  const slots = brokerSlots(settings, folder);
+  const segments = await openSegments(settings, { disk: systemDisk, directory: folder.segments }, clock, log);
+>>>>>>> 4bfff19 (Scrub, S3, compaction of sparse files, merges in runs, a long run)
   const fleet = isInProcess
-    ? brokersHere(settings, folder, store, network)
+    ? brokersHere(settings, segments, store, network)
     : processFleet({
         program: brokerProgram,
         clock,
@@ -153,9 +158,13 @@ function controlling(parts: Controlling): { control: Controller; stop(): Promise
     fleet,
     brokerRequest: requests.send,
     settings: controllerSettings(settings, slots.length),
+<<<<<<< HEAD
     name: `${hostname()}-${process.pid}`,
     ...(others ? { others } : {}),
     recover: (session, version) => recover(folder, store, session, version),
+=======
+    recover: (session, version) => recover(segments, store, session, version),
+>>>>>>> 4bfff19 (Scrub, S3, compaction of sparse files, merges in runs, a long run)
   });
   const stop = async (): Promise<void> => {
     await control.stop();
@@ -164,7 +173,7 @@ function controlling(parts: Controlling): { control: Controller; stop(): Promise
   return { control, stop };
 }
 
-function brokersHere(settings: ServeSettings, folder: DataFolder, store: MetadataStore, network: Network): Fleet {
+function brokersHere(settings: ServeSettings, segments: SegmentStore, store: MetadataStore, network: Network): Fleet {
   const die = (brokerId: number, error: unknown): never => {
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
     process.stderr.write(`broker ${brokerId}: ${reason}\n`);
@@ -177,7 +186,9 @@ function brokersHere(settings: ServeSettings, folder: DataFolder, store: Metadat
       runBroker({
         slot,
         disk: systemDisk,
-        segmentsDirectory: folder.segments,
+        segments,
+        slots: settings.brokers,
+        scrubBytesPerSecondMax: scrubBytesPerSecond(settings.scrubMebibytesPerSecond),
         durability: settings.durability as 'fsync' | 'page-cache',
         leaseMs: settings.leaseMs,
         store,
@@ -189,7 +200,7 @@ function brokersHere(settings: ServeSettings, folder: DataFolder, store: Metadat
 
 /** Publishes what a dead session acknowledged; what it gives back removes the old files, once others have the logs. */
 async function recover(
-  folder: DataFolder,
+  segments: SegmentStore,
   store: MetadataStore,
   session: BrokerSession,
   fencedVersion: number,
@@ -202,7 +213,7 @@ async function recover(
     disk: systemDisk,
     settings: logSettingsDefault,
     volume: session.volume,
-    segments: directorySegments(systemDisk, folder.segments),
+    segments,
     brokerId: session.brokerId,
     sessionEpoch: session.epoch,
     guard: () => [{ op: 'check', key: brokerSessionKey(session.brokerId), if: { version } }],
@@ -266,7 +277,17 @@ function brokerSlots(settings: ServeSettings, folder: DataFolder): BrokerSlot[] 
 
 /** What is the same for every broker; the slot is told to the process when it has one. */
 function brokerArguments(settings: ServeSettings, folder: DataFolder): string[] {
-  return ['--data', folder.path, '--durability', settings.durability, '--lease-ms', String(settings.leaseMs)];
+  const flags = {
+    data: folder.path,
+    durability: settings.durability,
+    'lease-ms': settings.leaseMs,
+    segments: settings.segments,
+    'segments-endpoint': settings.segmentsEndpoint,
+    'scrub-mib-per-second': settings.scrubMebibytesPerSecond,
+    brokers: settings.brokers,
+  };
+  // With '=': some are empty.
+  return Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
 }
 
 /** Made by whoever needs it first; losing that race is success. */

@@ -11,6 +11,7 @@ import { eventsCommand } from './commands/events.ts';
 import { groupCommands } from './commands/group.ts';
 import { keyCommands } from './commands/key.ts';
 import { produceCommand } from './commands/produce.ts';
+import { scrubCommands } from './commands/scrub.ts';
 import { statusCommand } from './commands/status.ts';
 import { tailCommand } from './commands/tail.ts';
 import { tenantCommands } from './commands/tenant.ts';
@@ -46,7 +47,7 @@ export function createProgram(cli: CliContext): Command {
   produceCommand(program, open);
   consumeCommand(program, open);
   tailCommand(program, open);
-  brokerCommands(program, open);
+  scrubCommands(brokerCommands(program, open), open);
   zoneCommands(program, open);
   engineCommands(program, open);
   eventsCommand(program, open);

@@ -5,16 +5,24 @@ import { openSession } from '../engine/broker/session.ts';
 import { StoreCatalogue } from '../engine/catalogue.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
-import { directorySegments } from '../engine/log/directory-segments.ts';
 import { createLogStore } from '../engine/log/log-store.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
-import type { BrokerSlot, Disk, MetadataStore, Network } from '../engine/ports.ts';
+import type { BrokerSlot, Disk, MetadataStore, Network, SegmentStore } from '../engine/ports.ts';
 import { leaseSettings } from './lease-settings.ts';
+
+/** Of the setting, whose unit is for people. */
+export function scrubBytesPerSecond(mebibytes: number): number {
+  return mebibytes * 1024 * 1024;
+}
 
 export interface BrokerHome {
   readonly slot: BrokerSlot;
   readonly disk: Disk;
-  readonly segmentsDirectory: string;
+  readonly segments: SegmentStore;
+  /** Of the fleet. */
+  readonly slots: number;
+  /** 0: only when asked to. */
+  readonly scrubBytesPerSecondMax: number;
   readonly durability: 'fsync' | 'page-cache';
   readonly leaseMs: number;
   readonly store: MetadataStore;
@@ -31,11 +39,10 @@ export interface RunningBroker {
 
 /** Waits until the slot's previous session is closed. Throws SessionBlocked, and what the store throws. */
 export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
-  const { slot, disk, segmentsDirectory, durability, store, network, die } = home;
+  const { slot, slots, disk, segments, durability, scrubBytesPerSecondMax, store, network, die } = home;
   const clock = systemClock;
   const random = systemRandom;
   mkdirSync(slot.volume, { recursive: true, mode: 0o700 });
-  mkdirSync(segmentsDirectory, { recursive: true, mode: 0o700 });
   const session = await openSession({
     store,
     clock,
@@ -50,11 +57,12 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
     store,
     clock,
     random,
-    settings: { ...logSettingsDefault, durability },
+    settings: { ...logSettingsDefault, durability, scrubBytesPerSecondMax },
     brokerId: slot.brokerId,
     sessionEpoch: session.epoch,
     volume: slot.volume,
-    segments: directorySegments(disk, segmentsDirectory),
+    segments,
+    slots,
     mayAck: () => session.mayAck(),
     guard: () => session.guard(),
     onFatal: (failure) => die(failure),

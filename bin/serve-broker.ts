@@ -3,17 +3,21 @@ import { join } from 'node:path';
 import { systemClock } from '../engine/kernel/clock.ts';
 import type { BrokerSlot, Disk } from '../engine/ports.ts';
 import { socketNetwork } from '../infra/network/socket-network.ts';
+import { openSegments, type SegmentsSettings } from '../infra/segments/open-segments.ts';
 import { openLmdbStore } from '../tenancy/store/lmdb.ts';
 import { endAtOnce } from './end-at-once.ts';
-import { runBroker } from './run-broker.ts';
+import { runBroker, scrubBytesPerSecond } from './run-broker.ts';
 
-export interface BrokerProcess {
+export interface BrokerProcess extends SegmentsSettings {
   readonly slot: BrokerSlot;
   readonly disk: Disk;
   /** The data folder: metadata in meta/, segments in segments/. */
   readonly data: string;
   readonly durability: 'fsync' | 'page-cache';
   readonly leaseMs: number;
+  /** Of the fleet. */
+  readonly brokers: number;
+  readonly scrubMebibytesPerSecond: number;
 }
 
 /** Resolves when it serves. Bugs, a lost session and a failed disk end the process. */
@@ -25,11 +29,16 @@ export async function serveBroker(parts: BrokerProcess): Promise<{ stop(): void 
     );
     endAtOnce();
   };
+  const directory = join(data, 'segments');
+  const warn = (text: string): void => void process.stderr.write(`${text}\n`);
+  const segments = await openSegments(parts, { disk, directory }, systemClock, warn);
   const store = openLmdbStore({ directory: join(data, 'meta'), clock: systemClock });
   const broker = await runBroker({
     slot,
     disk,
-    segmentsDirectory: join(data, 'segments'),
+    segments,
+    slots: parts.brokers,
+    scrubBytesPerSecondMax: scrubBytesPerSecond(parts.scrubMebibytesPerSecond),
     durability,
     leaseMs,
     store,

@@ -11,6 +11,19 @@ export const serveSettings = {
       'What this process does. `all`: gateway, controller and, as child processes, the brokers. `gateway` and `controller`: one of them each, any number over one data folder.',
   },
   data: { kind: 'text', flag: 'data', default: './data', about: 'Folder of volumes, segments, metadata and keys.' },
+  segments: {
+    kind: 'text',
+    flag: 'segments',
+    default: '',
+    about:
+      'Where segments lie: `s3://bucket/prefix` for an S3-compatible store, with credentials and region from the usual `AWS_*` variables. Empty: in the data folder.',
+  },
+  segmentsEndpoint: {
+    kind: 'text',
+    flag: 'segments-endpoint',
+    default: '',
+    about: 'URL of an S3-compatible service other than AWS. Empty: what `AWS_ENDPOINT_URL_S3` says, else AWS.',
+  },
   host: {
     kind: 'text',
     flag: 'host',
@@ -139,6 +152,16 @@ export const serveSettings = {
     values: ['fsync', 'page-cache'],
     about:
       'When a write counts as stored: on the disk, or in the page cache of the operating system as Apache Kafka does by default.',
+  },
+  scrubMebibytesPerSecond: {
+    kind: 'integer',
+    flag: 'scrub-mib-per-second',
+    default: 8,
+    min: 0,
+    max: 1024,
+    unit: 'MiB a second',
+    about:
+      'How fast each broker reads stored segments again, once a day, to see whether they still are what was written; 0: only when asked to.',
   },
   quotaProfile: {
     kind: 'text',

@@ -14,7 +14,15 @@ export function standBy(disk: Disk): void {
   process.once('disconnect', () => endAtOnce());
   endOnBug();
   const { values } = parseArgs({
-    options: { data: { type: 'string' }, durability: { type: 'string' }, 'lease-ms': { type: 'string' } },
+    options: {
+      data: { type: 'string' },
+      durability: { type: 'string' },
+      'lease-ms': { type: 'string' },
+      segments: { type: 'string', default: '' },
+      'segments-endpoint': { type: 'string', default: '' },
+      'scrub-mib-per-second': { type: 'string', default: '0' },
+      brokers: { type: 'string', default: '1' },
+    },
   });
   const { data, durability, 'lease-ms': leaseMs } = values;
   if (!process.send || !data || !durability || !leaseMs) {
@@ -34,6 +42,10 @@ export function standBy(disk: Disk): void {
           data,
           durability: durability as 'fsync' | 'page-cache',
           leaseMs: Number(leaseMs),
+          segments: values.segments,
+          segmentsEndpoint: values['segments-endpoint'],
+          scrubMebibytesPerSecond: Number(values['scrub-mib-per-second']),
+          brokers: Number(values.brokers),
         });
         serving.then(
           () => tell({ kind: 'serving' }),

@@ -175,7 +175,8 @@ export interface SegmentFile {
 export interface SegmentStore {
   /** A file of this name was never made before: names are unique over all writers and attempts. */
   create(fileId: string): SegmentWriter;
-  open(fileId: string): SegmentFile;
+  /** `once`: each byte will be read once, so none is worth keeping. */
+  open(fileId: string, use?: 'once'): SegmentFile;
   /** Durable on return; quiet when it is not there. */
   remove(fileId: string): Promise<void>;
   /** All files, sorted. */

@@ -20,8 +20,10 @@ export async function listBrokers(session: Session): Promise<BrokerShown[]> {
   return (await session.admin.get<{ items: BrokerShown[] }>(`${adminPath}/brokers`)).items;
 }
 
-export function brokerCommands(program: Command, open: OpenSession): void {
-  const broker = program.command('broker').description('brokers: list, drain, undrain, restart, replace, scale');
+export function brokerCommands(program: Command, open: OpenSession): Command {
+  const broker = program
+    .command('broker')
+    .description('brokers: list, drain, undrain, restart, replace, scale, scrub, damage');
 
   broker
     .command('list')
@@ -95,6 +97,7 @@ export function brokerCommands(program: Command, open: OpenSession): void {
             });
       await session.done(scaling, scalingText(scaling));
     });
+  return broker;
 }
 
 function scalingText(scaling: ScalingAnswer): string {

@@ -18,6 +18,7 @@ import { offsetForLeaderEpoch } from './api/23-offset-for-leader-epoch.ts';
 import { closeLogs, releaseLogs } from './api/30000-release-logs.ts';
 import { brokerStatus } from './api/30002-broker-status.ts';
 import { LoadCount } from './api/30003-take-load.ts';
+import { scrub } from './api/30004-scrub.ts';
 import { coordinate } from './api/coordinate.ts';
 import { CoordinatorSeats } from './coordinator-seats.ts';
 import { type FollowedCatalogue, Ownership } from './ownership.ts';
@@ -89,6 +90,8 @@ function handle(parts: BrokerParts, ownership: Ownership, seats: CoordinatorSeat
       return call.respond(brokerStatus(parts.brokerId, logs));
     case 30003:
       return call.respond(load.take(logs, call.request));
+    case 30004:
+      return call.respond(scrub(logs, call.request));
     default:
       return settle(coordinate(seats, call), () => undefined);
   }

@@ -10,7 +10,7 @@ import type { BrokerSession } from './rows/broker-session.ts';
 import type { ControllerSettings } from './settings.ts';
 import type { ShardTable } from './shards.ts';
 
-export type BrokerApi = 30000 | 30001 | 30003;
+export type BrokerApi = 30000 | 30001 | 30003 | 30004;
 
 /** Rejects when the broker cannot be reached or does not answer; whether the request took effect is then unknown. */
 export type BrokerRequest = <K extends BrokerApi>(

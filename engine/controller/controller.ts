@@ -13,10 +13,13 @@ import { type Clock, sleep, type Timer } from '../kernel/clock.ts';
 import { Failure, InvalidRequest, ShuttingDown } from '../kernel/failure.ts';
 import type { Random } from '../kernel/random.ts';
 import { uuidOf, uuidText } from '../kernel/uuid.ts';
+import { type ScrubAct, scrubActs, type ScrubStatus } from '../log/log.ts';
+import type { DamageRow } from '../log/rows/damage.ts';
 import type { BrokerSlot, Fleet, MetadataStore } from '../ports.ts';
 import { BrokerFollow } from './broker-follow.ts';
 import { BrokerTable, type BrokerView, isPart } from './brokers.ts';
 import { type BrokerRequest, causeText, type ControllerContext, type Recover } from './context.ts';
+import { DamageWatch } from './damage-watch.ts';
 import { DeletedTopics } from './deleted-topics.ts';
 import { eventLine, eventRing } from './events.ts';
 import type { ScalingShown } from './fleet-size.ts';
@@ -100,6 +103,10 @@ export interface Controller
   /** Empties a zone and keeps it empty, over restarts too. Resolves with how many partitions nobody else could take. */
   evacuateZone(zone: string): Promise<number>;
   restoreZone(zone: string): Promise<void>;
+  /** Of the segments that the broker looks after. Rejects when it does not answer. */
+  scrub(brokerId: number, act: ScrubAct): Promise<ScrubStatus>;
+  /** What scrubs have found and nobody has mended. */
+  damage(): readonly DamageRow[];
 }
 
 export function createController(options: ControllerOptions): Controller {
@@ -126,6 +133,7 @@ class RunningController implements Controller {
   readonly #producerIds: ProducerIds;
   readonly #repair: Repair;
   readonly #deleted: DeletedTopics;
+  readonly #damage: DamageWatch;
   readonly #members: Members;
   readonly #wish: FleetWish;
   readonly #follow: BrokerFollow;
@@ -165,6 +173,7 @@ class RunningController implements Controller {
     this.#producerIds = producerIds(persistence, settings.requestWaitMsMax);
     this.#repair = new Repair(this.#context);
     this.#deleted = new DeletedTopics(this.#context);
+    this.#damage = new DamageWatch(store, events);
     this.#loadWatch = new LoadWatch(this.#context);
     this.#members = new Members(store, clock, Math.max(settings.lookGapMsMax, 3 * this.#lookIntervalMs()));
     this.#wish = new FleetWish(persistence, brokers, {
@@ -189,6 +198,7 @@ class RunningController implements Controller {
       onLost: (cause) => this.#context.events.emit('lease-lost', causeText(cause)),
     });
     this.#stopWatching.push(await this.#wish.follow());
+    this.#damage.start();
     if (this.#options.others) await this.#shareShards();
     else await Promise.all([shards.takeAll(), this.#keepFleet().start()]);
     const deadlineMs = clock.monotonicMs() + settings.fleetWaitMsMax;
@@ -211,6 +221,7 @@ class RunningController implements Controller {
     if (this.#stopping) return;
     this.#stopping = true;
     for (const stop of this.#stopWatching) stop();
+    this.#damage.stop();
     for (const timer of this.#timers) timer.cancel();
     const heirs = await this.#heirs();
     if (heirs.length > 0) await this.#handOver(heirs);
@@ -282,6 +293,15 @@ class RunningController implements Controller {
 
   undrainBroker(brokerId: number): void {
     this.#ownDuty().undrain(brokerId);
+  }
+
+  async scrub(brokerId: number, act: ScrubAct): Promise<ScrubStatus> {
+    const answer = await this.#context.brokerRequest(brokerId, 30004, { act: scrubActs.indexOf(act) });
+    return { ...answer, state: answer.state as ScrubStatus['state'] };
+  }
+
+  damage(): readonly DamageRow[] {
+    return this.#damage.list();
   }
 
   async restartBroker(brokerId: number): Promise<void> {

@@ -14,6 +14,7 @@ import {
   type StoreOp,
 } from '../ports.ts';
 import { Failure } from '../kernel/failure.ts';
+import type { FileChanges } from './file-changes.ts';
 import { SessionFenced } from './log.ts';
 import { decodeSegmentFile, encodeSegmentFile, segmentFileKey, segmentFilePk } from './rows/segment-file.ts';
 import type { LogSettings } from './settings.ts';
@@ -67,8 +68,7 @@ export async function allRows(context: RowContext, pk: string, from: string, to:
 export interface RowChangeSet {
   /** Puts and deletes of log rows. With the guard and the files at most storeOpsMax operations. */
   readonly ops: readonly StoreOp[];
-  /** By how much the number of live segments of each file changes. */
-  readonly files: ReadonlyMap<string, number>;
+  readonly files: FileChanges;
 }
 
 /**
@@ -96,7 +96,10 @@ export async function changeRowsTogether(
 ): Promise<void> {
   let left = changes.map((_, index) => index);
   while (left.length > 0) {
-    const files = await readFileRows(context, new Set(left.flatMap((index) => [...changes[index]!.files.keys()])));
+    const files = await readFileRows(
+      context,
+      new Set(left.flatMap((index) => [...changes[index]!.files.byFile.keys()])),
+    );
     const guard = context.guard();
     const due = left.map((index) => ({ index, ...withCounters(changes[index]!, guard, files) }));
     const outcomes = await Promise.allSettled(
@@ -127,19 +130,20 @@ function withCounters(
 ): { readonly ops: readonly StoreOp[]; readonly emptied: readonly string[] } {
   const ops = [...guard, ...change.ops];
   const emptied: string[] = [];
-  for (const [fileId, delta] of change.files) {
+  for (const [fileId, delta] of change.files.byFile) {
     const file = files.get(fileId);
     // A file is swept only once the session that was making it is over.
-    if (delta > 0 && (file?.swept ?? true)) throw new SessionFenced(`segment file ${fileId} was swept`);
+    if (delta.segments > 0 && (file?.swept ?? true)) throw new SessionFenced(`segment file ${fileId} was swept`);
     if (!file) continue;
     const { bytes, version } = file;
-    const segments = file.segments + delta;
+    const segments = file.segments + delta.segments;
+    const liveBytes = file.liveBytes + delta.bytes;
     assert(segments >= 0, 'a segment is dropped once');
     if (segments === 0) emptied.push(fileId);
     // Claimed in the same transaction: should we die before it is removed, sweepEmptied knows it from one just announced.
-    const value = encodeSegmentFile(segments === 0 ? { bytes, segments, swept: true } : { bytes, segments });
+    const value = encodeSegmentFile({ bytes, segments, liveBytes, ...(segments === 0 ? { swept: true } : {}) });
     ops.push({ op: 'put', key: segmentFileKey(fileId), value, if: { version } });
-    files.set(fileId, { bytes, segments, swept: segments === 0, version: version + 1 });
+    files.set(fileId, { bytes, segments, liveBytes, swept: segments === 0, version: version + 1 });
   }
   return { ops, emptied };
 }
@@ -150,7 +154,7 @@ export async function announceFile(context: RowContext, fileId: string, bytes: n
   const put: StoreOp = {
     op: 'put',
     key: segmentFileKey(fileId),
-    value: encodeSegmentFile({ bytes, segments: 0 }),
+    value: encodeSegmentFile({ bytes, segments: 0, liveBytes: 0 }),
     if: { absent: true },
   };
   const token = context.random.bytes(12).toString('base64url');
@@ -234,6 +238,7 @@ export async function sweepFiles(context: RowContext, prefix: string): Promise<n
 interface FileState {
   readonly bytes: number;
   readonly segments: number;
+  readonly liveBytes: number;
   readonly swept: boolean;
   readonly version: number;
 }
@@ -244,8 +249,8 @@ async function readFileRows(context: RowContext, fileIds: Iterable<string>): Pro
     [...fileIds].map(async (fileId) => {
       const row = await withRetries(context, () => context.store.get(segmentFileKey(fileId)));
       if (!row) return;
-      const { bytes, segments, swept } = decodeSegmentFile(row.value);
-      files.set(fileId, { bytes, segments, swept: swept ?? false, version: row.version });
+      const { bytes, segments, liveBytes = segments === 0 ? 0 : bytes, swept = false } = decodeSegmentFile(row.value);
+      files.set(fileId, { bytes, segments, liveBytes, swept, version: row.version });
     }),
   );
   return files;

@@ -15,7 +15,7 @@ interface Filled {
 
 /** Two logs with two leader epochs, producers, and several index entries, in one file. */
 async function filled(syncReadBytesMax: number): Promise<Filled> {
-  const world = new World({ syncReadBytesMax, mergeBytesMax: 1 << 20, indexCacheBytesMax: 0, openFilesMax: 1 });
+  const world = new World({ syncReadBytesMax, mergeBytesMax: 700, indexCacheBytesMax: 0, openFilesMax: 1 });
   const values: string[][] = [[], []];
   const append = async (logs: readonly PartitionLog[], from: number, to: number): Promise<void> => {
     for (let i = from; i < to; i++) {

@@ -56,6 +56,8 @@ export class World {
   readonly rows: MemoryStore;
   faults: StoreFaults = () => undefined;
   mayAck = true;
+  /** Of the fleet; absent: nobody looks after the files of others. */
+  slots: number | undefined;
   fatal: Error[] = [];
   sessionEpoch = 0;
   settings: LogSettings;
@@ -125,6 +127,7 @@ export class World {
         volume: `/v${brokerId}`,
         segments: directorySegments(this.#process.disk, segmentsDirectory),
         mayAck: () => this.mayAck,
+        ...(this.slots === undefined ? {} : { slots: this.slots }),
         guard: (): StoreOp[] => [{ op: 'check', key: sessionRow, if: { version } }],
         onFatal: (error) => {
           if (!process.isDead) this.fatal.push(error);

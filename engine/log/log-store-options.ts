@@ -17,6 +17,8 @@ export interface LogStoreOptions {
   readonly volume: string;
   /** Shared by all brokers. */
   readonly segments: SegmentStore;
+  /** How many slots there are: the scrub of files of a slot that is no more is shared by the others. Absent: own files only. */
+  readonly slots?: number;
   /** Whether the lease still holds: asked after the sync and before the acknowledgements. */
   mayAck(): boolean;
   /** Checks of the session row's version that ride in every transaction; a conflict on one of them means fenced. */

@@ -10,6 +10,8 @@ import type { Uuid } from '../kernel/uuid.ts';
 import { DiskFault, StoreAmbiguous, type StoreOp } from '../ports.ts';
 import { AppendGate } from './append-gate.ts';
 import { changeRows, removeFiles, sweepEmptied, sweepFiles } from './change-rows.ts';
+import { compactFiles } from './compact-files.ts';
+import { FileChanges } from './file-changes.ts';
 import { GroupCommit } from './group-commit.ts';
 import { loadLog } from './load-log.ts';
 import {
@@ -18,6 +20,8 @@ import {
   type LogStoreStatus,
   NotOwner,
   type PartitionLog,
+  type ScrubAct,
+  type ScrubStatus,
   SessionFenced,
   type TopicConfigs,
 } from './log.ts';
@@ -26,12 +30,15 @@ import { type LogSession, OwnedLog } from './partition-log.ts';
 import { moveStart, retentionStart } from './retention.ts';
 import { rollUp, type RollUpContext } from './roll-up.ts';
 import { logStateKey } from './rows/log-state.ts';
-import { segmentFilePrefix } from './rows/segment-file.ts';
+import { segmentFilePrefix, slotOf } from './rows/segment-file.ts';
 import { segmentKey } from './rows/segment.ts';
+import { scanWal } from './scan-wal.ts';
+import { Scrub } from './scrub.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { checkLogSettings } from './settings.ts';
 import { Serial } from './serial.ts';
 import { Wal } from './wal.ts';
+import { walDirectory } from './wal-format.ts';
 
 /** How long a background roll-up that failed waits for its next attempt. */
 const rollUpRetryMs = 1000;
@@ -71,6 +78,7 @@ class SessionLogStore implements LogStore {
   readonly #gate: AppendGate;
   readonly #context: RollUpContext;
   readonly #session: LogSession;
+  readonly #scrub: Scrub;
   readonly #serial = new Serial();
   /** Topic id to partition to log. */
   readonly #logs = new Map<Uuid, Map<number, OwnedLog>>();
@@ -87,7 +95,7 @@ class SessionLogStore implements LogStore {
     this.#o = options;
     this.#wal = wal;
     const { clock, settings } = options;
-    const reader = new SegmentReader(options);
+    const reader = new SegmentReader(options, (fileId) => this.#scrub.suspect(fileId));
     this.#context = {
       ...options,
       guard: () => options.guard(),
@@ -119,6 +127,11 @@ class SessionLogStore implements LogStore {
           if (log.isOpen) await moveStart(this.#context, log, offset);
         }),
     };
+    this.#scrub = new Scrub({
+      ...this.#context,
+      isMine: (fileId) => this.#looksAfter(slotOf(fileId)),
+      verifyLog: () => this.#verifyLog(),
+    });
     this.#armRetention();
   }
 
@@ -190,6 +203,7 @@ class SessionLogStore implements LogStore {
         if (start > log.startOffset || (first && first.endOffset <= start)) await moveStart(this.#context, log, start);
       }
       await removeFiles(this.#context, []);
+      await compactFiles(this.#context, this.logs(), () => this.#fileCounter++);
       // Once per session: what its predecessors emptied and did not live to remove.
       if (!this.#hasSwept) await sweepEmptied(this.#context);
       this.#hasSwept = true;
@@ -200,9 +214,18 @@ class SessionLogStore implements LogStore {
     return this.#maintain(() => this.#rollUpOf(this.logs()));
   }
 
+  scrub(act: ScrubAct): ScrubStatus {
+    // A failure is told by the status; a bug ends the session as it would in any maintenance.
+    if (act === 'start') this.#scrub.pass().catch((error: unknown) => this.fail(error as Error));
+    else if (act === 'pause') this.#scrub.pause();
+    else if (act === 'resume') this.#scrub.resume();
+    return this.#scrub.status();
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#scrub.stop();
     this.#retentionTimer?.cancel();
     this.#gate.close('the broker is shutting down');
     for (const log of this.logs()) log.seal();
@@ -234,6 +257,7 @@ class SessionLogStore implements LogStore {
   fail(error: Error): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#scrub.stop();
     this.#retentionTimer?.cancel();
     this.#commit.stop(error);
     this.#gate.close('the broker has failed');
@@ -313,22 +337,44 @@ class SessionLogStore implements LogStore {
     }
   }
 
+  /** Its own files, and a share of those whose slot is no more. */
+  #looksAfter(slot: number | undefined): boolean {
+    const { brokerId, slots } = this.#o;
+    if (slot === undefined || slots === undefined || slot <= slots) return slot === brokerId;
+    return (slot % slots) + 1 === brokerId;
+  }
+
+  /** As a recovery would read it. Memory still has what the file lost: a roll-up writes that anew, and drops the file. */
+  async #verifyLog(): Promise<void> {
+    const { disk, volume, sessionEpoch, settings } = this.#o;
+    try {
+      await this.#serial.run(async () => {
+        if (this.#isClosed) return;
+        const directory = walDirectory(volume, sessionEpoch);
+        await scanWal({ disk, directory, sessionEpoch, sliceBytes: settings.writeSliceBytes }, () => undefined);
+      });
+    } catch (error) {
+      if (error instanceof DataCorrupt && !this.#isClosed) await this.rollUp();
+      throw error;
+    }
+  }
+
   async #deleteRows(log: OwnedLog): Promise<void> {
     const { topicId, partition } = log;
     while (log.segments.length > 0) {
       const due = log.segments.slice(0, forgetRowsMax);
-      const files = new Map<string, number>();
+      const files = new FileChanges();
       const ops: StoreOp[] = [];
       for (const { row } of due) {
         ops.push({ op: 'delete', key: segmentKey(topicId, partition, row.baseOffset) });
-        files.set(row.fileId, (files.get(row.fileId) ?? 0) - 1);
+        files.remove(row);
       }
       const emptied = await changeRows(this.#context, { ops, files });
       log.dropSegments(due.length);
       await removeFiles(this.#context, emptied);
     }
     const ops: StoreOp[] = [{ op: 'delete', key: logStateKey(topicId, partition) }];
-    await changeRows(this.#context, { ops, files: new Map() });
+    await changeRows(this.#context, { ops, files: new FileChanges() });
   }
 
   /** One task at a time; a failure after which memory and rows may disagree ends the session. */

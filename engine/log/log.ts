@@ -161,7 +161,29 @@ export interface LogStore {
   /** Clean shutdown: everything acknowledged and rolled up, WAL removed. Nothing is left to recover. */
   close(): Promise<void>;
   status(): LogStoreStatus;
+  /** Looks at what is stored (scrub.ts): `start` begins a pass now. Answers at once with where it stands. */
+  scrub(act: ScrubAct): ScrubStatus;
 }
+
+export interface ScrubStatus {
+  readonly state: 'off' | 'waiting' | 'running' | 'paused';
+  /** Whole ones since the start. */
+  readonly passes: number;
+  /** Of the pass under way, or the last one. */
+  readonly files: number;
+  readonly filesOfPass: number;
+  /** Since the start. */
+  readonly bytes: number;
+  /** Bad places found since the start, and files that could not be looked at. */
+  readonly damaged: number;
+  readonly unread: number;
+  /** Wall clock; -1 before the first. */
+  readonly lastPassEndedAtMs: number;
+}
+
+/** On the wire by their place in this list. */
+export const scrubActs = ['status', 'start', 'pause', 'resume'] as const;
+export type ScrubAct = (typeof scrubActs)[number];
 
 /** Stored bytes contradict their checksums where they were once known to be durable: an operator must look. */
 export class DataCorrupt extends Failure {

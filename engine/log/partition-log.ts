@@ -29,7 +29,9 @@ import { judgeProducer, producerAfter } from './producer-state.ts';
 import { readLog } from './read-log.ts';
 import type { Segment, SegmentReader } from './segment-reader.ts';
 import { segmentOf } from './segment-reader.ts';
+import { smallSegmentsMax } from './merge-segments.ts';
 import type { RolledUp, RollUpLog } from './roll-up.ts';
+import type { SegmentRow } from './rows/segment.ts';
 import type { LogSettings } from './settings.ts';
 import { Tail } from './tail.ts';
 import { Waiters } from './waiters.ts';
@@ -293,7 +295,7 @@ export class OwnedLog implements PartitionLog {
       topicId: this.topicId,
       partition: this.partition,
       startOffset: this.#startOffset,
-      lastSegment: this.#segments.at(-1)?.row,
+      segments: this.#segments.slice(-smallSegmentsMax).map(({ row }) => row),
       batches: batches.map((batch) => batch.bytes),
       endOffset: batches.at(-1)!.nextOffset,
       fold: this.#rolled,
@@ -303,13 +305,19 @@ export class OwnedLog implements PartitionLog {
   /** The oldest `count` batches of the tail are published: readers find them in the segment from here on. */
   swap(rolled: RolledUp<RollUpLog>, count: number): void {
     const { clock, settings } = this.#session;
-    const segments = rolled.replaced ? this.#segments.slice(0, -1) : this.#segments.slice();
-    if (rolled.replaced) this.#segmentBytes -= rolled.replaced.bytes;
+    const segments = this.#segments.slice(0, this.#segments.length - rolled.replaced.length);
+    for (const row of rolled.replaced) this.#segmentBytes -= row.bytes;
     segments.push(segmentOf(rolled.row, clock.monotonicMs() + settings.recentSegmentMs));
     this.#segmentBytes += rolled.row.bytes;
     this.#segments = segments;
     this.#rolled = rolled.fold;
     this.#discard(count);
+  }
+
+  /** The segment's bytes lie elsewhere from here on; rows say so already. */
+  relocate(from: SegmentRow, to: SegmentRow): void {
+    assert(from.baseOffset === to.baseOffset && from.endOffset === to.endOffset, 'a move changes no offsets');
+    this.#segments = this.#segments.map((segment) => (segment.row === from ? segmentOf(to) : segment));
   }
 
   /** Forgets producers that have been silent for long. */

@@ -152,8 +152,15 @@ async function unpublished(context: RollUpContext, found: FoundLog, directory: s
     batches.push(batch);
     end = next;
   }
-  const lastSegment = segments.at(-1)?.row;
-  return { topicId, partition, startOffset, lastSegment, batches, endOffset: Math.max(end, endOffset), fold };
+  return {
+    topicId,
+    partition,
+    startOffset,
+    segments: segments.map(({ row }) => row),
+    batches,
+    endOffset: Math.max(end, endOffset),
+    fold,
+  };
 }
 
 /** Oldest first and each durably, for the reason given in wal.ts. */

@@ -5,6 +5,7 @@
 import { maxTimestamp } from '../records/batch.ts';
 import { type StoreOp, storeOpsMax } from '../ports.ts';
 import { changeRows, removeFiles, type RowContext } from './change-rows.ts';
+import { FileChanges } from './file-changes.ts';
 import type { OwnedLog } from './partition-log.ts';
 import type { Segment } from './segment-reader.ts';
 import { encodeLogState, logStateKey } from './rows/log-state.ts';
@@ -54,10 +55,10 @@ export async function moveStart(context: RowContext, log: OwnedLog, offset: numb
     const lastGoes = due.length > 0 && due.length === segments.length;
     const state = lastGoes ? { startOffset: start, epochs: log.rolledFold.epochs.snapshot() } : { startOffset: start };
     const ops: StoreOp[] = [{ op: 'put', key: logStateKey(topicId, partition), value: encodeLogState(state) }];
-    const files = new Map<string, number>();
+    const files = new FileChanges();
     for (const { row } of due) {
       ops.push({ op: 'delete', key: segmentKey(topicId, partition, row.baseOffset) });
-      files.set(row.fileId, (files.get(row.fileId) ?? 0) - 1);
+      files.remove(row);
     }
     const emptied = await changeRows(context, { ops, files });
     log.moveStart(start);

@@ -15,7 +15,9 @@ import type { Uuid } from '../kernel/uuid.ts';
 import { type StoreOp, storeOpsMax } from '../ports.ts';
 import { baseOffset, lastOffset, readBatchHeader } from '../records/batch.ts';
 import { announceFile, changeRowsTogether, type RowChangeSet, removeFiles, type RowContext } from './change-rows.ts';
+import { FileChanges } from './file-changes.ts';
 import type { LogFold } from './log-fold.ts';
+import { segmentsToMerge } from './merge-segments.ts';
 import { segmentFileId } from './rows/segment-file.ts';
 import { encodeSegment, segmentKey, type SegmentRow } from './rows/segment.ts';
 import { type SegmentDraft, writeSegmentFile } from './segment-file.ts';
@@ -34,7 +36,8 @@ export interface RollUpLog {
   readonly topicId: Uuid;
   readonly partition: number;
   readonly startOffset: number;
-  readonly lastSegment: SegmentRow | undefined;
+  /** The newest of what is published, oldest first; as many as a merge may take. */
+  readonly segments: readonly SegmentRow[];
   /** Consecutive, the first at the published end. */
   readonly batches: readonly Buffer[];
   readonly endOffset: number;
@@ -45,8 +48,8 @@ export interface RollUpLog {
 export interface RolledUp<L extends RollUpLog> {
   readonly log: L;
   readonly row: SegmentRow;
-  /** The row that it takes the place of, or undefined. */
-  readonly replaced: SegmentRow | undefined;
+  /** The rows that it takes the place of: the last ones, or none. */
+  readonly replaced: readonly SegmentRow[];
   /** As of the row's end. */
   readonly fold: LogFold;
 }
@@ -83,7 +86,7 @@ export async function rollUp<L extends RollUpLog>(
     await removeFiles(context, [fileId]);
     throw error;
   }
-  await publish(context, fileId, plans, rows, published);
+  await publish(context, plans, rows, published);
 }
 
 /** Logs planned (and their small segments read) between two turns of the event loop. */
@@ -92,26 +95,33 @@ const planLogsMax = 64;
 interface Plan<L extends RollUpLog> {
   readonly log: L;
   readonly draft: SegmentDraft;
-  readonly replaced: SegmentRow | undefined;
+  readonly replaced: readonly SegmentRow[];
   readonly fold: LogFold;
 }
 
-/** What of the log goes into the file: a small last segment, then the batches, without what lies below the start. */
+/** What of the log goes into the file: small last segments, then the batches, without what lies below the start. */
 async function planLog<L extends RollUpLog>(context: RollUpContext, log: L): Promise<Plan<L>> {
   const { settings, clock } = context;
-  const { lastSegment: last, startOffset, endOffset } = log;
+  const { segments, startOffset, endOffset } = log;
   const fold = log.fold.clone();
   const nowMs = clock.wallMs();
   for (const batch of log.batches) fold.add(readBatchHeader(batch), nowMs, settings);
   fold.producers.expire(nowMs, settings.producerIdExpirationMs);
   fold.epochs.forgetBefore(startOffset);
-  // An empty segment of the same base would take the same key as its successor, so it is always replaced.
-  let merges = last !== undefined && (last.bytes < settings.mergeBytesMax || last.bytes === 0);
-  const batches: Buffer[] = [];
-  if (merges && last!.bytes > 0 && last!.endOffset > startOffset) {
-    const merged = await readable(context.reader.all(last!, (offset) => log.fold.epochs.at(offset)));
-    if (merged) for (const batch of merged) if (lastOffset(batch, 0) >= startOffset) batches.push(batch);
-    merges = merged !== undefined;
+  let newBytes = 0;
+  for (const batch of log.batches) newBytes += batch.length;
+  let replaced = segmentsToMerge(segments, newBytes, settings.mergeBytesMax);
+  let batches: Buffer[] = [];
+  for (const row of replaced) {
+    if (row.bytes === 0 || row.endOffset <= startOffset) continue;
+    const merged = await readable(context.reader.all(row, (offset) => log.fold.epochs.at(offset)));
+    if (!merged) {
+      batches = [];
+      // Only whole runs are merged; an empty last segment has to go all the same, and has nothing to lose.
+      replaced = replaced.filter((one) => one.bytes === 0);
+      break;
+    }
+    for (const batch of merged) if (lastOffset(batch, 0) >= startOffset) batches.push(batch);
   }
   for (const batch of log.batches) if (lastOffset(batch, 0) >= startOffset) batches.push(batch);
   const first = batches[0];
@@ -123,7 +133,7 @@ async function planLog<L extends RollUpLog>(context: RollUpContext, log: L): Pro
     batches,
     state: fold.snapshot(),
   };
-  return { log, draft, replaced: merges ? last : undefined, fold };
+  return { log, draft, replaced, fold };
 }
 
 /**
@@ -140,33 +150,29 @@ async function readable(read: Promise<Buffer[]>): Promise<Buffer[] | undefined> 
 }
 
 /** Lets the event loop turn: requests come before maintenance. */
-function turnOf(clock: Clock): Promise<void> {
+export function turnOf(clock: Clock): Promise<void> {
   return new Promise((resolve) => clock.endOfTurn(resolve));
 }
 
-/** The guard, the new file, and per log a new row, an old row and an old file. */
-const opsPerLogMax = 3;
 /** On their way to the store at the same time: some hundred logs by one commit, without holding its lock for long. */
 const transactionsTogetherMax = 8;
 
 async function publish<L extends RollUpLog>(
   context: RollUpContext,
-  fileId: string,
   plans: readonly Plan<L>[],
   rows: readonly SegmentRow[],
   published: (rolled: readonly RolledUp<L>[]) => void,
 ): Promise<void> {
-  const logsPerTransaction = Math.floor((storeOpsMax - context.guard().length - 1) / opsPerLogMax);
-  assert(logsPerTransaction > 0, 'the guard leaves room for rows');
-  const changes: { readonly change: RowChangeSet; readonly rolled: readonly RolledUp<L>[] }[] = [];
-  for (let from = 0; from < plans.length; from += logsPerTransaction) {
-    changes.push(changeOf(fileId, plans.slice(from, from + logsPerTransaction), rows.slice(from)));
+  const changes: Change<L>[] = [];
+  for (let next = 0; next < plans.length; ) {
+    const change = changeOf(plans, rows, next, storeOpsMax - context.guard().length);
+    changes.push(change);
+    next += change.rolled.length;
   }
   for (let from = 0; from < changes.length; from += transactionsTogetherMax) {
     const some = changes.slice(from, from + transactionsTogetherMax);
     const emptied: string[] = [];
-    const sets = some.map(({ change }) => change);
-    await changeRowsTogether(context, sets, (index, files) => {
+    await changeRowsTogether(context, some, (index, files) => {
       published(some[index]!.rolled);
       for (const emptiedId of files) emptied.push(emptiedId);
     });
@@ -175,26 +181,34 @@ async function publish<L extends RollUpLog>(
   }
 }
 
-/** The rows of some logs: `rows` begins with theirs. */
+interface Change<L extends RollUpLog> extends RowChangeSet {
+  readonly rolled: readonly RolledUp<L>[];
+}
+
+/** The rows of as many logs from `first` on as one transaction holds. */
 function changeOf<L extends RollUpLog>(
-  fileId: string,
   plans: readonly Plan<L>[],
   rows: readonly SegmentRow[],
-): { readonly change: RowChangeSet; readonly rolled: readonly RolledUp<L>[] } {
+  first: number,
+  opsMax: number,
+): Change<L> {
   const rolled: RolledUp<L>[] = [];
   const ops: StoreOp[] = [];
-  const files = new Map<string, number>();
-  for (const [i, { log, replaced, fold }] of plans.entries()) {
-    const row = rows[i]!;
+  const files = new FileChanges();
+  for (let next = first; next < plans.length; next++) {
+    const { log, replaced, fold } = plans[next]!;
+    const row = rows[next]!;
+    // Its row, and at most a row and a file for each one that it replaces; the new file counts once.
+    if (rolled.length > 0 && ops.length + files.byFile.size + 2 + 2 * replaced.length > opsMax) break;
     ops.push({ op: 'put', key: segmentKey(log.topicId, log.partition, row.baseOffset), value: encodeSegment(row) });
-    files.set(fileId, (files.get(fileId) ?? 0) + 1);
-    if (replaced) {
-      files.set(replaced.fileId, (files.get(replaced.fileId) ?? 0) - 1);
-      if (replaced.baseOffset !== row.baseOffset) {
-        ops.push({ op: 'delete', key: segmentKey(log.topicId, log.partition, replaced.baseOffset) });
-      }
+    files.add(row);
+    for (const old of replaced) {
+      files.remove(old);
+      if (old.baseOffset === row.baseOffset) continue;
+      ops.push({ op: 'delete', key: segmentKey(log.topicId, log.partition, old.baseOffset) });
     }
     rolled.push({ log, row, replaced, fold });
   }
-  return { change: { ops, files }, rolled };
+  assert(ops.length + files.byFile.size <= opsMax, 'one log fits in a transaction');
+  return { ops, files, rolled };
 }

@@ -68,7 +68,14 @@ export class SegmentReader {
   readonly #indexes = new Map<string, Buffer>();
   #indexBytes = 0;
 
-  constructor(options: { segments: SegmentStore; clock: Clock; settings: LogSettings }) {
+  readonly #onDamage: ((fileId: string) => void) | undefined;
+
+  /** `onDamage`: something in the file cannot be served. */
+  constructor(
+    options: { segments: SegmentStore; clock: Clock; settings: LogSettings },
+    onDamage?: (fileId: string) => void,
+  ) {
+    this.#onDamage = onDamage;
     this.#segments = options.segments;
     this.#clock = options.clock;
     this.#settings = options.settings;
@@ -212,6 +219,7 @@ export class SegmentReader {
   }
 
   #damaged(row: SegmentRow, position: number, what: string): DataCorrupt {
+    this.#onDamage?.(row.fileId);
     return new DataCorrupt(this.#segments.nameOf(row.fileId), row.position + position, what);
   }
 

@@ -37,6 +37,14 @@ export interface LogSettings {
   /** Kafka's producer.id.expiration.ms. */
   readonly producerIdExpirationMs: number;
   readonly retentionIntervalMs: number;
+  /** How fast stored bytes are read again to see whether they still are what was written; 0: only when asked to. */
+  readonly scrubBytesPerSecondMax: number;
+  readonly scrubSliceBytes: number;
+  /** From the start of the session to the first pass, and from the end of one to the next. */
+  readonly scrubDelayMs: number;
+  readonly scrubIntervalMs: number;
+  /** A segment file without a row is removed when it has been so for this long. */
+  readonly orphanGraceMs: number;
   /** First and longest wait between attempts at the metadata store, and when to give up on one transaction. */
   readonly storeRetryMs: number;
   readonly storeRetryMsMax: number;
@@ -67,6 +75,11 @@ export const logSettingsDefault: LogSettings = {
   producersPerLogMax: 10_000,
   producerIdExpirationMs: 86_400_000,
   retentionIntervalMs: 60_000,
+  scrubBytesPerSecondMax: 8 * MiB,
+  scrubSliceBytes: 256 * KiB,
+  scrubDelayMs: 300_000,
+  scrubIntervalMs: 86_400_000,
+  orphanGraceMs: 3_600_000,
   storeRetryMs: 10,
   storeRetryMsMax: 1000,
   storeRetryTotalMsMax: 60_000,
@@ -93,6 +106,11 @@ const bounds: Readonly<Record<Exclude<keyof LogSettings, 'durability'>, readonly
   producersPerLogMax: [1, 1_000_000],
   producerIdExpirationMs: [1000, 366 * 86_400_000],
   retentionIntervalMs: [100, 366 * 86_400_000],
+  scrubBytesPerSecondMax: [0, 1024 * MiB],
+  scrubSliceBytes: [512, 16 * MiB],
+  scrubDelayMs: [1, 366 * 86_400_000],
+  scrubIntervalMs: [1000, 366 * 86_400_000],
+  orphanGraceMs: [1000, 366 * 86_400_000],
   storeRetryMs: [1, 10_000],
   storeRetryMsMax: [1, 60_000],
   storeRetryTotalMsMax: [100, 3_600_000],

@@ -22,7 +22,7 @@ export interface Damage {
   /** As in a URL: base64url. */
   readonly topicId?: string;
   readonly partition?: number;
-  /** From the damaged batch to the end of its segment: what readers cannot have. Absent when they lose nothing. */
+  /** The damaged batch's first offset, at which readers stop, and the end of its segment; absent when they lose nothing. */
   readonly fromOffset?: number;
   readonly toOffset?: number;
 }

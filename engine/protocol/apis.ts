@@ -53,6 +53,7 @@ import { releaseLogsRequest, releaseLogsResponse } from './messages/30000-releas
 import { closeLogsRequest, closeLogsResponse } from './messages/30001-close-logs.ts';
 import { brokerStatusRequest, brokerStatusResponse } from './messages/30002-broker-status.ts';
 import { takeLoadRequest, takeLoadResponse } from './messages/30003-take-load.ts';
+import { scrubRequest, scrubResponse } from './messages/30004-scrub.ts';
 import type { Infer, Message } from './schema.ts';
 
 export const apiKey = {
@@ -98,6 +99,7 @@ export const apiKey = {
   closeLogs: 30001,
   brokerStatus: 30002,
   takeLoad: 30003,
+  scrub: 30004,
 } as const;
 
 const messages = {
@@ -143,6 +145,7 @@ const messages = {
   30001: { request: closeLogsRequest, response: closeLogsResponse },
   30002: { request: brokerStatusRequest, response: brokerStatusResponse },
   30003: { request: takeLoadRequest, response: takeLoadResponse },
+  30004: { request: scrubRequest, response: scrubResponse },
 } as const;
 
 export type ApiKey = keyof typeof messages;

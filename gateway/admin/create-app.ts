@@ -24,6 +24,7 @@ import { groupRoutes } from './routes/groups.ts';
 import { healthRoutes } from './routes/health.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { type AdminApp, type AdminEnv, prefix } from './routes/route.ts';
+import { scrubRoutes } from './routes/scrub.ts';
 import { tenantRoutes } from './routes/tenants.ts';
 import { topicRoutes } from './routes/topics.ts';
 
@@ -75,6 +76,7 @@ export function createAdminApp(options: AdminOptions): Admin {
   groupRoutes(app, admin);
   brokerRoutes(app, admin);
   fleetRoutes(app, admin);
+  scrubRoutes(app, admin);
   engineRoutes(app, admin);
   eventRoutes(app, admin, followers);
   consolePage(app);

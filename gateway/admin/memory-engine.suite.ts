@@ -73,6 +73,11 @@ export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine
       draining.add(brokerId);
       return 2;
     },
+    async scrub(_, act) {
+      const state = act === 'pause' ? 'paused' : 'waiting';
+      return { state, passes: 1, files: 2, filesOfPass: 2, bytes: 3, damaged: 0, unread: 0, lastPassEndedAtMs: 4 };
+    },
+    damage: () => [{ fileId: 'f', position: 8, what: 'the checksum does not hold', foundAtMs: 5 }],
     undrainBroker(brokerId) {
       asked.push(`undrain ${brokerId}`);
       draining.delete(brokerId);

@@ -142,6 +142,14 @@ function fleetGauges(registry: Registry, { fleet, context, ready }: AdminContext
       this.set(ready() ? 1 : 0);
     },
   });
+  new Gauge({
+    name: 'headgate_segment_damage',
+    help: 'Places in the segment store that are known to be damaged.',
+    registers,
+    collect() {
+      this.set(fleet.damage().length);
+    },
+  });
   const events = new Counter({
     name: 'headgate_engine_events_total',
     help: 'Decisions of the engine by kind.',

@@ -2,6 +2,7 @@
 import type { Engine } from '../../engine/engine.ts';
 import type { ScalingShown } from '../../engine/controller/fleet-size.ts';
 import type { GatewayContext } from '../context.ts';
+import type { DamageShown, ScrubShown } from './schemas.ts';
 
 /** The operations on brokers that an operator may ask for; the controller has them. */
 export interface FleetOperations extends Pick<Engine, 'brokers' | 'controllers' | 'shards' | 'events' | 'onEvent'> {
@@ -19,6 +20,10 @@ export interface FleetOperations extends Pick<Engine, 'brokers' | 'controllers' 
   /** Resolves with how many partitions nobody else could take. */
   evacuateZone(zone: string): Promise<number>;
   restoreZone(zone: string): Promise<void>;
+  /** Rejects when the broker does not answer. */
+  scrub(brokerId: number, act: 'status' | 'start' | 'pause' | 'resume'): Promise<Omit<ScrubShown, 'brokerId'>>;
+  /** What scrubs have found damaged and nobody has mended. */
+  damage(): readonly DamageShown[];
 }
 
 export interface AdminOptions {

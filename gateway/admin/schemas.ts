@@ -241,6 +241,33 @@ export const drainedSchema = z
   })
   .openapi('Drained');
 
+export const scrubSchema = z
+  .object({
+    brokerId: z.number().int(),
+    state: z.enum(['off', 'waiting', 'running', 'paused']),
+    passes: count.openapi({ description: 'Whole ones since the broker started.' }),
+    files: count.openapi({ description: 'Looked at in the pass under way, or the last one.' }),
+    filesOfPass: count,
+    bytes: count.openapi({ description: 'Read since the broker started.' }),
+    damaged: count.openapi({ description: 'Bad places met since the broker started.' }),
+    unread: count.openapi({ description: 'Files that could not be looked at because the store was away.' }),
+    lastPassEndedAtMs: z.number().int().openapi({ description: '-1 before the first.' }),
+  })
+  .openapi('Scrub');
+
+export const damageSchema = z
+  .object({
+    fileId: z.string(),
+    position: count.openapi({ description: 'Of the first bad byte or batch in the file.' }),
+    what: z.string(),
+    topicId: z.string().optional(),
+    partition: z.number().int().optional(),
+    fromOffset: z.number().int().optional().openapi({ description: 'Where readers stop; absent: they lose nothing.' }),
+    toOffset: z.number().int().optional().openapi({ description: 'End of the segment.' }),
+    foundAtMs: timeMs,
+  })
+  .openapi('Damage');
+
 export const partitionSchema = z
   .object({
     clusterId: z.string(),
@@ -273,5 +300,7 @@ export type TopicDetailShown = z.infer<typeof topicDetailSchema>;
 export type GroupShown = z.infer<typeof groupSchema>;
 export type GroupDetailShown = z.infer<typeof groupDetailSchema>;
 export type BrokerShown = z.infer<typeof brokerSchema>;
+export type ScrubShown = z.infer<typeof scrubSchema>;
+export type DamageShown = z.infer<typeof damageSchema>;
 export type DrainedShown = z.infer<typeof drainedSchema>;
 export type EventShown = z.infer<typeof eventSchema>;

@@ -9,6 +9,7 @@ import { killToWritable } from './kill-to-writable.ts';
 import { idleConnectionMemory, idlePartitionMemory } from './memory.ts';
 import { planner } from './planner.ts';
 import { rollingRestart } from './rolling-restart.ts';
+import { storage } from './storage.ts';
 import { webSocketFanOut } from './web-socket-fan-out.ts';
 import { wal } from './wal.ts';
 
@@ -20,6 +21,7 @@ export const benches: readonly Bench[] = [
   kafkaSideBySide,
   kafkaSideBySideDurable,
   wal,
+  storage,
   killToWritable,
   rollingRestart,
   addBroker,

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { longRun } from './long/long-run.ts';
 import { reportText } from './report.ts';
 import { runSoak } from './soak.ts';
 
@@ -14,6 +15,9 @@ const { values: flags } = parseArgs({
     'pace-ms': { type: 'string', default: '40' },
     'pause-ms': { type: 'string', default: '4000' },
     'stuck-ms': { type: 'string', default: '30000' },
+    long: { type: 'string' },
+    'kib-per-second': { type: 'string', default: '512' },
+    report: { type: 'string', default: '.soak' },
     json: { type: 'string' },
     history: { type: 'string' },
     log: { type: 'string' },
@@ -26,9 +30,24 @@ if (flags.help) {
     'npm run soak -- [--seed 1] [--kills 100] [--brokers 6] [--partitions 12] [--pace-ms 40: between two requests of a\n' +
       'writer] [--pause-ms 4000: between two faults, at most] [--stuck-ms 30000: a partition that cannot be written this\n' +
       'long after the last fault is stuck] [--json FILE: the report] [--history FILE: every entry] [--log FILE: what the\n' +
-      'installation said]',
+      'installation said]\n' +
+      'npm run soak -- --long MINUTES [--brokers 6] [--partitions 12] [--kib-per-second 512: of each of three writers]\n' +
+      '[--report .soak: folder of plot and samples]: no faults, retention on; does memory, disk, or anything else grow?',
   );
   process.exit(0);
+}
+
+if (flags.long !== undefined) {
+  const grown = await longRun({
+    program: fileURLToPath(new URL('../../bin/main.js', import.meta.url)),
+    minutes: Number(flags.long),
+    brokers: Number(flags.brokers),
+    partitions: Number(flags.partitions),
+    bytesPerSecond: Number(flags['kib-per-second']) * 1024,
+    folder: flags.report,
+    say: (line) => console.log(`soak: ${line}`),
+  });
+  process.exit(grown.length === 0 ? 0 : 1);
 }
 
 const { report, anomalies, log } = await runSoak({

@@ -1,14 +1,17 @@
 /**
- * segment-file   one per file of the segment store. Key: FILE, <fileId>. Value: {bytes, segments}: how many segment rows
- * point into it. Written with 0 before the file is, so that a crash leaves a row to clean up by; at 0 again the file is
+ * segment-file   one per file of the segment store. Key: FILE, <fileId>. Value: {bytes, segments, liveBytes}: how many segment
+ * rows point into it, and to how much. Written with 0 before the file is, so that a crash leaves a row to clean up by; at 0 again the file is
  * removed. Every change is conditional on the row's version.
  */
 import { assert } from '../../kernel/assert.ts';
 import type { RowKey } from '../../ports.ts';
 
 export interface SegmentFileRow {
+  /** Of all batches that were written into it. */
   readonly bytes: number;
   readonly segments: number;
+  /** Of batches in live segments. Absent in rows of before it was kept: unknown. */
+  readonly liveBytes?: number;
   /** A sweep has claimed the file: nothing may be published into it any more. */
   readonly swept?: boolean;
 }
@@ -24,6 +27,12 @@ export function segmentFilePrefix(brokerId: number, sessionEpoch: number): strin
   return `b${String(brokerId).padStart(6, '0')}-e${String(sessionEpoch).padStart(10, '0')}-`;
 }
 
+/** Whose session made the file; undefined for a name that is none of ours. */
+export function slotOf(fileId: string): number | undefined {
+  const [, slot] = /^b(\d{6,})-e\d{10,}-/.exec(fileId) ?? [];
+  return slot === undefined ? undefined : Number(slot);
+}
+
 /** `nonce` keeps a recovery that runs again from meeting the files of its first run. */
 export function segmentFileId(brokerId: number, sessionEpoch: number, counter: number, nonce: number): string {
   const unique = nonce.toString(16).padStart(8, '0');
@@ -32,7 +41,7 @@ export function segmentFileId(brokerId: number, sessionEpoch: number, counter: n
 
 export function encodeSegmentFile(row: SegmentFileRow): string {
   assert(row.segments >= 0, 'a file never has fewer than no segments');
-  return JSON.stringify({ bytes: row.bytes, segments: row.segments, swept: row.swept });
+  return JSON.stringify({ bytes: row.bytes, segments: row.segments, liveBytes: row.liveBytes, swept: row.swept });
 }
 
 export function decodeSegmentFile(value: string): SegmentFileRow {

@@ -1,0 +1,58 @@
+/** `headgate broker scrub` and `headgate broker damage`: is what is stored still what was written? */
+import type { Command } from 'commander';
+import type { DamageShown, ScrubShown } from '../../gateway/admin/schemas.ts';
+import { wholeNumber } from '../parse-values.ts';
+import { adminPath, type OpenSession, type Session } from '../session.ts';
+import { type Column, time } from '../table.ts';
+import { listBrokers } from './broker.ts';
+
+const scrubColumns: readonly Column<ScrubShown>[] = [
+  { title: 'BROKER', cell: (s) => s.brokerId },
+  { title: 'STATE', cell: (s) => s.state },
+  { title: 'PASSES', cell: (s) => s.passes },
+  { title: 'FILES', cell: (s) => `${s.files}/${s.filesOfPass}` },
+  { title: 'BYTES', cell: (s) => s.bytes },
+  { title: 'DAMAGED', cell: (s) => s.damaged },
+  { title: 'UNREAD', cell: (s) => s.unread },
+  { title: 'LAST PASS', cell: (s) => (s.lastPassEndedAtMs < 0 ? '-' : time(s.lastPassEndedAtMs)) },
+];
+
+const damageColumns: readonly Column<DamageShown>[] = [
+  { title: 'FILE', cell: (d) => d.fileId },
+  { title: 'BYTE', cell: (d) => d.position },
+  { title: 'WHAT', cell: (d) => d.what },
+  { title: 'TOPIC ID', cell: (d) => d.topicId ?? '-' },
+  { title: 'PARTITION', cell: (d) => d.partition ?? '-' },
+  { title: 'FROM', cell: (d) => d.fromOffset ?? '-' },
+  { title: 'TO', cell: (d) => d.toOffset ?? '-' },
+  { title: 'FOUND', cell: (d) => time(d.foundAtMs) },
+];
+
+export function scrubCommands(broker: Command, open: OpenSession): void {
+  broker
+    .command('scrub')
+    .description('check what is stored against its checksums: tell how that stands, or start, pause, resume it')
+    .argument('[id]', 'one broker; all serving ones when left out')
+    .option('--act <act>', 'status, start, pause or resume (default status)')
+    .action(async (id: string | undefined, { act = 'status' }: { act?: string }, command: Command) => {
+      const session = open(command);
+      const ids = id === undefined ? await servingBrokers(session) : [wholeNumber('broker', id)];
+      const path = (brokerId: number): string =>
+        `${adminPath}/brokers/${brokerId}/scrub?act=${encodeURIComponent(act)}`;
+      const shown = await Promise.all(ids.map((brokerId) => session.admin.post<ScrubShown>(path(brokerId))));
+      await session.list(shown, scrubColumns);
+    });
+
+  broker
+    .command('damage')
+    .description('list what scrubs and readers have found damaged')
+    .action(async (_, command: Command) => {
+      const session = open(command);
+      const { items } = await session.admin.get<{ items: DamageShown[] }>(`${adminPath}/damage`);
+      await session.list(items, damageColumns);
+    });
+}
+
+async function servingBrokers(session: Session): Promise<number[]> {
+  return (await listBrokers(session)).filter(({ state }) => state === 'serving').map(({ brokerId }) => brokerId);
+}

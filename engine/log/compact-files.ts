@@ -1,0 +1,120 @@
+/**
+ * Frees the space of segment files that hold little any more. A file is shared by many logs and is removed with its last
+ * live segment, so one log that keeps its records for ever would keep what a thousand others have deleted. When less than
+ * liveFileMin of a file is live, the owner of each log in it moves that log's segments into a new file; what was written once
+ * is written again at most about 1 / (1 - liveFileMin) times, however often it happens.
+ *
+ *   announce the new file ── write and sync it ── publish rows that point into it, old ones out ── remove what is empty
+ *
+ * The same steps as a roll-up, and as safe at any point: a row names the old file until it names the new one.
+ */
+import { storeOpsMax, type StoreOp } from '../ports.ts';
+import { Failure } from '../kernel/failure.ts';
+import { allRows, announceFile, changeRows, removeFiles } from './change-rows.ts';
+import { FileChanges } from './file-changes.ts';
+import type { OwnedLog } from './partition-log.ts';
+import { type RollUpContext, turnOf } from './roll-up.ts';
+import { encodeSegment, segmentKey, type SegmentRow } from './rows/segment.ts';
+import { decodeSegmentFile, segmentFileId, segmentFilePk, type SegmentFileRow } from './rows/segment-file.ts';
+import { type SegmentDraft, writeSegmentFile } from './segment-file.ts';
+
+/** Share of a file's batches below which it is rewritten. */
+const liveFileMin = 0.4;
+/** Moved in one go, for it lies in memory meanwhile; the rest follows with the next. */
+const compactBytesMax = 16 * 1024 * 1024;
+/** The log's row and the old file's; the new file's comes once. */
+const opsPerSegmentMax = 2;
+
+export function isSparse({ segments, bytes, liveBytes = bytes }: SegmentFileRow): boolean {
+  return segments > 0 && liveBytes < bytes * liveFileMin;
+}
+
+interface Move {
+  readonly log: OwnedLog;
+  readonly row: SegmentRow;
+}
+
+/** Returns the bytes moved; 0 when there is nothing to do. Throws what a roll-up throws. */
+export async function compactFiles(
+  context: RollUpContext,
+  logs: Iterable<OwnedLog>,
+  counter: () => number,
+): Promise<number> {
+  const sparse = new Set<string>();
+  for (const { sk, value } of await allRows(context, segmentFilePk, 'b', 'b~')) {
+    if (isSparse(decodeSegmentFile(value))) sparse.add(sk);
+  }
+  const moves = sparse.size === 0 ? [] : movesFrom(logs, sparse);
+  const drafts: SegmentDraft[] = [];
+  const moved: Move[] = [];
+  let bytes = 0;
+  for (const move of moves) {
+    const draft = await draftOf(context, move);
+    if (!draft) continue;
+    drafts.push(draft);
+    moved.push(move);
+    bytes += move.row.bytes;
+  }
+  if (moved.length === 0) return 0;
+  const { brokerId, sessionEpoch, settings, segments } = context;
+  const fileId = segmentFileId(brokerId, sessionEpoch, counter(), context.random.u32());
+  await announceFile(context, fileId, bytes);
+  let rows: SegmentRow[];
+  try {
+    const { indexIntervalBytes, writeSliceBytes: sliceBytes } = settings;
+    const turn = (): Promise<void> => turnOf(context.clock);
+    rows = await writeSegmentFile({ segments, fileId, indexIntervalBytes, sliceBytes, turn }, drafts);
+  } catch (error) {
+    await removeFiles(context, [fileId]);
+    throw error;
+  }
+  await publish(context, moved, rows);
+  return bytes;
+}
+
+function movesFrom(logs: Iterable<OwnedLog>, sparse: ReadonlySet<string>): Move[] {
+  const moves: Move[] = [];
+  let bytes = 0;
+  for (const log of logs) {
+    if (!log.isOpen) continue;
+    for (const { row } of log.segments) {
+      if (!sparse.has(row.fileId)) continue;
+      if (moves.length > 0 && bytes + row.bytes > compactBytesMax) return moves;
+      moves.push({ log, row });
+      bytes += row.bytes;
+    }
+  }
+  return moves;
+}
+
+/** Undefined when the segment is damaged or cannot be read: it stays, and its file with it. */
+async function draftOf(context: RollUpContext, { log, row }: Move): Promise<SegmentDraft | undefined> {
+  const { topicId, partition } = log;
+  const { baseOffset, endOffset } = row;
+  try {
+    const state = await context.reader.state(row);
+    const batches = await context.reader.all(row, (offset) => log.epochAt(offset));
+    return { topicId, partition, baseOffset, endOffset, batches, state };
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
+  }
+}
+
+async function publish(context: RollUpContext, moves: readonly Move[], rows: readonly SegmentRow[]): Promise<void> {
+  const perTransaction = Math.floor((storeOpsMax - context.guard().length - 1) / opsPerSegmentMax);
+  for (let from = 0; from < moves.length; from += perTransaction) {
+    const ops: StoreOp[] = [];
+    const files = new FileChanges();
+    const some = moves.slice(from, from + perTransaction);
+    for (const [i, { log, row }] of some.entries()) {
+      const moved = rows[from + i]!;
+      ops.push({ op: 'put', key: segmentKey(log.topicId, log.partition, row.baseOffset), value: encodeSegment(moved) });
+      files.add(moved);
+      files.remove(row);
+    }
+    const emptied = await changeRows(context, { ops, files });
+    for (const [i, { log, row }] of some.entries()) log.relocate(row, rows[from + i]!);
+    await removeFiles(context, emptied);
+  }
+}

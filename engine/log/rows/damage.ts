@@ -1,0 +1,28 @@
+/**
+ * damage   one per place in a segment file where a scrub found something else than was written. Key: DAMAGE,
+ * <fileId>@<position, 16 hex digits>. Value: {what, topicId?, partition?, fromOffset?, toOffset?, foundAtMs}. It goes when the
+ * file is found whole again (somebody brought it back) or is no more.
+ */
+import type { RowKey } from '../../ports.ts';
+import type { Damage } from '../verify-file.ts';
+
+export interface DamageRow extends Damage {
+  readonly fileId: string;
+  readonly foundAtMs: number;
+}
+
+export const damagePk = 'DAMAGE';
+
+export function damageKey(fileId: string, position: number): RowKey {
+  return { pk: damagePk, sk: `${fileId}@${position.toString(16).padStart(16, '0')}` };
+}
+
+export function encodeDamage({ what, topicId, partition, fromOffset, toOffset, foundAtMs }: DamageRow): string {
+  return JSON.stringify({ what, topicId, partition, fromOffset, toOffset, foundAtMs });
+}
+
+export function decodeDamage(sk: string, value: string): DamageRow {
+  const at = sk.lastIndexOf('@');
+  const rest = JSON.parse(value) as Omit<DamageRow, 'fileId' | 'position'>;
+  return { fileId: sk.slice(0, at), position: Number.parseInt(sk.slice(at + 1), 16), ...rest };
+}

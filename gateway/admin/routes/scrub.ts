@@ -1,0 +1,37 @@
+/** The scrub: how far each broker's look at what is stored has come, and what it found. */
+import { createRoute, z } from '@hono/zod-openapi';
+import { NotFound } from '../../../tenancy/failures.ts';
+import type { AdminContext } from '../options.ts';
+import { damageSchema, scrubSchema } from '../schemas.ts';
+import { type AdminApp, json, prefix, problems, security } from './route.ts';
+
+const shared = { tags: ['Fleet'], security };
+
+const scrub = createRoute({
+  ...shared,
+  method: 'post',
+  path: `${prefix}/brokers/{brokerId}/scrub`,
+  summary: 'Tell, start, pause or resume the scrub of what a broker looks after',
+  request: {
+    params: z.object({ brokerId: z.coerce.number().int().min(0) }),
+    query: z.object({ act: z.enum(['status', 'start', 'pause', 'resume']).default('status') }),
+  },
+  responses: { 200: json(scrubSchema, 'Where it stands.'), ...problems },
+});
+
+const damage = createRoute({
+  ...shared,
+  method: 'get',
+  path: `${prefix}/damage`,
+  summary: 'List what scrubs have found damaged in the segment store',
+  responses: { 200: json(z.object({ items: z.array(damageSchema) }).openapi('DamageList'), 'All of it.'), ...problems },
+});
+
+export function scrubRoutes(app: AdminApp, { fleet }: AdminContext): void {
+  app.openapi(scrub, async (c) => {
+    const { brokerId } = c.req.valid('param');
+    if (!fleet.brokers().some((broker) => broker.brokerId === brokerId)) throw new NotFound('broker', String(brokerId));
+    return c.json({ brokerId, ...(await fleet.scrub(brokerId, c.req.valid('query').act)) }, 200);
+  });
+  app.openapi(damage, (c) => c.json({ items: [...fleet.damage()] }, 200));
+}

@@ -1,0 +1,135 @@
+/**
+ * Blocks of files that lie behind a network, in bounded memory: many small reads of a cold log become few larger ones, who
+ * reads on finds the next block on its way already, and who asks for a block that is on its way waits for that one.
+ */
+
+export interface BlockCacheSettings {
+  readonly blockBytes: number;
+  readonly cacheBytesMax: number;
+  /** Blocks fetched behind the one that a sequential reader is in. */
+  readonly readAheadBlocks: number;
+  /** Fetches under way at a time; more wait in order. */
+  readonly fetchesMax: number;
+}
+
+/** Files whose readers are known to be sequential. */
+const followedFilesMax = 1024;
+
+/** The bytes from `position` on, fewer than asked only at the end of the file. */
+export type FetchRange = (fileId: string, position: number, bytes: number) => Promise<Buffer>;
+
+interface Block {
+  /** Set when it has come; its length counts from then on. */
+  bytes: Buffer | undefined;
+  readonly coming: Promise<Buffer>;
+}
+
+export class BlockCache {
+  readonly #settings: BlockCacheSettings;
+  readonly #fetch: FetchRange;
+  /** Least recently used first. */
+  readonly #blocks = new Map<string, Block>();
+  /** Per file the block behind the last one read: a read that begins there is sequential. */
+  readonly #next = new Map<string, number>();
+  #bytes = 0;
+  #fetching = 0;
+  #queue: (() => void)[] = [];
+
+  constructor(settings: BlockCacheSettings, fetch: FetchRange) {
+    this.#settings = settings;
+    this.#fetch = fetch;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Bytes read, less than asked only at the end of the file. Throws what the fetch throws; that is not cached. */
+  async read(fileId: string, target: Uint8Array, position: number): Promise<number> {
+    const { blockBytes, readAheadBlocks } = this.#settings;
+    const first = Math.floor(position / blockBytes);
+    const last = Math.floor((position + target.length - 1) / blockBytes);
+    const wanted: Promise<Buffer>[] = [];
+    for (let block = first; block <= last; block++) wanted.push(this.#block(fileId, block));
+    if (this.#next.get(fileId) === first || first < last) {
+      // Nobody waits for these; a failure is met again, and told, by who reads the block.
+      for (let ahead = 1; ahead <= readAheadBlocks; ahead++) this.#block(fileId, last + ahead).catch(() => undefined);
+    }
+    this.#follow(fileId, last + (position + target.length === (last + 1) * blockBytes ? 1 : 0));
+    let got = 0;
+    for (const [i, coming] of wanted.entries()) {
+      const bytes = await coming;
+      const from = position + got - (first + i) * blockBytes;
+      if (from >= bytes.length) break;
+      const some = bytes.subarray(from, from + target.length - got);
+      target.set(some, got);
+      got += some.length;
+      if (bytes.length < blockBytes) break;
+    }
+    return got;
+  }
+
+  forget(fileId: string): void {
+    this.#next.delete(fileId);
+    for (const [key, block] of this.#blocks) if (key.startsWith(`${fileId}@`)) this.#drop(key, block);
+  }
+
+  #follow(fileId: string, block: number): void {
+    this.#next.delete(fileId);
+    this.#next.set(fileId, block);
+    if (this.#next.size <= followedFilesMax) return;
+    for (const oldest of this.#next.keys()) {
+      this.#next.delete(oldest);
+      return;
+    }
+  }
+
+  #block(fileId: string, index: number): Promise<Buffer> {
+    const key = `${fileId}@${index}`;
+    let block = this.#blocks.get(key);
+    if (block) this.#blocks.delete(key);
+    else block = this.#start(key, fileId, index * this.#settings.blockBytes);
+    this.#blocks.set(key, block);
+    return block.coming;
+  }
+
+  #start(key: string, fileId: string, position: number): Block {
+    const coming = this.#limited(() => this.#fetch(fileId, position, this.#settings.blockBytes));
+    const block: Block = { bytes: undefined, coming };
+    coming.then(
+      (bytes) => {
+        // Dropped meanwhile: the readers that wait get it, the cache does not.
+        if (this.#blocks.get(key) !== block) return;
+        block.bytes = bytes;
+        this.#bytes += bytes.length;
+        this.#shrink();
+      },
+      () => this.#drop(key, block),
+    );
+    return block;
+  }
+
+  #shrink(): void {
+    for (const [key, block] of this.#blocks) {
+      if (this.#bytes <= this.#settings.cacheBytesMax) return;
+      if (block.bytes) this.#drop(key, block);
+    }
+  }
+
+  #drop(key: string, block: Block): void {
+    if (this.#blocks.get(key) !== block) return;
+    this.#blocks.delete(key);
+    this.#bytes -= block.bytes?.length ?? 0;
+  }
+
+  async #limited(fetch: () => Promise<Buffer>): Promise<Buffer> {
+    while (this.#fetching >= this.#settings.fetchesMax) await new Promise<void>((go) => this.#queue.push(go));
+    this.#fetching++;
+    try {
+      return await fetch();
+    } finally {
+      this.#fetching--;
+      this.#queue.shift()?.();
+    }
+  }
+}

@@ -1,0 +1,37 @@
+/** The segment store that the settings name: a folder of the data folder, or a bucket. */
+import { directorySegments } from '../../engine/log/directory-segments.ts';
+import type { Clock } from '../../engine/kernel/clock.ts';
+import { type Disk, type SegmentStore, SegmentsUnavailable } from '../../engine/ports.ts';
+import { s3Location } from './s3-location.ts';
+
+export interface SegmentsSettings {
+  /** Empty, or s3://bucket/prefix. */
+  readonly segments: string;
+  readonly segmentsEndpoint: string;
+}
+
+/**
+ * Throws an Error that names the flag or the bucket for what will never work. A service that does not answer is no reason
+ * not to start: `warn` is told, and writes go on until the write-ahead log has reached its bound.
+ */
+export async function openSegments(
+  settings: SegmentsSettings,
+  local: { readonly disk: Disk; readonly directory: string },
+  clock: Clock,
+  warn: (text: string) => void,
+): Promise<SegmentStore> {
+  const location = s3Location(settings.segments, settings.segmentsEndpoint, process.env);
+  if (!location) return directorySegments(local.disk, local.directory);
+  // Only who uses it pays for loading the client.
+  // Its notice about Node versions to come is for who pins the client, which is us; not for every process's log.
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+  const { s3Segments } = await import('./s3-segments.ts');
+  const store = s3Segments(location, clock);
+  try {
+    await store.probe();
+  } catch (error) {
+    if (!(error instanceof SegmentsUnavailable)) throw error;
+    warn(error.message);
+  }
+  return store;
+}

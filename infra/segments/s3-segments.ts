@@ -1,0 +1,245 @@
+/**
+ * The segment store in a bucket that speaks S3. A segment file is one object, put whole when it is committed: until then
+ * its batches stay where they are, in the broker's memory and write-ahead log, so nothing waits for the network but the
+ * roll-up. Objects are never changed, and names never come twice; `If-None-Match: *` makes sure of both.
+ *
+ * A put whose answer is lost may arrive after everybody has given it up. Then an object is there that no row knows: the
+ * scrub removes such when they have been without a row for long (engine/log/scrub.ts).
+ */
+import { Readable } from 'node:stream';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { type Clock, sleep } from '../../engine/kernel/clock.ts';
+import {
+  DiskFault,
+  type SegmentFile,
+  type SegmentStore,
+  SegmentsUnavailable,
+  type SegmentWriter,
+} from '../../engine/ports.ts';
+import { BlockCache, type BlockCacheSettings } from './block-cache.ts';
+import type { S3Location } from './s3-location.ts';
+
+export interface S3Settings extends BlockCacheSettings {
+  /** Of one call, and how often a call is made before it counts as failed. */
+  readonly attemptsMax: number;
+  readonly connectMsMax: number;
+  readonly answerMsMax: number;
+  readonly retryMs: number;
+  /** Bodies are handed to the network in pieces of about this size. */
+  readonly pieceBytes: number;
+  readonly socketsMax: number;
+}
+
+const MiB = 1024 * 1024;
+
+export const s3Defaults: S3Settings = {
+  attemptsMax: 3,
+  connectMsMax: 2_000,
+  answerMsMax: 15_000,
+  retryMs: 200,
+  pieceBytes: 256 * 1024,
+  socketsMax: 64,
+  blockBytes: MiB,
+  cacheBytesMax: 64 * MiB,
+  readAheadBlocks: 2,
+  fetchesMax: 16,
+};
+
+const suffix = '.seg';
+const quiet = (): void => undefined;
+
+/** Credentials come from where every AWS tool looks for them: AWS_* variables, shared files, the machine's role. */
+export function s3Segments(
+  location: S3Location,
+  clock: Clock,
+  settings: S3Settings = s3Defaults,
+): SegmentStore & { probe(): Promise<void> } {
+  return new S3Segments(location, clock, settings);
+}
+
+class S3Segments implements SegmentStore {
+  readonly #location: S3Location;
+  readonly #clock: Clock;
+  readonly #settings: S3Settings;
+  readonly #client: S3Client;
+  readonly #cache: BlockCache;
+
+  constructor(location: S3Location, clock: Clock, settings: S3Settings) {
+    this.#location = location;
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#client = new S3Client({
+      region: location.region,
+      ...(location.endpoint ? { endpoint: location.endpoint, forcePathStyle: true } : {}),
+      maxAttempts: settings.attemptsMax,
+      // What failed is told by the failure, once.
+      logger: { trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet },
+      requestHandler: {
+        connectionTimeout: settings.connectMsMax,
+        requestTimeout: settings.answerMsMax,
+        throwOnRequestTimeout: true,
+        httpAgent: { keepAlive: true, maxSockets: settings.socketsMax },
+        httpsAgent: { keepAlive: true, maxSockets: settings.socketsMax },
+      },
+    });
+    this.#cache = new BlockCache(settings, (fileId, position, bytes) => this.#range(fileId, position, bytes));
+  }
+
+  nameOf(fileId: string): string {
+    return `s3://${this.#location.bucket}/${this.#keyOf(fileId)}`;
+  }
+
+  /** Throws an Error that says what is wrong with bucket or rights, SegmentsUnavailable when nobody answers. */
+  async probe(): Promise<void> {
+    try {
+      await this.#client.send(new HeadBucketCommand({ Bucket: this.#location.bucket }));
+    } catch (cause) {
+      const status = statusOf(cause);
+      const bucket = `segments: s3://${this.#location.bucket}`;
+      if (status === 404) throw new Error(`${bucket} does not exist`, { cause });
+      if (status === 403 || status === 400) throw new Error(`${bucket} refuses these credentials`, { cause });
+      throw this.#failure('look at', '', cause);
+    }
+  }
+
+  create(fileId: string): SegmentWriter {
+    const parts: Uint8Array[] = [];
+    let bytes = 0;
+    return {
+      write: async (more) => {
+        for (const part of more) {
+          parts.push(part);
+          bytes += part.length;
+        }
+      },
+      commit: () => this.#put(fileId, parts, bytes),
+      // Nothing of it is anywhere unless a put was tried, and then the caller removes the file by its name.
+      abort: () => void parts.splice(0),
+    };
+  }
+
+  open(fileId: string, use?: 'once'): SegmentFile {
+    return {
+      sizeBytes: () => this.#sizeOf(fileId),
+      read: async (target, position) => {
+        if (use !== 'once') return this.#cache.read(fileId, target, position);
+        const bytes = await this.#range(fileId, position, target.length);
+        target.set(bytes);
+        return bytes.length;
+      },
+      close: () => undefined,
+    };
+  }
+
+  async remove(fileId: string): Promise<void> {
+    this.#cache.forget(fileId);
+    await this.#call('remove', fileId, () => this.#client.send(new DeleteObjectCommand(this.#at(fileId))));
+  }
+
+  async list(): Promise<string[]> {
+    const { bucket: Bucket, prefix: Prefix } = this.#location;
+    const found: string[] = [];
+    let after: string | undefined;
+    do {
+      const from = after === undefined ? {} : { ContinuationToken: after };
+      const command = new ListObjectsV2Command({ Bucket, Prefix, ...from });
+      const page = await this.#call('list', '', () => this.#client.send(command));
+      for (const { Key } of page.Contents ?? []) {
+        if (Key?.endsWith(suffix)) found.push(Key.slice(Prefix.length, -suffix.length));
+      }
+      after = page.IsTruncated ? page.NextContinuationToken : undefined;
+    } while (after !== undefined);
+    return found.filter((fileId) => !fileId.includes('/')).sort();
+  }
+
+  /** A stream is gone with its first attempt, so the attempts are counted here and not by the client. */
+  async #put(fileId: string, parts: readonly Uint8Array[], bytes: number): Promise<void> {
+    const { attemptsMax, pieceBytes, retryMs } = this.#settings;
+    for (let attempt = 1; ; attempt++) {
+      const Body = Readable.from(pieces(parts, pieceBytes), { objectMode: false });
+      try {
+        const command = new PutObjectCommand({ ...this.#at(fileId), Body, ContentLength: bytes, IfNoneMatch: '*' });
+        await this.#client.send(command);
+        return;
+      } catch (cause) {
+        Body.destroy();
+        // An earlier attempt of ours has arrived after all: nobody else uses the name.
+        if (statusOf(cause) === 412 && attempt > 1 && (await this.#sizeOf(fileId)) === bytes) return;
+        if (attempt >= attemptsMax) throw this.#failure('put', fileId, cause);
+        await sleep(this.#clock, retryMs * 2 ** (attempt - 1));
+      }
+    }
+  }
+
+  async #range(fileId: string, position: number, bytes: number): Promise<Buffer> {
+    const Range = `bytes=${position}-${position + bytes - 1}`;
+    try {
+      return await this.#call('read', fileId, async () => {
+        const { Body } = await this.#client.send(new GetObjectCommand({ ...this.#at(fileId), Range }));
+        if (!Body) return Buffer.alloc(0);
+        const got = await Body.transformToByteArray();
+        return Buffer.from(got.buffer, got.byteOffset, got.byteLength);
+      });
+    } catch (failure) {
+      // Behind the end of the object.
+      if (failure instanceof SegmentsUnavailable && statusOf(failure.cause) === 416) return Buffer.alloc(0);
+      throw failure;
+    }
+  }
+
+  async #sizeOf(fileId: string): Promise<number> {
+    const head = await this.#call('measure', fileId, () => this.#client.send(new HeadObjectCommand(this.#at(fileId))));
+    return head.ContentLength ?? 0;
+  }
+
+  async #call<T>(act: string, fileId: string, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (cause) {
+      throw this.#failure(act, fileId, cause);
+    }
+  }
+
+  #failure(act: string, fileId: string, cause: unknown): DiskFault | SegmentsUnavailable {
+    const text = `${act} ${this.nameOf(fileId)}: ${cause instanceof Error ? `${cause.name} ${cause.message}` : cause}`;
+    const isMissing = statusOf(cause) === 404 && (act === 'read' || act === 'measure');
+    return isMissing ? new DiskFault(text, { cause }) : new SegmentsUnavailable(text, { cause });
+  }
+
+  #keyOf(fileId: string): string {
+    return `${this.#location.prefix}${fileId}${suffix}`;
+  }
+
+  #at(fileId: string): { readonly Bucket: string; readonly Key: string } {
+    return { Bucket: this.#location.bucket, Key: this.#keyOf(fileId) };
+  }
+}
+
+/** HTTP status of a refusal by the service; undefined when there was no answer. */
+function statusOf(error: unknown): number | undefined {
+  return (error as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode;
+}
+
+/** Small parts together, so that a thousand batches are not a thousand writes; large ones as they are. */
+function* pieces(parts: readonly Uint8Array[], pieceBytes: number): Generator<Uint8Array> {
+  let some: Uint8Array[] = [];
+  let bytes = 0;
+  for (const part of parts) {
+    if (bytes > 0 && bytes + part.length > pieceBytes) {
+      yield some.length === 1 ? some[0]! : Buffer.concat(some, bytes);
+      some = [];
+      bytes = 0;
+    }
+    some.push(part);
+    bytes += part.length;
+  }
+  if (bytes > 0) yield Buffer.concat(some, bytes);
+}

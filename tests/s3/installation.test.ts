@@ -1,0 +1,108 @@
+/** A whole installation whose segments lie in a bucket: roll-up, restart, cold reads, deletion, an outage, a dead broker. */
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Instance } from '../../bin/demo/instance.ts';
+import { until } from '../clients/processes.ts';
+import { createTopic, demoAccess, httpSender, kafkaOf, readAll } from '../e2e/doors.ts';
+import { startInstallation } from '../installation.ts';
+import { bucket, S3Server } from './s3-server.ts';
+
+const prefix = 'installation';
+const valueBytes = 200_000;
+
+describe('an installation over S3', () => {
+  let server: S3Server;
+  let instance: Instance;
+  let number = 0;
+  const stored: string[] = [];
+
+  const flags = (): string[] => [
+    ...['--segments', `s3://${bucket}/${prefix}/`, '--segments-endpoint', server.endpoint],
+    ...['--brokers', '1', '--zones', 'a', '--quota-profile', 'unlimited'],
+  ];
+
+  /** Appends about `megabytes`, eight at a time, each until it is acknowledged. */
+  async function produce(megabytes: number): Promise<void> {
+    const send = httpSender(instance, demoAccess(instance), 'cold');
+    const until = number + Math.ceil((megabytes * 1e6) / valueBytes);
+    const one = async (): Promise<void> => {
+      while (number < until) {
+        const value = `${number++}:`.padEnd(valueBytes, '.');
+        while (!(await send('k', value).catch(() => false)));
+        stored.push(value);
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, one));
+  }
+
+  async function expectAll(): Promise<void> {
+    const values = (await readAll(instance, demoAccess(instance), 'cold')).map(({ value }) => value);
+    expect(new Set(values).size).toBe(values.length);
+    expect(values.map((value) => value.slice(0, 9)).toSorted()).toEqual(
+      stored.map((value) => value.slice(0, 9)).toSorted(),
+    );
+  }
+
+  beforeAll(async () => {
+    server = await S3Server.start();
+    instance = await startInstallation(flags());
+    await createTopic(instance, demoAccess(instance), 'cold', 2);
+  });
+  afterAll(async () => {
+    await instance?.remove();
+    await server?.remove();
+  });
+
+  it('rolls up into the bucket and into nothing else', async () => {
+    await produce(20);
+    await until('a roll-up', 30_000, () => server.objects(prefix).length > 0);
+    expect(readdirSync(join(instance.data, 'segments'))).toEqual([]);
+    await expectAll();
+  });
+
+  it('serves everything from the bucket after a restart without a local segment', async () => {
+    await instance.stop();
+    rmSync(join(instance.data, 'segments'), { recursive: true });
+    instance = await startInstallation(flags(), instance.data);
+    await expectAll();
+  });
+
+  it('takes writes while the bucket is away, and rolls up when it is back', async () => {
+    await server.down();
+    const before = server.objects(prefix);
+    await produce(24);
+    expect(server.objects(prefix)).toEqual(before);
+    await server.up();
+    await until('a roll-up', 60_000, () => server.objects(prefix).length > before.length);
+    await expectAll();
+  });
+
+  it('recovers a dead broker into the bucket', async () => {
+    await produce(3);
+    const before = server.objects(prefix).length;
+    const [broker] = await instance.brokers();
+    process.kill(broker!.pid, 'SIGKILL');
+    await until('another process serves', 30_000, async () => {
+      const [now] = await instance.brokers();
+      return now!.pid !== broker!.pid && now!.state === 'serving';
+    });
+    await expectAll();
+    expect(server.objects(prefix).length).toBeGreaterThan(before);
+  });
+
+  it('removes objects with the records in them', async () => {
+    await instance.stop();
+    instance = await startInstallation(flags(), instance.data);
+    const kafka = kafkaOf(instance, demoAccess(instance)).admin();
+    await kafka.connect();
+    const before = server.objects(prefix).length;
+    const ends = await kafka.fetchTopicOffsets('cold');
+    const partitions = ends.map(({ partition, offset }) => ({ partition, offset }));
+    await kafka.deleteTopicRecords({ topic: 'cold', partitions });
+    expect(server.objects(prefix).length).toBeLessThan(before);
+    await kafka.deleteTopics({ topics: ['cold'] });
+    await kafka.disconnect();
+    await until('no object is left of the topic', 30_000, () => server.objects(prefix).length <= 1);
+  });
+});
