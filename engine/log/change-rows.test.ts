@@ -4,6 +4,7 @@ import { seededRandom } from '../kernel/random.ts';
 import type { MetadataStore, StoreOp } from '../ports.ts';
 import { memoryStore } from '../store-memory.ts';
 import { changeRowsTogether, type RowChangeSet, type RowContext } from './change-rows.ts';
+import { FileChanges } from './file-changes.ts';
 import { decodeSegmentFile, encodeSegmentFile, segmentFileKey } from './rows/segment-file.ts';
 import { logSettingsDefault } from './settings.ts';
 
@@ -35,13 +36,10 @@ async function setUp(before?: (count: number, store: MetadataStore) => Promise<v
   };
   const changes = [1, 2, 3].map((n): RowChangeSet => {
     const put: StoreOp = { op: 'put', key: { pk: 'LOG', sk: `${n}` }, value: `${n}` };
-    return {
-      ops: [put],
-      files: new Map([
-        ['b1-full', -1],
-        ['b1-new', 1],
-      ]),
-    };
+    const files = new FileChanges();
+    files.remove({ fileId: 'b1-full', bytes: 1 });
+    files.add({ fileId: 'b1-new', bytes: 1 });
+    return { ops: [put], files };
   });
   const applied: { index: number; emptied: readonly string[] }[] = [];
   const change = (): Promise<void> =>

@@ -7,14 +7,16 @@ export interface FileChange {
   bytes: number;
 }
 
+type Share = Pick<SegmentRow, 'fileId' | 'bytes'>;
+
 export class FileChanges {
   readonly byFile = new Map<string, FileChange>();
 
-  add({ fileId, bytes }: SegmentRow): void {
+  add({ fileId, bytes }: Share): void {
     this.#change(fileId, 1, bytes);
   }
 
-  remove({ fileId, bytes }: SegmentRow): void {
+  remove({ fileId, bytes }: Share): void {
     this.#change(fileId, -1, -bytes);
   }
 

@@ -46,8 +46,8 @@ const rollUpRetryMs = 1000;
 const releaseTailBytesMax = 256 * 1024;
 /** Appends go on meanwhile, and some come in faster than they can be rolled up. */
 const prepareRoundsMax = 3;
-/** Logs of one segment file: bounds its table and the rows published for it. */
-const logsPerRollUpMax = 20_000;
+/** Logs of one segment file: bounds its table, and how long what is done for all of them at once holds the event loop. */
+const logsPerRollUpMax = 2_048;
 /** Segment rows deleted in one transaction when a log is forgotten. */
 const forgetRowsMax = 40;
 
@@ -323,18 +323,20 @@ class SessionLogStore implements LogStore {
   }
 
   async #rollUpOf(logs: Iterable<OwnedLog>): Promise<void> {
-    const due = [];
-    for (const log of logs) {
-      const part = log.toRollUp();
-      if (part) due.push(part);
-    }
-    for (let from = 0; from < due.length; from += logsPerRollUpMax) {
-      const parts = due.slice(from, from + logsPerRollUpMax);
-      await rollUp(this.#context, parts, this.#fileCounter++, (rolled) => {
+    let due: NonNullable<ReturnType<OwnedLog['toRollUp']>>[] = [];
+    const write = async (): Promise<void> => {
+      if (due.length === 0) return;
+      await rollUp(this.#context, due, this.#fileCounter++, (rolled) => {
         for (const one of rolled) one.log.owner.swap(one, one.log.count);
       });
+      due = [];
       this.#rollUps++;
+    };
+    for (const log of logs) {
+      const part = log.toRollUp();
+      if (part && due.push(part) === logsPerRollUpMax) await write();
     }
+    await write();
   }
 
   /** Its own files, and a share of those whose slot is no more. */

@@ -144,7 +144,7 @@ describe('the scrub', () => {
       await pass(world, store);
       looked.push(store.scrub('status').filesOfPass);
     }
-    expect(looked.toSorted()).toEqual([0, 1]);
+    expect(looked.toSorted((a, b) => a - b)).toEqual([0, 1]);
     expect(await damageOf(world)).toHaveLength(1);
   });
 });

@@ -90,9 +90,9 @@ export class Scrub {
 
   /** Removes files that had no row at two looks, `orphanGraceMs` apart. */
   async removeOrphans(): Promise<void> {
-    const { segments, isMine } = this.#parts;
+    const { segments } = this.#parts;
     // Files first: a row is written before its file and removed after it.
-    const files = (await segments.list()).filter(isMine);
+    const files = (await segments.list()).filter((fileId) => this.#parts.isMine(fileId));
     const rows = new Set((await this.#fileRows()).map(({ sk }) => sk));
     const orphans = new Set(files.filter((fileId) => !rows.has(fileId)));
     for (const fileId of orphans) {

@@ -18,8 +18,11 @@ describe('an installation over S3', () => {
   const stored: string[] = [];
 
   const flags = (): string[] => [
-    ...['--segments', `s3://${bucket}/${prefix}/`, '--segments-endpoint', server.endpoint],
-    ...['--brokers', '1', '--zones', 'a', '--quota-profile', 'unlimited'],
+    `--segments=s3://${bucket}/${prefix}/`,
+    `--segments-endpoint=${server.endpoint}`,
+    '--brokers=1',
+    '--zones=a',
+    '--quota-profile=unlimited',
   ];
 
   /** Appends about `megabytes`, eight at a time, each until it is acknowledged. */
