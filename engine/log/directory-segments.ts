@@ -1,11 +1,17 @@
-/** The segment store as a directory of a disk. */
+/**
+ * The segment store as a directory of a disk. Reads that may wait for the device share the thread pool (four threads) with
+ * the write-ahead log's sync, which every acknowledgement waits for: they get two of them, and never all.
+ */
+import { Lanes } from '../kernel/lanes.ts';
 import { type Disk, DiskFault, type SegmentFile, type SegmentStore, type SegmentWriter } from '../ports.ts';
 
 const suffix = '.seg';
+const readsMax = 2;
 
 /** Makes the directory. */
 export function directorySegments(disk: Disk, directory: string): SegmentStore {
   disk.makeDirectory(directory);
+  const reads = new Lanes(readsMax);
   const nameOf = (fileId: string): string => `${directory}/${fileId}${suffix}`;
   return {
     nameOf,
@@ -14,7 +20,7 @@ export function directorySegments(disk: Disk, directory: string): SegmentStore {
       const file = disk.open(nameOf(fileId));
       return {
         sizeBytes: async () => file.sizeBytes(),
-        read: (target, position) => file.read(target, position),
+        read: (target, position) => reads.run(() => file.read(target, position)),
         readSync: (target, position) => file.readSync(target, position),
         close: () => file.close(),
       };

@@ -3,6 +3,8 @@
  * reads on finds the next block on its way already, and who asks for a block that is on its way waits for that one.
  */
 
+import { Lanes } from '../../engine/kernel/lanes.ts';
+
 export interface BlockCacheSettings {
   readonly blockBytes: number;
   readonly cacheBytesMax: number;
@@ -31,13 +33,13 @@ export class BlockCache {
   readonly #blocks = new Map<string, Block>();
   /** Per file the block behind the last one read: a read that begins there is sequential. */
   readonly #next = new Map<string, number>();
+  readonly #lanes: Lanes;
   #bytes = 0;
-  #fetching = 0;
-  #queue: (() => void)[] = [];
 
   constructor(settings: BlockCacheSettings, fetch: FetchRange) {
     this.#settings = settings;
     this.#fetch = fetch;
+    this.#lanes = new Lanes(settings.fetchesMax);
   }
 
   get bytes(): number {
@@ -94,7 +96,7 @@ export class BlockCache {
   }
 
   #start(key: string, fileId: string, position: number): Block {
-    const coming = this.#limited(() => this.#fetch(fileId, position, this.#settings.blockBytes));
+    const coming = this.#lanes.run(() => this.#fetch(fileId, position, this.#settings.blockBytes));
     const block: Block = { bytes: undefined, coming };
     coming.then(
       (bytes) => {
@@ -120,16 +122,5 @@ export class BlockCache {
     if (this.#blocks.get(key) !== block) return;
     this.#blocks.delete(key);
     this.#bytes -= block.bytes?.length ?? 0;
-  }
-
-  async #limited(fetch: () => Promise<Buffer>): Promise<Buffer> {
-    while (this.#fetching >= this.#settings.fetchesMax) await new Promise<void>((go) => this.#queue.push(go));
-    this.#fetching++;
-    try {
-      return await fetch();
-    } finally {
-      this.#fetching--;
-      this.#queue.shift()?.();
-    }
   }
 }

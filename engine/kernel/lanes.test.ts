@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+import { Lanes } from './lanes.ts';
+
+describe('lanes', () => {
+  it('run so many at a time, in order, and go on after a failure', async () => {
+    const lanes = new Lanes(2);
+    const began: number[] = [];
+    let busy = 0;
+    let most = 0;
+    const work = (i: number): Promise<number> =>
+      lanes.run(async () => {
+        began.push(i);
+        most = Math.max(most, ++busy);
+        await new Promise((resolve) => setImmediate(resolve));
+        busy--;
+        if (i % 3 === 0) throw new Error(`${i}`);
+        return i;
+      });
+    const all = await Promise.allSettled(Array.from({ length: 10 }, (_, i) => work(i)));
+    expect(began).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(most).toBe(2);
+    expect(all.filter(({ status }) => status === 'rejected')).toHaveLength(4);
+    expect(await work(1)).toBe(1);
+  });
+});
