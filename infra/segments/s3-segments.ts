@@ -33,7 +33,7 @@ export interface S3Settings extends BlockCacheSettings {
   readonly connectMsMax: number;
   readonly answerMsMax: number;
   readonly retryMs: number;
-  /** Bodies are handed to the network in pieces of about this size. */
+  /** Bodies are handed to the network in pieces of at least this size. */
   readonly pieceBytes: number;
   readonly socketsMax: number;
 }
@@ -228,18 +228,17 @@ function statusOf(error: unknown): number | undefined {
   return (error as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode;
 }
 
-/** Small parts together, so that a thousand batches are not a thousand writes; large ones as they are. */
+/** Parts put together to pieces of at least `pieceBytes`: S3 refuses chunks below 8 KiB anywhere but at the end. */
 function* pieces(parts: readonly Uint8Array[], pieceBytes: number): Generator<Uint8Array> {
   let some: Uint8Array[] = [];
   let bytes = 0;
   for (const part of parts) {
-    if (bytes > 0 && bytes + part.length > pieceBytes) {
-      yield some.length === 1 ? some[0]! : Buffer.concat(some, bytes);
-      some = [];
-      bytes = 0;
-    }
     some.push(part);
     bytes += part.length;
+    if (bytes < pieceBytes) continue;
+    yield some.length === 1 ? part : Buffer.concat(some, bytes);
+    some = [];
+    bytes = 0;
   }
   if (bytes > 0) yield Buffer.concat(some, bytes);
 }

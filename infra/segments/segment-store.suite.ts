@@ -42,6 +42,17 @@ export function segmentStoreSuite(open: () => SegmentStore | Promise<SegmentStor
     await store.remove(fileId);
   });
 
+  it('takes parts of any sizes in any order', async () => {
+    const store = await open();
+    for (const sizes of [[8, 200_000, 9, 300_000, 1], [262_144, 1, 262_144], [1], [700_000, 700_000]]) {
+      const parts = sizes.map((size, i) => Buffer.alloc(size, i + 1));
+      const fileId = await written(store, [parts]);
+      const whole = Buffer.concat(parts);
+      expect((await read(store, fileId, 0, whole.length + 1)).equals(whole)).toBe(true);
+      await store.remove(fileId);
+    }
+  });
+
   it('lists what is there, and removes it once and for all', async () => {
     const store = await open();
     const before = await store.list();

@@ -10,6 +10,7 @@ import { bucket, S3Server } from './s3-server.ts';
 
 const prefix = 'installation';
 const valueBytes = 200_000;
+const attemptsMax = 200;
 
 describe('an installation over S3', () => {
   let server: S3Server;
@@ -32,7 +33,9 @@ describe('an installation over S3', () => {
     const one = async (): Promise<void> => {
       while (number < until) {
         const value = `${number++}:`.padEnd(valueBytes, '.');
-        while (!(await send('k', value).catch(() => false)));
+        for (let attempt = 1; !(await send('k', value).catch(() => false)); attempt++) {
+          if (attempt === attemptsMax) throw new Error(`value ${value.slice(0, 9)} is never taken`);
+        }
         stored.push(value);
       }
     };
