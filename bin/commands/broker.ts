@@ -83,6 +83,11 @@ export function brokerCommands(program: Command, open: OpenSession): Command {
       await session.done(replaced, `broker ${id} is replaced by process ${replaced.pid}`);
     });
 
+  scaleCommand(broker, open);
+  return broker;
+}
+
+function scaleCommand(broker: Command, open: OpenSession): void {
   broker
     .command('scale')
     .description('set the number of brokers, or let the load decide it (auto); without a number show it')
@@ -97,7 +102,6 @@ export function brokerCommands(program: Command, open: OpenSession): Command {
             });
       await session.done(scaling, scalingText(scaling));
     });
-  return broker;
 }
 
 function scalingText(scaling: ScalingAnswer): string {

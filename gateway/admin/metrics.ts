@@ -32,6 +32,7 @@ export function createMetrics(admin: AdminContext): Metrics {
   );
   clusterGauges(registry, admin);
   fleetGauges(registry, admin);
+  damageGauge(registry, admin);
   return { contentType: registry.contentType, text: () => registry.metrics() };
 }
 
@@ -82,6 +83,17 @@ function clusterGauges(registry: Registry, admin: AdminContext): void {
       },
     });
   }
+}
+
+function damageGauge(registry: Registry, { fleet }: AdminContext): void {
+  new Gauge({
+    name: 'headgate_segment_damage',
+    help: 'Places in the segment store that are known to be damaged.',
+    registers: [registry],
+    collect() {
+      this.set(fleet.damage().length);
+    },
+  });
 }
 
 function fleetGauges(registry: Registry, { fleet, context, ready }: AdminContext): void {
@@ -140,14 +152,6 @@ function fleetGauges(registry: Registry, { fleet, context, ready }: AdminContext
     registers,
     collect() {
       this.set(ready() ? 1 : 0);
-    },
-  });
-  new Gauge({
-    name: 'headgate_segment_damage',
-    help: 'Places in the segment store that are known to be damaged.',
-    registers,
-    collect() {
-      this.set(fleet.damage().length);
     },
   });
   const events = new Counter({
