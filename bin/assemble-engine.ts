@@ -60,11 +60,7 @@ export async function assembleEngine(
   const isGateway = settings.role === 'gateway';
   const isInProcess = !isGateway && settings.brokerMode === 'in-process';
   const network = isInProcess ? memoryNetwork(clock) : socketNetwork(clock);
-<<<<<<< HEAD
-=======
-  const slots = brokerSlots(settings, folder);
-  const segments = await openSegments(settings, { disk: systemDisk, directory: folder.segments }, clock, log);
->>>>>>> 4bfff19 (Scrub, S3, compaction of sparse files, merges in runs, a long run)
+  const segments = await segmentsOf(settings, folder, log);
   const fleet = isInProcess
     ? brokersHere(settings, segments, store, network)
     : processFleet({
@@ -80,7 +76,7 @@ export async function assembleEngine(
   await catalogue.start();
   const controlled = isGateway
     ? visiting(store, catalogue)
-    : controlling({ settings, folder, store, log, fleet, network });
+    : controlling({ settings, folder, segments, store, log, fleet, network });
   const { control } = controlled;
   const routing = createRouting({
     catalogue,
@@ -117,7 +113,8 @@ export async function assembleController(
     logFile: ({ brokerId }) => join(folder.logs, `broker-${brokerId}.log`),
   });
   const network = socketNetwork(systemClock);
-  const controlled = controlling({ settings, folder, store, log, fleet, network, others });
+  const segments = await segmentsOf(settings, folder, log);
+  const controlled = controlling({ settings, folder, segments, store, log, fleet, network, others });
   return {
     controller: controlled.control,
     async stop() {
@@ -132,9 +129,14 @@ function visiting(store: MetadataStore, catalogue: StoreCatalogue): { control: C
   return { control, stop: () => control.stop() };
 }
 
+function segmentsOf(settings: ServeSettings, folder: DataFolder, log: (line: string) => void): Promise<SegmentStore> {
+  return openSegments(settings, { disk: systemDisk, directory: folder.segments }, systemClock, log);
+}
+
 interface Controlling {
   readonly settings: ServeSettings;
   readonly folder: DataFolder;
+  readonly segments: SegmentStore;
   readonly store: MetadataStore;
   readonly log: (line: string) => void;
   readonly fleet: Fleet;
@@ -144,7 +146,7 @@ interface Controlling {
 }
 
 function controlling(parts: Controlling): { control: Controller; stop(): Promise<void> } {
-  const { settings, folder, store, log, fleet, network, others } = parts;
+  const { settings, folder, segments, store, log, fleet, network, others } = parts;
   const [clock, random] = [systemClock, systemRandom];
   const slots = brokerSlots(settings, folder);
   const requests = brokerRequests({ network, clock, random }, slots);
@@ -158,13 +160,9 @@ function controlling(parts: Controlling): { control: Controller; stop(): Promise
     fleet,
     brokerRequest: requests.send,
     settings: controllerSettings(settings, slots.length),
-<<<<<<< HEAD
     name: `${hostname()}-${process.pid}`,
     ...(others ? { others } : {}),
-    recover: (session, version) => recover(folder, store, session, version),
-=======
     recover: (session, version) => recover(segments, store, session, version),
->>>>>>> 4bfff19 (Scrub, S3, compaction of sparse files, merges in runs, a long run)
   });
   const stop = async (): Promise<void> => {
     await control.stop();

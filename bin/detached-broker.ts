@@ -7,7 +7,19 @@ import { systemDisk } from '../infra/disk/system-disk.ts';
 import { endOnBug } from './end-at-once.ts';
 import { serveBroker } from './serve-broker.ts';
 
-const names = ['data', 'durability', 'lease-ms', 'broker-id', 'zone', 'volume', 'address'] as const;
+const names = [
+  'data',
+  'durability',
+  'lease-ms',
+  'segments',
+  'segments-endpoint',
+  'scrub-mib-per-second',
+  'brokers',
+  'broker-id',
+  'zone',
+  'volume',
+  'address',
+] as const;
 
 endOnBug();
 const options = Object.fromEntries(names.map((name) => [name, { type: 'string' as const }]));
@@ -30,6 +42,10 @@ const serving = serveBroker({
   data: text('data'),
   durability: text('durability') as 'fsync' | 'page-cache',
   leaseMs: Number(text('lease-ms')),
+  segments: text('segments'),
+  segmentsEndpoint: text('segments-endpoint'),
+  scrubMebibytesPerSecond: Number(text('scrub-mib-per-second')),
+  brokers: Number(text('brokers')),
 });
 process.on('SIGTERM', () => void serving.then((broker) => broker.stop()));
 await serving;

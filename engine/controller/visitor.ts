@@ -11,6 +11,7 @@ import type { Random } from '../kernel/random.ts';
 import type { PlanBroker } from '../placement/constraints.ts';
 import type { MetadataStore, Row, StoreOp } from '../ports.ts';
 import { type Controller, NotKeeper } from './controller.ts';
+import { DamageWatch } from './damage-watch.ts';
 import { eventRing } from './events.ts';
 import { Members } from './members.ts';
 import { producerIds } from './producer-ids.ts';
@@ -50,6 +51,7 @@ export function createVisitor(options: VisitorOptions): Visitor {
   const members = new Members(store, clock, settings.lookGapMsMax + settings.sweepIntervalMs);
   const loads = { byBroker: () => new Map() };
   const made = topics({ persistence, clock, settings, shards, brokers, loads, refresh: () => brokers.refresh() });
+  const damage = new DamageWatch(store, events);
   const ids = producerIds(persistence, settings.requestWaitMsMax);
   catalogue.onBroker((brokerId) => {
     const session = catalogue.broker(brokerId);
@@ -76,11 +78,17 @@ export function createVisitor(options: VisitorOptions): Visitor {
   };
 
   return {
-    start: look,
+    async start() {
+      damage.start();
+      await look();
+    },
     async stop() {
       stopping = true;
       timer?.cancel();
+      damage.stop();
     },
+    scrub: async () => refuse(),
+    damage: () => damage.list(),
     // Without a controller alive the data path goes on, and so does this gateway.
     ready: () => !stopping && [...catalogue.brokers()].some(({ state }) => state === 'serving'),
     createTopic: (spec, guard) => unlessStopping(() => made.create(spec, guard)),
