@@ -99,6 +99,8 @@ it('go on writing whatever happens to the controllers', async () => {
   // The next one finds the brokers at work, and ends them when it is the last to go.
   const fourth = apart.controller();
   await writeDuring(fourth.works);
+  // Until the third's lease has lapsed the fourth would take it for an heir.
+  await apart.until('the fourth has it all', (engine) => isWhole(engine, 1));
   expect(pidsOf(await apart.engine())).toEqual(pidsOf(after));
   const outcome = judgeRecords(await readAll(apart.gateway, access, 'apart'), acknowledged);
   expect(outcome).toEqual({ lost: [], duplicates: [], disordered: [] });
