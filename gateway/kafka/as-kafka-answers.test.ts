@@ -54,6 +54,12 @@ it('knows the special times of ListOffsets from their version on', async () => {
   const unheardOf = [{ partitionIndex: 0, timestamp: -7 }];
   const { topics } = await ask(2, 11, { replicaId: -1, topics: [{ name: 't', partitions: unheardOf }] });
   expect(topics[0]!.partitions[0]!.errorCode).toBe(errorCode.unsupportedVersion);
+  const mixed = [unheardOf, [{ partitionIndex: 0, timestamp: -1 }]].map((partitions) => ({ name: 't', partitions }));
+  const both = await ask(2, 11, { replicaId: -1, topics: mixed });
+  expect(both.topics.map(({ partitions }) => partitions.map((partition) => partition.errorCode))).toEqual([
+    [errorCode.unsupportedVersion],
+    [0],
+  ]);
 });
 
 it('refuses half a producer', async () => {

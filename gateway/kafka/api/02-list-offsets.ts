@@ -55,18 +55,17 @@ async function ask(
 ): Promise<{ partitions: PartitionAnswer[] }[]> {
   const isKnown = ({ timestamp }: Partition): boolean =>
     timestamp >= 0 || call.version >= (firstVersions.get(timestamp) ?? Infinity);
-  const answers = asked.map(({ partitions }) =>
-    partitions.map((partition) => refusal(partition, errorCode.unsupportedVersion)),
-  );
-  if (asked.every(({ partitions }) => !partitions.some(isKnown))) return answers.map((partitions) => ({ partitions }));
-  const topics = asked.map(({ name, partitions }) => ({ name, partitions: partitions.filter(isKnown) }));
-  const replies = (await throughEngine(call, 2, { ...request, topics })).topics;
-  return asked.map(({ partitions }, t) => {
-    const known = replies[t]!.partitions.values();
-    return {
-      partitions: partitions.map((partition, p) => (isKnown(partition) ? known.next().value! : answers[t]![p]!)),
-    };
-  });
+  // A topic of which nothing is left is not asked for: the engine's answer would leave it out.
+  const topics = asked
+    .map(({ name, partitions }) => ({ name, partitions: partitions.filter(isKnown) }))
+    .filter(({ partitions }) => partitions.length > 0);
+  const replies = topics.length === 0 ? [] : (await throughEngine(call, 2, { ...request, topics })).topics;
+  const known = replies.flatMap(({ partitions }) => partitions).values();
+  return asked.map(({ partitions }) => ({
+    partitions: partitions.map((partition) =>
+      isKnown(partition) ? known.next().value! : refusal(partition, errorCode.unsupportedVersion),
+    ),
+  }));
 }
 
 function refusal({ partitionIndex }: Partition, code: number = errorCode.none): PartitionAnswer {
