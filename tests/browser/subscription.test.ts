@@ -75,10 +75,13 @@ async function serveExample(gateway: string): Promise<{ address: string; child: 
 const countOf = async (page: Page): Promise<number> => Number(await page.locator('#count').textContent());
 const connectionsOf = async (page: Page): Promise<number> => Number(await page.locator('#connections').textContent());
 
+async function untilShown(page: Page, count: number): Promise<void> {
+  await page.waitForFunction((n) => Number(document.getElementById('count')!.textContent) >= n, count);
+}
+
 /** Until the page has shown `more` records than at the moment. */
 async function untilMore(page: Page, more: number): Promise<void> {
-  const wanted = (await countOf(page)) + more;
-  await page.waitForFunction((n) => Number(document.getElementById('count')!.textContent) >= n, wanted);
+  await untilShown(page, (await countOf(page)) + more);
 }
 
 async function untilConnected(page: Page, times: number): Promise<void> {
@@ -92,10 +95,6 @@ function rowsOf(page: Page): Promise<Row[]> {
       return { partition: Number(partition), offset: Number(offset), key: key!, value: value! };
     }),
   );
-}
-
-async function untilShown(page: Page, count: number): Promise<void> {
-  await untilMore(page, count - (await countOf(page)));
 }
 
 /** Offset and value of each row, in the order in which the page showed them. */
