@@ -134,9 +134,9 @@ describe('the checker names', () => {
       { kind: 'commit', ...group, offset: 7 },
       { kind: 'committed', ...group, offset: 7, code: 0 },
     ];
-    expect(names(...commits, { kind: 'position', ...group, offset: 6 })).toEqual(['committed-offset-falls']);
-    expect(names(...commits, { kind: 'position', ...group, offset: 8 })).toEqual(['committed-offset-falls']);
-    expect(names(...commits, { kind: 'position', ...group, offset: 7 })).toEqual([]);
+    expect(names(...commits, { kind: 'position', ...group, offset: 6, acked: 7 })).toEqual(['committed-offset-falls']);
+    expect(names(...commits, { kind: 'position', ...group, offset: 8, acked: 7 })).toEqual(['committed-offset-falls']);
+    expect(names(...commits, { kind: 'position', ...group, offset: 7, acked: 7 })).toEqual([]);
   });
 
   it('what is stuck, and what broke', () => {

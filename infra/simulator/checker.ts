@@ -59,11 +59,6 @@ class Partition {
   readonly highWatermarks = new Map<string, number>();
 }
 
-interface Group {
-  acked: number;
-  tried: number;
-}
-
 /** In the order in which they show; at most a few dozen. */
 export function check(history: readonly TimedEntry[]): Anomaly[] {
   const judge = new Judge();
@@ -75,7 +70,8 @@ export function check(history: readonly TimedEntry[]): Anomaly[] {
 class Judge {
   readonly anomalies: Anomaly[] = [];
   readonly #partitions = new Map<PartitionName, Partition>();
-  readonly #groups = new Map<string, Group>();
+  /** The highest offset that each group has sent. */
+  readonly #tried = new Map<string, number>();
   readonly #sentCounts = new Map<string, number>();
 
   see(entry: TimedEntry): void {
@@ -95,7 +91,6 @@ class Judge {
       case 'acked':
         return this.#acked(entry);
       case 'commit':
-      case 'committed':
       case 'position':
         return this.#committed(entry);
       case 'leak':
@@ -225,15 +220,12 @@ class Judge {
     partition.ackSession = sessionEpoch;
   }
 
-  #committed(entry: TimedEntry & { kind: 'commit' | 'committed' | 'position' }): void {
+  #committed(entry: TimedEntry & { kind: 'commit' | 'position' }): void {
     const { group: name, offset } = entry;
-    let group = this.#groups.get(name);
-    if (!group) this.#groups.set(name, (group = { acked: -1, tried: -1 }));
-    if (entry.kind === 'commit') group.tried = Math.max(group.tried, offset);
-    else if (entry.kind === 'committed') {
-      if (entry.code === 0) group.acked = Math.max(group.acked, offset);
-    } else if (offset < group.acked || offset > group.tried) {
-      const what = `committed ${group.acked}, tried ${group.tried}, found ${offset}`;
+    const tried = this.#tried.get(name) ?? -1;
+    if (entry.kind === 'commit') this.#tried.set(name, Math.max(tried, offset));
+    else if (entry.kind === 'position' && (offset < entry.acked || offset > tried)) {
+      const what = `committed ${entry.acked}, tried ${tried}, found ${offset}`;
       this.#report('committed-offset-falls', entry.atMs, name, what);
     }
   }

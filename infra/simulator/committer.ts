@@ -17,6 +17,7 @@ export class Committer {
   readonly #topic: SimTopic;
   readonly #group: string;
   #offset = 0;
+  #acked = -1;
   isStopped = false;
 
   constructor(world: World, door: Door, topic: SimTopic, group: string) {
@@ -58,12 +59,14 @@ export class Committer {
         const isGood = result !== noAnswer && !(result instanceof Error);
         const code = isGood ? result.topics[0]!.partitions[0]!.errorCode : -1;
         history.add({ kind: 'committed', ...this.#place, offset, code });
+        if (code === 0) this.#acked = offset;
         next();
       },
     );
   }
 
   ask(next: (isGood: boolean) => void): void {
+    const acked = this.#acked;
     const request = make(offsetFetchRequest, {
       groups: [{ groupId: this.#group, topics: [{ name: this.#topic.name, partitionIndexes: [0] }] }],
     });
@@ -74,7 +77,7 @@ export class Committer {
         const group = isGood ? result.groups[0] : undefined;
         const found = group?.errorCode === 0 ? group.topics[0]?.partitions[0] : undefined;
         if (found?.errorCode === 0) {
-          this.#world.history.add({ kind: 'position', ...this.#place, offset: found.committedOffset });
+          this.#world.history.add({ kind: 'position', ...this.#place, offset: found.committedOffset, acked });
         }
         next(found?.errorCode === 0);
       },

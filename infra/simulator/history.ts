@@ -72,7 +72,14 @@ export type Entry =
       readonly offset: number;
       readonly code: number;
     }
-  | { readonly kind: 'position'; readonly group: string; readonly partition: PartitionName; readonly offset: number }
+  | {
+      readonly kind: 'position';
+      readonly group: string;
+      readonly partition: PartitionName;
+      readonly offset: number;
+      /** The highest commit that had been acknowledged when the question left: another may have been under way. */
+      readonly acked: number;
+    }
   | { readonly kind: 'topic'; readonly partition: PartitionName; readonly isBounded: boolean }
   | { readonly kind: 'deleted'; readonly partition: PartitionName }
   /** Something that no world may do to the system: a broken invariant, damage where nothing was damaged. */
