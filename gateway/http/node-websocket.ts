@@ -1,12 +1,15 @@
 /** WebSocket connections over the ws library, on sockets that node:http hands over. */
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import type { Clock, Timer } from '../../engine/kernel/clock.ts';
 import { assertHeaders, byteLength, runSession } from './dispatch.ts';
 import { type NodeServing, nodeAddress, nodeHeaders, splitTarget } from './node-exchange.ts';
 import { UpgradeSnapshot } from './request-snapshot.ts';
 import type { HeaderList, UpgradeAnswer, WebSocketPeer, WebSocketSession } from './server.ts';
+
+/** After a close frame from us; ws would keep the connection of a client that does not answer it for half a minute. */
+const closeMsMax = 2_000;
 
 class NodePeer implements WebSocketPeer {
   readonly remoteAddress: string;
@@ -122,13 +125,16 @@ export class NodeWebSockets {
   constructor(serving: NodeServing, clock: Clock) {
     this.#serving = serving;
     this.#clock = clock;
-    this.#handshake = new WebSocketServer({
+    // The types of ws do not know closeTimeout yet.
+    const options: ServerOptions & { readonly closeTimeout: number } = {
+      closeTimeout: closeMsMax,
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: serving.settings.websocketPayloadBytesMax,
       handleProtocols: (_offered, request) => this.#protocols.get(request) ?? false,
-    });
+    };
+    this.#handshake = new WebSocketServer(options);
     this.#sweep = this.#nextSweep();
   }
 
