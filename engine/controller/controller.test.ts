@@ -450,6 +450,20 @@ describe('planned work', () => {
     expectEven(await owners());
   });
 
+  it('restarts a broker as often as it is asked to, without a growing pause', async () => {
+    const { control, during, clock } = world();
+    const controller = control();
+    await during(controller.start());
+    const tookMs: number[] = [];
+    for (let round = 0; round < 8; round++) {
+      const beganMs = clock.monotonicMs();
+      await during(controller.restartBroker(2));
+      tookMs.push(clock.monotonicMs() - beganMs);
+    }
+    expect(controller.brokers()[1]).toMatchObject({ state: 'serving', sessionEpoch: 9 });
+    expect(Math.max(...tookMs)).toBeLessThanOrEqual(2 * tookMs[0]!);
+  });
+
   it('treats an owner that does not answer a release as dead', async () => {
     const { control, during, fill, owners, fleet, clock } = world();
     const controller = control(undefined, { releaseWaitMsMax: 2000 });

@@ -189,8 +189,9 @@ export class SlotKeeper {
         events.emit(this.#asked ? 'broker-stopped' : 'broker-dead', this.#endReason, { brokerId: this.#id, livedMs });
       }
       await this.settleLast('remap');
-      const stable = served && clock.monotonicMs() - startedAtMs >= settings.stableAfterMs;
-      this.#failures = stable ? 0 : this.#failures + 1;
+      // An end that was asked for says nothing against the slot: restarts in a row cost no pause.
+      const isSound = this.#asked || clock.monotonicMs() - startedAtMs >= settings.stableAfterMs;
+      this.#failures = served && isSound ? 0 : this.#failures + 1;
       // The first replacement comes at once; a slot that dies again and again gets a growing pause.
       const pauseMs =
         this.#failures > 1
