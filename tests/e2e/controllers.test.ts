@@ -32,6 +32,9 @@ const isWhole = (engine: EngineShown, controllers: number): boolean => {
   );
 };
 
+const keeperOf = ({ controllers }: EngineShown): string | undefined =>
+  controllers.find(({ alive, keepsFleet }) => alive && keepsFleet)?.controllerId;
+
 it('go on writing whatever happens to the controllers', async () => {
   const access = demoAccess(apart.gateway);
   await createTopic(apart.gateway, access, 'apart', 6);
@@ -91,6 +94,8 @@ it('go on writing whatever happens to the controllers', async () => {
   expect(pidsOf(await apart.engine())).toEqual(pidsOf(after));
   expect(third.lines.join('\n')).toMatch(/handed over/);
 
+  const idOfThird = keeperOf(await apart.engine());
+
   // No controller at all: records and topics do not need one.
   await third.end('SIGKILL');
   await writeDuring(createTopic(apart.gateway, access, 'apart-3', 3));
@@ -99,8 +104,8 @@ it('go on writing whatever happens to the controllers', async () => {
   // The next one finds the brokers at work, and ends them when it is the last to go.
   const fourth = apart.controller();
   await writeDuring(fourth.works);
-  // Until the third's lease has lapsed the fourth would take it for an heir.
-  await apart.until('the fourth has it all', (engine) => isWhole(engine, 1));
+  // Until the third's lease has lapsed the fourth would take it for an heir, and others see the third alone.
+  await apart.until('the fourth has it all', (engine) => isWhole(engine, 1) && keeperOf(engine) !== idOfThird);
   expect(pidsOf(await apart.engine())).toEqual(pidsOf(after));
   const outcome = judgeRecords(await readAll(apart.gateway, access, 'apart'), acknowledged);
   expect(outcome).toEqual({ lost: [], duplicates: [], disordered: [] });
