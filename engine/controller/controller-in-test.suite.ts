@@ -1,6 +1,6 @@
 /** A controller over a store in memory, a clock that tests move, and a fleet without processes; and what it placed. */
 import { expect } from 'vitest';
-import { manualClock } from '../kernel/manual-clock.ts';
+import { type ManualClock, manualClock } from '../kernel/manual-clock.ts';
 import { seededRandom } from '../kernel/random.ts';
 import { memoryStore, type StoreFaults } from '../store-memory.ts';
 import { type Controller, createController } from './controller.ts';
@@ -16,6 +16,20 @@ const slots = (count: number) =>
     volume: `/v/${i + 1}`,
     address: `/s/${i + 1}`,
   }));
+
+/** Runs an act with the time moving, so that what it waits for can happen. */
+export function movingTime(clock: ManualClock): <T>(act: Promise<T>, msMax?: number) => Promise<T> {
+  return async (act, msMax = 60_000) => {
+    let done = false;
+    act.then(
+      () => (done = true),
+      () => (done = true),
+    );
+    for (let ms = 0; !done && ms < msMax; ms += 10) await clock.advance(10);
+    expect(done).toBe(true);
+    return act;
+  };
+}
 
 export function world(brokers = 3) {
   const clock = manualClock();
@@ -35,17 +49,7 @@ export function world(brokers = 3) {
       settings,
     });
   };
-  /** Runs `act` with the time moving, so that what it waits for can happen. */
-  const during = async <T>(act: Promise<T>, msMax = 60_000): Promise<T> => {
-    let done = false;
-    act.then(
-      () => (done = true),
-      () => (done = true),
-    );
-    for (let ms = 0; !done && ms < msMax; ms += 10) await clock.advance(10);
-    expect(done).toBe(true);
-    return act;
-  };
+  const during = movingTime(clock);
   const placements = async (): Promise<PlacementRow[]> => {
     const all: PlacementRow[] = [];
     for (let shard = 0; shard < 64; shard++) {

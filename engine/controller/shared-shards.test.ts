@@ -6,6 +6,7 @@ import { seededRandom } from '../kernel/random.ts';
 import { StoreUnavailable } from '../ports.ts';
 import { memoryStore } from '../store-memory.ts';
 import { type Controller, createController } from './controller.ts';
+import { movingTime } from './controller-in-test.suite.ts';
 import { testFleet } from './fleet-in-test.suite.ts';
 import { decodePlacement } from './rows/placement.ts';
 import { decodeShard, shardPk, shardsPk } from './rows/shard.ts';
@@ -29,16 +30,7 @@ async function world() {
   const store = memoryStore({ clock });
   const fleet = testFleet(store, clock);
   let seed = 1;
-  const during = async <T>(act: Promise<T>, msMax = 60_000): Promise<T> => {
-    let done = false;
-    act.then(
-      () => (done = true),
-      () => (done = true),
-    );
-    for (let ms = 0; !done && ms < msMax; ms += 10) await clock.advance(10);
-    expect(done).toBe(true);
-    return act;
-  };
+  const during = movingTime(clock);
   const join = async (): Promise<Member> => {
     const member = { isAway: false } as { controller: Controller; isAway: boolean };
     const view = store.connect(() => {
