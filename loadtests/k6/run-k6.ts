@@ -65,7 +65,9 @@ async function runScenario(
   const script = join(root, 'loadtests', 'k6', `${name}.ts`);
   if (!existsSync(script)) throw new Error(`${script} is missing`);
   log(`${name}, ${profile}`);
-  const child = spawn(k6, ['run', '--summary-export', file, '--no-usage-report', script], {
+  // Progress is for somebody who watches; in a log it buries what went wrong.
+  const progress = process.stdout.isTTY ? [] : ['--quiet'];
+  const child = spawn(k6, ['run', ...progress, '--summary-export', file, '--no-usage-report', script], {
     stdio: 'inherit',
     env: { ...process.env, ...environment, LOAD_PROFILE: profile, LOAD_RUN_ID: Date.now().toString(36) },
   });
