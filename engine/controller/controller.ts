@@ -10,7 +10,7 @@
  */
 import type { BrokerEntry, Engine } from '../engine.ts';
 import { type Clock, sleep, type Timer } from '../kernel/clock.ts';
-import { Failure, InvalidRequest, ShuttingDown } from '../kernel/failure.ts';
+import { Failure, ShuttingDown } from '../kernel/failure.ts';
 import type { Random } from '../kernel/random.ts';
 import { uuidOf, uuidText } from '../kernel/uuid.ts';
 import { type ScrubAct, scrubActs, type ScrubStatus } from '../log/log.ts';
@@ -22,9 +22,8 @@ import { type BrokerRequest, causeText, type ControllerContext, type Recover } f
 import { DamageWatch } from './damage-watch.ts';
 import { DeletedTopics } from './deleted-topics.ts';
 import { eventLine, eventRing } from './events.ts';
-import type { ScalingShown } from './fleet-size.ts';
 import { FleetWish } from './fleet-wish.ts';
-import { FleetDuty } from './fleet-duty.ts';
+import { type FleetCalls, KeptFleet } from './kept-fleet.ts';
 import { holdLease, type Lease } from './lease.ts';
 import { LoadWatch } from './load-watch.ts';
 import { Members } from './members.ts';
@@ -61,21 +60,22 @@ export interface ControllerOptions {
   log?(line: string): void;
 }
 
-/** The administrative side of the engine, and the fleet's operations. */
+/** The administrative side of the engine, and what operators ask of the fleet. */
 export interface Controller
-  extends Pick<
-    Engine,
-    | 'createTopic'
-    | 'deleteTopic'
-    | 'createPartitions'
-    | 'alterConfigs'
-    | 'allocateProducerId'
-    | 'brokers'
-    | 'controllers'
-    | 'shards'
-    | 'events'
-    | 'onEvent'
-  > {
+  extends FleetCalls,
+    Pick<
+      Engine,
+      | 'createTopic'
+      | 'deleteTopic'
+      | 'createPartitions'
+      | 'alterConfigs'
+      | 'allocateProducerId'
+      | 'brokers'
+      | 'controllers'
+      | 'shards'
+      | 'events'
+      | 'onEvent'
+    > {
   readonly controllerId: string;
   /** Resolves when every shard has an owner and the fleet serves, or the wait for it is over. */
   start(): Promise<void>;
@@ -83,26 +83,6 @@ export interface Controller
   stop(): Promise<void>;
   /** Every shard has an owner that is alive and at least one broker serves. */
   ready(): boolean;
-  /**
-   * Moves everything off and keeps it off. Resolves with how many partitions nobody else could take. This and its like
-   * throw NotKeeper where another controller keeps the fleet.
-   */
-  drainBroker(brokerId: number): Promise<number>;
-  /** Drain, end, start again, fill again: for upgrades. Resolves when the broker serves. */
-  restartBroker(brokerId: number): Promise<void>;
-  /** Ends a drain: the broker may own partitions again. */
-  undrainBroker(brokerId: number): void;
-  /** All of them, one after the other. */
-  restartBrokers(): Promise<void>;
-  /** Ends a broker's process without asking it, and has another in its slot. Resolves when that serves. */
-  replaceBroker(brokerId: number): Promise<void>;
-  /** How many brokers there should be, and why; undefined where another controller keeps the fleet. */
-  scaling(): ScalingShown | undefined;
-  /** So many, or as the load says (undefined). A multiple of the zones within the bounds is made of it. */
-  scaleFleet(brokers: number | undefined): Promise<ScalingShown>;
-  /** Empties a zone and keeps it empty, over restarts too. Resolves with how many partitions nobody else could take. */
-  evacuateZone(zone: string): Promise<number>;
-  restoreZone(zone: string): Promise<void>;
   /** Of the segments that the broker looks after. Rejects when it does not answer. */
   scrub(brokerId: number, act: ScrubAct): Promise<ScrubStatus>;
   /** What scrubs have found and nobody has mended. */
@@ -111,12 +91,6 @@ export interface Controller
 
 export function createController(options: ControllerOptions): Controller {
   return new RunningController(options);
-}
-
-/** Another controller keeps the fleet; ask that one. */
-export class NotKeeper extends Failure {
-  readonly code = 'not-owner';
-  override readonly retryable = true;
 }
 
 const settlePollMs = 50;
@@ -137,7 +111,7 @@ class RunningController implements Controller {
   readonly #members: Members;
   readonly #wish: FleetWish;
   readonly #follow: BrokerFollow;
-  #duty: FleetDuty | undefined;
+  readonly #kept: KeptFleet;
   #lease: Lease | undefined;
   readonly #loadWatch: LoadWatch;
   readonly #stopWatching: (() => void)[] = [];
@@ -182,8 +156,11 @@ class RunningController implements Controller {
       evacuated: [],
     });
     this.#follow = new BrokerFollow(this.#context, this.#repair);
-    fleet.onExit((brokerId) => this.#duty?.exited(brokerId));
-    fleet.onHung?.((brokerId, reason) => this.#duty?.hung(brokerId, reason));
+    this.#kept = new KeptFleet(this.#context, this.#repair, this.#wish, {
+      onServing: () => this.#onServing(),
+      selfValid: (nowMs) => this.#lease?.isValid(nowMs) ?? false,
+      run: (act) => this.#run(act),
+    });
     events.on((event) => options.log?.(eventLine(event)));
   }
 
@@ -200,21 +177,21 @@ class RunningController implements Controller {
     this.#stopWatching.push(await this.#wish.follow());
     this.#damage.start();
     if (this.#options.others) await this.#shareShards();
-    else await Promise.all([shards.takeAll(), this.#keepFleet().start()]);
+    else await Promise.all([shards.takeAll(), this.#kept.keep()]);
     const deadlineMs = clock.monotonicMs() + settings.fleetWaitMsMax;
     const isWhole = (): boolean => this.#shardsServed() && brokers.allServe();
     while (!isWhole() && clock.monotonicMs() < deadlineMs) {
       if (this.#stopping) return;
-      if (this.#duty?.isAfterCrash && this.#allHaveOwners()) break;
+      if (this.#kept.duty?.isAfterCrash && this.#allHaveOwners()) break;
       await sleep(clock, settlePollMs);
     }
     this.#started = true;
     await this.#repair.assignOrphans();
     this.#every(settings.sweepIntervalMs, () => this.#sweep());
     // An answer covers the time since the last question, whoever asked it: one asks.
-    this.#every(settings.loadIntervalMs, async () => this.#duty && this.#loadWatch.askAll());
-    this.#every(settings.loadIntervalMs, async () => this.#duty?.size.look());
-    this.#every(settings.balanceIntervalMs, async () => this.#duty?.balance.even());
+    this.#every(settings.loadIntervalMs, async () => this.#kept.duty && this.#loadWatch.askAll());
+    this.#every(settings.loadIntervalMs, async () => this.#kept.duty?.size.look());
+    this.#every(settings.balanceIntervalMs, async () => this.#kept.duty?.balance.even());
   }
 
   async stop(): Promise<void> {
@@ -287,73 +264,23 @@ class RunningController implements Controller {
   events: Engine['events'] = () => this.#context.events.list();
   onEvent: Engine['onEvent'] = (listener) => this.#context.events.on(listener);
 
-  async drainBroker(brokerId: number): Promise<number> {
-    return this.#ownDuty().drain(brokerId);
-  }
-
-  undrainBroker(brokerId: number): void {
-    this.#ownDuty().undrain(brokerId);
-  }
-
   async scrub(brokerId: number, act: ScrubAct): Promise<ScrubStatus> {
     const answer = await this.#context.brokerRequest(brokerId, 30004, { act: scrubActs.indexOf(act) });
     return { ...answer, state: answer.state as ScrubStatus['state'] };
   }
 
+  drainBroker: FleetCalls['drainBroker'] = (brokerId) => this.#kept.drainBroker(brokerId);
+  undrainBroker: FleetCalls['undrainBroker'] = (brokerId) => this.#kept.undrainBroker(brokerId);
+  restartBroker: FleetCalls['restartBroker'] = (brokerId) => this.#kept.restartBroker(brokerId);
+  restartBrokers: FleetCalls['restartBrokers'] = () => this.#kept.restartBrokers();
+  replaceBroker: FleetCalls['replaceBroker'] = (brokerId) => this.#kept.replaceBroker(brokerId);
+  scaling: FleetCalls['scaling'] = () => this.#kept.scaling();
+  scaleFleet: FleetCalls['scaleFleet'] = (brokers) => this.#kept.scaleFleet(brokers);
+  evacuateZone: FleetCalls['evacuateZone'] = (zone) => this.#kept.evacuateZone(zone);
+  restoreZone: FleetCalls['restoreZone'] = (zone) => this.#kept.restoreZone(zone);
+
   damage(): readonly DamageRow[] {
     return this.#damage.list();
-  }
-
-  async restartBroker(brokerId: number): Promise<void> {
-    await this.#ownDuty().restart(brokerId);
-  }
-
-  async restartBrokers(): Promise<void> {
-    await this.#ownDuty().restartAll();
-  }
-
-  async replaceBroker(brokerId: number): Promise<void> {
-    await this.#ownDuty().replace(brokerId);
-  }
-
-  scaling(): ScalingShown | undefined {
-    return this.#duty?.size.shown();
-  }
-
-  async scaleFleet(brokers: number | undefined): Promise<ScalingShown> {
-    const { size } = this.#ownDuty();
-    await size.set(brokers ?? 0);
-    return size.shown();
-  }
-
-  async evacuateZone(zone: string): Promise<number> {
-    this.#assertZone(zone);
-    return this.#ownDuty().size.evacuate(zone);
-  }
-
-  async restoreZone(zone: string): Promise<void> {
-    this.#assertZone(zone);
-    await this.#ownDuty().size.restore(zone);
-  }
-
-  #assertZone(zone: string): void {
-    const isKnown = [...this.#context.brokers.all()].some(({ slot }) => slot.zone === zone);
-    if (!isKnown) throw new InvalidRequest('zone', `there is no zone ${zone}`);
-  }
-
-  #keepFleet(): FleetDuty {
-    const duty = new FleetDuty(this.#context, this.#repair, this.#wish, {
-      onServing: () => this.#onServing(),
-      selfValid: (nowMs) => this.#lease?.isValid(nowMs) ?? false,
-      run: (act) => this.#run(act),
-    });
-    this.#duty = duty;
-    return duty;
-  }
-
-  #ownDuty(): FleetDuty {
-    if (!this.#duty) throw new NotKeeper('another controller keeps the fleet');
-    return this.#duty;
   }
 
   /** Beside other controllers: looks at them and at the brokers, at a fixed pace and when a session changes. */
@@ -376,17 +303,15 @@ class RunningController implements Controller {
     const alive = others ? look.alive.filter((id) => id !== this.controllerId) : [];
     await shards.follow(look, [this.controllerId, ...alive]);
     if (!others) return;
-    if (shards.holds(0) && !this.#duty) {
+    if (shards.holds(0) && !this.#kept.duty) {
       this.#context.events.emit('fleet-kept', 'shard 0 is ours', { controllerId: this.controllerId });
-      const duty = this.#keepFleet();
-      this.#run(() => duty.start());
-    } else if (!shards.holds(0) && this.#duty) {
-      this.#duty.end();
-      this.#duty = undefined;
+      this.#run(() => this.#kept.keep());
+    } else if (!shards.holds(0) && this.#kept.duty) {
+      this.#kept.letGo();
     }
     // Leases of the dead, when nobody owns anything by them any more.
     for (const row of look.lapsed) {
-      if (!this.#duty || look.owners.some((owner) => owner && row.sk.endsWith(owner))) continue;
+      if (!this.#kept.duty || look.owners.some((owner) => owner && row.sk.endsWith(owner))) continue;
       const op = { op: 'delete' as const, key: { pk: row.pk, sk: row.sk }, if: { version: row.version } };
       await persistence.store.transact([op]).catch(ignoreFailure);
     }
@@ -395,7 +320,7 @@ class RunningController implements Controller {
   #looking = false;
 
   async #lookAtBrokers(): Promise<void> {
-    if (this.#duty || this.#stopping || this.#looking) return;
+    if (this.#kept.duty || this.#stopping || this.#looking) return;
     this.#looking = true;
     await this.#follow.look().finally(() => (this.#looking = false));
   }
@@ -412,8 +337,8 @@ class RunningController implements Controller {
 
   async #handOver(heirs: readonly string[]): Promise<void> {
     const { clock, settings, shards } = this.#context;
-    this.#duty?.end();
-    const idle = this.#duty?.idle() ?? Promise.resolve();
+    this.#kept.duty?.end();
+    const idle = this.#kept.duty?.idle() ?? Promise.resolve();
     await Promise.race([idle, sleep(clock, settings.stopGraceMs)]);
     await shards.leave(this.#members.last.owners, heirs).catch(ignoreFailure);
   }
@@ -428,7 +353,7 @@ class RunningController implements Controller {
   async #endBrokers(): Promise<void> {
     const { fleet, settings, brokers } = this.#context;
     // Before the first answer of a broker: an exit in these moments is the end that was asked for.
-    this.#duty?.end();
+    this.#kept.duty?.end();
     await Promise.all(
       [...brokers.all()].map(async ({ slot, session }) => {
         if (session) await fleet.adopt?.(slot, session.pid);
@@ -441,7 +366,7 @@ class RunningController implements Controller {
     this.#run(async () => {
       await this.#repair.assignOrphans();
       // Brokers that come together are filled together, by the last of them: no partition moves twice for their sake.
-      if (this.#started && this.#context.brokers.allServe()) await this.#duty?.balance.even('broker-joined');
+      if (this.#started && this.#context.brokers.allServe()) await this.#kept.duty?.balance.even('broker-joined');
       await this.#deleted.sweep();
     });
   }
