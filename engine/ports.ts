@@ -132,6 +132,8 @@ export interface Disk {
   /** With its parents, durable on return; quiet when it exists. */
   makeDirectory(directory: string): void;
   remove(path: string): void;
+  /** Within one directory, to a name that no file has; durable after syncDirectory. Files that are open stay open. */
+  rename(from: string, to: string): void;
   /** Throws DiskFault unless it is empty. */
   removeDirectory(directory: string): void;
   syncDirectory(directory: string): Promise<void>;

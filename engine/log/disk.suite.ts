@@ -135,6 +135,21 @@ export function diskSuite(name: string, make: () => DiskUnderTest): void {
       file.close();
     });
 
+    it('renames a file, and whoever has it open goes on', () => {
+      const file = disk.create(path);
+      file.writeSync([Buffer.from('before')], 0);
+      disk.rename(path, `${test.root}/b.log`);
+      expect(disk.list(test.root)).toEqual(['b.log']);
+      file.writeSync([Buffer.from('B')], 0);
+      const again = disk.open(`${test.root}/b.log`);
+      const target = Buffer.alloc(6);
+      again.readSync(target, 0);
+      expect(target.toString()).toBe('Before');
+      again.close();
+      file.close();
+      expect(() => disk.rename(path, `${test.root}/c.log`)).toThrow(DiskFault);
+    });
+
     it('tells how much room is left', () => {
       expect(disk.freeBytes(test.root)).toBeGreaterThan(0);
     });

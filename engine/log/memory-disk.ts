@@ -78,6 +78,13 @@ export class MemoryDisk implements Disk {
     this.#files.delete(path);
   }
 
+  rename(from: string, to: string): void {
+    const inode = this.#inode('rename', from);
+    if (this.#files.has(to)) throw new DiskFault(`rename ${from}: ${to} is there`);
+    this.#files.delete(from);
+    this.#files.set(to, inode);
+  }
+
   removeDirectory(directory: string): void {
     if (!this.#directories.has(directory)) throw new DiskFault(`remove ${directory}: ENOENT`);
     if (this.list(directory).length > 0) throw new DiskFault(`remove ${directory}: ENOTEMPTY`);

@@ -16,7 +16,7 @@ import { segmentFilePrefix } from './rows/segment-file.ts';
 import { scanWal, type WalScan } from './scan-wal.ts';
 import { SegmentReader } from './segment-reader.ts';
 import type { LogSettings } from './settings.ts';
-import { walDirectory } from './wal-format.ts';
+import { isWalSpare, walDirectory } from './wal-format.ts';
 
 export interface RecoverOptions {
   readonly disk: Disk;
@@ -169,5 +169,6 @@ async function removeWal(disk: Disk, directory: string, scan: WalScan): Promise<
     disk.remove(path);
     await disk.syncDirectory(directory);
   }
+  for (const name of disk.list(directory)) if (isWalSpare(name)) disk.remove(`${directory}/${name}`);
   if (disk.exists(directory)) disk.removeDirectory(directory);
 }

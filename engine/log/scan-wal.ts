@@ -16,6 +16,7 @@ import {
   walChunkHeaderBytes,
   walChunkName,
   walChunkNumber,
+  walSalt,
   walRecordHeaderBytes,
 } from './wal-format.ts';
 
@@ -38,6 +39,8 @@ interface Chunk {
   readonly path: string;
   readonly number: number;
   readonly bytes: Buffer;
+  /** Of its records; what a chunk left behind that was here before has another. */
+  readonly salt: number;
   /** Of byte 0, when the header is good. */
   readonly lsn: number | undefined;
 }
@@ -95,7 +98,7 @@ function scanChunk(
   visit: (record: ScannedRecord) => void,
   totals: { records: number; bytes: number; ignoredBytes: number },
 ): Break | undefined {
-  const { path, bytes, lsn } = chunk;
+  const { path, bytes, lsn, salt } = chunk;
   if (lsn === undefined) {
     const start: Break = { path, position: 0, lsn: lsnOfBrokenChunk(chunk, next) };
     findWitness(chunk, 0, start);
@@ -107,7 +110,7 @@ function scanChunk(
   const end = Math.min(bytes.length, stated ?? Infinity);
   let at = walChunkHeaderBytes;
   for (;;) {
-    const header = decodeRecordHeader(bytes, at);
+    const header = decodeRecordHeader(bytes, at, salt);
     if (!header || header.lsn !== lsn + at) break;
     const from = at + walRecordHeaderBytes;
     const batch = bytes.subarray(from, from + header.batchBytes);
@@ -127,8 +130,9 @@ function scanChunk(
 
 /** Throws when a good record at or behind `from` says that the log was synced beyond the break. */
 function findWitness(chunk: Chunk, from: number, broken: Break, to = chunk.bytes.length): void {
-  for (let at = nextRecordHeader(chunk.bytes, from); at >= 0 && at < to; at = nextRecordHeader(chunk.bytes, at + 1)) {
-    const { durableLsn } = decodeRecordHeader(chunk.bytes, at)!;
+  const { bytes, salt } = chunk;
+  for (let at = nextRecordHeader(bytes, from, salt); at >= 0 && at < to; at = nextRecordHeader(bytes, at + 1, salt)) {
+    const { durableLsn } = decodeRecordHeader(bytes, at, salt)!;
     if (durableLsn > broken.lsn) {
       throw new DataCorrupt(broken.path, broken.position, 'damage to what was synced (a later record proves it)');
     }
@@ -137,8 +141,9 @@ function findWitness(chunk: Chunk, from: number, broken: Break, to = chunk.bytes
 
 /** The lsn of a chunk whose header is bad, from a record in it, or from the header behind it. */
 function lsnOfBrokenChunk(chunk: Chunk, next: Chunk | undefined): number {
-  const at = nextRecordHeader(chunk.bytes, 0);
-  if (at >= 0) return decodeRecordHeader(chunk.bytes, at)!.lsn - at;
+  const { bytes, salt } = chunk;
+  const at = nextRecordHeader(bytes, 0, salt);
+  if (at >= 0) return decodeRecordHeader(bytes, at, salt)!.lsn - at;
   return next?.lsn === undefined ? Infinity : next.lsn - chunk.bytes.length;
 }
 
@@ -158,7 +163,7 @@ async function readChunk(
     const bytes = await readAll(file, options.sliceBytes);
     const header = decodeChunkHeader(bytes);
     const isOurs = header?.number === number && header.sessionEpoch === sessionEpoch;
-    return { path, number, bytes, lsn: isOurs ? header.lsn : undefined };
+    return { path, number, bytes, salt: isOurs ? header.salt : walSalt(number), lsn: isOurs ? header.lsn : undefined };
   } finally {
     file.close();
   }

@@ -3,12 +3,15 @@
  * included) grows by one per byte over all chunks.
  *
  *   chunk   = header of 64 bytes, records
- *   header  = 0 magic u32 | 4 crc u32 | 8 sessionEpoch i64 | 16 chunk number i64 | 24 lsn of byte 0 i64 | 32 zeroes
+ *   header  = 0 magic u32 | 4 crc u32 | 8 sessionEpoch i64 | 16 chunk number i64 | 24 lsn of byte 0 i64
+ *             32 salt of its records u32 | 36 zeroes
  *   record  = header of 64 bytes, the batch exactly as a fetch returns it
  *   header  = 0 magic u32 | 4 crc u32 | 8 topicId 16 B | 24 partition i32 | 28 batch bytes u32 | 32 base offset i64
  *             40 leader epoch i32 | 44 the batch's own crc u32 | 48 lsn i64 | 56 durable lsn i64
  *
- * The crcs cover what follows them in their header. Together with the batch's crc every byte is covered: the first 21
+ * The crcs cover what follows them in their header. A record header's begins with the chunk's salt, its number: a chunk is
+ * written over one that is no longer needed, and what is left of that one's records is as good as noise. For one and the
+ * same header different salts never give the same crc. Together with the batch's crc every byte is covered: the first 21
  * bytes of a batch, which its own crc leaves out, are repeated in the header.
  *
  * `durable lsn` is how far the log was known to be synced when the record was written. It tells a torn tail from
@@ -35,12 +38,30 @@ export interface WalChunkHeader {
   readonly lsn: number;
 }
 
+export interface ReadChunkHeader extends WalChunkHeader {
+  /** 0 in the chunks of an older program, whatever their number. */
+  readonly salt: number;
+}
+
 export function walDirectory(volume: string, sessionEpoch: number): string {
   return `${volume}/wal/${sessionEpoch}`;
 }
 
 export function walChunkName(number: number): string {
   return `${String(number).padStart(8, '0')}.wal`;
+}
+
+/** What is left of a chunk that is no part of the log any more, to be written over by a later one. */
+export function walSpareName(number: number): string {
+  return `${String(number).padStart(8, '0')}.spare`;
+}
+
+export function isWalSpare(name: string): boolean {
+  return /^\d{8,}\.spare$/.test(name);
+}
+
+export function walSalt(number: number): number {
+  return number >>> 0;
 }
 
 /** Undefined for a name that is none of ours. */
@@ -54,21 +75,28 @@ export function encodeChunkHeader(header: WalChunkHeader): Buffer {
   writeI64(out, 8, header.sessionEpoch);
   writeI64(out, 16, header.number);
   writeI64(out, 24, header.lsn);
+  writeI32(out, 32, walSalt(header.number));
   writeI32(out, 4, crc32c(out, 0, 8));
   return out;
 }
 
 /** Undefined when the bytes are no intact chunk header. */
-export function decodeChunkHeader(bytes: Uint8Array): WalChunkHeader | undefined {
+export function decodeChunkHeader(bytes: Uint8Array): ReadChunkHeader | undefined {
   if (bytes.length < walChunkHeaderBytes || readI32(bytes, 0) !== chunkMagic) return undefined;
   if (crc32c(bytes, 0, 8, walChunkHeaderBytes) !== readU32(bytes, 4)) return undefined;
-  return { sessionEpoch: readI64(bytes, 8), number: readI64(bytes, 16), lsn: readI64(bytes, 24) };
+  return {
+    sessionEpoch: readI64(bytes, 8),
+    number: readI64(bytes, 16),
+    lsn: readI64(bytes, 24),
+    salt: readU32(bytes, 32),
+  };
 }
 
 /** Writes the header of `batch`, whose offset and epoch are final, at `at`. */
 export function encodeRecordHeader(
   out: Buffer,
   at: number,
+  salt: number,
   topicId: Uuid,
   partition: number,
   batch: Buffer,
@@ -84,7 +112,7 @@ export function encodeRecordHeader(
   writeI32(out, at + 44, readI32(batch, batchField.crc));
   writeI64(out, at + 48, lsn);
   writeI64(out, at + 56, durableLsn);
-  writeI32(out, at + 4, crc32c(out, 0, at + 8, at + walRecordHeaderBytes));
+  writeI32(out, at + 4, crc32c(out, salt, at + 8, at + walRecordHeaderBytes));
 }
 
 export interface WalRecordHeader {
@@ -100,9 +128,9 @@ export interface WalRecordHeader {
 }
 
 /** Undefined when no intact header lies at `at`. */
-export function decodeRecordHeader(bytes: Buffer, at: number): WalRecordHeader | undefined {
+export function decodeRecordHeader(bytes: Buffer, at: number, salt: number): WalRecordHeader | undefined {
   if (bytes.length - at < walRecordHeaderBytes || readI32(bytes, at) !== recordMagic) return undefined;
-  if (crc32c(bytes, 0, at + 8, at + walRecordHeaderBytes) !== readU32(bytes, at + 4)) return undefined;
+  if (crc32c(bytes, salt, at + 8, at + walRecordHeaderBytes) !== readU32(bytes, at + 4)) return undefined;
   return {
     topicId: bytes.toString('latin1', at + 8, at + 24),
     partition: readI32(bytes, at + 24),
@@ -130,9 +158,9 @@ export function isBatchOf(header: WalRecordHeader, batch: Buffer): boolean {
 }
 
 /** Position of the next thing at or after `from` that looks like a record header, or -1: for the search behind damage. */
-export function nextRecordHeader(bytes: Buffer, from: number): number {
+export function nextRecordHeader(bytes: Buffer, from: number, salt: number): number {
   for (let at = bytes.indexOf('HGWR', from, 'latin1'); at >= 0; at = bytes.indexOf('HGWR', at + 1, 'latin1')) {
-    if (decodeRecordHeader(bytes, at)) return at;
+    if (decodeRecordHeader(bytes, at, salt)) return at;
   }
   return -1;
 }

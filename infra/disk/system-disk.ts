@@ -14,6 +14,7 @@ import {
   read,
   readdirSync,
   readSync,
+  renameSync,
   rmdirSync,
   statfsSync,
   unlinkSync,
@@ -41,6 +42,7 @@ export const systemDisk: Disk = {
   },
   makeDirectory: (directory) => guard('make', directory, () => makeDurably(resolve(directory))),
   remove: (path) => guard('remove', path, () => unlinkLater(path)),
+  rename: (from, to) => guard('rename', from, () => renameSync(from, to)),
   removeDirectory: (directory) => guard('remove', directory, () => rmdirSync(directory)),
   async syncDirectory(directory) {
     try {

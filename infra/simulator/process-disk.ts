@@ -114,6 +114,10 @@ class ProcessDisk implements Disk {
     if (this.#alive()) this.#disks.of(path).remove(path);
   }
 
+  rename(from: string, to: string): void {
+    if (this.#alive()) this.#disks.of(from).rename(from, to);
+  }
+
   removeDirectory(directory: string): void {
     if (this.#alive()) this.#disks.of(directory).removeDirectory(directory);
   }

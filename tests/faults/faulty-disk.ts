@@ -25,6 +25,10 @@ export function faultyDisk(disk: Disk, folder: string): Disk {
       disk.remove(path);
       journal.add({ op: 'remove', path });
     },
+    rename(from, to) {
+      disk.rename(from, to);
+      journal.add({ op: 'rename', path: from, to });
+    },
     open: (path) => new FaultyFile(disk.open(path), folder, journal),
     async syncDirectory(directory) {
       check('datasync', directory);

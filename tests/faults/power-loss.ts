@@ -15,6 +15,7 @@ export type JournalEntry =
       readonly data: string;
     }
   | { readonly op: 'remove'; readonly path: string }
+  | { readonly op: 'rename'; readonly path: string; readonly to: string }
   /** Covers the entries of the path before the `before`-th of its journal. */
   | { readonly op: 'synced'; readonly path: string; readonly before: number }
   | { readonly op: 'synced-directory'; readonly path: string; readonly before: number };
@@ -55,7 +56,13 @@ export function imagesAfter(journal: readonly JournalEntry[], count: number, sur
       const isThere = index < (synced.get(dirname(path)) ?? 0) || survival.keepsName(path);
       if (isThere) images.set(path, Buffer.alloc(0));
     } else if (op === 'remove') images.delete(path);
-    else if (op === 'write') {
+    else if (op === 'rename') {
+      const image = images.get(path);
+      const isThere = index < (synced.get(dirname(path)) ?? 0) || survival.keepsName(entry.to);
+      // Lost, the file has its old name still, and what was written under the other one is nowhere.
+      if (image && isThere) images.set(entry.to, image);
+      if (isThere) images.delete(path);
+    } else if (op === 'write') {
       const image = images.get(path);
       const data = Buffer.from(entry.data, 'base64');
       const kept = index < (synced.get(path) ?? 0) ? data.length : survival.keptBytes(index, data.length);
@@ -76,7 +83,10 @@ function overwritten(image: Buffer, data: Buffer, position: number): Buffer {
 /** Makes the files of the journal what the loss left of them, and returns them. Nothing may run that uses them. */
 export function losePower(journal: readonly JournalEntry[], survival: Survival): Map<string, Buffer> {
   const images = imagesAfter(journal, journal.length, survival);
-  for (const { op, path } of journal) if (op === 'create' && !images.has(path)) rmSync(path, { force: true });
+  for (const entry of journal) {
+    const made = entry.op === 'create' ? entry.path : entry.op === 'rename' ? entry.to : undefined;
+    if (made !== undefined && !images.has(made)) rmSync(made, { force: true });
+  }
   for (const [path, image] of images) writeFileSync(path, image);
   return images;
 }
