@@ -90,13 +90,17 @@ export function decodeHeaders(headerBytes: Buffer): RecordHeader[] {
   return headers;
 }
 
+/** The records section of the batch at the start of `batch` as a view; undefined when it must be decompressed (recordsOf). */
+export function plainRecordsOf(batch: Buffer): Buffer | undefined {
+  // A compacted batch whose records are all gone keeps its codec bits over an empty section.
+  if (compression(batch, 0) !== codec.none && recordCount(batch, 0) !== 0) return undefined;
+  return batch.subarray(batchHeaderBytes, batchSizeBytes(batch, 0));
+}
+
 /** The records section of the batch at the start of `batch`, decompressed when needed; a view when not. */
 export async function recordsOf(batch: Buffer, bytesMax = decompressedBytesMax): Promise<Buffer> {
   const section = batch.subarray(batchHeaderBytes, batchSizeBytes(batch, 0));
-  const codecId = compression(batch, 0);
-  // A compacted batch whose records are all gone keeps its codec bits over an empty section.
-  if (codecId === codec.none || recordCount(batch, 0) === 0) return section;
-  return decompress(codecId, section, bytesMax);
+  return plainRecordsOf(batch) ?? decompress(compression(batch, 0) as Codec, section, bytesMax);
 }
 
 export interface DecodedRecord {

@@ -59,7 +59,7 @@ class UwsPeer implements WebSocketPeer {
   }
 
   bufferedBytes(): number {
-    return this.#isOpen ? this.#socket.getBufferedAmount() : 0;
+    return this.#isOpen && this.#isSlow ? this.#socket.getBufferedAmount() : 0;
   }
 
   ping(): void {

@@ -15,7 +15,7 @@ import { isUtf8 } from 'node:buffer';
 import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import { baseOffset, CorruptBatch, isControl, lastOffset } from '../../engine/records/batch.ts';
 import { CodecUnavailable, DecompressedTooLarge } from '../../engine/records/compression.ts';
-import { decodeHeaders, forEachRecordOf, recordsOf } from '../../engine/records/decode.ts';
+import { decodeHeaders, forEachRecordOf, plainRecordsOf, recordsOf } from '../../engine/records/decode.ts';
 import { varlongMax } from '../../engine/records/varint.ts';
 import type { RecordHeader } from '../../engine/records/encode.ts';
 import type { ProduceRecord } from './produce.ts';
@@ -184,27 +184,32 @@ export class UnreadableRecords extends Failure {
 export type VisitRecordJson = (json: string, offset: number) => void | false;
 
 /**
- * Walks the records of [fromOffset, endOffset) in a stored batch. Returning false ends the walk before the next record.
- * Throws UnreadableRecords.
+ * Walks the records of [fromOffset, endOffset) in a stored batch, at once unless it is compressed. Returning false ends the
+ * walk before the next record. Throws, or rejects with, UnreadableRecords.
  */
-export async function eachRecordJson(
+export function eachRecordJson(
   stored: Uint8Array,
   partition: number,
   fromOffset: number,
   endOffset: number,
   format: RecordFormat,
   visit: VisitRecordJson,
-): Promise<void> {
+): void | Promise<void> {
   // Transaction markers are not records of anyone's.
-  if (isControl(stored, 0)) return;
+  if (isControl(stored, 0)) return undefined;
   const batch = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
-  try {
-    walkRecords(batch, await recordsOf(batch), partition, fromOffset, endOffset, format, visit);
-  } catch (error) {
+  const refuse = (error: unknown): never => {
     const isUnreadable =
       error instanceof CorruptBatch || error instanceof DecompressedTooLarge || error instanceof CodecUnavailable;
     if (!isUnreadable) throw error;
     throw new UnreadableRecords(partition, baseOffset(batch, 0), lastOffset(batch, 0) + 1, error.message);
+  };
+  const walk = (section: Buffer): void => walkRecords(batch, section, partition, fromOffset, endOffset, format, visit);
+  try {
+    const plain = plainRecordsOf(batch);
+    return plain ? walk(plain) : recordsOf(batch).then(walk).catch(refuse);
+  } catch (error) {
+    return refuse(error);
   }
 }
 
@@ -236,19 +241,19 @@ export interface RecordChunk {
 }
 
 /** As eachRecordJson, in chunks that end with the record that passes `chunkLengthMax` characters. */
-export async function recordChunks(
+export function recordChunks(
   stored: Uint8Array,
   partition: number,
   fromOffset: number,
   endOffset: number,
   format: RecordFormat,
   chunkLengthMax: number,
-): Promise<RecordChunk[]> {
+): RecordChunk[] | Promise<RecordChunk[]> {
   const chunks: RecordChunk[] = [];
   let records: string[] = [];
   let offsets: number[] = [];
   let length = 0;
-  await eachRecordJson(stored, partition, fromOffset, endOffset, format, (json, offset) => {
+  const walked = eachRecordJson(stored, partition, fromOffset, endOffset, format, (json, offset) => {
     if (records.length === 0) chunks.push({ records, offsets });
     records.push(json);
     offsets.push(offset);
@@ -258,7 +263,7 @@ export async function recordChunks(
     offsets = [];
     length = 0;
   });
-  return chunks;
+  return walked ? walked.then(() => chunks) : chunks;
 }
 
 function keyJson(bytes: Buffer, format: RecordFormat): string {

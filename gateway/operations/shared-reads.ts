@@ -8,6 +8,7 @@
 import type { Engine, FetchedPartition, FetchPartition } from '../../engine/engine.ts';
 import { assert } from '../../engine/kernel/assert.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
+import type { Uuid } from '../../engine/kernel/uuid.ts';
 import { batchSizeBytes, recordCount } from '../../engine/records/batch.ts';
 import type { GatewayContext } from '../context.ts';
 import { TurnTime } from '../turn-time.ts';
@@ -27,43 +28,63 @@ const partitionsMax = 16;
 /** Bounds for one read of all who share it. */
 export const sharedReadLimits = { maxWaitMs: 5_000, minBytes: 1, maxBytes: 1024 * 1024 } as const;
 
+/** Who waits for a read. Called rather than promised: at the tail of a busy topic there are thousands for one answer. */
+export interface Sharer {
+  /** In the order in which they joined, in one turn. Must not throw. */
+  answered(parts: readonly SharedPart[]): void;
+  /** As Engine.fetch rejects. */
+  unanswered(error: unknown): void;
+}
+
 /** One read and those who wait for it. */
 export class SharedRead {
+  readonly asked: readonly FetchPartition[];
   readonly #abort = new AbortController();
   readonly #onEnd: () => void;
-  #sharers = 0;
-  /** Undefined once answered: a Map's former tables would keep the answer alive (engine/link/link.ts, Outstanding). */
-  #parts: Promise<readonly SharedPart[]> | undefined;
+  /** By place; who left has none. */
+  #sharers: (Sharer | undefined)[] = [];
+  #present = 0;
+  #hasEnded = false;
 
   constructor(engine: Engine, asked: readonly FetchPartition[], onEnd: () => void) {
+    this.asked = asked;
     this.#onEnd = onEnd;
-    const { signal } = this.#abort;
-    this.#parts = engine.fetch(asked, { ...sharedReadLimits, signal }).then((fetched) => {
-      this.#end();
-      return fetched.map(sharedPart);
-    });
-    this.#parts.catch(() => this.#end());
+    engine.fetch(asked, { ...sharedReadLimits, signal: this.#abort.signal }).then(
+      (fetched) => {
+        const parts = fetched.map(sharedPart);
+        for (const sharer of this.#end()) sharer?.answered(parts);
+      },
+      (error: unknown) => {
+        for (const sharer of this.#end()) sharer?.unanswered(error);
+      },
+    );
   }
 
-  /** Each who joins leaves at most once, and only before the answer. Rejects as Engine.fetch does. */
-  join(): Promise<readonly SharedPart[]> {
-    const parts = this.#parts;
-    assert(parts !== undefined, 'a read that has ended is joined by nobody');
-    this.#sharers++;
-    return parts;
+  /** The place to give back with `leave`. */
+  join(sharer: Sharer): number {
+    assert(!this.#hasEnded, 'a read that has ended is joined by nobody');
+    this.#present++;
+    return this.#sharers.push(sharer) - 1;
   }
 
-  /** The last one to leave ends the read. */
-  leave(): void {
-    if (--this.#sharers > 0 || this.#parts === undefined) return;
+  /** At most once for each who joined, and only before the answer. The last one to leave ends the read. */
+  leave(place: number): void {
+    if (this.#hasEnded) return;
+    this.#sharers[place] = undefined;
+    if (--this.#present > 0) return;
     this.#end();
     this.#abort.abort();
   }
 
-  #end(): void {
-    if (this.#parts === undefined) return;
-    this.#parts = undefined;
-    this.#onEnd();
+  /** Those who are left to be told. Whom the answer sends on reads anew, so nobody may find this one any more. */
+  #end(): (Sharer | undefined)[] {
+    const sharers = this.#sharers;
+    this.#sharers = [];
+    if (!this.#hasEnded) {
+      this.#hasEnded = true;
+      this.#onEnd();
+    }
+    return sharers;
   }
 }
 
@@ -72,10 +93,20 @@ export class SharedReads {
   readonly turn: TurnTime;
   readonly #engine: Engine;
   readonly #underWay = new Map<string, SharedRead>();
+  /** The one that was joined last. */
+  #last: SharedRead | undefined;
 
   constructor(engine: Engine, clock: Clock) {
     this.#engine = engine;
     this.turn = new TurnTime(clock);
+  }
+
+  /** What `of` would return, if the one before asked for this place too: those in step ask in a row, and need no key. */
+  ofOne(topicId: Uuid, partition: number, offset: number): SharedRead | undefined {
+    const asked = this.#last?.asked;
+    if (asked?.length !== 1) return undefined;
+    const one = asked[0]!;
+    return one.offset === offset && one.partition === partition && one.topicId === topicId ? this.#last : undefined;
   }
 
   /** The read to join, under way or begun with this call; undefined for what is not worth sharing. */
@@ -83,9 +114,14 @@ export class SharedReads {
     if (asked.length === 0 || asked.length > partitionsMax) return undefined;
     let key: string = asked[0]!.topicId;
     for (let i = 0; i < asked.length; i++) key += ` ${asked[i]!.partition}:${asked[i]!.offset}`;
-    const known = this.#underWay.get(key);
-    if (known) return known;
-    const read = new SharedRead(this.#engine, asked, () => this.#underWay.delete(key));
+    return (this.#last = this.#underWay.get(key) ?? this.#begin(key, asked));
+  }
+
+  #begin(key: string, asked: readonly FetchPartition[]): SharedRead {
+    const read = new SharedRead(this.#engine, asked, () => {
+      this.#underWay.delete(key);
+      if (this.#last === read) this.#last = undefined;
+    });
     this.#underWay.set(key, read);
     return read;
   }

@@ -6,6 +6,7 @@
  * Life:   reading ⇄ waiting for credit;   either → closed, or failed (told once through `failed`)
  */
 import type { FetchPartition, TopicEntry } from '../../engine/engine.ts';
+import type { Timer } from '../../engine/kernel/clock.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { batchSizeBytes, lastOffset, recordCount } from '../../engine/records/batch.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
@@ -16,6 +17,7 @@ import { UnreadableRecords } from './record-json.ts';
 import {
   type SharedPart,
   sharedPart,
+  type Sharer,
   type SharedRead,
   type SharedReads,
   sharedReadLimits,
@@ -56,7 +58,7 @@ export interface Credit {
 const partitionReadBytesMax = 256 * 1024;
 const retryMs = 50;
 
-export class Subscription {
+export class Subscription implements Sharer {
   readonly topic: TopicEntry;
   readonly #splits: boolean;
   readonly #context: GatewayContext;
@@ -67,9 +69,11 @@ export class Subscription {
   #credit: { records: number; bytes: number };
   #state: 'reading' | 'idle' | 'closed' = 'idle';
   #paused = false;
-  readonly #abort = new AbortController();
-  /** Under way, and joined by this subscription. */
+  /** The read under way, of one kind or the other; or the wait before the next. */
+  #own: AbortController | undefined;
   #shared: SharedRead | undefined;
+  #place = 0;
+  #wait: Timer | undefined;
 
   constructor(
     context: GatewayContext,
@@ -124,8 +128,9 @@ export class Subscription {
   close(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#abort.abort();
-    this.#shared?.leave();
+    this.#own?.abort();
+    this.#wait?.cancel();
+    this.#shared?.leave(this.#place);
     this.#shared = undefined;
   }
 
@@ -136,25 +141,27 @@ export class Subscription {
   #wake(): void {
     if (this.#state !== 'idle' || !this.#mayRead()) return;
     this.#state = 'reading';
-    this.#read().then(
-      () => {
-        if (this.#state !== 'reading') return;
-        this.#state = 'idle';
-        // Credit may have come between the loop's last look and here.
-        this.#wake();
-      },
-      (error: unknown) => {
-        if (this.#state === 'closed') return;
-        if (error instanceof UnreadableRecords) {
-          this.close();
-          this.#holder.unreadable(error);
-          return;
-        }
-        const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-        this.#context.log('subscription-failed', { clusterId: this.#principal.clusterId, reason });
-        this.#fail(errorCode.unknownServerError, 'the read failed');
-      },
-    );
+    this.#readOn();
+  }
+
+  /** Out of credit, or paused. */
+  #rest(): void {
+    if (this.#state !== 'reading') return;
+    this.#state = 'idle';
+    // Credit may have come since the last look.
+    this.#wake();
+  }
+
+  #broke(error: unknown): void {
+    if (this.#state === 'closed') return;
+    if (error instanceof UnreadableRecords) {
+      this.close();
+      this.#holder.unreadable(error);
+      return;
+    }
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#context.log('subscription-failed', { clusterId: this.#principal.clusterId, reason });
+    this.#fail(errorCode.unknownServerError, 'the read failed');
   }
 
   #fail(kafkaError: number, message: string): void {
@@ -163,41 +170,87 @@ export class Subscription {
     this.#holder.failed(kafkaError, message);
   }
 
-  async #read(): Promise<void> {
-    const { signal } = this.#abort;
-    while (this.#state === 'reading' && this.#mayRead()) {
-      if (this.#isDeleted()) return;
-      const parts = await this.#ask(signal);
-      this.#shared = undefined;
-      // Closed while the read was under way: its holder is told nothing more.
-      if (this.#state !== 'reading') return;
-      const delayMs = chargeRead(this.#context, this.#principal, parts, this.#reads.turn.nowMs());
-      let troubled = false;
-      for (const { fetched } of parts) {
-        const { partition, errorCode: code, logStartOffset, highWatermark, records } = fetched;
-        if (code !== errorCode.none) {
-          troubled = true;
-          if (!this.#judge(partition, code, logStartOffset, highWatermark)) return;
-          continue;
-        }
-        const goesOn = this.#deliverAll(partition, records, 0, 0, highWatermark);
-        if (!(typeof goesOn === 'boolean' ? goesOn : await goesOn)) return;
-      }
-      const waitMs = Math.max(delayMs, troubled ? retryMs : 0);
-      if (waitMs > 0) await this.#sleep(waitMs);
-    }
-  }
-
   /** With others that stand at the same place, unless the credit is for less than they read. */
-  #ask(signal: AbortSignal): Promise<readonly SharedPart[]> {
+  #readOn(): void {
+    if (this.#state !== 'reading') return;
+    if (!this.#mayRead()) return this.#rest();
+    if (this.#isDeleted()) return;
     // How long a read waits bounds how late a deleted topic is noticed, not the latency of records.
     const { maxWaitMs, minBytes, maxBytes } = sharedReadLimits;
     const bytesMax = Math.min(maxBytes, this.#credit.bytes);
-    const asked = this.#asked(bytesMax);
-    this.#shared = bytesMax === maxBytes ? this.#reads.of(asked) : undefined;
-    if (this.#shared) return this.#shared.join();
-    const own = this.#context.engine.fetch(asked, { maxWaitMs, minBytes, maxBytes: bytesMax, signal });
-    return own.then((fetched) => fetched.map(sharedPart));
+    if (bytesMax === maxBytes) {
+      const shared = this.#sharedRead(maxBytes);
+      if (shared) {
+        this.#place = shared.join(this);
+        this.#shared = shared;
+        return;
+      }
+    }
+    const own = new AbortController();
+    this.#own = own;
+    const options = { maxWaitMs, minBytes, maxBytes: bytesMax, signal: own.signal };
+    this.#context.engine.fetch(this.#asked(bytesMax), options).then(
+      (fetched) => {
+        this.#own = undefined;
+        this.answered(fetched.map(sharedPart));
+      },
+      (error: unknown) => this.#broke(error),
+    );
+  }
+
+  #sharedRead(maxBytes: number): SharedRead | undefined {
+    if (this.#offsets.size === 1) {
+      for (const [partition, offset] of this.#offsets) {
+        const inStep = this.#reads.ofOne(this.topic.topicId, partition, offset);
+        if (inStep) return inStep;
+      }
+    }
+    return this.#reads.of(this.#asked(maxBytes));
+  }
+
+  answered(parts: readonly SharedPart[]): void {
+    this.#shared = undefined;
+    // Closed while the read was under way: its holder is told nothing more.
+    if (this.#state !== 'reading') return;
+    try {
+      const delayMs = chargeRead(this.#context, this.#principal, parts, this.#reads.turn.nowMs());
+      this.#deliverParts(parts, 0, delayMs);
+    } catch (error) {
+      this.#broke(error);
+    }
+  }
+
+  unanswered(error: unknown): void {
+    this.#shared = undefined;
+    this.#broke(error);
+  }
+
+  /** From part `from` on; then, after `waitMs`, the next read. */
+  #deliverParts(parts: readonly SharedPart[], from: number, waitMs: number): void {
+    let delayMs = waitMs;
+    for (let i = from; i < parts.length; i++) {
+      if (this.#state !== 'reading') return;
+      const { partition, errorCode: code, logStartOffset, highWatermark, records } = parts[i]!.fetched;
+      if (code !== errorCode.none) {
+        if (!this.#judge(partition, code, logStartOffset, highWatermark)) return;
+        delayMs = Math.max(delayMs, retryMs);
+        continue;
+      }
+      const goesOn = this.#deliverAll(partition, records, 0, 0, highWatermark);
+      if (goesOn === false) return this.#rest();
+      if (goesOn !== true) return this.#deliverLater(goesOn, parts, i + 1, delayMs);
+    }
+    if (delayMs <= 0) return this.#readOn();
+    this.#wait = this.#context.clock.after(delayMs, () => {
+      this.#wait = undefined;
+      this.#readOn();
+    });
+  }
+
+  #deliverLater(goesOn: Promise<boolean>, parts: readonly SharedPart[], from: number, waitMs: number): void {
+    goesOn
+      .then((mayGoOn) => (mayGoOn ? this.#deliverParts(parts, from, waitMs) : this.#rest()))
+      .catch((error: unknown) => this.#broke(error));
   }
 
   /** In turn, so that one busy partition cannot starve the others: each read starts with the next one. */
@@ -280,17 +333,5 @@ export class Subscription {
       }
     }
     return true;
-  }
-
-  #sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        timer.cancel();
-        this.#abort.signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = this.#context.clock.after(delayMs, done);
-      this.#abort.signal.addEventListener('abort', done);
-    });
   }
 }

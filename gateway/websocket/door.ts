@@ -14,6 +14,7 @@ import type { Route, UpgradeAnswer, UpgradeRequest, WebSocketPeer, WebSocketSess
 import { admitConnection } from '../operations/admit.ts';
 import { servingCluster } from '../operations/topics.ts';
 import { type CloseCode, closeCodes } from './close-codes.ts';
+import { Flushes } from './flushes.ts';
 import { Session } from './session.ts';
 import type { SessionParts } from './session-parts.ts';
 import { SharedFrames } from './shared-frames.ts';
@@ -40,6 +41,7 @@ export class WebSocketDoor {
       settings: { ...websocketDefaults, ...settings },
       messageBytesMax: parts.settings.websocketMessageBytesMax,
       frames: new SharedFrames(),
+      flushes: new Flushes(parts.context.clock),
     };
   }
 

@@ -3,8 +3,8 @@
  * first: it is refused while more than `outboxBytesResume` have not left, and comes when the socket has drained. Answers to
  * commands do not ask; a client that sends commands and reads no answers meets `outboxBytesMax`.
  */
-import type { Clock } from '../../engine/kernel/clock.ts';
 import type { WebSocketPeer } from '../http/server.ts';
+import type { Flushes } from './flushes.ts';
 
 export interface OutboxLimits {
   readonly outboxBytesResume: number;
@@ -18,7 +18,7 @@ interface Frame {
 
 export class Outbox {
   readonly #peer: WebSocketPeer;
-  readonly #clock: Clock;
+  readonly #flushes: Flushes;
   readonly #limits: OutboxLimits;
   readonly #onOverflow: () => void;
   #frames: Frame[] = [];
@@ -29,9 +29,9 @@ export class Outbox {
   #closed = false;
   #waiters: (() => void)[] = [];
 
-  constructor(peer: WebSocketPeer, clock: Clock, limits: OutboxLimits, onOverflow: () => void) {
+  constructor(peer: WebSocketPeer, flushes: Flushes, limits: OutboxLimits, onOverflow: () => void) {
     this.#peer = peer;
-    this.#clock = clock;
+    this.#flushes = flushes;
     this.#limits = limits;
     this.#onOverflow = onOverflow;
   }
@@ -42,7 +42,7 @@ export class Outbox {
     this.#queuedBytes += typeof data === 'string' ? Buffer.byteLength(data) : data.length;
     if (this.#flushAsked) return;
     this.#flushAsked = true;
-    this.#clock.endOfTurn(() => this.flush());
+    this.#flushes.add(this);
   }
 
   /** Undefined: there is room. Else wait for it; also settles when the socket closes. */
@@ -92,6 +92,7 @@ export class Outbox {
   }
 
   #release(): void {
+    if (this.#waiters.length === 0) return;
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter();

@@ -1,6 +1,7 @@
 /** What sessions are made of. */
 import type { GatewayContext } from '../context.ts';
 import type { RecordProducer } from '../operations/produce.ts';
+import type { Flushes } from './flushes.ts';
 import type { WebSocketSettings } from './settings.ts';
 import type { SharedFrames } from './shared-frames.ts';
 
@@ -11,4 +12,5 @@ export interface SessionParts {
   readonly messageBytesMax: number;
   /** Of all sockets. */
   readonly frames: SharedFrames;
+  readonly flushes: Flushes;
 }

@@ -51,9 +51,9 @@ export class Session implements WebSocketSession {
   }
 
   opened(peer: WebSocketPeer): void {
-    const { settings, context } = this.#parts;
+    const { settings, flushes } = this.#parts;
     this.#peer = peer;
-    const outbox = new Outbox(peer, context.clock, settings, () => this.close(closeCodes.slowConsumer));
+    const outbox = new Outbox(peer, flushes, settings, () => this.close(closeCodes.slowConsumer));
     this.#outbox = outbox;
     this.#lane = new ProduceLane(this.#parts, this.#principal, {
       answer: (text) => outbox.send(text),

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { restamp } from '../../engine/records/batch.ts';
+import { batchField, codec, restamp } from '../../engine/records/batch.ts';
+import { recompressBatch } from '../../engine/records/decode.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import type { Delivery } from '../operations/subscribe.ts';
+import { UnreadableRecords } from '../operations/record-json.ts';
 import { chunkFrame, SharedFrames } from './shared-frames.ts';
 
 const topicId = 'topic-id';
@@ -19,7 +21,6 @@ describe('SharedFrames', () => {
     const frames = new SharedFrames();
     const asked = delivery(7, ['a', 'b']);
     const first = frames.chunks(topicId, asked, 'string', 1_000);
-    // Who comes while it is made waits for the same.
     expect(frames.chunks(topicId, delivery(7, ['a', 'b']), 'string', 1_000)).toBe(first);
     const made = await first;
     expect(frames.chunks(topicId, asked, 'string', 1_000)).toBe(made);
@@ -41,6 +42,25 @@ describe('SharedFrames', () => {
     expect(JSON.parse(chunkFrame(chunk!, 2, 'other').toString())).toMatchObject({ next: 'other' });
   });
 
+  it('who comes while a batch is decompressed waits for the same; an unreadable one is refused to both', async () => {
+    const frames = new SharedFrames();
+    const plain = delivery(7, ['a', 'b']);
+    const packed = { ...plain, batch: await recompressBatch(Buffer.from(plain.batch), codec.gzip) };
+    const first = frames.chunks(topicId, packed, 'string', 1_000);
+    expect(first).toBeInstanceOf(Promise);
+    expect(frames.chunks(topicId, packed, 'string', 1_000)).toBe(first);
+    expect(frames.chunks(topicId, packed, 'base64', 1_000)).not.toBe(first);
+    const made = await first;
+    expect(made[0]!.records).toContain('"b"');
+    expect(frames.chunks(topicId, packed, 'string', 1_000)).toBe(made);
+    const broken = { ...packed, batch: Buffer.from(packed.batch).fill(0xff, batchField.records), nextOffset: 8 };
+    const refused = frames.chunks(topicId, broken, 'string', 1_000);
+    expect(frames.chunks(topicId, broken, 'string', 1_000)).toBe(refused);
+    await expect(refused).rejects.toThrow(UnreadableRecords);
+    // Not kept: the next one asks anew.
+    await expect(frames.chunks(topicId, broken, 'string', 1_000)).rejects.toThrow(UnreadableRecords);
+  });
+
   it('tells apart what differs by format, range, partition and topic', async () => {
     const frames = new SharedFrames();
     const text = await frames.chunks(topicId, delivery(0, ['a', 'b']), 'string', 1_000);
@@ -54,10 +74,12 @@ describe('SharedFrames', () => {
 
   it('keeps a bounded number of bytes, and the newest', async () => {
     const frames = new SharedFrames();
-    for (let i = 0; i < 40; i++) await frames.chunks(topicId, delivery(i, ['v'], 500_000), 'string', 1_000_000);
+    const made = [];
+    for (let i = 0; i < 40; i++) made.push(frames.chunks(topicId, delivery(i, ['v'], 500_000), 'string', 1_000_000));
     expect(frames.bytes).toBeLessThanOrEqual(16 * 1024 * 1024);
-    expect(frames.chunks(topicId, delivery(39, ['v'], 500_000), 'string', 1_000_000)).not.toBeInstanceOf(Promise);
-    expect(frames.chunks(topicId, delivery(0, ['v'], 500_000), 'string', 1_000_000)).toBeInstanceOf(Promise);
+    const again = (offset: number) => frames.chunks(topicId, delivery(offset, ['v'], 500_000), 'string', 1_000_000);
+    expect(again(39)).toBe(made[39]);
+    expect(again(0)).not.toBe(made[0]);
   });
 
   it('shares a binary frame by number and batch', () => {

@@ -6,7 +6,7 @@
  * Bounded by size and number; the oldest go first. Only the newest matter: those of the tail that is being sent.
  */
 import type { Uuid } from '../../engine/kernel/uuid.ts';
-import { type RecordFormat, recordChunks } from '../operations/record-json.ts';
+import { type RecordChunk, type RecordFormat, recordChunks } from '../operations/record-json.ts';
 import type { Delivery } from '../operations/subscribe.ts';
 import { encodeBatchFrame } from './binary-frame.ts';
 
@@ -30,7 +30,7 @@ export interface SharedChunk {
 }
 
 interface Range {
-  /** A promise while the batch is being read. */
+  /** A promise while the batch is being decompressed. */
   chunks: readonly SharedChunk[] | Promise<readonly SharedChunk[]>;
   bytes: number;
 }
@@ -61,7 +61,7 @@ export class SharedFrames {
     return this.#bytes;
   }
 
-  /** At once when another subscriber has had them. Rejects with UnreadableRecords. */
+  /** At once unless the batch is compressed and nobody has had it before. Throws, or rejects with, UnreadableRecords. */
   chunks(
     topicId: Uuid,
     delivery: Delivery,
@@ -90,38 +90,44 @@ export class SharedFrames {
     const key = `${topicId} ${partition} ${fromOffset} ${nextOffset} ${format} ${chunkLengthMax}`;
     const known = this.#ranges.get(key);
     if (known) return known;
+    const made = recordChunks(batch, partition, fromOffset, nextOffset, format, chunkLengthMax);
     const range: Range = { chunks: [], bytes: 0 };
-    const made = recordChunks(batch, partition, fromOffset, nextOffset, format, chunkLengthMax).then(
-      (chunks) => {
-        const shared = chunks.map(
-          ({ records, offsets }): SharedChunk => ({
-            partition,
-            baseOffset: offsets[0]!,
-            endOffset: offsets[offsets.length - 1]! + 1,
-            records: records.join(','),
-            cursors: [undefined, undefined],
-            frame: undefined,
-            frameSub: -1,
-            frameCursor: '',
-          }),
-        );
-        range.chunks = shared;
-        // The text, and about as much again for a frame of it.
-        for (const { records } of shared) range.bytes += 2 * records.length;
-        if (this.#ranges.get(key) === range) this.#bytes += range.bytes;
-        this.#trim();
-        return shared;
-      },
+    this.#ranges.set(key, range);
+    if (!(made instanceof Promise)) {
+      this.#fill(key, range, partition, made);
+      return range;
+    }
+    range.chunks = made.then(
+      (chunks) => this.#fill(key, range, partition, chunks),
       (error: unknown) => {
         if (this.#ranges.get(key) === range) this.#ranges.delete(key);
         if (this.#last?.range === range) this.#last = undefined;
         throw error;
       },
     );
-    range.chunks = made;
-    this.#ranges.set(key, range);
     this.#trim();
     return range;
+  }
+
+  #fill(key: string, range: Range, partition: number, chunks: readonly RecordChunk[]): readonly SharedChunk[] {
+    const shared = chunks.map(
+      ({ records, offsets }): SharedChunk => ({
+        partition,
+        baseOffset: offsets[0]!,
+        endOffset: offsets[offsets.length - 1]! + 1,
+        records: records.join(','),
+        cursors: [undefined, undefined],
+        frame: undefined,
+        frameSub: -1,
+        frameCursor: '',
+      }),
+    );
+    range.chunks = shared;
+    // The text, and about as much again for a frame of it.
+    for (const { records } of shared) range.bytes += 2 * records.length;
+    if (this.#ranges.get(key) === range) this.#bytes += range.bytes;
+    this.#trim();
+    return shared;
   }
 
   /** The frame of a whole batch; the last one is kept. */
