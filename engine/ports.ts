@@ -134,6 +134,11 @@ export interface Disk {
   remove(path: string): void;
   /** Within one directory, to a name that no file has; durable after syncDirectory. Files that are open stay open. */
   rename(from: string, to: string): void;
+  /**
+   * Gives a file a second name, durable after syncDirectory: its bytes stay until both names are gone. False where the two
+   * places are not on one file system, or it knows no such thing.
+   */
+  link(path: string, second: string): boolean;
   /** Throws DiskFault unless it is empty. */
   removeDirectory(directory: string): void;
   syncDirectory(directory: string): Promise<void>;
@@ -161,6 +166,12 @@ export interface SegmentWriter {
   abort(): void;
 }
 
+/** Of a file that is made from pieces of other files, in the order of the calls. */
+export interface PiecedWriter extends SegmentWriter {
+  /** Appends `bytes` bytes of the source, from `position` on. They are there already, and never change. */
+  place(source: number, position: number, bytes: number): void;
+}
+
 export interface SegmentFile {
   sizeBytes(): Promise<number>;
   /** Bytes read, less than asked only at the end of the file. */
@@ -177,6 +188,12 @@ export interface SegmentFile {
 export interface SegmentStore {
   /** A file of this name was never made before: names are unique over all writers and attempts. */
   create(fileId: string): SegmentWriter;
+  /**
+   * As `create`, with a name that says so (rows/segment-file.ts), for a file that holds pieces of `sources`, files of this
+   * machine that outlive their own names for it. What it takes does not depend on how long the pieces are. Undefined where
+   * these cannot be kept by reference; absent where nothing can.
+   */
+  createPieced?(fileId: string, sources: readonly string[]): PiecedWriter | undefined;
   /** `once`: each byte will be read once, so none is worth keeping. */
   open(fileId: string, use?: 'once'): SegmentFile;
   /** Durable on return; quiet when it is not there. */

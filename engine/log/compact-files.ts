@@ -2,7 +2,8 @@
  * Frees the space of segment files that hold little any more. A file is shared by many logs and is removed with its last
  * live segment, so one log that keeps its records for ever would keep what a thousand others have deleted. When less than
  * liveFileMin of a file is live, the owner of each log in it moves that log's segments into a new file; what was written once
- * is written again at most about 1 / (1 - liveFileMin) times, however often it happens.
+ * is written again at most about 1 / (1 - liveFileMin) times, however often it happens. What a move or a recovery published
+ * by reference alone (pieced-file.ts) is written here for the first time beside its write-ahead log.
  *
  *   announce the new file ── write and sync it ── publish rows that point into it, old ones out ── remove what is empty
  *
@@ -15,7 +16,7 @@ import { FileChanges } from './file-changes.ts';
 import type { OwnedLog } from './partition-log.ts';
 import { type RollUpContext, turnOf } from './roll-up.ts';
 import { encodeSegment, segmentKey, type SegmentRow } from './rows/segment.ts';
-import { decodeSegmentFile, segmentFileId, segmentFilePk, type SegmentFileRow } from './rows/segment-file.ts';
+import { decodeSegmentFile, isPieced, segmentFileId, segmentFilePk, type SegmentFileRow } from './rows/segment-file.ts';
 import { type SegmentDraft, writeSegmentFile } from './segment-file.ts';
 
 /** Share of a file's batches below which it is rewritten. */
@@ -25,8 +26,9 @@ const compactBytesMax = 16 * 1024 * 1024;
 /** The log's row and the old file's; the new file's comes once. */
 const opsPerSegmentMax = 2;
 
-export function isSparse({ segments, bytes, liveBytes = bytes }: SegmentFileRow): boolean {
-  return segments > 0 && liveBytes < bytes * liveFileMin;
+/** A pieced file always is: it keeps whole chunks of a write-ahead log for what it has of them. */
+export function isSparse(fileId: string, { segments, bytes, liveBytes = bytes }: SegmentFileRow): boolean {
+  return segments > 0 && (isPieced(fileId) || liveBytes < bytes * liveFileMin);
 }
 
 interface Move {
@@ -42,7 +44,7 @@ export async function compactFiles(
 ): Promise<number> {
   const sparse = new Set<string>();
   for (const { sk, value } of await allRows(context, segmentFilePk, 'b', 'b~')) {
-    if (isSparse(decodeSegmentFile(value))) sparse.add(sk);
+    if (isSparse(sk, decodeSegmentFile(value))) sparse.add(sk);
   }
   const moves = sparse.size === 0 ? [] : movesFrom(logs, sparse);
   const drafts: SegmentDraft[] = [];

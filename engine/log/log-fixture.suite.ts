@@ -27,6 +27,7 @@ const smallSettings: LogSettings = {
   unrolledBytesMax: 1 << 22,
   freeBytesFloor: 0,
   mergeBytesMax: 400,
+  copiedBytesMax: 500,
   indexIntervalBytes: 256,
   writeSliceBytes: 512,
   storeRetryTotalMsMax: 2000,

@@ -42,8 +42,6 @@ import { walDirectory } from './wal-format.ts';
 
 /** How long a background roll-up that failed waits for its next attempt. */
 const rollUpRetryMs = 1000;
-/** A tail that is rolled up while its log is sealed takes a few milliseconds up to this size. */
-const releaseTailBytesMax = 256 * 1024;
 /** Appends go on meanwhile, and some come in faster than they can be rolled up. */
 const prepareRoundsMax = 3;
 /** Logs of one segment file: bounds its table, and how long what is done for all of them at once holds the event loop. */
@@ -80,6 +78,8 @@ class SessionLogStore implements LogStore {
   readonly #session: LogSession;
   readonly #scrub: Scrub;
   readonly #serial = new Serial();
+  /** One roll-up at a time; only its publication excludes other maintenance. */
+  readonly #rollUpSerial = new Serial();
   /** Topic id to partition to log. */
   readonly #logs = new Map<Uuid, Map<number, OwnedLog>>();
   readonly #opening = new Map<string, Promise<OwnedLog>>();
@@ -160,10 +160,11 @@ class SessionLogStore implements LogStore {
 
   async prepareRelease(logs: readonly PartitionLog[]): Promise<void> {
     const leaving = logs.map((log) => this.#mine(log)).filter((log) => log !== undefined);
-    for (let round = 0; round < prepareRoundsMax; round++) {
-      const bytes = leaving.reduce((sum, log) => sum + log.tail.bytes, 0);
-      if (bytes <= releaseTailBytesMax) return;
-      await this.#maintain(() => this.#rollUpOf(leaving));
+    // What can be given away by reference takes no longer for being much.
+    if (this.#o.segments.createPieced) return;
+    const { copiedBytesMax } = this.#o.settings;
+    for (let round = 0; round < prepareRoundsMax && tailBytesOf(leaving) > copiedBytesMax; round++) {
+      await this.#rollUpBeside(leaving);
     }
   }
 
@@ -173,9 +174,11 @@ class SessionLogStore implements LogStore {
     await this.#maintain(async () => {
       for (const log of leaving) log.seal();
       await this.#commit.drained();
-      await this.#rollUpOf(leaving);
+      for (const log of leaving) log.lendTail();
+      const isPieced = tailBytesOf(leaving) > this.#o.settings.copiedBytesMax;
+      await this.#rollUpOf(this.#context, leaving, isPieced);
       for (const log of leaving) this.#remove(log);
-    });
+    }, 'urgent');
   }
 
   async forget(log: PartitionLog): Promise<void> {
@@ -185,6 +188,7 @@ class SessionLogStore implements LogStore {
     await this.#commit.drained();
     await this.#maintain(async () => {
       await this.#deleteRows(mine);
+      mine.lendTail();
       // In the same task: a roll-up that came in between would publish what was just deleted.
       mine.discardTail();
       this.#remove(mine);
@@ -211,7 +215,7 @@ class SessionLogStore implements LogStore {
   }
 
   rollUp(): Promise<void> {
-    return this.#maintain(() => this.#rollUpOf(this.logs()));
+    return this.#rollUpBeside(this.logs());
   }
 
   scrub(act: ScrubAct): ScrubStatus {
@@ -230,8 +234,8 @@ class SessionLogStore implements LogStore {
     this.#gate.close('the broker is shutting down');
     for (const log of this.logs()) log.seal();
     await this.#commit.drained();
+    await this.#rollUpBeside(this.logs());
     await this.#maintain(async () => {
-      await this.#rollUpOf(this.logs());
       await sweepFiles(this.#context, segmentFilePrefix(this.#o.brokerId, this.#o.sessionEpoch));
     });
     this.#commit.stop();
@@ -322,18 +326,28 @@ class SessionLogStore implements LogStore {
     }
   }
 
-  async #rollUpOf(logs: Iterable<OwnedLog>): Promise<void> {
+  /** While the logs serve, and while others are released or deleted. */
+  #rollUpBeside(logs: Iterable<OwnedLog>): Promise<void> {
+    return this.#rollUpSerial.run(() =>
+      this.#guarded(() => {
+        const exclusive = <T>(task: () => Promise<T>): Promise<T> => this.#serial.run(task);
+        return this.#rollUpOf({ ...this.#context, exclusive }, logs);
+      }),
+    );
+  }
+
+  async #rollUpOf(context: RollUpContext, logs: Iterable<OwnedLog>, isPieced = false): Promise<void> {
     let due: NonNullable<ReturnType<OwnedLog['toRollUp']>>[] = [];
     const write = async (): Promise<void> => {
       if (due.length === 0) return;
-      await rollUp(this.#context, due, this.#fileCounter++, (rolled) => {
+      await rollUp(context, due, this.#fileCounter++, (rolled) => {
         for (const one of rolled) one.log.owner.swap(one, one.log.count);
       });
       due = [];
       this.#rollUps++;
     };
     for (const log of logs) {
-      const part = log.toRollUp();
+      const part = log.toRollUp(isPieced);
       if (part && due.push(part) === logsPerRollUpMax) await write();
     }
     await write();
@@ -380,17 +394,19 @@ class SessionLogStore implements LogStore {
   }
 
   /** One task at a time; a failure after which memory and rows may disagree ends the session. */
-  #maintain<T>(task: () => Promise<T>): Promise<T> {
-    return this.#serial.run(async () => {
-      if (this.#commit.failure) throw this.#commit.failure;
-      try {
-        return await task();
-      } catch (error) {
-        assert(error instanceof Error, 'only errors are thrown');
-        if (endsSession(error)) this.fail(error);
-        throw error;
-      }
-    });
+  #maintain<T>(task: () => Promise<T>, urgent?: 'urgent'): Promise<T> {
+    return this.#serial.run(() => this.#guarded(task), urgent);
+  }
+
+  async #guarded<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#commit.failure) throw this.#commit.failure;
+    try {
+      return await task();
+    } catch (error) {
+      assert(error instanceof Error, 'only errors are thrown');
+      if (endsSession(error)) this.fail(error);
+      throw error;
+    }
   }
 
   #armRetention(): void {
@@ -406,6 +422,10 @@ class SessionLogStore implements LogStore {
       'background',
     );
   }
+}
+
+function tailBytesOf(logs: readonly OwnedLog[]): number {
+  return logs.reduce((sum, log) => sum + log.tail.bytes, 0);
 }
 
 function endsSession(error: Error): boolean {

@@ -85,6 +85,11 @@ export class MemoryDisk implements Disk {
     this.#files.set(to, inode);
   }
 
+  link(path: string, second: string, target: MemoryDisk = this): boolean {
+    target.#adopt(this.#inode('link', path), second);
+    return true;
+  }
+
   removeDirectory(directory: string): void {
     if (!this.#directories.has(directory)) throw new DiskFault(`remove ${directory}: ENOENT`);
     if (this.list(directory).length > 0) throw new DiskFault(`remove ${directory}: ENOTEMPTY`);
@@ -104,7 +109,7 @@ export class MemoryDisk implements Disk {
 
   freeBytes(): number {
     let used = 0;
-    for (const inode of this.#files.values()) used += inode.seen.length;
+    for (const inode of new Set(this.#files.values())) used += inode.seen.length;
     return Math.max(0, this.#capacityBytes - used);
   }
 
@@ -128,13 +133,16 @@ export class MemoryDisk implements Disk {
     const survives = (): boolean => (typeof keep === 'string' ? keep === 'all' : below(keep, 2) === 1);
     this.#boot++;
     const files = new Map<string, Inode>();
+    const crashed = new Set<Inode>();
     // In the order of names, so that the outcome depends on the seed and not on the order of creation.
     for (const path of [...new Set([...this.#files.keys(), ...this.#durableFiles.keys()])].sort()) {
       const after = this.#files.get(path);
       const before = this.#durableFiles.get(path);
       const inode = after === before || survives() ? after : before;
       if (inode === undefined || !this.#directories.has(dirname(path))) continue;
-      inode.crash(survives);
+      // Once, whatever the number of its names.
+      if (!crashed.has(inode)) inode.crash(survives);
+      crashed.add(inode);
       files.set(path, inode);
     }
     this.#files = files;
@@ -155,6 +163,12 @@ export class MemoryDisk implements Disk {
   takePlan(on: DiskFaultPlan['on'], path: string): DiskFaultPlan | undefined {
     const index = this.#plans.findIndex((plan) => plan.on === on && (plan.path ?? path) === path);
     return index < 0 ? undefined : this.#plans.splice(index, 1)[0];
+  }
+
+  #adopt(inode: Inode, path: string): void {
+    if (this.#files.has(path)) throw new DiskFault(`link ${path}: EEXIST`);
+    if (!this.#directories.has(dirname(path))) throw new DiskFault(`link ${path}: ENOENT`);
+    this.#files.set(path, inode);
   }
 
   #inode(act: string, path: string): Inode {

@@ -27,6 +27,7 @@ export class PendingAppend implements CommitEntry, WalRecord {
   readonly done: AppendDone;
   readonly frame: SharedFrame | undefined;
   chunk: WalChunk | undefined;
+  position = 0;
 
   constructor(
     log: OwnedLog,

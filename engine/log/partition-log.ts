@@ -30,10 +30,10 @@ import { readLog } from './read-log.ts';
 import type { Segment, SegmentReader } from './segment-reader.ts';
 import { segmentOf } from './segment-reader.ts';
 import { smallSegmentsMax } from './merge-segments.ts';
-import type { RolledUp, RollUpLog } from './roll-up.ts';
+import type { BatchPlace, RolledUp, RollUpLog } from './roll-up.ts';
 import type { SegmentRow } from './rows/segment.ts';
 import type { LogSettings } from './settings.ts';
-import { Tail } from './tail.ts';
+import { Tail, type TailBatch } from './tail.ts';
 import { Waiters } from './waiters.ts';
 import type { Wal } from './wal.ts';
 
@@ -68,6 +68,12 @@ export interface OpenedLog {
   readonly segments: Segment[];
   readonly fold: LogFold;
   readonly configs: TopicConfigs;
+}
+
+/** From here on the chunk stays as it is, whatever becomes of the roll-up that is told. */
+function placeOf({ chunk, position }: TailBatch): BatchPlace {
+  chunk.isReferred = true;
+  return { path: chunk.path, position };
 }
 
 export class OwnedLog implements PartitionLog {
@@ -186,8 +192,8 @@ export class OwnedLog implements PartitionLog {
   advance(append: PendingAppend): void {
     assert(append.baseOffset === this.#highWatermark, 'acknowledgements come in offset order');
     assert(append.chunk, 'what is acknowledged was written');
-    const { batch: bytes, baseOffset, nextOffset, chunk, frame } = append;
-    this.tail.push({ bytes, baseOffset, nextOffset, chunk, frame });
+    const { batch: bytes, baseOffset, nextOffset, chunk, position, frame } = append;
+    this.tail.push({ bytes, baseOffset, nextOffset, chunk, position, frame });
     this.#highWatermark = nextOffset;
   }
 
@@ -285,10 +291,12 @@ export class OwnedLog implements PartitionLog {
     this.#segments = this.#segments.slice(count);
   }
 
-  /** What the tail holds by now, for a roll-up. */
-  toRollUp(): (RollUpLog & { readonly owner: OwnedLog; readonly count: number }) | undefined {
+  /** What the tail holds by now, for a roll-up; with `places` by reference to the write-ahead log. */
+  toRollUp(withPlaces = false): (RollUpLog & { readonly owner: OwnedLog; readonly count: number }) | undefined {
     const batches = this.tail.batches;
-    if (batches.length === 0) return undefined;
+    const first = batches[0];
+    if (!first) return undefined;
+    const places = withPlaces && batches.map(placeOf);
     return {
       owner: this,
       count: batches.length,
@@ -297,6 +305,8 @@ export class OwnedLog implements PartitionLog {
       startOffset: this.#startOffset,
       segments: this.#segments.slice(-smallSegmentsMax).map(({ row }) => row),
       batches: batches.map((batch) => batch.bytes),
+      ...(places ? { places } : {}),
+      isCurrent: (replaced) => this.tail.batches[0] === first && this.#endsWith(replaced),
       endOffset: batches.at(-1)!.nextOffset,
       fold: this.#rolled,
     };
@@ -327,6 +337,11 @@ export class OwnedLog implements PartitionLog {
     }
   }
 
+  #endsWith(rows: readonly SegmentRow[]): boolean {
+    const from = this.#segments.length - rows.length;
+    return rows.every((row, i) => this.#segments[from + i]?.row === row);
+  }
+
   get rolledFold(): LogFold {
     return this.#rolled;
   }
@@ -335,6 +350,14 @@ export class OwnedLog implements PartitionLog {
   seal(): void {
     this.#isOpen = false;
     this.#waiters.wakeAll();
+  }
+
+  /**
+   * It is given away or deleted while a roll-up may be writing what it holds: nobody knows when that has read the last of
+   * it, so the memory is left to the garbage collector.
+   */
+  lendTail(): void {
+    this.tail.lend();
   }
 
   /** The log is deleted: what it holds in memory and WAL is nobody's any more. */

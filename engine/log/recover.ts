@@ -2,6 +2,9 @@
  * Finishes what a dead broker session left behind: everything in its write-ahead log that is not published yet becomes
  * segments, by the same code as a roll-up. The caller has made sure that the session can write no more (reaped, or its
  * lease over and its row fenced). May be run again after a crash at any point: published batches are skipped.
+ *
+ * Where the log's chunks can be kept by reference nothing of it is written again, so the time does not depend on how much
+ * it held but for one reading of it.
  */
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
@@ -11,7 +14,7 @@ import { baseOffset, lastOffset } from '../records/batch.ts';
 import { removeFiles, sweepFiles } from './change-rows.ts';
 import { loadLog } from './load-log.ts';
 import { DataCorrupt } from './log.ts';
-import { rollUp, type RollUpContext, type RollUpLog } from './roll-up.ts';
+import { type BatchPlace, rollUp, type RollUpContext, type RollUpLog } from './roll-up.ts';
 import { segmentFilePrefix } from './rows/segment-file.ts';
 import { scanWal, type WalScan } from './scan-wal.ts';
 import { SegmentReader } from './segment-reader.ts';
@@ -86,11 +89,12 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
     const found = new Map<string, FoundLog>();
     const scan = await scanWal(
       { disk, directory, sessionEpoch, sliceBytes: settings.writeSliceBytes },
-      ({ topicId, partition, batch }) => {
+      ({ topicId, partition, batch, path, position }) => {
         const key = `${topicId}${partition}`;
         let log = found.get(key);
-        if (!log) found.set(key, (log = { topicId, partition, batches: [] }));
+        if (!log) found.set(key, (log = { topicId, partition, batches: [], places: [] }));
         log.batches.push(batch);
+        log.places.push({ path, position });
       },
     );
     const kept = [...found.values()].filter((log) => options.keeps?.(log.topicId, log.partition) ?? true);
@@ -107,7 +111,8 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
       }
     }
     let segmentsPublished = 0;
-    await rollUp(context, due, 0, (rolled) => {
+    const isPieced = bytesOf(due) > settings.copiedBytesMax;
+    await rollUp(context, isPieced ? due : due.map(withoutPlaces), 0, (rolled) => {
       segmentsPublished += rolled.length;
     });
     const { records, bytes: walBytes, ignoredBytes } = scan;
@@ -132,6 +137,17 @@ interface FoundLog {
   readonly topicId: Uuid;
   readonly partition: number;
   readonly batches: Buffer[];
+  readonly places: BatchPlace[];
+}
+
+function withoutPlaces({ topicId, partition, startOffset, segments, batches, endOffset, fold }: RollUpLog): RollUpLog {
+  return { topicId, partition, startOffset, segments, batches, endOffset, fold };
+}
+
+function bytesOf(logs: readonly RollUpLog[]): number {
+  let bytes = 0;
+  for (const { batches } of logs) for (const batch of batches) bytes += batch.length;
+  return bytes;
 }
 
 /** The log's batches that no segment has; the WAL keeps chunks longer than single batches need it. */
@@ -139,8 +155,9 @@ async function unpublished(context: RollUpContext, found: FoundLog, directory: s
   const { topicId, partition } = found;
   const { segments, startOffset, endOffset, fold, foldedTo } = await loadLog(context, topicId, partition);
   const batches: Buffer[] = [];
+  const places: BatchPlace[] = [];
   let end = foldedTo;
-  for (const batch of found.batches) {
+  for (const [i, batch] of found.batches.entries()) {
     const base = baseOffset(batch, 0);
     const next = lastOffset(batch, 0) + 1;
     if (next <= foldedTo) continue;
@@ -150,6 +167,7 @@ async function unpublished(context: RollUpContext, found: FoundLog, directory: s
       throw new DataCorrupt(directory, 0, `log ${name} goes from offset ${end} to ${base}, which leaves a gap`);
     }
     batches.push(batch);
+    places.push(found.places[i]!);
     end = next;
   }
   return {
@@ -158,6 +176,7 @@ async function unpublished(context: RollUpContext, found: FoundLog, directory: s
     startOffset,
     segments: segments.map(({ row }) => row),
     batches,
+    places,
     endOffset: Math.max(end, endOffset),
     fold,
   };

@@ -5,6 +5,10 @@
  *
  *   announce the file ── write and sync it ── publish the rows, some logs per transaction ── the caller drops its copy
  *
+ * Where the bytes need not be copied (`places`), the file refers to the log's chunks instead (pieced-file.ts): a log that
+ * changes its owner, or lost it, is published in the time of a small sync, and its bytes are written again later, when
+ * nobody waits (compact-files.ts).
+ *
  * A crash before the first publication leaves an empty file that a sweep removes; one in between leaves some logs
  * published, whose batches the next run finds below their published end and skips.
  */
@@ -18,9 +22,9 @@ import { announceFile, changeRowsTogether, type RowChangeSet, removeFiles, type 
 import { FileChanges } from './file-changes.ts';
 import type { LogFold } from './log-fold.ts';
 import { segmentsToMerge } from './merge-segments.ts';
-import { segmentFileId } from './rows/segment-file.ts';
+import { piecedFileId, segmentFileId } from './rows/segment-file.ts';
 import { encodeSegment, segmentKey, type SegmentRow } from './rows/segment.ts';
-import { type SegmentDraft, writeSegmentFile } from './segment-file.ts';
+import { type SegmentDraft, type SegmentFileOptions, writeSegmentFile } from './segment-file.ts';
 import type { SegmentReader } from './segment-reader.ts';
 
 export interface RollUpContext extends RowContext {
@@ -29,6 +33,17 @@ export interface RollUpContext extends RowContext {
   readonly reader: SegmentReader;
   /** Files that a roll-up empties are left in `leftovers`: nobody waits for their removal. */
   readonly removesLater?: true;
+  /**
+   * Publication alone excludes what else changes the logs' rows: the file is written while they serve, are released or
+   * deleted, and what is not as it was by then is left out. Absent where nothing else goes on.
+   */
+  exclusive?<T>(task: () => Promise<T>): Promise<T>;
+}
+
+/** Where the bytes of a batch lie already, for good. */
+export interface BatchPlace {
+  readonly path: string;
+  readonly position: number;
 }
 
 /** A log with batches to move. */
@@ -40,9 +55,13 @@ export interface RollUpLog {
   readonly segments: readonly SegmentRow[];
   /** Consecutive, the first at the published end. */
   readonly batches: readonly Buffer[];
+  /** One for each of the batches; absent where they have to be written. */
+  readonly places?: readonly BatchPlace[];
   readonly endOffset: number;
   /** As of the published end; not changed. */
   readonly fold: LogFold;
+  /** Whether the log still has the batches, and `replaced` at its end. Absent where nothing else goes on. */
+  isCurrent?(replaced: readonly SegmentRow[]): boolean;
 }
 
 export interface RolledUp<L extends RollUpLog> {
@@ -65,28 +84,81 @@ export async function rollUp<L extends RollUpLog>(
   published: (rolled: readonly RolledUp<L>[]) => void,
 ): Promise<void> {
   if (logs.length === 0) return;
-  const { brokerId, sessionEpoch, settings } = context;
+  const { brokerId, sessionEpoch } = context;
   const fileId = segmentFileId(brokerId, sessionEpoch, counter, context.random.u32());
+  const isPieced = context.segments.createPieced !== undefined && logs.every((log) => log.places);
   const plans: Plan<L>[] = [];
   for (let from = 0; from < logs.length; from += planLogsMax) {
-    plans.push(...(await Promise.all(logs.slice(from, from + planLogsMax).map((log) => planLog(context, log)))));
+    const some = logs.slice(from, from + planLogsMax);
+    plans.push(...(await Promise.all(some.map((log) => planLog(context, log, isPieced)))));
     await turnOf(context.clock);
   }
-  let bytes = 0;
-  for (const { draft } of plans) for (const batch of draft.batches) bytes += batch.length;
-  await announceFile(context, fileId, bytes);
-  let rows: SegmentRow[];
+  const written = (isPieced && (await writePieced(context, piecedFileId(fileId), plans))) || {
+    fileId,
+    rows: await writeFile(context, fileId, plans),
+  };
+  const isUsed = await publish(context, plans, written.rows, published);
+  if (!isUsed) await removeFiles(context, [written.fileId]);
+}
+
+/** The file's rows, in the order of the plans. */
+async function writeFile(
+  context: RollUpContext,
+  fileId: string,
+  plans: readonly Plan<RollUpLog>[],
+): Promise<SegmentRow[]> {
+  await announceFile(context, fileId, bytesOf(plans));
   try {
-    const { indexIntervalBytes, writeSliceBytes: sliceBytes } = settings;
-    rows = await writeSegmentFile(
-      { segments: context.segments, fileId, indexIntervalBytes, sliceBytes, turn: () => turnOf(context.clock) },
-      plans.map((plan) => plan.draft),
+    return await writeSegmentFile(
+      fileOptions(context, fileId),
+      plans.map(({ draft }) => draft),
     );
   } catch (error) {
     await removeFiles(context, [fileId]);
     throw error;
   }
-  await publish(context, plans, rows, published);
+}
+
+/** Undefined where the batches cannot be kept by reference: they are written then, as ever. */
+async function writePieced(
+  context: RollUpContext,
+  fileId: string,
+  plans: readonly Plan<RollUpLog>[],
+): Promise<{ readonly fileId: string; readonly rows: SegmentRow[] } | undefined> {
+  const sources = new Map<string, number>();
+  for (const { draft } of plans) {
+    for (const { path } of draft.places!) if (!sources.has(path)) sources.set(path, sources.size);
+  }
+  // Before it has any name on the disk, as for every file.
+  await announceFile(context, fileId, bytesOf(plans));
+  try {
+    const file = context.segments.createPieced!(fileId, [...sources.keys()]);
+    if (file) {
+      const pieced = { file, sources };
+      const rows = await writeSegmentFile(
+        { ...fileOptions(context, fileId), pieced },
+        plans.map(({ draft }) => draft),
+      );
+      return { fileId, rows };
+    }
+  } catch (error) {
+    await removeFiles(context, [fileId]);
+    throw error;
+  }
+  await removeFiles(context, [fileId]);
+  return undefined;
+}
+
+function fileOptions(context: RollUpContext, fileId: string): SegmentFileOptions {
+  const { segments, settings, clock } = context;
+  const { indexIntervalBytes, writeSliceBytes: sliceBytes } = settings;
+  return { segments, fileId, indexIntervalBytes, sliceBytes, turn: () => turnOf(clock) };
+}
+
+function bytesOf(plans: readonly Plan<RollUpLog>[]): number {
+  let bytes = 0;
+  for (const { draft } of plans) for (const batch of draft.batches) bytes += batch.length;
+  return bytes;
 }
 
 /** Logs planned (and their small segments read) between two turns of the event loop. */
@@ -100,7 +172,7 @@ interface Plan<L extends RollUpLog> {
 }
 
 /** What of the log goes into the file: small last segments, then the batches, without what lies below the start. */
-async function planLog<L extends RollUpLog>(context: RollUpContext, log: L): Promise<Plan<L>> {
+async function planLog<L extends RollUpLog>(context: RollUpContext, log: L, isPieced: boolean): Promise<Plan<L>> {
   const { settings, clock } = context;
   const { segments, startOffset, endOffset } = log;
   const fold = log.fold.clone();
@@ -110,7 +182,8 @@ async function planLog<L extends RollUpLog>(context: RollUpContext, log: L): Pro
   fold.epochs.forgetBefore(startOffset);
   let newBytes = 0;
   for (const batch of log.batches) newBytes += batch.length;
-  let replaced = segmentsToMerge(segments, newBytes, settings.mergeBytesMax);
+  // To merge is to write; who refers to what is written does without, but for an empty segment whose key it takes.
+  let replaced = segmentsToMerge(segments, newBytes, isPieced ? 0 : settings.mergeBytesMax);
   let batches: Buffer[] = [];
   for (const row of replaced) {
     if (row.bytes === 0 || row.endOffset <= startOffset) continue;
@@ -123,7 +196,12 @@ async function planLog<L extends RollUpLog>(context: RollUpContext, log: L): Pro
     }
     for (const batch of merged) if (lastOffset(batch, 0) >= startOffset) batches.push(batch);
   }
-  for (const batch of log.batches) if (lastOffset(batch, 0) >= startOffset) batches.push(batch);
+  const places: BatchPlace[] = [];
+  for (const [i, batch] of log.batches.entries()) {
+    if (lastOffset(batch, 0) < startOffset) continue;
+    batches.push(batch);
+    if (isPieced) places.push(log.places![i]!);
+  }
   const first = batches[0];
   const draft: SegmentDraft = {
     topicId: log.topicId,
@@ -131,6 +209,7 @@ async function planLog<L extends RollUpLog>(context: RollUpContext, log: L): Pro
     baseOffset: first ? baseOffset(first, 0) : endOffset,
     endOffset,
     batches,
+    ...(isPieced ? { places } : {}),
     state: fold.snapshot(),
   };
   return { log, draft, replaced, fold };
@@ -157,47 +236,63 @@ export function turnOf(clock: Clock): Promise<void> {
 /** On their way to the store at the same time: some hundred logs by one commit, without holding its lock for long. */
 const transactionsTogetherMax = 8;
 
+/** Whether any of it was published. */
 async function publish<L extends RollUpLog>(
   context: RollUpContext,
   plans: readonly Plan<L>[],
   rows: readonly SegmentRow[],
   published: (rolled: readonly RolledUp<L>[]) => void,
+): Promise<boolean> {
+  const due = plans.map(({ log, replaced, fold }, i) => ({ log, row: rows[i]!, replaced, fold }));
+  let isUsed = false;
+  for (let next = 0; next < due.length; ) {
+    const some = async (): Promise<void> => {
+      const opsMax = storeOpsMax - context.guard().length;
+      const changes: Change<L>[] = [];
+      while (next < due.length && changes.length < transactionsTogetherMax) {
+        const change = changeOf(due, next, opsMax);
+        next = change.next;
+        if (change.rolled.length > 0) changes.push(change);
+      }
+      if (changes.length === 0) return;
+      isUsed = true;
+      await publishTogether(context, changes, published);
+    };
+    await (context.exclusive ? context.exclusive(some) : some());
+  }
+  return isUsed;
+}
+
+async function publishTogether<L extends RollUpLog>(
+  context: RollUpContext,
+  changes: readonly Change<L>[],
+  published: (rolled: readonly RolledUp<L>[]) => void,
 ): Promise<void> {
-  const changes: Change<L>[] = [];
-  for (let next = 0; next < plans.length; ) {
-    const change = changeOf(plans, rows, next, storeOpsMax - context.guard().length);
-    changes.push(change);
-    next += change.rolled.length;
-  }
-  for (let from = 0; from < changes.length; from += transactionsTogetherMax) {
-    const some = changes.slice(from, from + transactionsTogetherMax);
-    const emptied: string[] = [];
-    await changeRowsTogether(context, some, (index, files) => {
-      published(some[index]!.rolled);
-      for (const emptiedId of files) emptied.push(emptiedId);
-    });
-    if (context.removesLater) for (const emptiedId of emptied) context.leftovers.add(emptiedId);
-    else await removeFiles(context, emptied);
-  }
+  const emptied: string[] = [];
+  await changeRowsTogether(context, changes, (index, files) => {
+    published(changes[index]!.rolled);
+    for (const emptiedId of files) emptied.push(emptiedId);
+  });
+  if (context.removesLater) for (const emptiedId of emptied) context.leftovers.add(emptiedId);
+  else await removeFiles(context, emptied);
 }
 
 interface Change<L extends RollUpLog> extends RowChangeSet {
   readonly rolled: readonly RolledUp<L>[];
+  /** The first that did not fit. */
+  readonly next: number;
 }
 
-/** The rows of as many logs from `first` on as one transaction holds. */
-function changeOf<L extends RollUpLog>(
-  plans: readonly Plan<L>[],
-  rows: readonly SegmentRow[],
-  first: number,
-  opsMax: number,
-): Change<L> {
+/** The rows of as many logs from `first` on as one transaction holds, without those that went on meanwhile. */
+function changeOf<L extends RollUpLog>(due: readonly RolledUp<L>[], first: number, opsMax: number): Change<L> {
   const rolled: RolledUp<L>[] = [];
   const ops: StoreOp[] = [];
   const files = new FileChanges();
-  for (let next = first; next < plans.length; next++) {
-    const { log, replaced, fold } = plans[next]!;
-    const row = rows[next]!;
+  let next = first;
+  for (; next < due.length; next++) {
+    const one = due[next]!;
+    const { log, row, replaced } = one;
+    if (log.isCurrent && !log.isCurrent(replaced)) continue;
     // Its row, and at most a row and a file for each one that it replaces; the new file counts once.
     if (rolled.length > 0 && ops.length + files.byFile.size + 2 + 2 * replaced.length > opsMax) break;
     ops.push({ op: 'put', key: segmentKey(log.topicId, log.partition, row.baseOffset), value: encodeSegment(row) });
@@ -207,8 +302,8 @@ function changeOf<L extends RollUpLog>(
       if (old.baseOffset === row.baseOffset) continue;
       ops.push({ op: 'delete', key: segmentKey(log.topicId, log.partition, old.baseOffset) });
     }
-    rolled.push({ log, row, replaced, fold });
+    rolled.push(one);
   }
   assert(ops.length + files.byFile.size <= opsMax, 'one log fits in a transaction');
-  return { ops, files, rolled };
+  return { ops, files, rolled, next };
 }

@@ -24,6 +24,9 @@ export interface ScannedRecord {
   readonly topicId: Uuid;
   readonly partition: number;
   readonly batch: Buffer;
+  /** Of the chunk file, and of the batch in it. */
+  readonly path: string;
+  readonly position: number;
 }
 
 export interface WalScan {
@@ -115,7 +118,7 @@ function scanChunk(
     const from = at + walRecordHeaderBytes;
     const batch = bytes.subarray(from, from + header.batchBytes);
     if (from + header.batchBytes > end || !isBatchOf(header, batch)) break;
-    visit({ topicId: header.topicId, partition: header.partition, batch });
+    visit({ topicId: header.topicId, partition: header.partition, batch, path, position: from });
     totals.records++;
     totals.bytes += batch.length;
     at = from + header.batchBytes;

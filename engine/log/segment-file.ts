@@ -1,6 +1,7 @@
 /** Writes one segment file: asynchronously, in slices, durable before it is called written. */
 import type { Uuid } from '../kernel/uuid.ts';
-import type { SegmentStore, SegmentWriter } from '../ports.ts';
+import { assert } from '../kernel/assert.ts';
+import type { PiecedWriter, SegmentStore, SegmentWriter } from '../ports.ts';
 import type { SegmentRow } from './rows/segment.ts';
 import {
   buildIndex,
@@ -20,6 +21,8 @@ export interface SegmentDraft {
   readonly endOffset: number;
   /** Consecutive whole batches; none when only the state has to be kept. */
   readonly batches: readonly Buffer[];
+  /** Where each of them lies already, for a pieced file. */
+  readonly places?: readonly { readonly path: string; readonly position: number }[];
   readonly state: StateSnapshot;
 }
 
@@ -28,6 +31,8 @@ export interface SegmentFileOptions {
   readonly fileId: string;
   readonly indexIntervalBytes: number;
   readonly sliceBytes: number;
+  /** Refers to the batches instead of writing them. */
+  readonly pieced?: { readonly file: PiecedWriter; readonly sources: ReadonlyMap<string, number> };
   /** Lets the event loop turn. */
   turn(): Promise<void>;
 }
@@ -40,7 +45,7 @@ export async function writeSegmentFile(
   options: SegmentFileOptions,
   drafts: readonly SegmentDraft[],
 ): Promise<SegmentRow[]> {
-  const file = options.segments.create(options.fileId);
+  const file = options.pieced?.file ?? options.segments.create(options.fileId);
   try {
     const rows = await writeAll(new SliceWriter(file, options.sliceBytes), options, drafts);
     await file.commit();
@@ -58,9 +63,14 @@ async function writeAll(
 ): Promise<SegmentRow[]> {
   await out.write(segmentFileMagic);
   const positions: number[] = [];
-  for (const { batches } of drafts) {
+  for (const [i, draft] of drafts.entries()) {
     positions.push(out.position);
-    for (const batch of batches) {
+    if (options.pieced) {
+      if (i % draftsPerTurnMax === draftsPerTurnMax - 1) await options.turn();
+      await placeAll(out, options.pieced, draft);
+      continue;
+    }
+    for (const batch of draft.batches) {
       const slice = out.write(batch);
       if (slice) await slice;
     }
@@ -92,6 +102,20 @@ async function writeAll(
   return rows;
 }
 
+async function placeAll(
+  out: SliceWriter,
+  { file, sources }: NonNullable<SegmentFileOptions['pieced']>,
+  { batches, places = [] }: SegmentDraft,
+): Promise<void> {
+  assert(places.length === batches.length, 'every batch has its place');
+  await out.flush();
+  for (const [i, { path, position }] of places.entries()) {
+    const bytes = batches[i]!.length;
+    file.place(sources.get(path)!, position, bytes);
+    out.passOver(bytes);
+  }
+}
+
 /** Gathers parts without copying them and writes at most a slice at a time. */
 class SliceWriter {
   readonly #file: SegmentWriter;
@@ -115,6 +139,11 @@ class SliceWriter {
     this.#parts.push(part);
     this.#pendingBytes += part.length;
     return this.#pendingBytes >= this.#sliceBytes ? this.flush() : undefined;
+  }
+
+  /** The file has got so much in another way, with nothing pending. */
+  passOver(bytes: number): void {
+    this.#written += bytes;
   }
 
   async flush(): Promise<void> {

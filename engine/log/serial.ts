@@ -4,19 +4,30 @@ import { Overloaded } from '../kernel/failure.ts';
 const serialTasksMax = 10_000;
 
 export class Serial {
-  #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
+  #waiting: (() => Promise<unknown>)[] = [];
+  #isRunning = false;
 
-  /** Throws Overloaded when too many tasks wait. A failed task does not stop those behind it. */
-  async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#waiting >= serialTasksMax) throw new Overloaded('too much log maintenance is waiting');
-    this.#waiting++;
-    const result = this.#last.then(task);
-    this.#last = result.catch(() => undefined);
-    try {
-      return await result;
-    } finally {
-      this.#waiting--;
+  /**
+   * Throws Overloaded when too many tasks wait. A failed task does not stop those behind it. An `urgent` one goes before
+   * all that wait: somebody's writes stand still until it is done.
+   */
+  run<T>(task: () => Promise<T>, urgent?: 'urgent'): Promise<T> {
+    if (this.#waiting.length >= serialTasksMax) {
+      return Promise.reject(new Overloaded('too much log maintenance is waiting'));
     }
+    return new Promise<T>((resolve, reject) => {
+      const work = (): Promise<void> => task().then(resolve, reject);
+      if (urgent) this.#waiting.unshift(work);
+      else this.#waiting.push(work);
+      if (!this.#isRunning) void this.#runAll();
+    });
+  }
+
+  async #runAll(): Promise<void> {
+    this.#isRunning = true;
+    // Never in the turn of the call: the caller may be in the middle of a change.
+    await Promise.resolve();
+    for (let work = this.#waiting.shift(); work; work = this.#waiting.shift()) await work();
+    this.#isRunning = false;
   }
 }

@@ -20,6 +20,11 @@ export interface LogSettings {
   readonly leaseRetryMs: number;
   /** A log's last segment below this is rewritten into the next one, so that slow logs do not collect tiny segments. */
   readonly mergeBytesMax: number;
+  /**
+   * Tails up to this are written into a segment file when their logs are released or recovered; larger ones are published
+   * by reference, and written when nobody waits.
+   */
+  readonly copiedBytesMax: number;
   /** One sparse index entry per so many bytes. */
   readonly indexIntervalBytes: number;
   /** Segment files are written in slices of at most this, between which the event loop turns. */
@@ -64,6 +69,7 @@ export const logSettingsDefault: LogSettings = {
   freeSpaceIntervalMs: 1000,
   leaseRetryMs: 10,
   mergeBytesMax: 64 * KiB,
+  copiedBytesMax: 256 * KiB,
   indexIntervalBytes: 4 * KiB,
   writeSliceBytes: MiB,
   syncReadBytesMax: 64 * KiB,
@@ -95,6 +101,7 @@ const bounds: Readonly<Record<Exclude<keyof LogSettings, 'durability'>, readonly
   freeSpaceIntervalMs: [10, 60_000],
   leaseRetryMs: [1, 1000],
   mergeBytesMax: [0, 16 * MiB],
+  copiedBytesMax: [0, 1024 * MiB],
   indexIntervalBytes: [64, MiB],
   writeSliceBytes: [512, 16 * MiB],
   syncReadBytesMax: [0, MiB],

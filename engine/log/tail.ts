@@ -10,6 +10,8 @@ export interface TailBatch {
   /** One past the last offset. */
   readonly nextOffset: number;
   readonly chunk: WalChunk;
+  /** Of the batch in the chunk. */
+  readonly position: number;
   /** What `bytes` is a view of; dropped when the batch has left the tail. */
   readonly frame: SharedFrame | undefined;
 }

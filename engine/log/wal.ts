@@ -32,6 +32,8 @@ export interface WalChunk {
   readonly lsn: number;
   /** Good bytes, the header included. */
   bytes: number;
+  /** A segment file has a name for it: never written over. */
+  isReferred: boolean;
   /** Records that are not rolled up; at 0 a chunk that is not the current one is dropped. */
   live: number;
 }
@@ -43,6 +45,8 @@ export interface WalRecord {
   readonly batch: Buffer;
   /** Set by `write`. */
   chunk: WalChunk | undefined;
+  /** Of the batch in the chunk; set with it. */
+  position: number;
 }
 
 /** Kept at most, beside what the log holds. A roll-up sets free one or two at a time. */
@@ -207,10 +211,16 @@ export class Wal {
       throw error;
     }
     this.#dirty.add(chunk);
+    let at = chunk.bytes;
     chunk.bytes += bytes;
     chunk.live += end - from;
     this.#lsn += bytes;
-    for (let i = from; i < end; i++) records[i]!.chunk = chunk;
+    for (let i = from; i < end; i++) {
+      const record = records[i]!;
+      record.chunk = chunk;
+      record.position = at + walRecordHeaderBytes;
+      at = record.position + record.batch.length;
+    }
     return end;
   }
 
@@ -231,7 +241,15 @@ export class Wal {
     const number = this.#nextNumber;
     const file = (this.#unborn ??= this.#newFile(`${this.directory}/${walChunkName(number)}`));
     file.writeSync([encodeChunkHeader({ sessionEpoch: this.#sessionEpoch, number, lsn: this.#lsn })], 0);
-    const chunk: WalChunk = { number, path: file.path, file, lsn: this.#lsn, bytes: walChunkHeaderBytes, live: 0 };
+    const chunk: WalChunk = {
+      number,
+      path: file.path,
+      file,
+      lsn: this.#lsn,
+      bytes: walChunkHeaderBytes,
+      isReferred: false,
+      live: 0,
+    };
     this.#unborn = undefined;
     this.#nextNumber++;
     this.#lsn += walChunkHeaderBytes;
@@ -276,6 +294,7 @@ export class Wal {
       // One that is not nearly full was abandoned for want of space, or holds one batch that fits no other.
       const isSpare =
         this.#spares.length < sparesMax &&
+        !chunk.isReferred &&
         chunk.bytes <= this.#chunkBytesMax &&
         chunk.bytes > this.#chunkBytesMax * spareShareMin;
       const spare = `${this.directory}/${walSpareName(chunk.number)}`;

@@ -9,6 +9,7 @@ import {
   fdatasync,
   fstatSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   read,
@@ -43,6 +44,15 @@ export const systemDisk: Disk = {
   makeDirectory: (directory) => guard('make', directory, () => makeDurably(resolve(directory))),
   remove: (path) => guard('remove', path, () => unlinkLater(path)),
   rename: (from, to) => guard('rename', from, () => renameSync(from, to)),
+  link(path, second) {
+    try {
+      linkSync(path, second);
+      return true;
+    } catch (error) {
+      if (cannotLink.has((error as NodeJS.ErrnoException).code ?? '')) return false;
+      throw asFailure('link', path, error);
+    }
+  },
   removeDirectory: (directory) => guard('remove', directory, () => rmdirSync(directory)),
   async syncDirectory(directory) {
     try {
@@ -59,6 +69,9 @@ export const systemDisk: Disk = {
     });
   },
 };
+
+/** Another file system, one without links, or as many links as it can have. */
+const cannotLink = new Set(['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'ENOSYS']);
 
 class SystemFile implements DiskFile {
   readonly path: string;

@@ -118,6 +118,11 @@ class ProcessDisk implements Disk {
     if (this.#alive()) this.#disks.of(from).rename(from, to);
   }
 
+  /** All roots lie on one file system, as they do on a machine with one data folder. */
+  link(path: string, second: string): boolean {
+    return this.#alive() && this.#disks.of(path).link(path, second, this.#disks.of(second));
+  }
+
   removeDirectory(directory: string): void {
     if (this.#alive()) this.#disks.of(directory).removeDirectory(directory);
   }

@@ -182,6 +182,8 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
       unrolledBytesMax: 64_000,
       freeBytesFloor: 0,
       mergeBytesMax: 200 << below(random, 4),
+      // Not drawn, so that the seeds of old stories tell them still.
+      copiedBytesMax: 250 << (seed % 8),
       indexIntervalBytes: 256,
       writeSliceBytes: 1024,
       retentionIntervalMs: 700,

@@ -37,10 +37,12 @@ export async function auditStorage(world: World, logPks: readonly string[]): Pro
       wrong.push(`file ${row.sk} counts ${segments} segments, rows name ${counted.get(row.sk) ?? 0}`);
     }
   }
-  const known = new Set(files.map(({ sk }) => `${sk}.seg`));
+  const known = new Set(files.map(({ sk }) => sk));
   const disk = world.disks.of(segmentsDirectory);
   const names = disk.list(segmentsDirectory);
-  for (const name of names) if (!known.has(name)) wrong.push(`file ${name} is there without a row`);
+  // A pieced file has further names behind its own.
+  const fileIdOf = (name: string): string => name.replace(/\.seg(\.\d+)?$/, '');
+  for (const name of names) if (!known.has(fileIdOf(name))) wrong.push(`file ${name} is there without a row`);
   for (const fileId of counted.keys()) {
     if (!names.includes(`${fileId}.seg`)) wrong.push(`file ${fileId} is named by rows and not there`);
   }

@@ -29,6 +29,8 @@ export function faultyDisk(disk: Disk, folder: string): Disk {
       disk.rename(from, to);
       journal.add({ op: 'rename', path: from, to });
     },
+    // The journal knows files by one name.
+    link: () => false,
     open: (path) => new FaultyFile(disk.open(path), folder, journal),
     async syncDirectory(directory) {
       check('datasync', directory);

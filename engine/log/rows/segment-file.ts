@@ -39,6 +39,17 @@ export function segmentFileId(brokerId: number, sessionEpoch: number, counter: n
   return `${segmentFilePrefix(brokerId, sessionEpoch)}${String(counter).padStart(8, '0')}-${unique}`;
 }
 
+const piecedSuffix = '-pieces';
+
+/** The name of a file that is made from pieces of others (SegmentStore.createPieced), from what would be its name else. */
+export function piecedFileId(fileId: string): string {
+  return fileId + piecedSuffix;
+}
+
+export function isPieced(fileId: string): boolean {
+  return fileId.endsWith(piecedSuffix);
+}
+
 export function encodeSegmentFile(row: SegmentFileRow): string {
   assert(row.segments >= 0, 'a file never has fewer than no segments');
   return JSON.stringify({ bytes: row.bytes, segments: row.segments, liveBytes: row.liveBytes, swept: row.swept });
