@@ -23,6 +23,7 @@ import { coordinate } from './api/coordinate.ts';
 import { CoordinatorSeats } from './coordinator-seats.ts';
 import { type FollowedCatalogue, Ownership } from './ownership.ts';
 import { TakeBack, type TakeBackParts } from './take-back.ts';
+import { LogVisits, type VisitSettings } from './visit-logs.ts';
 
 export interface BrokerParts {
   readonly brokerId: number;
@@ -36,6 +37,7 @@ export interface BrokerParts {
   readonly random: Random;
   /** For what was released and not moved; absent where who moves never dies alone. */
   readonly takeBack?: Pick<TakeBackParts, 'store' | 'guard'>;
+  readonly visits?: VisitSettings;
   /** A request ended in an exception: a bug. The process is expected to stop, since its state cannot be trusted. */
   onBug(error: unknown): void;
 }
@@ -51,10 +53,12 @@ export async function startBroker(parts: BrokerParts): Promise<Broker> {
   ownership.onReleased = (given) => takeBack?.watch(given);
   const seats = new CoordinatorSeats(parts.brokerId, parts.catalogue, ownership, parts.clock, parts.random);
   const load = new LoadCount(parts.clock);
+  const visits = new LogVisits({ ...parts, ownership, ...(parts.visits ? { settings: parts.visits } : {}) });
   const server = await serveLinks(parts.network, parts.address, (call) => handle(parts, ownership, seats, load, call));
   return {
     async stop() {
       takeBack?.stop();
+      visits.stop();
       await server.close();
       await seats.leaveAll();
     },

@@ -25,6 +25,8 @@ export interface GivenUp {
 
 /** The catalogue of a process that follows the rows. */
 export interface FollowedCatalogue extends Catalogue {
+  /** All topics of all clusters, in no order. */
+  all(): Iterable<TopicEntry>;
   /** Called after any of the topic's rows changed. */
   onPlacement(listener: (topicId: Uuid) => void): void;
   /** Has the change feed look now. */

@@ -70,8 +70,10 @@ export async function compactFiles(
     await removeFiles(context, [fileId]);
     throw error;
   }
-  await publish(context, moved, rows);
-  return bytes;
+  const isUsed = await publish(context, moved, rows);
+  if (isUsed) return bytes;
+  await removeFiles(context, [fileId]);
+  return 0;
 }
 
 function movesFrom(logs: Iterable<OwnedLog>, sparse: ReadonlySet<string>): Move[] {
@@ -103,20 +105,46 @@ async function draftOf(context: RollUpContext, { log, row }: Move): Promise<Segm
   }
 }
 
-async function publish(context: RollUpContext, moves: readonly Move[], rows: readonly SegmentRow[]): Promise<void> {
-  const perTransaction = Math.floor((storeOpsMax - context.guard().length - 1) / opsPerSegmentMax);
-  for (let from = 0; from < moves.length; from += perTransaction) {
-    const ops: StoreOp[] = [];
-    const files = new FileChanges();
-    const some = moves.slice(from, from + perTransaction);
-    for (const [i, { log, row }] of some.entries()) {
-      const moved = rows[from + i]!;
-      ops.push({ op: 'put', key: segmentKey(log.topicId, log.partition, row.baseOffset), value: encodeSegment(moved) });
-      files.add(moved);
-      files.remove(row);
-    }
-    const emptied = await changeRows(context, { ops, files });
-    for (const [i, { log, row }] of some.entries()) log.relocate(row, rows[from + i]!);
-    await removeFiles(context, emptied);
+/** Whether any of it was published. */
+async function publish(context: RollUpContext, moves: readonly Move[], rows: readonly SegmentRow[]): Promise<boolean> {
+  let isUsed = false;
+  for (let next = 0; next < moves.length; ) {
+    const some = async (): Promise<void> => {
+      const perTransaction = Math.floor((storeOpsMax - context.guard().length - 1) / opsPerSegmentMax);
+      const due: { readonly move: Move; readonly moved: SegmentRow }[] = [];
+      for (; next < moves.length && due.length < perTransaction; next++) {
+        if (isThere(moves[next]!)) due.push({ move: moves[next]!, moved: rows[next]! });
+      }
+      if (due.length === 0) return;
+      isUsed = true;
+      await publishTogether(context, due);
+    };
+    await (context.exclusive ? context.exclusive(some) : some());
   }
+  return isUsed;
+}
+
+/** Not when the log was released, or the segment merged or deleted, while the file was written. */
+function isThere({ log, row }: Move): boolean {
+  if (!log.isOpen) return false;
+  const at = log.segmentIndexOf(row.baseOffset);
+  // One without batches lies before its own offset.
+  return log.segments[at]?.row === row || log.segments[at - 1]?.row === row;
+}
+
+async function publishTogether(
+  context: RollUpContext,
+  due: readonly { readonly move: Move; readonly moved: SegmentRow }[],
+): Promise<void> {
+  const ops: StoreOp[] = [];
+  const files = new FileChanges();
+  for (const { move, moved } of due) {
+    const { log, row } = move;
+    ops.push({ op: 'put', key: segmentKey(log.topicId, log.partition, row.baseOffset), value: encodeSegment(moved) });
+    files.add(moved);
+    files.remove(row);
+  }
+  const emptied = await changeRows(context, { ops, files });
+  for (const { move, moved } of due) move.log.relocate(move.row, moved);
+  await removeFiles(context, emptied);
 }

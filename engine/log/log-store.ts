@@ -27,8 +27,8 @@ import {
 } from './log.ts';
 import type { LogStoreOptions } from './log-store-options.ts';
 import { type LogSession, OwnedLog } from './partition-log.ts';
-import { moveStart, retentionStart } from './retention.ts';
-import { rollUp, type RollUpContext } from './roll-up.ts';
+import { moveStart, retentionDue } from './retention.ts';
+import { rollUp, type RollUpContext, turnOf } from './roll-up.ts';
 import { logStateKey } from './rows/log-state.ts';
 import { segmentFilePrefix, slotOf } from './rows/segment-file.ts';
 import { segmentKey } from './rows/segment.ts';
@@ -46,6 +46,10 @@ const rollUpRetryMs = 1000;
 const prepareRoundsMax = 3;
 /** Logs of one segment file: bounds its table, and how long what is done for all of them at once holds the event loop. */
 const logsPerRollUpMax = 2_048;
+/** Logs looked at for retention between two turns of the event loop. */
+const retentionLooksMax = 256;
+/** Of one pass of retention. */
+const compactRoundsMax = 64;
 /** Segment rows deleted in one transaction when a log is forgotten. */
 const forgetRowsMax = 40;
 
@@ -195,23 +199,25 @@ class SessionLogStore implements LogStore {
     });
   }
 
-  applyRetention(): Promise<void> {
-    return this.#maintain(async () => {
-      const nowMs = this.#o.clock.wallMs();
-      for (const log of this.logs()) {
-        if (!log.isOpen) continue;
-        log.expireProducers(nowMs);
-        const start = retentionStart(log, nowMs);
-        // Also without a move: a segment kept for its producers may go once they have expired.
-        const first = log.segments[0]?.row;
-        if (start > log.startOffset || (first && first.endOffset <= start)) await moveStart(this.#context, log, start);
-      }
-      await removeFiles(this.#context, []);
-      await compactFiles(this.#context, this.logs(), () => this.#fileCounter++);
-      // Once per session: what its predecessors emptied and did not live to remove.
-      if (!this.#hasSwept) await sweepEmptied(this.#context);
-      this.#hasSwept = true;
-    });
+  async applyRetention(): Promise<void> {
+    const nowMs = this.#o.clock.wallMs();
+    let looks = 0;
+    for (const log of this.logs()) {
+      if (++looks % retentionLooksMax === 0) await turnOf(this.#o.clock);
+      if (!log.isOpen || this.#isClosed) continue;
+      log.expireProducers(nowMs);
+      if (retentionDue(log, nowMs) === undefined) continue;
+      await this.#maintain(async () => {
+        // Released or cut short while it waited for its turn.
+        const start = log.isOpen ? retentionDue(log, nowMs) : undefined;
+        if (start !== undefined) await moveStart(this.#context, log, start);
+      });
+    }
+    await this.#maintain(() => removeFiles(this.#context, []));
+    await this.#compact();
+    // Once per session: what its predecessors emptied and did not live to remove.
+    if (!this.#hasSwept) await this.#maintain(() => sweepEmptied(this.#context));
+    this.#hasSwept = true;
   }
 
   rollUp(): Promise<void> {
@@ -326,14 +332,22 @@ class SessionLogStore implements LogStore {
     }
   }
 
-  /** While the logs serve, and while others are released or deleted. */
   #rollUpBeside(logs: Iterable<OwnedLog>): Promise<void> {
-    return this.#rollUpSerial.run(() =>
-      this.#guarded(() => {
-        const exclusive = <T>(task: () => Promise<T>): Promise<T> => this.#serial.run(task);
-        return this.#rollUpOf({ ...this.#context, exclusive }, logs);
-      }),
-    );
+    return this.#beside((context) => this.#rollUpOf(context, logs));
+  }
+
+  /** Some at a time, so that a roll-up that is due does not wait for all of it. */
+  async #compact(): Promise<void> {
+    for (let round = 0; round < compactRoundsMax; round++) {
+      const moved = await this.#beside((context) => compactFiles(context, this.logs(), () => this.#fileCounter++));
+      if (moved === 0) return;
+    }
+  }
+
+  /** What writes segment files, while the logs serve and others are released or deleted: only publication excludes that. */
+  #beside<T>(task: (context: RollUpContext) => Promise<T>): Promise<T> {
+    const exclusive = <R>(publication: () => Promise<R>): Promise<R> => this.#serial.run(publication);
+    return this.#rollUpSerial.run(() => this.#guarded(() => task({ ...this.#context, exclusive })));
   }
 
   async #rollUpOf(context: RollUpContext, logs: Iterable<OwnedLog>, isPieced = false): Promise<void> {

@@ -154,7 +154,7 @@ export interface LogStore {
   release(logs: readonly PartitionLog[]): Promise<void>;
   /** The topic is deleted: drops the log, its rows, and the files that nothing else lives in. */
   forget(log: PartitionLog): Promise<void>;
-  /** One pass of retention.ms and retention.bytes over all open logs. The store runs it by itself every retentionIntervalMs. */
+  /** One pass of retention.ms and retention.bytes over all open logs, and of giving up sparse files. The store runs it by itself every retentionIntervalMs. */
   applyRetention(): Promise<void>;
   /** Rolls up what there is, whether or not it passed rollUpBytes. */
   rollUp(): Promise<void>;

@@ -30,6 +30,14 @@ export function retentionStart(log: OwnedLog, nowMs: number): number {
   return start;
 }
 
+/** Where the start has to move to, if it has to be written. */
+export function retentionDue(log: OwnedLog, nowMs: number): number | undefined {
+  const start = retentionStart(log, nowMs);
+  // Also without a move: a segment kept for its producers may go once they have expired.
+  const first = log.segments[0]?.row;
+  return start > log.startOffset || (first && first.endOffset <= start) ? start : undefined;
+}
+
 /** The guard, the state row, and per segment its row and its file. */
 const opsPerSegment = 2;
 

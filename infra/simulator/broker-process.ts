@@ -86,6 +86,7 @@ export class BrokerProcess {
       logs,
       catalogue,
       takeBack: { store, guard: () => session.guard() },
+      visits: { intervalMs: 400, pauseMs: 5 },
       network: network.handle(this.process),
       clock,
       random,

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import type { TopicEntry } from '../engine.ts';
+import { batchOf, segmentsDirectory, topicA, World } from '../log/log-fixture.suite.ts';
+import { type FollowedCatalogue, Ownership } from './ownership.ts';
+import { LogVisits } from './visit-logs.ts';
+
+const hour = 3_600_000;
+const partitionCount = 40;
+
+function catalogueOf(brokerIdOf: (partition: number) => number): FollowedCatalogue {
+  const partitions = Array.from({ length: partitionCount }, (_, index) => {
+    return { index, brokerId: brokerIdOf(index), leaderEpoch: 5, reason: 'created', movedAtMs: 0 };
+  });
+  const configs = { 'retention.ms': `${hour}` };
+  const topic: TopicEntry = { name: 'c.t', topicId: topicA, clusterId: 'c', partitions, configs, createdAtMs: 0 };
+  return {
+    all: () => [topic],
+    byId: () => topic,
+    byName: () => topic,
+    ofCluster: () => [topic],
+    refresh: () => undefined,
+    onPlacement: () => undefined,
+  };
+}
+
+describe('visits of logs', () => {
+  it('have the owner free the space of logs that nobody asks for, and of those alone', async () => {
+    const world = new World({ mergeBytesMax: 0, retentionIntervalMs: 100 * hour });
+    const first = await world.startSession();
+    for (let partition = 0; partition < partitionCount; partition++) {
+      const log = await world.open(first, 1, {}, topicA, partition);
+      await world.append(log, batchOf(['old'], world.clock.wallMs()));
+    }
+    await world.run(first.close());
+    expect(world.disk.list(segmentsDirectory)).toHaveLength(1);
+    const store = await world.startSession();
+    // One of them is another broker's.
+    const catalogue = catalogueOf((partition) => (partition === 7 ? 2 : 1));
+    const ownership = new Ownership(1, store, catalogue, world.clock);
+    const settings = { intervalMs: hour, pauseMs: 1 };
+    const { clock } = world;
+    const visits = new LogVisits({ brokerId: 1, catalogue, logs: store, ownership, clock, settings });
+    await clock.advance(hour / 2);
+    expect([...store.logs()]).toHaveLength(0);
+    await clock.advance(hour);
+    await world.run(store.applyRetention());
+    expect([...store.logs()].map(({ partition }) => partition)).toEqual(
+      Array.from({ length: partitionCount }, (_, i) => i).filter((i) => i !== 7),
+    );
+    for (const log of store.logs()) expect([log.startOffset, log.sizeBytes]).toEqual([1, 0]);
+    expect(await world.files()).toMatchObject([{ segments: 1 }]);
+    visits.stop();
+    expect(world.fatal).toEqual([]);
+  });
+});
