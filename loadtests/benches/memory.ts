@@ -5,6 +5,7 @@ import type { Bench, BenchEnvironment, Fact } from '../compare/bench.ts';
 import { residentBytes } from '../compare/cpu.ts';
 import { collectGarbage, inspectable } from '../compare/profile.ts';
 import { openInspector } from '../compare/profile-targets.ts';
+import { frameHeaderBytes, loginFault, loginFrames } from '../load/kafka-frames.ts';
 import { type Headgate, startHeadgate } from '../servers/serve.ts';
 
 const partitionsPerTopic = 100;
@@ -106,6 +107,9 @@ export const idleConnectionMemory: Bench = {
       await headgate.topic('idle', 1);
       return [
         await perConnection(headgate, 'Kafka, before login', count, () => openSocket(host!, Number(port))),
+        await perConnection(headgate, 'Kafka, logged in', count, () =>
+          openLoggedIn(host!, Number(port), instance.environment),
+        ),
         await perConnection(headgate, 'HTTP, keep-alive', count, () =>
           openSocket(host!, Number(new URL(instance.http).port)),
         ),
@@ -124,6 +128,27 @@ function openSocket(host: string, port: number): Promise<{ close(): void }> {
     const socket: Socket = connect(port, host, () => resolve({ close: () => socket.destroy() }));
     socket.on('error', reject);
   });
+}
+
+/** As a client is after its login: nothing asked yet. */
+async function openLoggedIn(
+  host: string,
+  port: number,
+  { HEADGATE_SASL_USERNAME: username, HEADGATE_SASL_PASSWORD: password }: Readonly<Record<string, string>>,
+): Promise<{ close(): void }> {
+  const socket = connect(port, host);
+  const next = (): Promise<Buffer> =>
+    new Promise((resolve, reject) => {
+      socket.once('data', resolve);
+      socket.once('error', reject);
+    });
+  const [handshake, authenticate] = loginFrames(username!, password!);
+  socket.write(handshake);
+  await next();
+  socket.write(authenticate);
+  const fault = loginFault((await next()).subarray(frameHeaderBytes));
+  if (fault !== undefined) throw new Error(fault);
+  return { close: () => socket.destroy() };
 }
 
 function openSubscriber(url: string, headers: Readonly<Record<string, string>>): Promise<{ close(): void }> {

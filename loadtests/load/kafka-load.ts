@@ -4,19 +4,19 @@
  */
 import { connect, type Socket } from 'node:net';
 import { LatencyHistogram } from '../compare/statistics.ts';
-import { apiKey, type ApiKey, type RequestOf } from '../../engine/protocol/apis.ts';
-import { decodeResponse, encodeRequest } from '../../engine/protocol/headers.ts';
+import { apiKey } from '../../engine/protocol/apis.ts';
+import { decodeResponse } from '../../engine/protocol/headers.ts';
 import { make } from '../../engine/protocol/make.ts';
 import { fetchRequest } from '../../engine/protocol/messages/01-fetch.ts';
 import { batchesIn, lastOffset } from '../../engine/records/batch.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
+import { frameHeaderBytes as headerBytes, frameOf, loginFault, loginFrames } from './kafka-frames.ts';
 import type { HttpLoadResult, KafkaLoadSpec } from './load.ts';
 
 const spec = JSON.parse(process.argv[2]!) as KafkaLoadSpec;
 /** The last versions that name topics. */
 const produceVersion = 9;
 const fetchVersion = 12;
-const headerBytes = 4;
 
 let isRunning = false;
 let completed = 0;
@@ -26,13 +26,6 @@ let refused = 0;
 let histogram = new LatencyHistogram();
 let answer: (frame: Buffer) => void = () => undefined;
 let socket: Socket;
-
-function frameOf<K extends ApiKey>(key: K, version: number, correlationId: number, request: RequestOf<K>): Buffer {
-  const body = Buffer.concat(encodeRequest(key, version, correlationId, 'load', request));
-  const prefix = Buffer.alloc(headerBytes);
-  prefix.writeInt32BE(body.length);
-  return Buffer.concat([prefix, body]);
-}
 
 /** Frames cut out of the stream. A reply that fits in the receive buffer is looked at where it lies. */
 function open(): Promise<void> {
@@ -85,11 +78,10 @@ function ask(frame: Buffer): Promise<Buffer> {
 
 async function login(): Promise<void> {
   if (spec.password === undefined) return;
-  await ask(frameOf(apiKey.saslHandshake, 1, 0, { mechanism: 'PLAIN' }));
-  const authBytes = Buffer.from(`\0${spec.username}\0${spec.password}`);
-  const reply = await ask(frameOf(apiKey.saslAuthenticate, 2, 1, { authBytes }));
-  const { errorCode, errorMessage } = decodeResponse(apiKey.saslAuthenticate, 2, reply);
-  if (errorCode !== 0) fail(`login: ${errorCode} ${errorMessage}`);
+  const [handshake, authenticate] = loginFrames(spec.username!, spec.password);
+  await ask(handshake);
+  const fault = loginFault(await ask(authenticate));
+  if (fault !== undefined) fail(fault);
 }
 
 const batch = encodeBatch(
