@@ -137,6 +137,12 @@ export function stampLogAppendTime(buf: Uint8Array, pos: number, nowMs: number):
   stampCrc(buf, pos);
 }
 
+/** For a producer that says LogAppendTime to a topic with CreateTime: its records' own times count. */
+export function clearLogAppendTime(buf: Uint8Array, pos: number): void {
+  buf[pos + batchField.attributes + 1]! &= ~attributeBit.logAppendTime;
+  stampCrc(buf, pos);
+}
+
 /** Turns a batch into one of an idempotent producer (or of none: -1, -1, -1). */
 export function stampProducer(buf: Uint8Array, pos: number, id: number, epoch: number, sequence: number): void {
   writeI64(buf, pos + batchField.producerId, id);
@@ -250,17 +256,9 @@ export interface BatchRules {
  * validateRecords (decode.ts) looks there.
  */
 export function validateBatch(bytes: Uint8Array, rules: BatchRules = {}): BatchHeader | BatchFault {
-  if (bytes.length === 0) return fault('invalidRecord', 'no record batch');
-  // The magic lies at the same byte in every version, so an old message set is named as such, not as garbage.
-  if (bytes.length > batchField.magic && bytes[batchField.magic] !== batchMagic) {
-    return fault('invalidRecord', `magic ${bytes[batchField.magic]}, only 2 is accepted`);
-  }
-  if (bytes.length < batchHeaderBytes) return fault('corruptMessage', `batch of ${bytes.length} bytes`);
+  const misframed = framingFault(bytes);
+  if (misframed) return misframed;
   const sizeBytes = batchSizeBytes(bytes, 0);
-  if (sizeBytes < batchHeaderBytes || sizeBytes > bytes.length) {
-    return fault('corruptMessage', `length field says ${sizeBytes} bytes, ${bytes.length} came`);
-  }
-  if (sizeBytes < bytes.length) return fault('invalidRecord', 'more than one batch per partition');
   if (sizeBytes > (rules.batchBytesMax ?? Infinity)) {
     return fault('messageTooLarge', `batch of ${sizeBytes} bytes, at most ${rules.batchBytesMax} are allowed`);
   }
@@ -269,6 +267,32 @@ export function validateBatch(bytes: Uint8Array, rules: BatchRules = {}): BatchH
   const refused = headerFault(header, rules);
   return refused ? { ...refused, isOfLog: true } : header;
 }
+
+/**
+ * Whether exactly one batch fills the bytes, told apart as Kafka does: a length or magic that no format ever had is
+ * corrupt (2), a batch that is not there as a whole counts as none (87), and so does one of the old formats.
+ */
+function framingFault(bytes: Uint8Array): BatchFault | undefined {
+  if (bytes.length < batchPrefixBytes) return fault('invalidRecord', `no record batch in ${bytes.length} bytes`);
+  const sizeBytes = batchSizeBytes(bytes, 0);
+  if (sizeBytes < oldestBatchBytesMin) return fault('corruptMessage', `length field says ${sizeBytes} bytes`);
+  if (bytes.length <= batchField.magic) return fault('invalidRecord', `no record batch in ${bytes.length} bytes`);
+  // The magic lies at the same byte in every version, so an old message set is named as such, not as garbage.
+  const magic = bytes[batchField.magic]!;
+  if (magic > batchMagic) return fault('corruptMessage', `magic ${magic} does not exist`);
+  if (sizeBytes > bytes.length) {
+    return fault(
+      'invalidRecord',
+      `no whole record batch: its length field says ${sizeBytes} bytes, ${bytes.length} came`,
+    );
+  }
+  if (magic !== batchMagic) return fault('invalidRecord', `magic ${magic}, only 2 is accepted`);
+  if (sizeBytes < bytes.length) return fault('invalidRecord', 'more than one batch per partition');
+  return sizeBytes < batchHeaderBytes ? fault('corruptMessage', `batch of ${sizeBytes} bytes`) : undefined;
+}
+
+/** Base offset, length, and the 14 bytes around key and value that a message of magic 0 had. */
+const oldestBatchBytesMin = batchPrefixBytes + 14;
 
 /** Rules on the fields alone; undefined when all hold. */
 function headerFault(header: BatchHeader, rules: BatchRules): BatchFault | undefined {
@@ -288,7 +312,6 @@ function headerFault(header: BatchHeader, rules: BatchRules): BatchFault | undef
   if (codecId === codec.none && count > (header.sizeBytes - batchHeaderBytes) / recordBytesMin) {
     return fault('invalidRecord', `${count} records do not fit in ${header.sizeBytes} bytes`);
   }
-  if (bits & attributeBit.logAppendTime) return fault('invalidTimestamp', 'producers cannot set LogAppendTime');
   if (!Number.isSafeInteger(header.baseTimestamp) || !Number.isSafeInteger(header.maxTimestamp)) {
     return fault('invalidTimestamp', 'timestamp beyond 2^53 ms');
   }

@@ -258,13 +258,51 @@ describe('waiting', () => {
 
   it('does not take the silence of an owner that has never answered for the end of its log', async () => {
     const w = await world([1]);
-    // Moved on, and the poll that follows finds an owner that is about to open the log: it says nothing yet.
+    // It is about to open the log: it says nothing yet.
+    w.broker(1).isSilent = true;
+    const readings = [read(w, [at(0, 0)]), read(w, [at(0, 0)], { maxWaitMs: 0 })];
+    await w.clock.advance(1999);
+    expect(readings.map((each) => each.result)).toEqual([undefined, undefined]);
+    await w.clock.advance(502);
+    for (const { result } of readings) expect(result).toMatchObject([{ errorCode: 6, highWatermark: -1 }]);
+  });
+
+  it('waits for the owner’s first answer about a log, and no longer, when it found it by a poll', async () => {
+    const w = await world([1]);
     let asked = 0;
     w.broker(1).fetchFault = () => (asked++ === 0 ? 6 : undefined);
-    const reading = read(w, [at(0, 0)]);
-    await w.clock.advance(501);
-    expect(w.broker(1).parkedFetches).toBe(1);
-    expect(reading.result).toMatchObject([{ errorCode: 0, highWatermark: -1, isStale: true }]);
+    const reading = read(w, [at(0, 0)], { maxWaitMs: 0 });
+    await w.clock.advance(100);
+    expect(reading.result).toMatchObject([{ errorCode: 0, highWatermark: 0, logStartOffset: 0 }]);
+  });
+
+  it('waits for an owner that is slow over the time of the fetch, but not with data in hand', async () => {
+    const w = await world([1, 2]);
+    read(w, [at(0, 0), at(1, 0)], { maxWaitMs: 0 });
+    await w.clock.settle();
+    w.broker(2).isSilent = true;
+    const empty = read(w, [at(0, 0), at(1, 0)], { maxWaitMs: 0 });
+    await w.clock.advance(1000);
+    expect(empty.result).toBeUndefined();
+    write(w, 0, 1);
+    const full = read(w, [at(0, 0), at(1, 0)], { maxWaitMs: 0 });
+    await w.clock.advance(101);
+    expect(full.ids()).toEqual([[1], []]);
+    expect(full.result![1]).toMatchObject({ errorCode: 0, highWatermark: 0, logStartOffset: 0, isStale: true });
+    await w.clock.advance(900);
+    expect(empty.result![1]).toMatchObject({ errorCode: 0, highWatermark: 0, isStale: true });
+  });
+
+  it('reads first when its time might be over before a poll is answered', async () => {
+    const w = await world([1]);
+    read(w, [at(0, 0)], { maxWaitMs: 0 });
+    await w.clock.settle();
+    const before = fetches(w);
+    const reading = read(w, [at(0, 0)], { maxWaitMs: 5 });
+    await w.clock.advance(6);
+    expect(reading.ids()).toEqual([[]]);
+    // The read, and the poll that followed it.
+    expect(fetches(w)).toBe(before + 2);
   });
 
   it('survives the end of a link', async () => {
@@ -288,7 +326,10 @@ describe('waiting', () => {
   });
 
   it('gives up over several short fetches of one reader', async () => {
-    const w = await world([-1]);
+    const w = await world([1]);
+    read(w, [at(0, 0)], { maxWaitMs: 0 });
+    await w.clock.settle();
+    w.move(0, -1);
     const seen: number[] = [];
     for (let i = 0; i < 6; i++) {
       const reading = read(w, [at(0, 0)], { maxWaitMs: 500 });
@@ -306,7 +347,7 @@ describe('waiting', () => {
     read(w, [at(0, 0)]);
     read(w, [at(0, 1)]);
     await w.clock.settle();
-    await expect(w.routing.fetch([at(0, 2)], { maxWaitMs: 10, minBytes: 1, maxBytes: 10 })).rejects.toMatchObject({
+    await expect(w.routing.fetch([at(0, 2)], { maxWaitMs: 100, minBytes: 1, maxBytes: 10 })).rejects.toMatchObject({
       code: 'overloaded',
     });
   });

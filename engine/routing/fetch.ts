@@ -5,6 +5,10 @@
  *
  * Why reads of all owners are awaited although the first brought enough: whoever answers fastest would otherwise win
  * every time, and partitions of the others would starve. `stragglerMsMax` bounds it.
+ *
+ * `maxWaitMs` is for records that do not exist yet, not for an owner that is slow: without data in hand its answer is
+ * awaited, as a client of Kafka awaits the leader's, for at most `holdMsMax`. And nothing is made up meanwhile: a partition
+ * whose log this gateway has never heard of is answered with NOT_LEADER_OR_FOLLOWER, not as an empty one.
  */
 import type { FetchedPartition, FetchOptions, FetchPartition } from '../engine.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
@@ -26,7 +30,7 @@ import {
 } from './fetch-message.ts';
 import { ownerOf, type RoutingCatalogue } from './owners.ts';
 import type { RoutingSettings } from './settings.ts';
-import { Tail, type TailWaiter } from './tail.ts';
+import { type SeenLog, Tail, type TailWaiter } from './tail.ts';
 
 export class FetchRouter {
   readonly metrics = { fetches: 0, reads: 0 };
@@ -98,25 +102,32 @@ class Slot implements TailWaiter {
     this.#gathering.delivered(this, result);
   }
 
-  /**
-   * `seen`: the highest high watermark that any answer has named, -1 when there was none. `isAsked`: a poll at this offset is
-   * with the owner, so that silence means the end of the log. Not from an owner that has never answered: it may be opening
-   * the log still, and be about to find it full.
-   */
-  result(seen: number, isAsked: boolean): FetchedPartition {
+  stillNothing(result: FetchedPartition): void {
+    this.last = result;
+    this.#gathering.heard();
+  }
+
+  /** Whether nobody has told anything of the log, to this fetch or to another. */
+  isBlind(seen: SeenLog): boolean {
+    return this.last === undefined && seen.highWatermark < 0;
+  }
+
+  /** `isAsked`: a poll at this offset is with the owner, so that silence means the end of the log. */
+  result(seen: SeenLog, isAsked: boolean): FetchedPartition {
     const { topicId, partition } = this.asked;
+    if (this.isBlind(seen)) return emptyResult(this.asked, errorCode.notLeaderOrFollower);
     const last = this.last;
     // What a poll brought a moment ago may be taken after a later answer: no reader sees the end of a log go back.
-    const isOld = last === undefined || (last.errorCode === errorCode.none && last.highWatermark < seen);
+    const isOld = last === undefined || (last.errorCode === errorCode.none && last.highWatermark < seen.highWatermark);
     return {
       topicId,
       partition,
       // An error behind records that were read before it shows again at the next fetch.
       errorCode: this.bytes > 0 ? errorCode.none : (last?.errorCode ?? errorCode.none),
-      highWatermark: isOld ? seen : last.highWatermark,
-      lastStableOffset: isOld ? seen : last.lastStableOffset,
-      logStartOffset: last?.logStartOffset ?? -1,
-      ...(last === undefined && (!isAsked || seen < 0) && { isStale: true as const }),
+      highWatermark: isOld ? seen.highWatermark : last.highWatermark,
+      lastStableOffset: isOld ? seen.highWatermark : last.lastStableOffset,
+      logStartOffset: last?.logStartOffset ?? seen.logStartOffset,
+      ...(last === undefined && !isAsked && { isStale: true as const }),
       records: this.records,
       frames: this.frames,
     };
@@ -147,6 +158,9 @@ class Gathering {
   #checking = false;
   #deadline: Timer | undefined;
   #straggler: Timer | undefined;
+  #lastMoment: Timer | undefined;
+  /** Data in hand waits no longer for owners that have not answered. */
+  #isLate = false;
   readonly #onAbort = (): void => this.#finish();
 
   constructor(
@@ -195,17 +209,21 @@ class Gathering {
     this.#checkSoon();
   }
 
+  heard(): void {
+    if (!this.#done) this.#checkSoon();
+  }
+
   /**
    * A poll is as good as a read when there are no records, and when the fetch is for one partition only: the answer comes
    * at once if there is one, and is shared by all who ask the same. The first of all fetches reads, so that the high
-   * watermark is known.
+   * watermark is known, and so does one whose wait may be over before the answer is here.
    */
   #mayWaitUnasked({ asked: { topicId, partition }, offset }: Slot): boolean {
-    const { tail } = this.#router;
-    if (this.#isDue) return false;
+    const { tail, settings } = this.#router;
+    if (this.#isDue || this.#options.maxWaitMs < settings.unreadWaitMsMin) return false;
     return (
       tail.isAtTail(topicId, partition, offset) ||
-      (this.#slots.length === 1 && tail.highWatermark(topicId, partition) >= 0)
+      (this.#slots.length === 1 && tail.seen(topicId, partition).highWatermark >= 0)
     );
   }
 
@@ -298,7 +316,7 @@ class Gathering {
 
   /** Gathers what fits of a result. */
   #take(slot: Slot, result: FetchedPartition): void {
-    this.#router.tail.noteWatermark(result);
+    this.#router.tail.note(result);
     slot.last = result;
     if (result.errorCode !== errorCode.none) {
       this.#hasError = true;
@@ -338,8 +356,19 @@ class Gathering {
       if (this.#readsPending === 0) this.#waitForMore();
       return;
     }
-    if (this.#readsPending === 0) return this.#finish();
-    this.#straggler ??= this.#router.clock.after(this.#router.settings.stragglerMsMax, () => this.#finish());
+    if (isEnough && this.#isLate) return this.#finish();
+    if (this.#readsPending === 0 && !this.#isBlind()) return this.#finish();
+    const { clock, settings } = this.#router;
+    this.#straggler ??= clock.after(settings.stragglerMsMax, () => {
+      this.#isLate = true;
+      this.#check();
+    });
+    this.#lastMoment ??= clock.after(settings.holdMsMax, () => this.#finish());
+  }
+
+  #isBlind(): boolean {
+    const { tail } = this.#router;
+    return this.#slots.some((slot) => slot.isBlind(tail.seen(slot.asked.topicId, slot.asked.partition)));
   }
 
   /** All reads are in and brought too little. */
@@ -357,7 +386,7 @@ class Gathering {
     const { tail } = this.#router;
     const results = this.#slots.map((slot) => {
       const { topicId, partition } = slot.asked;
-      return slot.result(tail.highWatermark(topicId, partition), tail.isAsked(topicId, partition, slot.offset));
+      return slot.result(tail.seen(topicId, partition), tail.isAsked(topicId, partition, slot.offset));
     });
     this.#release();
     this.#resolve(results);
@@ -366,6 +395,7 @@ class Gathering {
   #release(): void {
     this.#deadline?.cancel();
     this.#straggler?.cancel();
+    this.#lastMoment?.cancel();
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     for (const slot of this.#slots) {
       if (!slot.isWaiting) continue;

@@ -132,6 +132,8 @@ export class ScriptedBroker {
   /** Asked before each partition of a Produce: an error code, or undefined to go on. */
   produceFault: (key: string, batch: Buffer) => number | undefined = () => undefined;
   fetchFault: (key: string) => number | undefined = () => undefined;
+  /** Answers no fetch. */
+  isSilent = false;
   /** How long acknowledgements take. */
   replyMs: () => number = () => 0;
   isDeduplicating = (_batch: Buffer): boolean => true;
@@ -195,6 +197,7 @@ export class ScriptedBroker {
   }
 
   #fetch(call: CallOf<1>): void {
+    if (this.isSilent) return;
     const parked = { call, answered: false };
     this.#answerFetch(parked, call.request.maxWaitMs === 0);
     if (!parked.answered) this.#clock.after(call.request.maxWaitMs, () => this.#answerFetch(parked, true));

@@ -31,6 +31,8 @@ export interface RoutingSettings {
   readonly readBytesMax: number;
   /** How long data in hand waits for other owners' answers. */
   readonly stragglerMsMax: number;
+  /** A fetch that waits for less reads first: a poll at the end of the log might not be answered in time. */
+  readonly unreadWaitMsMin: number;
 
   readonly reconnectMs: number;
   readonly reconnectMsMax: number;
@@ -54,6 +56,7 @@ export const routingDefaults: RoutingSettings = {
   keptMsMax: 1000,
   readBytesMax: 16 * 1024 * 1024,
   stragglerMsMax: 100,
+  unreadWaitMsMin: 50,
   reconnectMs: 10,
   reconnectMsMax: 60,
   link: linkDefaults,

@@ -26,7 +26,17 @@ import type { RoutingSettings } from './settings.ts';
 export interface TailWaiter {
   /** At most once per wait. The result is shared and never written to. */
   delivered(result: FetchedPartition): void;
+  /** The owner has said that nothing is there; the wait goes on. */
+  stillNothing(result: FetchedPartition): void;
 }
+
+/** What answers have told of a log: the highest values of both, which never fall. */
+export interface SeenLog {
+  readonly highWatermark: number;
+  readonly logStartOffset: number;
+}
+
+const unseen: SeenLog = { highWatermark: -1, logStartOffset: -1 };
 
 interface Poll {
   readonly key: string;
@@ -39,6 +49,8 @@ interface Poll {
   attempt: number;
   /** Epoch of the owner being asked; -2 while parked. */
   askedEpoch: number;
+  /** Whether an owner has answered that nothing is there. */
+  isEmpty: boolean;
   /** Parked because the owner at this epoch refused, until then unless a newer one is named. */
   refusedEpoch: number;
   retryAtMs: number;
@@ -63,8 +75,8 @@ export class Tail {
   /** Oldest first. */
   readonly #kept = new Map<string, Kept>();
   #keptBytes = 0;
-  /** Last seen high watermarks: who reads from there on is at the tail. */
-  readonly #watermarks = new Map<Uuid, number[]>();
+  /** By partition. Who reads from the high watermark on is at the tail. */
+  readonly #seen = new Map<Uuid, SeenLog[]>();
   #tick: Timer | undefined;
   #closed = false;
 
@@ -91,8 +103,8 @@ export class Tail {
 
   /** Whether a read at `offset` would find nothing: somebody is waiting there already, or the log ended there. */
   isAtTail(topicId: Uuid, partition: number, offset: number): boolean {
-    const watermark = this.#watermarks.get(topicId)?.[partition];
-    return (watermark !== undefined && offset >= watermark) || this.#polls.has(keyOf(topicId, partition, offset));
+    const { highWatermark } = this.seen(topicId, partition);
+    return (highWatermark >= 0 && offset >= highWatermark) || this.#polls.has(keyOf(topicId, partition, offset));
   }
 
   /** Whether an owner has been asked for what comes at `offset` and has not answered yet. */
@@ -100,17 +112,22 @@ export class Tail {
     return (this.#polls.get(keyOf(topicId, partition, offset))?.askedEpoch ?? -2) >= 0;
   }
 
-  /** -1 when not known. */
-  highWatermark(topicId: Uuid, partition: number): number {
-    return this.#watermarks.get(topicId)?.[partition] ?? -1;
+  /** -1 for what is not known. */
+  seen(topicId: Uuid, partition: number): SeenLog {
+    return this.#seen.get(topicId)?.[partition] ?? unseen;
   }
 
   /** Every answer about a partition, from polls and reads, passes here. */
-  noteWatermark(result: FetchedPartition): void {
-    if (result.errorCode !== 0 || result.highWatermark < 0) return;
-    let watermarks = this.#watermarks.get(result.topicId);
-    if (!watermarks) this.#watermarks.set(result.topicId, (watermarks = []));
-    watermarks[result.partition] = Math.max(watermarks[result.partition] ?? 0, result.highWatermark);
+  note({ topicId, partition, errorCode: code, highWatermark, logStartOffset }: FetchedPartition): void {
+    if (code !== errorCode.none || highWatermark < 0) return;
+    const before = this.seen(topicId, partition);
+    if (highWatermark <= before.highWatermark && logStartOffset <= before.logStartOffset) return;
+    let ofTopic = this.#seen.get(topicId);
+    if (!ofTopic) this.#seen.set(topicId, (ofTopic = []));
+    ofTopic[partition] = {
+      highWatermark: Math.max(before.highWatermark, highWatermark),
+      logStartOffset: Math.max(before.logStartOffset, logStartOffset),
+    };
   }
 
   /** A kept result that begins at `offset`; it is then the caller's. */
@@ -162,6 +179,7 @@ export class Tail {
       waiters: new Set([waiter]),
       attempt: 0,
       askedEpoch: -2,
+      isEmpty: false,
       refusedEpoch: -2,
       retryAtMs: 0,
     };
@@ -198,7 +216,9 @@ export class Tail {
     this.#parked.delete(poll);
     const attempt = ++poll.attempt;
     poll.askedEpoch = owner.leaderEpoch;
-    const maxWaitMs = this.#settings.pollWaitMsMax;
+    // Of a log of which nothing is known its owner's silence would tell nothing: the first answer comes at once.
+    const isUnseen = this.seen(poll.topicId, poll.partition).highWatermark < 0;
+    const maxWaitMs = isUnseen && !poll.isEmpty ? 0 : this.#settings.pollWaitMsMax;
     const request = fetchRequestOf([{ ...poll, leaderEpoch: owner.leaderEpoch }], {
       maxWaitMs,
       minBytes: 1,
@@ -233,9 +253,11 @@ export class Tail {
       return this.#park(poll, false);
     }
     this.#holds.succeeded(holdKey(poll));
-    this.noteWatermark(result);
+    this.note(result);
     if (result.errorCode === 0 && result.records.length === 0) {
       // The broker's wait is over and nothing came.
+      poll.isEmpty = true;
+      for (const waiter of poll.waiters) waiter.stillNothing(result);
       if (poll.waiters.size > 0) this.#ask(poll);
       else this.#end(poll);
     } else this.#deliver(poll, result);
@@ -276,7 +298,7 @@ export class Tail {
   }
 
   #placementChanged(topicId: Uuid): void {
-    if (!this.#catalogue.byId(topicId)) this.#watermarks.delete(topicId);
+    if (!this.#catalogue.byId(topicId)) this.#seen.delete(topicId);
     for (const poll of this.#pollsOfTopic.get(topicId) ?? []) {
       const place = this.#catalogue.byId(topicId)?.partitions[poll.partition];
       if (poll.askedEpoch !== place?.leaderEpoch) this.#ask(poll);

@@ -1,13 +1,12 @@
 /** One resource of AlterConfigs and IncrementalAlterConfigs: topics are changed, everything else is refused. */
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import { topicConfigFault, topicConfigs } from '../../engine/topic-configs.ts';
-import type { TopicEntry } from '../../engine/engine.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { NotFound } from '../../tenancy/failures.ts';
-import { stripNames } from '../../tenancy/naming.ts';
+import { stripNames, topicNameFault } from '../../tenancy/naming.ts';
 import { alterConfigs, findTopic } from '../operations/topics.ts';
 import type { Call } from './api.ts';
-import { attempt } from './change-topics.ts';
+import { attempt, doublesIn } from './change-topics.ts';
 import { resourceType } from './config-view.ts';
 
 export interface Resource {
@@ -30,30 +29,54 @@ export function resourceAnswer(
   return { errorCode: code, errorMessage, resourceType: type, resourceName };
 }
 
-/** `changesOf` gives the values to set, null for back to the default; it may throw InvalidRequest. */
-export async function alterResource(
+export interface ConfigChange {
+  readonly name: string;
+  /** null: back to the default. */
+  readonly value: string | null;
+}
+
+export interface AlterOptions {
+  readonly validateOnly: boolean;
+  /** Configs that are not named go back to their defaults. */
+  readonly replacesAll: boolean;
+}
+
+/**
+ * Faults are looked for in Kafka's order: a config that is named twice and what else is wrong with the request as such
+ * (`changesOf` may throw InvalidRequest), the topic's name, the values, and at last whether there is such a topic.
+ */
+export async function alterResource<C extends { readonly name: string }>(
   call: Call,
-  resource: Resource,
-  validateOnly: boolean,
-  changesOf: (topic: TopicEntry) => Readonly<Record<string, string | null>>,
+  resource: Resource & { readonly configs: readonly C[] },
+  { validateOnly, replacesAll }: AlterOptions,
+  changesOf: (configs: readonly C[]) => readonly ConfigChange[],
 ): Promise<ResourceAnswer> {
   const { context, principal } = call;
   if (resource.resourceType !== resourceType.topic) {
     const code = resource.resourceType === resourceType.broker ? errorCode.policyViolation : errorCode.invalidRequest;
     return resourceAnswer(resource, code, 'Only configs of topics can be changed.');
   }
+  const { resourceName: name, configs } = resource;
   const refused = await attempt(call, async () => {
-    const topic = findTopic(context, principal, resource.resourceName);
-    if (!topic) throw new NotFound('topic', resource.resourceName);
-    const changes = changesOf(topic);
-    for (const [name, value] of Object.entries(changes)) check(name, value);
-    if (!validateOnly) await alterConfigs(context, principal, resource.resourceName, changes);
+    const [double] = doublesIn(configs.map((config) => config.name));
+    if (double !== undefined) throw new InvalidRequest('configs', `Config ${double} is changed twice.`);
+    const asked = changesOf(configs);
+    const nameFault = topicNameFault(name);
+    // Kafka has one answer for the empty name, which elsewhere means a default for all topics, and one for the others.
+    if (nameFault !== undefined) throw new InvalidRequest(name === '' ? 'resourceName' : 'name', nameFault);
+    for (const change of asked) check(change);
+    const topic = findTopic(context, principal, name);
+    if (!topic) throw new NotFound('topic', name);
+    const changes: Record<string, string | null> = {};
+    if (replacesAll) for (const config of Object.keys(topic.configs)) changes[config] = null;
+    for (const change of asked) changes[change.name] = change.value;
+    if (!validateOnly) await alterConfigs(context, principal, name, changes);
   });
   if (!refused) return resourceAnswer(resource, errorCode.none, null);
   return resourceAnswer(resource, refused.errorCode, stripNames(principal.clusterId, refused.message));
 }
 
-function check(name: string, value: string | null): void {
+function check({ name, value }: ConfigChange): void {
   const isKnown = topicConfigs.some((config) => config.name === name);
   const fault = value === null && isKnown ? undefined : topicConfigFault(name, value ?? '');
   if (fault) throw new InvalidRequest(`configs.${name}`, fault);

@@ -102,6 +102,73 @@ it('refuses configs without a value as requests, and looks at a name before all 
   ]);
 });
 
+it('finds what is wrong with a config request in Kafka’s order: the request, the name, the value, the topic', async () => {
+  const alter = async (resourceName: string, configs: object[]): Promise<number[]> => {
+    const resources = [{ resourceType: 2, resourceName, configs }];
+    const [old, set] = [await ask(33, 2, { resources }), await ask(44, 1, { resources })];
+    return [old.responses[0]!.errorCode, set.responses[0]!.errorCode];
+  };
+  const good = { name: 'retention.ms', value: '-1' };
+  const bad = { name: 'retention.ms', value: 'soon' };
+  const both = (code: number): number[] => [code, code];
+  expect(await alter('..', [good, good])).toEqual(both(errorCode.invalidRequest));
+  expect(await alter('', [bad])).toEqual(both(errorCode.invalidRequest));
+  expect(await alter('..', [bad])).toEqual(both(errorCode.invalidTopicException));
+  expect(await alter('nobodys', [bad])).toEqual(both(errorCode.invalidConfig));
+  expect(await alter('nobodys', [good])).toEqual(both(errorCode.unknownTopicOrPartition));
+  const described = await ask(32, 4, { resources: [{ resourceType: 2, resourceName: '..', configurationKeys: null }] });
+  expect(described.results[0]!.errorCode).toBe(errorCode.invalidTopicException);
+});
+
+it('finds a number of partitions that cannot be before a number of brokers that is not there', async () => {
+  const create = async (numPartitions: number, replicationFactor: number): Promise<number> =>
+    (await ask(19, 5, { topics: [{ name: 'v', numPartitions, replicationFactor }] })).topics[0]!.errorCode;
+  expect(await create(-100, 2)).toBe(errorCode.invalidPartitions);
+  expect(await create(-100, -2)).toBe(errorCode.invalidReplicationFactor);
+  expect(await create(1, 2)).toBe(errorCode.invalidReplicationFactor);
+});
+
+it('knows a time that it does not know before a partition that it does not know', async () => {
+  const partitions = [-7, -1].map((timestamp) => ({ partitionIndex: 9, timestamp }));
+  const { topics } = await ask(2, 11, { replicaId: -1, topics: [{ name: 't', partitions }] });
+  expect(topics[0]!.partitions.map((partition) => partition.errorCode)).toEqual([
+    errorCode.unsupportedVersion,
+    errorCode.unknownTopicOrPartition,
+  ]);
+});
+
+it('tells of partitions that are not there when offsets are deleted', async () => {
+  const partitions = [{ partitionIndex: 0 }, { partitionIndex: 9 }];
+  const names = [
+    { name: 't', partitions },
+    { name: 'nobodys', partitions: [{ partitionIndex: 0 }] },
+  ];
+  const commit = { partitionIndex: 0, committedOffset: 1, committedMetadata: '' };
+  await ask(8, 5, { groupId: 'simple', generationIdOrMemberEpoch: -1, topics: [{ name: 't', partitions: [commit] }] });
+  const { topics, errorCode: code } = await ask(47, 0, { groupId: 'simple', topics: names });
+  expect(code).toBe(0);
+  expect(topics.map((topic) => topic.partitions.map((partition) => partition.errorCode))).toEqual([
+    [0, errorCode.unknownTopicOrPartition],
+    [errorCode.unknownTopicOrPartition],
+  ]);
+  const none = await ask(47, 0, { groupId: 'no-such-group', topics: names });
+  expect(none).toMatchObject({ errorCode: errorCode.groupIdNotFound, topics: [] });
+});
+
+it('ends a fetch session that has nothing left to remember', async () => {
+  const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1_000 }];
+  const whole = { maxBytes: 1_000, topics: [{ topic: 't', partitions }] };
+  const { sessionId } = await ask(1, 12, { ...whole, sessionEpoch: 0 });
+  expect(sessionId).toBeGreaterThan(0);
+  const forgottenTopicsData = [{ topic: 't', partitions: [0] }];
+  // Named and forgotten at once: forgotten, but answered.
+  const last = await ask(1, 12, { ...whole, sessionId, sessionEpoch: 1, forgottenTopicsData });
+  expect(last).toMatchObject({ sessionId: 0, errorCode: 0 });
+  expect(last.responses[0]!.partitions[0]!.highWatermark).toBe(1);
+  const gone = await ask(1, 12, { maxBytes: 1_000, sessionId, sessionEpoch: 2 });
+  expect(gone.errorCode).toBe(errorCode.fetchSessionIdNotFound);
+});
+
 it('describes all configs for an empty list of names, and defaults by the broker’s names', async () => {
   const describe = (configurationKeys: string[] | null) =>
     ask(32, 4, { resources: [{ resourceType: 2, resourceName: 't', configurationKeys }], includeSynonyms: true });

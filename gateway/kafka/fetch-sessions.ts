@@ -71,8 +71,15 @@ export class FetchSessions {
     if (!session) return { kind: 'error', errorCode: errorCode.fetchSessionIdNotFound };
     if (session.epoch !== sessionEpoch) return { kind: 'error', errorCode: errorCode.invalidFetchSessionEpoch };
     if (session.usesIds !== usesIds) return { kind: 'error', errorCode: errorCode.fetchSessionTopicIdError };
-    forget(session.readings, request, usesIds);
     upsert(session.readings, request, usesIds);
+    forget(session.readings, request, usesIds);
+    if (session.readings.size === 0) {
+      // Nothing is left to remember: the session ends, and what the request names is answered as without one.
+      this.#sessions.delete(sessionId);
+      const readings = new Map<string, Reading>();
+      upsert(readings, request, usesIds);
+      return { kind: 'full', readings, session: undefined };
+    }
     if (session.readings.size > this.#partitionsMax) {
       this.#sessions.delete(sessionId);
       return { kind: 'error', errorCode: errorCode.fetchSessionIdNotFound };

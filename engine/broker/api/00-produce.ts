@@ -9,7 +9,13 @@ import type { Clock } from '../../kernel/clock.ts';
 import type { SharedFrame } from '../../kernel/frame-pool.ts';
 import type { ProduceRequest, ProduceResponse } from '../../protocol/messages/00-produce.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
-import { attributeBit, type BatchHeader, isBatchFault, validateBatch } from '../../records/batch.ts';
+import {
+  attributeBit,
+  type BatchHeader,
+  clearLogAppendTime,
+  isBatchFault,
+  validateBatch,
+} from '../../records/batch.ts';
 import { type TopicSettings, topicSettings } from '../../topic-configs.ts';
 import type { AppendOutcome } from '../../log/log.ts';
 import type { TopicEntry } from '../../engine.ts';
@@ -110,7 +116,16 @@ function judge(batch: Buffer, topic: TopicEntry, nowMs: number): BatchHeader | R
       return { refused: errorCode.invalidTimestamp, message, isOfLog: true };
     }
   }
-  return header;
+  return header.attributes & attributeBit.logAppendTime ? withOwnTimes(batch, header, settings) : header;
+}
+
+/** What producers must not say to a topic that gives its own times, Kafka does not mind in one that does not. */
+function withOwnTimes(batch: Buffer, header: BatchHeader, { timestampType }: TopicSettings): BatchHeader | Refused {
+  if (timestampType === 'LogAppendTime') {
+    return { refused: errorCode.invalidTimestamp, message: 'producers cannot set LogAppendTime', isOfLog: true };
+  }
+  clearLogAppendTime(batch, 0);
+  return { ...header, attributes: header.attributes & ~attributeBit.logAppendTime };
 }
 
 function answer(index: number, outcome: AppendOutcome): PartitionResponse {

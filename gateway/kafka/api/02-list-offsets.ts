@@ -16,13 +16,7 @@ export const listOffsets = api(
   2,
   { from: 1, to: 11 },
   async (call, request) => {
-    const topics = await askOwners(
-      call,
-      request.topics,
-      (partition) => partition.partitionIndex,
-      refusal,
-      (asked) => ask(call, request, asked),
-    );
+    const topics = await ask(call, request);
     if (call.version < firstEpochVersion) {
       for (const { partitions } of topics) for (const partition of partitions) partition.leaderEpoch = -1;
     }
@@ -47,25 +41,29 @@ const firstVersions: ReadonlyMap<number, number> = new Map([
   [-6, 11],
 ]);
 
-/** A time that the request's version does not know is refused for its partition (35). */
+/** A time that the request's version does not know is refused (35) before it matters whether there is such a partition. */
 async function ask(
   call: Call,
   request: ListOffsetsRequest,
-  asked: { name: string; partitions: Partition[] }[],
-): Promise<{ partitions: PartitionAnswer[] }[]> {
+): Promise<{ name: string; partitions: PartitionAnswer[] }[]> {
   const isKnown = ({ timestamp }: Partition): boolean =>
     timestamp >= 0 || call.version >= (firstVersions.get(timestamp) ?? Infinity);
-  // A topic of which nothing is left is not asked for: the engine's answer would leave it out.
-  const topics = asked
-    .map(({ name, partitions }) => ({ name, partitions: partitions.filter(isKnown) }))
-    .filter(({ partitions }) => partitions.length > 0);
-  const replies = topics.length === 0 ? [] : (await throughEngine(call, 2, { ...request, topics })).topics;
-  const known = replies.flatMap(({ partitions }) => partitions).values();
-  return asked.map(({ partitions }) => ({
-    partitions: partitions.map((partition) =>
-      isKnown(partition) ? known.next().value! : refusal(partition, errorCode.unsupportedVersion),
-    ),
-  }));
+  const answers = await askOwners(
+    call,
+    request.topics.map(({ name, partitions }) => ({ name, partitions: partitions.filter(isKnown) })),
+    (partition) => partition.partitionIndex,
+    refusal,
+    async (topics) => (await throughEngine(call, 2, { ...request, topics })).topics,
+  );
+  return request.topics.map(({ name, partitions }, t) => {
+    const known = answers[t]!.partitions.values();
+    return {
+      name,
+      partitions: partitions.map((partition) =>
+        isKnown(partition) ? known.next().value! : refusal(partition, errorCode.unsupportedVersion),
+      ),
+    };
+  });
 }
 
 function refusal({ partitionIndex }: Partition, code: number = errorCode.none): PartitionAnswer {

@@ -81,9 +81,10 @@ async function create(call: Call, asked: Asked, validateOnly: boolean): Promise<
   };
 }
 
-/** What operations/topics.ts does not know of, in the order in which Kafka looks: configs, replicas, partitions. */
+/** What operations/topics.ts does not know of, in the order in which Kafka looks: configs, replicas, partitions, and whether there are so many brokers. */
 function faultOf({
   assignments,
+  numPartitions,
   replicationFactor: wanted,
   configs,
 }: Asked): [code: number, message: string] | undefined {
@@ -96,10 +97,16 @@ function faultOf({
   if (assignments.length > 0) {
     return [errorCode.invalidReplicaAssignment, 'Replicas are placed by the cluster; leave the assignment out.'];
   }
-  if (wanted !== clustersDefault && wanted !== 1 && wanted !== replicationFactor) {
-    return [errorCode.invalidReplicationFactor, `Use replication factor ${replicationFactor}, 1 or -1.`];
+  const factorFault: [number, string] = [
+    errorCode.invalidReplicationFactor,
+    `Use replication factor ${replicationFactor}, 1 or -1.`,
+  ];
+  if (wanted < clustersDefault || wanted === 0) return factorFault;
+  if (numPartitions < clustersDefault || numPartitions === 0) {
+    return [errorCode.invalidPartitions, 'Number of partitions must be larger than 0.'];
   }
-  return undefined;
+  // What no cluster has is wrong before the number of partitions is, what this one has not is found after it.
+  return [clustersDefault, 1, replicationFactor].includes(wanted) ? undefined : factorFault;
 }
 
 function refusal(name: string, code: number, errorMessage: string | null): Answer {

@@ -7,6 +7,7 @@ import type {
   DescribeConfigsRequest,
   DescribeConfigsResponse,
 } from '../../../engine/protocol/messages/32-describe-configs.ts';
+import { topicNameFault } from '../../../tenancy/naming.ts';
 import { findTopic, servingCluster } from '../../operations/topics.ts';
 import { nodeCount } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
@@ -37,6 +38,8 @@ export const describeConfigs = api(
 function describe({ context, principal }: Call, resource: Resource, options: ConfigOptions): Result {
   const { resourceType: type, resourceName: name } = resource;
   if (type === resourceType.topic) {
+    const nameFault = topicNameFault(name);
+    if (nameFault !== undefined) return result(resource, errorCode.invalidTopicException, nameFault, []);
     const topic = findTopic(context, principal, name);
     if (!topic) return result(resource, errorCode.unknownTopicOrPartition, null, []);
     return result(resource, errorCode.none, null, topicConfigEntries(topic, options));

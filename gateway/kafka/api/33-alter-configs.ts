@@ -9,17 +9,14 @@ import { alterResource, resourceAnswer, type ResourceAnswer } from '../alter-res
 export const alterConfigs = api(
   33,
   { from: 0, to: 2, beside: 'alone' },
-  async (call, request) => {
+  async (call, { resources, validateOnly }) => {
     const responses: ResourceAnswer[] = [];
-    for (const resource of request.resources) {
+    for (const resource of resources) {
       responses.push(
-        await alterResource(call, resource, request.validateOnly, (topic) => {
-          const empty = resource.configs.find(({ value }) => value === null);
+        await alterResource(call, resource, { validateOnly, replacesAll: true }, (configs) => {
+          const empty = configs.find(({ value }) => value === null);
           if (empty) throw new InvalidRequest('configs', `Null value not supported for: ${empty.name}`);
-          return {
-            ...Object.fromEntries(Object.keys(topic.configs).map((name) => [name, null])),
-            ...Object.fromEntries(resource.configs.map(({ name, value }) => [name, value])),
-          };
+          return configs;
         }),
       );
     }

@@ -5,8 +5,7 @@
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import type { IncrementalAlterConfigsRequest } from '../../../engine/protocol/messages/44-incremental-alter-configs.ts';
 import { api } from '../api.ts';
-import { alterResource, resourceAnswer, type ResourceAnswer } from '../alter-resource.ts';
-import { doublesIn } from '../change-topics.ts';
+import { alterResource, type ConfigChange, resourceAnswer, type ResourceAnswer } from '../alter-resource.ts';
 
 type Config = IncrementalAlterConfigsRequest['resources'][number]['configs'][number];
 
@@ -15,10 +14,10 @@ const operation = { set: 0, delete: 1 } as const;
 export const incrementalAlterConfigs = api(
   44,
   { from: 0, to: 1, beside: 'alone' },
-  async (call, request) => {
+  async (call, { resources, validateOnly }) => {
     const responses: ResourceAnswer[] = [];
-    for (const resource of request.resources) {
-      responses.push(await alterResource(call, resource, request.validateOnly, () => changesOf(resource.configs)));
+    for (const resource of resources) {
+      responses.push(await alterResource(call, resource, { validateOnly, replacesAll: false }, changesOf));
     }
     return { throttleTimeMs: 0, responses };
   },
@@ -28,18 +27,13 @@ export const incrementalAlterConfigs = api(
   }),
 );
 
-/** Throws InvalidRequest. */
-function changesOf(configs: readonly Config[]): Record<string, string | null> {
-  const [double] = doublesIn(configs.map(({ name }) => name));
-  if (double !== undefined) throw new InvalidRequest('configs', `Config ${double} is changed twice.`);
-  return Object.fromEntries(configs.map((config) => [config.name, valueOf(config)]));
-}
-
-function valueOf({ name, configOperation, value }: Config): string | null {
-  if (configOperation === operation.delete) return null;
-  if (configOperation !== operation.set) {
+/** Throws InvalidRequest; a missing value comes before what cannot be done to a config. */
+function changesOf(configs: readonly Config[]): ConfigChange[] {
+  const empty = configs.find(({ configOperation, value }) => configOperation !== operation.delete && value === null);
+  if (empty) throw new InvalidRequest('configs', `Null value not supported for: ${empty.name}`);
+  return configs.map(({ name, configOperation, value }) => {
+    if (configOperation === operation.delete) return { name, value: null };
+    if (configOperation === operation.set) return { name, value };
     throw new InvalidRequest(`configs.${name}`, `Config ${name} can be set or deleted, it is no list.`);
-  }
-  if (value === null) throw new InvalidRequest('configs', `Null value not supported for: ${name}`);
-  return value;
+  });
 }

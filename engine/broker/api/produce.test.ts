@@ -1,0 +1,62 @@
+import { expect, it } from 'vitest';
+import { SharedFrame } from '../../kernel/frame-pool.ts';
+import type { AppendOutcome } from '../../log/log.ts';
+import { VirtualClock } from '../../link/virtual-clock.suite.ts';
+import { errorCode } from '../../protocol/error-codes.ts';
+import { produceRequest } from '../../protocol/messages/00-produce.ts';
+import { make } from '../../protocol/make.ts';
+import { attributeBit, batchCrc, batchField, isIntactBatch, timestampType } from '../../records/batch.ts';
+import { writeI32 } from '../../records/bytes.ts';
+import { encodeBatch } from '../../records/encode.ts';
+import type { Owned, Ownership } from '../ownership.ts';
+import { produce } from './00-produce.ts';
+
+const taken: AppendOutcome = {
+  errorCode: 0,
+  baseOffset: 0,
+  logAppendTimeMs: -1,
+  logStartOffset: 3,
+  errorMessage: null,
+};
+
+/** The answer of a topic with these configs, whose log takes what reaches it. */
+async function produced(configs: Readonly<Record<string, string>>, records: Buffer): Promise<unknown> {
+  const log = {
+    startOffset: 3,
+    leaderEpoch: 0,
+    traffic: { wrote: () => undefined },
+    append: (_batch: Buffer, _header: object, _nowMs: number, done: (outcome: AppendOutcome) => void) => done(taken),
+  };
+  const ownership = {
+    with: (_id: string, _partition: number, use: (owned: Owned) => void) =>
+      use({ log, topic: { configs } } as unknown as Owned),
+  } as unknown as Ownership;
+  const topicData = [{ name: 't', partitionData: [{ index: 0, records }] }];
+  const request = make(produceRequest, { acks: -1, topicData });
+  const frame = new SharedFrame(records);
+  const response = await new Promise<{ responses: { partitionResponses: unknown[] }[] }>((resolve) =>
+    produce(ownership, new VirtualClock(), request, frame, resolve),
+  );
+  return response.responses[0]!.partitionResponses[0];
+}
+
+function marked(): Buffer {
+  const batch = Buffer.from(encodeBatch([{ key: null, value: Buffer.from('v'), timestampMs: 1 }]));
+  batch[batchField.attributes + 1]! |= attributeBit.logAppendTime;
+  writeI32(batch, batchField.crc, batchCrc(batch, 0));
+  return batch;
+}
+
+it('takes a producer’s LogAppendTime for CreateTime', async () => {
+  const batch = marked();
+  expect(await produced({}, batch)).toMatchObject({ errorCode: 0, baseOffset: 0 });
+  expect(timestampType(batch, 0)).toBe('create-time');
+  expect(isIntactBatch(batch, 0)).toBe(true);
+});
+
+it('refuses a producer’s LogAppendTime where the topic gives its own', async () => {
+  expect(await produced({ 'message.timestamp.type': 'LogAppendTime' }, marked())).toMatchObject({
+    errorCode: errorCode.invalidTimestamp,
+    logStartOffset: 3,
+  });
+});
