@@ -41,13 +41,35 @@ export interface AlterOptions {
   readonly replacesAll: boolean;
 }
 
+type Asked<C> = Resource & { readonly configs: readonly C[] };
+
+/** One after the other. A resource that is named twice is changed by neither. */
+export async function alterResources<C extends { readonly name: string }>(
+  call: Call,
+  resources: readonly Asked<C>[],
+  options: AlterOptions,
+  changesOf: (configs: readonly C[]) => readonly ConfigChange[],
+): Promise<ResourceAnswer[]> {
+  const keyOf = (resource: Resource): string => `${resource.resourceType} ${resource.resourceName}`;
+  const doubles = doublesIn(resources.map(keyOf));
+  const answers: ResourceAnswer[] = [];
+  for (const resource of resources) {
+    answers.push(
+      doubles.has(keyOf(resource))
+        ? resourceAnswer(resource, errorCode.invalidRequest, 'The resource is named twice in the request.')
+        : await alterResource(call, resource, options, changesOf),
+    );
+  }
+  return answers;
+}
+
 /**
  * Faults are looked for in Kafka's order: a config that is named twice and what else is wrong with the request as such
  * (`changesOf` may throw InvalidRequest), the topic's name, the values, and at last whether there is such a topic.
  */
-export async function alterResource<C extends { readonly name: string }>(
+async function alterResource<C extends { readonly name: string }>(
   call: Call,
-  resource: Resource & { readonly configs: readonly C[] },
+  resource: Asked<C>,
   { validateOnly, replacesAll }: AlterOptions,
   changesOf: (configs: readonly C[]) => readonly ConfigChange[],
 ): Promise<ResourceAnswer> {

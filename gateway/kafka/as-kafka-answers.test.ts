@@ -116,6 +116,11 @@ it('finds what is wrong with a config request in Kafka’s order: the request, t
   expect(await alter('..', [bad])).toEqual(both(errorCode.invalidTopicException));
   expect(await alter('nobodys', [bad])).toEqual(both(errorCode.invalidConfig));
   expect(await alter('nobodys', [good])).toEqual(both(errorCode.unknownTopicOrPartition));
+  const twice = { resourceType: 2, resourceName: 't', configs: [good] };
+  const [old, set] = [await ask(33, 2, { resources: [twice, twice] }), await ask(44, 1, { resources: [twice, twice] })];
+  for (const { responses } of [old, set]) {
+    expect(responses.map((each) => each.errorCode)).toEqual(both(errorCode.invalidRequest));
+  }
   const described = await ask(32, 4, { resources: [{ resourceType: 2, resourceName: '..', configurationKeys: null }] });
   expect(described.results[0]!.errorCode).toBe(errorCode.invalidTopicException);
 });
@@ -192,6 +197,14 @@ it('says what a version of OffsetCommit knows of a generation of no group', asyn
   };
   expect(await commit(8)).toBe(errorCode.illegalGeneration);
   expect(await commit(9)).toBe(errorCode.groupIdNotFound);
+});
+
+it('refuses transactional ids with the code that ends the clients of each version', async () => {
+  const old = await ask(10, 3, { key: 'tx', keyType: 1 });
+  expect(old.errorCode).toBe(errorCode.transactionalIdAuthorizationFailed);
+  const { coordinators } = await ask(10, 4, { coordinatorKeys: ['tx'], keyType: 1 });
+  expect(coordinators[0]).toMatchObject({ errorCode: errorCode.policyViolation });
+  expect(coordinators[0]!.errorMessage).toContain('Transactions are not supported');
 });
 
 it('takes the group without a name for one that does not exist', async () => {

@@ -54,7 +54,12 @@ function isNormal(value: Plain | undefined): value is Normal {
 }
 
 const unknownServerError = -1;
+const invalidTimestamp = 32;
+const policyViolation = 44;
+const transactionalIdAuthorizationFailed = 53;
 const invalidRecord = 87;
+const internalTopics = new Set<Plain | undefined>(['__consumer_offsets', '__transaction_state']);
+const topicResource = 2;
 const groupOperations = new Set<Plain | undefined>([3400, 328]);
 
 export const differences: readonly Difference[] = [
@@ -101,8 +106,54 @@ export const differences: readonly Difference[] = [
           ),
   },
   {
+    name: 'Records with a time that the topic does not take',
+    kafka: 'Each is named in the answer (RecordErrors), beside the error of the partition.',
+    headgate: 'The error of the partition alone.',
+    reason: 'A batch is judged by its header, which has the first and the last time of its records.',
+    level: (ask, pair) =>
+      ask.key !== 0
+        ? pair
+        : walk(pair, (kafka, headgate) =>
+            kafka['errorCode'] === invalidTimestamp && headgate['errorCode'] === invalidTimestamp
+              ? { kafka: { ...kafka, recordErrors: [] }, headgate }
+              : { kafka, headgate },
+          ),
+  },
+  {
+    name: 'Transactional ids',
+    kafka: 'FindCoordinator and InitProducerId find and make a coordinator for them, after a while.',
+    headgate: 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53), or POLICY_VIOLATION (44) from FindCoordinator v4 on.',
+    reason:
+      'Transactions are not offered; with these codes every client ends at once, and most of them show the reason.',
+    level: (ask, pair) => {
+      const { keyType, transactionalId } = ask.body as { keyType?: number; transactionalId?: string | null };
+      const refusal = ask.key === 10 && ask.version >= 4 ? policyViolation : transactionalIdAuthorizationFailed;
+      const isAsked = (ask.key === 10 && keyType === 1) || (ask.key === 22 && Boolean(transactionalId));
+      if (!isAsked) return pair;
+      const { coordinators } = pair.headgate;
+      const refused = Array.isArray(coordinators) && ask.version >= 4 ? (coordinators as Normal[]) : [pair.headgate];
+      const isRefused = refused.every((each) => each['errorCode'] === refusal);
+      return isRefused ? { kafka: {}, headgate: {} } : pair;
+    },
+  },
+  {
+    name: 'Resources that have configs',
+    kafka: 'Also brokers with their loggers, client metrics, and groups.',
+    headgate: 'Topics, and the virtual brokers.',
+    reason: 'What cannot be configured is not listed.',
+    level: (ask, pair) => {
+      if (ask.key !== 74) return pair;
+      const isTopic = ({ resourceType, resourceName }: Normal): boolean =>
+        (ask.version === 0 || resourceType === topicResource) && String(resourceName).startsWith(prefixMark);
+      return both(pair, (answer) => ({
+        ...answer,
+        configResources: (answer['configResources'] as Normal[]).filter(isTopic),
+      }));
+    },
+  },
+  {
     name: 'Internal topics, and topics of others',
-    kafka: '__consumer_offsets is among all topics.',
+    kafka: '__consumer_offsets and __transaction_state are among all topics.',
     headgate: 'Not shown; no topic of another tenant either.',
     reason: 'They are not the tenant’s.',
     level: (ask, pair) =>
@@ -110,9 +161,7 @@ export const differences: readonly Difference[] = [
         ? pair
         : both(pair, (answer) => ({
             ...answer,
-            topics: (answer['topics'] as Normal[]).filter(
-              ({ name }) => name !== '__consumer_offsets' && name !== 'marker',
-            ),
+            topics: (answer['topics'] as Normal[]).filter(({ name }) => !internalTopics.has(name) && name !== 'marker'),
           })),
   },
   {

@@ -8,7 +8,7 @@ import type { AskStep } from './steps.ts';
 
 /** Values that both take, and values that neither does. */
 const configs: readonly (readonly [name: string, values: readonly string[]])[] = [
-  ['retention.ms', ['-1', '86400000', '0', '-2', 'soon', '', ' 5']],
+  ['retention.ms', ['-1', '86400000', '7200000', '-2', 'soon', '', ' 5']],
   ['retention.bytes', ['-1', '100000000', '-2', '1e3']],
   ['max.message.bytes', ['1000', '2000000', '-1', '0', '99999999999']],
   ['message.timestamp.type', ['CreateTime', 'LogAppendTime', 'nonsense', '']],
@@ -64,32 +64,40 @@ function createPartitions(draw: Draw, model: Model): AskStep {
 function describeConfigs(draw: Draw, model: Model): AskStep {
   const keys = draw.chance(50) ? null : draw.pick([['retention.ms'], ['retention.ms', 'no.such.config'], []]);
   return ask(32, 1 + draw.below(4), {
-    resources: [{ resourceType: 2, resourceName: topicName(draw, model), configurationKeys: keys }],
+    resources: resources(draw, model).map((resource) => ({ ...resource, configurationKeys: keys })),
     includeSynonyms: draw.chance(20),
     includeDocumentation: draw.chance(10),
   });
 }
 
 function alterConfigs(draw: Draw, model: Model): AskStep {
-  const resourceName = topicName(draw, model);
-  const named = [config(draw), ...(draw.chance(25) ? [config(draw)] : [])];
+  const configsOf = [config(draw), ...(draw.chance(25) ? [config(draw)] : [])];
   return ask(33, draw.below(3), {
-    resources: [{ resourceType: 2, resourceName, configs: named }],
+    resources: resources(draw, model).map((resource) => ({ ...resource, configs: configsOf })),
     validateOnly: draw.chance(20),
   });
 }
 
 function incrementalAlterConfigs(draw: Draw, model: Model): AskStep {
-  const resourceName = topicName(draw, model);
-  const named = [config(draw), ...(draw.chance(25) ? [config(draw)] : [])].map(({ name, value }) => ({
+  const configsOf = [config(draw), ...(draw.chance(25) ? [config(draw)] : [])].map(({ name, value }) => ({
     name,
     value,
-    configOperation: draw.pick([0, 0, 0, 1, 1, 9]),
+    configOperation: draw.pick([0, 0, 0, 1, 1, ...(draw.chance(20) ? [2, 3, 9] : [])]),
   }));
   return ask(44, draw.below(2), {
-    resources: [{ resourceType: 2, resourceName, configs: named }],
+    resources: resources(draw, model).map((resource) => ({ ...resource, configs: configsOf })),
     validateOnly: draw.chance(20),
   });
+}
+
+/** Mostly one topic; at times a type that nobody knows, or the same twice. */
+function resources(draw: Draw, model: Model): { resourceType: number; resourceName: string }[] {
+  const resource = { resourceType: draw.chance(96) ? 2 : draw.pick([0, 99]), resourceName: topicName(draw, model) };
+  return draw.chance(96) ? [resource] : [resource, resource];
+}
+
+function listConfigResources(draw: Draw): AskStep {
+  return ask(74, draw.below(2), { resourceTypes: draw.pick([[], [2], [2, 16], [16], [99]]) });
 }
 
 function metadata(draw: Draw, model: Model): AskStep {
@@ -167,6 +175,7 @@ export function drawAdmin(draw: Draw, model: Model): AskStep {
     () => describeCluster(draw),
     () => describeTopicPartitions(draw, model),
     () => apiVersions(draw),
+    () => (draw.chance(40) ? listConfigResources(draw) : describeConfigs(draw, model)),
     () => (draw.chance(30) ? unserved(draw) : metadata(draw, model)),
     () => ask(46, 0, { timeoutMs: 1_000, topics: null }),
   ])();

@@ -9,9 +9,12 @@ function records(draw: Draw): BatchPlan['batch']['records'] {
   return Array.from({ length: 1 + draw.below(4) }, (_, i) => ({
     key: draw.chance(30) ? null : `k${draw.below(5)}`,
     value: draw.chance(5) ? null : 'v'.repeat(1 + draw.below(draw.chance(10) ? 3_000 : 40)),
-    atMs: draw.below(1_000) + i,
+    atMs: draw.below(1_000) + i + (draw.chance(1) ? tooLateMs : 0),
   }));
 }
+
+/** Beyond every message.timestamp.after.max.ms that is drawn. */
+const tooLateMs = 36_000_000;
 
 function wound(draw: Draw): NonNullable<BatchPlan['batch']['wounds']>[number] {
   return draw.pick([
@@ -37,12 +40,13 @@ function producerOf(
   const next = producer.sequences.get(at) ?? 0;
   const odd = draw.chance(20) ? draw.pick([-2, -1, 1, 5, -count]) : 0;
   const sequence = Math.max(next + odd, draw.chance(3) ? -1 : 0);
+  const id = draw.chance(96) ? { ref: producer.slot, otherwise: 999_999 } : draw.pick([123_456_789, -1]);
+  if (draw.chance(3)) {
+    // A younger epoch, which begins anew and fences the older one; at times as if it did not begin anew.
+    return { id, epoch: producer.epoch + 1, sequence: draw.chance(70) ? 0 : sequence };
+  }
   if (odd === 0) producer.sequences.set(at, next + count);
-  return {
-    id: draw.chance(96) ? { ref: producer.slot, otherwise: 999_999 } : draw.pick([123_456_789, -1]),
-    epoch: draw.chance(96) ? 0 : 1,
-    sequence,
-  };
+  return { id, epoch: draw.chance(97) ? producer.epoch : Math.max(producer.epoch - 1, 0), sequence };
 }
 
 export function drawProduce(draw: Draw, model: Model): AskStep {
@@ -167,10 +171,11 @@ export function drawInitProducerId(draw: Draw, model: Model): AskStep {
   const version = draw.below(6);
   const isOdd = version >= 3 && draw.chance(15);
   const request = {
-    transactionalId: draw.chance(95) ? null : '',
+    transactionalId: draw.chance(92) ? null : draw.pick(['', '§tx']),
     transactionTimeoutMs: draw.pick([60_000, 0, -1]),
     producerId: isOdd ? 5 : -1,
     producerEpoch: isOdd ? draw.pick([-1, 0, 3]) : -1,
   };
-  return { ...ask(22, version, request), keep: `producer ${model.producers.length}` };
+  const step = ask(22, version, request);
+  return request.transactionalId ? step : { ...step, keep: `producer ${model.producers.length}` };
 }

@@ -226,7 +226,7 @@ function findCoordinator(draw: Draw, group: Group): AskStep {
   const version = draw.below(7);
   return ask(10, version, {
     key: group.name,
-    keyType: draw.chance(90) ? 0 : version >= 1 ? draw.pick([3, 9, -1]) : 0,
+    keyType: draw.chance(85) ? 0 : version >= 1 ? draw.pick([1, 1, 3, 9, -1]) : 0,
     coordinatorKeys: draw.pick([[group.name], [group.name, '§other'], []]),
   });
 }

@@ -1,7 +1,7 @@
 /** What the generator knows of the run so far, so that requests find something: it follows the oracle's answers. */
 import type { RequestOf, ResponseOf } from '../../engine/protocol/apis.ts';
 import type { Raw } from './connection.ts';
-import { type AskStep, isReference, type Step } from './steps.ts';
+import { type AskStep, type BatchPlan, isReference, type Step } from './steps.ts';
 
 export interface Topic {
   readonly name: string;
@@ -28,6 +28,8 @@ export interface Group {
 
 export interface Producer {
   readonly slot: string;
+  /** The youngest that a log has taken. */
+  epoch: number;
   /** By `topic/partition`. */
   readonly sequences: Map<string, number>;
 }
@@ -77,9 +79,26 @@ export class Model {
     if (step.key === 19) this.#learnCreated(step.body as RequestOf<19>, answer.body as ResponseOf<19>);
     if (step.key === 37) this.#learnEnlarged(step.body as RequestOf<37>, answer.body as ResponseOf<37>);
     if (step.key === 20) this.#learnDeleted(step, answer.body as ResponseOf<20>);
-    if (step.key === 22 && codeOf(answer) === 0) this.producers.push({ slot: step.keep!, sequences: new Map() });
+    if (step.key === 22 && step.keep !== undefined && codeOf(answer) === 0) {
+      this.producers.push({ slot: step.keep, epoch: 0, sequences: new Map() });
+    }
+    if (step.key === 0) this.#learnProduced(step.body as RequestOf<0>, answer.body as ResponseOf<0>);
     if (step.key === 1 && step.keep !== undefined) this.#learnSession(step, answer.body as ResponseOf<1>);
     if (step.key === 13) this.#learnLeft(step.body as RequestOf<13>, answer.body as ResponseOf<13>);
+  }
+
+  /** A younger epoch that was taken begins anew in every partition. */
+  #learnProduced({ topicData }: RequestOf<0>, { responses }: ResponseOf<0>): void {
+    for (const [t, { partitionData }] of topicData.entries()) {
+      const { batch } = partitionData[0]!.records as unknown as BatchPlan;
+      const id = batch.producer?.id;
+      if (responses?.length !== topicData.length || topicData.length > 1 || !isReference(id)) continue;
+      const producer = this.producers.find(({ slot }) => slot === id.ref);
+      const isTaken = responses[t]!.partitionResponses[0]!.errorCode === 0;
+      if (!producer || !isTaken || batch.producer!.epoch <= producer.epoch) continue;
+      producer.epoch = batch.producer!.epoch;
+      producer.sequences.clear();
+    }
   }
 
   #learnCreated({ validateOnly, topics }: RequestOf<19>, answer: ResponseOf<19>): void {

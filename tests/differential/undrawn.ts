@@ -9,7 +9,7 @@ export const everywhere: readonly string[] = [
 ];
 
 export const undrawn: readonly string[] = [
-  'Transactions, ACLs, KIP-848, share and streams groups, and all else that Headgate does not offer.',
+  'What transactions do, ACLs, KIP-848, share and streams groups, and all else that Headgate does not offer.',
   'Replication factor 3 and replica assignments: the test’s Kafka has one broker.',
   'Configs and configs’ values that Headgate refuses because it does not act on them (`compact`, for example), and configs of brokers.',
   'Topics that a Metadata request creates: Kafka makes them later and answers LEADER_NOT_AVAILABLE first, Headgate answers with the topic.',

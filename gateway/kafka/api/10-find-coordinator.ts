@@ -2,9 +2,10 @@
  * FindCoordinator (key 10): v0-v6. Every gateway serves every group, so the answer is a virtual broker that stays the same
  * for the group's life; before v3, when clients may know one broker only (advertised.ts), it is that one.
  *
- * Refused: transactional ids (keyType 1) with TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53), because that is what Java,
- * librdkafka and kafkajs all report as fatal at once; other codes make some of them ask for ever. Share groups (keyType
- * 2) are an INVALID_REQUEST.
+ * Refused: transactional ids (keyType 1) with a code that ends the client's attempt at once. Before v4 that is
+ * TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53), because librdkafka asks for ever on other codes; it shows our text. Java, which
+ * asks in v4 and more, shows its own text for that code and ours for POLICY_VIOLATION (44), which is fatal there too. Share
+ * groups (keyType 2) are an INVALID_REQUEST.
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { FindCoordinatorResponse } from '../../../engine/protocol/messages/10-find-coordinator.ts';
@@ -47,7 +48,8 @@ const nobody = {
 
 function find({ door: { advertised }, version }: Call, keyType: number, key: string): Coordinator {
   if (keyType === transactionKey) {
-    return refused(key, errorCode.transactionalIdAuthorizationFailed, 'Transactions are not supported');
+    const code = version < firstKeysVersion ? errorCode.transactionalIdAuthorizationFailed : errorCode.policyViolation;
+    return refused(key, code, 'Transactions are not supported: use an idempotent producer without a transactional.id');
   }
   if (keyType !== groupKey)
     return refused(key, errorCode.invalidRequest, `Coordinators of type ${keyType} are not served`);

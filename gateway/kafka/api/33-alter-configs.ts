@@ -4,24 +4,19 @@
  */
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { api } from '../api.ts';
-import { alterResource, resourceAnswer, type ResourceAnswer } from '../alter-resource.ts';
+import { alterResources, resourceAnswer } from '../alter-resource.ts';
 
 export const alterConfigs = api(
   33,
   { from: 0, to: 2, beside: 'alone' },
-  async (call, { resources, validateOnly }) => {
-    const responses: ResourceAnswer[] = [];
-    for (const resource of resources) {
-      responses.push(
-        await alterResource(call, resource, { validateOnly, replacesAll: true }, (configs) => {
-          const empty = configs.find(({ value }) => value === null);
-          if (empty) throw new InvalidRequest('configs', `Null value not supported for: ${empty.name}`);
-          return configs;
-        }),
-      );
-    }
-    return { throttleTimeMs: 0, responses };
-  },
+  async (call, { resources, validateOnly }) => ({
+    throttleTimeMs: 0,
+    responses: await alterResources(call, resources, { validateOnly, replacesAll: true }, (configs) => {
+      const empty = configs.find(({ value }) => value === null);
+      if (empty) throw new InvalidRequest('configs', `Null value not supported for: ${empty.name}`);
+      return configs;
+    }),
+  }),
   (request, { errorCode: code, message }) => ({
     throttleTimeMs: 0,
     responses: request.resources.map((resource) => resourceAnswer(resource, code, message)),

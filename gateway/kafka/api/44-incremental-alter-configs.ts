@@ -5,7 +5,7 @@
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import type { IncrementalAlterConfigsRequest } from '../../../engine/protocol/messages/44-incremental-alter-configs.ts';
 import { api } from '../api.ts';
-import { alterResource, type ConfigChange, resourceAnswer, type ResourceAnswer } from '../alter-resource.ts';
+import { alterResources, type ConfigChange, resourceAnswer } from '../alter-resource.ts';
 
 type Config = IncrementalAlterConfigsRequest['resources'][number]['configs'][number];
 
@@ -14,13 +14,10 @@ const operation = { set: 0, delete: 1 } as const;
 export const incrementalAlterConfigs = api(
   44,
   { from: 0, to: 1, beside: 'alone' },
-  async (call, { resources, validateOnly }) => {
-    const responses: ResourceAnswer[] = [];
-    for (const resource of resources) {
-      responses.push(await alterResource(call, resource, { validateOnly, replacesAll: false }, changesOf));
-    }
-    return { throttleTimeMs: 0, responses };
-  },
+  async (call, { resources, validateOnly }) => ({
+    throttleTimeMs: 0,
+    responses: await alterResources(call, resources, { validateOnly, replacesAll: false }, changesOf),
+  }),
   (request, { errorCode: code, message }) => ({
     throttleTimeMs: 0,
     responses: request.resources.map((resource) => resourceAnswer(resource, code, message)),
