@@ -272,7 +272,7 @@ export function validateBatch(bytes: Uint8Array, rules: BatchRules = {}): BatchH
  * Whether exactly one batch fills the bytes, told apart as Kafka does: a length or magic that no format ever had is
  * corrupt (2), a batch that is not there as a whole counts as none (87), and so does one of the old formats.
  */
-function framingFault(bytes: Uint8Array): BatchFault | undefined {
+export function framingFault(bytes: Uint8Array): BatchFault | undefined {
   if (bytes.length < batchPrefixBytes) return fault('invalidRecord', `no record batch in ${bytes.length} bytes`);
   const sizeBytes = batchSizeBytes(bytes, 0);
   if (sizeBytes < oldestBatchBytesMin) return fault('corruptMessage', `length field says ${sizeBytes} bytes`);
@@ -300,9 +300,7 @@ function headerFault(header: BatchHeader, rules: BatchRules): BatchFault | undef
   if (count <= 0 || header.lastOffsetDelta !== count - 1) {
     return fault('invalidRecord', `count ${count} with last offset delta ${header.lastOffsetDelta}`);
   }
-  if (bits & (attributeBit.control | attributeBit.deleteHorizon)) {
-    return fault('invalidRecord', 'control batches and delete horizons are written by brokers only');
-  }
+  if (bits & attributeBit.control) return fault('invalidRecord', 'control batches are written by brokers only');
   const codecId = bits & attributeBit.codecMask;
   if (codecId > codec.zstd) return fault('unsupportedCompressionType', `codec ${codecId} does not exist`);
   if (codecId === codec.zstd && rules.allowsZstd === false) {

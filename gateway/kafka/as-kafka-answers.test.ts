@@ -207,6 +207,28 @@ it('refuses transactional ids with the code that ends the clients of each versio
   expect(coordinators[0]!.errorMessage).toContain('Transactions are not supported');
 });
 
+it('takes back a config that is not set, whatever its name, and lists no resources of a type that is none', async () => {
+  const configs = [{ name: 'no.such.config', value: null, configOperation: 1 }];
+  const { responses } = await ask(44, 1, { resources: [{ resourceType: 2, resourceName: 't', configs }] });
+  expect(responses[0]!.errorCode).toBe(0);
+  expect((await ask(74, 1, { resourceTypes: [99] })).errorCode).toBe(errorCode.unsupportedVersion);
+});
+
+it('sees that there is no partition or no batch before it sees what acks cannot be', async () => {
+  const whole = encodeBatch([{ key: null, value: Buffer.from('v'), timestampMs: 1 }]);
+  const data = [
+    { name: 't', partitionData: [{ index: 0, records: whole }] },
+    { name: 't', partitionData: [{ index: 0, records: whole.subarray(0, 40) }] },
+    { name: 'nobodys', partitionData: [{ index: 0, records: whole }] },
+  ];
+  const { responses } = await ask(0, 8, { acks: 2, topicData: data });
+  expect(responses.map(({ partitionResponses }) => partitionResponses[0]!.errorCode)).toEqual([
+    errorCode.invalidRequiredAcks,
+    errorCode.invalidRecord,
+    errorCode.unknownTopicOrPartition,
+  ]);
+});
+
 it('takes the group without a name for one that does not exist', async () => {
   const { groups } = await ask(15, 5, { groups: [''] });
   expect(groups[0]).toMatchObject({ errorCode: 0, groupState: 'Dead' });

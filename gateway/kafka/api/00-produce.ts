@@ -10,7 +10,7 @@ import { assert } from '../../../engine/kernel/assert.ts';
 import { Failure } from '../../../engine/kernel/failure.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { ProduceRequest, ProduceResponse } from '../../../engine/protocol/messages/00-produce.ts';
-import { baseOffset, batchHeaderBytes, codec, compression } from '../../../engine/records/batch.ts';
+import { baseOffset, batchHeaderBytes, codec, compression, framingFault } from '../../../engine/records/batch.ts';
 import { stripNames } from '../../../tenancy/naming.ts';
 import type { ClusterLimits } from '../../../tenancy/tenancy.ts';
 import { appendBatch } from '../../operations/append.ts';
@@ -51,7 +51,6 @@ function refusedWhole(
   request: ProduceRequest,
   limits: ClusterLimits | undefined,
 ): [code: number, message: string] | undefined {
-  if (request.acks < -1 || request.acks > 1) return [errorCode.invalidRequiredAcks, 'acks must be -1, 0 or 1'];
   if (request.transactionalId !== null) {
     return [errorCode.transactionalIdAuthorizationFailed, 'Transactions are not supported'];
   }
@@ -102,7 +101,10 @@ function appendTopic(
   const { context, principal, version } = call;
   const found = findAsked(context, principal, asked, version >= firstIdVersion);
   for (const [p, { index, records }] of asked.partitionData.entries()) {
-    const fault = 'errorCode' in found ? found.errorCode : faultOf(version, batchBytesMax, found.topic, index, records);
+    const fault =
+      'errorCode' in found
+        ? found.errorCode
+        : faultOf(version, batchBytesMax, found.topic, index, records) || acksFault(request.acks, records!);
     if (fault !== errorCode.none || 'errorCode' in found) {
       answers[p] = refusal(index, fault, null);
       settle(true);
@@ -144,6 +146,12 @@ function faultOf(
   if (records.length >= batchHeaderBytes && baseOffset(records, 0) !== 0) return errorCode.invalidRecord;
   const isZstd = records.length >= batchHeaderBytes && compression(records, 0) === codec.zstd;
   return isZstd && version < firstZstdVersion ? errorCode.unsupportedCompressionType : errorCode.none;
+}
+
+/** As in Kafka, that the entry has no batch at all is seen before the acks are. */
+function acksFault(acks: number, records: Uint8Array): number {
+  if (acks >= -1 && acks <= 1) return errorCode.none;
+  return framingFault(records)?.errorCode ?? errorCode.invalidRequiredAcks;
 }
 
 const noLeader = { leaderId: -1, leaderEpoch: -1 };

@@ -1,4 +1,5 @@
-/** ListConfigResources (key 74): v0-v1. The tenant's topics and the virtual brokers; v0 asks for client metrics alone: none. */
+/** ListConfigResources (key 74): v0-v1. The tenant's topics and the virtual brokers; v0 asks for client metrics alone: none.
+ * Refused: types of resources that Kafka does not know either (35). */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { ListConfigResourcesResponse } from '../../../engine/protocol/messages/74-list-config-resources.ts';
 import { topicsOf } from '../../operations/topics.ts';
@@ -8,11 +9,16 @@ import { resourceType } from '../config-view.ts';
 type Resource = ListConfigResourcesResponse['configResources'][number];
 
 const firstTypesVersion = 1;
+/** Topics, brokers, their loggers, client metrics, groups: of the last three there are none. */
+const knownTypes: ReadonlySet<number> = new Set([resourceType.topic, resourceType.broker, 8, 16, 32]);
 
 export const listConfigResources = api(
   74,
   { from: 0, to: 1 },
   ({ context, principal, door, version }, request) => {
+    if (request.resourceTypes.some((type) => !knownTypes.has(type))) {
+      return { throttleTimeMs: 0, errorCode: errorCode.unsupportedVersion, configResources: [] };
+    }
     const configResources: Resource[] = [];
     const isAsked = (type: number): boolean =>
       version >= firstTypesVersion && (request.resourceTypes.length === 0 || request.resourceTypes.includes(type));
