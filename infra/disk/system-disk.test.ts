@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -11,6 +11,15 @@ diskSuite('system', () => {
   const root = mkdtempSync(join(tmpdir(), 'headgate-disk-'));
   return { disk: systemDisk, root, cleanUp: () => rmSync(root, { recursive: true, force: true }) };
 });
+
+/** Empty for a descriptor that was closed while we looked. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
 
 describe('system disk', () => {
   it('drops what the kernel took, from whatever part it stopped in', () => {
@@ -37,6 +46,20 @@ describe('system disk', () => {
     await expect(file.datasync()).rejects.toThrow(DiskFault);
     await expect(file.datasync()).rejects.toThrow('an earlier sync failed');
     file.close();
+  });
+
+  it.skipIf(!existsSync('/proc/self/fd'))('frees what is removed, however many files at once', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'headgate-disk-'));
+    for (let i = 0; i < 400; i++) {
+      const file = systemDisk.create(`${root}/${i}`);
+      file.writeSync([Buffer.from('x')], 0);
+      systemDisk.remove(file.path);
+      file.close();
+    }
+    const held = (): number =>
+      readdirSync('/proc/self/fd').filter((fd) => linkOf(`/proc/self/fd/${fd}`).startsWith(`${root}/`)).length;
+    while (held() > 0) await new Promise((resolve) => setImmediate(resolve));
+    rmSync(root, { recursive: true });
   });
 
   it('names path and errno in a DiskFault', () => {

@@ -27,6 +27,7 @@ import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { type Disk, DiskFault, type DiskFile, DiskFull } from '../../engine/ports.ts';
 import { assert } from '../../engine/kernel/assert.ts';
+import { Lanes } from '../../engine/kernel/lanes.ts';
 
 /** IOV_MAX of Linux and macOS: more parts than this go in several calls. */
 const partsPerCallMax = 1024;
@@ -186,9 +187,25 @@ function unlinkLater(path: string): void {
   }
 }
 
-/** The last close of a removed file frees its blocks: milliseconds for a large one, which belong on the thread pool. */
+/** Descriptors that wait for their close. Beyond them closes run side by side: descriptors are scarcer than threads. */
+const closesWaitingMax = 256;
+const closes = new Lanes(1);
+let closesWaiting = 0;
+
+/**
+ * The last close of a removed file frees its blocks: milliseconds for a large one (tens where the file system tells the
+ * device of each, mount option discard), which belong on the thread pool. One at a time: retention removes a hundred files
+ * in a row, and four of them at once would leave no thread for the write-ahead log's sync, on which acknowledgements wait.
+ */
 function closeLater(fd: number): void {
-  close(fd, () => undefined);
+  if (closesWaiting >= closesWaitingMax) return close(fd, () => undefined);
+  closesWaiting++;
+  void closes.run(() => closeAsync(fd)).finally(() => closesWaiting--);
+}
+
+/** An error of close says nothing that could be acted upon, and the descriptor is gone. */
+function closeAsync(fd: number): Promise<void> {
+  return new Promise((done) => close(fd, () => done()));
 }
 
 // By hand: the promisified forms of these two return objects with the buffers in them.
