@@ -75,7 +75,7 @@ export async function assembleEngine(
   const catalogue = new StoreCatalogue(store, clock);
   await catalogue.start();
   const controlled = isGateway
-    ? visiting(store, catalogue)
+    ? visiting(settings, folder, store, catalogue, network)
     : controlling({ settings, folder, segments, store, log, fleet, network });
   const { control } = controlled;
   const routing = createRouting({
@@ -124,9 +124,22 @@ export async function assembleController(
   };
 }
 
-function visiting(store: MetadataStore, catalogue: StoreCatalogue): { control: Control; stop(): Promise<void> } {
-  const control = createVisitor({ store, clock: systemClock, random: systemRandom, catalogue });
-  return { control, stop: () => control.stop() };
+function visiting(
+  settings: ServeSettings,
+  folder: DataFolder,
+  store: MetadataStore,
+  catalogue: StoreCatalogue,
+  network: Network,
+): { control: Control; stop(): Promise<void> } {
+  const [clock, random] = [systemClock, systemRandom];
+  const requests = brokerRequests({ network, clock, random }, brokerSlots(settings, folder));
+  const { brokers } = settings;
+  const control = createVisitor({ store, clock, random, catalogue, brokers, brokerRequest: requests.send });
+  const stop = async (): Promise<void> => {
+    await control.stop();
+    requests.close();
+  };
+  return { control, stop };
 }
 
 function segmentsOf(settings: ServeSettings, folder: DataFolder, log: (line: string) => void): Promise<SegmentStore> {

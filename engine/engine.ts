@@ -188,6 +188,8 @@ export interface BrokerEntry {
   readonly pid: number;
   /** Partitions on their way to another broker by a planned move at the moment. */
   readonly moving?: number;
+  /** What an operator wants of it: a restart or another process until it is done, a drain until it is taken back. */
+  readonly wish?: 'drain' | 'restart' | 'replace';
   /** As last reported; absent while nothing is known. */
   readonly load?: BrokerLoad;
 }

@@ -11,6 +11,7 @@ export const brokerColumns: readonly Column<BrokerShown>[] = [
   { title: 'BROKER', cell: (b) => b.brokerId },
   { title: 'ZONE', cell: (b) => b.zone },
   { title: 'STATE', cell: (b) => b.state },
+  { title: 'WISH', cell: (b) => b.wish ?? '-' },
   { title: 'EPOCH', cell: (b) => b.sessionEpoch },
   { title: 'PARTITIONS', cell: (b) => b.partitions },
   { title: 'PID', cell: (b) => b.pid },

@@ -7,6 +7,7 @@
 import { assert } from '../kernel/assert.ts';
 import type { PlanBroker } from '../placement/constraints.ts';
 import type { BrokerSlot, Row, RowCondition, StoreOp } from '../ports.ts';
+import type { FleetWish } from './fleet-wish.ts';
 import { brokerSessionKey, type BrokerSession, decodeBrokerSession } from './rows/broker-session.ts';
 
 type BrokerPhase = 'idle' | 'starting' | 'serving' | 'dead';
@@ -55,6 +56,15 @@ export class BrokerTable {
       ]),
     );
     assert(this.#views.size === slots.length, 'broker ids are unique');
+  }
+
+  /** What should be, for every slot. */
+  wish(wish: Pick<FleetWish, 'isWanted' | 'isEvacuated' | 'isDraining'>): void {
+    for (const view of this.#views.values()) {
+      view.wanted = wish.isWanted(view.slot.brokerId);
+      view.evacuated = wish.isEvacuated(view.slot.zone);
+      view.draining = wish.isDraining(view.slot.brokerId);
+    }
   }
 
   all(): Iterable<BrokerView> {

@@ -438,6 +438,24 @@ describe('planned work', () => {
     expect(fleet.kills).toEqual([]);
   });
 
+  it('keeps a drained broker empty over restarts of its own, until the drain is taken back', async () => {
+    const { control, during, fill, owners, clock } = world();
+    const first = control();
+    await during(first.start());
+    await fill(first);
+    await during(first.drainBroker(1));
+    await during(first.stop());
+    const next = control();
+    await during(next.start());
+    expect(states(next)[0]).toBe('draining');
+    await during(next.createTopic({ name: 'c9.t', clusterId: 'c9', partitions: 6, configs: {} }, []));
+    await clock.advance(30_000);
+    expect((await owners()).has(1)).toBe(false);
+    await during(next.undrainBroker(1));
+    await clock.advance(1000);
+    expect((await owners()).get(1)).toBeGreaterThan(20);
+  });
+
   it('restarts a broker without a recovery', async () => {
     const { control, during, fill, owners, fleet, clock } = world();
     const controller = control();

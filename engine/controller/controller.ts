@@ -13,17 +13,19 @@ import { type Clock, sleep, type Timer } from '../kernel/clock.ts';
 import { Failure, ShuttingDown } from '../kernel/failure.ts';
 import type { Random } from '../kernel/random.ts';
 import { uuidOf, uuidText } from '../kernel/uuid.ts';
-import { type ScrubAct, scrubActs, type ScrubStatus } from '../log/log.ts';
+import type { ScrubAct, ScrubStatus } from '../log/log.ts';
 import type { DamageRow } from '../log/rows/damage.ts';
 import type { BrokerSlot, Fleet, MetadataStore } from '../ports.ts';
+import { askScrub } from './ask-scrub.ts';
 import { BrokerFollow } from './broker-follow.ts';
 import { BrokerTable, type BrokerView, isPart } from './brokers.ts';
 import { type BrokerRequest, causeText, type ControllerContext, type Recover } from './context.ts';
 import { DamageWatch } from './damage-watch.ts';
 import { DeletedTopics } from './deleted-topics.ts';
 import { eventLine, eventRing } from './events.ts';
-import { FleetWish } from './fleet-wish.ts';
-import { type FleetCalls, KeptFleet } from './kept-fleet.ts';
+import { type FleetCalls, fleetCalls } from './fleet-calls.ts';
+import { FleetWish, wishShown } from './fleet-wish.ts';
+import { KeptFleet } from './kept-fleet.ts';
 import { holdLease, type Lease } from './lease.ts';
 import { LoadWatch } from './load-watch.ts';
 import { Members } from './members.ts';
@@ -112,6 +114,7 @@ class RunningController implements Controller {
   readonly #wish: FleetWish;
   readonly #follow: BrokerFollow;
   readonly #kept: KeptFleet;
+  readonly #calls: FleetCalls;
   #lease: Lease | undefined;
   readonly #loadWatch: LoadWatch;
   readonly #stopWatching: (() => void)[] = [];
@@ -150,16 +153,21 @@ class RunningController implements Controller {
     this.#damage = new DamageWatch(store, events);
     this.#loadWatch = new LoadWatch(this.#context);
     this.#members = new Members(store, clock, Math.max(settings.lookGapMsMax, 3 * this.#lookIntervalMs()));
-    this.#wish = new FleetWish(persistence, brokers, {
-      brokers: settings.scale.brokersMin,
-      override: 0,
-      evacuated: [],
-    });
+    this.#wish = new FleetWish(persistence, { brokers: settings.scale.brokersMin, override: 0, evacuated: [] });
+    brokers.wish(this.#wish);
+    this.#wish.onChange(() => brokers.wish(this.#wish));
     this.#follow = new BrokerFollow(this.#context, this.#repair);
     this.#kept = new KeptFleet(this.#context, this.#repair, this.#wish, {
       onServing: () => this.#onServing(),
       selfValid: (nowMs) => this.#lease?.isValid(nowMs) ?? false,
       run: (act) => this.#run(act),
+    });
+    this.#calls = fleetCalls({
+      persistence,
+      wish: this.#wish,
+      isKept: () => this.#isFleetKept(),
+      zones: () => new Set([...brokers.all()].map(({ slot }) => slot.zone)),
+      unkeptMsMax: settings.requestWaitMsMax,
     });
     events.on((event) => options.log?.(eventLine(event)));
   }
@@ -255,6 +263,7 @@ class RunningController implements Controller {
       partitions: counts.get(view.slot.brokerId) ?? 0,
       pid: view.session?.pid ?? 0,
       moving: view.moving,
+      ...wishShown(this.#wish, view.slot.brokerId),
       ...(loads.has(view.slot.brokerId) ? { load: loads.get(view.slot.brokerId)! } : {}),
     }));
   }
@@ -264,20 +273,16 @@ class RunningController implements Controller {
   events: Engine['events'] = () => this.#context.events.list();
   onEvent: Engine['onEvent'] = (listener) => this.#context.events.on(listener);
 
-  async scrub(brokerId: number, act: ScrubAct): Promise<ScrubStatus> {
-    const answer = await this.#context.brokerRequest(brokerId, 30004, { act: scrubActs.indexOf(act) });
-    return { ...answer, state: answer.state as ScrubStatus['state'] };
-  }
-
-  drainBroker: FleetCalls['drainBroker'] = (brokerId) => this.#kept.drainBroker(brokerId);
-  undrainBroker: FleetCalls['undrainBroker'] = (brokerId) => this.#kept.undrainBroker(brokerId);
-  restartBroker: FleetCalls['restartBroker'] = (brokerId) => this.#kept.restartBroker(brokerId);
-  restartBrokers: FleetCalls['restartBrokers'] = () => this.#kept.restartBrokers();
-  replaceBroker: FleetCalls['replaceBroker'] = (brokerId) => this.#kept.replaceBroker(brokerId);
-  scaling: FleetCalls['scaling'] = () => this.#kept.scaling();
-  scaleFleet: FleetCalls['scaleFleet'] = (brokers) => this.#kept.scaleFleet(brokers);
-  evacuateZone: FleetCalls['evacuateZone'] = (zone) => this.#kept.evacuateZone(zone);
-  restoreZone: FleetCalls['restoreZone'] = (zone) => this.#kept.restoreZone(zone);
+  scrub: Controller['scrub'] = (brokerId, act) => askScrub(this.#context.brokerRequest, brokerId, act);
+  drainBroker: FleetCalls['drainBroker'] = (brokerId) => this.#calls.drainBroker(brokerId);
+  undrainBroker: FleetCalls['undrainBroker'] = (brokerId) => this.#calls.undrainBroker(brokerId);
+  restartBroker: FleetCalls['restartBroker'] = (brokerId) => this.#calls.restartBroker(brokerId);
+  restartBrokers: FleetCalls['restartBrokers'] = () => this.#calls.restartBrokers();
+  replaceBroker: FleetCalls['replaceBroker'] = (brokerId) => this.#calls.replaceBroker(brokerId);
+  scaling: FleetCalls['scaling'] = () => this.#kept.duty?.size.shown() ?? this.#calls.scaling();
+  scaleFleet: FleetCalls['scaleFleet'] = (brokers) => this.#calls.scaleFleet(brokers);
+  evacuateZone: FleetCalls['evacuateZone'] = (zone) => this.#calls.evacuateZone(zone);
+  restoreZone: FleetCalls['restoreZone'] = (zone) => this.#calls.restoreZone(zone);
 
   damage(): readonly DamageRow[] {
     return this.#damage.list();
@@ -373,10 +378,16 @@ class RunningController implements Controller {
 
   async #sweep(): Promise<void> {
     if (!this.#options.others) await this.#lookAtMembers();
+    this.#kept.duty?.look();
     await this.#deleted.sweep();
     // Made while no broker served, by somebody who did not see that one had come.
     const hasOrphans = partitionCounts(this.#context, 'held').has(noOwner);
     if (hasOrphans && this.#context.brokers.anyServing() !== undefined) await this.#repair.assignOrphans();
+  }
+
+  #isFleetKept(): boolean {
+    const { alive, owners } = this.#members.last;
+    return this.#kept.duty !== undefined || alive.includes(owners[0] ?? '');
   }
 
   #lookIntervalMs(): number {

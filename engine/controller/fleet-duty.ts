@@ -4,10 +4,9 @@
  * without a word to the brokers. Two may believe for a while that it is theirs: every step is conditional on the session
  * row (replace.ts), and a process that is killed by mistake is replaced like any other.
  */
-import { sleep } from '../kernel/clock.ts';
-import { InvalidRequest, ShuttingDown } from '../kernel/failure.ts';
 import { Balance } from './balance.ts';
 import { BrokerWatch } from './broker-watch.ts';
+import { BrokerWork } from './broker-work.ts';
 import type { BrokerView } from './brokers.ts';
 import type { ControllerContext } from './context.ts';
 import { FleetSize } from './fleet-size.ts';
@@ -24,31 +23,41 @@ export interface FleetDutyHooks {
   run(act: () => Promise<void>): void;
 }
 
-const settlePollMs = 50;
-
 export class FleetDuty {
   readonly balance: Balance;
   readonly size: FleetSize;
   readonly #context: ControllerContext;
+  readonly #wish: FleetWish;
   readonly #hooks: FleetDutyHooks;
+  readonly #work: BrokerWork;
   readonly #keepers = new Map<number, SlotKeeper>();
   /** All brokers of the run before ended without order: clients wait for the first that serves. */
   isAfterCrash = false;
   #watch: BrokerWatch | undefined;
+  #unfollow: (() => void) | undefined;
   #isOver = false;
 
   constructor(context: ControllerContext, repair: Repair, wish: FleetWish, hooks: FleetDutyHooks) {
     const isStopping = (): boolean => this.#isOver || context.isStopping();
     this.#context = { ...context, isStopping, persistence: { ...context.persistence, stopped: isStopping } };
+    this.#wish = wish;
     this.#hooks = hooks;
     this.balance = new Balance(this.#context);
     this.size = new FleetSize(this.#context, wish, {
       drain: (brokerId, reason) => this.balance.drain(brokerId, reason),
       stop: async (brokerId) => this.#keepers.get(brokerId)?.stop('scale-in'),
       even: () => this.balance.even(),
+      run: (act) => hooks.run(act),
+    });
+    this.#work = new BrokerWork(this.#context, wish, {
+      drain: (brokerId, reason) => this.balance.drain(brokerId, reason),
+      stop: async (brokerId) => this.#keepers.get(brokerId)?.stop('restart'),
+      kill: async (brokerId, reason) => this.#keepers.get(brokerId)?.kill(reason),
+      even: () => this.balance.even(),
+      run: (act) => hooks.run(act),
     });
     for (const view of context.brokers.all()) {
-      const keeper = new SlotKeeper(this.#context, view, repair, { onServing: () => hooks.onServing() });
+      const keeper = new SlotKeeper(this.#context, view, repair, { onServing: () => this.#onServing(view) });
       this.#keepers.set(view.slot.brokerId, keeper);
     }
   }
@@ -69,11 +78,22 @@ export class FleetDuty {
       selfValid: (nowMs) => this.#hooks.selfValid(nowMs),
       kill: async (brokerId, reason) => this.#keepers.get(brokerId)?.kill(reason),
     });
+    this.#unfollow = this.#wish.onChange(() => this.look());
+    this.look();
+  }
+
+  /** Does what is wanted of the fleet and is not done: for each change, and now and then. */
+  look(): void {
+    // Before every slot has its keeper a broker that serves may look as if it did not.
+    if (!this.#watch || this.#isOver) return;
+    this.size.act();
+    this.#work.look();
   }
 
   /** Nothing of it has an effect from here on, but for writes on their way. */
   end(): void {
     this.#isOver = true;
+    this.#unfollow?.();
     this.#watch?.stop();
   }
 
@@ -91,56 +111,9 @@ export class FleetDuty {
     if (!this.#isOver) this.#watch?.kill(brokerId, reason);
   }
 
-  drain(brokerId: number): Promise<number> {
-    this.#viewOf(brokerId).draining = true;
-    this.#context.events.emit('broker-draining', 'asked by an operator', { brokerId });
-    return this.balance.drain(brokerId, 'drain');
-  }
-
-  undrain(brokerId: number): void {
-    this.#viewOf(brokerId).draining = false;
-    this.#hooks.run(() => this.balance.even());
-  }
-
-  async restart(brokerId: number): Promise<void> {
-    const view = this.#viewOf(brokerId);
-    const epoch = view.session?.epoch ?? 0;
-    try {
-      await this.drain(brokerId);
-      await this.#keepers.get(brokerId)!.stop('restart');
-      await this.#untilServing(view, epoch);
-    } finally {
-      this.undrain(brokerId);
-    }
-  }
-
-  /** One after the other: the next waits until the last one serves and the fleet is even again. */
-  async restartAll(): Promise<void> {
-    for (const view of this.#context.brokers.all()) {
-      if (!view.wanted || view.phase !== 'serving') continue;
-      await this.restart(view.slot.brokerId);
-      await this.balance.even();
-    }
-  }
-
-  /** For a broker that is beyond being asked: killed, recovered, its partitions to others, another in its slot. */
-  async replace(brokerId: number): Promise<void> {
-    const view = this.#viewOf(brokerId);
-    const epoch = view.session?.epoch ?? 0;
-    await this.#keepers.get(brokerId)!.kill('replaced by an operator');
-    await this.#untilServing(view, epoch);
-  }
-
-  async #untilServing(view: BrokerView, epoch: number): Promise<void> {
-    while (view.phase !== 'serving' || (view.session?.epoch ?? 0) <= epoch) {
-      if (this.#context.isStopping()) throw new ShuttingDown('the controller stops');
-      await sleep(this.#context.clock, settlePollMs);
-    }
-  }
-
-  #viewOf(brokerId: number): BrokerView {
-    const view = this.#context.brokers.get(brokerId);
-    if (!view) throw new InvalidRequest('brokerId', `there is no broker ${brokerId}`);
-    return view;
+  /** What was in place for a slot whose zone is evacuated does not stay there. */
+  #onServing({ slot, evacuated }: BrokerView): void {
+    if (evacuated) this.#hooks.run(async () => void (await this.balance.drain(slot.brokerId, 'zone-evacuated')));
+    this.#hooks.onServing();
   }
 }

@@ -1,7 +1,8 @@
 /**
- * Carries out what autoscale.ts decides, in the controller that keeps the fleet. A decision is written first
- * (fleet-wish.ts), then done: a slot that is wanted is started by its keeper, one that is not is drained and, when nothing
- * is left on it, stopped. Who comes next goes on with the row. A broker that is wanted again before it is empty stays.
+ * Carries out what autoscale.ts decides and what operators want of the fleet as a whole, in the controller that keeps it. A
+ * decision is written first (fleet-wish.ts), then done: a slot that is wanted is started by its keeper, one that is not is
+ * drained and, when nothing is left on it, stopped. Who comes next goes on with the row. A broker that is wanted again
+ * before it is empty stays. How far it has come stands in a row of its own, for the processes that only look on.
  */
 import type { Clock } from '../kernel/clock.ts';
 import { dimensions, wholeBroker } from '../placement/load.ts';
@@ -10,6 +11,7 @@ import type { BrokerView } from './brokers.ts';
 import type { ControllerContext } from './context.ts';
 import type { FleetWish } from './fleet-wish.ts';
 import { partitionCounts } from './plan-input.ts';
+import type { ScalingShown } from './rows/fleet-report.ts';
 
 export interface FleetSizeHooks {
   /** Moves everything off; resolves with how many partitions are left. */
@@ -17,22 +19,8 @@ export interface FleetSizeHooks {
   /** Ends the empty broker's process. */
   stop(brokerId: number): Promise<void>;
   even(): Promise<void>;
-}
-
-export interface ScalingShown {
-  readonly brokers: number;
-  readonly brokersMin: number;
-  readonly brokersMax: number;
-  /** Set by an operator; null while the load decides. */
-  readonly override: number | null;
-  readonly evacuatedZones: readonly string[];
-  readonly decision: 'stay' | 'out' | 'in';
-  readonly reason: string;
-  readonly dimension: string;
-  /** Used of the capacity, by dimension. */
-  readonly shares: Readonly<Record<string, number>>;
-  /** Wall time of the last decision to change the number; 0 when there was none. */
-  readonly changedAtMs: number;
+  /** Background work whose failure is told. */
+  run(act: () => Promise<void>): void;
 }
 
 export class FleetSize {
@@ -41,6 +29,13 @@ export class FleetSize {
   readonly #hooks: FleetSizeHooks;
   readonly #clock: Clock;
   readonly #retiring = new Set<number>();
+  /** Evacuated zones, with how many partitions nobody else could take. */
+  #zones: ReadonlyMap<string, number> | undefined;
+  #turn: Promise<void> = Promise.resolve();
+  #isActing = false;
+  /** Versions of the wish: that the last decision was made of, and that is carried out. */
+  #seen = 0;
+  #acted = 0;
   #state: ScaleState = scaleStart;
   #decision: ScaleDecision | undefined;
   #changedAtMs = 0;
@@ -53,9 +48,65 @@ export class FleetSize {
   }
 
   /** One decision, and a start on what is still to be done. Throws the store's failures. */
-  async look(): Promise<void> {
+  look(): Promise<void> {
+    const looked = this.#turn.then(() => this.#look());
+    this.#turn = looked.catch(() => undefined);
+    return looked;
+  }
+
+  /** Carries out what is wanted by now. For each change, and now and then: what failed is begun again. */
+  act(): void {
+    if (this.#isActing || this.#context.isStopping()) return;
+    if (this.#zones && this.#acted >= this.#wish.version) return;
+    this.#isActing = true;
+    this.#hooks.run(async () => {
+      try {
+        await this.#act();
+      } finally {
+        this.#isActing = false;
+      }
+    });
+  }
+
+  async #act(): Promise<void> {
+    do {
+      const { version } = this.#wish;
+      await this.look();
+      await this.#followZones();
+      this.#acted = version;
+      await this.#publish();
+    } while (this.#acted < this.#wish.version && !this.#context.isStopping());
+  }
+
+  /** A zone that was evacuated before this controller kept the fleet is emptied again: it may have been in the middle. */
+  async #followZones(): Promise<void> {
+    const before = this.#zones;
+    const { evacuated } = this.#wish.row;
+    const zones = new Map<string, number>();
+    for (const zone of evacuated) {
+      if (before && !before.has(zone)) this.#context.events.emit('zone-evacuated', 'asked by an operator', { zone });
+      zones.set(zone, await this.#empty(zone));
+    }
+    const restored = [...(before?.keys() ?? [])].filter((zone) => !zones.has(zone));
+    for (const zone of restored) this.#context.events.emit('zone-restored', 'asked by an operator', { zone });
+    this.#zones = zones;
+    if (restored.length > 0) await this.#hooks.even();
+  }
+
+  async #empty(zone: string): Promise<number> {
+    const counts = partitionCounts(this.#context);
+    let left = 0;
+    for (const { slot, phase } of this.#context.brokers.all()) {
+      if (slot.zone !== zone || phase !== 'serving' || !counts.has(slot.brokerId)) continue;
+      left += await this.#hooks.drain(slot.brokerId, 'zone-evacuated');
+    }
+    return left;
+  }
+
+  async #look(): Promise<void> {
     const { settings, events } = this.#context;
     const { brokers, override } = this.#wish.row;
+    this.#seen = this.#wish.version;
     const { state, decision } = autoscale(
       this.#state,
       {
@@ -79,29 +130,12 @@ export class FleetSize {
       events.emit(kind, reason, { from: brokers, to: decision.brokers, dimension, usedPercent });
     }
     this.#retireUnwanted();
+    await this.#publish();
   }
 
-  /** An operator's number, or 0: the load decides. */
-  async set(override: number): Promise<void> {
-    await this.#wish.change((row) => ({ ...row, override }));
-    await this.look();
-  }
-
-  /** Empties the zone and keeps it empty. Resolves with how many partitions nobody else could take. */
-  async evacuate(zone: string): Promise<number> {
-    await this.#wish.change((row) => ({ ...row, evacuated: [...new Set([...row.evacuated, zone])].sort() }));
-    this.#context.events.emit('zone-evacuated', 'asked by an operator', { zone });
-    let left = 0;
-    for (const { slot, phase } of this.#ofZone(zone)) {
-      if (phase === 'serving') left += await this.#hooks.drain(slot.brokerId, 'zone-evacuated');
-    }
-    return left;
-  }
-
-  async restore(zone: string): Promise<void> {
-    await this.#wish.change((row) => ({ ...row, evacuated: row.evacuated.filter((other) => other !== zone) }));
-    this.#context.events.emit('zone-restored', 'asked by an operator', { zone });
-    await this.#hooks.even();
+  async #publish(): Promise<void> {
+    const left = Object.fromEntries(this.#zones ?? []);
+    await this.#wish.publish({ seen: this.#seen, acted: this.#acted, left, scaling: this.shown() });
   }
 
   shown(): ScalingShown {
@@ -155,9 +189,5 @@ export class FleetSize {
     const { brokerId } = view.slot;
     const left = await this.#hooks.drain(brokerId, 'scale-in');
     if (left === 0 && !view.wanted && view.phase === 'serving') await this.#hooks.stop(brokerId);
-  }
-
-  #ofZone(zone: string): BrokerView[] {
-    return [...this.#context.brokers.all()].filter(({ slot }) => slot.zone === zone);
   }
 }

@@ -1,77 +1,199 @@
 /**
- * What the fleet should be (rows/fleet.ts), as every controller sees it: which slots should have a broker, and which zones
- * are to be left empty. The controller that keeps the fleet changes it; the others follow the row, so that none of them
- * places a topic where it should not go.
+ * What the fleet should be, as every process sees it: how many brokers, which zones are to be left empty (rows/fleet.ts),
+ * what is wanted of single brokers (rows/broker-wish.ts), and what the controller that keeps the fleet says of all that
+ * (rows/fleet-report.ts). Any process may write a wish; the one that keeps the fleet carries it out, and who keeps it next
+ * goes on. The others follow, so that none of them places a topic where it should not go.
  */
+import type { BrokerEntry } from '../engine.ts';
 import { sleep } from '../kernel/clock.ts';
-import { type Row, type StoreOp, StoreConflict } from '../ports.ts';
-import { getSurely, type Persistence, transactSurely } from '../store-surely.ts';
-import type { BrokerTable } from './brokers.ts';
+import { Failure } from '../kernel/failure.ts';
+import { type Row, type RowKey, StoreConflict, type StoreOp, storeOpsMax } from '../ports.ts';
+import { type Persistence, rangeSurely, transactSurely } from '../store-surely.ts';
+import {
+  type BrokerWish,
+  brokerWishKey,
+  decodeBrokerWish,
+  encodeBrokerWish,
+  wishedBroker,
+} from './rows/broker-wish.ts';
 import { decodeFleet, encodeFleet, fleetKey, type FleetRow } from './rows/fleet.ts';
+import { decodeFleetReport, encodeFleetReport, type FleetReport, fleetReportKey } from './rows/fleet-report.ts';
 
 const conflictPauseMs = 20;
 
+/** A wish as it was last read or written. */
+export interface NotedWish {
+  readonly wish: BrokerWish;
+  readonly version: number;
+}
+
 export class FleetWish {
   readonly #persistence: Persistence;
-  readonly #brokers: BrokerTable;
+  readonly #versions = new Map<string, number>();
+  readonly #ofBrokers = new Map<number, NotedWish>();
+  readonly #listeners = new Set<() => void>();
   #row: FleetRow;
-  #version = 0;
+  #report: FleetReport | undefined;
 
   /** `first` holds until somebody has written the row. */
-  constructor(persistence: Persistence, brokers: BrokerTable, first: FleetRow) {
+  constructor(persistence: Persistence, first: FleetRow) {
     this.#persistence = persistence;
-    this.#brokers = brokers;
     this.#row = first;
-    this.#apply();
   }
 
   get row(): FleetRow {
     return this.#row;
   }
 
-  /** Reads the row and follows it. Returns the way to stop. */
+  /** Of `row`; 0 while nobody has written it. */
+  get version(): number {
+    return this.#versions.get(fleetKey.sk) ?? 0;
+  }
+
+  /** Undefined until a controller has kept the fleet. */
+  get report(): FleetReport | undefined {
+    return this.#report;
+  }
+
+  ofBroker(brokerId: number): NotedWish | undefined {
+    return this.#ofBrokers.get(brokerId);
+  }
+
+  isWanted(brokerId: number): boolean {
+    return brokerId <= this.#row.brokers;
+  }
+
+  isEvacuated(zone: string): boolean {
+    return this.#row.evacuated.includes(zone);
+  }
+
+  /** It gets nothing more: it is to be left empty, or to be emptied for a restart. */
+  isDraining(brokerId: number): boolean {
+    const act = this.#ofBrokers.get(brokerId)?.wish.act;
+    return act === 'drain' || act === 'restart';
+  }
+
+  /** Called after each change. Returns the way to stop. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Reads the rows and follows them. Returns the way to stop. */
   async follow(): Promise<() => void> {
     const stop = this.#persistence.store.watch(fleetKey.pk, (change) => {
       if (change !== 'gap') this.#note(change.row);
-      // What was missed is read with the next change; nobody else writes the row of the controller that keeps the fleet.
+      else void this.#read().catch(ignoreFailure);
     });
-    this.#note(await getSurely(this.#persistence, fleetKey));
+    await this.#read();
     return stop;
   }
 
-  /** Durable before it has an effect. */
-  async change(edit: (row: FleetRow) => FleetRow): Promise<void> {
+  /** Durable before it has an effect. Resolves with the version that was written. */
+  change(edit: (row: FleetRow) => FleetRow): Promise<number> {
+    return this.#untilWritten(async () => {
+      const [written] = await this.#write([{ key: fleetKey, value: encodeFleet(edit(this.#row)) }]);
+      return written!.version;
+    });
+  }
+
+  /** Writes what is wanted of brokers, but where the same is under way. Resolves with the version of each wish. */
+  async ask(wishes: ReadonlyMap<number, BrokerWish>): Promise<Map<number, number>> {
+    const versions = new Map<number, number>();
+    const all = [...wishes];
+    for (let i = 0; i < all.length; i += storeOpsMax) {
+      const some = all.slice(i, i + storeOpsMax);
+      await this.#untilWritten(async () => {
+        const missing = some.filter(([brokerId, wish]) => !this.#isUnderWay(brokerId, wish));
+        for (const [brokerId] of some) versions.set(brokerId, this.#ofBrokers.get(brokerId)?.version ?? 0);
+        const written = await this.#write(
+          missing.map(([brokerId, wish]) => ({ key: brokerWishKey(brokerId), value: encodeBrokerWish(wish) })),
+        );
+        for (const row of written) versions.set(wishedBroker(row)!, row.version);
+      });
+    }
+    return versions;
+  }
+
+  /** That what was wanted at `version` has come to `outcome`; without an effect when something else is wanted by now. */
+  async tell(brokerId: number, version: number, outcome: BrokerWish): Promise<void> {
+    if (this.#ofBrokers.get(brokerId)?.version !== version) return;
+    await this.#write([{ key: brokerWishKey(brokerId), value: encodeBrokerWish(outcome) }]).catch(ignoreConflict);
+  }
+
+  /** Written when it says something else than the last one. */
+  async publish(report: FleetReport): Promise<void> {
+    const value = encodeFleetReport(report);
+    if (this.#report && value === encodeFleetReport(this.#report)) return;
+    // A conflict: another controller believes that it keeps the fleet. The next report comes after its row was read.
+    await this.#write([{ key: fleetReportKey, value }]).catch(ignoreConflict);
+  }
+
+  #isUnderWay(brokerId: number, { act, afterEpoch }: BrokerWish): boolean {
+    const wish = this.#ofBrokers.get(brokerId)?.wish;
+    return wish !== undefined && !wish.isDone && wish.act === act && wish.afterEpoch === afterEpoch;
+  }
+
+  async #untilWritten<T>(write: () => Promise<T>): Promise<T> {
     for (;;) {
-      const row = edit(this.#row);
-      const version = this.#version;
-      const condition = version === 0 ? { absent: true as const } : { version };
-      const op: StoreOp = { op: 'put', key: fleetKey, value: encodeFleet(row), if: condition };
       try {
-        await transactSurely(this.#persistence, [op]);
-        this.#version = Math.max(this.#version, version + 1);
-        this.#row = row;
-        this.#apply();
-        return;
+        return await write();
       } catch (failure) {
         if (!(failure instanceof StoreConflict)) throw failure;
-        this.#note(failure.current);
         await sleep(this.#persistence.clock, conflictPauseMs);
       }
     }
   }
 
-  #note(row: Row | undefined): void {
-    if (!row || row.version < this.#version) return;
-    this.#version = row.version;
-    this.#row = decodeFleet(row);
-    this.#apply();
+  /** All or nothing, on the condition that the rows are as they are known. A conflict leaves them better known. */
+  async #write(puts: readonly { readonly key: RowKey; readonly value: string }[]): Promise<Row[]> {
+    if (puts.length === 0) return [];
+    const rows: Row[] = puts.map(({ key, value }) => ({
+      ...key,
+      value,
+      version: (this.#versions.get(key.sk) ?? 0) + 1,
+    }));
+    const ops = rows.map(({ pk, sk, value, version }): StoreOp => {
+      const condition = version === 1 ? { absent: true as const } : { version: version - 1 };
+      return { op: 'put', key: { pk, sk }, value, if: condition };
+    });
+    try {
+      await transactSurely(this.#persistence, ops);
+    } catch (failure) {
+      if (failure instanceof StoreConflict) this.#note(failure.current);
+      throw failure;
+    }
+    for (const row of rows) this.#note(row);
+    return rows;
   }
 
-  #apply(): void {
-    const { brokers, evacuated } = this.#row;
-    for (const view of this.#brokers.all()) {
-      view.wanted = view.slot.brokerId <= brokers;
-      view.evacuated = evacuated.includes(view.slot.zone);
-    }
+  async #read(): Promise<void> {
+    for (const row of await rangeSurely(this.#persistence, fleetKey.pk)) this.#note(row);
   }
+
+  #note(row: Row | undefined): void {
+    if (!row || row.version <= (this.#versions.get(row.sk) ?? 0)) return;
+    this.#versions.set(row.sk, row.version);
+    const brokerId = wishedBroker(row);
+    if (row.sk === fleetKey.sk) this.#row = decodeFleet(row);
+    else if (row.sk === fleetReportKey.sk) this.#report = decodeFleetReport(row);
+    else if (brokerId !== undefined) {
+      this.#ofBrokers.set(brokerId, { wish: decodeBrokerWish(row), version: row.version });
+    }
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+function ignoreConflict(failure: unknown): void {
+  if (!(failure instanceof StoreConflict)) throw failure;
+}
+
+function ignoreFailure(failure: unknown): void {
+  if (!(failure instanceof Failure)) throw failure;
+}
+
+/** Of a broker's entry: absent when nothing is wanted of it. */
+export function wishShown(wish: FleetWish, brokerId: number): Pick<BrokerEntry, 'wish'> {
+  const act = wish.ofBroker(brokerId)?.wish.act ?? 'none';
+  return act === 'none' ? {} : { wish: act };
 }

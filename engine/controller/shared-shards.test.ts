@@ -62,7 +62,14 @@ async function world() {
     const view = store.connect();
     const catalogue = new StoreCatalogue(view, clock);
     await during(catalogue.start());
-    return createVisitor({ store: view, clock, random: seededRandom(seed++), catalogue });
+    return createVisitor({
+      store: view,
+      clock,
+      random: seededRandom(seed++),
+      catalogue,
+      brokers: 3,
+      brokerRequest: fleet.request,
+    });
   };
   const owners = async (): Promise<Map<string, number>> => {
     const counts = new Map<string, number>();
@@ -110,7 +117,6 @@ describe('controllers that share an installation', () => {
       ]);
     }
     expect(fleet.starts).toEqual([1, 2, 3]);
-    await expect(second.controller.drainBroker(1)).rejects.toMatchObject({ code: 'not-owner' });
   });
 
   it('take over from one that died, with its brokers, within a lease', async () => {
@@ -254,5 +260,104 @@ describe('a gateway without a controller in it', () => {
     await store.transact([{ op: 'put', key, value: row.value.replace('serving', 'draining') }]);
     await during(creating);
     expect((await places()).filter(({ brokerId }) => brokerId === 2)).toEqual([]);
+  });
+});
+
+describe('what operators want of the fleet', () => {
+  const owned = async ({ places }: Awaited<ReturnType<typeof world>>, brokerId: number): Promise<number> =>
+    (await places()).filter((place) => place.brokerId === brokerId).length;
+
+  it('is done by who keeps it, whoever was asked', async () => {
+    const all = await world();
+    const { clock, join, visit, during, fleet } = all;
+    await join();
+    await clock.advance(3000);
+    const second = await join();
+    const gateway = await visit();
+    await during(gateway.start());
+    await clock.advance(2000);
+    for (let i = 0; i < 8; i++) await during(gateway.createTopic(spec(`c${i}`, 't'), []));
+
+    expect(await during(gateway.drainBroker(1))).toBe(0);
+    expect(await owned(all, 1)).toBe(0);
+    expect(gateway.brokers()[0]).toMatchObject({ state: 'draining', wish: 'drain' });
+    // Neither of the two that make topics puts one there.
+    await during(gateway.createTopic(spec('v', 't'), []));
+    await during(second.controller.createTopic(spec('w', 't'), []));
+    expect(await owned(all, 1)).toBe(0);
+    await during(second.controller.undrainBroker(1));
+    await clock.advance(1000);
+    expect(await owned(all, 1)).toBeGreaterThan(0);
+    expect(gateway.brokers()[0]).toMatchObject({ state: 'serving' });
+
+    await during(second.controller.restartBrokers());
+    expect(fleet.starts).toEqual([1, 2, 3, 1, 2, 3]);
+    await during(gateway.restartBroker(2));
+    await during(gateway.replaceBroker(3));
+    expect(second.controller.brokers().map(({ sessionEpoch }) => sessionEpoch)).toEqual([2, 3, 3]);
+    expect(fleet.kills).toEqual([3]);
+    await expect(during(gateway.restartBroker(9))).rejects.toMatchObject({ code: 'invalid-request' });
+
+    expect(await during(gateway.evacuateZone('b'))).toBe(0);
+    expect(await owned(all, 2)).toBe(0);
+    expect(second.controller.scaling()).toMatchObject({ evacuatedZones: ['b'] });
+    await during(second.controller.restoreZone('b'));
+    expect(await owned(all, 2)).toBeGreaterThan(0);
+    expect(await during(gateway.scaleFleet(2))).toMatchObject({ brokers: 3, override: 2 });
+    expect(await during(second.controller.scaleFleet(undefined))).toMatchObject({ brokers: 3, override: null });
+    expect(gateway.scaling()).toMatchObject({ brokers: 3, override: null });
+  });
+
+  it('is gone on with when who keeps it dies in the middle', async () => {
+    const all = await world();
+    const { clock, join, visit, during, fleet } = all;
+    const first = await join();
+    await clock.advance(3000);
+    await join();
+    const gateway = await visit();
+    await during(gateway.start());
+    await clock.advance(2000);
+    for (let i = 0; i < 12; i++) await during(gateway.createTopic(spec(`c${i}`, 't'), []));
+    let releases = 0;
+    fleet.onRelease = () => {
+      // The drain has begun, and what it was asked for is never answered.
+      if (++releases === 1) first.isAway = true;
+      return undefined;
+    };
+    const draining = gateway.drainBroker(2);
+    await clock.advance(100);
+    expect(first.isAway).toBe(true);
+    expect(await owned(all, 2)).toBeGreaterThan(0);
+    expect(await during(draining)).toBe(0);
+    expect(await owned(all, 2)).toBe(0);
+
+    // A restart as well: the broker ends under one controller and is seen to serve again by another.
+    const third = await join();
+    await clock.advance(2000);
+    const restarting = gateway.restartBroker(2);
+    await clock.advance(20);
+    first.isAway = false;
+    await during(restarting);
+    expect(gateway.brokers()[1]!.sessionEpoch).toBe(2);
+    expect(gateway.brokers()[1]).not.toHaveProperty('wish');
+    expect(third.controller.brokers()[1]).toMatchObject({ state: 'serving' });
+  });
+
+  it('is kept while no controller is alive, and the caller is told', async () => {
+    const all = await world();
+    const { clock, join, visit, during } = all;
+    const first = await join();
+    await clock.advance(3000);
+    const gateway = await visit();
+    await during(gateway.start());
+    for (let i = 0; i < 4; i++) await during(gateway.createTopic(spec(`c${i}`, 't'), []));
+    first.isAway = true;
+    await clock.advance(5000);
+    await expect(during(gateway.drainBroker(3))).rejects.toMatchObject({ code: 'owner-unavailable', retryable: true });
+    expect(gateway.brokers()[2]).toMatchObject({ state: 'draining', wish: 'drain' });
+    expect(await owned(all, 3)).toBeGreaterThan(0);
+    await join();
+    await clock.advance(8000);
+    expect(await owned(all, 3)).toBe(0);
   });
 });

@@ -1,7 +1,7 @@
 /**
  * What a gateway without a controller in it puts in a controller's place: topics are made and changed by visits to their
  * shards (shards.ts), which works as long as the store does, whether or not a controller is alive. The fleet is shown as
- * the session rows tell it; who wants something of it must ask the controllers.
+ * the rows tell it; what operators want of it is written there, for the controller that keeps it (fleet-calls.ts).
  */
 import type { StoreCatalogue } from '../catalogue.ts';
 import type { BrokerEntry } from '../engine.ts';
@@ -10,10 +10,13 @@ import { Failure, ShuttingDown } from '../kernel/failure.ts';
 import type { Random } from '../kernel/random.ts';
 import type { PlanBroker } from '../placement/constraints.ts';
 import type { MetadataStore, Row, StoreOp } from '../ports.ts';
+import { askScrub } from './ask-scrub.ts';
 import type { Controller } from './controller.ts';
+import type { BrokerRequest } from './context.ts';
 import { DamageWatch } from './damage-watch.ts';
 import { eventRing } from './events.ts';
-import { NotKeeper } from './kept-fleet.ts';
+import { fleetCalls } from './fleet-calls.ts';
+import { FleetWish, wishShown } from './fleet-wish.ts';
 import { Members } from './members.ts';
 import { producerIds } from './producer-ids.ts';
 import { type BrokerSession, brokerSessionsPk, decodeBrokerSession } from './rows/broker-session.ts';
@@ -26,6 +29,9 @@ export interface VisitorOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly catalogue: StoreCatalogue;
+  readonly brokerRequest: BrokerRequest;
+  /** How many brokers there are until somebody has written another number: as the controllers are told. */
+  readonly brokers: number;
   log?(line: string): void;
 }
 
@@ -48,7 +54,9 @@ export function createVisitor(options: VisitorOptions): Visitor {
   const persistence = { store, clock, random, stopped: () => stopping };
   const events = eventRing(clock, settings.eventsMax, (brokerId) => catalogue.broker(brokerId)?.zone);
   const shards = new ShardTable(persistence, 'visitor', events, { others: catalogue });
-  const brokers = new VisitedBrokers(store);
+  const wish = new FleetWish(persistence, { brokers: options.brokers, override: 0, evacuated: [] });
+  let unfollow: (() => void) | undefined;
+  const brokers = new VisitedBrokers(store, wish);
   const members = new Members(store, clock, settings.lookGapMsMax + settings.sweepIntervalMs);
   const loads = { byBroker: () => new Map() };
   const made = topics({ persistence, clock, settings, shards, brokers, loads, refresh: () => brokers.refresh() });
@@ -74,21 +82,27 @@ export function createVisitor(options: VisitorOptions): Visitor {
   };
   const unlessStopping = <T>(act: () => Promise<T>): Promise<T> =>
     stopping ? Promise.reject(new ShuttingDown('the gateway stops')) : act();
-  const refuse = (): never => {
-    throw new NotKeeper('this process only follows the fleet; the controller that keeps it can do that');
-  };
+  const calls = fleetCalls({
+    persistence,
+    wish,
+    isKept: () => members.last.alive.includes(members.last.owners[0] ?? ''),
+    zones: () => new Set([...catalogue.brokers()].map(({ zone }) => zone)),
+    unkeptMsMax: settings.requestWaitMsMax,
+  });
 
   return {
     async start() {
       damage.start();
+      unfollow = await wish.follow();
       await look();
     },
     async stop() {
       stopping = true;
       timer?.cancel();
+      unfollow?.();
       damage.stop();
     },
-    scrub: async () => refuse(),
+    scrub: (brokerId, act) => askScrub(options.brokerRequest, brokerId, act),
     damage: () => damage.list(),
     // Without a controller alive the data path goes on, and so does this gateway.
     ready: () => !stopping && [...catalogue.brokers()].some(({ state }) => state === 'serving'),
@@ -98,30 +112,24 @@ export function createVisitor(options: VisitorOptions): Visitor {
     createPartitions: (name, total, guard) => unlessStopping(() => made.createPartitions(name, total, guard)),
     alterConfigs: (name, changes) => unlessStopping(() => made.alterConfigs(name, changes)),
     allocateProducerId: () => unlessStopping(() => ids.allocate()),
-    brokers: () => brokersShown(catalogue),
+    brokers: () => brokersShown(catalogue, wish),
     controllers: () => members.controllers(),
     shards: () => members.shards(),
     events: () => events.list(),
     onEvent: (listener) => events.on(listener),
-    drainBroker: async () => refuse(),
-    undrainBroker: refuse,
-    restartBroker: async () => refuse(),
-    restartBrokers: async () => refuse(),
-    replaceBroker: async () => refuse(),
-    scaling: () => undefined,
-    scaleFleet: async () => refuse(),
-    evacuateZone: async () => refuse(),
-    restoreZone: async () => refuse(),
+    ...calls,
   };
 }
 
 /** The sessions as of the last read, with the versions that a creation is conditional on. */
 class VisitedBrokers {
   readonly #store: MetadataStore;
+  readonly #wish: FleetWish;
   #rows: readonly Row[] = [];
 
-  constructor(store: MetadataStore) {
+  constructor(store: MetadataStore, wish: FleetWish) {
     this.#store = store;
+    this.#wish = wish;
   }
 
   async refresh(): Promise<void> {
@@ -134,8 +142,8 @@ class VisitedBrokers {
       brokerId,
       zone,
       serving: state === 'serving' || state === 'draining',
-      draining: state !== 'serving',
-      zoneEvacuated: false,
+      draining: state !== 'serving' || this.#wish.isDraining(brokerId) || !this.#wish.isWanted(brokerId),
+      zoneEvacuated: this.#wish.isEvacuated(zone),
       partitionsMax,
     }));
   }
@@ -148,7 +156,7 @@ class VisitedBrokers {
   }
 }
 
-function brokersShown(catalogue: StoreCatalogue): BrokerEntry[] {
+function brokersShown(catalogue: StoreCatalogue, wish: FleetWish): BrokerEntry[] {
   const counts = new Map<number, number>();
   for (const { partitions } of catalogue.all()) {
     for (const { brokerId } of partitions) counts.set(brokerId, (counts.get(brokerId) ?? 0) + 1);
@@ -158,9 +166,10 @@ function brokersShown(catalogue: StoreCatalogue): BrokerEntry[] {
     .map(({ brokerId, zone, state, epoch, pid }) => ({
       brokerId,
       zone,
-      state: state === 'recovered' ? 'fenced' : state,
+      state: state === 'recovered' ? 'fenced' : state === 'serving' && wish.isDraining(brokerId) ? 'draining' : state,
       sessionEpoch: epoch,
       partitions: counts.get(brokerId) ?? 0,
       pid,
+      ...wishShown(wish, brokerId),
     }));
 }

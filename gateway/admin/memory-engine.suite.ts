@@ -2,7 +2,7 @@
  * An engine in memory for tests of the control plane: topics are created under their guards in a real metadata store;
  * brokers, offsets and groups are what a test sets.
  */
-import type { ScalingShown } from '../../engine/controller/fleet-size.ts';
+import type { ScalingShown } from '../../engine/controller/rows/fleet-report.ts';
 import type { BrokerEntry, Engine, EngineEvent, PartitionEntry, TopicEntry } from '../../engine/engine.ts';
 import type { Random } from '../../engine/kernel/random.ts';
 import { uuidOf } from '../../engine/kernel/uuid.ts';
@@ -78,7 +78,7 @@ export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine
       return { state, passes: 1, files: 2, filesOfPass: 2, bytes: 3, damaged: 0, unread: 0, lastPassEndedAtMs: 4 };
     },
     damage: () => [{ fileId: 'f', position: 8, what: 'the checksum does not hold', foundAtMs: 5 }],
-    undrainBroker(brokerId) {
+    async undrainBroker(brokerId) {
       asked.push(`undrain ${brokerId}`);
       draining.delete(brokerId);
     },

@@ -1,25 +1,13 @@
 /** What the control plane is made of, and its limits. */
 import type { Engine } from '../../engine/engine.ts';
-import type { ScalingShown } from '../../engine/controller/fleet-size.ts';
+import type { FleetCalls } from '../../engine/controller/fleet-calls.ts';
 import type { GatewayContext } from '../context.ts';
 import type { DamageShown, ScrubShown } from './schemas.ts';
 
-/** The operations on brokers that an operator may ask for; the controller has them. */
-export interface FleetOperations extends Pick<Engine, 'brokers' | 'controllers' | 'shards' | 'events' | 'onEvent'> {
-  /** Resolves with how many partitions nobody else could take. */
-  drainBroker(brokerId: number): Promise<number>;
-  undrainBroker(brokerId: number): void;
-  /** Resolves when the broker serves again. */
-  restartBroker(brokerId: number): Promise<void>;
-  /** Each in its turn. */
-  restartBrokers(): Promise<void>;
-  /** Ends the process without asking it; resolves when another serves in its slot. */
-  replaceBroker(brokerId: number): Promise<void>;
-  scaling(): ScalingShown | undefined;
-  scaleFleet(brokers: number | undefined): Promise<ScalingShown>;
-  /** Resolves with how many partitions nobody else could take. */
-  evacuateZone(zone: string): Promise<number>;
-  restoreZone(zone: string): Promise<void>;
+/** What an operator may ask of the fleet; the controller has it. */
+export interface FleetOperations
+  extends FleetCalls,
+    Pick<Engine, 'brokers' | 'controllers' | 'shards' | 'events' | 'onEvent'> {
   /** Rejects when the broker does not answer. */
   scrub(brokerId: number, act: 'status' | 'start' | 'pause' | 'resume'): Promise<Omit<ScrubShown, 'brokerId'>>;
   /** What scrubs have found damaged and nobody has mended. */

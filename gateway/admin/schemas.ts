@@ -230,6 +230,10 @@ export const brokerSchema = z
     pid: z.number().int(),
     partitions: count,
     moving: count.optional().openapi({ description: 'On their way to another broker by a planned move.' }),
+    wish: z
+      .enum(['drain', 'restart', 'replace'])
+      .optional()
+      .openapi({ description: 'What an operator wants of it: until it is done, a drain until it is taken back.' }),
     load: brokerLoadSchema.optional().openapi({ description: 'Absent while nothing is known.' }),
   })
   .openapi('Broker');

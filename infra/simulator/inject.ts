@@ -2,13 +2,15 @@
 import { goodMood, type StoreMood } from './process-store.ts';
 import type { BrokerProcess } from './broker-process.ts';
 import type { Fault } from './fault-plan.ts';
-import { Failure } from '../../engine/kernel/failure.ts';
 import type { ParentProcess } from './parent-process.ts';
 import type { Cut } from './process-network.ts';
 import type { SimProcess } from './process.ts';
 import type { Supervisor } from './supervisor.ts';
 import type { TopicRoom } from './topic-room.ts';
 import { segmentsDirectory, type World } from './world.ts';
+
+/** While no controller serves. */
+const askAgainMs = 500;
 
 const cuts: readonly Cut[] = ['to', 'from', 'both'];
 
@@ -17,6 +19,7 @@ export class Injector {
   readonly #supervisor: Supervisor;
   readonly #topics: TopicRoom;
   readonly #stopped = new Set<SimProcess>();
+  readonly #drained = new Set<number>();
   readonly #random;
 
   constructor(world: World, supervisor: Supervisor, topics: TopicRoom) {
@@ -39,6 +42,9 @@ export class Injector {
     }
     for (const process of this.#stopped) process.resume();
     this.#stopped.clear();
+    // Who was asked to undrain them may have died before it was written, and a drain outlasts everybody.
+    for (const brokerId of this.#drained) this.#ask(0, (controller) => controller.undrainBroker(brokerId));
+    this.#drained.clear();
   }
 
   inject(fault: Fault): void {
@@ -216,50 +222,37 @@ export class Injector {
   #planned(kind: 'drain' | 'restart', target: number, durationMs: number): void {
     const { slots } = this.#world.settings;
     const { brokerId } = slots[target % slots.length]!;
-    const failed = (): void => undefined;
     this.#world.fault(`${kind} broker ${brokerId}`);
-    // Whoever keeps the fleet does it; the others refuse.
-    for (const decider of this.#supervisor.deciders) {
-      if (!decider.isServing) continue;
-      decider.process.post(0, () => {
-        const { controller } = decider;
-        if (kind === 'restart') return void controller.restartBroker(brokerId).catch(failed);
-        controller.drainBroker(brokerId).catch(failed);
-        decider.process.post(durationMs + 500, () => {
-          try {
-            controller.undrainBroker(brokerId);
-          } catch (error) {
-            if (!(error instanceof Failure)) throw error;
-          }
-        });
-      });
-    }
+    if (kind === 'restart') return this.#ask(0, (controller) => controller.restartBroker(brokerId));
+    this.#drained.add(brokerId);
+    this.#ask(0, (controller) => controller.drainBroker(brokerId));
+    this.#ask(durationMs + 500, (controller) => controller.undrainBroker(brokerId));
+  }
+
+  /** Of the first controller that serves by then: whoever is asked writes it down, and whoever keeps the fleet does it. */
+  #ask(delayMs: number, act: (controller: ParentProcess['controller']) => Promise<unknown>): void {
+    this.#world.loop.schedule(delayMs, () => {
+      const decider = this.#supervisor.deciders.find(({ isServing, process }) => isServing && process.isAlive);
+      if (!decider) return this.#ask(askAgainMs, act);
+      decider.process.post(0, () => void act(decider.controller).catch(() => undefined));
+    });
   }
 
   #fleet(kind: 'scale' | 'evacuate' | 'replace', target: number, durationMs: number): void {
     const { slots } = this.#world.settings;
     const { brokerId, zone } = slots[target % slots.length]!;
-    const failed = (): void => undefined;
-    // Whoever keeps the fleet by then does it, the others refuse; what was asked for is in the row.
-    const ask = (delayMs: number, act: (controller: ParentProcess['controller']) => Promise<unknown>): void => {
-      this.#world.loop.schedule(delayMs, () => {
-        for (const { isServing, process, controller } of this.#supervisor.deciders) {
-          if (isServing) process.post(0, () => void act(controller).catch(failed));
-        }
-      });
-    };
     const laterMs = durationMs + 500;
     if (kind === 'scale') {
       this.#world.fault(`scale to ${brokerId} brokers`);
-      ask(0, (controller) => controller.scaleFleet(brokerId));
-      ask(laterMs, (controller) => controller.scaleFleet(undefined));
+      this.#ask(0, (controller) => controller.scaleFleet(brokerId));
+      this.#ask(laterMs, (controller) => controller.scaleFleet(undefined));
     } else if (kind === 'evacuate') {
       this.#world.fault(`evacuate zone ${zone}`);
-      ask(0, (controller) => controller.evacuateZone(zone));
-      ask(laterMs, (controller) => controller.restoreZone(zone));
+      this.#ask(0, (controller) => controller.evacuateZone(zone));
+      this.#ask(laterMs, (controller) => controller.restoreZone(zone));
     } else {
       this.#world.fault(`replace broker ${brokerId}`);
-      ask(0, (controller) => controller.replaceBroker(brokerId));
+      this.#ask(0, (controller) => controller.replaceBroker(brokerId));
     }
   }
 

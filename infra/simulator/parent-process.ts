@@ -50,7 +50,14 @@ export class ParentProcess {
     const log = (line: string): void => world.history.add({ kind: 'engine', what: `${this.#label(role)}${line}` });
     this.controller =
       role === 'gateway'
-        ? createVisitor({ store, clock, random, catalogue: this.catalogue })
+        ? createVisitor({
+            store,
+            clock,
+            random,
+            catalogue: this.catalogue,
+            brokers: world.settings.slots.length,
+            brokerRequest: brokerRequests({ network, clock, random }, world.settings.slots).send,
+          })
         : this.#control(role, store, network, log);
     this.#routing = createRouting({
       catalogue: this.catalogue,

@@ -26,6 +26,8 @@ export interface RowFields {
   texts(name: string): string[];
   /** An object whose members are all texts. */
   textMap(name: string): Record<string, string>;
+  /** An object whose members are all numbers of at least 0. */
+  numberMap(name: string): Record<string, number>;
 }
 
 /** Throws RowCorrupt, also from the methods of what it returns. */
@@ -43,6 +45,7 @@ export function rowFields(row: Row): RowFields {
     wholes: (name) => read(name, isWholes),
     texts: (name) => read(name, isTexts),
     textMap: (name) => read(name, isTextMap),
+    numberMap: (name) => read(name, isNumberMap),
   };
 }
 
@@ -83,4 +86,8 @@ function isTexts(value: unknown): value is string[] {
 
 function isTextMap(value: unknown): value is Record<string, string> {
   return isObject(value) && Object.values(value).every(isText);
+}
+
+function isNumberMap(value: unknown): value is Record<string, number> {
+  return isObject(value) && Object.values(value).every((member) => typeof member === 'number' && member >= 0);
 }

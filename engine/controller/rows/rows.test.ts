@@ -4,7 +4,10 @@ import { seededRandom } from '../../kernel/random.ts';
 import { uuidOf } from '../../kernel/uuid.ts';
 import type { Row, RowKey } from '../../ports.ts';
 import { type BrokerSession, brokerSessionKey, decodeBrokerSession, encodeBrokerSession } from './broker-session.ts';
+import { type BrokerWish, brokerWishKey, decodeBrokerWish, encodeBrokerWish, wishedBroker } from './broker-wish.ts';
 import { decodeDeletedTopic, deletedTopicKey, encodeDeletedTopic } from './deleted-topic.ts';
+import { decodeFleet, encodeFleet, fleetKey } from './fleet.ts';
+import { decodeFleetReport, encodeFleetReport, type FleetReport, fleetReportKey } from './fleet-report.ts';
 import { brokerLeaseKey, controllerLeaseKey, decodeLease, encodeLease } from './lease.ts';
 import { decodePlacement, encodePlacement, partitionsPerTopicMax, placementKey } from './placement.ts';
 import { decodeProducerIds, encodeProducerIds, producerIdsKey } from './producer-ids.ts';
@@ -46,6 +49,45 @@ describe('engine rows read back what was written', () => {
         expect(decodeProducerIds(row(producerIdsKey, encodeProducerIds({ next: a })))).toEqual({ next: a });
       }),
     );
+  });
+
+  it('what is wanted of the fleet and of a broker, and what is said of it', () => {
+    const wishes = fc.record({
+      act: fc.constantFrom('none', 'drain', 'restart', 'replace'),
+      afterEpoch: whole,
+      isDone: fc.boolean(),
+      left: whole,
+    }) as fc.Arbitrary<BrokerWish>;
+    const percents = fc.dictionary(fc.string(), whole, { noNullPrototype: true });
+    const reports = fc.record({
+      seen: whole,
+      acted: whole,
+      left: percents,
+      scaling: fc.record({
+        brokers: whole,
+        brokersMin: whole,
+        brokersMax: whole,
+        override: fc.option(fc.integer({ min: 1, max: 1000 })),
+        evacuatedZones: fc.array(fc.string()),
+        decision: fc.constantFrom('stay', 'out', 'in'),
+        reason: fc.string(),
+        dimension: fc.string(),
+        shares: percents.map((all) => Object.fromEntries(Object.entries(all).map(([name, n]) => [name, n / 4]))),
+        changedAtMs: whole,
+      }),
+    }) as fc.Arbitrary<FleetReport>;
+    fc.assert(
+      fc.property(wishes, reports, whole, fc.array(fc.string()), (wish, report, brokers, evacuated) => {
+        expect(decodeBrokerWish(row(brokerWishKey(brokers), encodeBrokerWish(wish)))).toEqual(wish);
+        expect(wishedBroker(brokerWishKey(brokers))).toBe(brokers);
+        const stored = decodeFleetReport(row(fleetReportKey, encodeFleetReport(report)));
+        expect(stored).toEqual(report);
+        const fleet = { brokers, override: report.seen, evacuated };
+        expect(decodeFleet(row(fleetKey, encodeFleet(fleet)))).toEqual(fleet);
+      }),
+    );
+    for (const other of [fleetKey, fleetReportKey]) expect(wishedBroker(other)).toBeUndefined();
+    expect(() => decodeBrokerWish(row(brokerWishKey(1), '{"act":"dance"}'))).toThrow(RowCorrupt);
   });
 
   it('topic, with any name and configs', () => {

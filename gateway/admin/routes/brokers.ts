@@ -80,9 +80,9 @@ export function brokerRoutes(app: AdminApp, { context, fleet }: AdminContext): v
     const partitionsLeft = await fleet.drainBroker(brokerId);
     return c.json({ broker: existing(fleet, brokerId), partitionsLeft }, 200);
   });
-  app.openapi(undrain, (c) => {
+  app.openapi(undrain, async (c) => {
     const { brokerId } = existing(fleet, c.req.valid('param').brokerId);
-    fleet.undrainBroker(brokerId);
+    await fleet.undrainBroker(brokerId);
     return c.json(existing(fleet, brokerId), 200);
   });
   app.openapi(restart, async (c) => {

@@ -60,7 +60,7 @@ const restore = createRoute({
 export function fleetRoutes(app: AdminApp, { fleet }: AdminContext): void {
   app.openapi(show, (c) => {
     const scaling = fleet.scaling();
-    if (!scaling) throw new NotFound('fleet', 'of this controller: another one keeps it');
+    if (!scaling) throw new NotFound('fleet', 'size: no controller has decided it yet');
     return c.json(scalingShown(scaling), 200);
   });
   app.openapi(scale, async (c) =>

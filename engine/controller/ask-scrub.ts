@@ -1,0 +1,8 @@
+/** The state of a broker's scrub, or an act on it. Rejects when the broker does not answer. */
+import { type ScrubAct, scrubActs, type ScrubStatus } from '../log/log.ts';
+import type { BrokerRequest } from './context.ts';
+
+export async function askScrub(request: BrokerRequest, brokerId: number, act: ScrubAct): Promise<ScrubStatus> {
+  const answer = await request(brokerId, 30004, { act: scrubActs.indexOf(act) });
+  return { ...answer, state: answer.state as ScrubStatus['state'] };
+}

@@ -1,0 +1,40 @@
+/**
+ * What an operator wants of one broker: kept until it is done, a drain until it is taken back, so that whoever keeps the
+ * fleet goes on with it. Key: FLEET BROKER#<brokerId>. Value: the act, the epoch of the session it was asked for (a restart
+ * is done when a later one serves), whether it is done, and how many partitions nobody else could take by then. The row is
+ * never deleted: its version only rises, and of two readings the higher is the later one.
+ */
+import type { Row, RowKey } from '../../ports.ts';
+import { RowCorrupt, rowFields } from './row-json.ts';
+
+const acts = ['none', 'drain', 'restart', 'replace'] as const;
+export type WishedAct = (typeof acts)[number];
+
+export interface BrokerWish {
+  readonly act: WishedAct;
+  readonly afterEpoch: number;
+  readonly isDone: boolean;
+  readonly left: number;
+}
+
+const prefix = 'BROKER#';
+
+export const brokerWishKey = (brokerId: number): RowKey => ({ pk: 'FLEET', sk: `${prefix}${brokerId}` });
+
+/** Undefined for the other rows under FLEET. */
+export function wishedBroker({ sk }: RowKey): number | undefined {
+  return sk.startsWith(prefix) ? Number(sk.slice(prefix.length)) : undefined;
+}
+
+export function encodeBrokerWish({ act, afterEpoch, isDone, left }: BrokerWish): string {
+  return JSON.stringify({ act, afterEpoch, isDone, left });
+}
+
+/** Throws RowCorrupt. */
+export function decodeBrokerWish(row: Row): BrokerWish {
+  const fields = rowFields(row);
+  const text = fields.text('act');
+  const act = acts.find((known) => known === text);
+  if (!act) throw new RowCorrupt(row, `act ${text} is unknown`);
+  return { act, afterEpoch: fields.whole('afterEpoch'), isDone: fields.flag('isDone'), left: fields.whole('left') };
+}
