@@ -42,8 +42,8 @@ export interface FleetCallsParts {
   readonly persistence: Persistence;
   readonly wish: FleetWish;
   /** Whether a controller that is alive keeps the fleet. */
-  isKept(): boolean;
-  zones(): Iterable<string>;
+  readonly isKept: () => boolean;
+  readonly zones: () => Iterable<string>;
   /** Longer than a controller's lease, so that the next one has had its chance. */
   readonly unkeptMsMax: number;
 }
@@ -51,101 +51,132 @@ export interface FleetCallsParts {
 const pollMs = 20;
 const nothing: BrokerWish = { act: 'none', afterEpoch: 0, isDone: true, left: 0 };
 
+/** As functions that may be handed on one by one. */
 export function fleetCalls(parts: FleetCallsParts): FleetCalls {
-  const { persistence, wish } = parts;
-  const { clock } = persistence;
-
-  const until = async <T>(read: () => T | undefined): Promise<T> => {
-    let keptAtMs = clock.monotonicMs();
-    for (;;) {
-      const value = read();
-      if (value !== undefined) return value;
-      const nowMs = clock.monotonicMs();
-      if (parts.isKept()) keptAtMs = nowMs;
-      if (nowMs - keptAtMs > parts.unkeptMsMax) {
-        throw new FleetUnkept('it is written down, and no controller is alive that could do it: the next one will');
-      }
-      if (persistence.stopped?.()) throw new ShuttingDown('this process stops; what was asked for goes on');
-      await sleep(clock, pollMs);
-    }
+  const calls = new WrittenCalls(parts);
+  return {
+    drainBroker: (brokerId) => calls.drainBroker(brokerId),
+    undrainBroker: (brokerId) => calls.undrainBroker(brokerId),
+    restartBroker: (brokerId) => calls.restartBroker(brokerId),
+    restartBrokers: () => calls.restartBrokers(),
+    replaceBroker: (brokerId) => calls.replaceBroker(brokerId),
+    scaling: () => calls.scaling(),
+    scaleFleet: (brokers) => calls.scaleFleet(brokers),
+    evacuateZone: (zone) => calls.evacuateZone(zone),
+    restoreZone: (zone) => calls.restoreZone(zone),
   };
+}
 
-  const wishOf = async (brokerId: number, act: WishedAct): Promise<BrokerWish> => {
+class WrittenCalls implements FleetCalls {
+  readonly #parts: FleetCallsParts;
+
+  constructor(parts: FleetCallsParts) {
+    this.#parts = parts;
+  }
+
+  async drainBroker(brokerId: number): Promise<number> {
+    return (await this.#ask(brokerId, 'drain')).left;
+  }
+
+  async restartBroker(brokerId: number): Promise<void> {
+    await this.#ask(brokerId, 'restart');
+  }
+
+  async replaceBroker(brokerId: number): Promise<void> {
+    await this.#ask(brokerId, 'replace');
+  }
+
+  async undrainBroker(brokerId: number): Promise<void> {
+    await this.#parts.wish.ask(new Map([[brokerId, nothing]]));
+  }
+
+  async restartBrokers(): Promise<void> {
+    const { persistence, wish } = this.#parts;
+    const sessions = (await rangeSurely(persistence, brokerSessionsPk)).map(decodeBrokerSession);
+    const serving = sessions.filter(({ brokerId, state }) => state === 'serving' && wish.isWanted(brokerId));
+    serving.sort((a, b) => a.brokerId - b.brokerId);
+    await this.#askAll(new Map(serving.map(({ brokerId, epoch }) => [brokerId, open('restart', epoch)])));
+  }
+
+  scaling(): ScalingShown | undefined {
+    return this.#parts.wish.report?.scaling;
+  }
+
+  async scaleFleet(brokers: number | undefined): Promise<ScalingShown> {
+    const version = await this.#parts.wish.change((row) => ({ ...row, override: brokers ?? 0 }));
+    return (await this.#reported(({ seen }) => seen >= version)).scaling;
+  }
+
+  evacuateZone(zone: string): Promise<number> {
+    return this.#changeZones(zone, (evacuated) => [...evacuated, zone].sort());
+  }
+
+  async restoreZone(zone: string): Promise<void> {
+    await this.#changeZones(zone, (evacuated) => evacuated);
+  }
+
+  /** `edit` is given the evacuated zones but this one. Resolves with what is left in the zone. */
+  async #changeZones(zone: string, edit: (others: readonly string[]) => readonly string[]): Promise<number> {
+    const { wish, zones } = this.#parts;
+    if (![...zones()].includes(zone)) throw new InvalidRequest('zone', `there is no zone ${zone}`);
+    const version = await wish.change((row) => ({
+      ...row,
+      evacuated: edit(row.evacuated.filter((other) => other !== zone)),
+    }));
+    return (await this.#reported(({ acted }) => acted >= version)).left[zone] ?? 0;
+  }
+
+  async #ask(brokerId: number, act: 'drain' | 'restart' | 'replace'): Promise<BrokerWish> {
+    const { persistence, wish } = this.#parts;
     const row = await getSurely(persistence, brokerSessionKey(brokerId));
     if (!row) throw new InvalidRequest('brokerId', `there is no broker ${brokerId}`);
     if (act !== 'drain' && !wish.isWanted(brokerId)) {
       throw new InvalidRequest('brokerId', `broker ${brokerId} is not part of the fleet by now`);
     }
-    return act === 'drain'
-      ? { ...nothing, act, isDone: false }
-      : { ...nothing, act, isDone: false, afterEpoch: decodeBrokerSession(row).epoch };
-  };
+    const afterEpoch = act === 'drain' ? 0 : decodeBrokerSession(row).epoch;
+    return (await this.#askAll(new Map([[brokerId, open(act, afterEpoch)]])))[0]!;
+  }
+
+  async #askAll(wishes: ReadonlyMap<number, BrokerWish>): Promise<BrokerWish[]> {
+    const versions = await this.#parts.wish.ask(wishes);
+    return Promise.all([...wishes].map(([brokerId, asked]) => this.#outcome(brokerId, asked, versions.get(brokerId)!)));
+  }
 
   /** What became of the wish that was written at `version`. */
-  const outcome = async (brokerId: number, asked: BrokerWish, version: number): Promise<BrokerWish> => {
-    const done = await until(() => {
-      const noted = wish.ofBroker(brokerId);
-      return noted && noted.version > version && (noted.wish.isDone || noted.wish.act !== asked.act)
-        ? noted.wish
-        : undefined;
+  async #outcome(brokerId: number, asked: BrokerWish, version: number): Promise<BrokerWish> {
+    const done = await this.#until(() => {
+      const noted = this.#parts.wish.ofBroker(brokerId);
+      if (!noted || noted.version <= version) return undefined;
+      return noted.wish.isDone || noted.wish.act !== asked.act ? noted.wish : undefined;
     });
     const isAsAsked = done.isDone && done.act === (asked.act === 'drain' ? 'drain' : 'none');
     if (!isAsAsked) throw new InvalidRequest('brokerId', `something else was asked of broker ${brokerId} meanwhile`);
     return done;
-  };
+  }
 
-  const askAll = async (wishes: ReadonlyMap<number, BrokerWish>): Promise<BrokerWish[]> => {
-    const versions = await wish.ask(wishes);
-    return Promise.all([...wishes].map(([brokerId, asked]) => outcome(brokerId, asked, versions.get(brokerId)!)));
-  };
-  const ask = async (brokerId: number, act: WishedAct): Promise<BrokerWish> =>
-    (await askAll(new Map([[brokerId, await wishOf(brokerId, act)]])))[0]!;
+  #reported(isFar: (report: FleetReport) => boolean): Promise<FleetReport> {
+    const { wish } = this.#parts;
+    return this.#until(() => (wish.report && isFar(wish.report) ? wish.report : undefined));
+  }
 
-  const reported = (isFar: (report: FleetReport) => boolean): Promise<FleetReport> =>
-    until(() => (wish.report && isFar(wish.report) ? wish.report : undefined));
-  const assertZone = (zone: string): void => {
-    if (![...parts.zones()].includes(zone)) throw new InvalidRequest('zone', `there is no zone ${zone}`);
-  };
+  async #until<T>(read: () => T | undefined): Promise<T> {
+    const { persistence, isKept, unkeptMsMax } = this.#parts;
+    const { clock } = persistence;
+    let keptAtMs = clock.monotonicMs();
+    for (;;) {
+      const value = read();
+      if (value !== undefined) return value;
+      const nowMs = clock.monotonicMs();
+      if (isKept()) keptAtMs = nowMs;
+      if (nowMs - keptAtMs > unkeptMsMax) {
+        throw new FleetUnkept('it is written down, and no controller is alive that could do it: the next one will');
+      }
+      if (persistence.stopped?.()) throw new ShuttingDown('this process stops; what was asked for goes on');
+      await sleep(clock, pollMs);
+    }
+  }
+}
 
-  return {
-    drainBroker: async (brokerId) => (await ask(brokerId, 'drain')).left,
-    restartBroker: async (brokerId) => void (await ask(brokerId, 'restart')),
-    replaceBroker: async (brokerId) => void (await ask(brokerId, 'replace')),
-    async undrainBroker(brokerId) {
-      await wish.ask(new Map([[brokerId, nothing]]));
-    },
-    async restartBrokers() {
-      const rows = await rangeSurely(persistence, brokerSessionsPk);
-      const serving = rows.map(decodeBrokerSession).filter(({ state }) => state === 'serving');
-      const wanted = serving.filter(({ brokerId }) => wish.isWanted(brokerId)).sort((a, b) => a.brokerId - b.brokerId);
-      const restart = ({ epoch }: { epoch: number }) => ({
-        ...nothing,
-        act: 'restart' as const,
-        isDone: false,
-        afterEpoch: epoch,
-      });
-      await askAll(new Map(wanted.map((session) => [session.brokerId, restart(session)])));
-    },
-    scaling: () => wish.report?.scaling,
-    async scaleFleet(brokers) {
-      const version = await wish.change((row) => ({ ...row, override: brokers ?? 0 }));
-      return (await reported(({ seen }) => seen >= version)).scaling;
-    },
-    async evacuateZone(zone) {
-      assertZone(zone);
-      const version = await wish.change((row) => ({
-        ...row,
-        evacuated: [...new Set([...row.evacuated, zone])].sort(),
-      }));
-      return (await reported(({ acted }) => acted >= version)).left[zone] ?? 0;
-    },
-    async restoreZone(zone) {
-      assertZone(zone);
-      const version = await wish.change((row) => ({
-        ...row,
-        evacuated: row.evacuated.filter((other) => other !== zone),
-      }));
-      await reported(({ acted }) => acted >= version);
-    },
-  };
+function open(act: WishedAct, afterEpoch: number): BrokerWish {
+  return { act, afterEpoch, isDone: false, left: 0 };
 }

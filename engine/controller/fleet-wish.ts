@@ -180,7 +180,7 @@ export class FleetWish {
     else if (brokerId !== undefined) {
       this.#ofBrokers.set(brokerId, { wish: decodeBrokerWish(row), version: row.version });
     }
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of this.#listeners) listener();
   }
 }
 
