@@ -71,6 +71,16 @@ export function take(candidate: Candidate, load: Load): void {
   change(candidate, load, 1);
 }
 
+/** As `take`, of the `index`th of loads that lie in a row. */
+export function takeAt(candidate: Candidate, loads: Float64Array, index: number): void {
+  const { load, broker } = candidate;
+  load[0] += loads[index * 3]!;
+  load[1] += loads[index * 3 + 1]!;
+  load[2] += loads[index * 3 + 2]!;
+  candidate.partitions++;
+  candidate.heat = Math.max(load[0], load[1], load[2], countShare(broker, candidate.partitions));
+}
+
 /** Load of partitions that are counted already. */
 export function carry(candidate: Candidate, load: Load): void {
   for (let d = 0; d < 3; d++) candidate.load[d]! += load[d]!;

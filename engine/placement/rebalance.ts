@@ -23,11 +23,21 @@ import {
   type PlanMove,
   type PlanPartition,
   take,
+  takeAt,
 } from './constraints.ts';
 import { Heap } from './heap.ts';
-import { peakOf } from './load.ts';
+import { wholeBroker } from './load.ts';
 import { remap } from './remap.ts';
-import { rankReader, rankTopics, ZoneCounts, zoneIndexes } from './topic-ranks.ts';
+import {
+  heaviestFirst,
+  inBuckets,
+  inTopicOrder,
+  peakAt,
+  rankTopics,
+  type TopicRanks,
+  ZoneCounts,
+  zoneIndexes,
+} from './topic-ranks.ts';
 
 export interface RebalanceSettings {
   /** Distance from the mean, as a share of it, that starts a round. */
@@ -61,12 +71,9 @@ export function rebalance(input: RebalanceInput): PlanMove[] {
   return [...moves, ...round.moves];
 }
 
-/** A broker's partitions in the order of leaving it for the sake of one dimension, and how far a pass has come. */
+/** A broker's partitions, by index, in the order of leaving it for the sake of one dimension, and how far a pass has come. */
 interface Queue {
-  /** Those that were taken out, in order; a later receiver sees them again. */
-  readonly seen: PlanPartition[];
-  /** The rest. A heap, because most brokers give few of thousands. */
-  readonly rest: Heap<Ranked>;
+  readonly order: Int32Array;
   at: number;
 }
 
@@ -81,31 +88,50 @@ class Round {
   readonly #candidates: Candidate[];
   /** How hot every broker would be in a perfect plan. */
   readonly #even: number;
-  readonly #byOwner = new Map<number, PlanPartition[]>();
+  readonly #partitions: readonly PlanPartition[];
+  /** By index, in the order of their topics. */
+  readonly #byOwner = new Map<number, Int32Array>();
   readonly #zoneOf: ReadonlyMap<number, number>;
-  readonly #ranks: ReadonlyMap<string, number>;
+  readonly #ranks: TopicRanks;
   readonly #spread: ZoneCounts;
-  readonly #moved = new Set<PlanPartition>();
+  readonly #moved: Uint8Array;
   readonly #queues = new Map<Candidate, (Queue | undefined)[]>();
 
   constructor(input: RebalanceInput, placed: readonly PlanMove[]) {
     this.#settings = input.settings;
     this.#reason = input.reason ?? 'balance';
+    const { partitions } = input;
+    this.#partitions = partitions;
+    this.#moved = new Uint8Array(partitions.length);
     const owners = new Map(placed.map((move) => [`${move.partition} ${move.topicId}`, move.to]));
     const all = candidatesOf(input.brokers, []);
     const { zones, byBroker } = zoneIndexes(input.brokers);
     this.#zoneOf = byBroker;
-    this.#ranks = rankTopics(input.partitions);
-    this.#spread = new ZoneCounts(this.#ranks.size, zones.length);
-    const rankOf = rankReader(this.#ranks);
-    for (const partition of input.partitions) {
+    this.#ranks = rankTopics(partitions);
+    this.#spread = new ZoneCounts(this.#ranks.topics, zones.length);
+    const brokerIds = [...all.keys()];
+    const positions = new Map(brokerIds.map((brokerId, position) => [brokerId, position]));
+    const owned = new Int32Array(partitions.length);
+    const ownerAt = new Int32Array(partitions.length);
+    let count = 0;
+    for (let i = 0; i < partitions.length; i++) {
+      const partition = partitions[i]!;
       const moved = owners.size > 0 ? owners.get(`${partition.partition} ${partition.topicId}`) : undefined;
       const owner = all.get(moved ?? partition.brokerId);
       if (!owner) continue;
-      take(owner, partition.load);
-      this.#spread.add(rankOf(partition), byBroker.get(owner.broker.brokerId)!);
+      takeAt(owner, this.#ranks.loads, i);
+      this.#spread.add(this.#ranks.of[i]!, byBroker.get(owner.broker.brokerId)!);
       // An orphan has just been given its place: it is not moved a second time in the same plan.
-      if (moved === undefined && partition.cooling !== true) this.#ownedBy(partition.brokerId).push(partition);
+      if (moved !== undefined || partition.cooling === true) continue;
+      ownerAt[i] = positions.get(partition.brokerId)!;
+      owned[count++] = i;
+    }
+    const inOrder = inTopicOrder(owned.subarray(0, count), this.#ranks);
+    const byOwner = inBuckets(inOrder, brokerIds.length, (i) => ownerAt[i]!);
+    for (let from = 0, to = 0; from < count; from = to) {
+      const owner = ownerAt[byOwner[from]!]!;
+      while (to < count && ownerAt[byOwner[to]!] === owner) to++;
+      this.#byOwner.set(brokerIds[owner]!, byOwner.subarray(from, to));
     }
     this.#candidates = [...all.values()].filter((candidate) => isEligible(candidate.broker));
     this.#even = Math.max(...evenHeats(this.#candidates));
@@ -122,8 +148,9 @@ class Round {
     for (const donor of hot.sort((a, b) => (isColder(b, a) ? -1 : 1))) {
       let misfits = 0;
       while (!this.#isSpent() && donor.heat > ceiling && misfits < misfitsMax) {
-        const partition = this.#next(donor);
-        if (!partition) break;
+        const index = this.#next(donor);
+        if (index === undefined) break;
+        const partition = this.#partitions[index]!;
         const receiver = this.#coldestWith(partition, donor);
         if (!receiver) return;
         // A receiver that grew hotter than the donor is then would only change places with it; a smaller one may still fit.
@@ -133,7 +160,7 @@ class Round {
           continue;
         }
         misfits = 0;
-        this.#move(partition, donor, receiver);
+        this.#move(index, donor, receiver);
       }
     }
   }
@@ -165,12 +192,13 @@ class Round {
       while (!this.#isSpent() && receiver.heat < floor && mayTakeOneMore(receiver)) {
         const donor = donors.top();
         if (!donor || donor.heat <= receiver.heat) break;
-        const partition = misfits < misfitsMax ? this.#next(donor) : undefined;
-        if (!partition) {
+        const index = misfits < misfitsMax ? this.#next(donor) : undefined;
+        const load = index === undefined ? undefined : this.#partitions[index]!.load;
+        if (index === undefined || !load) {
           donors.pop();
           misfits = 0;
-        } else if (heatWith(receiver, partition.load, 1) <= heatWith(donor, partition.load, -1)) {
-          this.#move(partition, donor, receiver);
+        } else if (heatWith(receiver, load, 1) <= heatWith(donor, load, -1)) {
+          this.#move(index, donor, receiver);
           donors.topChanged();
           misfits = 0;
         } else {
@@ -181,72 +209,51 @@ class Round {
   }
 
   /** What the broker would best give next: what weighs in the dimension in which it is hottest at the moment. */
-  #next(donor: Candidate): PlanPartition | undefined {
+  #next(donor: Candidate): number | undefined {
     const dimension = hottestDimension(donor);
     let queues = this.#queues.get(donor);
     if (!queues) this.#queues.set(donor, (queues = []));
-    const queue = (queues[dimension] ??= { seen: [], rest: this.#movable(donor, dimension), at: 0 });
-    for (;;) {
-      if (queue.at === queue.seen.length) {
-        const next = queue.rest.pop();
-        if (!next) return undefined;
-        queue.seen.push(next.partition);
-      }
-      const partition = queue.seen[queue.at++]!;
-      if (!this.#moved.has(partition)) return partition;
+    const queue = (queues[dimension] ??= { order: this.#movable(donor, dimension), at: 0 });
+    while (queue.at < queue.order.length) {
+      const index = queue.order[queue.at++]!;
+      if (this.#moved[index] === 0) return index;
     }
+    return undefined;
   }
 
   /**
    * Those that weigh in this dimension, at least a quarter of the average (less is not worth a pause of its clients): larger
-   * first, or, when the number of logs is what weighs, the idle first, whose
-   * clients notice nothing. Of equal ones those whose topic crowds the broker's zone most.
+   * first, or, when the number of logs is what weighs, the idle first, whose clients notice nothing. Of equal ones those
+   * whose topic crowds the broker's zone most.
    */
-  #movable(donor: Candidate, dimension: number): Heap<Ranked> {
+  #movable(donor: Candidate, dimension: number): Int32Array {
     const zone = this.#zoneOf.get(donor.broker.brokerId)!;
-    const weightMin = dimension === countDimension ? -Infinity : donor.load[dimension]! / donor.partitions / 4;
-    const movable: Ranked[] = [];
-    const rankOf = rankReader(this.#ranks);
-    for (const partition of this.#byOwner.get(donor.broker.brokerId) ?? []) {
-      const weight = dimension === countDimension ? -peakOf(partition.load) : partition.load[dimension]!;
-      if (weight < weightMin) continue;
-      const rank = rankOf(partition);
-      movable.push({ partition, weight, rank, crowd: this.#spread.at(rank, zone) });
-    }
-    return new Heap(goesFirst, movable);
-  }
-
-  #ownedBy(brokerId: number): PlanPartition[] {
-    let owned = this.#byOwner.get(brokerId);
-    if (!owned) this.#byOwner.set(brokerId, (owned = []));
-    return owned;
+    const isCount = dimension === countDimension;
+    const weightMin = isCount ? -Infinity : donor.load[dimension]! / donor.partitions / 4;
+    const ranks = this.#ranks;
+    const weightOf = (i: number): number =>
+      isCount ? -Math.min(peakAt(ranks, i), wholeBroker) : ranks.loads[i * 3 + dimension]!;
+    const owned = this.#byOwner.get(donor.broker.brokerId) ?? new Int32Array(0);
+    const movable = isCount ? owned : owned.filter((i) => weightOf(i) >= weightMin);
+    const crowdOf = (i: number): number => this.#spread.at(this.#ranks.of[i]!, zone);
+    let most = 0;
+    for (const i of movable) most = Math.max(most, crowdOf(i));
+    const crowded = inBuckets(movable, most + 1, (i) => most - crowdOf(i));
+    return heaviestFirst(crowded, weightOf);
   }
 
   #isSpent(): boolean {
     return this.moves.length >= this.#settings.movesMax;
   }
 
-  #move(partition: PlanPartition, donor: Candidate, receiver: Candidate): void {
-    give(donor, partition.load);
-    take(receiver, partition.load);
-    this.#moved.add(partition);
-    const { topicId } = partition;
+  #move(index: number, donor: Candidate, receiver: Candidate): void {
+    const { topicId, partition, load } = this.#partitions[index]!;
+    give(donor, load);
+    take(receiver, load);
+    this.#moved[index] = 1;
     const [from, to] = [donor.broker.brokerId, receiver.broker.brokerId];
-    this.moves.push({ topicId, partition: partition.partition, from, to, reason: this.#reason });
+    this.moves.push({ topicId, partition, from, to, reason: this.#reason });
   }
-}
-
-interface Ranked {
-  readonly partition: PlanPartition;
-  readonly weight: number;
-  readonly rank: number;
-  readonly crowd: number;
-}
-
-function goesFirst(a: Ranked, b: Ranked): boolean {
-  if (a.weight !== b.weight) return a.weight > b.weight;
-  if (a.crowd !== b.crowd) return a.crowd > b.crowd;
-  return a.rank === b.rank ? a.partition.partition < b.partition.partition : a.rank < b.rank;
 }
 
 function hottestDimension({ broker, load, partitions }: Candidate): number {

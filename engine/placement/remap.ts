@@ -13,11 +13,11 @@ import {
   type PlanBroker,
   type PlanMove,
   type PlanPartition,
-  take,
+  takeAt,
 } from './constraints.ts';
 import { Heap } from './heap.ts';
-import { type Load, peakOf, wholeBroker } from './load.ts';
-import { rankReader, rankTopics, ZoneCounts, zoneIndexes } from './topic-ranks.ts';
+import { type Load, wholeBroker } from './load.ts';
+import { heaviestFirst, inTopicOrder, peakAt, rankTopics, ZoneCounts, zoneIndexes } from './topic-ranks.ts';
 
 /** Zones whose coldest brokers differ by less than this share of the mean heat count as equally cold. */
 const zoneTolerance = 0.02;
@@ -31,13 +31,6 @@ export interface RemapInput {
   orphanReason(partition: PlanPartition): string | undefined;
 }
 
-interface Orphan {
-  readonly partition: PlanPartition;
-  readonly reason: string;
-  readonly topicRank: number;
-  readonly peak: number;
-}
-
 interface Zone {
   readonly index: number;
   /** Its brokers with room, by id. */
@@ -48,47 +41,56 @@ interface Zone {
 
 /** Moves in the order of planning. Orphans that nobody may take get none: they stay where they are. */
 export function remap(input: RemapInput): PlanMove[] {
-  const ranks = rankTopics(input.partitions);
-  const rankOf = rankReader(ranks);
+  const { partitions } = input;
+  const ranks = rankTopics(partitions);
   const { zones: names, byBroker } = zoneIndexes(input.brokers);
-  const spread = new ZoneCounts(ranks.size, names.length);
+  const spread = new ZoneCounts(ranks.topics, names.length);
   const candidates = candidatesOf(input.brokers, []);
-  const orphans: Orphan[] = [];
+  const found = new Int32Array(partitions.length);
+  let count = 0;
+  /** Few, so each orphan has the number of its reason. */
+  const reasons: string[] = [];
+  const reasonOf = new Uint16Array(partitions.length);
+  const { loads } = ranks;
   const homeless: [number, number, number] = [0, 0, 0];
-  for (const partition of input.partitions) {
+  for (let i = 0; i < partitions.length; i++) {
+    const partition = partitions[i]!;
     const reason = input.orphanReason(partition);
     if (reason !== undefined) {
-      for (let d = 0; d < 3; d++) homeless[d]! += partition.load[d]!;
-      orphans.push({ partition, reason, topicRank: rankOf(partition), peak: peakOf(partition.load) });
+      for (let d = 0; d < 3; d++) homeless[d]! += loads[i * 3 + d]!;
+      found[count++] = i;
+      let at = reasons.indexOf(reason);
+      if (at < 0) at = reasons.push(reason) - 1;
+      reasonOf[i] = at;
       continue;
     }
     const owner = candidates.get(partition.brokerId);
     if (!owner) continue;
-    take(owner, partition.load);
-    spread.add(rankOf(partition), byBroker.get(partition.brokerId)!);
+    takeAt(owner, loads, i);
+    spread.add(ranks.of[i]!, byBroker.get(partition.brokerId)!);
   }
-  orphans.sort(largestFirst);
+  const orphans = heaviestFirst(inTopicOrder(found.subarray(0, count), ranks), (i) => peakAt(ranks, i));
 
   const zones = openZones(candidates, byBroker);
   const tolerance = zoneTolerance * heatOnceTaken(candidates, homeless, orphans.length);
   const moves: PlanMove[] = [];
-  const assign = ({ partition, reason, topicRank }: Orphan, target: Candidate): void => {
-    take(target, partition.load);
-    spread.add(topicRank, byBroker.get(target.broker.brokerId)!);
-    const { topicId, brokerId: from } = partition;
-    moves.push({ topicId, partition: partition.partition, from, to: target.broker.brokerId, reason });
+  const assign = (i: number, target: Candidate): void => {
+    const { topicId, partition, brokerId: from } = partitions[i]!;
+    takeAt(target, loads, i);
+    spread.add(ranks.of[i]!, byBroker.get(target.broker.brokerId)!);
+    moves.push({ topicId, partition, from, to: target.broker.brokerId, reason: reasons[reasonOf[i]!]! });
   };
-  const large = largeOnes(orphans, tolerance, candidates.size);
-  for (const orphan of orphans.slice(0, large)) {
-    const target = bestOf(zones, spread, orphan, tolerance);
-    if (target) assign(orphan, target);
+  const large = largeOnes(orphans, (i) => peakAt(ranks, i), tolerance, candidates.size);
+  for (const i of orphans.subarray(0, large)) {
+    const target = bestOf(zones, spread, partitions[i]!.load, ranks.of[i]!, tolerance);
+    if (target) assign(i, target);
   }
   for (const zone of zones) zone.heap = new Heap(isColder, zone.members.filter(mayTakeOneMore));
-  for (const orphan of orphans.slice(large)) {
-    const zone = pickZone(zones, spread, orphan.topicRank, tolerance);
+  for (const i of orphans.subarray(large)) {
+    const zone = pickZone(zones, spread, ranks.of[i]!, tolerance);
     if (!zone) break;
     const target = zone.heap.top()!;
-    assign(orphan, target);
+    assign(i, target);
     if (mayTakeOneMore(target)) zone.heap.topChanged();
     else zone.heap.pop();
   }
@@ -100,10 +102,10 @@ export function remap(input: RemapInput): PlanMove[] {
  * coldest broker hot in another dimension than the one it is cold in; of the small ones that does not matter, and there
  * may be a million.
  */
-function largeOnes(orphans: readonly Orphan[], tolerance: number, brokers: number): number {
+function largeOnes(orphans: Int32Array, peak: (orphan: number) => number, tolerance: number, brokers: number): number {
   const most = Math.min(orphans.length, Math.floor(looksMax / Math.max(1, brokers)));
   let large = 0;
-  while (large < most && orphans[large]!.peak > tolerance) large++;
+  while (large < most && peak(orphans[large]!) > tolerance) large++;
   return large;
 }
 
@@ -111,7 +113,8 @@ function largeOnes(orphans: readonly Orphan[], tolerance: number, brokers: numbe
 function bestOf(
   zones: readonly Zone[],
   spread: ZoneCounts,
-  { partition, topicRank }: Orphan,
+  load: Load,
+  topicRank: number,
   tolerance: number,
 ): Candidate | undefined {
   const bests: { readonly candidate: Candidate; readonly heat: number; readonly zone: number }[] = [];
@@ -121,7 +124,7 @@ function bestOf(
     let heat = Number.POSITIVE_INFINITY;
     for (const candidate of members) {
       if (!mayTakeOneMore(candidate)) continue;
-      const after = heatWith(candidate, partition.load, 1);
+      const after = heatWith(candidate, load, 1);
       if (after > heat || (after === heat && best && !isColder(candidate, best))) continue;
       best = candidate;
       heat = after;
@@ -137,10 +140,6 @@ function bestOf(
     if (more < 0 || (more === 0 && picked && one.heat < picked.heat)) picked = one;
   }
   return picked?.candidate;
-}
-
-function largestFirst(a: Orphan, b: Orphan): number {
-  return b.peak - a.peak || a.topicRank - b.topicRank || a.partition.partition - b.partition.partition;
 }
 
 function openZones(candidates: ReadonlyMap<number, Candidate>, byBroker: ReadonlyMap<number, number>): Zone[] {
