@@ -25,6 +25,13 @@ export interface ChildOptions {
   log(brokerId: number | undefined, line: string): void;
 }
 
+/**
+ * Of a broker's thread pool, when the environment does not say. The write-ahead log's sync, on which acknowledgements wait,
+ * must find one free beside a roll-up, two reads of segments, the close of a removed file and the metadata store's commit:
+ * Node's own four are one too few.
+ */
+const poolThreads = 8;
+
 /** Longer lines are forwarded in pieces, so that a broker without newlines costs no memory here. */
 const lineBytesMax = 16 * 1024;
 
@@ -46,7 +53,10 @@ export class Child {
 
   constructor(options: ChildOptions) {
     const { program, arguments: args } = options;
-    const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    const child = spawn(process.execPath, [program, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { UV_THREADPOOL_SIZE: `${poolThreads}`, ...process.env },
+    });
     this.#process = child;
     const log = (line: string): void => options.log(this.slot?.brokerId, line);
     forward(child.stdout, log);
