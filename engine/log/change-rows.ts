@@ -52,12 +52,13 @@ export async function withRetries<T>(context: RowContext, call: () => Promise<T>
   }
 }
 
-/** All rows of a partition key between `from` and `to`. */
-export async function allRows(context: RowContext, pk: string, from: string, to: string): Promise<Row[]> {
+/** All rows of a partition key between `from` and `to`, or from `from` on. */
+export async function allRows(context: RowContext, pk: string, from: string, to?: string): Promise<Row[]> {
   const rows: Row[] = [];
+  const span = to === undefined ? { from } : { from, to };
   let cursor: string | undefined;
   do {
-    const options = cursor === undefined ? { from, to } : { from, to, cursor };
+    const options = cursor === undefined ? span : { ...span, cursor };
     const page = await withRetries(context, () => context.store.range(pk, options));
     for (const row of page.rows) rows.push(row);
     cursor = page.cursor;

@@ -70,7 +70,7 @@ export async function compactFiles(
     await removeFiles(context, [fileId]);
     throw error;
   }
-  const isUsed = await publish(context, moved, rows);
+  const isUsed = await publish(context, moved, drafts, rows);
   if (isUsed) return bytes;
   await removeFiles(context, [fileId]);
   return 0;
@@ -106,14 +106,19 @@ async function draftOf(context: RollUpContext, { log, row }: Move): Promise<Segm
 }
 
 /** Whether any of it was published. */
-async function publish(context: RollUpContext, moves: readonly Move[], rows: readonly SegmentRow[]): Promise<boolean> {
+async function publish(
+  context: RollUpContext,
+  moves: readonly Move[],
+  drafts: readonly SegmentDraft[],
+  rows: readonly SegmentRow[],
+): Promise<boolean> {
   let isUsed = false;
   for (let next = 0; next < moves.length; ) {
     const some = async (): Promise<void> => {
       const perTransaction = Math.floor((storeOpsMax - context.guard().length - 1) / opsPerSegmentMax);
-      const due: { readonly move: Move; readonly moved: SegmentRow }[] = [];
+      const due: Moved[] = [];
       for (; next < moves.length && due.length < perTransaction; next++) {
-        if (isThere(moves[next]!)) due.push({ move: moves[next]!, moved: rows[next]! });
+        if (isThere(moves[next]!)) due.push({ move: moves[next]!, moved: rows[next]!, draft: drafts[next]! });
       }
       if (due.length === 0) return;
       isUsed = true;
@@ -132,15 +137,19 @@ function isThere({ log, row }: Move): boolean {
   return log.segments[at]?.row === row || log.segments[at - 1]?.row === row;
 }
 
-async function publishTogether(
-  context: RollUpContext,
-  due: readonly { readonly move: Move; readonly moved: SegmentRow }[],
-): Promise<void> {
+interface Moved {
+  readonly move: Move;
+  readonly moved: SegmentRow;
+  readonly draft: SegmentDraft;
+}
+
+async function publishTogether(context: RollUpContext, due: readonly Moved[]): Promise<void> {
   const ops: StoreOp[] = [];
   const files = new FileChanges();
-  for (const { move, moved } of due) {
+  for (const { move, moved, draft } of due) {
     const { log, row } = move;
-    ops.push({ op: 'put', key: segmentKey(log.topicId, log.partition, row.baseOffset), value: encodeSegment(moved) });
+    const value = encodeSegment(moved, draft.state);
+    ops.push({ op: 'put', key: segmentKey(log.topicId, log.partition, row.baseOffset), value });
     files.add(moved);
     files.remove(row);
   }

@@ -14,7 +14,7 @@ interface Filled {
 }
 
 /** Two logs with two leader epochs, producers, and several index entries, in one file. */
-async function filled(syncReadBytesMax: number): Promise<Filled> {
+async function filled(syncReadBytesMax: number, producers = 1): Promise<Filled> {
   const world = new World({ syncReadBytesMax, mergeBytesMax: 700, indexCacheBytesMax: 0, openFilesMax: 1 });
   const values: string[][] = [[], []];
   const append = async (logs: readonly PartitionLog[], from: number, to: number): Promise<void> => {
@@ -22,6 +22,7 @@ async function filled(syncReadBytesMax: number): Promise<Filled> {
       for (const [l, log] of logs.entries()) {
         const some = Array.from({ length: 1 + (i % 2) }, (_, n) => `${l}:${i}.${n}`.padEnd(40, '.'));
         const producer = { producerId: 7, producerEpoch: 0, baseSequence: values[l]!.length };
+        if (producers > 1) Object.assign(producer, { producerId: 7 + (i % producers), baseSequence: 0 });
         await world.append(log, batchOf(some, 1000 + i, producer));
         values[l]!.push(...some);
       }
@@ -109,13 +110,25 @@ describe('a flipped bit', () => {
   });
 
   it('in the state snapshot costs nothing: it is made again from the batches', async () => {
-    const made = await filled(0);
+    // So many producers that the row of the segment has no room for the state.
+    const made = await filled(0, 9);
     const { world, store, path } = made;
     const at = bytesOf(made).indexOf('"producers"');
     await world.run(store.close());
     world.disk.flipBit(path, at * 8 + 3);
     const log = await world.open(await world.startSession());
     expect([log.highWatermark, log.epochAt(0), log.epochAt(12)]).toEqual([13, 1, 2]);
+    const repeat = batchOf(['0:8.0'.padEnd(40, '.')], 1008, { producerId: 15, producerEpoch: 0, baseSequence: 0 });
+    expect(await world.append(log, repeat)).toMatchObject({ errorCode: 0, baseOffset: 12 });
+  });
+
+  it('in a small state snapshot is not even met: the row of the segment has it too', async () => {
+    const made = await filled(0);
+    const { world, store, path } = made;
+    const at = bytesOf(made).indexOf('"producers"');
+    await world.run(store.close());
+    world.disk.flipBit(path, at * 8 + 3);
+    const log = await world.open(await world.startSession());
     const producer = { producerId: 7, producerEpoch: 0, baseSequence: 12 };
     const repeat = batchOf(['0:8.0'.padEnd(40, '.')], 1008, producer);
     expect(await world.append(log, repeat)).toMatchObject({ errorCode: 0, baseOffset: 12 });

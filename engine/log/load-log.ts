@@ -1,11 +1,12 @@
 /** What the rows and the last segment say about a log: the start of an open, and of the recovery of a dead session. */
 import type { Uuid } from '../kernel/uuid.ts';
 import { readBatchHeader } from '../records/batch.ts';
-import { allRows, type RowContext, withRetries } from './change-rows.ts';
+import type { Row } from '../ports.ts';
+import { allRows, type RowContext } from './change-rows.ts';
 import { DataCorrupt } from './log.ts';
 import { LogFold } from './log-fold.ts';
 import { decodeLogState, logPk, logStateKey } from './rows/log-state.ts';
-import { decodeSegment, segmentSkEnd, segmentSkPrefix } from './rows/segment.ts';
+import { decodeSegment, decodeSegmentState, segmentSkPrefix } from './rows/segment.ts';
 import { type Segment, segmentOf, type SegmentReader } from './segment-reader.ts';
 
 export interface LoadedLog {
@@ -27,22 +28,30 @@ export async function loadLog(
   topicId: Uuid,
   partition: number,
 ): Promise<LoadedLog> {
-  const [stateRow, rows] = await Promise.all([
-    withRetries(context, () => context.store.get(logStateKey(topicId, partition))),
-    allRows(context, logPk(topicId, partition), segmentSkPrefix, segmentSkEnd),
-  ]);
+  // One question: a broker that takes over a thousand logs opens them all in the same moment.
+  const { segmentRows, stateRow } = await rowsOf(context, topicId, partition);
   const state = stateRow && decodeLogState(stateRow.value);
-  const segments = rows.map((row) => segmentOf(decodeSegment(row.sk, row.value)));
+  const segments = segmentRows.map((row) => segmentOf(decodeSegment(row.sk, row.value)));
   const first = segments[0]?.row;
   const last = segments.at(-1)?.row;
   const startOffset = state?.startOffset ?? first?.baseOffset ?? 0;
   // Without a row of the last segment the start is also the end: retention leaves it so.
   const endOffset = Math.max(last?.endOffset ?? 0, startOffset);
-  const fold = last
-    ? await foldAsOf(context, segments, segments.length - 1)
-    : new LogFold({ producers: [], epochs: state?.epochs ?? [] });
+  const inRow = last ? decodeSegmentState(segmentRows.at(-1)!.value) : { producers: [], epochs: state?.epochs ?? [] };
+  const fold = inRow ? new LogFold(inRow) : await foldAsOf(context, segments, segments.length - 1);
   const foldedTo = last?.endOffset ?? (state?.epochs ? startOffset : 0);
   return { segments, startOffset, endOffset, fold, foldedTo };
+}
+
+async function rowsOf(
+  context: RowContext,
+  topicId: Uuid,
+  partition: number,
+): Promise<{ segmentRows: readonly Row[]; stateRow: Row | undefined }> {
+  const rows = await allRows(context, logPk(topicId, partition), segmentSkPrefix);
+  const stateSk = logStateKey(topicId, partition).sk;
+  const segmentRows = rows.filter(({ sk }) => sk.startsWith(segmentSkPrefix));
+  return { segmentRows, stateRow: rows.find(({ sk }) => sk === stateSk) };
 }
 
 /**

@@ -82,7 +82,7 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
     guard: () => options.guard(),
     reader,
     leftovers: new Set(),
-    removesLater: true,
+    isUrgent: true,
     onRemove: (fileId) => reader.forget(fileId),
   };
   try {

@@ -25,14 +25,18 @@ import { segmentsToMerge } from './merge-segments.ts';
 import { piecedFileId, segmentFileId } from './rows/segment-file.ts';
 import { encodeSegment, segmentKey, type SegmentRow } from './rows/segment.ts';
 import { type SegmentDraft, type SegmentFileOptions, writeSegmentFile } from './segment-file.ts';
+import type { StateSnapshot } from './segment-format.ts';
 import type { SegmentReader } from './segment-reader.ts';
 
 export interface RollUpContext extends RowContext {
   readonly brokerId: number;
   readonly sessionEpoch: number;
   readonly reader: SegmentReader;
-  /** Files that a roll-up empties are left in `leftovers`: nobody waits for their removal. */
-  readonly removesLater?: true;
+  /**
+   * Somebody waits for the end of it: small segments are left to the next roll-up to merge, and files that are emptied in
+   * `leftovers`.
+   */
+  readonly isUrgent?: true;
   /**
    * Publication alone excludes what else changes the logs' rows: the file is written while they serve, are released or
    * deleted, and what is not as it was by then is left out. Absent where nothing else goes on.
@@ -69,8 +73,9 @@ export interface RolledUp<L extends RollUpLog> {
   readonly row: SegmentRow;
   /** The rows that it takes the place of: the last ones, or none. */
   readonly replaced: readonly SegmentRow[];
-  /** As of the row's end. */
+  /** As of the row's end; `state` is what was written of it. */
   readonly fold: LogFold;
+  readonly state: StateSnapshot;
 }
 
 /**
@@ -183,7 +188,7 @@ async function planLog<L extends RollUpLog>(context: RollUpContext, log: L, isPi
   let newBytes = 0;
   for (const batch of log.batches) newBytes += batch.length;
   // To merge is to write; who refers to what is written does without, but for an empty segment whose key it takes.
-  let replaced = segmentsToMerge(segments, newBytes, isPieced ? 0 : settings.mergeBytesMax);
+  let replaced = segmentsToMerge(segments, newBytes, isPieced || context.isUrgent ? 0 : settings.mergeBytesMax);
   let batches: Buffer[] = [];
   for (const row of replaced) {
     if (row.bytes === 0 || row.endOffset <= startOffset) continue;
@@ -243,7 +248,9 @@ async function publish<L extends RollUpLog>(
   rows: readonly SegmentRow[],
   published: (rolled: readonly RolledUp<L>[]) => void,
 ): Promise<boolean> {
-  const due = plans.map(({ log, replaced, fold }, i) => ({ log, row: rows[i]!, replaced, fold }));
+  const due = plans.map(({ log, draft, replaced, fold }, i) => {
+    return { log, row: rows[i]!, replaced, fold, state: draft.state };
+  });
   let isUsed = false;
   for (let next = 0; next < due.length; ) {
     const some = async (): Promise<void> => {
@@ -273,7 +280,7 @@ async function publishTogether<L extends RollUpLog>(
     published(changes[index]!.rolled);
     for (const emptiedId of files) emptied.push(emptiedId);
   });
-  if (context.removesLater) for (const emptiedId of emptied) context.leftovers.add(emptiedId);
+  if (context.isUrgent) for (const emptiedId of emptied) context.leftovers.add(emptiedId);
   else await removeFiles(context, emptied);
 }
 
@@ -291,11 +298,12 @@ function changeOf<L extends RollUpLog>(due: readonly RolledUp<L>[], first: numbe
   let next = first;
   for (; next < due.length; next++) {
     const one = due[next]!;
-    const { log, row, replaced } = one;
+    const { log, row, replaced, state } = one;
     if (log.isCurrent && !log.isCurrent(replaced)) continue;
     // Its row, and at most a row and a file for each one that it replaces; the new file counts once.
     if (rolled.length > 0 && ops.length + files.byFile.size + 2 + 2 * replaced.length > opsMax) break;
-    ops.push({ op: 'put', key: segmentKey(log.topicId, log.partition, row.baseOffset), value: encodeSegment(row) });
+    const value = encodeSegment(row, state);
+    ops.push({ op: 'put', key: segmentKey(log.topicId, log.partition, row.baseOffset), value });
     files.add(row);
     for (const old of replaced) {
       files.remove(old);

@@ -1,10 +1,15 @@
 /**
  * segment   one per run of batches of one log in a segment file, immutable but for a merge, which replaces it. Key:
- * LOG#<topicId>#<partition>, SEG#<base offset, 16 hex digits>. Value: where the bytes lie and what they span.
+ * LOG#<topicId>#<partition>, SEG#<base offset, 16 hex digits>. Value: where the bytes lie and what they span; and the
+ * state as of its end when that is small, as it is for most logs: who takes over a thousand of them then opens no file.
  */
 import type { Uuid } from '../../kernel/uuid.ts';
 import type { RowKey } from '../../ports.ts';
+import type { StateSnapshot } from '../segment-format.ts';
 import { logPk } from './log-state.ts';
+
+/** A larger state is read from the segment's file. */
+const rowStateBytesMax = 512;
 
 export interface SegmentRow {
   readonly baseOffset: number;
@@ -24,8 +29,6 @@ export interface SegmentRow {
 }
 
 export const segmentSkPrefix = 'SEG#';
-/** Exclusive end of the range of all segments: '$' follows '#'. */
-export const segmentSkEnd = 'SEG$';
 
 export function segmentKey(topicId: Uuid, partition: number, baseOffset: number): RowKey {
   return {
@@ -34,12 +37,22 @@ export function segmentKey(topicId: Uuid, partition: number, baseOffset: number)
   };
 }
 
-export function encodeSegment(row: SegmentRow): string {
+/** `state`: what the segment's file has as of its end. */
+export function encodeSegment(row: SegmentRow, state: StateSnapshot): string {
   const { endOffset, fileId, position, bytes, indexPosition, indexBytes, stateBytes, maxTimestamp } = row;
-  return JSON.stringify({ endOffset, fileId, position, bytes, indexPosition, indexBytes, stateBytes, maxTimestamp });
+  const value: StoredSegment = { endOffset, fileId, position, bytes, indexPosition, indexBytes, stateBytes, maxTimestamp };
+  return JSON.stringify(stateBytes <= rowStateBytesMax ? { ...value, state } : value);
 }
 
+/** Without the state: an open log keeps its rows in memory. */
 export function decodeSegment(sk: string, value: string): SegmentRow {
-  const baseOffset = Number.parseInt(sk.slice(segmentSkPrefix.length), 16);
-  return { baseOffset, ...(JSON.parse(value) as Omit<SegmentRow, 'baseOffset'>) };
+  const { state: _, ...row } = JSON.parse(value) as StoredSegment;
+  return { baseOffset: Number.parseInt(sk.slice(segmentSkPrefix.length), 16), ...row };
 }
+
+/** Undefined when only the file has it. */
+export function decodeSegmentState(value: string): StateSnapshot | undefined {
+  return (JSON.parse(value) as StoredSegment).state;
+}
+
+type StoredSegment = Omit<SegmentRow, 'baseOffset'> & { readonly state?: StateSnapshot };
