@@ -1,17 +1,14 @@
 /**
  * `headgate serve --role all`: gateway and controller in this process, one child process per broker; and `--role gateway`:
  * the doors alone, over brokers that controllers in other processes keep. The order of the
- * start is the order of dependence: the store, then who reads it, then the brokers, then the doors. The end runs
- * backwards, so that nobody is still asked for what is already gone.
+ * start is the order of dependence: the store, then who reads it, then the brokers, then the doors, whose code loads while
+ * the brokers start. The end runs backwards, so that nobody is still asked for what is already gone.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
-import { startAdmin } from '../gateway/admin/app.ts';
 import type { GatewayContext } from '../gateway/context.ts';
-import { startHttpDoor } from '../gateway/http/door.ts';
-import { startKafkaDoor } from '../gateway/kafka/listener.ts';
 import { gatewayDefaults } from '../gateway/settings.ts';
 import { openTenancy } from '../tenancy/open-tenancy.ts';
 import { openLmdbStore } from '../tenancy/store/lmdb.ts';
@@ -52,30 +49,25 @@ export async function serveGateway(settings: ServeSettings, brokerProgram = brok
     settings: { ...gatewayDefaults, advertisedHost: settings.advertisedHost || settings.host, advertisedPort: 0 },
     log: logEvent,
   };
-  const { host } = settings;
-  const secured = tls ? { tls } : {};
   let serving = false;
   const ready = (): boolean => serving && controller.ready();
-  const admin = await startAdmin({ context, fleet: controller, adminKey, host, port: settings.adminPort, ready, tls });
-  await controller.start();
-  const kafka = await startKafkaDoor({ context, host, port: settings.kafkaPort, ...secured });
-  const serverChoice = settings.httpServer as 'auto' | 'uws' | 'node';
-  const http = await startHttpDoor({
-    context,
-    host,
-    port: settings.httpPort,
-    exclusive: true,
-    serverChoice,
-    ...secured,
+  const engineServes = controller.start();
+  // A failure is told where it is waited for, and not before as a rejection that nobody handles.
+  engineServes.catch(() => undefined);
+  const { openDoors } = await import('./open-doors.ts');
+  const opening = openDoors({ settings, context, fleet: controller, adminKey, tls, engineServes, ready });
+  const doors = await opening.catch(async (failure: unknown) => {
+    // A taken port, most often. The brokers are on their way by now: they end in order.
+    await assembled.stop();
+    throw failure;
   });
-  if (http.fallbackReason) logEvent('http-server-fallback', { driver: http.driver, reason: http.fallbackReason });
 
   const access = await ensureDemoTenant(tenancy, kept, adminKey);
   const addresses: Addresses = {
     host: context.settings.advertisedHost,
-    kafkaPort: kafka.port,
-    httpPort: http.port,
-    adminPort: admin.port,
+    kafkaPort: doors.kafkaPort,
+    httpPort: doors.httpPort,
+    adminPort: doors.adminPort,
     tls: tls !== undefined,
   };
   writeDemoEnv(folder.demoEnv, access, addresses);
@@ -84,10 +76,10 @@ export async function serveGateway(settings: ServeSettings, brokerProgram = brok
 
   onStopSignal(async () => {
     serving = false;
-    await Promise.all([kafka.close(doorGraceMs), http.close(doorGraceMs)]);
+    await doors.closeData(doorGraceMs);
     await assembled.stop();
     await tenancy.close();
-    await admin.close(doorGraceMs);
+    await doors.closeAdmin(doorGraceMs);
     await store.close();
     lock.close();
   });

@@ -50,7 +50,7 @@ class RunningFleet implements Fleet {
   constructor(options: ProcessFleetOptions) {
     const { clock, spares } = options;
     this.#options = options;
-    this.#standby = new Standby({ clock, child: options, spares, loadingMax: 2 * availableParallelism() });
+    this.#standby = new Standby({ clock, child: options, spares, loadingMax: loadingMax() });
     this.#lookLater();
   }
 
@@ -120,6 +120,11 @@ class RunningFleet implements Fleet {
     for (const child of this.#children.values()) if (child.isServing && !child.awaitsPong) child.ping();
     this.#lookLater();
   }
+}
+
+/** One core is left to this process, which recovers meanwhile or loads its own doors: the first to serve serves everything. */
+function loadingMax(): number {
+  return Math.max(1, availableParallelism() - 1);
 }
 
 /** With its last thread: while others of its threads end, they may still be in a write. */

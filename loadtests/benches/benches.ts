@@ -5,7 +5,7 @@ import { codec, crc, recordsEncode } from './codec.ts';
 import { httpProduce } from './http-produce.ts';
 import { fetch, kafkaProduce } from './kafka.ts';
 import { kafkaSideBySide, kafkaSideBySideDurable } from './kafka-side-by-side.ts';
-import { killToWritable } from './kill-to-writable.ts';
+import { killToWritable, zoneLossToWritable } from './kill-to-writable.ts';
 import { idleConnectionMemory, idlePartitionMemory } from './memory.ts';
 import { planner } from './planner.ts';
 import { rollingRestart } from './rolling-restart.ts';
@@ -23,6 +23,7 @@ export const benches: readonly Bench[] = [
   wal,
   storage,
   killToWritable,
+  zoneLossToWritable,
   rollingRestart,
   addBroker,
   idlePartitionMemory,

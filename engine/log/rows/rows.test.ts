@@ -10,13 +10,7 @@ import {
   segmentFilePrefix,
 } from './segment-file.ts';
 import type { StateSnapshot } from '../segment-format.ts';
-import {
-  decodeSegment,
-  decodeSegmentState,
-  encodeSegment,
-  segmentKey,
-  segmentSkPrefix,
-} from './segment.ts';
+import { decodeSegment, decodeSegmentState, encodeSegment, segmentKey, segmentSkPrefix } from './segment.ts';
 
 const topicId = '\0\u00ff234567890abcdef';
 const offset = fc.maxSafeNat();

@@ -40,7 +40,16 @@ export function segmentKey(topicId: Uuid, partition: number, baseOffset: number)
 /** `state`: what the segment's file has as of its end. */
 export function encodeSegment(row: SegmentRow, state: StateSnapshot): string {
   const { endOffset, fileId, position, bytes, indexPosition, indexBytes, stateBytes, maxTimestamp } = row;
-  const value: StoredSegment = { endOffset, fileId, position, bytes, indexPosition, indexBytes, stateBytes, maxTimestamp };
+  const value: StoredSegment = {
+    endOffset,
+    fileId,
+    position,
+    bytes,
+    indexPosition,
+    indexBytes,
+    stateBytes,
+    maxTimestamp,
+  };
   return JSON.stringify(stateBytes <= rowStateBytesMax ? { ...value, state } : value);
 }
 
