@@ -5,6 +5,7 @@
  * the brokers start. The end runs backwards, so that nobody is still asked for what is already gone.
  */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
@@ -14,6 +15,7 @@ import { openTenancy } from '../tenancy/open-tenancy.ts';
 import { openLmdbStore } from '../tenancy/store/lmdb.ts';
 import { assembleEngine } from './assemble-engine.ts';
 import { lockDataFolder, openDataFolder, shareDataFolder } from './data-folder.ts';
+import { freshBundle } from './broker-bundle.ts';
 import { type Addresses, ensureDemoTenant, readDemoEnv, writeDemoEnv } from './demo-tenant.ts';
 import { endOnBug } from './end-at-once.ts';
 import { logEvent, logLine } from './operator-log.ts';
@@ -24,11 +26,13 @@ import { welcome } from './welcome.ts';
 /** How long the doors wait for what is under way. */
 const doorGraceMs = 5_000;
 
-const brokerProgramDefault = fileURLToPath(new URL('./broker-main.js', import.meta.url));
+/** The compiled output that this program is part of. */
+const dist = fileURLToPath(new URL('..', import.meta.url));
 
-/** `brokerProgram`: the script that broker processes run. */
-export async function serveGateway(settings: ServeSettings, brokerProgram = brokerProgramDefault): Promise<void> {
+/** `given`: the script that broker processes run, when it is not the usual one. */
+export async function serveGateway(settings: ServeSettings, given?: string): Promise<void> {
   endOnBug();
+  const brokerProgram = given ?? freshBundle(dist) ?? join(dist, 'bin', 'broker-main.js');
   const folder = openDataFolder(settings.data);
   const lock = await (settings.role === 'gateway' ? shareDataFolder(folder) : lockDataFolder(folder));
   const kept = readDemoEnv(folder.demoEnv);
