@@ -43,6 +43,9 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
   const clock = systemClock;
   const random = systemRandom;
   mkdirSync(slot.volume, { recursive: true, mode: 0o700 });
+  // Before the session: from its row on others may send us partitions, and with thousands of them this takes a while.
+  const catalogue = new StoreCatalogue(store, clock);
+  await catalogue.start();
   const session = await openSession({
     store,
     clock,
@@ -51,6 +54,9 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
     pid: process.pid,
     lease: leaseSettings(home.leaseMs),
     onFenced: (cause) => die(cause),
+  }).catch((failure: unknown) => {
+    catalogue.close();
+    throw failure;
   });
   const logs = await createLogStore({
     disk,
@@ -67,8 +73,6 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
     guard: () => session.guard(),
     onFatal: (failure) => die(failure),
   });
-  const catalogue = new StoreCatalogue(store, clock);
-  await catalogue.start();
   const broker = await startBroker({
     brokerId: slot.brokerId,
     sessionEpoch: session.epoch,

@@ -35,8 +35,8 @@ const earlierPollMs = 50;
 const settlePauseMs = 50;
 const settlePauseMsMax = 5000;
 const restartPauseMs = 100;
-/** While nobody serves, the pause before the next attempt is no longer than this. */
-const alonePauseMsMax = 500;
+/** While nobody serves, the pause before the next attempt is no longer than this: by whether the last one has served. */
+const alonePauseMsMax = { served: 100, unserved: 500 };
 const restPollMs = 20;
 const othersPollMs = 25;
 const unwantedPollMs = 50;
@@ -173,7 +173,7 @@ export class SlotKeeper {
    */
   async keep(afterCrash: boolean): Promise<void> {
     const { clock, settings, events, fleet } = this.#context;
-    if (this.#exit.done) await (afterCrash ? this.#rest(0) : fleet.standby?.(this.#id));
+    if (this.#exit.done) await (afterCrash ? this.#rest(0, 0) : fleet.standby?.(this.#id));
     while (!this.#context.isStopping()) {
       if (!this.#view.wanted && this.#exit.done) {
         // What still names the slot (a topic that was placed while it ended) goes to others.
@@ -197,7 +197,7 @@ export class SlotKeeper {
         this.#failures > 1
           ? Math.min(settings.restartPauseMsMax, restartPauseMs * 2 ** Math.min(20, this.#failures - 2))
           : 0;
-      await this.#rest(pauseMs);
+      await this.#rest(pauseMs, alonePauseMsMax[served ? 'served' : 'unserved']);
     }
   }
 
@@ -206,7 +206,7 @@ export class SlotKeeper {
    * partitions: whoever serves by now gets them, instead of the wait for a slot that keeps dying or for a program to load.
    * Safe here alone: nobody else starts the slot, so no process opens a log that is being given away.
    */
-  async #rest(pauseMs: number): Promise<void> {
+  async #rest(pauseMs: number, aloneMs: number): Promise<void> {
     const { clock, brokers, fleet } = this.#context;
     const beganMs = clock.monotonicMs();
     let standby: Promise<void> | undefined;
@@ -215,7 +215,7 @@ export class SlotKeeper {
       const isAlone = brokers.anyServing() === undefined;
       if (!isAlone && (partitionCounts(this.#context, 'held').get(this.#id) ?? 0) > 0) await this.settle('remap');
       // A pause spares the others a slot that keeps dying. Without others there is nothing to spare.
-      const leftMs = beganMs + (isAlone ? Math.min(pauseMs, alonePauseMsMax) : pauseMs) - clock.monotonicMs();
+      const leftMs = beganMs + (isAlone ? Math.min(pauseMs, aloneMs) : pauseMs) - clock.monotonicMs();
       if (leftMs > 0) {
         await sleep(clock, Math.min(leftMs, restPollMs));
         continue;
