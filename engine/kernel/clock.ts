@@ -30,9 +30,37 @@ export const systemClock: Clock = {
     return { cancel: () => clearTimeout(handle) };
   },
   endOfTurn(fn) {
-    setImmediate(fn);
+    if (turnEnd.waiting.push(fn) === 1 && !turnEnd.isRunning) setImmediate(endTurn);
   },
 };
+
+/**
+ * What a turn's end brings about is flushed by the same end where it can be: a request passes the producer, the router and
+ * the socket, each of which gathers until the turn is over, and would otherwise take three turns of the event loop to leave.
+ * Bounded, so that whoever asks for one turn after another from within lets I/O happen in between. Who awaits a promise
+ * for the end of the turn goes on when all of this is over, and so in a turn of its own.
+ */
+const roundsPerTurnMax = 5;
+
+const turnEnd: { waiting: (() => void)[]; isRunning: boolean } = { waiting: [], isRunning: false };
+
+function endTurn(): void {
+  turnEnd.isRunning = true;
+  let round: (() => void)[] = [];
+  let next = 0;
+  try {
+    for (let rounds = 0; rounds < roundsPerTurnMax && turnEnd.waiting.length > 0; rounds++) {
+      round = turnEnd.waiting;
+      turnEnd.waiting = [];
+      for (next = 0; next < round.length; ) round[next++]!();
+    }
+  } finally {
+    // After a throw, which ends the process or is somebody's to catch, the others still have their turn.
+    turnEnd.waiting.unshift(...round.slice(next));
+    turnEnd.isRunning = false;
+    if (turnEnd.waiting.length > 0) setImmediate(endTurn);
+  }
+}
 
 /** Resolves after `delayMs` on `clock`. */
 export function sleep(clock: Clock, delayMs: number): Promise<void> {
