@@ -50,7 +50,12 @@ export async function serveGateway(settings: ServeSettings, given?: string): Pro
     clock,
     random,
     // Port 0: clients are told the port on which the door listens, whatever it was asked for.
-    settings: { ...gatewayDefaults, advertisedHost: settings.advertisedHost || settings.host, advertisedPort: 0 },
+    settings: {
+      ...gatewayDefaults,
+      requestBytesHeldMax: settings.requestBytesHeldMax,
+      advertisedHost: settings.advertisedHost || settings.host,
+      advertisedPort: 0,
+    },
     log: logEvent,
   };
   let serving = false;

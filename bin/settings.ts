@@ -63,6 +63,16 @@ export const serveSettings = {
     unit: 'port',
     about: 'Port of the control plane; 0 picks a free one.',
   },
+  requestBytesHeldMax: {
+    kind: 'integer',
+    flag: 'request-bytes-held-max',
+    default: 256 * 1024 * 1024,
+    min: 16 * 1024 * 1024,
+    max: 2 ** 40,
+    unit: 'bytes',
+    about:
+      'What HTTP bodies and WebSocket messages that are not answered yet may take together, over all connections. A request beyond it is refused with 503 and `Retry-After`; NDJSON streams are held back.',
+  },
   zones: { kind: 'text', flag: 'zones', default: 'a,b,c', about: 'Availability zones, by comma.' },
   brokers: {
     kind: 'integer',

@@ -6,6 +6,8 @@ export interface GatewaySettings {
   readonly produceRecordsMax: number;
   /** Body of one HTTP produce request. */
   readonly produceBytesMax: number;
+  /** Bodies and WebSocket messages that are not answered yet, over all connections. */
+  readonly requestBytesHeldMax: number;
   /** A batch made of several requests' records is closed at this size. */
   readonly batchBytesMax: number;
   /** Batches of one partition that are under way at once: what the broker's duplicate window can recognise. */
@@ -28,6 +30,7 @@ export const gatewayDefaults: GatewaySettings = {
   quotaWaitMsMax: 1_000,
   produceRecordsMax: 10_000,
   produceBytesMax: 8 * 1024 * 1024,
+  requestBytesHeldMax: 256 * 1024 * 1024,
   batchBytesMax: 512 * 1024,
   batchesInFlightMax: 4,
   batchBacklogBytesMax: 32 * 1024 * 1024,

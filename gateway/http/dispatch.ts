@@ -1,6 +1,7 @@
 /** Runs handlers so that none of their errors reaches the transport: there a throw can end the process. */
 import { STATUS_CODES } from 'node:http';
 import { assert } from '../../engine/kernel/assert.ts';
+import type { Failure } from '../../engine/kernel/failure.ts';
 import type { HeaderList, HttpExchange, HttpHandler, ServerDoors } from './server.ts';
 
 const problemHeaders: HeaderList = [['content-type', 'application/problem+json']];
@@ -36,6 +37,11 @@ export function guardedBody(
   } catch (error) {
     handlerFailed(error, exchange, doors);
   }
+}
+
+/** For what the transport itself must refuse while a handler waits for the body. */
+export function guardedRefusal(failure: Failure, exchange: HttpExchange, doors: ServerDoors): void {
+  handlerFailed(failure, exchange, doors);
 }
 
 function handlerFailed(error: unknown, exchange: HttpExchange, doors: ServerDoors): void {

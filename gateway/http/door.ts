@@ -3,6 +3,7 @@ import { assert } from '../../engine/kernel/assert.ts';
 import { sleep } from '../../engine/kernel/clock.ts';
 import { RecordProducer } from '../operations/produce.ts';
 import type { GatewayContext } from '../context.ts';
+import { BodyMemory } from './body-memory.ts';
 import { chooseServer, type ServerChoice } from './choose-server.ts';
 import { Credentials } from './credentials.ts';
 import { type DoorParts, guard } from './guard.ts';
@@ -38,6 +39,8 @@ export interface HttpDoor {
   readonly driver: 'uws' | 'node';
   /** Why uWebSockets.js was passed over; undefined when it serves or was not wanted. */
   readonly fallbackReason: string | undefined;
+  /** By requests that are not answered yet. */
+  readonly requestBytesHeld: number;
   /** Takes nothing new, lets what is under way finish for `graceMs`, then cuts. */
   close(graceMs: number): Promise<void>;
 }
@@ -59,11 +62,13 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     credentials: new Credentials(context.tenancy.access),
     holders: new KeyHolders(context.tenancy.access),
     turn: new TurnTime(context.clock),
+    bodyMemory: new BodyMemory(context.settings.requestBytesHeldMax),
   };
   const websockets = new WebSocketDoor(parts, options.websocket);
   const doors: ServerDoors = {
     routes: [...routesOf(parts), ...websockets.routes()],
     fallback: notFound,
+    bodyMemory: parts.bodyMemory,
     failed(error, exchange) {
       if (exchange) replyFailure(context, exchange, error);
       else
@@ -99,7 +104,15 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     parts.credentials.close();
     parts.holders.close();
   };
-  return { port, driver: server.driver, fallbackReason, close: (graceMs) => (closing ??= close(graceMs)) };
+  return {
+    port,
+    driver: server.driver,
+    fallbackReason,
+    get requestBytesHeld() {
+      return parts.bodyMemory.heldBytes;
+    },
+    close: (graceMs) => (closing ??= close(graceMs)),
+  };
 }
 
 function routesOf(parts: DoorParts): Route[] {

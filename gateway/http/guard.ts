@@ -3,6 +3,7 @@ import type { Principal } from '../../tenancy/tenancy.ts';
 import { admitRequest } from '../operations/admit.ts';
 import type { RecordProducer } from '../operations/produce.ts';
 import type { GatewayContext } from '../context.ts';
+import type { BodyMemory } from './body-memory.ts';
 import type { Credentials } from './credentials.ts';
 import type { KeyHolders } from './key-holders.ts';
 import { replyFailure } from './reply-problem.ts';
@@ -18,6 +19,7 @@ export interface DoorParts {
   readonly credentials: Credentials;
   readonly holders: KeyHolders;
   readonly turn: TurnTime;
+  readonly bodyMemory: BodyMemory;
 }
 
 export type TenantHandler = (exchange: HttpExchange, principal: Principal) => void | Promise<void>;

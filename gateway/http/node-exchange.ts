@@ -1,7 +1,8 @@
 /** An exchange over node:http. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BodyCollector, ownBytes } from './body-collector.ts';
-import { assertHeaders, byteLength, guarded, isBodiless } from './dispatch.ts';
+import { HeldBody } from './body-memory.ts';
+import { assertHeaders, byteLength, guarded, guardedRefusal, isBodiless } from './dispatch.ts';
 import { RequestSnapshot, pathParameter } from './request-snapshot.ts';
 import type { RouteMatch } from './route-table.ts';
 import type { BodyFlow, HeaderList, HttpExchange, ReplyStream, ServerDoors, ServerSettings } from './server.ts';
@@ -46,6 +47,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
   #discardedBytes = 0;
   #reader: ((piece: Uint8Array, isLast: boolean) => void) | undefined;
   #isAttached = false;
+  #kept: HeldBody | undefined;
 
   constructor(
     request: IncomingMessage,
@@ -96,6 +98,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     const isComplete = this.#state === 'done';
     this.#state = 'aborted';
     this.#reader = undefined;
+    this.#kept?.giveAll();
     const run = this.#onAborted;
     // A reply that was handed over whole is out of our hands: the handler's part was over.
     if (run && !isComplete) guarded(run, this, this.#serving.doors);
@@ -124,6 +127,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     }
     const collector = new BodyCollector(limitBytes, this.#declaredBytes);
     this.#read((piece, isLast) => {
+      if (!this.#mayKeep(piece.length)) return;
       if (!collector.push(piece, isLast)) {
         this.#reader = undefined;
         onTooLarge();
@@ -132,6 +136,19 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
         onBody(collector.body());
       }
     });
+  }
+
+  /** Whether the memory of all bodies has room for these bytes; else the request is refused. */
+  #mayKeep(bytes: number): boolean {
+    const { doors } = this.#serving;
+    if (!doors.bodyMemory) return true;
+    const kept = (this.#kept ??= new HeldBody(doors.bodyMemory));
+    if (kept.tryTake(bytes)) return true;
+    this.#reader = undefined;
+    guardedRefusal(kept.memory.refusal(), this, doors);
+    // A reply that has begun cannot say so any more.
+    if (this.#state === 'streaming') this.#response.destroy();
+    return false;
   }
 
   lendBody(limitBytes: number, onBody: (body: Uint8Array) => void, onTooLarge: () => void): void {
@@ -197,6 +214,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     assertHeaders(headers);
     this.#state = 'done';
     this.#reader = undefined;
+    this.#kept?.giveAll();
     const response = this.#response;
     this.#prepare();
     const flat: string[] = [];
@@ -225,6 +243,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     for (const [name, value] of headers) flat.push(name, value);
     if (this.method === 'HEAD' || isBodiless(status)) {
       this.#state = 'done';
+      this.#kept?.giveAll();
       this.#prepare();
       response.writeHead(status, flat);
       response.end();
@@ -263,6 +282,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
         if (this.#state !== 'streaming') return;
         this.#state = 'done';
         this.#reader = undefined;
+        this.#kept?.giveAll();
         if (!this.#request.complete) this.#prepare();
         response.end();
       },

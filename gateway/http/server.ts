@@ -15,6 +15,7 @@
  * Pipelined requests are served while replies come within the turn of their request; uWebSockets.js cuts a connection that
  * sends the next request before a later-turn reply. No client in use pipelines.
  */
+import type { BodyMemory } from './body-memory.ts';
 
 /** Name and value pairs, in order. Values are visible ASCII, blank or tab (RFC 9110 §5.5). Keep constant lists constant. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
@@ -116,6 +117,8 @@ export interface ServerDoors {
    * told of errors of WebSocket sessions, without an exchange; the socket is then closed with 1011.
    */
   readonly failed?: (error: unknown, exchange: HttpExchange | undefined) => void;
+  /** What bodies that come in several pieces may take together. Absent: only each one's own limit holds. */
+  readonly bodyMemory?: BodyMemory;
   /** Absent: upgrade requests are ordinary GETs. */
   readonly upgrade?: (request: UpgradeRequest) => UpgradeAnswer | Promise<UpgradeAnswer>;
 }

@@ -5,7 +5,8 @@
  */
 import { SocketAddress } from 'node:net';
 import { BodyCollector, ownBytes } from './body-collector.ts';
-import { assertHeaders, byteLength, guarded, guardedBody, isBodiless, statusLine } from './dispatch.ts';
+import { HeldBody } from './body-memory.ts';
+import { assertHeaders, byteLength, guarded, guardedBody, guardedRefusal, isBodiless, statusLine } from './dispatch.ts';
 import { RequestSnapshot, pathParameter } from './request-snapshot.ts';
 import type { RouteMatch } from './route-table.ts';
 import type { BodyFlow, HeaderList, HttpExchange, ReplyStream, ServerDoors, ServerSettings } from './server.ts';
@@ -105,6 +106,8 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   #backlog: readonly Buffer[] = noBacklog;
   #reader: PieceReader | BodyTaker | undefined;
   #collector: BodyCollector | undefined;
+  /** Undefined while nothing is kept of the body, as for nearly all requests. */
+  #kept: HeldBody | undefined;
   #held: HeldReply | undefined;
   #heldBytes = 0;
 
@@ -155,6 +158,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     this.#reader = undefined;
     this.#backlog = noBacklog;
     this.#held = undefined;
+    this.#kept?.giveAll();
     const run = this.#onAborted;
     if (run) guarded(run, this, this.#serving.doors);
   }
@@ -233,7 +237,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
       this.#endHeld();
     } else if (this.#state === 'open' || this.#state === 'streaming') {
       if (this.#reader) this.#deliver(piece, isLast);
-      else if (this.#paused) this.#backlog = [...this.#backlog, ownBytes(piece)];
+      else if (this.#paused && this.#mayKeep(piece.length)) this.#backlog = [...this.#backlog, ownBytes(piece)];
     }
   }
 
@@ -244,8 +248,24 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     else this.#gather(reader, piece, isLast);
   }
 
+  /** Whether the memory of all bodies has room for these bytes; else the request is refused. */
+  #mayKeep(bytes: number): boolean {
+    const { doors } = this.#serving;
+    if (!doors.bodyMemory) return true;
+    const kept = (this.#kept ??= new HeldBody(doors.bodyMemory));
+    if (kept.tryTake(bytes)) return true;
+    this.#reader = undefined;
+    this.#collector = undefined;
+    guardedRefusal(kept.memory.refusal(), this, doors);
+    // A reply that has begun cannot say so any more.
+    if (this.#state === 'streaming') this.#response.close();
+    return false;
+  }
+
   /** A body in one piece, which nearly all are, goes to its taker without a collector. */
   #gather(taker: BodyTaker, piece: Uint8Array, isLast: boolean): void {
+    const isKept = !(isLast && taker.lends && !this.#collector);
+    if (isKept && !this.#mayKeep(piece.length)) return;
     let body: Uint8Array | undefined;
     let isWithinLimit: boolean;
     if (isLast && !this.#collector) {
@@ -281,6 +301,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     if (this.#state !== 'open') return;
     assertHeaders(headers);
     this.#backlog = noBacklog;
+    this.#kept?.giveAll();
     if (this.#bodyComplete) {
       // The whole body may have come while nobody read it: the connection is still paused then, and its next request
       // would never be heard.
@@ -336,6 +357,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     assertHeaders(headers);
     if (this.method === 'HEAD' || isBodiless(status)) {
       this.#resume();
+      this.#kept?.giveAll();
       this.#state = 'done';
       this.#response.cork(() => {
         this.#writeHead(status, headers);
@@ -384,6 +406,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
       end: () => {
         if (this.#state !== 'streaming') return;
         this.#reader = undefined;
+        this.#kept?.giveAll();
         // Asked to close the connection here, uWS would write the header for it into the body. So a body that goes on
         // holds back the end of the reply (all else of it has left), and is cut when it does not end soon.
         const isOver = this.#bodyComplete || (this.#declaredBytes !== undefined && !this.#leftIsTooMuch());

@@ -42,6 +42,7 @@ export class WebSocketDoor {
       messageBytesMax: parts.settings.websocketMessageBytesMax,
       frames: new SharedFrames(),
       flushes: new Flushes(parts.context.clock),
+      bodyMemory: parts.bodyMemory,
     };
   }
 

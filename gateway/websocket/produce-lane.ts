@@ -81,6 +81,8 @@ export class ProduceLane {
     if (this.#underWay > 0 && this.#bytesUnderWay + bytes > produceBytesInFlightMax) {
       throw new Overloaded(`produce commands of over ${produceBytesInFlightMax} bytes are not answered yet`);
     }
+    const { bodyMemory } = this.#parts;
+    if (!bodyMemory.tryTake(bytes)) throw bodyMemory.refusal();
     this.#underWay++;
     this.#bytesUnderWay += bytes;
   }
@@ -88,6 +90,7 @@ export class ProduceLane {
   #leave(bytes: number): void {
     this.#underWay--;
     this.#bytesUnderWay -= bytes;
+    this.#parts.bodyMemory.give(bytes);
   }
 
   #withTopic(name: string, id: CommandId | undefined, bytes: number, act: (topic: TopicEntry) => void): void {

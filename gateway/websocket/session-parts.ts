@@ -1,5 +1,6 @@
 /** What sessions are made of. */
 import type { GatewayContext } from '../context.ts';
+import type { BodyMemory } from '../http/body-memory.ts';
 import type { RecordProducer } from '../operations/produce.ts';
 import type { Flushes } from './flushes.ts';
 import type { WebSocketSettings } from './settings.ts';
@@ -13,4 +14,5 @@ export interface SessionParts {
   /** Of all sockets. */
   readonly frames: SharedFrames;
   readonly flushes: Flushes;
+  readonly bodyMemory: BodyMemory;
 }

@@ -204,6 +204,7 @@ class LineProducer {
     this.#lines += count;
     this.#linesInFlight += count;
     this.#bytesInFlight += bytes;
+    this.#parts.bodyMemory.add(bytes);
     this.#waiting.push({ records, group, faults });
     this.#produce();
   }
@@ -211,7 +212,8 @@ class LineProducer {
   /** In order: a group that must wait for quota holds the ones behind it. */
   #produce(): void {
     const { context, producer } = this.#parts;
-    while (!this.#quotaWait && !this.#exchange.aborted) {
+    if (this.#exchange.aborted) return this.#dropWaiting();
+    while (!this.#quotaWait) {
       // Off the list first: answering may come back here.
       const next = this.#waiting.shift();
       if (!next) return;
@@ -244,6 +246,10 @@ class LineProducer {
     }
   }
 
+  #dropWaiting(): void {
+    for (const { group } of this.#waiting.splice(0)) this.#parts.bodyMemory.give(group.bytes);
+  }
+
   #answer(group: Group, results: readonly string[], faults: ReadonlyMap<number, string>): void {
     let text = '';
     let next = 0;
@@ -251,6 +257,7 @@ class LineProducer {
     group.results = text;
     this.#linesInFlight -= group.lines;
     this.#bytesInFlight -= group.bytes;
+    this.#parts.bodyMemory.give(group.bytes);
     this.#progress();
     if (this.#unread.length > 0) this.#workLater();
     else this.#steer();
@@ -265,6 +272,7 @@ class LineProducer {
       this.#ended = true;
       this.#finished = true;
       this.#unread = [];
+      this.#dropWaiting();
       this.#release();
       this.#stream?.end();
     }
@@ -299,7 +307,9 @@ class LineProducer {
   #isFull(): boolean {
     const { linesInFlightMax, lineBytesInFlightMax } = this.#parts.settings;
     const isOver = this.#linesInFlight > linesInFlightMax || this.#bytesInFlight > lineBytesInFlightMax;
-    return isOver || this.#clientIsSlow;
+    // Own lines under way come back here when they are answered; with none there would be nobody to go on.
+    const isOverTogether = this.#linesInFlight > 0 && this.#parts.bodyMemory.isFull;
+    return isOver || isOverTogether || this.#clientIsSlow;
   }
 
   #steer(): void {
