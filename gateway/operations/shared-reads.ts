@@ -9,12 +9,22 @@ import type { Engine, FetchedPartition, FetchPartition } from '../../engine/engi
 import { assert } from '../../engine/kernel/assert.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
-import { batchSizeBytes, recordCount } from '../../engine/records/batch.ts';
+import { batchSizeBytes, lastOffset, recordCount } from '../../engine/records/batch.ts';
 import type { GatewayContext } from '../context.ts';
 import { TurnTime } from '../turn-time.ts';
 
+/** One batch of an answer, looked into once for all who are given it. */
+export interface ReadBatch {
+  /** The same view for everybody: by it those in step are known. */
+  readonly bytes: Uint8Array;
+  /** Behind its last record. */
+  readonly endOffset: number;
+  readonly records: number;
+}
+
 export interface SharedPart {
   readonly fetched: FetchedPartition;
+  readonly batches: readonly ReadBatch[];
   /** Names the partition to the limiter. */
   readonly key: string;
   /** Of all its records. */
@@ -130,12 +140,20 @@ export class SharedReads {
 export function sharedPart(fetched: FetchedPartition): SharedPart {
   let bytes = 0;
   let records = 0;
+  const batches: ReadBatch[] = [];
   // From the batch headers alone.
   for (const run of fetched.records) {
     bytes += run.length;
-    for (let at = 0; at < run.length; at += batchSizeBytes(run, at)) records += recordCount(run, at);
+    for (let at = 0; at < run.length; ) {
+      const size = batchSizeBytes(run, at);
+      const count = recordCount(run, at);
+      const view = size === run.length ? run : run.subarray(at, at + size);
+      batches.push({ bytes: view, endOffset: lastOffset(run, at) + 1, records: count });
+      records += count;
+      at += size;
+    }
   }
-  return { fetched, key: `${fetched.topicId}${fetched.partition}`, bytes, records };
+  return { fetched, batches, key: `${fetched.topicId}${fetched.partition}`, bytes, records };
 }
 
 const ofEngine = new WeakMap<Engine, SharedReads>();

@@ -8,13 +8,13 @@
 import type { FetchPartition, TopicEntry } from '../../engine/engine.ts';
 import type { Timer } from '../../engine/kernel/clock.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
-import { batchSizeBytes, lastOffset, recordCount } from '../../engine/records/batch.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import type { Position } from './cursor.ts';
 import { chargeRead } from './fetch.ts';
 import { UnreadableRecords } from './record-json.ts';
 import {
+  type ReadBatch,
   type SharedPart,
   sharedPart,
   type Sharer,
@@ -230,13 +230,14 @@ export class Subscription implements Sharer {
     let delayMs = waitMs;
     for (let i = from; i < parts.length; i++) {
       if (this.#state !== 'reading') return;
-      const { partition, errorCode: code, logStartOffset, highWatermark, records } = parts[i]!.fetched;
+      const { fetched, batches } = parts[i]!;
+      const { partition, errorCode: code, logStartOffset, highWatermark } = fetched;
       if (code !== errorCode.none) {
         if (!this.#judge(partition, code, logStartOffset, highWatermark)) return;
         delayMs = Math.max(delayMs, retryMs);
         continue;
       }
-      const goesOn = this.#deliverAll(partition, records, 0, 0, highWatermark);
+      const goesOn = this.#deliverAll(partition, batches, 0, highWatermark);
       if (goesOn === false) return this.#rest();
       if (goesOn !== true) return this.#deliverLater(goesOn, parts, i + 1, delayMs);
     }
@@ -293,44 +294,33 @@ export class Subscription implements Sharer {
   }
 
   /**
-   * From byte `from` of run `index` on. False: out of credit, paused or closed; what was not delivered is read again later.
-   * A promise only where the holder gives one: at the tail of a busy topic this runs for every subscriber.
+   * From batch `from` on. False: out of credit, paused or closed; what was not delivered is read again later. A promise only
+   * where the holder gives one: at the tail of a busy topic this runs for every subscriber.
    */
   #deliverAll(
     partition: number,
-    runs: readonly Uint8Array[],
-    index: number,
+    batches: readonly ReadBatch[],
     from: number,
     highWatermark: number,
   ): boolean | Promise<boolean> {
-    let at = from;
-    for (let i = index; i < runs.length; i++, at = 0) {
-      const run = runs[i]!;
-      while (at < run.length) {
-        if (this.#state !== 'reading' || !this.#mayRead()) return false;
-        const size = batchSizeBytes(run, at);
-        const endOffset = lastOffset(run, at) + 1;
-        const fromOffset = this.#offsets.get(partition)!;
-        const start = at;
-        at += size;
-        if (endOffset <= fromOffset) continue;
-        const batch = start === 0 && size === run.length ? run : run.subarray(start, at);
-        const nextOffset = this.#splits ? Math.min(endOffset, fromOffset + this.#credit.records) : endOffset;
-        const count = recordCount(batch, 0);
-        const records = Math.min(count, nextOffset - fromOffset);
-        this.#offsets.set(partition, nextOffset);
-        this.#credit.records -= records;
-        // A part of a batch costs its share, so that a batch taken in pieces costs what it costs in one.
-        this.#credit.bytes -= records === count ? size : Math.ceil((size * records) / count);
-        const settled = this.#holder.deliver({ partition, fromOffset, nextOffset, batch, records, highWatermark });
-        // Out of credit within the batch: the rest of it is read again.
-        const isCut = nextOffset < endOffset;
-        if (settled) {
-          const next = at;
-          return settled.then(() => !isCut && this.#deliverAll(partition, runs, i, next, highWatermark));
-        }
-        if (isCut) return false;
+    for (let i = from; i < batches.length; i++) {
+      if (this.#state !== 'reading' || !this.#mayRead()) return false;
+      const { bytes: batch, endOffset, records: count } = batches[i]!;
+      const fromOffset = this.#offsets.get(partition)!;
+      if (endOffset <= fromOffset) continue;
+      const nextOffset = this.#splits ? Math.min(endOffset, fromOffset + this.#credit.records) : endOffset;
+      const records = Math.min(count, nextOffset - fromOffset);
+      this.#offsets.set(partition, nextOffset);
+      this.#credit.records -= records;
+      // A part of a batch costs its share, so that a batch taken in pieces costs what it costs in one.
+      this.#credit.bytes -= records === count ? batch.length : Math.ceil((batch.length * records) / count);
+      const settled = this.#holder.deliver({ partition, fromOffset, nextOffset, batch, records, highWatermark });
+      // Out of credit within the batch: the rest of it is read again.
+      const isCut = nextOffset < endOffset;
+      if (settled) {
+        return settled.then(() => !isCut && this.#deliverAll(partition, batches, i + 1, highWatermark));
       }
+      if (isCut) return false;
     }
     return true;
   }

@@ -103,7 +103,7 @@ export class Feed {
     const { outbox, isBinary, frameLengthTarget, frames, mayServe } = this.#around;
     if (!mayServe()) return undefined;
     if (isBinary) {
-      outbox.send(frames.binary(this.#topic.topicId, this.#sub, delivery), true);
+      outbox.send(frames.binary(this.#sub, delivery), true);
       this.#sent.set(delivery.partition, delivery.nextOffset);
       return outbox.room();
     }

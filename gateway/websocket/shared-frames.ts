@@ -46,6 +46,8 @@ interface LastAsked {
 }
 
 interface BinaryFrame {
+  /** The view itself: those in step are given the same one (operations/shared-reads.ts). */
+  readonly batch: Uint8Array;
   readonly sub: number;
   readonly frame: Buffer;
 }
@@ -54,7 +56,6 @@ export class SharedFrames {
   readonly #ranges = new Map<string, Range>();
   #bytes = 0;
   #last: LastAsked | undefined;
-  #binaryKey = '';
   #binary: BinaryFrame | undefined;
 
   get bytes(): number {
@@ -131,12 +132,10 @@ export class SharedFrames {
   }
 
   /** The frame of a whole batch; the last one is kept. */
-  binary(topicId: Uuid, sub: number, { partition, nextOffset, batch }: Delivery): Buffer {
-    const key = `${topicId} ${partition} ${nextOffset}`;
-    if (this.#binary && this.#binaryKey === key && this.#binary.sub === sub) return this.#binary.frame;
+  binary(sub: number, { partition, batch }: Delivery): Buffer {
+    if (this.#binary?.batch === batch && this.#binary.sub === sub) return this.#binary.frame;
     const frame = encodeBatchFrame(sub, partition, batch);
-    this.#binaryKey = key;
-    this.#binary = { sub, frame };
+    this.#binary = { batch, sub, frame };
     return frame;
   }
 
