@@ -4,6 +4,10 @@
  *
  * A read is shared while it is under way and by nobody afterwards, so nothing is kept here: who comes late reads what the
  * engine has. A subscription that closes leaves its read to the others; the last one to leave ends it.
+ *
+ * What a delivery to many costs is writes to sockets, whatever their size. So when telling the sharers of an answer, and
+ * writing to their sockets, took a while, the next read begins after a pause as long, and brings in one go what was written
+ * meanwhile. Records that come more slowly than they can be given to all wait for nothing.
  */
 import type { Engine, FetchedPartition, FetchPartition } from '../../engine/engine.ts';
 import { assert } from '../../engine/kernel/assert.ts';
@@ -46,9 +50,17 @@ export interface Sharer {
   unanswered(error: unknown): void;
 }
 
+/** A pass over fewer is not worth a look at the clock; one that took less is not worth a pause. */
+const passSharersMin = 16;
+const passMsMin = 1;
+/** However long a pass took: the most that a pause adds to the way of a record. */
+const pauseMsMax = 10;
+
 /** One read and those who wait for it. */
 export class SharedRead {
   readonly asked: readonly FetchPartition[];
+  readonly #engine: Engine;
+  readonly #passes: Passes;
   readonly #abort = new AbortController();
   readonly #onEnd: () => void;
   /** By place; who left has none. */
@@ -56,13 +68,22 @@ export class SharedRead {
   #present = 0;
   #hasEnded = false;
 
-  constructor(engine: Engine, asked: readonly FetchPartition[], onEnd: () => void) {
+  constructor(engine: Engine, asked: readonly FetchPartition[], passes: Passes, onEnd: () => void) {
+    this.#engine = engine;
     this.asked = asked;
+    this.#passes = passes;
     this.#onEnd = onEnd;
-    engine.fetch(asked, { ...sharedReadLimits, signal: this.#abort.signal }).then(
+    passes.thenStart(this);
+  }
+
+  start(): void {
+    if (this.#hasEnded) return;
+    this.#engine.fetch(this.asked, { ...sharedReadLimits, signal: this.#abort.signal }).then(
       (fetched) => {
         const parts = fetched.map(sharedPart);
-        for (const sharer of this.#end()) sharer?.answered(parts);
+        const sharers = this.#end();
+        if (sharers.length >= passSharersMin) this.#passes.begin();
+        for (const sharer of sharers) sharer?.answered(parts);
       },
       (error: unknown) => {
         for (const sharer of this.#end()) sharer?.unanswered(error);
@@ -98,16 +119,54 @@ export class SharedRead {
   }
 }
 
+/** Times the passes over many sharers, and holds back reads that are begun during one. */
+class Passes {
+  readonly #clock: Clock;
+  /** Undefined outside a pass. */
+  #heldBack: SharedRead[] | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** A pass lasts to the end of the turn, behind the flushes of the sockets, which are asked for within it. */
+  begin(): void {
+    if (this.#heldBack) return;
+    this.#heldBack = [];
+    const startMs = this.#clock.monotonicMs();
+    // Asked for once the first sharers have asked for theirs.
+    queueMicrotask(() => this.#clock.endOfTurn(() => this.#end(startMs)));
+  }
+
+  thenStart(read: SharedRead): void {
+    if (this.#heldBack) this.#heldBack.push(read);
+    else read.start();
+  }
+
+  #end(startMs: number): void {
+    const reads = this.#heldBack ?? [];
+    this.#heldBack = undefined;
+    const start = (): void => {
+      for (const read of reads) read.start();
+    };
+    const tookMs = this.#clock.monotonicMs() - startMs;
+    if (tookMs < passMsMin) start();
+    else this.#clock.after(Math.min(tookMs, pauseMsMax), start);
+  }
+}
+
 export class SharedReads {
   /** For those whom one answer wakes in one turn. */
   readonly turn: TurnTime;
   readonly #engine: Engine;
+  readonly #passes: Passes;
   readonly #underWay = new Map<string, SharedRead>();
   /** The one that was joined last. */
   #last: SharedRead | undefined;
 
   constructor(engine: Engine, clock: Clock) {
     this.#engine = engine;
+    this.#passes = new Passes(clock);
     this.turn = new TurnTime(clock);
   }
 
@@ -128,7 +187,7 @@ export class SharedReads {
   }
 
   #begin(key: string, asked: readonly FetchPartition[]): SharedRead {
-    const read = new SharedRead(this.#engine, asked, () => {
+    const read = new SharedRead(this.#engine, asked, this.#passes, () => {
       this.#underWay.delete(key);
       if (this.#last === read) this.#last = undefined;
     });

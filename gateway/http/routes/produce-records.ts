@@ -4,6 +4,7 @@ import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import type { TopicEntry } from '../../../engine/engine.ts';
 import { parseFormat, recordOfJson } from '../../operations/record-json.ts';
 import type { ProduceRecord } from '../../operations/produce.ts';
+import { scanRecords } from '../../operations/scan-records.ts';
 import { produceStamped } from '../../operations/produce-stamped.ts';
 import { findTopic } from '../../operations/topics.ts';
 import type { GatewayContext } from '../../context.ts';
@@ -23,7 +24,8 @@ export const linesType = 'application/x-ndjson';
 
 export function produceRecords(parts: DoorParts): TenantHandler {
   return (exchange, principal) => {
-    const type = mediaType(exchange.header('content-type'));
+    const contentType = exchange.header('content-type');
+    const type = contentType === 'application/json' ? contentType : mediaType(contentType);
     if (type === 'application/json') return produceJson(parts, exchange, principal);
     if (type === linesType) return produceLines(parts, exchange, principal);
     if (type === recordBatchType) return produceBatches(parts, exchange, principal);
@@ -55,11 +57,11 @@ function produceJson(parts: DoorParts, exchange: HttpExchange, principal: Princi
   exchange.readBody(produceBytesMax, unpack, onTooLarge);
 }
 
-/** Nothing of `body` is kept: what was parsed is a copy. */
+/** Where a topic must be made first, the records are views of a copy: `body` is valid during this call only. */
 function takeJson(parts: DoorParts, exchange: HttpExchange, principal: Principal, acks: Acks, body: Uint8Array): void {
   const { context } = parts;
-  const records = recordsOf(context, exchange, body);
   const topic = findTopic(context, principal, exchange.param('topic'));
+  const records = recordsOf(context, exchange, topic ? body : Buffer.from(body));
   if (topic) return store(parts, exchange, principal, topic, acks, records);
   settle(context, exchange, async () =>
     store(parts, exchange, principal, await writableTopic(context, principal, exchange), acks, records),
@@ -68,6 +70,9 @@ function takeJson(parts: DoorParts, exchange: HttpExchange, principal: Principal
 
 function recordsOf({ settings }: GatewayContext, exchange: HttpExchange, body: Uint8Array): ProduceRecord[] {
   const { produceRecordsMax } = settings;
+  const isJson = exchange.queryString === '' || (exchange.query().get('format') ?? 'json') === 'json';
+  const plain = isJson ? scanRecords(body, produceRecordsMax) : undefined;
+  if (plain) return plain;
   const list = parseJsonObject(body)['records'];
   if (!Array.isArray(list)) throw new InvalidRequest('records', 'the body must be {"records": [...]}');
   if (list.length === 0) throw new InvalidRequest('records', 'there must be at least one record');

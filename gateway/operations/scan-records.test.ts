@@ -1,0 +1,98 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { ProduceRecord } from './produce.ts';
+import { recordOfJson } from './record-json.ts';
+import { scanRecords } from './scan-records.ts';
+
+/** As the parser reads it; undefined when it refuses. */
+function parsed(body: Uint8Array): ProduceRecord[] | undefined {
+  try {
+    const { records } = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) as { records: unknown[] };
+    return records.map((record, i) => recordOfJson(record, 'json', `records[${i}]`));
+  } catch {
+    return undefined;
+  }
+}
+
+/** A value by what it means: its text may differ in blanks, the order of members, and digits that a double has no room for. */
+function meaning(record: ProduceRecord): unknown {
+  const asDoubles = (text: string): unknown => JSON.parse(JSON.stringify(JSON.parse(text)));
+  const value = record.value === null ? null : { json: asDoubles(Buffer.from(record.value).toString()) };
+  return { key: record.key && Buffer.from(record.key).toString(), value };
+}
+
+const scanned = (text: string): ProduceRecord[] | undefined => scanRecords(Buffer.from(text), 1_000);
+
+const record = fc.record(
+  { key: fc.oneof(fc.string({ unit: 'grapheme' }), fc.constant(null)), value: fc.jsonValue() },
+  { requiredKeys: [] },
+);
+
+describe('scanRecords', () => {
+  it('means what the parser means, wherever it takes the body', () => {
+    const bodies = fc.tuple(fc.array(record, { minLength: 1, maxLength: 5 }), fc.constantFrom(0, 1, '\t'));
+    fc.assert(
+      fc.property(bodies, ([records, blanks]) => {
+        const body = Buffer.from(JSON.stringify({ records }, undefined, blanks));
+        const found = scanRecords(body, 5);
+        if (found) expect(found.map(meaning)).toEqual(parsed(body)!.map(meaning));
+      }),
+    );
+  });
+
+  it('takes nothing that the parser would refuse', () => {
+    const alphabet = fc.constantFrom(...Array.from('{}[]:,"\\ \n$0123456789-+.eEntrulfasxkvy'), 'é', '\u0001');
+    const edit = fc.record({ at: fc.nat(), text: fc.array(alphabet, { maxLength: 2 }), cut: fc.nat(3) });
+    fc.assert(
+      fc.property(
+        fc.array(record, { minLength: 1, maxLength: 3 }),
+        fc.array(edit, { maxLength: 3 }),
+        (records, edits) => {
+          let text = JSON.stringify({ records });
+          for (const { at, text: inserted, cut } of edits) {
+            const place = at % text.length;
+            text = text.slice(0, place) + inserted.join('') + text.slice(place + cut);
+          }
+          const found = scanned(text);
+          if (!found) return;
+          const reference = parsed(Buffer.from(text));
+          expect(reference).toBeDefined();
+          expect(found.map(meaning)).toEqual(reference!.map(meaning));
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('takes what clients send', () => {
+    const found = scanned(
+      '{"records": [{"key": "k", "value": {"n": 12345678901234567890, "s": "\\u00e9"}}, {"value":null}]}',
+    );
+    expect(found?.map(({ key, value }) => [key && String(key), value && String(value)])).toEqual([
+      ['k', '{"n": 12345678901234567890, "s": "\\u00e9"}'],
+      [null, null],
+    ]);
+    expect(scanned('{"records":[{"value":"text"}]}')?.length).toBe(1);
+  });
+
+  it.each([
+    ['a wrapper', '{"records":[{"value":{"$b64":"AP8="}}]}'],
+    ['a wrapper behind an escape', '{"records":[{"value":{"\\u0024b64":"AP8="}}]}'],
+    ['another member of a record', '{"records":[{"value":1,"partition":0}]}'],
+    ['another member of the body', '{"records":[{"value":1}],"more":1}'],
+    ['a member named twice', '{"records":[{"value":1,"value":2}]}'],
+    ['a key that is no text', '{"records":[{"key":1}]}'],
+    ['a key with an escape', '{"records":[{"key":"\\ud800"}]}'],
+    ['no record', '{"records":[]}'],
+    ['a deep value', `{"records":[{"value":${'['.repeat(100)}${']'.repeat(100)}}]}`],
+    ['half a body', '{"records":[{"value":"te'],
+    ['more behind the body', '{"records":[{"value":1}]} x'],
+  ])('leaves %s to the parser', (_, text) => {
+    expect(scanned(text)).toBeUndefined();
+  });
+
+  it('leaves too many records and bytes that are no UTF-8 to the parser', () => {
+    expect(scanRecords(Buffer.from('{"records":[{"value":1},{"value":2}]}'), 1)).toBeUndefined();
+    expect(scanRecords(Buffer.from('{"records":[{"value":"\xff"}]}', 'latin1'), 1)).toBeUndefined();
+  });
+});

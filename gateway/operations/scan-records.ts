@@ -1,0 +1,199 @@
+/**
+ * The plain shape of a produce body, {"records":[{"key":"text","value":<any JSON>}, …]}, read in one pass over its bytes:
+ * keys and values are views of the body, and no object is made of a value only to be written as text again. A value is
+ * stored as the JSON text that was sent, so numbers keep digits that a double would lose.
+ *
+ * All of it is checked against the grammar (RFC 8259). Whatever is not plain is left to the parser and its exact errors
+ * (record-json.ts): other members, members named twice, keys with escapes, the $ wrappers, deep nesting, and all that is wrong.
+ */
+import { isUtf8 } from 'node:buffer';
+import type { ProduceRecord } from './produce.ts';
+
+/** Of a value; JSON.parse takes more. */
+const depthMax = 64;
+
+const quote = 0x22;
+const comma = 0x2c;
+const colon = 0x3a;
+const openBracket = 0x5b;
+const backslash = 0x5c;
+const closeBracket = 0x5d;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+const dollar = 0x24;
+
+const tableOf = (holds: (byte: number) => boolean): Uint8Array => Uint8Array.from({ length: 256 }, (_, i) => +holds(i));
+/** What a string holds as it is. */
+const isPlain = tableOf((byte) => byte >= 0x20 && byte !== quote && byte !== backslash);
+const isBlank = tableOf((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d);
+const isDigit = tableOf((byte) => byte >= 0x30 && byte <= 0x39);
+const isHex = tableOf((byte) => /[0-9A-Fa-f]/.test(String.fromCharCode(byte)));
+const isEscape = tableOf((byte) => '"\\/bfnrt'.includes(String.fromCharCode(byte)));
+const recordsName = Buffer.from('"records"');
+const valueName = Buffer.from('"value"');
+const keyName = Buffer.from('"key"');
+const words: readonly Buffer[] = ['null', 'true', 'false'].map((word) => Buffer.from(word));
+
+// Of the scan under way, which is over before anybody else runs: locals of one function would be passed through all others.
+let bytes: Uint8Array = new Uint8Array(0);
+let at = 0;
+
+/** At least one record and at most `recordsMax`, as views of `body`; undefined for what is not plain. */
+export function scanRecords(body: Uint8Array, recordsMax: number): ProduceRecord[] | undefined {
+  if (!isUtf8(body)) return undefined;
+  bytes = body;
+  at = 0;
+  if (!token(openBrace) || !text(recordsName) || !token(colon) || !token(openBracket)) return undefined;
+  const records: ProduceRecord[] = [];
+  do {
+    const record = scanRecord();
+    if (!record || records.length === recordsMax) return undefined;
+    records.push(record);
+  } while (token(comma));
+  if (!token(closeBracket) || !token(closeBrace)) return undefined;
+  skipBlanks();
+  return at === body.length ? records : undefined;
+}
+
+function scanRecord(): ProduceRecord | undefined {
+  if (!token(openBrace)) return undefined;
+  let key: Uint8Array | null | undefined;
+  let value: Uint8Array | null | undefined;
+  do {
+    if (value === undefined && text(valueName)) {
+      if (!token(colon)) return undefined;
+      skipBlanks();
+      const from = at;
+      if (bytes[at] === openBrace && mayBeWrapper()) return undefined;
+      if (!skipValue(0)) return undefined;
+      value = at - from === 4 && bytes[from] === 0x6e ? null : bytes.subarray(from, at);
+    } else if (key === undefined && text(keyName)) {
+      if (!token(colon)) return undefined;
+      key = scanKey();
+      if (key === undefined) return undefined;
+    } else return undefined;
+  } while (token(comma));
+  return token(closeBrace) ? { key: key ?? null, value: value ?? null } : undefined;
+}
+
+/** Text without escapes, or null. */
+function scanKey(): Uint8Array | null | undefined {
+  skipBlanks();
+  if (bytes[at] !== quote) return word(words[0]!) ? null : undefined;
+  const from = ++at;
+  while (isPlain[bytes[at]!]) at++;
+  return bytes[at] === quote ? bytes.subarray(from, at++) : undefined;
+}
+
+/** An object whose first member's name begins with $, or with an escape that may stand for it. `at` stays. */
+function mayBeWrapper(): boolean {
+  let look = at + 1;
+  while (isBlank[bytes[look]!]) look++;
+  const first = bytes[look + 1];
+  return bytes[look] === quote && (first === dollar || first === backslash);
+}
+
+function skipBlanks(): void {
+  while (isBlank[bytes[at]!]) at++;
+}
+
+/** Behind `byte` when it is what comes next; else nothing but blanks is passed. */
+function token(byte: number): boolean {
+  skipBlanks();
+  if (bytes[at] !== byte) return false;
+  at++;
+  return true;
+}
+
+function text(wanted: Buffer): boolean {
+  skipBlanks();
+  return word(wanted);
+}
+
+function word(wanted: Buffer): boolean {
+  for (let i = 0; i < wanted.length; i++) if (bytes[at + i] !== wanted[i]) return false;
+  at += wanted.length;
+  return true;
+}
+
+/** Each of these stands at the first byte of what it passes. False: no JSON, or nested too deep. */
+function skipValue(depth: number): boolean {
+  switch (bytes[at]) {
+    case quote:
+      return skipString();
+    case openBrace:
+      return depth < depthMax && skipObject(depth);
+    case openBracket:
+      return depth < depthMax && skipArray(depth);
+    case 0x6e:
+      return word(words[0]!);
+    case 0x74:
+      return word(words[1]!);
+    case 0x66:
+      return word(words[2]!);
+    default:
+      return skipNumber();
+  }
+}
+
+function skipObject(depth: number): boolean {
+  at++;
+  if (token(closeBrace)) return true;
+  do {
+    skipBlanks();
+    if (bytes[at] !== quote || !skipString() || !token(colon)) return false;
+    skipBlanks();
+    if (!skipValue(depth + 1)) return false;
+  } while (token(comma));
+  return token(closeBrace);
+}
+
+function skipArray(depth: number): boolean {
+  at++;
+  if (token(closeBracket)) return true;
+  do {
+    skipBlanks();
+    if (!skipValue(depth + 1)) return false;
+  } while (token(comma));
+  return token(closeBracket);
+}
+
+function skipString(): boolean {
+  // Nearly all bytes of a body pass here: locals, or each byte would cost a load and a store.
+  const from = bytes;
+  const plain = isPlain;
+  let next = at + 1;
+  for (;;) {
+    while (plain[from[next]!] === 1) next++;
+    if (from[next] === quote) {
+      at = next + 1;
+      return true;
+    }
+    if (from[next] !== backslash) return false;
+    if (from[next + 1] === 0x75) {
+      for (let i = 2; i < 6; i++) if (!isHex[from[next + i]!]) return false;
+      next += 6;
+    } else if (isEscape[from[next + 1]!]) next += 2;
+    else return false;
+  }
+}
+
+function skipDigits(): boolean {
+  const from = at;
+  while (isDigit[bytes[at]!]) at++;
+  return at > from;
+}
+
+function skipNumber(): boolean {
+  if (bytes[at] === 0x2d) at++;
+  if (bytes[at] === 0x30) at++;
+  else if (!skipDigits()) return false;
+  if (bytes[at] === 0x2e) {
+    at++;
+    if (!skipDigits()) return false;
+  }
+  if (bytes[at] !== 0x65 && bytes[at] !== 0x45) return true;
+  at++;
+  if (bytes[at] === 0x2b || bytes[at] === 0x2d) at++;
+  return skipDigits();
+}

@@ -1,0 +1,96 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Clock } from '../../engine/kernel/clock.ts';
+import { type ManualClock, manualClock } from '../../engine/kernel/manual-clock.ts';
+import { memoryStore } from '../../engine/store-memory.ts';
+import { MemoryEngine } from '../kafka/testing/memory-engine.ts';
+import { type Sharer, SharedReads } from './shared-reads.ts';
+
+const asked = (offset: number) => [
+  { topicId: 't', partition: 0, offset, maxBytes: 1_000, currentLeaderEpoch: -1, lastFetchedEpoch: -1 },
+];
+
+describe('SharedReads', () => {
+  let manual: ManualClock;
+  /** What telling the sharers took so far. */
+  let spentMs: number;
+  let reads: SharedReads;
+  let fetched: { readonly offset: number; readonly answer: () => Promise<void> }[];
+  let told: number;
+
+  beforeEach(() => {
+    manual = manualClock();
+    [spentMs, fetched, told] = [0, [], 0];
+    const clock: Clock = { ...manual, monotonicMs: () => manual.monotonicMs() + spentMs };
+    const engine = new MemoryEngine(manual, memoryStore({ clock: manual }));
+    engine.fetch = ([{ offset } = { offset: -1 }]) =>
+      new Promise((resolve) => {
+        const answer = async (): Promise<void> => {
+          resolve([]);
+          await manual.settle();
+        };
+        fetched.push({ offset, answer });
+      });
+    reads = new SharedReads(engine, clock);
+  });
+
+  /** Reads on from the next offset as soon as it is told, each taking `tookMs` for it. */
+  const follow = (offset: number, tookMs: number): void => {
+    const sharer: Sharer = {
+      answered: () => {
+        told++;
+        spentMs += tookMs;
+        follow(offset + 1, tookMs);
+      },
+      unanswered: () => {},
+    };
+    reads.of(asked(offset))!.join(sharer);
+  };
+
+  it('reads on at once when the sharers were told quickly', async () => {
+    for (let i = 0; i < 20; i++) follow(0, 0);
+    await fetched[0]!.answer();
+    expect(told).toBe(20);
+    expect(fetched.map(({ offset }) => offset)).toEqual([0, 1]);
+  });
+
+  it('after a long pass over many the next read waits as long, at most 10 ms', async () => {
+    for (const [from, tookMs, pauseMs] of [
+      [0, 0.25, 5],
+      [100, 2, 10],
+    ] as const) {
+      fetched = [];
+      for (let i = 0; i < 20; i++) follow(from, tookMs);
+      await fetched[0]!.answer();
+      expect(fetched.length).toBe(1);
+      await manual.advance(pauseMs - 1);
+      expect(fetched.length).toBe(1);
+      await manual.advance(1);
+      expect(fetched.map(({ offset }) => offset)).toEqual([from, from + 1]);
+    }
+  });
+
+  it('a read that all have left during the pause is not made', async () => {
+    const places: [ReturnType<SharedReads['of']>, number][] = [];
+    for (let i = 0; i < 20; i++) {
+      const sharer: Sharer = {
+        answered: () => {
+          spentMs += 1;
+          const read = reads.of(asked(1))!;
+          places.push([read, read.join({ answered: () => {}, unanswered: () => {} })]);
+        },
+        unanswered: () => {},
+      };
+      reads.of(asked(0))!.join(sharer);
+    }
+    await fetched[0]!.answer();
+    for (const [read, place] of places) read!.leave(place);
+    await manual.advance(20);
+    expect(fetched.length).toBe(1);
+  });
+
+  it('few sharers are told without a look at the clock', async () => {
+    for (let i = 0; i < 3; i++) follow(0, 50);
+    await fetched[0]!.answer();
+    expect(fetched.map(({ offset }) => offset)).toEqual([0, 1]);
+  });
+});
