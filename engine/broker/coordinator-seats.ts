@@ -74,6 +74,7 @@ export class CoordinatorSeats {
       log: coordinatorLog(log, this.#clock),
       clock: this.#clock,
       random: this.#random,
+      topicMadeMs: (topic) => this.#catalogue.byName(topic)?.createdAtMs ?? -1,
     });
     const seat: Seat = { coordinator, loaded: coordinator.load() };
     this.#seats.set(log, seat);

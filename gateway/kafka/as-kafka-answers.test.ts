@@ -207,6 +207,21 @@ it('refuses transactional ids with the code that ends the clients of each versio
   expect(coordinators[0]!.errorMessage).toContain('Transactions are not supported');
 });
 
+it('tells of no offsets in a topic that is gone, whatever the group still remembers', async () => {
+  const topic = { name: 'again', numPartitions: 1, replicationFactor: 1 };
+  await ask(19, 5, { topics: [topic] });
+  const commit = { partitionIndex: 0, committedOffset: 5, committedMetadata: '' };
+  const topics = [{ name: 'again', partitions: [commit] }];
+  await ask(8, 5, { groupId: 'former', generationIdOrMemberEpoch: -1, topics });
+  const named = [{ name: 'again', partitionIndexes: [0] }];
+  const offset = async (): Promise<number> =>
+    (await ask(9, 7, { groupId: 'former', topics: named })).topics[0]!.partitions[0]!.committedOffset;
+  expect(await offset()).toBe(5);
+  await ask(20, 5, { topicNames: ['again'] });
+  expect(await offset()).toBe(-1);
+  expect((await ask(9, 7, { groupId: 'former', topics: null })).topics).toEqual([]);
+});
+
 it('takes back a config that is not set, whatever its name, and lists no resources of a type that is none', async () => {
   const configs = [{ name: 'no.such.config', value: null, configOperation: 1 }];
   const { responses } = await ask(44, 1, { resources: [{ resourceType: 2, resourceName: 't', configs }] });

@@ -1,5 +1,5 @@
 /** Both sides, and run after run against them. Its seed decides every step. */
-import { apiByKey } from '../../engine/protocol/apis.ts';
+import type { ApiKey } from '../../engine/protocol/apis.ts';
 import { startApacheKafka } from '../clients/apache-kafka.ts';
 import type { Access } from '../clients/targets.ts';
 import { startInstallation } from '../installation.ts';
@@ -11,8 +11,8 @@ const client = 'differential';
 export interface Outcome {
   readonly findings: readonly Finding[];
   readonly steps: number;
-  /** Requests by API. */
-  readonly asked: ReadonlyMap<string, number>;
+  /** Requests by API, those of each version. */
+  readonly asked: ReadonlyMap<ApiKey, ReadonlyMap<number, number>>;
 }
 
 export interface CampaignOptions {
@@ -73,7 +73,7 @@ export async function startPair(): Promise<Started> {
 }
 
 export async function campaign({ seed, steps, findingsMax, goesOn, say }: CampaignOptions): Promise<Outcome> {
-  const asked = new Map<string, number>();
+  const asked = new Map<ApiKey, Map<number, number>>();
   const findings = new Map<string, Finding>();
   const { pair, stop } = await startPair();
   let sent = 0;
@@ -83,9 +83,10 @@ export async function campaign({ seed, steps, findingsMax, goesOn, say }: Campai
       await run(pair, {
         seed: seed + turn,
         steps: Math.min(stepsPerRun, steps - sent),
-        onAsk: ({ key }) => {
-          const { name } = apiByKey.get(key)!;
-          asked.set(name, (asked.get(name) ?? 0) + 1);
+        onAsk: ({ key, version }) => {
+          let versions = asked.get(key);
+          if (!versions) asked.set(key, (versions = new Map()));
+          versions.set(version, (versions.get(version) ?? 0) + 1);
           sent++;
         },
         onFinding: (finding) => {

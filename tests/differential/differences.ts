@@ -152,6 +152,13 @@ export const differences: readonly Difference[] = [
     },
   },
   {
+    name: 'Directories of logs',
+    kafka: 'Those of the brokers, with sizes.',
+    headgate: 'One, without logs.',
+    reason: 'Logs lie in storage that all brokers share, and disks are not a tenant’s to see.',
+    level: (ask, pair) => (ask.key === 35 ? both(pair, (answer) => ({ ...answer, results: [] })) : pair),
+  },
+  {
     name: 'Internal topics, and topics of others',
     kafka: '__consumer_offsets and __transaction_state are among all topics.',
     headgate: 'Not shown; no topic of another tenant either.',

@@ -119,6 +119,11 @@ function metadata(draw: Draw, model: Model): AskStep {
   });
 }
 
+function describeLogDirs(draw: Draw, model: Model): AskStep {
+  const topics = [{ topic: topicName(draw, model), partitions: [0] }];
+  return ask(35, 1 + draw.below(5), { topics: draw.chance(50) ? null : topics });
+}
+
 function describeCluster(draw: Draw): AskStep {
   const version = draw.below(3);
   const endpointType = version >= 1 && draw.chance(20) ? draw.pick([0, 3]) : 1;
@@ -176,7 +181,7 @@ export function drawAdmin(draw: Draw, model: Model): AskStep {
     () => describeTopicPartitions(draw, model),
     () => apiVersions(draw),
     () => (draw.chance(40) ? listConfigResources(draw) : describeConfigs(draw, model)),
-    () => (draw.chance(30) ? unserved(draw) : metadata(draw, model)),
+    () => (draw.chance(30) ? unserved(draw) : draw.chance(20) ? describeLogDirs(draw, model) : metadata(draw, model)),
     () => ask(46, 0, { timeoutMs: 1_000, topics: null }),
   ])();
 }

@@ -1,5 +1,7 @@
 /** `npm run differential -- --seed N --steps M`: as many steps as one likes. Started by bin/setup.mjs. */
 import { expect, it } from 'vitest';
+import { apiByKey } from '../../engine/protocol/apis.ts';
+import { servedVersions } from '../../engine/protocol/versions.ts';
 import { campaign } from './campaign.ts';
 
 function setting(name: string, otherwise: number): number {
@@ -23,7 +25,14 @@ it(
       goesOn: process.env['HEADGATE_DIFFERENTIAL_GOES_ON'] === 'true',
       say,
     });
-    for (const [name, count] of [...outcome.asked].sort(([a], [b]) => (a < b ? -1 : 1))) say(`  ${name}: ${count}`);
+    for (const { key, min, max } of servedVersions.values()) {
+      const versions = outcome.asked.get(key) ?? new Map<number, number>();
+      const count = [...versions.values()].reduce((sum, each) => sum + each, 0);
+      const unasked = Array.from({ length: max - min + 1 }, (_, i) => min + i).filter((each) => !versions.has(each));
+      say(
+        `  ${apiByKey.get(key)!.name}: ${count}${unasked.length > 0 ? `, none in version ${unasked.join(', ')}` : ''}`,
+      );
+    }
     const seconds = Math.round((performance.now() - beginMs) / 1000);
     say(`seed ${seed}: ${outcome.steps} requests to each side in ${seconds} s, ${outcome.findings.length} findings`);
     expect(outcome.findings.length).toBe(0);

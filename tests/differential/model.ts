@@ -40,9 +40,13 @@ export interface Session {
   epoch: number;
 }
 
+const memberGroups = ['§g0', '§g1', '§g2'];
+/** All groups that offsets are committed for. */
+export const groupNames = [...memberGroups, '§simple', ''];
+
 export class Model {
   readonly topics: Topic[] = [];
-  readonly groups: Group[] = ['§g0', '§g1', '§g2'].map((name) => ({
+  readonly groups: Group[] = memberGroups.map((name) => ({
     name,
     members: [],
     state: 'Empty',

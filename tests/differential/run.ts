@@ -8,7 +8,7 @@ import { Draw } from '../fuzz/draw.ts';
 import type { Raw } from './connection.ts';
 import { compare } from './differences.ts';
 import { drawStep } from './draw-step.ts';
-import { Model } from './model.ts';
+import { groupNames, Model } from './model.ts';
 import { normalise, type Normal } from './normalise.ts';
 import type { Side } from './side.ts';
 import type { AskStep, Step } from './steps.ts';
@@ -59,6 +59,9 @@ async function runStep(
     if (differences.length > 0) found ??= { ask, differences, ...given };
   }
   if (step.kind === 'ask' && settling.has(step.key)) await Promise.all([kafka.settle(), headgate.settle()]);
+  if (step.kind === 'ask' && step.key === 20) {
+    await Promise.all([kafka.settleGroups(groupNames), headgate.settleGroups(groupNames)]);
+  }
   return found;
 }
 

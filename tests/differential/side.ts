@@ -230,6 +230,18 @@ export class Side {
     await this.#nameTopics();
   }
 
+  /** Kafka's coordinators learn a moment later that a topic is gone, and forget what was committed for it. */
+  async settleGroups(groups: readonly string[]): Promise<void> {
+    const asked = groups.map((group) => this.#resolve(group) as string);
+    await this.until('offsets of topics that are gone are gone', async () => {
+      const { topics } = await this.query(3, 12, { topics: null, allowAutoTopicCreation: false });
+      const present = new Set(topics.map(({ name }) => name));
+      const whole = asked.map((groupId) => ({ groupId, memberId: null, memberEpoch: -1, topics: null }));
+      const offsets = await this.query(9, 8, { groups: whole, requireStable: false });
+      return offsets.groups.every((group) => group.topics.every(({ name }) => present.has(name)));
+    });
+  }
+
   /** Learns the ids of the run's topics, and waits until their partitions answer. */
   async #nameTopics(): Promise<void> {
     const all = await this.query(3, 12, { topics: null, allowAutoTopicCreation: false });

@@ -15,5 +15,6 @@ export const undrawn: readonly string[] = [
   'Topics that a Metadata request creates: Kafka makes them later and answers LEADER_NOT_AVAILABLE first, Headgate answers with the topic.',
   'Fetch sessions after their connection has ended: Headgate keeps them with the connection, Kafka for a while longer.',
   'Produce without a records field, which Kafka never answers, and a producer id with epoch -1, which it takes.',
+  'How a connection authenticates: every connection of the test does so once, with SASL/PLAIN.',
   'Answers that depend on time: expiry of sessions, retention, quotas.',
 ];

@@ -1,14 +1,15 @@
 /**
  * What nobody has used for the retention time goes: offsets, and then empty groups without offsets. The rules are Kafka's
  * (KIP-211): offsets of a group that is empty age from when it became empty, those of a simple group from their commit,
- * and those of a consumer group with members from their commit if no member is subscribed to the topic.
+ * and those of a consumer group with members from their commit if no member is subscribed to the topic. Offsets of a topic
+ * whose name another one has go at once.
  */
 import type { LogRecord } from './coordinator-log.ts';
 import { removeGroup, removeOffsets } from './delete-groups.ts';
 import { consumerProtocolType, type Group } from './group.ts';
 import { type CommittedOffset, offsetKey } from './group-records.ts';
 import { ignoreFailure } from './rebalance.ts';
-import type { Shell } from './shell.ts';
+import { isOfFormerTopic, type Shell } from './shell.ts';
 
 /** Looks at all groups, some per event-loop turn, then calls `done`. What cannot be written is tried the next time. */
 export function expireOffsets(shell: Shell, done: () => void): void {
@@ -37,7 +38,8 @@ function expireGroup(shell: Shell, group: Group): Promise<void> {
   for (const [topic, partitions] of group.offsets) {
     const isRead = since === undefined || group.isSubscribedTo(topic);
     for (const [partition, offset] of partitions) {
-      if (isRead || !isExpired(offset, since(offset), nowMs, shell.settings.offsetsRetentionMs)) {
+      const isUsed = isRead || !isExpired(offset, since(offset), nowMs, shell.settings.offsetsRetentionMs);
+      if (isUsed && !isOfFormerTopic(shell, topic, offset)) {
         kept += 1;
         continue;
       }

@@ -46,6 +46,8 @@ export interface GroupCoordinatorParts {
    * GROUP_MAX_SIZE_REACHED. Groups found in the log are not asked for.
    */
   readonly mayCreateGroup?: (groupId: string) => boolean;
+  /** Wall time at which the topic of this name was made; -1 when none is known. */
+  readonly topicMadeMs?: (topic: string) => number;
 }
 
 export class GroupCoordinator {
@@ -66,6 +68,7 @@ export class GroupCoordinator {
       random: parts.random,
       writer: new LogWriter(parts.log, settings, () => liveRecords(groups)),
       mayCreateGroup: parts.mayCreateGroup ?? (() => true),
+      topicMadeMs: parts.topicMadeMs ?? (() => -1),
     };
   }
 

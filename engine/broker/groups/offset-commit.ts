@@ -94,7 +94,8 @@ function decide(shell: Shell, request: OffsetCommitRequest): { commits: Commit[]
           offset: each.committedOffset,
           leaderEpoch: each.committedLeaderEpoch,
           metadata: each.committedMetadata ?? '',
-          commitMs: nowMs,
+          // The clock that dated the topic may be ahead of ours.
+          commitMs: Math.max(nowMs, shell.topicMadeMs(topic.name)),
           expireMs,
         };
         commits.push({ topic: topic.name, partition: each.partitionIndex, offset });

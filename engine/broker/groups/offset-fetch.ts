@@ -3,7 +3,7 @@ import { errorCode } from '../../protocol/error-codes.ts';
 import type { OffsetFetchRequest, OffsetFetchResponse } from '../../protocol/messages/09-offset-fetch.ts';
 import { zeroUuid } from '../../kernel/uuid.ts';
 import type { CommittedOffset } from './group-records.ts';
-import type { Shell } from './shell.ts';
+import { isOfFormerTopic, type Shell } from './shell.ts';
 
 type AskedGroup = OffsetFetchRequest['groups'][number];
 type AnsweredGroup = OffsetFetchResponse['groups'][number];
@@ -50,8 +50,10 @@ function allTopics(shell: Shell, groupId: string): AnsweredGroup['topics'] {
   return Array.from(offsets, ([name, partitions]) => ({
     name,
     topicId: zeroUuid,
-    partitions: Array.from(partitions, ([index, offset]) => knownOffset(index, offset)),
-  }));
+    partitions: Array.from(partitions)
+      .filter(([, offset]) => !isOfFormerTopic(shell, name, offset))
+      .map(([index, offset]) => knownOffset(index, offset)),
+  })).filter(({ partitions }) => partitions.length > 0);
 }
 
 /** A group that does not exist has no offsets; that is no error. */
@@ -68,7 +70,8 @@ function askedTopics(
       topicId: topic.topicId,
       partitions: topic.partitionIndexes.map((index) => {
         const offset = partitions?.get(index);
-        return offset === undefined ? unknownOffset(index) : knownOffset(index, offset);
+        const isNone = offset === undefined || isOfFormerTopic(shell, topic.name, offset);
+        return isNone ? unknownOffset(index) : knownOffset(index, offset);
       }),
     };
   });

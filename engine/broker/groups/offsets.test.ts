@@ -263,6 +263,28 @@ describe('retention', () => {
     expect(await next.fetch('t', 1)).toBe(-1);
   });
 
+  it('takes what was committed for a topic whose name another one has', async () => {
+    let madeMs = -1;
+    const on = await bench({ topicMadeMs: (topic) => (topic === 't' ? madeMs : -1) });
+    await on.commit(7);
+    await on.commit(8, { topic: 'u' });
+    await on.clock.advance(10);
+    madeMs = on.clock.wallMs();
+    expect([await on.fetch('t'), await on.fetch('u')]).toEqual([-1, 8]);
+    const all = await fetchGroups(on, 7, { groupId: 'g' });
+    expect(all.topics.map(({ name }) => name)).toEqual(['u']);
+    // The clock that dated the topic may be ahead: what is committed for the topic that is there counts all the same.
+    madeMs += 60_000;
+    await on.commit(1, { partition: 1 });
+    expect([await on.fetch('t', 0), await on.fetch('t', 1)]).toEqual([-1, 1]);
+    on.coordinator.close();
+    const next = await bench({ on, topicMadeMs: () => madeMs });
+    expect([await next.fetch('t', 0), await next.fetch('t', 1)]).toEqual([-1, 1]);
+    await next.clock.advance(600_000);
+    madeMs = -1;
+    expect([await next.fetch('t', 0), await next.fetch('t', 1)]).toEqual([-1, 1]);
+  });
+
   it('does not take a commit that is on its way', async () => {
     const on = await bench({ settings: { offsetsRetentionMs: 1_000, retentionCheckIntervalMs: 10_000 } });
     await on.commit(1);

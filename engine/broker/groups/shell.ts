@@ -4,7 +4,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
 import { Group } from './group.ts';
-import { encodeGroup, groupKey } from './group-records.ts';
+import { type CommittedOffset, encodeGroup, groupKey } from './group-records.ts';
 import type { LogWriter } from './log-writer.ts';
 import { metadataFor, noAssignment } from './member.ts';
 import type { GroupSettings } from './settings.ts';
@@ -23,6 +23,16 @@ export interface Shell {
   readonly groups: Map<string, Group>;
   /** False when the owner of the group's name has as many groups as it may have. */
   mayCreateGroup(groupId: string): boolean;
+  /** Wall time at which the topic of this name was made; -1 when none is known. */
+  topicMadeMs(topic: string): number;
+}
+
+/**
+ * Whether the offset was committed for a topic that is gone and whose name another one has: nobody may go on in that one
+ * there. No commit for the topic that is known comes before it (offset-commit.ts).
+ */
+export function isOfFormerTopic(shell: Shell, topic: string, { commitMs }: CommittedOffset): boolean {
+  return commitMs < shell.topicMadeMs(topic);
 }
 
 /** Undefined when there are too many groups already. */

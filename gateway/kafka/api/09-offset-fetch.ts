@@ -57,7 +57,8 @@ async function fetchGroup(call: Call, group: Group, requireStable: boolean): Pro
       requireStable,
     });
     const answer = response.groups[0]!;
-    return { ...answer, topics: usesIds ? [...identified(call, answer.topics), ...unknown] : answer.topics };
+    const isAll = group.topics === null;
+    return { ...answer, topics: [...present(call, answer.topics, usesIds, isAll), ...unknown] };
   } catch (error) {
     return failed(group, coordinatorCode(refusalOf(error).errorCode));
   }
@@ -74,10 +75,14 @@ function named(call: Call, topics: NonNullable<Group['topics']>, unknown: TopicA
   });
 }
 
-function identified({ context, principal }: Call, topics: readonly TopicAnswer[]): TopicAnswer[] {
+/** Nobody can go on in a topic that is gone: who asked for all offsets does not get its own, who named it is told of none. */
+function present(call: Call, topics: readonly TopicAnswer[], usesIds: boolean, isAll: boolean): TopicAnswer[] {
   return topics.flatMap((answer) => {
-    const topic = findTopic(context, principal, answer.name);
-    return topic ? [{ ...answer, topicId: topic.topicId }] : [];
+    const { name, topicId, partitions } = answer;
+    const topic = findTopic(call.context, call.principal, name);
+    if (topic) return [usesIds ? { ...answer, topicId: topic.topicId } : answer];
+    const indexes = partitions.map(({ partitionIndex }) => partitionIndex);
+    return isAll || usesIds ? [] : [nothing(name, topicId, indexes, errorCode.none)];
   });
 }
 
