@@ -7,6 +7,7 @@ import { ask } from './draw-names.ts';
 
 const kafkaNames = {
   prefix: 'run-',
+  appendMsMin: 20_000,
   names: new Map([
     ['producer 7', '<producer 0>'],
     ['topic aaaaaaaaaaaaaaaa', '<topic id §t 0>'],
@@ -14,6 +15,7 @@ const kafkaNames = {
 };
 const headgateNames = {
   prefix: 'run-',
+  appendMsMin: 20_000,
   names: new Map([
     ['producer 9', '<producer 0>'],
     ['topic bbbbbbbbbbbbbbbb', '<topic id §t 0>'],
@@ -81,6 +83,19 @@ describe('the comparer', () => {
     expect(compared(found(0), found(44), step)).toEqual([]);
     expect(compared(found(0), found(53), step)).toHaveLength(1);
     expect(compared(found(0), found(44), ask(10, 4, { keyType: 0, coordinatorKeys: ['a'] }))).toHaveLength(1);
+  });
+
+  it('takes times of appends for the same, and no others', () => {
+    const step = ask(2, 4, {});
+    const found = (timestamp: number): object => ({
+      throttleTimeMs: 0,
+      topics: [
+        { name: 'run-t', partitions: [{ partitionIndex: 0, errorCode: 0, timestamp, offset: 1, leaderEpoch: 0 }] },
+      ],
+    });
+    expect(compared(found(20_001), found(20_002), step)).toEqual([]);
+    expect(compared(found(10_001), found(10_002), step)).toHaveLength(1);
+    expect(compared(found(10_001), found(20_002), step)).toHaveLength(1);
   });
 
   it('forgives an error without a name, but not an answer in its place', () => {

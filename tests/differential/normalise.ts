@@ -6,12 +6,20 @@
  */
 import { type ApiKey, apiByKey } from '../../engine/protocol/apis.ts';
 import { type Field, type Fields, isPresent } from '../../engine/protocol/schema.ts';
-import { batchHeaderBytes, batchPrefixBytes, batchSizeBytes, readBatchHeader } from '../../engine/records/batch.ts';
+import {
+  attributeBit,
+  batchHeaderBytes,
+  batchPrefixBytes,
+  batchSizeBytes,
+  readBatchHeader,
+} from '../../engine/records/batch.ts';
 import { prefixMark } from './steps.ts';
 
 export interface Names {
   readonly prefix: string;
   readonly names: ReadonlyMap<string, string>;
+  /** A time from here on was not drawn: it is that of an append. */
+  readonly appendMsMin: number;
 }
 
 export type Normal = { [name: string]: Plain };
@@ -47,6 +55,7 @@ function value(names: Names, name: string, field: Field, version: number, given:
   if (name === 'port') return '<port>';
   if (name === 'throttleTimeMs') return 0;
   if (name === 'logAppendTimeMs') return (given as number) < 0 ? -1 : '<time>';
+  if (name === 'timestamp' && (given as number) >= names.appendMsMin) return '<time>';
   if (name === 'sessionId') return names.names.get(`session ${given}`) ?? (given as number);
   if (field.entity === 'producerId') return names.names.get(`producer ${given}`) ?? (given as number);
   if (field.kind === 'uuid') return names.names.get(`topic ${given}`) ?? (given as string);
@@ -87,6 +96,7 @@ function batches({ names }: Names, runs: readonly Uint8Array[]): Plain {
     found.push({
       ...(header as unknown as Normal),
       crc: 0,
+      ...(header.attributes & attributeBit.logAppendTime ? { maxTimestamp: '<time>' } : {}),
       producerId: names.get(`producer ${header.producerId}`) ?? header.producerId,
       records: bytes.subarray(at + batchHeaderBytes, end).toString('latin1'),
     });

@@ -11,7 +11,7 @@ import { drawStep } from './draw-step.ts';
 import { groupNames, Model } from './model.ts';
 import { normalise, type Normal } from './normalise.ts';
 import type { Side } from './side.ts';
-import type { AskStep, Step } from './steps.ts';
+import { type AskStep, drawnTimesMs, type Step } from './steps.ts';
 
 export interface Finding {
   readonly seed: number;
@@ -67,7 +67,7 @@ async function runStep(
 
 function begin(pair: Pair): void {
   const prefix = `r${randomBytes(4).toString('hex')}-`;
-  const startMs = Date.now();
+  const startMs = Date.now() - drawnTimesMs;
   pair.kafka.begin(prefix, startMs);
   pair.headgate.begin(prefix, startMs);
 }

@@ -10,7 +10,16 @@ import { encodeBatch } from '../../engine/records/encode.ts';
 import { zeroUuid } from '../../engine/kernel/uuid.ts';
 import type { Access } from '../clients/targets.ts';
 import { answerMsMax, Connection, type Raw } from './connection.ts';
-import { type AskStep, type BatchPlan, isBatchPlan, isReference, prefixMark, startTime, type Step } from './steps.ts';
+import {
+  type AskStep,
+  type BatchPlan,
+  drawnTimesMs,
+  isBatchPlan,
+  isReference,
+  prefixMark,
+  startTime,
+  type Step,
+} from './steps.ts';
 
 type Kind = 'topic' | 'member' | 'producer' | 'session';
 
@@ -27,6 +36,7 @@ export class Side {
   /** The other way: what a made-up value is called. */
   readonly names = new Map<string, string>();
   prefix = '';
+  appendMsMin = 0;
   #marker = 0;
 
   constructor(name: string, access: Access) {
@@ -40,6 +50,7 @@ export class Side {
     this.known.clear();
     this.names.clear();
     this.known.set(startTime, startMs);
+    this.appendMsMin = startMs + drawnTimesMs;
     this.end();
   }
 

@@ -55,8 +55,10 @@ export interface SyncStep {
 export type Step = AskStep | RebalanceStep | SyncStep;
 
 export const prefixMark = '§';
-/** Refers to the wall clock at the run's begin, the same on both sides. */
+/** Refers to a time before the run's begin, the same on both sides. */
 export const startTime = 'start ms';
+/** Times of records are drawn from so many ms on: what a server dates itself comes later than all of them. */
+export const drawnTimesMs = 10_000;
 
 export function isReference(value: unknown): value is Reference {
   return typeof value === 'object' && value !== null && 'ref' in value;
