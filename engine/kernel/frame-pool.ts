@@ -33,7 +33,7 @@ export interface FramePoolSettings {
 export const framePoolDefaults: FramePoolSettings = {
   keptBytesMax: 32 * 1024 * 1024,
   frameBytesMin: 16 * 1024,
-  frameBytesMax: 4 * 1024 * 1024,
+  frameBytesMax: 20 * 1024 * 1024,
   poisons: false,
 };
 
