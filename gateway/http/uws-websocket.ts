@@ -22,7 +22,8 @@ class UwsPeer implements WebSocketPeer {
   /** A send was buffered and not all has left: only then is it worth asking uWS how much. */
   #isSlow = false;
 
-  readonly #onDrained: () => void;
+  /** Of all sockets. */
+  readonly #onDrained: (peer: UwsPeer) => void;
 
   constructor(
     socket: UwsWebSocket<UwsConnection>,
@@ -31,7 +32,7 @@ class UwsPeer implements WebSocketPeer {
     onDrained: (peer: UwsPeer) => void,
   ) {
     this.#socket = socket;
-    this.#onDrained = () => onDrained(this);
+    this.#onDrained = onDrained;
     this.remoteAddress = remoteAddress;
     this.#bufferedBytesMax = bufferedBytesMax;
   }
@@ -55,7 +56,7 @@ class UwsPeer implements WebSocketPeer {
     this.#socket.cork(fill);
     // Inside a cork uWS says 'buffered' of frames that the kernel then takes whole as the cork ends, and no drain event
     // follows.
-    if (this.#isOpen && this.#isSlow && this.#socket.getBufferedAmount() === 0) this.#onDrained();
+    if (this.#isOpen && this.#isSlow && this.#socket.getBufferedAmount() === 0) this.#onDrained(this);
   }
 
   bufferedBytes(): number {
@@ -81,6 +82,10 @@ class UwsPeer implements WebSocketPeer {
     return true;
   }
 
+  get connection(): UwsConnection {
+    return this.#socket.getUserData();
+  }
+
   forget(): void {
     this.#isOpen = false;
   }
@@ -92,9 +97,9 @@ export function uwsWebSocketBehavior(serving: UwsServing, clock: Clock): UwsBeha
     if (!runSession(() => run(connection.session), doors)) connection.peer?.close(1011, 'internal error');
   };
   // Not inside uWS's callback: a cork that is filled there may leave its last bytes behind without another drain event.
-  const drainedLater = (connection: UwsConnection, peer: UwsPeer): void =>
+  const drainedLater = (peer: UwsPeer): void =>
     clock.endOfTurn(() => {
-      if (peer.hasDrained()) call(connection, (session) => session.drained());
+      if (peer.hasDrained()) call(peer.connection, (session) => session.drained());
     });
   return {
     // Above its own limit uWS cuts the connection without a close frame; the slack lets us say 1009 in most cases.
@@ -106,9 +111,8 @@ export function uwsWebSocketBehavior(serving: UwsServing, clock: Clock): UwsBeha
     upgrade: (response, request, context) => upgrade(response, request, context, serving),
     open(socket) {
       const connection = socket.getUserData();
-      const peer = new UwsPeer(socket, connection.remoteAddress, settings.websocketBufferedBytesMax, (drained) => {
-        drainedLater(connection, drained);
-      });
+      const { remoteAddress } = connection;
+      const peer = new UwsPeer(socket, remoteAddress, settings.websocketBufferedBytesMax, drainedLater);
       connection.peer = peer;
       call(connection, (session) => session.opened(peer));
     },
@@ -119,7 +123,7 @@ export function uwsWebSocketBehavior(serving: UwsServing, clock: Clock): UwsBeha
     },
     drain(socket) {
       const connection = socket.getUserData();
-      if (connection.peer) drainedLater(connection, connection.peer);
+      if (connection.peer) drainedLater(connection.peer);
     },
     pong(socket) {
       call(socket.getUserData(), (session) => session.ponged());

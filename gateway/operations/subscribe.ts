@@ -100,6 +100,11 @@ export class Subscription implements Sharer {
     return [...this.#offsets].map(([partition, offset]) => ({ partition, offset }));
   }
 
+  /** Whether it reads one partition, whose place is all of its cursor. */
+  get isOfOne(): boolean {
+    return this.#offsets.size === 1;
+  }
+
   get credit(): Credit {
     return this.#credit;
   }

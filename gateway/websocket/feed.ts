@@ -7,12 +7,13 @@ import type { Position } from '../operations/cursor.ts';
 import { resolveStart } from '../operations/positions.ts';
 import type { UnreadableRecords } from '../operations/record-json.ts';
 import { cursorText, type ReaderStart } from '../operations/reader-start.ts';
-import { type Delivery, Subscription } from '../operations/subscribe.ts';
+import { type Delivery, Subscription, type SubscriptionHolder } from '../operations/subscribe.ts';
 import type { SubscribeCommand } from './commands.ts';
 import type { Outbox } from './outbox.ts';
 import { chunkFrame, type SharedChunk, type SharedFrames } from './shared-frames.ts';
 
-export interface FeedSurroundings {
+/** The session, as its feeds see it. No closures and no object of its own for each: most sockets wait in silence. */
+export interface FeedHost {
   readonly context: GatewayContext;
   readonly principal: Principal;
   readonly outbox: Outbox;
@@ -20,46 +21,29 @@ export interface FeedSurroundings {
   readonly frames: SharedFrames;
   readonly frameLengthTarget: number;
   /** The feed has ended by itself, and the client was told. */
-  readonly ended: () => void;
+  feedEnded(sub: number): void;
   /** False: the cluster serves no more; the socket is being closed. */
-  readonly mayServe: () => boolean;
+  mayServe(): boolean;
 }
 
-export class Feed {
-  readonly #sub: number;
-  readonly #around: FeedSurroundings;
-  readonly #topic: TopicEntry;
+export class Feed implements SubscriptionHolder {
+  readonly sub: number;
+  readonly #host: FeedHost;
   readonly #wholeTopic: boolean;
   readonly #format: SubscribeCommand['format'];
   readonly #subscription: Subscription;
   #closed = false;
-  /** Where the frames that were sent end: behind the subscription's own positions while a batch is being sent. */
-  readonly #sent: Map<number, number>;
+  /** Where the frames that were sent end, while that is not where the subscription stands: within a batch, at a gap. */
+  #sent: Position | undefined;
 
-  constructor(around: FeedSurroundings, topic: TopicEntry, start: ReaderStart, command: SubscribeCommand) {
-    this.#around = around;
-    this.#sub = command.sub;
-    this.#topic = topic;
+  constructor(host: FeedHost, topic: TopicEntry, start: ReaderStart, command: SubscribeCommand) {
+    this.#host = host;
+    this.sub = command.sub;
     this.#wholeTopic = start.wholeTopic;
     this.#format = command.format;
-    this.#sent = new Map(start.positions.map(({ partition, offset }) => [partition, offset]));
     const credit = command.credit ?? { records: Infinity, bytes: Infinity };
-    const holder = {
-      deliver: (delivery: Delivery) => this.#deliver(delivery),
-      gap: (partition: number, from: number, to: number) => this.#gap(partition, from, to),
-      failed: (code: number, message: string) => this.#failed(kafkaProblem(code, message)),
-      unreadable: (error: UnreadableRecords) => this.#failed(problemOf(error)),
-    };
-    const unit = around.isBinary ? 'batches' : 'records';
-    this.#subscription = new Subscription(
-      around.context,
-      around.principal,
-      topic,
-      start.positions,
-      credit,
-      holder,
-      unit,
-    );
+    const unit = host.isBinary ? 'batches' : 'records';
+    this.#subscription = new Subscription(host.context, host.principal, topic, start.positions, credit, this, unit);
   }
 
   start(): void {
@@ -84,65 +68,85 @@ export class Feed {
   }
 
   positions(): Position[] {
-    return [...this.#sent].map(([partition, offset]) => ({ partition, offset }));
+    const sent = this.#sent;
+    const positions = this.#subscription.positions();
+    return sent ? positions.map((each) => (each.partition === sent.partition ? sent : each)) : positions;
   }
 
   cursor(): string {
-    return cursorText(this.#topic, this.#wholeTopic, this.positions());
+    return cursorText(this.#subscription.topic, this.#wholeTopic, this.positions());
   }
 
   /** Records behind the end, over all partitions. */
   async lag(): Promise<number> {
     const positions = this.positions();
     const partitions = positions.map(({ partition }) => partition);
-    const ends = await resolveStart(this.#around.context, this.#topic, partitions, { at: 'latest' });
+    const { context } = this.#host;
+    const ends = await resolveStart(context, this.#subscription.topic, partitions, { at: 'latest' });
     return ends.reduce((sum, { offset }, i) => sum + Math.max(0, offset - positions[i]!.offset), 0);
   }
 
-  #deliver(delivery: Delivery): void | Promise<void> {
-    const { outbox, isBinary, frameLengthTarget, frames, mayServe } = this.#around;
-    if (!mayServe()) return undefined;
+  // --- SubscriptionHolder ---
+
+  deliver(delivery: Delivery): void | Promise<void> {
+    const { outbox, isBinary, frameLengthTarget, frames } = this.#host;
+    if (!this.#host.mayServe()) {
+      this.#sent = { partition: delivery.partition, offset: delivery.fromOffset };
+      // Or what comes behind this would move the place where a cursor tells to go on.
+      this.#subscription.close();
+      return undefined;
+    }
+    this.#sent = undefined;
     if (isBinary) {
-      outbox.send(frames.binary(this.#sub, delivery), true);
-      this.#sent.set(delivery.partition, delivery.nextOffset);
+      outbox.send(frames.binary(this.sub, delivery), true);
       return outbox.room();
     }
-    const chunks = frames.chunks(this.#topic.topicId, delivery, this.#format, frameLengthTarget);
-    return chunks instanceof Promise
-      ? chunks.then((made) => this.#sendChunks(made, 0, delivery))
-      : this.#sendChunks(chunks, 0, delivery);
+    const chunks = frames.chunks(this.#subscription.topic.topicId, delivery, this.#format, frameLengthTarget);
+    if (!(chunks instanceof Promise)) return this.#sendChunks(chunks, 0, delivery);
+    this.#sent = { partition: delivery.partition, offset: delivery.fromOffset };
+    return chunks.then((made) => this.#sendChunks(made, 0, delivery));
   }
 
   #sendChunks(chunks: readonly SharedChunk[], from: number, delivery: Delivery): void | Promise<void> {
-    const { outbox } = this.#around;
+    const { outbox } = this.#host;
+    const { partition, nextOffset } = delivery;
     for (let i = from; i < chunks.length; i++) {
       if (this.#closed) return undefined;
       const chunk = chunks[i]!;
-      this.#sent.set(delivery.partition, chunk.endOffset);
-      outbox.send(chunkFrame(chunk, this.#sub, this.#cursorAt(chunk)));
+      // Behind the last record is where the subscription stands, unless the batch ends with what is no record.
+      this.#sent = chunk.endOffset === nextOffset ? undefined : { partition, offset: chunk.endOffset };
+      outbox.send(chunkFrame(chunk, this.sub, this.#cursorAt(chunk)));
       const room = outbox.room();
       if (room) return room.then(() => this.#sendChunks(chunks, i + 1, delivery));
     }
-    if (!this.#closed) this.#sent.set(delivery.partition, delivery.nextOffset);
+    if (!this.#closed) this.#sent = undefined;
     return undefined;
   }
 
   /** A reader of one partition has the cursor that the reader before it had at this place. */
   #cursorAt(chunk: SharedChunk): string {
-    if (this.#sent.size !== 1) return this.cursor();
+    if (!this.#subscription.isOfOne) return this.cursor();
     const mark = this.#wholeTopic ? 1 : 0;
     return (chunk.cursors[mark] ??= this.cursor());
   }
 
-  #gap(partition: number, from: number, to: number): void {
-    this.#sent.set(partition, to);
-    const event = { event: 'gap', sub: this.#sub, partition, from, earliest: to, next: this.cursor() };
-    this.#around.outbox.send(JSON.stringify(event));
+  gap(partition: number, from: number, to: number): void {
+    this.#sent = { partition, offset: to };
+    const event = { event: 'gap', sub: this.sub, partition, from, earliest: to, next: this.cursor() };
+    this.#host.outbox.send(JSON.stringify(event));
   }
 
-  #failed(error: Problem): void {
+  failed(code: number, message: string): void {
+    this.#end(kafkaProblem(code, message));
+  }
+
+  unreadable(error: UnreadableRecords): void {
+    this.#end(problemOf(error));
+  }
+
+  #end(error: Problem): void {
     this.#closed = true;
-    this.#around.outbox.send(JSON.stringify({ event: 'error', sub: this.#sub, error }));
-    this.#around.ended();
+    this.#host.outbox.send(JSON.stringify({ event: 'error', sub: this.sub, error }));
+    this.#host.feedEnded(this.sub);
   }
 }

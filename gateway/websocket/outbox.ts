@@ -11,6 +11,11 @@ export interface OutboxLimits {
   readonly outboxBytesMax: number;
 }
 
+export interface OutboxOwner {
+  /** The client is over outboxBytesMax behind. */
+  overflowed(): void;
+}
+
 interface Frame {
   readonly data: string | Uint8Array;
   readonly isBinary: boolean;
@@ -20,7 +25,7 @@ export class Outbox {
   readonly #peer: WebSocketPeer;
   readonly #flushes: Flushes;
   readonly #limits: OutboxLimits;
-  readonly #onOverflow: () => void;
+  readonly #owner: OutboxOwner;
   #frames: Frame[] = [];
   #queuedBytes = 0;
   #flushAsked = false;
@@ -29,11 +34,11 @@ export class Outbox {
   #closed = false;
   #waiters: (() => void)[] = [];
 
-  constructor(peer: WebSocketPeer, flushes: Flushes, limits: OutboxLimits, onOverflow: () => void) {
+  constructor(peer: WebSocketPeer, flushes: Flushes, limits: OutboxLimits, owner: OutboxOwner) {
     this.#peer = peer;
     this.#flushes = flushes;
     this.#limits = limits;
-    this.#onOverflow = onOverflow;
+    this.#owner = owner;
   }
 
   send(data: string | Uint8Array, isBinary = false): void {
@@ -69,7 +74,7 @@ export class Outbox {
       });
     }
     // Outside the cork nothing more is sent, so what is buffered is known here.
-    if (overflowed || this.#peer.bufferedBytes() > this.#limits.outboxBytesMax) this.#onOverflow();
+    if (overflowed || this.#peer.bufferedBytes() > this.#limits.outboxBytesMax) this.#owner.overflowed();
     else if (!this.#isFull || this.#heldBytes() < this.#limits.outboxBytesResume) this.#release();
   }
 

@@ -7,6 +7,7 @@
  * Life:  open → leaving (goaway sent: nothing new, what is under way is answered) → closed;   open → closed
  */
 import { isUtf8 } from 'node:buffer';
+import { assert } from '../../engine/kernel/assert.ts';
 import { below } from '../../engine/kernel/random.ts';
 import { Failure, InvalidRequest, Overloaded, ShuttingDown } from '../../engine/kernel/failure.ts';
 import { AlreadyExists, NotFound } from '../../tenancy/failures.ts';
@@ -19,51 +20,85 @@ import { startReader } from '../operations/reader-start.ts';
 import { findTopic } from '../operations/topics.ts';
 import { type CloseCode, closeCodes } from './close-codes.ts';
 import { type Command, type CommandId, commandId, commandOf, type SubscribeCommand } from './commands.ts';
-import { Feed } from './feed.ts';
-import { Outbox } from './outbox.ts';
-import { ProduceLane } from './produce-lane.ts';
+import { Feed, type FeedHost } from './feed.ts';
+import { Outbox, type OutboxOwner } from './outbox.ts';
+import { type LaneHolder, ProduceLane } from './produce-lane.ts';
 import type { SessionParts } from './session-parts.ts';
+import type { SharedFrames } from './shared-frames.ts';
 
 /** Commands that wait for the one before them. */
 const commandsWaitingMax = 1_000;
 
-export class Session implements WebSocketSession {
+const noFeeds: readonly Feed[] = [];
+
+export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOwner {
   readonly #parts: SessionParts;
-  readonly #context: GatewayContext;
-  readonly #principal: Principal;
-  readonly #isBinary: boolean;
+  readonly context: GatewayContext;
+  readonly principal: Principal;
+  readonly isBinary: boolean;
   readonly #onClosed: (session: Session) => void;
-  readonly #feeds = new Map<number, Feed>();
+  /** At most subscriptionsMax, and nearly always one. */
+  #feeds: readonly Feed[] = noFeeds;
   #peer: WebSocketPeer | undefined;
   #outbox: Outbox | undefined;
+  /** Made with the first produce command. */
   #lane: ProduceLane | undefined;
   #waiting = 0;
-  #last: Promise<void> = Promise.resolve();
+  /** The last of the commands that are under way. */
+  #last: Promise<void> | undefined;
   #isLeaving = false;
   #closed = false;
 
   constructor(parts: SessionParts, principal: Principal, isBinary: boolean, onClosed: (session: Session) => void) {
     this.#parts = parts;
-    this.#context = parts.context;
-    this.#principal = principal;
-    this.#isBinary = isBinary;
+    this.context = parts.context;
+    this.principal = principal;
+    this.isBinary = isBinary;
     this.#onClosed = onClosed;
   }
 
   opened(peer: WebSocketPeer): void {
     const { settings, flushes } = this.#parts;
     this.#peer = peer;
-    const outbox = new Outbox(peer, flushes, settings, () => this.close(closeCodes.slowConsumer));
-    this.#outbox = outbox;
-    this.#lane = new ProduceLane(this.#parts, this.#principal, {
-      answer: (text) => outbox.send(text),
-      failed: (error, id) => this.#fail(error, id),
-    });
+    this.#outbox = new Outbox(peer, flushes, settings, this);
+  }
+
+  get outbox(): Outbox {
+    assert(this.#outbox !== undefined, 'a session that is fed has been opened');
+    return this.#outbox;
+  }
+
+  get frames(): SharedFrames {
+    return this.#parts.frames;
+  }
+
+  get frameLengthTarget(): number {
+    return this.#parts.settings.frameLengthTarget;
+  }
+
+  get lane(): ProduceLane {
+    return (this.#lane ??= new ProduceLane(this.#parts, this.principal, this));
+  }
+
+  overflowed(): void {
+    this.close(closeCodes.slowConsumer);
+  }
+
+  answer(text: string): void {
+    this.#outbox?.send(text);
+  }
+
+  failed(error: unknown, id: CommandId | undefined): void {
+    this.#fail(error, id);
+  }
+
+  feedEnded(sub: number): void {
+    this.#feeds = this.#feeds.filter((feed) => feed.sub !== sub);
   }
 
   message(data: Buffer, isBinary: boolean): void {
     if (this.#closed) return;
-    if (isBinary) this.#lane?.takeFrame(data);
+    if (isBinary) this.lane.takeFrame(data);
     else this.#take(data);
   }
 
@@ -76,8 +111,8 @@ export class Session implements WebSocketSession {
   closed(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const feed of this.#feeds.values()) feed.close();
-    this.#feeds.clear();
+    for (const feed of this.#feeds) feed.close();
+    this.#feeds = noFeeds;
     this.#outbox?.close();
     this.#onClosed(this);
   }
@@ -96,10 +131,10 @@ export class Session implements WebSocketSession {
   leave(): void {
     if (this.#isLeaving || this.#closed) return;
     this.#isLeaving = true;
-    const feeds = [...this.#feeds].map(([sub, feed]) => ({ sub, cursor: feed.cursor() }));
-    for (const feed of this.#feeds.values()) feed.close();
-    this.#feeds.clear();
-    const reconnectAfterMs = below(this.#context.random, this.#parts.settings.reconnectAfterMsMax);
+    const feeds = this.#feeds.map((feed) => ({ sub: feed.sub, cursor: feed.cursor() }));
+    for (const feed of this.#feeds) feed.close();
+    this.#feeds = noFeeds;
+    const reconnectAfterMs = below(this.context.random, this.#parts.settings.reconnectAfterMsMax);
     this.#send({ event: 'goaway', reconnect_after_ms: reconnectAfterMs, subs: feeds });
   }
 
@@ -123,8 +158,8 @@ export class Session implements WebSocketSession {
       id = commandId(fields as Record<string, unknown>);
       const command = commandOf(fields as Record<string, unknown>);
       if (this.#isLeaving) throw new ShuttingDown('this gateway is stopping');
-      admitRequest(this.#context, this.#principal);
-      if (command.op === 'produce') this.#lane?.take(command, id, data.length);
+      admitRequest(this.context, this.principal);
+      if (command.op === 'produce') this.lane.take(command, id, data.length);
       else this.#enqueue(command, id);
     } catch (error) {
       this.#fail(error, id);
@@ -134,10 +169,14 @@ export class Session implements WebSocketSession {
   #enqueue(command: Exclude<Command, { op: 'produce' }>, id: CommandId | undefined): void {
     if (this.#waiting >= commandsWaitingMax) throw new Overloaded(`over ${commandsWaitingMax} commands are waiting`);
     this.#waiting++;
-    this.#last = this.#last
+    const last = (this.#last ?? Promise.resolve())
       .then(() => (this.#closed ? undefined : this.#run(command, id)))
       .catch((error: unknown) => this.#fail(error, id, 'sub' in command ? command.sub : undefined))
-      .finally(() => this.#waiting--);
+      .finally(() => {
+        this.#waiting--;
+        if (this.#last === last) this.#last = undefined;
+      });
+    this.#last = last;
   }
 
   async #run(command: Exclude<Command, { op: 'produce' }>, id: CommandId | undefined): Promise<void> {
@@ -160,7 +199,7 @@ export class Session implements WebSocketSession {
       case 'unsubscribe': {
         const feed = this.#feed(command.sub);
         feed.close();
-        this.#feeds.delete(command.sub);
+        this.feedEnded(command.sub);
         return this.#ok(id, { sub: command.sub, cursor: feed.cursor() });
       }
     }
@@ -177,60 +216,52 @@ export class Session implements WebSocketSession {
       subscriptions_max: settings.subscriptionsMax,
       produces_in_flight_max: settings.producesInFlightMax,
       produce_bytes_in_flight_max: settings.produceBytesInFlightMax,
-      records_max: this.#context.settings.produceRecordsMax,
+      records_max: this.context.settings.produceRecordsMax,
     };
     this.#send({
       event: 'ok',
       ...(id === undefined ? {} : { id }),
-      protocol: this.#isBinary ? 'headgate.v1.bin' : 'headgate.v1.json',
+      protocol: this.isBinary ? 'headgate.v1.bin' : 'headgate.v1.json',
       limits,
     });
   }
 
   async #pong(id: CommandId | undefined): Promise<void> {
     const subs = [];
-    for (const [sub, feed] of this.#feeds) subs.push({ sub, cursor: feed.cursor(), lag: await feed.lag() });
+    for (const feed of this.#feeds) subs.push({ sub: feed.sub, cursor: feed.cursor(), lag: await feed.lag() });
     this.#send({ event: 'pong', ...(id === undefined ? {} : { id }), subs });
   }
 
   async #subscribe(command: SubscribeCommand, id: CommandId | undefined): Promise<void> {
     const { settings } = this.#parts;
-    const outbox = this.#outbox;
-    if (!outbox) return;
     const { sub, topic: name } = command;
-    if (this.#feeds.has(sub)) throw new AlreadyExists('subscription', String(sub));
-    if (this.#feeds.size >= settings.subscriptionsMax) {
+    if (this.#feedOf(sub)) throw new AlreadyExists('subscription', String(sub));
+    if (this.#feeds.length >= settings.subscriptionsMax) {
       throw new InvalidRequest('sub', `one socket has at most ${settings.subscriptionsMax} subscriptions`);
     }
-    const topic = findTopic(this.#context, this.#principal, name);
+    const topic = findTopic(this.context, this.principal, name);
     if (!topic) throw new NotFound('topic', name);
-    const start = await startReader(this.#context, topic, command);
+    const start = await startReader(this.context, topic, command);
     // The wait may have outlived the socket, or the gateway's wish to serve it.
     if (this.#closed || this.#isLeaving) return;
-    const around = {
-      context: this.#context,
-      principal: this.#principal,
-      outbox,
-      isBinary: this.#isBinary,
-      frames: this.#parts.frames,
-      frameLengthTarget: settings.frameLengthTarget,
-      ended: () => void this.#feeds.delete(sub),
-      mayServe: () => this.#mayServe(),
-    };
-    const feed = new Feed(around, topic, start, command);
-    this.#feeds.set(sub, feed);
+    const feed = new Feed(this, topic, start, command);
+    this.#feeds = [...this.#feeds, feed];
     this.#ok(id, { sub, cursor: feed.cursor(), positions: feed.positions() });
     feed.start();
   }
 
   #feed(sub: number): Feed {
-    const feed = this.#feeds.get(sub);
+    const feed = this.#feedOf(sub);
     if (!feed) throw new NotFound('subscription', String(sub));
     return feed;
   }
 
-  #mayServe(): boolean {
-    if (this.#context.tenancy.cluster(this.#principal.clusterId)?.state === 'serving') return true;
+  #feedOf(sub: number): Feed | undefined {
+    return this.#feeds.find((feed) => feed.sub === sub);
+  }
+
+  mayServe(): boolean {
+    if (this.context.tenancy.cluster(this.principal.clusterId)?.state === 'serving') return true;
     this.close(closeCodes.forbidden);
     return false;
   }
@@ -238,8 +269,8 @@ export class Session implements WebSocketSession {
   #fail(error: unknown, id: CommandId | undefined, sub?: number): void {
     const answer = problemOf(error);
     if (!(error instanceof Failure)) {
-      this.#context.log('websocket-command-failed', {
-        keyId: this.#principal.keyId,
+      this.context.log('websocket-command-failed', {
+        keyId: this.principal.keyId,
         reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
       });
     }
