@@ -17,7 +17,7 @@ export const rollingRestart: Bench = {
   about: `All three brokers restarted one by one under ${(lanes * 1000) / paceMs} writes per second; goal: no error, no duplicate, p99 at most 100 ms longer`,
   unit: 'restarts',
   async facts(environment) {
-    const rounds = Math.max(1, Math.round(5 * environment.scale));
+    const rounds = Math.max(1, Math.round(20 * environment.scale));
     const headgate = await startHeadgate(environment, ['--durability', 'fsync']);
     try {
       await headgate.topic(topic, partitions);
