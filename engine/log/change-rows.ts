@@ -136,9 +136,11 @@ function withCounters(
     // A file is swept only once the session that was making it is over.
     if (delta.segments > 0 && (file?.swept ?? true)) throw new SessionFenced(`segment file ${fileId} was swept`);
     if (!file) continue;
-    const { bytes, version } = file;
+    const { version } = file;
     const segments = file.segments + delta.segments;
     const liveBytes = file.liveBytes + delta.bytes;
+    // One that was announced before it was known what it will hold.
+    const bytes = Math.max(file.bytes, liveBytes);
     assert(segments >= 0, 'a segment is dropped once');
     if (segments === 0) emptied.push(fileId);
     // Claimed in the same transaction: should we die before it is removed, sweepEmptied knows it from one just announced.

@@ -28,7 +28,7 @@ import {
 import type { LogStoreOptions } from './log-store-options.ts';
 import { type LogSession, OwnedLog } from './partition-log.ts';
 import { moveStart, retentionDue } from './retention.ts';
-import { rollUp, type RollUpContext, turnOf } from './roll-up.ts';
+import { announceAhead, type RolledUp, rollUp, type RollUpContext, turnOf } from './roll-up.ts';
 import { logStateKey } from './rows/log-state.ts';
 import { segmentFilePrefix, slotOf } from './rows/segment-file.ts';
 import { segmentKey } from './rows/segment.ts';
@@ -176,11 +176,13 @@ class SessionLogStore implements LogStore {
     const leaving = logs.map((log) => this.#mine(log)).filter((log) => log !== undefined);
     // Sealed when it is their turn: what else is being rolled up is no reason to refuse appends.
     await this.#maintain(async () => {
+      const tailBytes = tailBytesOf(leaving);
+      const isPieced = tailBytes > this.#o.settings.copiedBytesMax;
+      const announced = tailBytes > 0 ? await announceAhead(this.#context, this.#fileCounter++, isPieced) : undefined;
       for (const log of leaving) log.seal();
       await this.#commit.drained();
       for (const log of leaving) log.lendTail();
-      const isPieced = tailBytesOf(leaving) > this.#o.settings.copiedBytesMax;
-      await this.#rollUpOf(this.#context, leaving, isPieced);
+      await this.#rollUpOf(this.#context, leaving, isPieced, announced);
       for (const log of leaving) this.#remove(log);
     }, 'urgent');
   }
@@ -350,13 +352,19 @@ class SessionLogStore implements LogStore {
     return this.#rollUpSerial.run(() => this.#guarded(() => task({ ...this.#context, exclusive })));
   }
 
-  async #rollUpOf(context: RollUpContext, logs: Iterable<OwnedLog>, isPieced = false): Promise<void> {
+  async #rollUpOf(
+    context: RollUpContext,
+    logs: Iterable<OwnedLog>,
+    isPieced = false,
+    announced?: string,
+  ): Promise<void> {
     let due: NonNullable<ReturnType<OwnedLog['toRollUp']>>[] = [];
     const write = async (): Promise<void> => {
       if (due.length === 0) return;
-      await rollUp(context, due, this.#fileCounter++, (rolled) => {
+      const published = (rolled: readonly RolledUp<(typeof due)[number]>[]): void => {
         for (const one of rolled) one.log.owner.swap(one, one.log.count);
-      });
+      };
+      await rollUp(context, due, this.#fileCounter++, published, announced);
       due = [];
       this.#rollUps++;
     };

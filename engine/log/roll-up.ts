@@ -22,7 +22,7 @@ import { announceFile, changeRowsTogether, type RowChangeSet, removeFiles, type 
 import { FileChanges } from './file-changes.ts';
 import type { LogFold } from './log-fold.ts';
 import { segmentsToMerge } from './merge-segments.ts';
-import { piecedFileId, segmentFileId } from './rows/segment-file.ts';
+import { isPieced, piecedFileId, segmentFileId } from './rows/segment-file.ts';
 import { encodeSegment, segmentKey, type SegmentRow } from './rows/segment.ts';
 import { type SegmentDraft, type SegmentFileOptions, writeSegmentFile } from './segment-file.ts';
 import type { StateSnapshot } from './segment-format.ts';
@@ -87,37 +87,57 @@ export async function rollUp<L extends RollUpLog>(
   logs: readonly L[],
   counter: number,
   published: (rolled: readonly RolledUp<L>[]) => void,
+  announced?: string,
 ): Promise<void> {
   if (logs.length === 0) return;
-  const { brokerId, sessionEpoch } = context;
-  const fileId = segmentFileId(brokerId, sessionEpoch, counter, context.random.u32());
-  const isPieced = context.segments.createPieced !== undefined && logs.every((log) => log.places);
+  const refers = context.segments.createPieced !== undefined && logs.every((log) => log.places);
   const plans: Plan<L>[] = [];
   for (let from = 0; from < logs.length; from += planLogsMax) {
     const some = logs.slice(from, from + planLogsMax);
-    plans.push(...(await Promise.all(some.map((log) => planLog(context, log, isPieced)))));
+    plans.push(...(await Promise.all(some.map((log) => planLog(context, log, refers)))));
     await turnOf(context.clock);
   }
-  const written = (isPieced && (await writePieced(context, piecedFileId(fileId), plans))) || {
-    fileId,
-    rows: await writeFile(context, fileId, plans),
-  };
+  const written =
+    (refers && (await writePieced(context, plans, counter, announced))) ||
+    (await writeFile(context, plans, counter, announced));
   const isUsed = await publish(context, plans, written.rows, published);
   if (!isUsed) await removeFiles(context, [written.fileId]);
 }
 
-/** The file's rows, in the order of the plans. */
+interface WrittenFile {
+  readonly fileId: string;
+  /** In the order of the plans. */
+  readonly rows: readonly SegmentRow[];
+}
+
+/**
+ * Announces a file that a roll-up will fill later, and returns its id: a release does this while its logs still serve, so
+ * that their pause is shorter by one write. One that is then not filled is for the caller to remove.
+ */
+export async function announceAhead(context: RollUpContext, counter: number, isPieced: boolean): Promise<string> {
+  const fileId = newFileId(context, counter, isPieced && context.segments.createPieced !== undefined);
+  // How much it will hold shows when that is published.
+  await announceFile(context, fileId, 0);
+  return fileId;
+}
+
+function newFileId({ brokerId, sessionEpoch, random }: RollUpContext, counter: number, pieced: boolean): string {
+  const fileId = segmentFileId(brokerId, sessionEpoch, counter, random.u32());
+  return pieced ? piecedFileId(fileId) : fileId;
+}
+
 async function writeFile(
   context: RollUpContext,
-  fileId: string,
   plans: readonly Plan<RollUpLog>[],
-): Promise<SegmentRow[]> {
-  await announceFile(context, fileId, bytesOf(plans));
+  counter: number,
+  announced: string | undefined,
+): Promise<WrittenFile> {
+  const isAnnounced = announced !== undefined && !isPieced(announced);
+  const fileId = isAnnounced ? announced : newFileId(context, counter, false);
+  if (!isAnnounced) await announceFile(context, fileId, bytesOf(plans));
   try {
-    return await writeSegmentFile(
-      fileOptions(context, fileId),
-      plans.map(({ draft }) => draft),
-    );
+    const drafts = plans.map(({ draft }) => draft);
+    return { fileId, rows: await writeSegmentFile(fileOptions(context, fileId), drafts) };
   } catch (error) {
     await removeFiles(context, [fileId]);
     throw error;
@@ -127,15 +147,18 @@ async function writeFile(
 /** Undefined where the batches cannot be kept by reference: they are written then, as ever. */
 async function writePieced(
   context: RollUpContext,
-  fileId: string,
   plans: readonly Plan<RollUpLog>[],
-): Promise<{ readonly fileId: string; readonly rows: SegmentRow[] } | undefined> {
+  counter: number,
+  announced: string | undefined,
+): Promise<WrittenFile | undefined> {
   const sources = new Map<string, number>();
   for (const { draft } of plans) {
     for (const { path } of draft.places!) if (!sources.has(path)) sources.set(path, sources.size);
   }
+  const isAnnounced = announced !== undefined && isPieced(announced);
+  const fileId = isAnnounced ? announced : newFileId(context, counter, true);
   // Before it has any name on the disk, as for every file.
-  await announceFile(context, fileId, bytesOf(plans));
+  if (!isAnnounced) await announceFile(context, fileId, bytesOf(plans));
   try {
     const file = context.segments.createPieced!(fileId, [...sources.keys()]);
     if (file) {
@@ -177,7 +200,7 @@ interface Plan<L extends RollUpLog> {
 }
 
 /** What of the log goes into the file: small last segments, then the batches, without what lies below the start. */
-async function planLog<L extends RollUpLog>(context: RollUpContext, log: L, isPieced: boolean): Promise<Plan<L>> {
+async function planLog<L extends RollUpLog>(context: RollUpContext, log: L, refers: boolean): Promise<Plan<L>> {
   const { settings, clock } = context;
   const { segments, startOffset, endOffset } = log;
   const fold = log.fold.clone();
@@ -188,7 +211,7 @@ async function planLog<L extends RollUpLog>(context: RollUpContext, log: L, isPi
   let newBytes = 0;
   for (const batch of log.batches) newBytes += batch.length;
   // To merge is to write; who refers to what is written does without, but for an empty segment whose key it takes.
-  let replaced = segmentsToMerge(segments, newBytes, isPieced || context.isUrgent ? 0 : settings.mergeBytesMax);
+  let replaced = segmentsToMerge(segments, newBytes, refers || context.isUrgent ? 0 : settings.mergeBytesMax);
   let batches: Buffer[] = [];
   for (const row of replaced) {
     if (row.bytes === 0 || row.endOffset <= startOffset) continue;
@@ -205,7 +228,7 @@ async function planLog<L extends RollUpLog>(context: RollUpContext, log: L, isPi
   for (const [i, batch] of log.batches.entries()) {
     if (lastOffset(batch, 0) < startOffset) continue;
     batches.push(batch);
-    if (isPieced) places.push(log.places![i]!);
+    if (refers) places.push(log.places![i]!);
   }
   const first = batches[0];
   const draft: SegmentDraft = {
@@ -214,7 +237,7 @@ async function planLog<L extends RollUpLog>(context: RollUpContext, log: L, isPi
     baseOffset: first ? baseOffset(first, 0) : endOffset,
     endOffset,
     batches,
-    ...(isPieced ? { places } : {}),
+    ...(refers ? { places } : {}),
     state: fold.snapshot(),
   };
   return { log, draft, replaced, fold };
