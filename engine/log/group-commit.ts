@@ -135,8 +135,9 @@ export class GroupCommit {
         this.#syncing = false;
         if (this.#failure) return;
         this.commits++;
-        this.#release(entries);
+        // First the next sync, then the acknowledgements of this one: the disk works while we talk.
         this.#commit();
+        this.#release(entries);
       },
       (error: Error) => this.#fail(error),
     );
