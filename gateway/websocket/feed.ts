@@ -67,9 +67,11 @@ export class Feed implements SubscriptionHolder {
     this.#subscription.close();
   }
 
+  /** By partition, and not as the subscription takes turns: those in step have one cursor, and so share their frames. */
   positions(): Position[] {
     const sent = this.#sent;
     const positions = this.#subscription.positions();
+    if (positions.length > 1) positions.sort((a, b) => a.partition - b.partition);
     return sent ? positions.map((each) => (each.partition === sent.partition ? sent : each)) : positions;
   }
 
