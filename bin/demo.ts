@@ -1,7 +1,8 @@
 /**
  * `npm run demo`: 200,000 flights as a live stream for two tenants with a topic of the same name, a third over each door,
- * read over all three; on the way one broker is killed, later a whole zone. Ends with a table and exit code 0 only when
- * nothing was lost or leaked and every key kept its order.
+ * read over all three; on the way one broker is killed, later a whole zone. With `--swing` nobody is killed: the load
+ * doubles and halves, and the fleet grows and shrinks by itself. Ends with a table and exit code 0 only when nothing was
+ * lost or leaked, every key kept its order, and the fleet did what it should.
  */
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,30 +11,42 @@ import { type Flight, readFlights } from './demo/flights.ts';
 import { consumeHttp, produceHttp } from './demo/http-door.ts';
 import { Instance, type TenantAccess } from './demo/instance.ts';
 import { consumeKafka, produceKafka, topic } from './demo/kafka-door.ts';
-import type { Pace } from './demo/lanes.ts';
 import { type Door, doors, Ledger } from './demo/ledger.ts';
+import { Pace } from './demo/pace.ts';
 import { judge, ProgressLine } from './demo/report.ts';
+import { swing, swingFlags } from './demo/swing.ts';
 import { consumeWebSocket, produceWebSocket } from './demo/websocket-door.ts';
 
 const produce = { kafka: produceKafka, http: produceHttp, websocket: produceWebSocket };
 const consume = { kafka: consumeKafka, http: consumeHttp, websocket: consumeWebSocket };
 
-const { values: flags } = parseArgs({
+const { values: given } = parseArgs({
   options: {
-    flights: { type: 'string', default: '200000' },
-    rate: { type: 'string', default: '9000' },
-    brokers: { type: 'string', default: '6' },
+    swing: { type: 'boolean', default: false },
+    flights: { type: 'string' },
+    rate: { type: 'string' },
+    brokers: { type: 'string' },
+    'brokers-max': { type: 'string' },
     'http-server': { type: 'string', default: 'auto' },
     help: { type: 'boolean', default: false },
   },
 });
 
-if (flags.help) {
-  console.log(
-    'npm run demo -- [--flights 200000] [--rate 9000 records a second] [--brokers 6] [--http-server auto|uws|node]',
-  );
+if (given.help) {
+  console.log(`npm run demo -- [--flights 200000] [--rate 9000 records a second] [--brokers 6] [--http-server auto|uws|node]
+npm run demo -- --swing [--flights 100000] [--rate 1500] [--brokers 3] [--brokers-max 6]
+    the load doubles and halves, and the fleet follows; brokers in multiples of three, one per zone`);
   process.exit(0);
 }
+
+const usual = given.swing ? { flights: 100_000, rate: 1500, brokers: 3 } : { flights: 200_000, rate: 9000, brokers: 6 };
+const flags = {
+  isSwing: given.swing,
+  flights: Number(given.flights ?? usual.flights),
+  rate: Number(given.rate ?? usual.rate),
+  brokers: Number(given.brokers ?? usual.brokers),
+  brokersMax: Number(given['brokers-max'] ?? 6),
+};
 
 interface Run {
   readonly instance: Instance;
@@ -48,14 +61,20 @@ const partitions = 12;
 
 async function main(): Promise<number> {
   const progress = new ProgressLine();
-  const flights = readFlights(Number(flags.flights));
+  const flights = readFlights(flags.flights);
   progress.say(
     `demo: ${flights.length} flights, ${new Set(flights.map(({ origin }) => origin)).size} airports, starting headgate`,
   );
   const program = fileURLToPath(new URL('./main.js', import.meta.url));
   const instance = await Instance.start({
     program,
-    flags: ['--brokers', flags.brokers, '--http-server', flags['http-server']],
+    flags: [
+      '--brokers',
+      String(flags.brokers),
+      '--http-server',
+      given['http-server'],
+      ...(flags.isSwing ? swingFlags(flags.rate, flags.brokers, flags.brokersMax) : []),
+    ],
   });
   const stop = (): void => {
     void instance.remove().then(() => process.exit(130));
@@ -84,17 +103,24 @@ async function stream(instance: Instance, progress: ProgressLine, flights: reado
   const readers = tenants.flatMap((tenant, t) =>
     doors.map((door) => consume[door](instance, tenant, ledgers[t]!, reading.signal)),
   );
-  const { sent, producers } = startProducers(run, tenants, flights, sending.signal);
-  const kills = killOnTheWay(run, sending.signal);
+  const perSecond = flags.rate / (tenants.length * doors.length);
+  const pace = new Pace(perSecond, sending.signal);
+  const { sent, producers } = startProducers(run, tenants, flights, pace);
+  const isSent = (): boolean => acked(run) >= run.total;
+  const onTheWay = flags.isSwing
+    ? swing({ ...flags, instance, progress, pace, perSecond, brokersMin: flags.brokers, isSent })
+    : killOnTheWay(run, sending.signal);
   await Promise.race([Promise.all(producers), Promise.all(readers)]);
-  await kills;
+  const swings = await onTheWay;
   await readersFinish(run);
   reading.abort();
   sending.abort();
   await Promise.all(readers);
   const verdict = judge(ledgers, sent);
   progress.say(`\n${verdict.text}\n`);
-  const good = verdict.lost === 0 && verdict.leaked === 0 && verdict.disordered === 0;
+  if (swings) progress.say(`demo: the fleet grew ${swings.grown} times and shrank ${swings.shrunk} times by itself`);
+  const followed = !swings || (swings.grown > 0 && swings.shrunk === swings.grown);
+  const good = verdict.lost === 0 && verdict.leaked === 0 && verdict.disordered === 0 && followed;
   progress.say(good ? 'demo: nothing lost, nothing leaked, order kept' : 'demo: FAILED');
   return good ? 0 : 1;
 }
@@ -104,10 +130,9 @@ function startProducers(
   run: Run,
   tenants: readonly TenantAccess[],
   flights: readonly Flight[],
-  signal: AbortSignal,
+  pace: Pace,
 ): { sent: Map<string, number>; producers: Promise<void>[] } {
   const sent = new Map<string, number>();
-  const pace: Pace = { perSecond: Number(flags.rate) / (tenants.length * doors.length), signal };
   const producers = tenants.flatMap((tenant, t) =>
     doors.map((door: Door, d) => {
       const share = flights.filter((_, i) => i % 6 === t * doors.length + d);
@@ -123,7 +148,7 @@ function acked(run: Run): number {
 }
 
 /** At 40 % the broker with the most partitions, at 70 % every broker of another zone. */
-async function killOnTheWay(run: Run, signal: AbortSignal): Promise<void> {
+async function killOnTheWay(run: Run, signal: AbortSignal): Promise<undefined> {
   const { instance, progress, total } = run;
   await reached(run, 0.4, signal);
   const victim = (await instance.brokers()).toSorted((a, b) => b.partitions - a.partitions)[0]!;

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Flight } from './flights.ts';
 import type { Instance, TenantAccess } from './instance.ts';
 import { topic } from './kafka-door.ts';
-import { type Pace, type Send, sendAll } from './lanes.ts';
+import { type Send, sendAll } from './lanes.ts';
+import type { Pace } from './pace.ts';
 import type { Ledger } from './ledger.ts';
 
 interface ProduceAnswer {

@@ -1,7 +1,8 @@
 /** The demo's Kafka clients: kafkajs as a tenant's developer would use it. */
 import { Kafka, logLevel } from 'kafkajs';
 import type { Instance, TenantAccess } from './instance.ts';
-import { type FlightLetter, type Send, sendAll, type Pace } from './lanes.ts';
+import { type FlightLetter, type Send, sendAll } from './lanes.ts';
+import type { Pace } from './pace.ts';
 import type { Flight } from './flights.ts';
 import type { Ledger } from './ledger.ts';
 

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Flight } from './flights.ts';
 import type { Door, Ledger, Letter } from './ledger.ts';
+import type { Pace } from './pace.ts';
 
 export interface FlightLetter extends Letter {
   readonly flight: Flight;
@@ -12,12 +13,6 @@ export interface FlightLetter extends Letter {
 
 /** Sends letters in order; gives back those to be sent again, in order. Throws when nothing is known of any. */
 export type Send = (letters: readonly FlightLetter[]) => Promise<readonly FlightLetter[]>;
-
-export interface Pace {
-  /** Letters a second of this door, and a way to stop early. */
-  readonly perSecond: number;
-  readonly signal: AbortSignal;
-}
 
 const lanesPerDoor = 4;
 const lettersPerRequestMax = 200;
@@ -38,13 +33,11 @@ export async function sendAll(
     key: flight.origin,
     flight,
   }));
-  const beginMs = Date.now();
   const lanes = Array.from({ length: lanesPerDoor }, (_, lane) => letters.filter(({ key }) => laneOf(key) === lane));
   await Promise.all(
     lanes.map(async (lane) => {
       for (let at = 0; at < lane.length && !pace.signal.aborted; ) {
-        // What the clock allows by now, as if the flights departed one after the other.
-        const due = Math.floor(((Date.now() - beginMs) / 1000) * pace.perSecond);
+        const due = pace.due();
         const end = lane.findIndex(({ number }, i) => i >= at && number >= due);
         const ready = lane.slice(at, Math.min(end < 0 ? lane.length : end, at + lettersPerRequestMax));
         if (ready.length === 0) {

@@ -4,7 +4,8 @@ import { WebSocket } from 'ws';
 import type { Flight } from './flights.ts';
 import type { Instance, TenantAccess } from './instance.ts';
 import { topic } from './kafka-door.ts';
-import { type Pace, type Send, sendAll } from './lanes.ts';
+import { type Send, sendAll } from './lanes.ts';
+import type { Pace } from './pace.ts';
 import type { Ledger } from './ledger.ts';
 
 interface ProduceEvent {
