@@ -12,21 +12,22 @@ import { createVisitor } from '../engine/controller/visitor.ts';
 import { placedTopics } from '../engine/controller/placed-topics.ts';
 import { type ControllerSettings, scaleDefaults } from '../engine/controller/settings.ts';
 import { type BrokerSession, brokerSessionKey } from '../engine/controller/rows/broker-session.ts';
-import type { Engine, TopicEntry } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
 import { publishWal } from '../engine/log/recover.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
 import { memoryNetwork } from '../engine/link/memory-network.ts';
 import type { BrokerSlot, Fleet, MetadataStore, Network, SegmentStore } from '../engine/ports.ts';
-import { coordinatorTopic } from '../engine/routing/coordinator-seat.ts';
-import { createRouting, type Routing } from '../engine/routing/routes.ts';
+import { createRouting } from '../engine/routing/routes.ts';
+import { ensureCoordinatorTopic, wholeEngine } from '../engine/routing/whole-engine.ts';
 import { systemDisk } from '../infra/disk/system-disk.ts';
 import { brokerRequests } from '../infra/fleet/broker-requests.ts';
 import { detachedFleet } from '../infra/fleet/detached.ts';
 import { isGone, processFleet } from '../infra/fleet/process.ts';
 import { socketNetwork } from '../infra/network/socket-network.ts';
 import { openSegments } from '../infra/segments/open-segments.ts';
+import { brokerArguments } from './broker-arguments.ts';
 import type { DataFolder } from './data-folder.ts';
 import { endAtOnce } from './end-at-once.ts';
 import { inProcessFleet } from './in-process-fleet.ts';
@@ -68,7 +69,7 @@ export async function assembleEngine(
         clock,
         spares: isGateway ? 0 : settings.spareBrokers,
         log: (brokerId, line) => log(`broker ${brokerId ?? 'to be'}: ${line}`),
-        arguments: brokerArguments(settings, folder),
+        arguments: brokerFlags(settings, folder),
       });
   // Their programs load while the rest is put together, and while what an earlier run left is recovered.
   if (!isGateway) for (const { brokerId } of brokerSlots(settings, folder)) void fleet.standby?.(brokerId);
@@ -83,10 +84,10 @@ export async function assembleEngine(
     network,
     clock,
     random,
-    ensureCoordinatorTopic: (clusterId) => ensureCoordinatorTopic(control, catalogue, clusterId),
+    ensureCoordinatorTopic: (clusterId) => ensureCoordinatorTopic(control, catalogue, clusterId, coordinatorPartitions),
   });
   return {
-    engine: engineOf(catalogue, routing, control),
+    engine: wholeEngine(catalogue, routing, control),
     controller: control,
     async stop() {
       routing.close();
@@ -109,7 +110,7 @@ export async function assembleController(
   const fleet = detachedFleet({
     clock: systemClock,
     program: fileURLToPath(new URL('./detached-broker.js', import.meta.url)),
-    arguments: brokerArguments(settings, folder),
+    arguments: brokerFlags(settings, folder),
     logFile: ({ brokerId }) => join(folder.logs, `broker-${brokerId}.log`),
   });
   const network = socketNetwork(systemClock);
@@ -236,28 +237,6 @@ async function recover(
   };
 }
 
-/** Data from the routing, decisions from the controller. */
-function engineOf(catalogue: StoreCatalogue, routing: Routing, controller: Control): Engine {
-  return {
-    catalogue,
-    append: (append) => routing.append(append),
-    fetch: (partitions, options) => routing.fetch(partitions, options),
-    partitionRequest: (key, request) => routing.partitionRequest(key, request),
-    coordinatorRequest: (key, target, request, client) => routing.coordinatorRequest(key, target, request, client),
-    listGroups: (clusterId, request) => routing.listGroups(clusterId, request),
-    createTopic: (spec, guard) => controller.createTopic(spec, guard),
-    deleteTopic: (name, guard) => controller.deleteTopic(name, guard),
-    createPartitions: (name, total, guard) => controller.createPartitions(name, total, guard),
-    alterConfigs: (name, changes) => controller.alterConfigs(name, changes),
-    allocateProducerId: () => controller.allocateProducerId(),
-    brokers: () => controller.brokers(),
-    controllers: () => controller.controllers(),
-    shards: () => controller.shards(),
-    events: () => controller.events(),
-    onEvent: (listener) => controller.onEvent(listener),
-  };
-}
-
 function controllerSettings(settings: ServeSettings, slots: number): Partial<ControllerSettings> {
   return {
     lease: leaseSettings(settings.leaseMs),
@@ -287,37 +266,7 @@ function brokerSlots(settings: ServeSettings, folder: DataFolder): BrokerSlot[] 
 }
 
 /** What is the same for every broker; the slot is told to the process when it has one. */
-function brokerArguments(settings: ServeSettings, folder: DataFolder): string[] {
-  const flags = {
-    data: folder.path,
-    durability: settings.durability,
-    'lease-ms': settings.leaseMs,
-    segments: settings.segments,
-    'segments-endpoint': settings.segmentsEndpoint,
-    'scrub-mib-per-second': settings.scrubMebibytesPerSecond,
-    brokers: settings.brokers,
-  };
-  // With '=': some are empty.
-  return Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
-}
-
-/** Made by whoever needs it first; losing that race is success. */
-async function ensureCoordinatorTopic(
-  controller: Control,
-  catalogue: StoreCatalogue,
-  clusterId: string,
-): Promise<TopicEntry> {
-  const name = coordinatorTopic(clusterId);
-  const known = catalogue.byName(name);
-  if (known) return known;
-  try {
-    return await controller.createTopic(
-      { name, clusterId, partitions: coordinatorPartitions, configs: { 'retention.ms': '-1' } },
-      [],
-    );
-  } catch (error) {
-    const made = catalogue.byName(name);
-    if (!made) throw error;
-    return made;
-  }
+function brokerFlags(settings: ServeSettings, folder: DataFolder): string[] {
+  const durability = settings.durability as 'fsync' | 'page-cache';
+  return brokerArguments({ ...settings, data: folder.path, durability });
 }

@@ -61,6 +61,22 @@ async function run(file, args, folder = 'bin') {
   await import(pathToFileURL(path).href);
 }
 
+/** Ends with the exit code of vitest. */
+function runTests(args, env = process.env) {
+  const { status } = spawnSync(process.execPath, [vitest, 'run', ...args], { cwd: root, stdio: 'inherit', env });
+  process.exit(status ?? 1);
+}
+
+/** For tests, which get no flags of ours: `--seed 7` becomes HEADGATE_FUZZ_SEED=7. */
+function environmentOf(variables) {
+  const env = { ...process.env };
+  for (const [flag, variable] of Object.entries(variables)) {
+    const at = rest.indexOf(`--${flag}`);
+    if (at >= 0 && rest[at + 1]) env[`HEADGATE_${variable}`] = rest[at + 1];
+  }
+  return env;
+}
+
 switch (then) {
   case 'start':
     await run('main.js', ['serve', ...(rest.includes('--role') ? [] : ['--role', 'all']), ...rest]);
@@ -81,43 +97,28 @@ switch (then) {
     await run('run-soak.js', rest, 'tests/soak');
     break;
   case 'fuzz': {
-    const option = (name) => (rest.includes(name) ? rest[rest.indexOf(name) + 1] : undefined);
-    const [seed, inputs] = [option('--seed'), option('--inputs')];
-    const env = { ...process.env };
-    if (seed) env.HEADGATE_FUZZ_SEED = seed;
-    if (inputs) env.HEADGATE_FUZZ_INPUTS = inputs;
-    if (option('--server')) env.HEADGATE_FUZZ_SERVER = option('--server');
+    const env = environmentOf({ seed: 'FUZZ_SEED', inputs: 'FUZZ_INPUTS', server: 'FUZZ_SERVER' });
     if (rest.includes('--tls')) {
       env.HEADGATE_FUZZ_TLS = '1';
       // Read when a process starts, so it cannot be set by the test itself.
       env.NODE_EXTRA_CA_CERTS = join(root, 'tests', 'fixtures', 'tls', 'certificate.pem');
     }
-    const args = [vitest, 'run', '--config', join(root, 'vitest.fuzz.config.ts')];
-    const result = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env });
-    process.exit(result.status ?? 1);
+    runTests(['--config', join(root, 'vitest.fuzz.config.ts')], env);
     break;
   }
   case 'differential': {
-    const option = (name) => (rest.includes(name) ? rest[rest.indexOf(name) + 1] : undefined);
-    const [seed, steps] = [option('--seed'), option('--steps')];
     step('fetching Apache Kafka, once', join(root, '.ci', 'clients', 'setup'), ['kafka']);
-    const env = { ...process.env };
-    if (seed) env.HEADGATE_DIFFERENTIAL_SEED = seed;
-    if (steps) env.HEADGATE_DIFFERENTIAL_STEPS = steps;
+    const env = environmentOf({ seed: 'DIFFERENTIAL_SEED', steps: 'DIFFERENTIAL_STEPS' });
     if (rest.includes('--go-on')) env.HEADGATE_DIFFERENTIAL_GOES_ON = 'true';
-    const args = [vitest, 'run', '--config', join(root, 'vitest.differential.config.ts')];
-    const result = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env });
-    process.exit(result.status ?? 1);
+    runTests(['--config', join(root, 'vitest.differential.config.ts')], env);
     break;
   }
   case 'docs':
     await run('write-docs.js', rest);
     break;
-  case 'test': {
-    const result = spawnSync(process.execPath, [vitest, 'run', ...rest], { cwd: root, stdio: 'inherit' });
-    process.exit(result.status ?? 1);
+  case 'test':
+    runTests(rest);
     break;
-  }
   default:
     console.error(
       'usage: node bin/setup.mjs --then start|test|demo|bench|load|sim|soak|fuzz|differential|docs [-- arguments]',

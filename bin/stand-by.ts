@@ -3,9 +3,9 @@
  * lifeline: when the parent is gone the process ends at once, without ceremony, because whoever comes next recovers its
  * log from disk anyway.
  */
-import { parseArgs } from 'node:util';
 import type { Disk } from '../engine/ports.ts';
 import type { FromBroker, ToBroker } from '../infra/fleet/child.ts';
+import { readBrokerArguments } from './broker-arguments.ts';
 import { endAtOnce, endOnBug } from './end-at-once.ts';
 import { serveBroker } from './serve-broker.ts';
 
@@ -13,22 +13,8 @@ import { serveBroker } from './serve-broker.ts';
 export function standBy(disk: Disk): void {
   process.once('disconnect', () => endAtOnce());
   endOnBug();
-  const { values } = parseArgs({
-    options: {
-      data: { type: 'string' },
-      durability: { type: 'string' },
-      'lease-ms': { type: 'string' },
-      segments: { type: 'string', default: '' },
-      'segments-endpoint': { type: 'string', default: '' },
-      'scrub-mib-per-second': { type: 'string', default: '0' },
-      brokers: { type: 'string', default: '1' },
-    },
-  });
-  const { data, durability, 'lease-ms': leaseMs } = values;
-  if (!process.send || !data || !durability || !leaseMs) {
-    process.stderr.write('broker-main is started by `headgate serve`\n');
-    process.exit(1);
-  }
+  const shared = readBrokerArguments(false);
+  if (!process.send) throw new Error('a broker that stands by is a child of `headgate serve`');
   const tell = (message: FromBroker): void => void process.send!(message);
   let serving: Promise<{ stop(): void }> | undefined;
   process.on('message', (message: ToBroker) => {
@@ -36,17 +22,7 @@ export function standBy(disk: Disk): void {
       case 'serve': {
         const { slot } = message;
         process.title = `headgate broker ${slot.brokerId} zone ${slot.zone}`;
-        serving = serveBroker({
-          slot,
-          disk,
-          data,
-          durability: durability as 'fsync' | 'page-cache',
-          leaseMs: Number(leaseMs),
-          segments: values.segments,
-          segmentsEndpoint: values['segments-endpoint'],
-          scrubMebibytesPerSecond: Number(values['scrub-mib-per-second']),
-          brokers: Number(values.brokers),
-        });
+        serving = serveBroker({ ...shared, slot, disk });
         serving.then(
           () => tell({ kind: 'serving' }),
           (error: unknown) => {

@@ -6,6 +6,7 @@ import { CommandFailure } from '../command-failure.ts';
 import { wholeNumber } from '../parse-values.ts';
 import { adminPath, type OpenSession, type Session } from '../session.ts';
 import type { Column } from '../table.ts';
+import { actCommand } from './act.ts';
 
 export const brokerColumns: readonly Column<BrokerShown>[] = [
   { title: 'BROKER', cell: (b) => b.brokerId },
@@ -34,27 +35,20 @@ export function brokerCommands(program: Command, open: OpenSession): Command {
       await session.list(await listBrokers(session), brokerColumns);
     });
 
-  broker
-    .command('drain')
-    .description('move everything off a broker and keep it off')
-    .argument('<id>')
-    .action(async (id: string, _, command: Command) => {
-      const session = open(command);
-      const drained = await session.admin.post<DrainedShown>(pathOf(id, 'drain'));
-      await session.done(drained, `broker ${id} is drained, ${drained.partitionsLeft} partitions are left on it`);
-    });
-
-  broker
-    .command('undrain')
-    .description('let a broker own partitions again')
-    .argument('<id>')
-    .action(async (id: string, _, command: Command) => {
-      const session = open(command);
-      await session.done(
-        await session.admin.post<BrokerShown>(pathOf(id, 'undrain')),
-        `broker ${id} may own partitions`,
-      );
-    });
+  actCommand<DrainedShown>(broker, open, {
+    name: 'drain',
+    description: 'move everything off a broker and keep it off',
+    argument: '<id>',
+    path: (id) => pathOf(id, 'drain'),
+    done: (id, { partitionsLeft }) => `broker ${id} is drained, ${partitionsLeft} partitions are left on it`,
+  });
+  actCommand<BrokerShown>(broker, open, {
+    name: 'undrain',
+    description: 'let a broker own partitions again',
+    argument: '<id>',
+    path: (id) => pathOf(id, 'undrain'),
+    done: (id) => `broker ${id} may own partitions`,
+  });
 
   broker
     .command('restart')
@@ -74,16 +68,13 @@ export function brokerCommands(program: Command, open: OpenSession): Command {
       await session.done(restarted, `broker ${id} serves again, as process ${restarted.pid}`);
     });
 
-  broker
-    .command('replace')
-    .description('end a broker that is beyond being asked, and start another in its slot')
-    .argument('<id>')
-    .action(async (id: string, _, command: Command) => {
-      const session = open(command);
-      const replaced = await session.admin.post<BrokerShown>(pathOf(id, 'replace'));
-      await session.done(replaced, `broker ${id} is replaced by process ${replaced.pid}`);
-    });
-
+  actCommand<BrokerShown>(broker, open, {
+    name: 'replace',
+    description: 'end a broker that is beyond being asked, and start another in its slot',
+    argument: '<id>',
+    path: (id) => pathOf(id, 'replace'),
+    done: (id, { pid }) => `broker ${id} is replaced by process ${pid}`,
+  });
   scaleCommand(broker, open);
   return broker;
 }

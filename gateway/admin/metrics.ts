@@ -32,7 +32,6 @@ export function createMetrics(admin: AdminContext): Metrics {
   );
   clusterGauges(registry, admin);
   fleetGauges(registry, admin);
-  damageGauge(registry, admin);
   return { contentType: registry.contentType, text: () => registry.metrics() };
 }
 
@@ -85,80 +84,58 @@ function clusterGauges(registry: Registry, admin: AdminContext): void {
   }
 }
 
-function damageGauge(registry: Registry, { fleet }: AdminContext): void {
+/** Sets what it knows at the moment of the scrape; labels that it does not name are gone. */
+function gauge(
+  registry: Registry,
+  name: string,
+  help: string,
+  samples: () => Iterable<readonly [labels: Readonly<Record<string, string>>, value: number]>,
+  labelNames: readonly string[] = [],
+): void {
   new Gauge({
-    name: 'headgate_segment_damage',
-    help: 'Places in the segment store that are known to be damaged.',
+    name,
+    help,
+    labelNames: [...labelNames],
     registers: [registry],
     collect() {
-      this.set(fleet.damage().length);
+      this.reset();
+      for (const [labels, value] of samples()) this.set(labels, value);
     },
   });
 }
 
 function fleetGauges(registry: Registry, { fleet, context, ready }: AdminContext): void {
-  const registers = [registry];
-  new Gauge({
-    name: 'headgate_brokers',
-    help: 'Brokers by state.',
-    labelNames: ['state'],
-    registers,
-    collect() {
-      for (const state of brokerStates) this.labels(state).set(0);
-      for (const { state } of fleet.brokers()) this.labels(state).inc();
-    },
-  });
-  new Gauge({
-    name: 'headgate_broker_partitions',
-    help: 'Partitions that a broker owns.',
-    labelNames: ['broker', 'zone'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { brokerId, zone, partitions } of fleet.brokers()) this.labels(String(brokerId), zone).set(partitions);
-    },
-  });
-  new Gauge({
-    name: 'headgate_brokers_wanted',
-    help: 'Brokers that should run, by the last decision about the size of the fleet.',
-    registers,
-    collect() {
-      this.set(fleet.scaling()?.brokers ?? Number.NaN);
-    },
-  });
-  new Gauge({
-    name: 'headgate_fleet_used_ratio',
-    help: 'Used of the capacity of the brokers that should run.',
-    labelNames: ['dimension'],
-    registers,
-    collect() {
-      this.reset();
-      for (const [dimension, share] of Object.entries(fleet.scaling()?.shares ?? {})) this.labels(dimension).set(share);
-    },
-  });
-  new Gauge({
-    name: 'headgate_partitions_without_owner',
-    help: 'Partitions that no broker owns at the moment.',
-    registers,
-    collect() {
-      let orphans = 0;
-      for (const { entry } of placedPartitions(context)) if (entry.brokerId < 0) orphans++;
-      this.set(orphans);
-    },
-  });
-  new Gauge({
-    name: 'headgate_ready',
-    help: '1 while the doors can serve.',
-    registers,
-    collect() {
-      this.set(ready() ? 1 : 0);
-    },
-  });
+  const brokersIn = (state: string): number => fleet.brokers().filter((broker) => broker.state === state).length;
+  const states = () => brokerStates.map((state) => [{ state }, brokersIn(state)] as const);
+  gauge(registry, 'headgate_brokers', 'Brokers by state.', states, ['state']);
+  const owned = () =>
+    fleet.brokers().map(({ brokerId, zone, partitions }) => [{ broker: String(brokerId), zone }, partitions] as const);
+  gauge(registry, 'headgate_broker_partitions', 'Partitions that a broker owns.', owned, ['broker', 'zone']);
+  const wantedHelp = 'Brokers that should run, by the last decision about the size of the fleet.';
+  gauge(registry, 'headgate_brokers_wanted', wantedHelp, () => [[{}, fleet.scaling()?.brokers ?? Number.NaN]]);
+  const used = () =>
+    Object.entries(fleet.scaling()?.shares ?? {}).map(([dimension, share]) => [{ dimension }, share] as const);
+  const usedHelp = 'Used of the capacity of the brokers that should run.';
+  gauge(registry, 'headgate_fleet_used_ratio', usedHelp, used, ['dimension']);
+  const orphans = (): number => {
+    let count = 0;
+    for (const { entry } of placedPartitions(context)) if (entry.brokerId < 0) count++;
+    return count;
+  };
+  const orphansHelp = 'Partitions that no broker owns at the moment.';
+  gauge(registry, 'headgate_partitions_without_owner', orphansHelp, () => [[{}, orphans()]]);
+  const damageHelp = 'Places in the segment store that are known to be damaged.';
+  gauge(registry, 'headgate_segment_damage', damageHelp, () => [[{}, fleet.damage().length]]);
+  gauge(registry, 'headgate_ready', '1 while the doors can serve.', () => [[{}, ready() ? 1 : 0]]);
+  eventCounter(registry, fleet);
+}
+
+function eventCounter(registry: Registry, fleet: AdminContext['fleet']): void {
   const events = new Counter({
     name: 'headgate_engine_events_total',
     help: 'Decisions of the engine by kind.',
     labelNames: ['kind'],
-    registers,
+    registers: [registry],
   });
   for (const { kind } of fleet.events()) events.labels(kind).inc();
   fleet.onEvent(({ kind }) => events.labels(kind).inc());

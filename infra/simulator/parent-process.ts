@@ -9,11 +9,11 @@ import { type BrokerSession, brokerSessionKey } from '../../engine/controller/ro
 import type { CleanUp } from '../../engine/controller/context.ts';
 import { placedTopics } from '../../engine/controller/placed-topics.ts';
 import { createVisitor } from '../../engine/controller/visitor.ts';
-import type { Engine, TopicEntry } from '../../engine/engine.ts';
+import type { Engine } from '../../engine/engine.ts';
 import { publishWal } from '../../engine/log/recover.ts';
 import type { MetadataStore, Network } from '../../engine/ports.ts';
-import { coordinatorTopic } from '../../engine/routing/coordinator-seat.ts';
 import { createRouting, type Routing } from '../../engine/routing/routes.ts';
+import { ensureCoordinatorTopic, wholeEngine } from '../../engine/routing/whole-engine.ts';
 import { RecordProducer } from '../../gateway/operations/produce.ts';
 import { brokerRequests } from '../fleet/broker-requests.ts';
 import { gatewayContext } from './gateway-context.ts';
@@ -64,7 +64,8 @@ export class ParentProcess {
       network,
       clock,
       random,
-      ensureCoordinatorTopic: (cluster) => this.#ensureCoordinatorTopic(cluster),
+      ensureCoordinatorTopic: (cluster) =>
+        ensureCoordinatorTopic(this.controller, this.catalogue, cluster, coordinatorPartitions),
     });
     this.engine = this.#facade();
     this.records = new RecordProducer(gatewayContext(this.engine, clock, random));
@@ -152,43 +153,8 @@ export class ParentProcess {
   }
 
   #facade(): Engine {
-    const { controller, catalogue } = this;
-    const routing = this.#routing;
     const { plant } = this.#world.settings;
-    return {
-      catalogue,
-      append: (append) => routing.append(plant.append?.(append) ?? append),
-      fetch: (partitions, options) => routing.fetch(partitions, options),
-      partitionRequest: (key, request) => routing.partitionRequest(key, request),
-      coordinatorRequest: (key, target, request, client) => routing.coordinatorRequest(key, target, request, client),
-      listGroups: (cluster, request) => routing.listGroups(cluster, request),
-      createTopic: (spec, guard) => controller.createTopic(spec, guard),
-      deleteTopic: (name, guard) => controller.deleteTopic(name, guard),
-      createPartitions: (name, total, guard) => controller.createPartitions(name, total, guard),
-      alterConfigs: (name, changes) => controller.alterConfigs(name, changes),
-      allocateProducerId: () => controller.allocateProducerId(),
-      brokers: () => controller.brokers(),
-      controllers: () => controller.controllers(),
-      shards: () => controller.shards(),
-      events: () => controller.events(),
-      onEvent: (listener) => controller.onEvent(listener),
-    };
-  }
-
-  async #ensureCoordinatorTopic(cluster: string): Promise<TopicEntry> {
-    const name = coordinatorTopic(cluster);
-    const known = this.catalogue.byName(name);
-    if (known) return known;
-    try {
-      const configs = { 'retention.ms': '-1' };
-      return await this.controller.createTopic(
-        { name, clusterId: cluster, partitions: coordinatorPartitions, configs },
-        [],
-      );
-    } catch (error) {
-      const made = this.catalogue.byName(name);
-      if (!made) throw error;
-      return made;
-    }
+    const engine = wholeEngine(this.catalogue, this.#routing, this.controller);
+    return { ...engine, append: (append) => engine.append(plant.append?.(append) ?? append) };
   }
 }

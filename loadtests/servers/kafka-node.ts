@@ -5,9 +5,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { clientProperties, nodeProperties } from '../../infra/apache-kafka/node-properties.ts';
+import { freePorts } from '../../infra/network/free-ports.ts';
 
 export interface KafkaAccess {
   readonly bootstrap: string;
@@ -31,21 +32,13 @@ export function jarsOf(dist: string): string {
   return join(folder, '*');
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
-
 /** Kafka's own defaults but for what a single node needs; a heap of 1 GiB, as its start script gives. */
 export async function startApacheKafka(dist: string, data: string): Promise<ApacheKafka> {
-  const [port, controllerPort] = [await freePort(), await freePort()];
+  const [port = 0, controllerPort = 0] = await freePorts(2);
   const access = { bootstrap: `127.0.0.1:${port}`, username: 'bench', password: randomBytes(12).toString('hex') };
   const config = join(data, 'server.properties');
-  writeFileSync(config, properties(data, port, controllerPort, access));
+  const { username: self, password } = access;
+  writeFileSync(config, nodeProperties({ data, port, controllerPort, users: { [self]: password }, self }));
   const java = [
     '-Xmx1g',
     '-Xms1g',
@@ -86,38 +79,10 @@ export async function startApacheKafka(dist: string, data: string): Promise<Apac
   };
 }
 
-function properties(data: string, port: number, controllerPort: number, { username, password }: KafkaAccess): string {
-  const login = 'org.apache.kafka.common.security.plain.PlainLoginModule required';
-  return Object.entries({
-    'process.roles': 'broker,controller',
-    'node.id': 1,
-    listeners: `SASL_PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `SASL_PLAINTEXT://127.0.0.1:${port}`,
-    'listener.security.protocol.map': 'SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT',
-    'inter.broker.listener.name': 'SASL_PLAINTEXT',
-    'controller.listener.names': 'CONTROLLER',
-    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    'log.dirs': join(data, 'logs'),
-    'sasl.enabled.mechanisms': 'PLAIN',
-    'sasl.mechanism.inter.broker.protocol': 'PLAIN',
-    'listener.name.sasl_plaintext.plain.sasl.jaas.config': `${login} username="${username}" password="${password}" user_${username}="${password}";`,
-    'offsets.topic.replication.factor': 1,
-    'transaction.state.log.replication.factor': 1,
-    'transaction.state.log.min.isr': 1,
-    'share.coordinator.state.topic.replication.factor': 1,
-    'share.coordinator.state.topic.min.isr': 1,
-    'group.initial.rebalance.delay.ms': 0,
-  })
-    .map(([name, value]) => `${name}=${value}\n`)
-    .join('');
-}
-
 /** A properties file for Kafka's tools; returns its path. */
 export function writeClient(folder: string, { username, password }: KafkaAccess): string {
   const path = join(folder, 'client.properties');
-  const login = 'org.apache.kafka.common.security.plain.PlainLoginModule required';
-  const jaas = `${login} username="${username}" password="${password}";`;
-  writeFileSync(path, `security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.jaas.config=${jaas}\n`);
+  writeFileSync(path, clientProperties(username, password));
   return path;
 }
 

@@ -1,8 +1,8 @@
 /** A real S3 server, versitygw over a folder of its own: started, stopped as by a cable that is pulled, started again. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '../../infra/network/free-ports.ts';
 import { cacheFolder } from '../clients/cache.ts';
 import { Running, until } from '../clients/processes.ts';
 
@@ -24,7 +24,7 @@ export class S3Server {
   static async start(): Promise<S3Server> {
     const folder = mkdtempSync(join(tmpdir(), 's3-'));
     mkdirSync(join(folder, bucket));
-    const server = new S3Server(folder, await freePort());
+    const server = new S3Server(folder, (await freePorts(1))[0]!);
     Object.assign(process.env, credentials, { AWS_REGION: 'us-east-1' });
     await server.up();
     return server;
@@ -64,15 +64,4 @@ export class S3Server {
     await this.down();
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

@@ -2,9 +2,8 @@
  * The installation under a soak: one data folder and fixed ports, so that clients find it again after its parent was
  * killed and started anew. What its processes say is looked through for bugs.
  */
-import { createServer } from 'node:net';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from '../../infra/network/free-ports.ts';
 import { type BrokerFacts, Instance, type TenantAccess } from '../../bin/demo/instance.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -106,12 +105,4 @@ export class Site {
     this.log.push(...lines);
     this.log.splice(0, Math.max(0, this.log.length - logLinesMax));
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

@@ -1,0 +1,59 @@
+/** The engine's facade, put together: data from the routing, decisions from a controller or from what stands in for one. */
+import type { StoreCatalogue } from '../catalogue.ts';
+import type { Engine, TopicEntry } from '../engine.ts';
+import { coordinatorTopic } from './coordinator-seat.ts';
+import type { Routing } from './routes.ts';
+
+type Decisions = Pick<
+  Engine,
+  | 'createTopic'
+  | 'deleteTopic'
+  | 'createPartitions'
+  | 'alterConfigs'
+  | 'allocateProducerId'
+  | 'brokers'
+  | 'controllers'
+  | 'shards'
+  | 'events'
+  | 'onEvent'
+>;
+
+export function wholeEngine(catalogue: StoreCatalogue, routing: Routing, controller: Decisions): Engine {
+  return {
+    catalogue,
+    append: (append) => routing.append(append),
+    fetch: (partitions, options) => routing.fetch(partitions, options),
+    partitionRequest: (key, request) => routing.partitionRequest(key, request),
+    coordinatorRequest: (key, target, request, client) => routing.coordinatorRequest(key, target, request, client),
+    listGroups: (clusterId, request) => routing.listGroups(clusterId, request),
+    createTopic: (spec, guard) => controller.createTopic(spec, guard),
+    deleteTopic: (name, guard) => controller.deleteTopic(name, guard),
+    createPartitions: (name, total, guard) => controller.createPartitions(name, total, guard),
+    alterConfigs: (name, changes) => controller.alterConfigs(name, changes),
+    allocateProducerId: () => controller.allocateProducerId(),
+    brokers: () => controller.brokers(),
+    controllers: () => controller.controllers(),
+    shards: () => controller.shards(),
+    events: () => controller.events(),
+    onEvent: (listener) => controller.onEvent(listener),
+  };
+}
+
+/** Made by whoever needs it first; losing that race is success. `partitions`: how many brokers can share its groups. */
+export async function ensureCoordinatorTopic(
+  controller: Pick<Engine, 'createTopic'>,
+  catalogue: StoreCatalogue,
+  clusterId: string,
+  partitions: number,
+): Promise<TopicEntry> {
+  const name = coordinatorTopic(clusterId);
+  const known = catalogue.byName(name);
+  if (known) return known;
+  try {
+    return await controller.createTopic({ name, clusterId, partitions, configs: { 'retention.ms': '-1' } }, []);
+  } catch (error) {
+    const made = catalogue.byName(name);
+    if (!made) throw error;
+    return made;
+  }
+}
