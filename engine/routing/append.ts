@@ -360,7 +360,8 @@ export class AppendRouter {
         continue;
       }
       this.#cutStale(route, owner, nowMs);
-      this.#makeReady(route);
+      // Without an owner there is nothing to try: the catalogue tells when that changes. Thousands wait so at once.
+      if (typeof owner !== 'string') this.#makeReady(route);
     }
     if (this.#waiting.size > 0) {
       this.#tick ??= this.#clock.after(this.#settings.tickMs, () => this.#lookAfterWaiting());
@@ -370,6 +371,9 @@ export class AppendRouter {
   #expire(route: AppendRoute, isUnknown: boolean, nowMs: number): void {
     const { holdMsMax, unknownTopicMsMax } = this.#settings;
     const heldMsMax = isUnknown ? Math.min(unknownTopicMsMax, holdMsMax) : holdMsMax;
+    const isOver = ({ append, arrivedMs, heldSinceMs }: Item): boolean =>
+      nowMs - arrivedMs >= append.timeoutMs || (heldSinceMs >= 0 && nowMs - heldSinceMs >= heldMsMax);
+    if (!route.queue.some(isOver)) return;
     const before = route.queuedBytes;
     const timedOut = route.expel((item) => nowMs - item.arrivedMs >= item.append.timeoutMs);
     const held = route.expel((item) => item.heldSinceMs >= 0 && nowMs - item.heldSinceMs >= heldMsMax);
