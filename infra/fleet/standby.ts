@@ -19,7 +19,7 @@ export interface StandbyOptions {
   readonly loadingMax: number;
 }
 
-const refillAfterMs = 400;
+const refillAfterMs = 700;
 /** A process that does not load is not started again at once. */
 const refillAfterFailureMs = 5000;
 
