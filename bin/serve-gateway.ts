@@ -15,7 +15,7 @@ import { openTenancy } from '../tenancy/open-tenancy.ts';
 import { openLmdbStore } from '../tenancy/store/lmdb.ts';
 import { assembleEngine } from './assemble-engine.ts';
 import { lockDataFolder, openDataFolder, shareDataFolder } from './data-folder.ts';
-import { freshBundle } from './broker-bundle.ts';
+import { freshBundle } from './bundles.ts';
 import { type Addresses, ensureDemoTenant, readDemoEnv, writeDemoEnv } from './demo-tenant.ts';
 import { endOnBug } from './end-at-once.ts';
 import { logEvent, logLine } from './operator-log.ts';
@@ -32,7 +32,7 @@ const dist = fileURLToPath(new URL('..', import.meta.url));
 /** `given`: the script that broker processes run, when it is not the usual one. */
 export async function serveGateway(settings: ServeSettings, given?: string): Promise<void> {
   endOnBug();
-  const brokerProgram = given ?? freshBundle(dist) ?? join(dist, 'bin', 'broker-main.js');
+  const brokerProgram = given ?? freshBundle(dist, 'broker') ?? join(dist, 'bin', 'broker-main.js');
   const folder = openDataFolder(settings.data);
   const lock = await (settings.role === 'gateway' ? shareDataFolder(folder) : lockDataFolder(folder));
   const kept = readDemoEnv(folder.demoEnv);

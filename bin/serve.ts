@@ -1,7 +1,10 @@
 /** `headgate serve`: reads the settings and becomes what `--role` says. */
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
 import { readSettings } from '../engine/kernel/config.ts';
 import { Failure } from '../engine/kernel/failure.ts';
+import { freshBundle } from './bundles.ts';
+import type { serveGateway } from './serve-gateway.ts';
 import { serveSettings } from './settings.ts';
 
 /** `brokerProgram`: the script that broker processes run, when it is not the usual one. */
@@ -33,6 +36,12 @@ async function serve(
     await serveController(settings);
     return;
   }
-  const { serveGateway } = await import('./serve-gateway.ts');
+  const { serveGateway } = await gatewayProgram();
   await serveGateway(settings, brokerProgram);
+}
+
+async function gatewayProgram(): Promise<{ readonly serveGateway: typeof serveGateway }> {
+  const bundle = freshBundle(fileURLToPath(new URL('..', import.meta.url)), 'serve-gateway');
+  if (bundle === undefined) return import('./serve-gateway.ts');
+  return (await import(pathToFileURL(bundle).href)) as { readonly serveGateway: typeof serveGateway };
 }

@@ -1,12 +1,14 @@
 /**
- * The broker's program as one file. When brokers die together, or the machine has just started, nothing is writable before
- * one of them has loaded; of the 200 files of bin/broker-main.ts Node spends more time on finding and opening them than on
- * running them. `npm start` and its like make the bundle after they have compiled (bundle-broker.ts).
+ * Programs as one file each, made after a compilation (make-bundles.ts): the brokers', and gateway and controller. Node
+ * spends more time on finding and opening hundreds of small files than on running them, and nothing is writable before
+ * they have loaded: when brokers die together, when their parent died with them, when Headgate starts.
  *
- * It is used only while it is what was compiled: the size and the time of every file that went into it are noted beside it.
+ * A bundle is used only while it is what was compiled: size and time of every file that went into it are noted beside it.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+
+export type BundleName = 'broker' | 'serve-gateway';
 
 export interface BundleNote {
   /** The file of the bundle, beside the note. */
@@ -26,8 +28,8 @@ export function bundleFolder(dist: string): string {
   return join(dist, 'bundle');
 }
 
-export function bundleNote(dist: string): string {
-  return join(bundleFolder(dist), 'broker.json');
+export function bundleNote(dist: string, name: BundleName): string {
+  return join(bundleFolder(dist), `${name}.json`);
 }
 
 /** Throws what the file system throws. */
@@ -37,9 +39,9 @@ export function inputOf(dist: string, path: string): BundleInput {
 }
 
 /** The bundle, or undefined when there is none or something was compiled since. */
-export function freshBundle(dist: string): string | undefined {
+export function freshBundle(dist: string, name: BundleName): string | undefined {
   try {
-    const { program, inputs } = JSON.parse(readFileSync(bundleNote(dist), 'utf8')) as BundleNote;
+    const { program, inputs } = JSON.parse(readFileSync(bundleNote(dist, name), 'utf8')) as BundleNote;
     const isFresh = inputs.every((input) => {
       const { bytes, modifiedMs } = inputOf(dist, input.path);
       return bytes === input.bytes && modifiedMs === input.modifiedMs;
