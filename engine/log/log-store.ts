@@ -342,7 +342,7 @@ class SessionLogStore implements LogStore {
   async #compact(): Promise<void> {
     for (let round = 0; round < compactRoundsMax; round++) {
       const moved = await this.#beside((context) => compactFiles(context, this.logs(), () => this.#fileCounter++));
-      if (moved === 0) return;
+      if (moved === 0 || this.#isClosed) return;
     }
   }
 

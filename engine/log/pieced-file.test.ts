@@ -144,4 +144,33 @@ describe('a log that is released with much that is not rolled up', () => {
     expect(world.disk.list(segmentsDirectory)).toHaveLength(1);
     expect(await world.values(await world.open(await world.startSession()))).toEqual(before);
   });
+
+  it('is scrubbed and verified where it lies, and what rotted gets no new home', async () => {
+    const world = new World({
+      retentionIntervalMs: 1e9,
+      copiedBytesMax: 0,
+      scrubBytesPerSecondMax: 0,
+      syncReadBytesMax: 0,
+    });
+    const first = await world.startSession();
+    const moved = await world.open(first, 1, { 'retention.ms': '-1' });
+    await fill(world, moved, 3);
+    await world.run(first.release([moved]));
+    await world.run(first.close());
+    const [piece] = world.disk.list(segmentsDirectory).filter((name) => name.endsWith('.seg.0'));
+    // In the value of the first record.
+    world.disk.flipBit(`${segmentsDirectory}/${piece!}`, (64 + 64 + 100) * 8);
+    const second = await world.startSession();
+    const log = await world.open(second, 2, { 'retention.ms': '-1' });
+    expect((await world.read(log, 0)).errorCode).toBe(56);
+    expect(await world.values(log, 1)).toHaveLength(2);
+    await world.run(second.applyRetention());
+    expect(world.disk.list(segmentsDirectory)).toContain(piece);
+    second.scrub('start');
+    await world.clock.advance(1000);
+    expect(second.scrub('status')).toMatchObject({ passes: 1, unread: 0 });
+    const { rows } = await world.rows.range('DAMAGE');
+    expect(rows).toHaveLength(1);
+    expect(world.fatal).toEqual([]);
+  });
 });

@@ -16,7 +16,8 @@ export class Serial {
       return Promise.reject(new Overloaded('too much log maintenance is waiting'));
     }
     return new Promise<T>((resolve, reject) => {
-      const work = (): Promise<void> => task().then(resolve, reject);
+      // Never in the turn of the call: the caller may be in the middle of a change.
+      const work = (): Promise<void> => Promise.resolve().then(task).then(resolve, reject);
       if (urgent) this.#waiting.unshift(work);
       else this.#waiting.push(work);
       if (!this.#isRunning) void this.#runAll();
@@ -25,8 +26,6 @@ export class Serial {
 
   async #runAll(): Promise<void> {
     this.#isRunning = true;
-    // Never in the turn of the call: the caller may be in the middle of a change.
-    await Promise.resolve();
     for (let work = this.#waiting.shift(); work; work = this.#waiting.shift()) await work();
     this.#isRunning = false;
   }
