@@ -5,7 +5,7 @@ import { story } from '../infra/simulator/story.ts';
 
 export interface SeedOptions {
   readonly seed: number;
-  readonly steps: number;
+  readonly steps: number | undefined;
   readonly scenario: string;
   readonly json: boolean;
   readonly shrink: boolean;

@@ -12,7 +12,7 @@ import type { SeedOptions, SeedResult } from './simulate-seed.ts';
 interface Options {
   readonly seed: number;
   readonly seeds: number;
-  readonly steps: number;
+  readonly steps?: number;
   readonly scenario: string;
   readonly json?: boolean;
   readonly shrink: boolean;
@@ -25,7 +25,7 @@ export function simulateCommand(program: Command, cli: Pick<CliContext, 'out'>):
     .description('run the engine in seeded worlds full of faults, and check what its clients saw')
     .option('--seed <number>', 'the first seed', whole, 1)
     .option('--seeds <count>', 'how many seeds in a row', whole, 1)
-    .option('--steps <count>', 'faults per seed', whole, 10)
+    .option('--steps <count>', 'faults per seed; without it 3 to 6, as the seed says', whole)
     .option('--scenario <name>', `mixed, ${Object.keys(scenarios).join(', ')}, or each in turn`, scenario, 'mixed')
     .option('--workers <count>', 'threads that share the seeds', whole, 1)
     .option('--no-shrink', 'do not look for a smaller plan of faults that fails as well')

@@ -206,6 +206,21 @@ async function removeFile(context: RowContext, fileId: string): Promise<void> {
 }
 
 /**
+ * After a fence. Whoever took over may have swept the file's row, and looked for the file, before it was made: the answer
+ * to the announcement was late. Nobody else would ever find it then. Nothing can point into a file that is swept.
+ */
+export async function removeSwept(context: RowContext, fileId: string): Promise<void> {
+  try {
+    const row = await withRetries(context, () => context.store.get(segmentFileKey(fileId)));
+    if (row && decodeSegmentFile(row.value).swept !== true) return;
+    context.onRemove(fileId);
+    await context.segments.remove(fileId);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+  }
+}
+
+/**
  * Removes files of any session that were emptied by one that died before it had removed them. Files that were announced
  * and are not published yet are not claimed, and stay.
  */

@@ -253,6 +253,22 @@ describe('roll-up', () => {
     expect(await world.files()).toEqual([]);
     expect((await world.append(log, batchOf(['late']))).errorCode).toBe(56);
   });
+
+  it('leaves no file behind that its successor had swept before it was made', async () => {
+    const world = new World();
+    const store = await world.startSession();
+    const log = await world.open(store);
+    await fill(world, log, 0, 5);
+    // The announcement is answered late: by then the file's row is gone.
+    world.faults = (operation) => {
+      if (operation.op === 'get' && operation.key.pk === 'FILE') {
+        void world.rows.transact([{ op: 'delete', key: operation.key }]);
+      }
+      return undefined;
+    };
+    await expect(world.run(store.rollUp())).rejects.toThrow(SessionFenced);
+    expect(world.disk.list(segmentsDirectory)).toEqual([]);
+  });
 });
 
 describe('moves', () => {

@@ -18,8 +18,16 @@ import { Failure } from '../kernel/failure.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import { type StoreOp, storeOpsMax } from '../ports.ts';
 import { baseOffset, lastOffset, readBatchHeader } from '../records/batch.ts';
-import { announceFile, changeRowsTogether, type RowChangeSet, removeFiles, type RowContext } from './change-rows.ts';
+import {
+  announceFile,
+  changeRowsTogether,
+  type RowChangeSet,
+  removeFiles,
+  removeSwept,
+  type RowContext,
+} from './change-rows.ts';
 import { FileChanges } from './file-changes.ts';
+import { SessionFenced } from './log.ts';
 import type { LogFold } from './log-fold.ts';
 import { segmentsToMerge } from './merge-segments.ts';
 import { isPieced, piecedFileId, segmentFileId } from './rows/segment-file.ts';
@@ -100,7 +108,13 @@ export async function rollUp<L extends RollUpLog>(
   const written =
     (refers && (await writePieced(context, plans, counter, announced))) ||
     (await writeFile(context, plans, counter, announced));
-  const isUsed = await publish(context, plans, written.rows, published);
+  let isUsed: boolean;
+  try {
+    isUsed = await publish(context, plans, written.rows, published);
+  } catch (error) {
+    if (error instanceof SessionFenced) await removeSwept(context, written.fileId);
+    throw error;
+  }
   if (!isUsed) await removeFiles(context, [written.fileId]);
 }
 

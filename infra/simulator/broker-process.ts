@@ -11,12 +11,17 @@ import {
   decodeBrokerSession,
 } from '../../engine/controller/rows/broker-session.ts';
 import { StoreCatalogue } from '../../engine/catalogue.ts';
+import { below } from '../../engine/kernel/random.ts';
 import type { LogStore, PartitionLog } from '../../engine/log/log.ts';
 import { createLogStore } from '../../engine/log/log-store.ts';
 import type { BrokerSlot, MetadataStore, Row } from '../../engine/ports.ts';
 import { partitionName } from './partition-name.ts';
 import type { SimProcess } from './process.ts';
 import { segmentsDirectory, type World } from './world.ts';
+
+const loadMsMax = 250;
+/** After the fence. */
+const leaseLooksMs = [0, 1, 3, 10, 50, 300];
 
 export class BrokerProcess {
   readonly process: SimProcess;
@@ -30,12 +35,15 @@ export class BrokerProcess {
   #isStopping = false;
   isServing = false;
 
-  constructor(world: World, slot: BrokerSlot) {
+  /** Now and then the program takes long to load, whatever `loadMs` says; a detached one does so without its parent. */
+  constructor(world: World, slot: BrokerSlot, loadMs = 0) {
     this.#world = world;
     this.slot = slot;
     this.process = world.spawn(`broker ${slot.brokerId}`);
     world.brokers.set(this.process.pid, this);
-    this.process.post(0, () => {
+    const { random } = this.process;
+    const moreMs = below(random, 3) === 0 ? below(random, loadMsMax) : 0;
+    this.process.post(loadMs + moreMs, () => {
       this.#start().catch((error: unknown) => this.#die('start failed', error));
     });
   }
@@ -46,9 +54,9 @@ export class BrokerProcess {
     const { plant } = settings;
     const { slot } = this;
     const raw = this.#world.store.handle(this.process);
-    const store = plant.store?.(raw) ?? raw;
+    const store = plant.store?.(raw, 'broker', clock) ?? raw;
     this.#store = store;
-    const session = await openSession({
+    const opened = await openSession({
       store,
       clock,
       random,
@@ -57,6 +65,7 @@ export class BrokerProcess {
       lease: settings.lease,
       onFenced: (cause) => this.#die('fenced', cause),
     });
+    const session = plant.session?.(opened, store, clock) ?? opened;
     this.#session = session;
     const disk = disks.handle(this.process);
     const options = {
@@ -93,6 +102,16 @@ export class BrokerProcess {
       onBug: (error) => this.#die('bug', error),
     });
     this.isServing = true;
+  }
+
+  /** Its row says that the session is over: however late the process learns of it, its lease must have ended before. */
+  lookAtLease(sessionEpoch: number): void {
+    for (const afterMs of leaseLooksMs) {
+      this.process.post(afterMs, () => {
+        if (this.#session?.epoch !== sessionEpoch || !this.#session.mayAck()) return;
+        this.#world.history.add({ kind: 'overlap', brokerId: this.slot.brokerId, sessionEpoch });
+      });
+    }
   }
 
   /** The clean end, as on the parent's 'stop' message. */

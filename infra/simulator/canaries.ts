@@ -3,13 +3,21 @@
  * They prove that the simulator has teeth: a world with one of them must be found out within a few seeds. None of them
  * leaves a trace in production code: ports are wrapped, and shared prototypes are changed for one run and changed back.
  */
+import {
+  brokerSessionsPk,
+  decodeBrokerSession,
+  encodeBrokerSession,
+} from '../../engine/controller/rows/broker-session.ts';
+import { decodeLease, leasesPk } from '../../engine/controller/rows/lease.ts';
+import { placementSkPrefix } from '../../engine/controller/rows/placement.ts';
 import { directorySegments } from '../../engine/log/directory-segments.ts';
+import { TakeBack } from '../../engine/broker/take-back.ts';
 import { Ownership } from '../../engine/broker/ownership.ts';
 import { decodeRequest, decodeRequestHeader } from '../../engine/protocol/headers.ts';
 import { type CommitEntry, GroupCommit } from '../../engine/log/group-commit.ts';
 import { OwnedLog } from '../../engine/log/partition-log.ts';
 import { ProducerState } from '../../engine/log/producer-state.ts';
-import type { Disk, DiskFile } from '../../engine/ports.ts';
+import type { Disk, DiskFile, MetadataStore, StoreOp } from '../../engine/ports.ts';
 import { batchField } from '../../engine/records/batch.ts';
 import { writeI32 } from '../../engine/records/bytes.ts';
 import { AppendRoute } from '../../engine/routing/append-route.ts';
@@ -132,7 +140,82 @@ export const canaries: readonly Canary[] = [
       },
     }),
   },
+  {
+    name: 'counts a lease from the answer to its renewal',
+    scenario: 'orphans',
+    plant: countFromAnswer,
+  },
+  {
+    name: 'moves partitions whatever their owner has become',
+    scenario: 'late',
+    plant: () => ({ store: (store) => moveBlindly(store) }),
+  },
+  {
+    name: 'does not take back what was released for a move that never came',
+    scenario: 'planned',
+    plant: () => ({ patch: () => replaced(TakeBack.prototype, 'watch', () => undefined) }),
+  },
+  {
+    name: 'leaves a refused append in its log',
+    scenario: 'power',
+    plant: () => ({ patch: () => replaced(OwnedLog.prototype, 'undo', () => undefined) }),
+  },
+  {
+    name: 'sends the batches behind one that was given up',
+    scenario: 'kills',
+    plant: () => ({ patch: () => replaced(AppendRoute.prototype, 'expelBehind', () => []) }),
+  },
+  {
+    name: 'opens a session beside one that is fenced and not recovered',
+    scenario: 'twins',
+    plant: () => ({ store: (store, of) => (of === 'broker' ? fencedAsClosed(store) : store) }),
+  },
 ];
+
+/** A store that notes when its last renewal was answered, and a session that goes by it. */
+function countFromAnswer(): Plant {
+  const validUntilMs = new WeakMap<MetadataStore, number>();
+  return {
+    store(store, _of, clock) {
+      const noting = changed(store, {
+        async transact(ops, token) {
+          await store.transact(ops, token);
+          const lease = ops.find(({ key, op }) => op === 'put' && key.pk === leasesPk);
+          if (lease?.op !== 'put') return;
+          const { durationMs } = decodeLease({ ...lease.key, value: lease.value, version: 1 });
+          validUntilMs.set(noting, clock.monotonicMs() + durationMs * 0.95);
+        },
+      });
+      return noting;
+    },
+    session: (session, store, clock) =>
+      changed(session, {
+        mayAck: () => session.mayAck() || clock.monotonicMs() < (validUntilMs.get(store) ?? 0),
+      }),
+  };
+}
+
+/** Placements are written without a look at the sessions that lose by it. */
+function moveBlindly(store: MetadataStore): MetadataStore {
+  const isOfSession = ({ op, key }: StoreOp): boolean => op === 'check' && key.pk === brokerSessionsPk;
+  return changed(store, {
+    transact(ops, token) {
+      const isMove = !isOfSession(ops[0]!) && ops.some(({ key }) => key.sk.startsWith(placementSkPrefix));
+      return store.transact(isMove ? ops.filter((op) => !isOfSession(op)) : ops, token);
+    },
+  });
+}
+
+function fencedAsClosed(store: MetadataStore): MetadataStore {
+  return changed(store, {
+    async get(key) {
+      const row = await store.get(key);
+      if (!row || key.pk !== brokerSessionsPk) return row;
+      const session = decodeBrokerSession(row);
+      return session.state === 'fenced' ? { ...row, value: encodeBrokerSession({ ...session, state: 'closed' }) } : row;
+    },
+  });
+}
 
 /** Replaces one method of a shared object until the returned function is called. */
 function replaced<T extends object, K extends keyof T>(target: T, name: K, value: T[K]): () => void {

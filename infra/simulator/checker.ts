@@ -17,6 +17,7 @@ export type AnomalyName =
   | 'leader-epoch-falls'
   | 'stale-owner-ack'
   | 'two-acking-owners'
+  | 'lease-overlap'
   | 'epoch-mismatch'
   | 'sequence-lost'
   | 'committed-offset-falls'
@@ -93,6 +94,10 @@ class Judge {
       case 'commit':
       case 'position':
         return this.#committed(entry);
+      case 'overlap': {
+        const what = `${entry.brokerId}@${entry.sessionEpoch} is fenced, and its lease is valid`;
+        return this.#report('lease-overlap', entry.atMs, '', what);
+      }
       case 'leak':
         return this.#report('leak', entry.atMs, '', entry.what);
       case 'stuck':

@@ -6,7 +6,7 @@ import { below, type Random } from '../../engine/kernel/random.ts';
 import { type Door, noAnswer } from './door.ts';
 import { partitionName } from './partition-name.ts';
 import type { SimTopic } from './topic-plan.ts';
-import { clusterId, type World } from './world.ts';
+import type { World } from './world.ts';
 
 const client = { clientId: 'committer', clientHost: '/127.0.0.1', version: 8 };
 
@@ -25,7 +25,7 @@ export class Committer {
     this.#door = door;
     this.#random = world.random();
     this.#topic = topic;
-    this.#group = `${clusterId}.${group}`;
+    this.#group = `${topic.clusterId}.${group}`;
     this.#loop();
   }
 
@@ -33,10 +33,14 @@ export class Committer {
     return { group: this.#group, partition: partitionName(this.#topic.topicId, 0) };
   }
 
+  get #target(): { readonly clusterId: string; readonly groupId: string } {
+    return { clusterId: this.#topic.clusterId, groupId: this.#group };
+  }
+
   #loop(): void {
     if (this.isStopped || this.#topic.isDeleted) return;
     const next = (): void => {
-      this.#world.loop.schedule(40 + below(this.#random, 250), () => this.#loop());
+      this.#world.loop.schedule(20 + below(this.#random, 160), () => this.#loop());
     };
     if (!this.#door.isOpen()) return next();
     if (below(this.#random, 4) === 0) this.ask(next);
@@ -54,7 +58,7 @@ export class Committer {
       topics: [{ name: this.#topic.name, partitions }],
     });
     this.#door.request(
-      ({ engine }) => engine.coordinatorRequest(8, { clusterId, groupId: this.#group }, request, client),
+      ({ engine }) => engine.coordinatorRequest(8, this.#target, request, client),
       (result) => {
         const isGood = result !== noAnswer && !(result instanceof Error);
         const code = isGood ? result.topics[0]!.partitions[0]!.errorCode : -1;
@@ -71,7 +75,7 @@ export class Committer {
       groups: [{ groupId: this.#group, topics: [{ name: this.#topic.name, partitionIndexes: [0] }] }],
     });
     this.#door.request(
-      ({ engine }) => engine.coordinatorRequest(9, { clusterId, groupId: this.#group }, request, client),
+      ({ engine }) => engine.coordinatorRequest(9, this.#target, request, client),
       (result) => {
         const isGood = result !== noAnswer && !(result instanceof Error);
         const group = isGood ? result.groups[0] : undefined;

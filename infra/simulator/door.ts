@@ -34,10 +34,12 @@ export class Door {
     const { parent } = this;
     let isOver = false;
     let timer: Timer | undefined = undefined;
+    let forget = (): void => undefined;
     const tell = (value: T | typeof noAnswer): void => {
       if (isOver) return;
       isOver = true;
       timer?.cancel();
+      forget();
       told(value);
     };
     if (!parent || !this.isOpen()) {
@@ -45,7 +47,7 @@ export class Door {
       return;
     }
     timer = loop.schedule(waitMs, () => tell(noAnswer));
-    parent.process.onEnd(() => void loop.schedule(1, () => tell(noAnswer)));
+    forget = parent.process.onEnd(() => void loop.schedule(1, () => tell(noAnswer)));
     // In order, as on one connection: the same delay for all.
     parent.process.post(0.2, () => {
       ask(parent, (value) => {

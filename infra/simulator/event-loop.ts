@@ -96,11 +96,12 @@ export class EventLoop {
   }
 }
 
-export function clockOf(loop: EventLoop, place: Place | undefined): Clock {
+/** `rate`: how fast its monotonic clock runs. */
+export function clockOf(loop: EventLoop, place: Place | undefined, rate = 1): Clock {
   return {
     wallMs: () => loop.wallMs,
-    monotonicMs: () => loop.nowMs,
-    after: (delayMs, fn) => loop.schedule(delayMs, fn, place),
+    monotonicMs: () => loop.nowMs * rate,
+    after: (delayMs, fn) => loop.schedule(delayMs / rate, fn, place),
     endOfTurn: (fn) => void loop.schedule(0, fn, place),
   };
 }

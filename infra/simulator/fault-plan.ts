@@ -8,6 +8,10 @@ export type FaultKind =
   | 'kill'
   | 'kill-two'
   | 'hang'
+  | 'orphan-stall'
+  | 'late-remap'
+  | 'move-cut'
+  | 'twin-start'
   | 'zone-loss'
   | 'zone-power'
   | 'power'
@@ -23,6 +27,7 @@ export type FaultKind =
   | 'store-reply-lost'
   | 'store-change-lost'
   | 'store-cut'
+  | 'store-late'
   | 'net-cut'
   | 'net-reset'
   | 'net-slow'
@@ -68,7 +73,7 @@ const store: Mix = {
   'topic-delete': 1,
 };
 const network: Mix = { 'net-cut': 4, 'net-reset': 4, 'net-slow': 2, kill: 2, hang: 1, restart: 1 };
-const planned: Mix = { drain: 4, restart: 4, kill: 2, 'net-reset': 1, 'disk-slow': 1, hang: 1 };
+const planned: Mix = { 'move-cut': 3, drain: 3, restart: 4, kill: 2, 'net-reset': 1, 'disk-slow': 1, hang: 1 };
 const topics: Mix = {
   'topic-create': 3,
   'topic-delete': 3,
@@ -81,16 +86,30 @@ const topics: Mix = {
 const parents: Mix = { 'parent-kill': 4, kill: 2, hang: 3, 'parent-hang': 1, power: 1, 'store-reply-lost': 1 };
 
 /** A broker that is stopped does not see its parent die, and wakes beside its own successor. */
-const orphans: Mix = { hang: 5, 'parent-kill': 4, 'store-slow': 1, 'disk-slow': 1 };
+const orphans: Mix = { hang: 4, 'orphan-stall': 4, 'parent-kill': 4, 'store-slow': 1, 'disk-slow': 1 };
 
 /** What is sent at one epoch arrives at the next. */
 const crossing: Mix = { 'net-cut': 4, 'net-slow': 3, restart: 4, drain: 4, 'net-reset': 1, hang: 2 };
+
+/** What a process writes, and what it hears of it, is so late that others have acted meanwhile. */
+const late: Mix = {
+  'late-remap': 5,
+  'store-late': 5,
+  kill: 3,
+  hang: 1,
+  'controller-kill': 1,
+  'controller-hang': 3,
+  restart: 2,
+  drain: 2,
+  'topic-create': 1,
+};
 
 /** Shards change hands while brokers die and topics come and go. */
 const controllers: Mix = {
   'controller-kill': 4,
   'controller-hang': 4,
-  'controller-stop': 4,
+  'controller-stop': 3,
+  'move-cut': 3,
   'controllers-kill': 1,
   kill: 5,
   hang: 1,
@@ -105,6 +124,9 @@ const controllers: Mix = {
   grow: 2,
   power: 1,
 };
+
+/** A slot gets two processes: what started the first died before it knew. */
+const twins: Mix = { 'twin-start': 3, 'controller-kill': 2, 'controller-hang': 1, kill: 2, 'disk-slow': 1 };
 
 /** The fleet changes its size and leaves zones, while what carries that out dies too. */
 const fleet: Mix = {
@@ -131,6 +153,8 @@ const mixed: Readonly<Record<string, Mix>> = {
   orphans,
   crossing,
   controllers,
+  late,
+  twins,
 };
 
 /** By name. */
@@ -159,7 +183,7 @@ export function drawFaults(random: Random, scenario: string, count: number): Fau
     let at = below(random, total);
     const [kind] = mix.find(([, weight]) => (at -= weight) < 0)!;
     const isBurst = below(random, 2) === 0;
-    atMs += isBurst ? below(random, 60) : 200 + below(random, 1500);
+    atMs += isBurst ? below(random, 60) : 100 + below(random, 1000);
     const durationMs = below(random, 3) === 0 ? 1000 + below(random, 4000) : 50 + below(random, 900);
     faults.push({ kind, atMs, durationMs, target: below(random, 1000), value: below(random, 1000) });
   }

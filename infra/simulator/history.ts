@@ -64,6 +64,8 @@ export type Entry =
       /** The session row says that the session is over. */
       readonly isFenced: boolean;
     }
+  /** A broker whose session is fenced holds a lease that is valid. */
+  | { readonly kind: 'overlap'; readonly brokerId: number; readonly sessionEpoch: number }
   | { readonly kind: 'commit'; readonly group: string; readonly partition: PartitionName; readonly offset: number }
   | {
       readonly kind: 'committed';

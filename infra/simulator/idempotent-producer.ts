@@ -4,6 +4,7 @@
  */
 import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
+import type { Timer } from '../../engine/kernel/clock.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { type Door, noAnswer } from './door.ts';
 import { partitionName } from './partition-name.ts';
@@ -11,6 +12,7 @@ import type { SimTopic } from './topic-plan.ts';
 import type { World } from './world.ts';
 
 interface Batch {
+  readonly producer: string;
   readonly values: readonly string[];
   readonly sequence: number;
   isInFlight: boolean;
@@ -18,6 +20,7 @@ interface Batch {
 }
 
 const inFlightMax = 5;
+const batchesMax = 8;
 const retryMs = 60;
 
 export class IdempotentProducer {
@@ -26,10 +29,18 @@ export class IdempotentProducer {
   readonly #random: Random;
   readonly #topic: SimTopic;
   readonly #partition: number;
-  readonly #name: string;
+  readonly #label: string;
+  #name: string;
+  #lives = 0;
   #producerId = -1;
   #sequence = 0;
   #values = 0;
+  /** After so many batches another one takes its place, once all of them are acknowledged. */
+  #batchesLeft = 0;
+  /** To the next batch; undefined while a producer id is asked for. */
+  #next: Timer | undefined;
+  /** In flight, of a life before this one. */
+  #strays = 0;
   /** Not acknowledged, oldest first. */
   #batches: Batch[] = [];
   /** One came back: nothing is sent until nothing is in flight, then all of them again. */
@@ -44,36 +55,64 @@ export class IdempotentProducer {
     this.#random = world.random();
     this.#topic = topic;
     this.#partition = partition;
-    this.#name = name;
+    this.#label = this.#name = name;
     this.#identify();
   }
 
   get isIdle(): boolean {
-    return this.isOver || this.#batches.length === 0;
+    return this.isOver || (this.#batches.length === 0 && this.#strays === 0);
   }
 
   #identify(): void {
+    this.#next = undefined;
     this.#door.request(
       ({ engine }) => engine.allocateProducerId(),
       (id) => {
+        if (this.isStopped) return;
         if (typeof id === 'number') {
-          this.#producerId = id;
+          this.#begin(id);
           this.#loop();
         } else this.#world.loop.schedule(retryMs, () => this.#identify());
       },
     );
   }
 
+  /** The client dies, and another takes its place at once: nobody asks for what is not acknowledged any more. */
+  restart(): void {
+    if (this.isStopped || this.isOver || !this.#next) return;
+    this.#next.cancel();
+    this.#strays += this.#batches.filter(({ isInFlight }) => isInFlight).length;
+    this.#batches = [];
+    this.#isDraining = false;
+    this.#name = '';
+    this.#identify();
+  }
+
+  #begin(producerId: number): void {
+    this.#producerId = producerId;
+    this.#name = `${this.#label}.${this.#lives++}`;
+    this.#sequence = 0;
+    this.#values = 0;
+    this.#batchesLeft = 2 + below(this.#random, batchesMax);
+  }
+
   #loop(): void {
     if (this.isStopped || this.isOver) return;
-    if (this.#batches.length < inFlightMax && !this.#isDraining) this.#add();
-    this.#world.loop.schedule(15 + below(this.#random, 300), () => this.#loop());
+    if (this.#batchesLeft === 0) {
+      // The last batches of one are acknowledged before the first of the next is sent: an order for all of them.
+      if (this.#batches.length === 0) return this.#identify();
+    } else if (this.#batches.length < inFlightMax && !this.#isDraining) this.#add();
+    // The first ones of a producer follow each other at once: they then wait in one queue.
+    const isEarly = this.#batchesLeft > 0 && this.#sequence < 6;
+    const pauseMs = isEarly ? below(this.#random, 60) : 15 + below(this.#random, 400);
+    this.#next = this.#world.loop.schedule(pauseMs, () => this.#loop());
   }
 
   #add(): void {
+    this.#batchesLeft--;
     const count = 1 + below(this.#random, 3);
     const values = Array.from({ length: count }, () => `${this.#name}:${this.#values++}`);
-    const batch = { values, sequence: this.#sequence, isInFlight: false, isAcked: false };
+    const batch = { producer: this.#name, values, sequence: this.#sequence, isInFlight: false, isAcked: false };
     this.#sequence += count;
     this.#batches.push(batch);
     const partition = partitionName(this.#topic.topicId, this.#partition);
@@ -112,8 +151,12 @@ export class IdempotentProducer {
     batch.isInFlight = false;
     const isNext = this.#batches[0] === batch;
     const partition = partitionName(this.#topic.topicId, this.#partition);
-    const { values } = batch;
-    this.#world.history.add({ kind: 'sent', producer: this.#name, partition, values, code, offset, isNext });
+    const { producer, values } = batch;
+    this.#world.history.add({ kind: 'sent', producer, partition, values, code, offset, isNext });
+    if (producer !== this.#name) {
+      this.#strays--;
+      return;
+    }
     if (code === 0) {
       batch.isAcked = true;
       this.#batches = this.#batches.filter((each) => !each.isAcked);
@@ -125,7 +168,9 @@ export class IdempotentProducer {
   }
 
   #again(): void {
+    const name = this.#name;
     this.#world.loop.schedule(retryMs + below(this.#random, retryMs), () => {
+      if (name !== this.#name) return;
       this.#isDraining = false;
       for (const batch of this.#batches) this.#send(batch);
     });

@@ -1,7 +1,12 @@
 /** Makes planned faults happen, and ends those that last. */
-import { goodMood, type StoreMood } from './process-store.ts';
+import { goodMood, type StoreMood, type StoreTrap } from './process-store.ts';
+import { brokerSessionsPk } from '../../engine/controller/rows/broker-session.ts';
+import { leasesPk } from '../../engine/controller/rows/lease.ts';
+import { shardsPk } from '../../engine/controller/rows/shard.ts';
+import { segmentFilePk } from '../../engine/log/rows/segment-file.ts';
 import type { BrokerProcess } from './broker-process.ts';
 import type { Fault } from './fault-plan.ts';
+import { below } from '../../engine/kernel/random.ts';
 import type { ParentProcess } from './parent-process.ts';
 import type { Cut } from './process-network.ts';
 import type { SimProcess } from './process.ts';
@@ -11,7 +16,8 @@ import { segmentsDirectory, type World } from './world.ts';
 
 /** While no controller serves. */
 const askAgainMs = 500;
-
+const placementsPk = `${shardsPk}#`;
+const trapTimes: readonly StoreTrap['when'][] = ['before', 'after', 'lost', 'after', 'lost'];
 const cuts: readonly Cut[] = ['to', 'from', 'both'];
 
 export class Injector {
@@ -34,7 +40,10 @@ export class Injector {
     const { store, network, disks, settings } = this.#world;
     store.mood = goodMood;
     store.cutOff.clear();
+    store.lateMs.clear();
+    store.traps.clear();
     disks.traps.clear();
+    this.#world.killsAtStart.clear();
     disks.slowMs.clear();
     for (const { address } of settings.slots) {
       network.heal(address);
@@ -52,28 +61,40 @@ export class Injector {
     const broker = this.#broker(target);
     switch (kind) {
       case 'kill':
-        return this.#inSync(value % 3 === 0 ? broker : undefined, value, () => this.#kill(broker, 'SIGKILL'));
+        return this.#sprung(value % 4 < 2 ? broker?.process : undefined, fault, () => this.#kill(broker, 'SIGKILL'));
       case 'kill-two':
         this.#kill(broker, 'SIGKILL');
         return this.#kill(this.#broker(target + 1 + (value % 2)), 'SIGKILL');
       case 'hang':
         if (!broker) return;
-        return this.#inSync(value % 3 > 0 ? broker : undefined, value, () =>
+        return this.#sprung(value % 4 > 0 ? broker.process : undefined, fault, () =>
           this.#hang(broker.process, durationMs * 2),
         );
+      case 'orphan-stall':
+        return this.#stallOrphan(broker, fault);
+      case 'late-remap':
+        return this.#remapLate(broker, fault);
+      case 'move-cut':
+        return this.#cutMove(fault);
+      case 'twin-start':
+        return this.#startTwin(broker, fault);
       case 'zone-loss':
       case 'zone-power':
-        return this.#zone(target, kind === 'zone-power');
+        return this.#inSync(kind === 'zone-power' && value % 2 === 0 ? broker?.process : undefined, fault, () =>
+          this.#zone(target, kind === 'zone-power'),
+        );
       case 'power':
-        return this.#power();
+        return this.#inSync(value % 4 > 0 ? broker?.process : undefined, fault, () => this.#power());
       case 'parent-kill':
-        return this.#killProcess(this.#parent(target).process);
+        return this.#killParent(this.#parent(target).process, fault);
       case 'parent-hang':
         return this.#hang(this.#parent(target).process, durationMs * 2);
       case 'controller-kill':
-        return this.#killProcess(this.#decider(target).process);
-      case 'controller-hang':
-        return this.#hang(this.#decider(target).process, durationMs * 2);
+        return this.#killParent(this.#decider(target).process, fault);
+      case 'controller-hang': {
+        const { process } = this.#decider(target);
+        return this.#inStore(value % 2 === 0 ? process : undefined, fault, () => this.#hang(process, durationMs * 2));
+      }
       case 'controller-stop':
         return this.#stopController(target);
       case 'controllers-kill':
@@ -123,6 +144,13 @@ export class Injector {
         store.cutOff.add(process);
         return this.#lasting(`store: out of reach of ${process.name}`, durationMs, () => store.cutOff.delete(process));
       }
+      case 'store-late': {
+        const process = value % 3 === 0 ? broker?.process : this.#decider(value).process;
+        if (!process) return;
+        store.lateMs.set(process, 100 + ((value * 7) % 2500));
+        const what = `store: late for ${process.name}`;
+        return this.#lasting(what, 500 + durationMs, () => store.lateMs.delete(process));
+      }
       case 'net-cut': {
         const cut = cuts[value % cuts.length]!;
         network.cut(slot.address, cut);
@@ -150,11 +178,90 @@ export class Injector {
     }
   }
 
-  /** When the broker is in the middle of its next sync, of its log or of a roll-up; at once without one. */
-  #inSync(broker: BrokerProcess | undefined, value: number, act: () => void): void {
-    if (!broker) return act();
-    const root = value % 2 === 0 ? broker.slot.volume : segmentsDirectory;
-    this.#world.disks.traps.set(broker.process, { root, act });
+  /** When the broker is in the middle of its next sync or of its next transaction; at once without one. */
+  #sprung(process: SimProcess | undefined, fault: Fault, act: () => void): void {
+    if (fault.value % 7 < 3) this.#inStore(process, fault, act);
+    else this.#inSync(process, fault, act);
+  }
+
+  /** Of its log or of a roll-up. */
+  #inSync(process: SimProcess | undefined, { value }: Fault, act: () => void): void {
+    if (!process) return act();
+    const broker = this.#world.brokers.get(process.pid)!;
+    const root = value % 8 < 4 ? broker.slot.volume : segmentsDirectory;
+    this.#world.disks.traps.set(process, { root, act });
+  }
+
+  /** A transaction of one kind or another: it has happened then, or will, or never. */
+  #inStore(process: SimProcess | undefined, { value }: Fault, act: () => void): void {
+    if (!process) return act();
+    const isBroker = this.#world.brokers.has(process.pid);
+    const pks = isBroker
+      ? [leasesPk, segmentFilePk, undefined]
+      : [placementsPk, placementsPk, brokerSessionsPk, undefined];
+    const pk = pks[value % pks.length];
+    this.#world.store.traps.set(process, { pk, when: trapTimes[value % 5]!, act });
+  }
+
+  /** At once, in the middle of a decision, or when it has just started a broker. */
+  #killParent(process: SimProcess, fault: Fault): void {
+    const { value } = fault;
+    if (value % 5 === 0) this.#world.killsAtStart.set(process, value);
+    else this.#inStore(value % 5 < 3 ? process : undefined, fault, () => this.#killProcess(process));
+  }
+
+  /**
+   * A broker is stopped while a renewal of its lease is answered and a sync is under way, and stays so until its lease has
+   * ended and its parent has died: when it goes on, both answers wait for it, and it does not know the time.
+   */
+  #stallOrphan(broker: BrokerProcess | undefined, { target, value }: Fault): void {
+    if (!broker) return;
+    const { disks, store, settings, loop } = this.#world;
+    const { process, slot } = broker;
+    disks.slowMs.set(slot.volume, 60);
+    const act = (): void => {
+      disks.slowMs.delete(slot.volume);
+      this.#hang(process, settings.lease.durationMs * 1.5 + 500 + value);
+      loop.schedule(value % 300, () => this.#killProcess(this.#decider(target).process));
+    };
+    store.traps.set(process, { pk: leasesPk, when: 'after', isDue: () => disks.isSyncing(process), act });
+  }
+
+  /** A broker dies, and what one controller decides about it arrives when the others have gone on. */
+  #remapLate(broker: BrokerProcess | undefined, { target, value, durationMs }: Fault): void {
+    const { store, loop } = this.#world;
+    const { process } = this.#decider(target);
+    store.lateMs.set(process, 1500 + value * 2);
+    this.#lasting(`store: late for ${process.name}`, 300 + durationMs, () => store.lateMs.delete(process));
+    loop.schedule(value % 50, () => this.#kill(broker, 'SIGKILL'));
+  }
+
+  /** Who moves partitions dies between their release and the row that names their next owner. */
+  #cutMove({ target, value, durationMs }: Fault): void {
+    for (const { process } of this.#supervisor.deciders) {
+      const act = (): void => this.#killProcess(process);
+      this.#world.store.traps.set(process, { pk: placementsPk, when: trapTimes[value % 5]!, act });
+    }
+    this.#planned('drain', target, durationMs);
+  }
+
+  /**
+   * Whoever starts a broker anew dies in that moment. The process is slow to load, and comes up beside the one that the
+   * next controller starts in its place. Then that one dies, with much to recover, while the other waits for its slot.
+   */
+  #startTwin(broker: BrokerProcess | undefined, { value }: Fault): void {
+    if (!broker) return;
+    const { loop, disks, killsAtStart } = this.#world;
+    const { slot } = broker;
+    for (const { process } of this.#supervisor.deciders) killsAtStart.set(process, 2000 + value);
+    this.#kill(broker, 'SIGKILL');
+    loop.schedule(2000, () => killsAtStart.clear());
+    loop.schedule(3200 + value, () => {
+      disks.slowMs.set(slot.volume, 150);
+      const serving = this.#supervisor.brokers().find((one) => one.slot === slot && one.isServing);
+      this.#kill(serving, 'SIGKILL');
+      loop.schedule(600, () => disks.slowMs.delete(slot.volume));
+    });
   }
 
   #broker(target: number): BrokerProcess | undefined {
@@ -190,6 +297,8 @@ export class Injector {
     if (!broker?.process.isAlive) return;
     this.#world.fault(`${broker.process.name}: ${reason}`);
     broker.process.end(reason);
+    if (below(this.#random, 2) === 0)
+      this.#world.loop.schedule(below(this.#random, 20), () => this.#topics.restartProducers());
   }
 
   #hang(process: SimProcess, durationMs: number): void {

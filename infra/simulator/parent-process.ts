@@ -13,6 +13,7 @@ import type { Engine } from '../../engine/engine.ts';
 import { publishWal } from '../../engine/log/recover.ts';
 import type { MetadataStore, Network } from '../../engine/ports.ts';
 import { createRouting, type Routing } from '../../engine/routing/routes.ts';
+import { routingDefaults } from '../../engine/routing/settings.ts';
 import { ensureCoordinatorTopic, wholeEngine } from '../../engine/routing/whole-engine.ts';
 import { RecordProducer } from '../../gateway/operations/produce.ts';
 import { brokerRequests } from '../fleet/broker-requests.ts';
@@ -44,7 +45,7 @@ export class ParentProcess {
     const { clock, random } = this.process;
     const { plant } = world.settings;
     const raw = world.store.handle(this.process);
-    const store = plant.store?.(raw) ?? raw;
+    const store = plant.store?.(raw, 'parent', clock) ?? raw;
     const network = world.network.handle(this.process);
     this.catalogue = new StoreCatalogue(store, clock);
     const log = (line: string): void => world.history.add({ kind: 'engine', what: `${this.#label(role)}${line}` });
@@ -64,6 +65,7 @@ export class ParentProcess {
       network,
       clock,
       random,
+      settings: { ...routingDefaults, holdMsMax: world.settings.holdMsMax },
       ensureCoordinatorTopic: (cluster) =>
         ensureCoordinatorTopic(this.controller, this.catalogue, cluster, coordinatorPartitions),
     });

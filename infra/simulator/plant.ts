@@ -4,6 +4,8 @@
  */
 import type { Append } from '../../engine/engine.ts';
 import type { PartitionLog } from '../../engine/log/log.ts';
+import type { Clock } from '../../engine/kernel/clock.ts';
+import type { Session } from '../../engine/broker/session.ts';
 import type { LogStoreOptions } from '../../engine/log/log-store-options.ts';
 import type { RecoverOptions } from '../../engine/log/recover.ts';
 import type { MetadataStore } from '../../engine/ports.ts';
@@ -14,7 +16,9 @@ export interface Plant {
   readonly recovery?: (options: RecoverOptions) => RecoverOptions;
   readonly append?: (append: Append) => Append;
   readonly isGone?: (pid: number) => boolean;
-  readonly store?: (store: MetadataStore) => MetadataStore;
+  readonly store?: (store: MetadataStore, of: 'broker' | 'parent', clock: Clock) => MetadataStore;
+  /** `store` is the session's own, as `store` above has left it. */
+  readonly session?: (session: Session, store: MetadataStore, clock: Clock) => Session;
   /** A request at a broker, before it is read. */
   readonly frame?: (frame: Buffer) => void;
   /** Replaces shared code for the length of a run; returns the way back. */

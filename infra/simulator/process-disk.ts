@@ -17,6 +17,7 @@ export class Disks {
   readonly slowMs = new Map<string, number>();
   /** Sprung once, in the middle of the process's next sync of a disk: where a stop or a kill hurts most. */
   readonly traps = new Map<SimProcess, { readonly root: string; readonly act: () => void }>();
+  readonly #syncs = new Map<SimProcess, number>();
   /** The process whose call is being made: calls begin synchronously. */
   #caller: SimProcess | undefined;
 
@@ -40,6 +41,11 @@ export class Disks {
 
   roots(): Iterable<string> {
     return this.#disks.keys();
+  }
+
+  /** A sync of the process is under way. */
+  isSyncing(process: SimProcess): boolean {
+    return (this.#syncs.get(process) ?? 0) > 0;
   }
 
   handle(process: SimProcess): Disk {
@@ -66,8 +72,10 @@ export class Disks {
       this.traps.delete(process);
       process.loop.schedule(below(this.#random, 3) * delayMs * 0.4, trap.act);
     }
+    if (call === 'datasync') this.#syncs.set(process, (this.#syncs.get(process) ?? 0) + 1);
     return new Promise((resolve) => {
       process.loop.schedule(delayMs, () => {
+        if (call === 'datasync') this.#syncs.set(process, this.#syncs.get(process)! - 1);
         // A dead process is reaped when its last call is over, done or not.
         if (process.isAlive || (!process.isReaped && below(this.#random, 2) === 0)) resolve();
       });

@@ -8,6 +8,7 @@ import {
   type MetadataStore,
   type RowChange,
   StoreAmbiguous,
+  type StoreOp,
   StoreThrottled,
   StoreUnavailable,
 } from '../../engine/ports.ts';
@@ -32,15 +33,30 @@ export const goodMood: StoreMood = {
   changeLostPercent: 0,
 };
 
+/** Sprung once, in the middle of a process's next transaction that writes such a row; any row without a key. */
+export interface StoreTrap {
+  readonly pk: string | undefined;
+  /** Before the transaction takes effect, or between the effect and the answer; 'lost': it never arrives. */
+  readonly when: 'before' | 'after' | 'lost';
+  /** Whether it may spring by now: else the next such transaction is waited for. */
+  readonly isDue?: () => boolean;
+  readonly act: () => void;
+}
+
 export class SimStore {
   mood: StoreMood = goodMood;
+  /** How late what a process writes may take effect, and how late it may hear of it, in ms. */
+  readonly lateMs = new Map<SimProcess, number>();
+  readonly traps = new Map<SimProcess, StoreTrap>();
   /** Processes that cannot reach it. */
   readonly cutOff = new Set<SimProcess>();
   readonly rows: MemoryStore;
   readonly #random: Random;
+  readonly #loop: EventLoop;
 
   constructor(loop: EventLoop, random: Random) {
     this.#random = random;
+    this.#loop = loop;
     this.rows = memoryStore({ clock: loop.clock() });
   }
 
@@ -96,10 +112,29 @@ export class SimStore {
     if (lucky(mood.unavailablePercent)) throw new StoreUnavailable('the store is away');
     if (lucky(mood.throttledPercent)) throw new StoreThrottled('too many requests');
     if (operation.op !== 'transact') return {};
-    return {
-      delayMs: 0.1 + below(this.#random, 10) / 10 + below(this.#random, 1 + mood.slowMs),
-      replyDelayMs: 0.1 + below(this.#random, 5) / 10 + below(this.#random, 1 + mood.slowMs / 2),
-      replyLost: lucky(mood.replyLostPercent),
-    };
+    const lateMs = this.lateMs.get(process) ?? 0;
+    // Late on the way there or on the way back, seldom both.
+    const isLateThere = lateMs > 0 && below(this.#random, 2) === 0;
+    const delayMs = this.#delayMs(10, mood.slowMs) + (isLateThere ? below(this.#random, lateMs) : 0);
+    const replyDelayMs = this.#delayMs(5, mood.slowMs / 2) + (isLateThere ? 0 : below(this.#random, 1 + lateMs));
+    this.#spring(process, operation.ops, delayMs, replyDelayMs);
+    return { delayMs, replyDelayMs, replyLost: lucky(mood.replyLostPercent) };
+  }
+
+  #delayMs(usual: number, slowMs: number): number {
+    return 0.1 + below(this.#random, usual) / 10 + below(this.#random, 1 + slowMs);
+  }
+
+  #spring(process: SimProcess, ops: readonly StoreOp[], delayMs: number, replyDelayMs: number): void {
+    const trap = this.traps.get(process);
+    if (!trap || trap.isDue?.() === false) return;
+    const { pk, when, act } = trap;
+    if (pk !== undefined && !ops.some(({ op, key }) => op === 'put' && key.pk.startsWith(pk))) return;
+    this.traps.delete(process);
+    if (when === 'lost') {
+      this.#loop.schedule(0, act);
+      throw new StoreUnavailable('the request was lost');
+    }
+    this.#loop.schedule(when === 'before' ? delayMs / 2 : delayMs + replyDelayMs / 2, act);
   }
 }

@@ -7,6 +7,8 @@ import type { Clock } from '../../engine/kernel/clock.ts';
 import { type Random, seededRandom } from '../../engine/kernel/random.ts';
 import { clockOf, type EventLoop, type Place, type SimEvent } from './event-loop.ts';
 
+/** Clocks differ by up to ten of these: what leases allow for. */
+const driftStep = 0.001;
 /** Between the end of a process and the moment at which its parent has reaped it. */
 const reapMsMax = 4;
 
@@ -20,16 +22,18 @@ export class SimProcess implements Place {
   isStopped = false;
   /** From here on not even a system call of it is under way. */
   isReaped = false;
+  readonly #draws: Random;
   #held: SimEvent[] = [];
-  readonly #onEnd: ((reason: string) => void)[] = [];
+  readonly #onEnd = new Set<(reason: string) => void>();
   readonly #onReaped: (() => void)[] = [];
 
   constructor(loop: EventLoop, name: string, pid: number, seed: number) {
     this.loop = loop;
     this.name = name;
     this.pid = pid;
-    this.clock = clockOf(loop, this);
+    this.clock = clockOf(loop, this, 1 + ((seed % 11) - 5) * driftStep);
     this.random = seededRandom(seed);
+    this.#draws = seededRandom(seed ^ 0xa5a5a5);
   }
 
   get isRunning(): boolean {
@@ -48,14 +52,22 @@ export class SimProcess implements Place {
     if (this.isAlive) this.loop.schedule(delayMs, fn, this);
   }
 
-  /** The answer of a system call, which the process gets in an event of its own. */
+  /**
+   * The answer of a system call. Most come in the event that ends the call, which saves an event; one in four in an event
+   * of its own, so that the process can also be stopped between the two.
+   */
   answer<T>(call: Promise<T>, delayMs = 0): Promise<T> {
     return new Promise((resolve, reject) => {
       call.then(
-        (value) => this.post(delayMs, () => resolve(value)),
-        (error: unknown) => this.post(delayMs, () => reject(error as Error)),
+        (value) => this.#told(delayMs, () => resolve(value)),
+        (error: unknown) => this.#told(delayMs, () => reject(error as Error)),
       );
     });
+  }
+
+  #told(delayMs: number, fn: () => void): void {
+    if (delayMs === 0 && this.isRunning && this.#draws.u32() % 4 > 0) fn();
+    else this.post(delayMs, fn);
   }
 
   /** process.exit, SIGKILL or a power cut: it runs no further instruction. */
@@ -70,9 +82,10 @@ export class SimProcess implements Place {
     });
   }
 
-  /** In the moment of the end, outside the process. */
-  onEnd(listener: (reason: string) => void): void {
-    this.#onEnd.push(listener);
+  /** In the moment of the end, outside the process; not any more once the returned function is called. */
+  onEnd(listener: (reason: string) => void): () => void {
+    this.#onEnd.add(listener);
+    return () => void this.#onEnd.delete(listener);
   }
 
   onReaped(listener: () => void): void {

@@ -41,8 +41,11 @@ export class SimFleet implements Fleet {
     return new Promise((resolve) => {
       // Fork and exec.
       this.#parent.post(1, () => {
-        this.#keep(new BrokerProcess(this.#world, slot));
-        resolve();
+        const { killsAtStart } = this.#world;
+        const loadMs = killsAtStart.get(this.#parent);
+        this.#keep(new BrokerProcess(this.#world, slot, loadMs));
+        if (killsAtStart.delete(this.#parent)) this.#parent.end('SIGKILL');
+        else resolve();
       });
     });
   };
@@ -80,9 +83,14 @@ export class SimFleet implements Fleet {
     return new Promise((resolve) => child.process.onReaped(() => this.#parent.post(0.1, resolve)));
   }
 
-  /** A stopped child learns of it when it goes on. */
+  /**
+   * A stopped child learns of it when it goes on, and not first of all: its timers run before it looks at its sockets, and
+   * this one's end may be the last that it looks at.
+   */
   #orphan(): void {
-    for (const child of this.children.values())
-      child.process.post(this.#random.u32() % 5, () => child.process.end('orphaned'));
+    for (const { process } of this.children.values()) {
+      const lateMs = (this.#random.u32() % 40) / 10;
+      process.post(this.#random.u32() % 5, () => process.post(lateMs, () => process.end('orphaned')));
+    }
   }
 }

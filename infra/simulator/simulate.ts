@@ -9,7 +9,7 @@ import { logSettingsDefault } from '../../engine/log/settings.ts';
 import { type Anomaly, check, finalConsumer } from './checker.ts';
 import { Consumer } from './consumer.ts';
 import { Door } from './door.ts';
-import { drawFaults, type Fault } from './fault-plan.ts';
+import { drawFaults, type Fault, type FaultKind } from './fault-plan.ts';
 import type { TimedEntry } from './history.ts';
 import { Injector } from './inject.ts';
 import { Liveness } from './liveness.ts';
@@ -17,13 +17,13 @@ import type { Plant } from './plant.ts';
 import { auditStorage, unfreedTopics } from './storage-audit.ts';
 import { Supervisor } from './supervisor.ts';
 import { TopicRoom } from './topic-room.ts';
-import { clusterId, World, type WorldSettings } from './world.ts';
+import { clusterIds, World, type WorldSettings } from './world.ts';
 
 export interface SimulationOptions {
   readonly seed: number;
   readonly scenario?: string;
-  /** Faults drawn from the seed. */
-  readonly steps?: number;
+  /** How many faults are drawn from the seed; it draws their number as well when absent. */
+  readonly steps?: number | undefined;
   /** Instead of those. */
   readonly faults?: readonly Fault[];
   readonly plant?: Plant;
@@ -41,10 +41,16 @@ export interface Simulation {
   readonly stacks: readonly string[];
 }
 
-const stepsDefault = 10;
+/** Many short worlds find more than a few long ones: most bugs need two or three faults. */
+const stepsMin = 3;
+const stepsMax = 6;
+/** Whose worlds always have controllers in processes of their own. */
+const scenariosApart = ['controllers', 'late', 'planned', 'twins'];
 const startMsMax = 40_000;
 /** After the last fault: for what lasts to end by itself, then for everything to work again. */
-const afterFaultsMs = 1500;
+const afterFaultsMs = 600;
+/** Faults that are several, one after the other. */
+const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = { 'twin-start': 4800, 'late-remap': 2500 };
 const stuckAfterMs = 40_000;
 const readMsMax = 20_000;
 /** Longer than retention takes to come by and remove what it finds. */
@@ -55,8 +61,9 @@ const partitionsMax = 32;
 export async function simulate(options: SimulationOptions): Promise<Simulation> {
   // A frame whose memory is used again too early is then a batch that no checksum accepts.
   framePool.configure({ poisons: true, frameBytesMin: 1 });
-  const { seed, scenario = 'mixed', steps = stepsDefault, plant = {} } = options;
+  const { seed, scenario = 'mixed', plant = {} } = options;
   const random = seededRandom(seed);
+  const steps = options.steps ?? stepsMin + below(random, 1 + stepsMax - stepsMin);
   const settings = drawSettings(seed, scenario, plant);
   const faults = options.faults ?? drawFaults(random, scenario, steps);
   const world = new World(settings);
@@ -96,7 +103,7 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   let lastMs = 0;
   for (const fault of faults) {
     loop.schedule(fault.atMs, () => injector.inject(fault));
-    lastMs = Math.max(lastMs, fault.atMs + Math.min(fault.durationMs, 2000));
+    lastMs = Math.max(lastMs, fault.atMs + (scriptMs[fault.kind] ?? Math.min(fault.durationMs, 2000)));
   }
   await loop.run(loop.nowMs + lastMs + afterFaultsMs);
 
@@ -125,7 +132,7 @@ async function audit(world: World, supervisor: Supervisor, topics: TopicRoom): P
   while (loop.nowMs < untilMs && (await unfreedTopics(world)) > 0) await loop.run(loop.nowMs + 200);
   if ((await unfreedTopics(world)) > 0)
     history.add({ kind: 'stuck', what: 'the space of a deleted topic is not freed' });
-  const known = [...topics.topics, ...supervisor.parent.catalogue.ofCluster(clusterId)];
+  const known = [...topics.topics, ...clusterIds.flatMap((id) => [...supervisor.parent.catalogue.ofCluster(id)])];
   const pks = new Set<string>();
   for (const { topicId } of known) for (let i = 0; i < partitionsMax; i++) pks.add(logPk(topicId, i));
   let wrong = await auditStorage(world, [...pks]);
@@ -173,7 +180,9 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     slots,
     plant,
     mayCorrupt: false,
-    controllers: scenario === 'controllers' || below(random, 3) === 0 ? 2 + below(random, 2) : 0,
+    // Short enough for some requests to be given up while the ones behind them are not.
+    holdMsMax: 60 << below(random, 6),
+    controllers: scenariosApart.includes(scenario) || below(random, 3) === 0 ? 2 + below(random, 2) : 0,
     lease: { durationMs: 900, renewIntervalMs: 180, marginMs: 45, retryMsMax: 30 },
     log: {
       ...logSettingsDefault,

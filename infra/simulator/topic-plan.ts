@@ -3,6 +3,7 @@ import type { Uuid } from '../../engine/kernel/uuid.ts';
 
 export interface SimTopic {
   readonly name: string;
+  readonly clusterId: string;
   readonly topicId: Uuid;
   readonly partitions: number;
   /** Old records go: a log may begin later than at 0. */

@@ -8,7 +8,7 @@ import { IdempotentProducer } from './idempotent-producer.ts';
 import { partitionName } from './partition-name.ts';
 import { PlainProducer } from './plain-producer.ts';
 import type { SimTopic } from './topic-plan.ts';
-import { clusterId, type World } from './world.ts';
+import { clusterIds, type World } from './world.ts';
 
 const retryMs = 200;
 const topicsMax = 5;
@@ -34,7 +34,9 @@ export class TopicRoom {
   /** Calls back once clients use it. */
   create(isBounded: boolean, done: () => void = () => undefined): void {
     if (this.topics.filter(({ isDeleted }) => !isDeleted).length >= topicsMax) return;
-    const name = `${clusterId}.t${this.#count++}`;
+    const number = this.#count++;
+    const clusterId = clusterIds[number % clusterIds.length]!;
+    const name = `${clusterId}.t${number}`;
     const partitions = 2 + below(this.#random, 3);
     const configs: Record<string, string> = isBounded ? { 'retention.bytes': '3000' } : {};
     const attempt = (): void => {
@@ -54,9 +56,9 @@ export class TopicRoom {
   }
 
   #settle(entry: TopicEntry, isBounded: boolean, done: () => void): void {
-    const { name, topicId } = entry;
+    const { name, topicId, clusterId } = entry;
     const partitions = entry.partitions.length;
-    const topic: SimTopic = { name, topicId, partitions, isBounded, isDeleted: false };
+    const topic: SimTopic = { name, clusterId, topicId, partitions, isBounded, isDeleted: false };
     this.topics.push(topic);
     this.#world.fault(`topic ${name} is there: ${partitionName(topicId, 0)} and ${partitions - 1} more`);
     const { history } = this.#world;
@@ -124,6 +126,11 @@ export class TopicRoom {
         }),
       () => undefined,
     );
+  }
+
+  /** Clients die as brokers do, and come back while nobody serves: what a producer sends first is then held. */
+  restartProducers(): void {
+    for (const producer of this.idempotent) producer.restart();
   }
 
   /** No more sends; what was sent is repeated until it is known. */

@@ -5,7 +5,8 @@ import { type Random, seededRandom } from '../../engine/kernel/random.ts';
 import type { LeaseSettings } from '../../engine/controller/lease.ts';
 import { DataCorrupt } from '../../engine/log/log.ts';
 import type { LogSettings } from '../../engine/log/settings.ts';
-import type { BrokerSlot } from '../../engine/ports.ts';
+import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
+import type { BrokerSlot, RowChange } from '../../engine/ports.ts';
 import type { BrokerProcess } from './broker-process.ts';
 import { EventLoop } from './event-loop.ts';
 import { History } from './history.ts';
@@ -17,7 +18,8 @@ import { SentEpochs } from './sent-epochs.ts';
 import { SimStore } from './process-store.ts';
 
 export const segmentsDirectory = '/segments';
-export const clusterId = 'c1';
+/** Of an even shard and of an odd one: where controllers share the shards, the one that keeps the fleet has one of them. */
+export const clusterIds = ['c1', 'c5'] as const;
 
 export interface WorldSettings {
   readonly seed: number;
@@ -25,6 +27,8 @@ export interface WorldSettings {
   readonly lease: LeaseSettings;
   readonly log: LogSettings;
   readonly plant: Plant;
+  /** For which a gateway holds what it cannot send. */
+  readonly holdMsMax: number;
   /** Controllers in processes of their own beside a gateway's; 0: one process is both. */
   readonly controllers: number;
   /** Whether bits are flipped: then, and only then, damage may be found. */
@@ -42,6 +46,8 @@ export class World {
   readonly processes = new Map<number, SimProcess>();
   /** By process id, also those that have ended. */
   readonly brokers = new Map<number, BrokerProcess>();
+  /** Parents that end in the moment in which they have started a broker, and how long that one takes to load. */
+  readonly killsAtStart = new Map<SimProcess, number>();
   #streams = 0;
   #nextPid = 100;
 
@@ -50,6 +56,7 @@ export class World {
     this.disks = new Disks(this.random());
     this.store = new SimStore(this.loop, this.random());
     this.network = new SimNetwork(this.loop, this.random());
+    this.store.rows.watch(brokerSessionsPk, (change) => this.#sessionChanged(change));
     this.disks.add(segmentsDirectory);
     for (const { volume } of settings.slots) this.disks.add(volume);
     this.network.onFrame = (to, frame) => {
@@ -58,6 +65,12 @@ export class World {
       settings.plant.frame?.(frame);
     };
     this.loop.onThrow = (error, place) => this.bug(place instanceof SimProcess ? place.name : 'world', error);
+  }
+
+  #sessionChanged(change: RowChange): void {
+    if (change === 'gap' || !change.row) return;
+    const { state, pid, epoch } = decodeBrokerSession(change.row);
+    if (state === 'fenced') this.brokers.get(pid)?.lookAtLease(epoch);
   }
 
   /** A stream of its own, so that what one part draws changes nothing for the others. */

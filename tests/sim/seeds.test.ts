@@ -1,20 +1,21 @@
-/** Seeded worlds as part of `npm test`: the ones that failed once, and as many fresh ones as half a minute allows. */
+/** Seeded worlds as part of `npm test`: the ones that failed once, and two of every scenario. `npm run sim` runs thousands more. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { systemClock } from '../../engine/kernel/clock.ts';
-import { scenarios } from '../../infra/simulator/fault-plan.ts';
+import { type Fault, scenarios } from '../../infra/simulator/fault-plan.ts';
 import { simulate } from '../../infra/simulator/simulate.ts';
 import { story } from '../../infra/simulator/story.ts';
 
 interface Once {
   readonly seed: number;
   readonly scenario: string;
-  readonly steps: number;
+  readonly steps?: number;
+  /** Instead of drawn ones: a plan that was shrunk outlives changes of what seeds draw. */
+  readonly faults?: readonly Fault[];
   readonly found: string;
 }
 
 const corpus = JSON.parse(readFileSync(new URL('./corpus.json', import.meta.url), 'utf8')) as Once[];
-const seedsMs = 20_000;
+const names = ['mixed', ...Object.keys(scenarios)];
 
 describe('simulated worlds', () => {
   it('repeat themselves: the same seed, the same history', async () => {
@@ -28,17 +29,15 @@ describe('simulated worlds', () => {
 
   it.each(corpus)(
     'seed $seed of $scenario, which once found: $found',
-    async ({ seed, scenario, steps }) => {
-      const result = await simulate({ seed, scenario, steps });
+    async ({ seed, scenario, steps, faults }) => {
+      const result = await simulate({ seed, scenario, steps, ...(faults ? { faults } : {}) });
       expect(result.anomalies, story(result)).toEqual([]);
     },
     60_000,
   );
 
-  it('show nothing wrong in fresh seeds', async () => {
-    const names = ['mixed', ...Object.keys(scenarios)];
-    const untilMs = systemClock.monotonicMs() + seedsMs;
-    for (let seed = 1; systemClock.monotonicMs() < untilMs; seed++) {
+  it('show nothing wrong in seeds that nobody chose', async () => {
+    for (let seed = 1; seed <= names.length * 2; seed++) {
       const result = await simulate({ seed, scenario: names[seed % names.length]! });
       expect(result.anomalies, story(result)).toEqual([]);
     }
