@@ -8,8 +8,8 @@
  *           shards, and keeps the fleet (fleet-duty.ts) or follows it (broker-follow.ts)
  *   stop    the last one ends the brokers, each rolls up and closes its session; others hand over their shards
  */
-import type { BrokerEntry, Engine } from '../engine.ts';
-import { type Clock, sleep, type Timer } from '../kernel/clock.ts';
+import type { Engine } from '../engine.ts';
+import { type Clock, sleep } from '../kernel/clock.ts';
 import { Failure, ShuttingDown } from '../kernel/failure.ts';
 import type { Random } from '../kernel/random.ts';
 import { uuidOf, uuidText } from '../kernel/uuid.ts';
@@ -18,13 +18,15 @@ import type { DamageRow } from '../log/rows/damage.ts';
 import type { BrokerSlot, Fleet, MetadataStore } from '../ports.ts';
 import { askScrub } from './ask-scrub.ts';
 import { BrokerFollow } from './broker-follow.ts';
-import { BrokerTable, type BrokerView, isPart } from './brokers.ts';
+import { Background } from './background.ts';
+import { BrokerTable } from './brokers.ts';
+import { brokersShown } from './brokers-shown.ts';
 import { type BrokerRequest, causeText, type ControllerContext, type Recover } from './context.ts';
 import { DamageWatch } from './damage-watch.ts';
 import { DeletedTopics } from './deleted-topics.ts';
 import { eventLine, eventRing } from './events.ts';
 import { type FleetCalls, fleetCalls } from './fleet-calls.ts';
-import { FleetWish, wishShown } from './fleet-wish.ts';
+import { FleetWish } from './fleet-wish.ts';
 import { KeptFleet } from './kept-fleet.ts';
 import { holdLease, type Lease } from './lease.ts';
 import { LoadWatch } from './load-watch.ts';
@@ -118,7 +120,7 @@ class RunningController implements Controller {
   #lease: Lease | undefined;
   readonly #loadWatch: LoadWatch;
   readonly #stopWatching: (() => void)[] = [];
-  readonly #timers = new Set<Timer>();
+  readonly #background: Background;
   #started = false;
   #stopping = false;
 
@@ -146,6 +148,7 @@ class RunningController implements Controller {
       shards: new ShardTable(persistence, this.controllerId, events, { others }),
       loads: new PartitionLoads(settings.brokerCapacity, settings.loadIntervalMs),
     };
+    this.#background = new Background(clock, events, isStopping);
     this.#topics = topics(this.#context);
     this.#producerIds = producerIds(persistence, settings.requestWaitMsMax);
     this.#repair = new Repair(this.#context);
@@ -160,7 +163,7 @@ class RunningController implements Controller {
     this.#kept = new KeptFleet(this.#context, this.#repair, this.#wish, {
       onServing: () => this.#onServing(),
       selfValid: (nowMs) => this.#lease?.isValid(nowMs) ?? false,
-      run: (act) => this.#run(act),
+      run: (act) => this.#background.run(act),
     });
     this.#calls = fleetCalls({
       persistence,
@@ -195,11 +198,11 @@ class RunningController implements Controller {
     }
     this.#started = true;
     await this.#repair.assignOrphans();
-    this.#every(settings.sweepIntervalMs, () => this.#sweep());
+    this.#background.every(settings.sweepIntervalMs, () => this.#sweep());
     // An answer covers the time since the last question, whoever asked it: one asks.
-    this.#every(settings.loadIntervalMs, async () => this.#kept.duty && this.#loadWatch.askAll());
-    this.#every(settings.loadIntervalMs, async () => this.#kept.duty?.size.look());
-    this.#every(settings.balanceIntervalMs, async () => this.#kept.duty?.balance.even());
+    this.#background.every(settings.loadIntervalMs, async () => this.#kept.duty && this.#loadWatch.askAll());
+    this.#background.every(settings.loadIntervalMs, async () => this.#kept.duty?.size.look());
+    this.#background.every(settings.balanceIntervalMs, async () => this.#kept.duty?.balance.even());
   }
 
   async stop(): Promise<void> {
@@ -207,7 +210,7 @@ class RunningController implements Controller {
     this.#stopping = true;
     for (const stop of this.#stopWatching) stop();
     this.#damage.stop();
-    for (const timer of this.#timers) timer.cancel();
+    this.#background.stop();
     const heirs = await this.#heirs();
     if (heirs.length > 0) await this.#handOver(heirs);
     else await this.#endBrokers();
@@ -233,7 +236,7 @@ class RunningController implements Controller {
   deleteTopic: Engine['deleteTopic'] = async (name, guard) => {
     this.#assertRuns();
     await this.#topics.delete(name, guard);
-    this.#run(() => this.#deleted.sweep());
+    this.#background.run(() => this.#deleted.sweep());
   };
 
   createPartitions: Engine['createPartitions'] = async (name, total, guard) => {
@@ -251,23 +254,7 @@ class RunningController implements Controller {
     return this.#producerIds.allocate();
   }
 
-  brokers(): readonly BrokerEntry[] {
-    const counts = partitionCounts(this.#context);
-    const loads = this.#context.loads.shown();
-    const parts = [...this.#context.brokers.all()].filter((view) => isPart(view) || counts.has(view.slot.brokerId));
-    return parts.map((view) => ({
-      brokerId: view.slot.brokerId,
-      zone: view.slot.zone,
-      state: stateOf(view),
-      sessionEpoch: view.session?.epoch ?? 0,
-      partitions: counts.get(view.slot.brokerId) ?? 0,
-      pid: view.session?.pid ?? 0,
-      moving: view.moving,
-      ...wishShown(this.#wish, view.slot.brokerId),
-      ...(loads.has(view.slot.brokerId) ? { load: loads.get(view.slot.brokerId)! } : {}),
-    }));
-  }
-
+  brokers: Engine['brokers'] = () => brokersShown(this.#context, this.#wish);
   controllers: Engine['controllers'] = () => this.#members.controllers();
   shards: Engine['shards'] = () => this.#members.shards();
   events: Engine['events'] = () => this.#context.events.list();
@@ -293,10 +280,10 @@ class RunningController implements Controller {
     const { settings, persistence, clock } = this.#context;
     // An owner without a lease is nobody.
     while (!this.#lease?.isValid(clock.monotonicMs()) && !this.#stopping) await sleep(clock, leasePollMs);
-    this.#run(() => this.#lookAtMembers());
-    this.#every(settings.membersIntervalMs, () => this.#lookAtMembers());
-    this.#every(settings.lookIntervalMs, () => this.#lookAtBrokers());
-    const stop = persistence.store.watch(brokerSessionsPk, () => this.#run(() => this.#lookAtBrokers()));
+    this.#background.run(() => this.#lookAtMembers());
+    this.#background.every(settings.membersIntervalMs, () => this.#lookAtMembers());
+    this.#background.every(settings.lookIntervalMs, () => this.#lookAtBrokers());
+    const stop = persistence.store.watch(brokerSessionsPk, () => this.#background.run(() => this.#lookAtBrokers()));
     this.#stopWatching.push(stop);
   }
 
@@ -310,7 +297,7 @@ class RunningController implements Controller {
     if (!others) return;
     if (shards.holds(0) && !this.#kept.duty) {
       this.#context.events.emit('fleet-kept', 'shard 0 is ours', { controllerId: this.controllerId });
-      this.#run(() => this.#kept.keep());
+      this.#background.run(() => this.#kept.keep());
     } else if (!shards.holds(0) && this.#kept.duty) {
       this.#kept.letGo();
     }
@@ -368,7 +355,7 @@ class RunningController implements Controller {
   }
 
   #onServing(): void {
-    this.#run(async () => {
+    this.#background.run(async () => {
       await this.#repair.assignOrphans();
       // Brokers that come together are filled together, by the last of them: no partition moves twice for their sake.
       if (this.#started && this.#context.brokers.allServe()) await this.#kept.duty?.balance.even('broker-joined');
@@ -395,34 +382,6 @@ class RunningController implements Controller {
     return this.#options.others ? membersIntervalMs : sweepIntervalMs;
   }
 
-  #every(intervalMs: number, act: () => Promise<void>): void {
-    const timer = this.#context.clock.after(
-      intervalMs,
-      () => {
-        this.#timers.delete(timer);
-        this.#run(
-          async () => {
-            await act();
-            if (!this.#stopping) this.#every(intervalMs, act);
-          },
-          () => this.#every(intervalMs, act),
-        );
-      },
-      'background',
-    );
-    this.#timers.add(timer);
-  }
-
-  /** Work of the background: a failure of the world is told and left to the next occasion, a bug ends the process. */
-  #run(act: () => Promise<void>, onFailure?: () => void): void {
-    act().catch((cause: unknown) => {
-      if (this.#stopping || cause instanceof ShuttingDown) return;
-      if (!(cause instanceof Failure)) throw cause;
-      this.#context.events.emit('background-failed', causeText(cause), { code: cause.code });
-      onFailure?.();
-    });
-  }
-
   #shardsServed(): boolean {
     if (!this.#options.others) return this.#context.shards.heldCount() === shardCount;
     const { alive, owners } = this.#members.last;
@@ -432,13 +391,6 @@ class RunningController implements Controller {
   #assertRuns(): void {
     if (this.#stopping) throw new ShuttingDown('the controller stops');
   }
-}
-
-function stateOf(view: BrokerView): BrokerEntry['state'] {
-  if (view.phase === 'starting') return 'starting';
-  if (view.phase === 'dead') return 'fenced';
-  if (view.phase === 'idle') return 'closed';
-  return view.draining || view.session?.state === 'draining' ? 'draining' : 'serving';
 }
 
 function ignoreFailure(cause: unknown): void {
