@@ -54,7 +54,7 @@ export interface Sharer {
 const passSharersMin = 16;
 const passMsMin = 1;
 /** However long a pass took: the most that a pause adds to the way of a record. */
-const pauseMsMax = 10;
+const pauseMsMax = 20;
 
 /** One read and those who wait for it. */
 export class SharedRead {
