@@ -18,7 +18,8 @@ const recipes: readonly Recipe[] = [
   { name: 'serve-gateway', entry: 'serve-gateway.js', format: 'esm' },
 ];
 /** Packages of many files. All others stay outside: some are native, others are loaded only by who uses them. */
-const inlined = /^(hono|@hono|zod|jose|@asteasolutions|openapi3-ts|yaml)(\/|$)/;
+const inlined =
+  /^(hono|@hono|zod|jose|@asteasolutions|openapi3-ts|yaml|prom-client|tdigest|bintrees|@opentelemetry)(\/|$)/;
 
 const dist = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Stands for the packages. */
