@@ -71,7 +71,7 @@ export function rebalance(input: RebalanceInput): PlanMove[] {
   return [...moves, ...round.moves];
 }
 
-/** A broker's partitions, by index, in the order of leaving it for the sake of one dimension, and how far a pass has come. */
+/** Places of a broker's partitions in #owned, in the order of leaving it for the sake of one dimension, and how far a pass has come. */
 interface Queue {
   readonly order: Int32Array;
   at: number;
@@ -89,8 +89,12 @@ class Round {
   /** How hot every broker would be in a perfect plan. */
   readonly #even: number;
   readonly #partitions: readonly PlanPartition[];
-  /** By index, in the order of their topics. */
-  readonly #byOwner = new Map<number, Int32Array>();
+  /** Those that may be moved, owner by owner, and by topic for each: what is weighed together lies together. */
+  readonly #owned: Int32Array;
+  /** Of the same, in that order. */
+  readonly #ownedLoads: Float64Array;
+  /** Places in that order. */
+  readonly #placesOf = new Map<number, { readonly from: number; readonly to: number }>();
   readonly #zoneOf: ReadonlyMap<number, number>;
   readonly #ranks: TopicRanks;
   readonly #spread: ZoneCounts;
@@ -127,11 +131,15 @@ class Round {
       owned[count++] = i;
     }
     const inOrder = inTopicOrder(owned.subarray(0, count), this.#ranks);
-    const byOwner = inBuckets(inOrder, brokerIds.length, (i) => ownerAt[i]!);
+    this.#owned = inBuckets(inOrder, brokerIds.length, (i) => ownerAt[i]!);
+    this.#ownedLoads = new Float64Array(count * 3);
     for (let from = 0, to = 0; from < count; from = to) {
-      const owner = ownerAt[byOwner[from]!]!;
-      while (to < count && ownerAt[byOwner[to]!] === owner) to++;
-      this.#byOwner.set(brokerIds[owner]!, byOwner.subarray(from, to));
+      const owner = ownerAt[this.#owned[from]!]!;
+      for (; to < count && ownerAt[this.#owned[to]!] === owner; to++) {
+        const at = this.#owned[to]! * 3;
+        for (let d = 0; d < 3; d++) this.#ownedLoads[to * 3 + d] = this.#ranks.loads[at + d]!;
+      }
+      this.#placesOf.set(brokerIds[owner]!, { from, to });
     }
     this.#candidates = [...all.values()].filter((candidate) => isEligible(candidate.broker));
     this.#even = Math.max(...evenHeats(this.#candidates));
@@ -215,7 +223,7 @@ class Round {
     if (!queues) this.#queues.set(donor, (queues = []));
     const queue = (queues[dimension] ??= { order: this.#movable(donor, dimension), at: 0 });
     while (queue.at < queue.order.length) {
-      const index = queue.order[queue.at++]!;
+      const index = this.#owned[queue.order[queue.at++]!]!;
       if (this.#moved[index] === 0) return index;
     }
     return undefined;
@@ -230,15 +238,21 @@ class Round {
     const zone = this.#zoneOf.get(donor.broker.brokerId)!;
     const isCount = dimension === countDimension;
     const weightMin = isCount ? -Infinity : donor.load[dimension]! / donor.partitions / 4;
-    const ranks = this.#ranks;
-    const weightOf = (i: number): number =>
-      isCount ? -Math.min(peakAt(ranks, i), wholeBroker) : ranks.loads[i * 3 + dimension]!;
-    const owned = this.#byOwner.get(donor.broker.brokerId) ?? new Int32Array(0);
-    const movable = isCount ? owned : owned.filter((i) => weightOf(i) >= weightMin);
-    const crowdOf = (i: number): number => this.#spread.at(this.#ranks.of[i]!, zone);
+    const loads = this.#ownedLoads;
+    const weightOf = (at: number): number =>
+      isCount ? -Math.min(peakAt(loads, at), wholeBroker) : loads[at * 3 + dimension]!;
+    const { from, to } = this.#placesOf.get(donor.broker.brokerId) ?? { from: 0, to: 0 };
+    const movable = new Int32Array(to - from);
+    let count = 0;
+    for (let at = from; at < to; at++) if (weightOf(at) >= weightMin) movable[count++] = at;
+    const crowds = new Int32Array(count);
     let most = 0;
-    for (const i of movable) most = Math.max(most, crowdOf(i));
-    const crowded = inBuckets(movable, most + 1, (i) => most - crowdOf(i));
+    for (let i = 0; i < count; i++) {
+      crowds[i] = this.#spread.at(this.#ranks.of[this.#owned[movable[i]!]!]!, zone);
+      most = Math.max(most, crowds[i]!);
+    }
+    const byCrowd = inBuckets(Int32Array.from(crowds.keys()), most + 1, (i) => most - crowds[i]!);
+    const crowded = byCrowd.map((i) => movable[i]!);
     return heaviestFirst(crowded, weightOf);
   }
 

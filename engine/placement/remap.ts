@@ -69,7 +69,7 @@ export function remap(input: RemapInput): PlanMove[] {
     takeAt(owner, loads, i);
     spread.add(ranks.of[i]!, byBroker.get(partition.brokerId)!);
   }
-  const orphans = heaviestFirst(inTopicOrder(found.subarray(0, count), ranks), (i) => peakAt(ranks, i));
+  const orphans = heaviestFirst(inTopicOrder(found.subarray(0, count), ranks), (i) => peakAt(loads, i));
 
   const zones = openZones(candidates, byBroker);
   const tolerance = zoneTolerance * heatOnceTaken(candidates, homeless, orphans.length);
@@ -80,7 +80,7 @@ export function remap(input: RemapInput): PlanMove[] {
     spread.add(ranks.of[i]!, byBroker.get(target.broker.brokerId)!);
     moves.push({ topicId, partition, from, to: target.broker.brokerId, reason: reasons[reasonOf[i]!]! });
   };
-  const large = largeOnes(orphans, (i) => peakAt(ranks, i), tolerance, candidates.size);
+  const large = largeOnes(orphans, (i) => peakAt(loads, i), tolerance, candidates.size);
   for (const i of orphans.subarray(0, large)) {
     const target = bestOf(zones, spread, partitions[i]!.load, ranks.of[i]!, tolerance);
     if (target) assign(i, target);

@@ -93,8 +93,8 @@ export function heaviestFirst(members: Int32Array, weightOf: (member: number) =>
   return order;
 }
 
-/** The hottest dimension of one partition, for "largest first". */
-export function peakAt({ loads }: TopicRanks, index: number): number {
+/** The hottest dimension of the `index`th load, for "largest first". */
+export function peakAt(loads: Float64Array, index: number): number {
   return Math.max(loads[index * 3]!, loads[index * 3 + 1]!, loads[index * 3 + 2]!);
 }
 
