@@ -35,7 +35,8 @@ const keyName = Buffer.from('"key"');
 const words: readonly Buffer[] = ['null', 'true', 'false'].map((word) => Buffer.from(word));
 
 // Of the scan under way, which is over before anybody else runs: locals of one function would be passed through all others.
-let bytes: Uint8Array = new Uint8Array(0);
+const noBytes = new Uint8Array(0);
+let bytes: Uint8Array = noBytes;
 let at = 0;
 
 /** At least one record and at most `recordsMax`, as views of `body`; undefined for what is not plain. */
@@ -43,6 +44,13 @@ export function scanRecords(body: Uint8Array, recordsMax: number): ProduceRecord
   if (!isUtf8(body)) return undefined;
   bytes = body;
   at = 0;
+  const records = scanBody(recordsMax);
+  // Or the last body would be held until the next one.
+  bytes = noBytes;
+  return records;
+}
+
+function scanBody(recordsMax: number): ProduceRecord[] | undefined {
   if (!token(openBrace) || !text(recordsName) || !token(colon) || !token(openBracket)) return undefined;
   const records: ProduceRecord[] = [];
   do {
@@ -52,7 +60,7 @@ export function scanRecords(body: Uint8Array, recordsMax: number): ProduceRecord
   } while (token(comma));
   if (!token(closeBracket) || !token(closeBrace)) return undefined;
   skipBlanks();
-  return at === body.length ? records : undefined;
+  return at === bytes.length ? records : undefined;
 }
 
 function scanRecord(): ProduceRecord | undefined {
