@@ -35,6 +35,23 @@ describe('FramePool', () => {
     expect(() => frames.give(frame)).toThrow('given back once');
   });
 
+  it("lets go of slices of Node's pool, however large that is", () => {
+    const frames = pool();
+    const { poolSize } = Buffer;
+    // As from Node 24 on; what is left of the present pool is used up first.
+    Buffer.poolSize = 64 * KiB;
+    try {
+      let frame = frames.take(KiB);
+      for (let i = 0; frame.buffer.byteLength !== 64 * KiB && i < 100; i++) frame = frames.take(KiB);
+      expect(frame.buffer.byteLength).toBe(64 * KiB);
+      frames.give(frame);
+      frames.give(frame.subarray(1));
+      expect(frames.keptBytes).toBe(0);
+    } finally {
+      Buffer.poolSize = poolSize;
+    }
+  });
+
   it('keeps no more than its bound, and lets go of what nobody needs', () => {
     const frames = pool(100 * KiB);
     const taken = Array.from({ length: 5 }, () => frames.take(32 * KiB));

@@ -92,6 +92,8 @@ export class FramePool {
     const { keptBytesMax, frameBytesMin, frameBytesMax, poisons } = this.#settings;
     const size = frame.buffer.byteLength;
     if (size < frameBytesMin || size > frameBytesMax) return;
+    // Small frames are slices of Node's own pool, which is as large as a frame itself from Node 24 on.
+    if (size === Buffer.poolSize && !this.#lent.has(frame.buffer)) return;
     assert(this.#lent.delete(frame.buffer), 'a frame is given back once, to the pool that it came from');
     const slab = Buffer.from(frame.buffer as ArrayBuffer);
     if (poisons) slab.fill(poison);

@@ -1,7 +1,10 @@
 import { bodyMemorySuite } from './body-memory.suite.ts';
 import { consumeSuite } from './consume.suite.ts';
 import { produceSuite } from './door.suite.ts';
+import { whereUwsLoads } from './where-uws-loads.suite.ts';
 
-produceSuite('uws');
-consumeSuite('uws');
-bodyMemorySuite('uws');
+await whereUwsLoads(() => {
+  produceSuite('uws');
+  consumeSuite('uws');
+  bodyMemorySuite('uws');
+});

@@ -1,3 +1,4 @@
+import { whereUwsLoads } from '../http/where-uws-loads.suite.ts';
 import { websocketDoorSuite } from './door.suite.ts';
 
-websocketDoorSuite('uws');
+await whereUwsLoads(() => websocketDoorSuite('uws'));
