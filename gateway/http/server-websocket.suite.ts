@@ -179,7 +179,6 @@ export function websocketSuite(name: string, make: MakeServer): void {
 
     test('2,000 frames reach a client that pauses, none lost, buffers bounded', async () => {
       const frames = 2000;
-      const payload = Buffer.alloc(16 * 1024);
       let next = 0;
       let bufferedMost = 0;
       let peer: WebSocketPeer | undefined;
@@ -187,6 +186,7 @@ export function websocketSuite(name: string, make: MakeServer): void {
       const pump = (): void =>
         peer?.cork(() => {
           while (peer && next < frames) {
+            const payload = Buffer.alloc(16 * 1024);
             payload.writeUInt32BE(next++);
             const isFree = peer.send(payload, true) === 'sent';
             bufferedMost = Math.max(bufferedMost, peer.bufferedBytes());

@@ -154,7 +154,7 @@ export interface WebSocketPeer {
   /**
    * 'buffered': taken, but the client is slow: stop and go on at `drained`. 'dropped': the peer is closed, or this
    * frame would exceed websocketBufferedBytesMax, which terminates the connection (a writer that ignores 'buffered').
-   * Outside `cork` each call is a system call.
+   * Outside `cork` each call is a system call. `data` must not change afterwards: node:http sends it from where it is.
    */
   send(data: string | Uint8Array, binary: boolean): 'sent' | 'buffered' | 'dropped';
   /** Frames sent inside leave in one write. */
