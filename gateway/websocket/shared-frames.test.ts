@@ -88,6 +88,13 @@ describe('SharedFrames', () => {
     const frame = frames.binary(1, one);
     expect(frames.binary(1, one)).toBe(frame);
     expect(frames.binary(2, one)).not.toBe(frame);
+    const large = delivery(0, ['a'], 300_000);
+    expect(frames.binary(1, large)).toBe(frames.binary(1, large));
+    // In step they take several batches in turn, again and again.
+    const several = Array.from({ length: 10 }, (_, i) => delivery(i, [String(i)]));
+    const first = several.map((each) => frames.binary(1, each));
+    expect(several.map((each) => frames.binary(1, each))).toEqual(first);
+    for (const [i, each] of several.entries()) expect(frames.binary(1, each)).toBe(first[i]);
     // Another batch of the same shape is not taken for it.
     expect(frames.binary(1, delivery(1, ['b'])).subarray(3)).toEqual(delivery(1, ['b']).batch);
   });

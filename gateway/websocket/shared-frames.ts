@@ -12,6 +12,10 @@ import { encodeBatchFrame } from './binary-frame.ts';
 
 const sharedBytesMax = 16 * 1024 * 1024;
 const sharedRangesMax = 256;
+/** Those in step take the batches of one read one after the other: as many as one read may bring, and some. */
+const recentMax = 32;
+/** Of larger batches, of which one read brings few, only the last one's frame is kept. */
+const recentBatchBytesMax = 256 * 1024;
 
 /** One frame's worth of records, without what differs by subscription. */
 export interface SharedChunk {
@@ -52,11 +56,38 @@ interface BinaryFrame {
   readonly frame: Buffer;
 }
 
+/** A ring of the last few, looked through from behind the one that was found last. */
+class Recent<T> {
+  readonly #items: T[] = [];
+  #at = 0;
+  #oldest = 0;
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  next(): T {
+    this.#at = this.#at + 1 < this.#items.length ? this.#at + 1 : 0;
+    return this.#items[this.#at]!;
+  }
+
+  add(item: T): void {
+    this.#at = this.#items.length < recentMax ? this.#items.length : this.#oldest++ % recentMax;
+    this.#items[this.#at] = item;
+  }
+
+  remove(isMeant: (item: T) => boolean): void {
+    const at = this.#items.findIndex(isMeant);
+    if (at >= 0) this.#items.splice(at, 1);
+  }
+}
+
 export class SharedFrames {
   readonly #ranges = new Map<string, Range>();
   #bytes = 0;
-  #last: LastAsked | undefined;
-  #binary: BinaryFrame | undefined;
+  readonly #recent = new Recent<LastAsked>();
+  readonly #binaries = new Recent<BinaryFrame>();
+  #large: BinaryFrame | undefined;
 
   get bytes(): number {
     return this.#bytes;
@@ -70,19 +101,21 @@ export class SharedFrames {
     chunkLengthMax: number,
   ): readonly SharedChunk[] | Promise<readonly SharedChunk[]> {
     const { partition, fromOffset, nextOffset } = delivery;
-    const last = this.#last;
-    const isLast =
-      last !== undefined &&
-      last.fromOffset === fromOffset &&
-      last.nextOffset === nextOffset &&
-      last.partition === partition &&
-      last.topicId === topicId &&
-      last.format === format &&
-      last.chunkLengthMax === chunkLengthMax;
     // Asked for a thousand times in a row, and then a key that is put together each time would be most of the work.
-    if (isLast) return last.range.chunks;
+    const recent = this.#recent;
+    for (let tries = 0; tries < recent.size; tries++) {
+      const last = recent.next();
+      const isSame =
+        last.fromOffset === fromOffset &&
+        last.nextOffset === nextOffset &&
+        last.partition === partition &&
+        last.topicId === topicId &&
+        last.format === format &&
+        last.chunkLengthMax === chunkLengthMax;
+      if (isSame) return last.range.chunks;
+    }
     const range = this.#range(topicId, delivery, format, chunkLengthMax);
-    this.#last = { topicId, partition, fromOffset, nextOffset, format, chunkLengthMax, range };
+    recent.add({ topicId, partition, fromOffset, nextOffset, format, chunkLengthMax, range });
     return range.chunks;
   }
 
@@ -102,7 +135,7 @@ export class SharedFrames {
       (chunks) => this.#fill(key, range, partition, chunks),
       (error: unknown) => {
         if (this.#ranges.get(key) === range) this.#ranges.delete(key);
-        if (this.#last?.range === range) this.#last = undefined;
+        this.#recent.remove((asked) => asked.range === range);
         throw error;
       },
     );
@@ -131,11 +164,18 @@ export class SharedFrames {
     return shared;
   }
 
-  /** The frame of a whole batch; the last one is kept. */
+  /** The frame of a whole batch; the last few are kept. */
   binary(sub: number, { partition, batch }: Delivery): Buffer {
-    if (this.#binary?.batch === batch && this.#binary.sub === sub) return this.#binary.frame;
+    const isLarge = batch.length > recentBatchBytesMax;
+    if (isLarge && this.#large?.batch === batch && this.#large.sub === sub) return this.#large.frame;
+    const binaries = this.#binaries;
+    for (let tries = 0; tries < binaries.size; tries++) {
+      const known = binaries.next();
+      if (known.batch === batch && known.sub === sub) return known.frame;
+    }
     const frame = encodeBatchFrame(sub, partition, batch);
-    this.#binary = { batch, sub, frame };
+    if (isLarge) this.#large = { batch, sub, frame };
+    else binaries.add({ batch, sub, frame });
     return frame;
   }
 
@@ -143,6 +183,7 @@ export class SharedFrames {
     for (const [key, range] of this.#ranges) {
       if (this.#bytes <= sharedBytesMax && this.#ranges.size <= sharedRangesMax) return;
       this.#ranges.delete(key);
+      this.#recent.remove((asked) => asked.range === range);
       this.#bytes -= range.bytes;
     }
   }
