@@ -67,7 +67,8 @@ export const topicConfigs: readonly TopicConfig[] = [
     name: 'retention.bytes',
     kind: 'long',
     default: '-1',
-    min: -1,
+    // Kafka sets no bound here, and takes every number below 0 for none.
+    min: -longMax,
     max: longMax,
     about: 'Bytes that a partition keeps before old records go; -1 sets no bound.',
   },
@@ -103,18 +104,19 @@ export function topicConfigFault(name: string, text: string): string | undefined
       ? undefined
       : `Invalid value ${text} for configuration ${name}: must be one of ${config.values.join(', ')}`;
   }
-  if (!/^-?\d{1,19}$/.test(text))
+  if (!/^[-+]?\d{1,19}$/.test(text.trim()))
     return `Invalid value ${text} for configuration ${name}: not a number of type ${config.kind}`;
   const value = Number(text);
   if (value < config.min!) return `Invalid value ${text} for configuration ${name}: must be at least ${config.min}`;
-  if (value > config.max! && text !== '9223372036854775807') {
+  if (value > config.max! && text.trim() !== '9223372036854775807') {
     return `Invalid value ${text} for configuration ${name}: must be at most ${config.max}`;
   }
   return undefined;
 }
 
+/** As it counts: blanks around a number are none of it, as in Kafka. */
 export function topicConfigValue(configs: Readonly<Record<string, string>>, name: string): string {
-  return configs[name] ?? byName.get(name)!.default;
+  return (configs[name] ?? byName.get(name)!.default).trim();
 }
 
 function bound(configs: Readonly<Record<string, string>>, name: string): number {

@@ -19,6 +19,8 @@ export interface Reading {
   maxBytes: number;
   currentLeaderEpoch: number;
   lastFetchedEpoch: number;
+  /** What the topic was called when it was read last; undefined when it never was there. */
+  foundAs: string | undefined;
   toldHighWatermark: number;
   toldLogStartOffset: number;
 }
@@ -89,7 +91,7 @@ export class FetchSessions {
   }
 
   #open(readings: Map<string, Reading>, usesIds: boolean): FetchSession | undefined {
-    if (readings.size === 0 || readings.size > this.#partitionsMax) return undefined;
+    if (readings.size > this.#partitionsMax) return undefined;
     if (this.#sessions.size >= this.#sessionsMax) {
       // A client keeps one session per connection: the oldest one was abandoned.
       for (const id of this.#sessions.keys()) {
@@ -130,6 +132,7 @@ function upsert(readings: Map<string, Reading>, request: FetchRequest, usesIds: 
         maxBytes: asked.partitionMaxBytes,
         currentLeaderEpoch: asked.currentLeaderEpoch,
         lastFetchedEpoch: asked.lastFetchedEpoch,
+        foundAs: undefined,
         toldHighWatermark: -1,
         toldLogStartOffset: -1,
       });

@@ -64,7 +64,7 @@ function createPartitions(draw: Draw, model: Model): AskStep {
 function describeConfigs(draw: Draw, model: Model): AskStep {
   const keys = draw.chance(50) ? null : draw.pick([['retention.ms'], ['retention.ms', 'no.such.config'], []]);
   return ask(32, 1 + draw.below(4), {
-    resources: resources(draw, model).map((resource) => ({ ...resource, configurationKeys: keys })),
+    resources: [{ ...resource(draw, model), configurationKeys: keys }],
     includeSynonyms: draw.chance(20),
     includeDocumentation: draw.chance(10),
   });
@@ -73,7 +73,7 @@ function describeConfigs(draw: Draw, model: Model): AskStep {
 function alterConfigs(draw: Draw, model: Model): AskStep {
   const configsOf = [config(draw), ...(draw.chance(25) ? [config(draw)] : [])];
   return ask(33, draw.below(3), {
-    resources: resources(draw, model).map((resource) => ({ ...resource, configs: configsOf })),
+    resources: [{ ...resource(draw, model), configs: configsOf }],
     validateOnly: draw.chance(20),
   });
 }
@@ -85,15 +85,14 @@ function incrementalAlterConfigs(draw: Draw, model: Model): AskStep {
     configOperation: draw.pick([0, 0, 0, 1, 1, ...(draw.chance(20) ? [2, 3, 9] : [])]),
   }));
   return ask(44, draw.below(2), {
-    resources: resources(draw, model).map((resource) => ({ ...resource, configs: configsOf })),
+    resources: [{ ...resource(draw, model), configs: configsOf }],
     validateOnly: draw.chance(20),
   });
 }
 
-/** Mostly one topic; at times a type that nobody knows, or the same twice. */
-function resources(draw: Draw, model: Model): { resourceType: number; resourceName: string }[] {
-  const resource = { resourceType: draw.chance(96) ? 2 : draw.pick([0, 99]), resourceName: topicName(draw, model) };
-  return draw.chance(96) ? [resource] : [resource, resource];
+/** Mostly a topic; at times of a type that nobody knows. */
+function resource(draw: Draw, model: Model): { resourceType: number; resourceName: string } {
+  return { resourceType: draw.chance(96) ? 2 : draw.pick([0, 99]), resourceName: topicName(draw, model) };
 }
 
 function listConfigResources(draw: Draw): AskStep {

@@ -1,7 +1,8 @@
 /** Requests of the data plane: mostly what a client would send, at times with one thing wrong. */
+import { zeroUuid } from '../../engine/kernel/uuid.ts';
 import { batchField } from '../../engine/records/batch.ts';
 import type { Draw } from '../fuzz/draw.ts';
-import { ask, oddPartition, topicId, topicName } from './draw-names.ts';
+import { ask, nobodysId, oddPartition, topicId, topicName } from './draw-names.ts';
 import type { Model, Producer, Topic } from './model.ts';
 import { type AskStep, type BatchPlan, startTime } from './steps.ts';
 
@@ -16,13 +17,18 @@ function records(draw: Draw): BatchPlan['batch']['records'] {
 /** Beyond every message.timestamp.after.max.ms that is drawn. */
 const tooLateMs = 36_000_000;
 
-function wound(draw: Draw): NonNullable<BatchPlan['batch']['wounds']>[number] {
+/** What is no batch at all stands alone in its request: beside others Kafka refuses all of them. */
+function wound(draw: Draw, isAlone: boolean): NonNullable<BatchPlan['batch']['wounds']>[number] {
+  if (isAlone && draw.chance(25)) {
+    return draw.pick([
+      { at: batchField.magic, bits: 8, value: draw.pick([0, 1, 3]) },
+      { at: batchField.batchLength, bits: 32, value: draw.pick([-1, 0, 10, 0x7fff_ffff]) },
+    ] as const);
+  }
   return draw.pick([
-    { at: batchField.magic, bits: 8, value: draw.pick([0, 1, 3]) },
     { at: batchField.attributes, bits: 16, value: draw.pick([0x08, 0x20, 0x40, 5, 7]) },
     { at: batchField.lastOffsetDelta, bits: 32, value: draw.pick([-1, 0, 7, 0x7fff_ffff]) },
     { at: batchField.count, bits: 32, value: draw.pick([-1, 0, 9, 0x7fff_ffff]) },
-    { at: batchField.batchLength, bits: 32, value: draw.pick([-1, 0, 10, 0x7fff_ffff]) },
     { at: batchField.baseOffset + 4, bits: 32, value: 77 },
     { at: batchField.leaderEpoch, bits: 32, value: 12 },
   ] as const);
@@ -66,7 +72,7 @@ export function drawProduce(draw: Draw, model: Model): AskStep {
     const batch: BatchPlan['batch'] = {
       records: made,
       ...(producer ? { producer } : {}),
-      ...(hurt === 'wound' ? { wounds: [wound(draw)] } : {}),
+      ...(hurt === 'wound' ? { wounds: [wound(draw, topics.length === 1)] } : {}),
       ...(hurt === 'fault' ? { fault: draw.pick(['crc', 'cut', 'twice', 'empty'] as const) } : {}),
     };
     return { name, topicId: topicId(draw, model, name), partitionData: [{ index, records: { batch } }] };
@@ -85,6 +91,10 @@ function fetchPartition(draw: Draw, topic: Topic | undefined) {
   };
 }
 
+function notZero(id: unknown, isRefused: boolean): unknown {
+  return isRefused && id === zeroUuid ? nobodysId : id;
+}
+
 export function drawFetch(draw: Draw, model: Model): AskStep {
   const session = model.sessions.length > 0 && draw.chance(50) ? draw.pick(model.sessions) : undefined;
   const usesIds = session && draw.chance(95) ? session.usesIds : draw.chance(50);
@@ -93,14 +103,16 @@ export function drawFetch(draw: Draw, model: Model): AskStep {
   const names = Array.from({ length: session ? draw.below(2) : 1 + draw.below(2) }, () => topicName(draw, model));
   const topics = [...new Set(names)].map((name) => ({
     topic: name,
-    topicId: topicId(draw, model, name),
+    // At an id of zeroes in a session Kafka runs into an exception.
+    topicId: notZero(topicId(draw, model, name), Boolean(session) || isNew),
     partitions: [fetchPartition(draw, model.topic(name))],
   }));
   const forgets = session && draw.chance(20) ? [topicName(draw, model)] : [];
   const request = {
     maxWaitMs: draw.pick([0, 0, 5]),
     minBytes: draw.pick([0, 1, 1, 500]),
-    maxBytes: draw.pick([0x7fff_ffff, 1_048_576, 300]),
+    // Which partition fills a limit over several owners depends on who answers first.
+    maxBytes: draw.pick([0x7fff_ffff, 1_048_576, ...(session || isNew || topics.length > 1 ? [] : [300])]),
     isolationLevel: draw.below(2),
     sessionId: session ? { ref: session.slot, otherwise: 12_345 } : draw.chance(97) ? 0 : 77,
     sessionEpoch: session
@@ -111,7 +123,11 @@ export function drawFetch(draw: Draw, model: Model): AskStep {
           ? -1
           : 3,
     topics,
-    forgottenTopicsData: forgets.map((name) => ({ topic: name, topicId: topicId(draw, model, name), partitions: [0] })),
+    forgottenTopicsData: forgets.map((name) => ({
+      topic: name,
+      topicId: notZero(topicId(draw, model, name), true),
+      partitions: [0],
+    })),
   };
   const slot = session?.slot ?? (isNew ? `session ${model.sessionsMade++}` : undefined);
   return { ...ask(1, version, request), ...(slot === undefined ? {} : { keep: slot }) };

@@ -5,7 +5,7 @@ import type { Draw } from '../fuzz/draw.ts';
 import type { Model, Topic } from './model.ts';
 import { type AskStep, fit } from './steps.ts';
 
-const nobodysId = 'nobody has this'.padEnd(16);
+export const nobodysId = 'nobody has this'.padEnd(16);
 export const topicNames = ['§t0', '§t1', '§t2', '§t3', '§t-long.name_x'];
 export const oddNames = ['', '.', '..', '§é', '§ ', '§a/b', `§${'n'.repeat(250)}`, '§a:b'];
 

@@ -101,10 +101,11 @@ function appendTopic(
   const { context, principal, version } = call;
   const found = findAsked(context, principal, asked, version >= firstIdVersion);
   for (const [p, { index, records }] of asked.partitionData.entries()) {
-    const fault =
+    const firstFault =
       'errorCode' in found
         ? found.errorCode
         : faultOf(version, batchBytesMax, found.topic, index, records) || acksFault(request.acks, records!);
+    const fault = firstFault === errorCode.none ? firstFault : worstOf(firstFault, records);
     if (fault !== errorCode.none || 'errorCode' in found) {
       answers[p] = refusal(index, fault, null);
       settle(true);
@@ -146,6 +147,12 @@ function faultOf(
   if (records.length >= batchHeaderBytes && baseOffset(records, 0) !== 0) return errorCode.invalidRecord;
   const isZstd = records.length >= batchHeaderBytes && compression(records, 0) === codec.zstd;
   return isZstd && version < firstZstdVersion ? errorCode.unsupportedCompressionType : errorCode.none;
+}
+
+/** As in Kafka, that something is no batch at all is seen before anything else. */
+function worstOf(fault: number, records: Uint8Array | null): number {
+  const misframed = records ? framingFault(records)?.errorCode : undefined;
+  return misframed === errorCode.corruptMessage ? misframed : fault;
 }
 
 /** As in Kafka, that the entry has no batch at all is seen before the acks are. */

@@ -7,7 +7,9 @@
 import type { FetchedPartition, FetchPartition, TopicEntry } from '../../../engine/engine.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { FetchRequest, FetchResponse } from '../../../engine/protocol/messages/01-fetch.ts';
+import { tenantName } from '../../../tenancy/naming.ts';
 import { fetchPartitions } from '../../operations/fetch.ts';
+import { findTopic } from '../../operations/topics.ts';
 import { leaderOf } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
 import { type Reading, readingKey, type SessionStep } from '../fetch-sessions.ts';
@@ -81,9 +83,16 @@ async function read(
 function partOf(call: Call, reading: Reading): Part {
   const { topic: name, topicId, partition } = reading;
   const found = findAsked(call.context, call.principal, { name, topicId }, call.version >= firstIdVersion);
-  if ('errorCode' in found) return { reading, topic: undefined, fault: found.errorCode };
+  if ('errorCode' in found) return { reading, topic: undefined, fault: goneFault(call, reading) ?? found.errorCode };
+  reading.foundAs = tenantName(call.principal.clusterId, found.topic.name);
   const fault = hasPartition(found.topic, partition) ? errorCode.none : errorCode.unknownTopicOrPartition;
   return { reading, topic: found.topic, fault };
+}
+
+/** A topic that was there is gone, or another one has its name: Kafka tells both from an id that nobody ever had. */
+function goneFault({ context, principal }: Call, { foundAs }: Reading): number | undefined {
+  if (foundAs === undefined) return undefined;
+  return findTopic(context, principal, foundAs) ? errorCode.inconsistentTopicId : errorCode.unknownTopicOrPartition;
 }
 
 function ask({ topicId }: TopicEntry, reading: Reading): FetchPartition {
@@ -188,7 +197,8 @@ function refusal(partitionIndex: number, code: number): PartitionResponse {
     divergingEpoch: noEpoch,
     currentLeader: noLeader,
     snapshotId: noSnapshot,
-    abortedTransactions: [],
+    // Null for what Kafka finds at the log only.
+    abortedTransactions: code === errorCode.inconsistentTopicId ? null : [],
     preferredReadReplica: -1,
     records: [],
   };

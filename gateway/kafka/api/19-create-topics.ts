@@ -73,7 +73,8 @@ async function create(call: Call, asked: Asked, validateOnly: boolean): Promise<
     replicationFactor,
     configs: configs.map(({ name: config, value, readOnly, configSource, isSensitive }) => ({
       name: config,
-      value,
+      // What was said, where DescribeConfigs tells what it came to.
+      value: topic.configs[config] ?? value,
       readOnly,
       configSource,
       isSensitive,

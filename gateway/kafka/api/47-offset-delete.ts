@@ -14,7 +14,7 @@ export const offsetDelete = api(
   47,
   { from: 0, to: 0, beside: 'alone' },
   async (call, request) => {
-    const fault = groupFault(request.groupId, true);
+    const fault = groupFault(request.groupId);
     if (fault !== errorCode.none) return refusal(fault);
     // The coordinator gets names of its own, so what was asked is kept.
     const asked = request.topics.map(({ name, partitions }) => ({
