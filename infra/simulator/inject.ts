@@ -227,13 +227,20 @@ export class Injector {
     store.traps.set(process, { pk: leasesPk, when: 'after', isDue: () => disks.isSyncing(process), act });
   }
 
-  /** A broker dies, and what one controller decides about it arrives when the others have gone on. */
-  #remapLate(broker: BrokerProcess | undefined, { target, value, durationMs }: Fault): void {
-    const { store, loop } = this.#world;
-    const { process } = this.#decider(target);
-    store.lateMs.set(process, 1500 + value * 2);
-    this.#lasting(`store: late for ${process.name}`, 300 + durationMs, () => store.lateMs.delete(process));
-    loop.schedule(value % 50, () => this.#kill(broker, 'SIGKILL'));
+  /** A broker dies, and what a controller that does not keep the fleet decides about it arrives when it is back. */
+  #remapLate(broker: BrokerProcess | undefined, { target, value }: Fault): void {
+    const { deciders } = this.#supervisor;
+    const keeper = deciders[0]!.controller.controllers().find(({ keepsFleet }) => keepsFleet)?.controllerId ?? '';
+    const others = deciders.filter(({ process }) => !keeper.startsWith(process.name.replace(' ', '-')));
+    const decider = others[target % Math.max(1, others.length)];
+    if (decider) {
+      const { name } = decider.process;
+      const lateMs = 1200 + value;
+      this.#world.fault(`store: the next placement of ${name} is ${lateMs} ms late`);
+      const act = (): void => this.#world.fault(`store: the placement of ${name} has come`);
+      this.#world.store.traps.set(decider.process, { pk: placementsPk, when: 'after', lateMs, act });
+    }
+    this.#kill(broker, 'SIGKILL');
   }
 
   /** Who moves partitions dies between their release and the row that names their next owner. */

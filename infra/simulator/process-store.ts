@@ -40,6 +40,8 @@ export interface StoreTrap {
   readonly when: 'before' | 'after' | 'lost';
   /** Whether it may spring by now: else the next such transaction is waited for. */
   readonly isDue?: () => boolean;
+  /** The transaction takes effect so much later. */
+  readonly lateMs?: number;
   readonly act: () => void;
 }
 
@@ -117,24 +119,25 @@ export class SimStore {
     const isLateThere = lateMs > 0 && below(this.#random, 2) === 0;
     const delayMs = this.#delayMs(10, mood.slowMs) + (isLateThere ? below(this.#random, lateMs) : 0);
     const replyDelayMs = this.#delayMs(5, mood.slowMs / 2) + (isLateThere ? 0 : below(this.#random, 1 + lateMs));
-    this.#spring(process, operation.ops, delayMs, replyDelayMs);
-    return { delayMs, replyDelayMs, replyLost: lucky(mood.replyLostPercent) };
+    const heldMs = this.#spring(process, operation.ops, delayMs, replyDelayMs);
+    return { delayMs: delayMs + heldMs, replyDelayMs, replyLost: lucky(mood.replyLostPercent) };
   }
 
   #delayMs(usual: number, slowMs: number): number {
     return 0.1 + below(this.#random, usual) / 10 + below(this.#random, 1 + slowMs);
   }
 
-  #spring(process: SimProcess, ops: readonly StoreOp[], delayMs: number, replyDelayMs: number): void {
+  #spring(process: SimProcess, ops: readonly StoreOp[], delayMs: number, replyDelayMs: number): number {
     const trap = this.traps.get(process);
-    if (!trap || trap.isDue?.() === false) return;
-    const { pk, when, act } = trap;
-    if (pk !== undefined && !ops.some(({ op, key }) => op === 'put' && key.pk.startsWith(pk))) return;
+    if (!trap || trap.isDue?.() === false) return 0;
+    const { pk, when, act, lateMs = 0 } = trap;
+    if (pk !== undefined && !ops.some(({ op, key }) => op === 'put' && key.pk.startsWith(pk))) return 0;
     this.traps.delete(process);
     if (when === 'lost') {
       this.#loop.schedule(0, act);
       throw new StoreUnavailable('the request was lost');
     }
-    this.#loop.schedule(when === 'before' ? delayMs / 2 : delayMs + replyDelayMs / 2, act);
+    this.#loop.schedule(when === 'before' ? delayMs / 2 : delayMs + lateMs + replyDelayMs / 2, act);
+    return lateMs;
   }
 }
