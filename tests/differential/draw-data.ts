@@ -80,14 +80,15 @@ export function drawProduce(draw: Draw, model: Model): AskStep {
   return ask(0, version, { transactionalId: null, acks, timeoutMs: draw.pick([0, 1_000, 30_000]), topicData });
 }
 
-function fetchPartition(draw: Draw, topic: Topic | undefined) {
+/** Which of several partitions gets its first batch whatever its size (KIP-74) depends on whose owner answers first. */
+function fetchPartition(draw: Draw, topic: Topic | undefined, isAlone: boolean) {
   return {
     partition: oddPartition(draw, topic),
     currentLeaderEpoch: draw.chance(85) ? -1 : draw.pick([0, 1, 7]),
     fetchOffset: draw.chance(80) ? draw.below(8) : draw.pick([-1, -2, 20, 1_000_000]),
     lastFetchedEpoch: -1,
     logStartOffset: -1,
-    partitionMaxBytes: draw.pick([1_048_576, 1_048_576, 0, 1, 200, 1_000]),
+    partitionMaxBytes: isAlone ? draw.pick([1_048_576, 1_048_576, 0, 1, 200, 1_000]) : 1_048_576,
   };
 }
 
@@ -105,7 +106,7 @@ export function drawFetch(draw: Draw, model: Model): AskStep {
     topic: name,
     // At an id of zeroes in a session Kafka runs into an exception.
     topicId: notZero(topicId(draw, model, name), Boolean(session) || isNew),
-    partitions: [fetchPartition(draw, model.topic(name))],
+    partitions: [fetchPartition(draw, model.topic(name), !session && !isNew && names.length === 1)],
   }));
   const forgets = session && draw.chance(20) ? [topicName(draw, model)] : [];
   const request = {
