@@ -15,6 +15,7 @@ export const undrawn: readonly string[] = [
   'Topics that a Metadata request creates: Kafka makes them later and answers LEADER_NOT_AVAILABLE first, Headgate answers with the topic.',
   'Fetch sessions after their connection has ended: Headgate keeps them with the connection, Kafka for a while longer.',
   'A topic id of zeroes in a fetch session, at which Kafka runs into an exception.',
+  'A Fetch that waits: what it has asked for may come later and serve the next one, up to a second old.',
   'Limits of bytes that several partitions of a Fetch fill, or that let the first batch pass alone: Headgate reads their owners side by side, and promises no order.',
   'The same resource twice in AlterConfigs, to which Kafka gives no answer.',
   'What is no batch at all beside good batches in one Produce: Kafka refuses all of them, Headgate that partition alone.',
