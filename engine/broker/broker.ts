@@ -89,7 +89,7 @@ function handle(parts: BrokerParts, ownership: Ownership, seats: CoordinatorSeat
     case 30000:
       return settle(releaseLogs(ownership, leave, call.request), (response) => call.respond(response));
     case 30001:
-      return settle(closeLogs(logs, leave, call.request), (response) => call.respond(response));
+      return settle(closeLogs(logs, ownership, leave, call.request), (response) => call.respond(response));
     case 30002:
       return call.respond(brokerStatus(parts.brokerId, logs));
     case 30003:

@@ -40,6 +40,10 @@ function world() {
     refresh: () => undefined,
     onPlacement: (listener: (id: string) => void) => void listeners.push(listener),
   };
+  const remove = (): void => {
+    entry = undefined;
+    for (const listener of listeners) listener(topicId);
+  };
   const place = (brokerId: number, leaderEpoch: number): void => {
     const partitions = [{ index: 0, brokerId, leaderEpoch, reason: 'created', movedAtMs: 0 }];
     entry = { name: 'c.orders', topicId, clusterId: 'c', partitions, configs: {}, createdAtMs: 0 };
@@ -55,7 +59,7 @@ function world() {
     openings.shift()!();
     await clock.settle();
   };
-  return { clock, place, ownership, ask, finishOpening, opened, released };
+  return { clock, place, remove, ownership, ask, finishOpening, opened, released };
 }
 
 const closing = (): Promise<void> => Promise.resolve();
@@ -69,6 +73,30 @@ describe('ownership', () => {
     await finishOpening();
     ownership.with(topicId, 0, () => order.push(4));
     expect(order).toEqual([1, 2, 3, 4]);
+  });
+
+  it('opens nothing of a deleted topic, though its feed has not told it yet', async () => {
+    const { clock, place, remove, ownership, ask, finishOpening, opened } = world();
+    place(1, 0);
+    const early = ask();
+    let isOver = false;
+    void ownership.delete(topicId, 0).then(() => (isOver = true));
+    await clock.settle();
+    // One that is being opened is waited for.
+    expect(isOver).toBe(false);
+    await finishOpening();
+    expect(isOver).toBe(true);
+    expect(early).toMatchObject([{ log: { leaderEpoch: 0 } }]);
+    await ownership.release([{ topicId, partition: 0, leaderEpoch: 0 }], closing);
+    place(1, 1);
+    const late = ask();
+    await clock.advance(200);
+    expect(late).toEqual([{ errorCode: errorCode.notLeaderOrFollower }]);
+    remove();
+    const afterwards = ask();
+    await clock.advance(200);
+    expect(afterwards).toEqual([{ errorCode: errorCode.unknownTopicId }]);
+    expect(opened).toEqual([0]);
   });
 
   it('waits for the change feed before it sends a request elsewhere', async () => {

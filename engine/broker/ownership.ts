@@ -54,6 +54,8 @@ export class Ownership {
   readonly #opening = new Map<string, ((owned: Owned) => void)[]>();
   readonly #unknown = new Map<Uuid, Set<() => void>>();
   readonly #released = new Map<string, number>();
+  /** Topics whose logs are being taken away for good while our feed still has them. */
+  readonly #deleted = new Set<Uuid>();
   /** Called when logs were given back, or could not be. */
   onReleased: (given: readonly GivenUp[]) => void = () => undefined;
 
@@ -97,6 +99,7 @@ export class Ownership {
   /** Topic settings that changed reach an open log; a log that was given away is closed by release, not here. */
   #changed(topicId: Uuid): void {
     const topic = this.#catalogue.byId(topicId);
+    if (!topic) this.#deleted.delete(topicId);
     for (const { index, leaderEpoch } of topic?.partitions ?? []) {
       this.#store.get(topicId, index)?.setConfigs(topic!.configs);
       const released = this.#released.get(topicId + index);
@@ -119,7 +122,7 @@ export class Ownership {
     for (;;) {
       const topic = this.#catalogue.byId(topicId);
       const entry = topic?.partitions[partition];
-      if (topic && entry && this.#isOurs(key, entry)) {
+      if (topic && entry && !this.#deleted.has(topicId) && this.#isOurs(key, entry)) {
         const log = await this.#store.open(topicId, partition, entry.leaderEpoch, topic.configs);
         return { log, topic };
       }
@@ -169,6 +172,16 @@ export class Ownership {
     } finally {
       this.onReleased(given);
     }
+  }
+
+  /**
+   * The topic is deleted: from here on nothing of it is opened. Our feed may go on naming us for a while, and a late request
+   * would otherwise begin the log anew behind the back of whoever has just freed its space. Ends when no opening of the
+   * partition is under way.
+   */
+  delete(topicId: Uuid, partition: number): Promise<void> {
+    if (this.#catalogue.byId(topicId)) this.#deleted.add(topicId);
+    return this.#openingEnds(topicId + partition);
   }
 
   #openingEnds(key: string): Promise<void> {

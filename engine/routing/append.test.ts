@@ -104,6 +104,22 @@ describe('appends', () => {
     expect(w.routing.metrics()['appendQueuedBytes']).toBe(0);
   });
 
+  it('behind one that was given up are given up as well, until that has come again', async () => {
+    const w = await world([-1]);
+    const first = append(w, 0);
+    await w.clock.advance(2050);
+    // An owner is there; what was on the wire meanwhile must not be stored before its predecessor.
+    w.move(0, 1);
+    const onTheWire = [append(w, 1), append(w, 2)];
+    await w.clock.settle();
+    expect(codes(first, ...onTheWire)).toEqual([6, 6, 6]);
+    expect(onTheWire.map(({ isFree }) => isFree)).toEqual([true, true]);
+    const again = [append(w, 0), append(w, 1), append(w, 2)];
+    await w.clock.settle();
+    expect(codes(...again)).toEqual([0, 0, 0]);
+    expect(ids(w)).toEqual([0, 1, 2]);
+  });
+
   it('give up after their own time when that is shorter', async () => {
     const w = await world([-1]);
     const sent = append(w, 0, 0, true, 300);
@@ -129,7 +145,7 @@ describe('appends', () => {
     w.move(1, 1);
     await w.clock.settle();
     expect(codes(...sent)).toEqual([0, 0, 6, 0, 6]);
-    const again = [append(w, 5), append(w, 6)];
+    const again = [append(w, 2), append(w, 4, 1)];
     await w.clock.settle();
     expect(codes(...again)).toEqual([0, 0]);
   });

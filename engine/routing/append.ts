@@ -39,6 +39,7 @@ import { AppendRoute, type Flight, type Item } from './append-route.ts';
 import { errorCode } from '../protocol/error-codes.ts';
 import { isMisrouted } from './misrouted.ts';
 import { type Owner, ownerOf, type RoutingCatalogue } from './owners.ts';
+import { SequenceGaps } from './sequence-gaps.ts';
 import type { RoutingSettings } from './settings.ts';
 
 const produceKey = 0;
@@ -62,6 +63,7 @@ export class AppendRouter {
   /** Routes with queued items that could not be sent when last looked at. */
   readonly #waiting = new Set<AppendRoute>();
   readonly #awaitingRoom = new Set<Link>();
+  readonly #gaps = new SequenceGaps();
   /**
    * Frames being filled at the end of a turn, one per link. A fresh array each turn, not a Map that is cleared: see
    * Outstanding in engine/link/link.ts for what such a Map keeps alive.
@@ -95,15 +97,21 @@ export class AppendRouter {
     const route = this.#route(append.topicId, append.partition);
     const bytes = append.records.length;
     this.metrics.appends++;
+    const nowMs = this.#nowMs();
+    if (append.idempotent && this.#gaps.isEarly(append, nowMs)) {
+      this.metrics.expired++;
+      const text = 'an earlier batch of this producer was not stored and has not come again';
+      return append.done(failed(errorCode.notLeaderOrFollower, text), true);
+    }
     if (
       this.#closed ||
       route.queuedBytes + bytes > this.#settings.heldBytesPerPartitionMax ||
       this.#queuedBytes + bytes > this.#settings.heldBytesMax
     ) {
       this.metrics.overloaded++;
+      if (append.idempotent) this.#gaps.add(append, nowMs);
       return append.done(failed(errorCode.notLeaderOrFollower, 'too much is waiting for this partition'), true);
     }
-    const nowMs = this.#nowMs();
     const heldSinceMs = this.#waiting.has(route) ? nowMs : -1;
     route.push({ append, sequence: this.#sequence++, arrivedMs: nowMs, heldSinceMs, mayBeStored: false });
     this.#queuedBytes += bytes;
@@ -380,6 +388,7 @@ export class AppendRouter {
     held.push(...route.expelBehind([...timedOut, ...held]));
     this.#queuedBytes -= before - route.queuedBytes;
     this.metrics.expired += timedOut.length + held.length;
+    for (const { append } of [...timedOut, ...held]) if (append.idempotent) this.#gaps.add(append, nowMs);
     this.#fail(timedOut, errorCode.requestTimedOut);
     this.#fail(held, isUnknown ? errorCode.unknownTopicId : errorCode.notLeaderOrFollower);
   }

@@ -23,11 +23,13 @@ export async function releaseLogs(
 
 export async function closeLogs(
   store: LogStore,
+  ownership: Ownership,
   closing: (log: PartitionLog) => Promise<void>,
   request: CloseLogsRequest,
 ): Promise<CloseLogsResponse> {
   const logs = request.logs.map(async ({ topicId, partition }) => {
     const code = await outcome(async () => {
+      await ownership.delete(topicId, partition);
       // A log that nobody has used since it came here has rows and segments all the same: open it to take them away.
       const log = store.get(topicId, partition) ?? (await store.open(topicId, partition, anyEpoch, {}));
       await closing(log);

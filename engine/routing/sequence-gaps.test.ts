@@ -1,0 +1,60 @@
+import { expect, it } from 'vitest';
+import type { Append } from '../engine.ts';
+import { batchField } from '../records/batch.ts';
+import { writeI16, writeI32 } from '../records/bytes.ts';
+import { SequenceGaps } from './sequence-gaps.ts';
+import { batchOf, topicId } from './scripted-broker.suite.ts';
+
+function append(sequence: number, { epoch = 0, partition = 0 } = {}): Append {
+  const records = batchOf(0);
+  writeI32(records, batchField.baseSequence, sequence);
+  writeI16(records, batchField.producerEpoch, epoch);
+  return { topicId, partition, records, idempotent: true, timeoutMs: 1, done: () => undefined };
+}
+
+it('keeps back what follows, until the batch comes again', () => {
+  const gaps = new SequenceGaps();
+  gaps.add(append(5), 0);
+  expect(gaps.isEarly(append(6), 1)).toBe(true);
+  expect(gaps.isEarly(append(5), 2)).toBe(false);
+  expect(gaps.isEarly(append(6), 3)).toBe(false);
+  expect(gaps.count).toBe(0);
+});
+
+it('waits for the first of several, in whatever order they were given up', () => {
+  for (const order of [
+    [5, 6, 4],
+    [4, 5, 6],
+    [6, 5, 4],
+  ]) {
+    const gaps = new SequenceGaps();
+    for (const sequence of order) gaps.add(append(sequence), 0);
+    expect(gaps.isEarly(append(5), 0)).toBe(true);
+    expect(gaps.isEarly(append(4), 0)).toBe(false);
+  }
+});
+
+it('knows that sequences go round', () => {
+  const gaps = new SequenceGaps();
+  gaps.add(append(2 ** 31 - 1), 0);
+  expect(gaps.isEarly(append(0), 0)).toBe(true);
+  expect(gaps.isEarly(append(2 ** 31 - 2), 0)).toBe(false);
+});
+
+it('holds nobody up in another partition or epoch, nor for ever', () => {
+  const gaps = new SequenceGaps();
+  gaps.add(append(5), 0);
+  expect(gaps.isEarly(append(6, { partition: 1 }), 0)).toBe(false);
+  expect(gaps.isEarly(append(6), 9_999)).toBe(true);
+  expect(gaps.isEarly(append(6), 10_000)).toBe(false);
+  gaps.add(append(5), 10_000);
+  expect(gaps.isEarly(append(6, { epoch: 1 }), 10_001)).toBe(false);
+});
+
+it('forgets the oldest beyond its limit', () => {
+  const gaps = new SequenceGaps();
+  for (let partition = 0; partition < 10_001; partition++) gaps.add(append(0, { partition }), 0);
+  expect(gaps.count).toBe(10_000);
+  expect(gaps.isEarly(append(1, { partition: 0 }), 0)).toBe(false);
+  expect(gaps.isEarly(append(1, { partition: 1 }), 0)).toBe(true);
+});
