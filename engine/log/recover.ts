@@ -3,8 +3,9 @@
  * segments, by the same code as a roll-up. The caller has made sure that the session can write no more (reaped, or its
  * lease over and its row fenced). May be run again after a crash at any point: published batches are skipped.
  *
- * Where the log's chunks can be kept by reference nothing of it is written again, so the time does not depend on how much
- * it held but for one reading of it.
+ * Where the log's chunks can be kept by reference, what is known to have been synced is not written again, so the time does
+ * not depend on how much it held but for one reading of it. The rest, mostly the last commit, is written: see
+ * WalScan.durableLsn for why a sync would not do.
  */
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
@@ -89,12 +90,12 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
     const found = new Map<string, FoundLog>();
     const scan = await scanWal(
       { disk, directory, sessionEpoch, sliceBytes: settings.writeSliceBytes },
-      ({ topicId, partition, batch, path, position }) => {
+      ({ topicId, partition, batch, path, position, endLsn }) => {
         const key = `${topicId}${partition}`;
         let log = found.get(key);
         if (!log) found.set(key, (log = { topicId, partition, batches: [], places: [] }));
         log.batches.push(batch);
-        log.places.push({ path, position });
+        log.places.push({ path, position, endLsn });
       },
     );
     const kept = [...found.values()].filter((log) => options.keeps?.(log.topicId, log.partition) ?? true);
@@ -102,7 +103,7 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
     const logs: RecoveredLog[] = [];
     for (let from = 0; from < kept.length; from += loadsMax) {
       const parts = await Promise.all(
-        kept.slice(from, from + loadsMax).map((log) => unpublished(context, log, directory)),
+        kept.slice(from, from + loadsMax).map((log) => unpublished(context, log, directory, scan.durableLsn)),
       );
       for (const part of parts) {
         const { topicId, partition, endOffset, batches } = part;
@@ -111,7 +112,7 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
       }
     }
     let segmentsPublished = 0;
-    const isPieced = bytesOf(due) > settings.copiedBytesMax;
+    const isPieced = placedBytesOf(due) > settings.copiedBytesMax;
     await rollUp(context, isPieced ? due : due.map(withoutPlaces), 0, (rolled) => {
       segmentsPublished += rolled.length;
     });
@@ -137,25 +138,31 @@ interface FoundLog {
   readonly topicId: Uuid;
   readonly partition: number;
   readonly batches: Buffer[];
-  readonly places: BatchPlace[];
+  readonly places: (BatchPlace & { readonly endLsn: number })[];
 }
 
 function withoutPlaces({ topicId, partition, startOffset, segments, batches, endOffset, fold }: RollUpLog): RollUpLog {
   return { topicId, partition, startOffset, segments, batches, endOffset, fold };
 }
 
-function bytesOf(logs: readonly RollUpLog[]): number {
+function placedBytesOf(logs: readonly RollUpLog[]): number {
   let bytes = 0;
-  for (const { batches } of logs) for (const batch of batches) bytes += batch.length;
+  for (const { batches, places } of logs)
+    for (const [i, batch] of batches.entries()) if (places?.[i]) bytes += batch.length;
   return bytes;
 }
 
 /** The log's batches that no segment has; the WAL keeps chunks longer than single batches need it. */
-async function unpublished(context: RollUpContext, found: FoundLog, directory: string): Promise<RollUpLog> {
+async function unpublished(
+  context: RollUpContext,
+  found: FoundLog,
+  directory: string,
+  durableLsn: number,
+): Promise<RollUpLog> {
   const { topicId, partition } = found;
   const { segments, startOffset, endOffset, fold, foldedTo } = await loadLog(context, topicId, partition);
   const batches: Buffer[] = [];
-  const places: BatchPlace[] = [];
+  const places: (BatchPlace | undefined)[] = [];
   let end = foldedTo;
   for (const [i, batch] of found.batches.entries()) {
     const base = baseOffset(batch, 0);
@@ -167,7 +174,8 @@ async function unpublished(context: RollUpContext, found: FoundLog, directory: s
       throw new DataCorrupt(directory, 0, `log ${name} goes from offset ${end} to ${base}, which leaves a gap`);
     }
     batches.push(batch);
-    places.push(found.places[i]!);
+    const place = found.places[i]!;
+    places.push(place.endLsn <= durableLsn ? place : undefined);
     end = next;
   }
   return {

@@ -67,8 +67,8 @@ export interface RollUpLog {
   readonly segments: readonly SegmentRow[];
   /** Consecutive, the first at the published end. */
   readonly batches: readonly Buffer[];
-  /** One for each of the batches; absent where they have to be written. */
-  readonly places?: readonly BatchPlace[];
+  /** One for each of the batches, undefined for one that has to be written all the same; absent where all have to be. */
+  readonly places?: readonly (BatchPlace | undefined)[];
   readonly endOffset: number;
   /** As of the published end; not changed. */
   readonly fold: LogFold;
@@ -167,7 +167,9 @@ async function writePieced(
 ): Promise<WrittenFile | undefined> {
   const sources = new Map<string, number>();
   for (const { draft } of plans) {
-    for (const { path } of draft.places!) if (!sources.has(path)) sources.set(path, sources.size);
+    for (const place of draft.places!) {
+      if (place && !sources.has(place.path)) sources.set(place.path, sources.size);
+    }
   }
   const isAnnounced = announced !== undefined && isPieced(announced);
   const fileId = isAnnounced ? announced : newFileId(context, counter, true);
@@ -238,11 +240,11 @@ async function planLog<L extends RollUpLog>(context: RollUpContext, log: L, refe
     }
     for (const batch of merged) if (lastOffset(batch, 0) >= startOffset) batches.push(batch);
   }
-  const places: BatchPlace[] = [];
+  const places: (BatchPlace | undefined)[] = [];
   for (const [i, batch] of log.batches.entries()) {
     if (lastOffset(batch, 0) < startOffset) continue;
     batches.push(batch);
-    if (refers) places.push(log.places![i]!);
+    if (refers) places.push(log.places![i]);
   }
   const first = batches[0];
   const draft: SegmentDraft = {

@@ -27,6 +27,8 @@ export interface ScannedRecord {
   /** Of the chunk file, and of the batch in it. */
   readonly path: string;
   readonly position: number;
+  /** Of the record's end in the session's stream. */
+  readonly endLsn: number;
 }
 
 export interface WalScan {
@@ -34,6 +36,12 @@ export interface WalScan {
   readonly bytes: number;
   /** Bytes behind the end of what counts: torn or refused writes. */
   readonly ignoredBytes: number;
+  /**
+   * What ends at or before it was synced while the session lived, as its records say. Nothing is known of the rest, though
+   * it can be read: after a sync that failed Linux holds pages for clean that are not on the disk, and a later sync of them
+   * succeeds without writing anything.
+   */
+  readonly durableLsn: number;
   /** All chunk files found, oldest first, for their removal. */
   readonly paths: readonly string[];
 }
@@ -46,6 +54,13 @@ interface Chunk {
   readonly salt: number;
   /** Of byte 0, when the header is good. */
   readonly lsn: number | undefined;
+}
+
+interface Totals {
+  records: number;
+  bytes: number;
+  ignoredBytes: number;
+  durableLsn: number;
 }
 
 /** Where the log ends for good. */
@@ -76,7 +91,7 @@ export async function scanWal(
   }
   numbers.sort((a, b) => a - b);
   const paths = numbers.map((number) => `${directory}/${walChunkName(number)}`);
-  const totals = { records: 0, bytes: 0, ignoredBytes: 0 };
+  const totals: Totals = { records: 0, bytes: 0, ignoredBytes: 0, durableLsn: 0 };
   let broken: Break | undefined;
   let chunk: Chunk | undefined;
   for (let i = 0; i < numbers.length; i++) {
@@ -99,7 +114,7 @@ function scanChunk(
   chunk: Chunk,
   next: Chunk | undefined,
   visit: (record: ScannedRecord) => void,
-  totals: { records: number; bytes: number; ignoredBytes: number },
+  totals: Totals,
 ): Break | undefined {
   const { path, bytes, lsn, salt } = chunk;
   if (lsn === undefined) {
@@ -118,10 +133,11 @@ function scanChunk(
     const from = at + walRecordHeaderBytes;
     const batch = bytes.subarray(from, from + header.batchBytes);
     if (from + header.batchBytes > end || !isBatchOf(header, batch)) break;
-    visit({ topicId: header.topicId, partition: header.partition, batch, path, position: from });
+    at = from + header.batchBytes;
+    visit({ topicId: header.topicId, partition: header.partition, batch, path, position: from, endLsn: lsn + at });
     totals.records++;
     totals.bytes += batch.length;
-    at = from + header.batchBytes;
+    totals.durableLsn = Math.max(totals.durableLsn, header.durableLsn);
   }
   totals.ignoredBytes += bytes.length - at;
   const isWhole = stated !== undefined && at === stated && next!.number === chunk.number + 1;

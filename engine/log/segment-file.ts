@@ -21,8 +21,8 @@ export interface SegmentDraft {
   readonly endOffset: number;
   /** Consecutive whole batches; none when only the state has to be kept. */
   readonly batches: readonly Buffer[];
-  /** Where each of them lies already, for a pieced file. */
-  readonly places?: readonly { readonly path: string; readonly position: number }[];
+  /** Where each of them lies already, for a pieced file; undefined for one that is written into it. */
+  readonly places?: readonly ({ readonly path: string; readonly position: number } | undefined)[];
   readonly state: StateSnapshot;
 }
 
@@ -109,10 +109,16 @@ async function placeAll(
 ): Promise<void> {
   assert(places.length === batches.length, 'every batch has its place');
   await out.flush();
-  for (const [i, { path, position }] of places.entries()) {
-    const bytes = batches[i]!.length;
-    file.place(sources.get(path)!, position, bytes);
-    out.passOver(bytes);
+  for (const [i, place] of places.entries()) {
+    const batch = batches[i]!;
+    if (!place) {
+      const slice = out.write(batch);
+      if (slice) await slice;
+      continue;
+    }
+    if (out.hasPending) await out.flush();
+    file.place(sources.get(place.path)!, place.position, batch.length);
+    out.passOver(batch.length);
   }
 }
 
@@ -131,6 +137,10 @@ class SliceWriter {
 
   get position(): number {
     return this.#written + this.#pendingBytes;
+  }
+
+  get hasPending(): boolean {
+    return this.#pendingBytes > 0;
   }
 
   /** A promise only when a slice is full and on its way. */
