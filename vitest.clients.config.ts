@@ -8,6 +8,7 @@ export default defineConfig({
     testTimeout: 240_000,
     hookTimeout: 120_000,
     pool: 'forks',
-    maxWorkers: 2,
+    // Most of the time goes by in waits: for a session to time out, for a Java to start.
+    maxWorkers: 3,
   },
 });

@@ -144,8 +144,12 @@ export function isPart(view: BrokerView): boolean {
   return view.wanted || view.phase !== 'idle';
 }
 
-/** What the store says of the slot's session. */
+/**
+ * What the store says of the slot's session. Rows of sessions are never deleted, so a lower version than what is known is an
+ * answer that comes late: to the keeper of a duty that is over, while the slot has gone on under the next one.
+ */
 export function noteSession(view: BrokerView, row: Row | undefined): void {
+  if ((row?.version ?? 0) < view.version) return;
   view.session = row && decodeBrokerSession(row);
   view.version = row?.version ?? 0;
 }

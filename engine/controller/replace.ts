@@ -335,7 +335,8 @@ export class SlotKeeper {
       noteSession(this.#view, row);
       await this.#remap(remap);
     }
-    this.#view.phase = 'idle';
+    // Unless this is the end of a duty that is long over, and the slot serves again.
+    if (this.#view.version === (row?.version ?? 0)) this.#view.phase = 'idle';
     return true;
   }
 
