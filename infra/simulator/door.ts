@@ -7,6 +7,9 @@ import type { Timer } from '../../engine/kernel/clock.ts';
 import type { ParentProcess } from './parent-process.ts';
 import type { World } from './world.ts';
 
+/** Until a client learns that nobody listens. */
+const refusalMs = 20;
+
 /** No answer: the request may have had its effect or not. */
 export const noAnswer = Symbol('no answer');
 
@@ -14,6 +17,11 @@ export class Door {
   readonly world: World;
   readonly #random: Random;
   parent: ParentProcess | undefined;
+  /**
+   * Who waits to be told that nobody listens. What is asked meanwhile waits with them, though somebody may listen by then: a
+   * client sends nothing past what it still tries to connect for.
+   */
+  #refused: (() => void)[] | undefined;
 
   constructor(world: World) {
     this.world = world;
@@ -42,8 +50,8 @@ export class Door {
       forget();
       told(value);
     };
-    if (!parent || !this.isOpen()) {
-      loop.schedule(20, () => tell(noAnswer));
+    if (this.#refused || !parent || !this.isOpen()) {
+      this.#refuse(() => tell(noAnswer));
       return;
     }
     timer = loop.schedule(waitMs, () => tell(noAnswer));
@@ -53,6 +61,18 @@ export class Door {
       ask(parent, (value) => {
         if (parent.process.isAlive) loop.schedule(0.1 + below(this.#random, 3) / 10, () => tell(value));
       });
+    });
+  }
+
+  #refuse(tell: () => void): void {
+    if (this.#refused) {
+      this.#refused.push(tell);
+      return;
+    }
+    const refused = (this.#refused = [tell]);
+    this.world.loop.schedule(refusalMs, () => {
+      this.#refused = undefined;
+      for (const each of refused) each();
     });
   }
 
