@@ -12,6 +12,8 @@ export interface TopicConfig {
   readonly max?: number;
   /** For texts: what may be said. */
   readonly values?: readonly string[];
+  /** Of Kafka's type LIST: values can be added and taken away. */
+  readonly isList?: true;
   readonly about: string;
 }
 
@@ -23,6 +25,7 @@ export const topicConfigs: readonly TopicConfig[] = [
     kind: 'text',
     default: 'delete',
     values: ['delete'],
+    isList: true,
     about: 'Old records are deleted by time and size. Compaction is not there yet and is refused.',
   },
   {

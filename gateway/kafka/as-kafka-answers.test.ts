@@ -229,6 +229,20 @@ it('takes back a config that is not set, whatever its name, and lists no resourc
   expect((await ask(74, 1, { resourceTypes: [99] })).errorCode).toBe(errorCode.unsupportedVersion);
 });
 
+it('adds to a config that is a list, and takes from it', async () => {
+  const alter = async (name: string, value: string, configOperation: number): Promise<number> => {
+    const resources = [{ resourceType: 2, resourceName: 't', configs: [{ name, value, configOperation }] }];
+    return (await ask(44, 1, { resources })).responses[0]!.errorCode;
+  };
+  const [append, subtract] = [2, 3];
+  expect(await alter('cleanup.policy', 'delete', append)).toBe(0);
+  expect(await alter('cleanup.policy', 'compact', subtract)).toBe(0);
+  // Neither compaction nor keeping everything for ever is there.
+  expect(await alter('cleanup.policy', 'compact', append)).toBe(errorCode.invalidConfig);
+  expect(await alter('cleanup.policy', 'delete', subtract)).toBe(errorCode.invalidConfig);
+  expect(await alter('retention.ms', '1', append)).toBe(errorCode.invalidConfig);
+});
+
 it('sees that there is no partition or no batch before it sees what acks cannot be', async () => {
   const whole = encodeBatch([{ key: null, value: Buffer.from('v'), timestampMs: 1 }]);
   const data = [

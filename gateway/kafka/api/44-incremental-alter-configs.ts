@@ -1,15 +1,16 @@
 /**
- * IncrementalAlterConfigs (key 44): v0-v1. SET and DELETE of topic configs. Refused: APPEND and SUBTRACT (40: no config
- * that is served holds a list of more than one value), a config twice for one topic (42), brokers (44).
+ * IncrementalAlterConfigs (key 44): v0-v1. SET and DELETE of topic configs, APPEND and SUBTRACT of those that are lists.
+ * Refused: APPEND and SUBTRACT of others (40), a config twice for one topic (42), brokers (44).
  */
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import type { IncrementalAlterConfigsRequest } from '../../../engine/protocol/messages/44-incremental-alter-configs.ts';
+import { topicConfigs } from '../../../engine/topic-configs.ts';
 import { api } from '../api.ts';
 import { alterResources, type ConfigChange, resourceAnswer } from '../alter-resource.ts';
 
 type Config = IncrementalAlterConfigsRequest['resources'][number]['configs'][number];
 
-const operation = { set: 0, delete: 1 } as const;
+const operation = { set: 0, delete: 1, append: 2, subtract: 3 } as const;
 
 export const incrementalAlterConfigs = api(
   44,
@@ -31,6 +32,15 @@ function changesOf(configs: readonly Config[]): ConfigChange[] {
   return configs.map(({ name, configOperation, value }) => {
     if (configOperation === operation.delete) return { name, value: null };
     if (configOperation === operation.set) return { name, value };
-    throw new InvalidRequest(`configs.${name}`, `Config ${name} can be set or deleted, it is no list.`);
+    return { name, value: listAfter(name, configOperation, value!) };
   });
+}
+
+/** A list that is served has one value that may be said, so it holds its default, whether or not somebody has said it. */
+function listAfter(name: string, configOperation: number, value: string): string {
+  const held = topicConfigs.find((config) => config.name === name && config.isList)?.default.split(',');
+  const parts = value.split(',');
+  if (held && configOperation === operation.append) return [...new Set([...held, ...parts])].join(',');
+  if (held && configOperation === operation.subtract) return held.filter((part) => !parts.includes(part)).join(',');
+  throw new InvalidRequest(`configs.${name}`, `Config ${name} can be set or deleted, it is no list.`);
 }
