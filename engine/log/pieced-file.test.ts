@@ -61,6 +61,11 @@ describe('a pieced file', () => {
     const file = store.createPieced!('f-pieces', ['/source', '/source'])!;
     file.place(1, 10, 50);
     await file.commit();
+    const read = store.open('f-pieces');
+    disk.plan({ on: 'read', error: 'io', path: '/segments/f-pieces.seg' });
+    await expect(read.read(Buffer.alloc(10), 0)).rejects.toThrow('EIO');
+    expect(await read.sizeBytes()).toBe(50);
+    read.close();
     disk.flipBit('/segments/f-pieces.seg', 8 * 12);
     await expect(store.open('f-pieces').read(Buffer.alloc(10), 0)).rejects.toThrow('no map');
     disk.remove('/segments/f-pieces.seg');

@@ -158,8 +158,11 @@ export class PiecedFile implements SegmentFile {
   }
 
   #loaded(): Promise<{ readonly runs: readonly Run[]; readonly bytes: number }> {
-    this.#map ??= this.#load();
-    return this.#map;
+    if (this.#map) return this.#map;
+    const map = (this.#map = this.#load());
+    // The file stays open for long, and a read that failed once may succeed the next time.
+    map.catch(() => (this.#map = undefined));
+    return map;
   }
 
   async #load(): Promise<{ runs: readonly Run[]; bytes: number }> {
