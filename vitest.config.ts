@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['{engine,tenancy,gateway,infra,bin,loadtests,tests}/**/*.test.ts'],
+    globalSetup: ['tests/hang-watch.ts'],
     setupFiles: ['tests/poison-frames.ts'],
     exclude: ['tests/clients/**', 'tests/browser/**', 'tests/s3/**', 'node_modules/**', 'dist/**'],
     testTimeout: 30_000,
