@@ -205,6 +205,7 @@ export class World {
     while (offset < log.highWatermark) {
       const { batches, errorCode } = await this.read(log, offset, maxBytes);
       if (errorCode !== 0 || batches.length === 0) throw new Error(`read of ${offset} answers ${errorCode}`);
+      const before = offset;
       for (const bytes of batches) {
         for (const at of batchesIn(bytes)) {
           const batch = Buffer.from(bytes.subarray(at, at + batchSizeBytes(bytes, at)));
@@ -217,6 +218,7 @@ export class World {
           if (baseOffset(batch, 0) > offset) throw new Error('gap');
         }
       }
+      if (offset === before) throw new Error(`a read of ${before} holds nothing from there`);
     }
     return out;
   }

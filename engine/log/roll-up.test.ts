@@ -282,7 +282,7 @@ describe('moves', () => {
       await fill(world, log, (epoch - 2) * 3, 3);
       const inFlight = world.send(log, batchOf([`${(epoch - 2) * 3 + 2}`]));
       const released = world.run(owner.release([log]));
-      while (log.isOpen) await Promise.resolve();
+      for (let turns = 0; log.isOpen && turns < 1000; turns++) await Promise.resolve();
       expect((await world.append(log, batchOf(['late']))).errorCode).toBe(6);
       await released;
       // What was in flight when the release began was not refused.

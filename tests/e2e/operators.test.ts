@@ -31,6 +31,9 @@ const brokers = async (): Promise<Broker[]> =>
   (await apart.gateway.admin<{ items: Broker[] }>('GET', '/brokers')).items;
 const broker = async (brokerId: number): Promise<Broker> =>
   (await brokers()).find((each) => each.brokerId === brokerId)!;
+/** Asks until what is shown of a broker holds. */
+const brokerUntil = (brokerId: number, holds: (shown: Broker) => boolean): Promise<Broker> =>
+  vi.waitUntil(() => broker(brokerId).then((shown) => holds(shown) && shown), { timeout: 60_000, interval: 1 });
 
 async function killKeeper(): Promise<void> {
   const { controllers } = await apart.until('somebody keeps the fleet', (engine) =>
@@ -62,7 +65,7 @@ it('does what operators ask at a gateway, though who keeps the fleet dies in the
   const before = await broker(1);
   expect(before.partitions).toBeGreaterThan(partitions / 4);
   const draining = apart.gateway.admin<{ partitionsLeft: number }>('POST', '/brokers/1/drain');
-  for (let now = before; now.partitions === before.partitions; ) now = await broker(1);
+  await brokerUntil(1, (now) => now.partitions !== before.partitions);
   await killKeeper();
   expect(await draining).toMatchObject({ partitionsLeft: 0 });
   expect(await broker(1)).toMatchObject({ state: 'draining', partitions: 0, wish: 'drain', pid: before.pid });
@@ -70,11 +73,11 @@ it('does what operators ask at a gateway, though who keeps the fleet dies in the
   const third = apart.controller();
   await third.works;
   await apart.gateway.admin('POST', '/brokers/1/undrain');
-  for (let now = await broker(1); now.partitions === 0; ) now = await broker(1);
+  await brokerUntil(1, (now) => now.partitions > 0);
 
   const { pid } = await broker(2);
   const restarting = apart.gateway.admin('POST', '/brokers/2/restart');
-  for (let now = await broker(2); now.wish === undefined && now.pid === pid; ) now = await broker(2);
+  await brokerUntil(2, (now) => now.wish !== undefined || now.pid !== pid);
   await killKeeper();
   expect(await restarting).toMatchObject({ brokerId: 2, state: 'serving' });
   const restarted = await broker(2);
