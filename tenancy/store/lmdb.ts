@@ -62,7 +62,12 @@ interface Pending {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Throws StoreUnavailable when the directory or the file cannot be used. Files are readable by their owner only. */
+/**
+ * Throws StoreUnavailable when the directory or the file cannot be used. Files are readable by their owner only.
+ *
+ * Once per process, or at least before the process writes: opening takes the lock of all writers on the calling thread. A
+ * write of another handle of this process may hold it and wait for this very thread, and neither ever goes on.
+ */
 export function openLmdbStore(options: LmdbStoreOptions): MetadataStore {
   try {
     mkdirSync(options.directory, { recursive: true, mode: 0o700 });
