@@ -33,7 +33,7 @@ import type { Link } from '../link/link.ts';
 import type { LinkPool } from '../link/pool.ts';
 import { LinkClosed } from '../ports.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
-import { batchField } from '../records/batch.ts';
+import { batchField, lastOffsetDelta } from '../records/batch.ts';
 import { writeI32 } from '../records/bytes.ts';
 import { AppendRoute, type Flight, type Item } from './append-route.ts';
 import { errorCode } from '../protocol/error-codes.ts';
@@ -64,6 +64,8 @@ export class AppendRouter {
   readonly #waiting = new Set<AppendRoute>();
   readonly #awaitingRoom = new Set<Link>();
   readonly #gaps = new SequenceGaps();
+  /** Told of each batch that was stored: offset behind its last record. */
+  readonly #onStored: (topicId: Uuid, partition: number, endOffset: number) => void;
   /**
    * Frames being filled at the end of a turn, one per link. A fresh array each turn, not a Map that is cleared: see
    * Outstanding in engine/link/link.ts for what such a Map keeps alive.
@@ -77,11 +79,18 @@ export class AppendRouter {
   #turnMs = -1;
   #closed = false;
 
-  constructor(catalogue: RoutingCatalogue, pool: LinkPool, clock: Clock, settings: RoutingSettings) {
+  constructor(
+    catalogue: RoutingCatalogue,
+    pool: LinkPool,
+    clock: Clock,
+    settings: RoutingSettings,
+    onStored: (topicId: Uuid, partition: number, endOffset: number) => void,
+  ) {
     this.#catalogue = catalogue;
     this.#pool = pool;
     this.#clock = clock;
     this.#settings = settings;
+    this.#onStored = onStored;
     catalogue.onPlacement((topicId) => this.#placementChanged(topicId));
     catalogue.onBroker(() => this.#wakeWaiting());
     pool.onOpen((_, lane) => {
@@ -278,6 +287,11 @@ export class AppendRouter {
     if (code === errorCode.none && !route.draining) {
       route.proven = true;
       route.refusedEpoch = -2;
+    }
+    if (code === errorCode.none && result.baseOffset >= 0) {
+      // Before the answer: who was answered may ask for the records at once. And after it the batch's memory is not ours.
+      const endOffset = result.baseOffset + lastOffsetDelta(item.append.records, 0) + 1;
+      this.#onStored(route.topicId, route.index, endOffset);
     }
     // Who answers has received all of it, and before that it was with no other: one that gave no answer may have left it
     // in the socket of a link that ended, which can still be writing it.

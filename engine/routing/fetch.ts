@@ -6,6 +6,9 @@
  * Why reads of all owners are awaited although the first brought enough: whoever answers fastest would otherwise win
  * every time, and partitions of the others would starve. `stragglerMsMax` bounds it.
  *
+ * What came is gathered by partition, and shared out when the answer is made (share-room.ts): the limits of bytes fall as if
+ * one broker had read the partitions in the order of the request, whichever owner was first.
+ *
  * `maxWaitMs` is for records that do not exist yet, not for an owner that is slow: without data in hand its answer is
  * awaited, as a client of Kafka awaits the leader's, for at most `holdMsMax`. And nothing is made up meanwhile: a partition
  * whose log this gateway has never heard of is answered with NOT_LEADER_OR_FOLLOWER, not as an empty one.
@@ -13,7 +16,7 @@
 import type { FetchedPartition, FetchOptions, FetchPartition } from '../engine.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { Overloaded } from '../kernel/failure.ts';
-import { SharedFrame } from '../kernel/frame-pool.ts';
+import { dropAll, SharedFrame } from '../kernel/frame-pool.ts';
 import type { LinkPool } from '../link/pool.ts';
 import type { Link } from '../link/link.ts';
 import { errorCode } from '../protocol/error-codes.ts';
@@ -30,6 +33,7 @@ import {
 } from './fetch-message.ts';
 import { ownerOf, type RoutingCatalogue } from './owners.ts';
 import type { RoutingSettings } from './settings.ts';
+import { exactRoomBytesMax, shareRoom } from './share-room.ts';
 import { type SeenLog, Tail, type TailWaiter } from './tail.ts';
 
 export class FetchRouter {
@@ -90,6 +94,8 @@ class Slot implements TailWaiter {
   frames: readonly SharedFrame[] = [];
   last: FetchedPartition | undefined;
   isWaiting = false;
+  /** Its owner has been asked and has not answered, or a link to it is awaited. */
+  isReading = false;
 
   constructor(asked: FetchPartition, gathering: Gathering) {
     this.asked = asked;
@@ -113,23 +119,24 @@ class Slot implements TailWaiter {
   }
 
   /** `isAsked`: a poll at this offset is with the owner, so that silence means the end of the log. */
-  result(seen: SeenLog, isAsked: boolean): FetchedPartition {
+  result(seen: SeenLog, isAsked: boolean, given: readonly Uint8Array[]): FetchedPartition {
     const { topicId, partition } = this.asked;
     if (this.isBlind(seen)) return emptyResult(this.asked, errorCode.notLeaderOrFollower);
     const last = this.last;
     // What a poll brought a moment ago may be taken after a later answer: no reader sees the end of a log go back.
-    const isOld = last === undefined || (last.errorCode === errorCode.none && last.highWatermark < seen.highWatermark);
+    const isGood = last === undefined || last.errorCode === errorCode.none;
+    const isOld = last === undefined || (isGood && last.highWatermark < seen.highWatermark);
     return {
       topicId,
       partition,
       // An error behind records that were read before it shows again at the next fetch.
-      errorCode: this.bytes > 0 ? errorCode.none : (last?.errorCode ?? errorCode.none),
+      errorCode: given.length > 0 ? errorCode.none : (last?.errorCode ?? errorCode.none),
       highWatermark: isOld ? seen.highWatermark : last.highWatermark,
       lastStableOffset: isOld ? seen.highWatermark : last.lastStableOffset,
-      logStartOffset: last?.logStartOffset ?? seen.logStartOffset,
+      logStartOffset: isGood ? Math.max(last?.logStartOffset ?? -1, seen.logStartOffset) : last.logStartOffset,
       ...(last === undefined && !isAsked && { isStale: true as const }),
-      records: this.records,
-      frames: this.frames,
+      records: given,
+      frames: given.length > 0 ? this.frames : [],
     };
   }
 }
@@ -192,7 +199,8 @@ class Gathering {
     for (const slot of this.#slots) {
       const { topicId, partition } = slot.asked;
       const fenced = this.#epochFault(slot.asked);
-      const kept = fenced ? undefined : this.#router.tail.take(topicId, partition, slot.offset);
+      // Who does not wait asks how things are, at the owner.
+      const kept = fenced || this.#isDue ? undefined : this.#router.tail.take(topicId, partition, slot.offset);
       if (fenced) this.#take(slot, emptyResult(slot.asked, fenced));
       else if (kept) this.#take(slot, kept);
       else if (this.#mayWaitUnasked(slot)) this.#wait(slot);
@@ -240,6 +248,7 @@ class Gathering {
     const reads = new Map<Link, OwnerRead>();
     const unlinked: Slot[] = [];
     for (const slot of slots) {
+      slot.isReading = false;
       const { topicId, partition, maxBytes } = slot.asked;
       const owner = ownerOf(catalogue, topicId, partition);
       const link = typeof owner === 'string' ? undefined : pool.link(owner.address, 'fetch');
@@ -247,6 +256,7 @@ class Gathering {
         this.#wait(slot);
         continue;
       }
+      slot.isReading = true;
       if (!link) {
         unlinked.push(slot);
         continue;
@@ -254,11 +264,13 @@ class Gathering {
       let read = reads.get(link);
       if (!read) reads.set(link, (read = { link, slots: [], asked: [] }));
       read.slots.push(slot);
-      read.asked.push({ topicId, partition, offset: slot.offset, maxBytes, leaderEpoch: owner.leaderEpoch });
+      const bytesMax = Math.min(maxBytes, this.#options.maxBytes);
+      read.asked.push({ topicId, partition, offset: slot.offset, maxBytes: bytesMax, leaderEpoch: owner.leaderEpoch });
     }
-    // Every owner gets its part of the room, so that what they bring together fits.
+    // Every owner gets its part of the room, so that what they bring together fits; of little room all of it and more, as
+    // who comes first may need all, and a first batch that an owner gives whatever its size must not use up the others'.
     const room = Math.min(settings.readBytesMax, this.#options.maxBytes);
-    for (const read of reads.values()) this.#ask(read, Math.ceil(room / reads.size));
+    for (const read of reads.values()) this.#ask(read, Math.max(Math.ceil(room / reads.size), exactRoomBytesMax));
     if (unlinked.length === 0) return;
     this.#readsPending++;
     const startMs = this.#router.clock.monotonicMs();
@@ -283,6 +295,7 @@ class Gathering {
         const frame = new SharedFrame(bytes);
         const fetched = new Map(fetchedOf(response, frame).map((each) => [`${each.topicId}${each.partition}`, each]));
         for (const slot of read.slots) {
+          slot.isReading = false;
           const result = fetched.get(`${slot.asked.topicId}${slot.asked.partition}`);
           if (!result || isMisrouted(result.errorCode)) this.#wait(slot);
           else this.#take(slot, result);
@@ -294,7 +307,10 @@ class Gathering {
       failed: () => {
         this.#readsPending--;
         if (this.#done) return;
-        for (const slot of read.slots) this.#wait(slot);
+        for (const slot of read.slots) {
+          slot.isReading = false;
+          this.#wait(slot);
+        }
         this.#check();
       },
     });
@@ -314,7 +330,7 @@ class Gathering {
     }
   }
 
-  /** Gathers what fits of a result. */
+  /** Gathers what its partition's limit takes of a result, and the first batch in any case: it may turn out to be the first of all. */
   #take(slot: Slot, result: FetchedPartition): void {
     this.#router.tail.note(result);
     slot.last = result;
@@ -322,15 +338,10 @@ class Gathering {
       this.#hasError = true;
       return;
     }
-    const room = Math.min(slot.asked.maxBytes - slot.bytes, this.#options.maxBytes - this.#bytes);
-    // KIP-74: the first batch of the first partition that has any is given whatever its size.
-    const taken = takeBatches(result.records, room, this.#bytes === 0);
+    const taken = takeBatches(result.records, slot.asked.maxBytes - slot.bytes, slot.bytes === 0);
     const bytes = recordBytes(taken);
     if (bytes < recordBytes(result.records)) this.#isFull = true;
-    if (bytes === 0) {
-      if (result.records.length > 0) this.#router.tail.keep(result, slot.offset);
-      return;
-    }
+    if (bytes === 0) return;
     slot.records = slot.records.length === 0 ? taken : [...slot.records, ...taken];
     if (result.frames) {
       for (const frame of result.frames) frame.hold();
@@ -338,6 +349,7 @@ class Gathering {
     }
     slot.bytes += bytes;
     this.#bytes += bytes;
+    if (this.#bytes >= this.#options.maxBytes) this.#isFull = true;
   }
 
   #checkSoon(): void {
@@ -357,13 +369,24 @@ class Gathering {
       return;
     }
     if (isEnough && this.#isLate) return this.#finish();
-    if (this.#readsPending === 0 && !this.#isBlind()) return this.#finish();
+    if ((this.#readsPending === 0 || this.#isSettled()) && !this.#isBlind()) return this.#finish();
     const { clock, settings } = this.#router;
     this.#straggler ??= clock.after(settings.stragglerMsMax, () => {
       this.#isLate = true;
       this.#check();
     });
     this.#lastMoment ??= clock.after(settings.holdMsMax, () => this.#finish());
+  }
+
+  /** Those before the first that is still being read have used up the room: nothing that comes can change the answer. */
+  #isSettled(): boolean {
+    let bytes = 0;
+    for (const slot of this.#slots) {
+      if (bytes > 0 && bytes >= this.#options.maxBytes) return true;
+      if (slot.isReading) return false;
+      bytes += bytes === 0 ? slot.bytes : Math.min(slot.bytes, slot.asked.maxBytes);
+    }
+    return false;
   }
 
   #isBlind(): boolean {
@@ -384,9 +407,11 @@ class Gathering {
     if (this.#done) return;
     this.#done = true;
     const { tail } = this.#router;
-    const results = this.#slots.map((slot) => {
+    const shares = shareRoom(this.#slots, this.#options.maxBytes);
+    const results = this.#slots.map((slot, i) => {
       const { topicId, partition } = slot.asked;
-      return slot.result(tail.seen(topicId, partition), tail.isAsked(topicId, partition, slot.offset));
+      if (shares[i]!.length === 0) dropAll(slot.frames);
+      return slot.result(tail.seen(topicId, partition), tail.isAsked(topicId, partition, slot.offset), shares[i]!);
     });
     this.#release();
     this.#resolve(results);

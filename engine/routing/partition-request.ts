@@ -6,6 +6,7 @@
 import type { PartitionApi } from '../engine.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
+import type { Uuid } from '../kernel/uuid.ts';
 import { latestVersion } from '../link/latest-version.ts';
 import type { Link } from '../link/link.ts';
 import type { LinkPool } from '../link/pool.ts';
@@ -24,13 +25,23 @@ export class PartitionRouter {
   readonly #clock: Clock;
   readonly #changes: Changes;
   readonly #settings: RoutingSettings;
+  /** Told of each log whose records were deleted: where it begins. */
+  readonly #onBegins: (topicId: Uuid, partition: number, logStartOffset: number) => void;
 
-  constructor(catalogue: RoutingCatalogue, pool: LinkPool, clock: Clock, changes: Changes, settings: RoutingSettings) {
+  constructor(
+    catalogue: RoutingCatalogue,
+    pool: LinkPool,
+    clock: Clock,
+    changes: Changes,
+    settings: RoutingSettings,
+    onBegins: (topicId: Uuid, partition: number, logStartOffset: number) => void,
+  ) {
     this.#catalogue = catalogue;
     this.#pool = pool;
     this.#clock = clock;
     this.#changes = changes;
     this.#settings = settings;
+    this.#onBegins = onBegins;
   }
 
   async request<K extends PartitionApi>(key: K, request: RequestOf<K>): Promise<ResponseOf<K>> {
@@ -105,7 +116,10 @@ export class PartitionRouter {
     }
     shape.read(response, (topic, index, result) => {
       const entry = asked.find((each) => each.topic === topic && each.index === index && each.result === undefined);
-      if (entry && !isMisrouted(result.errorCode)) entry.result = result;
+      if (!entry || isMisrouted(result.errorCode)) return;
+      entry.result = result;
+      const topicId = this.#catalogue.byName(topic)?.topicId;
+      if (topicId && result.lowWatermark !== undefined) this.#onBegins(topicId, index, result.lowWatermark);
     });
   }
 

@@ -23,6 +23,8 @@ export interface Entry {
 /** The partition's part of a response; without the other fields when routing itself answers. */
 export interface EntryResult {
   readonly errorCode: number;
+  /** Of DeleteRecords alone: where the log begins. */
+  readonly lowWatermark?: number;
 }
 
 export interface PartitionShape<K extends PartitionApi> {

@@ -38,9 +38,10 @@ export function createRouting(parts: RoutingParts): Routing {
   const { catalogue, network, clock, random = systemRandom, settings = routingDefaults } = parts;
   const pool = new LinkPool({ network, clock, random }, settings);
   const changes = new Changes(catalogue, pool, clock);
-  const appends = new AppendRouter(catalogue, pool, clock, settings);
   const fetches = new FetchRouter(catalogue, pool, clock, settings);
-  const partitions = new PartitionRouter(catalogue, pool, clock, changes, settings);
+  const { tail } = fetches;
+  const appends = new AppendRouter(catalogue, pool, clock, settings, (...log) => tail.stored(...log));
+  const partitions = new PartitionRouter(catalogue, pool, clock, changes, settings, (...log) => tail.begins(...log));
   const coordinators = new CoordinatorRouter(catalogue, pool, clock, changes, settings, parts.ensureCoordinatorTopic);
   return {
     append: (append) => appends.append(append),
@@ -52,9 +53,9 @@ export function createRouting(parts: RoutingParts): Routing {
       ...prefixed('append', { ...appends.metrics, queuedBytes: appends.queuedBytes }),
       ...prefixed('fetch', fetches.metrics),
       ...prefixed('tail', {
-        ...fetches.tail.metrics,
-        outstanding: fetches.tail.pollCount,
-        keptBytes: fetches.tail.keptBytes,
+        ...tail.metrics,
+        outstanding: tail.pollCount,
+        keptBytes: tail.keptBytes,
       }),
       ...prefixed('partition', partitions.metrics),
       ...prefixed('coordinator', coordinators.metrics),

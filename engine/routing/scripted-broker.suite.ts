@@ -134,6 +134,10 @@ export class ScriptedBroker {
   fetchFault: (key: string) => number | undefined = () => undefined;
   /** Answers no fetch. */
   isSilent = false;
+  /** Whether parked polls are told of appends. */
+  wakes = true;
+  /** How long answers to a Fetch take. */
+  fetchMs = 0;
   /** How long acknowledgements take. */
   replyMs: () => number = () => 0;
   isDeduplicating = (_batch: Buffer): boolean => true;
@@ -165,6 +169,7 @@ export class ScriptedBroker {
 
   /** Looks at parked polls again: records have come, or the partition has gone. */
   wake(): void {
+    if (!this.wakes) return;
     const parked = this.#parked;
     this.#parked = [];
     for (const each of parked) if (!each.answered) this.#answerFetch(each, false);
@@ -243,7 +248,9 @@ export class ScriptedBroker {
     }
     parked.answered = true;
     this.#parked = this.#parked.filter((each) => each !== parked);
-    call.respond(make(fetchResponse, { responses }));
+    const reply = (): void => call.respond(make(fetchResponse, { responses }));
+    if (this.fetchMs > 0) this.#clock.after(this.fetchMs, reply);
+    else reply();
   }
 }
 

@@ -2,7 +2,10 @@
  * Waiting for records, shared. However many readers of this gateway wait at one offset of a partition, the broker sees
  * one long poll: its answer is handed to all of them, and they share its buffers. A poll belongs to nobody: it outlives
  * the fetch that started it, so a consumer of a hundred partitions, woken by one, finds the other ninety-nine still
- * asked at its next fetch. An answer that comes while nobody waits is kept for a moment and taken by the next fetch.
+ * asked at its next fetch. An answer that comes while nobody waits is kept for a moment, and the owner is asked at once
+ * for what comes behind it: while that question is open, what is kept is all there is, and the next fetch takes it.
+ * Once the log is known to have grown (the question was answered, an append of this gateway was acknowledged) what was
+ * kept is old, and the next fetch reads: a reader is never told less than it may have heard of otherwise.
  *
  * A poll follows its partition. When the catalogue names another owner, the old question is abandoned (its late answer
  * is told from the valid one by `attempt`) and the poll asks there; while nobody can be asked it is parked, and after the
@@ -18,7 +21,15 @@ import type { Uuid } from '../kernel/uuid.ts';
 import type { LinkPool } from '../link/pool.ts';
 import { errorCode } from '../protocol/error-codes.ts';
 import { isMisrouted } from './misrouted.ts';
-import { fetchedOf, fetchKey, fetchRequestOf, fetchVersion, recordBytes } from './fetch-message.ts';
+import {
+  type Asked,
+  fetchedOf,
+  fetchKey,
+  fetchRequestOf,
+  fetchVersion,
+  offsetBehind,
+  recordBytes,
+} from './fetch-message.ts';
 import { HoldTimes } from './hold-times.ts';
 import { ownerOf, type RoutingCatalogue } from './owners.ts';
 import type { RoutingSettings } from './settings.ts';
@@ -36,6 +47,8 @@ export interface SeenLog {
   readonly logStartOffset: number;
 }
 
+type Seen = { -readonly [Name in keyof SeenLog]: SeenLog[Name] };
+
 const unseen: SeenLog = { highWatermark: -1, logStartOffset: -1 };
 
 interface Poll {
@@ -45,6 +58,8 @@ interface Poll {
   readonly offset: number;
   readonly maxBytes: number;
   readonly waiters: Set<TailWaiter>;
+  /** Asked for what was kept alone: nobody has waited for its answer, and it is not kept. */
+  isFollowUp: boolean;
   /** Counts the questions asked; an answer to another than the last is ignored. */
   attempt: number;
   /** Epoch of the owner being asked; -2 while parked. */
@@ -59,6 +74,7 @@ interface Poll {
 interface Kept {
   readonly result: FetchedPartition;
   readonly bytes: number;
+  readonly endOffset: number;
   readonly untilMs: number;
 }
 
@@ -76,7 +92,7 @@ export class Tail {
   readonly #kept = new Map<string, Kept>();
   #keptBytes = 0;
   /** By partition. Who reads from the high watermark on is at the tail. */
-  readonly #seen = new Map<Uuid, SeenLog[]>();
+  readonly #seen = new Map<Uuid, Seen[]>();
   #tick: Timer | undefined;
   #closed = false;
 
@@ -101,10 +117,10 @@ export class Tail {
     return this.#keptBytes;
   }
 
-  /** Whether a read at `offset` would find nothing: somebody is waiting there already, or the log ended there. */
+  /** Whether a read at `offset` would find nothing: the log ended there, or somebody waits there for its first answer. */
   isAtTail(topicId: Uuid, partition: number, offset: number): boolean {
     const { highWatermark } = this.seen(topicId, partition);
-    return (highWatermark >= 0 && offset >= highWatermark) || this.#polls.has(keyOf(topicId, partition, offset));
+    return highWatermark >= 0 ? offset >= highWatermark : this.#polls.has(keyOf(topicId, partition, offset));
   }
 
   /** Whether an owner has been asked for what comes at `offset` and has not answered yet. */
@@ -120,36 +136,63 @@ export class Tail {
   /** Every answer about a partition, from polls and reads, passes here. */
   note({ topicId, partition, errorCode: code, highWatermark, logStartOffset }: FetchedPartition): void {
     if (code !== errorCode.none || highWatermark < 0) return;
-    const before = this.seen(topicId, partition);
-    if (highWatermark <= before.highWatermark && logStartOffset <= before.logStartOffset) return;
+    const before = this.#seen.get(topicId)?.[partition];
+    if (before) {
+      before.highWatermark = Math.max(before.highWatermark, highWatermark);
+      before.logStartOffset = Math.max(before.logStartOffset, logStartOffset);
+      return;
+    }
     let ofTopic = this.#seen.get(topicId);
     if (!ofTopic) this.#seen.set(topicId, (ofTopic = []));
-    ofTopic[partition] = {
-      highWatermark: Math.max(before.highWatermark, highWatermark),
-      logStartOffset: Math.max(before.logStartOffset, logStartOffset),
-    };
+    ofTopic[partition] = { highWatermark, logStartOffset };
   }
 
-  /** A kept result that begins at `offset`; it is then the caller's. */
+  /** An append of this gateway was acknowledged, so the log ends at `endOffset` or behind it. */
+  stored(topicId: Uuid, partition: number, endOffset: number): void {
+    // Of a log that nobody has read nothing is kept, and nobody waits there unasked.
+    const seen = this.#seen.get(topicId)?.[partition];
+    if (seen && endOffset > seen.highWatermark) seen.highWatermark = endOffset;
+  }
+
+  /** Records were deleted through this gateway: the log begins at `logStartOffset` or behind it. */
+  begins(topicId: Uuid, partition: number, logStartOffset: number): void {
+    const seen = this.#seen.get(topicId)?.[partition];
+    if (seen && logStartOffset > seen.logStartOffset) seen.logStartOffset = logStartOffset;
+  }
+
+  /** A kept result that begins at `offset`, if it is all that the log has from there on; it is then the caller's. */
   take(topicId: Uuid, partition: number, offset: number): FetchedPartition | undefined {
     const key = keyOf(topicId, partition, offset);
     const kept = this.#kept.get(key);
     if (!kept) return undefined;
     this.#dropKept(key, kept);
-    return this.#clock.monotonicMs() <= kept.untilMs ? kept.result : undefined;
+    const { highWatermark, logStartOffset } = this.seen(topicId, partition);
+    const isAll =
+      kept.endOffset >= highWatermark &&
+      offset >= logStartOffset &&
+      this.isAsked(topicId, partition, kept.endOffset) &&
+      this.#clock.monotonicMs() <= kept.untilMs;
+    if (!isAll) this.metrics.dropped++;
+    return isAll ? kept.result : undefined;
   }
 
-  /** For a result that its reader has no room for. */
-  keep(result: FetchedPartition, offset: number): void {
+  #keep(poll: Poll, result: FetchedPartition): void {
     const bytes = recordBytes(result.records);
-    const { keptBytesMax, keptMsMax } = this.#settings;
-    const key = keyOf(result.topicId, result.partition, offset);
+    const { keptBytesMax, keptMsMax, pollsMax } = this.#settings;
+    const { key, topicId, partition } = poll;
     const old = this.#kept.get(key);
     if (old) this.#dropKept(key, old);
-    if (bytes === 0 || this.#closed) return;
+    const endOffset = offsetBehind(result.records, poll.offset);
+    // What ends before the end of the log, for want of room in the poll, is read again from its beginning.
+    if (bytes === 0 || this.#closed || endOffset < this.seen(topicId, partition).highWatermark) return;
+    const nextKey = keyOf(topicId, partition, endOffset);
+    if (!this.#polls.has(nextKey)) {
+      if (this.#polls.size >= pollsMax) return;
+      this.#ask(this.#open(nextKey, { topicId, partition, offset: endOffset, maxBytes: poll.maxBytes }));
+    }
     // For good: how many will take it, and when, is not known.
     if (result.frames) for (const frame of result.frames) frame.hold();
-    this.#kept.set(key, { result, bytes, untilMs: this.#clock.monotonicMs() + keptMsMax });
+    this.#kept.set(key, { result, bytes, endOffset, untilMs: this.#clock.monotonicMs() + keptMsMax });
     this.#keptBytes += bytes;
     this.metrics.kept++;
     for (const [oldestKey, oldest] of this.#kept) {
@@ -167,16 +210,25 @@ export class Tail {
     if (known) {
       this.metrics.shared++;
       known.waiters.add(waiter);
+      known.isFollowUp = false;
       return;
     }
     if (this.#polls.size >= this.#settings.pollsMax) throw new Overloaded(`${this.#polls.size} offsets are waited for`);
+    const poll = this.#open(key, { topicId, partition, offset, maxBytes });
+    poll.waiters.add(waiter);
+    poll.isFollowUp = false;
+    this.#ask(poll);
+  }
+
+  #open(key: string, { topicId, partition, offset, maxBytes }: Omit<Asked, 'leaderEpoch'>): Poll {
     const poll: Poll = {
       key,
       topicId,
       partition,
       offset,
       maxBytes: Math.min(maxBytes, this.#settings.pollBytesMax),
-      waiters: new Set([waiter]),
+      waiters: new Set(),
+      isFollowUp: true,
       attempt: 0,
       askedEpoch: -2,
       isEmpty: false,
@@ -187,7 +239,7 @@ export class Tail {
     let ofTopic = this.#pollsOfTopic.get(topicId);
     if (!ofTopic) this.#pollsOfTopic.set(topicId, (ofTopic = new Set()));
     ofTopic.add(poll);
-    this.#ask(poll);
+    return poll;
   }
 
   /** The poll goes on without the waiter; a parked one, which asks nobody anything, ends with its last waiter. */
@@ -265,7 +317,7 @@ export class Tail {
 
   #deliver(poll: Poll, result: FetchedPartition): void {
     this.#end(poll);
-    if (poll.waiters.size === 0 && result.errorCode === 0) this.keep(result, poll.offset);
+    if (poll.waiters.size === 0 && !poll.isFollowUp && result.errorCode === 0) this.#keep(poll, result);
     for (const waiter of poll.waiters) waiter.delivered(result);
   }
 

@@ -5,12 +5,13 @@
  * fence.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { assert } from '../../engine/kernel/assert.ts';
 import type { Clock, Timer } from '../../engine/kernel/clock.ts';
 import type { BrokerSlot, Fleet } from '../../engine/ports.ts';
 import { Child, type ChildOptions } from './child.ts';
-import { type HangDetector, hangLookIntervalMs, initialHangDetector, judgeHangs } from './hang.ts';
+import { type HangDetector, type HangLook, hangLookIntervalMs, initialHangDetector, judgeHangs } from './hang.ts';
 import { Standby } from './standby.ts';
 
 export interface ProcessFleetOptions extends ChildOptions {
@@ -46,6 +47,7 @@ class RunningFleet implements Fleet {
   readonly #hungListeners: ((brokerId: number, reason: string) => void)[] = [];
   #detector: HangDetector = initialHangDetector;
   #looking: Timer | undefined;
+  #closed = false;
 
   constructor(options: ProcessFleetOptions) {
     const { clock, spares } = options;
@@ -98,20 +100,31 @@ class RunningFleet implements Fleet {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#looking?.cancel();
     await this.#standby.close();
   }
 
   #lookLater(): void {
-    this.#looking = this.#options.clock.after(hangLookIntervalMs, () => this.#look(), 'background');
+    this.#looking = this.#options.clock.after(hangLookIntervalMs, () => void this.#look(), 'background');
   }
 
-  #look(): void {
-    const looks = [...this.#children].map(([brokerId, child]) => {
+  /**
+   * The system may take seconds to tell of a process (on a machine that is short of cores, its lock is another's), and this
+   * thread recovers logs: so it asks from the pool, for one process after the other, which takes one of the pool's threads
+   * at most. Whether a process has answered is looked at when all is told: an answer meanwhile clears it.
+   */
+  async #look(): Promise<void> {
+    const states = new Map<Child, string | undefined>();
+    for (const child of this.#children.values()) states.set(child, await processState(child.pid));
+    if (this.#closed) return;
+    const looks: HangLook[] = [];
+    for (const [brokerId, child] of this.#children) {
+      if (!states.has(child)) continue;
       const { pid, awaitsPong, isServing } = child;
       // On its way to serving it may be deep in work; stopped is stopped.
-      return { brokerId, pid, answered: !isServing || !awaitsPong, state: processState(pid) };
-    });
+      looks.push({ brokerId, pid, answered: !isServing || !awaitsPong, state: states.get(child) });
+    }
     const { detector, hung } = judgeHangs(this.#detector, looks, this.#options.clock.monotonicMs());
     this.#detector = detector;
     for (const { brokerId, reason } of hung) {
@@ -129,7 +142,7 @@ function loadingMax(): number {
 
 /** With its last thread: while others of its threads end, they may still be in a write. */
 function isZombie(pid: number): boolean {
-  const state = processState(pid);
+  const state = stateIn(readOrNothing(pid));
   if (state !== 'Z' && state !== 'X') return false;
   try {
     return readdirSync(`/proc/${pid}/task`).length <= 1;
@@ -139,12 +152,19 @@ function isZombie(pid: number): boolean {
 }
 
 /** As /proc tells it of the main thread: R, S, D, T, Z…; undefined where there is no such file. */
-function processState(pid: number): string | undefined {
+async function processState(pid: number): Promise<string | undefined> {
+  return stateIn(await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined));
+}
+
+function readOrNothing(pid: number): string | undefined {
   try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // "pid (name) state …": the name may hold spaces and parentheses.
-    return text[text.lastIndexOf(')') + 2];
+    return readFileSync(`/proc/${pid}/stat`, 'latin1');
   } catch {
     return undefined;
   }
+}
+
+/** "pid (name) state …": the name may hold spaces and parentheses. */
+function stateIn(text: string | undefined): string | undefined {
+  return text?.[text.lastIndexOf(')') + 2];
 }

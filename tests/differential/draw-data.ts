@@ -2,7 +2,7 @@
 import { zeroUuid } from '../../engine/kernel/uuid.ts';
 import { batchField } from '../../engine/records/batch.ts';
 import type { Draw } from '../fuzz/draw.ts';
-import { ask, nobodysId, oddPartition, topicId, topicName } from './draw-names.ts';
+import { ask, nobodysId, oddPartition, oddPartitions, topicId, topicName } from './draw-names.ts';
 import type { Model, Producer, Topic } from './model.ts';
 import { type AskStep, type BatchPlan, startTime } from './steps.ts';
 
@@ -80,15 +80,14 @@ export function drawProduce(draw: Draw, model: Model): AskStep {
   return ask(0, version, { transactionalId: null, acks, timeoutMs: draw.pick([0, 1_000, 30_000]), topicData });
 }
 
-/** Which of several partitions gets its first batch whatever its size (KIP-74) depends on whose owner answers first. */
-function fetchPartition(draw: Draw, topic: Topic | undefined, isAlone: boolean) {
+function fetchPartition(draw: Draw, partition: number) {
   return {
-    partition: oddPartition(draw, topic),
+    partition,
     currentLeaderEpoch: draw.chance(85) ? -1 : draw.pick([0, 1, 7]),
     fetchOffset: draw.chance(80) ? draw.below(8) : draw.pick([-1, -2, 20, 1_000_000]),
     lastFetchedEpoch: -1,
     logStartOffset: -1,
-    partitionMaxBytes: isAlone ? draw.pick([1_048_576, 1_048_576, 0, 1, 200, 1_000]) : 1_048_576,
+    partitionMaxBytes: draw.pick([1_048_576, 1_048_576, 1_048_576, 0, 1, 200, 1_000]),
   };
 }
 
@@ -106,15 +105,14 @@ export function drawFetch(draw: Draw, model: Model): AskStep {
     topic: name,
     // At an id of zeroes in a session Kafka runs into an exception.
     topicId: notZero(topicId(draw, model, name), Boolean(session) || isNew),
-    partitions: [fetchPartition(draw, model.topic(name), !session && !isNew && names.length === 1)],
+    partitions: oddPartitions(draw, model.topic(name)).map((partition) => fetchPartition(draw, partition)),
   }));
   const forgets = session && draw.chance(20) ? [topicName(draw, model)] : [];
   const request = {
-    // A wait leaves a question with the owner, whose answer the next fetch may take although the log has grown since.
-    maxWaitMs: 0,
+    // Above and below what is waited for without a read before (unreadWaitMsMin).
+    maxWaitMs: draw.pick([0, 0, 0, 0, 20, 60]),
     minBytes: draw.pick([0, 1, 1, 500]),
-    // Which partition fills a limit over several owners depends on who answers first.
-    maxBytes: draw.pick([0x7fff_ffff, 1_048_576, ...(session || isNew || topics.length > 1 ? [] : [300])]),
+    maxBytes: draw.pick([0x7fff_ffff, 1_048_576, 300, 1_000, 0]),
     isolationLevel: draw.below(2),
     sessionId: session ? { ref: session.slot, otherwise: 12_345 } : draw.chance(97) ? 0 : 77,
     sessionEpoch: session
@@ -138,14 +136,14 @@ export function drawFetch(draw: Draw, model: Model): AskStep {
 export function drawListOffsets(draw: Draw, model: Model): AskStep {
   const version = 1 + draw.below(11);
   const name = topicName(draw, model);
-  const partitions = Array.from({ length: 1 + draw.below(2) }, () => oddPartition(draw, model.topic(name)));
+  const partitions = oddPartitions(draw, model.topic(name));
   return ask(2, version, {
     replicaId: -1,
     isolationLevel: draw.below(2),
     topics: [
       {
         name,
-        partitions: [...new Set(partitions)].map((partitionIndex) => ({
+        partitions: partitions.map((partitionIndex) => ({
           partitionIndex,
           currentLeaderEpoch: draw.chance(85) ? -1 : draw.pick([0, 1, 9]),
           timestamp: draw.pick<unknown>([

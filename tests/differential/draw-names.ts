@@ -31,3 +31,8 @@ export function oddPartition(draw: Draw, topic: Topic | undefined): number {
   if (draw.chance(5)) return draw.pick([-1, 3, 99, 0x7fff_ffff]);
   return draw.below(topic?.partitions ?? 1);
 }
+
+/** One or two, none twice. */
+export function oddPartitions(draw: Draw, topic: Topic | undefined): number[] {
+  return [...new Set(Array.from({ length: 1 + draw.below(2) }, () => oddPartition(draw, topic)))];
+}

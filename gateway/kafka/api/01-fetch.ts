@@ -135,8 +135,9 @@ function respond(
     reading.toldHighWatermark = answer.highWatermark;
     reading.toldLogStartOffset = answer.logStartOffset;
     const key = readingKey(usesIds ? reading.topicId : reading.topic, reading.partition);
-    if (step.session && hasRecords) {
-      // Who got records goes behind those that did not, so that a full answer starves nobody.
+    // Who got records goes behind those that did not, so that a full answer starves nobody. What a session begins with
+    // has an order already: that of the request, and behind it what cannot be read at all. All of it as Apache Kafka does.
+    if (step.kind === 'incremental' ? hasRecords : step.session && fault !== errorCode.none) {
       step.readings.delete(key);
       step.readings.set(key, reading);
     }
