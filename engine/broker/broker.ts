@@ -51,7 +51,7 @@ export async function startBroker(parts: BrokerParts): Promise<Broker> {
   const takeBack = parts.takeBack && new TakeBack({ ...parts, ...parts.takeBack });
   const ownership = new Ownership(parts.brokerId, parts.logs, parts.catalogue, parts.clock);
   ownership.onReleased = (given) => takeBack?.watch(given);
-  const seats = new CoordinatorSeats(parts.brokerId, parts.catalogue, ownership, parts.clock, parts.random);
+  const seats = new CoordinatorSeats(parts.catalogue, ownership, parts.clock, parts.random);
   const load = new LoadCount(parts.clock);
   const visits = new LogVisits({ ...parts, ownership, ...(parts.visits ? { settings: parts.visits } : {}) });
   const server = await serveLinks(parts.network, parts.address, (call) => handle(parts, ownership, seats, load, call));

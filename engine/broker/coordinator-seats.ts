@@ -24,15 +24,13 @@ interface Seat {
 }
 
 export class CoordinatorSeats {
-  readonly #brokerId: number;
   readonly #catalogue: Catalogue;
   readonly #ownership: Ownership;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #seats = new Map<PartitionLog, Seat>();
 
-  constructor(brokerId: number, catalogue: Catalogue, ownership: Ownership, clock: Clock, random: Random) {
-    this.#brokerId = brokerId;
+  constructor(catalogue: Catalogue, ownership: Ownership, clock: Clock, random: Random) {
     this.#catalogue = catalogue;
     this.#ownership = ownership;
     this.#clock = clock;
@@ -46,12 +44,13 @@ export class CoordinatorSeats {
     return this.#find(topic, coordinatorPartition(groupId, topic.partitions.length));
   }
 
-  /** All coordinators of a cluster that sit here. */
-  async ofCluster(clusterId: string): Promise<GroupCoordinator[]> {
+  /** Those of these partitions; undefined when one of them cannot be had: a list without it would be taken for whole. */
+  async ofPartitions(clusterId: string, partitions: readonly number[]): Promise<GroupCoordinator[] | undefined> {
     const topic = this.#catalogue.byName(coordinatorTopic(clusterId));
-    const ours = topic?.partitions.filter(({ brokerId }) => brokerId === this.#brokerId) ?? [];
-    const seated = await Promise.all(ours.map(({ index }) => this.#find(topic!, index)));
-    return seated.flatMap((each) => ('coordinator' in each ? [each.coordinator] : []));
+    if (!topic) return undefined;
+    const seated = await Promise.all(partitions.map((index) => this.#find(topic, index)));
+    const coordinators = seated.flatMap((each) => ('coordinator' in each ? [each.coordinator] : []));
+    return coordinators.length === partitions.length ? coordinators : undefined;
   }
 
   async #find(topic: TopicEntry, partition: number): Promise<Seated> {

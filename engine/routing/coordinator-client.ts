@@ -21,3 +21,13 @@ export function splitClient(joined: string): Client {
   if (at < 0) return { clientId: joined, clientHost: '' };
   return { clientId: joined.slice(0, at), clientHost: joined.slice(at + 1) };
 }
+
+/** Of ListGroups: the cluster, and the partitions of its coordinator topic for which the broker is asked to answer. */
+export function joinSeats(clusterId: string, partitions: readonly number[]): string {
+  return `${clusterId}\0${partitions.join()}`;
+}
+
+export function splitSeats(joined: string): { readonly clusterId: string; readonly partitions: readonly number[] } {
+  const [clusterId = '', list = ''] = joined.split('\0');
+  return { clusterId, partitions: list === '' ? [] : list.split(',').map(Number) };
+}

@@ -7,7 +7,7 @@ import { heartbeatRequest, heartbeatResponse } from '../protocol/messages/12-hea
 import { leaveGroupRequest } from '../protocol/messages/13-leave-group.ts';
 import { listGroupsResponse } from '../protocol/messages/16-list-groups.ts';
 import type { Call } from '../link/serve.ts';
-import { joinClient, splitClient } from './coordinator-client.ts';
+import { joinClient, splitClient, splitSeats } from './coordinator-client.ts';
 import { clusterOfGroup, coordinatorPartition, coordinatorTopic } from './coordinator-seat.ts';
 import { type World, world } from './scripted-broker.suite.ts';
 
@@ -193,7 +193,33 @@ describe('listing groups', () => {
     await w.clock.advance(500);
     expect(names.sort()).toEqual(['c1.g1', 'c1.g2']);
     expect(w.brokers.map((broker) => broker.count(16))).toEqual([1, 1, 0]);
-    expect(w.broker(1).calls[0]!.clientId).toBe('c1');
+    expect(w.brokers.slice(0, 2).map(({ calls }) => splitSeats(calls[0]!.clientId))).toEqual([
+      { clusterId: 'c1', partitions: [0] },
+      { clusterId: 'c1', partitions: [1, 2] },
+    ]);
+  });
+
+  it('asks again for seats that the broker has not heard of, and shows no part of the groups as all of them', async () => {
+    const w = await world([1]);
+    w.catalogue.addTopic(coordinatorTopic('c1'), 'topic-id-offsets', [1, 2]);
+    let isLate = true;
+    for (const broker of w.brokers) {
+      broker.other = (call) => {
+        if (call.key !== 16) return;
+        const isAway = broker.brokerId === 2 && isLate;
+        const groups = isAway ? [] : [{ groupId: `c1.g${broker.brokerId}` }];
+        call.respond(make(listGroupsResponse, { errorCode: isAway ? 16 : 0, groups }));
+      };
+    }
+    let names: string[] | undefined;
+    void w.routing.listGroups('c1', { statesFilter: [], typesFilter: [] }).then((answer) => {
+      names = answer.groups.map((group) => group.groupId);
+    });
+    await w.clock.advance(300);
+    expect(names).toBeUndefined();
+    isLate = false;
+    await w.clock.advance(300);
+    expect(names!.sort()).toEqual(['c1.g1', 'c1.g2']);
   });
 
   it('shows what it has and an error while a seat stays away', async () => {

@@ -9,7 +9,7 @@
  *
  * A request travels in the version that the client speaks, because a coordinator's answer depends on it (MEMBER_ID_REQUIRED
  * only since JoinGroup v4). The header's client id carries client and host (coordinator-client.ts); of ListGroups it is
- * the cluster's id, so that a broker may narrow its answer to it.
+ * the cluster and the seats that are asked for, so that a broker which has not heard of one yet does not answer without it.
  */
 import type { CoordinatorApi, CoordinatorClient, CoordinatorTarget, TopicEntry } from '../engine.ts';
 import { assert } from '../kernel/assert.ts';
@@ -21,7 +21,7 @@ import type { LinkPool } from '../link/pool.ts';
 import { LinkClosed } from '../ports.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import type { Changes } from './changes.ts';
-import { joinClient } from './coordinator-client.ts';
+import { joinClient, joinSeats } from './coordinator-client.ts';
 import { clusterOfGroup, coordinatorPartition, coordinatorTopic } from './coordinator-seat.ts';
 import { type CoordinatorShape, coordinatorShapes } from '../link/coordinator-shapes.ts';
 import { errorCode } from '../protocol/error-codes.ts';
@@ -149,7 +149,7 @@ export class CoordinatorRouter {
       [...byLink].map(async ([link, indexes]) => {
         try {
           const answer = await link.request(listGroupsKey, latestVersion(listGroupsKey), request, {
-            clientId: clusterId,
+            clientId: joinSeats(clusterId, indexes),
           });
           if (isCoordinatorAway(answer.errorCode)) return undefined;
           for (const index of indexes) seats.delete(index);

@@ -26,6 +26,9 @@ type Kind = 'topic' | 'member' | 'producer' | 'session';
 /** Between two questions for the same: a pause, so that who is asked gets the processor. */
 const askAgainMs = 2;
 const markerTopic = 'marker';
+/** With owners among all brokers of a Headgate. */
+const markerPartitions = 3;
+const messageTooLarge = 10;
 
 export class Side {
   readonly name: string;
@@ -207,7 +210,9 @@ export class Side {
 
   /** Once: the topic that settle() changes, and a coordinator that answers. */
   async prepare(): Promise<void> {
-    const topics = [{ name: markerTopic, numPartitions: 1, replicationFactor: -1, assignments: [], configs: [] }];
+    const topics = [
+      { name: markerTopic, numPartitions: markerPartitions, replicationFactor: -1, assignments: [], configs: [] },
+    ];
     await this.query(19, 5, { topics, timeoutMs: answerMsMax, validateOnly: false });
     await this.until('a coordinator serves', async () => {
       const found = await this.query(10, 4, { keyType: 0, coordinatorKeys: [prefixMark] });
@@ -225,20 +230,41 @@ export class Side {
   /**
    * Waits until what was changed is seen everywhere in this side. Kafka's broker applies the log of its controller in
    * order, but a change is visible before all of the broker acts on it: when a second marker is seen, which cannot be in
-   * the same image as the first, the image with the change has been applied whole.
+   * the same image as the first, the image with the change has been applied whole. Headgate's brokers follow the store in
+   * order too, each in a process of its own: so markers are looked for where records are judged, first one that has all
+   * records refused, then one that has them taken.
    */
   async settle(): Promise<void> {
-    for (let round = 0; round < 2; round++) {
+    for (const refuses of [true, false]) {
       const value = String(3_600_000 + ++this.#marker);
-      const configs = [{ name: 'retention.ms', configOperation: 0, value }];
+      const configs = [
+        { name: 'retention.ms', configOperation: 0, value },
+        { name: 'max.message.bytes', configOperation: 0, value: refuses ? '0' : '1048588' },
+      ];
       const resource = { resourceType: 2, resourceName: markerTopic };
       await this.query(44, 1, { resources: [{ ...resource, configs }] });
       await this.until('the marker is seen', async () => {
         const asked = { resources: [{ ...resource, configurationKeys: ['retention.ms'] }] };
         return (await this.query(32, 4, asked)).results[0]?.configs[0]?.value === value;
       });
+      await this.until('the marker is seen where records are judged', async () => {
+        const codes = await this.#markerCodes();
+        return codes.length === markerPartitions && codes.every((code) => code === (refuses ? messageTooLarge : 0));
+      });
     }
     await this.#nameTopics();
+  }
+
+  /** What a record for each partition of the marker's topic comes to. */
+  async #markerCodes(): Promise<number[]> {
+    const records = encodeBatch([{ key: null, value: Buffer.from('m'), timestampMs: this.#marker }], {});
+    const partitionData = Array.from({ length: markerPartitions }, (_, index) => ({
+      index,
+      records: Buffer.from(records),
+    }));
+    const topicData = [{ name: markerTopic, partitionData }];
+    const { responses } = await this.query(0, 9, { transactionalId: null, acks: 1, timeoutMs: answerMsMax, topicData });
+    return responses.flatMap(({ partitionResponses }) => partitionResponses.map(({ errorCode }) => errorCode));
   }
 
   /** Kafka's coordinators learn a moment later that a topic is gone, and forget what was committed for it. */

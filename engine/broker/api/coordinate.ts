@@ -1,13 +1,13 @@
 /**
  * Group requests (keys 8, 9, 11 to 16, 42, 47) at the broker: each goes to the coordinator on whose partition its group
- * falls. One request concerns one group; ListGroups concerns every coordinator of a cluster that sits here.
+ * falls. One request concerns one group; ListGroups concerns those of a cluster that sit here.
  */
 import type { CoordinatorApi } from '../../engine.ts';
 import { assert } from '../../kernel/assert.ts';
 import type { Call, CallOf } from '../../link/serve.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { RequestOf, ResponseOf } from '../../protocol/apis.ts';
-import { splitClient } from '../../routing/coordinator-client.ts';
+import { splitClient, splitSeats } from '../../routing/coordinator-client.ts';
 import { clusterOfGroup } from '../../routing/coordinator-seat.ts';
 import { type CoordinatorShape, coordinatorShapes } from '../../link/coordinator-shapes.ts';
 import type { CoordinatorSeats } from '../coordinator-seats.ts';
@@ -84,10 +84,15 @@ function answer(
   }
 }
 
-/** The header's client id names the cluster. Partitions whose coordinator cannot be had are left to be asked again. */
+/**
+ * The header's client id names the cluster and the seats that the gateway believes to be here. It may know of a move
+ * before us, or after: where one of them is not to be had the gateway is sent on, and asks again where it then points.
+ */
 async function list(seats: CoordinatorSeats, call: CallOf<16>): Promise<void> {
   const client = { clientId: '', clientHost: '' };
-  const coordinators = await seats.ofCluster(call.clientId);
+  const { clusterId, partitions } = splitSeats(call.clientId);
+  const coordinators = await seats.ofPartitions(clusterId, partitions);
+  if (!coordinators) return call.respond({ throttleTimeMs: 0, errorCode: errorCode.notCoordinator, groups: [] });
   const lists = await Promise.all(
     coordinators.map((coordinator) => coordinator.listGroups(call.version, call.request, client)),
   );
@@ -95,6 +100,6 @@ async function list(seats: CoordinatorSeats, call: CallOf<16>): Promise<void> {
   call.respond({
     throttleTimeMs: 0,
     errorCode: failed?.errorCode ?? errorCode.none,
-    groups: lists.flatMap(({ groups }) => groups).filter((group) => clusterOfGroup(group.groupId) === call.clientId),
+    groups: lists.flatMap(({ groups }) => groups).filter((group) => clusterOfGroup(group.groupId) === clusterId),
   });
 }
