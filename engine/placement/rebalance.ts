@@ -100,6 +100,8 @@ class Round {
   readonly #spread: ZoneCounts;
   readonly #moved: Uint8Array;
   readonly #queues = new Map<Candidate, (Queue | undefined)[]>();
+  /** 0, 1, 2 and so on. */
+  readonly #places: Int32Array;
 
   constructor(input: RebalanceInput, placed: readonly PlanMove[]) {
     this.#settings = input.settings;
@@ -115,24 +117,28 @@ class Round {
     this.#spread = new ZoneCounts(this.#ranks.topics, zones.length);
     const brokerIds = [...all.keys()];
     const positions = new Map(brokerIds.map((brokerId, position) => [brokerId, position]));
+    const candidates = [...all.values()];
+    const zoneAt = brokerIds.map((brokerId) => byBroker.get(brokerId)!);
     const owned = new Int32Array(partitions.length);
     const ownerAt = new Int32Array(partitions.length);
     let count = 0;
     for (let i = 0; i < partitions.length; i++) {
       const partition = partitions[i]!;
       const moved = owners.size > 0 ? owners.get(`${partition.partition} ${partition.topicId}`) : undefined;
-      const owner = all.get(moved ?? partition.brokerId);
-      if (!owner) continue;
-      takeAt(owner, this.#ranks.loads, i);
-      this.#spread.add(this.#ranks.of[i]!, byBroker.get(owner.broker.brokerId)!);
+      const position = positions.get(moved ?? partition.brokerId);
+      if (position === undefined) continue;
+      takeAt(candidates[position]!, this.#ranks.loads, i);
+      this.#spread.add(this.#ranks.of[i]!, zoneAt[position]!);
       // An orphan has just been given its place: it is not moved a second time in the same plan.
       if (moved !== undefined || partition.cooling === true) continue;
-      ownerAt[i] = positions.get(partition.brokerId)!;
+      ownerAt[i] = position;
       owned[count++] = i;
     }
     const inOrder = inTopicOrder(owned.subarray(0, count), this.#ranks);
     this.#owned = inBuckets(inOrder, brokerIds.length, (i) => ownerAt[i]!);
     this.#ownedLoads = new Float64Array(count * 3);
+    this.#places = new Int32Array(count);
+    for (let i = 0; i < count; i++) this.#places[i] = i;
     for (let from = 0, to = 0; from < count; from = to) {
       const owner = ownerAt[this.#owned[from]!]!;
       for (; to < count && ownerAt[this.#owned[to]!] === owner; to++) {
@@ -141,7 +147,7 @@ class Round {
       }
       this.#placesOf.set(brokerIds[owner]!, { from, to });
     }
-    this.#candidates = [...all.values()].filter((candidate) => isEligible(candidate.broker));
+    this.#candidates = candidates.filter((candidate) => isEligible(candidate.broker));
     this.#even = Math.max(...evenHeats(this.#candidates));
   }
 
@@ -251,7 +257,7 @@ class Round {
       crowds[i] = this.#spread.at(this.#ranks.of[this.#owned[movable[i]!]!]!, zone);
       most = Math.max(most, crowds[i]!);
     }
-    const byCrowd = inBuckets(Int32Array.from(crowds.keys()), most + 1, (i) => most - crowds[i]!);
+    const byCrowd = inBuckets(this.#places.subarray(0, count), most + 1, (i) => most - crowds[i]!);
     const crowded = byCrowd.map((i) => movable[i]!);
     return heaviestFirst(crowded, weightOf);
   }

@@ -73,12 +73,13 @@ export function remap(input: RemapInput): PlanMove[] {
 
   const zones = openZones(candidates, byBroker);
   const tolerance = zoneTolerance * heatOnceTaken(candidates, homeless, orphans.length);
-  const moves: PlanMove[] = [];
+  const planned = new Int32Array(orphans.length);
+  const targets: number[] = [];
   const assign = (i: number, target: Candidate): void => {
-    const { topicId, partition, brokerId: from } = partitions[i]!;
     takeAt(target, loads, i);
     spread.add(ranks.of[i]!, byBroker.get(target.broker.brokerId)!);
-    moves.push({ topicId, partition, from, to: target.broker.brokerId, reason: reasons[reasonOf[i]!]! });
+    planned[targets.length] = i;
+    targets.push(target.broker.brokerId);
   };
   const large = largeOnes(orphans, (i) => peakAt(loads, i), tolerance, candidates.size);
   for (const i of orphans.subarray(0, large)) {
@@ -93,6 +94,28 @@ export function remap(input: RemapInput): PlanMove[] {
     assign(i, target);
     if (mayTakeOneMore(target)) zone.heap.topChanged();
     else zone.heap.pop();
+  }
+  return movesOf(partitions, planned.subarray(0, targets.length), targets, (i) => reasons[reasonOf[i]!]!);
+}
+
+/**
+ * In the order of planning, but made in the order of the input: the heaviest first lie all over the heap, and to reach a
+ * million of them one by one takes longer than all the rest of the plan.
+ */
+function movesOf(
+  partitions: readonly PlanPartition[],
+  planned: Int32Array,
+  targets: readonly number[],
+  reasonOf: (partition: number) => string,
+): PlanMove[] {
+  const positions = new Int32Array(partitions.length).fill(-1);
+  for (let at = 0; at < planned.length; at++) positions[planned[at]!] = at;
+  const moves = new Array<PlanMove>(planned.length);
+  for (let i = 0; i < partitions.length; i++) {
+    const at = positions[i]!;
+    if (at < 0) continue;
+    const { topicId, partition, brokerId: from } = partitions[i]!;
+    moves[at] = { topicId, partition, from, to: targets[at]!, reason: reasonOf(i) };
   }
   return moves;
 }
