@@ -110,7 +110,7 @@ function movesOf(
 ): PlanMove[] {
   const positions = new Int32Array(partitions.length).fill(-1);
   for (let at = 0; at < planned.length; at++) positions[planned[at]!] = at;
-  const moves = new Array<PlanMove>(planned.length);
+  const moves = Array.from<PlanMove>({ length: planned.length });
   for (let i = 0; i < partitions.length; i++) {
     const at = positions[i]!;
     if (at < 0) continue;
