@@ -16,6 +16,7 @@ export const logErrorCode = {
   outOfOrderSequenceNumber: 45,
   invalidProducerEpoch: 47,
   kafkaStorageError: 56,
+  unknownProducerId: 59,
 } as const;
 export type LogErrorCode = (typeof logErrorCode)[keyof typeof logErrorCode];
 

@@ -9,6 +9,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { SharedFrame } from '../kernel/frame-pool.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import { type BatchHeader, attributeBit, stampLogAppendTime } from '../records/batch.ts';
+import { justGivenMsMax, wasJustGiven } from '../records/dated-producer-id.ts';
 import type { GroupCommit } from './group-commit.ts';
 import {
   type EpochEnd,
@@ -71,6 +72,12 @@ export interface OpenedLog {
 }
 
 /** From here on the chunk stays as it is, whatever becomes of the roll-up that is told. */
+const codeOf = {
+  'old-epoch': logErrorCode.invalidProducerEpoch,
+  'out-of-order': logErrorCode.outOfOrderSequenceNumber,
+  early: logErrorCode.unknownProducerId,
+} as const;
+
 function placeOf({ chunk, position }: TailBatch): BatchPlace {
   chunk.isReferred = true;
   return { path: chunk.path, position };
@@ -163,15 +170,15 @@ export class OwnedLog implements PartitionLog {
     const { producers, epochs } = this.#live;
     let before = header.producerId < 0 ? undefined : producers.get(header.producerId);
     if (before && nowMs - before.lastMs >= settings.producerIdExpirationMs) before = undefined;
-    const verdict = judgeProducer(before, header);
+    // Where producers are forgotten sooner than that, an id that was just given may have been forgotten as well.
+    const isNew = settings.producerIdExpirationMs > justGivenMsMax && wasJustGiven(header.producerId, nowMs);
+    const verdict = judgeProducer(before, header, isNew);
     if (verdict.kind === 'repeat') {
       commit.queue(new RepeatedAppend(this, verdict.batch.baseOffset, done));
       return;
     }
     if (verdict.kind !== 'accept') {
-      const code =
-        verdict.kind === 'old-epoch' ? logErrorCode.invalidProducerEpoch : logErrorCode.outOfOrderSequenceNumber;
-      done(refusal(code, this.#startOffset, verdict.message));
+      done(refusal(codeOf[verdict.kind], this.#startOffset, verdict.message));
       return;
     }
     if (this.#configs.stampsAppendTime) stampLogAppendTime(batch, 0, nowMs);

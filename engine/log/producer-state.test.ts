@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readBatchHeader } from '../records/batch.ts';
+import { datedProducerId } from '../records/dated-producer-id.ts';
 import { batchOf, World } from './log-fixture.suite.ts';
 import { judgeProducer, producerAfter, type ProducerEntry, ProducerState, sequencePlus } from './producer-state.ts';
 
@@ -28,6 +29,13 @@ describe('producer state', () => {
     expect(judgeProducer(entry, header(11)).kind).toBe('out-of-order');
     expect(judgeProducer(entry, header(9)).kind).toBe('out-of-order');
     expect(judgeProducer(entry, header(7, 2)).kind).toBe('out-of-order');
+  });
+
+  it('has a new producer begin at 0, whose later batches may come again', () => {
+    expect(judgeProducer(undefined, header(1), true).kind).toBe('early');
+    const first = header(0);
+    expect(judgeProducer(undefined, first, true).kind).toBe('accept');
+    expect(judgeProducer(producerAfter(undefined, first, 100, 1), header(1), true).kind).toBe('accept');
   });
 
   it('recognises the last five batches', () => {
@@ -122,6 +130,24 @@ describe('idempotent appends', () => {
       expect(log.startOffset).toBe(how.startsWith('delete') ? 7 : 0);
     },
   );
+
+  it.each([
+    ['of a new dated id', {}, 0, 59],
+    ['of a dated id that is not new', {}, 7 * 60_000, 0],
+    ['of a dated id where producers are forgotten sooner', { producerIdExpirationMs: 60_000 }, 0, 0],
+  ])('refuses what comes before sequence 0 %s, until that has come', async (_, settings, ageMs, errorCode) => {
+    const world = new World({ retentionIntervalMs: 10_000_000, ...settings });
+    const log = await world.open(await world.startSession());
+    const producerId = datedProducerId(77, world.clock.wallMs() - ageMs);
+    const numbered = (sequence: number): Buffer =>
+      batchOf([`s${sequence}`], 0, { producerId, producerEpoch: 0, baseSequence: sequence });
+    expect(await world.append(log, numbered(1))).toMatchObject({ errorCode });
+    if (errorCode === 0) return;
+    expect(log.endOffset).toBe(0);
+    expect(await world.append(log, numbered(0))).toMatchObject({ errorCode: 0, baseOffset: 0 });
+    expect(await world.append(log, numbered(2))).toMatchObject({ errorCode: 45 });
+    expect(await world.append(log, numbered(1))).toMatchObject({ errorCode: 0, baseOffset: 1 });
+  });
 
   it('forgets a producer after its expiry', async () => {
     const world = new World({ producerIdExpirationMs: 1000, retentionIntervalMs: 1_000_000 });

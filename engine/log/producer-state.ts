@@ -32,7 +32,8 @@ export type ProducerVerdict =
   /** The batch is in the log already. */
   | { readonly kind: 'repeat'; readonly batch: ProducerBatch }
   | { readonly kind: 'out-of-order'; readonly message: string }
-  | { readonly kind: 'old-epoch'; readonly message: string };
+  | { readonly kind: 'old-epoch'; readonly message: string }
+  | { readonly kind: 'early'; readonly message: string };
 
 const accept: ProducerVerdict = { kind: 'accept' };
 
@@ -41,11 +42,18 @@ export function sequencePlus(sequence: number, increment: number): number {
   return (sequence + increment) % sequenceModulus;
 }
 
-/** Whether a batch may follow what is known of its producer (Kafka's ProducerAppendInfo and ProducerStateEntry). */
-export function judgeProducer(entry: ProducerEntry | undefined, header: BatchHeader): ProducerVerdict {
-  // Nothing known, for example after expiry or DeleteRecords: any sequence is accepted, as in Kafka since 2.5 (KIP-360).
-  if (!entry) return accept;
+/**
+ * Whether a batch may follow what is known of its producer (Kafka's ProducerAppendInfo and ProducerStateEntry). Of one that
+ * `isNew` nothing was forgotten: what comes before its sequence 0 is early, and may come again.
+ */
+export function judgeProducer(entry: ProducerEntry | undefined, header: BatchHeader, isNew = false): ProducerVerdict {
   const { producerEpoch: epoch, baseSequence: first } = header;
+  // Nothing known, for example after expiry or DeleteRecords: any sequence is accepted, as in Kafka since 2.5 (KIP-360).
+  if (!entry) {
+    return isNew && first !== 0
+      ? { kind: 'early', message: `sequence ${first} of producer ${header.producerId} has come before its 0` }
+      : accept;
+  }
   if (epoch < entry.epoch) {
     return { kind: 'old-epoch', message: `producer epoch ${epoch}, ${entry.epoch} has been seen` };
   }

@@ -140,6 +140,12 @@ export function produceSuite(driver: Driver): void {
           { code: 'sequence-conflict', retryable: false, side_effects: 'none', detail: 'sequence 9, expected 3' },
         ]);
       }
+      refusal = errorCode.unknownProducerId;
+      const early = await tenant.call('POST', path, { json: { records }, headers: stamp(9) });
+      expect([early.status, early.json]).toMatchObject([
+        409,
+        { code: 'sequence-early', retryable: true, side_effects: 'none' },
+      ]);
       bench.engine.append = append;
       for (const [field, bad] of [
         ['Producer-Sequence', { 'producer-id': '1', 'record-partition': '0' }],

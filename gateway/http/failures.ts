@@ -143,7 +143,8 @@ const ofKafka: ReadonlyMap<number, ProblemCode> = new Map<number, ProblemCode>([
   // A batch behind one that failed: the broker refused it because of its number, so it was not stored.
   [errorCode.outOfOrderSequenceNumber, 'owner-unavailable'],
   [errorCode.invalidProducerEpoch, 'owner-unavailable'],
-  [errorCode.unknownProducerId, 'owner-unavailable'],
+  // Logs say this of a numbered sender alone, whose first request is still on its way.
+  [errorCode.unknownProducerId, 'sequence-early'],
   [errorCode.duplicateSequenceNumber, 'outcome-unknown'],
   [errorCode.kafkaStorageError, 'outcome-unknown'],
   [errorCode.nonEmptyGroup, 'group-not-empty'],

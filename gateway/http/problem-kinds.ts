@@ -56,6 +56,12 @@ export const problemKinds = {
     'Sequence does not follow',
     'A numbered request is neither the next one of its producer in this partition nor one of its last five. Nothing was applied; `detail` says which sequence is expected.',
   ),
+  'sequence-early': kind(
+    409,
+    'Sequence before the first',
+    'A producer id of `POST /v1/producers` is new, and its sequence 0 has not come to this partition yet. Nothing was applied; the request may be repeated once sequence 0 is stored.',
+    retry,
+  ),
   'group-not-empty': kind(409, 'Group has members', 'A group can be deleted when its last member has left.'),
   'offset-expired': kind(
     410,

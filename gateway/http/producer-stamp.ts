@@ -4,6 +4,7 @@
  */
 import { errorCode, errorName } from '../../engine/protocol/error-codes.ts';
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
+import { datedProducerId } from '../../engine/records/dated-producer-id.ts';
 import type { ProducerStamp } from '../../engine/records/encode.ts';
 import type { ProduceOutcome, ProduceRecord } from '../operations/produce.ts';
 import { problem } from './failures.ts';
@@ -44,7 +45,6 @@ const conflicts: ReadonlySet<number> = new Set([
   errorCode.outOfOrderSequenceNumber,
   errorCode.duplicateSequenceNumber,
   errorCode.invalidProducerEpoch,
-  errorCode.unknownProducerId,
 ]);
 
 /** `isOne`: the answer of a request that is one record. The outcomes agree, as their records are one batch. */
@@ -57,14 +57,18 @@ export function replyStamped(exchange: HttpExchange, outcomes: readonly ProduceO
   else replyOutcomes(exchange, outcomes);
 }
 
-/** Ids are counted for all clusters, and name nothing but the state that each partition keeps of them. */
+/**
+ * Ids are counted for all clusters, and name nothing but the state that each partition keeps of them. They carry the time
+ * at which they were given: see engine/records/dated-producer-id.ts.
+ */
 export function producerRoutes(parts: DoorParts): Route[] {
   return [
     {
       method: 'POST',
       pattern: '/v1/producers',
       handler: guard(parts, async (exchange) => {
-        const producerId = await parts.context.engine.allocateProducerId();
+        const { engine, clock } = parts.context;
+        const producerId = datedProducerId(await engine.allocateProducerId(), clock.wallMs());
         replyJson(exchange, 201, { producer_id: producerId, producer_epoch: 0 });
       }),
     },
