@@ -3,6 +3,7 @@
  * comes from what is not done: no object per record, sizes known before the bytes are written, one CRC at the end.
  */
 import { assert } from '../kernel/assert.ts';
+import { framePool } from '../kernel/frame-pool.ts';
 import {
   attributeBit,
   batchCrc,
@@ -36,26 +37,31 @@ export const batchFull = -1;
 
 const scratchBytes = 16 * 1024;
 const scratchesMax = 64;
+/** What small batches are built in, and copied out of: taking from the pool and giving back would cost as much as the batch. */
 const scratches: Buffer[] = [];
 const noHeaders: readonly RecordHeader[] = [];
 
 /**
  * One open batch; empty again after `build`. The first record sets the base timestamp. A record that alone exceeds
  * `bytesMax` is refused as any other that does not fit: on an empty builder that means it can never be stored.
+ *
+ * The memory of larger ones is the frame pool's. Fresh memory per batch is some megabytes between two scavenges, and V8, which counts it,
+ * goes through its whole heap for that.
  */
 export class BatchBuilder {
   readonly #bytesMax: number;
   #bytes: Buffer | undefined;
   /** Size of the last batch: the next is likely to need as much, and then no buffer is copied to grow. */
-  #lastBytes = 0;
+  #lastBytes: number;
   #end = batchHeaderBytes;
   #count = 0;
   #baseTimestamp = 0;
   #maxTimestamp = 0;
 
-  /** `bytesMax` counts the whole batch with its header, as max.message.bytes does. */
-  constructor(bytesMax: number) {
+  /** `bytesMax` counts the whole batch with its header, as max.message.bytes does. `expectedBytes`: see #lastBytes. */
+  constructor(bytesMax: number, expectedBytes = 0) {
     this.#bytesMax = bytesMax;
+    this.#lastBytes = expectedBytes;
   }
 
   get count(): number {
@@ -89,7 +95,10 @@ export class BatchBuilder {
     return delta;
   }
 
-  /** The finished batch, base offset 0, which belongs to the caller. At least one record was appended. */
+  /**
+   * The finished batch, base offset 0, which belongs to the caller: who knows that nothing reads it any more may give it to
+   * the frame pool. At least one record was appended.
+   */
   build(options: BatchOptions = {}): Buffer {
     const bytes = this.#bytes;
     assert(bytes !== undefined && this.#count > 0, 'a batch has at least one record');
@@ -118,22 +127,22 @@ export class BatchBuilder {
     const bytes = this.#bytes ?? freshBuffer(this.#lastBytes);
     this.#bytes = bytes;
     if (end <= bytes.length) return bytes;
-    const grown = Buffer.allocUnsafeSlow(Math.max(bytes.length * 2, end));
+    const grown = framePool.take(Math.max(bytes.length * 2, end));
     grown.set(bytes.subarray(0, this.#end));
     recycle(bytes);
     this.#bytes = grown;
     return grown;
   }
 
-  /** A well-filled buffer is handed over; a batch much smaller than its buffer is copied out, so that it pins no slack. */
+  /** A well-filled buffer of the pool is handed over; from others the batch is copied, so that it pins no slack. */
   #release(bytes: Buffer): Buffer {
     const end = this.#end;
     this.#lastBytes = end;
     this.#bytes = undefined;
     this.#end = batchHeaderBytes;
     this.#count = 0;
-    if (end * 2 > bytes.length) return bytes.subarray(0, end);
-    const out = Buffer.allocUnsafe(end);
+    if (bytes.length > scratchBytes && end * 2 > bytes.length) return bytes.subarray(0, end);
+    const out = framePool.take(end);
     out.set(bytes.subarray(0, end));
     recycle(bytes);
     return out;
@@ -174,12 +183,13 @@ export function withRecordsSection(batch: Uint8Array, section: Uint8Array, codec
 
 function freshBuffer(expectedBytes: number): Buffer {
   // An eighth more than last time, so that batches of about one size do not grow each time.
-  if (expectedBytes > scratchBytes) return Buffer.allocUnsafeSlow(expectedBytes + (expectedBytes >> 3));
-  return scratches.pop() ?? Buffer.allocUnsafeSlow(scratchBytes);
+  const bytes = expectedBytes + (expectedBytes >> 3);
+  return bytes > scratchBytes ? framePool.take(bytes) : (scratches.pop() ?? Buffer.allocUnsafeSlow(scratchBytes));
 }
 
 function recycle(bytes: Buffer): void {
-  if (bytes.length === scratchBytes && scratches.length < scratchesMax) scratches.push(bytes);
+  if (bytes.length > scratchBytes) framePool.give(bytes);
+  else if (scratches.length < scratchesMax) scratches.push(bytes);
 }
 
 function recordBodyBytes(

@@ -253,6 +253,30 @@ export function serverSuite(name: string, make: MakeServer): void {
     }
 
     function replyCases(): void {
+      test('replies that follow one another have their own status and headers, also from lists that are used again', async () => {
+        const lists = [
+          [['x-list', 'one']],
+          [
+            ['x-list', 'two'],
+            ['x-more', 'more'],
+          ],
+          [],
+        ] as const;
+        handle = (exchange) => {
+          const at = Number(exchange.header('x-at'));
+          const status = at % 2 === 0 ? 200 : 201;
+          exchange.reply(status, lists[at % 3]!, `${at}`);
+        };
+        for (const at of [0, 0, 1, 2, 3, 6, 4, 5, 0]) {
+          const answer = await fetch(records(), { headers: { 'x-at': `${at}` } });
+          expect([answer.status, await answer.text()]).toEqual([at % 2 === 0 ? 200 : 201, `${at}`]);
+          expect([answer.headers.get('x-list'), answer.headers.get('x-more')]).toEqual([
+            ['one', 'two', null][at % 3],
+            at % 3 === 1 ? 'more' : null,
+          ]);
+        }
+      });
+
       test('HEAD is answered by GET with the length and without the body', async () => {
         const raw = new Raw(port);
         raw.socket.write('HEAD /v1/topics HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/topics HTTP/1.1\r\nHost: x\r\n\r\n');

@@ -299,7 +299,8 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
 
   reply(status: number, headers: HeaderList, body?: string | Uint8Array): void {
     if (this.#state !== 'open') return;
-    assertHeaders(headers);
+    // What one list was, it is again: constant lists are looked at once.
+    if (headers !== lastHead.headers) assertHeaders(headers);
     this.#backlog = noBacklog;
     this.#kept?.giveAll();
     if (this.#bodyComplete) {
@@ -433,13 +434,29 @@ const corked: {
   isHead: boolean;
 } = { response: undefined, status: 0, headers: [], body: undefined, close: false, isHead: false };
 
+/** Head of the reply sent last: nearly all replies have the same status and the same constant list of headers. */
+const lastHead: { status: number; headers: HeaderList; text: string } = { status: 0, headers: [], text: '' };
+
+/**
+ * Status line and headers as one text, without the last line break. uWS writes a status as it is given, and each call into
+ * it costs as much as all that we do with a header.
+ */
+function headText(status: number, headers: HeaderList): string {
+  if (status === lastHead.status && headers === lastHead.headers) return lastHead.text;
+  let text = statusLine(status);
+  for (let i = 0; i < headers.length; i++) text += `\r\n${headers[i]![0]}: ${headers[i]![1]}`;
+  lastHead.status = status;
+  lastHead.headers = headers;
+  lastHead.text = text;
+  return text;
+}
+
 function writeCorked(): void {
   const { status, headers, body, close, isHead } = corked;
   const response = corked.response!;
   corked.response = undefined;
   corked.body = undefined;
-  response.writeStatus(statusLine(status));
-  for (let i = 0; i < headers.length; i++) response.writeHeader(headers[i]![0], headers[i]![1]);
+  response.writeStatus(headText(status, headers));
   if (isBodiless(status)) endHead(response, close);
   else if (isHead) endHead(response, close, byteLength(body ?? ''));
   else response.end(body ?? '', close);

@@ -84,6 +84,18 @@ describe('RecordProducer', () => {
     expect(producer.requestsUnderWay).toBe(0);
   });
 
+  it('gives the memory of a batch back when the engine is done with it, and only then', async () => {
+    for (const isFree of [true, false, undefined]) {
+      const answer = produce(['x'.repeat(20_000), 'y'.repeat(20_000)]);
+      await clock.settle();
+      const { records, done } = appends.pop()!;
+      done(stored(0), isFree);
+      expect(answer.outcomes?.map(({ offset }) => offset)).toEqual([0, 1]);
+      // What is given back is overwritten at once in tests.
+      expect(recordCount(records, 0) === 2).toBe(!isFree);
+    }
+  });
+
   it('numbers batches without a hole and keeps at most batchesInFlightMax under way', async () => {
     for (let i = 0; i < 4; i++) {
       produce(['x', 'y']);

@@ -8,6 +8,7 @@
  * engine replays it and the broker's duplicate window makes sure that it is stored once. Why a producer id per line:
  * after a failed batch the sequence of this line alone is broken; a fresh id mends it without touching other lines.
  */
+import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { topicSettings } from '../../engine/topic-configs.ts';
 import type { AppendResult, TopicEntry } from '../../engine/engine.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -72,6 +73,8 @@ interface Line {
   broken: boolean;
   inFlight: number;
   backlogBytes: number;
+  /** Of the batch sent last: the next is likely to need as much. */
+  lastBatchBytes: number;
   readonly waiting: OpenBatch[];
   /** In the list that the end of this turn goes through. */
   isDirty: boolean;
@@ -179,7 +182,7 @@ export class RecordProducer {
         return last;
       }
     }
-    const builder = new BatchBuilder(line.messageBytesMax);
+    const builder = new BatchBuilder(line.messageBytesMax, line.lastBatchBytes);
     if (builder.append(record.key, record.value, record.headers, timestampMs) === batchFull) return undefined;
     const batch: OpenBatch = { builder, requests: [], indexes: [], timestampsMs: [] };
     waiting.push(batch);
@@ -217,6 +220,7 @@ export class RecordProducer {
       broken: false,
       inFlight: 0,
       backlogBytes: 0,
+      lastBatchBytes: 0,
       waiting: [],
       isDirty: false,
     };
@@ -288,15 +292,20 @@ export class RecordProducer {
       const next = baseSequence + count;
       line.nextSequence = next > sequenceMax ? next - sequenceMax - 1 : next;
       line.inFlight++;
+      line.lastBatchBytes = sizeBytes;
       const verdict = tenancy.limiter.produce(line.clusterId, line.key, sizeBytes, clock.monotonicMs());
       if (verdict.quota) tenancy.meter.throttled(line.clusterId, verdict.quota, verdict.delayMs);
+      const records = batch.builder.build({ producerId: line.producerId, producerEpoch: 0, baseSequence });
       engine.append({
         topicId: line.topic.topicId,
         partition: line.partition,
-        records: batch.builder.build({ producerId: line.producerId, producerEpoch: 0, baseSequence }),
+        records,
         idempotent: true,
         timeoutMs: settings.produceTimeoutMs,
-        done: (result) => this.#finish(line, batch, sizeBytes, count, result, verdict.delayMs),
+        done: (result, recordsAreFree) => {
+          if (recordsAreFree) framePool.give(records);
+          this.#finish(line, batch, sizeBytes, count, result, verdict.delayMs);
+        },
       });
     }
   }
