@@ -88,11 +88,11 @@ describe('RecordProducer', () => {
     for (const isFree of [true, false, undefined]) {
       const answer = produce(['x'.repeat(20_000), 'y'.repeat(20_000)]);
       await clock.settle();
-      const { records, done } = appends.pop()!;
-      done(stored(0), isFree);
+      const append = appends.pop()!;
+      append.done(stored(0), isFree);
       expect(answer.outcomes?.map(({ offset }) => offset)).toEqual([0, 1]);
       // What is given back is overwritten at once in tests.
-      expect(recordCount(records, 0) === 2).toBe(!isFree);
+      expect(recordCount(append.records, 0) === 2).toBe(!isFree);
     }
   });
 
