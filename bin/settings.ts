@@ -71,7 +71,7 @@ export const serveSettings = {
     max: 2 ** 40,
     unit: 'bytes',
     about:
-      'What HTTP bodies and WebSocket messages that are not answered yet may take together, over all connections. A request beyond it is refused with 503 and `Retry-After`; NDJSON streams are held back.',
+      'What HTTP bodies and WebSocket messages that are not answered yet may take together, over all connections; those of one cluster half of it. A request beyond it is refused with 503 and `Retry-After`; NDJSON streams are held back.',
   },
   zones: { kind: 'text', flag: 'zones', default: 'a,b,c', about: 'Availability zones, by comma.' },
   brokers: {

@@ -6,7 +6,8 @@ import WebSocket from 'ws';
 import type { Append } from '../../engine/engine.ts';
 import { type Bench, type BenchTenant, type Driver, httpBench } from './door-bench.suite.ts';
 
-const requestBytesHeldMax = 300_000;
+/** Of one cluster, which is half of all. */
+const clusterBytesHeldMax = 300_000;
 const waiting = { timeout: 20_000 };
 
 /** A request whose body is sent in parts. */
@@ -42,13 +43,13 @@ export function bodyMemorySuite(driver: Driver): void {
     let tenant: BenchTenant;
     const senders: SlowSender[] = [];
     const held = () => expect.poll(() => bench.door.requestBytesHeld, waiting);
-    const sender = (topic: string, head: string): SlowSender => {
-      const made = new SlowSender(bench, tenant, topic, head);
+    const sender = (path: string, head: string, of = tenant): SlowSender => {
+      const made = new SlowSender(bench, of, path, head);
       senders.push(made);
       return made;
     };
     beforeAll(async () => {
-      bench = await httpBench(driver, {}, { produceBytesMax: 200_000, requestBytesHeldMax });
+      bench = await httpBench(driver, {}, { produceBytesMax: 200_000, requestBytesHeldMax: 2 * clusterBytesHeldMax });
       tenant = await bench.tenant('acme');
     });
     afterAll(async () => {
@@ -97,6 +98,28 @@ export function bodyMemorySuite(driver: Driver): void {
       await held().toBe(0);
     });
 
+    test('a cluster that has taken its share leaves others theirs, which together are all', async () => {
+      const [other, third] = [await bench.tenant('other'), await bench.tenant('third')];
+      const length = 'Content-Length: 150000';
+      const path = '/v1/topics/shares';
+      const full = [tenant, tenant, other, other].map((of) => sender(path, length, of));
+      for (const one of full) one.send(149_000);
+      await held().toBe(4 * 149_000);
+      const more = sender(path, length);
+      more.send(50_000);
+      await more.answered(/^HTTP\/1.1 503 [^]*requests of this cluster hold the 300000 bytes/i);
+      const late = sender(path, length, third);
+      late.send(50_000);
+      await late.answered(/^HTTP\/1.1 503 [^]*requests of all clients hold the 600000 bytes/i);
+      full[0]!.send(1_000);
+      await full[0]!.answered(/^HTTP\/1.1 200 /);
+      const next = sender(path, length, third);
+      next.send(150_000);
+      await next.answered(/^HTTP\/1.1 200 /);
+      for (const { socket } of full) socket.destroy();
+      await held().toBe(0);
+    });
+
     test('an NDJSON stream is held back, not refused', async () => {
       await tenant.call('POST', '/v1/topics', { json: { name: 'lines', partitions: 1 } });
       const release = holdAppends();
@@ -105,9 +128,9 @@ export function bodyMemorySuite(driver: Driver): void {
       const head = `Content-Type: application/x-ndjson\r\nContent-Length: ${body.length}`;
       const streams = [sender('/v1/topics/lines/records', head), sender('/v1/topics/lines/records', head)];
       for (const { socket } of streams) socket.write(body);
-      await held().toBeGreaterThanOrEqual(requestBytesHeldMax);
+      await held().toBeGreaterThanOrEqual(clusterBytesHeldMax);
       // One slice of either at most on top.
-      expect(bench.door.requestBytesHeld).toBeLessThan(requestBytesHeldMax + 2 * 8_192);
+      expect(bench.door.requestBytesHeld).toBeLessThan(clusterBytesHeldMax + 2 * 8_192);
       release();
       for (const stream of streams) await stream.answered(/"records":1000,"failed":0/);
       await held().toBe(0);

@@ -11,6 +11,8 @@ export class RequestSnapshot implements RequestHead {
   readonly method: string;
   readonly path: string;
   readonly queryString: string;
+  /** See HttpExchange. */
+  billedTo = '';
   /** Name, value, name, value; names in lower case. */
   readonly #headers: readonly string[];
   #query: URLSearchParams | undefined;

@@ -39,6 +39,8 @@ export interface RequestHead {
 }
 
 export interface HttpExchange extends RequestHead {
+  /** The cluster whose share of the memory for bodies it uses; set once its caller is known, before the body is read. */
+  billedTo: string;
   /** Percent-decoded path parameter of the matched route. Throws InvalidRequest (field = name) on malformed escapes. */
   param(name: string): string;
   /** In the fallback handler: methods that routes of this path accept (for 405 and Allow); empty when the path is unknown. */

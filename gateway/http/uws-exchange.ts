@@ -252,11 +252,12 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   #mayKeep(bytes: number): boolean {
     const { doors } = this.#serving;
     if (!doors.bodyMemory) return true;
-    const kept = (this.#kept ??= new HeldBody(doors.bodyMemory));
-    if (kept.tryTake(bytes)) return true;
+    const kept = (this.#kept ??= new HeldBody(doors.bodyMemory, this.billedTo));
+    const refusal = kept.take(bytes);
+    if (!refusal) return true;
     this.#reader = undefined;
     this.#collector = undefined;
-    guardedRefusal(kept.memory.refusal(), this, doors);
+    guardedRefusal(refusal, this, doors);
     // A reply that has begun cannot say so any more.
     if (this.#state === 'streaming') this.#response.close();
     return false;

@@ -82,7 +82,8 @@ export class ProduceLane {
       throw new Overloaded(`produce commands of over ${produceBytesInFlightMax} bytes are not answered yet`);
     }
     const { bodyMemory } = this.#parts;
-    if (!bodyMemory.tryTake(bytes)) throw bodyMemory.refusal();
+    const { clusterId } = this.#principal;
+    if (!bodyMemory.tryTake(clusterId, bytes)) throw bodyMemory.refusal(clusterId, bytes);
     this.#underWay++;
     this.#bytesUnderWay += bytes;
   }
@@ -90,7 +91,7 @@ export class ProduceLane {
   #leave(bytes: number): void {
     this.#underWay--;
     this.#bytesUnderWay -= bytes;
-    this.#parts.bodyMemory.give(bytes);
+    this.#parts.bodyMemory.give(this.#principal.clusterId, bytes);
   }
 
   #withTopic(name: string, id: CommandId | undefined, bytes: number, act: (topic: TopicEntry) => void): void {

@@ -204,7 +204,7 @@ class LineProducer {
     this.#lines += count;
     this.#linesInFlight += count;
     this.#bytesInFlight += bytes;
-    this.#parts.bodyMemory.add(bytes);
+    this.#parts.bodyMemory.add(this.#principal.clusterId, bytes);
     this.#waiting.push({ records, group, faults });
     this.#produce();
   }
@@ -247,7 +247,8 @@ class LineProducer {
   }
 
   #dropWaiting(): void {
-    for (const { group } of this.#waiting.splice(0)) this.#parts.bodyMemory.give(group.bytes);
+    for (const { group } of this.#waiting.splice(0))
+      this.#parts.bodyMemory.give(this.#principal.clusterId, group.bytes);
   }
 
   #answer(group: Group, results: readonly string[], faults: ReadonlyMap<number, string>): void {
@@ -257,7 +258,7 @@ class LineProducer {
     group.results = text;
     this.#linesInFlight -= group.lines;
     this.#bytesInFlight -= group.bytes;
-    this.#parts.bodyMemory.give(group.bytes);
+    this.#parts.bodyMemory.give(this.#principal.clusterId, group.bytes);
     this.#progress();
     if (this.#unread.length > 0) this.#workLater();
     else this.#steer();
@@ -308,7 +309,7 @@ class LineProducer {
     const { linesInFlightMax, lineBytesInFlightMax } = this.#parts.settings;
     const isOver = this.#linesInFlight > linesInFlightMax || this.#bytesInFlight > lineBytesInFlightMax;
     // Own lines under way come back here when they are answered; with none there would be nobody to go on.
-    const isOverTogether = this.#linesInFlight > 0 && this.#parts.bodyMemory.isFull;
+    const isOverTogether = this.#linesInFlight > 0 && this.#parts.bodyMemory.isFullFor(this.#principal.clusterId);
     return isOver || isOverTogether || this.#clientIsSlow;
   }
 
