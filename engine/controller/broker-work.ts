@@ -90,6 +90,9 @@ export class BrokerWork {
 
   async #restart(view: BrokerView, noted: NotedWish): Promise<void> {
     const { brokerId } = view.slot;
+    // Loading a program takes a core for hundreds of milliseconds, and the others have the slot's share until it serves
+    // again: so first a process that only has to be given the slot, then the moves.
+    if (!this.#isOver(view, noted)) await this.#context.fleet.standby?.(brokerId);
     if (!this.#isOver(view, noted)) await this.#empty(view, noted);
     if (!this.#isOver(view, noted)) await this.#hooks.stop(brokerId);
     await this.#untilOver(view, noted);

@@ -2,15 +2,16 @@
 import type { Uuid } from '../kernel/uuid.ts';
 import { readBatchHeader } from '../records/batch.ts';
 import type { Row } from '../ports.ts';
-import { allRows, type RowContext } from './change-rows.ts';
+import { allRows, type RowContext, withRetries } from './change-rows.ts';
 import { DataCorrupt } from './log.ts';
 import { LogFold } from './log-fold.ts';
-import { decodeLogState, logPk, logStateKey } from './rows/log-state.ts';
-import { decodeSegment, decodeSegmentState, segmentSkPrefix } from './rows/segment.ts';
+import { decodeLogState, logPk, type LogStateRow, logStateSk } from './rows/log-state.ts';
+import { decodeSegment, decodeSegmentAndState, type SegmentRow, segmentSkPrefix } from './rows/segment.ts';
+import type { StateSnapshot } from './segment-format.ts';
 import { type Segment, segmentOf, type SegmentReader } from './segment-reader.ts';
 
-export interface LoadedLog {
-  readonly segments: Segment[];
+/** What has to be known of a log to go on at its end. */
+export interface LogEnd {
   readonly startOffset: number;
   /** One past the last published offset. */
   readonly endOffset: number;
@@ -22,36 +23,78 @@ export interface LoadedLog {
   readonly foldedTo: number;
 }
 
-/** Throws the store's failures, DiskFault and DataCorrupt. */
-export async function loadLog(
-  context: RowContext & { readonly reader: SegmentReader },
-  topicId: Uuid,
-  partition: number,
-): Promise<LoadedLog> {
-  // One question: a broker that takes over a thousand logs opens them all in the same moment.
-  const { segmentRows, stateRow } = await rowsOf(context, topicId, partition);
-  const state = stateRow && decodeLogState(stateRow.value);
-  const segments = segmentRows.map((row) => segmentOf(decodeSegment(row.sk, row.value)));
-  const first = segments[0]?.row;
-  const last = segments.at(-1)?.row;
-  const startOffset = state?.startOffset ?? first?.baseOffset ?? 0;
-  // Without a row of the last segment the start is also the end: retention leaves it so.
-  const endOffset = Math.max(last?.endOffset ?? 0, startOffset);
-  const inRow = last ? decodeSegmentState(segmentRows.at(-1)!.value) : { producers: [], epochs: state?.epochs ?? [] };
-  const fold = inRow ? new LogFold(inRow) : await foldAsOf(context, segments, segments.length - 1);
-  const foldedTo = last?.endOffset ?? (state?.epochs ? startOffset : 0);
-  return { segments, startOffset, endOffset, fold, foldedTo };
+export interface LoadedLog extends LogEnd {
+  readonly segments: Segment[];
 }
 
-async function rowsOf(
-  context: RowContext,
+type ReadContext = RowContext & { readonly reader: SegmentReader };
+
+/** Throws the store's failures, DiskFault and DataCorrupt. */
+export async function loadLog(context: ReadContext, topicId: Uuid, partition: number): Promise<LoadedLog> {
+  // One question: a broker that takes over a thousand logs opens them all in the same moment.
+  const rows = await allRows(context, logPk(topicId, partition), segmentSkPrefix);
+  const { stateRow, segmentRows } = byKind(rows);
+  const lastRow = segmentRows.at(-1);
+  const last = lastRow && decodeSegmentAndState(lastRow.sk, lastRow.value);
+  const segments = segmentRows.map((row) => segmentOf(row === lastRow ? last!.row : decodeSegment(row.sk, row.value)));
+  const state = stateRow && decodeLogState(stateRow.value);
+  const inRow = last ? last.state : stateWithoutSegments(state);
+  const fold = inRow ? new LogFold(inRow) : await foldAsOf(context, segments, segments.length - 1);
+  return { segments, ...endOf(state, last?.row, segments[0]?.row.baseOffset ?? 0), fold };
+}
+
+/**
+ * The same without its segments but for the last, in a time that does not grow with them: the recovery of a thousand logs
+ * asks this of each while their clients wait. Throws as loadLog does.
+ */
+export async function loadLogEnd(
+  context: ReadContext,
   topicId: Uuid,
   partition: number,
-): Promise<{ segmentRows: readonly Row[]; stateRow: Row | undefined }> {
-  const rows = await allRows(context, logPk(topicId, partition), segmentSkPrefix);
-  const stateSk = logStateKey(topicId, partition).sk;
-  const segmentRows = rows.filter(({ sk }) => sk.startsWith(segmentSkPrefix));
-  return { segmentRows, stateRow: rows.find(({ sk }) => sk === stateSk) };
+): Promise<LogEnd & { readonly last: SegmentRow | undefined }> {
+  // The state row sorts behind all segments, so it is one of the last two, and so is the last segment.
+  const options = { from: segmentSkPrefix, reverse: true, limit: 2 };
+  const { rows } = await withRetries(context, () => context.store.range(logPk(topicId, partition), options));
+  const { stateRow, segmentRows } = byKind(rows);
+  const lastRow = segmentRows[0];
+  const last = lastRow && decodeSegmentAndState(lastRow.sk, lastRow.value);
+  const state = stateRow && decodeLogState(stateRow.value);
+  // No row has said that it moved: the log starts where all do.
+  const end = endOf(state, last?.row, 0);
+  const inRow = last ? last.state : stateWithoutSegments(state);
+  if (inRow) return { last: last?.row, ...end, fold: new LogFold(inRow) };
+  try {
+    return { last: last!.row, ...end, fold: new LogFold(await context.reader.state(last!.row)) };
+  } catch (error) {
+    if (!(error instanceof DataCorrupt)) throw error;
+  }
+  const { segments, ...whole } = await loadLog(context, topicId, partition);
+  return { last: segments.at(-1)?.row, ...whole };
+}
+
+function byKind(rows: readonly Row[]): { segmentRows: readonly Row[]; stateRow: Row | undefined } {
+  return {
+    segmentRows: rows.filter(({ sk }) => sk.startsWith(segmentSkPrefix)),
+    stateRow: rows.find(({ sk }) => sk === logStateSk),
+  };
+}
+
+function stateWithoutSegments(state: LogStateRow | undefined): StateSnapshot {
+  return { producers: [], epochs: state?.epochs ?? [] };
+}
+
+function endOf(
+  state: LogStateRow | undefined,
+  last: SegmentRow | undefined,
+  firstOffset: number,
+): Omit<LogEnd, 'fold'> {
+  const startOffset = state?.startOffset ?? firstOffset;
+  return {
+    startOffset,
+    // Without a row of the last segment the start is also the end: retention leaves it so.
+    endOffset: Math.max(last?.endOffset ?? 0, startOffset),
+    foldedTo: last?.endOffset ?? (state?.epochs ? startOffset : 0),
+  };
 }
 
 /**

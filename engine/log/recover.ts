@@ -13,7 +13,7 @@ import { type Uuid, uuidText } from '../kernel/uuid.ts';
 import type { Disk, MetadataStore, SegmentStore, StoreOp } from '../ports.ts';
 import { baseOffset, lastOffset } from '../records/batch.ts';
 import { removeFiles, sweepFiles } from './change-rows.ts';
-import { loadLog } from './load-log.ts';
+import { loadLogEnd } from './load-log.ts';
 import { DataCorrupt } from './log.ts';
 import { type BatchPlace, rollUp, type RollUpContext, type RollUpLog } from './roll-up.ts';
 import { segmentFilePrefix } from './rows/segment-file.ts';
@@ -160,7 +160,7 @@ async function unpublished(
   durableLsn: number,
 ): Promise<RollUpLog> {
   const { topicId, partition } = found;
-  const { segments, startOffset, endOffset, fold, foldedTo } = await loadLog(context, topicId, partition);
+  const { last, startOffset, endOffset, fold, foldedTo } = await loadLogEnd(context, topicId, partition);
   const batches: Buffer[] = [];
   const places: (BatchPlace | undefined)[] = [];
   let end = foldedTo;
@@ -182,7 +182,8 @@ async function unpublished(
     topicId,
     partition,
     startOffset,
-    segments: segments.map(({ row }) => row),
+    // Nothing is merged while clients wait, so no other is looked at.
+    segments: last ? [last] : [],
     batches,
     places,
     endOffset: Math.max(end, endOffset),

@@ -16,8 +16,11 @@ export function logPk(topicId: Uuid, partition: number): string {
   return `LOG#${uuidText(topicId)}#${partition}`;
 }
 
+/** Behind those of all segments. */
+export const logStateSk = 'STATE';
+
 export function logStateKey(topicId: Uuid, partition: number): RowKey {
-  return { pk: logPk(topicId, partition), sk: 'STATE' };
+  return { pk: logPk(topicId, partition), sk: logStateSk };
 }
 
 export function encodeLogState(row: LogStateRow): string {

@@ -10,7 +10,7 @@ import {
   segmentFilePrefix,
 } from './segment-file.ts';
 import type { StateSnapshot } from '../segment-format.ts';
-import { decodeSegment, decodeSegmentState, encodeSegment, segmentKey, segmentSkPrefix } from './segment.ts';
+import { decodeSegment, decodeSegmentAndState, encodeSegment, segmentKey, segmentSkPrefix } from './segment.ts';
 
 const topicId = '\0\u00ff234567890abcdef';
 const offset = fc.maxSafeNat();
@@ -56,8 +56,9 @@ describe('rows of a log', () => {
         };
         const state: StateSnapshot = { producers: [[5, 0, 1000, [[0, 1, 2, 3]]]], epochs: [[1, 0]] };
         const value = encodeSegment(row, state);
-        expect(decodeSegment(segmentKey(topicId, 0, baseOffset).sk, value)).toEqual(row);
-        expect(decodeSegmentState(value)).toEqual(row.stateBytes <= 512 ? state : undefined);
+        const { sk } = segmentKey(topicId, 0, baseOffset);
+        expect(decodeSegment(sk, value)).toEqual(row);
+        expect(decodeSegmentAndState(sk, value).state).toEqual(row.stateBytes <= 512 ? state : undefined);
       }),
     );
     fc.assert(

@@ -55,13 +55,16 @@ export function encodeSegment(row: SegmentRow, state: StateSnapshot): string {
 
 /** Without the state: an open log keeps its rows in memory. */
 export function decodeSegment(sk: string, value: string): SegmentRow {
-  const { state: _, ...row } = JSON.parse(value) as StoredSegment;
-  return { baseOffset: Number.parseInt(sk.slice(segmentSkPrefix.length), 16), ...row };
+  return decodeSegmentAndState(sk, value).row;
 }
 
-/** Undefined when only the file has it. */
-export function decodeSegmentState(value: string): StateSnapshot | undefined {
-  return (JSON.parse(value) as StoredSegment).state;
+/** With the state as of its end; undefined when only the file has it. */
+export function decodeSegmentAndState(
+  sk: string,
+  value: string,
+): { readonly row: SegmentRow; readonly state: StateSnapshot | undefined } {
+  const { state, ...row } = JSON.parse(value) as StoredSegment;
+  return { row: { baseOffset: Number.parseInt(sk.slice(segmentSkPrefix.length), 16), ...row }, state };
 }
 
 type StoredSegment = Omit<SegmentRow, 'baseOffset'> & { readonly state?: StateSnapshot };
