@@ -468,6 +468,24 @@ describe('planned work', () => {
     expectEven(await owners());
   });
 
+  it('moves nothing off a broker that it restarts before the next process has loaded', async () => {
+    const { control, during, fill, owners, fleet, clock, kinds } = world();
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    let load: () => void = () => undefined;
+    const loaded = new Promise<void>((resolve) => (load = resolve));
+    fleet.standby = (brokerId) => (brokerId === 2 ? loaded : Promise.resolve());
+    const restarted = controller.restartBroker(2);
+    await clock.advance(1000);
+    expect((await owners()).get(2)).toBe(24);
+    expect(kinds(controller)).not.toContain('broker-draining');
+    load();
+    await during(restarted);
+    expect(controller.brokers()[1]).toMatchObject({ state: 'serving', sessionEpoch: 2 });
+    expect(fleet.recovered).toEqual([]);
+  });
+
   it('restarts a broker as often as it is asked to, without a growing pause', async () => {
     const { control, during, clock } = world();
     const controller = control();
