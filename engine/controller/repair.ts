@@ -11,7 +11,7 @@ import { type PlanPartition } from '../placement/constraints.ts';
 import { remap } from '../placement/remap.ts';
 import { commitMoves } from './commit-moves.ts';
 import type { ControllerContext } from './context.ts';
-import { planPartitions } from './plan-input.ts';
+import { partitionCounts, planPartitions } from './plan-input.ts';
 
 const waitStepMs = 5;
 /** A round whose targets die under it plans again. */
@@ -42,6 +42,10 @@ export class Repair {
   async assignOrphans(): Promise<void> {
     const { brokers, shards } = this.#context;
     await shards.barrier();
+    // Asked whenever a broker serves, mostly while clients wait for others to open what a dead one had: a plan of all
+    // partitions that finds none to move would take the core from them.
+    const owners = partitionCounts(this.#context, 'held').keys();
+    if ([...owners].every((brokerId) => brokers.get(brokerId))) return;
     await this.#remap((partition) => (brokers.get(partition.brokerId) ? undefined : 'created'), 'orphans');
   }
 
