@@ -1,0 +1,58 @@
+import { expect, it } from 'vitest';
+import type { Catalogue, TopicEntry } from '../engine.ts';
+import { seededRandom } from '../kernel/random.ts';
+import type { Call } from '../link/serve.ts';
+import { topicA, World } from '../log/log-fixture.suite.ts';
+import { errorCode } from '../protocol/error-codes.ts';
+import type { ResponseOf } from '../protocol/apis.ts';
+import { joinSeats } from '../routing/coordinator-client.ts';
+import { coordinatorTopic } from '../routing/coordinator-seat.ts';
+import { coordinate } from './api/coordinate.ts';
+import { CoordinatorSeats } from './coordinator-seats.ts';
+import { type FollowedCatalogue, Ownership } from './ownership.ts';
+
+/** A broker 1 that has the first of two seats. */
+async function seatsOfOne(isTopicKnown = true) {
+  const world = new World();
+  const store = await world.startSession();
+  const partitions = [1, 2].map((brokerId, index) => {
+    return { index, brokerId, leaderEpoch: 5, reason: 'created', movedAtMs: 0 };
+  });
+  const name = coordinatorTopic('c1');
+  const topic: TopicEntry = { name, topicId: topicA, clusterId: 'c1', partitions, configs: {}, createdAtMs: 0 };
+  const known = isTopicKnown ? topic : undefined;
+  const catalogue: Catalogue & FollowedCatalogue = {
+    all: () => (known ? [known] : []),
+    byId: () => known,
+    byName: () => known,
+    ofCluster: () => (known ? [known] : []),
+    refresh: () => undefined,
+    onPlacement: () => undefined,
+  };
+  const ownership = new Ownership(1, store, catalogue, world.clock);
+  const seats = new CoordinatorSeats(catalogue, ownership, world.clock, seededRandom(1));
+  const list = async (asked: readonly number[]): Promise<ResponseOf<16>> => {
+    let answer: ResponseOf<16> | undefined;
+    const call = {
+      key: 16,
+      version: 5,
+      clientId: joinSeats('c1', asked),
+      request: { statesFilter: [], typesFilter: [] },
+      respond: (response: ResponseOf<16>) => (answer = response),
+    };
+    await world.run(coordinate(seats, call as unknown as Call));
+    return answer!;
+  };
+  return { list };
+}
+
+it('lists the groups of the seats that are asked for', async () => {
+  const { list } = await seatsOfOne();
+  expect(await list([0])).toEqual({ throttleTimeMs: 0, errorCode: errorCode.none, groups: [] });
+});
+
+it('lists nothing when one of the seats is not here, or is not known yet', async () => {
+  for (const { list } of [await seatsOfOne(), await seatsOfOne(false)]) {
+    expect((await list([0, 1])).errorCode).toBe(errorCode.notCoordinator);
+  }
+});
