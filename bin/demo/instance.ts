@@ -22,6 +22,8 @@ export interface BrokerFacts {
   readonly state: string;
   readonly pid: number;
   readonly partitions: number;
+  /** What an operator wants of it, until that is done or taken back. */
+  readonly wish?: string;
 }
 
 const readyWaitMsMax = 60_000;

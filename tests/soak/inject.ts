@@ -54,11 +54,11 @@ export class Injector {
     }
   }
 
-  /** Waits for what goes on beside, and takes every drain back. */
+  /** Waits for what goes on beside, and takes every drain back: also of a broker that is dead and comes back drained. */
   async settle(): Promise<void> {
     await Promise.all(this.#background);
-    for (const { brokerId, state } of await this.#site.brokers()) {
-      if (state === 'draining') await this.#site.instance.admin('POST', `/brokers/${brokerId}/undrain`);
+    for (const { brokerId, wish } of await this.#site.brokers()) {
+      if (wish === 'drain') await this.#site.instance.admin('POST', `/brokers/${brokerId}/undrain`);
     }
   }
 
