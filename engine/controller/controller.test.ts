@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { DataCorrupt } from '../log/log.ts';
 import { StoreConflict, StoreUnavailable } from '../ports.ts';
 import { type StoreFaults } from '../store-memory.ts';
 import { byNumber, states, world } from './controller-in-test.suite.ts';
@@ -356,6 +357,31 @@ describe('startup after a crash of everything', () => {
     expect(new Set(fleet.recovered)).toEqual(new Set(['1@1', '2@1', '3@1']));
     expect(second.brokers().every((broker) => broker.sessionEpoch >= 2)).toBe(true);
     expect((await placements()).map((row) => row.topicId)).toEqual(before.map((row) => row.topicId));
+  });
+
+  it('serves with the others while the log of one is damaged, and with that one once it is mended', async () => {
+    const { control, during, fleet, clock, fill } = world();
+    let dead = false;
+    const first = control(() => {
+      if (dead) throw new StoreUnavailable('this process is gone');
+      return undefined;
+    });
+    await during(first.start());
+    await fill(first);
+    dead = true;
+    for (const id of [1, 2, 3]) fleet.crash(id);
+    await clock.advance(10);
+    fleet.onRecover = ({ brokerId }) => {
+      if (brokerId === 2) throw new DataCorrupt('00000000.wal', 390, 'damage to what was synced');
+    };
+    const second = control();
+    await during(second.start());
+    expect(states(second)).toEqual(['serving', expect.not.stringMatching('serving'), 'serving']);
+    expect(second.ready()).toBe(true);
+    fleet.onRecover = () => undefined;
+    await clock.advance(10_000);
+    expect(states(second)).toEqual(['serving', 'serving', 'serving']);
+    expect(fleet.recovered).toContain('2@1');
   });
 });
 

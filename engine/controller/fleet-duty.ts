@@ -68,11 +68,18 @@ export class FleetDuty {
     const adopted = await Promise.all(keepers.map((keeper) => keeper.adopt()));
     // Beside brokers that serve, what the dead ones had need not wait for their return.
     const remap = this.#context.brokers.anyServing() === undefined ? 'restart-in-place' : 'remap';
-    const last = keepers.filter((_, i) => !adopted[i]).map((keeper) => keeper.settleLast(remap));
-    const isRecovered = (await Promise.all(last)).includes(true);
+    const settled = keepers.map(async (keeper, i) => !adopted[i] && (await keeper.settleLast(remap)));
+    // Damage is mended by hand, if at all: the other slots do not wait for it.
+    const orDamaged = keepers.map(({ unrecoverable }, i) => Promise.race([settled[i], unrecoverable.then(() => true)]));
+    const isRecovered = (await Promise.all(orDamaged)).includes(true);
     if (this.#context.isStopping()) return;
     this.isAfterCrash = isRecovered && remap === 'restart-in-place';
-    for (const keeper of keepers) this.#hooks.run(() => keeper.keep(this.isAfterCrash));
+    for (const [i, keeper] of keepers.entries()) {
+      this.#hooks.run(async () => {
+        await settled[i];
+        await keeper.keep(this.isAfterCrash);
+      });
+    }
     this.#watch = new BrokerWatch({
       context: this.#context,
       selfValid: (nowMs) => this.#hooks.selfValid(nowMs),

@@ -74,6 +74,9 @@ export class SlotKeeper {
   /** The end was asked for. */
   #asked = false;
   #settling: Promise<void> = Promise.resolve();
+  /** Resolves when the slot's last session cannot be recovered as it is: bytes are damaged. It is tried again all the same. */
+  readonly unrecoverable: Promise<void>;
+  #tellUnrecoverable: () => void = () => undefined;
 
   constructor(context: ControllerContext, view: BrokerView, repair: Repair, hooks: KeeperHooks) {
     this.#context = context;
@@ -81,6 +84,7 @@ export class SlotKeeper {
     this.#repair = repair;
     this.#hooks = hooks;
     this.#exit.done = true;
+    this.unrecoverable = new Promise((resolve) => (this.#tellUnrecoverable = resolve));
   }
 
   get #id(): number {
@@ -309,6 +313,7 @@ export class SlotKeeper {
         if ((cause instanceof StoreConflict && lapsed) || cause instanceof SessionAlive) return false;
         if (!(cause instanceof StoreConflict)) {
           events.emit('recovery-failed', causeText(cause), { brokerId: this.#id });
+          if (cause instanceof Failure && !cause.retryable) this.#tellUnrecoverable();
         }
         await sleep(clock, pauseMs);
       }

@@ -17,7 +17,7 @@ const sectorBytes = 512;
 /** Met by the next matching call, once. Without a path, any file matches. */
 export type DiskFaultPlan =
   /** The first `afterBytes` of the write arrive, then the disk is full. */
-  | { readonly on: 'write'; readonly error: 'full'; readonly afterBytes: number; readonly path?: string }
+  | { readonly on: 'write'; readonly error: 'full'; readonly afterBytes: number; readonly path?: string; met?(): void }
   | { readonly on: 'write' | 'read' | 'datasync'; readonly error: 'io'; readonly path?: string };
 
 export interface MemoryDiskOptions {
@@ -108,6 +108,7 @@ export class MemoryDisk implements Disk {
   }
 
   freeBytes(): number {
+    if (this.#capacityBytes === Infinity) return Infinity;
     let used = 0;
     for (const inode of new Set(this.#files.values())) used += inode.seen.length;
     return Math.max(0, this.#capacityBytes - used);
@@ -210,6 +211,7 @@ class MemoryFile implements DiskFile {
     // As write(2): what fits is written before the error.
     const growth = position + bytes.length - this.#inode.seen.length;
     const over = Math.max(0, growth - this.#disk.freeBytes());
+    if (plan?.error === 'full') plan.met?.();
     const fits = Math.min(Math.max(0, bytes.length - over), plan?.afterBytes ?? Infinity);
     this.#inode.write(bytes.subarray(0, fits), position);
     if (fits < bytes.length) throw new DiskFull(`write ${this.path}: ENOSPC`);

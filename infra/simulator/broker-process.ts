@@ -11,6 +11,7 @@ import {
   decodeBrokerSession,
 } from '../../engine/controller/rows/broker-session.ts';
 import { StoreCatalogue } from '../../engine/catalogue.ts';
+import { sleep } from '../../engine/kernel/clock.ts';
 import { below } from '../../engine/kernel/random.ts';
 import type { LogStore, PartitionLog } from '../../engine/log/log.ts';
 import { createLogStore } from '../../engine/log/log-store.ts';
@@ -20,6 +21,7 @@ import type { SimProcess } from './process.ts';
 import { segmentsDirectory, type World } from './world.ts';
 
 const loadMsMax = 250;
+const scrubPollMs = 50;
 /** After the fence. */
 const leaseLooksMs = [0, 1, 3, 10, 50, 300];
 
@@ -112,6 +114,15 @@ export class BrokerProcess {
         this.#world.history.add({ kind: 'overlap', brokerId: this.slot.brokerId, sessionEpoch });
       });
     }
+  }
+
+  /** Everything that it looks after is read once; resolves at the end of it, if it lives that long. */
+  async scrub(): Promise<void> {
+    const logs = this.#logs;
+    if (!logs || !this.isServing) return;
+    const { passes } = logs.scrub('start');
+    while (this.process.isAlive && logs.scrub('status').passes === passes)
+      await sleep(this.#world.loop.clock(), scrubPollMs);
   }
 
   /** The clean end, as on the parent's 'stop' message. */

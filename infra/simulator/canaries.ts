@@ -17,8 +17,12 @@ import { decodeRequest, decodeRequestHeader } from '../../engine/protocol/header
 import { type CommitEntry, GroupCommit } from '../../engine/log/group-commit.ts';
 import { OwnedLog } from '../../engine/log/partition-log.ts';
 import { ProducerState } from '../../engine/log/producer-state.ts';
-import type { Disk, DiskFile, MetadataStore, StoreOp } from '../../engine/ports.ts';
-import { batchField } from '../../engine/records/batch.ts';
+import { DataCorrupt } from '../../engine/log/log.ts';
+import { damagePk } from '../../engine/log/rows/damage.ts';
+import { type Segment, SegmentReader } from '../../engine/log/segment-reader.ts';
+import { Wal } from '../../engine/log/wal.ts';
+import type { Disk, DiskFile, MetadataStore, SegmentStore, StoreOp } from '../../engine/ports.ts';
+import { batchField, batchSizeBytes, lastOffset } from '../../engine/records/batch.ts';
 import { writeI32 } from '../../engine/records/bytes.ts';
 import { AppendRoute } from '../../engine/routing/append-route.ts';
 import type { Plant } from './plant.ts';
@@ -28,6 +32,8 @@ export interface Canary {
   readonly name: string;
   /** Where it is likely to show. */
   readonly scenario: string;
+  /** The first to be tried, where it showed at once when it was written down; 1 when absent. */
+  readonly seed?: number;
   plant(): Plant;
 }
 
@@ -44,11 +50,13 @@ export const canaries: readonly Canary[] = [
   {
     name: 'does not look at the lease after the sync',
     scenario: 'orphans',
+    seed: 17,
     plant: () => ({ logStore: (options) => ({ ...options, mayAck: () => true }) }),
   },
   {
     name: 'seals a live session before its lease has ended',
     scenario: 'orphans',
+    seed: 4,
     plant: () => ({ isGone: () => true }),
   },
   {
@@ -59,21 +67,25 @@ export const canaries: readonly Canary[] = [
   {
     name: 'does not compare the leader epoch of a batch',
     scenario: 'crossing',
+    seed: 104,
     plant: () => ({ frame: forgetEpoch }),
   },
   {
     name: 'replays what is not idempotent',
     scenario: 'kills',
+    seed: 12,
     plant: () => ({ append: (append) => ({ ...append, idempotent: true }) }),
   },
   {
     name: 'drops the last batch of a log that is released',
     scenario: 'planned',
+    seed: 2,
     plant: () => ({ patch: dropLastOnRelease }),
   },
   {
     name: 'opens a log without its producers',
     scenario: 'kills',
+    seed: 4,
     plant: () => ({ patch: () => replaced(ProducerState, 'restore', () => new ProducerState()) }),
   },
   {
@@ -84,6 +96,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'puts held appends at the end of the queue',
     scenario: 'kills',
+    seed: 31,
     plant: () => ({
       patch: () =>
         replaced(AppendRoute.prototype, 'putBack', function (this: AppendRoute, item) {
@@ -94,11 +107,13 @@ export const canaries: readonly Canary[] = [
   {
     name: 'opens a log again at the epoch that it gave up',
     scenario: 'planned',
+    seed: 7,
     plant: () => ({ patch: forgetReleases }),
   },
   {
     name: 'ignores a gap in the change feed',
     scenario: 'store',
+    seed: 8,
     plant: () => ({
       store: (store) => ({
         ...store,
@@ -112,6 +127,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'acknowledges a committed offset before it is durable',
     scenario: 'power',
+    seed: 46,
     plant: () => ({
       opened: (log, topic) => {
         if (!topic.endsWith(':offsets')) return;
@@ -126,6 +142,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'publishes a segment that is not synced',
     scenario: 'power',
+    seed: 2,
     plant: () => ({
       logStore: (options) => ({ ...options, segments: directorySegments(unsynced(options.disk), segmentsDirectory) }),
     }),
@@ -143,11 +160,13 @@ export const canaries: readonly Canary[] = [
   {
     name: 'counts a lease from the answer to its renewal',
     scenario: 'orphans',
+    seed: 17,
     plant: countFromAnswer,
   },
   {
     name: 'moves partitions whatever their owner has become',
     scenario: 'late',
+    seed: 3,
     plant: () => ({ store: (store) => moveBlindly(store) }),
   },
   {
@@ -158,19 +177,113 @@ export const canaries: readonly Canary[] = [
   {
     name: 'leaves a refused append in its log',
     scenario: 'power',
+    seed: 10,
     plant: () => ({ patch: () => replaced(OwnedLog.prototype, 'undo', () => undefined) }),
   },
   {
     name: 'sends the batches behind one that was given up',
     scenario: 'kills',
+    seed: 42,
     plant: () => ({ patch: () => replaced(AppendRoute.prototype, 'expelBehind', () => []) }),
+  },
+  {
+    name: 'syncs the first of several files',
+    scenario: 'power',
+    seed: 26,
+    plant: syncFirstOnly,
+  },
+  {
+    name: 'acknowledges a repeated batch before its original is durable',
+    scenario: 'power',
+    seed: 16,
+    plant: () => ({ patch: acknowledgeRepeats }),
+  },
+  {
+    name: 'serves what it reads without a look at the checksum',
+    scenario: 'rot',
+    plant: trustBytes,
+  },
+  {
+    name: 'finds damage and does not say so',
+    scenario: 'rot',
+    plant: () => ({ store: (store, of) => (of === 'broker' ? withoutDamage(store) : store) }),
   },
   {
     name: 'opens a session beside one that is fenced and not recovered',
     scenario: 'twins',
+    seed: 6,
     plant: () => ({ store: (store, of) => (of === 'broker' ? fencedAsClosed(store) : store) }),
   },
 ];
+
+function syncFirstOnly(): Plant {
+  /** Directories of which the sync under way has done a file. */
+  const begun = new Set<string>();
+  const first = (file: DiskFile): DiskFile => {
+    const directory = file.path.slice(0, file.path.lastIndexOf('/'));
+    return changed(file, {
+      async datasync() {
+        if (begun.has(directory)) return;
+        begun.add(directory);
+        await file.datasync();
+      },
+    });
+  };
+  const sync = methodOf(Wal.prototype, 'sync');
+  return {
+    logStore(options) {
+      const { disk } = options;
+      const create = (path: string): DiskFile => first(disk.create(path));
+      const open = (path: string): DiskFile => first(disk.open(path));
+      return { ...options, disk: changed(disk, { create, open }) };
+    },
+    patch: () =>
+      replaced(Wal.prototype, 'sync', function (this: Wal) {
+        begun.delete(this.directory);
+        return sync.call(this);
+      }),
+  };
+}
+
+function acknowledgeRepeats(): () => void {
+  const queue = methodOf(GroupCommit.prototype, 'queue');
+  return replaced(GroupCommit.prototype, 'queue', function (this: GroupCommit, entry: CommitEntry) {
+    if (entry.record) queue.call(this, entry);
+    else entry.acknowledge();
+  });
+}
+
+/** What the reader refuses is read past it. */
+function trustBytes(): Plant {
+  let segments: SegmentStore | undefined;
+  const bytesFrom = async ({ row }: Segment, offset: number, error: unknown): Promise<Buffer> => {
+    if (!(error instanceof DataCorrupt)) throw error;
+    const bytes = Buffer.alloc(row.bytes);
+    await segments!.open(row.fileId).read(bytes, row.position);
+    let at = 0;
+    while (lastOffset(bytes, at) < offset) at += batchSizeBytes(bytes, at);
+    return bytes.subarray(at, at + batchSizeBytes(bytes, at));
+  };
+  const read = methodOf(SegmentReader.prototype, 'read');
+  return {
+    logStore: (options) => ({ ...options, segments: (segments = options.segments) }),
+    patch: () =>
+      replaced(SegmentReader.prototype, 'read', function (this: SegmentReader, segment, offset, ...rest) {
+        const trusting = async (): Promise<Buffer> => read.call(this, segment, offset, ...rest);
+        return trusting().catch((error: unknown) => bytesFrom(segment, offset, error));
+      }),
+  };
+}
+
+function withoutDamage(store: MetadataStore): MetadataStore {
+  return changed(store, {
+    transact: (ops, token) =>
+      store.transact(
+        ops.filter(({ key }) => key.pk !== damagePk),
+        token,
+      ),
+  });
+}
 
 /** A store that notes when its last renewal was answered, and a session that goes by it. */
 function countFromAnswer(): Plant {

@@ -139,6 +139,24 @@ describe('the checker names', () => {
     expect(names(...commits, { kind: 'position', ...group, offset: 7, acked: 7 })).toEqual([]);
   });
 
+  it('a commit of a member whose generation is over', () => {
+    const commit = (known: number): Entry[] => [
+      { kind: 'commit', ...group, offset: 7 },
+      { kind: 'committed', ...group, offset: 7, code: 0, by: { member: 'a', generation: 4, known } },
+    ];
+    expect(names(...commit(4))).toEqual([]);
+    expect(names(...commit(5))).toEqual(['stale-member-commit']);
+  });
+
+  it('a generation that comes again, and two owners in one', () => {
+    const joined = (member: string, generation: number, known: number): Entry => {
+      return { kind: 'joined', group: 'g', member, generation, known, partitions: [partition] };
+    };
+    expect(names(joined('a', 1, -1), joined('b', 2, 1), joined('b', 2, 2))).toEqual([]);
+    expect(names(joined('a', 2, -1), joined('a', 1, 2))).toEqual(['generation-falls']);
+    expect(names(joined('a', 1, -1), joined('b', 1, 1))).toEqual(['two-group-owners']);
+  });
+
   it('what is stuck, and what broke', () => {
     expect(names({ kind: 'stuck', what: 'x' }, { kind: 'bug', where: 'y', what: 'z' })).toEqual(['stuck', 'bug']);
   });

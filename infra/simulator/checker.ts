@@ -21,6 +21,10 @@ export type AnomalyName =
   | 'epoch-mismatch'
   | 'sequence-lost'
   | 'committed-offset-falls'
+  | 'stale-member-commit'
+  | 'generation-falls'
+  | 'two-group-owners'
+  | 'unnoticed-rot'
   | 'stuck'
   | 'leak'
   | 'bug';
@@ -71,8 +75,11 @@ export function check(history: readonly TimedEntry[]): Anomaly[] {
 class Judge {
   readonly anomalies: Anomaly[] = [];
   readonly #partitions = new Map<PartitionName, Partition>();
-  /** The highest offset that each group has sent. */
+  #mayRot = false;
+  /** The highest offset that each group has sent of a partition. */
   readonly #tried = new Map<string, number>();
+  /** Of each group, generation and partition. */
+  readonly #owners = new Map<string, string>();
   readonly #sentCounts = new Map<string, number>();
 
   see(entry: TimedEntry): void {
@@ -94,10 +101,19 @@ class Judge {
       case 'commit':
       case 'position':
         return this.#committed(entry);
+      case 'committed':
+        return this.#commitTold(entry);
+      case 'joined':
+        return this.#joined(entry);
       case 'overlap': {
         const what = `${entry.brokerId}@${entry.sessionEpoch} is fenced, and its lease is valid`;
         return this.#report('lease-overlap', entry.atMs, '', what);
       }
+      case 'rot':
+        this.#mayRot = true;
+        return;
+      case 'unnoticed':
+        return this.#report('unnoticed-rot', entry.atMs, '', entry.what);
       case 'leak':
         return this.#report('leak', entry.atMs, '', entry.what);
       case 'stuck':
@@ -226,7 +242,8 @@ class Judge {
   }
 
   #committed(entry: TimedEntry & { kind: 'commit' | 'position' }): void {
-    const { group: name, offset } = entry;
+    const { group, partition, offset } = entry;
+    const name = `${group} ${partition}`;
     const tried = this.#tried.get(name) ?? -1;
     if (entry.kind === 'commit') this.#tried.set(name, Math.max(tried, offset));
     else if (entry.kind === 'position' && (offset < entry.acked || offset > tried)) {
@@ -235,10 +252,33 @@ class Judge {
     }
   }
 
+  #commitTold({ atMs, group, offset, code, by }: TimedEntry & { kind: 'committed' }): void {
+    if (code !== 0 || !by || by.generation >= by.known) return;
+    const what = `${by.member} of generation ${by.generation} committed ${offset} when ${by.known} had begun`;
+    this.#report('stale-member-commit', atMs, group, what);
+  }
+
+  #joined({ atMs, group, member, generation, known, partitions }: TimedEntry & { kind: 'joined' }): void {
+    if (generation < known) {
+      this.#report('generation-falls', atMs, group, `${member} joined generation ${generation} after ${known}`);
+    }
+    for (const partition of partitions) {
+      const key = `${group} ${generation} ${partition}`;
+      const owner = this.#owners.get(key) ?? member;
+      if (owner !== member) {
+        const what = `${owner} and ${member} own ${partition} in generation ${generation}`;
+        this.#report('two-group-owners', atMs, group, what);
+      }
+      this.#owners.set(key, member);
+    }
+  }
+
   #checkLost(name: PartitionName, partition: Partition, atMs: number): void {
     const { final, finalStart } = partition;
+    // What rotted is not read, nor what lies behind it.
+    const end = this.#mayRot ? Math.max(-1, ...final.keys()) + 1 : Infinity;
     for (const [offset, value] of partition.shown) {
-      if (offset < finalStart || final.get(offset)?.value === value) continue;
+      if (offset < finalStart || offset >= end || final.get(offset)?.value === value) continue;
       const sent = partition.sent.get(value);
       const how = sent && sent.ackedAt >= 0 ? 'was acknowledged' : 'was read';
       this.#report('lost-write', atMs, name, `${value} ${how} at ${offset} and is gone`);

@@ -6,7 +6,7 @@ import { below, type Random } from '../../engine/kernel/random.ts';
 import { type Door, noAnswer } from './door.ts';
 import { partitionName } from './partition-name.ts';
 import type { SimTopic } from './topic-plan.ts';
-import type { World } from './world.ts';
+import { lullPace, type World } from './world.ts';
 
 const client = { clientId: 'committer', clientHost: '/127.0.0.1', version: 8 };
 
@@ -40,7 +40,8 @@ export class Committer {
   #loop(): void {
     if (this.isStopped || this.#topic.isDeleted) return;
     const next = (): void => {
-      this.#world.loop.schedule(20 + below(this.#random, 160), () => this.#loop());
+      const pace = this.#world.loop.nowMs < this.#world.lullUntilMs ? lullPace : 1;
+      this.#world.loop.schedule((20 + below(this.#random, 160)) * pace, () => this.#loop());
     };
     if (!this.#door.isOpen()) return next();
     if (below(this.#random, 4) === 0) this.ask(next);

@@ -7,7 +7,7 @@ import { type Door, noAnswer } from './door.ts';
 import type { ReadRecord } from './history.ts';
 import { partitionName } from './partition-name.ts';
 import type { SimTopic } from './topic-plan.ts';
-import type { World } from './world.ts';
+import { lullPace, type World } from './world.ts';
 
 const retryMs = 50;
 
@@ -23,6 +23,8 @@ export class Consumer {
   readonly #maxWaitMs: number;
   readonly #pauseMs: number;
   isStopped = false;
+  /** Of the latest answer for any of its partitions. */
+  lastCode = -1;
 
   constructor(
     world: World,
@@ -30,7 +32,7 @@ export class Consumer {
     topic: SimTopic,
     partitions: readonly number[],
     name: string,
-    { maxWaitMs, pauseMs } = { maxWaitMs: 400, pauseMs: 90 },
+    { maxWaitMs, pauseMs } = { maxWaitMs: 400, pauseMs: 120 },
   ) {
     this.#world = world;
     this.#door = door;
@@ -58,13 +60,15 @@ export class Consumer {
       (result) => {
         const isGood = result !== noAnswer && !(result instanceof Error);
         const isFine = isGood && result.every((each) => this.#read(each));
-        this.#world.loop.schedule(isFine ? this.#pauseMs : retryMs, () => this.#loop());
+        const pace = this.#world.loop.nowMs < this.#world.lullUntilMs ? lullPace : 1;
+        this.#world.loop.schedule((isFine ? this.#pauseMs : retryMs) * pace, () => this.#loop());
       },
     );
   }
 
   #read(fetched: FetchedPartition): boolean {
     const { partition, highWatermark, logStartOffset: startOffset, errorCode: code } = fetched;
+    this.lastCode = code;
     const from = this.offsets.get(partition)!;
     const records: ReadRecord[] = [];
     for (const bytes of fetched.records) {

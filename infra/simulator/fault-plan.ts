@@ -11,7 +11,13 @@ export type FaultKind =
   | 'orphan-stall'
   | 'late-remap'
   | 'move-cut'
+  | 'move-late'
+  | 'move-unheard'
   | 'twin-start'
+  | 'wake-at-fence'
+  | 'repeat-unsynced'
+  | 'new-file-power'
+  | 'full-kill'
   | 'zone-loss'
   | 'zone-power'
   | 'power'
@@ -43,7 +49,8 @@ export type FaultKind =
   | 'topic-delete'
   | 'grow'
   | 'delete-records'
-  | 'wall-jump';
+  | 'wall-jump'
+  | 'rot';
 
 export interface Fault {
   readonly kind: FaultKind;
@@ -59,7 +66,17 @@ type Mix = Readonly<Partial<Record<FaultKind, number>>>;
 
 const kills: Mix = { kill: 6, 'kill-two': 3, 'zone-loss': 1, 'disk-slow': 1 };
 const hangs: Mix = { hang: 6, 'parent-hang': 2, kill: 1, 'net-slow': 1 };
-const power: Mix = { 'zone-power': 4, power: 2, kill: 1, 'disk-fault': 2, 'disk-full': 2, 'disk-slow': 2 };
+const power: Mix = {
+  'zone-power': 4,
+  power: 2,
+  kill: 1,
+  'disk-fault': 2,
+  'disk-full': 2,
+  'disk-slow': 2,
+  'repeat-unsynced': 2,
+  'new-file-power': 4,
+  'full-kill': 2,
+};
 const store: Mix = {
   'store-slow': 2,
   'store-throttled': 2,
@@ -73,7 +90,17 @@ const store: Mix = {
   'topic-delete': 1,
 };
 const network: Mix = { 'net-cut': 4, 'net-reset': 4, 'net-slow': 2, kill: 2, hang: 1, restart: 1 };
-const planned: Mix = { 'move-cut': 3, drain: 3, restart: 4, kill: 2, 'net-reset': 1, 'disk-slow': 1, hang: 1 };
+const planned: Mix = {
+  'move-cut': 3,
+  'move-unheard': 3,
+  'move-late': 1,
+  drain: 3,
+  restart: 4,
+  kill: 2,
+  'net-reset': 1,
+  'disk-slow': 1,
+  hang: 1,
+};
 const topics: Mix = {
   'topic-create': 3,
   'topic-delete': 3,
@@ -86,7 +113,14 @@ const topics: Mix = {
 const parents: Mix = { 'parent-kill': 4, kill: 2, hang: 3, 'parent-hang': 1, power: 1, 'store-reply-lost': 1 };
 
 /** A broker that is stopped does not see its parent die, and wakes beside its own successor. */
-const orphans: Mix = { hang: 4, 'orphan-stall': 4, 'parent-kill': 4, 'store-slow': 1, 'disk-slow': 1 };
+const orphans: Mix = {
+  hang: 4,
+  'orphan-stall': 4,
+  'wake-at-fence': 3,
+  'parent-kill': 4,
+  'store-slow': 1,
+  'disk-slow': 1,
+};
 
 /** What is sent at one epoch arrives at the next. */
 const crossing: Mix = { 'net-cut': 4, 'net-slow': 3, restart: 4, drain: 4, 'net-reset': 1, hang: 2 };
@@ -94,6 +128,7 @@ const crossing: Mix = { 'net-cut': 4, 'net-slow': 3, restart: 4, drain: 4, 'net-
 /** What a process writes, and what it hears of it, is so late that others have acted meanwhile. */
 const late: Mix = {
   'late-remap': 5,
+  'move-late': 2,
   'store-late': 5,
   kill: 3,
   hang: 1,
@@ -140,6 +175,22 @@ const fleet: Mix = {
   'net-reset': 1,
 };
 
+/** Coordinators move and die while members come and go. */
+const groups: Mix = {
+  kill: 5,
+  hang: 1,
+  'net-reset': 2,
+  'move-unheard': 1,
+  restart: 3,
+  drain: 2,
+  'parent-kill': 2,
+  power: 1,
+  grow: 1,
+};
+
+/** Bits flip in files at rest, and who reads them again dies, moves and starts anew. */
+const rot: Mix = { rot: 8, kill: 3, restart: 3, drain: 2, 'delete-records': 1, 'parent-kill': 1 };
+
 /** What 'mixed' draws from: two of them, or all. */
 const mixed: Readonly<Record<string, Mix>> = {
   kills,
@@ -158,7 +209,7 @@ const mixed: Readonly<Record<string, Mix>> = {
 };
 
 /** By name. */
-export const scenarios: Readonly<Record<string, Mix>> = { ...mixed, fleet };
+export const scenarios: Readonly<Record<string, Mix>> = { ...mixed, fleet, groups, rot };
 
 export function drawMix(random: Random, scenario: string): Mix {
   if (scenario !== 'mixed') return scenarios[scenario]!;

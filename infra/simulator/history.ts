@@ -73,6 +73,17 @@ export type Entry =
       readonly partition: PartitionName;
       readonly offset: number;
       readonly code: number;
+      /** Of a member: `known` is the latest generation that anybody had been told of when the commit left. */
+      readonly by?: { readonly member: string; readonly generation: number; readonly known: number };
+    }
+  /** A member was told its part of a generation; `known` as above, when its join left. */
+  | {
+      readonly kind: 'joined';
+      readonly group: string;
+      readonly member: string;
+      readonly generation: number;
+      readonly known: number;
+      readonly partitions: readonly PartitionName[];
     }
   | {
       readonly kind: 'position';
@@ -82,6 +93,10 @@ export type Entry =
       /** The highest commit that had been acknowledged when the question left: another may have been under way. */
       readonly acked: number;
     }
+  /** From here on bits may be flipped: what cannot be read is no longer lost, as long as the reader is told. */
+  | { readonly kind: 'rot' }
+  /** A flipped bit that nobody speaks of. */
+  | { readonly kind: 'unnoticed'; readonly what: string }
   | { readonly kind: 'topic'; readonly partition: PartitionName; readonly isBounded: boolean }
   | { readonly kind: 'deleted'; readonly partition: PartitionName }
   /** Something that no world may do to the system: a broken invariant, damage where nothing was damaged. */

@@ -8,6 +8,7 @@ import type { Timer } from '../../engine/kernel/clock.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { type Door, noAnswer } from './door.ts';
 import { partitionName } from './partition-name.ts';
+import { valueOf } from './value.ts';
 import type { SimTopic } from './topic-plan.ts';
 import type { World } from './world.ts';
 
@@ -104,14 +105,14 @@ export class IdempotentProducer {
     } else if (this.#batches.length < inFlightMax && !this.#isDraining) this.#add();
     // The first ones of a producer follow each other at once: they then wait in one queue.
     const isEarly = this.#batchesLeft > 0 && this.#sequence < 6;
-    const pauseMs = isEarly ? below(this.#random, 60) : 15 + below(this.#random, 400);
-    this.#next = this.#world.loop.schedule(pauseMs, () => this.#loop());
+    const pauseMs = isEarly ? below(this.#random, 60) : 15 + below(this.#random, 500);
+    this.#next = this.#world.loop.schedule(this.#world.pauseMs(this.#random, pauseMs), () => this.#loop());
   }
 
   #add(): void {
     this.#batchesLeft--;
     const count = 1 + below(this.#random, 3);
-    const values = Array.from({ length: count }, () => `${this.#name}:${this.#values++}`);
+    const values = Array.from({ length: count }, () => valueOf(this.#name, this.#values++));
     const batch = { producer: this.#name, values, sequence: this.#sequence, isInFlight: false, isAcked: false };
     this.#sequence += count;
     this.#batches.push(batch);

@@ -13,6 +13,7 @@ export class Liveness {
   readonly #world: World;
   readonly #door: Door;
   readonly #supervisor: Supervisor;
+  readonly #topics: TopicRoom;
   readonly #missing = new Set<string>();
   #probes = 0;
 
@@ -20,6 +21,7 @@ export class Liveness {
     this.#world = world;
     this.#door = door;
     this.#supervisor = supervisor;
+    this.#topics = topics;
     for (const topic of topics.topics) {
       if (topic.isDeleted) continue;
       for (let i = 0; i < topic.partitions; i++) this.#probe(topic, i);
@@ -38,12 +40,17 @@ export class Liveness {
   }
 
   get isGood(): boolean {
-    return this.#missing.size === 0 && this.#brokersServe();
+    return this.#missing.size === 0 && this.#brokersServe() && this.#brokenGroups().length === 0;
   }
 
   missing(): string {
     const brokers = this.#brokersServe() ? [] : ['a controller or a broker that serves'];
-    return `still missing after the faults: ${[...this.#missing, ...brokers].join(', ')}`;
+    return `still missing after the faults: ${[...this.#missing, ...brokers, ...this.#brokenGroups()].join(', ')}`;
+  }
+
+  #brokenGroups(): string[] {
+    const broken = this.#topics.groups.filter(({ isOver, isWhole }) => !isOver && !isWhole);
+    return broken.map(({ groupId }) => `the members of ${groupId}`);
   }
 
   #brokersServe(): boolean {

@@ -7,6 +7,7 @@ import { below, type Random } from '../../engine/kernel/random.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { type Door, noAnswer } from './door.ts';
 import { partitionName } from './partition-name.ts';
+import { valueOf } from './value.ts';
 import type { SimTopic } from './topic-plan.ts';
 import type { World } from './world.ts';
 
@@ -38,11 +39,11 @@ export class PlainProducer {
   #loop(): void {
     if (this.isStopped || this.#topic.isDeleted) return;
     if (this.#door.isOpen() && this.#inFlight < 6) this.#send(below(this.#random, this.#topic.partitions));
-    this.#world.loop.schedule(15 + below(this.#random, 280), () => this.#loop());
+    this.#world.loop.schedule(this.#world.pauseMs(this.#random, 15 + below(this.#random, 360)), () => this.#loop());
   }
 
   #send(index: number): void {
-    const values = [`${this.#name}:${this.#count++}`];
+    const values = [valueOf(this.#name, this.#count++)];
     const partition = partitionName(this.#topic.topicId, index);
     const { history, loop } = this.#world;
     history.add({ kind: 'send', producer: this.#name, as: this.#as, partition, values });

@@ -9,6 +9,15 @@ import { MemoryDisk } from '../../engine/log/memory-disk.ts';
 import type { Disk, DiskFile } from '../../engine/ports.ts';
 import { never, type SimProcess } from './process.ts';
 
+export interface SyncTrap {
+  readonly root: string;
+  /** Syncs to let pass. */
+  skip?: number;
+  /** After the sync's end; in the middle of it when absent. */
+  readonly afterMs?: number;
+  readonly act: () => void;
+}
+
 /** Volume or store directory to disk; paths begin with one of the keys and a slash. */
 export class Disks {
   readonly #disks = new Map<string, MemoryDisk>();
@@ -16,7 +25,9 @@ export class Disks {
   /** On top of the usual latency, by root. */
   readonly slowMs = new Map<string, number>();
   /** Sprung once, in the middle of the process's next sync of a disk: where a stop or a kill hurts most. */
-  readonly traps = new Map<SimProcess, { readonly root: string; readonly act: () => void }>();
+  readonly traps = new Map<SimProcess, SyncTrap>();
+  /** Sprung once, when the process has a new file on a disk: its next sync covers two. */
+  readonly newFileTraps = new Map<SimProcess, { readonly root: string; readonly act: () => void }>();
   readonly #syncs = new Map<SimProcess, number>();
   /** The process whose call is being made: calls begin synchronously. */
   #caller: SimProcess | undefined;
@@ -48,6 +59,14 @@ export class Disks {
     return (this.#syncs.get(process) ?? 0) > 0;
   }
 
+  /** The process gives a file this name. */
+  named(process: SimProcess, path: string): void {
+    const trap = this.newFileTraps.get(process);
+    if (!trap || !path.startsWith(`${trap.root}/`) || !path.endsWith('.wal')) return;
+    this.newFileTraps.delete(process);
+    process.loop.schedule(0, trap.act);
+  }
+
   handle(process: SimProcess): Disk {
     return new ProcessDisk(this, process);
   }
@@ -68,9 +87,14 @@ export class Disks {
     const usualMs = call === 'read' ? 0.05 : 0.2 + below(this.#random, 20) / 10;
     const delayMs = usualMs + below(this.#random, 1 + (this.slowMs.get(root) ?? 0));
     const trap = call === 'datasync' ? this.traps.get(process) : undefined;
-    if (trap?.root === root) {
+    if (trap?.root === root && (trap.skip ??= 0) > 0) trap.skip--;
+    else if (trap?.root === root) {
       this.traps.delete(process);
-      process.loop.schedule(below(this.#random, 3) * delayMs * 0.4, trap.act);
+      const { afterMs } = trap;
+      process.loop.schedule(
+        afterMs === undefined ? below(this.#random, 3) * delayMs * 0.4 : delayMs + afterMs,
+        trap.act,
+      );
     }
     if (call === 'datasync') this.#syncs.set(process, (this.#syncs.get(process) ?? 0) + 1);
     return new Promise((resolve) => {
@@ -98,6 +122,7 @@ class ProcessDisk implements Disk {
 
   create(path: string): DiskFile {
     if (!this.#alive()) return deadFile(path);
+    this.#disks.named(this.#process, path);
     return new ProcessFile(this.#disks, this.#process, this.#disks.of(path).create(path));
   }
 
@@ -123,7 +148,9 @@ class ProcessDisk implements Disk {
   }
 
   rename(from: string, to: string): void {
-    if (this.#alive()) this.#disks.of(from).rename(from, to);
+    if (!this.#alive()) return;
+    this.#disks.named(this.#process, to);
+    this.#disks.of(from).rename(from, to);
   }
 
   /** All roots lie on one file system, as they do on a machine with one data folder. */

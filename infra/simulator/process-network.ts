@@ -58,6 +58,21 @@ export class SimNetwork {
     for (const wire of this.#wires) if (wire.address === address) wire.break();
   }
 
+  /** Of the connections to `address` that `random` picks, half of them, no answer arrives until `unmute`. */
+  mute(address: string, random: Random): void {
+    for (const wire of this.#wires) if (wire.address === address && below(random, 2) === 0) wire.isMute = true;
+  }
+
+  /** What was held back arrives, or the connection ends without it. */
+  unmute(address: string, random: Random): void {
+    for (const wire of this.#wires) {
+      if (wire.address !== address || !wire.isMute) continue;
+      wire.isMute = false;
+      if (below(random, 2) === 0) wire.break();
+      else wire.flow();
+    }
+  }
+
   slow(address: string, ms: number): void {
     if (ms > 0) this.#slowMs.set(address, ms);
     else this.#slowMs.delete(address);
@@ -123,6 +138,8 @@ export class Wire {
   readonly near: WireEnd;
   readonly far: WireEnd;
   isOpen = true;
+  /** What is sent back over it waits. */
+  isMute = false;
 
   constructor(network: SimNetwork, address: string, near: SimProcess, far: SimProcess) {
     this.network = network;
@@ -222,7 +239,8 @@ class WireEnd implements FrameChannel {
     const { network, address } = this.#wire;
     const { peer } = this;
     let isDelivered = false;
-    while (this.#wire.isOpen && this.#due > 0 && !peer.#isPaused && !network.isHeld(address, this.#isNear)) {
+    const isHeld = (): boolean => (this.#wire.isMute && !this.#isNear) || network.isHeld(address, this.#isNear);
+    while (this.#wire.isOpen && this.#due > 0 && !peer.#isPaused && !isHeld()) {
       const frame = this.#sent.shift()!;
       this.#due--;
       this.#sentBytes -= frame.length;

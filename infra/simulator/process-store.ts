@@ -38,8 +38,8 @@ export interface StoreTrap {
   readonly pk: string | undefined;
   /** Before the transaction takes effect, or between the effect and the answer; 'lost': it never arrives. */
   readonly when: 'before' | 'after' | 'lost';
-  /** Whether it may spring by now: else the next such transaction is waited for. */
-  readonly isDue?: () => boolean;
+  /** Whether it may spring by now, and on this one: else the next such transaction is waited for. */
+  readonly isDue?: (ops: readonly StoreOp[]) => boolean;
   /** The transaction takes effect so much later. */
   readonly lateMs?: number;
   readonly act: () => void;
@@ -50,6 +50,8 @@ export class SimStore {
   /** How late what a process writes may take effect, and how late it may hear of it, in ms. */
   readonly lateMs = new Map<SimProcess, number>();
   readonly traps = new Map<SimProcess, StoreTrap>();
+  /** For whichever process comes first. */
+  trapForAny: StoreTrap | undefined;
   /** Processes that cannot reach it. */
   readonly cutOff = new Set<SimProcess>();
   readonly rows: MemoryStore;
@@ -128,11 +130,11 @@ export class SimStore {
   }
 
   #spring(process: SimProcess, ops: readonly StoreOp[], delayMs: number, replyDelayMs: number): number {
-    const trap = this.traps.get(process);
-    if (!trap || trap.isDue?.() === false) return 0;
+    const trap = this.traps.get(process) ?? this.trapForAny;
+    if (!trap || trap.isDue?.(ops) === false) return 0;
     const { pk, when, act, lateMs = 0 } = trap;
     if (pk !== undefined && !ops.some(({ op, key }) => op === 'put' && key.pk.startsWith(pk))) return 0;
-    this.traps.delete(process);
+    if (!this.traps.delete(process)) this.trapForAny = undefined;
     if (when === 'lost') {
       this.#loop.schedule(0, act);
       throw new StoreUnavailable('the request was lost');

@@ -2,11 +2,13 @@
  * One world from its seed to its verdict: start, let clients work while faults happen, heal, require that everything
  * works again, read what is left, and judge the whole.
  */
+import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { below, seededRandom } from '../../engine/kernel/random.ts';
 import { logPk } from '../../engine/log/rows/log-state.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
 import { type Anomaly, check, finalConsumer } from './checker.ts';
+import { unnoticedRot } from './bit-rot.ts';
 import { Consumer } from './consumer.ts';
 import { Door } from './door.ts';
 import { drawFaults, type Fault, type FaultKind } from './fault-plan.ts';
@@ -50,9 +52,17 @@ const startMsMax = 40_000;
 /** After the last fault: for what lasts to end by itself, then for everything to work again. */
 const afterFaultsMs = 600;
 /** Faults that are several, one after the other. */
-const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = { 'twin-start': 4800, 'late-remap': 2500 };
+const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
+  'twin-start': 4800,
+  'late-remap': 2500,
+  'move-late': 6300,
+  'move-unheard': 1300,
+  'wake-at-fence': 2500,
+};
 const stuckAfterMs = 40_000;
 const readMsMax = 20_000;
+/** Where bits flip, some partitions stay away: what works at all does so by then. */
+const rottenMsMax = 2500;
 /** Longer than retention takes to come by and remove what it finds. */
 const removalMsMax = 3000;
 /** More than any topic grows to. */
@@ -99,6 +109,7 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   await loop.run(loop.nowMs + startMsMax, () => topics.topics.length === 2);
   if (topics.topics.length < 2) return history.add({ kind: 'stuck', what: 'no topic could be made' });
 
+  if (world.settings.mayCorrupt) history.add({ kind: 'rot' });
   const injector = new Injector(world, supervisor, topics);
   let lastMs = 0;
   for (const fault of faults) {
@@ -110,20 +121,35 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   world.fault('everything heals');
   injector.heal();
   topics.isOver = true;
+  for (const group of topics.groups) group.isCalm = true;
   const liveness = new Liveness(world, door, supervisor, topics);
-  await loop.run(loop.nowMs + stuckAfterMs, () => liveness.isGood);
+  const { mayCorrupt } = world.settings;
+  const workMsMax = mayCorrupt ? rottenMsMax : stuckAfterMs;
+  await loop.run(loop.nowMs + workMsMax, () => liveness.isGood);
   topics.stopSending();
-  if (!liveness.isGood) history.add({ kind: 'stuck', what: liveness.missing() });
-  await loop.run(loop.nowMs + stuckAfterMs, () => topics.isQuiet);
-  if (!topics.isQuiet) history.add({ kind: 'stuck', what: 'producers still wait for their answers' });
+  if (!liveness.isGood && !mayCorrupt) history.add({ kind: 'stuck', what: liveness.missing() });
+  await loop.run(loop.nowMs + workMsMax, () => topics.isQuiet);
+  if (!topics.isQuiet && !mayCorrupt) history.add({ kind: 'stuck', what: 'producers still wait for their answers' });
 
   await readAll(world, door, topics);
-  await audit(world, supervisor, topics);
+  if (mayCorrupt) await auditRot(world, supervisor);
+  else await audit(world, supervisor, topics);
   for (const consumer of topics.consumers) consumer.isStopped = true;
   supervisor.isOver = true;
   for (const process of world.processes.values()) process.end('the simulation is over');
   // What is on its way finds nobody; nothing of this world may run beside the next one.
   await loop.run(loop.nowMs + 10);
+}
+
+/** Every broker scrubs; then each flipped bit is known, or of no account. */
+async function auditRot(world: World, supervisor: Supervisor): Promise<void> {
+  let left = 0;
+  for (const broker of supervisor.brokers()) {
+    left++;
+    void broker.scrub().then(() => left--);
+  }
+  await world.loop.run(world.loop.nowMs + readMsMax, () => left === 0);
+  for (const path of await unnoticedRot(world)) world.history.add({ kind: 'unnoticed', what: path });
 }
 
 async function audit(world: World, supervisor: Supervisor, topics: TopicRoom): Promise<void> {
@@ -159,13 +185,20 @@ async function readAll(world: World, door: Door, topics: TopicRoom): Promise<voi
     );
   const isDone = ({ consumer, partition }: (typeof readers)[number]): boolean =>
     consumer.offsets.get(partition)! >= (consumer.seen.get(partition) ?? Infinity);
-  await world.loop.run(world.loop.nowMs + readMsMax, () => readers.every(isDone));
+  const { mayCorrupt } = world.settings;
+  await world.loop.run(world.loop.nowMs + (mayCorrupt ? rottenMsMax : readMsMax), () => readers.every(isDone));
   for (const reader of readers) {
     reader.consumer.isStopped = true;
-    if (isDone(reader)) continue;
+    if (isDone(reader) || (mayCorrupt && reader.consumer.lastCode !== errorCode.none)) continue;
     const what = `${reader.topic.name}/${reader.partition} cannot be read to its end`;
     world.history.add({ kind: 'stuck', what });
   }
+}
+
+/** From a stream of its own, so that the seeds of old stories tell them still. */
+function drawBeat(seed: number): number {
+  const random = seededRandom(seed ^ 0xbea7);
+  return below(random, 3) > 0 ? 20 + below(random, 130) : 0;
 }
 
 function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettings {
@@ -181,9 +214,11 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     seed,
     slots,
     plant,
-    mayCorrupt: false,
+    mayCorrupt: scenario === 'rot',
     // Short enough for some requests to be given up while the ones behind them are not.
     holdMsMax: 60 << below(random, 6),
+    beatMs: drawBeat(seed),
+    hasGroups: scenario === 'groups' || below(seededRandom(seed ^ 0x9409), 8) === 0,
     controllers: scenariosApart.includes(scenario) || below(random, 3) === 0 ? 2 + below(random, 2) : 0,
     lease: { durationMs: 900, renewIntervalMs: 180, marginMs: 45, retryMsMax: 30 },
     log: {
@@ -192,6 +227,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
       rollUpBytes: 2000 << below(random, 5),
       unrolledBytesMax: 64_000,
       freeBytesFloor: 0,
+      freeSpaceIntervalMs: 60,
       mergeBytesMax: 200 << below(random, 4),
       // Not drawn, so that the seeds of old stories tell them still.
       copiedBytesMax: 250 << (seed % 8),

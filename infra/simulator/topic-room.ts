@@ -5,6 +5,7 @@ import { Committer } from './committer.ts';
 import { Consumer } from './consumer.ts';
 import { type Door, noAnswer } from './door.ts';
 import { IdempotentProducer } from './idempotent-producer.ts';
+import { MemberGroup } from './member-group.ts';
 import { partitionName } from './partition-name.ts';
 import { PlainProducer } from './plain-producer.ts';
 import type { SimTopic } from './topic-plan.ts';
@@ -19,6 +20,7 @@ export class TopicRoom {
   readonly plain: PlainProducer[] = [];
   readonly consumers: Consumer[] = [];
   readonly committers: Committer[] = [];
+  readonly groups: MemberGroup[] = [];
   readonly #world: World;
   readonly #door: Door;
   readonly #random: Random;
@@ -76,6 +78,7 @@ export class TopicRoom {
     for (const i of all.slice(0, 1))
       this.consumers.push(new Consumer(world, door, topic, [i], `${label}one${i}`, rare));
     this.committers.push(new Committer(world, door, topic, `g${label}`));
+    if (world.settings.hasGroups) this.groups.push(new MemberGroup(world, door, topic, `m${label}`));
     done();
   }
 
@@ -137,6 +140,7 @@ export class TopicRoom {
   stopSending(): void {
     for (const producer of [...this.idempotent, ...this.plain]) producer.isStopped = true;
     for (const committer of this.committers) committer.isStopped = true;
+    for (const group of this.groups) group.stop();
   }
 
   get isQuiet(): boolean {

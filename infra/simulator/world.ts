@@ -1,7 +1,7 @@
 /** One machine and its neighbourhood: what all simulated processes share. */
 import { AssertionFailure } from '../../engine/kernel/assert.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
-import { type Random, seededRandom } from '../../engine/kernel/random.ts';
+import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
 import type { LeaseSettings } from '../../engine/controller/lease.ts';
 import { DataCorrupt } from '../../engine/log/log.ts';
 import type { LogSettings } from '../../engine/log/settings.ts';
@@ -17,6 +17,8 @@ import { SimNetwork } from './process-network.ts';
 import { SentEpochs } from './sent-epochs.ts';
 import { SimStore } from './process-store.ts';
 
+/** How much longer the pauses of clients are then. */
+export const lullPace = 5;
 export const segmentsDirectory = '/segments';
 /** Of an even shard and of an odd one: where controllers share the shards, the one that keeps the fleet has one of them. */
 export const clusterIds = ['c1', 'c5'] as const;
@@ -29,6 +31,10 @@ export interface WorldSettings {
   readonly plant: Plant;
   /** For which a gateway holds what it cannot send. */
   readonly holdMsMax: number;
+  /** Producers send at multiples of it: then many batches share a write and a sync. 0: whenever they like. */
+  readonly beatMs: number;
+  /** Whether consumers join groups. */
+  readonly hasGroups: boolean;
   /** Controllers in processes of their own beside a gateway's; 0: one process is both. */
   readonly controllers: number;
   /** Whether bits are flipped: then, and only then, damage may be found. */
@@ -46,6 +52,10 @@ export class World {
   readonly processes = new Map<number, SimProcess>();
   /** By process id, also those that have ended. */
   readonly brokers = new Map<number, BrokerProcess>();
+  /** Paths of files of which a bit was flipped. */
+  readonly flipped = new Set<string>();
+  /** Until then clients do little: a fault takes its time, and nothing is to be seen meanwhile. */
+  lullUntilMs = 0;
   /** Parents that end in the moment in which they have started a broker, and how long that one takes to load. */
   readonly killsAtStart = new Map<SimProcess, number>();
   #streams = 0;
@@ -71,6 +81,19 @@ export class World {
     if (change === 'gap' || !change.row) return;
     const { state, pid, epoch } = decodeBrokerSession(change.row);
     if (state === 'fenced') this.brokers.get(pid)?.lookAtLease(epoch);
+  }
+
+  /**
+   * Until a producer sends again. Where there are beats, some batches follow each other at once, so that several frames of
+   * a partition are on their way; then comes a pause, to the first beat that is not before twice `usualMs`.
+   */
+  pauseMs(random: Random, usualMs: number): number {
+    const { beatMs } = this.settings;
+    if (this.loop.nowMs < this.lullUntilMs) return usualMs * lullPace;
+    if (beatMs === 0) return usualMs;
+    if (below(random, 2) === 0) return 0.5 + below(random, 8) / 2;
+    const { nowMs } = this.loop;
+    return Math.ceil((nowMs + 2 * usualMs) / beatMs) * beatMs - nowMs;
   }
 
   /** A stream of its own, so that what one part draws changes nothing for the others. */

@@ -1,0 +1,66 @@
+/**
+ * Bits that flip where they lie, and what has to become of each: never served, and found by a scrub while its file is of
+ * any use. Left out is the end of a write-ahead log: damage that no later record bears witness of cannot be told from a
+ * write that was torn, and a crash on top of it loses what was damaged (scan-wal.ts).
+ */
+import { below, type Random } from '../../engine/kernel/random.ts';
+import { damagePk } from '../../engine/log/rows/damage.ts';
+import { decodeSegmentFile, isPieced, segmentFileKey } from '../../engine/log/rows/segment-file.ts';
+import { walChunkNumber } from '../../engine/log/wal-format.ts';
+import { segmentsDirectory, type World } from './world.ts';
+
+/** Newest chunks of a log, which may hold the end of what was synced. */
+const sparedChunks = 2;
+const suffix = '.seg';
+
+/** Of the segment store, or of a volume's log; false where nothing lies that may rot. */
+export function flipBit(world: World, random: Random, volume: string, ofLog: boolean): boolean {
+  const paths = ofLog ? oldChunks(world, volume) : segmentFiles(world);
+  const path = paths[below(random, Math.max(1, paths.length))];
+  if (path === undefined) return false;
+  const disk = world.disks.of(path);
+  const file = disk.open(path);
+  const bytes = file.sizeBytes();
+  file.close();
+  if (bytes === 0) return false;
+  disk.flipBit(path, below(random, bytes * 8));
+  world.fault(`a bit of ${path} flips`);
+  world.flipped.add(path);
+  return true;
+}
+
+/** Names of files that hold a flipped bit, are of use, and of which no scrub says so. Once every broker has scrubbed. */
+export async function unnoticedRot(world: World): Promise<string[]> {
+  const { rows } = world.store;
+  const unnoticed: string[] = [];
+  for (const path of world.flipped) {
+    const fileId = fileIdOf(path);
+    // Of what a pieced file refers to only part is its own.
+    if (fileId === undefined || isPieced(fileId)) continue;
+    const row = await rows.get(segmentFileKey(fileId));
+    if (!row || decodeSegmentFile(row.value).segments === 0) continue;
+    const damage = await rows.range(damagePk, { from: `${fileId}@`, to: `${fileId}@~` });
+    if (damage.rows.length === 0) unnoticed.push(path);
+  }
+  return unnoticed;
+}
+
+function segmentFiles(world: World): string[] {
+  const names = world.disks.of(segmentsDirectory).list(segmentsDirectory);
+  return names.map((name) => `${segmentsDirectory}/${name}`);
+}
+
+function oldChunks(world: World, volume: string): string[] {
+  const disk = world.disks.of(volume);
+  const directory = `${volume}/wal`;
+  if (!disk.exists(directory)) return [];
+  return disk.list(directory).flatMap((epoch) => {
+    const chunks = disk.list(`${directory}/${epoch}`).filter((name) => walChunkNumber(name) !== undefined);
+    return chunks.slice(0, -sparedChunks).map((name) => `${directory}/${epoch}/${name}`);
+  });
+}
+
+function fileIdOf(path: string): string | undefined {
+  const name = path.startsWith(`${segmentsDirectory}/`) ? path.slice(segmentsDirectory.length + 1) : '';
+  return name.endsWith(suffix) ? name.slice(0, -suffix.length) : undefined;
+}

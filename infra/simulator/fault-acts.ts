@@ -1,0 +1,187 @@
+/** What happens to a world at one moment, or lasts for a while: the acts that faults and their scripts are made of. */
+import { shardsPk } from '../../engine/controller/rows/shard.ts';
+import { below, type Random } from '../../engine/kernel/random.ts';
+import type { BrokerProcess } from './broker-process.ts';
+import type { ParentProcess } from './parent-process.ts';
+import { goodMood, type StoreMood, type StoreTrap } from './process-store.ts';
+import type { SimProcess } from './process.ts';
+import type { Supervisor } from './supervisor.ts';
+import type { TopicRoom } from './topic-room.ts';
+import type { World } from './world.ts';
+
+/** While no controller serves. */
+const askAgainMs = 500;
+const undrainAgainMs = [0, 700, 2500];
+export const placementsPk = `${shardsPk}#`;
+export const trapTimes: readonly StoreTrap['when'][] = ['before', 'after', 'lost', 'after', 'lost'];
+
+export class FaultActs {
+  readonly world: World;
+  readonly supervisor: Supervisor;
+  readonly topics: TopicRoom;
+  readonly random: Random;
+  readonly #stopped = new Set<SimProcess>();
+  readonly #drained = new Set<number>();
+
+  constructor(world: World, supervisor: Supervisor, topics: TopicRoom) {
+    this.world = world;
+    this.supervisor = supervisor;
+    this.topics = topics;
+    this.random = world.random();
+  }
+
+  broker(target: number): BrokerProcess | undefined {
+    const brokers = this.supervisor.brokers();
+    return brokers[target % Math.max(1, brokers.length)];
+  }
+
+  parent(target: number): ParentProcess {
+    const { parents } = this.supervisor;
+    return parents[target % parents.length]!;
+  }
+
+  decider(target: number): ParentProcess {
+    const { deciders } = this.supervisor;
+    return deciders[target % deciders.length]!;
+  }
+
+  killProcess(process: SimProcess): void {
+    if (!process.isAlive) return;
+    this.world.fault(`${process.name}: SIGKILL`);
+    process.end('SIGKILL');
+  }
+
+  /** Politely; where one process is everything its brokers end with it. */
+  stopController(target: number): void {
+    const decider = this.decider(target);
+    if (!decider.process.isRunning) return;
+    this.world.fault(`${decider.process.name}: SIGTERM`);
+    decider.stop();
+  }
+
+  kill(broker: BrokerProcess | undefined, reason: string): void {
+    if (!broker?.process.isAlive) return;
+    this.world.fault(`${broker.process.name}: ${reason}`);
+    broker.process.end(reason);
+    if (below(this.random, 2) === 0)
+      this.world.loop.schedule(below(this.random, 20), () => this.topics.restartProducers());
+  }
+
+  hang(process: SimProcess, durationMs: number): void {
+    if (process.isStopped || !process.isAlive) return;
+    process.stop();
+    this.#stopped.add(process);
+    this.lasting(`${process.name}: SIGSTOP`, durationMs, () => {
+      this.#stopped.delete(process);
+      process.resume();
+    });
+  }
+
+  zone(target: number, withPower: boolean): void {
+    const { slots } = this.world.settings;
+    const zones = [...new Set(slots.map(({ zone }) => zone))];
+    const zone = zones[target % zones.length]!;
+    this.world.fault(`zone ${zone}: ${withPower ? 'power loss' : 'all brokers killed'}`);
+    for (const broker of this.supervisor.brokers()) if (broker.slot.zone === zone) this.kill(broker, 'zone');
+    if (!withPower) return;
+    for (const slot of slots) if (slot.zone === zone) this.world.disks.of(slot.volume).crash(this.random);
+  }
+
+  /** One machine of many: the broker ends, and its volume forgets what was not synced. */
+  slotPower({ process, slot }: BrokerProcess): void {
+    if (!process.isAlive) return;
+    this.world.fault(`${process.name}: power loss`);
+    process.end('power loss');
+    this.world.disks.of(slot.volume).crash(this.random);
+  }
+
+  /** The whole machine: every process ends in this moment, and every disk forgets. */
+  power(): void {
+    this.world.fault('power loss');
+    for (const process of this.world.processes.values()) process.end('power loss');
+    for (const root of this.world.disks.roots()) this.world.disks.of(root).crash(this.random);
+  }
+
+  planned(kind: 'drain' | 'restart', target: number, durationMs: number): void {
+    const { slots } = this.world.settings;
+    const { brokerId } = slots[target % slots.length]!;
+    this.world.fault(`${kind} broker ${brokerId}`);
+    if (kind === 'restart') return this.#ask(0, (controller) => controller.restartBroker(brokerId));
+    this.#drained.add(brokerId);
+    this.#ask(0, (controller) => controller.drainBroker(brokerId));
+    this.#ask(durationMs + 500, (controller) => controller.undrainBroker(brokerId));
+  }
+
+  /** Of the first controller that serves by then: whoever is asked writes it down, and whoever keeps the fleet does it. */
+  #ask(delayMs: number, act: (controller: ParentProcess['controller']) => Promise<unknown>): void {
+    this.world.loop.schedule(delayMs, () => {
+      const decider = this.supervisor.deciders.find(({ isServing, process }) => isServing && process.isAlive);
+      if (!decider) return this.#ask(askAgainMs, act);
+      decider.process.post(0, () => void act(decider.controller).catch(() => undefined));
+    });
+  }
+
+  fleet(kind: 'scale' | 'evacuate' | 'replace', target: number, durationMs: number): void {
+    const { slots } = this.world.settings;
+    const { brokerId, zone } = slots[target % slots.length]!;
+    const laterMs = durationMs + 500;
+    if (kind === 'scale') {
+      this.world.fault(`scale to ${brokerId} brokers`);
+      this.#ask(0, (controller) => controller.scaleFleet(brokerId));
+      this.#ask(laterMs, (controller) => controller.scaleFleet(undefined));
+    } else if (kind === 'evacuate') {
+      this.world.fault(`evacuate zone ${zone}`);
+      this.#ask(0, (controller) => controller.evacuateZone(zone));
+      this.#ask(laterMs, (controller) => controller.restoreZone(zone));
+    } else {
+      this.world.fault(`replace broker ${brokerId}`);
+      this.#ask(0, (controller) => controller.replaceBroker(brokerId));
+    }
+  }
+
+  mood(mood: StoreMood, durationMs: number): void {
+    this.world.store.mood = mood;
+    const what = Object.entries(mood)
+      .filter(([, share]) => share > 0)
+      .map(([name, share]) => `${name} ${share}`)
+      .join(', ');
+    this.lasting(`store: ${what}`, durationMs, () => {
+      if (this.world.store.mood === mood) this.world.store.mood = goodMood;
+    });
+  }
+
+  lasting(what: string, durationMs: number, end: () => void): void {
+    this.world.fault(`${what} (for ${durationMs} ms)`);
+    this.world.loop.schedule(durationMs, () => {
+      this.world.fault(`over: ${what}`);
+      end();
+    });
+  }
+
+  /** Everything that still lasts ends. */
+  heal(): void {
+    const { store, network, disks, settings } = this.world;
+    store.mood = goodMood;
+    store.cutOff.clear();
+    store.lateMs.clear();
+    store.traps.clear();
+    store.trapForAny = undefined;
+    disks.traps.clear();
+    disks.newFileTraps.clear();
+    this.world.killsAtStart.clear();
+    disks.slowMs.clear();
+    for (const { address } of settings.slots) {
+      network.heal(address);
+      network.unmute(address, this.random);
+      network.slow(address, 0);
+    }
+    for (const process of this.#stopped) process.resume();
+    this.#stopped.clear();
+    // Who was asked to undrain them may have died before it was written, and a drain outlasts everybody. More than once: a
+    // drain that was asked of a stopped process is carried out when that goes on, beside what is asked of it then.
+    for (const brokerId of this.#drained) {
+      for (const delayMs of undrainAgainMs) this.#ask(delayMs, (controller) => controller.undrainBroker(brokerId));
+    }
+    this.#drained.clear();
+  }
+}

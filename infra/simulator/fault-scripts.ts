@@ -1,0 +1,190 @@
+/**
+ * Faults that are short scripts: what they need comes together once in ten thousand seeds otherwise. Each says which
+ * mistake it is there to show.
+ */
+import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
+import { leasesPk } from '../../engine/controller/rows/lease.ts';
+import type { StoreOp } from '../../engine/ports.ts';
+import type { BrokerProcess } from './broker-process.ts';
+import { type FaultActs, placementsPk, trapTimes } from './fault-acts.ts';
+import type { Fault, FaultKind } from './fault-plan.ts';
+import { goodMood } from './process-store.ts';
+
+/** Longer than anybody waits for a lease. */
+const hangMsMax = 6000;
+
+type Script = (acts: FaultActs, broker: BrokerProcess | undefined, fault: Fault) => void;
+
+const scripts: Readonly<Partial<Record<FaultKind, Script>>> = {
+  'orphan-stall': stallOrphan,
+  'late-remap': remapLate,
+  'move-cut': cutMove,
+  'move-late': placeLate,
+  'move-unheard': moveUnheard,
+  'twin-start': startTwin,
+  'wake-at-fence': wakeAtFence,
+  'repeat-unsynced': repeatUnsynced,
+  'new-file-power': losePowerAtNewFile,
+  'full-kill': killAfterFull,
+};
+
+export function isScript(kind: FaultKind): boolean {
+  return kind in scripts;
+}
+
+export function runScript(acts: FaultActs, kind: FaultKind, broker: BrokerProcess | undefined, fault: Fault): void {
+  scripts[kind]!(acts, broker, fault);
+}
+
+/**
+ * A broker is stopped while a renewal of its lease is answered and a sync is under way, and stays so until its lease has
+ * ended and its parent has died: when it goes on, both answers wait for it, and it does not know the time.
+ */
+function stallOrphan(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
+  if (!broker) return;
+  const { disks, store, settings, loop } = acts.world;
+  const { process, slot } = broker;
+  disks.slowMs.set(slot.volume, 60);
+  const act = (): void => {
+    disks.slowMs.delete(slot.volume);
+    acts.hang(process, settings.lease.durationMs * 1.5 + 500 + value);
+    loop.schedule(value % 300, () => acts.killProcess(acts.decider(target).process));
+  };
+  store.traps.set(process, { pk: leasesPk, when: 'after', isDue: () => disks.isSyncing(process), act });
+}
+
+/** A broker dies, and what a controller that does not keep the fleet decides about it arrives when it is back. */
+function remapLate(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
+  const { deciders } = acts.supervisor;
+  const keeper = deciders[0]!.controller.controllers().find(({ keepsFleet }) => keepsFleet)?.controllerId ?? '';
+  const others = deciders.filter(({ process }) => !keeper.startsWith(process.name.replace(' ', '-')));
+  const decider = others[target % Math.max(1, others.length)];
+  if (decider) {
+    const { name } = decider.process;
+    const lateMs = 1200 + value;
+    acts.world.fault(`store: the next placement of ${name} is ${lateMs} ms late`);
+    const act = (): void => acts.world.fault(`store: the placement of ${name} has come`);
+    acts.world.store.traps.set(decider.process, { pk: placementsPk, when: 'after', lateMs, act });
+  }
+  acts.kill(broker, 'SIGKILL');
+}
+
+/** Who moves partitions dies between their release and the row that names their next owner. */
+function cutMove(acts: FaultActs, _broker: BrokerProcess | undefined, { target, value, durationMs }: Fault): void {
+  for (const { process } of acts.supervisor.deciders) {
+    const act = (): void => acts.killProcess(process);
+    acts.world.store.traps.set(process, { pk: placementsPk, when: trapTimes[value % 5]!, act });
+  }
+  acts.planned('drain', target, durationMs);
+}
+
+/**
+ * Whoever starts a broker anew dies in that moment. The process is slow to load, and comes up beside the one that the
+ * next controller starts in its place. Then that one dies, with much to recover, while the other waits for its slot.
+ */
+function startTwin(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
+  if (!broker) return;
+  const { loop, disks, killsAtStart } = acts.world;
+  const { slot } = broker;
+  for (const { process } of acts.supervisor.deciders) killsAtStart.set(process, 2000 + value);
+  acts.kill(broker, 'SIGKILL');
+  loop.schedule(2000, () => killsAtStart.clear());
+  loop.schedule(3200 + value, () => {
+    disks.slowMs.set(slot.volume, 150);
+    const serving = acts.supervisor.brokers().find((one) => one.slot === slot && one.isServing);
+    acts.kill(serving, 'SIGKILL');
+    loop.schedule(600, () => disks.slowMs.delete(slot.volume));
+  });
+}
+
+/**
+ * What a mover decides after a release takes effect about when the broker that released takes back what nobody came for
+ * (take-back.ts): before its look, between look and write, or after it. For a while the store is slow, so that the time in
+ * between is long. Of the two writes one may have its effect.
+ */
+function placeLate(acts: FaultActs, _broker: BrokerProcess | undefined, { target, value }: Fault): void {
+  const { store, loop } = acts.world;
+  const lateMs = 4700 + value;
+  for (const { process } of acts.supervisor.deciders) {
+    const act = (): void => acts.world.fault(`store: the placement of ${process.name} has come`);
+    store.traps.set(process, { pk: placementsPk, when: 'after', lateMs, act });
+  }
+  acts.planned('drain', target, lateMs + 1500);
+  loop.schedule(500, () => (acts.world.lullUntilMs = loop.nowMs + 3800));
+  const changeLostPercent = value % 3 === 1 ? 70 : 0;
+  if (value % 3 > 0) loop.schedule(4600, () => acts.mood({ ...goodMood, slowMs: 250, changeLostPercent }, 1400));
+}
+
+/** No answer of a broker arrives while what it owns moves: what it has stored comes to the next owner once more. */
+function moveUnheard(acts: FaultActs, _broker: BrokerProcess | undefined, { target, value, durationMs }: Fault): void {
+  const { network, settings, loop } = acts.world;
+  const { address } = settings.slots[target % settings.slots.length]!;
+  acts.world.fault(`network: no answers over some links to ${address}`);
+  network.mute(address, acts.random);
+  acts.planned('drain', target, durationMs);
+  loop.schedule(300 + value, () => {
+    acts.world.fault(`over: no answers over some links to ${address}`);
+    network.unmute(address, acts.random);
+  });
+}
+
+/**
+ * A stopped broker whose parent is dead is taken for lapsed, and goes on in the moment in which its fence is on its way:
+ * it renews its lease first. The fence must be refused.
+ */
+function wakeAtFence(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
+  if (!broker) return;
+  const { store, loop } = acts.world;
+  const { process, slot } = broker;
+  const isFence = (op: StoreOp): boolean =>
+    op.op === 'put' &&
+    op.key.pk === brokerSessionsPk &&
+    op.key.sk === String(slot.brokerId) &&
+    decodeBrokerSession({ ...op.key, value: op.value, version: 1 }).state === 'fenced';
+  acts.hang(process, hangMsMax);
+  loop.schedule(value % 200, () => acts.killProcess(acts.decider(target).process));
+  store.trapForAny = {
+    pk: brokerSessionsPk,
+    when: 'before',
+    lateMs: 1 + (value % 3),
+    isDue: (ops) => ops.some(isFence),
+    act: () => process.resume(),
+  };
+}
+
+/** What waits for a slow sync is sent once more over another link, and the power fails before the sync is over. */
+function repeatUnsynced(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
+  if (!broker) return;
+  const { disks, network, loop } = acts.world;
+  const { volume, address } = broker.slot;
+  const resetMs = 150 + (value % 100);
+  disks.slowMs.set(volume, 500);
+  loop.schedule(resetMs, () => {
+    acts.world.fault(`network: reset ${address}`);
+    network.reset(address);
+  });
+  loop.schedule(resetMs + 25 + (value % 130), () => {
+    acts.slotPower(broker);
+    disks.slowMs.delete(volume);
+  });
+}
+
+/** The power fails shortly after a sync that covers the end of one file of the log and the beginning of the next. */
+function losePowerAtNewFile(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
+  if (!broker) return;
+  const act = (): void => void acts.world.loop.schedule(1 + (value % 25) / 5, () => acts.slotPower(broker));
+  acts.world.disks.newFileTraps.set(broker.process, { root: broker.slot.volume, act });
+}
+
+/** A write of several batches finds the disk full half way; the broker dies just after the first that finds room again. */
+function killAfterFull(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
+  if (!broker) return;
+  const { disks } = acts.world;
+  const { process, slot } = broker;
+  acts.world.fault(`disk: full at the next write to ${slot.volume}`);
+  const met = (): void => {
+    const trap = { root: slot.volume, skip: value % 2, afterMs: 0.5 + (value % 9) };
+    disks.traps.set(process, { ...trap, act: () => acts.kill(broker, 'SIGKILL') });
+  };
+  disks.of(slot.volume).plan({ on: 'write', error: 'full', afterBytes: 150 + value, met });
+}

@@ -1,0 +1,101 @@
+/** A consumer group whose members come, die and come back, and what all of them together have been told. */
+import { below, type Random } from '../../engine/kernel/random.ts';
+import type { Door } from './door.ts';
+import { GroupMember } from './group-member.ts';
+import { partitionName } from './partition-name.ts';
+import type { SimTopic } from './topic-plan.ts';
+import type { World } from './world.ts';
+
+const membersMax = 3;
+const lifeMsMin = 700;
+const lifeMsMax = 4000;
+
+export class MemberGroup {
+  readonly world: World;
+  readonly door: Door;
+  readonly topic: SimTopic;
+  readonly groupId: string;
+  readonly #random: Random;
+  readonly #members: GroupMember[] = [];
+  readonly #acked = new Map<number, number>();
+  #lives = 0;
+  /** The latest generation of which a member has been told its part. */
+  latest = -1;
+  /** Nobody dies any more. */
+  isCalm = false;
+
+  constructor(world: World, door: Door, topic: SimTopic, group: string) {
+    this.world = world;
+    this.door = door;
+    this.topic = topic;
+    this.groupId = `${topic.clusterId}.${group}`;
+    this.#random = world.random();
+    for (let i = 0; i < membersMax; i++) world.loop.schedule(below(this.#random, 500), () => this.#live(i));
+  }
+
+  get isOver(): boolean {
+    return this.topic.isDeleted || this.#isStopped;
+  }
+
+  #isStopped = false;
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  get target(): { readonly clusterId: string; readonly groupId: string } {
+    return { clusterId: this.topic.clusterId, groupId: this.groupId };
+  }
+
+  /** Every member is of one generation, and every partition somebody's. */
+  get isWhole(): boolean {
+    const [first] = this.#members;
+    const owned = new Set(this.#members.flatMap(({ partitions }) => partitions));
+    const isOne = this.#members.every(({ generation }) => generation >= 0 && generation === first!.generation);
+    return this.#members.length === membersMax && isOne && owned.size === this.topic.partitions;
+  }
+
+  #live(index: number): void {
+    if (this.isOver) return;
+    const member = new GroupMember(this, `m${this.#lives++}`, this.#random);
+    this.#members[index] = member;
+    this.world.loop.schedule(lifeMsMin + below(this.#random, lifeMsMax), () => {
+      if (this.isCalm || this.isOver) return;
+      member.end(below(this.#random, 2) === 0);
+      this.world.loop.schedule(below(this.#random, 400), () => this.#live(index));
+    });
+  }
+
+  // --- What members are told ---
+
+  joined(member: string, generation: number, known: number, partitions: readonly number[]): void {
+    const names = partitions.map((partition) => this.#name(partition));
+    this.world.history.add({ kind: 'joined', group: this.groupId, member, generation, known, partitions: names });
+    this.latest = Math.max(this.latest, generation);
+  }
+
+  /** The highest commit that was acknowledged. */
+  acked(partition: number): number {
+    return this.#acked.get(partition) ?? -1;
+  }
+
+  position(partition: number, offset: number, acked: number): void {
+    this.world.history.add({ kind: 'position', group: this.groupId, partition: this.#name(partition), offset, acked });
+  }
+
+  /** Returns what is to be called with the answer's code. */
+  commit(member: string, generation: number, partition: number, offset: number): (code: number) => void {
+    const { history } = this.world;
+    const place = { group: this.groupId, partition: this.#name(partition), offset };
+    history.add({ kind: 'commit', ...place });
+    const known = this.latest;
+    return (code) => {
+      history.add({ kind: 'committed', ...place, code, by: { member, generation, known } });
+      if (code === 0) this.#acked.set(partition, Math.max(this.acked(partition), offset));
+    };
+  }
+
+  #name(partition: number): string {
+    return partitionName(this.topic.topicId, partition);
+  }
+}
