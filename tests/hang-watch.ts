@@ -82,10 +82,12 @@ interface InspectorMessage {
 async function stackOf(pid: number): Promise<string[]> {
   process.kill(pid, 'SIGUSR1');
   await sleep(inspectorMs);
-  const [target] = (await (await fetch(inspector)).json()) as { webSocketDebuggerUrl: string }[];
+  const [target] = (await (await fetch(inspector, { signal: AbortSignal.timeout(inspectorMs) })).json()) as {
+    webSocketDebuggerUrl: string;
+  }[];
   const socket = new WebSocket(target!.webSocketDebuggerUrl);
   try {
-    await once(socket, 'open');
+    await once(socket, 'open', { signal: AbortSignal.timeout(inspectorMs) });
     for (const [id, method] of ['Debugger.enable', 'Debugger.pause'].entries())
       socket.send(JSON.stringify({ id, method }));
     const urls = new Map<string, string>();
@@ -121,7 +123,16 @@ async function end(worker: Process, project: TestProject): Promise<void> {
   try {
     console.error(await describe(worker, project));
   } finally {
-    process.kill(worker.pid, 'SIGKILL');
+    kill(worker.pid);
+  }
+}
+
+/** It may have ended by itself meanwhile. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Gone.
   }
 }
 

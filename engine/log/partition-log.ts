@@ -71,13 +71,13 @@ export interface OpenedLog {
   readonly configs: TopicConfigs;
 }
 
-/** From here on the chunk stays as it is, whatever becomes of the roll-up that is told. */
 const codeOf = {
   'old-epoch': logErrorCode.invalidProducerEpoch,
   'out-of-order': logErrorCode.outOfOrderSequenceNumber,
   early: logErrorCode.unknownProducerId,
 } as const;
 
+/** From here on the chunk stays as it is, whatever becomes of the roll-up that is told. */
 function placeOf({ chunk, position }: TailBatch): BatchPlace {
   chunk.isReferred = true;
   return { path: chunk.path, position };
