@@ -32,18 +32,27 @@ export interface FramePoolSettings {
 
 export const framePoolDefaults: FramePoolSettings = {
   keptBytesMax: 32 * 1024 * 1024,
-  frameBytesMin: 16 * 1024,
+  // Below half of its pool's size Node cuts slices; from there on each buffer is memory of its own that V8 counts.
+  frameBytesMin: 4 * 1024,
   frameBytesMax: 20 * 1024 * 1024,
   poisons: false,
 };
 
+/** Free memory of one size. */
+interface KeptSlabs {
+  /** Last given first taken: the memory that is still in the cache. */
+  readonly slabs: Buffer[];
+  /** Number of the last take of this size. */
+  takenAt: number;
+}
+
 export class FramePool {
   #settings: FramePoolSettings;
-  /** By size, last given first taken: the memory that is still in the cache. */
-  readonly #kept = new Map<number, Buffer[]>();
+  readonly #kept = new Map<number, KeptSlabs>();
   /** Memory of this pool that is out with somebody. A frame of another origin, or one given back twice, is not in it. */
   readonly #lent = new WeakSet<ArrayBufferLike>();
   #keptBytes = 0;
+  #takes = 0;
   /** The least that was kept since the last trim: nobody needed it. */
   #idleBytes = 0;
 
@@ -65,7 +74,9 @@ export class FramePool {
     const { frameBytesMin, frameBytesMax } = this.#settings;
     if (bytes < frameBytesMin || bytes > frameBytesMax) return Buffer.allocUnsafe(bytes);
     const size = slabBytes(bytes);
-    let slab = this.#kept.get(size)?.pop();
+    const kept = this.#kept.get(size);
+    if (kept) kept.takenAt = ++this.#takes;
+    let slab = kept?.slabs.pop();
     if (slab) {
       this.#keptBytes -= size;
       if (this.#keptBytes < this.#idleBytes) this.#idleBytes = this.#keptBytes;
@@ -97,23 +108,39 @@ export class FramePool {
     assert(this.#lent.delete(frame.buffer), 'a frame is given back once, to the pool that it came from');
     const slab = Buffer.from(frame.buffer as ArrayBuffer);
     if (poisons) slab.fill(poison);
-    if (this.#keptBytes + size > keptBytesMax) return;
     let kept = this.#kept.get(size);
-    if (!kept) this.#kept.set(size, (kept = []));
-    kept.push(slab);
+    if (!kept) this.#kept.set(size, (kept = { slabs: [], takenAt: ++this.#takes }));
+    while (this.#keptBytes + size > keptBytesMax) if (!this.#evict(kept)) return;
+    kept.slabs.push(slab);
     this.#keptBytes += size;
+  }
+
+  /** Makes room where nobody has taken for longer than of `wanted`: a load whose frames change their size is not locked out. */
+  #evict(wanted: KeptSlabs): boolean {
+    let stalest = wanted;
+    let staleBytes = 0;
+    for (const [size, kept] of this.#kept) {
+      if (kept.slabs.length === 0 || kept.takenAt >= stalest.takenAt) continue;
+      stalest = kept;
+      staleBytes = size;
+    }
+    if (stalest === wanted) return false;
+    stalest.slabs.shift();
+    this.#keptBytes -= staleBytes;
+    if (this.#keptBytes < this.#idleBytes) this.#idleBytes = this.#keptBytes;
+    return true;
   }
 
   /** Called now and then: lets go of what nobody has needed since the last call. */
   trim(): void {
-    for (const [size, kept] of this.#kept) {
-      while (kept.length > 0 && this.#idleBytes >= size) {
+    for (const [size, { slabs }] of this.#kept) {
+      while (slabs.length > 0 && this.#idleBytes >= size) {
         // The one given back longest ago.
-        kept.shift();
+        slabs.shift();
         this.#keptBytes -= size;
         this.#idleBytes -= size;
       }
-      if (kept.length === 0) this.#kept.delete(size);
+      if (slabs.length === 0) this.#kept.delete(size);
     }
     this.#idleBytes = this.#keptBytes;
   }

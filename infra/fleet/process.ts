@@ -4,14 +4,14 @@
  * over it. A process counts as ended when it is reaped: from then on it can write nothing, which is what makes a kill a
  * fence.
  */
-import { readdirSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { assert } from '../../engine/kernel/assert.ts';
 import type { Clock, Timer } from '../../engine/kernel/clock.ts';
 import type { BrokerSlot, Fleet } from '../../engine/ports.ts';
 import { Child, type ChildOptions } from './child.ts';
 import { type HangDetector, type HangLook, hangLookIntervalMs, initialHangDetector, judgeHangs } from './hang.ts';
+import { ProcessState, processStateNow } from './process-state.ts';
 import { Standby } from './standby.ts';
 
 export interface ProcessFleetOptions extends ChildOptions {
@@ -43,6 +43,8 @@ class RunningFleet implements Fleet {
   readonly #options: ProcessFleetOptions;
   readonly #standby: Standby;
   readonly #children = new Map<number, Child>();
+  /** Of the children, as far as they were looked at. */
+  readonly #states = new Map<Child, ProcessState>();
   readonly #exitListeners: ((brokerId: number) => void)[] = [];
   readonly #hungListeners: ((brokerId: number, reason: string) => void)[] = [];
   #detector: HangDetector = initialHangDetector;
@@ -71,6 +73,8 @@ class RunningFleet implements Fleet {
     child.assign(slot);
     void child.exited.then(() => {
       this.#children.delete(brokerId);
+      this.#states.get(child)?.close();
+      this.#states.delete(child);
       for (const listener of this.#exitListeners) listener(brokerId);
     });
   }
@@ -116,7 +120,7 @@ class RunningFleet implements Fleet {
    */
   async #look(): Promise<void> {
     const states = new Map<Child, string | undefined>();
-    for (const child of this.#children.values()) states.set(child, await processState(child.pid));
+    for (const child of this.#children.values()) states.set(child, await this.#stateOf(child).read());
     if (this.#closed) return;
     const looks: HangLook[] = [];
     for (const [brokerId, child] of this.#children) {
@@ -133,6 +137,12 @@ class RunningFleet implements Fleet {
     for (const child of this.#children.values()) if (child.isServing && !child.awaitsPong) child.ping();
     this.#lookLater();
   }
+
+  #stateOf(child: Child): ProcessState {
+    let state = this.#states.get(child);
+    if (!state) this.#states.set(child, (state = new ProcessState(child.pid)));
+    return state;
+  }
 }
 
 /** One core is left to this process, which recovers meanwhile or loads its own doors: the first to serve serves everything. */
@@ -142,29 +152,11 @@ function loadingMax(): number {
 
 /** With its last thread: while others of its threads end, they may still be in a write. */
 function isZombie(pid: number): boolean {
-  const state = stateIn(readOrNothing(pid));
+  const state = processStateNow(pid);
   if (state !== 'Z' && state !== 'X') return false;
   try {
     return readdirSync(`/proc/${pid}/task`).length <= 1;
   } catch {
     return true;
   }
-}
-
-/** As /proc tells it of the main thread: R, S, D, T, Z…; undefined where there is no such file. */
-async function processState(pid: number): Promise<string | undefined> {
-  return stateIn(await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined));
-}
-
-function readOrNothing(pid: number): string | undefined {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, 'latin1');
-  } catch {
-    return undefined;
-  }
-}
-
-/** "pid (name) state …": the name may hold spaces and parentheses. */
-function stateIn(text: string | undefined): string | undefined {
-  return text?.[text.lastIndexOf(')') + 2];
 }
