@@ -49,6 +49,7 @@ export const victimGroup = 'payroll-readers';
 export const ownTopics: readonly string[] = ['orders', 'clicks'];
 /** Written by requests that are refused or not, and deleted by none. */
 export const keptTopic = 'half';
+const mendAttemptsMax = 10;
 
 export class World {
   readonly instance: Instance;
@@ -119,12 +120,25 @@ export class World {
     return this.instance.environment['HEADGATE_ADMIN_KEY']!;
   }
 
-  /** Makes again what the attacker has deleted of its own. */
+  /**
+   * Makes again what the attacker has deleted of its own. More than once: a deletion whose sender did not wait for the
+   * answer may still stand in the queue of the cluster's topic changes.
+   */
   async mend(): Promise<void> {
-    for (const name of ownTopics) {
-      await ask(this.instance, this.attacker, 'POST', '/v1/topics', { name, partitions: 2 }).catch(() => undefined);
+    for (let attempt = 1; ; attempt++) {
+      const refusals: string[] = [];
+      for (const name of ownTopics) {
+        await ask(this.instance, this.attacker, 'POST', '/v1/topics', { name, partitions: 2 }).catch((error: unknown) =>
+          refusals.push(String(error)),
+        );
+      }
+      try {
+        this.known = await knownOf(this.instance, this.attacker, this.victim);
+        return;
+      } catch (error) {
+        if (attempt === mendAttemptsMax) throw new Error(`${String(error)}; made again: ${refusals.join('; ')}`);
+      }
     }
-    this.known = await knownOf(this.instance, this.attacker, this.victim);
   }
 
   /** Resident bytes of every process. A process that has gone counts 0. */
