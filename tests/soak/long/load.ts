@@ -14,12 +14,14 @@ export interface LongLoad {
   /** Of each writer. */
   readonly bytesPerSecond: number;
   readonly signal: AbortSignal;
-  readonly counts: { written: number; read: number; failures: number };
+  readonly counts: { written: number; read: number; failures: Record<string, number> };
 }
 
 const valueBytes = 8 * 1024;
 const perRequest = 8;
 const failurePauseMs = 200;
+const reasonCharactersMax = 200;
+const reasonsMax = 50;
 
 /** Resolves when the signal has come and every client has ended. */
 export async function runLoad(load: LongLoad): Promise<void> {
@@ -32,14 +34,17 @@ export async function runLoad(load: LongLoad): Promise<void> {
   ]);
 }
 
-/** A client that fails begins again: the run is about what the installation costs, the failures are counted. */
+/** A client that fails begins again: the run is about what the installation costs, the failures are counted by reason. */
 async function repeat({ signal, counts }: LongLoad, client: () => Promise<void>): Promise<void> {
   while (!signal.aborted) {
     try {
       await client();
-    } catch {
+    } catch (error) {
       if (signal.aborted) return;
-      counts.failures++;
+      const text = String(error).slice(0, reasonCharactersMax);
+      const isKnown = text in counts.failures || Object.keys(counts.failures).length < reasonsMax;
+      const reason = isKnown ? text : 'others';
+      counts.failures[reason] = (counts.failures[reason] ?? 0) + 1;
       await sleep(failurePauseMs);
     }
   }
@@ -72,8 +77,8 @@ function writeHttp(load: LongLoad): Promise<void> {
       body: JSON.stringify({ records: records(load, turn) }),
       signal: load.signal,
     });
-    await answer.arrayBuffer();
-    if (!answer.ok) throw new Error(`produce: ${answer.status}`);
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`produce: ${answer.status} ${text}`);
     return perRequest * valueBytes;
   });
 }
@@ -143,7 +148,7 @@ async function readCursor(load: LongLoad): Promise<void> {
     const headers = { ...authorization(load), accept: 'application/json' };
     const answer = await fetch(url, { headers, signal: load.signal });
     const text = await answer.text();
-    if (!answer.ok) throw new Error(`read: ${answer.status}`);
+    if (!answer.ok) throw new Error(`read: ${answer.status} ${text}`);
     load.counts.read += text.length;
     const { next, up_to_date: isAtEnd } = JSON.parse(text) as { next: string; up_to_date: boolean };
     place = isAtEnd ? 'from=earliest' : `cursor=${next}`;

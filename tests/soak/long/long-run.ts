@@ -43,7 +43,7 @@ export async function longRun(options: LongRunOptions): Promise<Judged[]> {
   const flags = ['--brokers', String(brokers), '--quota-profile', 'unlimited'];
   const instance = await Instance.start({ program, flags });
   const stop = new AbortController();
-  const counts = { written: 0, read: 0, failures: 0 };
+  const counts = { written: 0, read: 0, failures: {} as Record<string, number> };
   try {
     const { clusterId, keyId, apiKey } = await instance.tenant('long-run');
     const configs = { 'retention.bytes': String(retentionBytes) };
@@ -69,9 +69,8 @@ export async function longRun(options: LongRunOptions): Promise<Judged[]> {
     }
     stop.abort();
     await Promise.race([load, sleep(clientsWaitMsMax)]);
-    say(
-      `${mebibytes(counts.written)} MiB written, ${mebibytes(counts.read)} MiB read, ${counts.failures} failures of clients`,
-    );
+    say(`${mebibytes(counts.written)} MiB written, ${mebibytes(counts.read)} MiB read`);
+    for (const [reason, count] of Object.entries(counts.failures)) say(`${count} failures of clients: ${reason}`);
     return writeReport(options, sampler.series, counts);
   } finally {
     stop.abort();
