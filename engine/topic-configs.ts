@@ -1,8 +1,12 @@
 /**
- * The topic configs that are enforced, with Kafka's names, texts and defaults. A config that is not in this table is
- * refused by name: accepting a setting and not acting on it would be a silent lie.
+ * The topic configs that are taken, with Kafka's names, texts and defaults. A config that is not in this table is refused by
+ * name: accepting a setting whose promise is not kept would be a silent lie.
+ *
+ * Most are acted on. Some speak of Kafka's own files, cleaner and replicas, and promise nothing that does not hold here
+ * whatever they say (`alwaysHolds`): Kafka Streams, Connect and Terraform cannot make their topics without them. Left out for
+ * that reason: flush.* (with page-cache durability they would not be kept) and max.compaction.lag.ms.
  */
-export type ConfigKind = 'long' | 'int' | 'text';
+export type ConfigKind = 'long' | 'int' | 'double' | 'boolean' | 'text';
 
 export interface TopicConfig {
   readonly name: string;
@@ -14,19 +18,23 @@ export interface TopicConfig {
   readonly values?: readonly string[];
   /** Of Kafka's type LIST: values can be added and taken away. */
   readonly isList?: true;
+  /** Needs nothing done. Validated, kept and shown where somebody has said it. */
+  readonly alwaysHolds?: true;
   readonly about: string;
 }
 
 const longMax = Number.MAX_SAFE_INTEGER;
+const intMax = 0x7fff_ffff;
 
-export const topicConfigs: readonly TopicConfig[] = [
+const actedOn: readonly TopicConfig[] = [
   {
     name: 'cleanup.policy',
     kind: 'text',
     default: 'delete',
-    values: ['delete'],
+    values: ['compact', 'delete'],
     isList: true,
-    about: 'Old records are deleted by time and size. Compaction is not there yet and is refused.',
+    about:
+      'delete: old records go by time and size. compact: the latest record of each key stays; older ones of the same key are not removed, so the topic grows. Empty: everything stays.',
   },
   {
     name: 'compression.type',
@@ -85,6 +93,42 @@ export const topicConfigs: readonly TopicConfig[] = [
   },
 ];
 
+const filesAbout = 'Of the files that Kafka keeps a partition in, of which there are none.';
+const cleanerAbout = 'A hint to a cleaner that removes older records of a key; none are removed.';
+
+const holding: readonly Omit<TopicConfig, 'alwaysHolds'>[] = [
+  { name: 'delete.retention.ms', kind: 'long', default: '86400000', min: 0, max: longMax, about: cleanerAbout },
+  { name: 'file.delete.delay.ms', kind: 'long', default: '60000', min: 0, max: longMax, about: filesAbout },
+  { name: 'index.interval.bytes', kind: 'int', default: '4096', min: 0, max: intMax, about: filesAbout },
+  { name: 'min.cleanable.dirty.ratio', kind: 'double', default: '0.5', min: 0, max: 1, about: cleanerAbout },
+  { name: 'min.compaction.lag.ms', kind: 'long', default: '0', min: 0, max: longMax, about: cleanerAbout },
+  {
+    name: 'min.insync.replicas',
+    kind: 'int',
+    default: '1',
+    min: 1,
+    max: intMax,
+    about: 'Replicas that must have a record before it is acknowledged: all share one storage, which has it by then.',
+  },
+  { name: 'preallocate', kind: 'boolean', default: 'false', about: filesAbout },
+  { name: 'segment.bytes', kind: 'int', default: '1073741824', min: 1_048_576, max: intMax, about: filesAbout },
+  { name: 'segment.index.bytes', kind: 'int', default: '10485760', min: 4, max: intMax, about: filesAbout },
+  { name: 'segment.jitter.ms', kind: 'long', default: '0', min: 0, max: longMax, about: filesAbout },
+  { name: 'segment.ms', kind: 'long', default: '604800000', min: 1, max: longMax, about: filesAbout },
+  {
+    name: 'unclean.leader.election.enable',
+    kind: 'boolean',
+    default: 'false',
+    about: 'Whether a replica that lacks records may lead; none ever does.',
+  },
+];
+
+/** In the order of their names. */
+export const topicConfigs: readonly TopicConfig[] = [
+  ...actedOn,
+  ...holding.map((config): TopicConfig => ({ ...config, alwaysHolds: true })),
+].sort((a, b) => (a.name < b.name ? -1 : 1));
+
 const byName: ReadonlyMap<string, TopicConfig> = new Map(topicConfigs.map((c) => [c.name, c]));
 
 /** What the broker acts on. Numbers are Infinity where Kafka says -1 or long.max. */
@@ -95,6 +139,8 @@ export interface TopicSettings {
   readonly timestampType: 'CreateTime' | 'LogAppendTime';
   readonly timestampBeforeMaxMs: number;
   readonly timestampAfterMaxMs: number;
+  /** A compacted topic: a record without a key has no latest one of its key. */
+  readonly requiresKeys: boolean;
 }
 
 /** Undefined when `text` is a legal value of `name`, else a sentence that names the config and what it takes. */
@@ -102,24 +148,46 @@ export function topicConfigFault(name: string, text: string): string | undefined
   const config = byName.get(name);
   if (!config)
     return `Topic config '${name}' is not supported; supported are ${topicConfigs.map((c) => c.name).join(', ')}`;
-  if (config.values) {
-    return config.values.includes(text)
-      ? undefined
-      : `Invalid value ${text} for configuration ${name}: must be one of ${config.values.join(', ')}`;
-  }
-  if (!/^[-+]?\d{1,19}$/.test(text.trim()))
-    return `Invalid value ${text} for configuration ${name}: not a number of type ${config.kind}`;
-  const value = Number(text);
-  if (value < config.min!) return `Invalid value ${text} for configuration ${name}: must be at least ${config.min}`;
-  if (value > config.max! && text.trim() !== '9223372036854775807') {
-    return `Invalid value ${text} for configuration ${name}: must be at most ${config.max}`;
-  }
-  return undefined;
+  const fault = config.kind === 'text' ? textFault(config, text) : numberFault(config, text.trim());
+  return fault === undefined ? undefined : `Invalid value ${text} for configuration ${name}: ${fault}`;
 }
 
-/** As it counts: blanks around a number are none of it, as in Kafka. */
+function textFault({ values = [], isList }: TopicConfig, text: string): string | undefined {
+  const said = isList ? wordsOf(text) : [text];
+  return said.every((word) => values.includes(word)) ? undefined : `must be one of ${values.join(', ')}`;
+}
+
+/** The empty text is the empty list. */
+function wordsOf(text: string): string[] {
+  return text.trim() === '' ? [] : text.split(',').map((word) => word.trim());
+}
+
+const shapes = { long: /^[-+]?\d{1,19}$/, int: /^[-+]?\d{1,19}$/, double: /^[-+]?\d{1,19}(\.\d{1,19})?$/ };
+
+function numberFault({ kind, min = -longMax, max = longMax }: TopicConfig, text: string): string | undefined {
+  if (kind === 'text') return undefined;
+  if (kind === 'boolean') return /^(true|false)$/i.test(text) ? undefined : 'must be true or false';
+  if (!shapes[kind].test(text)) return `not a number of type ${kind}`;
+  const value = Number(text);
+  if (value < min) return `must be at least ${min}`;
+  return value > max && text !== '9223372036854775807' ? `must be at most ${max}` : undefined;
+}
+
+/** As it counts: blanks around a number are none of it, and a list has each word once, as in Kafka. */
 export function topicConfigValue(configs: Readonly<Record<string, string>>, name: string): string {
-  return (configs[name] ?? byName.get(name)!.default).trim();
+  const config = byName.get(name)!;
+  const text = (configs[name] ?? config.default).trim();
+  if (config.kind === 'boolean') return text.toLowerCase();
+  return config.isList ? [...new Set(wordsOf(text))].join(',') : text;
+}
+
+/** The words of a config that is a list; undefined for every other. */
+export function topicConfigWords(configs: Readonly<Record<string, string>>, name: string): string[] | undefined {
+  return byName.get(name)?.isList ? wordsOf(topicConfigValue(configs, name)) : undefined;
+}
+
+export function requiresKeys(configs: Readonly<Record<string, string>>): boolean {
+  return configs['cleanup.policy'] !== undefined && wordsOf(configs['cleanup.policy']).includes('compact');
 }
 
 function bound(configs: Readonly<Record<string, string>>, name: string): number {
@@ -136,5 +204,6 @@ export function topicSettings(configs: Readonly<Record<string, string>>): TopicS
       topicConfigValue(configs, 'message.timestamp.type') === 'LogAppendTime' ? 'LogAppendTime' : 'CreateTime',
     timestampBeforeMaxMs: bound(configs, 'message.timestamp.before.max.ms'),
     timestampAfterMaxMs: bound(configs, 'message.timestamp.after.max.ms'),
+    requiresKeys: requiresKeys(configs),
   };
 }

@@ -41,6 +41,9 @@ export interface AlterOptions {
   readonly replacesAll: boolean;
 }
 
+/** `present`: what is set on the topic; nothing when there is no such topic. */
+type ChangesOf<C> = (configs: readonly C[], present: Readonly<Record<string, string>>) => readonly ConfigChange[];
+
 type Asked<C> = Resource & { readonly configs: readonly C[] };
 
 /** One after the other. A resource that is named twice is changed by neither. */
@@ -48,7 +51,7 @@ export async function alterResources<C extends { readonly name: string }>(
   call: Call,
   resources: readonly Asked<C>[],
   options: AlterOptions,
-  changesOf: (configs: readonly C[]) => readonly ConfigChange[],
+  changesOf: ChangesOf<C>,
 ): Promise<ResourceAnswer[]> {
   const keyOf = (resource: Resource): string => `${resource.resourceType} ${resource.resourceName}`;
   const doubles = doublesIn(resources.map(keyOf));
@@ -71,7 +74,7 @@ async function alterResource<C extends { readonly name: string }>(
   call: Call,
   resource: Asked<C>,
   { validateOnly, replacesAll }: AlterOptions,
-  changesOf: (configs: readonly C[]) => readonly ConfigChange[],
+  changesOf: ChangesOf<C>,
 ): Promise<ResourceAnswer> {
   const { context, principal } = call;
   if (resource.resourceType !== resourceType.topic) {
@@ -82,12 +85,12 @@ async function alterResource<C extends { readonly name: string }>(
   const refused = await attempt(call, async () => {
     const [double] = doublesIn(configs.map((config) => config.name));
     if (double !== undefined) throw new InvalidRequest('configs', `Config ${double} is changed twice.`);
-    const asked = changesOf(configs);
+    const topic = findTopic(context, principal, name);
+    const asked = changesOf(configs, topic?.configs ?? {});
     const nameFault = topicNameFault(name);
     // Kafka has one answer for the empty name, which elsewhere means a default for all topics, and one for the others.
     if (nameFault !== undefined) throw new InvalidRequest(name === '' ? 'resourceName' : 'name', nameFault);
     for (const change of asked) check(change);
-    const topic = findTopic(context, principal, name);
     if (!topic) throw new NotFound('topic', name);
     const changes: Record<string, string | null> = {};
     if (replacesAll) for (const config of Object.keys(topic.configs)) changes[config] = null;

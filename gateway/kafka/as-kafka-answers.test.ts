@@ -235,11 +235,20 @@ it('adds to a config that is a list, and takes from it', async () => {
     return (await ask(44, 1, { resources })).responses[0]!.errorCode;
   };
   const [append, subtract] = [2, 3];
+  const policy = async (): Promise<string | null | undefined> => {
+    const resources = [{ resourceType: 2, resourceName: 't', configurationKeys: ['cleanup.policy'] }];
+    return (await ask(32, 4, { resources })).results[0]!.configs[0]?.value;
+  };
   expect(await alter('cleanup.policy', 'delete', append)).toBe(0);
   expect(await alter('cleanup.policy', 'compact', subtract)).toBe(0);
-  // Neither compaction nor keeping everything for ever is there.
-  expect(await alter('cleanup.policy', 'compact', append)).toBe(errorCode.invalidConfig);
-  expect(await alter('cleanup.policy', 'delete', subtract)).toBe(errorCode.invalidConfig);
+  expect(await policy()).toBe('delete');
+  expect(await alter('cleanup.policy', 'compact', append)).toBe(0);
+  expect(await policy()).toBe('delete,compact');
+  expect(await alter('cleanup.policy', 'delete', subtract)).toBe(0);
+  expect(await policy()).toBe('compact');
+  expect(await alter('cleanup.policy', 'compact', subtract)).toBe(0);
+  expect(await policy()).toBe('');
+  expect(await alter('cleanup.policy', 'Compact', append)).toBe(errorCode.invalidConfig);
   expect(await alter('retention.ms', '1', append)).toBe(errorCode.invalidConfig);
 });
 

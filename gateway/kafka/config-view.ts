@@ -1,4 +1,4 @@
-/** Configs as Kafka's admin APIs show them: topics from the table of what is enforced, brokers as a small read-only set. */
+/** Configs as Kafka's admin APIs show them: topics from the table of what is taken, brokers as a small read-only set. */
 import type { TopicEntry } from '../../engine/engine.ts';
 import type { DescribeConfigsResponse } from '../../engine/protocol/messages/32-describe-configs.ts';
 import { topicConfigs, topicConfigValue } from '../../engine/topic-configs.ts';
@@ -23,7 +23,7 @@ const brokerNames: Readonly<Record<string, string>> = {
   'retention.bytes': 'log.retention.bytes',
 };
 const listKind = 7;
-const kinds = { text: 2, int: 3, long: 5, boolean: 1 } as const;
+const kinds = { text: 2, int: 3, long: 5, double: 6, boolean: 1 } as const;
 
 export interface ConfigOptions {
   /** null or empty: all. */
@@ -39,6 +39,8 @@ export function topicConfigEntries(topic: Pick<TopicEntry, 'configs'>, options: 
   for (const config of topicConfigs) {
     if (options.keys?.length && !options.keys.includes(config.name)) continue;
     const isSet = topic.configs[config.name] !== undefined;
+    // What needs nothing done is nothing to show, until somebody has said it and reads it back.
+    if (config.alwaysHolds && !isSet) continue;
     const value = topicConfigValue(topic.configs, config.name);
     const brokerName = brokerNames[config.name];
     const fallback =
@@ -53,7 +55,7 @@ export function topicConfigEntries(topic: Pick<TopicEntry, 'configs'>, options: 
         options,
         isSet ? [{ name: config.name, value, source: source.topic }, ...fallback] : fallback,
       ),
-      configType: config.name === 'cleanup.policy' ? listKind : kinds[config.kind],
+      configType: config.isList ? listKind : kinds[config.kind],
       documentation: options.documentation ? config.about : null,
     });
   }

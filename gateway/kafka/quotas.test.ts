@@ -51,7 +51,7 @@ describe('quotas', () => {
     const client = await bench.client(await bench.tenant('strict'));
     const made = await ask(client, 19, 7, {
       topics: [
-        { ...topic('a', 1), configs: [{ name: 'cleanup.policy', value: 'compact' }] },
+        { ...topic('a', 1), configs: [{ name: 'max.compaction.lag.ms', value: '1000' }] },
         { ...topic('b', 1), configs: [{ name: 'no.such.config', value: '1' }] },
         { ...topic('c', 1), assignments: [{ partitionIndex: 0, brokerIds: [1] }] },
         { ...topic('d', 1), replicationFactor: 2 },

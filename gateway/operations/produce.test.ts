@@ -84,6 +84,30 @@ describe('RecordProducer', () => {
     expect(producer.requestsUnderWay).toBe(0);
   });
 
+  it('refuses a record without a key in a compacted topic, and it alone', async () => {
+    topic = { ...topic, configs: { 'cleanup.policy': 'compact' } };
+    const record = { value: Buffer.from('v'), partition: 0 };
+    let outcomes: readonly ProduceOutcome[] = [];
+    producer.produce(
+      principal,
+      topic,
+      [
+        { ...record, key: Buffer.from('k') },
+        { ...record, key: null },
+        { ...record, key: Buffer.from('k') },
+      ],
+      (told) => void (outcomes = told),
+    );
+    await clock.settle();
+    expect(appends.map(({ records }) => recordCount(records, 0))).toEqual([2]);
+    appends[0]!.done(stored(7));
+    expect(outcomes.map(({ errorCode: code, offset }) => [code, offset])).toEqual([
+      [0, 7],
+      [errorCode.invalidRecord, -1],
+      [0, 8],
+    ]);
+  });
+
   it('gives the memory of a batch back when the engine is done with it, and only then', async () => {
     for (const isFree of [true, false, undefined]) {
       const answer = produce(['x'.repeat(20_000), 'y'.repeat(20_000)]);

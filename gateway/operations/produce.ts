@@ -9,7 +9,7 @@
  * after a failed batch the sequence of this line alone is broken; a fresh id mends it without touching other lines.
  */
 import { framePool } from '../../engine/kernel/frame-pool.ts';
-import { topicSettings } from '../../engine/topic-configs.ts';
+import { requiresKeys, topicSettings } from '../../engine/topic-configs.ts';
 import type { AppendResult, TopicEntry } from '../../engine/engine.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
@@ -64,6 +64,7 @@ interface Line {
   /** The latest entry seen: its configs may change. */
   topic: TopicEntry;
   messageBytesMax: number;
+  requiresKeys: boolean;
   readonly partition: number;
   readonly clusterId: string;
   readonly key: string;
@@ -81,6 +82,7 @@ interface Line {
 }
 
 const sequenceMax = 0x7fff_ffff;
+const keylessMessage = 'a compacted topic takes no record without a key';
 
 export class RecordProducer {
   readonly #context: GatewayContext;
@@ -152,6 +154,11 @@ export class RecordProducer {
       return;
     }
     const line = this.#line(clusterId, topic, partition);
+    // Here, because in its batch it would take the records of others down with it.
+    if (record.key === null && line.requiresKeys) {
+      this.#settle(request, index, failed(errorCode.invalidRecord, keylessMessage, partition, timestampMs));
+      return;
+    }
     if (line.backlogBytes > this.#context.settings.batchBacklogBytesMax) {
       const message = `partition ${partition} has over ${this.#context.settings.batchBacklogBytesMax} bytes waiting`;
       this.#settle(request, index, failed(errorCode.throttlingQuotaExceeded, message, partition, timestampMs));
@@ -206,12 +213,14 @@ export class RecordProducer {
       if (known.topic !== topic) {
         known.topic = topic;
         known.messageBytesMax = messageBytesMaxOf(this.#context, clusterId, topic);
+        known.requiresKeys = requiresKeys(topic.configs);
       }
       return known;
     }
     const line: Line = {
       topic,
       messageBytesMax: messageBytesMaxOf(this.#context, clusterId, topic),
+      requiresKeys: requiresKeys(topic.configs),
       partition,
       clusterId,
       key: `${topic.topicId}${partition}`,

@@ -20,7 +20,9 @@ export interface Difference {
   readonly level?: (ask: AskStep, pair: Pairing) => Pairing;
 }
 
-const shownConfigs: ReadonlySet<Plain | undefined> = new Set(topicConfigs.map(({ name }) => name));
+const shownConfigs: ReadonlySet<Plain | undefined> = new Set(
+  topicConfigs.filter(({ alwaysHolds }) => !alwaysHolds).map(({ name }) => name),
+);
 
 function eachIn(normal: Normal, name: string, change: (each: Normal) => Normal): Normal {
   const list = normal[name];
@@ -131,7 +133,7 @@ export const differences: readonly Difference[] = [
           ),
   },
   {
-    name: 'Records with a time that the topic does not take',
+    name: 'Records with a time that the topic does not take, or without a key in a compacted one',
     kafka: 'Each is named in the answer (RecordErrors), beside the error of the partition.',
     headgate: 'The error of the partition alone.',
     reason: 'A batch is judged by its header, which has the first and the last time of its records.',
@@ -260,8 +262,9 @@ export const differences: readonly Difference[] = [
   {
     name: 'Topic configs that are shown',
     kafka: 'Every config that a topic can have.',
-    headgate: 'Those that are enforced.',
-    reason: 'A config that is shown and not acted on would be a silent lie.',
+    headgate:
+      'Those that are acted on, and of those that hold whatever they say (segment.bytes, min.insync.replicas, …) what was set.',
+    reason: 'A config that is shown and whose promise is not kept would be a silent lie.',
     level: (ask, pair) => {
       const list = ask.key === 32 ? 'results' : ask.key === 19 ? 'topics' : undefined;
       if (!list) return pair;

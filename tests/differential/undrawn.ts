@@ -11,7 +11,8 @@ export const everywhere: readonly string[] = [
 export const undrawn: readonly string[] = [
   'What transactions do, ACLs, KIP-848, share and streams groups, and all else that Headgate does not offer.',
   'Replication factor 3 and replica assignments: the test’s Kafka has one broker.',
-  'Configs and configs’ values that Headgate refuses because it does not act on them (`compact`, for example), and configs of brokers.',
+  'Configs and configs’ values that Headgate refuses because it does not act on them, and configs of brokers.',
+  'When compaction removes older records of a key: Kafka promises no time, Headgate keeps all of them.',
   'Topics that a Metadata request creates: Kafka makes them later and answers LEADER_NOT_AVAILABLE first, Headgate answers with the topic.',
   'Fetch sessions after their connection has ended: Headgate keeps them with the connection, Kafka for a while longer.',
   'A topic id of zeroes in a fetch session, at which Kafka runs into an exception.',

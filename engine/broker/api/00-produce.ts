@@ -1,6 +1,6 @@
 /**
  * Produce (key 0) at the owner: one record batch per entry, entries of one partition in order. A batch is judged by its
- * header and checksum alone; records inside are not looked at.
+ * header and checksum alone; records inside are looked at in compacted topics only, each of which must have a key (87).
  *
  * Refused: no or several batches in an entry, wrong checksum or counts, control batches, batches over max.message.bytes
  * (10), transactional batches (48: there is no transaction coordinator), timestamps outside the topic's window (32).
@@ -19,6 +19,7 @@ import {
 import { type TopicSettings, topicSettings } from '../../topic-configs.ts';
 import type { AppendOutcome } from '../../log/log.ts';
 import type { TopicEntry } from '../../engine.ts';
+import { afterKeyCheck } from '../key-check.ts';
 import type { Ownership } from '../ownership.ts';
 
 type PartitionResponse = ProduceResponse['responses'][number]['partitionResponses'][number];
@@ -69,16 +70,30 @@ export function produce(
           settle();
           return;
         }
-        // The router wrote the epoch it sent the batch at. At another one its order among its neighbours is not known.
-        if (judged.leaderEpoch >= 0 && judged.leaderEpoch !== owned.log.leaderEpoch) {
-          answers[p] = refusal(index, errorCode.notLeaderOrFollower, null);
-          settle();
+        const append = (): void => {
+          // The router wrote the epoch it sent the batch at. At another one its order among its neighbours is not known.
+          if (judged.leaderEpoch >= 0 && judged.leaderEpoch !== owned.log.leaderEpoch) {
+            answers[p] = refusal(index, errorCode.notLeaderOrFollower, null);
+            settle();
+            return;
+          }
+          owned.log.traffic.wrote(batch!.length);
+          // Dropped by the log when it lets go of the batch; one that it refuses is left to the garbage collector.
+          frame.hold();
+          owned.log.append(batch!, judged, nowMs, done, frame);
+        };
+        if (!settingsFor(owned.topic).requiresKeys) {
+          append();
           return;
         }
-        owned.log.traffic.wrote(batch!.length);
-        // Dropped by the log when it lets go of the batch; one that it refuses is left to the garbage collector.
-        frame.hold();
-        owned.log.append(batch!, judged, nowMs, done, frame);
+        afterKeyCheck(owned.log, batch!, (fault) => {
+          if (!fault) {
+            append();
+            return;
+          }
+          answers[p] = { ...refusal(index, fault.errorCode, fault.message), logStartOffset: owned.log.startOffset };
+          settle();
+        });
       });
     }
   }
@@ -97,12 +112,17 @@ const noBatch: Refused = { refused: errorCode.invalidRecord, message: 'the entry
 /** Settings are parsed once per topic entry: a changed config arrives as a new entry. */
 const settingsOf = new WeakMap<TopicEntry, TopicSettings>();
 
-function judge(batch: Buffer, topic: TopicEntry, nowMs: number): BatchHeader | Refused {
+function settingsFor(topic: TopicEntry): TopicSettings {
   let settings = settingsOf.get(topic);
   if (!settings) {
     settings = topicSettings(topic.configs);
     settingsOf.set(topic, settings);
   }
+  return settings;
+}
+
+function judge(batch: Buffer, topic: TopicEntry, nowMs: number): BatchHeader | Refused {
+  const settings = settingsFor(topic);
   const header = validateBatch(batch, { batchBytesMax: settings.messageBytesMax });
   if (isBatchFault(header)) return { refused: header.errorCode, message: header.message, isOfLog: header.isOfLog };
   if (header.attributes & attributeBit.transactional) {

@@ -5,9 +5,10 @@ import { VirtualClock } from '../../link/virtual-clock.suite.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
 import { produceRequest } from '../../protocol/messages/00-produce.ts';
 import { make } from '../../protocol/make.ts';
-import { attributeBit, batchCrc, batchField, isIntactBatch, timestampType } from '../../records/batch.ts';
+import { attributeBit, batchCrc, batchField, codec, isIntactBatch, timestampType } from '../../records/batch.ts';
 import { writeI32 } from '../../records/bytes.ts';
-import { encodeBatch } from '../../records/encode.ts';
+import { recompressBatch } from '../../records/decode.ts';
+import { encodeBatch, type RecordInput } from '../../records/encode.ts';
 import type { Owned, Ownership } from '../ownership.ts';
 import { produce } from './00-produce.ts';
 
@@ -59,4 +60,21 @@ it('refuses a producer’s LogAppendTime where the topic gives its own', async (
     errorCode: errorCode.invalidTimestamp,
     logStartOffset: 3,
   });
+});
+
+const keyed = { key: Buffer.from('k'), value: Buffer.from('v'), timestampMs: 1 };
+const keyless = { key: null, value: Buffer.from('v'), timestampMs: 1 };
+
+it('refuses records without a key in a compacted topic alone, compressed or not', async () => {
+  const compacted = { 'cleanup.policy': 'compact,delete' };
+  for (const codecId of [codec.none, codec.gzip, codec.snappy, codec.lz4, codec.zstd] as const) {
+    const batchOf = (records: readonly RecordInput[]): Promise<Buffer> =>
+      recompressBatch(encodeBatch(records), codecId);
+    expect(await produced(compacted, await batchOf([keyed, keyed]))).toMatchObject({ errorCode: 0 });
+    expect(await produced(compacted, await batchOf([keyed, keyless]))).toMatchObject({
+      errorCode: errorCode.invalidRecord,
+      logStartOffset: 3,
+    });
+    expect(await produced({ 'cleanup.policy': 'delete' }, await batchOf([keyless]))).toMatchObject({ errorCode: 0 });
+  }
 });

@@ -130,6 +130,7 @@ function summary(name: string, entry: TopicEntry): Record<string, unknown> {
 function detail(name: string, entry: TopicEntry): Record<string, unknown> {
   const configs: Record<string, unknown> = {};
   for (const config of topicConfigs) {
+    if (config.alwaysHolds && entry.configs[config.name] === undefined) continue;
     configs[config.name] = {
       value: topicConfigValue(entry.configs, config.name),
       is_default: entry.configs[config.name] === undefined,

@@ -4,7 +4,7 @@
  */
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import type { IncrementalAlterConfigsRequest } from '../../../engine/protocol/messages/44-incremental-alter-configs.ts';
-import { topicConfigs } from '../../../engine/topic-configs.ts';
+import { topicConfigWords } from '../../../engine/topic-configs.ts';
 import { api } from '../api.ts';
 import { alterResources, type ConfigChange, resourceAnswer } from '../alter-resource.ts';
 
@@ -26,19 +26,18 @@ export const incrementalAlterConfigs = api(
 );
 
 /** Throws InvalidRequest; a missing value comes before what cannot be done to a config. */
-function changesOf(configs: readonly Config[]): ConfigChange[] {
+function changesOf(configs: readonly Config[], present: Readonly<Record<string, string>>): ConfigChange[] {
   const empty = configs.find(({ configOperation, value }) => configOperation !== operation.delete && value === null);
   if (empty) throw new InvalidRequest('configs', `Null value not supported for: ${empty.name}`);
   return configs.map(({ name, configOperation, value }) => {
     if (configOperation === operation.delete) return { name, value: null };
     if (configOperation === operation.set) return { name, value };
-    return { name, value: listAfter(name, configOperation, value!) };
+    return { name, value: listAfter(topicConfigWords(present, name), name, configOperation, value!) };
   });
 }
 
-/** A list that is served has one value that may be said, so it holds its default, whether or not somebody has said it. */
-function listAfter(name: string, configOperation: number, value: string): string {
-  const held = topicConfigs.find((config) => config.name === name && config.isList)?.default.split(',');
+/** `held`: what the list has, said or by default; undefined when it is no list. */
+function listAfter(held: string[] | undefined, name: string, configOperation: number, value: string): string {
   const parts = value.split(',');
   if (held && configOperation === operation.append) return [...new Set([...held, ...parts])].join(',');
   if (held && configOperation === operation.subtract) return held.filter((part) => !parts.includes(part)).join(',');
