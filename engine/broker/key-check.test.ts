@@ -15,13 +15,15 @@ it('ends in the order in which batches came, whatever each takes', async () => {
   const keyless = encodeBatch([{ key: null, value: null, timestampMs: 1 }]);
   const log = {} as PartitionLog;
   const ends: string[] = [];
+  const check = (of: PartitionLog, name: string, batch: Buffer): void =>
+    afterKeyCheck(of, batch, (fault) => void ends.push(`${name} ${fault?.errorCode ?? 'taken'}`));
   await new Promise<void>((resolve) => {
-    afterKeyCheck(log, large, (fault) => void ends.push(`large ${fault?.errorCode}`));
-    afterKeyCheck(log, small, (fault) => void ends.push(`small ${fault?.errorCode}`));
-    afterKeyCheck(log, keyless, (fault) => void ends.push(`keyless ${fault?.errorCode}`));
+    check(log, 'large', large);
+    check(log, 'small', small);
+    check(log, 'keyless', keyless);
     // Another log waits for none of them.
-    afterKeyCheck({} as PartitionLog, small, () => void ends.push('other'));
+    check({} as PartitionLog, 'other', small);
     afterKeyCheck(log, small, () => resolve());
   });
-  expect(ends).toEqual(['other', 'large undefined', 'small undefined', 'keyless 87']);
+  expect(ends).toEqual(['other taken', 'large taken', 'small taken', 'keyless 87']);
 });

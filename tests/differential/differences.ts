@@ -136,14 +136,15 @@ export const differences: readonly Difference[] = [
     name: 'Records with a time that the topic does not take, or without a key in a compacted one',
     kafka: 'Each is named in the answer (RecordErrors), beside the error of the partition.',
     headgate: 'The error of the partition alone.',
-    reason: 'A batch is judged by its header, which has the first and the last time of its records.',
+    reason:
+      'A batch is judged by its header, which has the first and the last time of its records; in one without keys nothing is stored either way.',
     level: (ask, pair) =>
       ask.key !== 0
         ? pair
         : walk(pair, (kafka, headgate) =>
             'recordErrors' in kafka &&
-            kafka['errorCode'] === invalidTimestamp &&
-            headgate['errorCode'] === invalidTimestamp
+            (kafka['errorCode'] === invalidTimestamp || kafka['errorCode'] === invalidRecord) &&
+            headgate['errorCode'] === kafka['errorCode']
               ? { kafka: { ...kafka, recordErrors: [] }, headgate }
               : { kafka, headgate },
           ),

@@ -17,10 +17,10 @@ import {
   validateBatch,
 } from '../../records/batch.ts';
 import { type TopicSettings, topicSettings } from '../../topic-configs.ts';
-import type { AppendOutcome } from '../../log/log.ts';
+import type { AppendOutcome, PartitionLog } from '../../log/log.ts';
 import type { TopicEntry } from '../../engine.ts';
 import { afterKeyCheck } from '../key-check.ts';
-import type { Ownership } from '../ownership.ts';
+import type { Owned, Ownership } from '../ownership.ts';
 
 type PartitionResponse = ProduceResponse['responses'][number]['partitionResponses'][number];
 
@@ -52,52 +52,56 @@ export function produce(
     const answers = response.responses[t]!.partitionResponses;
     for (const [p, { index, records }] of topic.partitionData.entries()) {
       open++;
+      const reply = (response: PartitionResponse): void => {
+        answers[p] = response;
+        settle();
+      };
       ownership.with(topic.topicId, index, (owned) => {
-        const done = (outcome: AppendOutcome): void => {
-          answers[p] = answer(index, outcome);
-          settle();
-        };
-        if ('errorCode' in owned) {
-          answers[p] = refusal(index, owned.errorCode, null);
-          settle();
-          return;
-        }
-        const batch = records as Buffer | null;
-        const judged = batch ? judge(batch, owned.topic, nowMs) : noBatch;
-        if ('refused' in judged) {
-          const start = judged.isOfLog ? owned.log.startOffset : unknownOffset;
-          answers[p] = { ...refusal(index, judged.refused, judged.message), logStartOffset: start };
-          settle();
-          return;
-        }
-        const append = (): void => {
-          // The router wrote the epoch it sent the batch at. At another one its order among its neighbours is not known.
-          if (judged.leaderEpoch >= 0 && judged.leaderEpoch !== owned.log.leaderEpoch) {
-            answers[p] = refusal(index, errorCode.notLeaderOrFollower, null);
-            settle();
-            return;
-          }
-          owned.log.traffic.wrote(batch!.length);
-          // Dropped by the log when it lets go of the batch; one that it refuses is left to the garbage collector.
-          frame.hold();
-          owned.log.append(batch!, judged, nowMs, done, frame);
-        };
-        if (!settingsFor(owned.topic).requiresKeys) {
-          append();
-          return;
-        }
-        afterKeyCheck(owned.log, batch!, (fault) => {
-          if (!fault) {
-            append();
-            return;
-          }
-          answers[p] = { ...refusal(index, fault.errorCode, fault.message), logStartOffset: owned.log.startOffset };
-          settle();
-        });
+        if ('errorCode' in owned) reply(refusal(index, owned.errorCode, null));
+        else take(owned, { index, batch: records as Buffer | null, nowMs, frame }, reply);
       });
     }
   }
   settle();
+}
+
+interface Entry {
+  readonly index: number;
+  readonly batch: Buffer | null;
+  readonly nowMs: number;
+  readonly frame: SharedFrame;
+}
+
+type Reply = (response: PartitionResponse) => void;
+
+function take({ log, topic }: Exclude<Owned, { errorCode: number }>, entry: Entry, reply: Reply): void {
+  const { index, batch } = entry;
+  const judged = batch ? judge(batch, topic, entry.nowMs) : noBatch;
+  if ('refused' in judged) {
+    const start = judged.isOfLog ? log.startOffset : unknownOffset;
+    reply({ ...refusal(index, judged.refused, judged.message), logStartOffset: start });
+    return;
+  }
+  if (!settingsFor(topic).requiresKeys) {
+    append(log, entry, judged, reply);
+    return;
+  }
+  afterKeyCheck(log, batch!, (fault) => {
+    if (!fault) append(log, entry, judged, reply);
+    else reply({ ...refusal(index, fault.errorCode, fault.message), logStartOffset: log.startOffset });
+  });
+}
+
+function append(log: PartitionLog, { index, batch, nowMs, frame }: Entry, judged: BatchHeader, reply: Reply): void {
+  // The router wrote the epoch it sent the batch at. At another one its order among its neighbours is not known.
+  if (judged.leaderEpoch >= 0 && judged.leaderEpoch !== log.leaderEpoch) {
+    reply(refusal(index, errorCode.notLeaderOrFollower, null));
+    return;
+  }
+  log.traffic.wrote(batch!.length);
+  // Dropped by the log when it lets go of the batch; one that it refuses is left to the garbage collector.
+  frame.hold();
+  log.append(batch!, judged, nowMs, (outcome) => reply(answer(index, outcome)), frame);
 }
 
 interface Refused {
