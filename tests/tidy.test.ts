@@ -56,7 +56,7 @@ const levels: readonly (readonly [prefix: string, level: number])[] = [
   ['engine/placement/', 35],
   ['engine/catalogue', 40],
   ['engine/engine.ts', 30],
-  ['engine/topic-configs.ts', 25],
+  ['engine/topic-configs', 25],
   ['engine/store', 30],
   ['engine/ports.ts', 25],
   ['engine/protocol/', 20],
