@@ -16,8 +16,15 @@ const sectorBytes = 512;
 
 /** Met by the next matching call, once. Without a path, any file matches. */
 export type DiskFaultPlan =
-  /** The first `afterBytes` of the write arrive, then the disk is full. */
-  | { readonly on: 'write'; readonly error: 'full'; readonly afterBytes: number; readonly path?: string; met?(): void }
+  /** The first `afterBytes` of the next write of `bytesMin` or more arrive, then the disk is full. */
+  | {
+      readonly on: 'write';
+      readonly error: 'full';
+      readonly afterBytes: number;
+      readonly bytesMin?: number;
+      readonly path?: string;
+      met?(): void;
+    }
   | { readonly on: 'write' | 'read' | 'datasync'; readonly error: 'io'; readonly path?: string };
 
 export interface MemoryDiskOptions {
@@ -161,8 +168,10 @@ export class MemoryDisk implements Disk {
     await this.#latency?.(call);
   }
 
-  takePlan(on: DiskFaultPlan['on'], path: string): DiskFaultPlan | undefined {
-    const index = this.#plans.findIndex((plan) => plan.on === on && (plan.path ?? path) === path);
+  /** `bytes`: of a write. */
+  takePlan(on: DiskFaultPlan['on'], path: string, bytes = 0): DiskFaultPlan | undefined {
+    const isLong = (plan: DiskFaultPlan): boolean => !('bytesMin' in plan) || bytes >= (plan.bytesMin ?? 0);
+    const index = this.#plans.findIndex((plan) => plan.on === on && (plan.path ?? path) === path && isLong(plan));
     return index < 0 ? undefined : this.#plans.splice(index, 1)[0];
   }
 
@@ -206,7 +215,7 @@ class MemoryFile implements DiskFile {
   writeSync(parts: readonly Uint8Array[], position: number): void {
     this.#check();
     const bytes = Buffer.concat(parts);
-    const plan = this.#disk.takePlan('write', this.path);
+    const plan = this.#disk.takePlan('write', this.path, bytes.length);
     if (plan?.error === 'io') throw new DiskFault(`write ${this.path}: EIO`);
     // As write(2): what fits is written before the error.
     const growth = position + bytes.length - this.#inode.seen.length;

@@ -106,6 +106,26 @@ export class BrokerProcess {
     this.isServing = true;
   }
 
+  /** What it should have rolled up, or taken, when nothing has come for a while; undefined when there is none. */
+  backlog(): string | undefined {
+    if (!this.isServing || !this.#logs) return undefined;
+    const { unrolledBytes, waitingAppends } = this.#logs.status();
+    if (waitingAppends === 0 && unrolledBytes < this.#world.settings.log.rollUpBytes) return undefined;
+    const { name } = this.process;
+    return `${name} has ${unrolledBytes} bytes that are not rolled up, and ${waitingAppends} appends wait`;
+  }
+
+  /** Its lease is to be found lapsed: not while it runs and its renewals arrive. */
+  lookAtRenewals(): void {
+    const { loop, settings, store, history } = this.#world;
+    const { clock, resumedAtMs, isRunning } = this.process;
+    const { durationMs } = settings.lease;
+    const isQuiet = loop.nowMs - Math.max(resumedAtMs, store.troubledAtMs) > 3 * durationMs;
+    // One that was renewed a moment ago is valid for longer than half of its time.
+    if (!isQuiet || !isRunning || !this.#session?.mayAck(clock.monotonicMs() + durationMs / 2)) return;
+    history.add({ kind: 'needless-kill', brokerId: this.slot.brokerId, sessionEpoch: this.#session.epoch });
+  }
+
   /** Its row says that the session is over: however late the process learns of it, its lease must have ended before. */
   lookAtLease(sessionEpoch: number): void {
     for (const afterMs of leaseLooksMs) {

@@ -25,17 +25,10 @@ import type { Disk, DiskFile, MetadataStore, SegmentStore, StoreOp } from '../..
 import { batchField, batchSizeBytes, lastOffset } from '../../engine/records/batch.ts';
 import { writeI32 } from '../../engine/records/bytes.ts';
 import { AppendRoute } from '../../engine/routing/append-route.ts';
-import type { Plant } from './plant.ts';
+import type { Canary, Plant } from './plant.ts';
+import { changed, methodOf, replaced } from './plant-parts.ts';
+import { strangerCanaries } from './stranger-canaries.ts';
 import { segmentsDirectory } from './world.ts';
-
-export interface Canary {
-  readonly name: string;
-  /** Where it is likely to show. */
-  readonly scenario: string;
-  /** The first to be tried, where it showed at once when it was written down; 1 when absent. */
-  readonly seed?: number;
-  plant(): Plant;
-}
 
 const produceKey = 0;
 
@@ -214,6 +207,7 @@ export const canaries: readonly Canary[] = [
     seed: 6,
     plant: () => ({ store: (store, of) => (of === 'broker' ? fencedAsClosed(store) : store) }),
   },
+  ...strangerCanaries,
 ];
 
 function syncFirstOnly(): Plant {
@@ -330,20 +324,6 @@ function fencedAsClosed(store: MetadataStore): MetadataStore {
   });
 }
 
-/** Replaces one method of a shared object until the returned function is called. */
-function replaced<T extends object, K extends keyof T>(target: T, name: K, value: T[K]): () => void {
-  const before = target[name];
-  target[name] = value;
-  return () => {
-    target[name] = before;
-  };
-}
-
-/** Called with `call` or `apply` only. */
-function methodOf<T extends object, K extends keyof T>(target: T, name: K): T[K] {
-  return target[name];
-}
-
 function forgetEpoch(frame: Buffer): void {
   const { apiKey, apiVersion, bodyAt } = decodeRequestHeader(frame);
   if (apiKey !== produceKey) return;
@@ -407,16 +387,6 @@ function forgetReleases(): () => void {
       given.map((one) => ({ ...one, leaderEpoch: -1 })),
       closing,
     );
-  });
-}
-
-function changed<T extends object>(target: T, changes: Partial<T>): T {
-  return new Proxy(target, {
-    get(of, name) {
-      if (Object.hasOwn(changes, name)) return Reflect.get(changes, name);
-      const value: unknown = Reflect.get(of, name, of);
-      return typeof value === 'function' ? (value.bind(of) as unknown) : value;
-    },
   });
 }
 

@@ -25,7 +25,8 @@ function refused(code: number, ...values: string[]): Entry {
 function read(consumer: string, from: number, values: string[], more: Partial<Entry & { kind: 'read' }> = {}): Entry {
   const records = values.map((value, i): ReadRecord => ({ offset: from + i, value, leaderEpoch: 0 }));
   const highWatermark = from + values.length;
-  return { kind: 'read', consumer, partition, from, code: 0, highWatermark, startOffset: 0, records, ...more };
+  const asked = { end: 0, start: 0 };
+  return { kind: 'read', consumer, partition, from, code: 0, highWatermark, startOffset: 0, records, asked, ...more };
 }
 
 function acked(brokerId: number, sessionEpoch: number, leaderEpoch: number, more: object = {}): Entry {
@@ -55,6 +56,11 @@ describe('the checker finds nothing in', () => {
 
   it('a slot that starts again in place, and an owner that follows another', () => {
     expect(names(acked(1, 1, 0), acked(1, 2, 0), acked(2, 1, 1))).toEqual([]);
+  });
+
+  it('a value that was refused, sent again, and stored', () => {
+    expect(names(send('a'), refused(6, 'a'), refused(-1, 'a'), final(['a']))).toEqual([]);
+    expect(names(send('a'), refused(-1, 'a'), refused(6, 'a'), final(['a']))).toEqual([]);
   });
 
   it('a deleted topic', () => {
@@ -123,6 +129,27 @@ describe('the checker names', () => {
 
   it('a batch that was taken at another epoch than it was sent at', () => {
     expect(names(acked(1, 1, 2, { sentEpoch: 1 }))).toEqual(['epoch-mismatch']);
+  });
+
+  it('a value that nobody has stored, as its producer was told', () => {
+    expect(names(send('a'), refused(6, 'a'), final(['a']))).toEqual(['untrue-refusal']);
+  });
+
+  it('an end and a start that are older than what others were told before', () => {
+    const asked = { end: 3, start: 2 };
+    const log: Entry = { kind: 'topic', partition, isBounded: true };
+    expect(names(log, read('c', 2, [], { asked, startOffset: 2 }))).toEqual(['stale-end']);
+    expect(names(log, read('c', 3, [], { asked, startOffset: 1 }))).toEqual(['log-start-falls']);
+    expect(names(log, read('c', 3, [], { asked, startOffset: 2 }))).toEqual([]);
+  });
+
+  it('a producer id that two were given', () => {
+    expect(names({ kind: 'producer-id', id: 7 }, { kind: 'producer-id', id: 7 })).toEqual(['producer-id-twice']);
+  });
+
+  it('the end of a broker that renews its lease, and a move that a group notices', () => {
+    expect(names({ kind: 'needless-kill', brokerId: 1, sessionEpoch: 1 })).toEqual(['needless-kill']);
+    expect(names({ kind: 'unsettled', what: 'x' })).toEqual(['move-noticed']);
   });
 
   it('a sequence that was forgotten', () => {

@@ -14,16 +14,22 @@ export type AnomalyName =
   | 'offset-gap'
   | 'truncated'
   | 'high-watermark-falls'
+  | 'stale-end'
+  | 'log-start-falls'
   | 'leader-epoch-falls'
   | 'stale-owner-ack'
   | 'two-acking-owners'
   | 'lease-overlap'
+  | 'needless-kill'
   | 'epoch-mismatch'
   | 'sequence-lost'
+  | 'untrue-refusal'
+  | 'producer-id-twice'
   | 'committed-offset-falls'
   | 'stale-member-commit'
   | 'generation-falls'
   | 'two-group-owners'
+  | 'move-noticed'
   | 'unnoticed-rot'
   | 'stuck'
   | 'leak'
@@ -39,6 +45,8 @@ export interface Anomaly {
 export const finalConsumer = 'final';
 const offsetOutOfRange = 1;
 const sequenceErrors: readonly number[] = [45, 47];
+/** NOT_LEADER_OR_FOLLOWER, and what the record producer says without a producer id: nobody has stored it. */
+const unstoredCodes: readonly number[] = [6, 15];
 const anomaliesMax = 50;
 
 interface Sent {
@@ -46,6 +54,8 @@ interface Sent {
   readonly as: ProducerKind;
   readonly index: number;
   ackedAt: number;
+  /** Every attempt so far was answered, and so: nobody has it. */
+  isUnstored: boolean | undefined;
 }
 
 class Partition {
@@ -81,6 +91,7 @@ class Judge {
   /** Of each group, generation and partition. */
   readonly #owners = new Map<string, string>();
   readonly #sentCounts = new Map<string, number>();
+  readonly #producerIds = new Set<number>();
 
   see(entry: TimedEntry): void {
     switch (entry.kind) {
@@ -109,6 +120,16 @@ class Judge {
         const what = `${entry.brokerId}@${entry.sessionEpoch} is fenced, and its lease is valid`;
         return this.#report('lease-overlap', entry.atMs, '', what);
       }
+      case 'needless-kill': {
+        const what = `${entry.brokerId}@${entry.sessionEpoch} runs and renews its lease, and is to be killed`;
+        return this.#report('needless-kill', entry.atMs, '', what);
+      }
+      case 'producer-id':
+        if (this.#producerIds.has(entry.id)) {
+          this.#report('producer-id-twice', entry.atMs, '', `${entry.id} has been given to two`);
+        }
+        this.#producerIds.add(entry.id);
+        return;
       case 'rot':
         this.#mayRot = true;
         return;
@@ -116,6 +137,8 @@ class Judge {
         return this.#report('unnoticed-rot', entry.atMs, '', entry.what);
       case 'leak':
         return this.#report('leak', entry.atMs, '', entry.what);
+      case 'unsettled':
+        return this.#report('move-noticed', entry.atMs, '', entry.what);
       case 'stuck':
         return this.#report('stuck', entry.atMs, '', entry.what);
       case 'bug':
@@ -129,6 +152,7 @@ class Judge {
     for (const [name, partition] of this.#partitions) {
       if (partition.isDeleted || partition.finalStart < 0) continue;
       this.#checkLost(name, partition, atMs);
+      this.#checkRefused(name, partition, atMs);
       this.#checkOrder(name, partition, atMs);
     }
   }
@@ -147,7 +171,7 @@ class Judge {
     for (const value of values) {
       const index = this.#sentCounts.get(producer) ?? 0;
       this.#sentCounts.set(producer, index + 1);
-      this.#partition(partition).sent.set(value, { producer, as, index, ackedAt: -1 });
+      this.#partition(partition).sent.set(value, { producer, as, index, ackedAt: -1, isUnstored: undefined });
     }
   }
 
@@ -156,8 +180,12 @@ class Judge {
       const what = `${producer} got error ${code} for its next batch: what came before it is forgotten`;
       this.#report('sequence-lost', atMs, partition, what);
     }
-    if (code !== 0) return;
     const state = this.#partition(partition);
+    for (const value of values) {
+      const sent = state.sent.get(value)!;
+      sent.isUnstored = unstoredCodes.includes(code) && sent.isUnstored !== false;
+    }
+    if (code !== 0) return;
     for (const [i, value] of values.entries()) {
       state.sent.get(value)!.ackedAt = offset + i;
       this.#show(atMs, partition, state, offset + i, value);
@@ -200,6 +228,7 @@ class Judge {
     // Retention goes on while the rest is read: what counts is the last start.
     if (consumer === finalConsumer) partition.finalStart = Math.max(partition.finalStart, startOffset);
     if (code !== 0) return;
+    this.#checkAge(entry);
     const before = partition.highWatermarks.get(consumer) ?? -1;
     if (highWatermark < before) {
       this.#report('high-watermark-falls', atMs, name, `${consumer} saw ${before}, then ${highWatermark}`);
@@ -212,6 +241,18 @@ class Judge {
         name,
         `${consumer} read ${expected - 1} of a log up to ${highWatermark}`,
       );
+    }
+  }
+
+  /** Whoever asks later is told no less than others before. */
+  #checkAge({ atMs, partition, consumer, highWatermark, startOffset, asked }: TimedEntry & { kind: 'read' }): void {
+    if (highWatermark < asked.end) {
+      const what = `${consumer} asked when the log was known to go to ${asked.end}, and was told ${highWatermark}`;
+      this.#report('stale-end', atMs, partition, what);
+    }
+    if (startOffset < asked.start) {
+      const what = `${consumer} asked when the log was known to begin at ${asked.start}, and was told ${startOffset}`;
+      this.#report('log-start-falls', atMs, partition, what);
     }
   }
 
@@ -282,6 +323,14 @@ class Judge {
       const sent = partition.sent.get(value);
       const how = sent && sent.ackedAt >= 0 ? 'was acknowledged' : 'was read';
       this.#report('lost-write', atMs, name, `${value} ${how} at ${offset} and is gone`);
+    }
+  }
+
+  #checkRefused(name: PartitionName, { sent, offsetOf }: Partition, atMs: number): void {
+    for (const [value, { isUnstored }] of sent) {
+      const at = offsetOf.get(value);
+      if (!isUnstored || at === undefined) continue;
+      this.#report('untrue-refusal', atMs, name, `nobody has stored ${value}, it was said, and it is at ${at}`);
     }
   }
 

@@ -4,8 +4,9 @@ import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { batchesIn, batchSizeBytes, leaderEpoch } from '../../engine/records/batch.ts';
 import { forEachRecord } from '../../engine/records/decode.ts';
 import { type Door, noAnswer } from './door.ts';
-import type { ReadRecord } from './history.ts';
+import type { PartitionName, ReadRecord } from './history.ts';
 import { partitionName } from './partition-name.ts';
+import type { ToldLog } from './told.ts';
 import type { SimTopic } from './topic-plan.ts';
 import { lullPace, type World } from './world.ts';
 
@@ -55,18 +56,23 @@ export class Consumer {
       currentLeaderEpoch: -1,
       lastFetchedEpoch: -1,
     }));
+    const told = this.#partitions.map((partition) => this.#world.history.told.of(this.#nameOf(partition)));
     this.#door.request(
       ({ engine }) => engine.fetch(asked, { maxWaitMs: this.#maxWaitMs, minBytes: 1, maxBytes: 5000 }),
       (result) => {
         const isGood = result !== noAnswer && !(result instanceof Error);
-        const isFine = isGood && result.every((each) => this.#read(each));
+        const isFine = isGood && result.every((each, i) => this.#read(each, told[i]!));
         const pace = this.#world.loop.nowMs < this.#world.lullUntilMs ? lullPace : 1;
         this.#world.loop.schedule((isFine ? this.#pauseMs : retryMs) * pace, () => this.#loop());
       },
     );
   }
 
-  #read(fetched: FetchedPartition): boolean {
+  #nameOf(partition: number): PartitionName {
+    return partitionName(this.#topic.topicId, partition);
+  }
+
+  #read(fetched: FetchedPartition, asked: ToldLog): boolean {
     const { partition, highWatermark, logStartOffset: startOffset, errorCode: code } = fetched;
     this.lastCode = code;
     const from = this.offsets.get(partition)!;
@@ -81,18 +87,11 @@ export class Consumer {
         });
       }
     }
-    if (records.length > 0 || code !== errorCode.none) {
-      this.#world.history.add({
-        kind: 'read',
-        consumer: this.#name,
-        partition: partitionName(this.#topic.topicId, partition),
-        from,
-        code,
-        highWatermark,
-        startOffset,
-        records,
-      });
-    }
+    const answer = { from, code, highWatermark, startOffset, records, asked };
+    const entry = { kind: 'read', consumer: this.#name, partition: this.#nameOf(partition), ...answer } as const;
+    const isOld = highWatermark < asked.end || startOffset < asked.start;
+    if (records.length > 0 || code !== errorCode.none || isOld) this.#world.history.add(entry);
+    else this.#world.history.told.note(entry);
     if (records.length > 0) this.offsets.set(partition, records.at(-1)!.offset + 1);
     else if (code === errorCode.offsetOutOfRange && startOffset > from) this.offsets.set(partition, startOffset);
     if (code === errorCode.none) this.seen.set(partition, highWatermark);

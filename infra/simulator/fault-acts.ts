@@ -2,7 +2,9 @@
 import { shardsPk } from '../../engine/controller/rows/shard.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
 import type { BrokerProcess } from './broker-process.ts';
+import type { PartitionName } from './history.ts';
 import type { ParentProcess } from './parent-process.ts';
+import { partitionName } from './partition-name.ts';
 import { goodMood, type StoreMood, type StoreTrap } from './process-store.ts';
 import type { SimProcess } from './process.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -33,6 +35,14 @@ export class FaultActs {
   broker(target: number): BrokerProcess | undefined {
     const brokers = this.supervisor.brokers();
     return brokers[target % Math.max(1, brokers.length)];
+  }
+
+  /** What it owns, as the gateway knows it, but for the coordinators' own topics. */
+  partitionsOf(brokerId: number): PartitionName[] {
+    return this.topics.topics.flatMap(({ topicId }) => {
+      const placed = this.supervisor.parent.catalogue.byId(topicId)?.partitions ?? [];
+      return placed.flatMap((place) => (place.brokerId === brokerId ? partitionName(topicId, place.index) : []));
+    });
   }
 
   parent(target: number): ParentProcess {

@@ -30,6 +30,7 @@ export type FaultKind =
   | 'store-slow'
   | 'store-throttled'
   | 'store-away'
+  | 'store-read-only'
   | 'store-reply-lost'
   | 'store-change-lost'
   | 'store-cut'
@@ -191,6 +192,9 @@ const groups: Mix = {
 /** Bits flip in files at rest, and who reads them again dies, moves and starts anew. */
 const rot: Mix = { rot: 8, kill: 3, restart: 3, drain: 2, 'delete-records': 1, 'parent-kill': 1 };
 
+/** Scripts and states that the others seldom or never come to. */
+const rare: Mix = { 'full-kill': 5, 'move-late': 4, 'store-read-only': 3, kill: 2, restart: 1 };
+
 /** What 'mixed' draws from: two of them, or all. */
 const mixed: Readonly<Record<string, Mix>> = {
   kills,
@@ -209,7 +213,7 @@ const mixed: Readonly<Record<string, Mix>> = {
 };
 
 /** By name. */
-export const scenarios: Readonly<Record<string, Mix>> = { ...mixed, fleet, groups, rot };
+export const scenarios: Readonly<Record<string, Mix>> = { ...mixed, fleet, groups, rot, rare };
 
 export function drawMix(random: Random, scenario: string): Mix {
   if (scenario !== 'mixed') return scenarios[scenario]!;

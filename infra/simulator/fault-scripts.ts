@@ -12,6 +12,10 @@ import { goodMood } from './process-store.ts';
 
 /** Longer than anybody waits for a lease. */
 const hangMsMax = 6000;
+/** For the disk to be full, and to have room again. */
+const focusMsMax = 1500;
+/** Two records of the write-ahead log, each with one record of a producer. */
+const fullAfterBytes = 290;
 
 type Script = (acts: FaultActs, broker: BrokerProcess | undefined, fault: Fault) => void;
 
@@ -103,8 +107,15 @@ function startTwin(acts: FaultActs, broker: BrokerProcess | undefined, { value }
  * between is long. Of the two writes one may have its effect.
  */
 function placeLate(acts: FaultActs, _broker: BrokerProcess | undefined, { target, value }: Fault): void {
-  const { store, loop } = acts.world;
+  const { store, loop, settings } = acts.world;
   const lateMs = 4700 + value;
+  const { brokerId } = settings.slots[target % settings.slots.length]!;
+  const owner = acts.supervisor.brokers().find(({ slot }) => slot.brokerId === brokerId);
+  // It writes when the other has not, and has its effect behind it.
+  if (owner && value % 2 === 0) {
+    const act = (): void => acts.world.fault(`store: what ${owner.process.name} takes back has come`);
+    store.traps.set(owner.process, { pk: placementsPk, when: 'after', lateMs: 1200, act });
+  }
   for (const { process } of acts.supervisor.deciders) {
     const act = (): void => acts.world.fault(`store: the placement of ${process.name} has come`);
     store.traps.set(process, { pk: placementsPk, when: 'after', lateMs, act });
@@ -176,15 +187,24 @@ function losePowerAtNewFile(acts: FaultActs, broker: BrokerProcess | undefined, 
   acts.world.disks.newFileTraps.set(broker.process, { root: broker.slot.volume, act });
 }
 
-/** A write of several batches finds the disk full half way; the broker dies just after the first that finds room again. */
+/**
+ * A write of three batches or more finds the disk full behind the second; the broker dies just after the first that finds
+ * room again. Meanwhile two of its partitions are written to, and no other: what is written then is as long as what was
+ * refused, and of the same logs.
+ */
 function killAfterFull(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
   if (!broker) return;
-  const { disks } = acts.world;
+  const { disks, loop } = acts.world;
   const { process, slot } = broker;
+  const partitions = new Set(acts.partitionsOf(slot.brokerId).slice(0, 2));
+  acts.world.focus = { partitions, untilMs: loop.nowMs + focusMsMax };
+  process.onEnd(() => (acts.world.focus = { partitions, untilMs: 0 }));
   acts.world.fault(`disk: full at the next write to ${slot.volume}`);
   const met = (): void => {
-    const trap = { root: slot.volume, skip: value % 2, afterMs: 0.5 + (value % 9) };
+    // The first one is of what was written before.
+    const trap = { root: slot.volume, skip: value % 4 === 0 ? 0 : 1, afterMs: 0.2 + (value % 9) / 4 };
     disks.traps.set(process, { ...trap, act: () => acts.kill(broker, 'SIGKILL') });
   };
-  disks.of(slot.volume).plan({ on: 'write', error: 'full', afterBytes: 150 + value, met });
+  const afterBytes = fullAfterBytes + (value % 250);
+  disks.of(slot.volume).plan({ on: 'write', error: 'full', afterBytes, bytesMin: fullAfterBytes * 1.5, met });
 }

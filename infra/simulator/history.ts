@@ -3,6 +3,7 @@
  * happened. The checker judges it; its hash proves that a seed repeats itself.
  */
 import { createHash } from 'node:crypto';
+import { Told, type ToldLog } from './told.ts';
 
 /** Partition of one incarnation of a topic: 'name/partition/topic id'. */
 export type PartitionName = string;
@@ -50,7 +51,12 @@ export type Entry =
       readonly highWatermark: number;
       readonly startOffset: number;
       readonly records: readonly ReadRecord[];
+      /** What some client had been told of the log when the question left: the answer must not know less. */
+      readonly asked: ToldLog;
     }
+  /** Records were deleted: from here on the log begins at `start`, or behind it. */
+  | { readonly kind: 'cut'; readonly partition: PartitionName; readonly start: number }
+  | { readonly kind: 'producer-id'; readonly id: number }
   /** A broker acknowledged a batch. */
   | {
       readonly kind: 'acked';
@@ -66,6 +72,8 @@ export type Entry =
     }
   /** A broker whose session is fenced holds a lease that is valid. */
   | { readonly kind: 'overlap'; readonly brokerId: number; readonly sessionEpoch: number }
+  /** A broker that runs, and whose renewals arrive, is to be killed because its lease has lapsed. */
+  | { readonly kind: 'needless-kill'; readonly brokerId: number; readonly sessionEpoch: number }
   | { readonly kind: 'commit'; readonly group: string; readonly partition: PartitionName; readonly offset: number }
   | {
       readonly kind: 'committed';
@@ -104,6 +112,8 @@ export type Entry =
   /** Stored rows, files and logs that do not add up. */
   | { readonly kind: 'leak'; readonly what: string }
   | { readonly kind: 'stuck'; readonly what: string }
+  /** A group that nobody joined or left begins another generation. */
+  | { readonly kind: 'unsettled'; readonly what: string }
   | { readonly kind: 'fault'; readonly what: string }
   | { readonly kind: 'engine'; readonly what: string };
 
@@ -111,6 +121,7 @@ export type TimedEntry = Entry & { readonly atMs: number };
 
 export class History {
   readonly entries: TimedEntry[] = [];
+  readonly told = new Told();
   readonly #nowMs: () => number;
 
   constructor(nowMs: () => number) {
@@ -119,6 +130,7 @@ export class History {
 
   add(entry: Entry): void {
     this.entries.push({ atMs: Math.round(this.#nowMs() * 1000) / 1000, ...entry });
+    this.told.note(entry);
   }
 
   hash(): string {

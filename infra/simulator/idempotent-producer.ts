@@ -102,11 +102,15 @@ export class IdempotentProducer {
     if (this.#batchesLeft === 0) {
       // The last batches of one are acknowledged before the first of the next is sent: an order for all of them.
       if (this.#batches.length === 0) return this.#identify();
-    } else if (this.#batches.length < inFlightMax && !this.#isDraining) this.#add();
+    } else if (this.#batches.length < inFlightMax && !this.#isDraining && this.#isInFocus()) this.#add();
     // The first ones of a producer follow each other at once: they then wait in one queue.
     const isEarly = this.#batchesLeft > 0 && this.#sequence < 6;
     const pauseMs = isEarly ? below(this.#random, 60) : 15 + below(this.#random, 500);
     this.#next = this.#world.loop.schedule(this.#world.pauseMs(this.#random, pauseMs), () => this.#loop());
+  }
+
+  #isInFocus(): boolean {
+    return this.#world.inFocus([partitionName(this.#topic.topicId, this.#partition)]).length > 0;
   }
 
   #add(): void {

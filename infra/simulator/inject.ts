@@ -112,6 +112,8 @@ export class Injector {
         return this.#acts.mood({ ...goodMood, throttledPercent: 20 + (value % 60) }, durationMs);
       case 'store-away':
         return this.#acts.mood({ ...goodMood, unavailablePercent: 100 }, durationMs);
+      case 'store-read-only':
+        return this.#acts.mood({ ...goodMood, readOnlyPercent: 100 }, durationMs * 2);
       case 'store-reply-lost':
         return this.#acts.mood({ ...goodMood, replyLostPercent: 10 + (value % 60) }, durationMs * 2);
       case 'store-change-lost':

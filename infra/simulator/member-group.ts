@@ -9,6 +9,8 @@ import type { World } from './world.ts';
 const membersMax = 3;
 const lifeMsMin = 700;
 const lifeMsMax = 4000;
+/** Longer than a session: whoever ended without a word, or joined and was not told so, is dropped by then. */
+const goneAfterMs = 6500;
 
 export class MemberGroup {
   readonly world: World;
@@ -21,6 +23,7 @@ export class MemberGroup {
   #lives = 0;
   /** The latest generation of which a member has been told its part. */
   latest = -1;
+  #latestAtMs = 0;
   /** Nobody dies any more. */
   isCalm = false;
 
@@ -55,6 +58,11 @@ export class MemberGroup {
     return this.#members.length === membersMax && isOne && owned.size === this.topic.partitions;
   }
 
+  /** Nobody is missed, or waited for. */
+  get isSettled(): boolean {
+    return this.isCalm && this.isWhole && this.world.loop.nowMs - this.#latestAtMs > goneAfterMs;
+  }
+
   #live(index: number): void {
     if (this.isOver) return;
     const member = new GroupMember(this, `m${this.#lives++}`, this.#random);
@@ -71,7 +79,9 @@ export class MemberGroup {
   joined(member: string, generation: number, known: number, partitions: readonly number[]): void {
     const names = partitions.map((partition) => this.#name(partition));
     this.world.history.add({ kind: 'joined', group: this.groupId, member, generation, known, partitions: names });
-    this.latest = Math.max(this.latest, generation);
+    if (generation <= this.latest) return;
+    this.latest = generation;
+    this.#latestAtMs = this.world.loop.nowMs;
   }
 
   /** The highest commit that was acknowledged. */

@@ -48,7 +48,11 @@ export class ParentProcess {
     const store = plant.store?.(raw, 'parent', clock) ?? raw;
     const network = world.network.handle(this.process);
     this.catalogue = new StoreCatalogue(store, clock);
-    const log = (line: string): void => world.history.add({ kind: 'engine', what: `${this.#label(role)}${line}` });
+    const log = (line: string): void => {
+      world.history.add({ kind: 'engine', what: `${this.#label(role)}${line}` });
+      const [, id] = /^broker-hung: lease not renewed .*"brokerId":(\d+)/.exec(line) ?? [];
+      if (id !== undefined) this.fleet.children.get(Number(id))?.lookAtRenewals();
+    };
     this.controller =
       role === 'gateway'
         ? createVisitor({
@@ -155,8 +159,17 @@ export class ParentProcess {
   }
 
   #facade(): Engine {
-    const { plant } = this.#world.settings;
+    const { settings, history } = this.#world;
+    const { plant } = settings;
     const engine = wholeEngine(this.catalogue, this.#routing, this.controller);
-    return { ...engine, append: (append) => engine.append(plant.append?.(append) ?? append) };
+    return {
+      ...engine,
+      append: (append) => engine.append(plant.append?.(append) ?? append),
+      allocateProducerId: async () => {
+        const id = await engine.allocateProducerId();
+        history.add({ kind: 'producer-id', id });
+        return id;
+      },
+    };
   }
 }

@@ -38,7 +38,12 @@ export class PlainProducer {
 
   #loop(): void {
     if (this.isStopped || this.#topic.isDeleted) return;
-    if (this.#door.isOpen() && this.#inFlight < 6) this.#send(below(this.#random, this.#topic.partitions));
+    const { topicId, partitions } = this.#topic;
+    const all = Array.from({ length: partitions }, (_, index) => partitionName(topicId, index));
+    const open = this.#world.inFocus(all);
+    if (this.#door.isOpen() && this.#inFlight < 6 && open.length > 0) {
+      this.#send(all.indexOf(open[below(this.#random, partitions) % open.length]!));
+    }
     this.#world.loop.schedule(this.#world.pauseMs(this.#random, 15 + below(this.#random, 360)), () => this.#loop());
   }
 

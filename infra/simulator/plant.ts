@@ -24,3 +24,12 @@ export interface Plant {
   /** Replaces shared code for the length of a run; returns the way back. */
   readonly patch?: () => () => void;
 }
+
+export interface Canary {
+  readonly name: string;
+  /** Where it is likely to show. */
+  readonly scenario: string;
+  /** The first to be tried, where it showed at once when it was written down; 1 when absent. */
+  readonly seed?: number;
+  plant(): Plant;
+}

@@ -21,6 +21,8 @@ export interface StoreMood {
   readonly slowMs: number;
   readonly throttledPercent: number;
   readonly unavailablePercent: number;
+  /** Of what is to be written, as when its disk is full. */
+  readonly readOnlyPercent: number;
   readonly replyLostPercent: number;
   readonly changeLostPercent: number;
 }
@@ -29,6 +31,7 @@ export const goodMood: StoreMood = {
   slowMs: 0,
   throttledPercent: 0,
   unavailablePercent: 0,
+  readOnlyPercent: 0,
   replyLostPercent: 0,
   changeLostPercent: 0,
 };
@@ -54,6 +57,8 @@ export class SimStore {
   trapForAny: StoreTrap | undefined;
   /** Processes that cannot reach it. */
   readonly cutOff = new Set<SimProcess>();
+  /** When it last was anything but quick and reliable for anybody. */
+  troubledAtMs = 0;
   readonly rows: MemoryStore;
   readonly #random: Random;
   readonly #loop: EventLoop;
@@ -104,6 +109,7 @@ export class SimStore {
 
   #fault(process: SimProcess, operation: StoreOperation): StoreFault {
     const { mood } = this;
+    if (mood !== goodMood || this.cutOff.size > 0 || this.lateMs.size > 0) this.troubledAtMs = this.#loop.nowMs;
     const lucky = (percent: number): boolean => percent > 0 && below(this.#random, 100) < percent;
     if (operation.op === 'deliver') {
       if (this.cutOff.has(process) || lucky(mood.changeLostPercent)) throw new StoreUnavailable('a change was lost');
@@ -116,6 +122,7 @@ export class SimStore {
     if (lucky(mood.unavailablePercent)) throw new StoreUnavailable('the store is away');
     if (lucky(mood.throttledPercent)) throw new StoreThrottled('too many requests');
     if (operation.op !== 'transact') return {};
+    if (lucky(mood.readOnlyPercent)) throw new StoreUnavailable('the store cannot be written');
     const lateMs = this.lateMs.get(process) ?? 0;
     // Late on the way there or on the way back, seldom both.
     const isLateThere = lateMs > 0 && below(this.#random, 2) === 0;

@@ -20,6 +20,8 @@ export class SimProcess implements Place {
   readonly loop: EventLoop;
   isAlive = true;
   isStopped = false;
+  /** When it last went on after a stop. */
+  resumedAtMs = 0;
   /** From here on not even a system call of it is under way. */
   isReaped = false;
   readonly #draws: Random;
@@ -100,6 +102,7 @@ export class SimProcess implements Place {
   resume(): void {
     if (!this.isStopped) return;
     this.isStopped = false;
+    this.resumedAtMs = this.loop.nowMs;
     const held = this.#held;
     this.#held = [];
     for (const event of held) this.loop.again(event);

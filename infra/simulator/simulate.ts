@@ -5,6 +5,7 @@
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { below, seededRandom } from '../../engine/kernel/random.ts';
+import type { Uuid } from '../../engine/kernel/uuid.ts';
 import { logPk } from '../../engine/log/rows/log-state.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
 import { type Anomaly, check, finalConsumer } from './checker.ts';
@@ -16,7 +17,8 @@ import type { TimedEntry } from './history.ts';
 import { Injector } from './inject.ts';
 import { Liveness } from './liveness.ts';
 import type { Plant } from './plant.ts';
-import { auditStorage, unfreedTopics } from './storage-audit.ts';
+import { moveSeats } from './quiet-move.ts';
+import { auditDeleted, auditStorage, partitionsMax, unfreedTopics } from './storage-audit.ts';
 import { Supervisor } from './supervisor.ts';
 import { TopicRoom } from './topic-room.ts';
 import { clusterIds, World, type WorldSettings } from './world.ts';
@@ -65,8 +67,6 @@ const readMsMax = 20_000;
 const rottenMsMax = 2500;
 /** Longer than retention takes to come by and remove what it finds. */
 const removalMsMax = 3000;
-/** More than any topic grows to. */
-const partitionsMax = 32;
 
 export async function simulate(options: SimulationOptions): Promise<Simulation> {
   // A frame whose memory is used again too early is then a batch that no checksum accepts.
@@ -127,7 +127,9 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   const workMsMax = mayCorrupt ? rottenMsMax : stuckAfterMs;
   await loop.run(loop.nowMs + workMsMax, () => liveness.isGood);
   topics.stopSending();
-  if (!liveness.isGood && !mayCorrupt) history.add({ kind: 'stuck', what: liveness.missing() });
+  if (!mayCorrupt && !liveness.isGood) history.add({ kind: 'stuck', what: liveness.missing() });
+  else if (!mayCorrupt) await moveSeats(world, supervisor, topics.groups);
+  for (const group of topics.groups) group.stop();
   await loop.run(loop.nowMs + workMsMax, () => topics.isQuiet);
   if (!topics.isQuiet && !mayCorrupt) history.add({ kind: 'stuck', what: 'producers still wait for their answers' });
 
@@ -159,15 +161,24 @@ async function audit(world: World, supervisor: Supervisor, topics: TopicRoom): P
   if ((await unfreedTopics(world)) > 0)
     history.add({ kind: 'stuck', what: 'the space of a deleted topic is not freed' });
   const known = [...topics.topics, ...clusterIds.flatMap((id) => [...supervisor.parent.catalogue.ofCluster(id)])];
+  const isGone = ({ topicId }: { topicId: Uuid }): boolean => supervisor.parent.catalogue.byId(topicId) === undefined;
+  const freed = topics.topics.filter((topic) => topic.isDeleted && isGone(topic)).map(({ topicId }) => topicId);
   const pks = new Set<string>();
   for (const { topicId } of known) for (let i = 0; i < partitionsMax; i++) pks.add(logPk(topicId, i));
-  let wrong = await auditStorage(world, [...pks]);
+  const look = async (): Promise<string[]> => [
+    ...(await auditStorage(world, [...pks])),
+    ...(await auditDeleted(world, freed)),
+  ];
+  const backlogs = (): string[] => supervisor.brokers().flatMap((broker) => broker.backlog() ?? []);
+  await loop.run(loop.nowMs + stuckAfterMs, () => backlogs().length === 0);
+  for (const what of backlogs()) history.add({ kind: 'stuck', what });
+  let wrong = await look();
   // A file may be on its way out in this very moment; and one that a fenced process made on its way to its end goes when
   // the sweep has seen it twice. What counts is what stays.
   for (const waitMs of [removalMsMax, 2 * world.settings.log.orphanGraceMs + removalMsMax]) {
     if (wrong.length === 0) break;
     await loop.run(loop.nowMs + waitMs);
-    const later = new Set(await auditStorage(world, [...pks]));
+    const later = new Set(await look());
     wrong = wrong.filter((what) => later.has(what));
   }
   for (const what of wrong) history.add({ kind: 'leak', what });
@@ -210,22 +221,27 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     volume: `/v${i + 1}`,
     address: `broker-${i + 1}`,
   }));
+  // Short enough for some requests to be given up while the ones behind them are not.
+  const holdMsMax = 60 << below(random, 6);
+  const controllers = scenariosApart.includes(scenario) || below(random, 3) === 0 ? 2 + below(random, 2) : 0;
+  const walChunkBytesMax = 1000 << below(random, 5);
+  const rollUpBytes = 2000 << below(random, 5);
   return {
     seed,
     slots,
     plant,
     mayCorrupt: scenario === 'rot',
-    // Short enough for some requests to be given up while the ones behind them are not.
-    holdMsMax: 60 << below(random, 6),
+    holdMsMax,
     beatMs: drawBeat(seed),
     hasGroups: scenario === 'groups' || below(seededRandom(seed ^ 0x9409), 8) === 0,
-    controllers: scenariosApart.includes(scenario) || below(random, 3) === 0 ? 2 + below(random, 2) : 0,
+    controllers,
     lease: { durationMs: 900, renewIntervalMs: 180, marginMs: 45, retryMsMax: 30 },
     log: {
       ...logSettingsDefault,
-      walChunkBytesMax: 1000 << below(random, 5),
-      rollUpBytes: 2000 << below(random, 5),
-      unrolledBytesMax: 64_000,
+      walChunkBytesMax,
+      rollUpBytes,
+      // In one world of three appends wait for a roll-up now and then.
+      unrolledBytesMax: seed % 3 === 0 ? rollUpBytes + 500 : 64_000,
       freeBytesFloor: 0,
       freeSpaceIntervalMs: 60,
       mergeBytesMax: 200 << below(random, 4),

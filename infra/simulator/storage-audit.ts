@@ -7,8 +7,13 @@ import { decodeSegmentFile, segmentFilePk, segmentFilePrefix } from '../../engin
 import { decodeBrokerSession, brokerSessionsPk } from '../../engine/controller/rows/broker-session.ts';
 import { deletedTopicSkPrefix } from '../../engine/controller/rows/deleted-topic.ts';
 import { shardCount, shardPk } from '../../engine/controller/rows/shard.ts';
+import type { Uuid } from '../../engine/kernel/uuid.ts';
+import { logPk } from '../../engine/log/rows/log-state.ts';
 import type { Row } from '../../engine/ports.ts';
 import { segmentsDirectory, type World } from './world.ts';
+
+/** More than any topic grows to. */
+export const partitionsMax = 32;
 
 /** Sentences about what is wrong; none when all is well. `logPks`: partition keys of every log there ever was. */
 export async function auditStorage(world: World, logPks: readonly string[]): Promise<string[]> {
@@ -47,6 +52,19 @@ export async function auditStorage(world: World, logPks: readonly string[]): Pro
     if (!names.includes(`${fileId}.seg`)) wrong.push(`file ${fileId} is named by rows and not there`);
   }
   return [...wrong, ...(await auditVolumes(world))];
+}
+
+/** What is left of topics whose space is said to be free. */
+export async function auditDeleted(world: World, topicIds: readonly Uuid[]): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const topicId of topicIds) {
+    for (let partition = 0; partition < partitionsMax; partition++) {
+      for (const { pk, sk } of await allRows(world, logPk(topicId, partition))) {
+        wrong.push(`row ${pk} ${sk} of a topic that is deleted is there`);
+      }
+    }
+  }
+  return wrong;
 }
 
 /** Deleted topics whose space is not free yet. */

@@ -127,7 +127,12 @@ export class TopicRoom {
           topics: [{ name: topic.name, partitions: [{ partitionIndex, offset: -1 }] }],
           timeoutMs: 3000,
         }),
-      () => undefined,
+      (response) => {
+        if (response === noAnswer || response instanceof Error) return;
+        const { errorCode, lowWatermark } = response.topics[0]!.partitions[0]!;
+        const partition = partitionName(topic.topicId, partitionIndex);
+        if (errorCode === 0) this.#world.history.add({ kind: 'cut', partition, start: lowWatermark });
+      },
     );
   }
 
@@ -140,7 +145,6 @@ export class TopicRoom {
   stopSending(): void {
     for (const producer of [...this.idempotent, ...this.plain]) producer.isStopped = true;
     for (const committer of this.committers) committer.isStopped = true;
-    for (const group of this.groups) group.stop();
   }
 
   get isQuiet(): boolean {

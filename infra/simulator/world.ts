@@ -9,7 +9,7 @@ import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/r
 import type { BrokerSlot, RowChange } from '../../engine/ports.ts';
 import type { BrokerProcess } from './broker-process.ts';
 import { EventLoop } from './event-loop.ts';
-import { History } from './history.ts';
+import { History, type PartitionName } from './history.ts';
 import type { Plant } from './plant.ts';
 import { SimProcess } from './process.ts';
 import { Disks } from './process-disk.ts';
@@ -19,6 +19,8 @@ import { SimStore } from './process-store.ts';
 
 /** How much longer the pauses of clients are then. */
 export const lullPace = 5;
+/** Of all producers of the partitions in focus: their batches share a write. */
+const focusBeatMs = 25;
 export const segmentsDirectory = '/segments';
 /** Of an even shard and of an odd one: where controllers share the shards, the one that keeps the fleet has one of them. */
 export const clusterIds = ['c1', 'c5'] as const;
@@ -41,6 +43,11 @@ export interface WorldSettings {
   readonly mayCorrupt: boolean;
 }
 
+interface Focus {
+  readonly partitions: ReadonlySet<PartitionName>;
+  readonly untilMs: number;
+}
+
 export class World {
   readonly settings: WorldSettings;
   readonly loop = new EventLoop();
@@ -56,6 +63,8 @@ export class World {
   readonly flipped = new Set<string>();
   /** Until then clients do little: a fault takes its time, and nothing is to be seen meanwhile. */
   lullUntilMs = 0;
+  /** Until then producers write to these partitions alone. */
+  focus: Focus = { partitions: new Set(), untilMs: 0 };
   /** Parents that end in the moment in which they have started a broker, and how long that one takes to load. */
   readonly killsAtStart = new Map<SimProcess, number>();
   #streams = 0;
@@ -90,10 +99,17 @@ export class World {
   pauseMs(random: Random, usualMs: number): number {
     const { beatMs } = this.settings;
     if (this.loop.nowMs < this.lullUntilMs) return usualMs * lullPace;
+    if (this.loop.nowMs < this.focus.untilMs) return focusBeatMs - (this.loop.nowMs % focusBeatMs);
     if (beatMs === 0) return usualMs;
     if (below(random, 2) === 0) return 0.5 + below(random, 8) / 2;
     const { nowMs } = this.loop;
     return Math.ceil((nowMs + 2 * usualMs) / beatMs) * beatMs - nowMs;
+  }
+
+  /** Of these, what is written to at the moment. */
+  inFocus(partitions: readonly PartitionName[]): readonly PartitionName[] {
+    if (this.loop.nowMs >= this.focus.untilMs) return partitions;
+    return partitions.filter((partition) => this.focus.partitions.has(partition));
   }
 
   /** A stream of its own, so that what one part draws changes nothing for the others. */
