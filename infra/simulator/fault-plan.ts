@@ -18,6 +18,7 @@ export type FaultKind =
   | 'repeat-unsynced'
   | 'new-file-power'
   | 'full-kill'
+  | 'fault-power'
   | 'zone-loss'
   | 'zone-power'
   | 'power'
@@ -41,6 +42,7 @@ export type FaultKind =
   | 'disk-slow'
   | 'disk-fault'
   | 'disk-full'
+  | 'disk-unreadable'
   | 'drain'
   | 'restart'
   | 'scale'
@@ -193,7 +195,17 @@ const groups: Mix = {
 const rot: Mix = { rot: 8, kill: 3, restart: 3, drain: 2, 'delete-records': 1, 'parent-kill': 1 };
 
 /** Scripts and states that the others seldom or never come to. */
-const rare: Mix = { 'full-kill': 5, 'move-late': 4, 'store-read-only': 3, kill: 2, restart: 1 };
+const rare: Mix = {
+  'full-kill': 5,
+  'move-late': 4,
+  'fault-power': 3,
+  'disk-unreadable': 2,
+  'store-read-only': 2,
+  'delete-records': 3,
+  'parent-kill': 2,
+  kill: 2,
+  restart: 1,
+};
 
 /** What 'mixed' draws from: two of them, or all. */
 const mixed: Readonly<Record<string, Mix>> = {

@@ -30,6 +30,7 @@ const scripts: Readonly<Partial<Record<FaultKind, Script>>> = {
   'repeat-unsynced': repeatUnsynced,
   'new-file-power': losePowerAtNewFile,
   'full-kill': killAfterFull,
+  'fault-power': losePowerAfterFault,
 };
 
 export function isScript(kind: FaultKind): boolean {
@@ -207,4 +208,17 @@ function killAfterFull(acts: FaultActs, broker: BrokerProcess | undefined, { val
   };
   const afterBytes = fullAfterBytes + (value % 250);
   disks.of(slot.volume).plan({ on: 'write', error: 'full', afterBytes, bytesMin: fullAfterBytes * 1.5, met });
+}
+
+/** A sync fails, which ends the broker. Its log is recovered, and a moment later the power fails: what was read from memory alone is gone. */
+function losePowerAfterFault(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
+  if (!broker) return;
+  const { disks, loop } = acts.world;
+  const { process, slot } = broker;
+  acts.world.fault(`disk: the next sync of ${slot.volume} fails`);
+  disks.of(slot.volume).plan({ on: 'datasync', error: 'io' });
+  const forget = process.onEnd((reason) => {
+    forget();
+    if (reason === 'fatal') loop.schedule(100 + value * 0.6, () => acts.power());
+  });
 }

@@ -104,7 +104,8 @@ export class Injector {
   #environment({ kind, target, value, durationMs }: Fault, broker: BrokerProcess | undefined): void {
     const { disks, network, store } = this.#acts.world;
     const slot = this.#slotOf(target);
-    const disk = disks.of(value % 4 === 0 ? segmentsDirectory : slot.volume);
+    const isOfSegments = kind === 'disk-unreadable' ? value % 4 > 0 : value % 4 === 0;
+    const disk = disks.of(isOfSegments ? segmentsDirectory : slot.volume);
     switch (kind) {
       case 'store-slow':
         return this.#acts.mood({ ...goodMood, slowMs: 20 + (value % 400) }, durationMs);
@@ -152,6 +153,12 @@ export class Injector {
       case 'disk-fault':
         this.#acts.world.fault(`disk: the next sync of ${slot.volume} or the segments fails`);
         return disk.plan({ on: 'datasync', error: 'io' });
+      case 'disk-unreadable': {
+        const reads = 1 + (value % 6);
+        this.#acts.world.fault(`disk: the next ${reads} reads of ${slot.volume} or the segments fail`);
+        for (let i = 0; i < reads; i++) disk.plan({ on: 'read', error: 'io' });
+        return;
+      }
       case 'disk-full':
         this.#acts.world.fault(`disk: full at the next write to ${slot.volume} or the segments`);
         return disk.plan({ on: 'write', error: 'full', afterBytes: value % 300 });

@@ -10,7 +10,7 @@ import { leasesPk } from '../../engine/controller/rows/lease.ts';
 import { placementSkPrefix } from '../../engine/controller/rows/placement.ts';
 import { producerIdsKey } from '../../engine/controller/rows/producer-ids.ts';
 import { ShardTable } from '../../engine/controller/shards.ts';
-import { LogFold } from '../../engine/log/log-fold.ts';
+import type { LogFold } from '../../engine/log/log-fold.ts';
 import { OwnedLog } from '../../engine/log/partition-log.ts';
 import { logStateSk } from '../../engine/log/rows/log-state.ts';
 import type { MetadataStore, StoreOp } from '../../engine/ports.ts';
@@ -23,7 +23,7 @@ type Change = (ops: readonly StoreOp[]) => readonly StoreOp[];
 export const strangerCanaries: readonly Canary[] = [
   {
     name: 'takes back what it released, wherever it has gone',
-    scenario: 'late',
+    scenario: 'rare',
     plant: () => writing('broker', unconditional(isPlacement)),
   },
   {
@@ -34,11 +34,13 @@ export const strangerCanaries: readonly Canary[] = [
   {
     name: 'fences a broker that has renewed its lease meanwhile',
     scenario: 'orphans',
+    seed: 23,
     plant: () => writing('parent', (ops) => (ops.some(isSession) ? ops.filter((op) => !isLease(op)) : ops)),
   },
   {
     name: 'moves what was released at another epoch than it has',
     scenario: 'planned',
+    seed: 7,
     plant: () => ({ patch: forgetReleasedEpochs }),
   },
   {
@@ -48,7 +50,7 @@ export const strangerCanaries: readonly Canary[] = [
   },
   {
     name: 'forgets where a log begins',
-    scenario: 'topics',
+    scenario: 'rare',
     plant: () => writing('broker', (ops) => ops.filter(({ key }) => key.sk !== logStateSk)),
   },
   {
@@ -64,6 +66,7 @@ export const strangerCanaries: readonly Canary[] = [
   {
     name: 'says of an append whose fate it does not know that nobody has stored it',
     scenario: 'kills',
+    seed: 41,
     plant: () => ({ patch: forgetDoubts }),
   },
   {
@@ -126,8 +129,13 @@ function dropProducersOnRelease(): () => void {
   return replaced(OwnedLog.prototype, 'toRollUp', function (this: OwnedLog, withPlaces) {
     const due = toRollUp.call(this, withPlaces);
     if (!due || this.isOpen) return due;
-    return { ...due, fold: new LogFold({ producers: [], epochs: due.fold.epochs.snapshot() }) };
+    return { ...due, fold: changed(due.fold, { clone: () => withoutProducers(due.fold.clone()) }) };
   });
+}
+
+/** It is written without them. */
+function withoutProducers(fold: LogFold): LogFold {
+  return changed(fold, { snapshot: () => ({ ...fold.snapshot(), producers: [] }) });
 }
 
 function forgetDoubts(): () => void {
