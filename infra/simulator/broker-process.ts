@@ -24,6 +24,8 @@ const loadMsMax = 250;
 const scrubPollMs = 50;
 /** After the fence. */
 const leaseLooksMs = [0, 1, 3, 10, 50, 300];
+/** After it has gone on. */
+const wakeLooksMs = [1, 2, 3, 4, 6, 9, 20];
 
 export class BrokerProcess {
   readonly process: SimProcess;
@@ -127,9 +129,11 @@ export class BrokerProcess {
   }
 
   /** Its row says that the session is over: however late the process learns of it, its lease must have ended before. */
-  lookAtLease(sessionEpoch: number): void {
-    for (const afterMs of leaseLooksMs) {
+  lookAtLease(sessionEpoch: number, looksMs: readonly number[] = leaseLooksMs): void {
+    for (const [i, afterMs] of looksMs.entries()) {
       this.process.post(afterMs, () => {
+        // These looks waited for it to go on; what it does first comes after them.
+        if (i === 0 && this.process.resumedAtMs === this.#world.loop.nowMs) this.lookAtLease(sessionEpoch, wakeLooksMs);
         if (this.#session?.epoch !== sessionEpoch || !this.#session.mayAck()) return;
         this.#world.history.add({ kind: 'overlap', brokerId: this.slot.brokerId, sessionEpoch });
       });
