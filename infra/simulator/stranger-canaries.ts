@@ -29,6 +29,7 @@ export const strangerCanaries: readonly Canary[] = [
   {
     name: 'renews a lease that was fenced',
     scenario: 'orphans',
+    seed: 17,
     plant: () => writing('broker', (ops) => (ops[0]?.op === 'check' && ops.some(isLease) ? ops.filter(isLease) : ops)),
   },
   {
