@@ -24,6 +24,7 @@ export const strangerCanaries: readonly Canary[] = [
   {
     name: 'takes back what it released, wherever it has gone',
     scenario: 'rare',
+    seed: 13,
     plant: () => writing('broker', unconditional(isPlacement)),
   },
   {
@@ -47,21 +48,25 @@ export const strangerCanaries: readonly Canary[] = [
   {
     name: 'forgets the producers of a log that moves',
     scenario: 'planned',
+    seed: 68,
     plant: () => ({ patch: dropProducersOnRelease }),
   },
   {
     name: 'forgets where a log begins',
     scenario: 'rare',
+    seed: 2,
     plant: () => writing('broker', (ops) => ops.filter(({ key }) => key.sk !== logStateSk)),
   },
   {
     name: 'leaves the records of a deleted topic',
     scenario: 'topics',
+    seed: 4,
     plant: () => writing('parent', (ops) => ops.filter(({ key }) => !key.sk.startsWith(deletedTopicSkPrefix))),
   },
   {
     name: 'gives two producers one id',
     scenario: 'parents',
+    seed: 3,
     plant: () => writing('parent', (ops) => ops.filter(({ key }) => key.pk !== producerIdsKey.pk)),
   },
   {
