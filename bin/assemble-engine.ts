@@ -18,16 +18,16 @@ import { systemRandom } from '../engine/kernel/random.ts';
 import { publishWal } from '../engine/log/recover.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
 import { memoryNetwork } from '../engine/link/memory-network.ts';
-import type { BrokerSlot, Fleet, MetadataStore, Network, SegmentStore } from '../engine/ports.ts';
+import type { Fleet, MetadataStore, Network, SegmentStore } from '../engine/ports.ts';
 import { createRouting } from '../engine/routing/routes.ts';
 import { ensureCoordinatorTopic, wholeEngine } from '../engine/routing/whole-engine.ts';
 import { systemDisk } from '../infra/disk/system-disk.ts';
 import { brokerRequests } from '../infra/fleet/broker-requests.ts';
 import { detachedFleet } from '../infra/fleet/detached.ts';
-import { isGone, processFleet } from '../infra/fleet/process.ts';
+import { isGone } from '../infra/fleet/process.ts';
 import { socketNetwork } from '../infra/network/socket-network.ts';
 import { openSegments } from '../infra/segments/open-segments.ts';
-import { brokerArguments } from './broker-arguments.ts';
+import { brokerFlags, brokerSlots } from './broker-slots.ts';
 import type { DataFolder } from './data-folder.ts';
 import { endAtOnce } from './end-at-once.ts';
 import { inProcessFleet } from './in-process-fleet.ts';
@@ -36,11 +36,19 @@ import { runBroker, scrubBytesPerSecond } from './run-broker.ts';
 import type { ServeSettings } from './settings.ts';
 
 /** What decides: the controller in this process, or what stands in for one. */
-type Control = Omit<Controller, 'controllerId'>;
+type Control = Omit<Controller, 'controllerId' | 'settled'>;
+
+interface Controlled {
+  readonly control: Control;
+  readonly settled: Promise<void>;
+  stop(): Promise<void>;
+}
 
 export interface AssembledEngine {
   readonly engine: Engine;
   readonly controller: Control;
+  /** Resolves when what an earlier run left is settled and brokers may start; never when that cannot be done. */
+  readonly settled: Promise<void>;
   /** Ends the brokers gracefully when they are this process's, then what reads the store. */
   stop(): Promise<void>;
 }
@@ -48,31 +56,24 @@ export interface AssembledEngine {
 /** Partitions of a cluster's coordinator topic: how many brokers can share its groups. */
 const coordinatorPartitions = 8;
 
-/** For `--role all`, or for `--role gateway`, which has no controller and follows the fleet of others. */
+/**
+ * For `--role all`, or for `--role gateway`, which has no controller and follows the fleet of others. `processes`: the
+ * brokers, when they are child processes.
+ */
 export async function assembleEngine(
   settings: ServeSettings,
   folder: DataFolder,
   store: MetadataStore,
   log: (line: string) => void,
-  brokerProgram: string,
+  processes: Fleet | undefined,
 ): Promise<AssembledEngine> {
   const clock = systemClock;
   const random = systemRandom;
   const isGateway = settings.role === 'gateway';
-  const isInProcess = !isGateway && settings.brokerMode === 'in-process';
+  const isInProcess = !isGateway && !processes;
   const network = isInProcess ? memoryNetwork(clock) : socketNetwork(clock);
   const segments = await segmentsOf(settings, folder, log);
-  const fleet = isInProcess
-    ? brokersHere(settings, segments, store, network)
-    : processFleet({
-        program: brokerProgram,
-        clock,
-        spares: isGateway ? 0 : settings.spareBrokers,
-        log: (brokerId, line) => log(`broker ${brokerId ?? 'to be'}: ${line}`),
-        arguments: brokerFlags(settings, folder),
-      });
-  // Their programs load while the rest is put together, and while what an earlier run left is recovered.
-  if (!isGateway) for (const { brokerId } of brokerSlots(settings, folder)) void fleet.standby?.(brokerId);
+  const fleet = processes ?? brokersHere(settings, segments, store, network);
   const catalogue = new StoreCatalogue(store, clock);
   await catalogue.start();
   const controlled = isGateway
@@ -89,6 +90,7 @@ export async function assembleEngine(
   return {
     engine: wholeEngine(catalogue, routing, control),
     controller: control,
+    settled: controlled.settled,
     async stop() {
       routing.close();
       await controlled.stop();
@@ -109,7 +111,8 @@ export async function assembleController(
   await others.start();
   const fleet = detachedFleet({
     clock: systemClock,
-    program: fileURLToPath(new URL('./detached-broker.js', import.meta.url)),
+    // From the compiled output, in which this file stands either in bin/ or in the bundle's folder.
+    program: fileURLToPath(new URL('../bin/detached-broker.js', import.meta.url)),
     arguments: brokerFlags(settings, folder),
     logFile: ({ brokerId }) => join(folder.logs, `broker-${brokerId}.log`),
   });
@@ -131,7 +134,7 @@ function visiting(
   store: MetadataStore,
   catalogue: StoreCatalogue,
   network: Network,
-): { control: Control; stop(): Promise<void> } {
+): Controlled {
   const [clock, random] = [systemClock, systemRandom];
   const requests = brokerRequests({ network, clock, random }, brokerSlots(settings, folder));
   const { brokers } = settings;
@@ -140,7 +143,7 @@ function visiting(
     await control.stop();
     requests.close();
   };
-  return { control, stop };
+  return { control, settled: Promise.resolve(), stop };
 }
 
 function segmentsOf(settings: ServeSettings, folder: DataFolder, log: (line: string) => void): Promise<SegmentStore> {
@@ -159,7 +162,7 @@ interface Controlling {
   readonly others?: StoreCatalogue;
 }
 
-function controlling(parts: Controlling): { control: Controller; stop(): Promise<void> } {
+function controlling(parts: Controlling): Controlled & { control: Controller } {
   const { settings, folder, segments, store, log, fleet, network, others } = parts;
   const [clock, random] = [systemClock, systemRandom];
   const slots = brokerSlots(settings, folder);
@@ -182,7 +185,7 @@ function controlling(parts: Controlling): { control: Controller; stop(): Promise
     await control.stop();
     requests.close();
   };
-  return { control, stop };
+  return { control, settled: control.settled, stop };
 }
 
 function brokersHere(settings: ServeSettings, segments: SegmentStore, store: MetadataStore, network: Network): Fleet {
@@ -253,20 +256,4 @@ function controllerSettings(settings: ServeSettings, slots: number): Partial<Con
       inAfterMs: settings.scaleInAfterMs,
     },
   };
-}
-
-function brokerSlots(settings: ServeSettings, folder: DataFolder): BrokerSlot[] {
-  const zones = settings.zones.split(',').map((zone) => zone.trim());
-  return Array.from({ length: Math.max(settings.brokers, settings.brokersMax) }, (_, i) => ({
-    brokerId: i + 1,
-    zone: zones[i % zones.length]!,
-    volume: folder.volume(i + 1),
-    address: join(folder.run, `broker-${i + 1}.sock`),
-  }));
-}
-
-/** What is the same for every broker; the slot is told to the process when it has one. */
-function brokerFlags(settings: ServeSettings, folder: DataFolder): string[] {
-  const durability = settings.durability as 'fsync' | 'page-cache';
-  return brokerArguments({ ...settings, data: folder.path, durability });
 }

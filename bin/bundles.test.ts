@@ -2,11 +2,15 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bundleFolder, bundleNote, freshBundle, inputOf } from './bundles.ts';
+import { bundleFolder, bundleNote, freshBundles, inputOf } from './bundles.ts';
 
-describe('a bundle', () => {
+describe('bundles', () => {
   let dist: string;
-  let program: string;
+  const programs = { serve: 'run-serve-1.cjs', broker: 'broker-program-2.cjs', startBroker: 'start-broker-3.cjs' };
+  const note = (node = process.version): string => {
+    const inputs = ['engine/a.js', 'engine/b.js'].map((path) => inputOf(dist, path));
+    return JSON.stringify({ node, programs, inputs });
+  };
 
   beforeEach(() => {
     dist = mkdtempSync(join(tmpdir(), 'headgate-bundle-'));
@@ -14,31 +18,42 @@ describe('a bundle', () => {
     writeFileSync(join(dist, 'engine', 'a.js'), 'a');
     writeFileSync(join(dist, 'engine', 'b.js'), 'b');
     mkdirSync(bundleFolder(dist));
-    program = join(bundleFolder(dist), 'broker.cjs');
-    writeFileSync(program, 'both');
-    const inputs = ['engine/a.js', 'engine/b.js'].map((path) => inputOf(dist, path));
-    writeFileSync(bundleNote(dist, 'broker'), JSON.stringify({ program: 'broker.cjs', inputs }));
+    for (const name of Object.values(programs)) writeFileSync(join(bundleFolder(dist), name), 'both');
+    writeFileSync(bundleNote(dist), note());
   });
   afterEach(() => rmSync(dist, { recursive: true }));
 
-  it('is used while it is what was compiled', () => {
-    expect(freshBundle(dist, 'broker')).toBe(program);
+  it('are used while they are what was compiled', () => {
+    expect(freshBundles(dist)).toEqual({
+      serve: join(bundleFolder(dist), programs.serve),
+      broker: join(bundleFolder(dist), programs.broker),
+      startBroker: join(bundleFolder(dist), programs.startBroker),
+    });
   });
 
-  it('is not used when a file was compiled since, grew, or is gone', () => {
+  it('are not used when a file was compiled since, grew, or is gone', () => {
     utimesSync(join(dist, 'engine', 'a.js'), 1, 1);
-    expect(freshBundle(dist, 'broker')).toBeUndefined();
+    expect(freshBundles(dist)).toBeUndefined();
+    writeFileSync(bundleNote(dist), note());
+    expect(freshBundles(dist)).toBeDefined();
+    writeFileSync(join(dist, 'engine', 'a.js'), 'longer');
+    utimesSync(join(dist, 'engine', 'a.js'), 1, 1);
+    expect(freshBundles(dist)).toBeUndefined();
     rmSync(join(dist, 'engine', 'a.js'));
-    expect(freshBundle(dist, 'broker')).toBeUndefined();
+    expect(freshBundles(dist)).toBeUndefined();
   });
 
-  it('is not used when it is gone, or its note is missing or half written', () => {
-    writeFileSync(bundleNote(dist, 'broker'), '{"program":"broker.cjs","inp');
-    expect(freshBundle(dist, 'broker')).toBeUndefined();
-    rmSync(bundleNote(dist, 'broker'));
-    expect(freshBundle(dist, 'broker')).toBeUndefined();
-    writeFileSync(bundleNote(dist, 'broker'), JSON.stringify({ program: 'broker.cjs', inputs: [] }));
-    rmSync(program);
-    expect(freshBundle(dist, 'broker')).toBeUndefined();
+  it('are not used by another version of Node', () => {
+    writeFileSync(bundleNote(dist), note('v0.1.0'));
+    expect(freshBundles(dist)).toBeUndefined();
+  });
+
+  it('are not used when one is gone, or their note is missing or half written', () => {
+    rmSync(join(bundleFolder(dist), programs.broker));
+    expect(freshBundles(dist)).toBeUndefined();
+    writeFileSync(bundleNote(dist), note().slice(0, 60));
+    expect(freshBundles(dist)).toBeUndefined();
+    rmSync(bundleNote(dist));
+    expect(freshBundles(dist)).toBeUndefined();
   });
 });

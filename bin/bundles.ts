@@ -1,18 +1,28 @@
 /**
- * Programs as one file each, made after a compilation (make-bundles.ts): the brokers', and gateway and controller. Node
- * spends more time on finding and opening hundreds of small files than on running them, and nothing is writable before
+ * Programs as one file each, made after a compilation (make-bundles.ts): `headgate serve` and the brokers'. Node spends
+ * more time on finding, opening and compiling hundreds of small files than on running them, and nothing is writable before
  * they have loaded: when brokers die together, when their parent died with them, when Headgate starts.
  *
- * A bundle is used only while it is what was compiled: size and time of every file that went into it are noted beside it.
+ * They are used only while they are what was compiled: size and time of every file that went into them are noted beside
+ * them, and the version of Node, whose compiled form of them lies beside them too (load-bundle.ts).
  */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-export type BundleName = 'broker' | 'serve-gateway';
+/** The files to begin with. Their names change with what is in them. */
+export interface Bundles {
+  /** Exports what run-serve.ts does; for loadBundle. */
+  readonly serve: string;
+  /** Exports what broker-program.ts does; for loadBundle. */
+  readonly broker: string;
+  /** The script of a broker's process: start-broker.ts, which is given the program to load. */
+  readonly startBroker: string;
+}
 
 export interface BundleNote {
-  /** The file of the bundle, beside the note. */
-  readonly program: string;
+  readonly node: string;
+  /** Of files beside the note. */
+  readonly programs: Bundles;
   readonly inputs: readonly BundleInput[];
 }
 
@@ -28,8 +38,8 @@ export function bundleFolder(dist: string): string {
   return join(dist, 'bundle');
 }
 
-export function bundleNote(dist: string, name: BundleName): string {
-  return join(bundleFolder(dist), `${name}.json`);
+export function bundleNote(dist: string): string {
+  return join(bundleFolder(dist), 'bundles.json');
 }
 
 /** Throws what the file system throws. */
@@ -38,16 +48,19 @@ export function inputOf(dist: string, path: string): BundleInput {
   return { path, bytes: size, modifiedMs: mtimeMs };
 }
 
-/** The bundle, or undefined when there is none or something was compiled since. */
-export function freshBundle(dist: string, name: BundleName): string | undefined {
+/** Undefined when there are none or something was compiled since. */
+export function freshBundles(dist: string): Bundles | undefined {
   try {
-    const { program, inputs } = JSON.parse(readFileSync(bundleNote(dist, name), 'utf8')) as BundleNote;
+    const { node, programs, inputs } = JSON.parse(readFileSync(bundleNote(dist), 'utf8')) as BundleNote;
     const isFresh = inputs.every((input) => {
       const { bytes, modifiedMs } = inputOf(dist, input.path);
       return bytes === input.bytes && modifiedMs === input.modifiedMs;
     });
-    const file = join(bundleFolder(dist), program);
-    return isFresh && statSync(file).isFile() ? file : undefined;
+    const of = (name: string): string => join(bundleFolder(dist), name);
+    const { serve, broker, startBroker } = programs;
+    const bundles = { serve: of(serve), broker: of(broker), startBroker: of(startBroker) };
+    const isWhole = Object.values(bundles).every((file) => statSync(file).isFile());
+    return isFresh && isWhole && node === process.version ? bundles : undefined;
   } catch {
     // No note, half a note, or a file of it is gone: the program as it was compiled serves as well.
     return undefined;

@@ -46,7 +46,8 @@ export function processContext(): CliContext & { close(): void } {
       reads = true;
       return process.stdin;
     },
-    fetch: globalThis.fetch,
+    // Looked up when it is called: Node loads its client then, and the server asks nobody.
+    fetch: (input, init) => globalThis.fetch(input, init),
     get signal() {
       // Only who can be interrupted in order asks for it; the server has its own handling of signals.
       if (process.listenerCount('SIGINT') === 0) {

@@ -1,6 +1,9 @@
 /** The `headgate` program. */
+import { fileURLToPath } from 'node:url';
+import { freshBundles } from './bundles.ts';
 import { processContext } from './cli-context.ts';
-import { run } from './run.ts';
+import { loadBundle } from './load-bundle.ts';
+import type { runServe } from './run-serve.ts';
 
 // A reader that has seen enough (`headgate consume … | head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -8,8 +11,21 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+const words = process.argv.slice(2);
 const cli = processContext();
-const code = await run(cli, process.argv.slice(2));
+const code = await runWords();
 cli.close();
 // By exit code and not by exit(): what was written must reach a pipe first.
 if (code !== undefined) process.exitCode = code;
+
+async function runWords(): Promise<number | undefined> {
+  if (words[0] === 'serve') {
+    const bundles = freshBundles(fileURLToPath(new URL('..', import.meta.url)));
+    if (bundles) {
+      const program = loadBundle(bundles.serve) as { readonly runServe: typeof runServe };
+      return program.runServe(cli, words, [bundles.startBroker, bundles.broker]);
+    }
+  }
+  const { run } = await import('./run.ts');
+  return run(cli, words);
+}

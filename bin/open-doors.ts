@@ -1,13 +1,11 @@
 /**
- * The doors of a gateway and its control plane. Apart from serve-gateway.ts, which loads this file when the brokers are on
- * their way: with their libraries the doors are most of the program, and nobody can come in before a broker serves.
+ * The doors of a gateway and its control plane, in the order in which somebody waits for them: after a crash every client
+ * waits for a door for data, and the control plane's libraries take as long to load as these doors do. So it opens behind
+ * them, unless they wait themselves: then it tells what for.
  */
-import type { AssembledEngine } from './assemble-engine.ts';
-import { startAdmin } from '../gateway/admin/app.ts';
+import { sleep } from '../engine/kernel/clock.ts';
 import type { GatewayContext } from '../gateway/context.ts';
-import { startHttpDoor } from '../gateway/http/door.ts';
-import { startKafkaDoor } from '../gateway/kafka/listener.ts';
-import { logEvent } from './operator-log.ts';
+import type { AssembledEngine } from './assemble-engine.ts';
 import type { ServeSettings } from './settings.ts';
 
 export interface DoorsOptions {
@@ -16,7 +14,7 @@ export interface DoorsOptions {
   readonly fleet: AssembledEngine['controller'];
   readonly adminKey: string;
   readonly tls: { certificateFile: string; keyFile: string } | undefined;
-  /** Resolves when the engine serves: data doors open then, the control plane tells the way there. */
+  /** Resolves when the engine serves: data doors open then. */
   readonly engineServes: Promise<void>;
   readonly ready: () => boolean;
 }
@@ -30,30 +28,26 @@ export interface Doors {
   closeAdmin(graceMs: number): Promise<void>;
 }
 
+/** The control plane waits no longer than this for the doors for data. */
+const dataDoorsWaitMsMax = 3_000;
+
 /** Rejects when a port is taken, and as `engineServes` does. */
 export async function openDoors(options: DoorsOptions): Promise<Doors> {
-  const { settings, context, fleet, adminKey, tls, engineServes, ready } = options;
-  const { host } = settings;
-  const secured = tls ? { tls } : {};
-  const admin = await startAdmin({ context, fleet, adminKey, host, port: settings.adminPort, ready, tls });
-  await engineServes;
-  const kafka = await startKafkaDoor({ context, host, port: settings.kafkaPort, ...secured });
-  const http = await startHttpDoor({
-    context,
-    host,
-    port: settings.httpPort,
-    exclusive: true,
-    serverChoice: settings.httpServer as 'auto' | 'uws' | 'node',
-    ...secured,
-  });
-  if (http.fallbackReason) logEvent('http-server-fallback', { driver: http.driver, reason: http.fallbackReason });
+  const { settings, context, fleet, adminKey, tls, ready } = options;
+  const { openDataDoors } = await import('./open-data-doors.ts');
+  const opening = openDataDoors(options);
+  // Told below, also when the control plane fails first.
+  opening.catch(() => undefined);
+  await Promise.race([opening, sleep(context.clock, dataDoorsWaitMsMax)]);
+  const { startAdmin } = await import('../gateway/admin/app.ts');
+  const { host, adminPort: port } = settings;
+  const admin = await startAdmin({ context, fleet, adminKey, host, port, ready, tls });
+  const data = await opening;
   return {
-    kafkaPort: kafka.port,
-    httpPort: http.port,
+    kafkaPort: data.kafkaPort,
+    httpPort: data.httpPort,
     adminPort: admin.port,
-    async closeData(graceMs) {
-      await Promise.all([kafka.close(graceMs), http.close(graceMs)]);
-    },
+    closeData: (graceMs) => data.close(graceMs),
     closeAdmin: (graceMs) => admin.close(graceMs),
   };
 }

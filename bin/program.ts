@@ -18,16 +18,15 @@ import { tenantCommands } from './commands/tenant.ts';
 import { topicCommands } from './commands/topic.ts';
 import { zoneCommands } from './commands/zone.ts';
 import { completionCommand } from './completion.ts';
+import { tellThrough } from './run-program.ts';
 import { serveCommand } from './serve.ts';
 import { sessionOpener } from './session.ts';
 import { simulateCommand } from './simulate.ts';
 
 export function createProgram(cli: CliContext): Command {
-  const program = new Command('headgate')
-    .description('Multi-tenant streaming over Kafka, HTTP and WebSocket')
-    // Before any subcommand is made: they inherit both.
-    .exitOverride()
-    .configureOutput({ writeOut: (text) => void cli.out(text), writeErr: (text) => cli.err(text) });
+  const program = tellThrough(new Command('headgate'), cli).description(
+    'Multi-tenant streaming over Kafka, HTTP and WebSocket',
+  );
   program.option('--json', 'machine output: JSON on standard output, nothing else there');
   for (const setting of Object.values(clientSettings)) {
     const fallback = setting.default === '' ? '' : `, else ${setting.default}`;

@@ -1,23 +1,23 @@
 /**
  * `headgate serve --role all`: gateway and controller in this process, one child process per broker; and `--role gateway`:
- * the doors alone, over brokers that controllers in other processes keep. The order of the
- * start is the order of dependence: the store, then who reads it, then the brokers, then the doors, whose code loads while
- * the brokers start. The end runs backwards, so that nobody is still asked for what is already gone.
+ * the doors alone, over brokers that controllers in other processes keep. The order of the start is that in which clients
+ * get to write again: the store, then who reads it, then what an earlier run left, then the doors for data, whose code loads
+ * while brokers open their sessions, and the control plane with its libraries last, unless the brokers take long. The end
+ * runs the order of dependence backwards, so that nobody is still asked for what is already gone.
  */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { systemClock } from '../engine/kernel/clock.ts';
+import { sleep, systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
+import type { Fleet } from '../engine/ports.ts';
 import type { GatewayContext } from '../gateway/context.ts';
 import { gatewayDefaults } from '../gateway/settings.ts';
 import { openTenancy } from '../tenancy/open-tenancy.ts';
 import { openLmdbStore } from '../tenancy/store/lmdb.ts';
 import { assembleEngine } from './assemble-engine.ts';
-import { lockDataFolder, openDataFolder, shareDataFolder } from './data-folder.ts';
-import { freshBundle } from './bundles.ts';
+import { type DataFolder, lockDataFolder, shareDataFolder } from './data-folder.ts';
 import { type Addresses, ensureDemoTenant, readDemoEnv, writeDemoEnv } from './demo-tenant.ts';
 import { endOnBug } from './end-at-once.ts';
+import { openDoors } from './open-doors.ts';
 import { logEvent, logLine } from './operator-log.ts';
 import type { ServeSettings } from './settings.ts';
 import { onStopSignal } from './stop-signal.ts';
@@ -26,21 +26,23 @@ import { welcome } from './welcome.ts';
 /** How long the doors wait for what is under way. */
 const doorGraceMs = 5_000;
 
-/** The compiled output that this program is part of. */
-const dist = fileURLToPath(new URL('..', import.meta.url));
+/** What an earlier run left may take long to settle (a segment store that is away): the doors load all the same. */
+const settleWaitMsMax = 500;
 
-/** `given`: the script that broker processes run, when it is not the usual one. */
-export async function serveGateway(settings: ServeSettings, given?: string): Promise<void> {
+/** `processes`: the brokers, when they are child processes of this one. */
+export async function serveGateway(
+  settings: ServeSettings,
+  folder: DataFolder,
+  processes: Fleet | undefined,
+): Promise<void> {
   endOnBug();
-  const brokerProgram = given ?? freshBundle(dist, 'broker') ?? join(dist, 'bin', 'broker-main.js');
-  const folder = openDataFolder(settings.data);
   const lock = await (settings.role === 'gateway' ? shareDataFolder(folder) : lockDataFolder(folder));
   const kept = readDemoEnv(folder.demoEnv);
   const adminKey = kept?.adminKey ?? `hga_${systemRandom.bytes(32).toString('base64url')}`;
   const clock = systemClock;
   const random = systemRandom;
   const store = openLmdbStore({ directory: folder.meta, clock });
-  const assembled = await assembleEngine(settings, folder, store, logLine, brokerProgram);
+  const assembled = await assembleEngine(settings, folder, store, logLine, processes);
   const { engine, controller } = assembled;
   const tenancy = await openTenancy({ store, clock, random, settings: { profile: settings.quotaProfile } });
   const tls = tlsFiles(settings);
@@ -62,8 +64,8 @@ export async function serveGateway(settings: ServeSettings, given?: string): Pro
   const ready = (): boolean => serving && controller.ready();
   const engineServes = controller.start();
   // A failure is told where it is waited for, and not before as a rejection that nobody handles.
-  engineServes.catch(() => undefined);
-  const { openDoors } = await import('./open-doors.ts');
+  const ended = engineServes.catch(() => undefined);
+  await Promise.race([assembled.settled, ended, sleep(clock, settleWaitMsMax)]);
   const opening = openDoors({ settings, context, fleet: controller, adminKey, tls, engineServes, ready });
   const doors = await opening.catch(async (failure: unknown) => {
     // A taken port, most often. The brokers are on their way by now: they end in order.

@@ -1,14 +1,17 @@
 /** `headgate serve`: reads the settings and becomes what `--role` says. */
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { readSettings } from '../engine/kernel/config.ts';
 import { Failure } from '../engine/kernel/failure.ts';
-import { freshBundle } from './bundles.ts';
-import type { serveGateway } from './serve-gateway.ts';
+import { openDataFolder } from './data-folder.ts';
 import { serveSettings } from './settings.ts';
+import { startFleet } from './start-fleet.ts';
 
-/** `brokerProgram`: the script that broker processes run, when it is not the usual one. */
-export function serveCommand(program: Command, brokerProgram?: string): void {
+/** From the compiled output, in which this file stands either in bin/ or in the bundles' folder. */
+const compiledBroker: readonly string[] = [fileURLToPath(new URL('../bin/broker-main.js', import.meta.url))];
+
+/** `brokerProgram`: see startFleet. */
+export function serveCommand(program: Command, brokerProgram = compiledBroker): void {
   const command = program.command('serve').description('run Headgate: all doors, the control plane and the brokers');
   for (const setting of Object.values(serveSettings)) {
     const bounds = setting.kind === 'integer' ? `, ${setting.unit}` : '';
@@ -28,7 +31,7 @@ export function serveCommand(program: Command, brokerProgram?: string): void {
 
 async function serve(
   given: Readonly<Record<string, string | undefined>>,
-  brokerProgram: string | undefined,
+  brokerProgram: readonly string[],
 ): Promise<void> {
   const settings = readSettings(serveSettings, given, process.env);
   if (settings.role === 'controller') {
@@ -36,12 +39,10 @@ async function serve(
     await serveController(settings);
     return;
   }
-  const { serveGateway } = await gatewayProgram();
-  await serveGateway(settings, brokerProgram);
-}
-
-async function gatewayProgram(): Promise<{ readonly serveGateway: typeof serveGateway }> {
-  const bundle = freshBundle(fileURLToPath(new URL('..', import.meta.url)), 'serve-gateway');
-  if (bundle === undefined) return import('./serve-gateway.ts');
-  return (await import(pathToFileURL(bundle).href)) as { readonly serveGateway: typeof serveGateway };
+  const folder = openDataFolder(settings.data);
+  const hasProcesses = settings.role === 'all' && settings.brokerMode === 'processes';
+  // Before this process has loaded its own program.
+  const processes = hasProcesses ? startFleet(settings, folder, brokerProgram) : undefined;
+  const { serveGateway } = await import('./serve-gateway.ts');
+  await serveGateway(settings, folder, processes);
 }

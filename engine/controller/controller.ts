@@ -81,6 +81,8 @@ export interface Controller
       | 'onEvent'
     > {
   readonly controllerId: string;
+  /** Resolves when what an earlier run left is settled and the brokers start; beside other controllers when it looks at them. */
+  readonly settled: Promise<void>;
   /** Resolves when every shard has an owner and the fleet serves, or the wait for it is over. */
   start(): Promise<void>;
   /** Hands over to the other controllers, or ends the brokers gracefully when there are none. */
@@ -97,7 +99,7 @@ export function createController(options: ControllerOptions): Controller {
   return new RunningController(options);
 }
 
-const settlePollMs = 50;
+const settlePollMs = 20;
 const leasePollMs = 5;
 const idLettersOfChance = 10;
 /** Of a partition that has none. */
@@ -105,6 +107,8 @@ const noOwner = -1;
 
 class RunningController implements Controller {
   readonly controllerId: string;
+  readonly settled: Promise<void>;
+  #tellSettled: () => void = () => undefined;
   readonly #options: ControllerOptions;
   readonly #context: ControllerContext;
   readonly #topics: Topics;
@@ -172,6 +176,7 @@ class RunningController implements Controller {
       zones: () => new Set([...brokers.all()].map(({ slot }) => slot.zone)),
       unkeptMsMax: settings.requestWaitMsMax,
     });
+    this.settled = new Promise((resolve) => (this.#tellSettled = resolve));
     events.on((event) => options.log?.(eventLine(event)));
   }
 
@@ -189,6 +194,7 @@ class RunningController implements Controller {
     this.#damage.start();
     if (this.#options.others) await this.#shareShards();
     else await Promise.all([shards.takeAll(), this.#kept.keep()]);
+    this.#tellSettled();
     const deadlineMs = clock.monotonicMs() + settings.fleetWaitMsMax;
     const isWhole = (): boolean => this.#shardsServed() && brokers.allServe();
     while (!isWhole() && clock.monotonicMs() < deadlineMs) {

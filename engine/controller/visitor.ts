@@ -35,7 +35,7 @@ export interface VisitorOptions {
   log?(line: string): void;
 }
 
-export type Visitor = Omit<Controller, 'controllerId'>;
+export type Visitor = Omit<Controller, 'controllerId' | 'settled'>;
 
 const eventOf: Readonly<Record<BrokerSession['state'], string>> = {
   serving: 'broker-started',

@@ -30,7 +30,7 @@ export class ParentProcess {
   readonly process: SimProcess;
   readonly fleet: SimFleet;
   readonly catalogue: StoreCatalogue;
-  readonly controller: Omit<Controller, 'controllerId'>;
+  readonly controller: Omit<Controller, 'controllerId' | 'settled'>;
   readonly engine: Engine;
   readonly records: RecordProducer;
   readonly #world: World;

@@ -4,5 +4,5 @@ import { Command } from 'commander';
 import { serveCommand } from '../../bin/serve.ts';
 
 const program = new Command('headgate');
-serveCommand(program, fileURLToPath(new URL('./broker-main.js', import.meta.url)));
+serveCommand(program, [fileURLToPath(new URL('./broker-main.js', import.meta.url))]);
 await program.parseAsync();
