@@ -8,6 +8,7 @@ import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } f
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type OutputChunk, rolldown } from 'rolldown';
+import { assert } from '../engine/kernel/assert.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { bundleFolder, bundleNote, type BundleNote, freshBundles, inputOf } from './bundles.ts';
 import { loadBundle, writeCodeCaches } from './load-bundle.ts';
@@ -25,6 +26,9 @@ const rehearsed = [
   { seed: 1, scenario: 'mixed' },
   { seed: 2, scenario: 'mixed' },
 ];
+
+/** Outside a comment. */
+const dynamicImport = /^(?!\s*(?:\*|\/\/)).*[^.\w]import\(/m;
 
 /** A file of a former compilation stays this long. */
 const keptMs = 600_000;
@@ -74,9 +78,13 @@ async function bundle(names: readonly string[]): Promise<OutputChunk[]> {
     external: (id) => /^[^./\0]/.test(id) && !inlined.test(id),
   });
   const entryFileNames = '[name]-[hash].cjs';
-  const { output } = await made.generate({ format: 'cjs', entryFileNames, chunkFileNames: entryFileNames });
+  const chunkFileNames = entryFileNames;
+  // import() of a package becomes require(): see load-bundle.ts.
+  const { output } = await made.generate({ format: 'cjs', entryFileNames, chunkFileNames, dynamicImportInCjs: false });
   await made.close();
-  return output.filter((part) => part.type === 'chunk');
+  const chunks = output.filter((part) => part.type === 'chunk');
+  for (const { fileName, code } of chunks) assert(!dynamicImport.test(code), `${fileName} imports dynamically`);
+  return chunks;
 }
 
 function fileOf(chunks: readonly OutputChunk[], entry: string): string {

@@ -2,7 +2,6 @@
  * The transport over uWebSockets.js: several times the requests per core of node:http. One catch-all route feeds our own
  * route table, so that both drivers route alike.
  */
-import { createRequire } from 'node:module';
 import { assert } from '../../engine/kernel/assert.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import { runHandler, statusLine } from './dispatch.ts';
@@ -16,8 +15,8 @@ import { uwsWebSocketBehavior } from './uws-websocket.ts';
 export async function loadUws(headerBytesMax: number): Promise<UwsModule> {
   // Read by the addon when it is loaded, and never again. Its default of 4 KiB is too small for JSON web tokens.
   process.env['UWS_HTTP_MAX_HEADERS_SIZE'] ??= String(headerBytesMax);
-  // Not by import(): in a script with a compiled form (bin/load-bundle.ts) Node 20 knows of no loader for it.
-  return createRequire(import.meta.url)('uWebSockets.js') as UwsModule;
+  const loaded: { readonly default: unknown } = await import('uWebSockets.js');
+  return loaded.default as UwsModule;
 }
 
 export class UwsServer implements DataServer {
