@@ -40,15 +40,15 @@ type Control = Omit<Controller, 'controllerId' | 'settled'>;
 
 interface Controlled {
   readonly control: Control;
-  readonly settled: Promise<void>;
+  readonly settled: Promise<boolean>;
   stop(): Promise<void>;
 }
 
 export interface AssembledEngine {
   readonly engine: Engine;
   readonly controller: Control;
-  /** Resolves when what an earlier run left is settled and brokers may start; never when that cannot be done. */
-  readonly settled: Promise<void>;
+  /** See Controller.settled. */
+  readonly settled: Promise<boolean>;
   /** Ends the brokers gracefully when they are this process's, then what reads the store. */
   stop(): Promise<void>;
 }
@@ -143,7 +143,7 @@ function visiting(
     await control.stop();
     requests.close();
   };
-  return { control, settled: Promise.resolve(), stop };
+  return { control, settled: Promise.resolve(false), stop };
 }
 
 function segmentsOf(settings: ServeSettings, folder: DataFolder, log: (line: string) => void): Promise<SegmentStore> {

@@ -1,7 +1,7 @@
 /**
- * The doors of a gateway and its control plane, in the order in which somebody waits for them: after a crash every client
- * waits for a door for data, and the control plane's libraries take as long to load as these doors do. So it opens behind
- * them, unless they wait themselves: then it tells what for.
+ * The doors of a gateway and its control plane. In order, the control plane opens while brokers start, and tells how far
+ * they are. After a crash every client waits for a door for data, and the control plane's libraries take longer to load than
+ * these doors do, on the thread that everything waits for: so it opens behind them, unless they take long themselves.
  */
 import { sleep } from '../engine/kernel/clock.ts';
 import type { GatewayContext } from '../gateway/context.ts';
@@ -16,6 +16,8 @@ export interface DoorsOptions {
   readonly tls: { certificateFile: string; keyFile: string } | undefined;
   /** Resolves when the engine serves: data doors open then. */
   readonly engineServes: Promise<void>;
+  /** After a crash: the doors for data come first. */
+  readonly clientsWait: boolean;
   readonly ready: () => boolean;
 }
 
@@ -30,15 +32,20 @@ export interface Doors {
 
 /** The control plane waits no longer than this for the doors for data. */
 const dataDoorsWaitMsMax = 3_000;
+/** And leaves this thread so long to who comes in by them. */
+const firstRequestsMs = 150;
 
 /** Rejects when a port is taken, and as `engineServes` does. */
 export async function openDoors(options: DoorsOptions): Promise<Doors> {
-  const { settings, context, fleet, adminKey, tls, ready } = options;
+  const { settings, context, fleet, adminKey, tls, clientsWait, ready } = options;
   const { openDataDoors } = await import('./open-data-doors.ts');
   const opening = openDataDoors(options);
   // Told below, also when the control plane fails first.
   opening.catch(() => undefined);
-  await Promise.race([opening, sleep(context.clock, dataDoorsWaitMsMax)]);
+  if (clientsWait) {
+    await Promise.race([opening, sleep(context.clock, dataDoorsWaitMsMax)]);
+    await sleep(context.clock, firstRequestsMs);
+  }
   const { startAdmin } = await import('../gateway/admin/app.ts');
   const { host, adminPort: port } = settings;
   const admin = await startAdmin({ context, fleet, adminKey, host, port, ready, tls });

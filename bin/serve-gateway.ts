@@ -2,7 +2,7 @@
  * `headgate serve --role all`: gateway and controller in this process, one child process per broker; and `--role gateway`:
  * the doors alone, over brokers that controllers in other processes keep. The order of the start is that in which clients
  * get to write again: the store, then who reads it, then what an earlier run left, then the doors for data, whose code loads
- * while brokers open their sessions, and the control plane with its libraries last, unless the brokers take long. The end
+ * while brokers open their sessions, and the control plane with its libraries, after a crash last of all. The end
  * runs the order of dependence backwards, so that nobody is still asked for what is already gone.
  */
 import { readFileSync } from 'node:fs';
@@ -27,7 +27,7 @@ import { welcome } from './welcome.ts';
 const doorGraceMs = 5_000;
 
 /** What an earlier run left may take long to settle (a segment store that is away): the doors load all the same. */
-const settleWaitMsMax = 500;
+const settleWaitMsMax = 2_000;
 
 /** `processes`: the brokers, when they are child processes of this one. */
 export async function serveGateway(
@@ -65,8 +65,9 @@ export async function serveGateway(
   const engineServes = controller.start();
   // A failure is told where it is waited for, and not before as a rejection that nobody handles.
   const ended = engineServes.catch(() => undefined);
-  await Promise.race([assembled.settled, ended, sleep(clock, settleWaitMsMax)]);
-  const opening = openDoors({ settings, context, fleet: controller, adminKey, tls, engineServes, ready });
+  const isAfterCrash = await Promise.race([assembled.settled, ended, sleep(clock, settleWaitMsMax)]);
+  const clientsWait = isAfterCrash === true;
+  const opening = openDoors({ settings, context, fleet: controller, adminKey, tls, engineServes, clientsWait, ready });
   const doors = await opening.catch(async (failure: unknown) => {
     // A taken port, most often. The brokers are on their way by now: they end in order.
     await assembled.stop();

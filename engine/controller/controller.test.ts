@@ -359,6 +359,35 @@ describe('startup after a crash of everything', () => {
     expect((await placements()).map((row) => row.topicId)).toEqual(before.map((row) => row.topicId));
   });
 
+  it('starts a slot that is settled while another is still being recovered, and gives it what that one had', async () => {
+    const { control, during, fleet, clock, fill, owners } = world();
+    let dead = false;
+    const first = control(() => {
+      if (dead) throw new StoreUnavailable('this process is gone');
+      return undefined;
+    });
+    await during(first.start());
+    await fill(first);
+    dead = true;
+    for (const id of [1, 2, 3]) fleet.crash(id);
+    await clock.advance(10);
+    let goOn: () => void = () => undefined;
+    const longRecovery = new Promise<void>((resolve) => (goOn = resolve));
+    fleet.onRecover = ({ brokerId }) => (brokerId === 1 ? longRecovery : undefined);
+    const second = control();
+    const starting = second.start();
+    await clock.advance(500);
+    expect(states(second)).toEqual([expect.not.stringMatching('serving'), 'serving', 'serving']);
+    expect(await during(second.settled)).toBe(true);
+    // What it had is nobody else's before it is recovered.
+    expect((await owners()).get(1)).toBeGreaterThan(0);
+    goOn();
+    await during(starting);
+    await clock.advance(1000);
+    expect(states(second)).toEqual(['serving', 'serving', 'serving']);
+    expect(fleet.recovered.filter((session) => session === '1@1')).toHaveLength(1);
+  });
+
   it('serves with the others while the log of one is damaged, and with that one once it is mended', async () => {
     const { control, during, fleet, clock, fill } = world();
     let dead = false;

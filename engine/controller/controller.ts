@@ -81,8 +81,11 @@ export interface Controller
       | 'onEvent'
     > {
   readonly controllerId: string;
-  /** Resolves when what an earlier run left is settled and the brokers start; beside other controllers when it looks at them. */
-  readonly settled: Promise<void>;
+  /**
+   * Resolves when of what an earlier run left so much is settled that brokers start. True: all of that run ended without
+   * order, so clients wait. Never beside other controllers, who may have settled it.
+   */
+  readonly settled: Promise<boolean>;
   /** Resolves when every shard has an owner and the fleet serves, or the wait for it is over. */
   start(): Promise<void>;
   /** Hands over to the other controllers, or ends the brokers gracefully when there are none. */
@@ -107,8 +110,8 @@ const noOwner = -1;
 
 class RunningController implements Controller {
   readonly controllerId: string;
-  readonly settled: Promise<void>;
-  #tellSettled: () => void = () => undefined;
+  readonly settled: Promise<boolean>;
+  #tellSettled: (isAfterCrash: boolean) => void = () => undefined;
   readonly #options: ControllerOptions;
   readonly #context: ControllerContext;
   readonly #topics: Topics;
@@ -181,7 +184,7 @@ class RunningController implements Controller {
   }
 
   async start(): Promise<void> {
-    const { clock, settings, persistence, brokers, shards } = this.#context;
+    const { clock, settings, persistence, brokers } = this.#context;
     this.#lease = holdLease({
       ...persistence,
       key: controllerLeaseKey(this.controllerId),
@@ -193,8 +196,7 @@ class RunningController implements Controller {
     this.#stopWatching.push(await this.#wish.follow());
     this.#damage.start();
     if (this.#options.others) await this.#shareShards();
-    else await Promise.all([shards.takeAll(), this.#kept.keep()]);
-    this.#tellSettled();
+    else await this.#takeEverything();
     const deadlineMs = clock.monotonicMs() + settings.fleetWaitMsMax;
     const isWhole = (): boolean => this.#shardsServed() && brokers.allServe();
     while (!isWhole() && clock.monotonicMs() < deadlineMs) {
@@ -279,6 +281,12 @@ class RunningController implements Controller {
 
   damage(): readonly DamageRow[] {
     return this.#damage.list();
+  }
+
+  async #takeEverything(): Promise<void> {
+    const keeping = this.#kept.keep();
+    void this.#kept.duty?.begun.then(this.#tellSettled);
+    await Promise.all([this.#context.shards.takeAll(), keeping]);
   }
 
   /** Beside other controllers: looks at them and at the brokers, at a fixed pace and when a session changes. */

@@ -31,13 +31,24 @@ export class FleetDuty {
   readonly #hooks: FleetDutyHooks;
   readonly #work: BrokerWork;
   readonly #keepers = new Map<number, SlotKeeper>();
-  /** All brokers of the run before ended without order: clients wait for the first that serves. */
+  /**
+   * Resolves when brokers start. True: all brokers of the run before ended without order, and clients wait for the first
+   * that serves. Open while what was left cannot be settled.
+   */
+  readonly begun: Promise<boolean>;
+  #begin: (isAfterCrash: boolean) => void = () => undefined;
   isAfterCrash = false;
   #watch: BrokerWatch | undefined;
   #unfollow: (() => void) | undefined;
   #isOver = false;
 
   constructor(context: ControllerContext, repair: Repair, wish: FleetWish, hooks: FleetDutyHooks) {
+    this.begun = new Promise((resolve) => {
+      this.#begin = (isAfterCrash) => {
+        this.isAfterCrash = isAfterCrash;
+        resolve(isAfterCrash);
+      };
+    });
     const isStopping = (): boolean => this.#isOver || context.isStopping();
     this.#context = { ...context, isStopping, persistence: { ...context.persistence, stopped: isStopping } };
     this.#wish = wish;
@@ -69,17 +80,24 @@ export class FleetDuty {
     // Beside brokers that serve, what the dead ones had need not wait for their return.
     const remap = this.#context.brokers.anyServing() === undefined ? 'restart-in-place' : 'remap';
     const settled = keepers.map(async (keeper, i) => !adopted[i] && (await keeper.settleLast(remap)));
-    // Damage is mended by hand, if at all: the other slots do not wait for it.
-    const orDamaged = keepers.map(({ unrecoverable }, i) => Promise.race([settled[i], unrecoverable.then(() => true)]));
-    const isRecovered = (await Promise.all(orDamaged)).includes(true);
-    if (this.#context.isStopping()) return;
-    this.isAfterCrash = isRecovered && remap === 'restart-in-place';
+    // One that had to be recovered tells it for all, and the first slots that are settled start without the others: the
+    // partitions of those go to whoever serves, each slot's when it is settled itself.
+    const tell = (isRecovered: boolean): void => {
+      if (isRecovered && remap === 'restart-in-place') this.#begin(true);
+    };
+    for (const each of settled) void each.then(tell, ignore);
     for (const [i, keeper] of keepers.entries()) {
       this.#hooks.run(async () => {
         await settled[i];
-        await keeper.keep(this.isAfterCrash);
+        const isAfterCrash = await this.begun;
+        if (!this.#context.isStopping()) await keeper.keep(isAfterCrash);
       });
     }
+    // Damage is mended by hand, if at all: the other slots do not wait for it.
+    const orDamaged = keepers.map(({ unrecoverable }, i) => Promise.race([settled[i], unrecoverable.then(() => true)]));
+    const isRecovered = (await Promise.all(orDamaged)).includes(true);
+    this.#begin(this.isAfterCrash || (isRecovered && remap === 'restart-in-place'));
+    if (this.#context.isStopping()) return;
     this.#watch = new BrokerWatch({
       context: this.#context,
       selfValid: (nowMs) => this.#hooks.selfValid(nowMs),
@@ -124,3 +142,6 @@ export class FleetDuty {
     this.#hooks.onServing();
   }
 }
+
+/** It is told where it is waited for. */
+function ignore(): void {}
