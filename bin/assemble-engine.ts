@@ -231,6 +231,7 @@ async function recover(
     segments,
     brokerId: session.brokerId,
     sessionEpoch: session.epoch,
+    isPublished: session.state === 'recovered',
     guard: () => [{ op: 'check', key: brokerSessionKey(session.brokerId), if: { version } }],
     keeps: (topicId) => topicIds.has(topicId),
   });

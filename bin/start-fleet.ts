@@ -7,7 +7,7 @@ import { assert } from '../engine/kernel/assert.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
 import type { Fleet } from '../engine/ports.ts';
 import { processFleet } from '../infra/fleet/process.ts';
-import { brokerFlags, brokerSlots } from './broker-slots.ts';
+import { brokerFlags } from './broker-slots.ts';
 import type { DataFolder } from './data-folder.ts';
 import { logLine } from './operator-log.ts';
 import type { ServeSettings } from './settings.ts';
@@ -22,6 +22,6 @@ export function startFleet(settings: ServeSettings, folder: DataFolder, [program
     log: (brokerId, line) => logLine(`broker ${brokerId ?? 'to be'}: ${line}`),
     arguments: [...first, ...brokerFlags(settings, folder)],
   });
-  for (const { brokerId } of brokerSlots(settings, folder)) void fleet.standby(brokerId);
+  fleet.loadAhead(settings.brokers);
   return fleet;
 }

@@ -17,10 +17,10 @@ import { loadLogEnd } from './load-log.ts';
 import { DataCorrupt } from './log.ts';
 import { type BatchPlace, rollUp, type RollUpContext, type RollUpLog } from './roll-up.ts';
 import { segmentFilePrefix } from './rows/segment-file.ts';
-import { scanWal, type WalScan } from './scan-wal.ts';
+import { scanWal } from './scan-wal.ts';
 import { SegmentReader } from './segment-reader.ts';
 import type { LogSettings } from './settings.ts';
-import { isWalSpare, walDirectory } from './wal-format.ts';
+import { isWalSpare, walChunkNumber, walDirectory } from './wal-format.ts';
 
 export interface RecoverOptions {
   readonly disk: Disk;
@@ -35,6 +35,12 @@ export interface RecoverOptions {
   readonly sessionEpoch: number;
   /** Rides in every transaction: the dead session's row as the recoverer left it, and the recoverer's own right. */
   guard(): readonly StoreOp[];
+  /**
+   * The session's row says that this was done before, so that others may own the logs by now: nothing is read or published
+   * again, what is left is the removal. A session that was fenced by its lease may be a process that still writes, and its
+   * late batches, behind what was published and acknowledged to nobody, would land among those of the next owner.
+   */
+  readonly isPublished?: boolean;
   /** False for a log whose topic is deleted: what the WAL has of it is dropped. All are kept when absent. */
   keeps?(topicId: Uuid, partition: number): boolean;
 }
@@ -54,6 +60,8 @@ export interface Recovery {
   readonly ignoredBytes: number;
   readonly segmentsPublished: number;
 }
+
+const nothing: Recovery = { logs: [], records: 0, walBytes: 0, ignoredBytes: 0, segmentsPublished: 0 };
 
 /** Logs whose rows are read at the same time. */
 const loadsMax = 32;
@@ -86,6 +94,12 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
     isUrgent: true,
     onRemove: (fileId) => reader.forget(fileId),
   };
+  const cleanUp = async (): Promise<void> => {
+    await removeFiles(context, []);
+    await sweepFiles(context, segmentFilePrefix(brokerId, sessionEpoch));
+    await removeWal(disk, directory);
+  };
+  if (options.isPublished) return { ...nothing, cleanUp };
   try {
     const found = new Map<string, FoundLog>();
     const scan = await scanWal(
@@ -123,11 +137,7 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
       walBytes,
       ignoredBytes,
       segmentsPublished,
-      cleanUp: async () => {
-        await removeFiles(context, []);
-        await sweepFiles(context, segmentFilePrefix(brokerId, sessionEpoch));
-        await removeWal(disk, directory, scan);
-      },
+      cleanUp,
     };
   } finally {
     reader.close();
@@ -191,12 +201,21 @@ async function unpublished(
   };
 }
 
-/** Oldest first and each durably, for the reason given in wal.ts. */
-async function removeWal(disk: Disk, directory: string, scan: WalScan): Promise<void> {
-  for (const path of scan.paths) {
-    disk.remove(path);
+/**
+ * Oldest first and each durably, for the reason given in wal.ts. All that is there, whatever was scanned: a process that was
+ * fenced by its lease may have begun a chunk since. One that it begins from here on has no directory.
+ */
+async function removeWal(disk: Disk, directory: string): Promise<void> {
+  if (!disk.exists(directory)) return;
+  const chunks = disk.list(directory).filter((name) => walChunkNumber(name) !== undefined);
+  chunks.sort((a, b) => walChunkNumber(a)! - walChunkNumber(b)!);
+  for (const name of chunks) {
+    disk.remove(`${directory}/${name}`);
     await disk.syncDirectory(directory);
   }
-  for (const name of disk.list(directory)) if (isWalSpare(name)) disk.remove(`${directory}/${name}`);
-  if (disk.exists(directory)) disk.removeDirectory(directory);
+  // In the same turn as the end of the directory.
+  for (const name of disk.list(directory)) {
+    if (isWalSpare(name) || walChunkNumber(name) !== undefined) disk.remove(`${directory}/${name}`);
+  }
+  disk.removeDirectory(directory);
 }

@@ -42,8 +42,6 @@ export interface WalScan {
    * succeeds without writing anything.
    */
   readonly durableLsn: number;
-  /** All chunk files found, oldest first, for their removal. */
-  readonly paths: readonly string[];
 }
 
 interface Chunk {
@@ -106,7 +104,7 @@ export async function scanWal(
     }
     chunk = next;
   }
-  return { ...totals, paths };
+  return totals;
 }
 
 /** Scans one chunk; returns the break if the log ends in it or right behind it. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
@@ -8,10 +8,14 @@ import { isGone, processFleet } from './process.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'fleet-'));
 const program = join(directory, 'broker.mjs');
+/** A dot for each process that has loaded, when they are counted. */
+const loads = join(directory, 'loads');
 // Behaves as its first argument says; 'ready' tells that its handlers are in place.
 writeFileSync(
   program,
-  `const [mode] = process.argv.slice(2);
+  `import { appendFileSync } from 'node:fs';
+const [mode] = process.argv.slice(2);
+if (mode === 'counted') appendFileSync('${loads}', '.');
 if (mode === 'fail') { console.error('no good'); process.exit(3); }
 process.once('disconnect', () => process.exit(4));
 process.on('message', (m) => { if (m.kind === 'ping' && mode !== 'stuck') process.send({ kind: 'pong' });
@@ -152,6 +156,18 @@ describe('processes that stand by', () => {
     for (const brokerId of [1, 2, 3]) await fleet.start(slot(brokerId));
     await until(() => [1, 2, 3].every((id) => lines.some((line) => line.startsWith(`${id}: ready`))));
     expect(new Set(lines.map((line) => line.split(' ')[2])).size).toBe(3);
+    await Promise.all([2, 3].map((brokerId) => fleet.kill(brokerId)));
+  });
+
+  it('are loaded ahead for whichever slot asks first, and once each', async () => {
+    const { fleet, lines, until } = setUp('counted');
+    fleet.loadAhead(3);
+    await fleet.standby(3);
+    await fleet.start(slot(3));
+    await Promise.all([2, 1].map((brokerId) => fleet.standby(brokerId)));
+    for (const brokerId of [1, 2]) await fleet.start(slot(brokerId));
+    await until(() => [1, 2, 3].every((id) => lines.some((line) => line.startsWith(`${id}: ready`))));
+    expect(readFileSync(loads, 'utf8')).toBe('...');
     await Promise.all([2, 3].map((brokerId) => fleet.kill(brokerId)));
   });
 

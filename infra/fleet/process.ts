@@ -20,7 +20,13 @@ export interface ProcessFleetOptions extends ChildOptions {
   readonly spares: number;
 }
 
-export function processFleet(options: ProcessFleetOptions): Fleet & Required<Pick<Fleet, 'standby' | 'close'>> {
+export type ProcessFleet = Fleet &
+  Required<Pick<Fleet, 'standby' | 'close'>> & {
+    /** Loads processes for so many slots before anybody asks for them. */
+    loadAhead(count: number): void;
+  };
+
+export function processFleet(options: ProcessFleetOptions): ProcessFleet {
   return new RunningFleet(options);
 }
 
@@ -39,7 +45,7 @@ export function isGone(pid: number): boolean {
   }
 }
 
-class RunningFleet implements Fleet {
+class RunningFleet implements ProcessFleet {
   readonly #options: ProcessFleetOptions;
   readonly #standby: Standby;
   readonly #children = new Map<number, Child>();
@@ -56,6 +62,10 @@ class RunningFleet implements Fleet {
     this.#options = options;
     this.#standby = new Standby({ clock, child: options, spares, loadingMax: loadingMax() });
     this.#lookLater();
+  }
+
+  loadAhead(count: number): void {
+    this.#standby.loadAhead(count);
   }
 
   standby(brokerId: number): Promise<void> {

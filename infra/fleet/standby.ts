@@ -28,6 +28,8 @@ export class Standby {
   readonly #idle = new Set<Child>();
   /** Who waits for a process, in the order in which they asked. */
   readonly #waiting: (() => void)[] = [];
+  /** Still to be loaded for slots that have not asked yet. */
+  #ahead = 0;
   /** Ready and promised to a slot. */
   readonly #kept = new Map<number, Child>();
   readonly #asked = new Map<number, Promise<void>>();
@@ -52,12 +54,19 @@ export class Standby {
     return asked;
   }
 
+  /** Loads processes for so many slots that will ask, whichever of them asks first. */
+  loadAhead(count: number): void {
+    this.#ahead += count;
+    this.#load();
+  }
+
   async #find(brokerId: number): Promise<void> {
     if (this.#kept.has(brokerId)) return;
     let ready = this.#ready();
     if (!ready) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
+        this.#ahead = Math.max(0, this.#ahead - 1);
         this.#load();
       });
       ready = this.#ready();
@@ -92,11 +101,11 @@ export class Standby {
     return undefined;
   }
 
-  /** One for everybody who waits, as many at a time as may load. */
+  /** One for everybody who waits or will, as many at a time as may load. */
   #load(): void {
     const { loadingMax } = this.#options;
     let loading = [...this.#idle].filter((child) => !child.isReady).length;
-    while (!this.#closed && loading < Math.min(loadingMax, this.#waiting.length)) {
+    while (!this.#closed && loading < Math.min(loadingMax, this.#waiting.length + this.#ahead)) {
       this.#start();
       loading++;
     }
@@ -111,7 +120,9 @@ export class Standby {
         for (const [brokerId, kept] of this.#kept) if (kept === child) this.#kept.delete(brokerId);
         if (child.slot === undefined) this.#later(refillAfterFailureMs);
       }
-      this.#waiting.shift()?.();
+      const waiter = this.#waiting.shift();
+      if (waiter) waiter();
+      else this.#ahead = Math.max(0, this.#ahead - 1);
       this.#load();
     };
   }

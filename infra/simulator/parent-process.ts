@@ -124,6 +124,7 @@ export class ParentProcess {
       segments: directorySegments(disk, segmentsDirectory),
       brokerId: session.brokerId,
       sessionEpoch: session.epoch,
+      isPublished: session.state === 'recovered',
       guard: () => [{ op: 'check' as const, key: brokerSessionKey(session.brokerId), if: { version } }],
       keeps: (topicId: string) => topicIds.has(topicId),
     };
