@@ -37,6 +37,10 @@ export const librdkafkaProgram: Program = {
   command: join(cacheFolder, 'python', 'bin', 'python'),
   args: [join(programs, 'librdkafka.py')],
 };
+export const kafkaPythonProgram: Program = {
+  command: join(cacheFolder, 'kafka-python', 'bin', 'python'),
+  args: [join(programs, 'kafka_python.py')],
+};
 export const javaClientProgram: Program = {
   command: 'java',
   args: [
@@ -46,6 +50,17 @@ export const javaClientProgram: Program = {
     '-cp',
     `${join(cacheFolder, 'java-client')}:${join(cacheFolder, 'kafka-clients', '*')}`,
     'KafkaClients',
+  ],
+};
+export const wordCountProgram: Program = {
+  command: 'java',
+  args: [
+    '-Xmx192m',
+    '-XX:TieredStopAtLevel=1',
+    '-Dorg.slf4j.simpleLogger.defaultLogLevel=error',
+    '-cp',
+    `${join(cacheFolder, 'word-count')}:${join(cacheFolder, 'kafka-streams', '*')}`,
+    'WordCount',
   ],
 };
 export const franzGoProgram: Program = { command: join(cacheFolder, 'franz-go'), args: [] };

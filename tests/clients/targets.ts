@@ -5,7 +5,16 @@
 import { startInstallation } from '../installation.ts';
 import { startApacheKafka } from './apache-kafka.ts';
 
-export const clientNames = ['kcat', 'kafkajs', 'librdkafka', 'java-tools', 'java-client', 'franz-go'] as const;
+export const clientNames = [
+  'kcat',
+  'kafkajs',
+  'librdkafka',
+  'kafka-python',
+  'java-tools',
+  'java-client',
+  'kafka-streams',
+  'franz-go',
+] as const;
 export type ClientName = (typeof clientNames)[number];
 
 /** What a client is told. */

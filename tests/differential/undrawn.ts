@@ -13,6 +13,7 @@ export const undrawn: readonly string[] = [
   'Replication factor 3 and replica assignments: the test’s Kafka has one broker.',
   'Configs and configs’ values that Headgate refuses because it does not act on them, and configs of brokers.',
   'When compaction removes older records of a key: Kafka promises no time, Headgate keeps all of them.',
+  'How often a client hears of a group: all virtual brokers have one address, so each tells ListGroups of all groups, and a client that asks every broker without merging what it hears (kafka-python 3, for one) lists a group three times.',
   'Topics that a Metadata request creates: Kafka makes them later and answers LEADER_NOT_AVAILABLE first, Headgate answers with the topic.',
   'Fetch sessions after their connection has ended: Headgate keeps them with the connection, Kafka for a while longer.',
   'A topic id of zeroes in a fetch session, at which Kafka runs into an exception.',
