@@ -37,10 +37,6 @@ export const librdkafkaProgram: Program = {
   command: join(cacheFolder, 'python', 'bin', 'python'),
   args: [join(programs, 'librdkafka.py')],
 };
-export const kafkaPythonProgram: Program = {
-  command: join(cacheFolder, 'kafka-python', 'bin', 'python'),
-  args: [join(programs, 'kafka_python.py')],
-};
 export const javaClientProgram: Program = {
   command: 'java',
   args: [

@@ -10,16 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const allClients = [
-  'kcat',
-  'kafkajs',
-  'librdkafka',
-  'kafka-python',
-  'java-tools',
-  'java-client',
-  'kafka-streams',
-  'franz-go',
-];
+const allClients = ['kcat', 'kafkajs', 'librdkafka', 'java-tools', 'java-client', 'kafka-streams', 'franz-go'];
 const allTargets = ['headgate', 'kafka'];
 
 const { values } = parseArgs({

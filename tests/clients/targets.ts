@@ -9,7 +9,6 @@ export const clientNames = [
   'kcat',
   'kafkajs',
   'librdkafka',
-  'kafka-python',
   'java-tools',
   'java-client',
   'kafka-streams',
