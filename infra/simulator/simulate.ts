@@ -240,8 +240,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
       ...logSettingsDefault,
       walChunkBytesMax,
       rollUpBytes,
-      // In one world of three appends wait for a roll-up now and then.
-      unrolledBytesMax: seed % 3 === 0 ? rollUpBytes + 500 : 64_000,
+      unrolledBytesMax: 64_000,
       freeBytesFloor: 0,
       freeSpaceIntervalMs: 60,
       mergeBytesMax: 200 << below(random, 4),
