@@ -38,8 +38,11 @@ export interface MoveRules {
   mayOwn(move: PlanMove): boolean;
   /** The epoch that the owner has given up: another one than placed means that the move is out of date. */
   releasedEpoch?(move: PlanMove): number | undefined;
-  /** Conditions on the losing brokers' sessions, as they were at the release; absent: as they are in the shard's turn. */
-  readonly checks?: readonly StoreOp[];
+  /**
+   * Conditions on the sessions of these losing brokers, as they were when it was decided that they lose (at the release, or
+   * when they were found dead). Not as they are in the shard's turn: by then the slot may serve again.
+   */
+  unchanged(losing: ReadonlySet<number>): readonly StoreOp[];
 }
 
 /**
@@ -106,8 +109,7 @@ async function commitIn(
   let movesInOps = 0;
   const losing = new Set<number>();
   const flush = async (): Promise<void> => {
-    const checks = rules.checks ?? context.brokers.unchanged(losing);
-    if (ops.length > 0) await context.shards.commit(shard, [...ops, ...checks]);
+    if (ops.length > 0) await context.shards.commit(shard, [...ops, ...rules.unchanged(losing)]);
     moved += movesInOps;
     ops = [];
     bytes = 0;

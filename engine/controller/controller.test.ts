@@ -541,6 +541,29 @@ describe('planned work', () => {
     expect(fleet.recovered).toEqual([]);
   });
 
+  it('ends a process that the system is still making', async () => {
+    const { control, during, fleet, clock } = world();
+    const controller = control();
+    await during(controller.start());
+    const start = fleet.start.bind(fleet);
+    let made: () => void = () => undefined;
+    const making = new Promise<void>((resolve) => (made = resolve));
+    fleet.start = async (slot) => {
+      await making;
+      await start(slot);
+    };
+    fleet.crash(2);
+    await clock.advance(1000);
+    const restarted = controller.restartBroker(2);
+    await clock.advance(1000);
+    fleet.start = start;
+    made();
+    await during(restarted);
+    // The one that was being made has ended before the next one began: the fleet refuses two processes of a slot.
+    expect(fleet.starts).toEqual([1, 2, 3, 2, 2]);
+    expect(controller.brokers()[1]).toMatchObject({ state: 'serving' });
+  });
+
   it('restarts a broker as often as it is asked to, without a growing pause', async () => {
     const { control, during, clock } = world();
     const controller = control();

@@ -10,6 +10,7 @@
 import { sleep } from '../kernel/clock.ts';
 import type { RequestOf } from '../protocol/apis.ts';
 import type { PlanMove } from '../placement/constraints.ts';
+import type { StoreOp } from '../ports.ts';
 import { commitMoves } from './commit-moves.ts';
 import { causeText, type ControllerContext } from './context.ts';
 
@@ -58,14 +59,15 @@ export class Mover {
     // Of the session that is asked: a later one knows nothing of the release, and may have opened the log again.
     const checks = brokers.unchanged([owner]);
     if (!(await this.#release(owner, open, epochs))) return 0;
-    const rules = { checks, releasedEpoch: (move: PlanMove) => epochs.get(move) };
+    const unchanged = (): StoreOp[] => checks;
+    const rules = { unchanged, releasedEpoch: (move: PlanMove) => epochs.get(move) };
     const { moved, refused } = await commitMoves(this.#context, open, {
       ...rules,
       mayOwn: (move) => brokers.mayOwn(move.to),
     });
     if (refused.length === 0) return moved;
     const back = refused.map((move) => ({ ...move, to: move.from }));
-    await commitMoves(this.#context, back, { checks, mayOwn: (move) => brokers.isServing(move.to) });
+    await commitMoves(this.#context, back, { unchanged, mayOwn: (move) => brokers.isServing(move.to) });
     return moved;
   }
 

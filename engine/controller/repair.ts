@@ -7,9 +7,10 @@
  * its write is still on its way. Once every shard's turn has passed, no later write chooses it, and the plan sees all.
  */
 import { sleep } from '../kernel/clock.ts';
-import { type PlanPartition } from '../placement/constraints.ts';
+import type { PlanMove, PlanPartition } from '../placement/constraints.ts';
 import { remap } from '../placement/remap.ts';
-import { commitMoves } from './commit-moves.ts';
+import type { BrokerTable } from './brokers.ts';
+import { commitMoves, type MoveRules } from './commit-moves.ts';
 import type { ControllerContext } from './context.ts';
 import { partitionCounts, planPartitions } from './plan-input.ts';
 
@@ -53,8 +54,10 @@ export class Repair {
     await this.#waitForOthers();
     await this.#context.shards.barrier();
     const dead = new Set(this.#pending);
-    const reasons = new Map([...dead].map((brokerId) => [brokerId, this.#reasonOf(brokerId)]));
-    await this.#remap((partition) => reasons.get(partition.brokerId), [...dead].join(' '));
+    // Whoever serves again keeps what it has: this controller may have come to keep the fleet, and adopted it, meanwhile.
+    const losing = [...dead].filter((brokerId) => !this.#context.brokers.isServing(brokerId));
+    const reasons = new Map(losing.map((brokerId) => [brokerId, this.#reasonOf(brokerId)]));
+    await this.#remap((partition) => reasons.get(partition.brokerId), losing.join(' '));
     for (const brokerId of dead) this.#pending.delete(brokerId);
   }
 
@@ -78,9 +81,24 @@ export class Repair {
       const partitions = planPartitions(this.#context, 'held');
       const moves = remap({ brokers: brokers.plan(settings.partitionsPerBrokerMax), partitions, orphanReason });
       if (moves.length === 0) return;
-      const { moved, refused } = await commitMoves(this.#context, moves, { mayOwn: (move) => brokers.mayOwn(move.to) });
+      const { moved, refused } = await commitMoves(this.#context, moves, {
+        mayOwn: (move) => brokers.mayOwn(move.to),
+        unchanged: asFound(brokers, moves),
+      });
       if (moved > 0) events.emit('partitions-moved', moves[0]!.reason, { partitions: moved, from: whose });
       if (refused.length === 0) return;
     }
   }
+}
+
+/**
+ * The owners' sessions as they are at this moment, in which the plan found them dead. A commit may be a long time under way,
+ * and be repeated after a conflict:
+ *
+ *   plan: broker 1 is dead, p goes to 2 ── the commit hangs ── the slot serves again at p, at its old epoch
+ *   the commit is refused, because p's row has changed, and repeated ── p is at 2, broker 1 was never asked to release it
+ */
+function asFound(brokers: BrokerTable, moves: readonly PlanMove[]): MoveRules['unchanged'] {
+  const found = new Map([...new Set(moves.map(({ from }) => from))].map((from) => [from, brokers.unchanged([from])]));
+  return (losing) => [...losing].flatMap((brokerId) => found.get(brokerId) ?? []);
 }

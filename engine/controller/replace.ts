@@ -74,6 +74,8 @@ export class SlotKeeper {
   /** The end was asked for. */
   #asked = false;
   #settling: Promise<void> = Promise.resolve();
+  /** The last start: until the system has made the process, there is none that could be ended. */
+  #starting: Promise<void> = Promise.resolve();
   /** Resolves when the slot's last session cannot be recovered as it is: bytes are damaged. It is tried again all the same. */
   readonly unrecoverable: Promise<void>;
   #tellUnrecoverable: () => void = () => undefined;
@@ -117,6 +119,8 @@ export class SlotKeeper {
     if (exit.done) return;
     this.#endReason = reason;
     this.#asked = true;
+    await this.#starting;
+    if (exit.done) return;
     await this.#context.fleet.stop(this.#id, this.#context.settings.stopGraceMs);
     if (this.#exit === exit) this.exited();
   }
@@ -239,8 +243,10 @@ export class SlotKeeper {
     this.#asked = false;
     this.#view.phase = 'starting';
     const exit = this.#exit;
+    const started = fleet.start(this.#view.slot);
+    this.#starting = started.catch(() => undefined);
     try {
-      await fleet.start(this.#view.slot);
+      await started;
     } catch (cause) {
       events.emit('broker-start-failed', causeText(cause), { brokerId: this.#id });
       this.exited();
@@ -286,6 +292,8 @@ export class SlotKeeper {
 
   /** A kill that is answered means reaped, whether or not the exit is reported as well. */
   async #kill(exit: Exit): Promise<void> {
+    await this.#starting;
+    if (exit.done) return;
     await this.#context.fleet.kill(this.#id);
     if (this.#exit === exit) this.exited();
   }

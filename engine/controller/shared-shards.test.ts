@@ -23,7 +23,11 @@ interface Member {
   readonly controller: Controller;
   /** No request reaches the store and no answer comes: killed, or stopped for as long as it is true. */
   isAway: boolean;
+  /** How long its next write of a placement is under way. */
+  placementDelayMs: number;
 }
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 async function world() {
   const clock = manualClock();
@@ -32,10 +36,14 @@ async function world() {
   let seed = 1;
   const during = movingTime(clock);
   const join = async (): Promise<Member> => {
-    const member = { isAway: false } as { controller: Controller; isAway: boolean };
-    const view = store.connect(() => {
+    const member = { isAway: false, placementDelayMs: 0 } as Writable<Member>;
+    const view = store.connect((operation) => {
       if (member.isAway) throw new StoreUnavailable('this process does nothing');
-      return undefined;
+      if (operation.op !== 'transact' || !operation.ops.some(({ key }) => key.sk.startsWith('PLACE#')))
+        return undefined;
+      const delayMs = member.placementDelayMs;
+      member.placementDelayMs = 0;
+      return { delayMs };
     });
     const catalogue = new StoreCatalogue(view, clock);
     await during(catalogue.start());
@@ -191,6 +199,28 @@ describe('controllers that share an installation', () => {
     );
     expect(moved.reduce((sum, { detail }) => sum + Number(detail['partitions']), 0)).toBe(24);
     expect(fleet.recovered).toEqual(['3@1']);
+  });
+
+  it('take nothing from a broker that serves again when their write arrives', async () => {
+    const { clock, join, visit, during, fleet, places } = await world();
+    const [first, second] = [await join(), await join()];
+    const gateway = await visit();
+    await clock.advance(5000);
+    const topics = Array.from({ length: 12 }, (_, i) => `c${i}`);
+    for (const cluster of topics) await during(gateway.createTopic(spec(cluster, 't'), []));
+    second.placementDelayMs = 6000;
+    fleet.crash(3);
+    // The keeper waits a moment for the others, and starts the slot with what is left to it.
+    await clock.advance(3000);
+    const left = (await places()).filter(({ brokerId }) => brokerId === 3);
+    expect(left.length).toBeGreaterThan(0);
+    // Its plan is still under way when the second one comes to keep the fleet, and the rows change.
+    first.isAway = true;
+    await clock.advance(2500);
+    expect(second.controller.brokers().map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
+    for (const cluster of topics) await during(gateway.createPartitions(`${cluster}.t`, 7, []));
+    await clock.advance(2000);
+    expect((await places()).filter(({ brokerId }) => brokerId === 3)).toEqual(expect.arrayContaining(left));
   });
 
   it('that were stopped for a while change nothing that is not theirs any more', async () => {
