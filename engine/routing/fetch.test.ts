@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { FetchedPartition, FetchOptions, FetchPartition } from '../engine.ts';
+import type { RequestOf } from '../protocol/apis.ts';
+import { make } from '../protocol/make.ts';
+import { deleteRecordsRequest, deleteRecordsResponse } from '../protocol/messages/21-delete-records.ts';
 import { batchOf, idOf, keyOf, topicId, type World, world } from './scripted-broker.suite.ts';
 
 const batchBytes = 69;
@@ -34,6 +37,36 @@ function idsIn(part: Uint8Array): number[] {
 function write(w: World, partition: number, ...ids: number[]): void {
   for (const id of ids) w.logs.append(keyOf(topicId, partition), batchOf(id), 0, false);
   for (const broker of w.brokers) broker.wake();
+}
+
+interface Stored {
+  /** Undefined until it is acknowledged. */
+  offset: number | undefined;
+}
+
+/** Through this gateway. */
+function append(w: World, partition: number, id: number): Stored {
+  const stored: Stored = { offset: undefined };
+  const done = ({ baseOffset }: { readonly baseOffset: number }): void => void (stored.offset = baseOffset);
+  w.routing.append({ topicId, partition, records: batchOf(id), idempotent: false, timeoutMs: 1000, done });
+  return stored;
+}
+
+async function settled(w: World, stored: Stored): Promise<number | undefined> {
+  await w.clock.settle();
+  return stored.offset;
+}
+
+/** As a broker that begins every log where it is asked to. */
+function deleted({ name, partitions }: RequestOf<21>['topics'][number]) {
+  return {
+    name,
+    partitions: partitions.map(({ partitionIndex, offset }) => ({
+      partitionIndex,
+      errorCode: 0,
+      lowWatermark: offset,
+    })),
+  };
 }
 
 const fetches = (w: World): number => w.brokers.reduce((sum, broker) => sum + broker.count(1), 0);
@@ -292,18 +325,7 @@ describe('waiting', () => {
     await w.clock.settle();
     expect(w.routing.metrics()['tailKeptBytes']).toBe(batchBytes);
     w.broker(1).wakes = false;
-    let stored: number | undefined;
-    const records = batchOf(3);
-    w.routing.append({
-      topicId,
-      partition: 1,
-      records,
-      idempotent: false,
-      timeoutMs: 1000,
-      done: ({ baseOffset }) => (stored = baseOffset),
-    });
-    await w.clock.settle();
-    expect(stored).toBe(1);
+    expect(await settled(w, append(w, 1, 3))).toBe(1);
     const reading = read(w, [at(1, 0)]);
     await w.clock.settle();
     expect(reading.ids()).toEqual([[2, 3]]);
@@ -417,6 +439,71 @@ describe('waiting', () => {
     expect(reading.result).toBeUndefined();
     await w.clock.advance(200);
     expect(reading.result!.map((each) => each.errorCode)).toEqual([6, 0]);
+  });
+
+  it('tells no end that is older than one acknowledged while the first read was on its way', async () => {
+    const w = await world([1]);
+    write(w, 0, 1, 2, 3);
+    w.broker(1).fetchMs = 50;
+    const first = read(w, [at(0, 3)], { maxWaitMs: 0 });
+    await w.clock.advance(10);
+    const stored = append(w, 0, 4);
+    await w.clock.advance(10);
+    expect(stored.offset).toBe(3);
+    expect(first.result).toBeUndefined();
+    await w.clock.advance(40);
+    expect(first.result).toMatchObject([{ errorCode: 0, highWatermark: 4 }]);
+    // The owner does not answer: this is what the gateway remembers.
+    w.broker(1).isSilent = true;
+    const next = read(w, [at(0, 4)], { maxWaitMs: 60 });
+    await w.clock.advance(61);
+    expect(next.result).toMatchObject([{ errorCode: 0, highWatermark: 4, logStartOffset: 0 }]);
+  });
+
+  it('tells no start that is older than one asked for while the first read was on its way', async () => {
+    const w = await world([1]);
+    write(w, 0, 1, 2, 3);
+    w.broker(1).fetchMs = 50;
+    w.broker(1).other = (call) => {
+      if (call.key === 21) call.respond(make(deleteRecordsResponse, { topics: call.request.topics.map(deleted) }));
+    };
+    const first = read(w, [at(0, 3)], { maxWaitMs: 0 });
+    await w.clock.advance(10);
+    const partitions = [{ partitionIndex: 0, offset: 2 }];
+    void w.routing.partitionRequest(21, make(deleteRecordsRequest, { topics: [{ name: 'c1.orders', partitions }] }));
+    await w.clock.advance(60);
+    expect(first.result).toMatchObject([{ errorCode: 0, highWatermark: 3, logStartOffset: 2 }]);
+    w.broker(1).isSilent = true;
+    const next = read(w, [at(0, 3)], { maxWaitMs: 60 });
+    await w.clock.advance(61);
+    expect(next.result).toMatchObject([{ errorCode: 0, highWatermark: 3, logStartOffset: 2 }]);
+  });
+
+  it('takes an acknowledgement for no answer of the log: of what no owner has told it says nothing', async () => {
+    const w = await world([1]);
+    w.broker(1).isSilent = true;
+    expect(await settled(w, append(w, 0, 1))).toBe(0);
+    const reading = read(w, [at(0, 1)], { maxWaitMs: 60 });
+    await w.clock.advance(500);
+    expect(reading.result).toBeUndefined();
+    await w.clock.advance(1800);
+    expect(reading.result).toMatchObject([{ errorCode: 6, highWatermark: -1, logStartOffset: -1 }]);
+  });
+
+  it('forgets the end of a topic that has gone, whatever comes behind its deletion', async () => {
+    const w = await world([1]);
+    expect(await settled(w, append(w, 0, 1))).toBe(0);
+    w.broker(1).replyMs = () => 50;
+    const late = append(w, 0, 2);
+    await w.clock.advance(10);
+    w.catalogue.removeTopic('c1.orders');
+    await w.clock.advance(60);
+    expect(late.offset).toBe(1);
+    w.logs.batches.clear();
+    w.catalogue.addTopic('c1.orders', topicId, [1]);
+    const reading = read(w, [at(0, 0)], { maxWaitMs: 0 });
+    await w.clock.settle();
+    expect(reading.result).toMatchObject([{ errorCode: 0, highWatermark: 0 }]);
   });
 
   it('gives up over several short fetches of one reader', async () => {

@@ -47,7 +47,10 @@ export interface SeenLog {
   readonly logStartOffset: number;
 }
 
-type Seen = { -readonly [Name in keyof SeenLog]: SeenLog[Name] };
+type Seen = { -readonly [Name in keyof SeenLog]: SeenLog[Name] } & {
+  /** Whether an answer of an owner is in it. Before, an append or a deletion may have told one of the two values. */
+  isHeard: boolean;
+};
 
 const unseen: SeenLog = { highWatermark: -1, logStartOffset: -1 };
 
@@ -91,7 +94,7 @@ export class Tail {
   /** Oldest first. */
   readonly #kept = new Map<string, Kept>();
   #keptBytes = 0;
-  /** By partition. Who reads from the high watermark on is at the tail. */
+  /** By partition, of topics that the catalogue knows. Who reads from the high watermark on is at the tail. */
   readonly #seen = new Map<Uuid, Seen[]>();
   #tick: Timer | undefined;
   #closed = false;
@@ -128,36 +131,46 @@ export class Tail {
     return (this.#polls.get(keyOf(topicId, partition, offset))?.askedEpoch ?? -2) >= 0;
   }
 
-  /** -1 for what is not known. */
+  /** -1 for what is not known: both, until an owner has answered. */
   seen(topicId: Uuid, partition: number): SeenLog {
-    return this.#seen.get(topicId)?.[partition] ?? unseen;
+    const seen = this.#seen.get(topicId)?.[partition];
+    return seen?.isHeard ? seen : unseen;
   }
 
   /** Every answer about a partition, from polls and reads, passes here. */
   note({ topicId, partition, errorCode: code, highWatermark, logStartOffset }: FetchedPartition): void {
     if (code !== errorCode.none || highWatermark < 0) return;
-    const before = this.#seen.get(topicId)?.[partition];
-    if (before) {
-      before.highWatermark = Math.max(before.highWatermark, highWatermark);
-      before.logStartOffset = Math.max(before.logStartOffset, logStartOffset);
-      return;
-    }
-    let ofTopic = this.#seen.get(topicId);
-    if (!ofTopic) this.#seen.set(topicId, (ofTopic = []));
-    ofTopic[partition] = { highWatermark, logStartOffset };
+    const seen = this.#seen.get(topicId)?.[partition] ?? this.#remember(topicId, partition);
+    if (!seen) return;
+    seen.isHeard = true;
+    if (highWatermark > seen.highWatermark) seen.highWatermark = highWatermark;
+    if (logStartOffset > seen.logStartOffset) seen.logStartOffset = logStartOffset;
   }
 
-  /** An append of this gateway was acknowledged, so the log ends at `endOffset` or behind it. */
+  /**
+   * An append of this gateway was acknowledged, so the log ends at `endOffset` or behind it. Remembered also while no owner
+   * has answered a read: the first read may have left before the append, and its answer is then older than this. The end
+   * is good for every later owner as well, as what was acknowledged is recovered; a topic made again has another id.
+   */
   stored(topicId: Uuid, partition: number, endOffset: number): void {
-    // Of a log that nobody has read nothing is kept, and nobody waits there unasked.
-    const seen = this.#seen.get(topicId)?.[partition];
+    const seen = this.#seen.get(topicId)?.[partition] ?? this.#remember(topicId, partition);
     if (seen && endOffset > seen.highWatermark) seen.highWatermark = endOffset;
   }
 
-  /** Records were deleted through this gateway: the log begins at `logStartOffset` or behind it. */
+  /** Records were deleted through this gateway: the log begins, and so ends, at `logStartOffset` or behind it. */
   begins(topicId: Uuid, partition: number, logStartOffset: number): void {
-    const seen = this.#seen.get(topicId)?.[partition];
-    if (seen && logStartOffset > seen.logStartOffset) seen.logStartOffset = logStartOffset;
+    const seen = this.#seen.get(topicId)?.[partition] ?? this.#remember(topicId, partition);
+    if (!seen) return;
+    if (logStartOffset > seen.logStartOffset) seen.logStartOffset = logStartOffset;
+    if (logStartOffset > seen.highWatermark) seen.highWatermark = logStartOffset;
+  }
+
+  /** Nothing of a topic that has gone: nobody would forget what comes of it behind its deletion. */
+  #remember(topicId: Uuid, partition: number): Seen | undefined {
+    if (!this.#catalogue.byId(topicId)) return undefined;
+    let ofTopic = this.#seen.get(topicId);
+    if (!ofTopic) this.#seen.set(topicId, (ofTopic = []));
+    return (ofTopic[partition] = { ...unseen, isHeard: false });
   }
 
   /** A kept result that begins at `offset`, if it is all that the log has from there on; it is then the caller's. */
