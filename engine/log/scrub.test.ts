@@ -67,6 +67,21 @@ describe('the scrub', () => {
     expect(await damageOf(world)).toMatchObject([{ fromOffset: 0, toOffset: 4 }]);
   });
 
+  it('makes a pass that is asked for while it looks at what readers came upon, and looks at that once', async () => {
+    const world = new World({ mergeBytesMax: 0, scrubDelayMs: 1e9, scrubBytesPerSecondMax: 10_000 });
+    const { store, log, paths } = await three(world);
+    world.disk.flipBit(paths[0]!, (8 + 100) * 8);
+    expect((await world.read(log, 0)).errorCode).toBe(56);
+    expect(store.scrub('status').state).toBe('running');
+    await pass(world, store);
+    expect(store.scrub('status')).toMatchObject({ passes: 1, files: 3, damaged: 2 });
+    for (let i = 0; i < 5; i++) {
+      expect((await world.read(log, 0)).errorCode).toBe(56);
+      await world.clock.advance(1000);
+    }
+    expect(store.scrub('status').damaged).toBe(3);
+  });
+
   it('keeps its rate, waits while it is paused, and comes again by itself', async () => {
     const rate = 1000;
     const world = new World({

@@ -31,10 +31,13 @@ const opsMax = 50;
 export class Scrub {
   readonly #parts: ScrubParts;
   readonly #suspects = new Set<string>();
+  /** Looked at for a reader's sake since the last pass: whoever reads there again and again has it looked at once. */
+  readonly #judged = new Set<string>();
   /** Without a row at the last look. */
   #orphans = new Set<string>();
   #timers: Timer[] = [];
   #running: Promise<void> | undefined;
+  #passing: Promise<void> | undefined;
   #resume: (() => void) | undefined;
   #isPaused = false;
   #isStopped = false;
@@ -61,8 +64,17 @@ export class Scrub {
 
   /** A pass over all files, from the start unless one is under way; resolves at its end. */
   pass(): Promise<void> {
-    this.#running ??= this.#pass().finally(() => (this.#running = undefined));
-    return this.#running;
+    this.#passing ??= this.#alone(() => this.#pass()).finally(() => (this.#passing = undefined));
+    return this.#passing;
+  }
+
+  /** One after the other: a pass that is asked for while suspects are looked at comes after them. */
+  #alone(work: () => Promise<void>): Promise<void> {
+    const running = (this.#running ?? Promise.resolve()).then(work).finally(() => {
+      if (this.#running === running) this.#running = undefined;
+    });
+    this.#running = running;
+    return running;
   }
 
   pause(): void {
@@ -82,10 +94,10 @@ export class Scrub {
 
   /** A reader was refused something in the file. Looked at as soon as what is being read is done. */
   suspect(fileId: string): void {
-    if (this.#suspects.size >= suspectsMax || this.#isStopped || this.#suspects.has(fileId)) return;
+    if (this.#suspects.size >= suspectsMax || this.#isStopped || this.#judged.has(fileId)) return;
     this.#suspects.add(fileId);
     if (this.#running) return;
-    this.#running = this.#quietly(() => this.#drainSuspects()).finally(() => (this.#running = undefined));
+    void this.#alone(() => this.#quietly(() => this.#drainSuspects()));
   }
 
   /** Removes files that had no row at two looks, `orphanGraceMs` apart. */
@@ -107,6 +119,7 @@ export class Scrub {
       const live = (await this.#fileRows()).filter(({ value }) => decodeSegmentFile(value).segments > 0);
       status.files = 0;
       status.filesOfPass = live.length;
+      this.#judged.clear();
       for (const { sk } of live) {
         await this.#drainSuspects();
         await this.#look(sk);
@@ -114,6 +127,7 @@ export class Scrub {
         status.files++;
       }
       await this.#lookAtLog();
+      await this.#drainSuspects();
       await this.#forgetGone();
       status.passes++;
       status.lastPassEndedAtMs = this.#parts.clock.wallMs();
@@ -122,8 +136,11 @@ export class Scrub {
 
   async #drainSuspects(): Promise<void> {
     for (const fileId of this.#suspects) {
+      if (this.#isStopped) return;
       await this.#look(fileId);
       this.#suspects.delete(fileId);
+      if (this.#judged.size >= suspectsMax) this.#judged.clear();
+      this.#judged.add(fileId);
     }
   }
 
