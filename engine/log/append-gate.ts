@@ -1,6 +1,14 @@
 /**
  * Lets appends in while there is room. Above unrolledBytesMax they wait, in order, for a roll-up; when too much waits, or
  * the volume is nearly full, they are refused before they cost anything.
+ *
+ * An append that is refused takes along those that came behind it. A log takes any sequence from a producer that it does
+ * not know (KIP-360): were a producer's first batch refused and its second one let in, the first would be out of order
+ * ever after.
+ *
+ *   disk full      what waits is refused as well: among it may be what followed the batch that did not fit
+ *   too much waits nothing is let in until nothing waits, be it as small as it may
+ *   log sealed     what waits for it is answered before the next owner is told, and not after some later roll-up
  */
 import type { Clock } from '../kernel/clock.ts';
 import type { SharedFrame } from '../kernel/frame-pool.ts';
@@ -32,6 +40,10 @@ export class AppendGate {
   #isLow = false;
   #freeCheckedMs = -Infinity;
   #draining = false;
+  /** Too much waited, and some of it still does. */
+  #isCrowded = false;
+  /** A write was refused; so will be all that waits. */
+  #refusesWaiting = false;
   #closedBecause: string | undefined;
 
   /** `onPassed` is called when the un-rolled bytes are at or above rollUpBytes, as often as that is seen. */
@@ -68,7 +80,8 @@ export class AppendGate {
       done(refusal(logErrorCode.kafkaStorageError, log.startOffset, refusedBecause));
     } else if (this.#waiting.length === 0 && this.#hasRoom()) {
       log.take(batch, header, nowMs, done, frame);
-    } else if (this.#waitingBytes + batch.length > this.#settings.waitingBytesMax) {
+    } else if (this.#isCrowded || this.#waitingBytes + batch.length > this.#settings.waitingBytesMax) {
+      this.#isCrowded = this.#waiting.length > 0;
       done(refusal(logErrorCode.kafkaStorageError, log.startOffset, 'too many appends wait for a roll-up'));
     } else {
       this.#waiting.push({ log, batch, header, nowMs, done, frame });
@@ -87,15 +100,37 @@ export class AppendGate {
   reportFull(): void {
     this.#isLow = true;
     this.#freeCheckedMs = this.#clock.monotonicMs();
+    if (this.#waiting.length === 0) return;
+    // Answered behind those whose write it was.
+    this.#refusesWaiting = true;
+    this.#drain();
+  }
+
+  /** Some logs were sealed: they refuse what waits for them. */
+  handBackSealed(): void {
+    const sealed = this.#waiting.filter(({ log }) => !log.isOpen);
+    if (sealed.length === 0) return;
+    this.#keepWaiting(this.#waiting.filter(({ log }) => log.isOpen));
+    for (const { log, batch, header, nowMs, done, frame } of sealed) log.take(batch, header, nowMs, done, frame);
   }
 
   /** Refuses what waits and all that comes. */
   close(because: string): void {
     this.#closedBecause = because;
-    for (const { log, done } of this.#waiting.splice(0)) {
-      done(refusal(logErrorCode.kafkaStorageError, log.startOffset, because));
-    }
+    this.#refuseWaiting(because);
+  }
+
+  #refuseWaiting(because: string): void {
+    const refused = this.#waiting;
+    this.#keepWaiting([]);
+    for (const { log, done } of refused) done(refusal(logErrorCode.kafkaStorageError, log.startOffset, because));
+  }
+
+  #keepWaiting(kept: WaitingAppend[]): void {
+    this.#waiting = kept;
     this.#waitingBytes = 0;
+    for (const { batch } of kept) this.#waitingBytes += batch.length;
+    if (kept.length === 0) this.#isCrowded = false;
   }
 
   #hasRoom(): boolean {
@@ -108,13 +143,18 @@ export class AppendGate {
     this.#draining = true;
     this.#clock.endOfTurn(() => {
       this.#draining = false;
+      const isFull = this.#refusesWaiting || !this.#checkFree();
+      this.#refusesWaiting = false;
+      if (isFull) {
+        this.#refuseWaiting('the volume is nearly full');
+        return;
+      }
       let passed = 0;
       while (passed < this.#waiting.length && this.#hasRoom()) {
         const { log, batch, header, nowMs, done, frame } = this.#waiting[passed++]!;
-        this.#waitingBytes -= batch.length;
         log.take(batch, header, nowMs, done, frame);
       }
-      this.#waiting = this.#waiting.slice(passed);
+      this.#keepWaiting(this.#waiting.slice(passed));
     });
   }
 

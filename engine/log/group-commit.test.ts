@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { batchOf, World } from './log-fixture.suite.ts';
+import { batchOf, topicB, World } from './log-fixture.suite.ts';
+import { StoreUnavailable } from '../ports.ts';
 import { validateBatch, type BatchHeader } from '../records/batch.ts';
 
 describe('group commit', () => {
@@ -130,5 +131,61 @@ describe('group commit', () => {
     expect(kept.map((outcomes) => outcomes[0]!.baseOffset)).toEqual(kept.map((_, i) => i));
     expect(await world.values(log)).toHaveLength(kept.length);
     expect(store.status()).toMatchObject({ waitingAppends: 0 });
+  });
+
+  it('refuses what waits behind a batch that does not fit: its producer would begin in the middle', async () => {
+    const world = new World({ rollUpBytes: 3000, unrolledBytesMax: 4000, waitingBytesMax: 9000 });
+    const store = await world.startSession();
+    const log = await world.open(store);
+    const producer = { producerId: 9, producerEpoch: 0 };
+    const first = batchOf(['1'.padEnd(6000, '.')], 0, { ...producer, baseSequence: 0 });
+    const second = batchOf(['2'], 0, { ...producer, baseSequence: 1 });
+    const sent = [world.send(log, batchOf(['0'.padEnd(4000, '.')])), world.send(log, first), world.send(log, second)];
+    expect(store.status().waitingAppends).toBe(2);
+    // The first one gets what room the roll-up makes, so that the second one still waits when the disk is full.
+    world.disk.plan({ on: 'write', error: 'full', afterBytes: 100, bytesMin: 6000 });
+    await world.clock.advance(100);
+    expect(sent.map((outcomes) => outcomes.map(({ errorCode }) => errorCode))).toEqual([[0], [56], [56]]);
+    await world.clock.advance(world.settings.freeSpaceIntervalMs);
+    expect(await world.append(log, first)).toMatchObject({ errorCode: 0, baseOffset: 1 });
+    const again = world.send(log, second);
+    await world.clock.advance(100);
+    expect(again).toMatchObject([{ errorCode: 0, baseOffset: 2 }]);
+  });
+
+  it('lets no small append wait where a large one before it could not', async () => {
+    const world = new World({ rollUpBytes: 3000, unrolledBytesMax: 4000, waitingBytesMax: 3000 });
+    const log = await world.open(await world.startSession());
+    const producer = { producerId: 9, producerEpoch: 0 };
+    const first = batchOf(['1'.padEnd(2000, '.')], 0, { ...producer, baseSequence: 0 });
+    const second = batchOf(['2'], 0, { ...producer, baseSequence: 1 });
+    world.send(log, batchOf(['0'.padEnd(4000, '.')]));
+    world.send(log, batchOf(['0'.padEnd(2000, '.')]));
+    const refused = [world.send(log, first), world.send(log, second)];
+    expect(refused.flat()).toMatchObject([{ errorCode: 56 }, { errorCode: 56 }]);
+    await world.clock.advance(100);
+    expect(await world.append(log, first)).toMatchObject({ errorCode: 0, baseOffset: 2 });
+    expect(await world.append(log, second)).toMatchObject({ errorCode: 0, baseOffset: 3 });
+  });
+
+  it('answers what waits for a log before another owner may open it', async () => {
+    const world = new World({ rollUpBytes: 3000, unrolledBytesMax: 4000 });
+    const store = await world.startSession();
+    const full = await world.open(store);
+    const leaving = await world.open(store, undefined, {}, topicB);
+    let fails = true;
+    world.faults = ({ op }) => {
+      if (fails && op === 'transact') throw new StoreUnavailable('nothing is rolled up');
+      return undefined;
+    };
+    const kept = world.send(full, batchOf(['0'.padEnd(4000, '.')]));
+    const waiting = [world.send(leaving, batchOf(['1'])), world.send(full, batchOf(['2']))];
+    await world.clock.advance(100);
+    await world.run(store.release([leaving]));
+    expect(kept).toMatchObject([{ errorCode: 0 }]);
+    expect(waiting).toMatchObject([[{ errorCode: 6 }], []]);
+    fails = false;
+    await world.clock.advance(10_000);
+    expect(waiting[1]).toMatchObject([{ errorCode: 0, baseOffset: 1 }]);
   });
 });

@@ -180,6 +180,7 @@ class SessionLogStore implements LogStore {
       const isPieced = tailBytes > this.#o.settings.copiedBytesMax;
       const announced = tailBytes > 0 ? await announceAhead(this.#context, this.#fileCounter++, isPieced) : undefined;
       for (const log of leaving) log.seal();
+      this.#gate.handBackSealed();
       await this.#commit.drained();
       for (const log of leaving) log.lendTail();
       await this.#rollUpOf(this.#context, leaving, isPieced, announced);
@@ -191,6 +192,7 @@ class SessionLogStore implements LogStore {
     const mine = this.#mine(log);
     if (!mine) return;
     mine.seal();
+    this.#gate.handBackSealed();
     await this.#commit.drained();
     await this.#maintain(async () => {
       await this.#deleteRows(mine);
