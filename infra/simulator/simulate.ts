@@ -240,7 +240,8 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
       ...logSettingsDefault,
       walChunkBytesMax,
       rollUpBytes,
-      unrolledBytesMax: 64_000,
+      // So little in some worlds that appends wait for roll-ups; not drawn, as copiedBytesMax.
+      unrolledBytesMax: seed % 3 === 0 ? rollUpBytes + 500 : 64_000,
       freeBytesFloor: 0,
       freeSpaceIntervalMs: 60,
       mergeBytesMax: 200 << below(random, 4),
