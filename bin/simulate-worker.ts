@@ -1,7 +1,7 @@
-/** One of the threads of `headgate simulate --workers`: runs the seeds that it is given, one at a time. */
-import { parentPort } from 'node:worker_threads';
+/** One of the processes of `headgate simulate --workers`: runs the seeds that it is given, one at a time. */
 import { runSeed, type SeedOptions } from './simulate-seed.ts';
 
-parentPort!.on('message', (options: SeedOptions) => {
-  void runSeed(options).then((result) => parentPort!.postMessage(result));
+process.on('message', (options: SeedOptions) => {
+  void runSeed(options).then((result) => process.send!(result));
 });
+process.on('disconnect', () => process.exit());

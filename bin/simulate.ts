@@ -2,7 +2,8 @@
  * `headgate simulate`: runs seeded worlds and tells what went wrong in them. One line per failing seed, then its shrunk
  * plan of faults and the story of how it failed. The exit code is 1 when any seed failed.
  */
-import { Worker } from 'node:worker_threads';
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError } from 'commander';
 import { scenarios } from '../infra/simulator/fault-plan.ts';
 import type { CliContext } from './cli-context.ts';
@@ -27,7 +28,7 @@ export function simulateCommand(program: Command, cli: Pick<CliContext, 'out'>):
     .option('--seeds <count>', 'how many seeds in a row', whole, 1)
     .option('--steps <count>', 'faults per seed; without it 3 to 6, as the seed says', whole)
     .option('--scenario <name>', `mixed, ${Object.keys(scenarios).join(', ')}, or each in turn`, scenario, 'mixed')
-    .option('--workers <count>', 'threads that share the seeds', whole, 1)
+    .option('--workers <count>', 'processes that share the seeds', whole, 1)
     .option('--no-shrink', 'do not look for a smaller plan of faults that fails as well')
     .action((_options: object, command: Command) => run(command.optsWithGlobals<Options>(), cli));
 }
@@ -71,25 +72,29 @@ async function* results(tasks: readonly SeedOptions[], workers: number): AsyncGe
   }
   const done = tasks.map(() => promised<SeedResult>());
   let next = 0;
-  const threads = Array.from({ length: workers }, () => {
-    const thread = new Worker(new URL('./simulate-worker.js', import.meta.url));
+  // Processes and not threads: a thread that is told to end may spin in it for good, and hold up the whole (Node 20).
+  const children = Array.from({ length: workers }, () => {
+    const child = fork(fileURLToPath(new URL('./simulate-worker.js', import.meta.url)));
     let at = -1;
     const give = (): void => {
       at = next++;
-      if (at < tasks.length) thread.postMessage(tasks[at]);
+      if (at < tasks.length) child.send(tasks[at]!);
     };
-    thread.on('message', (result: SeedResult) => {
+    child.on('message', (result: SeedResult) => {
       done[at]!.resolve(result);
       give();
     });
-    thread.on('error', (error: Error) => done[at]!.reject(error));
+    child.on('error', (error) => done[at]?.reject(error));
+    child.on('exit', (code, signal) => {
+      done[at]?.reject(new Error(`the process that ran seed ${tasks[at]?.seed} ended with ${signal ?? code}`));
+    });
     give();
-    return thread;
+    return child;
   });
   try {
     for (const { promise } of done) yield await promise;
   } finally {
-    await Promise.all(threads.map((thread) => thread.terminate()));
+    for (const child of children) child.kill('SIGKILL');
   }
 }
 
