@@ -138,10 +138,9 @@ describe('the checker names', () => {
   it('an end and a start that are older than what others were told before', () => {
     const asked = { end: 3, start: 2 };
     const log: Entry = { kind: 'topic', partition, isBounded: true };
-    const sends = send('a');
-    expect(names(log, sends, read('c', 1, ['a'], { asked, startOffset: 2 }))).toEqual(['stale-end']);
-    expect(names(log, sends, read('c', 2, ['a'], { asked, startOffset: 1 }))).toEqual(['log-start-falls']);
-    expect(names(log, sends, read('c', 2, ['a'], { asked, startOffset: 2 }))).toEqual([]);
+    expect(names(log, read('c', 2, [], { asked, startOffset: 2 }))).toEqual(['stale-end']);
+    expect(names(log, read('c', 3, [], { asked, startOffset: 1 }))).toEqual(['log-start-falls']);
+    expect(names(log, read('c', 3, [], { asked, startOffset: 2 }))).toEqual([]);
   });
 
   it('a producer id that two were given', () => {

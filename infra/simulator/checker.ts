@@ -245,11 +245,7 @@ class Judge {
   }
 
   /** Whoever asks later is told no less than others before. */
-  #checkAge(entry: TimedEntry & { kind: 'read' }): void {
-    const { atMs, partition, consumer, highWatermark, startOffset, asked, records } = entry;
-    // One without records may be what the gateway remembers, and that begins with the first answer of an owner: what was
-    // stored while this one was on its way is not in it (engine/routing/tail.ts).
-    if (records.length === 0) return;
+  #checkAge({ atMs, partition, consumer, highWatermark, startOffset, asked }: TimedEntry & { kind: 'read' }): void {
     if (highWatermark < asked.end) {
       const what = `${consumer} asked when the log was known to go to ${asked.end}, and was told ${highWatermark}`;
       this.#report('stale-end', atMs, partition, what);
