@@ -24,7 +24,7 @@ import { ensureCoordinatorTopic, wholeEngine } from '../engine/routing/whole-eng
 import { systemDisk } from '../infra/disk/system-disk.ts';
 import { brokerRequests } from '../infra/fleet/broker-requests.ts';
 import { detachedFleet } from '../infra/fleet/detached.ts';
-import { isGone } from '../infra/fleet/process.ts';
+import { isGone } from '../infra/fleet/process-state.ts';
 import { socketNetwork } from '../infra/network/socket-network.ts';
 import { openSegments } from '../infra/segments/open-segments.ts';
 import { brokerFlags, brokerSlots } from './broker-slots.ts';

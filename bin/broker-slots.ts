@@ -1,6 +1,7 @@
 /** The brokers' places, as the settings name them, and what is the same for the processes in them. */
 import { join } from 'node:path';
 import type { BrokerSlot } from '../engine/ports.ts';
+import type { BrokerHome } from '../infra/fleet/leftovers.ts';
 import { brokerArguments } from './broker-arguments.ts';
 import type { DataFolder } from './data-folder.ts';
 import type { ServeSettings } from './settings.ts';
@@ -19,4 +20,9 @@ export function brokerSlots(settings: ServeSettings, folder: DataFolder): Broker
 export function brokerFlags(settings: ServeSettings, folder: DataFolder): string[] {
   const durability = settings.durability as 'fsync' | 'page-cache';
   return brokerArguments({ ...settings, data: folder.path, durability });
+}
+
+/** By which a later run knows the processes of this one. */
+export function brokerHome(folder: DataFolder): BrokerHome {
+  return { data: folder.path, notes: folder.run };
 }

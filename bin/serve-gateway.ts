@@ -13,7 +13,9 @@ import type { GatewayContext } from '../gateway/context.ts';
 import { gatewayDefaults } from '../gateway/settings.ts';
 import { openTenancy } from '../tenancy/open-tenancy.ts';
 import { openLmdbStore } from '../tenancy/store/lmdb.ts';
+import { endLeftovers } from '../infra/fleet/leftovers.ts';
 import { assembleEngine } from './assemble-engine.ts';
+import { brokerHome } from './broker-slots.ts';
 import { type DataFolder, lockDataFolder, shareDataFolder } from './data-folder.ts';
 import { type Addresses, ensureDemoTenant, readDemoEnv, writeDemoEnv } from './demo-tenant.ts';
 import { endOnBug } from './end-at-once.ts';
@@ -37,6 +39,8 @@ export async function serveGateway(
 ): Promise<void> {
   endOnBug();
   const lock = await (settings.role === 'gateway' ? shareDataFolder(folder) : lockDataFolder(folder));
+  const leftovers = settings.role === 'gateway' ? [] : await endLeftovers(brokerHome(folder), systemClock);
+  for (const pid of leftovers) logLine(`process ${pid}, a broker whose parent is dead, is killed`);
   const kept = readDemoEnv(folder.demoEnv);
   const adminKey = kept?.adminKey ?? `hga_${systemRandom.bytes(32).toString('base64url')}`;
   const clock = systemClock;

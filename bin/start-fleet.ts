@@ -7,7 +7,7 @@ import { assert } from '../engine/kernel/assert.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
 import type { Fleet } from '../engine/ports.ts';
 import { processFleet } from '../infra/fleet/process.ts';
-import { brokerFlags } from './broker-slots.ts';
+import { brokerFlags, brokerHome } from './broker-slots.ts';
 import type { DataFolder } from './data-folder.ts';
 import { logLine } from './operator-log.ts';
 import type { ServeSettings } from './settings.ts';
@@ -19,6 +19,7 @@ export function startFleet(settings: ServeSettings, folder: DataFolder, [program
     program,
     clock: systemClock,
     spares: settings.spareBrokers,
+    home: brokerHome(folder),
     log: (brokerId, line) => logLine(`broker ${brokerId ?? 'to be'}: ${line}`),
     arguments: [...first, ...brokerFlags(settings, folder)],
   });

@@ -9,6 +9,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { assert } from '../../engine/kernel/assert.ts';
 import type { BrokerSlot } from '../../engine/ports.ts';
+import { type BrokerHome, brokerMark, forgetProcess, noteProcess } from './leftovers.ts';
 
 /** What the two processes tell each other. A broker also hears the end of the channel: its parent is gone. */
 export type ToBroker =
@@ -21,6 +22,7 @@ export interface ChildOptions {
   /** The script that node runs, and its arguments. */
   readonly program: string;
   readonly arguments: readonly string[];
+  readonly home: BrokerHome;
   /** One line that it wrote to stderr or stdout. */
   log(brokerId: number | undefined, line: string): void;
 }
@@ -52,18 +54,25 @@ export class Child {
   onChange: () => void = () => undefined;
 
   constructor(options: ChildOptions) {
-    const { program, arguments: args } = options;
+    const { program, arguments: args, home } = options;
     const child = spawn(process.execPath, [program, ...args], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { UV_THREADPOOL_SIZE: `${poolThreads}`, ...process.env },
+      env: { UV_THREADPOOL_SIZE: `${poolThreads}`, ...process.env, ...brokerMark(home) },
     });
     this.#process = child;
+    const { pid } = child;
+    if (pid !== undefined) noteProcess(home, pid);
     const log = (line: string): void => options.log(this.slot?.brokerId, line);
     forward(child.stdout, log);
     forward(child.stderr, log);
     child.on('message', (message) => this.#heard(message as FromBroker));
     // 'exit', not 'close': the latter waits for pipes that a grandchild may hold open.
-    this.exited = new Promise((reaped) => child.once('exit', () => this.#gone(reaped)));
+    this.exited = new Promise((reaped) =>
+      child.once('exit', () => {
+        if (pid !== undefined) forgetProcess(home, pid);
+        this.#gone(reaped);
+      }),
+    );
     this.spawned = new Promise((resolve, reject) => {
       child.once('spawn', () => resolve());
       // After the start an error is a message or a signal that did not arrive; the exit tells the rest.

@@ -8,7 +8,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { assert } from '../../engine/kernel/assert.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import type { BrokerSlot, Fleet } from '../../engine/ports.ts';
-import { isGone } from './process.ts';
+import { isGone } from './process-state.ts';
 
 export interface DetachedFleetOptions {
   readonly clock: Clock;

@@ -1,9 +1,9 @@
 /**
- * What the kernel says of a process: one letter for its main thread (R, S, D, T, Z…), from /proc. The file stays open
+ * What the kernel says of a process: one letter for its main thread (R, S, D, T, Z…), from /proc, and whether it is gone. The file stays open
  * between two looks: ten looks a second at every broker then cost one trip to the thread pool each instead of five, and the
  * descriptor means this process alone, whoever gets its id later.
  */
-import { close, open, read, readFileSync } from 'node:fs';
+import { close, open, read, readdirSync, readFileSync } from 'node:fs';
 
 /** The letter comes behind the id and a name of at most 64 bytes. */
 const readBytes = 128;
@@ -51,6 +51,47 @@ export function processStateNow(pid: number): string | undefined {
     return stateIn(readFileSync(pathOf(pid), 'latin1'));
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * The id of its parent, which is another's once that one is dead, and when it was started, in ticks since the system's start:
+ * with it a process is told from a later one of the same id. Undefined where the system does not tell.
+ */
+export function originNow(pid: number): { readonly parent: number; readonly startTicks: string } | undefined {
+  try {
+    const text = readFileSync(pathOf(pid), 'latin1');
+    // From the third field of proc(5) on: the parent's id is the fourth, the start the twenty-second.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return { parent: Number(fields[1]), startTicks: fields[19] ?? '' };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether no process has this id, or only one that has ended and waits to be reaped by a parent that is busy or stopped.
+ * One of another user, or a later process with the same id, counts as there.
+ */
+export function isGone(pid: number): boolean {
+  // Ids of 0 and below name process groups; our own id was another process's before it was ours.
+  if (pid <= 0 || pid === process.pid) return true;
+  try {
+    process.kill(pid, 0);
+    return isZombie(pid);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}
+
+/** With its last thread: while others of its threads end, they may still be in a write. */
+function isZombie(pid: number): boolean {
+  const state = processStateNow(pid);
+  if (state !== 'Z' && state !== 'X') return false;
+  try {
+    return readdirSync(`/proc/${pid}/task`).length <= 1;
+  } catch {
+    return true;
   }
 }
 

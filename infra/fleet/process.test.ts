@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../engine/kernel/clock.ts';
 import type { BrokerSlot } from '../../engine/ports.ts';
-import { isGone, processFleet } from './process.ts';
+import { processFleet } from './process.ts';
+import { isGone } from './process-state.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'fleet-'));
 const program = join(directory, 'broker.mjs');
@@ -47,6 +48,7 @@ function setUp(mode: string, file = program, spares = 0) {
     program: file,
     spares,
     arguments: [mode],
+    home: { data: directory, notes: directory },
     log(brokerId, line) {
       lines.push(`${brokerId}: ${line}`);
       wake();

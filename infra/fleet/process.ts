@@ -4,14 +4,13 @@
  * over it. A process counts as ended when it is reaped: from then on it can write nothing, which is what makes a kill a
  * fence.
  */
-import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { assert } from '../../engine/kernel/assert.ts';
 import type { Clock, Timer } from '../../engine/kernel/clock.ts';
 import type { BrokerSlot, Fleet } from '../../engine/ports.ts';
 import { Child, type ChildOptions } from './child.ts';
 import { type HangDetector, type HangLook, hangLookIntervalMs, initialHangDetector, judgeHangs } from './hang.ts';
-import { ProcessState, processStateNow } from './process-state.ts';
+import { ProcessState } from './process-state.ts';
 import { Standby } from './standby.ts';
 
 export interface ProcessFleetOptions extends ChildOptions {
@@ -28,21 +27,6 @@ export type ProcessFleet = Fleet &
 
 export function processFleet(options: ProcessFleetOptions): ProcessFleet {
   return new RunningFleet(options);
-}
-
-/**
- * Whether no process has this id, or only one that has ended and waits to be reaped by a parent that is busy or stopped.
- * One of another user, or a later process with the same id, counts as there.
- */
-export function isGone(pid: number): boolean {
-  // Ids of 0 and below name process groups; our own id was another process's before it was ours.
-  if (pid <= 0 || pid === process.pid) return true;
-  try {
-    process.kill(pid, 0);
-    return isZombie(pid);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
-  }
 }
 
 class RunningFleet implements ProcessFleet {
@@ -158,15 +142,4 @@ class RunningFleet implements ProcessFleet {
 /** One core is left to this process, which recovers meanwhile or loads its own doors: the first to serve serves everything. */
 function loadingMax(): number {
   return Math.max(1, availableParallelism() - 1);
-}
-
-/** With its last thread: while others of its threads end, they may still be in a write. */
-function isZombie(pid: number): boolean {
-  const state = processStateNow(pid);
-  if (state !== 'Z' && state !== 'X') return false;
-  try {
-    return readdirSync(`/proc/${pid}/task`).length <= 1;
-  } catch {
-    return true;
-  }
 }

@@ -3,7 +3,7 @@
  * written, brokers die behind them, and for a while no controller is alive at all.
  */
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { isGone } from '../../infra/fleet/process.ts';
+import { isGone } from '../../infra/fleet/process-state.ts';
 import { Apart, type EngineShown } from './apart.ts';
 import { createTopic, demoAccess, httpSender, judgeRecords, readAll } from './doors.ts';
 

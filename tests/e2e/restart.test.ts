@@ -3,6 +3,7 @@ import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Instance } from '../../bin/demo/instance.ts';
+import { isGone } from '../../infra/fleet/process-state.ts';
 import { startInstallation } from '../installation.ts';
 import { demoAccess, httpSender, readAll, sendKey } from './doors.ts';
 
@@ -60,6 +61,17 @@ describe('the next start', () => {
     // The data may be served before the last broker is started again; until then its row names the dead one.
     const hasOld = async (): Promise<boolean> => (await instance!.brokers()).some(({ pid }) => old.includes(pid));
     await expect.poll(hasOld, { timeout: 20_000 }).toBe(false);
+  });
+
+  it('does not wait for the lease of a broker that was stopped when its parent was killed', async () => {
+    const { acknowledged, environment } = await fill(['--lease-ms', '60000']);
+    const stopped = (await instance!.brokers()).map(({ pid }) => pid);
+    for (const pid of stopped) process.kill(pid, 'SIGSTOP');
+    await instance!.stop('SIGKILL');
+    expect(stopped.some(isGone)).toBe(false);
+    // It waits for an instance as long as such a lease lasts: one that waited for it would be no instance.
+    await sameData(acknowledged, environment);
+    expect(stopped.every(isGone)).toBe(true);
   });
 
   /** A request that its sender has numbered, as often as it likes. */

@@ -1,0 +1,129 @@
+/**
+ * Broker processes that outlive their parent. A child whose parent dies sees its channel close and ends; one that was
+ * stopped (SIGSTOP) at that moment sees nothing, and may wake at any time with its session's rights. The next parent may
+ * not fence what may still write, so it would have to wait for the lease. Here it ends such a process instead, before it
+ * opens the metadata store, whose lock a stopped process may have in its hand.
+ *
+ * Which process that is must be certain. Each broker carries a mark in its environment, which the kernel keeps as it was at
+ * the start of the program: its parent's id and the data folder. (The command line is overwritten by the title.) A note in
+ * the folder of sockets, a file with the process id in its name, says only where to look, because to look at all processes
+ * takes long. A process is a leftover when it
+ *
+ *   lives in our namespace of process ids    numbers of another one mean other processes
+ *   carries the mark of this very folder     so that a process which was given an old id is not touched
+ *   has another parent than it was born to   the kernel gives away the children of none but the dead
+ *
+ * What may come between, the caller holding the folder's lock, so that no other parent starts processes for it:
+ *
+ *   a parent that is stopped                it holds the lock: nobody comes here
+ *   a parent that is just dying             its lock goes before its children are given away. They look like those of a
+ *                                           living parent for a moment, are left alone, and end by themselves or by lease
+ *   SIGCONT between look and kill           the process sees its parent gone and ends itself: the same
+ *   the process ends between look and kill  its id is free, but ids are given out in order: it would have to be the turn of
+ *                                           this one within these microseconds. During the look, the time of its start
+ *                                           tells the two apart
+ *   it is killed in a system call           a write that the disk holds up is not over with the signal. It is gone when the
+ *                                           kernel has ended its last thread (isGone), and only then: until then, and for
+ *                                           longer than the wait here, its session is left to its lease
+ *   it is killed with the store's lock      as whenever a broker is killed: the next one takes the lock over
+ *
+ * From then on its session is that of a child which was killed and reaped (replace.ts asks isGone). Without /proc nothing
+ * is found, and the lease decides.
+ */
+import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Clock, sleep } from '../../engine/kernel/clock.ts';
+import { isGone, originNow } from './process-state.ts';
+
+export interface BrokerHome {
+  /** The data folder, as its brokers name it. */
+  readonly data: string;
+  /** Where the notes lie. */
+  readonly notes: string;
+}
+
+const markName = 'HEADGATE_BROKER_OF';
+const noteName = /^process-(\d{1,10})$/;
+const goneWaitMsMax = 2000;
+const goneLookIntervalMs = 5;
+
+/** For the environment of a child of this process. */
+export function brokerMark({ data }: BrokerHome): Record<string, string> {
+  return { [markName]: `${process.pid} ${data}` };
+}
+
+/** Of a child that has been started. Where there is no room for a note, the lease decides. */
+export function noteProcess({ notes }: BrokerHome, pid: number): void {
+  try {
+    writeFileSync(notePath(notes, pid), '', { mode: 0o600 });
+  } catch {
+    // Its broker serves as well without.
+  }
+}
+
+/** It is reaped. */
+export function forgetProcess({ notes }: BrokerHome, pid: number): void {
+  rmSync(notePath(notes, pid), { force: true });
+}
+
+/** Resolves with the ids of those that were killed, when they are gone or the wait for it is over. */
+export async function endLeftovers(home: BrokerHome, clock: Clock): Promise<number[]> {
+  const killed = new Map<number, string>();
+  for (const pid of notedProcesses(home)) {
+    const found = isGone(pid) ? undefined : brokerAt(home, pid);
+    if (!found) forgetProcess(home, pid);
+    else if (found.isLeftover && kill(pid)) killed.set(pid, found.startTicks);
+  }
+  const deadlineMs = clock.monotonicMs() + goneWaitMsMax;
+  // Its environment goes first, the time of its start last of all.
+  const isThere = ([pid, startTicks]: [number, string]): boolean =>
+    !isGone(pid) && originNow(pid)?.startTicks === startTicks;
+  while ([...killed].some(isThere) && clock.monotonicMs() < deadlineMs) await sleep(clock, goneLookIntervalMs);
+  return [...killed.keys()];
+}
+
+function notedProcesses({ notes }: BrokerHome): number[] {
+  try {
+    return readdirSync(notes)
+      .flatMap((name) => noteName.exec(name)?.[1] ?? [])
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
+interface FoundBroker {
+  readonly isLeftover: boolean;
+  readonly startTicks: string;
+}
+
+/** A broker of this home, whoever started it; undefined for every other process, and where nothing is told. */
+function brokerAt({ data }: BrokerHome, pid: number): FoundBroker | undefined {
+  try {
+    const before = originNow(pid);
+    if (readlinkSync(`/proc/${pid}/ns/pid`) !== readlinkSync('/proc/self/ns/pid')) return undefined;
+    const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    const mark = environment.find((each) => each.startsWith(`${markName}=`))?.slice(markName.length + 1) ?? '';
+    const bornTo = Number.parseInt(mark, 10);
+    if (mark !== `${bornTo} ${data}`) return undefined;
+    const origin = originNow(pid);
+    if (!origin || origin.startTicks !== before?.startTicks) return undefined;
+    const isLeftover = bornTo !== process.pid && origin.parent !== bornTo;
+    return { isLeftover, startTicks: origin.startTicks };
+  } catch {
+    return undefined;
+  }
+}
+
+function kill(pid: number): boolean {
+  try {
+    process.kill(pid, 'SIGKILL');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function notePath(notes: string, pid: number): string {
+  return join(notes, `process-${pid}`);
+}
