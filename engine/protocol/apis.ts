@@ -23,6 +23,9 @@ import { addPartitionsToTxnRequest, addPartitionsToTxnResponse } from './message
 import { addOffsetsToTxnRequest, addOffsetsToTxnResponse } from './messages/25-add-offsets-to-txn.ts';
 import { endTxnRequest, endTxnResponse } from './messages/26-end-txn.ts';
 import { txnOffsetCommitRequest, txnOffsetCommitResponse } from './messages/28-txn-offset-commit.ts';
+import { describeAclsRequest, describeAclsResponse } from './messages/29-describe-acls.ts';
+import { createAclsRequest, createAclsResponse } from './messages/30-create-acls.ts';
+import { deleteAclsRequest, deleteAclsResponse } from './messages/31-delete-acls.ts';
 import { describeConfigsRequest, describeConfigsResponse } from './messages/32-describe-configs.ts';
 import { alterConfigsRequest, alterConfigsResponse } from './messages/33-alter-configs.ts';
 import { describeLogDirsRequest, describeLogDirsResponse } from './messages/35-describe-log-dirs.ts';
@@ -43,7 +46,22 @@ import {
   listPartitionReassignmentsResponse,
 } from './messages/46-list-partition-reassignments.ts';
 import { offsetDeleteRequest, offsetDeleteResponse } from './messages/47-offset-delete.ts';
+import { describeClientQuotasRequest, describeClientQuotasResponse } from './messages/48-describe-client-quotas.ts';
+import { alterClientQuotasRequest, alterClientQuotasResponse } from './messages/49-alter-client-quotas.ts';
+import {
+  describeUserScramCredentialsRequest,
+  describeUserScramCredentialsResponse,
+} from './messages/50-describe-user-scram-credentials.ts';
+import {
+  alterUserScramCredentialsRequest,
+  alterUserScramCredentialsResponse,
+} from './messages/51-alter-user-scram-credentials.ts';
 import { describeClusterRequest, describeClusterResponse } from './messages/60-describe-cluster.ts';
+import { listTransactionsRequest, listTransactionsResponse } from './messages/66-list-transactions.ts';
+import {
+  consumerGroupHeartbeatRequest,
+  consumerGroupHeartbeatResponse,
+} from './messages/68-consumer-group-heartbeat.ts';
 import { listConfigResourcesRequest, listConfigResourcesResponse } from './messages/74-list-config-resources.ts';
 import {
   describeTopicPartitionsRequest,
@@ -81,6 +99,9 @@ export const apiKey = {
   addOffsetsToTxn: 25,
   endTxn: 26,
   txnOffsetCommit: 28,
+  describeAcls: 29,
+  createAcls: 30,
+  deleteAcls: 31,
   describeConfigs: 32,
   alterConfigs: 33,
   describeLogDirs: 35,
@@ -92,7 +113,13 @@ export const apiKey = {
   alterPartitionReassignments: 45,
   listPartitionReassignments: 46,
   offsetDelete: 47,
+  describeClientQuotas: 48,
+  alterClientQuotas: 49,
+  describeUserScramCredentials: 50,
+  alterUserScramCredentials: 51,
   describeCluster: 60,
+  listTransactions: 66,
+  consumerGroupHeartbeat: 68,
   listConfigResources: 74,
   describeTopicPartitions: 75,
   releaseLogs: 30000,
@@ -127,6 +154,9 @@ const messages = {
   25: { request: addOffsetsToTxnRequest, response: addOffsetsToTxnResponse },
   26: { request: endTxnRequest, response: endTxnResponse },
   28: { request: txnOffsetCommitRequest, response: txnOffsetCommitResponse },
+  29: { request: describeAclsRequest, response: describeAclsResponse },
+  30: { request: createAclsRequest, response: createAclsResponse },
+  31: { request: deleteAclsRequest, response: deleteAclsResponse },
   32: { request: describeConfigsRequest, response: describeConfigsResponse },
   33: { request: alterConfigsRequest, response: alterConfigsResponse },
   35: { request: describeLogDirsRequest, response: describeLogDirsResponse },
@@ -138,7 +168,13 @@ const messages = {
   45: { request: alterPartitionReassignmentsRequest, response: alterPartitionReassignmentsResponse },
   46: { request: listPartitionReassignmentsRequest, response: listPartitionReassignmentsResponse },
   47: { request: offsetDeleteRequest, response: offsetDeleteResponse },
+  48: { request: describeClientQuotasRequest, response: describeClientQuotasResponse },
+  49: { request: alterClientQuotasRequest, response: alterClientQuotasResponse },
+  50: { request: describeUserScramCredentialsRequest, response: describeUserScramCredentialsResponse },
+  51: { request: alterUserScramCredentialsRequest, response: alterUserScramCredentialsResponse },
   60: { request: describeClusterRequest, response: describeClusterResponse },
+  66: { request: listTransactionsRequest, response: listTransactionsResponse },
+  68: { request: consumerGroupHeartbeatRequest, response: consumerGroupHeartbeatResponse },
   74: { request: listConfigResourcesRequest, response: listConfigResourcesResponse },
   75: { request: describeTopicPartitionsRequest, response: describeTopicPartitionsResponse },
   30000: { request: releaseLogsRequest, response: releaseLogsResponse },

@@ -13,7 +13,7 @@ export interface ServedVersions {
   readonly max: number;
 }
 
-/** [min, max]. Absent are what brokers say to each other only, and transactions. */
+/** [min, max]. Absent are what brokers say to each other only, and transactions. Some are there to be refused in their own words. */
 const ranges: readonly (readonly [ApiKey, number, number])[] = [
   [apiKey.produce, 3, 13],
   [apiKey.fetch, 4, 18],
@@ -37,16 +37,28 @@ const ranges: readonly (readonly [ApiKey, number, number])[] = [
   // v6 is two-phase commit, which Kafka itself does not offer yet.
   [apiKey.initProducerId, 0, 5],
   [apiKey.offsetForLeaderEpoch, 2, 4],
+  [apiKey.describeAcls, 1, 3],
+  [apiKey.createAcls, 1, 3],
+  [apiKey.deleteAcls, 1, 3],
   [apiKey.describeConfigs, 1, 4],
   [apiKey.alterConfigs, 0, 2],
   [apiKey.describeLogDirs, 1, 5],
   [apiKey.saslAuthenticate, 0, 2],
   [apiKey.createPartitions, 0, 3],
   [apiKey.deleteGroups, 0, 2],
+  [apiKey.electLeaders, 0, 2],
   [apiKey.incrementalAlterConfigs, 0, 1],
+  [apiKey.alterPartitionReassignments, 0, 1],
   [apiKey.listPartitionReassignments, 0, 0],
   [apiKey.offsetDelete, 0, 0],
+  [apiKey.describeClientQuotas, 0, 1],
+  [apiKey.alterClientQuotas, 0, 1],
+  [apiKey.describeUserScramCredentials, 0, 0],
+  [apiKey.alterUserScramCredentials, 0, 0],
   [apiKey.describeCluster, 0, 2],
+  [apiKey.listTransactions, 0, 2],
+  // Refused in words: librdkafka waits for ever where it is missing.
+  [apiKey.consumerGroupHeartbeat, 0, 1],
   [apiKey.listConfigResources, 0, 1],
   [apiKey.describeTopicPartitions, 0, 0],
 ];

@@ -1,6 +1,7 @@
 /** Details of answers that no client library tests but every one may read: found by tests/differential, held here. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
+import { zeroUuid } from '../../engine/kernel/uuid.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { make } from '../../engine/protocol/make.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
@@ -270,4 +271,25 @@ it('sees that there is no partition or no batch before it sees what acks cannot 
 it('takes the group without a name for one that does not exist', async () => {
   const { groups } = await ask(15, 5, { groups: [''] });
   expect(groups[0]).toMatchObject({ errorCode: 0, groupState: 'Dead' });
+});
+
+it('deletes no topic that is named twice, and says it once', async () => {
+  const codes = async (version: number, part: object): Promise<unknown[]> =>
+    (await ask(20, version, part)).responses.map((each) => [each.name, each.errorCode]);
+  await ask(19, 5, { topics: [{ name: 'twice', numPartitions: 1, replicationFactor: 1 }] });
+  const { topicId } = (await ask(3, 12, { topics: [{ name: 'twice' }] })).topics[0]!;
+  const [byName, byId] = [
+    { name: 'twice', topicId: zeroUuid },
+    { name: null, topicId },
+  ];
+  const { invalidRequest, unknownTopicOrPartition } = errorCode;
+  expect(await codes(5, { topicNames: ['twice', 'twice', 'none'] })).toEqual([
+    ['twice', invalidRequest],
+    ['none', unknownTopicOrPartition],
+  ]);
+  expect(await codes(6, { topics: [byId, byId] })).toEqual([[null, invalidRequest]]);
+  expect(await codes(6, { topics: [byName, byId] })).toEqual([['twice', invalidRequest]]);
+  expect(await codes(6, { topics: [{ name: 'twice', topicId }] })).toEqual([['twice', invalidRequest]]);
+  expect(await codes(6, { topics: [{ name: null, topicId: zeroUuid }] })).toEqual([[null, invalidRequest]]);
+  expect(await codes(6, { topics: [byId] })).toEqual([['twice', errorCode.none]]);
 });

@@ -158,6 +158,13 @@ export function websocketDoorSuite(driver: Driver): void {
       expect(second.records(9)[0]).toMatchObject({ offset: 20, value: 20 });
     });
 
+    test('speaks the first of the subprotocols that a client offers and the door knows', async () => {
+      const client = await connect(['of-tomorrow', 'headgate.v1.bin', 'headgate.v1.json']).opened();
+      expect(client.socket.protocol).toBe('headgate.v1.bin');
+      client.send({ op: 'hello', id: 1 });
+      expect(await client.reply(1)).toMatchObject({ protocol: 'headgate.v1.bin' });
+    });
+
     test('binary: batches as stored in both directions', async () => {
       const topic = freshTopic();
       const client = await connect(['headgate.v1.bin']).opened();

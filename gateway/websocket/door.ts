@@ -87,7 +87,8 @@ export class WebSocketDoor {
     if (request.path !== path) return refusal(problem('not-found', `there is no WebSocket at ${request.path}`));
     if (this.#isLeaving) return refusal(problem('shutting-down', 'this gateway is stopping'));
     const offered = request.protocols.filter((name) => !name.startsWith(bearerPrefix));
-    const protocol = protocols.find((name) => offered.includes(name));
+    // In the client's order, which is its preference (RFC 6455 §4.1).
+    const protocol = offered.find((name) => protocols.some((known) => known === name));
     if (offered.length > 0 && protocol === undefined) {
       return refusal(problem('invalid-request', `Sec-WebSocket-Protocol: use one of ${protocols.join(', ')}`));
     }

@@ -1,6 +1,6 @@
 /**
  * DeleteTopics (key 20): v1-v6, by name or id (v6). Back: gateway/operations/topics.ts. An id of another tenant is
- * UNKNOWN_TOPIC_ID (100), as one that does not exist.
+ * UNKNOWN_TOPIC_ID (100), as one that does not exist. Refused (42): a topic that is named twice, which is not deleted.
  */
 import { zeroUuid } from '../../../engine/kernel/uuid.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
@@ -8,7 +8,7 @@ import type { DeleteTopicsRequest, DeleteTopicsResponse } from '../../../engine/
 import { stripNames, tenantName } from '../../../tenancy/naming.ts';
 import { deleteTopic, findTopic, findTopicById } from '../../operations/topics.ts';
 import { api, type Call } from '../api.ts';
-import { attempt, chargeMutation } from '../change-topics.ts';
+import { attempt, chargeMutation, doublesIn } from '../change-topics.ts';
 
 type Asked = DeleteTopicsRequest['topics'][number];
 type Answer = DeleteTopicsResponse['responses'][number];
@@ -19,8 +19,8 @@ export const deleteTopics = api(
   20,
   { from: 1, to: 6, beside: 'alone' },
   async (call, request) => {
-    const responses: Answer[] = [];
-    for (const asked of topicsOf(call.version, request)) responses.push(await remove(call, asked));
+    const { responses, clear } = judge(call, topicsOf(call.version, request));
+    for (const asked of clear) responses.push(await remove(call, asked));
     return { throttleTimeMs: 0, responses };
   },
   (request, { errorCode: code, message }, { version }) => ({
@@ -33,11 +33,40 @@ function topicsOf(version: number, request: DeleteTopicsRequest): Asked[] {
   return version >= firstIdVersion ? request.topics : request.topicNames.map((name) => ({ name, topicId: zeroUuid }));
 }
 
+/** Which are to be deleted, and one answer for each of the others: without name and id, with both, or there twice. */
+function judge({ context, principal }: Call, all: readonly Asked[]): { responses: Answer[]; clear: Asked[] } {
+  const responses: Answer[] = [];
+  const refuse = (asked: Asked, errorMessage: string): void => {
+    responses.push({ ...asked, errorCode: errorCode.invalidRequest, errorMessage });
+  };
+  const once = new Map<string, Asked>();
+  const doubles = doublesIn(all.map(keyOf));
+  for (const asked of all) {
+    const hasId = asked.topicId !== zeroUuid;
+    if (asked.name === null && !hasId) refuse(asked, 'Give the name or the id.');
+    else if (asked.name !== null && hasId) refuse(asked, 'Give the name or the id, not both.');
+    else once.set(keyOf(asked), asked);
+  }
+  for (const key of doubles) {
+    if (once.has(key)) refuse(once.get(key)!, 'The topic is named twice in the request.');
+    once.delete(key);
+  }
+  // By its name and by its id.
+  for (const [key, { name }] of once) {
+    const topicId = name === null ? undefined : findTopic(context, principal, name)?.topicId;
+    if (topicId === undefined || !once.delete(keyOf({ name: null, topicId }))) continue;
+    refuse({ name, topicId }, 'The topic is named twice in the request.');
+    once.delete(key);
+  }
+  return { responses, clear: [...once.values()] };
+}
+
+function keyOf({ name, topicId }: Asked): string {
+  return name === null ? `id ${topicId}` : `name ${topicId} ${name}`;
+}
+
 async function remove(call: Call, asked: Asked): Promise<Answer> {
   const { context, principal } = call;
-  if (asked.name !== null && asked.topicId !== zeroUuid) {
-    return { ...asked, errorCode: errorCode.invalidRequest, errorMessage: 'Give the name or the id, not both.' };
-  }
   const topic =
     asked.name === null ? findTopicById(context, principal, asked.topicId) : findTopic(context, principal, asked.name);
   if (!topic) {

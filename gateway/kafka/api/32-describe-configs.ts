@@ -45,6 +45,8 @@ function describe({ context, principal }: Call, resource: Resource, options: Con
     return result(resource, errorCode.none, null, topicConfigEntries(topic, options));
   }
   if (type === resourceType.broker) {
+    // Kafka's name for what holds for all brokers unless one says otherwise: nobody has said anything there.
+    if (name === '') return result(resource, errorCode.none, null, []);
     const nodeId = Number(name);
     if (!Number.isInteger(nodeId) || nodeId < 1 || nodeId > nodeCount) {
       return result(resource, errorCode.invalidRequest, `There is no broker '${name}'.`, []);

@@ -1,0 +1,46 @@
+/**
+ * ElectLeaders (key 43): v0-v2. ELECTION_NOT_NEEDED (84) for each partition that there is: the leader that clients see is
+ * always the first replica, and a dead owner is replaced without being asked. All partitions (null): none needs one, so
+ * none is listed.
+ */
+import { errorCode } from '../../../engine/protocol/error-codes.ts';
+import type { ElectLeadersRequest, ElectLeadersResponse } from '../../../engine/protocol/messages/43-elect-leaders.ts';
+import { api } from '../api.ts';
+import { partitionFault } from '../partition-request.ts';
+
+type PartitionAnswer = ElectLeadersResponse['replicaElectionResults'][number]['partitionResult'][number];
+
+const electionTypeMax = 1;
+
+export const electLeaders = api(
+  43,
+  { from: 0, to: 2 },
+  (call, request) => {
+    const { electionType } = request;
+    if (electionType < 0 || electionType > electionTypeMax) return answer(request, errorCode.invalidRequest, refused);
+    return answer(request, errorCode.none, (topic, partitionId) => {
+      const fault = partitionFault(call, topic, partitionId);
+      return fault === errorCode.none
+        ? { partitionId, errorCode: errorCode.electionNotNeeded, errorMessage: 'The first replica leads.' }
+        : { partitionId, errorCode: fault, errorMessage: `There is no partition ${topic}-${partitionId}.` };
+    });
+  },
+  (request, { errorCode: code, message }) =>
+    answer(request, code, (_topic, partitionId) => ({ partitionId, errorCode: code, errorMessage: message })),
+);
+
+function refused(_topic: string, partitionId: number): PartitionAnswer {
+  return { partitionId, errorCode: errorCode.invalidRequest, errorMessage: 'There is no such type of election.' };
+}
+
+function answer(
+  { topicPartitions }: ElectLeadersRequest,
+  code: number,
+  of: (topic: string, partition: number) => PartitionAnswer,
+): ElectLeadersResponse {
+  const replicaElectionResults = (topicPartitions ?? []).map(({ topic, partitions }) => ({
+    topic,
+    partitionResult: partitions.map((partition) => of(topic, partition)),
+  }));
+  return { throttleTimeMs: 0, errorCode: code, replicaElectionResults };
+}

@@ -1,0 +1,139 @@
+/**
+ * What admin tools ask and a tenant's cluster does not have, or does not let be done: each is answered in the API's own
+ * words, as by a Kafka that is set up without it, so that a tool goes on or says why it cannot.
+ */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { make } from '../../engine/protocol/make.ts';
+import { type DoorBench, doorBench, type RawClient } from './door.suite.ts';
+
+let bench: DoorBench;
+let client: RawClient;
+
+function ask<K extends ApiKey>(key: K, part: object, from = client): Promise<ResponseOf<K>> {
+  const { max, request } = apiByKey.get(key)!;
+  return from.ask(key, max, make(request, part as never) as RequestOf<K>);
+}
+
+const topicOfTheirs = 'theirs';
+
+beforeAll(async () => {
+  bench = await doorBench();
+  client = await bench.client(await bench.tenant('acme'));
+  await ask(19, { topics: [{ name: 't', numPartitions: 2, replicationFactor: -1 }] });
+  const stranger = await bench.client(await bench.tenant('stranger'));
+  await ask(19, { topics: [{ name: topicOfTheirs, numPartitions: 2, replicationFactor: -1 }] }, stranger);
+});
+afterAll(() => bench.close());
+
+it('has no ACLs, as a Kafka without an authorizer', async () => {
+  expect(await ask(29, {})).toMatchObject({ errorCode: errorCode.securityDisabled, resources: [] });
+  const { results } = await ask(30, { creations: [{ resourceName: 't' }, { resourceName: 'u' }] });
+  expect(results.map((each) => each.errorCode)).toEqual([errorCode.securityDisabled, errorCode.securityDisabled]);
+  const { filterResults } = await ask(31, { filters: [{ resourceTypeFilter: 1 }] });
+  expect(filterResults).toMatchObject([{ errorCode: errorCode.securityDisabled, matchingAcls: [] }]);
+});
+
+it('needs no election of a leader, and knows which partitions there are', async () => {
+  const topicPartitions = [
+    { topic: 't', partitions: [1, 2, -1] },
+    { topic: topicOfTheirs, partitions: [0] },
+  ];
+  for (const electionType of [0, 1]) {
+    const elected = await ask(43, { electionType, topicPartitions });
+    expect(elected.errorCode).toBe(errorCode.none);
+    expect(
+      elected.replicaElectionResults.map(({ topic, partitionResult }) => [
+        topic,
+        ...partitionResult.map((each) => [each.partitionId, each.errorCode]),
+      ]),
+    ).toEqual([
+      [
+        't',
+        [1, errorCode.electionNotNeeded],
+        [2, errorCode.unknownTopicOrPartition],
+        [-1, errorCode.unknownTopicOrPartition],
+      ],
+      [topicOfTheirs, [0, errorCode.unknownTopicOrPartition]],
+    ]);
+  }
+  expect(await ask(43, { topicPartitions: null })).toMatchObject({ errorCode: 0, replicaElectionResults: [] });
+  const odd = await ask(43, { electionType: 7, topicPartitions });
+  expect(odd.errorCode).toBe(errorCode.invalidRequest);
+});
+
+it('keeps replicas where they are: asked for as they are they may be, others are refused, no move is to be stopped', async () => {
+  const { topics } = await ask(3, { topics: [{ name: 't' }] });
+  const { replicaNodes } = topics[0]!.partitions.find(({ partitionIndex }) => partitionIndex === 0)!;
+  const partitions = [
+    { partitionIndex: 0, replicas: [...replicaNodes].reverse() },
+    { partitionIndex: 0, replicas: replicaNodes.slice(1) },
+    { partitionIndex: 0, replicas: null },
+    { partitionIndex: 5, replicas: null },
+  ];
+  const names = [
+    { name: 't', partitions },
+    { name: topicOfTheirs, partitions: partitions.slice(0, 1) },
+  ];
+  const altered = await ask(45, { topics: names });
+  expect(altered).toMatchObject({ errorCode: 0, allowReplicationFactorChange: true });
+  expect(altered.responses.map((each) => each.partitions.map((partition) => partition.errorCode))).toEqual([
+    [
+      errorCode.none,
+      errorCode.invalidReplicaAssignment,
+      errorCode.noReassignmentInProgress,
+      errorCode.unknownTopicOrPartition,
+    ],
+    [errorCode.unknownTopicOrPartition],
+  ]);
+});
+
+it('has no quotas of users and client ids, and lets none be set', async () => {
+  const component = { entityType: 'user', matchType: 2, match: null };
+  expect(await ask(48, { components: [component] })).toMatchObject({ errorCode: 0, entries: [] });
+  const entity = [{ entityType: 'client-id', entityName: null }];
+  const { entries } = await ask(49, { entries: [{ entity, ops: [{ key: 'producer_byte_rate', value: 1.5 }] }] });
+  expect(entries).toMatchObject([{ errorCode: errorCode.policyViolation, entity }]);
+});
+
+it('has no SCRAM users: each name is answered once', async () => {
+  expect(await ask(50, { users: null })).toMatchObject({ errorCode: 0, results: [] });
+  const { results } = await ask(50, { users: [{ name: 'ann' }, { name: 'ann' }] });
+  expect(results).toMatchObject([{ user: 'ann', errorCode: errorCode.resourceNotFound, credentialInfos: [] }]);
+  const altered = await ask(51, {
+    deletions: [{ name: 'ann', mechanism: 1 }],
+    upsertions: [
+      { name: 'bob', mechanism: 1 },
+      { name: 'bob', mechanism: 2 },
+    ],
+  });
+  expect(altered.results.map((each) => [each.user, each.errorCode])).toEqual([
+    ['ann', errorCode.resourceNotFound],
+    ['bob', errorCode.unsupportedSaslMechanism],
+  ]);
+});
+
+it('has no transactions, and names the states that nobody knows', async () => {
+  expect(await ask(66, { stateFilters: ['Ongoing', 'Sleeping'] })).toMatchObject({
+    errorCode: 0,
+    transactionStates: [],
+    unknownStateFilters: ['Sleeping'],
+  });
+});
+
+it('tells a member of KIP-848 at once that its groups are classic', async () => {
+  const joined = await ask(68, { groupId: 'g', memberId: 'm', subscribedTopicNames: ['t'], topicPartitions: [] });
+  expect(joined).toMatchObject({ errorCode: errorCode.unsupportedVersion, memberId: null, assignment: null });
+  expect(joined.errorMessage).toContain('group.protocol=classic');
+  expect((await ask(16, {})).groups).toEqual([]);
+});
+
+it('has nothing to say of all brokers as one, and lets nothing be said', async () => {
+  const all = { resourceType: 4, resourceName: '' };
+  const { results } = await ask(32, { resources: [{ ...all, configurationKeys: null }] });
+  expect(results).toMatchObject([{ errorCode: 0, configs: [] }]);
+  const configs = [{ name: 'log.retention.ms', value: '1' }];
+  const { responses } = await ask(44, { resources: [{ ...all, configs }] });
+  expect(responses).toMatchObject([{ errorCode: errorCode.policyViolation }]);
+});
