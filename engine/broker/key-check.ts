@@ -5,24 +5,36 @@
  *
  *   large comes ── small comes ── small is checked, waits ── large is checked, appended ── small appended
  *
+ * A batch that needs no look waits behind those that do as well: the topic may have ceased to be compacted in between.
  * A log that was given away meanwhile refuses the append itself.
  */
 import type { PartitionLog } from '../log/log.ts';
 import type { BatchFault } from '../records/batch.ts';
 import { validateRecords } from '../records/decode.ts';
 
-/** The last check of a log that has not ended; it and what it keeps go with the log. */
+/** The last check of a log, while it has not ended. */
 const lastOf = new WeakMap<PartitionLog, Promise<void>>();
 
-/** Calls `done` once: with what is wrong, or nothing. */
-export function afterKeyCheck(log: PartitionLog, batch: Buffer, done: (fault?: BatchFault) => void): void {
-  const checked = validateRecords(batch, { requiresKey: true });
+/**
+ * Calls `done` once, with what is wrong or nothing: in this turn, when neither this batch nor one before it is to be looked
+ * into.
+ */
+export function afterKeyCheck(
+  log: PartitionLog,
+  batch: Buffer,
+  requiresKey: boolean,
+  done: (fault?: BatchFault) => void,
+): void {
   const before = lastOf.get(log);
-  const ended = (async (): Promise<void> => {
-    const facts = await checked;
-    await before;
-    if ('errorCode' in facts) done(facts);
+  if (!requiresKey && !before) {
+    done();
+    return;
+  }
+  const checked = requiresKey ? validateRecords(batch, { requiresKey }) : undefined;
+  const ended = Promise.all([checked, before]).then(([facts]) => {
+    if (lastOf.get(log) === ended) lastOf.delete(log);
+    if (facts && 'errorCode' in facts) done(facts);
     else done();
-  })();
+  });
   lastOf.set(log, ended);
 }

@@ -11,11 +11,11 @@ import type { Timer } from '../../engine/kernel/clock.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
 import { dropAll, framePool } from '../../engine/kernel/frame-pool.ts';
 import { writeCorked } from '../../engine/kernel/write-corked.ts';
+import { FrameReader, type FrameTaker } from '../../engine/protocol/frame-reader.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { Door } from './api.ts';
 import { besideOf, type Caller, dispatch, type Dispatched } from './dispatch.ts';
 import { FetchSessions } from './fetch-sessions.ts';
-import { FrameReader, type FrameTaker } from './frames.ts';
 import { type Answer, InOrder, type Served } from './in-order.ts';
 import { countedBytes } from './receive-budget.ts';
 import { Login, type LoginEvents, type LoginResult } from './session.ts';
@@ -28,6 +28,8 @@ export interface ConnectionEvents {
 
 /** Less of a frame is copied: a read for its rest alone would cost more, and what comes behind it is read along. */
 const directBytesMin = 64 * 1024;
+/** Up to here a frame's buffer is allocated at once: a batch of 1 MiB, which many clients fill, with what is around it. */
+const eagerBytes = 1024 * 1024 + 64 * 1024;
 
 const none: (() => void)[] = [];
 
@@ -78,7 +80,7 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
     this.#openedAtMs = context.clock.monotonicMs();
     this.#activeAtMs = this.#openedAtMs;
     this.login = new Login(context, this);
-    this.#reader = new FrameReader(settings.unauthenticatedBytesMax, this);
+    this.#reader = new FrameReader(settings.unauthenticatedBytesMax, eagerBytes, this);
     this.#inOrder = new InOrder(settings, this);
     const owned: OwnedSocket = socket;
     owned[owner] = this;
@@ -170,7 +172,8 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
 
   // --- FrameTaker ---
 
-  charge(bytes: number): void {
+  charge(bytes: number, frameBytes: number): void {
+    if (countedBytes(frameBytes) === 0) return;
     this.door.receiveBudget.take(bytes);
     this.#chargedBytes += bytes;
   }

@@ -6,8 +6,9 @@
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../../engine/kernel/clock.ts';
 import type { FrameChannel, FrameHandler } from '../../engine/ports.ts';
+import { FrameReader } from '../../engine/protocol/frame-reader.ts';
+import { MalformedFrame } from '../../engine/protocol/malformed-frame.ts';
 import { writeCorked } from '../../engine/kernel/write-corked.ts';
-import { FrameAssembler, FrameRefused } from './frame-assembler.ts';
 
 export interface ChannelSettings {
   /** Largest frame that is taken in. */
@@ -22,7 +23,7 @@ const directBytesMin = 64 * 1024;
 export class SocketChannel implements FrameChannel {
   readonly #clock: Clock;
   readonly #settings: ChannelSettings;
-  readonly #assembler: FrameAssembler;
+  readonly #reader: FrameReader;
   #socket: Socket | undefined;
   #handler: FrameHandler | undefined;
   #outbox: Uint8Array[] = [];
@@ -39,8 +40,11 @@ export class SocketChannel implements FrameChannel {
   constructor(clock: Clock, settings: ChannelSettings) {
     this.#clock = clock;
     this.#settings = settings;
-    this.#assembler = new FrameAssembler(settings.frameBytesMax, (frame) => {
-      if (!this.#closing) this.#handler!.frame(frame);
+    this.#reader = new FrameReader(settings.frameBytesMax, settings.frameBytesMax, {
+      received: (frame) => {
+        if (!this.#closing) this.#handler!.frame(frame);
+      },
+      charge: () => undefined,
     });
   }
 
@@ -58,19 +62,19 @@ export class SocketChannel implements FrameChannel {
 
   /** Where to receive next: the rest of a large frame, or `shared`, which received() copies from. */
   target(shared: Buffer): Buffer {
-    return this.#assembler.target(directBytesMin) ?? shared;
+    return this.#reader.target(directBytesMin) ?? shared;
   }
 
   /** `length` bytes of the stream, in the target given last or in a buffer of the caller's. */
   received(chunk: Uint8Array, length: number, isShared = true): void {
     if (this.#closing) return;
     try {
-      if (isShared) this.#assembler.push(chunk, length);
-      else this.#assembler.filled(length);
+      if (isShared) this.#reader.push(chunk, length);
+      else this.#reader.filled(length);
     } catch (error) {
       this.#closing = true;
       this.#socket!.destroy();
-      if (!(error instanceof FrameRefused)) throw error;
+      if (!(error instanceof MalformedFrame)) throw error;
     }
   }
 

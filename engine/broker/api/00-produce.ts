@@ -82,11 +82,7 @@ function take({ log, topic }: Exclude<Owned, { errorCode: number }>, entry: Entr
     reply({ ...refusal(index, judged.refused, judged.message), logStartOffset: start });
     return;
   }
-  if (!settingsFor(topic).requiresKeys) {
-    append(log, entry, judged, reply);
-    return;
-  }
-  afterKeyCheck(log, batch!, (fault) => {
+  afterKeyCheck(log, batch!, settingsFor(topic).requiresKeys, (fault) => {
     if (!fault) append(log, entry, judged, reply);
     else reply({ ...refusal(index, fault.errorCode, fault.message), logStartOffset: log.startOffset });
   });

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Overloaded } from '../../engine/kernel/failure.ts';
-import { MalformedFrame } from '../../engine/protocol/malformed-frame.ts';
-import { FrameReader } from './frames.ts';
-import { ReceiveBudget } from './receive-budget.ts';
+import { Overloaded } from '../kernel/failure.ts';
+import { MalformedFrame } from './malformed-frame.ts';
+import { FrameReader } from './frame-reader.ts';
+
+const eagerBytes = 1088 * 1024;
 
 function framed(bytes: Buffer): Buffer {
   const prefix = Buffer.alloc(4);
@@ -18,7 +19,10 @@ describe('FrameReader', () => {
       fc.property(fc.array(payload, { maxLength: 8 }), fc.array(fc.integer({ min: 1, max: 20 })), (payloads, cuts) => {
         const stream = Buffer.concat(payloads.map(framed));
         const found: Buffer[] = [];
-        const reader = new FrameReader(50, { received: (frame) => void found.push(frame), charge: () => undefined });
+        const reader = new FrameReader(50, eagerBytes, {
+          received: (frame) => void found.push(frame),
+          charge: () => undefined,
+        });
         const receive = Buffer.alloc(64);
         let at = 0;
         for (let i = 0; at < stream.length; i++) {
@@ -36,7 +40,7 @@ describe('FrameReader', () => {
   it('grows a large frame with what arrives, to exactly its size', () => {
     const payload = Buffer.alloc(5 * 1024 * 1024 + 3, 7);
     const found: Buffer[] = [];
-    const reader = new FrameReader(payload.length, {
+    const reader = new FrameReader(payload.length, eagerBytes, {
       received: (frame) => void found.push(frame),
       charge: () => undefined,
     });
@@ -52,31 +56,34 @@ describe('FrameReader', () => {
   it.each([51, -1])('refuses a frame of %i bytes before it comes', (size) => {
     const prefix = Buffer.alloc(4);
     prefix.writeInt32BE(size);
-    const reader = new FrameReader(50, { received: () => undefined, charge: () => undefined });
+    const reader = new FrameReader(50, eagerBytes, { received: () => undefined, charge: () => undefined });
     expect(() => reader.push(prefix, 4)).toThrow(MalformedFrame);
   });
 
   it('charges a large frame as it grows, in sum its size, and stops where the charge is refused', () => {
     const payload = Buffer.alloc(5 * 1024 * 1024 + 3, 7);
     let charged = 0;
-    const growing = new FrameReader(payload.length, {
+    const growing = new FrameReader(payload.length, eagerBytes, {
       received: () => undefined,
       charge: (bytes) => void (charged += bytes),
     });
     const stream = framed(payload);
     growing.push(stream, 4);
-    expect(charged).toBe(1088 * 1024);
+    expect(charged).toBe(eagerBytes);
     growing.push(stream.subarray(4), payload.length);
     expect(charged).toBe(payload.length);
 
-    const budget = new ReceiveBudget(3 * 1024 * 1024);
-    const refused = new FrameReader(payload.length, {
+    const bytesMax = 3 * 1024 * 1024;
+    let taken = 0;
+    const refused = new FrameReader(payload.length, eagerBytes, {
       received: () => undefined,
-      charge: (bytes) => budget.take(bytes),
+      charge: (bytes, frameBytes) => {
+        expect(frameBytes).toBe(payload.length);
+        if (taken + bytes > bytesMax) throw new Overloaded('too much');
+        taken += bytes;
+      },
     });
     expect(() => refused.push(stream, stream.length)).toThrow(Overloaded);
-    expect(budget.takenBytes).toBeLessThanOrEqual(3 * 1024 * 1024);
-    const small = new FrameReader(1000, { received: () => undefined, charge: () => expect.unreachable() });
-    small.push(framed(Buffer.alloc(1000)), 1004);
+    expect(taken).toBeLessThanOrEqual(bytesMax);
   });
 });

@@ -1,30 +1,28 @@
 /**
- * Cuts what a client sends into size-prefixed frames. The receive buffer is overwritten by the next read, so a frame is
- * copied out of it, into a buffer of exactly its size: record batches stay views of it until they are written. Of a large
- * frame only the beginning is: the rest is received where it belongs (`target`, `filled`). The announced
- * size is judged before anything is allocated, and a large frame's buffer grows with what has arrived, so that a client
- * which announces 100 MiB and sends nothing costs nothing.
+ * Cuts a byte stream into size-prefixed frames, as Kafka clients, gateways and brokers send them. The receive buffer is
+ * overwritten by the next read, so a frame is copied out of it, into a buffer of exactly its size: record batches stay views
+ * of it until they are written. Of a large frame only the beginning is: the rest is received where it belongs (`target`,
+ * `filled`). The announced size is judged before anything is allocated, and a buffer over `eagerBytes` grows with what has
+ * arrived, so that a client which announces 100 MiB and sends nothing costs nothing.
  *
  * Buffers come from the frame pool. Who gets a frame may give it back to it, once nothing reads the frame any more.
  */
-import { framePool } from '../../engine/kernel/frame-pool.ts';
-import { MalformedFrame } from '../../engine/protocol/malformed-frame.ts';
-import { countedBytes } from './receive-budget.ts';
+import { framePool } from '../kernel/frame-pool.ts';
+import { MalformedFrame } from './malformed-frame.ts';
 
 const prefixBytes = 4;
-/** Up to here a frame's buffer is allocated at once: a batch of 1 MiB, which many clients fill, with what is around it. */
-const eagerBytes = 1024 * 1024 + 64 * 1024;
 
 /** An object and not two closures: ten thousand idle connections pay for each of them. */
 export interface FrameTaker {
   received(frame: Buffer): void;
-  /** Asked before a large frame's buffer grows, in sum countedBytes of the frame; may throw. */
-  charge(bytes: number): void;
+  /** Asked before the buffer of a frame of `frameBytes` holds `bytes` more, in sum all of them; may throw. */
+  charge(bytes: number, frameBytes: number): void;
 }
 
 export class FrameReader {
   /** May change while the connection lives: unknown clients get less. */
   frameBytesMax: number;
+  readonly #eagerBytes: number;
   readonly #taker: FrameTaker;
   #frame: Buffer | undefined;
   #frameBytes = 0;
@@ -32,8 +30,10 @@ export class FrameReader {
   #prefix = 0;
   #prefixFilled = 0;
 
-  constructor(frameBytesMax: number, taker: FrameTaker) {
+  /** `eagerBytes`: up to here a frame's buffer is allocated at once; from there on with what arrives. */
+  constructor(frameBytesMax: number, eagerBytes: number, taker: FrameTaker) {
     this.frameBytesMax = frameBytesMax;
+    this.#eagerBytes = eagerBytes;
     this.#taker = taker;
   }
 
@@ -83,8 +83,8 @@ export class FrameReader {
     }
     this.#frameBytes = size;
     this.#filled = 0;
-    const eager = Math.min(size, eagerBytes);
-    if (countedBytes(size) > 0) this.#taker.charge(eager);
+    const eager = Math.min(size, this.#eagerBytes);
+    this.#taker.charge(eager, size);
     this.#frame = framePool.take(eager);
     if (size === 0) this.#finish(this.#frame);
     return position;
@@ -94,7 +94,7 @@ export class FrameReader {
   #room(frame: Buffer, needed: number): Buffer {
     if (needed <= frame.length) return frame;
     const size = Math.min(this.#frameBytes, Math.max(needed, frame.length * 2));
-    this.#taker.charge(size - frame.length);
+    this.#taker.charge(size - frame.length, this.#frameBytes);
     const larger = framePool.take(size);
     frame.copy(larger, 0, 0, this.#filled);
     framePool.give(frame);
