@@ -10,11 +10,15 @@ const headersCachedMax = 10_000;
 export class Credentials {
   readonly #access: Access;
   readonly #cached = new Map<string, Principal>();
+  /** Who called last: load comes from few callers, and two texts are compared in less time than one is hashed. */
+  #lastHeader = '';
+  #lastPrincipal: Principal | undefined;
   readonly #stop: () => void;
 
   constructor(access: Access) {
     this.#access = access;
     this.#stop = access.onRevoked((keyId) => {
+      this.#lastPrincipal = undefined;
       for (const [header, principal] of this.#cached) if (principal.keyId === keyId) this.#cached.delete(header);
     });
   }
@@ -26,8 +30,14 @@ export class Credentials {
   /** Throws Unauthenticated. */
   ofHeader(header: string | undefined): Principal {
     if (header === undefined) throw new Unauthenticated();
-    const known = this.#cached.get(header);
-    if (known) return known;
+    if (this.#lastPrincipal && header === this.#lastHeader) return this.#lastPrincipal;
+    const principal = this.#cached.get(header) ?? this.#remember(header);
+    this.#lastHeader = header;
+    this.#lastPrincipal = principal;
+    return principal;
+  }
+
+  #remember(header: string): Principal {
     const principal = this.#check(header);
     if (!principal) throw new Unauthenticated();
     // Oldest out: those in use come back with one check.

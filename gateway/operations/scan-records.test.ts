@@ -64,6 +64,21 @@ describe('scanRecords', () => {
     );
   });
 
+  it('sees what a long text must not hold, wherever it stands and wherever the body lies', () => {
+    const faults = ['"', '\\', '\n', '\u0000', '\u001f'];
+    const harmless = [' ', '!', '#', '[', ']', '\u007f', 'é', '€', '\u0080'];
+    for (const [i, planted] of [...faults, ...harmless].entries()) {
+      for (let place = 0; place < 40; place++) {
+        const text = `{"records":[{"value":"${'x'.repeat(place)}${planted}${'x'.repeat(300)}"}]}`;
+        const length = Buffer.byteLength(text);
+        const memory = new ArrayBuffer(length + 4);
+        const body = Buffer.from(memory, place % 5, length);
+        body.write(text);
+        expect(scanRecords(body, 1) === undefined, `${JSON.stringify(planted)} at ${place}`).toBe(i < faults.length);
+      }
+    }
+  });
+
   it('takes what clients send', () => {
     const found = scanned(
       '{"records": [{"key": "k", "value": {"n": 12345678901234567890, "s": "\\u00e9"}}, {"value":null}]}',

@@ -34,7 +34,26 @@ export function servingCluster({ tenancy }: GatewayContext, principal: Principal
 }
 
 export function findTopic({ engine }: GatewayContext, principal: Principal, name: string): TopicEntry | undefined {
-  return engine.catalogue.byName(innerName(principal.clusterId, name));
+  return engine.catalogue.byName(recentInnerName(principal.clusterId, name));
+}
+
+/** Inner names asked for lately, by cluster and name: one put together anew is flattened and hashed before it can be looked up. */
+let recentNames = new Map<string, Map<string, string>>();
+let recentNamesCount = 0;
+const recentNamesMax = 1_024;
+
+function recentInnerName(clusterId: string, name: string): string {
+  const known = recentNames.get(clusterId)?.get(name);
+  if (known !== undefined) return known;
+  if (++recentNamesCount > recentNamesMax) {
+    recentNames = new Map();
+    recentNamesCount = 1;
+  }
+  let names = recentNames.get(clusterId);
+  if (!names) recentNames.set(clusterId, (names = new Map()));
+  const inner = innerName(clusterId, name);
+  names.set(name, inner);
+  return inner;
 }
 
 /** A topic id of another cluster is the same as one that does not exist; so is an internal topic's. */

@@ -100,6 +100,10 @@ function store(
     produceStamped(context, principal, topic, partition, records, stamp, (outcomes) => {
       if (acks === 'stored') replyStamped(exchange, outcomes, false);
     });
+  } else if (records.length === 1) {
+    producer.produceOne(principal, topic, records[0]!, (outcome) => {
+      if (acks === 'stored') replyOutcomes(exchange, [outcome]);
+    });
   } else {
     producer.produce(principal, topic, records, (outcomes) => {
       if (acks === 'stored') replyOutcomes(exchange, outcomes);
