@@ -32,7 +32,7 @@ function createTopics(draw: Draw, model: Model): AskStep {
   const topics = named.map((name) => ({
     name,
     numPartitions: draw.chance(88) ? 1 + draw.below(3) : draw.pick([-1, 0, -2, -100]),
-    replicationFactor: draw.chance(90) ? draw.pick([1, -1]) : draw.pick([0, -2, 2]),
+    replicationFactor: draw.chance(90) ? draw.pick([1, -1]) : draw.pick([0, -2, 4]),
     assignments: [],
     configs: draw.chance(25) ? [config(draw)] : [],
   }));

@@ -1,8 +1,8 @@
 /**
  * CreateTopics (key 19): v2-v7. Back: gateway/operations/topics.ts.
  *
- * Refused: assignments (39: where logs live is the engine's decision); replication factors other than -1, 1 and 3 (38;
- * every topic is shown with 3); configs outside engine/topic-configs.ts (40); a name twice in one request (42). Counts
+ * Refused: assignments (39: where logs live is the engine's decision); replication factors other than -1 and 1 to 3 (38;
+ * every topic is shown with 3: MirrorMaker 2 asks for 2, Connect and Streams for 1 or 3); configs outside engine/topic-configs.ts (40); a name twice in one request (42). Counts
  * over a quota are a POLICY_VIOLATION (44), rates THROTTLING_QUOTA_EXCEEDED (89).
  */
 import { topicConfigFault } from '../../../engine/topic-configs.ts';
@@ -100,14 +100,14 @@ function faultOf({
   }
   const factorFault: [number, string] = [
     errorCode.invalidReplicationFactor,
-    `Use replication factor ${replicationFactor}, 1 or -1.`,
+    `Use a replication factor of 1 to ${replicationFactor}, or -1.`,
   ];
   if (wanted < clustersDefault || wanted === 0) return factorFault;
   if (numPartitions < clustersDefault || numPartitions === 0) {
     return [errorCode.invalidPartitions, 'Number of partitions must be larger than 0.'];
   }
   // What no cluster has is wrong before the number of partitions is, what this one has not is found after it.
-  return [clustersDefault, 1, replicationFactor].includes(wanted) ? undefined : factorFault;
+  return wanted <= replicationFactor ? undefined : factorFault;
 }
 
 function refusal(name: string, code: number, errorMessage: string | null): Answer {
