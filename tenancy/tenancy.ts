@@ -73,7 +73,8 @@ export interface Limiter {
    * debt does not hold back writers, nor the reverse; 'produce' when not said.
    */
   debt(clusterId: string, nowMs: number, direction?: 'produce' | 'fetch'): Verdict;
-  topicMutation(clusterId: string, nowMs: number): Verdict;
+  /** One topic made, deleted or enlarged. A delay above `waitMsMax` is a refusal, and charges nothing. */
+  topicMutation(clusterId: string, nowMs: number, waitMsMax: number): Verdict;
   /** False: over connectionsMax or connectionAttemptsPerSecondMax, by name. A true must be matched by a disconnect. */
   connect(clusterId: string, nowMs: number): true | keyof ClusterLimits;
   disconnect(clusterId: string): void;

@@ -1,5 +1,4 @@
-/** What the APIs that change topics share: the rate of changes, doubles in a request, one topic's failure in its own answer. */
-import { QuotaExceeded } from '../../tenancy/failures.ts';
+/** What the APIs that change topics share: the time of a request, doubles in a request, one topic's failure in its own answer. */
 import type { Call } from './api.ts';
 import { type Refusal, refusalOf } from './failures.ts';
 
@@ -15,21 +14,17 @@ export async function attempt(call: Call, change: () => Promise<void> | void): P
   }
 }
 
+/** Of what a client gives a request that changes topics (timeoutMs), what is spent on waiting for the rate of changes. */
+const changeWaitMsMax = 10_000;
+
 /**
- * One topic made, deleted or enlarged. A short delay is taken by muting the connection after the answer; throws
- * QuotaExceeded, answered as THROTTLING_QUOTA_EXCEEDED (89, KIP-599), when it is longer than quotaWaitMsMax.
+ * How long the next change of a request may wait for its turn (operations/topics.ts). A request's changes have one time for
+ * all of them; what does not get its turn in it is answered THROTTLING_QUOTA_EXCEEDED (89, KIP-599), which Java repeats by
+ * itself, instead of keeping the client until it gives up.
  */
-export function chargeMutation(call: Call): void {
-  const { tenancy, clock, settings } = call.context;
-  const { clusterId } = call.principal;
-  const verdict = tenancy.limiter.topicMutation(clusterId, clock.monotonicMs());
-  if (!verdict.quota) return;
-  tenancy.meter.throttled(clusterId, verdict.quota, verdict.delayMs);
-  if (verdict.delayMs > settings.quotaWaitMsMax) {
-    const limit = tenancy.cluster(clusterId)?.limits[verdict.quota] ?? 0;
-    throw new QuotaExceeded(verdict.quota, limit, limit, verdict.delayMs);
-  }
-  call.throttle(verdict.delayMs);
+export function changeWait({ context: { clock, settings } }: Call, timeoutMs: number): () => number {
+  const untilMs = clock.monotonicMs() + Math.min(timeoutMs, changeWaitMsMax);
+  return () => Math.min(settings.quotaWaitMsMax, Math.max(0, untilMs - clock.monotonicMs()));
 }
 
 /** Values that occur more than once. */

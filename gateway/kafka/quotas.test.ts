@@ -32,6 +32,29 @@ describe('quotas', () => {
     expect(grown.results[0]!.errorCode).toBe(errorCode.policyViolation);
   });
 
+  describe('rate of topic changes: ten at once, then one a second', () => {
+    const limits = { topicMutationsPerSecondMax: 1 };
+    const topics = Array.from({ length: 60 }, (_, i) => topic(`t${i}`, 1));
+    const { none, throttlingQuotaExceeded } = errorCode;
+
+    it.each([
+      ['what would wait longer than anybody may', { quotaWaitMsMax: 0 }, 30_000],
+      ['what has no turn in the time that the client gives', { quotaWaitMsMax: 60_000 }, 50],
+    ])('charges each once, and puts off %s', async (_name, settings, timeoutMs) => {
+      const hasty = await doorBench({}, settings);
+      try {
+        const client = await hasty.client(await hasty.tenant('hasty', limits));
+        const made = await ask(client, 19, 7, { topics, timeoutMs });
+        const codes = made.topics.map((each) => each.errorCode);
+        expect(codes.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => none));
+        expect(codes.at(-1)).toBe(throttlingQuotaExceeded);
+        expect(made.throttleTimeMs).toBeGreaterThan(0);
+      } finally {
+        await hasty.close();
+      }
+    });
+  });
+
   it('refuses a group over the limit and keeps those that are in', async () => {
     const client = await bench.client(await bench.tenant('few-groups', { groupsMax: 2 }));
     await ask(client, 19, 7, { topics: [topic('t', 1)] });

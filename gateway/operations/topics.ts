@@ -88,26 +88,40 @@ export function checkNewTopic(cluster: ClusterView, topic: NewTopic): number {
   return partitions;
 }
 
-/** Throws InvalidRequest, AlreadyExists, QuotaExceeded. */
-export async function createTopic(context: GatewayContext, principal: Principal, topic: NewTopic): Promise<TopicEntry> {
+/**
+ * `waitMsMax`, here and below: how long it may wait for its turn, by the rate of topic changes; more is QuotaExceeded.
+ * Throws InvalidRequest, AlreadyExists, QuotaExceeded.
+ */
+export async function createTopic(
+  context: GatewayContext,
+  principal: Principal,
+  topic: NewTopic,
+  waitMsMax: number = context.settings.quotaWaitMsMax,
+): Promise<TopicEntry> {
   const cluster = servingCluster(context, principal);
   const partitions = checkNewTopic(cluster, topic);
   if (findTopic(context, principal, topic.name)) throw new AlreadyExists('topic', topic.name);
   const { clusterId } = principal;
   const spec = { name: innerName(clusterId, topic.name), clusterId, partitions, configs: topic.configs };
-  const made = await guarded(context, clusterId, { topics: 1, partitions }, topic.name, (guard) =>
+  const change = { topics: 1, partitions, waitMsMax };
+  const made = await guarded(context, clusterId, change, topic.name, (guard) =>
     context.engine.createTopic(spec, guard),
   );
   await shown(context, () => context.engine.catalogue.byId(made.topicId) !== undefined);
   return made;
 }
 
-/** Throws NotFound. */
-export async function deleteTopic(context: GatewayContext, principal: Principal, name: string): Promise<void> {
+/** Throws NotFound, QuotaExceeded. */
+export async function deleteTopic(
+  context: GatewayContext,
+  principal: Principal,
+  name: string,
+  waitMsMax: number = context.settings.quotaWaitMsMax,
+): Promise<void> {
   servingCluster(context, principal);
   const topic = findTopic(context, principal, name);
   if (!topic) throw new NotFound('topic', name);
-  const change = { topics: -1, partitions: -topic.partitions.length };
+  const change = { topics: -1, partitions: -topic.partitions.length, waitMsMax };
   await guarded(context, principal.clusterId, change, name, (guard) => context.engine.deleteTopic(topic.name, guard));
   await shown(context, () => context.engine.catalogue.byId(topic.topicId) === undefined);
 }
@@ -118,6 +132,7 @@ export async function createPartitions(
   principal: Principal,
   name: string,
   total: number,
+  waitMsMax: number = context.settings.quotaWaitMsMax,
 ): Promise<TopicEntry> {
   servingCluster(context, principal);
   const topic = findTopic(context, principal, name);
@@ -132,7 +147,7 @@ export async function createPartitions(
   if (total > topicPartitionsMax) {
     throw new InvalidRequest('count', `Number of partitions must be at most ${topicPartitionsMax}.`);
   }
-  const change = { topics: 0, partitions: total - present };
+  const change = { topics: 0, partitions: total - present, waitMsMax };
   const grown = await guarded(context, principal.clusterId, change, name, (guard) =>
     context.engine.createPartitions(topic.name, total, guard),
   );
@@ -198,13 +213,14 @@ async function shown({ clock }: GatewayContext, isShown: () => boolean): Promise
 async function guarded<T>(
   context: GatewayContext,
   clusterId: string,
-  change: { readonly topics: number; readonly partitions: number },
+  change: { readonly topics: number; readonly partitions: number; readonly waitMsMax: number },
   name: string,
   act: (guard: StoreOp[]) => Promise<T>,
 ): Promise<T> {
-  const { tenancy, clock, settings } = context;
-  const { delayMs, quota } = tenancy.limiter.topicMutation(clusterId, clock.monotonicMs());
-  if (quota && delayMs > settings.quotaWaitMsMax) {
+  const { tenancy, clock } = context;
+  const { delayMs, quota } = tenancy.limiter.topicMutation(clusterId, clock.monotonicMs(), change.waitMsMax);
+  if (quota) tenancy.meter.throttled(clusterId, quota, delayMs);
+  if (quota && delayMs > change.waitMsMax) {
     const limit = tenancy.cluster(clusterId)?.limits[quota] ?? 0;
     throw new QuotaExceeded(quota, limit, limit, Math.ceil(delayMs));
   }

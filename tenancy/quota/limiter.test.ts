@@ -62,9 +62,12 @@ describe('limiter', () => {
 
   it('lets a batch of topic mutations through, then two a second', () => {
     const { limiter } = limiterOf({ topicMutationsPerSecondMax: 2 });
-    for (let i = 0; i < 20; i++) expect(limiter.topicMutation(id, 0).delayMs).toBe(0);
-    expect(limiter.topicMutation(id, 0)).toEqual({ delayMs: 500, quota: 'topicMutationsPerSecondMax' });
-    expect(limiter.topicMutation(id, 0).delayMs).toBe(1000);
+    for (let i = 0; i < 20; i++) expect(limiter.topicMutation(id, 0, 0).delayMs).toBe(0);
+    const verdict = { delayMs: 500, quota: 'topicMutationsPerSecondMax' };
+    // Refused, as often as it is asked: at no charge.
+    for (let i = 0; i < 9; i++) expect(limiter.topicMutation(id, 0, 499)).toEqual(verdict);
+    expect(limiter.topicMutation(id, 0, 500)).toEqual(verdict);
+    expect(limiter.topicMutation(id, 0, 1000).delayMs).toBe(1000);
   });
 
   it('counts connections and their attempts; refusals cost nothing', () => {

@@ -125,13 +125,15 @@ export class ClusterLimiter implements Limiter {
     return verdict(bytes, direction === 'produce' ? 'ingressBytesPerSecondMax' : 'egressBytesPerSecondMax');
   }
 
-  topicMutation(clusterId: string, nowMs: number): Verdict {
+  topicMutation(clusterId: string, nowMs: number, waitMsMax: number): Verdict {
     const cluster = this.#clusters.get(clusterId);
     if (!cluster) return goOn;
-    return verdict(
-      takeRequest(cluster.topicMutations, cluster.rates.topicMutations, nowMs),
-      'topicMutationsPerSecondMax',
-    );
+    const { topicMutations } = cluster;
+    const before = topicMutations.paidAtMs;
+    const delayMs = take(topicMutations, cluster.rates.topicMutations, 1, nowMs);
+    // Were refusals charged, clients that come again and again would keep the debt up and nobody would get through.
+    if (delayMs > waitMsMax) topicMutations.paidAtMs = before;
+    return verdict(delayMs, 'topicMutationsPerSecondMax');
   }
 
   connect(clusterId: string, nowMs: number): true | keyof ClusterLimits {

@@ -13,7 +13,7 @@ import { stripNames, topicNameFault } from '../../../tenancy/naming.ts';
 import { checkNewTopic, createTopic, findTopic, type NewTopic, servingCluster } from '../../operations/topics.ts';
 import { replicationFactor } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
-import { attempt, chargeMutation, doublesIn } from '../change-topics.ts';
+import { attempt, changeWait, doublesIn } from '../change-topics.ts';
 import { allConfigs, topicConfigEntries } from '../config-view.ts';
 
 type Asked = CreateTopicsRequest['topics'][number];
@@ -26,9 +26,10 @@ export const createTopics = api(
   { from: 2, to: 7, beside: 'alone' },
   async (call, request) => {
     const doubles = doublesIn(request.topics.map(({ name }) => name));
+    const waitMsMax = changeWait(call, request.timeoutMs);
     const topics: Answer[] = [];
     for (const asked of request.topics) {
-      if (!doubles.has(asked.name)) topics.push(await create(call, asked, request.validateOnly));
+      if (!doubles.has(asked.name)) topics.push(await create(call, asked, request.validateOnly, waitMsMax));
       else if (!topics.some(({ name }) => name === asked.name)) {
         topics.push(refusal(asked.name, errorCode.invalidRequest, 'The topic is named twice in the request.'));
       }
@@ -41,7 +42,7 @@ export const createTopics = api(
   }),
 );
 
-async function create(call: Call, asked: Asked, validateOnly: boolean): Promise<Answer> {
+async function create(call: Call, asked: Asked, validateOnly: boolean, waitMsMax: () => number): Promise<Answer> {
   const { context, principal } = call;
   const { name } = asked;
   const nameFault = topicNameFault(name);
@@ -61,8 +62,7 @@ async function create(call: Call, asked: Asked, validateOnly: boolean): Promise<
   const refused = await attempt(call, async () => {
     numPartitions = checkNewTopic(servingCluster(context, principal), topic);
     if (validateOnly) return;
-    chargeMutation(call);
-    ({ topicId } = await createTopic(context, principal, topic));
+    ({ topicId } = await createTopic(context, principal, topic, waitMsMax()));
   });
   if (refused) return refusal(name, refused.errorCode, stripNames(principal.clusterId, refused.message));
   const configs = topicConfigEntries(topic, allConfigs);

@@ -8,7 +8,7 @@ import type { DeleteTopicsRequest, DeleteTopicsResponse } from '../../../engine/
 import { stripNames, tenantName } from '../../../tenancy/naming.ts';
 import { deleteTopic, findTopic, findTopicById } from '../../operations/topics.ts';
 import { api, type Call } from '../api.ts';
-import { attempt, chargeMutation, doublesIn } from '../change-topics.ts';
+import { attempt, changeWait, doublesIn } from '../change-topics.ts';
 
 type Asked = DeleteTopicsRequest['topics'][number];
 type Answer = DeleteTopicsResponse['responses'][number];
@@ -20,7 +20,8 @@ export const deleteTopics = api(
   { from: 1, to: 6, beside: 'alone' },
   async (call, request) => {
     const { responses, clear } = judge(call, topicsOf(call.version, request));
-    for (const asked of clear) responses.push(await remove(call, asked));
+    const waitMsMax = changeWait(call, request.timeoutMs);
+    for (const asked of clear) responses.push(await remove(call, asked, waitMsMax));
     return { throttleTimeMs: 0, responses };
   },
   (request, { errorCode: code, message }, { version }) => ({
@@ -65,7 +66,7 @@ function keyOf({ name, topicId }: Asked): string {
   return name === null ? `id ${topicId}` : `name ${topicId} ${name}`;
 }
 
-async function remove(call: Call, asked: Asked): Promise<Answer> {
+async function remove(call: Call, asked: Asked, waitMsMax: () => number): Promise<Answer> {
   const { context, principal } = call;
   const topic =
     asked.name === null ? findTopicById(context, principal, asked.topicId) : findTopic(context, principal, asked.name);
@@ -74,10 +75,7 @@ async function remove(call: Call, asked: Asked): Promise<Answer> {
     return { ...asked, errorCode: code, errorMessage: 'This server does not host this topic.' };
   }
   const name = tenantName(principal.clusterId, topic.name)!;
-  const refused = await attempt(call, async () => {
-    chargeMutation(call);
-    await deleteTopic(context, principal, name);
-  });
+  const refused = await attempt(call, () => deleteTopic(context, principal, name, waitMsMax()));
   return {
     name,
     topicId: topic.topicId,

@@ -12,7 +12,7 @@ import { NotFound } from '../../../tenancy/failures.ts';
 import { stripNames } from '../../../tenancy/naming.ts';
 import { createPartitions as enlarge, findTopic, topicPartitionsMax } from '../../operations/topics.ts';
 import { api, type Call } from '../api.ts';
-import { attempt, chargeMutation, doublesIn } from '../change-topics.ts';
+import { attempt, changeWait, doublesIn } from '../change-topics.ts';
 
 type Asked = CreatePartitionsRequest['topics'][number];
 type Answer = CreatePartitionsResponse['results'][number];
@@ -22,9 +22,10 @@ export const createPartitions = api(
   { from: 0, to: 3, beside: 'alone' },
   async (call, request) => {
     const doubles = doublesIn(request.topics.map(({ name }) => name));
+    const waitMsMax = changeWait(call, request.timeoutMs);
     const results: Answer[] = [];
     for (const asked of request.topics) {
-      if (!doubles.has(asked.name)) results.push(await change(call, asked, request.validateOnly));
+      if (!doubles.has(asked.name)) results.push(await change(call, asked, request.validateOnly, waitMsMax));
       else if (!results.some(({ name }) => name === asked.name)) {
         results.push(answer(asked.name, errorCode.invalidRequest, 'The topic is named twice in the request.'));
       }
@@ -37,7 +38,12 @@ export const createPartitions = api(
   }),
 );
 
-async function change(call: Call, { name, count, assignments }: Asked, validateOnly: boolean): Promise<Answer> {
+async function change(
+  call: Call,
+  { name, count, assignments }: Asked,
+  validateOnly: boolean,
+  waitMsMax: () => number,
+): Promise<Answer> {
   if (assignments !== null && assignments.length > 0) {
     const message = 'Replicas are placed by the cluster; leave the assignment out.';
     return answer(name, errorCode.invalidReplicaAssignment, message);
@@ -48,8 +54,7 @@ async function change(call: Call, { name, count, assignments }: Asked, validateO
       check(call, name, count);
       return;
     }
-    chargeMutation(call);
-    await enlarge(context, principal, name, count);
+    await enlarge(context, principal, name, count, waitMsMax());
   });
   if (!refused) return answer(name, errorCode.none, null);
   return answer(name, refused.errorCode, stripNames(principal.clusterId, refused.message));
