@@ -371,6 +371,10 @@ class RunningController implements Controller {
   #onServing(): void {
     this.#background.run(async () => {
       await this.#repair.assignOrphans();
+      // Planned moves close logs that clients wait for, if they have been opened at all.
+      const openingMs = this.#repair.openingMs();
+      if (openingMs > 0) await sleep(this.#context.clock, openingMs);
+      if (this.#stopping) return;
       // Brokers that come together are filled together, by the last of them: no partition moves twice for their sake.
       if (this.#started && this.#context.brokers.allServe()) await this.#kept.duty?.balance.even('broker-joined');
       await this.#deleted.sweep();

@@ -17,11 +17,15 @@ import { partitionCounts, planPartitions } from './plan-input.ts';
 const waitStepMs = 5;
 /** A round whose targets die under it plans again. */
 const roundsMax = 10;
+/** What new owners need to open a log that somebody waits for, on a machine that is short of cores. */
+const openMsPerPartition = 0.5;
+const openMsMax = 3000;
 
 export class Repair {
   readonly #context: ControllerContext;
   readonly #pending = new Set<number>();
   #round: Promise<void> | undefined;
+  #openUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(context: ControllerContext) {
     this.#context = context;
@@ -37,6 +41,14 @@ export class Repair {
       this.#round ??= this.#runRound().finally(() => (this.#round = undefined));
       await this.#round;
     }
+  }
+
+  /**
+   * For how long new owners are probably still opening what the last repairs gave them: clients wait for that, so whatever
+   * takes the cores and can wait does. 0 when there is no such time.
+   */
+  openingMs(): number {
+    return Math.max(0, this.#openUntilMs - this.#context.clock.monotonicMs());
   }
 
   /** Partitions that nobody owns, or whose owner is no slot of the fleet any more. */
@@ -76,7 +88,7 @@ export class Repair {
   }
 
   async #remap(orphanReason: (partition: PlanPartition) => string | undefined, whose: string): Promise<void> {
-    const { brokers, settings, events } = this.#context;
+    const { brokers, settings, events, clock } = this.#context;
     for (let round = 0; round < roundsMax; round++) {
       const partitions = planPartitions(this.#context, 'held');
       const moves = remap({ brokers: brokers.plan(settings.partitionsPerBrokerMax), partitions, orphanReason });
@@ -85,6 +97,8 @@ export class Repair {
         mayOwn: (move) => brokers.mayOwn(move.to),
         unchanged: asFound(brokers, moves),
       });
+      const openMs = Math.min(openMsMax, moved * openMsPerPartition);
+      this.#openUntilMs = Math.max(this.#openUntilMs, clock.monotonicMs() + openMs);
       if (moved > 0) events.emit('partitions-moved', moves[0]!.reason, { partitions: moved, from: whose });
       if (refused.length === 0) return;
     }

@@ -223,7 +223,9 @@ export class SlotKeeper {
       const isAlone = brokers.anyServing() === undefined;
       if (!isAlone && (partitionCounts(this.#context, 'held').get(this.#id) ?? 0) > 0) await this.settle('remap');
       // A pause spares the others a slot that keeps dying. Without others there is nothing to spare.
-      const leftMs = beganMs + (isAlone ? Math.min(pauseMs, aloneMs) : pauseMs) - clock.monotonicMs();
+      const pauseLeftMs = beganMs + (isAlone ? Math.min(pauseMs, aloneMs) : pauseMs) - clock.monotonicMs();
+      // Nor is there hurry where others serve: to load and to open a session takes as much of the cores as hundreds of logs.
+      const leftMs = Math.max(pauseLeftMs, isAlone ? 0 : this.#repair.openingMs());
       if (leftMs > 0) {
         await sleep(clock, Math.min(leftMs, restPollMs));
         continue;

@@ -11,8 +11,17 @@ export interface LogConfigs {
 
 const retentionMsDefault = 604_800_000;
 
+/** One for all logs of a topic: a broker that takes over a thousand opens them at once. */
+const parsed = new WeakMap<TopicConfigs, LogConfigs>();
+
 /** Texts were validated when the topic was made; what is missing has Kafka's default. */
 export function parseLogConfigs(configs: TopicConfigs): LogConfigs {
+  let made = parsed.get(configs);
+  if (!made) parsed.set(configs, (made = parse(configs)));
+  return made;
+}
+
+function parse(configs: TopicConfigs): LogConfigs {
   const policy = configs['cleanup.policy'] ?? 'delete';
   const deletes = policy.split(',').some((word) => word.trim() === 'delete');
   return {

@@ -15,7 +15,7 @@ import { baseOffset, lastOffset } from '../records/batch.ts';
 import { removeFiles, sweepFiles } from './change-rows.ts';
 import { loadLogEnd } from './load-log.ts';
 import { DataCorrupt } from './log.ts';
-import { type BatchPlace, rollUp, type RollUpContext, type RollUpLog } from './roll-up.ts';
+import { announceAhead, type BatchPlace, rollUp, type RollUpContext, type RollUpLog } from './roll-up.ts';
 import { segmentFilePrefix } from './rows/segment-file.ts';
 import { scanWal } from './scan-wal.ts';
 import { SegmentReader } from './segment-reader.ts';
@@ -100,6 +100,10 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
     await removeWal(disk, directory);
   };
   if (options.isPublished) return { ...nothing, cleanUp };
+  // While the log is read, so that its file waits for one commit less. A failure is told where the file is wanted, and is
+  // no failure where none is; a file that is not wanted in the end is for the sweep in cleanUp.
+  const announcing = announceAhead(context, 0, false);
+  announcing.catch(() => undefined);
   try {
     const found = new Map<string, FoundLog>();
     const scan = await scanWal(
@@ -127,9 +131,11 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
     }
     let segmentsPublished = 0;
     const isPieced = placedBytesOf(due) > settings.copiedBytesMax;
-    await rollUp(context, isPieced ? due : due.map(withoutPlaces), 0, (rolled) => {
-      segmentsPublished += rolled.length;
-    });
+    const count = (rolled: readonly unknown[]): void => void (segmentsPublished += rolled.length);
+    if (due.length > 0) {
+      const announced = await announcing;
+      await (isPieced ? rollUp(context, due, 1, count) : rollUp(context, due.map(withoutPlaces), 0, count, announced));
+    }
     const { records, bytes: walBytes, ignoredBytes } = scan;
     return {
       logs,
@@ -139,6 +145,11 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
       segmentsPublished,
       cleanUp,
     };
+  } catch (error) {
+    // A log that is damaged is tried again and again, and nobody sweeps in between.
+    const announced = await announcing.catch(() => undefined);
+    if (announced !== undefined) await removeFiles(context, [announced]);
+    throw error;
   } finally {
     reader.close();
   }

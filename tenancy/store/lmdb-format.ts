@@ -59,7 +59,13 @@ export function rowKeyBytes(pk: string, sk: string): Buffer {
 
 /** After every row of `pk`: UTF-8 has no byte 0xff. */
 export function afterPartition(pk: string): Buffer {
-  return Buffer.concat([rowKeyBytes(pk, ''), Buffer.of(0xff)]);
+  const pkBytes = Buffer.byteLength(pk);
+  const bytes = Buffer.allocUnsafe(rowPrefixBytes + pkBytes + 1);
+  bytes[0] = rowKind;
+  bytes.writeUInt16BE(pkBytes, 1);
+  bytes.write(pk, rowPrefixBytes);
+  bytes[bytes.length - 1] = 0xff;
+  return bytes;
 }
 
 /** The next key after `key` in byte order. */
@@ -70,6 +76,11 @@ export function successor(key: Buffer): Buffer {
 export function decodeRowKey(bytes: Buffer): RowKey {
   const pkEnd = rowPrefixBytes + bytes.readUInt16BE(1);
   return { pk: bytes.toString('utf8', rowPrefixBytes, pkEnd), sk: bytes.toString('utf8', pkEnd) };
+}
+
+/** Of one of `pk`'s rows, as all keys between `rowKeyBytes(pk, '')` and `afterPartition(pk)` are. */
+export function decodeSk(bytes: Buffer, pk: string): string {
+  return bytes.toString('utf8', rowPrefixBytes + Buffer.byteLength(pk));
 }
 
 export function encodeRow(version: number, value: string): Buffer {

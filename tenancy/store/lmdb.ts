@@ -271,7 +271,7 @@ class LmdbStore implements MetadataStore {
       bytes += key.length + value.length;
       const last = rows.at(-1);
       if (last && (rows.length === rowsMax || bytes > storePageBytesMax)) return { rows, cursor: last.sk };
-      rows.push(format.decodeRow(format.decodeRowKey(key), value));
+      rows.push(format.decodeRow({ pk, sk: format.decodeSk(key, pk) }, value));
     }
     return { rows };
   }
