@@ -4,7 +4,7 @@
  * broker that takes over a thousand logs, they used as much CPU as the work itself, for code that was then run a few
  * hundred times more. Four times the wait costs a busy process a fraction of a second until it is as fast as ever.
  *
- * ADR 17 has the numbers, which are of Node 20: later versions have a compiler in between and other measures.
+ * ADR 10 has the numbers, which are of Node 20: later versions have a compiler in between and other measures.
  */
 import { setFlagsFromString } from 'node:v8';
 
