@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { readSettings } from '../engine/kernel/config.ts';
 import { Failure } from '../engine/kernel/failure.ts';
 import { openDataFolder } from './data-folder.ts';
+import { letHeapGrow } from './heap-growth.ts';
 import { serveSettings } from './settings.ts';
 import { startFleet } from './start-fleet.ts';
 
@@ -34,6 +35,7 @@ async function serve(
   brokerProgram: readonly string[],
 ): Promise<void> {
   const settings = readSettings(serveSettings, given, process.env);
+  letHeapGrow();
   if (settings.role === 'controller') {
     const { serveController } = await import('./serve-controller.ts');
     await serveController(settings);

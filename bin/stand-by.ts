@@ -7,12 +7,14 @@ import type { Disk } from '../engine/ports.ts';
 import type { FromBroker, ToBroker } from '../infra/fleet/child.ts';
 import { readBrokerArguments } from './broker-arguments.ts';
 import { endAtOnce, endOnBug } from './end-at-once.ts';
+import { letHeapGrow } from './heap-growth.ts';
 import { serveBroker } from './serve-broker.ts';
 
 /** Returns at once; the channel keeps the process alive. */
 export function standBy(disk: Disk): void {
   process.once('disconnect', () => endAtOnce());
   endOnBug();
+  letHeapGrow();
   const shared = readBrokerArguments(false);
   if (!process.send) throw new Error('a broker that stands by is a child of `headgate serve`');
   const tell = (message: FromBroker): void => void process.send!(message);
