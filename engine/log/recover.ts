@@ -17,7 +17,7 @@ import { loadLogEnd } from './load-log.ts';
 import { DataCorrupt } from './log.ts';
 import { announceAhead, type BatchPlace, rollUp, type RollUpContext, type RollUpLog } from './roll-up.ts';
 import { segmentFilePrefix } from './rows/segment-file.ts';
-import { scanWal } from './scan-wal.ts';
+import { scanWal, type WalScan } from './scan-wal.ts';
 import { SegmentReader } from './segment-reader.ts';
 import type { LogSettings } from './settings.ts';
 import { isWalSpare, walChunkNumber, walDirectory } from './wal-format.ts';
@@ -105,54 +105,59 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
   const announcing = announceAhead(context, 0, false);
   announcing.catch(() => undefined);
   try {
-    const found = new Map<string, FoundLog>();
-    const scan = await scanWal(
-      { disk, directory, sessionEpoch, sliceBytes: settings.writeSliceBytes },
-      ({ topicId, partition, batch, path, position, endLsn }) => {
-        const key = `${topicId}${partition}`;
-        let log = found.get(key);
-        if (!log) found.set(key, (log = { topicId, partition, batches: [], places: [] }));
-        log.batches.push(batch);
-        log.places.push({ path, position, endLsn });
-      },
-    );
-    const kept = [...found.values()].filter((log) => options.keeps?.(log.topicId, log.partition) ?? true);
-    const due: RollUpLog[] = [];
-    const logs: RecoveredLog[] = [];
-    for (let from = 0; from < kept.length; from += loadsMax) {
-      const parts = await Promise.all(
-        kept.slice(from, from + loadsMax).map((log) => unpublished(context, log, directory, scan.durableLsn)),
-      );
-      for (const part of parts) {
-        const { topicId, partition, endOffset, batches } = part;
-        logs.push({ topicId, partition, endOffset, batches: batches.length });
-        if (batches.length > 0) due.push(part);
-      }
-    }
+    const { scan, logs, due } = await readLog(context, options, directory).catch(async (error: unknown) => {
+      // A log that is damaged is read again and again, and nobody sweeps in between. Not later than here: once rows may be
+      // on their way that point into the file, only a sweep, which claims it first, takes it away.
+      const announced = await announcing.catch(() => undefined);
+      if (announced !== undefined) await removeFiles(context, [announced]);
+      throw error;
+    });
     let segmentsPublished = 0;
-    const isPieced = placedBytesOf(due) > settings.copiedBytesMax;
     const count = (rolled: readonly unknown[]): void => void (segmentsPublished += rolled.length);
+    const isPieced = placedBytesOf(due) > settings.copiedBytesMax;
     if (due.length > 0) {
       const announced = await announcing;
       await (isPieced ? rollUp(context, due, 1, count) : rollUp(context, due.map(withoutPlaces), 0, count, announced));
     }
     const { records, bytes: walBytes, ignoredBytes } = scan;
-    return {
-      logs,
-      records,
-      walBytes,
-      ignoredBytes,
-      segmentsPublished,
-      cleanUp,
-    };
-  } catch (error) {
-    // A log that is damaged is tried again and again, and nobody sweeps in between.
-    const announced = await announcing.catch(() => undefined);
-    if (announced !== undefined) await removeFiles(context, [announced]);
-    throw error;
+    return { logs, records, walBytes, ignoredBytes, segmentsPublished, cleanUp };
   } finally {
     reader.close();
   }
+}
+
+/** What the log holds, per log, and what of it is not published. */
+async function readLog(
+  context: RollUpContext,
+  options: RecoverOptions,
+  directory: string,
+): Promise<{ readonly scan: WalScan; readonly logs: readonly RecoveredLog[]; readonly due: readonly RollUpLog[] }> {
+  const { disk, sessionEpoch, settings } = options;
+  const found = new Map<string, FoundLog>();
+  const scan = await scanWal(
+    { disk, directory, sessionEpoch, sliceBytes: settings.writeSliceBytes },
+    ({ topicId, partition, batch, path, position, endLsn }) => {
+      const key = `${topicId}${partition}`;
+      let log = found.get(key);
+      if (!log) found.set(key, (log = { topicId, partition, batches: [], places: [] }));
+      log.batches.push(batch);
+      log.places.push({ path, position, endLsn });
+    },
+  );
+  const kept = [...found.values()].filter((log) => options.keeps?.(log.topicId, log.partition) ?? true);
+  const due: RollUpLog[] = [];
+  const logs: RecoveredLog[] = [];
+  for (let from = 0; from < kept.length; from += loadsMax) {
+    const parts = await Promise.all(
+      kept.slice(from, from + loadsMax).map((log) => unpublished(context, log, directory, scan.durableLsn)),
+    );
+    for (const part of parts) {
+      const { topicId, partition, endOffset, batches } = part;
+      logs.push({ topicId, partition, endOffset, batches: batches.length });
+      if (batches.length > 0) due.push(part);
+    }
+  }
+  return { scan, logs, due };
 }
 
 interface FoundLog {
