@@ -1,4 +1,7 @@
-/** One resource of AlterConfigs and IncrementalAlterConfigs: topics are changed, everything else is refused. */
+/**
+ * One resource of AlterConfigs and IncrementalAlterConfigs: topics are changed, everything else is refused. Of brokers
+ * what is not set may be taken back: kafka-reassign-partitions does so with its throttles when it looks for moves.
+ */
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import { topicConfigFault } from '../../engine/topic-configs.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -8,6 +11,8 @@ import { alterConfigs, findTopic } from '../operations/topics.ts';
 import type { Call } from './api.ts';
 import { attempt, doublesIn } from './change-topics.ts';
 import { resourceType } from './config-view.ts';
+
+const onlyTopics = 'Only configs of topics can be changed.';
 
 export interface Resource {
   readonly resourceType: number;
@@ -77,11 +82,15 @@ async function alterResource<C extends { readonly name: string }>(
   changesOf: ChangesOf<C>,
 ): Promise<ResourceAnswer> {
   const { context, principal } = call;
-  if (resource.resourceType !== resourceType.topic) {
-    const code = resource.resourceType === resourceType.broker ? errorCode.policyViolation : errorCode.invalidRequest;
-    return resourceAnswer(resource, code, 'Only configs of topics can be changed.');
-  }
   const { resourceName: name, configs } = resource;
+  if (resource.resourceType === resourceType.broker) {
+    const asked: ConfigChange[] = [];
+    const refused = await attempt(call, () => void asked.push(...changesOf(configs, {})));
+    if (!refused && asked.every(({ value }) => value === null)) return resourceAnswer(resource, errorCode.none, null);
+    return resourceAnswer(resource, errorCode.policyViolation, onlyTopics);
+  }
+  if (resource.resourceType !== resourceType.topic)
+    return resourceAnswer(resource, errorCode.invalidRequest, onlyTopics);
   const refused = await attempt(call, async () => {
     const [double] = doublesIn(configs.map((config) => config.name));
     if (double !== undefined) throw new InvalidRequest('configs', `Config ${double} is changed twice.`);

@@ -137,3 +137,19 @@ it('has nothing to say of all brokers as one, and lets nothing be said', async (
   const { responses } = await ask(44, { resources: [{ ...all, configs }] });
   expect(responses).toMatchObject([{ errorCode: errorCode.policyViolation }]);
 });
+
+it('lets what is not set of a broker be taken back, as tools do behind a reassignment', async () => {
+  const name = 'leader.replication.throttled.rate';
+  const alter = async (configs: object[]): Promise<number> => {
+    const { responses } = await ask(44, { resources: [{ resourceType: 4, resourceName: '1', configs }] });
+    return responses[0]!.errorCode;
+  };
+  const [set, remove, append] = [0, 1, 2];
+  expect(await alter([{ name, configOperation: remove, value: null }])).toBe(errorCode.none);
+  const mixed = [
+    { name, configOperation: remove, value: '' },
+    { name: 'log.retention.ms', configOperation: set, value: '1' },
+  ];
+  expect(await alter(mixed)).toBe(errorCode.policyViolation);
+  expect(await alter([{ name, configOperation: append, value: '1' }])).toBe(errorCode.policyViolation);
+});

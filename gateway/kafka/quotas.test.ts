@@ -122,7 +122,9 @@ describe('quotas', () => {
     expect(await alter(0, 'soon')).toBe(errorCode.invalidConfig);
     expect(await alter(1, null)).toBe(errorCode.none);
     expect(await retention()).toMatchObject({ value: '604800000', configSource: 5 });
-    const broker = { resources: [{ resourceType: 4, resourceName: '1', configs: [] }] };
+    const broker = {
+      resources: [{ resourceType: 4, resourceName: '1', configs: [{ name: 'log.retention.ms', value: '1' }] }],
+    };
     expect((await ask(client, 44, 1, broker)).responses[0]!.errorCode).toBe(errorCode.policyViolation);
   });
 });
