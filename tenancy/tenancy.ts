@@ -61,6 +61,9 @@ export interface Verdict {
   readonly quota: keyof ClusterLimits | undefined;
 }
 
+/** `delayMs`: a connection is counted, may be used after so long, and must be matched by a disconnect. */
+export type Admission = { readonly delayMs: number } | { readonly refused: keyof ClusterLimits };
+
 /** Charged on the data path, ~100 ns. `nowMs` is the turn's monotonic reading. */
 export interface Limiter {
   /** One request, and `bytes` of batches into one partition. The bytes are charged now and paid back by delay. */
@@ -75,8 +78,8 @@ export interface Limiter {
   debt(clusterId: string, nowMs: number, direction?: 'produce' | 'fetch'): Verdict;
   /** One topic made, deleted or enlarged. A delay above `waitMsMax` is a refusal, and charges nothing. */
   topicMutation(clusterId: string, nowMs: number, waitMsMax: number): Verdict;
-  /** False: over connectionsMax or connectionAttemptsPerSecondMax, by name. A true must be matched by a disconnect. */
-  connect(clusterId: string, nowMs: number): true | keyof ClusterLimits;
+  /** Over connectionsMax, or with its turn among attempts more than `waitMsMax` away, it is refused. */
+  connect(clusterId: string, nowMs: number, waitMsMax: number): Admission;
   disconnect(clusterId: string): void;
 }
 

@@ -137,7 +137,7 @@ class Refused {
 export function openApi<K extends ApiKey>(
   key: K,
   traits: Traits,
-  handle: (call: OpenCall, request: RequestOf<K>) => ResponseOf<K>,
+  handle: (call: OpenCall, request: RequestOf<K>) => Promise<ResponseOf<K>> | ResponseOf<K>,
 ): OpenApi {
   return {
     key,
@@ -145,8 +145,11 @@ export function openApi<K extends ApiKey>(
     charge: 'counted',
     ...traits,
     open: true,
-    serve: (call, frame, bodyAt, correlationId) =>
-      encode(key, call, correlationId, handle(call, decodeRequest(key, call.version, frame, bodyAt))),
+    serve(call, frame, bodyAt, correlationId) {
+      const response = handle(call, decodeRequest(key, call.version, frame, bodyAt));
+      if (!(response instanceof Promise)) return encode(key, call, correlationId, response);
+      return response.then((told) => encode(key, call, correlationId, told));
+    },
   };
 }
 

@@ -15,7 +15,7 @@ import type { Call, Door, KafkaApi, OpenCall, Served } from './api.ts';
 import { apis } from './apis.ts';
 import type { FetchSessions } from './fetch-sessions.ts';
 import type { Beside } from './in-order.ts';
-import type { Login } from './session.ts';
+import type { Login, LoginResult } from './session.ts';
 
 /** What a request needs of its connection. */
 export interface Caller {
@@ -49,7 +49,10 @@ export function besideOf(login: Login, frame: Buffer): Beside {
 
 export function dispatch(caller: Caller, frame: Buffer): Promise<Dispatched> | Dispatched {
   const { login } = caller;
-  if (login.session.state === 'raw-token') return { parts: rawToken(login, frame), ...atOnce };
+  if (login.session.state === 'raw-token') {
+    const parts = rawToken(login, frame);
+    return parts instanceof Promise ? parts.then((told) => ({ parts: told, ...atOnce })) : { parts, ...atOnce };
+  }
   const header = decodeRequestHeader(frame);
   const served = apis.get(header.apiKey);
   if (!served || !isServed(header.apiKey, header.apiVersion)) return { parts: unserved(header), ...atOnce };
@@ -89,10 +92,10 @@ function serve(
 }
 
 /** The exchange of SaslHandshake v0: an empty frame says yes, the end of the connection says no. */
-function rawToken(login: Login, frame: Buffer): Served {
+function rawToken(login: Login, frame: Buffer): Promise<Served> | Served {
   const result = login.authenticate(frame);
-  if (!result.ok) return undefined;
-  return [];
+  const told = ({ ok }: LoginResult): Served => (ok ? [] : undefined);
+  return result instanceof Promise ? result.then(told) : told(result);
 }
 
 /**

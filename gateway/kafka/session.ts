@@ -3,11 +3,13 @@
  *
  *   handshake ──SaslHandshake v1──► authenticating ──SaslAuthenticate──► ready
  *       └───────SaslHandshake v0──► raw-token ───────a bare token──────► ready
+ *   authenticating, raw-token ──too many at once──► waiting ──its turn──► ready
  *   any ──refused, revoked, malformed, idle, shutting down──► closing
  *
  * Version 0 of the handshake is followed by the mechanism's own bytes in a frame without a Kafka header.
  */
 import '../../engine/kernel/buffer.ts';
+import { sleep } from '../../engine/kernel/clock.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import type { ClusterLimits, Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
@@ -18,13 +20,26 @@ export type Session =
   | { readonly state: 'handshake' }
   | { readonly state: 'raw-token' }
   | { readonly state: 'authenticating' }
+  /** Counted, and until its turn among the cluster's attempts not answered. */
+  | { readonly state: 'waiting'; readonly principal: Principal }
   | { readonly state: 'ready'; readonly principal: Principal }
   | { readonly state: 'closing' };
 
-export type LoginResult =
-  | { readonly ok: true }
-  /** `quota`: the credentials are right, the cluster has no room for the connection. */
-  | { readonly ok: false; readonly errorCode: number; readonly message: string; readonly quota?: keyof ClusterLimits };
+export type LoginResult = { readonly ok: true } | Refusal;
+
+interface Refusal {
+  readonly ok: false;
+  /**
+   * With `quota` THROTTLING_QUOTA_EXCEEDED (89): the credentials are right, the cluster has no room for the connection.
+   * SASL_AUTHENTICATION_FAILED would end a Java client for good; with this one it says why and comes again.
+   */
+  readonly errorCode: number;
+  readonly message: string;
+  readonly quota?: keyof ClusterLimits;
+}
+
+/** When all clients of a cluster come back at once each waits for its turn, and only those further behind are refused. */
+const attemptWaitMsMax = 5_000;
 
 export interface LoginEvents {
   ready(principal: Principal): void;
@@ -48,7 +63,7 @@ export class Login {
 
   /** Gives back what `ready` took. Afterwards nothing is accepted. */
   end(): void {
-    if (this.#session.state === 'ready') {
+    if (this.#session.state === 'ready' || this.#session.state === 'waiting') {
       this.#context.tenancy.limiter.disconnect(this.#session.principal.clusterId);
     }
     this.#session = { state: 'closing' };
@@ -64,21 +79,52 @@ export class Login {
     return errorCode.none;
   }
 
-  authenticate(token: Uint8Array): LoginResult {
+  authenticate(token: Uint8Array): Promise<LoginResult> | LoginResult {
     const { state } = this.#session;
     if (state !== 'authenticating' && state !== 'raw-token') {
       return { ok: false, errorCode: errorCode.illegalSaslState, message: 'SaslHandshake comes first, and once' };
     }
-    const result = this.#judge(token);
-    if (!result.ok) {
-      this.#session = { state: 'closing' };
-      this.#events.refused(result);
+    const principal = this.#judge(token);
+    if ('ok' in principal) return this.#refuse(principal);
+    const { tenancy, clock } = this.#context;
+    const admission = tenancy.limiter.connect(principal.clusterId, clock.monotonicMs(), attemptWaitMsMax);
+    if ('refused' in admission) {
+      const { refused: quota } = admission;
+      return this.#refuse({
+        ok: false,
+        errorCode: errorCode.throttlingQuotaExceeded,
+        message: `Quota exceeded: ${quota}`,
+        quota,
+      });
     }
+    this.#session = { state: 'waiting', principal };
+    return admission.delayMs === 0 ? this.#begin(principal) : this.#beginLater(token, admission.delayMs);
+  }
+
+  #begin(principal: Principal): LoginResult {
+    this.#session = { state: 'ready', principal };
+    this.#events.ready(principal);
+    return { ok: true };
+  }
+
+  /** Meanwhile the connection may end, and so may the key or its cluster. */
+  async #beginLater(token: Uint8Array, delayMs: number): Promise<LoginResult> {
+    await sleep(this.#context.clock, delayMs);
+    if (this.#session.state !== 'waiting') return refusal('the connection has ended');
+    const principal = this.#judge(token);
+    if (!('ok' in principal)) return this.#begin(principal);
+    this.end();
+    return this.#refuse(principal);
+  }
+
+  #refuse(result: Refusal): LoginResult {
+    this.#session = { state: 'closing' };
+    this.#events.refused(result);
     return result;
   }
 
-  #judge(token: Uint8Array): LoginResult {
-    const { tenancy, clock } = this.#context;
+  #judge(token: Uint8Array): Principal | Refusal {
+    const { tenancy } = this.#context;
     const credentials = parsePlain(token);
     const principal = credentials && tenancy.access.authenticatePlain(credentials.username, credentials.password);
     if (!principal) return refusal('Authentication failed: the user name must be a key id, the password its API key');
@@ -86,15 +132,11 @@ export class Login {
     if (cluster?.state !== 'serving') {
       return refusal(`Authentication failed: the cluster is ${cluster?.state ?? 'gone'}`);
     }
-    const room = tenancy.limiter.connect(principal.clusterId, clock.monotonicMs());
-    if (room !== true) return { ...refusal(`Quota exceeded: ${room}`), quota: room };
-    this.#session = { state: 'ready', principal };
-    this.#events.ready(principal);
-    return { ok: true };
+    return principal;
   }
 }
 
-function refusal(message: string): { ok: false; errorCode: number; message: string } {
+function refusal(message: string): Refusal {
   return { ok: false, errorCode: errorCode.saslAuthenticationFailed, message };
 }
 

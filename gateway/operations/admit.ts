@@ -40,8 +40,8 @@ export function refuseLongRead(context: GatewayContext, clusterId: string): void
 /** Throws QuotaExceeded. A connection that was admitted must be given back with limiter.disconnect. */
 export function admitConnection(context: GatewayContext, principal: Principal): void {
   const { tenancy, clock } = context;
-  const verdict = tenancy.limiter.connect(principal.clusterId, clock.monotonicMs());
-  if (verdict !== true) throw exceeded(context, principal.clusterId, verdict, 1_000);
+  const admission = tenancy.limiter.connect(principal.clusterId, clock.monotonicMs(), 0);
+  if ('refused' in admission) throw exceeded(context, principal.clusterId, admission.refused, 1_000);
 }
 
 function exceeded(

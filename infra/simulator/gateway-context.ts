@@ -18,7 +18,7 @@ const tenancy: Charged = {
     request: () => free,
     debt: () => free,
     topicMutation: () => free,
-    connect: () => true,
+    connect: () => ({ delayMs: 0 }),
     disconnect: () => undefined,
   },
   meter: { produced: () => undefined, fetched: () => undefined, throttled: () => undefined },

@@ -141,8 +141,8 @@ describe('clusters', () => {
       const view = gateway.cluster(clusterId)!;
       expect(view).toMatchObject({ autoCreateTopics: false, defaultPartitions: 6 });
       expect(view.limits).toMatchObject({ connectionsMax: 1, groupsMax: 9, partitionsMax: 2400 });
-      expect(gateway.limiter.connect(clusterId, 0)).toBe(true);
-      expect(gateway.limiter.connect(clusterId, 0)).toBe('connectionsMax');
+      expect(gateway.limiter.connect(clusterId, 0, 0)).toEqual({ delayMs: 0 });
+      expect(gateway.limiter.connect(clusterId, 0, 0)).toEqual({ refused: 'connectionsMax' });
       expect(view.usage.connections).toBe(1);
     }
     await expect(a.updateCluster('nosuchcluster', {})).rejects.toThrow(NotFound);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Bucket, fullBucket, isFull, peek, type Rate, rateOf, take, tryTake } from './bucket.ts';
+import { type Bucket, fullBucket, isFull, peek, type Rate, rateOf, take, takeWithin } from './bucket.ts';
 
 const unitsPerSecond = fc.integer({ min: 1, max: 1_000_000 });
 const burstSeconds = fc.constantFrom(0.1, 1, 2, 10);
@@ -67,15 +67,15 @@ describe('token bucket', () => {
     );
   });
 
-  it('tryTake takes the whole burst and not one more', () => {
+  it('takeWithin no wait takes the whole burst and not one more', () => {
     for (const perSecond of [1, 3, 7, 100, 999]) {
       const rate = rateOf(perSecond, 1);
       const bucket = fullBucket();
       let taken = 0;
-      while (taken < 2000 && tryTake(bucket, rate, 1, 123_456.789)) taken++;
+      while (taken < 2000 && takeWithin(bucket, rate, 1, 123_456.789, 0) === 0) taken++;
       expect(taken).toBe(perSecond);
       // A refusal costs nothing: one unit's time later there is one unit.
-      expect(tryTake(bucket, rate, 1, 123_456.789 + 1000 / perSecond)).toBe(true);
+      expect(takeWithin(bucket, rate, 1, 123_456.789 + 1000 / perSecond, 0)).toBe(0);
     }
   });
 

@@ -41,12 +41,15 @@ export function take(bucket: Bucket, rate: Rate, cost: number, nowMs: number): n
   return paidAtMs > nowMs + debtMsMin ? paidAtMs - nowMs : 0;
 }
 
-/** Charges `cost` only when the bucket holds all of it. */
-export function tryTake(bucket: Bucket, rate: Rate, cost: number, nowMs: number): boolean {
+/**
+ * As take, but a debt of more than `waitMsMax` is refused and not charged. Were refusals charged, callers that come again and
+ * again would keep the debt up and nobody would get through.
+ */
+export function takeWithin(bucket: Bucket, rate: Rate, cost: number, nowMs: number, waitMsMax: number): number {
   const before = bucket.paidAtMs;
-  if (take(bucket, rate, cost, nowMs) === 0) return true;
-  bucket.paidAtMs = before;
-  return false;
+  const delayMs = take(bucket, rate, cost, nowMs);
+  if (delayMs > waitMsMax) bucket.paidAtMs = before;
+  return delayMs;
 }
 
 /** What the debt is at the moment, charging nothing. */

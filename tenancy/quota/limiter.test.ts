@@ -72,27 +72,34 @@ describe('limiter', () => {
 
   it('counts connections and their attempts; refusals cost nothing', () => {
     const { limiter, usage } = limiterOf({ connectionsMax: 3, connectionAttemptsPerSecondMax: 4 });
-    for (let i = 0; i < 3; i++) expect(limiter.connect(id, 0)).toBe(true);
-    for (let i = 0; i < 9; i++) expect(limiter.connect(id, 0)).toBe('connectionsMax');
+    for (let i = 0; i < 3; i++) expect(limiter.connect(id, 0, 0)).toEqual({ delayMs: 0 });
+    for (let i = 0; i < 9; i++) expect(limiter.connect(id, 0, 0)).toEqual({ refused: 'connectionsMax' });
     expect(usage.connections).toBe(3);
     limiter.disconnect(id);
-    expect(limiter.connect(id, 0)).toBe(true);
+    expect(limiter.connect(id, 0, 0)).toEqual({ delayMs: 0 });
     limiter.disconnect(id);
-    for (let i = 0; i < 9; i++) expect(limiter.connect(id, 0)).toBe('connectionAttemptsPerSecondMax');
-    expect(limiter.connect(id, 250)).toBe(true);
+    for (let i = 0; i < 9; i++)
+      expect(limiter.connect(id, 0, 0)).toEqual({ refused: 'connectionAttemptsPerSecondMax' });
+    expect(limiter.connect(id, 250, 0)).toEqual({ delayMs: 0 });
+    limiter.disconnect(id);
+    // Who may wait has a turn of its own, and is counted meanwhile.
+    expect(limiter.connect(id, 250, 500)).toEqual({ delayMs: 250 });
+    expect(usage.connections).toBe(3);
+    limiter.disconnect(id);
+    expect(limiter.connect(id, 250, 499)).toEqual({ refused: 'connectionAttemptsPerSecondMax' });
     for (let i = 0; i < 9; i++) limiter.disconnect(id);
     expect(usage.connections).toBe(0);
   });
 
   it('keeps what was used when limits change', () => {
     const { limiter, usage } = limiterOf({ ingressBytesPerSecondMax: 1000, connectionsMax: 1 });
-    limiter.connect(id, 0);
+    limiter.connect(id, 0, 0);
     limiter.produce(id, 'a0', 2000, 0);
     limiter.setCluster(id, limitsOf('unlimited', { ingressBytesPerSecondMax: 10_000, connectionsMax: 2 }), {
       connections: 0,
     });
     expect(limiter.debt(id, 0).delayMs).toBe(1000);
-    expect(limiter.connect(id, 0)).toBe(true);
+    expect(limiter.connect(id, 0, 0)).toEqual({ delayMs: 0 });
     expect(usage.connections).toBe(2);
     limiter.setCluster(id, limitsOf('unlimited', {}), usage);
     expect(limiter.produce(id, 'a0', 1e9, 0).delayMs).toBe(0);
@@ -108,7 +115,7 @@ describe('limiter', () => {
   it('knows nothing of a cluster that is gone', () => {
     const { limiter } = limiterOf({});
     limiter.removeCluster(id);
-    expect(limiter.connect(id, 0)).toBe('connectionsMax');
+    expect(limiter.connect(id, 0, 0)).toEqual({ refused: 'connectionsMax' });
     expect(limiter.produce(id, 'a0', 1e9, 0).delayMs).toBe(0);
     limiter.disconnect(id);
   });

@@ -5,8 +5,8 @@
  *
  * Each gateway process holds the whole of a cluster's rate: with several gateways the limits are per gateway.
  */
-import type { ClusterLimits, Limiter, Verdict } from '../tenancy.ts';
-import { type Bucket, fullBucket, isFull, peek, type Rate, rateOf, take, tryTake } from './bucket.ts';
+import type { Admission, ClusterLimits, Limiter, Verdict } from '../tenancy.ts';
+import { type Bucket, fullBucket, isFull, peek, type Rate, rateOf, take, takeWithin } from './bucket.ts';
 import { clusterBurstSeconds, partitionBurstSeconds, topicMutationBurstSeconds } from './limits.ts';
 
 /** Requests beyond this much debt are delayed by it and charged no more: a client that hammers can recover. */
@@ -128,21 +128,18 @@ export class ClusterLimiter implements Limiter {
   topicMutation(clusterId: string, nowMs: number, waitMsMax: number): Verdict {
     const cluster = this.#clusters.get(clusterId);
     if (!cluster) return goOn;
-    const { topicMutations } = cluster;
-    const before = topicMutations.paidAtMs;
-    const delayMs = take(topicMutations, cluster.rates.topicMutations, 1, nowMs);
-    // Were refusals charged, clients that come again and again would keep the debt up and nobody would get through.
-    if (delayMs > waitMsMax) topicMutations.paidAtMs = before;
+    const delayMs = takeWithin(cluster.topicMutations, cluster.rates.topicMutations, 1, nowMs, waitMsMax);
     return verdict(delayMs, 'topicMutationsPerSecondMax');
   }
 
-  connect(clusterId: string, nowMs: number): true | keyof ClusterLimits {
+  connect(clusterId: string, nowMs: number, waitMsMax: number): Admission {
     const cluster = this.#clusters.get(clusterId);
     // A cluster that is gone has no room.
-    if (!cluster || cluster.usage.connections >= cluster.connectionsMax) return 'connectionsMax';
-    if (!tryTake(cluster.attempts, cluster.rates.attempts, 1, nowMs)) return 'connectionAttemptsPerSecondMax';
+    if (!cluster || cluster.usage.connections >= cluster.connectionsMax) return { refused: 'connectionsMax' };
+    const delayMs = takeWithin(cluster.attempts, cluster.rates.attempts, 1, nowMs, waitMsMax);
+    if (delayMs > waitMsMax) return { refused: 'connectionAttemptsPerSecondMax' };
     cluster.usage.connections++;
-    return true;
+    return { delayMs };
   }
 
   disconnect(clusterId: string): void {

@@ -1,0 +1,103 @@
+/** A connection's turn among the attempts of its cluster, and what may happen before it. */
+import { beforeEach, expect, it } from 'vitest';
+import { type ManualClock, manualClock } from '../../engine/kernel/manual-clock.ts';
+import { seededRandom } from '../../engine/kernel/random.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { memoryStore } from '../../engine/store-memory.ts';
+import { openTenancy } from '../../tenancy/open-tenancy.ts';
+import type { Tenancy } from '../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../context.ts';
+import { gatewayDefaults } from '../settings.ts';
+import { Login, type LoginResult } from './session.ts';
+import { MemoryEngine } from './testing/memory-engine.ts';
+
+let clock: ManualClock;
+let tenancy: Tenancy;
+let context: GatewayContext;
+let clusterId: string;
+let keyId: string;
+let token: Buffer;
+/** What the connections were told of, in order. */
+let told: string[];
+
+beforeEach(async () => {
+  clock = manualClock();
+  const random = seededRandom(1);
+  const store = memoryStore({ clock });
+  tenancy = await openTenancy({ store, clock, random });
+  const engine = new MemoryEngine(clock, store);
+  context = { engine, tenancy, clock, random, settings: gatewayDefaults, log: () => undefined };
+  const { tenantId } = await tenancy.createTenant('t');
+  const limits = { connectionAttemptsPerSecondMax: 2 };
+  ({ clusterId } = await tenancy.createCluster({ tenantId, name: 'c', limits }));
+  const key = await tenancy.issueKey(clusterId, 'test');
+  keyId = key.keyId;
+  token = Buffer.from(`\0${keyId}\0${key.apiKey}`);
+  told = [];
+});
+
+interface Attempt {
+  readonly login: Login;
+  result: LoginResult | undefined;
+}
+
+/** `count` connections at once. */
+async function attempts(count: number): Promise<Attempt[]> {
+  const all = Array.from({ length: count }, (_, i): Attempt => {
+    const events = { ready: () => void told.push(`${i} ready`), refused: () => void told.push(`${i} refused`) };
+    const login = new Login(context, events);
+    login.handshake(1, 'PLAIN');
+    const attempt: Attempt = { login, result: undefined };
+    void Promise.resolve(login.authenticate(token)).then((result) => void (attempt.result = result));
+    return attempt;
+  });
+  await clock.settle();
+  return all;
+}
+
+const states = (all: readonly Attempt[]): string[] => all.map(({ login }) => login.session.state);
+const connections = (): number => tenancy.cluster(clusterId)!.usage.connections;
+
+it('lets a crowd in one after the other, and refuses what is more than five seconds behind', async () => {
+  const crowd = await attempts(14);
+  // Two at once, ten within five seconds.
+  expect(states(crowd)).toEqual([
+    ...['ready', 'ready'],
+    ...Array.from({ length: 10 }, () => 'waiting'),
+    ...['closing', 'closing'],
+  ]);
+  expect(connections()).toBe(12);
+  expect(crowd[13]!.result).toMatchObject({
+    ok: false,
+    errorCode: errorCode.throttlingQuotaExceeded,
+    quota: 'connectionAttemptsPerSecondMax',
+  });
+  await clock.advance(500);
+  expect(states(crowd.slice(2, 4))).toEqual(['ready', 'waiting']);
+  expect(crowd[2]!.result).toEqual({ ok: true });
+  await clock.advance(4_500);
+  expect(states(crowd.slice(0, 12)).every((state) => state === 'ready')).toBe(true);
+  expect(told.filter((each) => each.endsWith('refused'))).toEqual(['12 refused', '13 refused']);
+  for (const { login } of crowd) login.end();
+  expect(connections()).toBe(0);
+});
+
+it('gives back the room of a connection that ends before its turn', async () => {
+  const [, , leaves] = await attempts(3);
+  expect(connections()).toBe(3);
+  leaves!.login.end();
+  expect(connections()).toBe(2);
+  await clock.advance(1_000);
+  expect(leaves!.result).toMatchObject({ ok: false });
+  expect(connections()).toBe(2);
+  expect(told).toEqual(['0 ready', '1 ready']);
+});
+
+it('lets nobody in whose key was revoked before its turn', async () => {
+  const [, , loses] = await attempts(3);
+  await tenancy.revokeKey(clusterId, keyId);
+  await clock.advance(1_000);
+  expect(loses!.result).toMatchObject({ ok: false, errorCode: errorCode.saslAuthenticationFailed });
+  expect(connections()).toBe(2);
+  expect(told).toEqual(['0 ready', '1 ready', '2 refused']);
+});
