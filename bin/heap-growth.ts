@@ -6,7 +6,7 @@
  */
 import { setFlagsFromString } from 'node:v8';
 
-/** Four times what is alive: the largest factor that V8 takes by itself, where a heap is quick to mark. docs/adr/0010-the-heap-may-grow.md */
+/** Four times what is alive: the largest factor that V8 takes by itself, where a heap is quick to mark. docs/adr/0011-the-heap-may-grow.md */
 export const heapGrowthFlag = '--heap-growing-percent=300';
 
 /** At the start of a process that serves. V8 looks at the flag whenever it has marked, so the first time comes as ever. */
