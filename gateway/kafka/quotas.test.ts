@@ -53,6 +53,21 @@ describe('quotas', () => {
         await hasty.close();
       }
     });
+
+    it('does not hold Metadata back for topics that are made on first use: they come by and by', async () => {
+      const hasty = await doorBench({}, { quotaWaitMsMax: 0 });
+      try {
+        const client = await hasty.client(await hasty.tenant('hasty', limits));
+        const names = Array.from({ length: 60 }, (_, i) => ({ name: `t${i}` }));
+        const told = await ask(client, 3, 12, { topics: names, allowAutoTopicCreation: true });
+        const codes = told.topics.map((each) => each.errorCode);
+        expect(codes.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => none));
+        expect(codes.at(-1)).toBe(errorCode.leaderNotAvailable);
+        expect(told.throttleTimeMs).toBe(0);
+      } finally {
+        await hasty.close();
+      }
+    });
   });
 
   it('refuses a group over the limit and keeps those that are in', async () => {

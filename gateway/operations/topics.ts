@@ -180,12 +180,13 @@ export async function findOrCreateTopic(
   context: GatewayContext,
   principal: Principal,
   name: string,
+  waitMsMax: number = context.settings.quotaWaitMsMax,
 ): Promise<TopicEntry | undefined> {
   const found = findTopic(context, principal, name);
   if (found) return found;
   if (!servingCluster(context, principal).autoCreateTopics) return undefined;
   try {
-    return await createTopic(context, principal, { name, configs: {} });
+    return await createTopic(context, principal, { name, configs: {} }, waitMsMax);
   } catch (error) {
     // Two first uses at once: the other one made it, and our catalogue is about to know.
     if (!(error instanceof AlreadyExists)) throw error;

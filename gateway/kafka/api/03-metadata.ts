@@ -6,10 +6,12 @@ import type { TopicEntry } from '../../../engine/engine.ts';
 import { zeroUuid } from '../../../engine/kernel/uuid.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { MetadataRequest, MetadataResponse } from '../../../engine/protocol/messages/03-metadata.ts';
+import { QuotaExceeded } from '../../../tenancy/failures.ts';
 import { tenantName, topicNameFault } from '../../../tenancy/naming.ts';
 import { findOrCreateTopic, findTopic, findTopicById, topicsOf } from '../../operations/topics.ts';
 import { controllerId } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
+import { changeWait } from '../change-topics.ts';
 import { refusalOf } from '../failures.ts';
 import { clusterOperations, noOperations, partitionView, topicOperations } from '../topic-view.ts';
 
@@ -31,9 +33,8 @@ export const metadata = api(
       for (const [name, topic] of topicsOf(context, principal)) topics.push(known(version, name, topic, operations));
     } else {
       // One after the other: each may create a topic, and the quota is to be met in the order of the request.
-      for (const asked of request.topics ?? []) {
-        topics.push(await describe(call, asked, request.allowAutoTopicCreation, operations));
-      }
+      const mayCreate = request.allowAutoTopicCreation ? changeWait(call, context.settings.quotaWaitMsMax) : undefined;
+      for (const asked of request.topics ?? []) topics.push(await describe(call, asked, mayCreate, operations));
     }
     return { ...cluster(call, request.includeClusterAuthorizedOperations), topics };
   },
@@ -60,7 +61,13 @@ function cluster({ door, principal, version }: Call, withOperations: boolean): M
   };
 }
 
-async function describe(call: Call, asked: Asked, mayCreate: boolean, operations: number): Promise<Topic> {
+/** `mayCreate`: how long the creation may wait for its turn, when there may be one. */
+async function describe(
+  call: Call,
+  asked: Asked,
+  mayCreate: (() => number) | undefined,
+  operations: number,
+): Promise<Topic> {
   const { context, principal, version } = call;
   const { name, topicId } = asked;
   if (name === null || (version >= firstIdVersion && topicId !== zeroUuid)) {
@@ -74,9 +81,13 @@ async function describe(call: Call, asked: Asked, mayCreate: boolean, operations
   if (topic) return known(version, name, topic, operations);
   if (!mayCreate) return unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
   try {
-    const made = await findOrCreateTopic(context, principal, name);
+    const made = await findOrCreateTopic(context, principal, name, mayCreate());
     return made ? known(version, name, made, operations) : unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
   } catch (error) {
+    // Its turn comes: as Kafka says of a topic that is being made, and clients ask again. What else was asked is known now.
+    if (error instanceof QuotaExceeded && error.quota === 'topicMutationsPerSecondMax') {
+      return unknown(name, zeroUuid, errorCode.leaderNotAvailable);
+    }
     const refusal = refusalOf(error);
     call.throttle(refusal.delayMs);
     return unknown(name, zeroUuid, refusal.errorCode);
