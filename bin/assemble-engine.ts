@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StoreCatalogue } from '../engine/catalogue.ts';
+import type { Recovered } from '../engine/controller/context.ts';
 import { type Controller, createController } from '../engine/controller/controller.ts';
 import { createVisitor } from '../engine/controller/visitor.ts';
 import { placedTopics } from '../engine/controller/placed-topics.ts';
@@ -18,7 +19,7 @@ import { systemRandom } from '../engine/kernel/random.ts';
 import { publishWal } from '../engine/log/recover.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
 import { memoryNetwork } from '../engine/link/memory-network.ts';
-import type { Fleet, MetadataStore, Network, SegmentStore } from '../engine/ports.ts';
+import type { Fleet, MetadataStore, Network, SegmentStore, StoreOp } from '../engine/ports.ts';
 import { createRouting } from '../engine/routing/routes.ts';
 import { ensureCoordinatorTopic, wholeEngine } from '../engine/routing/whole-engine.ts';
 import { systemDisk } from '../infra/disk/system-disk.ts';
@@ -179,7 +180,7 @@ function controlling(parts: Controlling): Controlled & { control: Controller } {
     settings: controllerSettings(settings, slots.length),
     name: `${hostname()}-${process.pid}`,
     ...(others ? { others } : {}),
-    recover: (session, version) => recover(segments, store, session, version),
+    recover: (session, version, seal) => recover(segments, store, session, version, seal),
   });
   const stop = async (): Promise<void> => {
     await control.stop();
@@ -213,18 +214,20 @@ function brokersHere(settings: ServeSettings, segments: SegmentStore, store: Met
   });
 }
 
-/** Publishes what a dead session acknowledged; what it gives back removes the old files, once others have the logs. */
+/** Publishes what a dead session acknowledged; the clean-up removes the old files, once others have the logs. */
 async function recover(
   segments: SegmentStore,
   store: MetadataStore,
   session: BrokerSession,
   fencedVersion: number,
-): Promise<(version: number) => Promise<void>> {
+  seal: StoreOp,
+): Promise<Recovered> {
   let version = fencedVersion;
   const parts = { store, clock: systemClock, random: systemRandom };
   const topicIds = await placedTopics(parts);
-  const { cleanUp } = await publishWal({
+  const { cleanUp, isSealed } = await publishWal({
     ...parts,
+    seal,
     disk: systemDisk,
     settings: logSettingsDefault,
     volume: session.volume,
@@ -235,9 +238,12 @@ async function recover(
     guard: () => [{ op: 'check', key: brokerSessionKey(session.brokerId), if: { version } }],
     keeps: (topicId) => topicIds.has(topicId),
   });
-  return (current) => {
-    version = current;
-    return cleanUp();
+  return {
+    isSealed,
+    cleanUp(current) {
+      version = current;
+      return cleanUp();
+    },
   };
 }
 

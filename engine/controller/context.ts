@@ -1,6 +1,6 @@
 /** What the parts of one controller share. */
 import type { Clock } from '../kernel/clock.ts';
-import type { Fleet } from '../ports.ts';
+import type { Fleet, StoreOp } from '../ports.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import type { Persistence } from '../store-surely.ts';
 import type { BrokerTable } from './brokers.ts';
@@ -22,10 +22,19 @@ export type BrokerRequest = <K extends BrokerApi>(
 /**
  * Makes what a fenced session acknowledged and did not roll up part of the logs' segments. Repeatable: a second call, or
  * one by another controller, finds nothing left to do. `session` is the fenced row, `version` its version, which every
- * write of the recovery checks. Gives what is left to do for tidiness alone, which nobody needs to wait for but the
- * slot's next session; it takes the row's version by then.
+ * write of the recovery checks. `seal` puts the row that says that it is done, under the same condition; it may ride in the
+ * transaction that publishes everything.
  */
-export type Recover = (session: BrokerSession, version: number) => Promise<CleanUp>;
+export type Recover = (session: BrokerSession, version: number, seal: StoreOp) => Promise<Recovered>;
+
+export interface Recovered {
+  /** The seal is written; else that is left to the caller. */
+  readonly isSealed: boolean;
+  /** For tidiness alone: nobody needs to wait for it but the slot's next session. */
+  readonly cleanUp: CleanUp;
+}
+
+/** Takes the row's version by then. */
 export type CleanUp = (version: number) => Promise<void>;
 
 export interface ControllerContext {

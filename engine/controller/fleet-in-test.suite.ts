@@ -8,7 +8,7 @@ import { assert } from '../kernel/assert.ts';
 import { seededRandom } from '../kernel/random.ts';
 import { type BrokerSlot, type Fleet, LinkClosed, type MetadataStore } from '../ports.ts';
 import type { MemoryStore } from '../store-memory.ts';
-import type { BrokerRequest } from './context.ts';
+import type { BrokerRequest, Recovered } from './context.ts';
 import type { LoadReport } from './partition-loads.ts';
 import type { BrokerSession } from './rows/broker-session.ts';
 
@@ -16,7 +16,7 @@ export interface TestFleet extends Fleet {
   /** For a fleet whose brokers outlive who started them. */
   readonly adopts: NonNullable<Fleet['adopt']>;
   readonly request: BrokerRequest;
-  recover(session: BrokerSession, version: number): Promise<() => Promise<void>>;
+  recover(session: BrokerSession, version: number): Promise<Recovered>;
   /** kill -9 from outside. */
   crash(brokerId: number): void;
   /** SIGSTOP: nothing is sent or answered any more. */
@@ -151,7 +151,7 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
       assert(fleet.isGone(session.pid) || processes.get(session.brokerId)?.hung, 'only a dead broker is recovered');
       await fleet.onRecover(session);
       fleet.recovered.push(`${session.brokerId}@${session.epoch}`);
-      return async () => fleet.onCleanUp(session);
+      return { isSealed: false, cleanUp: async () => fleet.onCleanUp(session) };
     },
     crash: (brokerId) => end(processes.get(brokerId)),
     hang(brokerId) {

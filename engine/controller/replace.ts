@@ -338,10 +338,11 @@ export class SlotKeeper {
       row = await this.#claim(row, lapsed);
       const session = decodeBrokerSession(row);
       const startedAtMs = this.#context.clock.monotonicMs();
-      const cleanUp = await this.#context.recover(session, row.version);
+      const seal = this.#stateOp(row, session, 'recovered');
+      const { cleanUp, isSealed } = await this.#context.recover(session, row.version, seal);
       const tookMs = Math.round(this.#context.clock.monotonicMs() - startedAtMs);
       events.emit('volume-recovered', 'session fenced', { brokerId: this.#id, epoch: session.epoch, tookMs });
-      row = await this.#put(row, session, 'recovered');
+      row = isSealed ? this.#written(row, seal.value) : await this.#put(row, session, 'recovered');
       await this.#remap(remap);
       await cleanUp(row.version);
       row = await this.#put(row, session, 'closed');
@@ -383,14 +384,19 @@ export class SlotKeeper {
   }
 
   async #put(row: Row, session: BrokerSession, state: SessionState, checks: readonly StoreOp[] = []): Promise<Row> {
-    const key = brokerSessionKey(this.#id);
-    const value = encodeBrokerSession({ ...session, state });
+    const op = this.#stateOp(row, session, state);
+    await transactSurely(this.#context.persistence, [op, ...checks]);
+    return this.#written(row, op.value);
+  }
+
+  #stateOp(row: Row, session: BrokerSession, state: SessionState) {
     assert(session.brokerId === this.#id, 'a keeper writes its own slot');
-    await transactSurely(this.#context.persistence, [
-      { op: 'put', key, value, if: { version: row.version } },
-      ...checks,
-    ]);
-    const written = { ...key, value, version: row.version + 1 };
+    const value = encodeBrokerSession({ ...session, state });
+    return { op: 'put' as const, key: brokerSessionKey(this.#id), value, if: { version: row.version } };
+  }
+
+  #written(row: Row, value: string): Row {
+    const written = { ...brokerSessionKey(this.#id), value, version: row.version + 1 };
     noteSession(this.#view, written);
     return written;
   }

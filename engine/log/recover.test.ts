@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { StoreOp } from '../ports.ts';
+import type { MetadataStore, StoreOp } from '../ports.ts';
+import { uuidText } from '../kernel/uuid.ts';
 import { batchOf, segmentsDirectory, topicA, World } from './log-fixture.suite.ts';
+import { SessionFenced } from './log.ts';
 import { publishWal, type RecoverOptions } from './recover.ts';
 import { directorySegments } from './directory-segments.ts';
 
@@ -60,5 +62,65 @@ describe('recovery of a session whose process still writes', () => {
     expect(world.disk.exists(`/v1/wal/${options.sessionEpoch}`)).toBe(false);
     const next = await world.open(await world.startSession(), 9, {}, topicA);
     expect(await world.values(next)).toEqual(['a']);
+  });
+});
+
+describe('the seal of a recovery', () => {
+  const sealed = async (world: World) => {
+    const options = await fence(world);
+    const { version } = (await world.rows.get(sessionRow))!;
+    const seal: StoreOp = { op: 'put', key: sessionRow, value: '{"recovered":1}', if: { version } };
+    return { ...options, seal };
+  };
+  const rowOf = async (world: World): Promise<string> => (await world.rows.get(sessionRow))!.value;
+
+  async function write(world: World, partitions: number): Promise<void> {
+    const store = await world.startSession();
+    for (let partition = 0; partition < partitions; partition++) {
+      await world.append(await world.open(store, 0, {}, topicA, partition), batchOf(['a']));
+    }
+  }
+
+  it('is part of the transaction that publishes everything', async () => {
+    const world = new World();
+    await write(world, 3);
+    const { isSealed, segmentsPublished } = await world.run(publishWal(await sealed(world)));
+    expect({ isSealed, segmentsPublished }).toEqual({ isSealed: true, segmentsPublished: 3 });
+    expect(await rowOf(world)).toBe('{"recovered":1}');
+  });
+
+  it.each([
+    ['there was nothing to publish', 0],
+    ['it took several transactions', 120],
+  ])('is left to the caller when %s', async (_, partitions) => {
+    const world = new World();
+    await write(world, partitions);
+    const { isSealed, segmentsPublished } = await world.run(publishWal(await sealed(world)));
+    expect({ isSealed, segmentsPublished }).toEqual({ isSealed: false, segmentsPublished: partitions });
+    expect(await rowOf(world)).toBe('{"fenced":1}');
+  });
+
+  it('is refused with all that it would seal when somebody else recovers', async () => {
+    const world = new World();
+    await write(world, 2);
+    const options = await sealed(world);
+    const { rows } = world;
+    let isAnnounced = false;
+    const store: MetadataStore = {
+      get: (key) => rows.get(key),
+      range: (pk, given) => rows.range(pk, given),
+      watch: (pk, onChange) => rows.watch(pk, onChange),
+      close: () => rows.close(),
+      async transact(ops, token) {
+        await rows.transact(ops, token);
+        // The file is announced under the row as it was; then another controller takes the recovery over.
+        if (!isAnnounced) await rows.transact([{ op: 'put', key: sessionRow, value: '{"fenced":2}' }]);
+        isAnnounced = true;
+      },
+    };
+    await expect(world.run(publishWal({ ...options, store }))).rejects.toThrow(SessionFenced);
+    expect(await rowOf(world)).toBe('{"fenced":2}');
+    const ofLog = await rows.range(`LOG#${uuidText(topicA)}#0`);
+    expect(ofLog.rows.filter(({ sk }) => sk.startsWith('SEG#'))).toEqual([]);
   });
 });

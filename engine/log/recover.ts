@@ -41,6 +41,8 @@ export interface RecoverOptions {
    * late batches, behind what was published and acknowledged to nobody, would land among those of the next owner.
    */
   readonly isPublished?: boolean;
+  /** The dead session's row, under guard()'s condition, as it is to be when everything is published. */
+  readonly seal?: StoreOp;
   /** False for a log whose topic is deleted: what the WAL has of it is dropped. All are kept when absent. */
   keeps?(topicId: Uuid, partition: number): boolean;
 }
@@ -72,11 +74,13 @@ export interface PublishedWal extends Recovery {
    * to the log again finds every batch of it below its published end.
    */
   readonly cleanUp: () => Promise<void>;
+  /** The seal is written; else that is left to the caller. */
+  readonly isSealed: boolean;
 }
 
 /** publishWal and the removal behind it. */
 export async function recoverWal(options: RecoverOptions): Promise<Recovery> {
-  const { cleanUp, ...recovery } = await publishWal(options);
+  const { cleanUp, isSealed: _, ...recovery } = await publishWal(options);
   await cleanUp();
   return recovery;
 }
@@ -99,7 +103,7 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
     await sweepFiles(context, segmentFilePrefix(brokerId, sessionEpoch));
     await removeWal(disk, directory);
   };
-  if (options.isPublished) return { ...nothing, cleanUp };
+  if (options.isPublished) return { ...nothing, cleanUp, isSealed: false };
   // While the log is read, so that its file waits for one commit less. A failure is told where the file is wanted, and is
   // no failure where none is; a file that is not wanted in the end is for the sweep in cleanUp.
   const announcing = announceAhead(context, 0, false);
@@ -115,12 +119,15 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
     let segmentsPublished = 0;
     const count = (rolled: readonly unknown[]): void => void (segmentsPublished += rolled.length);
     const isPieced = placedBytesOf(due) > settings.copiedBytesMax;
+    let isSealed = false;
     if (due.length > 0) {
       const announced = await announcing;
-      await (isPieced ? rollUp(context, due, 1, count) : rollUp(context, due.map(withoutPlaces), 0, count, announced));
+      isSealed = await (isPieced
+        ? rollUp(context, due, 1, count)
+        : rollUp(context, due.map(withoutPlaces), 0, count, announced));
     }
     const { records, bytes: walBytes, ignoredBytes } = scan;
-    return { logs, records, walBytes, ignoredBytes, segmentsPublished, cleanUp };
+    return { logs, records, walBytes, ignoredBytes, segmentsPublished, cleanUp, isSealed };
   } finally {
     reader.close();
   }

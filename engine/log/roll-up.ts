@@ -46,6 +46,11 @@ export interface RollUpContext extends RowContext {
    */
   readonly isUrgent?: true;
   /**
+   * Says that all is published. It takes the guard's place, with the same condition, where one transaction publishes all: who
+   * waits for both then waits for one commit. Where it takes several, the caller writes it behind them.
+   */
+  readonly seal?: StoreOp;
+  /**
    * Publication alone excludes what else changes the logs' rows: the file is written while they serve, are released or
    * deleted, and what is not as it was by then is left out. Absent where nothing else goes on.
    */
@@ -88,7 +93,7 @@ export interface RolledUp<L extends RollUpLog> {
 
 /**
  * Writes one file and publishes it; `published` is called for every transaction that has been applied, at once, so that
- * a failure later on leaves memory and rows in step. Throws SessionFenced, DiskFull, DiskFault and the store's failures.
+ * a failure later on leaves memory and rows in step. Resolves with whether `seal` is written. Throws SessionFenced, DiskFull, DiskFault and the store's failures.
  */
 export async function rollUp<L extends RollUpLog>(
   context: RollUpContext,
@@ -96,8 +101,8 @@ export async function rollUp<L extends RollUpLog>(
   counter: number,
   published: (rolled: readonly RolledUp<L>[]) => void,
   announced?: string,
-): Promise<void> {
-  if (logs.length === 0) return;
+): Promise<boolean> {
+  if (logs.length === 0) return false;
   const refers = context.segments.createPieced !== undefined && logs.every((log) => log.places);
   const plans: Plan<L>[] = [];
   for (let from = 0; from < logs.length; from += planLogsMax) {
@@ -108,14 +113,15 @@ export async function rollUp<L extends RollUpLog>(
   const written =
     (refers && (await writePieced(context, plans, counter, announced))) ||
     (await writeFile(context, plans, counter, announced));
-  let isUsed: boolean;
+  let outcome: 'nothing' | 'published' | 'sealed';
   try {
-    isUsed = await publish(context, plans, written.rows, published);
+    outcome = await publish(context, plans, written.rows, published);
   } catch (error) {
     if (error instanceof SessionFenced) await removeSwept(context, written.fileId);
     throw error;
   }
-  if (!isUsed) await removeFiles(context, [written.fileId]);
+  if (outcome === 'nothing') await removeFiles(context, [written.fileId]);
+  return outcome === 'sealed';
 }
 
 interface WrittenFile {
@@ -280,16 +286,24 @@ export function turnOf(clock: Clock): Promise<void> {
 /** On their way to the store at the same time: some hundred logs by one commit, without holding its lock for long. */
 const transactionsTogetherMax = 8;
 
-/** Whether any of it was published. */
+/** 'nothing': there was nothing left to publish. */
 async function publish<L extends RollUpLog>(
   context: RollUpContext,
   plans: readonly Plan<L>[],
   rows: readonly SegmentRow[],
   published: (rolled: readonly RolledUp<L>[]) => void,
-): Promise<boolean> {
+): Promise<'nothing' | 'published' | 'sealed'> {
   const due = plans.map(({ log, draft, replaced, fold }, i) => {
     return { log, row: rows[i]!, replaced, fold, state: draft.state };
   });
+  const { seal } = context;
+  if (seal) {
+    const whole = changeOf(due, 0, storeOpsMax - 1);
+    if (whole.rolled.length === due.length) {
+      await publishTogether({ ...context, guard: () => [seal] }, [whole], published);
+      return 'sealed';
+    }
+  }
   let isUsed = false;
   for (let next = 0; next < due.length; ) {
     const some = async (): Promise<void> => {
@@ -306,7 +320,7 @@ async function publish<L extends RollUpLog>(
     };
     await (context.exclusive ? context.exclusive(some) : some());
   }
-  return isUsed;
+  return isUsed ? 'published' : 'nothing';
 }
 
 async function publishTogether<L extends RollUpLog>(

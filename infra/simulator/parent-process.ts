@@ -6,12 +6,12 @@ import { directorySegments } from '../../engine/log/directory-segments.ts';
 import { StoreCatalogue } from '../../engine/catalogue.ts';
 import { type Controller, createController } from '../../engine/controller/controller.ts';
 import { type BrokerSession, brokerSessionKey } from '../../engine/controller/rows/broker-session.ts';
-import type { CleanUp } from '../../engine/controller/context.ts';
+import type { Recovered } from '../../engine/controller/context.ts';
 import { placedTopics } from '../../engine/controller/placed-topics.ts';
 import { createVisitor } from '../../engine/controller/visitor.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { publishWal } from '../../engine/log/recover.ts';
-import type { MetadataStore, Network } from '../../engine/ports.ts';
+import type { MetadataStore, Network, StoreOp } from '../../engine/ports.ts';
 import { createRouting, type Routing } from '../../engine/routing/routes.ts';
 import { routingDefaults } from '../../engine/routing/settings.ts';
 import { ensureCoordinatorTopic, wholeEngine } from '../../engine/routing/whole-engine.ts';
@@ -103,12 +103,17 @@ export class ParentProcess {
       brokerRequest: brokerRequests({ network, clock, random }, slots).send,
       ...(role === 'controller' ? { others: this.catalogue } : {}),
       settings: { lease: world.settings.lease, stopGraceMs: 3000, releaseWaitMsMax: 3000, balanceIntervalMs: 5000 },
-      recover: (session, version) => this.#recover(store, session, version),
+      recover: (session, version, seal) => this.#recover(store, session, version, seal),
       log,
     });
   }
 
-  async #recover(store: MetadataStore, session: BrokerSession, fencedVersion: number): Promise<CleanUp> {
+  async #recover(
+    store: MetadataStore,
+    session: BrokerSession,
+    fencedVersion: number,
+    seal: StoreOp,
+  ): Promise<Recovered> {
     const world = this.#world;
     const { clock, random } = this.process;
     let version = fencedVersion;
@@ -124,15 +129,19 @@ export class ParentProcess {
       segments: directorySegments(disk, segmentsDirectory),
       brokerId: session.brokerId,
       sessionEpoch: session.epoch,
+      seal,
       isPublished: session.state === 'recovered',
       guard: () => [{ op: 'check' as const, key: brokerSessionKey(session.brokerId), if: { version } }],
       keeps: (topicId: string) => topicIds.has(topicId),
     };
     try {
-      const { cleanUp } = await publishWal(world.settings.plant.recovery?.(options) ?? options);
-      return (current) => {
-        version = current;
-        return cleanUp();
+      const { cleanUp, isSealed } = await publishWal(world.settings.plant.recovery?.(options) ?? options);
+      return {
+        isSealed,
+        cleanUp(current) {
+          version = current;
+          return cleanUp();
+        },
       };
     } catch (error) {
       world.noteEnd(`recovery of ${session.brokerId}@${session.epoch}`, error);
