@@ -89,7 +89,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'puts held appends at the end of the queue',
     scenario: 'kills',
-    seed: 31,
+    seed: 44,
     plant: () => ({
       patch: () =>
         replaced(AppendRoute.prototype, 'putBack', function (this: AppendRoute, item) {
