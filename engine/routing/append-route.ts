@@ -18,6 +18,8 @@ export interface Item {
   heldSinceMs: number;
   /** It was with a broker that never told its fate: whoever gives it up must not say that nothing happened. */
   mayBeStored: boolean;
+  /** One before it, of its producer, was given up while this was with a broker: when it comes back it is not sent again. */
+  followsGivenUp: boolean;
 }
 
 /** The appends of one partition in one Produce frame. */
@@ -107,6 +109,23 @@ export class AppendRoute {
     for (const { append } of givenUp) if (append.idempotent) producers.add(producerOf(append));
     if (producers.size === 0) return [];
     return this.expel(({ append }) => append.idempotent && producers.has(producerOf(append)));
+  }
+
+  /** As expelBehind, for what is with a broker: whether it will be refused there shows later, and by then an owner may be there. */
+  markBehind(givenUp: readonly Item[]): void {
+    if (this.flights.length === 0) return;
+    const firsts = new Map<bigint, number>();
+    for (const { append, sequence } of givenUp) {
+      if (!append.idempotent) continue;
+      const producer = producerOf(append);
+      firsts.set(producer, Math.min(sequence, firsts.get(producer) ?? sequence));
+    }
+    for (const { items } of this.flights) {
+      for (const item of items) {
+        const first = item.append.idempotent ? firsts.get(producerOf(item.append)) : undefined;
+        if (first !== undefined && item.sequence > first) item.followsGivenUp = true;
+      }
+    }
   }
 
   /** The flight of `frame`, which is the first in nearly all cases. */

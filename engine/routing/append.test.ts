@@ -120,6 +120,31 @@ describe('appends', () => {
     expect(ids(w)).toEqual([0, 1, 2]);
   });
 
+  it('that come back behind one that was given up are not sent before it, though it has come again since', async () => {
+    const w = await world([1]);
+    append(w, 0);
+    await w.clock.settle();
+    // a is refused at once. The refusal of b takes longer than a may wait.
+    w.logs.owners.set(keyOf(topicId, 0), { brokerId: 2, epoch: 1 });
+    w.broker(1).replyMs = () => 10;
+    const a = append(w, 1);
+    await w.clock.settle();
+    w.broker(1).replyMs = () => 2500;
+    const b = append(w, 2);
+    await w.clock.advance(2200);
+    expect(codes(a, b)).toEqual([6, undefined]);
+    const again = append(w, 1);
+    w.catalogue.place('c1.orders', 0, 2, 1);
+    await w.clock.advance(1000);
+    const behind = append(w, 3);
+    await w.clock.settle();
+    expect(codes(a, b, again, behind)).toEqual([6, 6, 0, 6]);
+    const rest = [append(w, 2), append(w, 3)];
+    await w.clock.settle();
+    expect(codes(...rest)).toEqual([0, 0]);
+    expect(ids(w)).toEqual([0, 1, 2, 3]);
+  });
+
   it('give up after their own time when that is shorter', async () => {
     const w = await world([-1]);
     const sent = append(w, 0, 0, true, 300);

@@ -18,6 +18,8 @@
  *   - The link closes with F1, F2 in flight. It fails them in send order; idempotent items go back to the queue, the
  *     broker recognises those it had stored. Plain items have an unknown fate: a repeat could be a duplicate, so they are
  *     answered and the others keep their order. Items never sent go back whatever they are.
+ *   - a comes back, waits and is given up while b is still with the broker, whose refusal is late. Its producer repeats a, which
+ *     has its place behind b by then. Put back, b would be sent before it: b is given up as well when it comes back.
  *   - A broker hangs with F1 in flight and is replaced. Its answer is awaited for `staleFlightMsMax`, then its link is cut.
  *
  * Who is given up is told the truth: NOT_LEADER_OR_FOLLOWER when no broker can have stored it, REQUEST_TIMED_OUT when one
@@ -122,7 +124,14 @@ export class AppendRouter {
       return append.done(failed(errorCode.notLeaderOrFollower, 'too much is waiting for this partition'), true);
     }
     const heldSinceMs = this.#waiting.has(route) ? nowMs : -1;
-    route.push({ append, sequence: this.#sequence++, arrivedMs: nowMs, heldSinceMs, mayBeStored: false });
+    route.push({
+      append,
+      sequence: this.#sequence++,
+      arrivedMs: nowMs,
+      heldSinceMs,
+      mayBeStored: false,
+      followsGivenUp: false,
+    });
     this.#queuedBytes += bytes;
     // A route that waits is woken by what it waits for.
     if (heldSinceMs < 0) this.#makeReady(route);
@@ -326,9 +335,15 @@ export class AppendRouter {
 
   #putBack(route: AppendRoute, item: Item): void {
     if (this.#closed) return this.#fail([item], errorCode.notLeaderOrFollower);
-    if (item.heldSinceMs < 0) item.heldSinceMs = this.#nowMs();
-    this.metrics.replayed++;
     route.draining = true;
+    const nowMs = this.#nowMs();
+    if (item.followsGivenUp) {
+      this.metrics.expired++;
+      this.#gaps.add(item.append, nowMs);
+      return this.#fail([item], errorCode.notLeaderOrFollower);
+    }
+    if (item.heldSinceMs < 0) item.heldSinceMs = nowMs;
+    this.metrics.replayed++;
     route.putBack(item);
     this.#queuedBytes += item.append.records.length;
   }
@@ -399,6 +414,7 @@ export class AppendRouter {
     const before = route.queuedBytes;
     const timedOut = route.expel((item) => nowMs - item.arrivedMs >= item.append.timeoutMs);
     const held = route.expel((item) => item.heldSinceMs >= 0 && nowMs - item.heldSinceMs >= heldMsMax);
+    route.markBehind([...timedOut, ...held]);
     held.push(...route.expelBehind([...timedOut, ...held]));
     this.#queuedBytes -= before - route.queuedBytes;
     this.metrics.expired += timedOut.length + held.length;

@@ -3,7 +3,7 @@
  * that it does not know whatever its sequence is. So what follows a given-up batch must not be sent before that comes
  * again: stored first, it would have its predecessor refused as out of order for ever.
  *
- *   - What waits behind it is known (AppendRoute.expelBehind).
+ *   - What waits behind it is known (AppendRoute.expelBehind), and what is with a broker (markBehind).
  *   - What is still on the wire comes a moment later, when an owner may be there already. It is given up too; the producer
  *     repeats both, in order.
  *
