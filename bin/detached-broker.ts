@@ -5,10 +5,8 @@
 import { systemDisk } from '../infra/disk/system-disk.ts';
 import { readBrokerArguments } from './broker-arguments.ts';
 import { endOnBug } from './end-at-once.ts';
-import { optimizeLate } from './optimize-late.ts';
 import { serveBroker } from './serve-broker.ts';
 
-optimizeLate();
 endOnBug();
 const serving = serveBroker({ ...readBrokerArguments(true), disk: systemDisk });
 process.on('SIGTERM', () => void serving.then((broker) => broker.stop()));

@@ -3,7 +3,6 @@ import { fileURLToPath } from 'node:url';
 import { freshBundles } from './bundles.ts';
 import { processContext } from './cli-context.ts';
 import { loadBundle } from './load-bundle.ts';
-import { optimizeLate } from './optimize-late.ts';
 import type { runServe } from './run-serve.ts';
 
 // A reader that has seen enough (`headgate consume … | head`) is no failure.
@@ -21,7 +20,6 @@ if (code !== undefined) process.exitCode = code;
 
 async function runWords(): Promise<number | undefined> {
   if (words[0] === 'serve') {
-    optimizeLate();
     const bundles = freshBundles(fileURLToPath(new URL('..', import.meta.url)));
     if (bundles) {
       const program = loadBundle(bundles.serve) as { readonly runServe: typeof runServe };

@@ -12,7 +12,6 @@ import { assert } from '../engine/kernel/assert.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { bundleFolder, bundleNote, type BundleNote, freshBundles, inputOf } from './bundles.ts';
 import { loadBundle, writeCodeCaches } from './load-bundle.ts';
-import { optimizeLate } from './optimize-late.ts';
 import type { runSeed } from './simulate-seed.ts';
 
 /** The compiled files that bundles begin with. Code that several of them use is in files of its own. */
@@ -42,7 +41,6 @@ const lockFile = join('..', 'package-lock.json');
 if (!freshBundles(dist)) await make();
 
 async function make(): Promise<void> {
-  optimizeLate();
   mkdirSync(folder, { recursive: true });
   rmSync(bundleNote(dist), { force: true });
   const programs = await bundle(entries);

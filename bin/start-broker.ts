@@ -2,9 +2,7 @@
 import { assert } from '../engine/kernel/assert.ts';
 import type { runBrokerProgram } from './broker-program.ts';
 import { loadBundle } from './load-bundle.ts';
-import { optimizeLate } from './optimize-late.ts';
 
 const [file] = process.argv.splice(2, 1);
 assert(file !== undefined, 'whoever starts a broker names its program');
-optimizeLate();
 (loadBundle(file) as { readonly runBrokerProgram: typeof runBrokerProgram }).runBrokerProgram();
