@@ -1,9 +1,11 @@
 /** Details of answers that no client library tests but every one may read: found by tests/differential, held here. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
+import { crc32c } from '../../engine/kernel/crc32c.ts';
 import { zeroUuid } from '../../engine/kernel/uuid.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { make } from '../../engine/protocol/make.ts';
+import { batchField } from '../../engine/records/batch.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { type DoorBench, doorBench, type RawClient } from './door.suite.ts';
 
@@ -294,4 +296,22 @@ it('deletes no topic that is named twice, and says it once', async () => {
   expect(await codes(6, { topics: [{ name: 'twice', topicId }] })).toEqual([['twice', invalidRequest]]);
   expect(await codes(6, { topics: [{ name: null, topicId: zeroUuid }] })).toEqual([[null, invalidRequest]]);
   expect(await codes(6, { topics: [byId] })).toEqual([['twice', errorCode.none]]);
+});
+
+it('refuses a codec that does not exist without a word about the log, where one that is too young is refused', async () => {
+  const records = encodeBatch([{ key: null, value: Buffer.from('v'), timestampMs: 1 }]);
+  const produce = async (codecId: number, version: number): Promise<unknown> => {
+    const batch = Buffer.from(records);
+    batch[batchField.attributes + 1] = codecId;
+    batch.writeInt32BE(crc32c(batch, 0, batchField.attributes, batch.length) | 0, batchField.crc);
+    const data = [{ name: 't', partitionData: [{ index: 0, records: batch }] }];
+    const { errorCode: code, logStartOffset } = (await ask(0, version, { acks: -1, topicData: data })).responses[0]!
+      .partitionResponses[0]!;
+    return [code, logStartOffset];
+  };
+  const unsupported = errorCode.unsupportedCompressionType;
+  const [zstd, none] = [4, 7];
+  expect(await produce(zstd, 6)).toEqual([unsupported, -1]);
+  expect(await produce(none, 6)).toEqual([unsupported, -1]);
+  expect(await produce(none, 7)).toEqual([unsupported, 0]);
 });

@@ -1,5 +1,6 @@
 /** The comparer itself: a planted difference of each kind is seen, and what is allowed is not one. */
 import { describe, expect, it } from 'vitest';
+import { zeroUuid } from '../../engine/kernel/uuid.ts';
 import { compare } from './differences.ts';
 import { differencesPage } from './differences-page.ts';
 import { normalise } from './normalise.ts';
@@ -96,6 +97,38 @@ describe('the comparer', () => {
     expect(compared(found(20_001), found(20_002), step)).toEqual([]);
     expect(compared(found(10_001), found(10_002), step)).toHaveLength(1);
     expect(compared(found(10_001), found(20_002), step)).toHaveLength(1);
+  });
+
+  it('forgives that Kafka fails as a whole at one thing, when that one is refused', () => {
+    const failed = { throttleTimeMs: 0, errorCode: -1, sessionId: 0, responses: [] };
+    const fetched = (topicId: string, errorCode: number): object => ({
+      ...failed,
+      errorCode: 0,
+      responses: [{ topicId, partitions: [{ partitionIndex: 0, errorCode, records: [] }] }],
+    });
+    const fetch = ask(1, 15, {});
+    expect(compared(failed, fetched(zeroUuid, 100), fetch)).toEqual([]);
+    expect(compared(failed, fetched(zeroUuid, 3), fetch)).not.toEqual([]);
+    expect(compared(failed, fetched('bbbbbbbbbbbbbbbb', 100), fetch)).not.toEqual([]);
+    const pages = ask(75, 0, {});
+    const described = (name: string, errorCode: number): object => ({
+      topics: [{ name, errorCode }],
+      nextCursor: null,
+    });
+    expect(compared(described('', -1), described('', 17), pages)).toEqual([]);
+    expect(compared(described('', -1), described('', 0), pages)).not.toEqual([]);
+    expect(compared(described('run-t', -1), described('run-t', 0), pages)).not.toEqual([]);
+  });
+
+  it('takes no list of aborted transactions for an empty one, where there are no records', () => {
+    const fetched = (abortedTransactions: unknown, changes: object = {}): object => {
+      const part = { partitionIndex: 0, errorCode: 0, records: [], ...changes };
+      return { errorCode: 0, responses: [{ topic: 'run-t', partitions: [{ ...part, abortedTransactions }] }] };
+    };
+    const fetch = ask(1, 8, {});
+    expect(compared(fetched(null), fetched([]), fetch)).toEqual([]);
+    expect(compared(fetched([]), fetched(null), fetch)).toHaveLength(1);
+    expect(compared(fetched(null, { errorCode: 1 }), fetched([], { errorCode: 1 }), fetch)).toHaveLength(1);
   });
 
   it('forgives an error without a name, but not an answer in its place', () => {

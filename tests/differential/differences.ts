@@ -2,6 +2,7 @@
  * How Headgate may answer other than Apache Kafka: the whole list, each with its reason. What is not in it is a defect.
  * docs/kafka-differences.md is generated from here.
  */
+import { zeroUuid } from '../../engine/kernel/uuid.ts';
 import { topicConfigs } from '../../engine/topic-configs.ts';
 import { differ, type Normal, type Plain } from './normalise.ts';
 import { type AskStep, prefixMark } from './steps.ts';
@@ -55,6 +56,10 @@ function isNormal(value: Plain | undefined): value is Normal {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+function isEmpty(value: Plain | undefined): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
 /** Nothing is left to compare. */
 const forgiven: Pairing = { kafka: {}, headgate: {} };
 
@@ -73,28 +78,45 @@ function merged(answer: Normal): Plain[] {
 }
 
 const unknownServerError = -1;
+const invalidTopic = 17;
 const invalidTimestamp = 32;
 const policyViolation = 44;
 const transactionalIdAuthorizationFailed = 53;
 const invalidRecord = 87;
+const unknownTopicId = 100;
 const internalTopics = new Set<Plain | undefined>(['__consumer_offsets', '__transaction_state']);
 const topicResource = 2;
 const groupOperations = new Set<Plain | undefined>([3400, 328]);
 
+/** Whether Kafka failed at one thing in the request, and Headgate has refused that one. */
+function isFailedWhole(ask: AskStep, { kafka, headgate }: Pairing): boolean {
+  const refusedWith = (each: Plain, code: number): boolean => (each as Normal)['errorCode'] === code;
+  const isUnexpected = (each: Plain): boolean => refusedWith(each, unknownServerError);
+  const list = (answer: Normal, name: string): Normal[] => (answer[name] ?? []) as Normal[];
+  if (ask.key === 3 && list(kafka, 'brokers').length === 0) {
+    const isGood = list(headgate, 'topics').some((each) => refusedWith(each, 0));
+    return Array.isArray(kafka['brokers']) && list(kafka, 'topics').every(isUnexpected) && !isGood;
+  }
+  if (ask.key === 75 && list(kafka, 'topics').every(isUnexpected)) {
+    return list(headgate, 'topics').some((each) => each['name'] === '' && refusedWith(each, invalidTopic));
+  }
+  if (ask.key === 1 && isUnexpected(kafka)) {
+    const odd = list(headgate, 'responses').filter((each) => each['topicId'] === zeroUuid);
+    const parts = odd.flatMap((each) => list(each, 'partitions'));
+    return parts.length > 0 && parts.every((each) => refusedWith(each, unknownTopicId));
+  }
+  return false;
+}
+
 export const differences: readonly Difference[] = [
   {
     name: 'Errors that Kafka has no name for',
-    kafka: 'UNKNOWN_SERVER_ERROR (-1) for some requests that make no sense; a Metadata answer then names no broker.',
-    headgate: 'The error that names the cause.',
+    kafka:
+      'UNKNOWN_SERVER_ERROR (-1) for some requests that make no sense; for all of a Metadata (which then names no broker), of a DescribeTopicPartitions with an empty name, and of a Fetch from ids of zeroes.',
+    headgate: 'The error that names the cause, beside what could be answered.',
     reason: 'There the broker ran into an exception that nobody expected; clients can do nothing with the code.',
     level: (ask, pair) => {
-      const { brokers, topics } = pair.kafka;
-      if (ask.key === 3 && Array.isArray(brokers) && brokers.length === 0) {
-        const isRefused = (each: Plain, code: number): boolean => (each as Normal)['errorCode'] === code;
-        const isAll = (topics as Plain[]).every((each) => isRefused(each, unknownServerError));
-        const isGood = (pair.headgate['topics'] as Plain[]).some((each) => isRefused(each, 0));
-        if (isAll && !isGood) return forgiven;
-      }
+      if (isFailedWhole(ask, pair)) return forgiven;
       return walk(pair, (kafka, headgate) =>
         kafka['errorCode'] === unknownServerError && headgate['errorCode'] !== 0
           ? { kafka: { ...kafka, errorCode: '<error>' }, headgate: { ...headgate, errorCode: '<error>' } }
@@ -170,6 +192,21 @@ export const differences: readonly Difference[] = [
     headgate: 'Once.',
     reason: 'The same partitions in fewer bytes.',
     level: (ask, pair) => (ask.key === 1 ? both(pair, (answer) => ({ ...answer, responses: merged(answer) })) : pair),
+  },
+  {
+    name: 'Aborted transactions of a partition without records',
+    kafka:
+      'To who reads committed records null where the first batch is larger than what is left of the limit, else an empty list.',
+    headgate: 'An empty list.',
+    reason: 'There are none either way, and every client takes both for none.',
+    level: (ask, pair) =>
+      ask.key !== 1
+        ? pair
+        : walk(pair, (kafka, headgate) =>
+            kafka['abortedTransactions'] === null && headgate['errorCode'] === 0 && isEmpty(kafka['records'])
+              ? { kafka: { ...kafka, abortedTransactions: headgate['abortedTransactions'] ?? null }, headgate }
+              : { kafka, headgate },
+          ),
   },
   {
     name: 'Transactional ids',

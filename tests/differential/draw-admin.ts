@@ -6,9 +6,9 @@ import { ask, oddNames, topicId, topicName, topicNames } from './draw-names.ts';
 import type { Model } from './model.ts';
 import type { AskStep } from './steps.ts';
 
-/** Values that both take, and values that neither does. */
+/** Values that both take, and values that neither does; no time after which records go, which each does when it comes to it. */
 const configs: readonly (readonly [name: string, values: readonly string[]])[] = [
-  ['retention.ms', ['-1', '86400000', '7200000', '-2', 'soon', '', ' 5']],
+  ['retention.ms', ['-1', '86400000', '7200000', '-2', 'soon', '', ' 86400000']],
   ['retention.bytes', ['-1', '100000000', '-2', '1e3']],
   ['max.message.bytes', ['1000', '2000000', '-1', '0', '99999999999']],
   ['message.timestamp.type', ['CreateTime', 'LogAppendTime', 'nonsense', '']],

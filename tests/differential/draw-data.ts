@@ -17,8 +17,21 @@ function records(draw: Draw): BatchPlan['batch']['records'] {
 /** Beyond every message.timestamp.after.max.ms that is drawn. */
 const tooLateMs = 36_000_000;
 
-/** What is no batch at all stands alone in its request: beside others Kafka refuses all of them. */
-function wound(draw: Draw, isAlone: boolean): NonNullable<BatchPlan['batch']['wounds']>[number] {
+const firstZstdVersion = 7;
+const noCodec = 5;
+const logAppendTimeBit = 0x08;
+
+/**
+ * What is no batch at all stands alone in its request: beside others Kafka refuses all of them. So does a codec that does
+ * not exist, where Kafka looks for one that is too young for the version.
+ */
+function wound(draw: Draw, isAlone: boolean, version: number): NonNullable<BatchPlan['batch']['wounds']>[number] {
+  const drawn = drawWound(draw, isAlone);
+  const refusesAll = drawn.at === batchField.attributes && (drawn.value & 7) >= noCodec;
+  return refusesAll && !isAlone && version < firstZstdVersion ? { ...drawn, value: logAppendTimeBit } : drawn;
+}
+
+function drawWound(draw: Draw, isAlone: boolean): NonNullable<BatchPlan['batch']['wounds']>[number] {
   if (isAlone && draw.chance(25)) {
     return draw.pick([
       { at: batchField.magic, bits: 8, value: draw.pick([0, 1, 3]) },
@@ -72,7 +85,7 @@ export function drawProduce(draw: Draw, model: Model): AskStep {
     const batch: BatchPlan['batch'] = {
       records: made,
       ...(producer ? { producer } : {}),
-      ...(hurt === 'wound' ? { wounds: [wound(draw, topics.length === 1)] } : {}),
+      ...(hurt === 'wound' ? { wounds: [wound(draw, topics.length === 1, version)] } : {}),
       ...(hurt === 'fault' ? { fault: draw.pick(['crc', 'cut', 'twice', 'empty'] as const) } : {}),
     };
     return { name, topicId: topicId(draw, model, name), partitionData: [{ index, records: { batch } }] };

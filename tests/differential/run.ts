@@ -100,6 +100,11 @@ export async function run(pair: Pair, { seed, steps: count, onAsk, onFinding }: 
       for (const ask of asksOf(step)) onAsk(ask);
       if (found && !onFinding({ seed, at, steps: steps.slice(), ...found })) return;
     }
+  } catch (error) {
+    // The other side may still ask on its connections: clear() would get the answers.
+    pair.kafka.end();
+    pair.headgate.end();
+    throw new Error(`seed ${seed}, step ${steps.length - 1}: ${stepText(steps.at(-1)!)}`, { cause: error });
   } finally {
     await clear(pair);
   }

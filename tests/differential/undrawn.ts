@@ -19,7 +19,7 @@ export const undrawn: readonly string[] = [
   'A topic id of zeroes in a fetch session, at which Kafka runs into an exception.',
   'Limits of bytes above 16 KiB that several partitions of a Fetch fill: Headgate reads their owners side by side, each for its part.',
   'The same resource twice in AlterConfigs, to which Kafka gives no answer.',
-  'What is no batch at all beside good batches in one Produce: Kafka refuses all of them, Headgate that partition alone.',
+  'What is no batch at all, or has a codec that its version of Produce does not know, beside good batches in one Produce: Kafka refuses all of them, Headgate that partition alone.',
   'Produce without a records field, which Kafka never answers, and a producer id with epoch -1, which it takes.',
   'How a connection authenticates: every connection of the test does so once, with SASL/PLAIN.',
   'Answers that depend on time: expiry of sessions, retention, quotas.',

@@ -145,8 +145,9 @@ function faultOf(
   if (records.length > batchBytesMax) return errorCode.messageTooLarge;
   // A producer counts from 0. Said here and not at the broker: a replay comes there with the offset of its first try.
   if (records.length >= batchHeaderBytes && baseOffset(records, 0) !== 0) return errorCode.invalidRecord;
-  const isZstd = records.length >= batchHeaderBytes && compression(records, 0) === codec.zstd;
-  return isZstd && version < firstZstdVersion ? errorCode.unsupportedCompressionType : errorCode.none;
+  // As in Kafka, a codec that does not exist is seen at the same place as one that is too young.
+  const isYoung = records.length >= batchHeaderBytes && compression(records, 0) >= codec.zstd;
+  return isYoung && version < firstZstdVersion ? errorCode.unsupportedCompressionType : errorCode.none;
 }
 
 /** As in Kafka, that something is no batch at all is seen before anything else. */
