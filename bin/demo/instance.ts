@@ -36,6 +36,8 @@ export interface InstanceOptions {
   readonly flags?: readonly string[];
   /** An earlier instance's folder; absent: a temporary one, removed by `remove`. */
   readonly data?: string;
+  /** Words before the program's own, and where it finds `data`: to start it where that folder has another name. */
+  readonly within?: { readonly entrance: readonly string[]; readonly data: string };
 }
 
 export class Instance {
@@ -51,11 +53,12 @@ export class Instance {
     this.errors = errors;
   }
 
-  static async start({ program, flags = [], data: given }: InstanceOptions): Promise<Instance> {
+  static async start({ program, flags = [], data: given, within }: InstanceOptions): Promise<Instance> {
     const data = given ?? mkdtempSync(join(tmpdir(), 'headgate-'));
     const ports = ['--kafka-port', '0', '--http-port', '0', '--admin-port', '0'];
-    const args = [program, 'serve', '--role', 'all', '--data', data, ...ports, ...flags];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const args = [program, 'serve', '--role', 'all', '--data', within?.data ?? data, ...ports, ...flags];
+    const [command = '', ...words] = [...(within?.entrance ?? []), process.execPath, ...args];
+    const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'] });
     const errors: string[] = [];
     createInterface({ input: child.stderr }).on('line', (line) => {
       errors.push(line);

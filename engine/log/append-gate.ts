@@ -14,10 +14,12 @@ import type { Clock } from '../kernel/clock.ts';
 import type { SharedFrame } from '../kernel/frame-pool.ts';
 import type { Disk } from '../ports.ts';
 import type { BatchHeader } from '../records/batch.ts';
-import { logErrorCode } from './log.ts';
+import { logErrorCode, type LogErrorCode } from './log.ts';
 import { type AppendDone, refusal } from './partition-append.ts';
 import type { OwnedLog } from './partition-log.ts';
 import type { LogSettings } from './settings.ts';
+
+const nearlyFull = 'the volume is nearly full';
 
 interface WaitingAppend {
   readonly log: OwnedLog;
@@ -75,9 +77,10 @@ export class AppendGate {
     done: AppendDone,
     frame: SharedFrame | undefined,
   ): void {
-    const refusedBecause = this.#closedBecause ?? (this.#checkFree() ? undefined : 'the volume is nearly full');
-    if (refusedBecause !== undefined) {
-      done(refusal(logErrorCode.kafkaStorageError, log.startOffset, refusedBecause));
+    if (this.#closedBecause !== undefined) {
+      done(refusal(logErrorCode.kafkaStorageError, log.startOffset, this.#closedBecause));
+    } else if (!this.#checkFree()) {
+      done(refusal(logErrorCode.volumeFull, log.startOffset, nearlyFull));
     } else if (this.#waiting.length === 0 && this.#hasRoom()) {
       log.take(batch, header, nowMs, done, frame);
     } else if (this.#isCrowded || this.#waitingBytes + batch.length > this.#settings.waitingBytesMax) {
@@ -117,13 +120,13 @@ export class AppendGate {
   /** Refuses what waits and all that comes. */
   close(because: string): void {
     this.#closedBecause = because;
-    this.#refuseWaiting(because);
+    this.#refuseWaiting(logErrorCode.kafkaStorageError, because);
   }
 
-  #refuseWaiting(because: string): void {
+  #refuseWaiting(code: LogErrorCode, because: string): void {
     const refused = this.#waiting;
     this.#keepWaiting([]);
-    for (const { log, done } of refused) done(refusal(logErrorCode.kafkaStorageError, log.startOffset, because));
+    for (const { log, done } of refused) done(refusal(code, log.startOffset, because));
   }
 
   #keepWaiting(kept: WaitingAppend[]): void {
@@ -146,7 +149,7 @@ export class AppendGate {
       const isFull = this.#refusesWaiting || !this.#checkFree();
       this.#refusesWaiting = false;
       if (isFull) {
-        this.#refuseWaiting('the volume is nearly full');
+        this.#refuseWaiting(logErrorCode.volumeFull, nearlyFull);
         return;
       }
       let passed = 0;

@@ -5,10 +5,11 @@
 import { Failure } from '../kernel/failure.ts';
 import type { SharedFrame } from '../kernel/frame-pool.ts';
 import type { Uuid } from '../kernel/uuid.ts';
+import { volumeFullCode } from '../protocol/error-codes.ts';
 import type { BatchHeader } from '../records/batch.ts';
 import type { LogTraffic } from './log-traffic.ts';
 
-/** Kafka's error codes that a log answers with (its own names in the comments of Kafka's Errors.java). */
+/** Kafka's error codes that a log answers with (its own names in the comments of Kafka's Errors.java), and one of ours. */
 export const logErrorCode = {
   none: 0,
   offsetOutOfRange: 1,
@@ -17,6 +18,8 @@ export const logErrorCode = {
   invalidProducerEpoch: 47,
   kafkaStorageError: 56,
   unknownProducerId: 59,
+  /** Ours, between broker and gateway: no room, so nothing was stored. Kafka has one code for that and for a log whose fate is not known. */
+  volumeFull: volumeFullCode,
 } as const;
 export type LogErrorCode = (typeof logErrorCode)[keyof typeof logErrorCode];
 

@@ -144,7 +144,17 @@ const names = new Map<number, string>(
   ]),
 );
 
+/**
+ * What a broker of ours says of an append that it has no room for: nothing of it was stored. Kafka says 56 of that too, but
+ * also of a log whose fate is not known, and so do we to its clients.
+ */
+export const volumeFullCode = 30_056;
+
+export function toKafkaCode(code: number): number {
+  return code === volumeFullCode ? errorCode.kafkaStorageError : code;
+}
+
 /** 'UNKNOWN_TOPIC_OR_PARTITION' for 3: the name in Kafka's documentation, for people and metrics. */
 export function errorName(code: number): string {
-  return names.get(code) ?? `ERROR_${code}`;
+  return names.get(toKafkaCode(code)) ?? `ERROR_${code}`;
 }

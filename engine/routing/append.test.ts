@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AppendResult } from '../engine.ts';
+import { errorCode, volumeFullCode } from '../protocol/error-codes.ts';
 import { batchOf, keyOf, topicId, type World, world } from './scripted-broker.suite.ts';
 
 interface Sent {
@@ -267,6 +268,39 @@ describe('appends', () => {
     await w.clock.advance(2100);
     expect(ids(w)).toEqual([0, 1]);
     expect(codes(sent, never)).toEqual([7, 6]);
+  });
+
+  it('that a broker has no room for wait for it, and are called unstored when none comes', async () => {
+    const w = await world([1]);
+    append(w, 0);
+    await w.clock.settle();
+    let fault: number | undefined = volumeFullCode;
+    w.broker(1).produceFault = () => fault;
+    const plain = append(w, 1, 0, false);
+    const early = append(w, 2);
+    await w.clock.advance(500);
+    expect(codes(plain, early)).toEqual([volumeFullCode, undefined]);
+    fault = undefined;
+    await w.clock.advance(1_000);
+    expect(codes(early)).toEqual([0]);
+    fault = volumeFullCode;
+    const never = append(w, 3);
+    await w.clock.advance(2_100);
+    expect(codes(never)).toEqual([volumeFullCode]);
+    expect(ids(w)).toEqual([0, 2]);
+  });
+
+  it('that a broker may have stored are not called unstored because it has no room for them later', async () => {
+    const w = await world([1]);
+    append(w, 0);
+    await w.clock.settle();
+    let fault: number = errorCode.kafkaStorageError;
+    w.broker(1).produceFault = () => fault;
+    const unknown = append(w, 1);
+    await w.clock.settle();
+    fault = volumeFullCode;
+    await w.clock.advance(2_100);
+    expect(codes(unknown)).toEqual([errorCode.requestTimedOut]);
   });
 
   it('do not wait for ever for a former owner that hangs', async () => {

@@ -38,7 +38,7 @@ import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import { batchField, lastOffsetDelta } from '../records/batch.ts';
 import { writeI32 } from '../records/bytes.ts';
 import { AppendRoute, type Flight, type Item } from './append-route.ts';
-import { errorCode } from '../protocol/error-codes.ts';
+import { errorCode, volumeFullCode } from '../protocol/error-codes.ts';
 import { isMisrouted } from './misrouted.ts';
 import { type Owner, ownerOf, type RoutingCatalogue } from './owners.ts';
 import { SequenceGaps } from './sequence-gaps.ts';
@@ -130,6 +130,7 @@ export class AppendRouter {
       arrivedMs: nowMs,
       heldSinceMs,
       mayBeStored: false,
+      isRefusedForRoom: false,
       followsGivenUp: false,
     });
     this.#queuedBytes += bytes;
@@ -279,10 +280,13 @@ export class AppendRouter {
 
   #settle(route: AppendRoute, item: Item, result: AppendResult): void {
     const code = result.errorCode;
-    // A storage error is no refusal: the batch may be on disk. The broker is on its way out.
-    if (isMisrouted(code) || (code === errorCode.kafkaStorageError && item.append.idempotent)) {
+    // A storage error is no refusal: the batch may be on disk. The broker is on its way out. One without room may have it soon,
+    // and what came behind a batch that it refused must not overtake it.
+    const isOfStorage = code === errorCode.kafkaStorageError || code === volumeFullCode;
+    if (isMisrouted(code) || (isOfStorage && item.append.idempotent)) {
       this.metrics.refused++;
       if (code === errorCode.kafkaStorageError) item.mayBeStored = true;
+      item.isRefusedForRoom = code === volumeFullCode;
       this.#putBack(route, item);
       const { retryMs, retryMsMax } = this.#settings;
       if (route.refusedEpoch !== route.sentEpoch) route.retryMs = 0;
@@ -431,13 +435,13 @@ export class AppendRouter {
   }
 
   #fail(items: readonly Item[], code: number): void {
-    for (const { append, mayBeStored } of items) {
-      append.done(
-        mayBeStored
-          ? failed(errorCode.requestTimedOut, 'a broker went away with the append and no other took it in time')
-          : failed(code, 'no broker took the append in time'),
-        !mayBeStored,
-      );
+    for (const { append, mayBeStored, isRefusedForRoom } of items) {
+      const result = mayBeStored
+        ? failed(errorCode.requestTimedOut, 'a broker went away with the append and no other took it in time')
+        : isRefusedForRoom
+          ? failed(volumeFullCode, 'the volume is nearly full')
+          : failed(code, 'no broker took the append in time');
+      append.done(result, !mayBeStored);
     }
   }
 }

@@ -3,7 +3,7 @@
  * alike.
  */
 import { Failure, type FailureCode, InvalidRequest } from '../../engine/kernel/failure.ts';
-import { errorCode, errorName } from '../../engine/protocol/error-codes.ts';
+import { errorCode, errorName, volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import { DecompressedTooLarge } from '../../engine/records/compression.ts';
 import { NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
 import { OwnerUnavailable } from '../failures.ts';
@@ -56,7 +56,7 @@ const ofFailure: Readonly<Record<FailureCode, ProblemCode>> = {
   'store-unavailable': 'store-unavailable',
   'store-ambiguous': 'outcome-unknown',
   'store-limit': 'invalid-request',
-  'disk-full': 'owner-unavailable',
+  'disk-full': 'storage-full',
   'disk-fault': 'owner-unavailable',
   'data-corrupt': 'internal',
   'segments-unavailable': 'owner-unavailable',
@@ -147,6 +147,7 @@ const ofKafka: ReadonlyMap<number, ProblemCode> = new Map<number, ProblemCode>([
   [errorCode.unknownProducerId, 'sequence-early'],
   [errorCode.duplicateSequenceNumber, 'outcome-unknown'],
   [errorCode.kafkaStorageError, 'outcome-unknown'],
+  [volumeFullCode, 'storage-full'],
   [errorCode.nonEmptyGroup, 'group-not-empty'],
   [errorCode.groupIdNotFound, 'not-found'],
   [errorCode.fencedLeaderEpoch, 'owner-unavailable'],

@@ -101,6 +101,12 @@ export const problemKinds = {
     'The partition has no owner at this moment, for longer than requests are held. Nothing was applied.',
     retry,
   ),
+  'storage-full': kind(
+    507,
+    'Storage full',
+    'The disk of the partition’s broker has no room. Nothing was applied; reads go on, and writes do as soon as there is room.',
+    retry,
+  ),
   'shutting-down': kind(503, 'Shutting down', 'This gateway is stopping: connect again.', retry),
   'store-unavailable': kind(503, 'Metadata store unavailable', 'The change could not be made durable.', retry),
   'outcome-unknown': kind(

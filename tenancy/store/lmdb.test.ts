@@ -7,6 +7,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { type MetadataStore, type RowChange, StoreConflict } from '../../engine/ports.ts';
 import { MovableClock, put, remove, storeSuite } from '../../engine/store.suite.ts';
 import { type LmdbStoreOptions, openLmdbStore } from './lmdb.ts';
+import { reserveBytesMax } from './lmdb-reserve.ts';
 
 function temporaryDirectory(): string {
   // The dot must not make LMDB take the directory for a file.
@@ -98,6 +99,24 @@ describe('lmdb on disk', () => {
     expect(seen.at(-1)).toMatchObject({ key: { sk: 'after' } });
     await watching.close();
     await writing.close();
+  });
+
+  test('keeps room of its own behind its last page, also when it has grown into it', async () => {
+    const store = open();
+    const bytes = (): number => statSync(join(directory, 'data.mdb')).size;
+    await store.transact([put('first')]);
+    expect(bytes()).toBeGreaterThanOrEqual(reserveBytesMax);
+    const before = bytes();
+    const value = 'x'.repeat(20_000);
+    const count = 150;
+    for (let i = 0; i < count; i++) await store.transact([put(`k${i}`, value)]);
+    expect(count * value.length).toBeGreaterThan(reserveBytesMax);
+    expect(bytes()).toBeGreaterThan(before + reserveBytesMax / 2);
+    await store.close();
+    const again = open();
+    for (let i = 0; i < count; i++)
+      expect((await again.get({ pk: 'P', sk: `k${i}` }))?.value).toHaveLength(value.length);
+    await again.close();
   });
 
   test('the file stays bounded by pruning and page reuse', async () => {

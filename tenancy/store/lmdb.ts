@@ -6,6 +6,7 @@
  * group as a whole is a child transaction, so an exception in the middle leaves nothing behind.
  */
 import { mkdirSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
@@ -25,6 +26,7 @@ import {
 import { checkKey, checkLimits, holds, pageRows, storePageBytesMax } from '../../engine/store-limits.ts';
 import { ChangeFeed } from './change-feed.ts';
 import * as format from './lmdb-format.ts';
+import { keepReserve } from './lmdb-reserve.ts';
 
 export interface LmdbStoreOptions {
   readonly directory: string;
@@ -52,6 +54,7 @@ const pruneTokensMax = 4;
 const pruneChangesExtra = 8;
 /** A killed reader pins old pages until somebody clears its slot. */
 const groupsPerReaderCheck = 1024;
+const groupsPerReserveCheck = 64;
 
 interface Pending {
   readonly ops: readonly StoreOp[];
@@ -87,7 +90,7 @@ export function openLmdbStore(options: LmdbStoreOptions): MetadataStore {
     };
     return new LmdbStore(open<Buffer, Buffer>(settings), options);
   } catch (error) {
-    throw unavailable(options.directory, error);
+    throw new StoreUnavailable(`metadata store in ${options.directory}: ${textOf(error)}`);
   }
 }
 
@@ -182,6 +185,7 @@ class LmdbStore implements MetadataStore {
 
   /** Inside the write transaction, hence synchronous. One outcome for each of `group`, undefined for success. */
   #runGroup(group: readonly Pending[]): (StoreConflict | undefined)[] {
+    if (this.#groups % groupsPerReserveCheck === 0) this.#keepReserve();
     const nowMs = this.#clock.monotonicMs();
     const state: Mutable<format.StoreState> = this.#state();
     openTokenWindow(state, nowMs);
@@ -189,6 +193,11 @@ class LmdbStore implements MetadataStore {
     this.#pruneChanges(state);
     this.#db.putSync(format.stateKey, format.encodeState(state));
     return outcomes;
+  }
+
+  #keepReserve(): void {
+    const { lastPageNumber, pageSize } = this.#db.getStats() as { lastPageNumber: number; pageSize: number };
+    keepReserve(join(this.#directory, 'data.mdb'), (lastPageNumber + 1) * pageSize);
   }
 
   #runTransaction(
@@ -342,17 +351,16 @@ async function commitFailure(directory: string, error: unknown): Promise<Failure
     await error.commitError;
   } catch (cause) {
     if (freeBytes(directory) < freeBytesFull) return unavailable(directory, cause);
-    return new StoreAmbiguous(`metadata store in ${directory}: commit failed: ${textOf(cause)}`);
+    return new StoreAmbiguous(`the metadata store: commit failed: ${textOf(cause)}`);
   }
   return unavailable(directory, error);
 }
 
 function unavailable(directory: string, error: unknown): Failure {
   if (error instanceof Failure) return error;
-  const free = freeBytes(directory);
-  // LMDB reports a full disk as an input/output error.
-  const hint = free < freeBytesFull ? ` (the disk is full: ${free} bytes left)` : '';
-  return new StoreUnavailable(`metadata store in ${directory}: ${textOf(error)}${hint}`);
+  // LMDB says of a full disk that there was an input/output error, or at which page. Tenants may read this: no path of ours.
+  if (freeBytes(directory) < freeBytesFull) return new StoreUnavailable('the disk of the metadata store is full');
+  return new StoreUnavailable(`the metadata store: ${textOf(error)}`);
 }
 
 function textOf(error: unknown): string {

@@ -8,7 +8,7 @@
  */
 import { assert } from '../../../engine/kernel/assert.ts';
 import { Failure } from '../../../engine/kernel/failure.ts';
-import { errorCode } from '../../../engine/protocol/error-codes.ts';
+import { errorCode, toKafkaCode } from '../../../engine/protocol/error-codes.ts';
 import type { ProduceRequest, ProduceResponse } from '../../../engine/protocol/messages/00-produce.ts';
 import { baseOffset, batchHeaderBytes, codec, compression, framingFault } from '../../../engine/records/batch.ts';
 import { stripNames } from '../../../tenancy/naming.ts';
@@ -115,7 +115,8 @@ function appendTopic(
     const { topic } = found;
     appendBatch(context, principal, topic, index, records, request.timeoutMs, (result, delayMs, recordsAreFree) => {
       call.throttle(delayMs);
-      const { errorCode: code, errorMessage } = result;
+      const code = toKafkaCode(result.errorCode);
+      const { errorMessage } = result;
       answers[p] = {
         index,
         errorCode: code,

@@ -1,0 +1,172 @@
+/**
+ * A whole installation, as it is started in production, on a file system that really runs full: below the floor at which
+ * brokers refuse records, and down to the last byte, which somebody else takes. Seen from real sockets.
+ */
+import { Kafka, type KafkaJSProtocolError, logLevel } from 'kafkajs';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { Instance } from '../../bin/demo/instance.ts';
+import { logSettingsDefault } from '../../engine/log/settings.ts';
+import { authorized, createTopic, demoAccess, readAll } from '../e2e/doors.ts';
+import { startInstallation } from '../installation.ts';
+import { until } from './installation.ts';
+import { SmallDisk } from './small-disk.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+const topic = 'small';
+const leaseMs = 1_000;
+const floorBytes = logSettingsDefault.freeBytesFloor;
+/** Room for a hundred times what is written here, so that only the filler takes it below the floor. */
+const diskBytes = floorBytes + 64 * 1024 * 1024;
+const belowFloorBytes = 32 * 1024 * 1024;
+
+/** Undefined: stored. */
+type Send = (value: string) => Promise<string | undefined>;
+
+const disk = await SmallDisk.mount(diskBytes);
+if (typeof disk === 'string') {
+  process.stderr.write(`headgate: no small file system can be mounted here, its tests are skipped: ${disk}\n`);
+}
+
+describe.skipIf(typeof disk === 'string')('a small file system', () => {
+  const small = disk as SmallDisk;
+  let instance: Instance;
+  let kafka: Awaited<ReturnType<typeof plainProducer>>;
+  const acknowledged: string[] = [];
+  const unknown = new Set<string>();
+  let sent = 0;
+
+  async function start(): Promise<void> {
+    const within = { entrance: small.entrance, data: `${small.inside}/data` };
+    instance = await startInstallation(['--lease-ms', `${leaseMs}`], `${small.outside}/data`, within);
+    kafka = await plainProducer(instance);
+  }
+
+  afterAll(async () => {
+    await kafka?.close();
+    await instance?.stop('SIGKILL');
+    await small.remove();
+  });
+
+  const overHttp: Send = async (value) => {
+    const response = await fetch(`${instance.http}/v1/topics/${topic}`, {
+      method: 'POST',
+      headers: authorized(demoAccess(instance), { 'record-key': 'k', 'content-type': 'application/octet-stream' }),
+      body: value,
+    });
+    const answer = (await response.json()) as { code?: string; side_effects?: string };
+    if (answer.side_effects === 'unknown') unknown.add(value);
+    return response.ok ? undefined : `${response.status} ${answer.code}`;
+  };
+
+  async function send(door: Send): Promise<string | undefined> {
+    const value = `${sent++}`;
+    const error = await door(value);
+    if (error === undefined) acknowledged.push(value);
+    return error;
+  }
+
+  /** Kafka has one code for "no room" and for "not known"; HTTP tells them apart once the broker has seen the disk. */
+  async function refuses(): Promise<void> {
+    await until('both doors refuse', async () => {
+      const [ofKafka, ofHttp] = [await send(kafka.send), await send(overHttp)];
+      for (const [error, known] of [
+        [ofKafka, ['KAFKA_STORAGE_ERROR']],
+        [ofHttp, ['507 storage-full', '504 outcome-unknown']],
+      ] as const) {
+        if (error !== undefined) expect(known).toContain(error);
+      }
+      return ofKafka !== undefined && ofHttp === '507 storage-full';
+    });
+    await holdsExactly();
+  }
+
+  async function writesAgain(): Promise<void> {
+    for (const door of [kafka.send, overHttp]) {
+      await until('it takes writes again', async () => (await send(door)) === undefined);
+    }
+    await holdsExactly();
+  }
+
+  /** Everything that was acknowledged, in order, and nothing that was refused. */
+  async function holdsExactly(): Promise<void> {
+    const values = (await readAll(instance, demoAccess(instance), topic)).map(({ value }) => value);
+    expect(values.filter((value) => !unknown.has(value))).toEqual(acknowledged);
+  }
+
+  const processes = async (): Promise<number[]> => (await instance.brokers()).map(({ pid }) => pid);
+
+  it('that nears its end: refused, readable, and back in the same processes', async () => {
+    await start();
+    await createTopic(instance, demoAccess(instance), topic, 1);
+    await writesAgain();
+    const before = await processes();
+    small.fill('most', belowFloorBytes);
+    await refuses();
+    // What is kept of topics and groups is small, and has its room.
+    await createTopic(instance, demoAccess(instance), 'meanwhile', 3);
+    small.makeRoom();
+    await writesAgain();
+    expect(await processes()).toEqual(before);
+  });
+
+  it('without one byte left: leases are renewed, reads go on, and writes do when there is room', async () => {
+    const before = await processes();
+    small.fill('all', 0);
+    await refuses();
+    const fullSinceMs = performance.now();
+    await until('several leases would be over', async () => {
+      expect((await instance.brokers()).map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
+      await holdsExactly();
+      return performance.now() - fullSinceMs > 3 * leaseMs;
+    });
+    const made = await fetch(`${instance.http}/v1/topics`, {
+      method: 'POST',
+      headers: authorized(demoAccess(instance), { 'content-type': 'application/json' }),
+      body: JSON.stringify({ name: 'at-the-end', partitions: 1 }),
+    });
+    // Of the reserve, or a refusal that says why.
+    expect([201, 503]).toContain(made.status);
+    if (made.status === 503) {
+      expect(await made.json()).toMatchObject({ code: 'store-unavailable', side_effects: 'none' });
+    }
+    small.makeRoom();
+    await writesAgain();
+    expect(await processes()).toEqual(before);
+  });
+
+  it('on which everything is killed: the next start has all that was acknowledged, while it is still nearly full', async () => {
+    small.fill('all', 0);
+    await refuses();
+    await kafka.close();
+    await instance.stop('SIGKILL');
+    small.makeRoom();
+    small.fill('most', belowFloorBytes);
+    await start();
+    await refuses();
+    small.makeRoom();
+    await writesAgain();
+  });
+});
+
+/** One try for each record, without an idempotent producer behind which a refusal would be repeated. */
+async function plainProducer(instance: Instance): Promise<{ readonly send: Send; close(): Promise<void> }> {
+  const { keyId, apiKey } = demoAccess(instance);
+  const kafka = new Kafka({
+    brokers: [instance.kafka],
+    sasl: { mechanism: 'plain', username: keyId, password: apiKey },
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 0 },
+  });
+  const producer = kafka.producer({ idempotent: false });
+  await producer.connect();
+  return {
+    send: (value) =>
+      producer.send({ topic, acks: -1, messages: [{ key: 'k', value }] }).then(
+        () => undefined,
+        (error: KafkaJSProtocolError & { readonly cause?: KafkaJSProtocolError }) =>
+          error.type ?? error.cause?.type ?? String(error),
+      ),
+    close: () => producer.disconnect(),
+  };
+}
