@@ -8,12 +8,18 @@ import { loadUws } from './server-uws.ts';
 
 const firstNodeWithNewGlibc = 22;
 
-export async function whereUwsLoads(cases: () => void): Promise<void> {
+/** Why it is passed over; undefined where it loads, or has to. */
+export async function uwsRefusal(): Promise<string | undefined> {
   const refused = await loadUws(serverDefaults.headerBytesMax).then(
     () => undefined,
-    (error: unknown) => String(error),
+    (error: unknown) => `uWebSockets.js does not load: ${String(error).replaceAll('\n', ' ')}`,
   );
   const mayRefuse = Number(process.versions.node.split('.')[0]) >= firstNodeWithNewGlibc;
-  if (refused === undefined || !mayRefuse) cases();
-  else test.skip(`uWebSockets.js does not load: ${refused.replaceAll('\n', ' ')}`, () => undefined);
+  return mayRefuse ? refused : undefined;
+}
+
+export async function whereUwsLoads(cases: () => void): Promise<void> {
+  const refused = await uwsRefusal();
+  if (refused === undefined) cases();
+  else test.skip(refused, () => undefined);
 }

@@ -3,6 +3,7 @@
  * may have had their effect or not, so they prove nothing by themselves; what was acknowledged or read once is promised
  * for good. The reads of the consumer `final` are made when everything is quiet, and show what is left.
  */
+import { volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import type { Entry, PartitionName, ProducerKind, TimedEntry } from './history.ts';
 
 export type AnomalyName =
@@ -45,8 +46,8 @@ export interface Anomaly {
 export const finalConsumer = 'final';
 const offsetOutOfRange = 1;
 const sequenceErrors: readonly number[] = [45, 47];
-/** NOT_LEADER_OR_FOLLOWER, and what the record producer says without a producer id: nobody has stored it. */
-const unstoredCodes: readonly number[] = [6, 15];
+/** NOT_LEADER_OR_FOLLOWER, what the record producer says without a producer id, and no room: nobody has stored it. */
+const unstoredCodes: readonly number[] = [6, 15, volumeFullCode];
 const anomaliesMax = 50;
 
 interface Sent {

@@ -1,5 +1,6 @@
 /** `npm run fuzz -- --seed N --inputs M [--server uws|node] [--tls]`: as many hostile inputs as one likes, with a summary. Started by bin/setup.mjs. */
 import { expect, it } from 'vitest';
+import { uwsRefusal } from '../../gateway/http/where-uws-loads.suite.ts';
 import { campaign } from './campaign.ts';
 
 const mebi = 1024 * 1024;
@@ -15,7 +16,9 @@ it(
     const seed = setting('HEADGATE_FUZZ_SEED', 1);
     const inputs = setting('HEADGATE_FUZZ_INPUTS', 100_000);
     const say = (line: string): void => void process.stderr.write(`fuzz: ${line}\n`);
-    const server = process.env['HEADGATE_FUZZ_SERVER'] === 'node' ? 'node' : 'uws';
+    const refused = await uwsRefusal();
+    if (refused !== undefined) say(refused);
+    const server = process.env['HEADGATE_FUZZ_SERVER'] === 'node' || refused !== undefined ? 'node' : 'uws';
     const tls = process.env['HEADGATE_FUZZ_TLS'] === '1';
     say(`seed ${seed}, ${inputs} inputs, ${server}${tls ? ', TLS' : ''}`);
     const outcome = await campaign({ seed, inputs, stalls: true, target: { server, tls }, say });
