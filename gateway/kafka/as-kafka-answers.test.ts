@@ -315,3 +315,20 @@ it('refuses a codec that does not exist without a word about the log, where one 
   expect(await produce(none, 6)).toEqual([unsupported, -1]);
   expect(await produce(none, 7)).toEqual([unsupported, 0]);
 });
+
+it('tells a session of a topic that was made again by its old id, where there is such a partition, else of none', async () => {
+  const make = (numPartitions: number) =>
+    ask(19, 5, { topics: [{ name: 'again-smaller', numPartitions, replicationFactor: 1 }] });
+  await make(2);
+  const { topicId } = (await ask(3, 12, { topics: [{ name: 'again-smaller' }] })).topics[0]!;
+  const partitions = [0, 1].map((partition) => ({ partition, fetchOffset: 0, partitionMaxBytes: 1_000 }));
+  const { sessionId } = await ask(1, 15, { maxBytes: 1_000, sessionEpoch: 0, topics: [{ topicId, partitions }] });
+  await ask(20, 5, { topicNames: ['again-smaller'] });
+  await make(1);
+  const { responses } = await ask(1, 15, { maxBytes: 1_000, sessionId, sessionEpoch: 1 });
+  const told = responses.flatMap((topic) => topic.partitions.map((each) => [each.partitionIndex, each.errorCode]));
+  expect(told).toEqual([
+    [0, errorCode.inconsistentTopicId],
+    [1, errorCode.unknownTopicOrPartition],
+  ]);
+});

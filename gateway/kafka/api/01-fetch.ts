@@ -90,9 +90,12 @@ function partOf(call: Call, reading: Reading): Part {
 }
 
 /** A topic that was there is gone, or another one has its name: Kafka tells both from an id that nobody ever had. */
-function goneFault({ context, principal }: Call, { foundAs }: Reading): number | undefined {
+function goneFault({ context, principal }: Call, { foundAs, partition }: Reading): number | undefined {
   if (foundAs === undefined) return undefined;
-  return findTopic(context, principal, foundAs) ? errorCode.inconsistentTopicId : errorCode.unknownTopicOrPartition;
+  const successor = findTopic(context, principal, foundAs);
+  // As Kafka looks for the partition by its name before it looks at the id.
+  const isThere = successor !== undefined && hasPartition(successor, partition);
+  return isThere ? errorCode.inconsistentTopicId : errorCode.unknownTopicOrPartition;
 }
 
 function ask({ topicId }: TopicEntry, reading: Reading): FetchPartition {
