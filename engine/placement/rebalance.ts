@@ -23,18 +23,18 @@ import {
   type PlanMove,
   type PlanPartition,
   take,
-  takeAt,
 } from './constraints.ts';
 import { Heap } from './heap.ts';
+import { LazyOrder } from './lazy-order.ts';
 import { wholeBroker } from './load.ts';
 import { remap } from './remap.ts';
 import {
-  heaviestFirst,
   inBuckets,
-  inTopicOrder,
   peakAt,
   rankTopics,
   type TopicRanks,
+  weightMax,
+  weightThenCount,
   ZoneCounts,
   zoneIndexes,
 } from './topic-ranks.ts';
@@ -71,9 +71,10 @@ export function rebalance(input: RebalanceInput): PlanMove[] {
   return [...moves, ...round.moves];
 }
 
-/** Places of a broker's partitions in #owned, in the order of leaving it for the sake of one dimension, and how far a pass has come. */
+/** Places in a broker's partitions in the order of leaving it for the sake of one dimension, and how far a pass has come. */
 interface Queue {
-  readonly order: Int32Array;
+  readonly owned: Int32Array;
+  readonly order: LazyOrder;
   at: number;
 }
 
@@ -89,19 +90,17 @@ class Round {
   /** How hot every broker would be in a perfect plan. */
   readonly #even: number;
   readonly #partitions: readonly PlanPartition[];
-  /** Those that may be moved, owner by owner, and by topic for each: what is weighed together lies together. */
-  readonly #owned: Int32Array;
-  /** Of the same, in that order. */
-  readonly #ownedLoads: Float64Array;
-  /** Places in that order. */
-  readonly #placesOf = new Map<number, { readonly from: number; readonly to: number }>();
+  /** Those that may be moved, by owner. */
+  readonly #owned = new Map<number, Int32Array>();
   readonly #zoneOf: ReadonlyMap<number, number>;
   readonly #ranks: TopicRanks;
+  /** Three for each partition, as far as orders tell them apart. Half the size of loads: what a plan takes makes V8 collect the whole heap. */
+  readonly #weights: Int32Array;
   readonly #spread: ZoneCounts;
   readonly #moved: Uint8Array;
+  /** That of the last move. */
+  #receiver: Candidate | undefined;
   readonly #queues = new Map<Candidate, (Queue | undefined)[]>();
-  /** 0, 1, 2 and so on. */
-  readonly #places: Int32Array;
 
   constructor(input: RebalanceInput, placed: readonly PlanMove[]) {
     this.#settings = input.settings;
@@ -109,6 +108,7 @@ class Round {
     const { partitions } = input;
     this.#partitions = partitions;
     this.#moved = new Uint8Array(partitions.length);
+    this.#weights = new Int32Array(partitions.length * 3);
     const owners = new Map(placed.map((move) => [`${move.partition} ${move.topicId}`, move.to]));
     const all = candidatesOf(input.brokers, []);
     const { zones, byBroker } = zoneIndexes(input.brokers);
@@ -127,25 +127,19 @@ class Round {
       const moved = owners.size > 0 ? owners.get(`${partition.partition} ${partition.topicId}`) : undefined;
       const position = positions.get(moved ?? partition.brokerId);
       if (position === undefined) continue;
-      takeAt(candidates[position]!, this.#ranks.loads, i);
+      take(candidates[position]!, partition.load);
+      for (let d = 0; d < 3; d++) this.#weights[i * 3 + d] = Math.min(partition.load[d]!, weightMax);
       this.#spread.add(this.#ranks.of[i]!, zoneAt[position]!);
       // An orphan has just been given its place: it is not moved a second time in the same plan.
       if (moved !== undefined || partition.cooling === true) continue;
       ownerAt[i] = position;
       owned[count++] = i;
     }
-    const inOrder = inTopicOrder(owned.subarray(0, count), this.#ranks);
-    this.#owned = inBuckets(inOrder, brokerIds.length, (i) => ownerAt[i]!);
-    this.#ownedLoads = new Float64Array(count * 3);
-    this.#places = new Int32Array(count);
-    for (let i = 0; i < count; i++) this.#places[i] = i;
+    const byOwner = inBuckets(owned.subarray(0, count), brokerIds.length, (i) => ownerAt[i]!);
     for (let from = 0, to = 0; from < count; from = to) {
-      const owner = ownerAt[this.#owned[from]!]!;
-      for (; to < count && ownerAt[this.#owned[to]!] === owner; to++) {
-        const at = this.#owned[to]! * 3;
-        for (let d = 0; d < 3; d++) this.#ownedLoads[to * 3 + d] = this.#ranks.loads[at + d]!;
-      }
-      this.#placesOf.set(brokerIds[owner]!, { from, to });
+      const owner = ownerAt[byOwner[from]!]!;
+      while (to < count && ownerAt[byOwner[to]!] === owner) to++;
+      this.#owned.set(brokerIds[owner]!, byOwner.subarray(from, to));
     }
     this.#candidates = candidates.filter((candidate) => isEligible(candidate.broker));
     this.#even = Math.max(...evenHeats(this.#candidates));
@@ -181,10 +175,12 @@ class Round {
 
   /** The broker that would be coldest with the partition. */
   #coldestWith(partition: PlanPartition, donor: Candidate): Candidate | undefined {
-    let coldest: Candidate | undefined;
-    let heat = Number.POSITIVE_INFINITY;
+    // Who was coldest last time is nearly so again: most others are hotter than that already without the partition.
+    const last = this.#receiver;
+    let coldest = last && last !== donor && mayTakeOneMore(last) ? last : undefined;
+    let heat = coldest ? heatWith(coldest, partition.load, 1) : Number.POSITIVE_INFINITY;
     for (const candidate of this.#candidates) {
-      if (candidate === donor || !mayTakeOneMore(candidate)) continue;
+      if (candidate.heat > heat || candidate === donor || !mayTakeOneMore(candidate)) continue;
       const after = heatWith(candidate, partition.load, 1);
       if (after > heat || (after === heat && coldest && !isColder(candidate, coldest))) continue;
       coldest = candidate;
@@ -227,9 +223,9 @@ class Round {
     const dimension = hottestDimension(donor);
     let queues = this.#queues.get(donor);
     if (!queues) this.#queues.set(donor, (queues = []));
-    const queue = (queues[dimension] ??= { order: this.#movable(donor, dimension), at: 0 });
+    const queue = (queues[dimension] ??= this.#queueOf(donor, dimension));
     while (queue.at < queue.order.length) {
-      const index = this.#owned[queue.order[queue.at++]!]!;
+      const index = queue.owned[queue.order.at(queue.at++)]!;
       if (this.#moved[index] === 0) return index;
     }
     return undefined;
@@ -240,26 +236,30 @@ class Round {
    * first, or, when the number of logs is what weighs, the idle first, whose clients notice nothing. Of equal ones those
    * whose topic crowds the broker's zone most.
    */
-  #movable(donor: Candidate, dimension: number): Int32Array {
+  #queueOf(donor: Candidate, dimension: number): Queue {
     const zone = this.#zoneOf.get(donor.broker.brokerId)!;
     const isCount = dimension === countDimension;
     const weightMin = isCount ? -Infinity : donor.load[dimension]! / donor.partitions / 4;
-    const loads = this.#ownedLoads;
-    const weightOf = (at: number): number =>
-      isCount ? -Math.min(peakAt(loads, at), wholeBroker) : loads[at * 3 + dimension]!;
-    const { from, to } = this.#placesOf.get(donor.broker.brokerId) ?? { from: 0, to: 0 };
-    const movable = new Int32Array(to - from);
+    const { of, partition } = this.#ranks;
+    const weights = this.#weights;
+    const owned = this.#owned.get(donor.broker.brokerId) ?? new Int32Array(0);
+    const places = new Int32Array(owned.length);
+    const keys = new Float64Array(owned.length);
     let count = 0;
-    for (let at = from; at < to; at++) if (weightOf(at) >= weightMin) movable[count++] = at;
-    const crowds = new Int32Array(count);
-    let most = 0;
-    for (let i = 0; i < count; i++) {
-      crowds[i] = this.#spread.at(this.#ranks.of[this.#owned[movable[i]!]!]!, zone);
-      most = Math.max(most, crowds[i]!);
+    for (let place = 0; place < owned.length; place++) {
+      const index = owned[place]!;
+      const weight = isCount ? -Math.min(peakAt(weights, index), wholeBroker) : weights[index * 3 + dimension]!;
+      if (weight < weightMin) continue;
+      keys[place] = weightThenCount(weight, this.#spread.at(of[index]!, zone));
+      places[count++] = place;
     }
-    const byCrowd = inBuckets(this.#places.subarray(0, count), most + 1, (i) => most - crowds[i]!);
-    const crowded = byCrowd.map((i) => movable[i]!);
-    return heaviestFirst(crowded, weightOf);
+    // Any order of equals will do that does not depend on that of the input.
+    const order = new LazyOrder(places.subarray(0, count), keys, (a, b) => {
+      const [first, second] = [owned[a]!, owned[b]!];
+      const ranks = of[first]! - of[second]!;
+      return ranks === 0 ? partition[first]! < partition[second]! : ranks < 0;
+    });
+    return { owned, order, at: 0 };
   }
 
   #isSpent(): boolean {
@@ -270,6 +270,7 @@ class Round {
     const { topicId, partition, load } = this.#partitions[index]!;
     give(donor, load);
     take(receiver, load);
+    this.#receiver = receiver;
     this.#moved[index] = 1;
     const [from, to] = [donor.broker.brokerId, receiver.broker.brokerId];
     this.moves.push({ topicId, partition, from, to, reason: this.#reason });

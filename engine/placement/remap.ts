@@ -51,10 +51,12 @@ export function remap(input: RemapInput): PlanMove[] {
   /** Few, so each orphan has the number of its reason. */
   const reasons: string[] = [];
   const reasonOf = new Uint16Array(partitions.length);
-  const { loads } = ranks;
+  /** Three for each partition: a load of its own is one more object to reach, all over the heap. */
+  const loads = new Float64Array(partitions.length * 3);
   const homeless: [number, number, number] = [0, 0, 0];
   for (let i = 0; i < partitions.length; i++) {
     const partition = partitions[i]!;
+    for (let d = 0; d < 3; d++) loads[i * 3 + d] = partition.load[d]!;
     const reason = input.orphanReason(partition);
     if (reason !== undefined) {
       for (let d = 0; d < 3; d++) homeless[d]! += loads[i * 3 + d]!;

@@ -9,18 +9,16 @@ import { hashText } from './shard.ts';
 /** Whole numbers up to 2 ** 53 are exact: a weight and a place in an order share one. */
 const placesMax = 2 ** 22;
 /** Two whole brokers; what weighs more goes with it. */
-const weightMax = 2 ** 31 - 1;
+export const weightMax = 2 ** 31 - 1;
 
 /**
- * What planners look up all the time, by index of the partition: a million objects all over the heap, each with its load in
- * another, cost more to reach than to weigh.
+ * What planners look up all the time, by index of the partition: a million objects all over the heap cost more to reach
+ * than to compare.
  */
 export interface TopicRanks {
   readonly topics: number;
   readonly of: Int32Array;
   readonly partition: Int32Array;
-  /** Three for each. */
-  readonly loads: Float64Array;
 }
 
 export function rankTopics(partitions: readonly PlanPartition[]): TopicRanks {
@@ -28,15 +26,11 @@ export function rankTopics(partitions: readonly PlanPartition[]): TopicRanks {
   const indexes = new Map<string, number>();
   const of = new Int32Array(partitions.length);
   const partition = new Int32Array(partitions.length);
-  const loads = new Float64Array(partitions.length * 3);
   let lastId: string | undefined;
   let index = 0;
   for (let i = 0; i < partitions.length; i++) {
-    const { topicId, load, partition: number } = partitions[i]!;
+    const { topicId, partition: number } = partitions[i]!;
     partition[i] = number;
-    loads[i * 3] = load[0];
-    loads[i * 3 + 1] = load[1];
-    loads[i * 3 + 2] = load[2];
     // Partitions of a topic come in a row: most need no look into the map.
     if (topicId !== lastId) {
       lastId = topicId;
@@ -50,7 +44,7 @@ export function rankTopics(partitions: readonly PlanPartition[]): TopicRanks {
   }
   const ranks = ranksOf(ids);
   for (let i = 0; i < of.length; i++) of[i] = ranks[of[i]!]!;
-  return { topics: ids.length, of, partition, loads };
+  return { topics: ids.length, of, partition };
 }
 
 /** By hash, then by text: any order will do that does not depend on the order of the input. */
@@ -84,6 +78,11 @@ function indexesBySize(count: number, sizeOf: (index: number) => number): Int32A
   return order;
 }
 
+/** Weight and, where that is equal, a count up to that of the partitions of a plan, as one number to compare. */
+export function weightThenCount(weight: number, count: number): number {
+  return Math.min(weight, weightMax) * placesMax + count;
+}
+
 /** Of `members`, heaviest first; of equal ones in the order in which they are given. Weights are no less than -weightMax. */
 export function heaviestFirst(members: Int32Array, weightOf: (member: number) => number): Int32Array {
   let most = 0;
@@ -94,7 +93,7 @@ export function heaviestFirst(members: Int32Array, weightOf: (member: number) =>
 }
 
 /** The hottest dimension of the `index`th load, for "largest first". */
-export function peakAt(loads: Float64Array, index: number): number {
+export function peakAt(loads: Float64Array | Int32Array, index: number): number {
   return Math.max(loads[index * 3]!, loads[index * 3 + 1]!, loads[index * 3 + 2]!);
 }
 
