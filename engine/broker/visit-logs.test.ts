@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { TopicEntry } from '../engine.ts';
+import type { Uuid } from '../kernel/uuid.ts';
 import { batchOf, segmentsDirectory, topicA, World } from '../log/log-fixture.suite.ts';
 import { type FollowedCatalogue, Ownership } from './ownership.ts';
 import { LogVisits } from './visit-logs.ts';
@@ -7,10 +8,19 @@ import { LogVisits } from './visit-logs.ts';
 const hour = 3_600_000;
 const partitionCount = 40;
 
-function catalogueOf(brokerIdOf: (partition: number) => number): FollowedCatalogue {
-  const partitions = Array.from({ length: partitionCount }, (_, index) => {
-    return { index, brokerId: brokerIdOf(index), leaderEpoch: 5, reason: 'created', movedAtMs: 0 };
-  });
+function catalogueOf(
+  brokerIdOf: (partition: number) => number,
+  listeners: ((topicId: Uuid) => void)[] = [],
+): FollowedCatalogue {
+  const partitions = Array.from({ length: partitionCount }, (_, index) => ({
+    index,
+    get brokerId() {
+      return brokerIdOf(index);
+    },
+    leaderEpoch: 5,
+    reason: 'created',
+    movedAtMs: 0,
+  }));
   const configs = { 'retention.ms': `${hour}` };
   const topic: TopicEntry = { name: 'c.t', topicId: topicA, clusterId: 'c', partitions, configs, createdAtMs: 0 };
   return {
@@ -19,7 +29,7 @@ function catalogueOf(brokerIdOf: (partition: number) => number): FollowedCatalog
     byName: () => topic,
     ofCluster: () => [topic],
     refresh: () => undefined,
-    onPlacement: () => undefined,
+    onPlacement: (listener) => void listeners.push(listener),
   };
 }
 
@@ -37,7 +47,7 @@ describe('visits of logs', () => {
     // One of them is another broker's.
     const catalogue = catalogueOf((partition) => (partition === 7 ? 2 : 1));
     const ownership = new Ownership(1, store, catalogue, world.clock);
-    const settings = { intervalMs: hour, pauseMs: 1 };
+    const settings = { intervalMs: hour, soonMs: hour, logsTogetherMax: 3, pauseMs: 1 };
     const { clock } = world;
     const visits = new LogVisits({ brokerId: 1, catalogue, logs: store, ownership, clock, settings });
     await clock.advance(hour / 2);
@@ -51,5 +61,40 @@ describe('visits of logs', () => {
     expect(await world.files()).toMatchObject([{ segments: 1 }]);
     visits.stop();
     expect(world.fatal).toEqual([]);
+  });
+
+  it('open what a change of rows has given to this broker soon, and what came with the session', async () => {
+    const world = new World();
+    const store = await world.startSession();
+    const { clock } = world;
+    let ours = 10;
+    const listeners: ((topicId: Uuid) => void)[] = [];
+    const catalogue = catalogueOf((partition) => (partition < ours ? 1 : 2), listeners);
+    const ownership = new Ownership(1, store, catalogue, clock);
+    const settings = { intervalMs: hour, soonMs: 500, logsTogetherMax: 4, pauseMs: 10 };
+    const visits = new LogVisits({ brokerId: 1, catalogue, logs: store, ownership, clock, settings });
+    const opened = (): number => [...store.logs()].length;
+    await clock.advance(400);
+    expect(opened()).toBe(0);
+    await clock.advance(200);
+    expect(opened()).toBe(10);
+    ours = 30;
+    for (const listener of listeners) listener(topicA);
+    await clock.advance(400);
+    // A second change does not put it off.
+    for (const listener of listeners) listener(topicA);
+    expect(opened()).toBe(10);
+    await clock.advance(105);
+    expect(opened()).toBe(14);
+    // Changed while the round is under way: seen by it, or by the one after it.
+    ours = 40;
+    for (const listener of listeners) listener(topicA);
+    await clock.advance(1000);
+    expect(opened()).toBe(40);
+    visits.stop();
+    ours = 0;
+    for (const listener of listeners) listener(topicA);
+    await clock.advance(2 * hour);
+    expect(opened()).toBe(40);
   });
 });

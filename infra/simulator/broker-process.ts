@@ -99,7 +99,7 @@ export class BrokerProcess {
       logs,
       catalogue,
       takeBack: { store, guard: () => session.guard() },
-      visits: { intervalMs: 400, pauseMs: 5 },
+      visits: { intervalMs: 400, soonMs: 100, logsTogetherMax: 4, pauseMs: 5 },
       network: network.handle(this.process),
       clock,
       random,
