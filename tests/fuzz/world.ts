@@ -50,6 +50,8 @@ export const ownTopics: readonly string[] = ['orders', 'clicks'];
 /** Written by requests that are refused or not, and deleted by none. */
 export const keptTopic = 'half';
 const mendAttemptsMax = 10;
+/** More of the attacker's topics than this, and those that inputs have made are deleted between two rounds. */
+const topicsKeptMax = 40;
 
 export class World {
   readonly instance: Instance;
@@ -127,6 +129,7 @@ export class World {
   async mend(): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const refusals: string[] = [];
+      await this.#makeRoom().catch((error: unknown) => refusals.push(String(error)));
       for (const name of ownTopics) {
         await ask(this.instance, this.attacker, 'POST', '/v1/topics', { name, partitions: 2 }).catch((error: unknown) =>
           refusals.push(String(error)),
@@ -138,6 +141,16 @@ export class World {
       } catch (error) {
         if (attempt === mendAttemptsMax) throw new Error(`${String(error)}; made again: ${refusals.join('; ')}`);
       }
+    }
+  }
+
+  /** Of the topics that inputs have made: at the quota of partitions what they deleted could not be made again. */
+  async #makeRoom(): Promise<void> {
+    const { topics } = await ask<{ topics: { name: string }[] }>(this.instance, this.attacker, 'GET', '/v1/topics');
+    if (topics.length <= topicsKeptMax) return;
+    for (const { name } of topics) {
+      if (ownTopics.includes(name) || name === keptTopic) continue;
+      await ask(this.instance, this.attacker, 'DELETE', `/v1/topics/${encodeURIComponent(name)}`);
     }
   }
 
