@@ -3,7 +3,7 @@
  * the same run and with the same probe; and of all brokers of a zone at once. The pause of a partition is what a client
  * sees: from the kill to the answer to the first write that was sent after it.
  */
-import type { BrokerFacts } from '../../bin/demo/instance.ts';
+import type { BrokerFacts, Instance } from '../../bin/demo/instance.ts';
 import type { Bench, BenchEnvironment, Fact } from '../compare/bench.ts';
 import { quantile } from '../compare/statistics.ts';
 import { WritableProbe } from '../load/writable-probe.ts';
@@ -12,12 +12,16 @@ import { startHeadgate } from '../servers/serve.ts';
 
 const topicPartitions = 100;
 const calmMs = 2_000;
+/** Share by which no broker may have more or fewer partitions than another has on average, before the next kill. */
+const unevenMax = 0.15;
+const evenWaitMsMax = 60_000;
+const pollMs = 100;
 /** Longer than this and a partition counts as stuck. */
 const waitMsMax = 60_000;
 const replicationWaitMsMax = 120_000;
 const kafkaReplicas = 3;
 /** No further kill after this: Apache Kafka takes twenty seconds and more for one. */
-const killsMsMax = 45_000;
+const killsMsMax = 90_000;
 
 interface Site {
   readonly name: string;
@@ -93,12 +97,30 @@ async function ofHeadgate(environment: BenchEnvironment, options: OfHeadgate): P
         const serving = (await instance.brokers()).filter(({ state }) => state === 'serving');
         for (const { pid } of victims(serving, kill)) process.kill(pid, 'SIGKILL');
       },
-      recover: () => new Promise((resolve) => setTimeout(resolve, calmMs)),
+      recover: () => untilEven(instance, brokers),
     });
   } finally {
     await probe.close();
     await headgate.stop();
   }
+}
+
+/**
+ * Until all brokers serve again with their share of the partitions, and a while longer. Without it the next kill would meet
+ * a broker or a zone that has half of everything, because those that died before it have not got theirs back.
+ */
+async function untilEven(instance: Instance, brokers: number): Promise<void> {
+  const deadlineMs = performance.now() + evenWaitMsMax;
+  for (;;) {
+    const counts = (await instance.brokers())
+      .filter(({ state }) => state === 'serving')
+      .map(({ partitions }) => partitions);
+    const even = counts.reduce((sum, count) => sum + count, 0) / brokers;
+    if (counts.length === brokers && counts.every((count) => Math.abs(count - even) <= unevenMax * even)) break;
+    if (performance.now() > deadlineMs) throw new Error(`brokers are not even again: ${counts.join(', ')}`);
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  }
+  await new Promise((resolve) => setTimeout(resolve, calmMs));
 }
 
 async function ofKafka(environment: BenchEnvironment, topics: readonly string[], kills: number): Promise<Fact[]> {
