@@ -4,6 +4,7 @@
  */
 import type { PlanPartition } from '../placement/constraints.ts';
 import type { ControllerContext } from './context.ts';
+import type { PlacementRow } from './rows/placement.ts';
 
 export function planPartitions(context: ControllerContext, scope: 'held' | 'all'): PlanPartition[] {
   const coolSinceMs = context.clock.wallMs() - context.settings.balanceCoolDownMs;
@@ -19,14 +20,26 @@ export function planPartitions(context: ControllerContext, scope: 'held' | 'all'
   return partitions;
 }
 
-/** How many partitions each broker owns. */
+/** How many partitions each broker owns. Asked often, also while clients wait: a row is counted once. */
 export function partitionCounts(
   context: Pick<ControllerContext, 'shards'>,
   scope: 'held' | 'all' = 'all',
 ): Map<number, number> {
   const counts = new Map<number, number>();
   for (const row of context.shards.placements(scope)) {
-    for (const { brokerId } of row.partitions) counts.set(brokerId, (counts.get(brokerId) ?? 0) + 1);
+    for (const [brokerId, count] of countsOf(row)) counts.set(brokerId, (counts.get(brokerId) ?? 0) + count);
   }
+  return counts;
+}
+
+/** Rows do not change; another placement is another row. */
+const countsByRow = new WeakMap<PlacementRow, ReadonlyMap<number, number>>();
+
+function countsOf(row: PlacementRow): ReadonlyMap<number, number> {
+  const known = countsByRow.get(row);
+  if (known) return known;
+  const counts = new Map<number, number>();
+  for (const { brokerId } of row.partitions) counts.set(brokerId, (counts.get(brokerId) ?? 0) + 1);
+  countsByRow.set(row, counts);
   return counts;
 }
