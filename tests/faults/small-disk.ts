@@ -34,11 +34,14 @@ export class SmallDisk {
     const said: string[] = [];
     createInterface({ input: holder.stderr }).on('line', (line) => said.push(line));
     const deadline = setTimeout(() => holder.kill('SIGKILL'), mountWaitMsMax);
-    const isMounted = await Promise.race([
-      once(holder.stdout, 'data').then(() => true),
-      once(holder, 'close').then(() => false),
-      once(holder, 'error').then(([error]) => said.push((error as Error).message) < 0),
-    ]);
+    const isMounted = await new Promise<boolean>((resolve) => {
+      holder.stdout.once('data', () => resolve(true));
+      holder.once('close', () => resolve(false));
+      holder.once('error', ({ message }) => {
+        said.push(message);
+        resolve(false);
+      });
+    });
     clearTimeout(deadline);
     if (isMounted) return new SmallDisk(holder, folder);
     rmdirSync(folder);
