@@ -45,7 +45,11 @@ export async function startApacheKafka<Name extends string>(
       return started;
     },
     () => broker.errors.join('\n'),
-  );
+  ).catch(async (error: unknown) => {
+    await broker.stop('SIGKILL', stopWaitMsMax);
+    rmSync(data, { recursive: true, force: true });
+    throw error;
+  });
   const access = Object.fromEntries(
     clients.map((name): [string, Access] => [
       name,
