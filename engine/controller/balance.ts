@@ -57,7 +57,10 @@ export class Balance {
         // Topics that visitors placed are known after it, and what is left at the end is counted as it is.
         await this.#context.shards.barrier();
         const moves = remap({
-          brokers: brokers.plan(settings.partitionsPerBrokerMax),
+          // Never to itself, also when it is not known as draining: restarts that were asked for one by one have another order.
+          brokers: brokers
+            .plan(settings.partitionsPerBrokerMax)
+            .map((broker) => (broker.brokerId === brokerId ? { ...broker, draining: true } : broker)),
           partitions: planPartitions(this.#context, 'all'),
           orphanReason: (partition) => (partition.brokerId === brokerId ? reason : undefined),
         });

@@ -523,6 +523,23 @@ describe('planned work', () => {
     expectEven(await owners());
   });
 
+  it('empties every broker before it ends when all are restarted, also the first', async () => {
+    const { control, during, fleet, owners, fill } = world();
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    const held: (number | undefined)[] = [];
+    const stop = fleet.stop.bind(fleet);
+    fleet.stop = async (brokerId, graceMs) => {
+      held.push((await owners()).get(brokerId));
+      await stop(brokerId, graceMs);
+    };
+    await during(controller.restartBrokers());
+    expect(held).toEqual([undefined, undefined, undefined]);
+    expect(controller.brokers().map(({ sessionEpoch }) => sessionEpoch)).toEqual([2, 2, 2]);
+    expectEven(await owners());
+  });
+
   it('moves nothing off a broker that it restarts before the next process has loaded', async () => {
     const { control, during, fill, owners, fleet, clock, kinds } = world();
     const controller = control();

@@ -32,6 +32,8 @@ export class FleetWish {
   readonly #versions = new Map<string, number>();
   readonly #ofBrokers = new Map<number, NotedWish>();
   readonly #listeners = new Set<() => void>();
+  /** The lowest of those to be restarted: broker-work.ts begins with it. */
+  #restartsNext: number | undefined;
   #row: FleetRow;
   #report: FleetReport | undefined;
 
@@ -67,10 +69,13 @@ export class FleetWish {
     return this.#row.evacuated.includes(zone);
   }
 
-  /** It gets nothing more: it is to be left empty, or to be emptied for a restart. */
+  /**
+   * It gets nothing more: it is to be left empty, or its turn has come to be emptied for a restart. Who waits for that turn
+   * takes what the others give: when all are restarted and none takes any more, the first has nobody to empty itself to,
+   * its clients wait for its end and start, and no topic can be placed.
+   */
   isDraining(brokerId: number): boolean {
-    const act = this.#ofBrokers.get(brokerId)?.wish.act;
-    return act === 'drain' || act === 'restart';
+    return brokerId === this.#restartsNext || this.#ofBrokers.get(brokerId)?.wish.act === 'drain';
   }
 
   /** Called after each change. Returns the way to stop. */
@@ -179,6 +184,8 @@ export class FleetWish {
     else if (row.sk === fleetReportKey.sk) this.#report = decodeFleetReport(row);
     else if (brokerId !== undefined) {
       this.#ofBrokers.set(brokerId, { wish: decodeBrokerWish(row), version: row.version });
+      const toRestart = [...this.#ofBrokers].filter(([, { wish }]) => wish.act === 'restart').map(([id]) => id);
+      this.#restartsNext = toRestart.length > 0 ? Math.min(...toRestart) : undefined;
     }
     for (const listener of this.#listeners) listener();
   }
