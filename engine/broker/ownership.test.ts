@@ -50,9 +50,9 @@ function world() {
     for (const listener of listeners) listener(topicId);
   };
   const ownership = new Ownership(1, store as unknown as LogStore, catalogue as unknown as FollowedCatalogue, clock);
-  const ask = (): Owned[] => {
+  const ask = (sentEpoch = -1): Owned[] => {
     const answers: Owned[] = [];
-    ownership.with(topicId, 0, (owned) => answers.push(owned));
+    ownership.with(topicId, 0, (owned) => answers.push(owned), sentEpoch);
     return answers;
   };
   const finishOpening = async (): Promise<void> => {
@@ -119,6 +119,39 @@ describe('ownership', () => {
     await clock.advance(1000);
     expect(answers).toEqual([{ errorCode: errorCode.notLeaderOrFollower }]);
   });
+
+  it('does not wait for the feed when the sender knew no newer row than it does', async () => {
+    const { clock, place, ask } = world();
+    place(2, 5);
+    for (const sentEpoch of [4, 5]) {
+      const answers = ask(sentEpoch);
+      await clock.settle();
+      expect(answers).toEqual([{ errorCode: errorCode.notLeaderOrFollower }]);
+    }
+    // This one did, and the feed comes by.
+    const ahead = ask(6);
+    await clock.advance(100);
+    expect(ahead).toEqual([]);
+    place(3, 6);
+    await clock.settle();
+    expect(ahead).toEqual([{ errorCode: errorCode.notLeaderOrFollower }]);
+  });
+
+  it.each([4, -1])(
+    'sends on what came while a log was released as soon as its next owner is known (%i)',
+    async (sent) => {
+      const { clock, place, ownership, ask, opened } = world();
+      place(1, 4);
+      await ownership.release([{ topicId, partition: 0, leaderEpoch: 4 }], closing);
+      const answers = ask(sent);
+      await clock.advance(100);
+      expect(answers).toEqual([]);
+      place(2, 5);
+      await clock.settle();
+      expect(answers).toEqual([{ errorCode: errorCode.notLeaderOrFollower }]);
+      expect(opened).toEqual([]);
+    },
+  );
 
   it('does not open a log again at the epoch that was given up, though it was not open then', async () => {
     const { clock, place, ownership, ask, opened, finishOpening } = world();

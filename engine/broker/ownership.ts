@@ -4,7 +4,8 @@
  *
  * The catalogue follows the store's change feed and may be a few milliseconds behind the gateway that sent the request
  * (the controller writes the row, the gateway reads it at once and asks us, our feed has not come by yet). So a request
- * for a log that is not ours waits for the feed a moment before it is told to look elsewhere.
+ * for a log that is not ours waits for the feed a moment before it is told to look elsewhere, unless it was sent by a row
+ * that is no newer than ours.
  */
 import type { Catalogue, PartitionEntry, TopicEntry } from '../engine.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -74,8 +75,11 @@ export class Ownership {
     catalogue.onPlacement((topicId) => this.#changed(topicId));
   }
 
-  /** Calls `use` once: in this turn when the log is open, else when it is. Calls for one log are kept in order. */
-  with(topicId: Uuid, partition: number, use: (owned: Owned) => void): void {
+  /**
+   * Calls `use` once: in this turn when the log is open, else when it is. Calls for one log are kept in order. `sentEpoch`:
+   * the leader epoch of the row by which the sender came to us, -1 when it is not known.
+   */
+  with(topicId: Uuid, partition: number, use: (owned: Owned) => void, sentEpoch = -1): void {
     const key = topicId + partition;
     const queue = this.#opening.get(key);
     if (queue) {
@@ -90,7 +94,7 @@ export class Ownership {
       return;
     }
     this.#opening.set(key, [use]);
-    this.#open(key, topicId, partition).then(
+    this.#open(key, topicId, partition, sentEpoch).then(
       (owned) => this.#opened(key, owned),
       (error: unknown) => this.#opened(key, { errorCode: openError(error) }),
     );
@@ -117,8 +121,15 @@ export class Ownership {
     for (const use of queue) use(owned);
   }
 
-  async #open(key: string, topicId: Uuid, partition: number): Promise<Owned> {
+  /**
+   * Waits for the feed while it may be behind the sender's, and not when it is the other way round: a request that was sent
+   * on its way before a planned move, or while the log was being released, has to go to the next owner, and whatever its
+   * producer sends behind it waits for its return.
+   */
+  async #open(key: string, topicId: Uuid, partition: number, sentEpoch: number): Promise<Owned> {
     const deadlineMs = this.#clock.monotonicMs() + this.#settings.feedWaitMsMax;
+    // Who does not say came by a row that named us: the one of the log that was released, and no later one.
+    const seenEpoch = sentEpoch >= 0 ? sentEpoch : (this.#released.get(key) ?? Infinity);
     for (;;) {
       const topic = this.#catalogue.byId(topicId);
       const entry = topic?.partitions[partition];
@@ -126,6 +137,8 @@ export class Ownership {
         const log = await this.#store.open(topicId, partition, entry.leaderEpoch, topic.configs);
         return { log, topic };
       }
+      if (entry && entry.brokerId !== this.#brokerId && entry.leaderEpoch >= seenEpoch)
+        return { errorCode: errorCode.notLeaderOrFollower };
       const leftMs = deadlineMs - this.#clock.monotonicMs();
       if (leftMs <= 0) return { errorCode: topic ? errorCode.notLeaderOrFollower : errorCode.unknownTopicId };
       this.#catalogue.refresh();

@@ -11,11 +11,14 @@ import type { ProduceRequest, ProduceResponse } from '../../protocol/messages/00
 import { errorCode } from '../../protocol/error-codes.ts';
 import {
   attributeBit,
+  batchField,
   type BatchHeader,
+  batchHeaderBytes,
   clearLogAppendTime,
   isBatchFault,
   validateBatch,
 } from '../../records/batch.ts';
+import { readI32 } from '../../records/bytes.ts';
 import { type TopicSettings, topicSettings } from '../../topic-configs.ts';
 import type { AppendOutcome, PartitionLog } from '../../log/log.ts';
 import type { TopicEntry } from '../../engine.ts';
@@ -56,13 +59,20 @@ export function produce(
         answers[p] = response;
         settle();
       };
-      ownership.with(topic.topicId, index, (owned) => {
+      const batch = records as Buffer | null;
+      const use = (owned: Owned): void => {
         if ('errorCode' in owned) reply(refusal(index, owned.errorCode, null));
-        else take(owned, { index, batch: records as Buffer | null, nowMs, frame }, reply);
-      });
+        else take(owned, { index, batch, nowMs, frame }, reply);
+      };
+      ownership.with(topic.topicId, index, use, sentEpochOf(batch));
     }
   }
   settle();
+}
+
+/** The router wrote into the batch at which epoch it sent it. */
+function sentEpochOf(batch: Buffer | null): number {
+  return batch && batch.length >= batchHeaderBytes ? readI32(batch, batchField.leaderEpoch) : -1;
 }
 
 interface Entry {
@@ -89,7 +99,7 @@ function take({ log, topic }: Exclude<Owned, { errorCode: number }>, entry: Entr
 }
 
 function append(log: PartitionLog, { index, batch, nowMs, frame }: Entry, judged: BatchHeader, reply: Reply): void {
-  // The router wrote the epoch it sent the batch at. At another one its order among its neighbours is not known.
+  // Sent at another epoch, its order among its neighbours is not known.
   if (judged.leaderEpoch >= 0 && judged.leaderEpoch !== log.leaderEpoch) {
     reply(refusal(index, errorCode.notLeaderOrFollower, null));
     return;

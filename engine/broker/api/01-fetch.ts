@@ -50,10 +50,11 @@ export function fetch(
     for (const partition of topic.partitions) {
       open++;
       const at = parts.push({ topic: t, request: partition, owned: unknown }) - 1;
-      ownership.with(topic.topicId, partition.partition, (owned) => {
+      const use = (owned: Owned): void => {
         parts[at] = { topic: t, request: partition, owned };
         ready();
-      });
+      };
+      ownership.with(topic.topicId, partition.partition, use, partition.currentLeaderEpoch);
     }
   }
   ready();

@@ -21,7 +21,7 @@ export async function listOffsets(
     name,
     partitions: await Promise.all(
       partitions.map(async ({ partitionIndex, currentLeaderEpoch, timestamp }) => {
-        const owned = await ownedByName(catalogue, ownership, name, partitionIndex);
+        const owned = await ownedByName(catalogue, ownership, name, partitionIndex, currentLeaderEpoch);
         if ('errorCode' in owned) return { partitionIndex, errorCode: owned.errorCode, ...nowhere };
         const { log } = owned;
         const fault = epochFault(log, currentLeaderEpoch);

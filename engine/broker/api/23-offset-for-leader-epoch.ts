@@ -20,7 +20,7 @@ export async function offsetForLeaderEpoch(
     topic,
     partitions: await Promise.all(
       partitions.map(async ({ partition, currentLeaderEpoch, leaderEpoch }) => {
-        const owned = await ownedByName(catalogue, ownership, topic, partition);
+        const owned = await ownedByName(catalogue, ownership, topic, partition, currentLeaderEpoch);
         if ('errorCode' in owned) return { partition, errorCode: owned.errorCode, ...nowhere };
         const { log } = owned;
         const fault = epochFault(log, currentLeaderEpoch);
