@@ -25,7 +25,7 @@ const scrubPollMs = 50;
 /** After the fence. */
 const leaseLooksMs = [0, 1, 3, 10, 50, 300];
 /** After it has gone on. */
-const wakeLooksMs = [1, 2, 3, 4, 6, 9, 20];
+const wakeLooksMs = [1, 2, 3, 4, 6, 9, 14, 20, 30, 45, 60];
 
 export class BrokerProcess {
   readonly process: SimProcess;

@@ -27,6 +27,7 @@ import { writeI32 } from '../../engine/records/bytes.ts';
 import { AppendRoute } from '../../engine/routing/append-route.ts';
 import type { Canary, Plant } from './plant.ts';
 import { changed, methodOf, replaced } from './plant-parts.ts';
+import { rareCanaries } from './rare-canaries.ts';
 import { strangerCanaries } from './stranger-canaries.ts';
 import { segmentsDirectory } from './world.ts';
 
@@ -208,6 +209,7 @@ export const canaries: readonly Canary[] = [
     plant: () => ({ store: (store, of) => (of === 'broker' ? fencedAsClosed(store) : store) }),
   },
   ...strangerCanaries,
+  ...rareCanaries,
 ];
 
 function syncFirstOnly(): Plant {

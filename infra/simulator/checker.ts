@@ -45,7 +45,7 @@ export interface Anomaly {
 
 export const finalConsumer = 'final';
 const offsetOutOfRange = 1;
-const sequenceErrors: readonly number[] = [45, 47];
+const sequenceErrors: readonly number[] = [45, 47, 59];
 /** NOT_LEADER_OR_FOLLOWER, what the record producer says without a producer id, and no room: nobody has stored it. */
 const unstoredCodes: readonly number[] = [6, 15, volumeFullCode];
 const anomaliesMax = 50;

@@ -32,11 +32,12 @@ export class Door {
     return this.parent?.isServing === true && this.parent.process.isAlive;
   }
 
-  /** `ask` runs in the parent and answers once; `told` runs in the client. */
+  /** `ask` runs in the parent and answers once; `told` runs in the client. What is `lateMs` late has a connection of its own. */
   call<T>(
     ask: (parent: ParentProcess, answer: (value: T) => void) => void,
     told: (value: T | typeof noAnswer) => void,
     waitMs = 6000,
+    lateMs = 0,
   ): void {
     const { loop } = this.world;
     const { parent } = this;
@@ -57,7 +58,7 @@ export class Door {
     timer = loop.schedule(waitMs, () => tell(noAnswer));
     forget = parent.process.onEnd(() => void loop.schedule(1, () => tell(noAnswer)));
     // In order, as on one connection: the same delay for all.
-    parent.process.post(0.2, () => {
+    parent.process.post(0.2 + lateMs, () => {
       ask(parent, (value) => {
         if (parent.process.isAlive) loop.schedule(0.1 + below(this.#random, 3) / 10, () => tell(value));
       });

@@ -77,6 +77,11 @@ export class FaultActs {
       this.world.loop.schedule(below(this.random, 20), () => this.topics.restartProducers());
   }
 
+  jumpWall(ms: number): void {
+    this.world.fault(`wall clock jumps by ${ms / 1000} s`);
+    this.world.loop.jumpWall(ms);
+  }
+
   hang(process: SimProcess, durationMs: number): void {
     if (process.isStopped || !process.isAlive) return;
     process.stop();

@@ -19,6 +19,10 @@ export type FaultKind =
   | 'new-file-power'
   | 'full-kill'
   | 'fault-power'
+  | 'cut-kill'
+  | 'full-move'
+  | 'shared-file'
+  | 'late-frame'
   | 'zone-loss'
   | 'zone-power'
   | 'power'
@@ -68,7 +72,7 @@ export interface Fault {
 type Mix = Readonly<Partial<Record<FaultKind, number>>>;
 
 const kills: Mix = { kill: 6, 'kill-two': 3, 'zone-loss': 1, 'disk-slow': 1 };
-const hangs: Mix = { hang: 6, 'parent-hang': 2, kill: 1, 'net-slow': 1 };
+const hangs: Mix = { hang: 6, 'parent-hang': 2, kill: 1, 'net-slow': 1, 'wall-jump': 1 };
 const power: Mix = {
   'zone-power': 4,
   power: 2,
@@ -199,6 +203,10 @@ const rare: Mix = {
   'full-kill': 5,
   'move-late': 4,
   'fault-power': 3,
+  'cut-kill': 4,
+  'full-move': 4,
+  'shared-file': 4,
+  'late-frame': 4,
   'disk-unreadable': 2,
   'store-read-only': 2,
   'delete-records': 3,

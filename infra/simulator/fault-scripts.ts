@@ -9,11 +9,18 @@ import type { BrokerProcess } from './broker-process.ts';
 import { type FaultActs, placementsPk, trapTimes } from './fault-acts.ts';
 import type { Fault, FaultKind } from './fault-plan.ts';
 import { goodMood } from './process-store.ts';
+import { deliverLate, killAfterCut, moveWhenFull, shareFileSlowly } from './rare-scripts.ts';
 
 /** Longer than anybody waits for a lease. */
 const hangMsMax = 6000;
 /** For the disk to be full, and to have room again. */
 const focusMsMax = 1500;
+/** How the wall clock is set while a broker stands still: after so many ms, by so many. */
+const wallSteps = [
+  [0, 0],
+  [400, -60_000],
+  [350, 60_000],
+] as const;
 /** Two records of the write-ahead log, each with one record of a producer. */
 const fullAfterBytes = 290;
 
@@ -31,6 +38,10 @@ const scripts: Readonly<Partial<Record<FaultKind, Script>>> = {
   'new-file-power': losePowerAtNewFile,
   'full-kill': killAfterFull,
   'fault-power': losePowerAfterFault,
+  'cut-kill': killAfterCut,
+  'full-move': moveWhenFull,
+  'shared-file': shareFileSlowly,
+  'late-frame': deliverLate,
 };
 
 export function isScript(kind: FaultKind): boolean {
@@ -54,8 +65,18 @@ function stallOrphan(acts: FaultActs, broker: BrokerProcess | undefined, { targe
     disks.slowMs.delete(slot.volume);
     acts.hang(process, settings.lease.durationMs * 1.5 + 500 + value);
     loop.schedule(value % 300, () => acts.killProcess(acts.decider(target).process));
+    stepWall(acts, value);
   };
   store.traps.set(process, { pk: leasesPk, when: 'after', isDue: () => disks.isSyncing(process), act });
+}
+
+/**
+ * The wall clock is set while a process stands still, as when a virtual machine goes on: back, before it goes on, or forward,
+ * while its end is waited for. No lease may be counted by it.
+ */
+function stepWall(acts: FaultActs, value: number): void {
+  const [afterMs, jumpMs] = wallSteps[value % wallSteps.length]!;
+  if (jumpMs !== 0) acts.world.loop.schedule(afterMs + (value % 300), () => acts.jumpWall(jumpMs));
 }
 
 /** A broker dies, and what a controller that does not keep the fleet decides about it arrives when it is back. */
@@ -142,7 +163,8 @@ function moveUnheard(acts: FaultActs, _broker: BrokerProcess | undefined, { targ
 
 /**
  * A stopped broker whose parent is dead is taken for lapsed, and goes on in the moment in which its fence is on its way:
- * it renews its lease first. The fence must be refused.
+ * it renews its lease first, and the fence must be refused. Or it goes on when the fence has had its effect: it must find
+ * its lease over, and get no other.
  */
 function wakeAtFence(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
   if (!broker) return;
@@ -154,10 +176,11 @@ function wakeAtFence(acts: FaultActs, broker: BrokerProcess | undefined, { targe
     op.key.sk === String(slot.brokerId) &&
     decodeBrokerSession({ ...op.key, value: op.value, version: 1 }).state === 'fenced';
   acts.hang(process, hangMsMax);
+  stepWall(acts, value);
   loop.schedule(value % 200, () => acts.killProcess(acts.decider(target).process));
   store.trapForAny = {
     pk: brokerSessionsPk,
-    when: 'before',
+    when: value % 4 < 2 ? 'before' : 'after',
     lateMs: 1 + (value % 3),
     isDue: (ops) => ops.some(isFence),
     act: () => process.resume(),

@@ -1,10 +1,15 @@
 /**
  * A Kafka client's idempotent producer (KIP-98) for one partition: a few batches in flight, sent again in order until
  * they are acknowledged. What it sends may therefore be asked for in full: every value once, in the order of sending.
+ *
+ * Now and then it gives up what is not acknowledged and goes on under the next epoch of its id (KIP-360): what it gave up
+ * may be stored or not, and never behind what it sent since. One of four numbers its batches as a sender over HTTP does,
+ * under an id that tells its age, over several connections: they overtake each other, and none may be taken out of turn.
  */
 import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
 import type { Timer } from '../../engine/kernel/clock.ts';
+import { datedProducerId } from '../../engine/records/dated-producer-id.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { type Door, noAnswer } from './door.ts';
 import { partitionName } from './partition-name.ts';
@@ -13,9 +18,13 @@ import type { SimTopic } from './topic-plan.ts';
 import type { World } from './world.ts';
 
 interface Batch {
+  /** Counts ids and epochs of the producer. */
+  readonly life: number;
   readonly producer: string;
   readonly values: readonly string[];
   readonly sequence: number;
+  /** Nothing before it was without its acknowledgement when it was sent. */
+  wasNext: boolean;
   isInFlight: boolean;
   isAcked: boolean;
 }
@@ -23,6 +32,10 @@ interface Batch {
 const inFlightMax = 5;
 const batchesMax = 8;
 const retryMs = 60;
+/** How much longer than another a request takes over a connection of its own. */
+const overtakenMsMax = 25;
+/** One of so many repeats is given up instead. */
+const giveUpOneOf = 6;
 
 export class IdempotentProducer {
   readonly #world: World;
@@ -31,9 +44,13 @@ export class IdempotentProducer {
   readonly #topic: SimTopic;
   readonly #partition: number;
   readonly #label: string;
+  /** Its batches travel over several connections. */
+  readonly #isDated: boolean;
   #name: string;
-  #lives = 0;
+  #names = 0;
+  #life = 0;
   #producerId = -1;
+  #epoch = 0;
   #sequence = 0;
   #values = 0;
   /** After so many batches another one takes its place, once all of them are acknowledged. */
@@ -57,6 +74,7 @@ export class IdempotentProducer {
     this.#topic = topic;
     this.#partition = partition;
     this.#label = this.#name = name;
+    this.#isDated = below(this.#random, 4) === 0;
     this.#identify();
   }
 
@@ -78,22 +96,41 @@ export class IdempotentProducer {
     );
   }
 
-  /** The client dies, and another takes its place at once: nobody asks for what is not acknowledged any more. */
+  /**
+   * The client dies, and another takes its place at once, with an id of its own or the next epoch of the same: nobody asks
+   * for what is not acknowledged any more.
+   */
   restart(): void {
     if (this.isStopped || this.isOver || !this.#next) return;
     this.#next.cancel();
+    this.#giveUp();
+    if (below(this.#random, 2) === 0) this.#identify();
+    else {
+      this.#nextEpoch();
+      this.#loop();
+    }
+  }
+
+  #giveUp(): void {
     this.#strays += this.#batches.filter(({ isInFlight }) => isInFlight).length;
     this.#batches = [];
     this.#isDraining = false;
-    this.#name = '';
-    this.#identify();
+    this.#life++;
   }
 
   #begin(producerId: number): void {
-    this.#producerId = producerId;
-    this.#name = `${this.#label}.${this.#lives++}`;
-    this.#sequence = 0;
+    this.#producerId = this.#isDated ? datedProducerId(producerId, this.#world.loop.wallMs) : producerId;
+    this.#epoch = -1;
+    this.#name = `${this.#label}.${this.#names++}`;
     this.#values = 0;
+    this.#life++;
+    this.#nextEpoch();
+  }
+
+  /** Its values go on: all that have the name lie in one order. */
+  #nextEpoch(): void {
+    this.#epoch++;
+    this.#sequence = 0;
     this.#batchesLeft = 2 + below(this.#random, batchesMax);
   }
 
@@ -117,7 +154,8 @@ export class IdempotentProducer {
     this.#batchesLeft--;
     const count = 1 + below(this.#random, 3);
     const values = Array.from({ length: count }, () => valueOf(this.#name, this.#values++));
-    const batch = { producer: this.#name, values, sequence: this.#sequence, isInFlight: false, isAcked: false };
+    const [life, producer, sequence] = [this.#life, this.#name, this.#sequence];
+    const batch = { life, producer, values, sequence, wasNext: false, isInFlight: false, isAcked: false };
     this.#sequence += count;
     this.#batches.push(batch);
     const partition = partitionName(this.#topic.topicId, this.#partition);
@@ -127,10 +165,11 @@ export class IdempotentProducer {
 
   #send(batch: Batch): void {
     batch.isInFlight = true;
+    batch.wasNext = this.#batches[0] === batch;
     const { loop } = this.#world;
     const encoded = encodeBatch(
       batch.values.map((value) => ({ key: null, value: Buffer.from(value), timestampMs: loop.wallMs })),
-      { producerId: this.#producerId, producerEpoch: 0, baseSequence: batch.sequence },
+      { producerId: this.#producerId, producerEpoch: this.#epoch, baseSequence: batch.sequence },
     );
     this.#door.call<{ code: number; offset: number }>(
       ({ engine }, answer) => {
@@ -149,16 +188,18 @@ export class IdempotentProducer {
       },
       (result) => this.#told(batch, result === noAnswer ? { code: -1, offset: -1 } : result),
       8000,
+      this.#isDated ? below(this.#random, overtakenMsMax) : 0,
     );
   }
 
   #told(batch: Batch, { code, offset }: { code: number; offset: number }): void {
     batch.isInFlight = false;
-    const isNext = this.#batches[0] === batch;
+    // Overtaken, it may have come before those that have been acknowledged since.
+    const isNext = this.#batches[0] === batch && (!this.#isDated || batch.wasNext);
     const partition = partitionName(this.#topic.topicId, this.#partition);
-    const { producer, values } = batch;
+    const { life, producer, values } = batch;
     this.#world.history.add({ kind: 'sent', producer, partition, values, code, offset, isNext });
-    if (producer !== this.#name) {
+    if (life !== this.#life) {
       this.#strays--;
       return;
     }
@@ -173,9 +214,13 @@ export class IdempotentProducer {
   }
 
   #again(): void {
-    const name = this.#name;
+    const life = this.#life;
     this.#world.loop.schedule(retryMs + below(this.#random, retryMs), () => {
-      if (name !== this.#name) return;
+      if (life !== this.#life) return;
+      if (!this.isStopped && below(this.#random, giveUpOneOf) === 0) {
+        this.#giveUp();
+        return this.#nextEpoch();
+      }
       this.#isDraining = false;
       for (const batch of this.#batches) this.#send(batch);
     });

@@ -86,8 +86,7 @@ export class Injector {
       case 'delete-records':
         return this.#acts.topics.deleteRecords(target);
       case 'wall-jump':
-        this.#acts.world.fault(`wall clock jumps by ${value - 500} s`);
-        return this.#acts.world.loop.jumpWall((value - 500) * 1000);
+        return this.#acts.jumpWall((value - 500) * 1000);
       case 'rot':
         flipBit(this.#acts.world, this.#acts.random, this.#slotOf(target).volume, value % 4 === 0);
         return;

@@ -9,6 +9,9 @@ import { BrokerProcess } from './broker-process.ts';
 import type { SimProcess } from './process.ts';
 import type { World } from './world.ts';
 
+/** A process that goes on with a second's worth of timers and frames before it. */
+const orphanLateMsMax = 60;
+
 export class SimFleet implements Fleet {
   readonly children = new Map<number, BrokerProcess>();
   readonly #world: World;
@@ -85,11 +88,12 @@ export class SimFleet implements Fleet {
 
   /**
    * A stopped child learns of it when it goes on, and not first of all: its timers run before it looks at its sockets, and
-   * this one's end may be the last that it looks at.
+   * this one's end may be the last that it looks at, behind much that has waited.
    */
   #orphan(): void {
     for (const { process } of this.children.values()) {
-      const lateMs = (this.#random.u32() % 40) / 10;
+      const isBusy = this.#random.u32() % 2 === 0;
+      const lateMs = isBusy ? this.#random.u32() % orphanLateMsMax : (this.#random.u32() % 40) / 10;
       process.post(this.#random.u32() % 5, () => process.post(lateMs, () => process.end('orphaned')));
     }
   }

@@ -60,6 +60,8 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'move-late': 6300,
   'move-unheard': 1300,
   'wake-at-fence': 2500,
+  'shared-file': 3000,
+  'late-frame': 1500,
 };
 const stuckAfterMs = 40_000;
 const readMsMax = 20_000;

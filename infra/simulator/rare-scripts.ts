@@ -1,0 +1,79 @@
+/**
+ * More faults that are short scripts (fault-scripts.ts): two things in a row that have to happen within a few
+ * milliseconds, or while nobody writes, before what they break can be seen.
+ */
+import type { BrokerProcess } from './broker-process.ts';
+import type { FaultActs } from './fault-acts.ts';
+import type { Fault } from './fault-plan.ts';
+import { goodMood } from './process-store.ts';
+import { segmentsDirectory } from './world.ts';
+
+/** In which a planned move has published all that its logs hold. */
+const movedMs = 450;
+/** Nobody writes anything new until the kill. */
+const quietMs = 800;
+const slowStoreMs = 2500;
+/** Longer than it takes a gateway to start. */
+const frameLateMs = 1200;
+/** More than there are partitions of bounded topics, mostly. */
+const cutsMax = 8;
+
+/**
+ * Logs whose records are all in segments lose all of them to DeleteRecords, and their owners die before anybody writes
+ * again: what is known of their producers has to outlive the segments that told of it.
+ */
+export function killAfterCut(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
+  if (!broker) return;
+  const { loop } = acts.world;
+  acts.world.focus = { partitions: new Set(), untilMs: loop.nowMs + quietMs };
+  acts.planned('drain', target, movedMs);
+  loop.schedule(movedMs + (value % 100), () => {
+    acts.world.fault('the records of bounded topics are deleted');
+    for (let i = 0; i < cutsMax; i++) acts.topics.deleteRecords(i);
+  });
+  loop.schedule(movedMs + 130 + (value % 200), () => {
+    acts.world.fault('all brokers killed');
+    // Producers live: what they send next follows what was deleted.
+    for (const { process } of acts.supervisor.brokers()) process.end('SIGKILL');
+  });
+}
+
+/** What a broker is to give away cannot be published: the disk of the segments is full in that moment. */
+export function moveWhenFull(
+  acts: FaultActs,
+  _broker: BrokerProcess | undefined,
+  { target, value, durationMs }: Fault,
+): void {
+  const { disks } = acts.world;
+  acts.world.fault('disk: the segments have no room for what moves');
+  for (let i = 0; i <= value % 3; i++)
+    disks.of(segmentsDirectory).plan({ on: 'write', error: 'full', afterBytes: value % 100 });
+  acts.planned(value % 2 === 0 ? 'drain' : 'restart', target, durationMs);
+}
+
+/**
+ * A broker dies, and one file holds what it had of many logs, which many brokers own by then. While the store is slow they
+ * all change what lives in that file.
+ */
+export function shareFileSlowly(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
+  if (!broker) return;
+  const { loop } = acts.world;
+  acts.kill(broker, 'SIGKILL');
+  loop.schedule(300 + (value % 500), () => acts.mood({ ...goodMood, slowMs: 150 + (value % 150) }, slowStoreMs));
+}
+
+/**
+ * What a gateway sent before it died reaches a broker behind what the next one sends: the same batches, which were repeated
+ * meanwhile, and batches of an epoch that their producer has left.
+ */
+export function deliverLate(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
+  if (!broker) return;
+  const { network, loop } = acts.world;
+  const { address } = broker.slot;
+  acts.world.fault(`network: some frames to ${address} are late`);
+  network.slow(address, frameLateMs);
+  loop.schedule(100 + (value % 150), () => {
+    network.slow(address, 0);
+    acts.killProcess(acts.supervisor.parent.process);
+  });
+}
