@@ -21,6 +21,13 @@ export interface SimEvent {
 }
 
 const startMs = 1000;
+/**
+ * No timer is over in the moment in which it was set. One that waits for the rest of a deadline, which may be less than the
+ * clock's numbers can tell apart, would otherwise be set for ever.
+ */
+const timerMsMin = 0.001;
+/** A world in which so much happens in one moment spins. */
+const eventsAtOnceMax = 200_000;
 /** Looking whether a run is over costs more than most events. */
 const checkIntervalMs = 10;
 const wallStartMs = 1_700_000_000_000;
@@ -29,6 +36,7 @@ export class EventLoop {
   #nowMs = startMs;
   #wallOffsetMs = wallStartMs - startMs;
   #order = 0;
+  #atOnce = 0;
   readonly #heap: SimEvent[] = [];
   /** An exception that no code caught: in production it ends a process. */
   onThrow: (error: unknown, place: Place | undefined) => void = (error) => {
@@ -77,6 +85,8 @@ export class EventLoop {
       const { fn } = next;
       if (!fn) continue;
       assert(next.atMs >= this.#nowMs, 'time never falls');
+      this.#atOnce = next.atMs === this.#nowMs ? this.#atOnce + 1 : 0;
+      assert(this.#atOnce < eventsAtOnceMax, 'time goes on');
       this.#nowMs = next.atMs;
       if (next.place?.holds(next)) continue;
       this.events++;
@@ -101,7 +111,7 @@ export function clockOf(loop: EventLoop, place: Place | undefined, rate = 1): Cl
   return {
     wallMs: () => loop.wallMs,
     monotonicMs: () => loop.nowMs * rate,
-    after: (delayMs, fn) => loop.schedule(delayMs / rate, fn, place),
+    after: (delayMs, fn) => loop.schedule(Math.max(timerMsMin, delayMs / rate), fn, place),
     endOfTurn: (fn) => void loop.schedule(0, fn, place),
   };
 }
