@@ -27,7 +27,7 @@ const startMs = 1000;
  */
 const timerMsMin = 0.001;
 /** A world in which so much happens in one moment spins. */
-const eventsAtOnceMax = 200_000;
+const eventsAtOnceMax = 20_000;
 /** Looking whether a run is over costs more than most events. */
 const checkIntervalMs = 10;
 const wallStartMs = 1_700_000_000_000;
