@@ -163,6 +163,12 @@ describe('the checker names', () => {
     ];
     expect(names(...commits, { kind: 'position', ...group, offset: 6, acked: 7 })).toEqual(['committed-offset-falls']);
     expect(names(...commits, { kind: 'position', ...group, offset: 8, acked: 7 })).toEqual(['committed-offset-falls']);
+    // One that nobody was told the fate of may come late.
+    const doubtful: Entry[] = [
+      { kind: 'commit', ...group, offset: 6 },
+      { kind: 'committed', ...group, offset: 6, code: -1 },
+    ];
+    expect(names(...doubtful, ...commits, { kind: 'position', ...group, offset: 6, acked: 7 })).toEqual([]);
     expect(names(...commits, { kind: 'position', ...group, offset: 7, acked: 7 })).toEqual([]);
   });
 

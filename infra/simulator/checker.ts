@@ -89,6 +89,8 @@ class Judge {
   #mayRot = false;
   /** The highest offset that each group has sent of a partition. */
   readonly #tried = new Map<string, number>();
+  /** Commits of which nobody was told that they are stored: over the connection of a gateway that died they may still come. */
+  readonly #doubtful = new Set<string>();
   /** Of each group, generation and partition. */
   readonly #owners = new Map<string, string>();
   readonly #sentCounts = new Map<string, number>();
@@ -288,13 +290,18 @@ class Judge {
     const name = `${group} ${partition}`;
     const tried = this.#tried.get(name) ?? -1;
     if (entry.kind === 'commit') this.#tried.set(name, Math.max(tried, offset));
-    else if (entry.kind === 'position' && (offset < entry.acked || offset > tried)) {
+    else if (
+      entry.kind === 'position' &&
+      (offset < entry.acked || offset > tried) &&
+      !this.#doubtful.has(`${name} ${offset}`)
+    ) {
       const what = `committed ${entry.acked}, tried ${tried}, found ${offset}`;
       this.#report('committed-offset-falls', entry.atMs, name, what);
     }
   }
 
-  #commitTold({ atMs, group, offset, code, by }: TimedEntry & { kind: 'committed' }): void {
+  #commitTold({ atMs, group, partition, offset, code, by }: TimedEntry & { kind: 'committed' }): void {
+    if (code !== 0) this.#doubtful.add(`${group} ${partition} ${offset}`);
     if (code !== 0 || !by || by.generation >= by.known) return;
     const what = `${by.member} of generation ${by.generation} committed ${offset} when ${by.known} had begun`;
     this.#report('stale-member-commit', atMs, group, what);

@@ -206,7 +206,7 @@ const rare: Mix = {
   'cut-kill': 4,
   'full-move': 4,
   'shared-file': 4,
-  'late-frame': 4,
+  'late-frame': 6,
   'disk-unreadable': 2,
   'store-read-only': 2,
   'delete-records': 3,

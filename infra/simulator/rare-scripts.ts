@@ -63,17 +63,19 @@ export function shareFileSlowly(acts: FaultActs, broker: BrokerProcess | undefin
 }
 
 /**
- * What a gateway sent before it died reaches a broker behind what the next one sends: the same batches, which were repeated
- * meanwhile, and batches of an epoch that their producer has left.
+ * What a gateway has sent reaches a broker late. It died meanwhile, and the next one sends the same batches once more, and
+ * others of an epoch to which their producer has gone on. Or the partitions went to another broker and came back: what was
+ * sent at their former epoch has lost its place.
  */
 export function deliverLate(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
   if (!broker) return;
   const { network, loop } = acts.world;
-  const { address } = broker.slot;
+  const { address, brokerId } = broker.slot;
   acts.world.fault(`network: some frames to ${address} are late`);
   network.slow(address, frameLateMs);
   loop.schedule(100 + (value % 150), () => {
     network.slow(address, 0);
-    acts.killProcess(acts.supervisor.parent.process);
+    if (value % 2 === 0) acts.killProcess(acts.supervisor.parent.process);
+    else acts.planned('drain', brokerId - 1, 0);
   });
 }
