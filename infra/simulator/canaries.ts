@@ -44,7 +44,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'does not look at the lease after the sync',
     scenario: 'orphans',
-    seed: 17,
+    seed: 20,
     plant: () => ({ logStore: (options) => ({ ...options, mayAck: () => true }) }),
   },
   {
@@ -67,7 +67,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'replays what is not idempotent',
     scenario: 'kills',
-    seed: 12,
+    seed: 20,
     plant: () => ({ append: (append) => ({ ...append, idempotent: true }) }),
   },
   {
@@ -90,7 +90,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'puts held appends at the end of the queue',
     scenario: 'kills',
-    seed: 44,
+    seed: 73,
     plant: () => ({
       patch: () =>
         replaced(AppendRoute.prototype, 'putBack', function (this: AppendRoute, item) {
@@ -101,7 +101,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'opens a log again at the epoch that it gave up',
     scenario: 'planned',
-    seed: 7,
+    seed: 10,
     plant: () => ({ patch: forgetReleases }),
   },
   {
@@ -121,7 +121,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'acknowledges a committed offset before it is durable',
     scenario: 'power',
-    seed: 46,
+    seed: 61,
     plant: () => ({
       opened: (log, topic) => {
         if (!topic.endsWith(':offsets')) return;
@@ -154,7 +154,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'counts a lease from the answer to its renewal',
     scenario: 'orphans',
-    seed: 17,
+    seed: 20,
     plant: countFromAnswer,
   },
   {
@@ -183,13 +183,13 @@ export const canaries: readonly Canary[] = [
   {
     name: 'syncs the first of several files',
     scenario: 'power',
-    seed: 26,
+    seed: 53,
     plant: syncFirstOnly,
   },
   {
     name: 'acknowledges a repeated batch before its original is durable',
     scenario: 'power',
-    seed: 16,
+    seed: 33,
     plant: () => ({ patch: acknowledgeRepeats }),
   },
   {

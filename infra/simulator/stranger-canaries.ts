@@ -30,19 +30,19 @@ export const strangerCanaries: readonly Canary[] = [
   {
     name: 'renews a lease that was fenced',
     scenario: 'orphans',
-    seed: 17,
+    seed: 20,
     plant: () => writing('broker', (ops) => (ops[0]?.op === 'check' && ops.some(isLease) ? ops.filter(isLease) : ops)),
   },
   {
     name: 'fences a broker that has renewed its lease meanwhile',
     scenario: 'orphans',
-    seed: 23,
+    seed: 45,
     plant: () => writing('parent', (ops) => (ops.some(isSession) ? ops.filter((op) => !isLease(op)) : ops)),
   },
   {
     name: 'moves what was released at another epoch than it has',
     scenario: 'planned',
-    seed: 7,
+    seed: 14,
     plant: () => ({ patch: forgetReleasedEpochs }),
   },
   {
@@ -54,7 +54,7 @@ export const strangerCanaries: readonly Canary[] = [
   {
     name: 'forgets where a log begins',
     scenario: 'rare',
-    seed: 2,
+    seed: 4,
     plant: () => writing('broker', (ops) => ops.filter(({ key }) => key.sk !== logStateSk)),
   },
   {
@@ -72,7 +72,7 @@ export const strangerCanaries: readonly Canary[] = [
   {
     name: 'says of an append whose fate it does not know that nobody has stored it',
     scenario: 'kills',
-    seed: 41,
+    seed: 74,
     plant: () => ({ patch: forgetDoubts }),
   },
   {
