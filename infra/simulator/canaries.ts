@@ -90,7 +90,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'puts held appends at the end of the queue',
     scenario: 'kills',
-    seed: 73,
+    seed: 161,
     plant: () => ({
       patch: () =>
         replaced(AppendRoute.prototype, 'putBack', function (this: AppendRoute, item) {
@@ -183,7 +183,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'syncs the first of several files',
     scenario: 'power',
-    seed: 53,
+    seed: 131,
     plant: syncFirstOnly,
   },
   {

@@ -24,7 +24,7 @@ export const strangerCanaries: readonly Canary[] = [
   {
     name: 'takes back what it released, wherever it has gone',
     scenario: 'rare',
-    seed: 13,
+    seed: 60,
     plant: () => writing('broker', unconditional(isPlacement)),
   },
   {
