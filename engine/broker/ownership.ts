@@ -128,7 +128,7 @@ export class Ownership {
    */
   async #open(key: string, topicId: Uuid, partition: number, sentEpoch: number): Promise<Owned> {
     const deadlineMs = this.#clock.monotonicMs() + this.#settings.feedWaitMsMax;
-    // Who does not say came by a row that named us: the one of the log that was released, and no later one.
+    // Who does not say came by a row that named us: that of the log that was released, as a rule. By a later one, it asks again.
     const seenEpoch = sentEpoch >= 0 ? sentEpoch : (this.#released.get(key) ?? Infinity);
     for (;;) {
       const topic = this.#catalogue.byId(topicId);
