@@ -33,6 +33,7 @@ import type { DataFolder } from './data-folder.ts';
 import { endAtOnce } from './end-at-once.ts';
 import { inProcessFleet } from './in-process-fleet.ts';
 import { leaseSettings } from './lease-settings.ts';
+import { pauseOptimizerInFailovers } from './optimizer-pause.ts';
 import { runBroker, scrubBytesPerSecond } from './run-broker.ts';
 import type { ServeSettings } from './settings.ts';
 
@@ -76,6 +77,7 @@ export async function assembleEngine(
   const segments = await segmentsOf(settings, folder, log);
   const fleet = processes ?? brokersHere(settings, segments, store, network);
   const catalogue = new StoreCatalogue(store, clock);
+  pauseOptimizerInFailovers(catalogue, clock);
   await catalogue.start();
   const controlled = isGateway
     ? visiting(settings, folder, store, catalogue, network)
@@ -109,6 +111,7 @@ export async function assembleController(
   log: (line: string) => void,
 ): Promise<{ readonly controller: Controller; stop(): Promise<void> }> {
   const others = new StoreCatalogue(store, systemClock);
+  pauseOptimizerInFailovers(others, systemClock);
   await others.start();
   const fleet = detachedFleet({
     clock: systemClock,

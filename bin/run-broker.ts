@@ -9,6 +9,7 @@ import { createLogStore } from '../engine/log/log-store.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
 import type { BrokerSlot, Disk, MetadataStore, Network, SegmentStore } from '../engine/ports.ts';
 import { leaseSettings } from './lease-settings.ts';
+import { pauseOptimizerInFailovers } from './optimizer-pause.ts';
 
 /** Of the setting, whose unit is for people. */
 export function scrubBytesPerSecond(mebibytes: number): number {
@@ -45,6 +46,7 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
   mkdirSync(slot.volume, { recursive: true, mode: 0o700 });
   // Before the session: from its row on others may send us partitions, and with thousands of them this takes a while.
   const catalogue = new StoreCatalogue(store, clock);
+  pauseOptimizerInFailovers(catalogue, clock);
   await catalogue.start();
   const session = await openSession({
     store,
