@@ -3,15 +3,24 @@ import type { Clock } from '../kernel/clock.ts';
 import { assert } from '../kernel/assert.ts';
 import { Failure } from '../kernel/failure.ts';
 import type { PartitionLog } from '../log/log.ts';
-import { errorCode } from '../protocol/error-codes.ts';
+import { errorCode, volumeFullCode } from '../protocol/error-codes.ts';
 import { batchesIn, batchSizeBytes, isBatchFault, lastOffset, validateBatch } from '../records/batch.ts';
 import { decodeBatch } from '../records/decode.ts';
 import { encodeBatch } from '../records/encode.ts';
 import type { CoordinatorLog, LogRecord } from './groups/coordinator-log.ts';
 
-/** The log has gone to another broker, or cannot be written: the coordinator ends and its clients look for the next. */
+/**
+ * The log has gone to another broker, or nobody knows what became of the append: clients look for the coordinator again,
+ * and find the next one or this one.
+ */
 export class CoordinatorLogLost extends Failure {
   readonly code = 'not-owner';
+  override readonly retryable = true;
+}
+
+/** Nothing was stored, and the log is as it was: the coordinator goes on, and writes again when there is room. */
+export class CoordinatorLogFull extends Failure {
+  readonly code = 'disk-full';
   override readonly retryable = true;
 }
 
@@ -27,6 +36,7 @@ export function coordinatorLog(log: PartitionLog, clock: Clock): CoordinatorLog 
       return new Promise((resolve, reject) => {
         log.append(batch, header, timestampMs, (outcome) => {
           if (outcome.errorCode === errorCode.none) resolve();
+          else if (outcome.errorCode === volumeFullCode) reject(new CoordinatorLogFull('the volume is nearly full'));
           else reject(new CoordinatorLogLost(`append refused with error ${outcome.errorCode}`));
         });
       });

@@ -145,8 +145,9 @@ const names = new Map<number, string>(
 );
 
 /**
- * What a broker of ours says of an append that it has no room for: nothing of it was stored. Kafka says 56 of that too, but
- * also of a log whose fate is not known, and so do we to its clients.
+ * What a broker of ours says of an append that it has no room for, a producer's or a group coordinator's own: nothing of it
+ * was stored. Kafka says 56 of that too, but also of a log whose fate is not known, and so do we to its producers. Clients
+ * that speak to a coordinator do not know 56 (gateway/kafka/coordinate.ts).
  */
 export const volumeFullCode = 30_056;
 

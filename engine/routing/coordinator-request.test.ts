@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RequestOf } from '../protocol/apis.ts';
+import { volumeFullCode } from '../protocol/error-codes.ts';
 import { make } from '../protocol/make.ts';
 import { offsetCommitRequest, offsetCommitResponse } from '../protocol/messages/08-offset-commit.ts';
 import { joinGroupRequest, joinGroupResponse } from '../protocol/messages/11-join-group.ts';
@@ -102,6 +103,22 @@ describe('a group request', () => {
     expect(homeless.code).toBeUndefined();
     await w.clock.advance(200);
     expect(homeless.code).toBe(15);
+  });
+
+  it('is told at once that the coordinator has no room', async () => {
+    const w = await withHeartbeats(() => volumeFullCode);
+    const refused = heartbeat(w);
+    await w.clock.advance(50);
+    expect(refused.code).toBe(volumeFullCode);
+    expect(w.broker(ownerOfSeat).count(12)).toBe(1);
+  });
+
+  it('is not told that nothing was stored when an earlier try may have been', async () => {
+    let tries = 0;
+    const w = await withHeartbeats(() => (tries++ === 0 ? 16 : volumeFullCode));
+    const refused = heartbeat(w);
+    await w.clock.advance(500);
+    expect(refused.code).toBe(15);
   });
 
   it('tells a JoinGroup that was cut off to join afresh, at once', async () => {

@@ -7,6 +7,9 @@
  * knows, so it is answered NOT_COORDINATOR at once and the client joins afresh. A JoinGroup that was parked for a
  * rebalance and is refused after the hold time is not started over here either: the client decides.
  *
+ * One that the coordinator's disk has no room for (volumeFullCode) is not held: whoever waits would wait for an operator. It says
+ * that nothing was stored, which after an earlier try nobody knows.
+ *
  * A request travels in the version that the client speaks, because a coordinator's answer depends on it (MEMBER_ID_REQUIRED
  * only since JoinGroup v4). The header's client id carries client and host (coordinator-client.ts); of ListGroups it is
  * the cluster and the seats that are asked for, so that a broker which has not heard of one yet does not answer without it.
@@ -24,7 +27,7 @@ import type { Changes } from './changes.ts';
 import { joinClient, joinSeats } from './coordinator-client.ts';
 import { clusterOfGroup, coordinatorPartition, coordinatorTopic } from './coordinator-seat.ts';
 import { type CoordinatorShape, coordinatorShapes } from '../link/coordinator-shapes.ts';
-import { errorCode } from '../protocol/error-codes.ts';
+import { errorCode, volumeFullCode } from '../protocol/error-codes.ts';
 import { isCoordinatorAway } from './misrouted.ts';
 import { ownerOf, type RoutingCatalogue } from './owners.ts';
 import type { RoutingSettings } from './settings.ts';
@@ -73,17 +76,21 @@ export class CoordinatorRouter {
     const deadlineMs = this.#clock.monotonicMs() + this.#settings.holdMsMax;
     let pauseMs = this.#settings.retryMs;
     let lastCode: number = errorCode.coordinatorNotAvailable;
-    for (;;) {
+    for (let tries = 0; ; ) {
       const seen = this.#changes.count;
       const link = await this.#seat(target);
       if (link) {
         lastCode = errorCode.notCoordinator;
         try {
           const response = await link.request(key, client.version, request, options);
-          const isAway = shape.codes(response).some(isCoordinatorAway);
+          const codes = shape.codes(response);
+          const isDoubtful = tries++ > 0 && codes.includes(volumeFullCode);
+          if (isDoubtful) return shape.failure(request, errorCode.coordinatorNotAvailable);
+          const isAway = codes.some(isCoordinatorAway);
           if (!isAway || this.#clock.monotonicMs() >= deadlineMs) return response;
         } catch (error) {
           if (!(error instanceof Failure)) throw error;
+          tries++;
           if (key === joinGroupKey && error instanceof LinkClosed && error.sent) {
             return shape.failure(request, errorCode.notCoordinator);
           }

@@ -409,6 +409,19 @@ describe('waiting', () => {
     expect(empty.result![1]).toMatchObject({ errorCode: 0, highWatermark: 0, isStale: true });
   });
 
+  it('waits for an owner that is slow with an error of another in hand, so that it does not tell of one error alone', async () => {
+    const w = await world([1, 2]);
+    w.broker(1).fetchFault = () => 1;
+    w.broker(2).isSilent = true;
+    const reading = read(w, [at(0, 99), at(1, 0)], { maxWaitMs: 0 });
+    await w.clock.advance(1000);
+    expect(reading.result).toBeUndefined();
+    w.broker(2).isSilent = false;
+    w.network.cut(w.address(2));
+    await w.clock.advance(500);
+    expect(reading.result!.map((each) => each.errorCode)).toEqual([1, 0]);
+  });
+
   it('reads first when its time might be over before a poll is answered', async () => {
     const w = await world([1]);
     read(w, [at(0, 0)], { maxWaitMs: 0 });

@@ -10,8 +10,9 @@
  * one broker had read the partitions in the order of the request, whichever owner was first.
  *
  * `maxWaitMs` is for records that do not exist yet, not for an owner that is slow: without data in hand its answer is
- * awaited, as a client of Kafka awaits the leader's, for at most `holdMsMax`. And nothing is made up meanwhile: a partition
- * whose log this gateway has never heard of is answered with NOT_LEADER_OR_FOLLOWER, not as an empty one.
+ * awaited, as a client of Kafka awaits the leader's, for at most `holdMsMax`; an error of another partition is no data.
+ * And nothing is made up meanwhile: a partition whose log this gateway has never heard of is answered with
+ * NOT_LEADER_OR_FOLLOWER, not as an empty one.
  */
 import type { FetchedPartition, FetchOptions, FetchPartition } from '../engine.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
@@ -368,7 +369,7 @@ class Gathering {
       if (this.#readsPending === 0) this.#waitForMore();
       return;
     }
-    if (isEnough && this.#isLate) return this.#finish();
+    if (this.#bytes > 0 && isEnough && this.#isLate) return this.#finish();
     if ((this.#readsPending === 0 || this.#isSettled()) && !this.#isBlind()) return this.#finish();
     const { clock, settings } = this.#router;
     this.#straggler ??= clock.after(settings.stragglerMsMax, () => {

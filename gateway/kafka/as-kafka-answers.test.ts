@@ -277,6 +277,15 @@ it('takes the group without a name for one that does not exist', async () => {
   expect(groups[0]).toMatchObject({ errorCode: 0, groupState: 'Dead' });
 });
 
+it('sees that a sync is without its protocol before it sees that it is without a group', async () => {
+  const sync = async (version: number, part: object): Promise<number> =>
+    (await ask(14, version, { memberId: 'm', ...part })).errorCode;
+  expect(await sync(5, { groupId: '' })).toBe(errorCode.inconsistentGroupProtocol);
+  expect(await sync(4, { groupId: '' })).toBe(errorCode.invalidGroupId);
+  const protocol = { protocolType: 'consumer', protocolName: 'range' };
+  expect(await sync(5, { groupId: '', ...protocol })).toBe(errorCode.invalidGroupId);
+});
+
 it('deletes no topic that is named twice, and says it once', async () => {
   const codes = async (version: number, part: object): Promise<unknown[]> =>
     (await ask(20, version, part)).responses.map((each) => [each.name, each.errorCode]);

@@ -3,8 +3,9 @@
  * one tenant reaches another; coordinators are always spoken to in one version, the APIs fit older clients to it.
  */
 import type { CoordinatorApi } from '../../engine/engine.ts';
+import { type CoordinatorShape, coordinatorShapes } from '../../engine/link/coordinator-shapes.ts';
 import { apiByKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
-import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { errorCode, volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import { innerName } from '../../tenancy/naming.ts';
 import type { Call } from './api.ts';
 import { toEngine, toTenant } from './tenant-view.ts';
@@ -34,13 +35,25 @@ export async function askCoordinator<K extends CoordinatorApi>(
   const version = coordinatorVersion(key);
   toEngine(clusterId, key, version, request);
   const target = { clusterId, groupId: innerName(clusterId, groupId) };
-  const response = await call.context.engine.coordinatorRequest(key, target, request, {
+  const answer = await call.context.engine.coordinatorRequest(key, target, request, {
     clientId,
     clientHost,
     version,
   });
+  const response = withoutRoom(key, request, answer);
   toTenant(clusterId, key, version, response);
   return response;
+}
+
+/**
+ * A coordinator whose disk is full is answered as one that cannot be had now: every client repeats that for as long as it
+ * has been told to, and then says so. The request concerns one group, and nothing of it was stored.
+ */
+function withoutRoom<K extends CoordinatorApi>(key: K, request: RequestOf<K>, response: ResponseOf<K>): ResponseOf<K> {
+  // The table pairs each key with the shape of its messages; the compiler cannot follow K into it.
+  const shape = coordinatorShapes[key] as unknown as CoordinatorShape<K>;
+  if (!shape.codes(response).includes(volumeFullCode)) return response;
+  return shape.failure(request, errorCode.coordinatorNotAvailable);
 }
 
 /** INVALID_GROUP_ID, or none. Members cannot be in a group without a name; offsets can be kept under it. */

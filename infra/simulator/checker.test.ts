@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import { check, finalConsumer } from './checker.ts';
 import type { Entry, ReadRecord, TimedEntry } from './history.ts';
 
@@ -170,6 +171,15 @@ describe('the checker names', () => {
     ];
     expect(names(...doubtful, ...commits, { kind: 'position', ...group, offset: 6, acked: 7 })).toEqual([]);
     expect(names(...commits, { kind: 'position', ...group, offset: 7, acked: 7 })).toEqual([]);
+  });
+
+  it('a commit that is there though there was no room for it', () => {
+    const commit: Entry = { kind: 'commit', ...group, offset: 7 };
+    const told = (code: number): Entry => ({ kind: 'committed', ...group, offset: 7, code });
+    const found: Entry = { kind: 'position', ...group, offset: 7, acked: 6 };
+    expect(names(commit, told(volumeFullCode), found)).toEqual(['untrue-refusal']);
+    expect(names(commit, commit, told(0), told(volumeFullCode), found)).toEqual([]);
+    expect(names(commit, told(16), found)).toEqual([]);
   });
 
   it('a commit of a member whose generation is over', () => {

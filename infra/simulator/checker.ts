@@ -91,6 +91,8 @@ class Judge {
   readonly #tried = new Map<string, number>();
   /** Commits of which nobody was told that they are stored: over the connection of a gateway that died they may still come. */
   readonly #doubtful = new Set<string>();
+  /** Of each group, partition and offset: commits less those that were refused because there was no room. */
+  readonly #mayBeKept = new Map<string, number>();
   /** Of each group, generation and partition. */
   readonly #owners = new Map<string, string>();
   readonly #sentCounts = new Map<string, number>();
@@ -289,19 +291,27 @@ class Judge {
     const { group, partition, offset } = entry;
     const name = `${group} ${partition}`;
     const tried = this.#tried.get(name) ?? -1;
-    if (entry.kind === 'commit') this.#tried.set(name, Math.max(tried, offset));
-    else if (
-      entry.kind === 'position' &&
-      (offset < entry.acked || offset > tried) &&
-      !this.#doubtful.has(`${name} ${offset}`)
-    ) {
+    const kept = this.#mayBeKept.get(`${name} ${offset}`);
+    if (entry.kind === 'commit') {
+      this.#tried.set(name, Math.max(tried, offset));
+      this.#mayBeKept.set(`${name} ${offset}`, (kept ?? 0) + 1);
+    } else if (kept === 0) {
+      this.#report(
+        'untrue-refusal',
+        entry.atMs,
+        name,
+        `no room for the commit of ${offset}, it was said, and it is there`,
+      );
+    } else if ((offset < entry.acked || offset > tried) && !this.#doubtful.has(`${name} ${offset}`)) {
       const what = `committed ${entry.acked}, tried ${tried}, found ${offset}`;
       this.#report('committed-offset-falls', entry.atMs, name, what);
     }
   }
 
   #commitTold({ atMs, group, partition, offset, code, by }: TimedEntry & { kind: 'committed' }): void {
-    if (code !== 0) this.#doubtful.add(`${group} ${partition} ${offset}`);
+    const name = `${group} ${partition} ${offset}`;
+    if (code === volumeFullCode) this.#mayBeKept.set(name, (this.#mayBeKept.get(name) ?? 1) - 1);
+    else if (code !== 0) this.#doubtful.add(name);
     if (code !== 0 || !by || by.generation >= by.known) return;
     const what = `${by.member} of generation ${by.generation} committed ${offset} when ${by.known} had begun`;
     this.#report('stale-member-commit', atMs, group, what);

@@ -2,11 +2,11 @@
  * A whole installation, as it is started in production, on a file system that really runs full: below the floor at which
  * brokers refuse records, and down to the last byte, which somebody else takes. Seen from real sockets.
  */
-import { Kafka, type KafkaJSProtocolError, logLevel } from 'kafkajs';
+import { type Admin, Kafka, type KafkaJSProtocolError, logLevel } from 'kafkajs';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { Instance } from '../../bin/demo/instance.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
-import { authorized, createTopic, demoAccess, readAll } from '../e2e/doors.ts';
+import { type Access, authorized, createTopic, demoAccess, readAll } from '../e2e/doors.ts';
 import { startInstallation } from '../installation.ts';
 import { until } from './installation.ts';
 import { SmallDisk } from './small-disk.ts';
@@ -19,6 +19,9 @@ const floorBytes = logSettingsDefault.freeBytesFloor;
 /** Room for a hundred times what is written here, so that only the filler takes it below the floor. */
 const diskBytes = floorBytes + 64 * 1024 * 1024;
 const belowFloorBytes = 32 * 1024 * 1024;
+
+const group = 'readers';
+const idleGroup = 'idle';
 
 /** Undefined: stored. */
 type Send = (value: string) => Promise<string | undefined>;
@@ -135,6 +138,39 @@ describe.skipIf(typeof disk === 'string')('a small file system', () => {
     expect(await processes()).toEqual(before);
   });
 
+  it('without one byte left: groups keep their members and offsets, and commits are refused by name', async () => {
+    const neighbour = await otherTenant(instance);
+    const admin = plainClient(instance).admin();
+    await admin.connect();
+    await admin.setOffsets({ groupId: idleGroup, topic, partitions: [{ partition: 0, offset: '1' }] });
+    const reader = await startReader(instance);
+    expect(await reader.commit('2')).toBeUndefined();
+
+    small.fill('all', 0);
+    await refuses();
+    expect(await reader.commit('3')).toBe('GROUP_COORDINATOR_NOT_AVAILABLE');
+    expect(await committed(admin)).toBe('2');
+    expect(await ofGroup('GET', group)).toMatchObject([200, { state: 'Stable', offsets: [{ committed_offset: 2 }] }]);
+    expect(await ofGroup('DELETE', idleGroup)).toMatchObject([507, { code: 'storage-full', side_effects: 'none' }]);
+    expect(await ofGroup('GET', idleGroup)).toMatchObject([200, { offsets: [{ committed_offset: 1 }] }]);
+    expect((await readAll(instance, neighbour, topic)).map(({ value }) => value)).toEqual(['theirs']);
+
+    small.makeRoom();
+    await writesAgain();
+    await until('the same member commits', async () => (await reader.commit('4')) === undefined);
+    expect(await committed(admin)).toBe('4');
+    expect(reader.rejoins()).toBe(0);
+    await reader.close();
+    await admin.disconnect();
+  });
+
+  async function ofGroup(method: string, id: string): Promise<[number, unknown]> {
+    const headers = authorized(demoAccess(instance));
+    const response = await fetch(`${instance.http}/v1/groups/${id}`, { method, headers });
+    const text = await response.text();
+    return [response.status, text === '' ? undefined : JSON.parse(text)];
+  }
+
   it('on which everything is killed: the next start has all that was acknowledged, while it is still nearly full', async () => {
     small.fill('all', 0);
     await refuses();
@@ -144,29 +180,78 @@ describe.skipIf(typeof disk === 'string')('a small file system', () => {
     small.fill('most', belowFloorBytes);
     await start();
     await refuses();
+    expect(await ofGroup('GET', group)).toMatchObject([200, { offsets: [{ committed_offset: 4 }] }]);
     small.makeRoom();
     await writesAgain();
   });
 });
 
-/** One try for each record, without an idempotent producer behind which a refusal would be repeated. */
-async function plainProducer(instance: Instance): Promise<{ readonly send: Send; close(): Promise<void> }> {
+/** One try for each request. */
+function plainClient(instance: Instance): Kafka {
   const { keyId, apiKey } = demoAccess(instance);
-  const kafka = new Kafka({
+  return new Kafka({
     brokers: [instance.kafka],
     sasl: { mechanism: 'plain', username: keyId, password: apiKey },
     logLevel: logLevel.NOTHING,
     retry: { retries: 0 },
   });
-  const producer = kafka.producer({ idempotent: false });
+}
+
+const told = (error: KafkaJSProtocolError & { readonly cause?: KafkaJSProtocolError }): string =>
+  error.type ?? error.cause?.type ?? String(error);
+
+/** Without an idempotent producer behind which a refusal would be repeated. */
+async function plainProducer(instance: Instance): Promise<{ readonly send: Send; close(): Promise<void> }> {
+  const producer = plainClient(instance).producer({ idempotent: false });
   await producer.connect();
   return {
-    send: (value) =>
-      producer.send({ topic, acks: -1, messages: [{ key: 'k', value }] }).then(
-        () => undefined,
-        (error: KafkaJSProtocolError & { readonly cause?: KafkaJSProtocolError }) =>
-          error.type ?? error.cause?.type ?? String(error),
-      ),
+    send: (value) => producer.send({ topic, acks: -1, messages: [{ key: 'k', value }] }).then(() => undefined, told),
     close: () => producer.disconnect(),
   };
+}
+
+interface Reader {
+  /** Undefined: stored. */
+  commit(offset: string): Promise<string | undefined>;
+  rejoins(): number;
+  close(): Promise<void>;
+}
+
+/** A member of the group that commits when it is told to. */
+async function startReader(instance: Instance): Promise<Reader> {
+  const consumer = plainClient(instance).consumer({ groupId: group });
+  let joins = 0;
+  const joined = new Promise<void>((resolve) => {
+    consumer.on('consumer.group_join', () => {
+      joins++;
+      resolve();
+    });
+  });
+  await consumer.connect();
+  await consumer.subscribe({ topic });
+  await consumer.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
+  await joined;
+  return {
+    commit: (offset) => consumer.commitOffsets([{ topic, partition: 0, offset }]).then(() => undefined, told),
+    rejoins: () => joins - 1,
+    close: () => consumer.disconnect(),
+  };
+}
+
+async function committed(admin: Admin): Promise<string> {
+  const [offsets] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+  return offsets!.partitions[0]!.offset;
+}
+
+/** With one record in a topic of the same name. */
+async function otherTenant(instance: Instance): Promise<Access> {
+  const access = await instance.tenant('neighbour');
+  await createTopic(instance, access, topic, 1);
+  const stored = await fetch(`${instance.http}/v1/topics/${topic}`, {
+    method: 'POST',
+    headers: authorized(access, { 'content-type': 'application/octet-stream' }),
+    body: 'theirs',
+  });
+  expect(stored.status).toBe(200);
+  return access;
 }

@@ -33,15 +33,21 @@ async function deleteOne(shell: Shell, group: Group | undefined): Promise<number
  * Writes the tombstones and forgets the group. The group is Dead from this moment, so that what arrives while the record
  * is in flight is told to come back instead of joining or committing to a group that is about to vanish. Commits that are
  * in flight already lie before the tombstone, which takes all offsets of the group with it, in memory as in a replay.
+ * A group that stays because its last tombstone is refused has lost the offsets before it, in both.
  */
 export function removeGroup(shell: Shell, group: Group): Promise<void> {
   const { groupId, stateChangedMs } = group;
-  const records = offsetTombstones(group, () => true);
+  const offsets = offsetsOf(group);
+  const records: LogRecord[] = offsets.map(({ topic, partition }) => ({
+    key: offsetKey(groupId, topic, partition),
+    value: null,
+  }));
   records.push({ key: groupKey(groupId), value: null });
   dropTimers(group);
   group.transitionTo('Dead', stateChangedMs);
-  const removed = shell.writer.write(records, () => {
-    if (shell.groups.get(groupId) === group) shell.groups.delete(groupId);
+  const removed = shell.writer.write(records, (from, to) => {
+    for (const { topic, partition } of offsets.slice(from, to)) removeOffset(group, topic, partition);
+    if (to === records.length && shell.groups.get(groupId) === group) shell.groups.delete(groupId);
   });
   return removed.catch((error: unknown) => {
     if (shell.groups.get(groupId) === group && group.members.size === 0) group.transitionTo('Empty', stateChangedMs);
@@ -49,14 +55,12 @@ export function removeGroup(shell: Shell, group: Group): Promise<void> {
   });
 }
 
-function offsetTombstones(group: Group, isWanted: (topic: string, partition: number) => boolean): LogRecord[] {
-  const records: LogRecord[] = [];
+function offsetsOf(group: Group): { topic: string; partition: number }[] {
+  const offsets: { topic: string; partition: number }[] = [];
   for (const [topic, partitions] of group.offsets) {
-    for (const partition of partitions.keys()) {
-      if (isWanted(topic, partition)) records.push({ key: offsetKey(group.groupId, topic, partition), value: null });
-    }
+    for (const partition of partitions.keys()) offsets.push({ topic, partition });
   }
-  return records;
+  return offsets;
 }
 
 /** Only of topics that no member reads; a group of another protocol type must be empty, since we cannot tell there. */
@@ -98,7 +102,7 @@ export function removeOffsets(
   removed: readonly { readonly topic: string; readonly partition: number }[],
 ): Promise<void> {
   if (records.length === 0) return Promise.resolve();
-  return shell.writer.write(records, () => {
-    for (const { topic, partition } of removed) removeOffset(group, topic, partition);
+  return shell.writer.write(records, (from, to) => {
+    for (const { topic, partition } of removed.slice(from, to)) removeOffset(group, topic, partition);
   });
 }

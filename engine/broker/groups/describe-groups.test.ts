@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DiskFull } from '../../ports.ts';
+import { volumeFullCode } from '../../protocol/error-codes.ts';
 import { type Bench, bench, client, protocols, stableGroup } from './coordinator.suite.ts';
 
 const list = async (on: Bench, statesFilter: string[] = [], typesFilter: string[] = []) => {
@@ -113,7 +114,7 @@ describe('DeleteGroups', () => {
     const on = await bench();
     await on.commit(1);
     on.log.failWith = new DiskFull('no space');
-    expect(await remove(on, 'g')).toEqual({ g: 15 });
+    expect(await remove(on, 'g')).toEqual({ g: volumeFullCode });
     on.log.failWith = undefined;
     expect(await on.fetch()).toBe(1);
     expect(await on.commit(2)).toBe(0);

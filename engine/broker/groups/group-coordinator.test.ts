@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { DiskFull } from '../../ports.ts';
+import { volumeFullCode } from '../../protocol/error-codes.ts';
 import { bench, stableGroup } from './coordinator.suite.ts';
 
 describe('group coordinator', () => {
@@ -35,5 +37,44 @@ describe('group coordinator', () => {
     const sync = await next.sync(ids[2]!, generation).done;
     expect(Buffer.from(sync.assignment).toString()).toBe(ids[2]);
     expect(await next.fetch()).toBe(5);
+  });
+
+  it('goes on while its log has no room: what was there is told, what is new is refused', async () => {
+    const on = await bench();
+    const { ids, generation } = await stableGroup(on, 2);
+    const by = (offset: number) => on.commit(offset, { memberId: ids[0]!, generation });
+    expect(await by(5)).toBe(0);
+    on.log.failWith = new DiskFull('no space');
+    for (const offset of [6, 7]) expect(await by(offset)).toBe(volumeFullCode);
+    expect(await on.commit(1, { groupId: 'another' })).toBe(volumeFullCode);
+    const newGroup = on.join({ groupId: 'third', version: 3 });
+    await on.clock.advance(300);
+    expect(newGroup.response?.errorCode).toBe(volumeFullCode);
+    expect(await on.fetch()).toBe(5);
+    for (const id of ids) expect(await on.heartbeat(id, generation)).toBe(0);
+    expect(await on.state()).toBe('Stable');
+    expect(on.coordinator.groupCount()).toBe(1);
+    const successor = await bench({ on });
+    expect([await successor.state(), await successor.fetch()]).toEqual(['Stable', 5]);
+
+    on.log.failWith = undefined;
+    expect(await by(8)).toBe(0);
+    expect([await on.fetch(), await on.state()]).toEqual([8, 'Stable']);
+  });
+
+  it('gives a generation out when there is room again', async () => {
+    const on = await bench();
+    const { ids, generation } = await stableGroup(on, 1);
+    await on.commit(5, { memberId: ids[0]!, generation });
+    on.log.failWith = new DiskFull('no space');
+    const again = on.join({ memberId: ids[0]! });
+    await on.clock.settle();
+    const next = again.response!.generationId;
+    expect((await on.sync(ids[0]!, next, {}).done).errorCode).toBe(volumeFullCode);
+    expect(await on.fetch()).toBe(5);
+    on.log.failWith = undefined;
+    const last = await on.join({ memberId: ids[0]! }).done;
+    expect((await on.sync(ids[0]!, last.generationId, {}).done).errorCode).toBe(0);
+    expect(await on.commit(6, { memberId: ids[0]!, generation: last.generationId })).toBe(0);
   });
 });

@@ -53,6 +53,38 @@ describe('LogWriter', () => {
     expect(await textsIn(log)).toEqual(['b']);
   });
 
+  it('has applied what is in the log of a write that is refused in its middle', async () => {
+    const log = new HeldLog();
+    const writer = writerOn(log);
+    const applied: string[] = [];
+    const texts = ['a', 'b', 'c'].map((each) => each.repeat(60));
+    const large = writer.write(texts.map(record), (from, to) => {
+      applied.push(...texts.slice(from, to));
+      if (to === 1) log.failWith = new Overloaded('full');
+    });
+    await expect(large).rejects.toThrow('full');
+    log.failWith = undefined;
+    await writer.write([record('d')], () => applied.push('d'));
+    expect(applied).toEqual([texts[0], 'd']);
+    expect(await textsIn(log)).toEqual(applied);
+    await Promise.all(Array.from({ length: 9 }, () => writer.write([record('x'.repeat(100))], () => {})));
+  });
+
+  it('tells of a write of many appends when all of it is there', async () => {
+    const log = new HeldLog();
+    const writer = writerOn(log);
+    const texts = ['a', 'b', 'c', 'd'].map((each) => each.repeat(60));
+    const ranges: number[][] = [];
+    await writer.write(texts.map(record), (from, to) => ranges.push([from, to]));
+    expect(ranges).toEqual([
+      [0, 1],
+      [1, 2],
+      [2, 3],
+      [3, 4],
+    ]);
+    expect(await textsIn(log)).toEqual(texts);
+  });
+
   it('refuses records and queues over their limits', async () => {
     const log = new HeldLog();
     const writer = writerOn(log, { writeQueueBytesMax: 150 });

@@ -7,6 +7,8 @@
  *   `apply` of an append run, in order, before anything else does. A replay ends in the same state.
  * - Nothing is in flight between two appends, so what is in memory then is exactly what the log says, and `endOffset` is
  *   where the next append will lie: a checkpoint needs no lock.
+ * - A log without room refuses an append and goes on, so an append is all that is applied together or not at all. What is
+ *   too large for one is applied in the parts in which it is appended, and ends with the first that is refused.
  *
  * The checkpoint replaces compaction. It is written in pieces between ordinary appends, each piece taken from memory at
  * the moment it is written. A change that lands before a piece is in it, a later one lies behind it in the log; either way
@@ -22,10 +24,21 @@ export interface LogWriterSettings {
   readonly checkpointBytes: number;
 }
 
-interface Write {
+/** Of the records of a write, in their order, what has become durable: those from `from` on and before `to`. */
+export type Apply = (from: number, to: number) => void;
+
+/** What one append holds of a write: it fits, or is one record. */
+interface Part {
   readonly records: readonly LogRecord[];
   readonly bytes: number;
+  readonly write: Write;
   apply(): void;
+}
+
+interface Write {
+  /** Parts that are still to come. */
+  partsLeft: number;
+  isOver: boolean;
   done(): void;
   fail(error: unknown): void;
 }
@@ -40,7 +53,7 @@ export class LogWriter {
   readonly #settings: LogWriterSettings;
   /** The live state as records, each read from memory when the iterator gets to it. */
   readonly #liveRecords: () => Iterator<LogRecord>;
-  #queue: Write[] = [];
+  #queue: Part[] = [];
   #queueBytes = 0;
   #running: Promise<void> | undefined;
   #closed = false;
@@ -56,10 +69,11 @@ export class LogWriter {
   }
 
   /**
-   * Resolves when the records are durable and `apply` has run. Rejects with the log's Failure, RecordTooLarge, Overloaded
-   * or ShuttingDown; `apply` has then not run. `apply` must not throw.
+   * Resolves when the records are durable and `apply` has run for all of them. Rejects with the log's Failure,
+   * RecordTooLarge, Overloaded or ShuttingDown; `apply` has then run for what was stored before, which is nothing unless
+   * the records needed more than one append. `apply` must not throw.
    */
-  write(records: readonly LogRecord[], apply: () => void): Promise<void> {
+  write(records: readonly LogRecord[], apply: Apply): Promise<void> {
     if (this.#closed) return Promise.reject(new ShuttingDown('coordinator is closed'));
     let bytes = 0;
     for (const record of records) {
@@ -72,7 +86,8 @@ export class LogWriter {
     }
     this.#queueBytes += bytes;
     return new Promise((done, fail) => {
-      this.#queue.push({ records, bytes, apply, done, fail });
+      const parts = partsOf(records, this.#settings.appendBytesMax, apply, { partsLeft: 0, isOver: false, done, fail });
+      for (const part of parts) this.#queue.push(part);
       this.#start();
     });
   }
@@ -91,9 +106,10 @@ export class LogWriter {
   /** What waits is refused; an append in flight may still become durable, but is not applied any more. */
   close(): void {
     this.#closed = true;
-    this.#fail(this.#queue, new ShuttingDown('coordinator is closed'));
+    const waiting = this.#queue;
     this.#queue = [];
     this.#queueBytes = 0;
+    this.#fail(waiting, new ShuttingDown('coordinator is closed'));
   }
 
   /** Begins a microtask later, so that what the same turn's requests write leaves in one append. */
@@ -111,32 +127,33 @@ export class LogWriter {
   }
 
   async #appendQueued(): Promise<void> {
-    const writes = this.#takeQueued();
-    const bytes = writes.reduce((sum, write) => sum + write.bytes, 0);
+    const parts = this.#takeQueued();
+    const records = parts.flatMap((part) => part.records);
+    const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
     try {
-      for (const piece of pieces(writes, this.#settings.appendBytesMax)) await this.#log.append(piece);
+      if (records.length > 0) await this.#log.append(records);
     } catch (error) {
       this.#queueBytes -= this.#closed ? 0 : bytes;
-      this.#fail(writes, error);
+      this.#fail(parts, error);
       return;
     }
     if (this.#closed) {
-      this.#fail(writes, new ShuttingDown('coordinator is closed'));
+      this.#fail(parts, new ShuttingDown('coordinator is closed'));
       return;
     }
     this.#queueBytes -= bytes;
     this.#grownBytes += bytes;
-    for (const write of writes) write.apply();
-    for (const write of writes) write.done();
+    for (const part of parts) part.apply();
+    for (const { write } of parts) if (--write.partsLeft === 0) write.done();
   }
 
-  /** As many writes as fit into one append, at least one. Empty writes (settled) ride along. */
-  #takeQueued(): Write[] {
+  /** As many parts as fit into one append, at least one. Empty writes (settled) ride along. */
+  #takeQueued(): Part[] {
     let bytes = 0;
     let count = 0;
-    for (const write of this.#queue) {
-      if (count > 0 && bytes + write.bytes > this.#settings.appendBytesMax) break;
-      bytes += write.bytes;
+    for (const part of this.#queue) {
+      if (count > 0 && bytes + part.bytes > this.#settings.appendBytesMax) break;
+      bytes += part.bytes;
       count += 1;
     }
     return this.#queue.splice(0, count);
@@ -178,8 +195,16 @@ export class LogWriter {
     }
   }
 
-  #fail(writes: readonly Write[], error: unknown): void {
-    for (const write of writes) write.fail(error);
+  /** Their writes end here: what else of them waits is not appended any more. */
+  #fail(parts: readonly Part[], error: unknown): void {
+    for (const { write } of parts) {
+      if (write.isOver) continue;
+      write.isOver = true;
+      write.fail(error);
+    }
+    if (!this.#queue.some(({ write }) => write.isOver)) return;
+    for (const { write, bytes } of this.#queue) if (write.isOver) this.#queueBytes -= bytes;
+    this.#queue = this.#queue.filter(({ write }) => !write.isOver);
   }
 }
 
@@ -187,21 +212,23 @@ function bytesOf(record: LogRecord): number {
   return record.key.length + (record.value?.length ?? 0);
 }
 
-/** The records of all writes, cut so that a piece over the limit holds one record. */
-function* pieces(writes: readonly Write[], bytesMax: number): Iterable<LogRecord[]> {
-  let piece: LogRecord[] = [];
+/** At least one, be it empty. */
+function partsOf(records: readonly LogRecord[], bytesMax: number, apply: Apply, write: Write): Part[] {
+  const parts: Part[] = [];
+  let from = 0;
   let bytes = 0;
-  for (const write of writes) {
-    for (const record of write.records) {
-      const size = bytesOf(record);
-      if (piece.length > 0 && bytes + size > bytesMax) {
-        yield piece;
-        piece = [];
-        bytes = 0;
-      }
-      piece.push(record);
-      bytes += size;
-    }
+  const cut = (to: number): void => {
+    const [first, size] = [from, bytes];
+    parts.push({ records: records.slice(first, to), bytes: size, write, apply: () => apply(first, to) });
+    from = to;
+    bytes = 0;
+  };
+  for (const [i, record] of records.entries()) {
+    const size = bytesOf(record);
+    if (i > from && bytes + size > bytesMax) cut(i);
+    bytes += size;
   }
-  if (piece.length > 0) yield piece;
+  cut(records.length);
+  write.partsLeft = parts.length;
+  return parts;
 }

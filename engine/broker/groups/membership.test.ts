@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ShuttingDown } from '../../kernel/failure.ts';
 import { DiskFull } from '../../ports.ts';
+import { volumeFullCode } from '../../protocol/error-codes.ts';
 import type { SyncGroupRequest } from '../../protocol/messages/14-sync-group.ts';
 import { type Bench, bench, client, stableGroup } from './coordinator.suite.ts';
 
@@ -92,7 +93,9 @@ describe('SyncGroup', () => {
     const on = await bench();
     const { leader } = await joinedGroup(on);
     on.log.failWith = new DiskFull('no space');
-    expect(await on.sync(leader, 1, { [leader]: 'L' }).done).toMatchObject({ errorCode: 15 });
+    expect(await on.sync(leader, 1, { [leader]: 'L' }).done).toMatchObject({
+      errorCode: volumeFullCode,
+    });
     expect(await on.state()).toBe('PreparingRebalance');
     expect((await on.sync(leader, 1).done).errorCode).toBe(27);
   });

@@ -114,10 +114,10 @@ async function store(shell: Shell, group: Group, commits: readonly Commit[]): Pr
   }));
   group.commitsInFlight += 1;
   try {
-    await shell.writer.write(records, () => {
+    await shell.writer.write(records, (from, to) => {
       const target = groupOf(shell, groupId);
       target.durable = true;
-      for (const { topic, partition, offset } of commits) putOffset(target, topic, partition, offset);
+      for (const { topic, partition, offset } of commits.slice(from, to)) putOffset(target, topic, partition, offset);
     });
   } catch (error) {
     // The group was made for this commit, and nobody else has come to it.

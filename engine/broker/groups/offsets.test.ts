@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Overloaded } from '../../kernel/failure.ts';
 import { zeroUuid } from '../../kernel/uuid.ts';
 import { DiskFault, DiskFull } from '../../ports.ts';
+import { volumeFullCode } from '../../protocol/error-codes.ts';
 import type { OffsetFetchRequest } from '../../protocol/messages/09-offset-fetch.ts';
 import { type Bench, bench, client, type CommitOptions, protocols, stableGroup } from './coordinator.suite.ts';
 
@@ -80,7 +81,7 @@ describe('OffsetCommit', () => {
   });
 
   it.each([
-    [15, new DiskFull('no space')],
+    [volumeFullCode, new DiskFull('no space')],
     [16, new DiskFault('broken')],
     [14, new Overloaded('behind')],
     [-1, new Error('bug')],

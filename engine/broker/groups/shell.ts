@@ -2,7 +2,7 @@
 import { Failure, Overloaded } from '../../kernel/failure.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
-import { errorCode } from '../../protocol/error-codes.ts';
+import { errorCode, volumeFullCode } from '../../protocol/error-codes.ts';
 import { Group } from './group.ts';
 import { type CommittedOffset, encodeGroup, groupKey } from './group-records.ts';
 import type { LogWriter } from './log-writer.ts';
@@ -79,7 +79,8 @@ export function storeGroup(
 
 /**
  * What clients hear when the log refuses: come back later, look for the coordinator, or an error of ours. The mapping is
- * Kafka's (GroupMetadataManager.appendGroupMetadataErrorToResponseError).
+ * Kafka's (CoordinatorOperationExceptionHelper), but for a disk without room. There Kafka's broker is on its way out and says
+ * NOT_COORDINATOR; ours stays and so does this coordinator, so that looking for another one, or waiting for it, is in vain.
  */
 export function codeOf(error: unknown): number {
   if (!(error instanceof Failure)) return errorCode.unknownServerError;
@@ -90,6 +91,8 @@ export function codeOf(error: unknown): number {
     case 'shutting-down':
     case 'disk-fault':
       return errorCode.notCoordinator;
+    case 'disk-full':
+      return volumeFullCode;
     default:
       return error.retryable ? errorCode.coordinatorNotAvailable : errorCode.unknownServerError;
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DiskFull } from '../../ports.ts';
+import { volumeFullCode } from '../../protocol/error-codes.ts';
 import { type Bench, bench, protocols } from './coordinator.suite.ts';
 
 /** Static members i0, i1… of a stable generation 1. */
@@ -63,7 +64,7 @@ describe('static members', () => {
     const on = await bench();
     const { ids } = await staticGroup(on, 2);
     on.log.failWith = new DiskFull('no space');
-    expect((await on.join({ groupInstanceId: 'i1' }).done).errorCode).toBe(15);
+    expect((await on.join({ groupInstanceId: 'i1' }).done).errorCode).toBe(volumeFullCode);
     on.log.failWith = undefined;
     expect(await on.heartbeat(ids[1]!, 1, 'i1')).toBe(0);
     expect(await on.state()).toBe('Stable');

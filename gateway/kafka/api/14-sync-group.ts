@@ -11,10 +11,10 @@ export const syncGroup = api(
   14,
   { from: 0, to: 5, charge: 'counted' },
   (call, request) => {
-    const fault = groupFault(request.groupId);
-    if (fault !== errorCode.none) return refusal(fault);
     const hasProtocol = request.protocolType !== null && request.protocolName !== null;
     if (call.version >= firstProtocolVersion && !hasProtocol) return refusal(errorCode.inconsistentGroupProtocol);
+    const fault = groupFault(request.groupId);
+    if (fault !== errorCode.none) return refusal(fault);
     return askCoordinator(call, 14, request.groupId, request);
   },
   (_request, { errorCode: code }) => refusal(coordinatorCode(code)),

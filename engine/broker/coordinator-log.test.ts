@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest';
+import { World } from '../log/log-fixture.suite.ts';
+import { coordinatorLog, CoordinatorLogFull, CoordinatorLogLost } from './coordinator-log.ts';
+
+const record = (text: string) => ({ key: Buffer.from(text), value: null });
+
+it('tells a disk without room from an append of unknown fate, and goes on when there is room', async () => {
+  const world = new World({ freeSpaceIntervalMs: 10 });
+  const store = await world.startSession();
+  const log = await world.open(store);
+  const coordinator = coordinatorLog(log, world.clock);
+  world.disk.plan({ on: 'write', error: 'full', afterBytes: 10 });
+  // What reached the disk of this one may be found there.
+  await expect(world.run(coordinator.append([record('a')]))).rejects.toBeInstanceOf(CoordinatorLogLost);
+  await expect(world.run(coordinator.append([record('b')]))).rejects.toBeInstanceOf(CoordinatorLogFull);
+  await world.clock.advance(10);
+  await world.run(coordinator.append([record('c')]));
+  const keys: string[] = [];
+  await world.run(coordinator.replay(({ key }) => keys.push(Buffer.from(key).toString())));
+  expect(keys).toEqual(['c']);
+
+  await world.run(store.release([log]));
+  await expect(world.run(coordinator.append([record('d')]))).rejects.toBeInstanceOf(CoordinatorLogLost);
+});
