@@ -39,6 +39,8 @@ const kafkaProperties = {
   'broker.rack': 'a',
   'controller.quorum.append.linger.ms': 0,
   'group.max.session.timeout.ms': 1_800_000,
+  // Every ten minutes by default: groups that no step has touched would go in the middle of a run.
+  'offsets.retention.check.interval.ms': 86_400_000,
 };
 
 interface StartedHeadgate {
