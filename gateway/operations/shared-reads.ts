@@ -6,8 +6,8 @@
  * engine has. A subscription that closes leaves its read to the others; the last one to leave ends it.
  *
  * What a delivery to many costs is writes to sockets, whatever their size. So when telling the sharers of an answer, and
- * writing to their sockets, took a while, the next read begins after a pause as long, and brings in one go what was written
- * meanwhile. Records that come more slowly than they can be given to all wait for nothing.
+ * writing to their sockets, took a while, the next read begins after a pause of a quarter of that, and brings in one go what
+ * was written meanwhile. Records that come more slowly than they can be given to all wait for nothing.
  */
 import type { Engine, FetchedPartition, FetchPartition } from '../../engine/engine.ts';
 import { assert } from '../../engine/kernel/assert.ts';
@@ -53,6 +53,11 @@ export interface Sharer {
 /** A pass over fewer is not worth a look at the clock; one that took less is not worth a pause. */
 const passSharersMin = 16;
 const passMsMin = 1;
+/**
+ * Of the time of the pass. What is written during a pass comes in one go without any pause; this is for the answers to it, the
+ * writers' next records. A pause as long as the pass left the loop idle for half of the time (docs/benchmarks.md).
+ */
+const pauseShare = 0.25;
 /** However long a pass took: the most that a pause adds to the way of a record. */
 const pauseMsMax = 20;
 
@@ -151,7 +156,7 @@ class Passes {
     };
     const tookMs = this.#clock.monotonicMs() - startMs;
     if (tookMs < passMsMin) start();
-    else this.#clock.after(Math.min(tookMs, pauseMsMax), start);
+    else this.#clock.after(Math.min(tookMs * pauseShare, pauseMsMax), start);
   }
 }
 
