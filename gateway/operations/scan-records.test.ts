@@ -69,14 +69,25 @@ describe('scanRecords', () => {
     const harmless = [' ', '!', '#', '[', ']', '\u007f', 'é', '€', '\u0080'];
     for (const [i, planted] of [...faults, ...harmless].entries()) {
       for (let place = 0; place < 40; place++) {
-        const text = `{"records":[{"value":"${'x'.repeat(place)}${planted}${'x'.repeat(300)}"}]}`;
-        const length = Buffer.byteLength(text);
-        const memory = new ArrayBuffer(length + 4);
-        const body = Buffer.from(memory, place % 5, length);
-        body.write(text);
-        expect(scanRecords(body, 1) === undefined, `${JSON.stringify(planted)} at ${place}`).toBe(i < faults.length);
+        const [short, long] = ['x'.repeat(place), 'x'.repeat(300)];
+        for (const value of [short + planted + long, long + planted + short]) {
+          const text = `{"records":[{"value":"${value}"}]}`;
+          const length = Buffer.byteLength(text);
+          const memory = new ArrayBuffer(length + 4);
+          const body = Buffer.from(memory, place % 5, length);
+          body.write(text);
+          expect(scanRecords(body, 1) === undefined, `${JSON.stringify(planted)} at ${place}`).toBe(i < faults.length);
+        }
       }
     }
+  });
+
+  it('takes long texts with escapes before, between and behind those without', () => {
+    const texts = ['x'.repeat(400), '\n"\\'.repeat(60), 'y'.repeat(40), `${'z'.repeat(90)}\t`, 'x'.repeat(401)];
+    const records = texts.map((value) => ({ value }));
+    expect(scanned(JSON.stringify({ records }))?.map(meaning)).toEqual(
+      texts.map((json) => ({ key: null, value: { json } })),
+    );
   });
 
   it('takes what clients send', () => {

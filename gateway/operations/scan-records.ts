@@ -41,9 +41,11 @@ let bytes: Uint8Array = noBytes;
 /** The same memory by four bytes, where there is enough of it to pay for a second view, and where it lies so. */
 let fours: Int32Array = noFours;
 const foursBytesMin = 256;
-/** Texts up to about so long are over before it pays to look at four bytes at once. */
+/** Texts up to about so long are over before it pays to look at more than a byte at once. */
 const shortTextBytes = 32;
 let at = 0;
+/** The first one at or behind where it was last asked for; the end of the body where there is none. */
+let backslashAt = -1;
 
 /** At least one record and at most `recordsMax`, as views of `body`; undefined for what is not plain. */
 export function scanRecords(body: Uint8Array, recordsMax: number): ProduceRecord[] | undefined {
@@ -52,6 +54,7 @@ export function scanRecords(body: Uint8Array, recordsMax: number): ProduceRecord
   const hasFours = body.length >= foursBytesMin && body.byteOffset % 4 === 0;
   fours = hasFours ? new Int32Array(body.buffer, body.byteOffset, body.length >> 2) : noFours;
   at = 0;
+  backslashAt = -1;
   const records = scanBody(recordsMax);
   // Or the last body would be held until the next one.
   bytes = noBytes;
@@ -188,7 +191,13 @@ function skipString(): boolean {
 }
 
 /** The rest of a text that is long, or has escapes. */
-function skipLongString(next: number): boolean {
+function skipLongString(start: number): boolean {
+  const end = plainEnd(start);
+  if (end >= 0) {
+    at = end + 1;
+    return true;
+  }
+  let next = start;
   const from = bytes;
   const plain = isPlain;
   for (;;) {
@@ -206,6 +215,47 @@ function skipLongString(next: number): boolean {
     } else if (isEscape[from[next + 1]!]) next += 2;
     else return false;
   }
+}
+
+/**
+ * Where a long text ends that is plain to its end, or -1: its quote and the next backslash are found as memchr finds them, and
+ * of what lies between only control characters are left to look for. Half the time of looking for all three at once.
+ */
+function plainEnd(from: number): number {
+  // Kept from one text to the next, or each would go through all that is left of the body.
+  if (backslashAt < from) backslashAt = placeOf(backslash, from);
+  const end = placeOf(quote, from);
+  return end < backslashAt && hasNoControls(from, end) ? end : -1;
+}
+
+/** The end of the body where there is none. The search of a Buffer, which any array of bytes may use, is the only quick one. */
+function placeOf(byte: number, from: number): number {
+  const place = Buffer.prototype.indexOf.call(bytes, byte, from);
+  return place < 0 ? bytes.length : place;
+}
+
+/** `from` lies within a text: what a four has before it is known to be plain. False where there are no fours, too. */
+function hasNoControls(from: number, end: number): boolean {
+  const each = fours;
+  const last = (end >> 2) - 3;
+  if (end >> 2 > each.length) return false;
+  let four = from >> 2;
+  // By sixteen bytes at once (see arePlain): a check for each four would be a third of the time.
+  for (; four < last; four += 4) {
+    const below =
+      lessThanBlank(each[four]!) |
+      lessThanBlank(each[four + 1]!) |
+      lessThanBlank(each[four + 2]!) |
+      lessThanBlank(each[four + 3]!);
+    if ((below & 0x80808080) !== 0) return false;
+  }
+  for (let i = Math.max(from, four << 2); i < end; i++) if (!isPlain[bytes[i]!]) return false;
+  return true;
+}
+
+/** The high bit of each byte that is below a blank. */
+function lessThanBlank(four: number): number {
+  return (four - 0x20202020) & ~four;
 }
 
 /** Behind what is plain by whole fours. `from` is a multiple of four. */
