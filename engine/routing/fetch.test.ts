@@ -210,6 +210,17 @@ describe('a fetch', () => {
     expect(reading.result!.map((each) => each.errorCode)).toEqual([0, 1]);
   });
 
+  it('asks at once what is beyond the end that it knows of, and does not tell of an end in its stead', async () => {
+    const w = await world([1, 2]);
+    read(w, [at(0, 0), at(1, 0)], { maxWaitMs: 0 });
+    await w.clock.settle();
+    for (const id of [1, 2]) w.broker(id).fetchFault = () => 1;
+    w.broker(2).isSilent = true;
+    const reading = read(w, [at(0, 99), at(1, 4)], { maxWaitMs: 60 });
+    await w.clock.advance(1000);
+    expect(reading.result).toBeUndefined();
+  });
+
   it('is fenced by the epoch its reader knows (KIP-320)', async () => {
     const w = await world([1]);
     w.move(0, 2);

@@ -120,10 +120,13 @@ export class Tail {
     return this.#keptBytes;
   }
 
-  /** Whether a read at `offset` would find nothing: the log ended there, or somebody waits there for its first answer. */
+  /**
+   * Whether a read at `offset` would find nothing: the log ended there, or somebody waits there for its first answer. Beyond
+   * the end that is known there may be more than that, or no such offset: only its owner can tell.
+   */
   isAtTail(topicId: Uuid, partition: number, offset: number): boolean {
     const { highWatermark } = this.seen(topicId, partition);
-    return highWatermark >= 0 ? offset >= highWatermark : this.#polls.has(keyOf(topicId, partition, offset));
+    return highWatermark >= 0 ? offset === highWatermark : this.#polls.has(keyOf(topicId, partition, offset));
   }
 
   /** Whether an owner has been asked for what comes at `offset` and has not answered yet. */

@@ -100,7 +100,10 @@ export async function campaign({ seed, steps, findingsMax, goesOn, say }: Campai
       for (const finding of await runUnmoved(pair, events, options, say)) {
         const kind = kindOf(finding);
         if (findings.has(kind)) continue;
-        if (!goesOn) say(`seed ${finding.seed}: a difference; looking for the steps that it needs`);
+        if (!goesOn) {
+          const [first] = finding.differences;
+          say(`seed ${finding.seed}, step ${finding.at}: ${first}; looking for the steps that it needs`);
+        }
         findings.set(kind, goesOn ? finding : await shrink(pair, finding));
         say(findingText(findings.get(kind)!));
       }
