@@ -42,6 +42,8 @@ export class MemoryDisk implements Disk {
   #durableFiles = new Map<string, Inode>();
   readonly #plans: DiskFaultPlan[] = [];
   #boot = 1;
+  /** Somebody else has all that is free, for as long as that stays. */
+  isTaken = false;
 
   constructor(options: MemoryDiskOptions = {}) {
     this.#capacityBytes = options.capacityBytes ?? Infinity;
@@ -115,6 +117,7 @@ export class MemoryDisk implements Disk {
   }
 
   freeBytes(): number {
+    if (this.isTaken) return 0;
     if (this.#capacityBytes === Infinity) return Infinity;
     let used = 0;
     for (const inode of new Set(this.#files.values())) used += inode.seen.length;

@@ -185,6 +185,7 @@ export class FaultActs {
     disks.newFileTraps.clear();
     this.world.killsAtStart.clear();
     disks.slowMs.clear();
+    for (const root of disks.roots()) disks.of(root).isTaken = false;
     for (const { address } of settings.slots) {
       network.heal(address);
       network.unmute(address, this.random);

@@ -46,6 +46,7 @@ export type FaultKind =
   | 'disk-slow'
   | 'disk-fault'
   | 'disk-full'
+  | 'disk-taken'
   | 'disk-unreadable'
   | 'drain'
   | 'restart'
@@ -198,6 +199,9 @@ const groups: Mix = {
 /** Bits flip in files at rest, and who reads them again dies, moves and starts anew. */
 const rot: Mix = { rot: 8, kill: 3, restart: 3, drain: 2, 'delete-records': 1, 'parent-kill': 1 };
 
+/** Disks have no room for a while, for producers and coordinators alike. */
+const full: Mix = { 'disk-taken': 8, 'disk-full': 1, kill: 2, restart: 2, drain: 1, 'net-reset': 1, power: 1 };
+
 /** Scripts and states that the others seldom or never come to. */
 const rare: Mix = {
   'full-kill': 5,
@@ -233,7 +237,7 @@ const mixed: Readonly<Record<string, Mix>> = {
 };
 
 /** By name. */
-export const scenarios: Readonly<Record<string, Mix>> = { ...mixed, fleet, groups, rot, rare };
+export const scenarios: Readonly<Record<string, Mix>> = { ...mixed, fleet, groups, rot, rare, full };
 
 export function drawMix(random: Random, scenario: string): Mix {
   if (scenario !== 'mixed') return scenarios[scenario]!;

@@ -145,6 +145,11 @@ export class Injector {
       case 'net-slow':
         network.slow(slot.address, 5 + (value % 100));
         return this.#acts.lasting(`network: slow ${slot.address}`, durationMs, () => network.slow(slot.address, 0));
+      case 'disk-taken': {
+        const root = value % 4 === 0 ? segmentsDirectory : slot.volume;
+        disks.of(root).isTaken = true;
+        return this.#acts.lasting(`disk: no room on ${root}`, durationMs, () => (disks.of(root).isTaken = false));
+      }
       case 'disk-slow': {
         const root = value % 4 === 0 ? segmentsDirectory : slot.volume;
         disks.slowMs.set(root, 10 + (value % 300));

@@ -235,7 +235,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     mayCorrupt: scenario === 'rot',
     holdMsMax,
     beatMs: drawBeat(seed),
-    hasGroups: scenario === 'groups' || below(seededRandom(seed ^ 0x9409), 8) === 0,
+    hasGroups: scenario === 'groups' || scenario === 'full' || below(seededRandom(seed ^ 0x9409), 8) === 0,
     controllers,
     lease: { durationMs: 900, renewIntervalMs: 180, marginMs: 45, retryMsMax: 30 },
     log: {
