@@ -23,5 +23,5 @@ export const undrawn: readonly string[] = [
   'Produce without a records field, which Kafka never answers, and a producer id with epoch -1, which it takes.',
   'How a connection authenticates: every connection of the test does so once, with SASL/PLAIN.',
   'Groups whose coordinator changes: a member id that was handed out and not joined with yet is forgotten, as by Kafka. Where an owner changed in Headgate during a run, the run is sent again.',
-  'Answers that depend on time: expiry of sessions, retention, quotas.',
+  'Answers that depend on time: expiry of sessions, retention, quotas, and what a Fetch tells of a partition whose owner takes more than 100 ms when another has brought records (its end as it was last known, or NOT_LEADER_OR_FOLLOWER). A run that shows this is sent again, and must not show it three times.',
 ];
