@@ -46,9 +46,12 @@ it('keeps V8 from optimizing after a broker was fenced, and lets it again', asyn
 /** Whether V8 optimizes a function that runs hot for so many turns. */
 async function isOptimized(turnsMax: number): Promise<boolean> {
   setFlagsFromString('--allow-natives-syntax');
+  // A function of its own, which V8 has not seen before.
+  // oxlint-disable-next-line typescript/no-implied-eval
   const hot = new Function('n', 'let sum = 0; for (let i = 0; i < n; i++) sum += i % 7; return sum;') as (
     n: number,
   ) => number;
+  // oxlint-disable-next-line typescript/no-implied-eval
   const statusOf = new Function('f', 'return %GetOptimizationStatus(f)') as (f: unknown) => number;
   for (let turn = 0; turn < turnsMax; turn++) {
     hot(10_000);
