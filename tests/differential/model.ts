@@ -9,6 +9,8 @@ export interface Topic {
   /** How often a topic of this name has been made before. */
   turn: number;
   isAlive: boolean;
+  /** Records were deleted from its beginning. */
+  isCut: boolean;
 }
 
 export interface Member {
@@ -83,6 +85,7 @@ export class Model {
     if (step.key === 19) this.#learnCreated(step.body as RequestOf<19>, answer.body as ResponseOf<19>);
     if (step.key === 37) this.#learnEnlarged(step.body as RequestOf<37>, answer.body as ResponseOf<37>);
     if (step.key === 20) this.#learnDeleted(step, answer.body as ResponseOf<20>);
+    if (step.key === 21) this.#learnCut(step.body as RequestOf<21>, answer.body as ResponseOf<21>);
     if (step.key === 22 && step.keep !== undefined && codeOf(answer) === 0) {
       this.producers.push({ slot: step.keep, epoch: 0, sequences: new Map() });
     }
@@ -112,8 +115,16 @@ export class Model {
       if (made?.errorCode !== 0) continue;
       const topic = this.topic(name);
       const partitions = numPartitions === -1 ? 1 : numPartitions;
-      if (topic) Object.assign(topic, { partitions, isAlive: true, turn: topic.turn + 1 });
-      else this.topics.push({ name, partitions, turn: 0, isAlive: true });
+      if (topic) Object.assign(topic, { partitions, isAlive: true, isCut: false, turn: topic.turn + 1 });
+      else this.topics.push({ name, partitions, turn: 0, isAlive: true, isCut: false });
+    }
+  }
+
+  #learnCut({ topics }: RequestOf<21>, answer: ResponseOf<21>): void {
+    const isCut = answer.topics.some(({ partitions }) => partitions.some(({ lowWatermark }) => lowWatermark > 0));
+    for (const { name } of topics) {
+      const topic = this.topic(name);
+      if (topic && isCut) topic.isCut = true;
     }
   }
 
