@@ -277,7 +277,7 @@ describe('a broker that dies', () => {
     await fill(controller);
     fleet.hang(2);
     for (let times = 0; times < 3; times++) tell(2, 'process stopped');
-    await clock.advance(100);
+    await clock.advance(250);
     expect(fleet.kills).toEqual([2]);
     expect(controller.brokers().map(({ sessionEpoch }) => sessionEpoch)).toEqual([1, 2, 1]);
     const told = ['broker-hung', 'broker-dead', 'broker-fenced', 'volume-recovered', 'partitions-moved'];

@@ -17,7 +17,8 @@ import { partitionCounts, planPartitions } from './plan-input.ts';
 const waitStepMs = 5;
 /** A round whose targets die under it plans again. */
 const roundsMax = 10;
-/** What new owners need to open a log that somebody waits for, on a machine that is short of cores. */
+/** What new owners need to open logs that somebody waits for, on a machine that is short of cores. */
+const openMsMin = 100;
 const openMsPerPartition = 0.5;
 const openMsMax = 3000;
 
@@ -97,7 +98,7 @@ export class Repair {
         mayOwn: (move) => brokers.mayOwn(move.to),
         unchanged: asFound(brokers, moves),
       });
-      const openMs = Math.min(openMsMax, moved * openMsPerPartition);
+      const openMs = moved === 0 ? 0 : Math.min(openMsMax, openMsMin + moved * openMsPerPartition);
       this.#openUntilMs = Math.max(this.#openUntilMs, clock.monotonicMs() + openMs);
       if (moved > 0) events.emit('partitions-moved', moves[0]!.reason, { partitions: moved, from: whose });
       if (refused.length === 0) return;

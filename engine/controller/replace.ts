@@ -180,7 +180,7 @@ export class SlotKeeper {
    * where they are for the first start.
    */
   async keep(afterCrash: boolean): Promise<void> {
-    const { clock, settings, events, fleet } = this.#context;
+    const { clock, settings, events, fleet, brokers } = this.#context;
     if (this.#exit.done) await (afterCrash ? this.#rest(0, 0) : fleet.standby?.(this.#id));
     while (!this.#context.isStopping()) {
       if (!this.#view.wanted && this.#exit.done) {
@@ -196,6 +196,8 @@ export class SlotKeeper {
         const livedMs = Math.round(clock.monotonicMs() - startedAtMs);
         events.emit(this.#asked ? 'broker-stopped' : 'broker-dead', this.#endReason, { brokerId: this.#id, livedMs });
       }
+      // With nobody to take over, all wait for the first that serves: its program loads beside the recovery.
+      if (brokers.anyServing() === undefined) void fleet.standby?.(this.#id);
       await this.settleLast('remap');
       // An end that was asked for says nothing against the slot: restarts in a row cost no pause.
       const isSound = this.#asked || clock.monotonicMs() - startedAtMs >= settings.stableAfterMs;
@@ -344,6 +346,7 @@ export class SlotKeeper {
       events.emit('volume-recovered', 'session fenced', { brokerId: this.#id, epoch: session.epoch, tookMs });
       row = isSealed ? this.#written(row, seal.value) : await this.#put(row, session, 'recovered');
       await this.#remap(remap);
+      await this.#othersOpen();
       await cleanUp(row.version);
       row = await this.#put(row, session, 'closed');
     } else {
@@ -366,6 +369,16 @@ export class SlotKeeper {
     while (brokers.anyServing() !== undefined && shards.othersPlace(this.#id) && clock.monotonicMs() < deadlineMs) {
       if (this.#context.isStopping()) return;
       await sleep(clock, othersPollMs);
+    }
+  }
+
+  /** To remove files takes the cores and the store from new owners, and can wait as the slot's next start does (`#rest`). */
+  async #othersOpen(): Promise<void> {
+    const { clock, brokers } = this.#context;
+    while (!this.#context.isStopping() && brokers.anyServing() !== undefined) {
+      const leftMs = this.#repair.openingMs();
+      if (leftMs <= 0) return;
+      await sleep(clock, Math.min(leftMs, restPollMs));
     }
   }
 
