@@ -21,6 +21,7 @@ import { LoadCount } from './api/30003-take-load.ts';
 import { scrub } from './api/30004-scrub.ts';
 import { coordinate } from './api/coordinate.ts';
 import { CoordinatorSeats } from './coordinator-seats.ts';
+import type { GroupSettings } from './groups/settings.ts';
 import { type FollowedCatalogue, Ownership } from './ownership.ts';
 import { TakeBack, type TakeBackParts } from './take-back.ts';
 import { LogVisits, type VisitSettings } from './visit-logs.ts';
@@ -38,6 +39,7 @@ export interface BrokerParts {
   /** For what was released and not moved; absent where who moves never dies alone. */
   readonly takeBack?: Pick<TakeBackParts, 'store' | 'guard'>;
   readonly visits?: VisitSettings;
+  readonly groups?: Partial<GroupSettings>;
   /** A request ended in an exception: a bug. The process is expected to stop, since its state cannot be trusted. */
   onBug(error: unknown): void;
 }
@@ -51,7 +53,7 @@ export async function startBroker(parts: BrokerParts): Promise<Broker> {
   const takeBack = parts.takeBack && new TakeBack({ ...parts, ...parts.takeBack });
   const ownership = new Ownership(parts.brokerId, parts.logs, parts.catalogue, parts.clock);
   ownership.onReleased = (given) => takeBack?.watch(given);
-  const seats = new CoordinatorSeats(parts.catalogue, ownership, parts.clock, parts.random);
+  const seats = new CoordinatorSeats(parts.catalogue, ownership, parts.clock, parts.random, parts.groups);
   const load = new LoadCount(parts.clock);
   const visits = new LogVisits({ ...parts, ownership, ...(parts.visits ? { settings: parts.visits } : {}) });
   const server = await serveLinks(parts.network, parts.address, (call) => handle(parts, ownership, seats, load, call));

@@ -14,6 +14,7 @@ import { errorCode } from '../protocol/error-codes.ts';
 import { coordinatorPartition, coordinatorTopic } from '../routing/coordinator-seat.ts';
 import { coordinatorLog } from './coordinator-log.ts';
 import { GroupCoordinator } from './groups/group-coordinator.ts';
+import type { GroupSettings } from './groups/settings.ts';
 import type { Ownership } from './ownership.ts';
 
 export type Seated = { readonly coordinator: GroupCoordinator } | { readonly errorCode: number };
@@ -28,13 +29,21 @@ export class CoordinatorSeats {
   readonly #ownership: Ownership;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #settings: Partial<GroupSettings>;
   readonly #seats = new Map<PartitionLog, Seat>();
 
-  constructor(catalogue: Catalogue, ownership: Ownership, clock: Clock, random: Random) {
+  constructor(
+    catalogue: Catalogue,
+    ownership: Ownership,
+    clock: Clock,
+    random: Random,
+    settings: Partial<GroupSettings> = {},
+  ) {
     this.#catalogue = catalogue;
     this.#ownership = ownership;
     this.#clock = clock;
     this.#random = random;
+    this.#settings = settings;
   }
 
   /** The coordinator of a group, loaded, when its partition is ours; else NOT_COORDINATOR. */
@@ -73,6 +82,7 @@ export class CoordinatorSeats {
       log: coordinatorLog(log, this.#clock),
       clock: this.#clock,
       random: this.#random,
+      settings: this.#settings,
       topicMadeMs: (topic) => this.#catalogue.byName(topic)?.createdAtMs ?? -1,
     });
     const seat: Seat = { coordinator, loaded: coordinator.load() };

@@ -100,6 +100,8 @@ export class BrokerProcess {
       catalogue,
       takeBack: { store, guard: () => session.guard() },
       visits: { intervalMs: 400, soonMs: 100, logsTogetherMax: 4, pauseMs: 5 },
+      // A few commits, and a record to an append: a world sees a dozen checkpoints, each of several writes.
+      groups: { checkpointBytes: 400, appendBytesMax: 100 },
       network: network.handle(this.process),
       clock,
       random,

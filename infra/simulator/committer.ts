@@ -1,4 +1,8 @@
-/** A consumer that keeps its place with the group coordinator: commits growing offsets, asks for them now and then. */
+/**
+ * A consumer that keeps its places with the group coordinator: commits growing offsets, asks for them now and then. Some
+ * places are committed often and some seldom, so that what a coordinator remembers reaches far back: a place that is
+ * committed all the time says the same of one that has forgotten half.
+ */
 import { make } from '../../engine/protocol/make.ts';
 import { offsetCommitRequest } from '../../engine/protocol/messages/08-offset-commit.ts';
 import { offsetFetchRequest } from '../../engine/protocol/messages/09-offset-fetch.ts';
@@ -16,8 +20,9 @@ export class Committer {
   readonly #random: Random;
   readonly #topic: SimTopic;
   readonly #group: string;
-  #offset = 0;
-  #acked = -1;
+  /** By partition: the last that was sent, and the last that was acknowledged. */
+  readonly #sent: number[];
+  readonly #acked: number[];
   isStopped = false;
 
   constructor(world: World, door: Door, topic: SimTopic, group: string) {
@@ -26,11 +31,13 @@ export class Committer {
     this.#random = world.random();
     this.#topic = topic;
     this.#group = `${topic.clusterId}.${group}`;
+    this.#sent = Array.from({ length: topic.partitions }, () => 0);
+    this.#acked = this.#sent.map(() => -1);
     this.#loop();
   }
 
-  get #place(): { readonly group: string; readonly partition: string } {
-    return { group: this.#group, partition: partitionName(this.#topic.topicId, 0) };
+  #place(partition: number): { readonly group: string; readonly partition: string } {
+    return { group: this.#group, partition: partitionName(this.#topic.topicId, partition) };
   }
 
   get #target(): { readonly clusterId: string; readonly groupId: string } {
@@ -49,10 +56,12 @@ export class Committer {
   }
 
   #commit(next: () => void): void {
-    const offset = ++this.#offset;
+    const partitionIndex = below(this.#random, 1 + below(this.#random, this.#sent.length));
+    const committedOffset = ++this.#sent[partitionIndex]!;
+    const commit = { ...this.#place(partitionIndex), offset: committedOffset };
     const { history } = this.#world;
-    history.add({ kind: 'commit', ...this.#place, offset });
-    const partitions = [{ partitionIndex: 0, committedOffset: offset, committedMetadata: '' }];
+    history.add({ kind: 'commit', ...commit });
+    const partitions = [{ partitionIndex, committedOffset, committedMetadata: '' }];
     const request = make(offsetCommitRequest, {
       groupId: this.#group,
       generationIdOrMemberEpoch: -1,
@@ -63,28 +72,29 @@ export class Committer {
       (result) => {
         const isGood = result !== noAnswer && !(result instanceof Error);
         const code = isGood ? result.topics[0]!.partitions[0]!.errorCode : -1;
-        history.add({ kind: 'committed', ...this.#place, offset, code });
-        if (code === 0) this.#acked = offset;
+        history.add({ kind: 'committed', ...commit, code });
+        if (code === 0) this.#acked[partitionIndex] = committedOffset;
         next();
       },
     );
   }
 
   ask(next: (isGood: boolean) => void): void {
-    const acked = this.#acked;
-    const request = make(offsetFetchRequest, {
-      groups: [{ groupId: this.#group, topics: [{ name: this.#topic.name, partitionIndexes: [0] }] }],
-    });
+    const acked = [...this.#acked];
+    const topics = [{ name: this.#topic.name, partitionIndexes: [...acked.keys()] }];
+    const request = make(offsetFetchRequest, { groups: [{ groupId: this.#group, topics }] });
     this.#door.request(
       ({ engine }) => engine.coordinatorRequest(9, this.#target, request, client),
       (result) => {
         const isGood = result !== noAnswer && !(result instanceof Error);
         const group = isGood ? result.groups[0] : undefined;
-        const found = group?.errorCode === 0 ? group.topics[0]?.partitions[0] : undefined;
-        if (found?.errorCode === 0) {
-          this.#world.history.add({ kind: 'position', ...this.#place, offset: found.committedOffset, acked });
+        const found = group?.errorCode === 0 ? (group.topics[0]?.partitions ?? []) : [];
+        const known = found.filter(({ errorCode }) => errorCode === 0);
+        for (const { partitionIndex, committedOffset } of known) {
+          const position = { ...this.#place(partitionIndex), offset: committedOffset, acked: acked[partitionIndex]! };
+          this.#world.history.add({ kind: 'position', ...position });
         }
-        next(found?.errorCode === 0);
+        next(known.length === acked.length);
       },
     );
   }

@@ -1,6 +1,7 @@
 /** Makes planned faults happen. */
 import { brokerSessionsPk } from '../../engine/controller/rows/broker-session.ts';
 import { leasesPk } from '../../engine/controller/rows/lease.ts';
+import { logPkPrefix } from '../../engine/log/rows/log-state.ts';
 import { segmentFilePk } from '../../engine/log/rows/segment-file.ts';
 import type { BrokerSlot } from '../../engine/ports.ts';
 import type { BrokerProcess } from './broker-process.ts';
@@ -191,7 +192,7 @@ export class Injector {
     if (!process) return act();
     const isBroker = this.#acts.world.brokers.has(process.pid);
     const pks = isBroker
-      ? [leasesPk, segmentFilePk, undefined]
+      ? [leasesPk, segmentFilePk, logPkPrefix, undefined]
       : [placementsPk, placementsPk, brokerSessionsPk, undefined];
     const pk = pks[value % pks.length];
     this.#acts.world.store.traps.set(process, { pk, when: trapTimes[value % 5]!, act });

@@ -11,9 +11,12 @@ export interface LogStateRow {
   readonly epochs?: EpochSnapshot;
 }
 
+/** Of the partition keys of all logs. */
+export const logPkPrefix = 'LOG#';
+
 /** Partition key of everything that is known of a log. */
 export function logPk(topicId: Uuid, partition: number): string {
-  return `LOG#${uuidText(topicId)}#${partition}`;
+  return `${logPkPrefix}${uuidText(topicId)}#${partition}`;
 }
 
 /** Behind those of all segments. */
