@@ -104,6 +104,18 @@ export interface TopicSpec {
   readonly configs: Readonly<Record<string, string>>;
 }
 
+/** What a change of topics makes, or takes away (below zero), of what a tenant has a quota of. */
+export interface TopicChange {
+  readonly topics: number;
+  readonly partitions: number;
+}
+
+/**
+ * Asked in the turn in which the change is made, so of the topic as it is then and again for each try, for what rides in the same
+ * transaction: a tenant's counters. What it throws ends the change.
+ */
+export type TopicGuard = (change: TopicChange) => Promise<readonly StoreOp[]>;
+
 /** Where a coordinator request goes: the group's (or transactional id's) inner name decides the partition. */
 export interface CoordinatorTarget {
   readonly clusterId: string;
@@ -143,10 +155,10 @@ export interface Engine {
   /** ListGroups over all coordinators of a cluster. */
   listGroups(clusterId: string, request: RequestOf<16>): Promise<ResponseOf<16>>;
 
-  /** `guard` rides in the same transaction (a tenant's counters); its conflict is thrown as StoreConflict. */
-  createTopic(spec: TopicSpec, guard: readonly StoreOp[]): Promise<TopicEntry>;
-  deleteTopic(name: string, guard: readonly StoreOp[]): Promise<void>;
-  createPartitions(name: string, total: number, guard: readonly StoreOp[]): Promise<TopicEntry>;
+  /** What `guard` gives rides in the same transaction; its conflict is thrown as StoreConflict. */
+  createTopic(spec: TopicSpec, guard?: TopicGuard): Promise<TopicEntry>;
+  deleteTopic(name: string, guard?: TopicGuard): Promise<void>;
+  createPartitions(name: string, total: number, guard?: TopicGuard): Promise<TopicEntry>;
   /** null removes a config. */
   alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry>;
   /** A producer id that no other producer of the installation has or had. */

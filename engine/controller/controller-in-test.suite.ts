@@ -68,7 +68,7 @@ export function world(brokers = 3) {
   const fill = async (controller: Controller, topics = 12, partitions = 6) => {
     for (let i = 0; i < topics; i++) {
       const spec = { name: `c${i % 4}.t${i}`, clusterId: `c${i % 4}`, partitions, configs: {} };
-      await during(controller.createTopic(spec, []));
+      await during(controller.createTopic(spec));
     }
   };
   const kinds = (controller: Controller) => controller.events().map((event) => event.kind);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { TopicGuard } from '../engine.ts';
 import { DataCorrupt } from '../log/log.ts';
 import { StoreConflict, StoreUnavailable } from '../ports.ts';
 import { type StoreFaults } from '../store-memory.ts';
@@ -19,7 +20,7 @@ describe('a controller', () => {
     await during(controller.start());
     expect(controller.ready()).toBe(true);
     const entry = await during(
-      controller.createTopic({ name: 'c.t', clusterId: 'c', partitions: 6, configs: { a: 'b' } }, []),
+      controller.createTopic({ name: 'c.t', clusterId: 'c', partitions: 6, configs: { a: 'b' } }),
     );
     expect(entry.partitions.map((p) => p.brokerId).sort(byNumber)).toEqual([1, 1, 2, 2, 3, 3]);
     expect(entry.partitions).toEqual((await placements())[0]!.partitions.map((p, index) => ({ index, ...p })));
@@ -35,25 +36,40 @@ describe('a controller', () => {
     const controller = control();
     await during(controller.start());
     const spec = { name: 'c.t', clusterId: 'c', partitions: 2, configs: { x: '1' } };
-    await during(controller.createTopic(spec, []));
-    await expect(during(controller.createTopic(spec, []))).rejects.toMatchObject({ code: 'already-exists' });
-    await expect(during(controller.deleteTopic('c.other', []))).rejects.toMatchObject({ code: 'not-found' });
-    await expect(during(controller.createPartitions('c.t', 2, []))).rejects.toMatchObject({ code: 'invalid-request' });
+    await during(controller.createTopic(spec));
+    await expect(during(controller.createTopic(spec))).rejects.toMatchObject({ code: 'already-exists' });
+    await expect(during(controller.deleteTopic('c.other'))).rejects.toMatchObject({ code: 'not-found' });
+    await expect(during(controller.createPartitions('c.t', 2))).rejects.toMatchObject({ code: 'invalid-request' });
     const zero = { ...spec, name: 'c.z', partitions: 0 };
-    await expect(during(controller.createTopic(zero, []))).rejects.toMatchObject({ code: 'invalid-request' });
-    const grown = await during(controller.createPartitions('c.t', 5, []));
+    await expect(during(controller.createTopic(zero))).rejects.toMatchObject({ code: 'invalid-request' });
+    const grown = await during(controller.createPartitions('c.t', 5));
     expect(grown.partitions).toHaveLength(5);
     const configured = await during(controller.alterConfigs('c.t', { x: null, y: '2' }));
     expect(configured.configs).toEqual({ y: '2' });
 
     const counter = { pk: 'T', sk: 'count' };
-    const guard = [{ op: 'put', key: counter, value: '1', if: { absent: true } }] as const;
+    const guard: TopicGuard = async () => [{ op: 'put', key: counter, value: '1', if: { absent: true } }];
     await during(controller.createTopic({ ...spec, name: 'c.u' }, guard));
     const refused = during(controller.createTopic({ ...spec, name: 'c.v' }, guard));
     await expect(refused).rejects.toBeInstanceOf(StoreConflict);
     await expect(refused).rejects.toMatchObject({ index: 0 });
     expect((await store.get(counter))!.version).toBe(1);
-    await during(controller.createTopic({ ...spec, name: 'c.v' }, []));
+    await during(controller.createTopic({ ...spec, name: 'c.v' }));
+  });
+
+  it('tells a guard what is made and taken as it is then, whoever else changes the topic', async () => {
+    const { control, during } = world();
+    const controller = control();
+    await during(controller.start());
+    let partitions = 0;
+    const counted: TopicGuard = async (change) => {
+      partitions += change.partitions;
+      return [];
+    };
+    await during(controller.createTopic({ name: 'c.t', clusterId: 'c', partitions: 2, configs: {} }, counted));
+    const changes = [5, 9].map((total) => controller.createPartitions('c.t', total, counted));
+    await during(Promise.all([...changes, controller.deleteTopic('c.t', counted)]));
+    expect(partitions).toBe(0);
   });
 
   it('gives producer ids that never repeat, over restarts as well', async () => {
@@ -72,9 +88,9 @@ describe('a controller', () => {
     const { control, during, fleet, clock, store } = world();
     const controller = control();
     await during(controller.start());
-    await during(controller.createTopic({ name: 'c.t', clusterId: 'c', partitions: 3, configs: {} }, []));
+    await during(controller.createTopic({ name: 'c.t', clusterId: 'c', partitions: 3, configs: {} }));
     fleet.deaf.add(2);
-    await during(controller.deleteTopic('c.t', []));
+    await during(controller.deleteTopic('c.t'));
     await clock.advance(100);
     expect(new Set(fleet.closed.map((text) => text.split(':')[0]))).toEqual(new Set(['1', '3']));
     fleet.deaf.delete(2);
@@ -451,7 +467,7 @@ describe('two controllers', () => {
     const { control, during, store, clock, placements } = world();
     const first = control();
     await during(first.start());
-    await during(first.createTopic({ name: 'c.t', clusterId: 'c', partitions: 3, configs: {} }, []));
+    await during(first.createTopic({ name: 'c.t', clusterId: 'c', partitions: 3, configs: {} }));
     const { rows } = await store.range('SHARD');
     await store.transact(
       rows.map((row) => ({
@@ -468,12 +484,12 @@ describe('two controllers', () => {
       },
     ]);
     const spec = { name: 'c.u', clusterId: 'c', partitions: 3, configs: {} };
-    await expect(during(first.createTopic(spec, []))).rejects.toMatchObject({ code: 'not-owner' });
+    await expect(during(first.createTopic(spec))).rejects.toMatchObject({ code: 'not-owner' });
     expect(first.ready()).toBe(false);
     expect(await placements()).toHaveLength(1);
     // The rival never renews: its lease lapses, and the shards that were found lost come back.
     await clock.advance(5000);
-    await during(first.createTopic(spec, []));
+    await during(first.createTopic(spec));
     expect(await placements()).toHaveLength(2);
   });
 });
@@ -488,7 +504,7 @@ describe('planned work', () => {
     expect([...(await owners()).keys()].sort(byNumber)).toEqual([2, 3]);
     expect(states(controller)[0]).toBe('draining');
     await fill(controller, 0);
-    await during(controller.createTopic({ name: 'c9.t', clusterId: 'c9', partitions: 6, configs: {} }, []));
+    await during(controller.createTopic({ name: 'c9.t', clusterId: 'c9', partitions: 6, configs: {} }));
     expect((await owners()).has(1)).toBe(false);
     expect(fleet.kills).toEqual([]);
   });
@@ -503,7 +519,7 @@ describe('planned work', () => {
     const next = control();
     await during(next.start());
     expect(states(next)[0]).toBe('draining');
-    await during(next.createTopic({ name: 'c9.t', clusterId: 'c9', partitions: 6, configs: {} }, []));
+    await during(next.createTopic({ name: 'c9.t', clusterId: 'c9', partitions: 6, configs: {} }));
     await clock.advance(30_000);
     expect((await owners()).has(1)).toBe(false);
     await during(next.undrainBroker(1));
@@ -637,7 +653,7 @@ describe('planned work', () => {
     expect(rows.map((row) => JSON.parse(row.value).state)).toEqual(['closed', 'closed', 'closed']);
     expect((await store.range('LEASE')).rows.some((row) => row.sk.startsWith('controller'))).toBe(false);
     expect(fleet.starts).toHaveLength(3);
-    await expect(controller.deleteTopic('c.t', [])).rejects.toMatchObject({ code: 'shutting-down' });
+    await expect(controller.deleteTopic('c.t')).rejects.toMatchObject({ code: 'shutting-down' });
   });
 });
 

@@ -30,7 +30,7 @@ describe('the size of the fleet', () => {
     const controller = control(undefined, { scale });
     await during(controller.start());
     expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
-    await during(controller.createTopic({ name: 'c.t', clusterId: 'c', partitions: 30, configs: {} }, []));
+    await during(controller.createTopic({ name: 'c.t', clusterId: 'c', partitions: 30, configs: {} }));
     const { topicId } = (await placements())[0]!;
     carry(fleet, topicId, 900);
     await clock.advance(40_000);
@@ -98,7 +98,7 @@ describe('a zone', () => {
     await during(controller.stop());
     const next = control();
     await during(next.start());
-    await during(next.createTopic({ name: 'c.new', clusterId: 'c', partitions: 12, configs: {} }, []));
+    await during(next.createTopic({ name: 'c.new', clusterId: 'c', partitions: 12, configs: {} }));
     await clock.advance(30_000);
     expect([...(await owners()).keys()].sort(byNumber)).toEqual([1, 3, 4, 6]);
     await during(next.restoreZone('b'));
@@ -111,7 +111,7 @@ describe('loads that brokers report', () => {
     const { control, during, fleet, clock, placements, owners } = world();
     const controller = control(undefined, { balanceIntervalMs: 20_000 });
     await during(controller.start());
-    await during(controller.createTopic({ name: 'c.t', clusterId: 'c', partitions: 30, configs: {} }, []));
+    await during(controller.createTopic({ name: 'c.t', clusterId: 'c', partitions: 30, configs: {} }));
     const [row] = await placements();
     const mine = row!.partitions.flatMap(({ brokerId }, partition) => (brokerId === 1 ? [partition] : []));
     // Broker 1 carries all of the bytes, in ten partitions that weigh alike.

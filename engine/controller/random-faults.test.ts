@@ -55,7 +55,7 @@ async function runSchedule(seed: number): Promise<string> {
   await clock.advance(500);
   await started;
   for (let i = 0; i < topics; i++) {
-    await controller.createTopic({ name: `c${i}.t`, clusterId: `c${i}`, partitions, configs: {} }, []);
+    await controller.createTopic({ name: `c${i}.t`, clusterId: `c${i}`, partitions, configs: {} });
   }
 
   const epochs = new Map<string, { epoch: number; brokerId: number }>();

@@ -133,7 +133,7 @@ describe('controllers that share an installation', () => {
     await clock.advance(3000);
     const second = await join();
     await clock.advance(2000);
-    for (let i = 0; i < 8; i++) await during(second.controller.createTopic(spec(`c${i}`, 't'), []));
+    for (let i = 0; i < 8; i++) await during(second.controller.createTopic(spec(`c${i}`, 't')));
     first.isAway = true;
     // Nobody keeps the fleet at the moment.
     fleet.crash(2);
@@ -181,7 +181,7 @@ describe('controllers that share an installation', () => {
     const { clock, join, during, fleet, places } = await world();
     const [first, second] = [await join(), await join()];
     await clock.advance(5000);
-    for (let i = 0; i < 12; i++) await during(first.controller.createTopic(spec(`c${i}`, 't'), []));
+    for (let i = 0; i < 12; i++) await during(first.controller.createTopic(spec(`c${i}`, 't')));
     const before = await places();
     const seen: number[] = [];
     fleet.onCleanUp = async () => {
@@ -207,7 +207,7 @@ describe('controllers that share an installation', () => {
     const gateway = await visit();
     await clock.advance(5000);
     const topics = Array.from({ length: 12 }, (_, i) => `c${i}`);
-    for (const cluster of topics) await during(gateway.createTopic(spec(cluster, 't'), []));
+    for (const cluster of topics) await during(gateway.createTopic(spec(cluster, 't')));
     second.placementDelayMs = 6000;
     fleet.crash(3);
     // The keeper waits a moment for the others, and starts the slot with what is left to it.
@@ -218,7 +218,7 @@ describe('controllers that share an installation', () => {
     first.isAway = true;
     await clock.advance(2500);
     expect(second.controller.brokers().map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
-    for (const cluster of topics) await during(gateway.createPartitions(`${cluster}.t`, 7, []));
+    for (const cluster of topics) await during(gateway.createPartitions(`${cluster}.t`, 7));
     await clock.advance(2000);
     expect((await places()).filter(({ brokerId }) => brokerId === 3)).toEqual(expect.arrayContaining(left));
   });
@@ -229,7 +229,7 @@ describe('controllers that share an installation', () => {
     await clock.advance(3000);
     const second = await join();
     await clock.advance(2000);
-    for (let i = 0; i < 12; i++) await during(second.controller.createTopic(spec(`c${i}`, 't'), []));
+    for (let i = 0; i < 12; i++) await during(second.controller.createTopic(spec(`c${i}`, 't')));
     first.isAway = true;
     await clock.advance(3000);
     expect(await sharesOf(first, second)).toEqual([0, 64]);
@@ -255,7 +255,7 @@ describe('a gateway without a controller in it', () => {
     const first = await join();
     await clock.advance(3000);
     const gateway = await visit();
-    await during(gateway.createTopic(spec('c', 't'), []));
+    await during(gateway.createTopic(spec('c', 't')));
     await clock.advance(100);
     // The owner has learned of it, and moves it.
     fleet.crash(2);
@@ -264,12 +264,12 @@ describe('a gateway without a controller in it', () => {
     expect(moved.map(({ detail }) => detail['partitions'])).toEqual([2]);
     first.isAway = true;
     await clock.advance(5000);
-    await during(gateway.createTopic(spec('d', 't'), []));
-    await during(gateway.createPartitions('d.t', 9, []));
+    await during(gateway.createTopic(spec('d', 't')));
+    await during(gateway.createPartitions('d.t', 9));
     await during(gateway.alterConfigs('d.t', { 'retention.ms': '1' }));
-    await expect(during(gateway.createTopic(spec('d', 't'), []))).rejects.toMatchObject({ code: 'already-exists' });
-    await expect(during(gateway.deleteTopic('d.other', []))).rejects.toMatchObject({ code: 'not-found' });
-    await during(gateway.deleteTopic('c.t', []));
+    await expect(during(gateway.createTopic(spec('d', 't')))).rejects.toMatchObject({ code: 'already-exists' });
+    await expect(during(gateway.deleteTopic('d.other'))).rejects.toMatchObject({ code: 'not-found' });
+    await during(gateway.deleteTopic('c.t'));
     expect(await places()).toHaveLength(9);
     expect(new Set([await during(gateway.allocateProducerId()), await during(gateway.allocateProducerId())]).size).toBe(
       2,
@@ -284,7 +284,7 @@ describe('a gateway without a controller in it', () => {
     const key = { pk: 'BROKER', sk: '2' };
     const row = (await store.get(key))!;
     // Between the gateway's look at the brokers and its write.
-    const creating = gateway.createTopic(spec('c', 't'), [
+    const creating = gateway.createTopic(spec('c', 't'), async () => [
       { op: 'check', key: { pk: 'none', sk: 'none' }, if: { absent: true } },
     ]);
     await store.transact([{ op: 'put', key, value: row.value.replace('serving', 'draining') }]);
@@ -306,14 +306,14 @@ describe('what operators want of the fleet', () => {
     const gateway = await visit();
     await during(gateway.start());
     await clock.advance(2000);
-    for (let i = 0; i < 8; i++) await during(gateway.createTopic(spec(`c${i}`, 't'), []));
+    for (let i = 0; i < 8; i++) await during(gateway.createTopic(spec(`c${i}`, 't')));
 
     expect(await during(gateway.drainBroker(1))).toBe(0);
     expect(await owned(all, 1)).toBe(0);
     expect(gateway.brokers()[0]).toMatchObject({ state: 'draining', wish: 'drain' });
     // Neither of the two that make topics puts one there.
-    await during(gateway.createTopic(spec('v', 't'), []));
-    await during(second.controller.createTopic(spec('w', 't'), []));
+    await during(gateway.createTopic(spec('v', 't')));
+    await during(second.controller.createTopic(spec('w', 't')));
     expect(await owned(all, 1)).toBe(0);
     await during(second.controller.undrainBroker(1));
     await clock.advance(1000);
@@ -347,7 +347,7 @@ describe('what operators want of the fleet', () => {
     const gateway = await visit();
     await during(gateway.start());
     await clock.advance(2000);
-    for (let i = 0; i < 12; i++) await during(gateway.createTopic(spec(`c${i}`, 't'), []));
+    for (let i = 0; i < 12; i++) await during(gateway.createTopic(spec(`c${i}`, 't')));
     let releases = 0;
     fleet.onRelease = () => {
       // The drain has begun, and what it was asked for is never answered.
@@ -380,7 +380,7 @@ describe('what operators want of the fleet', () => {
     await clock.advance(3000);
     const gateway = await visit();
     await during(gateway.start());
-    for (let i = 0; i < 4; i++) await during(gateway.createTopic(spec(`c${i}`, 't'), []));
+    for (let i = 0; i < 4; i++) await during(gateway.createTopic(spec(`c${i}`, 't')));
     first.isAway = true;
     await clock.advance(5000);
     await expect(during(gateway.drainBroker(3))).rejects.toMatchObject({ code: 'owner-unavailable', retryable: true });

@@ -6,7 +6,7 @@
  * A controller does it for its own shards from memory, and whoever shares the installation (a gateway without a
  * controller in it) as a visitor; both through shards.ts.
  */
-import type { TopicEntry, TopicSpec } from '../engine.ts';
+import type { TopicEntry, TopicGuard, TopicSpec } from '../engine.ts';
 import { sleep } from '../kernel/clock.ts';
 import { Failure, InvalidRequest } from '../kernel/failure.ts';
 import { type Uuid, uuidOf } from '../kernel/uuid.ts';
@@ -53,6 +53,8 @@ class Overtaken extends Failure {
   override readonly retryable = true;
 }
 
+/** Of topics that are nobody's quota. */
+const unguarded: TopicGuard = () => Promise.resolve([]);
 const overtakenPauseMs = 10;
 /** Within the 100 operations of a transaction. What lands on a broker that died unseen waits for its restart. */
 const ownersCheckedMax = 80;
@@ -67,23 +69,24 @@ export interface TopicsContext extends Pick<ControllerContext, 'persistence' | '
 }
 
 export interface Topics {
-  create(spec: TopicSpec, guard: readonly StoreOp[]): Promise<TopicEntry>;
+  create(spec: TopicSpec, guard?: TopicGuard): Promise<TopicEntry>;
   /** Resolves when the topic is gone from the store, with its id; its space is freed after that. */
-  delete(name: string, guard: readonly StoreOp[]): Promise<Uuid>;
-  createPartitions(name: string, total: number, guard: readonly StoreOp[]): Promise<TopicEntry>;
+  delete(name: string, guard?: TopicGuard): Promise<Uuid>;
+  createPartitions(name: string, total: number, guard?: TopicGuard): Promise<TopicEntry>;
   alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry>;
 }
 
-/** Every method throws InvalidRequest, TopicExists, TopicNotFound, StoreConflict of the guard, ShardLost, or the store's. */
+/** Every method throws what its guard throws, InvalidRequest, TopicExists, TopicNotFound, StoreConflict of the guard, ShardLost, or the store's. */
 export function topics(context: TopicsContext): Topics {
   return {
-    async create(spec, guard) {
+    async create(spec, guard = unguarded) {
       checkPartitions(spec.partitions);
       const index = shardOf(spec.clusterId, shardCount);
       return untilCurrent(context, () => context.shards.run(index, (shard) => createIn(context, shard, spec, guard)));
     },
-    delete: (name, guard) => inShardOf(context, name, (shard, topic) => deleteIn(context, shard, topic, guard)),
-    async createPartitions(name, total, guard) {
+    delete: (name, guard = unguarded) =>
+      inShardOf(context, name, (shard, topic) => deleteIn(context, shard, topic, guard)),
+    async createPartitions(name, total, guard = unguarded) {
       checkPartitions(total);
       return inShardOf(context, name, (shard, topic) => growIn(context, shard, topic, total, guard));
     },
@@ -133,12 +136,7 @@ async function untilCurrent<T>(context: TopicsContext, act: () => Promise<T>): P
   }
 }
 
-async function createIn(
-  context: TopicsContext,
-  shard: Shard,
-  spec: TopicSpec,
-  guard: readonly StoreOp[],
-): Promise<TopicEntry> {
+async function createIn(context: TopicsContext, shard: Shard, spec: TopicSpec, guard: TopicGuard): Promise<TopicEntry> {
   if (shard.topics.has(spec.name)) throw new TopicExists(spec.name);
   const { name, clusterId, partitions, configs } = spec;
   const topicId = uuidOf(context.persistence.random);
@@ -149,7 +147,7 @@ async function createIn(
     { op: 'put', key: placementKey(shard.index, topicId), value: encodePlacement(placement), if: { absent: true } },
     ...ownersOf(context, placement.partitions),
   ];
-  await commitGuarded(context, shard, guard, ops);
+  await commitGuarded(context, shard, await guard({ topics: 1, partitions }), ops);
   return topicEntry(topic, placement);
 }
 
@@ -157,7 +155,7 @@ async function deleteIn(
   context: TopicsContext,
   shard: Shard,
   topic: Stored<TopicRow>,
-  guard: readonly StoreOp[],
+  guard: TopicGuard,
 ): Promise<Uuid> {
   const { name, topicId } = topic.row;
   const placement = placementOf(shard, topicId);
@@ -171,7 +169,7 @@ async function deleteIn(
     { op: 'delete', key: placementKey(shard.index, topicId), if: { version: placement.version } },
     { op: 'put', key: deletedTopicKey(shard.index, topicId), value: encodeDeletedTopic({ topicId, partitions }) },
   ];
-  await commitGuarded(context, shard, guard, ops);
+  await commitGuarded(context, shard, await guard({ topics: -1, partitions: -topic.row.partitions }), ops);
   return topicId;
 }
 
@@ -180,7 +178,7 @@ async function growIn(
   shard: Shard,
   topic: Stored<TopicRow>,
   total: number,
-  guard: readonly StoreOp[],
+  guard: TopicGuard,
 ): Promise<TopicEntry> {
   const { name, topicId, partitions: present } = topic.row;
   if (total <= present) throw new InvalidRequest('partitions', `topic ${name} has ${present} partitions already`);
@@ -198,7 +196,7 @@ async function growIn(
     },
     ...ownersOf(context, added),
   ];
-  await commitGuarded(context, shard, guard, ops);
+  await commitGuarded(context, shard, await guard({ topics: 0, partitions: total - present }), ops);
   return topicEntry(row, placed);
 }
 

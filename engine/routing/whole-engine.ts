@@ -50,7 +50,7 @@ export async function ensureCoordinatorTopic(
   const known = catalogue.byName(name);
   if (known) return known;
   try {
-    return await controller.createTopic({ name, clusterId, partitions, configs: { 'retention.ms': '-1' } }, []);
+    return await controller.createTopic({ name, clusterId, partitions, configs: { 'retention.ms': '-1' } });
   } catch (error) {
     const made = catalogue.byName(name);
     if (!made) throw error;

@@ -4,7 +4,7 @@
  */
 import type { TopicEntry } from '../../engine/engine.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
-import { StoreConflict, type StoreOp } from '../../engine/ports.ts';
+import { StoreConflict } from '../../engine/ports.ts';
 import { tenantName } from '../../tenancy/naming.ts';
 import type { GatewayContext } from '../context.ts';
 
@@ -20,10 +20,8 @@ export async function deleteTopicsOf(context: GatewayContext, clusterId: string)
 async function deleteOne({ engine, tenancy }: GatewayContext, clusterId: string, topic: TopicEntry): Promise<void> {
   const counted = tenantName(clusterId, topic.name) !== undefined;
   for (let attempt = 1; ; attempt++) {
-    const change = { topics: -1, partitions: -topic.partitions.length };
-    const guard: StoreOp[] = counted ? await tenancy.counts.reserve(clusterId, change) : [];
     try {
-      await engine.deleteTopic(topic.name, guard);
+      await engine.deleteTopic(topic.name, counted ? (change) => tenancy.counts.reserve(clusterId, change) : undefined);
       return;
     } catch (error) {
       if (error instanceof Failure && error.code === 'not-found') return;

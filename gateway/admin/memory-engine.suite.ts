@@ -3,7 +3,15 @@
  * brokers, offsets and groups are what a test sets.
  */
 import type { ScalingShown } from '../../engine/controller/rows/fleet-report.ts';
-import type { BrokerEntry, Engine, EngineEvent, PartitionEntry, TopicEntry } from '../../engine/engine.ts';
+import type {
+  BrokerEntry,
+  Engine,
+  EngineEvent,
+  PartitionEntry,
+  TopicChange,
+  TopicEntry,
+  TopicGuard,
+} from '../../engine/engine.ts';
 import type { Random } from '../../engine/kernel/random.ts';
 import { uuidOf } from '../../engine/kernel/uuid.ts';
 import type { MetadataStore } from '../../engine/ports.ts';
@@ -51,6 +59,9 @@ export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine
       partitions: [...topics.values()].flatMap((t) => t.partitions).filter((p) => p.brokerId === i + 1).length,
       pid: 100 + i,
     }));
+  const guarded = async (change: TopicChange, guard?: TopicGuard): Promise<void> => {
+    if (guard) await store.transact(await guard(change));
+  };
   const placed = (count: number): PartitionEntry[] =>
     Array.from({ length: count }, (_, index) => ({
       index,
@@ -150,7 +161,7 @@ export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine
         };
       },
       async createTopic({ name, clusterId, partitions, configs }, guard) {
-        if (guard.length > 0) await store.transact(guard);
+        await guarded({ topics: 1, partitions }, guard);
         const entry = {
           name,
           clusterId,
@@ -163,11 +174,11 @@ export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine
         return entry;
       },
       async deleteTopic(name, guard) {
-        if (guard.length > 0) await store.transact(guard);
+        await guarded({ topics: -1, partitions: -topics.get(name)!.partitions.length }, guard);
         topics.delete(name);
       },
       async createPartitions(name, total, guard) {
-        if (guard.length > 0) await store.transact(guard);
+        await guarded({ topics: 0, partitions: total - topics.get(name)!.partitions.length }, guard);
         const entry = { ...topics.get(name)!, partitions: placed(total) };
         topics.set(name, entry);
         return entry;

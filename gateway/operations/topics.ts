@@ -2,11 +2,11 @@
  * Topics as a tenant has them: found within the caller's cluster only, created and deleted under its quotas. The exact
  * counters ride in the engine's own transaction, so that two creations at once can never pass a limit together.
  */
-import type { TopicEntry } from '../../engine/engine.ts';
+import type { TopicEntry, TopicGuard } from '../../engine/engine.ts';
 import { sleep } from '../../engine/kernel/clock.ts';
 import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
-import { type StoreOp, StoreConflict } from '../../engine/ports.ts';
+import { StoreConflict } from '../../engine/ports.ts';
 import { topicConfigFault } from '../../engine/topic-configs.ts';
 import { AlreadyExists, Forbidden, NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
 import { innerName, tenantName, topicNameFault } from '../../tenancy/naming.ts';
@@ -103,8 +103,7 @@ export async function createTopic(
   if (findTopic(context, principal, topic.name)) throw new AlreadyExists('topic', topic.name);
   const { clusterId } = principal;
   const spec = { name: innerName(clusterId, topic.name), clusterId, partitions, configs: topic.configs };
-  const change = { topics: 1, partitions, waitMsMax };
-  const made = await guarded(context, clusterId, change, topic.name, (guard) =>
+  const made = await guarded(context, clusterId, waitMsMax, topic.name, (guard) =>
     context.engine.createTopic(spec, guard),
   );
   await shown(context, () => context.engine.catalogue.byId(made.topicId) !== undefined);
@@ -121,8 +120,8 @@ export async function deleteTopic(
   servingCluster(context, principal);
   const topic = findTopic(context, principal, name);
   if (!topic) throw new NotFound('topic', name);
-  const change = { topics: -1, partitions: -topic.partitions.length, waitMsMax };
-  await guarded(context, principal.clusterId, change, name, (guard) => context.engine.deleteTopic(topic.name, guard));
+  const { clusterId } = principal;
+  await guarded(context, clusterId, waitMsMax, name, (guard) => context.engine.deleteTopic(topic.name, guard));
   await shown(context, () => context.engine.catalogue.byId(topic.topicId) === undefined);
 }
 
@@ -147,8 +146,7 @@ export async function createPartitions(
   if (total > topicPartitionsMax) {
     throw new InvalidRequest('count', `Number of partitions must be at most ${topicPartitionsMax}.`);
   }
-  const change = { topics: 0, partitions: total - present, waitMsMax };
-  const grown = await guarded(context, principal.clusterId, change, name, (guard) =>
+  const grown = await guarded(context, principal.clusterId, waitMsMax, name, (guard) =>
     context.engine.createPartitions(topic.name, total, guard),
   );
   await shown(context, () => (context.engine.catalogue.byId(topic.topicId)?.partitions.length ?? total) >= total);
@@ -208,28 +206,28 @@ async function shown({ clock }: GatewayContext, isShown: () => boolean): Promise
 }
 
 /**
- * Runs `act` with fresh counter ops until it wins the race for the counters row. The rate of topic changes is charged once,
- * here.
+ * Runs `act`, whose guard reads the counters anew, until it wins the race for their row. What is counted is told by the
+ * engine, in the turn in which the change is made: a topic that two callers grow and delete at once has as many partitions
+ * as its row says, whatever a catalogue showed before. The rate of topic changes is charged once, here.
  */
 async function guarded<T>(
   context: GatewayContext,
   clusterId: string,
-  change: { readonly topics: number; readonly partitions: number; readonly waitMsMax: number },
+  waitMsMax: number,
   name: string,
-  act: (guard: StoreOp[]) => Promise<T>,
+  act: (guard: TopicGuard) => Promise<T>,
 ): Promise<T> {
   const { tenancy, clock } = context;
-  const { delayMs, quota } = tenancy.limiter.topicMutation(clusterId, clock.monotonicMs(), change.waitMsMax);
+  const { delayMs, quota } = tenancy.limiter.topicMutation(clusterId, clock.monotonicMs(), waitMsMax);
   if (quota) tenancy.meter.throttled(clusterId, quota, delayMs);
-  if (quota && delayMs > change.waitMsMax) {
+  if (quota && delayMs > waitMsMax) {
     const limit = tenancy.cluster(clusterId)?.limits[quota] ?? 0;
     throw new QuotaExceeded(quota, limit, limit, Math.ceil(delayMs));
   }
   if (delayMs > 0) await sleep(clock, delayMs);
   for (let attempt = 1; ; attempt++) {
-    const guard = await tenancy.counts.reserve(clusterId, change);
     try {
-      return await act(guard);
+      return await act((change) => tenancy.counts.reserve(clusterId, change));
     } catch (error) {
       if (!(error instanceof StoreConflict)) throw inTenantTerms(error, name);
       if (attempt === guardAttemptsMax) {

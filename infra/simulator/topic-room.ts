@@ -46,7 +46,7 @@ export class TopicRoom {
       this.#door.request(
         async ({ engine, catalogue }) => {
           const known = catalogue.byName(name);
-          return known ?? engine.createTopic({ name, clusterId, partitions, configs }, []);
+          return known ?? engine.createTopic({ name, clusterId, partitions, configs });
         },
         (made) => {
           if (made === noAnswer || made instanceof Error) this.#world.loop.schedule(retryMs, attempt);
@@ -93,7 +93,7 @@ export class TopicRoom {
     const attempt = (): void => {
       this.#door.request(
         async ({ engine, catalogue }) => {
-          if (catalogue.byId(topic.topicId)) await engine.deleteTopic(topic.name, []);
+          if (catalogue.byId(topic.topicId)) await engine.deleteTopic(topic.name);
           return true;
         },
         (gone) => {
@@ -110,7 +110,7 @@ export class TopicRoom {
     if (!topic || topic.isDeleted) return;
     this.#door.request(
       ({ engine, catalogue }) =>
-        engine.createPartitions(topic.name, (catalogue.byId(topic.topicId)?.partitions.length ?? 9) + 1, []),
+        engine.createPartitions(topic.name, (catalogue.byId(topic.topicId)?.partitions.length ?? 9) + 1),
       () => undefined,
     );
   }

@@ -124,6 +124,30 @@ describe('two tenants', () => {
     expect(new Set(values)).toEqual(new Set(['refused', 'south:0']));
   });
 
+  it('what is counted against a quota is what there is, however topics are grown and deleted at once', async () => {
+    const { clusterId, ...access } = await instance.tenant('counted');
+    const limits = { topicMutationsPerSecondMax: 1_000, partitionMutationsPer5MinutesMax: null };
+    await instance.admin('PATCH', `/clusters/${clusterId}`, { limits });
+    const usage = async (): Promise<object> =>
+      (await instance.admin<{ usage: object }>('GET', `/clusters/${clusterId}`)).usage;
+    const change = async (method: string, body?: object): Promise<number> => {
+      const headers = authorized(access, { 'content-type': 'application/json' });
+      const init = { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) };
+      const response = await fetch(`${instance.http}/v1/topics/racing`, init);
+      await response.arrayBuffer();
+      return response.status;
+    };
+    for (let round = 0; round < 5; round++) {
+      await createTopic(instance, access, 'racing', 2);
+      const grown = [20, 30, 40].map((partitions) => change('PATCH', { partitions }));
+      for (const status of await Promise.all([...grown, change('DELETE'), change('DELETE')])) {
+        expect([200, 204, 400, 404]).toContain(status);
+      }
+    }
+    expect(await usage()).toMatchObject({ topics: { used: 0 }, partitions: { used: 0 } });
+    await instance.admin('DELETE', `/clusters/${clusterId}`);
+  });
+
   it('the control plane takes no tenant key', async () => {
     const answer = await fetch(`${instance.environment['HEADGATE_ADMIN']}/admin/v1/tenants`, {
       headers: authorized(north),

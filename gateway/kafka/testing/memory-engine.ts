@@ -16,6 +16,8 @@ import type {
   FetchPartition,
   PartitionApi,
   TopicEntry,
+  TopicChange,
+  TopicGuard,
   TopicSpec,
 } from '../../../engine/engine.ts';
 import type { Clock } from '../../../engine/kernel/clock.ts';
@@ -23,7 +25,7 @@ import { unreachable } from '../../../engine/kernel/assert.ts';
 import { type Random, systemRandom } from '../../../engine/kernel/random.ts';
 import { type Uuid, uuidOf } from '../../../engine/kernel/uuid.ts';
 import type { RequestOf, ResponseOf } from '../../../engine/protocol/apis.ts';
-import type { MetadataStore, StoreOp } from '../../../engine/ports.ts';
+import type { MetadataStore } from '../../../engine/ports.ts';
 import { AlreadyExists, NotFound } from '../../../tenancy/failures.ts';
 import { type MemoryLog, MemoryLogs } from './memory-log.ts';
 
@@ -192,14 +194,14 @@ export class MemoryEngine implements Engine {
     return known;
   }
 
-  async createTopic(spec: TopicSpec, guard: readonly StoreOp[]): Promise<TopicEntry> {
+  async createTopic(spec: TopicSpec, guard?: TopicGuard): Promise<TopicEntry> {
     if (this.#topics.has(spec.name)) throw new AlreadyExists('topic', spec.name);
-    await this.#transact(guard);
+    await this.#transact({ topics: 1, partitions: spec.partitions }, guard);
     return this.#put({ ...spec, topicId: uuidOf(this.#random), createdAtMs: this.#clock.wallMs() });
   }
 
-  async #transact(guard: readonly StoreOp[]): Promise<void> {
-    if (guard.length > 0) await this.#store.transact(guard);
+  async #transact(change: TopicChange, guard?: TopicGuard): Promise<void> {
+    if (guard) await this.#store.transact(await guard(change));
   }
 
   #put(topic: Omit<TopicEntry, 'partitions'> & { readonly partitions: number }): TopicEntry {
@@ -215,15 +217,17 @@ export class MemoryEngine implements Engine {
     return entry;
   }
 
-  async deleteTopic(name: string, guard: readonly StoreOp[]): Promise<void> {
-    if (!this.#topics.has(name)) throw new NotFound('topic', name);
-    await this.#transact(guard);
+  async deleteTopic(name: string, guard?: TopicGuard): Promise<void> {
+    const topic = this.#topics.get(name);
+    if (!topic) throw new NotFound('topic', name);
+    await this.#transact({ topics: -1, partitions: -topic.partitions.length }, guard);
     this.#topics.delete(name);
   }
 
-  async createPartitions(name: string, total: number, guard: readonly StoreOp[]): Promise<TopicEntry> {
-    await this.#transact(guard);
-    return this.#put({ ...this.#topics.get(name)!, partitions: total });
+  async createPartitions(name: string, total: number, guard?: TopicGuard): Promise<TopicEntry> {
+    const topic = this.#topics.get(name)!;
+    await this.#transact({ topics: 0, partitions: total - topic.partitions.length }, guard);
+    return this.#put({ ...topic, partitions: total });
   }
 
   alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry> {
