@@ -73,9 +73,14 @@ it('refuses half a producer', async () => {
   expect((await init(-1, -1)).errorCode).toBe(0);
 });
 
+function countingFrom(offset: number, batch: Buffer): Buffer {
+  const copy = Buffer.from(batch);
+  copy.writeInt32BE(offset, 4);
+  return copy;
+}
+
 it('refuses a batch that does not count from 0', async () => {
-  const records = encodeBatch([{ key: null, value: Buffer.from('v'), timestampMs: 1 }]);
-  records.writeInt32BE(77, 4);
+  const records = countingFrom(77, encodeBatch([{ key: null, value: Buffer.from('v'), timestampMs: 1 }]));
   const { responses } = await ask(0, 8, {
     acks: -1,
     topicData: [{ name: 't', partitionData: [{ index: 0, records }] }],
@@ -263,12 +268,14 @@ it('sees that there is no partition or no batch before it sees what acks cannot 
     { name: 't', partitionData: [{ index: 0, records: whole }] },
     { name: 't', partitionData: [{ index: 0, records: whole.subarray(0, 40) }] },
     { name: 'nobodys', partitionData: [{ index: 0, records: whole }] },
+    { name: 't', partitionData: [{ index: 0, records: countingFrom(77, whole) }] },
   ];
   const { responses } = await ask(0, 8, { acks: 2, topicData: data });
   expect(responses.map(({ partitionResponses }) => partitionResponses[0]!.errorCode)).toEqual([
     errorCode.invalidRequiredAcks,
     errorCode.invalidRecord,
     errorCode.unknownTopicOrPartition,
+    errorCode.invalidRequiredAcks,
   ]);
 });
 

@@ -168,8 +168,14 @@ function commit(draw: Draw, model: Model, group: Group): AskStep {
     committedLeaderEpoch: draw.pick([-1, 0, 3]),
     committedMetadata: draw.pick([null, '', 'note', ...(draw.chance(15) ? ['m'.repeat(5_000)] : [])]),
   }));
+  const groupId = draw.chance(95) ? group.name : draw.pick(['', '§simple']);
+  const isSurelyThere = group.state === 'Stable' || group.state === 'CompletingRebalance';
+  // Refused whole it would make a group that Kafka does not list until something else is written of it.
+  if (groupId === group.name && !isSurelyThere) {
+    for (const each of partitions) if ((each.committedMetadata?.length ?? 0) > 1_000) each.committedMetadata = 'note';
+  }
   return ask(8, version, {
-    groupId: draw.chance(95) ? group.name : draw.pick(['', '§simple']),
+    groupId,
     generationIdOrMemberEpoch: member ? generation(draw, group) : draw.pick([-1, -1, -1, 0, 3]),
     memberId: member ? memberId(member) : draw.chance(85) ? '' : 'nobody',
     groupInstanceId: null,

@@ -104,7 +104,9 @@ function appendTopic(
     const firstFault =
       'errorCode' in found
         ? found.errorCode
-        : faultOf(version, batchBytesMax, found.topic, index, records) || acksFault(request.acks, records!);
+        : requestFault(version, found.topic, index, records) ||
+          acksFault(request.acks, records!) ||
+          batchFault(batchBytesMax, records!);
     const fault = firstFault === errorCode.none ? firstFault : worstOf(firstFault, records);
     if (fault !== errorCode.none || 'errorCode' in found) {
       answers[p] = refusal(index, fault, null);
@@ -134,21 +136,20 @@ function appendTopic(
   }
 }
 
-function faultOf(
-  version: number,
-  batchBytesMax: number,
-  topic: TopicEntry,
-  partition: number,
-  records: Uint8Array | null,
-): number {
+/** What Kafka sees before it looks at the acks. */
+function requestFault(version: number, topic: TopicEntry, partition: number, records: Uint8Array | null): number {
   if (!hasPartition(topic, partition)) return errorCode.unknownTopicOrPartition;
   if (records === null || records.length === 0) return errorCode.invalidRecord;
-  if (records.length > batchBytesMax) return errorCode.messageTooLarge;
-  // A producer counts from 0. Said here and not at the broker: a replay comes there with the offset of its first try.
-  if (records.length >= batchHeaderBytes && baseOffset(records, 0) !== 0) return errorCode.invalidRecord;
   // As in Kafka, a codec that does not exist is seen at the same place as one that is too young.
   const isYoung = records.length >= batchHeaderBytes && compression(records, 0) >= codec.zstd;
   return isYoung && version < firstZstdVersion ? errorCode.unsupportedCompressionType : errorCode.none;
+}
+
+/** What Kafka sees at the log. */
+function batchFault(batchBytesMax: number, records: Uint8Array): number {
+  // A producer counts from 0. Said here and not at the broker: a replay comes there with the offset of its first try.
+  if (records.length >= batchHeaderBytes && baseOffset(records, 0) !== 0) return errorCode.invalidRecord;
+  return records.length > batchBytesMax ? errorCode.messageTooLarge : errorCode.none;
 }
 
 /** As in Kafka, that something is no batch at all is seen before anything else. */
