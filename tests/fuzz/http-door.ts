@@ -17,29 +17,31 @@ const patienceMs = 150;
 /** Requests that were answered by a problem, or never sent whole, by the id in their records. */
 export class Refused {
   readonly ids = new Set<string>();
+  /** Where the next reading of each partition begins: what an earlier one saw was asked of the ids of its time. */
+  readonly #places = ['from=earliest', 'from=earliest'];
 
   async check(world: World, report: Report): Promise<void> {
-    for (const partition of [0, 1]) await this.#checkPartition(world, report, partition);
+    for (const partition of this.#places.keys()) await this.#checkPartition(world, report, partition);
   }
 
   async #checkPartition({ instance, attacker }: World, report: Report, partition: number): Promise<void> {
     const path = `/v1/topics/${keptTopic}/records?partition=${partition}&max_records=10000&format=json`;
-    let place = 'from=earliest';
     for (;;) {
       try {
-        const page = await ask<{ records: unknown[]; next: string }>(instance, attacker, 'GET', `${path}&${place}`);
+        const url = `${path}&${this.#places[partition]!}`;
+        const page = await ask<{ records: unknown[]; next: string }>(instance, attacker, 'GET', url);
+        this.#places[partition] = `cursor=${page.next}`;
         if (page.records.length === 0) return;
         for (const record of page.records) {
           const id = /r[0-9a-f]{16}/.exec(JSON.stringify(record))?.[0];
           if (id !== undefined && this.ids.has(id)) report.found('http', `a refused request was stored: ${id}`);
         }
-        place = `cursor=${page.next}`;
       } catch (error) {
         // A raw batch with a good checksum around damaged records is stored as any other; a reader of records is told
         // where to go on.
         const next = error instanceof AskFailed ? nextOffset(error.body) : undefined;
         if (next === undefined) throw error;
-        place = `from=${next}`;
+        this.#places[partition] = `from=${next}`;
       }
     }
   }
