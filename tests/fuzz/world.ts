@@ -50,8 +50,10 @@ export const ownTopics: readonly string[] = ['orders', 'clicks'];
 /** Written by requests that are refused or not, and deleted by none. */
 export const keptTopic = 'half';
 const mendAttemptsMax = 10;
-/** More of the attacker's topics than this, and those that inputs have made are deleted between two rounds. */
-const topicsKeptMax = 40;
+
+/** More of the attacker's partitions than this, and topics that inputs have made or grown are deleted between two rounds. */
+const partitionsKeptMax = 40;
+const partitionsMax = 120;
 
 export class World {
   readonly instance: Instance;
@@ -144,12 +146,13 @@ export class World {
     }
   }
 
-  /** Of the topics that inputs have made: at the quota of partitions what they deleted could not be made again. */
+  /** At the quota of partitions what inputs have deleted could not be made again. */
   async #makeRoom(): Promise<void> {
-    const { topics } = await ask<{ topics: { name: string }[] }>(this.instance, this.attacker, 'GET', '/v1/topics');
-    if (topics.length <= topicsKeptMax) return;
+    type Listed = { topics: { name: string; partition_count: number }[] };
+    const { topics } = await ask<Listed>(this.instance, this.attacker, 'GET', '/v1/topics');
+    if (topics.reduce((sum, topic) => sum + topic.partition_count, 0) <= partitionsKeptMax) return;
     for (const { name } of topics) {
-      if (ownTopics.includes(name) || name === keptTopic) continue;
+      if (name === keptTopic) continue;
       await ask(this.instance, this.attacker, 'DELETE', `/v1/topics/${encodeURIComponent(name)}`);
     }
   }
@@ -264,7 +267,7 @@ async function tenantOf(instance: Instance, name: string): Promise<TenantAccess>
     connectionAttemptsPerSecondMax: null,
     topicMutationsPerSecondMax: 1_000,
     partitionMutationsPer5MinutesMax: 1_000_000,
-    partitionsMax: 120,
+    partitionsMax,
     groupsMax: 200,
   };
   await instance.admin('PATCH', `/clusters/${tenant.clusterId}`, { limits, autoCreateTopics: true });
