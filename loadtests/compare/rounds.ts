@@ -56,8 +56,11 @@ export async function runRounds(
   return { rounds, kept, targets: targets.map((target, i) => resultOf(target, samples[i]!, samples[0]!, kept)) };
 }
 
-/** What a code path has to run until it is compiled for good; a busy machine needs longer for it. */
-const warmUpOperations = 30_000;
+/**
+ * What a code path has to run until it is compiled for good. A gateway's CPU time per request falls until about here
+ * (docs/benchmarks.md, Method); a yardstick that does nothing has nothing to compile, so a shorter warm-up flatters it.
+ */
+const warmUpOperations = 150_000;
 const warmUpRunsMax = 8;
 
 export async function warmUp(target: Target, seconds: number): Promise<void> {
