@@ -93,7 +93,7 @@ function endOf(
     startOffset,
     // Without a row of the last segment the start is also the end: retention leaves it so.
     endOffset: Math.max(last?.endOffset ?? 0, startOffset),
-    foldedTo: last?.endOffset ?? (state?.epochs ? startOffset : 0),
+    foldedTo: last?.endOffset ?? state?.foldedTo ?? (state?.epochs ? startOffset : 0),
   };
 }
 

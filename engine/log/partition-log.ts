@@ -93,8 +93,9 @@ export class OwnedLog implements PartitionLog {
   readonly #waiters = new Waiters();
   /** With everything that has an offset. */
   readonly #live: LogFold;
-  /** As of the end of the last segment. */
+  /** As of the end of the last segment, and where that is or was. */
   #rolled: LogFold;
+  #rolledTo: number;
   #segments: Segment[];
   #segmentBytes = 0;
   #startOffset: number;
@@ -113,6 +114,7 @@ export class OwnedLog implements PartitionLog {
     this.#segments = opened.segments;
     for (const { row } of opened.segments) this.#segmentBytes += row.bytes;
     this.#rolled = opened.fold;
+    this.#rolledTo = opened.endOffset;
     this.#live = opened.fold.clone();
     this.#configs = parseLogConfigs(opened.configs);
     assert(this.#live.epochs.latest <= this.leaderEpoch, 'a log is opened at no older epoch than wrote it');
@@ -328,6 +330,7 @@ export class OwnedLog implements PartitionLog {
     this.#segmentBytes += rolled.row.bytes;
     this.#segments = segments;
     this.#rolled = rolled.fold;
+    this.#rolledTo = rolled.row.endOffset;
     this.#discard(count);
   }
 
@@ -351,6 +354,11 @@ export class OwnedLog implements PartitionLog {
 
   get rolledFold(): LogFold {
     return this.#rolled;
+  }
+
+  /** One past the last batch that `rolledFold` knows. */
+  get rolledTo(): number {
+    return this.#rolledTo;
   }
 
   /** Refuses everything from here on and sends waiting readers away. */

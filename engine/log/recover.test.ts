@@ -65,6 +65,25 @@ describe('recovery of a session whose process still writes', () => {
   });
 });
 
+describe('recovery of a session whose log has gone on elsewhere', () => {
+  it('publishes nothing of it, also when the next owner has no segment and has moved the start twice', async () => {
+    const world = new World();
+    const former = await world.startSession();
+    const { sessionEpoch } = world;
+    await world.append(await world.open(former, 1), batchOf(['a']));
+    await world.run(former.rollUp());
+    const next = await world.open(await world.startSession(), 2);
+    for (const value of ['b', 'c']) {
+      await world.run(next.deleteRecords(-1));
+      await world.append(next, batchOf([value]));
+    }
+    await world.run(next.deleteRecords(2));
+    // It would be written over what the recovery of the next owner publishes at the same offset, or under it.
+    const { segmentsPublished } = await world.run(publishWal({ ...(await fence(world)), sessionEpoch }));
+    expect(segmentsPublished).toBe(0);
+  });
+});
+
 describe('the seal of a recovery', () => {
   const sealed = async (world: World) => {
     const options = await fence(world);

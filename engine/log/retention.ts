@@ -60,8 +60,10 @@ export async function moveStart(context: RowContext, log: OwnedLog, offset: numb
     if (due.length === 0 && (!isFirst || offset <= log.startOffset)) return;
     const { topicId, partition } = log;
     const start = Math.max(offset, log.startOffset);
-    const lastGoes = due.length > 0 && due.length === segments.length;
-    const state = lastGoes ? { startOffset: start, epochs: log.rolledFold.epochs.snapshot() } : { startOffset: start };
+    // Each time, not only when the last one goes: the row that this one replaces was all that told it.
+    const isBare = due.length === segments.length;
+    const told = isBare ? { epochs: log.rolledFold.epochs.snapshot(), foldedTo: log.rolledTo } : {};
+    const state = { startOffset: start, ...told };
     const ops: StoreOp[] = [{ op: 'put', key: logStateKey(topicId, partition), value: encodeLogState(state) }];
     const files = new FileChanges();
     for (const { row } of due) {

@@ -1,6 +1,7 @@
 /**
  * log-state   one per log, written when the start moves. Key: LOG#<topicId> #<partition>, STATE. Value: {startOffset,
- * epochs?}. `epochs` holds the leader epochs once no segment is left to tell them.
+ * epochs?, foldedTo?}. Once no segment is left to tell them, `epochs` holds the leader epochs as of `foldedTo`, where the last
+ * segment ended: what a dead session has of the log before that is not its to publish.
  */
 import { type Uuid, uuidText } from '../../kernel/uuid.ts';
 import type { RowKey } from '../../ports.ts';
@@ -9,6 +10,7 @@ import type { EpochSnapshot } from '../leader-epochs.ts';
 export interface LogStateRow {
   readonly startOffset: number;
   readonly epochs?: EpochSnapshot;
+  readonly foldedTo?: number;
 }
 
 /** Of the partition keys of all logs. */
@@ -27,7 +29,7 @@ export function logStateKey(topicId: Uuid, partition: number): RowKey {
 }
 
 export function encodeLogState(row: LogStateRow): string {
-  return JSON.stringify({ startOffset: row.startOffset, epochs: row.epochs });
+  return JSON.stringify({ startOffset: row.startOffset, epochs: row.epochs, foldedTo: row.foldedTo });
 }
 
 export function decodeLogState(value: string): LogStateRow {

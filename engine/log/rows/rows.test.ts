@@ -27,7 +27,7 @@ describe('rows of a log', () => {
     const epochs = fc.array(fc.tuple(fc.nat(), offset));
     fc.assert(
       fc.property(offset, fc.option(epochs, { nil: undefined }), (startOffset, list) => {
-        const row = list ? { startOffset, epochs: list } : { startOffset };
+        const row = list ? { startOffset, epochs: list, foldedTo: startOffset } : { startOffset };
         expect(decodeLogState(encodeLogState(row))).toEqual(row);
       }),
     );
