@@ -161,9 +161,11 @@ describe('the engine page', () => {
     await page.close();
   });
 
-  it('fits every width from a telephone to a wall', async () => {
+  it.each(['Live', 'Reconnecting'])('fits every width from a telephone to a wall while it is %s', async (status) => {
     const page = await context.newPage();
+    if (status !== 'Live') await page.route('**/admin/v1/events/stream', (route) => route.abort());
     await signIn(page);
+    await page.locator('#live', { hasText: status }).waitFor();
     for (const width of [360, 560, 800, 1040, 1280, 1920]) {
       await page.setViewportSize({ width, height: 900 });
       await page.waitForFunction((wanted) => window.innerWidth === wanted, width);
