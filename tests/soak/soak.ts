@@ -59,6 +59,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
     await writable(options, site, downtime, recorder, all, options.stuckMs);
     site.readLog();
   };
+  let isSound = false;
   try {
     await writable(options, site, downtime, recorder, all, warmUpMsMax);
     await groupCommits(recorder);
@@ -82,6 +83,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
     site.readLog();
     const anomalies = recorder.checker.end();
     await recorder.close();
+    isSound = anomalies.length === 0;
     return { report: writeReport(options, recorder, downtime, injector), anomalies, log: site.log };
   } catch (cause) {
     site.readLog();
@@ -89,8 +91,14 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
     throw cause;
   } finally {
     stop.abort();
-    await site.instance.remove();
+    await (isSound ? site.instance.remove() : leave(site, say));
   }
+}
+
+/** What went wrong may show in the files alone. */
+async function leave({ instance }: Site, say: (line: string) => void): Promise<void> {
+  await instance.stop();
+  say(`its data are left in ${instance.data}`);
 }
 
 const clientsWaitMsMax = 20_000;
