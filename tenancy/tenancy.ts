@@ -3,6 +3,7 @@
  * data-path calls are synchronous and read plain Maps that the store's change feed keeps current; only changes
  * (create, rotate, revoke) go to the store.
  */
+import type { TopicChange } from '../engine/engine.ts';
 import type { StoreOp } from '../engine/ports.ts';
 
 /** Who a connection or request acts for. Bound to one cluster; made by authenticate, dropped when the key is revoked. */
@@ -92,7 +93,7 @@ export interface Meter {
 /** Ops that ride in the engine's transaction and keep the exact counters; retry with a fresh one on StoreConflict. */
 export interface CountGuard {
   /** Throws QuotaExceeded when `partitions` (and one topic) would pass a limit; negative numbers give back. */
-  reserve(clusterId: string, change: { readonly topics: number; readonly partitions: number }): Promise<StoreOp[]>;
+  reserve(clusterId: string, change: TopicChange): Promise<StoreOp[]>;
 }
 
 export interface Access {

@@ -76,7 +76,7 @@ export interface Topics {
   alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry>;
 }
 
-/** Every method throws what its guard throws, InvalidRequest, TopicExists, TopicNotFound, StoreConflict of the guard, ShardLost, or the store's. */
+/** Every method throws InvalidRequest, TopicExists, TopicNotFound, StoreConflict of the guard and what that throws, ShardLost, or the store's. */
 export function topics(context: TopicsContext): Topics {
   return {
     async create(spec, guard = unguarded) {
@@ -181,7 +181,7 @@ async function growIn(
   guard: TopicGuard,
 ): Promise<TopicEntry> {
   const { name, topicId, partitions: present } = topic.row;
-  if (total <= present) throw new InvalidRequest('partitions', `topic ${name} has ${present} partitions already`);
+  if (total <= present) throw new InvalidRequest('partitions', `the topic has ${present} partitions already`);
   const placement = placementOf(shard, topicId);
   const added = placeNew(context, topicId, present, total - present);
   const row: TopicRow = { ...topic.row, partitions: total };

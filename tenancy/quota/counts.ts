@@ -6,6 +6,7 @@
  * The rate of partition changes lives in the same row, so it is one rate over all gateways, and charged only for what took
  * effect: a lost race or a failed creation costs nothing.
  */
+import type { TopicChange } from '../../engine/engine.ts';
 import type { StoreOp } from '../../engine/ports.ts';
 import { getSurely, type Persistence } from '../../engine/store-surely.ts';
 import { Forbidden, NotFound, QuotaExceeded } from '../failures.ts';
@@ -17,11 +18,6 @@ import {
 } from '../rows/cluster-counts.ts';
 import type { ClusterLimits, CountGuard } from '../tenancy.ts';
 import { partitionMutationWindowMs } from './limits.ts';
-
-export interface CountChange {
-  readonly topics: number;
-  readonly partitions: number;
-}
 
 export class RowCountGuard implements CountGuard {
   readonly #persistence: Persistence;
@@ -41,7 +37,7 @@ export class RowCountGuard implements CountGuard {
   }
 
   /** Throws NotFound, Forbidden (being deleted), QuotaExceeded, and what the store throws. */
-  async reserve(clusterId: string, change: CountChange): Promise<StoreOp[]> {
+  async reserve(clusterId: string, change: TopicChange): Promise<StoreOp[]> {
     const key = clusterCountsKey(clusterId);
     const row = await getSurely(this.#persistence, key, this.#waitMsMax);
     const limits = this.#limits(clusterId);
@@ -54,7 +50,7 @@ export class RowCountGuard implements CountGuard {
 /** Pure. Throws Forbidden, QuotaExceeded. */
 export function changedCounts(
   counts: ClusterCounts,
-  change: CountChange,
+  change: TopicChange,
   limits: ClusterLimits,
   nowMs: number,
 ): ClusterCounts {
