@@ -17,7 +17,7 @@ export async function serveController(settings: ServeSettings): Promise<void> {
   endOnBug();
   const folder = openDataFolder(settings.data);
   const lock = await shareDataFolder(folder);
-  const store = openLmdbStore({ directory: folder.meta, clock: systemClock });
+  const store = openLmdbStore({ directory: folder.meta, clock: systemClock, warn: logLine });
   const assembled = await assembleController(settings, folder, store, logLine);
   onStopSignal(async () => {
     await assembled.stop();

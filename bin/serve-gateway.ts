@@ -45,7 +45,7 @@ export async function serveGateway(
   const adminKey = kept?.adminKey ?? `hga_${systemRandom.bytes(32).toString('base64url')}`;
   const clock = systemClock;
   const random = systemRandom;
-  const store = openLmdbStore({ directory: folder.meta, clock });
+  const store = openLmdbStore({ directory: folder.meta, clock, warn: logLine });
   const assembled = await assembleEngine(settings, folder, store, logLine, processes);
   const { engine, controller } = assembled;
   const tenancy = await openTenancy({ store, clock, random, settings: { profile: settings.quotaProfile } });

@@ -27,6 +27,7 @@ import { checkKey, checkLimits, holds, pageRows, storePageBytesMax } from '../..
 import { ChangeFeed } from './change-feed.ts';
 import * as format from './lmdb-format.ts';
 import { keepReserve } from './lmdb-reserve.ts';
+import { OldSnapshot, SnapshotGuard } from './lmdb-snapshot.ts';
 
 export interface LmdbStoreOptions {
   readonly directory: string;
@@ -35,6 +36,8 @@ export interface LmdbStoreOptions {
   readonly pollIntervalMs?: number;
   /** Changes kept for other processes; one that falls further behind gets 'gap'. */
   readonly changesKeptMax?: number;
+  /** Told when a writer was put back on the newest snapshot (lmdb-snapshot.ts): nothing is lost then. */
+  readonly warn?: (text: string) => void;
 }
 
 /** Rare, because an idle process should sleep: who waits for a change asks for a look (`refresh`). */
@@ -55,6 +58,8 @@ const pruneChangesExtra = 8;
 /** A killed reader pins old pages until somebody clears its slot. */
 const groupsPerReaderCheck = 1024;
 const groupsPerReserveCheck = 64;
+/** Each costs another process that opens the store just then. */
+const snapshotAttemptsMax = 100;
 
 interface Pending {
   readonly ops: readonly StoreOp[];
@@ -100,6 +105,8 @@ class LmdbStore implements MetadataStore {
   readonly #clock: Clock;
   readonly #changesKeptMax: number;
   readonly #feed: ChangeFeed;
+  readonly #snapshot: SnapshotGuard;
+  readonly #warn: (text: string) => void;
   #queue: Pending[] = [];
   #committing: Promise<void> | undefined;
   #groups = 0;
@@ -109,6 +116,8 @@ class LmdbStore implements MetadataStore {
     this.#db = db;
     this.#directory = options.directory;
     this.#clock = options.clock;
+    this.#snapshot = new SnapshotGuard(db, join(options.directory, 'lock.mdb'));
+    this.#warn = options.warn ?? (() => undefined);
     this.#changesKeptMax = options.changesKeptMax ?? changesKeptMaxDefault;
     const log = {
       renewSnapshot: () => db.resetReadTxn(),
@@ -167,7 +176,7 @@ class LmdbStore implements MetadataStore {
     while (this.#queue.length > 0) {
       const group = this.#queue.splice(0, groupLength(this.#queue));
       try {
-        const outcomes = await this.#db.childTransaction(() => this.#runGroup(group));
+        const outcomes = await this.#commitGroup(group);
         if (++this.#groups % groupsPerReaderCheck === 0) this.#db.readerCheck();
         this.#feed.wake();
         for (const [index, pending] of group.entries()) {
@@ -183,8 +192,20 @@ class LmdbStore implements MetadataStore {
     this.#committing = undefined;
   }
 
+  async #commitGroup(group: readonly Pending[]): Promise<(StoreConflict | undefined)[]> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#db.childTransaction(() => this.#runGroup(group));
+      } catch (error) {
+        if (!(error instanceof OldSnapshot) || attempt === snapshotAttemptsMax) throw error;
+        this.#warn(`metadata store: a write ${error.message}, and begins anew`);
+      }
+    }
+  }
+
   /** Inside the write transaction, hence synchronous. One outcome for each of `group`, undefined for success. */
   #runGroup(group: readonly Pending[]): (StoreConflict | undefined)[] {
+    this.#snapshot.assertNewest();
     if (this.#groups % groupsPerReserveCheck === 0) this.#keepReserve();
     const nowMs = this.#clock.monotonicMs();
     const state: Mutable<format.StoreState> = this.#state();

@@ -1,0 +1,62 @@
+/**
+ * Keeps every writer on the newest snapshot of the store's file, which LMDB alone does not.
+ *
+ * LMDB has the number of the last commit twice: in the file's two meta pages, and in its lock file, where writers look it
+ * up. A process that opens the environment copies the first over the second (`mdb_env_open2` in lmdb 3.5.6), from a header
+ * that it read some 50 microseconds before and without the lock of writers:
+ *
+ *   opener: reads in the header that commit 7 is the last
+ *   writer: commits 8, and the lock file says 8
+ *   opener: puts 7 into the lock file
+ *   writer: begins from snapshot 7, and puts its own commit 8 over the one that was acknowledged
+ *
+ * That commit is lost, or, with two of them forgotten, pages are reused that are still in use. Each broker that starts is
+ * such an opener. So a writer compares the two before it does anything. It holds the lock of writers then, under which
+ * alone meta pages are written, hence they are right, and the lock file is mended after them.
+ */
+import { openSync, readSync, writeSync } from 'node:fs';
+import type { RootDatabase } from 'lmdb';
+
+/** The transaction began from an old snapshot. The lock file is mended: begun anew, it will be on the newest. */
+export class OldSnapshot extends Error {}
+
+/** `MDB_txbody` of LMDB: magic and format, four bytes each, then the number of the last commit. */
+const magic = 0xbeef_c0de;
+const lastCommitAt = 8;
+const headerBytes = 16;
+
+export class SnapshotGuard {
+  readonly #db: RootDatabase<Buffer, Buffer>;
+  readonly #lockPath: string;
+  /** Never closed: to close any descriptor of this file drops all locks that the process has on it (fcntl(2)). */
+  #lockFd: number | undefined;
+
+  constructor(db: RootDatabase<Buffer, Buffer>, lockPath: string) {
+    this.#db = db;
+    this.#lockPath = lockPath;
+  }
+
+  /** Inside a write transaction, before it reads. Throws OldSnapshot, or another error where nothing could be mended. */
+  assertNewest(): void {
+    const began = this.#db.getWriteTxnId() - 1;
+    const { lastTxnId } = this.#db.getStats() as { lastTxnId: number };
+    if (began === lastTxnId) return;
+    this.#mend(BigInt(began), BigInt(lastTxnId));
+    throw new OldSnapshot(`began from commit ${began} where ${lastTxnId} is the last`);
+  }
+
+  #mend(began: bigint, lastCommit: bigint): void {
+    this.#lockFd ??= openSync(this.#lockPath, 'r+');
+    const header = new DataView(new ArrayBuffer(headerBytes));
+    readSync(this.#lockFd, header, 0, headerBytes, 0);
+    const found = header.getBigUint64(lastCommitAt, true);
+    // Another opener may have come since: then what it put there is as old, and goes the same way at the next attempt.
+    if (header.getUint32(0, true) !== magic || found > lastCommit) {
+      throw new Error(
+        `the lock file says commit ${found}, the transaction began from ${began}, the last is ${lastCommit}`,
+      );
+    }
+    header.setBigUint64(lastCommitAt, lastCommit, true);
+    writeSync(this.#lockFd, header, lastCommitAt, headerBytes - lastCommitAt, lastCommitAt);
+  }
+}
