@@ -164,6 +164,9 @@ export interface Engine {
   /** A producer id that no other producer of the installation has or had. */
   allocateProducerId(): Promise<number>;
 
+  /** How many fetches were answered before the owner of each of their partitions had told of it, which took too long. */
+  lateFetches(): number;
+
   /** The fleet as the control plane shows it. */
   brokers(): readonly BrokerEntry[];
   /** As last looked at: a fraction of a second ago beside other controllers, a second ago without. */

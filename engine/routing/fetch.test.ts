@@ -174,19 +174,31 @@ describe('a fetch', () => {
     ]);
   });
 
-  it('does not wait for an owner that could add nothing', async () => {
-    const w = await world([1, 2]);
-    read(w, [at(0, 0), at(1, 0)], { maxWaitMs: 0 });
+  it('waits for an owner that has no room left, so that it tells of errors and of the end of every log', async () => {
+    const w = await world([1, 2, 2]);
+    read(w, [at(0, 0), at(1, 0), at(2, 0)], { maxWaitMs: 0 });
     await w.clock.settle();
     write(w, 0, 1, 2);
+    write(w, 1, 3);
+    w.broker(2).fetchFault = (key) => (key === keyOf(topicId, 2) ? 1 : undefined);
+    w.broker(2).fetchMs = 50;
+    const reading = read(w, [at(0, 0), at(1, 0), at(2, 9)], { maxBytes: batchBytes, maxWaitMs: 0 });
+    await w.clock.advance(60);
+    expect(reading.ids()).toEqual([[1], [], []]);
+    expect(reading.result!.map((each) => [each.errorCode, each.highWatermark])).toEqual([
+      [0, 2],
+      [0, 1],
+      [1, 0],
+    ]);
+    // For a while only.
     w.broker(2).isSilent = true;
-    const reading = read(w, [at(0, 0), at(1, 0)], { maxBytes: batchBytes });
-    const other = read(w, [at(1, 0), at(0, 0)], { maxBytes: batchBytes, maxWaitMs: 0 });
-    await w.clock.settle();
-    expect(reading.ids()).toEqual([[1], []]);
-    expect(other.result).toBeUndefined();
-    await w.clock.advance(101);
-    expect(other.ids()).toEqual([[], [1]]);
+    const late = read(w, [at(0, 0), at(1, 0)], { maxBytes: batchBytes });
+    await w.clock.advance(99);
+    expect(late.result).toBeUndefined();
+    expect(w.routing.metrics()['fetchLate']).toBe(0);
+    await w.clock.advance(2);
+    expect(late.ids()).toEqual([[1], []]);
+    expect(w.routing.metrics()['fetchLate']).toBe(1);
   });
 
   it('is ended by its signal with what there is', async () => {
@@ -220,6 +232,23 @@ describe('a fetch', () => {
     await w.clock.advance(1000);
     expect(reading.result).toBeUndefined();
   });
+
+  it.each([4, 1])(
+    'does not take the silence of a slow owner for the end of the log at offset %i, where it cannot be',
+    async (offset) => {
+      const w = await world([1]);
+      write(w, 0, 1, 2);
+      read(w, [at(0, 0)], { maxWaitMs: 0 });
+      await w.clock.settle();
+      if (offset > 2) w.broker(1).fetchFault = () => 1;
+      w.broker(1).fetchMs = 100;
+      const reading = read(w, [at(0, offset)], { maxWaitMs: 60 });
+      await w.clock.advance(110);
+      expect(reading.result!.map((each) => each.errorCode)).toEqual([offset > 2 ? 1 : 0]);
+      expect(reading.ids()).toEqual([offset > 2 ? [] : [2]]);
+      expect(w.routing.metrics()['fetchLate']).toBe(0);
+    },
+  );
 
   it('is fenced by the epoch its reader knows (KIP-320)', async () => {
     const w = await world([1]);

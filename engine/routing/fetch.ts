@@ -3,8 +3,9 @@
  * (tail.ts) without asking first; the rest is read at once, one Fetch per owner, and waited for only when that brought
  * less than `minBytes`. A partition that is on its way to another owner is waited for like one without records.
  *
- * Why reads of all owners are awaited although the first brought enough: whoever answers fastest would otherwise win
- * every time, and partitions of the others would starve. `stragglerMsMax` bounds it.
+ * Why reads of all owners are awaited although the first brought enough, or all that there is room for: whoever answers
+ * fastest would otherwise win every time, and partitions of the others would starve; and each tells its reader also of
+ * errors and of where its log ends, whether or not it has records for it. `stragglerMsMax` bounds it.
  *
  * What came is gathered by partition, and shared out when the answer is made (share-room.ts): the limits of bytes fall as if
  * one broker had read the partitions in the order of the request, whichever owner was first.
@@ -38,7 +39,8 @@ import { exactRoomBytesMax, shareRoom } from './share-room.ts';
 import { type SeenLog, Tail, type TailWaiter } from './tail.ts';
 
 export class FetchRouter {
-  readonly metrics = { fetches: 0, reads: 0 };
+  /** `late`: answered before the owner of each partition had told of it, because it took too long. */
+  readonly metrics = { fetches: 0, reads: 0, late: 0 };
   readonly tail: Tail;
   readonly catalogue: RoutingCatalogue;
   readonly pool: LinkPool;
@@ -95,8 +97,6 @@ class Slot implements TailWaiter {
   frames: readonly SharedFrame[] = [];
   last: FetchedPartition | undefined;
   isWaiting = false;
-  /** Its owner has been asked and has not answered, or a link to it is awaited. */
-  isReading = false;
 
   constructor(asked: FetchPartition, gathering: Gathering) {
     this.asked = asked;
@@ -117,6 +117,14 @@ class Slot implements TailWaiter {
   /** Whether nobody has told anything of the log, to this fetch or to another. */
   isBlind(seen: SeenLog): boolean {
     return this.last === undefined && seen.highWatermark < 0;
+  }
+
+  /**
+   * Whether its owner has told this fetch nothing, and does not tell by its silence that the log ends there: behind the end that
+   * is known there are records, and beyond it is an error.
+   */
+  isUnheard(seen: SeenLog): boolean {
+    return this.last === undefined && this.offset !== seen.highWatermark;
   }
 
   /** `isAsked`: a poll at this offset is with the owner, so that silence means the end of the log. */
@@ -249,7 +257,6 @@ class Gathering {
     const reads = new Map<Link, OwnerRead>();
     const unlinked: Slot[] = [];
     for (const slot of slots) {
-      slot.isReading = false;
       const { topicId, partition, maxBytes } = slot.asked;
       const owner = ownerOf(catalogue, topicId, partition);
       const link = typeof owner === 'string' ? undefined : pool.link(owner.address, 'fetch');
@@ -257,7 +264,6 @@ class Gathering {
         this.#wait(slot);
         continue;
       }
-      slot.isReading = true;
       if (!link) {
         unlinked.push(slot);
         continue;
@@ -296,7 +302,6 @@ class Gathering {
         const frame = new SharedFrame(bytes);
         const fetched = new Map(fetchedOf(response, frame).map((each) => [`${each.topicId}${each.partition}`, each]));
         for (const slot of read.slots) {
-          slot.isReading = false;
           const result = fetched.get(`${slot.asked.topicId}${slot.asked.partition}`);
           if (!result || isMisrouted(result.errorCode)) this.#wait(slot);
           else this.#take(slot, result);
@@ -308,10 +313,7 @@ class Gathering {
       failed: () => {
         this.#readsPending--;
         if (this.#done) return;
-        for (const slot of read.slots) {
-          slot.isReading = false;
-          this.#wait(slot);
-        }
+        for (const slot of read.slots) this.#wait(slot);
         this.#check();
       },
     });
@@ -370,7 +372,7 @@ class Gathering {
       return;
     }
     if (this.#bytes > 0 && isEnough && this.#isLate) return this.#finish();
-    if ((this.#readsPending === 0 || this.#isSettled()) && !this.#isBlind()) return this.#finish();
+    if (this.#readsPending === 0 && !this.#isBlind()) return this.#finish();
     const { clock, settings } = this.#router;
     this.#straggler ??= clock.after(settings.stragglerMsMax, () => {
       this.#isLate = true;
@@ -379,20 +381,13 @@ class Gathering {
     this.#lastMoment ??= clock.after(settings.holdMsMax, () => this.#finish());
   }
 
-  /** Those before the first that is still being read have used up the room: nothing that comes can change the answer. */
-  #isSettled(): boolean {
-    let bytes = 0;
-    for (const slot of this.#slots) {
-      if (bytes > 0 && bytes >= this.#options.maxBytes) return true;
-      if (slot.isReading) return false;
-      bytes += bytes === 0 ? slot.bytes : Math.min(slot.bytes, slot.asked.maxBytes);
-    }
-    return false;
-  }
-
+  /** Of some partition there is nothing to tell yet; with data in hand what is known from before will do. */
   #isBlind(): boolean {
     const { tail } = this.#router;
-    return this.#slots.some((slot) => slot.isBlind(tail.seen(slot.asked.topicId, slot.asked.partition)));
+    return this.#slots.some((slot) => {
+      const seen = tail.seen(slot.asked.topicId, slot.asked.partition);
+      return slot.isBlind(seen) || (this.#bytes === 0 && slot.isUnheard(seen));
+    });
   }
 
   /** All reads are in and brought too little. */
@@ -407,13 +402,18 @@ class Gathering {
   #finish(): void {
     if (this.#done) return;
     this.#done = true;
-    const { tail } = this.#router;
+    const { tail, metrics } = this.#router;
     const shares = shareRoom(this.#slots, this.#options.maxBytes);
+    let isLate = false;
     const results = this.#slots.map((slot, i) => {
       const { topicId, partition } = slot.asked;
       if (shares[i]!.length === 0) dropAll(slot.frames);
-      return slot.result(tail.seen(topicId, partition), tail.isAsked(topicId, partition, slot.offset), shares[i]!);
+      const seen = tail.seen(topicId, partition);
+      const isAsked = tail.isAsked(topicId, partition, slot.offset);
+      if ((slot.last === undefined && !isAsked) || (this.#bytes === 0 && slot.isUnheard(seen))) isLate = true;
+      return slot.result(seen, isAsked, shares[i]!);
     });
+    if (isLate && !this.#options.signal?.aborted) metrics.late++;
     this.#release();
     this.#resolve(results);
   }

@@ -25,7 +25,10 @@ export interface RoutingParts {
   readonly ensureCoordinatorTopic: EnsureCoordinatorTopic;
 }
 
-export type DataSide = Pick<Engine, 'append' | 'fetch' | 'partitionRequest' | 'coordinatorRequest' | 'listGroups'>;
+export type DataSide = Pick<
+  Engine,
+  'append' | 'fetch' | 'lateFetches' | 'partitionRequest' | 'coordinatorRequest' | 'listGroups'
+>;
 
 export interface Routing extends DataSide {
   /** Counters since the start and gauges of the moment, by name. */
@@ -46,6 +49,7 @@ export function createRouting(parts: RoutingParts): Routing {
   return {
     append: (append) => appends.append(append),
     fetch: (asked, options) => fetches.fetch(asked, options),
+    lateFetches: () => fetches.metrics.late,
     partitionRequest: (key, request) => partitions.request(key, request),
     coordinatorRequest: (key, target, request, client) => coordinators.request(key, target, request, client),
     listGroups: (clusterId, request) => coordinators.listGroups(clusterId, request),

@@ -23,6 +23,7 @@ export function wholeEngine(catalogue: StoreCatalogue, routing: Routing, control
     catalogue,
     append: (append) => routing.append(append),
     fetch: (partitions, options) => routing.fetch(partitions, options),
+    lateFetches: () => routing.lateFetches(),
     partitionRequest: (key, request) => routing.partitionRequest(key, request),
     coordinatorRequest: (key, target, request, client) => routing.coordinatorRequest(key, target, request, client),
     listGroups: (clusterId, request) => routing.listGroups(clusterId, request),

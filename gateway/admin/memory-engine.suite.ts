@@ -25,6 +25,7 @@ export interface MemoryEngine extends FleetOperations {
   /** End offset of every partition; offsets begin at 0. Undefined: no owner answers. */
   endOffset: number | undefined;
   readonly asked: string[];
+  late: number;
   emit(kind: string, atMs: number): void;
   /** Changes the entry of one partition in every topic. */
   place(partition: number, change: Partial<PartitionEntry>): void;
@@ -121,6 +122,7 @@ export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine
     groups,
     endOffset: 10,
     asked,
+    late: 0,
     place(partition, change) {
       for (const [name, topic] of topics) {
         const partitions = topic.partitions.map((p) => (p.index === partition ? { ...p, ...change } : p));
@@ -141,6 +143,7 @@ export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine
       },
       append: () => {},
       fetch: async () => [],
+      lateFetches: () => memory.late,
       async partitionRequest(key, request) {
         return offsetsAnswer(key, request, memory.endOffset);
       },

@@ -37,6 +37,7 @@ export function createMetrics(admin: AdminContext): Metrics {
     Object.entries(usage.throttledMs).map(([quota, ms]) => [[quota], (ms ?? 0) / 1000]),
   );
   clusterGauges(registry, admin);
+  lateFetches(registry, admin);
   fleetGauges(registry, admin);
   return { contentType: registry.contentType, text: () => registry.metrics() };
 }
@@ -88,6 +89,18 @@ function clusterGauges(registry: Registry, admin: AdminContext): void {
       },
     });
   }
+}
+
+function lateFetches(registry: Registry, { context }: AdminContext): void {
+  new Counter({
+    name: 'headgate_late_fetches_total',
+    help: 'Reads that were answered before every broker asked had told of its partitions, because one took too long.',
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(context.engine.lateFetches());
+    },
+  });
 }
 
 /** Sets what it knows at the moment of the scrape; labels that it does not name are gone. */

@@ -127,6 +127,7 @@ describe('health and metrics', () => {
     for (const id of ids) test.tenancy.meter.produced(id, 2, 100);
     test.tenancy.meter.throttled(ids[0]!, 'ingressBytesPerSecondMax', 1500);
     test.memory.emit('broker-dead', 1);
+    test.memory.late = 3;
     const text = String((await test.ask('GET', '/metrics', undefined, '')).body['text']);
     expect(text).toContain(`headgate_produced_bytes_total{cluster="${ids[0]}"} 100`);
     expect(text).toContain('headgate_produced_bytes_total{cluster="other"} 200');
@@ -134,6 +135,7 @@ describe('health and metrics', () => {
       `headgate_throttled_seconds_total{cluster="${ids[0]}",quota="ingressBytesPerSecondMax"} 1.5`,
     );
     expect(text).toContain('headgate_brokers{state="serving"} 3');
+    expect(text).toContain('headgate_late_fetches_total 3');
     expect(text).toContain('headgate_engine_events_total{kind="broker-dead"} 1');
     expect(text).toContain('nodejs_eventloop_lag_seconds');
     expect(text).not.toContain(ids[1]);

@@ -8,6 +8,7 @@ import { make } from '../../engine/protocol/make.ts';
 import { batchField } from '../../engine/records/batch.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { type DoorBench, doorBench, type RawClient } from './door.suite.ts';
+import { kafkaDoorDefaults } from './settings.ts';
 
 let bench: DoorBench;
 let client: RawClient;
@@ -182,6 +183,21 @@ it('ends a fetch session that has nothing left to remember', async () => {
   expect(last.responses[0]!.partitions[0]!.highWatermark).toBe(1);
   const gone = await ask(1, 12, { maxBytes: 1_000, sessionId, sessionEpoch: 2 });
   expect(gone.errorCode).toBe(errorCode.fetchSessionIdNotFound);
+});
+
+it('ends, for want of room on a connection, the fetch session that was used least recently', async () => {
+  const own = await bench.client(await bench.tenant('sessions'));
+  const topics = [{ topic: 'none', partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1_000 }] }];
+  const step = (sessionId: number, sessionEpoch: number): Promise<ResponseOf<1>> => {
+    const request = make(apiByKey.get(1)!.request, { maxBytes: 1_000, sessionId, sessionEpoch, topics } as never);
+    return own.ask(1, 12, request as RequestOf<1>);
+  };
+  const ids: number[] = [];
+  for (let i = 0; i < kafkaDoorDefaults.fetchSessionsMax; i++) ids.push((await step(0, 0)).sessionId);
+  expect((await step(ids[0]!, 1)).errorCode).toBe(0);
+  expect((await step(0, 0)).sessionId).toBeGreaterThan(0);
+  expect((await step(ids[0]!, 2)).errorCode).toBe(0);
+  expect((await step(ids[1]!, 1)).errorCode).toBe(errorCode.fetchSessionIdNotFound);
 });
 
 it('describes all configs for an empty list of names, and defaults by the broker’s names', async () => {

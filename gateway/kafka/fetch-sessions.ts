@@ -49,6 +49,7 @@ export class FetchSessions {
   readonly #partitionsMax: number;
   /** A random id: one that a client brings from another connection is most surely unknown here. */
   readonly #nextId: () => number;
+  /** The one that was used least recently first. */
   readonly #sessions = new Map<number, FetchSession>();
 
   constructor(sessionsMax: number, partitionsMax: number, random: () => number) {
@@ -86,14 +87,20 @@ export class FetchSessions {
       this.#sessions.delete(sessionId);
       return { kind: 'error', errorCode: errorCode.fetchSessionIdNotFound };
     }
+    this.#touch(session);
     session.epoch = session.epoch === int32Max ? 1 : session.epoch + 1;
     return { kind: 'incremental', session, readings: session.readings };
+  }
+
+  #touch(session: FetchSession): void {
+    this.#sessions.delete(session.id);
+    this.#sessions.set(session.id, session);
   }
 
   #open(readings: Map<string, Reading>, usesIds: boolean): FetchSession | undefined {
     if (readings.size > this.#partitionsMax) return undefined;
     if (this.#sessions.size >= this.#sessionsMax) {
-      // A client keeps one session per connection: the oldest one was abandoned.
+      // A client keeps one session per connection: the one that was used least recently was abandoned.
       for (const id of this.#sessions.keys()) {
         this.#sessions.delete(id);
         break;

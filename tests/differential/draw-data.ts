@@ -1,6 +1,7 @@
 /** Requests of the data plane: mostly what a client would send, at times with one thing wrong. */
 import { zeroUuid } from '../../engine/kernel/uuid.ts';
 import { batchField } from '../../engine/records/batch.ts';
+import { kafkaDoorDefaults } from '../../gateway/kafka/settings.ts';
 import type { Draw } from '../fuzz/draw.ts';
 import { ask, nobodysId, oddPartition, oddPartitions, topicId, topicName } from './draw-names.ts';
 import type { Model, Producer, Topic } from './model.ts';
@@ -104,6 +105,9 @@ function fetchPartition(draw: Draw, partition: number) {
   };
 }
 
+/** At once on one connection. */
+const sessionsMax = kafkaDoorDefaults.fetchSessionsMax;
+
 function notZero(id: unknown, isRefused: boolean): unknown {
   return isRefused && id === zeroUuid ? nobodysId : id;
 }
@@ -112,7 +116,7 @@ export function drawFetch(draw: Draw, model: Model): AskStep {
   const session = model.sessions.length > 0 && draw.chance(50) ? draw.pick(model.sessions) : undefined;
   const usesIds = session && draw.chance(95) ? session.usesIds : draw.chance(50);
   const version = usesIds ? 13 + draw.below(6) : session ? 7 + draw.below(6) : 4 + draw.below(9);
-  const isNew = !session && version >= 7 && draw.chance(40);
+  const isNew = !session && version >= 7 && draw.chance(40) && model.sessions.length < sessionsMax;
   const names = Array.from({ length: session ? draw.below(2) : 1 + draw.below(2) }, () => topicName(draw, model));
   const topics = [...new Set(names)].map((name) => ({
     topic: name,

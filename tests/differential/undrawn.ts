@@ -16,6 +16,7 @@ export const undrawn: readonly string[] = [
   'How often a client hears of a group: all virtual brokers have one address, so each tells ListGroups of all groups, and a client that asks every broker without merging what it hears (kafka-python 3, for one) lists a group three times.',
   'Topics that a Metadata request creates: Kafka makes them later and answers LEADER_NOT_AVAILABLE first, Headgate answers with the topic.',
   'Fetch sessions after their connection has ended: Headgate keeps them with the connection, Kafka for a while longer.',
+  'More than four fetch sessions at once on one connection, where Headgate ends the one that was used least recently: a client has one. Kafka has room for 1,000 on a broker.',
   'A topic id of zeroes in a fetch session, at which Kafka runs into an exception.',
   'Limits of bytes above 16 KiB that several partitions of a Fetch fill: Headgate reads their owners side by side, each for its part.',
   'Commits that are refused whole, because of their metadata, for a group that does not exist: Kafka has the group from then on, and does not list it, even with members, until something is written of it.',
@@ -25,5 +26,5 @@ export const undrawn: readonly string[] = [
   'Produce without a records field, which Kafka never answers, and a producer id with epoch -1, which it takes.',
   'How a connection authenticates: every connection of the test does so once, with SASL/PLAIN.',
   'Groups whose coordinator changes: a member id that was handed out and not joined with yet is forgotten, as by Kafka. Where an owner changed in Headgate during a run, the run is sent again.',
-  'Answers that depend on time: expiry of sessions, retention, quotas, and what a Fetch tells of a partition whose owner takes more than 100 ms when another has brought records (its end as it was last known, or NOT_LEADER_OR_FOLLOWER). A run that shows this is sent again, and must not show it three times.',
+  'Answers that depend on time: expiry of sessions, retention, quotas, and what a Fetch tells of a partition whose owner takes more than 100 ms when another has brought records, or 2 s (its end as it was last known, nothing in a fetch session, or NOT_LEADER_OR_FOLLOWER). Headgate counts the Fetches that it answers so (`headgate_late_fetches_total`): a run in which one was is sent again when a Fetch differs, and must not show it three times.',
 ];

@@ -80,6 +80,10 @@ export class MemoryEngine implements Engine {
     }
   }
 
+  lateFetches(): number {
+    return 0;
+  }
+
   #read(partitions: readonly FetchPartition[], bytesMax: number): FetchedPartition[] {
     let leftBytes = bytesMax;
     return partitions.map((asked) => {
