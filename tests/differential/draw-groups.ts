@@ -170,8 +170,8 @@ function commit(draw: Draw, model: Model, group: Group): AskStep {
   }));
   const groupId = draw.chance(95) ? group.name : draw.pick(['', '§simple']);
   const isSurelyThere = group.state === 'Stable' || group.state === 'CompletingRebalance';
-  // Refused whole it would make a group that Kafka does not list until something else is written of it.
-  if (groupId === group.name && !isSurelyThere) {
+  // Refused whole it would make a group that Kafka does not list until something else is written beside it.
+  if (groupId !== group.name || !isSurelyThere) {
     for (const each of partitions) if ((each.committedMetadata?.length ?? 0) > 1_000) each.committedMetadata = 'note';
   }
   return ask(8, version, {

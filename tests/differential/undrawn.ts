@@ -19,7 +19,7 @@ export const undrawn: readonly string[] = [
   'More than four fetch sessions at once on one connection, where Headgate ends the one that was used least recently: a client has one. Kafka has room for 1,000 on a broker.',
   'A topic id of zeroes in a fetch session, at which Kafka runs into an exception.',
   'Limits of bytes above 16 KiB that several partitions of a Fetch fill: Headgate reads their owners side by side, each for its part.',
-  'Commits that are refused whole, because of their metadata, for a group that does not exist: Kafka has the group from then on, and does not list it, even with members, until something is written of it.',
+  'Commits that are refused whole, because of their metadata, for a group that does not exist: Kafka has the group from then on, and does not list it, even with members, until something is written to the partition that it is kept in, of whatever group.',
   'The latest time (-3) in a log whose first records were deleted: Kafka also looks at those, as long as their file is there, and names an offset that nobody can read.',
   'The same resource twice in AlterConfigs, to which Kafka gives no answer.',
   'What is no batch at all, or has a codec that its version of Produce does not know, beside good batches in one Produce: Kafka refuses all of them, Headgate that partition alone.',
