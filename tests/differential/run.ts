@@ -3,7 +3,7 @@
  * run that shows a difference is sent again with fewer steps, as long as it shows the same.
  */
 import { randomBytes } from 'node:crypto';
-import { type ApiKey, apiByKey } from '../../engine/protocol/apis.ts';
+import { type ApiKey, apiByKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import { Draw } from '../fuzz/draw.ts';
 import type { Raw } from './connection.ts';
 import { compare } from './differences.ts';
@@ -59,10 +59,21 @@ async function runStep(
     if (differences.length > 0) found ??= { ask, differences, ...given };
   }
   if (step.kind === 'ask' && settling.has(step.key)) await Promise.all([kafka.settle(), headgate.settle()]);
+  const joined = asksOf(step).flatMap((ask, i) => (isMember(ask, a[i]!) ? [(ask.body as RequestOf<11>).groupId] : []));
+  if (joined.length > 0) await kafka.untilListed(joined);
   if (step.kind === 'ask' && step.key === 20) {
     await Promise.all([kafka.settleGroups(groupNames), headgate.settleGroups(groupNames)]);
   }
   return found;
+}
+
+const memberIdRequired = 79;
+
+/** Whether it made somebody a member of a group, or gave the id to become one with. */
+function isMember({ key }: AskStep, raw: Raw): boolean {
+  if (key !== 11 || raw.kind !== 'answer') return false;
+  const { errorCode } = raw.body as ResponseOf<11>;
+  return errorCode === 0 || errorCode === memberIdRequired;
 }
 
 function begin(pair: Pair): void {

@@ -267,6 +267,15 @@ export class Side {
     return responses.flatMap(({ partitionResponses }) => partitionResponses.map(({ errorCode }) => errorCode));
   }
 
+  /** Kafka answers who joins a new group before it has written the group, and lists it only then. */
+  async untilListed(groups: readonly string[]): Promise<void> {
+    const asked = groups.map((group) => this.#resolve(group) as string);
+    await this.until(`${groups.join()} are listed`, async () => {
+      const listed = new Set((await this.query(16, 4, { statesFilter: [] })).groups.map(({ groupId }) => groupId));
+      return asked.every((group) => listed.has(group));
+    });
+  }
+
   /** Kafka's coordinators learn a moment later that a topic is gone, and forget what was committed for it. */
   async settleGroups(groups: readonly string[]): Promise<void> {
     const asked = groups.map((group) => this.#resolve(group) as string);
