@@ -8,8 +8,9 @@
  * A batch that needs no look waits behind those that do as well: the topic may have ceased to be compacted in between.
  * A log that was given away meanwhile refuses the append itself.
  */
+import { Overloaded } from '../kernel/failure.ts';
 import type { PartitionLog } from '../log/log.ts';
-import type { BatchFault } from '../records/batch.ts';
+import { errorCode } from '../protocol/error-codes.ts';
 import { validateRecords } from '../records/decode.ts';
 
 /** The last check of a log, while it has not ended. */
@@ -23,18 +24,24 @@ export function afterKeyCheck(
   log: PartitionLog,
   batch: Buffer,
   requiresKey: boolean,
-  done: (fault?: BatchFault) => void,
+  done: (fault?: { readonly errorCode: number; readonly message: string }) => void,
 ): void {
   const before = lastOf.get(log);
   if (!requiresKey && !before) {
     done();
     return;
   }
-  const checked = requiresKey ? validateRecords(batch, { requiresKey }) : undefined;
+  const checked = requiresKey ? validateRecords(batch, { requiresKey }).catch(unlessOverloaded) : undefined;
   const ended = Promise.all([checked, before]).then(([facts]) => {
     if (lastOf.get(log) === ended) lastOf.delete(log);
     if (facts && 'errorCode' in facts) done(facts);
     else done();
   });
   lastOf.set(log, ended);
+}
+
+/** Nothing is wrong with the batch, and nothing of it is stored: its sender tries again. */
+function unlessOverloaded(error: unknown): { errorCode: number; message: string } {
+  if (!(error instanceof Overloaded)) throw error;
+  return { errorCode: errorCode.requestTimedOut, message: error.message };
 }

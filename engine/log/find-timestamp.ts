@@ -2,9 +2,9 @@
  * ListOffsets by time. Indexes and batch headers narrow it to one batch, which is decoded to name the record: the answer
  * is the first RECORD at or after the time, not the first batch.
  */
-import { Failure } from '../kernel/failure.ts';
+import { Failure, Overloaded } from '../kernel/failure.ts';
 import { baseOffset, batchesIn, batchSizeBytes, lastOffset, leaderEpoch, maxTimestamp } from '../records/batch.ts';
-import { forEachRecordOf, recordsOf, type VisitRecord } from '../records/decode.ts';
+import { forEachRecordOf, type VisitRecord, withRecords } from '../records/decode.ts';
 import type { TimedOffset } from './log.ts';
 import type { OwnedLog } from './partition-log.ts';
 import type { Segment, SegmentReader } from './segment-reader.ts';
@@ -85,10 +85,11 @@ async function findInBatch(log: OwnedLog, batch: Buffer, timestamp: number): Pro
  */
 async function forEachReadable(batch: Buffer, visit: VisitRecord): Promise<boolean> {
   try {
-    forEachRecordOf(batch, await recordsOf(batch), visit);
+    await withRecords(batch, (section) => forEachRecordOf(batch, section, visit));
     return true;
   } catch (error) {
-    if (error instanceof Failure) return false;
+    // Later it can be asked.
+    if (error instanceof Failure && !(error instanceof Overloaded)) return false;
     throw error;
   }
 }

@@ -1,24 +1,30 @@
 /**
- * Kafka's four codecs over their libraries, loaded on first use: passing a batch through never needs them. All work
- * runs on the thread pool, so `bytes` must stay unchanged until the promise settles.
+ * Kafka's four codecs. Passing a batch through never needs them. `bytes` must stay unchanged until the promise settles.
  *
- * How a bomb is bounded, given `bytesMax`. The compressed input is already bounded by the caller, and each decoder is
- * started only when its output is known to be bounded:
- *   gzip    zlib's maxOutputLength: stops while inflating, at most bytesMax plus one 16 KiB chunk.
- *   snappy  every block states its length up front and the decoder cannot exceed it; the sum is checked before.
- *   lz4     the frame is walked over its sequences (frame-bounds.ts), which yields the exact output size.
- *   zstd    the frame's block headers bound the output to 128 KiB a block (frame-bounds.ts). A block may be shorter, so
- *           the bound may overshoot: up to 16 MiB over bytesMax is decoded and only then measured.
- * lz4 and zstd grow their output by doubling, so the peak is twice the figures above. All decompressions of the process
- * together pass one gate (decompression-gate.ts).
+ *   gzip    zlib on the thread pool, into one piece of memory (gunzip.ts).
+ *   snappy  by a decoder of ours (snappy-block.ts): every block states its length, and the sum is checked before.
+ *   lz4     by a decoder of ours (lz4-frame.ts). The frame is walked before (frame-bounds.ts), which yields the exact size.
+ *   zstd    a library on the thread pool. The frame's block headers bound the output to 128 KiB a block (frame-bounds.ts). A
+ *           block may be shorter, so the bound may overshoot: up to 16 MiB over bytesMax is decoded and only then measured.
+ *
+ * How bombs are bounded. The compressed input is bounded by the caller, and a decoder is started only when its output is known
+ * to be. All that a process decompresses passes one of two gates (decompression-gate.ts), and who reads records is lent them:
+ * the share of the gate is held, and the memory is there, until the reader is done. Then both are given back, at once
+ * (section-memory.ts). The large have a gate of their own, so that nobody's usual batches wait behind somebody's bombs.
  */
 import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
+import { gzip } from 'node:zlib';
+import { systemClock } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
 import { codec, CorruptBatch } from './batch.ts';
+import type { SlicedDecoder } from './copy-match.ts';
 import { DecompressionGate } from './decompression-gate.ts';
-import { lz4Bound, snappyLength, zstdBound } from './frame-bounds.ts';
-import { readI32, writeI32 } from './bytes.ts';
+import { lz4Bound, zstdBound } from './frame-bounds.ts';
+import { gunzipBound, GunzipLimit, gunzipPieces, gunzipStated, statedBytes } from './gunzip.ts';
+import { Lz4Decoder } from './lz4-frame.ts';
+import { allocateSection, releaseForeignSection, releaseSection } from './section-memory.ts';
+import { snappyBound, SnappyDecoder, xerialHeaderBytes, xerialMagic } from './snappy-block.ts';
+import { writeI32 } from './bytes.ts';
 
 /** The records expand beyond what a reader is willing to hold. */
 export class DecompressedTooLarge extends Failure {
@@ -33,43 +39,114 @@ export class CodecUnavailable extends Failure {
   readonly code = 'unsupported-version';
 }
 
+const mebi = 1024 * 1024;
 /** How far the block count of a zstd frame may overestimate its size. */
-const zstdSlackBytes = 16 * 1024 * 1024;
+const zstdSlackBytes = 16 * mebi;
+/** What a decoder of ours puts out before the event loop has its turn: a few milliseconds. */
+const sliceBytes = mebi;
 
-/** Two of the largest batches (decode.ts), and their buffers while they grow. */
-const gate = new DecompressionGate(256 * 1024 * 1024);
-/** No deflate stream expands further (RFC 1951: 258 bytes from two bits). */
-const gzipRatioMax = 1032;
+/** The usual batch, decompressed, is well below. */
+const usualBytesMax = 4 * mebi;
+const usualGate = new DecompressionGate(64 * mebi, 4_096);
+/** One of the largest (decode.ts). */
+const largeGate = new DecompressionGate(128 * mebi, 1_024);
 
-/** Throws DecompressedTooLarge, CorruptBatch (the library's words) and CodecUnavailable. */
-export async function decompress(codecId: number, bytes: Buffer, bytesMax: number): Promise<Buffer> {
+/** Throws DecompressedTooLarge, CorruptBatch (the library's words), CodecUnavailable and Overloaded. */
+export function decompress(codecId: number, bytes: Buffer, bytesMax: number): Promise<Buffer> {
+  return decoded(codecId, bytes, bytesMax, (section) => section, 'kept');
+}
+
+/** What `use` makes of it. Nothing may refer to `section` afterwards: its memory is given back. Throws as `decompress`. */
+export function withDecompressed<T>(
+  codecId: number,
+  bytes: Buffer,
+  bytesMax: number,
+  use: (section: Buffer) => T,
+): Promise<T> {
+  return decoded(codecId, bytes, bytesMax, use, codecId === codec.zstd ? 'foreign' : 'lent');
+}
+
+/** Whose the memory is when `use` has returned: the caller's, ours to give back, or a library's to be collected. */
+type Ownership = 'kept' | 'lent' | 'foreign';
+
+async function decoded<T>(
+  codecId: number,
+  bytes: Buffer,
+  bytesMax: number,
+  use: (section: Buffer) => T,
+  ownership: Ownership,
+): Promise<T> {
+  const pass = (outputBytes: number, decode: () => Promise<Buffer>): Promise<T> =>
+    (outputBytes > usualBytesMax ? largeGate : usualGate).pass(outputBytes, () =>
+      used(outputBytes, decode, use, ownership),
+    );
   switch (codecId) {
     case codec.none:
       if (bytes.length > bytesMax) throw new DecompressedTooLarge(bytesMax);
-      return bytes;
+      return use(bytes);
     case codec.gzip:
-      return gate.pass(Math.min(bytesMax, bytes.length * gzipRatioMax), () => gunzipBounded(bytes, bytesMax));
-    case codec.snappy:
-      return isXerial(bytes)
-        ? gate.pass(xerialLength(bytes, bytesMax), () => unsnapXerial(bytes, bytesMax))
-        : gate.pass(Math.min(snappyLength(bytes), bytesMax), () => unsnap(bytes, bytesMax));
+      return gunzip(bytes, bytesMax, pass);
+    case codec.snappy: {
+      const outputBytes = snappyBound(bytes, bytesMax);
+      if (outputBytes > bytesMax) throw new DecompressedTooLarge(bytesMax);
+      return pass(outputBytes, () => inSlices(outputBytes, (to) => new SnappyDecoder(bytes, to)));
+    }
     case codec.lz4: {
       const { frameBytes, outputBytes } = lz4Bound(bytes, bytesMax);
       if (outputBytes > bytesMax) throw new DecompressedTooLarge(bytesMax);
-      // The frame alone, without what may follow: the bound holds for exactly these bytes.
-      const { decompressFrame } = await lz4();
-      return gate.pass(outputBytes, () => settle('lz4', () => decompressFrame(bytes.subarray(0, frameBytes))));
+      const frame = bytes.subarray(0, frameBytes);
+      return pass(outputBytes, () => inSlices(outputBytes, (to) => new Lz4Decoder(frame, to)));
     }
     case codec.zstd: {
       const boundBytes = zstdBound(bytes, bytesMax);
       if (boundBytes > bytesMax + zstdSlackBytes) throw new DecompressedTooLarge(bytesMax);
       const library = await zstd();
-      const out = await gate.pass(boundBytes, () => settle('zstd', () => library.decompress(bytes)));
-      if (out.length > bytesMax) throw new DecompressedTooLarge(bytesMax);
-      return out;
+      return pass(boundBytes, () => unzstd(library, bytes, bytesMax));
     }
     default:
       throw new CodecUnavailable(`codec ${codecId} does not exist`);
+  }
+}
+
+async function used<T>(
+  outputBytes: number,
+  decode: () => Promise<Buffer>,
+  use: (section: Buffer) => T,
+  ownership: Ownership,
+): Promise<T> {
+  try {
+    return await decode().then((section) => lent(section, use, ownership));
+  } finally {
+    if (ownership === 'foreign' && outputBytes > usualBytesMax) {
+      // In a turn of its own: until then promises that are settled may refer to the section. The library frees it in the next.
+      await turn();
+      releaseForeignSection(outputBytes);
+      await turn();
+    }
+  }
+}
+
+function lent<T>(section: Buffer, use: (section: Buffer) => T, ownership: Ownership): T {
+  try {
+    return use(section);
+  } finally {
+    if (ownership === 'lent') releaseSection(section);
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => systemClock.endOfTurn(resolve));
+}
+
+async function inSlices(outputBytes: number, begin: (to: Buffer) => SlicedDecoder): Promise<Buffer> {
+  const out = allocateSection(outputBytes);
+  try {
+    const decoder = begin(out);
+    for (let stop = sliceBytes; !decoder.advance(stop); stop += sliceBytes) await turn();
+    return out;
+  } catch (error) {
+    releaseSection(out);
+    throw error;
   }
 }
 
@@ -94,64 +171,36 @@ export async function compress(codecId: number, bytes: Buffer): Promise<Buffer> 
 // --- gzip ---
 
 const gzipAsync = promisify<Buffer, Buffer>(gzip);
-const gunzipAsync = promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip);
-
-async function gunzipBounded(bytes: Buffer, bytesMax: number): Promise<Buffer> {
+async function gunzip<T>(
+  bytes: Buffer,
+  bytesMax: number,
+  pass: (outputBytes: number, decode: () => Promise<Buffer>) => Promise<T>,
+): Promise<T> {
+  const boundBytes = gunzipBound(bytes, bytesMax);
+  const stated = statedBytes(bytes);
   try {
-    // Node refuses a limit of 0.
-    return await gunzipAsync(bytes, { maxOutputLength: Math.max(bytesMax, 1) });
+    if (stated <= boundBytes) {
+      const whole = await pass(stated, () => gunzipStated(bytes, stated)).catch(unlessBeyond);
+      if (whole !== beyond) return whole;
+    }
+    return await pass(boundBytes, () => gunzipPieces(bytes, bytesMax));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw new DecompressedTooLarge(bytesMax);
-    throw new CorruptBatch(`gzip: ${(error as Error).message}`);
+    if (error instanceof GunzipLimit) throw new DecompressedTooLarge(bytesMax);
+    throw error;
   }
 }
 
-// --- snappy: raw blocks (librdkafka) or xerial's framing of them (Java) ---
+const beyond = Symbol('more than stated');
 
-/** 0x82 'SNAPPY' 0, version i32, lowest compatible version i32, then blocks: compressed length i32 and a raw block. */
-const xerialMagic = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0]);
-const xerialHeaderBytes = 16;
+function unlessBeyond(error: unknown): typeof beyond {
+  if (error instanceof GunzipLimit) return beyond;
+  throw error;
+}
+
+// --- snappy ---
+
 /** The block size of Java clients: their decoder sizes its buffers by it. */
 const xerialBlockBytes = 32 * 1024;
-
-function isXerial(bytes: Buffer): boolean {
-  return bytes.length >= xerialHeaderBytes && bytes.subarray(0, xerialMagic.length).equals(xerialMagic);
-}
-
-async function unsnap(block: Buffer, bytesMax: number): Promise<Buffer> {
-  if (snappyLength(block) > bytesMax) throw new DecompressedTooLarge(bytesMax);
-  const { uncompress } = await snappy();
-  return settle('snappy', () => uncompress(block) as Promise<Buffer>);
-}
-
-async function unsnapXerial(bytes: Buffer, bytesMax: number): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  let left = bytesMax;
-  for (let pos = xerialHeaderBytes; pos < bytes.length; ) {
-    const blockBytes = bytes.length - pos < 4 ? -1 : readI32(bytes, pos);
-    pos += 4;
-    if (blockBytes < 0 || blockBytes > bytes.length - pos) throw new CorruptBatch('snappy: block cut short');
-    const block = bytes.subarray(pos, pos + blockBytes);
-    if (snappyLength(block) > left) throw new DecompressedTooLarge(bytesMax);
-    const part = await unsnap(block, left);
-    left -= part.length;
-    parts.push(part);
-    pos += blockBytes;
-  }
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-}
-
-/** What the blocks say together, stopping at the limit; malformed ones are left to the decoder. */
-function xerialLength(bytes: Buffer, bytesMax: number): number {
-  let total = 0;
-  for (let pos = xerialHeaderBytes; pos + 4 < bytes.length && total < bytesMax; ) {
-    const blockBytes = readI32(bytes, pos);
-    if (blockBytes < 0 || blockBytes > bytes.length - pos - 4) break;
-    total += snappyLength(bytes.subarray(pos + 4, pos + 4 + blockBytes));
-    pos += 4 + blockBytes;
-  }
-  return Math.min(total, bytesMax);
-}
 
 async function snapXerial(bytes: Buffer): Promise<Buffer> {
   const library = await snappy();
@@ -169,7 +218,20 @@ async function snapXerial(bytes: Buffer): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-// --- libraries ---
+// --- zstd ---
+
+async function unzstd(library: typeof import('@mongodb-js/zstd'), bytes: Buffer, bytesMax: number): Promise<Buffer> {
+  let out: Buffer;
+  try {
+    out = await library.decompress(bytes);
+  } catch (error) {
+    throw new CorruptBatch(`zstd: ${(error as Error).message}`);
+  }
+  if (out.length > bytesMax) throw new DecompressedTooLarge(bytesMax);
+  return out;
+}
+
+// --- libraries, loaded on first use ---
 
 const snappy = once('snappy', () => import('snappy'));
 const lz4 = once('lz4', () => import('lz4-napi'));
@@ -181,13 +243,4 @@ function once<Library>(name: string, load: () => Promise<Library>): () => Promis
     (loading ??= load().catch((error: unknown) => {
       throw new CodecUnavailable(`${name} cannot be loaded: ${(error as Error).message}`);
     }));
-}
-
-/** A library's complaint about its input is our corrupt data. */
-async function settle(name: string, decode: () => Promise<Buffer>): Promise<Buffer> {
-  try {
-    return await decode();
-  } catch (error) {
-    throw new CorruptBatch(`${name}: ${(error as Error).message}`);
-  }
 }

@@ -20,7 +20,7 @@ import {
   type BatchFault,
   type Codec,
 } from './batch.ts';
-import { compress, decompress, DecompressedTooLarge } from './compression.ts';
+import { compress, decompress, DecompressedTooLarge, withDecompressed } from './compression.ts';
 import { type RecordHeader, withRecordsSection } from './encode.ts';
 import { VarintReader } from './varint.ts';
 
@@ -41,11 +41,11 @@ export type VisitRecord = (
 
 /** `batch` starts at a batch and is not compressed. Throws CorruptBatch on bytes that are no records. */
 export function forEachRecord(batch: Buffer, visit: VisitRecord): void {
-  assert(compression(batch, 0) === codec.none, 'compressed records go through recordsOf first');
+  assert(compression(batch, 0) === codec.none, 'compressed records go through withRecords');
   forEachRecordOf(batch, batch.subarray(batchHeaderBytes, batchSizeBytes(batch, 0)), visit);
 }
 
-/** As forEachRecord, with the decompressed records section (recordsOf) beside the batch that it came from. */
+/** As forEachRecord, with the decompressed records section (withRecords) beside the batch that it came from. */
 export function forEachRecordOf(batch: Buffer, section: Buffer, visit: VisitRecord): void {
   const firstOffset = baseOffset(batch, 0);
   // With LogAppendTime the broker's stamp holds for all records, and the deltas mean nothing.
@@ -90,15 +90,30 @@ export function decodeHeaders(headerBytes: Buffer): RecordHeader[] {
   return headers;
 }
 
-/** The records section of the batch at the start of `batch` as a view; undefined when it must be decompressed (recordsOf). */
+/** The records section of the batch at the start of `batch` as a view; undefined when it must be decompressed (withRecords). */
 export function plainRecordsOf(batch: Buffer): Buffer | undefined {
   // A compacted batch whose records are all gone keeps its codec bits over an empty section.
   if (compression(batch, 0) !== codec.none && recordCount(batch, 0) !== 0) return undefined;
   return batch.subarray(batchHeaderBytes, batchSizeBytes(batch, 0));
 }
 
-/** The records section of the batch at the start of `batch`, decompressed when needed; a view when not. */
-export async function recordsOf(batch: Buffer, bytesMax = decompressedBytesMax): Promise<Buffer> {
+/**
+ * What `use` makes of the records section of the batch at the start of `batch`, which is decompressed when needed and a view
+ * when not. It is lent: nothing may refer to the section afterwards.
+ */
+export async function withRecords<T>(
+  batch: Buffer,
+  use: (section: Buffer) => T,
+  bytesMax = decompressedBytesMax,
+): Promise<T> {
+  const plain = plainRecordsOf(batch);
+  if (plain) return use(plain);
+  const section = batch.subarray(batchHeaderBytes, batchSizeBytes(batch, 0));
+  return withDecompressed(compression(batch, 0) as Codec, section, bytesMax, use);
+}
+
+/** As withRecords, with a section to keep. */
+async function recordsOf(batch: Buffer, bytesMax: number): Promise<Buffer> {
   const section = batch.subarray(batchHeaderBytes, batchSizeBytes(batch, 0));
   return plainRecordsOf(batch) ?? decompress(compression(batch, 0) as Codec, section, bytesMax);
 }
@@ -147,8 +162,8 @@ export interface RecordRules {
  */
 export async function validateRecords(batch: Buffer, rules: RecordRules = {}): Promise<RecordFacts | BatchFault> {
   try {
-    const section = await recordsOf(batch, rules.decompressedBytesMax);
-    return walk(batch, section, rules.requiresKey ?? false);
+    const look = (section: Buffer): RecordFacts | BatchFault => walk(batch, section, rules.requiresKey ?? false);
+    return await withRecords(batch, look, rules.decompressedBytesMax);
   } catch (error) {
     // The CRC held, so these bytes are what the client made: an invalid record, not a damaged one, and no retry helps.
     if (error instanceof CorruptBatch) return { errorCode: batchErrorCode.invalidRecord, message: error.message };

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { Overloaded } from '../kernel/failure.ts';
 import { DecompressionGate } from './decompression-gate.ts';
 
 function work(): { done: (value: number) => void; start: () => Promise<number>; started: boolean } {
@@ -9,7 +10,7 @@ function work(): { done: (value: number) => void; start: () => Promise<number>; 
 }
 
 it('lets in what fits, in order, and nothing past what waits', async () => {
-  const gate = new DecompressionGate(100);
+  const gate = new DecompressionGate(100, 10);
   const [first, large, small] = [work(), work(), work()];
   const results = [gate.pass(60, first.start), gate.pass(60, large.start), gate.pass(10, small.start)];
   expect([first.started, large.started, small.started]).toEqual([true, false, false]);
@@ -23,7 +24,17 @@ it('lets in what fits, in order, and nothing past what waits', async () => {
 });
 
 it('counts more than everything as everything, and gives back what failed', async () => {
-  const gate = new DecompressionGate(100);
+  const gate = new DecompressionGate(100, 10);
   await expect(gate.pass(1_000, () => Promise.reject(new Error('corrupt')))).rejects.toThrow('corrupt');
   expect(await gate.pass(100, () => Promise.resolve(7))).toBe(7);
+});
+
+it('refuses who comes when too many wait', async () => {
+  const gate = new DecompressionGate(100, 1);
+  const [first, second] = [work(), work()];
+  const results = [gate.pass(100, first.start), gate.pass(1, second.start)];
+  await expect(gate.pass(1, () => Promise.resolve(3))).rejects.toThrow(Overloaded);
+  first.done(1);
+  second.done(2);
+  expect(await Promise.all(results)).toEqual([1, 2]);
 });

@@ -3,20 +3,26 @@
  * of 20 KiB that a thousand readers ask for together is a thousand times its bound. So each waits for its share of one
  * budget, first come first served; the small and usual ones never wait.
  */
+import { Overloaded } from '../kernel/failure.ts';
+
 export class DecompressionGate {
   readonly #bytesMax: number;
+  readonly #waitingMax: number;
   #free: number;
   readonly #waiting: { readonly bytes: number; readonly enter: () => void }[] = [];
 
-  constructor(bytesMax: number) {
+  /** `waitingMax`: who comes when so many wait is refused. */
+  constructor(bytesMax: number, waitingMax: number) {
     this.#bytesMax = bytesMax;
+    this.#waitingMax = waitingMax;
     this.#free = bytesMax;
   }
 
-  /** `bytes`: what comes out at most. More than the whole budget counts as all of it. */
+  /** `bytes`: what comes out at most. More than the whole budget counts as all of it. Throws Overloaded. */
   async pass<T>(bytes: number, work: () => Promise<T>): Promise<T> {
     const share = Math.min(bytes, this.#bytesMax);
     if (this.#waiting.length > 0 || share > this.#free) {
+      if (this.#waiting.length >= this.#waitingMax) throw new Overloaded('too much waits to be decompressed');
       await new Promise<void>((enter) => this.#waiting.push({ bytes: share, enter }));
     } else this.#free -= share;
     try {

@@ -103,6 +103,19 @@ describe('hostile records', () => {
     await expect(reading).rejects.toThrow(UnreadableRecords);
   });
 
+  it('a record for whose JSON there is no text is told as unreadable, and those before it are given', () => {
+    // Each zero is six characters: V8 has texts of 512 million.
+    const large = encodeBatch([
+      { key: null, value: Buffer.from('x'), timestampMs: 0 },
+      { key: null, value: Buffer.alloc(100 * 1024 * 1024), timestampMs: 0 },
+    ]);
+    const given: number[] = [];
+    const read = (): unknown =>
+      eachRecordJson(large, 0, 0, Infinity, 'json', (_json, offset) => void given.push(offset));
+    expect(read).toThrow(UnreadableRecords);
+    expect(given).toEqual([0]);
+  });
+
   it('offsets that lead out of their batch are not followed', async () => {
     const batch = encodeBatch([
       { key: null, value: Buffer.from('x'), timestampMs: 0 },

@@ -15,7 +15,7 @@ import { isUtf8 } from 'node:buffer';
 import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import { baseOffset, CorruptBatch, isControl, lastOffset } from '../../engine/records/batch.ts';
 import { CodecUnavailable, DecompressedTooLarge } from '../../engine/records/compression.ts';
-import { decodeHeaders, forEachRecordOf, plainRecordsOf, recordsOf } from '../../engine/records/decode.ts';
+import { decodeHeaders, forEachRecordOf, plainRecordsOf, withRecords } from '../../engine/records/decode.ts';
 import { varlongMax } from '../../engine/records/varint.ts';
 import type { RecordHeader } from '../../engine/records/encode.ts';
 import type { ProduceRecord } from './produce.ts';
@@ -180,6 +180,16 @@ export class UnreadableRecords extends Failure {
   }
 }
 
+/** Kafka's producers send none of this size, but a bomb may hold one. Its JSON is up to six times as long, and V8 has no text for it. */
+const recordBytesMax = 16 * 1024 * 1024;
+
+class RecordTooLarge extends Failure {
+  readonly code = 'invalid-request';
+  constructor(bytes: number) {
+    super(`a record of ${bytes} bytes, at most ${recordBytesMax} are written as JSON`);
+  }
+}
+
 /** One record as JSON text without line breaks. */
 export type VisitRecordJson = (json: string, offset: number) => void | false;
 
@@ -200,14 +210,17 @@ export function eachRecordJson(
   const batch = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
   const refuse = (error: unknown): never => {
     const isUnreadable =
-      error instanceof CorruptBatch || error instanceof DecompressedTooLarge || error instanceof CodecUnavailable;
+      error instanceof CorruptBatch ||
+      error instanceof DecompressedTooLarge ||
+      error instanceof CodecUnavailable ||
+      error instanceof RecordTooLarge;
     if (!isUnreadable) throw error;
     throw new UnreadableRecords(partition, baseOffset(batch, 0), lastOffset(batch, 0) + 1, error.message);
   };
   const walk = (section: Buffer): void => walkRecords(batch, section, partition, fromOffset, endOffset, format, visit);
   try {
     const plain = plainRecordsOf(batch);
-    return plain ? walk(plain) : recordsOf(batch).then(walk).catch(refuse);
+    return plain ? walk(plain) : withRecords(batch, walk).catch(refuse);
   } catch (error) {
     return refuse(error);
   }
@@ -225,6 +238,8 @@ function walkRecords(
   forEachRecordOf(batch, section, (offset, timestampMs, key, value, headerBytes) => {
     if (offset < fromOffset) return undefined;
     if (offset >= endOffset) return false;
+    const bytes = (key?.length ?? 0) + (value?.length ?? 0) + (headerBytes?.length ?? 0);
+    if (bytes > recordBytesMax) throw new RecordTooLarge(bytes);
     let json = `{"partition":${partition},"offset":${offset},"timestamp":${timestampMs},"key":`;
     json += key === null ? 'null' : keyJson(key, format);
     json += ',"value":';

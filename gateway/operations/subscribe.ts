@@ -7,6 +7,7 @@
  */
 import type { FetchPartition, TopicEntry } from '../../engine/engine.ts';
 import type { Timer } from '../../engine/kernel/clock.ts';
+import { Overloaded } from '../../engine/kernel/failure.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
@@ -162,6 +163,10 @@ export class Subscription implements Sharer {
     if (error instanceof UnreadableRecords) {
       this.close();
       this.#holder.unreadable(error);
+      return;
+    }
+    if (error instanceof Overloaded) {
+      this.#fail(errorCode.throttlingQuotaExceeded, error.message);
       return;
     }
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);

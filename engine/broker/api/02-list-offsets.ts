@@ -3,6 +3,7 @@
  * (the same as earliest: nothing is tiered), -5 and -6 (tiered storage) have no answer, any other number is a time.
  */
 import type { Catalogue } from '../../engine.ts';
+import { Overloaded } from '../../kernel/failure.ts';
 import type { PartitionLog, TimedOffset } from '../../log/log.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { ListOffsetsRequest, ListOffsetsResponse } from '../../protocol/messages/02-list-offsets.ts';
@@ -26,8 +27,12 @@ export async function listOffsets(
         const { log } = owned;
         const fault = epochFault(log, currentLeaderEpoch);
         if (fault !== errorCode.none) return { partitionIndex, errorCode: fault, ...nowhere };
-        const found = await find(log, timestamp);
-        return { partitionIndex, errorCode: errorCode.none, ...found };
+        try {
+          return { partitionIndex, errorCode: errorCode.none, ...(await find(log, timestamp)) };
+        } catch (error) {
+          if (!(error instanceof Overloaded)) throw error;
+          return { partitionIndex, errorCode: errorCode.requestTimedOut, ...nowhere };
+        }
       }),
     ),
   }));
