@@ -52,6 +52,14 @@ describe('a lock file that says an earlier commit is the last, as another proces
     await expectRows(['after', 'again', ...written]);
   });
 
+  test('is mended by whoever opens next, before anybody writes', async () => {
+    poke(8, (last) => last - 1n);
+    await expectRows(written.slice(0, -1));
+    const opener = openLmdbStore({ directory, clock: new MovableClock() });
+    await expectRows(written);
+    await opener.close();
+  });
+
   test('a lock file that is none is not written, and the write is refused', async () => {
     poke(8, (last) => last - 1n);
     poke(0, (header) => header ^ 1n);

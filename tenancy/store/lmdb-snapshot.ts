@@ -20,6 +20,9 @@ import type { RootDatabase } from 'lmdb';
 /** The transaction began from an old snapshot. The lock file is mended: begun anew, it will be on the newest. */
 export class OldSnapshot extends Error {}
 
+/** Each attempt but the first takes another process that opens the store just then. */
+export const snapshotAttemptsMax = 100;
+
 /** `MDB_txbody` of LMDB: magic and format, four bytes each, then the number of the last commit. */
 const magic = 0xbeef_c0de;
 const lastCommitAt = 8;
@@ -34,6 +37,20 @@ export class SnapshotGuard {
   constructor(db: RootDatabase<Buffer, Buffer>, lockPath: string) {
     this.#db = db;
     this.#lockPath = lockPath;
+  }
+
+  /**
+   * After this process has opened the store, before it writes: takes the lock of all writers on the calling thread. Until
+   * somebody has had that lock, readers of all processes are on the old snapshot too.
+   */
+  makeNewest(): void {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return this.#db.transactionSync(() => this.assertNewest());
+      } catch (error) {
+        if (!(error instanceof OldSnapshot) || attempt === snapshotAttemptsMax) throw error;
+      }
+    }
   }
 
   /** Inside a write transaction, before it reads. Throws OldSnapshot, or another error where nothing could be mended. */

@@ -27,7 +27,7 @@ import { checkKey, checkLimits, holds, pageRows, storePageBytesMax } from '../..
 import { ChangeFeed } from './change-feed.ts';
 import * as format from './lmdb-format.ts';
 import { keepReserve } from './lmdb-reserve.ts';
-import { OldSnapshot, SnapshotGuard } from './lmdb-snapshot.ts';
+import { OldSnapshot, SnapshotGuard, snapshotAttemptsMax } from './lmdb-snapshot.ts';
 
 export interface LmdbStoreOptions {
   readonly directory: string;
@@ -58,8 +58,6 @@ const pruneChangesExtra = 8;
 /** A killed reader pins old pages until somebody clears its slot. */
 const groupsPerReaderCheck = 1024;
 const groupsPerReserveCheck = 64;
-/** Each costs another process that opens the store just then. */
-const snapshotAttemptsMax = 100;
 
 interface Pending {
   readonly ops: readonly StoreOp[];
@@ -93,7 +91,10 @@ export function openLmdbStore(options: LmdbStoreOptions): MetadataStore {
       eventTurnBatching: false,
       permissionsMode: 0o600,
     };
-    return new LmdbStore(open<Buffer, Buffer>(settings), options);
+    const db = open<Buffer, Buffer>(settings);
+    const snapshot = new SnapshotGuard(db, join(options.directory, 'lock.mdb'));
+    snapshot.makeNewest();
+    return new LmdbStore(db, snapshot, options);
   } catch (error) {
     throw new StoreUnavailable(`metadata store in ${options.directory}: ${textOf(error)}`);
   }
@@ -112,11 +113,11 @@ class LmdbStore implements MetadataStore {
   #groups = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(db: RootDatabase<Buffer, Buffer>, options: LmdbStoreOptions) {
+  constructor(db: RootDatabase<Buffer, Buffer>, snapshot: SnapshotGuard, options: LmdbStoreOptions) {
     this.#db = db;
     this.#directory = options.directory;
     this.#clock = options.clock;
-    this.#snapshot = new SnapshotGuard(db, join(options.directory, 'lock.mdb'));
+    this.#snapshot = snapshot;
     this.#warn = options.warn ?? (() => undefined);
     this.#changesKeptMax = options.changesKeptMax ?? changesKeptMaxDefault;
     const log = {
