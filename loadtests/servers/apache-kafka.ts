@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { clusterId } from '../../infra/apache-kafka/cluster-id.ts';
 import { freePorts } from '../../infra/network/free-ports.ts';
 import type { BenchEnvironment } from '../compare/bench.ts';
 
@@ -27,13 +28,13 @@ export async function startKafkaCluster(environment: BenchEnvironment): Promise<
   if (!existsSync(jars) || spawnSync('java', ['-version']).status !== 0) return undefined;
   const ports = await freePorts(2 * nodeCount);
   const voters = Array.from({ length: nodeCount }, (_, i) => `${i + 1}@127.0.0.1:${ports[nodeCount + i]}`).join(',');
-  const clusterId = randomBytes(16).toString('base64url');
+  const id = clusterId(randomBytes(16));
   const java = ['-Xmx768m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=info', '-cp', join(jars, '*')];
   const nodes = Array.from({ length: nodeCount }, (_, i) => {
     const folder = environment.folder();
     const config = join(folder, 'server.properties');
     writeFileSync(config, properties(i + 1, folder, ports[i]!, ports[nodeCount + i]!, voters));
-    const formatted = spawnSync('java', [...java, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', config]);
+    const formatted = spawnSync('java', [...java, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', config]);
     if (formatted.status !== 0) throw new Error(`Apache Kafka cannot format its folder: ${formatted.stderr}`);
     return kafkaNode(`127.0.0.1:${ports[i]}`, [...java, 'kafka.Kafka', config]);
   });

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { clusterId } from '../../infra/apache-kafka/cluster-id.ts';
 import { clientProperties, nodeProperties } from '../../infra/apache-kafka/node-properties.ts';
 import { freePorts } from '../../infra/network/free-ports.ts';
 
@@ -47,8 +48,15 @@ export async function startApacheKafka(dist: string, data: string): Promise<Apac
     '-cp',
     jarsOf(dist),
   ];
-  const id = randomBytes(16).toString('base64url');
-  const format = spawnSync('java', [...java, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', config]);
+  const format = spawnSync('java', [
+    ...java,
+    'kafka.tools.StorageTool',
+    'format',
+    '-t',
+    clusterId(randomBytes(16)),
+    '-c',
+    config,
+  ]);
   if (format.status !== 0) throw new Error(`Kafka's storage: ${format.stderr}`);
   const broker = spawn('java', [...java, 'kafka.Kafka', config], { stdio: ['ignore', 'pipe', 'pipe'] });
   process.once('exit', () => broker.kill('SIGKILL'));

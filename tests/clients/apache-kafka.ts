@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { clusterId } from '../../infra/apache-kafka/cluster-id.ts';
 import { type KafkaProperties, nodeProperties } from '../../infra/apache-kafka/node-properties.ts';
 import { freePorts } from '../../infra/network/free-ports.ts';
 import { cacheFolder } from './cache.ts';
@@ -27,10 +28,9 @@ export async function startApacheKafka<Name extends string>(
   const config = join(data, 'server.properties');
   writeFileSync(config, nodeProperties({ data, port, controllerPort, users, self }, { ...fewer, ...more }));
   const java = ['-Xmx512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=info', '-cp', join(cacheFolder, 'kafka', '*')];
-  const id = randomBytes(16).toString('base64url');
   await finish({
     command: 'java',
-    args: [...java, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', config],
+    args: [...java, 'kafka.tools.StorageTool', 'format', '-t', clusterId(randomBytes(16)), '-c', config],
     waitMsMax: startWaitMsMax,
   });
   let started = false;

@@ -39,7 +39,7 @@ function join(draw: Draw, group: Group, member: Member, changes: Readonly<Record
 
 /** One that is answered at once whatever the group does. */
 function oddJoin(draw: Draw, group: Group): AskStep {
-  const stranger: Member = { slot: `${group.name} stranger`, instanceId: null, isIn: false };
+  const stranger: Member = { slot: `${group.name} stranger`, instanceId: null, isIn: false, isForgotten: false };
   const changes = draw.pick<Record<string, unknown>>([
     { memberId: 'nobody' },
     { memberId: 'nobody', sessionTimeoutMs: 1 },
@@ -62,7 +62,8 @@ function oddJoin(draw: Draw, group: Group): AskStep {
 
 /** A member asks for its id (KIP-394), so that it can join by a step of its own. */
 function hello(draw: Draw, group: Group): AskStep {
-  const member: Member = { slot: `${group.name} ${group.members.length}`, instanceId: null, isIn: false };
+  const slot = `${group.name} ${group.members.length}`;
+  const member: Member = { slot, instanceId: null, isIn: false, isForgotten: false };
   group.members.push(member);
   return { ...join(draw, group, member, { memberId: '' }), version: 4 + draw.below(6) };
 }
@@ -71,7 +72,13 @@ const membersMax = 3;
 
 function rebalance(draw: Draw, group: Group): Step | undefined {
   const isIn = group.members.filter((member) => member.isIn);
-  const waiting = group.members.filter((member) => !member.isIn && member.slot.startsWith(group.name));
+  const waiting = group.members.filter(
+    (member) =>
+      !member.isIn &&
+      member.slot.startsWith(group.name) &&
+      // Refused, it would begin no rebalance for the others to come to.
+      !(member.isForgotten && isIn.length > 0),
+  );
   const first =
     waiting.length > 0 && isIn.length < membersMax
       ? draw.pick(waiting)

@@ -18,6 +18,8 @@ export interface Member {
   readonly slot: string;
   readonly instanceId: string | null;
   isIn: boolean;
+  /** It has left, or its group was deleted: its id is nobody's. */
+  isForgotten: boolean;
 }
 
 export interface Group {
@@ -91,6 +93,7 @@ export class Model {
     }
     if (step.key === 0) this.#learnProduced(step.body as RequestOf<0>, answer.body as ResponseOf<0>);
     if (step.key === 1 && step.keep !== undefined) this.#learnSession(step, answer.body as ResponseOf<1>);
+    if (step.key === 42) this.#learnRemoved(answer.body as ResponseOf<42>);
     if (step.key === 13) this.#learnLeft(step.body as RequestOf<13>, answer.body as ResponseOf<13>);
   }
 
@@ -172,6 +175,14 @@ export class Model {
     }
   }
 
+  #learnRemoved({ results }: ResponseOf<42>): void {
+    const gone = results.filter(({ errorCode }) => errorCode === 0);
+    for (const group of this.groups) {
+      if (!gone.some(({ groupId }) => groupId.endsWith(group.name.slice(1)))) continue;
+      for (const member of group.members) member.isForgotten = true;
+    }
+  }
+
   #learnLeft({ groupId, memberId, members }: RequestOf<13>, answer: ResponseOf<13>): void {
     if (answer.errorCode !== 0) return;
     const group = this.groups.find(({ name }) => name === groupId);
@@ -181,6 +192,7 @@ export class Model {
     for (const member of group?.members ?? []) {
       if (!left.includes(member.slot)) continue;
       member.isIn = false;
+      member.isForgotten = true;
       group!.state = group!.members.some(({ isIn }) => isIn) ? 'other' : 'Empty';
     }
   }
