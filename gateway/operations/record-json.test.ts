@@ -79,6 +79,21 @@ describe('record JSON', () => {
     expect(chunks.length).toBeGreaterThan(1);
     expect(await recordChunks(batch, 0, 10, 20, 'json', 150)).toEqual([]);
   });
+
+  it('gives a very large batch in several goes', async () => {
+    const value = Buffer.alloc(1024 * 1024, 'x');
+    const batch = encodeBatch(Array.from({ length: 10 }, () => ({ key: null, value, timestampMs: 0 })));
+    const goes: number[][] = [];
+    for (let from = 0; from < 10; from = goes.at(-1)!.at(-1)! + 1) {
+      const chunks = await recordChunks(batch, 0, from, 10, 'json', 65_536);
+      goes.push(chunks.flatMap(({ offsets }) => offsets));
+    }
+    expect(goes).toEqual([
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+      [8, 9],
+    ]);
+  });
 });
 
 describe('hostile records', () => {

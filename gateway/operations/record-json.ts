@@ -255,7 +255,16 @@ export interface RecordChunk {
   readonly offsets: readonly number[];
 }
 
-/** As eachRecordJson, in chunks that end with the record that passes `chunkLengthMax` characters. */
+/**
+ * Of one batch at once. What a bomb expands to waits in memory for as long as its reader does not read, and a thousand readers
+ * may not: who wants the rest has the batch decompressed again. The usual one is smaller.
+ */
+const chunksLengthMax = 4 * 1024 * 1024;
+
+/**
+ * As eachRecordJson, in chunks that end with the record that passes `chunkLengthMax` characters. Of a very large batch only
+ * the first: whoever has read them asks for those from behind the last offset on, until there are none.
+ */
 export function recordChunks(
   stored: Uint8Array,
   partition: number,
@@ -268,15 +277,19 @@ export function recordChunks(
   let records: string[] = [];
   let offsets: number[] = [];
   let length = 0;
+  let before = 0;
   const walked = eachRecordJson(stored, partition, fromOffset, endOffset, format, (json, offset) => {
     if (records.length === 0) chunks.push({ records, offsets });
     records.push(json);
     offsets.push(offset);
     length += json.length;
-    if (length < chunkLengthMax) return;
+    if (before + length >= chunksLengthMax) return false;
+    if (length < chunkLengthMax) return undefined;
     records = [];
     offsets = [];
+    before += length;
     length = 0;
+    return undefined;
   });
   return walked ? walked.then(() => chunks) : chunks;
 }

@@ -91,7 +91,7 @@ export class Feed implements SubscriptionHolder {
   // --- SubscriptionHolder ---
 
   deliver(delivery: Delivery): void | Promise<void> {
-    const { outbox, isBinary, frameLengthTarget, frames } = this.#host;
+    const { outbox, isBinary, frames } = this.#host;
     if (!this.#host.mayServe()) {
       this.#sent = { partition: delivery.partition, offset: delivery.fromOffset };
       // Or what comes behind this would move the place where a cursor tells to go on.
@@ -103,6 +103,11 @@ export class Feed implements SubscriptionHolder {
       outbox.send(frames.binary(this.sub, delivery), true);
       return outbox.room();
     }
+    return this.#sendRecords(delivery);
+  }
+
+  #sendRecords(delivery: Delivery): void | Promise<void> {
+    const { frameLengthTarget, frames } = this.#host;
     const chunks = frames.chunks(this.#subscription.topic.topicId, delivery, this.#format, frameLengthTarget);
     if (!(chunks instanceof Promise)) return this.#sendChunks(chunks, 0, delivery);
     this.#sent = { partition: delivery.partition, offset: delivery.fromOffset };
@@ -121,7 +126,11 @@ export class Feed implements SubscriptionHolder {
       const room = outbox.room();
       if (room) return room.then(() => this.#sendChunks(chunks, i + 1, delivery));
     }
-    if (!this.#closed) this.#sent = undefined;
+    if (this.#closed) return undefined;
+    // Of a very large batch there is more.
+    const end = chunks[chunks.length - 1]?.endOffset ?? nextOffset;
+    if (end < nextOffset) return this.#sendRecords({ ...delivery, fromOffset: end });
+    this.#sent = undefined;
     return undefined;
   }
 

@@ -111,18 +111,22 @@ class EventStream {
     const positions = this.#subscription.positions();
     const perRecord = positions.length <= idPerRecordPartitionsMax;
     const at = positions.findIndex((position) => position.partition === partition);
-    const chunks = await recordChunks(batch, partition, fromOffset, nextOffset, this.#format, chunkLengthMax);
-    for (const { records, offsets } of chunks) {
-      let text = '';
-      for (let i = 0; i < records.length; i++) {
-        if (perRecord) {
-          positions[at] = { partition, offset: offsets[i]! + 1 };
-          text += `id: ${cursorText(this.#topic, this.#wholeTopic, positions)}\n`;
-        } else if (offsets[i] === nextOffset - 1) text += `id: ${this.#cursor()}\n`;
-        text += `data: ${records[i]!}\n\n`;
+    for (let from = fromOffset; from < nextOffset; ) {
+      const chunks = await recordChunks(batch, partition, from, nextOffset, this.#format, chunkLengthMax);
+      if (chunks.length === 0) return;
+      for (const { records, offsets } of chunks) {
+        let text = '';
+        for (let i = 0; i < records.length; i++) {
+          if (perRecord) {
+            positions[at] = { partition, offset: offsets[i]! + 1 };
+            text += `id: ${cursorText(this.#topic, this.#wholeTopic, positions)}\n`;
+          } else if (offsets[i] === nextOffset - 1) text += `id: ${this.#cursor()}\n`;
+          text += `data: ${records[i]!}\n\n`;
+        }
+        if (this.#ended) return;
+        if (!this.#stream.write(text)) await this.#drained();
+        from = offsets[offsets.length - 1]! + 1;
       }
-      if (this.#ended) return;
-      if (!this.#stream.write(text)) await this.#drained();
     }
   }
 
