@@ -157,14 +157,18 @@ function judge(
   for (const answer of framesIn(received).frames) {
     const id = answer.length >= 4 ? answer.readInt32BE(0) : undefined;
     if (id === probeId) return;
-    const at = sent.findIndex(({ frame }, i) => i >= next && frame.length >= 8 && frame.readInt32BE(4) === id);
-    if (at < 0) {
+    const asked = sent.flatMap(({ frame }, i) =>
+      i >= next && frame.length >= 8 && frame.readInt32BE(4) === id ? [i] : [],
+    );
+    const [at] = asked;
+    if (at === undefined) {
       report.found('kafka', `an answer to nothing that was asked (${id})`, bytes);
       return;
     }
     next = at + 1;
     const { made, isWhole } = sent[at]!;
-    if (isWhole) readable(made, answer, report);
+    // A damaged frame may bear the id of one to which there is no answer (acks=0): then whose answer this is, is not known.
+    if (isWhole && asked.length === 1) readable(made, answer, report);
   }
 }
 
