@@ -10,18 +10,21 @@
  *   broker 1 opens p at its epoch, and accepts        B writes: p is at 2, at epoch + 1
  *
  * and the log had two owners. As it is, B's write is refused, and p stays with broker 1.
+ *
+ * So does the session row of each broker that gains: one that is fenced by now, or drains, gets nothing that its recovery or
+ * its last release would have to hand on.
  */
 import type { Uuid } from '../kernel/uuid.ts';
 import type { PlanMove } from '../placement/constraints.ts';
-import { StoreConflict, type StoreOp } from '../ports.ts';
+import { type Row, StoreConflict, type StoreOp, storeOpsMax } from '../ports.ts';
+import { noteSession } from './brokers.ts';
 import type { ControllerContext } from './context.ts';
 import { brokerSessionsPk } from './rows/broker-session.ts';
 import { encodePlacement, placementKey, type PlacementRow } from './rows/placement.ts';
 import { type Shard, ShardLost } from './shards.ts';
 
-/** Room for the shard's check and one per session within the 100 operations of a transaction. */
-const rowsPerCommitMax = 60;
-const sessionsPerCommitMax = 38;
+/** Placement rows and checks of sessions: beside the shard's own check. */
+const opsPerCommitMax = storeOpsMax - 1;
 /** A visitor that changes the same rows makes us read them again; it does not do so all day. */
 const attemptsMax = 10;
 /** Half of what a transaction may hold. */
@@ -75,9 +78,22 @@ async function commitInShard(
     } catch (failure) {
       if (failure instanceof ShardLost) return { moved: 0, refused: [] };
       if (!(failure instanceof StoreConflict)) throw failure;
-      if (failure.current?.pk === brokerSessionsPk || attempt === attemptsMax) return { moved: 0, refused: [] };
+      if (attempt === attemptsMax || isOfLoser(failure.current, moves)) return { moved: 0, refused: [] };
+      noteTarget(context, failure.current);
     }
   }
+}
+
+function isOfLoser(current: Row | undefined, moves: ReadonlyMap<Uuid, PlanMove[]>): boolean {
+  if (current?.pk !== brokerSessionsPk) return false;
+  const brokerId = Number(current.sk);
+  return [...moves.values()].some((ofTopic) => ofTopic.some(({ from }) => from === brokerId));
+}
+
+/** A target's session is not what we knew: whether it may still own is asked again by what its row says. */
+function noteTarget(context: ControllerContext, current: Row | undefined): void {
+  const view = current?.pk === brokerSessionsPk ? context.brokers.get(Number(current.sk)) : undefined;
+  if (view) noteSession(view, current);
 }
 
 function byShard(context: ControllerContext, moves: readonly PlanMove[]): Map<number, Map<Uuid, PlanMove[]>> {
@@ -108,23 +124,35 @@ async function commitIn(
   let bytes = 0;
   let movesInOps = 0;
   const losing = new Set<number>();
+  /** As they were when the target was found open. */
+  const gaining = new Map<number, readonly StoreOp[]>();
   const flush = async (): Promise<void> => {
-    if (ops.length > 0) await context.shards.commit(shard, [...ops, ...rules.unchanged(losing)]);
+    if (ops.length > 0) {
+      const losers = rules.unchanged(losing);
+      // What goes to more brokers than a transaction can name goes to some that are not looked at.
+      const room = opsPerCommitMax - ops.length - losers.length;
+      const targets = [...gaining].flatMap(([brokerId, checks]) => (losing.has(brokerId) ? [] : checks));
+      await context.shards.commit(shard, [...ops, ...losers, ...targets.slice(0, Math.max(0, room))]);
+    }
     moved += movesInOps;
     ops = [];
     bytes = 0;
     movesInOps = 0;
     losing.clear();
+    gaining.clear();
   };
   for (const [topicId, moves] of topics) {
     const stored = shard.placements.get(topicId);
     if (!stored) continue;
     const changed = applyMoves(stored.row, moves, rules, refused, context.clock.wallMs());
     if (changed.moves === 0) continue;
+    const targets = [...changed.gaining].map((id) => [id, context.brokers.unchanged([id])] as const);
     const value = encodePlacement(changed.row);
-    const isFull = ops.length === rowsPerCommitMax || losing.size + changed.losing.size > sessionsPerCommitMax;
+    const sessions = losing.size + changed.losing.size + gaining.size + changed.gaining.size;
+    const isFull = ops.length > 0 && ops.length + 1 + sessions > opsPerCommitMax;
     if (isFull || bytes + value.length > commitBytesMax) await flush();
     for (const brokerId of changed.losing) losing.add(brokerId);
+    for (const [id, checks] of targets) if (!gaining.has(id)) gaining.set(id, checks);
     ops.push({ op: 'put', key: placementKey(shard.index, topicId), value, if: { version: stored.version } });
     bytes += value.length;
     movesInOps += changed.moves;
@@ -139,9 +167,10 @@ function applyMoves(
   rules: MoveRules,
   refused: PlanMove[],
   movedAtMs: number,
-): { row: PlacementRow; moves: number; losing: Set<number> } {
+): { row: PlacementRow; moves: number; losing: Set<number>; gaining: Set<number> } {
   const partitions = [...row.partitions];
   const losing = new Set<number>();
+  const gaining = new Set<number>();
   let count = 0;
   for (const move of moves) {
     const present = partitions[move.partition];
@@ -154,7 +183,8 @@ function applyMoves(
     const leaderEpoch = present.leaderEpoch + 1;
     partitions[move.partition] = { brokerId: move.to, leaderEpoch, reason: move.reason, movedAtMs };
     losing.add(move.from);
+    gaining.add(move.to);
     count++;
   }
-  return { row: { topicId: row.topicId, partitions }, moves: count, losing };
+  return { row: { topicId: row.topicId, partitions }, moves: count, losing, gaining };
 }

@@ -5,6 +5,7 @@ import type { MetadataStore, StoreOp } from '../ports.ts';
 import { memoryStore } from '../store-memory.ts';
 import { changeRowsTogether, type RowChangeSet, type RowContext } from './change-rows.ts';
 import { FileChanges } from './file-changes.ts';
+import { LogRowsChanged } from './log.ts';
 import { decodeSegmentFile, encodeSegmentFile, segmentFileKey } from './rows/segment-file.ts';
 import { logSettingsDefault } from './settings.ts';
 
@@ -35,7 +36,7 @@ async function setUp(before?: (count: number, store: MetadataStore) => Promise<v
     },
   };
   const changes = [1, 2, 3].map((n): RowChangeSet => {
-    const put: StoreOp = { op: 'put', key: { pk: 'LOG', sk: `${n}` }, value: `${n}` };
+    const put: StoreOp = { op: 'put', key: { pk: 'LOG', sk: `${n}` }, value: `${n}`, if: { absent: true } };
     const files = new FileChanges();
     files.remove({ fileId: 'b1-full', bytes: 1 });
     files.add({ fileId: 'b1-new', bytes: 1 });
@@ -76,6 +77,20 @@ it('those that meet a counter that somebody else changed are sent again, and not
   // The other's count came before the first of ours or behind it.
   expect([2, 3]).toContain(left);
   expect(await segments('b1-new')).toMatchObject({ segments: 3 });
+});
+
+it('a row of a log that is not as it is expected to be is a failure, and is not tried again', async () => {
+  let transactions = 0;
+  const { change, applied, segments, store } = await setUp(async (count, other) => {
+    transactions = count + 1;
+    if (count === 1) await other.transact([{ op: 'put', key: { pk: 'LOG', sk: '2' }, value: 'of somebody else' }]);
+  });
+  await expect(change()).rejects.toThrow(LogRowsChanged);
+  expect(applied.map(({ index }) => index)).toEqual([0]);
+  expect(await store.get({ pk: 'LOG', sk: '2' })).toMatchObject({ value: 'of somebody else', version: 1 });
+  // The third met counters that the second should have left, and is whole or not there.
+  expect(await segments('b1-new')).toMatchObject({ segments: 1 });
+  expect(transactions).toBe(3);
 });
 
 it('a guard that does not hold any more ends it, and tells what was applied before', async () => {

@@ -15,7 +15,7 @@ import {
 } from '../ports.ts';
 import { Failure } from '../kernel/failure.ts';
 import type { FileChanges } from './file-changes.ts';
-import { SessionFenced } from './log.ts';
+import { LogRowsChanged, SessionFenced } from './log.ts';
 import { decodeSegmentFile, encodeSegmentFile, segmentFileKey, segmentFilePk } from './rows/segment-file.ts';
 import type { LogSettings } from './settings.ts';
 
@@ -67,16 +67,19 @@ export async function allRows(context: RowContext, pk: string, from: string, to?
 }
 
 export interface RowChangeSet {
-  /** Puts and deletes of log rows. With the guard and the files at most storeOpsMax operations. */
+  /**
+   * Puts and deletes of log rows, each with what its writer expects to find there. With the guard and the files at most
+   * storeOpsMax operations.
+   */
   readonly ops: readonly StoreOp[];
   readonly files: FileChanges;
 }
 
 /**
  * Applies one change set atomically; returns the files that nothing points into any more, for removeFiles once readers
- * have been sent elsewhere. Throws SessionFenced when the guard does not hold, and the store's failures when
- * it stays away; then whether the change happened is unknown, and repeating it is harmless to callers that write the
- * same rows again (roll-up and recovery read the rows first).
+ * have been sent elsewhere. Throws SessionFenced when the guard does not hold, LogRowsChanged when a row is not as the
+ * change expects it, and the store's failures when it stays away: after StoreAmbiguous whether the change happened is
+ * unknown, and only who reads the rows again may go on.
  */
 export async function changeRows(context: RowContext, change: RowChangeSet): Promise<readonly string[]> {
   let emptied: readonly string[] = [];
@@ -116,11 +119,21 @@ export async function changeRowsTogether(
       const { index, emptied } = due[i]!;
       if (outcome.status === 'fulfilled') applied(index, emptied);
       else if (!(outcome.reason instanceof StoreConflict)) failure ??= outcome.reason;
-      else if (outcome.reason.index < guard.length) failure ??= new SessionFenced('the session row has changed');
-      else left.push(index);
+      else {
+        const refused = refusalOf(outcome.reason, guard.length, changes[index]!);
+        if (refused) failure ??= refused;
+        else left.push(index);
+      }
     }
     if (failure !== undefined) throw failure;
   }
+}
+
+/** Undefined when it is only the counter of a file that has changed. */
+function refusalOf({ index, current }: StoreConflict, guards: number, { ops }: RowChangeSet): Failure | undefined {
+  if (index < guards) return new SessionFenced('the session row has changed');
+  const op = ops[index - guards];
+  return op && new LogRowsChanged(op.key, current);
 }
 
 /** The operations of one change set with the counters of its files; `files` moves on to what it leaves. */

@@ -15,7 +15,7 @@ import { allRows, announceFile, changeRows, removeFiles } from './change-rows.ts
 import { FileChanges } from './file-changes.ts';
 import type { OwnedLog } from './partition-log.ts';
 import { type RollUpContext, turnOf } from './roll-up.ts';
-import { encodeSegment, segmentKey, type SegmentRow } from './rows/segment.ts';
+import { type PublishedSegment, putSegment, type SegmentRow } from './rows/segment.ts';
 import { decodeSegmentFile, isPieced, segmentFileId, segmentFilePk, type SegmentFileRow } from './rows/segment-file.ts';
 import { type SegmentDraft, writeSegmentFile } from './segment-file.ts';
 
@@ -33,7 +33,7 @@ export function isSparse(fileId: string, { segments, bytes, liveBytes = bytes }:
 
 interface Move {
   readonly log: OwnedLog;
-  readonly row: SegmentRow;
+  readonly row: PublishedSegment;
 }
 
 /** Returns the bytes moved; 0 when there is nothing to do. Throws what a roll-up throws. */
@@ -146,14 +146,15 @@ interface Moved {
 async function publishTogether(context: RollUpContext, due: readonly Moved[]): Promise<void> {
   const ops: StoreOp[] = [];
   const files = new FileChanges();
-  for (const { move, moved, draft } of due) {
+  const relocations = due.map(({ move, moved, draft }) => {
     const { log, row } = move;
-    const value = encodeSegment(moved, draft.state);
-    ops.push({ op: 'put', key: segmentKey(log.topicId, log.partition, row.baseOffset), value });
+    const { op, published } = putSegment(log.topicId, log.partition, moved, draft.state, row);
+    ops.push(op);
     files.add(moved);
     files.remove(row);
-  }
+    return { log, row, published };
+  });
   const emptied = await changeRows(context, { ops, files });
-  for (const { move, moved } of due) move.log.relocate(move.row, moved);
+  for (const { log, row, published } of relocations) log.relocate(row, published);
   await removeFiles(context, emptied);
 }

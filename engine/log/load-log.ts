@@ -6,7 +6,13 @@ import { allRows, type RowContext, withRetries } from './change-rows.ts';
 import { DataCorrupt } from './log.ts';
 import { LogFold } from './log-fold.ts';
 import { decodeLogState, logPk, type LogStateRow, logStateSk } from './rows/log-state.ts';
-import { decodeSegment, decodeSegmentAndState, type SegmentRow, segmentSkPrefix } from './rows/segment.ts';
+import {
+  decodeSegment,
+  decodeSegmentAndState,
+  type PublishedSegment,
+  type SegmentRow,
+  segmentSkPrefix,
+} from './rows/segment.ts';
 import type { StateSnapshot } from './segment-format.ts';
 import { type Segment, segmentOf, type SegmentReader } from './segment-reader.ts';
 
@@ -24,6 +30,8 @@ export interface LogEnd {
 }
 
 export interface LoadedLog extends LogEnd {
+  /** Of the row that tells the start; 0 when there is none. */
+  readonly stateVersion: number;
   readonly segments: Segment[];
 }
 
@@ -35,12 +43,13 @@ export async function loadLog(context: ReadContext, topicId: Uuid, partition: nu
   const rows = await allRows(context, logPk(topicId, partition), segmentSkPrefix);
   const { stateRow, segmentRows } = byKind(rows);
   const lastRow = segmentRows.at(-1);
-  const last = lastRow && decodeSegmentAndState(lastRow.sk, lastRow.value);
-  const segments = segmentRows.map((row) => segmentOf(row === lastRow ? last!.row : decodeSegment(row.sk, row.value)));
+  const last = lastRow && decodeSegmentAndState(lastRow);
+  const segments = segmentRows.map((row) => segmentOf(row === lastRow ? last!.row : decodeSegment(row)));
   const state = stateRow && decodeLogState(stateRow.value);
   const inRow = last ? last.state : stateWithoutSegments(state);
   const fold = inRow ? new LogFold(inRow) : await foldAsOf(context, segments, segments.length - 1);
-  return { segments, ...endOf(state, last?.row, segments[0]?.row.baseOffset ?? 0), fold };
+  const end = endOf(state, last?.row, segments[0]?.row.baseOffset ?? 0);
+  return { segments, stateVersion: stateRow?.version ?? 0, ...end, fold };
 }
 
 /**
@@ -51,13 +60,13 @@ export async function loadLogEnd(
   context: ReadContext,
   topicId: Uuid,
   partition: number,
-): Promise<LogEnd & { readonly last: SegmentRow | undefined }> {
+): Promise<LogEnd & { readonly last: PublishedSegment | undefined }> {
   // The state row sorts behind all segments, so it is one of the last two, and so is the last segment.
   const options = { from: segmentSkPrefix, reverse: true, limit: 2 };
   const { rows } = await withRetries(context, () => context.store.range(logPk(topicId, partition), options));
   const { stateRow, segmentRows } = byKind(rows);
   const lastRow = segmentRows[0];
-  const last = lastRow && decodeSegmentAndState(lastRow.sk, lastRow.value);
+  const last = lastRow && decodeSegmentAndState(lastRow);
   const state = stateRow && decodeLogState(stateRow.value);
   // No row has said that it moved: the log starts where all do.
   const end = endOf(state, last?.row, 0);

@@ -16,6 +16,7 @@ import { GroupCommit } from './group-commit.ts';
 import { loadLog } from './load-log.ts';
 import {
   DataCorrupt,
+  LogRowsChanged,
   type LogStore,
   type LogStoreStatus,
   NotOwner,
@@ -29,9 +30,9 @@ import type { LogStoreOptions } from './log-store-options.ts';
 import { type LogSession, OwnedLog } from './partition-log.ts';
 import { moveStart, retentionDue } from './retention.ts';
 import { announceAhead, type RolledUp, rollUp, type RollUpContext, turnOf } from './roll-up.ts';
-import { logStateKey } from './rows/log-state.ts';
+import { deleteLogState } from './rows/log-state.ts';
 import { segmentFilePrefix, slotOf } from './rows/segment-file.ts';
-import { segmentKey } from './rows/segment.ts';
+import { deleteSegment } from './rows/segment.ts';
 import { scanWal } from './scan-wal.ts';
 import { Scrub } from './scrub.ts';
 import { SegmentReader } from './segment-reader.ts';
@@ -280,12 +281,12 @@ class SessionLogStore implements LogStore {
   }
 
   async #load(topicId: Uuid, partition: number, leaderEpoch: number, configs: TopicConfigs): Promise<OwnedLog> {
-    const { segments, startOffset, endOffset, fold } = await loadLog(this.#context, topicId, partition);
+    const { segments, startOffset, stateVersion, endOffset, fold } = await loadLog(this.#context, topicId, partition);
     if (this.#isClosed) throw new NotOwner('the broker session is over');
     if (fold.epochs.latest > leaderEpoch) {
       throw new NotOwner(`leader epoch ${fold.epochs.latest} has written, ${leaderEpoch} is over`);
     }
-    const opened = { topicId, partition, leaderEpoch, startOffset, endOffset, segments, fold, configs };
+    const opened = { topicId, partition, leaderEpoch, startOffset, stateVersion, endOffset, segments, fold, configs };
     const log = new OwnedLog(this.#session, opened);
     let partitions = this.#logs.get(topicId);
     if (!partitions) this.#logs.set(topicId, (partitions = new Map()));
@@ -406,14 +407,14 @@ class SessionLogStore implements LogStore {
       const files = new FileChanges();
       const ops: StoreOp[] = [];
       for (const { row } of due) {
-        ops.push({ op: 'delete', key: segmentKey(topicId, partition, row.baseOffset) });
+        ops.push(deleteSegment(topicId, partition, row));
         files.remove(row);
       }
       const emptied = await changeRows(this.#context, { ops, files });
       log.dropSegments(due.length);
       await removeFiles(this.#context, emptied);
     }
-    const ops: StoreOp[] = [{ op: 'delete', key: logStateKey(topicId, partition) }];
+    const ops = [deleteLogState(topicId, partition, log.stateVersion)];
     await changeRows(this.#context, { ops, files: new FileChanges() });
   }
 
@@ -456,6 +457,7 @@ function endsSession(error: Error): boolean {
   if (!(error instanceof Failure)) return true;
   return (
     error instanceof SessionFenced ||
+    error instanceof LogRowsChanged ||
     error instanceof DiskFault ||
     error instanceof DataCorrupt ||
     error instanceof StoreAmbiguous

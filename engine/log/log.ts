@@ -5,6 +5,7 @@
 import { Failure } from '../kernel/failure.ts';
 import type { SharedFrame } from '../kernel/frame-pool.ts';
 import type { Uuid } from '../kernel/uuid.ts';
+import type { Row, RowKey } from '../ports.ts';
 import { volumeFullCode } from '../protocol/error-codes.ts';
 import type { BatchHeader } from '../records/batch.ts';
 import type { LogTraffic } from './log-traffic.ts';
@@ -204,6 +205,20 @@ export class DataCorrupt extends Failure {
 /** The session row changed under us: another process has taken over, nothing of ours may be written or acknowledged. */
 export class SessionFenced extends Failure {
   readonly code = 'fenced';
+}
+
+/**
+ * A row of a log is not as its writer knew it, or there where it knew of none: nothing was written. Whoever owns the log ends
+ * its session, a recovery begins again; both go on from what the rows say by then, and what only a write-ahead log holds is
+ * still there.
+ */
+export class LogRowsChanged extends Failure {
+  readonly code = 'store-conflict';
+  override readonly retryable = true;
+  constructor({ pk, sk }: RowKey, current: Row | undefined) {
+    const found = current ? `is there at version ${current.version}` : 'is not there';
+    super(`row ${pk} ${sk} of a log ${found}, which its owner did not write`);
+  }
 }
 
 export class NotOwner extends Failure {

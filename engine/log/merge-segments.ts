@@ -3,17 +3,17 @@
  * slow log and write each byte dozens of times: ten thousand logs get a kilobyte or two each time, and each would rewrite up
  * to mergeBytesMax for it. So small ones are let be until there are many, or enough of them for a segment that will stay.
  */
-import type { SegmentRow } from './rows/segment.ts';
+import type { PublishedSegment } from './rows/segment.ts';
 
 /** A log's small segments at its end: bounds its rows, and the operations of the transaction that replaces them. */
 export const smallSegmentsMax = 16;
 
 /** The newest of `segments`, oldest first, that `newBytes` of batches are written together with. */
 export function segmentsToMerge(
-  segments: readonly SegmentRow[],
+  segments: readonly PublishedSegment[],
   newBytes: number,
   mergeBytesMax: number,
-): readonly SegmentRow[] {
+): readonly PublishedSegment[] {
   const last = segments.at(-1);
   if (!last) return [];
   let from = segments.length;

@@ -32,7 +32,7 @@ import type { Segment, SegmentReader } from './segment-reader.ts';
 import { segmentOf } from './segment-reader.ts';
 import { smallSegmentsMax } from './merge-segments.ts';
 import type { BatchPlace, RolledUp, RollUpLog } from './roll-up.ts';
-import type { SegmentRow } from './rows/segment.ts';
+import type { PublishedSegment } from './rows/segment.ts';
 import type { LogSettings } from './settings.ts';
 import { Tail, type TailBatch } from './tail.ts';
 import { Waiters } from './waiters.ts';
@@ -65,6 +65,7 @@ export interface OpenedLog {
   readonly partition: number;
   readonly leaderEpoch: number;
   readonly startOffset: number;
+  readonly stateVersion: number;
   readonly endOffset: number;
   readonly segments: Segment[];
   readonly fold: LogFold;
@@ -99,6 +100,7 @@ export class OwnedLog implements PartitionLog {
   #segments: Segment[];
   #segmentBytes = 0;
   #startOffset: number;
+  #stateVersion: number;
   #endOffset: number;
   #highWatermark: number;
   #configs: LogConfigs;
@@ -110,6 +112,7 @@ export class OwnedLog implements PartitionLog {
     this.partition = opened.partition;
     this.leaderEpoch = opened.leaderEpoch;
     this.#startOffset = opened.startOffset;
+    this.#stateVersion = opened.stateVersion;
     this.#endOffset = this.#highWatermark = opened.endOffset;
     this.#segments = opened.segments;
     for (const { row } of opened.segments) this.#segmentBytes += row.bytes;
@@ -287,8 +290,14 @@ export class OwnedLog implements PartitionLog {
     return { errorCode: logErrorCode.none, lowWatermark: this.#startOffset };
   }
 
+  /** Of the row that tells the start, as it was read or as this log wrote it; 0 when there is none. */
+  get stateVersion(): number {
+    return this.#stateVersion;
+  }
+
   /** Rows say so already. */
   moveStart(offset: number): void {
+    this.#stateVersion++;
     assert(offset <= this.#highWatermark, 'the start is never beyond the high watermark');
     this.#startOffset = Math.max(this.#startOffset, offset);
     this.#live.epochs.forgetBefore(this.#startOffset);
@@ -335,7 +344,7 @@ export class OwnedLog implements PartitionLog {
   }
 
   /** The segment's bytes lie elsewhere from here on; rows say so already. */
-  relocate(from: SegmentRow, to: SegmentRow): void {
+  relocate(from: PublishedSegment, to: PublishedSegment): void {
     assert(from.baseOffset === to.baseOffset && from.endOffset === to.endOffset, 'a move changes no offsets');
     this.#segments = this.#segments.map((segment) => (segment.row === from ? segmentOf(to) : segment));
   }
@@ -347,7 +356,7 @@ export class OwnedLog implements PartitionLog {
     }
   }
 
-  #endsWith(rows: readonly SegmentRow[]): boolean {
+  #endsWith(rows: readonly PublishedSegment[]): boolean {
     const from = this.#segments.length - rows.length;
     return rows.every((row, i) => this.#segments[from + i]?.row === row);
   }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { MetadataStore, StoreOp } from '../ports.ts';
 import { uuidText } from '../kernel/uuid.ts';
 import { batchOf, segmentsDirectory, topicA, World } from './log-fixture.suite.ts';
-import { SessionFenced } from './log.ts';
+import { LogRowsChanged, SessionFenced } from './log.ts';
 import { publishWal, type RecoverOptions } from './recover.ts';
 import { directorySegments } from './directory-segments.ts';
 
@@ -81,6 +81,66 @@ describe('recovery of a session whose log has gone on elsewhere', () => {
     // It would be written over what the recovery of the next owner publishes at the same offset, or under it.
     const { segmentsPublished } = await world.run(publishWal({ ...(await fence(world)), sessionEpoch }));
     expect(segmentsPublished).toBe(0);
+  });
+});
+
+describe('a row that somebody else has written', () => {
+  const segmentRow = { pk: `LOG#${uuidText(topicA)}#0`, sk: 'SEG#0000000000000000' };
+
+  it('is not written over by a recovery that knows of none; the next attempt reads it', async () => {
+    const world = new World();
+    await world.append(await world.open(await world.startSession()), batchOf(['a', 'b']));
+    const options = await fence(world);
+    const { rows } = world;
+    let hasOther = false;
+    const store: MetadataStore = {
+      get: (key) => rows.get(key),
+      range: (pk, given) => rows.range(pk, given),
+      watch: (pk, onChange) => rows.watch(pk, onChange),
+      close: () => rows.close(),
+      async transact(ops, token) {
+        // Whoever it is holds the same right: nothing but the row itself tells that it was there first.
+        const isFirst = !hasOther && ops.some(({ key }) => key.sk === segmentRow.sk);
+        if (isFirst) hasOther = true;
+        if (isFirst) await publishWal(options);
+        await rows.transact(ops, token);
+      },
+    };
+    await expect(world.run(publishWal({ ...options, store }))).rejects.toThrow(LogRowsChanged);
+    expect((await rows.get(segmentRow))!.version).toBe(1);
+    expect((await world.run(publishWal(options))).segmentsPublished).toBe(0);
+    const next = await world.open(await world.startSession(), 9);
+    expect(await world.values(next)).toEqual(['a', 'b']);
+  });
+
+  it('ends the session that would roll up over it, and its log stays', async () => {
+    const world = new World();
+    const store = await world.startSession();
+    await world.append(await world.open(store), batchOf(['a']));
+    await world.rows.transact([{ op: 'put', key: segmentRow, value: 'of somebody else' }]);
+    await expect(world.run(store.rollUp())).rejects.toThrow(LogRowsChanged);
+    expect(world.fatal).toMatchObject([{ code: 'store-conflict' }]);
+    expect((await world.rows.get(segmentRow))!.value).toBe('of somebody else');
+    await world.rows.transact([{ op: 'delete', key: segmentRow }]);
+    await world.recover();
+    expect(await world.values(await world.open(await world.startSession(), 9))).toEqual(['a']);
+  });
+
+  it.each([
+    ['a segment', segmentRow.sk],
+    ['the start', 'STATE'],
+  ])('stays when what is deleted was %s before it was changed', async (_, sk) => {
+    const world = new World({ mergeBytesMax: 0 });
+    const store = await world.startSession();
+    const log = await world.open(store);
+    await world.append(log, batchOf(['a']));
+    await world.run(store.rollUp());
+    await world.append(log, batchOf(['b']));
+    const key = { ...segmentRow, sk };
+    await world.rows.transact([{ op: 'put', key, value: 'of somebody else' }]);
+    await expect(world.run(log.deleteRecords(1))).rejects.toThrow(LogRowsChanged);
+    expect((await world.rows.get(key))!.value).toBe('of somebody else');
+    expect(world.fatal).toHaveLength(1);
   });
 });
 

@@ -8,8 +8,8 @@ import { changeRows, removeFiles, type RowContext } from './change-rows.ts';
 import { FileChanges } from './file-changes.ts';
 import type { OwnedLog } from './partition-log.ts';
 import type { Segment } from './segment-reader.ts';
-import { encodeLogState, logStateKey } from './rows/log-state.ts';
-import { segmentKey } from './rows/segment.ts';
+import { putLogState } from './rows/log-state.ts';
+import { deleteSegment } from './rows/segment.ts';
 
 /** The offset that the start moves to; the present start when nothing is due. Whole segments and batches only. */
 export function retentionStart(log: OwnedLog, nowMs: number): number {
@@ -64,10 +64,10 @@ export async function moveStart(context: RowContext, log: OwnedLog, offset: numb
     const isBare = due.length === segments.length;
     const told = isBare ? { epochs: log.rolledFold.epochs.snapshot(), foldedTo: log.rolledTo } : {};
     const state = { startOffset: start, ...told };
-    const ops: StoreOp[] = [{ op: 'put', key: logStateKey(topicId, partition), value: encodeLogState(state) }];
+    const ops: StoreOp[] = [putLogState(topicId, partition, state, log.stateVersion)];
     const files = new FileChanges();
     for (const { row } of due) {
-      ops.push({ op: 'delete', key: segmentKey(topicId, partition, row.baseOffset) });
+      ops.push(deleteSegment(topicId, partition, row));
       files.remove(row);
     }
     const emptied = await changeRows(context, { ops, files });

@@ -31,7 +31,7 @@ import { SessionFenced } from './log.ts';
 import type { LogFold } from './log-fold.ts';
 import { segmentsToMerge } from './merge-segments.ts';
 import { isPieced, piecedFileId, segmentFileId } from './rows/segment-file.ts';
-import { encodeSegment, segmentKey, type SegmentRow } from './rows/segment.ts';
+import { deleteSegment, type PublishedSegment, putSegment, type SegmentRow } from './rows/segment.ts';
 import { type SegmentDraft, type SegmentFileOptions, writeSegmentFile } from './segment-file.ts';
 import type { StateSnapshot } from './segment-format.ts';
 import type { SegmentReader } from './segment-reader.ts';
@@ -69,7 +69,7 @@ export interface RollUpLog {
   readonly partition: number;
   readonly startOffset: number;
   /** The newest of what is published, oldest first; as many as a merge may take. */
-  readonly segments: readonly SegmentRow[];
+  readonly segments: readonly PublishedSegment[];
   /** Consecutive, the first at the published end. */
   readonly batches: readonly Buffer[];
   /** One for each of the batches, undefined for one that has to be written all the same; absent where all have to be. */
@@ -78,14 +78,14 @@ export interface RollUpLog {
   /** As of the published end; not changed. */
   readonly fold: LogFold;
   /** Whether the log still has the batches, and `replaced` at its end. Absent where nothing else goes on. */
-  isCurrent?(replaced: readonly SegmentRow[]): boolean;
+  isCurrent?(replaced: readonly PublishedSegment[]): boolean;
 }
 
 export interface RolledUp<L extends RollUpLog> {
   readonly log: L;
-  readonly row: SegmentRow;
+  readonly row: PublishedSegment;
   /** The rows that it takes the place of: the last ones, or none. */
-  readonly replaced: readonly SegmentRow[];
+  readonly replaced: readonly PublishedSegment[];
   /** As of the row's end; `state` is what was written of it. */
   readonly fold: LogFold;
   readonly state: StateSnapshot;
@@ -217,7 +217,7 @@ const planLogsMax = 64;
 interface Plan<L extends RollUpLog> {
   readonly log: L;
   readonly draft: SegmentDraft;
-  readonly replaced: readonly SegmentRow[];
+  readonly replaced: readonly PublishedSegment[];
   readonly fold: LogFold;
 }
 
@@ -293,8 +293,12 @@ async function publish<L extends RollUpLog>(
   rows: readonly SegmentRow[],
   published: (rolled: readonly RolledUp<L>[]) => void,
 ): Promise<'nothing' | 'published' | 'sealed'> {
-  const due = plans.map(({ log, draft, replaced, fold }, i) => {
-    return { log, row: rows[i]!, replaced, fold, state: draft.state };
+  const due = plans.map(({ log, draft, replaced, fold }, i): Due<L> => {
+    const { state } = draft;
+    const row = rows[i]!;
+    const sameKey = replaced.find((one) => one.baseOffset === row.baseOffset);
+    const { op, published: inStore } = putSegment(log.topicId, log.partition, row, state, sameKey);
+    return { log, row: inStore, replaced, fold, state, put: op };
   });
   const { seal } = context;
   if (seal) {
@@ -337,6 +341,10 @@ async function publishTogether<L extends RollUpLog>(
   else await removeFiles(context, emptied);
 }
 
+interface Due<L extends RollUpLog> extends RolledUp<L> {
+  readonly put: StoreOp;
+}
+
 interface Change<L extends RollUpLog> extends RowChangeSet {
   readonly rolled: readonly RolledUp<L>[];
   /** The first that did not fit. */
@@ -344,24 +352,23 @@ interface Change<L extends RollUpLog> extends RowChangeSet {
 }
 
 /** The rows of as many logs from `first` on as one transaction holds, without those that went on meanwhile. */
-function changeOf<L extends RollUpLog>(due: readonly RolledUp<L>[], first: number, opsMax: number): Change<L> {
+function changeOf<L extends RollUpLog>(due: readonly Due<L>[], first: number, opsMax: number): Change<L> {
   const rolled: RolledUp<L>[] = [];
   const ops: StoreOp[] = [];
   const files = new FileChanges();
   let next = first;
   for (; next < due.length; next++) {
     const one = due[next]!;
-    const { log, row, replaced, state } = one;
+    const { log, row, replaced, put } = one;
     if (log.isCurrent && !log.isCurrent(replaced)) continue;
     // Its row, and at most a row and a file for each one that it replaces; the new file counts once.
     if (rolled.length > 0 && ops.length + files.byFile.size + 2 + 2 * replaced.length > opsMax) break;
-    const value = encodeSegment(row, state);
-    ops.push({ op: 'put', key: segmentKey(log.topicId, log.partition, row.baseOffset), value });
+    ops.push(put);
     files.add(row);
     for (const old of replaced) {
       files.remove(old);
       if (old.baseOffset === row.baseOffset) continue;
-      ops.push({ op: 'delete', key: segmentKey(log.topicId, log.partition, old.baseOffset) });
+      ops.push(deleteSegment(log.topicId, log.partition, old));
     }
     rolled.push(one);
   }

@@ -11,7 +11,7 @@ import { framePool } from '../kernel/frame-pool.ts';
 import type { SegmentFile, SegmentStore } from '../ports.ts';
 import { baseOffset, batchField, batchHeaderBytes, batchMagic, batchSizeBytes, lastOffset } from '../records/batch.ts';
 import { DataCorrupt } from './log.ts';
-import type { SegmentRow } from './rows/segment.ts';
+import type { PublishedSegment, SegmentRow } from './rows/segment.ts';
 import {
   decodeIndex,
   decodeState,
@@ -25,7 +25,7 @@ import { batchDamage, type EpochAt, wholeBatches } from './verify-batch.ts';
 
 export interface Segment {
   /** Absent fields of the row live in the store only. */
-  readonly row: SegmentRow;
+  readonly row: PublishedSegment;
   /** Until when, on the monotonic clock, the page cache is trusted to hold it. */
   readonly recentUntilMs: number;
   /** Where the last read ended: the next offset and its position. */
@@ -33,7 +33,7 @@ export interface Segment {
   cursorPosition: number;
 }
 
-export function segmentOf(row: SegmentRow, recentUntilMs = -Infinity): Segment {
+export function segmentOf(row: PublishedSegment, recentUntilMs = -Infinity): Segment {
   return { row, recentUntilMs, cursorOffset: row.baseOffset, cursorPosition: 0 };
 }
 

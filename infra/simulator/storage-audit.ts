@@ -22,7 +22,7 @@ export async function auditStorage(world: World, logPks: readonly string[]): Pro
   for (const pk of logPks) {
     for (const row of await allRows(world, pk)) {
       if (!row.sk.startsWith(segmentSkPrefix)) continue;
-      const { fileId } = decodeSegment(row.sk, row.value);
+      const { fileId } = decodeSegment(row);
       counted.set(fileId, (counted.get(fileId) ?? 0) + 1);
     }
   }

@@ -4,7 +4,7 @@
  * segment ended: what a dead session has of the log before that is not its to publish.
  */
 import { type Uuid, uuidText } from '../../kernel/uuid.ts';
-import type { RowKey } from '../../ports.ts';
+import type { RowKey, StoreOp } from '../../ports.ts';
 import type { EpochSnapshot } from '../leader-epochs.ts';
 
 export interface LogStateRow {
@@ -26,6 +26,17 @@ export const logStateSk = 'STATE';
 
 export function logStateKey(topicId: Uuid, partition: number): RowKey {
   return { pk: logPk(topicId, partition), sk: logStateSk };
+}
+
+/** Of a row that is found at `version`; 0: there is none. */
+export function putLogState(topicId: Uuid, partition: number, row: LogStateRow, version: number): StoreOp {
+  const key = logStateKey(topicId, partition);
+  return { op: 'put', key, value: encodeLogState(row), if: version === 0 ? { absent: true } : { version } };
+}
+
+export function deleteLogState(topicId: Uuid, partition: number, version: number): StoreOp {
+  const key = logStateKey(topicId, partition);
+  return version === 0 ? { op: 'check', key, if: { absent: true } } : { op: 'delete', key, if: { version } };
 }
 
 export function encodeLogState(row: LogStateRow): string {

@@ -53,12 +53,15 @@ describe('rows of a log', () => {
           indexBytes,
           stateBytes,
           maxTimestamp,
+          version: 3,
         };
         const state: StateSnapshot = { producers: [[5, 0, 1000, [[0, 1, 2, 3]]]], epochs: [[1, 0]] };
         const value = encodeSegment(row, state);
         const { sk } = segmentKey(topicId, 0, baseOffset);
-        expect(decodeSegment(sk, value)).toEqual(row);
-        expect(decodeSegmentAndState(sk, value).state).toEqual(row.stateBytes <= 512 ? state : undefined);
+        expect(decodeSegment({ sk, value, version: 3 })).toEqual(row);
+        expect(decodeSegmentAndState({ sk, value, version: 3 }).state).toEqual(
+          row.stateBytes <= 512 ? state : undefined,
+        );
       }),
     );
     fc.assert(

@@ -4,7 +4,7 @@
  * state as of its end when that is small, as it is for most logs: who takes over a thousand of them then opens no file.
  */
 import type { Uuid } from '../../kernel/uuid.ts';
-import type { RowKey } from '../../ports.ts';
+import type { Row, RowCondition, RowKey, StoreOp } from '../../ports.ts';
 import type { StateSnapshot } from '../segment-format.ts';
 import { logPk } from './log-state.ts';
 
@@ -28,6 +28,11 @@ export interface SegmentRow {
   readonly maxTimestamp: number;
 }
 
+/** One that is in the store. `version` is its row's: what whoever replaces or deletes the row expects to find. */
+export interface PublishedSegment extends SegmentRow {
+  readonly version: number;
+}
+
 export const segmentSkPrefix = 'SEG#';
 
 export function segmentKey(topicId: Uuid, partition: number, baseOffset: number): RowKey {
@@ -35,6 +40,30 @@ export function segmentKey(topicId: Uuid, partition: number, baseOffset: number)
     pk: logPk(topicId, partition),
     sk: `${segmentSkPrefix}${baseOffset.toString(16).padStart(16, '0')}`,
   };
+}
+
+/**
+ * Publishes `row`, in the place of `replaced` where that has the same key, else where no row is. Somebody else's row is never
+ * written over: what it names would be lost with it.
+ */
+export function putSegment(
+  topicId: Uuid,
+  partition: number,
+  row: SegmentRow,
+  state: StateSnapshot,
+  replaced?: PublishedSegment,
+): { readonly op: StoreOp; readonly published: PublishedSegment } {
+  const condition: RowCondition = replaced ? { version: replaced.version } : { absent: true };
+  const value = encodeSegment(row, state);
+  return {
+    op: { op: 'put', key: segmentKey(topicId, partition, row.baseOffset), value, if: condition },
+    published: { ...row, version: (replaced?.version ?? 0) + 1 },
+  };
+}
+
+/** Only the row that is known goes: what it names has been copied, or is to be deleted. */
+export function deleteSegment(topicId: Uuid, partition: number, { baseOffset, version }: PublishedSegment): StoreOp {
+  return { op: 'delete', key: segmentKey(topicId, partition, baseOffset), if: { version } };
 }
 
 /** `state`: what the segment's file has as of its end. */
@@ -54,17 +83,18 @@ export function encodeSegment(row: SegmentRow, state: StateSnapshot): string {
 }
 
 /** Without the state: an open log keeps its rows in memory. */
-export function decodeSegment(sk: string, value: string): SegmentRow {
-  return decodeSegmentAndState(sk, value).row;
+export function decodeSegment(row: StoredRow): PublishedSegment {
+  return decodeSegmentAndState(row).row;
 }
 
 /** With the state as of its end; undefined when only the file has it. */
-export function decodeSegmentAndState(
-  sk: string,
-  value: string,
-): { readonly row: SegmentRow; readonly state: StateSnapshot | undefined } {
+export function decodeSegmentAndState({ sk, value, version }: StoredRow): {
+  readonly row: PublishedSegment;
+  readonly state: StateSnapshot | undefined;
+} {
   const { state, ...row } = JSON.parse(value) as StoredSegment;
-  return { row: { baseOffset: Number.parseInt(sk.slice(segmentSkPrefix.length), 16), ...row }, state };
+  return { row: { baseOffset: Number.parseInt(sk.slice(segmentSkPrefix.length), 16), ...row, version }, state };
 }
 
+type StoredRow = Pick<Row, 'sk' | 'value' | 'version'>;
 type StoredSegment = Omit<SegmentRow, 'baseOffset'> & { readonly state?: StateSnapshot };
