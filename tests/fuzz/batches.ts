@@ -1,12 +1,20 @@
 /** Record batches to send: whole ones, and those whose inside or outside is not what it says. */
-import { gzipSync } from 'node:zlib';
 import { crc32c } from '../../engine/kernel/crc32c.ts';
-import { batchField } from '../../engine/records/batch.ts';
+import { batchField, codec } from '../../engine/records/batch.ts';
+import { compress } from '../../engine/records/compression.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { damage, type Draw, oddIntegers } from './draw.ts';
 
-/** What a batch of 64 MiB of zeros looks like when it is small. */
-const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));
+const mebi = 1024 * 1024;
+/** What batches of zeros look like when they are small. Snappy takes a twentieth, and a batch has 1 MiB at most. */
+const bombs = await Promise.all(
+  [
+    { codecId: codec.gzip, bytes: 64 * mebi },
+    { codecId: codec.snappy, bytes: 16 * mebi },
+    { codecId: codec.lz4, bytes: 64 * mebi },
+    { codecId: codec.zstd, bytes: 64 * mebi },
+  ].map(async ({ codecId, bytes }) => ({ codecId, packed: await compress(codecId, Buffer.alloc(bytes)) })),
+);
 
 export function wholeBatch(draw: Draw, mark: string, nowMs: number): Buffer {
   const records = Array.from({ length: 1 + draw.below(3) }, (_, i) => ({
@@ -34,10 +42,11 @@ export function hostileBatch(draw: Draw, mark: string, nowMs: number): Buffer {
       return withCrc(batch);
     }
     case 4: {
-      const packed = draw.chance(20) ? bomb : draw.bytes(draw.below(200));
+      const bomb = draw.chance(20) ? draw.pick(bombs) : undefined;
+      const packed = bomb?.packed ?? draw.bytes(draw.below(200));
       const out = Buffer.concat([batch.subarray(0, batchField.records), packed]);
       out.writeInt32BE(out.length - 12, batchField.batchLength);
-      out.writeInt16BE(packed === bomb ? 1 : 1 + draw.below(6), batchField.attributes);
+      out.writeInt16BE(bomb?.codecId ?? 1 + draw.below(6), batchField.attributes);
       return withCrc(out);
     }
     default:
