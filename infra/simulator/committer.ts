@@ -24,9 +24,11 @@ export class Committer {
   readonly #sent: number[];
   readonly #acked: number[];
   isStopped = false;
+  #askedBehind: World['rush'];
 
   constructor(world: World, door: Door, topic: SimTopic, group: string) {
     this.#world = world;
+    this.#askedBehind = world.rush;
     this.#door = door;
     this.#random = world.random();
     this.#topic = topic;
@@ -44,19 +46,34 @@ export class Committer {
     return { clusterId: this.#topic.clusterId, groupId: this.#group };
   }
 
+  #pauseMs(): number {
+    const { loop, rush, lullUntilMs } = this.#world;
+    if (loop.nowMs < rush.untilMs) return 0.5 + below(this.#random, 6) / 2;
+    // What was committed last stays the last: whether it is still known then is what is asked.
+    if (loop.nowMs < rush.silentUntilMs) return rush.silentUntilMs - loop.nowMs;
+    return (20 + below(this.#random, 160)) * (loop.nowMs < lullUntilMs ? lullPace : 1);
+  }
+
   #loop(): void {
     if (this.isStopped || this.#topic.isDeleted) return;
     const next = (): void => {
-      const pace = this.#world.loop.nowMs < this.#world.lullUntilMs ? lullPace : 1;
-      this.#world.loop.schedule((20 + below(this.#random, 160)) * pace, () => this.#loop());
+      this.#world.loop.schedule(this.#pauseMs(), () => this.#loop());
     };
     if (!this.#door.isOpen()) return next();
-    if (below(this.#random, 4) === 0) this.ask(next);
+    const { loop, rush } = this.#world;
+    // Behind a rush what was committed is asked for before anything else is committed: that would hide what was forgotten.
+    const isBehind = loop.nowMs >= rush.untilMs && this.#askedBehind !== rush;
+    if (isBehind) this.#askedBehind = rush;
+    if (isBehind || (loop.nowMs >= rush.untilMs && below(this.#random, 4) === 0)) this.ask(next);
     else this.#commit(next);
   }
 
   #commit(next: () => void): void {
-    const partitionIndex = below(this.#random, 1 + below(this.#random, this.#sent.length));
+    const { loop, rush } = this.#world;
+    const places = this.#sent.length;
+    // In a rush all of them alike, as who commits everything it has before it stops.
+    const isRush = loop.nowMs < rush.untilMs;
+    const partitionIndex = below(this.#random, isRush ? places : 1 + below(this.#random, places));
     const committedOffset = ++this.#sent[partitionIndex]!;
     const commit = { ...this.#place(partitionIndex), offset: committedOffset };
     const { history } = this.#world;

@@ -1,6 +1,7 @@
 /** What happens to a world at one moment, or lasts for a while: the acts that faults and their scripts are made of. */
 import { shardsPk } from '../../engine/controller/rows/shard.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
+import { coordinatorTopic } from '../../engine/routing/coordinator-seat.ts';
 import type { BrokerProcess } from './broker-process.ts';
 import type { PartitionName } from './history.ts';
 import type { ParentProcess } from './parent-process.ts';
@@ -43,6 +44,13 @@ export class FaultActs {
       const placed = this.supervisor.parent.catalogue.byId(topicId)?.partitions ?? [];
       return placed.flatMap((place) => (place.brokerId === brokerId ? partitionName(topicId, place.index) : []));
     });
+  }
+
+  /** The brokers of a cluster's coordinators, as the gateway knows them. */
+  seatsOf(clusterId: string): BrokerProcess[] {
+    const placed = this.supervisor.parent.catalogue.byName(coordinatorTopic(clusterId))?.partitions ?? [];
+    const owners = new Set(placed.map(({ brokerId }) => brokerId));
+    return this.supervisor.brokers().filter(({ slot, process }) => owners.has(slot.brokerId) && process.isAlive);
   }
 
   parent(target: number): ParentProcess {

@@ -20,6 +20,7 @@ export type FaultKind =
   | 'full-kill'
   | 'fault-power'
   | 'cut-kill'
+  | 'rush-kill'
   | 'full-move'
   | 'shared-file'
   | 'late-frame'
@@ -32,6 +33,7 @@ export type FaultKind =
   | 'controller-hang'
   | 'controller-stop'
   | 'controllers-kill'
+  | 'all-stop'
   | 'store-slow'
   | 'store-throttled'
   | 'store-away'
@@ -118,7 +120,15 @@ const topics: Mix = {
   restart: 1,
   'wall-jump': 1,
 };
-const parents: Mix = { 'parent-kill': 4, kill: 2, hang: 3, 'parent-hang': 1, power: 1, 'store-reply-lost': 1 };
+const parents: Mix = {
+  'parent-kill': 4,
+  'all-stop': 3,
+  kill: 2,
+  hang: 3,
+  'parent-hang': 1,
+  power: 1,
+  'store-reply-lost': 1,
+};
 
 /** A broker that is stopped does not see its parent die, and wakes beside its own successor. */
 const orphans: Mix = {
@@ -186,6 +196,7 @@ const fleet: Mix = {
 /** Coordinators move and die while members come and go. */
 const groups: Mix = {
   kill: 5,
+  'rush-kill': 4,
   hang: 1,
   'net-reset': 2,
   'move-unheard': 1,

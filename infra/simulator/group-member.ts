@@ -27,6 +27,12 @@ const rebalanceTimeoutMs = 600;
 /** In which each request is made: static members are known, and MEMBER_ID_REQUIRED. */
 const versions: Readonly<Partial<Record<CoordinatorApi, number>>> = { 8: 7, 9: 8, 11: 5, 12: 3, 13: 3, 14: 3 };
 
+interface Commit {
+  readonly generation: number;
+  readonly partition: number;
+  readonly offset: number;
+}
+
 export class GroupMember {
   readonly #group: MemberGroup;
   readonly #random: Random;
@@ -38,6 +44,8 @@ export class GroupMember {
   #partitions: readonly number[] = [];
   /** Next to be committed, by partition. */
   readonly #offsets = new Map<number, number>();
+  /** Of an earlier generation perhaps. */
+  #last: Commit | undefined;
   #isOver = false;
 
   constructor(group: MemberGroup, name: string, random: Random) {
@@ -125,6 +133,7 @@ export class GroupMember {
       this.#partitions = JSON.parse(Buffer.from(response.assignment).toString() || '[]') as number[];
       this.#group.joined(this.#memberId, generationId, known, this.#partitions);
       const joins = this.#joins;
+      if (this.#last && below(this.#random, 3) === 0) this.#send(this.#last, () => undefined);
       this.#after(0, () => this.#position(joins));
       this.#after(heartbeatMs, () => this.#heartbeat(joins));
     });
@@ -154,6 +163,12 @@ export class GroupMember {
     const partition = this.#partitions[below(this.#random, this.#partitions.length)]!;
     const committedOffset = this.#offsets.get(partition)!;
     this.#offsets.set(partition, committedOffset + 1);
+    this.#last = { generation, partition, offset: committedOffset };
+    this.#send(this.#last, () => this.#after(60 + below(this.#random, 400), () => this.#commit(joins)));
+  }
+
+  /** Once more perhaps, when a later generation has begun: as a client that has not heard what became of it. */
+  #send({ generation, partition, offset: committedOffset }: Commit, then: () => void): void {
     const told = this.#group.commit(this.#memberId, generation, partition, committedOffset);
     const { groupId, topic } = this.#group;
     const request = make(offsetCommitRequest, {
@@ -166,7 +181,7 @@ export class GroupMember {
     });
     this.#request(8, request, (response) => {
       told(response ? response.topics[0]!.partitions[0]!.errorCode : -1);
-      this.#after(60 + below(this.#random, 400), () => this.#commit(joins));
+      then();
     });
   }
 

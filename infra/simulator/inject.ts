@@ -68,6 +68,9 @@ export class Injector {
       }
       case 'controller-stop':
         return this.#acts.stopController(target);
+      case 'all-stop':
+        for (const index of this.#acts.supervisor.deciders.keys()) this.#acts.stopController(index);
+        return;
       case 'controllers-kill':
         for (const { process } of this.#acts.supervisor.controllers) this.#acts.killProcess(process);
         return;

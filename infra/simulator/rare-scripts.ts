@@ -6,12 +6,15 @@ import type { BrokerProcess } from './broker-process.ts';
 import type { FaultActs } from './fault-acts.ts';
 import type { Fault } from './fault-plan.ts';
 import { goodMood } from './process-store.ts';
-import { segmentsDirectory } from './world.ts';
+import { clusterIds, segmentsDirectory } from './world.ts';
 
 /** In which a planned move has published all that its logs hold. */
 const movedMs = 450;
 /** Nobody writes anything new until the kill. */
 const quietMs = 800;
+/** For a log to grow by a checkpoint's worth or two. */
+const rushMsMin = 60;
+const silentMs = 900;
 const slowStoreMs = 2500;
 /** Longer than it takes a gateway to start. */
 const frameLateMs = 1200;
@@ -35,6 +38,26 @@ export function killAfterCut(acts: FaultActs, broker: BrokerProcess | undefined,
     acts.world.fault('all brokers killed');
     // Producers live: what they send next follows what was deleted.
     for (const { process } of acts.supervisor.brokers()) process.end('SIGKILL');
+  });
+}
+
+/**
+ * Committers commit one place after the other as fast as the disk lets them, so that changes land between any two pieces of a
+ * coordinator's checkpoint; in the middle of that its broker dies. The next coordinator has to know what was committed last.
+ */
+export function killInRush(acts: FaultActs, _broker: BrokerProcess | undefined, { target, value }: Fault): void {
+  const { loop, disks } = acts.world;
+  const seats = acts.seatsOf(clusterIds[target % clusterIds.length]!);
+  const broker = seats[value % Math.max(1, seats.length)];
+  if (!broker) return;
+  const { volume } = broker.slot;
+  const rushMs = rushMsMin + value * 0.3;
+  acts.world.fault(`committers hurry for ${Math.round(rushMs)} ms`);
+  acts.world.rush = { untilMs: loop.nowMs + rushMs, silentUntilMs: loop.nowMs + rushMs + silentMs };
+  disks.slowMs.set(volume, 2 + (value % 7));
+  loop.schedule(rushMs, () => {
+    disks.slowMs.delete(volume);
+    acts.kill(broker, 'SIGKILL');
   });
 }
 
