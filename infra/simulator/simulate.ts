@@ -251,7 +251,8 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
       copiedBytesMax: 250 << (seed % 8),
       indexIntervalBytes: 256,
       writeSliceBytes: 1024,
-      retentionIntervalMs: 700,
+      // In some worlds what a move published by reference alone stays so for a while, until its former owner writes on.
+      retentionIntervalMs: seed % 6 === 5 ? 6000 : 700,
       // Longer than most worlds: their histories are as without the sweep.
       orphanGraceMs: 8000,
       storeRetryTotalMsMax: 4000,
