@@ -21,6 +21,7 @@ export type FaultKind =
   | 'fault-power'
   | 'cut-kill'
   | 'rush-kill'
+  | 'two-recoveries'
   | 'full-move'
   | 'shared-file'
   | 'late-frame'
@@ -159,6 +160,7 @@ const late: Mix = {
 
 /** Shards change hands while brokers die and topics come and go. */
 const controllers: Mix = {
+  'two-recoveries': 3,
   'controller-kill': 4,
   'controller-hang': 4,
   'controller-stop': 3,

@@ -3,6 +3,7 @@
  * mistake it is there to show.
  */
 import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
+import { segmentFilePk } from '../../engine/log/rows/segment-file.ts';
 import { leasesPk } from '../../engine/controller/rows/lease.ts';
 import type { StoreOp } from '../../engine/ports.ts';
 import type { BrokerProcess } from './broker-process.ts';
@@ -40,6 +41,7 @@ const scripts: Readonly<Partial<Record<FaultKind, Script>>> = {
   'fault-power': losePowerAfterFault,
   'cut-kill': killAfterCut,
   'rush-kill': killInRush,
+  'two-recoveries': recoverTwice,
   'full-move': moveWhenFull,
   'shared-file': shareFileSlowly,
   'late-frame': deliverLate,
@@ -171,11 +173,6 @@ function wakeAtFence(acts: FaultActs, broker: BrokerProcess | undefined, { targe
   if (!broker) return;
   const { store, loop } = acts.world;
   const { process, slot } = broker;
-  const isFence = (op: StoreOp): boolean =>
-    op.op === 'put' &&
-    op.key.pk === brokerSessionsPk &&
-    op.key.sk === String(slot.brokerId) &&
-    decodeBrokerSession({ ...op.key, value: op.value, version: 1 }).state === 'fenced';
   acts.hang(process, hangMsMax);
   stepWall(acts, value);
   loop.schedule(value % 200, () => acts.killProcess(acts.decider(target).process));
@@ -183,13 +180,48 @@ function wakeAtFence(acts: FaultActs, broker: BrokerProcess | undefined, { targe
     pk: brokerSessionsPk,
     when: value % 4 < 2 ? 'before' : 'after',
     lateMs: 1 + (value % 3),
-    isDue: (ops) => ops.some(isFence),
+    isDue: (ops) => hasFence(ops, slot.brokerId),
     act: () => {
       // In every fourth world the store is out of its reach: nobody tells it what became of its renewal.
       if (value % 8 >= 6) store.cutOff.add(process);
       process.resume();
     },
   };
+}
+
+/**
+ * A controller is stopped when it has fenced a dead broker, until another one that has come to keep the fleet is in the middle
+ * of that broker's recovery: then both recover it. One of them may have the effect.
+ */
+function recoverTwice(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
+  if (!broker) return;
+  const { store } = acts.world;
+  const { brokerId } = broker.slot;
+  const deciders = acts.supervisor.deciders.map(({ process }) => process);
+  if (deciders.length > 1) {
+    for (const process of deciders) {
+      const act = (): void => {
+        acts.hang(process, hangMsMax);
+        const wake = (): void => process.resume();
+        for (const other of deciders) {
+          if (other === process) store.traps.delete(other);
+          else store.traps.set(other, { pk: segmentFilePk, when: 'before', lateMs: 20 + (value % 60), act: wake });
+        }
+      };
+      store.traps.set(process, { pk: brokerSessionsPk, when: 'after', isDue: (ops) => hasFence(ops, brokerId), act });
+    }
+  }
+  acts.kill(broker, 'SIGKILL');
+}
+
+function hasFence(ops: readonly StoreOp[], brokerId: number): boolean {
+  return ops.some(
+    (op) =>
+      op.op === 'put' &&
+      op.key.pk === brokerSessionsPk &&
+      op.key.sk === String(brokerId) &&
+      decodeBrokerSession({ ...op.key, value: op.value, version: 1 }).state === 'fenced',
+  );
 }
 
 /** What waits for a slow sync is sent once more over another link, and the power fails before the sync is over. */

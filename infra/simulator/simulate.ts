@@ -56,6 +56,7 @@ const afterFaultsMs = 600;
 /** Faults that are several, one after the other. */
 const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'twin-start': 4800,
+  'two-recoveries': 3500,
   'late-remap': 2500,
   'move-late': 6300,
   'move-unheard': 1300,
