@@ -41,6 +41,8 @@ const kafkaProperties = {
   'group.max.session.timeout.ms': 1_800_000,
   // Every ten minutes by default: groups that no step has touched would go in the middle of a run.
   'offsets.retention.check.interval.ms': 86_400_000,
+  // Nine seconds by default: on a busy machine a node's controller fenced its only broker, and then Kafka has none to list.
+  'broker.session.timeout.ms': 600_000,
 };
 
 interface StartedHeadgate {
@@ -81,7 +83,12 @@ async function lateFetches(admin: string): Promise<number> {
 }
 
 export async function startPair(): Promise<Started> {
-  const [kafka, headgate] = await Promise.all([startApacheKafka([client], kafkaProperties), startHeadgate()]);
+  const starting = [startApacheKafka([client], kafkaProperties), startHeadgate()] as const;
+  const [kafka, headgate] = await Promise.all(starting).catch(async (error: unknown) => {
+    // One that did not start leaves the other to nobody.
+    for (const one of await Promise.allSettled(starting)) if (one.status === 'fulfilled') await one.value.stop();
+    throw error;
+  });
   const pair = { kafka: new Side('kafka', kafka.access[client]), headgate: new Side('headgate', headgate.access) };
   const stop = async (): Promise<void> => {
     pair.kafka.end();
