@@ -26,6 +26,17 @@ async function fence(world: World): Promise<RecoverOptions> {
   };
 }
 
+/** The rows of `world`, changed by `transact` instead. */
+function storeWith({ rows }: World, transact: MetadataStore['transact']): MetadataStore {
+  return {
+    get: (key) => rows.get(key),
+    range: (pk, given) => rows.range(pk, given),
+    watch: (pk, onChange) => rows.watch(pk, onChange),
+    close: () => rows.close(),
+    transact,
+  };
+}
+
 describe('recovery of a session whose process still writes', () => {
   it('is not repeated once the row says that it is done: late batches are no part of the log', async () => {
     const world = new World();
@@ -93,19 +104,13 @@ describe('a row that somebody else has written', () => {
     const options = await fence(world);
     const { rows } = world;
     let hasOther = false;
-    const store: MetadataStore = {
-      get: (key) => rows.get(key),
-      range: (pk, given) => rows.range(pk, given),
-      watch: (pk, onChange) => rows.watch(pk, onChange),
-      close: () => rows.close(),
-      async transact(ops, token) {
-        // Whoever it is holds the same right: nothing but the row itself tells that it was there first.
-        const isFirst = !hasOther && ops.some(({ key }) => key.sk === segmentRow.sk);
-        if (isFirst) hasOther = true;
-        if (isFirst) await publishWal(options);
-        await rows.transact(ops, token);
-      },
-    };
+    const store = storeWith(world, async (ops, token) => {
+      // Whoever it is holds the same right: nothing but the row itself tells that it was there first.
+      const isFirst = !hasOther && ops.some(({ key }) => key.sk === segmentRow.sk);
+      if (isFirst) hasOther = true;
+      if (isFirst) await publishWal(options);
+      await rows.transact(ops, token);
+    });
     await expect(world.run(publishWal({ ...options, store }))).rejects.toThrow(LogRowsChanged);
     expect((await rows.get(segmentRow))!.version).toBe(1);
     expect((await world.run(publishWal(options))).segmentsPublished).toBe(0);
@@ -185,18 +190,12 @@ describe('the seal of a recovery', () => {
     const options = await sealed(world);
     const { rows } = world;
     let isAnnounced = false;
-    const store: MetadataStore = {
-      get: (key) => rows.get(key),
-      range: (pk, given) => rows.range(pk, given),
-      watch: (pk, onChange) => rows.watch(pk, onChange),
-      close: () => rows.close(),
-      async transact(ops, token) {
-        await rows.transact(ops, token);
-        // The file is announced under the row as it was; then another controller takes the recovery over.
-        if (!isAnnounced) await rows.transact([{ op: 'put', key: sessionRow, value: '{"fenced":2}' }]);
-        isAnnounced = true;
-      },
-    };
+    const store = storeWith(world, async (ops, token) => {
+      await rows.transact(ops, token);
+      // The file is announced under the row as it was; then another controller takes the recovery over.
+      if (!isAnnounced) await rows.transact([{ op: 'put', key: sessionRow, value: '{"fenced":2}' }]);
+      isAnnounced = true;
+    });
     await expect(world.run(publishWal({ ...options, store }))).rejects.toThrow(SessionFenced);
     expect(await rowOf(world)).toBe('{"fenced":2}');
     const ofLog = await rows.range(`LOG#${uuidText(topicA)}#0`);
