@@ -4,6 +4,7 @@
  * without a word to the brokers. Two may believe for a while that it is theirs: every step is conditional on the session
  * row (replace.ts), and a process that is killed by mistake is replaced like any other.
  */
+import { sleep } from '../kernel/clock.ts';
 import { Balance } from './balance.ts';
 import { BrokerWatch } from './broker-watch.ts';
 import { BrokerWork } from './broker-work.ts';
@@ -30,6 +31,7 @@ export class FleetDuty {
   readonly #wish: FleetWish;
   readonly #hooks: FleetDutyHooks;
   readonly #work: BrokerWork;
+  readonly #repair: Repair;
   readonly #keepers = new Map<number, SlotKeeper>();
   /**
    * Resolves when brokers start. True: all brokers of the run before ended without order, and clients wait for the first
@@ -53,6 +55,7 @@ export class FleetDuty {
     this.#context = { ...context, isStopping, persistence: { ...context.persistence, stopped: isStopping } };
     this.#wish = wish;
     this.#hooks = hooks;
+    this.#repair = repair;
     this.balance = new Balance(this.#context);
     this.size = new FleetSize(this.#context, wish, {
       drain: (brokerId, reason) => this.balance.drain(brokerId, reason),
@@ -105,6 +108,16 @@ export class FleetDuty {
     });
     this.#unfollow = this.#wish.onChange(() => this.look());
     this.look();
+    if (adopted.includes(true)) this.#hooks.run(() => this.#evenOnce());
+  }
+
+  /**
+   * What the last keeper was about to even out nobody has written down: a broker that is restarted and was to be filled, a
+   * drain that was taken back while nobody kept the fleet. Once clients have their partitions.
+   */
+  async #evenOnce(): Promise<void> {
+    await sleep(this.#context.clock, this.#repair.openingMs());
+    if (!this.#isOver) await this.balance.even();
   }
 
   /** Does what is wanted of the fleet and is not done: for each change, and now and then. */

@@ -373,6 +373,28 @@ describe('what operators want of the fleet', () => {
     expect(third.controller.brokers()[1]).toMatchObject({ state: 'serving' });
   });
 
+  it('fills a broker whose drain was taken back while nobody kept the fleet, as soon as somebody does', async () => {
+    const all = await world();
+    const { clock, join, visit, during } = all;
+    const first = await join();
+    await clock.advance(3000);
+    await join();
+    const gateway = await visit();
+    await during(gateway.start());
+    await clock.advance(2000);
+    for (let i = 0; i < 8; i++) await during(gateway.createTopic(spec(`c${i}`, 't')));
+    expect(await during(gateway.drainBroker(1))).toBe(0);
+    // What moved has cooled down.
+    await clock.advance(60_000);
+    first.isAway = true;
+    await during(gateway.undrainBroker(1));
+    await clock.advance(100);
+    expect(await owned(all, 1)).toBe(0);
+    // The second is the keeper when the first one's lease has lapsed. Its own pace would be every 15 s.
+    await clock.advance(4000);
+    expect(await owned(all, 1)).toBeGreaterThan(0);
+  });
+
   it('is kept while no controller is alive, and the caller is told', async () => {
     const all = await world();
     const { clock, join, visit, during } = all;

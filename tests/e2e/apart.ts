@@ -18,10 +18,12 @@ export class ControllerProcess {
   readonly child: ChildProcess;
   readonly lines: string[] = [];
   readonly works: Promise<string>;
+  readonly #exited: Promise<unknown>;
 
   constructor(data: string) {
     const args = [program, 'serve', '--role', 'controller', '--data', data, '--lease-ms', '1500'];
     this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#exited = once(this.child, 'exit');
     createInterface({ input: this.child.stderr! }).on('line', (line) => this.lines.push(line));
     this.works = new Promise((resolve, reject) => {
       createInterface({ input: this.child.stdout! }).on('line', (line) => {
@@ -34,11 +36,14 @@ export class ControllerProcess {
     this.works.catch(() => undefined);
   }
 
-  /** Resolves with the exit code. */
+  get runs(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** Resolves with the exit code, at once when it has ended already. */
   async end(signal: NodeJS.Signals): Promise<number | null> {
-    const exited = once(this.child, 'exit');
     this.child.kill(signal);
-    await exited;
+    await this.#exited;
     return this.child.exitCode;
   }
 }
@@ -86,6 +91,17 @@ export class Apart {
       if ((await controller.works.catch(() => '')) === controllerId) return controller;
     }
     throw new Error(`no process is controller ${controllerId}`);
+  }
+
+  /** Who keeps the fleet. One that has ended is shown as alive until its lease has lapsed and the gateway has looked again. */
+  async keeper(): Promise<ControllerProcess> {
+    const ended = new Set(
+      await Promise.all(this.controllers.filter(({ runs }) => !runs).map(({ works }) => works.catch(() => ''))),
+    );
+    const isKeeper = ({ controllerId, alive, keepsFleet }: EngineShown['controllers'][number]): boolean =>
+      alive && keepsFleet && !ended.has(controllerId);
+    const { controllers } = await this.until('somebody keeps the fleet', (engine) => engine.controllers.some(isKeeper));
+    return this.processOf(controllers.find(isKeeper)!.controllerId);
   }
 
   /** Asks until `holds`; throws with all that is known when it takes too long. */

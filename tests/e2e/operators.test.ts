@@ -35,14 +35,6 @@ const broker = async (brokerId: number): Promise<Broker> =>
 const brokerUntil = (brokerId: number, holds: (shown: Broker) => boolean): Promise<Broker> =>
   vi.waitUntil(() => broker(brokerId).then((shown) => holds(shown) && shown), { timeout: 60_000, interval: 1 });
 
-async function killKeeper(): Promise<void> {
-  const { controllers } = await apart.until('somebody keeps the fleet', (engine) =>
-    engine.controllers.some(({ alive, keepsFleet }) => alive && keepsFleet),
-  );
-  const keeper = controllers.find(({ alive, keepsFleet }) => alive && keepsFleet)!;
-  await (await apart.processOf(keeper.controllerId)).end('SIGKILL');
-}
-
 it('does what operators ask at a gateway, though who keeps the fleet dies in the middle', async () => {
   const access = demoAccess(apart.gateway);
   await apart.until('two share the shards', ({ controllers }) => {
@@ -66,7 +58,7 @@ it('does what operators ask at a gateway, though who keeps the fleet dies in the
   expect(before.partitions).toBeGreaterThan(partitions / 4);
   const draining = apart.gateway.admin<{ partitionsLeft: number }>('POST', '/brokers/1/drain');
   await brokerUntil(1, (now) => now.partitions !== before.partitions);
-  await killKeeper();
+  await (await apart.keeper()).end('SIGKILL');
   expect(await draining).toMatchObject({ partitionsLeft: 0 });
   expect(await broker(1)).toMatchObject({ state: 'draining', partitions: 0, wish: 'drain', pid: before.pid });
 
@@ -78,7 +70,7 @@ it('does what operators ask at a gateway, though who keeps the fleet dies in the
   const { pid } = await broker(2);
   const restarting = apart.gateway.admin('POST', '/brokers/2/restart');
   await brokerUntil(2, (now) => now.wish !== undefined || now.pid !== pid);
-  await killKeeper();
+  await (await apart.keeper()).end('SIGKILL');
   expect(await restarting).toMatchObject({ brokerId: 2, state: 'serving' });
   const restarted = await broker(2);
   expect(restarted.pid).not.toBe(pid);
