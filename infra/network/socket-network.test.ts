@@ -6,13 +6,17 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { seededRandom } from '../../engine/kernel/random.ts';
 import { type FrameChannel, type FrameHandler, LinkClosed } from '../../engine/ports.ts';
+import { freePorts } from './free-ports.ts';
 import { socketAddress, socketNetwork, socketNetworkDefaults } from './socket-network.ts';
 
 let directory: string;
+let port: number;
 const cleanups: (() => Promise<void> | void)[] = [];
 
-beforeEach(() => {
+beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'link-'));
+  // Asked for: one that is made up may be another connection's end, or was a moment ago.
+  [port = 0] = await freePorts(1);
 });
 
 afterEach(async () => {
@@ -77,7 +81,7 @@ async function rawClient(): Promise<{ server: Inbox; raw: Socket }> {
   return { server, raw };
 }
 
-const addresses = { unix: () => join(directory, 'b.sock'), tcp: () => `127.0.0.1:${41000 + (process.pid % 20000)}` };
+const addresses = { unix: () => join(directory, 'b.sock'), tcp: () => `127.0.0.1:${port}` };
 
 describe.each(Object.entries(addresses))('%s', (_, address) => {
   it('carries frames of all sizes in order, both ways', async () => {
