@@ -36,7 +36,10 @@ export class Members {
   /** As of the last look. */
   last: Membership = nobody;
 
-  /** `gapMsMax`: a longer gap between good looks proves nothing about the others: who looks was stopped, or the store away. */
+  /**
+   * `gapMsMax`: a longer gap between good looks proves nothing about the others: who looks was stopped, or the store away. What
+   * was proven before stays so: a lease that had lapsed is alive again once it is renewed, not because nobody looked.
+   */
   constructor(store: MetadataStore, clock: Clock, gapMsMax: number) {
     this.#store = store;
     this.#clock = clock;
@@ -49,14 +52,15 @@ export class Members {
     const shards = await this.#store.range(shardsPk);
     const leases = await this.#store.range(leasesPk, { from: controllerLeasePrefix, to: afterPrefix });
     const nowMs = this.#clock.monotonicMs();
-    const before = nowMs - this.#lookedAtMs > this.#gapMsMax ? new Map<string, ObservedLease>() : this.#seen;
+    const hasGap = nowMs - this.#lookedAtMs > this.#gapMsMax;
     this.#lookedAtMs = nowMs;
     const seen = new Map<string, ObservedLease>();
     const alive: string[] = [];
     const lapsed: Row[] = [];
     for (const row of leases.rows) {
       const controllerId = row.sk.slice(controllerLeasePrefix.length);
-      const lease = observe(before.get(controllerId), row, nowMs)!;
+      const known = this.#seen.get(controllerId);
+      const lease = observe(hasGap && !known?.dead ? undefined : known, row, nowMs)!;
       seen.set(controllerId, lease);
       if (lease.dead) lapsed.push(row);
       else alive.push(controllerId);

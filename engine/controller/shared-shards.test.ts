@@ -146,6 +146,25 @@ describe('controllers that share an installation', () => {
     expect((await places()).every(({ brokerId }) => brokerId > 0)).toBe(true);
   });
 
+  it('do not take a dead one for alive again because they did not look for a while', async () => {
+    const { clock, join, sharesOf, during, store } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    const second = await join();
+    await clock.advance(2000);
+    first.isAway = true;
+    while ((await sharesOf(second))[0] !== 64) await clock.advance(10);
+    // Before it has removed the lease of the dead one.
+    second.isAway = true;
+    await clock.advance(1000);
+    second.isAway = false;
+    await clock.advance(100);
+    expect(await sharesOf(first, second)).toEqual([0, 64]);
+    await during(second.controller.stop());
+    const states = (await store.range('BROKER')).rows.map((row) => JSON.parse(row.value).state);
+    expect(states).toEqual(['closed', 'closed', 'closed']);
+  });
+
   it('hand over politely, and the last one ends the brokers', async () => {
     const { clock, join, sharesOf, during, store, fleet } = await world();
     const first = await join();
