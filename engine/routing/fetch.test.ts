@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { FetchedPartition, FetchOptions, FetchPartition } from '../engine.ts';
 import type { RequestOf } from '../protocol/apis.ts';
+import { errorCode } from '../protocol/error-codes.ts';
 import { make } from '../protocol/make.ts';
 import { deleteRecordsRequest, deleteRecordsResponse } from '../protocol/messages/21-delete-records.ts';
 import { batchOf, idOf, keyOf, topicId, type World, world } from './scripted-broker.suite.ts';
+import { routingDefaults } from './settings.ts';
 
 const batchBytes = 69;
 
@@ -410,6 +412,17 @@ describe('waiting', () => {
     await w.clock.settle();
     expect(reading.ids()).toEqual([[1]]);
     expect(w.broker(2).count(1)).toBeGreaterThan(0);
+  });
+
+  it('of a topic that is deleted ends, once it has been missing for as long as a new one may be', async () => {
+    const w = await world([1, 2]);
+    const readings = [read(w, [at(0, 0)], { maxWaitMs: 5000 }), read(w, [at(0, 0), at(1, 0)], { maxWaitMs: 5000 })];
+    await w.clock.advance(10);
+    w.catalogue.removeTopic('c1.orders');
+    await w.clock.advance(routingDefaults.unknownTopicMsMax - 1);
+    expect(readings.map(({ result }) => result)).toEqual([undefined, undefined]);
+    await w.clock.advance(2 * routingDefaults.tickMs);
+    for (const { result } of readings) expect(result![0]!.errorCode).toBe(errorCode.unknownTopicId);
   });
 
   it('does not take the silence of an owner that has never answered for the end of its log', async () => {

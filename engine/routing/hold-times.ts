@@ -10,15 +10,15 @@ export class HoldTimes {
     this.#holdMsMax = holdMsMax;
   }
 
-  /** Notes a failure; true when the hold time is over and an error has to be given. */
-  failed(key: string, nowMs: number): boolean {
+  /** Notes a failure; true when it has lasted for `heldMsMax`, the hold time or less, and an error has to be given. */
+  failed(key: string, nowMs: number, heldMsMax: number): boolean {
     const known = this.#failing.get(key);
     if (!known || nowMs - known.lastMs > this.#holdMsMax) {
       this.#failing.set(key, { sinceMs: nowMs, lastMs: nowMs });
       return false;
     }
     known.lastMs = nowMs;
-    return nowMs - known.sinceMs >= this.#holdMsMax;
+    return nowMs - known.sinceMs >= heldMsMax;
   }
 
   succeeded(key: string): void {

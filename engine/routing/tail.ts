@@ -9,7 +9,7 @@
  *
  * A poll follows its partition. When the catalogue names another owner, the old question is abandoned (its late answer
  * is told from the valid one by `attempt`) and the poll asks there; while nobody can be asked it is parked, and after the
- * hold time its readers get NOT_LEADER_OR_FOLLOWER.
+ * hold time its readers get NOT_LEADER_OR_FOLLOWER; of a topic that is gone, sooner, UNKNOWN_TOPIC_ID.
  *
  * Bounds: number of polls; bytes and age of kept results; a poll nobody waits for ends with its own bounded wait.
  */
@@ -351,7 +351,9 @@ export class Tail {
     poll.askedEpoch = -2;
     poll.attempt++;
     if (poll.waiters.size === 0) return this.#end(poll);
-    if (this.#holds.failed(holdKey(poll), this.#clock.monotonicMs())) {
+    const { holdMsMax, unknownTopicMsMax } = this.#settings;
+    const heldMsMax = isUnknown ? Math.min(unknownTopicMsMax, holdMsMax) : holdMsMax;
+    if (this.#holds.failed(holdKey(poll), this.#clock.monotonicMs(), heldMsMax)) {
       const code = isUnknown ? errorCode.unknownTopicId : errorCode.notLeaderOrFollower;
       return this.#deliver(poll, this.#errorOf(poll, code));
     }

@@ -75,7 +75,8 @@ export class MemoryEngine implements Engine {
       const bytes = fetched.reduce((sum, { records }) => sum + (records[0]?.length ?? 0), 0);
       const leftMs = deadlineMs - this.#clock.monotonicMs();
       const isDone = bytes >= options.minBytes || fetched.some(({ errorCode }) => errorCode !== 0);
-      if (isDone || leftMs <= 0 || options.signal?.aborted) return fetched;
+      const isGone = partitions.some(({ topicId }) => this.catalogue.byId(topicId) === undefined);
+      if (isDone || isGone || leftMs <= 0 || options.signal?.aborted) return fetched;
       await this.#change(leftMs, options.signal);
     }
   }
@@ -226,6 +227,7 @@ export class MemoryEngine implements Engine {
     if (!topic) throw new NotFound('topic', name);
     await this.#transact({ topics: -1, partitions: -topic.partitions.length }, guard);
     this.#topics.delete(name);
+    this.#logs.tell();
   }
 
   async createPartitions(name: string, total: number, guard?: TopicGuard): Promise<TopicEntry> {

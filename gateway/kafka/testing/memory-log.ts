@@ -106,15 +106,18 @@ export class MemoryLogs {
     const key = `${partition}/${topicId}`;
     let log = this.#logs.get(key);
     if (!log) {
-      log = new MemoryLog(() => {
-        for (const listener of this.#listeners) listener();
-      });
+      log = new MemoryLog(() => this.tell());
       this.#logs.set(key, log);
     }
     return log;
   }
 
-  /** Runs after every append; returns the way to stop. */
+  /** That something has changed. */
+  tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Runs after every append, and after what else is told; returns the way to stop. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
