@@ -1,7 +1,7 @@
 /** Each anomaly planted once into a history without fault, and caught under its name. */
 import { describe, expect, it } from 'vitest';
 import { type AnomalyName, check } from './checker.ts';
-import { type Entry, finalReader, parseValue, valueOf, valueText } from './history.ts';
+import { type Entry, finalReader, parseValue, type TimedEntry, valueOf, valueText } from './history.ts';
 
 const kafka = 1;
 const http = 2;
@@ -31,8 +31,15 @@ const commit = (kind: 'commits' | 'committed', offset: number): Entry => ({ kind
 const found = (offset: number): Entry => ({ kind: 'found', observer: 'o', group: 'g', partition: 0, offset });
 const asks: Entry = { kind: 'asks', observer: 'o' };
 
-function names(...entries: Entry[]): AnomalyName[] {
-  return check([...producers, ...entries]).map(({ name }) => name);
+const stuckMs = 2000;
+
+function at(atMs: number, entry: Entry): TimedEntry {
+  return { ...entry, atMs };
+}
+
+function names(...entries: (Entry | TimedEntry)[]): AnomalyName[] {
+  const timed = [...producers, ...entries].map((entry) => ({ atMs: 0, ...entry }));
+  return check(timed, stuckMs).map(({ name }) => name);
 }
 
 describe('a good history', () => {
@@ -65,6 +72,33 @@ describe('a good history', () => {
     const commits = [commit('commits', 3), commit('committed', 3), commit('commits', 5)];
     // Acknowledged after the question was asked: either answer is good.
     expect(names(...commits, asks, commit('committed', 5), found(3), asks, found(5))).toEqual([]);
+  });
+});
+
+describe('a group', () => {
+  /** Acknowledged at these times, one record after the other. */
+  const acks = (from: number, ...atMs: number[]): Entry[] =>
+    atMs.flatMap((ms, i) => [sent(k(from + i)), at(ms, acked(from + i, k(from + i)))]);
+  const stored = (count: number): Entry => final(...Array.from({ length: count }, (_, i) => k(i)));
+  const commits = (offset: number): Entry[] => [commit('commits', offset), commit('committed', offset)];
+  const elsewhere: Entry = { kind: 'committed', group: 'g', partition: 1, offset: 9 };
+
+  it('that stands still while records are acknowledged is stuck, once', () => {
+    expect(names(...acks(0, 0, 900, 1800, 2001, 2900), stored(5))).toEqual(['stuck']);
+  });
+
+  it('that commits in time is not', () => {
+    expect(names(...acks(0, 0, 900, 1800), ...commits(3), ...acks(3, 2100, 3000, 3900), stored(6))).toEqual([]);
+  });
+
+  it('is not when nothing is acknowledged meanwhile', () => {
+    expect(names(...acks(0, 0, 900, 60_000), ...commits(3), ...acks(3, 120_000), stored(4))).toEqual([]);
+  });
+
+  it('whose other partitions go on is stuck in the one that does not, and again after it went on', () => {
+    const still = [...acks(0, 0, 900), elsewhere, ...acks(2, 1800, 2001)];
+    const again = [...commits(4), ...acks(4, 2900, 3800), elsewhere, ...acks(6, 4700, 4901)];
+    expect(names(...still, ...again, stored(8))).toEqual(['stuck', 'stuck']);
   });
 });
 

@@ -9,11 +9,13 @@ import {
   indexOf,
   isExact,
   type ProducerKind,
+  type TimedEntry,
   producerOf,
   valueOf,
   valueText,
 } from './history.ts';
 import { ByteColumn, NumberColumn } from './columns.ts';
+import { CommitPauses } from './commit-pauses.ts';
 
 export type AnomalyName =
   | 'lost'
@@ -76,12 +78,20 @@ export class Checker {
   /** By observer: what each partition's end must be at least, and each commit, from before it asked. */
   readonly #floors = new Map<string, { ends: number[]; committed: Map<string, number> }>();
   readonly counts = { sent: 0, acked: 0, refused: 0, read: 0, commits: 0 };
+  readonly pauses: CommitPauses;
+  /** Of the group's members, by what ended them; those that did not begin again by themselves are counted once more. */
+  readonly crashes = new Map<string, { count: number; final: number }>();
+
+  /** A group that commits nothing for so long, while records are acknowledged, is stuck. */
+  constructor(stuckMs: number) {
+    this.pauses = new CommitPauses(stuckMs);
+  }
 
   get anomalies(): readonly Anomaly[] {
     return this.#anomalies;
   }
 
-  see(entry: Entry): void {
+  see(entry: TimedEntry): void {
     switch (entry.kind) {
       case 'producer':
         this.#producers.set(entry.producer, new Producer(entry.as, entry.door));
@@ -96,7 +106,7 @@ export class Checker {
           this.#mark(value, isAcked, entry.partition);
           if (entry.base >= 0) this.#show(entry.partition, entry.base + i, value, 'acknowledged');
         }
-        return;
+        return this.#waitsForCommit(entry);
       case 'refused':
         this.counts.refused += entry.values.length;
         for (const value of entry.values) this.#mark(value, isRefused, entry.partition);
@@ -113,6 +123,8 @@ export class Checker {
       case 'committed':
       case 'found':
         return this.#commits(entry);
+      case 'crashed':
+        return this.#crashed(entry);
       case 'stuck':
       case 'bug':
         return this.#report(entry.kind, entry.what);
@@ -209,6 +221,7 @@ export class Checker {
     if (entry.kind === 'commits') known.tried = Math.max(known.tried, offset);
     else if (entry.kind === 'committed') {
       this.counts.commits++;
+      this.pauses.committed(partition);
       known.acked = Math.max(known.acked, offset);
     } else {
       const floor = this.#floors.get(entry.observer)?.committed.get(key) ?? -1;
@@ -216,6 +229,18 @@ export class Checker {
       const what = `${key}: ${offset} found, ${floor} was acknowledged before, ${known.tried} tried`;
       this.#report('committed-offset-falls', what);
     }
+  }
+
+  #waitsForCommit({ partition, atMs }: TimedEntry & { kind: 'acked' }): void {
+    const what = this.pauses.acked(partition, atMs);
+    if (what !== undefined) this.#report('stuck', what);
+  }
+
+  #crashed({ what, isFinal }: Entry & { kind: 'crashed' }): void {
+    let known = this.crashes.get(what);
+    if (!known) this.crashes.set(what, (known = { count: 0, final: 0 }));
+    known.count++;
+    if (isFinal) known.final++;
   }
 
   #judgeLog(index: number, { shown, final }: Partition): void {
@@ -262,8 +287,8 @@ export class Checker {
   }
 }
 
-export function check(history: Iterable<Entry>): readonly Anomaly[] {
-  const checker = new Checker();
+export function check(history: Iterable<TimedEntry>, stuckMs: number): readonly Anomaly[] {
+  const checker = new Checker(stuckMs);
   for (const entry of history) checker.see(entry);
   return checker.end();
 }

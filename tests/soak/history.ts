@@ -70,11 +70,16 @@ export type Entry =
       readonly partition: number;
       readonly offset: number;
     }
+  /** A member of a group lost its way, by the name of its error: it begins again by itself, or is begun again. */
+  | { readonly kind: 'crashed'; readonly what: string; readonly isFinal: boolean }
   | { readonly kind: 'stuck'; readonly what: string }
   /** A process ended by itself, or told of a broken invariant. */
   | { readonly kind: 'bug'; readonly what: string }
   /** For whoever reads the history. */
   | { readonly kind: 'fault' | 'writable'; readonly what: string };
+
+/** With the time of a clock that never jumps. */
+export type TimedEntry = Entry & { readonly atMs: number };
 
 /** Reads everything when all is quiet: what it shows is what is left. */
 export const finalReader = 'final';

@@ -1,12 +1,11 @@
-/** The soak's consumers: cursors over HTTP, a WebSocket subscription, a Kafka consumer group, and an observer of offsets. */
+/** The soak's consumers: cursors over HTTP, a WebSocket subscription, and an observer of offsets. The group: group-member.ts. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Consumer } from 'kafkajs';
 import type { WebSocket } from 'ws';
 import { finalReader } from './history.ts';
 import { HttpClient } from './http-client.ts';
 import type { Recorder } from './recorder.ts';
 import { group, type Site, topic } from './site.ts';
-import { kafkaClient, type Load, openSocket, valueIn } from './writers.ts';
+import { type Load, openSocket, valueIn } from './writers.ts';
 
 interface PageRecord {
   readonly partition: number;
@@ -23,7 +22,7 @@ interface Page {
 const failurePauseMs = 30;
 
 /** One entry per run of consecutive offsets of a partition. */
-function recordRead(recorder: Recorder, reader: string, records: readonly PageRecord[]): void {
+export function recordRead(recorder: Recorder, reader: string, records: readonly PageRecord[]): void {
   let at = 0;
   while (at < records.length) {
     const { partition, offset: base } = records[at]!;
@@ -133,49 +132,6 @@ export async function readWebSocket({ site, recorder, signal }: Load, name: stri
       else current.once('close', () => resolve());
     });
   }
-}
-
-/** One member of the group; commits after each batch. */
-export async function readGroup({ site, recorder, signal }: Load): Promise<void> {
-  let consumer: Consumer | undefined;
-  const start = async (): Promise<Consumer> => {
-    const made = kafkaClient(site, 'soak-group').consumer({
-      groupId: group,
-      sessionTimeout: 10_000,
-      heartbeatInterval: 500,
-      maxWaitTimeInMs: 300,
-      retry: { retries: 1000, initialRetryTime: 30, maxRetryTime: 300 },
-    });
-    await made.connect();
-    await made.subscribe({ topic, fromBeginning: true });
-    await made.run({
-      autoCommit: false,
-      eachBatch: async (payload) => {
-        if (payload.isStale() || !payload.isRunning()) return;
-        const { batch } = payload;
-        const { partition } = batch;
-        const base = Number(batch.firstOffset() ?? -1);
-        const records = batch.messages.map(({ offset, value }) => ({
-          partition,
-          offset: Number(offset),
-          value: String(value),
-        }));
-        if (base >= 0) recordRead(recorder, `group ${group}`, records);
-        const offset = Number(batch.lastOffset()) + 1;
-        recorder.add({ kind: 'commits', group, partition, offset });
-        await made.commitOffsets([{ topic, partition, offset: String(offset) }]);
-        recorder.add({ kind: 'committed', group, partition, offset });
-        payload.resolveOffset(batch.lastOffset());
-      },
-    });
-    return made;
-  };
-  while (!consumer && !signal.aborted) consumer = await start().catch(() => undefined);
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-  await consumer?.disconnect().catch(() => undefined);
 }
 
 const observePauseMs = 250;

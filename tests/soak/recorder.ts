@@ -2,21 +2,23 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { Checker } from './checker.ts';
-import { type Entry, type ProducerKind, valueOf } from './history.ts';
+import { type Entry, type ProducerKind, type TimedEntry, valueOf } from './history.ts';
 
 export class Recorder {
-  readonly checker = new Checker();
+  readonly checker: Checker;
   readonly beginMs = performance.now();
   readonly #file: WriteStream | undefined;
   #producers = 0;
 
-  constructor(path?: string) {
+  constructor(stuckMs: number, path?: string) {
+    this.checker = new Checker(stuckMs);
     this.#file = path === undefined ? undefined : createWriteStream(path);
   }
 
   add(entry: Entry): void {
-    this.checker.see(entry);
-    this.#file?.write(`${JSON.stringify({ atMs: Date.now(), ...entry })}\n`);
+    const timed: TimedEntry = { atMs: Math.round(performance.timeOrigin + performance.now()), ...entry };
+    this.checker.see(timed);
+    this.#file?.write(`${JSON.stringify(timed)}\n`);
   }
 
   /** A producer of its own, which numbers its values. */

@@ -19,6 +19,10 @@ export interface SoakReport {
   readonly refused: number;
   readonly read: number;
   readonly commits: number;
+  /** While records were acknowledged: of the group as a whole, and of its slowest partition. */
+  readonly longestWithoutCommitMs: { readonly group: number; readonly partition: number };
+  /** How often a member of the group crashed, by the name of the error, and how often of that kafkajs did not begin it again. */
+  readonly memberCrashes: Readonly<Record<string, { readonly count: number; readonly final: number }>>;
   readonly stored: number;
   /** From a broker's SIGKILL to the first write sent after it, per partition that the broker owned. */
   readonly killToWritable: Times;
@@ -41,7 +45,7 @@ export function writeReport(
   downtime: Downtime,
   injector: Injector,
 ): SoakReport {
-  const { sent, acked, refused, read, commits } = recorder.checker.counts;
+  const { counts, pauses, crashes } = recorder.checker;
   const load = loadavg()
     .map((value) => value.toFixed(1))
     .join(' ');
@@ -53,17 +57,21 @@ export function writeReport(
     minutes: Math.round((performance.now() - recorder.beginMs) / 6000) / 10,
     processesKilled: injector.processesKilled,
     faults: Object.fromEntries([...injector.counts].sort(([a], [b]) => a.localeCompare(b))),
-    sent,
-    acked,
-    refused,
-    read,
-    commits,
+    ...counts,
+    longestWithoutCommitMs: { group: pauses.longestMs, partition: pauses.longestOfPartitionMs },
+    memberCrashes: Object.fromEntries([...crashes].sort(([a], [b]) => a.localeCompare(b))),
     stored: recorder.checker.storedCount(),
     killToWritable: downtime.times(brokerKills),
     byFault: Object.fromEntries(downtime.kinds().map((kind) => [kind, downtime.times([kind])])),
     longestPauseMs: downtime.longestPausesMs(),
     machine: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, load ${load}, node ${process.versions.node}`,
   };
+}
+
+function groupLine({ commits, longestWithoutCommitMs: { group, partition }, memberCrashes }: SoakReport): string {
+  const crashes = Object.entries(memberCrashes).map(([name, { count, final }]) => `${name} ${count} (${final} final)`);
+  const ended = crashes.length === 0 ? 'no member crashed' : `members crashed: ${crashes.join(', ')}`;
+  return `  ${commits} commits of the group, ${group} ms at most without one (${partition} ms in one partition); ${ended}`;
 }
 
 export function reportText(report: SoakReport, anomalies: readonly Anomaly[]): string {
@@ -75,7 +83,8 @@ export function reportText(report: SoakReport, anomalies: readonly Anomaly[]): s
       .map(([kind, count]) => `${kind} ${count}`)
       .join(', ')}`,
     `  ${report.brokers} brokers, ${report.partitions} partitions; ${report.machine}`,
-    `  ${report.sent} records sent, ${report.acked} acknowledged, ${report.refused} refused, ${report.stored} stored, ${report.read} read, ${report.commits} commits`,
+    `  ${report.sent} records sent, ${report.acked} acknowledged, ${report.refused} refused, ${report.stored} stored, ${report.read} read`,
+    groupLine(report),
     '  to writable        samples       p50       p99   longest',
     line('SIGKILL of brokers', report.killToWritable),
     ...Object.entries(report.byFault).map(([kind, times]) => line(kind, times)),

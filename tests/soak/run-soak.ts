@@ -29,7 +29,7 @@ if (flags.help) {
   console.log(
     'npm run soak -- [--seed 1] [--kills 100] [--brokers 6] [--partitions 12] [--pace-ms 40: between two requests of a\n' +
       'writer] [--pause-ms 4000: between two faults, at most] [--stuck-ms 30000: a partition that cannot be written this\n' +
-      'long after the last fault is stuck] [--json FILE: the report] [--history FILE: every entry] [--log FILE: what the\n' +
+      'long after the last fault is stuck, and a group that commits nothing for so long] [--json FILE: the report] [--history FILE: every entry] [--log FILE: what the\n' +
       'installation said]\n' +
       'npm run soak -- --long MINUTES [--brokers 6] [--partitions 12] [--kib-per-second 512: of each of three writers]\n' +
       '[--report .soak: folder of plot and samples]: no faults, retention on; does memory, disk, or anything else grow?',

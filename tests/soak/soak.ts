@@ -7,9 +7,10 @@ import { seededRandom } from '../../engine/kernel/random.ts';
 import type { Anomaly } from './checker.ts';
 import { Downtime } from './downtime.ts';
 import { isPlanned, planFaults } from './fault-plan.ts';
+import { readGroup } from './group-member.ts';
 import { HttpClient } from './http-client.ts';
 import { Injector } from './inject.ts';
-import { observeOffsets, observeOnce, readCursor, readFinally, readGroup, readWebSocket } from './readers.ts';
+import { observeOffsets, observeOnce, readCursor, readFinally, readWebSocket } from './readers.ts';
 import { Recorder } from './recorder.ts';
 import { type SoakReport, writeReport } from './report.ts';
 import { Site } from './site.ts';
@@ -26,7 +27,7 @@ export interface SoakOptions {
   readonly paceMs: number;
   /** Between two faults, at most. */
   readonly pauseMsMax: number;
-  /** Partitions that cannot be written this long after the last fault are stuck. */
+  /** Partitions that cannot be written this long after the last fault are stuck, and so is a group that commits nothing for so long. */
   readonly stuckMs: number;
   /** The whole history, a line per entry. */
   readonly historyFile?: string;
@@ -43,10 +44,12 @@ export interface SoakResult {
 const faultsPerRound = 10;
 const pollMs = 20;
 const warmUpMsMax = 60_000;
+/** How much longer than it may take to commit the soak waits for acknowledgements, which a machine without time delays. */
+const ackPausesMax = 5;
 
 export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const { seed, kills, partitions, say, paceMs, historyFile } = options;
-  const recorder = new Recorder(historyFile);
+  const recorder = new Recorder(options.stuckMs, historyFile);
   const downtime = new Downtime(partitions);
   const all = Array.from({ length: partitions }, (_, i) => i);
   const site = await Site.start(options.program, options.brokers, partitions, recorder);
@@ -57,12 +60,13 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const becomesQuiet = async (): Promise<void> => {
     await injector.settle();
     await writable(options, site, downtime, recorder, all, options.stuckMs);
+    await groupCommits(recorder, all, options.stuckMs);
     site.readLog();
   };
   let isSound = false;
   try {
     await writable(options, site, downtime, recorder, all, warmUpMsMax);
-    await groupCommits(recorder);
+    await groupCommits(recorder, all, warmUpMsMax);
     let count = 0;
     let inRound = 0;
     for (const { fault, pauseMs } of planFaults(seededRandom(seed), kills, options.pauseMsMax)) {
@@ -123,10 +127,10 @@ function startClients(load: Load, all: readonly number[]): Promise<void>[] {
 }
 
 function progress({ checker }: Recorder, downtime: Downtime): string {
-  const { acked, read } = checker.counts;
+  const { acked, read, commits } = checker.counts;
   const { p50Ms, p99Ms, maxMs } = downtime.times();
   const times = `to writable p50 ${p50Ms}, p99 ${p99Ms}, longest ${maxMs} ms`;
-  return `${acked} acknowledged, ${read} read, ${times}, ${checker.anomalies.length} anomalies`;
+  return `${acked} acknowledged, ${read} read, ${commits} commits, ${times}, ${checker.anomalies.length} anomalies`;
 }
 
 /** After the last fault every broker serves and every partition takes a write, or is stuck. */
@@ -152,12 +156,20 @@ async function writable(
   recorder.add({ kind: 'stuck', what });
 }
 
-/** A group of kafkajs needs seconds to form. Faults are for one that works. */
-async function groupCommits(recorder: Recorder): Promise<void> {
-  const deadlineMs = performance.now() + warmUpMsMax;
-  while (recorder.checker.counts.commits === 0) {
-    if (performance.now() > deadlineMs) {
-      recorder.add({ kind: 'stuck', what: `the consumer group commits nothing in ${warmUpMsMax} ms` });
+/**
+ * The group commits in every partition, or is stuck. Also the time that it needs to form, and to form again: a member that is
+ * gone is waited for until its session ends, which every move of the coordinator begins anew, here as in Apache Kafka.
+ */
+async function groupCommits(recorder: Recorder, all: readonly number[], waitMsMax: number): Promise<void> {
+  const { pauses } = recorder.checker;
+  const before = all.map((partition) => pauses.commitsOf(partition));
+  const silent = (): number[] => all.filter((partition) => pauses.commitsOf(partition) === before[partition]);
+  const sinceMs = pauses.clockMs;
+  const deadlineMs = performance.now() + waitMsMax * ackPausesMax;
+  while (silent().length > 0) {
+    if (pauses.clockMs - sinceMs > waitMsMax || performance.now() > deadlineMs) {
+      const what = `the group commits nothing of partitions ${silent().join(' ')} in ${waitMsMax} ms without a fault`;
+      recorder.add({ kind: 'stuck', what });
       return;
     }
     await sleep(pollMs);
