@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { isGone } from '../../infra/fleet/process-state.ts';
 import { Apart, type EngineShown } from './apart.ts';
-import { createTopic, demoAccess, httpSender, judgeRecords, readAll } from './doors.ts';
+import { createTopic, demoAccess, Doubts, httpSender, judgeRecords, readAll } from './doors.ts';
 
 // Whole installations on a busy machine: the bound is against hanging, nothing here is about speed.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
@@ -38,7 +38,8 @@ const keeperOf = ({ controllers }: EngineShown): string | undefined =>
 it('go on writing whatever happens to the controllers', async () => {
   const access = demoAccess(apart.gateway);
   await createTopic(apart.gateway, access, 'apart', 6);
-  const send = httpSender(apart.gateway, access, 'apart');
+  const doubts = new Doubts();
+  const send = httpSender(apart.gateway, access, 'apart', doubts);
   const acknowledged: string[] = [];
   const numbers = Array.from({ length: keys }, () => 0);
   /** Every key sends until `perPhase` more are stored, and on until `disturbed` is done. */
@@ -107,7 +108,7 @@ it('go on writing whatever happens to the controllers', async () => {
   // Until the third's lease has lapsed the fourth would take it for an heir, and others see the third alone.
   await apart.until('the fourth has it all', (engine) => isWhole(engine, 1) && keeperOf(engine) !== idOfThird);
   expect(pidsOf(await apart.engine())).toEqual(pidsOf(after));
-  const outcome = judgeRecords(await readAll(apart.gateway, access, 'apart'), acknowledged);
+  const outcome = judgeRecords(await readAll(apart.gateway, access, 'apart'), acknowledged, doubts);
   expect(outcome).toEqual({ lost: [], duplicates: [], disordered: [] });
   expect(await fourth.end('SIGTERM')).toBe(0);
   expect(pidsOf(after).filter((pid) => !isGone(pid))).toEqual([]);
