@@ -4,11 +4,13 @@ import type { EachBatchPayload } from 'kafkajs';
 import type { Recorder } from './recorder.ts';
 import { recordRead } from './readers.ts';
 import { group, topic } from './site.ts';
-import { kafkaClient, type Load } from './writers.ts';
+import { kafkaClient, type KafkaPlace, type Load } from './writers.ts';
 
 const beginPauseMs = 30;
 const disconnectMsMax = 5000;
 const causesMax = 10;
+
+export type GroupLoad = Pick<Load, 'recorder' | 'signal'> & { readonly site: KafkaPlace };
 
 /**
  * kafkajs ends a consumer for good when its error is none of those that it repeats, and leaves what follows to the application.
@@ -17,7 +19,7 @@ const causesMax = 10;
  * Apache Kafka the same when all brokers go away at once, as they do here with the gateway. So a member that has ended begins
  * again, as an application does whose supervisor starts it anew. One that an error code of ours ended is a finding.
  */
-export async function readGroup(load: Load): Promise<void> {
+export async function readGroup(load: GroupLoad): Promise<void> {
   while (!load.signal.aborted) {
     await beMember(load);
     if (!load.signal.aborted) await sleep(beginPauseMs);
@@ -25,7 +27,7 @@ export async function readGroup(load: Load): Promise<void> {
 }
 
 /** Until the run ends or kafkajs has given the member up. */
-async function beMember({ site, recorder, signal }: Load): Promise<void> {
+async function beMember({ site, recorder, signal }: GroupLoad): Promise<void> {
   const consumer = kafkaClient(site, 'soak-group').consumer({
     groupId: group,
     sessionTimeout: 10_000,

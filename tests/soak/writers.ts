@@ -135,7 +135,13 @@ export function openSocket(site: Site): Promise<WebSocket> {
   });
 }
 
-export function kafkaClient({ instance, access }: Site, name: string): Kafka {
+/** What of a site a Kafka client needs. */
+export interface KafkaPlace {
+  readonly instance: Pick<Site['instance'], 'kafka'>;
+  readonly access: Pick<Site['access'], 'keyId' | 'apiKey'>;
+}
+
+export function kafkaClient({ instance, access }: KafkaPlace, name: string): Kafka {
   return new Kafka({
     clientId: name,
     brokers: [instance.kafka],
