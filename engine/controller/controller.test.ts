@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { TopicGuard } from '../engine.ts';
 import { DataCorrupt } from '../log/log.ts';
-import { StoreConflict, StoreUnavailable } from '../ports.ts';
+import { StoreConflict, StoreUnavailable, storeTokenMs } from '../ports.ts';
 import { type StoreFaults } from '../store-memory.ts';
 import { byNumber, states, world } from './controller-in-test.suite.ts';
 import { shardPk } from './rows/shard.ts';
@@ -348,6 +348,25 @@ describe('the brake', () => {
     away = false;
     await clock.advance(5000);
     expect(fleet.kills).toEqual([]);
+  });
+
+  it('starts a slot again whose broker died while the store was away, however long that is', async () => {
+    const { control, during, fleet, clock } = world();
+    let away = false;
+    const controller = control(() => {
+      if (away) throw new StoreUnavailable('away');
+      return undefined;
+    });
+    await during(controller.start());
+    away = true;
+    await clock.advance(1000);
+    fleet.crash(2);
+    // Longer than a read is tried elsewhere.
+    await clock.advance(storeTokenMs / 2 + 10_000);
+    away = false;
+    await clock.advance(5000);
+    expect(fleet.starts).toEqual([1, 2, 3, 2]);
+    expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
   });
 });
 

@@ -88,7 +88,8 @@ export class FleetWish {
   async follow(): Promise<() => void> {
     const stop = this.#persistence.store.watch(fleetKey.pk, (change) => {
       if (change !== 'gap') this.#note(change.row);
-      else void this.#read().catch(ignoreFailure);
+      // Until it is read: nobody would tell again of what was missed.
+      else void this.#read(Number.POSITIVE_INFINITY).catch(ignoreFailure);
     });
     await this.#read();
     return stop;
@@ -172,8 +173,8 @@ export class FleetWish {
     return rows;
   }
 
-  async #read(): Promise<void> {
-    for (const row of await rangeSurely(this.#persistence, fleetKey.pk)) this.#note(row);
+  async #read(waitMsMax?: number): Promise<void> {
+    for (const row of await rangeSurely(this.#persistence, fleetKey.pk, waitMsMax)) this.#note(row);
   }
 
   #note(row: Row | undefined): void {

@@ -40,6 +40,8 @@ const alonePauseMsMax = { served: 100, unserved: 500 };
 const restPollMs = 20;
 const othersPollMs = 25;
 const unwantedPollMs = 50;
+/** A keeper that gave up its slot would leave it without a broker for good: it waits for the store until it is stopped. */
+const storeWaitMsMax = Number.POSITIVE_INFINITY;
 
 /** Whether others get the partitions, or the slot's next session finds them again. */
 export type Remap = 'remap' | 'restart-in-place';
@@ -127,7 +129,7 @@ export class SlotKeeper {
 
   /** Takes charge of the slot's process if one serves that another controller started. */
   async adopt(): Promise<boolean> {
-    const row = await getSurely(this.#context.persistence, brokerSessionKey(this.#id));
+    const row = await getSurely(this.#context.persistence, brokerSessionKey(this.#id), storeWaitMsMax);
     const session = row && decodeBrokerSession(row);
     if (!row || session?.state !== 'serving' || this.#context.isGone(session.pid)) return false;
     const exit = newExit();
@@ -153,7 +155,7 @@ export class SlotKeeper {
     const { clock, persistence } = this.#context;
     let seen: ObservedLease | undefined;
     while (!this.#context.isStopping()) {
-      const row = await getSurely(persistence, brokerSessionKey(this.#id));
+      const row = await getSurely(persistence, brokerSessionKey(this.#id), storeWaitMsMax);
       const session = row && decodeBrokerSession(row);
       noteSession(this.#view, row);
       if (!session || session.state === 'closed' || this.#context.isGone(session.pid)) {
@@ -161,7 +163,7 @@ export class SlotKeeper {
         continue;
       }
       if (await this.adopt()) return false;
-      const lease = await getSurely(persistence, brokerLeaseKey(this.#id));
+      const lease = await getSurely(persistence, brokerLeaseKey(this.#id), storeWaitMsMax);
       seen = observe(seen, lease, clock.monotonicMs());
       if ((!lease || seen?.dead) && (await this.settle(remap, lease))) return true;
       await sleep(clock, earlierPollMs);
