@@ -78,3 +78,10 @@ export function world(brokers = 3) {
 export const byNumber = (a: number, b: number) => a - b;
 
 export const states = (controller: Controller) => controller.brokers().map((broker) => broker.state);
+
+/** What `fill` made is shared by three. */
+export function expectEven(owners: ReadonlyMap<number, number>): void {
+  expect(owners.size).toBe(3);
+  expect([...owners.values()].reduce((a, b) => a + b)).toBe(72);
+  expect(Math.max(...owners.values())).toBeLessThanOrEqual(26);
+}
