@@ -77,6 +77,18 @@ function merged(answer: Normal): Plain[] {
   return [...topics.values()].map(({ topic, partitions }) => ({ ...topic, partitions: partitions.sort(byText) }));
 }
 
+/** Of a Produce answer: of a partition that is answered twice, the last. */
+function answeredOnce(answer: Normal): Plain[] {
+  const last = new Map<string, Normal>();
+  for (const each of (answer['responses'] ?? []) as Normal[]) {
+    const { partitionResponses, ...topic } = each;
+    for (const partition of partitionResponses as Normal[]) {
+      last.set(JSON.stringify([topic, partition['index']]), { ...topic, ...partition });
+    }
+  }
+  return [...last.values()];
+}
+
 const unknownServerError = -1;
 const invalidTopic = 17;
 const invalidTimestamp = 32;
@@ -185,6 +197,14 @@ export const differences: readonly Difference[] = [
           : { kafka, headgate },
       );
     },
+  },
+  {
+    name: 'A partition that is named twice in a Produce',
+    kafka: 'The last batch is stored and answered; the others are dropped without a word.',
+    headgate: 'Each is stored, in their order, and answered.',
+    reason: 'What is acknowledged to somebody who sent two batches should be two batches.',
+    level: (ask, pair) =>
+      ask.key === 0 ? both(pair, (answer) => ({ ...answer, responses: answeredOnce(answer) })) : pair,
   },
   {
     name: 'How often a Fetch answer names a topic',
