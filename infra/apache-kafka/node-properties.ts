@@ -41,6 +41,9 @@ export function nodeProperties(node: KafkaNode, more: KafkaProperties = {}): str
     'share.coordinator.state.topic.replication.factor': 1,
     'share.coordinator.state.topic.min.isr': 1,
     'group.initial.rebalance.delay.ms': 0,
+    // Nine seconds by default: on a busy machine a node's controller fenced its only broker, and then Kafka has none to list,
+    // and none to make a topic on.
+    'broker.session.timeout.ms': 600_000,
     ...more,
   });
 }

@@ -41,8 +41,6 @@ const kafkaProperties = {
   'group.max.session.timeout.ms': 1_800_000,
   // Every ten minutes by default: groups that no step has touched would go in the middle of a run.
   'offsets.retention.check.interval.ms': 86_400_000,
-  // Nine seconds by default: on a busy machine a node's controller fenced its only broker, and then Kafka has none to list.
-  'broker.session.timeout.ms': 600_000,
 };
 
 interface StartedHeadgate {
