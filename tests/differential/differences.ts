@@ -77,16 +77,17 @@ function merged(answer: Normal): Plain[] {
   return [...topics.values()].map(({ topic, partitions }) => ({ ...topic, partitions: partitions.sort(byText) }));
 }
 
-/** Of a Produce answer: of a partition that is answered twice, the last. */
+/** Topics of a Produce answer, each once; of a partition that is answered twice, the last. */
 function answeredOnce(answer: Normal): Plain[] {
-  const last = new Map<string, Normal>();
+  const topics = new Map<string, { topic: Normal; last: Map<Plain | undefined, Normal> }>();
   for (const each of (answer['responses'] ?? []) as Normal[]) {
     const { partitionResponses, ...topic } = each;
-    for (const partition of partitionResponses as Normal[]) {
-      last.set(JSON.stringify([topic, partition['index']]), { ...topic, ...partition });
-    }
+    const key = JSON.stringify(topic);
+    let known = topics.get(key);
+    if (!known) topics.set(key, (known = { topic, last: new Map() }));
+    for (const partition of partitionResponses as Normal[]) known.last.set(partition['index'], partition);
   }
-  return [...last.values()];
+  return [...topics.values()].map(({ topic, last }) => ({ ...topic, partitionResponses: [...last.values()] }));
 }
 
 const unknownServerError = -1;
