@@ -15,6 +15,7 @@ it('a sample ends with the first write that was sent after the fault', () => {
   expect(downtime.times(['kill-broker'])).toMatchObject({ samples: 2, p50Ms: 300, maxMs: 400 });
   expect(downtime.longestPausesMs()).toEqual({ 'kill-broker': 15, 'kill-zone': 290 });
   expect(downtime.lastWriteSentMs(1)).toBe(130);
+  expect(downtime.longestPause).toEqual({ ms: 290, partition: 0, faults: [{ kind: 'kill-zone', afterMs: 10 }] });
 });
 
 it('what a fault of the parent interrupts is its own', () => {

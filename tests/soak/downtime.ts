@@ -16,6 +16,16 @@ export interface Times {
   readonly maxMs: number;
 }
 
+/** The longest time between two acknowledgements of one partition, and all that was done to the installation in it. */
+export interface LongestPause {
+  readonly ms: number;
+  readonly partition: number;
+  readonly faults: readonly { readonly kind: FaultKind; readonly afterMs: number }[];
+}
+
+/** More than fall into one pause. */
+const faultsKeptMax = 64;
+
 export class Downtime {
   readonly #open: OpenSample[][];
   readonly #closed = new Map<FaultKind, number[]>();
@@ -23,6 +33,8 @@ export class Downtime {
   readonly #lastSentMs: number[];
   readonly #longestPauseMs = new Map<string, number>();
   #lastFault = 'none';
+  #faults: OpenSample[] = [];
+  #longest: LongestPause = { ms: 0, partition: -1, faults: [] };
 
   constructor(partitions: number) {
     this.#open = Array.from({ length: partitions }, () => []);
@@ -32,6 +44,7 @@ export class Downtime {
 
   hit(kind: FaultKind, atMs: number, partitions: readonly number[]): void {
     this.#lastFault = kind;
+    this.#faults = [...this.#faults, { kind, atMs }].slice(-faultsKeptMax);
     // Without the parent nobody can write, whatever was about to come back: the rest of the time is its own.
     const takesOver = kind === 'kill-parent' || kind === 'hang-parent';
     for (const partition of partitions) {
@@ -45,6 +58,7 @@ export class Downtime {
     const last = this.#lastAckMs[partition]!;
     const longest = this.#longestPauseMs.get(this.#lastFault) ?? 0;
     if (last > 0) this.#longestPauseMs.set(this.#lastFault, Math.max(longest, nowMs - last));
+    if (last > 0 && nowMs - last > this.#longest.ms) this.#longest = this.#pause(partition, last, nowMs);
     this.#lastAckMs[partition] = nowMs;
     this.#lastSentMs[partition] = sentAtMs;
     const open = this.#open[partition]!;
@@ -82,6 +96,16 @@ export class Downtime {
   /** Between two acknowledgements of one partition, by the fault that came last. */
   longestPausesMs(): Readonly<Record<string, number>> {
     return Object.fromEntries([...this.#longestPauseMs].map(([kind, ms]) => [kind, Math.round(ms)]));
+  }
+
+  get longestPause(): LongestPause {
+    return this.#longest;
+  }
+
+  #pause(partition: number, fromMs: number, toMs: number): LongestPause {
+    const within = this.#faults.filter(({ atMs }) => atMs >= fromMs);
+    const faults = within.map(({ kind, atMs }) => ({ kind, afterMs: Math.round(atMs - fromMs) }));
+    return { ms: Math.round(toMs - fromMs), partition, faults };
   }
 
   #samplesOf(kind: FaultKind): number[] {

@@ -1,7 +1,7 @@
 /** What a soak tells of its run, as text and as JSON. */
 import { cpus, loadavg } from 'node:os';
 import type { Anomaly } from './checker.ts';
-import type { Downtime, Times } from './downtime.ts';
+import type { Downtime, LongestPause, Times } from './downtime.ts';
 import type { FaultKind } from './fault-plan.ts';
 import type { Injector } from './inject.ts';
 import type { Recorder } from './recorder.ts';
@@ -28,6 +28,7 @@ export interface SoakReport {
   readonly killToWritable: Times;
   readonly byFault: Readonly<Record<string, Times>>;
   readonly longestPauseMs: Readonly<Record<string, number>>;
+  readonly longestPause: LongestPause;
   readonly machine: string;
 }
 
@@ -64,6 +65,7 @@ export function writeReport(
     killToWritable: downtime.times(brokerKills),
     byFault: Object.fromEntries(downtime.kinds().map((kind) => [kind, downtime.times([kind])])),
     longestPauseMs: downtime.longestPausesMs(),
+    longestPause: downtime.longestPause,
     machine: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, load ${load}, node ${process.versions.node}`,
   };
 }
@@ -72,6 +74,11 @@ function groupLine({ commits, longestWithoutCommitMs: { group, partition }, memb
   const crashes = Object.entries(memberCrashes).map(([name, { count, final }]) => `${name} ${count} (${final} final)`);
   const ended = crashes.length === 0 ? 'no member crashed' : `members crashed: ${crashes.join(', ')}`;
   return `  ${commits} commits of the group, ${group} ms at most without one (${partition} ms in one partition); ${ended}`;
+}
+
+function pauseLine({ ms, partition, faults }: LongestPause): string {
+  const within = faults.map(({ kind, afterMs }) => `${kind} after ${afterMs} ms`).join(', ');
+  return `  the longest of all: ${ms} ms in partition ${partition}; in it ${within === '' ? 'no fault' : within}`;
 }
 
 export function reportText(report: SoakReport, anomalies: readonly Anomaly[]): string {
@@ -91,6 +98,7 @@ export function reportText(report: SoakReport, anomalies: readonly Anomaly[]): s
     `  longest pause of a partition, by the fault before it: ${Object.entries(report.longestPauseMs)
       .map(([kind, ms]) => `${kind} ${ms} ms`)
       .join(', ')}`,
+    pauseLine(report.longestPause),
   ];
   for (const { name, what } of anomalies) lines.push(`  ANOMALY ${name}: ${what}`);
   lines.push(anomalies.length === 0 ? 'soak: nothing lost, doubled, out of order or invented' : 'soak: FAILED');
