@@ -2,6 +2,7 @@
 import { Kafka, logLevel } from 'kafkajs';
 import type { Instance, TenantAccess } from './instance.ts';
 import { type FlightLetter, type Send, sendAll } from './lanes.ts';
+import { oneAfterAnother } from './one-after-another.ts';
 import type { Pace } from './pace.ts';
 import type { Flight } from './flights.ts';
 import type { Ledger } from './ledger.ts';
@@ -27,12 +28,10 @@ export async function produceKafka(
 ): Promise<void> {
   const producer = client(instance, tenant).producer({ idempotent: true, maxInFlightRequests: 1 });
   await producer.connect();
+  const inTurn = oneAfterAnother();
   const send: Send = async (letters: readonly FlightLetter[]) => {
-    await producer.send({
-      topic,
-      acks: -1,
-      messages: letters.map((letter) => ({ key: letter.key, value: JSON.stringify(letter) })),
-    });
+    const messages = letters.map((letter) => ({ key: letter.key, value: JSON.stringify(letter) }));
+    await inTurn(() => producer.send({ topic, acks: -1, messages }));
     return [];
   };
   await sendAll(ledger, 'kafka', flights, pace, send);

@@ -5,6 +5,7 @@
 import { Kafka, logLevel, type Producer } from 'kafkajs';
 import { WebSocket } from 'ws';
 import type { Instance } from '../../bin/demo/instance.ts';
+import { oneAfterAnother } from '../../bin/demo/one-after-another.ts';
 
 export interface Access {
   readonly keyId: string;
@@ -82,9 +83,10 @@ export async function kafkaSender(
 ): Promise<{ readonly send: SendOne; close(): Promise<void> }> {
   const producer: Producer = kafkaOf(instance, access).producer({ idempotent: true, maxInFlightRequests: 1 });
   await producer.connect();
+  const inTurn = oneAfterAnother();
   return {
     send: async (key, value) => {
-      await producer.send({ topic, acks: -1, messages: [{ key, value }] });
+      await inTurn(() => producer.send({ topic, acks: -1, messages: [{ key, value }] }));
       return true;
     },
     close: () => producer.disconnect(),
