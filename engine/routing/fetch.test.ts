@@ -3,6 +3,7 @@ import type { FetchedPartition, FetchOptions, FetchPartition } from '../engine.t
 import type { RequestOf } from '../protocol/apis.ts';
 import { errorCode } from '../protocol/error-codes.ts';
 import { make } from '../protocol/make.ts';
+import { listOffsetsRequest, listOffsetsResponse } from '../protocol/messages/02-list-offsets.ts';
 import { deleteRecordsRequest, deleteRecordsResponse } from '../protocol/messages/21-delete-records.ts';
 import { batchOf, idOf, keyOf, topicId, type World, world } from './scripted-broker.suite.ts';
 import { routingDefaults } from './settings.ts';
@@ -67,6 +68,18 @@ function deleted({ name, partitions }: RequestOf<21>['topics'][number]) {
       partitionIndex,
       errorCode: 0,
       lowWatermark: offset,
+    })),
+  };
+}
+
+/** As a broker whose logs go from 2 to 5. */
+function bounds({ name, partitions }: RequestOf<2>['topics'][number]) {
+  return {
+    name,
+    partitions: partitions.map(({ partitionIndex, timestamp }) => ({
+      partitionIndex,
+      errorCode: 0,
+      offset: timestamp === -1 ? 5 : 2,
     })),
   };
 }
@@ -543,6 +556,24 @@ describe('waiting', () => {
     const next = read(w, [at(0, 3)], { maxWaitMs: 60 });
     await w.clock.advance(61);
     expect(next.result).toMatchObject([{ errorCode: 0, highWatermark: 3, logStartOffset: 2 }]);
+  });
+
+  it('tells no end and no start that is older than what somebody who only asked for them was told', async () => {
+    const w = await world([1]);
+    write(w, 0, 1, 2, 3);
+    const first = read(w, [at(0, 3)], { maxWaitMs: 0 });
+    await w.clock.advance(10);
+    expect(first.result).toMatchObject([{ highWatermark: 3, logStartOffset: 0 }]);
+    w.broker(1).other = (call) => {
+      if (call.key === 2) call.respond(make(listOffsetsResponse, { topics: call.request.topics.map(bounds) }));
+    };
+    const partitions = [-1, -2].map((timestamp) => ({ partitionIndex: 0, timestamp }));
+    void w.routing.partitionRequest(2, make(listOffsetsRequest, { topics: [{ name: 'c1.orders', partitions }] }));
+    await w.clock.advance(10);
+    w.broker(1).isSilent = true;
+    const next = read(w, [at(0, 5)], { maxWaitMs: 60 });
+    await w.clock.advance(61);
+    expect(next.result).toMatchObject([{ errorCode: 0, highWatermark: 5, logStartOffset: 2 }]);
   });
 
   it('takes an acknowledgement for no answer of the log: of what no owner has told it says nothing', async () => {

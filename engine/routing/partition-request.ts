@@ -15,7 +15,7 @@ import type { Changes } from './changes.ts';
 import { errorCode } from '../protocol/error-codes.ts';
 import { isMisrouted } from './misrouted.ts';
 import { ownerOf, type RoutingCatalogue } from './owners.ts';
-import { type Entry, type PartitionShape, partitionShapes } from './partition-shapes.ts';
+import { type Entry, type PartitionShape, partitionShapes, type ToldBounds } from './partition-shapes.ts';
 import type { RoutingSettings } from './settings.ts';
 
 export class PartitionRouter {
@@ -25,8 +25,8 @@ export class PartitionRouter {
   readonly #clock: Clock;
   readonly #changes: Changes;
   readonly #settings: RoutingSettings;
-  /** Told of each log whose records were deleted: where it begins. */
-  readonly #onBegins: (topicId: Uuid, partition: number, logStartOffset: number) => void;
+  /** Told of where a log begins and ends, as answers say: what is fetched later is never told less. */
+  readonly #onTold: (topicId: Uuid, partition: number, bounds: ToldBounds) => void;
 
   constructor(
     catalogue: RoutingCatalogue,
@@ -34,14 +34,14 @@ export class PartitionRouter {
     clock: Clock,
     changes: Changes,
     settings: RoutingSettings,
-    onBegins: (topicId: Uuid, partition: number, logStartOffset: number) => void,
+    onTold: (topicId: Uuid, partition: number, bounds: ToldBounds) => void,
   ) {
     this.#catalogue = catalogue;
     this.#pool = pool;
     this.#clock = clock;
     this.#changes = changes;
     this.#settings = settings;
-    this.#onBegins = onBegins;
+    this.#onTold = onTold;
   }
 
   async request<K extends PartitionApi>(key: K, request: RequestOf<K>): Promise<ResponseOf<K>> {
@@ -119,7 +119,8 @@ export class PartitionRouter {
       if (!entry || isMisrouted(result.errorCode)) return;
       entry.result = result;
       const topicId = this.#catalogue.byName(topic)?.topicId;
-      if (topicId && result.lowWatermark !== undefined) this.#onBegins(topicId, index, result.lowWatermark);
+      if (topicId && shape.told && result.errorCode === errorCode.none)
+        this.#onTold(topicId, index, shape.told(entry, result));
     });
   }
 

@@ -25,6 +25,14 @@ export interface EntryResult {
   readonly errorCode: number;
   /** Of DeleteRecords alone: where the log begins. */
   readonly lowWatermark?: number;
+  /** Of ListOffsets alone. */
+  readonly offset?: number;
+}
+
+/** What an answer says of the bounds of a log: neither ever falls. */
+export interface ToldBounds {
+  readonly start?: number;
+  readonly end?: number;
 }
 
 export interface PartitionShape<K extends PartitionApi> {
@@ -33,11 +41,17 @@ export interface PartitionShape<K extends PartitionApi> {
   request(whole: RequestOf<K>, entries: readonly Entry[]): RequestOf<K>;
   read(response: ResponseOf<K>, each: (topic: string, index: number, result: EntryResult) => void): void;
   response(whole: RequestOf<K>, entries: readonly Entry[]): ResponseOf<K>;
+  told?(entry: Entry, result: EntryResult): ToldBounds;
 }
 
 type OffsetsPart = RequestOf<2>['topics'][number]['partitions'][number];
 type DeletePart = RequestOf<21>['topics'][number]['partitions'][number];
 type EpochPart = RequestOf<23>['topics'][number]['partitions'][number];
+
+/** Times of ListOffsets that ask for a bound. */
+const latest = -1;
+const earliest = -2;
+const earliestLocal = -4;
 
 const listOffsets: PartitionShape<2> = {
   entries: ({ topics }) =>
@@ -63,6 +77,11 @@ const listOffsets: PartitionShape<2> = {
       partitionIndex: index,
     })).map(([name, partitions]) => ({ name, partitions })),
   }),
+  told({ part }, { offset = -1 }) {
+    const { timestamp } = part as OffsetsPart;
+    if (timestamp === latest) return { end: offset };
+    return timestamp === earliest || timestamp === earliestLocal ? { start: offset } : {};
+  },
 };
 
 const deleteRecords: PartitionShape<21> = {
@@ -83,6 +102,7 @@ const deleteRecords: PartitionShape<21> = {
       ([name, partitions]) => ({ name, partitions }),
     ),
   }),
+  told: (_, { lowWatermark = -1 }) => ({ start: lowWatermark }),
 };
 
 const offsetForLeaderEpoch: PartitionShape<23> = {

@@ -44,7 +44,7 @@ export function createRouting(parts: RoutingParts): Routing {
   const fetches = new FetchRouter(catalogue, pool, clock, settings);
   const { tail } = fetches;
   const appends = new AppendRouter(catalogue, pool, clock, settings, (...log) => tail.stored(...log));
-  const partitions = new PartitionRouter(catalogue, pool, clock, changes, settings, (...log) => tail.begins(...log));
+  const partitions = new PartitionRouter(catalogue, pool, clock, changes, settings, (...log) => tail.told(...log));
   const coordinators = new CoordinatorRouter(catalogue, pool, clock, changes, settings, parts.ensureCoordinatorTopic);
   return {
     append: (append) => appends.append(append),

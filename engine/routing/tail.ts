@@ -32,6 +32,7 @@ import {
 } from './fetch-message.ts';
 import { HoldTimes } from './hold-times.ts';
 import { ownerOf, type RoutingCatalogue } from './owners.ts';
+import type { ToldBounds } from './partition-shapes.ts';
 import type { RoutingSettings } from './settings.ts';
 
 export interface TailWaiter {
@@ -151,7 +152,7 @@ export class Tail {
   }
 
   /**
-   * An append of this gateway was acknowledged, so the log ends at `endOffset` or behind it. Remembered also while no owner
+   * An append of this gateway was acknowledged, or ListOffsets answered, so the log ends at `endOffset` or behind it. Remembered also while no owner
    * has answered a read: the first read may have left before the append, and its answer is then older than this. The end
    * is good for every later owner as well, as what was acknowledged is recovered; a topic made again has another id.
    */
@@ -160,8 +161,14 @@ export class Tail {
     if (seen && endOffset > seen.highWatermark) seen.highWatermark = endOffset;
   }
 
-  /** Records were deleted through this gateway: the log begins, and so ends, at `logStartOffset` or behind it. */
-  begins(topicId: Uuid, partition: number, logStartOffset: number): void {
+  /** Somebody was told of the bounds of a log without reading it. */
+  told(topicId: Uuid, partition: number, { start = -1, end = -1 }: ToldBounds): void {
+    if (start >= 0) this.#begins(topicId, partition, start);
+    if (end >= 0) this.stored(topicId, partition, end);
+  }
+
+  /** Records were deleted through this gateway, or somebody asked: the log begins, and so ends, at `logStartOffset` or behind it. */
+  #begins(topicId: Uuid, partition: number, logStartOffset: number): void {
     const seen = this.#seen.get(topicId)?.[partition] ?? this.#remember(topicId, partition);
     if (!seen) return;
     if (logStartOffset > seen.logStartOffset) seen.logStartOffset = logStartOffset;
