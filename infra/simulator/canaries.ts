@@ -28,6 +28,7 @@ import { AppendRoute } from '../../engine/routing/append-route.ts';
 import type { Canary, Plant } from './plant.ts';
 import { changed, methodOf, replaced } from './plant-parts.ts';
 import { rareCanaries } from './rare-canaries.ts';
+import { sourceCanaries } from './source-canaries.ts';
 import { strangerCanaries } from './stranger-canaries.ts';
 import { segmentsDirectory } from './world.ts';
 
@@ -90,7 +91,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'puts held appends at the end of the queue',
     scenario: 'kills',
-    seed: 161,
+    seed: 190,
     plant: () => ({
       patch: () =>
         replaced(AppendRoute.prototype, 'putBack', function (this: AppendRoute, item) {
@@ -121,7 +122,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'acknowledges a committed offset before it is durable',
     scenario: 'power',
-    seed: 61,
+    seed: 79,
     plant: () => ({
       opened: (log, topic) => {
         if (!topic.endsWith(':offsets')) return;
@@ -183,7 +184,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'syncs the first of several files',
     scenario: 'power',
-    seed: 131,
+    seed: 157,
     plant: syncFirstOnly,
   },
   {
@@ -210,6 +211,7 @@ export const canaries: readonly Canary[] = [
   },
   ...strangerCanaries,
   ...rareCanaries,
+  ...sourceCanaries,
 ];
 
 function syncFirstOnly(): Plant {

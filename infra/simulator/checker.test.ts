@@ -144,6 +144,43 @@ describe('the checker names', () => {
     expect(names(log, read('c', 3, [], { asked, startOffset: 2 }))).toEqual([]);
   });
 
+  it('an end and a start that only somebody who read nothing was told', () => {
+    const asked = { end: 3, start: 2 };
+    const bound = (which: 'end' | 'start', offset: number): Entry => ({
+      kind: 'bound',
+      partition,
+      which,
+      offset,
+      leaderEpoch: 0,
+      asked,
+    });
+    expect(names(bound('end', 2))).toEqual(['stale-end']);
+    expect(names(bound('start', 1))).toEqual(['log-start-falls']);
+    expect(names(bound('end', 3), bound('start', 2))).toEqual([]);
+  });
+
+  it('an end that was told before what lies there was written for good', () => {
+    const asked = { end: 0, start: 0 };
+    const told: Entry = { kind: 'bound', partition, which: 'end', offset: 2, leaderEpoch: 0, asked };
+    const rest = (epoch: number): Entry => {
+      const records = [0, epoch].map((leaderEpoch, offset) => ({ offset, value: 'ab'[offset]!, leaderEpoch }));
+      return final([], { records, highWatermark: 2 });
+    };
+    expect(names(send('a', 'b'), told, rest(1))).toEqual(['told-too-early']);
+    expect(names(send('a', 'b'), told, rest(0))).toEqual([]);
+  });
+
+  it('retention that leaves less than is to be kept, unless somebody has deleted records', () => {
+    const log: Entry = { kind: 'topic', partition, isBounded: true, keptBytes: 100 };
+    const left = (...bytes: number[]): Entry => {
+      const sizes = bytes.map((each, i) => ({ baseOffset: i, bytes: each }));
+      return read(finalConsumer, 1, [], { startOffset: 1, sizes });
+    };
+    expect(names(log, left(60, 60, 39))).toEqual(['kept-too-little']);
+    expect(names(log, left(60, 60, 40))).toEqual([]);
+    expect(names(log, { kind: 'cutting', partition }, left(60, 60, 39))).toEqual([]);
+  });
+
   it('a producer id that two were given', () => {
     expect(names({ kind: 'producer-id', id: 7 }, { kind: 'producer-id', id: 7 })).toEqual(['producer-id-twice']);
   });

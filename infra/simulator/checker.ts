@@ -17,6 +17,8 @@ export type AnomalyName =
   | 'high-watermark-falls'
   | 'stale-end'
   | 'log-start-falls'
+  | 'told-too-early'
+  | 'kept-too-little'
   | 'leader-epoch-falls'
   | 'stale-owner-ack'
   | 'two-acking-owners'
@@ -67,6 +69,13 @@ class Partition {
   readonly final = new Map<number, { readonly value: string; readonly leaderEpoch: number }>();
   finalStart = -1;
   isBounded = false;
+  /** What retention by size has to leave. */
+  keptBytes = 0;
+  /** Somebody asked for records to be deleted: what is left says nothing of retention. */
+  isCut = false;
+  readonly sizes = new Map<number, number>();
+  /** Of each leader epoch the furthest end that its owner told. */
+  readonly toldEnds = new Map<number, number>();
   isDeleted = false;
   /** Latest acknowledgement of a broker. */
   ackEpoch = -1;
@@ -100,9 +109,17 @@ class Judge {
 
   see(entry: TimedEntry): void {
     switch (entry.kind) {
-      case 'topic':
-        this.#partition(entry.partition).isBounded = entry.isBounded;
+      case 'topic': {
+        const partition = this.#partition(entry.partition);
+        partition.isBounded = entry.isBounded;
+        partition.keptBytes = entry.keptBytes ?? 0;
         return;
+      }
+      case 'cutting':
+        this.#partition(entry.partition).isCut = true;
+        return;
+      case 'bound':
+        return this.#bound(entry);
       case 'deleted':
         this.#partition(entry.partition).isDeleted = true;
         return;
@@ -159,6 +176,8 @@ class Judge {
       this.#checkLost(name, partition, atMs);
       this.#checkRefused(name, partition, atMs);
       this.#checkOrder(name, partition, atMs);
+      this.#checkTold(name, partition, atMs);
+      if (!this.#mayRot) this.#checkKept(name, partition, atMs);
     }
   }
 
@@ -230,6 +249,7 @@ class Judge {
       this.#show(atMs, name, partition, offset, value);
       if (consumer === finalConsumer) partition.final.set(offset, { value, leaderEpoch });
     }
+    for (const { baseOffset, bytes } of entry.sizes ?? []) partition.sizes.set(baseOffset, bytes);
     // Retention goes on while the rest is read: what counts is the last start.
     if (consumer === finalConsumer) partition.finalStart = Math.max(partition.finalStart, startOffset);
     if (code !== 0) return;
@@ -247,6 +267,16 @@ class Judge {
         `${consumer} read ${expected - 1} of a log up to ${highWatermark}`,
       );
     }
+  }
+
+  #bound({ atMs, partition, which, offset, leaderEpoch, asked }: TimedEntry & { kind: 'bound' }): void {
+    const { toldEnds } = this.#partition(partition);
+    if (which === 'end') toldEnds.set(leaderEpoch, Math.max(offset, toldEnds.get(leaderEpoch) ?? 0));
+    if (offset >= asked[which]) return;
+    const [name, verb] =
+      which === 'end' ? (['stale-end', 'go to'] as const) : (['log-start-falls', 'begin at'] as const);
+    const what = `somebody asked when the log was known to ${verb} ${asked[which]}, and was told ${offset}`;
+    this.#report(name, atMs, partition, what);
   }
 
   /** Whoever asks later is told no less than others before. */
@@ -342,6 +372,27 @@ class Judge {
       const how = sent && sent.ackedAt >= 0 ? 'was acknowledged' : 'was read';
       this.#report('lost-write', atMs, name, `${value} ${how} at ${offset} and is gone`);
     }
+  }
+
+  /** What lies before the end that an owner told was written by it or by those before it: nobody has it anew. */
+  #checkTold(name: PartitionName, { final, toldEnds }: Partition, atMs: number): void {
+    for (const [offset, { leaderEpoch }] of final) {
+      for (const [toldBy, end] of toldEnds) {
+        if (leaderEpoch <= toldBy || offset >= end) continue;
+        const what = `the owner at epoch ${toldBy} told of an end at ${end}, and ${offset} was written at ${leaderEpoch}`;
+        this.#report('told-too-early', atMs, name, what);
+      }
+    }
+  }
+
+  /** Retention takes no more than leaves what is to be kept. */
+  #checkKept(name: PartitionName, { finalStart, isCut, keptBytes, sizes }: Partition, atMs: number): void {
+    if (isCut || finalStart <= 0) return;
+    let left = 0;
+    for (const [baseOffset, bytes] of sizes) if (baseOffset >= finalStart) left += bytes;
+    if (left >= keptBytes) return;
+    const what = `${left} bytes are left behind ${finalStart} where ${keptBytes} are to be kept`;
+    this.#report('kept-too-little', atMs, name, what);
   }
 
   #checkRefused(name: PartitionName, { sent, offsetOf }: Partition, atMs: number): void {

@@ -1,10 +1,11 @@
 /** A reader that follows the partitions of a topic from their start, in one fetch for all or in one fetch each. */
 import type { FetchedPartition } from '../../engine/engine.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
-import { batchesIn, batchSizeBytes, leaderEpoch } from '../../engine/records/batch.ts';
+import { baseOffset, batchesIn, batchSizeBytes, leaderEpoch } from '../../engine/records/batch.ts';
 import { forEachRecord } from '../../engine/records/decode.ts';
+import { finalConsumer } from './checker.ts';
 import { type Door, noAnswer } from './door.ts';
-import type { PartitionName, ReadRecord } from './history.ts';
+import type { BatchSize, PartitionName, ReadRecord } from './history.ts';
 import { partitionName } from './partition-name.ts';
 import type { ToldLog } from './told.ts';
 import type { SimTopic } from './topic-plan.ts';
@@ -77,17 +78,20 @@ export class Consumer {
     this.lastCode = code;
     const from = this.offsets.get(partition)!;
     const records: ReadRecord[] = [];
+    const sizes: BatchSize[] = [];
     for (const bytes of fetched.records) {
       const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
       for (const at of batchesIn(whole)) {
         const batch = whole.subarray(at, at + batchSizeBytes(whole, at));
         const epoch = leaderEpoch(batch, 0);
+        sizes.push({ baseOffset: baseOffset(batch, 0), bytes: batch.length });
         forEachRecord(batch, (offset, _timestamp, _key, value) => {
           if (offset >= from) records.push({ offset, value: value?.toString() ?? '', leaderEpoch: epoch });
         });
       }
     }
-    const answer = { from, code, highWatermark, startOffset, records, asked };
+    const isFinal = this.#name === finalConsumer;
+    const answer = { from, code, highWatermark, startOffset, records, ...(isFinal ? { sizes } : {}), asked };
     const entry = { kind: 'read', consumer: this.#name, partition: this.#nameOf(partition), ...answer } as const;
     const isOld = highWatermark < asked.end || startOffset < asked.start;
     if (records.length > 0 || code !== errorCode.none || isOld) this.#world.history.add(entry);

@@ -57,10 +57,11 @@ export class Door {
     }
     timer = loop.schedule(waitMs, () => tell(noAnswer));
     forget = parent.process.onEnd(() => void loop.schedule(1, () => tell(noAnswer)));
+    const { farMs } = this.world.settings;
     // In order, as on one connection: the same delay for all.
-    parent.process.post(0.2 + lateMs, () => {
+    parent.process.post(0.2 + farMs + lateMs, () => {
       ask(parent, (value) => {
-        if (parent.process.isAlive) loop.schedule(0.1 + below(this.#random, 3) / 10, () => tell(value));
+        if (parent.process.isAlive) loop.schedule(0.1 + farMs + below(this.#random, 3) / 10, () => tell(value));
       });
     });
   }

@@ -23,6 +23,7 @@ export type FaultKind =
   | 'rush-kill'
   | 'two-recoveries'
   | 'full-move'
+  | 'full-drain'
   | 'shared-file'
   | 'late-frame'
   | 'zone-loss'
@@ -213,7 +214,16 @@ const groups: Mix = {
 const rot: Mix = { rot: 8, kill: 3, restart: 3, drain: 2, 'delete-records': 1, 'parent-kill': 1 };
 
 /** Disks have no room for a while, for producers and coordinators alike. */
-const full: Mix = { 'disk-taken': 8, 'disk-full': 1, kill: 2, restart: 2, drain: 1, 'net-reset': 1, power: 1 };
+const full: Mix = {
+  'disk-taken': 8,
+  'full-drain': 6,
+  'disk-full': 1,
+  kill: 2,
+  restart: 2,
+  drain: 1,
+  'net-reset': 1,
+  power: 1,
+};
 
 /** Scripts and states that the others seldom or never come to. */
 const rare: Mix = {

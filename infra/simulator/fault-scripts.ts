@@ -10,7 +10,14 @@ import type { BrokerProcess } from './broker-process.ts';
 import { type FaultActs, placementsPk, trapTimes } from './fault-acts.ts';
 import type { Fault, FaultKind } from './fault-plan.ts';
 import { goodMood } from './process-store.ts';
-import { deliverLate, killAfterCut, killInRush, moveWhenFull, shareFileSlowly } from './rare-scripts.ts';
+import {
+  deliverLate,
+  killAfterCut,
+  killInRush,
+  moveWhenFull,
+  moveWhileRefused,
+  shareFileSlowly,
+} from './rare-scripts.ts';
 
 /** Longer than anybody waits for a lease. */
 const hangMsMax = 6000;
@@ -43,6 +50,7 @@ const scripts: Readonly<Partial<Record<FaultKind, Script>>> = {
   'rush-kill': killInRush,
   'two-recoveries': recoverTwice,
   'full-move': moveWhenFull,
+  'full-drain': moveWhileRefused,
   'shared-file': shareFileSlowly,
   'late-frame': deliverLate,
 };

@@ -23,6 +23,11 @@ export interface ReadRecord {
   readonly leaderEpoch: number;
 }
 
+export interface BatchSize {
+  readonly baseOffset: number;
+  readonly bytes: number;
+}
+
 export type Entry =
   | {
       readonly kind: 'send';
@@ -51,9 +56,23 @@ export type Entry =
       readonly highWatermark: number;
       readonly startOffset: number;
       readonly records: readonly ReadRecord[];
+      /** Of the batches in which they lie, in full; told where it is asked how much is left. */
+      readonly sizes?: readonly BatchSize[];
       /** What some client had been told of the log when the question left: the answer must not know less. */
       readonly asked: ToldLog;
     }
+  /** A client that reads nothing was told where a log ends or begins. */
+  | {
+      readonly kind: 'bound';
+      readonly partition: PartitionName;
+      readonly which: 'end' | 'start';
+      readonly offset: number;
+      /** Of the owner that said so, when it told the end. */
+      readonly leaderEpoch: number;
+      readonly asked: ToldLog;
+    }
+  /** Records are to be deleted, by whom they belong to and not by retention. */
+  | { readonly kind: 'cutting'; readonly partition: PartitionName }
   /** Records were deleted: from here on the log begins at `start`, or behind it. */
   | { readonly kind: 'cut'; readonly partition: PartitionName; readonly start: number }
   | { readonly kind: 'producer-id'; readonly id: number }
@@ -105,7 +124,12 @@ export type Entry =
   | { readonly kind: 'rot' }
   /** A flipped bit that nobody speaks of. */
   | { readonly kind: 'unnoticed'; readonly what: string }
-  | { readonly kind: 'topic'; readonly partition: PartitionName; readonly isBounded: boolean }
+  | {
+      readonly kind: 'topic';
+      readonly partition: PartitionName;
+      readonly isBounded: boolean;
+      readonly keptBytes?: number;
+    }
   | { readonly kind: 'deleted'; readonly partition: PartitionName }
   /** Something that no world may do to the system: a broken invariant, damage where nothing was damaged. */
   | { readonly kind: 'bug'; readonly where: string; readonly what: string }

@@ -102,7 +102,13 @@ export class ParentProcess {
       fleet: this.fleet,
       brokerRequest: brokerRequests({ network, clock, random }, slots).send,
       ...(role === 'controller' ? { others: this.catalogue } : {}),
-      settings: { lease: world.settings.lease, stopGraceMs: 3000, releaseWaitMsMax: 3000, balanceIntervalMs: 5000 },
+      settings: {
+        ...world.settings.releases,
+        lease: world.settings.lease,
+        stopGraceMs: 3000,
+        releaseWaitMsMax: 3000,
+        balanceIntervalMs: 5000,
+      },
       recover: (session, version, seal) => this.#recover(store, session, version, seal),
       log,
     });

@@ -15,6 +15,8 @@ const quietMs = 800;
 /** For a log to grow by a checkpoint's worth or two. */
 const rushMsMin = 60;
 const silentMs = 900;
+const refusedMs = 900;
+const refusedEveryMs = 20;
 const slowStoreMs = 2500;
 /** Longer than it takes a gateway to start. */
 const frameLateMs = 1200;
@@ -75,6 +77,20 @@ export function moveWhenFull(
 }
 
 /**
+ * A broker gives its logs away one after the other while its disk is slow and then has no room: what the others are sent is
+ * refused while what was written before is still waiting for its sync. A release waits for that, however many are refused.
+ */
+export function moveWhileRefused(acts: FaultActs, _broker: BrokerProcess | undefined, { target, value }: Fault): void {
+  const { disks, settings, loop } = acts.world;
+  const { volume } = settings.slots[target % settings.slots.length]!;
+  disks.slowMs.set(volume, 150 + (value % 250));
+  acts.planned('drain', target, refusedMs);
+  acts.lasting(`disk: writes to ${volume} find no room`, refusedMs, () => disks.slowMs.delete(volume));
+  for (let atMs = value % refusedEveryMs; atMs < refusedMs; atMs += refusedEveryMs)
+    loop.schedule(atMs, () => disks.of(volume).plan({ on: 'write', error: 'full', afterBytes: 0 }));
+}
+
+/**
  * A broker dies, and one file holds what it had of many logs, which many brokers own by then. While the store is slow they
  * all change what lives in that file.
  */
@@ -98,7 +114,10 @@ export function deliverLate(acts: FaultActs, broker: BrokerProcess | undefined, 
   network.slow(address, frameLateMs);
   loop.schedule(100 + (value % 150), () => {
     network.slow(address, 0);
-    if (value % 2 === 0) acts.killProcess(acts.supervisor.parent.process);
-    else acts.planned('drain', brokerId - 1, 0);
+    if (value % 2 === 0) {
+      acts.killProcess(acts.supervisor.parent.process);
+      // Its clients give up what it had, and go on under the next epoch as soon as somebody serves.
+      acts.topics.restartProducers();
+    } else acts.planned('drain', brokerId - 1, 0);
   });
 }

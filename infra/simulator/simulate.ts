@@ -61,6 +61,7 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'move-late': 6300,
   'move-unheard': 1300,
   'wake-at-fence': 2500,
+  'full-drain': 1000,
   'shared-file': 3000,
   'late-frame': 1500,
 };
@@ -68,6 +69,8 @@ const stuckAfterMs = 40_000;
 const readMsMax = 20_000;
 /** Where bits flip, some partitions stay away: what works at all does so by then. */
 const rottenMsMax = 2500;
+const fewReleases = { logsPerReleaseMax: 1, releasesInFlightMax: 1 };
+const manyReleases = { logsPerReleaseMax: 64, releasesInFlightMax: 4 };
 /** Longer than retention takes to come by and remove what it finds. */
 const removalMsMax = 3000;
 
@@ -139,7 +142,7 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   await readAll(world, door, topics);
   if (mayCorrupt) await auditRot(world, supervisor);
   else await audit(world, supervisor, topics);
-  for (const consumer of topics.consumers) consumer.isStopped = true;
+  for (const client of [...topics.consumers, ...topics.surveyors]) client.isStopped = true;
   supervisor.isOver = true;
   for (const process of world.processes.values()) process.end('the simulation is over');
   // What is on its way finds nobody; nothing of this world may run beside the next one.
@@ -215,6 +218,12 @@ function drawBeat(seed: number): number {
   return below(random, 3) > 0 ? 20 + below(random, 130) : 0;
 }
 
+/** In a quarter of the worlds clients are as far away as those of another continent; likewise. */
+function drawFar(seed: number): number {
+  const random = seededRandom(seed ^ 0xfa12);
+  return below(random, 4) === 0 ? 5 + below(random, 90) : 0;
+}
+
 function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettings {
   const random = seededRandom(seed ^ 0x5eed);
   const brokers = 3 + below(random, 4);
@@ -236,6 +245,8 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     mayCorrupt: scenario === 'rot',
     holdMsMax,
     beatMs: drawBeat(seed),
+    farMs: drawFar(seed),
+    releases: seed % 2 === 0 ? fewReleases : manyReleases,
     hasGroups: scenario === 'groups' || scenario === 'full' || below(seededRandom(seed ^ 0x9409), 8) === 0,
     controllers,
     lease: { durationMs: 900, renewIntervalMs: 180, marginMs: 45, retryMsMax: 30 },
@@ -246,7 +257,8 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
       // So little in some worlds that appends wait for roll-ups; not drawn, as copiedBytesMax.
       unrolledBytesMax: seed % 3 === 0 ? rollUpBytes + 500 : 64_000,
       freeBytesFloor: 0,
-      freeSpaceIntervalMs: 60,
+      // A look at each append in some worlds: what is refused is then refused by the write, again and again.
+      freeSpaceIntervalMs: seed % 4 === 2 ? 10 : 60,
       mergeBytesMax: 200 << below(random, 4),
       // Not drawn, so that the seeds of old stories tell them still.
       copiedBytesMax: 250 << (seed % 8),

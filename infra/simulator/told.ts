@@ -24,6 +24,12 @@ export class Told {
       this.#raise(entry.partition, entry.offset + entry.values.length, 0);
     } else if (entry.kind === 'read' && entry.code === 0) {
       this.#raise(entry.partition, entry.highWatermark, entry.startOffset);
+    } else if (entry.kind === 'bound') {
+      this.#raise(
+        entry.partition,
+        entry.which === 'end' ? entry.offset : 0,
+        entry.which === 'start' ? entry.offset : 0,
+      );
     } else if (entry.kind === 'cut') this.#raise(entry.partition, 0, entry.start);
   }
 

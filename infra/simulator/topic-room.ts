@@ -8,17 +8,21 @@ import { IdempotentProducer } from './idempotent-producer.ts';
 import { MemberGroup } from './member-group.ts';
 import { partitionName } from './partition-name.ts';
 import { PlainProducer } from './plain-producer.ts';
+import { Surveyor } from './surveyor.ts';
 import type { SimTopic } from './topic-plan.ts';
 import { clusterIds, type World } from './world.ts';
 
 const retryMs = 200;
 const topicsMax = 5;
+/** Of each log of a bounded topic. */
+const keptBytes = 3000;
 
 export class TopicRoom {
   readonly topics: SimTopic[] = [];
   readonly idempotent: IdempotentProducer[] = [];
   readonly plain: PlainProducer[] = [];
   readonly consumers: Consumer[] = [];
+  readonly surveyors: Surveyor[] = [];
   readonly committers: Committer[] = [];
   readonly groups: MemberGroup[] = [];
   readonly #world: World;
@@ -40,7 +44,7 @@ export class TopicRoom {
     const clusterId = clusterIds[number % clusterIds.length]!;
     const name = `${clusterId}.t${number}`;
     const partitions = 2 + below(this.#random, 3);
-    const configs: Record<string, string> = isBounded ? { 'retention.bytes': '3000' } : {};
+    const configs: Record<string, string> = isBounded ? { 'retention.bytes': String(keptBytes) } : {};
     const attempt = (): void => {
       if (this.isOver) return;
       this.#door.request(
@@ -65,7 +69,12 @@ export class TopicRoom {
     this.#world.fault(`topic ${name} is there: ${partitionName(topicId, 0)} and ${partitions - 1} more`);
     const { history } = this.#world;
     for (let i = 0; i < partitions; i++) {
-      history.add({ kind: 'topic', partition: partitionName(topicId, i), isBounded });
+      history.add({
+        kind: 'topic',
+        partition: partitionName(topicId, i),
+        isBounded,
+        ...(isBounded ? { keptBytes } : {}),
+      });
     }
     const label = name.slice(name.indexOf('.') + 1);
     const all = Array.from({ length: partitions }, (_, i) => i);
@@ -77,6 +86,7 @@ export class TopicRoom {
     const rare = { maxWaitMs: 400, pauseMs: 250 };
     for (const i of all.slice(0, 1))
       this.consumers.push(new Consumer(world, door, topic, [i], `${label}one${i}`, rare));
+    this.surveyors.push(new Surveyor(world, door, topic));
     this.committers.push(new Committer(world, door, topic, `g${label}`));
     if (world.settings.hasGroups) this.groups.push(new MemberGroup(world, door, topic, `m${label}`));
     done();
@@ -121,6 +131,8 @@ export class TopicRoom {
     const topic = bounded[target % Math.max(1, bounded.length)];
     if (!topic) return;
     const partitionIndex = target % topic.partitions;
+    const partition = partitionName(topic.topicId, partitionIndex);
+    this.#world.history.add({ kind: 'cutting', partition });
     this.#door.request(
       ({ engine }) =>
         engine.partitionRequest(21, {
@@ -130,7 +142,6 @@ export class TopicRoom {
       (response) => {
         if (response === noAnswer || response instanceof Error) return;
         const { errorCode, lowWatermark } = response.topics[0]!.partitions[0]!;
-        const partition = partitionName(topic.topicId, partitionIndex);
         if (errorCode === 0) this.#world.history.add({ kind: 'cut', partition, start: lowWatermark });
       },
     );

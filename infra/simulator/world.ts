@@ -35,6 +35,10 @@ export interface WorldSettings {
   readonly holdMsMax: number;
   /** Producers send at multiples of it: then many batches share a write and a sync. 0: whenever they like. */
   readonly beatMs: number;
+  /** From a client to the gateway, and back: what is on its way then meets what has changed meanwhile. */
+  readonly farMs: number;
+  /** Logs that a broker is asked to release at once, and releases under way; the rest of a drain waits, and serves. */
+  readonly releases: { readonly logsPerReleaseMax: number; readonly releasesInFlightMax: number };
   /** Whether consumers join groups. */
   readonly hasGroups: boolean;
   /** Controllers in processes of their own beside a gateway's; 0: one process is both. */
