@@ -157,6 +157,7 @@ describe('the checker names', () => {
     expect(names(bound('end', 2))).toEqual(['stale-end']);
     expect(names(bound('start', 1))).toEqual(['log-start-falls']);
     expect(names(bound('end', 3), bound('start', 2))).toEqual([]);
+    expect(names(acked(1, 2, 0), bound('end', 2))).toEqual([]);
   });
 
   it('an end that was told before what lies there was written for good', () => {

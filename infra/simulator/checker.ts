@@ -270,9 +270,11 @@ class Judge {
   }
 
   #bound({ atMs, partition, which, offset, leaderEpoch, asked }: TimedEntry & { kind: 'bound' }): void {
-    const { toldEnds } = this.#partition(partition);
+    const { toldEnds, ackEpoch, ackSession } = this.#partition(partition);
     if (which === 'end') toldEnds.set(leaderEpoch, Math.max(offset, toldEnds.get(leaderEpoch) ?? 0));
-    if (offset >= asked[which]) return;
+    // A process that was stopped over its succession in place answers what waited for it, and its epoch gives it away to nobody.
+    const maySucceed = leaderEpoch === ackEpoch && ackSession > 1;
+    if (offset >= asked[which] || (which === 'end' && maySucceed)) return;
     const [name, verb] =
       which === 'end' ? (['stale-end', 'go to'] as const) : (['log-start-falls', 'begin at'] as const);
     const what = `somebody asked when the log was known to ${verb} ${asked[which]}, and was told ${offset}`;
