@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Apart } from './apart.ts';
-import { createTopic, demoAccess, httpSender, judgeRecords, readAll } from './doors.ts';
+import { createTopic, demoAccess, Doubts, httpSender, judgeRecords, readAll } from './doors.ts';
 
 // Whole installations on a busy machine: the bound is against hanging, nothing here is about speed.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
@@ -42,7 +42,8 @@ it('does what operators ask at a gateway, though who keeps the fleet dies in the
     return shares.length === 2 && shares.every((count) => count === 32);
   });
   await createTopic(apart.gateway, access, 'asked', partitions);
-  const send = httpSender(apart.gateway, access, 'asked');
+  const doubts = new Doubts();
+  const send = httpSender(apart.gateway, access, 'asked', doubts);
   const acknowledged: string[] = [];
   let isOver = false;
   const writing = Array.from({ length: lanes }, async (_, lane) => {
@@ -81,6 +82,6 @@ it('does what operators ask at a gateway, though who keeps the fleet dies in the
   expect(await apart.gateway.admin('GET', '/fleet')).toMatchObject({ override: 3 });
   isOver = true;
   await Promise.all(writing);
-  const outcome = judgeRecords(await readAll(apart.gateway, access, 'asked'), acknowledged);
+  const outcome = judgeRecords(await readAll(apart.gateway, access, 'asked'), acknowledged, doubts);
   expect(outcome).toEqual({ lost: [], duplicates: [], disordered: [] });
 });
