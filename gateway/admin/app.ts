@@ -23,6 +23,12 @@ export interface AdminServer {
 /** Sockets that have not shaken hands (TLS), or not sent a whole request head, within this are closed. */
 const headersTimeoutMs = 10_000;
 
+/**
+ * How long a connection may be idle between requests: longer than the minute that load balancers keep theirs. A client that
+ * sends just when the other side closes is told of a closed connection, and must not repeat what is no read.
+ */
+const keepAliveTimeoutMs = 75_000;
+
 /** Rejects with the system's error when the address cannot be listened on. */
 export async function startAdmin(options: AdminListenOptions): Promise<AdminServer> {
   const { host, port, tls, context } = options;
@@ -36,7 +42,11 @@ export async function startAdmin(options: AdminListenOptions): Promise<AdminServ
     });
     void listener(request, response);
   };
-  const limits = { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: headersTimeoutMs / 5 };
+  const limits = {
+    headersTimeout: headersTimeoutMs,
+    connectionsCheckingInterval: headersTimeoutMs / 5,
+    keepAliveTimeout: keepAliveTimeoutMs,
+  };
   const server: Server = tls
     ? createTlsServer(
         {
