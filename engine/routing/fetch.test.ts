@@ -576,6 +576,33 @@ describe('waiting', () => {
     expect(next.result).toMatchObject([{ errorCode: 0, highWatermark: 5, logStartOffset: 2 }]);
   });
 
+  it('believes what was told of a name for a while alone: it may have been another topic', async () => {
+    const w = await world([1]);
+    write(w, 0, 1, 2, 3);
+    w.broker(1).other = (call) => {
+      if (call.key === 2) call.respond(make(listOffsetsResponse, { topics: call.request.topics.map(bounds) }));
+    };
+    const end = async (): Promise<number | undefined> => {
+      const reading = read(w, [at(0, 3)], { maxWaitMs: 0 });
+      await w.clock.advance(10);
+      return reading.result?.[0]?.highWatermark;
+    };
+    const ask = async (): Promise<void> => {
+      const partitions = [{ partitionIndex: 0, timestamp: -1 }];
+      void w.routing.partitionRequest(2, make(listOffsetsRequest, { topics: [{ name: 'c1.orders', partitions }] }));
+      await w.clock.advance(10);
+    };
+    expect(await end()).toBe(3);
+    await ask();
+    expect(await end()).toBe(5);
+    await w.clock.advance(9000);
+    // The same again does not begin the time anew.
+    await ask();
+    expect(await end()).toBe(5);
+    await w.clock.advance(1000);
+    expect(await end()).toBe(3);
+  });
+
   it('takes an acknowledgement for no answer of the log: of what no owner has told it says nothing', async () => {
     const w = await world([1]);
     w.broker(1).isSilent = true;

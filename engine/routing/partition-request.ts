@@ -15,8 +15,9 @@ import type { Changes } from './changes.ts';
 import { errorCode } from '../protocol/error-codes.ts';
 import { isMisrouted } from './misrouted.ts';
 import { ownerOf, type RoutingCatalogue } from './owners.ts';
-import { type Entry, type PartitionShape, partitionShapes, type ToldBounds } from './partition-shapes.ts';
+import { type Entry, type PartitionShape, partitionShapes } from './partition-shapes.ts';
 import type { RoutingSettings } from './settings.ts';
+import type { Bounds } from './told-bounds.ts';
 
 export class PartitionRouter {
   readonly metrics = { requests: 0, retries: 0 };
@@ -26,7 +27,7 @@ export class PartitionRouter {
   readonly #changes: Changes;
   readonly #settings: RoutingSettings;
   /** Told of where a log begins and ends, as answers say: what is fetched later is never told less. */
-  readonly #onTold: (topicId: Uuid, partition: number, bounds: ToldBounds) => void;
+  readonly #onTold: (topicId: Uuid, partition: number, bounds: Bounds) => void;
 
   constructor(
     catalogue: RoutingCatalogue,
@@ -34,7 +35,7 @@ export class PartitionRouter {
     clock: Clock,
     changes: Changes,
     settings: RoutingSettings,
-    onTold: (topicId: Uuid, partition: number, bounds: ToldBounds) => void,
+    onTold: (topicId: Uuid, partition: number, bounds: Bounds) => void,
   ) {
     this.#catalogue = catalogue;
     this.#pool = pool;
@@ -97,6 +98,7 @@ export class PartitionRouter {
       return undefined;
     }
     entry.sentEpoch = owner.leaderEpoch;
+    entry.sentTopicId = topic.topicId;
     return this.#pool.link(owner.address, 'control');
   }
 
@@ -118,9 +120,8 @@ export class PartitionRouter {
       const entry = asked.find((each) => each.topic === topic && each.index === index && each.result === undefined);
       if (!entry || isMisrouted(result.errorCode)) return;
       entry.result = result;
-      const topicId = this.#catalogue.byName(topic)?.topicId;
-      if (topicId && shape.told && result.errorCode === errorCode.none)
-        this.#onTold(topicId, index, shape.told(entry, result));
+      if (!shape.told || result.errorCode !== errorCode.none || entry.sentTopicId === undefined) return;
+      this.#onTold(entry.sentTopicId, index, shape.told(entry, result));
     });
   }
 

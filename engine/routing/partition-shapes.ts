@@ -3,7 +3,9 @@
  * belongs to one partition. One shape per API, so that partition-request.ts is written once.
  */
 import type { PartitionApi } from '../engine.ts';
+import type { Uuid } from '../kernel/uuid.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
+import type { Bounds } from './told-bounds.ts';
 
 /** One partition of a request. */
 export interface Entry {
@@ -13,8 +15,9 @@ export interface Entry {
   readonly index: number;
   /** What the client believes, -1 when it does not say. */
   readonly leaderEpoch: number;
-  /** Epoch of the owner that is asked. */
+  /** Epoch of the owner that is asked, and which topic is meant by the name. */
   sentEpoch: number;
+  sentTopicId: Uuid | undefined;
   /** The partition's part of the request, and in the end of the response. */
   readonly part: object;
   result: EntryResult | undefined;
@@ -29,19 +32,13 @@ export interface EntryResult {
   readonly offset?: number;
 }
 
-/** What an answer says of the bounds of a log: neither ever falls. */
-export interface ToldBounds {
-  readonly start?: number;
-  readonly end?: number;
-}
-
 export interface PartitionShape<K extends PartitionApi> {
   entries(request: RequestOf<K>): Entry[];
   /** The request for some of its entries only. */
   request(whole: RequestOf<K>, entries: readonly Entry[]): RequestOf<K>;
   read(response: ResponseOf<K>, each: (topic: string, index: number, result: EntryResult) => void): void;
   response(whole: RequestOf<K>, entries: readonly Entry[]): ResponseOf<K>;
-  told?(entry: Entry, result: EntryResult): ToldBounds;
+  told?(entry: Entry, result: EntryResult): Bounds;
 }
 
 type OffsetsPart = RequestOf<2>['topics'][number]['partitions'][number];
@@ -133,7 +130,7 @@ const offsetForLeaderEpoch: PartitionShape<23> = {
 export const partitionShapes = { 2: listOffsets, 21: deleteRecords, 23: offsetForLeaderEpoch } as const;
 
 function entryOf(topicAt: number, topic: string, index: number, leaderEpoch: number, part: object): Entry {
-  return { topicAt, topic, index, leaderEpoch, sentEpoch: -1, part, result: undefined };
+  return { topicAt, topic, index, leaderEpoch, sentEpoch: -1, sentTopicId: undefined, part, result: undefined };
 }
 
 /** Parts of neighbouring entries of one topic together, in request order: a topic named twice stays two. */

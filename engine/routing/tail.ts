@@ -32,8 +32,8 @@ import {
 } from './fetch-message.ts';
 import { HoldTimes } from './hold-times.ts';
 import { ownerOf, type RoutingCatalogue } from './owners.ts';
-import type { ToldBounds } from './partition-shapes.ts';
 import type { RoutingSettings } from './settings.ts';
+import { type Bounds, ToldBounds } from './told-bounds.ts';
 
 export interface TailWaiter {
   /** At most once per wait. The result is shared and never written to. */
@@ -49,8 +49,10 @@ export interface SeenLog {
 }
 
 type Seen = { -readonly [Name in keyof SeenLog]: SeenLog[Name] } & {
-  /** Whether an answer of an owner is in it. Before, an append or a deletion may have told one of the two values. */
+  /** Whether an answer of an owner is in it. Before, an append may have told the end. */
   isHeard: boolean;
+  /** Absent while nothing is told in other ways than by reads and appends. */
+  told?: ToldBounds | undefined;
 };
 
 const unseen: SeenLog = { highWatermark: -1, logStartOffset: -1 };
@@ -138,7 +140,8 @@ export class Tail {
   /** -1 for what is not known: both, until an owner has answered. */
   seen(topicId: Uuid, partition: number): SeenLog {
     const seen = this.#seen.get(topicId)?.[partition];
-    return seen?.isHeard ? seen : unseen;
+    if (!seen?.isHeard) return unseen;
+    return seen.told ? this.#withTold(seen, seen.told) : seen;
   }
 
   /** Every answer about a partition, from polls and reads, passes here. */
@@ -152,7 +155,7 @@ export class Tail {
   }
 
   /**
-   * An append of this gateway was acknowledged, or ListOffsets answered, so the log ends at `endOffset` or behind it. Remembered also while no owner
+   * An append of this gateway was acknowledged, so the log ends at `endOffset` or behind it. Remembered also while no owner
    * has answered a read: the first read may have left before the append, and its answer is then older than this. The end
    * is good for every later owner as well, as what was acknowledged is recovered; a topic made again has another id.
    */
@@ -162,17 +165,17 @@ export class Tail {
   }
 
   /** Somebody was told of the bounds of a log without reading it. */
-  told(topicId: Uuid, partition: number, { start = -1, end = -1 }: ToldBounds): void {
-    if (start >= 0) this.#begins(topicId, partition, start);
-    if (end >= 0) this.stored(topicId, partition, end);
+  told(topicId: Uuid, partition: number, bounds: Bounds): void {
+    const seen = this.#seen.get(topicId)?.[partition] ?? this.#remember(topicId, partition);
+    if (seen) (seen.told ??= new ToldBounds()).tell(bounds, this.#clock.monotonicMs());
   }
 
-  /** Records were deleted through this gateway, or somebody asked: the log begins, and so ends, at `logStartOffset` or behind it. */
-  #begins(topicId: Uuid, partition: number, logStartOffset: number): void {
-    const seen = this.#seen.get(topicId)?.[partition] ?? this.#remember(topicId, partition);
-    if (!seen) return;
-    if (logStartOffset > seen.logStartOffset) seen.logStartOffset = logStartOffset;
-    if (logStartOffset > seen.highWatermark) seen.highWatermark = logStartOffset;
+  #withTold(seen: Seen, told: ToldBounds): SeenLog {
+    const nowMs = this.#clock.monotonicMs();
+    const [start, end] = [told.startAt(nowMs), told.endAt(nowMs)];
+    if (start < 0 && end < 0) seen.told = undefined;
+    const { highWatermark, logStartOffset } = seen;
+    return { highWatermark: Math.max(highWatermark, end), logStartOffset: Math.max(logStartOffset, start) };
   }
 
   /** Nothing of a topic that has gone: nobody would forget what comes of it behind its deletion. */
