@@ -6,6 +6,16 @@ import { type StoreFaults } from '../store-memory.ts';
 import { byNumber, expectEven, states, world } from './controller-in-test.suite.ts';
 import { shardPk } from './rows/shard.ts';
 
+function leavingStore() {
+  const store = {
+    isAway: false,
+    faults: (): undefined => {
+      if (store.isAway) throw new StoreUnavailable('away');
+    },
+  };
+  return store;
+}
+
 describe('a controller', () => {
   it('starts the fleet, places topics over the zones, and answers what it placed', async () => {
     const { control, during, placements } = world();
@@ -331,33 +341,27 @@ describe('the brake', () => {
 
   it('kills nobody while the store is away for everybody', async () => {
     const { control, during, fleet, clock } = world();
-    let away = false;
-    const controller = control(() => {
-      if (away) throw new StoreUnavailable('away');
-      return undefined;
-    });
+    const store = leavingStore();
+    const controller = control(store.faults);
     await during(controller.start());
-    away = true;
+    store.isAway = true;
     await clock.advance(20_000);
-    away = false;
+    store.isAway = false;
     await clock.advance(5000);
     expect(fleet.kills).toEqual([]);
   });
 
   it('starts a slot again whose broker died while the store was away, however long that is', async () => {
     const { control, during, fleet, clock } = world();
-    let away = false;
-    const controller = control(() => {
-      if (away) throw new StoreUnavailable('away');
-      return undefined;
-    });
+    const store = leavingStore();
+    const controller = control(store.faults);
     await during(controller.start());
-    away = true;
+    store.isAway = true;
     await clock.advance(1000);
     fleet.crash(2);
     // Longer than a read is tried elsewhere.
     await clock.advance(storeTokenMs / 2 + 10_000);
-    away = false;
+    store.isAway = false;
     await clock.advance(5000);
     expect(fleet.starts).toEqual([1, 2, 3, 2]);
     expect(states(controller)).toEqual(['serving', 'serving', 'serving']);

@@ -316,6 +316,19 @@ describe('what operators want of the fleet', () => {
   const owned = async ({ places }: Awaited<ReturnType<typeof world>>, brokerId: number): Promise<number> =>
     (await places()).filter((place) => place.brokerId === brokerId).length;
 
+  /** The first of two keeps the fleet; the gateway has made so many topics. */
+  const twoAndGateway = async (topics: number) => {
+    const all = await world();
+    const first = await all.join();
+    await all.clock.advance(3000);
+    await all.join();
+    const gateway = await all.visit();
+    await all.during(gateway.start());
+    await all.clock.advance(2000);
+    for (let i = 0; i < topics; i++) await all.during(gateway.createTopic(spec(`c${i}`, 't')));
+    return { all, first, gateway };
+  };
+
   it('is done by who keeps it, whoever was asked', async () => {
     const all = await world();
     const { clock, join, visit, during, fleet } = all;
@@ -358,15 +371,8 @@ describe('what operators want of the fleet', () => {
   });
 
   it('is gone on with when who keeps it dies in the middle', async () => {
-    const all = await world();
-    const { clock, join, visit, during, fleet } = all;
-    const first = await join();
-    await clock.advance(3000);
-    await join();
-    const gateway = await visit();
-    await during(gateway.start());
-    await clock.advance(2000);
-    for (let i = 0; i < 12; i++) await during(gateway.createTopic(spec(`c${i}`, 't')));
+    const { all, first, gateway } = await twoAndGateway(12);
+    const { clock, join, during, fleet } = all;
     let releases = 0;
     fleet.onRelease = () => {
       // The drain has begun, and what it was asked for is never answered.
@@ -393,15 +399,8 @@ describe('what operators want of the fleet', () => {
   });
 
   it('fills a broker whose drain was taken back while nobody kept the fleet, as soon as somebody does', async () => {
-    const all = await world();
-    const { clock, join, visit, during } = all;
-    const first = await join();
-    await clock.advance(3000);
-    await join();
-    const gateway = await visit();
-    await during(gateway.start());
-    await clock.advance(2000);
-    for (let i = 0; i < 8; i++) await during(gateway.createTopic(spec(`c${i}`, 't')));
+    const { all, first, gateway } = await twoAndGateway(8);
+    const { clock, during } = all;
     expect(await during(gateway.drainBroker(1))).toBe(0);
     // What moved has cooled down.
     await clock.advance(60_000);

@@ -84,6 +84,16 @@ function bounds({ name, partitions }: RequestOf<2>['topics'][number]) {
   };
 }
 
+/** Somebody asks broker 1 for bounds of partition 0, and is told them. */
+async function askBounds(w: World, timestamps: readonly number[]): Promise<void> {
+  w.broker(1).other = (call) => {
+    if (call.key === 2) call.respond(make(listOffsetsResponse, { topics: call.request.topics.map(bounds) }));
+  };
+  const partitions = timestamps.map((timestamp) => ({ partitionIndex: 0, timestamp }));
+  void w.routing.partitionRequest(2, make(listOffsetsRequest, { topics: [{ name: 'c1.orders', partitions }] }));
+  await w.clock.advance(10);
+}
+
 const fetches = (w: World): number => w.brokers.reduce((sum, broker) => sum + broker.count(1), 0);
 
 describe('a fetch', () => {
@@ -564,12 +574,7 @@ describe('waiting', () => {
     const first = read(w, [at(0, 3)], { maxWaitMs: 0 });
     await w.clock.advance(10);
     expect(first.result).toMatchObject([{ highWatermark: 3, logStartOffset: 0 }]);
-    w.broker(1).other = (call) => {
-      if (call.key === 2) call.respond(make(listOffsetsResponse, { topics: call.request.topics.map(bounds) }));
-    };
-    const partitions = [-1, -2].map((timestamp) => ({ partitionIndex: 0, timestamp }));
-    void w.routing.partitionRequest(2, make(listOffsetsRequest, { topics: [{ name: 'c1.orders', partitions }] }));
-    await w.clock.advance(10);
+    await askBounds(w, [-1, -2]);
     w.broker(1).isSilent = true;
     const next = read(w, [at(0, 5)], { maxWaitMs: 60 });
     await w.clock.advance(61);
@@ -579,25 +584,17 @@ describe('waiting', () => {
   it('believes what was told of a name for a while alone: it may have been another topic', async () => {
     const w = await world([1]);
     write(w, 0, 1, 2, 3);
-    w.broker(1).other = (call) => {
-      if (call.key === 2) call.respond(make(listOffsetsResponse, { topics: call.request.topics.map(bounds) }));
-    };
     const end = async (): Promise<number | undefined> => {
       const reading = read(w, [at(0, 3)], { maxWaitMs: 0 });
       await w.clock.advance(10);
       return reading.result?.[0]?.highWatermark;
     };
-    const ask = async (): Promise<void> => {
-      const partitions = [{ partitionIndex: 0, timestamp: -1 }];
-      void w.routing.partitionRequest(2, make(listOffsetsRequest, { topics: [{ name: 'c1.orders', partitions }] }));
-      await w.clock.advance(10);
-    };
     expect(await end()).toBe(3);
-    await ask();
+    await askBounds(w, [-1]);
     expect(await end()).toBe(5);
     await w.clock.advance(9000);
     // The same again does not begin the time anew.
-    await ask();
+    await askBounds(w, [-1]);
     expect(await end()).toBe(5);
     await w.clock.advance(1000);
     expect(await end()).toBe(3);

@@ -164,7 +164,7 @@ export class Tail {
     if (seen && endOffset > seen.highWatermark) seen.highWatermark = endOffset;
   }
 
-  /** Somebody was told of the bounds of a log without reading it. */
+  /** Somebody was told of the bounds of a log without reading it: see told-bounds.ts. */
   told(topicId: Uuid, partition: number, bounds: Bounds): void {
     const seen = this.#seen.get(topicId)?.[partition] ?? this.#remember(topicId, partition);
     if (seen) (seen.told ??= new ToldBounds()).tell(bounds, this.#clock.monotonicMs());
@@ -173,8 +173,12 @@ export class Tail {
   #withTold(seen: Seen, told: ToldBounds): SeenLog {
     const nowMs = this.#clock.monotonicMs();
     const [start, end] = [told.startAt(nowMs), told.endAt(nowMs)];
-    if (start < 0 && end < 0) seen.told = undefined;
     const { highWatermark, logStartOffset } = seen;
+    if (end <= highWatermark && start <= logStartOffset) {
+      // Over, or overtaken by reads and appends: nobody need ask the clock for it any more.
+      seen.told = undefined;
+      return seen;
+    }
     return { highWatermark: Math.max(highWatermark, end), logStartOffset: Math.max(logStartOffset, start) };
   }
 
