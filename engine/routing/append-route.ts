@@ -18,6 +18,8 @@ export interface Item {
   heldSinceMs: number;
   /** It was with a broker that never told its fate: whoever gives it up must not say that nothing happened. */
   mayBeStored: boolean;
+  /** Its sender has been told something; what becomes of it now is told to nobody. */
+  isTold: boolean;
   /** The last broker that had it has no room for it. */
   isRefusedForRoom: boolean;
   /** One before it, of its producer, was given up while this was with a broker: when it comes back it is not sent again. */

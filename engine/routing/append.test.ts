@@ -319,6 +319,57 @@ describe('appends', () => {
     expect(ids(w)).toEqual([0, 1, 3]);
   });
 
+  it('are answered in their own time while a broker is silent, and keep their places', async () => {
+    const w = await world([1]);
+    append(w, 0);
+    await w.clock.settle();
+    w.network.stall(w.address(1));
+    const idempotent = append(w, 1, 0, true, 3_000);
+    const plain = append(w, 2, 0, false, 3_000);
+    const patient = append(w, 3);
+    await w.clock.advance(2_900);
+    expect(codes(idempotent, plain, patient)).toEqual([undefined, undefined, undefined]);
+    await w.clock.advance(400);
+    expect(codes(idempotent, plain, patient)).toEqual([7, 7, undefined]);
+    expect([idempotent, plain].map(({ isFree }) => isFree)).toEqual([false, false]);
+    const again = append(w, 1);
+    w.network.flow(w.address(1));
+    await w.clock.advance(100);
+    expect(codes(idempotent, plain, patient, again)).toEqual([7, 7, 0, 0]);
+    expect(ids(w)).toEqual([0, 1, 2, 3]);
+    expect(offsets(again)).toEqual([1]);
+  });
+
+  it('that were answered in their own time are told nothing more when the broker is gone', async () => {
+    const w = await world([1]);
+    append(w, 0);
+    await w.clock.settle();
+    w.network.stall(w.address(1));
+    const idempotent = append(w, 1, 0, true, 1_000);
+    const plain = append(w, 2, 0, false, 1_000);
+    await w.clock.advance(1_300);
+    const again = [append(w, 1), append(w, 3)];
+    await w.clock.settle();
+    w.move(0, 2);
+    await w.clock.advance(1_000);
+    expect(codes(idempotent, plain)).toEqual([7, 7]);
+    // What was given up for good takes its producer's repeats with it, and those come again: in order, once.
+    const later = again.filter(({ results }) => results[0]!.errorCode !== 0).map(({ id }) => append(w, id));
+    await w.clock.advance(1_000);
+    expect(codes(...later)).toEqual(later.map(() => 0));
+    expect(ids(w)).toEqual([0, 1, 3]);
+  });
+
+  it('with no time at all are taken by an owner at work', async () => {
+    const w = await world([1]);
+    append(w, 0);
+    await w.clock.settle();
+    w.broker(1).replyMs = () => 600;
+    const sent = append(w, 1, 0, true, 0);
+    await w.clock.advance(900);
+    expect(codes(sent)).toEqual([0]);
+  });
+
   it('pass a batch error on to its append alone', async () => {
     const w = await world([1]);
     w.broker(1).produceFault = (_, batch) => (batch.readInt32BE(53) === 1 ? 10 : undefined);

@@ -23,13 +23,15 @@
  *   - A broker hangs with F1 in flight and is replaced. Its answer is awaited for `staleFlightMsMax`, then its link is cut.
  *
  * Who is given up is told the truth: NOT_LEADER_OR_FOLLOWER when no broker can have stored it, REQUEST_TIMED_OUT when one
- * may have, though others refused it since.
+ * may have, though others refused it since. So is told whose time is over while a broker has the batch; that keeps its place
+ * in its partition's order, and its sender's repeat comes behind it.
  *
  * The leader epoch that a frame was sent at is written into its batches' partitionLeaderEpoch (outside the CRC). A
  * broker that owns the partition at another epoch must refuse them.
  */
 import type { Append, AppendResult } from '../engine.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
+import { grantedMs } from '../kernel/request-time.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import type { Link } from '../link/link.ts';
 import type { LinkPool } from '../link/pool.ts';
@@ -47,6 +49,8 @@ import type { RoutingSettings } from './settings.ts';
 const produceKey = 0;
 /** With topic ids (KIP-516); embedded brokers speak nothing older. */
 const produceVersion = 13;
+/** How often it is looked for batches with a broker whose time is over. */
+const flightLookMs = 250;
 
 interface Frame {
   readonly link: Link;
@@ -75,6 +79,7 @@ export class AppendRouter {
   #filling: Frame[] = [];
   #flushing = false;
   #tick: Timer | undefined;
+  #flightTick: Timer | undefined;
   #sequence = 0;
   #queuedBytes = 0;
   /** Time of this turn; -1 until somebody asks. */
@@ -130,6 +135,7 @@ export class AppendRouter {
       arrivedMs: nowMs,
       heldSinceMs,
       mayBeStored: false,
+      isTold: false,
       isRefusedForRoom: false,
       followsGivenUp: false,
     });
@@ -141,6 +147,7 @@ export class AppendRouter {
   close(): void {
     this.#closed = true;
     this.#tick?.cancel();
+    this.#flightTick?.cancel();
     for (const routes of this.#routes.values()) {
       for (const route of routes.values()) this.#fail(route.take(route.queue.length), errorCode.notLeaderOrFollower);
     }
@@ -249,6 +256,7 @@ export class AppendRouter {
       }
     }
     this.metrics.frames++;
+    this.#lookAfterFlightsLater();
     frame.link.send(
       produceKey,
       produceVersion,
@@ -308,7 +316,8 @@ export class AppendRouter {
     }
     // Who answers has received all of it, and before that it was with no other: one that gave no answer may have left it
     // in the socket of a link that ended, which can still be writing it.
-    item.append.done(
+    tell(
+      item,
       {
         errorCode: code,
         baseOffset: result.baseOffset,
@@ -327,9 +336,9 @@ export class AppendRouter {
       for (const item of items.slice(flight.answered)) {
         if (sent) item.mayBeStored = true;
         if (!sent || item.append.idempotent) this.#putBack(route, item);
-        else {
+        else if (!item.isTold) {
           this.metrics.unknownFates++;
-          item.append.done(failed(errorCode.requestTimedOut, 'the broker went away before it answered'), false);
+          tell(item, failed(errorCode.requestTimedOut, 'the broker went away before it answered'), false);
         }
       }
       route.endFlight(flight);
@@ -340,6 +349,8 @@ export class AppendRouter {
   #putBack(route: AppendRoute, item: Item): void {
     if (this.#closed) return this.#fail([item], errorCode.notLeaderOrFollower);
     route.draining = true;
+    // An idempotent one keeps its place before what its producer sends next; this one is better not sent again.
+    if (item.isTold && !item.append.idempotent) return;
     const nowMs = this.#nowMs();
     if (item.followsGivenUp) {
       this.metrics.expired++;
@@ -409,6 +420,37 @@ export class AppendRouter {
     }
   }
 
+  #lookAfterFlightsLater(): void {
+    this.#flightTick ??= this.#clock.after(flightLookMs, () => this.#lookAfterFlights(), 'background');
+  }
+
+  /**
+   * A broker that is silent is not taken for gone before its link ends; who waits for it may have less time, and when another
+   * owns the partition by then there is no reason to wait at all.
+   */
+  #lookAfterFlights(): void {
+    this.#flightTick = undefined;
+    const nowMs = this.#nowMs();
+    let isEmpty = true;
+    for (const routes of this.#routes.values()) {
+      for (const route of routes.values()) {
+        if (route.flights.length === 0) continue;
+        isEmpty = false;
+        for (const { items, answered } of route.flights) {
+          for (let i = answered; i < items.length; i++) this.#endTime(items[i]!, nowMs);
+        }
+        this.#cutStale(route, ownerOf(this.#catalogue, route.topicId, route.index), nowMs);
+      }
+    }
+    if (!isEmpty) this.#lookAfterFlightsLater();
+  }
+
+  #endTime(item: Item, nowMs: number): void {
+    if (item.isTold || nowMs - item.arrivedMs < grantedMs(item.append.timeoutMs)) return;
+    this.metrics.unknownFates++;
+    tell(item, failed(errorCode.requestTimedOut, 'the broker has not answered in time'), false);
+  }
+
   #expire(route: AppendRoute, isUnknown: boolean, nowMs: number): void {
     const { holdMsMax, unknownTopicMsMax } = this.#settings;
     const heldMsMax = isUnknown ? Math.min(unknownTopicMsMax, holdMsMax) : holdMsMax;
@@ -435,13 +477,14 @@ export class AppendRouter {
   }
 
   #fail(items: readonly Item[], code: number): void {
-    for (const { append, mayBeStored, isRefusedForRoom } of items) {
+    for (const item of items) {
+      const { mayBeStored, isRefusedForRoom } = item;
       const result = mayBeStored
         ? failed(errorCode.requestTimedOut, 'a broker went away with the append and no other took it in time')
         : isRefusedForRoom
           ? failed(volumeFullCode, 'the volume is nearly full')
           : failed(code, 'no broker took the append in time');
-      append.done(result, !mayBeStored);
+      tell(item, result, !mayBeStored);
     }
   }
 }
@@ -453,6 +496,12 @@ function mayHave(route: AppendRoute, owner: Owner, link: Link, nowMs: number): b
     if (owner.leaderEpoch !== route.sentEpoch || link !== route.sentLink) return false;
   }
   return owner.leaderEpoch !== route.refusedEpoch || nowMs >= route.retryAtMs;
+}
+
+function tell(item: Item, result: AppendResult, recordsAreFree: boolean): void {
+  if (item.isTold) return;
+  item.isTold = true;
+  item.append.done(result, recordsAreFree);
 }
 
 function failed(code: number, errorMessage: string): AppendResult {

@@ -164,9 +164,62 @@ describe('a request about partitions', () => {
     expect(right.response!.topics[0]!.partitions[0]!.leaderEpoch).toBe(1);
   });
 
+  describe('that changes something has the time of its client', () => {
+    function deletion(w: World, timeoutMs: number, indexes: readonly number[]): () => number[][] | undefined {
+      const partitions = indexes.map((partitionIndex) => ({ partitionIndex, offset: 5 }));
+      const request = make(deleteRecordsRequest, { topics: [{ name, partitions }], timeoutMs });
+      let response: ResponseOf<21> | undefined;
+      void w.routing.partitionRequest(21, request).then((told) => (response = told));
+      return () => response?.topics[0]!.partitions.map((each) => [each.partitionIndex, each.errorCode]);
+    }
+
+    it('which ends with what is known while an owner is silent', async () => {
+      const w = await answering([1, 2]);
+      w.network.stall(w.address(2));
+      const told = deletion(w, 3_000, [0, 1]);
+      await w.clock.advance(2_900);
+      expect(told()).toBeUndefined();
+      await w.clock.advance(200);
+      expect(told()).toEqual([
+        [0, 0],
+        [1, 7],
+      ]);
+      // It was on its way all the while, and is told to nobody.
+      w.network.flow(w.address(2));
+      await w.clock.advance(100);
+      expect(w.broker(2).count(21)).toBe(1);
+    });
+
+    it('which is never so short that an owner at work could not answer', async () => {
+      const w = await answering([1]);
+      w.network.delay(w.address(1), 200);
+      const told = [deletion(w, 0, [0]), deletion(w, -1, [0])];
+      await w.clock.advance(900);
+      expect(told.map((each) => each())).toEqual([[[0, 0]], [[0, 0]]]);
+    });
+
+    it('which counts while nobody owns the partition too', async () => {
+      const w = await answering([-1]);
+      const told = deletion(w, 1_500, [0]);
+      await w.clock.advance(1_600);
+      expect(told()).toEqual([[0, 7]]);
+    });
+
+    it('and is not called undone when an owner went away with it', async () => {
+      const w = await answering([1]);
+      w.broker(1).other = () => undefined;
+      const told = deletion(w, 60_000, [0]);
+      await w.clock.advance(50);
+      w.network.refuse(w.address(1));
+      w.network.cut(w.address(1));
+      await w.clock.advance(2_100);
+      expect(told()).toEqual([[0, 7]]);
+    });
+  });
+
   it('may be DeleteRecords or OffsetForLeaderEpoch', async () => {
     const w = await answering([1, 2]);
-    const deletion = w.routing.partitionRequest(
+    const deleted = w.routing.partitionRequest(
       21,
       make(deleteRecordsRequest, {
         topics: [
@@ -185,7 +238,7 @@ describe('a request about partitions', () => {
       make(offsetForLeaderEpochRequest, { topics: [{ topic: name, partitions: [{ partition: 1, leaderEpoch: 0 }] }] }),
     );
     await w.clock.advance(50);
-    expect((await deletion).topics[0]!.partitions.map((each) => [each.partitionIndex, each.lowWatermark])).toEqual([
+    expect((await deleted).topics[0]!.partitions.map((each) => [each.partitionIndex, each.lowWatermark])).toEqual([
       [1, 5],
       [0, 6],
     ]);

@@ -2,14 +2,19 @@
  * Requests about partitions that are no data (ListOffsets, DeleteRecords, OffsetForLeaderEpoch): split by owner, sent
  * side by side, merged in the order of the request. All three can be repeated without harm, so a partition whose owner
  * is away, refuses or vanishes is asked again where the catalogue points, until the hold time is over.
+ *
+ * DeleteRecords comes with a time of its client's, after which it is answered whatever the owners do: what others have told
+ * by then, and REQUEST_TIMED_OUT where nothing is known. NOT_LEADER is never said of what an owner may have done.
  */
 import type { PartitionApi } from '../engine.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
+import { grantedMs, inTime, late } from '../kernel/request-time.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import { latestVersion } from '../link/latest-version.ts';
 import type { Link } from '../link/link.ts';
 import type { LinkPool } from '../link/pool.ts';
+import { LinkClosed } from '../ports.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import type { Changes } from './changes.ts';
 import { errorCode } from '../protocol/error-codes.ts';
@@ -51,16 +56,18 @@ export class PartitionRouter {
     const shape = partitionShapes[key] as unknown as PartitionShape<K>;
     const entries = shape.entries(request);
     const startMs = this.#clock.monotonicMs();
+    const timeMs = shape.timeoutMs ? grantedMs(shape.timeoutMs(request)) : Number.POSITIVE_INFINITY;
     let pauseMs = this.#settings.retryMs;
     for (;;) {
       const seen = this.#changes.count;
-      const open = await this.#round(key, shape, request, entries);
+      const open = await this.#round(key, shape, request, entries, startMs + timeMs);
       if (open.length === 0) break;
       const heldMs = this.#clock.monotonicMs() - startMs;
-      this.#giveUp(open, heldMs);
+      this.#giveUp(shape, open, heldMs);
+      if (heldMs >= timeMs) timeIsUp(open);
       if (entries.every((entry) => entry.result !== undefined)) break;
       this.metrics.retries++;
-      await this.#changes.next(seen, Math.min(pauseMs, this.#settings.holdMsMax - heldMs));
+      await this.#changes.next(seen, Math.min(pauseMs, this.#settings.holdMsMax - heldMs, timeMs - heldMs));
       pauseMs = Math.min(pauseMs * 2, this.#settings.retryMsMax);
     }
     return shape.response(request, entries);
@@ -72,6 +79,7 @@ export class PartitionRouter {
     shape: PartitionShape<K>,
     request: RequestOf<K>,
     entries: readonly Entry[],
+    untilMs: number,
   ): Promise<Entry[]> {
     const byLink = new Map<Link, Entry[]>();
     for (const entry of entries) {
@@ -82,7 +90,7 @@ export class PartitionRouter {
       if (asked) asked.push(entry);
       else byLink.set(link, [entry]);
     }
-    await Promise.all([...byLink].map(([link, asked]) => this.#ask(key, shape, request, link, asked)));
+    await Promise.all([...byLink].map(([link, asked]) => this.#ask(key, shape, request, link, asked, untilMs)));
     return entries.filter((entry) => entry.result === undefined);
   }
 
@@ -108,14 +116,20 @@ export class PartitionRouter {
     request: RequestOf<K>,
     link: Link,
     asked: readonly Entry[],
+    untilMs: number,
   ): Promise<void> {
-    let response: ResponseOf<K>;
+    let response: ResponseOf<K> | typeof late;
     try {
-      response = await link.request(key, latestVersion(key), shape.request(request, asked));
+      const work = link.request(key, latestVersion(key), shape.request(request, asked));
+      const hasTime = shape.timeoutMs !== undefined;
+      response = hasTime ? await inTime(this.#clock, untilMs - this.#clock.monotonicMs(), work) : await work;
     } catch (error) {
-      if (error instanceof Failure) return;
-      throw error;
+      if (!(error instanceof Failure)) throw error;
+      if (error instanceof LinkClosed && error.sent) for (const entry of asked) entry.mayBeDone = true;
+      return;
     }
+    // Its answer may still come, to nobody.
+    if (response === late) return timeIsUp(asked);
     shape.read(response, (topic, index, result) => {
       const entry = asked.find((each) => each.topic === topic && each.index === index && each.result === undefined);
       if (!entry || isMisrouted(result.errorCode)) return;
@@ -125,14 +139,21 @@ export class PartitionRouter {
     });
   }
 
-  #giveUp(open: readonly Entry[], heldMs: number): void {
+  #giveUp<K extends PartitionApi>(shape: PartitionShape<K>, open: readonly Entry[], heldMs: number): void {
     const { holdMsMax, unknownTopicMsMax } = this.#settings;
     for (const entry of open) {
       const isKnown = this.#catalogue.byName(entry.topic)?.partitions[entry.index] !== undefined;
-      if (heldMs >= holdMsMax && isKnown) entry.result = { errorCode: errorCode.notLeaderOrFollower };
+      if (heldMs >= holdMsMax && isKnown) {
+        const isUnsure = entry.mayBeDone && shape.timeoutMs !== undefined;
+        entry.result = { errorCode: isUnsure ? errorCode.requestTimedOut : errorCode.notLeaderOrFollower };
+      }
       if (heldMs >= Math.min(unknownTopicMsMax, holdMsMax) && !isKnown) {
         entry.result = { errorCode: errorCode.unknownTopicOrPartition };
       }
     }
   }
+}
+
+function timeIsUp(entries: readonly Entry[]): void {
+  for (const entry of entries) entry.result ??= { errorCode: errorCode.requestTimedOut };
 }

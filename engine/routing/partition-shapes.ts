@@ -18,6 +18,8 @@ export interface Entry {
   /** Epoch of the owner that is asked, and which topic is meant by the name. */
   sentEpoch: number;
   sentTopicId: Uuid | undefined;
+  /** It was with a broker that never told what became of it. */
+  mayBeDone: boolean;
   /** The partition's part of the request, and in the end of the response. */
   readonly part: object;
   result: EntryResult | undefined;
@@ -39,6 +41,8 @@ export interface PartitionShape<K extends PartitionApi> {
   read(response: ResponseOf<K>, each: (topic: string, index: number, result: EntryResult) => void): void;
   response(whole: RequestOf<K>, entries: readonly Entry[]): ResponseOf<K>;
   told?(entry: Entry, result: EntryResult): Bounds;
+  /** Of a request that changes something: the time that its client gives it. */
+  timeoutMs?(request: RequestOf<K>): number;
 }
 
 type OffsetsPart = RequestOf<2>['topics'][number]['partitions'][number];
@@ -100,6 +104,7 @@ const deleteRecords: PartitionShape<21> = {
     ),
   }),
   told: (_, { lowWatermark = -1 }) => ({ start: lowWatermark }),
+  timeoutMs: ({ timeoutMs }) => timeoutMs,
 };
 
 const offsetForLeaderEpoch: PartitionShape<23> = {
@@ -130,7 +135,8 @@ const offsetForLeaderEpoch: PartitionShape<23> = {
 export const partitionShapes = { 2: listOffsets, 21: deleteRecords, 23: offsetForLeaderEpoch } as const;
 
 function entryOf(topicAt: number, topic: string, index: number, leaderEpoch: number, part: object): Entry {
-  return { topicAt, topic, index, leaderEpoch, sentEpoch: -1, sentTopicId: undefined, part, result: undefined };
+  const sent = { sentEpoch: -1, sentTopicId: undefined, mayBeDone: false };
+  return { topicAt, topic, index, leaderEpoch, ...sent, part, result: undefined };
 }
 
 /** Parts of neighbouring entries of one topic together, in request order: a topic named twice stays two. */

@@ -11,7 +11,7 @@ import { tenantName, topicNameFault } from '../../../tenancy/naming.ts';
 import { findOrCreateTopic, findTopic, findTopicById, topicsOf } from '../../operations/topics.ts';
 import { controllerId } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
-import { changeWait } from '../change-topics.ts';
+import { changeTime } from '../change-topics.ts';
 import { refusalOf } from '../failures.ts';
 import { clusterOperations, noOperations, partitionView, topicOperations } from '../topic-view.ts';
 
@@ -33,7 +33,8 @@ export const metadata = api(
       for (const [name, topic] of topicsOf(context, principal)) topics.push(known(version, name, topic, operations));
     } else {
       // One after the other: each may create a topic, and the quota is to be met in the order of the request.
-      const mayCreate = request.allowAutoTopicCreation ? changeWait(call, context.settings.quotaWaitMsMax) : undefined;
+      const time = changeTime(call, context.settings.quotaWaitMsMax);
+      const mayCreate = request.allowAutoTopicCreation ? time.waitMsMax : undefined;
       for (const asked of request.topics ?? []) topics.push(await describe(call, asked, mayCreate, operations));
     }
     return { ...cluster(call, request.includeClusterAuthorizedOperations), topics };

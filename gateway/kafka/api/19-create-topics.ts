@@ -13,7 +13,7 @@ import { stripNames, topicNameFault } from '../../../tenancy/naming.ts';
 import { checkNewTopic, createTopic, findTopic, type NewTopic, servingCluster } from '../../operations/topics.ts';
 import { replicationFactor } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
-import { attempt, changeWait, doublesIn } from '../change-topics.ts';
+import { attemptInTime, type ChangeTime, changeTime, doublesIn } from '../change-topics.ts';
 import { allConfigs, topicConfigEntries } from '../config-view.ts';
 
 type Asked = CreateTopicsRequest['topics'][number];
@@ -26,10 +26,10 @@ export const createTopics = api(
   { from: 2, to: 7, beside: 'alone' },
   async (call, request) => {
     const doubles = doublesIn(request.topics.map(({ name }) => name));
-    const waitMsMax = changeWait(call, request.timeoutMs);
+    const time = changeTime(call, request.timeoutMs);
     const topics: Answer[] = [];
     for (const asked of request.topics) {
-      if (!doubles.has(asked.name)) topics.push(await create(call, asked, request.validateOnly, waitMsMax));
+      if (!doubles.has(asked.name)) topics.push(await create(call, asked, request.validateOnly, time));
       else if (!topics.some(({ name }) => name === asked.name)) {
         topics.push(refusal(asked.name, errorCode.invalidRequest, 'The topic is named twice in the request.'));
       }
@@ -42,7 +42,7 @@ export const createTopics = api(
   }),
 );
 
-async function create(call: Call, asked: Asked, validateOnly: boolean, waitMsMax: () => number): Promise<Answer> {
+async function create(call: Call, asked: Asked, validateOnly: boolean, time: ChangeTime): Promise<Answer> {
   const { context, principal } = call;
   const { name } = asked;
   const nameFault = topicNameFault(name);
@@ -59,10 +59,10 @@ async function create(call: Call, asked: Asked, validateOnly: boolean, waitMsMax
   };
   let numPartitions = 0;
   let topicId = zeroUuid;
-  const refused = await attempt(call, async () => {
+  const refused = await attemptInTime(call, time, async () => {
     numPartitions = checkNewTopic(servingCluster(context, principal), topic);
     if (validateOnly) return;
-    ({ topicId } = await createTopic(context, principal, topic, waitMsMax()));
+    ({ topicId } = await createTopic(context, principal, topic, time.waitMsMax()));
   });
   if (refused) return refusal(name, refused.errorCode, stripNames(principal.clusterId, refused.message));
   const configs = topicConfigEntries(topic, allConfigs);

@@ -8,7 +8,7 @@ import type { DeleteTopicsRequest, DeleteTopicsResponse } from '../../../engine/
 import { stripNames, tenantName } from '../../../tenancy/naming.ts';
 import { deleteTopic, findTopic, findTopicById } from '../../operations/topics.ts';
 import { api, type Call } from '../api.ts';
-import { attempt, changeWait, doublesIn } from '../change-topics.ts';
+import { attemptInTime, type ChangeTime, changeTime, doublesIn } from '../change-topics.ts';
 
 type Asked = DeleteTopicsRequest['topics'][number];
 type Answer = DeleteTopicsResponse['responses'][number];
@@ -20,8 +20,8 @@ export const deleteTopics = api(
   { from: 1, to: 6, beside: 'alone' },
   async (call, request) => {
     const { responses, clear } = judge(call, topicsOf(call.version, request));
-    const waitMsMax = changeWait(call, request.timeoutMs);
-    for (const asked of clear) responses.push(await remove(call, asked, waitMsMax));
+    const time = changeTime(call, request.timeoutMs);
+    for (const asked of clear) responses.push(await remove(call, asked, time));
     return { throttleTimeMs: 0, responses };
   },
   (request, { errorCode: code, message }, { version }) => ({
@@ -66,7 +66,7 @@ function keyOf({ name, topicId }: Asked): string {
   return name === null ? `id ${topicId}` : `name ${topicId} ${name}`;
 }
 
-async function remove(call: Call, asked: Asked, waitMsMax: () => number): Promise<Answer> {
+async function remove(call: Call, asked: Asked, time: ChangeTime): Promise<Answer> {
   const { context, principal } = call;
   const topic =
     asked.name === null ? findTopicById(context, principal, asked.topicId) : findTopic(context, principal, asked.name);
@@ -75,7 +75,7 @@ async function remove(call: Call, asked: Asked, waitMsMax: () => number): Promis
     return { ...asked, errorCode: code, errorMessage: 'This server does not host this topic.' };
   }
   const name = tenantName(principal.clusterId, topic.name)!;
-  const refused = await attempt(call, () => deleteTopic(context, principal, name, waitMsMax()));
+  const refused = await attemptInTime(call, time, () => deleteTopic(context, principal, name, time.waitMsMax()));
   return {
     name,
     topicId: topic.topicId,

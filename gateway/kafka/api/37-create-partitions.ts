@@ -12,7 +12,7 @@ import { NotFound } from '../../../tenancy/failures.ts';
 import { stripNames } from '../../../tenancy/naming.ts';
 import { createPartitions as enlarge, findTopic, topicPartitionsMax } from '../../operations/topics.ts';
 import { api, type Call } from '../api.ts';
-import { attempt, changeWait, doublesIn } from '../change-topics.ts';
+import { attemptInTime, type ChangeTime, changeTime, doublesIn } from '../change-topics.ts';
 
 type Asked = CreatePartitionsRequest['topics'][number];
 type Answer = CreatePartitionsResponse['results'][number];
@@ -22,10 +22,10 @@ export const createPartitions = api(
   { from: 0, to: 3, beside: 'alone' },
   async (call, request) => {
     const doubles = doublesIn(request.topics.map(({ name }) => name));
-    const waitMsMax = changeWait(call, request.timeoutMs);
+    const time = changeTime(call, request.timeoutMs);
     const results: Answer[] = [];
     for (const asked of request.topics) {
-      if (!doubles.has(asked.name)) results.push(await change(call, asked, request.validateOnly, waitMsMax));
+      if (!doubles.has(asked.name)) results.push(await change(call, asked, request.validateOnly, time));
       else if (!results.some(({ name }) => name === asked.name)) {
         results.push(answer(asked.name, errorCode.invalidRequest, 'The topic is named twice in the request.'));
       }
@@ -42,19 +42,19 @@ async function change(
   call: Call,
   { name, count, assignments }: Asked,
   validateOnly: boolean,
-  waitMsMax: () => number,
+  time: ChangeTime,
 ): Promise<Answer> {
   if (assignments !== null && assignments.length > 0) {
     const message = 'Replicas are placed by the cluster; leave the assignment out.';
     return answer(name, errorCode.invalidReplicaAssignment, message);
   }
   const { context, principal } = call;
-  const refused = await attempt(call, async () => {
+  const refused = await attemptInTime(call, time, async () => {
     if (validateOnly) {
       check(call, name, count);
       return;
     }
-    await enlarge(context, principal, name, count, waitMsMax());
+    await enlarge(context, principal, name, count, time.waitMsMax());
   });
   if (!refused) return answer(name, errorCode.none, null);
   return answer(name, refused.errorCode, stripNames(principal.clusterId, refused.message));

@@ -1,0 +1,50 @@
+/** Changes of topics that take longer than their client waits, through a real client connection. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { make, type Part } from '../../engine/protocol/make.ts';
+import { type DoorBench, doorBench, type RawClient } from './door.suite.ts';
+
+let bench: DoorBench;
+let client: RawClient;
+/** Lets the changes that were begun go on. */
+let proceed: () => void;
+
+beforeAll(async () => {
+  bench = await doorBench();
+  client = await bench.client(await bench.tenant('acme'));
+  await ask(19, 7, { topics: [topic('here')], timeoutMs: 30_000 });
+  const silence = new Promise<void>((resolve) => (proceed = resolve));
+  const { engine } = bench;
+  const create = engine.createTopic.bind(engine);
+  const remove = engine.deleteTopic.bind(engine);
+  const enlarge = engine.createPartitions.bind(engine);
+  engine.createTopic = (...args) => silence.then(() => create(...args));
+  engine.deleteTopic = (...args) => silence.then(() => remove(...args));
+  engine.createPartitions = (...args) => silence.then(() => enlarge(...args));
+});
+afterAll(() => bench.close());
+
+function ask<K extends ApiKey>(key: K, version: number, part: Part<RequestOf<K>>): Promise<ResponseOf<K>> {
+  return client.ask(key, version, make(apiByKey.get(key)!.request, part as never) as RequestOf<K>);
+}
+
+const topic = (name: string): object => ({ name, numPartitions: 1, replicationFactor: -1 });
+const { requestTimedOut } = errorCode;
+
+it('are answered in time, with what is known of each, and take effect when they may', async () => {
+  const made = await ask(19, 7, { topics: [topic('a'), topic('b')], timeoutMs: 100 });
+  expect(made.topics.map(({ errorCode: code, errorMessage }) => [code, errorMessage])).toEqual([
+    [requestTimedOut, 'The request timed out. It may still take effect.'],
+    [requestTimedOut, 'The time of the request was over before this was begun.'],
+  ]);
+  const grown = await ask(37, 3, { topics: [{ name: 'here', count: 2, assignments: null }], timeoutMs: 0 });
+  expect(grown.results[0]!.errorCode).toBe(requestTimedOut);
+  const deleted = await ask(20, 6, { topics: [{ name: 'here' }], timeoutMs: -1 });
+  expect(deleted.responses[0]!.errorCode).toBe(requestTimedOut);
+  proceed();
+  // One after the other on a connection of their own, so all that was begun before is over.
+  await ask(19, 7, { topics: [topic('c')], timeoutMs: 30_000 });
+  const { topics } = await ask(3, 9, { topics: null });
+  expect(topics.map(({ name }) => name)).toEqual(['a', 'c']);
+});
