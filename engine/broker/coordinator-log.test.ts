@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { World } from '../log/log-fixture.suite.ts';
 import { coordinatorLog, CoordinatorLogFull, CoordinatorLogLost } from './coordinator-log.ts';
+import { AppendUnsure } from './groups/coordinator-log.ts';
 
 const record = (text: string) => ({ key: Buffer.from(text), value: null });
 
@@ -10,8 +11,8 @@ it('tells a disk without room from an append of unknown fate, and goes on when t
   const log = await world.open(store);
   const coordinator = coordinatorLog(log, world.clock);
   world.disk.plan({ on: 'write', error: 'full', afterBytes: 10 });
-  // What reached the disk of this one may be found there.
-  await expect(world.run(coordinator.append([record('a')]))).rejects.toBeInstanceOf(CoordinatorLogLost);
+  // The one that finds the disk full, and those that are refused because it did.
+  await expect(world.run(coordinator.append([record('a')]))).rejects.toBeInstanceOf(CoordinatorLogFull);
   await expect(world.run(coordinator.append([record('b')]))).rejects.toBeInstanceOf(CoordinatorLogFull);
   await world.clock.advance(10);
   await world.run(coordinator.append([record('c')]));
@@ -21,4 +22,11 @@ it('tells a disk without room from an append of unknown fate, and goes on when t
 
   await world.run(store.release([log]));
   await expect(world.run(coordinator.append([record('d')]))).rejects.toBeInstanceOf(CoordinatorLogLost);
+
+  const lost = coordinatorLog(await world.open(store, 2), world.clock);
+  world.disk.plan({ on: 'datasync', error: 'io' });
+  const dying = lost.append([record('e')]);
+  await world.clock.advance(10);
+  await expect(world.run(lost.append([record('f')]))).rejects.toBeInstanceOf(AppendUnsure);
+  void dying;
 });

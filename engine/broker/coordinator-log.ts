@@ -7,12 +7,9 @@ import { errorCode, volumeFullCode } from '../protocol/error-codes.ts';
 import { batchesIn, batchSizeBytes, isBatchFault, lastOffset, validateBatch } from '../records/batch.ts';
 import { decodeBatch } from '../records/decode.ts';
 import { encodeBatch } from '../records/encode.ts';
-import type { CoordinatorLog, LogRecord } from './groups/coordinator-log.ts';
+import { AppendUnsure, type CoordinatorLog, type LogRecord } from './groups/coordinator-log.ts';
 
-/**
- * The log has gone to another broker, or nobody knows what became of the append: clients look for the coordinator again,
- * and find the next one or this one.
- */
+/** The log has gone to another broker: clients look for the coordinator again, and find the next one. Nothing was stored. */
 export class CoordinatorLogLost extends Failure {
   readonly code = 'not-owner';
   override readonly retryable = true;
@@ -37,7 +34,9 @@ export function coordinatorLog(log: PartitionLog, clock: Clock): CoordinatorLog 
         log.append(batch, header, timestampMs, (outcome) => {
           if (outcome.errorCode === errorCode.none) resolve();
           else if (outcome.errorCode === volumeFullCode) reject(new CoordinatorLogFull('the volume is nearly full'));
-          else reject(new CoordinatorLogLost(`append refused with error ${outcome.errorCode}`));
+          else if (outcome.errorCode === errorCode.notLeaderOrFollower)
+            reject(new CoordinatorLogLost('the log has gone'));
+          else reject(new AppendUnsure(`append answered with error ${outcome.errorCode}`));
         });
       });
     },

@@ -151,7 +151,14 @@ const names = new Map<number, string>(
  */
 export const volumeFullCode = 30_056;
 
+/**
+ * What a coordinator of ours says of a change when nobody knows whether it is in its log, and routing when it was with a broker
+ * that went away. NOT_COORDINATOR, which clients hear in its place (gateway/kafka/coordinate.ts), says here that nothing was done.
+ */
+export const unsureCode = 30_016;
+
 export function toKafkaCode(code: number): number {
+  if (code === unsureCode) return errorCode.notCoordinator;
   return code === volumeFullCode ? errorCode.kafkaStorageError : code;
 }
 

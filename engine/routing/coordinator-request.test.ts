@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RequestOf } from '../protocol/apis.ts';
-import { volumeFullCode } from '../protocol/error-codes.ts';
+import { unsureCode, volumeFullCode } from '../protocol/error-codes.ts';
 import { make } from '../protocol/make.ts';
 import { offsetCommitRequest, offsetCommitResponse } from '../protocol/messages/08-offset-commit.ts';
 import { joinGroupRequest, joinGroupResponse } from '../protocol/messages/11-join-group.ts';
@@ -115,10 +115,43 @@ describe('a group request', () => {
 
   it('is not told that nothing was stored when an earlier try may have been', async () => {
     let tries = 0;
+    const w = await withHeartbeats(() => (tries++ === 0 ? unsureCode : volumeFullCode));
+    const refused = heartbeat(w);
+    await w.clock.advance(500);
+    expect(refused.code).toBe(unsureCode);
+  });
+
+  it('is told that nothing was stored when those who were asked before had no such coordinator', async () => {
+    let tries = 0;
     const w = await withHeartbeats(() => (tries++ === 0 ? 16 : volumeFullCode));
     const refused = heartbeat(w);
     await w.clock.advance(500);
-    expect(refused.code).toBe(15);
+    expect(refused.code).toBe(volumeFullCode);
+  });
+
+  it('is told in the end that nobody knows what became of it', async () => {
+    const w = await withHeartbeats(() => unsureCode);
+    const refused = heartbeat(w);
+    await w.clock.advance(2_500);
+    expect(refused.code).toBe(unsureCode);
+  });
+
+  it.each([
+    [13, unsureCode],
+    [12, 16],
+  ] as const)('that a broker went away with says so when it changes something (key %i)', async (key, code) => {
+    const w = await world([1]);
+    const request = make(key === 13 ? leaveGroupRequest : heartbeatRequest, { groupId });
+    let told: number | undefined;
+    void w.routing
+      .coordinatorRequest(key, target, request as RequestOf<typeof key>, speaking(4))
+      .then((answer) => (told = answer.errorCode));
+    await w.clock.advance(100);
+    expect(w.broker(ownerOfSeat).count(key)).toBe(1);
+    w.network.refuse(w.address(ownerOfSeat));
+    w.network.cut(w.address(ownerOfSeat));
+    await w.clock.advance(2_500);
+    expect(told).toBe(code);
   });
 
   it('tells a JoinGroup that was cut off to join afresh, at once', async () => {

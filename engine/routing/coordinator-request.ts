@@ -8,7 +8,8 @@
  * rebalance and is refused after the hold time is not started over here either: the client decides.
  *
  * One that the coordinator's disk has no room for (volumeFullCode) is not held: whoever waits would wait for an operator. It says
- * that nothing was stored, which after an earlier try nobody knows.
+ * that nothing was stored. After an earlier try that may have changed something (a coordinator said so, or a broker went away
+ * with it), that is not said, nor NOT_COORDINATOR: the answer is unsureCode.
  *
  * A request travels in the version that the client speaks, because a coordinator's answer depends on it (MEMBER_ID_REQUIRED
  * only since JoinGroup v4). The header's client id carries client and host (coordinator-client.ts); of ListGroups it is
@@ -27,7 +28,7 @@ import type { Changes } from './changes.ts';
 import { joinClient, joinSeats } from './coordinator-client.ts';
 import { clusterOfGroup, coordinatorPartition, coordinatorTopic } from './coordinator-seat.ts';
 import { type CoordinatorShape, coordinatorShapes } from '../link/coordinator-shapes.ts';
-import { errorCode, volumeFullCode } from '../protocol/error-codes.ts';
+import { errorCode, unsureCode, volumeFullCode } from '../protocol/error-codes.ts';
 import { isCoordinatorAway } from './misrouted.ts';
 import { ownerOf, type RoutingCatalogue } from './owners.ts';
 import type { RoutingSettings } from './settings.ts';
@@ -35,6 +36,8 @@ import type { RoutingSettings } from './settings.ts';
 export type EnsureCoordinatorTopic = (clusterId: string) => Promise<TopicEntry>;
 
 const joinGroupKey = 11;
+/** OffsetFetch, Heartbeat and DescribeGroups change nothing that anybody could ask about. */
+const readKeys: ReadonlySet<CoordinatorApi> = new Set([9, 12, 15] as const);
 const listGroupsKey = 16;
 
 export class CoordinatorRouter {
@@ -76,7 +79,8 @@ export class CoordinatorRouter {
     const deadlineMs = this.#clock.monotonicMs() + this.#settings.holdMsMax;
     let pauseMs = this.#settings.retryMs;
     let lastCode: number = errorCode.coordinatorNotAvailable;
-    for (let tries = 0; ; ) {
+    let mayBeDone = false;
+    for (;;) {
       const seen = this.#changes.count;
       const link = await this.#seat(target);
       if (link) {
@@ -84,13 +88,15 @@ export class CoordinatorRouter {
         try {
           const response = await link.request(key, client.version, request, options);
           const codes = shape.codes(response);
-          const isDoubtful = tries++ > 0 && codes.includes(volumeFullCode);
-          if (isDoubtful) return shape.failure(request, errorCode.coordinatorNotAvailable);
-          const isAway = codes.some(isCoordinatorAway);
-          if (!isAway || this.#clock.monotonicMs() >= deadlineMs) return response;
+          if (codes.includes(unsureCode)) mayBeDone = true;
+          else if (!codes.some(isCoordinatorAway)) {
+            const isDoubtful = mayBeDone && codes.includes(volumeFullCode);
+            return isDoubtful ? shape.failure(request, unsureCode) : response;
+          }
+          if (this.#clock.monotonicMs() >= deadlineMs) return mayBeDone ? shape.failure(request, unsureCode) : response;
         } catch (error) {
           if (!(error instanceof Failure)) throw error;
-          tries++;
+          if (error instanceof LinkClosed && error.sent && !readKeys.has(key)) mayBeDone = true;
           if (key === joinGroupKey && error instanceof LinkClosed && error.sent) {
             return shape.failure(request, errorCode.notCoordinator);
           }
@@ -103,7 +109,7 @@ export class CoordinatorRouter {
       pauseMs = Math.min(pauseMs * 2, this.#settings.retryMsMax);
     }
     this.metrics.unanswered++;
-    return shape.failure(request, lastCode);
+    return shape.failure(request, mayBeDone ? unsureCode : lastCode);
   }
 
   /**

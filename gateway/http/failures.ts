@@ -3,7 +3,7 @@
  * alike.
  */
 import { Failure, type FailureCode, InvalidRequest } from '../../engine/kernel/failure.ts';
-import { errorCode, errorName, volumeFullCode } from '../../engine/protocol/error-codes.ts';
+import { errorCode, errorName, unsureCode, volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import { DecompressedTooLarge } from '../../engine/records/compression.ts';
 import { NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
 import { OwnerUnavailable } from '../failures.ts';
@@ -148,6 +148,7 @@ const ofKafka: ReadonlyMap<number, ProblemCode> = new Map<number, ProblemCode>([
   [errorCode.duplicateSequenceNumber, 'outcome-unknown'],
   [errorCode.kafkaStorageError, 'outcome-unknown'],
   [volumeFullCode, 'storage-full'],
+  [unsureCode, 'outcome-unknown'],
   [errorCode.nonEmptyGroup, 'group-not-empty'],
   [errorCode.groupIdNotFound, 'not-found'],
   [errorCode.fencedLeaderEpoch, 'owner-unavailable'],

@@ -5,7 +5,7 @@
 import type { CoordinatorApi } from '../../engine/engine.ts';
 import { type CoordinatorShape, coordinatorShapes } from '../../engine/link/coordinator-shapes.ts';
 import { apiByKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
-import { errorCode, volumeFullCode } from '../../engine/protocol/error-codes.ts';
+import { errorCode, unsureCode, volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import { innerName } from '../../tenancy/naming.ts';
 import type { Call } from './api.ts';
 import { toEngine, toTenant } from './tenant-view.ts';
@@ -40,20 +40,26 @@ export async function askCoordinator<K extends CoordinatorApi>(
     clientHost,
     version,
   });
-  const response = withoutRoom(key, request, answer);
+  const response = inKafkasWords(key, request, answer);
   toTenant(clusterId, key, version, response);
   return response;
 }
 
 /**
  * A coordinator whose disk is full is answered as one that cannot be had now: every client repeats that for as long as it
- * has been told to, and then says so. The request concerns one group, and nothing of it was stored.
+ * has been told to, and then says so. One that does not know what became of a change is looked for again, as Kafka's is whose
+ * log is gone. The request concerns one group.
  */
-function withoutRoom<K extends CoordinatorApi>(key: K, request: RequestOf<K>, response: ResponseOf<K>): ResponseOf<K> {
+function inKafkasWords<K extends CoordinatorApi>(
+  key: K,
+  request: RequestOf<K>,
+  response: ResponseOf<K>,
+): ResponseOf<K> {
   // The table pairs each key with the shape of its messages; the compiler cannot follow K into it.
   const shape = coordinatorShapes[key] as unknown as CoordinatorShape<K>;
-  if (!shape.codes(response).includes(volumeFullCode)) return response;
-  return shape.failure(request, errorCode.coordinatorNotAvailable);
+  const codes = shape.codes(response);
+  if (codes.includes(unsureCode)) return shape.failure(request, errorCode.notCoordinator);
+  return codes.includes(volumeFullCode) ? shape.failure(request, errorCode.coordinatorNotAvailable) : response;
 }
 
 /** INVALID_GROUP_ID, or none. Members cannot be in a group without a name; offsets can be kept under it. */

@@ -2,6 +2,14 @@
  * What the group coordinator needs of the partition that holds its state. The broker fills it with the partition's log;
  * the implementation here keeps records in memory, for tests and the simulator.
  */
+import { Failure } from '../../kernel/failure.ts';
+
+/** Nobody knows whether the records are in the log, all of them or some. */
+export class AppendUnsure extends Failure {
+  readonly code = 'disk-fault';
+  override readonly retryable = true;
+}
+
 export interface LogRecord {
   readonly key: Uint8Array;
   /** null deletes what the key names. */
@@ -10,8 +18,8 @@ export interface LogRecord {
 
 export interface CoordinatorLog {
   /**
-   * Resolves when the records are durable, all of them. Rejects with a Failure; the records may then still turn up in a
-   * later replay. The coordinator has one append in flight at a time.
+   * Resolves when the records are durable, all of them. Rejects with a Failure; with AppendUnsure they may still turn up in
+   * a later replay. The coordinator has one append in flight at a time.
    */
   append(records: readonly LogRecord[]): Promise<void>;
   /** Visits every record from the start of the log to its end, in order. */

@@ -15,7 +15,7 @@
  * the replay from the first piece on ends in the live state. After the last piece all before the first is dropped.
  */
 import { Failure, Overloaded, ShuttingDown } from '../../kernel/failure.ts';
-import type { CoordinatorLog, LogRecord } from './coordinator-log.ts';
+import { AppendUnsure, type CoordinatorLog, type LogRecord } from './coordinator-log.ts';
 
 export interface LogWriterSettings {
   readonly appendBytesMax: number;
@@ -38,6 +38,8 @@ interface Part {
 interface Write {
   /** Parts that are still to come. */
   partsLeft: number;
+  /** A part of it is stored. */
+  isBegun: boolean;
   isOver: boolean;
   done(): void;
   fail(error: unknown): void;
@@ -70,8 +72,8 @@ export class LogWriter {
 
   /**
    * Resolves when the records are durable and `apply` has run for all of them. Rejects with the log's Failure,
-   * RecordTooLarge, Overloaded or ShuttingDown; `apply` has then run for what was stored before, which is nothing unless
-   * the records needed more than one append. `apply` must not throw.
+   * RecordTooLarge, Overloaded or ShuttingDown when nothing of it is stored; with AppendUnsure when something is, for which
+   * `apply` has run, or when that is not known. `apply` must not throw.
    */
   write(records: readonly LogRecord[], apply: Apply): Promise<void> {
     if (this.#closed) return Promise.reject(new ShuttingDown('coordinator is closed'));
@@ -86,7 +88,13 @@ export class LogWriter {
     }
     this.#queueBytes += bytes;
     return new Promise((done, fail) => {
-      const parts = partsOf(records, this.#settings.appendBytesMax, apply, { partsLeft: 0, isOver: false, done, fail });
+      const parts = partsOf(records, this.#settings.appendBytesMax, apply, {
+        partsLeft: 0,
+        isBegun: false,
+        isOver: false,
+        done,
+        fail,
+      });
       for (const part of parts) this.#queue.push(part);
       this.#start();
     });
@@ -138,13 +146,16 @@ export class LogWriter {
       return;
     }
     if (this.#closed) {
-      this.#fail(parts, new ShuttingDown('coordinator is closed'));
+      this.#fail(parts, new AppendUnsure('the coordinator was closed before it knew'));
       return;
     }
     this.#queueBytes -= bytes;
     this.#grownBytes += bytes;
     for (const part of parts) part.apply();
-    for (const { write } of parts) if (--write.partsLeft === 0) write.done();
+    for (const { write } of parts) {
+      write.isBegun = true;
+      if (--write.partsLeft === 0) write.done();
+    }
   }
 
   /** As many parts as fit into one append, at least one. Empty writes (settled) ride along. */
@@ -200,7 +211,8 @@ export class LogWriter {
     for (const { write } of parts) {
       if (write.isOver) continue;
       write.isOver = true;
-      write.fail(error);
+      const isPartly = write.isBegun && error instanceof Failure;
+      write.fail(isPartly ? new AppendUnsure(`a part of it is stored: ${error.message}`) : error);
     }
     if (!this.#queue.some(({ write }) => write.isOver)) return;
     for (const { write, bytes } of this.#queue) if (write.isOver) this.#queueBytes -= bytes;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Overloaded } from '../../kernel/failure.ts';
+import { Overloaded, ShuttingDown } from '../../kernel/failure.ts';
 import { zeroUuid } from '../../kernel/uuid.ts';
 import { DiskFault, DiskFull } from '../../ports.ts';
-import { volumeFullCode } from '../../protocol/error-codes.ts';
+import { unsureCode, volumeFullCode } from '../../protocol/error-codes.ts';
 import type { OffsetFetchRequest } from '../../protocol/messages/09-offset-fetch.ts';
 import { type Bench, bench, client, type CommitOptions, protocols, stableGroup } from './coordinator.suite.ts';
 
@@ -82,7 +82,8 @@ describe('OffsetCommit', () => {
 
   it.each([
     [volumeFullCode, new DiskFull('no space')],
-    [16, new DiskFault('broken')],
+    [unsureCode, new DiskFault('broken')],
+    [16, new ShuttingDown('moved')],
     [14, new Overloaded('behind')],
     [-1, new Error('bug')],
   ])('answers %d when the log refuses', async (code, error) => {

@@ -2,7 +2,7 @@
 import { Failure, Overloaded } from '../../kernel/failure.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
-import { errorCode, volumeFullCode } from '../../protocol/error-codes.ts';
+import { errorCode, unsureCode, volumeFullCode } from '../../protocol/error-codes.ts';
 import { Group } from './group.ts';
 import { type CommittedOffset, encodeGroup, groupKey } from './group-records.ts';
 import type { LogWriter } from './log-writer.ts';
@@ -81,6 +81,7 @@ export function storeGroup(
  * What clients hear when the log refuses: come back later, look for the coordinator, or an error of ours. The mapping is
  * Kafka's (CoordinatorOperationExceptionHelper), but for a disk without room. There Kafka's broker is on its way out and says
  * NOT_COORDINATOR; ours stays and so does this coordinator, so that looking for another one, or waiting for it, is in vain.
+ * And routing, which repeats what it may, is told what is certainly not stored from what may be (unsureCode).
  */
 export function codeOf(error: unknown): number {
   if (!(error instanceof Failure)) return errorCode.unknownServerError;
@@ -89,8 +90,9 @@ export function codeOf(error: unknown): number {
     case 'not-owner':
     case 'fenced':
     case 'shutting-down':
-    case 'disk-fault':
       return errorCode.notCoordinator;
+    case 'disk-fault':
+      return unsureCode;
     case 'disk-full':
       return volumeFullCode;
     default:
