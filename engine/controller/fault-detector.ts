@@ -1,6 +1,9 @@
 /**
  * Which brokers hang, from one look at their lease rows at a time. Pure: the watch (broker-watch.ts) reads and acts.
  *
+ * A verdict kills, so nothing is made of looks that are always too far apart (members.ts does): on a machine that starves its
+ * observer it starves brokers as well, and what is stopped or stuck there the system tells (infra/fleet/hang.ts).
+ *
  * Two things look like many hung brokers and are none. The observer was stopped (its clock went on, the rows it reads are
  * as old as its sleep): after a gap between looks every observation starts anew. The store or the observer's view of it
  * is stuck: when more than `hungShareMax` of the brokers look hung at once the brake holds for `brakeMs`, and as long as

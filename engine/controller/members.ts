@@ -27,18 +27,36 @@ const nobody: Membership = {
   owners: Array.from({ length: shardCount }, () => undefined),
 };
 
+/** What is remembered of one controller's lease. */
+interface Seen {
+  /** Since the last gap between looks. */
+  readonly lease: ObservedLease;
+  /** Since the row is as it is, gaps or not. */
+  readonly whole: ObservedLease;
+  /** In that time. */
+  readonly gaps: number;
+}
+
+/**
+ * So many gaps in a row are no sleep of ours: a machine that stops everybody lets everybody go on in between, and a holder
+ * that is alive renews several times in a lease. Who looks seldom, always, would see nobody die otherwise.
+ */
+const provingGaps = 4;
+
 export class Members {
   readonly #store: MetadataStore;
   readonly #clock: Clock;
   readonly #gapMsMax: number;
-  #seen = new Map<string, ObservedLease>();
+  #seen = new Map<string, Seen>();
   #lookedAtMs = Number.NEGATIVE_INFINITY;
   /** As of the last look. */
   last: Membership = nobody;
 
   /**
-   * `gapMsMax`: a longer gap between good looks proves nothing about the others: who looks was stopped, or the store away. What
-   * was proven before stays so: a lease that had lapsed is alive again once it is renewed, not because nobody looked.
+   * `gapMsMax`: a longer gap between good looks proves nothing about the others: who looks was stopped, or the store away. Several
+   * do, with a look at the same row between each two. What was proven before stays so: a lease that had lapsed is alive again
+   * once it is renewed, not because nobody looked. At worst a shard of somebody alive is taken, by a write on condition of its
+   * row; brokers, who are killed on a verdict, have another judge (fault-detector.ts).
    */
   constructor(store: MetadataStore, clock: Clock, gapMsMax: number) {
     this.#store = store;
@@ -54,15 +72,15 @@ export class Members {
     const nowMs = this.#clock.monotonicMs();
     const hasGap = nowMs - this.#lookedAtMs > this.#gapMsMax;
     this.#lookedAtMs = nowMs;
-    const seen = new Map<string, ObservedLease>();
+    const seen = new Map<string, Seen>();
     const alive: string[] = [];
     const lapsed: Row[] = [];
     for (const row of leases.rows) {
       const controllerId = row.sk.slice(controllerLeasePrefix.length);
       const known = this.#seen.get(controllerId);
-      const lease = observe(hasGap && !known?.dead ? undefined : known, row, nowMs)!;
-      seen.set(controllerId, lease);
-      if (lease.dead) lapsed.push(row);
+      const now = lookAt(known, row, nowMs, hasGap);
+      seen.set(controllerId, now);
+      if (now.lease.dead) lapsed.push(row);
       else alive.push(controllerId);
     }
     this.#seen = seen;
@@ -90,6 +108,15 @@ export class Members {
       return { index, controllerId: shard?.controllerId, epoch: shard?.epoch ?? 0 };
     });
   }
+}
+
+function lookAt(known: Seen | undefined, row: Row, nowMs: number, hasGap: boolean): Seen {
+  const whole = observe(known?.whole, row, nowMs)!;
+  const isSame = known !== undefined && whole.version === known.whole.version && whole.value === known.whole.value;
+  const gaps = isSame ? known.gaps + (hasGap ? 1 : 0) : 0;
+  if (whole.dead && gaps >= provingGaps) return { lease: whole, whole, gaps };
+  const lease = observe(hasGap && !known?.lease.dead ? undefined : known?.lease, row, nowMs)!;
+  return { lease, whole, gaps };
 }
 
 /** The first key behind all that begin with the prefix, which ends in '-'. */
