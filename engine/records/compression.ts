@@ -10,7 +10,8 @@
  * How bombs are bounded. The compressed input is bounded by the caller, and a decoder is started only when its output is known
  * to be. All that a process decompresses passes one of two gates (decompression-gate.ts), and who reads records is lent them:
  * the share of the gate is held, and the memory is there, until the reader is done. Then both are given back, at once
- * (section-memory.ts). The large have a gate of their own, so that nobody's usual batches wait behind somebody's bombs.
+ * (section-memory.ts). The large have a gate of their own, so that nobody's usual batches wait behind somebody's bombs, and are
+ * there for a moment longer for those who come for the same (shared-sections.ts).
  */
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
@@ -23,6 +24,7 @@ import { lz4Bound, zstdBound } from './frame-bounds.ts';
 import { gunzipBound, GunzipLimit, gunzipPieces, gunzipStated, statedBytes } from './gunzip.ts';
 import { Lz4Decoder } from './lz4-frame.ts';
 import { allocateSection, releaseForeignSection, releaseSection } from './section-memory.ts';
+import { SharedSections } from './shared-sections.ts';
 import { snappyBound, SnappyDecoder, xerialHeaderBytes, xerialMagic } from './snappy-block.ts';
 import { writeI32 } from './bytes.ts';
 
@@ -50,6 +52,7 @@ const usualBytesMax = 4 * mebi;
 const usualGate = new DecompressionGate(64 * mebi, 4_096);
 /** One of the largest (decode.ts). */
 const largeGate = new DecompressionGate(128 * mebi, 1_024);
+const largeSections = new SharedSections(largeGate, systemClock);
 
 /** Throws DecompressedTooLarge, CorruptBatch (the library's words), CodecUnavailable and Overloaded. */
 export function decompress(codecId: number, bytes: Buffer, bytesMax: number): Promise<Buffer> {
@@ -76,10 +79,23 @@ async function decoded<T>(
   use: (section: Buffer) => T,
   ownership: Ownership,
 ): Promise<T> {
-  const pass = (outputBytes: number, decode: () => Promise<Buffer>): Promise<T> =>
-    (outputBytes > usualBytesMax ? largeGate : usualGate).pass(outputBytes, () =>
-      used(outputBytes, decode, use, ownership),
-    );
+  const pass = (outputBytes: number, decode: () => Promise<Buffer>): Promise<T> => {
+    const isLarge = outputBytes > usualBytesMax;
+    if (isLarge && ownership !== 'kept') {
+      const done = (section: Buffer): Promise<void> | void => giveBack(section, outputBytes, ownership);
+      // What a library has allocated is there after a failure too.
+      const decodeAll = (): Promise<Buffer> =>
+        decode().catch(async (error: unknown) => {
+          if (ownership === 'foreign') await collectForeign(outputBytes);
+          throw error;
+        });
+      return largeSections.lend({ codecId, bytes, bytesMax }, outputBytes, use, decodeAll, done);
+    }
+    return (isLarge ? largeGate : usualGate).pass(outputBytes, async () => {
+      const section = await decode();
+      return lent(section, use, ownership);
+    });
+  };
   switch (codecId) {
     case codec.none:
       if (bytes.length > bytesMax) throw new DecompressedTooLarge(bytesMax);
@@ -108,22 +124,17 @@ async function decoded<T>(
   }
 }
 
-async function used<T>(
-  outputBytes: number,
-  decode: () => Promise<Buffer>,
-  use: (section: Buffer) => T,
-  ownership: Ownership,
-): Promise<T> {
-  try {
-    return await decode().then((section) => lent(section, use, ownership));
-  } finally {
-    if (ownership === 'foreign' && outputBytes > usualBytesMax) {
-      // In a turn of its own: until then promises that are settled may refer to the section. The library frees it in the next.
-      await turn();
-      releaseForeignSection(outputBytes);
-      await turn();
-    }
-  }
+/** Of a large one. */
+async function giveBack(section: Buffer, outputBytes: number, ownership: Ownership): Promise<void> {
+  if (ownership === 'lent') releaseSection(section);
+  else await collectForeign(outputBytes);
+}
+
+async function collectForeign(outputBytes: number): Promise<void> {
+  // In a turn of its own: until then promises that are settled may refer to the section. The library frees it in the next.
+  await turn();
+  releaseForeignSection(outputBytes);
+  await turn();
 }
 
 function lent<T>(section: Buffer, use: (section: Buffer) => T, ownership: Ownership): T {

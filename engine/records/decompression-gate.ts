@@ -9,6 +9,7 @@ export class DecompressionGate {
   readonly #bytesMax: number;
   readonly #waitingMax: number;
   #free: number;
+  #tellCrowded: () => void = () => undefined;
   readonly #waiting: { readonly bytes: number; readonly enter: () => void }[] = [];
 
   /** `waitingMax`: who comes when so many wait is refused. */
@@ -18,12 +19,25 @@ export class DecompressionGate {
     this.#free = bytesMax;
   }
 
+  /** Somebody waits. */
+  get isCrowded(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Called when somebody has to wait: who holds a share that it could do without gives it back. */
+  onCrowded(tell: () => void): void {
+    this.#tellCrowded = tell;
+  }
+
   /** `bytes`: what comes out at most. More than the whole budget counts as all of it. Throws Overloaded. */
   async pass<T>(bytes: number, work: () => Promise<T>): Promise<T> {
     const share = Math.min(bytes, this.#bytesMax);
     if (this.#waiting.length > 0 || share > this.#free) {
       if (this.#waiting.length >= this.#waitingMax) throw new Overloaded('too much waits to be decompressed');
-      await new Promise<void>((enter) => this.#waiting.push({ bytes: share, enter }));
+      await new Promise<void>((enter) => {
+        this.#waiting.push({ bytes: share, enter });
+        this.#tellCrowded();
+      });
     } else this.#free -= share;
     try {
       return await work();
