@@ -48,13 +48,14 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
   const catalogue = new StoreCatalogue(store, clock);
   pauseOptimizerInFailovers(catalogue, clock);
   await catalogue.start();
+  const lease = leaseSettings(home.leaseMs);
   const session = await openSession({
     store,
     clock,
     random,
     slot,
     pid: process.pid,
-    lease: leaseSettings(home.leaseMs),
+    lease,
     onFenced: (cause) => die(cause),
   }).catch((failure: unknown) => {
     catalogue.close();
@@ -82,6 +83,7 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
     logs,
     catalogue,
     takeBack: { store, guard: () => session.guard() },
+    lease: { ...lease, mayAck: (nowMs) => session.mayAck(nowMs) },
     network,
     clock,
     random,

@@ -1,6 +1,8 @@
 /**
  * `headgate simulate`: runs seeded worlds and tells what went wrong in them. One line per failing seed, then its shrunk
  * plan of faults and the story of how it failed. The exit code is 1 when any seed failed.
+ *
+ * Who names no seed has planted something, or changed something, and does not know where to look: then it runs what CI does.
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -11,24 +13,30 @@ import { CommandFailure } from './command-failure.ts';
 import type { SeedOptions, SeedResult } from './simulate-seed.ts';
 
 interface Options {
-  readonly seed: number;
-  readonly seeds: number;
+  readonly seed?: number;
+  readonly seeds?: number;
+  readonly failures: number;
   readonly steps?: number;
-  readonly scenario: string;
+  readonly scenario?: string;
   readonly json?: boolean;
   readonly shrink: boolean;
-  readonly workers: number;
+  readonly workers?: number;
 }
+
+/** Without a seed. */
+const seedsOfAll = 2000;
+const workersOfAll = 2;
 
 export function simulateCommand(program: Command, cli: Pick<CliContext, 'out'>): void {
   program
     .command('simulate')
     .description('run the engine in seeded worlds full of faults, and check what its clients saw')
-    .option('--seed <number>', 'the first seed', whole, 1)
-    .option('--seeds <count>', 'how many seeds in a row', whole, 1)
+    .option('--seed <number>', `the first seed; without one ${seedsOfAll} seeds of each scenario in turn`, whole)
+    .option('--seeds <count>', 'how many seeds in a row; 1 where the first is named', whole)
     .option('--steps <count>', 'faults per seed; without it 3 to 6, as the seed says', whole)
-    .option('--scenario <name>', `mixed, ${Object.keys(scenarios).join(', ')}, or each in turn`, scenario, 'mixed')
-    .option('--workers <count>', 'processes that share the seeds', whole, 1)
+    .option('--scenario <name>', `mixed, ${Object.keys(scenarios).join(', ')}, or each in turn`, scenario)
+    .option('--workers <count>', 'processes that share the seeds', whole)
+    .option('--failures <count>', 'stop when so many seeds have failed', whole, 10)
     .option('--no-shrink', 'do not look for a smaller plan of faults that fails as well')
     .action((_options: object, command: Command) => run(command.optsWithGlobals<Options>(), cli));
 }
@@ -40,18 +48,24 @@ async function run(options: Options, cli: Pick<CliContext, 'out'>): Promise<void
   let events = 0;
   const json = options.json ?? false;
   const { steps, shrink } = options;
-  const tasks = Array.from({ length: options.seeds }, (_, i) => {
-    const seed = options.seed + i;
-    return { seed, steps, shrink, json, isAlone: options.seeds === 1, scenario: scenarioOf(options.scenario, seed) };
+  const isAll = options.seed === undefined;
+  const { seed: first = 1, seeds = isAll ? seedsOfAll : 1, workers = isAll ? workersOfAll : 1 } = options;
+  const { scenario: name = isAll ? 'each' : 'mixed' } = options;
+  const tasks = Array.from({ length: seeds }, (_, i) => {
+    const seed = first + i;
+    return { seed, steps, shrink, json, isAlone: seeds === 1, scenario: scenarioOf(name, seed) };
   });
-  for await (const result of results(tasks, Math.min(options.workers, tasks.length))) {
+  let run = 0;
+  for await (const result of results(tasks, Math.min(workers, tasks.length))) {
+    run++;
     events += result.events;
     if (result.isFailed) failed++;
     if (result.text) await cli.out(`${result.text}\n`);
+    if (failed >= options.failures) break;
   }
   if (!json && tasks.length > 1) {
     const seconds = ((Date.now() - startMs) / 1000).toFixed(1);
-    await cli.out(`${tasks.length} seeds, ${failed} failed, ${events} events, ${seconds} s\n`);
+    await cli.out(`${run} seeds, ${failed} failed, ${events} events, ${seconds} s\n`);
   }
   if (failed > 0) throw new CommandFailure('failed', '');
 }

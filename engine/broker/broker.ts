@@ -24,6 +24,7 @@ import { CoordinatorSeats } from './coordinator-seats.ts';
 import type { GroupSettings } from './groups/settings.ts';
 import { type FollowedCatalogue, Ownership } from './ownership.ts';
 import { TakeBack, type TakeBackParts } from './take-back.ts';
+import { type LeaseLook, Wakefulness } from './wakefulness.ts';
 import { LogVisits, type VisitSettings } from './visit-logs.ts';
 
 export interface BrokerParts {
@@ -38,6 +39,8 @@ export interface BrokerParts {
   readonly random: Random;
   /** For what was released and not moved; absent where who moves never dies alone. */
   readonly takeBack?: Pick<TakeBackParts, 'store' | 'guard'>;
+  /** Absent where a process is never stopped and left alive. */
+  readonly lease?: LeaseLook;
   readonly visits?: VisitSettings;
   readonly groups?: Partial<GroupSettings>;
   /** A request ended in an exception: a bug. The process is expected to stop, since its state cannot be trusted. */
@@ -56,10 +59,14 @@ export async function startBroker(parts: BrokerParts): Promise<Broker> {
   const seats = new CoordinatorSeats(parts.catalogue, ownership, parts.clock, parts.random, parts.groups);
   const load = new LoadCount(parts.clock);
   const visits = new LogVisits({ ...parts, ownership, ...(parts.visits ? { settings: parts.visits } : {}) });
-  const server = await serveLinks(parts.network, parts.address, (call) => handle(parts, ownership, seats, load, call));
+  const wakefulness = parts.lease && new Wakefulness(parts.clock, parts.lease);
+  const isAwake = (): boolean => wakefulness?.isAwake() ?? true;
+  const desk: Desk = { ownership, seats, load, isAwake };
+  const server = await serveLinks(parts.network, parts.address, (call) => handle(parts, desk, call));
   return {
     async stop() {
       takeBack?.stop();
+      wakefulness?.stop();
       visits.stop();
       await server.close();
       await seats.leaveAll();
@@ -67,7 +74,14 @@ export async function startBroker(parts: BrokerParts): Promise<Broker> {
   };
 }
 
-function handle(parts: BrokerParts, ownership: Ownership, seats: CoordinatorSeats, load: LoadCount, call: Call): void {
+interface Desk {
+  readonly ownership: Ownership;
+  readonly seats: CoordinatorSeats;
+  readonly load: LoadCount;
+  readonly isAwake: () => boolean;
+}
+
+function handle(parts: BrokerParts, { ownership, seats, load, isAwake }: Desk, call: Call): void {
   const { catalogue, clock, logs } = parts;
   const onBug = (error: unknown): void => parts.onBug(error);
   const leave = (log: PartitionLog): Promise<void> => seats.leave(log);
@@ -83,11 +97,13 @@ function handle(parts: BrokerParts, ownership: Ownership, seats: CoordinatorSeat
     case 1:
       return fetch(ownership, clock, call.request, (response, sent) => call.respond(response, sent), onBug);
     case 2:
-      return settle(listOffsets(catalogue, ownership, call.request), (response) => call.respond(response));
+      return settle(listOffsets(catalogue, ownership, isAwake, call.request), (response) => call.respond(response));
     case 21:
       return settle(deleteRecords(catalogue, ownership, call.request), (response) => call.respond(response));
     case 23:
-      return settle(offsetForLeaderEpoch(catalogue, ownership, call.request), (response) => call.respond(response));
+      return settle(offsetForLeaderEpoch(catalogue, ownership, isAwake, call.request), (response) =>
+        call.respond(response),
+      );
     case 30000:
       return settle(releaseLogs(ownership, leave, call.request), (response) => call.respond(response));
     case 30001:

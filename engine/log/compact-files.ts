@@ -115,7 +115,8 @@ async function publish(
   let isUsed = false;
   for (let next = 0; next < moves.length; ) {
     const some = async (): Promise<void> => {
-      const perTransaction = Math.floor((storeOpsMax - context.guard().length - 1) / opsPerSegmentMax);
+      const room = Math.floor((storeOpsMax - context.guard().length - 1) / opsPerSegmentMax);
+      const perTransaction = Math.min(room, context.settings.segmentsPerTransactionMax);
       const due: Moved[] = [];
       for (; next < moves.length && due.length < perTransaction; next++) {
         if (isThere(moves[next]!)) due.push({ move: moves[next]!, moved: rows[next]!, draft: drafts[next]! });

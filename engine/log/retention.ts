@@ -48,7 +48,9 @@ const opsPerSegment = 2;
 export async function moveStart(context: RowContext, log: OwnedLog, offset: number): Promise<void> {
   for (let isFirst = true; ; isFirst = false) {
     const guard = context.guard();
-    const segmentsMax = Math.floor((storeOpsMax - guard.length - 1) / opsPerSegment);
+    const { segmentsPerTransactionMax } = context.settings;
+    const roomForSegments = Math.floor((storeOpsMax - guard.length - 1) / opsPerSegment);
+    const segmentsMax = Math.min(roomForSegments, segmentsPerTransactionMax);
     const { segments } = log;
     const due: Segment[] = [];
     for (const segment of segments) {

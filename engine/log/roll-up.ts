@@ -300,9 +300,10 @@ async function publish<L extends RollUpLog>(
     const { op, published: inStore } = putSegment(log.topicId, log.partition, row, state, sameKey);
     return { log, row: inStore, replaced, fold, state, put: op };
   });
-  const { seal } = context;
+  const { seal, settings } = context;
+  const logsMax = settings.segmentsPerTransactionMax;
   if (seal) {
-    const whole = changeOf(due, 0, storeOpsMax - 1);
+    const whole = changeOf(due, 0, storeOpsMax - 1, logsMax);
     if (whole.rolled.length === due.length) {
       await publishTogether({ ...context, guard: () => [seal] }, [whole], published);
       return 'sealed';
@@ -314,7 +315,7 @@ async function publish<L extends RollUpLog>(
       const opsMax = storeOpsMax - context.guard().length;
       const changes: Change<L>[] = [];
       while (next < due.length && changes.length < transactionsTogetherMax) {
-        const change = changeOf(due, next, opsMax);
+        const change = changeOf(due, next, opsMax, logsMax);
         next = change.next;
         if (change.rolled.length > 0) changes.push(change);
       }
@@ -352,7 +353,12 @@ interface Change<L extends RollUpLog> extends RowChangeSet {
 }
 
 /** The rows of as many logs from `first` on as one transaction holds, without those that went on meanwhile. */
-function changeOf<L extends RollUpLog>(due: readonly Due<L>[], first: number, opsMax: number): Change<L> {
+function changeOf<L extends RollUpLog>(
+  due: readonly Due<L>[],
+  first: number,
+  opsMax: number,
+  logsMax: number,
+): Change<L> {
   const rolled: RolledUp<L>[] = [];
   const ops: StoreOp[] = [];
   const files = new FileChanges();
@@ -361,6 +367,7 @@ function changeOf<L extends RollUpLog>(due: readonly Due<L>[], first: number, op
     const one = due[next]!;
     const { log, row, replaced, put } = one;
     if (log.isCurrent && !log.isCurrent(replaced)) continue;
+    if (rolled.length === logsMax) break;
     // Its row, and at most a row and a file for each one that it replaces; the new file counts once.
     if (rolled.length > 0 && ops.length + files.byFile.size + 2 + 2 * replaced.length > opsMax) break;
     ops.push(put);

@@ -1,5 +1,6 @@
 /** Limits of the log: each with its default, unit in the name, bounds, and why. */
 import { InvalidRequest } from '../kernel/failure.ts';
+import { storeOpsMax } from '../ports.ts';
 
 export interface LogSettings {
   /** What an acknowledgement promises: 'fsync' survives power loss, 'page-cache' the death of the process. */
@@ -48,6 +49,8 @@ export interface LogSettings {
   /** From the start of the session to the first pass, and from the end of one to the next. */
   readonly scrubDelayMs: number;
   readonly scrubIntervalMs: number;
+  /** Logs that one transaction publishes, segments that it moves or deletes: it holds what the store takes, and no more than this. */
+  readonly segmentsPerTransactionMax: number;
   /** A segment file without a row is removed when it has been so for this long. */
   readonly orphanGraceMs: number;
   /** First and longest wait between attempts at the metadata store, and when to give up on one transaction. */
@@ -85,6 +88,7 @@ export const logSettingsDefault: LogSettings = {
   scrubSliceBytes: 256 * KiB,
   scrubDelayMs: 300_000,
   scrubIntervalMs: 86_400_000,
+  segmentsPerTransactionMax: storeOpsMax,
   orphanGraceMs: 3_600_000,
   storeRetryMs: 10,
   storeRetryMsMax: 1000,
@@ -117,6 +121,7 @@ const bounds: Readonly<Record<Exclude<keyof LogSettings, 'durability'>, readonly
   scrubSliceBytes: [512, 16 * MiB],
   scrubDelayMs: [1, 366 * 86_400_000],
   scrubIntervalMs: [1000, 366 * 86_400_000],
+  segmentsPerTransactionMax: [1, storeOpsMax],
   orphanGraceMs: [1000, 366 * 86_400_000],
   storeRetryMs: [1, 10_000],
   storeRetryMsMax: [1, 60_000],

@@ -7,6 +7,7 @@ import { assert } from '../kernel/assert.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import type { Link } from '../link/link.ts';
 import { batchField } from '../records/batch.ts';
+import type { Owner } from './owners.ts';
 
 /** One append on its way. */
 export interface Item {
@@ -65,6 +66,15 @@ export class AppendRoute {
 
   get isIdle(): boolean {
     return this.queue.length === 0 && this.flights.length === 0;
+  }
+
+  /** Whether `link`, which leads to `owner`, may be given items: the two rules at the top of append.ts. */
+  mayBeSent(owner: Owner, link: Link, nowMs: number): boolean {
+    if (this.flights.length > 0) {
+      if (this.draining || !this.proven) return false;
+      if (owner.leaderEpoch !== this.sentEpoch || link !== this.sentLink) return false;
+    }
+    return owner.leaderEpoch !== this.refusedEpoch || nowMs >= this.retryAtMs;
   }
 
   push(item: Item): void {

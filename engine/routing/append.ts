@@ -3,7 +3,7 @@
  * per broker. What cannot be sent waits in its partition's queue and is sent when the catalogue names an owner that
  * takes it, so that a client sees latency where a partition moves, not an error.
  *
- * Order. A route sends only while `mayHave` says yes, and all of it follows from two rules:
+ * Order. A route sends only while `mayBeSent` says yes, and all of it follows from two rules:
  *   1. Nothing is sent while something of the partition is in flight elsewhere (another epoch or another link).
  *   2. Once something comes back, nothing is sent until everything in flight has come back or been acknowledged.
  * The interleavings these are for, with a, b, c arriving in this order:
@@ -208,7 +208,7 @@ export class AppendRouter {
     const owner = ownerOf(this.#catalogue, route.topicId, route.index);
     if (typeof owner === 'string') return;
     const link = this.#pool.link(owner.address, 'append');
-    if (!link || !mayHave(route, owner, link, nowMs)) return;
+    if (!link || !route.mayBeSent(owner, link, nowMs)) return;
     if (!link.hasRoom()) return this.#awaitRoom(link);
     if (route.sentEpoch !== owner.leaderEpoch || route.sentLink !== link) {
       route.sentEpoch = owner.leaderEpoch;
@@ -487,15 +487,6 @@ export class AppendRouter {
       tell(item, result, !mayBeStored);
     }
   }
-}
-
-/** Whether `link`, which leads to `owner`, may be given items of this route: the two rules at the top. */
-function mayHave(route: AppendRoute, owner: Owner, link: Link, nowMs: number): boolean {
-  if (route.flights.length > 0) {
-    if (route.draining || !route.proven) return false;
-    if (owner.leaderEpoch !== route.sentEpoch || link !== route.sentLink) return false;
-  }
-  return owner.leaderEpoch !== route.refusedEpoch || nowMs >= route.retryAtMs;
 }
 
 function tell(item: Item, result: AppendResult, recordsAreFree: boolean): void {

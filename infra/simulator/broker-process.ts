@@ -99,6 +99,7 @@ export class BrokerProcess {
       logs,
       catalogue,
       takeBack: { store, guard: () => session.guard() },
+      lease: { ...settings.lease, mayAck: (nowMs) => session.mayAck(nowMs) },
       visits: { intervalMs: 400, soonMs: 100, logsTogetherMax: 4, pauseMs: 5 },
       // A few commits, and a record to an append: a world sees a dozen checkpoints, each of several writes.
       groups: { checkpointBytes: 400, appendBytesMax: 100 },

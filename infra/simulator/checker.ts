@@ -18,6 +18,7 @@ export type AnomalyName =
   | 'stale-end'
   | 'log-start-falls'
   | 'told-too-early'
+  | 'wrong-epoch-end'
   | 'kept-too-little'
   | 'leader-epoch-falls'
   | 'stale-owner-ack'
@@ -76,6 +77,7 @@ class Partition {
   readonly sizes = new Map<number, number>();
   /** Of each leader epoch the furthest end that its owner told. */
   readonly toldEnds = new Map<number, number>();
+  readonly epochEnds: (TimedEntry & { kind: 'epoch-end' })[] = [];
   isDeleted = false;
   /** Latest acknowledgement of a broker. */
   ackEpoch = -1;
@@ -120,6 +122,12 @@ class Judge {
         return;
       case 'bound':
         return this.#bound(entry);
+      case 'epoch-end': {
+        const { epochEnds, finalStart } = this.#partition(entry.partition);
+        // Later ones may speak of a log that begins behind what was read of it.
+        if (finalStart < 0) epochEnds.push(entry);
+        return;
+      }
       case 'deleted':
         this.#partition(entry.partition).isDeleted = true;
         return;
@@ -177,6 +185,7 @@ class Judge {
       this.#checkRefused(name, partition, atMs);
       this.#checkOrder(name, partition, atMs);
       this.#checkTold(name, partition, atMs);
+      this.#checkEpochEnds(name, partition);
       if (!this.#mayRot) this.#checkKept(name, partition, atMs);
     }
   }
@@ -205,6 +214,10 @@ class Judge {
       this.#report('sequence-lost', atMs, partition, what);
     }
     const state = this.#partition(partition);
+    if (sequenceErrors.includes(code) && state.sent.get(values[0]!)?.as === 'gateway') {
+      const what = `${producer} sends records without sequences, and was told ${code}`;
+      this.#report('sequence-lost', atMs, partition, what);
+    }
     for (const value of values) {
       const sent = state.sent.get(value)!;
       sent.isUnstored = unstoredCodes.includes(code) && sent.isUnstored !== false;
@@ -270,11 +283,9 @@ class Judge {
   }
 
   #bound({ atMs, partition, which, offset, leaderEpoch, asked }: TimedEntry & { kind: 'bound' }): void {
-    const { toldEnds, ackEpoch, ackSession } = this.#partition(partition);
+    const { toldEnds } = this.#partition(partition);
     if (which === 'end') toldEnds.set(leaderEpoch, Math.max(offset, toldEnds.get(leaderEpoch) ?? 0));
-    // A process that was stopped over its succession in place answers what waited for it, and its epoch gives it away to nobody.
-    const maySucceed = leaderEpoch === ackEpoch && ackSession > 1;
-    if (offset >= asked[which] || (which === 'end' && maySucceed)) return;
+    if (offset >= asked[which]) return;
     const [name, verb] =
       which === 'end' ? (['stale-end', 'go to'] as const) : (['log-start-falls', 'begin at'] as const);
     const what = `somebody asked when the log was known to ${verb} ${asked[which]}, and was told ${offset}`;
@@ -383,6 +394,19 @@ class Judge {
         if (leaderEpoch <= toldBy || offset >= end) continue;
         const what = `the owner at epoch ${toldBy} told of an end at ${end}, and ${offset} was written at ${leaderEpoch}`;
         this.#report('told-too-early', atMs, name, what);
+      }
+    }
+  }
+
+  /** Before the end of an epoch lies nothing of later ones; behind it, or where it is unknown, nothing of it that was known by then. */
+  #checkEpochEnds(name: PartitionName, { final, epochEnds }: Partition): void {
+    for (const { atMs, epoch, endOffset, asked } of epochEnds) {
+      for (const [offset, { leaderEpoch }] of final) {
+        const isBefore = offset < endOffset;
+        if (isBefore ? leaderEpoch <= epoch : leaderEpoch > epoch || offset >= asked.end) continue;
+        const what = `epoch ${epoch} was said to end at ${endOffset}, and ${offset} is of ${leaderEpoch}`;
+        this.#report('wrong-epoch-end', atMs, name, what);
+        break;
       }
     }
   }

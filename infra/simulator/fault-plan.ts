@@ -21,6 +21,7 @@ export type FaultKind =
   | 'fault-power'
   | 'cut-kill'
   | 'rush-kill'
+  | 'fresh-kill'
   | 'two-recoveries'
   | 'full-move'
   | 'full-drain'
@@ -194,6 +195,8 @@ const fleet: Mix = {
   'parent-kill': 1,
   'store-reply-lost': 1,
   'net-reset': 1,
+  'topic-create': 2,
+  grow: 1,
 };
 
 /** Coordinators move and die while members come and go. */
@@ -224,6 +227,9 @@ const full: Mix = {
   'net-reset': 1,
   power: 1,
 };
+
+/** Clients are far away, what cannot be sent is held for a moment only, and producers begin anew while nobody serves. */
+const far: Mix = { 'fresh-kill': 6, kill: 2, restart: 2, 'net-reset': 1, 'parent-kill': 1 };
 
 /** Scripts and states that the others seldom or never come to. */
 const rare: Mix = {
@@ -260,7 +266,7 @@ const mixed: Readonly<Record<string, Mix>> = {
 };
 
 /** By name. */
-export const scenarios: Readonly<Record<string, Mix>> = { ...mixed, fleet, groups, rot, rare, full };
+export const scenarios: Readonly<Record<string, Mix>> = { ...mixed, fleet, groups, rot, rare, full, far };
 
 export function drawMix(random: Random, scenario: string): Mix {
   if (scenario !== 'mixed') return scenarios[scenario]!;

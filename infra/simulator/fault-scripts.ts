@@ -13,6 +13,7 @@ import { goodMood } from './process-store.ts';
 import {
   deliverLate,
   killAfterCut,
+  killBeforeFirst,
   killInRush,
   moveWhenFull,
   moveWhileRefused,
@@ -48,6 +49,7 @@ const scripts: Readonly<Partial<Record<FaultKind, Script>>> = {
   'fault-power': losePowerAfterFault,
   'cut-kill': killAfterCut,
   'rush-kill': killInRush,
+  'fresh-kill': killBeforeFirst,
   'two-recoveries': recoverTwice,
   'full-move': moveWhenFull,
   'full-drain': moveWhileRefused,

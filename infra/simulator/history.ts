@@ -71,6 +71,14 @@ export type Entry =
       readonly leaderEpoch: number;
       readonly asked: ToldLog;
     }
+  /** Or where an epoch of it ended, and the next began. */
+  | {
+      readonly kind: 'epoch-end';
+      readonly partition: PartitionName;
+      readonly epoch: number;
+      readonly endOffset: number;
+      readonly asked: ToldLog;
+    }
   /** Records are to be deleted, by whom they belong to and not by retention. */
   | { readonly kind: 'cutting'; readonly partition: PartitionName }
   /** Records were deleted: from here on the log begins at `start`, or behind it. */

@@ -1,7 +1,6 @@
-/** Whether a healed world works again: every broker serves, every partition takes a record, every group answers. */
-import { encodeBatch } from '../../engine/records/encode.ts';
-import { type Door, noAnswer } from './door.ts';
-import { partitionName } from './partition-name.ts';
+/** Whether a healed world works again: every broker serves, every partition takes a record from either kind of sender, every group answers. */
+import type { Door } from './door.ts';
+import { sendOne } from './send-one.ts';
 import type { Supervisor } from './supervisor.ts';
 import type { SimTopic } from './topic-plan.ts';
 import type { TopicRoom } from './topic-room.ts';
@@ -24,7 +23,10 @@ export class Liveness {
     this.#topics = topics;
     for (const topic of topics.topics) {
       if (topic.isDeleted) continue;
-      for (let i = 0; i < topic.partitions; i++) this.#probe(topic, i);
+      for (let i = 0; i < topic.partitions; i++) {
+        this.#probe(topic, i, 'plain');
+        this.#probe(topic, i, 'gateway');
+      }
     }
     for (const [i, committer] of topics.committers.entries()) {
       if (topics.topics[i]?.isDeleted) continue;
@@ -61,33 +63,15 @@ export class Liveness {
     return work && deciders[0]!.controller.brokers().every(({ state }) => state === 'serving');
   }
 
-  #probe(topic: SimTopic, index: number): void {
-    const what = `${topic.name}/${index}`;
-    const partition = partitionName(topic.topicId, index);
-    const { history, loop } = this.#world;
+  #probe(topic: SimTopic, index: number, as: 'plain' | 'gateway'): void {
+    const what = as === 'plain' ? `${topic.name}/${index}` : `the record producer's line of ${topic.name}/${index}`;
     this.#missing.add(what);
     const attempt = (): void => {
-      const values = [`probe:${this.#probes++}`];
-      history.add({ kind: 'send', producer: 'probe', as: 'plain', partition, values });
-      const records = encodeBatch([{ key: null, value: Buffer.from(values[0]!), timestampMs: loop.wallMs }]);
-      this.#door.call<{ code: number; offset: number }>(
-        ({ engine }, answer) => {
-          engine.append({
-            topicId: topic.topicId,
-            partition: index,
-            records,
-            idempotent: false,
-            timeoutMs: 3000,
-            done: ({ errorCode, baseOffset }) => answer({ code: errorCode, offset: baseOffset }),
-          });
-        },
-        (result) => {
-          const { code, offset } = result === noAnswer ? { code: -1, offset: -1 } : result;
-          history.add({ kind: 'sent', producer: 'probe', partition, values, code, offset, isNext: false });
-          if (code === 0) this.#missing.delete(what);
-          else loop.schedule(retryMs, attempt);
-        },
-      );
+      const send = { producer: `probe ${as}`, as, topic, index, value: `probe:${this.#probes++}` };
+      sendOne(this.#door, send, (code) => {
+        if (code === 0) this.#missing.delete(what);
+        else this.#world.loop.schedule(retryMs, attempt);
+      });
     };
     attempt();
   }

@@ -2,11 +2,10 @@
  * Producers that send once and never again: one with batches of its own, one through the gateway's record producer
  * (what HTTP and WebSocket use). Without an answer they do not know; with one, the value is there for good.
  */
-import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
-import { encodeBatch } from '../../engine/records/encode.ts';
-import { type Door, noAnswer } from './door.ts';
+import type { Door } from './door.ts';
 import { partitionName } from './partition-name.ts';
+import { sendOne } from './send-one.ts';
 import { valueOf } from './value.ts';
 import type { SimTopic } from './topic-plan.ts';
 import type { World } from './world.ts';
@@ -48,42 +47,9 @@ export class PlainProducer {
   }
 
   #send(index: number): void {
-    const values = [valueOf(this.#name, this.#count++)];
-    const partition = partitionName(this.#topic.topicId, index);
-    const { history, loop } = this.#world;
-    history.add({ kind: 'send', producer: this.#name, as: this.#as, partition, values });
     this.#inFlight++;
-    const value = Buffer.from(values[0]!);
-    this.#door.call<{ code: number; offset: number }>(
-      (parent, answer) => {
-        if (this.#as === 'plain') {
-          const records = framePool.gather([encodeBatch([{ key: null, value, timestampMs: loop.wallMs }])]);
-          parent.engine.append({
-            topicId: this.#topic.topicId,
-            partition: index,
-            records,
-            idempotent: false,
-            timeoutMs: 5000,
-            done({ errorCode, baseOffset }, recordsAreFree) {
-              if (recordsAreFree) framePool.give(records);
-              answer({ code: errorCode, offset: baseOffset });
-            },
-          });
-          return;
-        }
-        const topic = parent.catalogue.byId(this.#topic.topicId);
-        if (!topic) return answer({ code: 3, offset: -1 });
-        const principal = { tenantId: 't', clusterId: topic.clusterId, keyId: 'k' };
-        parent.records.produce(principal, topic, [{ key: null, value, partition: index }], ([outcome]) => {
-          answer({ code: outcome!.errorCode, offset: outcome!.offset });
-        });
-      },
-      (result) => {
-        this.#inFlight--;
-        const { code, offset } = result === noAnswer ? { code: -1, offset: -1 } : result;
-        history.add({ kind: 'sent', producer: this.#name, partition, values, code, offset, isNext: false });
-      },
-      8000,
-    );
+    const value = valueOf(this.#name, this.#count++);
+    const send = { producer: this.#name, as: this.#as, topic: this.#topic, index, value };
+    sendOne(this.#door, send, () => this.#inFlight--);
   }
 }

@@ -15,6 +15,8 @@ const quietMs = 800;
 /** For a log to grow by a checkpoint's worth or two. */
 const rushMsMin = 60;
 const silentMs = 900;
+/** For which producers begin, and begin again. */
+const firstsMs = 900;
 const refusedMs = 900;
 const refusedEveryMs = 20;
 const slowStoreMs = 2500;
@@ -61,6 +63,20 @@ export function killInRush(acts: FaultActs, _broker: BrokerProcess | undefined, 
     disks.slowMs.delete(volume);
     acts.kill(broker, 'SIGKILL');
   });
+}
+
+/**
+ * A broker dies, and producers begin anew while nobody serves what it had: their first batches are given up one after the
+ * other, and while they are told so the next ones are on the wire and the next owner comes.
+ */
+export function killBeforeFirst(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
+  if (!broker) return;
+  const { loop } = acts.world;
+  acts.world.focus = { partitions: new Set(acts.partitionsOf(broker.slot.brokerId)), untilMs: loop.nowMs + firstsMs };
+  // Longer away than requests are held.
+  acts.mood({ ...goodMood, slowMs: 20 + (value % 80) }, firstsMs);
+  acts.kill(broker, 'SIGKILL');
+  for (const laterMs of [0, firstsMs / 3]) loop.schedule(laterMs + (value % 150), () => acts.topics.restartProducers());
 }
 
 /** What a broker is to give away cannot be published: the disk of the segments is full in that moment. */

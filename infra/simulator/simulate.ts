@@ -7,6 +7,7 @@ import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { below, seededRandom } from '../../engine/kernel/random.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
 import { logPk } from '../../engine/log/rows/log-state.ts';
+import { storeOpsMax } from '../../engine/ports.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
 import { type Anomaly, check, finalConsumer } from './checker.ts';
 import { unnoticedRot } from './bit-rot.ts';
@@ -63,6 +64,7 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'wake-at-fence': 2500,
   'full-drain': 1000,
   'shared-file': 3000,
+  'fresh-kill': 1000,
   'late-frame': 1500,
 };
 const stuckAfterMs = 40_000;
@@ -218,10 +220,17 @@ function drawBeat(seed: number): number {
   return below(random, 3) > 0 ? 20 + below(random, 130) : 0;
 }
 
-/** In a quarter of the worlds clients are as far away as those of another continent; likewise. */
-function drawFar(seed: number): number {
+/** In a quarter of the worlds, and in all of `far`, clients are as far away as those of another continent; likewise. */
+function drawFar(seed: number, scenario: string): number {
   const random = seededRandom(seed ^ 0xfa12);
+  if (scenario === 'far') return 30 + below(random, 65);
   return below(random, 4) === 0 ? 5 + below(random, 90) : 0;
+}
+
+/** Likewise. */
+function drawTogether(seed: number): number {
+  const random = seededRandom(seed ^ 0x7a45);
+  return below(random, 2) === 0 ? 1 + below(random, 4) : storeOpsMax;
 }
 
 function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettings {
@@ -234,7 +243,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     address: `broker-${i + 1}`,
   }));
   // Short enough for some requests to be given up while the ones behind them are not.
-  const holdMsMax = 60 << below(random, 6);
+  const holdMsMax = scenario === 'far' ? 60 << below(random, 2) : 60 << below(random, 6);
   const controllers = scenariosApart.includes(scenario) || below(random, 3) === 0 ? 2 + below(random, 2) : 0;
   const walChunkBytesMax = 1000 << below(random, 5);
   const rollUpBytes = 2000 << below(random, 5);
@@ -245,7 +254,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     mayCorrupt: scenario === 'rot',
     holdMsMax,
     beatMs: drawBeat(seed),
-    farMs: drawFar(seed),
+    farMs: drawFar(seed, scenario),
     releases: seed % 2 === 0 ? fewReleases : manyReleases,
     hasGroups: scenario === 'groups' || scenario === 'full' || below(seededRandom(seed ^ 0x9409), 8) === 0,
     controllers,
@@ -268,6 +277,8 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
       retentionIntervalMs: seed % 6 === 5 ? 6000 : 700,
       // Longer than most worlds: their histories are as without the sweep.
       orphanGraceMs: 8000,
+      // In half of the worlds what is rolled up or recovered takes several transactions, as where there are hundreds of logs.
+      segmentsPerTransactionMax: drawTogether(seed),
       storeRetryTotalMsMax: 4000,
     },
   };

@@ -7,16 +7,40 @@ import { GroupCoordinator } from '../../engine/broker/groups/group-coordinator.t
 import { leasesPk } from '../../engine/controller/rows/lease.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
 import type { PartitionLog } from '../../engine/log/log.ts';
+import { LeaderEpochs } from '../../engine/log/leader-epochs.ts';
 import { OwnedLog } from '../../engine/log/partition-log.ts';
 import { type ProducerEntry, ProducerState } from '../../engine/log/producer-state.ts';
 import { Wal } from '../../engine/log/wal.ts';
 import type { MetadataStore } from '../../engine/ports.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import type { BatchHeader } from '../../engine/records/batch.ts';
+import { AppendRoute } from '../../engine/routing/append-route.ts';
+import { SequenceGaps } from '../../engine/routing/sequence-gaps.ts';
 import type { Canary } from './plant.ts';
 import { changed, methodOf, replaced } from './plant-parts.ts';
 
 export const sourceCanaries: readonly Canary[] = [
+  {
+    name: 'sends to the next owner while something is with the former one',
+    scenario: 'planned',
+    plant: () => ({
+      patch: () =>
+        replaced(AppendRoute.prototype, 'mayBeSent', function (this: AppendRoute, { leaderEpoch }, _link, nowMs) {
+          const isFree = this.flights.length === 0 || (!this.draining && this.proven);
+          return isFree && (leaderEpoch !== this.refusedEpoch || nowMs >= this.retryAtMs);
+        }),
+    }),
+  },
+  {
+    name: 'lets in what follows a batch that was given up',
+    scenario: 'far',
+    plant: () => ({ patch: () => replaced(SequenceGaps.prototype, 'isEarly', () => false) }),
+  },
+  {
+    name: 'forgets which epoch wrote what',
+    scenario: 'kills',
+    plant: () => ({ patch: () => replaced(LeaderEpochs.prototype, 'observe', () => undefined) }),
+  },
   {
     name: 'counts a renewal without an answer for one',
     scenario: 'orphans',

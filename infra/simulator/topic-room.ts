@@ -7,6 +7,7 @@ import { type Door, noAnswer } from './door.ts';
 import { IdempotentProducer } from './idempotent-producer.ts';
 import { MemberGroup } from './member-group.ts';
 import { partitionName } from './partition-name.ts';
+import { PipedProducer } from './piped-producer.ts';
 import { PlainProducer } from './plain-producer.ts';
 import { Surveyor } from './surveyor.ts';
 import type { SimTopic } from './topic-plan.ts';
@@ -21,6 +22,7 @@ export class TopicRoom {
   readonly topics: SimTopic[] = [];
   readonly idempotent: IdempotentProducer[] = [];
   readonly plain: PlainProducer[] = [];
+  readonly piped: PipedProducer[] = [];
   readonly consumers: Consumer[] = [];
   readonly surveyors: Surveyor[] = [];
   readonly committers: Committer[] = [];
@@ -82,6 +84,7 @@ export class TopicRoom {
     for (const i of all) this.idempotent.push(new IdempotentProducer(world, door, topic, i, `${label}p${i}`));
     this.plain.push(new PlainProducer(world, door, topic, 'plain', `${label}n`));
     this.plain.push(new PlainProducer(world, door, topic, 'gateway', `${label}g`));
+    for (const i of all) this.piped.push(new PipedProducer(world, door, topic, i, `${label}s${i}`));
     this.consumers.push(new Consumer(world, door, topic, all, `${label}all`));
     const rare = { maxWaitMs: 400, pauseMs: 250 };
     for (const i of all.slice(0, 1))
@@ -154,11 +157,11 @@ export class TopicRoom {
 
   /** No more sends; what was sent is repeated until it is known. */
   stopSending(): void {
-    for (const producer of [...this.idempotent, ...this.plain]) producer.isStopped = true;
+    for (const producer of [...this.idempotent, ...this.plain, ...this.piped]) producer.isStopped = true;
     for (const committer of this.committers) committer.isStopped = true;
   }
 
   get isQuiet(): boolean {
-    return [...this.idempotent, ...this.plain].every(({ isIdle }) => isIdle);
+    return [...this.idempotent, ...this.plain, ...this.piped].every(({ isIdle }) => isIdle);
   }
 }

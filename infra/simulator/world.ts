@@ -14,6 +14,7 @@ import type { Plant } from './plant.ts';
 import { SimProcess } from './process.ts';
 import { Disks } from './process-disk.ts';
 import { SimNetwork } from './process-network.ts';
+import { releasedBy } from './released-by.ts';
 import { SentEpochs } from './sent-epochs.ts';
 import { SimStore } from './process-store.ts';
 
@@ -73,6 +74,7 @@ export class World {
   rush = { untilMs: 0, silentUntilMs: 0 };
   /** Parents that end in the moment in which they have started a broker, and how long that one takes to load. */
   readonly killsAtStart = new Map<SimProcess, number>();
+  readonly #releasing = new Map<PartitionName, () => void>();
   #streams = 0;
   #nextPid = 100;
 
@@ -87,9 +89,15 @@ export class World {
     this.network.onFrame = (to, frame) => {
       if (!to.name.startsWith('broker')) return;
       this.sentEpochs.note(frame);
+      for (const partition of releasedBy(frame)) this.#releasing.get(partition)?.();
       settings.plant.frame?.(frame);
     };
     this.loop.onThrow = (error, place) => this.bug(place instanceof SimProcess ? place.name : 'world', error);
+  }
+
+  /** When somebody asks the owner of a partition to release it. */
+  onRelease(partition: PartitionName, listener: () => void): void {
+    this.#releasing.set(partition, listener);
   }
 
   #sessionChanged(change: RowChange): void {

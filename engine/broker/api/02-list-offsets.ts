@@ -1,6 +1,7 @@
 /**
  * ListOffsets (key 2) at the owner: -1 latest, -2 earliest, -3 the record with the largest timestamp, -4 earliest local
  * (the same as earliest: nothing is tiered), -5 and -6 (tiered storage) have no answer, any other number is a time.
+ * Refused: while the process may have slept over its succession (wakefulness.ts).
  */
 import type { Catalogue } from '../../engine.ts';
 import { Overloaded } from '../../kernel/failure.ts';
@@ -16,6 +17,7 @@ const nowhere = { timestamp: -1, offset: -1, leaderEpoch: -1 };
 export async function listOffsets(
   catalogue: Catalogue,
   ownership: Ownership,
+  isAwake: () => boolean,
   request: ListOffsetsRequest,
 ): Promise<ListOffsetsResponse> {
   const topics = request.topics.map(async ({ name, partitions }) => ({
@@ -24,6 +26,7 @@ export async function listOffsets(
       partitions.map(async ({ partitionIndex, currentLeaderEpoch, timestamp }) => {
         const owned = await ownedByName(catalogue, ownership, name, partitionIndex, currentLeaderEpoch);
         if ('errorCode' in owned) return { partitionIndex, errorCode: owned.errorCode, ...nowhere };
+        if (!isAwake()) return { partitionIndex, errorCode: errorCode.notLeaderOrFollower, ...nowhere };
         const { log } = owned;
         const fault = epochFault(log, currentLeaderEpoch);
         if (fault !== errorCode.none) return { partitionIndex, errorCode: fault, ...nowhere };

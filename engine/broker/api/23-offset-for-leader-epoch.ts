@@ -14,6 +14,7 @@ const nowhere = { leaderEpoch: -1, endOffset: -1 };
 export async function offsetForLeaderEpoch(
   catalogue: Catalogue,
   ownership: Ownership,
+  isAwake: () => boolean,
   request: OffsetForLeaderEpochRequest,
 ): Promise<OffsetForLeaderEpochResponse> {
   const topics = request.topics.map(async ({ topic, partitions }) => ({
@@ -22,6 +23,7 @@ export async function offsetForLeaderEpoch(
       partitions.map(async ({ partition, currentLeaderEpoch, leaderEpoch }) => {
         const owned = await ownedByName(catalogue, ownership, topic, partition, currentLeaderEpoch);
         if ('errorCode' in owned) return { partition, errorCode: owned.errorCode, ...nowhere };
+        if (!isAwake()) return { partition, errorCode: errorCode.notLeaderOrFollower, ...nowhere };
         const { log } = owned;
         const fault = epochFault(log, currentLeaderEpoch);
         if (fault !== errorCode.none) return { partition, errorCode: fault, ...nowhere };

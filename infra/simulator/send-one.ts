@@ -1,0 +1,76 @@
+/**
+ * One value on its way, once: as a batch of its own without a sequence, or as a record through the gateway's own producer
+ * (what HTTP and WebSocket use). Without an answer nobody knows; with one, the value is there for good.
+ */
+import { framePool } from '../../engine/kernel/frame-pool.ts';
+import { encodeBatch } from '../../engine/records/encode.ts';
+import { type Door, noAnswer } from './door.ts';
+import type { ParentProcess } from './parent-process.ts';
+import { partitionName } from './partition-name.ts';
+import type { SimTopic } from './topic-plan.ts';
+
+const timeoutMs = 5000;
+const waitMs = 8000;
+const unknownTopic = 3;
+
+export interface OneSend {
+  readonly producer: string;
+  readonly as: 'plain' | 'gateway';
+  readonly topic: SimTopic;
+  readonly index: number;
+  readonly value: string;
+}
+
+interface Outcome {
+  readonly code: number;
+  readonly offset: number;
+}
+
+/** Notes it in the history, and what came of it; `told` is called with the error code, -1 without an answer. */
+export function sendOne(door: Door, send: OneSend, told: (code: number) => void): void {
+  const { history, loop } = door.world;
+  const { producer, as, topic, index } = send;
+  const partition = partitionName(topic.topicId, index);
+  const values = [send.value];
+  const sentMs = loop.wallMs;
+  history.add({ kind: 'send', producer, as, partition, values });
+  door.call<Outcome>(
+    (parent, answer) => (as === 'plain' ? append(parent, send, sentMs, answer) : produce(parent, send, answer)),
+    (result) => {
+      const { code, offset } = result === noAnswer ? { code: -1, offset: -1 } : result;
+      history.add({ kind: 'sent', producer, partition, values, code, offset, isNext: false });
+      told(code);
+    },
+    waitMs,
+  );
+}
+
+function append(
+  parent: ParentProcess,
+  { topic, index, value }: OneSend,
+  timestampMs: number,
+  answer: (outcome: Outcome) => void,
+): void {
+  const records = framePool.gather([encodeBatch([{ key: null, value: Buffer.from(value), timestampMs }])]);
+  parent.engine.append({
+    topicId: topic.topicId,
+    partition: index,
+    records,
+    idempotent: false,
+    timeoutMs,
+    done({ errorCode, baseOffset }, recordsAreFree) {
+      if (recordsAreFree) framePool.give(records);
+      answer({ code: errorCode, offset: baseOffset });
+    },
+  });
+}
+
+function produce(parent: ParentProcess, { topic, index, value }: OneSend, answer: (outcome: Outcome) => void): void {
+  const entry = parent.catalogue.byId(topic.topicId);
+  if (!entry) return answer({ code: unknownTopic, offset: -1 });
+  const principal = { tenantId: 't', clusterId: entry.clusterId, keyId: 'k' };
+  const record = { key: null, value: Buffer.from(value), partition: index };
+  parent.records.produce(principal, entry, [record], ([outcome]) => {
+    answer({ code: outcome!.errorCode, offset: outcome!.offset });
+  });
+}
