@@ -157,7 +157,26 @@ describe('the checker names', () => {
     expect(names(bound('end', 2))).toEqual(['stale-end']);
     expect(names(bound('start', 1))).toEqual(['log-start-falls']);
     expect(names(bound('end', 3), bound('start', 2))).toEqual([]);
-    expect(names(acked(1, 2, 0), bound('end', 2))).toEqual([]);
+    expect(names(acked(1, 2, 0), bound('end', 2))).toEqual(['stale-end']);
+  });
+
+  it('an epoch that ended elsewhere than somebody was told', () => {
+    const ended = (epoch: number, endOffset: number): Entry => {
+      return { kind: 'epoch-end', partition, epoch, endOffset, asked: { end: 2, start: 0 } };
+    };
+    const records = [0, 0, 2].map((leaderEpoch, offset) => ({ offset, value: 'abc'[offset]!, leaderEpoch }));
+    const rest = final([], { records, highWatermark: 3 });
+    const known = [send('a', 'b', 'c'), sent(0, 'a', 'b')];
+    expect(names(...known, ended(0, 2), ended(1, 2), ended(2, 3), rest)).toEqual([]);
+    expect(names(...known, ended(0, 1), rest)).toEqual(['wrong-epoch-end']);
+    expect(names(...known, ended(0, -1), rest)).toEqual(['wrong-epoch-end']);
+    expect(names(...known, ended(1, 3), rest)).toEqual(['wrong-epoch-end']);
+  });
+
+  it('a record without a sequence that is refused for one', () => {
+    const record: Entry = { kind: 'send', producer: 'p', as: 'gateway', partition, values: ['a'] };
+    const told: Entry = { kind: 'sent', producer: 'p', partition, values: ['a'], code: 45, offset: -1, isNext: false };
+    expect(names(record, told)).toEqual(['sequence-lost']);
   });
 
   it('an end that was told before what lies there was written for good', () => {
