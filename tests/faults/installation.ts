@@ -21,9 +21,10 @@ export class FaultyInstallation {
     this.instance = instance;
   }
 
-  static async start(): Promise<FaultyInstallation> {
+  /** `flags`: further ones of `headgate serve`. */
+  static async start(flags: readonly string[] = []): Promise<FaultyInstallation> {
     const folder = mkdtempSync(join(tmpdir(), 'headgate-faults-'));
-    return new FaultyInstallation(folder, await launch(folder));
+    return new FaultyInstallation(folder, await launch(folder, flags));
   }
 
   /** SIGKILL of all its processes; resolves when none is left. `before`: in the moment of the kill. */
@@ -36,7 +37,7 @@ export class FaultyInstallation {
 
   /** On the same data. */
   async startAgain(): Promise<void> {
-    this.instance = await launch(this.folder, this.instance.data);
+    this.instance = await launch(this.folder, [], this.instance.data);
   }
 
   async remove(): Promise<void> {
@@ -69,9 +70,9 @@ export class FaultyInstallation {
   }
 }
 
-function launch(folder: string, data?: string): Promise<Instance> {
+function launch(folder: string, flags: readonly string[], data?: string): Promise<Instance> {
   process.env[faultsFolderVariable] = folder;
-  return Instance.start({ program, ...(data === undefined ? {} : { data }) });
+  return Instance.start({ program, flags, ...(data === undefined ? {} : { data }) });
 }
 
 function isGone(pid: number): boolean {
