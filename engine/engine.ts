@@ -47,6 +47,8 @@ export interface AppendResult {
   readonly logAppendTimeMs: number;
   readonly logStartOffset: number;
   readonly errorMessage: string | null;
+  /** Places in the batch of the records for which it was refused, where single ones were the reason (KIP-467). */
+  readonly recordIndexes?: readonly number[] | undefined;
 }
 
 export interface Append {

@@ -13,6 +13,12 @@ import type { PartitionLog } from '../log/log.ts';
 import { errorCode } from '../protocol/error-codes.ts';
 import { validateRecords } from '../records/decode.ts';
 
+export interface RecordsFault {
+  readonly errorCode: number;
+  readonly message: string;
+  readonly recordIndexes?: readonly number[];
+}
+
 /** The last check of a log, while it has not ended. */
 const lastOf = new WeakMap<PartitionLog, Promise<void>>();
 
@@ -24,7 +30,7 @@ export function afterKeyCheck(
   log: PartitionLog,
   batch: Buffer,
   requiresKey: boolean,
-  done: (fault?: { readonly errorCode: number; readonly message: string }) => void,
+  done: (fault?: RecordsFault) => void,
 ): void {
   const before = lastOf.get(log);
   if (!requiresKey && !before) {
@@ -41,7 +47,7 @@ export function afterKeyCheck(
 }
 
 /** Nothing is wrong with the batch, and nothing of it is stored: its sender tries again. */
-function unlessOverloaded(error: unknown): { errorCode: number; message: string } {
+export function unlessOverloaded(error: unknown): RecordsFault {
   if (!(error instanceof Overloaded)) throw error;
   return { errorCode: errorCode.requestTimedOut, message: error.message };
 }

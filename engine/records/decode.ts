@@ -153,6 +153,8 @@ export interface RecordFacts {
 export interface RecordRules {
   /** A compacted topic: a record without a key could never be compacted. */
   readonly requiresKey?: boolean;
+  /** Which times the topic does not take; absent where the header has told that all are good. */
+  readonly refusesTime?: (timestampMs: number) => boolean;
   readonly decompressedBytesMax?: number;
 }
 
@@ -162,7 +164,7 @@ export interface RecordRules {
  */
 export async function validateRecords(batch: Buffer, rules: RecordRules = {}): Promise<RecordFacts | BatchFault> {
   try {
-    const look = (section: Buffer): RecordFacts | BatchFault => walk(batch, section, rules.requiresKey ?? false);
+    const look = (section: Buffer): RecordFacts | BatchFault => walk(batch, section, rules);
     return await withRecords(batch, look, rules.decompressedBytesMax);
   } catch (error) {
     // The CRC held, so these bytes are what the client made: an invalid record, not a damaged one, and no retry helps.
@@ -174,18 +176,23 @@ export async function validateRecords(batch: Buffer, rules: RecordRules = {}): P
   }
 }
 
-function walk(batch: Buffer, section: Buffer, requiresKey: boolean): RecordFacts | BatchFault {
+function walk(batch: Buffer, section: Buffer, { requiresKey, refusesTime }: RecordRules): RecordFacts | BatchFault {
   const reader = new VarintReader(section);
   const count = recordCount(batch, 0);
   const baseMs = baseTimestamp(batch, 0);
-  const keyless: number[] = [];
+  const refused: number[] = [];
+  let isTimeRefused = false;
   let maxTimestampMs = -1;
   for (let i = 0; i < count; i++) {
     const end = recordEnd(reader);
-    maxTimestampMs = Math.max(maxTimestampMs, baseMs + reader.varlong());
+    const timestampMs = baseMs + reader.varlong();
+    maxTimestampMs = Math.max(maxTimestampMs, timestampMs);
     const delta = reader.varint();
     if (delta !== i) throw new CorruptBatch(`record ${i} has offset delta ${delta}`);
-    if (reader.skipSpan() < 0 && requiresKey) keyless.push(i);
+    const isKeyless = reader.skipSpan() < 0 && requiresKey;
+    const isRefused = !isKeyless && refusesTime?.(timestampMs);
+    if (isKeyless || isRefused) refused.push(i);
+    if (isRefused) isTimeRefused = true;
     reader.skipSpan();
     skipHeaders(reader);
     if (reader.pos !== end) throw new CorruptBatch(`record ${i} ends at ${reader.pos}, not ${end}`);
@@ -193,12 +200,18 @@ function walk(batch: Buffer, section: Buffer, requiresKey: boolean): RecordFacts
   }
   if (reader.pos !== section.length)
     throw new CorruptBatch(`${section.length - reader.pos} bytes after the last record`);
-  if (keyless.length === 0) return { maxTimestampMs };
-  return {
-    errorCode: batchErrorCode.invalidRecord,
-    message: 'Compacted topic cannot accept message without key',
-    recordIndexes: keyless,
-  };
+  if (refused.length === 0) return { maxTimestampMs };
+  return isTimeRefused
+    ? {
+        errorCode: batchErrorCode.invalidTimestamp,
+        message: 'timestamp that the topic does not take',
+        recordIndexes: refused,
+      }
+    : {
+        errorCode: batchErrorCode.invalidRecord,
+        message: 'Compacted topic cannot accept message without key',
+        recordIndexes: refused,
+      };
 }
 
 function skipHeaders(reader: VarintReader): void {

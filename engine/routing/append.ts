@@ -52,6 +52,8 @@ const produceVersion = 13;
 /** How often it is looked for batches with a broker whose time is over. */
 const flightLookMs = 250;
 
+type PartitionAnswer = ResponseOf<0>['responses'][number]['partitionResponses'][number];
+
 interface Frame {
   readonly link: Link;
   readonly flights: Flight[];
@@ -286,7 +288,7 @@ export class AppendRouter {
     this.#lost(frame, true);
   }
 
-  #settle(route: AppendRoute, item: Item, result: AppendResult): void {
+  #settle(route: AppendRoute, item: Item, result: PartitionAnswer): void {
     const code = result.errorCode;
     // A storage error is no refusal: the batch may be on disk. The broker is on its way out. One without room may have it soon,
     // and what came behind a batch that it refused must not overtake it.
@@ -324,6 +326,8 @@ export class AppendRouter {
         logAppendTimeMs: result.logAppendTimeMs,
         logStartOffset: result.logStartOffset,
         errorMessage: result.errorMessage,
+        recordIndexes:
+          result.recordErrors.length === 0 ? undefined : result.recordErrors.map((each) => each.batchIndex),
       },
       !item.mayBeStored,
     );

@@ -92,7 +92,6 @@ function answeredOnce(answer: Normal): Plain[] {
 
 const unknownServerError = -1;
 const invalidTopic = 17;
-const invalidTimestamp = 32;
 const policyViolation = 44;
 const transactionalIdAuthorizationFailed = 53;
 const invalidRecord = 87;
@@ -113,7 +112,7 @@ function isFailedWhole(ask: AskStep, { kafka, headgate }: Pairing): boolean {
   if (ask.key === 75 && list(kafka, 'topics').every(isUnexpected)) {
     return list(headgate, 'topics').some((each) => each['name'] === '' && refusedWith(each, invalidTopic));
   }
-  if (ask.key === 1 && isUnexpected(kafka)) {
+  if (ask.key === 1 && (isUnexpected(kafka) || kafka['ending'] === 'silent')) {
     const odd = list(headgate, 'responses').filter((each) => each['topicId'] === zeroUuid);
     const parts = odd.flatMap((each) => list(each, 'partitions'));
     return parts.length > 0 && parts.every((each) => refusedWith(each, unknownTopicId));
@@ -125,17 +124,16 @@ export const differences: readonly Difference[] = [
   {
     name: 'Errors that Kafka has no name for',
     kafka:
-      'UNKNOWN_SERVER_ERROR (-1) for some requests that make no sense; for all of a Metadata (which then names no broker), of a DescribeTopicPartitions with an empty name, and of a Fetch from ids of zeroes.',
+      'UNKNOWN_SERVER_ERROR (-1) for some requests that make no sense; for all of a Metadata (which then names no broker), of a DescribeTopicPartitions with an empty name, and of a Fetch from ids of zeroes, which can get no answer at all.',
     headgate: 'The error that names the cause, beside what could be answered.',
     reason: 'There the broker ran into an exception that nobody expected; clients can do nothing with the code.',
-    level: (ask, pair) => {
-      if (isFailedWhole(ask, pair)) return forgiven;
-      return walk(pair, (kafka, headgate) =>
+    // Those that fail as a whole are known before all others: see compare.
+    level: (_, pair) =>
+      walk(pair, (kafka, headgate) =>
         kafka['errorCode'] === unknownServerError && headgate['errorCode'] !== 0
           ? { kafka: { ...kafka, errorCode: '<error>' }, headgate: { ...headgate, errorCode: '<error>' } }
           : { kafka, headgate },
-      );
-    },
+      ),
   },
   {
     name: 'APIs that are offered',
@@ -164,23 +162,6 @@ export const differences: readonly Difference[] = [
         : walk(pair, (kafka, headgate) =>
             kafka['errorCode'] === invalidRecord && headgate['errorCode'] === invalidRecord
               ? { kafka: { ...kafka, logStartOffset: -1 }, headgate: { ...headgate, logStartOffset: -1 } }
-              : { kafka, headgate },
-          ),
-  },
-  {
-    name: 'Records with a time that the topic does not take, or without a key in a compacted one',
-    kafka: 'Each is named in the answer (RecordErrors), beside the error of the partition.',
-    headgate: 'The error of the partition alone.',
-    reason:
-      'A batch is judged by its header, which has the first and the last time of its records; in one without keys nothing is stored either way.',
-    level: (ask, pair) =>
-      ask.key !== 0
-        ? pair
-        : walk(pair, (kafka, headgate) =>
-            'recordErrors' in kafka &&
-            (kafka['errorCode'] === invalidTimestamp || kafka['errorCode'] === invalidRecord) &&
-            headgate['errorCode'] === kafka['errorCode']
-              ? { kafka: { ...kafka, recordErrors: [] }, headgate }
               : { kafka, headgate },
           ),
   },
@@ -350,6 +331,7 @@ export const differences: readonly Difference[] = [
 
 /** What is left: empty when the answers are the same. */
 export function compare(ask: AskStep, pair: Pairing): string[] {
+  if (isFailedWhole(ask, pair)) return [];
   // Where a connection ended there is no answer whose fields could differ.
   if ('ending' in pair.kafka || 'ending' in pair.headgate) return differ(pair.kafka, pair.headgate);
   let left = pair;

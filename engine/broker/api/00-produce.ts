@@ -2,6 +2,8 @@
  * Produce (key 0) at the owner: one record batch per entry, entries of one partition in order. A batch is judged by its
  * header and checksum alone; records inside are looked at in compacted topics only, each of which must have a key (87).
  *
+ * What is refused for single records names them (KIP-467), for which alone a batch with a time outside the window is looked into.
+ *
  * Refused: no or several batches in an entry, wrong checksum or counts, control batches, batches over max.message.bytes
  * (10), transactional batches (48: there is no transaction coordinator), timestamps outside the topic's window (32).
  */
@@ -22,7 +24,8 @@ import { readI32 } from '../../records/bytes.ts';
 import { type TopicSettings, topicSettings } from '../../topic-configs.ts';
 import type { AppendOutcome, PartitionLog } from '../../log/log.ts';
 import type { TopicEntry } from '../../engine.ts';
-import { afterKeyCheck } from '../key-check.ts';
+import { validateRecords } from '../../records/decode.ts';
+import { afterKeyCheck, unlessOverloaded } from '../key-check.ts';
 import type { Owned, Ownership } from '../ownership.ts';
 
 type PartitionResponse = ProduceResponse['responses'][number]['partitionResponses'][number];
@@ -87,15 +90,31 @@ type Reply = (response: PartitionResponse) => void;
 function take({ log, topic }: Exclude<Owned, { errorCode: number }>, entry: Entry, reply: Reply): void {
   const { index, batch } = entry;
   const judged = batch ? judge(batch, topic, entry.nowMs) : noBatch;
+  const { requiresKeys } = settingsFor(topic);
   if ('refused' in judged) {
     const start = judged.isOfLog ? log.startOffset : unknownOffset;
-    reply({ ...refusal(index, judged.refused, judged.message), logStartOffset: start });
+    const refuse = (recordIndexes?: readonly number[]): void =>
+      reply({ ...refusal(index, judged.refused, judged.message, recordIndexes), logStartOffset: start });
+    const { refusesTime } = judged;
+    if (refusesTime) void recordsAtFault(batch!, requiresKeys, refusesTime).then(refuse);
+    else refuse();
     return;
   }
-  afterKeyCheck(log, batch!, settingsFor(topic).requiresKeys, (fault) => {
-    if (!fault) append(log, entry, judged, reply);
-    else reply({ ...refusal(index, fault.errorCode, fault.message), logStartOffset: log.startOffset });
+  afterKeyCheck(log, batch!, requiresKeys, (fault) => {
+    if (!fault) return append(log, entry, judged, reply);
+    const refused = refusal(index, fault.errorCode, fault.message, fault.recordIndexes);
+    reply({ ...refused, logStartOffset: log.startOffset });
   });
+}
+
+/** None where what is inside cannot be read: the header alone was enough to refuse the batch. */
+async function recordsAtFault(
+  batch: Buffer,
+  requiresKey: boolean,
+  refusesTime: (timestampMs: number) => boolean,
+): Promise<readonly number[]> {
+  const facts = await validateRecords(batch, { requiresKey, refusesTime }).catch(unlessOverloaded);
+  return 'recordIndexes' in facts ? (facts.recordIndexes ?? []) : [];
 }
 
 function append(log: PartitionLog, { index, batch, nowMs, frame }: Entry, judged: BatchHeader, reply: Reply): void {
@@ -114,6 +133,8 @@ interface Refused {
   readonly refused: number;
   readonly message: string;
   readonly isOfLog?: boolean | undefined;
+  /** The times for which it was refused. */
+  readonly refusesTime?: (timestampMs: number) => boolean;
 }
 
 const unknownOffset = -1;
@@ -139,11 +160,14 @@ function judge(batch: Buffer, topic: TopicEntry, nowMs: number): BatchHeader | R
     return { refused: errorCode.invalidTxnState, message: 'transactions are not supported' };
   }
   if (settings.timestampType === 'CreateTime' && header.maxTimestamp >= 0) {
-    const late = header.maxTimestamp - nowMs > settings.timestampAfterMaxMs;
-    const early = nowMs - header.baseTimestamp > settings.timestampBeforeMaxMs;
-    if (late || early) {
-      const message = `timestamp ${late ? header.maxTimestamp : header.baseTimestamp} is outside the range that the topic accepts`;
-      return { refused: errorCode.invalidTimestamp, message, isOfLog: true };
+    const { timestampAfterMaxMs, timestampBeforeMaxMs } = settings;
+    const isLate = (ms: number): boolean => ms - nowMs > timestampAfterMaxMs;
+    const isEarly = (ms: number): boolean => nowMs - ms > timestampBeforeMaxMs;
+    const outside = [header.maxTimestamp, header.baseTimestamp].find((ms) => isLate(ms) || isEarly(ms));
+    if (outside !== undefined) {
+      const message = `timestamp ${outside} is outside the range that the topic accepts`;
+      const refusesTime = (ms: number): boolean => ms !== noTimestampMs && (isLate(ms) || isEarly(ms));
+      return { refused: errorCode.invalidTimestamp, message, isOfLog: true, refusesTime };
     }
   }
   return header.attributes & attributeBit.logAppendTime ? withOwnTimes(batch, header, settings) : header;
@@ -152,7 +176,8 @@ function judge(batch: Buffer, topic: TopicEntry, nowMs: number): BatchHeader | R
 /** What producers must not say to a topic that gives its own times, Kafka does not mind in one that does not. */
 function withOwnTimes(batch: Buffer, header: BatchHeader, { timestampType }: TopicSettings): BatchHeader | Refused {
   if (timestampType === 'LogAppendTime') {
-    return { refused: errorCode.invalidTimestamp, message: 'producers cannot set LogAppendTime', isOfLog: true };
+    const message = 'producers cannot set LogAppendTime';
+    return { refused: errorCode.invalidTimestamp, message, isOfLog: true, refusesTime: () => true };
   }
   clearLogAppendTime(batch, 0);
   return { ...header, attributes: header.attributes & ~attributeBit.logAppendTime };
@@ -172,15 +197,22 @@ function answer(index: number, outcome: AppendOutcome): PartitionResponse {
 }
 
 const noLeader = { leaderId: -1, leaderEpoch: -1 };
+/** Kafka's NO_TIMESTAMP: of a record that has none. */
+const noTimestampMs = -1;
 
-function refusal(index: number, code: number, message: string | null): PartitionResponse {
+function refusal(
+  index: number,
+  code: number,
+  message: string | null,
+  recordIndexes: readonly number[] = [],
+): PartitionResponse {
   return {
     index,
     errorCode: code,
     baseOffset: -1,
     logAppendTimeMs: -1,
     logStartOffset: -1,
-    recordErrors: [],
+    recordErrors: recordIndexes.map((batchIndex) => ({ batchIndex, batchIndexErrorMessage: null })),
     errorMessage: message,
     currentLeader: noLeader,
   };

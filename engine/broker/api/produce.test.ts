@@ -59,6 +59,35 @@ it('refuses a producer’s LogAppendTime where the topic gives its own', async (
   expect(await produced({ 'message.timestamp.type': 'LogAppendTime' }, marked())).toMatchObject({
     errorCode: errorCode.invalidTimestamp,
     logStartOffset: 3,
+    recordErrors: [{ batchIndex: 0 }],
+  });
+});
+
+it('names the records whose time the topic does not take, compressed or not', async () => {
+  const configs = { 'message.timestamp.after.max.ms': '10' };
+  const nowMs = new VirtualClock().wallMs();
+  const records = [0, 11, -1, 10, 12].map((ms) => ({ ...keyless, timestampMs: ms < 0 ? ms : nowMs + ms }));
+  for (const codecId of [codec.none, codec.zstd] as const) {
+    const batch = await recompressBatch(encodeBatch(records), codecId);
+    expect(await produced(configs, batch)).toMatchObject({
+      errorCode: errorCode.invalidTimestamp,
+      recordErrors: [{ batchIndex: 1 }, { batchIndex: 4 }],
+    });
+  }
+  // Both at once: Kafka tells of the time, and names all.
+  expect(await produced({ ...configs, 'cleanup.policy': 'compact' }, encodeBatch(records.slice(0, 2)))).toMatchObject({
+    errorCode: errorCode.invalidTimestamp,
+    recordErrors: [{ batchIndex: 0 }, { batchIndex: 1 }],
+  });
+});
+
+it('refuses a batch by the time in its header, whatever is inside', async () => {
+  const batch = Buffer.from(encodeBatch([{ ...keyed, timestampMs: 1 }]));
+  batch[batchField.attributes + 1]! |= codec.gzip;
+  writeI32(batch, batchField.crc, batchCrc(batch, 0));
+  expect(await produced({ 'message.timestamp.before.max.ms': '0' }, batch)).toMatchObject({
+    errorCode: errorCode.invalidTimestamp,
+    recordErrors: [],
   });
 });
 
@@ -74,6 +103,7 @@ it('refuses records without a key in a compacted topic alone, compressed or not'
     expect(await produced(compacted, await batchOf([keyed, keyless]))).toMatchObject({
       errorCode: errorCode.invalidRecord,
       logStartOffset: 3,
+      recordErrors: [{ batchIndex: 1 }],
     });
     expect(await produced({ 'cleanup.policy': 'delete' }, await batchOf([keyless]))).toMatchObject({ errorCode: 0 });
   }

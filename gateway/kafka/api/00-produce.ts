@@ -3,7 +3,7 @@
  *
  * Refused: acks outside {-1, 0, 1} (21); zstd below v7 (76); transactional producers (53: there is no transaction
  * coordinator); requests and batches over the cluster's limits (10). What is inside a batch is judged by the broker.
- * Absent: record errors (v8), node endpoints (v10: the addresses never change). Without an answer, with acks=0, a failed
+ * Absent: node endpoints (v10: the addresses never change). Without an answer, with acks=0, a failed
  * batch is told by the end of the connection.
  */
 import { assert } from '../../../engine/kernel/assert.ts';
@@ -125,7 +125,7 @@ function appendTopic(
         baseOffset: result.baseOffset,
         logAppendTimeMs: result.logAppendTimeMs,
         logStartOffset: result.logStartOffset,
-        recordErrors: [],
+        recordErrors: (result.recordIndexes ?? []).map((batchIndex) => ({ batchIndex, batchIndexErrorMessage: null })),
         errorMessage: errorMessage === null ? null : stripNames(principal.clusterId, errorMessage),
         // An older client learns the leader from its next metadata request.
         currentLeader:
