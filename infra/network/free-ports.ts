@@ -1,12 +1,37 @@
-/** TCP ports on 127.0.0.1 that were free a moment ago, for programs that cannot choose theirs by themselves. */
+/**
+ * TCP ports on 127.0.0.1 that were free a moment ago, for programs that cannot choose theirs by themselves. They lie below those
+ * that systems give to outgoing connections (32768 on, RFC 6335 has 49152): one of these could take a port in the moment between.
+ */
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 
-/** All different: each is kept until all are found. */
+const lowestPort = 15_000;
+const highestPort = 32_000;
+const triesMax = 100;
+
+/** All different: each is kept until all are found. Throws when so many in a row are taken that something must be wrong. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  const servers: Server[] = [];
+  const ports: number[] = [];
+  for (let tries = 0; ports.length < count; tries++) {
+    if (tries === triesMax) throw new Error(`no free port in ${triesMax} tries`);
+    const port = randomInt(lowestPort, highestPort);
+    const server = createServer().listen(port, '127.0.0.1');
+    if (!(await listens(server))) continue;
+    servers.push(server);
+    ports.push(port);
+  }
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
+}
+
+async function listens(server: Server): Promise<boolean> {
+  try {
+    await once(server, 'listening');
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    return false;
+  }
 }

@@ -86,7 +86,9 @@ function rebalance(draw: Draw, group: Group): Step | undefined {
         ? (isIn.find(({ slot }) => slot === group.leader) ?? (group.state === 'other' ? isIn[0] : undefined))
         : undefined;
   if (!first) return undefined;
-  const others = isIn.filter((member) => member !== first);
+  // Whoever has asked for an id is waited for as well, until its session is over: so it comes too.
+  const expected = first.isForgotten ? [] : waiting.filter(({ isForgotten }) => !isForgotten);
+  const others = [...isIn, ...expected].filter((member) => member !== first);
   return {
     kind: 'rebalance',
     group: group.name,
