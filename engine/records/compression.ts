@@ -65,8 +65,9 @@ export function withDecompressed<T>(
   bytes: Buffer,
   bytesMax: number,
   use: (section: Buffer) => T,
+  comesBack = false,
 ): Promise<T> {
-  return decoded(codecId, bytes, bytesMax, use, codecId === codec.zstd ? 'foreign' : 'lent');
+  return decoded(codecId, bytes, bytesMax, use, codecId === codec.zstd ? 'foreign' : 'lent', comesBack);
 }
 
 /** Whose the memory is when `use` has returned: the caller's, ours to give back, or a library's to be collected. */
@@ -78,6 +79,7 @@ async function decoded<T>(
   bytesMax: number,
   use: (section: Buffer) => T,
   ownership: Ownership,
+  comesBack = false,
 ): Promise<T> {
   const pass = (outputBytes: number, decode: () => Promise<Buffer>): Promise<T> => {
     const isLarge = outputBytes > usualBytesMax;
@@ -89,7 +91,7 @@ async function decoded<T>(
           if (ownership === 'foreign') await collectForeign(outputBytes);
           throw error;
         });
-      return largeSections.lend({ codecId, bytes, bytesMax }, outputBytes, use, decodeAll, done);
+      return largeSections.lend({ codecId, bytes, bytesMax, comesBack }, outputBytes, use, decodeAll, done);
     }
     return (isLarge ? largeGate : usualGate).pass(outputBytes, async () => {
       const section = await decode();

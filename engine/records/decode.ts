@@ -99,17 +99,19 @@ export function plainRecordsOf(batch: Buffer): Buffer | undefined {
 
 /**
  * What `use` makes of the records section of the batch at the start of `batch`, which is decompressed when needed and a view
- * when not. It is lent: nothing may refer to the section afterwards.
+ * when not. It is lent: nothing may refer to the section afterwards. `comesBack`: the reader takes a part of it at a time
+ * (shared-sections.ts).
  */
 export async function withRecords<T>(
   batch: Buffer,
   use: (section: Buffer) => T,
   bytesMax = decompressedBytesMax,
+  comesBack = false,
 ): Promise<T> {
   const plain = plainRecordsOf(batch);
   if (plain) return use(plain);
   const section = batch.subarray(batchHeaderBytes, batchSizeBytes(batch, 0));
-  return withDecompressed(compression(batch, 0) as Codec, section, bytesMax, use);
+  return withDecompressed(compression(batch, 0) as Codec, section, bytesMax, use, comesBack);
 }
 
 /** As withRecords, with a section to keep. */

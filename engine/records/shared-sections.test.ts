@@ -11,7 +11,7 @@ function world() {
   const sections = new SharedSections(new DecompressionGate(bytesMax, 2), clock);
   const told: string[] = [];
   /** Decoded are the same bytes, after a millisecond; what is given back is overwritten. */
-  const ask = (text: string, outputBytes = 60, use = (section: Buffer): string => section.toString()) => {
+  const ask = (text: string, comesBack = true, use = (section: Buffer): string => section.toString()) => {
     const bytes = Buffer.from(text);
     const decode = async (): Promise<Buffer> => {
       told.push(`decodes ${text}`);
@@ -23,7 +23,7 @@ function world() {
       told.push(`gives back ${text}`);
       section.fill(0);
     };
-    const answer = sections.lend({ codecId: 1, bytes, bytesMax }, outputBytes, use, decode, done);
+    const answer = sections.lend({ codecId: 1, bytes, bytesMax, comesBack }, 60, use, decode, done);
     // The sender uses its memory again.
     void answer.then(
       () => bytes.fill(0),
@@ -77,7 +77,7 @@ it('tells everybody of a failure, keeps none, and one reader’s failure from th
   await clock.advance(10);
   await again;
   expect(told).toEqual(['decodes bad', 'decodes bad']);
-  const fails = ask('a', 60, () => {
+  const fails = ask('a', true, () => {
     throw new Error('unreadable');
   });
   const refused = expect(fails).rejects.toThrow('unreadable');
@@ -85,6 +85,18 @@ it('tells everybody of a failure, keeps none, and one reader’s failure from th
   await clock.advance(10);
   await refused;
   expect(await good).toBe('a');
+});
+
+it('goes at once when none of its readers comes back', async () => {
+  const { clock, ask, told } = world();
+  const answers = [ask('a', false), ask('a', false)];
+  await clock.advance(10);
+  expect(await Promise.all(answers)).toEqual(['a', 'a']);
+  expect(told).toEqual(['decodes a', 'gives back a']);
+  const mixed = [ask('b', false), ask('b', true)];
+  await clock.advance(10);
+  expect(await Promise.all(mixed)).toEqual(['b', 'b']);
+  expect(told.slice(2)).toEqual(['decodes b']);
 });
 
 it('refuses what the gate refuses', async () => {

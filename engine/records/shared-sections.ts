@@ -4,8 +4,8 @@
  * once: without this each time costs all of the batch, up to 128 MiB, of the processor that everybody else needs too.
  *
  * A section holds its share of the gate for as long as it is there, so that nothing more is in memory than what is decompressed
- * at once in any case. It goes when nobody has asked for a while, or as soon as somebody waits at the gate: then who has
- * asked by then is still served, and nobody joins.
+ * at once in any case. It goes when its readers are done, where some come back when nobody has for a while, and as soon as
+ * somebody waits at the gate: then who has asked by then is still served, and nobody joins.
  *
  *   asked for ──gate──► decoded ──► lent to one after the other ⇄ idle ──► given back
  */
@@ -20,10 +20,12 @@ const usersMax = 1_024;
 const comparedMax = 64;
 
 /** What is compressed, how, and how much of it is wanted at most. Sections are shared by the same bytes alone. */
-export interface SectionKey {
+export interface Wanted {
   readonly codecId: number;
   readonly bytes: Buffer;
   readonly bytesMax: number;
+  /** This reader may well ask for it again, for what is behind the part that it took. */
+  readonly comesBack: boolean;
 }
 
 interface User {
@@ -49,7 +51,7 @@ export class SharedSections {
    * made, once nobody uses that any more. Throws Overloaded, and what `decode` and `use` throw.
    */
   async lend<T>(
-    key: SectionKey,
+    key: Wanted,
     outputBytes: number,
     use: (section: Buffer) => T,
     decode: () => Promise<Buffer>,
@@ -57,12 +59,12 @@ export class SharedSections {
   ): Promise<T> {
     let compared = 0;
     for (const section of this.#open) {
-      if (section.isOf(key)) return section.join(use);
+      if (section.isOf(key)) return section.join(use, key.comesBack);
       if (++compared === comparedMax) break;
     }
     const section: SharedSection = new SharedSection(key, this.#clock, () => this.#open.delete(section));
     this.#open.add(section);
-    const used = section.join(use);
+    const used = section.join(use, key.comesBack);
     const work = async (): Promise<void> => {
       const decoded = await decode();
       try {
@@ -79,28 +81,30 @@ export class SharedSections {
 }
 
 class SharedSection {
-  #key: SectionKey;
+  #key: Wanted;
   readonly #clock: Clock;
   /** Whoever could join it must not find it from then on. */
   readonly #onEnding: () => void;
   readonly #users: User[] = [];
   #isEnding = false;
+  #stays = false;
   #wake: () => void = () => undefined;
   isDecoded = false;
 
-  constructor(key: SectionKey, clock: Clock, onEnding: () => void) {
+  constructor(key: Wanted, clock: Clock, onEnding: () => void) {
     this.#key = key;
     this.#clock = clock;
     this.#onEnding = onEnding;
   }
 
-  isOf({ codecId, bytes, bytesMax }: SectionKey): boolean {
+  isOf({ codecId, bytes, bytesMax }: Wanted): boolean {
     const own = this.#key;
     return own.codecId === codecId && own.bytesMax === bytesMax && own.bytes.equals(bytes);
   }
 
-  join<T>(use: (section: Buffer) => T): Promise<T> {
+  join<T>(use: (section: Buffer) => T, comesBack: boolean): Promise<T> {
     if (this.#users.length >= usersMax) throw new Overloaded('too many wait for the same to be decompressed');
+    if (comesBack) this.#stays = true;
     return new Promise((resolve, reject) => {
       this.#users.push({
         run(section) {
@@ -138,6 +142,7 @@ class SharedSection {
         // Each writes megabytes of JSON: others have their turn in between.
         await new Promise<void>((resolve) => this.#clock.endOfTurn(resolve));
       }
+      if (!this.#stays) this.end();
       if (this.#isEnding) return;
       await this.#woken();
     }

@@ -15,7 +15,13 @@ import { isUtf8 } from 'node:buffer';
 import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import { baseOffset, CorruptBatch, isControl, lastOffset } from '../../engine/records/batch.ts';
 import { CodecUnavailable, DecompressedTooLarge } from '../../engine/records/compression.ts';
-import { decodeHeaders, forEachRecordOf, plainRecordsOf, withRecords } from '../../engine/records/decode.ts';
+import {
+  decodeHeaders,
+  decompressedBytesMax,
+  forEachRecordOf,
+  plainRecordsOf,
+  withRecords,
+} from '../../engine/records/decode.ts';
 import { varlongMax } from '../../engine/records/varint.ts';
 import type { RecordHeader } from '../../engine/records/encode.ts';
 import type { ProduceRecord } from './produce.ts';
@@ -220,7 +226,7 @@ export function eachRecordJson(
   const walk = (section: Buffer): void => walkRecords(batch, section, partition, fromOffset, endOffset, format, visit);
   try {
     const plain = plainRecordsOf(batch);
-    return plain ? walk(plain) : withRecords(batch, walk).catch(refuse);
+    return plain ? walk(plain) : withRecords(batch, walk, decompressedBytesMax, true).catch(refuse);
   } catch (error) {
     return refuse(error);
   }
