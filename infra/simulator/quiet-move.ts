@@ -1,10 +1,13 @@
 /**
  * In a world that is healed and whole, the coordinators' partitions move as planned once more, while nobody dies, leaves or
- * joins. Members must not notice: what a coordinator knows of them goes with its log (docs/groups.md).
+ * joins. Members must not notice: what a coordinator knows of them goes with its log (docs/groups.md). And so do the logs of
+ * one broker, while producers go on: what is sent meanwhile is held and replayed, and nobody is told of an error.
  */
 import { coordinatorPartition, coordinatorTopic } from '../../engine/routing/coordinator-seat.ts';
 import type { MemberGroup } from './member-group.ts';
+import type { Entry } from './history.ts';
 import type { Supervisor } from './supervisor.ts';
+import type { TopicRoom } from './topic-room.ts';
 import type { World } from './world.ts';
 
 /** For members that ended without a word to be dropped. */
@@ -12,6 +15,48 @@ const settleMsMax = 8000;
 const moveMsMax = 4000;
 /** Members hear of a rebalance by their heartbeats. */
 const watchMs = 2500;
+/** For what was sent before to have its answer, and for what is sent meanwhile. */
+const answersMs = 600;
+/** Gateways that hold for less may have to refuse. */
+const holdMsMin = 480;
+
+/** The logs of one broker go to others. */
+export async function moveLogs(world: World, supervisor: Supervisor, { topics }: TopicRoom): Promise<void> {
+  const { loop, history, settings } = world;
+  if (settings.holdMsMax < holdMsMin) return;
+  const live = topics.filter(({ isDeleted }) => !isDeleted);
+  const placesOf = (brokerId: number): number =>
+    live
+      .flatMap(({ topicId }) => supervisor.parent.catalogue.byId(topicId)?.partitions ?? [])
+      .filter((place) => place.brokerId === brokerId).length;
+  await loop.run(loop.nowMs + answersMs);
+  const slot = settings.slots.find(({ brokerId }) => placesOf(brokerId) > 0);
+  if (!slot) return;
+  const { brokerId } = slot;
+  const from = history.entries.length;
+  const brokers = supervisor.brokers();
+  world.fault(`quiet move of logs: drain broker ${brokerId}`);
+  const { process, controller } = supervisor.deciders[0]!;
+  process.post(0, () => void controller.drainBroker(brokerId).catch(() => undefined));
+  await loop.run(loop.nowMs + moveMsMax, () => placesOf(brokerId) === 0);
+  await loop.run(loop.nowMs + answersMs);
+  process.post(0, () => void controller.undrainBroker(brokerId).catch(() => undefined));
+  // A fault that was planned for a disk may wait for its moment still.
+  if (brokers.some(({ process: broker }) => !broker.isAlive)) return;
+  const told = firstError(history.entries.slice(from));
+  if (told)
+    history.add({ kind: 'unsettled', what: `${told.producer} was told ${told.code} while logs moved as planned` });
+}
+
+/** Of what was sent since; but for senders that number their batches, which overtake each other and are refused by design. */
+function firstError(entries: readonly Entry[]): (Entry & { kind: 'sent' }) | undefined {
+  const values = new Set<string>();
+  for (const entry of entries) {
+    if (entry.kind === 'send' && entry.as !== 'idempotent') values.add(entry.values[0]!);
+    else if (entry.kind === 'sent' && entry.code !== 0 && values.has(entry.values[0]!)) return entry;
+  }
+  return undefined;
+}
 
 export async function moveSeats(world: World, supervisor: Supervisor, groups: readonly MemberGroup[]): Promise<void> {
   const { loop, history } = world;
