@@ -86,8 +86,8 @@ function rebalance(draw: Draw, group: Group): Step | undefined {
         ? (isIn.find(({ slot }) => slot === group.leader) ?? (group.state === 'other' ? isIn[0] : undefined))
         : undefined;
   if (!first) return undefined;
-  // Whoever has asked for an id is waited for as well, until its session is over: so it comes too.
-  const expected = first.isForgotten ? [] : waiting.filter(({ isForgotten }) => !isForgotten);
+  // Whoever has asked for an id is waited for as well, until its session is over: so it comes too. Not by an empty group.
+  const expected = isIn.length === 0 ? [] : waiting.filter(({ isForgotten }) => !isForgotten);
   const others = [...isIn, ...expected].filter((member) => member !== first);
   return {
     kind: 'rebalance',
