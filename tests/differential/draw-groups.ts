@@ -68,6 +68,14 @@ function hello(draw: Draw, group: Group): AskStep {
   return { ...join(draw, group, member, { memberId: '' }), version: 4 + draw.below(6) };
 }
 
+/**
+ * A group waits for whoever has asked for an id until the session is over, so a rebalance without one of two would answer
+ * nobody; and with both, which of them is first is not ours to say.
+ */
+function mayCome({ members }: Group): boolean {
+  return members.length < 5 && members.every(({ isIn, isForgotten }) => isIn || isForgotten);
+}
+
 const membersMax = 3;
 
 function rebalance(draw: Draw, group: Group): Step | undefined {
@@ -86,9 +94,7 @@ function rebalance(draw: Draw, group: Group): Step | undefined {
         ? (isIn.find(({ slot }) => slot === group.leader) ?? (group.state === 'other' ? isIn[0] : undefined))
         : undefined;
   if (!first) return undefined;
-  // Whoever has asked for an id is waited for as well, until its session is over: so it comes too. Not by an empty group.
-  const expected = isIn.length === 0 ? [] : waiting.filter(({ isForgotten }) => !isForgotten);
-  const others = [...isIn, ...expected].filter((member) => member !== first);
+  const others = isIn.filter((member) => member !== first);
   return {
     kind: 'rebalance',
     group: group.name,
@@ -253,10 +259,10 @@ export function drawGroup(draw: Draw, model: Model): Step {
   if (draw.chance(35)) {
     const step = forward(draw, group);
     if (step) return step;
-    if (group.members.length < 5) return hello(draw, group);
+    if (mayCome(group)) return hello(draw, group);
   }
   return draw.pick<() => Step>([
-    () => (group.members.length < 5 ? hello(draw, group) : describe(draw, group)),
+    () => (mayCome(group) ? hello(draw, group) : describe(draw, group)),
     () => oddJoin(draw, group),
     () => oddSync(draw, group),
     () => heartbeat(draw, group),
