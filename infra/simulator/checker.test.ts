@@ -173,12 +173,6 @@ describe('the checker names', () => {
     expect(names(...known, ended(1, 3), rest)).toEqual(['wrong-epoch-end']);
   });
 
-  it('a record without a sequence that is refused for one', () => {
-    const record: Entry = { kind: 'send', producer: 'p', as: 'gateway', partition, values: ['a'] };
-    const told: Entry = { kind: 'sent', producer: 'p', partition, values: ['a'], code: 45, offset: -1, isNext: false };
-    expect(names(record, told)).toEqual(['sequence-lost']);
-  });
-
   it('an end that was told before what lies there was written for good', () => {
     const asked = { end: 0, start: 0 };
     const told: Entry = { kind: 'bound', partition, which: 'end', offset: 2, leaderEpoch: 0, asked };

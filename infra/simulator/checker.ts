@@ -214,10 +214,6 @@ class Judge {
       this.#report('sequence-lost', atMs, partition, what);
     }
     const state = this.#partition(partition);
-    if (sequenceErrors.includes(code) && state.sent.get(values[0]!)?.as === 'gateway') {
-      const what = `${producer} sends records without sequences, and was told ${code}`;
-      this.#report('sequence-lost', atMs, partition, what);
-    }
     for (const value of values) {
       const sent = state.sent.get(value)!;
       sent.isUnstored = unstoredCodes.includes(code) && sent.isUnstored !== false;
