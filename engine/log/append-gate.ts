@@ -104,7 +104,7 @@ export class AppendGate {
     this.#isLow = true;
     this.#freeCheckedMs = this.#clock.monotonicMs();
     if (this.#waiting.length === 0) return;
-    // When those have been taken back whose write it was.
+    // Answered behind those whose write it was.
     this.#refusesWaiting = true;
     this.#drain();
   }

@@ -2,15 +2,12 @@
  * Turns appends into acknowledgements, many at a time:
  *
  *   queued ──end of turn, one write──► written ──datasync──► durable ──lease holds──► acknowledged
- *      └─ disk full: taken back ──datasync──► refused
+ *      └─ disk full: refused
  *
  * One sync is in flight at a time; what is written meanwhile joins the next, so the sync itself sets the batch size and
  * an idle log waits for nothing. The lease is looked at AFTER the sync: the successor seals this log no earlier than the
  * lease's end, so what was durable while it held lies inside the seal (a check before the sync would prove nothing, a
  * pause between check and acknowledgement does no harm).
- *
- * What a full disk took a part of is told as not stored when what it left in the log is spoiled durably (wal.ts): not before,
- * when a loss of power could still make a record of it.
  *
  * A fault of the disk poisons the log: the kernel may have dropped the pages and called them clean, so a second sync
  * that succeeds would lie. Nothing is acknowledged any more, the process exits, recovery keeps what reads back.
@@ -117,7 +114,11 @@ export class GroupCommit {
   #refuse(entries: readonly CommitEntry[]): void {
     this.#o.onFull();
     for (let i = entries.length - 1; i >= 0; i--) entries[i]!.undo();
-    for (const entry of entries) this.#written.push(new Refused(entry));
+    for (const entry of entries) {
+      entry.refuse('the volume is full');
+      // `drained` counts entries: this one leaves no earlier than those before it.
+      this.#written.push(refused);
+    }
   }
 
   #commit(): void {
@@ -175,27 +176,14 @@ export class GroupCommit {
   }
 }
 
-/** Takes the way of what was written, and is told at its end. */
-class Refused implements CommitEntry {
-  readonly record = undefined;
-  readonly #entry: CommitEntry;
-
-  constructor(entry: CommitEntry) {
-    this.#entry = entry;
-  }
-
-  advance(): void {}
-
-  acknowledge(): void {
-    this.#entry.refuse('the volume is full');
-  }
-
-  undo(): void {}
-
-  refuse(): void {}
-
-  wake(): void {}
-}
+const refused: CommitEntry = {
+  record: undefined,
+  advance() {},
+  acknowledge() {},
+  undo() {},
+  refuse() {},
+  wake() {},
+};
 
 /** Cuts `entries` behind its first `records` records and returns what was cut off. */
 function splitAfter(entries: CommitEntry[], records: number): CommitEntry[] {

@@ -77,7 +77,7 @@ export class PendingAppend implements CommitEntry, WalRecord {
   }
 
   refuse(message: string): void {
-    this.done(refusal(logErrorCode.volumeFull, this.log.startOffset, message));
+    this.done(refusal(logErrorCode.kafkaStorageError, this.log.startOffset, message));
   }
 
   wake(): void {
@@ -111,7 +111,6 @@ export class RepeatedAppend implements CommitEntry {
 
   undo(): void {}
 
-  /** Its original may have been written before the disk was full, and be on its way. */
   refuse(message: string): void {
     this.#done(refusal(logErrorCode.kafkaStorageError, this.#log.startOffset, message));
   }

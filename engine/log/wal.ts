@@ -234,8 +234,6 @@ export class Wal {
       if (!(error instanceof DiskFull)) throw error;
     }
     this.#dirty.add(chunk);
-    // Nothing of the chunk may be wanted any more: then it goes as a whole, and the next sync makes that durable.
-    this.#directoryDirty = true;
     this.#trim();
   }
 
