@@ -140,7 +140,7 @@ export async function decodeBatch(batch: Buffer, bytesMax = decompressedBytesMax
   return records;
 }
 
-/** For topics whose compression.type names a codec: the same records under another codec, with a CRC to match. */
+/** The same records under another codec, with a CRC to match: what a client that compresses would have sent. */
 export async function recompressBatch(batch: Buffer, codecId: Codec, bytesMax = decompressedBytesMax): Promise<Buffer> {
   if (compression(batch, 0) === codecId) return batch;
   return withRecordsSection(batch, await compress(codecId, await recordsOf(batch, bytesMax)), codecId);
