@@ -129,6 +129,11 @@ export class MemoryDisk implements Disk {
     this.#plans.push(plan);
   }
 
+  /** What was planned and has not come. */
+  forgetPlans(): void {
+    this.#plans.length = 0;
+  }
+
   /** Bit rot, in what readers see and in what a crash leaves. */
   flipBit(path: string, bit: number): void {
     const inode = this.#inode('flip', path);

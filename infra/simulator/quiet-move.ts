@@ -3,7 +3,6 @@
  * joins. Members must not notice: what a coordinator knows of them goes with its log (docs/groups.md). And so do the logs of
  * one broker, while producers go on: what is sent meanwhile is held and replayed, and nobody is told of an error.
  */
-import { volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import { coordinatorPartition, coordinatorTopic } from '../../engine/routing/coordinator-seat.ts';
 import type { MemberGroup } from './member-group.ts';
 import type { Entry } from './history.ts';
@@ -23,8 +22,10 @@ const holdMsMin = 480;
 
 /** The logs of one broker go to others. */
 export async function moveLogs(world: World, supervisor: Supervisor, { topics }: TopicRoom): Promise<void> {
-  const { loop, history, settings } = world;
+  const { loop, history, settings, disks } = world;
   if (settings.holdMsMax < holdMsMin) return;
+  // One that was planned may wait for its moment still, and is no affair of the move's.
+  for (const root of disks.roots()) disks.of(root).forgetPlans();
   const live = topics.filter(({ isDeleted }) => !isDeleted);
   const placesOf = (brokerId: number): number =>
     live
@@ -35,29 +36,23 @@ export async function moveLogs(world: World, supervisor: Supervisor, { topics }:
   if (!slot) return;
   const { brokerId } = slot;
   const from = history.entries.length;
-  const brokers = supervisor.brokers();
   world.fault(`quiet move of logs: drain broker ${brokerId}`);
   const { process, controller } = supervisor.deciders[0]!;
   process.post(0, () => void controller.drainBroker(brokerId).catch(() => undefined));
   await loop.run(loop.nowMs + moveMsMax, () => placesOf(brokerId) === 0);
   await loop.run(loop.nowMs + answersMs);
   process.post(0, () => void controller.undrainBroker(brokerId).catch(() => undefined));
-  // A fault that was planned for a disk may wait for its moment still.
-  if (brokers.some(({ process: broker }) => !broker.isAlive)) return;
   const told = firstError(history.entries.slice(from));
   if (told)
     history.add({ kind: 'unsettled', what: `${told.producer} was told ${told.code} while logs moved as planned` });
 }
-
-/** No room is the disk's affair: a fault that was planned for it may wait for its moment still. */
-const untroubled: readonly number[] = [0, volumeFullCode];
 
 /** Of what was sent since; but for senders that number their batches, which overtake each other and are refused by design. */
 function firstError(entries: readonly Entry[]): (Entry & { kind: 'sent' }) | undefined {
   const values = new Set<string>();
   for (const entry of entries) {
     if (entry.kind === 'send' && entry.as !== 'idempotent') values.add(entry.values[0]!);
-    else if (entry.kind === 'sent' && !untroubled.includes(entry.code) && values.has(entry.values[0]!)) return entry;
+    else if (entry.kind === 'sent' && entry.code !== 0 && values.has(entry.values[0]!)) return entry;
   }
   return undefined;
 }
