@@ -160,17 +160,20 @@ function judge(batch: Buffer, topic: TopicEntry, nowMs: number): BatchHeader | R
     return { refused: errorCode.invalidTxnState, message: 'transactions are not supported' };
   }
   if (settings.timestampType === 'CreateTime' && header.maxTimestamp >= 0) {
-    const { timestampAfterMaxMs, timestampBeforeMaxMs } = settings;
-    const isLate = (ms: number): boolean => ms - nowMs > timestampAfterMaxMs;
-    const isEarly = (ms: number): boolean => nowMs - ms > timestampBeforeMaxMs;
-    const outside = [header.maxTimestamp, header.baseTimestamp].find((ms) => isLate(ms) || isEarly(ms));
-    if (outside !== undefined) {
-      const message = `timestamp ${outside} is outside the range that the topic accepts`;
-      const refusesTime = (ms: number): boolean => ms !== noTimestampMs && (isLate(ms) || isEarly(ms));
+    const isOutside = isTimeRefused(header.maxTimestamp, nowMs, settings);
+    if (isOutside || isTimeRefused(header.baseTimestamp, nowMs, settings)) {
+      const message = `timestamp ${isOutside ? header.maxTimestamp : header.baseTimestamp} is outside the range that the topic accepts`;
+      const refusesTime = (timestampMs: number): boolean => isTimeRefused(timestampMs, nowMs, settings);
       return { refused: errorCode.invalidTimestamp, message, isOfLog: true, refusesTime };
     }
   }
   return header.attributes & attributeBit.logAppendTime ? withOwnTimes(batch, header, settings) : header;
+}
+
+/** A record without a time is in no topic's way. */
+function isTimeRefused(timestampMs: number, nowMs: number, settings: TopicSettings): boolean {
+  if (timestampMs === noTimestampMs) return false;
+  return timestampMs - nowMs > settings.timestampAfterMaxMs || nowMs - timestampMs > settings.timestampBeforeMaxMs;
 }
 
 /** What producers must not say to a topic that gives its own times, Kafka does not mind in one that does not. */

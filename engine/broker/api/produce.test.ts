@@ -81,6 +81,14 @@ it('names the records whose time the topic does not take, compressed or not', as
   });
 });
 
+it('takes a batch that begins with a record without a time', async () => {
+  const nowMs = new VirtualClock().wallMs();
+  const records = [-1, nowMs].map((timestampMs) => ({ ...keyless, timestampMs }));
+  expect(await produced({ 'message.timestamp.before.max.ms': '10' }, encodeBatch(records))).toMatchObject({
+    errorCode: 0,
+  });
+});
+
 it('refuses a batch by the time in its header, whatever is inside', async () => {
   const batch = Buffer.from(encodeBatch([{ ...keyed, timestampMs: 1 }]));
   batch[batchField.attributes + 1]! |= codec.gzip;
