@@ -58,6 +58,8 @@ export class AppendRoute {
   staleSinceMs = -1;
   /** In the list that the end of this turn goes through. */
   isReady = false;
+  /** In the list that is gone through while anything is in flight. */
+  isLookedAfter = false;
 
   constructor(topicId: Uuid, index: number) {
     this.topicId = topicId;

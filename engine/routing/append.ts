@@ -70,6 +70,8 @@ export class AppendRouter {
   #ready: AppendRoute[] = [];
   /** Routes with queued items that could not be sent when last looked at. */
   readonly #waiting = new Set<AppendRoute>();
+  /** Routes that had something in flight since it was last looked; those without are left out at the next look. */
+  #lookedAfter: AppendRoute[] = [];
   readonly #awaitingRoom = new Set<Link>();
   readonly #gaps = new SequenceGaps();
   /** Told of each batch that was stored: offset behind its last record. */
@@ -244,6 +246,10 @@ export class AppendRouter {
     this.#queuedBytes -= before - route.queuedBytes;
     route.flights.push(flight);
     frame.flights.push(flight);
+    if (!route.isLookedAfter) {
+      route.isLookedAfter = true;
+      this.#lookedAfter.push(route);
+    }
   }
 
   #send(frame: Frame): void {
@@ -435,18 +441,18 @@ export class AppendRouter {
   #lookAfterFlights(): void {
     this.#flightTick = undefined;
     const nowMs = this.#nowMs();
-    let isEmpty = true;
-    for (const routes of this.#routes.values()) {
-      for (const route of routes.values()) {
-        if (route.flights.length === 0) continue;
-        isEmpty = false;
-        for (const { items, answered } of route.flights) {
-          for (let i = answered; i < items.length; i++) this.#endTime(items[i]!, nowMs);
-        }
-        this.#cutStale(route, ownerOf(this.#catalogue, route.topicId, route.index), nowMs);
+    const looked = this.#lookedAfter;
+    this.#lookedAfter = [];
+    for (const route of looked) {
+      route.isLookedAfter = route.flights.length > 0;
+      if (!route.isLookedAfter) continue;
+      this.#lookedAfter.push(route);
+      for (const { items, answered } of route.flights) {
+        for (let i = answered; i < items.length; i++) this.#endTime(items[i]!, nowMs);
       }
+      this.#cutStale(route, ownerOf(this.#catalogue, route.topicId, route.index), nowMs);
     }
-    if (!isEmpty) this.#lookAfterFlightsLater();
+    if (this.#lookedAfter.length > 0) this.#lookAfterFlightsLater();
   }
 
   #endTime(item: Item, nowMs: number): void {
