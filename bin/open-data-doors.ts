@@ -20,7 +20,9 @@ export async function openDataDoors(options: DoorsOptions): Promise<DataDoors> {
   const { host } = settings;
   const secured = tls ? { tls } : {};
   await engineServes;
-  const kafka = await startKafkaDoor({ context, host, port: settings.kafkaPort, ...secured });
+  const { kafkaPort, kafkaBrokerPort: first } = settings;
+  const brokerPorts = first === 0 ? [] : [first, first + 1, first + 2];
+  const kafka = await startKafkaDoor({ context, host, port: kafkaPort, brokerPorts, ...secured });
   const http = await startHttpDoor({
     context,
     host,

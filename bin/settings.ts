@@ -45,6 +45,16 @@ export const serveSettings = {
     unit: 'port',
     about: 'Port of the Kafka door; 0 picks a free one.',
   },
+  kafkaBrokerPort: {
+    kind: 'integer',
+    flag: 'kafka-broker-port',
+    default: 0,
+    min: 0,
+    max: 65533,
+    unit: 'port',
+    about:
+      'First of three ports in a row, one for each broker that Kafka clients see: clients that tell brokers apart by address (kafkajs) see all three then, and those that ask each for its groups hear of each once. 0: all brokers share `--kafka-port`.',
+  },
   httpPort: {
     kind: 'integer',
     flag: 'http-port',

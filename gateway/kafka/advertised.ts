@@ -3,11 +3,11 @@
  * them, so a node id is a hint for spreading connections and says nothing about where a log lives: when a real broker
  * dies no client sees another address, leader or coordinator.
  *
- * All of them share one host and port. Java and librdkafka tell brokers apart by id and do not mind. kafkajs 2 takes every
- * broker with the address of its bootstrap server for that server, gives it the last id it saw, and then sends produce
- * requests without the records of the other ids' partitions, which succeed. So clients of the old, inflexible protocol
- * (kafkajs knows nothing later) are shown one broker that leads and coordinates everything; ids are hints, so an old
- * client's answer is right for a young one as well.
+ * As a rule all of them share one host and port. Java and librdkafka tell brokers apart by id and do not mind. kafkajs 2
+ * takes every broker with the address of its bootstrap server for that server, gives it the last id it saw, and then sends
+ * produce requests without the records of the other ids' partitions, which succeed. So clients of the old, inflexible
+ * protocol (kafkajs knows nothing later) are shown one broker that leads and coordinates everything; ids are hints, so an
+ * old client's answer is right for a young one as well. Brokers with a port of their own are shown to every client.
  */
 import type { Uuid } from '../../engine/kernel/uuid.ts';
 
@@ -26,14 +26,13 @@ export const controllerId = 1;
 
 export class Advertised {
   readonly brokers: readonly VirtualBroker[];
+  /** The one that a client of the old protocol is shown; undefined: all of them, because they have ports of their own. */
+  readonly only: VirtualBroker | undefined;
 
-  constructor(host: string, port: number) {
-    this.brokers = racks.map((rack, i) => ({ nodeId: i + 1, host, port, rack }));
-  }
-
-  /** What a client of the old protocol is shown. */
-  get only(): VirtualBroker {
-    return this.brokers[0]!;
+  /** `brokerPorts`: one for each broker, or none when they share `port`. */
+  constructor(host: string, port: number, brokerPorts: readonly number[] = []) {
+    this.brokers = racks.map((rack, i) => ({ nodeId: i + 1, host, port: brokerPorts[i] ?? port, rack }));
+    this.only = brokerPorts.length > 0 ? undefined : this.brokers[0];
   }
 
   coordinator(group: string): VirtualBroker {

@@ -16,8 +16,10 @@ import type { Login } from './session.ts';
 import type { ReceiveBudget } from './receive-budget.ts';
 import type { KafkaDoorSettings } from './settings.ts';
 
-/** What the connections of one listener share. */
+/** What the connections to one port share. */
 export interface Door {
+  /** The virtual broker whose port it is; undefined: the port that stands for all of them. */
+  readonly nodeId: number | undefined;
   readonly context: GatewayContext;
   readonly settings: KafkaDoorSettings;
   readonly advertised: Advertised;

@@ -29,14 +29,15 @@ export interface DoorBench {
   readonly logged: { readonly event: string; readonly fields: Readonly<Record<string, unknown>> }[];
   tenant(name: string, limits?: Partial<ClusterLimits>): Promise<Tenant>;
   kafka(tenant: Tenant): Kafka;
-  /** A raw connection; with a tenant it is authenticated. */
-  client(tenant?: Tenant): Promise<RawClient>;
+  /** A raw connection, to the door's port or another; with a tenant it is authenticated. */
+  client(tenant?: Tenant, port?: number): Promise<RawClient>;
   close(): Promise<void>;
 }
 
 export async function doorBench(
   settings: Partial<KafkaDoorSettings> = {},
   gateway: Partial<GatewaySettings> = {},
+  brokerPorts: readonly number[] = [],
 ): Promise<DoorBench> {
   const store = memoryStore({ clock: systemClock });
   const tenancy = await openTenancy({ store, clock: systemClock, random: systemRandom });
@@ -50,7 +51,7 @@ export async function doorBench(
     settings: { ...gatewayDefaults, advertisedPort: 0, ...gateway },
     log: (event, fields = {}) => void logged.push({ event, fields }),
   };
-  const door = await startKafkaDoor({ context, host: '127.0.0.1', port: 0, settings });
+  const door = await startKafkaDoor({ context, host: '127.0.0.1', port: 0, brokerPorts, settings });
   const clients: RawClient[] = [];
   return {
     door,
@@ -71,8 +72,8 @@ export async function doorBench(
         logLevel: logLevel.NOTHING,
         retry: { retries: 2, initialRetryTime: 50 },
       }),
-    async client(tenant) {
-      const client = await RawClient.connect(door.port);
+    async client(tenant, port = door.port) {
+      const client = await RawClient.connect(port);
       clients.push(client);
       if (tenant) await client.login(tenant);
       return client;

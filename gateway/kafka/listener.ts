@@ -25,6 +25,8 @@ export interface KafkaDoorOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** One for each virtual broker, 0 takes a free one; none: `port` stands for all of them. */
+  readonly brokerPorts?: readonly number[];
   /** PEM files. Absent: plain TCP, for loopback and networks that encrypt themselves. */
   readonly tls?: { readonly certificateFile: string; readonly keyFile: string };
   readonly settings?: Partial<KafkaDoorSettings>;
@@ -45,22 +47,42 @@ export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDo
   const { context } = options;
   const settings = { ...kafkaDoorDefaults, ...options.settings };
   const listener = new Listener(context, settings);
-  const server = options.tls ? tlsServer(options.tls, settings, listener) : plainServer(settings, listener);
-  const port = await listen(server, options.host, options.port);
+  const servers: Server[] = [];
+  const listenAs = async (nodeId: number | undefined, port: number): Promise<number> => {
+    const accept: Accept = (socket) => listener.accept(socket, nodeId);
+    const server = options.tls
+      ? tlsServer(options.tls, settings, accept)
+      : plainServer(settings, listener.receiveBuffer, accept);
+    servers.push(server);
+    return listen(server, options.host, port);
+  };
+  const brokerPorts: number[] = [];
+  let port: number;
+  try {
+    for (const [i, asked] of (options.brokerPorts ?? []).entries()) brokerPorts.push(await listenAs(i + 1, asked));
+    // Last: who is let in there is sent on to the others.
+    port = await listenAs(undefined, options.port);
+  } catch (error) {
+    await listener.close(servers, 0);
+    throw error;
+  }
   const { advertisedHost, advertisedPort } = context.settings;
   listener.open({
     context,
     settings,
-    advertised: new Advertised(advertisedHost, advertisedPort === 0 ? port : advertisedPort),
+    advertised: new Advertised(advertisedHost, advertisedPort === 0 ? port : advertisedPort, brokerPorts),
     groupCounts: new GroupCounts(context.engine, context.clock),
     receiveBudget: new ReceiveBudget(settings.receiveBytesMax),
   });
   return {
     port,
     connections: () => listener.connections.size,
-    close: (graceMs) => listener.close(server, graceMs),
+    close: (graceMs) => listener.close(servers, graceMs),
   };
 }
+
+/** Undefined: not let in, and the socket is gone. */
+type Accept = (socket: Socket) => KafkaConnection | undefined;
 
 class Listener implements ConnectionEvents {
   readonly connections = new Set<KafkaConnection>();
@@ -69,7 +91,8 @@ class Listener implements ConnectionEvents {
   readonly #byKey = new Map<string, Set<KafkaConnection>>();
   readonly #stopListening: () => void;
   readonly #keyOf = new Map<KafkaConnection, string>();
-  #door: Door | undefined;
+  /** By the virtual broker whose port it is. */
+  readonly #doors = new Map<number | undefined, Door>();
   #expiry: Timer | undefined;
   #onEmpty: (() => void) | undefined;
 
@@ -81,17 +104,21 @@ class Listener implements ConnectionEvents {
     });
   }
 
-  open(door: Door): void {
-    this.#door = door;
+  open(shared: Omit<Door, 'nodeId'>): void {
+    for (const nodeId of [undefined, ...shared.advertised.brokers.map((broker) => broker.nodeId)]) {
+      this.#doors.set(nodeId, { ...shared, nodeId });
+    }
     this.#scheduleExpiry();
   }
 
-  accept(socket: Socket): KafkaConnection | undefined {
-    if (!this.#door || this.connections.size >= this.#door.settings.connectionsMax) {
+  /** Who comes before the door is open, or is one too many, is sent away. */
+  accept(socket: Socket, nodeId: number | undefined): KafkaConnection | undefined {
+    const door = this.#doors.get(nodeId);
+    if (!door || this.connections.size >= door.settings.connectionsMax) {
       socket.destroy();
       return undefined;
     }
-    const connection = new KafkaConnection(this.#door, socket, this);
+    const connection = new KafkaConnection(door, socket, this);
     this.connections.add(connection);
     return connection;
   }
@@ -115,10 +142,10 @@ class Listener implements ConnectionEvents {
     if (this.connections.size === 0) this.#onEmpty?.();
   }
 
-  async close(server: Server, graceMs: number): Promise<void> {
+  async close(servers: readonly Server[], graceMs: number): Promise<void> {
     this.#expiry?.cancel();
     this.#stopListening();
-    const ended = new Promise<void>((resolve) => server.close(() => resolve()));
+    const ended = Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
     const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
     for (const connection of this.connections) connection.drain();
     if (this.connections.size > 0) {
@@ -146,18 +173,17 @@ class Listener implements ConnectionEvents {
   }
 }
 
-function plainServer(settings: KafkaDoorSettings, listener: Listener): Server {
+function plainServer(settings: KafkaDoorSettings, receiveBuffer: Buffer, accept: Accept): Server {
   return createServer({ pauseOnConnect: true }, (accepted) => {
     const handle: unknown = Reflect.get(accepted, '_handle');
     if (typeof handle !== 'object' || handle === null) {
-      receiveEvents(accepted, listener);
+      receiveEvents(accepted, accept);
       accepted.resume();
       return;
     }
     let connection: KafkaConnection | undefined;
     // Overlapped reads hold their buffer until they are done, so on Windows each connection has its own.
-    const shared =
-      process.platform === 'win32' ? Buffer.allocUnsafeSlow(settings.receiveBufferBytes) : listener.receiveBuffer;
+    const shared = process.platform === 'win32' ? Buffer.allocUnsafeSlow(settings.receiveBufferBytes) : receiveBuffer;
     const onread = {
       // Asked after each read for the place of the next.
       buffer: (): Buffer => connection?.target(shared) ?? shared,
@@ -170,7 +196,7 @@ function plainServer(settings: KafkaDoorSettings, listener: Listener): Server {
     // Without its handle the first socket ends without closing anything, and the server no longer counts it.
     Reflect.set(accepted, '_handle', null);
     accepted.destroy();
-    connection = listener.accept(socket);
+    connection = accept(socket);
     socket.resume();
   });
 }
@@ -178,21 +204,21 @@ function plainServer(settings: KafkaDoorSettings, listener: Listener): Server {
 function tlsServer(
   tls: { readonly certificateFile: string; readonly keyFile: string },
   settings: KafkaDoorSettings,
-  listener: Listener,
+  accept: Accept,
 ): Server {
   const options = {
     cert: readFileSync(tls.certificateFile),
     key: readFileSync(tls.keyFile),
     handshakeTimeout: settings.authenticationMsMax,
   };
-  const server = createTlsServer(options, (socket) => receiveEvents(socket, listener));
+  const server = createTlsServer(options, (socket) => receiveEvents(socket, accept));
   // A handshake that failed or took too long. node:tls leaves the socket open, as nobody has taken it over yet.
   server.on('tlsClientError', (_error, socket) => socket.destroy());
   return server;
 }
 
-function receiveEvents(socket: Socket, listener: Listener): void {
-  const connection = listener.accept(socket);
+function receiveEvents(socket: Socket, accept: Accept): void {
+  const connection = accept(socket);
   socket.on('data', (chunk: Buffer) => connection?.take(chunk, chunk.length));
 }
 

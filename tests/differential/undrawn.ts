@@ -13,7 +13,7 @@ export const undrawn: readonly string[] = [
   'Replication factors 2 and 3, and replica assignments: the test’s Kafka has one broker.',
   'Configs and configs’ values that Headgate refuses because it does not act on them, and configs of brokers.',
   'When compaction removes older records of a key: Kafka promises no time, Headgate keeps all of them.',
-  'How often a client hears of a group: all virtual brokers have one address, so each tells ListGroups of all groups, and a client that asks every broker without merging what it hears (kafka-python 3, for one) lists a group three times.',
+  'How often a client hears of a group: where all virtual brokers have one address, which is the default, each tells ListGroups of all groups, and a client that asks every broker without merging what it hears (kafka-python 3 and librdkafka) lists a group three times. With `--kafka-broker-port` each has a port of its own and tells of the groups that it coordinates.',
   'Topics that a Metadata request creates: Kafka makes them later and answers LEADER_NOT_AVAILABLE first, Headgate answers with the topic.',
   'Fetch sessions after their connection has ended: Headgate keeps them with the connection, Kafka for a while longer.',
   'More than four fetch sessions at once on one connection, where Headgate ends the one that was used least recently: a client has one. Kafka has room for 1,000 on a broker.',

@@ -1,6 +1,7 @@
 /**
  * Metadata (key 3): v0-v13. Answered from the catalogue with the virtual brokers; no topic of another cluster and no
- * internal topic exists in it. Before v9 there is one broker (advertised.ts). Creates topics on the way where the client and the cluster allow it.
+ * internal topic exists in it. Before v9 there may be one broker only (advertised.ts). Creates topics on the way where the client and
+ * the cluster allow it.
  */
 import type { TopicEntry } from '../../../engine/engine.ts';
 import { zeroUuid } from '../../../engine/kernel/uuid.ts';
@@ -9,7 +10,7 @@ import type { MetadataRequest, MetadataResponse } from '../../../engine/protocol
 import { QuotaExceeded } from '../../../tenancy/failures.ts';
 import { tenantName, topicNameFault } from '../../../tenancy/naming.ts';
 import { findOrCreateTopic, findTopic, findTopicById, topicsOf } from '../../operations/topics.ts';
-import { controllerId } from '../advertised.ts';
+import { controllerId, type VirtualBroker } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
 import { changeTime } from '../change-topics.ts';
 import { refusalOf } from '../failures.ts';
@@ -25,12 +26,12 @@ export const metadata = api(
   3,
   { from: 0, to: 13 },
   async (call, request) => {
-    const { context, principal, version } = call;
-    const isAll = request.topics === null || (version === 0 && request.topics.length === 0);
+    const { context, principal } = call;
+    const isAll = request.topics === null || (call.version === 0 && request.topics.length === 0);
     const operations = request.includeTopicAuthorizedOperations ? topicOperations : noOperations;
     const topics: Topic[] = [];
     if (isAll) {
-      for (const [name, topic] of topicsOf(context, principal)) topics.push(known(version, name, topic, operations));
+      for (const [name, topic] of topicsOf(context, principal)) topics.push(known(call, name, topic, operations));
     } else {
       // One after the other: each may create a topic, and the quota is to be met in the order of the request.
       const time = changeTime(call, context.settings.quotaWaitMsMax);
@@ -46,14 +47,16 @@ export const metadata = api(
   }),
 );
 
-function onlyBroker(version: number): number | undefined {
-  return version < firstManyBrokersVersion ? controllerId : undefined;
+function onlyBroker({ door, version }: Call): VirtualBroker | undefined {
+  return version < firstManyBrokersVersion ? door.advertised.only : undefined;
 }
 
-function cluster({ door, principal, version }: Call, withOperations: boolean): MetadataResponse {
+function cluster(call: Call, withOperations: boolean): MetadataResponse {
+  const { door, principal } = call;
+  const only = onlyBroker(call);
   return {
     throttleTimeMs: 0,
-    brokers: (onlyBroker(version) ? [door.advertised.only] : door.advertised.brokers).map((broker) => ({ ...broker })),
+    brokers: (only ? [only] : door.advertised.brokers).map((broker) => ({ ...broker })),
     clusterId: principal.clusterId,
     controllerId,
     topics: [],
@@ -75,15 +78,15 @@ async function describe(
     const topic = findTopicById(context, principal, topicId);
     const found = topic && tenantName(principal.clusterId, topic.name);
     if (!topic || found === undefined) return unknown(null, topicId, errorCode.unknownTopicId);
-    return known(version, found, topic, operations);
+    return known(call, found, topic, operations);
   }
   if (topicNameFault(name) !== undefined) return unknown(name, zeroUuid, errorCode.invalidTopicException);
   const topic = findTopic(context, principal, name);
-  if (topic) return known(version, name, topic, operations);
+  if (topic) return known(call, name, topic, operations);
   if (!mayCreate) return unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
   try {
     const made = await findOrCreateTopic(context, principal, name, mayCreate());
-    return made ? known(version, name, made, operations) : unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
+    return made ? known(call, name, made, operations) : unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
   } catch (error) {
     // Its turn comes: as Kafka says of a topic that is being made, and clients ask again. What else was asked is known now.
     if (error instanceof QuotaExceeded && error.quota === 'topicMutationsPerSecondMax') {
@@ -95,9 +98,9 @@ async function describe(
   }
 }
 
-function known(version: number, name: string, topic: TopicEntry, topicAuthorizedOperations: number): Topic {
-  const only = onlyBroker(version);
-  const partitions = topic.partitions.map((partition) => partitionView(topic, partition, only));
+function known(call: Call, name: string, topic: TopicEntry, topicAuthorizedOperations: number): Topic {
+  const only = onlyBroker(call);
+  const partitions = topic.partitions.map((partition) => partitionView(topic, partition, only?.nodeId));
   // Just created and placed nowhere yet: clients ask again in a moment.
   const isUnled = partitions.every(({ leaderId }) => leaderId < 0);
   return {

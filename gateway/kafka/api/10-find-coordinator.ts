@@ -53,7 +53,8 @@ function find({ door: { advertised }, version }: Call, keyType: number, key: str
   }
   if (keyType !== groupKey)
     return refused(key, errorCode.invalidRequest, `Coordinators of type ${keyType} are not served`);
-  const { nodeId, host, port } = version < firstManyBrokersVersion ? advertised.only : advertised.coordinator(key);
+  const only = version < firstManyBrokersVersion ? advertised.only : undefined;
+  const { nodeId, host, port } = only ?? advertised.coordinator(key);
   return { key, nodeId, host, port, errorCode: errorCode.none, errorMessage: null };
 }
 

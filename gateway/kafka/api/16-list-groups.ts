@@ -1,4 +1,8 @@
-/** ListGroups (key 16): v0-v5. All coordinators of the tenant's cluster; the filters are theirs to apply. */
+/**
+ * ListGroups (key 16): v0-v5. All coordinators of the tenant's cluster; the filters are theirs to apply. A virtual broker with
+ * a port of its own tells of the groups that it coordinates, because there are clients that ask all of them and add up
+ * what they hear.
+ */
 import { tenantName } from '../../../tenancy/naming.ts';
 import { api } from '../api.ts';
 import { coordinatorCode } from '../failures.ts';
@@ -6,11 +10,12 @@ import { coordinatorCode } from '../failures.ts';
 export const listGroups = api(
   16,
   { from: 0, to: 5 },
-  async ({ context, principal: { clusterId } }, request) => {
+  async ({ context, door: { nodeId, advertised }, principal: { clusterId } }, request) => {
     const response = await context.engine.listGroups(clusterId, request);
     const groups = response.groups.flatMap((group) => {
       const groupId = tenantName(clusterId, group.groupId);
-      return groupId === undefined ? [] : [{ ...group, groupId }];
+      if (groupId === undefined) return [];
+      return nodeId === undefined || advertised.coordinator(groupId).nodeId === nodeId ? [{ ...group, groupId }] : [];
     });
     return { throttleTimeMs: 0, errorCode: response.errorCode, groups };
   },
