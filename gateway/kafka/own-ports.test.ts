@@ -25,7 +25,7 @@ afterAll(async () => {
 
 it('shows three brokers with three ports to a client of the old protocol', async () => {
   const { brokers } = await admin.describeCluster();
-  expect(brokers.map(({ nodeId }) => nodeId).sort()).toEqual([1, 2, 3]);
+  expect(new Set(brokers.map(({ nodeId }) => nodeId))).toEqual(new Set([1, 2, 3]));
   const ports = new Set(brokers.map(({ port }) => port));
   expect(ports.size).toBe(3);
   expect(ports).not.toContain(bench.door.port);
