@@ -36,6 +36,11 @@ export class AlreadyExists extends Failure {
   }
 }
 
+/** What is inside has to be deleted first. */
+export class NotEmpty extends Failure {
+  readonly code = 'not-empty';
+}
+
 /** A count that would pass its limit, or a rate whose delay is too long to wait for (`retryAfterMs` above 0). */
 export class QuotaExceeded extends Failure {
   readonly code = 'quota-exceeded';

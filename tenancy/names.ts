@@ -5,12 +5,15 @@ export const nameLengthMax = 64;
 export const keyNameLengthMax = 128;
 export const defaultPartitionsMax = 1_000;
 
-/** Amazon MSK's rule for cluster names, for tenants alike. Throws InvalidRequest. */
+/** Amazon MSK's rule for cluster names, for tenants alike. */
+export const namePattern = /^[0-9A-Za-z][0-9A-Za-z-]*$/;
+
+/** Throws InvalidRequest. */
 export function checkName(field: string, name: string): void {
   if (name.length > nameLengthMax) {
     throw new InvalidRequest(field, `${field} has ${name.length} characters, at most ${nameLengthMax}`);
   }
-  if (!/^[0-9A-Za-z][0-9A-Za-z-]*$/.test(name)) {
+  if (!namePattern.test(name)) {
     throw new InvalidRequest(field, `${field} takes letters, digits and '-', and starts with a letter or digit`);
   }
 }

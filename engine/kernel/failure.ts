@@ -31,6 +31,7 @@ export type FailureCode =
   | 'forbidden'
   | 'not-found'
   | 'already-exists'
+  | 'not-empty'
   | 'quota-exceeded'
   | 'invalid-request'
   | 'cursor-invalid';

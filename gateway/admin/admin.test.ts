@@ -33,7 +33,10 @@ describe('tenants and clusters', () => {
     expect(suspended.body).toMatchObject({ state: 'suspended', defaultPartitions: 2 });
     await test.ask('PATCH', `${v1}/clusters/${clusterId}`, { state: 'serving' });
 
-    expect(await test.ask('DELETE', `${v1}/tenants/${tenantId}`)).toMatchObject({ status: 400 });
+    expect(await test.ask('DELETE', `${v1}/tenants/${tenantId}`)).toMatchObject({
+      status: 409,
+      body: { code: 'not-empty' },
+    });
     const topics = `${v1}/clusters/${clusterId}/topics`;
     expect((await test.ask('POST', topics, { name: 'orders' })).status).toBe(201);
     test.memory.topics.set(`${clusterId}:offsets`, {
@@ -134,8 +137,16 @@ describe('topics', () => {
       status: 400,
       body: { field: 'configs.nonsense' },
     });
+    expect(
+      await test.ask('PATCH', `${path}/orders`, { partitions: 2, configs: { 'retention.ms': '6' } }),
+    ).toMatchObject({
+      status: 400,
+      body: { field: 'partitions' },
+    });
+    expect(await test.ask('PATCH', `${path}/orders`)).toMatchObject({ status: 400, body: { field: 'body' } });
+    expect((await test.ask('PATCH', `${path}/orders`, { partitions: 3 })).status).toBe(200);
     const plain = await test.ask('GET', path);
-    expect(plain.body['items']).toMatchObject([{ name: 'orders', partitions: 3 }]);
+    expect(plain.body['items']).toMatchObject([{ name: 'orders', partitions: 3, configs: { 'retention.ms': '5' } }]);
     expect((await test.ask('DELETE', `${path}/orders`)).status).toBe(204);
     expect((await test.ask('GET', `${path}/orders`)).status).toBe(404);
   });

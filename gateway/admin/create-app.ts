@@ -4,7 +4,6 @@
  */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { uuidOf, uuidText } from '../../engine/kernel/uuid.ts';
-import { problem } from '../http/failures.ts';
 import { problemPage } from '../http/problem-kinds.ts';
 import { requireAdminKey } from './authenticate.ts';
 import { consolePage } from './console-page.ts';
@@ -12,6 +11,7 @@ import { docsPage } from './docs-page.ts';
 import { Followers } from './followers.ts';
 import { limitBody } from './limit-body.ts';
 import { createMetrics } from './metrics.ts';
+import { nothingHere } from './nothing-here.ts';
 import { openapiDocument } from './openapi.ts';
 import { type AdminContext, adminLimitsDefault, type AdminOptions } from './options.ts';
 import { problemOfError, problemResponse, shapeProblem } from './problems.ts';
@@ -61,10 +61,7 @@ export function createAdminApp(options: AdminOptions): Admin {
     }
     return problemResponse(answer, requestId);
   });
-  app.notFound((c) => {
-    const answer = problem('not-found', `there is no ${c.req.method} ${c.req.path}`);
-    return problemResponse(answer, c.get('requestId'));
-  });
+  app.notFound((c) => nothingHere(app, c));
   app.use(`${prefix}/*`, requireAdminKey(admin.adminKey));
   app.use(`${prefix}/*`, limitBody(limits.bodyBytesMax));
 

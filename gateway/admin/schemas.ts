@@ -1,5 +1,7 @@
 /** The shapes of requests and responses, from which both the checks and the OpenAPI document are made. */
 import { z } from '@hono/zod-openapi';
+import { defaultPartitionsMax, nameLengthMax, namePattern } from '../../tenancy/names.ts';
+import { topicPartitionsMax } from '../operations/topics.ts';
 import type { ClusterLimits } from '../../tenancy/tenancy.ts';
 
 export const timeMs = z.number().int().openapi({ description: 'Milliseconds since 1970-01-01T00:00:00Z.' });
@@ -38,9 +40,14 @@ export function pageSchema<T extends z.ZodType>(item: T, name: string) {
     .openapi(name);
 }
 
+/** Told here and checked where names are kept, with a better word for what is wrong. */
+export const newName = z
+  .string()
+  .openapi({ minLength: 1, maxLength: nameLengthMax, pattern: namePattern.source, example: 'orders-eu' });
+
 export const tenantSchema = z.object({ tenantId: z.string(), name: z.string(), createdAtMs: timeMs }).openapi('Tenant');
 
-const limit = z.number().positive().nullable().openapi({ description: 'null: no limit.' });
+const limit = z.number().int().positive().nullable().openapi({ description: 'null: no limit.' });
 
 /** Named one by one: a new limit is a compile error until the API has it. */
 const limitShape = {
@@ -85,8 +92,8 @@ export const clusterSchema = z
 export const newClusterSchema = z
   .strictObject({
     tenantId: z.string(),
-    name: z.string(),
-    defaultPartitions: z.number().int().min(1).optional(),
+    name: newName,
+    defaultPartitions: z.number().int().min(1).max(defaultPartitionsMax).optional(),
     autoCreateTopics: z.boolean().optional(),
     profile: z
       .string()
@@ -99,7 +106,7 @@ export const newClusterSchema = z
 export const clusterChangeSchema = z
   .strictObject({
     state: z.enum(['serving', 'suspended']).optional(),
-    defaultPartitions: z.number().int().min(1).optional(),
+    defaultPartitions: z.number().int().min(1).max(defaultPartitionsMax).optional(),
     autoCreateTopics: z.boolean().optional(),
     limits: limitChangesSchema.optional(),
   })
@@ -167,15 +174,21 @@ export const topicDetailSchema = topicSchema
 
 export const newTopicSchema = z
   .strictObject({
-    name: z.string(),
-    partitions: z.number().int().min(1).optional(),
+    name: z.string().openapi({ minLength: 1, maxLength: 249, pattern: '^[a-zA-Z0-9._-]+$' }),
+    partitions: z.number().int().min(1).max(topicPartitionsMax).optional(),
     configs: z.record(z.string(), z.string()).default({}),
   })
   .openapi('NewTopic');
 
 export const topicChangeSchema = z
   .strictObject({
-    partitions: z.number().int().min(1).optional().openapi({ description: 'The new total; it can only grow.' }),
+    partitions: z
+      .number()
+      .int()
+      .min(1)
+      .max(topicPartitionsMax)
+      .optional()
+      .openapi({ description: 'The new total; it can only grow.' }),
     configs: z
       .record(z.string(), z.string().nullable())
       .optional()

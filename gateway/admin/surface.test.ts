@@ -13,7 +13,14 @@ interface Document {
   readonly openapi: string;
   readonly paths: Record<
     string,
-    Record<string, { readonly security?: unknown; readonly responses: Record<string, unknown> }>
+    Record<
+      string,
+      {
+        readonly security?: unknown;
+        readonly parameters?: readonly { readonly in: string; readonly required?: boolean }[];
+        readonly responses: Record<string, unknown>;
+      }
+    >
   >;
 }
 
@@ -67,8 +74,29 @@ describe('the surface', () => {
       for (const operation of Object.values(item)) {
         expect(Object.keys(operation.responses).length, path).toBeGreaterThan(0);
         if (path.startsWith('/admin/')) expect(operation.security, path).toEqual([{ adminKey: [] }]);
+        for (const each of operation.parameters ?? []) expect(each.required ?? false, path).toBe(each.in === 'path');
       }
     }
+  });
+
+  it('tells which methods a path has, and which type of body', async () => {
+    for (const [method, path, allow] of [
+      ['PUT', '/admin/v1/tenants', 'GET, HEAD, POST'],
+      ['OPTIONS', '/admin/v1/brokers/1/drain', 'POST'],
+      ['POST', '/healthz', 'GET, HEAD'],
+      ['PATCH', '/admin/v1/tenants/t1', 'DELETE, GET, HEAD'],
+    ] as const) {
+      const answer = await test.ask(method, path);
+      expect(answer).toMatchObject({ status: 405, body: { code: 'method-not-allowed' } });
+      expect(answer.headers.get('Allow')).toBe(allow);
+    }
+    const form = await test.admin.app.request('/admin/v1/tenants', {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${adminKey}`, 'Content-Type': 'application/x-www-form-urlencoded' },
+      body: '{"name":"acme"}',
+    });
+    expect(form.status).toBe(415);
+    expect(await form.json()).toMatchObject({ code: 'unsupported-media-type' });
   });
 
   it('shows its reference from its own files only', async () => {

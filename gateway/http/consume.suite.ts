@@ -147,6 +147,7 @@ export function consumeSuite(driver: Driver): void {
       expect((await read(topic, 'from=99&partition=0')).status).toBe(416);
       const clamped = await read(topic, 'from=99&partition=0&clamp=true');
       expect([clamped.status, clamped.values]).toEqual([200, []]);
+      expect((await read(topic, 'from=99&partition=0&clamp=yes')).json).toMatchObject({ status: 400, field: 'clamp' });
       await fill(topic, 1);
       expect((await read(topic, `cursor=${String(clamped.json['next'])}`)).values).toEqual([0]);
     });
@@ -252,9 +253,33 @@ export function consumeSuite(driver: Driver): void {
       });
       const patched = await tenant.call('PATCH', `/v1/topics/${name}`, { json: { configs: { 'retention.ms': null } } });
       expect(patched.json).toMatchObject({ configs: { 'retention.ms': { is_default: true } } });
-      expect((await tenant.call('PATCH', `/v1/topics/${name}`, { json: { partitions: 2 } })).status).toBe(400);
+      expect((await tenant.call('PATCH', `/v1/topics/${name}`, { json: { partitions: 2 } })).json).toMatchObject({
+        status: 400,
+        field: 'partitions',
+      });
+      for (const json of [{ name: 'x', partition_count: 3 }, { topic: 'x' }]) {
+        expect((await tenant.call('POST', '/v1/topics', { json })).status).toBe(400);
+      }
       expect((await tenant.call('DELETE', `/v1/topics/${name}`)).status).toBe(204);
       expect((await tenant.call('DELETE', `/v1/topics/${name}`)).status).toBe(404);
+    });
+
+    test('a change of a topic that is refused has changed nothing, and one that is repeated succeeds', async () => {
+      const few = await bench.tenant('few', { partitionsMax: 4 });
+      await few.call('POST', '/v1/topics', { json: { name: 't', partitions: 3 } });
+      const change = async (json: unknown): Promise<unknown[]> => {
+        const { status } = await few.call('PATCH', '/v1/topics/t', { json });
+        const { configs } = (await few.call('GET', '/v1/topics/t')).json;
+        return [status, (configs as unknown as Record<string, { readonly value: string }>)['retention.ms']!.value];
+      };
+      const configs = { 'retention.ms': 1000 };
+      const before = '604800000';
+      expect(await change({ partitions: 2, configs })).toEqual([400, before]);
+      expect(await change({ partitions: 5, configs })).toEqual([429, before]);
+      expect(await change({ partitions: 4, configs: { ...configs, 'no.such': 1 } })).toEqual([400, before]);
+      expect(await change({ partitions: 4, configs })).toEqual([200, '1000']);
+      expect(await change({ partitions: 4, configs })).toEqual([200, '1000']);
+      expect(await change({ partitions: 4 })).toEqual([200, '1000']);
     });
 
     test('without auto-creation a topic must exist', async () => {

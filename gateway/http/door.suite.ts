@@ -200,6 +200,8 @@ export function produceSuite(driver: Driver): void {
         headers: [{ key: 'trace', value: 'abc' }],
       });
       expect(back[1]).toMatchObject({ key: 'key', value: null });
+      const unclear = await tenant.call('POST', `/v1/topics/${topic}`, { headers: { 'record-tombstone': 'yes' } });
+      expect(unclear.json).toMatchObject({ status: 400, field: 'Record-Tombstone' });
     });
 
     test('a record that cannot be stored fails alone: 207, same length, same order', async () => {

@@ -72,6 +72,7 @@ const ofFailure: Readonly<Record<FailureCode, ProblemCode>> = {
   forbidden: 'forbidden',
   'not-found': 'not-found',
   'already-exists': 'already-exists',
+  'not-empty': 'not-empty',
   'quota-exceeded': 'quota-exceeded',
   'invalid-request': 'invalid-request',
   'cursor-invalid': 'cursor-invalid',

@@ -2,14 +2,30 @@
  * The OpenAPI 3.1 description of this door's routes, as a plain object that others may merge into their document. Shapes are
  * told here once; docs/http.md explains them.
  */
+import { topicPartitionsMax } from '../operations/topics.ts';
+
 type Json = Readonly<Record<string, unknown>>;
 
 const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
 const object = (properties: Json, required: readonly string[] = []): Json => ({ type: 'object', properties, required });
+/** Without other members: they are refused. */
+const closed = (properties: Json, required: readonly string[] = []): Json => ({
+  ...object(properties, required),
+  additionalProperties: false,
+});
 const list = (items: Json): Json => ({ type: 'array', items });
 const integer: Json = { type: 'integer', format: 'int64' };
 const text: Json = { type: 'string' };
 const boolean: Json = { type: 'boolean' };
+const natural: Json = { type: 'integer', format: 'int64', minimum: 0 };
+const positive: Json = { type: 'integer', format: 'int64', minimum: 1 };
+const partition: Json = { type: 'integer', minimum: 0, maximum: 0x7fff_ffff };
+const partitionCount: Json = { type: 'integer', minimum: 1, maximum: topicPartitionsMax };
+const configs: Json = {
+  type: 'object',
+  additionalProperties: { type: ['string', 'number', 'boolean', 'null'] },
+  description: 'By name; null: the default',
+};
 
 const problems: Json = {
   default: {
@@ -31,8 +47,8 @@ function inQuery(name: string, description: string, schema: Json = text): Json {
   return { name, in: 'query', description, schema };
 }
 
-function inHeader(name: string, description: string): Json {
-  return { name, in: 'header', description, schema: text };
+function inHeader(name: string, description: string, schema: Json = text): Json {
+  return { name, in: 'header', description, schema };
 }
 
 interface Operation {
@@ -57,6 +73,8 @@ function operation({ id, summary, tag, parameters = [], body, answers, isPublic 
   };
 }
 
+/** Kafka's rule. */
+const topicName: Json = { type: 'string', minLength: 1, maxLength: 249, pattern: '^[a-zA-Z0-9._-]+$' };
 const jsonBody = (schema: Json): Json => ({ 'application/json': { schema } });
 const topic = inPath('topic');
 const group = inPath('group');
@@ -68,9 +86,13 @@ const format = inQuery('format', 'What JSON strings stand for', {
 const batches: Json = { schema: { type: 'string', contentEncoding: 'binary' } };
 
 const stampHeaders: readonly Json[] = [
-  inHeader('Producer-Id', 'Of POST /v1/producers: the sender numbers its records and may repeat a request'),
-  inHeader('Producer-Epoch', 'Of POST /v1/producers, 0 when absent'),
-  inHeader('Producer-Sequence', 'Number of the first record in its partition'),
+  inHeader('Producer-Id', 'Of POST /v1/producers: the sender numbers its records and may repeat a request', natural),
+  inHeader('Producer-Epoch', 'Of POST /v1/producers, 0 when absent', {
+    type: 'integer',
+    minimum: 0,
+    maximum: 0x7fff,
+  }),
+  inHeader('Producer-Sequence', 'Number of the first record in its partition', partition),
 ];
 
 const produceRecord = operation({
@@ -81,10 +103,10 @@ const produceRecord = operation({
     topic,
     acks,
     inHeader('Record-Key', 'The key'),
-    inHeader('Record-Partition', 'The partition; else the key decides'),
-    inHeader('Record-Timestamp', 'Milliseconds since the epoch'),
-    inHeader('Record-Encoding', 'base64: key and record headers are base64'),
-    inHeader('Record-Tombstone', 'true: a record without a value'),
+    inHeader('Record-Partition', 'The partition; else the key decides', partition),
+    inHeader('Record-Timestamp', 'Milliseconds since the epoch', natural),
+    inHeader('Record-Encoding', 'base64: key and record headers are base64', { enum: ['base64'] }),
+    inHeader('Record-Tombstone', 'true: a record without a value', boolean),
     ...stampHeaders,
   ],
   body: { '*/*': {} },
@@ -95,9 +117,9 @@ const produceRecords = operation({
   id: 'produceRecords',
   summary: 'Store many records',
   tag: 'Records',
-  parameters: [topic, acks, format, inQuery('partition', 'Of record batches', integer), ...stampHeaders],
+  parameters: [topic, acks, format, inQuery('partition', 'Of record batches', partition), ...stampHeaders],
   body: {
-    ...jsonBody(object({ records: list(ref('NewRecord')) }, ['records'])),
+    ...jsonBody(object({ records: { ...list(ref('NewRecord')), minItems: 1 } }, ['records'])),
     'application/x-ndjson': { schema: ref('NewRecord') },
     'application/vnd.kafka.recordbatch': batches,
   },
@@ -116,10 +138,13 @@ const consume = operation({
     topic,
     inQuery('cursor', 'Where to go on: `next` of the page before'),
     inQuery('from', 'earliest, latest, an offset, -N or an RFC 3339 time'),
-    inQuery('partitions', 'e.g. 0,1,2'),
-    inQuery('max_records', 'Records of a page', integer),
-    inQuery('max_bytes', 'Bytes of a page', integer),
-    inQuery('wait', 'How long to wait for records, e.g. 30s or 5000ms'),
+    inQuery('partitions', 'e.g. 0,1,2', { type: 'string', pattern: '^\\d{1,9}(,\\d{1,9})*$' }),
+    inQuery('max_records', 'Records of a page', positive),
+    inQuery('max_bytes', 'Bytes of a page', positive),
+    inQuery('wait', 'How long to wait for records, e.g. 30s or 5000ms', {
+      type: 'string',
+      pattern: '^\\d{1,9}(ms|s)$',
+    }),
     inQuery('clamp', 'A position beyond the end counts as the end', boolean),
     format,
     inHeader('Last-Event-ID', 'Of an event stream: the cursor to go on at'),
@@ -156,7 +181,7 @@ const topicPaths: Json = {
       id: 'createTopic',
       summary: 'Create a topic',
       tag: 'Topics of a key',
-      body: jsonBody(object({ name: text, partitions: integer, configs: object({}) }, ['name'])),
+      body: jsonBody(closed({ name: topicName, partitions: partitionCount, configs }, ['name'])),
       answers: [answer(201, 'Created', ref('DataTopic'))],
     }),
   },
@@ -174,7 +199,7 @@ const topicPaths: Json = {
       summary: 'Change configs (null: default) or add partitions',
       tag: 'Topics of a key',
       parameters: [topic],
-      body: jsonBody(object({ configs: object({}), partitions: integer })),
+      body: jsonBody({ ...closed({ configs, partitions: partitionCount }), minProperties: 1 }),
       answers: [answer(200, 'Changed', ref('DataTopic'))],
     }),
     delete: operation({
@@ -265,6 +290,13 @@ const otherPaths: Json = {
   },
 };
 
+const headerValue: Json = { type: ['string', 'null', 'object'], description: 'Text, null or {"$b64": "…"}' };
+const newHeaders: Json = {
+  anyOf: [
+    list(object({ key: text, value: headerValue }, ['key'])),
+    { type: 'object', additionalProperties: headerValue },
+  ],
+};
 const headers = list(object({ key: text, value: {} }, ['key']));
 
 export const dataPlaneOpenapi = {
@@ -290,7 +322,7 @@ export const dataPlaneOpenapi = {
         },
         ['type', 'title', 'status', 'code', 'retryable', 'side_effects'],
       ),
-      NewRecord: object({ key: {}, value: {}, headers, partition: integer, timestamp: integer }),
+      NewRecord: closed({ key: {}, value: {}, headers: newHeaders, partition, timestamp: {} }),
       StoredRecord: object({ partition: integer, offset: integer, timestamp: integer, key: {}, value: {}, headers }, [
         'partition',
         'offset',

@@ -46,6 +46,7 @@ export const problemKinds = {
     'A producer stored a batch whose records are damaged inside. Go on at `next_offset`, or read record batches.',
   ),
   'already-exists': kind(409, 'Already exists', 'There is one of this name already.'),
+  'not-empty': kind(409, 'Not empty', 'It cannot be deleted before what it holds: see `detail`.'),
   'epoch-mismatch': kind(
     409,
     'Topic was made again',

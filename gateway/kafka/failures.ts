@@ -59,6 +59,7 @@ function codeOf(failure: Failure): number {
     case 'segments-unavailable':
       return errorCode.kafkaStorageError;
     case 'malformed-frame':
+    case 'not-empty':
     case 'cursor-invalid':
       return errorCode.invalidRequest;
     case 'unsupported-version':
@@ -70,7 +71,7 @@ function codeOf(failure: Failure): number {
 
 function fieldCode(field: string): number {
   if (field === 'name') return errorCode.invalidTopicException;
-  if (field === 'partitions' || field === 'count') return errorCode.invalidPartitions;
+  if (field === 'partitions') return errorCode.invalidPartitions;
   return field.startsWith('configs.') ? errorCode.invalidConfig : errorCode.invalidRequest;
 }
 

@@ -125,7 +125,7 @@ export async function deleteTopic(
   await shown(context, () => context.engine.catalogue.byId(topic.topicId) === undefined);
 }
 
-/** Throws NotFound, InvalidRequest (field count), QuotaExceeded. */
+/** Throws NotFound, InvalidRequest (field partitions), QuotaExceeded. */
 export async function createPartitions(
   context: GatewayContext,
   principal: Principal,
@@ -139,12 +139,12 @@ export async function createPartitions(
   const present = topic.partitions.length;
   if (total <= present) {
     throw new InvalidRequest(
-      'count',
+      'partitions',
       `The topic currently has ${present} partitions and ${total} would not be an increase.`,
     );
   }
   if (total > topicPartitionsMax) {
-    throw new InvalidRequest('count', `Number of partitions must be at most ${topicPartitionsMax}.`);
+    throw new InvalidRequest('partitions', `Number of partitions must be at most ${topicPartitionsMax}.`);
   }
   const grown = await guarded(context, principal.clusterId, waitMsMax, name, (guard) =>
     context.engine.createPartitions(topic.name, total, guard),
@@ -153,21 +153,49 @@ export async function createPartitions(
   return grown;
 }
 
-/** null takes a config back to its default. Throws NotFound, InvalidRequest (field configs.<name>). */
+/** null takes a config back to its default. */
+export type ConfigChanges = Readonly<Record<string, string | null>>;
+
+/** Throws NotFound, InvalidRequest (field configs.<name>). */
 export async function alterConfigs(
   context: GatewayContext,
   principal: Principal,
   name: string,
-  changes: Readonly<Record<string, string | null>>,
+  changes: ConfigChanges,
 ): Promise<TopicEntry> {
   servingCluster(context, principal);
   const topic = findTopic(context, principal, name);
   if (!topic) throw new NotFound('topic', name);
+  checkChanges(changes);
+  return context.engine.alterConfigs(topic.name, changes);
+}
+
+function checkChanges(changes: ConfigChanges): void {
   for (const [config, value] of Object.entries(changes)) {
     const fault = value === null ? undefined : topicConfigFault(config, value);
     if (fault) throw new InvalidRequest(`configs.${config}`, fault);
   }
-  return context.engine.alterConfigs(topic.name, changes);
+}
+
+/**
+ * Configs and the number of partitions in one call, for doors that know the topic as one document: what the topic has already
+ * is no change, so that the call can be repeated when its answer was lost. Configs are checked first and made last, as
+ * partitions can still be over a quota: nothing has changed when it throws NotFound, InvalidRequest or QuotaExceeded.
+ */
+export async function changeTopic(
+  context: GatewayContext,
+  principal: Principal,
+  name: string,
+  { configs, partitions }: { readonly configs?: ConfigChanges; readonly partitions?: number },
+): Promise<TopicEntry> {
+  const topic = findTopic(context, principal, name);
+  if (!topic) throw new NotFound('topic', name);
+  if (configs) checkChanges(configs);
+  let changed = topic;
+  if (partitions !== undefined && partitions !== topic.partitions.length) {
+    changed = await createPartitions(context, principal, name, partitions);
+  }
+  return configs ? alterConfigs(context, principal, name, configs) : changed;
 }
 
 /**

@@ -1,8 +1,7 @@
 /** The life of a tenant: made with its name claimed, removed when it has no cluster in any state. */
-import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import { StoreConflict, type StoreOp } from '../../engine/ports.ts';
 import { getSurely, type Persistence, transactSurely } from '../../engine/store-surely.ts';
-import { AlreadyExists, NotFound } from '../failures.ts';
+import { AlreadyExists, NotEmpty, NotFound } from '../failures.ts';
 import { newTenantId } from '../ids.ts';
 import { checkName } from '../names.ts';
 import { encodeNameClaim, tenantNameKey } from '../rows/name-claim.ts';
@@ -52,7 +51,7 @@ export class Tenants {
     });
   }
 
-  /** Throws NotFound, and InvalidRequest (field tenantId) while it has clusters. */
+  /** Throws NotFound, and NotEmpty while it has clusters. */
   async delete(tenantId: string): Promise<void> {
     const { persistence, rows, storeWaitMsMax } = this.#options;
     const key = tenantKey(tenantId);
@@ -61,7 +60,9 @@ export class Tenants {
       if (!row) throw new NotFound('tenant', tenantId);
       const { clusters, name } = decodeTenant(row);
       if (clusters > 0) {
-        throw new InvalidRequest('tenantId', `the tenant has ${clusters} clusters: delete them first`);
+        throw new NotEmpty(
+          `the tenant has ${clusters === 1 ? '1 cluster' : `${clusters} clusters`}: delete first what it has`,
+        );
       }
       await this.#write([
         { op: 'delete', key, if: { version: row.version } },

@@ -8,11 +8,10 @@ import type { AdminContext, FleetOperations } from '../options.ts';
 import { pageOf } from '../pages.ts';
 import { brokerSchema, drainedSchema, pageQuery, pageSchema, partitionSchema } from '../schemas.ts';
 import { placementShown, zonesOf } from '../views.ts';
-import { type AdminApp, json, prefix, problems, security } from './route.ts';
+import { type AdminApp, brokerParams, json, prefix, problems, security } from './route.ts';
 
 const shared = { tags: ['Fleet'], security };
 const path = `${prefix}/brokers/{brokerId}` as const;
-const params = z.object({ brokerId: z.coerce.number().int().min(0) });
 
 const list = createRoute({
   ...shared,
@@ -27,7 +26,7 @@ const drain = createRoute({
   method: 'post',
   path: `${path}/drain`,
   summary: 'Move everything off a broker and keep it off; answers when that is done',
-  request: { params },
+  request: { params: brokerParams },
   responses: { 200: json(drainedSchema, 'Drained, as far as others could take over.'), ...problems },
 });
 
@@ -36,7 +35,7 @@ const undrain = createRoute({
   method: 'post',
   path: `${path}/undrain`,
   summary: 'Let a broker own partitions again',
-  request: { params },
+  request: { params: brokerParams },
   responses: { 200: json(brokerSchema, 'The broker.'), ...problems },
 });
 
@@ -45,7 +44,7 @@ const restart = createRoute({
   method: 'post',
   path: `${path}/restart`,
   summary: 'Drain a broker, end its process and start it again; answers when it serves',
-  request: { params },
+  request: { params: brokerParams },
   responses: { 200: json(brokerSchema, 'The broker.'), ...problems },
 });
 
@@ -54,7 +53,7 @@ const replace = createRoute({
   method: 'post',
   path: `${path}/replace`,
   summary: 'End a broker that is beyond being asked, and start another in its slot; answers when that serves',
-  request: { params },
+  request: { params: brokerParams },
   responses: { 200: json(brokerSchema, 'The broker.'), ...problems },
 });
 

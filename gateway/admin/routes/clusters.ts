@@ -12,7 +12,17 @@ import {
 } from '../schemas.ts';
 import { deleteTopicsOf } from '../delete-topics.ts';
 import { clusterOf, clusterShown, given, limitsRead } from '../views.ts';
-import { type AdminApp, body, clusterParams, json, noContent, prefix, problems, security } from './route.ts';
+import {
+  type AdminApp,
+  body,
+  bodyNeeded,
+  clusterParams,
+  json,
+  noContent,
+  prefix,
+  problems,
+  security,
+} from './route.ts';
 
 const shared = { tags: ['Clusters'], security };
 const path = `${prefix}/clusters/{clusterId}` as const;
@@ -91,6 +101,7 @@ export function clusterRoutes(app: AdminApp, { context }: AdminContext): void {
     return c.json(clusterShown(await tenancy.createCluster(spec)), 201);
   });
   app.openapi(get, (c) => c.json(clusterShown(clusterOf(context, c.req.valid('param').clusterId)), 200));
+  app.patch(`${prefix}/clusters/:clusterId`, bodyNeeded);
   app.openapi(change, async (c) => {
     const { limits, ...rest } = c.req.valid('json');
     const changes = { ...given(rest), ...(limits && { limits: limitsRead(limits) }) };

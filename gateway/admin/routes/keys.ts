@@ -1,5 +1,6 @@
 /** API keys of a cluster. A secret is in the answer that makes it and nowhere else, so those answers are never cached. */
 import { createRoute, z } from '@hono/zod-openapi';
+import { keyNameLengthMax } from '../../../tenancy/names.ts';
 import type { AdminContext } from '../options.ts';
 import { pageOf } from '../pages.ts';
 import { issuedKeySchema, keySchema, pageQuery, pageSchema } from '../schemas.ts';
@@ -9,7 +10,9 @@ import { type AdminApp, body, clusterParams, json, noContent, prefix, problems, 
 const shared = { tags: ['Keys'], security };
 const path = `${prefix}/clusters/{clusterId}/keys` as const;
 const keyParams = clusterParams.extend({ keyId: z.string().min(1).max(64) });
-const newKey = z.strictObject({ name: z.string() }).openapi('NewKey');
+const newKey = z
+  .strictObject({ name: z.string().openapi({ minLength: 1, maxLength: keyNameLengthMax }) })
+  .openapi('NewKey');
 const rotation = z
   .strictObject({
     graceMs: z.number().int().min(0).default(0).openapi({ description: 'How long the old key goes on working.' }),

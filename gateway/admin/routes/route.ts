@@ -1,5 +1,7 @@
 /** What all routes have in common: JSON bodies, problems, and the key. */
 import { type OpenAPIHono, z } from '@hono/zod-openapi';
+import type { MiddlewareHandler } from 'hono';
+import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { problemSchema } from '../schemas.ts';
 
 export interface AdminEnv {
@@ -25,7 +27,21 @@ export const problems = {
   },
 } as const;
 
+/** Before a change: all that it may name is optional, so that its schema takes a missing body for one that changes nothing. */
+export const bodyNeeded: MiddlewareHandler<AdminEnv> = async (c, next) => {
+  if ((await c.req.text()) === '') throw new InvalidRequest('body', 'send what is to change as JSON');
+  await next();
+};
+
 export const noContent = { description: 'Done.' };
 export const security = [{ adminKey: [] }];
 
 export const clusterParams = z.object({ clusterId: z.string().min(1).max(64) });
+/** Told by hand: what is coerced takes anything, and a parameter of a path that may be absent or null is none. */
+export const brokerParams = z.object({
+  brokerId: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .openapi({ type: 'integer', minimum: 0, param: { required: true } }),
+});

@@ -3,7 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { NotFound } from '../../../tenancy/failures.ts';
 import type { AdminContext } from '../options.ts';
 import { damageSchema, scrubSchema } from '../schemas.ts';
-import { type AdminApp, json, prefix, problems, security } from './route.ts';
+import { type AdminApp, brokerParams, json, prefix, problems, security } from './route.ts';
 
 const shared = { tags: ['Fleet'], security };
 
@@ -13,7 +13,7 @@ const scrub = createRoute({
   path: `${prefix}/brokers/{brokerId}/scrub`,
   summary: 'Tell, start, pause or resume the scrub of what a broker looks after',
   request: {
-    params: z.object({ brokerId: z.coerce.number().int().min(0) }),
+    params: brokerParams,
     query: z.object({ act: z.enum(['status', 'start', 'pause', 'resume']).default('status') }),
   },
   responses: { 200: json(scrubSchema, 'Where it stands.'), ...problems },

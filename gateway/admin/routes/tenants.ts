@@ -4,12 +4,12 @@ import { NotFound } from '../../../tenancy/failures.ts';
 import type { TenantView } from '../../../tenancy/tenancy.ts';
 import type { AdminContext } from '../options.ts';
 import { pageOf } from '../pages.ts';
-import { pageQuery, pageSchema, tenantSchema } from '../schemas.ts';
+import { newName, pageQuery, pageSchema, tenantSchema } from '../schemas.ts';
 import { type AdminApp, body, json, noContent, prefix, problems, security } from './route.ts';
 
 const shared = { tags: ['Tenants'], security };
 const params = z.object({ tenantId: z.string().min(1).max(64) });
-const newTenant = z.strictObject({ name: z.string() }).openapi('NewTenant');
+const newTenant = z.strictObject({ name: newName }).openapi('NewTenant');
 
 const list = createRoute({
   ...shared,

@@ -6,14 +6,7 @@ import { NotFound } from '../../../tenancy/failures.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../../context.ts';
 import { resolveStart } from '../../operations/positions.ts';
-import {
-  alterConfigs,
-  createPartitions,
-  createTopic,
-  deleteTopic,
-  findTopic,
-  topicsOf,
-} from '../../operations/topics.ts';
+import { changeTopic, createTopic, deleteTopic, findTopic, topicsOf } from '../../operations/topics.ts';
 import type { AdminContext } from '../options.ts';
 import { pageOf } from '../pages.ts';
 import {
@@ -25,7 +18,17 @@ import {
   topicSchema,
 } from '../schemas.ts';
 import { given, operatorOf, placementShown, topicShown, zonesOf } from '../views.ts';
-import { type AdminApp, body, clusterParams, json, noContent, prefix, problems, security } from './route.ts';
+import {
+  type AdminApp,
+  body,
+  bodyNeeded,
+  clusterParams,
+  json,
+  noContent,
+  prefix,
+  problems,
+  security,
+} from './route.ts';
 
 const shared = { tags: ['Topics'], security };
 const path = `${prefix}/clusters/{clusterId}/topics` as const;
@@ -107,14 +110,10 @@ export function topicRoutes(app: AdminApp, { context, fleet }: AdminContext): vo
     }));
     return c.json({ ...topicShown(name, topic), partitions }, 200);
   });
+  app.patch(`${prefix}/clusters/:clusterId/topics/:topic`, bodyNeeded);
   app.openapi(change, async (c) => {
     const { clusterId, topic: name } = c.req.valid('param');
-    const { partitions, configs } = c.req.valid('json');
-    const principal = operatorOf(context, clusterId);
-    let topic = existing(context, principal, name);
-    // Configs first: they are checked whole before any effect, so that a fault in them adds no partitions.
-    if (configs) topic = await alterConfigs(context, principal, name, configs);
-    if (partitions !== undefined) topic = await createPartitions(context, principal, name, partitions);
+    const topic = await changeTopic(context, operatorOf(context, clusterId), name, given(c.req.valid('json')));
     return c.json(topicShown(name, topic), 200);
   });
   app.openapi(remove, async (c) => {

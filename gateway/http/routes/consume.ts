@@ -12,6 +12,7 @@ import type { Position } from '../../operations/cursor.ts';
 import { fetchPage, type FetchedPage, type PageOptions, renderPage } from '../../operations/read-page.ts';
 import { parseFormat, type RecordFormat } from '../../operations/record-json.ts';
 import { cursorText, type ReaderStart, startReader } from '../../operations/reader-start.ts';
+import { booleanIn } from '../boolean-in.ts';
 import { Refusal } from '../failures.ts';
 import type { DoorParts, TenantHandler } from '../guard.ts';
 import { headersOf } from '../reply-headers.ts';
@@ -138,7 +139,7 @@ function pageOptions({ settings }: GatewayContext, query: URLSearchParams, signa
     recordsMax: bounded(query, 'max_records', recordsDefault, settings.fetchRecordsMax),
     bytesMax: bounded(query, 'max_bytes', bytesDefault, settings.fetchBytesMax),
     waitMs: Math.min(waitOf(query.get('wait')), settings.fetchWaitMsMax),
-    clamp: query.get('clamp') === 'true',
+    clamp: booleanIn('clamp', query.get('clamp') ?? 'false'),
     signal,
   };
 }

@@ -13,6 +13,7 @@ import type { ProduceRecord } from '../../operations/produce.ts';
 import { produceStamped } from '../../operations/produce-stamped.ts';
 import { findTopic } from '../../operations/topics.ts';
 import { type DoorParts, settle, type TenantHandler } from '../guard.ts';
+import { booleanIn } from '../boolean-in.ts';
 import { acksOf, replyAccepted, replyOutcome } from '../produce-replies.ts';
 import { replyStamped, stampedPartition, stampOf } from '../producer-stamp.ts';
 import { expand, tooLarge } from '../read-body.ts';
@@ -127,7 +128,7 @@ function readMeta(exchange: HttpExchange): RecordMeta {
     else if (name.startsWith('record-header-')) (headers ??= []).push([name.slice(14), value]);
     else if (name === 'record-partition') partition = wholeNumber('Record-Partition', value);
     else if (name === 'record-timestamp') timestampMs = wholeNumber('Record-Timestamp', value);
-    else if (name === 'record-tombstone') isTombstone = value === 'true';
+    else if (name === 'record-tombstone') isTombstone = booleanIn('Record-Tombstone', value);
     else if (name === 'record-encoding') {
       if (value !== 'base64') throw new InvalidRequest('Record-Encoding', `Record-Encoding: ${value}: use base64`);
       encoding = 'base64';

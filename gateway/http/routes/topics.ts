@@ -5,12 +5,12 @@ import { uuidText } from '../../../engine/kernel/uuid.ts';
 import { topicConfigs, topicConfigValue } from '../../../engine/topic-configs.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import { resolveStart } from '../../operations/positions.ts';
-import { alterConfigs, createPartitions, createTopic, deleteTopic, topicsOf } from '../../operations/topics.ts';
+import { changeTopic, createTopic, deleteTopic, topicsOf } from '../../operations/topics.ts';
 import type { DoorParts } from '../guard.ts';
 import { guard } from '../guard.ts';
 import { readJsonObject } from '../read-body.ts';
 import { jsonHeaders, replyJson } from '../reply-headers.ts';
-import type { Route } from '../server.ts';
+import type { HttpExchange, Route } from '../server.ts';
 import { topicOf } from './find-topic.ts';
 
 const requestBytesMax = 256 * 1024;
@@ -30,7 +30,7 @@ export function topicRoutes(parts: DoorParts): Route[] {
       method: 'POST',
       pattern: '/v1/topics',
       handler: guard(parts, async (exchange, principal) => {
-        const { name, partitions, configs = {} } = await readJsonObject(exchange, requestBytesMax);
+        const { name, partitions, configs = {} } = await fieldsOf(exchange, ['name', 'partitions', 'configs']);
         if (typeof name !== 'string') throw new InvalidRequest('name', 'name must be a string');
         const count =
           partitions === undefined || partitions === null ? undefined : wholeNumber(partitions, 'partitions');
@@ -56,7 +56,7 @@ export function topicRoutes(parts: DoorParts): Route[] {
       pattern: '/v1/topics/{topic}',
       handler: guard(parts, async (exchange, principal) => {
         const name = exchange.param('topic');
-        const { partitions, configs } = await readJsonObject(exchange, requestBytesMax);
+        const { partitions, configs } = await fieldsOf(exchange, ['partitions', 'configs']);
         replyJson(exchange, 200, detail(name, await change(parts, principal, name, partitions, configs)));
       }),
     },
@@ -71,7 +71,15 @@ export function topicRoutes(parts: DoorParts): Route[] {
   ];
 }
 
-/** Both changes are checked before the first is made. Throws NotFound, InvalidRequest, QuotaExceeded. */
+/** Throws InvalidRequest for what is not among `known`: a `partition_count` that nobody reads would make another topic than was meant. */
+async function fieldsOf(exchange: HttpExchange, known: readonly string[]): Promise<Record<string, unknown>> {
+  const json = await readJsonObject(exchange, requestBytesMax);
+  const unknown = Object.keys(json).find((field) => !known.includes(field));
+  if (unknown === undefined) return json;
+  throw new InvalidRequest(unknown, `unknown field '${unknown}': use ${known.join(', ')}`);
+}
+
+/** Throws NotFound, InvalidRequest, QuotaExceeded. */
 async function change(
   { context }: DoorParts,
   principal: Principal,
@@ -84,12 +92,10 @@ async function change(
   if (changes === undefined && total === undefined) {
     throw new InvalidRequest('configs', 'give configs, partitions or both');
   }
-  let entry: TopicEntry | undefined;
-  if (changes !== undefined) entry = await alterConfigs(context, principal, name, changes);
-  if (total !== undefined && total !== entry?.partitions.length) {
-    entry = await createPartitions(context, principal, name, total);
-  }
-  return entry!;
+  return changeTopic(context, principal, name, {
+    ...(changes && { configs: changes }),
+    ...(total !== undefined && { partitions: total }),
+  });
 }
 
 function wholeNumber(json: unknown, field: string): number {

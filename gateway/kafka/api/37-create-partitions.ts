@@ -66,7 +66,7 @@ function check({ context, principal }: Call, name: string, count: number): void 
   if (!topic) throw new NotFound('topic', name);
   if (count <= topic.partitions.length || count > topicPartitionsMax) {
     throw new InvalidRequest(
-      'count',
+      'partitions',
       `The topic has ${topic.partitions.length} partitions, ${count} cannot be reached.`,
     );
   }

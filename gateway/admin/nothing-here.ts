@@ -1,0 +1,27 @@
+/** What no route takes: a path that there is not, or a method that it has not. */
+import type { Context } from 'hono';
+import { problem } from '../http/failures.ts';
+import { problemResponse } from './problems.ts';
+import type { AdminApp, AdminEnv } from './routes/route.ts';
+
+export function nothingHere(app: AdminApp, c: Context<AdminEnv>): Response {
+  const { method, path } = c.req;
+  const allowed = methodsOf(app, path);
+  if (allowed.length === 0) {
+    return problemResponse(problem('not-found', `there is no ${method} ${path}`), c.get('requestId'));
+  }
+  const allow = allowed.join(', ');
+  const answer = problem('method-not-allowed', `${method} is not for ${path}: use ${allow}`);
+  const response = problemResponse(answer, c.get('requestId'));
+  response.headers.set('Allow', allow);
+  return response;
+}
+
+/** By the router itself, which also matches what stands before every route (method ALL). */
+function methodsOf(app: AdminApp, path: string): string[] {
+  const methods = [...new Set(app.routes.map((route) => route.method))].filter((method) => method !== 'ALL');
+  const allowed = methods.filter((method) =>
+    app.router.match(method, path)[0].some(([[, route]]) => route.method !== 'ALL'),
+  );
+  return allowed.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).sort();
+}
