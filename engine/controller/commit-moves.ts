@@ -16,15 +16,13 @@
  */
 import type { Uuid } from '../kernel/uuid.ts';
 import type { PlanMove } from '../placement/constraints.ts';
-import { type Row, StoreConflict, type StoreOp, storeOpsMax } from '../ports.ts';
+import { type Row, StoreConflict, type StoreOp } from '../ports.ts';
 import { noteSession } from './brokers.ts';
 import type { ControllerContext } from './context.ts';
 import { brokerSessionsPk } from './rows/broker-session.ts';
 import { encodePlacement, placementKey, type PlacementRow } from './rows/placement.ts';
 import { type Shard, ShardLost } from './shards.ts';
 
-/** Placement rows and checks of sessions: beside the shard's own check. */
-const opsPerCommitMax = storeOpsMax - 1;
 /** A visitor that changes the same rows makes us read them again; it does not do so all day. */
 const attemptsMax = 10;
 /** Half of what a transaction may hold. */
@@ -130,7 +128,7 @@ async function commitIn(
     if (ops.length > 0) {
       const losers = rules.unchanged(losing);
       // What goes to more brokers than a transaction can name goes to some that are not looked at.
-      const room = opsPerCommitMax - ops.length - losers.length;
+      const room = context.settings.moveOpsMax - ops.length - losers.length;
       const targets = [...gaining].flatMap(([brokerId, checks]) => (losing.has(brokerId) ? [] : checks));
       await context.shards.commit(shard, [...ops, ...losers, ...targets.slice(0, Math.max(0, room))]);
     }
@@ -149,7 +147,7 @@ async function commitIn(
     const targets = [...changed.gaining].map((id) => [id, context.brokers.unchanged([id])] as const);
     const value = encodePlacement(changed.row);
     const sessions = losing.size + changed.losing.size + gaining.size + changed.gaining.size;
-    const isFull = ops.length > 0 && ops.length + 1 + sessions > opsPerCommitMax;
+    const isFull = ops.length > 0 && ops.length + 1 + sessions > context.settings.moveOpsMax;
     if (isFull || bytes + value.length > commitBytesMax) await flush();
     for (const brokerId of changed.losing) losing.add(brokerId);
     for (const [id, checks] of targets) if (!gaining.has(id)) gaining.set(id, checks);

@@ -1,5 +1,6 @@
 /** What the controller's waits and batches are bounded by. Plain data; the defaults suit one machine. */
 import type { BrokerCapacity } from '../placement/load.ts';
+import { storeOpsMax } from '../ports.ts';
 import { type RebalanceSettings, rebalanceDefaults } from '../placement/rebalance.ts';
 import type { ScaleSettings } from './autoscale.ts';
 import { type LeaseSettings, leaseDefaults } from './lease.ts';
@@ -37,6 +38,8 @@ export interface ControllerSettings {
   readonly requestWaitMsMax: number;
   readonly logsPerReleaseMax: number;
   readonly releasesInFlightMax: number;
+  /** Placement rows and checks of sessions in one transaction, beside the shard's own check. */
+  readonly moveOpsMax: number;
   /** After this an owner that does not answer a release is killed and recovered. */
   readonly releaseWaitMsMax: number;
   readonly requestRetryMs: number;
@@ -90,6 +93,7 @@ export const controllerDefaults: ControllerSettings = {
   requestWaitMsMax: 10_000,
   logsPerReleaseMax: 64,
   releasesInFlightMax: 4,
+  moveOpsMax: storeOpsMax - 1,
   releaseWaitMsMax: 30_000,
   requestRetryMs: 50,
   sweepIntervalMs: 1000,

@@ -287,6 +287,8 @@ export class OwnedLog implements PartitionLog {
     }
     if (!this.#isOpen) return { errorCode: logErrorCode.notLeaderOrFollower, lowWatermark: -1 };
     if (target > this.#startOffset) await this.#session.advanceStart(this, target);
+    // Given away while this waited for its turn: it is the next owner's to do.
+    if (target > this.#startOffset) return { errorCode: logErrorCode.notLeaderOrFollower, lowWatermark: -1 };
     return { errorCode: logErrorCode.none, lowWatermark: this.#startOffset };
   }
 

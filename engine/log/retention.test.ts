@@ -139,4 +139,17 @@ describe('retention', () => {
     expect(await world.run(log.deleteRecords(121))).toEqual({ errorCode: 1, lowWatermark: -1 });
     expect(await world.run(log.deleteRecords(3))).toEqual({ errorCode: 0, lowWatermark: 120 });
   });
+
+  it('that is asked for while the log is given away says that it is not done', async () => {
+    const world = new World();
+    const store = await world.startSession();
+    const log = await world.open(store, 1);
+    await fill(world, log, 3);
+    const released = store.release([log]);
+    const deleted = log.deleteRecords(2);
+    await world.run(released);
+    expect(await world.run(deleted)).toEqual({ errorCode: 6, lowWatermark: -1 });
+    const next = await world.open(await world.startSession(), 2);
+    expect(next.startOffset).toBe(0);
+  });
 });

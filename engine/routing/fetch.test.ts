@@ -247,6 +247,18 @@ describe('a fetch', () => {
     expect(reading.result!.map((each) => each.errorCode)).toEqual([0, 1]);
   });
 
+  it('with records in hand tells of the log what came with them, when an error follows', async () => {
+    const w = await world([1, 2]);
+    write(w, 0, 1, 2);
+    const reading = read(w, [at(0, 0), at(1, 0)], { minBytes: batchBytes * 3, maxWaitMs: 9000 });
+    await w.clock.advance(50);
+    w.catalogue.removeTopic('c1.orders');
+    await w.clock.advance(routingDefaults.unknownTopicMsMax + 2 * routingDefaults.tickMs);
+    expect(reading.ids()).toEqual([[1, 2], []]);
+    expect(reading.result![0]).toMatchObject({ errorCode: 0, highWatermark: 2, logStartOffset: 0 });
+    expect(reading.result![1]!.errorCode).toBe(errorCode.unknownTopicId);
+  });
+
   it('asks at once what is beyond the end that it knows of, and does not tell of an end in its stead', async () => {
     const w = await world([1, 2]);
     read(w, [at(0, 0), at(1, 0)], { maxWaitMs: 0 });

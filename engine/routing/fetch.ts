@@ -138,8 +138,7 @@ class Slot implements TailWaiter {
     return {
       topicId,
       partition,
-      // An error behind records that were read before it shows again at the next fetch.
-      errorCode: given.length > 0 ? errorCode.none : (last?.errorCode ?? errorCode.none),
+      errorCode: last?.errorCode ?? errorCode.none,
       highWatermark: isOld ? seen.highWatermark : last.highWatermark,
       lastStableOffset: isOld ? seen.highWatermark : last.lastStableOffset,
       logStartOffset: isGood ? Math.max(last?.logStartOffset ?? -1, seen.logStartOffset) : last.logStartOffset,
@@ -336,11 +335,14 @@ class Gathering {
   /** Gathers what its partition's limit takes of a result, and the first batch in any case: it may turn out to be the first of all. */
   #take(slot: Slot, result: FetchedPartition): void {
     this.#router.tail.note(result);
-    slot.last = result;
     if (result.errorCode !== errorCode.none) {
       this.#hasError = true;
+      // Behind records that were read before it, it shows again at the next fetch. What they came with stands: the error tells
+      // nothing of where the log ends.
+      if (slot.bytes === 0) slot.last = result;
       return;
     }
+    slot.last = result;
     const taken = takeBatches(result.records, slot.asked.maxBytes - slot.bytes, slot.bytes === 0);
     const bytes = recordBytes(taken);
     if (bytes < recordBytes(result.records)) this.#isFull = true;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import { check, finalConsumer } from './checker.ts';
-import type { Entry, ReadRecord, TimedEntry } from './history.ts';
+import type { AskedTime, Entry, ReadRecord, TimedEntry } from './history.ts';
 
 const partition = 'topic/0';
 
@@ -192,7 +192,76 @@ describe('the checker names', () => {
     };
     expect(names(log, left(60, 60, 39))).toEqual(['kept-too-little']);
     expect(names(log, left(60, 60, 40))).toEqual([]);
-    expect(names(log, { kind: 'cutting', partition }, left(60, 60, 39))).toEqual([]);
+    expect(names(log, { kind: 'cutting', partition, to: -1 }, left(60, 60, 39))).toEqual([]);
+  });
+
+  it('a deletion that was said to be done and is not, that went too far, or was refused for no reason', () => {
+    const cutOnly: Entry = { kind: 'topic', partition, isBounded: true, isCutOnly: true };
+    const asked = { end: 9, start: 0 };
+    const cutting: Entry = { kind: 'cutting', partition, to: 4 };
+    const cut = (start: number, to = 4): Entry => ({ kind: 'cut', partition, to, start, asked });
+    const uncut = (code: number, to: number): Entry => ({ kind: 'uncut', partition, to, code, asked });
+    expect(names(cutOnly, cutting, cut(4), read('c', 4, [], { startOffset: 4, highWatermark: 9 }))).toEqual([]);
+    expect(names(cutOnly, cutting, cut(3))).toEqual(['cut-not-done']);
+    expect(names(cutOnly, cut(8, -1))).toEqual(['cut-not-done']);
+    expect(names(cutOnly, cutting, read('c', 5, [], { startOffset: 5, highWatermark: 9 }))).toEqual(['cut-too-far']);
+    expect(names(cutOnly, uncut(1, 9))).toEqual(['untrue-refusal']);
+    expect(names(cutOnly, uncut(1, 10), uncut(6, 4))).toEqual([]);
+  });
+
+  it('records that were deleted, read by who asked later', () => {
+    const bounded: Entry = { kind: 'topic', partition, isBounded: true };
+    const late = (start: number): Entry => read('c', 0, ['a'], { startOffset: 1, asked: { end: 1, start } });
+    expect(names(bounded, send('a'), late(0))).toEqual([]);
+    expect(names(bounded, send('a'), late(1))).toEqual(['deleted-read']);
+  });
+
+  it('a record that does not bear the time for which it was named, or is not the first that does', () => {
+    const records = [5, 3, 7].map((timestampMs, offset) => {
+      return { offset, value: 'abc'[offset]!, leaderEpoch: 0, timestampMs };
+    });
+    const judged = (time: AskedTime, offset: number, timestampMs: number, end = 3): string[] => {
+      const told: Entry = { kind: 'time', partition, time, offset, timestampMs, asked: { end, start: 0 } };
+      return names(send('a', 'b', 'c'), told, final([], { records, highWatermark: 3 }));
+    };
+    for (const [time, offset, ms] of [
+      [4, 0, 5],
+      [6, 2, 7],
+      [8, -1, -1],
+      ['latest', 2, 7],
+    ] as const) {
+      expect(judged(time, offset, ms)).toEqual([]);
+    }
+    // The third was not there yet, as far as anybody knew.
+    expect(judged(6, -1, -1, 2)).toEqual([]);
+    expect(judged('latest', 0, 5, 2)).toEqual([]);
+    for (const [time, offset, ms] of [
+      [4, 2, 7],
+      [6, 0, 5],
+      [6, 2, 6],
+      [6, -1, -1],
+      ['latest', 0, 5],
+    ] as const) {
+      expect(judged(time, offset, ms)).toEqual(['wrong-time']);
+    }
+  });
+
+  it('a fetch that is answered with too little before its time, and one that is not woken', () => {
+    const poll = (waitedMs: number, bytes: number): Entry => {
+      return { kind: 'poll', consumer: 'c', waitedMs, maxWaitMs: 400, bytes, minBytes: 100 };
+    };
+    expect(names(poll(400, 0), poll(20, 100))).toEqual([]);
+    expect(names(poll(300, 99))).toEqual(['answered-early']);
+    expect(names({ kind: 'unwoken', what: 'x' })).toEqual(['poll-not-woken']);
+  });
+
+  it('a start that was told with the epoch of another record, and a broker that was not empty', () => {
+    const told = (leaderEpoch: number): Entry => {
+      return { kind: 'bound', partition, which: 'start', offset: 0, leaderEpoch, asked: { end: 1, start: 0 } };
+    };
+    expect(names(send('a'), told(0), final(['a']))).toEqual([]);
+    expect(names(send('a'), told(1), final(['a']))).toEqual(['wrong-epoch-end']);
+    expect(names({ kind: 'undrained', what: 'x' })).toEqual(['drained-early']);
   });
 
   it('a producer id that two were given', () => {

@@ -4,7 +4,8 @@
  * for good. The reads of the consumer `final` are made when everything is quiet, and show what is left.
  */
 import { volumeFullCode } from '../../engine/protocol/error-codes.ts';
-import type { Entry, PartitionName, ProducerKind, TimedEntry } from './history.ts';
+import type { Entry, PartitionName, ProducerKind, ReadRecord, TimedEntry } from './history.ts';
+import { wrongTime } from './judge-times.ts';
 
 export type AnomalyName =
   | 'lost-write'
@@ -20,6 +21,13 @@ export type AnomalyName =
   | 'told-too-early'
   | 'wrong-epoch-end'
   | 'kept-too-little'
+  | 'cut-not-done'
+  | 'cut-too-far'
+  | 'deleted-read'
+  | 'wrong-time'
+  | 'answered-early'
+  | 'poll-not-woken'
+  | 'drained-early'
   | 'leader-epoch-falls'
   | 'stale-owner-ack'
   | 'two-acking-owners'
@@ -52,6 +60,8 @@ const sequenceErrors: readonly number[] = [45, 47, 59];
 /** NOT_LEADER_OR_FOLLOWER, what the record producer says without a producer id, and no room: nobody has stored it. */
 const unstoredCodes: readonly number[] = [6, 15, volumeFullCode];
 const anomaliesMax = 50;
+/** Of the time that a fetch may wait: clocks of processes differ. */
+const waitShareMin = 0.98;
 
 interface Sent {
   readonly producer: string;
@@ -67,7 +77,7 @@ class Partition {
   /** What any client was shown at an offset. */
   readonly shown = new Map<number, string>();
   readonly offsetOf = new Map<string, number>();
-  readonly final = new Map<number, { readonly value: string; readonly leaderEpoch: number }>();
+  readonly final = new Map<number, ReadRecord>();
   finalStart = -1;
   isBounded = false;
   /** What retention by size has to leave. */
@@ -75,6 +85,11 @@ class Partition {
   /** Somebody asked for records to be deleted: what is left says nothing of retention. */
   isCut = false;
   readonly sizes = new Map<number, number>();
+  /** Only clients delete of it, up to here at most. */
+  isCutOnly = false;
+  cutTo = 0;
+  readonly times: (TimedEntry & { kind: 'time' })[] = [];
+  readonly starts: (TimedEntry & { kind: 'bound' })[] = [];
   /** Of each leader epoch the furthest end that its owner told. */
   readonly toldEnds = new Map<number, number>();
   readonly epochEnds: (TimedEntry & { kind: 'epoch-end' })[] = [];
@@ -115,11 +130,24 @@ class Judge {
         const partition = this.#partition(entry.partition);
         partition.isBounded = entry.isBounded;
         partition.keptBytes = entry.keptBytes ?? 0;
+        partition.isCutOnly = entry.isCutOnly ?? false;
         return;
       }
       case 'cutting':
-        this.#partition(entry.partition).isCut = true;
+      case 'cut':
+      case 'uncut':
+        return this.#cut(entry);
+      case 'time': {
+        const { times, finalStart } = this.#partition(entry.partition);
+        if (finalStart < 0) times.push(entry);
         return;
+      }
+      case 'poll':
+        return this.#poll(entry);
+      case 'unwoken':
+        return this.#report('poll-not-woken', entry.atMs, '', entry.what);
+      case 'undrained':
+        return this.#report('drained-early', entry.atMs, '', entry.what);
       case 'bound':
         return this.#bound(entry);
       case 'epoch-end': {
@@ -186,6 +214,7 @@ class Judge {
       this.#checkOrder(name, partition, atMs);
       this.#checkTold(name, partition, atMs);
       this.#checkEpochEnds(name, partition);
+      this.#checkTimes(name, partition);
       if (!this.#mayRot) this.#checkKept(name, partition, atMs);
     }
   }
@@ -248,15 +277,20 @@ class Judge {
     if (code === offsetOutOfRange && startOffset <= from) {
       this.#report('truncated', atMs, name, `${consumer} is at ${from}, which is out of range`);
     }
+    if (partition.isCutOnly && startOffset > partition.cutTo) {
+      const what = `the log starts at ${startOffset}, and nobody wanted more deleted than what lies before ${partition.cutTo}`;
+      this.#report('cut-too-far', atMs, name, what);
+    }
     if (startOffset > 0 && !partition.isBounded) {
       this.#report('lost-write', atMs, name, `the log starts at ${startOffset}, and nothing may be deleted`);
     }
     let expected = from;
-    for (const { offset, value, leaderEpoch } of records) {
+    for (const record of records) {
+      const { offset, value } = record;
       if (offset !== expected) this.#report('offset-gap', atMs, name, `${offset} follows where ${expected} should be`);
       expected = offset + 1;
       this.#show(atMs, name, partition, offset, value);
-      if (consumer === finalConsumer) partition.final.set(offset, { value, leaderEpoch });
+      if (consumer === finalConsumer) partition.final.set(offset, record);
     }
     for (const { baseOffset, bytes } of entry.sizes ?? []) partition.sizes.set(baseOffset, bytes);
     // Retention goes on while the rest is read: what counts is the last start.
@@ -268,6 +302,10 @@ class Judge {
       this.#report('high-watermark-falls', atMs, name, `${consumer} saw ${before}, then ${highWatermark}`);
     }
     partition.highWatermarks.set(consumer, highWatermark);
+    if (records.length > 0 && from < entry.asked.start) {
+      const what = `${consumer} read from ${from} when the log was known to begin at ${entry.asked.start}`;
+      this.#report('deleted-read', atMs, name, what);
+    }
     if (expected > highWatermark) {
       this.#report(
         'high-watermark-falls',
@@ -278,8 +316,37 @@ class Judge {
     }
   }
 
-  #bound({ atMs, partition, which, offset, leaderEpoch, asked }: TimedEntry & { kind: 'bound' }): void {
-    const { toldEnds } = this.#partition(partition);
+  /** Nobody knows what became of a wish without an answer: it may be done later, and as far as it was to go. */
+  #cut(entry: TimedEntry & { kind: 'cutting' | 'cut' | 'uncut' }): void {
+    const { atMs, partition: name, to } = entry;
+    const partition = this.#partition(name);
+    partition.isCut = true;
+    if (entry.kind === 'cutting') {
+      partition.cutTo = Math.max(partition.cutTo, to < 0 ? Infinity : to);
+    } else if (entry.kind === 'cut') {
+      const least = to < 0 ? entry.asked.end : to;
+      if (entry.start >= least) return;
+      this.#report(
+        'cut-not-done',
+        atMs,
+        name,
+        `what lies before ${least} was deleted, it was said, up to ${entry.start}`,
+      );
+    } else if (entry.code === offsetOutOfRange && to <= entry.asked.end) {
+      this.#report('untrue-refusal', atMs, name, `${to} was known to be in the log, and out of range for who deletes`);
+    }
+  }
+
+  #poll({ atMs, consumer, waitedMs, maxWaitMs, bytes, minBytes }: TimedEntry & { kind: 'poll' }): void {
+    if (bytes >= minBytes || waitedMs >= maxWaitMs * waitShareMin) return;
+    const what = `${consumer} was told of ${bytes} bytes after ${Math.round(waitedMs)} ms, and had asked for ${minBytes} within ${maxWaitMs}`;
+    this.#report('answered-early', atMs, '', what);
+  }
+
+  #bound(entry: TimedEntry & { kind: 'bound' }): void {
+    const { atMs, partition, which, offset, leaderEpoch, asked } = entry;
+    const { toldEnds, starts, finalStart } = this.#partition(partition);
+    if (which === 'start' && finalStart < 0) starts.push(entry);
     if (which === 'end') toldEnds.set(leaderEpoch, Math.max(offset, toldEnds.get(leaderEpoch) ?? 0));
     if (offset >= asked[which]) return;
     const [name, verb] =
@@ -404,6 +471,20 @@ class Judge {
         this.#report('wrong-epoch-end', atMs, name, what);
         break;
       }
+    }
+  }
+
+  /** By what is left; and the epoch that a start was told with has to be that of the record there. */
+  #checkTimes(name: PartitionName, { final, times, starts }: Partition): void {
+    for (const entry of times) {
+      const what = wrongTime(entry, final);
+      if (what) this.#report('wrong-time', entry.atMs, name, what);
+    }
+    for (const { atMs, offset, leaderEpoch, asked } of starts) {
+      const found = offset < asked.end ? final.get(offset) : undefined;
+      if (!found || found.leaderEpoch === leaderEpoch) continue;
+      const what = `the log was said to begin at ${offset} with epoch ${leaderEpoch}, and that is of ${found.leaderEpoch}`;
+      this.#report('wrong-epoch-end', atMs, name, what);
     }
   }
 

@@ -1,6 +1,7 @@
 /** A reader that follows the partitions of a topic from their start, in one fetch for all or in one fetch each. */
 import type { FetchedPartition } from '../../engine/engine.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { recordBytes } from '../../engine/routing/fetch-message.ts';
 import { baseOffset, batchesIn, batchSizeBytes, leaderEpoch } from '../../engine/records/batch.ts';
 import { forEachRecord } from '../../engine/records/decode.ts';
 import { finalConsumer } from './checker.ts';
@@ -13,6 +14,12 @@ import { lullPace, type World } from './world.ts';
 
 const retryMs = 50;
 
+export interface ConsumerPace {
+  readonly maxWaitMs: number;
+  readonly pauseMs: number;
+  readonly minBytes?: number;
+}
+
 export class Consumer {
   readonly #world: World;
   readonly #door: Door;
@@ -24,6 +31,7 @@ export class Consumer {
   readonly seen = new Map<number, number>();
   readonly #maxWaitMs: number;
   readonly #pauseMs: number;
+  readonly #minBytes: number;
   isStopped = false;
   /** Of the latest answer for any of its partitions. */
   lastCode = -1;
@@ -34,7 +42,7 @@ export class Consumer {
     topic: SimTopic,
     partitions: readonly number[],
     name: string,
-    { maxWaitMs, pauseMs } = { maxWaitMs: 400, pauseMs: 120 },
+    { maxWaitMs, pauseMs, minBytes = 1 }: ConsumerPace = { maxWaitMs: 400, pauseMs: 120 },
   ) {
     this.#world = world;
     this.#door = door;
@@ -43,6 +51,7 @@ export class Consumer {
     this.#name = name;
     this.#maxWaitMs = maxWaitMs;
     this.#pauseMs = pauseMs;
+    this.#minBytes = minBytes;
     for (const partition of partitions) this.offsets.set(partition, 0);
     this.#loop();
   }
@@ -58,10 +67,20 @@ export class Consumer {
       lastFetchedEpoch: -1,
     }));
     const told = this.#partitions.map((partition) => this.#world.history.told.of(this.#nameOf(partition)));
+    const startMs = this.#world.loop.nowMs;
+    const limits = { maxWaitMs: this.#maxWaitMs, minBytes: this.#minBytes };
     this.#door.request(
-      ({ engine }) => engine.fetch(asked, { maxWaitMs: this.#maxWaitMs, minBytes: 1, maxBytes: 5000 }),
+      ({ engine }) => engine.fetch(asked, { ...limits, maxBytes: 5000 }),
       (result) => {
         const isGood = result !== noAnswer && !(result instanceof Error);
+        if (isGood && result.every(({ errorCode: code }) => code === errorCode.none)) {
+          const bytes = result.reduce((sum, { records }) => sum + recordBytes(records), 0);
+          const waitedMs = this.#world.loop.nowMs - startMs;
+          // With some in hand it is told sooner of what it does not see, an error of one of its partitions.
+          if (bytes === 0) {
+            this.#world.history.add({ kind: 'poll', consumer: this.#name, waitedMs, bytes, ...limits });
+          }
+        }
         const isFine = isGood && result.every((each, i) => this.#read(each, told[i]!));
         const pace = this.#world.loop.nowMs < this.#world.lullUntilMs ? lullPace : 1;
         this.#world.loop.schedule((isFine ? this.#pauseMs : retryMs) * pace, () => this.#loop());
@@ -79,18 +98,19 @@ export class Consumer {
     const from = this.offsets.get(partition)!;
     const records: ReadRecord[] = [];
     const sizes: BatchSize[] = [];
+    const isFinal = this.#name === finalConsumer;
     for (const bytes of fetched.records) {
       const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
       for (const at of batchesIn(whole)) {
         const batch = whole.subarray(at, at + batchSizeBytes(whole, at));
         const epoch = leaderEpoch(batch, 0);
         sizes.push({ baseOffset: baseOffset(batch, 0), bytes: batch.length });
-        forEachRecord(batch, (offset, _timestamp, _key, value) => {
-          if (offset >= from) records.push({ offset, value: value?.toString() ?? '', leaderEpoch: epoch });
+        forEachRecord(batch, (offset, timestampMs, _key, value) => {
+          const record = { offset, value: value?.toString() ?? '', leaderEpoch: epoch };
+          if (offset >= from) records.push(isFinal ? { ...record, timestampMs } : record);
         });
       }
     }
-    const isFinal = this.#name === finalConsumer;
     const answer = { from, code, highWatermark, startOffset, records, ...(isFinal ? { sizes } : {}), asked };
     const entry = { kind: 'read', consumer: this.#name, partition: this.#nameOf(partition), ...answer } as const;
     const isOld = highWatermark < asked.end || startOffset < asked.start;

@@ -3,6 +3,7 @@ import { shardsPk } from '../../engine/controller/rows/shard.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
 import { coordinatorTopic } from '../../engine/routing/coordinator-seat.ts';
 import type { BrokerProcess } from './broker-process.ts';
+import { checkDrained, placesAt } from './drained.ts';
 import type { PartitionName } from './history.ts';
 import type { ParentProcess } from './parent-process.ts';
 import { partitionName } from './partition-name.ts';
@@ -131,7 +132,10 @@ export class FaultActs {
     this.world.fault(`${kind} broker ${brokerId}`);
     if (kind === 'restart') return this.#ask(0, (controller) => controller.restartBroker(brokerId));
     this.#drained.add(brokerId);
-    this.#ask(0, (controller) => controller.drainBroker(brokerId));
+    const before = placesAt(this.world, brokerId);
+    this.#ask(0, async (controller) => {
+      if ((await controller.drainBroker(brokerId)) === 0) await checkDrained(this.world, brokerId, await before);
+    });
     this.#ask(durationMs + 500, (controller) => controller.undrainBroker(brokerId));
   }
 

@@ -21,7 +21,12 @@ export interface ReadRecord {
   readonly offset: number;
   readonly value: string;
   readonly leaderEpoch: number;
+  /** Told where it is asked what is left. */
+  readonly timestampMs?: number;
 }
+
+/** A question for a record by its time: the first at or behind a moment, or the one that bears the latest time. */
+export type AskedTime = number | 'latest';
 
 export interface BatchSize {
   readonly baseOffset: number;
@@ -79,10 +84,42 @@ export type Entry =
       readonly endOffset: number;
       readonly asked: ToldLog;
     }
-  /** Records are to be deleted, by whom they belong to and not by retention. */
-  | { readonly kind: 'cutting'; readonly partition: PartitionName }
+  /** A client asked for a record by its time (ListOffsets); offset -1: there is none. */
+  | {
+      readonly kind: 'time';
+      readonly partition: PartitionName;
+      readonly time: AskedTime;
+      readonly offset: number;
+      readonly timestampMs: number;
+      readonly asked: ToldLog;
+    }
+  /** A fetch was answered without an error, and with less than it asked for: it has to have waited for as long as it said. */
+  | {
+      readonly kind: 'poll';
+      readonly consumer: string;
+      readonly waitedMs: number;
+      readonly maxWaitMs: number;
+      readonly bytes: number;
+      readonly minBytes: number;
+    }
+  /** Records before `to` are to be deleted, by whom they belong to and not by retention; -1: all that there are. */
+  | { readonly kind: 'cutting'; readonly partition: PartitionName; readonly to: number }
   /** Records were deleted: from here on the log begins at `start`, or behind it. */
-  | { readonly kind: 'cut'; readonly partition: PartitionName; readonly start: number }
+  | {
+      readonly kind: 'cut';
+      readonly partition: PartitionName;
+      readonly to: number;
+      readonly start: number;
+      readonly asked: ToldLog;
+    }
+  /** Or not, as the answer says. */
+  | {
+      readonly kind: 'uncut';
+      readonly partition: PartitionName;
+      readonly to: number;
+      readonly code: number;
+      readonly asked: ToldLog;
+    }
   | { readonly kind: 'producer-id'; readonly id: number }
   /** A broker acknowledged a batch. */
   | {
@@ -137,6 +174,8 @@ export type Entry =
       readonly partition: PartitionName;
       readonly isBounded: boolean;
       readonly keptBytes?: number;
+      /** Whether only clients delete of it: it never begins behind what they asked for. */
+      readonly isCutOnly?: boolean;
     }
   | { readonly kind: 'deleted'; readonly partition: PartitionName }
   /** Something that no world may do to the system: a broken invariant, damage where nothing was damaged. */
@@ -144,6 +183,10 @@ export type Entry =
   /** Stored rows, files and logs that do not add up. */
   | { readonly kind: 'leak'; readonly what: string }
   | { readonly kind: 'stuck'; readonly what: string }
+  /** A fetch that waits in a quiet world is not told of what has come. */
+  | { readonly kind: 'unwoken'; readonly what: string }
+  /** A broker was said to be empty, and has still what it had when it was to be emptied. */
+  | { readonly kind: 'undrained'; readonly what: string }
   /** A group that nobody joined or left begins another generation. */
   | { readonly kind: 'unsettled'; readonly what: string }
   | { readonly kind: 'fault'; readonly what: string }

@@ -9,6 +9,7 @@
 import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
 import type { Timer } from '../../engine/kernel/clock.ts';
+import { sequencePlus } from '../../engine/log/producer-state.ts';
 import { datedProducerId } from '../../engine/records/dated-producer-id.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { type Door, noAnswer } from './door.ts';
@@ -34,6 +35,11 @@ const batchesMax = 8;
 const retryMs = 60;
 /** How much longer than another a request takes over a connection of its own. */
 const overtakenMsMax = 25;
+/** Of 2^31 sequences the last. */
+const sequenceMax = 2 ** 31 - 1;
+/** One id of so many begins so near to it, at most. */
+const nearEndOneOf = 7;
+const nearEndMax = 5;
 /** One of so many repeats is given up instead. */
 const giveUpOneOf = 6;
 
@@ -52,6 +58,8 @@ export class IdempotentProducer {
   #producerId = -1;
   #epoch = 0;
   #sequence = 0;
+  /** Records under the present epoch. */
+  #sent = 0;
   #values = 0;
   /** After so many batches another one takes its place, once all of them are acknowledged. */
   #batchesLeft = 0;
@@ -125,11 +133,16 @@ export class IdempotentProducer {
     this.#values = 0;
     this.#life++;
     this.#nextEpoch();
+    // A broker takes any sequence of a producer that it does not know: some are about to begin anew at 0. But of an id that tells
+    // its age it knows better.
+    const isNearEnd = !this.#isDated && producerId % nearEndOneOf === 0;
+    if (isNearEnd) this.#sequence = sequenceMax - (producerId % nearEndMax);
   }
 
   /** Its values go on: all that have the name lie in one order. */
   #nextEpoch(): void {
     this.#epoch++;
+    this.#sent = 0;
     this.#sequence = 0;
     this.#batchesLeft = 2 + below(this.#random, batchesMax);
   }
@@ -141,7 +154,7 @@ export class IdempotentProducer {
       if (this.#batches.length === 0) return this.#identify();
     } else if (this.#batches.length < inFlightMax && !this.#isDraining && this.#isInFocus()) this.#add();
     // The first ones of a producer follow each other at once: they then wait in one queue.
-    const isEarly = this.#batchesLeft > 0 && this.#sequence < 6;
+    const isEarly = this.#batchesLeft > 0 && this.#sent < 6;
     const pauseMs = isEarly ? below(this.#random, 60) : 15 + below(this.#random, 500);
     this.#next = this.#world.loop.schedule(this.#world.pauseMs(this.#random, pauseMs), () => this.#loop());
   }
@@ -156,7 +169,8 @@ export class IdempotentProducer {
     const values = Array.from({ length: count }, () => valueOf(this.#name, this.#values++));
     const [life, producer, sequence] = [this.#life, this.#name, this.#sequence];
     const batch = { life, producer, values, sequence, wasNext: false, isInFlight: false, isAcked: false };
-    this.#sequence += count;
+    this.#sequence = sequencePlus(this.#sequence, count);
+    this.#sent += count;
     this.#batches.push(batch);
     const partition = partitionName(this.#topic.topicId, this.#partition);
     this.#world.history.add({ kind: 'send', producer: this.#name, as: 'idempotent', partition, values });
@@ -168,7 +182,7 @@ export class IdempotentProducer {
     batch.wasNext = this.#batches[0] === batch;
     const { loop } = this.#world;
     const encoded = encodeBatch(
-      batch.values.map((value) => ({ key: null, value: Buffer.from(value), timestampMs: loop.wallMs })),
+      batch.values.map((value, i) => ({ key: null, value: Buffer.from(value), timestampMs: loop.wallMs + i })),
       { producerId: this.#producerId, producerEpoch: this.#epoch, baseSequence: batch.sequence },
     );
     this.#door.call<{ code: number; offset: number }>(

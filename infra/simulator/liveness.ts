@@ -1,5 +1,7 @@
 /** Whether a healed world works again: every broker serves, every partition takes a record from either kind of sender, every group answers. */
+import { cutOne } from './cut-one.ts';
 import type { Door } from './door.ts';
+import { partitionName } from './partition-name.ts';
 import { sendOne } from './send-one.ts';
 import type { Supervisor } from './supervisor.ts';
 import type { SimTopic } from './topic-plan.ts';
@@ -26,6 +28,7 @@ export class Liveness {
       for (let i = 0; i < topic.partitions; i++) {
         this.#probe(topic, i, 'plain');
         this.#probe(topic, i, 'gateway');
+        if (topic.isCutOnly) this.#cut(topic, i);
       }
     }
     for (const [i, committer] of topics.committers.entries()) {
@@ -61,6 +64,20 @@ export class Liveness {
       return isServing && process.isAlive && controller.ready();
     });
     return work && deciders[0]!.controller.brokers().every(({ state }) => state === 'serving');
+  }
+
+  /** Where clients delete records one can be deleted, if there is one. */
+  #cut(topic: SimTopic, index: number): void {
+    const what = `the end of what is deleted of ${topic.name}/${index}`;
+    this.#missing.add(what);
+    const attempt = (): void => {
+      const { start, end } = this.#world.history.told.of(partitionName(topic.topicId, index));
+      cutOne(this.#door, topic, index, Math.min(start + 1, end), (code) => {
+        if (code === 0) this.#missing.delete(what);
+        else this.#world.loop.schedule(retryMs, attempt);
+      });
+    };
+    attempt();
   }
 
   #probe(topic: SimTopic, index: number, as: 'plain' | 'gateway'): void {

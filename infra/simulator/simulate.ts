@@ -2,6 +2,7 @@
  * One world from its seed to its verdict: start, let clients work while faults happen, heal, require that everything
  * works again, read what is left, and judge the whole.
  */
+import { controllerDefaults } from '../../engine/controller/settings.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { below, seededRandom } from '../../engine/kernel/random.ts';
@@ -19,6 +20,7 @@ import { Injector } from './inject.ts';
 import { Liveness } from './liveness.ts';
 import type { Plant } from './plant.ts';
 import { moveLogs, moveSeats } from './quiet-move.ts';
+import { watchPolls } from './quiet-poll.ts';
 import { auditDeleted, auditStorage, partitionsMax, unfreedTopics } from './storage-audit.ts';
 import { Supervisor } from './supervisor.ts';
 import { TopicRoom } from './topic-room.ts';
@@ -73,6 +75,8 @@ const readMsMax = 20_000;
 const rottenMsMax = 2500;
 const fewReleases = { logsPerReleaseMax: 1, releasesInFlightMax: 1 };
 const manyReleases = { logsPerReleaseMax: 64, releasesInFlightMax: 4 };
+/** Of placements and checks: more than one topic never fits, where several of a shard move. */
+const fewMoveOps = 3;
 /** Longer than retention takes to come by and remove what it finds. */
 const removalMsMax = 3000;
 
@@ -142,6 +146,7 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   for (const group of topics.groups) group.stop();
   await loop.run(loop.nowMs + workMsMax, () => topics.isQuiet);
   if (!topics.isQuiet && !mayCorrupt) history.add({ kind: 'stuck', what: 'producers still wait for their answers' });
+  else if (!mayCorrupt && isGood) await watchPolls(world, door, topics);
 
   await readAll(world, door, topics);
   if (mayCorrupt) await auditRot(world, supervisor);
@@ -235,6 +240,11 @@ function drawTogether(seed: number): number {
   return below(random, 2) === 0 ? 1 + below(random, 4) : storeOpsMax;
 }
 
+/** Likewise. */
+function drawMoveOps(seed: number): number {
+  return below(seededRandom(seed ^ 0x30e5), 2) === 0 ? fewMoveOps : controllerDefaults.moveOpsMax;
+}
+
 function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettings {
   const random = seededRandom(seed ^ 0x5eed);
   const brokers = 3 + below(random, 4);
@@ -257,7 +267,8 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     holdMsMax,
     beatMs: drawBeat(seed),
     farMs: drawFar(seed, scenario),
-    releases: seed % 2 === 0 ? fewReleases : manyReleases,
+    releases: { ...(seed % 2 === 0 ? fewReleases : manyReleases), moveOpsMax: drawMoveOps(seed) },
+    cutsTopics: below(seededRandom(seed ^ 0xc077), 3) === 0,
     hasGroups: scenario === 'groups' || scenario === 'full' || below(seededRandom(seed ^ 0x9409), 8) === 0,
     controllers,
     lease: { durationMs: 900, renewIntervalMs: 180, marginMs: 45, retryMsMax: 30 },

@@ -1,20 +1,34 @@
 /**
  * A client that asks where logs begin and end without reading them (ListOffsets), as tools do and consumers without a
- * place, and where an epoch ended (OffsetForLeaderEpoch), as consumers do that look for truncation. What it is told is
- * promised as what is read is: an end that a later owner does not have was told too early.
+ * place, which record a time belongs to, as who goes back by the clock, and where an epoch ended (OffsetForLeaderEpoch), as
+ * consumers do that look for truncation. What it is told is promised as what is read is: an end that a later owner does not
+ * have was told too early. It asks of one partition, or of all of its topic at once.
  */
 import { below, type Random } from '../../engine/kernel/random.ts';
 import { make } from '../../engine/protocol/make.ts';
-import { listOffsetsRequest } from '../../engine/protocol/messages/02-list-offsets.ts';
+import { listOffsetsRequest, type ListOffsetsResponse } from '../../engine/protocol/messages/02-list-offsets.ts';
 import { offsetForLeaderEpochRequest } from '../../engine/protocol/messages/23-offset-for-leader-epoch.ts';
 import { type Door, noAnswer } from './door.ts';
+import type { AskedTime } from './history.ts';
 import { partitionName } from './partition-name.ts';
+import type { ToldLog } from './told.ts';
 import type { SimTopic } from './topic-plan.ts';
 import type { World } from './world.ts';
 
-const askedTimes = { end: -1, start: -2 } as const;
-/** One of so many questions is where an epoch ended. */
+const askedTimes = { end: -1, start: -2, latest: -3 } as const;
+/** One of so many questions is where an epoch ended; and one of so many is of all partitions. */
 const epochOneOf = 4;
+const allOneOf = 4;
+/** How far back it asks by the clock. */
+const backMsMax = 8000;
+
+type Answer = ListOffsetsResponse['topics'][number]['partitions'][number];
+
+interface Question {
+  readonly index: number;
+  readonly what: 'end' | 'start' | AskedTime;
+  readonly asked: ToldLog;
+}
 
 export class Surveyor {
   readonly #world: World;
@@ -23,6 +37,8 @@ export class Surveyor {
   readonly #topic: SimTopic;
   /** Of each partition the latest epoch that it was told of. */
   readonly #epochs = new Map<number, number>();
+  /** Of some record that it was told of. */
+  #knownMs = 0;
   isStopped = false;
 
   constructor(world: World, door: Door, topic: SimTopic) {
@@ -40,12 +56,16 @@ export class Surveyor {
     this.#world.loop.schedule(pauseMs, () => (isOfEpoch ? this.#askEpoch() : this.#ask()));
   }
 
+  #nameOf(index: number): string {
+    return partitionName(this.#topic.topicId, index);
+  }
+
   #askEpoch(): void {
-    const { topicId, name, partitions } = this.#topic;
+    const { name, partitions } = this.#topic;
     const { history } = this.#world;
     const index = below(this.#random, partitions);
     const epoch = below(this.#random, 1 + (this.#epochs.get(index) ?? 0));
-    const partition = partitionName(topicId, index);
+    const partition = this.#nameOf(index);
     const asked = history.told.of(partition);
     const request = make(offsetForLeaderEpochRequest, {
       topics: [{ topic: name, partitions: [{ partition: index, leaderEpoch: epoch }] }],
@@ -63,26 +83,58 @@ export class Surveyor {
   }
 
   #ask(): void {
-    const { topicId, name, partitions } = this.#topic;
-    const { history } = this.#world;
-    const partitionIndex = below(this.#random, partitions);
-    const which = below(this.#random, 3) > 0 ? 'end' : 'start';
-    const partition = partitionName(topicId, partitionIndex);
-    const asked = history.told.of(partition);
+    const { name, partitions } = this.#topic;
+    const first = below(this.#random, partitions);
+    const others = Array.from({ length: partitions - 1 }, (_, i) => (first + i + 1) % partitions);
+    const isOfAll = below(this.#random, allOneOf) === 0;
+    const questions = [first, ...(isOfAll ? others : [])].map((index) => this.#question(index));
     const request = make(listOffsetsRequest, {
-      topics: [{ name, partitions: [{ partitionIndex, timestamp: askedTimes[which] }] }],
+      topics: [
+        {
+          name,
+          partitions: questions.map(({ index, what }) => ({
+            partitionIndex: index,
+            timestamp: typeof what === 'number' ? what : askedTimes[what],
+          })),
+        },
+      ],
     });
     this.#door.request(
       ({ engine }) => engine.partitionRequest(2, request),
       (response) => {
         if (response !== noAnswer && !(response instanceof Error)) {
-          const { errorCode, offset, leaderEpoch } = response.topics[0]!.partitions[0]!;
-          if (errorCode === 0)
-            this.#epochs.set(partitionIndex, Math.max(leaderEpoch, this.#epochs.get(partitionIndex) ?? 0));
-          if (errorCode === 0) history.add({ kind: 'bound', partition, which, offset, leaderEpoch, asked });
+          const told = new Map(response.topics[0]!.partitions.map((each) => [each.partitionIndex, each]));
+          for (const question of questions) this.#told(question, told.get(question.index)!);
         }
         this.#loop();
       },
     );
+  }
+
+  #question(index: number): Question {
+    const asked = this.#world.history.told.of(this.#nameOf(index));
+    const kind = below(this.#random, 6);
+    if (kind < 3) return { index, what: 'end', asked };
+    if (kind === 3) return { index, what: 'start', asked };
+    if (kind === 4 && below(this.#random, 3) === 0) return { index, what: 'latest', asked };
+    // A time that a record bears, or the moment behind it, is where one can be off by one.
+    const isKnown = below(this.#random, 2) === 0;
+    const timeMs = isKnown
+      ? this.#knownMs + below(this.#random, 2)
+      : this.#world.loop.wallMs - below(this.#random, backMsMax);
+    return { index, what: timeMs, asked };
+  }
+
+  #told({ index, what, asked }: Question, { errorCode, offset, timestamp, leaderEpoch }: Answer): void {
+    if (errorCode !== 0) return;
+    const { history } = this.#world;
+    const partition = this.#nameOf(index);
+    this.#epochs.set(index, Math.max(leaderEpoch, this.#epochs.get(index) ?? 0));
+    if (what === 'end' || what === 'start') {
+      history.add({ kind: 'bound', partition, which: what, offset, leaderEpoch, asked });
+      return;
+    }
+    if (offset >= 0) this.#knownMs = timestamp;
+    history.add({ kind: 'time', partition, time: what, offset, timestampMs: timestamp, asked });
   }
 }

@@ -8,5 +8,7 @@ export interface SimTopic {
   readonly partitions: number;
   /** Old records go: a log may begin later than at 0. */
   readonly isBounded: boolean;
+  /** They go because clients delete them, and for no other reason. */
+  readonly isCutOnly: boolean;
   isDeleted: boolean;
 }

@@ -1,8 +1,10 @@
 /** Makes and deletes topics through the door, repeating until the answer is known, and gives each its clients. */
-import { below, type Random } from '../../engine/kernel/random.ts';
+import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
 import type { TopicEntry } from '../../engine/engine.ts';
 import { Committer } from './committer.ts';
 import { Consumer } from './consumer.ts';
+import { cutOne } from './cut-one.ts';
+import { Cutter } from './cutter.ts';
 import { type Door, noAnswer } from './door.ts';
 import { IdempotentProducer } from './idempotent-producer.ts';
 import { MemberGroup } from './member-group.ts';
@@ -17,6 +19,9 @@ const retryMs = 200;
 const topicsMax = 5;
 /** Of each log of a bounded topic. */
 const keptBytes = 3000;
+/** For a reader that waits for several batches, or for longer. */
+const minBytesOf = [1, 1, 300, 900] as const;
+const rareWaitsMs = [400, 900] as const;
 
 export class TopicRoom {
   readonly topics: SimTopic[] = [];
@@ -26,6 +31,7 @@ export class TopicRoom {
   readonly consumers: Consumer[] = [];
   readonly surveyors: Surveyor[] = [];
   readonly committers: Committer[] = [];
+  readonly cutters: Cutter[] = [];
   readonly groups: MemberGroup[] = [];
   readonly #world: World;
   readonly #door: Door;
@@ -46,7 +52,10 @@ export class TopicRoom {
     const clusterId = clusterIds[number % clusterIds.length]!;
     const name = `${clusterId}.t${number}`;
     const partitions = 2 + below(this.#random, 3);
-    const configs: Record<string, string> = isBounded ? { 'retention.bytes': String(keptBytes) } : {};
+    // In a third of the worlds clients shorten what retention does in the others.
+    const isCutOnly = isBounded && this.#world.settings.cutsTopics;
+    const isKept = isBounded && !isCutOnly;
+    const configs: Record<string, string> = isKept ? { 'retention.bytes': String(keptBytes) } : {};
     const attempt = (): void => {
       if (this.isOver) return;
       this.#door.request(
@@ -56,17 +65,18 @@ export class TopicRoom {
         },
         (made) => {
           if (made === noAnswer || made instanceof Error) this.#world.loop.schedule(retryMs, attempt);
-          else this.#settle(made, isBounded, done);
+          else this.#settle(made, { isBounded, isCutOnly }, done);
         },
       );
     };
     attempt();
   }
 
-  #settle(entry: TopicEntry, isBounded: boolean, done: () => void): void {
+  #settle(entry: TopicEntry, kind: Pick<SimTopic, 'isBounded' | 'isCutOnly'>, done: () => void): void {
+    const { isBounded, isCutOnly } = kind;
     const { name, topicId, clusterId } = entry;
     const partitions = entry.partitions.length;
-    const topic: SimTopic = { name, clusterId, topicId, partitions, isBounded, isDeleted: false };
+    const topic: SimTopic = { name, clusterId, topicId, partitions, isBounded, isCutOnly, isDeleted: false };
     this.topics.push(topic);
     this.#world.fault(`topic ${name} is there: ${partitionName(topicId, 0)} and ${partitions - 1} more`);
     const { history } = this.#world;
@@ -75,7 +85,7 @@ export class TopicRoom {
         kind: 'topic',
         partition: partitionName(topicId, i),
         isBounded,
-        ...(isBounded ? { keptBytes } : {}),
+        ...(isCutOnly ? { isCutOnly } : isBounded ? { keptBytes } : {}),
       });
     }
     const label = name.slice(name.indexOf('.') + 1);
@@ -86,11 +96,15 @@ export class TopicRoom {
     this.plain.push(new PlainProducer(world, door, topic, 'gateway', `${label}g`));
     for (const i of all) this.piped.push(new PipedProducer(world, door, topic, i, `${label}s${i}`));
     this.consumers.push(new Consumer(world, door, topic, all, `${label}all`));
-    const rare = { maxWaitMs: 400, pauseMs: 250 };
+    // From a stream of its own, so that the seeds of old stories tell them still.
+    const random = seededRandom(Math.imul(world.settings.seed + 1, 0x68e31da4) ^ this.topics.length);
+    const minBytes = minBytesOf[below(random, minBytesOf.length)]!;
+    const rare = { maxWaitMs: rareWaitsMs[below(random, rareWaitsMs.length)]!, pauseMs: 250, minBytes };
     for (const i of all.slice(0, 1))
       this.consumers.push(new Consumer(world, door, topic, [i], `${label}one${i}`, rare));
     this.surveyors.push(new Surveyor(world, door, topic));
     this.committers.push(new Committer(world, door, topic, `g${label}`));
+    if (isCutOnly) this.cutters.push(new Cutter(world, door, topic));
     if (world.settings.hasGroups) this.groups.push(new MemberGroup(world, door, topic, `m${label}`));
     done();
   }
@@ -128,26 +142,12 @@ export class TopicRoom {
     );
   }
 
-  /** Up to where the first consumer has read, of a bounded topic. */
+  /** All that there are of a log of a bounded topic. */
   deleteRecords(target: number): void {
     const bounded = this.topics.filter(({ isBounded, isDeleted }) => isBounded && !isDeleted);
     const topic = bounded[target % Math.max(1, bounded.length)];
     if (!topic) return;
-    const partitionIndex = target % topic.partitions;
-    const partition = partitionName(topic.topicId, partitionIndex);
-    this.#world.history.add({ kind: 'cutting', partition });
-    this.#door.request(
-      ({ engine }) =>
-        engine.partitionRequest(21, {
-          topics: [{ name: topic.name, partitions: [{ partitionIndex, offset: -1 }] }],
-          timeoutMs: 3000,
-        }),
-      (response) => {
-        if (response === noAnswer || response instanceof Error) return;
-        const { errorCode, lowWatermark } = response.topics[0]!.partitions[0]!;
-        if (errorCode === 0) this.#world.history.add({ kind: 'cut', partition, start: lowWatermark });
-      },
-    );
+    cutOne(this.#door, topic, target % topic.partitions, -1, () => undefined);
   }
 
   /** Clients die as brokers do, and come back while nobody serves: what a producer sends first is then held. */
@@ -158,7 +158,7 @@ export class TopicRoom {
   /** No more sends; what was sent is repeated until it is known. */
   stopSending(): void {
     for (const producer of [...this.idempotent, ...this.plain, ...this.piped]) producer.isStopped = true;
-    for (const committer of this.committers) committer.isStopped = true;
+    for (const client of [...this.committers, ...this.cutters]) client.isStopped = true;
   }
 
   get isQuiet(): boolean {

@@ -38,8 +38,17 @@ export interface WorldSettings {
   readonly beatMs: number;
   /** From a client to the gateway, and back: what is on its way then meets what has changed meanwhile. */
   readonly farMs: number;
-  /** Logs that a broker is asked to release at once, and releases under way; the rest of a drain waits, and serves. */
-  readonly releases: { readonly logsPerReleaseMax: number; readonly releasesInFlightMax: number };
+  /**
+   * Logs that a broker is asked to release at once, and releases under way; the rest of a drain waits, and serves. What is
+   * written of moves at once: several transactions, where it is little.
+   */
+  readonly releases: {
+    readonly logsPerReleaseMax: number;
+    readonly releasesInFlightMax: number;
+    readonly moveOpsMax: number;
+  };
+  /** Whether clients shorten the logs that retention shortens otherwise. */
+  readonly cutsTopics: boolean;
   /** Whether consumers join groups. */
   readonly hasGroups: boolean;
   /** Controllers in processes of their own beside a gateway's; 0: one process is both. */

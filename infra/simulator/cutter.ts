@@ -1,0 +1,43 @@
+/**
+ * A client that deletes records of logs that nothing else shortens (DeleteRecords), each time up to an offset of its own: what it
+ * is told is done has to be, and nothing behind that offset may go.
+ */
+import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
+import type { Door } from './door.ts';
+import { cutOne } from './cut-one.ts';
+import { partitionName } from './partition-name.ts';
+import type { SimTopic } from './topic-plan.ts';
+import type { World } from './world.ts';
+
+export class Cutter {
+  readonly #world: World;
+  readonly #door: Door;
+  readonly #random: Random;
+  readonly #topic: SimTopic;
+  isStopped = false;
+
+  constructor(world: World, door: Door, topic: SimTopic) {
+    this.#world = world;
+    this.#door = door;
+    // A stream of its own, so that the seeds of old stories tell them still.
+    this.#random = seededRandom(Math.imul(world.settings.seed + 1, 0x2545f491) ^ topic.partitions);
+    this.#topic = topic;
+    this.#loop();
+  }
+
+  #loop(): void {
+    if (this.isStopped || this.#topic.isDeleted) return;
+    this.#world.loop.schedule(150 + below(this.#random, 900), () => this.#cut());
+  }
+
+  #cut(): void {
+    if (this.isStopped || this.#topic.isDeleted) return;
+    const { topicId, partitions } = this.#topic;
+    const index = below(this.#random, partitions);
+    const { start, end } = this.#world.history.told.of(partitionName(topicId, index));
+    // Mostly a few of the oldest, as who has dealt with them does; now and then all that is known, or what has gone before.
+    const few = start + below(this.#random, 1 + Math.min(8, end - start));
+    const to = below(this.#random, 6) === 0 ? below(this.#random, end + 1) : few;
+    cutOne(this.#door, this.#topic, index, to, () => this.#loop());
+  }
+}
