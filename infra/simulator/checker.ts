@@ -60,6 +60,15 @@ const sequenceErrors: readonly number[] = [45, 47, 59];
 /** NOT_LEADER_OR_FOLLOWER, what the record producer says without a producer id, and no room: nobody has stored it. */
 const unstoredCodes: readonly number[] = [6, 15, volumeFullCode];
 const anomaliesMax = 50;
+/** Of entries that say all of it themselves. */
+const saidBy = {
+  unnoticed: 'unnoticed-rot',
+  leak: 'leak',
+  unsettled: 'move-noticed',
+  stuck: 'stuck',
+  unwoken: 'poll-not-woken',
+  undrained: 'drained-early',
+} as const;
 /** Of the time that a fetch may wait: clocks of processes differ. */
 const waitShareMin = 0.98;
 
@@ -101,6 +110,12 @@ class Partition {
   readonly highWatermarks = new Map<string, number>();
 }
 
+type SaidEntry = TimedEntry & { readonly kind: keyof typeof saidBy };
+
+function isSaid(entry: TimedEntry): entry is SaidEntry {
+  return entry.kind in saidBy;
+}
+
 /** In the order in which they show; at most a few dozen. */
 export function check(history: readonly TimedEntry[]): Anomaly[] {
   const judge = new Judge();
@@ -126,28 +141,16 @@ class Judge {
 
   see(entry: TimedEntry): void {
     switch (entry.kind) {
-      case 'topic': {
-        const partition = this.#partition(entry.partition);
-        partition.isBounded = entry.isBounded;
-        partition.keptBytes = entry.keptBytes ?? 0;
-        partition.isCutOnly = entry.isCutOnly ?? false;
-        return;
-      }
+      case 'topic':
+        return this.#topic(entry);
       case 'cutting':
       case 'cut':
       case 'uncut':
         return this.#cut(entry);
-      case 'time': {
-        const { times, finalStart } = this.#partition(entry.partition);
-        if (finalStart < 0) times.push(entry);
-        return;
-      }
+      case 'time':
+        return this.#time(entry);
       case 'poll':
         return this.#poll(entry);
-      case 'unwoken':
-        return this.#report('poll-not-woken', entry.atMs, '', entry.what);
-      case 'undrained':
-        return this.#report('drained-early', entry.atMs, '', entry.what);
       case 'bound':
         return this.#bound(entry);
       case 'epoch-end': {
@@ -191,19 +194,24 @@ class Judge {
       case 'rot':
         this.#mayRot = true;
         return;
-      case 'unnoticed':
-        return this.#report('unnoticed-rot', entry.atMs, '', entry.what);
-      case 'leak':
-        return this.#report('leak', entry.atMs, '', entry.what);
-      case 'unsettled':
-        return this.#report('move-noticed', entry.atMs, '', entry.what);
-      case 'stuck':
-        return this.#report('stuck', entry.atMs, '', entry.what);
       case 'bug':
         return this.#report('bug', entry.atMs, entry.where, entry.what);
       default:
-        return;
+        if (isSaid(entry)) this.#report(saidBy[entry.kind], entry.atMs, '', entry.what);
     }
+  }
+
+  #topic({ partition: name, isBounded, keptBytes = 0, isCutOnly = false }: TimedEntry & { kind: 'topic' }): void {
+    const partition = this.#partition(name);
+    partition.isBounded = isBounded;
+    partition.keptBytes = keptBytes;
+    partition.isCutOnly = isCutOnly;
+  }
+
+  /** Later ones may speak of a log that begins behind what was read of it. */
+  #time(entry: TimedEntry & { kind: 'time' }): void {
+    const { times, finalStart } = this.#partition(entry.partition);
+    if (finalStart < 0) times.push(entry);
   }
 
   end(atMs: number): void {

@@ -46,7 +46,7 @@ class Watch {
     this.#topic = topic;
     this.#index = world.settings.seed % topic.partitions;
     this.#open++;
-    void this.#fetch({ what: '', indexes: this.#all, minBytes: 0, records: 0 }, undefined, 0, (fetched) => {
+    this.#fetch({ what: '', indexes: this.#all, minBytes: 0, records: 0 }, undefined, 0, (fetched) => {
       if (fetched) this.#begin(fetched.map(({ highWatermark }) => highWatermark));
       this.#open--;
     });
