@@ -1,8 +1,9 @@
 /**
  * Apache Kafka and Headgate under the same official clients: 1 KiB records, acks=all, batch.size=65536, linger.ms=5, six
  * partitions. Nothing is pinned: each side may use the whole machine while the other is idle. The 'server' CPU is that of
- * all processes of a side. Kafka has one node, which is what it needs for this; Headgate is as `serve` starts it, a
- * gateway and three brokers, and the client's every byte crosses both.
+ * all processes of a side. Kafka has one node, which is what it needs for this. Headgate is measured twice: as `serve`
+ * starts it, a gateway and three brokers, where the client's every byte crosses two processes, and with its brokers in
+ * the gateway (`--broker-mode in-process`), one process as Kafka's node is.
  */
 import type { Bench, BenchEnvironment, Goal, Measured, Target } from '../compare/bench.ts';
 import { type PerfTools, perfTools } from '../load/perf-tools.ts';
@@ -20,6 +21,7 @@ interface Sides {
   stop(): Promise<void>;
 }
 
+const headgateNames = ['Headgate', 'Headgate in one process'] as const;
 const partitions = 6;
 const recordsFirst = 50_000;
 const recordsMax = 1_000_000;
@@ -35,29 +37,42 @@ async function startSides(environment: BenchEnvironment, durability: 'page-cache
   const { dist } = environment;
   const kafka = await startApacheKafka(dist, environment.folder());
   environment.log('Kafka has started');
-  const headgate = await startHeadgate(environment, ['--durability', durability], false);
-  const { instance, processes } = headgate;
-  const { HEADGATE_SASL_USERNAME: username, HEADGATE_SASL_PASSWORD: password } = instance.environment;
   // Kafka syncs a partition's file after each batch; Headgate syncs once for all that came meanwhile.
   kafka.topic('write', partitions, { ...retention, ...(durability === 'fsync' ? { 'flush.messages': '1' } : {}) });
-  await headgate.topic('write', partitions, { 'retention.bytes': retention['retention.bytes'] });
   kafka.topic('read', partitions, {});
-  await headgate.topic('read', partitions);
+  const kafkaSide = { name: 'Kafka', pids: [kafka.pid], tools: perfTools(dist, environment.folder(), kafka.access) };
+  const processes = await startHeadgateSide(environment, headgateNames[0], durability, 'processes');
+  const inside = await startHeadgateSide(environment, headgateNames[1], durability, 'in-process');
   environment.log('topics are made');
-  const at = { bootstrap: instance.kafka, username: username!, password: password! };
   return {
-    sides: [
-      { name: 'Kafka', pids: [kafka.pid], tools: perfTools(dist, environment.folder(), kafka.access) },
-      {
-        name: 'Headgate',
-        pids: [...processes.server, ...processes.brokers],
-        tools: perfTools(dist, environment.folder(), at),
-      },
-    ],
+    sides: [kafkaSide, processes.side, inside.side],
     async stop() {
       kafka.stop();
-      await headgate.stop();
+      await Promise.all([processes.stop(), inside.stop()]);
     },
+  };
+}
+
+async function startHeadgateSide(
+  environment: BenchEnvironment,
+  name: string,
+  durability: string,
+  brokerMode: string,
+): Promise<{ readonly side: Side; stop(): Promise<void> }> {
+  const flags = ['--durability', durability, '--broker-mode', brokerMode];
+  const headgate = await startHeadgate(environment, flags, false);
+  const { instance, processes } = headgate;
+  const { HEADGATE_SASL_USERNAME: username, HEADGATE_SASL_PASSWORD: password } = instance.environment;
+  await headgate.topic('write', partitions, { 'retention.bytes': retention['retention.bytes'] });
+  await headgate.topic('read', partitions);
+  const at = { bootstrap: instance.kafka, username: username!, password: password! };
+  return {
+    side: {
+      name,
+      pids: [...processes.server, ...processes.brokers],
+      tools: perfTools(environment.dist, environment.folder(), at),
+    },
+    stop: () => headgate.stop(),
   };
 }
 
@@ -86,18 +101,24 @@ function consuming(side: Side): Target {
   return target(side, 'consume', () => side.tools.consume('read', readRecords));
 }
 
-const goalsOf = (rate: number, cpu: number): readonly Goal[] => [
-  { target: 'Headgate, produce', of: 'rate', atLeast: rate, against: 'Kafka, produce' },
-  { target: 'Headgate, produce', of: 'server CPU', atMost: cpu, against: 'Kafka, produce' },
-  { target: 'Headgate, produce at 20 MB/s', of: 'p99', atMost: 1, against: 'Kafka, produce at 20 MB/s' },
-];
+const goalsOf = (rate: number, cpu: number): readonly Goal[] =>
+  headgateNames.flatMap((name) => [
+    { target: `${name}, produce`, of: 'rate', atLeast: rate, against: 'Kafka, produce' },
+    { target: `${name}, produce`, of: 'server CPU', atMost: cpu, against: 'Kafka, produce' },
+    { target: `${name}, produce at 20 MB/s`, of: 'p99', atMost: 1, against: 'Kafka, produce at 20 MB/s' },
+  ]);
 
 export const kafkaSideBySide: Bench = {
   name: 'kafka-side-by-side',
   about:
     'ProducerPerformance and ConsumerPerformance of Apache Kafka 4.3.1 against Kafka and against Headgate, both into the page cache',
   unit: 'records',
-  goals: [...goalsOf(1.2, 0.7), { target: 'Headgate, consume', of: 'rate', atLeast: 1, against: 'Kafka, consume' }],
+  goals: [
+    ...goalsOf(1.2, 0.7),
+    ...headgateNames.map(
+      (name): Goal => ({ target: `${name}, consume`, of: 'rate', atLeast: 1, against: 'Kafka, consume' }),
+    ),
+  ],
   async open(environment) {
     const started = await startSides(environment, 'page-cache');
     const { sides } = started;
