@@ -138,7 +138,11 @@ async function burst(world: World, draw: Draw, wire: Wire, size: number, report:
     framesIn(received).frames.some((frame) => frame.length >= 4 && frame.readInt32BE(0) === probeId);
   const ending = await wire.until(isProbed, mayWait ? patienceMs : answerMsMax);
   judge(sent, wire.received, bytes, report);
-  if (ending === 'silent' && !mayWait) report.found('kafka', 'no answer and no end', bytes);
+  if (ending === 'silent' && !mayWait) {
+    const answered = framesIn(wire.received).frames.length;
+    const asked = sent.map(({ made: { key, version }, isWhole }) => `${key} v${version}${isWhole ? '' : ' damaged'}`);
+    report.found('kafka', `no answer and no end: ${answered} answers to ${asked.join(', ')}`, bytes);
+  }
   for (let i = 0; i < size; i++) report.count('kafka', ending === 'silent' ? 'left waiting' : ending);
   if (ending !== 'met') return false;
   wire.consume(framesIn(wire.received).end);
