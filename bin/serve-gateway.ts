@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { sleep, systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
 import type { Fleet } from '../engine/ports.ts';
+import { ConnectionRoom } from '../gateway/connection-room.ts';
 import type { GatewayContext } from '../gateway/context.ts';
 import { gatewayDefaults } from '../gateway/settings.ts';
 import { openTenancy } from '../tenancy/open-tenancy.ts';
@@ -22,6 +23,7 @@ import { endOnBug } from './end-at-once.ts';
 import { openDoors } from './open-doors.ts';
 import { logEvent, logLine } from './operator-log.ts';
 import type { ServeSettings } from './settings.ts';
+import { openFilesMax } from './open-files.ts';
 import { onStopSignal } from './stop-signal.ts';
 import { welcome } from './welcome.ts';
 
@@ -62,6 +64,7 @@ export async function serveGateway(
       advertisedHost: settings.advertisedHost || settings.host,
       advertisedPort: 0,
     },
+    connections: new ConnectionRoom(openFilesMax(), (door) => logEvent('connections-full', { door })),
     log: logEvent,
   };
   let serving = false;

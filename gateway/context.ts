@@ -2,6 +2,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Clock } from '../engine/kernel/clock.ts';
 import type { Random } from '../engine/kernel/random.ts';
 import type { Tenancy } from '../tenancy/tenancy.ts';
+import type { ConnectionRoom } from './connection-room.ts';
 import type { GatewaySettings } from './settings.ts';
 
 /** What every operation and door is given. Made once by bin/. */
@@ -11,6 +12,7 @@ export interface GatewayContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly settings: GatewaySettings;
+  readonly connections: ConnectionRoom;
   /** Text for operators: an event name, then named fields. Never record contents, never secrets. */
   readonly log: (event: string, fields?: Readonly<Record<string, string | number | boolean>>) => void;
 }

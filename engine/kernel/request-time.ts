@@ -21,7 +21,8 @@ export const late = Symbol('late');
 export function inTime<T>(clock: Clock, leftMs: number, work: Promise<T>): Promise<T | typeof late> {
   return new Promise((resolve, reject) => {
     let isLate = false;
-    const timer = clock.after(Math.max(0, leftMs), () => {
+    // The system's timers keep whole milliseconds and may be over almost one early: who is told `late` must find no time left.
+    const timer = clock.after(Math.ceil(Math.max(0, leftMs)) + 1, () => {
       isLate = true;
       resolve(late);
     });

@@ -4,6 +4,7 @@ import { seededRandom } from '../../engine/kernel/random.ts';
 import { memoryStore } from '../../engine/store-memory.ts';
 import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { Tenancy } from '../../tenancy/tenancy.ts';
+import { ConnectionRoom } from '../connection-room.ts';
 import { gatewayDefaults } from '../settings.ts';
 import { type Admin, createAdminApp } from './create-app.ts';
 import { type MemoryEngine, memoryEngine } from './memory-engine.suite.ts';
@@ -44,6 +45,7 @@ export async function adminInTest(limits: Partial<AdminLimits> = {}): Promise<Ad
       random,
       engine: memory.engine,
       settings: gatewayDefaults,
+      connections: new ConnectionRoom(20_000),
       log: (event, fields) => void logged.push(`${event} ${JSON.stringify(fields)}`),
     },
     fleet: memory,

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
+import { letIn } from '../connection-room.ts';
 import { createAdminApp } from './create-app.ts';
 import type { AdminOptions } from './options.ts';
 
@@ -58,6 +59,7 @@ export async function startAdmin(options: AdminListenOptions): Promise<AdminServ
         handle,
       )
     : createServer(limits, handle);
+  letIn(server, context.connections.admin);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {

@@ -4,6 +4,7 @@
  */
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { ClusterView, Usage } from '../../tenancy/tenancy.ts';
+import { doorNames } from '../connection-room.ts';
 import type { AdminContext } from './options.ts';
 import { placedPartitions } from './routes/brokers.ts';
 
@@ -38,6 +39,7 @@ export function createMetrics(admin: AdminContext): Metrics {
   );
   clusterGauges(registry, admin);
   lateFetches(registry, admin);
+  refusedConnections(registry, admin);
   fleetGauges(registry, admin);
   return { contentType: registry.contentType, text: () => registry.metrics() };
 }
@@ -99,6 +101,19 @@ function lateFetches(registry: Registry, { context }: AdminContext): void {
     collect() {
       this.reset();
       this.inc(context.engine.lateFetches());
+    },
+  });
+}
+
+function refusedConnections(registry: Registry, { context: { connections } }: AdminContext): void {
+  new Counter({
+    name: 'headgate_connections_refused_total',
+    help: 'Connections that were closed because a door had no room for more.',
+    labelNames: ['door'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const door of doorNames) this.labels(door).inc(connections[door].refused);
     },
   });
 }

@@ -164,6 +164,7 @@ describe('health and metrics', () => {
     );
     expect(text).toContain('headgate_brokers{state="serving"} 3');
     expect(text).toContain('headgate_late_fetches_total 3');
+    expect(text).toContain('headgate_connections_refused_total{door="kafka"} 0');
     expect(text).toContain('headgate_engine_events_total{kind="broker-dead"} 1');
     expect(text).toContain('nodejs_eventloop_lag_seconds');
     expect(text).not.toContain(ids[1]);

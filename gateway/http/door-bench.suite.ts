@@ -6,6 +6,7 @@ import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { ClusterLimits, Tenancy } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { MemoryEngine } from '../kafka/testing/memory-engine.ts';
+import { ConnectionRoom } from '../connection-room.ts';
 import { gatewayDefaults, type GatewaySettings } from '../settings.ts';
 import { type HttpDoor, startHttpDoor } from './door.ts';
 import type { HttpDoorSettings } from './settings.ts';
@@ -67,6 +68,7 @@ export async function httpBench(
     clock: systemClock,
     random: systemRandom,
     settings: { ...gatewayDefaults, ...gateway },
+    connections: new ConnectionRoom(20_000),
     log: (event, fields = {}) => void logged.push({ event, fields }),
   };
   const door = await startHttpDoor({

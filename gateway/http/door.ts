@@ -69,6 +69,7 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     routes: [...routesOf(parts), ...websockets.routes()],
     fallback: notFound,
     bodyMemory: parts.bodyMemory,
+    room: context.connections.http,
     failed(error, exchange) {
       if (exchange) replyFailure(context, exchange, error);
       else

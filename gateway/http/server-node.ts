@@ -4,6 +4,7 @@ import { type IncomingMessage, type RequestListener, type Server, createServer }
 import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../engine/kernel/clock.ts';
+import { letIn } from '../connection-room.ts';
 import { runHandler, statusLine } from './dispatch.ts';
 import { NodeExchange, type NodeServing, splitTarget } from './node-exchange.ts';
 import { NodeWebSockets } from './node-websocket.ts';
@@ -36,6 +37,7 @@ export class NodeServer implements DataServer {
     };
     this.#server = nodeServer(settings, listener);
     this.#server.maxHeadersCount = 0;
+    if (doors.room) letIn(this.#server, doors.room);
     this.#server.on('clientError', refuseConnection);
     this.#server.on('timeout', (socket) => socket.destroy());
     this.#websockets = doors.upgrade && new NodeWebSockets(serving, clock);

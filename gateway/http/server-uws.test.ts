@@ -1,5 +1,6 @@
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { UwsServer, loadUws } from './server-uws.ts';
+import { roomSuite } from './room.suite.ts';
 import { websocketSuite } from './server-websocket.suite.ts';
 import { type MakeServer, serverSuite } from './server.suite.ts';
 import { whereUwsLoads } from './where-uws-loads.suite.ts';
@@ -11,4 +12,5 @@ const make: MakeServer = async (settings, doors) => {
 await whereUwsLoads(() => {
   serverSuite('uWebSockets.js', make);
   websocketSuite('uWebSockets.js', make);
+  roomSuite('uWebSockets.js', make);
 });

@@ -4,6 +4,7 @@
  */
 import { assert } from '../../engine/kernel/assert.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
+import type { Room } from '../connection-room.ts';
 import { runHandler, statusLine } from './dispatch.ts';
 import { RouteTable } from './route-table.ts';
 import type { DataServer, ServerDoors, ServerSettings } from './server.ts';
@@ -27,6 +28,7 @@ export class UwsServer implements DataServer {
   #listening: UwsListenSocket | undefined;
 
   constructor(uws: UwsModule, settings: ServerSettings, doors: ServerDoors, clock: Clock) {
+    const { room } = doors;
     const { websocketIdleMs, tls } = settings;
     // uWS ends the process over a timeout it does not like.
     assert(
@@ -36,6 +38,7 @@ export class UwsServer implements DataServer {
     this.#uws = uws;
     this.#serving = { doors, settings, closing: false };
     this.#app = tls ? uws.SSLApp({ cert_file_name: tls.certificateFile, key_file_name: tls.keyFile }) : uws.App();
+    if (room) this.#letIn(room);
     if (doors.upgrade) this.#app.ws('/*', uwsWebSocketBehavior(this.#serving, clock));
     const table = new RouteTable(doors.routes);
     const serve = (response: UwsResponse, request: UwsRequest, method: string): void => {
@@ -52,6 +55,21 @@ export class UwsServer implements DataServer {
     // The method of the busiest path is not asked for: that is a string made by the library and looked up by us.
     this.#app.post('/*', (response, request) => serve(response, request, 'POST'));
     this.#app.any('/*', (response, request) => serve(response, request, uwsMethod(request)));
+  }
+
+  /** uWS tells of each connection, and of its end unless it has become a WebSocket: that gives its room back itself. */
+  #letIn(room: Room): void {
+    let isRefusing = false;
+    this.#app.filter((response, count) => {
+      if (count < 0) {
+        // The end of one that is refused is told before close() returns.
+        if (!isRefusing) room.give();
+      } else if (!room.take()) {
+        isRefusing = true;
+        response.close();
+        isRefusing = false;
+      }
+    });
   }
 
   listen(host: string, port: number, { exclusive }: { readonly exclusive: boolean }): Promise<number> {

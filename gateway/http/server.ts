@@ -15,6 +15,7 @@
  * Pipelined requests are served while replies come within the turn of their request; uWebSockets.js cuts a connection that
  * sends the next request before a later-turn reply. No client in use pipelines.
  */
+import type { Room } from '../connection-room.ts';
 import type { BodyMemory } from './body-memory.ts';
 
 /** Name and value pairs, in order. Values are visible ASCII, blank or tab (RFC 9110 §5.5). Keep constant lists constant. */
@@ -121,6 +122,8 @@ export interface ServerDoors {
   readonly failed?: (error: unknown, exchange: HttpExchange | undefined) => void;
   /** What bodies that come in several pieces may take together. Absent: only each one's own limit holds. */
   readonly bodyMemory?: BodyMemory;
+  /** Taken by each connection while it lasts; one that finds none is closed. Absent: as many as come. */
+  readonly room?: Room;
   /** Absent: upgrade requests are ordinary GETs. */
   readonly upgrade?: (request: UpgradeRequest) => UpgradeAnswer | Promise<UpgradeAnswer>;
 }

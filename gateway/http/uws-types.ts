@@ -62,6 +62,8 @@ export interface UwsApp {
   post(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): unknown;
   any(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): unknown;
   ws<T>(pattern: string, behavior: UwsBehavior<T>): unknown;
+  /** `count` is 1 for a connection that was opened and -1 for one that ended. */
+  filter(visit: (response: UwsResponse, count: number) => void): unknown;
   listen(host: string, port: number, options: number, done: (socket: UwsListenSocket | false) => void): unknown;
   close(): unknown;
 }

@@ -11,7 +11,7 @@ let client: RawClient;
 let proceed: () => void;
 
 beforeAll(async () => {
-  bench = await doorBench();
+  bench = await doorBench({ autoCreateMsMax: 1_000 });
   client = await bench.client(await bench.tenant('acme'));
   await ask(19, 7, { topics: [topic('here')], timeoutMs: 30_000 });
   const silence = new Promise<void>((resolve) => (proceed = resolve));
@@ -32,6 +32,16 @@ function ask<K extends ApiKey>(key: K, version: number, part: Part<RequestOf<K>>
 const topic = (name: string): object => ({ name, numPartitions: 1, replicationFactor: -1 });
 const { requestTimedOut } = errorCode;
 
+it('are not waited for long by Metadata that makes topics on the way', async () => {
+  const names = ['by-use-1', 'by-use-2', 'here'].map((name) => ({ name }));
+  const { topics } = await ask(3, 9, { topics: names, allowAutoTopicCreation: true });
+  expect(topics.map(({ name, errorCode: code }) => [name, code])).toEqual([
+    ['by-use-1', errorCode.leaderNotAvailable],
+    ['by-use-2', errorCode.leaderNotAvailable],
+    ['here', errorCode.none],
+  ]);
+});
+
 it('are answered in time, with what is known of each, and take effect when they may', async () => {
   const made = await ask(19, 7, { topics: [topic('a'), topic('b')], timeoutMs: 100 });
   expect(made.topics.map(({ errorCode: code, errorMessage }) => [code, errorMessage])).toEqual([
@@ -46,5 +56,5 @@ it('are answered in time, with what is known of each, and take effect when they 
   // One after the other on a connection of their own, so all that was begun before is over.
   await ask(19, 7, { topics: [topic('c')], timeoutMs: 30_000 });
   const { topics } = await ask(3, 9, { topics: null });
-  expect(topics.map(({ name }) => name)).toEqual(['a', 'c']);
+  expect(topics.map(({ name }) => name)).toEqual(['a', 'by-use-1', 'c']);
 });

@@ -22,8 +22,7 @@ export async function attemptInTime(
   change: () => Promise<void>,
 ): Promise<Refusal | undefined> {
   const leftMs = time.leftMs();
-  // Timers keep whole milliseconds, so one may be over a fraction early.
-  if (leftMs < 1) return timedOut('The time of the request was over before this was begun.');
+  if (leftMs <= 0) return timedOut('The time of the request was over before this was begun.');
   const outcome = await inTime(call.context.clock, leftMs, attempt(call, change));
   return outcome === late ? timedOut('The request timed out. It may still take effect.') : outcome;
 }

@@ -10,6 +10,7 @@ import { memoryStore } from '../../engine/store-memory.ts';
 import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { ClusterLimits, Tenancy } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
+import { ConnectionRoom } from '../connection-room.ts';
 import { gatewayDefaults, type GatewaySettings } from '../settings.ts';
 import { type KafkaDoor, startKafkaDoor } from './listener.ts';
 import type { KafkaDoorSettings } from './settings.ts';
@@ -37,7 +38,7 @@ export interface DoorBench {
 export async function doorBench(
   settings: Partial<KafkaDoorSettings> = {},
   gateway: Partial<GatewaySettings> = {},
-  brokerPorts: readonly number[] = [],
+  { brokerPorts = [], openFilesMax = 20_000 }: { brokerPorts?: readonly number[]; openFilesMax?: number } = {},
 ): Promise<DoorBench> {
   const store = memoryStore({ clock: systemClock });
   const tenancy = await openTenancy({ store, clock: systemClock, random: systemRandom });
@@ -49,6 +50,7 @@ export async function doorBench(
     clock: systemClock,
     random: systemRandom,
     settings: { ...gatewayDefaults, advertisedPort: 0, ...gateway },
+    connections: new ConnectionRoom(openFilesMax),
     log: (event, fields = {}) => void logged.push({ event, fields }),
   };
   const door = await startKafkaDoor({ context, host: '127.0.0.1', port: 0, brokerPorts, settings });

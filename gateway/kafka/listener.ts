@@ -12,6 +12,7 @@ import { createServer, type Server, Socket, type SocketConstructorOpts } from 'n
 import { createServer as createTlsServer } from 'node:tls';
 import type { Timer } from '../../engine/kernel/clock.ts';
 import { framePool } from '../../engine/kernel/frame-pool.ts';
+import { letIn, type Room } from '../connection-room.ts';
 import type { GatewayContext } from '../context.ts';
 import { Advertised } from './advertised.ts';
 import type { Door } from './api.ts';
@@ -46,13 +47,14 @@ const expiryIntervalMs = 1_000;
 export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDoor> {
   const { context } = options;
   const settings = { ...kafkaDoorDefaults, ...options.settings };
-  const listener = new Listener(context, settings);
+  const listener = new Listener(context, settings, options.tls !== undefined);
   const servers: Server[] = [];
   const listenAs = async (nodeId: number | undefined, port: number): Promise<number> => {
     const accept: Accept = (socket) => listener.accept(socket, nodeId);
     const server = options.tls
       ? tlsServer(options.tls, settings, accept)
       : plainServer(settings, listener.receiveBuffer, accept);
+    if (options.tls) letIn(server, context.connections.kafka, () => listener.makeRoom());
     servers.push(server);
     return listen(server, options.host, port);
   };
@@ -91,13 +93,22 @@ class Listener implements ConnectionEvents {
   readonly #byKey = new Map<string, Set<KafkaConnection>>();
   readonly #stopListening: () => void;
   readonly #keyOf = new Map<KafkaConnection, string>();
+  readonly #settings: KafkaDoorSettings;
+  readonly #room: Room;
+  /** Sockets take their room before they are connections: with the TLS handshake. */
+  readonly #isCountedBefore: boolean;
+  /** Those that have not logged in, the oldest first. */
+  readonly #strangers = new Set<KafkaConnection>();
   /** By the virtual broker whose port it is. */
   readonly #doors = new Map<number | undefined, Door>();
   #expiry: Timer | undefined;
   #onEmpty: (() => void) | undefined;
 
-  constructor(context: GatewayContext, settings: KafkaDoorSettings) {
+  constructor(context: GatewayContext, settings: KafkaDoorSettings, isCountedBefore: boolean) {
     this.#context = context;
+    this.#settings = settings;
+    this.#room = context.connections.kafka;
+    this.#isCountedBefore = isCountedBefore;
     this.receiveBuffer = Buffer.allocUnsafeSlow(settings.receiveBufferBytes);
     this.#stopListening = context.tenancy.access.onRevoked((keyId) => {
       for (const connection of this.#byKey.get(keyId) ?? []) connection.cut();
@@ -111,19 +122,36 @@ class Listener implements ConnectionEvents {
     this.#scheduleExpiry();
   }
 
+  /**
+   * Takes room for one more. Where there is none, who has been here longest without a login leaves: a login takes
+   * milliseconds, so that clients come in beside any number of connections that only want to be many.
+   */
+  makeRoom(): boolean {
+    const hasRoom = (): boolean => this.connections.size < this.#settings.connectionsMax && !this.#room.isFull;
+    if (!hasRoom()) {
+      for (const stranger of this.#strangers) {
+        stranger.cut();
+        break;
+      }
+    }
+    return hasRoom() && this.#room.take();
+  }
+
   /** Who comes before the door is open, or is one too many, is sent away. */
   accept(socket: Socket, nodeId: number | undefined): KafkaConnection | undefined {
     const door = this.#doors.get(nodeId);
-    if (!door || this.connections.size >= door.settings.connectionsMax) {
+    if (!door || (!this.#isCountedBefore && !this.makeRoom())) {
       socket.destroy();
       return undefined;
     }
     const connection = new KafkaConnection(door, socket, this);
     this.connections.add(connection);
+    this.#strangers.add(connection);
     return connection;
   }
 
   ready(connection: KafkaConnection, { keyId }: { readonly keyId: string }): void {
+    this.#strangers.delete(connection);
     let sharing = this.#byKey.get(keyId);
     if (!sharing) this.#byKey.set(keyId, (sharing = new Set()));
     sharing.add(connection);
@@ -132,6 +160,8 @@ class Listener implements ConnectionEvents {
 
   closed(connection: KafkaConnection): void {
     this.connections.delete(connection);
+    this.#strangers.delete(connection);
+    if (!this.#isCountedBefore) this.#room.give();
     const keyId = this.#keyOf.get(connection);
     if (keyId !== undefined) {
       this.#keyOf.delete(connection);

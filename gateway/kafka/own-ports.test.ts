@@ -12,7 +12,7 @@ let acme: Tenant;
 let admin: Admin;
 
 beforeAll(async () => {
-  bench = await doorBench({}, {}, [0, 0, 0]);
+  bench = await doorBench({}, {}, { brokerPorts: [0, 0, 0] });
   acme = await bench.tenant('acme');
   admin = bench.kafka(acme).admin();
   await admin.connect();
@@ -70,7 +70,7 @@ it('listens on none of its ports when one of them is taken', async () => {
   const freePort = await listen(free, 0);
   await new Promise((resolve) => free.close(resolve));
 
-  await expect(doorBench({}, {}, [freePort, takenPort, 0])).rejects.toThrow('EADDRINUSE');
+  await expect(doorBench({}, {}, { brokerPorts: [freePort, takenPort, 0] })).rejects.toThrow('EADDRINUSE');
   const again = createServer();
   await listen(again, freePort);
   await Promise.all([taken, again].map((server) => new Promise((resolve) => server.close(resolve))));

@@ -7,6 +7,7 @@ import { memoryStore } from '../../engine/store-memory.ts';
 import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { Tenancy } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
+import { ConnectionRoom } from '../connection-room.ts';
 import { gatewayDefaults } from '../settings.ts';
 import { Login, type LoginResult } from './session.ts';
 import { MemoryEngine } from './testing/memory-engine.ts';
@@ -26,7 +27,15 @@ beforeEach(async () => {
   const store = memoryStore({ clock });
   tenancy = await openTenancy({ store, clock, random });
   const engine = new MemoryEngine(clock, store);
-  context = { engine, tenancy, clock, random, settings: gatewayDefaults, log: () => undefined };
+  context = {
+    engine,
+    tenancy,
+    clock,
+    random,
+    settings: gatewayDefaults,
+    connections: new ConnectionRoom(20_000),
+    log: () => undefined,
+  };
   const { tenantId } = await tenancy.createTenant('t');
   const limits = { connectionAttemptsPerSecondMax: 2 };
   ({ clusterId } = await tenancy.createCluster({ tenantId, name: 'c', limits }));

@@ -23,6 +23,8 @@ export interface KafkaDoorSettings {
   readonly throttleMsMax: number;
   /** Connections of all tenants, authenticated or not. */
   readonly connectionsMax: number;
+  /** How long one Metadata request is kept for the topics that it creates on the way, all of them together. */
+  readonly autoCreateMsMax: number;
   /** Fetch sessions (KIP-227) of one connection, and partitions in one of them. */
   readonly fetchSessionsMax: number;
   readonly fetchSessionPartitionsMax: number;
@@ -41,6 +43,7 @@ export const kafkaDoorDefaults: KafkaDoorSettings = {
   idleMsMax: 600_000,
   throttleMsMax: 10_000,
   connectionsMax: 20_000,
+  autoCreateMsMax: 5_000,
   fetchSessionsMax: 4,
   fetchSessionPartitionsMax: 20_000,
 };

@@ -9,6 +9,7 @@ import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { Principal, Tenancy } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { MemoryEngine } from '../kafka/testing/memory-engine.ts';
+import { ConnectionRoom } from '../connection-room.ts';
 import { gatewayDefaults } from '../settings.ts';
 import { type ProduceOutcome, RecordProducer } from './produce.ts';
 import { createTopic } from './topics.ts';
@@ -49,6 +50,7 @@ describe('RecordProducer', () => {
       clock,
       random,
       settings: { ...gatewayDefaults, batchesInFlightMax: 2 },
+      connections: new ConnectionRoom(20_000),
       log: () => {},
     };
     const { tenantId } = await tenancy.createTenant('t');

@@ -10,6 +10,7 @@ import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { MemoryEngine } from '../kafka/testing/memory-engine.ts';
+import { ConnectionRoom } from '../connection-room.ts';
 import { gatewayDefaults } from '../settings.ts';
 import { type Credit, type Delivery, Subscription } from './subscribe.ts';
 import { createTopic } from './topics.ts';
@@ -42,7 +43,15 @@ describe('Subscription', () => {
     const store = memoryStore({ clock });
     const tenancy = await openTenancy({ store, clock, random });
     const engine = new MemoryEngine(clock, store);
-    context = { engine, tenancy, clock, random, settings: gatewayDefaults, log: () => {} };
+    context = {
+      engine,
+      tenancy,
+      clock,
+      random,
+      settings: gatewayDefaults,
+      connections: new ConnectionRoom(20_000),
+      log: () => {},
+    };
     const { tenantId } = await tenancy.createTenant('t');
     const { clusterId } = await tenancy.createCluster({ tenantId, name: 'c' });
     principal = { tenantId, clusterId, keyId: 'k' };

@@ -128,8 +128,9 @@ export class Child {
   }
 }
 
-function forward(stream: Readable | null, log: (line: string) => void): void {
-  assert(stream, 'stdout and stderr of a broker are pipes');
+/** A process that the system had no files left for has no streams; `spawned` tells. */
+function forward(stream: Readable | null | undefined, log: (line: string) => void): void {
+  if (!stream) return;
   let rest = '';
   stream.setEncoding('utf8');
   stream.on('data', (text: string) => {

@@ -90,8 +90,9 @@ function isZombie(pid: number): boolean {
   if (state !== 'Z' && state !== 'X') return false;
   try {
     return readdirSync(`/proc/${pid}/task`).length <= 1;
-  } catch {
-    return true;
+  } catch (error) {
+    // Reaped meanwhile; of what cannot be looked at, for want of files, nothing is known.
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
   }
 }
 

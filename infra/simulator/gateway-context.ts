@@ -3,6 +3,7 @@ import type { Engine } from '../../engine/engine.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import type { Random } from '../../engine/kernel/random.ts';
 import type { GatewayContext } from '../../gateway/context.ts';
+import { ConnectionRoom } from '../../gateway/connection-room.ts';
 import { gatewayDefaults } from '../../gateway/settings.ts';
 import type { Tenancy, Verdict } from '../../tenancy/tenancy.ts';
 
@@ -32,6 +33,7 @@ export function gatewayContext(engine: Engine, clock: Clock, random: Random): Ga
     clock,
     random,
     settings: { ...gatewayDefaults, produceTimeoutMs: 10_000 },
+    connections: new ConnectionRoom(20_000),
     log: () => undefined,
   };
 }

@@ -4,6 +4,7 @@
  * the cluster allow it.
  */
 import type { TopicEntry } from '../../../engine/engine.ts';
+import { inTime, late } from '../../../engine/kernel/request-time.ts';
 import { zeroUuid } from '../../../engine/kernel/uuid.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { MetadataRequest, MetadataResponse } from '../../../engine/protocol/messages/03-metadata.ts';
@@ -12,7 +13,7 @@ import { tenantName, topicNameFault } from '../../../tenancy/naming.ts';
 import { findOrCreateTopic, findTopic, findTopicById, topicsOf } from '../../operations/topics.ts';
 import { controllerId, type VirtualBroker } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
-import { changeTime } from '../change-topics.ts';
+import { type ChangeTime, changeTime } from '../change-topics.ts';
 import { refusalOf } from '../failures.ts';
 import { clusterOperations, noOperations, partitionView, topicOperations } from '../topic-view.ts';
 
@@ -34,8 +35,11 @@ export const metadata = api(
       for (const [name, topic] of topicsOf(context, principal)) topics.push(known(call, name, topic, operations));
     } else {
       // One after the other: each may create a topic, and the quota is to be met in the order of the request.
-      const time = changeTime(call, context.settings.quotaWaitMsMax);
-      const mayCreate = request.allowAutoTopicCreation ? time.waitMsMax : undefined;
+      const turn = changeTime(call, context.settings.quotaWaitMsMax);
+      const whole = changeTime(call, call.door.settings.autoCreateMsMax);
+      const mayCreate = request.allowAutoTopicCreation
+        ? { waitMsMax: turn.waitMsMax, leftMs: whole.leftMs }
+        : undefined;
       for (const asked of request.topics ?? []) topics.push(await describe(call, asked, mayCreate, operations));
     }
     return { ...cluster(call, request.includeClusterAuthorizedOperations), topics };
@@ -65,11 +69,11 @@ function cluster(call: Call, withOperations: boolean): MetadataResponse {
   };
 }
 
-/** `mayCreate`: how long the creation may wait for its turn, when there may be one. */
+/** `mayCreate`: the time for it, when the topic may be created. */
 async function describe(
   call: Call,
   asked: Asked,
-  mayCreate: (() => number) | undefined,
+  mayCreate: ChangeTime | undefined,
   operations: number,
 ): Promise<Topic> {
   const { context, principal, version } = call;
@@ -85,7 +89,13 @@ async function describe(
   if (topic) return known(call, name, topic, operations);
   if (!mayCreate) return unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
   try {
-    const made = await findOrCreateTopic(context, principal, name, mayCreate());
+    // Kafka makes topics behind its answer, and a client that is told so asks again: it is not kept for many, or slow ones.
+    const leftMs = mayCreate.leftMs();
+    const made =
+      leftMs <= 0
+        ? late
+        : await inTime(context.clock, leftMs, findOrCreateTopic(context, principal, name, mayCreate.waitMsMax()));
+    if (made === late) return unknown(name, zeroUuid, errorCode.leaderNotAvailable);
     return made ? known(call, name, made, operations) : unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
   } catch (error) {
     // Its turn comes: as Kafka says of a topic that is being made, and clients ask again. What else was asked is known now.

@@ -1,0 +1,83 @@
+/**
+ * How many connections the doors may hold. Each is an open file of the process, and the process has a limit of them: were all
+ * of them clients', the metadata store, the links to brokers and the processes that a failover starts would find none, and
+ * anybody who can reach a port could hold a failover up, logged in or not. So a part is kept for the engine, a part for the
+ * control plane, by which an operator looks at what goes on, and no door for data may fill up the other one's.
+ */
+import type { Server } from 'node:net';
+
+/** At most a quarter of all goes to the engine. */
+const engineFilesMax = 1_024;
+/** At most an eighth. */
+const adminConnectionsMax = 256;
+
+export class Room {
+  readonly max: number;
+  /** Connections that found it full, ever. */
+  refused = 0;
+  #taken = 0;
+  #isTold = false;
+  readonly #within: Room | undefined;
+  readonly #onFull: () => void;
+
+  /** `within`: shared with others. `onFull`: told when one is refused, and again only after some room was free. */
+  constructor(max: number, within?: Room, onFull = (): void => undefined) {
+    this.max = max;
+    this.#within = within;
+    this.#onFull = onFull;
+  }
+
+  get taken(): number {
+    return this.#taken;
+  }
+
+  get isFull(): boolean {
+    return this.#taken >= this.max || (this.#within?.isFull ?? false);
+  }
+
+  /** False: the connection is to be closed, and nothing is to be given back. */
+  take(): boolean {
+    if (!this.isFull) {
+      this.#taken++;
+      if (this.#within) this.#within.#taken++;
+      return true;
+    }
+    this.refused++;
+    if (!this.#isTold) this.#onFull();
+    this.#isTold = true;
+    return false;
+  }
+
+  give(): void {
+    this.#taken--;
+    if (this.#within) this.#within.#taken--;
+    if (this.#taken < this.max / 2) this.#isTold = false;
+  }
+}
+
+export const doorNames = ['kafka', 'http', 'admin'] as const;
+export type DoorName = (typeof doorNames)[number];
+
+export class ConnectionRoom {
+  readonly kafka: Room;
+  readonly http: Room;
+  readonly admin: Room;
+
+  /** `openFilesMax`: what the system allows the process. */
+  constructor(openFilesMax: number, onFull: (door: DoorName) => void = () => undefined) {
+    const ofAdmin = Math.min(adminConnectionsMax, openFilesMax >> 3);
+    const forData = new Room(openFilesMax - ofAdmin - Math.min(engineFilesMax, openFilesMax >> 2));
+    const ofOneDoor = forData.max - (forData.max >> 2);
+    this.kafka = new Room(ofOneDoor, forData, () => onFull('kafka'));
+    this.http = new Room(ofOneDoor, forData, () => onFull('http'));
+    this.admin = new Room(ofAdmin, undefined, () => onFull('admin'));
+  }
+}
+
+/** Closes what one of Node's servers accepts when `take` finds no room. TLS handshakes have taken theirs. */
+export function letIn(server: Server, room: Room, take = (): boolean => room.take()): void {
+  server.on('connection', (socket) => {
+    if (!take()) socket.destroy();
+    else socket.once('close', () => room.give());
+  });
+}
