@@ -80,7 +80,7 @@ it('a failover finds files, and a client that logs in finds a place, beside any 
 
 it('what a failover found no files for is done when the connections have ended', async () => {
   // Too few for what is kept to be enough.
-  await start(100);
+  await start(160);
   await killTwo();
   for (const socket of flood.splice(0)) socket.destroy();
   await write();
