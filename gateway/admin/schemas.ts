@@ -1,7 +1,7 @@
 /** The shapes of requests and responses, from which both the checks and the OpenAPI document are made. */
 import { z } from '@hono/zod-openapi';
 import { defaultPartitionsMax, nameLengthMax, namePattern } from '../../tenancy/names.ts';
-import { topicPartitionsMax } from '../operations/topics.ts';
+import { partitionsPerTopicMax } from '../../engine/controller/rows/placement.ts';
 import type { ClusterLimits } from '../../tenancy/tenancy.ts';
 
 export const timeMs = z.number().int().openapi({ description: 'Milliseconds since 1970-01-01T00:00:00Z.' });
@@ -175,7 +175,7 @@ export const topicDetailSchema = topicSchema
 export const newTopicSchema = z
   .strictObject({
     name: z.string().openapi({ minLength: 1, maxLength: 249, pattern: '^[a-zA-Z0-9._-]+$' }),
-    partitions: z.number().int().min(1).max(topicPartitionsMax).optional(),
+    partitions: z.number().int().min(1).max(partitionsPerTopicMax).optional(),
     configs: z.record(z.string(), z.string()).default({}),
   })
   .openapi('NewTopic');
@@ -186,7 +186,7 @@ export const topicChangeSchema = z
       .number()
       .int()
       .min(1)
-      .max(topicPartitionsMax)
+      .max(partitionsPerTopicMax)
       .optional()
       .openapi({ description: 'The new total; it can only grow.' }),
     configs: z

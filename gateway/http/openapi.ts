@@ -2,7 +2,7 @@
  * The OpenAPI 3.1 description of this door's routes, as a plain object that others may merge into their document. Shapes are
  * told here once; docs/http.md explains them.
  */
-import { topicPartitionsMax } from '../operations/topics.ts';
+import { partitionsPerTopicMax } from '../../engine/controller/rows/placement.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -20,7 +20,7 @@ const boolean: Json = { type: 'boolean' };
 const natural: Json = { type: 'integer', format: 'int64', minimum: 0 };
 const positive: Json = { type: 'integer', format: 'int64', minimum: 1 };
 const partition: Json = { type: 'integer', minimum: 0, maximum: 0x7fff_ffff };
-const partitionCount: Json = { type: 'integer', minimum: 1, maximum: topicPartitionsMax };
+const partitionCount: Json = { type: ['integer', 'null'], minimum: 1, maximum: partitionsPerTopicMax };
 const configs: Json = {
   type: 'object',
   additionalProperties: { type: ['string', 'number', 'boolean', 'null'] },

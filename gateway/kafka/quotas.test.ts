@@ -114,6 +114,8 @@ describe('quotas', () => {
     const client = await bench.client(await bench.tenant('careful'));
     const checked = await ask(client, 19, 7, { topics: [topic('a', 1)], validateOnly: true });
     expect(checked.topics[0]).toMatchObject({ errorCode: errorCode.none, numPartitions: 1, replicationFactor: 3 });
+    const tooMany = await ask(client, 19, 7, { topics: [topic('a', 8_001)], validateOnly: true });
+    expect(tooMany.topics[0]).toMatchObject({ errorCode: errorCode.invalidPartitions });
     expect((await ask(client, 3, 12, { topics: null })).topics).toEqual([]);
   });
 

@@ -2,6 +2,7 @@
  * Topics as a tenant has them: found within the caller's cluster only, created and deleted under its quotas. The exact
  * counters ride in the engine's own transaction, so that two creations at once can never pass a limit together.
  */
+import { partitionsPerTopicMax } from '../../engine/controller/rows/placement.ts';
 import type { TopicEntry, TopicGuard } from '../../engine/engine.ts';
 import { sleep } from '../../engine/kernel/clock.ts';
 import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
@@ -13,8 +14,6 @@ import { innerName, tenantName, topicNameFault } from '../../tenancy/naming.ts';
 import type { ClusterView, Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 
-/** Kafka's own bound on one CreateTopics entry here: what one placement row holds. */
-export const topicPartitionsMax = 10_000;
 /** How often a lost race for the cluster's counters is run again. */
 const guardAttemptsMax = 20;
 
@@ -78,8 +77,8 @@ export function checkNewTopic(cluster: ClusterView, topic: NewTopic): number {
   if (!Number.isInteger(partitions) || partitions < 1) {
     throw new InvalidRequest('partitions', 'Number of partitions must be larger than 0.');
   }
-  if (partitions > topicPartitionsMax) {
-    throw new InvalidRequest('partitions', `Number of partitions must be at most ${topicPartitionsMax}.`);
+  if (partitions > partitionsPerTopicMax) {
+    throw new InvalidRequest('partitions', `Number of partitions must be at most ${partitionsPerTopicMax}.`);
   }
   for (const [name, value] of Object.entries(topic.configs)) {
     const configFault = topicConfigFault(name, value);
@@ -143,8 +142,8 @@ export async function createPartitions(
       `The topic currently has ${present} partitions and ${total} would not be an increase.`,
     );
   }
-  if (total > topicPartitionsMax) {
-    throw new InvalidRequest('partitions', `Number of partitions must be at most ${topicPartitionsMax}.`);
+  if (total > partitionsPerTopicMax) {
+    throw new InvalidRequest('partitions', `Number of partitions must be at most ${partitionsPerTopicMax}.`);
   }
   const grown = await guarded(context, principal.clusterId, waitMsMax, name, (guard) =>
     context.engine.createPartitions(topic.name, total, guard),

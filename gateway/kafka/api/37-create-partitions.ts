@@ -2,6 +2,7 @@
  * CreatePartitions (key 37): v0-v3. Back: gateway/operations/topics.ts. Refused: assignments (39), fewer partitions than
  * there are (37), a name twice in one request (42).
  */
+import { partitionsPerTopicMax } from '../../../engine/controller/rows/placement.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type {
   CreatePartitionsRequest,
@@ -10,7 +11,7 @@ import type {
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { NotFound } from '../../../tenancy/failures.ts';
 import { stripNames } from '../../../tenancy/naming.ts';
-import { createPartitions as enlarge, findTopic, topicPartitionsMax } from '../../operations/topics.ts';
+import { createPartitions as enlarge, findTopic } from '../../operations/topics.ts';
 import { api, type Call } from '../api.ts';
 import { attemptInTime, type ChangeTime, changeTime, doublesIn } from '../change-topics.ts';
 
@@ -64,7 +65,7 @@ async function change(
 function check({ context, principal }: Call, name: string, count: number): void {
   const topic = findTopic(context, principal, name);
   if (!topic) throw new NotFound('topic', name);
-  if (count <= topic.partitions.length || count > topicPartitionsMax) {
+  if (count <= topic.partitions.length || count > partitionsPerTopicMax) {
     throw new InvalidRequest(
       'partitions',
       `The topic has ${topic.partitions.length} partitions, ${count} cannot be reached.`,
