@@ -15,6 +15,7 @@ export function openapiDocument(app: AdminApp): Readonly<Record<string, unknown>
   const own = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: { title: 'Headgate', version: '1', description: about },
+    servers: [{ url: '/', description: 'The control plane, wherever this document was read.' }],
     tags: ['Tenants', 'Clusters', 'Keys', 'Topics', 'Groups', 'Fleet', 'Health'].map((name) => ({ name })),
   });
   const { schemas, securitySchemes } = dataPlaneOpenapi.components;

@@ -16,6 +16,7 @@ interface Document {
     Record<
       string,
       {
+        readonly operationId?: string;
         readonly security?: unknown;
         readonly parameters?: readonly { readonly in: string; readonly required?: boolean }[];
         readonly responses: Record<string, unknown>;
@@ -70,6 +71,11 @@ describe('the surface', () => {
       for (const part of reference.split('/')) at = (at as Record<string, unknown>)[part];
       expect(at, reference).toBeDefined();
     }
+    const ids = Object.values(described.paths).flatMap((item) =>
+      Object.entries(item).flatMap(([method, { operationId }]) => (method === 'servers' ? [] : [operationId])),
+    );
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids).not.toContain(undefined);
     for (const [path, item] of own) {
       for (const operation of Object.values(item)) {
         expect(Object.keys(operation.responses).length, path).toBeGreaterThan(0);

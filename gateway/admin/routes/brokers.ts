@@ -15,6 +15,7 @@ const path = `${prefix}/brokers/{brokerId}` as const;
 
 const list = createRoute({
   ...shared,
+  operationId: 'listBrokers',
   method: 'get',
   path: `${prefix}/brokers`,
   summary: 'List the brokers',
@@ -23,6 +24,7 @@ const list = createRoute({
 
 const drain = createRoute({
   ...shared,
+  operationId: 'drainBroker',
   method: 'post',
   path: `${path}/drain`,
   summary: 'Move everything off a broker and keep it off; answers when that is done',
@@ -32,6 +34,7 @@ const drain = createRoute({
 
 const undrain = createRoute({
   ...shared,
+  operationId: 'undrainBroker',
   method: 'post',
   path: `${path}/undrain`,
   summary: 'Let a broker own partitions again',
@@ -41,6 +44,7 @@ const undrain = createRoute({
 
 const restart = createRoute({
   ...shared,
+  operationId: 'restartBroker',
   method: 'post',
   path: `${path}/restart`,
   summary: 'Drain a broker, end its process and start it again; answers when it serves',
@@ -50,6 +54,7 @@ const restart = createRoute({
 
 const replace = createRoute({
   ...shared,
+  operationId: 'replaceBroker',
   method: 'post',
   path: `${path}/replace`,
   summary: 'End a broker that is beyond being asked, and start another in its slot; answers when that serves',
@@ -59,6 +64,7 @@ const replace = createRoute({
 
 const partitions = createRoute({
   ...shared,
+  operationId: 'listPartitions',
   method: 'get',
   path: `${prefix}/partitions`,
   summary: 'List partitions with their owners, of all clusters or some',

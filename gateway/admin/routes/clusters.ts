@@ -29,6 +29,7 @@ const path = `${prefix}/clusters/{clusterId}` as const;
 
 const list = createRoute({
   ...shared,
+  operationId: 'listClusters',
   method: 'get',
   path: `${prefix}/clusters`,
   summary: 'List clusters, of all tenants or of one',
@@ -38,6 +39,7 @@ const list = createRoute({
 
 const create = createRoute({
   ...shared,
+  operationId: 'createCluster',
   method: 'post',
   path: `${prefix}/clusters`,
   summary: 'Create a cluster',
@@ -47,6 +49,7 @@ const create = createRoute({
 
 const get = createRoute({
   ...shared,
+  operationId: 'getCluster',
   method: 'get',
   path,
   summary: 'Get a cluster with its limits and usage',
@@ -56,6 +59,7 @@ const get = createRoute({
 
 const change = createRoute({
   ...shared,
+  operationId: 'changeCluster',
   method: 'patch',
   path,
   summary: 'Change a cluster',
@@ -66,6 +70,7 @@ const change = createRoute({
 
 const remove = createRoute({
   ...shared,
+  operationId: 'deleteCluster',
   method: 'delete',
   path,
   summary: 'Delete a cluster with its keys, topics and groups',
@@ -76,6 +81,7 @@ const remove = createRoute({
 
 const usage = createRoute({
   ...shared,
+  operationId: 'getClusterUsage',
   method: 'get',
   path: `${path}/usage`,
   summary: 'What a cluster has produced, fetched and waited for since it was made',

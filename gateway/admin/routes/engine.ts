@@ -6,6 +6,7 @@ import type { AdminContext } from '../options.ts';
 import { type AdminApp, json, prefix, problems, security } from './route.ts';
 
 const show = createRoute({
+  operationId: 'getEngine',
   method: 'get',
   path: `${prefix}/engine`,
   tags: ['Fleet'],

@@ -21,6 +21,7 @@ const since = z
 
 const list = createRoute({
   ...shared,
+  operationId: 'listEvents',
   method: 'get',
   path: `${prefix}/events`,
   summary: "List the engine's last decisions with their reasons",
@@ -33,6 +34,7 @@ const list = createRoute({
 
 const follow = createRoute({
   ...shared,
+  operationId: 'followEvents',
   method: 'get',
   path: `${prefix}/events/stream`,
   summary: 'Follow the events as server-sent events',

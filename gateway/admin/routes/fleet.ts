@@ -11,6 +11,7 @@ const zoneParams = z.object({ zone: z.string().min(1).max(100) });
 
 const show = createRoute({
   ...shared,
+  operationId: 'getFleet',
   method: 'get',
   path: `${prefix}/fleet`,
   summary: 'Show how many brokers there should be, and why',
@@ -19,6 +20,7 @@ const show = createRoute({
 
 const scale = createRoute({
   ...shared,
+  operationId: 'scaleFleet',
   method: 'post',
   path: `${prefix}/fleet/scale`,
   summary: 'Set the number of brokers, or let the load decide it',
@@ -30,6 +32,7 @@ const scale = createRoute({
 
 const restart = createRoute({
   ...shared,
+  operationId: 'restartFleet',
   method: 'post',
   path: `${prefix}/fleet/restart`,
   summary: 'Restart all brokers, one after the other; answers when the last one serves',
@@ -41,6 +44,7 @@ const restart = createRoute({
 
 const evacuate = createRoute({
   ...shared,
+  operationId: 'evacuateZone',
   method: 'post',
   path: `${prefix}/zones/{zone}/evacuate`,
   summary: 'Move everything out of a zone and keep it empty; answers when that is done',
@@ -50,6 +54,7 @@ const evacuate = createRoute({
 
 const restore = createRoute({
   ...shared,
+  operationId: 'restoreZone',
   method: 'post',
   path: `${prefix}/zones/{zone}/restore`,
   summary: 'Let the brokers of a zone own partitions again',

@@ -13,6 +13,7 @@ const groupParams = clusterParams.extend({ groupId: z.string().min(1).max(1000) 
 
 const list = createRoute({
   ...shared,
+  operationId: 'listClusterGroups',
   method: 'get',
   path,
   summary: 'List the consumer groups of a cluster',
@@ -22,6 +23,7 @@ const list = createRoute({
 
 const get = createRoute({
   ...shared,
+  operationId: 'getClusterGroup',
   method: 'get',
   path: `${path}/{groupId}`,
   summary: 'Get a group with its members, committed offsets and lag',
@@ -31,6 +33,7 @@ const get = createRoute({
 
 const remove = createRoute({
   ...shared,
+  operationId: 'deleteClusterGroup',
   method: 'delete',
   path: `${path}/{groupId}`,
   summary: 'Delete a group that has no members',

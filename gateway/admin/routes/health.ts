@@ -5,6 +5,8 @@ import type { Metrics } from '../metrics.ts';
 import { type AdminApp, json } from './route.ts';
 
 const health = createRoute({
+  operationId: 'isAlive',
+  security: [],
   method: 'get',
   path: '/healthz',
   tags: ['Health'],
@@ -17,6 +19,8 @@ const readiness = z
   .openapi('Readiness');
 
 const ready = createRoute({
+  operationId: 'isReady',
+  security: [],
   method: 'get',
   path: '/readyz',
   tags: ['Health'],
@@ -25,6 +29,8 @@ const ready = createRoute({
 });
 
 const metricsRoute = createRoute({
+  operationId: 'getMetrics',
+  security: [],
   method: 'get',
   path: '/metrics',
   tags: ['Health'],

@@ -21,6 +21,7 @@ const rotation = z
 
 const list = createRoute({
   ...shared,
+  operationId: 'listKeys',
   method: 'get',
   path,
   summary: 'List the keys of a cluster',
@@ -30,6 +31,7 @@ const list = createRoute({
 
 const create = createRoute({
   ...shared,
+  operationId: 'createKey',
   method: 'post',
   path,
   summary: 'Create a key; its secret is shown once',
@@ -39,6 +41,7 @@ const create = createRoute({
 
 const rotate = createRoute({
   ...shared,
+  operationId: 'rotateKey',
   method: 'post',
   path: `${path}/{keyId}/rotate`,
   summary: 'Replace a key by a new one of the same name',
@@ -48,6 +51,7 @@ const rotate = createRoute({
 
 const revoke = createRoute({
   ...shared,
+  operationId: 'revokeKey',
   method: 'delete',
   path: `${path}/{keyId}`,
   summary: 'Revoke a key; connections that it opened are closed',

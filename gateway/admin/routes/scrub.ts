@@ -9,6 +9,7 @@ const shared = { tags: ['Fleet'], security };
 
 const scrub = createRoute({
   ...shared,
+  operationId: 'scrubBroker',
   method: 'post',
   path: `${prefix}/brokers/{brokerId}/scrub`,
   summary: 'Tell, start, pause or resume the scrub of what a broker looks after',
@@ -21,6 +22,7 @@ const scrub = createRoute({
 
 const damage = createRoute({
   ...shared,
+  operationId: 'listDamage',
   method: 'get',
   path: `${prefix}/damage`,
   summary: 'List what scrubs have found damaged in the segment store',

@@ -13,6 +13,7 @@ const newTenant = z.strictObject({ name: newName }).openapi('NewTenant');
 
 const list = createRoute({
   ...shared,
+  operationId: 'listTenants',
   method: 'get',
   path: `${prefix}/tenants`,
   summary: 'List tenants',
@@ -22,6 +23,7 @@ const list = createRoute({
 
 const create = createRoute({
   ...shared,
+  operationId: 'createTenant',
   method: 'post',
   path: `${prefix}/tenants`,
   summary: 'Create a tenant',
@@ -31,6 +33,7 @@ const create = createRoute({
 
 const get = createRoute({
   ...shared,
+  operationId: 'getTenant',
   method: 'get',
   path: `${prefix}/tenants/{tenantId}`,
   summary: 'Get a tenant',
@@ -40,6 +43,7 @@ const get = createRoute({
 
 const remove = createRoute({
   ...shared,
+  operationId: 'deleteTenant',
   method: 'delete',
   path: `${prefix}/tenants/{tenantId}`,
   summary: 'Delete a tenant that has no clusters',

@@ -36,6 +36,7 @@ const topicParams = clusterParams.extend({ topic: z.string().min(1).max(249) });
 
 const list = createRoute({
   ...shared,
+  operationId: 'listClusterTopics',
   method: 'get',
   path,
   summary: 'List the topics of a cluster',
@@ -45,6 +46,7 @@ const list = createRoute({
 
 const create = createRoute({
   ...shared,
+  operationId: 'createClusterTopic',
   method: 'post',
   path,
   summary: 'Create a topic',
@@ -54,6 +56,7 @@ const create = createRoute({
 
 const get = createRoute({
   ...shared,
+  operationId: 'getClusterTopic',
   method: 'get',
   path: `${path}/{topic}`,
   summary: 'Get a topic with owner, epoch and offsets of every partition',
@@ -63,6 +66,7 @@ const get = createRoute({
 
 const change = createRoute({
   ...shared,
+  operationId: 'changeClusterTopic',
   method: 'patch',
   path: `${path}/{topic}`,
   summary: 'Add partitions or change configs',
@@ -72,6 +76,7 @@ const change = createRoute({
 
 const remove = createRoute({
   ...shared,
+  operationId: 'deleteClusterTopic',
   method: 'delete',
   path: `${path}/{topic}`,
   summary: 'Delete a topic and its records',
