@@ -236,8 +236,8 @@ export interface FrameHandler {
 }
 
 export interface Network {
-  /** Throws LinkClosed when nobody listens. */
-  connect(address: string, handler: FrameHandler): Promise<FrameChannel>;
+  /** Throws LinkClosed when nobody listens. `isBulk`: much will come over it; what that changes is up to the network. */
+  connect(address: string, handler: FrameHandler, isBulk?: boolean): Promise<FrameChannel>;
   listen(address: string, accept: (channel: FrameChannel) => FrameHandler): Promise<{ close(): Promise<void> }>;
 }
 

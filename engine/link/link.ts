@@ -95,9 +95,10 @@ export class Link implements FrameHandler {
     clock: Clock,
     settings: LinkSettings,
     onClosed: (link: Link) => void = () => undefined,
+    isBulk = false,
   ): Promise<Link> {
     const link = new Link(address, clock, settings, onClosed);
-    const channel = await network.connect(address, link);
+    const channel = await network.connect(address, link, isBulk);
     // The connection may have ended while connect() was handing it over.
     if (link.#closed) throw new LinkClosed(`link to ${address} closed`, false);
     link.#channel = channel;

@@ -78,9 +78,11 @@ export class LinkPool {
     slot.connecting = true;
     slot.wanted = false;
     try {
-      const link = await Link.open(this.#network, address, this.#clock, this.#settings.link, (closed) => {
+      const onClosed = (closed: Link): void => {
         if (slot.link === closed) slot.link = undefined;
-      });
+      };
+      const isBulk = lane === 'fetch';
+      const link = await Link.open(this.#network, address, this.#clock, this.#settings.link, onClosed, isBulk);
       // It may have ended before this continuation ran.
       if (link.isClosed) throw new LinkClosed(`link to ${address} closed`, false);
       slot.connecting = false;

@@ -37,6 +37,31 @@ describe('FrameReader', () => {
     );
   });
 
+  it('finds the same frames in what is received where it asks for it', () => {
+    const sizes = [300_000, 5, 1_000_000, 262_144, 0, 70_000, 2_000_000, 400_000, 3];
+    const payloads = sizes.map((size, i) => Buffer.alloc(size, i + 1));
+    const stream = Buffer.concat(payloads.map(framed));
+    for (const readBytes of [1 << 20, 100_000, 4099]) {
+      const found: Buffer[] = [];
+      const reader = new FrameReader(stream.length, eagerBytes, {
+        received: (frame) => void found.push(frame),
+        charge: () => undefined,
+      });
+      const shared = Buffer.alloc(256 * 1024);
+      for (let at = 0; at < stream.length; ) {
+        const target = reader.target(shared);
+        // Behind a large frame.
+        if (at === 300_004) expect(target.length).toBeLessThan(10_000);
+        const taken = stream.copy(target, 0, at, Math.min(at + readBytes, stream.length));
+        reader.push(target, taken);
+        shared.fill(0xee);
+        at += taken;
+      }
+      expect(found.map((frame) => frame.length)).toEqual(sizes);
+      expect(found.every((frame, i) => frame.equals(payloads[i]!))).toBe(true);
+    }
+  });
+
   it('grows a large frame with what arrives, to exactly its size', () => {
     const payload = Buffer.alloc(5 * 1024 * 1024 + 3, 7);
     const found: Buffer[] = [];

@@ -1,9 +1,9 @@
 /**
  * Cuts a byte stream into size-prefixed frames, as Kafka clients, gateways and brokers send them. The receive buffer is
  * overwritten by the next read, so a frame is copied out of it, into a buffer of exactly its size: record batches stay views
- * of it until they are written. Of a large frame only the beginning is: the rest is received where it belongs (`target`,
- * `filled`). The announced size is judged before anything is allocated, and a buffer over `eagerBytes` grows with what has
- * arrived, so that a client which announces 100 MiB and sends nothing costs nothing.
+ * of it until they are written. Of a large frame only the beginning is: the rest is received where it belongs (`target`).
+ * The announced size is judged before anything is allocated, and a buffer over `eagerBytes` grows with what has arrived, so
+ * that a client which announces 100 MiB and sends nothing costs nothing.
  *
  * Buffers come from the frame pool. Who gets a frame may give it back to it, once nothing reads the frame any more.
  */
@@ -11,6 +11,11 @@ import { framePool } from '../kernel/frame-pool.ts';
 import { MalformedFrame } from './malformed-frame.ts';
 
 const prefixBytes = 4;
+/** Less of a frame is copied: a read for its rest alone would cost more, and what comes behind it is read along. */
+const directBytesMin = 64 * 1024;
+/** Behind a frame of this size comes another often enough: of its beginning no more than this is read and copied. */
+const largeBytesMin = 256 * 1024;
+const beginningBytes = 4 * 1024;
 
 /** An object and not two closures: ten thousand idle connections pay for each of them. */
 export interface FrameTaker {
@@ -29,6 +34,9 @@ export class FrameReader {
   #filled = 0;
   #prefix = 0;
   #prefixFilled = 0;
+  #lastFrameBytes = 0;
+  /** The last target was the frame itself. */
+  #isDirect = false;
 
   /** `eagerBytes`: up to here a frame's buffer is allocated at once; from there on with what arrives. */
   constructor(frameBytesMax: number, eagerBytes: number, taker: FrameTaker) {
@@ -37,8 +45,26 @@ export class FrameReader {
     this.#taker = taker;
   }
 
-  /** Takes `chunk[0, length)`, keeping nothing of it. Throws MalformedFrame; whatever the taker throws passes through. */
+  /** Where the next bytes of the stream are best received: the rest of a large frame, or `shared`, as much of it as is wise. */
+  target(shared: Buffer): Buffer {
+    const frame = this.#frame;
+    if (frame !== undefined && frame.length - this.#filled >= directBytesMin) {
+      this.#isDirect = true;
+      return frame.subarray(this.#filled);
+    }
+    const isShort = frame === undefined && this.#lastFrameBytes >= largeBytesMin;
+    return isShort ? shared.subarray(0, beginningBytes) : shared;
+  }
+
+  /**
+   * Takes `length` bytes: those in the last target when there was one for them, else `chunk[0, length)`, keeping nothing of
+   * it. Throws MalformedFrame; whatever the taker throws passes through.
+   */
   push(chunk: Uint8Array, length: number): void {
+    if (this.#isDirect) {
+      this.#isDirect = false;
+      return this.#filledBy(this.#frame!, length);
+    }
     let position = 0;
     while (position < length) {
       if (this.#frame === undefined) {
@@ -49,23 +75,8 @@ export class FrameReader {
       const frame = this.#room(this.#frame, this.#filled + taken);
       frame.set(chunk.subarray(position, position + taken), this.#filled);
       position += taken;
-      this.#filled += taken;
-      if (this.#filled === this.#frameBytes) this.#finish(frame);
+      this.#filledBy(frame, taken);
     }
-  }
-
-  /** Where the next bytes of the stream belong, when that is room enough to receive them there instead of pushing them. */
-  target(bytesMin: number): Buffer | undefined {
-    const frame = this.#frame;
-    if (frame === undefined || frame.length - this.#filled < bytesMin) return undefined;
-    return frame.subarray(this.#filled);
-  }
-
-  /** `bytes` more have been received into the last `target`. Throws as `push` does. */
-  filled(bytes: number): void {
-    const frame = this.#frame!;
-    this.#filled += bytes;
-    if (this.#filled === this.#frameBytes) this.#finish(frame);
   }
 
   #takePrefix(chunk: Uint8Array, from: number, length: number): number {
@@ -102,8 +113,14 @@ export class FrameReader {
     return larger;
   }
 
+  #filledBy(frame: Buffer, bytes: number): void {
+    this.#filled += bytes;
+    if (this.#filled === this.#frameBytes) this.#finish(frame);
+  }
+
   #finish(frame: Buffer): void {
     this.#frame = undefined;
+    this.#lastFrameBytes = frame.length;
     this.#taker.received(frame);
   }
 }

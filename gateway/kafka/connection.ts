@@ -26,8 +26,6 @@ export interface ConnectionEvents {
   closed(connection: KafkaConnection): void;
 }
 
-/** Less of a frame is copied: a read for its rest alone would cost more, and what comes behind it is read along. */
-const directBytesMin = 64 * 1024;
 /** Up to here a frame's buffer is allocated at once: a batch of 1 MiB, which many clients fill, with what is around it. */
 const eagerBytes = 1024 * 1024 + 64 * 1024;
 
@@ -106,17 +104,16 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
     ));
   }
 
-  /** Where to receive next: the rest of a large frame, or `shared`, which take() copies from. */
+  /** Where to receive next: the rest of a large frame, or (some of) `shared`, which take() copies from. */
   target(shared: Buffer): Buffer {
-    return this.#reader.target(directBytesMin) ?? shared;
+    return this.#reader.target(shared);
   }
 
-  /** `length` bytes in the receive buffer, which is used again as soon as this returns, or in the last target. */
-  take(chunk: Uint8Array, length: number, isShared = true): void {
+  /** `length` bytes in the last target or, if none was asked for, in a buffer that is used again as soon as this returns. */
+  take(chunk: Uint8Array, length: number): void {
     if (this.#closed || this.login.session.state === 'closing') return;
     try {
-      if (isShared) this.#reader.push(chunk, length);
-      else this.#reader.filled(length);
+      this.#reader.push(chunk, length);
     } catch (error) {
       this.#fail(error);
     }

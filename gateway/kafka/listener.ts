@@ -218,7 +218,7 @@ function plainServer(settings: KafkaDoorSettings, receiveBuffer: Buffer, accept:
       // Asked after each read for the place of the next.
       buffer: (): Buffer => connection?.target(shared) ?? shared,
       callback: (length: number, buffer: Uint8Array): boolean => {
-        connection?.take(buffer, length, buffer === shared);
+        connection?.take(buffer, length);
         return true;
       },
     };

@@ -9,6 +9,7 @@ import type { FrameChannel, FrameHandler } from '../../engine/ports.ts';
 import { FrameReader } from '../../engine/protocol/frame-reader.ts';
 import { MalformedFrame } from '../../engine/protocol/malformed-frame.ts';
 import { writeCorked } from '../../engine/kernel/write-corked.ts';
+import { offeredPort } from './loopback.ts';
 
 export interface ChannelSettings {
   /** Largest frame that is taken in. */
@@ -17,8 +18,8 @@ export interface ChannelSettings {
   readonly closeMsMax: number;
 }
 
-/** Less of a frame is copied: a read for its rest alone would cost more, and what comes behind it is read along. */
-const directBytesMin = 64 * 1024;
+/** Told of an offered port; returns what to call when the connection to it is taken. */
+export type OnOffer = (port: number) => () => void;
 
 export class SocketChannel implements FrameChannel {
   readonly #clock: Clock;
@@ -36,10 +37,14 @@ export class SocketChannel implements FrameChannel {
   #closing = false;
   #ended = false;
   #closeTimer: Timer | undefined;
+  #onOffer: OnOffer | undefined;
+  #onTaken: (() => void) | undefined;
 
-  constructor(clock: Clock, settings: ChannelSettings) {
+  /** `onOffer`: the other end may begin by offering another connection instead of this one. */
+  constructor(clock: Clock, settings: ChannelSettings, onOffer?: OnOffer) {
     this.#clock = clock;
     this.#settings = settings;
+    this.#onOffer = onOffer;
     this.#reader = new FrameReader(settings.frameBytesMax, settings.frameBytesMax, {
       received: (frame) => {
         if (!this.#closing) this.#handler!.frame(frame);
@@ -60,22 +65,34 @@ export class SocketChannel implements FrameChannel {
     socket.on('close', () => this.#end());
   }
 
-  /** Where to receive next: the rest of a large frame, or `shared`, which received() copies from. */
+  /** Where to receive next: the rest of a large frame, or (some of) `shared`, which received() copies from. */
   target(shared: Buffer): Buffer {
-    return this.#reader.target(directBytesMin) ?? shared;
+    return this.#reader.target(shared);
   }
 
-  /** `length` bytes of the stream, in the target given last or in a buffer of the caller's. */
-  received(chunk: Uint8Array, length: number, isShared = true): void {
+  /** `length` bytes of the stream, in the target given last or, if none was, in a buffer of the caller's. */
+  received(chunk: Uint8Array, length: number): void {
     if (this.#closing) return;
+    if ((this.#onOffer || this.#onTaken) && this.#isOffer(chunk, length)) return;
     try {
-      if (isShared) this.#reader.push(chunk, length);
-      else this.#reader.filled(length);
+      this.#reader.push(chunk, length);
     } catch (error) {
       this.#closing = true;
       this.#socket!.destroy();
       if (!(error instanceof MalformedFrame)) throw error;
     }
+  }
+
+  /** Whether these bytes are of an offer (loopback.ts): they may be the first ones, or those behind such first ones. */
+  #isOffer(chunk: Uint8Array, length: number): boolean {
+    const onOffer = this.#onOffer;
+    const onTaken = this.#onTaken;
+    this.#onOffer = undefined;
+    this.#onTaken = undefined;
+    const port = onOffer && offeredPort(chunk, length);
+    if (onOffer && port !== undefined) this.#onTaken = onOffer(port);
+    else onTaken?.();
+    return port !== undefined || onTaken !== undefined;
   }
 
   send(parts: readonly Uint8Array[], sent?: () => void): void {

@@ -11,6 +11,7 @@ import { Server, Socket, connect, type OnReadOpts, type SocketConstructorOpts } 
 import { rm } from 'node:fs/promises';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import { type FrameChannel, type FrameHandler, LinkClosed, type Network } from '../../engine/ports.ts';
+import { acceptOffer, loopbackHost, offerLoopback } from './loopback.ts';
 import { type ChannelSettings, SocketChannel } from './socket-channel.ts';
 
 export interface SocketNetworkSettings extends ChannelSettings {
@@ -28,7 +29,8 @@ export const socketNetworkDefaults: SocketNetworkSettings = {
 
 export function socketNetwork(clock: Clock, settings: SocketNetworkSettings = socketNetworkDefaults): Network {
   return {
-    connect: (address, handler) => dial(address, handler, clock, settings),
+    connect: (address, handler, isBulk = false) =>
+      isBulk ? dialBulk(address, handler, clock, settings) : dial(address, handler, clock, settings),
     listen: (address, accept) => listen(address, accept, clock, settings),
   };
 }
@@ -49,7 +51,7 @@ function onread(channel: SocketChannel, settings: SocketNetworkSettings): OnRead
     // Asked after each read for the place of the next.
     buffer: () => channel.target(shared),
     callback: (length, buffer) => {
-      channel.received(buffer, length, buffer === shared);
+      channel.received(buffer, length);
       return true;
     },
   };
@@ -80,6 +82,24 @@ function dial(
   });
 }
 
+/** Over TCP where that can be had: see loopback.ts. */
+async function dialBulk(
+  address: string,
+  handler: FrameHandler,
+  clock: Clock,
+  settings: SocketNetworkSettings,
+): Promise<FrameChannel> {
+  const at = socketAddress(address);
+  const accepted =
+    'path' in at ? await offerLoopback(at.path, clock, settings.connectMsMax).catch(() => undefined) : undefined;
+  if (!accepted) return dial(address, handler, clock, settings);
+  const channel = new SocketChannel(clock, settings);
+  const socket = reusingSocket(accepted, channel, settings);
+  channel.attach(socket, handler);
+  socket.resume();
+  return channel;
+}
+
 async function listen(
   address: string,
   accept: (channel: FrameChannel) => FrameHandler,
@@ -88,12 +108,23 @@ async function listen(
 ): Promise<{ close(): Promise<void> }> {
   const at = socketAddress(address);
   const channels = new Set<SocketChannel>();
-  const server = new Server({ pauseOnConnect: true }, (accepted) => {
-    const channel = new SocketChannel(clock, settings);
-    const socket = reusingSocket(accepted, channel, settings);
+  const serve = (channel: SocketChannel, socket: Socket): void => {
     channels.add(channel);
     socket.once('close', () => channels.delete(channel));
     channel.attach(socket, accept(channel));
+  };
+  const server = new Server({ pauseOnConnect: true }, (accepted) => {
+    const onOffer = (port: number): (() => void) => {
+      const bulk = new SocketChannel(clock, settings);
+      const bulkSocket = connect({ host: loopbackHost, port, onread: onread(bulk, settings) }).pause();
+      return acceptOffer(socket, bulkSocket, () => {
+        serve(bulk, bulkSocket);
+        bulkSocket.resume();
+      });
+    };
+    const channel = new SocketChannel(clock, settings, 'path' in at ? onOffer : undefined);
+    const socket = reusingSocket(accepted, channel, settings);
+    serve(channel, socket);
     socket.resume();
   });
   try {
