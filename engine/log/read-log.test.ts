@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { sleep } from '../kernel/clock.ts';
 import { baseOffset, batchCrc, batchesIn, batchField, batchSizeBytes, lastOffset } from '../records/batch.ts';
 import { decodeBatch, recompressBatch } from '../records/decode.ts';
 import { batchOf, World } from './log-fixture.suite.ts';
@@ -64,6 +65,25 @@ describe('reads', () => {
     await world.clock.advance(world.settings.recentSegmentMs);
     expect(log.read(0, 1000, true)).toBeInstanceOf(Promise);
     expect(log.read(end - 1, 1000, true)).not.toBeInstanceOf(Promise);
+  });
+
+  it('answer in the same turn from an old segment whose last read was quick, and not behind a slow one', async () => {
+    let latencyMs = 0;
+    const world: World = new World(
+      {},
+      {
+        latency: () => (latencyMs > 0 ? sleep(world.clock, latencyMs) : Promise.resolve()),
+      },
+    );
+    const { log } = await longLog(world);
+    await world.clock.advance(world.settings.recentSegmentMs);
+    for (latencyMs of [world.settings.syncReadMsMax + 1, 0]) {
+      expect(log.read(0, 1000, true)).toBeInstanceOf(Promise);
+      await world.read(log, 0);
+    }
+    expect(log.read(0, 1000, true)).not.toBeInstanceOf(Promise);
+    await world.clock.advance(world.settings.recentSegmentMs);
+    expect(log.read(0, 1000, true)).toBeInstanceOf(Promise);
   });
 
   it('refuse offsets outside the log and show nothing above the high watermark', async () => {

@@ -2,9 +2,10 @@
  * Reads segments: a bounded set of open files, a bounded cache of sparse indexes, and per segment the position behind
  * the last read, so that a consumer that reads on needs no index at all.
  *
- * What was written a moment ago lies in the page cache, where a synchronous read blocks the loop for microseconds and a
- * trip to the thread pool costs 60: small reads of recent segments are synchronous, all others are not. One algorithm
- * serves both: a generator that asks for bytes, driven either way.
+ * From the page cache a synchronous read blocks the loop for a tenth of a millisecond per mebibyte, and a trip to the thread
+ * pool costs 60 us and a thread's wake-up on top. What was written a moment ago lies there; of everything else the last read of
+ * the same file tells: behind a piece that was there the next one probably is as well, and where it is not, the loop waits
+ * once. One algorithm serves both: a generator that asks for bytes, driven either way.
  */
 import type { Clock } from '../kernel/clock.ts';
 import { framePool } from '../kernel/frame-pool.ts';
@@ -41,6 +42,8 @@ interface OpenFile {
   readonly file: SegmentFile;
   uses: number;
   isForgotten: boolean;
+  /** Until when the loop may wait for a read of it, by how long the last one took; undefined before the first. */
+  quickUntilMs: number | undefined;
 }
 
 type Reads = Generator<{ position: number; bytes: number }, Buffer, Buffer>;
@@ -95,10 +98,12 @@ export class SegmentReader {
     epochAt: EpochAt,
   ): Buffer | Promise<Buffer> {
     const reads = this.#batches(segment, offset, { maxBytes, minOneBatch, epochAt });
-    const isRecent = this.#clock.monotonicMs() < segment.recentUntilMs;
     const { fileId } = segment.row;
-    const readSync = isRecent && maxBytes <= this.#settings.syncReadBytesMax && this.#open(fileId).file.readSync;
-    return readSync ? this.#driveSync(fileId, reads, readSync) : this.#drive(fileId, reads);
+    if (maxBytes > this.#settings.syncReadBytesMax) return this.#drive(fileId, reads);
+    const open = this.#open(fileId);
+    const isQuick = this.#clock.monotonicMs() < (open.quickUntilMs ?? segment.recentUntilMs);
+    const readSync = isQuick && open.file.readSync;
+    return readSync ? this.#driveSync(fileId, open, reads, readSync) : this.#drive(fileId, reads);
   }
 
   /** From the indexed place before the first batch with such a timestamp: up to readBytesMax of whole batches. */
@@ -223,14 +228,27 @@ export class SegmentReader {
     return new DataCorrupt(this.#segments.nameOf(row.fileId), row.position + position, what);
   }
 
-  #driveSync(fileId: string, reads: Reads, readSync: (target: Uint8Array, position: number) => number): Buffer {
+  #driveSync(
+    fileId: string,
+    open: OpenFile,
+    reads: Reads,
+    readSync: (target: Uint8Array, position: number) => number,
+  ): Buffer {
     let step = reads.next();
     while (!step.done) {
       const target = framePool.take(step.value.bytes);
+      const beginMs = this.#clock.monotonicMs();
       this.#checkLength(fileId, step.value, readSync(target, step.value.position));
+      this.#timed(open, beginMs);
       step = reads.next(target);
     }
     return step.value;
+  }
+
+  #timed(open: OpenFile, beginMs: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    const { syncReadMsMax, recentSegmentMs } = this.#settings;
+    open.quickUntilMs = nowMs - beginMs <= syncReadMsMax ? nowMs + recentSegmentMs : -Infinity;
   }
 
   async #drive(fileId: string, reads: Reads): Promise<Buffer> {
@@ -240,7 +258,9 @@ export class SegmentReader {
       let step = reads.next();
       while (!step.done) {
         const target = framePool.take(step.value.bytes);
+        const beginMs = this.#clock.monotonicMs();
         this.#checkLength(fileId, step.value, await open.file.read(target, step.value.position));
+        this.#timed(open, beginMs);
         step = reads.next(target);
       }
       return step.value;
@@ -266,7 +286,7 @@ export class SegmentReader {
   #open(fileId: string): OpenFile {
     let open = this.#files.get(fileId);
     if (open) this.#files.delete(fileId);
-    else open = { file: this.#segments.open(fileId), uses: 0, isForgotten: false };
+    else open = { file: this.#segments.open(fileId), uses: 0, isForgotten: false, quickUntilMs: undefined };
     this.#files.set(fileId, open);
     if (this.#files.size > this.#settings.openFilesMax) this.#closeIdle(open);
     return open;

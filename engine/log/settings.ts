@@ -30,8 +30,12 @@ export interface LogSettings {
   readonly indexIntervalBytes: number;
   /** Segment files are written in slices of at most this, between which the event loop turns. */
   readonly writeSliceBytes: number;
-  /** Reads of at most this from segments written within recentSegmentMs block the loop for microseconds instead. */
+  /**
+   * Reads of at most this block the loop instead of going to the thread pool: from segments written within recentSegmentMs,
+   * and from files whose last read, within the same time, took no longer than syncReadMsMax.
+   */
   readonly syncReadBytesMax: number;
+  readonly syncReadMsMax: number;
   readonly recentSegmentMs: number;
   /** Largest single read of a segment for one fetch. */
   readonly readBytesMax: number;
@@ -75,7 +79,8 @@ export const logSettingsDefault: LogSettings = {
   copiedBytesMax: 256 * KiB,
   indexIntervalBytes: 4 * KiB,
   writeSliceBytes: MiB,
-  syncReadBytesMax: 64 * KiB,
+  syncReadBytesMax: MiB,
+  syncReadMsMax: 1,
   recentSegmentMs: 60_000,
   readBytesMax: 4 * MiB,
   openFilesMax: 256,
@@ -109,6 +114,7 @@ const bounds: Readonly<Record<Exclude<keyof LogSettings, 'durability'>, readonly
   indexIntervalBytes: [64, MiB],
   writeSliceBytes: [512, 16 * MiB],
   syncReadBytesMax: [0, MiB],
+  syncReadMsMax: [1, 1000],
   recentSegmentMs: [0, 3_600_000],
   readBytesMax: [64 * KiB, 64 * MiB],
   openFilesMax: [1, 100_000],
