@@ -264,6 +264,24 @@ describe('the checker names', () => {
     expect(names({ kind: 'undrained', what: 'x' })).toEqual(['drained-early']);
   });
 
+  it('an acknowledgement that tells a later start of a log of which nothing may be deleted', () => {
+    const ack = (startOffset: number): Entry => ({ ...(sent(0, 'a') as Entry & { kind: 'sent' }), startOffset });
+    expect(names(send('a'), ack(0), final(['a']))).toEqual([]);
+    expect(names(send('a'), ack(1), final(['a']))).toEqual(['lost-write']);
+  });
+
+  it('a committed offset that was deleted and is back, and a broker that dies of nothing', () => {
+    const commit = (offset: number): Entry[] => [
+      { kind: 'commit', ...group, offset },
+      { kind: 'committed', ...group, offset, code: 0 },
+    ];
+    const position = (offset: number): Entry => ({ kind: 'position', ...group, offset, acked: -1 });
+    const forgotten: Entry = { kind: 'forgotten', ...group, offset: 7 };
+    expect(names(...commit(7), forgotten, position(-1), ...commit(8), position(8))).toEqual([]);
+    expect(names(...commit(7), forgotten, position(7))).toEqual(['committed-offset-falls']);
+    expect(names({ kind: 'died', what: 'x' })).toEqual(['needless-kill']);
+  });
+
   it('a producer id that two were given', () => {
     expect(names({ kind: 'producer-id', id: 7 }, { kind: 'producer-id', id: 7 })).toEqual(['producer-id-twice']);
   });

@@ -68,6 +68,7 @@ const saidBy = {
   stuck: 'stuck',
   unwoken: 'poll-not-woken',
   undrained: 'drained-early',
+  died: 'needless-kill',
 } as const;
 /** Of the time that a fetch may wait: clocks of processes differ. */
 const waitShareMin = 0.98;
@@ -130,6 +131,8 @@ class Judge {
   #mayRot = false;
   /** The highest offset that each group has sent of a partition. */
   readonly #tried = new Map<string, number>();
+  /** The highest offset of those that were deleted of a group and partition. */
+  readonly #gone = new Map<string, number>();
   /** Commits of which nobody was told that they are stored: over the connection of a gateway that died they may still come. */
   readonly #doubtful = new Set<string>();
   /** Of each group, partition and offset: commits less those that were refused because there was no room. */
@@ -175,6 +178,8 @@ class Judge {
         return this.#committed(entry);
       case 'committed':
         return this.#commitTold(entry);
+      case 'forgotten':
+        return this.#forgotten(entry);
       case 'joined':
         return this.#joined(entry);
       case 'overlap': {
@@ -231,6 +236,10 @@ class Judge {
     this.anomalies.push({ name, atMs, where, what });
   }
 
+  #reportStart(atMs: number, name: PartitionName, startOffset: number): void {
+    this.#report('lost-write', atMs, name, `the log starts at ${startOffset}, and nothing may be deleted`);
+  }
+
   #partition(name: PartitionName): Partition {
     let partition = this.#partitions.get(name);
     if (!partition) this.#partitions.set(name, (partition = new Partition()));
@@ -245,7 +254,8 @@ class Judge {
     }
   }
 
-  #sent({ atMs, producer, partition, values, code, offset, isNext }: TimedEntry & { kind: 'sent' }): void {
+  #sent(entry: TimedEntry & { kind: 'sent' }): void {
+    const { atMs, producer, partition, values, code, offset, startOffset = 0, isNext } = entry;
     if (isNext && sequenceErrors.includes(code)) {
       const what = `${producer} got error ${code} for its next batch: what came before it is forgotten`;
       this.#report('sequence-lost', atMs, partition, what);
@@ -256,6 +266,7 @@ class Judge {
       sent.isUnstored = unstoredCodes.includes(code) && sent.isUnstored !== false;
     }
     if (code !== 0) return;
+    if (startOffset > 0 && !state.isBounded) this.#reportStart(atMs, partition, startOffset);
     for (const [i, value] of values.entries()) {
       state.sent.get(value)!.ackedAt = offset + i;
       this.#show(atMs, partition, state, offset + i, value);
@@ -289,9 +300,7 @@ class Judge {
       const what = `the log starts at ${startOffset}, and nobody wanted more deleted than what lies before ${partition.cutTo}`;
       this.#report('cut-too-far', atMs, name, what);
     }
-    if (startOffset > 0 && !partition.isBounded) {
-      this.#report('lost-write', atMs, name, `the log starts at ${startOffset}, and nothing may be deleted`);
-    }
+    if (startOffset > 0 && !partition.isBounded) this.#reportStart(atMs, name, startOffset);
     let expected = from;
     for (const record of records) {
       const { offset, value } = record;
@@ -416,10 +425,16 @@ class Judge {
         name,
         `no room for the commit of ${offset}, it was said, and it is there`,
       );
+    } else if (offset >= 0 && offset <= (this.#gone.get(name) ?? -1) && !this.#doubtful.has(`${name} ${offset}`)) {
+      this.#report('committed-offset-falls', entry.atMs, name, `${offset} was deleted, and is back`);
     } else if ((offset < entry.acked || offset > tried) && !this.#doubtful.has(`${name} ${offset}`)) {
       const what = `committed ${entry.acked}, tried ${tried}, found ${offset}`;
       this.#report('committed-offset-falls', entry.atMs, name, what);
     }
+  }
+
+  #forgotten({ group, partition, offset }: TimedEntry & { kind: 'forgotten' }): void {
+    this.#gone.set(`${group} ${partition}`, offset);
   }
 
   #commitTold({ atMs, group, partition, offset, code, by }: TimedEntry & { kind: 'committed' }): void {

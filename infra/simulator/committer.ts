@@ -6,12 +6,15 @@
 import { make } from '../../engine/protocol/make.ts';
 import { offsetCommitRequest } from '../../engine/protocol/messages/08-offset-commit.ts';
 import { offsetFetchRequest } from '../../engine/protocol/messages/09-offset-fetch.ts';
+import { offsetDeleteRequest } from '../../engine/protocol/messages/47-offset-delete.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
 import { type Door, noAnswer } from './door.ts';
 import { partitionName } from './partition-name.ts';
 import type { SimTopic } from './topic-plan.ts';
 import { lullPace, type World } from './world.ts';
 
+/** One of so many times it deletes what it has committed of a partition. */
+const forgetOneOf = 25;
 const client = { clientId: 'committer', clientHost: '/127.0.0.1', version: 8 };
 
 export class Committer {
@@ -65,6 +68,7 @@ export class Committer {
     const isBehind = loop.nowMs >= rush.untilMs && this.#askedBehind !== rush;
     if (isBehind) this.#askedBehind = rush;
     if (isBehind || (loop.nowMs >= rush.untilMs && below(this.#random, 4) === 0)) this.ask(next);
+    else if (loop.nowMs >= rush.untilMs && below(this.#random, forgetOneOf) === 0) this.#forget(next);
     else this.#commit(next);
   }
 
@@ -91,6 +95,27 @@ export class Committer {
         const code = isGood ? result.topics[0]!.partitions[0]!.errorCode : -1;
         history.add({ kind: 'committed', ...commit, code });
         if (code === 0) this.#acked[partitionIndex] = committedOffset;
+        next();
+      },
+    );
+  }
+
+  /** What was deleted is not found again, whatever becomes of the coordinator; only a later commit is. */
+  #forget(next: () => void): void {
+    const { history } = this.#world;
+    const partitionIndex = below(this.#random, this.#sent.length);
+    const forgotten = { ...this.#place(partitionIndex), offset: this.#sent[partitionIndex]! };
+    const request = make(offsetDeleteRequest, {
+      groupId: this.#group,
+      topics: [{ name: this.#topic.name, partitions: [{ partitionIndex }] }],
+    });
+    this.#acked[partitionIndex] = -1;
+    this.#door.request(
+      ({ engine }) => engine.coordinatorRequest(47, this.#target, request, { ...client, version: 0 }),
+      (result) => {
+        const isGood = result !== noAnswer && !(result instanceof Error) && result.errorCode === 0;
+        if (isGood && result.topics[0]?.partitions[0]?.errorCode === 0)
+          history.add({ kind: 'forgotten', ...forgotten });
         next();
       },
     );

@@ -49,6 +49,8 @@ export type Entry =
       /** Kafka error code, or -1: no answer. */
       readonly code: number;
       readonly offset: number;
+      /** Where the log began, as the answer says. */
+      readonly startOffset?: number;
       /** Every value before these is acknowledged. */
       readonly isNext: boolean;
     }
@@ -148,6 +150,8 @@ export type Entry =
       /** Of a member: `known` is the latest generation that anybody had been told of when the commit left. */
       readonly by?: { readonly member: string; readonly generation: number; readonly known: number };
     }
+  /** A committed offset was deleted, up to this one: none of them may come back. */
+  | { readonly kind: 'forgotten'; readonly group: string; readonly partition: PartitionName; readonly offset: number }
   /** A member was told its part of a generation; `known` as above, when its join left. */
   | {
       readonly kind: 'joined';
@@ -185,6 +189,8 @@ export type Entry =
   | { readonly kind: 'stuck'; readonly what: string }
   /** A fetch that waits in a quiet world is not told of what has come. */
   | { readonly kind: 'unwoken'; readonly what: string }
+  /** A broker died of nothing in a quiet world. */
+  | { readonly kind: 'died'; readonly what: string }
   /** A broker was said to be empty, and has still what it had when it was to be emptied. */
   | { readonly kind: 'undrained'; readonly what: string }
   /** A group that nobody joined or left begins another generation. */

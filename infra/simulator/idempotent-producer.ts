@@ -30,6 +30,12 @@ interface Batch {
   isAcked: boolean;
 }
 
+interface Told {
+  readonly code: number;
+  readonly offset: number;
+  readonly startOffset?: number;
+}
+
 const inFlightMax = 5;
 const batchesMax = 8;
 const retryMs = 60;
@@ -185,7 +191,7 @@ export class IdempotentProducer {
       batch.values.map((value, i) => ({ key: null, value: Buffer.from(value), timestampMs: loop.wallMs + i })),
       { producerId: this.#producerId, producerEpoch: this.#epoch, baseSequence: batch.sequence },
     );
-    this.#door.call<{ code: number; offset: number }>(
+    this.#door.call<Told>(
       ({ engine }, answer) => {
         const records = framePool.gather([encoded]);
         engine.append({
@@ -194,9 +200,9 @@ export class IdempotentProducer {
           records,
           idempotent: true,
           timeoutMs: 5000,
-          done({ errorCode, baseOffset }, recordsAreFree) {
+          done({ errorCode, baseOffset, logStartOffset }, recordsAreFree) {
             if (recordsAreFree) framePool.give(records);
-            answer({ code: errorCode, offset: baseOffset });
+            answer({ code: errorCode, offset: baseOffset, startOffset: logStartOffset });
           },
         });
       },
@@ -206,13 +212,14 @@ export class IdempotentProducer {
     );
   }
 
-  #told(batch: Batch, { code, offset }: { code: number; offset: number }): void {
+  #told(batch: Batch, outcome: Told): void {
+    const { code } = outcome;
     batch.isInFlight = false;
     // Overtaken, it may have come before those that have been acknowledged since.
     const isNext = this.#batches[0] === batch && (!this.#isDated || batch.wasNext);
     const partition = partitionName(this.#topic.topicId, this.#partition);
     const { life, producer, values } = batch;
-    this.#world.history.add({ kind: 'sent', producer, partition, values, code, offset, isNext });
+    this.#world.history.add({ kind: 'sent', producer, partition, values, ...outcome, isNext });
     if (life !== this.#life) {
       this.#strays--;
       return;

@@ -24,25 +24,33 @@ const slowStoreMs = 2500;
 const frameLateMs = 1200;
 /** More than there are partitions of bounded topics, mostly. */
 const cutsMax = 8;
+const toldKillMsMax = 700;
 
 /**
  * Logs whose records are all in segments lose all of them to DeleteRecords, and their owners die before anybody writes
- * again: what is known of their producers has to outlive the segments that told of it.
+ * again: what is known of their producers has to outlive the segments that told of it. In every second world the store is slow,
+ * and they die as soon as somebody is told that it is done: then it has to be.
  */
 export function killAfterCut(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
   if (!broker) return;
   const { loop } = acts.world;
   acts.world.focus = { partitions: new Set(), untilMs: loop.nowMs + quietMs };
   acts.planned('drain', target, movedMs);
-  loop.schedule(movedMs + (value % 100), () => {
-    acts.world.fault('the records of bounded topics are deleted');
-    for (let i = 0; i < cutsMax; i++) acts.topics.deleteRecords(i);
-  });
-  loop.schedule(movedMs + 130 + (value % 200), () => {
+  const isTold = value % 2 === 0;
+  let isKilled = false;
+  const kill = (): void => {
+    if (isKilled) return;
+    isKilled = true;
     acts.world.fault('all brokers killed');
     // Producers live: what they send next follows what was deleted.
     for (const { process } of acts.supervisor.brokers()) process.end('SIGKILL');
+  };
+  loop.schedule(movedMs + (value % 100), () => {
+    acts.world.fault('the records of bounded topics are deleted');
+    if (isTold) acts.mood({ ...goodMood, slowMs: 40 + (value % 80) }, toldKillMsMax);
+    for (let i = 0; i < cutsMax; i++) acts.topics.deleteRecords(i, (code) => isTold && code === 0 && kill());
   });
+  loop.schedule(movedMs + (isTold ? toldKillMsMax : 130 + (value % 200)), kill);
 }
 
 /**

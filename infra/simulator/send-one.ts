@@ -24,6 +24,7 @@ export interface OneSend {
 interface Outcome {
   readonly code: number;
   readonly offset: number;
+  readonly startOffset?: number;
 }
 
 /** Notes it in the history, and what came of it; `told` is called with the error code, -1 without an answer. */
@@ -37,9 +38,9 @@ export function sendOne(door: Door, send: OneSend, told: (code: number) => void)
   door.call<Outcome>(
     (parent, answer) => (as === 'plain' ? append(parent, send, sentMs, answer) : produce(parent, send, answer)),
     (result) => {
-      const { code, offset } = result === noAnswer ? { code: -1, offset: -1 } : result;
-      history.add({ kind: 'sent', producer, partition, values, code, offset, isNext: false });
-      told(code);
+      const outcome = result === noAnswer ? { code: -1, offset: -1 } : result;
+      history.add({ kind: 'sent', producer, partition, values, ...outcome, isNext: false });
+      told(outcome.code);
     },
     waitMs,
   );
@@ -58,9 +59,9 @@ function append(
     records,
     idempotent: false,
     timeoutMs,
-    done({ errorCode, baseOffset }, recordsAreFree) {
+    done({ errorCode, baseOffset, logStartOffset }, recordsAreFree) {
       if (recordsAreFree) framePool.give(records);
-      answer({ code: errorCode, offset: baseOffset });
+      answer({ code: errorCode, offset: baseOffset, startOffset: logStartOffset });
     },
   });
 }

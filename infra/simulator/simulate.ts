@@ -19,6 +19,7 @@ import type { TimedEntry } from './history.ts';
 import { Injector } from './inject.ts';
 import { Liveness } from './liveness.ts';
 import type { Plant } from './plant.ts';
+import { noteDeaths } from './quiet-deaths.ts';
 import { moveLogs, moveSeats } from './quiet-move.ts';
 import { watchPolls } from './quiet-poll.ts';
 import { auditDeleted, auditStorage, partitionsMax, unfreedTopics } from './storage-audit.ts';
@@ -147,10 +148,12 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   await loop.run(loop.nowMs + workMsMax, () => topics.isQuiet);
   if (!topics.isQuiet && !mayCorrupt) history.add({ kind: 'stuck', what: 'producers still wait for their answers' });
   else if (!mayCorrupt && isGood) await watchPolls(world, door, topics);
+  const quietFrom = mayCorrupt || !isGood ? Infinity : history.entries.length;
 
   await readAll(world, door, topics);
   if (mayCorrupt) await auditRot(world, supervisor);
   else await audit(world, supervisor, topics);
+  noteDeaths(history, quietFrom);
   for (const client of [...topics.consumers, ...topics.surveyors]) client.isStopped = true;
   supervisor.isOver = true;
   for (const process of world.processes.values()) process.end('the simulation is over');

@@ -143,11 +143,11 @@ export class TopicRoom {
   }
 
   /** All that there are of a log of a bounded topic. */
-  deleteRecords(target: number): void {
+  deleteRecords(target: number, told: (code: number) => void = () => undefined): void {
     const bounded = this.topics.filter(({ isBounded, isDeleted }) => isBounded && !isDeleted);
     const topic = bounded[target % Math.max(1, bounded.length)];
     if (!topic) return;
-    cutOne(this.#door, topic, target % topic.partitions, -1, () => undefined);
+    cutOne(this.#door, topic, target % topic.partitions, -1, told);
   }
 
   /** Clients die as brokers do, and come back while nobody serves: what a producer sends first is then held. */

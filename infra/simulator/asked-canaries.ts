@@ -1,0 +1,84 @@
+/**
+ * More planted bugs (canaries.ts), in what clients ask for beside writing and reading: deletions, times, waits, and a drain. Each
+ * was planted in the sources first, and passed before there were clients that ask.
+ */
+import { Balance } from '../../engine/controller/balance.ts';
+import { logErrorCode } from '../../engine/log/log.ts';
+import { PendingAppend } from '../../engine/log/partition-append.ts';
+import { OwnedLog } from '../../engine/log/partition-log.ts';
+import { FetchRouter } from '../../engine/routing/fetch.ts';
+import type { Canary } from './plant.ts';
+import { methodOf, replaced } from './plant-parts.ts';
+
+export const askedCanaries: readonly Canary[] = [
+  {
+    name: 'says that it has deleted what it has not',
+    scenario: 'topics',
+    plant: () => ({ patch: deleteNothing }),
+  },
+  {
+    name: 'deletes more than it was asked to',
+    scenario: 'topics',
+    plant: () => ({ patch: deleteAll }),
+  },
+  {
+    name: 'names the record behind the one that bears a time',
+    scenario: 'topics',
+    plant: () => ({ patch: lookBehind }),
+  },
+  {
+    name: 'does not wake who waits at the end of a log',
+    scenario: 'planned',
+    plant: () => ({ patch: () => replaced(OwnedLog.prototype, 'wakeReaders', () => undefined) }),
+  },
+  {
+    name: 'answers a fetch with less than it is to wait for',
+    scenario: 'planned',
+    plant: () => ({ patch: answerEarly }),
+  },
+  {
+    name: 'acknowledges with another start of the log',
+    scenario: 'kills',
+    plant: () => ({ patch: tellEndForStart }),
+  },
+  {
+    name: 'says of a broker that it is empty before it is',
+    scenario: 'planned',
+    plant: () => ({ patch: () => replaced(Balance.prototype, 'drain', async () => 0) }),
+  },
+];
+
+function deleteNothing(): () => void {
+  return replaced(OwnedLog.prototype, 'deleteRecords', async function (this: OwnedLog, offset) {
+    return { errorCode: logErrorCode.none, lowWatermark: offset === -1 ? this.highWatermark : offset };
+  });
+}
+
+function deleteAll(): () => void {
+  const deleteRecords = methodOf(OwnedLog.prototype, 'deleteRecords');
+  return replaced(OwnedLog.prototype, 'deleteRecords', function (this: OwnedLog) {
+    return deleteRecords.call(this, -1);
+  });
+}
+
+function lookBehind(): () => void {
+  const offsetForTimestamp = methodOf(OwnedLog.prototype, 'offsetForTimestamp');
+  return replaced(OwnedLog.prototype, 'offsetForTimestamp', function (this: OwnedLog, timestamp) {
+    return offsetForTimestamp.call(this, timestamp + 1);
+  });
+}
+
+function answerEarly(): () => void {
+  const fetch = methodOf(FetchRouter.prototype, 'fetch');
+  return replaced(FetchRouter.prototype, 'fetch', function (this: FetchRouter, partitions, options) {
+    return fetch.call(this, partitions, { ...options, minBytes: Math.min(1, options.minBytes) });
+  });
+}
+
+function tellEndForStart(): () => void {
+  return replaced(PendingAppend.prototype, 'acknowledge', function (this: PendingAppend) {
+    const { baseOffset, logAppendTimeMs, log } = this;
+    const told = { errorCode: logErrorCode.none, baseOffset, logAppendTimeMs, errorMessage: null };
+    this.done({ ...told, logStartOffset: log.endOffset });
+  });
+}
