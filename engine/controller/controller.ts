@@ -157,7 +157,7 @@ class RunningController implements Controller {
     };
     this.#background = new Background(clock, events, isStopping);
     this.#topics = topics(this.#context);
-    this.#producerIds = producerIds(persistence, settings.requestWaitMsMax);
+    this.#producerIds = producerIds(persistence, settings.requestWaitMsMax, settings.producerIdsPerBlock);
     this.#repair = new Repair(this.#context);
     this.#deleted = new DeletedTopics(this.#context);
     this.#damage = new DamageWatch(store, events);

@@ -6,14 +6,12 @@ import { StoreConflict } from '../ports.ts';
 import { getSurely, type Persistence, transactSurely } from '../store-surely.ts';
 import { decodeProducerIds, encodeProducerIds, producerIdsKey } from './rows/producer-ids.ts';
 
-const producerIdsPerBlock = 1000;
-
 export interface ProducerIds {
   /** Throws the store's failure after the wait. */
   allocate(): Promise<number>;
 }
 
-export function producerIds(persistence: Persistence, waitMsMax: number): ProducerIds {
+export function producerIds(persistence: Persistence, waitMsMax: number, perBlock: number): ProducerIds {
   let next = 0;
   let end = 0;
   let taking: Promise<void> | undefined;
@@ -22,7 +20,7 @@ export function producerIds(persistence: Persistence, waitMsMax: number): Produc
     for (;;) {
       const row = await getSurely(persistence, producerIdsKey, waitMsMax);
       const first = row ? decodeProducerIds(row).next : 0;
-      const value = encodeProducerIds({ next: first + producerIdsPerBlock });
+      const value = encodeProducerIds({ next: first + perBlock });
       const condition = row ? { version: row.version } : { absent: true as const };
       try {
         await transactSurely(persistence, [{ op: 'put', key: producerIdsKey, value, if: condition }], waitMsMax);
@@ -31,7 +29,7 @@ export function producerIds(persistence: Persistence, waitMsMax: number): Produc
         throw failure;
       }
       next = first;
-      end = first + producerIdsPerBlock;
+      end = first + perBlock;
       return;
     }
   }

@@ -36,6 +36,8 @@ export interface ControllerSettings {
   readonly zoneWindowMs: number;
   /** For the store, in requests of users. Repairs wait as long as it takes. */
   readonly requestWaitMsMax: number;
+  /** Taken from the store at once. */
+  readonly producerIdsPerBlock: number;
   readonly logsPerReleaseMax: number;
   readonly releasesInFlightMax: number;
   /** Placement rows and checks of sessions in one transaction, beside the shard's own check. */
@@ -91,6 +93,7 @@ export const controllerDefaults: ControllerSettings = {
   membersIntervalMs: 200,
   zoneWindowMs: 5000,
   requestWaitMsMax: 10_000,
+  producerIdsPerBlock: 1000,
   logsPerReleaseMax: 64,
   releasesInFlightMax: 4,
   moveOpsMax: storeOpsMax - 1,

@@ -61,7 +61,7 @@ export function createVisitor(options: VisitorOptions): Visitor {
   const loads = { byBroker: () => new Map() };
   const made = topics({ persistence, clock, settings, shards, brokers, loads, refresh: () => brokers.refresh() });
   const damage = new DamageWatch(store, events);
-  const ids = producerIds(persistence, settings.requestWaitMsMax);
+  const ids = producerIds(persistence, settings.requestWaitMsMax, settings.producerIdsPerBlock);
   catalogue.onBroker((brokerId) => {
     const session = catalogue.broker(brokerId);
     if (session) events.emit(eventOf[session.state], seenInStore, { brokerId, epoch: session.epoch });

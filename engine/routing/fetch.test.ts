@@ -593,6 +593,25 @@ describe('waiting', () => {
     expect(next.result).toMatchObject([{ errorCode: 0, highWatermark: 5, logStartOffset: 2 }]);
   });
 
+  it('knows from its former owner where a log begins that has moved, when the next one is silent', async () => {
+    const w = await world([1, 2]);
+    write(w, 0, 1, 2, 3);
+    const first = read(w, [at(0, 0)]);
+    await w.clock.advance(20);
+    expect(first.result![0]).toMatchObject({ highWatermark: 3, logStartOffset: 0 });
+    const waiting = read(w, [at(0, 3)], { maxWaitMs: 200 });
+    await w.clock.advance(10);
+    w.logs.startOffset = 2;
+    w.broker(2).isSilent = true;
+    // It is released first, and those who wait there are sent away.
+    w.logs.owners.set(keyOf(topicId, 0), { brokerId: 2, epoch: 1 });
+    w.broker(1).wake();
+    await w.clock.advance(5);
+    w.catalogue.place('c1.orders', 0, 2, 1);
+    await w.clock.advance(300);
+    expect(waiting.result![0]).toMatchObject({ errorCode: 0, highWatermark: 3, logStartOffset: 2 });
+  });
+
   it('believes what was told of a name for a while alone: it may have been another topic', async () => {
     const w = await world([1]);
     write(w, 0, 1, 2, 3);

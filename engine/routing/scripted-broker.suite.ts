@@ -92,6 +92,8 @@ function entry(index: number, brokerId: number, epoch: number): PartitionEntry {
 
 /** All logs of a world, and who may write them. */
 export class SharedLogs {
+  /** Of all of them. */
+  startOffset = 0;
   readonly batches = new Map<string, Buffer[]>();
   /** Owner and epoch as the brokers see it. */
   readonly owners = new Map<string, { brokerId: number; epoch: number }>();
@@ -237,7 +239,7 @@ export class ScriptedBroker {
           errorCode,
           highWatermark: log.length,
           lastStableOffset: log.length,
-          logStartOffset: 0,
+          logStartOffset: this.logs.startOffset,
           records: taken,
         };
       }),

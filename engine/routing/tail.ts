@@ -144,9 +144,12 @@ export class Tail {
     return seen.told ? this.#withTold(seen, seen.told) : seen;
   }
 
-  /** Every answer about a partition, from polls and reads, passes here. */
+  /**
+   * Every answer about a partition, from polls and reads, passes here. What a former owner knows of a log that it has given away
+   * is good for the next one as well; and where a log moves again and again, no other may tell anything for a long time.
+   */
   note({ topicId, partition, errorCode: code, highWatermark, logStartOffset }: FetchedPartition): void {
-    if (code !== errorCode.none || highWatermark < 0) return;
+    if ((code !== errorCode.none && !isMisrouted(code)) || highWatermark < 0) return;
     const seen = this.#seen.get(topicId)?.[partition] ?? this.#remember(topicId, partition);
     if (!seen) return;
     seen.isHeard = true;
@@ -330,6 +333,7 @@ export class Tail {
 
   #answered(poll: Poll, result: FetchedPartition): void {
     if (isMisrouted(result.errorCode)) {
+      this.note(result);
       poll.refusedEpoch = poll.askedEpoch;
       poll.retryAtMs = this.#clock.monotonicMs() + this.#settings.retryMs;
       return this.#park(poll, false);

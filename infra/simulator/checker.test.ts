@@ -275,10 +275,12 @@ describe('the checker names', () => {
       { kind: 'commit', ...group, offset },
       { kind: 'committed', ...group, offset, code: 0 },
     ];
-    const position = (offset: number): Entry => ({ kind: 'position', ...group, offset, acked: -1 });
+    const position = (offset: number, gone: number): Entry => ({ kind: 'position', ...group, offset, acked: -1, gone });
     const forgotten: Entry = { kind: 'forgotten', ...group, offset: 7 };
-    expect(names(...commit(7), forgotten, position(-1), ...commit(8), position(8))).toEqual([]);
-    expect(names(...commit(7), forgotten, position(7))).toEqual(['committed-offset-falls']);
+    expect(names(...commit(7), forgotten, position(-1, 7), ...commit(8), position(8, 7))).toEqual([]);
+    expect(names(...commit(7), forgotten, position(7, 7))).toEqual(['committed-offset-falls']);
+    // It was asked for before it was deleted.
+    expect(names(...commit(7), forgotten, position(7, -1))).toEqual([]);
     expect(names({ kind: 'died', what: 'x' })).toEqual(['needless-kill']);
   });
 

@@ -131,8 +131,6 @@ class Judge {
   #mayRot = false;
   /** The highest offset that each group has sent of a partition. */
   readonly #tried = new Map<string, number>();
-  /** The highest offset of those that were deleted of a group and partition. */
-  readonly #gone = new Map<string, number>();
   /** Commits of which nobody was told that they are stored: over the connection of a gateway that died they may still come. */
   readonly #doubtful = new Set<string>();
   /** Of each group, partition and offset: commits less those that were refused because there was no room. */
@@ -178,8 +176,6 @@ class Judge {
         return this.#committed(entry);
       case 'committed':
         return this.#commitTold(entry);
-      case 'forgotten':
-        return this.#forgotten(entry);
       case 'joined':
         return this.#joined(entry);
       case 'overlap': {
@@ -425,16 +421,12 @@ class Judge {
         name,
         `no room for the commit of ${offset}, it was said, and it is there`,
       );
-    } else if (offset >= 0 && offset <= (this.#gone.get(name) ?? -1) && !this.#doubtful.has(`${name} ${offset}`)) {
+    } else if (offset >= 0 && offset <= (entry.gone ?? -1) && !this.#doubtful.has(`${name} ${offset}`)) {
       this.#report('committed-offset-falls', entry.atMs, name, `${offset} was deleted, and is back`);
     } else if ((offset < entry.acked || offset > tried) && !this.#doubtful.has(`${name} ${offset}`)) {
       const what = `committed ${entry.acked}, tried ${tried}, found ${offset}`;
       this.#report('committed-offset-falls', entry.atMs, name, what);
     }
-  }
-
-  #forgotten({ group, partition, offset }: TimedEntry & { kind: 'forgotten' }): void {
-    this.#gone.set(`${group} ${partition}`, offset);
   }
 
   #commitTold({ atMs, group, partition, offset, code, by }: TimedEntry & { kind: 'committed' }): void {

@@ -26,6 +26,8 @@ export class Committer {
   /** By partition: the last that was sent, and the last that was acknowledged. */
   readonly #sent: number[];
   readonly #acked: number[];
+  /** By partition, the last of those that were deleted. */
+  readonly #gone: number[];
   isStopped = false;
   #askedBehind: World['rush'];
 
@@ -38,6 +40,7 @@ export class Committer {
     this.#group = `${topic.clusterId}.${group}`;
     this.#sent = Array.from({ length: topic.partitions }, () => 0);
     this.#acked = this.#sent.map(() => -1);
+    this.#gone = this.#sent.map(() => -1);
     this.#loop();
   }
 
@@ -114,8 +117,10 @@ export class Committer {
       ({ engine }) => engine.coordinatorRequest(47, this.#target, request, { ...client, version: 0 }),
       (result) => {
         const isGood = result !== noAnswer && !(result instanceof Error) && result.errorCode === 0;
-        if (isGood && result.topics[0]?.partitions[0]?.errorCode === 0)
+        if (isGood && result.topics[0]?.partitions[0]?.errorCode === 0) {
           history.add({ kind: 'forgotten', ...forgotten });
+          this.#gone[partitionIndex] = forgotten.offset;
+        }
         next();
       },
     );
@@ -123,6 +128,7 @@ export class Committer {
 
   ask(next: (isGood: boolean) => void): void {
     const acked = [...this.#acked];
+    const gone = [...this.#gone];
     const topics = [{ name: this.#topic.name, partitionIndexes: [...acked.keys()] }];
     const request = make(offsetFetchRequest, { groups: [{ groupId: this.#group, topics }] });
     this.#door.request(
@@ -134,7 +140,7 @@ export class Committer {
         const known = found.filter(({ errorCode }) => errorCode === 0);
         for (const { partitionIndex, committedOffset } of known) {
           const position = { ...this.#place(partitionIndex), offset: committedOffset, acked: acked[partitionIndex]! };
-          this.#world.history.add({ kind: 'position', ...position });
+          this.#world.history.add({ kind: 'position', ...position, gone: gone[partitionIndex]! });
         }
         next(known.length === acked.length);
       },

@@ -150,7 +150,7 @@ export type Entry =
       /** Of a member: `known` is the latest generation that anybody had been told of when the commit left. */
       readonly by?: { readonly member: string; readonly generation: number; readonly known: number };
     }
-  /** A committed offset was deleted, up to this one: none of them may come back. */
+  /** A committed offset was deleted, up to this one. */
   | { readonly kind: 'forgotten'; readonly group: string; readonly partition: PartitionName; readonly offset: number }
   /** A member was told its part of a generation; `known` as above, when its join left. */
   | {
@@ -168,6 +168,8 @@ export type Entry =
       readonly offset: number;
       /** The highest commit that had been acknowledged when the question left: another may have been under way. */
       readonly acked: number;
+      /** The highest of those that had been deleted by then: none of them may come back. */
+      readonly gone?: number;
     }
   /** From here on bits may be flipped: what cannot be read is no longer lost, as long as the reader is told. */
   | { readonly kind: 'rot' }

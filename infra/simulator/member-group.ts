@@ -21,6 +21,8 @@ export class MemberGroup {
   readonly #members: GroupMember[] = [];
   readonly #acked = new Map<number, number>();
   #lives = 0;
+  /** How many there are to be. */
+  #wanted = membersMax;
   /** The latest generation of which a member has been told its part. */
   latest = -1;
   #latestAtMs = 0;
@@ -55,12 +57,20 @@ export class MemberGroup {
     const [first] = this.#members;
     const owned = new Set(this.#members.flatMap(({ partitions }) => partitions));
     const isOne = this.#members.every(({ generation }) => generation >= 0 && generation === first!.generation);
-    return this.#members.length === membersMax && isOne && owned.size === this.topic.partitions;
+    return this.#members.length === this.#wanted && isOne && owned.size === this.topic.partitions;
   }
 
   /** Nobody is missed, or waited for. */
   get isSettled(): boolean {
     return this.isCalm && this.isWhole && this.world.loop.nowMs - this.#latestAtMs > goneAfterMs;
+  }
+
+  /** One that has partitions goes for good, with or without a word: the others have to take over what it had. */
+  lose(isPolite: boolean): void {
+    const at = this.#members.findIndex(({ partitions }) => partitions.length > 0);
+    const [member] = this.#members.splice(at, 1);
+    member!.end(isPolite);
+    this.#wanted--;
   }
 
   #live(index: number): void {

@@ -108,6 +108,8 @@ export class ParentProcess {
         stopGraceMs: 3000,
         releaseWaitMsMax: 3000,
         balanceIntervalMs: 5000,
+        // A world gives a few dozen.
+        producerIdsPerBlock: 7,
       },
       recover: (session, version, seal) => this.#recover(store, session, version, seal),
       log,

@@ -1,7 +1,8 @@
 /**
  * In a world that is healed and whole, the coordinators' partitions move as planned once more, while nobody dies, leaves or
  * joins. Members must not notice: what a coordinator knows of them goes with its log (docs/groups.md). And so do the logs of
- * one broker, while producers go on: what is sent meanwhile is held and replayed, and nobody is told of an error.
+ * one broker, while producers go on: what is sent meanwhile is held and replayed, and nobody is told of an error. Then a member of
+ * each group goes for good, with or without a word, and the others have to take over what it had, wherever the coordinator is by then.
  */
 import { coordinatorPartition, coordinatorTopic } from '../../engine/routing/coordinator-seat.ts';
 import type { MemberGroup } from './member-group.ts';
@@ -13,6 +14,11 @@ import type { World } from './world.ts';
 /** For members that ended without a word to be dropped. */
 const settleMsMax = 8000;
 const moveMsMax = 4000;
+/**
+ * A session, which begins anew where the coordinator moves to an evener place, and that of a member that joined then and was not told,
+ * with the rebalances behind them.
+ */
+const loseMsMax = 25_000;
 /** Members hear of a rebalance by their heartbeats. */
 const watchMs = 2500;
 /** For what was sent before to have its answer, and for what is sent meanwhile. */
@@ -76,6 +82,25 @@ export async function moveSeats(world: World, supervisor: Supervisor, groups: re
     if (group.isWhole && group.latest === before.get(group)) continue;
     const what = `${group.groupId} was of generation ${before.get(group)}, and is of ${group.latest} after a planned move`;
     history.add({ kind: 'unsettled', what });
+  }
+}
+
+/** Of those that died without a word some do so while their coordinator moves. */
+export async function loseMembers(world: World, supervisor: Supervisor, groups: readonly MemberGroup[]): Promise<void> {
+  const { loop, history, settings } = world;
+  const left = groups.filter((group) => !group.isOver && group.isSettled);
+  const [first] = left;
+  if (!first) return;
+  const isPolite = settings.seed % 2 === 0;
+  const brokerId = settings.seed % 4 === 1 ? seatOf(supervisor, first) : undefined;
+  const { process, controller } = supervisor.deciders[0]!;
+  world.fault(`quiet end of members, ${isPolite ? 'who say so' : 'without a word'}`);
+  for (const group of left) group.lose(isPolite);
+  if (brokerId !== undefined) process.post(0, () => void controller.drainBroker(brokerId).catch(() => undefined));
+  await loop.run(loop.nowMs + loseMsMax, () => left.every((group) => group.isWhole));
+  if (brokerId !== undefined) process.post(0, () => void controller.undrainBroker(brokerId).catch(() => undefined));
+  for (const { groupId } of left.filter((group) => !group.isWhole)) {
+    history.add({ kind: 'stuck', what: `nobody takes over what the member had that ${groupId} has lost` });
   }
 }
 

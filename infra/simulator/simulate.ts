@@ -20,7 +20,7 @@ import { Injector } from './inject.ts';
 import { Liveness } from './liveness.ts';
 import type { Plant } from './plant.ts';
 import { noteDeaths } from './quiet-deaths.ts';
-import { moveLogs, moveSeats } from './quiet-move.ts';
+import { loseMembers, moveLogs, moveSeats } from './quiet-move.ts';
 import { watchPolls } from './quiet-poll.ts';
 import { auditDeleted, auditStorage, partitionsMax, unfreedTopics } from './storage-audit.ts';
 import { Supervisor } from './supervisor.ts';
@@ -143,7 +143,10 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   if (!mayCorrupt && isGood) await moveLogs(world, supervisor, topics);
   topics.stopSending();
   if (!mayCorrupt && !isGood) history.add({ kind: 'stuck', what: liveness.missing() });
-  else if (!mayCorrupt) await moveSeats(world, supervisor, topics.groups);
+  else if (!mayCorrupt) {
+    await moveSeats(world, supervisor, topics.groups);
+    await loseMembers(world, supervisor, topics.groups);
+  }
   for (const group of topics.groups) group.stop();
   await loop.run(loop.nowMs + workMsMax, () => topics.isQuiet);
   if (!topics.isQuiet && !mayCorrupt) history.add({ kind: 'stuck', what: 'producers still wait for their answers' });
