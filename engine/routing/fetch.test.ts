@@ -247,18 +247,6 @@ describe('a fetch', () => {
     expect(reading.result!.map((each) => each.errorCode)).toEqual([0, 1]);
   });
 
-  it('with records in hand tells of the log what came with them, when an error follows', async () => {
-    const w = await world([1, 2]);
-    write(w, 0, 1, 2);
-    const reading = read(w, [at(0, 0), at(1, 0)], { minBytes: batchBytes * 3, maxWaitMs: 9000 });
-    await w.clock.advance(50);
-    w.catalogue.removeTopic('c1.orders');
-    await w.clock.advance(routingDefaults.unknownTopicMsMax + 2 * routingDefaults.tickMs);
-    expect(reading.ids()).toEqual([[1, 2], []]);
-    expect(reading.result![0]).toMatchObject({ errorCode: 0, highWatermark: 2, logStartOffset: 0 });
-    expect(reading.result![1]!.errorCode).toBe(errorCode.unknownTopicId);
-  });
-
   it('asks at once what is beyond the end that it knows of, and does not tell of an end in its stead', async () => {
     const w = await world([1, 2]);
     read(w, [at(0, 0), at(1, 0)], { maxWaitMs: 0 });
@@ -591,25 +579,6 @@ describe('waiting', () => {
     const next = read(w, [at(0, 5)], { maxWaitMs: 60 });
     await w.clock.advance(61);
     expect(next.result).toMatchObject([{ errorCode: 0, highWatermark: 5, logStartOffset: 2 }]);
-  });
-
-  it('knows from its former owner where a log begins that has moved, when the next one is silent', async () => {
-    const w = await world([1, 2]);
-    write(w, 0, 1, 2, 3);
-    const first = read(w, [at(0, 0)]);
-    await w.clock.advance(20);
-    expect(first.result![0]).toMatchObject({ highWatermark: 3, logStartOffset: 0 });
-    const waiting = read(w, [at(0, 3)], { maxWaitMs: 200 });
-    await w.clock.advance(10);
-    w.logs.startOffset = 2;
-    w.broker(2).isSilent = true;
-    // It is released first, and those who wait there are sent away.
-    w.logs.owners.set(keyOf(topicId, 0), { brokerId: 2, epoch: 1 });
-    w.broker(1).wake();
-    await w.clock.advance(5);
-    w.catalogue.place('c1.orders', 0, 2, 1);
-    await w.clock.advance(300);
-    expect(waiting.result![0]).toMatchObject({ errorCode: 0, highWatermark: 3, logStartOffset: 2 });
   });
 
   it('believes what was told of a name for a while alone: it may have been another topic', async () => {
