@@ -3,7 +3,7 @@
  * of controllers and gateways. The locks are Unix sockets, because the kernel takes them away with their processes whatever
  * kills those: no stale lock file, no guess about a pid.
  */
-import { mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { createHash } from 'node:crypto';
 import { tmpdir, userInfo } from 'node:os';
@@ -47,6 +47,27 @@ export function openDataFolder(data: string): DataFolder {
   for (const directory of [folder.meta, folder.segments, folder.logs])
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   return folder;
+}
+
+/**
+ * Throws when the metadata is lost that says what segments and logs are: served without it, the folder would look like a new
+ * installation, and what is written to it could no longer be told from what was there.
+ */
+export function checkMetadata({ path, meta, segments }: DataFolder): void {
+  if (statSync(join(meta, 'data.mdb'), { throwIfNoEntry: false })?.size) return;
+  const left = namesIn(segments).length > 0 ? 'segments' : namesIn(join(path, 'volumes')).length > 0 ? 'volumes' : '';
+  if (left === '') return;
+  throw new Error(
+    `${path} has ${left} and no metadata (meta/data.mdb): restore that file from a copy, or begin anew with another --data`,
+  );
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 const aloneLock = 'lock.sock';

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -37,6 +37,23 @@ describe('lmdb on disk', () => {
     directory = temporaryDirectory();
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  test('a file whose first pages are damaged is refused by name, and left as it is', async () => {
+    const file = join(directory, 'data.mdb');
+    await open().close();
+    const whole = readFileSync(file);
+    for (const at of [24, 8192 + 24, 28]) {
+      const damaged = Buffer.from(whole);
+      damaged[at]! ^= 1;
+      writeFileSync(file, damaged);
+      expect(() => open()).toThrow(/^metadata store in .*: data.mdb is damaged/);
+      expect(readFileSync(file).equals(damaged)).toBe(true);
+    }
+    writeFileSync(file, whole);
+    await open().close();
+    writeFileSync(file, '');
+    await open().close();
+  });
 
   test('rows, versions and tokens survive a reopen', async () => {
     const clock = new MovableClock();

@@ -26,6 +26,7 @@ import {
 import { checkKey, checkLimits, holds, pageRows, storePageBytesMax } from '../../engine/store-limits.ts';
 import { ChangeFeed } from './change-feed.ts';
 import * as format from './lmdb-format.ts';
+import { mayBeLmdb } from './lmdb-header.ts';
 import { keepReserve } from './lmdb-reserve.ts';
 import { OldSnapshot, SnapshotGuard, snapshotAttemptsMax } from './lmdb-snapshot.ts';
 
@@ -91,6 +92,8 @@ export function openLmdbStore(options: LmdbStoreOptions): MetadataStore {
       eventTurnBatching: false,
       permissionsMode: 0o600,
     };
+    const file = join(options.directory, 'data.mdb');
+    if (!mayBeLmdb(file, pageBytes)) throw new Error('data.mdb is damaged, or is no LMDB file: restore it from a copy');
     const db = open<Buffer, Buffer>(settings);
     const snapshot = new SnapshotGuard(db, join(options.directory, 'lock.mdb'));
     snapshot.makeNewest();
