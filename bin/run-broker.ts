@@ -1,11 +1,11 @@
 /** One embedded broker, put together: its session, its logs, its catalogue and its server, wherever it lives. */
-import { mkdirSync } from 'node:fs';
 import { startBroker } from '../engine/broker/broker.ts';
 import { openSession } from '../engine/broker/session.ts';
 import { StoreCatalogue } from '../engine/catalogue.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
 import { createLogStore } from '../engine/log/log-store.ts';
+import { prepareVolume } from '../engine/log/wal.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
 import type { BrokerSlot, Disk, MetadataStore, Network, SegmentStore } from '../engine/ports.ts';
 import { leaseSettings } from './lease-settings.ts';
@@ -43,7 +43,7 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
   const { slot, slots, disk, segments, durability, scrubBytesPerSecondMax, store, network, die } = home;
   const clock = systemClock;
   const random = systemRandom;
-  mkdirSync(slot.volume, { recursive: true, mode: 0o700 });
+  prepareVolume(disk, slot.volume);
   // Before the session: from its row on others may send us partitions, and with thousands of them this takes a while.
   const catalogue = new StoreCatalogue(store, clock);
   pauseOptimizerInFailovers(catalogue, clock);

@@ -31,6 +31,8 @@ export interface BrokerView {
   diedAtMs: number;
   /** While dead: what it had acknowledged is in segments, so others may take over its partitions. */
   recovered: boolean;
+  /** While dead: what it had acknowledged cannot be recovered before somebody mends what its events name. */
+  unrecoverable: boolean;
 }
 
 export class BrokerTable {
@@ -52,6 +54,7 @@ export class BrokerTable {
           moving: 0,
           diedAtMs: Number.NEGATIVE_INFINITY,
           recovered: true,
+          unrecoverable: false,
         },
       ]),
     );
@@ -98,9 +101,11 @@ export class BrokerTable {
     return checks;
   }
 
-  /** Every slot that should have a broker has one that serves. */
+  /** Every slot that should have a broker has one that serves, but for those that wait for somebody to mend them. */
   allServe(): boolean {
-    for (const { wanted, phase } of this.#views.values()) if (wanted && phase !== 'serving') return false;
+    for (const { wanted, phase, unrecoverable } of this.#views.values()) {
+      if (wanted && phase !== 'serving' && !unrecoverable) return false;
+    }
     return true;
   }
 

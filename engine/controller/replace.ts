@@ -322,12 +322,17 @@ export class SlotKeeper {
     const { clock, events } = this.#context;
     for (let pauseMs = settlePauseMs; !this.#context.isStopping(); pauseMs = Math.min(settlePauseMsMax, pauseMs * 2)) {
       try {
-        return await this.#settleOnce(remap, lapsed);
+        const settled = await this.#settleOnce(remap, lapsed);
+        this.#view.unrecoverable = false;
+        return settled;
       } catch (cause) {
         if ((cause instanceof StoreConflict && lapsed) || cause instanceof SessionAlive) return false;
         if (!(cause instanceof StoreConflict)) {
           events.emit('recovery-failed', causeText(cause), { brokerId: this.#id });
-          if (cause instanceof Failure && !cause.retryable) this.#tellUnrecoverable();
+          if (cause instanceof Failure && !cause.retryable) {
+            this.#view.unrecoverable = true;
+            this.#tellUnrecoverable();
+          }
         }
         await sleep(clock, pauseMs);
       }

@@ -76,6 +76,28 @@ describe('recovery of a session whose process still writes', () => {
   });
 });
 
+describe('recovery of a session whose volume is missing', () => {
+  it('is refused until the volume is there, instead of ending its logs where the last roll-up left them', async () => {
+    const world = new World();
+    const log = await world.open(await world.startSession());
+    await world.append(log, batchOf(['a', 'b']));
+    const options = await fence(world);
+    const unmounted = { ...options, volume: '/unmounted' };
+    await expect(world.run(publishWal(unmounted))).rejects.toThrow(
+      /^the volume is missing: there is no \/unmounted\/wal\./,
+    );
+    await expect(world.run(publishWal(options))).resolves.toMatchObject({ records: 1 });
+  });
+
+  it('goes on without what was on it when somebody makes its directory', async () => {
+    const world = new World();
+    await world.startSession();
+    const options = { ...(await fence(world)), volume: '/empty' };
+    world.disk.makeDirectory('/empty/wal');
+    await expect(world.run(publishWal(options))).resolves.toMatchObject({ logs: [], records: 0 });
+  });
+});
+
 describe('recovery of a session whose log has gone on elsewhere', () => {
   it('publishes nothing of it, also when the next owner has no segment and has moved the start twice', async () => {
     const world = new World();

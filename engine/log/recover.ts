@@ -8,6 +8,7 @@
  * WalScan.durableLsn for why a sync would not do.
  */
 import type { Clock } from '../kernel/clock.ts';
+import { Failure } from '../kernel/failure.ts';
 import type { Random } from '../kernel/random.ts';
 import { type Uuid, uuidText } from '../kernel/uuid.ts';
 import type { Disk, MetadataStore, SegmentStore, StoreOp } from '../ports.ts';
@@ -20,7 +21,7 @@ import { segmentFilePrefix } from './rows/segment-file.ts';
 import { scanWal, type WalScan } from './scan-wal.ts';
 import { SegmentReader } from './segment-reader.ts';
 import type { LogSettings } from './settings.ts';
-import { isWalSpare, walChunkNumber, walDirectory } from './wal-format.ts';
+import { isWalSpare, walChunkNumber, walDirectory, walsDirectory } from './wal-format.ts';
 
 export interface RecoverOptions {
   readonly disk: Disk;
@@ -85,7 +86,7 @@ export async function recoverWal(options: RecoverOptions): Promise<Recovery> {
   return recovery;
 }
 
-/** Throws DataCorrupt (see scan-wal.ts), SessionFenced when a guard fails, the disk's and the store's failures. */
+/** Throws VolumeMissing, DataCorrupt (see scan-wal.ts), SessionFenced when a guard fails, the disk's and the store's failures. */
 export async function publishWal(options: RecoverOptions): Promise<PublishedWal> {
   const { disk, volume, sessionEpoch, settings, brokerId } = options;
   const directory = walDirectory(volume, sessionEpoch);
@@ -133,13 +134,28 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
   }
 }
 
+/**
+ * A volume that is not mounted, or a folder that somebody removed: what the session acknowledged may be on it, so its logs must
+ * not be taken for ended where the last roll-up left them.
+ */
+export class VolumeMissing extends Failure {
+  readonly code = 'disk-fault';
+  constructor(volume: string) {
+    const directory = walsDirectory(volume);
+    super(
+      `the volume is missing: there is no ${directory}. Bring it back; or make that directory, to give up what was on it`,
+    );
+  }
+}
+
 /** What the log holds, per log, and what of it is not published. */
 async function readLog(
   context: RollUpContext,
   options: RecoverOptions,
   directory: string,
 ): Promise<{ readonly scan: WalScan; readonly logs: readonly RecoveredLog[]; readonly due: readonly RollUpLog[] }> {
-  const { disk, sessionEpoch, settings } = options;
+  const { disk, volume, sessionEpoch, settings } = options;
+  if (!disk.exists(walsDirectory(volume))) throw new VolumeMissing(volume);
   const found = new Map<string, FoundLog>();
   const scan = await scanWal(
     { disk, directory, sessionEpoch, sliceBytes: settings.writeSliceBytes },

@@ -43,8 +43,13 @@ export interface ReadChunkHeader extends WalChunkHeader {
   readonly salt: number;
 }
 
+/** Of all sessions of a slot: it is there from before the first of them, and stays. */
+export function walsDirectory(volume: string): string {
+  return `${volume}/wal`;
+}
+
 export function walDirectory(volume: string, sessionEpoch: number): string {
-  return `${volume}/wal/${sessionEpoch}`;
+  return `${walsDirectory(volume)}/${sessionEpoch}`;
 }
 
 export function walChunkName(number: number): string {

@@ -22,6 +22,7 @@ import {
   walRecordHeaderBytes,
   walSalt,
   walSpareName,
+  walsDirectory,
 } from './wal-format.ts';
 
 export interface WalChunk {
@@ -63,6 +64,14 @@ export interface WalOptions {
   onFault(error: Error): void;
 }
 
+/**
+ * Before a session is opened on the volume, durably: where this directory is not, a recovery has not found an empty log but no
+ * volume (recover.ts). Throws DiskFull and DiskFault.
+ */
+export function prepareVolume(disk: Disk, volume: string): void {
+  disk.makeDirectory(walsDirectory(volume));
+}
+
 export class Wal {
   readonly directory: string;
   readonly #disk: Disk;
@@ -99,12 +108,11 @@ export class Wal {
   static async open(options: WalOptions): Promise<Wal> {
     const wal = new Wal(options);
     const { disk, volume } = options;
-    disk.makeDirectory(volume);
-    disk.makeDirectory(`${volume}/wal`);
+    prepareVolume(disk, volume);
     disk.makeDirectory(wal.directory);
     assert(disk.list(wal.directory).length === 0, 'a session epoch is used once');
     await disk.syncDirectory(volume);
-    await disk.syncDirectory(`${volume}/wal`);
+    await disk.syncDirectory(walsDirectory(volume));
     return wal;
   }
 

@@ -5,7 +5,6 @@
 import {
   close,
   closeSync,
-  existsSync,
   fdatasync,
   fstatSync,
   fsyncSync,
@@ -18,6 +17,7 @@ import {
   renameSync,
   rmdirSync,
   statfsSync,
+  statSync,
   unlinkSync,
   writev,
   writevSync,
@@ -37,11 +37,9 @@ const datasyncAsync = promisify(fdatasync);
 export const systemDisk: Disk = {
   create: (path) => guard('create', path, () => new SystemFile(path, openSync(path, 'wx+'))),
   open: (path) => guard('open', path, () => new SystemFile(path, openSync(path, 'r+'))),
-  exists: (path) => existsSync(path),
-  list(directory) {
-    if (!existsSync(directory)) return [];
-    return guard('list', directory, () => readdirSync(directory).sort());
-  },
+  // What cannot be looked at (EACCES, EIO) is not taken for what is not there.
+  exists: (path) => guard('look for', path, () => isThere(path)),
+  list: (directory) => guard('list', directory, () => (isThere(directory) ? readdirSync(directory).sort() : [])),
   makeDirectory: (directory) => guard('make', directory, () => makeDurably(resolve(directory))),
   remove: (path) => guard('remove', path, () => unlinkLater(path)),
   rename: (from, to) => guard('rename', from, () => renameSync(from, to)),
@@ -70,6 +68,10 @@ export const systemDisk: Disk = {
     });
   },
 };
+
+function isThere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
 
 /** Another file system, one without links, or as many links as it can have. */
 const cannotLink = new Set(['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'ENOSYS']);
@@ -235,11 +237,11 @@ export function dropBytes(parts: readonly Uint8Array[], bytes: number): readonly
 
 /** mkdir -p, durable on return: makes the missing levels top down and syncs the parent of each. */
 function makeDurably(directory: string): void {
-  if (existsSync(directory)) return;
+  if (isThere(directory)) return;
   const parent = dirname(directory);
   makeDurably(parent);
   try {
-    mkdirSync(directory);
+    mkdirSync(directory, { mode: 0o700 });
   } catch (error) {
     // Another broker process on the same volume may have been faster.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

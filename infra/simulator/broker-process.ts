@@ -15,6 +15,7 @@ import { sleep } from '../../engine/kernel/clock.ts';
 import { below } from '../../engine/kernel/random.ts';
 import type { LogStore, PartitionLog } from '../../engine/log/log.ts';
 import { createLogStore } from '../../engine/log/log-store.ts';
+import { prepareVolume } from '../../engine/log/wal.ts';
 import type { BrokerSlot, MetadataStore, Row } from '../../engine/ports.ts';
 import { partitionName } from './partition-name.ts';
 import type { SimProcess } from './process.ts';
@@ -60,6 +61,8 @@ export class BrokerProcess {
     const raw = this.#world.store.handle(this.process);
     const store = plant.store?.(raw, 'broker', clock) ?? raw;
     this.#store = store;
+    const disk = disks.handle(this.process);
+    prepareVolume(disk, slot.volume);
     const opened = await openSession({
       store,
       clock,
@@ -71,7 +74,6 @@ export class BrokerProcess {
     });
     const session = plant.session?.(opened, store, clock) ?? opened;
     this.#session = session;
-    const disk = disks.handle(this.process);
     const options = {
       disk,
       store,

@@ -1,0 +1,58 @@
+/** A start after a crash at which one volume is not there, as when a disk was not mounted: what it holds is waited for. */
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, expect, it, vi } from 'vitest';
+import type { Instance } from '../../bin/demo/instance.ts';
+import { startInstallation } from '../installation.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const partitions = [0, 1, 2, 3, 4, 5];
+let instance: Instance;
+afterEach(() => instance.remove());
+
+function ask(path: string, method = 'GET', body?: string): Promise<Response> {
+  const headers = { authorization: `Bearer ${instance.environment['HEADGATE_API_KEY']}` };
+  return fetch(`${instance.http}/v1${path}`, { method, headers, ...(body === undefined ? {} : { body }) });
+}
+
+/** Of each partition the values of its records, or the code of the problem. */
+function read(): Promise<(string[] | string)[]> {
+  return Promise.all(
+    partitions.map(async (partition) => {
+      const response = await ask(`/topics/kept/records?partition=${partition}&from=earliest&wait_ms=0`);
+      const told = (await response.json()) as { records: { value: string }[]; code: string };
+      return response.ok ? told.records.map(({ value }) => value) : told.code;
+    }),
+  );
+}
+
+it('its partitions are not served as if they were empty, and are whole when it is back', async () => {
+  instance = await startInstallation();
+  const made = await fetch(`${instance.http}/v1/topics`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${instance.environment['HEADGATE_API_KEY']}`,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify({ name: 'kept', partitions: partitions.length }),
+  });
+  expect(made.status).toBe(201);
+  for (const partition of partitions) {
+    const stored = await ask(`/topics/kept?partition=${partition}`, 'POST', `value ${partition}`);
+    expect(stored.status).toBe(200);
+  }
+  const whole = await read();
+  await instance.stop('SIGKILL');
+
+  const volume = join(instance.data, 'volumes', '2');
+  renameSync(volume, `${volume}-elsewhere`);
+  instance = await startInstallation([], instance.data);
+  const missing = await read();
+  expect(missing.filter((each) => each === 'owner-unavailable')).toHaveLength(2);
+  expect(missing.filter((each) => typeof each !== 'string')).toHaveLength(4);
+  expect(instance.errors.join('\n')).toContain(`the volume is missing: there is no ${volume}/wal`);
+
+  renameSync(`${volume}-elsewhere`, volume);
+  await expect.poll(read, { timeout: 60_000 }).toEqual(whole);
+});
