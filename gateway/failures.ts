@@ -1,4 +1,5 @@
 import { Failure } from '../engine/kernel/failure.ts';
+import { errorCode } from '../engine/protocol/error-codes.ts';
 
 /** A partition answered with a Kafka error, usually because it has no owner for longer than we hold requests. */
 export class OwnerUnavailable extends Failure {
@@ -11,4 +12,22 @@ export class OwnerUnavailable extends Failure {
     this.kafkaError = kafkaError;
     this.partition = partition;
   }
+}
+
+/** What is stored cannot be read at the moment: its segment is damaged, gone or out of reach. */
+export class RecordsUnavailable extends Failure {
+  readonly code = 'segments-unavailable';
+  override readonly retryable = true;
+  readonly partition: number;
+  constructor(partition: number) {
+    super(`what partition ${partition} has stored at this position cannot be read at the moment`);
+    this.partition = partition;
+  }
+}
+
+/** Of a read or a lookup: a storage error says nothing about a write's outcome here. */
+export function readFailure(kafkaError: number, partition: number): Failure {
+  return kafkaError === errorCode.kafkaStorageError
+    ? new RecordsUnavailable(partition)
+    : new OwnerUnavailable(kafkaError, partition);
 }

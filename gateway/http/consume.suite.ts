@@ -1,5 +1,6 @@
 /** Reading, event streams, topics, groups, and what holds for all routes: the same on both transports. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { answerOf, type Bench, type BenchTenant, type Driver, type Json, httpBench } from './door-bench.suite.ts';
 
 let topics = 0;
@@ -400,6 +401,23 @@ export function consumeSuite(driver: Driver): void {
       expect((await producing).status).toBe(200);
       await closing;
       await own.tenancy.close();
+    });
+
+    test('what cannot be read from storage is no outcome that nobody knows', async () => {
+      await tenant.call('POST', '/v1/topics/unreadable', { body: '1' });
+      const { engine } = bench;
+      const asked = engine.fetch.bind(engine);
+      engine.fetch = async (partitions, options) =>
+        (await asked(partitions, options)).map((part) => ({ ...part, errorCode: errorCode.kafkaStorageError }));
+      const answer = await tenant.call('GET', '/v1/topics/unreadable/records?partition=0&from=earliest');
+      engine.fetch = asked;
+      expect(answer.status).toBe(503);
+      expect(answer.json).toMatchObject({
+        code: 'records-unavailable',
+        side_effects: 'none',
+        partition: 0,
+        kafka_error: 'KAFKA_STORAGE_ERROR',
+      });
     });
 
     test('what a bug says stays in the log', async () => {

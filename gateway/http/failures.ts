@@ -6,7 +6,7 @@ import { Failure, type FailureCode, InvalidRequest } from '../../engine/kernel/f
 import { errorCode, errorName, unsureCode, volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import { DecompressedTooLarge } from '../../engine/records/compression.ts';
 import { NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
-import { OwnerUnavailable } from '../failures.ts';
+import { OwnerUnavailable, RecordsUnavailable } from '../failures.ts';
 import { UnreadableRecords } from '../operations/record-json.ts';
 import { GroupNotEmpty } from '../operations/groups.ts';
 import { OffsetBeyondEnd, OffsetExpired } from '../operations/read-page.ts';
@@ -59,7 +59,7 @@ const ofFailure: Readonly<Record<FailureCode, ProblemCode>> = {
   'disk-full': 'storage-full',
   'disk-fault': 'owner-unavailable',
   'data-corrupt': 'internal',
-  'segments-unavailable': 'owner-unavailable',
+  'segments-unavailable': 'records-unavailable',
   'link-closed': 'outcome-unknown',
   'not-owner': 'owner-unavailable',
   'owner-unavailable': 'owner-unavailable',
@@ -93,6 +93,11 @@ export function problemOf(error: unknown): Problem {
   }
   if (error instanceof GroupNotEmpty) return problem('group-not-empty', error.message);
   if (error instanceof TopicRecreated) return problem('epoch-mismatch', error.message);
+  if (error instanceof RecordsUnavailable) {
+    const { partition } = error;
+    const kafka_error = errorName(errorCode.kafkaStorageError);
+    return problem('records-unavailable', error.message, { kafka_error, partition, retry_after_ms: retryAfterMs });
+  }
   if (error instanceof OwnerUnavailable) return kafkaProblem(error.kafkaError, error.message);
   if (error instanceof InvalidRequest) return problem('invalid-request', error.message, { field: error.field });
   if (error instanceof NotFound) return problem('not-found', error.message, { kind: error.kind });

@@ -102,6 +102,12 @@ export const problemKinds = {
     'The partition has no owner at this moment, for longer than requests are held. Nothing was applied.',
     retry,
   ),
+  'records-unavailable': kind(
+    503,
+    'Records unavailable',
+    'What is stored at this position cannot be read at the moment: its segment is damaged, gone or out of reach, of which the operator has been told. A read changes nothing; what is written meanwhile can be read from its own offset on.',
+    retry,
+  ),
   'storage-full': kind(
     507,
     'Storage full',

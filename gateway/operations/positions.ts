@@ -5,7 +5,7 @@
 import type { TopicEntry } from '../../engine/engine.ts';
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
-import { OwnerUnavailable } from '../failures.ts';
+import { readFailure } from '../failures.ts';
 import type { GatewayContext } from '../context.ts';
 import type { Position } from './cursor.ts';
 
@@ -81,7 +81,7 @@ async function listOffsets(
     timeoutMs: 0,
   });
   return response.topics[0]!.partitions.map(({ partitionIndex, errorCode: code, offset }) => {
-    if (code !== errorCode.none) throw new OwnerUnavailable(code, partitionIndex);
+    if (code !== errorCode.none) throw readFailure(code, partitionIndex);
     return { partition: partitionIndex, offset };
   });
 }

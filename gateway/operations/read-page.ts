@@ -9,7 +9,7 @@ import { batchSizeBytes, lastOffset } from '../../engine/records/batch.ts';
 import { NotFound } from '../../tenancy/failures.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
-import { OwnerUnavailable } from '../failures.ts';
+import { readFailure } from '../failures.ts';
 import { refuseLongRead } from './admit.ts';
 import type { Position } from './cursor.ts';
 import { fetchPartitions } from './fetch.ts';
@@ -146,7 +146,7 @@ function pageOf(
   }
   if (!failed || page.length > 0) return page;
   if (engine.catalogue.byId(topic.topicId) === undefined) throw new NotFound('topic', 'that was read');
-  throw new OwnerUnavailable(failed.errorCode, failed.partition);
+  throw readFailure(failed.errorCode, failed.partition);
 }
 
 function batchesFrom(runs: readonly Uint8Array[], fromOffset: number): Uint8Array[] {
