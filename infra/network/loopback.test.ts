@@ -78,6 +78,25 @@ it('a stranger at the offered port is not taken', async () => {
   await expect(comeTo(port)).rejects.toThrow('ECONNREFUSED');
 });
 
+it.runIf(process.platform === 'linux')(
+  'a stranger with the port of the listener and another address is not taken',
+  async () => {
+    let offered: (unix: Socket) => void;
+    const listener = new Promise<Socket>((resolve) => (offered = resolve));
+    await listening(path, (socket) => offered(socket));
+    const offer = offerLoopback(path, systemClock, waitMs);
+    const unix = await listener;
+    const [bytes] = (await once(unix, 'data')) as [Buffer];
+    const port = bytes.readUInt32BE(4);
+    const own = await comeTo(port);
+    const localPort = own.localPort!;
+    const stranger = kept(connect({ host: '127.0.0.1', port, localAddress: '127.0.0.2', localPort }));
+    await gone(stranger);
+    unix.write(portBytes(localPort));
+    expect(kept(await offer).remoteAddress).toBe('127.0.0.1');
+  },
+);
+
 it('an offered connection is served when it is taken, and not before', async () => {
   const frames: string[] = [];
   let closed = 0;

@@ -81,7 +81,9 @@ export function offerLoopback(path: string, clock: Clock, waitMs: number): Promi
     server.on('error', fail);
     server.on('connection', (socket) => {
       socket.on('error', () => socket.destroy());
-      if (isOver || arrived.size >= arrivalsMax) socket.destroy();
+      // From another address of the interface somebody else can come from the very port that the listener has.
+      const isElsewhere = socket.remoteAddress !== loopbackHost;
+      if (isOver || isElsewhere || arrived.size >= arrivalsMax) socket.destroy();
       else arrived.set(socket.remotePort ?? 0, socket);
       look();
     });
