@@ -9,7 +9,7 @@ import { type BrokerSession, brokerSessionKey } from '../../engine/controller/ro
 import type { Recovered } from '../../engine/controller/context.ts';
 import { placedTopics } from '../../engine/controller/placed-topics.ts';
 import { createVisitor } from '../../engine/controller/visitor.ts';
-import type { Engine } from '../../engine/engine.ts';
+import type { Append, Engine } from '../../engine/engine.ts';
 import { publishWal } from '../../engine/log/recover.ts';
 import type { MetadataStore, Network, StoreOp } from '../../engine/ports.ts';
 import { createRouting, type Routing } from '../../engine/routing/routes.ts';
@@ -176,13 +176,26 @@ export class ParentProcess {
     this.isServing = true;
   }
 
+  /** Who sent it gives its memory back when it is answered: a second answer is none that a client could ignore. */
+  #once(append: Append): Append {
+    let isAnswered = false;
+    return {
+      ...append,
+      done: (result, recordsAreFree) => {
+        if (isAnswered) this.#world.bug(this.process.name, new Error('an append is answered twice'));
+        isAnswered = true;
+        append.done(result, recordsAreFree);
+      },
+    };
+  }
+
   #facade(): Engine {
     const { settings, history } = this.#world;
     const { plant } = settings;
     const engine = wholeEngine(this.catalogue, this.#routing, this.controller);
     return {
       ...engine,
-      append: (append) => engine.append(plant.append?.(append) ?? append),
+      append: (append) => engine.append(this.#once(plant.append?.(append) ?? append)),
       allocateProducerId: async () => {
         const id = await engine.allocateProducerId();
         history.add({ kind: 'producer-id', id });

@@ -9,7 +9,7 @@ import type { ParentProcess } from './parent-process.ts';
 import { partitionName } from './partition-name.ts';
 import type { SimTopic } from './topic-plan.ts';
 
-const timeoutMs = 5000;
+const usualTimeoutMs = 5000;
 const waitMs = 8000;
 const unknownTopic = 3;
 
@@ -19,6 +19,8 @@ export interface OneSend {
   readonly topic: SimTopic;
   readonly index: number;
   readonly value: string;
+  /** The client's, in place of the usual one. */
+  readonly timeoutMs?: number;
 }
 
 interface Outcome {
@@ -48,7 +50,7 @@ export function sendOne(door: Door, send: OneSend, told: (code: number) => void)
 
 function append(
   parent: ParentProcess,
-  { topic, index, value }: OneSend,
+  { topic, index, value, timeoutMs = usualTimeoutMs }: OneSend,
   timestampMs: number,
   answer: (outcome: Outcome) => void,
 ): void {

@@ -133,6 +133,7 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
 
   world.fault('everything heals');
   injector.heal();
+  world.isHealed = true;
   topics.isOver = true;
   for (const group of topics.groups) group.isCalm = true;
   const liveness = new Liveness(world, door, supervisor, topics);

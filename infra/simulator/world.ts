@@ -75,6 +75,8 @@ export class World {
   readonly brokers = new Map<number, BrokerProcess>();
   /** Paths of files of which a bit was flipped. */
   readonly flipped = new Set<string>();
+  /** No faults any more, and none that last. */
+  isHealed = false;
   /** Until then clients do little: a fault takes its time, and nothing is to be seen meanwhile. */
   lullUntilMs = 0;
   /** Until then producers write to these partitions alone. */
