@@ -167,7 +167,7 @@ interface Controlling {
 }
 
 function controlling(parts: Controlling): Controlled & { control: Controller } {
-  const { settings, folder, segments, store, log, fleet, network, others } = parts;
+  const { settings, folder, store, log, fleet, network, others } = parts;
   const [clock, random] = [systemClock, systemRandom];
   const slots = brokerSlots(settings, folder);
   const requests = brokerRequests({ network, clock, random }, slots);
@@ -183,7 +183,7 @@ function controlling(parts: Controlling): Controlled & { control: Controller } {
     settings: controllerSettings(settings, slots.length),
     name: `${hostname()}-${process.pid}`,
     ...(others ? { others } : {}),
-    recover: (session, version, seal) => recover(segments, store, session, version, seal),
+    recover: (session, version, seal) => recover(parts, session, version, seal),
   });
   const stop = async (): Promise<void> => {
     await control.stop();
@@ -219,8 +219,7 @@ function brokersHere(settings: ServeSettings, segments: SegmentStore, store: Met
 
 /** Publishes what a dead session acknowledged; the clean-up removes the old files, once others have the logs. */
 async function recover(
-  segments: SegmentStore,
-  store: MetadataStore,
+  { folder, segments, store }: Pick<Controlling, 'folder' | 'segments' | 'store'>,
   session: BrokerSession,
   fencedVersion: number,
   seal: StoreOp,
@@ -233,7 +232,8 @@ async function recover(
     seal,
     disk: systemDisk,
     settings: logSettingsDefault,
-    volume: session.volume,
+    // Where this data folder has it: it may have been moved, or copied, since the session's row was written.
+    volume: folder.volume(session.brokerId),
     segments,
     brokerId: session.brokerId,
     sessionEpoch: session.epoch,

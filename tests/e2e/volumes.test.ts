@@ -1,5 +1,6 @@
-/** A start after a crash at which one volume is not there, as when a disk was not mounted: what it holds is waited for. */
-import { renameSync } from 'node:fs';
+/** Starts after a crash at which volumes are not where they were. */
+import { cpSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
 import type { Instance } from '../../bin/demo/instance.ts';
@@ -27,7 +28,8 @@ function read(): Promise<(string[] | string)[]> {
   );
 }
 
-it('its partitions are not served as if they were empty, and are whole when it is back', async () => {
+/** Every partition has a record, and all processes are killed: it is in their logs alone. */
+async function crashed(): Promise<(string[] | string)[]> {
   instance = await startInstallation();
   const made = await fetch(`${instance.http}/v1/topics`, {
     method: 'POST',
@@ -44,7 +46,11 @@ it('its partitions are not served as if they were empty, and are whole when it i
   }
   const whole = await read();
   await instance.stop('SIGKILL');
+  return whole;
+}
 
+it('partitions of a volume that is missing are not served as if they were empty, and are whole when it is back', async () => {
+  const whole = await crashed();
   const volume = join(instance.data, 'volumes', '2');
   renameSync(volume, `${volume}-elsewhere`);
   instance = await startInstallation([], instance.data);
@@ -55,4 +61,33 @@ it('its partitions are not served as if they were empty, and are whole when it i
 
   renameSync(`${volume}-elsewhere`, volume);
   await expect.poll(read, { timeout: 60_000 }).toEqual(whole);
+});
+
+it('a data folder that was moved is recovered where it is', async () => {
+  const whole = await crashed();
+  const moved = `${instance.data}-moved`;
+  renameSync(instance.data, moved);
+  instance = await startInstallation([], moved);
+  await expect.poll(read, { timeout: 60_000 }).toEqual(whole);
+});
+
+it('the start of a copy leaves the original as it is', async () => {
+  const whole = await crashed();
+  const original = instance.data;
+  const copy = mkdtempSync(join(tmpdir(), 'headgate-copy-'));
+  const filesIn = (folder: string): unknown[] => readdirSync(folder, { recursive: true }).sort();
+  try {
+    for (const part of ['meta', 'segments', 'volumes', 'demo.env']) {
+      cpSync(join(original, part), join(copy, part), { recursive: true });
+    }
+    const before = filesIn(join(original, 'volumes'));
+    instance = await startInstallation([], copy);
+    await expect.poll(read, { timeout: 60_000 }).toEqual(whole);
+    expect(filesIn(join(original, 'volumes'))).toEqual(before);
+    await instance.stop();
+    instance = await startInstallation([], original);
+    await expect.poll(read, { timeout: 60_000 }).toEqual(whole);
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
 });
