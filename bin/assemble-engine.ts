@@ -28,7 +28,7 @@ import { detachedFleet } from '../infra/fleet/detached.ts';
 import { isGone } from '../infra/fleet/process-state.ts';
 import { socketNetwork } from '../infra/network/socket-network.ts';
 import { openSegments } from '../infra/segments/open-segments.ts';
-import { brokerFlags, brokerSlots } from './broker-slots.ts';
+import { brokerFlags, brokerSlots, brokerSlotsLeft, slotsMax } from './broker-slots.ts';
 import type { DataFolder } from './data-folder.ts';
 import { endAtOnce } from './end-at-once.ts';
 import { inProcessFleet } from './in-process-fleet.ts';
@@ -81,7 +81,7 @@ export async function assembleEngine(
   await catalogue.start();
   const controlled = isGateway
     ? visiting(settings, folder, store, catalogue, network)
-    : controlling({ settings, folder, segments, store, log, fleet, network });
+    : await controlling({ settings, folder, segments, store, log, fleet, network });
   const { control } = controlled;
   const routing = createRouting({
     catalogue,
@@ -122,7 +122,7 @@ export async function assembleController(
   });
   const network = socketNetwork(systemClock);
   const segments = await segmentsOf(settings, folder, log);
-  const controlled = controlling({ settings, folder, segments, store, log, fleet, network, others });
+  const controlled = await controlling({ settings, folder, segments, store, log, fleet, network, others });
   return {
     controller: controlled.control,
     async stop() {
@@ -166,10 +166,10 @@ interface Controlling {
   readonly others?: StoreCatalogue;
 }
 
-function controlling(parts: Controlling): Controlled & { control: Controller } {
+async function controlling(parts: Controlling): Promise<Controlled & { control: Controller }> {
   const { settings, folder, store, log, fleet, network, others } = parts;
   const [clock, random] = [systemClock, systemRandom];
-  const slots = brokerSlots(settings, folder);
+  const slots = await brokerSlotsLeft(settings, folder, { store, clock, random });
   const requests = brokerRequests({ network, clock, random }, slots);
   const control = createController({
     store,
@@ -180,7 +180,7 @@ function controlling(parts: Controlling): Controlled & { control: Controller } {
     log,
     fleet,
     brokerRequest: requests.send,
-    settings: controllerSettings(settings, slots.length),
+    settings: controllerSettings(settings),
     name: `${hostname()}-${process.pid}`,
     ...(others ? { others } : {}),
     recover: (session, version, seal) => recover(parts, session, version, seal),
@@ -250,7 +250,7 @@ async function recover(
   };
 }
 
-function controllerSettings(settings: ServeSettings, slots: number): Partial<ControllerSettings> {
+function controllerSettings(settings: ServeSettings): Partial<ControllerSettings> {
   return {
     lease: leaseSettings(settings.leaseMs),
     loadIntervalMs: settings.loadIntervalMs,
@@ -262,7 +262,7 @@ function controllerSettings(settings: ServeSettings, slots: number): Partial<Con
     scale: {
       ...scaleDefaults,
       brokersMin: settings.brokers,
-      brokersMax: slots,
+      brokersMax: slotsMax(settings),
       inAfterMs: settings.scaleInAfterMs,
     },
   };

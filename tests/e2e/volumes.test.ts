@@ -1,4 +1,4 @@
-/** Starts after a crash at which volumes are not where they were. */
+/** Starts after a crash at which volumes are not where they were, or are more than brokers. */
 import { cpSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,8 +29,8 @@ function read(): Promise<(string[] | string)[]> {
 }
 
 /** Every partition has a record, and all processes are killed: it is in their logs alone. */
-async function crashed(): Promise<(string[] | string)[]> {
-  instance = await startInstallation();
+async function crashed(flags: readonly string[] = []): Promise<(string[] | string)[]> {
+  instance = await startInstallation(flags);
   const made = await fetch(`${instance.http}/v1/topics`, {
     method: 'POST',
     headers: {
@@ -90,4 +90,11 @@ it('the start of a copy leaves the original as it is', async () => {
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
+});
+
+it('volumes of more brokers than there are now are recovered too', async () => {
+  const whole = await crashed(['--brokers', '5']);
+  instance = await startInstallation(['--brokers', '2'], instance.data);
+  await expect.poll(read, { timeout: 60_000 }).toEqual(whole);
+  expect((await instance.brokers()).map(({ brokerId }) => brokerId)).toEqual([1, 2]);
 });
