@@ -75,7 +75,7 @@ it('the start of a copy leaves the original as it is', async () => {
   const whole = await crashed();
   const original = instance.data;
   const copy = mkdtempSync(join(tmpdir(), 'headgate-copy-'));
-  const filesIn = (folder: string): unknown[] => readdirSync(folder, { recursive: true }).sort();
+  const filesIn = (folder: string): Set<unknown> => new Set(readdirSync(folder, { encoding: 'utf8', recursive: true }));
   try {
     for (const part of ['meta', 'segments', 'volumes', 'demo.env']) {
       cpSync(join(original, part), join(copy, part), { recursive: true });
