@@ -66,8 +66,13 @@ export class Mover {
       mayOwn: (move) => brokers.mayOwn(move.to),
     });
     if (refused.length === 0) return moved;
-    const back = refused.map((move) => ({ ...move, to: move.from }));
-    await commitMoves(this.#context, back, { unchanged, mayOwn: (move) => brokers.isServing(move.to) });
+    const back = new Map(refused.map((move) => [{ ...move, to: move.from }, epochs.get(move)]));
+    // The owner may have taken it back by itself meanwhile, and serves it: another epoch would take it away from its own log.
+    await commitMoves(this.#context, [...back.keys()], {
+      unchanged,
+      releasedEpoch: (move) => back.get(move),
+      mayOwn: (move) => brokers.isServing(move.to),
+    });
     return moved;
   }
 
