@@ -16,6 +16,7 @@ import { type BrokerSession, brokerSessionKey } from '../engine/controller/rows/
 import type { Engine } from '../engine/engine.ts';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
+import { checkSegments } from '../engine/log/check-segments.ts';
 import { publishWal } from '../engine/log/recover.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
 import { memoryNetwork } from '../engine/link/memory-network.ts';
@@ -167,8 +168,9 @@ interface Controlling {
 }
 
 async function controlling(parts: Controlling): Promise<Controlled & { control: Controller }> {
-  const { settings, folder, store, log, fleet, network, others } = parts;
+  const { settings, folder, segments, store, log, fleet, network, others } = parts;
   const [clock, random] = [systemClock, systemRandom];
+  await checkSegments({ store, clock, random }, segments);
   const slots = await brokerSlotsLeft(settings, folder, { store, clock, random });
   const requests = brokerRequests({ network, clock, random }, slots);
   const control = createController({

@@ -1,5 +1,5 @@
-/** Starts after a crash at which volumes are not where they were, or are more than brokers. */
-import { cpSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+/** Starts at which volumes or segments are not where they were, or volumes are more than brokers. */
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
@@ -97,4 +97,22 @@ it('volumes of more brokers than there are now are recovered too', async () => {
   instance = await startInstallation(['--brokers', '2'], instance.data);
   await expect.poll(read, { timeout: 60_000 }).toEqual(whole);
   expect((await instance.brokers()).map(({ brokerId }) => brokerId)).toEqual([1, 2]);
+});
+
+it('is refused without any segment that the metadata names, and serves with those that are left', async () => {
+  const whole = await crashed();
+  instance = await startInstallation([], instance.data);
+  await expect.poll(read, { timeout: 60_000 }).toEqual(whole);
+  await instance.stop();
+  const segments = join(instance.data, 'segments');
+  const names = readdirSync(segments);
+  renameSync(segments, `${segments}-elsewhere`);
+  await expect(startInstallation([], instance.data)).rejects.toThrow(
+    /segments\/.*\.seg is missing, and so is every other/,
+  );
+
+  mkdirSync(segments, { recursive: true });
+  renameSync(join(`${segments}-elsewhere`, names[0]!), join(segments, names[0]!));
+  instance = await startInstallation([], instance.data);
+  expect(new Set(await read())).toContain('records-unavailable');
 });
