@@ -44,6 +44,17 @@ describe('log store', () => {
     await expect(world.open(store, 8)).rejects.toMatchObject({ code: 'not-owner' });
   });
 
+  it('closes with the fault, and not with a broken assertion, when a recovery has removed its log meanwhile', async () => {
+    const world = new World();
+    const store = await world.startSession();
+    const log = await world.open(store);
+    await world.append(log, batchOf(['a']));
+    await world.run(store.rollUp());
+    const { disk, walDirectory } = world;
+    for (const name of disk.list(walDirectory)) disk.remove(`${walDirectory}/${name}`);
+    await expect(world.run(store.close())).rejects.toMatchObject({ code: 'disk-fault' });
+  });
+
   it('recovers what was acknowledged before a power loss', async () => {
     const world = new World();
     const log = await world.open(await world.startSession());

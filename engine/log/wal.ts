@@ -81,6 +81,7 @@ export class Wal {
   readonly #onFault: (error: Error) => void;
   #trimming: Promise<void> | undefined;
   #trimAgain = false;
+  #fault: Error | undefined;
   /** Written since the last sync began. */
   #dirty = new Set<WalChunk>();
   #syncing = new Set<WalChunk>();
@@ -174,6 +175,8 @@ export class Wal {
     if (remove) {
       this.#trim();
       await this.#trimming;
+      // As where the session was fenced meanwhile, and its log recovered and removed.
+      if (this.#fault) throw this.#fault;
       assert(this.#chunks.size === 0, 'every record is rolled up before the log is removed');
     }
     for (const chunk of this.#chunks) chunk.file.close();
@@ -278,7 +281,10 @@ export class Wal {
 
   #trim(): void {
     this.#trimAgain = true;
-    this.#trimming ??= this.#trimAll().catch((error: Error) => this.#onFault(error));
+    this.#trimming ??= this.#trimAll().catch((error: Error) => {
+      this.#fault = error;
+      this.#onFault(error);
+    });
   }
 
   async #trimAll(): Promise<void> {
