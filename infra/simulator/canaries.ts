@@ -25,6 +25,7 @@ import type { Disk, DiskFile, MetadataStore, SegmentStore, StoreOp } from '../..
 import { batchField, batchSizeBytes, lastOffset } from '../../engine/records/batch.ts';
 import { writeI32 } from '../../engine/records/bytes.ts';
 import { AppendRoute } from '../../engine/routing/append-route.ts';
+import { answerCanaries } from './answer-canaries.ts';
 import { askedCanaries } from './asked-canaries.ts';
 import type { Canary, Plant } from './plant.ts';
 import { changed, methodOf, replaced } from './plant-parts.ts';
@@ -213,6 +214,7 @@ export const canaries: readonly Canary[] = [
   ...strangerCanaries,
   ...rareCanaries,
   ...askedCanaries,
+  ...answerCanaries,
   ...sourceCanaries,
 ];
 

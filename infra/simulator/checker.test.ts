@@ -340,6 +340,28 @@ describe('the checker names', () => {
     expect(names(joined('a', 1, -1), joined('b', 1, 1))).toEqual(['two-group-owners']);
   });
 
+  it('a generation with two distributions', () => {
+    const joined = (member: string, generation: number, plan: string): Entry => {
+      return { kind: 'joined', group: 'g', member, generation, known: -1, plan, partitions: [] };
+    };
+    expect(names(joined('a', 1, 'a 1'), joined('b', 1, 'a 1'), joined('c', 1, ''), joined('a', 2, 'a 2'))).toEqual([]);
+    expect(names(joined('a', 1, 'a 1'), joined('b', 1, 'b 2'))).toEqual(['two-plans']);
+  });
+
+  it('a repeat that is out of order though somebody has read it', () => {
+    const told = (leftMs: number): Entry => {
+      return { kind: 'sent', producer: 'p', partition, values: ['b'], code: 45, offset: -1, isNext: false, leftMs };
+    };
+    const history = [send('a'), send('b'), read('c', 0, ['a', 'b'])];
+    expect(names(...history, told(3.5))).toEqual(['sequence-lost']);
+    expect(names(...history, told(2))).toEqual([]);
+    expect(names(send('a'), send('b'), told(3.5))).toEqual([]);
+  });
+
+  it('a fetch that is given more than it asked for', () => {
+    expect(names({ kind: 'overfed', what: 'x' })).toEqual(['too-many-bytes']);
+  });
+
   it('what is stuck, and what broke', () => {
     expect(names({ kind: 'stuck', what: 'x' }, { kind: 'bug', where: 'y', what: 'z' })).toEqual(['stuck', 'bug']);
   });

@@ -41,6 +41,8 @@ export type AnomalyName =
   | 'stale-member-commit'
   | 'generation-falls'
   | 'two-group-owners'
+  | 'two-plans'
+  | 'too-many-bytes'
   | 'move-noticed'
   | 'unnoticed-rot'
   | 'stuck'
@@ -56,7 +58,8 @@ export interface Anomaly {
 
 export const finalConsumer = 'final';
 const offsetOutOfRange = 1;
-const sequenceErrors: readonly number[] = [45, 47, 59];
+const outOfOrder = 45;
+const sequenceErrors: readonly number[] = [outOfOrder, 47, 59];
 /** NOT_LEADER_OR_FOLLOWER, what the record producer says without a producer id, and no room: nobody has stored it. */
 const unstoredCodes: readonly number[] = [6, 15, volumeFullCode];
 const anomaliesMax = 50;
@@ -69,6 +72,7 @@ const saidBy = {
   unwoken: 'poll-not-woken',
   undrained: 'drained-early',
   died: 'needless-kill',
+  overfed: 'too-many-bytes',
 } as const;
 /** Of the time that a fetch may wait: clocks of processes differ. */
 const waitShareMin = 0.98;
@@ -87,6 +91,8 @@ class Partition {
   /** What any client was shown at an offset. */
   readonly shown = new Map<number, string>();
   readonly offsetOf = new Map<string, number>();
+  /** When a client was first shown a value. */
+  readonly shownMs = new Map<string, number>();
   readonly final = new Map<number, ReadRecord>();
   finalStart = -1;
   isBounded = false;
@@ -137,6 +143,8 @@ class Judge {
   readonly #mayBeKept = new Map<string, number>();
   /** Of each group, generation and partition. */
   readonly #owners = new Map<string, string>();
+  /** Of each group and generation. */
+  readonly #plans = new Map<string, string>();
   readonly #sentCounts = new Map<string, number>();
   readonly #producerIds = new Set<number>();
 
@@ -251,12 +259,18 @@ class Judge {
   }
 
   #sent(entry: TimedEntry & { kind: 'sent' }): void {
-    const { atMs, producer, partition, values, code, offset, startOffset = 0, isNext } = entry;
+    const { atMs, producer, partition, values, code, offset, startOffset = 0, isNext, leftMs = -1 } = entry;
     if (isNext && sequenceErrors.includes(code)) {
       const what = `${producer} got error ${code} for its next batch: what came before it is forgotten`;
       this.#report('sequence-lost', atMs, partition, what);
     }
     const state = this.#partition(partition);
+    const shownMs = state.shownMs.get(values[0]!) ?? Infinity;
+    // A producer has no more in flight than a log remembers: what was there when this repeat left is among that.
+    if (!isNext && code === outOfOrder && shownMs < leftMs) {
+      const what = `${producer} repeats ${values[0]}, which somebody has read, and is told that it is out of order`;
+      this.#report('sequence-lost', atMs, partition, what);
+    }
     for (const value of values) {
       const sent = state.sent.get(value)!;
       sent.isUnstored = unstoredCodes.includes(code) && sent.isUnstored !== false;
@@ -284,6 +298,7 @@ class Judge {
       this.#report('duplicate', atMs, name, `${value} is at ${known} and at ${offset}`);
     }
     partition.offsetOf.set(value, offset);
+    if (known === undefined) partition.shownMs.set(value, atMs);
   }
 
   #read(entry: TimedEntry & { kind: 'read' }): void {
@@ -438,10 +453,17 @@ class Judge {
     this.#report('stale-member-commit', atMs, group, what);
   }
 
-  #joined({ atMs, group, member, generation, known, partitions }: TimedEntry & { kind: 'joined' }): void {
+  #joined(entry: TimedEntry & { kind: 'joined' }): void {
+    const { atMs, group, member, generation, known, plan = '', partitions } = entry;
     if (generation < known) {
       this.#report('generation-falls', atMs, group, `${member} joined generation ${generation} after ${known}`);
     }
+    const before = this.#plans.get(`${group} ${generation}`) ?? plan;
+    if (plan !== '' && before !== plan) {
+      const what = `generation ${generation} was told the plan of ${before}, and ${member} that of ${plan}`;
+      this.#report('two-plans', atMs, group, what);
+    }
+    if (plan !== '') this.#plans.set(`${group} ${generation}`, plan);
     for (const partition of partitions) {
       const key = `${group} ${generation} ${partition}`;
       const owner = this.#owners.get(key) ?? member;

@@ -7,6 +7,7 @@ import { forEachRecord } from '../../engine/records/decode.ts';
 import { finalConsumer } from './checker.ts';
 import { type Door, noAnswer } from './door.ts';
 import type { BatchSize, PartitionName, ReadRecord } from './history.ts';
+import { overLimits } from './over-limits.ts';
 import { partitionName } from './partition-name.ts';
 import type { ToldLog } from './told.ts';
 import type { SimTopic } from './topic-plan.ts';
@@ -15,9 +16,12 @@ import { lullPace, type World } from './world.ts';
 const retryMs = 50;
 
 export interface ConsumerPace {
-  readonly maxWaitMs: number;
-  readonly pauseMs: number;
+  readonly maxWaitMs?: number;
+  readonly pauseMs?: number;
   readonly minBytes?: number;
+  /** Of all partitions together, and of each. */
+  readonly maxBytes?: number;
+  readonly partitionMaxBytes?: number;
 }
 
 export class Consumer {
@@ -32,6 +36,8 @@ export class Consumer {
   readonly #maxWaitMs: number;
   readonly #pauseMs: number;
   readonly #minBytes: number;
+  readonly #maxBytes: number;
+  readonly #partitionMaxBytes: number;
   isStopped = false;
   /** Of the latest answer for any of its partitions. */
   lastCode = -1;
@@ -42,16 +48,18 @@ export class Consumer {
     topic: SimTopic,
     partitions: readonly number[],
     name: string,
-    { maxWaitMs, pauseMs, minBytes = 1 }: ConsumerPace = { maxWaitMs: 400, pauseMs: 120 },
+    pace: ConsumerPace = {},
   ) {
     this.#world = world;
     this.#door = door;
     this.#topic = topic;
     this.#partitions = partitions;
     this.#name = name;
-    this.#maxWaitMs = maxWaitMs;
-    this.#pauseMs = pauseMs;
-    this.#minBytes = minBytes;
+    this.#maxWaitMs = pace.maxWaitMs ?? 400;
+    this.#pauseMs = pace.pauseMs ?? 120;
+    this.#minBytes = pace.minBytes ?? 1;
+    this.#maxBytes = pace.maxBytes ?? 5000;
+    this.#partitionMaxBytes = pace.partitionMaxBytes ?? 2000;
     for (const partition of partitions) this.offsets.set(partition, 0);
     this.#loop();
   }
@@ -62,7 +70,7 @@ export class Consumer {
       topicId: this.#topic.topicId,
       partition,
       offset: this.offsets.get(partition)!,
-      maxBytes: 2000,
+      maxBytes: this.#partitionMaxBytes,
       currentLeaderEpoch: -1,
       lastFetchedEpoch: -1,
     }));
@@ -70,7 +78,7 @@ export class Consumer {
     const startMs = this.#world.loop.nowMs;
     const limits = { maxWaitMs: this.#maxWaitMs, minBytes: this.#minBytes };
     this.#door.request(
-      ({ engine }) => engine.fetch(asked, { ...limits, maxBytes: 5000 }),
+      ({ engine }) => engine.fetch(asked, { ...limits, maxBytes: this.#maxBytes }),
       (result) => {
         const isGood = result !== noAnswer && !(result instanceof Error);
         if (isGood && result.every(({ errorCode: code }) => code === errorCode.none)) {
@@ -81,6 +89,8 @@ export class Consumer {
             this.#world.history.add({ kind: 'poll', consumer: this.#name, waitedMs, bytes, ...limits });
           }
         }
+        const over = isGood ? overLimits(result, this.#partitionMaxBytes, this.#maxBytes) : undefined;
+        if (over) this.#world.history.add({ kind: 'overfed', what: `${this.#name} ${over}` });
         const isFine = isGood && result.every((each, i) => this.#read(each, told[i]!));
         const pace = this.#world.loop.nowMs < this.#world.lullUntilMs ? lullPace : 1;
         this.#world.loop.schedule((isFine ? this.#pauseMs : retryMs) * pace, () => this.#loop());

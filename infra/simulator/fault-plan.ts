@@ -27,6 +27,8 @@ export type FaultKind =
   | 'full-drain'
   | 'shared-file'
   | 'late-frame'
+  | 'answers-lost'
+  | 'told-power'
   | 'zone-loss'
   | 'zone-power'
   | 'power'
@@ -203,6 +205,7 @@ const fleet: Mix = {
 const groups: Mix = {
   kill: 5,
   'rush-kill': 4,
+  'told-power': 3,
   hang: 1,
   'net-reset': 2,
   'move-unheard': 1,
@@ -230,6 +233,9 @@ const full: Mix = {
 
 /** Clients are far away, what cannot be sent is held for a moment only, and producers begin anew while nobody serves. */
 const far: Mix = { 'fresh-kill': 6, kill: 2, restart: 2, 'net-reset': 1, 'parent-kill': 1 };
+
+/** Brokers store what a producer has on its way, all of it, and no answer comes: it is sent once more. */
+const repeats: Mix = { 'answers-lost': 8, kill: 2, restart: 1, 'net-reset': 1, 'parent-kill': 1 };
 
 /** Scripts and states that the others seldom or never come to. */
 const rare: Mix = {
@@ -266,7 +272,7 @@ const mixed: Readonly<Record<string, Mix>> = {
 };
 
 /** By name. */
-export const scenarios: Readonly<Record<string, Mix>> = { ...mixed, fleet, groups, rot, rare, full, far };
+export const scenarios: Readonly<Record<string, Mix>> = { ...mixed, fleet, groups, rot, rare, full, far, repeats };
 
 export function drawMix(random: Random, scenario: string): Mix {
   if (scenario !== 'mixed') return scenarios[scenario]!;

@@ -10,6 +10,7 @@ import type { BrokerProcess } from './broker-process.ts';
 import { type FaultActs, placementsPk, trapTimes } from './fault-acts.ts';
 import type { Fault, FaultKind } from './fault-plan.ts';
 import { goodMood } from './process-store.ts';
+import { loseAnswers, losePowerWhenTold } from './answer-scripts.ts';
 import {
   deliverLate,
   killAfterCut,
@@ -55,6 +56,8 @@ const scripts: Readonly<Partial<Record<FaultKind, Script>>> = {
   'full-drain': moveWhileRefused,
   'shared-file': shareFileSlowly,
   'late-frame': deliverLate,
+  'answers-lost': loseAnswers,
+  'told-power': losePowerWhenTold,
 };
 
 export function isScript(kind: FaultKind): boolean {

@@ -16,6 +16,7 @@ import { syncGroupRequest } from '../../engine/protocol/messages/14-sync-group.t
 import type { CoordinatorApi } from '../../engine/engine.ts';
 import type { RequestOf, ResponseOf } from '../../engine/protocol/apis.ts';
 import { noAnswer } from './door.ts';
+import { noPart, type Part } from './group-part.ts';
 import type { MemberGroup } from './member-group.ts';
 
 const retryMs = 60;
@@ -121,17 +122,21 @@ export class GroupMember {
   #sync({ generationId, leader, members }: JoinGroupResponse, known: number): void {
     if (this.#isOver) return;
     const { groupId, topic } = this.#group;
+    const plan = `${this.name} ${this.#joins}`;
     const shares = members.map(({ memberId }, i) => {
       const mine = Array.from({ length: topic.partitions }, (_, p) => p).filter((p) => p % members.length === i);
-      return { memberId, assignment: Buffer.from(JSON.stringify(mine)) };
+      const part: Part = { plan, partitions: mine };
+      return { memberId, assignment: Buffer.from(JSON.stringify(part)) };
     });
     const assignments = leader === this.#memberId ? shares : [];
     const request = make(syncGroupRequest, { groupId, generationId, memberId: this.#memberId, assignments });
     this.#request(14, request, (response) => {
       if (response?.errorCode !== 0) return this.#refused(response?.errorCode);
       this.#generation = generationId;
-      this.#partitions = JSON.parse(Buffer.from(response.assignment).toString() || '[]') as number[];
-      this.#group.joined(this.#memberId, generationId, known, this.#partitions);
+      const { assignment } = response;
+      const part = assignment.length > 0 ? (JSON.parse(Buffer.from(assignment).toString()) as Part) : noPart;
+      this.#partitions = part.partitions;
+      this.#group.joined(this.#memberId, generationId, known, part);
       const joins = this.#joins;
       if (this.#last && below(this.#random, 3) === 0) this.#send(this.#last, () => undefined);
       this.#after(0, () => this.#position(joins));

@@ -53,6 +53,8 @@ export type Entry =
       readonly startOffset?: number;
       /** Every value before these is acknowledged. */
       readonly isNext: boolean;
+      /** When this attempt of a producer with sequences left. */
+      readonly leftMs?: number;
     }
   | {
       readonly kind: 'read';
@@ -159,6 +161,8 @@ export type Entry =
       readonly member: string;
       readonly generation: number;
       readonly known: number;
+      /** Which of all distributions it is a part of; '' when the leader gave it none. */
+      readonly plan?: string;
       readonly partitions: readonly PartitionName[];
     }
   | {
@@ -191,6 +195,8 @@ export type Entry =
   | { readonly kind: 'stuck'; readonly what: string }
   /** A fetch that waits in a quiet world is not told of what has come. */
   | { readonly kind: 'unwoken'; readonly what: string }
+  /** A fetch was answered with more than its limits allow. */
+  | { readonly kind: 'overfed'; readonly what: string }
   /** A broker died of nothing in a quiet world. */
   | { readonly kind: 'died'; readonly what: string }
   /** A broker was said to be empty, and has still what it had when it was to be emptied. */

@@ -34,6 +34,7 @@ interface Told {
   readonly code: number;
   readonly offset: number;
   readonly startOffset?: number;
+  readonly leftMs?: number;
 }
 
 const inFlightMax = 5;
@@ -43,8 +44,7 @@ const retryMs = 60;
 const overtakenMsMax = 25;
 /** Of 2^31 sequences the last. */
 const sequenceMax = 2 ** 31 - 1;
-/** One id of so many begins so near to it, at most. */
-const nearEndOneOf = 7;
+/** An id begins so near to it, at most, where it does (WorldSettings). */
 const nearEndMax = 5;
 /** One of so many repeats is given up instead. */
 const giveUpOneOf = 6;
@@ -141,7 +141,7 @@ export class IdempotentProducer {
     this.#nextEpoch();
     // A broker takes any sequence of a producer that it does not know: some are about to begin anew at 0. But of an id that tells
     // its age it knows better.
-    const isNearEnd = !this.#isDated && producerId % nearEndOneOf === 0;
+    const isNearEnd = !this.#isDated && producerId % this.#world.settings.nearEndOneOf === 0;
     if (isNearEnd) this.#sequence = sequenceMax - (producerId % nearEndMax);
   }
 
@@ -187,6 +187,7 @@ export class IdempotentProducer {
     batch.isInFlight = true;
     batch.wasNext = this.#batches[0] === batch;
     const { loop } = this.#world;
+    const leftMs = loop.nowMs;
     const encoded = encodeBatch(
       batch.values.map((value, i) => ({ key: null, value: Buffer.from(value), timestampMs: loop.wallMs + i })),
       { producerId: this.#producerId, producerEpoch: this.#epoch, baseSequence: batch.sequence },
@@ -206,7 +207,7 @@ export class IdempotentProducer {
           },
         });
       },
-      (result) => this.#told(batch, result === noAnswer ? { code: -1, offset: -1 } : result),
+      (result) => this.#told(batch, { ...(result === noAnswer ? { code: -1, offset: -1 } : result), leftMs }),
       8000,
       this.#isDated ? below(this.#random, overtakenMsMax) : 0,
     );

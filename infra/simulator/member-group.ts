@@ -2,6 +2,7 @@
 import { below, type Random } from '../../engine/kernel/random.ts';
 import type { Door } from './door.ts';
 import { GroupMember } from './group-member.ts';
+import type { Part } from './group-part.ts';
 import { partitionName } from './partition-name.ts';
 import type { SimTopic } from './topic-plan.ts';
 import type { World } from './world.ts';
@@ -28,6 +29,8 @@ export class MemberGroup {
   #latestAtMs = 0;
   /** Nobody dies any more. */
   isCalm = false;
+  /** When a member is told its part of a generation of which nobody had heard. */
+  onTold: () => void = () => undefined;
 
   constructor(world: World, door: Door, topic: SimTopic, group: string) {
     this.world = world;
@@ -73,25 +76,39 @@ export class MemberGroup {
     this.#wanted--;
   }
 
+  /** One that has partitions leaves before its time. */
+  shake(): void {
+    const index = this.#members.findIndex((one) => one !== undefined && one.partitions.length > 0);
+    if (!this.isCalm && index >= 0) this.#replace(index, this.#members[index]!, true);
+  }
+
+  /** Another one comes in its place, whatever had it end. */
+  #replace(index: number, member: GroupMember, isPolite: boolean): void {
+    if (this.#members[index] !== member || this.isOver) return;
+    member.end(isPolite);
+    this.world.loop.schedule(below(this.#random, 400), () => {
+      if (this.#members[index] === member) this.#live(index);
+    });
+  }
+
   #live(index: number): void {
     if (this.isOver) return;
     const member = new GroupMember(this, `m${this.#lives++}`, this.#random);
     this.#members[index] = member;
     this.world.loop.schedule(lifeMsMin + below(this.#random, lifeMsMax), () => {
-      if (this.isCalm || this.isOver) return;
-      member.end(below(this.#random, 2) === 0);
-      this.world.loop.schedule(below(this.#random, 400), () => this.#live(index));
+      if (!this.isCalm) this.#replace(index, member, below(this.#random, 2) === 0);
     });
   }
 
   // --- What members are told ---
 
-  joined(member: string, generation: number, known: number, partitions: readonly number[]): void {
+  joined(member: string, generation: number, known: number, { plan, partitions }: Part): void {
     const names = partitions.map((partition) => this.#name(partition));
-    this.world.history.add({ kind: 'joined', group: this.groupId, member, generation, known, partitions: names });
+    this.world.history.add({ kind: 'joined', group: this.groupId, member, generation, known, plan, partitions: names });
     if (generation <= this.latest) return;
     this.latest = generation;
     this.#latestAtMs = this.world.loop.nowMs;
+    this.onTold();
   }
 
   /** The highest commit that was acknowledged. */

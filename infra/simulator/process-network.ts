@@ -63,6 +63,11 @@ export class SimNetwork {
     for (const wire of this.#wires) if (wire.address === address && below(random, 2) === 0) wire.isMute = true;
   }
 
+  /** Of every connection over which batches have been sent to `address` no answer arrives until `unmute`. */
+  muteAppends(address: string): void {
+    for (const wire of this.#wires) if (wire.address === address && wire.hasAppends) wire.isMute = true;
+  }
+
   /** What was held back arrives, or the connection ends without it. */
   unmute(address: string, random: Random): void {
     for (const wire of this.#wires) {
@@ -140,6 +145,8 @@ export class Wire {
   isOpen = true;
   /** What is sent back over it waits. */
   isMute = false;
+  /** A Produce request has been sent over it. */
+  hasAppends = false;
 
   constructor(network: SimNetwork, address: string, near: SimProcess, far: SimProcess) {
     this.network = network;
@@ -166,6 +173,7 @@ export class Wire {
 
 const endOfStream = Buffer.alloc(0);
 const fullBytes = 64 * 1024;
+const produceKey = 0;
 
 class WireEnd implements FrameChannel {
   readonly process: SimProcess;
@@ -193,7 +201,9 @@ class WireEnd implements FrameChannel {
 
   send(parts: readonly Uint8Array[], sent?: () => void): void {
     if (!this.process.isAlive || this.#isClosed) return;
-    this.#push(framePool.gather(parts));
+    const frame = framePool.gather(parts);
+    if (this.#isNear && frame.readInt16BE(0) === produceKey) this.#wire.hasAppends = true;
+    this.#push(frame);
     if (sent) this.process.post(0, sent);
   }
 

@@ -69,6 +69,8 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'shared-file': 3000,
   'fresh-kill': 1000,
   'late-frame': 1500,
+  'answers-lost': 1000,
+  'told-power': 1600,
 };
 const stuckAfterMs = 40_000;
 const readMsMax = 20_000;
@@ -275,6 +277,8 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     beatMs: drawBeat(seed),
     farMs: drawFar(seed, scenario),
     releases: { ...(seed % 2 === 0 ? fewReleases : manyReleases), moveOpsMax: drawMoveOps(seed) },
+    // In one of three worlds all of them: what is lost or held is then often on both sides of it.
+    nearEndOneOf: below(seededRandom(seed ^ 0x2e31), 3) === 0 ? 1 : 7,
     cutsTopics: below(seededRandom(seed ^ 0xc077), 3) === 0,
     hasGroups: scenario === 'groups' || scenario === 'full' || below(seededRandom(seed ^ 0x9409), 8) === 0,
     controllers,

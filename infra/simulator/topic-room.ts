@@ -22,6 +22,13 @@ const keptBytes = 3000;
 /** For a reader that waits for several batches, or for longer. */
 const minBytesOf = [1, 1, 300, 900] as const;
 const rareWaitsMs = [400, 900] as const;
+/** Of answers: in half of all topics a few batches, of which some partitions have more. */
+const limitsOf = [
+  {},
+  {},
+  { maxBytes: 700, partitionMaxBytes: 400 },
+  { maxBytes: 300, partitionMaxBytes: 250 },
+] as const;
 
 export class TopicRoom {
   readonly topics: SimTopic[] = [];
@@ -95,11 +102,18 @@ export class TopicRoom {
     this.plain.push(new PlainProducer(world, door, topic, 'plain', `${label}n`));
     this.plain.push(new PlainProducer(world, door, topic, 'gateway', `${label}g`));
     for (const i of all) this.piped.push(new PipedProducer(world, door, topic, i, `${label}s${i}`));
-    this.consumers.push(new Consumer(world, door, topic, all, `${label}all`));
     // From a stream of its own, so that the seeds of old stories tell them still.
     const random = seededRandom(Math.imul(world.settings.seed + 1, 0x68e31da4) ^ this.topics.length);
     const minBytes = minBytesOf[below(random, minBytesOf.length)]!;
-    const rare = { maxWaitMs: rareWaitsMs[below(random, rareWaitsMs.length)]!, pauseMs: 250, minBytes };
+    const maxWaitMs = rareWaitsMs[below(random, rareWaitsMs.length)]!;
+    const limits = limitsOf[below(random, limitsOf.length)]!;
+    this.consumers.push(new Consumer(world, door, topic, all, `${label}all`, limits));
+    const rare = {
+      ...limits,
+      maxWaitMs,
+      pauseMs: 250,
+      minBytes,
+    };
     for (const i of all.slice(0, 1))
       this.consumers.push(new Consumer(world, door, topic, [i], `${label}one${i}`, rare));
     this.surveyors.push(new Surveyor(world, door, topic));

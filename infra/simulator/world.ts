@@ -47,6 +47,8 @@ export interface WorldSettings {
     readonly releasesInFlightMax: number;
     readonly moveOpsMax: number;
   };
+  /** Of the producer ids whose sequences begin just before they begin anew at 0. */
+  readonly nearEndOneOf: number;
   /** Whether clients shorten the logs that retention shortens otherwise. */
   readonly cutsTopics: boolean;
   /** Whether consumers join groups. */
