@@ -68,6 +68,8 @@ export class Balance {
         // None: targets that died, or moves in shards of others that the change feed has not told of yet.
         if ((await this.#mover.moveAll(moves)) === 0) await sleep(this.#context.clock, settings.requestRetryMs);
       }
+      // A shard that has just been handed over is held, and its rows are still being read: whoever counts then finds nothing there.
+      await this.#context.shards.barrier();
       return partitionCounts(this.#context).get(brokerId) ?? 0;
     });
   }
