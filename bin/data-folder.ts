@@ -65,7 +65,8 @@ export function checkMetadata({ path, meta, segments }: DataFolder): void {
 function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
-  } catch {
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     return [];
   }
 }

@@ -16,7 +16,7 @@ export function openFilesMax(): number {
 }
 
 /** proc_pid_limits(5): name, soft limit, hard limit, unit. */
-export function parseLimits(text: string): number {
+function parseLimits(text: string): number {
   const soft = Number(/^Max open files\s+(\S+)/m.exec(text)?.[1]);
   return soft > 0 ? Math.min(soft, unlimitedFiles) : unlimitedFiles;
 }

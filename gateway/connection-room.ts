@@ -4,7 +4,7 @@
  * anybody who can reach a port could hold a failover up, logged in or not. So a part is kept for the engine, a part for the
  * control plane, by which an operator looks at what goes on, and no door for data may fill up the other one's.
  */
-import type { Server } from 'node:net';
+import type { Server, Socket } from 'node:net';
 
 /** At most a quarter of all goes to the engine. */
 const engineFilesMax = 1_024;
@@ -13,7 +13,7 @@ const adminConnectionsMax = 256;
 
 export class Room {
   readonly max: number;
-  /** Connections that found it full, ever. */
+  /** Connections that were closed for want of room, ever. */
   refused = 0;
   #taken = 0;
   #isTold = false;
@@ -37,15 +37,20 @@ export class Room {
 
   /** False: the connection is to be closed, and nothing is to be given back. */
   take(): boolean {
-    if (!this.isFull) {
-      this.#taken++;
-      if (this.#within) this.#within.#taken++;
-      return true;
+    if (this.isFull) {
+      this.refuse();
+      return false;
     }
+    this.#taken++;
+    if (this.#within) this.#within.#taken++;
+    return true;
+  }
+
+  /** Counts a connection that is closed for want of room. */
+  refuse(): void {
     this.refused++;
     if (!this.#isTold) this.#onFull();
     this.#isTold = true;
-    return false;
   }
 
   give(): void {
@@ -76,7 +81,11 @@ export class ConnectionRoom {
 
 /** Closes what one of Node's servers accepts when `take` finds no room. TLS handshakes have taken theirs. */
 export function letIn(server: Server, room: Room, take = (): boolean => room.take()): void {
+  // node:http is given a socket again when an upgrade is declined (server-node.ts).
+  const known = new WeakSet<Socket>();
   server.on('connection', (socket) => {
+    if (known.has(socket)) return;
+    known.add(socket);
     if (!take()) socket.destroy();
     else socket.once('close', () => room.give());
   });

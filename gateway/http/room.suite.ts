@@ -72,6 +72,17 @@ export function roomSuite(name: string, make: MakeServer): void {
       await taken(0);
     });
 
+    test('an upgrade that is declined takes no room twice', async () => {
+      await start(1);
+      const socket = connect(port, '127.0.0.1');
+      socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n');
+      const [answer] = (await once(socket, 'data')) as [Buffer];
+      expect(String(answer)).toMatch(/^HTTP\/1.1 200 OK\r\n/);
+      expect(room.refused).toBe(0);
+      socket.destroy();
+      await taken(0);
+    });
+
     test('a TLS handshake that never ends takes room', async () => {
       await start(1, { tls });
       const silent = connect(port, '127.0.0.1');

@@ -127,14 +127,15 @@ class Listener implements ConnectionEvents {
    * milliseconds, so that clients come in beside any number of connections that only want to be many.
    */
   makeRoom(): boolean {
-    const hasRoom = (): boolean => this.connections.size < this.#settings.connectionsMax && !this.#room.isFull;
-    if (!hasRoom()) {
-      for (const stranger of this.#strangers) {
-        stranger.cut();
-        break;
-      }
+    const { connectionsMax } = this.#settings;
+    if (this.connections.size >= connectionsMax || this.#room.isFull) {
+      const [oldest] = this.#strangers;
+      if (oldest) this.#room.refuse();
+      oldest?.cut();
     }
-    return hasRoom() && this.#room.take();
+    if (this.connections.size < connectionsMax) return this.#room.take();
+    this.#room.refuse();
+    return false;
   }
 
   /** Who comes before the door is open, or is one too many, is sent away. */

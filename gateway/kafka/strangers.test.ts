@@ -19,6 +19,8 @@ it('make room, the oldest first, for one that comes after them; who has logged i
   expect((await late.ask(16, 0, { statesFilter: [], typesFilter: [] })).groups).toEqual([]);
   expect((await first.ask(16, 0, { statesFilter: [], typesFilter: [] })).groups).toEqual([]);
   for (const stranger of strangers) stranger.end();
+  // 1 of the door's 8 places had been taken when 20 came, and one more came then.
+  expect(bench.context.connections.kafka.refused).toBe(14);
 });
 
 it('refuses who comes when all have logged in, and takes the next when one has gone', async () => {
@@ -27,6 +29,7 @@ it('refuses who comes when all have logged in, and takes the next when one has g
   const clients = [await bench.client(acme), await bench.client(acme)];
   const refused = await RawClient.connect(bench.door.port);
   await refused.closed;
+  expect(bench.context.connections.kafka.refused).toBe(1);
   clients[0]!.end();
   await expect.poll(() => bench.door.connections()).toBe(1);
   const next = await bench.client(acme);
