@@ -4,8 +4,6 @@
  * anybody who can reach a port could hold a failover up, logged in or not. So a part is kept for the engine, a part for the
  * control plane, by which an operator looks at what goes on, and no door for data may fill up the other one's.
  */
-import type { Server, Socket } from 'node:net';
-
 /** At most a quarter of all goes to the engine. */
 const engineFilesMax = 1_024;
 /** At most an eighth. */
@@ -77,16 +75,4 @@ export class ConnectionRoom {
     this.http = new Room(ofOneDoor, forData, () => onFull('http'));
     this.admin = new Room(ofAdmin, undefined, () => onFull('admin'));
   }
-}
-
-/** Closes what one of Node's servers accepts when `take` finds no room. TLS handshakes have taken theirs. */
-export function letIn(server: Server, room: Room, take = (): boolean => room.take()): void {
-  // node:http is given a socket again when an upgrade is declined (server-node.ts).
-  const known = new WeakSet<Socket>();
-  server.on('connection', (socket) => {
-    if (known.has(socket)) return;
-    known.add(socket);
-    if (!take()) socket.destroy();
-    else socket.once('close', () => room.give());
-  });
 }

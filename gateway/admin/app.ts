@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { letIn } from '../connection-room.ts';
+import { Entrance } from '../entrance.ts';
 import { createAdminApp } from './create-app.ts';
 import type { AdminOptions } from './options.ts';
 
@@ -33,7 +33,8 @@ const keepAliveTimeoutMs = 75_000;
 /** Rejects with the system's error when the address cannot be listened on. */
 export async function startAdmin(options: AdminListenOptions): Promise<AdminServer> {
   const { host, port, tls, context } = options;
-  const admin = createAdminApp(options);
+  const entrance = new Entrance(context.connections.admin, context.random);
+  const admin = createAdminApp(options, ({ incoming }) => entrance.known(incoming.socket));
   const listener = getRequestListener(admin.app.fetch, { overrideGlobalObjects: false });
   let closing = false;
   const handle: Parameters<typeof createServer>[1] = (request, response) => {
@@ -59,7 +60,7 @@ export async function startAdmin(options: AdminListenOptions): Promise<AdminServ
         handle,
       )
     : createServer(limits, handle);
-  letIn(server, context.connections.admin);
+  entrance.watch(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
@@ -74,6 +75,7 @@ export async function startAdmin(options: AdminListenOptions): Promise<AdminServ
       admin.close();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
+      entrance.cutShaking();
       const timer = context.clock.after(graceMs, () => server.closeAllConnections());
       await closed;
       timer.cancel();

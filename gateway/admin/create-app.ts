@@ -2,6 +2,7 @@
  * The control plane as one function of requests, without a socket: routes, the key before them, problems behind them, and
  * the OpenAPI document made from the same schemas that check the requests.
  */
+import type { HttpBindings } from '@hono/node-server';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { uuidOf, uuidText } from '../../engine/kernel/uuid.ts';
 import { problemPage } from '../http/problem-kinds.ts';
@@ -34,7 +35,11 @@ export interface Admin {
   close(): void;
 }
 
-export function createAdminApp(options: AdminOptions): Admin {
+/** `known`: told of each request whose caller has the key, for the sake of its connection. */
+export function createAdminApp(
+  options: AdminOptions,
+  known: (bindings: HttpBindings) => void = () => undefined,
+): Admin {
   const admin: AdminContext = { ...options, limits: { ...adminLimitsDefault, ...options.limits } };
   const { context, limits, fleet } = admin;
   const app: AdminApp = new OpenAPIHono<AdminEnv>({
@@ -62,7 +67,7 @@ export function createAdminApp(options: AdminOptions): Admin {
     return problemResponse(answer, requestId);
   });
   app.notFound((c) => nothingHere(app, c));
-  app.use(`${prefix}/*`, requireAdminKey(admin.adminKey));
+  app.use(`${prefix}/*`, requireAdminKey(admin.adminKey, known));
   app.use(`${prefix}/*`, limitBody(limits.bodyBytesMax));
 
   healthRoutes(app, admin, createMetrics(admin));

@@ -3,6 +3,7 @@ import { assert } from '../../engine/kernel/assert.ts';
 import { sleep } from '../../engine/kernel/clock.ts';
 import { RecordProducer } from '../operations/produce.ts';
 import type { GatewayContext } from '../context.ts';
+import { Entrance } from '../entrance.ts';
 import { BodyMemory } from './body-memory.ts';
 import { chooseServer, type ServerChoice } from './choose-server.ts';
 import { Credentials } from './credentials.ts';
@@ -69,7 +70,7 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     routes: [...routesOf(parts), ...websockets.routes()],
     fallback: notFound,
     bodyMemory: parts.bodyMemory,
-    room: context.connections.http,
+    entrance: new Entrance(context.connections.http, context.random),
     failed(error, exchange) {
       if (exchange) replyFailure(context, exchange, error);
       else

@@ -29,7 +29,7 @@ export function guard(parts: DoorParts, handler: TenantHandler): HttpHandler {
   const { context, credentials, turn } = parts;
   return (exchange) => {
     const principal = credentials.ofHeader(exchange.header('authorization'));
-    exchange.billedTo = principal.clusterId;
+    exchange.knownAs(principal.clusterId);
     const delayMs = admitRequest(context, principal, turn.nowMs());
     if (delayMs === 0) return handler(exchange, principal);
     context.clock.after(delayMs, () => settle(context, exchange, () => handler(exchange, principal)));

@@ -89,6 +89,11 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     return nodeAddress(this.#request);
   }
 
+  override knownAs(clusterId: string): void {
+    super.knownAs(clusterId);
+    this.#serving.doors.entrance?.known(this.#request.socket);
+  }
+
   onAborted(run: () => void): void {
     if (this.#state === 'aborted') guarded(run, this, this.#serving.doors);
     else this.#onAborted = run;
@@ -142,7 +147,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
   #mayKeep(bytes: number): boolean {
     const { doors } = this.#serving;
     if (!doors.bodyMemory) return true;
-    const kept = (this.#kept ??= new HeldBody(doors.bodyMemory, this.billedTo));
+    const kept = (this.#kept ??= new HeldBody(doors.bodyMemory, this.clusterId));
     const refusal = kept.take(bytes);
     if (!refusal) return true;
     this.#reader = undefined;

@@ -172,6 +172,7 @@ export class NodeWebSockets {
         runSession(() => answer.accept.closed(1006, ''), this.#serving.doors);
         return;
       }
+      this.#serving.doors.entrance?.known(request.socket);
       if (answer.protocol !== undefined) this.#protocols.set(request, answer.protocol);
       this.#handshake.handleUpgrade(request, socket, head, (ws) => {
         const forget = (peer: NodePeer): void => void this.#peers.delete(peer);

@@ -11,8 +11,7 @@ export class RequestSnapshot implements RequestHead {
   readonly method: string;
   readonly path: string;
   readonly queryString: string;
-  /** See HttpExchange. */
-  billedTo = '';
+  #clusterId = '';
   /** Name, value, name, value; names in lower case. */
   readonly #headers: readonly string[];
   #query: URLSearchParams | undefined;
@@ -22,6 +21,15 @@ export class RequestSnapshot implements RequestHead {
     this.path = path;
     this.queryString = queryString;
     this.#headers = headers;
+  }
+
+  /** See HttpExchange. */
+  knownAs(clusterId: string): void {
+    this.#clusterId = clusterId;
+  }
+
+  get clusterId(): string {
+    return this.#clusterId;
   }
 
   query(): URLSearchParams {

@@ -1,18 +1,25 @@
 /** What both transports must do alike when connections find no room. */
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { request } from 'node:https';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
+import { systemRandom } from '../../engine/kernel/random.ts';
 import { Room } from '../connection-room.ts';
+import { Entrance } from '../entrance.ts';
 import type { MakeServer } from './server.suite.ts';
 import { type DataServer, serverDefaults, type ServerSettings } from './server.ts';
 
 const fixtures = join(fileURLToPath(new URL('../..', import.meta.url)), 'tests', 'fixtures', 'tls');
 const tls = { certificateFile: join(fixtures, 'certificate.pem'), keyFile: join(fixtures, 'key.pem') };
+const ca = readFileSync(tls.certificateFile);
 
-export function roomSuite(name: string, make: MakeServer): void {
+/** `yields`: those whose callers are not known make room. */
+export function roomSuite(name: string, make: MakeServer, yields: boolean): void {
   describe(`room for connections over ${name}`, () => {
     let server: DataServer;
     let port = 0;
@@ -24,8 +31,12 @@ export function roomSuite(name: string, make: MakeServer): void {
         { ...serverDefaults, ...more },
         {
           routes: [],
-          room,
-          fallback: (exchange) => exchange.reply(200, [['connection', 'close']], 'served'),
+          entrance: new Entrance(room, systemRandom),
+          fallback: (exchange) => {
+            const isHeld = exchange.path === '/held';
+            if (isHeld) exchange.knownAs('a cluster');
+            exchange.reply(200, isHeld ? [] : [['connection', 'close']], 'served');
+          },
           upgrade: () => ({
             accept: {
               opened: () => undefined,
@@ -43,10 +54,18 @@ export function roomSuite(name: string, make: MakeServer): void {
 
     const taken = (count: number): Promise<void> => expect.poll(() => room.taken).toBe(count) as Promise<void>;
 
+    /** A connection whose caller is known. */
+    async function hold(): Promise<Socket> {
+      const socket = connect(port, '127.0.0.1');
+      socket.write('GET /held HTTP/1.1\r\nHost: x\r\n\r\n');
+      await once(socket, 'data');
+      return socket;
+    }
+
     test('one too many is closed, and the next is served when another has gone', async () => {
       await start(2);
-      const held = [0, 1].map(() => connect(port, '127.0.0.1'));
-      await taken(2);
+      const held = [await hold(), await hold()];
+      expect(room.taken).toBe(2);
       const refused = connect(port, '127.0.0.1').on('error', () => undefined);
       await once(refused, 'close');
       expect(room).toMatchObject({ taken: 2, refused: 1 });
@@ -83,14 +102,69 @@ export function roomSuite(name: string, make: MakeServer): void {
       await taken(0);
     });
 
-    test('a TLS handshake that never ends takes room', async () => {
+    test.runIf(yields)('whose caller is not known makes room for one that comes, the oldest first', async () => {
+      await start(3);
+      const held = await hold();
+      const silent = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')];
+      await taken(3);
+      for (const socket of silent) {
+        const gone = once(socket, 'close');
+        expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('served');
+        await gone;
+        silent.push(connect(port, '127.0.0.1'));
+        if (silent.length === 4) break;
+        await taken(3);
+      }
+      expect(held.destroyed).toBe(false);
+      held.destroy();
+      for (const socket of silent) socket.destroy();
+      await taken(0);
+    });
+
+    test('a TLS handshake that never ends takes room, and yields it where the server can', async () => {
       await start(1, { tls });
       const silent = connect(port, '127.0.0.1');
       await taken(1);
-      const refused = connect(port, '127.0.0.1').on('error', () => undefined);
-      await once(refused, 'close');
+      const silentIsGone = once(silent, 'close');
+      if (yields) expect(await askTls()).toBe(200);
+      else await expect(askTls()).rejects.toThrow();
+      expect(room.refused).toBe(1);
       silent.destroy();
+      await silentIsGone;
       await taken(0);
     });
+
+    test('a server that ends does not wait for handshakes', async () => {
+      await start(1, { tls });
+      const silent = connect(port, '127.0.0.1');
+      await taken(1);
+      const silentIsGone = once(silent, 'close');
+      await server.closeAll();
+      await silentIsGone;
+    }, 5_000);
+
+    test.runIf(yields)('one that has shaken hands makes no room for others, once its caller is known', async () => {
+      await start(2, { tls });
+      const known = connectTls({ port, host: '127.0.0.1', ca });
+      known.write('GET /held HTTP/1.1\r\nHost: x\r\n\r\n');
+      await once(known, 'data');
+      for (let i = 0; i < 4; i++) connect(port, '127.0.0.1').on('error', () => undefined);
+      await expect.poll(() => room.refused).toBe(3);
+      expect(known.destroyed).toBe(false);
+      known.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+      expect(String((await once(known, 'data'))[0])).toContain('served');
+      known.destroy();
+    });
+
+    function askTls(): Promise<number | undefined> {
+      return new Promise((resolve, reject) => {
+        const asked = request({ host: '127.0.0.1', port, ca, servername: 'localhost', agent: false }, (response) => {
+          response.resume();
+          response.on('end', () => resolve(response.statusCode));
+        });
+        asked.on('error', reject);
+        asked.end();
+      });
+    }
   });
 }

@@ -7,4 +7,4 @@ import { type MakeServer, serverSuite } from './server.suite.ts';
 const make: MakeServer = (settings, doors) => Promise.resolve(new NodeServer(settings, doors, systemClock));
 serverSuite('node:http', make);
 websocketSuite('node:http', make);
-roomSuite('node:http', make);
+roomSuite('node:http', make, true);

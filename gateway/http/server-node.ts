@@ -4,7 +4,6 @@ import { type IncomingMessage, type RequestListener, type Server, createServer }
 import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../engine/kernel/clock.ts';
-import { letIn } from '../connection-room.ts';
 import { runHandler, statusLine } from './dispatch.ts';
 import { NodeExchange, type NodeServing, splitTarget } from './node-exchange.ts';
 import { NodeWebSockets } from './node-websocket.ts';
@@ -37,7 +36,7 @@ export class NodeServer implements DataServer {
     };
     this.#server = nodeServer(settings, listener);
     this.#server.maxHeadersCount = 0;
-    if (doors.room) letIn(this.#server, doors.room);
+    doors.entrance?.watch(this.#server);
     this.#server.on('clientError', refuseConnection);
     this.#server.on('timeout', (socket) => socket.destroy());
     this.#websockets = doors.upgrade && new NodeWebSockets(serving, clock);
@@ -78,6 +77,7 @@ export class NodeServer implements DataServer {
   close(): void {
     this.#serving.closing = true;
     this.#server.close();
+    this.#serving.doors.entrance?.cutShaking();
   }
 
   closeAll(): Promise<void> {
@@ -85,6 +85,7 @@ export class NodeServer implements DataServer {
       this.#serving.closing = true;
       this.#server.close(() => resolve());
       this.#websockets?.closeAll();
+      this.#serving.doors.entrance?.cutShaking();
       this.#server.closeAllConnections();
     });
   }

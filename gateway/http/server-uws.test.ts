@@ -12,5 +12,5 @@ const make: MakeServer = async (settings, doors) => {
 await whereUwsLoads(() => {
   serverSuite('uWebSockets.js', make);
   websocketSuite('uWebSockets.js', make);
-  roomSuite('uWebSockets.js', make);
+  roomSuite('uWebSockets.js', make, false);
 });

@@ -28,7 +28,6 @@ export class UwsServer implements DataServer {
   #listening: UwsListenSocket | undefined;
 
   constructor(uws: UwsModule, settings: ServerSettings, doors: ServerDoors, clock: Clock) {
-    const { room } = doors;
     const { websocketIdleMs, tls } = settings;
     // uWS ends the process over a timeout it does not like.
     assert(
@@ -38,7 +37,7 @@ export class UwsServer implements DataServer {
     this.#uws = uws;
     this.#serving = { doors, settings, closing: false };
     this.#app = tls ? uws.SSLApp({ cert_file_name: tls.certificateFile, key_file_name: tls.keyFile }) : uws.App();
-    if (room) this.#letIn(room);
+    if (doors.entrance) this.#letIn(doors.entrance.room);
     if (doors.upgrade) this.#app.ws('/*', uwsWebSocketBehavior(this.#serving, clock));
     const table = new RouteTable(doors.routes);
     const serve = (response: UwsResponse, request: UwsRequest, method: string): void => {

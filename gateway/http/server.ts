@@ -15,7 +15,7 @@
  * Pipelined requests are served while replies come within the turn of their request; uWebSockets.js cuts a connection that
  * sends the next request before a later-turn reply. No client in use pipelines.
  */
-import type { Room } from '../connection-room.ts';
+import type { Entrance } from '../entrance.ts';
 import type { BodyMemory } from './body-memory.ts';
 
 /** Name and value pairs, in order. Values are visible ASCII, blank or tab (RFC 9110 §5.5). Keep constant lists constant. */
@@ -40,8 +40,11 @@ export interface RequestHead {
 }
 
 export interface HttpExchange extends RequestHead {
-  /** The cluster whose share of the memory for bodies it uses; set once its caller is known, before the body is read. */
-  billedTo: string;
+  /**
+   * Its caller has said who it is, before the body is read: the cluster uses its share of the memory for bodies, and the
+   * connection no longer makes room for others.
+   */
+  knownAs(clusterId: string): void;
   /** Percent-decoded path parameter of the matched route. Throws InvalidRequest (field = name) on malformed escapes. */
   param(name: string): string;
   /** In the fallback handler: methods that routes of this path accept (for 405 and Allow); empty when the path is unknown. */
@@ -122,8 +125,11 @@ export interface ServerDoors {
   readonly failed?: (error: unknown, exchange: HttpExchange | undefined) => void;
   /** What bodies that come in several pieces may take together. Absent: only each one's own limit holds. */
   readonly bodyMemory?: BodyMemory;
-  /** Taken by each connection while it lasts; one that finds none is closed. Absent: as many as come. */
-  readonly room?: Room;
+  /**
+   * Each connection takes room here while it lasts. Where there is none, node:http has one leave whose caller is not known;
+   * uWebSockets.js does not tell its connections apart, and closes the one that comes. Absent: as many as come.
+   */
+  readonly entrance?: Entrance;
   /** Absent: upgrade requests are ordinary GETs. */
   readonly upgrade?: (request: UpgradeRequest) => UpgradeAnswer | Promise<UpgradeAnswer>;
 }

@@ -252,7 +252,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   #mayKeep(bytes: number): boolean {
     const { doors } = this.#serving;
     if (!doors.bodyMemory) return true;
-    const kept = (this.#kept ??= new HeldBody(doors.bodyMemory, this.billedTo));
+    const kept = (this.#kept ??= new HeldBody(doors.bodyMemory, this.clusterId));
     const refusal = kept.take(bytes);
     if (!refusal) return true;
     this.#reader = undefined;

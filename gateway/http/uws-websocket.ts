@@ -129,7 +129,7 @@ export function uwsWebSocketBehavior(serving: UwsServing, clock: Clock): UwsBeha
       call(socket.getUserData(), (session) => session.ponged());
     },
     close(socket, code, message) {
-      doors.room?.give();
+      doors.entrance?.room.give();
       const connection = socket.getUserData();
       const reason = Buffer.from(message).toString();
       const { peer } = connection;

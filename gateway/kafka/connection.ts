@@ -47,7 +47,7 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
   readonly door: Door;
   readonly login: Login;
   readonly clientHost: string;
-  readonly #socket: Socket;
+  readonly socket: Socket;
   readonly #events: ConnectionEvents;
   readonly #reader: FrameReader;
   readonly #inOrder: InOrder;
@@ -71,7 +71,7 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
   constructor(door: Door, socket: Socket, events: ConnectionEvents) {
     const { context, settings } = door;
     this.door = door;
-    this.#socket = socket;
+    this.socket = socket;
     this.#events = events;
     // A listener on '::' sees IPv4 peers as ::ffff:10.0.0.7; people look for 10.0.0.7.
     this.clientHost = `/${(socket.remoteAddress ?? '').replace(/^::ffff:/, '')}`;
@@ -141,12 +141,12 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
     if (this.#closed) return;
     this.#flush();
     this.#end();
-    this.#socket.destroySoon();
+    this.socket.destroySoon();
   }
 
   cut(): void {
     this.#end();
-    this.#socket.destroy();
+    this.socket.destroy();
   }
 
   #end(): void {
@@ -251,13 +251,13 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
   /** Whether requests may start, and whether the socket is read. */
   #update(): void {
     if (this.#closed) return;
-    const isBehind = this.#outboxBytes + this.#socket.writableLength > this.door.settings.outboxBytesMax;
+    const isBehind = this.#outboxBytes + this.socket.writableLength > this.door.settings.outboxBytesMax;
     this.#inOrder.hold(this.#throttle?.isMuted === true || isBehind || this.#draining);
     const reading = !this.#inOrder.isFull() && this.login.session.state !== 'closing';
     if (reading === this.#reading) return;
     this.#reading = reading;
-    if (reading) this.#socket.resume();
-    else this.#socket.pause();
+    if (reading) this.socket.resume();
+    else this.socket.pause();
   }
 
   send(parts: readonly Uint8Array[], sent: (() => void) | undefined): void {
@@ -285,7 +285,7 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
     this.#outboxBytes = 0;
     const sent = this.#sent;
     this.#sent = none;
-    writeCorked(this.#socket, outbox, sent);
+    writeCorked(this.socket, outbox, sent);
     this.#update();
   }
 }

@@ -12,7 +12,7 @@ import type { ClusterLimits, Tenancy } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { ConnectionRoom } from '../connection-room.ts';
 import { gatewayDefaults, type GatewaySettings } from '../settings.ts';
-import { type KafkaDoor, startKafkaDoor } from './listener.ts';
+import { type KafkaDoor, type KafkaDoorOptions, startKafkaDoor } from './listener.ts';
 import type { KafkaDoorSettings } from './settings.ts';
 import { MemoryEngine } from './testing/memory-engine.ts';
 
@@ -35,10 +35,16 @@ export interface DoorBench {
   close(): Promise<void>;
 }
 
+interface BenchOptions {
+  readonly brokerPorts?: readonly number[];
+  readonly openFilesMax?: number;
+  readonly tls?: KafkaDoorOptions['tls'];
+}
+
 export async function doorBench(
   settings: Partial<KafkaDoorSettings> = {},
   gateway: Partial<GatewaySettings> = {},
-  { brokerPorts = [], openFilesMax = 20_000 }: { brokerPorts?: readonly number[]; openFilesMax?: number } = {},
+  { brokerPorts = [], openFilesMax = 20_000, tls }: BenchOptions = {},
 ): Promise<DoorBench> {
   const store = memoryStore({ clock: systemClock });
   const tenancy = await openTenancy({ store, clock: systemClock, random: systemRandom });
@@ -53,7 +59,8 @@ export async function doorBench(
     connections: new ConnectionRoom(openFilesMax),
     log: (event, fields = {}) => void logged.push({ event, fields }),
   };
-  const door = await startKafkaDoor({ context, host: '127.0.0.1', port: 0, brokerPorts, settings });
+  const listen = { context, host: '127.0.0.1', port: 0, brokerPorts, settings };
+  const door = await startKafkaDoor(tls ? { ...listen, tls } : listen);
   const clients: RawClient[] = [];
   return {
     door,
@@ -75,7 +82,7 @@ export async function doorBench(
         retry: { retries: 2, initialRetryTime: 50 },
       }),
     async client(tenant, port = door.port) {
-      const client = await RawClient.connect(port);
+      const client = await RawClient.connect(port, tls !== undefined);
       clients.push(client);
       if (tenant) await client.login(tenant);
       return client;
@@ -100,7 +107,9 @@ export class RawClient {
 
   static connect(port: number, tls = false): Promise<RawClient> {
     return new Promise((resolve, reject) => {
-      const socket = tls ? connectTls({ host: '127.0.0.1', port }) : connect({ host: '127.0.0.1', port });
+      const socket = tls
+        ? connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false })
+        : connect({ host: '127.0.0.1', port });
       socket.once('error', reject);
       socket.once(tls ? 'secureConnect' : 'connect', () => resolve(new RawClient(socket)));
     });

@@ -12,8 +12,8 @@ import { createServer, type Server, Socket, type SocketConstructorOpts } from 'n
 import { createServer as createTlsServer } from 'node:tls';
 import type { Timer } from '../../engine/kernel/clock.ts';
 import { framePool } from '../../engine/kernel/frame-pool.ts';
-import { letIn, type Room } from '../connection-room.ts';
 import type { GatewayContext } from '../context.ts';
+import { Entrance } from '../entrance.ts';
 import { Advertised } from './advertised.ts';
 import type { Door } from './api.ts';
 import { type ConnectionEvents, KafkaConnection } from './connection.ts';
@@ -54,7 +54,7 @@ export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDo
     const server = options.tls
       ? tlsServer(options.tls, settings, accept)
       : plainServer(settings, listener.receiveBuffer, accept);
-    if (options.tls) letIn(server, context.connections.kafka, () => listener.makeRoom());
+    if (options.tls) listener.entrance.watch(server);
     servers.push(server);
     return listen(server, options.host, port);
   };
@@ -88,27 +88,23 @@ type Accept = (socket: Socket) => KafkaConnection | undefined;
 
 class Listener implements ConnectionEvents {
   readonly connections = new Set<KafkaConnection>();
+  readonly entrance: Entrance;
   readonly receiveBuffer: Buffer;
   readonly #context: GatewayContext;
   readonly #byKey = new Map<string, Set<KafkaConnection>>();
   readonly #stopListening: () => void;
   readonly #keyOf = new Map<KafkaConnection, string>();
-  readonly #settings: KafkaDoorSettings;
-  readonly #room: Room;
-  /** Sockets take their room before they are connections: with the TLS handshake. */
-  readonly #isCountedBefore: boolean;
-  /** Those that have not logged in, the oldest first. */
-  readonly #strangers = new Set<KafkaConnection>();
+  /** Under TLS sockets go through it before they are connections: ahead of the handshake. */
+  readonly #isWatched: boolean;
   /** By the virtual broker whose port it is. */
   readonly #doors = new Map<number | undefined, Door>();
   #expiry: Timer | undefined;
   #onEmpty: (() => void) | undefined;
 
-  constructor(context: GatewayContext, settings: KafkaDoorSettings, isCountedBefore: boolean) {
+  constructor(context: GatewayContext, settings: KafkaDoorSettings, isWatched: boolean) {
     this.#context = context;
-    this.#settings = settings;
-    this.#room = context.connections.kafka;
-    this.#isCountedBefore = isCountedBefore;
+    this.#isWatched = isWatched;
+    this.entrance = new Entrance(context.connections.kafka, context.random, settings.connectionsMax);
     this.receiveBuffer = Buffer.allocUnsafeSlow(settings.receiveBufferBytes);
     this.#stopListening = context.tenancy.access.onRevoked((keyId) => {
       for (const connection of this.#byKey.get(keyId) ?? []) connection.cut();
@@ -122,37 +118,20 @@ class Listener implements ConnectionEvents {
     this.#scheduleExpiry();
   }
 
-  /**
-   * Takes room for one more. Where there is none, who has been here longest without a login leaves: a login takes
-   * milliseconds, so that clients come in beside any number of connections that only want to be many.
-   */
-  makeRoom(): boolean {
-    const { connectionsMax } = this.#settings;
-    if (this.connections.size >= connectionsMax || this.#room.isFull) {
-      const [oldest] = this.#strangers;
-      if (oldest) this.#room.refuse();
-      oldest?.cut();
-    }
-    if (this.connections.size < connectionsMax) return this.#room.take();
-    this.#room.refuse();
-    return false;
-  }
-
   /** Who comes before the door is open, or is one too many, is sent away. */
   accept(socket: Socket, nodeId: number | undefined): KafkaConnection | undefined {
     const door = this.#doors.get(nodeId);
-    if (!door || (!this.#isCountedBefore && !this.makeRoom())) {
+    if (!door || (!this.#isWatched && !this.entrance.letIn(socket))) {
       socket.destroy();
       return undefined;
     }
     const connection = new KafkaConnection(door, socket, this);
     this.connections.add(connection);
-    this.#strangers.add(connection);
     return connection;
   }
 
   ready(connection: KafkaConnection, { keyId }: { readonly keyId: string }): void {
-    this.#strangers.delete(connection);
+    this.entrance.known(connection.socket);
     let sharing = this.#byKey.get(keyId);
     if (!sharing) this.#byKey.set(keyId, (sharing = new Set()));
     sharing.add(connection);
@@ -161,8 +140,7 @@ class Listener implements ConnectionEvents {
 
   closed(connection: KafkaConnection): void {
     this.connections.delete(connection);
-    this.#strangers.delete(connection);
-    if (!this.#isCountedBefore) this.#room.give();
+    if (!this.#isWatched) this.entrance.gone(connection.socket);
     const keyId = this.#keyOf.get(connection);
     if (keyId !== undefined) {
       this.#keyOf.delete(connection);
@@ -177,6 +155,7 @@ class Listener implements ConnectionEvents {
     this.#expiry?.cancel();
     this.#stopListening();
     const ended = Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
+    this.entrance.cutShaking();
     const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
     for (const connection of this.connections) connection.drain();
     if (this.connections.size > 0) {

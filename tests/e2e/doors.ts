@@ -2,6 +2,7 @@
  * What the tests of the whole share: a producer per door that keeps the order of a key by sending one record of it at a
  * time, and a reader that fetches everything there is.
  */
+import { request } from 'node:https';
 import { Kafka, logLevel, type Producer } from 'kafkajs';
 import { WebSocket } from 'ws';
 import type { Instance } from '../../bin/demo/instance.ts';
@@ -204,3 +205,15 @@ export async function sendKey(send: SendOne, key: string, count: number, acknowl
 }
 
 const attemptsMax = 200;
+
+/** A connection of its own. */
+export function askTls(url: string, ca: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { ca, agent: false }, (response) => {
+      response.resume();
+      response.on('end', () => resolve(response.statusCode!));
+    });
+    asked.on('error', reject);
+    asked.end();
+  });
+}
