@@ -32,6 +32,7 @@ import { openSegments } from '../infra/segments/open-segments.ts';
 import { brokerFlags, brokerSlots, brokerSlotsLeft, slotsMax } from './broker-slots.ts';
 import type { DataFolder } from './data-folder.ts';
 import { endAtOnce } from './end-at-once.ts';
+import { endDetached } from './end-detached.ts';
 import { inProcessFleet } from './in-process-fleet.ts';
 import { leaseSettings } from './lease-settings.ts';
 import { pauseOptimizerInFailovers } from './optimizer-pause.ts';
@@ -56,6 +57,9 @@ export interface AssembledEngine {
   stop(): Promise<void>;
 }
 
+/** From the compiled output, in which this file stands either in bin/ or in the bundle's folder. */
+const detachedProgram = fileURLToPath(new URL('../bin/detached-broker.js', import.meta.url));
+
 /** Partitions of a cluster's coordinator topic: how many brokers can share its groups. */
 const coordinatorPartitions = 8;
 
@@ -74,6 +78,11 @@ export async function assembleEngine(
   const random = systemRandom;
   const isGateway = settings.role === 'gateway';
   const isInProcess = !isGateway && !processes;
+  if (!isGateway) {
+    for (const pid of await endDetached({ store, clock, random }, detachedProgram)) {
+      log(`process ${pid}, a broker that outlived its controller, is ended`);
+    }
+  }
   const network = isInProcess ? memoryNetwork(clock) : socketNetwork(clock);
   const segments = await segmentsOf(settings, folder, log);
   const fleet = processes ?? brokersHere(settings, segments, store, network);
@@ -116,8 +125,7 @@ export async function assembleController(
   await others.start();
   const fleet = detachedFleet({
     clock: systemClock,
-    // From the compiled output, in which this file stands either in bin/ or in the bundle's folder.
-    program: fileURLToPath(new URL('../bin/detached-broker.js', import.meta.url)),
+    program: detachedProgram,
     arguments: brokerFlags(settings, folder),
     logFile: ({ brokerId }) => join(folder.logs, `broker-${brokerId}.log`),
   });

@@ -8,10 +8,16 @@ export function endAtOnce(): never {
   throw new Error('a process that was killed goes on');
 }
 
-/** A bug that nobody caught: its stack, then the end. */
+/** A bug that nobody caught: its stack, then the end. That nobody takes what is said of it all (outliveOutput) is none. */
 export function endOnBug(): void {
+  outliveOutput();
   process.on('uncaughtException', (error) => {
     process.stderr.write(`${error.stack ?? error.message}\n`);
     endAtOnce();
   });
+}
+
+/** The disk of the log is full, or who reads it has gone: what is said then is lost, and records are served all the same. */
+function outliveOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 }

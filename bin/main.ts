@@ -5,13 +5,14 @@ import { processContext } from './cli-context.ts';
 import { loadBundle } from './load-bundle.ts';
 import type { runServe } from './run-serve.ts';
 
-// A reader that has seen enough (`headgate consume … | head`) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
-
 const words = process.argv.slice(2);
+// A reader that has seen enough (`headgate consume … | head`) is no failure. A server outlives it (end-at-once.ts).
+if (words[0] !== 'serve') {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+}
 const cli = processContext();
 const code = await runWords();
 cli.close();

@@ -152,8 +152,9 @@ export class SlotKeeper {
    * has lapsed. A process that serves is adopted instead. False when there was nothing to recover.
    */
   async settleLast(remap: Remap): Promise<boolean> {
-    const { clock, persistence } = this.#context;
+    const { clock, persistence, events, settings } = this.#context;
     let seen: ObservedLease | undefined;
+    let tellAtMs = clock.monotonicMs() + 2 * settings.lease.durationMs;
     while (!this.#context.isStopping()) {
       const row = await getSurely(persistence, brokerSessionKey(this.#id), storeWaitMsMax);
       const session = row && decodeBrokerSession(row);
@@ -166,6 +167,11 @@ export class SlotKeeper {
       const lease = await getSurely(persistence, brokerLeaseKey(this.#id), storeWaitMsMax);
       seen = observe(seen, lease, clock.monotonicMs());
       if ((!lease || seen?.dead) && (await this.settle(remap, lease))) return true;
+      if (clock.monotonicMs() >= tellAtMs) {
+        tellAtMs = Number.POSITIVE_INFINITY;
+        const reason = 'another process serves in this slot, renews its lease and is none that can be adopted: end it';
+        events.emit('session-held', reason, { brokerId: this.#id, pid: session.pid, epoch: session.epoch });
+      }
       await sleep(clock, earlierPollMs);
     }
     return false;

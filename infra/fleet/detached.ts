@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { assert } from '../../engine/kernel/assert.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import type { BrokerSlot, Fleet } from '../../engine/ports.ts';
@@ -118,9 +119,19 @@ class DetachedFleet implements Fleet {
     for (const listener of this.#listeners) listener(brokerId);
   }
 
-  #isBroker(slot: BrokerSlot, pid: number): boolean {
+  /**
+   * By its volume, which is no other folder's. Not by where the program lies, which may have been installed anew somewhere else
+   * since, nor by the zone, which may have another name now: a broker that nobody took charge of would serve on for good, and
+   * nothing else in its slot.
+   */
+  #isBroker({ brokerId, volume, address }: BrokerSlot, pid: number): boolean {
     const line = commandLine(pid);
-    return line.includes(` ${this.#options.program} `) && line.includes(slotArguments(slot).join(' '));
+    const words = [
+      `/${basename(this.#options.program)} `,
+      ` --broker-id ${brokerId} `,
+      ` --volume ${volume} --address ${address} `,
+    ];
+    return words.every((each) => `${line} `.includes(each));
   }
 }
 

@@ -20,8 +20,8 @@ export class ControllerProcess {
   readonly works: Promise<string>;
   readonly #exited: Promise<unknown>;
 
-  constructor(data: string) {
-    const args = [program, 'serve', '--role', 'controller', '--data', data, '--lease-ms', '1500'];
+  constructor(data: string, flags: readonly string[]) {
+    const args = [program, 'serve', '--role', 'controller', '--data', data, '--lease-ms', '1500', ...flags];
     this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#exited = once(this.child, 'exit');
     createInterface({ input: this.child.stderr! }).on('line', (line) => this.lines.push(line));
@@ -75,8 +75,8 @@ export class Apart {
     return apart;
   }
 
-  controller(): ControllerProcess {
-    const controller = new ControllerProcess(this.data);
+  controller(flags: readonly string[] = []): ControllerProcess {
+    const controller = new ControllerProcess(this.data, flags);
     this.controllers.push(controller);
     return controller;
   }

@@ -1,0 +1,52 @@
+/** Brokers that outlive controller and gateway, and whoever is started over them. */
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { isGone } from '../../infra/fleet/process-state.ts';
+import { startInstallation } from '../installation.ts';
+import { Apart } from './apart.ts';
+import { createTopic, demoAccess, httpSender, readAll } from './doors.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+
+let apart: Apart;
+beforeEach(async () => {
+  apart = await Apart.start(1);
+});
+afterEach(() => apart.remove());
+
+/** Writes, and kills everything but the brokers. */
+async function outlived(): Promise<{ readonly values: string[]; readonly pids: number[] }> {
+  const access = demoAccess(apart.gateway);
+  await createTopic(apart.gateway, access, 'kept', 6);
+  const send = httpSender(apart.gateway, access, 'kept');
+  const values = Array.from({ length: 20 }, (_, number) => `value ${number}`);
+  for (const value of values) await expect.poll(() => send(value, value)).toBe(true);
+  const { brokers } = await apart.until('all serve', (engine) =>
+    engine.brokers.every(({ state }) => state === 'serving'),
+  );
+  await apart.controllers[0]!.end('SIGKILL');
+  await apart.gateway.stop('SIGKILL');
+  return { values, pids: brokers.map(({ pid }) => pid) };
+}
+
+const sorted = (values: readonly string[]): string[] => [...values].sort();
+
+it('are ended in order by a process that is everything', async () => {
+  const { values, pids } = await outlived();
+  apart.gateway = await startInstallation([], apart.data);
+  const { gateway } = apart;
+  expect(pids.filter((pid) => !isGone(pid))).toEqual([]);
+  expect(sorted((await readAll(gateway, demoAccess(gateway), 'kept')).map(({ value }) => value))).toEqual(
+    sorted(values),
+  );
+});
+
+it('are adopted by a controller whose zones have other names', async () => {
+  const { pids } = await outlived();
+  const controller = apart.controller(['--zones', 'x,y']);
+  await controller.works;
+  apart.gateway = await startInstallation(['--role', 'gateway', '--zones', 'x,y'], apart.data);
+  const { brokers } = await apart.until('all serve', (engine) =>
+    engine.brokers.every(({ state }) => state === 'serving'),
+  );
+  expect(brokers.map(({ pid }) => pid)).toEqual(pids);
+});
