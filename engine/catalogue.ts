@@ -179,10 +179,9 @@ class ClusterTopics {
 const nowhere: PartitionPlacement = { brokerId: -1, leaderEpoch: -1, reason: 'created', movedAtMs: 0 };
 
 function entryOf(topic: TopicRow, places: readonly PartitionPlacement[] | undefined): TopicEntry {
-  const { name, topicId, clusterId, configs, createdAtMs } = topic;
   const partitions: PartitionEntry[] = [];
   for (let index = 0; index < topic.partitions; index++) partitions.push({ index, ...(places?.[index] ?? nowhere) });
-  return { name, topicId, clusterId, partitions, configs, createdAtMs };
+  return { ...topic, partitions };
 }
 
 /** Of two views of one topic's placement, the later one of each partition. */

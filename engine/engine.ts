@@ -20,6 +20,17 @@ export interface PartitionEntry {
   readonly movedAtMs: number;
 }
 
+/**
+ * What clients asked a topic's replicas to be, which the engine keeps with the topic and makes nothing of: records are
+ * where it placed them, and replicas are what a gateway shows.
+ */
+export interface AskedReplicas {
+  /** How many each partition has. */
+  readonly factor: number;
+  /** Node ids, `factor` for each partition from the first one on; who shows the topic chooses them for those behind the end. */
+  readonly nodeIds: readonly number[];
+}
+
 export interface TopicEntry {
   /** Opaque to the engine, unique in it, e.g. 'k3x9….orders'. */
   readonly name: string;
@@ -30,6 +41,8 @@ export interface TopicEntry {
   /** Explicitly set topic configs, Kafka's names and texts. */
   readonly configs: Readonly<Record<string, string>>;
   readonly createdAtMs: number;
+  /** Absent when nothing but the default was asked for. */
+  readonly replicas?: AskedReplicas;
 }
 
 export interface Catalogue {
@@ -104,6 +117,7 @@ export interface TopicSpec {
   readonly clusterId: string;
   readonly partitions: number;
   readonly configs: Readonly<Record<string, string>>;
+  readonly replicas?: AskedReplicas;
 }
 
 /** What a change of topics makes, or takes away (below zero), of what a tenant has a quota of. */
@@ -160,7 +174,8 @@ export interface Engine {
   /** What `guard` gives rides in the same transaction; its conflict is thrown as StoreConflict. */
   createTopic(spec: TopicSpec, guard?: TopicGuard): Promise<TopicEntry>;
   deleteTopic(name: string, guard?: TopicGuard): Promise<void>;
-  createPartitions(name: string, total: number, guard?: TopicGuard): Promise<TopicEntry>;
+  /** `replicas` takes the place of what was asked for before. */
+  createPartitions(name: string, total: number, guard?: TopicGuard, replicas?: AskedReplicas): Promise<TopicEntry>;
   /** null removes a config. */
   alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry>;
   /** A producer id that no other producer of the installation has or had. */

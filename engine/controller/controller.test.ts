@@ -48,8 +48,12 @@ describe('a controller', () => {
     await expect(during(controller.createTopic(zero))).rejects.toMatchObject({ code: 'invalid-request' });
     const grown = await during(controller.createPartitions('c.t', 5));
     expect(grown.partitions).toHaveLength(5);
+    expect(grown.replicas).toBeUndefined();
+    const replicas = { factor: 1, nodeIds: [1, 2, 3, 1, 2, 3] };
+    expect(await during(controller.createPartitions('c.t', 6, undefined, replicas))).toMatchObject({ replicas });
     const configured = await during(controller.alterConfigs('c.t', { x: null, y: '2' }));
     expect(configured.configs).toEqual({ y: '2' });
+    expect(configured.replicas).toEqual(replicas);
 
     const counter = { pk: 'T', sk: 'count' };
     const guard: TopicGuard = async () => [{ op: 'put', key: counter, value: '1', if: { absent: true } }];

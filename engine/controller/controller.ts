@@ -247,9 +247,9 @@ class RunningController implements Controller {
     this.#background.run(() => this.#deleted.sweep());
   };
 
-  createPartitions: Engine['createPartitions'] = async (name, total, guard) => {
+  createPartitions: Engine['createPartitions'] = async (name, total, guard, replicas) => {
     this.#assertRuns();
-    return this.#topics.createPartitions(name, total, guard);
+    return this.#topics.createPartitions(name, total, guard, replicas);
   };
 
   alterConfigs: Engine['alterConfigs'] = async (name, changes) => {

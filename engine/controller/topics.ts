@@ -6,7 +6,7 @@
  * A controller does it for its own shards from memory, and whoever shares the installation (a gateway without a
  * controller in it) as a visitor; both through shards.ts.
  */
-import type { TopicEntry, TopicGuard, TopicSpec } from '../engine.ts';
+import type { AskedReplicas, TopicEntry, TopicGuard, TopicSpec } from '../engine.ts';
 import { sleep } from '../kernel/clock.ts';
 import { Failure, InvalidRequest } from '../kernel/failure.ts';
 import { type Uuid, uuidOf } from '../kernel/uuid.ts';
@@ -72,7 +72,7 @@ export interface Topics {
   create(spec: TopicSpec, guard?: TopicGuard): Promise<TopicEntry>;
   /** Resolves when the topic is gone from the store, with its id; its space is freed after that. */
   delete(name: string, guard?: TopicGuard): Promise<Uuid>;
-  createPartitions(name: string, total: number, guard?: TopicGuard): Promise<TopicEntry>;
+  createPartitions(name: string, total: number, guard?: TopicGuard, replicas?: AskedReplicas): Promise<TopicEntry>;
   alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry>;
 }
 
@@ -86,9 +86,9 @@ export function topics(context: TopicsContext): Topics {
     },
     delete: (name, guard = unguarded) =>
       inShardOf(context, name, (shard, topic) => deleteIn(context, shard, topic, guard)),
-    async createPartitions(name, total, guard = unguarded) {
+    async createPartitions(name, total, guard = unguarded, replicas) {
       checkPartitions(total);
-      return inShardOf(context, name, (shard, topic) => growIn(context, shard, topic, total, guard));
+      return inShardOf(context, name, (shard, topic) => growIn(context, shard, topic, { total, replicas }, guard));
     },
     alterConfigs: (name, changes) =>
       inShardOf(context, name, (shard, topic) => configureIn(context, shard, topic, changes)),
@@ -96,9 +96,8 @@ export function topics(context: TopicsContext): Topics {
 }
 
 function topicEntry(topic: TopicRow, placement: PlacementRow): TopicEntry {
-  const { name, topicId, clusterId, configs, createdAtMs } = topic;
   const partitions = placement.partitions.map((partition, index) => ({ index, ...partition }));
-  return { name, topicId, clusterId, partitions, configs, createdAtMs };
+  return { ...topic, partitions };
 }
 
 function checkPartitions(count: number): void {
@@ -138,9 +137,9 @@ async function untilCurrent<T>(context: TopicsContext, act: () => Promise<T>): P
 
 async function createIn(context: TopicsContext, shard: Shard, spec: TopicSpec, guard: TopicGuard): Promise<TopicEntry> {
   if (shard.topics.has(spec.name)) throw new TopicExists(spec.name);
-  const { name, clusterId, partitions, configs } = spec;
+  const { name, partitions } = spec;
   const topicId = uuidOf(context.persistence.random);
-  const topic: TopicRow = { name, topicId, clusterId, partitions, configs, createdAtMs: context.clock.wallMs() };
+  const topic: TopicRow = { ...spec, topicId, createdAtMs: context.clock.wallMs() };
   const placement: PlacementRow = { topicId, partitions: placeNew(context, topicId, 0, partitions) };
   const ops: StoreOp[] = [
     { op: 'put', key: topicKey(shard.index, name), value: encodeTopic(topic), if: { absent: true } },
@@ -177,14 +176,14 @@ async function growIn(
   context: TopicsContext,
   shard: Shard,
   topic: Stored<TopicRow>,
-  total: number,
+  { total, replicas = topic.row.replicas }: { readonly total: number; readonly replicas: AskedReplicas | undefined },
   guard: TopicGuard,
 ): Promise<TopicEntry> {
   const { name, topicId, partitions: present } = topic.row;
   if (total <= present) throw new InvalidRequest('partitions', `the topic has ${present} partitions already`);
   const placement = placementOf(shard, topicId);
   const added = placeNew(context, topicId, present, total - present);
-  const row: TopicRow = { ...topic.row, partitions: total };
+  const row: TopicRow = { ...topic.row, partitions: total, ...(replicas ? { replicas } : {}) };
   const placed: PlacementRow = { topicId, partitions: [...placement.row.partitions, ...added] };
   const ops: StoreOp[] = [
     { op: 'put', key: topicKey(shard.index, name), value: encodeTopic(row), if: { version: topic.version } },

@@ -109,7 +109,7 @@ export function createVisitor(options: VisitorOptions): Visitor {
     createTopic: (spec, guard) => unlessStopping(() => made.create(spec, guard)),
     // Its space is freed by the controller that owns the shard.
     deleteTopic: (name, guard) => unlessStopping(async () => void (await made.delete(name, guard))),
-    createPartitions: (name, total, guard) => unlessStopping(() => made.createPartitions(name, total, guard)),
+    createPartitions: (...asked) => unlessStopping(() => made.createPartitions(...asked)),
     alterConfigs: (name, changes) => unlessStopping(() => made.alterConfigs(name, changes)),
     allocateProducerId: () => unlessStopping(() => ids.allocate()),
     brokers: () => brokersShown(catalogue, wish),

@@ -29,7 +29,7 @@ export function wholeEngine(catalogue: StoreCatalogue, routing: Routing, control
     listGroups: (clusterId, request) => routing.listGroups(clusterId, request),
     createTopic: (spec, guard) => controller.createTopic(spec, guard),
     deleteTopic: (name, guard) => controller.deleteTopic(name, guard),
-    createPartitions: (name, total, guard) => controller.createPartitions(name, total, guard),
+    createPartitions: (name, total, guard, replicas) => controller.createPartitions(name, total, guard, replicas),
     alterConfigs: (name, changes) => controller.alterConfigs(name, changes),
     allocateProducerId: () => controller.allocateProducerId(),
     brokers: () => controller.brokers(),

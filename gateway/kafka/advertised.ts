@@ -9,6 +9,7 @@
  * protocol (kafkajs knows nothing later) are shown one broker that leads and coordinates everything; ids are hints, so an
  * old client's answer is right for a young one as well. Brokers with a port of their own are shown to every client.
  */
+import type { TopicEntry } from '../../engine/engine.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
 
 export interface VirtualBroker {
@@ -20,8 +21,8 @@ export interface VirtualBroker {
 
 const racks = ['a', 'b', 'c'] as const;
 export const nodeCount = racks.length;
-/** What clients are told; the engine keeps one copy of a log on durable storage, as MSK Express brokers do. */
-export const replicationFactor: number = racks.length;
+/** Of topics for which no other was asked. Shown, and no more: the engine keeps one copy of a log on durable storage, as MSK Express brokers do. */
+export const replicationFactorDefault: number = racks.length;
 export const controllerId = 1;
 
 export class Advertised {
@@ -40,15 +41,26 @@ export class Advertised {
   }
 }
 
-/** Consecutive partitions of a topic go round the nodes; topics begin at different ones. */
-export function leaderOf(topicId: Uuid, partition: number): number {
-  return 1 + ((hash(topicId) + partition) % nodeCount);
+export function replicationFactorOf({ replicas }: Pick<TopicEntry, 'replicas'>): number {
+  return replicas?.factor ?? replicationFactorDefault;
 }
 
-/** The leader first, then the others. */
-export function replicasOf(topicId: Uuid, partition: number): number[] {
-  const leader = leaderOf(topicId, partition);
-  return racks.map((_, i) => 1 + ((leader - 1 + i) % nodeCount));
+/** The leader first, then the others: as was asked for, or the node whose turn it is and those that follow. */
+export function replicasOf(topic: Pick<TopicEntry, 'topicId' | 'replicas'>, partition: number): number[] {
+  const factor = replicationFactorOf(topic);
+  const asked = topic.replicas?.nodeIds.slice(partition * factor, (partition + 1) * factor) ?? [];
+  if (asked.length > 0) return asked;
+  const first = turnOf(topic.topicId, partition);
+  return Array.from({ length: factor }, (_, i) => 1 + ((first + i) % nodeCount));
+}
+
+export function leaderOf({ topicId, replicas }: Pick<TopicEntry, 'topicId' | 'replicas'>, partition: number): number {
+  return replicas?.nodeIds[partition * replicas.factor] ?? 1 + turnOf(topicId, partition);
+}
+
+/** Consecutive partitions of a topic go round the nodes; topics begin at different ones. */
+function turnOf(topicId: Uuid, partition: number): number {
+  return (hash(topicId) + partition) % nodeCount;
 }
 
 /** FNV-1a over the UTF-16 units: stable across processes and releases. */

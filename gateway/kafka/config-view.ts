@@ -3,7 +3,7 @@ import type { TopicEntry } from '../../engine/engine.ts';
 import type { DescribeConfigsResponse } from '../../engine/protocol/messages/32-describe-configs.ts';
 import { topicConfigs, topicConfigValue } from '../../engine/topic-configs.ts';
 import type { ClusterView } from '../../tenancy/tenancy.ts';
-import { replicationFactor } from './advertised.ts';
+import { replicationFactorDefault } from './advertised.ts';
 
 export type ConfigEntry = DescribeConfigsResponse['results'][number]['configs'][number];
 
@@ -85,7 +85,7 @@ export function brokerConfigEntries(cluster: ClusterView, nodeId: number, option
     { name: 'broker.id', value: String(nodeId), kind: 'int', about: 'The id of this broker.' },
     {
       name: 'default.replication.factor',
-      value: String(replicationFactor),
+      value: String(replicationFactorDefault),
       kind: 'int',
       about: 'The replication factor that topics are shown with.',
     },

@@ -72,6 +72,7 @@ function codeOf(failure: Failure): number {
 function fieldCode(field: string): number {
   if (field === 'name') return errorCode.invalidTopicException;
   if (field === 'partitions') return errorCode.invalidPartitions;
+  if (field === 'assignments') return errorCode.invalidReplicaAssignment;
   return field.startsWith('configs.') ? errorCode.invalidConfig : errorCode.invalidRequest;
 }
 

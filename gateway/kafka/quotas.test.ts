@@ -91,7 +91,7 @@ describe('quotas', () => {
       topics: [
         { ...topic('a', 1), configs: [{ name: 'max.compaction.lag.ms', value: '1000' }] },
         { ...topic('b', 1), configs: [{ name: 'no.such.config', value: '1' }] },
-        { ...topic('c', 1), assignments: [{ partitionIndex: 0, brokerIds: [1] }] },
+        { ...topic('c', -1), assignments: [{ partitionIndex: 0, brokerIds: [4] }] },
         { ...topic('d', 1), replicationFactor: 4 },
         topic('no/name', 1),
         topic('e', 0),

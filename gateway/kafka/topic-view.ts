@@ -33,7 +33,7 @@ export function partitionView(
   { index, brokerId, leaderEpoch }: PartitionEntry,
   only?: number,
 ): PartitionView {
-  const replicas = only === undefined ? replicasOf(topic.topicId, index) : [only];
+  const replicas = only === undefined ? replicasOf(topic, index) : [only];
   // Only a partition that never had an owner has no leader: while one moves, requests are held and no client need know.
   const isLed = brokerId >= 0 || leaderEpoch > 0;
   return {

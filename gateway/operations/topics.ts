@@ -3,7 +3,7 @@
  * counters ride in the engine's own transaction, so that two creations at once can never pass a limit together.
  */
 import { partitionsPerTopicMax } from '../../engine/controller/rows/placement.ts';
-import type { TopicEntry, TopicGuard } from '../../engine/engine.ts';
+import type { AskedReplicas, TopicEntry, TopicGuard } from '../../engine/engine.ts';
 import { sleep } from '../../engine/kernel/clock.ts';
 import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
@@ -22,6 +22,8 @@ export interface NewTopic {
   /** The cluster's default when absent. */
   readonly partitions?: number;
   readonly configs: Readonly<Record<string, string>>;
+  /** What a door's clients asked for and shall be shown. */
+  readonly replicas?: AskedReplicas;
 }
 
 /** The caller's cluster, which must be serving. Throws Forbidden (suspended, being deleted) or NotFound. */
@@ -98,10 +100,12 @@ export async function createTopic(
   waitMsMax: number = context.settings.quotaWaitMsMax,
 ): Promise<TopicEntry> {
   const cluster = servingCluster(context, principal);
+  const { configs, replicas } = topic;
   const partitions = checkNewTopic(cluster, topic);
   if (findTopic(context, principal, topic.name)) throw new AlreadyExists('topic', topic.name);
   const { clusterId } = principal;
-  const spec = { name: innerName(clusterId, topic.name), clusterId, partitions, configs: topic.configs };
+  const name = innerName(clusterId, topic.name);
+  const spec = { name, clusterId, partitions, configs, ...(replicas ? { replicas } : {}) };
   const made = await guarded(context, clusterId, waitMsMax, topic.name, (guard) =>
     context.engine.createTopic(spec, guard),
   );
@@ -124,13 +128,14 @@ export async function deleteTopic(
   await shown(context, () => context.engine.catalogue.byId(topic.topicId) === undefined);
 }
 
-/** Throws NotFound, InvalidRequest (field partitions), QuotaExceeded. */
+/** `replicas`: what is to be shown from now on. Throws NotFound, InvalidRequest (field partitions), QuotaExceeded. */
 export async function createPartitions(
   context: GatewayContext,
   principal: Principal,
   name: string,
   total: number,
   waitMsMax: number = context.settings.quotaWaitMsMax,
+  replicas?: AskedReplicas,
 ): Promise<TopicEntry> {
   servingCluster(context, principal);
   const topic = findTopic(context, principal, name);
@@ -146,7 +151,7 @@ export async function createPartitions(
     throw new InvalidRequest('partitions', `Number of partitions must be at most ${partitionsPerTopicMax}.`);
   }
   const grown = await guarded(context, principal.clusterId, waitMsMax, name, (guard) =>
-    context.engine.createPartitions(topic.name, total, guard),
+    context.engine.createPartitions(topic.name, total, guard, replicas),
   );
   await shown(context, () => (context.engine.catalogue.byId(topic.topicId)?.partitions.length ?? total) >= total);
   return grown;

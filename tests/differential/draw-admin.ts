@@ -1,5 +1,6 @@
 /** Requests of admin clients, and those with which every client begins. */
 import { zeroUuid } from '../../engine/kernel/uuid.ts';
+import type { RequestOf } from '../../engine/protocol/apis.ts';
 import { servedVersions } from '../../engine/protocol/versions.ts';
 import type { Draw } from '../fuzz/draw.ts';
 import { ask, oddNames, topicId, topicName, topicNames } from './draw-names.ts';
@@ -31,12 +32,31 @@ function createTopics(draw: Draw, model: Model): AskStep {
   const version = 2 + draw.below(6);
   const topics = named.map((name) => ({
     name,
-    numPartitions: draw.chance(88) ? 1 + draw.below(3) : draw.pick([-1, 0, -2, -100]),
-    replicationFactor: draw.chance(90) ? draw.pick([1, -1]) : draw.pick([0, -2, 4]),
-    assignments: [],
+    ...(draw.chance(15) ? placedByHand(draw) : placedForIt(draw)),
     configs: draw.chance(25) ? [config(draw)] : [],
   }));
   return ask(19, version, { topics, timeoutMs: 10_000, validateOnly: draw.chance(12) });
+}
+
+type Placing = Pick<RequestOf<19>['topics'][number], 'numPartitions' | 'replicationFactor' | 'assignments'>;
+
+function placedForIt(draw: Draw): Placing {
+  return {
+    numPartitions: draw.chance(88) ? 1 + draw.below(3) : draw.pick([-1, 0, -2, -100]),
+    replicationFactor: draw.chance(90) ? draw.pick([1, -1]) : draw.pick([0, -2, 4]),
+    assignments: [],
+  };
+}
+
+/** Broker 1 is the only one that both have. */
+function placedByHand(draw: Draw): Placing {
+  const brokerIds = (): number[] => (draw.chance(88) ? [1] : draw.pick([[], [1, 1], [9], [1, 9], [-1]]));
+  const indexes = draw.chance(85) ? draw.pick([[0], [1, 0], [0, 1, 2]]) : draw.pick([[1], [0, 2], [0, 0], [-1, 0]]);
+  return {
+    numPartitions: draw.chance(92) ? -1 : 2,
+    replicationFactor: draw.chance(92) ? -1 : 1,
+    assignments: indexes.map((partitionIndex) => ({ partitionIndex, brokerIds: brokerIds() })),
+  };
 }
 
 function deleteTopics(draw: Draw, model: Model): AskStep {
@@ -54,8 +74,12 @@ function createPartitions(draw: Draw, model: Model): AskStep {
   const name = topicName(draw, model);
   const now = model.topic(name)?.partitions ?? 1;
   const count = draw.chance(60) ? now + 1 : draw.pick([now, now - 1, 0, -1, 5]);
+  // None that both take: a topic made without a factor has three replicas here and one there.
+  const wrong = draw.pick([[], [[9]], [[]], [[1, 1]], [[-1], [1]]]);
+  const assignments = draw.chance(85) ? null : wrong.map((brokerIds) => ({ brokerIds }));
+  const topic = { name, count, assignments };
   return ask(37, draw.below(4), {
-    topics: [{ name, count, assignments: null }, ...(draw.chance(5) ? [{ name, count, assignments: null }] : [])],
+    topics: draw.chance(5) ? [topic, topic] : [topic],
     timeoutMs: 10_000,
     validateOnly: draw.chance(20),
   });

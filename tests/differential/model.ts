@@ -113,11 +113,11 @@ export class Model {
 
   #learnCreated({ validateOnly, topics }: RequestOf<19>, answer: ResponseOf<19>): void {
     if (validateOnly) return;
-    for (const { name, numPartitions } of topics) {
+    for (const { name, numPartitions, assignments } of topics) {
       const made = answer.topics.find((each) => each.name.endsWith(name.slice(1)));
       if (made?.errorCode !== 0) continue;
       const topic = this.topic(name);
-      const partitions = numPartitions === -1 ? 1 : numPartitions;
+      const partitions = assignments.length > 0 ? assignments.length : numPartitions === -1 ? 1 : numPartitions;
       if (topic) Object.assign(topic, { partitions, isAlive: true, isCut: false, turn: topic.turn + 1 });
       else this.topics.push({ name, partitions, turn: 0, isAlive: true, isCut: false });
     }

@@ -17,6 +17,8 @@ export class RowCorrupt extends Failure {
 }
 
 export interface RowFields {
+  /** Whether the row has the field at all: rows that were written before it existed have not. */
+  has(name: string): boolean;
   text(name: string): string;
   /** A whole number of at least 0 that a double holds exactly. */
   whole(name: string): number;
@@ -39,6 +41,7 @@ export function rowFields(row: Row): RowFields {
     return value;
   };
   return {
+    has: (name) => Object.hasOwn(fields, name),
     text: (name) => read(name, isText),
     whole: (name) => read(name, isWhole),
     flag: (name) => read(name, isFlag),

@@ -90,15 +90,19 @@ describe('engine rows read back what was written', () => {
     expect(() => decodeBrokerWish(row(brokerWishKey(1), '{"act":"dance"}'))).toThrow(RowCorrupt);
   });
 
-  it('topic, with any name and configs', () => {
-    const topics = fc.record({
+  it('topic, with any name and configs, and with replicas that were asked for', () => {
+    const replicas = fc
+      .tuple(fc.integer({ min: 1, max: 3 }), fc.nat({ max: 4 }))
+      .map(([factor, placed]) => ({ factor, nodeIds: Array.from({ length: factor * placed }, (_, i) => i) }));
+    const members = {
       name: fc.string({ minLength: 1 }),
       topicId: uuid,
       clusterId: fc.string(),
       partitions: whole,
       configs: fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }),
       createdAtMs: whole,
-    });
+    };
+    const topics = fc.oneof(fc.record(members), fc.record({ ...members, replicas }));
     fc.assert(
       fc.property(topics, shard, (topic, s) => {
         expect(decodeTopic(row(topicKey(s, topic.name), encodeTopic(topic)))).toEqual(topic);
@@ -154,6 +158,8 @@ describe('engine rows read back what was written', () => {
 describe('damaged engine rows are named', () => {
   const topicId = uuidOf(seededRandom(1));
   const place = placementKey(1, topicId);
+  const asked = { name: 'a', topicId, clusterId: 'c', partitions: 1, configs: {}, createdAtMs: 0 };
+  const oddReplicas = encodeTopic({ ...asked, replicas: { factor: 2, nodeIds: [1, 2, 3] } });
   it.each([
     ['not JSON', () => decodeShard(row(shardKey(1), '{'))],
     ['an array', () => decodeShard(row(shardKey(1), '[]'))],
@@ -162,6 +168,7 @@ describe('damaged engine rows are named', () => {
     ['an unknown state', () => decodeBrokerSession(row(brokerSessionKey(1), '{"state":"odd","epoch":1}'))],
     ['a foreign key', () => decodeBrokerSession(row({ pk: 'BROKER', sk: 'x' }, '{}'))],
     ['a topic id that is none', () => decodeTopic(row(topicKey(1, 'a'), '{"topicId":"?"}'))],
+    ['a replica without a partition', () => decodeTopic(row(topicKey(1, 'a'), oddReplicas))],
     ['columns of different length', () => decodePlacement(row(place, encodeDamaged([1], [])))],
     ['a reason out of the table', () => decodePlacement(row(place, encodeDamaged([9], [1])))],
   ])('%s', (_, decode) => {

@@ -1,10 +1,12 @@
 /**
- * A topic. Key: SHARD#<s> TOPIC#<name>. Value: topicId, clusterId, partitions, configs, createdAtMs. Where its
- * partitions are is in placement.ts, a row of its own, because it changes with every move.
+ * A topic. Key: SHARD#<s> TOPIC#<name>. Value: topicId, clusterId, partitions, configs, createdAtMs, and when clients asked
+ * for them replicationFactor and replicas (engine.ts). Where its partitions are is in placement.ts, a row of its own, because
+ * it changes with every move.
  */
 import { parseUuid, type Uuid, uuidText } from '../../kernel/uuid.ts';
+import type { AskedReplicas } from '../../engine.ts';
 import type { Row, RowKey } from '../../ports.ts';
-import { RowCorrupt, rowFields } from './row-json.ts';
+import { RowCorrupt, type RowFields, rowFields } from './row-json.ts';
 import { shardPk } from './shard.ts';
 
 export interface TopicRow {
@@ -14,6 +16,7 @@ export interface TopicRow {
   readonly partitions: number;
   readonly configs: Readonly<Record<string, string>>;
   readonly createdAtMs: number;
+  readonly replicas?: AskedReplicas;
 }
 
 export const topicSkPrefix = 'TOPIC#';
@@ -23,8 +26,9 @@ export function topicKey(shard: number, name: string): RowKey {
 }
 
 export function encodeTopic(topic: TopicRow): string {
-  const { topicId, clusterId, partitions, configs, createdAtMs } = topic;
-  return JSON.stringify({ topicId: uuidText(topicId), clusterId, partitions, configs, createdAtMs });
+  const { topicId, clusterId, partitions, configs, createdAtMs, replicas } = topic;
+  const asked = replicas && { replicationFactor: replicas.factor, replicas: replicas.nodeIds };
+  return JSON.stringify({ topicId: uuidText(topicId), clusterId, partitions, configs, createdAtMs, ...asked });
 }
 
 /** Throws RowCorrupt. */
@@ -40,5 +44,14 @@ export function decodeTopic(row: Row): TopicRow {
     partitions: fields.whole('partitions'),
     configs: fields.textMap('configs'),
     createdAtMs: fields.whole('createdAtMs'),
+    ...(fields.has('replicationFactor') ? { replicas: askedReplicas(row, fields) } : {}),
   };
+}
+
+function askedReplicas(row: Row, fields: RowFields): AskedReplicas {
+  const factor = fields.whole('replicationFactor');
+  const nodeIds = fields.wholes('replicas');
+  if (factor === 0 || nodeIds.length % factor !== 0)
+    throw new RowCorrupt(row, 'replicas are not as many as their factor says');
+  return { factor, nodeIds };
 }

@@ -167,7 +167,7 @@ function acksFault(acks: number, records: Uint8Array): number {
 const noLeader = { leaderId: -1, leaderEpoch: -1 };
 
 function leader(topic: TopicEntry, partition: number): { leaderId: number; leaderEpoch: number } {
-  return { leaderId: leaderOf(topic.topicId, partition), leaderEpoch: topic.partitions[partition]!.leaderEpoch };
+  return { leaderId: leaderOf(topic, partition), leaderEpoch: topic.partitions[partition]!.leaderEpoch };
 }
 
 function refusal(index: number, code: number, errorMessage: string | null): PartitionResponse {

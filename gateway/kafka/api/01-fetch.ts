@@ -182,7 +182,7 @@ function answerOf(
     // An older client learns the leader from its next metadata request.
     currentLeader:
       isMoved && version >= firstLeaderVersion
-        ? { leaderId: leaderOf(topic.topicId, partition), leaderEpoch: topic.partitions[partition]!.leaderEpoch }
+        ? { leaderId: leaderOf(topic, partition), leaderEpoch: topic.partitions[partition]!.leaderEpoch }
         : noLeader,
     snapshotId: noSnapshot,
     abortedTransactions: isGood && isolationLevel === readCommitted ? [] : null,

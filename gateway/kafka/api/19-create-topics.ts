@@ -1,9 +1,10 @@
 /**
  * CreateTopics (key 19): v2-v7. Back: gateway/operations/topics.ts.
  *
- * Refused: assignments (39: where logs live is the engine's decision); replication factors other than -1 and 1 to 3 (38;
- * every topic is shown with 3: MirrorMaker 2 asks for 2, Connect and Streams for 1 or 3); configs outside engine/topic-configs.ts (40); a name twice in one request (42). Counts
- * over a quota are a POLICY_VIOLATION (44), rates THROTTLING_QUOTA_EXCEEDED (89).
+ * Replicas are those of virtual brokers (advertised.ts), so factors of 1 to 3 and assignments to brokers 1 to 3 are taken
+ * and shown as they were asked for; -1 is 3. Refused: other factors (38), other assignments (39) and one beside a number of partitions or
+ * a factor (42), configs outside engine/topic-configs.ts (40), a name twice in one request (42). Counts over a quota are a
+ * POLICY_VIOLATION (44), rates THROTTLING_QUOTA_EXCEEDED (89).
  */
 import { topicConfigFault } from '../../../engine/topic-configs.ts';
 import { zeroUuid } from '../../../engine/kernel/uuid.ts';
@@ -11,8 +12,9 @@ import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { CreateTopicsRequest, CreateTopicsResponse } from '../../../engine/protocol/messages/19-create-topics.ts';
 import { stripNames, topicNameFault } from '../../../tenancy/naming.ts';
 import { checkNewTopic, createTopic, findTopic, type NewTopic, servingCluster } from '../../operations/topics.ts';
-import { replicationFactor } from '../advertised.ts';
+import { replicationFactorDefault, replicationFactorOf } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
+import { replicasOfNew } from '../assignments.ts';
 import { attemptInTime, type ChangeTime, changeTime, doublesIn } from '../change-topics.ts';
 import { allConfigs, topicConfigEntries } from '../config-view.ts';
 
@@ -52,14 +54,12 @@ async function create(call: Call, asked: Asked, validateOnly: boolean, time: Cha
   }
   const fault = faultOf(asked);
   if (fault) return refusal(name, fault[0], fault[1]);
-  const topic: NewTopic = {
-    name,
-    configs: Object.fromEntries(asked.configs.map((config) => [config.name, config.value ?? ''])),
-    ...(asked.numPartitions === clustersDefault ? {} : { partitions: asked.numPartitions }),
-  };
+  const configsAsked = Object.fromEntries(asked.configs.map((config) => [config.name, config.value ?? '']));
+  let topic: NewTopic = { name, configs: configsAsked };
   let numPartitions = 0;
   let topicId = zeroUuid;
   const refused = await attemptInTime(call, time, async () => {
+    topic = { ...topic, ...shapeOf(asked) };
     numPartitions = checkNewTopic(servingCluster(context, principal), topic);
     if (validateOnly) return;
     ({ topicId } = await createTopic(context, principal, topic, time.waitMsMax()));
@@ -70,15 +70,25 @@ async function create(call: Call, asked: Asked, validateOnly: boolean, time: Cha
     ...refusal(name, errorCode.none, null),
     topicId,
     numPartitions,
-    replicationFactor,
+    replicationFactor: replicationFactorOf(topic),
     configs: configs.map(({ name: config, value, readOnly, configSource, isSensitive }) => ({
       name: config,
       // What was said, where DescribeConfigs tells what it came to.
-      value: topic.configs[config] ?? value,
+      value: configsAsked[config] ?? value,
       readOnly,
       configSource,
       isSensitive,
     })),
+  };
+}
+
+/** Partitions and replicas of the topic, as far as the request says anything of them. Throws InvalidRequest (field assignments). */
+function shapeOf({ assignments, numPartitions, replicationFactor }: Asked): Pick<NewTopic, 'partitions' | 'replicas'> {
+  if (assignments.length > 0) return { partitions: assignments.length, replicas: replicasOfNew(assignments) };
+  const isUsual = replicationFactor === clustersDefault || replicationFactor === replicationFactorDefault;
+  return {
+    ...(numPartitions === clustersDefault ? {} : { partitions: numPartitions }),
+    ...(isUsual ? {} : { replicas: { factor: replicationFactor, nodeIds: [] } }),
   };
 }
 
@@ -95,19 +105,24 @@ function faultOf({
     const fault = topicConfigFault(config.name, config.value ?? '');
     if (fault !== undefined) return [errorCode.invalidConfig, fault];
   }
-  if (assignments.length > 0) {
-    return [errorCode.invalidReplicaAssignment, 'Replicas are placed by the cluster; leave the assignment out.'];
-  }
+  if (assignments.length > 0) return besideAssignments(wanted, numPartitions);
   const factorFault: [number, string] = [
     errorCode.invalidReplicationFactor,
-    `Use a replication factor of 1 to ${replicationFactor}, or -1.`,
+    `Use a replication factor of 1 to ${replicationFactorDefault}, or -1.`,
   ];
   if (wanted < clustersDefault || wanted === 0) return factorFault;
   if (numPartitions < clustersDefault || numPartitions === 0) {
     return [errorCode.invalidPartitions, 'Number of partitions must be larger than 0.'];
   }
   // What no cluster has is wrong before the number of partitions is, what this one has not is found after it.
-  return wanted <= replicationFactor ? undefined : factorFault;
+  return wanted <= replicationFactorDefault ? undefined : factorFault;
+}
+
+function besideAssignments(factor: number, partitions: number): [code: number, message: string] | undefined {
+  const other =
+    factor !== clustersDefault ? 'replication factor' : partitions !== clustersDefault ? 'numPartitions' : '';
+  if (other === '') return undefined;
+  return [errorCode.invalidRequest, `A manual partition assignment was specified, but ${other} was not set to -1.`];
 }
 
 function refusal(name: string, code: number, errorMessage: string | null): Answer {

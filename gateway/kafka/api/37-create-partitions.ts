@@ -1,7 +1,8 @@
 /**
- * CreatePartitions (key 37): v0-v3. Back: gateway/operations/topics.ts. Refused: assignments (39), fewer partitions than
- * there are (37), a name twice in one request (42).
+ * CreatePartitions (key 37): v0-v3. Back: gateway/operations/topics.ts. Assignments as in CreateTopics. Refused: fewer
+ * partitions than there are (37), a name twice in one request (42).
  */
+import type { TopicEntry } from '../../../engine/engine.ts';
 import { partitionsPerTopicMax } from '../../../engine/controller/rows/placement.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type {
@@ -13,6 +14,7 @@ import { NotFound } from '../../../tenancy/failures.ts';
 import { stripNames } from '../../../tenancy/naming.ts';
 import { createPartitions as enlarge, findTopic } from '../../operations/topics.ts';
 import { api, type Call } from '../api.ts';
+import { replicasOfGrown } from '../assignments.ts';
 import { attemptInTime, type ChangeTime, changeTime, doublesIn } from '../change-topics.ts';
 
 type Asked = CreatePartitionsRequest['topics'][number];
@@ -45,24 +47,18 @@ async function change(
   validateOnly: boolean,
   time: ChangeTime,
 ): Promise<Answer> {
-  if (assignments !== null && assignments.length > 0) {
-    const message = 'Replicas are placed by the cluster; leave the assignment out.';
-    return answer(name, errorCode.invalidReplicaAssignment, message);
-  }
   const { context, principal } = call;
   const refused = await attemptInTime(call, time, async () => {
-    if (validateOnly) {
-      check(call, name, count);
-      return;
-    }
-    await enlarge(context, principal, name, count, time.waitMsMax());
+    const replicas = assignments ? replicasOfGrown(check(call, name, count), count, assignments) : undefined;
+    if (validateOnly) check(call, name, count);
+    else await enlarge(context, principal, name, count, time.waitMsMax(), replicas);
   });
   if (!refused) return answer(name, errorCode.none, null);
   return answer(name, refused.errorCode, stripNames(principal.clusterId, refused.message));
 }
 
 /** Throws NotFound, InvalidRequest. */
-function check({ context, principal }: Call, name: string, count: number): void {
+function check({ context, principal }: Call, name: string, count: number): TopicEntry {
   const topic = findTopic(context, principal, name);
   if (!topic) throw new NotFound('topic', name);
   if (count <= topic.partitions.length || count > partitionsPerTopicMax) {
@@ -71,6 +67,7 @@ function check({ context, principal }: Call, name: string, count: number): void 
       `The topic has ${topic.partitions.length} partitions, ${count} cannot be reached.`,
     );
   }
+  return topic;
 }
 
 function answer(name: string, code: number, errorMessage: string | null): Answer {

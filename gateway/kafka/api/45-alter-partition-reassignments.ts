@@ -43,7 +43,7 @@ function judge(
     return told(errorCode.unknownTopicOrPartition, `There is no partition ${name}-${partitionIndex}.`);
   }
   if (asked === null) return told(errorCode.noReassignmentInProgress, 'No partition reassignment is in progress.');
-  const held = replicasOf(topic.topicId, partitionIndex);
+  const held = replicasOf(topic, partitionIndex);
   if (asked.length === held.length && held.every((nodeId) => asked.includes(nodeId))) return told(errorCode.none, null);
   return told(
     errorCode.invalidReplicaAssignment,

@@ -6,6 +6,7 @@ import { GroupCoordinator } from '../../../engine/broker/groups/group-coordinato
 import { MemoryCoordinatorLog } from '../../../engine/broker/groups/coordinator-log.ts';
 import type {
   Append,
+  AskedReplicas,
   Catalogue,
   CoordinatorApi,
   CoordinatorClient,
@@ -230,10 +231,15 @@ export class MemoryEngine implements Engine {
     this.#logs.tell();
   }
 
-  async createPartitions(name: string, total: number, guard?: TopicGuard): Promise<TopicEntry> {
+  async createPartitions(
+    name: string,
+    total: number,
+    guard?: TopicGuard,
+    replicas?: AskedReplicas,
+  ): Promise<TopicEntry> {
     const topic = this.#topics.get(name)!;
     await this.#transact({ topics: 0, partitions: total - topic.partitions.length }, guard);
-    return this.#put({ ...topic, partitions: total });
+    return this.#put({ ...topic, partitions: total, ...(replicas ? { replicas } : {}) });
   }
 
   alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry> {

@@ -1,0 +1,84 @@
+/**
+ * Replicas that a client places by hand: checked as Kafka checks them, against the brokers that clients see, and kept to be
+ * shown as they were asked for. Where records are is the engine's decision all the same; what follows the client's wish
+ * is the node that it is told to ask, which leads in name and serves every partition anyway.
+ */
+import type { AskedReplicas, TopicEntry } from '../../engine/engine.ts';
+import { InvalidRequest } from '../../engine/kernel/failure.ts';
+import { nodeCount, replicasOf, replicationFactorOf } from './advertised.ts';
+
+export interface PartitionAssignment {
+  readonly partitionIndex: number;
+  readonly brokerIds: readonly number[];
+}
+
+/** Of a request, as it names them. */
+const field = 'assignments';
+
+/** Of a new topic: one for each of its partitions, in any order. Throws InvalidRequest. */
+export function replicasOfNew(assignments: readonly PartitionAssignment[]): AskedReplicas {
+  const byIndex = new Map<number, readonly number[]>();
+  const factor = assignments[0]?.brokerIds.length ?? 0;
+  for (const { partitionIndex, brokerIds } of assignments) {
+    if (byIndex.has(partitionIndex)) {
+      throw new InvalidRequest(field, `Found multiple manual partition assignments for partition ${partitionIndex}`);
+    }
+    checkReplicas(brokerIds, factor);
+    byIndex.set(partitionIndex, brokerIds);
+  }
+  const nodeIds: number[] = [];
+  for (let index = 0; index < byIndex.size; index++) {
+    const brokerIds = byIndex.get(index);
+    if (!brokerIds) throw new InvalidRequest(field, 'partitions should be a consecutive 0-based integer sequence');
+    nodeIds.push(...brokerIds);
+  }
+  return { factor, nodeIds };
+}
+
+/** Of partitions that `topic` is to get, up to `total`, in their order. Throws InvalidRequest. */
+export function replicasOfGrown(
+  topic: TopicEntry,
+  total: number,
+  assignments: readonly Omit<PartitionAssignment, 'partitionIndex'>[],
+): AskedReplicas {
+  const added = total - topic.partitions.length;
+  if (assignments.length !== added) {
+    throw new InvalidRequest(
+      field,
+      `Attempted to add ${added} additional partition(s), but only ${assignments.length} assignment(s) were specified.`,
+    );
+  }
+  const factor = replicationFactorOf(topic);
+  const nodeIds = topic.partitions.flatMap(({ index }) => replicasOf(topic, index));
+  for (const { brokerIds } of assignments) {
+    checkReplicas(brokerIds, factor);
+    nodeIds.push(...brokerIds);
+  }
+  return { factor, nodeIds };
+}
+
+function checkReplicas(brokerIds: readonly number[], factor: number): void {
+  if (brokerIds.length === 0) {
+    throw new InvalidRequest(field, 'The manual partition assignment includes an empty replica list.');
+  }
+  for (const [i, brokerId] of brokerIds.entries()) {
+    if (brokerId < 1 || brokerId > nodeCount) {
+      throw new InvalidRequest(
+        field,
+        `The manual partition assignment includes broker ${brokerId}, but no such broker is registered.`,
+      );
+    }
+    if (brokerIds.includes(brokerId, i + 1)) {
+      throw new InvalidRequest(
+        field,
+        `The manual partition assignment includes the broker ${brokerId} more than once.`,
+      );
+    }
+  }
+  if (brokerIds.length !== factor) {
+    throw new InvalidRequest(
+      field,
+      `The manual partition assignment includes a partition with ${brokerIds.length} replica(s), but this is not consistent with previous partitions, which have ${factor} replica(s).`,
+    );
+  }
+}
