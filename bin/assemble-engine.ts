@@ -20,13 +20,15 @@ import { checkSegments } from '../engine/log/check-segments.ts';
 import { publishWal } from '../engine/log/recover.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
 import { memoryNetwork } from '../engine/link/memory-network.ts';
-import type { Fleet, MetadataStore, Network, SegmentStore, StoreOp } from '../engine/ports.ts';
+import type { Fleet, Network, SegmentStore, StoreOp } from '../engine/ports.ts';
 import { createRouting } from '../engine/routing/routes.ts';
 import { ensureCoordinatorTopic, wholeEngine } from '../engine/routing/whole-engine.ts';
 import { systemDisk } from '../infra/disk/system-disk.ts';
 import { brokerRequests } from '../infra/fleet/broker-requests.ts';
 import { detachedFleet } from '../infra/fleet/detached.ts';
 import { isGone } from '../infra/fleet/process-state.ts';
+import type { LmdbStore } from '../tenancy/store/lmdb.ts';
+import { CommitMark } from '../infra/disk/commit-mark.ts';
 import { socketNetwork } from '../infra/network/socket-network.ts';
 import { openSegments } from '../infra/segments/open-segments.ts';
 import { brokerFlags, brokerSlots, brokerSlotsLeft, slotsMax } from './broker-slots.ts';
@@ -70,7 +72,7 @@ const coordinatorPartitions = 8;
 export async function assembleEngine(
   settings: ServeSettings,
   folder: DataFolder,
-  store: MetadataStore,
+  store: LmdbStore,
   log: (line: string) => void,
   processes: Fleet | undefined,
 ): Promise<AssembledEngine> {
@@ -117,7 +119,7 @@ export async function assembleEngine(
 export async function assembleController(
   settings: ServeSettings,
   folder: DataFolder,
-  store: MetadataStore,
+  store: LmdbStore,
   log: (line: string) => void,
 ): Promise<{ readonly controller: Controller; stop(): Promise<void> }> {
   const others = new StoreCatalogue(store, systemClock);
@@ -144,7 +146,7 @@ export async function assembleController(
 function visiting(
   settings: ServeSettings,
   folder: DataFolder,
-  store: MetadataStore,
+  store: LmdbStore,
   catalogue: StoreCatalogue,
   network: Network,
 ): Controlled {
@@ -167,7 +169,7 @@ interface Controlling {
   readonly settings: ServeSettings;
   readonly folder: DataFolder;
   readonly segments: SegmentStore;
-  readonly store: MetadataStore;
+  readonly store: LmdbStore;
   readonly log: (line: string) => void;
   readonly fleet: Fleet;
   readonly network: Network;
@@ -202,7 +204,7 @@ async function controlling(parts: Controlling): Promise<Controlled & { control: 
   return { control, settled: control.settled, stop };
 }
 
-function brokersHere(settings: ServeSettings, segments: SegmentStore, store: MetadataStore, network: Network): Fleet {
+function brokersHere(settings: ServeSettings, segments: SegmentStore, store: LmdbStore, network: Network): Fleet {
   const die = (brokerId: number, error: unknown): never => {
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
     process.stderr.write(`broker ${brokerId}: ${reason}\n`);
@@ -237,13 +239,14 @@ async function recover(
   let version = fencedVersion;
   const parts = { store, clock: systemClock, random: systemRandom };
   const topicIds = await placedTopics(parts);
+  // Where this data folder has it: it may have been moved, or copied, since the session's row was written.
+  const volume = folder.volume(session.brokerId);
   const { cleanUp, isSealed } = await publishWal({
     ...parts,
     seal,
     disk: systemDisk,
     settings: logSettingsDefault,
-    // Where this data folder has it: it may have been moved, or copied, since the session's row was written.
-    volume: folder.volume(session.brokerId),
+    volume,
     segments,
     brokerId: session.brokerId,
     sessionEpoch: session.epoch,
@@ -253,9 +256,12 @@ async function recover(
   });
   return {
     isSealed,
-    cleanUp(current) {
+    async cleanUp(current) {
       version = current;
-      return cleanUp();
+      const mark = new CommitMark(volume, () => store.lastCommit());
+      await mark.noteDurably();
+      mark.close();
+      await cleanUp();
     },
   };
 }

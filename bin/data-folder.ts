@@ -8,6 +8,8 @@ import { connect, createServer, type Server } from 'node:net';
 import { createHash } from 'node:crypto';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
+import { readMarks } from '../infra/disk/commit-mark.ts';
+import type { LmdbStore } from '../tenancy/store/lmdb.ts';
 
 export interface DataFolder {
   readonly path: string;
@@ -59,6 +61,23 @@ export function checkMetadata({ path, meta, segments }: DataFolder): void {
   if (left === '') return;
   throw new Error(
     `${path} has ${left} and no metadata (meta/data.mdb): restore that file from a copy, or begin anew with another --data`,
+  );
+}
+
+/**
+ * Throws when the metadata is an earlier copy than what lies on the volumes: the logs that were rolled up since are dropped, and
+ * in which segments their records are only the later metadata says.
+ */
+export function checkMetadataAge({ path, meta }: DataFolder, store: Pick<LmdbStore, 'lastCommit'>): void {
+  // Before the store is asked: others may be committing.
+  const marks = readMarks(join(path, 'volumes'));
+  const last = store.lastCommit();
+  const ahead = marks.find(({ commit }) => commit > last);
+  if (!ahead) return;
+  throw new Error(
+    `${meta}/data.mdb is an earlier copy than the volumes: it ends with commit ${last}, and ${ahead.path} knows of ${ahead.commit}. ` +
+      'Restore metadata, volumes and segments from one copy. To give up what this metadata does not know, remove the files ' +
+      `${join(path, 'volumes', '*', 'metadata-mark')}`,
   );
 }
 

@@ -2,14 +2,18 @@
 import { startBroker } from '../engine/broker/broker.ts';
 import { openSession } from '../engine/broker/session.ts';
 import { StoreCatalogue } from '../engine/catalogue.ts';
-import { systemClock } from '../engine/kernel/clock.ts';
+import { type Clock, systemClock, type Timer } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
 import { createLogStore } from '../engine/log/log-store.ts';
 import { prepareVolume } from '../engine/log/wal.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
-import type { BrokerSlot, Disk, MetadataStore, Network, SegmentStore } from '../engine/ports.ts';
+import type { BrokerSlot, Disk, Network, SegmentStore } from '../engine/ports.ts';
+import { CommitMark } from '../infra/disk/commit-mark.ts';
+import type { LmdbStore } from '../tenancy/store/lmdb.ts';
 import { leaseSettings } from './lease-settings.ts';
 import { pauseOptimizerInFailovers } from './optimizer-pause.ts';
+
+const markIntervalMs = 1_000;
 
 /** Of the setting, whose unit is for people. */
 export function scrubBytesPerSecond(mebibytes: number): number {
@@ -26,7 +30,7 @@ export interface BrokerHome {
   readonly scrubBytesPerSecondMax: number;
   readonly durability: 'fsync' | 'page-cache';
   readonly leaseMs: number;
-  readonly store: MetadataStore;
+  readonly store: LmdbStore;
   /** Where links come in, at the slot's address. */
   readonly network: Network;
   /** The broker must not write or acknowledge anything any more: ends the process it lives in. */
@@ -61,7 +65,10 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
     catalogue.close();
     throw failure;
   });
+  const mark = new CommitMark(slot.volume, () => store.lastCommit());
+  const noting = noteNowAndThen(mark, clock);
   const logs = await createLogStore({
+    beforeDrop: () => mark.noteDurably(),
     disk,
     store,
     clock,
@@ -95,7 +102,20 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
       await broker.stop();
       await logs.close();
       await session.close();
+      noting.stop();
+      await mark.noteDurably();
+      mark.close();
       catalogue.close();
     },
   };
+}
+
+/** What is acknowledged between two drops of the log may be of topics that an earlier copy of the metadata does not know. */
+function noteNowAndThen(mark: CommitMark, clock: Clock): { stop(): void } {
+  const note = (): Timer => {
+    mark.note();
+    return clock.after(markIntervalMs, () => (timer = note()), 'background');
+  };
+  let timer = note();
+  return { stop: () => timer.cancel() };
 }

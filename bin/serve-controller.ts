@@ -5,7 +5,7 @@
 import { systemClock } from '../engine/kernel/clock.ts';
 import { openLmdbStore } from '../tenancy/store/lmdb.ts';
 import { assembleController } from './assemble-engine.ts';
-import { checkMetadata, openDataFolder, shareDataFolder } from './data-folder.ts';
+import { checkMetadata, checkMetadataAge, openDataFolder, shareDataFolder } from './data-folder.ts';
 import { endOnBug } from './end-at-once.ts';
 import { logLine } from './operator-log.ts';
 import type { ServeSettings } from './settings.ts';
@@ -19,6 +19,7 @@ export async function serveController(settings: ServeSettings): Promise<void> {
   const lock = await shareDataFolder(folder);
   checkMetadata(folder);
   const store = openLmdbStore({ directory: folder.meta, clock: systemClock, warn: logLine });
+  checkMetadataAge(folder, store);
   const assembled = await assembleController(settings, folder, store, logLine);
   onStopSignal(async () => {
     await assembled.stop();

@@ -17,7 +17,7 @@ import { openLmdbStore } from '../tenancy/store/lmdb.ts';
 import { endLeftovers } from '../infra/fleet/leftovers.ts';
 import { assembleEngine } from './assemble-engine.ts';
 import { brokerHome } from './broker-slots.ts';
-import { checkMetadata, type DataFolder, lockDataFolder, shareDataFolder } from './data-folder.ts';
+import { checkMetadata, checkMetadataAge, type DataFolder, lockDataFolder, shareDataFolder } from './data-folder.ts';
 import { type Addresses, ensureDemoTenant, readDemoEnv, writeDemoEnv } from './demo-tenant.ts';
 import { endOnBug } from './end-at-once.ts';
 import { openDoors } from './open-doors.ts';
@@ -49,6 +49,7 @@ export async function serveGateway(
   const clock = systemClock;
   const random = systemRandom;
   const store = openLmdbStore({ directory: folder.meta, clock, warn: logLine });
+  checkMetadataAge(folder, store);
   const assembled = await assembleEngine(settings, folder, store, logLine, processes);
   const { engine, controller } = assembled;
   const tenancy = await openTenancy({ store, clock, random, settings: { profile: settings.quotaProfile } });

@@ -19,6 +19,8 @@ export interface LogStoreOptions {
   readonly segments: SegmentStore;
   /** How many slots there are: the scrub of files of a slot that is no more is shared by the others. Absent: own files only. */
   readonly slots?: number;
+  /** Before anything leaves the log because segments have it. Absent: nobody wants to know. */
+  readonly beforeDrop?: () => Promise<void>;
   /** Whether the lease still holds: asked after the sync and before the acknowledgements. */
   mayAck(): boolean;
   /** Checks of the session row's version that ride in every transaction; a conflict on one of them means fenced. */

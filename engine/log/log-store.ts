@@ -68,6 +68,7 @@ export async function createLogStore(options: LogStoreOptions): Promise<LogStore
     sessionEpoch,
     chunkBytesMax: settings.walChunkBytesMax,
     onFault: (error) => fail(error),
+    ...(options.beforeDrop ? { beforeDrop: options.beforeDrop } : {}),
   });
   const store = new SessionLogStore(options, wal);
   fail = (error) => store.fail(error);

@@ -62,6 +62,8 @@ export interface WalOptions {
   readonly chunkBytesMax: number;
   /** Dropping chunks in the background failed. */
   onFault(error: Error): void;
+  /** See LogStoreOptions. */
+  readonly beforeDrop?: () => Promise<void>;
 }
 
 /**
@@ -79,6 +81,7 @@ export class Wal {
   readonly #chunkBytesMax: number;
   readonly #chunks = new Set<WalChunk>();
   readonly #onFault: (error: Error) => void;
+  readonly #beforeDrop: (() => Promise<void>) | undefined;
   #trimming: Promise<void> | undefined;
   #trimAgain = false;
   #fault: Error | undefined;
@@ -102,6 +105,7 @@ export class Wal {
     this.#sessionEpoch = options.sessionEpoch;
     this.#chunkBytesMax = options.chunkBytesMax;
     this.#onFault = (error) => options.onFault(error);
+    this.#beforeDrop = options.beforeDrop;
     this.directory = walDirectory(options.volume, options.sessionEpoch);
   }
 
@@ -303,6 +307,7 @@ export class Wal {
   async #dropFront(): Promise<void> {
     for (const chunk of this.#chunks) {
       if (chunk.live > 0 || chunk === this.#current) return;
+      if (this.#beforeDrop) await this.#beforeDrop();
       this.#chunks.delete(chunk);
       this.#dirty.delete(chunk);
       // One that is not nearly full was abandoned for want of space, or holds one batch that fits no other.

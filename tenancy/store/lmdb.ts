@@ -60,6 +60,12 @@ const pruneChangesExtra = 8;
 const groupsPerReaderCheck = 1024;
 const groupsPerReserveCheck = 64;
 
+/** With what is this store's own. */
+export interface LmdbStore extends MetadataStore {
+  /** The number of the last commit, of whatever process. A file that was put back from an earlier copy has a smaller one. */
+  lastCommit(): number;
+}
+
 interface Pending {
   readonly ops: readonly StoreOp[];
   readonly token: string | undefined;
@@ -75,7 +81,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
  * Once per process, or at least before the process writes: opening takes the lock of all writers on the calling thread. A
  * write of another handle of this process may hold it and wait for this very thread, and neither ever goes on.
  */
-export function openLmdbStore(options: LmdbStoreOptions): MetadataStore {
+export function openLmdbStore(options: LmdbStoreOptions): LmdbStore {
   try {
     mkdirSync(options.directory, { recursive: true, mode: 0o700 });
     const settings = {
@@ -97,13 +103,13 @@ export function openLmdbStore(options: LmdbStoreOptions): MetadataStore {
     const db = open<Buffer, Buffer>(settings);
     const snapshot = new SnapshotGuard(db, join(options.directory, 'lock.mdb'));
     snapshot.makeNewest();
-    return new LmdbStore(db, snapshot, options);
+    return new OpenLmdbStore(db, snapshot, options);
   } catch (error) {
     throw new StoreUnavailable(`metadata store in ${options.directory}: ${textOf(error)}`);
   }
 }
 
-class LmdbStore implements MetadataStore {
+class OpenLmdbStore implements LmdbStore {
   readonly #db: RootDatabase<Buffer, Buffer>;
   readonly #directory: string;
   readonly #clock: Clock;
@@ -130,6 +136,11 @@ class LmdbStore implements MetadataStore {
       row: (key: RowKey) => this.#row(key),
     };
     this.#feed = new ChangeFeed(log, options.clock, options.pollIntervalMs ?? pollIntervalMsDefault);
+  }
+
+  lastCommit(): number {
+    this.#assertOpen();
+    return (this.#db.getStats() as { lastTxnId: number }).lastTxnId;
   }
 
   async get(key: RowKey): Promise<Row | undefined> {
