@@ -7,13 +7,27 @@ import { HTTPException } from 'hono/http-exception';
 
 export function limitBody(bytesMax: number): MiddlewareHandler {
   return async (c, next) => {
-    // Of a body without a length nobody knows when it ends, and no document of this API needs one.
-    if (c.req.header('Transfer-Encoding') !== undefined) {
-      throw new HTTPException(411, { message: 'send the body with a Content-Length' });
+    const coding = c.req.header('Transfer-Encoding')?.toLowerCase() ?? 'chunked';
+    if (coding !== 'chunked') {
+      throw new HTTPException(400, { message: `Transfer-Encoding ${coding}: only chunked is taken` });
     }
     if (Number(c.req.header('Content-Length') ?? 0) > bytesMax) throw new HTTPException(413);
-    // hono keeps the text for the route's own read.
-    if (c.req.method !== 'GET' && (await c.req.text()).length > bytesMax) throw new HTTPException(413);
+    const { body } = c.req.raw;
+    if (c.req.method !== 'GET' && body) {
+      // hono looks there before it reads for the route; it would read all of a body whose length is not known.
+      Reflect.set(c.req.bodyCache, 'text', Promise.resolve(await textOf(body, bytesMax)));
+    }
     await next();
   };
+}
+
+async function textOf(body: ReadableStream<Uint8Array>, bytesMax: number): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of body) {
+    bytes += piece.length;
+    if (bytes > bytesMax) throw new HTTPException(413);
+    pieces.push(piece);
+  }
+  return new TextDecoder().decode(Buffer.concat(pieces));
 }

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { type AdminInTest, adminInTest, adminKey } from './admin-in-test.suite.ts';
@@ -224,6 +227,26 @@ describe('the event stream', () => {
 });
 
 describe('the listener', () => {
+  it('takes bodies in chunks, up to the same limit as others', async () => {
+    const context = { ...test.options.context, clock: systemClock };
+    const server = await startAdmin({ ...test.options, context, host: '127.0.0.1', port: 0 });
+    const headers = { Authorization: `Bearer ${adminKey}`, 'Content-Type': 'application/json' };
+    const send = async (pieces: readonly string[], more = {}): Promise<{ status: number; body: unknown }> => {
+      const address = { host: '127.0.0.1', port: server.port, path: '/admin/v1/tenants', method: 'POST' };
+      const asked = request({ ...address, headers: { ...headers, ...more } });
+      for (const piece of pieces) asked.write(piece);
+      asked.end();
+      const [response] = (await once(asked, 'response')) as [IncomingMessage];
+      return { status: response.statusCode!, body: await json(response) };
+    };
+    expect(await send(['{"name":', '"in-pieces"}'])).toMatchObject({ status: 201, body: { name: 'in-pieces' } });
+    const tooMuch = ['{"name":"', ...Array.from({ length: 300 }, () => 'x'.repeat(1_000)), '"}'];
+    expect(await send(tooMuch)).toMatchObject({ status: 413, body: { code: 'body-too-large' } });
+    const coded = await send(['{}'], { 'Transfer-Encoding': 'gzip, chunked' });
+    expect(coded).toMatchObject({ status: 400, body: { code: 'invalid-request' } });
+    await server.close(0);
+  });
+
   it('serves over a socket and ends streams when it closes', async () => {
     const context = { ...test.options.context, clock: systemClock };
     const server = await startAdmin({ ...test.options, context, host: '127.0.0.1', port: 0 });

@@ -296,6 +296,24 @@ export function produceSuite(driver: Driver): void {
       expect((await readBack(topic)).length).toBe(2_997);
     });
 
+    test('codings in any case, those that change nothing, and a byte order mark', async () => {
+      const topic = freshTopic();
+      const mark = '\ufeff';
+      const json = `${mark}{"records":[{"value":1}]}`;
+      for (const [type, coding, body] of [
+        ['application/json', 'Identity', json],
+        ['application/json', '', json],
+        ['application/json', 'identity, GZIP', gzipSync(json)],
+        ['application/x-ndjson', 'Identity', `${mark}{"value":1}`],
+        ['application/x-ndjson', 'X-Gzip', gzipSync(`${mark}{"value":1}`)],
+      ] as const) {
+        const headers = { 'content-type': type, 'content-encoding': coding };
+        const { status, text } = await tenant.call('POST', `/v1/topics/${topic}/records`, { body, headers });
+        expect([status, text], coding).toEqual([200, expect.stringContaining('"failed":0')]);
+      }
+      expect((await readBack(topic)).map((record) => record['value'])).toEqual([1, 1, 1, 1, 1]);
+    });
+
     test('NDJSON by gzip, and a line over the limit', async () => {
       const topic = freshTopic();
       const headers = { 'content-type': 'application/x-ndjson', 'content-encoding': 'gzip' };

@@ -1,5 +1,7 @@
 /** An exchange over node:http. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Failure } from '../../engine/kernel/failure.ts';
 import { BodyCollector, ownBytes } from './body-collector.ts';
 import { HeldBody } from './body-memory.ts';
 import { assertHeaders, byteLength, guarded, guardedRefusal, isBodiless } from './dispatch.ts';
@@ -12,6 +14,8 @@ export interface NodeServing {
   readonly settings: ServerSettings;
   /** True once the server stops: connections close after their reply. */
   closing: boolean;
+  /** Nobody knows where requests on them end: what node:http goes on to read there is nobody's. */
+  readonly doubtful: WeakSet<Duplex>;
 }
 
 export function nodeHeaders(request: IncomingMessage): string[] {
@@ -38,7 +42,6 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
   readonly #response: ServerResponse;
   readonly #serving: NodeServing;
   readonly #match: RouteMatch;
-  readonly #declaredBytes: number | undefined;
   #state: State = 'open';
   #onAborted: (() => void) | undefined;
   #inHandler = true;
@@ -62,7 +65,6 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     this.#response = response;
     this.#serving = serving;
     this.#match = match;
-    this.#declaredBytes = this.declaredBytes();
     response.sendDate = false;
     // A reset shows as an error on either side; 'close' without a finished reply is what matters.
     request.on('error', () => {});
@@ -70,7 +72,14 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     response.on('close', () => {
       if (!response.writableFinished) this.#abort();
     });
-    this.#watchStall(this.#declaredBytes !== 0);
+    this.#watchStall(this.declaredBytes !== 0);
+  }
+
+  /** In place of the handler: tells what is wrong with the head, and ends the connection. Nothing behind it is served. */
+  refuseHead(failure: Failure): void {
+    this.#response.shouldKeepAlive = false;
+    this.#serving.doubtful.add(this.#request.socket);
+    guardedRefusal(failure, this, this.#serving.doors);
   }
 
   get allowedMethods(): readonly string[] {
@@ -125,12 +134,12 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
   // --- Body ---
 
   readBody(limitBytes: number, onBody: (body: Buffer) => void, onTooLarge: () => void): void {
-    if (this.#declaredBytes !== undefined && this.#declaredBytes > limitBytes) {
+    if (this.declaredBytes !== undefined && this.declaredBytes > limitBytes) {
       if (this.#inHandler) this.#afterHandler = onTooLarge;
       else guarded(onTooLarge, this, this.#serving.doors);
       return;
     }
-    const collector = new BodyCollector(limitBytes, this.#declaredBytes);
+    const collector = new BodyCollector(limitBytes, this.declaredBytes);
     this.#read((piece, isLast) => {
       if (!this.#mayKeep(piece.length)) return;
       if (!collector.push(piece, isLast)) {
@@ -193,13 +202,13 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     if (!request.complete) this.#watchStall(true);
     request.on('data', (piece: Buffer) => {
       this.#receivedBytes += piece.length;
-      if (this.#reader) this.#deliver(piece, this.#receivedBytes === this.#declaredBytes);
+      if (this.#reader) this.#deliver(piece, this.#receivedBytes === this.declaredBytes);
       else if (this.#state !== 'open') this.#discard(piece.length);
     });
     request.on('end', () => {
       this.#watchStall(false);
       // With an announced length the last piece has said so already.
-      if (this.#declaredBytes === undefined || this.#declaredBytes === 0) this.#deliver(noBytes, true);
+      if (this.declaredBytes === undefined || this.declaredBytes === 0) this.#deliver(noBytes, true);
     });
   }
 
@@ -233,7 +242,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
 
   /** Decides what becomes of the connection and of what is left of the body. */
   #prepare(): void {
-    const left = (this.#declaredBytes ?? 0) - this.#receivedBytes;
+    const left = (this.declaredBytes ?? 0) - this.#receivedBytes;
     if (this.#serving.closing || left > this.#serving.settings.discardBytesMax) this.#response.shouldKeepAlive = false;
     if (this.#request.complete && this.#isAttached) return;
     this.#attach();

@@ -8,12 +8,12 @@ import type { HttpExchange } from './server.ts';
 
 /** Resolves never when the client goes away. Rejects with Refusal: body-too-large, unsupported-media-type. */
 export function readBody(exchange: HttpExchange, bytesMax: number): Promise<Buffer> {
-  const encoding = exchange.header('content-encoding');
+  const encoding = contentCoding(exchange.header('content-encoding'));
   return new Promise((resolve, reject) => {
     exchange.readBody(
       bytesMax,
       (body) => {
-        if (encoding === undefined || encoding === 'identity') resolve(body);
+        if (encoding === undefined) resolve(body);
         else expand(body, encoding, bytesMax).then(resolve, reject);
       },
       () => reject(tooLarge(bytesMax)),
@@ -21,15 +21,22 @@ export function readBody(exchange: HttpExchange, bytesMax: number): Promise<Buff
   });
 }
 
+/** Of Content-Encoding, in lower case and without those that change nothing; undefined: the body is as it is. */
+export function contentCoding(header: string | undefined): string | undefined {
+  if (header === undefined) return undefined;
+  const codings = header.split(',').map((coding) => coding.trim().toLowerCase());
+  return codings.filter((coding) => coding !== '' && coding !== 'identity').join(', ') || undefined;
+}
+
 export function tooLarge(bytesMax: number): Refusal {
   return new Refusal('body-too-large', `the body is over ${bytesMax} bytes`, { limit: bytesMax });
 }
 
-export async function expand(body: Buffer, encoding: string, bytesMax: number): Promise<Buffer> {
-  const name = encoding.toLowerCase();
+/** `name`: of contentCoding. */
+export async function expand(body: Buffer, name: string, bytesMax: number): Promise<Buffer> {
   const codecId = name === 'gzip' || name === 'x-gzip' ? codec.gzip : name === 'zstd' ? codec.zstd : undefined;
   if (codecId === undefined) {
-    throw new Refusal('unsupported-media-type', `Content-Encoding ${encoding}: use gzip or zstd`);
+    throw new Refusal('unsupported-media-type', `Content-Encoding ${name}: use gzip or zstd`);
   }
   try {
     return await decompress(codecId, body, bytesMax);
@@ -45,13 +52,16 @@ export async function expand(body: Buffer, encoding: string, bytesMax: number): 
   }
 }
 
+/** Which many a tool on Windows writes first, and JSON has no place for: RFC 8259 lets readers pass over it. */
+const byteOrderMark = 0xfeff;
+
 /** Throws Refusal invalid-json. `what` begins the sentence: 'the body', 'line 3'. */
 export function parseJson(bytes: Uint8Array, what: string): unknown {
   const text = textOf(bytes);
   // A decoder that replaces bad bytes would store something else than was sent.
   if (text === undefined) throw new Refusal('invalid-json', `${what} is not UTF-8`);
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text);
   } catch (error) {
     throw new Refusal('invalid-json', `${what} is not JSON: ${error instanceof Error ? error.message : ''}`);
   }

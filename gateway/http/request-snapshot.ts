@@ -11,6 +11,13 @@ export class RequestSnapshot implements RequestHead {
   readonly method: string;
   readonly path: string;
   readonly queryString: string;
+  /** Bytes of content-length; 0 without a body; undefined when chunked. The transports refuse most malformed lengths. */
+  readonly declaredBytes: number | undefined;
+  /**
+   * Why nobody can be sure where this request ends, or whom it is for: a proxy in front may have read it otherwise, and what
+   * is behind it would be somebody else's request (RFC 9112, 3.2 and 6). It is refused and its connection ends.
+   */
+  readonly headFault: InvalidRequest | undefined;
   #clusterId = '';
   /** Name, value, name, value; names in lower case. */
   readonly #headers: readonly string[];
@@ -21,6 +28,9 @@ export class RequestSnapshot implements RequestHead {
     this.path = path;
     this.queryString = queryString;
     this.#headers = headers;
+    const framing = readFraming(headers);
+    this.declaredBytes = framing.declaredBytes;
+    this.headFault = framing.fault;
   }
 
   /** See HttpExchange. */
@@ -47,15 +57,55 @@ export class RequestSnapshot implements RequestHead {
     for (let i = 0; i + 1 < headers.length; i += 2) visit(headers[i] ?? '', headers[i + 1] ?? '');
   }
 
-  /** Bytes of content-length; 0 without a body; undefined when chunked. The transports refuse malformed lengths. */
-  declaredBytes(): number | undefined {
-    if (this.header('transfer-encoding') !== undefined) return undefined;
-    return Number(this.header('content-length') ?? 0);
-  }
-
   remoteAddress(): string {
     return '';
   }
+}
+
+interface Framing {
+  declaredBytes: number | undefined;
+  fault: InvalidRequest | undefined;
+}
+
+/** Filled anew for each request, in one pass, and read at once. */
+const framing: Framing = { declaredBytes: 0, fault: undefined };
+
+function readFraming(headers: readonly string[]): Readonly<Framing> {
+  framing.declaredBytes = 0;
+  framing.fault = undefined;
+  let length: string | undefined;
+  let coding: string | undefined;
+  let host: string | undefined;
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!;
+    if (name === 'content-length') {
+      if (length !== undefined) fault(name, 'Content-Length comes twice');
+      length = headers[i + 1]!;
+    } else if (name === 'transfer-encoding') {
+      if (coding !== undefined) fault(name, 'Transfer-Encoding comes twice');
+      coding = headers[i + 1]!;
+    } else if (name === 'host') {
+      if (host !== undefined) fault(name, 'Host comes twice');
+      host = headers[i + 1]!;
+    }
+  }
+  if (coding !== undefined) {
+    framing.declaredBytes = undefined;
+    if (coding.toLowerCase() !== 'chunked') {
+      fault(
+        'transfer-encoding',
+        `Transfer-Encoding ${coding}: only chunked is taken; compressed bodies have a Content-Encoding`,
+      );
+    } else if (length !== undefined) fault('content-length', 'Content-Length beside Transfer-Encoding');
+  } else if (length !== undefined) {
+    framing.declaredBytes = Number(length);
+    if (!/^\d+$/.test(length)) fault('content-length', 'Content-Length is not a number');
+  }
+  return framing;
+}
+
+function fault(field: string, message: string): void {
+  framing.fault ??= new InvalidRequest(field, message);
 }
 
 /** Throws InvalidRequest when the parameter's percent-encoding is malformed. */

@@ -20,15 +20,20 @@ export class NodeServer implements DataServer {
   readonly #websockets: NodeWebSockets | undefined;
 
   constructor(settings: ServerSettings, doors: ServerDoors, clock: Clock) {
-    const serving: NodeServing = { doors, settings, closing: false };
+    const serving: NodeServing = { doors, settings, closing: false, doubtful: new WeakSet() };
     this.#serving = serving;
     const table = new RouteTable(doors.routes);
     const listener: RequestListener = (request, response) => {
+      if (serving.doubtful.has(request.socket)) return;
       const { path, queryString } = splitTarget(request.url ?? '/');
       const match = table.match(request.method ?? '', path);
       const exchange = new NodeExchange(request, response, path, queryString, match, serving);
       if (request.rawHeaders.length / 2 > headersMax) {
         exchange.reply(431, [['connection', 'close']]);
+        return;
+      }
+      if (exchange.headFault) {
+        exchange.refuseHead(exchange.headFault);
         return;
       }
       runHandler(match.handler ?? doors.fallback, exchange, doors);
@@ -37,7 +42,11 @@ export class NodeServer implements DataServer {
     this.#server = nodeServer(settings, listener);
     this.#server.maxHeadersCount = 0;
     doors.entrance?.watch(this.#server);
-    this.#server.on('clientError', refuseConnection);
+    this.#server.on('clientError', (error, socket) => {
+      // Such a one has its answer already.
+      if (serving.doubtful.has(socket)) socket.end();
+      else refuseConnection(error, socket);
+    });
     this.#server.on('timeout', (socket) => socket.destroy());
     this.#websockets = doors.upgrade && new NodeWebSockets(serving, clock);
     const { upgrade } = doors;

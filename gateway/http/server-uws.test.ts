@@ -1,5 +1,6 @@
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { UwsServer, loadUws } from './server-uws.ts';
+import { framingSuite } from './framing.suite.ts';
 import { roomSuite } from './room.suite.ts';
 import { websocketSuite } from './server-websocket.suite.ts';
 import { type MakeServer, serverSuite } from './server.suite.ts';
@@ -12,5 +13,6 @@ const make: MakeServer = async (settings, doors) => {
 await whereUwsLoads(() => {
   serverSuite('uWebSockets.js', make);
   websocketSuite('uWebSockets.js', make);
+  framingSuite('uWebSockets.js', make);
   roomSuite('uWebSockets.js', make, false);
 });

@@ -35,7 +35,7 @@ export class UwsServer implements DataServer {
       'websocketIdleMs must be 8 s to 960 s and a multiple of 4 s',
     );
     this.#uws = uws;
-    this.#serving = { doors, settings, closing: false };
+    this.#serving = { doors, settings, closing: false, clock };
     this.#app = tls ? uws.SSLApp({ cert_file_name: tls.certificateFile, key_file_name: tls.keyFile }) : uws.App();
     if (doors.entrance) this.#letIn(doors.entrance.room);
     if (doors.upgrade) this.#app.ws('/*', uwsWebSocketBehavior(this.#serving, clock));
@@ -44,8 +44,13 @@ export class UwsServer implements DataServer {
       const path = request.getUrl();
       const match = table.match(method, path);
       const exchange = new UwsExchange(response, request, method, path, match, this.#serving);
-      if (uwsHeaderBytes() > settings.headerBytesMax) {
+      const lineBytes = path.length + exchange.queryString.length;
+      if (uwsHeaderBytes() + lineBytes > settings.headerBytesMax) {
         refuseHeaders(response);
+        return;
+      }
+      if (exchange.headFault) {
+        exchange.refuseHead(exchange.headFault);
         return;
       }
       runHandler(match.handler ?? doors.fallback, exchange, doors);

@@ -4,6 +4,8 @@
  * touched after the end.
  */
 import { SocketAddress } from 'node:net';
+import type { Clock } from '../../engine/kernel/clock.ts';
+import type { Failure } from '../../engine/kernel/failure.ts';
 import { BodyCollector, ownBytes } from './body-collector.ts';
 import { HeldBody } from './body-memory.ts';
 import { assertHeaders, byteLength, guarded, guardedBody, guardedRefusal, isBodiless, statusLine } from './dispatch.ts';
@@ -17,6 +19,7 @@ export interface UwsServing {
   readonly settings: ServerSettings;
   /** True once the server stops: connections close after their reply. */
   closing: boolean;
+  readonly clock: Clock;
 }
 
 type PieceReader = (piece: Uint8Array, isLast: boolean) => void;
@@ -91,7 +94,6 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   readonly #response: UwsResponse;
   readonly #serving: UwsServing;
   readonly #match: RouteMatch;
-  readonly #declaredBytes: number | undefined;
   #state: State = 'open';
   #onAborted: (() => void) | undefined;
   #address: string | undefined;
@@ -110,6 +112,8 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   #kept: HeldBody | undefined;
   #held: HeldReply | undefined;
   #heldBytes = 0;
+  /** Where its body ends is not known: nothing of the connection is used behind the reply. */
+  #isHopeless = false;
 
   constructor(
     response: UwsResponse,
@@ -119,13 +123,24 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     match: RouteMatch,
     serving: UwsServing,
   ) {
-    super(method, path, request.getQuery(), uwsHeaders(request));
+    super(method, path, request.getQuery() ?? '', uwsHeaders(request));
     this.#response = response;
     this.#serving = serving;
     this.#match = match;
-    this.#declaredBytes = this.declaredBytes();
-    this.#bodyComplete = this.#declaredBytes === 0;
+    this.#bodyComplete = this.declaredBytes === 0;
     response.onAborted(() => this.#abort());
+  }
+
+  /**
+   * In place of the handler: tells what is wrong with the head, and ends the connection. In a later turn: a connection that is
+   * closed after a reply goes on to serve what is in its receive buffer, while one that owes a reply is cut when a request
+   * comes behind it, which is nobody's.
+   */
+  refuseHead(failure: Failure): void {
+    this.#isHopeless = true;
+    if (!this.#bodyComplete) this.#listen();
+    this.#inHandler = false;
+    this.#serving.clock.endOfTurn(() => guardedRefusal(failure, this, this.#serving.doors));
   }
 
   get allowedMethods(): readonly string[] {
@@ -185,7 +200,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   }
 
   #take(taker: BodyTaker): void {
-    if (this.#declaredBytes !== undefined && this.#declaredBytes > taker.limitBytes) this.#later(taker.onTooLarge);
+    if (this.declaredBytes !== undefined && this.declaredBytes > taker.limitBytes) this.#later(taker.onTooLarge);
     else this.#read(taker);
   }
 
@@ -273,7 +288,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
       isWithinLimit = piece.length <= taker.limitBytes;
       if (isWithinLimit) body = taker.lends ? piece : ownBytes(piece);
     } else {
-      this.#collector ??= new BodyCollector(taker.limitBytes, this.#declaredBytes);
+      this.#collector ??= new BodyCollector(taker.limitBytes, this.declaredBytes);
       isWithinLimit = this.#collector.push(piece, isLast);
       if (isWithinLimit && isLast) body = this.#collector.body();
     }
@@ -304,12 +319,14 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     if (headers !== lastHead.headers) assertHeaders(headers);
     this.#backlog = noBacklog;
     this.#kept?.giveAll();
-    if (this.#bodyComplete) {
+    if (this.#isHopeless) {
+      this.#send(status, headers, body, true);
+    } else if (this.#bodyComplete) {
       // The whole body may have come while nobody read it: the connection is still paused then, and its next request
       // would never be heard.
       this.#resume();
       this.#send(status, headers, body, this.#serving.closing);
-    } else if (this.#declaredBytes !== undefined) {
+    } else if (this.declaredBytes !== undefined) {
       this.#resume();
       this.#send(status, headers, body, this.#serving.closing || this.#leftIsTooMuch());
     } else {
@@ -323,7 +340,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   }
 
   #leftIsTooMuch(): boolean {
-    return (this.#declaredBytes ?? 0) - this.#receivedBytes > this.#serving.settings.discardBytesMax;
+    return (this.declaredBytes ?? 0) - this.#receivedBytes > this.#serving.settings.discardBytesMax;
   }
 
   #sendHeld(): void {
@@ -411,7 +428,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
         this.#kept?.giveAll();
         // Asked to close the connection here, uWS would write the header for it into the body. So a body that goes on
         // holds back the end of the reply (all else of it has left), and is cut when it does not end soon.
-        const isOver = this.#bodyComplete || (this.#declaredBytes !== undefined && !this.#leftIsTooMuch());
+        const isOver = this.#bodyComplete || (this.declaredBytes !== undefined && !this.#leftIsTooMuch());
         this.#state = isOver ? 'done' : 'ending';
         if (this.#inHandler && !isOver) this.#listen();
         this.#resume();

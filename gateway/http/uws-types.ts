@@ -10,7 +10,8 @@ export interface UwsRequest {
   getUrl(): string;
   /** In lower case. */
   getMethod(): string;
-  getQuery(): string;
+  /** Undefined where there is no question mark. */
+  getQuery(): string | undefined;
   forEach(visit: (name: string, value: string) => void): void;
 }
 

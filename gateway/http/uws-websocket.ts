@@ -150,7 +150,7 @@ function upgrade(response: UwsResponse, request: UwsRequest, context: UwsUpgrade
   const snapshot = new UpgradeSnapshot(
     uwsMethod(request),
     request.getUrl(),
-    request.getQuery(),
+    request.getQuery() ?? '',
     headers,
     uwsAddress(response),
   );

@@ -17,21 +17,22 @@ import { problemOf, Refusal } from '../failures.ts';
 import type { DoorParts } from '../guard.ts';
 import { LineSplitter } from '../line-splitter.ts';
 import { outcomeJson } from '../produce-replies.ts';
-import { parseJson } from '../read-body.ts';
+import { contentCoding, parseJson } from '../read-body.ts';
 import { headersOf } from '../reply-headers.ts';
 import { replyFailure } from '../reply-problem.ts';
 import type { BodyFlow, HttpExchange, ReplyStream } from '../server.ts';
 import { writableTopic } from './find-topic.ts';
 
 export async function produceLines(parts: DoorParts, exchange: HttpExchange, principal: Principal): Promise<void> {
-  const encoding = exchange.header('content-encoding') ?? 'identity';
-  if (encoding !== 'identity' && encoding !== 'gzip') {
+  const encoding = contentCoding(exchange.header('content-encoding'));
+  const isGzip = encoding === 'gzip' || encoding === 'x-gzip';
+  if (encoding !== undefined && !isGzip) {
     throw new Refusal('unsupported-media-type', `Content-Encoding ${encoding}: NDJSON is taken plain or as gzip`);
   }
   const format = parseFormat(exchange.query().get('format'));
   const topic = await writableTopic(parts.context, principal, exchange);
   if (exchange.aborted) return;
-  new LineProducer(parts, exchange, principal, topic, format).start(encoding === 'gzip');
+  new LineProducer(parts, exchange, principal, topic, format).start(isGzip);
 }
 
 /** Lines are read by slices of this size, and after so many of them others have their turn. */

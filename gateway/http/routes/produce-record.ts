@@ -16,7 +16,7 @@ import { type DoorParts, settle, type TenantHandler } from '../guard.ts';
 import { booleanIn } from '../boolean-in.ts';
 import { acksOf, replyAccepted, replyOutcome } from '../produce-replies.ts';
 import { replyStamped, stampedPartition, stampOf } from '../producer-stamp.ts';
-import { expand, tooLarge } from '../read-body.ts';
+import { contentCoding, expand, tooLarge } from '../read-body.ts';
 import { replyFailure } from '../reply-problem.ts';
 import type { HttpExchange } from '../server.ts';
 import { writableTopic } from './find-topic.ts';
@@ -122,7 +122,7 @@ function readMeta(exchange: HttpExchange): RecordMeta {
   let isTombstone = false;
   let contentEncoding: string | undefined;
   exchange.eachHeader((name, value) => {
-    if (name === 'content-encoding' && value !== 'identity') contentEncoding = value;
+    if (name === 'content-encoding') contentEncoding = contentCoding(value);
     if (!name.startsWith('record-')) return;
     if (name === 'record-key') key = value;
     else if (name.startsWith('record-header-')) (headers ??= []).push([name.slice(14), value]);

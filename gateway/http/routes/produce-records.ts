@@ -12,7 +12,7 @@ import { Refusal } from '../failures.ts';
 import { type DoorParts, settle, type TenantHandler } from '../guard.ts';
 import { type Acks, acksOf, replyAccepted, replyOutcomes } from '../produce-replies.ts';
 import { replyStamped, stampedPartition, stampOf } from '../producer-stamp.ts';
-import { expand, mediaType, parseJsonObject, tooLarge } from '../read-body.ts';
+import { contentCoding, expand, mediaType, parseJsonObject, tooLarge } from '../read-body.ts';
 import { replyFailure } from '../reply-problem.ts';
 import type { HttpExchange } from '../server.ts';
 import { writableTopic } from './find-topic.ts';
@@ -44,9 +44,9 @@ function produceJson(parts: DoorParts, exchange: HttpExchange, principal: Princi
   const { context } = parts;
   const { produceBytesMax } = context.settings;
   const acks = acksOf(exchange);
-  const encoding = exchange.header('content-encoding');
+  const encoding = contentCoding(exchange.header('content-encoding'));
   const onTooLarge = (): void => replyFailure(context, exchange, tooLarge(produceBytesMax));
-  if (encoding === undefined || encoding === 'identity') {
+  if (encoding === undefined) {
     exchange.lendBody(produceBytesMax, (body) => takeJson(parts, exchange, principal, acks, body), onTooLarge);
     return;
   }
