@@ -91,9 +91,9 @@ export function roomSuite(name: string, make: MakeServer, yields: boolean): void
       await taken(0);
     });
 
-    test('an upgrade that is declined takes no room twice', async () => {
-      await start(1);
-      const socket = connect(port, '127.0.0.1');
+    test.each([false, true])('an upgrade that is declined takes no room twice (TLS: %s)', async (isTls) => {
+      await start(1, isTls ? { tls } : {});
+      const socket = isTls ? connectTls({ port, host: '127.0.0.1', ca }) : connect(port, '127.0.0.1');
       socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n');
       const [answer] = (await once(socket, 'data')) as [Buffer];
       expect(String(answer)).toMatch(/^HTTP\/1.1 200 OK\r\n/);

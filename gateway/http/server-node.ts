@@ -17,11 +17,13 @@ export class NodeServer implements DataServer {
   readonly driver = 'node';
   readonly #server: Server;
   readonly #serving: NodeServing;
+  readonly #isTls: boolean;
   readonly #websockets: NodeWebSockets | undefined;
 
   constructor(settings: ServerSettings, doors: ServerDoors, clock: Clock) {
     const serving: NodeServing = { doors, settings, closing: false, doubtful: new WeakSet() };
     this.#serving = serving;
+    this.#isTls = settings.tls !== undefined;
     const table = new RouteTable(doors.routes);
     const listener: RequestListener = (request, response) => {
       if (serving.doubtful.has(request.socket)) return;
@@ -69,7 +71,8 @@ export class NodeServer implements DataServer {
         lines.push(`${name}: ${request.rawHeaders[i + 1] ?? ''}`);
     }
     socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
-    this.#server.emit('connection', socket);
+    // Where its requests are read from: under TLS a connection is a handshake that is still to come.
+    this.#server.emit(this.#isTls ? 'secureConnection' : 'connection', socket);
   }
 
   listen(host: string, port: number): Promise<number> {
