@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { checkMetadata, type DataFolder, openDataFolder } from './data-folder.ts';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { checkMetadata, type DataFolder, lockDataFolder, openDataFolder, shareDataFolder } from './data-folder.ts';
 
 let folder: DataFolder;
 beforeEach(() => {
@@ -26,4 +27,60 @@ it('is refused when segments or logs are there without the metadata that says wh
   rmSync(join(folder.segments, 'b000001.seg'));
   mkdirSync(folder.volume(1), { recursive: true });
   expect(() => checkMetadata(folder)).toThrow('has volumes and no metadata');
+});
+
+const refusal = /is served by another headgate/;
+const socketsIn = (path: string): string[] => readdirSync(path).filter((name) => name.endsWith('.sock'));
+
+it('is served by one, or by any number that share it', async () => {
+  const one = await lockDataFolder(folder);
+  await expect(lockDataFolder(folder)).rejects.toThrow(refusal);
+  await expect(shareDataFolder(folder)).rejects.toThrow(refusal);
+  one.close();
+  const shares = [await shareDataFolder(folder), await shareDataFolder(folder)];
+  await expect(lockDataFolder(folder)).rejects.toThrow(refusal);
+  for (const share of shares) share.close();
+  (await lockDataFolder(folder)).close();
+});
+
+it('has one at most of many that come at once, also where a dead one has left its lock', async () => {
+  const program = `require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
+  for (let round = 0; round < 5; round++) {
+    const stale = join(folder.locks, round % 2 ? 'lock.sock' : 'one-1-ab.sock');
+    spawnSync(process.execPath, ['-e', program, stale]);
+    expect(socketsIn(folder.locks)).toHaveLength(1);
+    const came = await Promise.allSettled(Array.from({ length: 6 }, () => lockDataFolder(folder)));
+    const held = came.filter((each) => each.status === 'fulfilled');
+    expect(held.length).toBeLessThanOrEqual(1);
+    for (const { value } of held) value.close();
+    (await lockDataFolder(folder)).close();
+    expect(socketsIn(folder.locks)).toEqual([]);
+  }
+});
+
+it.runIf(existsSync('/proc/self/fd'))(
+  'with a long path has its lock in itself, whatever the temp folder is',
+  async () => {
+    const path = join(folder.path, 'long'.repeat(40));
+    const [near, far] = [openDataFolder(path), { ...openDataFolder(path), run: '/another/temp/folder' }];
+    expect(near.run.length).toBeLessThan(100);
+    const one = await lockDataFolder(near);
+    expect(socketsIn(join(near.path, 'run'))).toHaveLength(1);
+    await expect(lockDataFolder(far)).rejects.toThrow(refusal);
+    one.close();
+    (await lockDataFolder(far)).close();
+    rmSync(near.run, { recursive: true });
+  },
+);
+
+it('has its sockets in /tmp when the path of the temp folder is long too', () => {
+  const path = join(folder.path, 'long'.repeat(40));
+  vi.stubEnv('TMPDIR', join(folder.path, 'temp'.repeat(40)));
+  try {
+    const { run } = openDataFolder(path);
+    expect(dirname(run)).toBe('/tmp');
+    rmSync(run, { recursive: true });
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });

@@ -3,9 +3,9 @@
  * of controllers and gateways. The locks are Unix sockets, because the kernel takes them away with their processes whatever
  * kills those: no stale lock file, no guess about a pid.
  */
-import { mkdirSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { readMarks } from '../infra/disk/commit-mark.ts';
@@ -17,36 +17,34 @@ export interface DataFolder {
   readonly segments: string;
   /** Shell variables of the demo tenant and the admin key, mode 0600. */
   readonly demoEnv: string;
-  /** Sockets; 0700. */
+  /** Sockets of brokers; 0700. */
   readonly run: string;
+  /** Sockets by which processes see each other; 0700. The same, but where its path is too long for sockets of brokers. */
+  readonly locks: string;
   /** What brokers write that outlive who started them; 0700. */
   readonly logs: string;
   volume(brokerId: number): string;
 }
 
-/** A socket's path has at most 107 bytes, which a deep data folder would pass: sockets then live in the temp folder. */
+/** A socket's path has at most 107 bytes; what is longer the system would cut off without a word. */
 const socketPathBytesMax = 107;
-const longestSocketName = '/shared-4194304.sock';
+const longestSocketName = '/one-4194304-ff.sock';
 
 export function openDataFolder(data: string): DataFolder {
   mkdirSync(resolve(data), { recursive: true, mode: 0o700 });
   const path = realpathSync(data);
-  let run = join(path, 'run');
-  if (Buffer.byteLength(run + longestSocketName) > socketPathBytesMax) {
-    const name = createHash('sha256').update(path).digest('hex').slice(0, 16);
-    run = join(tmpdir(), `headgate-${userInfo().uid}-${name}`);
-  }
-  mkdirSync(run, { recursive: true, mode: 0o700 });
+  const run = socketFolder(path);
   const folder: DataFolder = {
     path,
     meta: join(path, 'meta'),
     segments: join(path, 'segments'),
     demoEnv: join(path, 'demo.env'),
     run,
+    locks: join(path, 'run'),
     logs: join(path, 'logs'),
     volume: (brokerId) => join(path, 'volumes', String(brokerId)),
   };
-  for (const directory of [folder.meta, folder.segments, folder.logs])
+  for (const directory of [folder.meta, folder.segments, folder.logs, folder.locks])
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   return folder;
 }
@@ -90,46 +88,79 @@ function namesIn(folder: string): string[] {
   }
 }
 
-const aloneLock = 'lock.sock';
-const sharedLock = /^shared-\d+\.sock$/;
+/** A deep data folder has its brokers' sockets in a temp folder, by a name that no other data folder has. */
+function socketFolder(path: string): string {
+  const name = `headgate-${userInfo().uid}-${createHash('sha256').update(path).digest('hex').slice(0, 16)}`;
+  const run = [join(path, 'run'), join(tmpdir(), name), join('/tmp', name)].find(fitsSockets);
+  if (run === undefined) throw new Error(`${path}: the path is too long for Unix sockets, and so is that of TMPDIR`);
+  mkdirSync(run, { recursive: true, mode: 0o700 });
+  // Others may write to a temp folder, and guess the name.
+  if (userInfo().uid >= 0 && run !== join(path, 'run') && statSync(run).uid !== userInfo().uid) {
+    throw new Error(`${run}, where the sockets belong, is another user's: remove it`);
+  }
+  return run;
+}
+
+function fitsSockets(folder: string): boolean {
+  return Buffer.byteLength(folder + longestSocketName) <= socketPathBytesMax;
+}
+
+/** By kind, process and chance: a name is not used again, so that whoever finds one dead removes no living one. */
+const lockName = /^(?:lock|(one|any)-\d+-[0-9a-f]{2})\.sock$/;
+const attemptsMax = 4;
+const pauseMsMax = 200;
 
 /** Held until the process ends or `close` is called. Throws when another process serves the folder. */
-export async function lockDataFolder(folder: DataFolder): Promise<{ close(): void }> {
-  const lock = await lockAt(folder, aloneLock);
-  for (const name of readdirSync(folder.run).filter((each) => sharedLock.test(each))) {
-    if (await answers(join(folder.run, name))) throw served(folder);
-    rmSync(join(folder.run, name), { force: true });
-  }
-  return lock;
+export function lockDataFolder(folder: DataFolder): Promise<DataFolderLock> {
+  return lock(folder, 'one');
+}
+
+/** The same beside others that share it. */
+export function shareDataFolder(folder: DataFolder): Promise<DataFolderLock> {
+  return lock(folder, 'any');
+}
+
+export interface DataFolderLock {
+  close(): void;
 }
 
 /**
- * The same beside others that share it. Each of the two kinds first shows itself and then looks for the other, so that of
- * two that start together at least one gives way.
+ * Each first shows itself and then looks for others, so that of two that start together at least one gives way. When both do,
+ * they come again at different times.
  */
-export async function shareDataFolder(folder: DataFolder): Promise<{ close(): void }> {
-  const lock = await lockAt(folder, `shared-${process.pid}.sock`);
-  if (await answers(join(folder.run, aloneLock))) throw served(folder);
-  return lock;
-}
-
-async function lockAt(folder: DataFolder, name: string): Promise<{ close(): void }> {
-  const path = join(folder.run, name);
-  try {
-    return await listen(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+async function lock(folder: DataFolder, kind: 'one' | 'any'): Promise<DataFolderLock> {
+  const locks = reachable(folder);
+  for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+    const name = `${kind}-${process.pid}-${randomBytes(1).toString('hex')}.sock`;
+    const shown = await listen(join(locks, name)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE') throw error;
+    });
+    if (shown && !(await meetsOther(locks, name, kind)) && existsSync(join(locks, name))) return shown;
+    shown?.close();
+    if (attempt < attemptsMax) await new Promise((resolve) => setTimeout(resolve, Math.random() * pauseMsMax));
   }
-  if (await answers(path)) throw served(folder);
-  rmSync(path, { force: true });
-  return listen(path);
+  throw new Error(`${folder.path} is served by another headgate; give this one its own --data`);
 }
 
-function served(folder: DataFolder): Error {
-  return new Error(`${folder.path} is served by another headgate; give this one its own --data`);
+/** Takes what the dead have left away. */
+async function meetsOther(locks: string, own: string, kind: 'one' | 'any'): Promise<boolean> {
+  for (const name of readdirSync(locks)) {
+    const match = lockName.exec(name);
+    if (!match || name === own || (kind === 'any' && match[1] === 'any')) continue;
+    if (await answers(join(locks, name))) return true;
+    rmSync(join(locks, name), { force: true });
+  }
+  return false;
 }
 
-function listen(path: string): Promise<{ close(): void }> {
+/** Locks lie in the data folder however long its path is: temp folders differ by user and by service. */
+function reachable({ locks, run }: DataFolder): string {
+  if (fitsSockets(locks)) return locks;
+  // Linux has a short name for a folder that is open. Elsewhere they lie where the brokers' sockets do.
+  return existsSync('/proc/self/fd') ? `/proc/self/fd/${openSync(locks, 'r')}` : run;
+}
+
+function listen(path: string): Promise<DataFolderLock> {
   return new Promise((done, fail) => {
     const server: Server = createServer((socket) => socket.destroy());
     server.once('error', fail);

@@ -5,7 +5,7 @@
  * every transaction's conditions before it writes any of that transaction, so a conflict leaves its neighbours alone; the
  * group as a whole is a child transaction, so an exception in the middle leaves nothing behind.
  */
-import { mkdirSync, statfsSync } from 'node:fs';
+import { mkdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import type { Clock } from '../../engine/kernel/clock.ts';
@@ -100,6 +100,7 @@ export function openLmdbStore(options: LmdbStoreOptions): LmdbStore {
     };
     const file = join(options.directory, 'data.mdb');
     if (!mayBeLmdb(file, pageBytes)) throw new Error('data.mdb is damaged, or is no LMDB file: restore it from a copy');
+    assertRoom(options.directory);
     const db = open<Buffer, Buffer>(settings);
     const snapshot = new SnapshotGuard(db, join(options.directory, 'lock.mdb'));
     snapshot.makeNewest();
@@ -373,6 +374,18 @@ function bounds(pk: string, options: RangeOptions, limit: number) {
   if (!options.reverse) return { start: low, end: high, limit };
   // Backwards the scan starts at the upper end, which stays exclusive, and takes the lower one in.
   return { start: high, exclusiveStart: true, end: low, inclusiveEnd: true, reverse: true, limit };
+}
+
+/** More than LMDB's lock file takes. */
+const lockBytesMax = 1024 * 1024;
+
+/**
+ * LMDB writes its lock file as memory. Where the disk has no room for a new one, the system answers with SIGBUS and not with an
+ * error: the process would end without a word.
+ */
+function assertRoom(directory: string): void {
+  const lock = statSync(join(directory, 'lock.mdb'), { throwIfNoEntry: false });
+  if (!lock?.blocks && freeBytes(directory) < lockBytesMax) throw new Error('its disk is full');
 }
 
 const freeBytesFull = 16 * 1024 * 1024;

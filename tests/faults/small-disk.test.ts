@@ -2,6 +2,7 @@
  * A whole installation, as it is started in production, on a file system that really runs full: below the floor at which
  * brokers refuse records, and down to the last byte, which somebody else takes. Seen from real sockets.
  */
+import { mkdirSync } from 'node:fs';
 import { type Admin, Kafka, type KafkaJSProtocolError, logLevel } from 'kafkajs';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { Instance } from '../../bin/demo/instance.ts';
@@ -100,6 +101,13 @@ describe.skipIf(typeof disk === 'string')('a small file system', () => {
   }
 
   const processes = async (): Promise<number[]> => (await instance.brokers()).map(({ pid }) => pid);
+
+  it('that is full before there is an installation: its start is refused by name, and nothing stands in the way of the next', async () => {
+    mkdirSync(`${small.outside}/data`);
+    small.fill('all', 0);
+    await expect(start()).rejects.toThrow(/metadata store in .*: its disk is full/);
+    small.makeRoom();
+  });
 
   it('that nears its end: refused, readable, and back in the same processes', async () => {
     await start();
