@@ -1,9 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { checkMetadata, type DataFolder, lockDataFolder, openDataFolder, shareDataFolder } from './data-folder.ts';
+import {
+  checkFormat,
+  checkMetadata,
+  type DataFolder,
+  lockDataFolder,
+  openDataFolder,
+  shareDataFolder,
+} from './data-folder.ts';
 
 let folder: DataFolder;
 beforeEach(() => {
@@ -27,6 +34,20 @@ it('is refused when segments or logs are there without the metadata that says wh
   rmSync(join(folder.segments, 'b000001.seg'));
   mkdirSync(folder.volume(1), { recursive: true });
   expect(() => checkMetadata(folder)).toThrow('has volumes and no metadata');
+});
+
+it('is refused when a later version has changed its format, and takes no harm by it', () => {
+  checkFormat(folder);
+  const file = join(folder.path, 'format');
+  expect(readFileSync(file, 'utf8')).toBe('1\n');
+  checkFormat(folder);
+  writeFileSync(file, '2\n');
+  expect(() => checkFormat(folder)).toThrow(`${folder.path} has format 2, and this version knows 1`);
+  expect(readFileSync(file, 'utf8')).toBe('2\n');
+  // No room for a byte of it.
+  writeFileSync(file, '');
+  checkFormat(folder);
+  expect(readFileSync(file, 'utf8')).toBe('1\n');
 });
 
 const refusal = /is served by another headgate/;

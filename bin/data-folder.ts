@@ -3,7 +3,17 @@
  * of controllers and gateways. The locks are Unix sockets, because the kernel takes them away with their processes whatever
  * kills those: no stale lock file, no guess about a pid.
  */
-import { existsSync, mkdirSync, openSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { createHash, randomBytes } from 'node:crypto';
 import { tmpdir, userInfo } from 'node:os';
@@ -47,6 +57,24 @@ export function openDataFolder(data: string): DataFolder {
   for (const directory of [folder.meta, folder.segments, folder.logs, folder.locks])
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   return folder;
+}
+
+/** Of what lies in the folder. One more when a program of today could not read it any more. */
+const format = 1;
+
+/**
+ * Throws for a folder that a later version has changed so that this one would misread it. A folder without the file is new, or
+ * older than the file.
+ */
+export function checkFormat({ path }: DataFolder): void {
+  const file = join(path, 'format');
+  const found = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+  if (found === '') writeFileSync(file, `${format}\n`, { mode: 0o600 });
+  else if (Number(found) !== format) {
+    throw new Error(
+      `${path} has format ${found}, and this version knows ${format}: use the version that made it, or a later one`,
+    );
+  }
 }
 
 /**
@@ -105,8 +133,11 @@ function fitsSockets(folder: string): boolean {
   return Buffer.byteLength(folder + longestSocketName) <= socketPathBytesMax;
 }
 
-/** By kind, process and chance: a name is not used again, so that whoever finds one dead removes no living one. */
-const lockName = /^(?:lock|(one|any)-\d+-[0-9a-f]{2})\.sock$/;
+/**
+ * By kind, process and chance: a name is not used again, so that whoever finds one dead removes no living one. `lock` and
+ * `shared` are those of earlier versions, which may be at work.
+ */
+const lockName = /^(?:lock|one-\d+-[0-9a-f]{2}|(shared-\d+|any-\d+-[0-9a-f]{2}))\.sock$/;
 const attemptsMax = 4;
 const pauseMsMax = 200;
 
@@ -146,7 +177,7 @@ async function lock(folder: DataFolder, kind: 'one' | 'any'): Promise<DataFolder
 async function meetsOther(locks: string, own: string, kind: 'one' | 'any'): Promise<boolean> {
   for (const name of readdirSync(locks)) {
     const match = lockName.exec(name);
-    if (!match || name === own || (kind === 'any' && match[1] === 'any')) continue;
+    if (!match || name === own || (kind === 'any' && match[1] !== undefined)) continue;
     if (await answers(join(locks, name))) return true;
     rmSync(join(locks, name), { force: true });
   }

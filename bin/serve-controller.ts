@@ -5,7 +5,7 @@
 import { systemClock } from '../engine/kernel/clock.ts';
 import { openLmdbStore } from '../tenancy/store/lmdb.ts';
 import { assembleController } from './assemble-engine.ts';
-import { checkMetadata, checkMetadataAge, openDataFolder, shareDataFolder } from './data-folder.ts';
+import { checkFormat, checkMetadata, checkMetadataAge, openDataFolder, shareDataFolder } from './data-folder.ts';
 import { endOnBug } from './end-at-once.ts';
 import { logLine } from './operator-log.ts';
 import type { ServeSettings } from './settings.ts';
@@ -17,6 +17,7 @@ export async function serveController(settings: ServeSettings): Promise<void> {
   endOnBug();
   const folder = openDataFolder(settings.data);
   const lock = await shareDataFolder(folder);
+  checkFormat(folder);
   checkMetadata(folder);
   const store = openLmdbStore({ directory: folder.meta, clock: systemClock, warn: logLine });
   checkMetadataAge(folder, store);

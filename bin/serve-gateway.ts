@@ -17,7 +17,14 @@ import { openLmdbStore } from '../tenancy/store/lmdb.ts';
 import { endLeftovers } from '../infra/fleet/leftovers.ts';
 import { assembleEngine } from './assemble-engine.ts';
 import { brokerHome } from './broker-slots.ts';
-import { checkMetadata, checkMetadataAge, type DataFolder, lockDataFolder, shareDataFolder } from './data-folder.ts';
+import {
+  checkFormat,
+  checkMetadata,
+  checkMetadataAge,
+  type DataFolder,
+  lockDataFolder,
+  shareDataFolder,
+} from './data-folder.ts';
 import { type Addresses, ensureDemoTenant, readDemoEnv, writeDemoEnv } from './demo-tenant.ts';
 import { endOnBug } from './end-at-once.ts';
 import { openDoors } from './open-doors.ts';
@@ -41,6 +48,7 @@ export async function serveGateway(
 ): Promise<void> {
   endOnBug();
   const lock = await (settings.role === 'gateway' ? shareDataFolder(folder) : lockDataFolder(folder));
+  checkFormat(folder);
   checkMetadata(folder);
   const leftovers = settings.role === 'gateway' ? [] : await endLeftovers(brokerHome(folder), systemClock);
   for (const pid of leftovers) logLine(`process ${pid}, a broker whose parent is dead, is killed`);

@@ -420,6 +420,26 @@ export function consumeSuite(driver: Driver): void {
       });
     });
 
+    test('a partition that cannot be read is told when the others have nothing more, and holds none of them back', async () => {
+      const { engine } = bench;
+      await tenant.call('POST', '/v1/topics', { body: JSON.stringify({ name: 'half-read', partitions: 2 }) });
+      for (const partition of [0, 1])
+        await tenant.call('POST', `/v1/topics/half-read?partition=${partition}`, { body: '1' });
+      const asked = engine.fetch.bind(engine);
+      engine.fetch = async (partitions, options) =>
+        (await asked(partitions, options)).map((part) =>
+          part.partition === 1 ? { ...part, records: [], errorCode: errorCode.kafkaStorageError } : part,
+        );
+      const first = await tenant.call('GET', '/v1/topics/half-read/records?from=earliest');
+      const next = `/v1/topics/half-read/records?cursor=${String(first.json['next'])}`;
+      const second = await tenant.call('GET', next);
+      engine.fetch = asked;
+      const third = await tenant.call('GET', next);
+      expect(first.json).toMatchObject({ records: [{ partition: 0 }], up_to_date: false });
+      expect(second.json).toMatchObject({ code: 'records-unavailable', partition: 1, retryable: true });
+      expect(third.json).toMatchObject({ records: [{ partition: 1 }], up_to_date: true });
+    });
+
     test('what a bug says stays in the log', async () => {
       const { catalogue } = bench.engine;
       const byName = catalogue.byName.bind(catalogue);

@@ -123,8 +123,8 @@ function outOfRange(
 }
 
 /**
- * Partitions without an owner, and those that did not answer in time, are left out as long as others answer: their
- * positions stay, the page is not up to date, and the next one has them.
+ * Partitions without an owner, and those that did not answer in time, are left out as long as others answer, and those that
+ * cannot be read as long as others have records: their positions stay, the page is not up to date, and the next one has them.
  */
 function pageOf(
   { engine }: GatewayContext,
@@ -134,15 +134,21 @@ function pageOf(
 ): PagePartition[] {
   const page: PagePartition[] = [];
   let failed: FetchedPartition | undefined;
+  let unreadable: FetchedPartition | undefined;
   for (const part of partitions) {
     if (part.errorCode !== errorCode.none) {
       failed = part;
+      if (part.errorCode === errorCode.kafkaStorageError) unreadable = part;
       continue;
     }
     const { partition, highWatermark, logStartOffset, records, isStale } = part;
     if (isStale) continue;
     const fromOffset = offsets.get(partition)!;
     page.push({ partition, fromOffset, highWatermark, logStartOffset, batches: batchesFrom(records, fromOffset) });
+  }
+  // One that moves is there soon. What cannot be read may stay so: it is told as soon as others have nothing to give.
+  if (unreadable && page.every(({ batches }) => batches.length === 0)) {
+    throw readFailure(unreadable.errorCode, unreadable.partition);
   }
   if (!failed || page.length > 0) return page;
   if (engine.catalogue.byId(topic.topicId) === undefined) throw new NotFound('topic', 'that was read');

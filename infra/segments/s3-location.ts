@@ -22,7 +22,11 @@ export function s3Location(
 ): S3Location | undefined {
   if (segments === '') return undefined;
   const [, bucket, path = ''] = address.exec(segments) ?? [];
-  if (bucket === undefined) throw new InvalidRequest('segments', `--segments ${segments}: use s3://bucket/prefix`);
+  if (bucket === undefined)
+    throw new InvalidRequest(
+      'segments',
+      `--segments ${segments}: use s3://bucket/prefix; a bucket has 3 to 63 of a-z, 0-9, . and -`,
+    );
   if (Buffer.byteLength(path) > prefixBytesMax) throw new InvalidRequest('segments', '--segments: prefix too long');
   const given = endpoint || environment['AWS_ENDPOINT_URL_S3'] || environment['AWS_ENDPOINT_URL'];
   if (given && !URL.canParse(given)) throw new InvalidRequest('segments-endpoint', `${given} is no URL`);
