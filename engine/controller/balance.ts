@@ -52,10 +52,10 @@ export class Balance {
   /** Moves everything off the broker. Resolves with how many partitions nobody else could take. */
   drain(brokerId: number, reason: string): Promise<number> {
     return this.#inTurn(async () => {
-      const { brokers, settings } = this.#context;
+      const { brokers, settings, shards, clock } = this.#context;
       for (let round = 0; round < drainRoundsMax && brokers.isServing(brokerId); round++) {
-        // Topics that visitors placed are known after it, and what is left at the end is counted as it is.
-        await this.#context.shards.barrier();
+        // Topics that visitors placed are known after it.
+        await shards.barrier();
         const moves = remap({
           // Never to itself, also when it is not known as draining: restarts that were asked for one by one have another order.
           brokers: brokers
@@ -64,13 +64,16 @@ export class Balance {
           partitions: planPartitions(this.#context, 'all'),
           orphanReason: (partition) => (partition.brokerId === brokerId ? reason : undefined),
         });
-        if (moves.length === 0) break;
-        // None: targets that died, or moves in shards of others that the change feed has not told of yet.
-        if ((await this.#mover.moveAll(moves)) === 0) await sleep(this.#context.clock, settings.requestRetryMs);
+        if (moves.length > 0 && (await this.#mover.moveAll(moves)) > 0) continue;
+        if (moves.length === 0) {
+          const known = partitionCounts(this.#context).get(brokerId) ?? 0;
+          const left = await shards.countAt(brokerId);
+          if (left <= known) return left;
+        }
+        // Targets that died, or rows in shards of others that the change feed has not told of yet.
+        await sleep(clock, settings.requestRetryMs);
       }
-      // A shard that has just been handed over is held, and its rows are still being read: whoever counts then finds nothing there.
-      await this.#context.shards.barrier();
-      return partitionCounts(this.#context).get(brokerId) ?? 0;
+      return shards.countAt(brokerId);
     });
   }
 

@@ -1,4 +1,7 @@
-/** The brokers as operators see them, put together from the controller's view, placements, loads and wishes. */
+/**
+ * The brokers as operators see them, put together from the controller's view, placements, loads and wishes. It is shown and
+ * nothing is decided by it: what the change feed has not told yet is not in it.
+ */
 import type { BrokerEntry } from '../engine.ts';
 import { type BrokerView, isPart } from './brokers.ts';
 import type { ControllerContext } from './context.ts';

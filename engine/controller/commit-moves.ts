@@ -12,7 +12,8 @@
  * and the log had two owners. As it is, B's write is refused, and p stays with broker 1.
  *
  * So does the session row of each broker that gains: one that is fenced by now, or drains, gets nothing that its recovery or
- * its last release would have to hand on.
+ * its last release would have to hand on. And the row of what is wanted of the fleet: who has not heard yet that a broker is to
+ * be left empty gives it nothing behind the back of whoever has counted that it is.
  */
 import type { Uuid } from '../kernel/uuid.ts';
 import type { PlanMove } from '../placement/constraints.ts';
@@ -20,6 +21,7 @@ import { type Row, StoreConflict, type StoreOp } from '../ports.ts';
 import { noteSession } from './brokers.ts';
 import type { ControllerContext } from './context.ts';
 import { brokerSessionsPk } from './rows/broker-session.ts';
+import { fleetKey } from './rows/fleet.ts';
 import { encodePlacement, placementKey, type PlacementRow } from './rows/placement.ts';
 import { type Shard, ShardLost } from './shards.ts';
 
@@ -77,7 +79,8 @@ async function commitInShard(
       if (failure instanceof ShardLost) return { moved: 0, refused: [] };
       if (!(failure instanceof StoreConflict)) throw failure;
       if (attempt === attemptsMax || isOfLoser(failure.current, moves)) return { moved: 0, refused: [] };
-      noteTarget(context, failure.current);
+      if (failure.current?.pk === fleetKey.pk) await context.wish.refresh();
+      else noteTarget(context, failure.current);
     }
   }
 }
@@ -128,9 +131,10 @@ async function commitIn(
     if (ops.length > 0) {
       const losers = rules.unchanged(losing);
       // What goes to more brokers than a transaction can name goes to some that are not looked at.
-      const room = context.settings.moveOpsMax - ops.length - losers.length;
+      const wish = context.wish.unchanged();
+      const room = context.settings.moveOpsMax - ops.length - losers.length - wish.length;
       const targets = [...gaining].flatMap(([brokerId, checks]) => (losing.has(brokerId) ? [] : checks));
-      await context.shards.commit(shard, [...ops, ...losers, ...targets.slice(0, Math.max(0, room))]);
+      await context.shards.commit(shard, [...ops, ...losers, ...wish, ...targets.slice(0, Math.max(0, room))]);
     }
     moved += movesInOps;
     ops = [];
@@ -147,7 +151,8 @@ async function commitIn(
     const targets = [...changed.gaining].map((id) => [id, context.brokers.unchanged([id])] as const);
     const value = encodePlacement(changed.row);
     const sessions = losing.size + changed.losing.size + gaining.size + changed.gaining.size;
-    const isFull = ops.length > 0 && ops.length + 1 + sessions > context.settings.moveOpsMax;
+    // Its own row, and that of the wish.
+    const isFull = ops.length > 0 && ops.length + 2 + sessions > context.settings.moveOpsMax;
     if (isFull || bytes + value.length > commitBytesMax) await flush();
     for (const brokerId of changed.losing) losing.add(brokerId);
     for (const [id, checks] of targets) if (!gaining.has(id)) gaining.set(id, checks);

@@ -5,6 +5,7 @@ import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import type { Persistence } from '../store-surely.ts';
 import type { BrokerTable } from './brokers.ts';
 import type { EventRing } from './events.ts';
+import type { FleetWish } from './fleet-wish.ts';
 import type { PartitionLoads } from './partition-loads.ts';
 import type { BrokerSession } from './rows/broker-session.ts';
 import type { ControllerSettings } from './settings.ts';
@@ -44,6 +45,7 @@ export interface ControllerContext {
   readonly events: EventRing;
   readonly brokers: BrokerTable;
   readonly shards: ShardTable;
+  readonly wish: Pick<FleetWish, 'unchanged' | 'refresh'>;
   readonly fleet: Fleet;
   readonly brokerRequest: BrokerRequest;
   readonly recover: Recover;

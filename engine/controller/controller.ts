@@ -141,6 +141,7 @@ class RunningController implements Controller {
     const events = eventRing(clock, settings.eventsMax, (brokerId) => brokers.get(brokerId)?.slot.zone);
     this.controllerId = `${name}-${uuidText(uuidOf(random)).slice(0, idLettersOfChance)}`;
     this.#options = options;
+    this.#wish = new FleetWish(persistence, { brokers: settings.scale.brokersMin, override: 0, evacuated: [] });
     this.#context = {
       persistence,
       clock,
@@ -153,6 +154,7 @@ class RunningController implements Controller {
       isGone: (pid) => options.isGone(pid),
       brokers,
       shards: new ShardTable(persistence, this.controllerId, events, { others }),
+      wish: this.#wish,
       loads: new PartitionLoads(settings.brokerCapacity, settings.loadIntervalMs),
     };
     this.#background = new Background(clock, events, isStopping);
@@ -163,7 +165,6 @@ class RunningController implements Controller {
     this.#damage = new DamageWatch(store, events);
     this.#loadWatch = new LoadWatch(this.#context);
     this.#members = new Members(store, clock, Math.max(settings.lookGapMsMax, 3 * this.#lookIntervalMs()));
-    this.#wish = new FleetWish(persistence, { brokers: settings.scale.brokersMin, override: 0, evacuated: [] });
     brokers.wish(this.#wish);
     this.#wish.onChange(() => brokers.wish(this.#wish));
     this.#follow = new BrokerFollow(this.#context, this.#repair);

@@ -4,7 +4,7 @@
  * drained and, when nothing is left on it, stopped. Who comes next goes on with the row. A broker that is wanted again
  * before it is empty stays. How far it has come stands in a row of its own, for the processes that only look on.
  */
-import type { Clock } from '../kernel/clock.ts';
+import { type Clock, sleep } from '../kernel/clock.ts';
 import { dimensions, wholeBroker } from '../placement/load.ts';
 import { autoscale, type ScaleDecision, scaleStart, type ScaleState } from './autoscale.ts';
 import type { BrokerView } from './brokers.ts';
@@ -22,6 +22,8 @@ export interface FleetSizeHooks {
   /** Background work whose failure is told. */
   run(act: () => Promise<void>): void;
 }
+
+const pollMs = 50;
 
 export class FleetSize {
   readonly #context: ControllerContext;
@@ -94,13 +96,27 @@ export class FleetSize {
   }
 
   async #empty(zone: string): Promise<number> {
-    const counts = partitionCounts(this.#context);
     let left = 0;
-    for (const { slot, phase } of this.#context.brokers.all()) {
-      if (slot.zone !== zone || phase !== 'serving' || !counts.has(slot.brokerId)) continue;
-      left += await this.#hooks.drain(slot.brokerId, 'zone-evacuated');
+    for (const view of this.#context.brokers.all()) {
+      if (view.slot.zone === zone) left += await this.#emptyBroker(view);
     }
     return left;
+  }
+
+  /**
+   * Nobody is taken for empty because it does not serve at the moment: it will, with what it has, or its recovery gives that
+   * to others.
+   */
+  async #emptyBroker(view: BrokerView): Promise<number> {
+    const { settings } = this.#context;
+    const { brokerId, zone } = view.slot;
+    const deadlineMs = this.#clock.monotonicMs() + settings.fleetWaitMsMax;
+    for (;;) {
+      const left = await this.#hooks.drain(brokerId, 'zone-evacuated');
+      const isOver = view.phase === 'serving' || view.unrecoverable || this.#clock.monotonicMs() >= deadlineMs;
+      if (left === 0 || isOver || !this.#wish.isEvacuated(zone) || this.#context.isStopping()) return left;
+      await sleep(this.#clock, pollMs);
+    }
   }
 
   async #look(): Promise<void> {

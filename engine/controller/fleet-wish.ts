@@ -20,6 +20,8 @@ import { decodeFleet, encodeFleet, fleetKey, type FleetRow } from './rows/fleet.
 import { decodeFleetReport, encodeFleetReport, type FleetReport, fleetReportKey } from './rows/fleet-report.ts';
 
 const conflictPauseMs = 20;
+/** Written in one transaction, beside the fleet's own row. */
+const wishesMax = storeOpsMax - 1;
 
 /** A wish as it was last read or written. */
 export interface NotedWish {
@@ -78,6 +80,20 @@ export class FleetWish {
     return brokerId === this.#restartsNext || this.#ofBrokers.get(brokerId)?.wish.act === 'drain';
   }
 
+  /**
+   * The condition for a write that gives partitions to brokers: that what is wanted of the fleet is what its writer knew. Every
+   * wish that leaves a broker empty changes this row, so that who counts behind it counts what can come no more.
+   */
+  unchanged(): StoreOp[] {
+    const { version } = this;
+    return [{ op: 'check', key: fleetKey, if: version === 0 ? { absent: true } : { version } }];
+  }
+
+  /** After a refusal of that condition. Throws the store's failure when it outlasts the wait. */
+  refresh(): Promise<void> {
+    return this.#read();
+  }
+
   /** Called after each change. Returns the way to stop. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
@@ -107,15 +123,22 @@ export class FleetWish {
   async ask(wishes: ReadonlyMap<number, BrokerWish>): Promise<Map<number, number>> {
     const versions = new Map<number, number>();
     const all = [...wishes];
-    for (let i = 0; i < all.length; i += storeOpsMax) {
-      const some = all.slice(i, i + storeOpsMax);
+    for (let i = 0; i < all.length; i += wishesMax) {
+      const some = all.slice(i, i + wishesMax);
       await this.#untilWritten(async () => {
         const missing = some.filter(([brokerId, wish]) => !this.#isUnderWay(brokerId, wish));
         for (const [brokerId] of some) versions.set(brokerId, this.#ofBrokers.get(brokerId)?.version ?? 0);
-        const written = await this.#write(
-          missing.map(([brokerId, wish]) => ({ key: brokerWishKey(brokerId), value: encodeBrokerWish(wish) })),
-        );
-        for (const row of written) versions.set(wishedBroker(row)!, row.version);
+        const puts = missing.map(([brokerId, wish]) => ({
+          key: brokerWishKey(brokerId),
+          value: encodeBrokerWish(wish),
+        }));
+        // Behind the wishes, so that whoever knows this version knows them.
+        const empties = missing.some(([, { act }]) => act === 'drain');
+        const written = await this.#write(empties ? [...puts, { key: fleetKey, value: encodeFleet(this.#row) }] : puts);
+        for (const row of written) {
+          const brokerId = wishedBroker(row);
+          if (brokerId !== undefined) versions.set(brokerId, row.version);
+        }
       });
     }
     return versions;

@@ -20,7 +20,11 @@ export function planPartitions(context: ControllerContext, scope: 'held' | 'all'
   return partitions;
 }
 
-/** How many partitions each broker owns. Asked often, also while clients wait: a row is counted once. */
+/**
+ * How many partitions each broker owns, as far as is known. Asked often, also while clients wait: a row is counted once. A
+ * plan made of it is held against the rows when it is written; who ends a broker, or says that one is empty, asks
+ * ShardTable.countAt.
+ */
 export function partitionCounts(
   context: Pick<ControllerContext, 'shards'>,
   scope: 'held' | 'all' = 'all',

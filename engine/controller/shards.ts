@@ -53,6 +53,8 @@ class OwnedShard implements Shard {
   readonly placements = new Map<Uuid, Stored<PlacementRow>>();
   readonly deleted = new Map<Uuid, Stored<DeletedTopicRow>>();
   held = false;
+  /** Its rows are in memory: what is handed over or taken is held before it has been read. */
+  isRead = false;
   stale = true;
   /** Of the shard row, while held or visited; 0 when there is none. */
   version = 0;
@@ -96,6 +98,8 @@ export interface ShardTableOptions {
   readonly others?: OtherShards | undefined;
 }
 
+/** Shards read at the same time to count. */
+const countsTogetherMax = 8;
 /** Attempts of one visit: each finds that the shard changed hands since the last. */
 const visitsMax = 5;
 
@@ -115,25 +119,50 @@ export class ShardTable {
 
   /** Shards in memory. Read only: a look may be older than a write on its way. */
   *held(): Iterable<Shard> {
-    for (const shard of this.#shards) if (shard.held) yield shard;
+    for (const shard of this.#shards) if (shard.isRead) yield shard;
   }
 
   heldCount(): number {
     return this.#shards.filter((shard) => shard.held).length;
   }
 
-  /** Placements of what is held, or of everything: of others' shards as the change feed tells it. */
+  /**
+   * Placements of what is held, or of everything: of others' shards as the change feed tells it, and so of one that changes
+   * hands at the moment. Good enough to plan with and to show; who tells somebody that a broker is empty asks `countAt`.
+   */
   *placements(scope: 'held' | 'all'): Iterable<PlacementRow> {
-    for (const shard of this.held()) for (const { row } of shard.placements.values()) yield row;
+    for (const shard of this.held()) yield* placementsOf(shard);
     if (scope === 'held' || !this.#others) return;
-    for (const entry of this.#others.all()) if (!this.#shards[homeOf(entry)]!.held) yield entry;
+    for (const entry of this.#others.all()) if (!this.#shards[homeOf(entry)]!.isRead) yield entry;
+  }
+
+  /**
+   * How many partitions the rows place at the broker. Where others write as well, the change feed may not have told of it yet,
+   * and a shard may change hands in the middle: every shard is read, whoever owns it.
+   */
+  async countAt(brokerId: number): Promise<number> {
+    await this.barrier();
+    if (!this.#others) return countIn(this.placements('held'), brokerId);
+    let count = 0;
+    for (let from = 0; from < shardCount; from += countsTogetherMax) {
+      const counted = this.#shards.slice(from, from + countsTogetherMax).map(async (shard) => {
+        const rows = await rangeSurely(this.#persistence, shardPk(shard.index));
+        const placed = rows.filter(({ sk }) => sk.startsWith(placementSkPrefix)).map(decodePlacement);
+        const inShard = countIn(placed, brokerId);
+        // A visitor's change that we have not been told of: read before anybody plans with it again.
+        if (shard.isRead && inShard !== countIn(placementsOf(shard), brokerId)) shard.stale = true;
+        return inShard;
+      });
+      for (const inShard of await Promise.all(counted)) count += inShard;
+    }
+    return count;
   }
 
   /** Whether a shard of others has a partition at this broker, as far as we were told. */
   othersPlace(brokerId: number): boolean {
     if (!this.#others) return false;
     for (const entry of this.#others.all()) {
-      if (this.#shards[homeOf(entry)]!.held) continue;
+      if (this.#shards[homeOf(entry)]!.isRead) continue;
       if (entry.partitions.some((partition) => partition.brokerId === brokerId)) return true;
     }
     return false;
@@ -323,6 +352,7 @@ export class ShardTable {
   #release(shard: OwnedShard): void {
     shard.stopFollowing();
     shard.held = false;
+    shard.isRead = false;
     shard.stale = true;
     // The next owner's at least: a look that is older must not make it ours again.
     shard.version++;
@@ -358,11 +388,23 @@ export class ShardTable {
       const rows = await rangeSurely(this.#persistence, shardPk(shard.index));
       shard.clear();
       for (const row of rows) shard.absorb(row);
+      // What a visitor has read is gone with its visit.
+      shard.isRead = shard.held;
     } catch (failure) {
       shard.stale = true;
       throw failure;
     }
   }
+}
+
+function* placementsOf(shard: Shard): Iterable<PlacementRow> {
+  for (const { row } of shard.placements.values()) yield row;
+}
+
+function countIn(rows: Iterable<PlacementRow>, brokerId: number): number {
+  let count = 0;
+  for (const { partitions } of rows) for (const partition of partitions) if (partition.brokerId === brokerId) count++;
+  return count;
 }
 
 function homeOf(entry: TopicEntry): number {

@@ -1,7 +1,7 @@
 /**
  * Creating, changing and deleting topics: one transaction each, of the shard's check, the caller's guard (a tenant's
- * counters), the topic's rows, and the sessions of the brokers that get partitions: a broker that died meanwhile gets
- * none. Placement is decided inside the shard's turn, from the fleet as it is then.
+ * counters), the topic's rows, the sessions of the brokers that get partitions, and what is wanted of the fleet: a broker
+ * that died meanwhile, or is to be left empty, gets none. Placement is decided inside the shard's turn, from the fleet as it is then.
  *
  * A controller does it for its own shards from memory, and whoever shares the installation (a gateway without a
  * controller in it) as a visitor; both through shards.ts.
@@ -18,6 +18,7 @@ import { StoreConflict, type StoreOp } from '../ports.ts';
 import type { ControllerContext } from './context.ts';
 import { partitionCounts } from './plan-input.ts';
 import { deletedTopicKey, encodeDeletedTopic } from './rows/deleted-topic.ts';
+import { fleetKey } from './rows/fleet.ts';
 import {
   encodePlacement,
   type PartitionPlacement,
@@ -51,6 +52,12 @@ export class TopicNotFound extends Failure {
 class Overtaken extends Failure {
   readonly code = 'not-owner';
   override readonly retryable = true;
+  /** It was what is wanted of the fleet that was not known. */
+  readonly isOfWish: boolean;
+  constructor(shard: number, isOfWish: boolean) {
+    super(`shard ${shard} changed meanwhile`);
+    this.isOfWish = isOfWish;
+  }
 }
 
 /** Of topics that are nobody's quota. */
@@ -60,7 +67,7 @@ const overtakenPauseMs = 10;
 const ownersCheckedMax = 80;
 
 /** What it takes from a controller, or from a gateway that stands in for one. */
-export interface TopicsContext extends Pick<ControllerContext, 'persistence' | 'clock' | 'shards'> {
+export interface TopicsContext extends Pick<ControllerContext, 'persistence' | 'clock' | 'shards' | 'wish'> {
   readonly settings: Pick<ControllerContext['settings'], 'partitionsPerBrokerMax' | 'requestWaitMsMax'>;
   readonly brokers: Pick<ControllerContext['brokers'], 'plan' | 'unchanged'>;
   readonly loads: Pick<ControllerContext['loads'], 'byBroker'>;
@@ -130,6 +137,7 @@ async function untilCurrent<T>(context: TopicsContext, act: () => Promise<T>): P
       return await act();
     } catch (failure) {
       if (!(failure instanceof Overtaken) || clock.monotonicMs() >= deadlineMs) throw failure;
+      if (failure.isOfWish) await context.wish.refresh();
     }
     await sleep(clock, overtakenPauseMs);
   }
@@ -228,14 +236,15 @@ async function commitGuarded(
     await context.shards.commit(shard, [...guard, ...ops], context.settings.requestWaitMsMax);
   } catch (failure) {
     if (failure instanceof StoreConflict && failure.index >= guard.length) {
-      throw new Overtaken(`shard ${shard.index} changed meanwhile`);
+      throw new Overtaken(shard.index, failure.current?.pk === fleetKey.pk);
     }
     throw failure;
   }
 }
 
 function ownersOf(context: TopicsContext, places: readonly PartitionPlacement[]): StoreOp[] {
-  return context.brokers.unchanged(new Set(places.map(({ brokerId }) => brokerId))).slice(0, ownersCheckedMax);
+  const sessions = context.brokers.unchanged(new Set(places.map(({ brokerId }) => brokerId)));
+  return [...context.wish.unchanged(), ...sessions.slice(0, ownersCheckedMax)];
 }
 
 function placementOf(shard: Shard, topicId: Uuid): Stored<PlacementRow> {
@@ -251,7 +260,11 @@ function placeNew(context: TopicsContext, topicId: Uuid, firstIndex: number, cou
   return owners.map((brokerId) => ({ brokerId, leaderEpoch: 0, reason: 'created', movedAtMs }));
 }
 
-/** What the brokers hold, and what a partition of the fleet asks for on average: the best guess for one to come. */
+/**
+ * What the brokers hold, and what a partition of the fleet asks for on average: the best guess for one to come. Two that create
+ * at the same time count the same room, so partitionsPerBrokerMax may be passed by what they make; a tenant's limits are not,
+ * which ride in the transaction (the guard).
+ */
 function liveCandidates(context: TopicsContext): { candidates: Map<number, Candidate>; load: Load } {
   const candidates = candidatesOf(context.brokers.plan(context.settings.partitionsPerBrokerMax), []);
   let partitions = 0;

@@ -59,7 +59,7 @@ export function createVisitor(options: VisitorOptions): Visitor {
   const brokers = new VisitedBrokers(store, wish);
   const members = new Members(store, clock, settings.lookGapMsMax + settings.sweepIntervalMs);
   const loads = { byBroker: () => new Map() };
-  const made = topics({ persistence, clock, settings, shards, brokers, loads, refresh: () => brokers.refresh() });
+  const made = topics({ persistence, clock, settings, shards, wish, brokers, loads, refresh: () => brokers.refresh() });
   const damage = new DamageWatch(store, events);
   const ids = producerIds(persistence, settings.requestWaitMsMax, settings.producerIdsPerBlock);
   catalogue.onBroker((brokerId) => {
