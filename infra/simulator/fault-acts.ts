@@ -64,6 +64,13 @@ export class FaultActs {
     return deciders[target % deciders.length]!;
   }
 
+  /** Who decides in shards and does not keep the fleet. */
+  onlookers(): ParentProcess[] {
+    const { deciders } = this.supervisor;
+    const keeper = deciders[0]!.controller.controllers().find(({ keepsFleet }) => keepsFleet)?.controllerId ?? '';
+    return deciders.filter(({ process }) => !keeper.startsWith(process.name.replace(' ', '-')));
+  }
+
   killProcess(process: SimProcess): void {
     if (!process.isAlive) return;
     this.world.fault(`${process.name}: SIGKILL`);

@@ -27,6 +27,7 @@ export type FaultKind =
   | 'full-drain'
   | 'shared-file'
   | 'late-frame'
+  | 'late-place'
   | 'answers-lost'
   | 'told-power'
   | 'zone-loss'
@@ -150,6 +151,7 @@ const crossing: Mix = { 'net-cut': 4, 'net-slow': 3, restart: 4, drain: 4, 'net-
 
 /** What a process writes, and what it hears of it, is so late that others have acted meanwhile. */
 const late: Mix = {
+  'late-place': 4,
   'late-remap': 5,
   'move-late': 2,
   'store-late': 5,
@@ -191,6 +193,7 @@ const twins: Mix = { 'twin-start': 3, 'controller-kill': 2, 'controller-hang': 1
 const fleet: Mix = {
   scale: 5,
   evacuate: 3,
+  'late-place': 3,
   replace: 1,
   kill: 3,
   restart: 1,

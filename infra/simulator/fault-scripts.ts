@@ -18,6 +18,7 @@ import {
   killInRush,
   moveWhenFull,
   moveWhileRefused,
+  placeBehindDrain,
   shareFileSlowly,
 } from './rare-scripts.ts';
 
@@ -56,6 +57,7 @@ const scripts: Readonly<Partial<Record<FaultKind, Script>>> = {
   'full-drain': moveWhileRefused,
   'shared-file': shareFileSlowly,
   'late-frame': deliverLate,
+  'late-place': placeBehindDrain,
   'answers-lost': loseAnswers,
   'told-power': losePowerWhenTold,
 };
@@ -97,9 +99,7 @@ function stepWall(acts: FaultActs, value: number): void {
 
 /** A broker dies, and what a controller that does not keep the fleet decides about it arrives when it is back. */
 function remapLate(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
-  const { deciders } = acts.supervisor;
-  const keeper = deciders[0]!.controller.controllers().find(({ keepsFleet }) => keepsFleet)?.controllerId ?? '';
-  const others = deciders.filter(({ process }) => !keeper.startsWith(process.name.replace(' ', '-')));
+  const others = acts.onlookers();
   const decider = others[target % Math.max(1, others.length)];
   if (decider) {
     const { name } = decider.process;

@@ -24,12 +24,12 @@ const watchMs = 2500;
 /** For what was sent before to have its answer, and for what is sent meanwhile. */
 const answersMs = 600;
 /** Gateways that hold for less may have to refuse. */
-const holdMsMin = 480;
+export const seamlessHoldMs = 480;
 
 /** The logs of one broker go to others. */
 export async function moveLogs(world: World, supervisor: Supervisor, { topics }: TopicRoom): Promise<void> {
   const { loop, history, settings, disks } = world;
-  if (settings.holdMsMax < holdMsMin) return;
+  if (settings.holdMsMax < seamlessHoldMs) return;
   // One that was planned may wait for its moment still, and is no affair of the move's.
   for (const root of disks.roots()) disks.of(root).forgetPlans();
   const live = topics.filter(({ isDeleted }) => !isDeleted);

@@ -3,7 +3,7 @@
  * milliseconds, or while nobody writes, before what they break can be seen.
  */
 import type { BrokerProcess } from './broker-process.ts';
-import type { FaultActs } from './fault-acts.ts';
+import { type FaultActs, placementsPk } from './fault-acts.ts';
 import type { Fault } from './fault-plan.ts';
 import { goodMood } from './process-store.ts';
 import { clusterIds, segmentsDirectory } from './world.ts';
@@ -143,5 +143,26 @@ export function deliverLate(acts: FaultActs, broker: BrokerProcess | undefined, 
       // Its clients give up what it had, and go on under the next epoch as soon as somebody serves.
       acts.topics.restartProducers();
     } else acts.planned('drain', brokerId - 1, 0);
+  });
+}
+
+/**
+ * What somebody who does not keep the fleet gives to brokers (the partitions of a new topic, and what a dead one had) takes
+ * effect when one of them, or its zone, has been emptied meanwhile, and is said to be empty.
+ */
+export function placeBehindDrain(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
+  const { store, loop, settings } = acts.world;
+  const lateMs = 900 + value;
+  for (const { process } of new Set([acts.supervisor.parent, ...acts.onlookers()])) {
+    const act = (): void => acts.world.fault(`store: the placement of ${process.name} has come`);
+    store.traps.set(process, { pk: placementsPk, when: 'after', lateMs, act });
+  }
+  acts.topics.create(value % 2 === 0);
+  const { brokerId } = settings.slots[target % settings.slots.length]!;
+  if (value % 3 > 0 && broker?.slot.brokerId !== brokerId) acts.kill(broker, 'SIGKILL');
+  // Behind the look at what is wanted, and long before the write.
+  loop.schedule(30 + (value % 100), () => {
+    if (value % 4 > 0) acts.planned('drain', target, lateMs + 1200);
+    else acts.fleet('evacuate', target, lateMs + 1200);
   });
 }

@@ -20,9 +20,10 @@ import { Injector } from './inject.ts';
 import { Liveness } from './liveness.ts';
 import type { Plant } from './plant.ts';
 import { noteDeaths } from './quiet-deaths.ts';
-import { loseMembers, moveLogs, moveSeats } from './quiet-move.ts';
+import { loseMembers, moveLogs, moveSeats, seamlessHoldMs } from './quiet-move.ts';
 import { watchPolls } from './quiet-poll.ts';
 import { auditDeleted, auditStorage, partitionsMax, unfreedTopics } from './storage-audit.ts';
+import { watchEmptied } from './said-empty.ts';
 import { Supervisor } from './supervisor.ts';
 import { TopicRoom } from './topic-room.ts';
 import { clusterIds, World, type WorldSettings } from './world.ts';
@@ -69,6 +70,7 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'shared-file': 3000,
   'fresh-kill': 1000,
   'late-frame': 1500,
+  'late-place': 2600,
   'answers-lost': 1000,
   'told-power': 1600,
 };
@@ -117,6 +119,7 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   const { loop, history } = world;
   const door = new Door(world);
   const supervisor = new Supervisor(world, door);
+  watchEmptied(world);
   await loop.run(loop.nowMs + startMsMax, () => door.isOpen());
   const topics = new TopicRoom(world, door);
   topics.create(false);
@@ -267,7 +270,10 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
   const holdMsMax = scenario === 'far' ? 60 << below(random, 2) : 60 << below(random, 6);
   const controllers = scenariosApart.includes(scenario) || below(random, 3) === 0 ? 2 + below(random, 2) : 0;
   const walChunkBytesMax = 1000 << below(random, 5);
-  const rollUpBytes = 2000 << below(random, 5);
+  // In a sixth of the worlds so little that appends wait for most roll-ups, and some find no room to wait.
+  const isNarrow = seed % 6 === 0;
+  const drawnBytes = 2000 << below(random, 5);
+  const rollUpBytes = isNarrow ? Math.max(1024, drawnBytes >> 3) : drawnBytes;
   return {
     seed,
     slots,
@@ -288,7 +294,9 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
       walChunkBytesMax,
       rollUpBytes,
       // So little in some worlds that appends wait for roll-ups; not drawn, as copiedBytesMax.
-      unrolledBytesMax: seed % 3 === 0 ? rollUpBytes + 500 : 64_000,
+      unrolledBytesMax: seed % 3 > 0 ? 64_000 : isNarrow ? rollUpBytes : rollUpBytes + 500,
+      // Who moves logs without being noticed has to have room for what waits meanwhile.
+      waitingBytesMax: isNarrow && holdMsMax < seamlessHoldMs ? 1024 : logSettingsDefault.waitingBytesMax,
       freeBytesFloor: 0,
       // A look at each append in some worlds: what is refused is then refused by the write, again and again.
       freeSpaceIntervalMs: seed % 4 === 2 ? 10 : 60,
