@@ -15,7 +15,32 @@ it('a sample ends with the first write that was sent after the fault', () => {
   expect(downtime.times(['kill-broker'])).toMatchObject({ samples: 2, p50Ms: 300, maxMs: 400 });
   expect(downtime.longestPausesMs()).toEqual({ 'kill-broker': 15, 'kill-zone': 290 });
   expect(downtime.lastWriteSentMs(1)).toBe(130);
-  expect(downtime.longestPause).toEqual({ ms: 290, partition: 0, faults: [{ kind: 'kill-zone', afterMs: 10 }] });
+  expect(downtime.longestPause).toEqual({
+    ms: 290,
+    stoppedMs: 0,
+    partition: 0,
+    faults: [{ kind: 'kill-zone', afterMs: 10 }],
+  });
+});
+
+it('the longest pause is told with and without the time in which the parent was stopped', () => {
+  const downtime = new Downtime(2);
+  for (const partition of [0, 1]) downtime.acked(partition, 90, 100);
+  downtime.hit('hang-parent', 150, [0, 1]);
+  downtime.parentStopped(150, 1150);
+  downtime.acked(0, 140, 1300);
+  downtime.acked(1, 140, 1200);
+  expect(downtime.longestPause).toMatchObject({ ms: 1200, stoppedMs: 1000, partition: 0 });
+  expect(downtime.longestPauseAwake).toEqual(downtime.longestPause);
+  downtime.hit('kill-two', 1350, [1]);
+  downtime.acked(1, 1360, 1800);
+  expect(downtime.longestPause).toMatchObject({ ms: 1200 });
+  expect(downtime.longestPauseAwake).toMatchObject({
+    ms: 600,
+    stoppedMs: 0,
+    partition: 1,
+    faults: [{ kind: 'kill-two' }],
+  });
 });
 
 it('what a fault of the parent interrupts is its own', () => {

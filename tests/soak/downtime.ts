@@ -19,12 +19,15 @@ export interface Times {
 /** The longest time between two acknowledgements of one partition, and all that was done to the installation in it. */
 export interface LongestPause {
   readonly ms: number;
+  /** So much of it the parent was stopped, and nobody there to answer. */
+  readonly stoppedMs: number;
   readonly partition: number;
   readonly faults: readonly { readonly kind: FaultKind; readonly afterMs: number }[];
 }
 
 /** More than fall into one pause. */
 const faultsKeptMax = 64;
+const noPause: LongestPause = { ms: 0, stoppedMs: 0, partition: -1, faults: [] };
 
 export class Downtime {
   readonly #open: OpenSample[][];
@@ -34,7 +37,9 @@ export class Downtime {
   readonly #longestPauseMs = new Map<string, number>();
   #lastFault = 'none';
   #faults: OpenSample[] = [];
-  #longest: LongestPause = { ms: 0, partition: -1, faults: [] };
+  #stops: { readonly fromMs: number; readonly toMs: number }[] = [];
+  #longest = noPause;
+  #longestAwake = noPause;
 
   constructor(partitions: number) {
     this.#open = Array.from({ length: partitions }, () => []);
@@ -53,12 +58,19 @@ export class Downtime {
     }
   }
 
+  /** The parent was stopped meanwhile, and answers from now on. */
+  parentStopped(fromMs: number, toMs: number): void {
+    this.#stops = [...this.#stops, { fromMs, toMs }].slice(-faultsKeptMax);
+  }
+
   /** Gives what came back by it, as text. */
   acked(partition: number, sentAtMs: number, nowMs: number): string | undefined {
     const last = this.#lastAckMs[partition]!;
     const longest = this.#longestPauseMs.get(this.#lastFault) ?? 0;
     if (last > 0) this.#longestPauseMs.set(this.#lastFault, Math.max(longest, nowMs - last));
-    if (last > 0 && nowMs - last > this.#longest.ms) this.#longest = this.#pause(partition, last, nowMs);
+    if (last > 0 && nowMs - last > this.#longestAwake.ms - this.#longestAwake.stoppedMs) {
+      this.#keepIfLongest(this.#pause(partition, last, nowMs));
+    }
     this.#lastAckMs[partition] = nowMs;
     this.#lastSentMs[partition] = sentAtMs;
     const open = this.#open[partition]!;
@@ -102,10 +114,24 @@ export class Downtime {
     return this.#longest;
   }
 
+  /** As longestPause, the time in which the parent was stopped not counted. */
+  get longestPauseAwake(): LongestPause {
+    return this.#longestAwake;
+  }
+
+  #keepIfLongest(pause: LongestPause): void {
+    if (pause.ms > this.#longest.ms) this.#longest = pause;
+    if (pause.ms - pause.stoppedMs > this.#longestAwake.ms - this.#longestAwake.stoppedMs) this.#longestAwake = pause;
+  }
+
   #pause(partition: number, fromMs: number, toMs: number): LongestPause {
     const within = this.#faults.filter(({ atMs }) => atMs >= fromMs);
     const faults = within.map(({ kind, atMs }) => ({ kind, afterMs: Math.round(atMs - fromMs) }));
-    return { ms: Math.round(toMs - fromMs), partition, faults };
+    const stoppedMs = this.#stops.reduce(
+      (sum, stop) => sum + Math.max(0, Math.min(toMs, stop.toMs) - Math.max(fromMs, stop.fromMs)),
+      0,
+    );
+    return { ms: Math.round(toMs - fromMs), stoppedMs: Math.round(stoppedMs), partition, faults };
   }
 
   #samplesOf(kind: FaultKind): number[] {

@@ -139,10 +139,12 @@ export class Injector {
   async #hangParent(forMs: number): Promise<void> {
     const { pid } = this.#site.instance;
     this.#recorder.add({ kind: 'fault', what: `hang-parent: ${forMs} ms` });
-    this.#downtime.hit('hang-parent', performance.now(), this.#partitions);
+    const fromMs = performance.now();
+    this.#downtime.hit('hang-parent', fromMs, this.#partitions);
     signal(pid, 'SIGSTOP');
     await sleep(forMs);
     signal(pid, 'SIGCONT');
+    this.#downtime.parentStopped(fromMs, performance.now());
   }
 
   /** One at a time: what an operator asks for takes as long as it takes, and may fail when brokers die under it. */

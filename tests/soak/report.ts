@@ -29,6 +29,7 @@ export interface SoakReport {
   readonly byFault: Readonly<Record<string, Times>>;
   readonly longestPauseMs: Readonly<Record<string, number>>;
   readonly longestPause: LongestPause;
+  readonly longestPauseAwake: LongestPause;
   readonly machine: string;
 }
 
@@ -66,6 +67,7 @@ export function writeReport(
     byFault: Object.fromEntries(downtime.kinds().map((kind) => [kind, downtime.times([kind])])),
     longestPauseMs: downtime.longestPausesMs(),
     longestPause: downtime.longestPause,
+    longestPauseAwake: downtime.longestPauseAwake,
     machine: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, load ${load}, node ${process.versions.node}`,
   };
 }
@@ -76,9 +78,10 @@ function groupLine({ commits, longestWithoutCommitMs: { group, partition }, memb
   return `  ${commits} commits of the group, ${group} ms at most without one (${partition} ms in one partition); ${ended}`;
 }
 
-function pauseLine({ ms, partition, faults }: LongestPause): string {
+function pauseLine(name: string, { ms, stoppedMs, partition, faults }: LongestPause): string {
   const within = faults.map(({ kind, afterMs }) => `${kind} after ${afterMs} ms`).join(', ');
-  return `  the longest of all: ${ms} ms in partition ${partition}; in it ${within === '' ? 'no fault' : within}`;
+  const stopped = stoppedMs > 0 ? `, for ${stoppedMs} of which the parent was stopped` : '';
+  return `  ${name}: ${ms} ms in partition ${partition}${stopped}; in it ${within === '' ? 'no fault' : within}`;
 }
 
 export function reportText(report: SoakReport, anomalies: readonly Anomaly[]): string {
@@ -98,7 +101,8 @@ export function reportText(report: SoakReport, anomalies: readonly Anomaly[]): s
     `  longest pause of a partition, by the fault before it: ${Object.entries(report.longestPauseMs)
       .map(([kind, ms]) => `${kind} ${ms} ms`)
       .join(', ')}`,
-    pauseLine(report.longestPause),
+    pauseLine('the longest of all', report.longestPause),
+    pauseLine('the longest but for the time in which the parent was stopped', report.longestPauseAwake),
   ];
   for (const { name, what } of anomalies) lines.push(`  ANOMALY ${name}: ${what}`);
   lines.push(anomalies.length === 0 ? 'soak: nothing lost, doubled, out of order or invented' : 'soak: FAILED');
