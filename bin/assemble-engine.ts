@@ -87,7 +87,7 @@ export async function assembleEngine(
   }
   const network = isInProcess ? memoryNetwork(clock) : socketNetwork(clock);
   const segments = await segmentsOf(settings, folder, log);
-  const fleet = processes ?? brokersHere(settings, segments, store, network);
+  const fleet = processes ?? brokersHere({ settings, segments, store, network, log });
   const catalogue = new StoreCatalogue(store, clock);
   pauseOptimizerInFailovers(catalogue, clock);
   await catalogue.start();
@@ -204,7 +204,13 @@ async function controlling(parts: Controlling): Promise<Controlled & { control: 
   return { control, settled: control.settled, stop };
 }
 
-function brokersHere(settings: ServeSettings, segments: SegmentStore, store: LmdbStore, network: Network): Fleet {
+function brokersHere({
+  settings,
+  segments,
+  store,
+  network,
+  log,
+}: Pick<Controlling, 'settings' | 'segments' | 'store' | 'network' | 'log'>): Fleet {
   const die = (brokerId: number, error: unknown): never => {
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
     process.stderr.write(`broker ${brokerId}: ${reason}\n`);
@@ -224,6 +230,7 @@ function brokersHere(settings: ServeSettings, segments: SegmentStore, store: Lmd
         leaseMs: settings.leaseMs,
         store,
         network,
+        warn: (text) => log(`broker ${slot.brokerId}: ${text}`),
         die: (error) => die(slot.brokerId, error),
       }),
   });

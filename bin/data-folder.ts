@@ -69,11 +69,20 @@ const format = 1;
 export function checkFormat({ path }: DataFolder): void {
   const file = join(path, 'format');
   const found = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
-  if (found === '') writeFileSync(file, `${format}\n`, { mode: 0o600 });
+  if (found === '') writeFormat(file);
   else if (Number(found) !== format) {
     throw new Error(
       `${path} has format ${found}, and this version knows ${format}: use the version that made it, or a later one`,
     );
+  }
+}
+
+/** What is served on a full disk is not refused for two bytes: a later start writes them. */
+function writeFormat(file: string): void {
+  try {
+    writeFileSync(file, `${format}\n`, { mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
   }
 }
 

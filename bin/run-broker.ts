@@ -33,6 +33,8 @@ export interface BrokerHome {
   readonly store: LmdbStore;
   /** Where links come in, at the slot's address. */
   readonly network: Network;
+  /** For operators. */
+  readonly warn: (text: string) => void;
   /** The broker must not write or acknowledge anything any more: ends the process it lives in. */
   readonly die: (error: unknown) => never;
 }
@@ -44,7 +46,7 @@ export interface RunningBroker {
 
 /** Waits until the slot's previous session is closed. Throws SessionBlocked, and what the store throws. */
 export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
-  const { slot, slots, disk, segments, durability, scrubBytesPerSecondMax, store, network, die } = home;
+  const { slot, slots, disk, segments, durability, scrubBytesPerSecondMax, store, network, warn, die } = home;
   const clock = systemClock;
   const random = systemRandom;
   prepareVolume(disk, slot.volume);
@@ -68,6 +70,7 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
   const mark = new CommitMark(slot.volume, () => store.lastCommit());
   const noting = noteNowAndThen(mark, clock);
   const logs = await createLogStore({
+    onNearlyFull: (isFull) => warn(nearlyFullText(slot.volume, isFull)),
     beforeDrop: () => mark.noteDurably(),
     disk,
     store,
@@ -108,6 +111,11 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
       catalogue.close();
     },
   };
+}
+
+function nearlyFullText(volume: string, isFull: boolean): string {
+  if (!isFull) return `${volume} has room again: records are taken`;
+  return `${volume} has less than ${logSettingsDefault.freeBytesFloor >> 20} MiB free: records are refused until there is room`;
 }
 
 /** What is acknowledged between two drops of the log may be of topics that an earlier copy of the metadata does not know. */

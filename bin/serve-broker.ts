@@ -43,6 +43,7 @@ export async function serveBroker(parts: BrokerProcess): Promise<{ stop(): void 
     leaseMs,
     store,
     network: socketNetwork(systemClock),
+    warn,
     die,
   });
   let stopping = false;

@@ -17,6 +17,7 @@ import type { BatchHeader } from '../records/batch.ts';
 import { logErrorCode, type LogErrorCode } from './log.ts';
 import { type AppendDone, refusal } from './partition-append.ts';
 import type { OwnedLog } from './partition-log.ts';
+import type { LogStoreOptions } from './log-store-options.ts';
 import type { LogSettings } from './settings.ts';
 
 const nearlyFull = 'the volume is nearly full';
@@ -36,6 +37,7 @@ export class AppendGate {
   readonly #settings: LogSettings;
   readonly #volume: string;
   readonly #onPassed: () => void;
+  readonly #onNearlyFull: ((isFull: boolean) => void) | undefined;
   #waiting: WaitingAppend[] = [];
   #waitingBytes = 0;
   #unrolledBytes = 0;
@@ -49,12 +51,16 @@ export class AppendGate {
   #closedBecause: string | undefined;
 
   /** `onPassed` is called when the un-rolled bytes are at or above rollUpBytes, as often as that is seen. */
-  constructor(options: { disk: Disk; clock: Clock; settings: LogSettings; volume: string }, onPassed: () => void) {
+  constructor(
+    options: Pick<LogStoreOptions, 'disk' | 'clock' | 'settings' | 'volume' | 'onNearlyFull'>,
+    onPassed: () => void,
+  ) {
     this.#disk = options.disk;
     this.#clock = options.clock;
     this.#settings = options.settings;
     this.#volume = options.volume;
     this.#onPassed = onPassed;
+    this.#onNearlyFull = options.onNearlyFull;
   }
 
   get unrolledBytes(): number {
@@ -101,7 +107,7 @@ export class AppendGate {
 
   /** The disk refused a write: do not wait for the next look. */
   reportFull(): void {
-    this.#isLow = true;
+    this.#setLow(true);
     this.#freeCheckedMs = this.#clock.monotonicMs();
     if (this.#waiting.length === 0) return;
     // Answered behind those whose write it was.
@@ -166,8 +172,14 @@ export class AppendGate {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#freeCheckedMs >= this.#settings.freeSpaceIntervalMs) {
       this.#freeCheckedMs = nowMs;
-      this.#isLow = this.#disk.freeBytes(this.#volume) < this.#settings.freeBytesFloor;
+      this.#setLow(this.#disk.freeBytes(this.#volume) < this.#settings.freeBytesFloor);
     }
     return !this.#isLow;
+  }
+
+  #setLow(isLow: boolean): void {
+    if (isLow === this.#isLow) return;
+    this.#isLow = isLow;
+    this.#onNearlyFull?.(isLow);
   }
 }

@@ -21,6 +21,8 @@ export interface LogStoreOptions {
   readonly slots?: number;
   /** Before anything leaves the log because segments have it. Absent: nobody wants to know. */
   readonly beforeDrop?: () => Promise<void>;
+  /** Records are refused because the volume is nearly full, or taken again. Absent: only who writes is told. */
+  readonly onNearlyFull?: (isFull: boolean) => void;
   /** Whether the lease still holds: asked after the sync and before the acknowledgements. */
   mayAck(): boolean;
   /** Checks of the session row's version that ride in every transaction; a conflict on one of them means fenced. */

@@ -3,6 +3,7 @@ import { directorySegments } from '../../engine/log/directory-segments.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import { type Disk, type SegmentStore, SegmentsUnavailable } from '../../engine/ports.ts';
 import { s3Location } from './s3-location.ts';
+import { tellOutages } from './tell-outages.ts';
 
 export interface SegmentsSettings {
   /** Empty, or s3://bucket/prefix. */
@@ -33,5 +34,5 @@ export async function openSegments(
     if (!(error instanceof SegmentsUnavailable)) throw error;
     warn(error.message);
   }
-  return store;
+  return tellOutages(store, clock, warn);
 }

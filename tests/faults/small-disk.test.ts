@@ -120,6 +120,9 @@ describe.skipIf(typeof disk === 'string')('a small file system', () => {
     await createTopic(instance, demoAccess(instance), 'meanwhile', 3);
     small.makeRoom();
     await writesAgain();
+    const said = instance.errors.join('\n');
+    expect(said).toMatch(/data\/volumes\/\d has less than 256 MiB free: records are refused/);
+    expect(said).toMatch(/data\/volumes\/\d has room again/);
     expect(await processes()).toEqual(before);
   });
 
