@@ -1,19 +1,29 @@
 /** An exchange over node:http. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { Clock } from '../../engine/kernel/clock.ts';
 import type { Failure } from '../../engine/kernel/failure.ts';
 import { BodyCollector, ownBytes } from './body-collector.ts';
 import { HeldBody } from './body-memory.ts';
 import { assertHeaders, byteLength, guarded, guardedRefusal, isBodiless } from './dispatch.ts';
 import { RequestSnapshot, pathParameter } from './request-snapshot.ts';
 import type { RouteMatch } from './route-table.ts';
-import type { BodyFlow, HeaderList, HttpExchange, ReplyStream, ServerDoors, ServerSettings } from './server.ts';
+import {
+  type BodyFlow,
+  type HeaderList,
+  type HttpExchange,
+  lingerMs,
+  type ReplyStream,
+  type ServerDoors,
+  type ServerSettings,
+} from './server.ts';
 
 export interface NodeServing {
   readonly doors: ServerDoors;
   readonly settings: ServerSettings;
   /** True once the server stops: connections close after their reply. */
   closing: boolean;
+  readonly clock: Clock;
   /** Nobody knows where requests on them end: what node:http goes on to read there is nobody's. */
   readonly doubtful: WeakSet<Duplex>;
 }
@@ -48,6 +58,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
   #afterHandler: (() => void) | undefined;
   #receivedBytes = 0;
   #discardedBytes = 0;
+  #isLingering = false;
   #reader: ((piece: Uint8Array, isLast: boolean) => void) | undefined;
   #isAttached = false;
   #kept: HeldBody | undefined;
@@ -219,7 +230,8 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
 
   #discard(bytes: number): void {
     this.#discardedBytes += bytes;
-    if (this.#discardedBytes > this.#serving.settings.discardBytesMax) this.#request.socket.destroy();
+    const { discardBytesMax } = this.#serving.settings;
+    if (this.#discardedBytes > discardBytesMax * (this.#isLingering ? 2 : 1)) this.#request.socket.destroy();
   }
 
   // --- Reply ---
@@ -237,13 +249,29 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     if (!isBodiless(status)) flat.push('content-length', String(byteLength(body ?? '')));
     response.writeHead(status, flat);
     if (isBodiless(status) || this.method === 'HEAD') response.end();
+    else if (this.#leftIsTooMuch()) this.#linger(body ?? '');
     else response.end(body ?? '');
+  }
+
+  #leftIsTooMuch(): boolean {
+    return (this.declaredBytes ?? 0) - this.#receivedBytes > this.#serving.settings.discardBytesMax;
+  }
+
+  /**
+   * A client that is still sending when its connection is closed is told of a reset, often before it has read the reply. So
+   * the reply leaves at once, and the connection stays open for twice as much of the body as is discarded otherwise.
+   */
+  #linger(body: string | Uint8Array): void {
+    this.#isLingering = true;
+    this.#response.write(body);
+    const timer = this.#serving.clock.after(lingerMs, () => this.#request.socket.destroy(), 'background');
+    this.#response.on('close', () => timer.cancel());
+    this.#request.on('end', () => this.#response.end());
   }
 
   /** Decides what becomes of the connection and of what is left of the body. */
   #prepare(): void {
-    const left = (this.declaredBytes ?? 0) - this.#receivedBytes;
-    if (this.#serving.closing || left > this.#serving.settings.discardBytesMax) this.#response.shouldKeepAlive = false;
+    if (this.#serving.closing || this.#leftIsTooMuch()) this.#response.shouldKeepAlive = false;
     if (this.#request.complete && this.#isAttached) return;
     this.#attach();
     this.#request.resume();

@@ -21,7 +21,7 @@ export class NodeServer implements DataServer {
   readonly #websockets: NodeWebSockets | undefined;
 
   constructor(settings: ServerSettings, doors: ServerDoors, clock: Clock) {
-    const serving: NodeServing = { doors, settings, closing: false, doubtful: new WeakSet() };
+    const serving: NodeServing = { doors, settings, closing: false, clock, doubtful: new WeakSet() };
     this.#serving = serving;
     this.#isTls = settings.tls !== undefined;
     const table = new RouteTable(doors.routes);

@@ -164,6 +164,34 @@ export function serverSuite(name: string, make: MakeServer): void {
         await raw.closed.promise;
       });
 
+      test('who sends more than is discarded reads the refusal, and is cut when that does not help', async () => {
+        for (const framing of ['Content-Length: 900000', 'Transfer-Encoding: chunked']) {
+          const raw = new Raw(port);
+          raw.socket.write(`POST /v1/topics/t/records HTTP/1.1\r\nHost: x\r\n${framing}\r\n\r\n`);
+          const isChunked = framing.includes('chunked');
+          const piece = 'x'.repeat(50_000);
+          let written = 0;
+          // All of what is announced or, in chunks, more than twice what is discarded.
+          while (!raw.socket.destroyed && written < 850_000) {
+            written += piece.length;
+            const bytes = isChunked ? `c350\r\n${piece}\r\n` : piece;
+            await new Promise((done) => raw.socket.write(bytes, done));
+          }
+          await raw.closed.promise;
+          expect(raw.text, framing).toMatch(/^HTTP\/1.1 413 [^]*too large\s*$/);
+        }
+      });
+
+      test('what is announced as more than is discarded, and comes whole, is refused without a reset', async () => {
+        const raw = new Raw(port);
+        let error: Error | undefined;
+        raw.socket.on('error', (told) => (error = told));
+        raw.socket.write(post('x'.repeat(settings.discardBytesMax + 100_000)));
+        await raw.closed.promise;
+        expect(raw.text).toMatch(/^HTTP\/1.1 413 [^]*too large\s*$/);
+        expect(error).toBe(undefined);
+      });
+
       test('a reply before the body is read leaves the connection usable', async () => {
         handle = (exchange) => exchange.reply(401, [], 'who');
         const raw = new Raw(port);

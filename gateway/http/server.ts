@@ -205,6 +205,9 @@ export interface ServerSettings {
   readonly tls?: { readonly certificateFile: string; readonly keyFile: string };
 }
 
+/** How long a client that goes on to send a body that nobody wants has for reading so, before its connection is closed. */
+export const lingerMs = 2_000;
+
 export const serverDefaults: ServerSettings = {
   headerBytesMax: 32 * 1024,
   idleTimeoutMs: 10_000,

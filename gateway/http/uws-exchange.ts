@@ -11,7 +11,15 @@ import { HeldBody } from './body-memory.ts';
 import { assertHeaders, byteLength, guarded, guardedBody, guardedRefusal, isBodiless, statusLine } from './dispatch.ts';
 import { RequestSnapshot, pathParameter } from './request-snapshot.ts';
 import type { RouteMatch } from './route-table.ts';
-import type { BodyFlow, HeaderList, HttpExchange, ReplyStream, ServerDoors, ServerSettings } from './server.ts';
+import {
+  type BodyFlow,
+  type HeaderList,
+  type HttpExchange,
+  lingerMs,
+  type ReplyStream,
+  type ServerDoors,
+  type ServerSettings,
+} from './server.ts';
 import type { UwsRequest, UwsResponse } from './uws-types.ts';
 
 export interface UwsServing {
@@ -40,8 +48,9 @@ interface HeldReply {
 
 /**
  * 'open': no reply yet. 'held': decided, waits for the end of a chunked body. 'ending': streamed, and its end waits likewise.
+ * 'lingering': the reply has left, and the connection is closed when some more of the body has come.
  */
-type State = 'open' | 'held' | 'streaming' | 'ending' | 'done' | 'aborted';
+type State = 'open' | 'held' | 'streaming' | 'ending' | 'lingering' | 'done' | 'aborted';
 
 const methods: Readonly<Record<string, string>> = {
   get: 'GET',
@@ -169,7 +178,9 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   }
 
   #abort(): void {
+    const isReplied = this.#state === 'lingering' || this.#state === 'done';
     this.#state = 'aborted';
+    if (isReplied) return;
     this.#reader = undefined;
     this.#backlog = noBacklog;
     this.#held = undefined;
@@ -250,6 +261,9 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     } else if (this.#state === 'ending') {
       this.#heldBytes += piece.length;
       this.#endHeld();
+    } else if (this.#state === 'lingering') {
+      this.#heldBytes += piece.length;
+      this.#endLinger(false);
     } else if (this.#state === 'open' || this.#state === 'streaming') {
       if (this.#reader) this.#deliver(piece, isLast);
       else if (this.#paused && this.#mayKeep(piece.length)) this.#backlog = [...this.#backlog, ownBytes(piece)];
@@ -328,7 +342,8 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
       this.#send(status, headers, body, this.#serving.closing);
     } else if (this.declaredBytes !== undefined) {
       this.#resume();
-      this.#send(status, headers, body, this.#serving.closing || this.#leftIsTooMuch());
+      if (this.#leftIsTooMuch()) this.#linger(status, headers, body);
+      else this.#send(status, headers, body, this.#serving.closing);
     } else {
       // A chunked body has no announced end. Replying now would leave no handle to cut an endless one, and cutting at
       // once would often destroy the reply: so the reply waits until the body is over or has had its chance.
@@ -348,7 +363,37 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     const isHopeless = this.#heldBytes > this.#serving.settings.discardBytesMax;
     if (!held || !(this.#bodyComplete || isHopeless)) return;
     this.#held = undefined;
-    this.#send(held.status, held.headers, held.body, this.#serving.closing || isHopeless);
+    if (isHopeless) this.#linger(held.status, held.headers, held.body);
+    else this.#send(held.status, held.headers, held.body, this.#serving.closing);
+  }
+
+  /**
+   * A client that is still sending when its connection is closed is told of a reset, often before it has read the reply. So
+   * the reply leaves at once, and the connection stays open for twice as much of the body as is discarded otherwise. uWS writes a
+   * status as it is given, and so a whole reply: after an end of its own there would be no handle to close it by.
+   */
+  #linger(status: number, headers: HeaderList, body: string | Uint8Array | undefined): void {
+    if (typeof body !== 'string' || this.method === 'HEAD') {
+      this.#send(status, headers, body, true);
+      return;
+    }
+    this.#state = 'lingering';
+    if (this.#inHandler) this.#listen();
+    this.#reader = undefined;
+    this.#heldBytes = 0;
+    // uWS ends a status with a line break, which JSON may have behind it.
+    const lineBreakBytes = 2;
+    const head = `${headText(status, headers)}\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body) + lineBreakBytes}`;
+    this.#response.cork(() => this.#response.writeStatus(`${head}\r\n\r\n${body}`));
+    this.#serving.clock.after(lingerMs, () => this.#endLinger(true), 'background');
+  }
+
+  #endLinger(isTimeOver: boolean): void {
+    if (this.#state !== 'lingering') return;
+    const bytesMax = this.#serving.settings.discardBytesMax * 2;
+    if (!isTimeOver && !this.#bodyComplete && this.#heldBytes <= bytesMax) return;
+    this.#state = 'done';
+    this.#response.close();
   }
 
   #endHeld(): void {
