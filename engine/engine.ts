@@ -25,10 +25,10 @@ export interface PartitionEntry {
  * where it placed them, and replicas are what a gateway shows.
  */
 export interface AskedReplicas {
-  /** How many each partition has. */
+  /** How many a partition has of which `nodeIds` says nothing. */
   readonly factor: number;
-  /** Node ids, `factor` for each partition from the first one on; who shows the topic chooses them for those behind the end. */
-  readonly nodeIds: readonly number[];
+  /** By partition, the leader first; who shows the topic chooses them for those behind the end. */
+  readonly nodeIds: readonly (readonly number[])[];
 }
 
 export interface TopicEntry {
@@ -176,6 +176,8 @@ export interface Engine {
   deleteTopic(name: string, guard?: TopicGuard): Promise<void>;
   /** `replicas` takes the place of what was asked for before. */
   createPartitions(name: string, total: number, guard?: TopicGuard, replicas?: AskedReplicas): Promise<TopicEntry>;
+  /** `alter` makes them of the topic as it is, without effect when it throws. */
+  alterReplicas(name: string, alter: (topic: TopicEntry) => AskedReplicas): Promise<TopicEntry>;
   /** null removes a config. */
   alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry>;
   /** A producer id that no other producer of the installation has or had. */

@@ -49,11 +49,16 @@ describe('a controller', () => {
     const grown = await during(controller.createPartitions('c.t', 5));
     expect(grown.partitions).toHaveLength(5);
     expect(grown.replicas).toBeUndefined();
-    const replicas = { factor: 1, nodeIds: [1, 2, 3, 1, 2, 3] };
+    const replicas = { factor: 1, nodeIds: [[1], [2], [3], [1], [2], [3]] };
     expect(await during(controller.createPartitions('c.t', 6, undefined, replicas))).toMatchObject({ replicas });
     const configured = await during(controller.alterConfigs('c.t', { x: null, y: '2' }));
     expect(configured.configs).toEqual({ y: '2' });
     expect(configured.replicas).toEqual(replicas);
+    const halved = await during(
+      controller.alterReplicas('c.t', (topic) => ({ factor: 2, nodeIds: topic.partitions.map(() => [2, 1]) })),
+    );
+    expect(halved).toMatchObject({ configs: { y: '2' }, replicas: { factor: 2 } });
+    expect(halved.replicas!.nodeIds).toHaveLength(6);
 
     const counter = { pk: 'T', sk: 'count' };
     const guard: TopicGuard = async () => [{ op: 'put', key: counter, value: '1', if: { absent: true } }];

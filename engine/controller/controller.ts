@@ -72,6 +72,7 @@ export interface Controller
       | 'createTopic'
       | 'deleteTopic'
       | 'createPartitions'
+      | 'alterReplicas'
       | 'alterConfigs'
       | 'allocateProducerId'
       | 'brokers'
@@ -251,6 +252,11 @@ class RunningController implements Controller {
   createPartitions: Engine['createPartitions'] = async (name, total, guard, replicas) => {
     this.#assertRuns();
     return this.#topics.createPartitions(name, total, guard, replicas);
+  };
+
+  alterReplicas: Engine['alterReplicas'] = async (name, alter) => {
+    this.#assertRuns();
+    return this.#topics.alterReplicas(name, alter);
   };
 
   alterConfigs: Engine['alterConfigs'] = async (name, changes) => {

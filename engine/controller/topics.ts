@@ -80,6 +80,7 @@ export interface Topics {
   /** Resolves when the topic is gone from the store, with its id; its space is freed after that. */
   delete(name: string, guard?: TopicGuard): Promise<Uuid>;
   createPartitions(name: string, total: number, guard?: TopicGuard, replicas?: AskedReplicas): Promise<TopicEntry>;
+  alterReplicas(name: string, alter: (topic: TopicEntry) => AskedReplicas): Promise<TopicEntry>;
   alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry>;
 }
 
@@ -97,8 +98,16 @@ export function topics(context: TopicsContext): Topics {
       checkPartitions(total);
       return inShardOf(context, name, (shard, topic) => growIn(context, shard, topic, { total, replicas }, guard));
     },
+    alterReplicas: (name, alter) =>
+      inShardOf(context, name, (shard, topic) => {
+        const replicas = alter(topicEntry(topic.row, placementOf(shard, topic.row.topicId).row));
+        return rewriteIn(context, shard, topic, { ...topic.row, replicas });
+      }),
     alterConfigs: (name, changes) =>
-      inShardOf(context, name, (shard, topic) => configureIn(context, shard, topic, changes)),
+      inShardOf(context, name, (shard, topic) => {
+        const configs = configured(topic.row.configs, changes);
+        return rewriteIn(context, shard, topic, { ...topic.row, configs });
+      }),
   };
 }
 
@@ -207,20 +216,27 @@ async function growIn(
   return topicEntry(row, placed);
 }
 
-async function configureIn(
-  context: TopicsContext,
-  shard: Shard,
-  topic: Stored<TopicRow>,
+function configured(
+  present: TopicRow['configs'],
   changes: Readonly<Record<string, string | null>>,
-): Promise<TopicEntry> {
-  const configs = { ...topic.row.configs };
+): Record<string, string> {
+  const configs = { ...present };
   for (const [config, value] of Object.entries(changes)) {
     if (value === null) delete configs[config];
     else configs[config] = value;
   }
-  const row: TopicRow = { ...topic.row, configs };
+  return configs;
+}
+
+/** What a topic is called, where it is and how large stay as they are. */
+async function rewriteIn(
+  context: TopicsContext,
+  shard: Shard,
+  { version }: Stored<TopicRow>,
+  row: TopicRow,
+): Promise<TopicEntry> {
   const key = topicKey(shard.index, row.name);
-  const ops: StoreOp[] = [{ op: 'put', key, value: encodeTopic(row), if: { version: topic.version } }];
+  const ops: StoreOp[] = [{ op: 'put', key, value: encodeTopic(row), if: { version } }];
   await commitGuarded(context, shard, [], ops);
   return topicEntry(row, placementOf(shard, row.topicId).row);
 }

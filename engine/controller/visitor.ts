@@ -22,7 +22,7 @@ import { producerIds } from './producer-ids.ts';
 import { type BrokerSession, brokerSessionsPk, decodeBrokerSession } from './rows/broker-session.ts';
 import { controllerDefaults } from './settings.ts';
 import { ShardTable } from './shards.ts';
-import { topics } from './topics.ts';
+import { type Topics, topics } from './topics.ts';
 
 export interface VisitorOptions {
   readonly store: MetadataStore;
@@ -106,11 +106,7 @@ export function createVisitor(options: VisitorOptions): Visitor {
     damage: () => damage.list(),
     // Without a controller alive the data path goes on, and so does this gateway.
     ready: () => !stopping && [...catalogue.brokers()].some(({ state }) => state === 'serving'),
-    createTopic: (spec, guard) => unlessStopping(() => made.create(spec, guard)),
-    // Its space is freed by the controller that owns the shard.
-    deleteTopic: (name, guard) => unlessStopping(async () => void (await made.delete(name, guard))),
-    createPartitions: (...asked) => unlessStopping(() => made.createPartitions(...asked)),
-    alterConfigs: (name, changes) => unlessStopping(() => made.alterConfigs(name, changes)),
+    ...topicCalls(made, unlessStopping),
     allocateProducerId: () => unlessStopping(() => ids.allocate()),
     brokers: () => brokersShown(catalogue, wish),
     controllers: () => members.controllers(),
@@ -118,6 +114,19 @@ export function createVisitor(options: VisitorOptions): Visitor {
     events: () => events.list(),
     onEvent: (listener) => events.on(listener),
     ...calls,
+  };
+}
+
+type TopicCalls = Pick<Visitor, 'createTopic' | 'deleteTopic' | 'createPartitions' | 'alterReplicas' | 'alterConfigs'>;
+
+function topicCalls(made: Topics, unlessStopping: <T>(act: () => Promise<T>) => Promise<T>): TopicCalls {
+  return {
+    createTopic: (spec, guard) => unlessStopping(() => made.create(spec, guard)),
+    // Its space is freed by the controller that owns the shard.
+    deleteTopic: (name, guard) => unlessStopping(async () => void (await made.delete(name, guard))),
+    createPartitions: (...asked) => unlessStopping(() => made.createPartitions(...asked)),
+    alterReplicas: (name, alter) => unlessStopping(() => made.alterReplicas(name, alter)),
+    alterConfigs: (name, changes) => unlessStopping(() => made.alterConfigs(name, changes)),
   };
 }
 

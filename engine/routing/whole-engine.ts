@@ -9,6 +9,7 @@ type Decisions = Pick<
   | 'createTopic'
   | 'deleteTopic'
   | 'createPartitions'
+  | 'alterReplicas'
   | 'alterConfigs'
   | 'allocateProducerId'
   | 'brokers'
@@ -30,6 +31,7 @@ export function wholeEngine(catalogue: StoreCatalogue, routing: Routing, control
     createTopic: (spec, guard) => controller.createTopic(spec, guard),
     deleteTopic: (name, guard) => controller.deleteTopic(name, guard),
     createPartitions: (name, total, guard, replicas) => controller.createPartitions(name, total, guard, replicas),
+    alterReplicas: (name, alter) => controller.alterReplicas(name, alter),
     alterConfigs: (name, changes) => controller.alterConfigs(name, changes),
     allocateProducerId: () => controller.allocateProducerId(),
     brokers: () => controller.brokers(),

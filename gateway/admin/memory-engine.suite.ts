@@ -186,6 +186,7 @@ export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine
         topics.set(name, entry);
         return entry;
       },
+      alterReplicas: () => Promise.reject(new Error('replicas are the Kafka door’s')),
       async alterConfigs(name, changes) {
         const topic = topics.get(name)!;
         const configs: Record<string, string> = { ...topic.configs };

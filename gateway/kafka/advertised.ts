@@ -41,21 +41,21 @@ export class Advertised {
   }
 }
 
+/** As Kafka tells it: of the first partition. */
 export function replicationFactorOf({ replicas }: Pick<TopicEntry, 'replicas'>): number {
-  return replicas?.factor ?? replicationFactorDefault;
+  return replicas?.nodeIds[0]?.length ?? replicas?.factor ?? replicationFactorDefault;
 }
 
 /** The leader first, then the others: as was asked for, or the node whose turn it is and those that follow. */
 export function replicasOf(topic: Pick<TopicEntry, 'topicId' | 'replicas'>, partition: number): number[] {
-  const factor = replicationFactorOf(topic);
-  const asked = topic.replicas?.nodeIds.slice(partition * factor, (partition + 1) * factor) ?? [];
-  if (asked.length > 0) return asked;
+  const asked = topic.replicas?.nodeIds[partition];
+  if (asked) return [...asked];
   const first = turnOf(topic.topicId, partition);
-  return Array.from({ length: factor }, (_, i) => 1 + ((first + i) % nodeCount));
+  return Array.from({ length: replicationFactorOf(topic) }, (_, i) => 1 + ((first + i) % nodeCount));
 }
 
 export function leaderOf({ topicId, replicas }: Pick<TopicEntry, 'topicId' | 'replicas'>, partition: number): number {
-  return replicas?.nodeIds[partition * replicas.factor] ?? 1 + turnOf(topicId, partition);
+  return replicas?.nodeIds[partition]?.[0] ?? 1 + turnOf(topicId, partition);
 }
 
 /** Consecutive partitions of a topic go round the nodes; topics begin at different ones. */

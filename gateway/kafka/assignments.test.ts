@@ -147,3 +147,59 @@ describe('CreatePartitions', () => {
     expect(await shown('fixed')).toHaveLength(2);
   });
 });
+
+describe('AlterPartitionReassignments', () => {
+  type Wish = readonly [partition: number, replicas: readonly number[] | null];
+  const move = async (
+    name: string,
+    wishes: readonly Wish[],
+    allowReplicationFactorChange = true,
+  ): Promise<number[]> => {
+    const partitions = wishes.map(([partitionIndex, replicas]) => ({ partitionIndex, replicas }));
+    const moved = await ask(45, { allowReplicationFactorChange, topics: [{ name, partitions }] });
+    expect(moved.errorCode).toBe(0);
+    expect(moved.responses[0]!.partitions.map(({ partitionIndex }) => partitionIndex)).toEqual(
+      wishes.map(([at]) => at),
+    );
+    return moved.responses[0]!.partitions.map(({ errorCode: code }) => code);
+  };
+
+  it('shows the replicas that were asked for at once, and those of the other partitions as they were', async () => {
+    await create('moving', { numPartitions: 3, replicationFactor: 1 });
+    const before = await shown('moving');
+    expect(
+      await move('moving', [
+        [2, [3, 1]],
+        [0, [2]],
+      ]),
+    ).toEqual([0, 0]);
+    expect(await shown('moving')).toEqual([[2], before[1], [3, 1]]);
+    expect((await ask(46, { topics: null })).topics).toEqual([]);
+    expect(await move('moving', [[1, before[1]!]], false)).toEqual([0]);
+  });
+
+  it('refuses what Kafka refuses, each partition for itself', async () => {
+    await create('staying', { numPartitions: 6, replicationFactor: 2 });
+    const before = await shown('staying');
+    expect(
+      await move('staying', [
+        [0, [4]],
+        [1, [1, 1]],
+        [2, []],
+        [3, null],
+        [4, [3, 2]],
+        [6, [1]],
+      ]),
+    ).toEqual([
+      errorCode.invalidReplicaAssignment,
+      errorCode.invalidReplicaAssignment,
+      errorCode.invalidReplicaAssignment,
+      errorCode.noReassignmentInProgress,
+      errorCode.none,
+      errorCode.unknownTopicOrPartition,
+    ]);
+    expect(await move('staying', [[0, [1]]], false)).toEqual([errorCode.invalidReplicationFactor]);
+    expect(await shown('staying')).toEqual(before.map((each, i) => (i === 4 ? [3, 2] : each)));
+    expect(await move('no-such-topic', [[0, [1]]])).toEqual([errorCode.unknownTopicOrPartition]);
+  });
+});

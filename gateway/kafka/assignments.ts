@@ -26,11 +26,11 @@ export function replicasOfNew(assignments: readonly PartitionAssignment[]): Aske
     checkReplicas(brokerIds, factor);
     byIndex.set(partitionIndex, brokerIds);
   }
-  const nodeIds: number[] = [];
+  const nodeIds: (readonly number[])[] = [];
   for (let index = 0; index < byIndex.size; index++) {
     const brokerIds = byIndex.get(index);
     if (!brokerIds) throw new InvalidRequest(field, 'partitions should be a consecutive 0-based integer sequence');
-    nodeIds.push(...brokerIds);
+    nodeIds.push(brokerIds);
   }
   return { factor, nodeIds };
 }
@@ -49,12 +49,31 @@ export function replicasOfGrown(
     );
   }
   const factor = replicationFactorOf(topic);
-  const nodeIds = topic.partitions.flatMap(({ index }) => replicasOf(topic, index));
-  for (const { brokerIds } of assignments) {
-    checkReplicas(brokerIds, factor);
-    nodeIds.push(...brokerIds);
-  }
-  return { factor, nodeIds };
+  for (const { brokerIds } of assignments) checkReplicas(brokerIds, factor);
+  const present = topic.partitions.map(({ index }) => replicasOf(topic, index));
+  return { factor, nodeIds: [...present, ...assignments.map(({ brokerIds }) => brokerIds)] };
+}
+
+/** Of one partition that is to have others. Throws InvalidRequest. */
+export function checkReassigned(
+  topic: TopicEntry,
+  partition: number,
+  brokerIds: readonly number[],
+  mayChangeFactor: boolean,
+): void {
+  checkReplicas(brokerIds, brokerIds.length);
+  const present = replicasOf(topic, partition).length;
+  if (mayChangeFactor || brokerIds.length === present) return;
+  throw new InvalidRequest(
+    'replicationFactor',
+    `The replication factor is changed from ${present} to ${brokerIds.length}`,
+  );
+}
+
+/** With other replicas for some of the topic's partitions. */
+export function reassigned(topic: TopicEntry, changes: ReadonlyMap<number, readonly number[]>): AskedReplicas {
+  const nodeIds = topic.partitions.map(({ index }) => changes.get(index) ?? replicasOf(topic, index));
+  return { factor: nodeIds[0]!.length, nodeIds };
 }
 
 function checkReplicas(brokerIds: readonly number[], factor: number): void {

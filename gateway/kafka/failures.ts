@@ -73,6 +73,7 @@ function fieldCode(field: string): number {
   if (field === 'name') return errorCode.invalidTopicException;
   if (field === 'partitions') return errorCode.invalidPartitions;
   if (field === 'assignments') return errorCode.invalidReplicaAssignment;
+  if (field === 'replicationFactor') return errorCode.invalidReplicationFactor;
   return field.startsWith('configs.') ? errorCode.invalidConfig : errorCode.invalidRequest;
 }
 

@@ -157,6 +157,24 @@ export async function createPartitions(
   return grown;
 }
 
+/** `alter` is given the topic as it is by then. Throws NotFound, and what `alter` throws. */
+export async function alterReplicas(
+  context: GatewayContext,
+  principal: Principal,
+  name: string,
+  alter: (topic: TopicEntry) => AskedReplicas,
+): Promise<void> {
+  servingCluster(context, principal);
+  const topic = findTopic(context, principal, name);
+  if (!topic) throw new NotFound('topic', name);
+  const altered = await context.engine.alterReplicas(topic.name, alter).catch((error: unknown) => {
+    throw inTenantTerms(error, name);
+  });
+  const isSame = (shownNow: TopicEntry | undefined): boolean =>
+    shownNow === undefined || JSON.stringify(shownNow.replicas) === JSON.stringify(altered.replicas);
+  await shown(context, () => isSame(context.engine.catalogue.byId(topic.topicId)));
+}
+
 /** null takes a config back to its default. */
 export type ConfigChanges = Readonly<Record<string, string | null>>;
 

@@ -25,6 +25,7 @@ export interface RowFields {
   flag(name: string): boolean;
   /** An array whose members are all whole numbers of at least -1 (an absent owner). */
   wholes(name: string): number[];
+  wholeLists(name: string): number[][];
   texts(name: string): string[];
   /** An object whose members are all texts. */
   textMap(name: string): Record<string, string>;
@@ -46,6 +47,7 @@ export function rowFields(row: Row): RowFields {
     whole: (name) => read(name, isWhole),
     flag: (name) => read(name, isFlag),
     wholes: (name) => read(name, isWholes),
+    wholeLists: (name) => read(name, isWholeLists),
     texts: (name) => read(name, isTexts),
     textMap: (name) => read(name, isTextMap),
     numberMap: (name) => read(name, isNumberMap),
@@ -81,6 +83,10 @@ function isFlag(value: unknown): value is boolean {
 
 function isWholes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((member) => Number.isSafeInteger(member) && (member as number) >= -1);
+}
+
+function isWholeLists(value: unknown): value is number[][] {
+  return Array.isArray(value) && value.every(isWholes);
 }
 
 function isTexts(value: unknown): value is string[] {

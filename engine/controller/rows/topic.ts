@@ -50,8 +50,8 @@ export function decodeTopic(row: Row): TopicRow {
 
 function askedReplicas(row: Row, fields: RowFields): AskedReplicas {
   const factor = fields.whole('replicationFactor');
-  const nodeIds = fields.wholes('replicas');
-  if (factor === 0 || nodeIds.length % factor !== 0)
-    throw new RowCorrupt(row, 'replicas are not as many as their factor says');
+  const nodeIds = fields.wholeLists('replicas');
+  if (factor === 0 || nodeIds.some((each) => each.length === 0))
+    throw new RowCorrupt(row, 'a partition has no replicas');
   return { factor, nodeIds };
 }

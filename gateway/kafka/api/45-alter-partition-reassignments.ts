@@ -1,70 +1,104 @@
 /**
- * AlterPartitionReassignments (key 45): v0-v1. Where a partition lies is the engine's affair, and the replicas that clients
- * see are virtual. Answered: what asks for the replicas that there are (0), and the end of a move (85), there is none.
- * Refused: other replicas (39).
+ * AlterPartitionReassignments (key 45): v0-v1. The replicas that clients see are virtual (assignments.ts), so that they are
+ * others at once and nothing is ever under way: there is none to end (85). Refused: brokers that there are not, and one twice
+ * (39); another number of replicas where the request says that it stays (38, KIP-860).
  */
+import type { AskedReplicas, TopicEntry } from '../../../engine/engine.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type {
   AlterPartitionReassignmentsRequest,
   AlterPartitionReassignmentsResponse,
 } from '../../../engine/protocol/messages/45-alter-partition-reassignments.ts';
-import { findTopic } from '../../operations/topics.ts';
-import { replicasOf } from '../advertised.ts';
+import { stripNames } from '../../../tenancy/naming.ts';
+import { alterReplicas, findTopic } from '../../operations/topics.ts';
 import { api, type Call } from '../api.ts';
+import { checkReassigned, reassigned } from '../assignments.ts';
+import { attempt, attemptInTime, type ChangeTime, changeTime } from '../change-topics.ts';
+import type { Refusal } from '../failures.ts';
 import { hasPartition } from '../topic-view.ts';
 
-type Partition = AlterPartitionReassignmentsRequest['topics'][number]['partitions'][number];
-type PartitionAnswer = AlterPartitionReassignmentsResponse['responses'][number]['partitions'][number];
+type Asked = AlterPartitionReassignmentsRequest['topics'][number];
+type TopicAnswer = AlterPartitionReassignmentsResponse['responses'][number];
+type Refused = Pick<Refusal, 'errorCode' | 'message'>;
 
 export const alterPartitionReassignments = api(
   45,
-  { from: 0, to: 1 },
-  (call, request) => answer(request, errorCode.none, null, (topic, partition) => judge(call, topic, partition)),
-  (request, { errorCode: code, message }) =>
-    answer(request, code, message, (_topic, { partitionIndex }) => ({
-      partitionIndex,
-      errorCode: code,
-      errorMessage: message,
-    })),
+  { from: 0, to: 1, beside: 'alone' },
+  async (call, request) => {
+    const time = changeTime(call, request.timeoutMs);
+    const responses: TopicAnswer[] = [];
+    for (const topic of request.topics) {
+      responses.push(await reassign(call, topic, request.allowReplicationFactorChange, time));
+    }
+    return answer(request, responses);
+  },
+  (request, { errorCode: code, message }) => {
+    const refused = { errorCode: code, message };
+    const responses = request.topics.map((topic) => topicAnswer(topic, () => refused));
+    return { ...answer(request, responses), errorCode: code, errorMessage: message };
+  },
 );
 
-function judge(
-  { context, principal }: Call,
-  name: string,
-  { partitionIndex, replicas: asked }: Partition,
-): PartitionAnswer {
-  const told = (code: number, errorMessage: string | null): PartitionAnswer => ({
-    partitionIndex,
-    errorCode: code,
-    errorMessage,
-  });
-  const topic = findTopic(context, principal, name);
-  if (!topic || !hasPartition(topic, partitionIndex)) {
-    return told(errorCode.unknownTopicOrPartition, `There is no partition ${name}-${partitionIndex}.`);
+/** All partitions of the topic that may be changed, in one change; of one that is named twice the last wish counts. */
+async function reassign(call: Call, asked: Asked, mayChangeFactor: boolean, time: ChangeTime): Promise<TopicAnswer> {
+  const { context, principal } = call;
+  const topic = findTopic(context, principal, asked.name);
+  const faults: (Refused | undefined)[] = [];
+  const changes = new Map<number, readonly number[]>();
+  for (const { partitionIndex, replicas } of asked.partitions) {
+    const fault = await faultOf(call, topic, partitionIndex, replicas, mayChangeFactor);
+    faults.push(fault);
+    if (!fault && replicas) changes.set(partitionIndex, replicas);
   }
-  if (asked === null) return told(errorCode.noReassignmentInProgress, 'No partition reassignment is in progress.');
-  const held = replicasOf(topic, partitionIndex);
-  if (asked.length === held.length && held.every((nodeId) => asked.includes(nodeId))) return told(errorCode.none, null);
-  return told(
-    errorCode.invalidReplicaAssignment,
-    'Replicas cannot be chosen: partitions are placed and moved for you.',
-  );
+  const alter = (present: TopicEntry): AskedReplicas => reassigned(present, changes);
+  const refused =
+    changes.size > 0
+      ? await attemptInTime(call, time, () => alterReplicas(context, principal, asked.name, alter))
+      : undefined;
+  const told = refused && { ...refused, message: stripNames(principal.clusterId, refused.message) };
+  return topicAnswer(asked, (at) => faults[at] ?? told);
+}
+
+async function faultOf(
+  call: Call,
+  topic: TopicEntry | undefined,
+  partition: number,
+  replicas: readonly number[] | null,
+  mayChangeFactor: boolean,
+): Promise<Refused | undefined> {
+  if (!topic || !hasPartition(topic, partition)) {
+    return { errorCode: errorCode.unknownTopicOrPartition, message: 'There is no such partition.' };
+  }
+  if (replicas === null) {
+    return { errorCode: errorCode.noReassignmentInProgress, message: 'No partition reassignment is in progress.' };
+  }
+  return attempt(call, () => checkReassigned(topic, partition, replicas, mayChangeFactor));
+}
+
+/** `of`: by place in the request. */
+function topicAnswer({ name, partitions }: Asked, of: (at: number) => Refused | undefined): TopicAnswer {
+  return {
+    name,
+    partitions: partitions.map(({ partitionIndex }, at) => {
+      const refused = of(at);
+      return {
+        partitionIndex,
+        errorCode: refused?.errorCode ?? errorCode.none,
+        errorMessage: refused?.message ?? null,
+      };
+    }),
+  };
 }
 
 function answer(
-  { topics, allowReplicationFactorChange }: AlterPartitionReassignmentsRequest,
-  code: number,
-  errorMessage: string | null,
-  of: (topic: string, partition: Partition) => PartitionAnswer,
+  { allowReplicationFactorChange }: AlterPartitionReassignmentsRequest,
+  responses: TopicAnswer[],
 ): AlterPartitionReassignmentsResponse {
   return {
     throttleTimeMs: 0,
     allowReplicationFactorChange,
-    errorCode: code,
-    errorMessage,
-    responses: topics.map(({ name, partitions }) => ({
-      name,
-      partitions: partitions.map((partition) => of(name, partition)),
-    })),
+    errorCode: errorCode.none,
+    errorMessage: null,
+    responses,
   };
 }

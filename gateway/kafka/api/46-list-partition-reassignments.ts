@@ -1,5 +1,5 @@
 /**
- * ListPartitionReassignments (key 46): v0. Always empty: the replicas that clients see are virtual and never move, while
+ * ListPartitionReassignments (key 46): v0. Always empty: the replicas that clients see are virtual and are others at once, while
  * logs move below them without being seen. kafka-topics --describe asks.
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';

@@ -242,6 +242,13 @@ export class MemoryEngine implements Engine {
     return this.#put({ ...topic, partitions: total, ...(replicas ? { replicas } : {}) });
   }
 
+  alterReplicas(name: string, alter: (topic: TopicEntry) => AskedReplicas): Promise<TopicEntry> {
+    const topic = this.#topics.get(name)!;
+    const entry = { ...topic, replicas: alter(topic) };
+    this.#topics.set(name, entry);
+    return Promise.resolve(entry);
+  }
+
   alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry> {
     const topic = this.#topics.get(name)!;
     const configs: Record<string, string> = { ...topic.configs };
