@@ -13,6 +13,7 @@ import type { FetchSessions } from './fetch-sessions.ts';
 import type { GroupCounts } from './group-counts.ts';
 import type { Beside } from './in-order.ts';
 import type { Login } from './session.ts';
+import type { OutboxBudget } from './outbox-budget.ts';
 import type { ReceiveBudget } from './receive-budget.ts';
 import type { KafkaDoorSettings } from './settings.ts';
 
@@ -25,6 +26,7 @@ export interface Door {
   readonly advertised: Advertised;
   readonly groupCounts: GroupCounts;
   readonly receiveBudget: ReceiveBudget;
+  readonly outboxBudget: OutboxBudget;
 }
 
 /** One request under way, before or after authentication. */

@@ -66,6 +66,8 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
   #reading = true;
   #draining = false;
   #closed = false;
+  /** Set by the login, and kept when it is over. */
+  #clusterId = '';
   #closeTimer: Timer | undefined;
 
   constructor(door: Door, socket: Socket, events: ConnectionEvents) {
@@ -152,6 +154,7 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
   #end(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.door.outboxBudget.paid(this, this.#clusterId);
     this.#closeTimer?.cancel();
     this.#throttle?.cancel();
     this.#abort();
@@ -233,6 +236,7 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
 
   ready(principal: Principal): void {
     this.#reader.frameBytesMax = this.door.settings.requestBytesMax;
+    this.#clusterId = principal.clusterId;
     this.#events.ready(this, principal);
   }
 
@@ -245,6 +249,7 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
 
   /** The peer has taken what was queued for it. */
   drained(): void {
+    this.door.outboxBudget.paid(this, this.#clusterId);
     this.#update();
   }
 
@@ -286,6 +291,7 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
     const sent = this.#sent;
     this.#sent = none;
     writeCorked(this.socket, outbox, sent);
+    if (this.socket.writableNeedDrain) this.door.outboxBudget.owe(this, this.#clusterId, this.socket.writableLength);
     this.#update();
   }
 }

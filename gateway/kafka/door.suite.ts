@@ -147,6 +147,11 @@ export class RawClient {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** Nothing more is read. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
   write(bytes: Uint8Array): void {
     this.#socket.write(bytes);
   }

@@ -18,6 +18,7 @@ import { Advertised } from './advertised.ts';
 import type { Door } from './api.ts';
 import { type ConnectionEvents, KafkaConnection } from './connection.ts';
 import { GroupCounts } from './group-counts.ts';
+import { OutboxBudget } from './outbox-budget.ts';
 import { ReceiveBudget } from './receive-budget.ts';
 import { kafkaDoorDefaults, type KafkaDoorSettings } from './settings.ts';
 
@@ -75,6 +76,9 @@ export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDo
     advertised: new Advertised(advertisedHost, advertisedPort === 0 ? port : advertisedPort, brokerPorts),
     groupCounts: new GroupCounts(context.engine, context.clock),
     receiveBudget: new ReceiveBudget(settings.receiveBytesMax),
+    outboxBudget: new OutboxBudget(settings.outboxesBytesMax, (host, bytes) =>
+      context.log('kafka-slow-reader-ended', { host, bytes }),
+    ),
   });
   return {
     port,

@@ -12,6 +12,8 @@ export interface KafkaDoorSettings {
   readonly receiveBytesMax: number;
   /** Answers that a connection's peer has not taken; above it the next request waits. */
   readonly outboxBytesMax: number;
+  /** Answers that the peers of all connections have not taken (outbox-budget.ts). */
+  readonly outboxesBytesMax: number;
   readonly receiveBufferBytes: number;
   /** From accept to a finished SASL exchange. */
   readonly authenticationMsMax: number;
@@ -37,6 +39,7 @@ export const kafkaDoorDefaults: KafkaDoorSettings = {
   requestBytesInFlightMax: 32 * 1024 * 1024,
   receiveBytesMax: 512 * 1024 * 1024,
   outboxBytesMax: 8 * 1024 * 1024,
+  outboxesBytesMax: 512 * 1024 * 1024,
   receiveBufferBytes: 256 * 1024,
   authenticationMsMax: 10_000,
   refusedCloseDelayMs: 100,

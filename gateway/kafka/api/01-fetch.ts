@@ -62,7 +62,8 @@ async function read(
   for (const { reading, topic, fault } of parts) if (topic && fault === errorCode.none) asked.push(ask(topic, reading));
   const isFaulty = asked.length < parts.length;
   const limits = context.tenancy.cluster(principal.clusterId)?.limits;
-  const bytesMax = Math.min(context.settings.fetchBytesMax, limits?.fetchBytesMax ?? Infinity);
+  const room = call.door.outboxBudget.roomFor(call.principal.clusterId);
+  const bytesMax = Math.min(context.settings.fetchBytesMax, limits?.fetchBytesMax ?? Infinity, room);
   const { partitions, delayMs } =
     asked.length === 0
       ? { partitions: [], delayMs: 0 }

@@ -1,0 +1,67 @@
+/** Clients that ask for much and read nothing, through real sockets: what they are owed together is bounded. */
+import { afterEach, expect, it } from 'vitest';
+import { type DoorBench, doorBench, type RawClient, type Tenant } from './door.suite.ts';
+
+let bench: DoorBench;
+afterEach(() => bench.close());
+
+/** A topic with one record of nearly 1 MiB. */
+async function largeTopic(tenant: Tenant): Promise<void> {
+  const producer = bench.kafka(tenant).producer();
+  await producer.connect();
+  await producer.send({ topic: 'large', messages: [{ value: Buffer.alloc(1_000_000, 'x') }] });
+  await producer.disconnect();
+}
+
+const largePartition = {
+  partition: 0,
+  currentLeaderEpoch: -1,
+  fetchOffset: 0,
+  lastFetchedEpoch: -1,
+  logStartOffset: -1,
+  partitionMaxBytes: 2_000_000,
+  replicaDirectoryId: '\0'.repeat(16),
+  highWatermark: Infinity,
+};
+
+function fetch(client: RawClient): void {
+  client.send(1, 4, {
+    clusterId: null,
+    replicaId: -1,
+    replicaState: { replicaId: -1, replicaEpoch: -1 },
+    maxWaitMs: 0,
+    minBytes: 1,
+    maxBytes: 2_000_000,
+    isolationLevel: 0,
+    sessionId: 0,
+    sessionEpoch: -1,
+    topics: [{ topic: 'large', topicId: '\0'.repeat(16), partitions: [largePartition] }],
+    forgottenTopicsData: [],
+    rackId: '',
+  });
+}
+
+it('end when there is no more memory for them, the one that waits for longest first; who reads is served', async () => {
+  bench = await doorBench({ outboxesBytesMax: 24 * 1024 * 1024 });
+  const [acme, other] = [await bench.tenant('acme'), await bench.tenant('other')];
+  await largeTopic(acme);
+  await largeTopic(other);
+  const silent: RawClient[] = [];
+  for (let i = 0; i < 4; i++) {
+    const client = await bench.client(acme);
+    silent.push(client);
+    client.pause();
+    for (let k = 0; k < 40; k++) fetch(client);
+  }
+  // Each is owed 8 MiB beside what the kernel holds for it, and their cluster may be owed 12.
+  const ended = (): number => bench.logged.filter(({ event }) => event === 'kafka-slow-reader-ended').length;
+  await expect.poll(ended, { timeout: 20_000 }).toBeGreaterThanOrEqual(2);
+  for (const tenant of [acme, other]) {
+    const reader = await bench.client(tenant);
+    for (let k = 0; k < 10; k++) {
+      fetch(reader);
+      expect((await reader.next())?.length).toBeGreaterThan(1_000_000);
+    }
+  }
+  expect(bench.door.connections()).toBeLessThanOrEqual(2 + 2);
+});
