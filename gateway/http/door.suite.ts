@@ -48,6 +48,28 @@ export function produceSuite(driver: Driver): void {
       expect(back).toEqual(records.map((record, offset) => ({ ...record, offset })));
     });
 
+    test('numbers keep their digits, in records of any shape', async () => {
+      const topic = freshTopic();
+      const numbers = '{"id":12345678901234567890,"exact":0.1234567890123456789,"large":1e999999}';
+      const record = (more: string): string => `{"value":${numbers},"partition":0${more}}`;
+      const asJson = `{"records":[${record(',"headers":{"h":"x"}')},${record(',"key":12345678901234567890')}]}`;
+      const asLines = `${record('')}\n${record(',"timestamp":1700000000000')}`;
+      for (const [type, body] of [
+        ['application/json', asJson],
+        ['application/x-ndjson', asLines],
+      ] as const) {
+        const { text } = await tenant.call('POST', `/v1/topics/${topic}/records`, {
+          body,
+          headers: { 'content-type': type },
+        });
+        expect(text).toContain('"failed":0');
+      }
+      const back = await readBack(topic, 'format=string');
+      expect(back.map((one) => one['value'])).toEqual([numbers, numbers, numbers, numbers]);
+      expect(back[1]?.['key']).toBe('12345678901234567890');
+      expect(back[3]?.['timestamp']).toBe(1_700_000_000_000);
+    });
+
     test('what other clients stored is told apart: JSON, text, bytes', async () => {
       const topic = freshTopic();
       for (const body of ['{"n":12345678901234567890}', 'plain', 'nul', '{"a":\n1}', 'null']) {

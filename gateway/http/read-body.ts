@@ -56,12 +56,12 @@ export async function expand(body: Buffer, name: string, bytesMax: number): Prom
 const byteOrderMark = 0xfeff;
 
 /** Throws Refusal invalid-json. `what` begins the sentence: 'the body', 'line 3'. */
-export function parseJson(bytes: Uint8Array, what: string): unknown {
+export function parseJson(bytes: Uint8Array, what: string, parse: (text: string) => unknown = JSON.parse): unknown {
   const text = textOf(bytes);
   // A decoder that replaces bad bytes would store something else than was sent.
   if (text === undefined) throw new Refusal('invalid-json', `${what} is not UTF-8`);
   try {
-    return JSON.parse(text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text);
+    return parse(text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text);
   } catch (error) {
     throw new Refusal('invalid-json', `${what} is not JSON: ${error instanceof Error ? error.message : ''}`);
   }
@@ -80,8 +80,11 @@ export async function readJsonObject(exchange: HttpExchange, bytesMax: number): 
 }
 
 /** Throws Refusal. An empty body reads as {}. */
-export function parseJsonObject(body: Uint8Array): Record<string, unknown> {
-  const json = body.length === 0 ? {} : parseJson(body, 'the body');
+export function parseJsonObject(
+  body: Uint8Array,
+  parse: (text: string) => unknown = JSON.parse,
+): Record<string, unknown> {
+  const json = body.length === 0 ? {} : parseJson(body, 'the body', parse);
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new Refusal('invalid-request', 'the body must be a JSON object');
   }

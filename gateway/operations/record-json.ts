@@ -24,6 +24,7 @@ import {
 } from '../../engine/records/decode.ts';
 import { varlongMax } from '../../engine/records/varint.ts';
 import type { RecordHeader } from '../../engine/records/encode.ts';
+import { LongNumber, stringifyKeepingNumbers } from './long-numbers.ts';
 import type { ProduceRecord } from './produce.ts';
 
 export type RecordFormat = 'json' | 'string' | 'base64';
@@ -48,7 +49,9 @@ export function recordOfJson(json: unknown, format: RecordFormat, place: string)
   if (unknown !== undefined) {
     throw new InvalidRequest(`${place}.${unknown}`, `${place} has an unknown field '${unknown}'`);
   }
-  const { headers, partition, timestamp } = json;
+  const { headers } = json;
+  const partition = double(json['partition']);
+  const timestamp = double(json['timestamp']);
   return {
     key: keyBytes(json['key'], format, place),
     value: valueBytes(json['value'], format, place),
@@ -61,7 +64,7 @@ export function recordOfJson(json: unknown, format: RecordFormat, place: string)
 const recordFields: ReadonlySet<string> = new Set(['key', 'value', 'headers', 'partition', 'timestamp']);
 
 function isObject(json: unknown): json is Record<string, unknown> {
-  return typeof json === 'object' && json !== null && !Array.isArray(json);
+  return typeof json === 'object' && json !== null && !Array.isArray(json) && !(json instanceof LongNumber);
 }
 
 /** The wrapper's name when `json` is an object with that one member. */
@@ -78,7 +81,7 @@ function wrapperOf(json: unknown): '$b64' | '$text' | '$json' | undefined {
 /** JSON.parse takes any depth, JSON.stringify has a stack. Throws InvalidRequest. */
 function jsonBytes(json: unknown, field: string): Buffer {
   try {
-    return Buffer.from(JSON.stringify(json));
+    return Buffer.from(stringifyKeepingNumbers(json));
   } catch (error) {
     if (error instanceof RangeError) throw new InvalidRequest(field, `${field} is nested too deep`);
     throw error;
@@ -143,6 +146,11 @@ function headerBytes(json: unknown, field: string): Buffer | null {
   if (typeof json === 'string') return textBytes(json, field);
   if (wrapperOf(json)) return wrapped(json, field);
   throw new InvalidRequest(field, `${field} must be a string, null or {"$b64": "…"}`);
+}
+
+/** Of a number that is no record's own, its usual kind. */
+function double(json: unknown): unknown {
+  return json instanceof LongNumber ? Number(json) : json;
 }
 
 function whole(json: unknown, field: string): number {

@@ -127,6 +127,16 @@ export function websocketDoorSuite(driver: Driver): void {
       expect(await client.reply('p')).toMatchObject({ event: 'pong', subs: [{ sub: 7, lag: 0 }] });
     });
 
+    test('numbers in records keep their digits, those of the command are doubles', async () => {
+      const topic = freshTopic();
+      const client = await connect().opened();
+      const long = '12345678901234567890';
+      client.socket.send(`{"op":"produce","id":7e0,"topic":"${topic}","records":[{"value":{"n":${long}}}]}`);
+      expect(await client.reply(7)).toMatchObject({ event: 'ok', failed: 0 });
+      const { text } = await tenant.call('GET', `/v1/topics/${topic}/records`, {});
+      expect(text).toContain(`"value":{"n":${long}}`);
+    });
+
     test('credit is exact, and more of it goes on where it stopped', async () => {
       const topic = freshTopic();
       await fill(topic, 100);

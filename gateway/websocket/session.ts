@@ -16,6 +16,7 @@ import type { GatewayContext } from '../context.ts';
 import { problemOf } from '../http/failures.ts';
 import type { WebSocketPeer, WebSocketSession } from '../http/server.ts';
 import { admitRequest } from '../operations/admit.ts';
+import { hasLongNumbers, parseKeepingNumbers } from '../operations/long-numbers.ts';
 import { startReader } from '../operations/reader-start.ts';
 import { findTopic } from '../operations/topics.ts';
 import { type CloseCode, closeCodes } from './close-codes.ts';
@@ -145,7 +146,7 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
   #take(data: Buffer): void {
     let fields: unknown;
     try {
-      fields = isUtf8(data) ? JSON.parse(data.toString()) : undefined;
+      fields = isUtf8(data) ? parseCommand(data.toString()) : undefined;
     } catch {
       fields = undefined;
     }
@@ -280,4 +281,12 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
     // A bug may have left the session in any state: the client does better on a fresh one.
     if (answer.code === 'internal') this.close(closeCodes.internal);
   }
+}
+
+/** Numbers within records keep their digits; those of the command itself, its id among them, are doubles. */
+function parseCommand(text: string): unknown {
+  const fields = JSON.parse(text) as Record<string, unknown> | null;
+  if (fields?.['op'] !== 'produce' || !hasLongNumbers(text)) return fields;
+  const { records } = parseKeepingNumbers(text) as { readonly records?: unknown };
+  return { ...fields, records };
 }

@@ -12,6 +12,7 @@ import { Failure, ShuttingDown } from '../../../engine/kernel/failure.ts';
 import { QuotaExceeded, Unauthenticated } from '../../../tenancy/failures.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import type { ProduceRecord } from '../../operations/produce.ts';
+import { parseKeepingNumbers } from '../../operations/long-numbers.ts';
 import { parseFormat, type RecordFormat, recordOfJson } from '../../operations/record-json.ts';
 import { problemOf, Refusal } from '../failures.ts';
 import type { DoorParts } from '../guard.ts';
@@ -192,7 +193,7 @@ class LineProducer {
       bytes += line.length;
       const name = `line ${this.#lines + count + 1}`;
       try {
-        records.push(recordOfJson(parseJson(line, name), this.#format, name));
+        records.push(recordOfJson(parseJson(line, name, parseKeepingNumbers), this.#format, name));
       } catch (error) {
         faults.set(count, faultLine(error));
         this.#failed++;

@@ -1,0 +1,57 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { LongNumber, parseKeepingNumbers, stringifyKeepingNumbers } from './long-numbers.ts';
+
+/** Also of what JSON has no number for. */
+const shape = (json: unknown): string =>
+  JSON.stringify(json, (_name, value: unknown) => (Math.abs(value as number) === Infinity ? String(value) : value));
+const again = (text: string): string => stringifyKeepingNumbers(parseKeepingNumbers(text));
+
+it.each([
+  '{"id":12345678901234567890}',
+  '[-9223372036854775808,18446744073709551615]',
+  '{"a":[0.1234567890123456789,1e999999,-1E-400]}',
+  '{"text":"12345678901234567890, 1e5","n":12345678901234567890}',
+  '{"12345678901234567890":"a\\"12345678901234567890"}',
+  '[1700000000000000,9007199254740991]',
+])('keeps %s', (text) => expect(again(text)).toBe(text));
+
+it('gives doubles where they hold the number, and its double where it is asked for', () => {
+  expect(parseKeepingNumbers('[1700000000000000,0.1,12]')).toEqual([1_700_000_000_000_000, 0.1, 12]);
+  const [long] = parseKeepingNumbers('[1e3]') as [LongNumber];
+  expect(long).toBeInstanceOf(LongNumber);
+  expect(Number(long)).toBe(1000);
+});
+
+it('takes what JSON.parse takes, nothing else, and means the same', () => {
+  const alphabet = fc.constantFrom(...Array.from('{}[]:,"\\ -+.eE0'), '12345678901234567', '1', 'u0031', 'true');
+  const odd = fc.array(alphabet, { maxLength: 12 }).map((parts) => parts.join(''));
+  const edited = fc.tuple(fc.jsonValue(), odd, fc.nat()).map(([value, inserted, at]) => {
+    const text = JSON.stringify(value);
+    return text.slice(0, at % text.length) + inserted + text.slice(at % text.length);
+  });
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        odd,
+        edited,
+        odd.map((text) => `[${text}]`),
+      ),
+      (text) => {
+        let expected: unknown;
+        try {
+          expected = JSON.parse(text);
+        } catch {
+          expect(() => parseKeepingNumbers(text)).toThrow(SyntaxError);
+          return;
+        }
+        expect(shape(JSON.parse(again(text)))).toBe(shape(expected));
+      },
+    ),
+    { numRuns: 3_000 },
+  );
+});
+
+it('refuses what is too deep instead of losing digits', () => {
+  expect(() => parseKeepingNumbers(`${'['.repeat(200_000)}12345678901234567890${']'.repeat(200_000)}`)).toThrow('deep');
+});
