@@ -112,9 +112,12 @@ describe('memory disk: faults', () => {
     expect(contents(file).toString()).toBe('123');
     file.writeSync([Buffer.from('45')], 3);
     await expect(disk.create('/v/b').write([Buffer.from('x')], 0)).rejects.toThrow('EIO');
+    disk.plan({ on: 'write', error: 'io', afterBytes: 2 });
+    expect(() => file.writeSync([Buffer.from('678')], 5)).toThrow('EIO');
+    expect(contents(file).toString()).toBe('1234567');
     disk.plan({ on: 'read', error: 'io' });
     expect(() => contents(file)).toThrow('EIO');
-    expect(contents(file).toString()).toBe('12345');
+    expect(contents(file).toString()).toBe('1234567');
   });
 
   it('a failed sync loses the data although it can still be read, and cannot be repeated', async () => {

@@ -25,7 +25,9 @@ export type DiskFaultPlan =
       readonly path?: string;
       met?(): void;
     }
-  | { readonly on: 'write' | 'read' | 'datasync'; readonly error: 'io'; readonly path?: string };
+  /** As much of the next write arrives, and nobody is told how much. */
+  | { readonly on: 'write'; readonly error: 'io'; readonly afterBytes?: number; readonly path?: string }
+  | { readonly on: 'read' | 'datasync'; readonly error: 'io'; readonly path?: string };
 
 export interface MemoryDiskOptions {
   /** Writes beyond it throw DiskFull. */
@@ -224,12 +226,16 @@ class MemoryFile implements DiskFile {
     this.#check();
     const bytes = Buffer.concat(parts);
     const plan = this.#disk.takePlan('write', this.path, bytes.length);
-    if (plan?.error === 'io') throw new DiskFault(`write ${this.path}: EIO`);
+    const { afterBytes = plan?.error === 'io' ? 0 : Infinity } = plan?.on === 'write' ? plan : {};
+    if (plan?.error === 'io') {
+      this.#inode.write(bytes.subarray(0, afterBytes), position);
+      throw new DiskFault(`write ${this.path}: EIO`);
+    }
     // As write(2): what fits is written before the error.
     const growth = position + bytes.length - this.#inode.seen.length;
     const over = Math.max(0, growth - this.#disk.freeBytes());
     if (plan?.error === 'full') plan.met?.();
-    const fits = Math.min(Math.max(0, bytes.length - over), plan?.afterBytes ?? Infinity);
+    const fits = Math.min(Math.max(0, bytes.length - over), afterBytes);
     this.#inode.write(bytes.subarray(0, fits), position);
     if (fits < bytes.length) throw new DiskFull(`write ${this.path}: ENOSPC`);
   }

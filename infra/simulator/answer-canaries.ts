@@ -4,7 +4,9 @@
  */
 import { decodeRecord } from '../../engine/broker/groups/group-records.ts';
 import { LogWriter } from '../../engine/broker/groups/log-writer.ts';
+import { PendingAppend } from '../../engine/log/partition-append.ts';
 import { ProducerState } from '../../engine/log/producer-state.ts';
+import { Tail } from '../../engine/log/tail.ts';
 import { FetchRouter } from '../../engine/routing/fetch.ts';
 import { SequenceGaps } from '../../engine/routing/sequence-gaps.ts';
 import { baseSequence, producerId } from '../../engine/records/batch.ts';
@@ -12,6 +14,16 @@ import type { Canary } from './plant.ts';
 import { methodOf, replaced } from './plant-parts.ts';
 
 export const answerCanaries: readonly Canary[] = [
+  {
+    name: 'gives the memory of a batch back while somebody reads it',
+    scenario: 'planned',
+    plant: () => ({ patch: dropEarly }),
+  },
+  {
+    name: 'answers all appends but one in fifty',
+    scenario: 'planned',
+    plant: () => ({ patch: forgetAnswers }),
+  },
   {
     name: 'looks for repeats in four batches of a producer',
     scenario: 'repeats',
@@ -42,6 +54,25 @@ export const answerCanaries: readonly Canary[] = [
     plant: () => ({ patch: forgetGapsAtWrap }),
   },
 ];
+
+/** Whoever reads a log's tail has no hold of what it reads. */
+function dropEarly(): () => void {
+  const read = methodOf(Tail.prototype, 'read');
+  return replaced(Tail.prototype, 'read', function (this: Tail, offset, maxBytes, minOneBatch, out, frames) {
+    const before = frames.length;
+    const bytes = read.call(this, offset, maxBytes, minOneBatch, out, frames);
+    for (const frame of frames.slice(before)) frame.drop();
+    return bytes;
+  });
+}
+
+function forgetAnswers(): () => void {
+  const acknowledge = methodOf(PendingAppend.prototype, 'acknowledge');
+  let count = 0;
+  return replaced(PendingAppend.prototype, 'acknowledge', function (this: PendingAppend) {
+    if (++count % 50 > 0) acknowledge.call(this);
+  });
+}
 
 function keepFour(): () => void {
   const set = methodOf(ProducerState.prototype, 'set');

@@ -3,6 +3,7 @@
  * was planted in the sources first, and passed before there were clients that ask.
  */
 import { Balance } from '../../engine/controller/balance.ts';
+import { FleetWish } from '../../engine/controller/fleet-wish.ts';
 import { logErrorCode } from '../../engine/log/log.ts';
 import { PendingAppend } from '../../engine/log/partition-append.ts';
 import { OwnedLog } from '../../engine/log/partition-log.ts';
@@ -45,6 +46,11 @@ export const askedCanaries: readonly Canary[] = [
     name: 'says of a broker that it is empty before it is',
     scenario: 'planned',
     plant: () => ({ patch: () => replaced(Balance.prototype, 'drain', async () => 0) }),
+  },
+  {
+    name: 'gives partitions to a broker that is said to be empty',
+    scenario: 'late',
+    plant: () => ({ patch: () => replaced(FleetWish.prototype, 'unchanged', () => []) }),
   },
 ];
 

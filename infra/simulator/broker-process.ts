@@ -13,10 +13,11 @@ import {
 import { StoreCatalogue } from '../../engine/catalogue.ts';
 import { sleep } from '../../engine/kernel/clock.ts';
 import { below } from '../../engine/kernel/random.ts';
-import type { LogStore, PartitionLog } from '../../engine/log/log.ts';
+import type { AppendOutcome, LogStore, PartitionLog } from '../../engine/log/log.ts';
 import { createLogStore } from '../../engine/log/log-store.ts';
 import { prepareVolume } from '../../engine/log/wal.ts';
 import type { BrokerSlot, MetadataStore, Row } from '../../engine/ports.ts';
+import type { PartitionName } from './history.ts';
 import { partitionName } from './partition-name.ts';
 import type { SimProcess } from './process.ts';
 import { segmentsDirectory, type World } from './world.ts';
@@ -38,6 +39,7 @@ export class BrokerProcess {
   #catalogue: StoreCatalogue | undefined;
   #store: MetadataStore | undefined;
   #isStopping = false;
+  readonly #unanswered = new Set<{ readonly partition: PartitionName }>();
   isServing = false;
 
   /** Now and then the program takes long to load, whatever `loadMs` says; a detached one does so without its parent. */
@@ -113,10 +115,12 @@ export class BrokerProcess {
     this.isServing = true;
   }
 
-  /** What it should have rolled up, or taken, when nothing has come for a while; undefined when there is none. */
+  /** What it should have rolled up, taken or answered, when nothing has come for a while; undefined when there is none. */
   backlog(): string | undefined {
     if (!this.isServing || !this.#logs) return undefined;
     const { unrolledBytes, waitingAppends } = this.#logs.status();
+    const [unanswered] = this.#unanswered;
+    if (unanswered) return `${this.process.name} has not answered an append to ${unanswered.partition}`;
     if (waitingAppends === 0 && unrolledBytes < this.#world.settings.log.rollUpBytes) return undefined;
     const { name } = this.process;
     return `${name} has ${unrolledBytes} bytes that are not rolled up, and ${waitingAppends} appends wait`;
@@ -201,9 +205,14 @@ export class BrokerProcess {
     const append = log.append.bind(log);
     const partition = partitionName(log.topicId, log.partition);
     const { brokerId } = this.slot;
-    log.append = (batch, header, nowMs, done) => {
+    log.append = (batch, header, nowMs, done, frame) => {
       const sentEpoch = this.#world.sentEpochs.of(batch);
-      append(batch, header, nowMs, (outcome) => {
+      const asked = { partition };
+      this.#unanswered.add(asked);
+      const answer = (outcome: AppendOutcome): void => {
+        if (!this.#unanswered.delete(asked)) {
+          history.add({ kind: 'bug', where: this.process.name, what: `an append to ${partition} is answered twice` });
+        }
         if (outcome.errorCode === 0 && this.process.isAlive) {
           const { leaderEpoch } = log;
           const { baseOffset: offset } = outcome;
@@ -214,7 +223,8 @@ export class BrokerProcess {
           });
         }
         done(outcome);
-      });
+      };
+      append(batch, header, nowMs, answer, frame);
     };
   }
 }

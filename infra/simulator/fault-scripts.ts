@@ -257,8 +257,17 @@ function repeatUnsynced(acts: FaultActs, broker: BrokerProcess | undefined, { va
 /** The power fails shortly after a sync that covers the end of one file of the log and the beginning of the next. */
 function losePowerAtNewFile(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
   if (!broker) return;
-  const act = (): void => void acts.world.loop.schedule(1 + (value % 25) / 5, () => acts.slotPower(broker));
-  acts.world.disks.newFileTraps.set(broker.process, { root: broker.slot.volume, act });
+  const { disks, loop } = acts.world;
+  // In every second world its syncs take long, also those of the directory.
+  const isSlow = value % 2 === 0;
+  if (isSlow) disks.slowMs.set(broker.slot.volume, 120);
+  const afterMs = (1 + (value % 25) / 5) * (isSlow ? 10 : 1);
+  const act = (): void =>
+    void loop.schedule(afterMs, () => {
+      disks.slowMs.delete(broker.slot.volume);
+      acts.slotPower(broker);
+    });
+  disks.newFileTraps.set(broker.process, { root: broker.slot.volume, act });
 }
 
 /**

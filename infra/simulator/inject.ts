@@ -119,8 +119,11 @@ export class Injector {
         return this.#acts.mood({ ...goodMood, unavailablePercent: 100 }, durationMs);
       case 'store-read-only':
         return this.#acts.mood({ ...goodMood, readOnlyPercent: 100 }, durationMs * 2);
-      case 'store-reply-lost':
-        return this.#acts.mood({ ...goodMood, replyLostPercent: 10 + (value % 60) }, durationMs * 2);
+      case 'store-reply-lost': {
+        // All of them, for longer than who asks repeats it, in some worlds.
+        const replyLostPercent = value % 5 === 0 ? 100 : 10 + (value % 60);
+        return this.#acts.mood({ ...goodMood, replyLostPercent }, value % 5 === 0 ? 5000 : durationMs * 2);
+      }
       case 'store-change-lost':
         return this.#acts.mood({ ...goodMood, changeLostPercent: 10 + (value % 60) }, durationMs * 2);
       case 'store-cut': {
@@ -160,6 +163,11 @@ export class Injector {
         return this.#acts.lasting(`disk: slow ${root}`, durationMs, () => disks.slowMs.delete(root));
       }
       case 'disk-fault':
+        if (value % 3 === 1) {
+          // Of a write of several batches some arrive whole.
+          this.#acts.world.fault(`disk: the next write to ${slot.volume} or the segments fails in the middle`);
+          return disk.plan({ on: 'write', error: 'io', afterBytes: value });
+        }
         this.#acts.world.fault(`disk: the next sync of ${slot.volume} or the segments fails`);
         return disk.plan({ on: 'datasync', error: 'io' });
       case 'disk-unreadable': {
