@@ -3,6 +3,7 @@ import { brokerSessionsPk } from '../../engine/controller/rows/broker-session.ts
 import { leasesPk } from '../../engine/controller/rows/lease.ts';
 import { logPkPrefix } from '../../engine/log/rows/log-state.ts';
 import { segmentFilePk } from '../../engine/log/rows/segment-file.ts';
+import type { MemoryDisk } from '../../engine/log/memory-disk.ts';
 import type { BrokerSlot } from '../../engine/ports.ts';
 import type { BrokerProcess } from './broker-process.ts';
 import { flipBit } from './bit-rot.ts';
@@ -16,6 +17,8 @@ import type { Supervisor } from './supervisor.ts';
 import type { TopicRoom } from './topic-room.ts';
 import { segmentsDirectory, type World } from './world.ts';
 
+/** Of the store, to all. */
+const deafStoreMs = 5000;
 const cuts: readonly Cut[] = ['to', 'from', 'both'];
 
 export class Injector {
@@ -119,11 +122,8 @@ export class Injector {
         return this.#acts.mood({ ...goodMood, unavailablePercent: 100 }, durationMs);
       case 'store-read-only':
         return this.#acts.mood({ ...goodMood, readOnlyPercent: 100 }, durationMs * 2);
-      case 'store-reply-lost': {
-        // All of them, for longer than who asks repeats it, in some worlds.
-        const replyLostPercent = value % 5 === 0 ? 100 : 10 + (value % 60);
-        return this.#acts.mood({ ...goodMood, replyLostPercent }, value % 5 === 0 ? 5000 : durationMs * 2);
-      }
+      case 'store-reply-lost':
+        return this.#loseReplies(value, durationMs);
       case 'store-change-lost':
         return this.#acts.mood({ ...goodMood, changeLostPercent: 10 + (value % 60) }, durationMs * 2);
       case 'store-cut': {
@@ -163,13 +163,7 @@ export class Injector {
         return this.#acts.lasting(`disk: slow ${root}`, durationMs, () => disks.slowMs.delete(root));
       }
       case 'disk-fault':
-        if (value % 3 === 1) {
-          // Of a write of several batches some arrive whole.
-          this.#acts.world.fault(`disk: the next write to ${slot.volume} or the segments fails in the middle`);
-          return disk.plan({ on: 'write', error: 'io', afterBytes: value });
-        }
-        this.#acts.world.fault(`disk: the next sync of ${slot.volume} or the segments fails`);
-        return disk.plan({ on: 'datasync', error: 'io' });
+        return this.#failDisk(disk, slot, value);
       case 'disk-unreadable': {
         const reads = 1 + (value % 6);
         this.#acts.world.fault(`disk: the next ${reads} reads of ${slot.volume} or the segments fail`);
@@ -182,6 +176,21 @@ export class Injector {
       default:
         return;
     }
+  }
+
+  #failDisk(disk: MemoryDisk, { volume }: BrokerSlot, value: number): void {
+    const isWrite = value % 3 === 1;
+    const how = isWrite ? 'write fails in the middle' : 'sync fails';
+    this.#acts.world.fault(`disk: of ${volume} or the segments the next ${how}`);
+    // Of a write of several batches some arrive whole.
+    disk.plan(isWrite ? { on: 'write', error: 'io', afterBytes: value } : { on: 'datasync', error: 'io' });
+  }
+
+  /** In some worlds all of them, for longer than who asks repeats it. */
+  #loseReplies(value: number, durationMs: number): void {
+    const isDeaf = value % 5 === 0;
+    const replyLostPercent = isDeaf ? 100 : 10 + (value % 60);
+    this.#acts.mood({ ...goodMood, replyLostPercent }, isDeaf ? deafStoreMs : durationMs * 2);
   }
 
   /** When the broker is in the middle of its next sync or of its next transaction; at once without one. */
