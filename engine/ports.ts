@@ -152,6 +152,12 @@ export class DiskFull extends Failure {
 
 export class DiskFault extends Failure {
   readonly code = 'disk-fault';
+
+  /** The system has no descriptor left for us, which says nothing of what is on the disk. */
+  get isShortage(): boolean {
+    const { code } = (this.cause ?? {}) as { readonly code?: unknown };
+    return code === 'EMFILE' || code === 'ENFILE';
+  }
 }
 
 // --- Segment store: immutable files of many logs' batches, shared by all brokers ---

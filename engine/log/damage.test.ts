@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { batchOf, segmentsDirectory, topicA, topicB, World } from './log-fixture.suite.ts';
 import type { LogStore, PartitionLog } from './log.ts';
+import { decodeDamage } from './rows/damage.ts';
 import { verifyFile } from './verify-file.ts';
 
 interface Filled {
@@ -107,6 +108,23 @@ describe('a flipped bit', () => {
         { numRuns: 60 },
       );
     }
+  });
+
+  it('in the index costs time, and the row that an operator sees', async () => {
+    const made = await filled(0);
+    const { world, path } = made;
+    // The last byte of the first log's: its state snapshot, four bytes of checksum and JSON, comes next.
+    const at = bytesOf(made).indexOf('{"producers"') - 5;
+    const whole = await world.run(made.logs[0]!.offsetForTimestamp(1006));
+    world.disk.flipBit(path, at * 8);
+    await expectTruthOnly(made);
+    for (let offset = 0; offset < 13; offset++)
+      expect((await world.read(made.logs[0]!, offset, 300)).errorCode).toBe(0);
+    expect(whole.offset).toBe(8);
+    expect(await world.run(made.logs[0]!.offsetForTimestamp(1006))).toEqual(whole);
+    await world.clock.advance(50);
+    const { rows } = await world.rows.range('DAMAGE');
+    expect(rows.map(({ sk, value }) => decodeDamage(sk, value))).toMatchObject([{ what: 'bad index' }]);
   });
 
   it('in the state snapshot costs nothing: it is made again from the batches', async () => {

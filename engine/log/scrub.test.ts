@@ -67,6 +67,15 @@ describe('the scrub', () => {
     expect(await damageOf(world)).toMatchObject([{ fromOffset: 0, toOffset: 4 }]);
   });
 
+  it('looks at once at a file that a reader did not find', async () => {
+    const world = new World({ mergeBytesMax: 0, scrubDelayMs: 1e9 });
+    const { log, paths } = await three(world);
+    world.disk.remove(paths[1]!);
+    expect((await world.read(log, 4)).errorCode).toBe(56);
+    await world.clock.advance(50);
+    expect(await damageOf(world)).toMatchObject([{ position: 0, what: expect.stringContaining('ENOENT') as string }]);
+  });
+
   it('makes a pass that is asked for while it looks at what readers came upon, and looks at that once', async () => {
     const world = new World({ mergeBytesMax: 0, scrubDelayMs: 1e9, scrubBytesPerSecondMax: 10_000 });
     const { store, log, paths } = await three(world);

@@ -162,7 +162,7 @@ export class Scrub {
       damage = await verifyFile(read, await file.sizeBytes(), this.#parts.settings.scrubSliceBytes);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      if (!(error instanceof DiskFault)) {
+      if (!(error instanceof DiskFault) || error.isShortage) {
         this.#status.unread++;
         return;
       }

@@ -9,7 +9,7 @@
  */
 import type { Clock } from '../kernel/clock.ts';
 import { framePool } from '../kernel/frame-pool.ts';
-import type { SegmentFile, SegmentStore } from '../ports.ts';
+import { DiskFault, type SegmentFile, type SegmentStore } from '../ports.ts';
 import { baseOffset, batchField, batchHeaderBytes, batchMagic, batchSizeBytes, lastOffset } from '../records/batch.ts';
 import { DataCorrupt } from './log.ts';
 import type { PublishedSegment, SegmentRow } from './rows/segment.ts';
@@ -23,6 +23,9 @@ import {
 } from './segment-format.ts';
 import type { LogSettings } from './settings.ts';
 import { batchDamage, type EpochAt, wholeBatches } from './verify-batch.ts';
+
+/** In the place of a damaged one. */
+const noIndex = Buffer.alloc(0);
 
 export interface Segment {
   /** Absent fields of the row live in the store only. */
@@ -110,7 +113,7 @@ export class SegmentReader {
   async readFromTimestamp(segment: Segment, timestamp: number, epochAt: EpochAt): Promise<Buffer> {
     const { row } = segment;
     const index = this.#cachedIndex(row) ?? this.#keepIndex(row, await this.#bytesAt(row.fileId, indexSpan(row)));
-    const place = indexFirstAt(index, timestamp);
+    const place = index === noIndex ? startOf(row) : indexFirstAt(index, timestamp);
     if (place === undefined) return Buffer.alloc(0);
     const wanted = { maxBytes: this.#settings.readBytesMax, minOneBatch: true, epochAt };
     return this.#drive(row.fileId, this.#wholeFrom(segment, place, row.baseOffset, wanted));
@@ -126,7 +129,7 @@ export class SegmentReader {
   async state(row: SegmentRow): Promise<StateSnapshot> {
     const position = row.indexPosition + row.indexBytes;
     const state = decodeState(await this.#bytesAt(row.fileId, { position, bytes: row.stateBytes }));
-    if (!state) throw new DataCorrupt(this.#segments.nameOf(row.fileId), position, 'bad state snapshot');
+    if (!state) throw this.#damaged(row, position - row.position, 'bad state snapshot');
     return state;
   }
 
@@ -148,7 +151,7 @@ export class SegmentReader {
     if (offset === cursorOffset) {
       return yield* this.#wholeFrom(segment, { offset, position: cursorPosition }, offset, wanted);
     }
-    let place: IndexPlace = { offset: row.baseOffset, position: 0 };
+    let place = startOf(row);
     if (offset > row.baseOffset) {
       let index = this.#cachedIndex(row);
       if (!index) index = this.#keepIndex(row, yield indexSpan(row));
@@ -238,11 +241,27 @@ export class SegmentReader {
     while (!step.done) {
       const target = framePool.take(step.value.bytes);
       const beginMs = this.#clock.monotonicMs();
-      this.#checkLength(fileId, step.value, readSync(target, step.value.position));
+      const { position } = step.value;
+      const got = this.#now(fileId, () => readSync(target, position));
+      this.#checkLength(fileId, step.value, got);
       this.#timed(open, beginMs);
       step = reads.next(target);
     }
     return step.value;
+  }
+
+  #now<T>(fileId: string, act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      throw this.#suspected(fileId, error);
+    }
+  }
+
+  /** A file that is not there, or that its disk does not give, is looked at as one whose bytes are wrong. */
+  #suspected(fileId: string, error: unknown): unknown {
+    if (error instanceof DiskFault && !error.isShortage) this.#onDamage?.(fileId);
+    return error;
   }
 
   #timed(open: OpenFile, beginMs: number): void {
@@ -252,9 +271,10 @@ export class SegmentReader {
   }
 
   async #drive(fileId: string, reads: Reads): Promise<Buffer> {
-    const open = this.#open(fileId);
-    open.uses++;
+    let open: OpenFile | undefined;
     try {
+      open = this.#open(fileId);
+      open.uses++;
       let step = reads.next();
       while (!step.done) {
         const target = framePool.take(step.value.bytes);
@@ -264,9 +284,10 @@ export class SegmentReader {
         step = reads.next(target);
       }
       return step.value;
+    } catch (error) {
+      throw this.#suspected(fileId, error);
     } finally {
-      open.uses--;
-      if (open.isForgotten && open.uses === 0) open.file.close();
+      if (open && --open.uses === 0 && open.isForgotten) open.file.close();
     }
   }
 
@@ -280,13 +301,21 @@ export class SegmentReader {
   }
 
   #checkLength(fileId: string, asked: { position: number; bytes: number }, got: number): void {
-    if (got !== asked.bytes) throw new DataCorrupt(this.#segments.nameOf(fileId), asked.position + got, 'cut short');
+    if (got === asked.bytes) return;
+    this.#onDamage?.(fileId);
+    throw new DataCorrupt(this.#segments.nameOf(fileId), asked.position + got, 'cut short');
   }
 
   #open(fileId: string): OpenFile {
     let open = this.#files.get(fileId);
     if (open) this.#files.delete(fileId);
-    else open = { file: this.#segments.open(fileId), uses: 0, isForgotten: false, quickUntilMs: undefined };
+    else
+      open = {
+        file: this.#now(fileId, () => this.#segments.open(fileId)),
+        uses: 0,
+        isForgotten: false,
+        quickUntilMs: undefined,
+      };
     this.#files.set(fileId, open);
     if (this.#files.size > this.#settings.openFilesMax) this.#closeIdle(open);
     return open;
@@ -311,9 +340,10 @@ export class SegmentReader {
     return index;
   }
 
+  /** One that is damaged only costs time: every batch tells where the next one is, and is verified. */
   #keepIndex(row: SegmentRow, bytes: Buffer): Buffer {
-    const index = decodeIndex(bytes);
-    if (!index) throw new DataCorrupt(this.#segments.nameOf(row.fileId), row.indexPosition, 'bad index');
+    const index = decodeIndex(bytes) ?? noIndex;
+    if (index === noIndex) this.#onDamage?.(row.fileId);
     this.#indexes.set(indexKey(row), index);
     this.#indexBytes += index.length;
     for (const [key, oldest] of this.#indexes) {
@@ -323,6 +353,10 @@ export class SegmentReader {
     }
     return index;
   }
+}
+
+function startOf(row: SegmentRow): IndexPlace {
+  return { offset: row.baseOffset, position: 0 };
 }
 
 /** Of the batch at `at`; undefined when none that the segment could hold begins there. */
