@@ -126,6 +126,19 @@ export class BrokerProcess {
     return `${name} has ${unrolledBytes} bytes that are not rolled up, and ${waitingAppends} appends wait`;
   }
 
+  /** A roll-up of all that there is; what fails is tried again by whoever asks. */
+  rollUp(): void {
+    if (this.isServing && this.process.isAlive) void this.#logs?.rollUp().catch(() => undefined);
+  }
+
+  /** What no roll-up has taken; undefined when all is in segments, and the log is down to the chunk that is written to. */
+  unrolled(): string | undefined {
+    if (!this.isServing || !this.#logs || !this.process.isAlive) return undefined;
+    const { unrolledBytes, walChunks } = this.#logs.status();
+    if (unrolledBytes === 0 && walChunks <= 1) return undefined;
+    return `${this.process.name} keeps ${unrolledBytes} bytes and ${walChunks} chunks that no roll-up takes`;
+  }
+
   /** Its lease is to be found lapsed: not while it runs and its renewals arrive. */
   lookAtRenewals(): void {
     const { loop, settings, store, history } = this.#world;

@@ -76,6 +76,8 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
 };
 const stuckAfterMs = 40_000;
 const readMsMax = 20_000;
+/** Between two roll-ups that are asked for. */
+const rollUpMs = 300;
 /** Where bits flip, some partitions stay away: what works at all does so by then. */
 const rottenMsMax = 2500;
 const fewReleases = { logsPerReleaseMax: 1, releasesInFlightMax: 1 };
@@ -199,6 +201,7 @@ async function audit(world: World, supervisor: Supervisor, topics: TopicRoom): P
   const backlogs = (): string[] => supervisor.brokers().flatMap((broker) => broker.backlog() ?? []);
   await loop.run(loop.nowMs + stuckAfterMs, () => backlogs().length === 0);
   for (const what of backlogs()) history.add({ kind: 'stuck', what });
+  await rollUpAll(world, supervisor);
   let wrong = await look();
   // A file may be on its way out in this very moment; and one that a fenced process made on its way to its end goes when
   // the sweep has seen it twice. What counts is what stays.
@@ -209,6 +212,17 @@ async function audit(world: World, supervisor: Supervisor, topics: TopicRoom): P
     wrong = wrong.filter((what) => later.has(what));
   }
   for (const what of wrong) history.add({ kind: 'leak', what });
+}
+
+/** What is counted as not rolled up, and is nowhere, would let in less and less, and keep the log's chunks for good. */
+async function rollUpAll({ loop, history }: World, supervisor: Supervisor): Promise<void> {
+  const untilMs = loop.nowMs + stuckAfterMs;
+  const left = (): string[] => supervisor.brokers().flatMap((broker) => broker.unrolled() ?? []);
+  while (left().length > 0 && loop.nowMs < untilMs) {
+    for (const broker of supervisor.brokers()) broker.rollUp();
+    await loop.run(loop.nowMs + rollUpMs, () => left().length === 0);
+  }
+  for (const what of left()) history.add({ kind: 'leak', what });
 }
 
 async function readAll(world: World, door: Door, topics: TopicRoom): Promise<void> {
