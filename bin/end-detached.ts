@@ -6,6 +6,7 @@
 import { brokerSessionsPk, decodeBrokerSession } from '../engine/controller/rows/broker-session.ts';
 import { type Persistence, rangeSurely } from '../engine/store-surely.ts';
 import { detachedFleet } from '../infra/fleet/detached.ts';
+import { processStateNow } from '../infra/fleet/process-state.ts';
 
 /** For their last roll-up; what is not rolled up then is recovered. */
 const graceMs = 10_000;
@@ -16,7 +17,8 @@ export async function endDetached(persistence: Persistence, program: string): Pr
   const sessions = (await rangeSurely(persistence, brokerSessionsPk)).map(decodeBrokerSession);
   const ended = sessions.map(async (session) => {
     if (session.state === 'closed' || !(await fleet.adopt!(session, session.pid))) return [];
-    await fleet.stop(session.brokerId, graceMs);
+    // One that is stopped (SIGSTOP) hears nothing: its log is recovered.
+    await (processStateNow(session.pid) === 'T' ? fleet.kill(session.brokerId) : fleet.stop(session.brokerId, graceMs));
     return [session.pid];
   });
   return (await Promise.all(ended)).flat();

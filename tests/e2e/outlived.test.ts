@@ -30,15 +30,19 @@ async function outlived(): Promise<{ readonly values: string[]; readonly pids: n
 
 const sorted = (values: readonly string[]): string[] => [...values].sort();
 
-it('are ended in order by a process that is everything', async () => {
-  const { values, pids } = await outlived();
-  apart.gateway = await startInstallation([], apart.data);
-  const { gateway } = apart;
-  expect(pids.filter((pid) => !isGone(pid))).toEqual([]);
-  expect(sorted((await readAll(gateway, demoAccess(gateway), 'kept')).map(({ value }) => value))).toEqual(
-    sorted(values),
-  );
-});
+it.each(['which serves', 'which is stopped'])(
+  'are ended by a process that is everything, one of them %s',
+  async (state) => {
+    const { values, pids } = await outlived();
+    if (state === 'which is stopped') process.kill(pids[0]!, 'SIGSTOP');
+    apart.gateway = await startInstallation([], apart.data);
+    const { gateway } = apart;
+    expect(pids.filter((pid) => !isGone(pid))).toEqual([]);
+    expect(sorted((await readAll(gateway, demoAccess(gateway), 'kept')).map(({ value }) => value))).toEqual(
+      sorted(values),
+    );
+  },
+);
 
 it('are adopted by a controller whose zones have other names', async () => {
   const { pids } = await outlived();
