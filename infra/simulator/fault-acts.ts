@@ -204,7 +204,11 @@ export class FaultActs {
     disks.newFileTraps.clear();
     this.world.killsAtStart.clear();
     disks.slowMs.clear();
-    for (const root of disks.roots()) disks.of(root).isTaken = false;
+    for (const root of disks.roots()) {
+      disks.of(root).isTaken = false;
+      // One that was planned may wait for its moment still.
+      disks.of(root).forgetPlans();
+    }
     for (const { address } of settings.slots) {
       network.heal(address);
       network.unmute(address, this.random);

@@ -28,10 +28,8 @@ export const seamlessHoldMs = 480;
 
 /** The logs of one broker go to others. */
 export async function moveLogs(world: World, supervisor: Supervisor, { topics }: TopicRoom): Promise<void> {
-  const { loop, history, settings, disks } = world;
+  const { loop, history, settings } = world;
   if (settings.holdMsMax < seamlessHoldMs) return;
-  // One that was planned may wait for its moment still, and is no affair of the move's.
-  for (const root of disks.roots()) disks.of(root).forgetPlans();
   const live = topics.filter(({ isDeleted }) => !isDeleted);
   const placesOf = (brokerId: number): number =>
     live
