@@ -80,6 +80,8 @@ export class TopicRoom {
   }
 
   #settle(entry: TopicEntry, kind: Pick<SimTopic, 'isBounded' | 'isCutOnly'>, done: () => void): void {
+    // Made when all is over: its clients would go on when the others have been told to stop.
+    if (this.isOver) return;
     const { isBounded, isCutOnly } = kind;
     const { name, topicId, clusterId } = entry;
     const partitions = entry.partitions.length;
