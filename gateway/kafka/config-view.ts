@@ -87,7 +87,7 @@ export function brokerConfigEntries(cluster: ClusterView, nodeId: number, option
       name: 'default.replication.factor',
       value: String(replicationFactorDefault),
       kind: 'int',
-      about: 'The replication factor that topics are shown with.',
+      about: 'The replication factor of topics for which none is asked.',
     },
     {
       name: 'message.max.bytes',

@@ -4,7 +4,9 @@ import { LongNumber, parseKeepingNumbers, stringifyKeepingNumbers } from './long
 
 /** Also of what JSON has no number for. */
 const shape = (json: unknown): string =>
-  JSON.stringify(json, (_name, value: unknown) => (Math.abs(value as number) === Infinity ? String(value) : value));
+  JSON.stringify(json, (_name, value: unknown) =>
+    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
+  );
 const again = (text: string): string => stringifyKeepingNumbers(parseKeepingNumbers(text));
 
 it.each([
