@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { StoreAmbiguous, StoreThrottled } from './ports.ts';
 import { memoryStore, type StoreFault } from './store-memory.ts';
-import { MovableClock, put, storeSuite } from './store.suite.ts';
+import { MovableClock, put } from './store-fixture.suite.ts';
+import { storeSuite } from './store.suite.ts';
 
 storeSuite('memory', async (clock) => {
   const store = memoryStore({ clock });

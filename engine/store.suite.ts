@@ -4,14 +4,11 @@
  */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Clock, systemClock, type Timer } from './kernel/clock.ts';
 import {
   type MetadataStore,
   type Row,
-  type RowChange,
   type RowCondition,
   type RowKey,
-  StoreConflict,
   StoreLimit,
   type StoreOp,
   StoreUnavailable,
@@ -20,113 +17,22 @@ import {
   storeTokenMs,
   storeValueBytesMax,
 } from './ports.ts';
+import {
+  allRows,
+  at,
+  check,
+  conflictOf,
+  MovableClock,
+  put,
+  remove,
+  type Run,
+  sks,
+  type StoreUnderTest,
+} from './store-fixture.suite.ts';
 import { compareBytewise } from './store-limits.ts';
+import { processCases, watchCases, watcherCases } from './store-watch.suite.ts';
 
-export interface StoreUnderTest {
-  readonly store: MetadataStore;
-  /** Another process's view of the same rows. */
-  connect(): Promise<MetadataStore>;
-  /** Closes everything and removes what is on disk. */
-  dispose(): Promise<void>;
-}
-
-/** The system's clock, movable forward: timers run in real time. */
-export class MovableClock implements Clock {
-  #offsetMs = 0;
-  advance(ms: number): void {
-    this.#offsetMs += ms;
-  }
-  wallMs(): number {
-    return systemClock.wallMs() + this.#offsetMs;
-  }
-  monotonicMs(): number {
-    return systemClock.monotonicMs() + this.#offsetMs;
-  }
-  after(delayMs: number, fn: () => void, background?: 'background'): Timer {
-    return systemClock.after(delayMs, fn, background);
-  }
-  endOfTurn(fn: () => void): void {
-    systemClock.endOfTurn(fn);
-  }
-}
-
-export interface StoreSuiteOptions {
-  readonly skip?: readonly { readonly test: string; readonly reason: string }[];
-}
-
-export const put = (sk: string, value = '{}', condition?: RowCondition, pk = 'P'): StoreOp => ({
-  op: 'put',
-  key: { pk, sk },
-  value,
-  ...(condition && { if: condition }),
-});
-export const remove = (sk: string, condition?: RowCondition, pk = 'P'): StoreOp => ({
-  op: 'delete',
-  key: { pk, sk },
-  ...(condition && { if: condition }),
-});
-export const check = (sk: string, condition: RowCondition, pk = 'P'): StoreOp => ({
-  op: 'check',
-  key: { pk, sk },
-  if: condition,
-});
-const at = (sk: string, pk = 'P'): RowKey => ({ pk, sk });
-
-/** Rows of `pk` over all pages. */
-async function allRows(store: MetadataStore, pk: string, options: object = {}): Promise<Row[]> {
-  const rows: Row[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await store.range(pk, { ...options, ...(cursor !== undefined && { cursor }) });
-    rows.push(...page.rows);
-    cursor = page.cursor;
-  } while (cursor !== undefined);
-  return rows;
-}
-
-const sks = (rows: readonly Row[]): string[] => rows.map((row) => row.sk);
-
-async function conflictOf(promise: Promise<unknown>): Promise<StoreConflict> {
-  const error = await promise.then(
-    () => undefined,
-    (e: unknown) => e,
-  );
-  expect(error).toBeInstanceOf(StoreConflict);
-  return error as StoreConflict;
-}
-
-/** Collects changes; `until` resolves when the predicate holds for what has come. */
-class Changes {
-  readonly seen: RowChange[] = [];
-  #waiting: { holds: () => boolean; resolve: () => void }[] = [];
-  readonly listen = (change: RowChange): void => {
-    this.seen.push(change);
-    this.#waiting = this.#waiting.filter((wait) => {
-      if (!wait.holds()) return true;
-      wait.resolve();
-      return false;
-    });
-  };
-  until(holds: () => boolean): Promise<void> {
-    if (holds()) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push({ holds, resolve }));
-  }
-  untilKey(sk: string): Promise<void> {
-    return this.until(() => this.seen.some((change) => change !== 'gap' && change.key.sk === sk));
-  }
-  last(sk: string): Row | undefined {
-    return this.seen.flatMap((change) => (change !== 'gap' && change.key.sk === sk ? [change.row] : [])).at(-1);
-  }
-}
-
-type Env = { store: MetadataStore; clock: MovableClock; connect: () => Promise<MetadataStore> };
-type Run = (name: string, body: (env: Env) => Promise<void>) => void;
-
-export function storeSuite(
-  name: string,
-  open: (clock: MovableClock) => Promise<StoreUnderTest>,
-  options: StoreSuiteOptions = {},
-): void {
+export function storeSuite(name: string, open: (clock: MovableClock) => Promise<StoreUnderTest>): void {
   describe(name, () => {
     const clock = new MovableClock();
     let under: StoreUnderTest;
@@ -135,10 +41,7 @@ export function storeSuite(
     });
     afterEach(() => under.dispose());
     const run: Run = (title, body) => {
-      const skipped = options.skip?.find((skip) => skip.test === title);
-      test.skipIf(skipped !== undefined)(title, () =>
-        body({ store: under.store, clock, connect: () => under.connect() }),
-      );
+      test(title, () => body({ store: under.store, clock, connect: () => under.connect() }));
     };
     describe('rows', () => rowCases(run));
     describe('transactions', () => transactionCases(run));
@@ -466,166 +369,6 @@ function tokenCases(run: Run): void {
   });
   run('an oversized token is refused', async ({ store }) => {
     await expect(store.transact([put('a')], 't'.repeat(storeKeyBytesMax + 1))).rejects.toThrow(StoreLimit);
-  });
-}
-
-function watchCases(run: Run): void {
-  run('a put is delivered with its row', async ({ store }) => {
-    const changes = new Changes();
-    store.watch('P', changes.listen);
-    await store.transact([put('a', 'v')]);
-    await changes.untilKey('a');
-    expect(changes.seen).toEqual([{ key: at('a'), row: { pk: 'P', sk: 'a', value: 'v', version: 1 } }]);
-  });
-  run('a delete is delivered without a row', async ({ store }) => {
-    await store.transact([put('a')]);
-    const changes = new Changes();
-    store.watch('P', changes.listen);
-    await store.transact([remove('a')]);
-    await changes.untilKey('a');
-    expect(changes.seen).toEqual([{ key: at('a'), row: undefined }]);
-  });
-  run('earlier changes, other partitions and no-ops are not delivered', async ({ store }) => {
-    await store.transact([put('before')]);
-    const changes = new Changes();
-    store.watch('P', changes.listen);
-    await store.transact([put('other', '', undefined, 'Q')]);
-    await store.transact([remove('absent'), check('before', { exists: true })]);
-    await conflictOf(store.transact([put('conflict', '', { exists: true })]));
-    await store.transact([put('after')]);
-    await changes.untilKey('after');
-    expect(changes.seen.map((change) => change !== 'gap' && change.key.sk)).toEqual(['after']);
-  });
-  run('nothing is delivered inside watch or before the commit', async ({ store }) => {
-    const changes = new Changes();
-    store.watch('P', changes.listen);
-    const committed = store.transact([put('a')]);
-    expect(changes.seen).toEqual([]);
-    await committed;
-    await changes.untilKey('a');
-  });
-  run('changes come in the order of commits', async ({ store }) => {
-    const changes = new Changes();
-    store.watch('P', changes.listen);
-    const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
-    for (const sk of keys.slice(0, 20)) await store.transact([put(sk)]);
-    await Promise.all(keys.slice(20).map((sk) => store.transact([put(sk)])));
-    await changes.untilKey('k99');
-    expect(changes.seen.map((change) => change !== 'gap' && change.key.sk)).toEqual(keys);
-  });
-  run('the last delivery of a row is its last state, and versions never fall', async ({ store }) => {
-    const changes = new Changes();
-    store.watch('P', changes.listen);
-    await Promise.all(Array.from({ length: 40 }, (_, i) => store.transact([put('a', `${i}`)])));
-    await store.transact([put('end')]);
-    await changes.untilKey('end');
-    expect(changes.last('a')).toMatchObject({ value: '39', version: 40 });
-    const versions = changes.seen.flatMap((change) => (change !== 'gap' && change.row ? [change.row] : []));
-    const ofA = versions.filter((row) => row.sk === 'a').map((row) => row.version);
-    expect(ofA).toEqual(ofA.toSorted((x, y) => x - y));
-  });
-}
-
-function watcherCases(run: Run): void {
-  run('a stopped watcher hears nothing more, others do', async ({ store }) => {
-    const stopped = new Changes();
-    const going = new Changes();
-    const stop = store.watch('P', stopped.listen);
-    store.watch('P', going.listen);
-    await store.transact([put('a')]);
-    await stopped.untilKey('a');
-    stop();
-    stop();
-    await store.transact([put('b')]);
-    await going.untilKey('b');
-    expect(stopped.last('b')).toBeUndefined();
-  });
-  run('a watcher may stop itself while it is told', async ({ store }) => {
-    const going = new Changes();
-    let told = 0;
-    const stop = store.watch('P', () => {
-      told++;
-      stop();
-    });
-    store.watch('P', going.listen);
-    await store.transact([put('a'), put('b')]);
-    await going.untilKey('b');
-    expect(told).toBe(1);
-  });
-  run('a watcher that comes later hears later changes only', async ({ store }) => {
-    const first = new Changes();
-    store.watch('P', first.listen);
-    await store.transact([put('a')]);
-    const second = new Changes();
-    store.watch('P', second.listen);
-    await store.transact([put('b')]);
-    await second.untilKey('b');
-    expect(second.seen).toHaveLength(1);
-    expect(first.seen).toHaveLength(2);
-  });
-  run('a watcher may write', async ({ store }) => {
-    const changes = new Changes();
-    store.watch('P', (change) => {
-      changes.listen(change);
-      if (change !== 'gap' && change.key.sk === 'a') void store.transact([put('b')]);
-    });
-    await store.transact([put('a')]);
-    await changes.untilKey('b');
-  });
-}
-
-function processCases(run: Run): void {
-  run('a commit is visible to other processes at once', async ({ store, connect }) => {
-    const other = await connect();
-    for (let i = 1; i <= 20; i++) {
-      await store.transact([put('a', `${i}`)]);
-      expect((await other.get(at('a')))?.version).toBe(i);
-      expect((await other.range('P')).rows[0]?.value).toBe(`${i}`);
-    }
-  });
-  run('changes of other processes are delivered', async ({ store, connect }) => {
-    const other = await connect();
-    const changes = new Changes();
-    store.watch('P', changes.listen);
-    await other.transact([put('a', 'theirs')]);
-    await changes.untilKey('a');
-    expect(changes.last('a')?.value).toBe('theirs');
-  });
-  run('own and other changes come in one order', async ({ store, connect }) => {
-    const other = await connect();
-    const changes = new Changes();
-    store.watch('P', changes.listen);
-    for (let i = 0; i < 40; i++) await (i % 2 ? store : other).transact([put(`k${i}`)]);
-    await changes.untilKey('k39');
-    expect(changes.seen.map((change) => change !== 'gap' && change.key.sk)).toEqual(
-      Array.from({ length: 40 }, (_, i) => `k${i}`),
-    );
-  });
-  run('conditional increments of two processes lose nothing', async ({ store, connect }) => {
-    const other = await connect();
-    await store.transact([put('n', '0')]);
-    const increment = async (handle: MetadataStore): Promise<void> => {
-      for (;;) {
-        const row = (await handle.get(at('n')))!;
-        try {
-          return await handle.transact([put('n', `${Number(row.value) + 1}`, { version: row.version })]);
-        } catch (error) {
-          if (!(error instanceof StoreConflict)) throw error;
-        }
-      }
-    };
-    const loop = async (handle: MetadataStore): Promise<void> => {
-      for (let i = 0; i < 50; i++) await increment(handle);
-    };
-    await Promise.all([loop(store), loop(other), loop(store)]);
-    expect((await store.get(at('n')))?.value).toBe('150');
-  });
-  run('closing one process leaves the other working', async ({ store, connect }) => {
-    const other = await connect();
-    await other.transact([put('a')]);
-    await other.close();
-    await store.transact([put('b')]);
-    expect(sks(await allRows(store, 'P'))).toEqual(['a', 'b']);
   });
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type MetadataStore, StoreUnavailable } from '../../engine/ports.ts';
-import { MovableClock, put } from '../../engine/store.suite.ts';
+import { MovableClock, put } from '../../engine/store-fixture.suite.ts';
 import { openLmdbStore } from './lmdb.ts';
 
 const commits = 6;

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type MetadataStore, type RowChange, StoreConflict } from '../../engine/ports.ts';
-import { MovableClock, put, remove, storeSuite } from '../../engine/store.suite.ts';
+import { MovableClock, put, remove } from '../../engine/store-fixture.suite.ts';
+import { storeSuite } from '../../engine/store.suite.ts';
 import { type LmdbStoreOptions, openLmdbStore } from './lmdb.ts';
 import { reserveBytesMax } from './lmdb-reserve.ts';
 
