@@ -4,7 +4,8 @@
  * history, whatever the machine is busy with.
  */
 import { assert } from '../../engine/kernel/assert.ts';
-import { type Clock, systemClock, type Timer } from '../../engine/kernel/clock.ts';
+import type { Clock, Timer } from '../../engine/kernel/clock.ts';
+import { settled } from '../../engine/kernel/settled.ts';
 
 /** Where an event happens: a process that may be dead (the event is dropped) or stopped (it waits). */
 export interface Place {
@@ -114,11 +115,6 @@ export function clockOf(loop: EventLoop, place: Place | undefined, rate = 1): Cl
     after: (delayMs, fn) => loop.schedule(Math.max(timerMsMin, delayMs / rate), fn, place),
     endOfTurn: (fn) => void loop.schedule(0, fn, place),
   };
-}
-
-/** A macrotask of the real loop: every microtask that is ready runs before it. */
-function settled(): Promise<void> {
-  return new Promise((resolve) => systemClock.endOfTurn(resolve));
 }
 
 function before(a: SimEvent, b: SimEvent): boolean {
