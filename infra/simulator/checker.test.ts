@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { volumeFullCode } from '../../engine/protocol/error-codes.ts';
-import { check, finalConsumer } from './checker.ts';
+import { check } from './checker.ts';
+import { finalConsumer } from './judge-records.ts';
 import type { AskedTime, Entry, ReadRecord, TimedEntry } from './history.ts';
 
 const partition = 'topic/0';

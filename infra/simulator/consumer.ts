@@ -4,7 +4,7 @@ import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { recordBytes } from '../../engine/routing/fetch-message.ts';
 import { baseOffset, batchesIn, batchSizeBytes, leaderEpoch } from '../../engine/records/batch.ts';
 import { forEachRecord } from '../../engine/records/decode.ts';
-import { finalConsumer } from './checker.ts';
+import { finalConsumer } from './judge-records.ts';
 import { type Door, noAnswer } from './door.ts';
 import type { BatchSize, PartitionName, ReadRecord } from './history.ts';
 import { overLimits } from './over-limits.ts';

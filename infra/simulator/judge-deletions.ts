@@ -1,0 +1,52 @@
+/** What was deleted: as much as somebody asked for, and by retention no more than may go. */
+import type { Findings } from './anomaly.ts';
+import type { PartitionName, TimedEntry } from './history.ts';
+import type { JudgedPartition, JudgedPartitions } from './judged-partition.ts';
+
+const offsetOutOfRange = 1;
+
+export class JudgeOfDeletions {
+  readonly #findings: Findings;
+  readonly #partitions: JudgedPartitions;
+
+  constructor(findings: Findings, partitions: JudgedPartitions) {
+    this.#findings = findings;
+    this.#partitions = partitions;
+  }
+
+  /** Nobody knows what became of a wish without an answer: it may be done later, and as far as it was to go. */
+  cut(entry: TimedEntry & { kind: 'cutting' | 'cut' | 'uncut' }): void {
+    const { atMs, partition: name, to } = entry;
+    const partition = this.#partitions.of(name);
+    partition.isCut = true;
+    if (entry.kind === 'cutting') {
+      partition.cutTo = Math.max(partition.cutTo, to < 0 ? Infinity : to);
+    } else if (entry.kind === 'cut') {
+      const least = to < 0 ? entry.asked.end : to;
+      if (entry.start >= least) return;
+      this.#findings.report(
+        'cut-not-done',
+        atMs,
+        name,
+        `what lies before ${least} was deleted, it was said, up to ${entry.start}`,
+      );
+    } else if (entry.code === offsetOutOfRange && to <= entry.asked.end) {
+      this.#findings.report(
+        'untrue-refusal',
+        atMs,
+        name,
+        `${to} was known to be in the log, and out of range for who deletes`,
+      );
+    }
+  }
+
+  /** Retention takes no more than leaves what is to be kept. */
+  checkKept(name: PartitionName, { finalStart, isCut, keptBytes, sizes }: JudgedPartition, atMs: number): void {
+    if (isCut || finalStart <= 0) return;
+    let left = 0;
+    for (const [baseOffset, bytes] of sizes) if (baseOffset >= finalStart) left += bytes;
+    if (left >= keptBytes) return;
+    const what = `${left} bytes are left behind ${finalStart} where ${keptBytes} are to be kept`;
+    this.#findings.report('kept-too-little', atMs, name, what);
+  }
+}

@@ -1,0 +1,52 @@
+/** What the judges of a history know of a partition: what clients sent to it and were shown of it. */
+import type { PartitionName, ProducerKind, ReadRecord, TimedEntry } from './history.ts';
+
+interface SentValue {
+  readonly producer: string;
+  readonly as: ProducerKind;
+  readonly index: number;
+  ackedAt: number;
+  /** Every attempt so far was answered, and so: nobody has it. */
+  isUnstored: boolean | undefined;
+}
+
+export class JudgedPartition {
+  readonly sent = new Map<string, SentValue>();
+  /** What any client was shown at an offset. */
+  readonly shown = new Map<number, string>();
+  readonly offsetOf = new Map<string, number>();
+  /** When a client was first shown a value. */
+  readonly shownMs = new Map<string, number>();
+  readonly final = new Map<number, ReadRecord>();
+  finalStart = -1;
+  isBounded = false;
+  /** What retention by size has to leave. */
+  keptBytes = 0;
+  /** Somebody asked for records to be deleted: what is left says nothing of retention. */
+  isCut = false;
+  readonly sizes = new Map<number, number>();
+  /** Only clients delete of it, up to here at most. */
+  isCutOnly = false;
+  cutTo = 0;
+  readonly times: (TimedEntry & { kind: 'time' })[] = [];
+  readonly starts: (TimedEntry & { kind: 'bound' })[] = [];
+  /** Of each leader epoch the furthest end that its owner told. */
+  readonly toldEnds = new Map<number, number>();
+  readonly epochEnds: (TimedEntry & { kind: 'epoch-end' })[] = [];
+  isDeleted = false;
+  readonly highWatermarks = new Map<string, number>();
+}
+
+export class JudgedPartitions {
+  readonly #partitions = new Map<PartitionName, JudgedPartition>();
+
+  of(name: PartitionName): JudgedPartition {
+    let partition = this.#partitions.get(name);
+    if (!partition) this.#partitions.set(name, (partition = new JudgedPartition()));
+    return partition;
+  }
+
+  [Symbol.iterator](): IterableIterator<[PartitionName, JudgedPartition]> {
+    return this.#partitions.entries();
+  }
+}
