@@ -23,6 +23,7 @@ import { Throttle } from './throttle.ts';
 
 export interface ConnectionEvents {
   ready(connection: KafkaConnection, principal: Principal): void;
+  /** Once, when its socket has ended. */
   closed(connection: KafkaConnection): void;
 }
 
@@ -65,7 +66,10 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
   #flushing = false;
   #reading = true;
   #draining = false;
+  /** Nothing more is read, started or answered. */
   #closed = false;
+  /** The socket has ended: until then the peer may take what was queued for it, and the connection counts. */
+  #isGone = false;
   /** Set by the login, and kept when it is over. */
   #clusterId = '';
   #closeTimer: Timer | undefined;
@@ -138,29 +142,38 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
     if (this.#inOrder.isIdle()) this.close();
   }
 
-  /** What is queued still leaves. */
+  /** What is queued still leaves, if the peer takes it in time: one that reads nothing would keep its socket for ever. */
   close(): void {
     if (this.#closed) return;
     this.#flush();
-    this.#end();
+    this.#stop();
     this.socket.destroySoon();
+    const { context, settings } = this.door;
+    this.#closeTimer = context.clock.after(settings.closeMsMax, () => this.cut(), 'background');
   }
 
   cut(): void {
-    this.#end();
+    this.#stop();
+    this.#gone();
     this.socket.destroy();
   }
 
-  #end(): void {
+  #stop(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.door.outboxBudget.paid(this, this.#clusterId);
     this.#closeTimer?.cancel();
     this.#throttle?.cancel();
     this.#abort();
     this.login.end();
     this.#outbox = [];
     this.#release(this.#chargedBytes);
+  }
+
+  #gone(): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    this.#closeTimer?.cancel();
+    this.door.outboxBudget.paid(this, this.#clusterId);
     this.#events.closed(this);
   }
 

@@ -152,6 +152,10 @@ export class RawClient {
     this.#socket.pause();
   }
 
+  resume(): void {
+    this.#socket.resume();
+  }
+
   write(bytes: Uint8Array): void {
     this.#socket.write(bytes);
   }

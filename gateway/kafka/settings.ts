@@ -19,6 +19,8 @@ export interface KafkaDoorSettings {
   readonly authenticationMsMax: number;
   /** Between a refused authentication and the end of its connection. */
   readonly refusedCloseDelayMs: number;
+  /** How long the peer of a connection that is being closed may take for the answers that are queued for it. */
+  readonly closeMsMax: number;
   /** Without requests, and with none under way. */
   readonly idleMsMax: number;
   /** Longest mute for one answer; what a quota is owed beyond it is asked for again by the next request. */
@@ -43,6 +45,7 @@ export const kafkaDoorDefaults: KafkaDoorSettings = {
   receiveBufferBytes: 256 * 1024,
   authenticationMsMax: 10_000,
   refusedCloseDelayMs: 100,
+  closeMsMax: 10_000,
   idleMsMax: 600_000,
   throttleMsMax: 10_000,
   connectionsMax: 20_000,

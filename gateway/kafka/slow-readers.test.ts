@@ -65,3 +65,17 @@ it('end when there is no more memory for them, the one that waits for longest fi
   }
   expect(bench.door.connections()).toBeLessThanOrEqual(2 + 2);
 });
+
+it('are not waited for without end when their connections are closed', async () => {
+  bench = await doorBench({ outboxBytesMax: 64 * 1024 * 1024, idleMsMax: 500, closeMsMax: 1 });
+  const acme = await bench.tenant('acme');
+  await largeTopic(acme);
+  const client = await bench.client(acme);
+  client.pause();
+  // More than the kernel holds for it.
+  for (let k = 0; k < 40; k++) fetch(client);
+  await expect.poll(() => bench.door.connections(), { timeout: 20_000 }).toBe(0);
+  client.resume();
+  await client.closed;
+  expect(client.frames.length).toBeLessThan(40);
+});
