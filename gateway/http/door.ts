@@ -111,7 +111,7 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     driver: server.driver,
     fallbackReason,
     get requestBytesHeld() {
-      return parts.bodyMemory.heldBytes;
+      return parts.bodyMemory.held;
     },
     close: (graceMs) => (closing ??= close(graceMs)),
   };

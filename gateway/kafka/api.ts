@@ -6,6 +6,7 @@ import { type ApiKey, type RequestOf, type ResponseOf } from '../../engine/proto
 import type { SharedFrame } from '../../engine/kernel/frame-pool.ts';
 import { decodeRequest, encodeResponse } from '../../engine/protocol/headers.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
+import type { ClusterShares } from '../cluster-shares.ts';
 import type { GatewayContext } from '../context.ts';
 import type { Advertised } from './advertised.ts';
 import { type Refusal, refusalOf } from './failures.ts';
@@ -27,6 +28,8 @@ export interface Door {
   readonly groupCounts: GroupCounts;
   readonly receiveBudget: ReceiveBudget;
   readonly outboxBudget: OutboxBudget;
+  /** Partitions in the fetch sessions of all connections. */
+  readonly remembered: ClusterShares;
 }
 
 /** One request under way, before or after authentication. */

@@ -103,10 +103,8 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
 
   get fetchSessions(): FetchSessions {
     const { context, settings } = this.door;
-    return (this.#fetchSessions ??= new FetchSessions(
-      settings.fetchSessionsMax,
-      settings.fetchSessionPartitionsMax,
-      () => context.random.u32(),
+    return (this.#fetchSessions ??= new FetchSessions(this.#clusterId, this.door.remembered, settings, () =>
+      context.random.u32(),
     ));
   }
 
@@ -163,6 +161,7 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
     this.#closed = true;
     this.#closeTimer?.cancel();
     this.#throttle?.cancel();
+    this.#fetchSessions?.close();
     this.#abort();
     this.login.end();
     this.#outbox = [];
@@ -185,9 +184,10 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
 
   // --- FrameTaker ---
 
+  /** What comes before the login is small enough to cost nothing (unauthenticatedBytesMax). */
   charge(bytes: number, frameBytes: number): void {
-    if (countedBytes(frameBytes) === 0) return;
-    this.door.receiveBudget.take(bytes);
+    if (countedBytes(frameBytes) === 0 || this.#clusterId === '') return;
+    this.door.receiveBudget.take(this.#clusterId, bytes);
     this.#chargedBytes += bytes;
   }
 
@@ -213,8 +213,10 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
   }
 
   #release(bytes: number): void {
-    this.#chargedBytes -= bytes;
-    this.door.receiveBudget.give(bytes);
+    const charged = Math.min(bytes, this.#chargedBytes);
+    if (charged === 0) return;
+    this.#chargedBytes -= charged;
+    this.door.receiveBudget.give(this.#clusterId, charged);
   }
 
   #answer({ parts, delayMs, frameIsFree, answerFrames }: Dispatched, frame: Buffer, answer: Answer): void {

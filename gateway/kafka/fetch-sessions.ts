@@ -2,13 +2,15 @@
  * Incremental fetch sessions (KIP-227): the server remembers what a client reads, so that a consumer of many partitions
  * sends and gets only what changes. Kept with the connection, because it is one client's view of one virtual broker; a
  * client that comes back on another connection is told that the session is unknown and starts afresh, as after a
- * broker's restart.
+ * broker's restart. What all connections remember together is bounded (cluster-shares.ts): beyond it a client is given no
+ * session, and names all its partitions in every request.
  *
  *   epoch -1: sessionless, ends the session named  |  epoch 0: full, starts one  |  n: the n-th step of a session
  */
 import type { Uuid } from '../../engine/kernel/uuid.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import type { FetchRequest } from '../../engine/protocol/messages/01-fetch.ts';
+import type { ClusterShares } from '../cluster-shares.ts';
 
 /** One partition as its reader wants it, and what the reader was told last. */
 export interface Reading {
@@ -31,6 +33,8 @@ export interface FetchSession {
   epoch: number;
   /** Iteration order is the order of service: who got data goes to the end. */
   readonly readings: Map<string, Reading>;
+  /** Partitions that are counted as remembered. */
+  counted: number;
 }
 
 export type SessionStep =
@@ -44,24 +48,31 @@ const finalEpoch = -1;
 const firstEpoch = 0;
 const int32Max = 0x7fff_ffff;
 
+interface FetchSessionLimits {
+  readonly fetchSessionsMax: number;
+  readonly fetchSessionPartitionsMax: number;
+}
+
 export class FetchSessions {
-  readonly #sessionsMax: number;
-  readonly #partitionsMax: number;
+  readonly #clusterId: string;
+  readonly #remembered: ClusterShares;
+  readonly #limits: FetchSessionLimits;
   /** A random id: one that a client brings from another connection is most surely unknown here. */
   readonly #nextId: () => number;
   /** The one that was used least recently first. */
   readonly #sessions = new Map<number, FetchSession>();
 
-  constructor(sessionsMax: number, partitionsMax: number, random: () => number) {
-    this.#sessionsMax = sessionsMax;
-    this.#partitionsMax = partitionsMax;
+  constructor(clusterId: string, remembered: ClusterShares, limits: FetchSessionLimits, random: () => number) {
+    this.#clusterId = clusterId;
+    this.#remembered = remembered;
+    this.#limits = limits;
     this.#nextId = () => 1 + (random() % (int32Max - 1));
   }
 
   step(request: FetchRequest, usesIds: boolean): SessionStep {
     const { sessionId, sessionEpoch } = request;
     if (sessionEpoch === finalEpoch || sessionEpoch === firstEpoch) {
-      this.#sessions.delete(sessionId);
+      this.#end(sessionId);
       const readings = new Map<string, Reading>();
       upsert(readings, request, usesIds);
       return {
@@ -78,18 +89,23 @@ export class FetchSessions {
     forget(session.readings, request, usesIds);
     if (session.readings.size === 0) {
       // Nothing is left to remember: the session ends, and what the request names is answered as without one.
-      this.#sessions.delete(sessionId);
+      this.#end(sessionId);
       const readings = new Map<string, Reading>();
       upsert(readings, request, usesIds);
       return { kind: 'full', readings, session: undefined };
     }
-    if (session.readings.size > this.#partitionsMax) {
-      this.#sessions.delete(sessionId);
+    if (!this.#remember(session)) {
+      this.#end(sessionId);
       return { kind: 'error', errorCode: errorCode.fetchSessionIdNotFound };
     }
     this.#touch(session);
     session.epoch = session.epoch === int32Max ? 1 : session.epoch + 1;
     return { kind: 'incremental', session, readings: session.readings };
+  }
+
+  /** The connection has ended. */
+  close(): void {
+    for (const id of this.#sessions.keys()) this.#end(id);
   }
 
   #touch(session: FetchSession): void {
@@ -98,19 +114,34 @@ export class FetchSessions {
   }
 
   #open(readings: Map<string, Reading>, usesIds: boolean): FetchSession | undefined {
-    if (readings.size > this.#partitionsMax) return undefined;
-    if (this.#sessions.size >= this.#sessionsMax) {
-      // A client keeps one session per connection: the one that was used least recently was abandoned.
-      for (const id of this.#sessions.keys()) {
-        this.#sessions.delete(id);
-        break;
-      }
+    // A client keeps one session per connection: the one that was used least recently was abandoned.
+    for (const id of this.#sessions.keys()) {
+      if (this.#sessions.size < this.#limits.fetchSessionsMax) break;
+      this.#end(id);
     }
     let id = this.#nextId();
     while (this.#sessions.has(id)) id = this.#nextId();
-    const session: FetchSession = { id, usesIds, epoch: 1, readings };
+    const session: FetchSession = { id, usesIds, epoch: 1, readings, counted: 0 };
+    if (!this.#remember(session)) return undefined;
     this.#sessions.set(id, session);
     return session;
+  }
+
+  /** False: it has come to hold more partitions than there is room for. */
+  #remember(session: FetchSession): boolean {
+    const added = session.readings.size - session.counted;
+    if (session.readings.size > this.#limits.fetchSessionPartitionsMax) return false;
+    if (added > 0 && !this.#remembered.tryTake(this.#clusterId, added)) return false;
+    if (added < 0) this.#remembered.give(this.#clusterId, -added);
+    session.counted = session.readings.size;
+    return true;
+  }
+
+  #end(id: number): void {
+    const session = this.#sessions.get(id);
+    if (!session) return;
+    this.#sessions.delete(id);
+    this.#remembered.give(this.#clusterId, session.counted);
   }
 }
 

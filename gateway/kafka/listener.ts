@@ -12,6 +12,7 @@ import { createServer, type Server, Socket, type SocketConstructorOpts } from 'n
 import { createServer as createTlsServer } from 'node:tls';
 import type { Timer } from '../../engine/kernel/clock.ts';
 import { framePool } from '../../engine/kernel/frame-pool.ts';
+import { ClusterShares } from '../cluster-shares.ts';
 import type { GatewayContext } from '../context.ts';
 import { Entrance } from '../entrance.ts';
 import { Advertised } from './advertised.ts';
@@ -79,6 +80,7 @@ export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDo
     outboxBudget: new OutboxBudget(settings.outboxesBytesMax, (host, bytes) =>
       context.log('kafka-slow-reader-ended', { host, bytes }),
     ),
+    remembered: new ClusterShares(settings.rememberedPartitionsMax),
   });
   return {
     port,

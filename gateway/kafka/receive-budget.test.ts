@@ -4,13 +4,22 @@ import { countedBytes, ReceiveBudget } from './receive-budget.ts';
 
 it('takes up to its bytes, refuses without taking, and takes again what is given back', () => {
   const budget = new ReceiveBudget(100);
-  budget.take(60);
-  expect(() => budget.take(41)).toThrow(Overloaded);
-  expect(budget.takenBytes).toBe(60);
-  budget.take(40);
-  budget.give(60);
-  budget.take(60);
+  budget.take('a', 50);
+  budget.take('b', 40);
+  expect(() => budget.take('c', 11)).toThrow('of all connections');
+  expect(budget.takenBytes).toBe(90);
+  budget.give('b', 40);
+  budget.take('c', 50);
   expect(budget.takenBytes).toBe(100);
+});
+
+it('refuses the frames of a cluster that holds a half, and takes those of others', () => {
+  const budget = new ReceiveBudget(100);
+  budget.take('loud', 40);
+  expect(() => budget.take('loud', 11)).toThrow('of this cluster');
+  expect(() => budget.take('loud', 11)).toThrow(Overloaded);
+  budget.take('quiet', 50);
+  expect(budget.takenBytes).toBe(90);
 });
 
 it('counts no small frame, and a large one in full', () => {

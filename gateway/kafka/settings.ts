@@ -32,6 +32,8 @@ export interface KafkaDoorSettings {
   /** Fetch sessions (KIP-227) of one connection, and partitions in one of them. */
   readonly fetchSessionsMax: number;
   readonly fetchSessionPartitionsMax: number;
+  /** Partitions in the fetch sessions of all connections; beyond it clients are served without a session. */
+  readonly rememberedPartitionsMax: number;
 }
 
 export const kafkaDoorDefaults: KafkaDoorSettings = {
@@ -52,4 +54,5 @@ export const kafkaDoorDefaults: KafkaDoorSettings = {
   autoCreateMsMax: 5_000,
   fetchSessionsMax: 4,
   fetchSessionPartitionsMax: 20_000,
+  rememberedPartitionsMax: 500_000,
 };

@@ -206,7 +206,7 @@ class LineProducer {
     this.#lines += count;
     this.#linesInFlight += count;
     this.#bytesInFlight += bytes;
-    this.#parts.bodyMemory.add(this.#principal.clusterId, bytes);
+    this.#parts.bodyMemory.take(this.#principal.clusterId, bytes);
     this.#waiting.push({ records, group, faults });
     this.#produce();
   }
