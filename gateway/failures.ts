@@ -14,6 +14,18 @@ export class OwnerUnavailable extends Failure {
   }
 }
 
+/** A group's coordinator, or that of some of a cluster's groups, answered with a Kafka error for longer than we hold requests. */
+export class CoordinatorUnavailable extends Failure {
+  readonly code = 'owner-unavailable';
+  override readonly retryable = true;
+  readonly kafkaError: number;
+  constructor(kafkaError: number, groupId?: string) {
+    const whose = groupId === undefined ? 'coordinators of some groups are' : `coordinator of group '${groupId}' is`;
+    super(`the ${whose} not available at the moment`);
+    this.kafkaError = kafkaError;
+  }
+}
+
 /** What is stored cannot be read at the moment: its segment is damaged, gone or out of reach. */
 export class RecordsUnavailable extends Failure {
   readonly code = 'segments-unavailable';

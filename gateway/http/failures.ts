@@ -6,7 +6,7 @@ import { Failure, type FailureCode, InvalidRequest } from '../../engine/kernel/f
 import { errorCode, errorName, unsureCode, volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import { DecompressedTooLarge } from '../../engine/records/compression.ts';
 import { NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
-import { OwnerUnavailable, RecordsUnavailable } from '../failures.ts';
+import { CoordinatorUnavailable, OwnerUnavailable, RecordsUnavailable } from '../failures.ts';
 import { UnreadableRecords } from '../operations/record-json.ts';
 import { GroupNotEmpty } from '../operations/groups.ts';
 import { OffsetBeyondEnd, OffsetExpired } from '../operations/read-page.ts';
@@ -98,7 +98,9 @@ export function problemOf(error: unknown): Problem {
     const kafka_error = errorName(errorCode.kafkaStorageError);
     return problem('records-unavailable', error.message, { kafka_error, partition, retry_after_ms: retryAfterMs });
   }
-  if (error instanceof OwnerUnavailable) return kafkaProblem(error.kafkaError, error.message);
+  if (error instanceof OwnerUnavailable || error instanceof CoordinatorUnavailable) {
+    return kafkaProblem(error.kafkaError, error.message);
+  }
   if (error instanceof InvalidRequest) return problem('invalid-request', error.message, { field: error.field });
   if (error instanceof NotFound) return problem('not-found', error.message, { kind: error.kind });
   if (error instanceof QuotaExceeded) return quotaProblem(error);

@@ -3,7 +3,7 @@ import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import { unreachable } from '../../engine/kernel/assert.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { AlreadyExists, NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
-import { OwnerUnavailable } from '../failures.ts';
+import { CoordinatorUnavailable, OwnerUnavailable } from '../failures.ts';
 
 export interface Refusal {
   readonly errorCode: number;
@@ -20,7 +20,7 @@ export function refusalOf(error: unknown): Refusal {
 }
 
 function codeOf(failure: Failure): number {
-  if (failure instanceof OwnerUnavailable) return failure.kafkaError;
+  if (failure instanceof OwnerUnavailable || failure instanceof CoordinatorUnavailable) return failure.kafkaError;
   switch (failure.code) {
     case 'invalid-request':
       return failure instanceof InvalidRequest ? fieldCode(failure.field) : errorCode.invalidRequest;

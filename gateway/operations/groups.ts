@@ -5,7 +5,7 @@ import { NotFound } from '../../tenancy/failures.ts';
 import { innerName, tenantName } from '../../tenancy/naming.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
-import { OwnerUnavailable } from '../failures.ts';
+import { CoordinatorUnavailable } from '../failures.ts';
 import { findTopic } from './topics.ts';
 import { resolveStart } from './positions.ts';
 
@@ -42,8 +42,10 @@ const describeVersion = 5;
 const fetchVersion = 9;
 const deleteVersion = 2;
 
+/** All of them. Throws CoordinatorUnavailable when some may be missing. */
 export async function listGroups({ engine }: GatewayContext, principal: Principal): Promise<GroupSummary[]> {
   const response = await engine.listGroups(principal.clusterId, { statesFilter: [], typesFilter: [] });
+  if (response.errorCode !== errorCode.none) throw new CoordinatorUnavailable(response.errorCode);
   const groups: GroupSummary[] = [];
   for (const group of response.groups) {
     const groupId = tenantName(principal.clusterId, group.groupId);
@@ -52,7 +54,7 @@ export async function listGroups({ engine }: GatewayContext, principal: Principa
   return groups.sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
 }
 
-/** Throws NotFound. */
+/** Throws NotFound, CoordinatorUnavailable, and OwnerUnavailable where the end of a partition cannot be had. */
 export async function describeGroup(
   context: GatewayContext,
   principal: Principal,
@@ -68,8 +70,8 @@ export async function describeGroup(
   const group = described.groups[0]!;
   if (group.errorCode === errorCode.groupIdNotFound || group.groupState === 'Dead')
     throw new NotFound('group', groupId);
-  if (group.errorCode !== errorCode.none) throw new OwnerUnavailable(group.errorCode, -1);
-  const offsets = await committedOffsets(context, principal, inner);
+  if (group.errorCode !== errorCode.none) throw new CoordinatorUnavailable(group.errorCode, groupId);
+  const offsets = await committedOffsets(context, principal, groupId);
   return {
     groupId,
     state: group.groupState,
@@ -85,7 +87,12 @@ export async function describeGroup(
   };
 }
 
-async function committedOffsets(context: GatewayContext, principal: Principal, inner: string): Promise<GroupOffset[]> {
+async function committedOffsets(
+  context: GatewayContext,
+  principal: Principal,
+  groupId: string,
+): Promise<GroupOffset[]> {
+  const inner = innerName(principal.clusterId, groupId);
   const target = { clusterId: principal.clusterId, groupId: inner };
   const fetched = await context.engine.coordinatorRequest(
     9,
@@ -98,8 +105,11 @@ async function committedOffsets(context: GatewayContext, principal: Principal, i
     },
     { ...client, version: fetchVersion },
   );
+  const group = fetched.groups[0]!;
+  // Without this a group whose coordinator moves would be told to have no offsets, and so no lag.
+  if (group.errorCode !== errorCode.none) throw new CoordinatorUnavailable(group.errorCode, groupId);
   const offsets: GroupOffset[] = [];
-  for (const committed of fetched.groups[0]?.topics ?? []) {
+  for (const committed of group.topics) {
     const topic = tenantName(principal.clusterId, committed.name);
     const entry = topic === undefined ? undefined : findTopic(context, principal, topic);
     if (!entry || topic === undefined) continue;
@@ -122,7 +132,7 @@ export class GroupNotEmpty extends Failure {
   readonly code = 'invalid-request';
 }
 
-/** Throws NotFound, or GroupNotEmpty while the group has members. */
+/** Throws NotFound, GroupNotEmpty while the group has members, CoordinatorUnavailable. */
 export async function deleteGroup(context: GatewayContext, principal: Principal, groupId: string): Promise<void> {
   const inner = innerName(principal.clusterId, groupId);
   const target = { clusterId: principal.clusterId, groupId: inner };
@@ -135,5 +145,5 @@ export async function deleteGroup(context: GatewayContext, principal: Principal,
   const code = response.results[0]?.errorCode ?? errorCode.groupIdNotFound;
   if (code === errorCode.groupIdNotFound) throw new NotFound('group', groupId);
   if (code === errorCode.nonEmptyGroup) throw new GroupNotEmpty(`group '${groupId}' still has members`);
-  if (code !== errorCode.none) throw new OwnerUnavailable(code, -1);
+  if (code !== errorCode.none) throw new CoordinatorUnavailable(code, groupId);
 }
