@@ -13,7 +13,11 @@ const sessionsOf = (clusterId: string, remembered: ClusterShares): FetchSessions
   new FetchSessions(clusterId, remembered, limits, () => lastId++);
 
 /** Reads partitions `from` to `to`, forgets as many of those from 0 on as are asked for. */
-function asking(from: number, to: number, session: { id?: number; epoch?: number; forgets?: number } = {}): FetchRequest {
+function asking(
+  from: number,
+  to: number,
+  session: { id?: number; epoch?: number; forgets?: number } = {},
+): FetchRequest {
   const partitions = Array.from({ length: to - from }, (_, i) => ({ partition: from + i, fetchOffset: 0 }));
   const forgotten = Array.from({ length: session.forgets ?? 0 }, (_, i) => i);
   return make(fetchRequest, {

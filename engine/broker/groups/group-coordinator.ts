@@ -41,11 +41,6 @@ export interface GroupCoordinatorParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly settings?: Partial<GroupSettings>;
-  /**
-   * Asked before a group comes into being, by its first member or its first commit; false is answered as
-   * GROUP_MAX_SIZE_REACHED. Groups found in the log are not asked for.
-   */
-  readonly mayCreateGroup?: (groupId: string) => boolean;
   /** Wall time at which the topic of this name was made; -1 when none is known. */
   readonly topicMadeMs?: (topic: string) => number;
 }
@@ -67,7 +62,6 @@ export class GroupCoordinator {
       clock: parts.clock,
       random: parts.random,
       writer: new LogWriter(parts.log, settings, () => liveRecords(groups)),
-      mayCreateGroup: parts.mayCreateGroup ?? (() => true),
       topicMadeMs: parts.topicMadeMs ?? (() => -1),
     };
   }

@@ -20,7 +20,7 @@ import type { SyncGroupResponse } from '../../protocol/messages/14-sync-group.ts
 import type { Timer } from '../../kernel/clock.ts';
 import type { Deadline } from './deadline.ts';
 import type { CommittedOffset } from './group-records.ts';
-import { type Answer, type Member, type MemberProtocol, metadataFor } from './member.ts';
+import { type Answer, type Member, type MemberProtocol, metadataBytes, metadataFor } from './member.ts';
 import { failedJoin, failedSync } from './responses.ts';
 import { selectProtocol } from './select-protocol.ts';
 import { subscribedTopicsOf } from './subscription.ts';
@@ -59,6 +59,7 @@ export class Group {
   readonly pendingSyncs = new Set<string>();
   /** Of the members' protocols: how many members support each. */
   readonly #supporters = new Map<string, number>();
+  #metadataBytes = 0;
   #parkedJoins = 0;
   /** A member came during the initial delay, which is then extended. */
   newMemberAdded = false;
@@ -172,6 +173,11 @@ export class Group {
     return answer !== undefined;
   }
 
+  /** What the group holds in memory of what its members sent. */
+  get heldBytes(): number {
+    return this.#metadataBytes + (this.stored?.length ?? 0);
+  }
+
   parkedJoins(): number {
     return this.#parkedJoins;
   }
@@ -253,6 +259,7 @@ export class Group {
   }
 
   #countSupport(member: Member, by: 1 | -1): void {
+    this.#metadataBytes += by * metadataBytes(member.protocols);
     for (const name of new Set(member.protocols.map((each) => each.name))) {
       const count = (this.#supporters.get(name) ?? 0) + by;
       if (count === 0) this.#supporters.delete(name);

@@ -55,9 +55,37 @@ describe('JoinGroup refusals', () => {
     expect((await on.join({ groupId: 'h', version: 4 }).done).errorCode).toBe(14);
     expect((await on.join({ groupId: 'i' }).done).errorCode).toBe(81);
     expect(await on.commit(1, { groupId: 'i' })).toBe(81);
-    const strict = await bench({ mayCreateGroup: (groupId) => groupId !== 'g' });
-    expect((await strict.join().done).errorCode).toBe(81);
-    expect((await strict.join({ groupId: 'ok' }).done).errorCode).toBe(79);
+  });
+
+  it('refuses metadata that no record of a group can hold', async () => {
+    const on = await bench({ settings: { recordBytesMax: 1_000 } });
+    const protocols = [{ name: 'range', metadata: Buffer.alloc(1_001) }];
+    expect((await on.join({ protocols }).done).errorCode).toBe(-1);
+    expect(on.coordinator.groupCount()).toBe(0);
+  });
+
+  it('refuses who would have it hold more than it may, of all groups, and keeps those that are there', async () => {
+    const on = await bench({ settings: { membersBytesMax: 10_000 } });
+    const large = [{ name: 'range', metadata: Buffer.alloc(4_000) }];
+    const larger = [...large, { name: 'sticky', metadata: Buffer.alloc(4_000) }];
+    const { ids } = await stableGroup(on, 1);
+    const waiting = on.join({ groupId: 'h', protocols: large, version: 3, sessionTimeoutMs: 6_000 });
+    expect((await on.join({ groupId: 'i', protocols: larger }).done).errorCode).toBe(81);
+    expect(on.coordinator.groupCount()).toBe(2);
+    expect(await on.heartbeat(ids[0]!, 1)).toBe(0);
+    // What the member of the other group brought is free again when its session is over.
+    await on.clock.advance(60_000);
+    expect(waiting.response?.errorCode).toBe(0);
+    expect((await on.join({ groupId: 'i', protocols: larger }).done).errorCode).toBe(79);
+  });
+
+  it('hands out no assignment that would have it hold more than it may', async () => {
+    const on = await bench({ settings: { membersBytesMax: 10_000 } });
+    const join = on.join({ version: 3 });
+    await on.clock.advance(250);
+    const { memberId } = join.response!;
+    expect((await on.sync(memberId, 1, { [memberId]: 'x'.repeat(10_000) }).done).errorCode).toBe(-1);
+    expect(await on.state()).not.toBe('Stable');
   });
 
   it('shuts out the last to rejoin of a group over its size', async () => {

@@ -6,12 +6,12 @@ import { errorCode } from '../../protocol/error-codes.ts';
 import type { JoinGroupRequest, JoinGroupResponse } from '../../protocol/messages/11-join-group.ts';
 import { Deadline } from './deadline.ts';
 import type { Group } from './group.ts';
-import { type Answer, copyProtocols, type Member, noAssignment, sameProtocols } from './member.ts';
+import { type Answer, copyProtocols, type Member, metadataBytes, noAssignment, sameProtocols } from './member.ts';
 import { expireSession, ignoreFailure, rebalanceOrCompleteJoin } from './rebalance.ts';
 import { textBytesMax } from './record-bytes.ts';
 import { replaceStaticMember } from './replace-static-member.ts';
 import { failedJoin, joined } from './responses.ts';
-import { codeOf, createGroup, type GroupClient, type Shell, storeGroup } from './shell.ts';
+import { codeOf, createGroup, type GroupClient, isThereMemory, type Shell, storeGroup } from './shell.ts';
 
 /** One join with what the steps below need of it. */
 export interface Join {
@@ -42,7 +42,7 @@ export function joinGroup(
   else joinNewGroup(shell, join);
 }
 
-/** What is wrong with the request alone, 0 for nothing. */
+/** What is wrong with the request, whatever the state of its group; 0 for nothing. */
 function refuse(shell: Shell, request: JoinGroupRequest, client: GroupClient): number {
   if (request.groupId === '') return errorCode.invalidGroupId;
   const { sessionTimeoutMsMin, sessionTimeoutMsMax } = shell.settings;
@@ -60,7 +60,17 @@ function refuse(shell: Shell, request: JoinGroupRequest, client: GroupClient): n
   ];
   for (const { name } of request.protocols) texts.push(name);
   const idBytesMax = textBytesMax - memberIdSuffixBytes;
-  return texts.some((text) => Buffer.byteLength(text) > idBytesMax) ? errorCode.unknownServerError : errorCode.none;
+  if (texts.some((text) => Buffer.byteLength(text) > idBytesMax)) return errorCode.unknownServerError;
+  return refuseMetadata(shell, request);
+}
+
+/** Held from the join on, long before a record that is too large is refused. */
+function refuseMetadata(shell: Shell, { groupId, memberId, protocols }: JoinGroupRequest): number {
+  const bytes = metadataBytes(protocols);
+  if (bytes > shell.settings.recordBytesMax) return errorCode.unknownServerError;
+  const known = shell.groups.get(groupId)?.members.get(memberId);
+  const addedBytes = bytes - (known ? metadataBytes(known.protocols) : 0);
+  return isThereMemory(shell, addedBytes) ? errorCode.none : errorCode.groupMaxSizeReached;
 }
 
 /**

@@ -41,6 +41,10 @@ export function metadataFor(member: Member, protocol: string | null): Uint8Array
   return member.protocols.find((each) => each.name === protocol)?.metadata;
 }
 
+export function metadataBytes(protocols: readonly MemberProtocol[]): number {
+  return protocols.reduce((bytes, { metadata }) => bytes + metadata.length, 0);
+}
+
 /** Same strategies with the same metadata in the same order. */
 export function sameProtocols(a: readonly MemberProtocol[], b: readonly MemberProtocol[]): boolean {
   return (

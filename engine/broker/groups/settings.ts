@@ -16,6 +16,8 @@ export interface GroupSettings {
   readonly pendingMembersMax: number;
   /** Groups of one coordinator partition; the next is refused with GROUP_MAX_SIZE_REACHED. */
   readonly groupsMax: number;
+  /** Metadata and assignments of the members of all groups of one coordinator, as they are held in memory. */
+  readonly membersBytesMax: number;
   /** offset.metadata.max.bytes. Kafka counts UTF-16 units here, and so do we. */
   readonly offsetMetadataCharsMax: number;
   /** offsets.retention.minutes, in milliseconds. */
@@ -45,6 +47,8 @@ export const defaultGroupSettings: GroupSettings = {
   membersMax: 1_000,
   pendingMembersMax: 1_000,
   groupsMax: 10_000,
+  // Kafka has no limit here either: a cluster is one tenant's there, and its brokers hold nobody else's.
+  membersBytesMax: 128 * 1024 * 1024,
   offsetMetadataCharsMax: 4_096,
   offsetsRetentionMs: 7 * 86_400_000,
   retentionCheckIntervalMs: 600_000,

@@ -5,7 +5,7 @@ import type { Random } from '../../kernel/random.ts';
 import { errorCode, unsureCode, volumeFullCode } from '../../protocol/error-codes.ts';
 import { Group } from './group.ts';
 import { type CommittedOffset, encodeGroup, groupKey } from './group-records.ts';
-import type { LogWriter } from './log-writer.ts';
+import { type LogWriter, RecordTooLarge } from './log-writer.ts';
 import { metadataFor, noAssignment } from './member.ts';
 import type { GroupSettings } from './settings.ts';
 
@@ -21,8 +21,6 @@ export interface Shell {
   readonly random: Random;
   readonly writer: LogWriter;
   readonly groups: Map<string, Group>;
-  /** False when the owner of the group's name has as many groups as it may have. */
-  mayCreateGroup(groupId: string): boolean;
   /** Wall time at which the topic of this name was made; -1 when none is known. */
   topicMadeMs(topic: string): number;
 }
@@ -37,10 +35,18 @@ export function isOfFormerTopic(shell: Shell, topic: string, { commitMs }: Commi
 
 /** Undefined when there are too many groups already. */
 export function createGroup(shell: Shell, groupId: string): Group | undefined {
-  if (shell.groups.size >= shell.settings.groupsMax || !shell.mayCreateGroup(groupId)) return undefined;
+  if (shell.groups.size >= shell.settings.groupsMax) return undefined;
   const group = new Group(groupId, shell.clock.wallMs());
   shell.groups.set(groupId, group);
   return group;
+}
+
+/** Whether the coordinator may come to hold so many more bytes of what members sent. */
+export function isThereMemory({ groups, settings }: Shell, addedBytes: number): boolean {
+  if (addedBytes <= 0) return true;
+  let bytes = addedBytes;
+  for (const group of groups.values()) bytes += group.heldBytes;
+  return bytes <= settings.membersBytesMax;
 }
 
 /**
@@ -70,6 +76,9 @@ export function storeGroup(
       assignment: assignments?.get(member.memberId) ?? (assignments === undefined ? member.assignment : noAssignment),
     })),
   });
+  if (!isThereMemory(shell, value.length - (group.stored?.length ?? 0))) {
+    return Promise.reject(new RecordTooLarge(`a group of ${value.length} bytes, beside those that are held`));
+  }
   return shell.writer.write([{ key: groupKey(group.groupId), value }], () => {
     group.durable = true;
     group.stored = value;
