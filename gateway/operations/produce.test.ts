@@ -186,6 +186,20 @@ describe('RecordProducer', () => {
     expect.unreachable('more than the quota was taken');
   });
 
+  it("takes up the cluster's changed limits with the next batch", async () => {
+    produce(['a']);
+    await clock.settle();
+    appends[0]!.done(stored(0));
+    await tenancy.updateCluster(principal.clusterId, { limits: { messageBytesMax: 1_000 } });
+    const refused = produce(['x'.repeat(2_000)]);
+    await clock.settle();
+    expect(refused.outcomes).toMatchObject([{ errorCode: errorCode.messageTooLarge }]);
+    await tenancy.updateCluster(principal.clusterId, { limits: { messageBytesMax: 10_000 } });
+    produce(['x'.repeat(2_000)]);
+    await clock.settle();
+    expect(appends).toHaveLength(2);
+  });
+
   it('takes up changed topic configs', async () => {
     produce(['x']);
     await clock.settle();

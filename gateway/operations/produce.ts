@@ -63,7 +63,9 @@ interface OpenBatch {
 interface Line {
   /** The latest entry seen: its configs may change. */
   topic: TopicEntry;
+  /** By the topic's configs and the cluster's limits at its last batch. */
   messageBytesMax: number;
+  topicBytesMax: number;
   requiresKeys: boolean;
   readonly partition: number;
   readonly clusterId: string;
@@ -189,6 +191,7 @@ export class RecordProducer {
         return last;
       }
     }
+    line.messageBytesMax = Math.min(line.topicBytesMax, clusterBytesMax(this.#context, line.clusterId));
     const builder = new BatchBuilder(line.messageBytesMax, line.lastBatchBytes);
     if (builder.append(record.key, record.value, record.headers, timestampMs) === batchFull) return undefined;
     const batch: OpenBatch = { builder, requests: [], indexes: [], timestampsMs: [] };
@@ -212,14 +215,15 @@ export class RecordProducer {
     if (known) {
       if (known.topic !== topic) {
         known.topic = topic;
-        known.messageBytesMax = messageBytesMaxOf(this.#context, clusterId, topic);
+        known.topicBytesMax = topicSettings(topic.configs).messageBytesMax;
         known.requiresKeys = requiresKeys(topic.configs);
       }
       return known;
     }
     const line: Line = {
       topic,
-      messageBytesMax: messageBytesMaxOf(this.#context, clusterId, topic),
+      messageBytesMax: 0,
+      topicBytesMax: topicSettings(topic.configs).messageBytesMax,
       requiresKeys: requiresKeys(topic.configs),
       partition,
       clusterId,
@@ -367,9 +371,12 @@ export class RecordProducer {
 }
 
 /** The topic's max.message.bytes, or the cluster's limit where that is less. */
-export function messageBytesMaxOf({ tenancy }: GatewayContext, clusterId: string, topic: TopicEntry): number {
-  const limit = tenancy.cluster(clusterId)?.limits.messageBytesMax ?? Infinity;
-  return Math.min(topicSettings(topic.configs).messageBytesMax, limit);
+export function messageBytesMaxOf(context: GatewayContext, clusterId: string, topic: TopicEntry): number {
+  return Math.min(topicSettings(topic.configs).messageBytesMax, clusterBytesMax(context, clusterId));
+}
+
+function clusterBytesMax({ tenancy }: GatewayContext, clusterId: string): number {
+  return tenancy.cluster(clusterId)?.limits.messageBytesMax ?? Infinity;
 }
 
 const unavailable: AppendResult = {
