@@ -6,7 +6,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { uuidOf, uuidText } from '../../engine/kernel/uuid.ts';
 import { problemPage } from '../http/problem-kinds.ts';
-import { requireAdminKey } from './authenticate.ts';
+import { hasKey, requireAdminKey } from './authenticate.ts';
 import { consolePage } from './console-page.ts';
 import { docsPage } from './docs-page.ts';
 import { Followers } from './followers.ts';
@@ -67,10 +67,11 @@ export function createAdminApp(
     return problemResponse(answer, requestId);
   });
   app.notFound((c) => nothingHere(app, c));
-  app.use(`${prefix}/*`, requireAdminKey(admin.adminKey, known));
+  const has = hasKey(admin.adminKey);
+  app.use(`${prefix}/*`, requireAdminKey(has, known));
   app.use(`${prefix}/*`, limitBody(limits.bodyBytesMax));
 
-  healthRoutes(app, admin, createMetrics(admin));
+  healthRoutes(app, admin, createMetrics(admin), has);
   tenantRoutes(app, admin);
   clusterRoutes(app, admin);
   keyRoutes(app, admin);

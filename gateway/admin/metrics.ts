@@ -10,7 +10,10 @@ import { placedPartitions } from './routes/brokers.ts';
 
 export interface Metrics {
   readonly contentType: string;
+  /** Of the process and the engine. */
   text(): Promise<string>;
+  /** What names clusters. */
+  textOfClusters(): Promise<string>;
 }
 
 /**
@@ -23,6 +26,7 @@ const brokerStates = ['starting', 'serving', 'draining', 'fenced', 'closed'] as 
 
 export function createMetrics(admin: AdminContext): Metrics {
   const registry = new Registry();
+  const ofClusters = new Registry();
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: loopLookIntervalMs });
   const trafficCounters = [
     ['headgate_produced_bytes_total', 'Bytes of record batches that were stored.', (u: Usage) => u.producedBytes],
@@ -31,17 +35,21 @@ export function createMetrics(admin: AdminContext): Metrics {
     ['headgate_fetched_records_total', 'Records that were read.', (u: Usage) => u.fetchedRecords],
   ] as const;
   for (const [name, help, valueOf] of trafficCounters) {
-    clusterCounter(registry, admin, name, help, [], (usage) => [[[], valueOf(usage)]]);
+    clusterCounter(ofClusters, admin, name, help, [], (usage) => [[[], valueOf(usage)]]);
   }
   const throttledHelp = 'Seconds that clients were held back, by the limit that asked for it.';
-  clusterCounter(registry, admin, 'headgate_throttled_seconds_total', throttledHelp, ['quota'], (usage) =>
+  clusterCounter(ofClusters, admin, 'headgate_throttled_seconds_total', throttledHelp, ['quota'], (usage) =>
     Object.entries(usage.throttledMs).map(([quota, ms]) => [[quota], (ms ?? 0) / 1000]),
   );
-  clusterGauges(registry, admin);
+  clusterGauges(ofClusters, admin);
   lateFetches(registry, admin);
   refusedConnections(registry, admin);
   fleetGauges(registry, admin);
-  return { contentType: registry.contentType, text: () => registry.metrics() };
+  return {
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    textOfClusters: () => ofClusters.metrics(),
+  };
 }
 
 /** The label of each cluster, oldest first, so that a label once given keeps its meaning. */

@@ -165,7 +165,7 @@ describe('health and metrics', () => {
     test.tenancy.meter.throttled(ids[0]!, 'ingressBytesPerSecondMax', 1500);
     test.memory.emit('broker-dead', 1);
     test.memory.late = 3;
-    const text = String((await test.ask('GET', '/metrics', undefined, '')).body['text']);
+    const text = String((await test.ask('GET', '/metrics')).body['text']);
     expect(text).toContain(`headgate_produced_bytes_total{cluster="${ids[0]}"} 100`);
     expect(text).toContain('headgate_produced_bytes_total{cluster="other"} 200');
     expect(text).toContain(
@@ -177,8 +177,19 @@ describe('health and metrics', () => {
     expect(text).toContain('headgate_engine_events_total{kind="broker-dead"} 1');
     expect(text).toContain('nodejs_eventloop_lag_seconds');
     expect(text).not.toContain(ids[1]);
-    const again = String((await test.ask('GET', '/metrics', undefined, '')).body['text']);
+    const again = String((await test.ask('GET', '/metrics')).body['text']);
     expect(again).toContain('headgate_produced_bytes_total{cluster="other"} 200');
+  });
+
+  it('say nothing of any cluster to who has no key, and that a wrong one is wrong', async () => {
+    const clusterId = await test.cluster('secret');
+    test.tenancy.meter.produced(clusterId, 2, 100);
+    const open = await test.ask('GET', '/metrics', undefined, '');
+    expect(open.status).toBe(200);
+    expect(String(open.body['text'])).toContain('headgate_ready 1');
+    expect(String(open.body['text'])).not.toMatch(/cluster=|_bytes_total\b/);
+    expect(String(open.body['text'])).not.toContain(clusterId);
+    expect((await test.ask('GET', '/metrics', undefined, 'wrong')).status).toBe(401);
   });
 });
 

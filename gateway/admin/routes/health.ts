@@ -1,5 +1,10 @@
-/** For probes and scrapers: open, and without anything that would help somebody who has no key. */
+/**
+ * For probes and scrapers: open, and without anything that would help somebody who has no key. What single clusters do is told
+ * to a scraper with the key alone: whoever reaches the port may be one of the tenants.
+ */
 import { createRoute, z } from '@hono/zod-openapi';
+import { Unauthenticated } from '../../../tenancy/failures.ts';
+import type { HasKey } from '../authenticate.ts';
 import type { AdminContext } from '../options.ts';
 import type { Metrics } from '../metrics.ts';
 import { type AdminApp, json } from './route.ts';
@@ -30,23 +35,35 @@ const ready = createRoute({
 
 const metricsRoute = createRoute({
   operationId: 'getMetrics',
-  security: [],
+  security: [{}, { adminKey: [] }],
   method: 'get',
   path: '/metrics',
   tags: ['Health'],
-  summary: 'Metrics for Prometheus',
+  summary: 'Metrics for Prometheus; those of single clusters with the admin key',
   responses: {
     200: { description: 'Text exposition format.', content: { 'text/plain': { schema: z.string() } } },
   },
 });
 
-export function healthRoutes(app: AdminApp, { fleet, ready: isReady }: AdminContext, metrics: Metrics): void {
+export function healthRoutes(
+  app: AdminApp,
+  { fleet, ready: isReady }: AdminContext,
+  metrics: Metrics,
+  has: HasKey,
+): void {
   app.openapi(health, (c) => c.json({ status: 'ok' as const }, 200));
   app.openapi(ready, (c) => {
     if (isReady()) return c.json({ status: 'ready' as const, reasons: [] }, 200);
     return c.json({ status: 'not-ready' as const, reasons: reasonsOf(fleet.brokers()) }, 503);
   });
-  app.openapi(metricsRoute, async (c) => c.text(await metrics.text(), 200, { 'Content-Type': metrics.contentType }));
+  app.openapi(metricsRoute, async (c) => {
+    const header = c.req.header('Authorization');
+    // A wrong key is said to be wrong: fewer series would look as if there were no clusters.
+    if (header !== undefined && !has(header)) throw new Unauthenticated();
+    const text =
+      header === undefined ? await metrics.text() : (await metrics.text()) + (await metrics.textOfClusters());
+    return c.text(text, 200, { 'Content-Type': metrics.contentType });
+  });
 }
 
 function reasonsOf(brokers: readonly { readonly brokerId: number; readonly state: string }[]): string[] {
