@@ -1,15 +1,18 @@
 /**
  * Tickets for clients that can set no header (browsers): a signed text, good once and for a short time, in the URL in place
- * of the API key, which would end up in logs. One use is enforced in this process's memory; a ticket signed with a secret
- * that several gateways share could be used once at each.
+ * of the API key, which would end up in logs. One use is enforced in this process's memory, of which one cluster's tickets may
+ * fill a half; a ticket signed with a secret that several gateways share could be used once at each.
  */
 import { jwtVerify, SignJWT } from 'jose';
 import { Unauthenticated } from '../../tenancy/failures.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
+import { ClusterShares } from '../cluster-shares.ts';
 import type { GatewayContext } from '../context.ts';
 
 const audience = 'headgate-websocket';
 const secretBytes = 32;
+
+type TicketContext = Pick<GatewayContext, 'clock' | 'random' | 'tenancy'>;
 
 export interface TicketSettings {
   readonly ticketMs: number;
@@ -18,15 +21,17 @@ export interface TicketSettings {
 }
 
 export class Tickets {
-  readonly #context: GatewayContext;
+  readonly #context: TicketContext;
   readonly #settings: TicketSettings;
   readonly #secret: Uint8Array;
   /** Used tickets, oldest first, until they would have expired. */
-  readonly #used = new Map<string, number>();
+  readonly #used = new Map<string, { readonly clusterId: string; readonly expiresMs: number }>();
+  readonly #remembered: ClusterShares;
 
-  constructor(context: GatewayContext, settings: TicketSettings) {
+  constructor(context: TicketContext, settings: TicketSettings) {
     this.#context = context;
     this.#settings = settings;
+    this.#remembered = new ClusterShares(settings.ticketsUsedMax);
     this.#secret = settings.ticketSecret ?? context.random.bytes(secretBytes);
   }
 
@@ -58,17 +63,18 @@ export class Tickets {
     if (!keyId || !jti || !exp || typeof tenantId !== 'string' || typeof clusterId !== 'string')
       throw new Unauthenticated();
     this.#forget(nowMs);
-    if (this.#used.has(jti) || this.#used.size >= this.#settings.ticketsUsedMax) throw new Unauthenticated();
-    this.#used.set(jti, exp * 1000);
+    if (this.#used.has(jti) || !this.#remembered.tryTake(clusterId, 1)) throw new Unauthenticated();
+    this.#used.set(jti, { clusterId, expiresMs: exp * 1000 });
     const key = tenancy.keys(clusterId).find((known) => known.keyId === keyId);
     if (!key || (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs)) throw new Unauthenticated();
     return { tenantId, clusterId, keyId };
   }
 
   #forget(nowMs: number): void {
-    for (const [jti, expiresMs] of this.#used) {
+    for (const [jti, { clusterId, expiresMs }] of this.#used) {
       if (expiresMs > nowMs) return;
       this.#used.delete(jti);
+      this.#remembered.give(clusterId, 1);
     }
   }
 }

@@ -1,0 +1,48 @@
+import { beforeEach, expect, it } from 'vitest';
+import { type ManualClock, manualClock } from '../../engine/kernel/manual-clock.ts';
+import { seededRandom } from '../../engine/kernel/random.ts';
+import { memoryStore } from '../../engine/store-memory.ts';
+import { Unauthenticated } from '../../tenancy/failures.ts';
+import { openTenancy } from '../../tenancy/open-tenancy.ts';
+import type { Principal, Tenancy } from '../../tenancy/tenancy.ts';
+import { Tickets } from './tickets.ts';
+
+let clock: ManualClock;
+let tenancy: Tenancy;
+let tickets: Tickets;
+
+beforeEach(async () => {
+  clock = manualClock();
+  const random = seededRandom(1);
+  tenancy = await openTenancy({ store: memoryStore({ clock }), clock, random });
+  tickets = new Tickets({ clock, random, tenancy }, { ticketMs: 30_000, ticketsUsedMax: 4 });
+});
+
+async function principalOf(name: string): Promise<Principal> {
+  const { tenantId } = await tenancy.createTenant(name);
+  const { clusterId } = await tenancy.createCluster({ tenantId, name });
+  const { keyId } = await tenancy.issueKey(clusterId, 'k');
+  return { tenantId, clusterId, keyId };
+}
+
+it('are good once, for their time, and while their key is', async () => {
+  const acme = await principalOf('acme');
+  const ticket = await tickets.issue(acme);
+  expect(await tickets.redeem(ticket)).toEqual(acme);
+  await expect(tickets.redeem(ticket)).rejects.toThrow(Unauthenticated);
+  const [late, revoked] = [await tickets.issue(acme), await tickets.issue(acme)];
+  await tenancy.revokeKey(acme.clusterId, acme.keyId);
+  await expect(tickets.redeem(revoked)).rejects.toThrow(Unauthenticated);
+  await clock.advance(31_000);
+  await expect(tickets.redeem(late)).rejects.toThrow(Unauthenticated);
+  await expect(tickets.redeem(`${ticket}x`)).rejects.toThrow(Unauthenticated);
+});
+
+it('of one cluster, however many, leave room for those of others', async () => {
+  const [loud, quiet] = [await principalOf('loud'), await principalOf('quiet')];
+  for (let i = 0; i < 2; i++) await tickets.redeem(await tickets.issue(loud));
+  await expect(tickets.redeem(await tickets.issue(loud))).rejects.toThrow(Unauthenticated);
+  expect(await tickets.redeem(await tickets.issue(quiet))).toEqual(quiet);
+  await clock.advance(31_000);
+  expect(await tickets.redeem(await tickets.issue(loud))).toEqual(loud);
+});
