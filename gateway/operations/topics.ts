@@ -189,7 +189,14 @@ export async function alterConfigs(
   const topic = findTopic(context, principal, name);
   if (!topic) throw new NotFound('topic', name);
   checkChanges(changes);
-  return context.engine.alterConfigs(topic.name, changes);
+  const altered = await context.engine.alterConfigs(topic.name, changes).catch((error: unknown) => {
+    throw inTenantTerms(error, name);
+  });
+  await shown(context, () => {
+    const present = context.engine.catalogue.byId(topic.topicId);
+    return !present || Object.keys(changes).every((config) => present.configs[config] === altered.configs[config]);
+  });
+  return altered;
 }
 
 function checkChanges(changes: ConfigChanges): void {

@@ -1,0 +1,62 @@
+import { beforeEach, expect, it } from 'vitest';
+import { TopicNotFound } from '../../engine/controller/topics.ts';
+import { type ManualClock, manualClock } from '../../engine/kernel/manual-clock.ts';
+import { seededRandom } from '../../engine/kernel/random.ts';
+import { memoryStore } from '../../engine/store-memory.ts';
+import { NotFound } from '../../tenancy/failures.ts';
+import { openTenancy } from '../../tenancy/open-tenancy.ts';
+import type { Principal } from '../../tenancy/tenancy.ts';
+import { ConnectionRoom } from '../connection-room.ts';
+import type { GatewayContext } from '../context.ts';
+import { MemoryEngine } from '../kafka/testing/memory-engine.ts';
+import { gatewayDefaults } from '../settings.ts';
+import { alterConfigs, alterReplicas, createPartitions, createTopic, deleteTopic } from './topics.ts';
+
+let clock: ManualClock;
+let engine: MemoryEngine;
+let context: GatewayContext;
+let principal: Principal;
+
+beforeEach(async () => {
+  clock = manualClock();
+  const random = seededRandom(1);
+  const store = memoryStore({ clock });
+  const tenancy = await openTenancy({ store, clock, random });
+  engine = new MemoryEngine(clock, store);
+  const connections = new ConnectionRoom(20_000);
+  context = { engine, tenancy, clock, random, settings: gatewayDefaults, connections, log: () => {} };
+  const { tenantId } = await tenancy.createTenant('t');
+  const { clusterId } = await tenancy.createCluster({ tenantId, name: 'c' });
+  principal = { tenantId, clusterId, keyId: 'k' };
+  await createTopic(context, principal, { name: 'orders', configs: {} });
+});
+
+const changes: readonly [string, () => Promise<unknown>][] = [
+  ['its configs', () => alterConfigs(context, principal, 'orders', { 'retention.ms': '1' })],
+  ['its replicas', () => alterReplicas(context, principal, 'orders', () => ({ factor: 1, nodeIds: [] }))],
+  ['the number of its partitions', () => createPartitions(context, principal, 'orders', 3)],
+  ['whether it is there', () => deleteTopic(context, principal, 'orders')],
+];
+
+it.each(changes)(
+  'a change of %s that comes behind a deletion names the topic as its tenant does',
+  async (_of, change) => {
+    const gone = (inner: string): Promise<never> => Promise.reject(new TopicNotFound(inner));
+    Object.assign(engine, { alterConfigs: gone, alterReplicas: gone, createPartitions: gone, deleteTopic: gone });
+    await expect(change()).rejects.toThrow(new NotFound('topic', 'orders'));
+  },
+);
+
+it('a change of configs is done when who looks next sees it', async () => {
+  const topic = [...engine.catalogue.ofCluster(principal.clusterId)][0]!;
+  const byId = engine.catalogue.byId.bind(engine.catalogue);
+  let isBehind = true;
+  Object.assign(engine.catalogue, { byId: (id: string) => (isBehind ? topic : byId(id)) });
+  let isDone = false;
+  const altered = alterConfigs(context, principal, 'orders', { 'retention.ms': '1' }).then(() => (isDone = true));
+  await clock.advance(100);
+  expect(isDone).toBe(false);
+  isBehind = false;
+  await clock.advance(100);
+  await altered;
+});
