@@ -1,8 +1,8 @@
 /**
  * What can go wrong in the world, as opposed to a bug (assert.ts). Every failure is a class with typed fields and one
- * stable code; each door maps codes to its own language in exactly one file (gateway/kafka/failures.ts,
- * gateway/http/failures.ts, gateway/websocket/failures.ts). Kafka's own per-partition error codes travel inside the
- * typed responses and are no failures in this sense.
+ * stable code; codes are put into a door's language in exactly one file (gateway/kafka/failures.ts; gateway/http/failures.ts
+ * for HTTP, WebSocket and the control plane). Kafka's own per-partition error codes travel inside the typed responses and are
+ * no failures in this sense.
  */
 export type FailureCode =
   // The metadata store (engine/ports.ts).

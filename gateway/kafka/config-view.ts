@@ -23,6 +23,7 @@ const brokerNames: Readonly<Record<string, string>> = {
   'retention.bytes': 'log.retention.bytes',
 };
 const listKind = 7;
+const int32Max = 0x7fff_ffff;
 const kinds = { text: 2, int: 3, long: 5, double: 6, boolean: 1 } as const;
 
 export interface ConfigOptions {
@@ -91,7 +92,7 @@ export function brokerConfigEntries(cluster: ClusterView, nodeId: number, option
     },
     {
       name: 'message.max.bytes',
-      value: String(cluster.limits.messageBytesMax),
+      value: String(Math.min(cluster.limits.messageBytesMax, int32Max)),
       kind: 'int',
       about: 'Largest record batch of any topic.',
     },

@@ -16,7 +16,7 @@ import type { Principal } from '../../tenancy/tenancy.ts';
 import type { Door } from './api.ts';
 import { besideOf, type Caller, dispatch, type Dispatched } from './dispatch.ts';
 import { FetchSessions } from './fetch-sessions.ts';
-import { type Answer, InOrder, type Served } from './in-order.ts';
+import { type Answer, InOrder, type Pipelined } from './in-order.ts';
 import { countedBytes } from './receive-budget.ts';
 import { Login, type LoginEvents, type LoginResult } from './session.ts';
 import { Throttle } from './throttle.ts';
@@ -44,7 +44,7 @@ function onEnd(this: OwnedSocket): void {
   this[owner]!.cut();
 }
 
-export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents {
+export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEvents {
   readonly door: Door;
   readonly login: Login;
   readonly clientHost: string;
@@ -196,7 +196,7 @@ export class KafkaConnection implements Caller, FrameTaker, Served, LoginEvents 
     this.#inOrder.add(frame, besideOf(this.login, frame));
   }
 
-  // --- Served ---
+  // --- Pipelined ---
 
   start(frame: Buffer, answer: Answer): void {
     if (this.#closed || this.login.session.state === 'closing') return;

@@ -31,8 +31,8 @@ export interface InOrderLimits {
 /** `sent` is called when nothing reads the parts any more; perhaps never. */
 export type Answer = (parts: readonly Uint8Array[] | undefined, sent?: () => void) => void;
 
-/** What the queue asks of its connection. */
-export interface Served {
+/** Whose requests are put in order: a connection. */
+export interface Pipelined {
   /** Called in request order; must call `answer` once, now or later. */
   start(frame: Buffer, answer: Answer): void;
   /** Called in the same order. */
@@ -41,7 +41,7 @@ export interface Served {
 
 export class InOrder {
   readonly #limits: InOrderLimits;
-  readonly #served: Served;
+  readonly #owner: Pipelined;
   /** Received and not started; more than a few only when one read brought many. */
   #waiting: Waiting[] = [];
   #slots: Slot[] = [];
@@ -51,9 +51,9 @@ export class InOrder {
   #held = false;
   #starting = false;
 
-  constructor(limits: InOrderLimits, served: Served) {
+  constructor(limits: InOrderLimits, owner: Pipelined) {
     this.#limits = limits;
-    this.#served = served;
+    this.#owner = owner;
   }
 
   add(frame: Buffer, beside: Beside): void {
@@ -109,7 +109,7 @@ export class InOrder {
     this.#bytes += slot.bytes;
     if (beside === 'fetch') this.#fetches++;
     if (beside === 'alone') this.#alone++;
-    this.#served.start(frame, (parts, sent) => {
+    this.#owner.start(frame, (parts, sent) => {
       if (slot.done) return;
       slot.done = true;
       slot.parts = parts;
@@ -126,7 +126,7 @@ export class InOrder {
     for (; sent < this.#slots.length && this.#slots[sent]!.done; sent++) {
       const { parts, bytes, sent: whenSent } = this.#slots[sent]!;
       this.#bytes -= bytes;
-      if (parts) this.#served.send(parts, whenSent);
+      if (parts) this.#owner.send(parts, whenSent);
     }
     if (sent > 0) this.#slots.splice(0, sent);
   }

@@ -11,7 +11,6 @@ import { Failure } from '../../../engine/kernel/failure.ts';
 import { errorCode, toKafkaCode } from '../../../engine/protocol/error-codes.ts';
 import type { ProduceRequest, ProduceResponse } from '../../../engine/protocol/messages/00-produce.ts';
 import { baseOffset, batchHeaderBytes, codec, compression, framingFault } from '../../../engine/records/batch.ts';
-import { stripNames } from '../../../tenancy/naming.ts';
 import type { ClusterLimits } from '../../../tenancy/tenancy.ts';
 import { appendBatch } from '../../operations/append.ts';
 import { leaderOf } from '../advertised.ts';
@@ -118,7 +117,6 @@ function appendTopic(
     appendBatch(context, principal, topic, index, records, request.timeoutMs, (result, delayMs, recordsAreFree) => {
       call.throttle(delayMs);
       const code = toKafkaCode(result.errorCode);
-      const { errorMessage } = result;
       answers[p] = {
         index,
         errorCode: code,
@@ -126,7 +124,7 @@ function appendTopic(
         logAppendTimeMs: result.logAppendTimeMs,
         logStartOffset: result.logStartOffset,
         recordErrors: (result.recordIndexes ?? []).map((batchIndex) => ({ batchIndex, batchIndexErrorMessage: null })),
-        errorMessage: errorMessage === null ? null : stripNames(principal.clusterId, errorMessage),
+        errorMessage: result.errorMessage,
         // An older client learns the leader from its next metadata request.
         currentLeader:
           code === errorCode.notLeaderOrFollower && version >= firstLeaderVersion ? leader(topic, index) : noLeader,
