@@ -195,7 +195,7 @@ async function controlling(parts: Controlling): Promise<Controlled & { control: 
     settings: controllerSettings(settings),
     name: `${hostname()}-${process.pid}`,
     ...(others ? { others } : {}),
-    recover: (session, version, seal) => recover(parts, session, version, seal),
+    recover: (session, version, seal, syncedLsn) => recover(parts, session, version, seal, syncedLsn),
   });
   const stop = async (): Promise<void> => {
     await control.stop();
@@ -242,6 +242,7 @@ async function recover(
   session: BrokerSession,
   fencedVersion: number,
   seal: StoreOp,
+  syncedLsn = 0,
 ): Promise<Recovered> {
   let version = fencedVersion;
   const parts = { store, clock: systemClock, random: systemRandom };
@@ -251,6 +252,7 @@ async function recover(
   const { cleanUp, isSealed } = await publishWal({
     ...parts,
     seal,
+    syncedLsn,
     disk: systemDisk,
     settings: logSettingsDefault,
     volume,

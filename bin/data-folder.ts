@@ -18,6 +18,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { createHash, randomBytes } from 'node:crypto';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
+import { givenUpPath } from '../engine/log/wal-format.ts';
 import { readMarks } from '../infra/disk/commit-mark.ts';
 import type { LmdbStore } from '../tenancy/store/lmdb.ts';
 
@@ -107,12 +108,12 @@ export function checkMetadataAge({ path, meta }: DataFolder, store: Pick<LmdbSto
   // Before the store is asked: others may be committing.
   const marks = readMarks(join(path, 'volumes'));
   const last = store.lastCommit();
-  const ahead = marks.find(({ commit }) => commit > last);
+  const ahead = marks.find(({ volume, commit }) => commit > last && !existsSync(givenUpPath(volume)));
   if (!ahead) return;
   throw new Error(
     `${meta}/data.mdb is an earlier copy than the volumes: it ends with commit ${last}, and ${ahead.path} knows of ${ahead.commit}. ` +
-      'Restore metadata, volumes and segments from one copy. To give up what this metadata does not know, remove the files ' +
-      `${join(path, 'volumes', '*', 'metadata-mark')}`,
+      'Restore metadata, volumes and segments from one copy. To give up what this metadata does not know, make an empty file ' +
+      `given-up in each folder of ${join(path, 'volumes')}`,
   );
 }
 

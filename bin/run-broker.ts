@@ -72,6 +72,7 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
   const logs = await createLogStore({
     onNearlyFull: (isFull) => warn(nearlyFullText(slot.volume, isFull)),
     beforeDrop: () => mark.noteDurably(),
+    beforeEmpty: () => session.noted(),
     disk,
     store,
     clock,
@@ -86,6 +87,7 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
     guard: () => session.guard(),
     onFatal: (failure) => die(failure),
   });
+  session.noteLog(logs);
   const broker = await startBroker({
     brokerId: slot.brokerId,
     sessionEpoch: session.epoch,

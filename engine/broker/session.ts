@@ -61,6 +61,10 @@ export interface Session {
    */
   commit(ops: readonly StoreOp[], token?: string): Promise<void>;
   setState(state: 'draining'): Promise<void>;
+  /** From here on each renewal of the lease tells how far the session's log is on the disk, for whoever recovers it. */
+  noteLog(log: { syncedLsn(): number }): void;
+  /** Resolves when what the log tells now is stored. Throws LeaseEnded. */
+  noted(): Promise<void>;
   /** After the last roll-up. Acknowledgements end when it is called. Throws SessionFenced. */
   close(): Promise<void>;
 }
@@ -118,6 +122,7 @@ class OpenSession implements Session {
   #version: number;
   #fenced = false;
   #changing: Promise<void> = Promise.resolve();
+  #log: { syncedLsn(): number } | undefined;
 
   constructor(options: SessionOptions, session: BrokerSession, version: number, grantedAtMs: number) {
     this.#options = options;
@@ -136,6 +141,7 @@ class OpenSession implements Session {
       isLost: (conflict) => !this.#isOurs(conflict.current),
       onLost: (cause) => this.#fence(cause),
       grantedAtMs,
+      syncedLsn: () => this.#log?.syncedLsn() ?? 0,
     });
   }
 
@@ -173,6 +179,14 @@ class OpenSession implements Session {
 
   setState(state: 'draining'): Promise<void> {
     return this.#change(state);
+  }
+
+  noteLog(log: { syncedLsn(): number }): void {
+    this.#log = log;
+  }
+
+  noted(): Promise<void> {
+    return this.#lease.renewed();
   }
 
   close(): Promise<void> {

@@ -24,9 +24,14 @@ export type BrokerRequest = <K extends BrokerApi>(
  * Makes what a fenced session acknowledged and did not roll up part of the logs' segments. Repeatable: a second call, or
  * one by another controller, finds nothing left to do. `session` is the fenced row, `version` its version, which every
  * write of the recovery checks. `seal` puts the row that says that it is done, under the same condition; it may ride in the
- * transaction that publishes everything.
+ * transaction that publishes everything. `syncedLsn` is what the session's lease says of its log.
  */
-export type Recover = (session: BrokerSession, version: number, seal: StoreOp) => Promise<Recovered>;
+export type Recover = (
+  session: BrokerSession,
+  version: number,
+  seal: StoreOp,
+  syncedLsn: number | undefined,
+) => Promise<Recovered>;
 
 export interface Recovered {
   /** The seal is written; else that is left to the caller. */

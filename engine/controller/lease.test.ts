@@ -3,8 +3,8 @@ import { manualClock } from '../kernel/manual-clock.ts';
 import { seededRandom } from '../kernel/random.ts';
 import { type StoreConflict, StoreUnavailable } from '../ports.ts';
 import { memoryStore, type StoreFaults } from '../store-memory.ts';
-import { holdLease, leaseDefaults, observe, type ObservedLease } from './lease.ts';
-import { brokerLeaseKey } from './rows/lease.ts';
+import { holdLease, LeaseEnded, leaseDefaults, observe, type ObservedLease } from './lease.ts';
+import { brokerLeaseKey, decodeLease } from './rows/lease.ts';
 
 const key = brokerLeaseKey(1);
 const fenceKey = { pk: 'FENCE', sk: '1' };
@@ -14,6 +14,7 @@ async function setUp(faults?: StoreFaults) {
   const store = memoryStore({ clock });
   await store.transact([{ op: 'put', key: fenceKey, value: 'x' }]);
   const lost: string[] = [];
+  const told = { syncedLsn: 0 };
   const lease = holdLease({
     store: store.connect(faults),
     clock,
@@ -23,8 +24,9 @@ async function setUp(faults?: StoreFaults) {
     settings: leaseDefaults,
     guard: () => [{ op: 'check', key: fenceKey, if: { version: 1 } }],
     onLost: (cause) => lost.push(cause.code),
+    syncedLsn: () => told.syncedLsn,
   });
-  return { clock, store, lease, lost };
+  return { clock, store, lease, lost, told };
 }
 
 describe('the holder of a lease', () => {
@@ -120,6 +122,51 @@ describe('the holder of a lease', () => {
     expect(lease.isValid(clock.monotonicMs())).toBe(false);
     expect((await store.get(key))!.version).toBe(1);
     expect(lost).toEqual([]);
+  });
+});
+
+describe('what a lease tells of the log', () => {
+  it('is what it is when the renewal is sent, one renewal after the other', async () => {
+    const { clock, lease, store, told } = await setUp((operation) =>
+      operation.op === 'transact' ? { delayMs: 40, replyDelayMs: 40 } : undefined,
+    );
+    const stored = async (): Promise<number | undefined> => decodeLease((await store.get(key))!).syncedLsn;
+    told.syncedLsn = 700;
+    await clock.advance(100);
+    expect(await stored()).toBe(700);
+    told.syncedLsn = 900;
+    await clock.advance(250);
+    // One is under way that was sent with 900: who asks now waits for the next.
+    told.syncedLsn = 0;
+    let isNoted = false;
+    void lease.renewed().then(() => (isNoted = true));
+    await clock.advance(60);
+    expect(isNoted).toBe(false);
+    await clock.advance(100);
+    expect(isNoted).toBe(true);
+    expect(await stored()).toBeUndefined();
+  });
+
+  it('is waited for through failures of the store, and not beyond the end of the lease', async () => {
+    let away = true;
+    const { clock, lease, told } = await setUp((operation) => {
+      if (away && operation.op === 'transact') throw new StoreUnavailable('away');
+      return undefined;
+    });
+    told.syncedLsn = 5;
+    let isNoted = false;
+    void lease.renewed().then(() => (isNoted = true));
+    await clock.advance(500);
+    expect(isNoted).toBe(false);
+    away = false;
+    await clock.advance(100);
+    expect(isNoted).toBe(true);
+    away = true;
+    const last = expect(lease.renewed()).rejects.toBeInstanceOf(LeaseEnded);
+    await clock.advance(10);
+    lease.stop();
+    await last;
+    await expect(lease.renewed()).rejects.toBeInstanceOf(LeaseEnded);
   });
 });
 

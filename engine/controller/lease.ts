@@ -43,12 +43,21 @@ export interface LeaseOptions {
   onLost(cause: Failure): void;
   /** Monotonic time of sending the transaction that wrote the first lease row; absent: the first renewal does. */
   readonly grantedAtMs?: number;
+  /** Told with each renewal; 0 for nothing. See LeaseRow. */
+  syncedLsn?(): number;
+}
+
+/** The lease ended before it was renewed. */
+export class LeaseEnded extends Failure {
+  readonly code = 'fenced';
 }
 
 export interface Lease {
   /** Monotonic; 0 before the first renewal. */
   validUntilMs(): number;
   isValid(nowMs: number): boolean;
+  /** Resolves when a renewal that was sent since the call is stored. Rejects with LeaseEnded. */
+  renewed(): Promise<void>;
   /** Ends the renewals; the lease is not valid from here on. */
   stop(): void;
 }
@@ -68,6 +77,9 @@ class HeldLease implements Lease {
   #renewals = 0;
   #timer: Timer | undefined;
   #ended = false;
+  #isRenewing = false;
+  /** For the end of a renewal that is still to be sent. */
+  #waiting: Waiting[] = [];
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -84,10 +96,26 @@ class HeldLease implements Lease {
     return nowMs < this.#validUntilMs;
   }
 
+  renewed(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      if (this.#ended) this.#giveUp();
+      else if (!this.#isRenewing) {
+        this.#timer?.cancel();
+        void this.#renew();
+      }
+    });
+  }
+
   stop(): void {
     this.#ended = true;
     this.#validUntilMs = 0;
     this.#timer?.cancel();
+    this.#giveUp();
+  }
+
+  #giveUp(): void {
+    for (const { reject } of this.#waiting.splice(0)) reject(new LeaseEnded('the lease has ended'));
   }
 
   #extend(sentAtMs: number): void {
@@ -103,16 +131,25 @@ class HeldLease implements Lease {
     const { store, clock, key, epoch, settings } = this.#options;
     const sentAtMs = clock.monotonicMs();
     this.#renewals++;
-    const value = encodeLease({ epoch, durationMs: settings.durationMs, renewals: this.#renewals });
+    const { durationMs } = settings;
+    const syncedLsn = this.#options.syncedLsn?.() ?? 0;
+    const value = encodeLease({ epoch, durationMs, renewals: this.#renewals, ...(syncedLsn > 0 ? { syncedLsn } : {}) });
+    // One at a time, so that none of an earlier state is stored over one of a later.
+    const served = this.#waiting.length;
+    this.#isRenewing = true;
     try {
       await store.transact([...this.#options.guard(), { op: 'put', key, value }]);
     } catch (cause) {
       if (!this.#ended) this.#failed(cause);
       return;
+    } finally {
+      this.#isRenewing = false;
     }
     if (this.#ended) return;
     this.#extend(sentAtMs);
-    this.#renewAfter(Math.max(0, sentAtMs + settings.renewIntervalMs - clock.monotonicMs()));
+    for (const { resolve } of this.#waiting.splice(0, served)) resolve();
+    const nextAtMs = this.#waiting.length > 0 ? sentAtMs : sentAtMs + settings.renewIntervalMs;
+    this.#renewAfter(Math.max(0, nextAtMs - clock.monotonicMs()));
   }
 
   #failed(cause: unknown): void {
@@ -131,6 +168,11 @@ class HeldLease implements Lease {
     if (cause instanceof StoreConflict) return this.#options.isLost?.(cause) ?? true;
     return !(cause instanceof Failure && cause.retryable);
   }
+}
+
+interface Waiting {
+  readonly resolve: () => void;
+  readonly reject: (failure: LeaseEnded) => void;
 }
 
 /** What an observer remembers of one lease row. */

@@ -28,7 +28,7 @@ import {
   encodeBrokerSession,
   type SessionState,
 } from './rows/broker-session.ts';
-import { brokerLeaseKey } from './rows/lease.ts';
+import { brokerLeaseKey, decodeLease } from './rows/lease.ts';
 
 const servingPollMs = 20;
 const earlierPollMs = 50;
@@ -354,7 +354,12 @@ export class SlotKeeper {
       const session = decodeBrokerSession(row);
       const startedAtMs = this.#context.clock.monotonicMs();
       const seal = this.#stateOp(row, session, 'recovered');
-      const { cleanUp, isSealed } = await this.#context.recover(session, row.version, seal);
+      const { cleanUp, isSealed } = await this.#context.recover(
+        session,
+        row.version,
+        seal,
+        await this.#syncedLsn(session),
+      );
       const tookMs = Math.round(this.#context.clock.monotonicMs() - startedAtMs);
       events.emit('volume-recovered', 'session fenced', { brokerId: this.#id, epoch: session.epoch, tookMs });
       row = isSealed ? this.#written(row, seal.value) : await this.#put(row, session, 'recovered');
@@ -370,6 +375,13 @@ export class SlotKeeper {
     // Unless this is the end of a duty that is long over, and the slot serves again.
     if (this.#view.version === (row?.version ?? 0)) this.#view.phase = 'idle';
     return true;
+  }
+
+  /** Nobody renews the lease any more: the session is fenced. */
+  async #syncedLsn({ epoch }: BrokerSession): Promise<number | undefined> {
+    const row = await getSurely(this.#context.persistence, brokerLeaseKey(this.#id));
+    const lease = row && decodeLease(row);
+    return lease?.epoch === epoch ? lease.syncedLsn : undefined;
   }
 
   async #remap(remap: Remap): Promise<void> {

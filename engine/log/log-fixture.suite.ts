@@ -13,7 +13,7 @@ import { directorySegments } from './directory-segments.ts';
 import type { AppendOutcome, LogRead, LogStore, PartitionLog, TopicConfigs } from './log.ts';
 import { createLogStore } from './log-store.ts';
 import { MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
-import { type Recovery, recoverWal } from './recover.ts';
+import { publishWal, type Recovery } from './recover.ts';
 import { type LogSettings, logSettingsDefault } from './settings.ts';
 
 export const topicA: Uuid = 'topic-a-16-bytes';
@@ -62,6 +62,9 @@ export class World {
   fatal: Error[] = [];
   sessionEpoch = 0;
   settings: LogSettings;
+  /** How far the log of the session was known to be on the disk; recoveries are told. */
+  syncedLsn = 0;
+  #store: LogStore | undefined;
   #process: Process;
 
   /** `slow`: calls of the thread pool take 0 to 3 ms of the clock, so that a crash can come between any two of them. */
@@ -83,6 +86,8 @@ export class World {
 
   /** Power loss: the process is gone, and so is what the disk did not keep. */
   crash(keep: Random | 'none' | 'all'): void {
+    this.noteSynced();
+    this.#store = undefined;
     this.#process.isDead = true;
     this.#process = this.#newProcess();
     this.disk.crash(keep);
@@ -116,7 +121,8 @@ export class World {
     const version = (await this.rows.get(sessionRow))!.version;
     const epoch = this.sessionEpoch;
     const process = this.#process;
-    return this.run(
+    this.syncedLsn = 0;
+    this.#store = await this.run(
       createLogStore({
         disk: this.#process.disk,
         store: this.#process.store,
@@ -128,6 +134,10 @@ export class World {
         volume: `/v${brokerId}`,
         segments: directorySegments(this.#process.disk, segmentsDirectory),
         mayAck: () => this.mayAck,
+        beforeEmpty: async () => {
+          if (!process.isDead) this.syncedLsn = this.#store?.syncedLsn() ?? 0;
+          await sleep(this.clock, 1);
+        },
         ...(this.slots === undefined ? {} : { slots: this.slots }),
         guard: (): StoreOp[] => [{ op: 'check', key: sessionRow, if: { version } }],
         onFatal: (error) => {
@@ -135,6 +145,12 @@ export class World {
         },
       }),
     );
+    return this.#store;
+  }
+
+  /** What a renewal of the session's lease might have told in this moment. */
+  noteSynced(): void {
+    this.syncedLsn = Math.max(this.syncedLsn, this.#store?.syncedLsn() ?? 0);
   }
 
   /** Fences the last session, one of broker 1, and recovers its log. */
@@ -142,8 +158,12 @@ export class World {
     const sessionRow = { pk: 'BROKER', sk: '1' };
     await this.rows.transact([{ op: 'put', key: sessionRow, value: `{"fenced":${this.sessionEpoch}}` }]);
     const version = (await this.rows.get(sessionRow))!.version;
-    return this.run(
-      recoverWal({
+    const {
+      cleanUp,
+      isSealed: _,
+      ...recovery
+    } = await this.run(
+      publishWal({
         disk: this.#process.disk,
         store: this.#process.store,
         clock: this.clock,
@@ -154,9 +174,14 @@ export class World {
         volume: '/v1',
         segments: directorySegments(this.#process.disk, segmentsDirectory),
         guard: (): StoreOp[] => [{ op: 'check', key: sessionRow, if: { version } }],
+        syncedLsn: this.syncedLsn,
         ...(keeps ? { keeps } : {}),
       }),
     );
+    // From here on the session's row says that it is recovered, and nobody asks again.
+    this.syncedLsn = 0;
+    await this.run(cleanUp());
+    return recovery;
   }
 
   open(
@@ -171,6 +196,7 @@ export class World {
 
   /** Appends without waiting, from a frame of the pool; the outcome appears in the returned array. */
   send(log: PartitionLog, given: Buffer): AppendOutcome[] {
+    this.noteSynced();
     const outcomes: AppendOutcome[] = [];
     const batch = framePool.take(given.length);
     given.copy(batch);

@@ -21,6 +21,11 @@ export interface LogStoreOptions {
   readonly slots?: number;
   /** Before anything leaves the log because segments have it. Absent: nobody wants to know. */
   readonly beforeDrop?: () => Promise<void>;
+  /**
+   * Before the log is without any chunk: syncedLsn() is 0 by then, and whoever has noted it has to have noted that when this
+   * resolves. Absent: nobody has.
+   */
+  readonly beforeEmpty?: () => Promise<void>;
   /** Records are refused because the volume is nearly full, or taken again. Absent: only who writes is told. */
   readonly onNearlyFull?: (isFull: boolean) => void;
   /** Whether the lease still holds: asked after the sync and before the acknowledgements. */

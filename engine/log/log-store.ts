@@ -69,6 +69,7 @@ export async function createLogStore(options: LogStoreOptions): Promise<LogStore
     chunkBytesMax: settings.walChunkBytesMax,
     onFault: (error) => fail(error),
     ...(options.beforeDrop ? { beforeDrop: options.beforeDrop } : {}),
+    ...(options.beforeEmpty ? { beforeEmpty: options.beforeEmpty } : {}),
   });
   const store = new SessionLogStore(options, wal);
   fail = (error) => store.fail(error);
@@ -267,6 +268,10 @@ class SessionLogStore implements LogStore {
       waitingAppends: this.#gate.waitingAppends,
       diskFull: this.#gate.isDiskLow,
     };
+  }
+
+  syncedLsn(): number {
+    return this.#wal.syncedLsn;
   }
 
   /** The session cannot go on. Called once for whatever comes first. */

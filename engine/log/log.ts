@@ -166,6 +166,8 @@ export interface LogStore {
   /** Clean shutdown: everything acknowledged and rolled up, WAL removed. Nothing is left to recover. */
   close(): Promise<void>;
   status(): LogStoreStatus;
+  /** How far the write-ahead log is on the disk and stays there, in bytes of the session's stream; 0: nothing is sure. */
+  syncedLsn(): number;
   /** Looks at what is stored (scrub.ts): `start` begins a pass now. Answers at once with where it stands. */
   scrub(act: ScrubAct): ScrubStatus;
 }

@@ -3,7 +3,7 @@ import type { MetadataStore, StoreOp } from '../ports.ts';
 import { uuidText } from '../kernel/uuid.ts';
 import { batchOf, segmentsDirectory, topicA, World } from './log-fixture.suite.ts';
 import { LogRowsChanged, SessionFenced } from './log.ts';
-import { publishWal, type RecoverOptions } from './recover.ts';
+import { LogBehind, publishWal, type RecoverOptions, VolumeMissing } from './recover.ts';
 import { directorySegments } from './directory-segments.ts';
 
 const sessionRow = { pk: 'BROKER', sk: '1' };
@@ -89,12 +89,33 @@ describe('recovery of a session whose volume is missing', () => {
     await expect(world.run(publishWal(options))).resolves.toMatchObject({ records: 1 });
   });
 
-  it('goes on without what was on it when somebody makes its directory', async () => {
+  it('is not content with an empty one when more is known', async () => {
     const world = new World();
     await world.startSession();
     const options = { ...(await fence(world)), volume: '/empty' };
     world.disk.makeDirectory('/empty/wal');
+    await expect(world.run(publishWal({ ...options, syncedLsn: 100 }))).rejects.toThrow(LogBehind);
     await expect(world.run(publishWal(options))).resolves.toMatchObject({ logs: [], records: 0 });
+  });
+
+  it('goes on without what was on it when somebody gives it up, once', async () => {
+    const world = new World();
+    await world.startSession();
+    const options = { ...(await fence(world)), volume: '/empty', syncedLsn: 100 };
+    world.disk.makeDirectory('/empty');
+    world.disk.create('/empty/given-up').close();
+    const { cleanUp, records } = await world.run(publishWal(options));
+    expect(records).toBe(0);
+    await world.run(cleanUp());
+    await expect(world.run(publishWal(options))).rejects.toThrow(VolumeMissing);
+  });
+
+  it('is given up no more when the next session has begun', async () => {
+    const world = new World();
+    world.disk.makeDirectory('/v1');
+    world.disk.create('/v1/given-up').close();
+    await world.startSession();
+    expect(world.disk.exists('/v1/given-up')).toBe(false);
   });
 });
 

@@ -21,7 +21,7 @@ import { segmentFilePrefix } from './rows/segment-file.ts';
 import { scanWal, type WalScan } from './scan-wal.ts';
 import { SegmentReader } from './segment-reader.ts';
 import type { LogSettings } from './settings.ts';
-import { isWalSpare, walChunkNumber, walDirectory, walsDirectory } from './wal-format.ts';
+import { givenUpPath, isWalSpare, walChunkNumber, walDirectory, walsDirectory } from './wal-format.ts';
 
 export interface RecoverOptions {
   readonly disk: Disk;
@@ -42,6 +42,11 @@ export interface RecoverOptions {
    * late batches, behind what was published and acknowledged to nobody, would land among those of the next owner.
    */
   readonly isPublished?: boolean;
+  /**
+   * How far the log was known to be on the disk, in bytes of the session's stream (see LogStore.syncedLsn). Less than that is
+   * not what a crash or a loss of power leaves. Absent: nothing is known.
+   */
+  readonly syncedLsn?: number;
   /** The dead session's row, under guard()'s condition, as it is to be when everything is published. */
   readonly seal?: StoreOp;
   /** False for a log whose topic is deleted: what the WAL has of it is dropped. All are kept when absent. */
@@ -86,7 +91,7 @@ export async function recoverWal(options: RecoverOptions): Promise<Recovery> {
   return recovery;
 }
 
-/** Throws VolumeMissing, DataCorrupt (see scan-wal.ts), SessionFenced when a guard fails, the disk's and the store's failures. */
+/** Throws VolumeMissing, LogBehind, DataCorrupt (see scan-wal.ts), SessionFenced when a guard fails, the disk's and the store's failures. */
 export async function publishWal(options: RecoverOptions): Promise<PublishedWal> {
   const { disk, volume, sessionEpoch, settings, brokerId } = options;
   const directory = walDirectory(volume, sessionEpoch);
@@ -103,6 +108,7 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
     await removeFiles(context, []);
     await sweepFiles(context, segmentFilePrefix(brokerId, sessionEpoch));
     await removeWal(disk, directory);
+    if (disk.exists(givenUpPath(volume))) disk.remove(givenUpPath(volume));
   };
   if (options.isPublished) return { ...nothing, cleanUp, isSealed: false };
   // While the log is read, so that its file waits for one commit less. A failure is told where the file is wanted, and is
@@ -141,11 +147,26 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
 export class VolumeMissing extends Failure {
   readonly code = 'disk-fault';
   constructor(volume: string) {
-    const directory = walsDirectory(volume);
+    super(`the volume is missing: there is no ${walsDirectory(volume)}. Bring it back; ${orGiveUp(volume)}`);
+  }
+}
+
+/**
+ * The volume is an earlier copy of itself, or its disk has lost what it said was stored: acknowledged records are missing at the
+ * end of the log, and their offsets must not be given out again.
+ */
+export class LogBehind extends Failure {
+  readonly code = 'data-corrupt';
+  constructor(volume: string, sessionEpoch: number, endLsn: number, syncedLsn: number) {
     super(
-      `the volume is missing: there is no ${directory}. Bring it back; or make that directory, to give up what was on it`,
+      `the volume is an earlier copy, or has lost what was on it: the log in ${walDirectory(volume, sessionEpoch)} ends at byte ` +
+        `${endLsn}, and was known to be on the disk up to byte ${syncedLsn}. Bring it back as it was; ${orGiveUp(volume)}`,
     );
   }
+}
+
+function orGiveUp(volume: string): string {
+  return `or make an empty file ${givenUpPath(volume)}, to give up what is missing`;
 }
 
 /** What the log holds, per log, and what of it is not published. */
@@ -154,8 +175,9 @@ async function readLog(
   options: RecoverOptions,
   directory: string,
 ): Promise<{ readonly scan: WalScan; readonly logs: readonly RecoveredLog[]; readonly due: readonly RollUpLog[] }> {
-  const { disk, volume, sessionEpoch, settings } = options;
-  if (!disk.exists(walsDirectory(volume))) throw new VolumeMissing(volume);
+  const { disk, volume, sessionEpoch, settings, syncedLsn = 0 } = options;
+  const isGivenUp = disk.exists(givenUpPath(volume));
+  if (!isGivenUp && !disk.exists(walsDirectory(volume))) throw new VolumeMissing(volume);
   const found = new Map<string, FoundLog>();
   const scan = await scanWal(
     { disk, directory, sessionEpoch, sliceBytes: settings.writeSliceBytes },
@@ -167,6 +189,7 @@ async function readLog(
       log.places.push({ path, position, endLsn });
     },
   );
+  if (!isGivenUp && scan.endLsn < syncedLsn) throw new LogBehind(volume, sessionEpoch, scan.endLsn, syncedLsn);
   const kept = [...found.values()].filter((log) => options.keeps?.(log.topicId, log.partition) ?? true);
   const due: RollUpLog[] = [];
   const logs: RecoveredLog[] = [];

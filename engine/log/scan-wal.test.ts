@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { batchOf, World } from './log-fixture.suite.ts';
 import { DataCorrupt } from './log.ts';
+import { LogBehind } from './recover.ts';
 
 /** Three commits of two batches each, in one chunk; returns the chunk's path and where the last commit begins. */
 async function threeCommits(world: World): Promise<{ path: string; lastCommitAt: number; size: number }> {
@@ -30,6 +31,7 @@ describe('scan of a write-ahead log', () => {
       const world = new World();
       const { path } = await threeCommits(world);
       world.crash('all');
+      world.syncedLsn = probe.lastCommitAt;
       const whole = Buffer.alloc(cut);
       world.disk.open(path).readSync(whole, 0);
       world.disk.remove(path);
@@ -40,12 +42,42 @@ describe('scan of a write-ahead log', () => {
     }
   });
 
+  it('refuses a log that ends before what was known to be on the disk, and takes it when nothing is known', async () => {
+    const probe = await threeCommits(new World());
+    for (const cut of [0, 10, probe.lastCommitAt, probe.size - 1]) {
+      const world = new World();
+      const { path } = await threeCommits(world);
+      world.crash('all');
+      expect(world.syncedLsn).toBe(probe.size);
+      const whole = Buffer.alloc(cut);
+      world.disk.open(path).readSync(whole, 0);
+      world.disk.remove(path);
+      world.disk.create(path).writeSync([whole], 0);
+      await expect(world.recover()).rejects.toThrow(LogBehind);
+      await expect(world.recover()).rejects.toThrow(/known to be on the disk up to byte 874/);
+      expect((await world.rows.range('FILE')).rows).toEqual([]);
+      world.syncedLsn = 0;
+      const values = await recoveredValues(world);
+      expect(values).toEqual(all.slice(0, values.length));
+    }
+  });
+
+  it('refuses a volume of before the session', async () => {
+    const world = new World();
+    const { path } = await threeCommits(world);
+    world.crash('all');
+    world.disk.remove(path);
+    world.disk.removeDirectory(world.walDirectory);
+    await expect(world.recover()).rejects.toThrow(LogBehind);
+  });
+
   it('tells a flipped bit in what was synced from a torn tail', async () => {
     const probe = await threeCommits(new World());
     for (let byte = 0; byte < probe.size; byte += 3) {
       const world = new World();
       const { path } = await threeCommits(world);
       world.crash('all');
+      world.syncedLsn = 0;
       world.disk.flipBit(path, byte * 8 + (byte % 8));
       // The last commit's records were written when two commits were known to be durable: they bear witness.
       if (byte < probe.lastCommitAt) {

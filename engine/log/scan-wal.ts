@@ -42,6 +42,8 @@ export interface WalScan {
    * succeeds without writing anything.
    */
   readonly durableLsn: number;
+  /** Of the end of what counts; 0 where not even the first chunk begins as it should, or none is there. */
+  readonly endLsn: number;
 }
 
 interface Chunk {
@@ -59,6 +61,7 @@ interface Totals {
   bytes: number;
   ignoredBytes: number;
   durableLsn: number;
+  endLsn: number;
 }
 
 /** Where the log ends for good. */
@@ -89,7 +92,7 @@ export async function scanWal(
   }
   numbers.sort((a, b) => a - b);
   const paths = numbers.map((number) => `${directory}/${walChunkName(number)}`);
-  const totals: Totals = { records: 0, bytes: 0, ignoredBytes: 0, durableLsn: 0 };
+  const totals: Totals = { records: 0, bytes: 0, ignoredBytes: 0, durableLsn: 0, endLsn: 0 };
   let broken: Break | undefined;
   let chunk: Chunk | undefined;
   for (let i = 0; i < numbers.length; i++) {
@@ -138,6 +141,7 @@ function scanChunk(
     totals.durableLsn = Math.max(totals.durableLsn, header.durableLsn);
   }
   totals.ignoredBytes += bytes.length - at;
+  totals.endLsn = lsn + at;
   const isWhole = stated !== undefined && at === stated && next!.number === chunk.number + 1;
   if (isWhole) return undefined;
   const found: Break = { path, position: at, lsn: lsn + at };

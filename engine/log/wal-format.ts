@@ -48,6 +48,11 @@ export function walsDirectory(volume: string): string {
   return `${volume}/wal`;
 }
 
+/** A file by which an operator says that what is missing on the volume is lost for good; it is gone when that is done. */
+export function givenUpPath(volume: string): string {
+  return `${volume}/given-up`;
+}
+
 export function walDirectory(volume: string, sessionEpoch: number): string {
   return `${walsDirectory(volume)}/${sessionEpoch}`;
 }

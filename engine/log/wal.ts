@@ -16,6 +16,7 @@ import { type Disk, type DiskFile, DiskFull } from '../ports.ts';
 import {
   encodeChunkHeader,
   encodeRecordHeader,
+  givenUpPath,
   walChunkHeaderBytes,
   walChunkName,
   walDirectory,
@@ -64,6 +65,8 @@ export interface WalOptions {
   onFault(error: Error): void;
   /** See LogStoreOptions. */
   readonly beforeDrop?: () => Promise<void>;
+  /** See LogStoreOptions. */
+  readonly beforeEmpty?: () => Promise<void>;
 }
 
 /**
@@ -82,6 +85,7 @@ export class Wal {
   readonly #chunks = new Set<WalChunk>();
   readonly #onFault: (error: Error) => void;
   readonly #beforeDrop: (() => Promise<void>) | undefined;
+  readonly #beforeEmpty: (() => Promise<void>) | undefined;
   #trimming: Promise<void> | undefined;
   #trimAgain = false;
   #fault: Error | undefined;
@@ -97,6 +101,8 @@ export class Wal {
   #nextNumber = 0;
   #lsn = 0;
   #durableLsn = 0;
+  /** What is durable below it may be gone: it was dropped. */
+  #droppedLsn = 0;
   /** Headers of one write. Writes are synchronous, so it is free again when they return. */
   #headers = Buffer.allocUnsafeSlow(64 * walRecordHeaderBytes);
 
@@ -106,6 +112,7 @@ export class Wal {
     this.#chunkBytesMax = options.chunkBytesMax;
     this.#onFault = (error) => options.onFault(error);
     this.#beforeDrop = options.beforeDrop;
+    this.#beforeEmpty = options.beforeEmpty;
     this.directory = walDirectory(options.volume, options.sessionEpoch);
   }
 
@@ -116,6 +123,8 @@ export class Wal {
     prepareVolume(disk, volume);
     disk.makeDirectory(wal.directory);
     assert(disk.list(wal.directory).length === 0, 'a session epoch is used once');
+    // Of a session before: it is over, and nothing was missing, or that was given up.
+    if (disk.exists(givenUpPath(volume))) disk.remove(givenUpPath(volume));
     await disk.syncDirectory(volume);
     await disk.syncDirectory(walsDirectory(volume));
     return wal;
@@ -129,6 +138,11 @@ export class Wal {
 
   get chunkCount(): number {
     return this.#chunks.size;
+  }
+
+  /** A scan of the directory, whatever crash or loss of power came before it, gets at least this far; 0: nothing is sure. */
+  get syncedLsn(): number {
+    return this.#durableLsn > this.#droppedLsn ? this.#durableLsn : 0;
   }
 
   /**
@@ -307,6 +321,7 @@ export class Wal {
   async #dropFront(): Promise<void> {
     for (const chunk of this.#chunks) {
       if (chunk.live > 0 || chunk === this.#current) return;
+      await this.#secureSecond();
       if (this.#beforeDrop) await this.#beforeDrop();
       this.#chunks.delete(chunk);
       this.#dirty.delete(chunk);
@@ -324,5 +339,22 @@ export class Wal {
       await this.#disk.syncDirectory(this.directory);
       if (isSpare) this.#spares.push(spare);
     }
+  }
+
+  /**
+   * Once the first chunk is gone a scan begins at the second: were its header lost with the power, the log would look as if
+   * it had never come as far as it was known to be.
+   */
+  async #secureSecond(): Promise<void> {
+    const [, next] = this.#chunks;
+    if (!next) {
+      this.#droppedLsn = this.#lsn;
+      await this.#beforeEmpty?.();
+      return;
+    }
+    this.#droppedLsn = Math.max(this.#droppedLsn, next.lsn);
+    if (this.#durableLsn > next.lsn) return;
+    await next.file.datasync();
+    await this.#disk.syncDirectory(this.directory);
   }
 }

@@ -18,13 +18,13 @@ it('names the commit before the last one, and only ever a later one', async () =
   const mark = new CommitMark(volume, () => last);
   mark.note();
   const path = join(volume, 'metadata-mark');
-  expect(readMarks(volumes)).toEqual([{ path, commit: 999 }]);
+  expect(readMarks(volumes)).toEqual([{ volume, path, commit: 999 }]);
   last = 7;
   await mark.noteDurably();
-  expect(readMarks(volumes)).toEqual([{ path, commit: 999 }]);
+  expect(readMarks(volumes)).toEqual([{ volume, path, commit: 999 }]);
   last = 100_000;
   await mark.noteDurably();
-  expect(readMarks(volumes)).toEqual([{ path, commit: 99_999 }]);
+  expect(readMarks(volumes)).toEqual([{ volume, path, commit: 99_999 }]);
   mark.close();
 });
 

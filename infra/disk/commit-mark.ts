@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const fileName = 'metadata-mark';
+
 const digits = 20;
 const datasync = promisify(fdatasync);
 
@@ -78,7 +79,9 @@ function openMark(volume: string): number {
 }
 
 /** Of each volume in the folder that has one. */
-export function readMarks(volumes: string): { readonly path: string; readonly commit: number }[] {
+export function readMarks(
+  volumes: string,
+): { readonly volume: string; readonly path: string; readonly commit: number }[] {
   let names: string[];
   try {
     names = readdirSync(volumes);
@@ -86,10 +89,11 @@ export function readMarks(volumes: string): { readonly path: string; readonly co
     return [];
   }
   return names.flatMap((name) => {
-    const path = join(volumes, name, fileName);
+    const volume = join(volumes, name);
+    const path = join(volume, fileName);
     try {
       const commit = Number(readFileSync(path, 'utf8'));
-      return Number.isSafeInteger(commit) ? [{ path, commit }] : [];
+      return Number.isSafeInteger(commit) ? [{ volume, path, commit }] : [];
     } catch {
       return [];
     }

@@ -88,10 +88,12 @@ export class BrokerProcess {
       segments: directorySegments(disk, segmentsDirectory),
       mayAck: () => session.mayAck(),
       guard: () => session.guard(),
+      beforeEmpty: () => session.noted(),
       onFatal: (failure: Error) => this.#die('fatal', failure),
     };
     const logs = await createLogStore(plant.logStore?.(options) ?? options);
     this.#logs = logs;
+    session.noteLog(logs);
     this.#observe(logs, session.epoch);
     const catalogue = new StoreCatalogue(store, clock);
     this.#catalogue = catalogue;

@@ -121,6 +121,7 @@ export class ParentProcess {
     session: BrokerSession,
     fencedVersion: number,
     seal: StoreOp,
+    syncedLsn = 0,
   ): Promise<Recovered> {
     const world = this.#world;
     const { clock, random } = this.process;
@@ -138,6 +139,7 @@ export class ParentProcess {
       brokerId: session.brokerId,
       sessionEpoch: session.epoch,
       seal,
+      syncedLsn,
       isPublished: session.state === 'recovered',
       guard: () => [{ op: 'check' as const, key: brokerSessionKey(session.brokerId), if: { version } }],
       keeps: (topicId: string) => topicIds.has(topicId),

@@ -1,5 +1,5 @@
 /**
- * A lease, one row per holder. Key: LEASE broker-<id> | controller-<id>. Value: epoch, durationMs, renewals.
+ * A lease, one row per holder. Key: LEASE broker-<id> | controller-<id>. Value: epoch, durationMs, renewals, syncedLsn?.
  * It holds no time: observers measure on their own clocks how long the row has stayed unchanged (../lease.ts).
  */
 import type { Row, RowKey } from '../../ports.ts';
@@ -11,6 +11,11 @@ export interface LeaseRow {
   readonly durationMs: number;
   /** Counts renewals in this epoch, so that each one changes the row. */
   readonly renewals: number;
+  /**
+   * How far the write-ahead log of a broker's session is on its disk, at least. A recovery that finds less has not found that
+   * disk as it was. Absent: nothing is known, as of a controller, and of a log of which nothing is needed any more.
+   */
+  readonly syncedLsn?: number;
 }
 
 export const leasesPk = 'LEASE';
@@ -26,12 +31,17 @@ export function controllerLeaseKey(controllerId: string): RowKey {
 }
 
 export function encodeLease(lease: LeaseRow): string {
-  const { epoch, durationMs, renewals } = lease;
-  return JSON.stringify({ epoch, durationMs, renewals });
+  const { epoch, durationMs, renewals, syncedLsn } = lease;
+  return JSON.stringify({ epoch, durationMs, renewals, syncedLsn });
 }
 
 /** Throws RowCorrupt. */
 export function decodeLease(row: Row): LeaseRow {
   const fields = rowFields(row);
-  return { epoch: fields.whole('epoch'), durationMs: fields.whole('durationMs'), renewals: fields.whole('renewals') };
+  return {
+    epoch: fields.whole('epoch'),
+    durationMs: fields.whole('durationMs'),
+    renewals: fields.whole('renewals'),
+    ...(fields.has('syncedLsn') ? { syncedLsn: fields.whole('syncedLsn') } : {}),
+  };
 }

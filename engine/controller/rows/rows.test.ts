@@ -44,6 +44,8 @@ describe('engine rows read back what was written', () => {
       fc.property(whole, whole, fc.string(), shard, (a, b, text, s) => {
         const lease = { epoch: a, durationMs: b, renewals: a + b };
         expect(decodeLease(row(brokerLeaseKey(a), encodeLease(lease)))).toEqual(lease);
+        const noted = { ...lease, syncedLsn: b };
+        expect(decodeLease(row(brokerLeaseKey(a), encodeLease(noted)))).toEqual(noted);
         const owned = { controllerId: text, epoch: b };
         expect(decodeShard(row(shardKey(s), encodeShard(owned)))).toEqual(owned);
         expect(decodeProducerIds(row(producerIdsKey, encodeProducerIds({ next: a })))).toEqual({ next: a });
