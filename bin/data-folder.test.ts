@@ -64,6 +64,15 @@ it('is served by one, or by any number that share it', async () => {
   (await lockDataFolder(folder)).close();
 });
 
+it.each(['run', 'meta'] as const)('is known to be served when somebody has removed what is in %s', async (part) => {
+  const one = await lockDataFolder(folder);
+  for (const socket of socketsIn(join(folder.path, part))) rmSync(join(folder.path, part, socket));
+  await expect(lockDataFolder(openDataFolder(folder.path))).rejects.toThrow(refusal);
+  await expect(shareDataFolder(folder)).rejects.toThrow(refusal);
+  one.close();
+  (await lockDataFolder(folder)).close();
+});
+
 it('has one at most of many that come at once, also where a dead one has left its lock', async () => {
   const program = `require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
   for (let round = 0; round < 5; round++) {

@@ -30,7 +30,7 @@ export interface DataFolder {
   readonly demoEnv: string;
   /** Sockets of brokers; 0700. */
   readonly run: string;
-  /** Sockets by which processes see each other; 0700. The same, but where its path is too long for sockets of brokers. */
+  /** Sockets by which processes see each other, with others in `meta`; 0700. The same, but where its path is too long for sockets of brokers. */
   readonly locks: string;
   /** What brokers write that outlive who started them; 0700. */
   readonly logs: string;
@@ -170,17 +170,35 @@ export interface DataFolderLock {
  * they come again at different times.
  */
 async function lock(folder: DataFolder, kind: 'one' | 'any'): Promise<DataFolderLock> {
-  const locks = reachable(folder);
+  // Beside the metadata as well: `run` looks as if nobody needed it, and is removed by hand.
+  const places = [...new Set([reachable(folder.locks, folder), reachable(folder.meta, folder)])];
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const name = `${kind}-${process.pid}-${randomBytes(1).toString('hex')}.sock`;
-    const shown = await listen(join(locks, name)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EADDRINUSE') throw error;
-    });
-    if (shown && !(await meetsOther(locks, name, kind)) && existsSync(join(locks, name))) return shown;
-    shown?.close();
+    const shown: DataFolderLock[] = [];
+    if (await isAlone(places, name, kind, shown)) return { close: () => shown.forEach((each) => each.close()) };
+    for (const each of shown) each.close();
     if (attempt < attemptsMax) await new Promise((resolve) => setTimeout(resolve, Math.random() * pauseMsMax));
   }
   throw new Error(`${folder.path} is served by another headgate; give this one its own --data`);
+}
+
+/** Shows itself in each of the places; whether nobody else was there by then. */
+async function isAlone(
+  places: readonly string[],
+  name: string,
+  kind: 'one' | 'any',
+  shown: DataFolderLock[],
+): Promise<boolean> {
+  try {
+    for (const place of places) shown.push(await listen(join(place, name)));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false;
+    throw error;
+  }
+  for (const place of places) {
+    if ((await meetsOther(place, name, kind)) || !existsSync(join(place, name))) return false;
+  }
+  return true;
 }
 
 /** Takes what the dead have left away. */
@@ -195,10 +213,10 @@ async function meetsOther(locks: string, own: string, kind: 'one' | 'any'): Prom
 }
 
 /** Locks lie in the data folder however long its path is: temp folders differ by user and by service. */
-function reachable({ locks, run }: DataFolder): string {
-  if (fitsSockets(locks)) return locks;
+function reachable(place: string, { run }: DataFolder): string {
+  if (fitsSockets(place)) return place;
   // Linux has a short name for a folder that is open. Elsewhere they lie where the brokers' sockets do.
-  return existsSync('/proc/self/fd') ? `/proc/self/fd/${openSync(locks, 'r')}` : run;
+  return existsSync('/proc/self/fd') ? `/proc/self/fd/${openSync(place, 'r')}` : run;
 }
 
 function listen(path: string): Promise<DataFolderLock> {

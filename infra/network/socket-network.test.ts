@@ -224,6 +224,14 @@ it('one turn leaves in one write', async () => {
   expect(reads).toEqual([100 * 14]);
 });
 
+it('listens where the folder of its socket was removed', async () => {
+  const path = join(directory, 'gone', 'there', 'x.sock');
+  const server = await socketNetwork(systemClock).listen(path, () => new Inbox());
+  const channel = await socketNetwork(systemClock).connect(path, new Inbox());
+  channel.close();
+  await server.close();
+});
+
 it('takes over the socket file of a killed process, not that of a living one', async () => {
   const path = addresses.unix();
   const network = socketNetwork(systemClock);

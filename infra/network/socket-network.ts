@@ -8,7 +8,9 @@
  * Node version has no such handle, 'data' events do the same work at the higher price.
  */
 import { Server, Socket, connect, type OnReadOpts, type SocketConstructorOpts } from 'node:net';
-import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import { type FrameChannel, type FrameHandler, LinkClosed, type Network } from '../../engine/ports.ts';
 import { acceptOffer, loopbackHost, offerLoopback } from './loopback.ts';
@@ -130,9 +132,8 @@ async function listen(
   try {
     await bind(server, at);
   } catch (error) {
-    if (!('path' in at) || !isCode(error, 'EADDRINUSE') || (await isServed(at.path))) throw error;
-    // A killed process leaves its socket file behind; its successor takes the name over.
-    await rm(at.path, { force: true });
+    if (!('path' in at)) throw error;
+    await makeRoom(at.path, error);
     await bind(server, at);
   }
   return {
@@ -142,6 +143,18 @@ async function listen(
         for (const channel of channels) channel.cut();
       }),
   };
+}
+
+/** Throws `error` where nothing can be done about it. */
+async function makeRoom(path: string, error: unknown): Promise<void> {
+  // Somebody has removed the folder of sockets, which looks as if nobody needed it. libuv tells EACCES where the system says ENOENT.
+  if (isCode(error, 'EACCES') && !existsSync(dirname(path))) {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    return;
+  }
+  if (!isCode(error, 'EADDRINUSE') || (await isServed(path))) throw error;
+  // A killed process leaves its socket file behind; its successor takes the name over.
+  await rm(path, { force: true });
 }
 
 /** The accepted connection as a socket that reads into one buffer, or itself with 'data' events. */
