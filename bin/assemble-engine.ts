@@ -21,6 +21,7 @@ import { publishWal } from '../engine/log/recover.ts';
 import { logSettingsDefault } from '../engine/log/settings.ts';
 import { memoryNetwork } from '../engine/link/memory-network.ts';
 import type { Fleet, Network, SegmentStore, StoreOp } from '../engine/ports.ts';
+import { NearSegments } from '../engine/routing/near-segments.ts';
 import { createRouting } from '../engine/routing/routes.ts';
 import { ensureCoordinatorTopic, wholeEngine } from '../engine/routing/whole-engine.ts';
 import { systemDisk } from '../infra/disk/system-disk.ts';
@@ -100,6 +101,8 @@ export async function assembleEngine(
     network,
     clock,
     random,
+    // Those of a bucket are as far from here as from a broker, and a broker has read the last ones before.
+    ...(settings.segments === '' ? { near: new NearSegments({ segments, clock }) } : {}),
     ensureCoordinatorTopic: (clusterId) => ensureCoordinatorTopic(control, catalogue, clusterId, coordinatorPartitions),
   });
   return {

@@ -9,6 +9,7 @@ import type { Row, RowKey } from '../ports.ts';
 import { volumeFullCode } from '../protocol/error-codes.ts';
 import type { BatchHeader } from '../records/batch.ts';
 import type { LogTraffic } from './log-traffic.ts';
+import type { SegmentPlace } from './rows/segment.ts';
 
 /** Kafka's error codes that a log answers with (its own names in the comments of Kafka's Errors.java), and one of ours. */
 export const logErrorCode = {
@@ -46,6 +47,12 @@ export interface LogRead {
   readonly bytes: number;
   /** What the batches are views of, held for the reader, who may drop each once when it is done with all of them. */
   readonly frames?: readonly SharedFrame[];
+}
+
+/** For a reader that can read the segment store itself. */
+export interface LocatedSegment extends SegmentPlace {
+  /** Of all its batches; -1: not known any more. */
+  readonly leaderEpoch: number;
 }
 
 export interface TimedOffset {
@@ -108,6 +115,11 @@ export interface PartitionLog {
    * first comes whole whatever its size (KIP-74). A value when memory or the page cache has it, else a promise.
    */
   read(offset: number, maxBytes: number, minOneBatch: boolean): LogRead | Promise<LogRead>;
+  /**
+   * The segment from which `read` would read. Undefined when `offset` is to be read here: memory has it, it is an error, or
+   * the segment's batches are of several leader epochs.
+   */
+  locate(offset: number): LocatedSegment | undefined;
   /** Bytes that read(offset) could return by now, at most `limit`: an estimate for fetch.min.bytes, without I/O. */
   readableBytes(offset: number, limit: number): number;
   /**

@@ -15,6 +15,7 @@ import {
   type EpochEnd,
   logErrorCode,
   type LogErrorCode,
+  type LocatedSegment,
   type LogRead,
   type PartitionLog,
   type TimedOffset,
@@ -27,7 +28,7 @@ import { LogTraffic } from './log-traffic.ts';
 import { offsetForTimestamp, offsetOfMaxTimestamp } from './find-timestamp.ts';
 import { type AppendDone, PendingAppend, refusal, RepeatedAppend } from './partition-append.ts';
 import { judgeProducer, producerAfter } from './producer-state.ts';
-import { readLog } from './read-log.ts';
+import { locateSegment, readLog } from './read-log.ts';
 import type { Segment, SegmentReader } from './segment-reader.ts';
 import { segmentOf } from './segment-reader.ts';
 import { smallSegmentsMax } from './merge-segments.ts';
@@ -227,6 +228,10 @@ export class OwnedLog implements PartitionLog {
 
   read(offset: number, maxBytes: number, minOneBatch: boolean): LogRead | Promise<LogRead> {
     return readLog(this, this.#session.reader, offset, maxBytes, minOneBatch);
+  }
+
+  locate(offset: number): LocatedSegment | undefined {
+    return locateSegment(this, offset);
   }
 
   readableBytes(offset: number, limit: number): number {

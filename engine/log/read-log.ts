@@ -2,7 +2,7 @@
 import { Failure } from '../kernel/failure.ts';
 import { SharedFrame } from '../kernel/frame-pool.ts';
 import { DiskFault } from '../ports.ts';
-import { logErrorCode, type LogErrorCode, type LogRead } from './log.ts';
+import { type LocatedSegment, logErrorCode, type LogErrorCode, type LogRead } from './log.ts';
 import type { OwnedLog } from './partition-log.ts';
 import type { SegmentReader } from './segment-reader.ts';
 import type { EpochAt } from './verify-batch.ts';
@@ -31,6 +31,17 @@ export function readLog(
     return { errorCode, batches, bytes, frames };
   }
   return readSegments(log, reader, offset, maxBytes, minOneBatch);
+}
+
+/** See PartitionLog.locate. */
+export function locateSegment(log: OwnedLog, offset: number): LocatedSegment | undefined {
+  if (errorFor(log, offset) !== logErrorCode.none) return undefined;
+  const segment = log.segments[log.segmentIndexOf(offset)];
+  if (!segment) return undefined;
+  const { baseOffset, endOffset, fileId, position, bytes, indexPosition, indexBytes } = segment.row;
+  const leaderEpoch = log.epochAt(endOffset - 1);
+  if (log.epochAt(baseOffset) !== leaderEpoch) return undefined;
+  return { baseOffset, endOffset, fileId, position, bytes, indexPosition, indexBytes, leaderEpoch };
 }
 
 function errorFor(log: OwnedLog, offset: number): LogErrorCode {

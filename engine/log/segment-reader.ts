@@ -12,7 +12,7 @@ import { framePool } from '../kernel/frame-pool.ts';
 import { DiskFault, type SegmentFile, type SegmentStore } from '../ports.ts';
 import { baseOffset, batchField, batchHeaderBytes, batchMagic, batchSizeBytes, lastOffset } from '../records/batch.ts';
 import { DataCorrupt } from './log.ts';
-import type { PublishedSegment, SegmentRow } from './rows/segment.ts';
+import type { PublishedSegment, SegmentPlace, SegmentRow } from './rows/segment.ts';
 import {
   decodeIndex,
   decodeState,
@@ -27,14 +27,19 @@ import { batchDamage, type EpochAt, wholeBatches } from './verify-batch.ts';
 /** In the place of a damaged one. */
 const noIndex = Buffer.alloc(0);
 
-export interface Segment {
-  /** Absent fields of the row live in the store only. */
-  readonly row: PublishedSegment;
+/** A segment, and where its reader is. */
+export interface SegmentCursor {
+  readonly row: SegmentPlace;
   /** Until when, on the monotonic clock, the page cache is trusted to hold it. */
   readonly recentUntilMs: number;
   /** Where the last read ended: the next offset and its position. */
   cursorOffset: number;
   cursorPosition: number;
+}
+
+export interface Segment extends SegmentCursor {
+  /** Absent fields of the row live in the store only. */
+  readonly row: PublishedSegment;
 }
 
 export function segmentOf(row: PublishedSegment, recentUntilMs = -Infinity): Segment {
@@ -44,6 +49,8 @@ export function segmentOf(row: PublishedSegment, recentUntilMs = -Infinity): Seg
 interface OpenFile {
   readonly file: SegmentFile;
   uses: number;
+  /** Asked for since the last look at what is unused. */
+  isRecent: boolean;
   isForgotten: boolean;
   /** Until when the loop may wait for a read of it, by how long the last one took; undefined before the first. */
   quickUntilMs: number | undefined;
@@ -94,7 +101,7 @@ export class SegmentReader {
    * memory is the caller's alone: it may be given to the frame pool.
    */
   read(
-    segment: Segment,
+    segment: SegmentCursor,
     offset: number,
     maxBytes: number,
     minOneBatch: boolean,
@@ -142,11 +149,23 @@ export class SegmentReader {
     if (open.uses === 0) open.file.close();
   }
 
+  /**
+   * Closes what nobody has read since the last call: for a reader that is not told when a file is removed, whose space comes
+   * back only then. Returns how many files stay open.
+   */
+  closeUnused(): number {
+    for (const [fileId, open] of this.#files) {
+      if (open.uses === 0 && !open.isRecent) this.forget(fileId);
+      open.isRecent = false;
+    }
+    return this.#files.size;
+  }
+
   close(): void {
     for (const fileId of this.#files.keys()) this.forget(fileId);
   }
 
-  *#batches(segment: Segment, offset: number, wanted: Wanted): Reads {
+  *#batches(segment: SegmentCursor, offset: number, wanted: Wanted): Reads {
     const { row, cursorOffset, cursorPosition } = segment;
     if (offset === cursorOffset) {
       return yield* this.#wholeFrom(segment, { offset, position: cursorPosition }, offset, wanted);
@@ -161,7 +180,7 @@ export class SegmentReader {
   }
 
   /** Reads on from `place`, a batch's, until the whole batches from the one with `offset` are at hand. */
-  *#wholeFrom(segment: Segment, place: IndexPlace, offset: number, wanted: Wanted): Reads {
+  *#wholeFrom(segment: SegmentCursor, place: IndexPlace, offset: number, wanted: Wanted): Reads {
     const { row } = segment;
     let { position, offset: expected } = place;
     const usual = Math.min(wanted.maxBytes + this.#settings.indexIntervalBytes, this.#settings.readBytesMax);
@@ -189,7 +208,7 @@ export class SegmentReader {
   }
 
   /** Past the batches that end before `offset`, whose offsets must be dense although nobody sees them. */
-  #skip(row: SegmentRow, bytes: Buffer, position: number, offset: number, from: number): Walked {
+  #skip(row: SegmentPlace, bytes: Buffer, position: number, offset: number, from: number): Walked {
     let at = 0;
     let expected = from;
     while (at < bytes.length) {
@@ -205,7 +224,7 @@ export class SegmentReader {
     return { at, expected, needs: batchHeaderBytes };
   }
 
-  #takeWhole(row: SegmentRow, bytes: Buffer, position: number, from: Walked, wanted: Wanted): Walked {
+  #takeWhole(row: SegmentPlace, bytes: Buffer, position: number, from: Walked, wanted: Wanted): Walked {
     let { at, expected } = from;
     while (bytes.length - at >= batchHeaderBytes) {
       const isFirst = at === from.at;
@@ -226,7 +245,7 @@ export class SegmentReader {
     return { at, expected };
   }
 
-  #damaged(row: SegmentRow, position: number, what: string): DataCorrupt {
+  #damaged(row: SegmentPlace, position: number, what: string): DataCorrupt {
     this.#onDamage?.(row.fileId);
     return new DataCorrupt(this.#segments.nameOf(row.fileId), row.position + position, what);
   }
@@ -313,9 +332,11 @@ export class SegmentReader {
       open = {
         file: this.#now(fileId, () => this.#segments.open(fileId)),
         uses: 0,
+        isRecent: true,
         isForgotten: false,
         quickUntilMs: undefined,
       };
+    open.isRecent = true;
     this.#files.set(fileId, open);
     if (this.#files.size > this.#settings.openFilesMax) this.#closeIdle(open);
     return open;
@@ -330,7 +351,7 @@ export class SegmentReader {
     }
   }
 
-  #cachedIndex(row: SegmentRow): Buffer | undefined {
+  #cachedIndex(row: SegmentPlace): Buffer | undefined {
     if (row.indexBytes === 0) return Buffer.alloc(0);
     const key = indexKey(row);
     const index = this.#indexes.get(key);
@@ -341,7 +362,7 @@ export class SegmentReader {
   }
 
   /** One that is damaged only costs time: every batch tells where the next one is, and is verified. */
-  #keepIndex(row: SegmentRow, bytes: Buffer): Buffer {
+  #keepIndex(row: SegmentPlace, bytes: Buffer): Buffer {
     const index = decodeIndex(bytes) ?? noIndex;
     if (index === noIndex) this.#onDamage?.(row.fileId);
     this.#indexes.set(indexKey(row), index);
@@ -355,21 +376,21 @@ export class SegmentReader {
   }
 }
 
-function startOf(row: SegmentRow): IndexPlace {
+function startOf(row: SegmentPlace): IndexPlace {
   return { offset: row.baseOffset, position: 0 };
 }
 
 /** Of the batch at `at`; undefined when none that the segment could hold begins there. */
-function sizeOf(row: SegmentRow, bytes: Buffer, at: number, position: number): number | undefined {
+function sizeOf(row: SegmentPlace, bytes: Buffer, at: number, position: number): number | undefined {
   const size = batchSizeBytes(bytes, at);
   const fits = size >= batchHeaderBytes && position + at + size <= row.bytes;
   return fits && bytes[at + batchField.magic] === batchMagic ? size : undefined;
 }
 
-function indexKey(row: SegmentRow): string {
+function indexKey(row: SegmentPlace): string {
   return `${row.fileId}@${row.indexPosition}`;
 }
 
-function indexSpan(row: SegmentRow): { position: number; bytes: number } {
+function indexSpan(row: SegmentPlace): { position: number; bytes: number } {
   return { position: row.indexPosition, bytes: row.indexBytes };
 }

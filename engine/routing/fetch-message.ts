@@ -1,6 +1,9 @@
-/** Fetch requests and answers between routing and brokers: version 13, the first with topic ids. No fetch sessions. */
+/**
+ * Fetch requests and answers between routing and brokers: version 13, the first with topic ids. No fetch sessions.
+ */
 import type { FetchedPartition } from '../engine.ts';
 import type { SharedFrame } from '../kernel/frame-pool.ts';
+import type { LocatedSegment } from '../log/log.ts';
 import { type Uuid } from '../kernel/uuid.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import { fetchRequest } from '../protocol/messages/01-fetch.ts';
@@ -19,10 +22,14 @@ export interface Asked {
   readonly leaderEpoch: number;
 }
 
-export function fetchRequestOf(
-  asked: readonly Asked[],
-  limits: { readonly maxWaitMs: number; readonly minBytes: number; readonly maxBytes: number },
-): RequestOf<1> {
+export interface FetchLimits {
+  readonly maxWaitMs: number;
+  readonly minBytes: number;
+  /** Of all partitions together. */
+  readonly maxBytes: number;
+}
+
+export function fetchRequestOf(asked: readonly Asked[], limits: FetchLimits, readsSegments: boolean): RequestOf<1> {
   const topics = new Map<Uuid, { topicId: Uuid; partitions: object[] }>();
   for (const { topicId, partition, offset, maxBytes, leaderEpoch } of asked) {
     let topic = topics.get(topicId);
@@ -34,13 +41,18 @@ export function fetchRequestOf(
       currentLeaderEpoch: leaderEpoch,
     });
   }
-  return make(fetchRequest, { ...limits, topics: [...topics.values()] });
+  return make(fetchRequest, { ...limits, readsSegments, topics: [...topics.values()] });
 }
 
-/** Throws nothing; a response-wide error is given to every partition that was asked for. `frame` is held by nobody yet. */
-export function fetchedOf(response: ResponseOf<1>, frame: SharedFrame): FetchedPartition[] {
+/** `segment`: has the records, which are still to be read. */
+export interface Answered extends FetchedPartition {
+  readonly segment?: LocatedSegment;
+}
+
+/** One for each partition that the owner answered. `frame` is held by nobody yet. */
+export function fetchedOf(response: ResponseOf<1>, frame: SharedFrame): Answered[] {
   const frames = [frame];
-  const fetched: FetchedPartition[] = [];
+  const fetched: Answered[] = [];
   for (const { topicId, partitions } of response.responses) {
     for (const each of partitions) {
       fetched.push({
@@ -52,6 +64,7 @@ export function fetchedOf(response: ResponseOf<1>, frame: SharedFrame): FetchedP
         logStartOffset: each.logStartOffset,
         records: each.records ?? [],
         frames,
+        ...(each.segment.fileId !== '' && { segment: each.segment }),
       });
     }
   }

@@ -18,21 +18,14 @@
 import type { FetchedPartition, FetchOptions, FetchPartition } from '../engine.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { Overloaded } from '../kernel/failure.ts';
-import { dropAll, SharedFrame } from '../kernel/frame-pool.ts';
+import { dropAll, type SharedFrame } from '../kernel/frame-pool.ts';
 import type { LinkPool } from '../link/pool.ts';
 import type { Link } from '../link/link.ts';
 import { errorCode } from '../protocol/error-codes.ts';
 import { isMisrouted } from './misrouted.ts';
-import {
-  type Asked,
-  fetchedOf,
-  fetchKey,
-  fetchRequestOf,
-  fetchVersion,
-  offsetBehind,
-  recordBytes,
-  takeBatches,
-} from './fetch-message.ts';
+import { askOwner } from './ask-owner.ts';
+import { type Asked, offsetBehind, recordBytes, takeBatches } from './fetch-message.ts';
+import type { NearSegments } from './near-segments.ts';
 import { ownerOf, type RoutingCatalogue } from './owners.ts';
 import type { RoutingSettings } from './settings.ts';
 import { exactRoomBytesMax, shareRoom } from './share-room.ts';
@@ -46,14 +39,23 @@ export class FetchRouter {
   readonly pool: LinkPool;
   readonly clock: Clock;
   readonly settings: RoutingSettings;
+  readonly near: NearSegments | undefined;
   #linkWaiters = new Set<() => void>();
 
-  constructor(catalogue: RoutingCatalogue, pool: LinkPool, clock: Clock, settings: RoutingSettings) {
+  /** `near`: for records that lie in segments which this process can read. */
+  constructor(
+    catalogue: RoutingCatalogue,
+    pool: LinkPool,
+    clock: Clock,
+    settings: RoutingSettings,
+    near?: NearSegments,
+  ) {
     this.catalogue = catalogue;
     this.pool = pool;
     this.clock = clock;
     this.settings = settings;
-    this.tail = new Tail(catalogue, pool, clock, settings);
+    this.near = near;
+    this.tail = new Tail(catalogue, pool, clock, settings, near);
     pool.onOpen((_, lane) => {
       if (lane !== 'fetch') return;
       // Who waits again is not met again in the same round.
@@ -82,6 +84,7 @@ export class FetchRouter {
 
   close(): void {
     this.tail.close();
+    this.near?.close();
   }
 }
 
@@ -290,23 +293,20 @@ class Gathering {
   }
 
   #ask(read: OwnerRead, maxBytes: number): void {
-    const { metrics } = this.#router;
+    const { metrics, clock, near } = this.#router;
     metrics.reads++;
     this.#readsPending++;
-    const request = fetchRequestOf(read.asked, { maxWaitMs: 0, minBytes: 0, maxBytes });
-    read.link.send(fetchKey, fetchVersion, request, {
-      answered: (response, bytes) => {
+    const question = { link: read.link, asked: read.asked, limits: { maxWaitMs: 0, minBytes: 0, maxBytes } };
+    askOwner(question, clock, near, {
+      answered: (fetched) => {
         this.#readsPending--;
         if (this.#done) return;
-        const frame = new SharedFrame(bytes);
-        const fetched = new Map(fetchedOf(response, frame).map((each) => [`${each.topicId}${each.partition}`, each]));
+        const results = new Map(fetched.map((each) => [`${each.topicId}${each.partition}`, each]));
         for (const slot of read.slots) {
-          const result = fetched.get(`${slot.asked.topicId}${slot.asked.partition}`);
+          const result = results.get(`${slot.asked.topicId}${slot.asked.partition}`);
           if (!result || isMisrouted(result.errorCode)) this.#wait(slot);
           else this.#take(slot, result);
         }
-        // What was taken or kept of it is held.
-        frame.drop();
         this.#check();
       },
       failed: () => {

@@ -11,6 +11,7 @@ import { AppendRouter } from './append.ts';
 import { Changes } from './changes.ts';
 import { CoordinatorRouter, type EnsureCoordinatorTopic } from './coordinator-request.ts';
 import { FetchRouter } from './fetch.ts';
+import type { NearSegments } from './near-segments.ts';
 import type { RoutingCatalogue } from './owners.ts';
 import { PartitionRouter } from './partition-request.ts';
 import { type RoutingSettings, routingDefaults } from './settings.ts';
@@ -21,6 +22,8 @@ export interface RoutingParts {
   readonly clock: Clock;
   readonly random?: Random;
   readonly settings?: RoutingSettings;
+  /** Given where this process can read the brokers' segments. Closed with the routing. */
+  readonly near?: NearSegments;
   /** Creates the cluster's internal topic, or finds it. Called on a group's first request. */
   readonly ensureCoordinatorTopic: EnsureCoordinatorTopic;
 }
@@ -41,7 +44,7 @@ export function createRouting(parts: RoutingParts): Routing {
   const { catalogue, network, clock, random = systemRandom, settings = routingDefaults } = parts;
   const pool = new LinkPool({ network, clock, random }, settings);
   const changes = new Changes(catalogue, pool, clock);
-  const fetches = new FetchRouter(catalogue, pool, clock, settings);
+  const fetches = new FetchRouter(catalogue, pool, clock, settings, parts.near);
   const { tail } = fetches;
   const appends = new AppendRouter(catalogue, pool, clock, settings, (...log) => tail.stored(...log));
   const partitions = new PartitionRouter(catalogue, pool, clock, changes, settings, (...log) => tail.told(...log));
@@ -56,6 +59,7 @@ export function createRouting(parts: RoutingParts): Routing {
     metrics: () => ({
       ...prefixed('append', { ...appends.metrics, queuedBytes: appends.queuedBytes }),
       ...prefixed('fetch', fetches.metrics),
+      ...(parts.near ? prefixed('near', parts.near.metrics) : {}),
       ...prefixed('tail', {
         ...tail.metrics,
         outstanding: tail.pollCount,

@@ -16,21 +16,14 @@
 import type { FetchedPartition } from '../engine.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { Overloaded } from '../kernel/failure.ts';
-import { SharedFrame } from '../kernel/frame-pool.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import type { LinkPool } from '../link/pool.ts';
 import { errorCode } from '../protocol/error-codes.ts';
 import { isMisrouted } from './misrouted.ts';
-import {
-  type Asked,
-  fetchedOf,
-  fetchKey,
-  fetchRequestOf,
-  fetchVersion,
-  offsetBehind,
-  recordBytes,
-} from './fetch-message.ts';
+import { askOwner } from './ask-owner.ts';
+import { type Asked, offsetBehind, recordBytes } from './fetch-message.ts';
 import { HoldTimes } from './hold-times.ts';
+import type { NearSegments } from './near-segments.ts';
 import { ownerOf, type RoutingCatalogue } from './owners.ts';
 import type { RoutingSettings } from './settings.ts';
 import { type Bounds, ToldBounds } from './told-bounds.ts';
@@ -90,6 +83,7 @@ export class Tail {
   readonly #pool: LinkPool;
   readonly #clock: Clock;
   readonly #settings: RoutingSettings;
+  readonly #near: NearSegments | undefined;
   readonly #holds: HoldTimes;
   readonly #polls = new Map<string, Poll>();
   readonly #pollsOfTopic = new Map<Uuid, Set<Poll>>();
@@ -102,7 +96,14 @@ export class Tail {
   #tick: Timer | undefined;
   #closed = false;
 
-  constructor(catalogue: RoutingCatalogue, pool: LinkPool, clock: Clock, settings: RoutingSettings) {
+  constructor(
+    catalogue: RoutingCatalogue,
+    pool: LinkPool,
+    clock: Clock,
+    settings: RoutingSettings,
+    near: NearSegments | undefined,
+  ) {
+    this.#near = near;
     this.#catalogue = catalogue;
     this.#pool = pool;
     this.#clock = clock;
@@ -304,31 +305,18 @@ export class Tail {
     // Of a log of which nothing is known its owner's silence would tell nothing: the first answer comes at once.
     const isUnseen = this.seen(poll.topicId, poll.partition).highWatermark < 0;
     const maxWaitMs = isUnseen && !poll.isEmpty ? 0 : this.#settings.pollWaitMsMax;
-    const request = fetchRequestOf([{ ...poll, leaderEpoch: owner.leaderEpoch }], {
-      maxWaitMs,
-      minBytes: 1,
-      maxBytes: poll.maxBytes,
-    });
+    const asked = [{ ...poll, leaderEpoch: owner.leaderEpoch }];
+    const question = { link, asked, limits: { maxWaitMs, minBytes: 1, maxBytes: poll.maxBytes } };
     this.metrics.polls++;
-    link.send(
-      fetchKey,
-      fetchVersion,
-      request,
-      {
-        answered: (response, bytes) => {
-          if (attempt !== poll.attempt) return;
-          const frame = new SharedFrame(bytes);
-          const [result] = fetchedOf(response, frame);
-          this.#answered(poll, result ?? this.#errorOf(poll, response.errorCode || errorCode.unknownTopicId));
-          // All who waited have been told: who took of it, or keeps it, holds it.
-          frame.drop();
-        },
-        failed: () => {
-          if (attempt === poll.attempt) this.#park(poll, false);
-        },
+    askOwner(question, this.#clock, this.#near, {
+      answered: ([result], code) => {
+        if (attempt !== poll.attempt) return;
+        this.#answered(poll, result ?? this.#errorOf(poll, code || errorCode.unknownTopicId));
       },
-      { waitMs: maxWaitMs },
-    );
+      failed: () => {
+        if (attempt === poll.attempt) this.#park(poll, false);
+      },
+    });
   }
 
   #answered(poll: Poll, result: FetchedPartition): void {

@@ -72,6 +72,7 @@ function fetchOf(
     ],
     forgottenTopicsData: [],
     rackId: '',
+    readsSegments: false,
   };
 }
 

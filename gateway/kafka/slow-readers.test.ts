@@ -38,6 +38,7 @@ function fetch(client: RawClient): void {
     topics: [{ topic: 'large', topicId: '\0'.repeat(16), partitions: [largePartition] }],
     forgottenTopicsData: [],
     rackId: '',
+    readsSegments: false,
   });
 }
 

@@ -19,7 +19,7 @@ import { OwnedLog } from '../../engine/log/partition-log.ts';
 import { ProducerState } from '../../engine/log/producer-state.ts';
 import { DataCorrupt } from '../../engine/log/log.ts';
 import { damagePk } from '../../engine/log/rows/damage.ts';
-import { type Segment, SegmentReader } from '../../engine/log/segment-reader.ts';
+import { type SegmentCursor, SegmentReader } from '../../engine/log/segment-reader.ts';
 import { Wal } from '../../engine/log/wal.ts';
 import type { Disk, DiskFile, MetadataStore, SegmentStore, StoreOp } from '../../engine/ports.ts';
 import { batchField, batchSizeBytes, lastOffset } from '../../engine/records/batch.ts';
@@ -258,7 +258,7 @@ function acknowledgeRepeats(): () => void {
 /** What the reader refuses is read past it. */
 function trustBytes(): Plant {
   let segments: SegmentStore | undefined;
-  const bytesFrom = async ({ row }: Segment, offset: number, error: unknown): Promise<Buffer> => {
+  const bytesFrom = async ({ row }: SegmentCursor, offset: number, error: unknown): Promise<Buffer> => {
     if (!(error instanceof DataCorrupt)) throw error;
     const bytes = Buffer.alloc(row.bytes);
     await segments!.open(row.fileId).read(bytes, row.position);

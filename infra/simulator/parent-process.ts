@@ -12,6 +12,7 @@ import { createVisitor } from '../../engine/controller/visitor.ts';
 import type { Append, Engine } from '../../engine/engine.ts';
 import { publishWal } from '../../engine/log/recover.ts';
 import type { MetadataStore, Network, StoreOp } from '../../engine/ports.ts';
+import { NearSegments } from '../../engine/routing/near-segments.ts';
 import { createRouting, type Routing } from '../../engine/routing/routes.ts';
 import { routingDefaults } from '../../engine/routing/settings.ts';
 import { ensureCoordinatorTopic, wholeEngine } from '../../engine/routing/whole-engine.ts';
@@ -70,6 +71,7 @@ export class ParentProcess {
       clock,
       random,
       settings: { ...routingDefaults, holdMsMax: world.settings.holdMsMax },
+      near: this.#nearSegments(),
       ensureCoordinatorTopic: (cluster) =>
         ensureCoordinatorTopic(this.controller, this.catalogue, cluster, coordinatorPartitions),
     });
@@ -82,6 +84,12 @@ export class ParentProcess {
         this.process.end('start failed');
       });
     });
+  }
+
+  #nearSegments(): NearSegments {
+    const { clock } = this.process;
+    const disk = this.#world.disks.handle(this.process);
+    return new NearSegments({ segments: directorySegments(disk, segmentsDirectory), clock }, this.#world.settings.log);
   }
 
   #label(role: Role): string {

@@ -2,14 +2,17 @@
  * Fetch (key 1) at the owner: whole batches up to the high watermark, by topic id. Without enough of them the answer
  * waits for one append to any of the partitions, or for the request's own time to pass.
  *
+ * Of records in a segment a gateway that can read segments is told where they are instead (ADR 16). How many bytes it will find
+ * there is an estimate, as batches are taken to be equally long; it keeps to the limits itself.
+ *
  * Absent: fetch sessions (the gateway keeps those of its clients), aborted transactions (there are none).
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { Failure } from '../../kernel/failure.ts';
 import { dropAll } from '../../kernel/frame-pool.ts';
-import type { LogRead, PartitionLog, Waiter } from '../../log/log.ts';
+import type { LocatedSegment, LogRead, PartitionLog, Waiter } from '../../log/log.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
-import type { FetchRequest, FetchResponse } from '../../protocol/messages/01-fetch.ts';
+import { type FetchRequest, type FetchResponse, noSegment } from '../../protocol/messages/01-fetch.ts';
 import { epochFault } from '../epoch-fault.ts';
 import type { Owned, Ownership } from '../ownership.ts';
 
@@ -20,6 +23,11 @@ interface Part {
   readonly topic: number;
   readonly request: PartitionRequest;
   readonly owned: Owned;
+}
+
+/** `segment`: where the reader finds them, instead of `batches`. */
+interface Read extends LogRead {
+  readonly segment?: LocatedSegment;
 }
 
 /** Longest wait that a request may ask for. */
@@ -68,7 +76,7 @@ function letGo(reads: readonly LogRead[]): void {
   for (const { frames } of reads) dropAll(frames);
 }
 
-async function serve(clock: Clock, request: FetchRequest, parts: readonly Part[]): Promise<LogRead[]> {
+async function serve(clock: Clock, request: FetchRequest, parts: readonly Part[]): Promise<Read[]> {
   const deadlineMs = clock.monotonicMs() + Math.min(Math.max(request.maxWaitMs, 0), waitMsMax);
   for (;;) {
     const reads = await readAll(clock, request, parts);
@@ -85,8 +93,8 @@ async function serve(clock: Clock, request: FetchRequest, parts: readonly Part[]
 const turnBytesMax = 4 * 1024 * 1024;
 
 /** The first partition with data gives at least one batch, whatever the limits (KIP-74). */
-async function readAll(clock: Clock, request: FetchRequest, parts: readonly Part[]): Promise<LogRead[]> {
-  const reads: LogRead[] = [];
+async function readAll(clock: Clock, request: FetchRequest, parts: readonly Part[]): Promise<Read[]> {
+  const reads: Read[] = [];
   let leftBytes = request.maxBytes;
   let turnBytes = 0;
   let first = true;
@@ -105,15 +113,26 @@ async function readAll(clock: Clock, request: FetchRequest, parts: readonly Part
       turnBytes = 0;
       await new Promise<void>((resolve) => clock.endOfTurn(resolve));
     }
-    const found = owned.log.read(asked.fetchOffset, bytesMax, first);
+    const hasRoom = first || bytesMax > 0;
+    const segment = request.readsSegments && hasRoom ? owned.log.locate(asked.fetchOffset) : undefined;
+    const found = segment
+      ? located(segment, asked.fetchOffset, bytesMax)
+      : owned.log.read(asked.fetchOffset, bytesMax, first);
     const read = found instanceof Promise ? await found : found;
-    turnBytes += read.bytes;
+    if (!segment) turnBytes += read.bytes;
     owned.log.traffic.gave(read.bytes);
     if (read.bytes > 0) first = false;
     leftBytes -= read.bytes;
     reads.push(read);
   }
   return reads;
+}
+
+function located(segment: LocatedSegment, offset: number, bytesMax: number): Read {
+  const { baseOffset, endOffset, bytes } = segment;
+  const share = (endOffset - Math.max(offset, baseOffset)) / (endOffset - baseOffset);
+  const estimate = Math.max(1, Math.min(bytesMax, Math.ceil(bytes * share)));
+  return { errorCode: errorCode.none, batches: [], bytes: estimate, segment };
 }
 
 /** False: the time has passed. True: some log has grown or closed. */
@@ -139,7 +158,7 @@ function moreComes(clock: Clock, parts: readonly Part[], waitMs: number): Promis
   });
 }
 
-function answer(request: FetchRequest, parts: readonly Part[], reads: readonly LogRead[]): FetchResponse {
+function answer(request: FetchRequest, parts: readonly Part[], reads: readonly Read[]): FetchResponse {
   const responses: FetchResponse['responses'] = request.topics.map(({ topic, topicId }) => ({
     topic,
     topicId,
@@ -151,7 +170,7 @@ function answer(request: FetchRequest, parts: readonly Part[], reads: readonly L
   return { throttleTimeMs: 0, errorCode: errorCode.none, sessionId: 0, responses, nodeEndpoints: [] };
 }
 
-function partitionAnswer({ owned, request }: Part, read: LogRead): PartitionAnswer {
+function partitionAnswer({ owned, request }: Part, read: Read): PartitionAnswer {
   const log = 'log' in owned ? owned.log : undefined;
   return {
     partitionIndex: request.partition,
@@ -165,6 +184,7 @@ function partitionAnswer({ owned, request }: Part, read: LogRead): PartitionAnsw
     abortedTransactions: null,
     preferredReadReplica: -1,
     records: read.batches,
+    segment: read.segment ?? noSegment,
   };
 }
 

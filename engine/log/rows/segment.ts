@@ -28,6 +28,12 @@ export interface SegmentRow {
   readonly maxTimestamp: number;
 }
 
+/** What it takes to read its batches. */
+export type SegmentPlace = Pick<
+  SegmentRow,
+  'baseOffset' | 'endOffset' | 'fileId' | 'position' | 'bytes' | 'indexPosition' | 'indexBytes'
+>;
+
 /** One that is in the store. `version` is its row's: what whoever replaces or deletes the row expects to find. */
 export interface PublishedSegment extends SegmentRow {
   readonly version: number;

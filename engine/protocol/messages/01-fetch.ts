@@ -1,9 +1,13 @@
 /**
  * Fetch (key 1), v4-18: record batches out, from given offsets. v7 has sessions, v12 is flexible and finds
  * diverging epochs, v13 has topic ids, v16 names the leader to turn to.
+ *
+ * Two tagged fields are ours, between a gateway and a broker of one machine (ADR 16): a broker of another kind or of an
+ * earlier version does not know them, and answers with records.
  */
 import {
   array,
+  bool,
   int16,
   int32,
   int64,
@@ -56,8 +60,22 @@ export const fetchRequest = message('FetchRequest', 1, '4-18', '12+', {
     { since: 7 },
   ),
   rackId: string('rack', { since: 11, ignorable: true }),
+  /** Ours. Who asks can read segments: of records in one it is enough to say where they are. */
+  readsSegments: bool({ since: 12, tag: 10_000, ignorable: true }),
 });
 export type FetchRequest = Infer<typeof fetchRequest>;
+
+const segmentFields = {
+  fileId: string('plain'),
+  baseOffset: int64(),
+  endOffset: int64(),
+  position: int64(),
+  bytes: int64(),
+  indexPosition: int64(),
+  indexBytes: int32(),
+  /** Of all its batches; -1: not known. */
+  leaderEpoch: int32(),
+};
 
 export const fetchResponse = message('FetchResponse', 1, '4-18', '12+', {
   throttleTimeMs: int32(),
@@ -96,6 +114,8 @@ export const fetchResponse = message('FetchResponse', 1, '4-18', '12+', {
       ),
       preferredReadReplica: int32({ since: 11, default: -1, entity: 'node' }),
       records: runs(),
+      /** Ours, in the place of `records`: the segment that holds the asked offset. Without a file it is none. */
+      segment: struct(segmentFields, { since: 12, tag: 10_000, ignorable: true }),
     }),
   }),
   nodeEndpoints: structs(
@@ -109,3 +129,17 @@ export const fetchResponse = message('FetchResponse', 1, '4-18', '12+', {
   ),
 });
 export type FetchResponse = Infer<typeof fetchResponse>;
+
+type PlaceInSegment = FetchResponse['responses'][number]['partitions'][number]['segment'];
+
+/** The records, if there are any, stand in the answer. */
+export const noSegment: PlaceInSegment = {
+  fileId: '',
+  baseOffset: 0,
+  endOffset: 0,
+  position: 0,
+  bytes: 0,
+  indexPosition: 0,
+  indexBytes: 0,
+  leaderEpoch: 0,
+};

@@ -6,7 +6,7 @@
  */
 import type { FetchedPartition, FetchPartition, TopicEntry } from '../../../engine/engine.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
-import type { FetchRequest, FetchResponse } from '../../../engine/protocol/messages/01-fetch.ts';
+import { type FetchRequest, type FetchResponse, noSegment } from '../../../engine/protocol/messages/01-fetch.ts';
 import { tenantName } from '../../../tenancy/naming.ts';
 import { fetchPartitions } from '../../operations/fetch.ts';
 import { findTopic } from '../../operations/topics.ts';
@@ -189,6 +189,7 @@ function answerOf(
     abortedTransactions: isGood && isolationLevel === readCommitted ? [] : null,
     preferredReadReplica: -1,
     records: fetched.records,
+    segment: noSegment,
   };
 }
 
@@ -206,5 +207,6 @@ function refusal(partitionIndex: number, code: number): PartitionResponse {
     abortedTransactions: code === errorCode.inconsistentTopicId ? null : [],
     preferredReadReplica: -1,
     records: [],
+    segment: noSegment,
   };
 }

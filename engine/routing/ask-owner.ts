@@ -1,0 +1,158 @@
+/**
+ * One Fetch to one owner, and all that belongs to its answer: records that the owner only said where they are (near-segments.ts)
+ * are read before whoever asked is told. They are read in the order of the answer and within its limits, as the owner would
+ * have; what cannot be read here is asked for once more, with its records.
+ */
+import type { FetchedPartition } from '../engine.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { Failure } from '../kernel/failure.ts';
+import { SharedFrame } from '../kernel/frame-pool.ts';
+import type { Link } from '../link/link.ts';
+import {
+  type Answered,
+  type Asked,
+  type FetchLimits,
+  fetchedOf,
+  fetchKey,
+  fetchRequestOf,
+  fetchVersion,
+  recordBytes,
+} from './fetch-message.ts';
+import type { NearSegments } from './near-segments.ts';
+
+export interface OwnerReply {
+  /**
+   * One result for each partition that the owner answered; `errorCode` is that of the whole answer. The memory of the records
+   * is let go after the call: who takes some of it holds its frames.
+   */
+  answered(fetched: readonly FetchedPartition[], errorCode: number): void;
+  failed(): void;
+}
+
+interface Question {
+  readonly link: Link;
+  readonly asked: readonly Asked[];
+  readonly limits: FetchLimits;
+}
+
+/** Calls one of `reply` once, in a later turn or, over a closed link, at once. */
+export function askOwner(question: Question, clock: Clock, near: NearSegments | undefined, reply: OwnerReply): void {
+  const { link, asked, limits } = question;
+  const reader = near?.isReadable() ? near : undefined;
+  const request = fetchRequestOf(asked, limits, reader !== undefined);
+  link.send(
+    fetchKey,
+    fetchVersion,
+    request,
+    {
+      answered: (response, bytes) => {
+        const frame = new SharedFrame(bytes);
+        const answers = fetchedOf(response, frame);
+        const done = (fetched: readonly FetchedPartition[]): void => {
+          reply.answered(fetched, response.errorCode);
+          frame.drop();
+        };
+        if (!reader || answers.every(({ segment }) => segment === undefined)) return done(answers);
+        const again = (): void => {
+          frame.drop();
+          askOwner({ ...question, limits: { ...limits, maxWaitMs: 0 } }, clock, undefined, reply);
+        };
+        new LocatedReads(reader, clock, question, answers, done, again).run();
+      },
+      failed: () => reply.failed(),
+    },
+    { waitMs: limits.maxWaitMs },
+  );
+}
+
+/** What is read at once takes the loop a third of a millisecond per mebibyte, checksums included: then others have a turn. */
+const turnBytesMax = 4 * 1024 * 1024;
+
+class LocatedReads {
+  readonly #near: NearSegments;
+  readonly #clock: Clock;
+  readonly #question: Question;
+  readonly #answers: readonly Answered[];
+  readonly #done: (fetched: readonly FetchedPartition[]) => void;
+  readonly #again: () => void;
+  readonly #fetched: FetchedPartition[] = [];
+  /** Of what was read here. */
+  readonly #frames: SharedFrame[] = [];
+  #bytes = 0;
+  #turnBytes = 0;
+
+  constructor(
+    near: NearSegments,
+    clock: Clock,
+    question: Question,
+    answers: readonly Answered[],
+    done: (fetched: readonly FetchedPartition[]) => void,
+    again: () => void,
+  ) {
+    this.#near = near;
+    this.#clock = clock;
+    this.#question = question;
+    this.#answers = answers;
+    this.#done = done;
+    this.#again = again;
+  }
+
+  run(): void {
+    this.#turnBytes = 0;
+    try {
+      while (this.#fetched.length < this.#answers.length) {
+        if (this.#turnBytes >= turnBytesMax) return this.#clock.endOfTurn(() => this.run());
+        const answer = this.#answers[this.#fetched.length]!;
+        const found = answer.segment ? this.#read(answer, answer.segment) : undefined;
+        if (found instanceof Promise) {
+          found.then(
+            (bytes) => {
+              this.#take(answer, bytes);
+              this.run();
+            },
+            (error: unknown) => this.#failed(error),
+          );
+          return;
+        }
+        this.#take(answer, found);
+      }
+    } catch (error) {
+      return this.#failed(error);
+    }
+    this.#done(this.#fetched);
+    this.#dropFrames();
+  }
+
+  #read({ topicId, partition }: Answered, segment: NonNullable<Answered['segment']>): Buffer | Promise<Buffer> {
+    const { asked, limits } = this.#question;
+    const { offset, maxBytes } = asked.find((each) => each.topicId === topicId && each.partition === partition)!;
+    const room = Math.max(0, Math.min(maxBytes, limits.maxBytes - this.#bytes));
+    return this.#near.read(segment, offset, room, this.#bytes === 0);
+  }
+
+  /** `found`: undefined when the answer has its records, if any. */
+  #take(answer: Answered, found: Buffer | undefined): void {
+    const { segment, ...fetched } = answer;
+    if (!segment || !found) {
+      this.#bytes += recordBytes(answer.records);
+      this.#fetched.push(fetched);
+      return;
+    }
+    this.#bytes += found.length;
+    this.#turnBytes += found.length;
+    const frames = found.length > 0 ? [new SharedFrame(found)] : [];
+    this.#frames.push(...frames);
+    this.#fetched.push({ ...fetched, records: found.length > 0 ? [found] : [], frames });
+  }
+
+  #failed(error: unknown): void {
+    this.#dropFrames();
+    if (!(error instanceof Failure)) throw error;
+    this.#near.failed();
+    this.#again();
+  }
+
+  #dropFrames(): void {
+    for (const frame of this.#frames) frame.drop();
+  }
+}

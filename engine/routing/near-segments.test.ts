@@ -1,0 +1,251 @@
+/** A gateway that reads segments itself: the real log, its broker's Fetch, a link, and the routing. */
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { fetch } from '../broker/api/01-fetch.ts';
+import type { Owned, Ownership } from '../broker/ownership.ts';
+import type { FetchedPartition } from '../engine.ts';
+import { memoryNetwork } from '../link/memory-network.ts';
+import { serveLinks } from '../link/serve.ts';
+import { directorySegments } from '../log/directory-segments.ts';
+import { batchOf, segmentsDirectory, topicA, World } from '../log/log-fixture.suite.ts';
+import type { LogStore, PartitionLog } from '../log/log.ts';
+import { DiskFault, type SegmentStore } from '../ports.ts';
+import { errorCode } from '../protocol/error-codes.ts';
+import type { FetchRequest, FetchResponse } from '../protocol/messages/01-fetch.ts';
+import { batchesIn, batchSizeBytes } from '../records/batch.ts';
+import { decodeBatch } from '../records/decode.ts';
+import { NearSegments } from './near-segments.ts';
+import { createRouting, type Routing } from './routes.ts';
+import { HandCatalogue } from './scripted-broker.suite.ts';
+
+interface Gateway {
+  readonly world: World;
+  readonly store: LogStore;
+  readonly logs: readonly PartitionLog[];
+  readonly routing: Routing;
+  readonly requests: FetchRequest[];
+  readonly responses: FetchResponse[];
+  readonly values: readonly (readonly string[])[];
+}
+
+const routings: Routing[] = [];
+afterEach(() => {
+  for (const routing of routings.splice(0)) routing.close();
+});
+
+/** Two logs of one broker, each with `rolledUp` batches in segments and one more in memory. */
+async function gateway(
+  rolledUp: number,
+  segmentsOf: (segments: SegmentStore) => SegmentStore = (segments) => segments,
+): Promise<Gateway> {
+  const world = new World({ mergeBytesMax: 700 });
+  const store = await world.startSession();
+  const logs = [await world.open(store), await world.open(store, undefined, {}, topicA, 1)];
+  const values: string[][] = [[], []];
+  const append = async (i: number): Promise<void> => {
+    for (const [l, log] of logs.entries()) {
+      const some = Array.from({ length: 1 + (i % 3) }, (_, n) => `${l}:${i}.${n}`.padEnd(60, '.'));
+      await world.append(log, batchOf(some, 1000 + i));
+      values[l]!.push(...some);
+    }
+  };
+  for (let i = 0; i < rolledUp; i++) {
+    await append(i);
+    if (i % 5 === 4) await world.run(store.rollUp());
+  }
+  await world.run(store.rollUp());
+  await append(rolledUp);
+  const requests: FetchRequest[] = [];
+  const responses: FetchResponse[] = [];
+  const network = memoryNetwork(world.clock);
+  const ownership = {
+    with: (_: string, partition: number, use: (owned: Owned) => void) =>
+      use({ log: logs[partition]! } as unknown as Owned),
+  } as unknown as Ownership;
+  await serveLinks(network, 'broker-1', (call) => {
+    if (call.key !== 1) throw new Error(`key ${call.key} is not asked for`);
+    requests.push(call.request);
+    const respond = (response: FetchResponse, sent?: () => void): void => {
+      responses.push(response);
+      call.respond(response, sent);
+    };
+    fetch(ownership, world.clock, call.request, respond, (error) => {
+      throw error;
+    });
+  });
+  const catalogue = new HandCatalogue();
+  catalogue.setBroker(1);
+  catalogue.addTopic('c1.orders', topicA, [1, 1]);
+  const epoch = world.sessionEpoch;
+  for (const partition of [0, 1]) catalogue.place('c1.orders', partition, 1, epoch);
+  const segments = segmentsOf(directorySegments(world.disk, segmentsDirectory));
+  const routing = createRouting({
+    catalogue,
+    network,
+    clock: world.clock,
+    random: world.random,
+    near: new NearSegments({ segments, clock: world.clock }, world.settings),
+    ensureCoordinatorTopic: async () => {
+      throw new Error('no groups here');
+    },
+  });
+  routings.push(routing);
+  return { world, store, logs, routing, requests, responses, values };
+}
+
+async function read(
+  { world, routing }: Gateway,
+  offsets: readonly number[],
+  maxBytes = 1 << 20,
+  partitionMaxBytes = 1 << 20,
+): Promise<FetchedPartition[]> {
+  const asked = offsets.map((offset, partition) => ({
+    topicId: topicA,
+    partition,
+    offset,
+    maxBytes: partitionMaxBytes,
+    currentLeaderEpoch: -1,
+    lastFetchedEpoch: -1,
+  }));
+  return world.run(routing.fetch(asked, { maxWaitMs: 0, minBytes: 0, maxBytes }));
+}
+
+async function valuesFrom(fetched: FetchedPartition, offset: number): Promise<string[]> {
+  const values: string[] = [];
+  for (const bytes of fetched.records) {
+    for (const at of batchesIn(bytes)) {
+      const batch = Buffer.from(bytes.subarray(at, at + batchSizeBytes(bytes, at)));
+      for (const record of await decodeBatch(batch)) if (record.offset >= offset) values.push(String(record.value));
+    }
+  }
+  return values;
+}
+
+const bytesAcross = (responses: readonly FetchResponse[]): number =>
+  responses
+    .flatMap((response) => response.responses.flatMap(({ partitions }) => partitions))
+    .flatMap(({ records }) => records ?? [])
+    .reduce((sum, each) => sum + each.length, 0);
+
+describe('a gateway on the machine of its brokers', () => {
+  it('reads what lies in segments itself: nothing of it crosses the link', async () => {
+    const at = await gateway(12);
+    const fetched = await read(at, [0, 3]);
+    for (const [partition, each] of fetched.entries()) {
+      const from = [0, 3][partition]!;
+      const found = await valuesFrom(each, from);
+      expect(found.length).toBeGreaterThan(0);
+      expect(at.values[partition]!.slice(from, from + found.length)).toEqual(found);
+      expect(each).toMatchObject({ errorCode: 0, highWatermark: at.logs[partition]!.highWatermark });
+    }
+    expect(at.requests[0]).toMatchObject({ readsSegments: true });
+    expect(bytesAcross(at.responses)).toBe(0);
+    expect(at.routing.metrics()).toMatchObject({ nearReads: 2, nearFailed: 0 });
+  });
+
+  it('reads the same from every offset, with every limit, as through the broker', async () => {
+    const at = await gateway(13);
+    const [first, second] = at.logs.map((log) => log.highWatermark);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(first! - 1),
+        fc.nat(second! - 1),
+        fc.constantFrom(1, 300, 700, 2000, 1 << 20),
+        fc.constantFrom(1, 200, 900, 1 << 20),
+        async (one, other, maxBytes, partitionMaxBytes) => {
+          const fetched = await read(at, [one, other], maxBytes, partitionMaxBytes);
+          const sizes = fetched.map(({ records }) => records.reduce((sum, each) => sum + each.length, 0));
+          const firstBytes = batchSizeBytes(fetched.find(({ records }) => records.length > 0)!.records[0]!, 0);
+          expect(sizes[0]! + sizes[1]!).toBeLessThanOrEqual(Math.max(maxBytes, firstBytes));
+          for (const [partition, each] of fetched.entries()) {
+            expect(each.errorCode).toBe(0);
+            const from = [one, other][partition]!;
+            const found = await valuesFrom(each, from);
+            expect(at.values[partition]!.slice(from, from + found.length)).toEqual(found);
+            if (partition === 0) expect(found.length).toBeGreaterThan(0);
+          }
+        },
+      ),
+    );
+  });
+
+  it('asks for records where a segment has those of two leader epochs', async () => {
+    const world = new World({ mergeBytesMax: 100 });
+    const first = await world.startSession();
+    await world.append(await world.open(first), batchOf(['old']));
+    await world.run(first.close());
+    const store = await world.startSession();
+    const log = await world.open(store);
+    await world.append(log, batchOf(['new']));
+    await world.run(store.rollUp());
+    expect(log.locate(0)).toBeUndefined();
+    expect(await world.values(log)).toEqual(['old', 'new']);
+  });
+
+  it('asks the owner when it cannot read a file, for everything for a moment, and then tries again', async () => {
+    let isAway = true;
+    const at = await gateway(5, (segments) => ({
+      ...segments,
+      open(fileId) {
+        if (isAway) throw new DiskFault('EACCES');
+        return segments.open(fileId);
+      },
+    }));
+    const [fetched] = await read(at, [0]);
+    expect((await valuesFrom(fetched!, 0)).length).toBeGreaterThan(0);
+    expect(at.requests.map(({ readsSegments }) => readsSegments)).toEqual([true, false]);
+    expect(at.routing.metrics()).toMatchObject({ nearFailed: 1 });
+    isAway = false;
+    await read(at, [0]);
+    expect(at.requests.at(-1)).toMatchObject({ readsSegments: false });
+    await at.world.clock.advance(1000);
+    expect(await valuesFrom((await read(at, [0]))[0]!, 0)).not.toEqual([]);
+    expect(at.requests.at(-1)).toMatchObject({ readsSegments: true });
+    expect(at.requests).toHaveLength(4);
+  });
+
+  it('serves no flipped bit: the owner is asked, and says that the log cannot be read', async () => {
+    const at = await gateway(5);
+    const [name] = at.world.disk.list(segmentsDirectory);
+    const file = at.world.disk.open(`${segmentsDirectory}/${name!}`);
+    const byte = Buffer.alloc(1);
+    const position = at.logs[0]!.locate(0)!.position + 70;
+    file.readSync(byte, position);
+    byte[0]! ^= 1;
+    await at.world.run(file.write([byte], position));
+    file.close();
+    expect((await read(at, [0]))[0]).toMatchObject({ errorCode: errorCode.kafkaStorageError, records: [] });
+  });
+
+  it('keeps no file open that it does not read, so that the space of removed ones comes back', async () => {
+    let open = 0;
+    const at = await gateway(5, (segments) => ({
+      ...segments,
+      open(fileId) {
+        const file = segments.open(fileId);
+        open++;
+        return {
+          ...file,
+          close() {
+            open--;
+            file.close();
+          },
+        };
+      },
+    }));
+    await read(at, [0]);
+    expect(open).toBe(1);
+    await at.world.clock.advance(5000);
+    expect(open).toBe(0);
+    expect(await valuesFrom((await read(at, [0]))[0]!, 0)).not.toEqual([]);
+  });
+
+  it('shortened by DeleteRecords it reads nothing before the new start', async () => {
+    const at = await gateway(5);
+    await at.world.run(at.logs[0]!.deleteRecords(2));
+    expect((await read(at, [1]))[0]).toMatchObject({ errorCode: errorCode.offsetOutOfRange });
+    expect(await valuesFrom((await read(at, [2]))[0]!, 2)).toEqual(
+      at.values[0]!.slice(2, at.logs[0]!.locate(2)!.endOffset),
+    );
+  });
+});

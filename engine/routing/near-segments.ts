@@ -1,0 +1,84 @@
+/**
+ * Segments that a gateway reads itself, because it is on the brokers' machine and their owner said where the records lie: so
+ * they do not go through a broker's memory and a socket first (ADR 16). Every batch is verified as a broker would.
+ *
+ * What cannot be read here (a merge or retention has removed the file meanwhile, the disk fails, the bytes are damaged) is
+ * asked of its owner again, who follows what has moved, and finds, tells and marks damage; and for a moment so is all else.
+ *
+ * Nobody tells a gateway that a file was removed, and an open one keeps its space: those unused are closed every few seconds.
+ */
+import type { Clock, Timer } from '../kernel/clock.ts';
+import type { LocatedSegment } from '../log/log.ts';
+import { type SegmentCursor, SegmentReader } from '../log/segment-reader.ts';
+import { type LogSettings, logSettingsDefault } from '../log/settings.ts';
+import type { SegmentStore } from '../ports.ts';
+
+/** Where readers are: who reads on needs no index. */
+const cursorsMax = 4096;
+const openFilesMax = 128;
+const closeUnusedMs = 2000;
+const pauseMs = 250;
+
+export class NearSegments {
+  readonly metrics = { reads: 0, failed: 0 };
+  readonly #clock: Clock;
+  readonly #reader: SegmentReader;
+  /** By the place of the segment; the one unused for longest first. */
+  readonly #cursors = new Map<string, SegmentCursor>();
+  #pausedUntilMs = -Infinity;
+  #closing: Timer | undefined;
+
+  constructor(
+    parts: { readonly segments: SegmentStore; readonly clock: Clock },
+    settings: LogSettings = logSettingsDefault,
+  ) {
+    this.#clock = parts.clock;
+    this.#reader = new SegmentReader({
+      ...parts,
+      settings: { ...settings, openFilesMax: Math.min(settings.openFilesMax, openFilesMax) },
+    });
+  }
+
+  /** Whether owners may be asked where records are. */
+  isReadable(): boolean {
+    return this.#clock.monotonicMs() >= this.#pausedUntilMs;
+  }
+
+  /** As SegmentReader.read, which says what it throws. */
+  read(segment: LocatedSegment, offset: number, maxBytes: number, minOneBatch: boolean): Buffer | Promise<Buffer> {
+    this.metrics.reads++;
+    this.#closing ??= this.#closeUnusedSoon();
+    const from = Math.max(offset, segment.baseOffset);
+    return this.#reader.read(this.#cursorOf(segment), from, maxBytes, minOneBatch, () => segment.leaderEpoch);
+  }
+
+  failed(): void {
+    this.metrics.failed++;
+    this.#pausedUntilMs = this.#clock.monotonicMs() + pauseMs;
+  }
+
+  close(): void {
+    this.#closing?.cancel();
+    this.#reader.close();
+  }
+
+  #cursorOf(segment: LocatedSegment): SegmentCursor {
+    const key = `${segment.fileId}@${segment.position}`;
+    let cursor = this.#cursors.get(key);
+    if (cursor) this.#cursors.delete(key);
+    else cursor = { row: segment, recentUntilMs: -Infinity, cursorOffset: segment.baseOffset, cursorPosition: 0 };
+    this.#cursors.set(key, cursor);
+    for (const oldest of this.#cursors.keys()) {
+      if (this.#cursors.size <= cursorsMax) break;
+      this.#cursors.delete(oldest);
+    }
+    return cursor;
+  }
+
+  #closeUnusedSoon(): Timer {
+    const look = (): void => {
+      this.#closing = this.#reader.closeUnused() > 0 ? this.#closeUnusedSoon() : undefined;
+    };
+    return this.#clock.after(closeUnusedMs, look, 'background');
+  }
+}
