@@ -1,9 +1,9 @@
 /** The `headgate` program. */
 import { fileURLToPath } from 'node:url';
-import { freshBundles } from './bundles.ts';
+import { freshBundles } from './bundles/bundles.ts';
 import { processContext } from './cli-context.ts';
-import { loadBundle } from './load-bundle.ts';
-import type { runServe } from './run-serve.ts';
+import { loadBundle } from './bundles/load-bundle.ts';
+import type { runServe } from './serve/run-serve.ts';
 
 const words = process.argv.slice(2);
 // A reader that has seen enough (`headgate consume … | head`) is no failure. A server outlives it (end-at-once.ts).

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { environmentName } from '../engine/kernel/config.ts';
 import type { CliContext } from './cli-context.ts';
-import { clientSettings } from './client-settings.ts';
+import { clientSettings } from './client/client-settings.ts';
 import { brokerCommands } from './commands/broker.ts';
 import { clusterCommands } from './commands/cluster.ts';
 import { consumeCommand } from './commands/consume.ts';
@@ -19,9 +19,9 @@ import { topicCommands } from './commands/topic.ts';
 import { zoneCommands } from './commands/zone.ts';
 import { completionCommand } from './completion.ts';
 import { tellThrough } from './run-program.ts';
-import { serveCommand } from './serve.ts';
-import { sessionOpener } from './session.ts';
-import { simulateCommand } from './simulate.ts';
+import { serveCommand } from './serve/serve.ts';
+import { sessionOpener } from './client/session.ts';
+import { simulateCommand } from './simulate/simulate.ts';
 
 export function createProgram(cli: CliContext): Command {
   const program = tellThrough(new Command('headgate'), cli).description(

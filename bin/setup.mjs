@@ -51,8 +51,8 @@ const rest = separator < 0 ? [] : process.argv.slice(separator + 1);
 install();
 step('compiling', process.execPath, [tsc, '--build']);
 const dist = join(root, 'dist');
-const { freshBundles } = await import(pathToFileURL(join(dist, 'bin', 'bundles.js')).href);
-if (!freshBundles(dist)) step('bundling', process.execPath, [join(dist, 'bin', 'make-bundles.js')]);
+const { freshBundles } = await import(pathToFileURL(join(dist, 'bin', 'bundles', 'bundles.js')).href);
+if (!freshBundles(dist)) step('bundling', process.execPath, [join(dist, 'bin', 'bundles', 'make-bundles.js')]);
 
 /** In this process, so that a signal to `npm start` reaches the program itself. `file` is below dist/bin, or dist/`folder`. */
 async function run(file, args, folder = 'bin') {

@@ -1,6 +1,6 @@
 /** Commands that ask the control plane for one act on one thing, and tell what came of it. */
 import type { Command } from 'commander';
-import type { OpenSession } from '../session.ts';
+import type { OpenSession } from '../client/session.ts';
 
 export interface Act<Answer extends object> {
   readonly name: string;

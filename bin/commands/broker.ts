@@ -3,9 +3,9 @@ import type { Command } from 'commander';
 import type { BrokerShown, DrainedShown } from '../../gateway/admin/schemas.ts';
 import type { ScalingAnswer } from '../../gateway/admin/fleet-schemas.ts';
 import { CommandFailure } from '../command-failure.ts';
-import { wholeNumber } from '../parse-values.ts';
-import { adminPath, type OpenSession, type Session } from '../session.ts';
-import type { Column } from '../table.ts';
+import { wholeNumber } from '../client/parse-values.ts';
+import { adminPath, type OpenSession, type Session } from '../client/session.ts';
+import type { Column } from '../client/table.ts';
 import { actCommand } from './act.ts';
 
 export const brokerColumns: readonly Column<BrokerShown>[] = [

@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import type { ClusterShown } from '../../gateway/admin/schemas.ts';
 import { CommandFailure } from '../command-failure.ts';
-import { collect, limits, onOff, wholeNumber } from '../parse-values.ts';
-import { adminPath, type OpenSession, type Session } from '../session.ts';
-import { time } from '../table.ts';
+import { collect, limits, onOff, wholeNumber } from '../client/parse-values.ts';
+import { adminPath, type OpenSession, type Session } from '../client/session.ts';
+import { time } from '../client/table.ts';
 
 interface ChangeFlags {
   readonly state?: string;

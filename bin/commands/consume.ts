@@ -3,12 +3,12 @@
  * topic; with --max it waits, by long polls, until there are that many; with --follow it never ends by itself.
  */
 import type { Command } from 'commander';
-import { Refused } from '../api-client.ts';
-import { linesOf } from '../split-lines.ts';
-import { wholeNumber } from '../parse-values.ts';
-import { recordText, type RecordShown } from '../record-text.ts';
-import type { OpenSession, Session } from '../session.ts';
-import { waitMs } from '../wait.ts';
+import { Refused } from '../client/api-client.ts';
+import { linesOf } from '../client/split-lines.ts';
+import { wholeNumber } from '../client/parse-values.ts';
+import { recordText, type RecordShown } from '../client/record-text.ts';
+import type { OpenSession, Session } from '../client/session.ts';
+import { waitMs } from '../client/wait.ts';
 
 interface ConsumeFlags {
   readonly from: string;

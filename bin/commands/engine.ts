@@ -1,8 +1,8 @@
 /** `headgate engine`: the engine at one look, and what it decides. */
 import type { Command } from 'commander';
 import type { EngineShown } from '../../gateway/admin/engine-schemas.ts';
-import { adminPath, type OpenSession } from '../session.ts';
-import { type Column, fields, table } from '../table.ts';
+import { adminPath, type OpenSession } from '../client/session.ts';
+import { type Column, fields, table } from '../client/table.ts';
 import { brokerColumns } from './broker.ts';
 import { eventsCommand } from './events.ts';
 

@@ -2,10 +2,10 @@
 import type { Command } from 'commander';
 import type { EventShown } from '../../gateway/admin/schemas.ts';
 import { CommandFailure } from '../command-failure.ts';
-import { linesOf } from '../split-lines.ts';
-import { adminPath, type OpenSession, type Session } from '../session.ts';
-import { printable, time } from '../table.ts';
-import { waitMs } from '../wait.ts';
+import { linesOf } from '../client/split-lines.ts';
+import { adminPath, type OpenSession, type Session } from '../client/session.ts';
+import { printable, time } from '../client/table.ts';
+import { waitMs } from '../client/wait.ts';
 
 interface EventFlags {
   readonly follow?: boolean;

@@ -1,8 +1,8 @@
 /** `headgate group`: consumer groups of a cluster and how far behind they are. */
 import type { Command } from 'commander';
 import type { GroupDetailShown, GroupShown } from '../../gateway/admin/schemas.ts';
-import type { OpenSession, Session } from '../session.ts';
-import { fields, table } from '../table.ts';
+import type { OpenSession, Session } from '../client/session.ts';
+import { fields, table } from '../client/table.ts';
 
 export function groupCommands(program: Command, open: OpenSession): void {
   const group = program.command('group').description('consumer groups: list, get, delete');

@@ -1,9 +1,9 @@
 /** `headgate key`: API keys of a cluster. A secret is printed once, by the command that makes it. */
 import type { Command } from 'commander';
 import type { IssuedKeyShown, KeyShown } from '../../gateway/admin/schemas.ts';
-import { durationMs } from '../parse-values.ts';
-import type { OpenSession, Session } from '../session.ts';
-import { time } from '../table.ts';
+import { durationMs } from '../client/parse-values.ts';
+import type { OpenSession, Session } from '../client/session.ts';
+import { time } from '../client/table.ts';
 
 export function keyCommands(program: Command, open: OpenSession): void {
   const key = program.command('key').description('API keys: list, create, rotate, revoke');

@@ -3,12 +3,12 @@
  * the server refuses without any effect (over quota, overloaded, moving) is sent again after the time it asks for.
  */
 import type { Command } from 'commander';
-import { Refused } from '../api-client.ts';
+import { Refused } from '../client/api-client.ts';
 import { CommandFailure, Interrupted } from '../command-failure.ts';
-import { splitLines, untilAborted } from '../split-lines.ts';
-import { wholeNumber } from '../parse-values.ts';
-import type { OpenSession, Session } from '../session.ts';
-import { waitMs } from '../wait.ts';
+import { splitLines, untilAborted } from '../client/split-lines.ts';
+import { wholeNumber } from '../client/parse-values.ts';
+import type { OpenSession, Session } from '../client/session.ts';
+import { waitMs } from '../client/wait.ts';
 
 interface ProduceFlags {
   readonly value?: string;

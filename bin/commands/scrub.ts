@@ -1,9 +1,9 @@
 /** `headgate broker scrub` and `headgate broker damage`: is what is stored still what was written? */
 import type { Command } from 'commander';
 import type { DamageShown, ScrubShown } from '../../gateway/admin/schemas.ts';
-import { wholeNumber } from '../parse-values.ts';
-import { adminPath, type OpenSession, type Session } from '../session.ts';
-import { type Column, time } from '../table.ts';
+import { wholeNumber } from '../client/parse-values.ts';
+import { adminPath, type OpenSession, type Session } from '../client/session.ts';
+import { type Column, time } from '../client/table.ts';
 import { listBrokers } from './broker.ts';
 
 const scrubColumns: readonly Column<ScrubShown>[] = [

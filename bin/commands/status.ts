@@ -1,11 +1,11 @@
 /** `headgate status`: one screen: does it serve, who serves it, what is on it, what happened last. */
 import type { Command } from 'commander';
 import type { BrokerShown, ClusterShown, EventShown } from '../../gateway/admin/schemas.ts';
-import { adminPath, type OpenSession, type Session } from '../session.ts';
-import { bytes, table } from '../table.ts';
+import { adminPath, type OpenSession, type Session } from '../client/session.ts';
+import { bytes, table } from '../client/table.ts';
 import { brokerColumns, listBrokers } from './broker.ts';
 import { eventText } from './events.ts';
-import { Refused } from '../api-client.ts';
+import { Refused } from '../client/api-client.ts';
 
 interface Readiness {
   readonly status: string;

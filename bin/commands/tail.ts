@@ -4,11 +4,11 @@
  */
 import type { Command } from 'commander';
 import { CommandFailure, Interrupted } from '../command-failure.ts';
-import { wholeNumber } from '../parse-values.ts';
-import { recordText, type RecordShown } from '../record-text.ts';
-import type { OpenSession, Session } from '../session.ts';
-import { type Ended, openSocket } from '../tail-socket.ts';
-import { waitMs } from '../wait.ts';
+import { wholeNumber } from '../client/parse-values.ts';
+import { recordText, type RecordShown } from '../client/record-text.ts';
+import type { OpenSession, Session } from '../client/session.ts';
+import { type Ended, openSocket } from '../client/tail-socket.ts';
+import { waitMs } from '../client/wait.ts';
 
 interface TailFlags {
   readonly from: string;

@@ -1,8 +1,8 @@
 /** `headgate tenant`: who may have clusters. */
 import type { Command } from 'commander';
 import type { TenantShown } from '../../gateway/admin/schemas.ts';
-import { adminPath, type OpenSession } from '../session.ts';
-import { time } from '../table.ts';
+import { adminPath, type OpenSession } from '../client/session.ts';
+import { time } from '../client/table.ts';
 
 export function tenantCommands(program: Command, open: OpenSession): void {
   const tenant = program.command('tenant').description('tenants: list, create, delete');

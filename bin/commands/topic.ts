@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import type { TopicDetailShown, TopicShown } from '../../gateway/admin/schemas.ts';
 import { CommandFailure } from '../command-failure.ts';
-import { collect, pairs, wholeNumber } from '../parse-values.ts';
-import type { OpenSession, Session } from '../session.ts';
-import { time } from '../table.ts';
+import { collect, pairs, wholeNumber } from '../client/parse-values.ts';
+import type { OpenSession, Session } from '../client/session.ts';
+import { time } from '../client/table.ts';
 
 interface TopicFlags {
   readonly partitions?: string;

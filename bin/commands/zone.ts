@@ -1,7 +1,7 @@
 /** `headgate zone`: availability zones that are to be left empty for a while. */
 import type { Command } from 'commander';
 import type { ZoneAnswer } from '../../gateway/admin/fleet-schemas.ts';
-import { adminPath, type OpenSession } from '../session.ts';
+import { adminPath, type OpenSession } from '../client/session.ts';
 import { actCommand } from './act.ts';
 
 export function zoneCommands(program: Command, open: OpenSession): void {

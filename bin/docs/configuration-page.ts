@@ -3,8 +3,8 @@ import { environmentName, type Setting } from '../../engine/kernel/config.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
 import { adminLimitsDefault } from '../../gateway/admin/options.ts';
 import { gatewayDefaults } from '../../gateway/settings.ts';
-import { clientSettings } from '../client-settings.ts';
-import { serveSettings } from '../settings.ts';
+import { clientSettings } from '../client/client-settings.ts';
+import { serveSettings } from '../serve/settings.ts';
 import { generatedNote, markdownTable } from './markdown.ts';
 
 /** Pure. */

@@ -1,5 +1,5 @@
 /**
- * One broker, composed as bin/serve-broker.ts composes it, in a simulated process: session, log store, catalogue, broker,
+ * One broker, composed as bin/broker/serve-broker.ts composes it, in a simulated process: session, log store, catalogue, broker,
  * and the same ends (fenced, fatal, asked to stop, parent gone).
  */
 import { directorySegments } from '../../engine/log/directory-segments.ts';

@@ -1,6 +1,6 @@
 /**
  * The process of `headgate serve --role all`, `gateway` or `controller` without its doors: catalogue, controller, routing
- * and the gateway's record producer, composed as bin/assemble-engine.ts composes them, over a fleet of simulated children.
+ * and the gateway's record producer, composed as bin/serve/assemble-engine.ts composes them, over a fleet of simulated children.
  */
 import { directorySegments } from '../../engine/log/directory-segments.ts';
 import { StoreCatalogue } from '../../engine/catalogue.ts';

@@ -1,0 +1,131 @@
+/** One embedded broker, put together: its session, its logs, its catalogue and its server, wherever it lives. */
+import { startBroker } from '../../engine/broker/broker.ts';
+import { openSession } from '../../engine/broker/session.ts';
+import { StoreCatalogue } from '../../engine/catalogue.ts';
+import { type Clock, systemClock, type Timer } from '../../engine/kernel/clock.ts';
+import { systemRandom } from '../../engine/kernel/random.ts';
+import { createLogStore } from '../../engine/log/log-store.ts';
+import { prepareVolume } from '../../engine/log/wal.ts';
+import { logSettingsDefault } from '../../engine/log/settings.ts';
+import type { BrokerSlot, Disk, Network, SegmentStore } from '../../engine/ports.ts';
+import { CommitMark } from '../../infra/disk/commit-mark.ts';
+import type { LmdbStore } from '../../tenancy/store/lmdb.ts';
+import { leaseSettings } from '../serve/lease-settings.ts';
+import { pauseOptimizerInFailovers } from '../serve/optimizer-pause.ts';
+
+const markIntervalMs = 1_000;
+
+/** Of the setting, whose unit is for people. */
+export function scrubBytesPerSecond(mebibytes: number): number {
+  return mebibytes * 1024 * 1024;
+}
+
+export interface BrokerHome {
+  readonly slot: BrokerSlot;
+  readonly disk: Disk;
+  readonly segments: SegmentStore;
+  /** Of the fleet. */
+  readonly slots: number;
+  /** 0: only when asked to. */
+  readonly scrubBytesPerSecondMax: number;
+  readonly durability: 'fsync' | 'page-cache';
+  readonly leaseMs: number;
+  readonly store: LmdbStore;
+  /** Where links come in, at the slot's address. */
+  readonly network: Network;
+  /** For operators. */
+  readonly warn: (text: string) => void;
+  /** The broker must not write or acknowledge anything any more: ends the process it lives in. */
+  readonly die: (error: unknown) => never;
+}
+
+export interface RunningBroker {
+  /** The clean end: rolls up and closes the session. The store stays open. */
+  stop(): Promise<void>;
+}
+
+/** Waits until the slot's previous session is closed. Throws SessionBlocked, and what the store throws. */
+export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
+  const { slot, slots, disk, segments, durability, scrubBytesPerSecondMax, store, network, warn, die } = home;
+  const clock = systemClock;
+  const random = systemRandom;
+  prepareVolume(disk, slot.volume);
+  // Before the session: from its row on others may send us partitions, and with thousands of them this takes a while.
+  const catalogue = new StoreCatalogue(store, clock);
+  pauseOptimizerInFailovers(catalogue, clock);
+  await catalogue.start();
+  const lease = leaseSettings(home.leaseMs);
+  const session = await openSession({
+    store,
+    clock,
+    random,
+    slot,
+    pid: process.pid,
+    lease,
+    onFenced: (cause) => die(cause),
+  }).catch((failure: unknown) => {
+    catalogue.close();
+    throw failure;
+  });
+  const mark = new CommitMark(slot.volume, () => store.lastCommit());
+  const noting = noteNowAndThen(mark, clock);
+  const logs = await createLogStore({
+    onNearlyFull: (isFull) => warn(nearlyFullText(slot.volume, isFull)),
+    beforeDrop: () => mark.noteDurably(),
+    beforeEmpty: () => session.noted(),
+    disk,
+    store,
+    clock,
+    random,
+    settings: { ...logSettingsDefault, durability, scrubBytesPerSecondMax },
+    brokerId: slot.brokerId,
+    sessionEpoch: session.epoch,
+    volume: slot.volume,
+    segments,
+    slots,
+    mayAck: () => session.mayAck(),
+    guard: () => session.guard(),
+    onFatal: (failure) => die(failure),
+  });
+  session.noteLog(logs);
+  const broker = await startBroker({
+    brokerId: slot.brokerId,
+    sessionEpoch: session.epoch,
+    address: slot.address,
+    logs,
+    catalogue,
+    takeBack: { store, guard: () => session.guard() },
+    lease: { ...lease, mayAck: (nowMs) => session.mayAck(nowMs) },
+    network,
+    clock,
+    random,
+    onBug: (error) => die(error),
+  });
+  return {
+    async stop() {
+      await session.setState('draining');
+      await broker.stop();
+      await logs.close();
+      await session.close();
+      noting.stop();
+      await mark.noteDurably();
+      mark.close();
+      catalogue.close();
+    },
+  };
+}
+
+function nearlyFullText(volume: string, isFull: boolean): string {
+  if (!isFull) return `${volume} has room again: records are taken`;
+  return `${volume} has less than ${logSettingsDefault.freeBytesFloor >> 20} MiB free: records are refused until there is room`;
+}
+
+/** What is acknowledged between two drops of the log may be of topics that an earlier copy of the metadata does not know. */
+function noteNowAndThen(mark: CommitMark, clock: Clock): { stop(): void } {
+  const note = (): Timer => {
+    mark.note();
+    return clock.after(markIntervalMs, () => (timer = note()), 'background');
+  };
+  let timer = note();
+  return { stop: () => timer.cancel() };
+}

@@ -1,0 +1,155 @@
+/** Requests to the control plane and the HTTP door, with failures that say what to do about them. */
+import { CommandFailure, type ExitName, Interrupted } from '../command-failure.ts';
+import type { CliContext } from '../cli-context.ts';
+
+export interface Endpoint {
+  readonly address: string;
+  readonly key: string;
+  /** For messages: the flag and variable of the address and of the key. */
+  readonly addressNames: string;
+  readonly keyNames: string;
+}
+
+export type Query = Readonly<Record<string, string | number | undefined>>;
+
+interface ProblemBody {
+  readonly detail?: string;
+  readonly title?: string;
+  readonly code?: string;
+  readonly retryable?: boolean;
+  readonly retry_after_ms?: number;
+  readonly faults?: readonly { readonly field: string; readonly message: string }[];
+}
+
+/** A refusal by the server. */
+export class Refused extends CommandFailure {
+  readonly code: string;
+  readonly status: number;
+  /** Set when the server says that nothing took effect and when to come again. */
+  readonly retryAfterMs: number | undefined;
+  constructor(exit: ExitName, message: string, status: number, problem: ProblemBody) {
+    super(exit, message);
+    this.status = status;
+    this.code = problem.code ?? '';
+    this.retryAfterMs = problem.retryable ? (problem.retry_after_ms ?? 1_000) : undefined;
+  }
+}
+
+export class ApiClient {
+  readonly #cli: CliContext;
+  readonly #endpoint: Endpoint;
+
+  constructor(cli: CliContext, endpoint: Endpoint) {
+    this.#cli = cli;
+    this.#endpoint = endpoint;
+  }
+
+  get endpoint(): Endpoint {
+    return this.#endpoint;
+  }
+
+  async get<T>(path: string, query: Query = {}): Promise<T> {
+    return (await (await this.send('GET', path, { query })).json()) as T;
+  }
+
+  async post<T>(path: string, body?: unknown): Promise<T> {
+    return (await (await this.send('POST', path, { body })).json()) as T;
+  }
+
+  async patch<T>(path: string, body: unknown): Promise<T> {
+    return (await (await this.send('PATCH', path, { body })).json()) as T;
+  }
+
+  async delete(path: string): Promise<void> {
+    await this.send('DELETE', path, {});
+  }
+
+  /** All items of a list that comes in pages. */
+  async all<T>(path: string, query: Query = {}): Promise<T[]> {
+    const items: T[] = [];
+    let cursor: string | undefined;
+    do {
+      const page: { items: T[]; nextCursor?: string } = await this.get(path, { ...query, limit: 1000, cursor });
+      items.push(...page.items);
+      cursor = page.nextCursor;
+    } while (cursor !== undefined);
+    return items;
+  }
+
+  /** Throws CommandFailure for whatever is not a success. */
+  async send(
+    method: string,
+    path: string,
+    request: { readonly query?: Query; readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> },
+  ): Promise<Response> {
+    const { address, key } = this.#endpoint;
+    const { signal } = this.#cli;
+    const url = urlOf(address, path, request.query ?? {});
+    let response: Response;
+    try {
+      response = await this.#cli.fetch(url, {
+        method,
+        signal,
+        headers: {
+          ...(key && { Authorization: `Bearer ${key}` }),
+          ...(request.body !== undefined && { 'Content-Type': 'application/json' }),
+          ...request.headers,
+        },
+        ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
+      });
+    } catch (error) {
+      if (signal.aborted) throw new Interrupted();
+      throw unreachable(this.#endpoint, error);
+    }
+    if (response.ok) return response;
+    throw await refusal(this.#endpoint, response);
+  }
+}
+
+export function urlOf(address: string, path: string, query: Query): URL {
+  let url: URL;
+  try {
+    url = new URL(address + path);
+  } catch {
+    throw new CommandFailure('usage', `'${address}' is no address: use one such as http://127.0.0.1:8081`);
+  }
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
+  return url;
+}
+
+/** fetch puts what happened into `cause`. */
+export function unreachable({ address, addressNames }: Endpoint, error: unknown): CommandFailure {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const code = (cause as { code?: string }).code ?? (cause instanceof Error ? cause.message : String(cause));
+  const advice =
+    code === 'ECONNREFUSED'
+      ? 'is `headgate serve` running?'
+      : code === 'DEPTH_ZERO_SELF_SIGNED_CERT' || code === 'SELF_SIGNED_CERT_IN_CHAIN'
+        ? 'the certificate is self-signed: name it in NODE_EXTRA_CA_CERTS'
+        : 'is the address right?';
+  return new CommandFailure('unreachable', `cannot reach ${address} (${code}): ${advice} ${addressNames} sets it`);
+}
+
+async function refusal(endpoint: Endpoint, response: Response): Promise<Refused> {
+  const problem = await problemOf(response);
+  const said = problem.detail ?? problem.title ?? `HTTP ${response.status}`;
+  const faults = (problem.faults ?? []).slice(1).map(({ field, message }) => `\n  ${field}: ${message}`);
+  const message = said + faults.join('');
+  const { status } = response;
+  if (status === 401) {
+    const advice = endpoint.key === '' ? `set ${endpoint.keyNames}` : `is ${endpoint.keyNames} the one of this server?`;
+    return new Refused('denied', `${endpoint.address} does not accept the key: ${advice}`, status, problem);
+  }
+  if (status === 403) return new Refused('denied', message, status, problem);
+  if (status === 404) return new Refused('notFound', message, status, problem);
+  if (problem.retryable) return new Refused('retry', `${message} (try again)`, status, problem);
+  return new Refused('failed', message, status, problem);
+}
+
+async function problemOf(response: Response): Promise<ProblemBody> {
+  try {
+    return (await response.json()) as ProblemBody;
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Where the server is and who is asking: flag, then HEADGATE_* variable, then the demo.env that the server wrote. A key
+ * from that file goes to the address in that file only, never to another server that a flag or variable names.
+ */
+import { type SettingSchema, type SettingValues, readSettings } from '../../engine/kernel/config.ts';
+import type { CliContext } from '../cli-context.ts';
+
+export const clientSettings = {
+  admin: {
+    kind: 'text',
+    flag: 'admin',
+    default: 'http://127.0.0.1:8081',
+    about: 'Address of the control plane.',
+  },
+  http: {
+    kind: 'text',
+    flag: 'http',
+    default: 'http://127.0.0.1:8080',
+    about: 'Address of the HTTP and WebSocket doors.',
+  },
+  adminKey: { kind: 'text', flag: 'admin-key', default: '', about: 'Key of the control plane.' },
+  apiKey: { kind: 'text', flag: 'api-key', default: '', about: 'API key of a cluster, for produce, consume and tail.' },
+  cluster: {
+    kind: 'text',
+    flag: 'cluster',
+    default: '',
+    about: 'Cluster that topics, keys and groups belong to: id or name.',
+  },
+  envFile: {
+    kind: 'text',
+    flag: 'env-file',
+    default: './data/demo.env',
+    about: 'File of HEADGATE_* lines for what neither flags nor variables say.',
+  },
+} as const satisfies SettingSchema;
+
+export type ClientSettings = SettingValues<typeof clientSettings>;
+
+/** Throws InvalidRequest that names the flag or variable. */
+export function readClientSettings(
+  cli: Pick<CliContext, 'environment' | 'readFile'>,
+  given: Readonly<Record<string, string | undefined>>,
+): ClientSettings {
+  const { envFile } = readSettings(clientSettings, given, cli.environment);
+  const file = parseEnvFile(cli.readFile(envFile) ?? '');
+  const values = readSettings(clientSettings, given, { ...file, ...nonEmpty(cli.environment) });
+  const explicit = readSettings(clientSettings, given, cli.environment);
+  const trusts = (address: 'admin' | 'http', variable: string): boolean => {
+    const inFile = file[variable];
+    return inFile === undefined || sameAddress(values[address], inFile);
+  };
+  return {
+    ...values,
+    adminKey: trusts('admin', 'HEADGATE_ADMIN') ? values.adminKey : explicit.adminKey,
+    apiKey: trusts('http', 'HEADGATE_HTTP') ? values.apiKey : explicit.apiKey,
+    admin: withoutSlash(values.admin),
+    http: withoutSlash(values.http),
+  };
+}
+
+/** An empty variable is one that is not set. */
+function nonEmpty(environment: CliContext['environment']): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+}
+
+export function parseEnvFile(text: string): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const line of text.split('\n')) {
+    const match = /^(?:export )?(HEADGATE_\w+)=(.*)$/.exec(line.trim());
+    if (match) values[match[1]!] = match[2]!.replace(/^(['"])(.*)\1$/, '$2');
+  }
+  return values;
+}
+
+function sameAddress(a: string, b: string): boolean {
+  return withoutSlash(a) === withoutSlash(b);
+}
+
+function withoutSlash(address: string): string {
+  return address.replace(/\/+$/, '');
+}

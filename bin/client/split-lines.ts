@@ -1,0 +1,46 @@
+/** Lines of a byte stream, in groups as they arrive. UTF-8 characters may be cut between two chunks, so may line ends. */
+import { StringDecoder } from 'node:string_decoder';
+import { CommandFailure } from '../command-failure.ts';
+
+/** A line that never ends would fill the memory; no record may be larger than this anyway. */
+const lineCharactersMax = 64 * 1024 * 1024;
+
+/** Without line ends. The last line counts without one, unless it is empty. Throws CommandFailure for an endless line. */
+export async function* splitLines(chunks: AsyncIterable<Uint8Array | string>): AsyncGenerator<string[]> {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  for await (const chunk of chunks) {
+    const lines = (rest + (typeof chunk === 'string' ? chunk : decoder.write(Buffer.from(chunk)))).split('\n');
+    rest = lines.pop()!;
+    if (rest.length > lineCharactersMax)
+      throw new CommandFailure('usage', `a line has over ${lineCharactersMax} characters`);
+    if (lines.length > 0) yield lines.map(withoutReturn);
+  }
+  rest += decoder.end();
+  if (rest !== '') yield [withoutReturn(rest)];
+}
+
+/** Of a response's body; a failure of the connection is thrown as fetch throws it. */
+export function linesOf({ body }: Response): AsyncGenerator<string[]> {
+  return splitLines(body ?? nothing());
+}
+
+async function* nothing(): AsyncGenerator<string> {}
+
+/** The chunks until `signal` aborts, even while none comes. */
+export async function* untilAborted<T>(chunks: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const aborted = new Promise<'aborted'>((resolve) => {
+    if (signal.aborted) resolve('aborted');
+    else signal.addEventListener('abort', () => resolve('aborted'), { once: true });
+  });
+  const iterator = chunks[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await Promise.race([iterator.next(), aborted]);
+    if (next === 'aborted' || next.done) return;
+    yield next.value;
+  }
+}
+
+function withoutReturn(line: string): string {
+  return line.endsWith('\r') ? line.slice(0, -1) : line;
+}

@@ -1,0 +1,294 @@
+/**
+ * The engine of one machine: catalogue and routing for the data, a controller for placement, and brokers, as child
+ * processes behind Unix sockets or in this process behind direct calls. All in one process, or gateways and controllers
+ * each in their own over the same store; then brokers are processes that outlive them.
+ */
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { StoreCatalogue } from '../../engine/catalogue.ts';
+import type { Recovered } from '../../engine/controller/context.ts';
+import { type Controller, createController } from '../../engine/controller/controller.ts';
+import { createVisitor } from '../../engine/controller/visitor.ts';
+import { placedTopics } from '../../engine/controller/placed-topics.ts';
+import { type ControllerSettings, scaleDefaults } from '../../engine/controller/settings.ts';
+import { type BrokerSession, brokerSessionKey } from '../../engine/controller/rows/broker-session.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { systemClock } from '../../engine/kernel/clock.ts';
+import { systemRandom } from '../../engine/kernel/random.ts';
+import { checkSegments } from '../../engine/log/check-segments.ts';
+import { publishWal } from '../../engine/log/recover.ts';
+import { logSettingsDefault } from '../../engine/log/settings.ts';
+import { memoryNetwork } from '../../engine/link/memory-network.ts';
+import type { Fleet, Network, SegmentStore, StoreOp } from '../../engine/ports.ts';
+import { NearSegments } from '../../engine/routing/near-segments.ts';
+import { createRouting } from '../../engine/routing/routes.ts';
+import { ensureCoordinatorTopic, wholeEngine } from '../../engine/routing/whole-engine.ts';
+import { systemDisk } from '../../infra/disk/system-disk.ts';
+import { brokerRequests } from '../../infra/fleet/broker-requests.ts';
+import { detachedFleet } from '../../infra/fleet/detached.ts';
+import { isGone } from '../../infra/fleet/process-state.ts';
+import type { LmdbStore } from '../../tenancy/store/lmdb.ts';
+import { CommitMark } from '../../infra/disk/commit-mark.ts';
+import { socketNetwork } from '../../infra/network/socket-network.ts';
+import { openSegments } from '../../infra/segments/open-segments.ts';
+import { brokerFlags, brokerSlots, brokerSlotsLeft, slotsMax } from './broker-slots.ts';
+import { compiledPrograms } from '../compiled-programs.ts';
+import type { DataFolder } from '../data-folder.ts';
+import { endAtOnce } from '../broker/end-at-once.ts';
+import { endDetached } from './end-detached.ts';
+import { inProcessFleet } from './in-process-fleet.ts';
+import { leaseSettings } from './lease-settings.ts';
+import { pauseOptimizerInFailovers } from './optimizer-pause.ts';
+import { runBroker, scrubBytesPerSecond } from '../broker/run-broker.ts';
+import type { ServeSettings } from './settings.ts';
+
+/** What decides: the controller in this process, or what stands in for one. */
+type Control = Omit<Controller, 'controllerId' | 'settled'>;
+
+interface Controlled {
+  readonly control: Control;
+  readonly settled: Promise<boolean>;
+  stop(): Promise<void>;
+}
+
+export interface AssembledEngine {
+  readonly engine: Engine;
+  readonly controller: Control;
+  /** See Controller.settled. */
+  readonly settled: Promise<boolean>;
+  /** Ends the brokers gracefully when they are this process's, then what reads the store. */
+  stop(): Promise<void>;
+}
+
+/** Partitions of a cluster's coordinator topic: how many brokers can share its groups. */
+const coordinatorPartitions = 8;
+
+/**
+ * For `--role all`, or for `--role gateway`, which has no controller and follows the fleet of others. `processes`: the
+ * brokers, when they are child processes.
+ */
+export async function assembleEngine(
+  settings: ServeSettings,
+  folder: DataFolder,
+  store: LmdbStore,
+  log: (line: string) => void,
+  processes: Fleet | undefined,
+): Promise<AssembledEngine> {
+  const clock = systemClock;
+  const random = systemRandom;
+  const isGateway = settings.role === 'gateway';
+  const isInProcess = !isGateway && !processes;
+  if (!isGateway) {
+    for (const pid of await endDetached({ store, clock, random }, compiledPrograms.detachedBroker)) {
+      log(`process ${pid}, a broker that outlived its controller, is ended`);
+    }
+  }
+  const network = isInProcess ? memoryNetwork(clock) : socketNetwork(clock);
+  const segments = await segmentsOf(settings, folder, log);
+  const fleet = processes ?? brokersHere({ settings, segments, store, network, log });
+  const catalogue = new StoreCatalogue(store, clock);
+  pauseOptimizerInFailovers(catalogue, clock);
+  await catalogue.start();
+  const controlled = isGateway
+    ? visiting(settings, folder, store, catalogue, network)
+    : await controlling({ settings, folder, segments, store, log, fleet, network });
+  const { control } = controlled;
+  const routing = createRouting({
+    catalogue,
+    network,
+    clock,
+    random,
+    // Those of a bucket are as far from here as from a broker, and a broker has read the last ones before.
+    ...(settings.segments === '' ? { near: new NearSegments({ segments, clock }) } : {}),
+    ensureCoordinatorTopic: (clusterId) => ensureCoordinatorTopic(control, catalogue, clusterId, coordinatorPartitions),
+  });
+  return {
+    engine: wholeEngine(catalogue, routing, control),
+    controller: control,
+    settled: controlled.settled,
+    async stop() {
+      routing.close();
+      await controlled.stop();
+      await fleet.close?.();
+      catalogue.close();
+    },
+  };
+}
+
+/** For `--role controller`. */
+export async function assembleController(
+  settings: ServeSettings,
+  folder: DataFolder,
+  store: LmdbStore,
+  log: (line: string) => void,
+): Promise<{ readonly controller: Controller; stop(): Promise<void> }> {
+  const others = new StoreCatalogue(store, systemClock);
+  pauseOptimizerInFailovers(others, systemClock);
+  await others.start();
+  const fleet = detachedFleet({
+    clock: systemClock,
+    program: compiledPrograms.detachedBroker,
+    arguments: brokerFlags(settings, folder),
+    logFile: ({ brokerId }) => join(folder.logs, `broker-${brokerId}.log`),
+  });
+  const network = socketNetwork(systemClock);
+  const segments = await segmentsOf(settings, folder, log);
+  const controlled = await controlling({ settings, folder, segments, store, log, fleet, network, others });
+  return {
+    controller: controlled.control,
+    async stop() {
+      await controlled.stop();
+      others.close();
+    },
+  };
+}
+
+function visiting(
+  settings: ServeSettings,
+  folder: DataFolder,
+  store: LmdbStore,
+  catalogue: StoreCatalogue,
+  network: Network,
+): Controlled {
+  const [clock, random] = [systemClock, systemRandom];
+  const requests = brokerRequests({ network, clock, random }, brokerSlots(settings, folder));
+  const { brokers } = settings;
+  const control = createVisitor({ store, clock, random, catalogue, brokers, brokerRequest: requests.send });
+  const stop = async (): Promise<void> => {
+    await control.stop();
+    requests.close();
+  };
+  return { control, settled: Promise.resolve(false), stop };
+}
+
+function segmentsOf(settings: ServeSettings, folder: DataFolder, log: (line: string) => void): Promise<SegmentStore> {
+  return openSegments(settings, { disk: systemDisk, directory: folder.segments }, systemClock, log);
+}
+
+interface Controlling {
+  readonly settings: ServeSettings;
+  readonly folder: DataFolder;
+  readonly segments: SegmentStore;
+  readonly store: LmdbStore;
+  readonly log: (line: string) => void;
+  readonly fleet: Fleet;
+  readonly network: Network;
+  /** Given when other processes share the installation. */
+  readonly others?: StoreCatalogue;
+}
+
+async function controlling(parts: Controlling): Promise<Controlled & { control: Controller }> {
+  const { settings, folder, segments, store, log, fleet, network, others } = parts;
+  const [clock, random] = [systemClock, systemRandom];
+  await checkSegments({ store, clock, random }, segments);
+  const slots = await brokerSlotsLeft(settings, folder, { store, clock, random });
+  const requests = brokerRequests({ network, clock, random }, slots);
+  const control = createController({
+    store,
+    clock,
+    random,
+    slots,
+    isGone,
+    log,
+    fleet,
+    brokerRequest: requests.send,
+    settings: controllerSettings(settings),
+    name: `${hostname()}-${process.pid}`,
+    ...(others ? { others } : {}),
+    recover: (session, version, seal, syncedLsn) => recover(parts, session, version, seal, syncedLsn),
+  });
+  const stop = async (): Promise<void> => {
+    await control.stop();
+    requests.close();
+  };
+  return { control, settled: control.settled, stop };
+}
+
+function brokersHere({
+  settings,
+  segments,
+  store,
+  network,
+  log,
+}: Pick<Controlling, 'settings' | 'segments' | 'store' | 'network' | 'log'>): Fleet {
+  const die = (brokerId: number, error: unknown): never => {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`broker ${brokerId}: ${reason}\n`);
+    endAtOnce();
+  };
+  return inProcessFleet({
+    clock: systemClock,
+    die,
+    run: (slot) =>
+      runBroker({
+        slot,
+        disk: systemDisk,
+        segments,
+        slots: settings.brokers,
+        scrubBytesPerSecondMax: scrubBytesPerSecond(settings.scrubMebibytesPerSecond),
+        durability: settings.durability as 'fsync' | 'page-cache',
+        leaseMs: settings.leaseMs,
+        store,
+        network,
+        warn: (text) => log(`broker ${slot.brokerId}: ${text}`),
+        die: (error) => die(slot.brokerId, error),
+      }),
+  });
+}
+
+/** Publishes what a dead session acknowledged; the clean-up removes the old files, once others have the logs. */
+async function recover(
+  { folder, segments, store }: Pick<Controlling, 'folder' | 'segments' | 'store'>,
+  session: BrokerSession,
+  fencedVersion: number,
+  seal: StoreOp,
+  syncedLsn = 0,
+): Promise<Recovered> {
+  let version = fencedVersion;
+  const parts = { store, clock: systemClock, random: systemRandom };
+  const topicIds = await placedTopics(parts);
+  // Where this data folder has it: it may have been moved, or copied, since the session's row was written.
+  const volume = folder.volume(session.brokerId);
+  const { cleanUp, isSealed } = await publishWal({
+    ...parts,
+    seal,
+    syncedLsn,
+    disk: systemDisk,
+    settings: logSettingsDefault,
+    volume,
+    segments,
+    brokerId: session.brokerId,
+    sessionEpoch: session.epoch,
+    isPublished: session.state === 'recovered',
+    guard: () => [{ op: 'check', key: brokerSessionKey(session.brokerId), if: { version } }],
+    keeps: (topicId) => topicIds.has(topicId),
+  });
+  return {
+    isSealed,
+    async cleanUp(current) {
+      version = current;
+      const mark = new CommitMark(volume, () => store.lastCommit());
+      await mark.noteDurably();
+      mark.close();
+      await cleanUp();
+    },
+  };
+}
+
+function controllerSettings(settings: ServeSettings): Partial<ControllerSettings> {
+  return {
+    lease: leaseSettings(settings.leaseMs),
+    loadIntervalMs: settings.loadIntervalMs,
+    brokerCapacity: {
+      bytesInPerSecond: settings.brokerBytesIn,
+      bytesOutPerSecond: settings.brokerBytesOut,
+      requestsPerSecond: settings.brokerRequests,
+    },
+    scale: {
+      ...scaleDefaults,
+      brokersMin: settings.brokers,
+      brokersMax: slotsMax(settings),
+      inAfterMs: settings.scaleInAfterMs,
+    },
+  };
+}

@@ -1,0 +1,49 @@
+/** The brokers' places, as the settings name them, and what is the same for the processes in them. */
+import { join } from 'node:path';
+import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
+import type { BrokerSlot } from '../../engine/ports.ts';
+import { type Persistence, rangeSurely } from '../../engine/store-surely.ts';
+import type { BrokerHome } from '../../infra/fleet/leftovers.ts';
+import { brokerArguments } from '../broker/broker-arguments.ts';
+import type { DataFolder } from '../data-folder.ts';
+import type { ServeSettings } from './settings.ts';
+
+export function brokerSlots(settings: ServeSettings, folder: DataFolder, count = slotsMax(settings)): BrokerSlot[] {
+  const zones = settings.zones.split(',').map((zone) => zone.trim());
+  return Array.from({ length: count }, (_, i) => ({
+    brokerId: i + 1,
+    zone: zones[i % zones.length]!,
+    volume: folder.volume(i + 1),
+    address: join(folder.run, `broker-${i + 1}.sock`),
+  }));
+}
+
+/** As many as the fleet may have. */
+export function slotsMax({ brokers, brokersMax }: ServeSettings): number {
+  return Math.max(brokers, brokersMax);
+}
+
+/**
+ * The same, and those of an earlier run that was allowed more and did not end in order: what their brokers acknowledged is in
+ * their logs alone, and nobody else comes to recover it.
+ */
+export async function brokerSlotsLeft(
+  settings: ServeSettings,
+  folder: DataFolder,
+  persistence: Persistence,
+): Promise<BrokerSlot[]> {
+  const sessions = (await rangeSurely(persistence, brokerSessionsPk)).map(decodeBrokerSession);
+  const left = sessions.filter(({ state }) => state !== 'closed').map(({ brokerId }) => brokerId);
+  return brokerSlots(settings, folder, Math.max(slotsMax(settings), ...left));
+}
+
+/** What is the same for every broker; the slot is told to the process when it has one. */
+export function brokerFlags(settings: ServeSettings, folder: DataFolder): string[] {
+  const durability = settings.durability as 'fsync' | 'page-cache';
+  return brokerArguments({ ...settings, data: folder.path, durability });
+}
+
+/** By which a later run knows the processes of this one. */
+export function brokerHome(folder: DataFolder): BrokerHome {
+  return { data: folder.path, notes: folder.run };
+}

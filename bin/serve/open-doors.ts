@@ -1,0 +1,60 @@
+/**
+ * The doors of a gateway and its control plane. In order, the control plane opens while brokers start, and tells how far
+ * they are. After a crash every client waits for a door for data, and the control plane's libraries take longer to load than
+ * these doors do, on the thread that everything waits for: so it opens behind them, unless they take long themselves.
+ */
+import { sleep } from '../../engine/kernel/clock.ts';
+import type { GatewayContext } from '../../gateway/context.ts';
+import type { AssembledEngine } from './assemble-engine.ts';
+import type { ServeSettings } from './settings.ts';
+
+export interface DoorsOptions {
+  readonly settings: ServeSettings;
+  readonly context: GatewayContext;
+  readonly fleet: AssembledEngine['controller'];
+  readonly adminKey: string;
+  readonly tls: { certificateFile: string; keyFile: string } | undefined;
+  /** Resolves when the engine serves: data doors open then. */
+  readonly engineServes: Promise<void>;
+  /** After a crash: the doors for data come first. */
+  readonly clientsWait: boolean;
+  readonly ready: () => boolean;
+}
+
+export interface Doors {
+  readonly kafkaPort: number;
+  readonly httpPort: number;
+  readonly adminPort: number;
+  /** Those for data; what is under way ends within `graceMs`. */
+  closeData(graceMs: number): Promise<void>;
+  closeAdmin(graceMs: number): Promise<void>;
+}
+
+/** The control plane waits no longer than this for the doors for data. */
+const dataDoorsWaitMsMax = 3_000;
+/** And leaves this thread so long to who comes in by them. */
+const firstRequestsMs = 150;
+
+/** Rejects when a port is taken, and as `engineServes` does. */
+export async function openDoors(options: DoorsOptions): Promise<Doors> {
+  const { settings, context, fleet, adminKey, tls, clientsWait, ready } = options;
+  const { openDataDoors } = await import('./open-data-doors.ts');
+  const opening = openDataDoors(options);
+  // Told below, also when the control plane fails first.
+  opening.catch(() => undefined);
+  if (clientsWait) {
+    await Promise.race([opening, sleep(context.clock, dataDoorsWaitMsMax)]);
+    await sleep(context.clock, firstRequestsMs);
+  }
+  const { startAdmin } = await import('../../gateway/admin/app.ts');
+  const { host, adminPort: port } = settings;
+  const admin = await startAdmin({ context, fleet, adminKey, host, port, ready, tls });
+  const data = await opening;
+  return {
+    kafkaPort: data.kafkaPort,
+    httpPort: data.httpPort,
+    adminPort: admin.port,
+    closeData: (graceMs) => data.close(graceMs),
+    closeAdmin: (graceMs) => admin.close(graceMs),
+  };
+}

@@ -1,0 +1,124 @@
+/**
+ * `headgate serve --role all`: gateway and controller in this process, one child process per broker; and `--role gateway`:
+ * the doors alone, over brokers that controllers in other processes keep. The order of the start is that in which clients
+ * get to write again: the store, then who reads it, then what an earlier run left, then the doors for data, whose code loads
+ * while brokers open their sessions, and the control plane with its libraries, after a crash last of all. The end
+ * runs the order of dependence backwards, so that nobody is still asked for what is already gone.
+ */
+import { readFileSync } from 'node:fs';
+import { sleep, systemClock } from '../../engine/kernel/clock.ts';
+import { systemRandom } from '../../engine/kernel/random.ts';
+import type { Fleet } from '../../engine/ports.ts';
+import { ConnectionRoom } from '../../gateway/connection-room.ts';
+import type { GatewayContext } from '../../gateway/context.ts';
+import { gatewayDefaults } from '../../gateway/settings.ts';
+import { openTenancy } from '../../tenancy/open-tenancy.ts';
+import { openLmdbStore } from '../../tenancy/store/lmdb.ts';
+import { endLeftovers } from '../../infra/fleet/leftovers.ts';
+import { assembleEngine } from './assemble-engine.ts';
+import { brokerHome } from './broker-slots.ts';
+import {
+  checkFormat,
+  checkMetadata,
+  checkMetadataAge,
+  type DataFolder,
+  lockDataFolder,
+  shareDataFolder,
+} from '../data-folder.ts';
+import { type Addresses, ensureDemoTenant, readDemoEnv, writeDemoEnv } from './demo-tenant.ts';
+import { endOnBug } from '../broker/end-at-once.ts';
+import { openDoors } from './open-doors.ts';
+import { logEvent, logLine } from './operator-log.ts';
+import type { ServeSettings } from './settings.ts';
+import { openFilesMax } from './open-files.ts';
+import { onStopSignal } from './stop-signal.ts';
+import { welcome } from './welcome.ts';
+
+/** How long the doors wait for what is under way. */
+const doorGraceMs = 5_000;
+
+/** What an earlier run left may take long to settle (a segment store that is away): the doors load all the same. */
+const settleWaitMsMax = 2_000;
+
+/** `processes`: the brokers, when they are child processes of this one. */
+export async function serveGateway(
+  settings: ServeSettings,
+  folder: DataFolder,
+  processes: Fleet | undefined,
+): Promise<void> {
+  endOnBug();
+  const lock = await (settings.role === 'gateway' ? shareDataFolder(folder) : lockDataFolder(folder));
+  checkFormat(folder);
+  checkMetadata(folder);
+  const leftovers = settings.role === 'gateway' ? [] : await endLeftovers(brokerHome(folder), systemClock);
+  for (const pid of leftovers) logLine(`process ${pid}, a broker whose parent is dead, is killed`);
+  const kept = readDemoEnv(folder.demoEnv);
+  const adminKey = kept?.adminKey ?? `hga_${systemRandom.bytes(32).toString('base64url')}`;
+  const clock = systemClock;
+  const random = systemRandom;
+  const store = openLmdbStore({ directory: folder.meta, clock, warn: logLine });
+  checkMetadataAge(folder, store);
+  const assembled = await assembleEngine(settings, folder, store, logLine, processes);
+  const { engine, controller } = assembled;
+  const tenancy = await openTenancy({ store, clock, random, settings: { profile: settings.quotaProfile } });
+  const tls = tlsFiles(settings);
+  const context: GatewayContext = {
+    engine,
+    tenancy,
+    clock,
+    random,
+    // Port 0: clients are told the port on which the door listens, whatever it was asked for.
+    settings: {
+      ...gatewayDefaults,
+      requestBytesHeldMax: settings.requestBytesHeldMax,
+      advertisedHost: settings.advertisedHost || settings.host,
+      advertisedPort: 0,
+    },
+    connections: new ConnectionRoom(openFilesMax(), (door) => logEvent('connections-full', { door })),
+    log: logEvent,
+  };
+  let serving = false;
+  const ready = (): boolean => serving && controller.ready();
+  const engineServes = controller.start();
+  // A failure is told where it is waited for, and not before as a rejection that nobody handles.
+  const ended = engineServes.catch(() => undefined);
+  const isAfterCrash = await Promise.race([assembled.settled, ended, sleep(clock, settleWaitMsMax)]);
+  const clientsWait = isAfterCrash === true;
+  const opening = openDoors({ settings, context, fleet: controller, adminKey, tls, engineServes, clientsWait, ready });
+  const doors = await opening.catch(async (failure: unknown) => {
+    // A taken port, most often. The brokers are on their way by now: they end in order.
+    await assembled.stop();
+    throw failure;
+  });
+
+  const access = await ensureDemoTenant(tenancy, kept, adminKey);
+  const addresses: Addresses = {
+    host: context.settings.advertisedHost,
+    kafkaPort: doors.kafkaPort,
+    httpPort: doors.httpPort,
+    adminPort: doors.adminPort,
+    tls: tls !== undefined,
+  };
+  writeDemoEnv(folder.demoEnv, access, addresses);
+  serving = true;
+  process.stdout.write(welcome(access, addresses, folder.demoEnv, kept === undefined));
+
+  onStopSignal(async () => {
+    serving = false;
+    await doors.closeData(doorGraceMs);
+    await assembled.stop();
+    await tenancy.close();
+    await doors.closeAdmin(doorGraceMs);
+    await store.close();
+    lock.close();
+  });
+}
+
+/** Read here, so that a wrong path is told at the start and by its flag. */
+function tlsFiles(settings: ServeSettings): { certificateFile: string; keyFile: string } | undefined {
+  const { tlsCertificate: certificateFile, tlsKey: keyFile } = settings;
+  if (!certificateFile && !keyFile) return undefined;
+  if (!certificateFile || !keyFile) throw new Error('--tls-certificate and --tls-key go together');
+  for (const file of [certificateFile, keyFile]) readFileSync(file);
+  return { certificateFile, keyFile };
+}

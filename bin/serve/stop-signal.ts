@@ -1,0 +1,20 @@
+import { endAtOnce } from '../broker/end-at-once.ts';
+
+/** Ctrl-C and SIGTERM end the program in order; a second one ends it at once. */
+export function onStopSignal(stop: () => Promise<void>): void {
+  let stopping = false;
+  const signalled = (signal: NodeJS.Signals): void => {
+    if (stopping) endAtOnce();
+    stopping = true;
+    process.stderr.write(`headgate: ${signal}: finishing what is under way\n`);
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`headgate: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`);
+        endAtOnce();
+      },
+    );
+  };
+  process.on('SIGINT', signalled);
+  process.on('SIGTERM', signalled);
+}
