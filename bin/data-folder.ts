@@ -67,7 +67,7 @@ const format = 1;
  * Throws for a folder that a later version has changed so that this one would misread it. A folder without the file is new, or
  * older than the file.
  */
-export function checkFormat({ path }: DataFolder): void {
+export function checkFormat({ path }: Pick<DataFolder, 'path'>): void {
   const file = join(path, 'format');
   const found = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
   if (found === '') writeFormat(file);

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { environmentName } from '../engine/kernel/config.ts';
 import type { CliContext } from './cli-context.ts';
 import { clientSettings } from './client/client-settings.ts';
+import { backupCommand } from './commands/backup.ts';
 import { brokerCommands } from './commands/broker.ts';
 import { clusterCommands } from './commands/cluster.ts';
 import { consumeCommand } from './commands/consume.ts';
@@ -50,6 +51,7 @@ export function createProgram(cli: CliContext): Command {
   zoneCommands(program, open);
   engineCommands(program, open);
   eventsCommand(program, open);
+  backupCommand(program, cli);
   simulateCommand(program, cli);
   completionCommand(program, (text) => cli.out(text));
   return program;

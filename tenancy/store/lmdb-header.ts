@@ -10,6 +10,18 @@ const stamp = 0xbeefc0de;
 const version = 2;
 const metaPages = 2;
 
+/** Behind the version: an address and a size of eight bytes, two descriptors of trees of 48, and the last page's number. */
+const commitAt = stampAt + 128;
+
+/** The number of the last commit in a file that nobody writes to. */
+export function lastCommitOf(file: string, pageBytes: number): number {
+  const first = Buffer.alloc(metaPages * pageBytes);
+  const handle = openSync(file, 'r');
+  readSync(handle, first, 0, first.length, 0);
+  closeSync(handle);
+  return Math.max(...[0, pageBytes].map((page) => Number(first.readBigUInt64LE(page + commitAt))));
+}
+
 /** True of a file that is not there, or not made whole yet: that is LMDB's to make. */
 export function mayBeLmdb(file: string, pageBytes: number): boolean {
   const first = Buffer.alloc(metaPages * pageBytes);

@@ -26,7 +26,7 @@ import {
 import { checkKey, checkLimits, holds, pageRows, storePageBytesMax } from '../../engine/store-limits.ts';
 import { ChangeFeed } from './change-feed.ts';
 import * as format from './lmdb-format.ts';
-import { mayBeLmdb } from './lmdb-header.ts';
+import { lastCommitOf, mayBeLmdb } from './lmdb-header.ts';
 import { keepReserve } from './lmdb-reserve.ts';
 import { OldSnapshot, SnapshotGuard, snapshotAttemptsMax } from './lmdb-snapshot.ts';
 
@@ -64,6 +64,11 @@ const groupsPerReserveCheck = 64;
 export interface LmdbStore extends MetadataStore {
   /** The number of the last commit, of whatever process. A file that was put back from an earlier copy has a smaller one. */
   lastCommit(): number;
+  /**
+   * Writes the store as of one commit, none earlier than the last at the time of the call, into a directory that is empty, while
+   * others go on. Throws StoreUnavailable.
+   */
+  copyTo(directory: string): Promise<void>;
 }
 
 interface Pending {
@@ -142,6 +147,21 @@ class OpenLmdbStore implements LmdbStore {
   lastCommit(): number {
     this.#assertOpen();
     return (this.#db.getStats() as { lastTxnId: number }).lastTxnId;
+  }
+
+  async copyTo(directory: string): Promise<void> {
+    this.#assertOpen();
+    try {
+      // A reader may begin from an old snapshot for a moment (lmdb-snapshot.ts), a copy with it.
+      const atLeast = this.lastCommit();
+      this.#snapshot.makeNewest();
+      await this.#db.backup(directory, false);
+      const copied = lastCommitOf(join(directory, 'data.mdb'), pageBytes);
+      if (copied < atLeast)
+        throw new Error(`the copy ends with commit ${copied}, and ${atLeast} was the last before it`);
+    } catch (error) {
+      throw new StoreUnavailable(`metadata store in ${this.#directory}: ${textOf(error)}`);
+    }
   }
 
   async get(key: RowKey): Promise<Row | undefined> {

@@ -1,0 +1,251 @@
+/**
+ * A copy of a data folder that may be served meanwhile, from which an installation starts as after a loss of power. All that
+ * was acknowledged before the copy began is in it, because of its order:
+ *
+ *   logs of the brokers ── metadata as of one commit ── the segments that it names
+ *
+ * What a broker lets go of its log (oldest first) is in segments that the metadata names by then; so whatever of the logs is
+ * gone before it could be copied is in the later metadata. A segment that is gone before it could be copied was merged, or
+ * its records were deleted: then later metadata is taken, whose segments are mostly there by now. Nobody is asked to wait.
+ *
+ * In the copy no session has a process any more, and no lease tells of a log: that is the log of a later time.
+ */
+import { closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readdirSync } from 'node:fs';
+import { chmodSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import {
+  type BrokerSession,
+  brokerSessionKey,
+  brokerSessionsPk,
+  decodeBrokerSession,
+  encodeBrokerSession,
+} from '../engine/controller/rows/broker-session.ts';
+import { brokerLeaseKey, decodeLease, leasesPk } from '../engine/controller/rows/lease.ts';
+import { systemClock } from '../engine/kernel/clock.ts';
+import { systemRandom } from '../engine/kernel/random.ts';
+import { DataCorrupt } from '../engine/log/log.ts';
+import { decodeSegmentFile, segmentFilePk } from '../engine/log/rows/segment-file.ts';
+import { scanWal } from '../engine/log/scan-wal.ts';
+import { walChunkNumber, walDirectory, walsDirectory } from '../engine/log/wal-format.ts';
+import type { StoreOp } from '../engine/ports.ts';
+import { type Persistence, rangeSurely, transactSurely } from '../engine/store-surely.ts';
+import { systemDisk } from '../infra/disk/system-disk.ts';
+import { type LmdbStore, openLmdbStore } from '../tenancy/store/lmdb.ts';
+import { checkFormat } from './data-folder.ts';
+
+/** Each later one has only those segments to copy that were published during the one before. */
+const roundsMax = 10;
+const sliceBytes = 1024 * 1024;
+const rowsTogetherMax = 50;
+/** The kernel gives no process such an id: nobody takes the session for one that is alive. */
+const noProcess = 2 ** 22 + 1;
+
+export interface Backup {
+  readonly logs: number;
+  readonly segmentFiles: number;
+  /** Named by the metadata, and not in the folder either. */
+  readonly missingFiles: number;
+}
+
+/** `target` must not be there; it is when all of it is on the disk. Throws errors that tell what is wrong. */
+export async function backUp(data: string, target: string): Promise<Backup> {
+  const source = resolve(data);
+  if (!existsSync(join(source, 'meta', 'data.mdb'))) throw new Error(`${source} has no metadata (meta/data.mdb)`);
+  if (existsSync(target)) throw new Error(`${target} is there already`);
+  const part = `${resolve(target)}.partial`;
+  if (existsSync(part)) throw new Error(`${part} is of an attempt that did not end: remove it`);
+  checkFormat({ path: source });
+  for (const folder of ['meta', 'segments', 'volumes']) mkdirSync(join(part, folder), { recursive: true, mode: 0o700 });
+  const store = openStore(join(source, 'meta'));
+  try {
+    await copyLogs(store, source, part);
+    const { fileIds, missing } = await copyMetadata(store, source, part);
+    if (missing.length > 0 && missing.length === fileIds.length) {
+      throw new Error(`no segment that the metadata names is in ${join(source, 'segments')}: a copy would lack them`);
+    }
+    const logs = await settleCopy(part);
+    for (const name of ['format', 'demo.env']) {
+      if (existsSync(join(source, name))) await copyFile(join(source, name), join(part, name));
+    }
+    syncAll(part);
+    renameSync(part, target);
+    return { logs, segmentFiles: fileIds.length - missing.length, missingFiles: missing.length };
+  } finally {
+    await store.close();
+  }
+}
+
+function openStore(directory: string): LmdbStore {
+  return openLmdbStore({ directory, clock: systemClock });
+}
+
+function persisted(store: LmdbStore): Persistence {
+  return { store, clock: systemClock, random: systemRandom };
+}
+
+async function copyLogs(store: LmdbStore, source: string, part: string): Promise<void> {
+  for (const volume of foldersIn(join(source, 'volumes'))) {
+    const lease = await store.get(brokerLeaseKey(Number(volume)));
+    const { epoch = -1, syncedLsn = 0 } = lease ? decodeLease(lease) : {};
+    for (const session of foldersIn(walsDirectory(join(source, 'volumes', volume)))) {
+      const from = walDirectory(join(source, 'volumes', volume), Number(session));
+      const to = walDirectory(join(part, 'volumes', volume), Number(session));
+      const isCopied = await copyLog(from, to);
+      const endLsn = await endWhereTorn(to, Number(session));
+      if (isCopied && Number(session) === epoch && endLsn < syncedLsn) {
+        throw new Error(`${from} is damaged: it ends at byte ${endLsn} of ${syncedLsn} that were on the disk`);
+      }
+    }
+  }
+}
+
+/** False when all of it was let go meanwhile. */
+async function copyLog(from: string, to: string): Promise<boolean> {
+  mkdirSync(to, { recursive: true, mode: 0o700 });
+  const chunks = namesIn(from).filter((name) => walChunkNumber(name) !== undefined);
+  chunks.sort((a, b) => walChunkNumber(a)! - walChunkNumber(b)!);
+  let copied: string[] = [];
+  for (const name of chunks) {
+    const before = inodeOf(join(from, name));
+    copied.push(name);
+    const isThere = before !== undefined && (await copiedFile(join(from, name), join(to, name)));
+    // Under another name by now it may have been written over while it was read.
+    if (isThere && inodeOf(join(from, name)) === before) continue;
+    for (const gone of copied) rmSync(join(to, gone), { force: true });
+    copied = [];
+  }
+  return copied.length > 0;
+}
+
+/**
+ * Cuts off what was written while its place was being read, and what came behind it: to a recovery it would look like
+ * damage. Returns where the log ends.
+ */
+async function endWhereTorn(directory: string, sessionEpoch: number): Promise<number> {
+  for (;;) {
+    try {
+      return (await scanWal({ disk: systemDisk, directory, sessionEpoch, sliceBytes }, () => undefined)).endLsn;
+    } catch (error) {
+      if (!(error instanceof DataCorrupt) || statSync(error.path).size <= error.position) throw error;
+      truncateSync(error.path, error.position);
+      const last = walChunkNumber(basename(error.path))!;
+      for (const name of namesIn(directory)) if (walChunkNumber(name)! > last) rmSync(join(directory, name));
+    }
+  }
+}
+
+/** Also all segments that it names, but for those that are `missing` in the source as well. */
+async function copyMetadata(
+  store: LmdbStore,
+  source: string,
+  part: string,
+): Promise<{ fileIds: string[]; missing: string[] }> {
+  const meta = join(part, 'meta');
+  let missing: string[] = [];
+  for (let round = 1; ; round++) {
+    const before = missing;
+    rmSync(meta, { recursive: true });
+    mkdirSync(meta, { mode: 0o700 });
+    await store.copyTo(meta);
+    chmodSync(join(meta, 'data.mdb'), 0o600);
+    const copy = openStore(meta);
+    const rows = await rangeSurely(persisted(copy), segmentFilePk);
+    await copy.close();
+    const fileIds = rows.filter(({ value }) => decodeSegmentFile(value).segments > 0).map(({ sk }) => sk);
+    missing = await copySegments(fileIds, join(source, 'segments'), join(part, 'segments'));
+    if (missing.length === 0 || (round > 1 && missing.every((fileId) => before.includes(fileId)))) {
+      return { fileIds, missing };
+    }
+    if (round === roundsMax) throw new Error('segments are removed faster than they can be copied');
+  }
+}
+
+/** Returns those that are gone. A file that has a row is whole, and is never changed. */
+async function copySegments(fileIds: readonly string[], from: string, to: string): Promise<string[]> {
+  const parts = new Map<string, string[]>();
+  for (const name of namesIn(from)) {
+    const fileId = fileIdOf(name);
+    parts.set(fileId, [...(parts.get(fileId) ?? []), name]);
+  }
+  // Of an earlier round.
+  const named = new Set(fileIds);
+  for (const name of namesIn(to)) if (!named.has(fileIdOf(name))) rmSync(join(to, name));
+  const gone: string[] = [];
+  for (const fileId of fileIds) {
+    const names = parts.get(fileId) ?? [];
+    let isWhole = names.includes(`${fileId}.seg`);
+    for (const name of names) {
+      const target = join(to, name);
+      isWhole &&= existsSync(target) || (await copiedFile(join(from, name), target));
+    }
+    if (!isWhole) gone.push(fileId);
+  }
+  return gone;
+}
+
+/** Of a file, and of the second names of logs in which its batches lie (directory-segments.ts). */
+function fileIdOf(name: string): string {
+  return name.replace(/\.seg(\.\d+)?$/, '');
+}
+
+/** Returns the number of logs that a start will recover. */
+async function settleCopy(part: string): Promise<number> {
+  const store = openStore(join(part, 'meta'));
+  const rows = persisted(store);
+  const ops: StoreOp[] = (await rangeSurely(rows, leasesPk)).map(({ pk, sk }) => ({ op: 'delete', key: { pk, sk } }));
+  const sessions = (await rangeSurely(rows, brokerSessionsPk)).map(decodeBrokerSession);
+  for (const session of sessions) {
+    const value = encodeBrokerSession({ ...session, pid: noProcess });
+    ops.push({ op: 'put', key: brokerSessionKey(session.brokerId), value });
+    keepLogOf(session, join(part, 'volumes', String(session.brokerId)));
+  }
+  while (ops.length > 0) await transactSurely(rows, ops.splice(0, rowsTogetherMax));
+  await store.close();
+  rmSync(join(part, 'meta', 'lock.mdb'), { force: true });
+  return sessions.filter(isToRecover).length;
+}
+
+function isToRecover({ state }: BrokerSession): boolean {
+  return state !== 'closed' && state !== 'recovered';
+}
+
+function keepLogOf(session: BrokerSession, volume: string): void {
+  mkdirSync(walsDirectory(volume), { recursive: true, mode: 0o700 });
+  for (const epoch of foldersIn(walsDirectory(volume))) {
+    if (Number(epoch) !== session.epoch || !isToRecover(session)) {
+      rmSync(walDirectory(volume, Number(epoch)), { recursive: true });
+    }
+  }
+}
+
+/** False when it is gone. */
+async function copiedFile(from: string, to: string): Promise<boolean> {
+  try {
+    await copyFile(from, to, constants.COPYFILE_FICLONE);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return false;
+  }
+}
+
+function inodeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.ino;
+}
+
+function namesIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+/** Those with a number for a name. */
+function foldersIn(folder: string): string[] {
+  return namesIn(folder).filter((name) => /^\d+$/.test(name));
+}
+
+function syncAll(path: string): void {
+  if (statSync(path).isDirectory()) for (const name of readdirSync(path)) syncAll(join(path, name));
+  const fd = openSync(path, 'r');
+  fsyncSync(fd);
+  closeSync(fd);
+}
