@@ -21,20 +21,24 @@ const suffix = '.seg';
 const readsMax = 2;
 /** Of a pieced file: as many names are looked for when it is removed. */
 const sourcesMax = 64;
-/**
- * Written between two syncs of a file on its way: what the device has to do at once bounds how long an append's sync waits
- * behind it, and dirty pages beyond some limit of the kernel would make every write of the process wait.
- */
-const unsyncedBytesMax = 4 * 1024 * 1024;
+/** See directorySegments. Dirty pages beyond some limit of the kernel would make every write of the process wait. */
+export const unsyncedBytesDefault = 4 * 1024 * 1024;
 
-/** Makes the directory. */
-export function directorySegments(disk: Disk, directory: string): SegmentStore {
+/**
+ * Makes the directory. `unsyncedBytesMax` is written between two syncs of a file on its way: what the device has to do at once
+ * bounds how long an append's sync waits behind it. Where appends wait for none, more at once ends a roll-up sooner.
+ */
+export function directorySegments(
+  disk: Disk,
+  directory: string,
+  unsyncedBytesMax: number = unsyncedBytesDefault,
+): SegmentStore {
   disk.makeDirectory(directory);
   const reads = new Lanes(readsMax);
   const nameOf = (fileId: string): string => `${directory}/${fileId}${suffix}`;
   return {
     nameOf,
-    create: (fileId) => createFile(disk, directory, nameOf(fileId)),
+    create: (fileId) => createFile(disk, directory, nameOf(fileId), unsyncedBytesMax),
     createPieced: (fileId, sources) => createPieced(disk, directory, nameOf(fileId), sources),
     open(fileId): SegmentFile {
       const file = disk.open(nameOf(fileId));
@@ -57,7 +61,7 @@ export function directorySegments(disk: Disk, directory: string): SegmentStore {
   };
 }
 
-function createFile(disk: Disk, directory: string, path: string): SegmentWriter {
+function createFile(disk: Disk, directory: string, path: string, unsyncedBytesMax: number): SegmentWriter {
   const file = disk.create(path);
   let position = 0;
   let synced = 0;

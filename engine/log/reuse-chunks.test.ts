@@ -26,7 +26,37 @@ async function usedUp(world: World): Promise<{ store: LogStore; log: PartitionLo
   return { store, log, values };
 }
 
+/** Paths of files that are synced from now on. */
+function syncsOf(world: World): string[] {
+  const synced: string[] = [];
+  const { disk } = world;
+  for (const name of ['create', 'open'] as const) {
+    const make = disk[name].bind(disk);
+    disk[name] = (path) => {
+      const file = make(path);
+      const datasync = file.datasync.bind(file);
+      return Object.assign(file, {
+        datasync: () => {
+          synced.push(path);
+          return datasync();
+        },
+      });
+    };
+  }
+  return synced;
+}
+
 describe('a chunk that is no longer needed', () => {
+  it('goes without a sync of the next one where appends wait for none', async () => {
+    for (const durability of ['page-cache', 'fsync'] as const) {
+      const world = new World({ walChunkBytesMax: 400, durability });
+      const synced = syncsOf(world);
+      await usedUp(world);
+      expect(spares(world)).toHaveLength(4);
+      expect(synced.some((path) => path.endsWith('.wal'))).toBe(durability === 'fsync');
+    }
+  });
+
   it('is kept to be written over, a few of them, and goes with the session', async () => {
     const world = new World({ walChunkBytesMax: 400 });
     const { store, log } = await usedUp(world);

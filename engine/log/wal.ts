@@ -353,7 +353,8 @@ export class Wal {
       return;
     }
     this.#droppedLsn = Math.max(this.#droppedLsn, next.lsn);
-    if (this.#durableLsn > next.lsn) return;
+    // Nothing of a log that is never synced is known to be on the disk.
+    if (this.#durableLsn === 0 || this.#durableLsn > next.lsn) return;
     await next.file.datasync();
     await this.#disk.syncDirectory(this.directory);
   }

@@ -1,5 +1,5 @@
 /** The segment store that the settings name: a folder of the data folder, or a bucket. */
-import { directorySegments } from '../../engine/log/directory-segments.ts';
+import { directorySegments, unsyncedBytesDefault } from '../../engine/log/directory-segments.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import { type Disk, type SegmentStore, SegmentsUnavailable } from '../../engine/ports.ts';
 import { s3Location } from './s3-location.ts';
@@ -9,7 +9,11 @@ export interface SegmentsSettings {
   /** Empty, or s3://bucket/prefix. */
   readonly segments: string;
   readonly segmentsEndpoint: string;
+  readonly durability: string;
 }
+
+/** Where no append waits for a sync: that of a roll-up is one, and well below what the kernel takes unwritten. */
+const unsyncedBytesOfPageCache = 64 * 1024 * 1024;
 
 /**
  * Throws an Error that names the flag or the bucket for what will never work. A service that does not answer is no reason
@@ -22,7 +26,10 @@ export async function openSegments(
   warn: (text: string) => void,
 ): Promise<SegmentStore> {
   const location = s3Location(settings.segments, settings.segmentsEndpoint, process.env);
-  if (!location) return directorySegments(local.disk, local.directory);
+  if (!location) {
+    const unsyncedBytesMax = settings.durability === 'page-cache' ? unsyncedBytesOfPageCache : unsyncedBytesDefault;
+    return directorySegments(local.disk, local.directory, unsyncedBytesMax);
+  }
   // Only who uses it pays for loading the client.
   // Its notice about Node versions to come is for who pins the client, which is us; not for every process's log.
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
