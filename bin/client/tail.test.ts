@@ -48,6 +48,9 @@ describe('tail', () => {
       (socket, command) => {
         commands.push(command);
         socket.send(JSON.stringify({ event: 'gap', sub: 1, partition: 0, from: 2, earliest: 5, next: 'c5' }));
+        const problem = { detail: 'it is damaged', code: 'records-unavailable', retryable: true };
+        socket.send(JSON.stringify({ event: 'unavailable', sub: 1, partition: 1, problem }));
+        socket.send(JSON.stringify({ event: 'available', sub: 1, partition: 1 }));
         batch(socket, 5, ['six', 'seven'], 'c7');
       },
     ];
@@ -59,6 +62,8 @@ describe('tail', () => {
     expect(commands[1]).not.toHaveProperty('from');
     expect(err).toContain('going away');
     expect(err).toContain('offsets 2 to 4 are gone');
+    expect(err).toContain('partition 1: it is damaged');
+    expect(err).toContain('partition 1 can be read again');
     expect(keys).toEqual(['Bearer hgk_1', 'Bearer hgk_1']);
   });
 

@@ -27,6 +27,7 @@ export interface DoorMessage {
   readonly partition?: number;
   readonly from?: number;
   readonly earliest?: number;
+  readonly problem?: { readonly detail?: string };
   readonly error?: { readonly detail?: string; readonly code?: string; readonly retryable?: boolean };
 }
 
@@ -102,6 +103,10 @@ class Tail {
     if (message.event === 'gap') {
       const { partition, from, earliest } = message;
       cli.err(`headgate: partition ${partition}: offsets ${from} to ${(earliest ?? 0) - 1} are gone by retention\n`);
+    } else if (message.event === 'unavailable') {
+      cli.err(`headgate: partition ${message.partition}: ${message.problem?.detail ?? 'it cannot be read'}\n`);
+    } else if (message.event === 'available') {
+      cli.err(`headgate: partition ${message.partition} can be read again\n`);
     } else if (message.records) {
       this.#attempts = 0;
       const records = message.records.slice(0, this.#max - this.#printed);

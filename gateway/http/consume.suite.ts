@@ -440,6 +440,36 @@ export function consumeSuite(driver: Driver): void {
       expect(third.json).toMatchObject({ records: [{ partition: 1 }], up_to_date: true });
     });
 
+    test('an event stream tells of a partition that cannot be read, and goes on with the others', async () => {
+      const { engine } = bench;
+      await tenant.call('POST', '/v1/topics', { body: JSON.stringify({ name: 'half-streamed', partitions: 2 }) });
+      for (const partition of [0, 1])
+        await tenant.call('POST', '/v1/topics/half-streamed', {
+          body: `"of ${partition}"`,
+          headers: { 'record-partition': String(partition) },
+        });
+      const asked = engine.fetch.bind(engine);
+      engine.fetch = async (partitions, options) =>
+        (await asked(partitions, options)).map((part) =>
+          part.partition === 1 ? { ...part, records: [], errorCode: errorCode.kafkaStorageError } : part,
+        );
+      const headers = { accept: 'text/event-stream' };
+      const stream = await tenant.fetch('/v1/topics/half-streamed/records?from=earliest', { headers });
+      let text = '';
+      for await (const chunk of stream.body!) {
+        text += Buffer.from(chunk).toString();
+        if (text.includes('event: unavailable') && text.includes('of 0')) engine.fetch = asked;
+        if (text.includes('of 1')) break;
+      }
+      const [, data] = /event: unavailable\ndata: (.*)\n/.exec(text) ?? [];
+      expect(JSON.parse(data!)).toMatchObject({
+        partition: 1,
+        problem: { status: 503, code: 'records-unavailable', partition: 1, retryable: true },
+      });
+      expect(text.split('event: unavailable')).toHaveLength(2);
+      expect(text).toContain('event: available\ndata: {"partition":1}\n\n');
+    });
+
     test('what a bug says stays in the log', async () => {
       const { catalogue } = bench.engine;
       const byName = catalogue.byName.bind(catalogue);

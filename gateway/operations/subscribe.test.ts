@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { FetchedPartition, FetchOptions, FetchPartition, TopicEntry } from '../../engine/engine.ts';
+import type { Failure } from '../../engine/kernel/failure.ts';
 import { type ManualClock, manualClock } from '../../engine/kernel/manual-clock.ts';
 import { seededRandom } from '../../engine/kernel/random.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -84,6 +85,8 @@ describe('Subscription', () => {
         return hold;
       },
       gap: (...gap: number[]) => void told.push(['gap', ...gap]),
+      unavailable: (partition: number, { code }: Failure) => void told.push(['unavailable', partition, code]),
+      available: (partition: number) => void told.push(['available', partition]),
       failed: (code: number) => void told.push(['failed', code]),
       unreadable: () => void told.push(['unreadable']),
     };
@@ -93,6 +96,7 @@ describe('Subscription', () => {
     return subscription;
   };
   const boundless = { records: Infinity, bytes: Infinity };
+  const kinds = (): unknown[] => told.map((each) => (each as unknown[])[0]);
 
   it('takes no more records than there is credit for, and reads the rest of the batch later', async () => {
     const subscription = await subscribe({ records: 3, bytes: Infinity }, 'records');
@@ -187,6 +191,51 @@ describe('Subscription', () => {
     expect(reads[1]!.asked[0]?.offset).toBe(7);
     await reads[1]!.answer([{ errorCode: errorCode.offsetOutOfRange, logStartOffset: 0, highWatermark: 3 }]);
     expect(told.at(-1)).toEqual(['failed', errorCode.offsetOutOfRange]);
+  });
+
+  it('tells of a damaged partition once and asks for it now and then, while the others are read', async () => {
+    await subscribe(boundless, 'batches', [0, 1]);
+    const damaged = { partition: 1, errorCode: errorCode.kafkaStorageError };
+    await reads[0]!.answer([{ records: [batch(0, 1)] }, damaged]);
+    expect(told).toEqual([
+      [0, 0, 1, 1],
+      ['unavailable', 1, 'segments-unavailable'],
+    ]);
+    await clock.advance(60);
+    expect(reads[1]!.asked.map(({ partition }) => partition)).toEqual([0]);
+    await reads[1]!.answer([{ records: [batch(1, 1)] }]);
+    expect(reads[2]!.asked.map(({ partition }) => partition)).toEqual([0]);
+    await clock.advance(1_000);
+    await reads[2]!.answer([{ records: [batch(2, 1)] }]);
+    expect(new Set(reads[3]!.asked.map(({ partition }) => partition))).toEqual(new Set([0, 1]));
+    await reads[3]!.answer([{}, damaged]);
+    expect(kinds().filter((what) => what === 'unavailable')).toHaveLength(1);
+    await clock.advance(60);
+    await clock.advance(1_000);
+    await reads[4]!.answer([{}]);
+    await reads[5]!.answer([{ partition: 1, records: [batch(0, 2)] }]);
+    expect(told.slice(-2)).toEqual([
+      ['available', 1],
+      [1, 0, 2, 2],
+    ]);
+  });
+
+  it('waits with a damaged partition that is alone, and says nothing of one that moves until it stays away', async () => {
+    await subscribe(boundless);
+    await reads[0]!.answer([{ errorCode: errorCode.kafkaStorageError }]);
+    await clock.advance(900);
+    expect(reads).toHaveLength(1);
+    await clock.advance(200);
+    await reads[1]!.answer([{ records: [batch(0, 1)] }]);
+    expect(kinds()).toEqual(['unavailable', 'available', 0]);
+    for (let at = 2; at < 110; at++) {
+      await reads[at]!.answer([{ errorCode: errorCode.leaderNotAvailable }]);
+      await clock.advance(50);
+      if (at < 80) expect(told).toHaveLength(3);
+    }
+    expect(told.slice(3)).toEqual([['unavailable', 0, 'owner-unavailable']]);
+    await reads[110]!.answer([{}]);
+    expect(told.at(-1)).toEqual(['available', 0]);
   });
 
   it('begins each read with another partition', async () => {

@@ -7,10 +7,11 @@
  */
 import type { FetchPartition, TopicEntry } from '../../engine/engine.ts';
 import type { Timer } from '../../engine/kernel/clock.ts';
-import { Overloaded } from '../../engine/kernel/failure.ts';
+import { type Failure, Overloaded } from '../../engine/kernel/failure.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
+import { readFailure } from '../failures.ts';
 import type { Position } from './cursor.ts';
 import { chargeRead } from './fetch.ts';
 import { UnreadableRecords } from './record-json.ts';
@@ -24,6 +25,7 @@ import {
   sharedReadLimits,
   sharedReadsOf,
 } from './shared-reads.ts';
+import { Troubles } from './troubles.ts';
 
 /**
  * The records of [fromOffset, nextOffset) in one batch as stored. The batch is whole: it may begin before `fromOffset` (a
@@ -45,6 +47,9 @@ export interface SubscriptionHolder {
    * Records between the position and the log's start are gone (retention): reading goes on at `toOffset`. Never silent.
    */
   gap(partition: number, fromOffset: number, toOffset: number): void;
+  /** One partition cannot be read, and is tried again; the others go on. Told once, until it is `available`. */
+  unavailable(partition: number, why: Failure): void;
+  available(partition: number): void;
   /** The subscription has ended by itself: topic deleted, offset beyond the end, or a bug. */
   failed(kafkaError: number, message: string): void;
   /** The subscription has ended at a batch whose records the holder could not read. */
@@ -75,6 +80,8 @@ export class Subscription implements Sharer {
   #shared: SharedRead | undefined;
   #place = 0;
   #wait: Timer | undefined;
+  /** Most subscriptions have none, ever. */
+  #troubles: Troubles | undefined;
 
   constructor(
     context: GatewayContext,
@@ -185,6 +192,8 @@ export class Subscription implements Sharer {
     if (this.#state !== 'reading') return;
     if (!this.#mayRead()) return this.#rest();
     if (this.#isDeleted()) return;
+    const troubledMs = this.#troubles?.waitMs(this.#offsets.keys(), this.#context.clock.monotonicMs()) ?? 0;
+    if (troubledMs > 0) return this.#readAfter(troubledMs);
     // How long a read waits bounds how late a deleted topic is noticed, not the latency of records.
     const { maxWaitMs, minBytes, maxBytes } = sharedReadLimits;
     const bytesMax = Math.min(maxBytes, this.#credit.bytes);
@@ -241,7 +250,10 @@ export class Subscription implements Sharer {
     for (let i = from; i < parts.length; i++) {
       if (this.#state !== 'reading') return;
       const { fetched, batches } = parts[i]!;
-      const { partition, errorCode: code, logStartOffset, highWatermark } = fetched;
+      const { partition, errorCode: code, logStartOffset, highWatermark, isStale } = fetched;
+      if (this.#troubles && code === errorCode.none && !isStale && this.#troubles.answered(partition)) {
+        this.#holder.available(partition);
+      }
       if (code !== errorCode.none) {
         if (!this.#judge(partition, code, logStartOffset, highWatermark)) return;
         delayMs = Math.max(delayMs, retryMs);
@@ -252,6 +264,10 @@ export class Subscription implements Sharer {
       if (goesOn !== true) return this.#deliverLater(goesOn, parts, i + 1, delayMs);
     }
     if (delayMs <= 0) return this.#readOn();
+    this.#readAfter(delayMs);
+  }
+
+  #readAfter(delayMs: number): void {
     this.#wait = this.#context.clock.after(delayMs, () => {
       this.#wait = undefined;
       this.#readOn();
@@ -271,7 +287,13 @@ export class Subscription implements Sharer {
       this.#offsets.delete(first[0]);
       this.#offsets.set(first[0], first[1]);
     }
-    return [...this.#offsets].map(([partition, offset]) => ({
+    let places = [...this.#offsets];
+    const troubles = this.#troubles;
+    if (troubles && !troubles.isEmpty) {
+      const nowMs = this.#context.clock.monotonicMs();
+      places = places.filter(([partition]) => troubles.isDue(partition, nowMs));
+    }
+    return places.map(([partition, offset]) => ({
       topicId: this.topic.topicId,
       partition,
       offset,
@@ -294,7 +316,12 @@ export class Subscription implements Sharer {
       return false;
     }
     // A moving partition: the engine has held the read already; ask again.
-    return !this.#isDeleted();
+    if (this.#isDeleted()) return false;
+    this.#troubles ??= new Troubles();
+    if (this.#troubles.failed(partition, code, this.#context.clock.monotonicMs())) {
+      this.#holder.unavailable(partition, readFailure(code, partition));
+    }
+    return true;
   }
 
   #isDeleted(): boolean {

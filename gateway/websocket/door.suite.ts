@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { decodeBatch } from '../../engine/records/decode.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { type Bench, type BenchTenant, type Driver, httpBench } from '../http/door-bench.suite.ts';
@@ -318,6 +319,29 @@ export function websocketDoorSuite(driver: Driver): void {
       await client.until(() => client.records(1).length === 2);
       expect(client.events[0]).toMatchObject({ event: 'gap', sub: 1, partition: 0, from: 1, earliest: 4 });
       expect(client.records(1).map((record) => record['offset'])).toEqual([4, 5]);
+    });
+
+    test('a partition that cannot be read is told, and comes when it can', async () => {
+      const topic = freshTopic();
+      await fill(topic, 3);
+      const { engine } = bench;
+      const asked = engine.fetch.bind(engine);
+      engine.fetch = async (partitions, options) =>
+        (await asked(partitions, options)).map((part) => ({
+          ...part,
+          records: [],
+          errorCode: errorCode.kafkaStorageError,
+        }));
+      const client = await connect().opened();
+      client.send({ op: 'subscribe', sub: 1, topic, partitions: [0] });
+      await client.until(() => client.events.some(({ event }) => event === 'unavailable'));
+      engine.fetch = asked;
+      await client.until(() => client.records(1).length > 0);
+      const told = client.events.filter(({ event }) => event === 'unavailable' || event === 'available');
+      expect(told).toMatchObject([
+        { event: 'unavailable', sub: 1, partition: 0, problem: { code: 'records-unavailable', retryable: true } },
+        { event: 'available', sub: 1, partition: 0 },
+      ]);
     });
 
     test('a topic that a produce makes keeps later commands behind it', async () => {

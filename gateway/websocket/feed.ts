@@ -1,5 +1,6 @@
 /** One subscription on a socket: what the log has becomes frames, as credit and the outbox allow. */
 import type { TopicEntry } from '../../engine/engine.ts';
+import type { Failure } from '../../engine/kernel/failure.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { kafkaProblem, type Problem, problemOf } from '../http/failures.ts';
@@ -145,6 +146,15 @@ export class Feed implements SubscriptionHolder {
     this.#sent = { partition, offset: to };
     const event = { event: 'gap', sub: this.sub, partition, from, earliest: to, next: this.cursor() };
     this.#host.outbox.send(JSON.stringify(event));
+  }
+
+  unavailable(partition: number, why: Failure): void {
+    const event = { event: 'unavailable', sub: this.sub, partition, problem: problemOf(why) };
+    this.#host.outbox.send(JSON.stringify(event));
+  }
+
+  available(partition: number): void {
+    this.#host.outbox.send(JSON.stringify({ event: 'available', sub: this.sub, partition }));
   }
 
   failed(code: number, message: string): void {

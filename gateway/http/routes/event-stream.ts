@@ -65,6 +65,11 @@ class EventStream {
       deliver: (delivery) => this.#deliver(delivery),
       gap: (partition, from, to) =>
         this.#write(`event: gap\ndata: {"partition":${partition},"from":${from},"earliest":${to}}\n\n`),
+      unavailable: (partition, why) => {
+        const data = JSON.stringify({ partition, problem: problemOf(why) });
+        this.#write(`event: unavailable\ndata: ${data}\n\n`);
+      },
+      available: (partition) => this.#write(`event: available\ndata: {"partition":${partition}}\n\n`),
       failed: (code, message) => this.#fail(kafkaProblem(code, message)),
       unreadable: (error) => this.#fail(problemOf(error)),
     });
