@@ -16,6 +16,8 @@ export interface TopicConfig {
   readonly max?: number;
   /** For texts: what may be said. */
   readonly values?: readonly string[];
+  /** For texts: what each word of theirs looks like, instead. */
+  readonly words?: RegExp;
   /** Of Kafka's type LIST: values can be added and taken away. */
   readonly isList?: true;
   /** Needs nothing done. Validated, kept and shown where somebody has said it. */
@@ -96,10 +98,32 @@ const actedOn: readonly TopicConfig[] = [
 const filesAbout = 'Of the files that Kafka keeps a partition in, of which there are none.';
 const cleanerAbout = 'A hint to a cleaner that removes older records of a key; none are removed.';
 
+const throttledAbout = 'Replicas whose copying is throttled while they move: nothing is copied.';
+/** A partition and a broker, or all. */
+const throttledReplica = /^(\d{1,10}:\d{1,10}|\*)?$/;
+/** Of a text that anybody may fill as they like: each topic is known to every process. */
+const wordsLengthMax = 8_192;
+
 const holding: readonly Omit<TopicConfig, 'alwaysHolds'>[] = [
   { name: 'delete.retention.ms', kind: 'long', default: '86400000', min: 0, max: longMax, about: cleanerAbout },
   { name: 'file.delete.delay.ms', kind: 'long', default: '60000', min: 0, max: longMax, about: filesAbout },
+  {
+    name: 'follower.replication.throttled.replicas',
+    kind: 'text',
+    default: '',
+    words: throttledReplica,
+    isList: true,
+    about: throttledAbout,
+  },
   { name: 'index.interval.bytes', kind: 'int', default: '4096', min: 0, max: intMax, about: filesAbout },
+  {
+    name: 'leader.replication.throttled.replicas',
+    kind: 'text',
+    default: '',
+    words: throttledReplica,
+    isList: true,
+    about: throttledAbout,
+  },
   { name: 'min.cleanable.dirty.ratio', kind: 'double', default: '0.5', min: 0, max: 1, about: cleanerAbout },
   { name: 'min.compaction.lag.ms', kind: 'long', default: '0', min: 0, max: longMax, about: cleanerAbout },
   {
@@ -152,8 +176,13 @@ export function topicConfigFault(name: string, text: string): string | undefined
   return fault === undefined ? undefined : `Invalid value ${text} for configuration ${name}: ${fault}`;
 }
 
-function textFault({ values = [], isList }: TopicConfig, text: string): string | undefined {
+function textFault({ values = [], words, isList }: TopicConfig, text: string): string | undefined {
   const said = isList ? wordsOf(text) : [text];
+  if (words) {
+    if (text.length > wordsLengthMax) return `must be at most ${wordsLengthMax} characters long`;
+    const isAll = said.length === 1 || !said.includes('*');
+    return isAll && said.every((word) => words.test(word)) ? undefined : 'must be * or partition:broker,…';
+  }
   return said.every((word) => values.includes(word)) ? undefined : `must be one of ${values.join(', ')}`;
 }
 

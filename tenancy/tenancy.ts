@@ -25,6 +25,8 @@ export interface ClusterView {
   readonly autoCreateTopics: boolean;
   readonly defaultPartitions: number;
   readonly limits: ClusterLimits;
+  /** See ClusterRow. */
+  readonly brokerConfigs: Readonly<Record<string, string>>;
   /** Live: the same object is kept current for the life of the cluster. */
   readonly usage: ClusterUsage;
   readonly createdAtMs: number;
@@ -160,6 +162,8 @@ export interface Tenancy {
       readonly defaultPartitions?: number;
       readonly autoCreateTopics?: boolean;
       readonly limits?: Partial<ClusterLimits>;
+      /** Beside what is there; null takes one away. Which names there may be is for the caller to bound. */
+      readonly brokerConfigs?: Readonly<Record<string, string | null>>;
     },
   ): Promise<ClusterView>;
   /** Marks it 'deleting' (keys stop at once), calls `deleteTopics` until the counters are at 0, then removes it. Re-entrant after a crash. */

@@ -1,18 +1,20 @@
 /**
- * One resource of AlterConfigs and IncrementalAlterConfigs: topics are changed, everything else is refused. Of brokers
- * what is not set may be taken back: kafka-reassign-partitions does so with its throttles when it looks for moves.
+ * One resource of AlterConfigs and IncrementalAlterConfigs: topics are changed, and of brokers the rates that throttle moves
+ * (broker-configs.ts); everything else is refused.
  */
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import { topicConfigFault } from '../../engine/topic-configs.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { NotFound } from '../../tenancy/failures.ts';
 import { stripNames, topicNameFault } from '../../tenancy/naming.ts';
-import { alterConfigs, findTopic } from '../operations/topics.ts';
+import { alterConfigs, findTopic, servingCluster } from '../operations/topics.ts';
 import type { Call } from './api.ts';
+import { brokerConfigKey, checkBrokerConfig, isBrokerName, setOnBroker, throttleRates } from './broker-configs.ts';
 import { attempt, doublesIn } from './change-topics.ts';
 import { resourceType } from './config-view.ts';
 
-const onlyTopics = 'Only configs of topics can be changed.';
+const onlyTopics = 'Only configs of topics and brokers can be changed.';
+const onlyThrottles = `Of brokers only ${throttleRates.join(', ')} can be set.`;
 
 export interface Resource {
   readonly resourceType: number;
@@ -85,9 +87,12 @@ async function alterResource<C extends { readonly name: string }>(
   const { resourceName: name, configs } = resource;
   if (resource.resourceType === resourceType.broker) {
     const asked: ConfigChange[] = [];
-    const refused = await attempt(call, () => void asked.push(...changesOf(configs, {})));
-    if (!refused && asked.every(({ value }) => value === null)) return resourceAnswer(resource, errorCode.none, null);
-    return resourceAnswer(resource, errorCode.policyViolation, onlyTopics);
+    const odd = await attempt(call, () => void asked.push(...changesOf(configs, {})));
+    if (odd || asked.some(({ name, value }) => value !== null && !throttleRates.includes(name))) {
+      return resourceAnswer(resource, errorCode.policyViolation, onlyThrottles);
+    }
+    const refused = await attempt(call, () => alterBroker(call, resource, asked, { validateOnly, replacesAll }));
+    return resourceAnswer(resource, refused?.errorCode ?? errorCode.none, refused?.message ?? null);
   }
   if (resource.resourceType !== resourceType.topic)
     return resourceAnswer(resource, errorCode.invalidRequest, onlyTopics);
@@ -108,6 +113,28 @@ async function alterResource<C extends { readonly name: string }>(
   });
   if (!refused) return resourceAnswer(resource, errorCode.none, null);
   return resourceAnswer(resource, refused.errorCode, stripNames(principal.clusterId, refused.message));
+}
+
+/** Of the virtual broker that the caller's cluster is shown, which is no other's. */
+async function alterBroker(
+  { context, principal }: Call,
+  { resourceName: broker }: Resource,
+  asked: readonly ConfigChange[],
+  { validateOnly, replacesAll }: AlterOptions,
+): Promise<void> {
+  const [double] = doublesIn(asked.map(({ name }) => name));
+  if (double !== undefined) throw new InvalidRequest('configs', `Config ${double} is changed twice.`);
+  if (!isBrokerName(broker)) throw new InvalidRequest('resourceName', `There is no broker '${broker}'.`);
+  for (const { name, value } of asked) checkBrokerConfig(name, value);
+  const present = setOnBroker(servingCluster(context, principal).brokerConfigs, broker);
+  const changes: Record<string, string | null> = {};
+  if (replacesAll) for (const name of Object.keys(present)) changes[brokerConfigKey(broker, name)] = null;
+  for (const { name, value } of asked) {
+    // What is taken back without being there needs no write: tools do so whenever they look for moves.
+    if (value !== null || present[name] !== undefined) changes[brokerConfigKey(broker, name)] = value?.trim() ?? null;
+  }
+  if (validateOnly || Object.keys(changes).length === 0) return;
+  await context.tenancy.updateCluster(principal.clusterId, { brokerConfigs: changes });
 }
 
 function check({ name, value }: ConfigChange): void {

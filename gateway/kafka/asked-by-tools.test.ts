@@ -148,3 +148,84 @@ it('lets what is not set of a broker be taken back, as tools do behind a reassig
   expect(await alter(mixed)).toBe(errorCode.policyViolation);
   expect(await alter([{ name, configOperation: append, value: '1' }])).toBe(errorCode.policyViolation);
 });
+
+it('keeps and shows the rates by which tools throttle moves, for the cluster that sets them alone', async () => {
+  const stranger = await bench.client(await bench.tenant('unthrottled'));
+  const [leader, follower] = ['leader.replication.throttled.rate', 'follower.replication.throttled.rate'];
+  const alter = async (resourceName: string, configs: object[], more: object = {}): Promise<number> => {
+    const { responses } = await ask(44, { resources: [{ resourceType: 4, resourceName, configs }], ...more });
+    return responses[0]!.errorCode;
+  };
+  const shown = async (resourceName: string, from = client): Promise<unknown> => {
+    const resource = { resourceType: 4, resourceName, configurationKeys: [leader, follower] };
+    const { results } = await ask(32, { resources: [resource], includeSynonyms: true }, from);
+    return results[0]!.configs.map(({ name, value, configSource, readOnly, synonyms }) => {
+      expect(readOnly).toBe(false);
+      return [name, value, configSource, synonyms.map((each) => each.source)];
+    });
+  };
+  const [set, remove] = [0, 1];
+  expect(await alter('1', [{ name: leader, value: '1000', configOperation: set }], { validateOnly: true })).toBe(0);
+  expect(await shown('1')).toEqual([]);
+  expect(await alter('1', [{ name: leader, value: ' 1000 ', configOperation: set }])).toBe(0);
+  expect(
+    await alter(
+      '',
+      [leader, follower].map((name) => ({ name, value: '5', configOperation: set })),
+    ),
+  ).toBe(0);
+  expect(await shown('1')).toEqual([
+    [follower, '5', 3, [3]],
+    [leader, '1000', 2, [2, 3]],
+  ]);
+  expect(await shown('2')).toEqual([
+    [follower, '5', 3, [3]],
+    [leader, '5', 3, [3]],
+  ]);
+  expect(await shown('')).toEqual([
+    [follower, '5', 3, [3]],
+    [leader, '5', 3, [3]],
+  ]);
+  expect(await shown('1', stranger)).toEqual([]);
+  for (const value of ['-1', 'fast', '99999999999999999999', '']) {
+    expect(await alter('1', [{ name: leader, value, configOperation: set }])).toBe(errorCode.invalidConfig);
+  }
+  for (const nobody of ['0', '4', '1.0', 'x']) {
+    expect(await alter(nobody, [{ name: leader, value: '1', configOperation: set }])).toBe(errorCode.invalidRequest);
+  }
+  const twice = [set, remove].map((configOperation) => ({ name: leader, value: '1', configOperation }));
+  expect(await alter('1', twice)).toBe(errorCode.invalidRequest);
+  expect(await alter('1', [{ name: leader, value: null, configOperation: remove }])).toBe(0);
+  // Replaces all of it.
+  const none = { resources: [{ resourceType: 4, resourceName: '', configs: [{ name: leader, value: '7' }] }] };
+  expect((await ask(33, none)).responses[0]!.errorCode).toBe(0);
+  expect(await shown('1')).toEqual([[leader, '7', 3, [3]]]);
+});
+
+it('keeps and shows which replicas of a topic are throttled', async () => {
+  const name = 'leader.replication.throttled.replicas';
+  const alter = async (value: string | null, configOperation: number): Promise<number> => {
+    const configs = [{ name, value, configOperation }];
+    const { responses } = await ask(44, { resources: [{ resourceType: 2, resourceName: 't', configs }] });
+    return responses[0]!.errorCode;
+  };
+  const shown = async (): Promise<unknown> => {
+    const { results } = await ask(32, {
+      resources: [{ resourceType: 2, resourceName: 't', configurationKeys: [name] }],
+    });
+    return results[0]!.configs.map(({ value, configType }) => [value, configType]);
+  };
+  const [set, remove, append, subtract] = [0, 1, 2, 3];
+  expect(await shown()).toEqual([]);
+  expect(await alter('0:1,1:2', set)).toBe(0);
+  expect(await alter('1:3', append)).toBe(0);
+  expect(await alter('0:1', subtract)).toBe(0);
+  expect(await shown()).toEqual([['1:2,1:3', 7]]);
+  for (const value of ['1', '1:x', '*,1:1', '1:1,'.repeat(3_000) + '1:1']) {
+    expect(await alter(value, set)).toBe(errorCode.invalidConfig);
+  }
+  expect(await alter('*', set)).toBe(0);
+  expect(await shown()).toEqual([['*', 7]]);
+  expect(await alter(null, remove)).toBe(0);
+  expect(await shown()).toEqual([]);
+});

@@ -4,12 +4,13 @@ import type { DescribeConfigsResponse } from '../../engine/protocol/messages/32-
 import { topicConfigs, topicConfigValue } from '../../engine/topic-configs.ts';
 import type { ClusterView } from '../../tenancy/tenancy.ts';
 import { replicationFactorDefault } from './advertised.ts';
+import { setOnBroker, throttleRates } from './broker-configs.ts';
 
 export type ConfigEntry = DescribeConfigsResponse['results'][number]['configs'][number];
 
 export const resourceType = { topic: 2, broker: 4, clientMetrics: 16, group: 32 } as const;
 
-const source = { topic: 1, staticBroker: 4, default: 5 } as const;
+const source = { topic: 1, broker: 2, allBrokers: 3, staticBroker: 4, default: 5 } as const;
 /**
  * What Kafka calls a topic config's default where a broker has it. retention.ms has none: a broker counts in hours.
  */
@@ -103,7 +104,7 @@ export function brokerConfigEntries(cluster: ClusterView, nodeId: number, option
       about: 'Partitions of a topic that is created without a number.',
     },
   ];
-  return configs
+  const fixed = configs
     .filter(({ name }) => !options.keys?.length || options.keys.includes(name))
     .map(({ name, value, kind, about }) => ({
       name,
@@ -115,4 +116,32 @@ export function brokerConfigEntries(cluster: ClusterView, nodeId: number, option
       configType: kinds[kind],
       documentation: options.documentation ? about : null,
     }));
+  return [...fixed, ...throttleEntries(cluster, String(nodeId), options)];
+}
+
+/** `broker`: empty for what is set for all of them. */
+export function throttleEntries(cluster: ClusterView, broker: string, options: ConfigOptions): ConfigEntry[] {
+  const own = setOnBroker(cluster.brokerConfigs, broker);
+  const all = setOnBroker(cluster.brokerConfigs, '');
+  const entries: ConfigEntry[] = [];
+  for (const name of throttleRates) {
+    if (options.keys?.length && !options.keys.includes(name)) continue;
+    const said = [
+      { name, value: own[name], source: broker === '' ? source.allBrokers : source.broker },
+      { name, value: all[name], source: source.allBrokers },
+    ].filter((each): each is { name: string; value: string; source: 2 | 3 } => each.value !== undefined);
+    const [first] = said;
+    if (!first) continue;
+    entries.push({
+      name,
+      value: first.value,
+      readOnly: false,
+      configSource: first.source,
+      isSensitive: false,
+      synonyms: synonymsOf(options, broker === '' ? said.slice(0, 1) : said),
+      configType: kinds.long,
+      documentation: options.documentation ? 'Bytes per second that moves of replicas may copy: they copy none.' : null,
+    });
+  }
+  return entries;
 }

@@ -51,7 +51,8 @@ export class ClusterTable {
     const usage = known?.usage ?? { topics: counts?.topics ?? 0, partitions: counts?.partitions ?? 0, connections: 0 };
     const { tenantId, name, state, autoCreateTopics, defaultPartitions, createdAtMs } = row;
     const limits = limitsOf(row.profile, row.limits);
-    const view = { clusterId, tenantId, name, state, autoCreateTopics, defaultPartitions, limits, usage, createdAtMs };
+    const settings = { autoCreateTopics, defaultPartitions, limits, brokerConfigs: row.brokerConfigs ?? {} };
+    const view = { clusterId, tenantId, name, state, ...settings, usage, createdAtMs };
     if (known) known.view = view;
     else this.#entries.set(clusterId, { view, usage });
     return { view, usage };

@@ -117,6 +117,9 @@ export class Clusters {
         autoCreateTopics: change.autoCreateTopics ?? found.row.autoCreateTopics,
         defaultPartitions: change.defaultPartitions ?? found.row.defaultPartitions,
         limits: { ...found.row.limits, ...change.limits },
+        ...(change.brokerConfigs
+          ? { brokerConfigs: changedTexts(found.row.brokerConfigs ?? {}, change.brokerConfigs) }
+          : {}),
       };
       await this.#write([putOver(found, clusterKey(clusterId), encodeCluster(next))]);
       this.#options.stored(clusterId, next, found.version + 1);
@@ -228,6 +231,18 @@ export class Clusters {
   #write(ops: readonly StoreOp[]): Promise<void> {
     return transactSurely(this.#options.persistence, ops, this.#options.storeWaitMsMax);
   }
+}
+
+function changedTexts(
+  present: Readonly<Record<string, string>>,
+  changes: Readonly<Record<string, string | null>>,
+): Record<string, string> {
+  const next = { ...present };
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null) delete next[name];
+    else next[name] = value;
+  }
+  return next;
 }
 
 function putNew(key: StoreOp['key'], value: string): StoreOp {

@@ -1,5 +1,5 @@
 /**
- * A cluster, one row each. Key: CLUSTER <clusterId>. Value: tenantId, name, state, settings, profile, limits, createdAtMs.
+ * A cluster, one row each. Key: CLUSTER <clusterId>. Value: tenantId, name, state, settings, profile, limits, createdAtMs, brokerConfigs?.
  * `limits` holds only what differs from the profile, as texts, because JSON has no Infinity.
  *
  *   (created) -> serving <-> suspended
@@ -22,6 +22,8 @@ export interface ClusterRow {
   readonly profile: string;
   readonly limits: Readonly<Partial<ClusterLimits>>;
   readonly createdAtMs: number;
+  /** What the tenant has said of the brokers that it is shown; by names that a door makes. */
+  readonly brokerConfigs?: Readonly<Record<string, string>>;
 }
 
 export const clustersPk = 'CLUSTER';
@@ -31,10 +33,11 @@ export function clusterKey(clusterId: string): RowKey {
 }
 
 export function encodeCluster(cluster: ClusterRow): string {
-  const { tenantId, name, state, autoCreateTopics, defaultPartitions, profile, createdAtMs } = cluster;
+  const { tenantId, name, state, autoCreateTopics, defaultPartitions, profile, createdAtMs, brokerConfigs } = cluster;
   const limits: Record<string, string> = {};
   for (const [limit, value] of Object.entries(cluster.limits)) limits[limit] = String(value);
-  return JSON.stringify({ tenantId, name, state, autoCreateTopics, defaultPartitions, profile, limits, createdAtMs });
+  const rest = { profile, limits, createdAtMs, brokerConfigs };
+  return JSON.stringify({ tenantId, name, state, autoCreateTopics, defaultPartitions, ...rest });
 }
 
 /** Throws RowCorrupt. */
@@ -57,6 +60,7 @@ export function decodeCluster(row: Row): ClusterRow {
     profile: fields.text('profile'),
     limits,
     createdAtMs: fields.whole('createdAtMs'),
+    ...(fields.has('brokerConfigs') ? { brokerConfigs: fields.textMap('brokerConfigs') } : {}),
   };
 }
 

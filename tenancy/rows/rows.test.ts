@@ -41,8 +41,10 @@ describe('tenancy rows read back what was written', () => {
       createdAtMs: whole,
     });
     fc.assert(
-      fc.property(clusters, (cluster) => {
+      fc.property(clusters, fc.string(), (cluster, text) => {
         expect(decodeCluster(row(clusterKey('c'), encodeCluster(cluster)))).toEqual(cluster);
+        const told = { ...cluster, brokerConfigs: { '1 rate': text } };
+        expect(decodeCluster(row(clusterKey('c'), encodeCluster(told)))).toEqual(told);
       }),
     );
   });

@@ -206,6 +206,40 @@ const driver: ClientDriver = {
 };
 
 clientSuite('java-tools', driver, (at) => {
+  it('moves replicas under a throttle, which is shown meanwhile and gone behind it', async () => {
+    await driver.createTopic!(at, 'throttled', 2);
+    const file = join(folder, `moves-of-${at.username}.json`);
+    const partitions = [0, 1].map((partition) => ({ topic: 'throttled', partition, replicas: [1] }));
+    writeFileSync(file, JSON.stringify({ version: 1, partitions }));
+    const move = (act: readonly string[]): Promise<string[]> =>
+      run(at, 'reassign.ReassignPartitionsCommand', ['--reassignment-json-file', file, ...act]);
+    const rates = async (): Promise<string[]> => {
+      const lines = await run(at, 'kafka.admin.ConfigCommand', [
+        '--describe',
+        '--entity-type',
+        'brokers',
+        '--entity-name',
+        '1',
+      ]);
+      return lines.flatMap((line) => /^ {2}(\S+replication\.throttled\.rate=.*)$/.exec(line)?.[1] ?? []).sort();
+    };
+    const settings = 'leader.replication.throttled.rate=2000,follower.replication.throttled.rate=3000';
+    const brokers = ['--entity-type', 'brokers', '--entity-name', '1'];
+    await run(at, 'kafka.admin.ConfigCommand', ['--alter', ...brokers, '--add-config', settings]);
+    expect(await rates()).toEqual([
+      'follower.replication.throttled.rate=3000 sensitive=false synonyms={DYNAMIC_BROKER_CONFIG:follower.replication.throttled.rate=3000}',
+      'leader.replication.throttled.rate=2000 sensitive=false synonyms={DYNAMIC_BROKER_CONFIG:leader.replication.throttled.rate=2000}',
+    ]);
+    expect((await move(['--execute', '--throttle', '1000000'])).join('\n')).toMatch(/Successfully started/);
+    await expect
+      .poll(async () => (await move(['--verify'])).join('\n'), { timeout: callWaitMsMax })
+      .toMatch(/throttled-0 is completed[^]*throttled-1 is completed[^]*Clearing topic-level throttles/);
+    expect(await rates()).toEqual([]);
+    expect(await run(at, 'TopicCommand', ['--describe', '--topic', 'throttled'])).not.toContainEqual(
+      expect.stringContaining('throttled.replicas'),
+    );
+  });
+
   it('runs ProducerPerformance', async () => {
     await driver.createTopic!(at, 'performance', 6);
     const size = ['--num-records', '20000', '--record-size', '1024', '--throughput', '-1'];

@@ -11,7 +11,13 @@ import { topicNameFault } from '../../../tenancy/naming.ts';
 import { findTopic, servingCluster } from '../../operations/topics.ts';
 import { nodeCount } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
-import { brokerConfigEntries, type ConfigOptions, resourceType, topicConfigEntries } from '../config-view.ts';
+import {
+  brokerConfigEntries,
+  type ConfigOptions,
+  resourceType,
+  throttleEntries,
+  topicConfigEntries,
+} from '../config-view.ts';
 
 type Resource = DescribeConfigsRequest['resources'][number];
 type Result = DescribeConfigsResponse['results'][number];
@@ -45,18 +51,14 @@ function describe({ context, principal }: Call, resource: Resource, options: Con
     return result(resource, errorCode.none, null, topicConfigEntries(topic, options));
   }
   if (type === resourceType.broker) {
-    // Kafka's name for what holds for all brokers unless one says otherwise: nobody has said anything there.
-    if (name === '') return result(resource, errorCode.none, null, []);
+    const cluster = servingCluster(context, principal);
+    // Kafka's name for what holds for all brokers unless one says otherwise.
+    if (name === '') return result(resource, errorCode.none, null, throttleEntries(cluster, name, options));
     const nodeId = Number(name);
     if (!Number.isInteger(nodeId) || nodeId < 1 || nodeId > nodeCount) {
       return result(resource, errorCode.invalidRequest, `There is no broker '${name}'.`, []);
     }
-    return result(
-      resource,
-      errorCode.none,
-      null,
-      brokerConfigEntries(servingCluster(context, principal), nodeId, options),
-    );
+    return result(resource, errorCode.none, null, brokerConfigEntries(cluster, nodeId, options));
   }
   return result(resource, errorCode.invalidRequest, `Configs of resource type ${type} are not served.`, []);
 }

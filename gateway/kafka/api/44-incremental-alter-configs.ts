@@ -1,6 +1,7 @@
 /**
- * IncrementalAlterConfigs (key 44): v0-v1. SET and DELETE of topic configs, APPEND and SUBTRACT of those that are lists.
- * Refused: APPEND and SUBTRACT of others (40), a config twice for one topic (42), brokers (44).
+ * IncrementalAlterConfigs (key 44): v0-v1. SET and DELETE of topic configs, APPEND and SUBTRACT of those that are lists; of
+ * brokers the rates that throttle moves. Refused: APPEND and SUBTRACT of others (40), a config twice for one topic (42),
+ * other configs of brokers (44).
  */
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import type { IncrementalAlterConfigsRequest } from '../../../engine/protocol/messages/44-incremental-alter-configs.ts';
