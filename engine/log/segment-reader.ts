@@ -80,7 +80,6 @@ export class SegmentReader {
   readonly #files = new Map<string, OpenFile>();
   readonly #indexes = new Map<string, Buffer>();
   #indexBytes = 0;
-
   readonly #onDamage: ((fileId: string) => void) | undefined;
 
   /** `onDamage`: something in the file cannot be served. */
@@ -365,11 +364,14 @@ export class SegmentReader {
   #keepIndex(row: SegmentPlace, bytes: Buffer): Buffer {
     const index = decodeIndex(bytes) ?? noIndex;
     if (index === noIndex) this.#onDamage?.(row.fileId);
-    this.#indexes.set(indexKey(row), index);
-    this.#indexBytes += index.length;
-    for (const [key, oldest] of this.#indexes) {
+    const key = indexKey(row);
+    // Another read may have fetched it at the same time: its room counts once.
+    this.#indexBytes += index.length - (this.#indexes.get(key)?.length ?? 0);
+    this.#indexes.delete(key);
+    this.#indexes.set(key, index);
+    for (const [oldestKey, oldest] of this.#indexes) {
       if (this.#indexBytes <= this.#settings.indexCacheBytesMax || oldest === index) break;
-      this.#indexes.delete(key);
+      this.#indexes.delete(oldestKey);
       this.#indexBytes -= oldest.length;
     }
     return index;
