@@ -128,4 +128,24 @@ describe('loads that brokers report', () => {
     expect((await owners()).get(1)).toBe(busyOn(1));
     for (const [partition, { reason }] of after.entries()) if (reason === 'balance') expect(mine).toContain(partition);
   });
+
+  it('are forgotten as those of idle partitions when the broker that told them has left the fleet', async () => {
+    const { control, during, fleet, clock, placements } = world(6);
+    const scale = { brokersMin: 3, brokersMax: 6, targetShare: 0.6, inShareMax: 0.5, inAfterMs: 900_000 };
+    const controller = control(undefined, { scale });
+    await during(controller.start());
+    await during(controller.scaleFleet(6));
+    await during(controller.createTopic({ name: 'c.t', clusterId: 'c', partitions: 30, configs: {} }));
+    const { topicId, partitions } = (await placements())[0]!;
+    const partition = partitions.findIndex(({ brokerId }) => brokerId === 6);
+    fleet.traffic.set(6, [{ topicId, partition, bytesIn: 500 * 1024 * 1024, bytesOut: 0, requests: 10 }]);
+    await clock.advance(10_000);
+    expect(controller.scaling()?.shares['bytes-in']).toBeGreaterThan(0);
+    // Its clients go away with it, so that no other broker tells of the partition.
+    fleet.traffic.clear();
+    await during(controller.scaleFleet(3));
+    await clock.advance(1_200_000);
+    expect(states(controller)).toHaveLength(3);
+    expect(controller.scaling()?.shares['bytes-in']).toBe(0);
+  });
 });

@@ -1,5 +1,10 @@
-/** Asks every serving broker for its load. One question at a time per broker: who does not answer is not asked again meanwhile. */
+/**
+ * Asks every serving broker for its load. One question at a time per broker: who does not answer is not asked again
+ * meanwhile. A broker that has left the fleet (scale-in) is asked no more; what it told last fades as if it were idle,
+ * unless another broker tells of it. What a dead one told stays until its slot serves again: it is what a plan goes by.
+ */
 import { Failure } from '../kernel/failure.ts';
+import { isPart } from './brokers.ts';
 import type { ControllerContext } from './context.ts';
 
 export class LoadWatch {
@@ -12,9 +17,14 @@ export class LoadWatch {
 
   /** Resolves at once; answers are taken when they come. */
   async askAll(): Promise<void> {
-    for (const { phase, slot } of this.#context.brokers.all()) {
-      if (phase === 'serving' && !this.#asking.has(slot.brokerId)) this.#ask(slot.brokerId);
+    const { brokers, loads, settings } = this.#context;
+    const left = new Set<number>();
+    for (const view of brokers.all()) {
+      const { brokerId } = view.slot;
+      if (!isPart(view)) left.add(brokerId);
+      else if (view.phase === 'serving' && !this.#asking.has(brokerId)) this.#ask(brokerId);
     }
+    loads.left(left, settings.loadIntervalMs);
   }
 
   #ask(brokerId: number): void {

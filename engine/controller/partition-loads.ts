@@ -26,6 +26,12 @@ const idleRequestsPerSecond = 0.001;
 /** Rates per second: bytes in, bytes out, requests. */
 type Rates = [number, number, number];
 
+/** Shares of the former average and peak that are left after some time. */
+interface Kept {
+  readonly average: number;
+  readonly peak: number;
+}
+
 interface Entry {
   readonly average: Rates;
   readonly peak: Rates;
@@ -46,9 +52,7 @@ export class PartitionLoads {
   /** Takes a broker's report of `elapsedMs`; partitions that it last reported and does not name were idle. */
   report(brokerId: number, { elapsedMs, logs }: LoadReport): void {
     if (elapsedMs <= 0) return;
-    const reports = elapsedMs / this.#reportIntervalMs;
-    const keep = 2 ** (-reports / averageHalfLifeReports);
-    const keepPeak = 2 ** (-reports / peakHalfLifeReports);
+    const keep = this.#kept(elapsedMs);
     const perSecond = 1000 / elapsedMs;
     const named = new Set<Entry>();
     for (const { topicId, partition, bytesIn, bytesOut, requests } of logs) {
@@ -57,11 +61,25 @@ export class PartitionLoads {
       if (!entry) this.#entries.set(key, (entry = { average: [0, 0, 0], peak: [0, 0, 0], brokerId }));
       entry.brokerId = brokerId;
       named.add(entry);
-      age(entry, [bytesIn * perSecond, bytesOut * perSecond, requests * perSecond], keep, keepPeak);
+      age(entry, [bytesIn * perSecond, bytesOut * perSecond, requests * perSecond], keep);
     }
+    this.#idle((entry) => entry.brokerId === brokerId && !named.has(entry), keep);
+  }
+
+  /** What brokers reported last that report no more has been idle for `elapsedMs`: its next owner would have told of it. */
+  left(brokerIds: ReadonlySet<number>, elapsedMs: number): void {
+    if (brokerIds.size > 0) this.#idle(({ brokerId }) => brokerIds.has(brokerId), this.#kept(elapsedMs));
+  }
+
+  #kept(elapsedMs: number): Kept {
+    const reports = elapsedMs / this.#reportIntervalMs;
+    return { average: 2 ** (-reports / averageHalfLifeReports), peak: 2 ** (-reports / peakHalfLifeReports) };
+  }
+
+  #idle(isIdle: (entry: Entry) => boolean, keep: Kept): void {
     for (const [key, entry] of this.#entries) {
-      if (entry.brokerId !== brokerId || named.has(entry)) continue;
-      age(entry, [0, 0, 0], keep, keepPeak);
+      if (!isIdle(entry)) continue;
+      age(entry, [0, 0, 0], keep);
       if (entry.peak[2] < idleRequestsPerSecond) this.#entries.delete(key);
     }
   }
@@ -106,9 +124,9 @@ export class PartitionLoads {
   }
 }
 
-function age(entry: Entry, rates: Rates, keep: number, keepPeak: number): void {
+function age(entry: Entry, rates: Rates, keep: Kept): void {
   for (let d = 0; d < 3; d++) {
-    entry.average[d] = entry.average[d]! * keep + rates[d]! * (1 - keep);
-    entry.peak[d] = Math.max(rates[d]!, entry.peak[d]! * keepPeak);
+    entry.average[d] = entry.average[d]! * keep.average + rates[d]! * (1 - keep.average);
+    entry.peak[d] = Math.max(rates[d]!, entry.peak[d]! * keep.peak);
   }
 }
