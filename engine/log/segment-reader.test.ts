@@ -47,7 +47,11 @@ it('an index that many readers fetch at the same time takes its room in the cach
   const segments = countingIndexReads(directorySegments(world.disk, segmentsDirectory), counts);
   // Room for both indexes, and no more.
   const indexCacheBytesMax = first!.indexBytes + second!.indexBytes;
-  const reader = new SegmentReader({ segments, clock: world.clock, settings: { ...world.settings, indexCacheBytesMax } });
+  const reader = new SegmentReader({
+    segments,
+    clock: world.clock,
+    settings: { ...world.settings, indexCacheBytesMax },
+  });
   const read = (row: LocatedSegment): Promise<Buffer> =>
     Promise.resolve(reader.read(cursorOf(row), batchesPerSegment / 2, 500, true, () => row.leaderEpoch));
   await world.run(Promise.all(Array.from({ length: 10 }, () => read(first!))));
