@@ -97,7 +97,9 @@ function handle(parts: BrokerParts, { ownership, seats, load, isAwake }: Desk, c
     case 1:
       return fetch(ownership, clock, call.request, (response, sent) => call.respond(response, sent), onBug);
     case 2:
-      return settle(listOffsets(catalogue, ownership, isAwake, call.request), (response) => call.respond(response));
+      return settle(listOffsets({ catalogue, ownership, clock, isAwake }, call.request), (response) =>
+        call.respond(response),
+      );
     case 21:
       return settle(deleteRecords(catalogue, ownership, call.request), (response) => call.respond(response));
     case 23:

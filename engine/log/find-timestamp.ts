@@ -13,44 +13,62 @@ import type { EpochAt } from './verify-batch.ts';
 /** Of a segment, at a time, while looking for one record. */
 const scanBytes = 256 * 1024;
 
+/**
+ * Batches looked into for one look-up in vain. Whoever reads a log may not be made to decompress all of it, again and again,
+ * by headers that promise what their batches do not hold: then the next header is believed, and its reader begins too early.
+ */
+const vainLooksMax = 8;
+
 const none: TimedOffset = { offset: -1, timestamp: -1, leaderEpoch: -1 };
 
-export async function offsetForTimestamp(
-  log: OwnedLog,
-  reader: SegmentReader,
-  timestamp: number,
-): Promise<TimedOffset> {
+/** Undefined: the search goes on. */
+type Look = (batch: Buffer) => Promise<TimedOffset | undefined>;
+
+export function offsetForTimestamp(log: OwnedLog, reader: SegmentReader, timestamp: number): Promise<TimedOffset> {
+  let vain = 0;
+  return search(log, reader, timestamp, async (batch) => {
+    if (vain === vainLooksMax) return byHeader(log, batch);
+    const found = await firstRecord(log, batch, timestamp);
+    if (!found) vain++;
+    return found;
+  });
+}
+
+/** Of the batch whose header has the largest: what others hold is not looked at, should it hold less than it promises. */
+export async function offsetOfMaxTimestamp(log: OwnedLog, reader: SegmentReader): Promise<TimedOffset> {
+  let max = -1;
+  for (const { row } of log.segments) if (row.endOffset > log.startOffset) max = Math.max(max, row.maxTimestamp);
+  max = Math.max(max, log.tail.maxTimestamp);
+  return max < 0 ? none : search(log, reader, max, (batch) => largestRecord(log, batch));
+}
+
+/** Looks into the batches that promise a record at or after the time, in order, until one answers. */
+async function search(log: OwnedLog, reader: SegmentReader, timestamp: number, look: Look): Promise<TimedOffset> {
+  const lookAt: Look = async (batch) => {
+    const isOut = maxTimestamp(batch, 0) < timestamp || lastOffset(batch, 0) < log.startOffset;
+    return isOut ? undefined : look(batch);
+  };
   // What is appended or moved while we read is not waited for: both lists are of this moment.
   const { segments } = log;
   const tail = log.tail.lend();
   for (const segment of segments) {
     if (segment.row.endOffset <= log.startOffset || segment.row.maxTimestamp < timestamp) continue;
-    const found = await findInSegment(log, reader, segment, timestamp);
+    const found = await searchSegment(log, reader, segment, timestamp, lookAt);
     if (found) return found;
   }
   for (const { bytes } of tail) {
-    const found = await findInBatch(log, bytes, timestamp);
+    const found = await lookAt(bytes);
     if (found) return found;
   }
   return none;
 }
 
-export async function offsetOfMaxTimestamp(log: OwnedLog, reader: SegmentReader): Promise<TimedOffset> {
-  let max = -1;
-  for (const { row } of log.segments) if (row.endOffset > log.startOffset) max = Math.max(max, row.maxTimestamp);
-  max = Math.max(max, log.tail.maxTimestamp);
-  if (max < 0) return none;
-  const found = await offsetForTimestamp(log, reader, max);
-  if (found.offset >= 0) return found;
-  // A header that promised a later record than it holds (a producer's bug): look at the records themselves.
-  return largestRecord(log, reader);
-}
-
-async function findInSegment(
+async function searchSegment(
   log: OwnedLog,
   reader: SegmentReader,
   segment: Segment,
   timestamp: number,
+  look: Look,
 ): Promise<TimedOffset | undefined> {
   const epochAt: EpochAt = (offset) => log.epochAt(offset);
   let bytes = await reader.readFromTimestamp(segment, timestamp, epochAt);
@@ -58,7 +76,7 @@ async function findInSegment(
     let next = segment.row.endOffset;
     for (const at of batchesIn(bytes)) {
       const batch = bytes.subarray(at, at + batchSizeBytes(bytes, at));
-      const found = await findInBatch(log, batch, timestamp);
+      const found = await look(batch);
       if (found) return found;
       next = lastOffset(batch, 0) + 1;
     }
@@ -68,8 +86,8 @@ async function findInSegment(
   return undefined;
 }
 
-async function findInBatch(log: OwnedLog, batch: Buffer, timestamp: number): Promise<TimedOffset | undefined> {
-  if (maxTimestamp(batch, 0) < timestamp || lastOffset(batch, 0) < log.startOffset) return undefined;
+/** At or after the time, of what is not deleted. */
+async function firstRecord(log: OwnedLog, batch: Buffer, timestamp: number): Promise<TimedOffset | undefined> {
   let found: TimedOffset | undefined;
   const isReadable = await forEachReadable(batch, (offset, timestampMs) => {
     if (offset < log.startOffset || timestampMs < timestamp) return undefined;
@@ -77,6 +95,16 @@ async function findInBatch(log: OwnedLog, batch: Buffer, timestamp: number): Pro
     return false;
   });
   return isReadable ? found : byHeader(log, batch);
+}
+
+async function largestRecord(log: OwnedLog, batch: Buffer): Promise<TimedOffset> {
+  let largest = none;
+  const isReadable = await forEachReadable(batch, (offset, timestamp) => {
+    if (offset >= log.startOffset && timestamp > largest.timestamp) {
+      largest = { offset, timestamp, leaderEpoch: leaderEpoch(batch, 0) };
+    }
+  });
+  return isReadable && largest.offset >= 0 ? largest : byHeader(log, batch);
 }
 
 /**
@@ -98,24 +126,4 @@ async function forEachReadable(batch: Buffer, visit: VisitRecord): Promise<boole
 function byHeader(log: OwnedLog, batch: Buffer): TimedOffset {
   const offset = Math.max(baseOffset(batch, 0), log.startOffset);
   return { offset, timestamp: maxTimestamp(batch, 0), leaderEpoch: leaderEpoch(batch, 0) };
-}
-
-async function largestRecord(log: OwnedLog, reader: SegmentReader): Promise<TimedOffset> {
-  let best = none;
-  const visit = async (batch: Buffer): Promise<void> => {
-    if (maxTimestamp(batch, 0) <= best.timestamp || lastOffset(batch, 0) < log.startOffset) return;
-    const isReadable = await forEachReadable(batch, (offset, timestamp) => {
-      if (offset >= log.startOffset && timestamp > best.timestamp) {
-        best = { offset, timestamp, leaderEpoch: leaderEpoch(batch, 0) };
-      }
-    });
-    if (!isReadable) best = byHeader(log, batch);
-  };
-  const tail = log.tail.lend();
-  for (const { row } of log.segments) {
-    if (row.endOffset <= log.startOffset) continue;
-    for (const batch of await reader.all(row, (offset) => log.epochAt(offset))) await visit(batch);
-  }
-  for (const { bytes } of tail) await visit(bytes);
-  return best;
 }

@@ -169,6 +169,24 @@ describe('offsets by time', () => {
     expect(await world.run(log.offsetOfMaxTimestamp())).toMatchObject({ offset: 1, timestamp: 201 });
   });
 
+  it('headers that promise later records than their batches hold are looked behind eight times, then believed', async () => {
+    const world = new World();
+    const log = await world.open(await world.startSession(), 1);
+    const liar = (timestampMs: number): Buffer => {
+      const batch = batchOf(['x'], timestampMs);
+      batch.writeBigInt64BE(1000n, batchField.maxTimestamp);
+      batch.writeInt32BE(batchCrc(batch, 0) | 0, batchField.crc);
+      return batch;
+    };
+    for (let i = 0; i < 8; i++) await world.append(log, liar(100 + i));
+    await world.append(log, batchOf(['honest'], 900));
+    expect(await world.run(log.offsetForTimestamp(500))).toMatchObject({ offset: 8, timestamp: 900 });
+    await world.append(log, liar(200));
+    expect(await world.run(log.offsetForTimestamp(950))).toMatchObject({ offset: 9, timestamp: 1000 });
+    // The largest is what the first of them holds: nobody reads the whole log for it.
+    expect(await world.run(log.offsetOfMaxTimestamp())).toMatchObject({ offset: 0, timestamp: 100 });
+  });
+
   it('look inside compressed batches, skip what is deleted, and honour LogAppendTime', async () => {
     const world = new World();
     const store = await world.startSession();

@@ -2,9 +2,16 @@
  * ListOffsets (key 2) at the owner: -1 latest, -2 earliest, -3 the record with the largest timestamp, -4 earliest local
  * (the same as earliest: nothing is tiered), -5 and -6 (tiered storage) have no answer, any other number is a time.
  * Refused: while the process may have slept over its succession (wakefulness.ts).
+ *
+ * A time is looked for inside of batches, which may take long to decompress, in as many partitions as one cares to name.
+ * What is not found within `lookMsMax` is REQUEST_TIMED_OUT, and may be asked again: a gateway takes a broker that is silent
+ * for longer (link.ts) for hung, and ends the link, which others use as well.
  */
 import type { Catalogue } from '../../engine.ts';
-import { Overloaded } from '../../kernel/failure.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { Failure, Overloaded } from '../../kernel/failure.ts';
+import { Lanes } from '../../kernel/lanes.ts';
+import { inTime, late } from '../../kernel/request-time.ts';
 import type { PartitionLog, TimedOffset } from '../../log/log.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { ListOffsetsRequest, ListOffsetsResponse } from '../../protocol/messages/02-list-offsets.ts';
@@ -14,12 +21,22 @@ import type { Ownership } from '../ownership.ts';
 
 const nowhere = { timestamp: -1, offset: -1, leaderEpoch: -1 };
 
+const lookMsMax = 5_000;
+/** Partitions of a request that are looked into at the same time: those behind them cost nothing once its time is over. */
+const looksTogetherMax = 4;
+
+export interface ListOffsetsParts {
+  readonly catalogue: Catalogue;
+  readonly ownership: Ownership;
+  readonly clock: Clock;
+  readonly isAwake: () => boolean;
+}
+
 export async function listOffsets(
-  catalogue: Catalogue,
-  ownership: Ownership,
-  isAwake: () => boolean,
+  { catalogue, ownership, clock, isAwake }: ListOffsetsParts,
   request: ListOffsetsRequest,
 ): Promise<ListOffsetsResponse> {
+  const looks = new Looks(clock);
   const topics = request.topics.map(async ({ name, partitions }) => ({
     name,
     partitions: await Promise.all(
@@ -31,10 +48,12 @@ export async function listOffsets(
         const fault = epochFault(log, currentLeaderEpoch);
         if (fault !== errorCode.none) return { partitionIndex, errorCode: fault, ...nowhere };
         try {
-          return { partitionIndex, errorCode: errorCode.none, ...(await find(log, timestamp)) };
+          return { partitionIndex, errorCode: errorCode.none, ...(await find(log, timestamp, looks)) };
         } catch (error) {
-          if (!(error instanceof Overloaded)) throw error;
-          return { partitionIndex, errorCode: errorCode.requestTimedOut, ...nowhere };
+          if (!(error instanceof Failure)) throw error;
+          // What is damaged or out of reach is said of its partition: the others of the request have their answer.
+          const code = error instanceof Overloaded ? errorCode.requestTimedOut : errorCode.kafkaStorageError;
+          return { partitionIndex, errorCode: code, ...nowhere };
         }
       }),
     ),
@@ -48,7 +67,7 @@ function epochOfStart(log: PartitionLog): number {
   return isEmpty ? log.leaderEpoch : log.epochAt(log.startOffset);
 }
 
-async function find(log: PartitionLog, timestamp: number): Promise<TimedOffset> {
+async function find(log: PartitionLog, timestamp: number, looks: Looks): Promise<TimedOffset> {
   switch (timestamp) {
     case -1:
       return { timestamp: -1, offset: log.highWatermark, leaderEpoch: log.leaderEpoch };
@@ -56,8 +75,35 @@ async function find(log: PartitionLog, timestamp: number): Promise<TimedOffset> 
     case -4:
       return { timestamp: -1, offset: log.startOffset, leaderEpoch: epochOfStart(log) };
     case -3:
-      return log.offsetOfMaxTimestamp();
+      return looks.run(() => log.offsetOfMaxTimestamp());
     default:
-      return timestamp < 0 ? nowhere : log.offsetForTimestamp(timestamp);
+      return timestamp < 0 ? nowhere : looks.run(() => log.offsetForTimestamp(timestamp));
+  }
+}
+
+/** Those of one request. */
+class Looks {
+  readonly #clock: Clock;
+  readonly #untilMs: number;
+  readonly #lanes = new Lanes(looksTogetherMax);
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#untilMs = clock.monotonicMs() + lookMsMax;
+  }
+
+  /** Throws Overloaded when the time is over. */
+  async run(look: () => Promise<TimedOffset>): Promise<TimedOffset> {
+    const begun = this.#lanes.run(async () => {
+      if (this.#leftMs() <= 0) throw new Overloaded('the time for look-ups is over');
+      return look();
+    });
+    const found = await inTime(this.#clock, this.#leftMs(), begun);
+    if (found === late) throw new Overloaded('a look-up takes too long');
+    return found;
+  }
+
+  #leftMs(): number {
+    return this.#untilMs - this.#clock.monotonicMs();
   }
 }
