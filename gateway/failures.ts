@@ -1,4 +1,4 @@
-import { Failure } from '../engine/kernel/failure.ts';
+import { Failure, Overloaded } from '../engine/kernel/failure.ts';
 import { errorCode } from '../engine/protocol/error-codes.ts';
 
 /** A partition answered with a Kafka error, usually because it has no owner for longer than we hold requests. */
@@ -37,9 +37,9 @@ export class RecordsUnavailable extends Failure {
   }
 }
 
-/** Of a read or a lookup: a storage error says nothing about a write's outcome here. */
+/** Of a read or a look-up: a storage error, or a time that was over, says nothing about a write's outcome here. */
 export function readFailure(kafkaError: number, partition: number): Failure {
-  return kafkaError === errorCode.kafkaStorageError
-    ? new RecordsUnavailable(partition)
-    : new OwnerUnavailable(kafkaError, partition);
+  if (kafkaError === errorCode.kafkaStorageError) return new RecordsUnavailable(partition);
+  if (kafkaError === errorCode.requestTimedOut) return new Overloaded(`partition ${partition} takes too long to read`);
+  return new OwnerUnavailable(kafkaError, partition);
 }

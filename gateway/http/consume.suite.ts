@@ -420,6 +420,22 @@ export function consumeSuite(driver: Driver): void {
       });
     });
 
+    test('a time that is not found in time is no outcome that nobody knows', async () => {
+      await tenant.call('POST', '/v1/topics/slow-times', { body: '1' });
+      const { engine } = bench;
+      const asked = engine.partitionRequest.bind(engine);
+      engine.partitionRequest = async (key, request) => {
+        const answer = await asked(key, request);
+        for (const topic of answer.topics)
+          for (const part of topic.partitions) part.errorCode = errorCode.requestTimedOut;
+        return answer;
+      };
+      const answer = await tenant.call('GET', '/v1/topics/slow-times/records?partition=0&from=2026-01-01T00:00:00Z');
+      engine.partitionRequest = asked;
+      expect(answer.status).toBe(503);
+      expect(answer.json).toMatchObject({ code: 'overloaded', side_effects: 'none', retryable: true });
+    });
+
     test('a partition that cannot be read is told when the others have nothing more, and holds none of them back', async () => {
       const { engine } = bench;
       await tenant.call('POST', '/v1/topics', { body: JSON.stringify({ name: 'half-read', partitions: 2 }) });
