@@ -7,7 +7,7 @@ import type { FetchedPartition } from '../engine.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
 import { SharedFrame } from '../kernel/frame-pool.ts';
-import type { Link } from '../link/link.ts';
+import { type Link, linkDefaults } from '../link/link.ts';
 import {
   type Answered,
   type Asked,
@@ -65,6 +65,8 @@ export function askOwner(question: Question, clock: Clock, near: NearSegments | 
   );
 }
 
+/** A read that takes longer is given up, as an owner that is silent for so long is. */
+const readMsMax = linkDefaults.answerMsMax;
 /** What is read at once takes the loop a third of a millisecond per mebibyte, checksums included: then others have a turn. */
 const turnBytesMax = 4 * 1024 * 1024;
 
@@ -104,16 +106,7 @@ class LocatedReads {
         if (this.#turnBytes >= turnBytesMax) return this.#clock.endOfTurn(() => this.run());
         const answer = this.#answers[this.#fetched.length]!;
         const found = answer.segment ? this.#read(answer, answer.segment) : undefined;
-        if (found instanceof Promise) {
-          found.then(
-            (bytes) => {
-              this.#take(answer, bytes);
-              this.run();
-            },
-            (error: unknown) => this.#failed(error),
-          );
-          return;
-        }
+        if (found instanceof Promise) return this.#await(answer, found);
         this.#take(answer, found);
       }
     } catch (error) {
@@ -121,6 +114,27 @@ class LocatedReads {
     }
     this.#done(this.#fetched);
     this.#dropFrames();
+  }
+
+  #await(answer: Answered, found: Promise<Buffer>): void {
+    let isOver = false;
+    const timer = this.#clock.after(readMsMax, () => {
+      isOver = true;
+      this.#giveUp();
+    });
+    found.then(
+      (bytes) => {
+        if (isOver) return;
+        timer.cancel();
+        this.#take(answer, bytes);
+        this.run();
+      },
+      (error: unknown) => {
+        if (isOver) return;
+        timer.cancel();
+        this.#failed(error);
+      },
+    );
   }
 
   #read({ topicId, partition }: Answered, segment: NonNullable<Answered['segment']>): Buffer | Promise<Buffer> {
@@ -146,8 +160,12 @@ class LocatedReads {
   }
 
   #failed(error: unknown): void {
-    this.#dropFrames();
     if (!(error instanceof Failure)) throw error;
+    this.#giveUp();
+  }
+
+  #giveUp(): void {
+    this.#dropFrames();
     this.#near.failed();
     this.#again();
   }

@@ -204,6 +204,22 @@ describe('a gateway on the machine of its brokers', () => {
     expect(at.requests).toHaveLength(4);
   });
 
+  it('asks the owner when its disk does not answer', async () => {
+    const at = await gateway(5, (segments) => ({
+      ...segments,
+      open: (fileId) => ({ ...segments.open(fileId), read: () => new Promise<number>(() => undefined) }),
+    }));
+    const asked = [
+      { topicId: topicA, partition: 0, offset: 0, maxBytes: 1 << 20, currentLeaderEpoch: -1, lastFetchedEpoch: -1 },
+    ];
+    const fetching = at.routing.fetch(asked, { maxWaitMs: 60_000, minBytes: 1, maxBytes: 1 << 20 });
+    await at.world.clock.advance(14_000);
+    expect(at.requests).toHaveLength(1);
+    await at.world.clock.advance(2000);
+    expect(at.requests.map(({ readsSegments }) => readsSegments)).toEqual([true, false]);
+    expect(await valuesFrom((await at.world.run(fetching))[0]!, 0)).not.toEqual([]);
+  });
+
   it('serves no flipped bit: the owner is asked, and says that the log cannot be read', async () => {
     const at = await gateway(5);
     const [name] = at.world.disk.list(segmentsDirectory);
