@@ -19,6 +19,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { givenUpPath } from '../engine/log/wal-format.ts';
+import { isVolumeOf } from '../infra/disk/volume-owner.ts';
 import { readMarks } from '../infra/disk/commit-mark.ts';
 import type { LmdbStore } from '../tenancy/store/lmdb.ts';
 
@@ -104,11 +105,18 @@ export function checkMetadata({ path, meta, segments }: DataFolder): void {
  * Throws when the metadata is an earlier copy than what lies on the volumes: the logs that were rolled up since are dropped, and
  * in which segments their records are only the later metadata says.
  */
-export function checkMetadataAge({ path, meta }: DataFolder, store: Pick<LmdbStore, 'lastCommit'>): void {
+export function checkMetadataAge(
+  { path, meta }: DataFolder,
+  store: Pick<LmdbStore, 'lastCommit'>,
+  installation: string,
+): void {
   // Before the store is asked: others may be committing.
   const marks = readMarks(join(path, 'volumes'));
   const last = store.lastCommit();
-  const ahead = marks.find(({ volume, commit }) => commit > last && !existsSync(givenUpPath(volume)));
+  // What another installation's volume knows says nothing: that it is in this place is told by who needs it (volume-owner.ts).
+  const ahead = marks.find(
+    ({ volume, commit }) => commit > last && isVolumeOf(volume, installation) && !existsSync(givenUpPath(volume)),
+  );
   if (!ahead) return;
   throw new Error(
     `${meta}/data.mdb is an earlier copy than the volumes: it ends with commit ${last}, and ${ahead.path} knows of ${ahead.commit}. ` +

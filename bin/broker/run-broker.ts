@@ -1,6 +1,7 @@
 /** One embedded broker, put together: its session, its logs, its catalogue and its server, wherever it lives. */
 import { startBroker } from '../../engine/broker/broker.ts';
 import { openSession } from '../../engine/broker/session.ts';
+import { installationId } from '../../engine/controller/rows/installation.ts';
 import { StoreCatalogue } from '../../engine/catalogue.ts';
 import { type Clock, systemClock, type Timer } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
@@ -8,6 +9,7 @@ import { createLogStore } from '../../engine/log/log-store.ts';
 import { prepareVolume } from '../../engine/log/wal.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
 import type { BrokerSlot, Disk, Network, SegmentStore } from '../../engine/ports.ts';
+import { claimVolume, volumeOwner } from '../../infra/disk/volume-owner.ts';
 import { CommitMark } from '../../infra/disk/commit-mark.ts';
 import type { LmdbStore } from '../../tenancy/store/lmdb.ts';
 import { leaseSettings } from '../serve/lease-settings.ts';
@@ -50,6 +52,7 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
   const clock = systemClock;
   const random = systemRandom;
   prepareVolume(disk, slot.volume);
+  claimVolume(slot.volume, volumeOwner(await installationId({ store, clock, random }), slot.brokerId));
   // Before the session: from its row on others may send us partitions, and with thousands of them this takes a while.
   const catalogue = new StoreCatalogue(store, clock);
   pauseOptimizerInFailovers(catalogue, clock);

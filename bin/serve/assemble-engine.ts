@@ -11,6 +11,7 @@ import { type Controller, createController } from '../../engine/controller/contr
 import { createVisitor } from '../../engine/controller/visitor.ts';
 import { placedTopics } from '../../engine/controller/placed-topics.ts';
 import { type ControllerSettings, scaleDefaults } from '../../engine/controller/settings.ts';
+import { installationId } from '../../engine/controller/rows/installation.ts';
 import { type BrokerSession, brokerSessionKey } from '../../engine/controller/rows/broker-session.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { systemClock } from '../../engine/kernel/clock.ts';
@@ -28,6 +29,7 @@ import { brokerRequests } from '../../infra/fleet/broker-requests.ts';
 import { detachedFleet } from '../../infra/fleet/detached.ts';
 import { isGone } from '../../infra/fleet/process-state.ts';
 import type { LmdbStore } from '../../tenancy/store/lmdb.ts';
+import { checkVolume, volumeOwner } from '../../infra/disk/volume-owner.ts';
 import { CommitMark } from '../../infra/disk/commit-mark.ts';
 import { socketNetwork } from '../../infra/network/socket-network.ts';
 import { openSegments } from '../../infra/segments/open-segments.ts';
@@ -249,6 +251,7 @@ async function recover(
   const topicIds = await placedTopics(parts);
   // Where this data folder has it: it may have been moved, or copied, since the session's row was written.
   const volume = folder.volume(session.brokerId);
+  if (session.state !== 'recovered') checkVolume(volume, volumeOwner(await installationId(parts), session.brokerId));
   const { cleanUp, isSealed } = await publishWal({
     ...parts,
     seal,

@@ -2,7 +2,9 @@
  * `headgate serve --role controller`: no doors, only decisions. Any number of them over one data folder share the shards;
  * one keeps the fleet. Its brokers live on without it, and the next controller adopts them.
  */
+import { installationId } from '../../engine/controller/rows/installation.ts';
 import { systemClock } from '../../engine/kernel/clock.ts';
+import { systemRandom } from '../../engine/kernel/random.ts';
 import { openLmdbStore } from '../../tenancy/store/lmdb.ts';
 import { assembleController } from './assemble-engine.ts';
 import { checkFormat, checkMetadata, checkMetadataAge, openDataFolder, shareDataFolder } from '../data-folder.ts';
@@ -20,7 +22,7 @@ export async function serveController(settings: ServeSettings): Promise<void> {
   checkFormat(folder);
   checkMetadata(folder);
   const store = openLmdbStore({ directory: folder.meta, clock: systemClock, warn: logLine });
-  checkMetadataAge(folder, store);
+  checkMetadataAge(folder, store, await installationId({ store, clock: systemClock, random: systemRandom }));
   const assembled = await assembleController(settings, folder, store, logLine);
   onStopSignal(async () => {
     await assembled.stop();

@@ -6,6 +6,7 @@
  * runs the order of dependence backwards, so that nobody is still asked for what is already gone.
  */
 import { readFileSync } from 'node:fs';
+import { installationId } from '../../engine/controller/rows/installation.ts';
 import { sleep, systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
 import type { Fleet } from '../../engine/ports.ts';
@@ -57,7 +58,7 @@ export async function serveGateway(
   const clock = systemClock;
   const random = systemRandom;
   const store = openLmdbStore({ directory: folder.meta, clock, warn: logLine });
-  checkMetadataAge(folder, store);
+  checkMetadataAge(folder, store, await installationId({ store, clock, random }));
   const assembled = await assembleEngine(settings, folder, store, logLine, processes);
   const { engine, controller } = assembled;
   const tenancy = await openTenancy({ store, clock, random, settings: { profile: settings.quotaProfile } });

@@ -117,3 +117,27 @@ it('is refused without any segment that the metadata names, and serves with thos
   instance = await startInstallation([], instance.data);
   await expect.poll(read, { timeout: 60_000 }).toContain('records-unavailable');
 });
+
+it('a volume of another installation is not taken for its own, and keeps what is on it', async () => {
+  await crashed();
+  const theirs = instance.data;
+  await crashed();
+  const [mine, other] = [instance.data, theirs].map((data) => join(data, 'volumes', '2')) as [string, string];
+  const swap = (): void => {
+    renameSync(mine, `${mine}-aside`);
+    renameSync(other, mine);
+    renameSync(`${mine}-aside`, other);
+  };
+  swap();
+  instance = await startInstallation([], instance.data);
+  const told = (): string => instance.errors.join('\n');
+  await expect
+    .poll(told, { timeout: 60_000 })
+    .toMatch(/volumes\/2 is the volume of broker 2 of installation .*, and not of/);
+  await expect.poll(async () => (await read()).filter((each) => each === 'owner-unavailable').length).toBe(2);
+  swap();
+  await expect.poll(read, { timeout: 60_000 }).toEqual(whole);
+  await instance.remove();
+  instance = await startInstallation([], theirs);
+  await expect.poll(read, { timeout: 60_000 }).toEqual(whole);
+});

@@ -1,0 +1,30 @@
+/**
+ * Which installation this is. Key: IDS INSTALLATION. Value: id, drawn once. Volumes carry it, so that one of another
+ * installation is not taken for a volume of this one that has lost what was on it.
+ */
+import { type Persistence, getSurely, transactSurely } from '../../store-surely.ts';
+import { type Row, type RowKey, StoreConflict } from '../../ports.ts';
+import { rowFields } from './row-json.ts';
+
+const installationKey: RowKey = { pk: 'IDS', sk: 'INSTALLATION' };
+const idBytes = 8;
+
+/** Whoever comes first draws it. Throws the store's failures. */
+export async function installationId(persistence: Persistence): Promise<string> {
+  const found = await getSurely(persistence, installationKey);
+  if (found) return idIn(found);
+  const id = persistence.random.bytes(idBytes).toString('hex');
+  try {
+    await transactSurely(persistence, [
+      { op: 'put', key: installationKey, value: JSON.stringify({ id }), if: { absent: true } },
+    ]);
+    return id;
+  } catch (failure) {
+    if (!(failure instanceof StoreConflict) || !failure.current) throw failure;
+    return idIn(failure.current);
+  }
+}
+
+function idIn(row: Row): string {
+  return rowFields(row).text('id');
+}

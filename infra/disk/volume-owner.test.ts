@@ -1,0 +1,34 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { checkVolume, claimVolume, isVolumeOf, VolumeOfAnother, volumeOwner } from './volume-owner.ts';
+
+let volume: string;
+beforeEach(() => (volume = mkdtempSync(join(tmpdir(), 'volume-'))));
+afterEach(() => rmSync(volume, { recursive: true }));
+
+const mine = volumeOwner('aa', 1);
+
+it('is whose it is said to be first, and of nobody else, be it another broker of the installation', () => {
+  checkVolume(volume, mine);
+  expect(isVolumeOf(volume, 'bb')).toBe(true);
+  claimVolume(volume, mine);
+  claimVolume(volume, mine);
+  expect(readFileSync(join(volume, 'belongs-to'), 'utf8')).toBe('broker 1 of installation aa\n');
+  expect(isVolumeOf(volume, 'aa')).toBe(true);
+  expect(isVolumeOf(volume, 'bb')).toBe(false);
+  for (const other of [volumeOwner('aa', 2), volumeOwner('bb', 1)]) {
+    expect(() => checkVolume(volume, other)).toThrow(VolumeOfAnother);
+    expect(() => claimVolume(volume, other)).toThrow(/is the volume of broker 1 of installation aa, and not of/);
+  }
+});
+
+it('is taken over where somebody has given up what is missing', () => {
+  claimVolume(volume, volumeOwner('bb', 1));
+  writeFileSync(join(volume, 'given-up'), '');
+  checkVolume(volume, mine);
+  claimVolume(volume, mine);
+  rmSync(join(volume, 'given-up'));
+  checkVolume(volume, mine);
+});

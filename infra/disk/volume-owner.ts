@@ -1,0 +1,58 @@
+/**
+ * Whose a volume is: a small file on it names the installation and the slot. Volumes are mounted by hand, and one that is
+ * mounted in the place of another looks like one that has lost its log; a recovery would then give up what its own volume
+ * has, and remove what the other one has.
+ */
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { Failure } from '../../engine/kernel/failure.ts';
+import { givenUpPath } from '../../engine/log/wal-format.ts';
+
+const fileName = 'belongs-to';
+
+export class VolumeOfAnother extends Failure {
+  readonly code = 'disk-fault';
+  constructor(volume: string, found: string, wanted: string) {
+    super(`${volume} is the volume of ${found}, and not of ${wanted}: mount the right one`);
+  }
+}
+
+export function volumeOwner(installation: string, brokerId: number): string {
+  return `broker ${brokerId} of installation ${installation}`;
+}
+
+/** A volume that says nothing is anybody's. */
+export function isVolumeOf(volume: string, installation: string): boolean {
+  const found = ownerOf(volume);
+  return found === '' || found.endsWith(` ${installation}`);
+}
+
+/** Throws VolumeOfAnother, unless an operator has given up what is missing. */
+export function checkVolume(volume: string, owner: string): void {
+  const found = ownerOf(volume);
+  if (found !== '' && found !== owner && !existsSync(givenUpPath(volume)))
+    throw new VolumeOfAnother(volume, found, owner);
+}
+
+/** Of a volume that is there. As checkVolume; then it is the owner's. Where there is no room a later start says so. */
+export function claimVolume(volume: string, owner: string): void {
+  checkVolume(volume, owner);
+  if (ownerOf(volume) === owner) return;
+  try {
+    const fd = openSync(join(volume, fileName), 'w', 0o600);
+    writeSync(fd, `${owner}\n`);
+    fsyncSync(fd);
+    closeSync(fd);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  }
+}
+
+function ownerOf(volume: string): string {
+  try {
+    return readFileSync(join(volume, fileName), 'utf8').trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return '';
+  }
+}
