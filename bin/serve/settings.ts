@@ -210,7 +210,8 @@ export const serveSettings = {
     kind: 'text',
     flag: 'tls-certificate',
     default: '',
-    about: 'PEM file with the certificate chain. With `--tls-key` all doors speak TLS.',
+    about:
+      'PEM file with the certificate chain. With `--tls-key` all doors speak TLS. Read at the start: a new certificate is served from the next one on.',
   },
   tlsKey: { kind: 'text', flag: 'tls-key', default: '', about: 'PEM file with the private key.' },
 } as const satisfies SettingSchema;

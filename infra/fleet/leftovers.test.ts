@@ -59,6 +59,15 @@ async function orphan(): Promise<void> {
 
 const notes = (): string[] => readdirSync(home.notes).filter((name) => name.startsWith('process-'));
 
+it('keeps no note, and forgets none, where the disk lets nothing be written or removed', () => {
+  const file = join(home.data, 'no-folder');
+  writeFileSync(file, '');
+  const unwritable = { ...home, notes: file };
+  noteProcess(unwritable, 1);
+  forgetProcess(unwritable, 1);
+  expect(notes()).toEqual([]);
+});
+
 describe.skipIf(!existsSync('/proc/self/environ'))('endLeftovers', () => {
   it('kills a stopped broker whose parent is dead, and resolves when it is gone', async () => {
     await startParent(home.data);

@@ -63,7 +63,11 @@ export function noteProcess({ notes }: BrokerHome, pid: number): void {
 
 /** It is reaped. */
 export function forgetProcess({ notes }: BrokerHome, pid: number): void {
-  rmSync(notePath(notes, pid), { force: true });
+  try {
+    rmSync(notePath(notes, pid), { force: true });
+  } catch {
+    // As on a disk that is read-only by now. What a note says is looked at before it is believed.
+  }
 }
 
 /** Resolves with the ids of those that were killed, when they are gone or the wait for it is over. */
