@@ -3,6 +3,7 @@
  * is the first RECORD at or after the time, not the first batch.
  */
 import { Failure, Overloaded } from '../kernel/failure.ts';
+import { DiskFault } from '../ports.ts';
 import { baseOffset, batchesIn, batchSizeBytes, lastOffset, leaderEpoch, maxTimestamp } from '../records/batch.ts';
 import { forEachRecordOf, type VisitRecord, withRecords } from '../records/decode.ts';
 import type { TimedOffset } from './log.ts';
@@ -19,6 +20,9 @@ const scanBytes = 256 * 1024;
  */
 const vainLooksMax = 8;
 
+/** Of a log that changes again and again while it is looked into. */
+const attemptsMax = 5;
+
 const none: TimedOffset = { offset: -1, timestamp: -1, leaderEpoch: -1 };
 
 /** Undefined: the search goes on. */
@@ -26,20 +30,75 @@ type Look = (batch: Buffer) => Promise<TimedOffset | undefined>;
 
 export function offsetForTimestamp(log: OwnedLog, reader: SegmentReader, timestamp: number): Promise<TimedOffset> {
   let vain = 0;
-  return search(log, reader, timestamp, async (batch) => {
+  const look: Look = async (batch) => {
     if (vain === vainLooksMax) return byHeader(log, batch);
     const found = await firstRecord(log, batch, timestamp);
     if (!found) vain++;
     return found;
-  });
+  };
+  return following(log, () => search(log, reader, timestamp, look));
 }
 
-/** Of the batch whose header has the largest: what others hold is not looked at, should it hold less than it promises. */
-export async function offsetOfMaxTimestamp(log: OwnedLog, reader: SegmentReader): Promise<TimedOffset> {
+/**
+ * The first record of the largest time that a header tells of, in the batch that tells it: what others hold is not looked
+ * at, should it hold less than it promises. What lies below the start counts no more, whatever rows and headers tell of it.
+ */
+export function offsetOfMaxTimestamp(log: OwnedLog, reader: SegmentReader): Promise<TimedOffset> {
+  return following(log, () => maxOf(log, reader));
+}
+
+/** Does it again when a merge, retention or a deletion has changed the log under it, and so hidden what it was after. */
+async function following(log: OwnedLog, find: () => Promise<TimedOffset>): Promise<TimedOffset> {
+  for (let attempt = 1; ; attempt++) {
+    const { segments, startOffset } = log;
+    const isChanged = (): boolean => log.segments !== segments || log.startOffset !== startOffset;
+    try {
+      const found = await find();
+      if (found.offset >= 0 || !isChanged() || attempt === attemptsMax) return found;
+    } catch (error) {
+      if (!(error instanceof DiskFault) || !isChanged() || attempt === attemptsMax) throw error;
+    }
+  }
+}
+
+async function maxOf(log: OwnedLog, reader: SegmentReader): Promise<TimedOffset> {
+  const { segments, startOffset } = log;
+  const tail = log.tail.lend();
   let max = -1;
-  for (const { row } of log.segments) if (row.endOffset > log.startOffset) max = Math.max(max, row.maxTimestamp);
-  max = Math.max(max, log.tail.maxTimestamp);
-  return max < 0 ? none : search(log, reader, max, (batch) => largestRecord(log, batch));
+  for (const { row } of segments) if (row.baseOffset >= startOffset) max = Math.max(max, row.maxTimestamp);
+  let cut: Buffer | undefined;
+  const count = (batch: Buffer): void => {
+    if (lastOffset(batch, 0) < startOffset) return;
+    if (baseOffset(batch, 0) < startOffset) cut = batch;
+    else max = Math.max(max, maxTimestamp(batch, 0));
+  };
+  const cutSegment = segments.find(({ row }) => row.baseOffset < startOffset && row.endOffset > startOffset);
+  if (cutSegment && cutSegment.row.maxTimestamp >= max) await eachFrom(log, reader, cutSegment, startOffset, count);
+  for (const { bytes } of tail) count(bytes);
+  const inCut = cut && maxTimestamp(cut, 0) >= max ? await largestRecord(log, cut) : none;
+  if (inCut.offset >= 0 && inCut.timestamp >= max) return inCut;
+  if (max < 0) return none;
+  return search(log, reader, max, async (batch) =>
+    baseOffset(batch, 0) < startOffset ? undefined : largestRecord(log, batch),
+  );
+}
+
+/** The segment's batches from the one that holds the offset on. */
+async function eachFrom(
+  log: OwnedLog,
+  reader: SegmentReader,
+  segment: Segment,
+  offset: number,
+  visit: (batch: Buffer) => void,
+): Promise<void> {
+  for (let next = offset; next < segment.row.endOffset; ) {
+    const bytes = await reader.read(segment, next, scanBytes, true, (at) => log.epochAt(at));
+    for (const at of batchesIn(bytes)) {
+      const batch = bytes.subarray(at, at + batchSizeBytes(bytes, at));
+      visit(batch);
+      next = lastOffset(batch, 0) + 1;
+    }
+  }
 }
 
 /** Looks into the batches that promise a record at or after the time, in order, until one answers. */

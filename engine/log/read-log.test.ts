@@ -132,6 +132,13 @@ describe('reads', () => {
   });
 });
 
+/** Its header promises a later record than it holds. */
+function liarOf(batch: Buffer, maxTimestamp: number): Buffer {
+  batch.writeBigInt64BE(BigInt(maxTimestamp), batchField.maxTimestamp);
+  batch.writeInt32BE(batchCrc(batch, 0) | 0, batchField.crc);
+  return batch;
+}
+
 describe('offsets by time', () => {
   it('name the first record at or after the time', async () => {
     const world = new World();
@@ -172,12 +179,7 @@ describe('offsets by time', () => {
   it('headers that promise later records than their batches hold are looked behind eight times, then believed', async () => {
     const world = new World();
     const log = await world.open(await world.startSession(), 1);
-    const liar = (timestampMs: number): Buffer => {
-      const batch = batchOf(['x'], timestampMs);
-      batch.writeBigInt64BE(1000n, batchField.maxTimestamp);
-      batch.writeInt32BE(batchCrc(batch, 0) | 0, batchField.crc);
-      return batch;
-    };
+    const liar = (timestampMs: number): Buffer => liarOf(batchOf(['x'], timestampMs), 1000);
     for (let i = 0; i < 8; i++) await world.append(log, liar(100 + i));
     await world.append(log, batchOf(['honest'], 900));
     expect(await world.run(log.offsetForTimestamp(500))).toMatchObject({ offset: 8, timestamp: 900 });
@@ -185,6 +187,50 @@ describe('offsets by time', () => {
     expect(await world.run(log.offsetForTimestamp(950))).toMatchObject({ offset: 9, timestamp: 1000 });
     // The largest is what the first of them holds: nobody reads the whole log for it.
     expect(await world.run(log.offsetOfMaxTimestamp())).toMatchObject({ offset: 0, timestamp: 100 });
+  });
+
+  it('the largest time is that of a record that is not deleted, wherever the start cuts', async () => {
+    for (const rolledUp of [0, 2, 4]) {
+      for (let start = 0; start <= 8; start++) {
+        const world = new World();
+        const store = await world.startSession();
+        const log = await world.open(store, 1, { 'retention.ms': '-1' });
+        // Clocks that go back: what is deleted first is the latest.
+        const times = [900, 800, 700, 600].flatMap((first) => [first, first + 1]);
+        for (let i = 0; i < 4; i++) {
+          await world.append(log, batchOf(['a', 'b'], times[i * 2]!));
+          if (i + 1 === rolledUp) await world.run(store.rollUp());
+        }
+        await world.run(log.deleteRecords(start));
+        const max = Math.max(-1, ...times.slice(start));
+        const offset = times.findIndex((time, i) => i >= start && time === max);
+        expect(await world.run(log.offsetOfMaxTimestamp())).toMatchObject({ offset, timestamp: max });
+      }
+    }
+  });
+
+  it('are found although a merge removes the file under the search', async () => {
+    const latency = (): Promise<void> => sleep(world.clock, 3);
+    const world: World = new World({ syncReadBytesMax: 0, readBytesMax: 64 * 1024 }, { latency });
+    const store = await world.startSession();
+    const log = await world.open(store, 1, { 'retention.ms': '-1' });
+    const append = async (batch: Buffer): Promise<void> => {
+      const outcomes = world.send(log, batch);
+      while (outcomes.length === 0) await world.clock.advance(1);
+    };
+    const fileIds = async (): Promise<string[]> => (await world.files()).map(({ fileId }) => fileId);
+    // A segment that the search reads first, for long and in vain, and that is too large to be merged.
+    await append(liarOf(batchOf(['x'.repeat(60_000)], 100), 1000));
+    for (let i = 1; i < 12; i++) await append(batchOf(['x'.repeat(60_000)], 100));
+    await world.run(store.rollUp());
+    await append(batchOf(['small'], 500));
+    await world.run(store.rollUp());
+    const [, small] = await fileIds();
+    await append(batchOf(['enough to be merged'.padEnd(500)], 600));
+    const found = log.offsetForTimestamp(400);
+    await world.run(store.rollUp());
+    expect(await fileIds()).not.toContain(small);
+    expect(await world.run(found)).toMatchObject({ offset: 12, timestamp: 500 });
   });
 
   it('look inside compressed batches, skip what is deleted, and honour LogAppendTime', async () => {

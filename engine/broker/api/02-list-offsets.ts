@@ -51,14 +51,19 @@ export async function listOffsets(
           return { partitionIndex, errorCode: errorCode.none, ...(await find(log, timestamp, looks)) };
         } catch (error) {
           if (!(error instanceof Failure)) throw error;
-          // What is damaged or out of reach is said of its partition: the others of the request have their answer.
-          const code = error instanceof Overloaded ? errorCode.requestTimedOut : errorCode.kafkaStorageError;
-          return { partitionIndex, errorCode: code, ...nowhere };
+          return { partitionIndex, errorCode: codeOf(error, log), ...nowhere };
         }
       }),
     ),
   }));
   return { throttleTimeMs: 0, topics: await Promise.all(topics) };
+}
+
+/** What is damaged or out of reach is said of its partition: the others of the request have their answer. */
+function codeOf(failure: Failure, log: PartitionLog): number {
+  if (failure instanceof Overloaded) return errorCode.requestTimedOut;
+  // Given away meanwhile, and its files are the next owner's to move.
+  return log.isOpen ? errorCode.kafkaStorageError : errorCode.notLeaderOrFollower;
 }
 
 /** A log without records begins, for Kafka, with the epoch that its next record will have. */

@@ -6,6 +6,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { manualClock } from '../../kernel/manual-clock.ts';
 import { DataCorrupt, type PartitionLog } from '../../log/log.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
+import { DiskFault } from '../../ports.ts';
 import type { Owned, Ownership } from '../ownership.ts';
 import { listOffsets } from './02-list-offsets.ts';
 
@@ -31,7 +32,13 @@ async function ask(
 
 /** A log that began at epoch 1 and is owned at epoch 3. */
 function logOf(startOffset: number, highWatermark: number): Partial<PartitionLog> {
-  return { startOffset, highWatermark, leaderEpoch: 3, epochAt: (offset) => (offset < highWatermark ? 1 : -1) };
+  return {
+    isOpen: true,
+    startOffset,
+    highWatermark,
+    leaderEpoch: 3,
+    epochAt: (offset) => (offset < highWatermark ? 1 : -1),
+  };
 }
 
 it('names the epoch of the first record, or of the next one when there is none', async () => {
@@ -43,17 +50,19 @@ it('tells nothing while the process may have slept over its succession', async (
   expect(await ask([logOf(2, 5)], -2, { isAwake: false })).toMatchObject([{ errorCode: 6, offset: -1 }]);
 });
 
-it('says of a partition that its records cannot be read, and answers for the others', async () => {
+it('says of a partition that its records cannot be read, or that another owner has them by now, and answers for the others', async () => {
   const found = { offset: 4, timestamp: 1001, leaderEpoch: 3 };
   const answer = await ask(
     [
       { ...logOf(0, 9), offsetForTimestamp: () => Promise.reject(new DataCorrupt('a file', 0, 'no batch')) },
+      { ...logOf(0, 9), isOpen: false, offsetForTimestamp: () => Promise.reject(new DiskFault('no such file')) },
       { ...logOf(0, 9), offsetForTimestamp: () => Promise.resolve(found) },
     ],
     1000,
   );
   expect(answer).toMatchObject([
     { errorCode: errorCode.kafkaStorageError, offset: -1 },
+    { errorCode: errorCode.notLeaderOrFollower, offset: -1 },
     { errorCode: errorCode.none, ...found },
   ]);
 });
