@@ -2,7 +2,8 @@
  * Where a log begins and ends as ListOffsets and DeleteRecords have told it lately, so that a fetch which waits at a silent
  * owner tells nothing older. They name topics, and a broker may not have heard yet that the name is another topic's by now:
  * what it tells then is wrong for that one, and must not stand for good. A bound is believed for longer than an owner may be
- * silent before others are asked, and only one that is higher begins that time anew.
+ * silent before others are asked, which is as long as a broker that starts is waited for (startWaitMsMax of the controller) and
+ * what comes behind it, and only one that is higher begins that time anew.
  */
 
 /** What an answer says of the bounds of a log: neither ever falls. */
@@ -11,7 +12,7 @@ export interface Bounds {
   readonly end?: number;
 }
 
-const toldMsMax = 10_000;
+const toldMsMax = 45_000;
 
 class Bound {
   #offset = -1;
