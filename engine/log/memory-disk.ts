@@ -68,6 +68,11 @@ export class MemoryDisk implements Disk {
     return this.#files.has(path) || this.#directories.has(path);
   }
 
+  /** A file has this name, and would have it after a crash. */
+  isDurable(path: string): boolean {
+    return this.#files.has(path) && this.#durableFiles.get(path) === this.#files.get(path);
+  }
+
   list(directory: string): string[] {
     const names: string[] = [];
     for (const path of [...this.#files.keys(), ...this.#directories]) {

@@ -1,6 +1,7 @@
 /**
  * A client that deletes records of logs that nothing else shortens (DeleteRecords), each time up to an offset of its own: what it
- * is told is done has to be, and nothing behind that offset may go.
+ * is told is done has to be, and nothing behind that offset may go. So it does while the owner of a log is asked to release it:
+ * what waits for its turn then finds a log that is another broker's.
  */
 import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
 import type { Door } from './door.ts';
@@ -8,6 +9,10 @@ import { cutOne } from './cut-one.ts';
 import { partitionName } from './partition-name.ts';
 import type { SimTopic } from './topic-plan.ts';
 import type { World } from './world.ts';
+
+/** Of the last wish, from when somebody asks for the release: what a release takes, and a little. */
+const releaseMsMax = 40;
+const wishesPerRelease = 3;
 
 export class Cutter {
   readonly #world: World;
@@ -22,7 +27,18 @@ export class Cutter {
     // A stream of its own, so that the seeds of old stories tell them still.
     this.#random = seededRandom(Math.imul(world.settings.seed + 1, 0x2545f491) ^ topic.partitions);
     this.#topic = topic;
+    for (let i = 0; i < topic.partitions; i++) {
+      world.onRelease(partitionName(topic.topicId, i), () => this.#released(i));
+    }
     this.#loop();
+  }
+
+  #released(index: number): void {
+    for (let i = 0; i < wishesPerRelease; i++) {
+      this.#world.loop.schedule(below(this.#random, releaseMsMax), () => {
+        if (!this.isStopped && !this.#topic.isDeleted) this.#cutAt(index, () => undefined);
+      });
+    }
   }
 
   #loop(): void {
@@ -32,12 +48,15 @@ export class Cutter {
 
   #cut(): void {
     if (this.isStopped || this.#topic.isDeleted) return;
-    const { topicId, partitions } = this.#topic;
-    const index = below(this.#random, partitions);
+    this.#cutAt(below(this.#random, this.#topic.partitions), () => this.#loop());
+  }
+
+  #cutAt(index: number, done: () => void): void {
+    const { topicId } = this.#topic;
     const { start, end } = this.#world.history.told.of(partitionName(topicId, index));
     // Mostly a few of the oldest, as who has dealt with them does; now and then all that is known, or what has gone before.
     const few = start + below(this.#random, 1 + Math.min(8, end - start));
     const to = below(this.#random, 6) === 0 ? below(this.#random, end + 1) : few;
-    cutOne(this.#door, this.#topic, index, to, () => this.#loop());
+    cutOne(this.#door, this.#topic, index, to, done);
   }
 }

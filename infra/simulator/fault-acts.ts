@@ -15,6 +15,8 @@ import type { World } from './world.ts';
 
 /** While no controller serves. */
 const askAgainMs = 500;
+/** For the write that comes with a new name. */
+const soonMs = 0.1;
 const undrainAgainMs = [0, 700, 2500];
 export const placementsPk = `${shardsPk}#`;
 export const trapTimes: readonly StoreTrap['when'][] = ['before', 'after', 'lost', 'after', 'lost'];
@@ -32,6 +34,13 @@ export class FaultActs {
     this.supervisor = supervisor;
     this.topics = topics;
     this.random = world.random();
+    world.disks.onNamedEarly = (process) => this.#losePowerSoon(process);
+  }
+
+  /** What may come back under an old name does so where the power fails at once. Nobody does such a thing, as long as all is well. */
+  #losePowerSoon(process: SimProcess): void {
+    const broker = this.world.brokers.get(process.pid);
+    if (broker && !this.world.isHealed) this.world.loop.schedule(soonMs, () => this.slotPower(broker));
   }
 
   broker(target: number): BrokerProcess | undefined {

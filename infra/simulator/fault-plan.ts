@@ -30,6 +30,7 @@ export type FaultKind =
   | 'late-place'
   | 'answers-lost'
   | 'told-power'
+  | 'slow-delete'
   | 'zone-loss'
   | 'zone-power'
   | 'power'
@@ -80,7 +81,7 @@ export interface Fault {
 
 type Mix = Readonly<Partial<Record<FaultKind, number>>>;
 
-const kills: Mix = { kill: 6, 'kill-two': 3, 'zone-loss': 1, 'disk-slow': 1 };
+const kills: Mix = { kill: 6, 'kill-two': 3, 'zone-loss': 1, 'disk-slow': 1, 'fresh-kill': 3 };
 const hangs: Mix = { hang: 6, 'parent-hang': 2, kill: 1, 'net-slow': 1, 'wall-jump': 1 };
 const power: Mix = {
   'zone-power': 4,
@@ -121,6 +122,7 @@ const topics: Mix = {
   'topic-create': 3,
   'topic-delete': 3,
   grow: 2,
+  'slow-delete': 2,
   'delete-records': 3,
   kill: 3,
   restart: 1,

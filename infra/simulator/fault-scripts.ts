@@ -19,6 +19,7 @@ import {
   moveWhenFull,
   moveWhileRefused,
   placeBehindDrain,
+  deleteUnsynced,
   shareFileSlowly,
 } from './rare-scripts.ts';
 
@@ -60,6 +61,7 @@ const scripts: Readonly<Partial<Record<FaultKind, Script>>> = {
   'late-place': placeBehindDrain,
   'answers-lost': loseAnswers,
   'told-power': losePowerWhenTold,
+  'slow-delete': deleteUnsynced,
 };
 
 export function isScript(kind: FaultKind): boolean {

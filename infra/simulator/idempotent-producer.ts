@@ -4,16 +4,18 @@
  *
  * Now and then it gives up what is not acknowledged and goes on under the next epoch of its id (KIP-360): what it gave up
  * may be stored or not, and never behind what it sent since. One of four numbers its batches as a sender over HTTP does,
- * under an id that tells its age, over several connections: they overtake each other, and none may be taken out of turn.
+ * under an id that tells its age, over several connections: they overtake each other, and none may be taken out of turn. In half
+ * of the worlds the others are one client of all partitions of their cluster, with one id.
  */
 import { framePool } from '../../engine/kernel/frame-pool.ts';
-import { below, type Random } from '../../engine/kernel/random.ts';
+import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
 import type { Timer } from '../../engine/kernel/clock.ts';
 import { sequencePlus } from '../../engine/log/producer-state.ts';
 import { datedProducerId } from '../../engine/records/dated-producer-id.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { type Door, noAnswer } from './door.ts';
 import { partitionName } from './partition-name.ts';
+import type { SharedId } from './shared-id.ts';
 import { valueOf } from './value.ts';
 import type { SimTopic } from './topic-plan.ts';
 import type { World } from './world.ts';
@@ -40,6 +42,7 @@ interface Told {
 const inFlightMax = 5;
 const batchesMax = 8;
 const retryMs = 60;
+const shortTimeoutMs = 100;
 /** How much longer than another a request takes over a connection of its own. */
 const overtakenMsMax = 25;
 /** Of 2^31 sequences the last. */
@@ -58,9 +61,15 @@ export class IdempotentProducer {
   readonly #label: string;
   /** Its batches travel over several connections. */
   readonly #isDated: boolean;
+  /** Of a request, as it says; one of three has less than others are held for. */
+  readonly #timeoutMs: number = 5000;
+  /** Of the client that it is a part of. */
+  readonly #shared: SharedId | undefined;
   #name: string;
   #names = 0;
   #life = 0;
+  /** As it was given; a dated one bears its age beside it. */
+  #givenId = -1;
   #producerId = -1;
   #epoch = 0;
   #sequence = 0;
@@ -81,7 +90,7 @@ export class IdempotentProducer {
   /** The topic is gone, or the producer is told that its sequence is broken. */
   isOver = false;
 
-  constructor(world: World, door: Door, topic: SimTopic, partition: number, name: string) {
+  constructor(world: World, door: Door, topic: SimTopic, partition: number, name: string, shared?: SharedId) {
     this.#world = world;
     this.#door = door;
     this.#random = world.random();
@@ -89,6 +98,10 @@ export class IdempotentProducer {
     this.#partition = partition;
     this.#label = this.#name = name;
     this.#isDated = below(this.#random, 4) === 0;
+    this.#shared = this.#isDated ? undefined : shared;
+    // From a stream of its own, so that the seeds of old stories tell them still.
+    const random = seededRandom(Math.imul(world.settings.seed + 1, 0x7f4a7c15) ^ (topic.partitions << 8) ^ partition);
+    if (below(random, 3) === 0) this.#timeoutMs = shortTimeoutMs + below(random, shortTimeoutMs);
     this.#identify();
   }
 
@@ -98,16 +111,28 @@ export class IdempotentProducer {
 
   #identify(): void {
     this.#next = undefined;
+    const before = this.#givenId;
+    const known = this.#shared?.after(before);
+    if (known !== undefined) {
+      // Not at once: who asks is in the middle of a loop.
+      this.#world.loop.schedule(0, () => this.#identified(before, known));
+      return;
+    }
     this.#door.request(
       ({ engine }) => engine.allocateProducerId(),
       (id) => {
         if (this.isStopped) return;
-        if (typeof id === 'number') {
-          this.#begin(id);
-          this.#loop();
-        } else this.#world.loop.schedule(retryMs, () => this.#identify());
+        if (typeof id === 'number') this.#identified(before, id);
+        else this.#world.loop.schedule(retryMs, () => this.#identify());
       },
     );
+  }
+
+  #identified(before: number, id: number): void {
+    if (this.isStopped) return;
+    this.#givenId = this.#shared?.settle(before, id) ?? id;
+    this.#begin(this.#givenId);
+    this.#loop();
   }
 
   /**
@@ -200,7 +225,7 @@ export class IdempotentProducer {
           partition: this.#partition,
           records,
           idempotent: true,
-          timeoutMs: 5000,
+          timeoutMs: this.#timeoutMs,
           done({ errorCode, baseOffset, logStartOffset }, recordsAreFree) {
             if (recordsAreFree) framePool.give(records);
             answer({ code: errorCode, offset: baseOffset, startOffset: logStartOffset });

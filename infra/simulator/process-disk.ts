@@ -28,6 +28,8 @@ export class Disks {
   readonly traps = new Map<SimProcess, SyncTrap>();
   /** Sprung once, when the process has a new file on a disk: its next sync covers two. */
   readonly newFileTraps = new Map<SimProcess, { readonly root: string; readonly act: () => void }>();
+  /** A file is given another name before the one that it has is durable: after a loss of power it may have the one before that. */
+  onNamedEarly: (process: SimProcess) => void = () => undefined;
   readonly #syncs = new Map<SimProcess, number>();
   /** The process whose call is being made: calls begin synchronously. */
   #caller: SimProcess | undefined;
@@ -150,7 +152,9 @@ class ProcessDisk implements Disk {
   rename(from: string, to: string): void {
     if (!this.#alive()) return;
     this.#disks.named(this.#process, to);
-    this.#disks.of(from).rename(from, to);
+    const disk = this.#disks.of(from);
+    if (!disk.isDurable(from)) this.#disks.onNamedEarly(this.#process);
+    disk.rename(from, to);
   }
 
   /** All roots lie on one file system, as they do on a machine with one data folder. */

@@ -25,6 +25,7 @@ const frameLateMs = 1200;
 /** More than there are partitions of bounded topics, mostly. */
 const cutsMax = 8;
 const toldKillMsMax = 700;
+const unsyncedMs = 900;
 
 /**
  * Logs whose records are all in segments lose all of them to DeleteRecords, and their owners die before anybody writes
@@ -164,5 +165,15 @@ export function placeBehindDrain(acts: FaultActs, broker: BrokerProcess | undefi
   loop.schedule(30 + (value % 100), () => {
     if (value % 4 > 0) acts.planned('drain', target, lateMs + 1200);
     else acts.fleet('evacuate', target, lateMs + 1200);
+  });
+}
+
+/** A topic is deleted while what was written to it waits for slow syncs: nothing of it may be left in the logs of its owners. */
+export function deleteUnsynced(acts: FaultActs, _broker: BrokerProcess | undefined, { target, value }: Fault): void {
+  const { disks, loop, settings } = acts.world;
+  for (const { volume } of settings.slots) disks.slowMs.set(volume, 150 + (value % 250));
+  loop.schedule(30 + (value % 200), () => acts.topics.delete(target));
+  acts.lasting('disk: all logs are slow', unsyncedMs, () => {
+    for (const { volume } of settings.slots) disks.slowMs.delete(volume);
   });
 }

@@ -75,6 +75,7 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'late-place': 2600,
   'answers-lost': 1000,
   'told-power': 1600,
+  'slow-delete': 900,
 };
 const stuckAfterMs = 40_000;
 const readMsMax = 20_000;
@@ -83,9 +84,11 @@ const rollUpMs = 300;
 /** Where bits flip, some partitions stay away: what works at all does so by then. */
 const rottenMsMax = 2500;
 const fewReleases = { logsPerReleaseMax: 1, releasesInFlightMax: 1 };
+const singleReleases = { logsPerReleaseMax: 1, releasesInFlightMax: 4 };
 const manyReleases = { logsPerReleaseMax: 64, releasesInFlightMax: 4 };
 /** Of placements and checks: more than one topic never fits, where several of a shard move. */
 const fewMoveOps = 3;
+const chunkBytesMin = 256;
 /** Longer than retention takes to come by and remove what it finds. */
 const removalMsMax = 3000;
 
@@ -273,6 +276,12 @@ function drawMoveOps(seed: number): number {
   return below(seededRandom(seed ^ 0x30e5), 2) === 0 ? fewMoveOps : controllerDefaults.moveOpsMax;
 }
 
+/** In a quarter of the worlds a file of the log has room for a record or two, so that files are dropped in any order but their own. */
+function drawChunkBytes(seed: number): number | undefined {
+  const random = seededRandom(seed ^ 0xc4b2);
+  return below(random, 4) === 0 ? chunkBytesMin + below(random, chunkBytesMin) : undefined;
+}
+
 function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettings {
   const random = seededRandom(seed ^ 0x5eed);
   const brokers = 3 + below(random, 4);
@@ -285,7 +294,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
   // Short enough for some requests to be given up while the ones behind them are not.
   const holdMsMax = scenario === 'far' ? 60 << below(random, 2) : 60 << below(random, 6);
   const controllers = scenariosApart.includes(scenario) || below(random, 3) === 0 ? 2 + below(random, 2) : 0;
-  const walChunkBytesMax = 1000 << below(random, 5);
+  const drawnChunkBytes = 1000 << below(random, 5);
   // In a sixth of the worlds so little that appends wait for most roll-ups, and some find no room to wait.
   const isNarrow = seed % 6 === 0;
   const drawnBytes = 2000 << below(random, 5);
@@ -298,7 +307,10 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     holdMsMax,
     beatMs: drawBeat(seed),
     farMs: drawFar(seed, scenario),
-    releases: { ...(seed % 2 === 0 ? fewReleases : manyReleases), moveOpsMax: drawMoveOps(seed) },
+    releases: {
+      ...(seed % 2 === 0 ? fewReleases : seed % 4 === 1 ? singleReleases : manyReleases),
+      moveOpsMax: drawMoveOps(seed),
+    },
     // In one of three worlds all of them: what is lost or held is then often on both sides of it.
     nearEndOneOf: below(seededRandom(seed ^ 0x2e31), 3) === 0 ? 1 : 7,
     cutsTopics: below(seededRandom(seed ^ 0xc077), 3) === 0,
@@ -307,7 +319,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     lease: { durationMs: 900, renewIntervalMs: 180, marginMs: 45, retryMsMax: 30 },
     log: {
       ...logSettingsDefault,
-      walChunkBytesMax,
+      walChunkBytesMax: drawChunkBytes(seed) ?? drawnChunkBytes,
       rollUpBytes,
       // So little in some worlds that appends wait for roll-ups; not drawn, as copiedBytesMax.
       unrolledBytesMax: seed % 3 > 0 ? 64_000 : isNarrow ? rollUpBytes : rollUpBytes + 500,
@@ -322,7 +334,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
       indexIntervalBytes: 256,
       writeSliceBytes: 1024,
       // In some worlds what a move published by reference alone stays so for a while, until its former owner writes on.
-      retentionIntervalMs: seed % 6 === 5 ? 6000 : 700,
+      retentionIntervalMs: seed % 6 === 5 ? 6000 : seed % 6 === 2 ? 100 : 700,
       // Longer than most worlds: their histories are as without the sweep.
       orphanGraceMs: 8000,
       // In half of the worlds what is rolled up or recovered takes several transactions, as where there are hundreds of logs.

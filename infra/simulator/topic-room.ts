@@ -11,6 +11,7 @@ import { MemberGroup } from './member-group.ts';
 import { partitionName } from './partition-name.ts';
 import { PipedProducer } from './piped-producer.ts';
 import { PlainProducer } from './plain-producer.ts';
+import { SharedId } from './shared-id.ts';
 import { Surveyor } from './surveyor.ts';
 import type { SimTopic } from './topic-plan.ts';
 import { clusterIds, type World } from './world.ts';
@@ -43,6 +44,8 @@ export class TopicRoom {
   readonly #world: World;
   readonly #door: Door;
   readonly #random: Random;
+  /** By cluster; empty where each producer has an id of its own. */
+  readonly #ids: ReadonlyMap<string, SharedId>;
   #count = 0;
   isOver = false;
 
@@ -50,6 +53,8 @@ export class TopicRoom {
     this.#world = world;
     this.#door = door;
     this.#random = world.random();
+    const areShared = below(seededRandom(world.settings.seed ^ 0x51a7), 2) === 0;
+    this.#ids = new Map(areShared ? clusterIds.map((id) => [id, new SharedId()]) : []);
   }
 
   /** Calls back once clients use it. */
@@ -100,7 +105,8 @@ export class TopicRoom {
     const label = name.slice(name.indexOf('.') + 1);
     const all = Array.from({ length: partitions }, (_, i) => i);
     const [world, door] = [this.#world, this.#door];
-    for (const i of all) this.idempotent.push(new IdempotentProducer(world, door, topic, i, `${label}p${i}`));
+    const shared = this.#ids.get(clusterId);
+    for (const i of all) this.idempotent.push(new IdempotentProducer(world, door, topic, i, `${label}p${i}`, shared));
     this.plain.push(new PlainProducer(world, door, topic, 'plain', `${label}n`));
     this.plain.push(new PlainProducer(world, door, topic, 'gateway', `${label}g`));
     for (const i of all) this.piped.push(new PipedProducer(world, door, topic, i, `${label}s${i}`));

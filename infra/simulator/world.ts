@@ -87,7 +87,7 @@ export class World {
   rush = { untilMs: 0, silentUntilMs: 0 };
   /** Parents that end in the moment in which they have started a broker, and how long that one takes to load. */
   readonly killsAtStart = new Map<SimProcess, number>();
-  readonly #releasing = new Map<PartitionName, () => void>();
+  readonly #releasing = new Map<PartitionName, (() => void)[]>();
   #streams = 0;
   #nextPid = 100;
 
@@ -102,7 +102,7 @@ export class World {
     this.network.onFrame = (to, frame) => {
       if (!to.name.startsWith('broker')) return;
       this.sentEpochs.note(frame);
-      for (const partition of releasedBy(frame)) this.#releasing.get(partition)?.();
+      for (const partition of releasedBy(frame)) for (const tell of this.#releasing.get(partition) ?? []) tell();
       settings.plant.frame?.(frame);
     };
     this.loop.onThrow = (error, place) => this.bug(place instanceof SimProcess ? place.name : 'world', error);
@@ -110,7 +110,7 @@ export class World {
 
   /** When somebody asks the owner of a partition to release it. */
   onRelease(partition: PartitionName, listener: () => void): void {
-    this.#releasing.set(partition, listener);
+    this.#releasing.set(partition, [...(this.#releasing.get(partition) ?? []), listener]);
   }
 
   #sessionChanged(change: RowChange): void {
