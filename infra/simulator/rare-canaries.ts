@@ -9,7 +9,6 @@ import {
   encodeBrokerSession,
 } from '../../engine/controller/rows/broker-session.ts';
 import { decodeLease, leasesPk } from '../../engine/controller/rows/lease.ts';
-import type { Append } from '../../engine/engine.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
 import { OwnedLog } from '../../engine/log/partition-log.ts';
@@ -17,7 +16,6 @@ import { ProducerState } from '../../engine/log/producer-state.ts';
 import { segmentFilePk } from '../../engine/log/rows/segment-file.ts';
 import { isWalSpare } from '../../engine/log/wal-format.ts';
 import { type Disk, type MetadataStore, StoreConflict, type StoreOp } from '../../engine/ports.ts';
-import { SequenceGaps } from '../../engine/routing/sequence-gaps.ts';
 import type { Canary, Plant } from './plant.ts';
 import { changed, methodOf, replaced } from './plant-parts.ts';
 
@@ -53,34 +51,12 @@ export const rareCanaries: readonly Canary[] = [
     plant: () => ({ patch: forgetDeleted }),
   },
   {
-    name: 'takes what one partition waits for, for what all of its producer do',
-    scenario: 'far',
-    seed: 20,
-    plant: () => ({ patch: mixGaps }),
-  },
-  {
     name: 'writes over a file of the log before its new name is durable',
     scenario: 'power',
     seed: 4,
     plant: () => ({ logStore: (options) => ({ ...options, disk: hastySpares(options.disk) }) }),
   },
 ];
-
-function mixGaps(): () => void {
-  const { prototype } = SequenceGaps;
-  const [add, isEarly] = [methodOf(prototype, 'add'), methodOf(prototype, 'isEarly')];
-  const one = (append: Append): Append => ({ ...append, partition: 0 });
-  const undoAdd = replaced(prototype, 'add', function (this: SequenceGaps, append, nowMs) {
-    add.call(this, one(append), nowMs);
-  });
-  const undoIsEarly = replaced(prototype, 'isEarly', function (this: SequenceGaps, append, nowMs) {
-    return isEarly.call(this, one(append), nowMs);
-  });
-  return () => {
-    undoAdd();
-    undoIsEarly();
-  };
-}
 
 function hastySpares(disk: Disk): Disk {
   let isHasty = false;
