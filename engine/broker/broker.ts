@@ -101,7 +101,7 @@ function handle(parts: BrokerParts, { ownership, seats, load, isAwake }: Desk, c
         call.respond(response),
       );
     case 21:
-      return settle(deleteRecords(catalogue, ownership, call.request), (response) => call.respond(response));
+      return settle(deleteRecords({ catalogue, ownership, clock }, call.request), (response) => call.respond(response));
     case 23:
       return settle(offsetForLeaderEpoch(catalogue, ownership, isAwake, call.request), (response) =>
         call.respond(response),

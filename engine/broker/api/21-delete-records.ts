@@ -1,21 +1,43 @@
-/** DeleteRecords (key 21) at the owner: moves the start of a log forward, durably. Offset -1 means the high watermark. */
+/**
+ * DeleteRecords (key 21) at the owner: moves the start of a log forward, durably. Offset -1 means the high watermark.
+ *
+ * What the store does not take within `deleteMsMax` is REQUEST_TIMED_OUT and may be done all the same: a gateway takes a broker
+ * that is silent for longer (link.ts) for hung, and ends the link, which others use as well.
+ */
 import type { Catalogue } from '../../engine.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { Failure } from '../../kernel/failure.ts';
+import { inTime, late } from '../../kernel/request-time.ts';
+import { errorCode } from '../../protocol/error-codes.ts';
 import type { DeleteRecordsRequest, DeleteRecordsResponse } from '../../protocol/messages/21-delete-records.ts';
 import { ownedByName } from '../inner-topic.ts';
 import type { Ownership } from '../ownership.ts';
 
+const deleteMsMax = 10_000;
+
 export async function deleteRecords(
-  catalogue: Catalogue,
-  ownership: Ownership,
+  {
+    catalogue,
+    ownership,
+    clock,
+  }: { readonly catalogue: Catalogue; readonly ownership: Ownership; readonly clock: Clock },
   request: DeleteRecordsRequest,
 ): Promise<DeleteRecordsResponse> {
   const topics = request.topics.map(async ({ name, partitions }) => ({
     name,
     partitions: await Promise.all(
       partitions.map(async ({ partitionIndex, offset }) => {
+        const refusal = (code: number) => ({ partitionIndex, lowWatermark: -1, errorCode: code });
         const owned = await ownedByName(catalogue, ownership, name, partitionIndex);
-        if ('errorCode' in owned) return { partitionIndex, lowWatermark: -1, errorCode: owned.errorCode };
-        return { partitionIndex, ...(await owned.log.deleteRecords(offset)) };
+        if ('errorCode' in owned) return refusal(owned.errorCode);
+        const { log } = owned;
+        try {
+          const done = await inTime(clock, deleteMsMax, log.deleteRecords(offset));
+          return done === late ? refusal(errorCode.requestTimedOut) : { partitionIndex, ...done };
+        } catch (error) {
+          if (!(error instanceof Failure)) throw error;
+          return refusal(log.isOpen ? errorCode.kafkaStorageError : errorCode.notLeaderOrFollower);
+        }
       }),
     ),
   }));
