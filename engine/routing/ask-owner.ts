@@ -18,6 +18,7 @@ import {
   fetchVersion,
   recordBytes,
 } from './fetch-message.ts';
+import type { LocatedSegment } from '../log/log.ts';
 import type { NearSegments } from './near-segments.ts';
 
 export interface OwnerReply {
@@ -70,10 +71,14 @@ const readMsMax = linkDefaults.answerMsMax;
 /** What is read at once takes the loop a third of a millisecond per mebibyte, checksums included: then others have a turn. */
 const turnBytesMax = 4 * 1024 * 1024;
 
+const nothing = Buffer.alloc(0);
+
 class LocatedReads {
   readonly #near: NearSegments;
   readonly #clock: Clock;
-  readonly #question: Question;
+  readonly #bytesMax: number;
+  /** By partition: there may be thousands. */
+  readonly #asked: ReadonlyMap<string, Asked>;
   readonly #answers: readonly Answered[];
   readonly #done: (fetched: readonly FetchedPartition[]) => void;
   readonly #again: () => void;
@@ -86,14 +91,15 @@ class LocatedReads {
   constructor(
     near: NearSegments,
     clock: Clock,
-    question: Question,
+    { asked, limits }: Question,
     answers: readonly Answered[],
     done: (fetched: readonly FetchedPartition[]) => void,
     again: () => void,
   ) {
     this.#near = near;
     this.#clock = clock;
-    this.#question = question;
+    this.#bytesMax = limits.maxBytes;
+    this.#asked = new Map(asked.map((each) => [keyOf(each), each]));
     this.#answers = answers;
     this.#done = done;
     this.#again = again;
@@ -137,11 +143,12 @@ class LocatedReads {
     );
   }
 
-  #read({ topicId, partition }: Answered, segment: NonNullable<Answered['segment']>): Buffer | Promise<Buffer> {
-    const { asked, limits } = this.#question;
-    const { offset, maxBytes } = asked.find((each) => each.topicId === topicId && each.partition === partition)!;
-    const room = Math.max(0, Math.min(maxBytes, limits.maxBytes - this.#bytes));
-    return this.#near.read(segment, offset, room, this.#bytes === 0);
+  #read(answer: Answered, segment: LocatedSegment): Buffer | Promise<Buffer> {
+    const { offset, maxBytes } = this.#asked.get(keyOf(answer))!;
+    const isFirst = this.#bytes === 0;
+    const room = Math.min(maxBytes, this.#bytesMax - this.#bytes);
+    // The owner went by an estimate: there may be none left.
+    return isFirst || room > 0 ? this.#near.read(segment, offset, Math.max(0, room), isFirst) : nothing;
   }
 
   /** `found`: undefined when the answer has its records, if any. */
@@ -173,4 +180,8 @@ class LocatedReads {
   #dropFrames(): void {
     for (const frame of this.#frames) frame.drop();
   }
+}
+
+function keyOf({ topicId, partition }: Pick<Asked, 'topicId' | 'partition'>): string {
+  return `${topicId}${partition}`;
 }
