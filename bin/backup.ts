@@ -13,7 +13,7 @@
 import { closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readdirSync } from 'node:fs';
 import { chmodSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, join, resolve, sep } from 'node:path';
 import {
   type BrokerSession,
   brokerSessionKey,
@@ -52,13 +52,12 @@ export interface Backup {
 export async function backUp(data: string, target: string): Promise<Backup> {
   const source = resolve(data);
   if (!existsSync(join(source, 'meta', 'data.mdb'))) throw new Error(`${source} has no metadata (meta/data.mdb)`);
-  if (existsSync(target)) throw new Error(`${target} is there already`);
-  const part = `${resolve(target)}.partial`;
-  if (existsSync(part)) throw new Error(`${part} is of an attempt that did not end: remove it`);
+  const part = partOf(source, target);
   checkFormat({ path: source });
-  for (const folder of ['meta', 'segments', 'volumes']) mkdirSync(join(part, folder), { recursive: true, mode: 0o700 });
   const store = openStore(join(source, 'meta'));
   try {
+    for (const folder of ['meta', 'segments', 'volumes'])
+      mkdirSync(join(part, folder), { recursive: true, mode: 0o700 });
     await copyLogs(store, source, part);
     const { fileIds, missing } = await copyMetadata(store, source, part);
     if (missing.length > 0 && missing.length === fileIds.length) {
@@ -71,9 +70,25 @@ export async function backUp(data: string, target: string): Promise<Backup> {
     syncAll(part);
     renameSync(part, target);
     return { logs, segmentFiles: fileIds.length - missing.length, missingFiles: missing.length };
+  } catch (error) {
+    // What there was no room for would have none the next time either.
+    rmSync(part, { recursive: true, force: true });
+    throw error;
   } finally {
     await store.close();
   }
+}
+
+/** Where the copy is made until all of it is there. Throws when `target` is no place for one. */
+function partOf(source: string, target: string): string {
+  if (target === '') throw new Error('name the folder that the copy becomes');
+  const whole = resolve(target);
+  if (existsSync(whole)) throw new Error(`${target} is there already`);
+  // Brokers and the next backup would find it among what is theirs.
+  if (whole.startsWith(source + sep)) throw new Error(`${target} is inside of ${source}: name a folder outside of it`);
+  const part = `${whole}.partial`;
+  if (existsSync(part)) throw new Error(`${part} is of an attempt that did not end: remove it`);
+  return part;
 }
 
 function openStore(directory: string): LmdbStore {

@@ -1,0 +1,40 @@
+/** Where `headgate backup` makes no copy. That a copy serves is in tests/e2e/backup.test.ts. */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { systemClock } from '../engine/kernel/clock.ts';
+import { openLmdbStore } from '../tenancy/store/lmdb.ts';
+import { backUp } from './backup.ts';
+
+let folder: string;
+let data: string;
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'backup-'));
+  data = join(folder, 'data');
+  mkdirSync(join(data, 'meta'), { recursive: true });
+  const store = openLmdbStore({ directory: join(data, 'meta'), clock: systemClock });
+  await store.transact([{ op: 'put', key: { pk: 'A', sk: 'a' }, value: '{}' }]);
+  await store.close();
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+it('refuses a folder without a name, one that is there, and one inside of what is copied', async () => {
+  mkdirSync(join(folder, 'there'));
+  await expect(backUp(data, '')).rejects.toThrow('name the folder');
+  await expect(backUp(data, join(folder, 'there'))).rejects.toThrow('is there already');
+  await expect(backUp(data, join(data, 'volumes', '9'))).rejects.toThrow('inside of');
+  await expect(backUp(join(folder, 'there'), join(folder, 'copy'))).rejects.toThrow('has no metadata');
+  expect(readdirSync(folder).toSorted()).toEqual(['data', 'there']);
+});
+
+it('leaves nothing of a copy that fails, and does not touch what is left of one that was killed', async () => {
+  writeFileSync(join(folder, 'file'), '');
+  await expect(backUp(data, join(folder, 'file', 'copy'))).rejects.toThrow('ENOTDIR');
+  mkdirSync(join(folder, 'copy.partial'));
+  await expect(backUp(data, join(folder, 'copy'))).rejects.toThrow('did not end');
+  expect(existsSync(join(folder, 'copy.partial'))).toBe(true);
+  rmSync(join(folder, 'copy.partial'), { recursive: true });
+  await backUp(data, join(folder, 'copy'));
+  expect(readdirSync(join(folder, 'copy'))).toContain('meta');
+});
