@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { make, type Part } from '../../engine/protocol/make.ts';
+import { noSegment } from '../../engine/protocol/messages/01-fetch.ts';
 import { uuidText, zeroUuid } from '../../engine/kernel/uuid.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { type DoorBench, doorBench, type RawClient, type Tenant } from './door.suite.ts';
@@ -55,6 +56,14 @@ function expectNothingOf(response: unknown): void {
   const text = textOf(response);
   for (const word of [owner.clusterId, 'salaries', 'private']) expect(text).not.toContain(word);
 }
+
+it('Fetch: who says that it reads segments is given records all the same, and no place of a file', async () => {
+  const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1000 }];
+  const request = { maxWaitMs: 0, readsSegments: true, topics: [{ topicId, partitions }] };
+  const [fetched] = (await ask(owned, 1, request)).responses[0]!.partitions;
+  expect(fetched!.records!.length).toBeGreaterThan(0);
+  expect(fetched!.segment).toEqual(noSegment);
+});
 
 describe('names and ids of another tenant', () => {
   /** As the owner calls it, as the engine does, and an internal topic. */
