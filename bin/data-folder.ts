@@ -18,7 +18,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { createHash, randomBytes } from 'node:crypto';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
-import { givenUpPath } from '../engine/log/wal-format.ts';
+import { givenUpPath } from '../engine/log/wal/wal-format.ts';
 import { isVolumeOf } from '../infra/disk/volume-owner.ts';
 import { readMarks } from '../infra/disk/commit-mark.ts';
 import type { LmdbStore } from '../tenancy/store/lmdb.ts';

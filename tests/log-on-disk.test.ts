@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
-import { directorySegments } from '../engine/log/directory-segments.ts';
+import { directorySegments } from '../engine/log/segments/directory-segments.ts';
 import type { AppendOutcome, LogStore, PartitionLog } from '../engine/log/log.ts';
 import { createLogStore } from '../engine/log/log-store.ts';
 import { recoverWal } from '../engine/log/recover.ts';

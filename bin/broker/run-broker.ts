@@ -6,7 +6,7 @@ import { StoreCatalogue } from '../../engine/catalogue.ts';
 import { type Clock, systemClock, type Timer } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
 import { createLogStore } from '../../engine/log/log-store.ts';
-import { prepareVolume } from '../../engine/log/wal.ts';
+import { prepareVolume } from '../../engine/log/wal/wal.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
 import type { BrokerSlot, Disk, Network, SegmentStore } from '../../engine/ports.ts';
 import { claimVolume, volumeOwner } from '../../infra/disk/volume-owner.ts';

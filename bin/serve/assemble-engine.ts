@@ -16,7 +16,7 @@ import { type BrokerSession, brokerSessionKey } from '../../engine/controller/ro
 import type { Engine } from '../../engine/engine.ts';
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
-import { checkSegments } from '../../engine/log/check-segments.ts';
+import { checkSegments } from '../../engine/log/segments/check-segments.ts';
 import { publishWal } from '../../engine/log/recover.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
 import { memoryNetwork } from '../../engine/link/memory-network.ts';

@@ -15,8 +15,8 @@ import type { SharedFrame } from '../kernel/frame-pool.ts';
 import type { Disk } from '../ports.ts';
 import type { BatchHeader } from '../records/batch.ts';
 import { logErrorCode, type LogErrorCode } from './log.ts';
-import { type AppendDone, refusal } from './partition-append.ts';
-import type { OwnedLog } from './partition-log.ts';
+import { type AppendDone, refusal } from './partition/partition-append.ts';
+import type { OwnedLog } from './partition/partition-log.ts';
 import type { LogStoreOptions } from './log-store-options.ts';
 import type { LogSettings } from './settings.ts';
 

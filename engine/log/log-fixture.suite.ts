@@ -9,10 +9,10 @@ import { type BatchOptions, encodeBatch } from '../records/encode.ts';
 import { baseOffset, batchesIn, batchSizeBytes, validateBatch, isBatchFault } from '../records/batch.ts';
 import { decodeBatch } from '../records/decode.ts';
 import { memoryStore, type MemoryStore, type StoreFaults } from '../store-memory.ts';
-import { directorySegments } from './directory-segments.ts';
+import { directorySegments } from './segments/directory-segments.ts';
 import type { AppendOutcome, LogRead, LogStore, PartitionLog, TopicConfigs } from './log.ts';
 import { createLogStore } from './log-store.ts';
-import { MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
+import { MemoryDisk, type MemoryDiskOptions } from './disk/memory-disk.ts';
 import { publishWal, type Recovery } from './recover.ts';
 import { type LogSettings, logSettingsDefault } from './settings.ts';
 

@@ -9,11 +9,11 @@ import { framePool } from '../kernel/frame-pool.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import { DiskFault, StoreAmbiguous, type StoreOp } from '../ports.ts';
 import { AppendGate } from './append-gate.ts';
-import { changeRows, removeFiles, sweepEmptied, sweepFiles } from './change-rows.ts';
-import { compactFiles } from './compact-files.ts';
-import { FileChanges } from './file-changes.ts';
-import { GroupCommit } from './group-commit.ts';
-import { loadLog } from './load-log.ts';
+import { changeRows, removeFiles, sweepEmptied, sweepFiles } from './rows/change-rows.ts';
+import { compactFiles } from './upkeep/compact-files.ts';
+import { FileChanges } from './rows/file-changes.ts';
+import { GroupCommit } from './wal/group-commit.ts';
+import { loadLog } from './partition/load-log.ts';
 import {
   DataCorrupt,
   LogRowsChanged,
@@ -27,19 +27,19 @@ import {
   type TopicConfigs,
 } from './log.ts';
 import type { LogStoreOptions } from './log-store-options.ts';
-import { type LogSession, OwnedLog } from './partition-log.ts';
-import { moveStart, retentionDue } from './retention.ts';
-import { announceAhead, type RolledUp, rollUp, type RollUpContext, turnOf } from './roll-up.ts';
+import { type LogSession, OwnedLog } from './partition/partition-log.ts';
+import { moveStart, retentionDue } from './upkeep/retention.ts';
+import { announceAhead, type RolledUp, rollUp, type RollUpContext, turnOf } from './upkeep/roll-up.ts';
 import { deleteLogState } from './rows/log-state.ts';
 import { segmentFilePrefix, slotOf } from './rows/segment-file.ts';
 import { deleteSegment } from './rows/segment.ts';
-import { scanWal } from './scan-wal.ts';
-import { Scrub } from './scrub.ts';
-import { SegmentReader } from './segment-reader.ts';
+import { scanWal } from './wal/scan-wal.ts';
+import { Scrub } from './upkeep/scrub.ts';
+import { SegmentReader } from './segments/segment-reader.ts';
 import { checkLogSettings } from './settings.ts';
 import { Serial } from './serial.ts';
-import { Wal } from './wal.ts';
-import { walDirectory } from './wal-format.ts';
+import { Wal } from './wal/wal.ts';
+import { walDirectory } from './wal/wal-format.ts';
 
 /** How long a background roll-up that failed waits for its next attempt. */
 const rollUpRetryMs = 1000;

@@ -8,7 +8,7 @@ import type { Uuid } from '../kernel/uuid.ts';
 import type { Row, RowKey } from '../ports.ts';
 import { volumeFullCode } from '../protocol/error-codes.ts';
 import type { BatchHeader } from '../records/batch.ts';
-import type { LogTraffic } from './log-traffic.ts';
+import type { LogTraffic } from './partition/log-traffic.ts';
 import type { SegmentPlace } from './rows/segment.ts';
 
 /** Kafka's error codes that a log answers with (its own names in the comments of Kafka's Errors.java), and one of ours. */

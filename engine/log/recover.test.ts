@@ -4,7 +4,7 @@ import { uuidText } from '../kernel/uuid.ts';
 import { batchOf, segmentsDirectory, topicA, World } from './log-fixture.suite.ts';
 import { LogRowsChanged, SessionFenced } from './log.ts';
 import { LogBehind, publishWal, type RecoverOptions, VolumeMissing } from './recover.ts';
-import { directorySegments } from './directory-segments.ts';
+import { directorySegments } from './segments/directory-segments.ts';
 
 const sessionRow = { pk: 'BROKER', sk: '1' };
 

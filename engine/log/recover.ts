@@ -13,15 +13,15 @@ import type { Random } from '../kernel/random.ts';
 import { type Uuid, uuidText } from '../kernel/uuid.ts';
 import type { Disk, MetadataStore, SegmentStore, StoreOp } from '../ports.ts';
 import { baseOffset, lastOffset } from '../records/batch.ts';
-import { removeFiles, sweepFiles } from './change-rows.ts';
-import { loadLogEnd } from './load-log.ts';
+import { removeFiles, sweepFiles } from './rows/change-rows.ts';
+import { loadLogEnd } from './partition/load-log.ts';
 import { DataCorrupt } from './log.ts';
-import { announceAhead, type BatchPlace, rollUp, type RollUpContext, type RollUpLog } from './roll-up.ts';
+import { announceAhead, type BatchPlace, rollUp, type RollUpContext, type RollUpLog } from './upkeep/roll-up.ts';
 import { segmentFilePrefix } from './rows/segment-file.ts';
-import { scanWal, type WalScan } from './scan-wal.ts';
-import { SegmentReader } from './segment-reader.ts';
+import { scanWal, type WalScan } from './wal/scan-wal.ts';
+import { SegmentReader } from './segments/segment-reader.ts';
 import type { LogSettings } from './settings.ts';
-import { givenUpPath, isWalSpare, walChunkNumber, walDirectory, walsDirectory } from './wal-format.ts';
+import { givenUpPath, isWalSpare, walChunkNumber, walDirectory, walsDirectory } from './wal/wal-format.ts';
 
 export interface RecoverOptions {
   readonly disk: Disk;

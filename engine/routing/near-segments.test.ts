@@ -6,7 +6,7 @@ import type { Owned, Ownership } from '../broker/ownership.ts';
 import type { FetchedPartition } from '../engine.ts';
 import { memoryNetwork } from '../link/memory-network.ts';
 import { serveLinks } from '../link/serve.ts';
-import { directorySegments } from '../log/directory-segments.ts';
+import { directorySegments } from '../log/segments/directory-segments.ts';
 import { batchOf, segmentsDirectory, topicA, World } from '../log/log-fixture.suite.ts';
 import type { LogStore, PartitionLog } from '../log/log.ts';
 import { DiskFault, type SegmentStore } from '../ports.ts';

@@ -9,7 +9,7 @@
  */
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { LocatedSegment } from '../log/log.ts';
-import { type SegmentCursor, SegmentReader } from '../log/segment-reader.ts';
+import { type SegmentCursor, SegmentReader } from '../log/segments/segment-reader.ts';
 import { type LogSettings, logSettingsDefault } from '../log/settings.ts';
 import type { SegmentStore } from '../ports.ts';
 

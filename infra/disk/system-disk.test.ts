@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { diskSuite } from '../../engine/log/disk.suite.ts';
+import { diskSuite } from '../../engine/log/disk/disk.suite.ts';
 import { DiskFault, DiskFull } from '../../engine/ports.ts';
 import { dropBytes, systemDisk } from './system-disk.ts';
 

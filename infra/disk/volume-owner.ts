@@ -6,7 +6,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../engine/kernel/failure.ts';
-import { givenUpPath } from '../../engine/log/wal-format.ts';
+import { givenUpPath } from '../../engine/log/wal/wal-format.ts';
 
 const fileName = 'belongs-to';
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe } from 'vitest';
-import { directorySegments } from '../../engine/log/directory-segments.ts';
+import { directorySegments } from '../../engine/log/segments/directory-segments.ts';
 import { systemDisk } from '../disk/system-disk.ts';
 import { segmentStoreSuite } from './segment-store.suite.ts';
 

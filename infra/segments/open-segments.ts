@@ -1,5 +1,5 @@
 /** The segment store that the settings name: a folder of the data folder, or a bucket. */
-import { directorySegments, unsyncedBytesDefault } from '../../engine/log/directory-segments.ts';
+import { directorySegments, unsyncedBytesDefault } from '../../engine/log/segments/directory-segments.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import { type Disk, type SegmentStore, SegmentsUnavailable } from '../../engine/ports.ts';
 import { s3Location } from './s3-location.ts';

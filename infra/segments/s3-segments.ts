@@ -4,7 +4,7 @@
  * roll-up. Objects are never changed, and names never come twice; `If-None-Match: *` makes sure of both.
  *
  * A put whose answer is lost may arrive after everybody has given it up. Then an object is there that no row knows: the
- * scrub removes such when they have been without a row for long (engine/log/scrub.ts).
+ * scrub removes such when they have been without a row for long (engine/log/upkeep/scrub.ts).
  */
 import { Readable } from 'node:stream';
 import {

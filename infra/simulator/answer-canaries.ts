@@ -4,9 +4,9 @@
  */
 import { decodeRecord } from '../../engine/broker/groups/group-records.ts';
 import { LogWriter } from '../../engine/broker/groups/log-writer.ts';
-import { PendingAppend } from '../../engine/log/partition-append.ts';
-import { ProducerState } from '../../engine/log/producer-state.ts';
-import { Tail } from '../../engine/log/tail.ts';
+import { PendingAppend } from '../../engine/log/partition/partition-append.ts';
+import { ProducerState } from '../../engine/log/fold/producer-state.ts';
+import { Tail } from '../../engine/log/partition/tail.ts';
 import { FetchRouter } from '../../engine/routing/fetch.ts';
 import { SequenceGaps } from '../../engine/routing/sequence-gaps.ts';
 import { baseSequence, producerId } from '../../engine/records/batch.ts';

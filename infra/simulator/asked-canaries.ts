@@ -5,8 +5,8 @@
 import { Balance } from '../../engine/controller/balance.ts';
 import { FleetWish } from '../../engine/controller/fleet-wish.ts';
 import { logErrorCode } from '../../engine/log/log.ts';
-import { PendingAppend } from '../../engine/log/partition-append.ts';
-import { OwnedLog } from '../../engine/log/partition-log.ts';
+import { PendingAppend } from '../../engine/log/partition/partition-append.ts';
+import { OwnedLog } from '../../engine/log/partition/partition-log.ts';
 import { FetchRouter } from '../../engine/routing/fetch.ts';
 import type { Canary } from './plant.ts';
 import { methodOf, replaced } from './plant-parts.ts';

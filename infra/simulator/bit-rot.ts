@@ -6,7 +6,7 @@
 import { below, type Random } from '../../engine/kernel/random.ts';
 import { damagePk } from '../../engine/log/rows/damage.ts';
 import { decodeSegmentFile, isPieced, segmentFileKey } from '../../engine/log/rows/segment-file.ts';
-import { walChunkNumber } from '../../engine/log/wal-format.ts';
+import { walChunkNumber } from '../../engine/log/wal/wal-format.ts';
 import { segmentsDirectory, type World } from './world.ts';
 
 /** Newest chunks of a log, which may hold the end of what was synced. */

@@ -2,7 +2,7 @@
  * One broker, composed as bin/broker/serve-broker.ts composes it, in a simulated process: session, log store, catalogue, broker,
  * and the same ends (fenced, fatal, asked to stop, parent gone).
  */
-import { directorySegments } from '../../engine/log/directory-segments.ts';
+import { directorySegments } from '../../engine/log/segments/directory-segments.ts';
 import { type Broker, startBroker } from '../../engine/broker/broker.ts';
 import { openSession, type Session } from '../../engine/broker/session.ts';
 import {
@@ -15,7 +15,7 @@ import { sleep } from '../../engine/kernel/clock.ts';
 import { below } from '../../engine/kernel/random.ts';
 import type { AppendOutcome, LogStore, PartitionLog } from '../../engine/log/log.ts';
 import { createLogStore } from '../../engine/log/log-store.ts';
-import { prepareVolume } from '../../engine/log/wal.ts';
+import { prepareVolume } from '../../engine/log/wal/wal.ts';
 import type { BrokerSlot, MetadataStore, Row } from '../../engine/ports.ts';
 import type { PartitionName } from './history.ts';
 import { partitionName } from './partition-name.ts';

@@ -10,7 +10,7 @@
 import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
 import type { Timer } from '../../engine/kernel/clock.ts';
-import { sequencePlus } from '../../engine/log/producer-state.ts';
+import { sequencePlus } from '../../engine/log/fold/producer-state.ts';
 import { datedProducerId } from '../../engine/records/dated-producer-id.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { type Door, noAnswer } from './door.ts';

@@ -3,7 +3,7 @@ import { brokerSessionsPk } from '../../engine/controller/rows/broker-session.ts
 import { leasesPk } from '../../engine/controller/rows/lease.ts';
 import { logPkPrefix } from '../../engine/log/rows/log-state.ts';
 import { segmentFilePk } from '../../engine/log/rows/segment-file.ts';
-import type { MemoryDisk } from '../../engine/log/memory-disk.ts';
+import type { MemoryDisk } from '../../engine/log/disk/memory-disk.ts';
 import type { BrokerSlot } from '../../engine/ports.ts';
 import type { BrokerProcess } from './broker-process.ts';
 import { flipBit } from './bit-rot.ts';

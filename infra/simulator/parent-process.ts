@@ -2,7 +2,7 @@
  * The process of `headgate serve --role all`, `gateway` or `controller` without its doors: catalogue, controller, routing
  * and the gateway's record producer, composed as bin/serve/assemble-engine.ts composes them, over a fleet of simulated children.
  */
-import { directorySegments } from '../../engine/log/directory-segments.ts';
+import { directorySegments } from '../../engine/log/segments/directory-segments.ts';
 import { StoreCatalogue } from '../../engine/catalogue.ts';
 import { type Controller, createController } from '../../engine/controller/controller.ts';
 import { type BrokerSession, brokerSessionKey } from '../../engine/controller/rows/broker-session.ts';

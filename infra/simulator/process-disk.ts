@@ -5,7 +5,7 @@
  */
 import type { Random } from '../../engine/kernel/random.ts';
 import { below } from '../../engine/kernel/random.ts';
-import { MemoryDisk } from '../../engine/log/memory-disk.ts';
+import { MemoryDisk } from '../../engine/log/disk/memory-disk.ts';
 import type { Disk, DiskFile } from '../../engine/ports.ts';
 import { never, type SimProcess } from './process.ts';
 

@@ -11,10 +11,10 @@ import {
 import { decodeLease, leasesPk } from '../../engine/controller/rows/lease.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
-import { OwnedLog } from '../../engine/log/partition-log.ts';
-import { ProducerState } from '../../engine/log/producer-state.ts';
+import { OwnedLog } from '../../engine/log/partition/partition-log.ts';
+import { ProducerState } from '../../engine/log/fold/producer-state.ts';
 import { segmentFilePk } from '../../engine/log/rows/segment-file.ts';
-import { isWalSpare } from '../../engine/log/wal-format.ts';
+import { isWalSpare } from '../../engine/log/wal/wal-format.ts';
 import { type Disk, type MetadataStore, StoreConflict, type StoreOp } from '../../engine/ports.ts';
 import type { Canary, Plant } from './plant.ts';
 import { changed, methodOf, replaced } from './plant-parts.ts';

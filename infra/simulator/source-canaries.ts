@@ -7,10 +7,10 @@ import { GroupCoordinator } from '../../engine/broker/groups/group-coordinator.t
 import { leasesPk } from '../../engine/controller/rows/lease.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
 import type { PartitionLog } from '../../engine/log/log.ts';
-import { LeaderEpochs } from '../../engine/log/leader-epochs.ts';
-import { OwnedLog } from '../../engine/log/partition-log.ts';
-import { type ProducerEntry, ProducerState } from '../../engine/log/producer-state.ts';
-import { Wal } from '../../engine/log/wal.ts';
+import { LeaderEpochs } from '../../engine/log/fold/leader-epochs.ts';
+import { OwnedLog } from '../../engine/log/partition/partition-log.ts';
+import { type ProducerEntry, ProducerState } from '../../engine/log/fold/producer-state.ts';
+import { Wal } from '../../engine/log/wal/wal.ts';
 import type { MetadataStore } from '../../engine/ports.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import type { BatchHeader } from '../../engine/records/batch.ts';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
-import { directorySegments } from '../../engine/log/directory-segments.ts';
+import { directorySegments } from '../../engine/log/segments/directory-segments.ts';
 import type { LogRead, LogStore, PartitionLog } from '../../engine/log/log.ts';
 import { createLogStore } from '../../engine/log/log-store.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';

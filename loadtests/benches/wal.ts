@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Bench, BenchEnvironment, Target } from '../compare/bench.ts';
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
-import { directorySegments } from '../../engine/log/directory-segments.ts';
+import { directorySegments } from '../../engine/log/segments/directory-segments.ts';
 import type { PartitionLog } from '../../engine/log/log.ts';
 import { createLogStore } from '../../engine/log/log-store.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';

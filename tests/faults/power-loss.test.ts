@@ -6,9 +6,9 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { below, seededRandom } from '../../engine/kernel/random.ts';
 import { DataCorrupt } from '../../engine/log/log.ts';
-import { MemoryDisk } from '../../engine/log/memory-disk.ts';
-import { scanWal } from '../../engine/log/scan-wal.ts';
-import { walChunkHeaderBytes, walRecordHeaderBytes } from '../../engine/log/wal-format.ts';
+import { MemoryDisk } from '../../engine/log/disk/memory-disk.ts';
+import { scanWal } from '../../engine/log/wal/scan-wal.ts';
+import { walChunkHeaderBytes, walRecordHeaderBytes } from '../../engine/log/wal/wal-format.ts';
 import { createTopic, demoAccess, httpSender, judgeRecords, kafkaSender, readAll } from '../e2e/doors.ts';
 import { FaultyInstallation, until } from './installation.ts';
 import { imagesAfter, type JournalEntry, keepsAll, losePower, readJournals, type Survival } from './power-loss.ts';

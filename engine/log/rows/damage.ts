@@ -4,7 +4,7 @@
  * file is found whole again (somebody brought it back) or is no more.
  */
 import type { RowKey } from '../../ports.ts';
-import type { Damage } from '../verify-file.ts';
+import type { Damage } from '../segments/verify-file.ts';
 
 export interface DamageRow extends Damage {
   readonly fileId: string;

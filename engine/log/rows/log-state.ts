@@ -5,7 +5,7 @@
  */
 import { type Uuid, uuidText } from '../../kernel/uuid.ts';
 import type { RowKey, StoreOp } from '../../ports.ts';
-import type { EpochSnapshot } from '../leader-epochs.ts';
+import type { EpochSnapshot } from '../fold/leader-epochs.ts';
 
 export interface LogStateRow {
   readonly startOffset: number;

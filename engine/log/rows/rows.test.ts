@@ -9,7 +9,7 @@ import {
   segmentFileKey,
   segmentFilePrefix,
 } from './segment-file.ts';
-import type { StateSnapshot } from '../segment-format.ts';
+import type { StateSnapshot } from '../segments/segment-format.ts';
 import { decodeSegment, decodeSegmentAndState, encodeSegment, segmentKey, segmentSkPrefix } from './segment.ts';
 
 const topicId = '\0\u00ff234567890abcdef';

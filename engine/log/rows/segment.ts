@@ -5,7 +5,7 @@
  */
 import type { Uuid } from '../../kernel/uuid.ts';
 import type { Row, RowCondition, RowKey, StoreOp } from '../../ports.ts';
-import type { StateSnapshot } from '../segment-format.ts';
+import type { StateSnapshot } from '../segments/segment-format.ts';
 import { logPk } from './log-state.ts';
 
 /** A larger state is read from the segment's file. */

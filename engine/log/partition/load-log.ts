@@ -1,0 +1,129 @@
+/** What the rows and the last segment say about a log: the start of an open, and of the recovery of a dead session. */
+import type { Uuid } from '../../kernel/uuid.ts';
+import { readBatchHeader } from '../../records/batch.ts';
+import type { Row } from '../../ports.ts';
+import { allRows, type RowContext, withRetries } from '../rows/change-rows.ts';
+import { DataCorrupt } from '../log.ts';
+import { LogFold } from '../fold/log-fold.ts';
+import { decodeLogState, logPk, type LogStateRow, logStateSk } from '../rows/log-state.ts';
+import {
+  decodeSegment,
+  decodeSegmentAndState,
+  type PublishedSegment,
+  type SegmentRow,
+  segmentSkPrefix,
+} from '../rows/segment.ts';
+import type { StateSnapshot } from '../segments/segment-format.ts';
+import { type Segment, segmentOf, type SegmentReader } from '../segments/segment-reader.ts';
+
+/** What has to be known of a log to go on at its end. */
+export interface LogEnd {
+  readonly startOffset: number;
+  /** One past the last published offset. */
+  readonly endOffset: number;
+  readonly fold: LogFold;
+  /**
+   * One past the last batch that `fold` knows: the end, but below it when DeleteRecords moved the start of a session that
+   * died into what was not rolled up. Those batches count no more, their producers do.
+   */
+  readonly foldedTo: number;
+}
+
+export interface LoadedLog extends LogEnd {
+  /** Of the row that tells the start; 0 when there is none. */
+  readonly stateVersion: number;
+  readonly segments: Segment[];
+}
+
+type ReadContext = RowContext & { readonly reader: SegmentReader };
+
+/** Throws the store's failures, DiskFault and DataCorrupt. */
+export async function loadLog(context: ReadContext, topicId: Uuid, partition: number): Promise<LoadedLog> {
+  // One question: a broker that takes over a thousand logs opens them all in the same moment.
+  const rows = await allRows(context, logPk(topicId, partition), segmentSkPrefix);
+  const { stateRow, segmentRows } = byKind(rows);
+  const lastRow = segmentRows.at(-1);
+  const last = lastRow && decodeSegmentAndState(lastRow);
+  const segments = segmentRows.map((row) => segmentOf(row === lastRow ? last!.row : decodeSegment(row)));
+  const state = stateRow && decodeLogState(stateRow.value);
+  const inRow = last ? last.state : stateWithoutSegments(state);
+  const fold = inRow ? new LogFold(inRow) : await foldAsOf(context, segments, segments.length - 1);
+  const end = endOf(state, last?.row, segments[0]?.row.baseOffset ?? 0);
+  return { segments, stateVersion: stateRow?.version ?? 0, ...end, fold };
+}
+
+/**
+ * The same without its segments but for the last, in a time that does not grow with them: the recovery of a thousand logs
+ * asks this of each while their clients wait. Throws as loadLog does.
+ */
+export async function loadLogEnd(
+  context: ReadContext,
+  topicId: Uuid,
+  partition: number,
+): Promise<LogEnd & { readonly last: PublishedSegment | undefined }> {
+  // The state row sorts behind all segments, so it is one of the last two, and so is the last segment.
+  const options = { from: segmentSkPrefix, reverse: true, limit: 2 };
+  const { rows } = await withRetries(context, () => context.store.range(logPk(topicId, partition), options));
+  const { stateRow, segmentRows } = byKind(rows);
+  const lastRow = segmentRows[0];
+  const last = lastRow && decodeSegmentAndState(lastRow);
+  const state = stateRow && decodeLogState(stateRow.value);
+  // No row has said that it moved: the log starts where all do.
+  const end = endOf(state, last?.row, 0);
+  const inRow = last ? last.state : stateWithoutSegments(state);
+  if (inRow) return { last: last?.row, ...end, fold: new LogFold(inRow) };
+  try {
+    return { last: last!.row, ...end, fold: new LogFold(await context.reader.state(last!.row)) };
+  } catch (error) {
+    if (!(error instanceof DataCorrupt)) throw error;
+  }
+  const { segments, ...whole } = await loadLog(context, topicId, partition);
+  return { last: segments.at(-1)?.row, ...whole };
+}
+
+function byKind(rows: readonly Row[]): { segmentRows: readonly Row[]; stateRow: Row | undefined } {
+  return {
+    segmentRows: rows.filter(({ sk }) => sk.startsWith(segmentSkPrefix)),
+    stateRow: rows.find(({ sk }) => sk === logStateSk),
+  };
+}
+
+function stateWithoutSegments(state: LogStateRow | undefined): StateSnapshot {
+  return { producers: [], epochs: state?.epochs ?? [] };
+}
+
+function endOf(
+  state: LogStateRow | undefined,
+  last: SegmentRow | undefined,
+  firstOffset: number,
+): Omit<LogEnd, 'fold'> {
+  const startOffset = state?.startOffset ?? firstOffset;
+  return {
+    startOffset,
+    // Without a row of the last segment the start is also the end: retention leaves it so.
+    endOffset: Math.max(last?.endOffset ?? 0, startOffset),
+    foldedTo: last?.endOffset ?? state?.foldedTo ?? (state?.epochs ? startOffset : 0),
+  };
+}
+
+/**
+ * Producers and leader epochs as of the end of segment `at`. A damaged snapshot is made again from the one before it and
+ * the batches since: it must not cost the log, nor keep a dead broker's other logs from their recovery.
+ */
+async function foldAsOf(
+  context: RowContext & { readonly reader: SegmentReader },
+  segments: readonly Segment[],
+  at: number,
+): Promise<LogFold> {
+  const { row } = segments[at]!;
+  try {
+    return new LogFold(await context.reader.state(row));
+  } catch (error) {
+    if (!(error instanceof DataCorrupt)) throw error;
+  }
+  const fold = at === 0 ? new LogFold() : await foldAsOf(context, segments, at - 1);
+  const nowMs = context.clock.wallMs();
+  for (const batch of await context.reader.all(row, () => -1))
+    fold.add(readBatchHeader(batch), nowMs, context.settings);
+  return fold;
+}

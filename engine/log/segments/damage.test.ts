@@ -1,0 +1,154 @@
+/** One flipped bit anywhere in a segment file: the scrub's look at the file finds it, and no reader is ever given it. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { batchOf, segmentsDirectory, topicA, topicB, World } from '../log-fixture.suite.ts';
+import type { LogStore, PartitionLog } from '../log.ts';
+import { decodeDamage } from '../rows/damage.ts';
+import { verifyFile } from './verify-file.ts';
+
+interface Filled {
+  readonly world: World;
+  readonly store: LogStore;
+  readonly logs: readonly PartitionLog[];
+  readonly values: readonly (readonly string[])[];
+  readonly path: string;
+}
+
+/** Two logs with two leader epochs, producers, and several index entries, in one file. */
+async function filled(syncReadBytesMax: number, producers = 1): Promise<Filled> {
+  const world = new World({ syncReadBytesMax, mergeBytesMax: 700, indexCacheBytesMax: 0, openFilesMax: 1 });
+  const values: string[][] = [[], []];
+  const append = async (logs: readonly PartitionLog[], from: number, to: number): Promise<void> => {
+    for (let i = from; i < to; i++) {
+      for (const [l, log] of logs.entries()) {
+        const some = Array.from({ length: 1 + (i % 2) }, (_, n) => `${l}:${i}.${n}`.padEnd(40, '.'));
+        const producer = { producerId: 7, producerEpoch: 0, baseSequence: values[l]!.length };
+        if (producers > 1) Object.assign(producer, { producerId: 7 + (i % producers), baseSequence: 0 });
+        await world.append(log, batchOf(some, 1000 + i, producer));
+        values[l]!.push(...some);
+      }
+    }
+  };
+  const open = async (store: LogStore): Promise<PartitionLog[]> => [
+    await world.open(store),
+    await world.open(store, undefined, {}, topicB),
+  ];
+  const first = await world.startSession();
+  await append(await open(first), 0, 4);
+  await world.run(first.close());
+  const store = await world.startSession();
+  const logs = await open(store);
+  await append(logs, 4, 9);
+  await world.run(store.rollUp());
+  const names = world.disk.list(segmentsDirectory);
+  expect(names).toHaveLength(1);
+  return { world, store, logs, values, path: `${segmentsDirectory}/${names[0]!}` };
+}
+
+function bytesOf({ world, path }: Filled): Buffer {
+  const file = world.disk.open(path);
+  const bytes = Buffer.alloc(file.sizeBytes());
+  file.readSync(bytes, 0);
+  file.close();
+  return bytes;
+}
+
+/** What is read from every offset on is a prefix of the truth, and a code where it ends early. */
+async function expectTruthOnly({ world, logs, values }: Filled): Promise<void> {
+  for (const [l, log] of logs.entries()) {
+    for (let offset = 0; offset < log.highWatermark; offset++) {
+      const { errorCode, batches } = await world.read(log, offset, 300);
+      if (errorCode !== 0) {
+        expect([errorCode, batches]).toEqual([56, []]);
+        continue;
+      }
+      const text = Buffer.concat(batches).toString('latin1');
+      const found = text.match(/\d:\d+\.\d\.*/g) ?? [];
+      expect(found.length).toBeGreaterThan(0);
+      const at = values[l]!.indexOf(found[0]!);
+      expect(at <= offset && at + found.length > offset).toBe(true);
+      expect(found).toEqual(values[l]!.slice(at, at + found.length));
+    }
+  }
+}
+
+describe('a flipped bit', () => {
+  it('is found by a look at the file, wherever it is', async () => {
+    const bytes = bytesOf(await filled(0));
+    const look = (): Promise<unknown[]> =>
+      verifyFile(async (at, length) => bytes.subarray(at, at + length), bytes.length, 700);
+    expect(await look()).toEqual([]);
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+      const found = await look();
+      if (found.length === 0) throw new Error(`bit ${bit} of ${bytes.length * 8} passes`);
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+    }
+  });
+
+  it('names the log and the offsets that are lost', async () => {
+    const bytes = bytesOf(await filled(0));
+    bytes[8 + 70]! ^= 4;
+    const found = await verifyFile(async (at, length) => bytes.subarray(at, at + length), bytes.length, 700);
+    const topicId = Buffer.from(topicA, 'latin1').toString('base64url');
+    expect(found).toMatchObject([{ topicId, partition: 0, position: 8, fromOffset: 0, toOffset: 13 }]);
+  });
+
+  it('is never served, whether the read waits or not', async () => {
+    for (const syncReadBytesMax of [0, 1 << 20]) {
+      const made = await filled(syncReadBytesMax);
+      const bits = bytesOf(made).length * 8;
+      await expectTruthOnly(made);
+      await fc.assert(
+        fc.asyncProperty(fc.nat(bits - 1), async (bit) => {
+          made.world.disk.flipBit(made.path, bit);
+          await expectTruthOnly(made);
+          made.world.disk.flipBit(made.path, bit);
+        }),
+        { numRuns: 60 },
+      );
+    }
+  });
+
+  it('in the index costs time, and the row that an operator sees', async () => {
+    const made = await filled(0);
+    const { world, path } = made;
+    // The last byte of the first log's: its state snapshot, four bytes of checksum and JSON, comes next.
+    const at = bytesOf(made).indexOf('{"producers"') - 5;
+    const whole = await world.run(made.logs[0]!.offsetForTimestamp(1006));
+    world.disk.flipBit(path, at * 8);
+    await expectTruthOnly(made);
+    for (let offset = 0; offset < 13; offset++)
+      expect((await world.read(made.logs[0]!, offset, 300)).errorCode).toBe(0);
+    expect(whole.offset).toBe(8);
+    expect(await world.run(made.logs[0]!.offsetForTimestamp(1006))).toEqual(whole);
+    await world.clock.advance(50);
+    const { rows } = await world.rows.range('DAMAGE');
+    expect(rows.map(({ sk, value }) => decodeDamage(sk, value))).toMatchObject([{ what: 'bad index' }]);
+  });
+
+  it('in the state snapshot costs nothing: it is made again from the batches', async () => {
+    // So many producers that the row of the segment has no room for the state.
+    const made = await filled(0, 9);
+    const { world, store, path } = made;
+    const at = bytesOf(made).indexOf('"producers"');
+    await world.run(store.close());
+    world.disk.flipBit(path, at * 8 + 3);
+    const log = await world.open(await world.startSession());
+    expect([log.highWatermark, log.epochAt(0), log.epochAt(12)]).toEqual([13, 1, 2]);
+    const repeat = batchOf(['0:8.0'.padEnd(40, '.')], 1008, { producerId: 15, producerEpoch: 0, baseSequence: 0 });
+    expect(await world.append(log, repeat)).toMatchObject({ errorCode: 0, baseOffset: 12 });
+  });
+
+  it('in a small state snapshot is not even met: the row of the segment has it too', async () => {
+    const made = await filled(0);
+    const { world, store, path } = made;
+    const at = bytesOf(made).indexOf('"producers"');
+    await world.run(store.close());
+    world.disk.flipBit(path, at * 8 + 3);
+    const log = await world.open(await world.startSession());
+    const producer = { producerId: 7, producerEpoch: 0, baseSequence: 12 };
+    const repeat = batchOf(['0:8.0'.padEnd(40, '.')], 1008, producer);
+    expect(await world.append(log, repeat)).toMatchObject({ errorCode: 0, baseOffset: 12 });
+  });
+});

@@ -1,0 +1,202 @@
+/**
+ * A segment file whose batches lie where they were written first: in chunks of a write-ahead log, which get a second name
+ * for it. What it takes to make one depends on the number of batches alone, not on their bytes, so the tail of a log can
+ * change its owner in the time of one small sync. Readers see the same bytes as in any other segment file.
+ *
+ *   file   = 8 bytes magic, what was written, map, footer
+ *   map    = per run of bytes: position in the segment file i64 | source i32, -1 for this file itself | position there i64
+ *   footer = map position i64 | map bytes u32 | bytes of the segment file i64 | map crc u32 | crc u32 of these | 8 bytes magic
+ */
+import { crc32c } from '../../kernel/crc32c.ts';
+import { type DiskFile, DiskFault, type SegmentFile } from '../../ports.ts';
+import { readI32, readI64, readU32, writeI32, writeI64 } from '../../records/bytes.ts';
+
+const magic = Buffer.from('HGPCEv01', 'latin1');
+const runBytes = 20;
+const footerBytes = 36;
+const ownBytes = -1;
+
+/** What lies between two pieces that are read in one go, and how long that may be in all. */
+const gapBytesMax = 16 * 1024;
+const spanBytesMax = 1024 * 1024;
+
+interface Run {
+  /** In the segment file. */
+  readonly position: number;
+  readonly source: number;
+  readonly at: number;
+}
+
+/** Gathers what the file is made of. */
+export class PieceMap {
+  readonly #runs: Run[] = [];
+  readonly #parts: Uint8Array[] = [magic];
+  #writtenBytes = magic.length;
+  #bytes = 0;
+
+  write(parts: readonly Uint8Array[]): void {
+    for (const part of parts) {
+      this.#add(ownBytes, this.#writtenBytes, part.length);
+      this.#parts.push(part);
+      this.#writtenBytes += part.length;
+    }
+  }
+
+  place(source: number, position: number, bytes: number): void {
+    this.#add(source, position, bytes);
+  }
+
+  /** All that the file itself holds. */
+  encode(): Uint8Array[] {
+    const map = Buffer.allocUnsafe(this.#runs.length * runBytes);
+    for (const [i, { position, source, at }] of this.#runs.entries()) {
+      writeI64(map, i * runBytes, position);
+      writeI32(map, i * runBytes + 8, source);
+      writeI64(map, i * runBytes + 12, at);
+    }
+    const footer = Buffer.allocUnsafe(footerBytes);
+    writeI64(footer, 0, this.#writtenBytes);
+    writeI32(footer, 8, map.length);
+    writeI64(footer, 12, this.#bytes);
+    writeI32(footer, 20, crc32c(map));
+    writeI32(footer, 24, crc32c(footer, 0, 0, 24));
+    magic.copy(footer, 28);
+    return [...this.#parts, map, footer];
+  }
+
+  #add(source: number, at: number, bytes: number): void {
+    const last = this.#runs.at(-1);
+    const continues = last?.source === source && at === last.at + this.#bytes - last.position;
+    if (!continues) this.#runs.push({ position: this.#bytes, source, at });
+    this.#bytes += bytes;
+  }
+}
+
+/** Reads through the map, which is read with the first bytes asked for. Throws DiskFault where the map is no map. */
+export class PiecedFile implements SegmentFile {
+  readonly #own: DiskFile;
+  readonly #openSource: (source: number) => DiskFile;
+  readonly #run: <T>(read: () => Promise<T>) => Promise<T>;
+  readonly #sources = new Map<number, DiskFile>();
+  #map: Promise<{ readonly runs: readonly Run[]; readonly bytes: number }> | undefined;
+
+  /** `run` is where reads queue that may wait for the device. */
+  constructor(own: DiskFile, openSource: (source: number) => DiskFile, run: <T>(read: () => Promise<T>) => Promise<T>) {
+    this.#own = own;
+    this.#openSource = openSource;
+    this.#run = run;
+  }
+
+  async sizeBytes(): Promise<number> {
+    return (await this.#loaded()).bytes;
+  }
+
+  async read(target: Uint8Array, position: number): Promise<number> {
+    const { runs, bytes } = await this.#loaded();
+    const end = Math.min(position + target.length, bytes);
+    for (let i = runAt(runs, position), at = position; at < end; ) {
+      const next = await this.#readSpan(runs, i, bytes, { at, end, target, from: position });
+      i = next.run;
+      at = next.at;
+    }
+    return Math.max(0, end - position);
+  }
+
+  close(): void {
+    this.#own.close();
+    for (const source of this.#sources.values()) source.close();
+  }
+
+  /** Reads pieces that lie close together by one read, and puts them where they belong. */
+  async #readSpan(
+    runs: readonly Run[],
+    first: number,
+    bytes: number,
+    wanted: { readonly at: number; readonly end: number; readonly target: Uint8Array; readonly from: number },
+  ): Promise<{ run: number; at: number }> {
+    const { target, from } = wanted;
+    const { source } = runs[first]!;
+    const pieces: { readonly at: number; readonly bytes: number; readonly to: number }[] = [];
+    let { at } = wanted;
+    let i = first;
+    for (; at < wanted.end; i++) {
+      const run = runs[i]!;
+      const piece = {
+        at: run.at + at - run.position,
+        bytes: Math.min(endOf(runs, i, bytes), wanted.end) - at,
+        to: at - from,
+      };
+      const last = pieces.at(-1);
+      const gap = last ? piece.at - last.at - last.bytes : 0;
+      const span = piece.at + piece.bytes - (pieces[0]?.at ?? piece.at);
+      if (last && (run.source !== source || gap < 0 || gap > gapBytesMax || span > spanBytesMax)) break;
+      pieces.push(piece);
+      at += piece.bytes;
+    }
+    const begin = pieces[0]!.at;
+    const lastPiece = pieces.at(-1)!;
+    if (pieces.length === 1) {
+      await this.#readWhole(source, target.subarray(lastPiece.to, lastPiece.to + lastPiece.bytes), begin);
+      return { run: i, at };
+    }
+    const span = Buffer.allocUnsafeSlow(lastPiece.at + lastPiece.bytes - begin);
+    await this.#readWhole(source, span, begin);
+    for (const piece of pieces) target.set(span.subarray(piece.at - begin, piece.at - begin + piece.bytes), piece.to);
+    return { run: i, at };
+  }
+
+  async #readWhole(source: number, target: Uint8Array, position: number): Promise<void> {
+    const file = source === ownBytes ? this.#own : this.#source(source);
+    const got = await this.#run(() => file.read(target, position));
+    if (got < target.length) throw new DiskFault(`${file.path} ends before byte ${position + target.length}`);
+  }
+
+  #source(source: number): DiskFile {
+    let file = this.#sources.get(source);
+    if (!file) this.#sources.set(source, (file = this.#openSource(source)));
+    return file;
+  }
+
+  #loaded(): Promise<{ readonly runs: readonly Run[]; readonly bytes: number }> {
+    if (this.#map) return this.#map;
+    const map = (this.#map = this.#load());
+    // The file stays open for long, and a read that failed once may succeed the next time.
+    map.catch(() => (this.#map = undefined));
+    return map;
+  }
+
+  async #load(): Promise<{ runs: readonly Run[]; bytes: number }> {
+    const footerAt = this.#own.sizeBytes() - footerBytes;
+    const damaged = new DiskFault(`${this.#own.path} has no map of its pieces`);
+    if (footerAt < magic.length) throw damaged;
+    const footer = Buffer.allocUnsafe(footerBytes);
+    await this.#readWhole(ownBytes, footer, footerAt);
+    const isFooter = footer.subarray(28).equals(magic) && readU32(footer, 24) === crc32c(footer, 0, 0, 24);
+    const mapBytes = readU32(footer, 8);
+    if (!isFooter || readI64(footer, 0) + mapBytes !== footerAt) throw damaged;
+    const map = Buffer.allocUnsafe(mapBytes);
+    await this.#readWhole(ownBytes, map, footerAt - mapBytes);
+    if (crc32c(map) !== readU32(footer, 20)) throw damaged;
+    const runs: Run[] = [];
+    for (let at = 0; at < mapBytes; at += runBytes) {
+      runs.push({ position: readI64(map, at), source: readI32(map, at + 8), at: readI64(map, at + 12) });
+    }
+    return { runs, bytes: readI64(footer, 12) };
+  }
+}
+
+/** Index of the run that holds `position`. */
+function runAt(runs: readonly Run[], position: number): number {
+  let low = 0;
+  let high = runs.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (runs[middle]!.position <= position) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+function endOf(runs: readonly Run[], index: number, bytes: number): number {
+  return runs[index + 1]?.position ?? bytes;
+}

@@ -1,0 +1,43 @@
+/**
+ * Whether a batch in a segment is the one that was stored there. Its own CRC covers everything from the attributes on; the
+ * 21 bytes before that, which the log wrote itself, are checked against what the log knows: offsets are dense, so each
+ * batch begins where the one before it ended, and a length or magic that is wrong leaves no batch whose CRC holds. The
+ * leader epoch is compared with the log's own list. So no single flipped bit passes.
+ */
+import { baseOffset, batchSizeBytes, isIntactBatch, lastOffset, leaderEpoch } from '../../records/batch.ts';
+
+/** The leader epoch that wrote `offset`, or -1 when that is not known (any more): then it is not compared. */
+export type EpochAt = (offset: number) => number;
+
+/** Says what is wrong with the whole batch at `at`, of which `expectedBase` is the first offset; undefined: nothing. */
+export function batchDamage(bytes: Buffer, at: number, expectedBase: number, epochAt: EpochAt): string | undefined {
+  if (!isIntactBatch(bytes, at)) return 'the checksum does not hold';
+  const base = baseOffset(bytes, at);
+  if (base !== expectedBase) return `offset ${base} where ${expectedBase} belongs`;
+  const epoch = epochAt(base);
+  if (epoch !== -1 && epoch !== leaderEpoch(bytes, at)) return `leader epoch ${leaderEpoch(bytes, at)} is not ${epoch}`;
+  return undefined;
+}
+
+/** Positions and ends of all batches of a segment from `baseOffset` on; calls `damaged` with the first that is wrong. */
+export function wholeBatches(
+  bytes: Buffer,
+  base: number,
+  endOffset: number,
+  epochAt: EpochAt,
+  damaged: (at: number, what: string) => Error,
+): Buffer[] {
+  const batches: Buffer[] = [];
+  let at = 0;
+  let expected = base;
+  while (at < bytes.length) {
+    const damage = batchDamage(bytes, at, expected, epochAt);
+    if (damage !== undefined) throw damaged(at, damage);
+    const end = at + batchSizeBytes(bytes, at);
+    batches.push(bytes.subarray(at, end));
+    expected = lastOffset(bytes, at) + 1;
+    at = end;
+  }
+  if (expected !== endOffset) throw damaged(at, `ends at offset ${expected}, not ${endOffset}`);
+  return batches;
+}

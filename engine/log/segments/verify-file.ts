@@ -1,0 +1,103 @@
+/**
+ * Reads one segment file from end to end and says what in it is not as it was written. The file explains itself by its
+ * table, so nothing but its bytes is needed; whoever calls hands in how to read and with that how fast.
+ */
+import { crc32c } from '../../kernel/crc32c.ts';
+import { batchField, batchHeaderBytes, batchMagic, batchSizeBytes, lastOffset } from '../../records/batch.ts';
+import { LeaderEpochs } from '../fold/leader-epochs.ts';
+import {
+  decodeFooter,
+  decodeIndex,
+  decodeState,
+  segmentFileMagic,
+  segmentFooterBytes,
+  type TableEntry,
+} from './segment-format.ts';
+import { batchDamage, type EpochAt } from './verify-batch.ts';
+
+/** Which bytes are bad, and whose; a log is named when it is one log's share of the file. */
+export interface Damage {
+  readonly position: number;
+  readonly what: string;
+  /** As in a URL: base64url. */
+  readonly topicId?: string;
+  readonly partition?: number;
+  /** The damaged batch's first offset, at which readers stop, and the end of its segment; absent when they lose nothing. */
+  readonly fromOffset?: number;
+  readonly toOffset?: number;
+}
+
+/** Exactly `bytes` bytes; fewer only where the file ends early. */
+export type ReadAt = (position: number, bytes: number) => Promise<Buffer>;
+
+/** Empty for a file that is whole. Reads `sliceBytes` at a time, more only for a longer batch or state. */
+export async function verifyFile(read: ReadAt, sizeBytes: number, sliceBytes: number): Promise<Damage[]> {
+  const out: Damage[] = [];
+  if (sizeBytes < segmentFileMagic.length + segmentFooterBytes) return [{ position: 0, what: 'cut short' }];
+  const magic = await read(0, segmentFileMagic.length);
+  if (!magic.equals(segmentFileMagic)) out.push({ position: 0, what: 'bad magic' });
+  const footerAt = sizeBytes - segmentFooterBytes;
+  const footer = decodeFooter(await read(footerAt, segmentFooterBytes));
+  if (footer?.position !== footerAt - (footer?.bytes ?? 0)) return [...out, { position: footerAt, what: 'bad footer' }];
+  const table = await read(footer.position, footer.bytes);
+  if (crc32c(table) !== footer.crc) return [...out, { position: footer.position, what: 'bad table' }];
+  for (const entry of JSON.parse(table.toString('utf8')) as TableEntry[]) {
+    const damage = await verifyEntry(read, entry, sliceBytes);
+    for (const one of damage) out.push({ ...one, topicId: entry.topicId, partition: entry.partition });
+  }
+  return out;
+}
+
+async function verifyEntry(read: ReadAt, entry: TableEntry, sliceBytes: number): Promise<Damage[]> {
+  const out: Damage[] = [];
+  const index = await read(entry.indexPosition, entry.indexBytes);
+  if (!decodeIndex(index)) out.push({ position: entry.indexPosition, what: 'bad index' });
+  const stateAt = entry.indexPosition + entry.indexBytes;
+  const state = decodeState(await read(stateAt, entry.stateBytes));
+  if (!state) out.push({ position: stateAt, what: 'bad state snapshot' });
+  const epochs = new LeaderEpochs(state?.epochs);
+  const damage = await verifyBatches(read, entry, sliceBytes, (offset) => epochs.at(offset));
+  if (damage) out.push(damage);
+  return out;
+}
+
+/** The first bad batch: what lies behind it cannot be told apart from it. */
+async function verifyBatches(
+  read: ReadAt,
+  entry: TableEntry,
+  sliceBytes: number,
+  epochAt: EpochAt,
+): Promise<Damage | undefined> {
+  let bytes: Buffer = Buffer.alloc(0);
+  let position = 0;
+  let expected = entry.baseOffset;
+  const bad = (what: string): Damage => {
+    return { position: entry.position + position, what, fromOffset: expected, toOffset: entry.endOffset };
+  };
+  while (position < entry.bytes) {
+    const left = entry.bytes - position;
+    const needs = neededBytes(bytes, left);
+    if (needs === undefined) return bad('no batch');
+    if (needs > bytes.length) {
+      const more = Math.min(Math.max(needs, sliceBytes), left) - bytes.length;
+      const slice = await read(entry.position + position + bytes.length, more);
+      if (slice.length < more) return bad('cut short');
+      bytes = bytes.length === 0 ? slice : Buffer.concat([bytes, slice]);
+      continue;
+    }
+    const damage = batchDamage(bytes, 0, expected, epochAt);
+    if (damage !== undefined) return bad(damage);
+    expected = lastOffset(bytes, 0) + 1;
+    position += needs;
+    bytes = bytes.subarray(needs);
+  }
+  return expected === entry.endOffset ? undefined : bad(`ends at offset ${expected}, not ${entry.endOffset}`);
+}
+
+/** Bytes from the batch's begin that must be at hand to judge it; undefined: no batch that fits in `left` begins here. */
+function neededBytes(bytes: Buffer, left: number): number | undefined {
+  if (left < batchHeaderBytes) return undefined;
+  if (bytes.length < batchHeaderBytes) return batchHeaderBytes;
+  const size = batchSizeBytes(bytes, 0);
+  return size >= batchHeaderBytes && size <= left && bytes[batchField.magic] === batchMagic ? size : undefined;
+}

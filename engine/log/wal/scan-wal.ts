@@ -1,0 +1,201 @@
+/**
+ * Reads the write-ahead log of a dead session to the end of what counts, and tells a torn tail from damage.
+ *
+ * Everything up to the first bad byte is a prefix of what was written, and contains all that was ever synced, unless a
+ * sync covered the bad byte: then acknowledged records are gone, and an operator must know. The good records behind it
+ * are the witnesses: each says how far the log had been synced when it was written (wal-format.ts).
+ */
+import type { Uuid } from '../../kernel/uuid.ts';
+import type { Disk, DiskFile } from '../../ports.ts';
+import { DataCorrupt } from '../log.ts';
+import {
+  decodeChunkHeader,
+  decodeRecordHeader,
+  isBatchOf,
+  nextRecordHeader,
+  walChunkHeaderBytes,
+  walChunkName,
+  walChunkNumber,
+  walSalt,
+  walRecordHeaderBytes,
+} from './wal-format.ts';
+
+export interface ScannedRecord {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly batch: Buffer;
+  /** Of the chunk file, and of the batch in it. */
+  readonly path: string;
+  readonly position: number;
+  /** Of the record's end in the session's stream. */
+  readonly endLsn: number;
+}
+
+export interface WalScan {
+  readonly records: number;
+  readonly bytes: number;
+  /** Bytes behind the end of what counts: torn or refused writes. */
+  readonly ignoredBytes: number;
+  /**
+   * What ends at or before it was synced while the session lived, as its records say. Nothing is known of the rest, though
+   * it can be read: after a sync that failed Linux holds pages for clean that are not on the disk, and a later sync of them
+   * succeeds without writing anything.
+   */
+  readonly durableLsn: number;
+  /** Of the end of what counts; 0 where not even the first chunk begins as it should, or none is there. */
+  readonly endLsn: number;
+}
+
+interface Chunk {
+  readonly path: string;
+  readonly number: number;
+  readonly bytes: Buffer;
+  /** Of its records; what a chunk left behind that was here before has another. */
+  readonly salt: number;
+  /** Of byte 0, when the header is good. */
+  readonly lsn: number | undefined;
+}
+
+interface Totals {
+  records: number;
+  bytes: number;
+  ignoredBytes: number;
+  durableLsn: number;
+  endLsn: number;
+}
+
+/** Where the log ends for good. */
+interface Break {
+  readonly path: string;
+  readonly position: number;
+  readonly lsn: number;
+}
+
+/**
+ * Calls `visit` for every record in order. Memory holds one chunk beside what the visitor keeps. Throws DataCorrupt,
+ * then nothing may be published: `visit` has seen only part of what was acknowledged.
+ */
+export async function scanWal(
+  options: {
+    readonly disk: Disk;
+    readonly directory: string;
+    readonly sessionEpoch: number;
+    readonly sliceBytes: number;
+  },
+  visit: (record: ScannedRecord) => void,
+): Promise<WalScan> {
+  const { disk, directory, sessionEpoch } = options;
+  const numbers: number[] = [];
+  for (const name of disk.list(directory)) {
+    const number = walChunkNumber(name);
+    if (number !== undefined) numbers.push(number);
+  }
+  numbers.sort((a, b) => a - b);
+  const paths = numbers.map((number) => `${directory}/${walChunkName(number)}`);
+  const totals: Totals = { records: 0, bytes: 0, ignoredBytes: 0, durableLsn: 0, endLsn: 0 };
+  let broken: Break | undefined;
+  let chunk: Chunk | undefined;
+  for (let i = 0; i < numbers.length; i++) {
+    chunk ??= await readChunk(options, paths[i]!, numbers[i]!, sessionEpoch);
+    const next =
+      i + 1 < numbers.length ? await readChunk(options, paths[i + 1]!, numbers[i + 1]!, sessionEpoch) : undefined;
+    if (broken) {
+      findWitness(chunk, 0, broken);
+      totals.ignoredBytes += chunk.bytes.length;
+    } else {
+      broken = scanChunk(chunk, next, visit, totals);
+    }
+    chunk = next;
+  }
+  return totals;
+}
+
+/** Scans one chunk; returns the break if the log ends in it or right behind it. */
+function scanChunk(
+  chunk: Chunk,
+  next: Chunk | undefined,
+  visit: (record: ScannedRecord) => void,
+  totals: Totals,
+): Break | undefined {
+  const { path, bytes, lsn, salt } = chunk;
+  if (lsn === undefined) {
+    const start: Break = { path, position: 0, lsn: lsnOfBrokenChunk(chunk, next) };
+    findWitness(chunk, 0, start);
+    totals.ignoredBytes += bytes.length;
+    return start;
+  }
+  // What lies beyond the length that the next header states was refused when the disk was full.
+  const stated = next?.lsn === undefined ? undefined : next.lsn - lsn;
+  const end = Math.min(bytes.length, stated ?? Infinity);
+  let at = walChunkHeaderBytes;
+  for (;;) {
+    const header = decodeRecordHeader(bytes, at, salt);
+    if (!header || header.lsn !== lsn + at) break;
+    const from = at + walRecordHeaderBytes;
+    const batch = bytes.subarray(from, from + header.batchBytes);
+    if (from + header.batchBytes > end || !isBatchOf(header, batch)) break;
+    at = from + header.batchBytes;
+    visit({ topicId: header.topicId, partition: header.partition, batch, path, position: from, endLsn: lsn + at });
+    totals.records++;
+    totals.bytes += batch.length;
+    totals.durableLsn = Math.max(totals.durableLsn, header.durableLsn);
+  }
+  totals.ignoredBytes += bytes.length - at;
+  totals.endLsn = lsn + at;
+  const isWhole = stated !== undefined && at === stated && next!.number === chunk.number + 1;
+  if (isWhole) return undefined;
+  const found: Break = { path, position: at, lsn: lsn + at };
+  findWitness(chunk, at, found, end);
+  return found;
+}
+
+/** Throws when a good record at or behind `from` says that the log was synced beyond the break. */
+function findWitness(chunk: Chunk, from: number, broken: Break, to = chunk.bytes.length): void {
+  const { bytes, salt } = chunk;
+  for (let at = nextRecordHeader(bytes, from, salt); at >= 0 && at < to; at = nextRecordHeader(bytes, at + 1, salt)) {
+    const { durableLsn } = decodeRecordHeader(bytes, at, salt)!;
+    if (durableLsn > broken.lsn) {
+      throw new DataCorrupt(broken.path, broken.position, 'damage to what was synced (a later record proves it)');
+    }
+  }
+}
+
+/** The lsn of a chunk whose header is bad, from a record in it, or from the header behind it. */
+function lsnOfBrokenChunk(chunk: Chunk, next: Chunk | undefined): number {
+  const { bytes, salt } = chunk;
+  const at = nextRecordHeader(bytes, 0, salt);
+  if (at >= 0) return decodeRecordHeader(bytes, at, salt)!.lsn - at;
+  return next?.lsn === undefined ? Infinity : next.lsn - chunk.bytes.length;
+}
+
+/**
+ * The whole chunk, synced first: what we read may so far lie in the page cache only, and once it is published as part of
+ * the log nobody must see it vanish.
+ */
+async function readChunk(
+  options: { readonly disk: Disk; readonly sliceBytes: number },
+  path: string,
+  number: number,
+  sessionEpoch: number,
+): Promise<Chunk> {
+  const file = options.disk.open(path);
+  try {
+    await file.datasync();
+    const bytes = await readAll(file, options.sliceBytes);
+    const header = decodeChunkHeader(bytes);
+    const isOurs = header?.number === number && header.sessionEpoch === sessionEpoch;
+    return { path, number, bytes, salt: isOurs ? header.salt : walSalt(number), lsn: isOurs ? header.lsn : undefined };
+  } finally {
+    file.close();
+  }
+}
+
+async function readAll(file: DiskFile, sliceBytes: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(file.sizeBytes());
+  for (let at = 0; at < bytes.length; ) {
+    const read = await file.read(bytes.subarray(at, Math.min(at + sliceBytes, bytes.length)), at);
+    if (read === 0) return bytes.subarray(0, at);
+    at += read;
+  }
+  return bytes;
+}

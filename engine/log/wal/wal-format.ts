@@ -1,0 +1,176 @@
+/**
+ * Bytes of the write-ahead log. A session's chunks form one stream of bytes: a position in it (`lsn`, the chunk headers
+ * included) grows by one per byte over all chunks.
+ *
+ *   chunk   = header of 64 bytes, records
+ *   header  = 0 magic u32 | 4 crc u32 | 8 sessionEpoch i64 | 16 chunk number i64 | 24 lsn of byte 0 i64
+ *             32 salt of its records u32 | 36 zeroes
+ *   record  = header of 64 bytes, the batch exactly as a fetch returns it
+ *   header  = 0 magic u32 | 4 crc u32 | 8 topicId 16 B | 24 partition i32 | 28 batch bytes u32 | 32 base offset i64
+ *             40 leader epoch i32 | 44 the batch's own crc u32 | 48 lsn i64 | 56 durable lsn i64
+ *
+ * The crcs cover what follows them in their header. A record header's begins with the chunk's salt, its number: a chunk is
+ * written over one that is no longer needed, and what is left of that one's records is as good as noise. For one and the
+ * same header different salts never give the same crc. Together with the batch's crc every byte is covered: the first 21
+ * bytes of a batch, which its own crc leaves out, are repeated in the header.
+ *
+ * `durable lsn` is how far the log was known to be synced when the record was written. It tells a torn tail from
+ * damage: a power loss may keep later pages of what was never synced and lose earlier ones, so a good record after a bad
+ * one proves nothing by itself; one that says "synced beyond the bad place" does.
+ *
+ * The lsn in a chunk header says how long the chunk before it was meant to be: what a write that ran out of space left
+ * behind that length was refused at the time and is no part of the log.
+ */
+import { crc32c } from '../../kernel/crc32c.ts';
+import type { Uuid } from '../../kernel/uuid.ts';
+import { batchField, batchHeaderBytes, batchMagic, batchSizeBytes, isIntactBatch } from '../../records/batch.ts';
+import { readI32, readI64, readU32, writeI32, writeI64 } from '../../records/bytes.ts';
+
+export const walChunkHeaderBytes = 64;
+export const walRecordHeaderBytes = 64;
+const chunkMagic = 0x48475743; // HGWC
+const recordMagic = 0x48475752; // HGWR
+
+export interface WalChunkHeader {
+  readonly sessionEpoch: number;
+  readonly number: number;
+  /** Of the chunk's first byte. */
+  readonly lsn: number;
+}
+
+export interface ReadChunkHeader extends WalChunkHeader {
+  /** 0 in the chunks of an older program, whatever their number. */
+  readonly salt: number;
+}
+
+/** Of all sessions of a slot: it is there from before the first of them, and stays. */
+export function walsDirectory(volume: string): string {
+  return `${volume}/wal`;
+}
+
+/** A file by which an operator says that what is missing on the volume is lost for good; it is gone when that is done. */
+export function givenUpPath(volume: string): string {
+  return `${volume}/given-up`;
+}
+
+export function walDirectory(volume: string, sessionEpoch: number): string {
+  return `${walsDirectory(volume)}/${sessionEpoch}`;
+}
+
+export function walChunkName(number: number): string {
+  return `${String(number).padStart(8, '0')}.wal`;
+}
+
+/** What is left of a chunk that is no part of the log any more, to be written over by a later one. */
+export function walSpareName(number: number): string {
+  return `${String(number).padStart(8, '0')}.spare`;
+}
+
+export function isWalSpare(name: string): boolean {
+  return /^\d{8,}\.spare$/.test(name);
+}
+
+export function walSalt(number: number): number {
+  return number >>> 0;
+}
+
+/** Undefined for a name that is none of ours. */
+export function walChunkNumber(name: string): number | undefined {
+  return /^\d{8,}\.wal$/.test(name) ? Number.parseInt(name, 10) : undefined;
+}
+
+export function encodeChunkHeader(header: WalChunkHeader): Buffer {
+  const out = Buffer.alloc(walChunkHeaderBytes);
+  writeI32(out, 0, chunkMagic);
+  writeI64(out, 8, header.sessionEpoch);
+  writeI64(out, 16, header.number);
+  writeI64(out, 24, header.lsn);
+  writeI32(out, 32, walSalt(header.number));
+  writeI32(out, 4, crc32c(out, 0, 8));
+  return out;
+}
+
+/** Undefined when the bytes are no intact chunk header. */
+export function decodeChunkHeader(bytes: Uint8Array): ReadChunkHeader | undefined {
+  if (bytes.length < walChunkHeaderBytes || readI32(bytes, 0) !== chunkMagic) return undefined;
+  if (crc32c(bytes, 0, 8, walChunkHeaderBytes) !== readU32(bytes, 4)) return undefined;
+  return {
+    sessionEpoch: readI64(bytes, 8),
+    number: readI64(bytes, 16),
+    lsn: readI64(bytes, 24),
+    salt: readU32(bytes, 32),
+  };
+}
+
+/** Writes the header of `batch`, whose offset and epoch are final, at `at`. */
+export function encodeRecordHeader(
+  out: Buffer,
+  at: number,
+  salt: number,
+  topicId: Uuid,
+  partition: number,
+  batch: Buffer,
+  lsn: number,
+  durableLsn: number,
+): void {
+  writeI32(out, at, recordMagic);
+  out.write(topicId, at + 8, 16, 'latin1');
+  writeI32(out, at + 24, partition);
+  writeI32(out, at + 28, batch.length);
+  writeI64(out, at + 32, readI64(batch, batchField.baseOffset));
+  writeI32(out, at + 40, readI32(batch, batchField.leaderEpoch));
+  writeI32(out, at + 44, readI32(batch, batchField.crc));
+  writeI64(out, at + 48, lsn);
+  writeI64(out, at + 56, durableLsn);
+  writeI32(out, at + 4, crc32c(out, salt, at + 8, at + walRecordHeaderBytes));
+}
+
+export interface WalRecordHeader {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly batchBytes: number;
+  readonly baseOffset: number;
+  readonly leaderEpoch: number;
+  readonly batchCrc: number;
+  /** Of the record's first byte. */
+  readonly lsn: number;
+  readonly durableLsn: number;
+}
+
+/** Undefined when no intact header lies at `at`. */
+export function decodeRecordHeader(bytes: Buffer, at: number, salt: number): WalRecordHeader | undefined {
+  if (bytes.length - at < walRecordHeaderBytes || readI32(bytes, at) !== recordMagic) return undefined;
+  if (crc32c(bytes, salt, at + 8, at + walRecordHeaderBytes) !== readU32(bytes, at + 4)) return undefined;
+  return {
+    topicId: bytes.toString('latin1', at + 8, at + 24),
+    partition: readI32(bytes, at + 24),
+    batchBytes: readU32(bytes, at + 28),
+    baseOffset: readI64(bytes, at + 32),
+    leaderEpoch: readI32(bytes, at + 40),
+    batchCrc: readU32(bytes, at + 44),
+    lsn: readI64(bytes, at + 48),
+    durableLsn: readI64(bytes, at + 56),
+  };
+}
+
+/** Whether `batch` is, byte for byte, the one that `header` announces. */
+export function isBatchOf(header: WalRecordHeader, batch: Buffer): boolean {
+  return (
+    batch.length >= batchHeaderBytes &&
+    batch.length === header.batchBytes &&
+    batch[batchField.magic] === batchMagic &&
+    batchSizeBytes(batch, 0) === header.batchBytes &&
+    readI64(batch, batchField.baseOffset) === header.baseOffset &&
+    readI32(batch, batchField.leaderEpoch) === header.leaderEpoch &&
+    readU32(batch, batchField.crc) === header.batchCrc &&
+    isIntactBatch(batch, 0)
+  );
+}
+
+/** Position of the next thing at or after `from` that looks like a record header, or -1: for the search behind damage. */
+export function nextRecordHeader(bytes: Buffer, from: number, salt: number): number {
+  for (let at = bytes.indexOf('HGWR', from, 'latin1'); at >= 0; at = bytes.indexOf('HGWR', at + 1, 'latin1')) {
+    if (decodeRecordHeader(bytes, at, salt)) return at;
+  }
+  return -1;
+}
