@@ -9,7 +9,7 @@ import { StoreCatalogue } from '../../engine/catalogue.ts';
 import type { Recovered } from '../../engine/controller/context.ts';
 import { type Controller, createController } from '../../engine/controller/controller.ts';
 import { createVisitor } from '../../engine/controller/visitor.ts';
-import { placedTopics } from '../../engine/controller/placed-topics.ts';
+import { placedTopics } from '../../engine/controller/topics/placed-topics.ts';
 import { type ControllerSettings, scaleDefaults } from '../../engine/controller/settings.ts';
 import { installationId } from '../../engine/controller/rows/installation.ts';
 import { type BrokerSession, brokerSessionKey } from '../../engine/controller/rows/broker-session.ts';

@@ -3,13 +3,13 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Fleet, StoreOp } from '../ports.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import type { Persistence } from '../store-surely.ts';
-import type { BrokerTable } from './brokers.ts';
+import type { BrokerTable } from './brokers/brokers.ts';
 import type { EventRing } from './events.ts';
-import type { FleetWish } from './fleet-wish.ts';
-import type { PartitionLoads } from './partition-loads.ts';
+import type { FleetWish } from './fleet/fleet-wish.ts';
+import type { PartitionLoads } from './moves/partition-loads.ts';
 import type { BrokerSession } from './rows/broker-session.ts';
 import type { ControllerSettings } from './settings.ts';
-import type { ShardTable } from './shards.ts';
+import type { ShardTable } from './shards/shards.ts';
 
 export type BrokerApi = 30000 | 30001 | 30003 | 30004;
 

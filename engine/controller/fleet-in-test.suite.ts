@@ -9,7 +9,7 @@ import { seededRandom } from '../kernel/random.ts';
 import { type BrokerSlot, type Fleet, LinkClosed, type MetadataStore } from '../ports.ts';
 import type { MemoryStore } from '../store-memory.ts';
 import type { BrokerRequest, Recovered } from './context.ts';
-import type { LoadReport } from './partition-loads.ts';
+import type { LoadReport } from './moves/partition-loads.ts';
 import type { BrokerSession } from './rows/broker-session.ts';
 
 export interface TestFleet extends Fleet {

@@ -2,7 +2,7 @@
 import type { BrokerCapacity } from '../placement/load.ts';
 import { storeOpsMax } from '../ports.ts';
 import { type RebalanceSettings, rebalanceDefaults } from '../placement/rebalance.ts';
-import type { ScaleSettings } from './autoscale.ts';
+import type { ScaleSettings } from './fleet/autoscale.ts';
 import { type LeaseSettings, leaseDefaults } from './lease.ts';
 
 export interface ControllerSettings {

@@ -15,14 +15,14 @@ import type { Controller } from './controller.ts';
 import type { BrokerRequest } from './context.ts';
 import { DamageWatch } from './damage-watch.ts';
 import { eventRing } from './events.ts';
-import { fleetCalls } from './fleet-calls.ts';
-import { FleetWish, wishShown } from './fleet-wish.ts';
-import { Members } from './members.ts';
+import { fleetCalls } from './fleet/fleet-calls.ts';
+import { FleetWish, wishShown } from './fleet/fleet-wish.ts';
+import { Members } from './shards/members.ts';
 import { producerIds } from './producer-ids.ts';
 import { type BrokerSession, brokerSessionsPk, decodeBrokerSession } from './rows/broker-session.ts';
 import { controllerDefaults } from './settings.ts';
-import { ShardTable } from './shards.ts';
-import { type Topics, topics } from './topics.ts';
+import { ShardTable } from './shards/shards.ts';
+import { type Topics, topics } from './topics/topics.ts';
 
 export interface VisitorOptions {
   readonly store: MetadataStore;

@@ -1,6 +1,6 @@
 /** What the control plane is made of, and its limits. */
 import type { Engine } from '../../engine/engine.ts';
-import type { FleetCalls } from '../../engine/controller/fleet-calls.ts';
+import type { FleetCalls } from '../../engine/controller/fleet/fleet-calls.ts';
 import type { GatewayContext } from '../context.ts';
 import type { DamageShown, ScrubShown } from './schemas.ts';
 

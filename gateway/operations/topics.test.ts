@@ -1,5 +1,5 @@
 import { beforeEach, expect, it } from 'vitest';
-import { TopicNotFound } from '../../engine/controller/topics.ts';
+import { TopicNotFound } from '../../engine/controller/topics/topics.ts';
 import { type ManualClock, manualClock } from '../../engine/kernel/manual-clock.ts';
 import { seededRandom } from '../../engine/kernel/random.ts';
 import { memoryStore } from '../../engine/store-memory.ts';

@@ -2,8 +2,8 @@
  * More planted bugs (canaries.ts), in what clients ask for beside writing and reading: deletions, times, waits, and a drain. Each
  * was planted in the sources first, and passed before there were clients that ask.
  */
-import { Balance } from '../../engine/controller/balance.ts';
-import { FleetWish } from '../../engine/controller/fleet-wish.ts';
+import { Balance } from '../../engine/controller/moves/balance.ts';
+import { FleetWish } from '../../engine/controller/fleet/fleet-wish.ts';
 import { logErrorCode } from '../../engine/log/log.ts';
 import { PendingAppend } from '../../engine/log/partition/partition-append.ts';
 import { OwnedLog } from '../../engine/log/partition/partition-log.ts';

@@ -7,7 +7,7 @@ import { StoreCatalogue } from '../../engine/catalogue.ts';
 import { type Controller, createController } from '../../engine/controller/controller.ts';
 import { type BrokerSession, brokerSessionKey } from '../../engine/controller/rows/broker-session.ts';
 import type { Recovered } from '../../engine/controller/context.ts';
-import { placedTopics } from '../../engine/controller/placed-topics.ts';
+import { placedTopics } from '../../engine/controller/topics/placed-topics.ts';
 import { createVisitor } from '../../engine/controller/visitor.ts';
 import type { Append, Engine } from '../../engine/engine.ts';
 import { publishWal } from '../../engine/log/recover.ts';

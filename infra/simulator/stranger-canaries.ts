@@ -9,7 +9,7 @@ import { deletedTopicSkPrefix } from '../../engine/controller/rows/deleted-topic
 import { leasesPk } from '../../engine/controller/rows/lease.ts';
 import { placementSkPrefix } from '../../engine/controller/rows/placement.ts';
 import { producerIdsKey } from '../../engine/controller/rows/producer-ids.ts';
-import { ShardTable } from '../../engine/controller/shards.ts';
+import { ShardTable } from '../../engine/controller/shards/shards.ts';
 import type { LogFold } from '../../engine/log/fold/log-fold.ts';
 import { OwnedLog } from '../../engine/log/partition/partition-log.ts';
 import { logStateSk } from '../../engine/log/rows/log-state.ts';

@@ -1,0 +1,164 @@
+/**
+ * The controller's view of the fleet, one entry per slot. In the controller that keeps the fleet only the slot's keeper
+ * (replace.ts) changes a phase; in the others the phase follows the session row (broker-follow.ts):
+ *
+ *   idle -> starting -> serving -> dead -> (fenced, recovered, remapped, closed) -> idle
+ */
+import { assert } from '../../kernel/assert.ts';
+import type { PlanBroker } from '../../placement/constraints.ts';
+import type { BrokerSlot, Row, RowCondition, StoreOp } from '../../ports.ts';
+import type { FleetWish } from '../fleet/fleet-wish.ts';
+import { brokerSessionKey, type BrokerSession, decodeBrokerSession } from '../rows/broker-session.ts';
+
+type BrokerPhase = 'idle' | 'starting' | 'serving' | 'dead';
+
+export interface BrokerView {
+  readonly slot: BrokerSlot;
+  phase: BrokerPhase;
+  /** As last read; undefined before the first session of the slot. */
+  session: BrokerSession | undefined;
+  /** Of that row; 0 when there is none. */
+  version: number;
+  /** The slot should have a broker; one that it should not have any more is drained and stopped. */
+  wanted: boolean;
+  /** Its zone is to be left empty. */
+  evacuated: boolean;
+  /** An operator (or a restart) wants it empty: it gets nothing more. */
+  draining: boolean;
+  /** Partitions that a planned move is taking from it at the moment. */
+  moving: number;
+  /** Monotonic time of the last death, for the zone's verdict. */
+  diedAtMs: number;
+  /** While dead: what it had acknowledged is in segments, so others may take over its partitions. */
+  recovered: boolean;
+  /** While dead: what it had acknowledged cannot be recovered before somebody mends what its events name. */
+  unrecoverable: boolean;
+}
+
+export class BrokerTable {
+  readonly #views: ReadonlyMap<number, BrokerView>;
+
+  constructor(slots: readonly BrokerSlot[]) {
+    const sorted = [...slots].sort((a, b) => a.brokerId - b.brokerId);
+    this.#views = new Map(
+      sorted.map((slot) => [
+        slot.brokerId,
+        {
+          slot,
+          phase: 'idle',
+          session: undefined,
+          version: 0,
+          wanted: true,
+          evacuated: false,
+          draining: false,
+          moving: 0,
+          diedAtMs: Number.NEGATIVE_INFINITY,
+          recovered: true,
+          unrecoverable: false,
+        },
+      ]),
+    );
+    assert(this.#views.size === slots.length, 'broker ids are unique');
+  }
+
+  /** What should be, for every slot. */
+  wish(wish: Pick<FleetWish, 'isWanted' | 'isEvacuated' | 'isDraining'>): void {
+    for (const view of this.#views.values()) {
+      view.wanted = wish.isWanted(view.slot.brokerId);
+      view.evacuated = wish.isEvacuated(view.slot.zone);
+      view.draining = wish.isDraining(view.slot.brokerId);
+    }
+  }
+
+  all(): Iterable<BrokerView> {
+    return this.#views.values();
+  }
+
+  get(brokerId: number): BrokerView | undefined {
+    return this.#views.get(brokerId);
+  }
+
+  isServing(brokerId: number): boolean {
+    return this.#views.get(brokerId)?.phase === 'serving';
+  }
+
+  /** Whether it may be given partitions. */
+  mayOwn(brokerId: number): boolean {
+    const view = this.#views.get(brokerId);
+    return view !== undefined && isOpen(view);
+  }
+
+  /**
+   * Conditions for a write that gives partitions to these brokers, or takes them away: that their sessions are still what
+   * they were. Whoever fences, recovers or opens a session changes its row, and the write is refused.
+   */
+  unchanged(brokerIds: Iterable<number>): StoreOp[] {
+    const checks: StoreOp[] = [];
+    for (const brokerId of brokerIds) {
+      const view = this.#views.get(brokerId);
+      if (view) checks.push({ op: 'check', key: brokerSessionKey(brokerId), if: rowIs(view.version) });
+    }
+    return checks;
+  }
+
+  /** Every slot that should have a broker has one that serves, but for those that wait for somebody to mend them. */
+  allServe(): boolean {
+    for (const { wanted, phase, unrecoverable } of this.#views.values()) {
+      if (wanted && phase !== 'serving' && !unrecoverable) return false;
+    }
+    return true;
+  }
+
+  /** A serving broker, the lowest id; undefined when there is none. */
+  anyServing(): number | undefined {
+    for (const view of this.#views.values()) if (view.phase === 'serving') return view.slot.brokerId;
+    return undefined;
+  }
+
+  /** At least two brokers and half of the zone died within `windowMs`: the zone is what failed. */
+  isZoneDown(zone: string, nowMs: number, windowMs: number): boolean {
+    let total = 0;
+    let dead = 0;
+    for (const view of this.#views.values()) {
+      if (view.slot.zone !== zone || !isPart(view)) continue;
+      total++;
+      if (view.phase !== 'serving' && nowMs - view.diedAtMs <= windowMs) dead++;
+    }
+    return dead >= 2 && dead * 2 >= total;
+  }
+
+  plan(partitionsMax: number): PlanBroker[] {
+    return [...this.#views.values()].map((view) => ({
+      brokerId: view.slot.brokerId,
+      zone: view.slot.zone,
+      serving: view.phase === 'serving',
+      draining: !isOpen(view),
+      zoneEvacuated: view.evacuated,
+      partitionsMax,
+    }));
+  }
+}
+
+function isOpen(view: BrokerView): boolean {
+  const asked = view.wanted && !view.evacuated && !view.draining;
+  return asked && view.phase === 'serving' && view.session?.state === 'serving';
+}
+
+/** The slot has a broker, or should have one. */
+export function isPart(view: BrokerView): boolean {
+  return view.wanted || view.phase !== 'idle';
+}
+
+/**
+ * What the store says of the slot's session. Rows of sessions are never deleted, so a lower version than what is known is an
+ * answer that comes late: to the keeper of a duty that is over, while the slot has gone on under the next one.
+ */
+export function noteSession(view: BrokerView, row: Row | undefined): void {
+  if ((row?.version ?? 0) < view.version) return;
+  view.session = row && decodeBrokerSession(row);
+  view.version = row?.version ?? 0;
+}
+
+function rowIs(version: number): RowCondition {
+  return version === 0 ? { absent: true } : { version };
+}

@@ -1,0 +1,144 @@
+/**
+ * Who is told that a broker or a zone is empty may take its volume away. Here shards change hands, change feeds are late and
+ * topics are made while that is counted.
+ */
+import { describe, expect, it } from 'vitest';
+import { sharedWorld, spec } from '../controllers-in-test.suite.ts';
+import { shardOf } from '../../placement/shard.ts';
+import { shardCount, shardPk } from '../rows/shard.ts';
+
+type Shared = Awaited<ReturnType<typeof sharedWorld>>;
+
+const clusters = Array.from({ length: 12 }, (_, i) => `c${i}`);
+const pkOf = (cluster: string): string => shardPk(shardOf(cluster, shardCount));
+
+async function owned({ places }: Shared, brokerId: number): Promise<number> {
+  return (await places()).filter((place) => place.brokerId === brokerId).length;
+}
+
+/** The first of two keeps the fleet. */
+async function two() {
+  const all = await sharedWorld();
+  const first = await all.join();
+  await all.clock.advance(3000);
+  const second = await all.join();
+  await all.clock.advance(2000);
+  return { all, first, second };
+}
+
+describe('a broker is said to be empty', () => {
+  it('when the rows of shards that were just handed over say so, however slowly they are read', async () => {
+    const { all, first, second } = await two();
+    const { clock, during } = all;
+    for (const cluster of clusters) await during(second.controller.createTopic(spec(cluster, 't')));
+    await clock.advance(500);
+    const before = first.controller.brokers().map(({ partitions }) => partitions);
+    first.shardReadMs = 700;
+    await during(second.controller.stop(), 500);
+    while (!first.controller.events().some(({ reason }) => reason === 'handed over')) await clock.advance(10);
+    // Held, and not read: what the feed has told of them counts until then.
+    expect(first.controller.brokers().map(({ partitions }) => partitions)).toEqual(before);
+    expect(await during(first.controller.drainBroker(1))).toBe(0);
+    expect(await owned(all, 1)).toBe(0);
+  });
+
+  it('when a shard that was handed over behind the last plan says so', async () => {
+    const { all, first, second } = await two();
+    const { clock, during, fleet } = all;
+    for (const cluster of clusters) await during(second.controller.createTopic(spec(cluster, 't')));
+    await clock.advance(500);
+    // The keeper has not heard of these, and gets their shards while the first ones move.
+    for (const cluster of clusters) first.unheard.add(pkOf(cluster));
+    for (const cluster of clusters) await during(second.controller.createTopic(spec(cluster, 'unheard')));
+    let isLeaving = false;
+    fleet.onRelease = async () => {
+      if (isLeaving) return;
+      isLeaving = true;
+      first.shardReadMs = 300;
+      void second.controller.stop().catch(() => undefined);
+      await new Promise<void>((resolve) => clock.after(400, resolve));
+    };
+    const draining = first.controller.drainBroker(1);
+    await clock.advance(3000);
+    expect(await during(draining)).toBe(0);
+    expect(await owned(all, 1)).toBe(0);
+  });
+
+  it('when the rows of others say so, and not the change feed', async () => {
+    const { all, first, second } = await two();
+    const { clock, during } = all;
+    for (const cluster of clusters) first.unheard.add(pkOf(cluster));
+    for (const cluster of clusters) await during(second.controller.createTopic(spec(cluster, 't')));
+    const draining = first.controller.drainBroker(1);
+    await clock.advance(500);
+    expect(await owned(all, 1)).toBeGreaterThan(0);
+    first.unheard.clear();
+    expect(await during(draining)).toBe(0);
+    expect(await owned(all, 1)).toBe(0);
+  });
+
+  it('and what is left is told when the change feed stays away', async () => {
+    const { all, first, second } = await two();
+    const { during } = all;
+    for (const cluster of clusters) first.unheard.add(pkOf(cluster));
+    for (const cluster of clusters) await during(second.controller.createTopic(spec(cluster, 't')));
+    const left = await during(first.controller.drainBroker(1));
+    expect(left).toBeGreaterThan(0);
+    expect(await owned(all, 1)).toBe(left);
+  });
+
+  it('and gets no topic of a gateway that has not heard of it', async () => {
+    const { all, first } = await two();
+    const { during, visit } = all;
+    const gateway = await visit(new Set(['FLEET']));
+    await during(gateway.start());
+    expect(await during(first.controller.drainBroker(1))).toBe(0);
+    await during(gateway.createTopic(spec('c1', 't')));
+    await during(gateway.createPartitions('c1.t', 12).catch((failure: unknown) => failure));
+    expect(await owned(all, 1)).toBe(0);
+    expect((await all.places()).length).toBeGreaterThan(0);
+  });
+
+  it('and gets nothing of a dead one from a controller that has not heard of it', async () => {
+    const { all, first, second } = await two();
+    const { clock, during, fleet } = all;
+    for (const cluster of clusters) await during(second.controller.createTopic(spec(cluster, 't')));
+    await clock.advance(500);
+    second.unheard.add('FLEET');
+    expect(await during(first.controller.drainBroker(1))).toBe(0);
+    fleet.crash(3);
+    await clock.advance(3000);
+    expect(await owned(all, 1)).toBe(0);
+    const moved = second.controller.events().filter(({ reason }) => reason === 'broker-dead');
+    expect(moved.length).toBeGreaterThan(0);
+  });
+});
+
+describe('a zone is said to be empty', () => {
+  it('when the rows of a shard that was just handed over say so', async () => {
+    const { all, first, second } = await two();
+    const { clock, during } = all;
+    first.unheard.add(pkOf('c1'));
+    await during(second.controller.createTopic(spec('c1', 't')));
+    first.shardReadMs = 700;
+    await during(second.controller.stop(), 500);
+    while (!first.controller.events().some(({ reason }) => reason === 'handed over')) await clock.advance(10);
+    expect(await during(first.controller.evacuateZone('b'))).toBe(0);
+    expect(await owned(all, 2)).toBe(0);
+  });
+
+  it('when what its dead broker had is with others', async () => {
+    const { all, first, second } = await two();
+    const { clock, during, fleet } = all;
+    for (const cluster of clusters) await during(second.controller.createTopic(spec(cluster, 't')));
+    await clock.advance(500);
+    fleet.onRecover = () => new Promise<void>((resolve) => clock.after(2000, resolve));
+    fleet.crash(2);
+    await clock.advance(20);
+    const evacuated = first.controller.evacuateZone('b');
+    await clock.advance(500);
+    expect(await owned(all, 2)).toBeGreaterThan(0);
+    expect(await during(evacuated)).toBe(0);
+    expect(await owned(all, 2)).toBe(0);
+  });
+});

@@ -1,0 +1,182 @@
+/**
+ * What operators ask of the fleet, in whatever process they ask it: the wish is written (fleet-wish.ts), the controller that
+ * keeps the fleet carries it out, and the call ends when the rows say so. A caller that goes away, or a controller that
+ * dies in the middle, changes nothing about the wish.
+ */
+import { sleep } from '../../kernel/clock.ts';
+import { Failure, InvalidRequest, ShuttingDown } from '../../kernel/failure.ts';
+import { getSurely, type Persistence, rangeSurely } from '../../store-surely.ts';
+import type { FleetWish } from './fleet-wish.ts';
+import { brokerSessionKey, brokerSessionsPk, decodeBrokerSession } from '../rows/broker-session.ts';
+import type { BrokerWish, WishedAct } from '../rows/broker-wish.ts';
+import type { FleetReport, ScalingShown } from '../rows/fleet-report.ts';
+
+/** All throw FleetUnkept when what they ask is written and nobody does it. */
+export interface FleetCalls {
+  /** Moves everything off and keeps it off. Resolves with how many partitions nobody else could take. */
+  drainBroker(brokerId: number): Promise<number>;
+  /** Drain, end, start again, fill again: for upgrades. Resolves when the broker serves. */
+  restartBroker(brokerId: number): Promise<void>;
+  /** Ends a drain: the broker may own partitions again. */
+  undrainBroker(brokerId: number): Promise<void>;
+  /** All that serve, one after the other. */
+  restartBrokers(): Promise<void>;
+  /** Ends a broker's process without asking it, and has another in its slot. Resolves when that serves. */
+  replaceBroker(brokerId: number): Promise<void>;
+  /** How many brokers there should be, and why; undefined while no controller has said it. */
+  scaling(): ScalingShown | undefined;
+  /** So many, or as the load says (undefined). A multiple of the zones within the bounds is made of it. */
+  scaleFleet(brokers: number | undefined): Promise<ScalingShown>;
+  /** Empties a zone and keeps it empty. Resolves with how many partitions nobody else could take. */
+  evacuateZone(zone: string): Promise<number>;
+  restoreZone(zone: string): Promise<void>;
+}
+
+/** The wish is written, and no controller is alive that could carry it out. The next one will. */
+export class FleetUnkept extends Failure {
+  readonly code = 'owner-unavailable';
+  override readonly retryable = true;
+}
+
+export interface FleetCallsParts {
+  readonly persistence: Persistence;
+  readonly wish: FleetWish;
+  /** Whether a controller that is alive keeps the fleet. */
+  readonly isKept: () => boolean;
+  readonly zones: () => Iterable<string>;
+  /** Longer than a controller's lease, so that the next one has had its chance. */
+  readonly unkeptMsMax: number;
+}
+
+const pollMs = 20;
+const nothing: BrokerWish = { act: 'none', afterEpoch: 0, isDone: true, left: 0 };
+
+/** As functions that may be handed on one by one. */
+export function fleetCalls(parts: FleetCallsParts): FleetCalls {
+  const calls = new WrittenCalls(parts);
+  return {
+    drainBroker: (brokerId) => calls.drainBroker(brokerId),
+    undrainBroker: (brokerId) => calls.undrainBroker(brokerId),
+    restartBroker: (brokerId) => calls.restartBroker(brokerId),
+    restartBrokers: () => calls.restartBrokers(),
+    replaceBroker: (brokerId) => calls.replaceBroker(brokerId),
+    scaling: () => calls.scaling(),
+    scaleFleet: (brokers) => calls.scaleFleet(brokers),
+    evacuateZone: (zone) => calls.evacuateZone(zone),
+    restoreZone: (zone) => calls.restoreZone(zone),
+  };
+}
+
+class WrittenCalls implements FleetCalls {
+  readonly #parts: FleetCallsParts;
+
+  constructor(parts: FleetCallsParts) {
+    this.#parts = parts;
+  }
+
+  async drainBroker(brokerId: number): Promise<number> {
+    return (await this.#ask(brokerId, 'drain')).left;
+  }
+
+  async restartBroker(brokerId: number): Promise<void> {
+    await this.#ask(brokerId, 'restart');
+  }
+
+  async replaceBroker(brokerId: number): Promise<void> {
+    await this.#ask(brokerId, 'replace');
+  }
+
+  async undrainBroker(brokerId: number): Promise<void> {
+    await this.#parts.wish.ask(new Map([[brokerId, nothing]]));
+  }
+
+  async restartBrokers(): Promise<void> {
+    const { persistence, wish } = this.#parts;
+    const sessions = (await rangeSurely(persistence, brokerSessionsPk)).map(decodeBrokerSession);
+    const serving = sessions.filter(({ brokerId, state }) => state === 'serving' && wish.isWanted(brokerId));
+    serving.sort((a, b) => a.brokerId - b.brokerId);
+    await this.#askAll(new Map(serving.map(({ brokerId, epoch }) => [brokerId, open('restart', epoch)])));
+  }
+
+  scaling(): ScalingShown | undefined {
+    return this.#parts.wish.report?.scaling;
+  }
+
+  async scaleFleet(brokers: number | undefined): Promise<ScalingShown> {
+    const version = await this.#parts.wish.change((row) => ({ ...row, override: brokers ?? 0 }));
+    return (await this.#reported(({ seen }) => seen >= version)).scaling;
+  }
+
+  evacuateZone(zone: string): Promise<number> {
+    return this.#changeZones(zone, (evacuated) => [...evacuated, zone].sort());
+  }
+
+  async restoreZone(zone: string): Promise<void> {
+    await this.#changeZones(zone, (evacuated) => evacuated);
+  }
+
+  /** `edit` is given the evacuated zones but this one. Resolves with what is left in the zone. */
+  async #changeZones(zone: string, edit: (others: readonly string[]) => readonly string[]): Promise<number> {
+    const { wish, zones } = this.#parts;
+    if (![...zones()].includes(zone)) throw new InvalidRequest('zone', `there is no zone ${zone}`);
+    const version = await wish.change((row) => ({
+      ...row,
+      evacuated: edit(row.evacuated.filter((other) => other !== zone)),
+    }));
+    return (await this.#reported(({ acted }) => acted >= version)).left[zone] ?? 0;
+  }
+
+  async #ask(brokerId: number, act: 'drain' | 'restart' | 'replace'): Promise<BrokerWish> {
+    const { persistence, wish } = this.#parts;
+    const row = await getSurely(persistence, brokerSessionKey(brokerId));
+    if (!row) throw new InvalidRequest('brokerId', `there is no broker ${brokerId}`);
+    if (act !== 'drain' && !wish.isWanted(brokerId)) {
+      throw new InvalidRequest('brokerId', `broker ${brokerId} is not part of the fleet by now`);
+    }
+    const afterEpoch = act === 'drain' ? 0 : decodeBrokerSession(row).epoch;
+    return (await this.#askAll(new Map([[brokerId, open(act, afterEpoch)]])))[0]!;
+  }
+
+  async #askAll(wishes: ReadonlyMap<number, BrokerWish>): Promise<BrokerWish[]> {
+    const versions = await this.#parts.wish.ask(wishes);
+    return Promise.all([...wishes].map(([brokerId, asked]) => this.#outcome(brokerId, asked, versions.get(brokerId)!)));
+  }
+
+  /** What became of the wish that was written at `version`. */
+  async #outcome(brokerId: number, asked: BrokerWish, version: number): Promise<BrokerWish> {
+    const done = await this.#until(() => {
+      const noted = this.#parts.wish.ofBroker(brokerId);
+      if (!noted || noted.version <= version) return undefined;
+      return noted.wish.isDone || noted.wish.act !== asked.act ? noted.wish : undefined;
+    });
+    const isAsAsked = done.isDone && done.act === (asked.act === 'drain' ? 'drain' : 'none');
+    if (!isAsAsked) throw new InvalidRequest('brokerId', `something else was asked of broker ${brokerId} meanwhile`);
+    return done;
+  }
+
+  #reported(isFar: (report: FleetReport) => boolean): Promise<FleetReport> {
+    const { wish } = this.#parts;
+    return this.#until(() => (wish.report && isFar(wish.report) ? wish.report : undefined));
+  }
+
+  async #until<T>(read: () => T | undefined): Promise<T> {
+    const { persistence, isKept, unkeptMsMax } = this.#parts;
+    const { clock } = persistence;
+    let keptAtMs = clock.monotonicMs();
+    for (;;) {
+      const value = read();
+      if (value !== undefined) return value;
+      const nowMs = clock.monotonicMs();
+      if (isKept()) keptAtMs = nowMs;
+      if (nowMs - keptAtMs > unkeptMsMax) {
+        throw new FleetUnkept('it is written down, and no controller is alive that could do it: the next one will');
+      }
+      if (persistence.stopped?.()) throw new ShuttingDown('this process stops; what was asked for goes on');
+      await sleep(clock, pollMs);
+    }
+  }
+}
+
+function open(act: WishedAct, afterEpoch: number): BrokerWish {
+  return { act, afterEpoch, isDone: false, left: 0 };
+}

@@ -1,0 +1,160 @@
+/**
+ * Keeping the fleet: starting, watching, replacing and evening out the brokers. One controller does it at a time, the
+ * owner of shard 0; it begins with what it finds (brokers that serve, brokers that died unseen) and ends by letting go,
+ * without a word to the brokers. Two may believe for a while that it is theirs: every step is conditional on the session
+ * row (replace.ts), and a process that is killed by mistake is replaced like any other.
+ */
+import { sleep } from '../../kernel/clock.ts';
+import { Balance } from '../moves/balance.ts';
+import { BrokerWatch } from '../brokers/broker-watch.ts';
+import { BrokerWork } from '../brokers/broker-work.ts';
+import type { BrokerView } from '../brokers/brokers.ts';
+import type { ControllerContext } from '../context.ts';
+import { FleetSize } from './fleet-size.ts';
+import type { FleetWish } from './fleet-wish.ts';
+import type { Repair } from '../moves/repair.ts';
+import { SlotKeeper } from '../moves/replace.ts';
+
+export interface FleetDutyHooks {
+  /** A slot serves again: orphans and balance may want it. */
+  onServing(): void;
+  /** Whether the controller's own lease is valid. */
+  selfValid(nowMs: number): boolean;
+  /** Background work whose failure is told. */
+  run(act: () => Promise<void>): void;
+}
+
+export class FleetDuty {
+  readonly balance: Balance;
+  readonly size: FleetSize;
+  readonly #context: ControllerContext;
+  readonly #wish: FleetWish;
+  readonly #hooks: FleetDutyHooks;
+  readonly #work: BrokerWork;
+  readonly #repair: Repair;
+  readonly #keepers = new Map<number, SlotKeeper>();
+  /**
+   * Resolves when brokers start. True: all brokers of the run before ended without order, and clients wait for the first
+   * that serves. Open while what was left cannot be settled.
+   */
+  readonly begun: Promise<boolean>;
+  #begin: (isAfterCrash: boolean) => void = () => undefined;
+  isAfterCrash = false;
+  #watch: BrokerWatch | undefined;
+  #unfollow: (() => void) | undefined;
+  #isOver = false;
+
+  constructor(context: ControllerContext, repair: Repair, wish: FleetWish, hooks: FleetDutyHooks) {
+    this.begun = new Promise((resolve) => {
+      this.#begin = (isAfterCrash) => {
+        this.isAfterCrash = isAfterCrash;
+        resolve(isAfterCrash);
+      };
+    });
+    const isStopping = (): boolean => this.#isOver || context.isStopping();
+    this.#context = { ...context, isStopping, persistence: { ...context.persistence, stopped: isStopping } };
+    this.#wish = wish;
+    this.#hooks = hooks;
+    this.#repair = repair;
+    this.balance = new Balance(this.#context);
+    this.size = new FleetSize(this.#context, wish, {
+      drain: (brokerId, reason) => this.balance.drain(brokerId, reason),
+      stop: async (brokerId) => this.#keepers.get(brokerId)?.stop('scale-in'),
+      even: () => this.balance.even(),
+      run: (act) => hooks.run(act),
+    });
+    this.#work = new BrokerWork(this.#context, wish, {
+      drain: (brokerId, reason) => this.balance.drain(brokerId, reason),
+      stop: async (brokerId) => this.#keepers.get(brokerId)?.stop('restart'),
+      kill: async (brokerId, reason) => this.#keepers.get(brokerId)?.kill(reason),
+      even: () => this.balance.even(),
+      run: (act) => hooks.run(act),
+    });
+    for (const view of context.brokers.all()) {
+      const keeper = new SlotKeeper(this.#context, view, repair, { onServing: () => this.#onServing(view) });
+      this.#keepers.set(view.slot.brokerId, keeper);
+    }
+  }
+
+  /** Resolves when every slot has its keeper. */
+  async start(): Promise<void> {
+    const keepers = [...this.#keepers.values()];
+    const adopted = await Promise.all(keepers.map((keeper) => keeper.adopt()));
+    // Beside brokers that serve, what the dead ones had need not wait for their return.
+    const remap = this.#context.brokers.anyServing() === undefined ? 'restart-in-place' : 'remap';
+    const settled = keepers.map(async (keeper, i) => !adopted[i] && (await keeper.settleLast(remap)));
+    // One that had to be recovered tells it for all, and the first slots that are settled start without the others: the
+    // partitions of those go to whoever serves, each slot's when it is settled itself.
+    const tell = (isRecovered: boolean): void => {
+      if (isRecovered && remap === 'restart-in-place') this.#begin(true);
+    };
+    for (const each of settled) void each.then(tell, ignore);
+    for (const [i, keeper] of keepers.entries()) {
+      this.#hooks.run(async () => {
+        await settled[i];
+        const isAfterCrash = await this.begun;
+        if (!this.#context.isStopping()) await keeper.keep(isAfterCrash);
+      });
+    }
+    // Damage is mended by hand, if at all: the other slots do not wait for it.
+    const orDamaged = keepers.map(({ unrecoverable }, i) => Promise.race([settled[i], unrecoverable.then(() => true)]));
+    const isRecovered = (await Promise.all(orDamaged)).includes(true);
+    this.#begin(this.isAfterCrash || (isRecovered && remap === 'restart-in-place'));
+    if (this.#context.isStopping()) return;
+    this.#watch = new BrokerWatch({
+      context: this.#context,
+      selfValid: (nowMs) => this.#hooks.selfValid(nowMs),
+      kill: async (brokerId, reason) => this.#keepers.get(brokerId)?.kill(reason),
+    });
+    this.#unfollow = this.#wish.onChange(() => this.look());
+    this.look();
+    if (adopted.includes(true)) this.#hooks.run(() => this.#evenOnce());
+  }
+
+  /**
+   * What the last keeper was about to even out nobody has written down: a broker that is restarted and was to be filled, a
+   * drain that was taken back while nobody kept the fleet. Once clients have their partitions.
+   */
+  async #evenOnce(): Promise<void> {
+    await sleep(this.#context.clock, this.#repair.openingMs());
+    if (!this.#isOver) await this.balance.even();
+  }
+
+  /** Does what is wanted of the fleet and is not done: for each change, and now and then. */
+  look(): void {
+    // Before every slot has its keeper a broker that serves may look as if it did not.
+    if (!this.#watch || this.#isOver) return;
+    this.size.act();
+    this.#work.look();
+  }
+
+  /** Nothing of it has an effect from here on, but for writes on their way. */
+  end(): void {
+    this.#isOver = true;
+    this.#unfollow?.();
+    this.#watch?.stop();
+  }
+
+  /** Resolves when no session is being settled and no planned move is under way any more. */
+  async idle(): Promise<void> {
+    await Promise.all([this.balance.idle(), ...[...this.#keepers.values()].map((keeper) => keeper.idle())]);
+  }
+
+  exited(brokerId: number): void {
+    if (!this.#isOver) this.#keepers.get(brokerId)?.exited();
+  }
+
+  /** From Fleet.onHung. */
+  hung(brokerId: number, reason: string): void {
+    if (!this.#isOver) this.#watch?.kill(brokerId, reason);
+  }
+
+  /** What was in place for a slot whose zone is evacuated does not stay there. */
+  #onServing({ slot, evacuated }: BrokerView): void {
+    if (evacuated) this.#hooks.run(async () => void (await this.balance.drain(slot.brokerId, 'zone-evacuated')));
+    this.#hooks.onServing();
+  }
+}
+
+/** It is told where it is waited for. */
+function ignore(): void {}

@@ -1,0 +1,230 @@
+/**
+ * What the fleet should be, as every process sees it: how many brokers, which zones are to be left empty (rows/fleet.ts),
+ * what is wanted of single brokers (rows/broker-wish.ts), and what the controller that keeps the fleet says of all that
+ * (rows/fleet-report.ts). Any process may write a wish; the one that keeps the fleet carries it out, and who keeps it next
+ * goes on. The others follow, so that none of them places a topic where it should not go.
+ */
+import type { BrokerEntry } from '../../engine.ts';
+import { sleep } from '../../kernel/clock.ts';
+import { Failure } from '../../kernel/failure.ts';
+import { type Row, type RowKey, StoreConflict, type StoreOp, storeOpsMax } from '../../ports.ts';
+import { type Persistence, rangeSurely, transactSurely } from '../../store-surely.ts';
+import {
+  type BrokerWish,
+  brokerWishKey,
+  decodeBrokerWish,
+  encodeBrokerWish,
+  wishedBroker,
+} from '../rows/broker-wish.ts';
+import { decodeFleet, encodeFleet, fleetKey, type FleetRow } from '../rows/fleet.ts';
+import { decodeFleetReport, encodeFleetReport, type FleetReport, fleetReportKey } from '../rows/fleet-report.ts';
+
+const conflictPauseMs = 20;
+/** Written in one transaction, beside the fleet's own row. */
+const wishesMax = storeOpsMax - 1;
+
+/** A wish as it was last read or written. */
+export interface NotedWish {
+  readonly wish: BrokerWish;
+  readonly version: number;
+}
+
+export class FleetWish {
+  readonly #persistence: Persistence;
+  readonly #versions = new Map<string, number>();
+  readonly #ofBrokers = new Map<number, NotedWish>();
+  readonly #listeners = new Set<() => void>();
+  /** The lowest of those to be restarted: broker-work.ts begins with it. */
+  #restartsNext: number | undefined;
+  #row: FleetRow;
+  #report: FleetReport | undefined;
+
+  /** `first` holds until somebody has written the row. */
+  constructor(persistence: Persistence, first: FleetRow) {
+    this.#persistence = persistence;
+    this.#row = first;
+  }
+
+  get row(): FleetRow {
+    return this.#row;
+  }
+
+  /** Of `row`; 0 while nobody has written it. */
+  get version(): number {
+    return this.#versions.get(fleetKey.sk) ?? 0;
+  }
+
+  /** Undefined until a controller has kept the fleet. */
+  get report(): FleetReport | undefined {
+    return this.#report;
+  }
+
+  ofBroker(brokerId: number): NotedWish | undefined {
+    return this.#ofBrokers.get(brokerId);
+  }
+
+  isWanted(brokerId: number): boolean {
+    return brokerId <= this.#row.brokers;
+  }
+
+  isEvacuated(zone: string): boolean {
+    return this.#row.evacuated.includes(zone);
+  }
+
+  /**
+   * It gets nothing more: it is to be left empty, or its turn has come to be emptied for a restart. Who waits for that turn
+   * takes what the others give: when all are restarted and none takes any more, the first has nobody to empty itself to,
+   * its clients wait for its end and start, and no topic can be placed.
+   */
+  isDraining(brokerId: number): boolean {
+    return brokerId === this.#restartsNext || this.#ofBrokers.get(brokerId)?.wish.act === 'drain';
+  }
+
+  /**
+   * The condition for a write that gives partitions to brokers: that what is wanted of the fleet is what its writer knew. Every
+   * wish that leaves a broker empty changes this row, so that who counts behind it counts what can come no more.
+   */
+  unchanged(): StoreOp[] {
+    const { version } = this;
+    return [{ op: 'check', key: fleetKey, if: version === 0 ? { absent: true } : { version } }];
+  }
+
+  /** After a refusal of that condition. Throws the store's failure when it outlasts the wait. */
+  refresh(): Promise<void> {
+    return this.#read();
+  }
+
+  /** Called after each change. Returns the way to stop. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Reads the rows and follows them. Returns the way to stop. */
+  async follow(): Promise<() => void> {
+    const stop = this.#persistence.store.watch(fleetKey.pk, (change) => {
+      if (change !== 'gap') this.#note(change.row);
+      // Until it is read: nobody would tell again of what was missed.
+      else void this.#read(Number.POSITIVE_INFINITY).catch(ignoreFailure);
+    });
+    await this.#read();
+    return stop;
+  }
+
+  /** Durable before it has an effect. Resolves with the version that was written. */
+  change(edit: (row: FleetRow) => FleetRow): Promise<number> {
+    return this.#untilWritten(async () => {
+      const [written] = await this.#write([{ key: fleetKey, value: encodeFleet(edit(this.#row)) }]);
+      return written!.version;
+    });
+  }
+
+  /** Writes what is wanted of brokers, but where the same is under way. Resolves with the version of each wish. */
+  async ask(wishes: ReadonlyMap<number, BrokerWish>): Promise<Map<number, number>> {
+    const versions = new Map<number, number>();
+    const all = [...wishes];
+    for (let i = 0; i < all.length; i += wishesMax) {
+      const some = all.slice(i, i + wishesMax);
+      await this.#untilWritten(async () => {
+        const missing = some.filter(([brokerId, wish]) => !this.#isUnderWay(brokerId, wish));
+        for (const [brokerId] of some) versions.set(brokerId, this.#ofBrokers.get(brokerId)?.version ?? 0);
+        const puts = missing.map(([brokerId, wish]) => ({
+          key: brokerWishKey(brokerId),
+          value: encodeBrokerWish(wish),
+        }));
+        // Behind the wishes, so that whoever knows this version knows them.
+        const empties = missing.some(([, { act }]) => act === 'drain');
+        const written = await this.#write(empties ? [...puts, { key: fleetKey, value: encodeFleet(this.#row) }] : puts);
+        for (const row of written) {
+          const brokerId = wishedBroker(row);
+          if (brokerId !== undefined) versions.set(brokerId, row.version);
+        }
+      });
+    }
+    return versions;
+  }
+
+  /** That what was wanted at `version` has come to `outcome`; without an effect when something else is wanted by now. */
+  async tell(brokerId: number, version: number, outcome: BrokerWish): Promise<void> {
+    if (this.#ofBrokers.get(brokerId)?.version !== version) return;
+    await this.#write([{ key: brokerWishKey(brokerId), value: encodeBrokerWish(outcome) }]).catch(ignoreConflict);
+  }
+
+  /** Written when it says something else than the last one. */
+  async publish(report: FleetReport): Promise<void> {
+    const value = encodeFleetReport(report);
+    if (this.#report && value === encodeFleetReport(this.#report)) return;
+    // A conflict: another controller believes that it keeps the fleet. The next report comes after its row was read.
+    await this.#write([{ key: fleetReportKey, value }]).catch(ignoreConflict);
+  }
+
+  #isUnderWay(brokerId: number, { act, afterEpoch }: BrokerWish): boolean {
+    const wish = this.#ofBrokers.get(brokerId)?.wish;
+    return wish !== undefined && !wish.isDone && wish.act === act && wish.afterEpoch === afterEpoch;
+  }
+
+  async #untilWritten<T>(write: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await write();
+      } catch (failure) {
+        if (!(failure instanceof StoreConflict)) throw failure;
+        await sleep(this.#persistence.clock, conflictPauseMs);
+      }
+    }
+  }
+
+  /** All or nothing, on the condition that the rows are as they are known. A conflict leaves them better known. */
+  async #write(puts: readonly { readonly key: RowKey; readonly value: string }[]): Promise<Row[]> {
+    if (puts.length === 0) return [];
+    const rows: Row[] = puts.map(({ key, value }) => ({
+      ...key,
+      value,
+      version: (this.#versions.get(key.sk) ?? 0) + 1,
+    }));
+    const ops = rows.map(({ pk, sk, value, version }): StoreOp => {
+      const condition = version === 1 ? { absent: true as const } : { version: version - 1 };
+      return { op: 'put', key: { pk, sk }, value, if: condition };
+    });
+    try {
+      await transactSurely(this.#persistence, ops);
+    } catch (failure) {
+      if (failure instanceof StoreConflict) this.#note(failure.current);
+      throw failure;
+    }
+    for (const row of rows) this.#note(row);
+    return rows;
+  }
+
+  async #read(waitMsMax?: number): Promise<void> {
+    for (const row of await rangeSurely(this.#persistence, fleetKey.pk, waitMsMax)) this.#note(row);
+  }
+
+  #note(row: Row | undefined): void {
+    if (!row || row.version <= (this.#versions.get(row.sk) ?? 0)) return;
+    this.#versions.set(row.sk, row.version);
+    const brokerId = wishedBroker(row);
+    if (row.sk === fleetKey.sk) this.#row = decodeFleet(row);
+    else if (row.sk === fleetReportKey.sk) this.#report = decodeFleetReport(row);
+    else if (brokerId !== undefined) {
+      this.#ofBrokers.set(brokerId, { wish: decodeBrokerWish(row), version: row.version });
+      const toRestart = [...this.#ofBrokers].filter(([, { wish }]) => wish.act === 'restart').map(([id]) => id);
+      this.#restartsNext = toRestart.length > 0 ? Math.min(...toRestart) : undefined;
+    }
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+function ignoreConflict(failure: unknown): void {
+  if (!(failure instanceof StoreConflict)) throw failure;
+}
+
+function ignoreFailure(failure: unknown): void {
+  if (!(failure instanceof Failure)) throw failure;
+}
+
+/** Of a broker's entry: absent when nothing is wanted of it. */
+export function wishShown(wish: FleetWish, brokerId: number): Pick<BrokerEntry, 'wish'> {
+  const act = wish.ofBroker(brokerId)?.wish.act ?? 'none';
+  return act === 'none' ? {} : { wish: act };
+}

@@ -1,0 +1,29 @@
+/** What a move is conditional on, beside the row that it changes. */
+import { describe, expect, it } from 'vitest';
+import { world } from '../controller-in-test.suite.ts';
+
+describe('a planned move', () => {
+  it('gives nothing to a target whose session changed unheard of between release and write', async () => {
+    const { control, during, fill, fleet, store, placements, owners } = world();
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    const key = { pk: 'BROKER', sk: '2' };
+    const row = (await store.get(key))!;
+    fleet.onRelease = async () => {
+      fleet.onRelease = () => undefined;
+      await store.transact([{ op: 'put', key, value: row.value.replace('serving', 'draining') }]);
+    };
+    const before = (await owners()).get(2);
+    await during(controller.drainBroker(1));
+    expect(await owners()).toEqual(
+      new Map([
+        [2, before],
+        [3, 72 - before!],
+      ]),
+    );
+    // What was on its way to it went back to the one that had released it, and from there to another.
+    const epochs = (await placements()).flatMap(({ partitions }) => partitions.map(({ leaderEpoch }) => leaderEpoch));
+    expect(Math.max(...epochs)).toBe(2);
+  });
+});

@@ -1,0 +1,119 @@
+/**
+ * Partitions whose owner cannot serve them get another, in the shards that this controller owns; every other controller
+ * does the same for its own as soon as the broker is recovered. Callers say which broker is recovered; what dies together is
+ * planned together, one round at a time, so that two rounds never give the same room away twice.
+ *
+ * Why the barrier before the plan: a creation or a planned move may have chosen the dead broker just before it died, and
+ * its write is still on its way. Once every shard's turn has passed, no later write chooses it, and the plan sees all.
+ */
+import { sleep } from '../../kernel/clock.ts';
+import type { PlanMove, PlanPartition } from '../../placement/constraints.ts';
+import { remap } from '../../placement/remap.ts';
+import type { BrokerTable } from '../brokers/brokers.ts';
+import { commitMoves, type MoveRules } from './commit-moves.ts';
+import type { ControllerContext } from '../context.ts';
+import { partitionCounts, planPartitions } from './plan-input.ts';
+
+const waitStepMs = 5;
+/** A round whose targets die under it plans again. */
+const roundsMax = 10;
+/** What new owners need to open logs that somebody waits for, on a machine that is short of cores. */
+const openMsMin = 100;
+const openMsPerPartition = 0.5;
+const openMsMax = 3000;
+
+export class Repair {
+  readonly #context: ControllerContext;
+  readonly #pending = new Set<number>();
+  #round: Promise<void> | undefined;
+  #openUntilMs = Number.NEGATIVE_INFINITY;
+
+  constructor(context: ControllerContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Resolves when the broker owns nothing that another could own. It must be unable to write: fenced and recovered. Throws
+   * the store's failure when it outlasts the wait; call it again.
+   */
+  async remapDead(brokerId: number): Promise<void> {
+    this.#pending.add(brokerId);
+    while (this.#pending.has(brokerId)) {
+      this.#round ??= this.#runRound().finally(() => (this.#round = undefined));
+      await this.#round;
+    }
+  }
+
+  /**
+   * For how long new owners are probably still opening what the last repairs gave them: clients wait for that, so whatever
+   * takes the cores and can wait does. 0 when there is no such time.
+   */
+  openingMs(): number {
+    return Math.max(0, this.#openUntilMs - this.#context.clock.monotonicMs());
+  }
+
+  /** Partitions that nobody owns, or whose owner is no slot of the fleet any more. */
+  async assignOrphans(): Promise<void> {
+    const { brokers, shards } = this.#context;
+    await shards.barrier();
+    // Asked whenever a broker serves, mostly while clients wait for others to open what a dead one had: a plan of all
+    // partitions that finds none to move would take the core from them.
+    const owners = partitionCounts(this.#context, 'held').keys();
+    if ([...owners].every((brokerId) => brokers.get(brokerId))) return;
+    await this.#remap((partition) => (brokers.get(partition.brokerId) ? undefined : 'created'), 'orphans');
+  }
+
+  async #runRound(): Promise<void> {
+    await this.#waitForOthers();
+    await this.#context.shards.barrier();
+    const dead = new Set(this.#pending);
+    // Whoever serves again keeps what it has: this controller may have come to keep the fleet, and adopted it, meanwhile.
+    const losing = [...dead].filter((brokerId) => !this.#context.brokers.isServing(brokerId));
+    const reasons = new Map(losing.map((brokerId) => [brokerId, this.#reasonOf(brokerId)]));
+    await this.#remap((partition) => reasons.get(partition.brokerId), losing.join(' '));
+    for (const brokerId of dead) this.#pending.delete(brokerId);
+  }
+
+  /** Brokers that died with these and are still being recovered, for a moment: a zone is one batch. */
+  async #waitForOthers(): Promise<void> {
+    const { clock, settings, brokers } = this.#context;
+    const deadlineMs = clock.monotonicMs() + settings.remapWaitMsMax;
+    const isAwaited = (): boolean => [...brokers.all()].some((view) => view.phase === 'dead' && !view.recovered);
+    while (isAwaited() && clock.monotonicMs() < deadlineMs) await sleep(clock, waitStepMs);
+  }
+
+  #reasonOf(brokerId: number): string {
+    const { brokers, clock, settings } = this.#context;
+    const zone = brokers.get(brokerId)?.slot.zone ?? '';
+    return brokers.isZoneDown(zone, clock.monotonicMs(), settings.zoneWindowMs) ? 'zone-dead' : 'broker-dead';
+  }
+
+  async #remap(orphanReason: (partition: PlanPartition) => string | undefined, whose: string): Promise<void> {
+    const { brokers, settings, events, clock } = this.#context;
+    for (let round = 0; round < roundsMax; round++) {
+      const partitions = planPartitions(this.#context, 'held');
+      const moves = remap({ brokers: brokers.plan(settings.partitionsPerBrokerMax), partitions, orphanReason });
+      if (moves.length === 0) return;
+      const { moved, refused } = await commitMoves(this.#context, moves, {
+        mayOwn: (move) => brokers.mayOwn(move.to),
+        unchanged: asFound(brokers, moves),
+      });
+      const openMs = moved === 0 ? 0 : Math.min(openMsMax, openMsMin + moved * openMsPerPartition);
+      this.#openUntilMs = Math.max(this.#openUntilMs, clock.monotonicMs() + openMs);
+      if (moved > 0) events.emit('partitions-moved', moves[0]!.reason, { partitions: moved, from: whose });
+      if (refused.length === 0) return;
+    }
+  }
+}
+
+/**
+ * The owners' sessions as they are at this moment, in which the plan found them dead. A commit may be a long time under way,
+ * and be repeated after a conflict:
+ *
+ *   plan: broker 1 is dead, p goes to 2 ── the commit hangs ── the slot serves again at p, at its old epoch
+ *   the commit is refused, because p's row has changed, and repeated ── p is at 2, broker 1 was never asked to release it
+ */
+function asFound(brokers: BrokerTable, moves: readonly PlanMove[]): MoveRules['unchanged'] {
+  const found = new Map([...new Set(moves.map(({ from }) => from))].map((from) => [from, brokers.unchanged([from])]));
+  return (losing) => [...losing].flatMap((brokerId) => found.get(brokerId) ?? []);
+}

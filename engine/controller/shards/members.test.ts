@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import { manualClock } from '../../kernel/manual-clock.ts';
+import { memoryStore } from '../../store-memory.ts';
+import { Members } from './members.ts';
+import { controllerLeasePrefix, encodeLease, leasesPk } from '../rows/lease.ts';
+
+const durationMs = 1_500;
+const gapMsMax = 700;
+
+function world() {
+  const clock = manualClock();
+  const store = memoryStore({ clock });
+  const members = new Members(store, clock, gapMsMax);
+  let renewals = 0;
+  const renew = (id: string, leaseMs = durationMs): Promise<unknown> => {
+    const value = encodeLease({ epoch: 1, durationMs: leaseMs, renewals: renewals++ });
+    return store.transact([{ op: 'put', key: { pk: leasesPk, sk: `${controllerLeasePrefix}${id}` }, value }]);
+  };
+  /** One look after each pause; who is alive by it. `renews`: who has renewed in the pause. */
+  const look = async (pausesMs: readonly number[], renews: readonly string[] = []): Promise<string[]> => {
+    const seen: string[] = [];
+    for (const pauseMs of pausesMs) {
+      for (const id of renews) await renew(id);
+      await clock.advance(pauseMs);
+      seen.push((await members.look()).alive.join());
+    }
+    return seen;
+  };
+  return { renew, look };
+}
+
+describe('who looks at the controllers', () => {
+  it('sees one die whose row stays as it is for its lease', async () => {
+    const { renew, look } = world();
+    await renew('a');
+    await renew('b');
+    expect(await look([100, 500, 500, 500, 100], ['a'])).toEqual(['a,b', 'a,b', 'a,b', 'a,b', 'a']);
+  });
+
+  it('makes nothing of a sleep of its own, however long, nor of a few', async () => {
+    const { renew, look } = world();
+    await renew('a');
+    expect(await look([100, 500, 900, 600_000, 3_000, 500, 500])).toEqual(['a', 'a', 'a', 'a', 'a', 'a', 'a']);
+    await renew('a');
+    expect(await look([5_000, 5_000, 5_000, 5_000])).toEqual(['a', 'a', 'a', 'a']);
+  });
+
+  it('sees one die though its looks are always too far apart, and live again', async () => {
+    const { renew, look } = world();
+    await renew('a');
+    await renew('b');
+    expect(await look([800, 800, 800, 800, 800, 800], ['a'])).toEqual(['a,b', 'a,b', 'a,b', 'a,b', 'a', 'a']);
+    // Proven once, it stays so.
+    expect(await look([100, 2_000, 100], ['a'])).toEqual(['a', 'a', 'a']);
+    await renew('b');
+    expect(await look([800, 800], ['a'])).toEqual(['a,b', 'a,b']);
+  });
+
+  it('never has one dead that renews, however seldom it looks itself', async () => {
+    const { look } = world();
+    expect(
+      new Set(
+        await look(
+          Array.from({ length: 50 }, () => 5_000),
+          ['a'],
+        ),
+      ),
+    ).toEqual(new Set(['a']));
+  });
+
+  it('waits for the whole lease where that is long', async () => {
+    const { renew, look } = world();
+    await renew('a', 10_000);
+    const seen = await look(Array.from({ length: 14 }, () => 800));
+    // From the first look on: 12 x 800 ms, which is less than the lease, and 13 x 800 ms.
+    expect(seen.indexOf('')).toBe(13);
+  });
+});

@@ -1,0 +1,326 @@
+/** Several controllers over one store and one fleet: who owns what, and that of two who believe so one has the effect. */
+import { describe, expect, it } from 'vitest';
+import { sharedWorld as world, spec } from '../controllers-in-test.suite.ts';
+
+describe('controllers that share an installation', () => {
+  it('share the shards evenly, and keep the fleet one at a time', async () => {
+    const { clock, join, sharesOf, fleet } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    expect(await sharesOf(first)).toEqual([64]);
+    const [second, third] = [await join(), await join()];
+    await clock.advance(3000);
+    expect((await sharesOf(first, second, third)).toSorted((a, b) => a - b)).toEqual([21, 21, 22]);
+    for (const { controller } of [first, second, third]) {
+      expect(controller.ready()).toBe(true);
+      expect(controller.controllers().filter(({ keepsFleet }) => keepsFleet)).toMatchObject([
+        { controllerId: first.controller.controllerId, alive: true },
+      ]);
+    }
+    expect(fleet.starts).toEqual([1, 2, 3]);
+  });
+
+  it('take over from one that died, with its brokers, within a lease', async () => {
+    const { clock, join, sharesOf, fleet, during, places } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    const second = await join();
+    await clock.advance(2000);
+    for (let i = 0; i < 8; i++) await during(second.controller.createTopic(spec(`c${i}`, 't')));
+    first.isAway = true;
+    // Nobody keeps the fleet at the moment.
+    fleet.crash(2);
+    await clock.advance(2300);
+    expect(await sharesOf(second)).toEqual([64]);
+    await clock.advance(1000);
+    expect(fleet.recovered).toEqual(['2@1']);
+    expect(fleet.starts).toEqual([1, 2, 3, 2]);
+    expect(second.controller.brokers().map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
+    expect((await places()).every(({ brokerId }) => brokerId > 0)).toBe(true);
+  });
+
+  it('do not take a dead one for alive again because they did not look for a while', async () => {
+    const { clock, join, sharesOf, during, store } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    const second = await join();
+    await clock.advance(2000);
+    first.isAway = true;
+    while ((await sharesOf(second))[0] !== 64) await clock.advance(10);
+    // Before it has removed the lease of the dead one.
+    second.isAway = true;
+    await clock.advance(1000);
+    second.isAway = false;
+    await clock.advance(100);
+    expect(await sharesOf(first, second)).toEqual([0, 64]);
+    await during(second.controller.stop());
+    const states = (await store.range('BROKER')).rows.map((row) => JSON.parse(row.value).state);
+    expect(states).toEqual(['closed', 'closed', 'closed']);
+  });
+
+  it('hand over politely, and the last one ends the brokers', async () => {
+    const { clock, join, sharesOf, during, store, fleet } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    const second = await join();
+    await clock.advance(2000);
+    await during(first.controller.stop(), 500);
+    expect(await sharesOf(first, second)).toEqual([0, 64]);
+    await clock.advance(500);
+    expect(second.controller.ready()).toBe(true);
+    expect(second.controller.brokers().map(({ sessionEpoch }) => sessionEpoch)).toEqual([1, 1, 1]);
+    await during(second.controller.stop());
+    expect((await store.range('BROKER')).rows.map((row) => JSON.parse(row.value).state)).toEqual([
+      'closed',
+      'closed',
+      'closed',
+    ]);
+    expect(fleet.kills).toEqual([]);
+  });
+
+  it('that leave together end the brokers as well', async () => {
+    const { clock, join, during, store } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    const second = await join();
+    await clock.advance(2000);
+    await during(Promise.all([first.controller.stop(), second.controller.stop()]));
+    const states = (await store.range('BROKER')).rows.map((row) => JSON.parse(row.value).state);
+    expect(states).toEqual(['closed', 'closed', 'closed']);
+  });
+
+  it('each move what is theirs when a broker dies, once', async () => {
+    const { clock, join, during, fleet, places } = await world();
+    const [first, second] = [await join(), await join()];
+    await clock.advance(5000);
+    for (let i = 0; i < 12; i++) await during(first.controller.createTopic(spec(`c${i}`, 't')));
+    const before = await places();
+    const seen: number[] = [];
+    fleet.onCleanUp = async () => {
+      seen.push((await places()).filter(({ brokerId }) => brokerId === 3).length);
+    };
+    fleet.crash(3);
+    await clock.advance(400);
+    // All of them had another owner before the slot could open its next session.
+    expect(seen).toEqual([0]);
+    for (const [i, { leaderEpoch }] of (await places()).entries()) {
+      expect(leaderEpoch).toBeGreaterThanOrEqual(before[i]!.brokerId === 3 ? 1 : 0);
+    }
+    const moved = [first, second].flatMap(({ controller }) =>
+      controller.events().filter(({ kind, reason }) => kind === 'partitions-moved' && reason === 'broker-dead'),
+    );
+    expect(moved.reduce((sum, { detail }) => sum + Number(detail['partitions']), 0)).toBe(24);
+    expect(fleet.recovered).toEqual(['3@1']);
+  });
+
+  it('take nothing from a broker that serves again when their write arrives', async () => {
+    const { clock, join, visit, during, fleet, places } = await world();
+    const [first, second] = [await join(), await join()];
+    const gateway = await visit();
+    await clock.advance(5000);
+    const topics = Array.from({ length: 12 }, (_, i) => `c${i}`);
+    for (const cluster of topics) await during(gateway.createTopic(spec(cluster, 't')));
+    second.placementDelayMs = 6000;
+    fleet.crash(3);
+    // The keeper waits a moment for the others, and starts the slot with what is left to it.
+    await clock.advance(3000);
+    const left = (await places()).filter(({ brokerId }) => brokerId === 3);
+    expect(left.length).toBeGreaterThan(0);
+    // Its plan is still under way when the second one comes to keep the fleet, and the rows change.
+    first.isAway = true;
+    await clock.advance(2500);
+    expect(second.controller.brokers().map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
+    for (const cluster of topics) await during(gateway.createPartitions(`${cluster}.t`, 7));
+    await clock.advance(2000);
+    expect((await places()).filter(({ brokerId }) => brokerId === 3)).toEqual(expect.arrayContaining(left));
+  });
+
+  it('that were stopped for a while change nothing that is not theirs any more', async () => {
+    const { clock, join, during, fleet, places, sharesOf } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    const second = await join();
+    await clock.advance(2000);
+    for (let i = 0; i < 12; i++) await during(second.controller.createTopic(spec(`c${i}`, 't')));
+    first.isAway = true;
+    await clock.advance(3000);
+    expect(await sharesOf(first, second)).toEqual([0, 64]);
+    fleet.crash(1);
+    await clock.advance(20);
+    const before = await places();
+    first.isAway = false;
+    await clock.advance(10);
+    // It still believes that half of the shards and the fleet are its own.
+    await clock.advance(5000);
+    expect((await sharesOf(first, second)).toSorted((a, b) => a - b)).toEqual([32, 32]);
+    for (const [i, { leaderEpoch }] of (await places()).entries()) {
+      expect(leaderEpoch).toBeGreaterThanOrEqual(before[i]!.leaderEpoch);
+    }
+    expect(fleet.recovered).toEqual(['1@1']);
+    expect(second.controller.brokers().map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
+  });
+});
+
+describe('a gateway without a controller in it', () => {
+  it('makes, changes and deletes topics, whether or not a controller is alive', async () => {
+    const { clock, join, visit, during, fleet, places } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    const gateway = await visit();
+    await during(gateway.createTopic(spec('c', 't')));
+    await clock.advance(100);
+    // The owner has learned of it, and moves it.
+    fleet.crash(2);
+    await clock.advance(2000);
+    const moved = first.controller.events().filter(({ reason }) => reason === 'broker-dead');
+    expect(moved.map(({ detail }) => detail['partitions'])).toEqual([2]);
+    first.isAway = true;
+    await clock.advance(5000);
+    await during(gateway.createTopic(spec('d', 't')));
+    await during(gateway.createPartitions('d.t', 9));
+    await during(gateway.alterConfigs('d.t', { 'retention.ms': '1' }));
+    await expect(during(gateway.createTopic(spec('d', 't')))).rejects.toMatchObject({ code: 'already-exists' });
+    await expect(during(gateway.deleteTopic('d.other'))).rejects.toMatchObject({ code: 'not-found' });
+    await during(gateway.deleteTopic('c.t'));
+    expect(await places()).toHaveLength(9);
+    expect(new Set([await during(gateway.allocateProducerId()), await during(gateway.allocateProducerId())]).size).toBe(
+      2,
+    );
+  });
+
+  it('gives nothing to a broker whose session changed while it decided', async () => {
+    const { clock, join, visit, during, store, places } = await world();
+    await join();
+    await clock.advance(3000);
+    const gateway = await visit();
+    const key = { pk: 'BROKER', sk: '2' };
+    const row = (await store.get(key))!;
+    // Between the gateway's look at the brokers and its write.
+    const creating = gateway.createTopic(spec('c', 't'), async () => [
+      { op: 'check', key: { pk: 'none', sk: 'none' }, if: { absent: true } },
+    ]);
+    await store.transact([{ op: 'put', key, value: row.value.replace('serving', 'draining') }]);
+    await during(creating);
+    expect((await places()).filter(({ brokerId }) => brokerId === 2)).toEqual([]);
+  });
+});
+
+describe('what operators want of the fleet', () => {
+  const owned = async ({ places }: Awaited<ReturnType<typeof world>>, brokerId: number): Promise<number> =>
+    (await places()).filter((place) => place.brokerId === brokerId).length;
+
+  /** The first of two keeps the fleet; the gateway has made so many topics. */
+  const twoAndGateway = async (topics: number) => {
+    const all = await world();
+    const first = await all.join();
+    await all.clock.advance(3000);
+    await all.join();
+    const gateway = await all.visit();
+    await all.during(gateway.start());
+    await all.clock.advance(2000);
+    for (let i = 0; i < topics; i++) await all.during(gateway.createTopic(spec(`c${i}`, 't')));
+    return { all, first, gateway };
+  };
+
+  it('is done by who keeps it, whoever was asked', async () => {
+    const all = await world();
+    const { clock, join, visit, during, fleet } = all;
+    await join();
+    await clock.advance(3000);
+    const second = await join();
+    const gateway = await visit();
+    await during(gateway.start());
+    await clock.advance(2000);
+    for (let i = 0; i < 8; i++) await during(gateway.createTopic(spec(`c${i}`, 't')));
+
+    expect(await during(gateway.drainBroker(1))).toBe(0);
+    expect(await owned(all, 1)).toBe(0);
+    expect(gateway.brokers()[0]).toMatchObject({ state: 'draining', wish: 'drain' });
+    // Neither of the two that make topics puts one there.
+    await during(gateway.createTopic(spec('v', 't')));
+    await during(second.controller.createTopic(spec('w', 't')));
+    expect(await owned(all, 1)).toBe(0);
+    await during(second.controller.undrainBroker(1));
+    await clock.advance(1000);
+    expect(await owned(all, 1)).toBeGreaterThan(0);
+    expect(gateway.brokers()[0]).toMatchObject({ state: 'serving' });
+
+    await during(second.controller.restartBrokers());
+    expect(fleet.starts).toEqual([1, 2, 3, 1, 2, 3]);
+    await during(gateway.restartBroker(2));
+    await during(gateway.replaceBroker(3));
+    expect(second.controller.brokers().map(({ sessionEpoch }) => sessionEpoch)).toEqual([2, 3, 3]);
+    expect(fleet.kills).toEqual([3]);
+    await expect(during(gateway.restartBroker(9))).rejects.toMatchObject({ code: 'invalid-request' });
+
+    expect(await during(gateway.evacuateZone('b'))).toBe(0);
+    expect(await owned(all, 2)).toBe(0);
+    expect(second.controller.scaling()).toMatchObject({ evacuatedZones: ['b'] });
+    await during(second.controller.restoreZone('b'));
+    expect(await owned(all, 2)).toBeGreaterThan(0);
+    expect(await during(gateway.scaleFleet(2))).toMatchObject({ brokers: 3, override: 2 });
+    expect(await during(second.controller.scaleFleet(undefined))).toMatchObject({ brokers: 3, override: null });
+    expect(gateway.scaling()).toMatchObject({ brokers: 3, override: null });
+  });
+
+  it('is gone on with when who keeps it dies in the middle', async () => {
+    const { all, first, gateway } = await twoAndGateway(12);
+    const { clock, join, during, fleet } = all;
+    let releases = 0;
+    fleet.onRelease = () => {
+      // The drain has begun, and what it was asked for is never answered.
+      if (++releases === 1) first.isAway = true;
+      return undefined;
+    };
+    const draining = gateway.drainBroker(2);
+    await clock.advance(100);
+    expect(first.isAway).toBe(true);
+    expect(await owned(all, 2)).toBeGreaterThan(0);
+    expect(await during(draining)).toBe(0);
+    expect(await owned(all, 2)).toBe(0);
+
+    // A restart as well: the broker ends under one controller and is seen to serve again by another.
+    const third = await join();
+    await clock.advance(2000);
+    const restarting = gateway.restartBroker(2);
+    await clock.advance(20);
+    first.isAway = false;
+    await during(restarting);
+    expect(gateway.brokers()[1]!.sessionEpoch).toBe(2);
+    expect(gateway.brokers()[1]).not.toHaveProperty('wish');
+    expect(third.controller.brokers()[1]).toMatchObject({ state: 'serving' });
+  });
+
+  it('fills a broker whose drain was taken back while nobody kept the fleet, as soon as somebody does', async () => {
+    const { all, first, gateway } = await twoAndGateway(8);
+    const { clock, during } = all;
+    expect(await during(gateway.drainBroker(1))).toBe(0);
+    // What moved has cooled down.
+    await clock.advance(60_000);
+    first.isAway = true;
+    await during(gateway.undrainBroker(1));
+    await clock.advance(100);
+    expect(await owned(all, 1)).toBe(0);
+    // The second is the keeper when the first one's lease has lapsed. Its own pace would be every 15 s.
+    await clock.advance(4000);
+    expect(await owned(all, 1)).toBeGreaterThan(0);
+  });
+
+  it('is kept while no controller is alive, and the caller is told', async () => {
+    const all = await world();
+    const { clock, join, visit, during } = all;
+    const first = await join();
+    await clock.advance(3000);
+    const gateway = await visit();
+    await during(gateway.start());
+    for (let i = 0; i < 4; i++) await during(gateway.createTopic(spec(`c${i}`, 't')));
+    first.isAway = true;
+    await clock.advance(5000);
+    await expect(during(gateway.drainBroker(3))).rejects.toMatchObject({ code: 'owner-unavailable', retryable: true });
+    expect(gateway.brokers()[2]).toMatchObject({ state: 'draining', wish: 'drain' });
+    expect(await owned(all, 3)).toBeGreaterThan(0);
+    await join();
+    await clock.advance(8000);
+    expect(await owned(all, 3)).toBe(0);
+  });
+});
