@@ -213,10 +213,11 @@ class SessionLogStore implements LogStore {
       if (++looks % retentionLooksMax === 0) await turnOf(this.#o.clock);
       if (!log.isOpen || this.#isClosed) continue;
       log.expireProducers(nowMs);
-      if (retentionDue(log, nowMs) === undefined) continue;
+      const knownTo = log.lookForRetention();
+      if (retentionDue(log, nowMs, knownTo) === undefined) continue;
       await this.#maintain(async () => {
         // Released or cut short while it waited for its turn.
-        const start = log.isOpen ? retentionDue(log, nowMs) : undefined;
+        const start = log.isOpen ? retentionDue(log, nowMs, knownTo) : undefined;
         if (start !== undefined) await moveStart(this.#context, log, start);
       });
     }

@@ -104,6 +104,8 @@ export class OwnedLog implements PartitionLog {
   #stateVersion: number;
   #endOffset: number;
   #highWatermark: number;
+  /** How far retention has looked. */
+  #lookedTo: number;
   #configs: LogConfigs;
   #isOpen = true;
 
@@ -112,7 +114,7 @@ export class OwnedLog implements PartitionLog {
     this.topicId = opened.topicId;
     this.partition = opened.partition;
     this.leaderEpoch = opened.leaderEpoch;
-    this.#startOffset = opened.startOffset;
+    this.#startOffset = this.#lookedTo = opened.startOffset;
     this.#stateVersion = opened.stateVersion;
     this.#endOffset = this.#highWatermark = opened.endOffset;
     this.#segments = opened.segments;
@@ -361,6 +363,13 @@ export class OwnedLog implements PartitionLog {
     for (const fold of [this.#live, this.#rolled]) {
       fold.producers.expire(nowMs, this.#session.settings.producerIdExpirationMs);
     }
+  }
+
+  /** Where the log ended at the last look of retention since it was opened; notes where it ends now. */
+  lookForRetention(): number {
+    const knownTo = this.#lookedTo;
+    this.#lookedTo = this.#endOffset;
+    return knownTo;
   }
 
   #endsWith(rows: readonly PublishedSegment[]): boolean {

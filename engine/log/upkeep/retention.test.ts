@@ -18,6 +18,7 @@ describe('retention', () => {
       await world.run(store.rollUp());
       await world.clock.advance(4 * hour);
     }
+    await world.run(store.applyRetention());
     await fill(world, log, 5);
     await world.run(store.applyRetention());
     expect([log.startOffset, log.highWatermark]).toEqual([5, 20]);
@@ -33,6 +34,25 @@ describe('retention', () => {
     await world.run(store.close());
     const again = await world.open(await world.startSession());
     expect([again.startOffset, again.highWatermark, again.epochAt(20)]).toEqual([20, 20, 1]);
+  });
+
+  it('leaves what came since its last look, however old it says it is, and the limit of size holds for it', async () => {
+    const world = new World({ mergeBytesMax: 0, retentionIntervalMs: 30 * 24 * hour });
+    const store = await world.startSession();
+    const log = await world.open(store, 1, { 'retention.ms': `${hour}`, 'retention.bytes': '1000' });
+    const old = (): Buffer => batchOf(['old'.padEnd(200, '.')], world.clock.wallMs() - 1000 * hour);
+    for (let i = 0; i < 2; i++) await world.append(log, old());
+    await world.run(store.rollUp());
+    await world.append(log, old());
+    await world.run(store.applyRetention());
+    expect(log.startOffset).toBe(0);
+    for (let i = 0; i < 2; i++) await world.append(log, old());
+    await world.run(store.applyRetention());
+    expect(log.startOffset).toBe(3);
+    for (let i = 0; i < 9; i++) await world.append(log, old());
+    await world.run(store.applyRetention());
+    expect(log.startOffset).toBeGreaterThan(5);
+    expect(log.highWatermark).toBe(14);
   });
 
   it('deletes by size, oldest first, down to the limit', async () => {
@@ -114,6 +134,7 @@ describe('retention', () => {
     const repeat = Buffer.from(original);
     await world.append(log, original);
     await world.run(store.rollUp());
+    await world.run(store.applyRetention());
     await world.clock.advance(hour);
     await world.run(store.applyRetention());
     expect([log.startOffset, world.disk.list(segmentsDirectory).length]).toEqual([1, 1]);

@@ -1,6 +1,10 @@
 /**
  * Retention: what of a log is over its time or its size (retention.ms, retention.bytes). The decision is pure; applying
  * it moves the start durably and deletes segment rows, in transactions that the store can hold.
+ *
+ * Time is that of the records, as in Kafka, and clients may have written any: a history of years is produced today, and
+ * read by those who have just produced it. So what has come since the last look stays until the next one, however old
+ * it says it is.
  */
 import { maxTimestamp } from '../../records/batch.ts';
 import { type StoreOp, storeOpsMax } from '../../ports.ts';
@@ -11,13 +15,16 @@ import type { Segment } from '../segments/segment-reader.ts';
 import { putLogState } from '../rows/log-state.ts';
 import { deleteSegment } from '../rows/segment.ts';
 
-/** The offset that the start moves to; the present start when nothing is due. Whole segments and batches only. */
-export function retentionStart(log: OwnedLog, nowMs: number): number {
+/**
+ * The offset that the start moves to; the present start when nothing is due. Whole segments and batches only. Up to
+ * `knownTo` the log was there at the last look.
+ */
+function retentionStart(log: OwnedLog, nowMs: number, knownTo: number): number {
   const { retentionMs, retentionBytes } = log.configs;
   let start = log.startOffset;
   let bytes = log.sizeBytes;
   const pass = (endOffset: number, size: number, timestamp: number): boolean => {
-    const isOld = timestamp >= 0 && nowMs - timestamp > retentionMs;
+    const isOld = endOffset <= knownTo && timestamp >= 0 && nowMs - timestamp > retentionMs;
     if (endOffset > start && !isOld && bytes - size < retentionBytes) return false;
     start = Math.max(start, endOffset);
     bytes -= size;
@@ -31,8 +38,8 @@ export function retentionStart(log: OwnedLog, nowMs: number): number {
 }
 
 /** Where the start has to move to, if it has to be written. */
-export function retentionDue(log: OwnedLog, nowMs: number): number | undefined {
-  const start = retentionStart(log, nowMs);
+export function retentionDue(log: OwnedLog, nowMs: number, knownTo: number): number | undefined {
+  const start = retentionStart(log, nowMs, knownTo);
   // Also without a move: a segment kept for its producers may go once they have expired.
   const first = log.segments[0]?.row;
   return start > log.startOffset || (first && first.endOffset <= start) ? start : undefined;
