@@ -19,7 +19,10 @@ it('a sample ends with the first write that was sent after the fault', () => {
     ms: 290,
     stoppedMs: 0,
     partition: 0,
-    faults: [{ kind: 'kill-zone', afterMs: 10 }],
+    faults: [
+      { kind: 'kill-broker', afterMs: -10, isOwners: true },
+      { kind: 'kill-zone', afterMs: 10, isOwners: false },
+    ],
   });
 });
 
@@ -39,7 +42,7 @@ it('the longest pause is told with and without the time in which the parent was 
     ms: 600,
     stoppedMs: 0,
     partition: 1,
-    faults: [{ kind: 'kill-two' }],
+    faults: [{ kind: 'hang-parent', afterMs: -1050 }, { kind: 'kill-two' }],
   });
 });
 

@@ -16,17 +16,31 @@ export interface Times {
   readonly maxMs: number;
 }
 
-/** The longest time between two acknowledgements of one partition, and all that was done to the installation in it. */
+/** What was done to the installation, counted from the begin of a pause: what came shortly before it is below 0. */
+interface PauseFault {
+  readonly kind: FaultKind;
+  readonly afterMs: number;
+  /** The owner of the partition that paused was among those it hit. */
+  readonly isOwners: boolean;
+}
+
+/** The longest time between two acknowledgements of one partition, and all that was done in it and shortly before it. */
 export interface LongestPause {
   readonly ms: number;
   /** So much of it the parent was stopped, and nobody there to answer. */
   readonly stoppedMs: number;
   readonly partition: number;
-  readonly faults: readonly { readonly kind: FaultKind; readonly afterMs: number }[];
+  readonly faults: readonly PauseFault[];
+}
+
+interface Fault extends OpenSample {
+  readonly partitions: readonly number[];
 }
 
 /** More than fall into one pause. */
 const faultsKeptMax = 64;
+/** A pause may be the end of what began before the acknowledgement that it is counted from. */
+const toldBeforeMs = 1500;
 const noPause: LongestPause = { ms: 0, stoppedMs: 0, partition: -1, faults: [] };
 
 export class Downtime {
@@ -36,7 +50,7 @@ export class Downtime {
   readonly #lastSentMs: number[];
   readonly #longestPauseMs = new Map<string, number>();
   #lastFault = 'none';
-  #faults: OpenSample[] = [];
+  #faults: Fault[] = [];
   #stops: { readonly fromMs: number; readonly toMs: number }[] = [];
   #longest = noPause;
   #longestAwake = noPause;
@@ -49,7 +63,7 @@ export class Downtime {
 
   hit(kind: FaultKind, atMs: number, partitions: readonly number[]): void {
     this.#lastFault = kind;
-    this.#faults = [...this.#faults, { kind, atMs }].slice(-faultsKeptMax);
+    this.#faults = [...this.#faults, { kind, atMs, partitions }].slice(-faultsKeptMax);
     // Without the parent nobody can write, whatever was about to come back: the rest of the time is its own.
     const takesOver = kind === 'kill-parent' || kind === 'hang-parent';
     for (const partition of partitions) {
@@ -125,8 +139,11 @@ export class Downtime {
   }
 
   #pause(partition: number, fromMs: number, toMs: number): LongestPause {
-    const within = this.#faults.filter(({ atMs }) => atMs >= fromMs);
-    const faults = within.map(({ kind, atMs }) => ({ kind, afterMs: Math.round(atMs - fromMs) }));
+    const faults = this.#faults
+      .filter(({ atMs }) => atMs >= fromMs - toldBeforeMs)
+      .map(({ kind, atMs, partitions }) => {
+        return { kind, afterMs: Math.round(atMs - fromMs), isOwners: partitions.includes(partition) };
+      });
     const stoppedMs = this.#stops.reduce(
       (sum, stop) => sum + Math.max(0, Math.min(toMs, stop.toMs) - Math.max(fromMs, stop.fromMs)),
       0,

@@ -79,9 +79,11 @@ function groupLine({ commits, longestWithoutCommitMs: { group, partition }, memb
 }
 
 function pauseLine(name: string, { ms, stoppedMs, partition, faults }: LongestPause): string {
-  const within = faults.map(({ kind, afterMs }) => `${kind} after ${afterMs} ms`).join(', ');
+  const within = faults
+    .map(({ kind, afterMs, isOwners }) => `${kind} at ${afterMs} ms (${isOwners ? 'its owner' : 'another'})`)
+    .join(', ');
   const stopped = stoppedMs > 0 ? `, for ${stoppedMs} of which the parent was stopped` : '';
-  return `  ${name}: ${ms} ms in partition ${partition}${stopped}; in it ${within === '' ? 'no fault' : within}`;
+  return `  ${name}: ${ms} ms in partition ${partition}${stopped}; faults, from the begin of the pause: ${within === '' ? 'none' : within}`;
 }
 
 export function reportText(report: SoakReport, anomalies: readonly Anomaly[]): string {
