@@ -1,7 +1,7 @@
 import { bodyMemorySuite } from './body-memory.suite.ts';
 import { consumeSuite } from './consume.suite.ts';
 import { produceSuite } from './door.suite.ts';
-import { whereUwsLoads } from './where-uws-loads.suite.ts';
+import { whereUwsLoads } from './servers/where-uws-loads.suite.ts';
 
 await whereUwsLoads(() => {
   produceSuite('uws');

@@ -8,7 +8,7 @@ import type { Credentials } from './credentials.ts';
 import type { KeyHolders } from './key-holders.ts';
 import { replyFailure } from './reply-problem.ts';
 import type { TurnTime } from '../turn-time.ts';
-import type { HttpExchange, HttpHandler } from './server.ts';
+import type { HttpExchange, HttpHandler } from './servers/server.ts';
 import type { HttpDoorSettings } from './settings.ts';
 
 /** What routes are made of. */

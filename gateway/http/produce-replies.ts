@@ -7,7 +7,7 @@ import type { ProduceOutcome } from '../operations/produce.ts';
 import { kafkaProblem } from './failures.ts';
 import { jsonHeaders } from './reply-headers.ts';
 import { replyProblem } from './reply-problem.ts';
-import type { HttpExchange } from './server.ts';
+import type { HttpExchange } from './servers/server.ts';
 
 /**
  * 'none' (acks=0): answered before anything is stored. 'stored' (acks=1 and all): what is acknowledged is on disk in

@@ -12,7 +12,7 @@ import { type DoorParts, guard } from './guard.ts';
 import { replyOutcome, replyOutcomes } from './produce-replies.ts';
 import { replyJson } from './reply-headers.ts';
 import { replyProblem } from './reply-problem.ts';
-import type { HttpExchange, Route } from './server.ts';
+import type { HttpExchange, Route } from './servers/server.ts';
 
 const epochMax = 0x7fff;
 const sequenceMax = 0x7fff_ffff;

@@ -4,7 +4,7 @@ import { isAscii, isUtf8 } from 'node:buffer';
 import { CorruptBatch, codec } from '../../engine/records/batch.ts';
 import { CodecUnavailable, decompress, DecompressedTooLarge } from '../../engine/records/compression.ts';
 import { Refusal } from './failures.ts';
-import type { HttpExchange } from './server.ts';
+import type { HttpExchange } from './servers/server.ts';
 
 /** Resolves never when the client goes away. Rejects with Refusal: body-too-large, unsupported-media-type. */
 export function readBody(exchange: HttpExchange, bytesMax: number): Promise<Buffer> {

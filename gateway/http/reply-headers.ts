@@ -1,6 +1,6 @@
 /** Headers that replies share. Constant lists: the transports write them as they are. */
 import { systemRandom } from '../../engine/kernel/random.ts';
-import type { HeaderList, HttpExchange } from './server.ts';
+import type { HeaderList, HttpExchange } from './servers/server.ts';
 
 /** Any page may call with a bearer key of its own: nothing here rides on cookies. */
 export const corsHeaders: HeaderList = [

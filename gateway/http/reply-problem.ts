@@ -4,7 +4,7 @@ import type { ClusterLimits } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { type Problem, problemOf } from './failures.ts';
 import { corsHeaders, requestIdOf } from './reply-headers.ts';
-import type { HeaderList, HttpExchange } from './server.ts';
+import type { HeaderList, HttpExchange } from './servers/server.ts';
 
 export function replyFailure(context: GatewayContext, exchange: HttpExchange, error: unknown): void {
   const answer = problemOf(error);

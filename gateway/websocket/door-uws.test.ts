@@ -1,4 +1,4 @@
-import { whereUwsLoads } from '../http/where-uws-loads.suite.ts';
+import { whereUwsLoads } from '../http/servers/where-uws-loads.suite.ts';
 import { websocketDoorSuite } from './door.suite.ts';
 
 await whereUwsLoads(() => websocketDoorSuite('uws'));

@@ -10,7 +10,7 @@ import { problemOf, problem } from '../http/failures.ts';
 import { type DoorParts, guard } from '../http/guard.ts';
 import { replyJson } from '../http/reply-headers.ts';
 import { replyProblem } from '../http/reply-problem.ts';
-import type { Route, UpgradeAnswer, UpgradeRequest, WebSocketPeer, WebSocketSession } from '../http/server.ts';
+import type { Route, UpgradeAnswer, UpgradeRequest, WebSocketPeer, WebSocketSession } from '../http/servers/server.ts';
 import { admitConnection } from '../operations/admit.ts';
 import { servingCluster } from '../operations/topics.ts';
 import { type CloseCode, closeCodes } from './close-codes.ts';

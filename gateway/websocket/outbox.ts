@@ -3,7 +3,7 @@
  * first: it is refused while more than `outboxBytesResume` have not left, and comes when the socket has drained. Answers to
  * commands do not ask; a client that sends commands and reads no answers meets `outboxBytesMax`.
  */
-import type { WebSocketPeer } from '../http/server.ts';
+import type { WebSocketPeer } from '../http/servers/server.ts';
 import type { Flushes } from './flushes.ts';
 
 export interface OutboxLimits {

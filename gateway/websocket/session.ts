@@ -14,7 +14,7 @@ import { AlreadyExists, NotFound } from '../../tenancy/failures.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { problemOf } from '../http/failures.ts';
-import type { WebSocketPeer, WebSocketSession } from '../http/server.ts';
+import type { WebSocketPeer, WebSocketSession } from '../http/servers/server.ts';
 import { admitRequest } from '../operations/admit.ts';
 import { hasLongNumbers, parseKeepingNumbers } from '../operations/long-numbers.ts';
 import { startReader } from '../operations/reader-start.ts';

@@ -7,7 +7,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Instance } from '../../bin/demo/instance.ts';
-import { uwsRefusal } from '../../gateway/http/where-uws-loads.suite.ts';
+import { uwsRefusal } from '../../gateway/http/servers/where-uws-loads.suite.ts';
 import { startInstallation } from '../installation.ts';
 import { authorized, demoAccess } from './doors.ts';
 

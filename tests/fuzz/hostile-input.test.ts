@@ -1,6 +1,6 @@
 /** Hostile input on every door, in the size of a unit test. `npm run fuzz` runs as much of it as one likes. */
 import { expect, it } from 'vitest';
-import { uwsRefusal } from '../../gateway/http/where-uws-loads.suite.ts';
+import { uwsRefusal } from '../../gateway/http/servers/where-uws-loads.suite.ts';
 import { campaign } from './campaign.ts';
 
 const mebi = 1024 * 1024;

@@ -1,6 +1,6 @@
 /** `npm run fuzz -- --seed N --inputs M [--server uws|node] [--tls]`: as many hostile inputs as one likes, with a summary. Started by bin/setup.mjs. */
 import { expect, it } from 'vitest';
-import { uwsRefusal } from '../../gateway/http/where-uws-loads.suite.ts';
+import { uwsRefusal } from '../../gateway/http/servers/where-uws-loads.suite.ts';
 import { campaign } from './campaign.ts';
 
 const mebi = 1024 * 1024;

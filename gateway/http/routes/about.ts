@@ -4,7 +4,7 @@ import { problem } from '../failures.ts';
 import { problemKinds, problemPage } from '../problem-kinds.ts';
 import { corsHeaders, preflightHeaders, replyJson } from '../reply-headers.ts';
 import { replyProblem } from '../reply-problem.ts';
-import type { HttpExchange, Route } from '../server.ts';
+import type { HttpExchange, Route } from '../servers/server.ts';
 
 export function aboutRoutes(parts: DoorParts): Route[] {
   return [

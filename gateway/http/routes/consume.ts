@@ -16,7 +16,7 @@ import { booleanIn } from '../boolean-in.ts';
 import { Refusal } from '../failures.ts';
 import type { DoorParts, TenantHandler } from '../guard.ts';
 import { headersOf } from '../reply-headers.ts';
-import type { HttpExchange } from '../server.ts';
+import type { HttpExchange } from '../servers/server.ts';
 import { eventStream } from './event-stream.ts';
 import { topicOf } from './find-topic.ts';
 import { linesType, recordBatchType } from './produce-records.ts';

@@ -13,7 +13,7 @@ import { type Delivery, Subscription } from '../../operations/subscribe.ts';
 import { kafkaProblem, type Problem, problemOf } from '../failures.ts';
 import type { DoorParts } from '../guard.ts';
 import { headersOf } from '../reply-headers.ts';
-import type { HttpExchange, ReplyStream } from '../server.ts';
+import type { HttpExchange, ReplyStream } from '../servers/server.ts';
 
 /** Over more partitions than this only the last record of a batch carries an id: a cursor per record would outweigh them. */
 const idPerRecordPartitionsMax = 32;

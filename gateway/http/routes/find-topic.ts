@@ -4,7 +4,7 @@ import { NotFound } from '../../../tenancy/failures.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../../context.ts';
 import { findOrCreateTopic, findTopic } from '../../operations/topics.ts';
-import type { HttpExchange } from '../server.ts';
+import type { HttpExchange } from '../servers/server.ts';
 
 /** Throws NotFound. */
 export function topicOf(context: GatewayContext, principal: Principal, exchange: HttpExchange): TopicEntry {

@@ -2,7 +2,7 @@
 import { deleteGroup, describeGroup, listGroups } from '../../operations/groups.ts';
 import { type DoorParts, guard } from '../guard.ts';
 import { jsonHeaders, replyJson } from '../reply-headers.ts';
-import type { Route } from '../server.ts';
+import type { Route } from '../servers/server.ts';
 
 export function groupRoutes(parts: DoorParts): Route[] {
   const { context } = parts;

@@ -15,7 +15,7 @@ import { acksOf, replyAccepted } from '../produce-replies.ts';
 import { readBody } from '../read-body.ts';
 import { replyJson } from '../reply-headers.ts';
 import { replyProblem } from '../reply-problem.ts';
-import type { HttpExchange } from '../server.ts';
+import type { HttpExchange } from '../servers/server.ts';
 import { writableTopic } from './find-topic.ts';
 
 export async function produceBatches(parts: DoorParts, exchange: HttpExchange, principal: Principal): Promise<void> {

@@ -21,7 +21,7 @@ import { outcomeJson } from '../produce-replies.ts';
 import { contentCoding, parseJson } from '../read-body.ts';
 import { headersOf } from '../reply-headers.ts';
 import { replyFailure } from '../reply-problem.ts';
-import type { BodyFlow, HttpExchange, ReplyStream } from '../server.ts';
+import type { BodyFlow, HttpExchange, ReplyStream } from '../servers/server.ts';
 import { writableTopic } from './find-topic.ts';
 
 export async function produceLines(parts: DoorParts, exchange: HttpExchange, principal: Principal): Promise<void> {

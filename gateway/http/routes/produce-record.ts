@@ -18,7 +18,7 @@ import { acksOf, replyAccepted, replyOutcome } from '../produce-replies.ts';
 import { replyStamped, stampedPartition, stampOf } from '../producer-stamp.ts';
 import { contentCoding, expand, tooLarge } from '../read-body.ts';
 import { replyFailure } from '../reply-problem.ts';
-import type { HttpExchange } from '../server.ts';
+import type { HttpExchange } from '../servers/server.ts';
 import { writableTopic } from './find-topic.ts';
 
 export function produceRecord(parts: DoorParts): TenantHandler {

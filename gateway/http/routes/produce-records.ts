@@ -15,7 +15,7 @@ import { type Acks, acksOf, replyAccepted, replyOutcomes } from '../produce-repl
 import { replyStamped, stampedPartition, stampOf } from '../producer-stamp.ts';
 import { contentCoding, expand, mediaType, parseJsonObject, tooLarge } from '../read-body.ts';
 import { replyFailure } from '../reply-problem.ts';
-import type { HttpExchange } from '../server.ts';
+import type { HttpExchange } from '../servers/server.ts';
 import { writableTopic } from './find-topic.ts';
 import { produceBatches } from './produce-batches.ts';
 import { produceLines } from './produce-lines.ts';

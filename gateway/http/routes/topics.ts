@@ -10,7 +10,7 @@ import type { DoorParts } from '../guard.ts';
 import { guard } from '../guard.ts';
 import { readJsonObject } from '../read-body.ts';
 import { jsonHeaders, replyJson } from '../reply-headers.ts';
-import type { HttpExchange, Route } from '../server.ts';
+import type { HttpExchange, Route } from '../servers/server.ts';
 import { topicOf } from './find-topic.ts';
 
 const requestBytesMax = 256 * 1024;

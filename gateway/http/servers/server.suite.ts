@@ -1,7 +1,7 @@
 /** What both transports must do alike with HTTP, driven from outside through raw sockets and fetch. */
 import { type Socket, connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Failure } from '../../engine/kernel/failure.ts';
+import { Failure } from '../../../engine/kernel/failure.ts';
 import {
   type DataServer,
   type HttpExchange,

@@ -1,7 +1,7 @@
 /** Runs handlers so that none of their errors reaches the transport: there a throw can end the process. */
 import { STATUS_CODES } from 'node:http';
-import { assert } from '../../engine/kernel/assert.ts';
-import type { Failure } from '../../engine/kernel/failure.ts';
+import { assert } from '../../../engine/kernel/assert.ts';
+import type { Failure } from '../../../engine/kernel/failure.ts';
 import type { HeaderList, HttpExchange, HttpHandler, ServerDoors } from './server.ts';
 
 const problemHeaders: HeaderList = [['content-type', 'application/problem+json']];

@@ -1,5 +1,5 @@
 /** WebSocket connections over uWebSockets.js. Calls on its closed sockets throw, so every call is behind `#isOpen`. */
-import type { Clock } from '../../engine/kernel/clock.ts';
+import type { Clock } from '../../../engine/kernel/clock.ts';
 import { ownBytes } from './body-collector.ts';
 import { assertHeaders, byteLength, runSession, statusLine } from './dispatch.ts';
 import { UpgradeSnapshot } from './request-snapshot.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { systemClock } from '../../engine/kernel/clock.ts';
+import { systemClock } from '../../../engine/kernel/clock.ts';
 import { chooseServer } from './choose-server.ts';
 import { type ServerDoors, serverDefaults } from './server.ts';
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type IncomingMessage, type RequestListener, type Server, createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import type { Clock } from '../../engine/kernel/clock.ts';
+import type { Clock } from '../../../engine/kernel/clock.ts';
 import { runHandler, statusLine } from './dispatch.ts';
 import { NodeExchange, type NodeServing, splitTarget } from './node-exchange.ts';
 import { NodeWebSockets } from './node-websocket.ts';

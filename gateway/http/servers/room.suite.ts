@@ -8,13 +8,13 @@ import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
-import { systemRandom } from '../../engine/kernel/random.ts';
-import { Room } from '../connection-room.ts';
-import { Entrance } from '../entrance.ts';
+import { systemRandom } from '../../../engine/kernel/random.ts';
+import { Room } from '../../connection-room.ts';
+import { Entrance } from '../../entrance.ts';
 import type { MakeServer } from './server.suite.ts';
 import { type DataServer, serverDefaults, type ServerSettings } from './server.ts';
 
-const fixtures = join(fileURLToPath(new URL('../..', import.meta.url)), 'tests', 'fixtures', 'tls');
+const fixtures = join(fileURLToPath(new URL('../../..', import.meta.url)), 'tests', 'fixtures', 'tls');
 const tls = { certificateFile: join(fixtures, 'certificate.pem'), keyFile: join(fixtures, 'key.pem') };
 const ca = readFileSync(tls.certificateFile);
 

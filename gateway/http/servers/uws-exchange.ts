@@ -4,10 +4,10 @@
  * touched after the end.
  */
 import { SocketAddress } from 'node:net';
-import type { Clock } from '../../engine/kernel/clock.ts';
-import type { Failure } from '../../engine/kernel/failure.ts';
+import type { Clock } from '../../../engine/kernel/clock.ts';
+import type { Failure } from '../../../engine/kernel/failure.ts';
 import { BodyCollector, ownBytes } from './body-collector.ts';
-import { HeldBody } from './body-memory.ts';
+import { HeldBody } from '../body-memory.ts';
 import { assertHeaders, byteLength, guarded, guardedBody, guardedRefusal, isBodiless, statusLine } from './dispatch.ts';
 import { RequestSnapshot, pathParameter } from './request-snapshot.ts';
 import type { RouteMatch } from './route-table.ts';

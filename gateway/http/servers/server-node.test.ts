@@ -1,4 +1,4 @@
-import { systemClock } from '../../engine/kernel/clock.ts';
+import { systemClock } from '../../../engine/kernel/clock.ts';
 import { NodeServer } from './server-node.ts';
 import { framingSuite } from './framing.suite.ts';
 import { roomSuite } from './room.suite.ts';

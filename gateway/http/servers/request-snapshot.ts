@@ -3,7 +3,7 @@
  * object as soon as the handler returns, and reading every header once costs no more than asking for the few a handler
  * wants.
  */
-import { InvalidRequest } from '../../engine/kernel/failure.ts';
+import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import type { RequestHead, UpgradeRequest } from './server.ts';
 import type { RouteMatch } from './route-table.ts';
 

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Failure } from '../../engine/kernel/failure.ts';
+import { Failure } from '../../../engine/kernel/failure.ts';
 import type { MakeServer } from './server.suite.ts';
 import { type DataServer, serverDefaults } from './server.ts';
 

@@ -15,8 +15,8 @@
  * Pipelined requests are served while replies come within the turn of their request; uWebSockets.js cuts a connection that
  * sends the next request before a later-turn reply. No client in use pipelines.
  */
-import type { Entrance } from '../entrance.ts';
-import type { BodyMemory } from './body-memory.ts';
+import type { Entrance } from '../../entrance.ts';
+import type { BodyMemory } from '../body-memory.ts';
 
 /** Name and value pairs, in order. Values are visible ASCII, blank or tab (RFC 9110 §5.5). Keep constant lists constant. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];

@@ -2,9 +2,9 @@
  * The transport over uWebSockets.js: several times the requests per core of node:http. One catch-all route feeds our own
  * route table, so that both drivers route alike.
  */
-import { assert } from '../../engine/kernel/assert.ts';
-import type { Clock } from '../../engine/kernel/clock.ts';
-import type { Room } from '../connection-room.ts';
+import { assert } from '../../../engine/kernel/assert.ts';
+import type { Clock } from '../../../engine/kernel/clock.ts';
+import type { Room } from '../../connection-room.ts';
 import { runHandler, statusLine } from './dispatch.ts';
 import { RouteTable } from './route-table.ts';
 import type { DataServer, ServerDoors, ServerSettings } from './server.ts';

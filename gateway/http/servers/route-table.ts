@@ -2,7 +2,7 @@
  * Which handler takes a path: a trie over segments, walked once per request. Our own, because the two transports would
  * otherwise disagree (empty segments, HEAD, precedence) and because 405 needs to know a path's other methods.
  */
-import { assert } from '../../engine/kernel/assert.ts';
+import { assert } from '../../../engine/kernel/assert.ts';
 import type { HttpHandler, Route } from './server.ts';
 
 export interface RouteMatch {

@@ -1,10 +1,10 @@
 /** An exchange over node:http. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Clock } from '../../engine/kernel/clock.ts';
-import type { Failure } from '../../engine/kernel/failure.ts';
+import type { Clock } from '../../../engine/kernel/clock.ts';
+import type { Failure } from '../../../engine/kernel/failure.ts';
 import { BodyCollector, ownBytes } from './body-collector.ts';
-import { HeldBody } from './body-memory.ts';
+import { HeldBody } from '../body-memory.ts';
 import { assertHeaders, byteLength, guarded, guardedRefusal, isBodiless } from './dispatch.ts';
 import { RequestSnapshot, pathParameter } from './request-snapshot.ts';
 import type { RouteMatch } from './route-table.ts';

@@ -2,7 +2,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
-import type { Clock, Timer } from '../../engine/kernel/clock.ts';
+import type { Clock, Timer } from '../../../engine/kernel/clock.ts';
 import { assertHeaders, byteLength, runSession } from './dispatch.ts';
 import { type NodeServing, nodeAddress, nodeHeaders, splitTarget } from './node-exchange.ts';
 import { UpgradeSnapshot } from './request-snapshot.ts';

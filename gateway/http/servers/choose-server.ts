@@ -1,5 +1,5 @@
 /** Picks the transport: uWebSockets.js where it loads, node:http where it does not. */
-import type { Clock } from '../../engine/kernel/clock.ts';
+import type { Clock } from '../../../engine/kernel/clock.ts';
 import type { DataServer, ServerDoors, ServerSettings } from './server.ts';
 import { NodeServer } from './server-node.ts';
 import { UwsServer, loadUws } from './server-uws.ts';
