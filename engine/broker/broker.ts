@@ -4,7 +4,6 @@
  * acknowledge from its session (session.ts).
  */
 import type { Clock } from '../kernel/clock.ts';
-import { Failure } from '../kernel/failure.ts';
 import { SharedFrame } from '../kernel/frame-pool.ts';
 import type { Random } from '../kernel/random.ts';
 import { type Call, serveLinks } from '../link/serve.ts';
@@ -85,11 +84,9 @@ function handle(parts: BrokerParts, { ownership, seats, load, isAwake }: Desk, c
   const { catalogue, clock, logs } = parts;
   const onBug = (error: unknown): void => parts.onBug(error);
   const leave = (log: PartitionLog): Promise<void> => seats.leave(log);
-  /** A Failure is the world's doing and has been answered or cannot be; the asker's own time-out covers it. */
+  /** Every operation puts the world's failures into codes, partition by partition: what comes out of one is a bug. */
   const settle = <R>(answer: Promise<R>, respond: (response: R) => void): void => {
-    answer.then(respond, (error: unknown) => {
-      if (!(error instanceof Failure)) onBug(error);
-    });
+    answer.then(respond).catch(onBug);
   };
   switch (call.key) {
     case 0:

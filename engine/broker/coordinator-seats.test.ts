@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Catalogue, TopicEntry } from '../engine.ts';
+import { Overloaded } from '../kernel/failure.ts';
 import { seededRandom } from '../kernel/random.ts';
 import type { Call } from '../link/serve.ts';
 import { topicA, World } from '../log/log-fixture.suite.ts';
@@ -55,4 +56,21 @@ it('lists nothing when one of the seats is not here, or is not known yet', async
   for (const { list } of [await seatsOfOne(), await seatsOfOne(false)]) {
     expect((await list([0, 1])).errorCode).toBe(errorCode.notCoordinator);
   }
+});
+
+it.each([16, 12, 8] as const)('answers what fails in a way that nobody has thought of, key %i', async (key) => {
+  const fails = (): Promise<never> => Promise.reject(new Overloaded('no way to know'));
+  const seats = { ofGroup: fails, ofPartitions: fails } as unknown as CoordinatorSeats;
+  const topics = [{ name: 't', topicId: topicA, partitions: [{ partitionIndex: 3 }] }];
+  let answer: unknown;
+  const call = {
+    key,
+    version: 5,
+    clientId: key === 16 ? joinSeats('c1', [0]) : '',
+    request: { groupId: 'c1.g', topics },
+    respond: (response: unknown) => (answer = response),
+  };
+  await coordinate(seats, call as unknown as Call);
+  const refused = { errorCode: errorCode.coordinatorLoadInProgress };
+  expect(answer).toMatchObject(key === 8 ? { topics: [{ partitions: [{ partitionIndex: 3, ...refused }] }] } : refused);
 });

@@ -4,6 +4,7 @@
  */
 import type { CoordinatorApi } from '../../engine.ts';
 import { assert } from '../../kernel/assert.ts';
+import { Failure } from '../../kernel/failure.ts';
 import type { Call, CallOf } from '../../link/serve.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { RequestOf, ResponseOf } from '../../protocol/apis.ts';
@@ -12,25 +13,44 @@ import { clusterOfGroup } from '../../routing/coordinator-seat.ts';
 import { type CoordinatorShape, coordinatorShapes } from '../../link/coordinator-shapes.ts';
 import type { CoordinatorSeats } from '../coordinator-seats.ts';
 import type { GroupCoordinator } from '../groups/group-coordinator.ts';
-import type { GroupClient } from '../groups/shell.ts';
+import { codeOf, type GroupClient } from '../groups/shell.ts';
 
-/** Throws an assertion for a key that no part of this broker serves: the gateway sends only what the engine offers. */
+/**
+ * Throws an assertion for a key that no part of this broker serves: the gateway sends only what the engine offers. A Failure
+ * that the operations have not put into codes themselves is answered here: a link on which a request stays unanswered is
+ * taken for hung after a while, and ends for all that share it.
+ */
 export async function coordinate(seats: CoordinatorSeats, call: Call): Promise<void> {
-  if (call.key === 16) return list(seats, call);
+  const fail = call.key === 16 ? failedList(call) : failedAnswer(call);
+  try {
+    await (call.key === 16 ? list(seats, call) : coordinateOne(seats, call));
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    fail(codeOf(error));
+  }
+}
+
+function failedList(call: CallOf<16>): (code: number) => void {
+  return (code) => call.respond({ throttleTimeMs: 0, errorCode: code, groups: [] });
+}
+
+function failedAnswer(call: Call): (code: number) => void {
   assert(isCoordinatorKey(call.key), `API ${call.key} is not served by brokers`);
+  const asked = call as CallOf<CoordinatorApi>;
+  // The answer belongs to the key; the compiler cannot follow the pair through the tables.
+  const shape = coordinatorShapes[asked.key] as unknown as CoordinatorShape<CoordinatorApi>;
+  return (code) => asked.respond(shape.failure(asked.request, code));
+}
+
+async function coordinateOne(seats: CoordinatorSeats, call: Call): Promise<void> {
   const { key, version, request } = call as CallOf<CoordinatorApi>;
   const group = groupOf(key, request);
   const cluster = clusterOfGroup(group);
   const seated = cluster === undefined ? { errorCode: errorCode.invalidGroupId } : await seats.ofGroup(cluster, group);
-  // The answer belongs to the key; the compiler cannot follow the pair through the tables.
-  const respond = (response: ResponseOf<CoordinatorApi>): void => (call as CallOf<CoordinatorApi>).respond(response);
-  if ('errorCode' in seated) {
-    const shape = coordinatorShapes[key] as unknown as CoordinatorShape<CoordinatorApi>;
-    respond(shape.failure(request, seated.errorCode));
-    return;
-  }
+  if ('errorCode' in seated) return failedAnswer(call)(seated.errorCode);
   const { clientId, clientHost } = splitClient(call.clientId);
-  respond(await answer(seated.coordinator, key, version, request, { clientId, clientHost }));
+  const response = await answer(seated.coordinator, key, version, request, { clientId, clientHost });
+  (call as CallOf<CoordinatorApi>).respond(response);
 }
 
 const coordinatorKeys: readonly number[] = [8, 9, 11, 12, 13, 14, 15, 42, 47];
