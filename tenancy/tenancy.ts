@@ -96,6 +96,8 @@ export interface Meter {
 export interface CountGuard {
   /** Throws QuotaExceeded when `partitions` (and one topic) would pass a limit; negative numbers give back. */
   reserve(clusterId: string, change: TopicChange): Promise<StoreOp[]>;
+  /** For a topic of ours inside the cluster: against no limit, and none is made in a cluster that is being deleted. */
+  reserveInternal(clusterId: string, topics: 1 | -1): Promise<StoreOp[]>;
 }
 
 export interface Access {

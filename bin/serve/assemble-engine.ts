@@ -29,6 +29,7 @@ import { brokerRequests } from '../../infra/fleet/broker-requests.ts';
 import { detachedFleet } from '../../infra/fleet/detached.ts';
 import { isGone } from '../../infra/fleet/process-state.ts';
 import type { LmdbStore } from '../../tenancy/store/lmdb.ts';
+import type { CountGuard } from '../../tenancy/tenancy.ts';
 import { checkVolume, volumeOwner } from '../../infra/disk/volume-owner.ts';
 import { CommitMark } from '../../infra/disk/commit-mark.ts';
 import { socketNetwork } from '../../infra/network/socket-network.ts';
@@ -65,17 +66,19 @@ export interface AssembledEngine {
 /** Partitions of a cluster's coordinator topic: how many brokers can share its groups. */
 const coordinatorPartitions = 8;
 
-/**
- * For `--role all`, or for `--role gateway`, which has no controller and follows the fleet of others. `processes`: the
- * brokers, when they are child processes.
- */
-export async function assembleEngine(
-  settings: ServeSettings,
-  folder: DataFolder,
-  store: LmdbStore,
-  log: (line: string) => void,
-  processes: Fleet | undefined,
-): Promise<AssembledEngine> {
+export interface AssembleParts {
+  readonly settings: ServeSettings;
+  readonly folder: DataFolder;
+  readonly store: LmdbStore;
+  readonly log: (line: string) => void;
+  /** The brokers, when they are child processes. */
+  readonly processes: Fleet | undefined;
+  readonly counts: Pick<CountGuard, 'reserveInternal'>;
+}
+
+/** For `--role all`, or for `--role gateway`, which has no controller and follows the fleet of others. */
+export async function assembleEngine(parts: AssembleParts): Promise<AssembledEngine> {
+  const { settings, folder, store, log, processes } = parts;
   const clock = systemClock;
   const random = systemRandom;
   const isGateway = settings.role === 'gateway';
@@ -95,6 +98,12 @@ export async function assembleEngine(
     ? visiting(settings, folder, store, catalogue, network)
     : await controlling({ settings, folder, segments, store, log, fleet, network });
   const { control } = controlled;
+  const coordinatorTopics = {
+    createTopic: (...asked: Parameters<Engine['createTopic']>) => control.createTopic(...asked),
+    catalogue,
+    partitions: coordinatorPartitions,
+    guard: (clusterId: string) => parts.counts.reserveInternal(clusterId, 1),
+  };
   const routing = createRouting({
     catalogue,
     network,
@@ -102,7 +111,7 @@ export async function assembleEngine(
     random,
     // Those of a bucket are as far from here as from a broker, and a broker has read the last ones before.
     ...(settings.segments === '' ? { near: new NearSegments({ segments, clock }) } : {}),
-    ensureCoordinatorTopic: (clusterId) => ensureCoordinatorTopic(control, catalogue, clusterId, coordinatorPartitions),
+    ensureCoordinatorTopic: (clusterId) => ensureCoordinatorTopic(coordinatorTopics, clusterId),
   });
   return {
     engine: wholeEngine(catalogue, routing, control),

@@ -59,9 +59,10 @@ export async function serveGateway(
   const random = systemRandom;
   const store = openLmdbStore({ directory: folder.meta, clock, warn: logLine });
   checkMetadataAge(folder, store, await installationId({ store, clock, random }));
-  const assembled = await assembleEngine(settings, folder, store, logLine, processes);
-  const { engine, controller } = assembled;
   const tenancy = await openTenancy({ store, clock, random, settings: { profile: settings.quotaProfile } });
+  const { counts } = tenancy;
+  const assembled = await assembleEngine({ settings, folder, store, log: logLine, processes, counts });
+  const { engine, controller } = assembled;
   const tls = tlsFiles(settings);
   const context: GatewayContext = {
     engine,

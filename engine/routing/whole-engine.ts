@@ -1,6 +1,7 @@
 /** The engine's facade, put together: data from the routing, decisions from a controller or from what stands in for one. */
 import type { StoreCatalogue } from '../catalogue.ts';
 import type { Engine, TopicEntry } from '../engine.ts';
+import type { StoreOp } from '../ports.ts';
 import { coordinatorTopic } from './coordinator-seat.ts';
 import type { Routing } from './routes.ts';
 
@@ -42,18 +43,29 @@ export function wholeEngine(catalogue: StoreCatalogue, routing: Routing, control
   };
 }
 
-/** Made by whoever needs it first; losing that race is success. `partitions`: how many brokers can share its groups. */
+interface CoordinatorTopics {
+  readonly createTopic: Engine['createTopic'];
+  readonly catalogue: Pick<StoreCatalogue, 'byName'>;
+  readonly partitions: number;
+  /** Rides in the transaction that makes the topic. */
+  readonly guard: (clusterId: string) => Promise<readonly StoreOp[]>;
+}
+
+/**
+ * Made by whoever needs it first; losing that race is success. `partitions`: how many brokers can share its groups. `guard`
+ * refuses when the cluster is going or gone: nobody would ever take the topic away.
+ */
 export async function ensureCoordinatorTopic(
-  controller: Pick<Engine, 'createTopic'>,
-  catalogue: StoreCatalogue,
+  { createTopic, catalogue, partitions, guard }: CoordinatorTopics,
   clusterId: string,
-  partitions: number,
 ): Promise<TopicEntry> {
   const name = coordinatorTopic(clusterId);
   const known = catalogue.byName(name);
   if (known) return known;
   try {
-    return await controller.createTopic({ name, clusterId, partitions, configs: { 'retention.ms': '-1' } });
+    return await createTopic({ name, clusterId, partitions, configs: { 'retention.ms': '-1' } }, () =>
+      guard(clusterId),
+    );
   } catch (error) {
     const made = catalogue.byName(name);
     if (!made) throw error;

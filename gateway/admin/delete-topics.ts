@@ -2,7 +2,7 @@
  * Removes every topic of a cluster that is being deleted, internal ones too. The tenant's operations refuse a cluster in
  * that state, so the engine is asked directly; the counters still ride along, because deletion waits until they say 0.
  */
-import type { TopicEntry } from '../../engine/engine.ts';
+import type { TopicEntry, TopicGuard } from '../../engine/engine.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
 import { StoreConflict } from '../../engine/ports.ts';
 import { tenantName } from '../../tenancy/naming.ts';
@@ -18,10 +18,12 @@ export async function deleteTopicsOf(context: GatewayContext, clusterId: string)
 }
 
 async function deleteOne({ engine, tenancy }: GatewayContext, clusterId: string, topic: TopicEntry): Promise<void> {
-  const counted = tenantName(clusterId, topic.name) !== undefined;
+  const isTenants = tenantName(clusterId, topic.name) !== undefined;
+  const guard: TopicGuard = (change) =>
+    isTenants ? tenancy.counts.reserve(clusterId, change) : tenancy.counts.reserveInternal(clusterId, -1);
   for (let attempt = 1; ; attempt++) {
     try {
-      await engine.deleteTopic(topic.name, counted ? (change) => tenancy.counts.reserve(clusterId, change) : undefined);
+      await engine.deleteTopic(topic.name, guard);
       return;
     } catch (error) {
       if (error instanceof Failure && error.code === 'not-found') return;

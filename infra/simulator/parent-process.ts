@@ -73,7 +73,16 @@ export class ParentProcess {
       settings: { ...routingDefaults, holdMsMax: world.settings.holdMsMax },
       near: this.#nearSegments(),
       ensureCoordinatorTopic: (cluster) =>
-        ensureCoordinatorTopic(this.controller, this.catalogue, cluster, coordinatorPartitions),
+        ensureCoordinatorTopic(
+          {
+            createTopic: (spec, guard) => this.controller.createTopic(spec, guard),
+            catalogue: this.catalogue,
+            partitions: coordinatorPartitions,
+            // Clusters here are for good.
+            guard: () => Promise.resolve([]),
+          },
+          cluster,
+        ),
     });
     this.engine = this.#facade();
     this.records = new RecordProducer(gatewayContext(this.engine, clock, random));

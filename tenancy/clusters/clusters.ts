@@ -4,7 +4,7 @@
  * so whoever repeats a deletion that a crash cut short finishes it.
  *
  *   1. cluster 'deleting' and counters closed: keys stop, no topic and no key can be added by anyone
- *   2. topics, until the counters say there are none
+ *   2. topics, ours inside the cluster as well, until the counters say there are none
  *   3. keys
  *   4. cluster, name, counters, usage gone, and the tenant's count one less
  */
@@ -50,7 +50,14 @@ export interface ClustersOptions {
 const settableStates: ReadonlySet<string> = new Set(['serving', 'suspended']);
 /** Rows of one transaction when keys are removed; below storeOpsMax. */
 const keysPerTransaction = 50;
-const noCounts: ClusterCounts = { topics: 0, partitions: 0, milliMutations: 0, mutationsAtMs: 0, closed: false };
+const noCounts: ClusterCounts = {
+  topics: 0,
+  partitions: 0,
+  internalTopics: 0,
+  milliMutations: 0,
+  mutationsAtMs: 0,
+  closed: false,
+};
 
 export class Clusters {
   readonly #options: ClustersOptions;
@@ -161,7 +168,8 @@ export class Clusters {
       await deleteTopics();
       const row = await getSurely(persistence, clusterCountsKey(clusterId), this.#options.storeWaitMsMax);
       // No row: another process has finished this deletion.
-      const topics = row ? decodeClusterCounts(row).topics : 0;
+      const counts = row ? decodeClusterCounts(row) : noCounts;
+      const topics = counts.topics + counts.internalTopics;
       if (topics === 0) return;
       if (round === deleteRoundsMax) throw new TopicsRemain(clusterId, topics);
       await sleep(persistence.clock, deleteRoundMs);

@@ -6,7 +6,14 @@ import type { ClusterCounts } from '../rows/cluster-counts.ts';
 import { changedCounts } from './counts.ts';
 import { limitsOf } from './limits.ts';
 
-const none: ClusterCounts = { topics: 0, partitions: 0, milliMutations: 0, mutationsAtMs: 0, closed: false };
+const none: ClusterCounts = {
+  topics: 0,
+  partitions: 0,
+  internalTopics: 0,
+  milliMutations: 0,
+  mutationsAtMs: 0,
+  closed: false,
+};
 
 async function refusal(change: Promise<void>): Promise<QuotaExceeded> {
   const error = await change.then(

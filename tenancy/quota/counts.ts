@@ -36,6 +36,18 @@ export class RowCountGuard implements CountGuard {
     this.#limits = options.limits;
   }
 
+  /** Throws NotFound, Forbidden (being deleted), and what the store throws. */
+  async reserveInternal(clusterId: string, topics: 1 | -1): Promise<StoreOp[]> {
+    const key = clusterCountsKey(clusterId);
+    const row = await getSurely(this.#persistence, key, this.#waitMsMax);
+    if (!row) throw new NotFound('cluster', clusterId);
+    const counts = decodeClusterCounts(row);
+    if (counts.closed && topics > 0) throw new Forbidden('the cluster is being deleted');
+    // Below zero: one that was made before they were counted.
+    const next = { ...counts, internalTopics: Math.max(0, counts.internalTopics + topics) };
+    return [{ op: 'put', key, value: encodeClusterCounts(next), if: { version: row.version } }];
+  }
+
   /** Throws NotFound, Forbidden (being deleted), QuotaExceeded, and what the store throws. */
   async reserve(clusterId: string, change: TopicChange): Promise<StoreOp[]> {
     const key = clusterCountsKey(clusterId);
@@ -66,7 +78,7 @@ export function changedCounts(
     throw new QuotaExceeded('partitionsMax', counts.partitions, limits.partitionsMax);
   }
   const milliMutations = chargedMutations(counts, Math.abs(change.partitions), limits, nowMs);
-  return { topics, partitions, milliMutations, mutationsAtMs: nowMs, closed: false };
+  return { ...counts, topics, partitions, milliMutations, mutationsAtMs: nowMs };
 }
 
 /**

@@ -1,5 +1,6 @@
 /**
- * What a cluster has, counted exactly. Key: COUNTS <clusterId>. Value: topics, partitions, milliMutations, mutationsAtMs, closed.
+ * What a cluster has, counted exactly. Key: COUNTS <clusterId>. Value: topics, partitions, internalTopics, milliMutations,
+ * mutationsAtMs, closed.
  * Apart from the cluster's own row, so that creating topics and changing settings do not get in each other's way. Every
  * change rides in the engine's transaction that makes or removes the topic, on condition of this row's version.
  */
@@ -9,6 +10,8 @@ import type { Row, RowKey } from '../../engine/ports.ts';
 export interface ClusterCounts {
   readonly topics: number;
   readonly partitions: number;
+  /** Of ours inside the cluster, which are nobody's quota: its deletion has to wait for them as well. */
+  readonly internalTopics: number;
   /** Thousandths of partitions made and removed that count against the rate, as of `mutationsAtMs` (wall time). */
   readonly milliMutations: number;
   readonly mutationsAtMs: number;
@@ -23,8 +26,8 @@ export function clusterCountsKey(clusterId: string): RowKey {
 }
 
 export function encodeClusterCounts(counts: ClusterCounts): string {
-  const { topics, partitions, milliMutations, mutationsAtMs, closed } = counts;
-  return JSON.stringify({ topics, partitions, milliMutations, mutationsAtMs, closed });
+  const { topics, partitions, internalTopics, milliMutations, mutationsAtMs, closed } = counts;
+  return JSON.stringify({ topics, partitions, internalTopics, milliMutations, mutationsAtMs, closed });
 }
 
 /** Throws RowCorrupt. */
@@ -33,6 +36,8 @@ export function decodeClusterCounts(row: Row): ClusterCounts {
   return {
     topics: fields.whole('topics'),
     partitions: fields.whole('partitions'),
+    // Rows of before did not count them.
+    internalTopics: fields.has('internalTopics') ? fields.whole('internalTopics') : 0,
     milliMutations: fields.whole('milliMutations'),
     mutationsAtMs: fields.whole('mutationsAtMs'),
     closed: fields.flag('closed'),

@@ -52,7 +52,7 @@ describe('tenancy rows read back what was written', () => {
   it('counts, keys and usage', () => {
     fc.assert(
       fc.property(whole, whole, fc.boolean(), fc.string(), perLimit, (a, b, closed, text, throttledMs) => {
-        const counts = { topics: a, partitions: b, milliMutations: b, mutationsAtMs: a, closed };
+        const counts = { topics: a, partitions: b, internalTopics: a, milliMutations: b, mutationsAtMs: a, closed };
         expect(decodeClusterCounts(row(clusterCountsKey('c'), encodeClusterCounts(counts)))).toEqual(counts);
         const secretHash = 'ab'.repeat(32);
         const key = { clusterId: text, name: text, secretHash, createdAtMs: a, expiresAtMs: b };
