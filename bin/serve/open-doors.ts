@@ -6,6 +6,7 @@
 import { sleep } from '../../engine/kernel/clock.ts';
 import type { GatewayContext } from '../../gateway/context.ts';
 import type { AssembledEngine } from './assemble-engine.ts';
+import type { Readiness } from './readiness.ts';
 import type { ServeSettings } from './settings.ts';
 
 export interface DoorsOptions {
@@ -18,7 +19,7 @@ export interface DoorsOptions {
   readonly engineServes: Promise<void>;
   /** After a crash: the doors for data come first. */
   readonly clientsWait: boolean;
-  readonly ready: () => boolean;
+  readonly readiness: Readiness;
 }
 
 export interface Doors {
@@ -37,7 +38,7 @@ const firstRequestsMs = 150;
 
 /** Rejects when a port is taken, and as `engineServes` does. */
 export async function openDoors(options: DoorsOptions): Promise<Doors> {
-  const { settings, context, fleet, adminKey, tls, clientsWait, ready } = options;
+  const { settings, context, fleet, adminKey, tls, clientsWait, readiness } = options;
   const { openDataDoors } = await import('./open-data-doors.ts');
   const opening = openDataDoors(options);
   // Told below, also when the control plane fails first.
@@ -48,7 +49,8 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
   }
   const { startAdmin } = await import('../../gateway/admin/app.ts');
   const { host, adminPort: port } = settings;
-  const admin = await startAdmin({ context, fleet, adminKey, host, port, ready, tls });
+  const shown = { isReady: () => readiness.isReady(), look: () => readiness.look() };
+  const admin = await startAdmin({ context, fleet, adminKey, host, port, readiness: shown, tls });
   const data = await opening;
   return {
     kafkaPort: data.kafkaPort,

@@ -9,11 +9,14 @@ import { readFileSync } from 'node:fs';
 import { installationId } from '../../engine/controller/rows/installation.ts';
 import { sleep, systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { logSettingsDefault } from '../../engine/log/settings.ts';
 import type { Fleet } from '../../engine/ports.ts';
 import { ConnectionRoom } from '../../gateway/connection-room.ts';
 import type { GatewayContext } from '../../gateway/context.ts';
 import { gatewayDefaults } from '../../gateway/settings.ts';
 import { openTenancy } from '../../tenancy/open-tenancy.ts';
+import type { Tenancy } from '../../tenancy/tenancy.ts';
 import { openLmdbStore } from '../../tenancy/store/lmdb.ts';
 import { endLeftovers } from '../../infra/fleet/leftovers.ts';
 import { assembleEngine } from './assemble-engine.ts';
@@ -32,6 +35,7 @@ import { openDoors } from './open-doors.ts';
 import { logEvent, logLine } from './operator-log.ts';
 import type { ServeSettings } from './settings.ts';
 import { openFilesMax } from './open-files.ts';
+import { Readiness } from './readiness.ts';
 import { onStopSignal } from './stop-signal.ts';
 import { welcome } from './welcome.ts';
 
@@ -64,29 +68,25 @@ export async function serveGateway(
   const assembled = await assembleEngine({ settings, folder, store, log: logLine, processes, counts });
   const { engine, controller } = assembled;
   const tls = tlsFiles(settings);
-  const context: GatewayContext = {
-    engine,
-    tenancy,
-    clock,
-    random,
-    // Port 0: clients are told the port on which the door listens, whatever it was asked for.
-    settings: {
-      ...gatewayDefaults,
-      requestBytesHeldMax: settings.requestBytesHeldMax,
-      advertisedHost: settings.advertisedHost || settings.host,
-      advertisedPort: 0,
-    },
-    connections: new ConnectionRoom(openFilesMax(), (door) => logEvent('connections-full', { door })),
-    log: logEvent,
-  };
-  let serving = false;
-  const ready = (): boolean => serving && controller.ready();
+  const context = gatewayContext(settings, engine, tenancy);
+  const { freeBytesFloor } = logSettingsDefault;
+  const hasSegments = settings.segments === '';
+  const readiness = new Readiness({ clock, folder, hasSegments, freeBytesFloor, store, fleet: controller });
   const engineServes = controller.start();
   // A failure is told where it is waited for, and not before as a rejection that nobody handles.
   const ended = engineServes.catch(() => undefined);
   const isAfterCrash = await Promise.race([assembled.settled, ended, sleep(clock, settleWaitMsMax)]);
   const clientsWait = isAfterCrash === true;
-  const opening = openDoors({ settings, context, fleet: controller, adminKey, tls, engineServes, clientsWait, ready });
+  const opening = openDoors({
+    settings,
+    context,
+    fleet: controller,
+    adminKey,
+    tls,
+    engineServes,
+    clientsWait,
+    readiness,
+  });
   const doors = await opening.catch(async (failure: unknown) => {
     // A taken port, most often. The brokers are on their way by now: they end in order.
     await assembled.stop();
@@ -102,11 +102,11 @@ export async function serveGateway(
     tls: tls !== undefined,
   };
   writeDemoEnv(folder.demoEnv, access, addresses);
-  serving = true;
+  readiness.serve(true);
   process.stdout.write(welcome(access, addresses, folder.demoEnv, kept === undefined));
 
   onStopSignal(async () => {
-    serving = false;
+    readiness.serve(false);
     await doors.closeData(doorGraceMs);
     await assembled.stop();
     await tenancy.close();
@@ -114,6 +114,24 @@ export async function serveGateway(
     await store.close();
     lock.close();
   });
+}
+
+function gatewayContext(settings: ServeSettings, engine: Engine, tenancy: Tenancy): GatewayContext {
+  return {
+    engine,
+    tenancy,
+    clock: systemClock,
+    random: systemRandom,
+    // Port 0: clients are told the port on which the door listens, whatever it was asked for.
+    settings: {
+      ...gatewayDefaults,
+      requestBytesHeldMax: settings.requestBytesHeldMax,
+      advertisedHost: settings.advertisedHost || settings.host,
+      advertisedPort: 0,
+    },
+    connections: new ConnectionRoom(openFilesMax(), (door) => logEvent('connections-full', { door })),
+    log: logEvent,
+  };
 }
 
 /** Read here, so that a wrong path is told at the start and by its flag. */

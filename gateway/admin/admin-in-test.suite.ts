@@ -50,7 +50,10 @@ export async function adminInTest(limits: Partial<AdminLimits> = {}): Promise<Ad
     },
     fleet: memory,
     adminKey,
-    ready: () => test.isReady,
+    readiness: {
+      isReady: () => test.isReady,
+      look: async () => ({ isReady: test.isReady, reasons: test.isReady ? [] : ['broker 2 is gone'] }),
+    },
     limits,
   };
   const admin = createAdminApp(options);

@@ -30,7 +30,7 @@ export function engineState(admin: AdminContext): () => EngineShown {
   };
 }
 
-function makeState({ context, fleet, ready }: AdminContext): EngineShown {
+function makeState({ context, fleet, readiness }: AdminContext): EngineShown {
   const brokers = fleet.brokers();
   const zones = zonesOf(brokers);
   const last = fleet.events().at(-1);
@@ -46,7 +46,7 @@ function makeState({ context, fleet, ready }: AdminContext): EngineShown {
   const moving = brokers.reduce((sum, broker) => sum + (broker.moving ?? 0), 0);
   return {
     atMs: context.clock.wallMs(),
-    ready: ready(),
+    ready: readiness.isReady(),
     lastEventId: last ? eventId(last) : null,
     zones: zonesShown(brokers),
     brokers: [...brokers],

@@ -146,7 +146,7 @@ function gauge(
   });
 }
 
-function fleetGauges(registry: Registry, { fleet, context, ready }: AdminContext): void {
+function fleetGauges(registry: Registry, { fleet, context, readiness }: AdminContext): void {
   const brokersIn = (state: string): number => fleet.brokers().filter((broker) => broker.state === state).length;
   const states = () => brokerStates.map((state) => [{ state }, brokersIn(state)] as const);
   gauge(registry, 'headgate_brokers', 'Brokers by state.', states, ['state']);
@@ -168,7 +168,7 @@ function fleetGauges(registry: Registry, { fleet, context, ready }: AdminContext
   gauge(registry, 'headgate_partitions_without_owner', orphansHelp, () => [[{}, orphans()]]);
   const damageHelp = 'Places in the segment store that are known to be damaged.';
   gauge(registry, 'headgate_segment_damage', damageHelp, () => [[{}, fleet.damage().length]]);
-  gauge(registry, 'headgate_ready', '1 while the doors can serve.', () => [[{}, ready() ? 1 : 0]]);
+  gauge(registry, 'headgate_ready', '1 while the doors can serve.', () => [[{}, readiness.isReady() ? 1 : 0]]);
   eventCounter(registry, fleet);
 }
 

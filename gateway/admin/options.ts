@@ -14,12 +14,18 @@ export interface FleetOperations
   damage(): readonly DamageShown[];
 }
 
+export interface ShownReadiness {
+  readonly isReady: boolean;
+  /** Why not; beside 'ready' what is wrong and does not stand in the way of everything. Without paths: it is open to all. */
+  readonly reasons: readonly string[];
+}
+
 export interface AdminOptions {
   readonly context: GatewayContext;
   readonly fleet: FleetOperations;
   /** The one key of the control plane; its holder may do everything. */
   readonly adminKey: string;
-  readonly ready: () => boolean;
+  readonly readiness: { isReady(): boolean; look(): Promise<ShownReadiness> };
   readonly limits?: Partial<AdminLimits>;
 }
 

@@ -18,7 +18,11 @@ export interface ChangeLog {
   /** Changes with `from` <= sequence <= `to`, ascending. */
   changes(from: number, to: number): Iterable<{ readonly sequence: number; readonly key: RowKey }>;
   row(key: RowKey): Row | undefined;
+  /** How the last read of the feed went: with what it failed, or with nothing. */
+  went(failure: unknown): void;
 }
+
+type Change = { readonly sequence: number; readonly key: RowKey; readonly row: Row | undefined };
 
 interface Watcher {
   readonly onChange: (change: RowChange) => void;
@@ -86,18 +90,32 @@ export class ChangeFeed {
 
   #read(): void {
     if (this.#closed || this.#watchers.size === 0) return;
-    this.#log.renewSnapshot();
-    const { firstSequence, lastSequence } = this.#log.state();
-    const from = this.#position + 1;
-    if (from > lastSequence) return;
+    const found = this.#look();
+    if (!found || found.to === this.#position) return;
     // Before delivery: a watcher that throws must not make the same changes come again for ever.
-    this.#position = lastSequence;
-    if (from < firstSequence) this.#deliverGap(lastSequence);
-    else this.#deliver(this.#latest(from, lastSequence));
+    this.#position = found.to;
+    if (found.changes === 'gap') this.#deliverGap(found.to);
+    else this.#deliver(found.changes);
+  }
+
+  /** Undefined when the store cannot be read: what is known stays, and the next tick looks again. */
+  #look(): { readonly to: number; readonly changes: readonly Change[] | 'gap' } | undefined {
+    try {
+      this.#log.renewSnapshot();
+      const { firstSequence, lastSequence } = this.#log.state();
+      const from = this.#position + 1;
+      const isBehind = from < firstSequence && from <= lastSequence;
+      const changes = isBehind ? 'gap' : from > lastSequence ? [] : this.#latest(from, lastSequence);
+      this.#log.went(undefined);
+      return { to: Math.max(lastSequence, this.#position), changes };
+    } catch (failure) {
+      this.#log.went(failure);
+      return undefined;
+    }
   }
 
   /** The watched rows that changed, each once, in the order of their last change. */
-  #latest(from: number, to: number): { sequence: number; key: RowKey; row: Row | undefined }[] {
+  #latest(from: number, to: number): Change[] {
     const changed = new Map<string, { sequence: number; key: RowKey }>();
     for (const change of this.#log.changes(from, to)) {
       if (!this.#watchers.has(change.key.pk)) continue;
@@ -109,7 +127,7 @@ export class ChangeFeed {
   }
 
   /** Sets may change under the loop: a watcher that joins meanwhile starts after these sequences. */
-  #deliver(changes: readonly { sequence: number; key: RowKey; row: Row | undefined }[]): void {
+  #deliver(changes: readonly Change[]): void {
     const errors: unknown[] = [];
     for (const { sequence, key, row } of changes) {
       for (const watcher of this.#watchers.get(key.pk) ?? []) {

@@ -5,7 +5,7 @@
  * every transaction's conditions before it writes any of that transaction, so a conflict leaves its neighbours alone; the
  * group as a whole is a child transaction, so an exception in the middle leaves nothing behind.
  */
-import { mkdirSync, statfsSync, statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import type { Clock } from '../../engine/kernel/clock.ts';
@@ -26,6 +26,7 @@ import {
 import { checkKey, checkLimits, holds, pageRows, storePageBytesMax } from '../../engine/store-limits.ts';
 import { ChangeFeed } from './change-feed.ts';
 import * as format from './lmdb-format.ts';
+import { faultDisk, type FaultDisk, isFull, WriteFault } from './lmdb-fault.ts';
 import { lastCommitOf, mayBeLmdb } from './lmdb-header.ts';
 import { keepReserve } from './lmdb-reserve.ts';
 import { OldSnapshot, SnapshotGuard, snapshotAttemptsMax } from './lmdb-snapshot.ts';
@@ -37,7 +38,10 @@ export interface LmdbStoreOptions {
   readonly pollIntervalMs?: number;
   /** Changes kept for other processes; one that falls further behind gets 'gap'. */
   readonly changesKeptMax?: number;
-  /** Told when a writer was put back on the newest snapshot (lmdb-snapshot.ts): nothing is lost then. */
+  /**
+   * Told when a writer was put back on the newest snapshot (lmdb-snapshot.ts), whereby nothing is lost, and when writes begin to
+   * fail and when they succeed again (lmdb-fault.ts).
+   */
   readonly warn?: (text: string) => void;
 }
 
@@ -64,6 +68,8 @@ const groupsPerReserveCheck = 64;
 export interface LmdbStore extends MetadataStore {
   /** The number of the last commit, of whatever process. A file that was put back from an earlier copy has a smaller one. */
   lastCommit(): number;
+  /** Why the last write of this process failed, or the last look for changes; undefined when neither did. */
+  trouble(): string | undefined;
   /**
    * Writes the store as of one commit, none earlier than the last at the time of the call, into a directory that is empty, while
    * others go on. Throws StoreUnavailable.
@@ -123,6 +129,9 @@ class OpenLmdbStore implements LmdbStore {
   readonly #feed: ChangeFeed;
   readonly #snapshot: SnapshotGuard;
   readonly #warn: (text: string) => void;
+  readonly #disk: FaultDisk;
+  readonly #fault: WriteFault;
+  #readFailure: unknown;
   #queue: Pending[] = [];
   #committing: Promise<void> | undefined;
   #groups = 0;
@@ -134,12 +143,15 @@ class OpenLmdbStore implements LmdbStore {
     this.#clock = options.clock;
     this.#snapshot = snapshot;
     this.#warn = options.warn ?? (() => undefined);
+    this.#disk = faultDisk(options.directory);
+    this.#fault = new WriteFault(this.#disk, options.clock, this.#warn);
     this.#changesKeptMax = options.changesKeptMax ?? changesKeptMaxDefault;
     const log = {
       renewSnapshot: () => db.resetReadTxn(),
       state: () => this.#state(),
       changes: (from: number, to: number) => this.#changes(from, to),
       row: (key: RowKey) => this.#row(key),
+      went: (failure: unknown) => (this.#readFailure = failure),
     };
     this.#feed = new ChangeFeed(log, options.clock, options.pollIntervalMs ?? pollIntervalMsDefault);
   }
@@ -147,6 +159,11 @@ class OpenLmdbStore implements LmdbStore {
   lastCommit(): number {
     this.#assertOpen();
     return (this.#db.getStats() as { lastTxnId: number }).lastTxnId;
+  }
+
+  trouble(): string | undefined {
+    if (this.#fault.text !== undefined || this.#readFailure === undefined) return this.#fault.text;
+    return WriteFault.textOf(this.#disk, this.#readFailure);
   }
 
   async copyTo(directory: string): Promise<void> {
@@ -211,8 +228,14 @@ class OpenLmdbStore implements LmdbStore {
     await new Promise<void>((resolve) => this.#clock.endOfTurn(resolve));
     while (this.#queue.length > 0) {
       const group = this.#queue.splice(0, groupLength(this.#queue));
+      const barred = this.#fault.barred();
+      if (barred) {
+        for (const pending of group) pending.reject(barred);
+        continue;
+      }
       try {
         const outcomes = await this.#commitGroup(group);
+        this.#fault.succeeded();
         if (++this.#groups % groupsPerReaderCheck === 0) this.#db.readerCheck();
         this.#feed.wake();
         for (const [index, pending] of group.entries()) {
@@ -221,7 +244,8 @@ class OpenLmdbStore implements LmdbStore {
           else pending.resolve();
         }
       } catch (error) {
-        const failure = await commitFailure(this.#directory, error);
+        const failure = await commitFailure(this.#disk, error);
+        if (!(error instanceof OldSnapshot)) this.#fault.failed(failure);
         for (const pending of group) pending.reject(failure);
       }
     }
@@ -349,7 +373,7 @@ class OpenLmdbStore implements LmdbStore {
       this.#db.resetReadTxn();
       return read();
     } catch (error) {
-      throw unavailable(this.#directory, error);
+      throw unavailable(this.#disk, error);
     }
   }
 
@@ -405,42 +429,28 @@ const lockBytesMax = 1024 * 1024;
  */
 function assertRoom(directory: string): void {
   const lock = statSync(join(directory, 'lock.mdb'), { throwIfNoEntry: false });
-  if (!lock?.blocks && freeBytes(directory) < lockBytesMax) throw new Error('its disk is full');
+  if (!lock?.blocks && faultDisk(directory).freeBytes() < lockBytesMax) throw new Error('its disk is full');
 }
-
-const freeBytesFull = 16 * 1024 * 1024;
 
 /**
  * lmdb-js says "see commitError" when the commit itself failed, and hands the cause in a promise. A full disk fails before
  * the page that makes a commit visible is written; after any other failure of a commit its effect is unknown.
  */
-async function commitFailure(directory: string, error: unknown): Promise<Failure> {
-  if (!(error instanceof Error) || !('commitError' in error)) return unavailable(directory, error);
+async function commitFailure(disk: FaultDisk, error: unknown): Promise<Failure> {
+  if (!(error instanceof Error) || !('commitError' in error)) return unavailable(disk, error);
   try {
     await error.commitError;
   } catch (cause) {
-    if (freeBytes(directory) < freeBytesFull) return unavailable(directory, cause);
-    return new StoreAmbiguous(`the metadata store: commit failed: ${textOf(cause)}`);
+    if (isFull(disk)) return unavailable(disk, cause);
+    return new StoreAmbiguous(`${WriteFault.textOf(disk, cause)}: whether the last commit is stored is not known`);
   }
-  return unavailable(directory, error);
+  return unavailable(disk, error);
 }
 
-function unavailable(directory: string, error: unknown): Failure {
-  if (error instanceof Failure) return error;
-  // LMDB says of a full disk that there was an input/output error, or at which page. Tenants may read this: no path of ours.
-  if (freeBytes(directory) < freeBytesFull) return new StoreUnavailable('the disk of the metadata store is full');
-  return new StoreUnavailable(`the metadata store: ${textOf(error)}`);
+function unavailable(disk: FaultDisk, error: unknown): Failure {
+  return error instanceof Failure ? error : new StoreUnavailable(WriteFault.textOf(disk, error));
 }
 
 function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function freeBytes(directory: string): number {
-  try {
-    const { bavail, bsize } = statfsSync(directory);
-    return bavail * bsize;
-  } catch {
-    return Infinity;
-  }
 }

@@ -20,5 +20,8 @@ const show = createRoute({
 
 export function engineRoutes(app: AdminApp, admin: AdminContext): void {
   const state = engineState(admin);
-  app.openapi(show, (c) => c.json(state(), 200));
+  app.openapi(show, async (c) => {
+    await admin.readiness.look();
+    return c.json(state(), 200);
+  });
 }

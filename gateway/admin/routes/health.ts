@@ -29,8 +29,11 @@ const ready = createRoute({
   method: 'get',
   path: '/readyz',
   tags: ['Health'],
-  summary: 'The doors can serve',
-  responses: { 200: json(readiness, 'They can.'), 503: json(readiness, 'They cannot, and why.') },
+  summary: 'The doors can serve, and records be stored',
+  responses: {
+    200: json(readiness, 'They can. Reasons: what is wrong at single brokers.'),
+    503: json(readiness, 'They cannot, and why.'),
+  },
 });
 
 const metricsRoute = createRoute({
@@ -45,29 +48,20 @@ const metricsRoute = createRoute({
   },
 });
 
-export function healthRoutes(
-  app: AdminApp,
-  { fleet, ready: isReady }: AdminContext,
-  metrics: Metrics,
-  has: HasKey,
-): void {
+export function healthRoutes(app: AdminApp, { readiness: state }: AdminContext, metrics: Metrics, has: HasKey): void {
   app.openapi(health, (c) => c.json({ status: 'ok' as const }, 200));
-  app.openapi(ready, (c) => {
-    if (isReady()) return c.json({ status: 'ready' as const, reasons: [] }, 200);
-    return c.json({ status: 'not-ready' as const, reasons: reasonsOf(fleet.brokers()) }, 503);
+  app.openapi(ready, async (c) => {
+    const { isReady, reasons } = await state.look();
+    if (isReady) return c.json({ status: 'ready' as const, reasons: [...reasons] }, 200);
+    return c.json({ status: 'not-ready' as const, reasons: [...reasons] }, 503);
   });
   app.openapi(metricsRoute, async (c) => {
     const header = c.req.header('Authorization');
     // A wrong key is said to be wrong: fewer series would look as if there were no clusters.
     if (header !== undefined && !has(header)) throw new Unauthenticated();
+    await state.look();
     const text =
       header === undefined ? await metrics.text() : (await metrics.text()) + (await metrics.textOfClusters());
     return c.text(text, 200, { 'Content-Type': metrics.contentType });
   });
-}
-
-function reasonsOf(brokers: readonly { readonly brokerId: number; readonly state: string }[]): string[] {
-  const away = brokers.filter(({ state }) => state !== 'serving' && state !== 'draining');
-  const reasons = away.map(({ brokerId, state }) => `broker ${brokerId} is ${state}`);
-  return reasons.length > 0 ? reasons : ['the process is starting or stopping'];
 }

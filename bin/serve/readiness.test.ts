@@ -1,0 +1,61 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../engine/kernel/clock.ts';
+import type { Controller } from '../../engine/controller/controller.ts';
+import { Readiness, type ReadinessParts } from './readiness.ts';
+
+function setUp(freeBytesFloor: number, parts: Partial<ReadinessParts> = {}) {
+  const path = mkdtempSync(join(tmpdir(), 'headgate-ready-'));
+  onTestFinished(() => rmSync(path, { recursive: true }));
+  const folder = {
+    meta: join(path, 'meta'),
+    segments: join(path, 'none'),
+    volume: (id: number) => join(path, `v${id}`),
+  };
+  mkdirSync(folder.meta);
+  const broker = { zone: 'a', state: 'serving' as const, partitions: 0, address: '', sessionEpoch: 1 };
+  const brokers = [1, 2].map((brokerId) => ({ ...broker, brokerId })) as unknown as ReturnType<Controller['brokers']>;
+  const fleet = { ready: () => true, brokers: () => brokers };
+  const store = { trouble: () => undefined };
+  const readiness = new Readiness({
+    clock: systemClock,
+    folder,
+    hasSegments: true,
+    freeBytesFloor,
+    store,
+    fleet,
+    ...parts,
+  });
+  readiness.serve(true);
+  return { folder, readiness, fleet };
+}
+
+it('is ready over disks with room, and not before and after it serves', async () => {
+  const { folder, readiness } = setUp(0);
+  for (const id of [1, 2]) mkdirSync(folder.volume(id));
+  expect(await readiness.look()).toEqual({ isReady: true, reasons: [] });
+  expect(readiness.isReady()).toBe(true);
+  readiness.serve(false);
+  expect(readiness.isReady()).toBe(false);
+  expect(await readiness.look()).toEqual({ isReady: false, reasons: ['the process is starting or stopping'] });
+});
+
+it('tells of one full volume, and is not ready when all are', async () => {
+  const one = setUp(Infinity);
+  mkdirSync(one.folder.volume(1));
+  const full = /^the disk of broker 1 is nearly full \(\d+ MiB free\)$/;
+  expect(await one.readiness.look()).toEqual({ isReady: true, reasons: [expect.stringMatching(full)] });
+  const both = setUp(Infinity);
+  for (const id of [1, 2]) mkdirSync(both.folder.volume(id));
+  const shown = await both.readiness.look();
+  expect(shown).toMatchObject({ isReady: false, reasons: [expect.any(String), expect.any(String)] });
+  expect(both.readiness.isReady()).toBe(false);
+});
+
+it('is not ready while the metadata store takes no write, and says so', async () => {
+  const text = 'the disk of the metadata store is read-only';
+  const { readiness } = setUp(0, { store: { trouble: () => text } });
+  expect(await readiness.look()).toEqual({ isReady: false, reasons: [text] });
+});

@@ -1,0 +1,100 @@
+/**
+ * Whether this process serves, and why not: its doors, its brokers, and the disks under them. Not ready is who can store
+ * nothing at all. A single volume in trouble is told beside 'ready': the partitions of the other brokers are served, and a
+ * balancer that sent clients elsewhere would take those from them as well.
+ */
+import type { Clock } from '../../engine/kernel/clock.ts';
+import type { Controller } from '../../engine/controller/controller.ts';
+import type { ShownReadiness } from '../../gateway/admin/options.ts';
+import { diskTrouble, type WatchedPlace } from '../../infra/disk/disk-watch.ts';
+import type { LmdbStore } from '../../tenancy/store/lmdb.ts';
+import type { DataFolder } from '../data-folder.ts';
+
+export interface ReadinessParts {
+  readonly clock: Clock;
+  readonly folder: Pick<DataFolder, 'meta' | 'segments' | 'volume'>;
+  /** Whether segments lie in the folder. */
+  readonly hasSegments: boolean;
+  /** What brokers leave free on their volumes: below it they refuse records. */
+  readonly freeBytesFloor: number;
+  readonly store: Pick<LmdbStore, 'trouble'>;
+  readonly fleet: Pick<Controller, 'ready' | 'brokers'>;
+}
+
+/** LMDB has a reserve of its own inside its file: below this it may come to need it. */
+const metaFreeBytesFloor = 16 * 1024 * 1024;
+/** Disks are looked at once in so long, however often somebody asks. */
+const lookAgeMsMax = 1_000;
+
+export class Readiness {
+  readonly #parts: ReadinessParts;
+  #isServing = false;
+  #last: ShownReadiness = { isReady: false, reasons: [] };
+  #looked: { readonly atMs: number; readonly disks: Promise<Disks> } | undefined;
+
+  constructor(parts: ReadinessParts) {
+    this.#parts = parts;
+  }
+
+  /** The doors are open, or close. */
+  serve(isServing: boolean): void {
+    this.#isServing = isServing;
+  }
+
+  /** As of the last look at the disks. */
+  isReady(): boolean {
+    return this.#serves() && this.#last.isReady;
+  }
+
+  async look(): Promise<ShownReadiness> {
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (!this.#looked || nowMs - this.#looked.atMs >= lookAgeMsMax) {
+      this.#looked = { atMs: nowMs, disks: lookAtDisks(this.#parts) };
+    }
+    const disks = await this.#looked.disks;
+    const reasons = [...this.#brokersAway(), ...disks.reasons];
+    this.#last = { isReady: this.#serves() && disks.canStore, reasons };
+    return this.#last;
+  }
+
+  #serves(): boolean {
+    return this.#isServing && this.#parts.fleet.ready();
+  }
+
+  #brokersAway(): string[] {
+    if (this.#serves()) return [];
+    const away = this.#parts.fleet.brokers().filter(({ state }) => state !== 'serving' && state !== 'draining');
+    const reasons = away.map(({ brokerId, state }) => `broker ${brokerId} is ${state}`);
+    return reasons.length > 0 ? reasons : ['the process is starting or stopping'];
+  }
+}
+
+interface Disks {
+  readonly canStore: boolean;
+  readonly reasons: readonly string[];
+}
+
+async function lookAtDisks({
+  clock,
+  folder,
+  hasSegments,
+  freeBytesFloor,
+  store,
+  fleet,
+}: ReadinessParts): Promise<Disks> {
+  const told = async (what: string, place: WatchedPlace): Promise<string[]> => {
+    const trouble = await diskTrouble(clock, place);
+    return trouble === undefined ? [] : [`the disk of ${what} ${trouble}`];
+  };
+  const [meta, segments, ...volumes] = await Promise.all([
+    told('the metadata store', { path: folder.meta, freeBytesFloor: metaFreeBytesFloor }),
+    hasSegments ? told('the segments', { path: folder.segments, freeBytesFloor }) : [],
+    ...fleet
+      .brokers()
+      .map(({ brokerId }) => told(`broker ${brokerId}`, { path: folder.volume(brokerId), freeBytesFloor })),
+  ]);
+  const trouble = store.trouble();
+  const shared = [...meta, ...(meta.length === 0 && trouble !== undefined ? [trouble] : []), ...segments];
+  const isEveryVolume = volumes.length > 0 && volumes.every((each) => each.length > 0);
+  return { canStore: shared.length === 0 && !isEveryVolume, reasons: [...shared, ...volumes.flat()] };
+}

@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest';
+import { manualClock } from '../../engine/kernel/manual-clock.ts';
+import { StoreUnavailable } from '../../engine/ports.ts';
+import { WriteFault } from './lmdb-fault.ts';
+
+function setUp() {
+  const disk = { readOnly: false, free: Infinity, isReadOnly: () => disk.readOnly, freeBytes: () => disk.free };
+  const told: string[] = [];
+  const clock = manualClock();
+  return { disk, told, clock, fault: new WriteFault(disk, clock, (text) => told.push(text)) };
+}
+
+it('tries again after a pause that grows, up to half a second', async () => {
+  const { clock, fault, told } = setUp();
+  expect(fault.barred()).toBeUndefined();
+  fault.failed(new StoreUnavailable('the metadata store: input/output error'));
+  expect(fault.barred()).toBeUndefined();
+  for (const pauseMs of [20, 40, 80, 160, 320, 500, 500]) {
+    fault.failed(new StoreUnavailable('the metadata store: input/output error'));
+    await clock.advance(pauseMs - 1);
+    expect(fault.barred()).toBeInstanceOf(StoreUnavailable);
+    await clock.advance(1);
+    expect(fault.barred()).toBeUndefined();
+  }
+  expect(told).toEqual(['the metadata store: input/output error; nothing is stored until that is over']);
+  fault.succeeded();
+  expect(fault.text).toBeUndefined();
+  expect(told.at(-1)).toBe('the metadata store takes writes again');
+  fault.failed(new StoreUnavailable('once more'));
+  expect(fault.barred()).toBeUndefined();
+});
+
+it('does not try while the file system is read-only, and soon when it is not', async () => {
+  const { clock, disk, fault } = setUp();
+  disk.readOnly = true;
+  fault.failed(new StoreUnavailable(WriteFault.textOf(disk, new Error('errno 30'))));
+  for (let second = 0; second < 3600; second++) {
+    expect(fault.barred()).toBeDefined();
+    await clock.advance(1000);
+  }
+  expect(fault.barred()?.message).toBe('the disk of the metadata store is read-only');
+  disk.readOnly = false;
+  expect(fault.barred()).toBeUndefined();
+});
