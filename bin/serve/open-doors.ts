@@ -5,6 +5,7 @@
  */
 import { sleep } from '../../engine/kernel/clock.ts';
 import type { GatewayContext } from '../../gateway/context.ts';
+import type { TlsSource } from '../../gateway/tls-files.ts';
 import type { AssembledEngine } from './assemble-engine.ts';
 import type { Readiness } from './readiness.ts';
 import type { ServeSettings } from './settings.ts';
@@ -14,7 +15,7 @@ export interface DoorsOptions {
   readonly context: GatewayContext;
   readonly fleet: AssembledEngine['controller'];
   readonly adminKey: string;
-  readonly tls: { certificateFile: string; keyFile: string } | undefined;
+  readonly tls: TlsSource | undefined;
   /** Resolves when the engine serves: data doors open then. */
   readonly engineServes: Promise<void>;
   /** After a crash: the doors for data come first. */

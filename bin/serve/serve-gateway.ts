@@ -5,7 +5,6 @@
  * while brokers open their sessions, and the control plane with its libraries, after a crash last of all. The end
  * runs the order of dependence backwards, so that nobody is still asked for what is already gone.
  */
-import { readFileSync } from 'node:fs';
 import { installationId } from '../../engine/controller/rows/installation.ts';
 import { sleep, systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
@@ -15,6 +14,7 @@ import type { Fleet } from '../../engine/ports.ts';
 import { ConnectionRoom } from '../../gateway/connection-room.ts';
 import type { GatewayContext } from '../../gateway/context.ts';
 import { gatewayDefaults } from '../../gateway/settings.ts';
+import { TlsFiles } from '../../gateway/tls-files.ts';
 import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { Tenancy } from '../../tenancy/tenancy.ts';
 import { openLmdbStore } from '../../tenancy/store/lmdb.ts';
@@ -134,11 +134,13 @@ function gatewayContext(settings: ServeSettings, engine: Engine, tenancy: Tenanc
   };
 }
 
-/** Read here, so that a wrong path is told at the start and by its flag. */
-function tlsFiles(settings: ServeSettings): { certificateFile: string; keyFile: string } | undefined {
+/** Read here, so that a wrong path is told at the start. SIGHUP has them looked at now, and ends nothing then. */
+function tlsFiles(settings: ServeSettings): TlsFiles | undefined {
   const { tlsCertificate: certificateFile, tlsKey: keyFile } = settings;
   if (!certificateFile && !keyFile) return undefined;
   if (!certificateFile || !keyFile) throw new Error('--tls-certificate and --tls-key go together');
-  for (const file of [certificateFile, keyFile]) readFileSync(file);
-  return { certificateFile, keyFile };
+  const files = new TlsFiles({ certificateFile, keyFile, clock: systemClock, log: logEvent });
+  files.watch();
+  process.on('SIGHUP', () => files.look('asked'));
+  return files;
 }

@@ -1,10 +1,11 @@
 /** The control plane on its own port. */
-import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import { Server as TlsServer } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { Entrance } from '../entrance.ts';
+import { followPair, type TlsSource } from '../tls-files.ts';
 import { createAdminApp } from './create-app.ts';
 import type { AdminOptions } from './options.ts';
 
@@ -12,7 +13,7 @@ export interface AdminListenOptions extends AdminOptions {
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
-  readonly tls?: { readonly certificateFile: string; readonly keyFile: string } | undefined;
+  readonly tls?: TlsSource | undefined;
 }
 
 export interface AdminServer {
@@ -50,16 +51,9 @@ export async function startAdmin(options: AdminListenOptions): Promise<AdminServ
     keepAliveTimeout: keepAliveTimeoutMs,
   };
   const server: Server = tls
-    ? createTlsServer(
-        {
-          ...limits,
-          cert: readFileSync(tls.certificateFile),
-          key: readFileSync(tls.keyFile),
-          handshakeTimeout: headersTimeoutMs,
-        },
-        handle,
-      )
+    ? createTlsServer({ ...limits, ...tls.pair, handshakeTimeout: headersTimeoutMs }, handle)
     : createServer(limits, handle);
+  if (tls && server instanceof TlsServer) followPair(server, tls);
   entrance.watch(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -7,7 +7,6 @@
  * `onread` for outgoing sockets only, so an accepted handle is moved into a socket made with the option; where that
  * handle is not to be had, and under TLS, 'data' events do the same work at a higher price.
  */
-import { readFileSync } from 'node:fs';
 import { createServer, type Server, Socket, type SocketConstructorOpts } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Timer } from '../../engine/kernel/clock.ts';
@@ -15,6 +14,7 @@ import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { ClusterShares } from '../cluster-shares.ts';
 import type { GatewayContext } from '../context.ts';
 import { Entrance } from '../entrance.ts';
+import { followPair, type TlsSource } from '../tls-files.ts';
 import { Advertised } from './advertised.ts';
 import type { Door } from './api.ts';
 import { type ConnectionEvents, KafkaConnection } from './connection.ts';
@@ -30,8 +30,8 @@ export interface KafkaDoorOptions {
   readonly port: number;
   /** One for each virtual broker, 0 takes a free one; none: `port` stands for all of them. */
   readonly brokerPorts?: readonly number[];
-  /** PEM files. Absent: plain TCP, for loopback and networks that encrypt themselves. */
-  readonly tls?: { readonly certificateFile: string; readonly keyFile: string };
+  /** Absent: plain TCP, for loopback and networks that encrypt themselves. */
+  readonly tls?: TlsSource;
   readonly settings?: Partial<KafkaDoorSettings>;
 }
 
@@ -217,19 +217,12 @@ function plainServer(settings: KafkaDoorSettings, receiveBuffer: Buffer, accept:
   });
 }
 
-function tlsServer(
-  tls: { readonly certificateFile: string; readonly keyFile: string },
-  settings: KafkaDoorSettings,
-  accept: Accept,
-): Server {
-  const options = {
-    cert: readFileSync(tls.certificateFile),
-    key: readFileSync(tls.keyFile),
-    handshakeTimeout: settings.authenticationMsMax,
-  };
+function tlsServer(tls: TlsSource, settings: KafkaDoorSettings, accept: Accept): Server {
+  const options = { ...tls.pair, handshakeTimeout: settings.authenticationMsMax };
   const server = createTlsServer(options, (socket) => receiveEvents(socket, accept));
   // A handshake that failed or took too long. node:tls leaves the socket open, as nobody has taken it over yet.
   server.on('tlsClientError', (_error, socket) => socket.destroy());
+  followPair(server, tls);
   return server;
 }
 

@@ -5,9 +5,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
 import { type DoorBench, doorBench, RawClient } from './door.suite.ts';
+import { TlsFiles } from '../tls-files.ts';
+import { systemClock } from '../../engine/kernel/clock.ts';
 
 const fixtures = join(fileURLToPath(new URL('../..', import.meta.url)), 'tests', 'fixtures', 'tls');
-const tls = { certificateFile: join(fixtures, 'certificate.pem'), keyFile: join(fixtures, 'key.pem') };
+const tls = new TlsFiles({
+  certificateFile: join(fixtures, 'certificate.pem'),
+  keyFile: join(fixtures, 'key.pem'),
+  clock: systemClock,
+  log: () => undefined,
+});
 let bench: DoorBench;
 const silent: Socket[] = [];
 afterEach(async () => {

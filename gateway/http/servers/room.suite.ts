@@ -13,9 +13,16 @@ import { Room } from '../../connection-room.ts';
 import { Entrance } from '../../entrance.ts';
 import type { MakeServer } from './server.suite.ts';
 import { type DataServer, serverDefaults, type ServerSettings } from './server.ts';
+import { TlsFiles } from '../../tls-files.ts';
+import { systemClock } from '../../../engine/kernel/clock.ts';
 
 const fixtures = join(fileURLToPath(new URL('../../..', import.meta.url)), 'tests', 'fixtures', 'tls');
-const tls = { certificateFile: join(fixtures, 'certificate.pem'), keyFile: join(fixtures, 'key.pem') };
+const tls = new TlsFiles({
+  certificateFile: join(fixtures, 'certificate.pem'),
+  keyFile: join(fixtures, 'key.pem'),
+  clock: systemClock,
+  log: () => undefined,
+});
 const ca = readFileSync(tls.certificateFile);
 
 /** `yields`: those whose callers are not known make room. */

@@ -1,9 +1,9 @@
 /** The transport over node:http and ws: for platforms without a uWebSockets.js binary. Same behaviour, fewer requests per core. */
-import { readFileSync } from 'node:fs';
 import { type IncomingMessage, type RequestListener, type Server, createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../../engine/kernel/clock.ts';
+import { followPair } from '../../tls-files.ts';
 import { runHandler, statusLine } from './dispatch.ts';
 import { NodeExchange, type NodeServing, splitTarget } from './node-exchange.ts';
 import { NodeWebSockets } from './node-websocket.ts';
@@ -115,16 +115,17 @@ function nodeServer(settings: ServerSettings, listener: RequestListener): Server
   };
   const { tls } = settings;
   if (!tls) return createServer(options, listener);
-  return createTlsServer(
+  const server = createTlsServer(
     {
       ...options,
-      cert: readFileSync(tls.certificateFile),
-      key: readFileSync(tls.keyFile),
+      ...tls.pair,
       // Node's own limit is two minutes.
       handshakeTimeout: settings.idleTimeoutMs,
     },
     listener,
   );
+  followPair(server, tls);
+  return server;
 }
 
 /** What node:http could not parse. */

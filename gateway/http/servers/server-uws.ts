@@ -5,6 +5,7 @@
 import { assert } from '../../../engine/kernel/assert.ts';
 import type { Clock } from '../../../engine/kernel/clock.ts';
 import type { Room } from '../../connection-room.ts';
+import type { TlsSource } from '../../tls-files.ts';
 import { runHandler, statusLine } from './dispatch.ts';
 import { RouteTable } from './route-table.ts';
 import type { DataServer, ServerDoors, ServerSettings } from './server.ts';
@@ -20,11 +21,23 @@ export async function loadUws(headerBytesMax: number): Promise<UwsModule> {
   return loaded.default as UwsModule;
 }
 
+interface Place {
+  readonly host: string;
+  readonly port: number;
+  readonly options: number;
+}
+
 export class UwsServer implements DataServer {
   readonly driver = 'uws';
   readonly #uws: UwsModule;
-  readonly #app: UwsApp;
   readonly #serving: UwsServing;
+  readonly #makeApp: () => UwsApp;
+  /** The one that takes new connections. */
+  #app: UwsApp;
+  /** With earlier certificates, for the connections that they have. */
+  readonly #formerApps: UwsApp[] = [];
+  readonly #stopFollowing: () => void;
+  #place: Place | undefined;
   #listening: UwsListenSocket | undefined;
 
   constructor(uws: UwsModule, settings: ServerSettings, doors: ServerDoors, clock: Clock) {
@@ -36,10 +49,16 @@ export class UwsServer implements DataServer {
     );
     this.#uws = uws;
     this.#serving = { doors, settings, closing: false, clock };
-    this.#app = tls ? uws.SSLApp({ cert_file_name: tls.certificateFile, key_file_name: tls.keyFile }) : uws.App();
-    if (doors.entrance) this.#letIn(doors.entrance.room);
-    if (doors.upgrade) this.#app.ws('/*', uwsWebSocketBehavior(this.#serving, clock));
     const table = new RouteTable(doors.routes);
+    this.#makeApp = () => this.#route(newApp(uws, tls), table);
+    this.#app = this.#makeApp();
+    this.#stopFollowing = tls?.onReplaced(() => this.#replaceApp()) ?? (() => undefined);
+  }
+
+  #route(app: UwsApp, table: RouteTable): UwsApp {
+    const { doors, settings, clock } = this.#serving;
+    if (doors.entrance) letIn(app, doors.entrance.room);
+    if (doors.upgrade) app.ws('/*', uwsWebSocketBehavior(this.#serving, clock));
     const serve = (response: UwsResponse, request: UwsRequest, method: string): void => {
       const path = request.getUrl();
       const match = table.match(method, path);
@@ -57,50 +76,86 @@ export class UwsServer implements DataServer {
       exchange.handlerReturned();
     };
     // The method of the busiest path is not asked for: that is a string made by the library and looked up by us.
-    this.#app.post('/*', (response, request) => serve(response, request, 'POST'));
-    this.#app.any('/*', (response, request) => serve(response, request, uwsMethod(request)));
+    app.post('/*', (response, request) => serve(response, request, 'POST'));
+    app.any('/*', (response, request) => serve(response, request, uwsMethod(request)));
+    return app;
   }
 
-  /** uWS tells of each connection, and of its end unless it has become a WebSocket: that gives its room back itself. */
-  #letIn(room: Room): void {
-    let isRefusing = false;
-    this.#app.filter((response, count) => {
-      if (count < 0) {
-        // The end of one that is refused is told before close() returns.
-        if (!isRefusing) room.give();
-      } else if (!room.take()) {
-        isRefusing = true;
-        response.close();
-        isRefusing = false;
-      }
-    });
+  /**
+   * An app keeps the certificate that it was made with: another one takes over the place where this one listens, within one
+   * turn, and this one keeps its connections. What the system has accepted just then and we have not is told to come again.
+   */
+  #replaceApp(): void {
+    const place = this.#place;
+    if (this.#serving.closing || !place || !this.#listening) return;
+    const next = this.#makeApp();
+    this.#uws.us_listen_socket_close(this.#listening);
+    this.#listening = this.#listenAt(next, place);
+    if (this.#listening) {
+      this.#formerApps.push(this.#app);
+      this.#app = next;
+      return;
+    }
+    this.#listening = this.#listenAt(this.#app, place);
+    throw new Error(`cannot listen on ${place.host}:${place.port} any more with the new certificate`);
   }
 
   listen(host: string, port: number, { exclusive }: { readonly exclusive: boolean }): Promise<number> {
     const options = exclusive ? this.#uws.LIBUS_LISTEN_EXCLUSIVE_PORT : 0;
-    return new Promise((resolve, reject) => {
-      this.#app.listen(host, port, options, (socket) => {
-        if (!socket) {
-          reject(new Error(`cannot listen on ${host}:${port}: the address is taken or not ours`));
-          return;
-        }
-        this.#listening = socket;
-        resolve(this.#uws.us_socket_local_port(socket));
-      });
-    });
+    let listening = this.#listenAt(this.#app, { host, port, options });
+    if (listening && port === 0 && this.#serving.settings.tls) {
+      // Of a port that the system chose, uWS does not say that others may take it over from connections that live (SO_REUSEADDR).
+      const chosen = this.#uws.us_socket_local_port(listening);
+      this.#uws.us_listen_socket_close(listening);
+      listening = this.#listenAt(this.#app, { host, port: chosen, options });
+    }
+    if (!listening) {
+      return Promise.reject(new Error(`cannot listen on ${host}:${port}: the address is taken or not ours`));
+    }
+    this.#listening = listening;
+    this.#place = { host, port: this.#uws.us_socket_local_port(listening), options };
+    return Promise.resolve(this.#place.port);
+  }
+
+  /** uWS calls back before it returns. */
+  #listenAt(app: UwsApp, { host, port, options }: Place): UwsListenSocket | undefined {
+    let listening: UwsListenSocket | undefined;
+    app.listen(host, port, options, (socket) => (listening = socket || undefined));
+    return listening;
   }
 
   close(): void {
     this.#serving.closing = true;
+    this.#stopFollowing();
     if (this.#listening) this.#uws.us_listen_socket_close(this.#listening);
     this.#listening = undefined;
   }
 
   closeAll(): Promise<void> {
     this.close();
-    this.#app.close();
+    for (const app of [this.#app, ...this.#formerApps]) app.close();
     return Promise.resolve();
   }
+}
+
+/** Throws where the files hold no pair. */
+function newApp(uws: UwsModule, tls: TlsSource | undefined): UwsApp {
+  return tls ? uws.SSLApp({ cert_file_name: tls.certificateFile, key_file_name: tls.keyFile }) : uws.App();
+}
+
+/** uWS tells of each connection, and of its end unless it has become a WebSocket: that gives its room back itself. */
+function letIn(app: UwsApp, room: Room): void {
+  let isRefusing = false;
+  app.filter((response, count) => {
+    if (count < 0) {
+      // The end of one that is refused is told before close() returns.
+      if (!isRefusing) room.give();
+    } else if (!room.take()) {
+      isRefusing = true;
+      response.close();
+      isRefusing = false;
+    }
+  });
 }
 
 function refuseHeaders(response: UwsResponse): void {

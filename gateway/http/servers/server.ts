@@ -16,6 +16,7 @@
  * sends the next request before a later-turn reply. No client in use pipelines.
  */
 import type { Entrance } from '../../entrance.ts';
+import type { TlsSource } from '../../tls-files.ts';
 import type { BodyMemory } from '../body-memory.ts';
 
 /** Name and value pairs, in order. Values are visible ASCII, blank or tab (RFC 9110 §5.5). Keep constant lists constant. */
@@ -202,7 +203,7 @@ export interface ServerSettings {
   readonly websocketBufferedBytesMax: number;
   /** Connections that answer no ping for this long are cut. 8 s to 960 s, a multiple of 4 s. Pings are automatic. */
   readonly websocketIdleMs: number;
-  readonly tls?: { readonly certificateFile: string; readonly keyFile: string };
+  readonly tls?: TlsSource;
 }
 
 /** How long a client that goes on to send a body that nobody wants has for reading so, before its connection is closed. */
