@@ -116,10 +116,10 @@ export interface PartitionLog {
    */
   read(offset: number, maxBytes: number, minOneBatch: boolean): LogRead | Promise<LogRead>;
   /**
-   * The segment from which `read` would read. Undefined when `offset` is to be read here: memory has it, it is an error, or
-   * the segment's batches are of several leader epochs.
+   * The segments from which `read` would read on and on, in their order, until they hold `bytes` or are many. None when `offset`
+   * is to be read here: memory has it, it is an error, or the segment's batches are of several leader epochs.
    */
-  locate(offset: number): LocatedSegment | undefined;
+  locate(offset: number, bytes: number): readonly LocatedSegment[];
   /** Bytes that read(offset) could return by now, at most `limit`: an estimate for fetch.min.bytes, without I/O. */
   readableBytes(offset: number, limit: number): number;
   /**

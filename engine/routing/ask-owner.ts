@@ -8,6 +8,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
 import { SharedFrame } from '../kernel/frame-pool.ts';
 import { type Link, linkDefaults } from '../link/link.ts';
+import { errorCode } from '../protocol/error-codes.ts';
 import {
   type Answered,
   type Asked,
@@ -16,6 +17,7 @@ import {
   fetchKey,
   fetchRequestOf,
   fetchVersion,
+  offsetBehind,
   recordBytes,
 } from './fetch-message.ts';
 import type { LocatedSegment } from '../log/log.ts';
@@ -34,12 +36,17 @@ interface Question {
   readonly link: Link;
   readonly asked: readonly Asked[];
   readonly limits: FetchLimits;
+  /** Though the places of all are known. */
+  readonly mustAsk: boolean;
 }
 
 /** Calls one of `reply` once, in a later turn or, over a closed link, at once. */
 export function askOwner(question: Question, clock: Clock, near: NearSegments | undefined, reply: OwnerReply): void {
   const { link, asked, limits } = question;
   const reader = near?.isReadable() ? near : undefined;
+  const known = question.mustAsk ? undefined : reader?.places.answersTo(asked);
+  if (reader && known) return readUnasked(question, clock, reader, known, reply);
+  const sentMs = clock.monotonicMs();
   const request = fetchRequestOf(asked, limits, reader !== undefined);
   link.send(
     fetchKey,
@@ -53,9 +60,11 @@ export function askOwner(question: Question, clock: Clock, near: NearSegments | 
           reply.answered(fetched, response.errorCode);
           frame.drop();
         };
-        if (!reader || answers.every(({ segment }) => segment === undefined)) return done(answers);
+        if (!reader || answers.every(({ segments }) => segments === undefined)) return done(answers);
+        reader.places.note(asked, answers, sentMs);
         const again = (): void => {
           frame.drop();
+          reader.failed();
           askOwner({ ...question, limits: { ...limits, maxWaitMs: 0 } }, clock, undefined, reply);
         };
         new LocatedReads(reader, clock, question, answers, done, again).run();
@@ -66,12 +75,42 @@ export function askOwner(question: Question, clock: Clock, near: NearSegments | 
   );
 }
 
+/** `known`: what the owner has said a moment ago, and would now. Where its files are gone by now, it is asked after all. */
+function readUnasked(
+  question: Question,
+  clock: Clock,
+  near: NearSegments,
+  known: readonly Answered[],
+  reply: OwnerReply,
+): void {
+  near.metrics.unasked++;
+  const done = (fetched: readonly FetchedPartition[]): void => reply.answered(fetched, errorCode.none);
+  const again = (): void => {
+    near.places.forget(question.asked);
+    askOwner(question, clock, near, reply);
+  };
+  clock.endOfTurn(() => new LocatedReads(near, clock, question, known, done, again).run());
+}
+
 /** A read that takes longer is given up, as an owner that is silent for so long is. */
 const readMsMax = linkDefaults.answerMsMax;
 /** What is read at once takes the loop a third of a millisecond per mebibyte, checksums included: then others have a turn. */
 const turnBytesMax = 4 * 1024 * 1024;
 
 const nothing = Buffer.alloc(0);
+
+/** How far the reads of one partition are. */
+interface Current {
+  /** Which of the answer's segments is read. */
+  segment: number;
+  /** -1: from where the fetch asks. */
+  offset: number;
+  bytes: number;
+  readonly records: Buffer[];
+  readonly frames: SharedFrame[];
+}
+
+const beginning = (): Current => ({ segment: 0, offset: -1, bytes: 0, records: [], frames: [] });
 
 class LocatedReads {
   readonly #near: NearSegments;
@@ -85,6 +124,7 @@ class LocatedReads {
   readonly #fetched: FetchedPartition[] = [];
   /** Of what was read here. */
   readonly #frames: SharedFrame[] = [];
+  #current = beginning();
   #bytes = 0;
   #turnBytes = 0;
 
@@ -107,73 +147,98 @@ class LocatedReads {
 
   run(): void {
     this.#turnBytes = 0;
-    try {
-      while (this.#fetched.length < this.#answers.length) {
-        if (this.#turnBytes >= turnBytesMax) return this.#clock.endOfTurn(() => this.run());
-        const answer = this.#answers[this.#fetched.length]!;
-        const found = answer.segment ? this.#read(answer, answer.segment) : undefined;
-        if (found instanceof Promise) return this.#await(answer, found);
-        this.#take(answer, found);
+    while (this.#fetched.length < this.#answers.length) {
+      if (this.#turnBytes >= turnBytesMax) return this.#clock.endOfTurn(() => this.run());
+      const answer = this.#answers[this.#fetched.length]!;
+      const segment = answer.segments?.[this.#current.segment];
+      if (!segment) {
+        this.#pass(answer);
+        continue;
       }
-    } catch (error) {
-      return this.#failed(error);
+      try {
+        const found = this.#read(answer, segment);
+        if (found instanceof Promise) return this.#await(answer, segment, found);
+        this.#take(answer, segment, found);
+      } catch (error) {
+        return this.#failed(answer, error);
+      }
     }
     this.#done(this.#fetched);
     this.#dropFrames();
   }
 
-  #await(answer: Answered, found: Promise<Buffer>): void {
+  #await(answer: Answered, segment: LocatedSegment, found: Promise<Buffer>): void {
     let isOver = false;
     const timer = this.#clock.after(readMsMax, () => {
       isOver = true;
-      this.#giveUp();
+      this.#giveUp(answer);
     });
     found.then(
       (bytes) => {
         if (isOver) return;
         timer.cancel();
-        this.#take(answer, bytes);
+        this.#take(answer, segment, bytes);
         this.run();
       },
       (error: unknown) => {
         if (isOver) return;
         timer.cancel();
-        this.#failed(error);
+        this.#failed(answer, error);
       },
     );
   }
 
   #read(answer: Answered, segment: LocatedSegment): Buffer | Promise<Buffer> {
-    const { offset, maxBytes } = this.#asked.get(keyOf(answer))!;
+    const asked = this.#asked.get(keyOf(answer))!;
+    const { offset, bytes } = this.#current;
     const isFirst = this.#bytes === 0;
-    const room = Math.min(maxBytes, this.#bytesMax - this.#bytes);
+    const room = Math.min(asked.maxBytes - bytes, this.#bytesMax - this.#bytes);
     // The owner went by an estimate: there may be none left.
-    return isFirst || room > 0 ? this.#near.read(segment, offset, Math.max(0, room), isFirst) : nothing;
+    if (!isFirst && room <= 0) return nothing;
+    return this.#near.read(segment, offset < 0 ? asked.offset : offset, Math.max(0, room), isFirst);
   }
 
-  /** `found`: undefined when the answer has its records, if any. */
-  #take(answer: Answered, found: Buffer | undefined): void {
-    const { segment, ...fetched } = answer;
-    if (!segment || !found) {
-      this.#bytes += recordBytes(answer.records);
-      this.#fetched.push(fetched);
-      return;
+  /** The answer has its records, if any. */
+  #pass(answer: Answered): void {
+    this.#bytes += recordBytes(answer.records);
+    this.#fetched.push(answer);
+  }
+
+  /** Where a segment has been read to its end the next one follows, as far as the owner named it. */
+  #take(answer: Answered, segment: LocatedSegment, found: Buffer): void {
+    if (found.length > 0) {
+      const frame = new SharedFrame(found);
+      this.#frames.push(frame);
+      this.#current.frames.push(frame);
+      this.#current.records.push(found);
+      this.#bytes += found.length;
+      this.#turnBytes += found.length;
+      this.#current.bytes += found.length;
+      this.#current.offset = offsetBehind([found], segment.baseOffset);
+      const isRead = this.#current.offset >= segment.endOffset;
+      if (isRead && ++this.#current.segment < answer.segments!.length) return;
     }
-    this.#bytes += found.length;
-    this.#turnBytes += found.length;
-    const frames = found.length > 0 ? [new SharedFrame(found)] : [];
-    this.#frames.push(...frames);
-    this.#fetched.push({ ...fetched, records: found.length > 0 ? [found] : [], frames });
+    this.#end(answer);
   }
 
-  #failed(error: unknown): void {
+  #end(answer: Answered): void {
+    const { records, frames } = this.#current;
+    this.#fetched.push({ ...answer, records, frames });
+    this.#current = beginning();
+  }
+
+  #failed(answer: Answered, error: unknown): void {
     if (!(error instanceof Failure)) throw error;
-    this.#giveUp();
+    this.#giveUp(answer);
   }
 
-  #giveUp(): void {
+  /** Who reads on meets it again, at the beginning of a fetch. */
+  #giveUp(answer: Answered): void {
+    if (this.#current.bytes > 0) {
+      this.#end(answer);
+      return this.#clock.endOfTurn(() => this.run());
+    }
     this.#dropFrames();
-    this.#near.failed();
     this.#again();
   }
 

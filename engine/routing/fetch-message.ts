@@ -20,6 +20,8 @@ export interface Asked {
   readonly maxBytes: number;
   /** The epoch of the owner that is asked; the broker refuses when it owns the partition at another. */
   readonly leaderEpoch: number;
+  /** Where the log begins at the earliest, as far as is known here; -1: nothing is. */
+  readonly startOffset: number;
 }
 
 export interface FetchLimits {
@@ -44,9 +46,9 @@ export function fetchRequestOf(asked: readonly Asked[], limits: FetchLimits, rea
   return make(fetchRequest, { ...limits, readsSegments, topics: [...topics.values()] });
 }
 
-/** `segment`: has the records, which are still to be read. */
+/** `segments`: have the records, which are still to be read. */
 export interface Answered extends FetchedPartition {
-  readonly segment?: LocatedSegment;
+  readonly segments?: readonly LocatedSegment[];
 }
 
 /** One for each partition that the owner answered. `frame` is held by nobody yet. */
@@ -64,7 +66,7 @@ export function fetchedOf(response: ResponseOf<1>, frame: SharedFrame): Answered
         logStartOffset: each.logStartOffset,
         records: each.records ?? [],
         frames,
-        ...(each.segment.fileId !== '' && { segment: each.segment }),
+        ...(each.segment.fileId !== '' && { segments: [each.segment, ...each.following] }),
       });
     }
   }

@@ -255,7 +255,7 @@ class Gathering {
 
   /** Reads where there is a link. Where one is being made, that is given a moment: `isLastTry` says it is over. */
   #read(slots: readonly Slot[], isLastTry = false): void {
-    const { catalogue, pool, settings } = this.#router;
+    const { catalogue, pool, settings, tail } = this.#router;
     const reads = new Map<Link, OwnerRead>();
     const unlinked: Slot[] = [];
     for (const slot of slots) {
@@ -274,7 +274,14 @@ class Gathering {
       if (!read) reads.set(link, (read = { link, slots: [], asked: [] }));
       read.slots.push(slot);
       const bytesMax = Math.min(maxBytes, this.#options.maxBytes);
-      read.asked.push({ topicId, partition, offset: slot.offset, maxBytes: bytesMax, leaderEpoch: owner.leaderEpoch });
+      read.asked.push({
+        topicId,
+        partition,
+        offset: slot.offset,
+        maxBytes: bytesMax,
+        leaderEpoch: owner.leaderEpoch,
+        startOffset: tail.seen(topicId, partition).logStartOffset,
+      });
     }
     // Every owner gets its part of the room, so that what they bring together fits; of little room all of it and more, as
     // who comes first may need all, and a first batch that an owner gives whatever its size must not use up the others'.
@@ -296,7 +303,8 @@ class Gathering {
     const { metrics, clock, near } = this.#router;
     metrics.reads++;
     this.#readsPending++;
-    const question = { link: read.link, asked: read.asked, limits: { maxWaitMs: 0, minBytes: 0, maxBytes } };
+    const limits = { maxWaitMs: 0, minBytes: 0, maxBytes };
+    const question = { link: read.link, asked: read.asked, limits, mustAsk: this.#isDue };
     askOwner(question, clock, near, {
       answered: (fetched) => {
         this.#readsPending--;

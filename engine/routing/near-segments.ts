@@ -12,6 +12,7 @@ import type { LocatedSegment } from '../log/log.ts';
 import { type SegmentCursor, SegmentReader } from '../log/segments/segment-reader.ts';
 import { type LogSettings, logSettingsDefault } from '../log/settings.ts';
 import type { SegmentStore } from '../ports.ts';
+import { KnownPlaces } from './known-places.ts';
 
 /** Where readers are: who reads on needs no index. */
 const cursorsMax = 4096;
@@ -20,7 +21,8 @@ const closeUnusedMs = 2000;
 const pauseMs = 250;
 
 export class NearSegments {
-  readonly metrics = { reads: 0, failed: 0 };
+  readonly metrics = { reads: 0, unasked: 0, failed: 0 };
+  readonly places: KnownPlaces;
   readonly #clock: Clock;
   readonly #reader: SegmentReader;
   /** By the place of the segment; the one unused for longest first. */
@@ -33,6 +35,7 @@ export class NearSegments {
     settings: LogSettings = logSettingsDefault,
   ) {
     this.#clock = parts.clock;
+    this.places = new KnownPlaces(parts.clock);
     this.#reader = new SegmentReader({
       ...parts,
       settings: { ...settings, openFilesMax: Math.min(settings.openFilesMax, openFilesMax) },
@@ -77,6 +80,7 @@ export class NearSegments {
 
   #closeUnusedSoon(): Timer {
     const look = (): void => {
+      this.places.forgetOld();
       this.#closing = this.#reader.closeUnused() > 0 ? this.#closeUnusedSoon() : undefined;
     };
     return this.#clock.after(closeUnusedMs, look, 'background');

@@ -254,7 +254,7 @@ export class Tail {
     this.#ask(poll);
   }
 
-  #open(key: string, { topicId, partition, offset, maxBytes }: Omit<Asked, 'leaderEpoch'>): Poll {
+  #open(key: string, { topicId, partition, offset, maxBytes }: Omit<Asked, 'leaderEpoch' | 'startOffset'>): Poll {
     const poll: Poll = {
       key,
       topicId,
@@ -303,10 +303,11 @@ export class Tail {
     const attempt = ++poll.attempt;
     poll.askedEpoch = owner.leaderEpoch;
     // Of a log of which nothing is known its owner's silence would tell nothing: the first answer comes at once.
-    const isUnseen = this.seen(poll.topicId, poll.partition).highWatermark < 0;
-    const maxWaitMs = isUnseen && !poll.isEmpty ? 0 : this.#settings.pollWaitMsMax;
-    const asked = [{ ...poll, leaderEpoch: owner.leaderEpoch }];
-    const question = { link, asked, limits: { maxWaitMs, minBytes: 1, maxBytes: poll.maxBytes } };
+    const { highWatermark, logStartOffset } = this.seen(poll.topicId, poll.partition);
+    const maxWaitMs = highWatermark < 0 && !poll.isEmpty ? 0 : this.#settings.pollWaitMsMax;
+    const asked = [{ ...poll, leaderEpoch: owner.leaderEpoch, startOffset: logStartOffset }];
+    const limits = { maxWaitMs, minBytes: 1, maxBytes: poll.maxBytes };
+    const question = { link, asked, limits, mustAsk: false };
     this.metrics.polls++;
     askOwner(question, this.#clock, this.#near, {
       answered: ([result], code) => {

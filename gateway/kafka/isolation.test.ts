@@ -63,6 +63,7 @@ it('Fetch: who says that it reads segments is given records all the same, and no
   const [fetched] = (await ask(owned, 1, request)).responses[0]!.partitions;
   expect(fetched!.records!.length).toBeGreaterThan(0);
   expect(fetched!.segment).toEqual(noSegment);
+  expect(fetched!.following).toEqual([]);
 });
 
 describe('names and ids of another tenant', () => {

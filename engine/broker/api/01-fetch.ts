@@ -2,8 +2,9 @@
  * Fetch (key 1) at the owner: whole batches up to the high watermark, by topic id. Without enough of them the answer
  * waits for one append to any of the partitions, or for the request's own time to pass.
  *
- * Of records in a segment a gateway that can read segments is told where they are instead (ADR 16). How many bytes it will find
- * there is an estimate, as batches are taken to be equally long; it keeps to the limits itself.
+ * Of records in a segment a gateway that can read segments is told where they are instead, and where those behind them are
+ * (ADR 16, ADR 17). How many bytes it will find there is an estimate, as batches are taken to be equally long; it keeps to
+ * the limits itself.
  *
  * Absent: fetch sessions (the gateway keeps those of its clients), aborted transactions (there are none).
  */
@@ -25,9 +26,9 @@ interface Part {
   readonly owned: Owned;
 }
 
-/** `segment`: where the reader finds them, instead of `batches`. */
+/** `segments`: where the reader finds them, instead of `batches`, and what comes behind them. */
 interface Read extends LogRead {
-  readonly segment?: LocatedSegment;
+  readonly segments?: readonly LocatedSegment[];
 }
 
 /** Longest wait that a request may ask for. */
@@ -92,6 +93,9 @@ async function serve(clock: Clock, request: FetchRequest, parts: readonly Part[]
 /** What is read without waiting takes the loop a third of a millisecond per mebibyte, checksums included: then others have a turn. */
 const turnBytesMax = 4 * 1024 * 1024;
 
+/** So many fetches like this one a gateway is told the places for: it reads on without asking (known-places.ts). */
+const readsAhead = 8;
+
 /** The first partition with data gives at least one batch, whatever the limits (KIP-74). */
 async function readAll(clock: Clock, request: FetchRequest, parts: readonly Part[]): Promise<Read[]> {
   const reads: Read[] = [];
@@ -114,12 +118,14 @@ async function readAll(clock: Clock, request: FetchRequest, parts: readonly Part
       await new Promise<void>((resolve) => clock.endOfTurn(resolve));
     }
     const hasRoom = first || bytesMax > 0;
-    const segment = request.readsSegments && hasRoom ? owned.log.locate(asked.fetchOffset) : undefined;
-    const found = segment
-      ? located(segment, asked.fetchOffset, bytesMax)
-      : owned.log.read(asked.fetchOffset, bytesMax, first);
+    const segments =
+      request.readsSegments && hasRoom ? owned.log.locate(asked.fetchOffset, readsAhead * Math.max(bytesMax, 1)) : [];
+    const found =
+      segments.length > 0
+        ? located(segments, asked.fetchOffset, bytesMax)
+        : owned.log.read(asked.fetchOffset, bytesMax, first);
     const read = found instanceof Promise ? await found : found;
-    if (!segment) turnBytes += read.bytes;
+    if (segments.length === 0) turnBytes += read.bytes;
     owned.log.traffic.gave(read.bytes);
     if (read.bytes > 0) first = false;
     leftBytes -= read.bytes;
@@ -128,11 +134,18 @@ async function readAll(clock: Clock, request: FetchRequest, parts: readonly Part
   return reads;
 }
 
-function located(segment: LocatedSegment, offset: number, bytesMax: number): Read {
-  const { baseOffset, endOffset, bytes } = segment;
-  const share = (endOffset - Math.max(offset, baseOffset)) / (endOffset - baseOffset);
-  const estimate = Math.max(1, Math.min(bytesMax, Math.ceil(bytes * share)));
-  return { errorCode: errorCode.none, batches: [], bytes: estimate, segment };
+function located(segments: readonly LocatedSegment[], offset: number, bytesMax: number): Read {
+  let estimate = 0;
+  for (const { baseOffset, endOffset, bytes } of segments) {
+    if (estimate >= bytesMax) break;
+    estimate += bytes * ((endOffset - Math.max(offset, baseOffset)) / (endOffset - baseOffset));
+  }
+  return {
+    errorCode: errorCode.none,
+    batches: [],
+    bytes: Math.max(1, Math.min(bytesMax, Math.ceil(estimate))),
+    segments,
+  };
 }
 
 /** False: the time has passed. True: some log has grown or closed. */
@@ -184,7 +197,8 @@ function partitionAnswer({ owned, request }: Part, read: Read): PartitionAnswer 
     abortedTransactions: null,
     preferredReadReplica: -1,
     records: read.batches,
-    segment: read.segment ?? noSegment,
+    segment: read.segments?.[0] ?? noSegment,
+    following: read.segments?.slice(1) ?? [],
   };
 }
 

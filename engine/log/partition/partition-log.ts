@@ -28,7 +28,7 @@ import { LogTraffic } from './log-traffic.ts';
 import { offsetForTimestamp, offsetOfMaxTimestamp } from './find-timestamp.ts';
 import { type AppendDone, PendingAppend, refusal, RepeatedAppend } from './partition-append.ts';
 import { judgeProducer, producerAfter } from '../fold/producer-state.ts';
-import { locateSegment, readLog } from './read-log.ts';
+import { locateSegments, readLog } from './read-log.ts';
 import type { Segment, SegmentReader } from '../segments/segment-reader.ts';
 import { segmentOf } from '../segments/segment-reader.ts';
 import { smallSegmentsMax } from '../segments/merge-segments.ts';
@@ -232,8 +232,8 @@ export class OwnedLog implements PartitionLog {
     return readLog(this, this.#session.reader, offset, maxBytes, minOneBatch);
   }
 
-  locate(offset: number): LocatedSegment | undefined {
-    return locateSegment(this, offset);
+  locate(offset: number, bytes: number): readonly LocatedSegment[] {
+    return locateSegments(this, offset, bytes);
   }
 
   readableBytes(offset: number, limit: number): number {

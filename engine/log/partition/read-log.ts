@@ -4,11 +4,13 @@ import { SharedFrame } from '../../kernel/frame-pool.ts';
 import { DiskFault } from '../../ports.ts';
 import { type LocatedSegment, logErrorCode, type LogErrorCode, type LogRead } from '../log.ts';
 import type { OwnedLog } from './partition-log.ts';
-import type { SegmentReader } from '../segments/segment-reader.ts';
+import type { Segment, SegmentReader } from '../segments/segment-reader.ts';
 import type { EpochAt } from '../segments/verify-batch.ts';
 
 /** How often a read follows segments that a merge or retention moves away under it. */
 const movedReadsMax = 5;
+/** Segments named at once. */
+const locatedMax = 16;
 
 /** Damaged or unreadable where it lies: the rest of the log, and the other logs, are served all the same. */
 const unreadable: LogRead = { errorCode: logErrorCode.kafkaStorageError, batches: [], bytes: 0 };
@@ -34,10 +36,21 @@ export function readLog(
 }
 
 /** See PartitionLog.locate. */
-export function locateSegment(log: OwnedLog, offset: number): LocatedSegment | undefined {
-  if (errorFor(log, offset) !== logErrorCode.none) return undefined;
-  const segment = log.segments[log.segmentIndexOf(offset)];
-  if (!segment) return undefined;
+export function locateSegments(log: OwnedLog, offset: number, bytes: number): readonly LocatedSegment[] {
+  const located: LocatedSegment[] = [];
+  if (errorFor(log, offset) !== logErrorCode.none) return located;
+  let left = bytes;
+  for (let i = log.segmentIndexOf(offset); left > 0 && located.length < locatedMax; i++) {
+    const segment = log.segments[i];
+    const place = segment && placeOf(log, segment);
+    if (!place) break;
+    located.push(place);
+    left -= place.bytes;
+  }
+  return located;
+}
+
+function placeOf(log: OwnedLog, segment: Segment): LocatedSegment | undefined {
   const { baseOffset, endOffset, fileId, position, bytes, indexPosition, indexBytes } = segment.row;
   const leaderEpoch = log.epochAt(endOffset - 1);
   if (log.epochAt(baseOffset) !== leaderEpoch) return undefined;

@@ -15,7 +15,7 @@ async function indexedSegments(world: World): Promise<LocatedSegment[]> {
     for (let i = 0; i < batchesPerSegment; i++) await world.append(log, batchOf([`${i}`.padEnd(100, '.')]));
   }
   await world.run(store.rollUp());
-  return logs.map((log) => log.locate(0)!);
+  return logs.map((log) => log.locate(0, 1)[0]!);
 }
 
 /** Counts the reads of each segment's index. */

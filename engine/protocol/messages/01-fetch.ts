@@ -2,7 +2,7 @@
  * Fetch (key 1), v4-18: record batches out, from given offsets. v7 has sessions, v12 is flexible and finds
  * diverging epochs, v13 has topic ids, v16 names the leader to turn to.
  *
- * Two tagged fields are ours, between a gateway and a broker of one machine (ADR 16): a broker of another kind or of an
+ * Three tagged fields are ours, between a gateway and a broker of one machine (ADR 16, ADR 17): a broker of another kind or of an
  * earlier version does not know them, and answers with records.
  */
 import {
@@ -116,6 +116,8 @@ export const fetchResponse = message('FetchResponse', 1, '4-18', '12+', {
       records: runs(),
       /** Ours, in the place of `records`: the segment that holds the asked offset. Without a file it is none. */
       segment: struct(segmentFields, { since: 12, tag: 10_000, ignorable: true }),
+      /** Ours. Those behind it, in their order: what who asks may read next. */
+      following: structs(segmentFields, { since: 12, tag: 10_001, ignorable: true }),
     }),
   }),
   nodeEndpoints: structs(

@@ -190,6 +190,7 @@ function answerOf(
     preferredReadReplica: -1,
     records: fetched.records,
     segment: noSegment,
+    following: [],
   };
 }
 
@@ -208,5 +209,6 @@ function refusal(partitionIndex: number, code: number): PartitionResponse {
     preferredReadReplica: -1,
     records: [],
     segment: noSegment,
+    following: [],
   };
 }
