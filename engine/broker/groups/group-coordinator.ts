@@ -30,6 +30,7 @@ import { liveRecords, replayGroups, resumeGroups } from './load-groups.ts';
 import { LogWriter } from './log-writer.ts';
 import { failedCommit, offsetCommit } from './offset-commit.ts';
 import { failedFetch, offsetFetch } from './offset-fetch.ts';
+import { OffsetRoom } from './offset-room.ts';
 import { dropTimers } from './rebalance.ts';
 import { failedJoin, failedSync, joinForVersion, leaveForVersion } from './responses.ts';
 import { defaultGroupSettings, type GroupSettings } from './settings.ts';
@@ -59,6 +60,7 @@ export class GroupCoordinator {
     this.#shell = {
       settings,
       groups,
+      offsetRoom: new OffsetRoom(groups, settings.offsetsBytesMax),
       clock: parts.clock,
       random: parts.random,
       writer: new LogWriter(parts.log, settings, () => liveRecords(groups)),

@@ -71,6 +71,8 @@ export class Group {
   syncingGeneration = -1;
 
   readonly offsets = new Map<string, Map<number, CommittedOffset>>();
+  /** What they hold, kept beside them by putOffset and removeOffset. */
+  offsetBytes = 0;
   /** Commits on their way to the log: what they replace must not be expired from under them. */
   commitsInFlight = 0;
   /** Whether the log knows the group. Until then nobody sees it: its creation may still fail. */

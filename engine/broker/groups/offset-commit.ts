@@ -4,6 +4,7 @@ import type { OffsetCommitRequest, OffsetCommitResponse } from '../../protocol/m
 import type { LogRecord } from './coordinator-log.ts';
 import { Group } from './group.ts';
 import { type CommittedOffset, encodeOffset, offsetKey } from './group-records.ts';
+import { heldOffsetBytes } from './offset-room.ts';
 import { extendSession } from './rebalance.ts';
 import { textBytesMax } from './record-bytes.ts';
 import { codeOf, createGroup, type Shell } from './shell.ts';
@@ -33,7 +34,7 @@ export async function offsetCommit(
   // A commit keeps the session, except while the generation waits for its assignment, when none is accepted.
   const member = known?.members.get(memberId);
   if (member !== undefined) extendSession(member);
-  const { commits, response } = decide(shell, request);
+  const { commits, response } = decide(shell, known, request);
   if (commits.length === 0) return response;
   const group = known ?? createGroup(shell, groupId);
   // JoinGroup refuses with the same code; here it ends the commit, not the client.
@@ -75,7 +76,11 @@ function refuse(group: Group, request: OffsetCommitRequest): number {
   return group.state === 'CompletingRebalance' ? errorCode.rebalanceInProgress : errorCode.none;
 }
 
-function decide(shell: Shell, request: OffsetCommitRequest): { commits: Commit[]; response: OffsetCommitResponse } {
+function decide(
+  shell: Shell,
+  group: Group | undefined,
+  request: OffsetCommitRequest,
+): { commits: Commit[]; response: OffsetCommitResponse } {
   const commits: Commit[] = [];
   const nowMs = shell.clock.wallMs();
   const expireMs = request.retentionTimeMs < 0 ? -1 : nowMs + request.retentionTimeMs;
@@ -88,19 +93,22 @@ function decide(shell: Shell, request: OffsetCommitRequest): { commits: Commit[]
     name: topic.name,
     topicId: topic.topicId,
     partitions: topic.partitions.map((each) => {
+      const { partitionIndex } = each;
       const code = check(topic, each.committedMetadata);
-      if (code === errorCode.none) {
-        const offset = {
-          offset: each.committedOffset,
-          leaderEpoch: each.committedLeaderEpoch,
-          metadata: each.committedMetadata ?? '',
-          // The clock that dated the topic may be ahead of ours.
-          commitMs: Math.max(nowMs, shell.topicMadeMs(topic.name)),
-          expireMs,
-        };
-        commits.push({ topic: topic.name, partition: each.partitionIndex, offset });
+      if (code !== errorCode.none) return { partitionIndex, errorCode: code };
+      const offset = {
+        offset: each.committedOffset,
+        leaderEpoch: each.committedLeaderEpoch,
+        metadata: each.committedMetadata ?? '',
+        // The clock that dated the topic may be ahead of ours.
+        commitMs: Math.max(nowMs, shell.topicMadeMs(topic.name)),
+        expireMs,
+      };
+      if (!shell.offsetRoom.take(group, topic.name, partitionIndex, offset)) {
+        return { partitionIndex, errorCode: errorCode.invalidCommitOffsetSize };
       }
-      return { partitionIndex: each.partitionIndex, errorCode: code };
+      commits.push({ topic: topic.name, partition: partitionIndex, offset });
+      return { partitionIndex, errorCode: errorCode.none };
     }),
   }));
   return { commits, response: { throttleTimeMs: 0, topics } };
@@ -142,11 +150,16 @@ export function groupOf(shell: Pick<Shell, 'groups' | 'clock'>, groupId: string)
 export function putOffset(group: Group, topic: string, partition: number, offset: CommittedOffset): void {
   let partitions = group.offsets.get(topic);
   if (partitions === undefined) group.offsets.set(topic, (partitions = new Map()));
+  const former = partitions.get(partition);
   partitions.set(partition, offset);
+  group.offsetBytes += heldOffsetBytes(topic, offset) - (former ? heldOffsetBytes(topic, former) : 0);
 }
 
 export function removeOffset(group: Group, topic: string, partition: number): void {
   const partitions = group.offsets.get(topic);
-  partitions?.delete(partition);
-  if (partitions?.size === 0) group.offsets.delete(topic);
+  const former = partitions?.get(partition);
+  if (!partitions || !former) return;
+  partitions.delete(partition);
+  group.offsetBytes -= heldOffsetBytes(topic, former);
+  if (partitions.size === 0) group.offsets.delete(topic);
 }

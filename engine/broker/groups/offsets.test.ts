@@ -35,6 +35,26 @@ describe('OffsetCommit', () => {
     expect(on.coordinator.groupCount()).toBe(1);
   });
 
+  it('refuses what there is no memory for, and takes what stands in place of as much', async () => {
+    const on = await bench({ settings: { offsetsBytesMax: 1_000 } });
+    const large = { metadata: 'x'.repeat(300) };
+    expect(await on.commit(1, { ...large, groupId: 'a' })).toBe(0);
+    expect(await on.commit(1, { ...large, groupId: 'b' })).toBe(0);
+    expect(await on.commit(1, { ...large, groupId: 'c' })).toBe(28);
+    expect(on.coordinator.groupCount()).toBe(2);
+    expect(await on.commit(2, { ...large, groupId: 'a' })).toBe(0);
+    expect(await on.commit(3, { metadata: 'x'.repeat(500), groupId: 'a' })).toBe(28);
+    // The limit holds for what is read again as well, and room that is given back is there.
+    const next = await bench({ on, settings: { offsetsBytesMax: 1_000 } });
+    expect(await next.commit(1, { ...large, groupId: 'c' })).toBe(28);
+    const deleted = await next.coordinator.deleteGroups(2, { groupsNames: ['b'] }, client);
+    expect(deleted.results[0]!.errorCode).toBe(0);
+    expect(await next.commit(1, { ...large, groupId: 'c' })).toBe(0);
+    for (let i = 0; i < 50; i++) expect(await next.commit(i, { ...large, groupId: 'c' })).toBe(0);
+    expect(await next.commit(2, { groupId: 'd' })).toBe(0);
+    expect(await next.commit(2, { groupId: 'e' })).toBe(28);
+  });
+
   it('refuses another generation, and any while the assignment is awaited', async () => {
     const on = await bench();
     const { ids } = await stableGroup(on, 1);

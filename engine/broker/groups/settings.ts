@@ -20,6 +20,8 @@ export interface GroupSettings {
   readonly membersBytesMax: number;
   /** offset.metadata.max.bytes. Kafka counts UTF-16 units here, and so do we. */
   readonly offsetMetadataCharsMax: number;
+  /** What the committed offsets of all groups of one coordinator hold in memory; more is INVALID_COMMIT_OFFSET_SIZE. */
+  readonly offsetsBytesMax: number;
   /** offsets.retention.minutes, in milliseconds. */
   readonly offsetsRetentionMs: number;
   /** offsets.retention.check.interval.ms. */
@@ -50,6 +52,8 @@ export const defaultGroupSettings: GroupSettings = {
   // Kafka has no limit here either: a cluster is one tenant's there, and its brokers hold nobody else's.
   membersBytesMax: 128 * 1024 * 1024,
   offsetMetadataCharsMax: 4_096,
+  // Some 400,000 without metadata; of a cluster's groups a coordinator has an eighth.
+  offsetsBytesMax: 64 * 1024 * 1024,
   offsetsRetentionMs: 7 * 86_400_000,
   retentionCheckIntervalMs: 600_000,
   retentionGroupsPerTurn: 200,

@@ -7,6 +7,7 @@ import { Group } from './group.ts';
 import { type CommittedOffset, encodeGroup, groupKey } from './group-records.ts';
 import { type LogWriter, RecordTooLarge } from './log-writer.ts';
 import { metadataFor, noAssignment } from './member.ts';
+import type { OffsetRoom } from './offset-room.ts';
 import type { GroupSettings } from './settings.ts';
 
 /** Who sent a request. `clientHost` is shown by DescribeGroups; Kafka's looks like '/10.0.0.7'. */
@@ -21,6 +22,7 @@ export interface Shell {
   readonly random: Random;
   readonly writer: LogWriter;
   readonly groups: Map<string, Group>;
+  readonly offsetRoom: OffsetRoom;
   /** Wall time at which the topic of this name was made; -1 when none is known. */
   topicMadeMs(topic: string): number;
 }
