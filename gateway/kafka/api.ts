@@ -2,6 +2,7 @@
  * What a file in api/ is: one API key with its versions, how it behaves beside others on a connection, how it is charged,
  * and two functions: one that answers a request, one that turns a failure into the API's own answer.
  */
+import type { Lanes } from '../../engine/kernel/lanes.ts';
 import { type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import type { SharedFrame } from '../../engine/kernel/frame-pool.ts';
 import { decodeRequest, encodeResponse } from '../../engine/protocol/headers.ts';
@@ -30,6 +31,8 @@ export interface Door {
   readonly outboxBudget: OutboxBudget;
   /** Partitions in the fetch sessions of all connections. */
   readonly remembered: ClusterShares;
+  /** For answers that are made over several turns. */
+  readonly largeAnswers: Lanes;
 }
 
 /** One request under way, before or after authentication. */

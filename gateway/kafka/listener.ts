@@ -11,6 +11,7 @@ import { createServer, type Server, Socket, type SocketConstructorOpts } from 'n
 import { createServer as createTlsServer } from 'node:tls';
 import type { Timer } from '../../engine/kernel/clock.ts';
 import { framePool } from '../../engine/kernel/frame-pool.ts';
+import { Lanes } from '../../engine/kernel/lanes.ts';
 import { ClusterShares } from '../cluster-shares.ts';
 import type { GatewayContext } from '../context.ts';
 import { Entrance } from '../entrance.ts';
@@ -44,6 +45,8 @@ export interface KafkaDoor {
 }
 
 const expiryIntervalMs = 1_000;
+/** At a time: Metadata of 100,000 partitions is some 40 MB until it is encoded. */
+const largeAnswersMax = 2;
 
 /** Rejects when the address cannot be listened on. Clients are told context.settings' address; port 0 there means ours. */
 export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDoor> {
@@ -81,6 +84,7 @@ export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDo
       context.log('kafka-slow-reader-ended', { host, bytes }),
     ),
     remembered: new ClusterShares(settings.rememberedPartitionsMax),
+    largeAnswers: new Lanes(largeAnswersMax),
   });
   return {
     port,

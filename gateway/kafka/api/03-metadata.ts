@@ -13,12 +13,15 @@ import { tenantName, topicNameFault } from '../../../tenancy/naming.ts';
 import { findOrCreateTopic, findTopic, findTopicById, topicsOf } from '../../operations/topics.ts';
 import { controllerId, type VirtualBroker } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
+import { firstOfEach } from '../asked-once.ts';
 import { type ChangeTime, changeTime } from '../change-topics.ts';
 import { refusalOf } from '../failures.ts';
 import { clusterOperations, noOperations, partitionView, topicOperations } from '../topic-view.ts';
 
 type Asked = NonNullable<MetadataRequest['topics']>[number];
 type Topic = MetadataResponse['topics'][number];
+/** A topic of the tenant's, or the answer that says why there is none. */
+type Found = { readonly name: string; readonly topic: TopicEntry } | Topic;
 
 const firstIdVersion = 12;
 const firstManyBrokersVersion = 9;
@@ -30,18 +33,21 @@ export const metadata = api(
     const { context, principal } = call;
     const isAll = request.topics === null || (call.version === 0 && request.topics.length === 0);
     const operations = request.includeTopicAuthorizedOperations ? topicOperations : noOperations;
-    const topics: Topic[] = [];
+    const found: Found[] = [];
     if (isAll) {
-      for (const [name, topic] of topicsOf(context, principal)) topics.push(known(call, name, topic, operations));
+      for (const [name, topic] of topicsOf(context, principal)) found.push({ name, topic });
     } else {
       // One after the other: each may create a topic, and the quota is to be met in the order of the request.
-      const turn = changeTime(call, context.settings.quotaWaitMsMax);
+      const change = changeTime(call, context.settings.quotaWaitMsMax);
       const whole = changeTime(call, call.door.settings.autoCreateMsMax);
       const mayCreate = request.allowAutoTopicCreation
-        ? { waitMsMax: turn.waitMsMax, leftMs: whole.leftMs }
+        ? { waitMsMax: change.waitMsMax, leftMs: whole.leftMs }
         : undefined;
-      for (const asked of request.topics ?? []) topics.push(await describe(call, asked, mayCreate, operations));
+      for (const asked of firstOfEach(request.topics ?? [], ({ name, topicId }) => topicId + (name ?? ''))) {
+        found.push(await find(call, asked, mayCreate));
+      }
     }
+    const topics = await show(call, found, operations);
     return { ...cluster(call, request.includeClusterAuthorizedOperations), topics };
   },
   (request, { errorCode: code }, call) => ({
@@ -50,6 +56,31 @@ export const metadata = api(
     errorCode: code,
   }),
 );
+
+/** Some 5 ms of work. */
+const partitionsPerTurnMax = 5_000;
+
+/**
+ * Those of a large cluster are shown over several turns, in which others are served; then few answers at a time, for each holds
+ * what it has shown until all is.
+ */
+async function show(call: Call, found: readonly Found[], operations: number): Promise<Topic[]> {
+  const showOne = (each: Found): Topic => ('topic' in each ? known(call, each.name, each.topic, operations) : each);
+  const sizeOf = (each: Found): number => ('topic' in each ? 1 + each.topic.partitions.length : 1);
+  if (found.reduce((sum, each) => sum + sizeOf(each), 0) <= partitionsPerTurnMax) return found.map(showOne);
+  return call.door.largeAnswers.run(async () => {
+    const topics: Topic[] = [];
+    let shownNow = 0;
+    for (const each of found) {
+      topics.push(showOne(each));
+      shownNow += sizeOf(each);
+      if (shownNow < partitionsPerTurnMax) continue;
+      shownNow = 0;
+      await new Promise<void>((resolve) => call.context.clock.endOfTurn(resolve));
+    }
+    return topics;
+  });
+}
 
 function onlyBroker({ door, version }: Call): VirtualBroker | undefined {
   return version < firstManyBrokersVersion ? door.advertised.only : undefined;
@@ -70,23 +101,18 @@ function cluster(call: Call, withOperations: boolean): MetadataResponse {
 }
 
 /** `mayCreate`: the time for it, when the topic may be created. */
-async function describe(
-  call: Call,
-  asked: Asked,
-  mayCreate: ChangeTime | undefined,
-  operations: number,
-): Promise<Topic> {
+async function find(call: Call, asked: Asked, mayCreate: ChangeTime | undefined): Promise<Found> {
   const { context, principal, version } = call;
   const { name, topicId } = asked;
   if (name === null || (version >= firstIdVersion && topicId !== zeroUuid)) {
     const topic = findTopicById(context, principal, topicId);
     const found = topic && tenantName(principal.clusterId, topic.name);
     if (!topic || found === undefined) return unknown(null, topicId, errorCode.unknownTopicId);
-    return known(call, found, topic, operations);
+    return { name: found, topic };
   }
   if (topicNameFault(name) !== undefined) return unknown(name, zeroUuid, errorCode.invalidTopicException);
   const topic = findTopic(context, principal, name);
-  if (topic) return known(call, name, topic, operations);
+  if (topic) return { name, topic };
   if (!mayCreate) return unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
   try {
     // Kafka makes topics behind its answer, and a client that is told so asks again: it is not kept for many, or slow ones.
@@ -96,7 +122,7 @@ async function describe(
         ? late
         : await inTime(context.clock, leftMs, findOrCreateTopic(context, principal, name, mayCreate.waitMsMax()));
     if (made === late) return unknown(name, zeroUuid, errorCode.leaderNotAvailable);
-    return made ? known(call, name, made, operations) : unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
+    return made ? { name, topic: made } : unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
   } catch (error) {
     // Its turn comes: as Kafka says of a topic that is being made, and clients ask again. What else was asked is known now.
     if (error instanceof QuotaExceeded && error.quota === 'topicMutationsPerSecondMax') {

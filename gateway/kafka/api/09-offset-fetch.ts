@@ -8,6 +8,7 @@ import type { OffsetFetchRequest, OffsetFetchResponse } from '../../../engine/pr
 import { tenantName } from '../../../tenancy/naming.ts';
 import { findTopic, findTopicById } from '../../operations/topics.ts';
 import { api, type Call } from '../api.ts';
+import { askedOffsets } from '../asked-once.ts';
 import { askCoordinator, forEachGroup, groupFault } from '../coordinate.ts';
 import { coordinatorCode, refusalOf } from '../failures.ts';
 
@@ -23,12 +24,12 @@ export const offsetFetch = api(
   9,
   { from: 1, to: 10, charge: 'counted' },
   async (call, request) => {
-    const groups = groupsOf(call.version, request);
+    const groups = askedOffsets(groupsOf(call.version, request));
     const answers = await forEachGroup(groups, (group) => fetchGroup(call, group, request.requireStable));
     return respond(call.version, answers);
   },
   (request, { errorCode: code }, { version }) => {
-    const groups = groupsOf(version, request);
+    const groups = askedOffsets(groupsOf(version, request));
     return respond(
       version,
       groups.map((group) => failed(group, coordinatorCode(code))),

@@ -5,6 +5,7 @@
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { DescribeGroupsResponse } from '../../../engine/protocol/messages/15-describe-groups.ts';
 import { api, type Call } from '../api.ts';
+import { firstOfEach } from '../asked-once.ts';
 import { askCoordinator, forEachGroup, groupFault } from '../coordinate.ts';
 import { coordinatorCode, refusalOf } from '../failures.ts';
 import { subscriptionToTenant } from '../subscription-names.ts';
@@ -19,7 +20,8 @@ export const describeGroups = api(
   { from: 0, to: 6 },
   async (call, request) => {
     const operations = request.includeAuthorizedOperations ? groupOperations : noOperations;
-    const groups = await forEachGroup(request.groups, (groupId) => describe(call, groupId));
+    const asked = firstOfEach(request.groups, (groupId) => groupId);
+    const groups = await forEachGroup(asked, (groupId) => describe(call, groupId));
     for (const group of groups)
       group.authorizedOperations = group.errorCode === errorCode.none ? operations : noOperations;
     return { throttleTimeMs: 0, groups };

@@ -11,6 +11,7 @@ import { topicNameFault } from '../../../tenancy/naming.ts';
 import { findTopic, servingCluster } from '../../operations/topics.ts';
 import { nodeCount } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
+import { firstOfEach } from '../asked-once.ts';
 import {
   brokerConfigEntries,
   type ConfigOptions,
@@ -27,7 +28,7 @@ export const describeConfigs = api(
   { from: 1, to: 4 },
   (call, request) => ({
     throttleTimeMs: 0,
-    results: request.resources.map((resource) =>
+    results: firstOfEach(request.resources, (one) => `${one.resourceType} ${one.resourceName}`).map((resource) =>
       describe(call, resource, {
         keys: resource.configurationKeys,
         synonyms: request.includeSynonyms,

@@ -1,0 +1,43 @@
+/**
+ * What a request names more than once is answered once. An answer may be thousands of times as large as the name that it is
+ * asked by (a topic's partitions, a group's members): a request of a megabyte could have one made that no memory holds. No
+ * client can tell the difference, for they keep answers by name.
+ */
+import type { OffsetFetchRequest } from '../../engine/protocol/messages/09-offset-fetch.ts';
+
+type Group = OffsetFetchRequest['groups'][number];
+type Topic = NonNullable<Group['topics']>[number];
+
+/** The first of each. */
+export function firstOfEach<T>(asked: readonly T[], keyOf: (each: T) => string): T[] {
+  const seen = new Set<string>();
+  return asked.filter((each) => {
+    const key = keyOf(each);
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+}
+
+/** Groups, their topics and partitions: what is asked of one at several places is asked at one. */
+export function askedOffsets(groups: readonly Group[]): Group[] {
+  const byId = new Map<string, { group: Group; topics: Topic[] | null }>();
+  for (const group of groups) {
+    const known = byId.get(group.groupId);
+    if (!known) byId.set(group.groupId, { group, topics: group.topics?.slice() ?? null });
+    else if (group.topics === null) known.topics = null;
+    else for (const topic of group.topics) known.topics?.push(topic);
+  }
+  return Array.from(byId.values(), ({ group, topics }) => ({ ...group, topics: topics && askedTopics(topics) }));
+}
+
+function askedTopics(topics: readonly Topic[]): Topic[] {
+  const byName = new Map<string, { topic: Topic; indexes: Set<number> }>();
+  for (const topic of topics) {
+    const key = topic.topicId + topic.name;
+    let known = byName.get(key);
+    if (!known) byName.set(key, (known = { topic, indexes: new Set() }));
+    for (const index of topic.partitionIndexes) known.indexes.add(index);
+  }
+  return Array.from(byName.values(), ({ topic, indexes }) => ({ ...topic, partitionIndexes: [...indexes] }));
+}
