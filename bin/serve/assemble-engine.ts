@@ -15,6 +15,7 @@ import { installationId } from '../../engine/controller/rows/installation.ts';
 import { type BrokerSession, brokerSessionKey } from '../../engine/controller/rows/broker-session.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { systemClock } from '../../engine/kernel/clock.ts';
+import { framePool, framePoolDefaults } from '../../engine/kernel/frame-pool.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
 import { checkSegments } from '../../engine/log/segments/check-segments.ts';
 import { publishWal } from '../../engine/log/recover.ts';
@@ -227,6 +228,7 @@ function brokersHere({
     process.stderr.write(`broker ${brokerId}: ${reason}\n`);
     endAtOnce();
   };
+  framePool.configure({ keptBytesMax: framePoolDefaults.keptBytesMax * settings.brokers });
   return inProcessFleet({
     clock: systemClock,
     die,

@@ -31,7 +31,8 @@ export interface FramePoolSettings {
 }
 
 export const framePoolDefaults: FramePoolSettings = {
-  keptBytesMax: 32 * 1024 * 1024,
+  // A roll-up gives back what its broker has held since the last one, 64 MiB at most (unrolledBytesMax), and it is needed again at once.
+  keptBytesMax: 96 * 1024 * 1024,
   // Below half of its pool's size Node cuts slices; from there on each buffer is memory of its own that V8 counts.
   frameBytesMin: 4 * 1024,
   frameBytesMax: 20 * 1024 * 1024,
@@ -64,7 +65,7 @@ export class FramePool {
     return this.#keptBytes;
   }
 
-  /** For tests, before the first frame is taken. */
+  /** Before the first frame is taken. */
   configure(settings: Partial<FramePoolSettings>): void {
     this.#settings = { ...this.#settings, ...settings };
   }
