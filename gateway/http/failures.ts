@@ -16,8 +16,8 @@ import { type ProblemCode, problemKinds } from './problem-kinds.ts';
 
 type Extra = Readonly<Record<string, unknown>>;
 
-/** A refusal in the doors' own terms, for what has no failure class below them. */
-export class Refusal extends Failure {
+/** A failure in the doors' own terms, for what has no failure class below them. */
+export class ProblemFailure extends Failure {
   readonly code = 'invalid-request';
   readonly problem: ProblemCode;
   /** More members of the problem. */
@@ -80,7 +80,7 @@ const ofFailure: Readonly<Record<FailureCode, ProblemCode>> = {
 
 /** What is no Failure is a bug: the caller learns nothing of it but that it happened. */
 export function problemOf(error: unknown): Problem {
-  if (error instanceof Refusal) return problem(error.problem, error.message, error.extra);
+  if (error instanceof ProblemFailure) return problem(error.problem, error.message, error.extra);
   if (error instanceof DecompressedTooLarge) return problem('body-too-large', error.message);
   if (error instanceof OffsetExpired)
     return rangeProblem('offset-expired', error.message, { earliest: error.earliest });

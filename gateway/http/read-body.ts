@@ -3,10 +3,10 @@ import '../../engine/kernel/buffer.ts';
 import { isAscii, isUtf8 } from 'node:buffer';
 import { CorruptBatch, codec } from '../../engine/records/batch.ts';
 import { CodecUnavailable, decompress, DecompressedTooLarge } from '../../engine/records/compression.ts';
-import { Refusal } from './failures.ts';
+import { ProblemFailure } from './failures.ts';
 import type { HttpExchange } from './servers/server.ts';
 
-/** Resolves never when the client goes away. Rejects with Refusal: body-too-large, unsupported-media-type. */
+/** Resolves never when the client goes away. Rejects with ProblemFailure: body-too-large, unsupported-media-type. */
 export function readBody(exchange: HttpExchange, bytesMax: number): Promise<Buffer> {
   const encoding = contentCoding(exchange.header('content-encoding'));
   return new Promise((resolve, reject) => {
@@ -28,26 +28,26 @@ export function contentCoding(header: string | undefined): string | undefined {
   return codings.filter((coding) => coding !== '' && coding !== 'identity').join(', ') || undefined;
 }
 
-export function tooLarge(bytesMax: number): Refusal {
-  return new Refusal('body-too-large', `the body is over ${bytesMax} bytes`, { limit: bytesMax });
+export function tooLarge(bytesMax: number): ProblemFailure {
+  return new ProblemFailure('body-too-large', `the body is over ${bytesMax} bytes`, { limit: bytesMax });
 }
 
 /** `name`: of contentCoding. */
 export async function expand(body: Buffer, name: string, bytesMax: number): Promise<Buffer> {
   const codecId = name === 'gzip' || name === 'x-gzip' ? codec.gzip : name === 'zstd' ? codec.zstd : undefined;
   if (codecId === undefined) {
-    throw new Refusal('unsupported-media-type', `Content-Encoding ${name}: use gzip or zstd`);
+    throw new ProblemFailure('unsupported-media-type', `Content-Encoding ${name}: use gzip or zstd`);
   }
   try {
     return await decompress(codecId, body, bytesMax);
   } catch (error) {
     if (error instanceof DecompressedTooLarge) {
-      throw new Refusal('body-too-large', `the body is over ${bytesMax} bytes after decompression`, {
+      throw new ProblemFailure('body-too-large', `the body is over ${bytesMax} bytes after decompression`, {
         limit: bytesMax,
       });
     }
-    if (error instanceof CorruptBatch) throw new Refusal('invalid-request', `the body is not ${name}`);
-    if (error instanceof CodecUnavailable) throw new Refusal('unsupported-media-type', error.message);
+    if (error instanceof CorruptBatch) throw new ProblemFailure('invalid-request', `the body is not ${name}`);
+    if (error instanceof CodecUnavailable) throw new ProblemFailure('unsupported-media-type', error.message);
     throw error;
   }
 }
@@ -55,15 +55,15 @@ export async function expand(body: Buffer, name: string, bytesMax: number): Prom
 /** Which many a tool on Windows writes first, and JSON has no place for: RFC 8259 lets readers pass over it. */
 const byteOrderMark = 0xfeff;
 
-/** Throws Refusal invalid-json. `what` begins the sentence: 'the body', 'line 3'. */
+/** Throws ProblemFailure invalid-json. `what` begins the sentence: 'the body', 'line 3'. */
 export function parseJson(bytes: Uint8Array, what: string, parse: (text: string) => unknown = JSON.parse): unknown {
   const text = textOf(bytes);
   // A decoder that replaces bad bytes would store something else than was sent.
-  if (text === undefined) throw new Refusal('invalid-json', `${what} is not UTF-8`);
+  if (text === undefined) throw new ProblemFailure('invalid-json', `${what} is not UTF-8`);
   try {
     return parse(text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text);
   } catch (error) {
-    throw new Refusal('invalid-json', `${what} is not JSON: ${error instanceof Error ? error.message : ''}`);
+    throw new ProblemFailure('invalid-json', `${what} is not JSON: ${error instanceof Error ? error.message : ''}`);
   }
 }
 
@@ -74,19 +74,19 @@ function textOf(bytes: Uint8Array): string | undefined {
   return isUtf8(view) ? view.utf8Slice(0, view.length) : undefined;
 }
 
-/** Throws Refusal. An empty body reads as {}. */
+/** Throws ProblemFailure. An empty body reads as {}. */
 export async function readJsonObject(exchange: HttpExchange, bytesMax: number): Promise<Record<string, unknown>> {
   return parseJsonObject(await readBody(exchange, bytesMax));
 }
 
-/** Throws Refusal. An empty body reads as {}. */
+/** Throws ProblemFailure. An empty body reads as {}. */
 export function parseJsonObject(
   body: Uint8Array,
   parse: (text: string) => unknown = JSON.parse,
 ): Record<string, unknown> {
   const json = body.length === 0 ? {} : parseJson(body, 'the body', parse);
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    throw new Refusal('invalid-request', 'the body must be a JSON object');
+    throw new ProblemFailure('invalid-request', 'the body must be a JSON object');
   }
   return json as Record<string, unknown>;
 }

@@ -5,6 +5,7 @@ import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { AlreadyExists, NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
 import { CoordinatorUnavailable, OwnerUnavailable } from '../failures.ts';
 
+/** Why something asked is not done, in the words of an answer. */
 export interface Refusal {
   readonly errorCode: number;
   readonly message: string;

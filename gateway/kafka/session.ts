@@ -25,9 +25,9 @@ export type Session =
   | { readonly state: 'ready'; readonly principal: Principal }
   | { readonly state: 'closing' };
 
-export type LoginResult = { readonly ok: true } | Refusal;
+export type LoginResult = { readonly ok: true } | LoginRefused;
 
-interface Refusal {
+interface LoginRefused {
   readonly ok: false;
   /**
    * With `quota` THROTTLING_QUOTA_EXCEEDED (89): the credentials are right, the cluster has no room for the connection.
@@ -117,13 +117,13 @@ export class Login {
     return this.#refuse(principal);
   }
 
-  #refuse(result: Refusal): LoginResult {
+  #refuse(result: LoginRefused): LoginResult {
     this.#session = { state: 'closing' };
     this.#events.refused(result);
     return result;
   }
 
-  #judge(token: Uint8Array): Principal | Refusal {
+  #judge(token: Uint8Array): Principal | LoginRefused {
     const { tenancy } = this.#context;
     const credentials = parsePlain(token);
     const principal = credentials && tenancy.access.authenticatePlain(credentials.username, credentials.password);
@@ -136,7 +136,7 @@ export class Login {
   }
 }
 
-function refusal(message: string): Refusal {
+function refusal(message: string): LoginRefused {
   return { ok: false, errorCode: errorCode.saslAuthenticationFailed, message };
 }
 

@@ -13,7 +13,7 @@ import { fetchPage, type FetchedPage, type PageOptions, renderPage } from '../..
 import { parseFormat, type RecordFormat } from '../../operations/record-json.ts';
 import { cursorText, type ReaderStart, startReader } from '../../operations/reader-start.ts';
 import { booleanIn } from '../boolean-in.ts';
-import { Refusal } from '../failures.ts';
+import { ProblemFailure } from '../failures.ts';
 import type { DoorParts, TenantHandler } from '../guard.ts';
 import { headersOf } from '../reply-headers.ts';
 import type { HttpExchange } from '../servers/server.ts';
@@ -173,7 +173,7 @@ function partitionsOf(query: URLSearchParams): number[] | undefined {
 
 type PageType = 'application/json' | typeof linesType | typeof recordBatchType;
 
-/** The type we have that the client prefers; ties go to its order. Throws Refusal not-acceptable. */
+/** The type we have that the client prefers; ties go to its order. Throws ProblemFailure not-acceptable. */
 function acceptedType(accept: string | undefined): PageType | 'text/event-stream' {
   if (accept === undefined || accept === '*/*' || accept === '') return 'application/json';
   let best: PageType | 'text/event-stream' | undefined;
@@ -188,7 +188,7 @@ function acceptedType(accept: string | undefined): PageType | 'text/event-stream
     }
   }
   if (best) return best;
-  throw new Refusal('not-acceptable', `Accept ${accept}: use ${[...new Set(types.values())].join(', ')}`);
+  throw new ProblemFailure('not-acceptable', `Accept ${accept}: use ${[...new Set(types.values())].join(', ')}`);
 }
 
 const types: ReadonlyMap<string, PageType | 'text/event-stream'> = new Map<string, PageType | 'text/event-stream'>([

@@ -14,7 +14,7 @@ import type { Principal } from '../../../tenancy/tenancy.ts';
 import type { ProduceRecord } from '../../operations/produce.ts';
 import { parseKeepingNumbers } from '../../operations/long-numbers.ts';
 import { parseFormat, type RecordFormat, recordOfJson } from '../../operations/record-json.ts';
-import { problemOf, Refusal } from '../failures.ts';
+import { problemOf, ProblemFailure } from '../failures.ts';
 import type { DoorParts } from '../guard.ts';
 import { LineSplitter } from '../line-splitter.ts';
 import { outcomeJson } from '../produce-replies.ts';
@@ -28,7 +28,10 @@ export async function produceLines(parts: DoorParts, exchange: HttpExchange, pri
   const encoding = contentCoding(exchange.header('content-encoding'));
   const isGzip = encoding === 'gzip' || encoding === 'x-gzip';
   if (encoding !== undefined && !isGzip) {
-    throw new Refusal('unsupported-media-type', `Content-Encoding ${encoding}: NDJSON is taken plain or as gzip`);
+    throw new ProblemFailure(
+      'unsupported-media-type',
+      `Content-Encoding ${encoding}: NDJSON is taken plain or as gzip`,
+    );
   }
   const format = parseFormat(exchange.query().get('format'));
   const topic = await writableTopic(parts.context, principal, exchange);
@@ -101,7 +104,7 @@ class LineProducer {
     });
     gunzip.on('data', (chunk: Buffer) => this.#take(chunk));
     gunzip.on('end', () => this.#end());
-    gunzip.on('error', () => this.#refuseRest(new Refusal('invalid-request', 'the body is not gzip')));
+    gunzip.on('error', () => this.#refuseRest(new ProblemFailure('invalid-request', 'the body is not gzip')));
     // What came before a topic was made is handed over within the call.
     let body: BodyFlow | undefined;
     body = this.#exchange.streamBody(
@@ -157,7 +160,7 @@ class LineProducer {
     if (isWithinLimit) return;
     const { produceBytesMax } = this.#parts.context.settings;
     this.#refuseRest(
-      new Refusal('body-too-large', `a line is over ${produceBytesMax} bytes`, { limit: produceBytesMax }),
+      new ProblemFailure('body-too-large', `a line is over ${produceBytesMax} bytes`, { limit: produceBytesMax }),
     );
   }
 

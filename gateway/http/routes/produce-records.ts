@@ -9,7 +9,7 @@ import { scanRecords } from '../../operations/scan-records.ts';
 import { produceStamped } from '../../operations/produce-stamped.ts';
 import { findTopic } from '../../operations/topics.ts';
 import type { GatewayContext } from '../../context.ts';
-import { Refusal } from '../failures.ts';
+import { ProblemFailure } from '../failures.ts';
 import { type DoorParts, settle, type TenantHandler } from '../guard.ts';
 import { type Acks, acksOf, replyAccepted, replyOutcomes } from '../produce-replies.ts';
 import { replyStamped, stampedPartition, stampOf } from '../producer-stamp.ts';
@@ -30,7 +30,7 @@ export function produceRecords(parts: DoorParts): TenantHandler {
     if (type === 'application/json') return produceJson(parts, exchange, principal);
     if (type === linesType) return produceLines(parts, exchange, principal);
     if (type === recordBatchType) return produceBatches(parts, exchange, principal);
-    throw new Refusal(
+    throw new ProblemFailure(
       'unsupported-media-type',
       `Content-Type ${type || '(none)'}: use application/json, ${linesType} or ${recordBatchType}`,
     );
@@ -79,7 +79,7 @@ function recordsOf({ settings }: GatewayContext, exchange: HttpExchange, body: U
   if (list.length === 0) throw new InvalidRequest('records', 'there must be at least one record');
   if (list.length > produceRecordsMax) {
     const detail = `${list.length} records in one request, at most ${produceRecordsMax} are allowed`;
-    throw new Refusal('body-too-large', detail, { limit: produceRecordsMax });
+    throw new ProblemFailure('body-too-large', detail, { limit: produceRecordsMax });
   }
   const format = exchange.queryString === '' ? 'json' : parseFormat(exchange.query().get('format'));
   const records: ProduceRecord[] = [];
