@@ -10,7 +10,7 @@
  *
  * In the copy no session has a process any more, and no lease tells of a log: that is the log of a later time.
  */
-import { closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync } from 'node:fs';
 import { chmodSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { basename, join, resolve, sep } from 'node:path';
@@ -32,6 +32,7 @@ import type { StoreOp } from '../engine/ports.ts';
 import { type Persistence, rangeSurely, transactSurely } from '../engine/store-surely.ts';
 import { systemDisk } from '../infra/disk/system-disk.ts';
 import { type LmdbStore, openLmdbStore } from '../tenancy/store/lmdb.ts';
+import { copiedFile, folderSource, namesIn, type SegmentSource } from './backup-segments.ts';
 import { checkFormat } from './data-folder.ts';
 
 /** Each later one has only those segments to copy that were published during the one before. */
@@ -48,8 +49,11 @@ export interface Backup {
   readonly missingFiles: number;
 }
 
-/** `target` must not be there; it is when all of it is on the disk. Throws errors that tell what is wrong. */
-export async function backUp(data: string, target: string): Promise<Backup> {
+/**
+ * `target` must not be there; it is when all of it is on the disk. `bucket`: where segments lie, when that is not the folder.
+ * Throws errors that tell what is wrong.
+ */
+export async function backUp(data: string, target: string, bucket?: SegmentSource): Promise<Backup> {
   const source = resolve(data);
   if (!existsSync(join(source, 'meta', 'data.mdb'))) throw new Error(`${source} has no metadata (meta/data.mdb)`);
   const part = partOf(source, target);
@@ -59,9 +63,11 @@ export async function backUp(data: string, target: string): Promise<Backup> {
     for (const folder of ['meta', 'segments', 'volumes'])
       mkdirSync(join(part, folder), { recursive: true, mode: 0o700 });
     await copyLogs(store, source, part);
-    const { fileIds, missing } = await copyMetadata(store, source, part);
+    const segments = bucket ?? folderSource(join(source, 'segments'));
+    const { fileIds, missing } = await copyMetadata(store, segments, part);
     if (missing.length > 0 && missing.length === fileIds.length) {
-      throw new Error(`no segment that the metadata names is in ${join(source, 'segments')}: a copy would lack them`);
+      const where = bucket ? '' : '. When they lie in a bucket, name it as for serve (--segments)';
+      throw new Error(`no segment that the metadata names is in ${segments.name}: a copy would lack them${where}`);
     }
     const logs = await settleCopy(part);
     for (const name of ['format', 'demo.env']) {
@@ -153,7 +159,7 @@ async function endWhereTorn(directory: string, sessionEpoch: number): Promise<nu
 /** Also all segments that it names, but for those that are `missing` in the source as well. */
 async function copyMetadata(
   store: LmdbStore,
-  source: string,
+  segments: SegmentSource,
   part: string,
 ): Promise<{ fileIds: string[]; missing: string[] }> {
   const meta = join(part, 'meta');
@@ -168,40 +174,12 @@ async function copyMetadata(
     const rows = await rangeSurely(persisted(copy), segmentFilePk);
     await copy.close();
     const fileIds = rows.filter(({ value }) => decodeSegmentFile(value).segments > 0).map(({ sk }) => sk);
-    missing = await copySegments(fileIds, join(source, 'segments'), join(part, 'segments'));
+    missing = await segments.copy(fileIds, join(part, 'segments'));
     if (missing.length === 0 || (round > 1 && missing.every((fileId) => before.includes(fileId)))) {
       return { fileIds, missing };
     }
     if (round === roundsMax) throw new Error('segments are removed faster than they can be copied');
   }
-}
-
-/** Returns those that are gone. A file that has a row is whole, and is never changed. */
-async function copySegments(fileIds: readonly string[], from: string, to: string): Promise<string[]> {
-  const parts = new Map<string, string[]>();
-  for (const name of namesIn(from)) {
-    const fileId = fileIdOf(name);
-    parts.set(fileId, [...(parts.get(fileId) ?? []), name]);
-  }
-  // Of an earlier round.
-  const named = new Set(fileIds);
-  for (const name of namesIn(to)) if (!named.has(fileIdOf(name))) rmSync(join(to, name));
-  const gone: string[] = [];
-  for (const fileId of fileIds) {
-    const names = parts.get(fileId) ?? [];
-    let isWhole = names.includes(`${fileId}.seg`);
-    for (const name of names) {
-      const target = join(to, name);
-      isWhole &&= existsSync(target) || (await copiedFile(join(from, name), target));
-    }
-    if (!isWhole) gone.push(fileId);
-  }
-  return gone;
-}
-
-/** Of a file, and of the second names of logs in which its batches lie (directory-segments.ts). */
-function fileIdOf(name: string): string {
-  return name.replace(/\.seg(\.\d+)?$/, '');
 }
 
 /** Returns the number of logs that a start will recover. */
@@ -234,23 +212,8 @@ function keepLogOf(session: BrokerSession, volume: string): void {
   }
 }
 
-/** False when it is gone. */
-async function copiedFile(from: string, to: string): Promise<boolean> {
-  try {
-    await copyFile(from, to, constants.COPYFILE_FICLONE);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    return false;
-  }
-}
-
 function inodeOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.ino;
-}
-
-function namesIn(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder) : [];
 }
 
 /** Those with a number for a name. */

@@ -1,6 +1,9 @@
 /** A whole installation whose segments lie in a bucket: roll-up, restart, cold reads, deletion, an outage, a dead broker. */
-import { readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { cpSync, readdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Instance } from '../../bin/demo/instance.ts';
 import { until } from '../clients/processes.ts';
@@ -8,6 +11,7 @@ import { createTopic, demoAccess, httpSender, kafkaOf, readAll } from '../e2e/do
 import { startInstallation } from '../installation.ts';
 import { bucket, S3Server } from './s3-server.ts';
 
+const main = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'dist', 'bin', 'main.js');
 const prefix = 'installation';
 const valueBytes = 200_000;
 const attemptsMax = 200;
@@ -82,6 +86,28 @@ describe('an installation over S3', () => {
     await server.up();
     await until('a roll-up', 60_000, () => server.objects(prefix).length > before.length);
     await expectAll();
+  });
+
+  it('is backed up with what is in the bucket, and starts from that without it', async () => {
+    const copy = `${instance.data}-copy`;
+    const bare = promisify(execFile)(process.execPath, [main, 'backup', copy, '--data', instance.data]);
+    await expect(bare).rejects.toThrow('--segments');
+    const backup = ['backup', copy, '--data', instance.data, ...flags().slice(0, 2)];
+    await promisify(execFile)(process.execPath, [main, ...backup]);
+    const expectWhole = async (data: string, from: readonly string[]): Promise<void> => {
+      const whole = await startInstallation(from, data);
+      const values = (await readAll(whole, demoAccess(whole), 'cold')).map(({ value }) => value.slice(0, 9));
+      await whole.remove();
+      rmSync(data, { recursive: true, force: true });
+      expect(values.toSorted()).toEqual(stored.map((value) => value.slice(0, 9)).toSorted());
+    };
+    const second = `${copy}-2`;
+    cpSync(copy, second, { recursive: true });
+    await expectWhole(copy, flags().slice(2));
+    // Back into a bucket, under a prefix of its own.
+    cpSync(join(second, 'segments'), join(server.folder, bucket, 'restored'), { recursive: true });
+    rmSync(join(second, 'segments'), { recursive: true });
+    await expectWhole(second, [`--segments=s3://${bucket}/restored/`, ...flags().slice(1)]);
   });
 
   it('recovers a dead broker into the bucket', async () => {
