@@ -45,6 +45,8 @@ export interface KafkaDoor {
 }
 
 const expiryIntervalMs = 1_000;
+/** Longer than from one roll-up of a busy broker to the next: in one process with it, what it gave back is needed until then. */
+const trimIntervalMs = 10_000;
 /** At a time: Metadata of 100,000 partitions is some 40 MB until it is encoded. */
 const largeAnswersMax = 2;
 
@@ -109,6 +111,7 @@ class Listener implements ConnectionEvents {
   /** By the virtual broker whose port it is. */
   readonly #doors = new Map<number | undefined, Door>();
   #expiry: Timer | undefined;
+  #trimAtMs = 0;
   #onEmpty: (() => void) | undefined;
 
   constructor(context: GatewayContext, settings: KafkaDoorSettings, isWatched: boolean) {
@@ -185,7 +188,10 @@ class Listener implements ConnectionEvents {
       () => {
         const nowMs = clock.monotonicMs();
         for (const connection of this.connections) connection.expire(nowMs);
-        framePool.trim();
+        if (nowMs >= this.#trimAtMs) {
+          framePool.trim();
+          this.#trimAtMs = nowMs + trimIntervalMs;
+        }
         this.#scheduleExpiry();
       },
       'background',
