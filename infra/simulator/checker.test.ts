@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { volumeFullCode } from '../../engine/protocol/error-codes.ts';
+import { errorCode, unsureCode, volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import { check } from './checker.ts';
 import { finalConsumer } from './judge-records.ts';
 import type { AskedTime, Entry, ReadRecord, TimedEntry } from './history.ts';
@@ -314,13 +314,14 @@ describe('the checker names', () => {
     expect(names(...commits, { kind: 'position', ...group, offset: 7, acked: 7 })).toEqual([]);
   });
 
-  it('a commit that is there though there was no room for it', () => {
+  it('a commit that is there though it was said not to be', () => {
     const commit: Entry = { kind: 'commit', ...group, offset: 7 };
     const told = (code: number): Entry => ({ kind: 'committed', ...group, offset: 7, code });
     const found: Entry = { kind: 'position', ...group, offset: 7, acked: 6 };
     expect(names(commit, told(volumeFullCode), found)).toEqual(['untrue-refusal']);
     expect(names(commit, commit, told(0), told(volumeFullCode), found)).toEqual([]);
-    expect(names(commit, told(16), found)).toEqual([]);
+    expect(names(commit, told(errorCode.notCoordinator), found)).toEqual(['untrue-refusal']);
+    expect(names(commit, told(unsureCode), found)).toEqual([]);
   });
 
   it('a commit of a member whose generation is over', () => {

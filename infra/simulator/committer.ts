@@ -80,12 +80,17 @@ export class Committer {
     const places = this.#sent.length;
     // In a rush all of them alike, as who commits everything it has before it stops.
     const isRush = loop.nowMs < rush.untilMs;
-    const partitionIndex = below(this.#random, isRush ? places : 1 + below(this.#random, places));
-    const committedOffset = ++this.#sent[partitionIndex]!;
-    const commit = { ...this.#place(partitionIndex), offset: committedOffset };
+    const chosen = below(this.#random, isRush ? places : 1 + below(this.#random, places));
+    // Now and then all of them at once, which is more than one append to the coordinator's log holds.
+    const indexes = below(this.#random, 4) === 0 ? [...this.#sent.keys()] : [chosen];
+    const commits = indexes.map((partitionIndex) => ({
+      partitionIndex,
+      committedOffset: ++this.#sent[partitionIndex]!,
+    }));
     const { history } = this.#world;
-    history.add({ kind: 'commit', ...commit });
-    const partitions = [{ partitionIndex, committedOffset, committedMetadata: '' }];
+    for (const { partitionIndex, committedOffset } of commits)
+      history.add({ kind: 'commit', ...this.#place(partitionIndex), offset: committedOffset });
+    const partitions = commits.map((commit) => ({ ...commit, committedMetadata: '' }));
     const request = make(offsetCommitRequest, {
       groupId: this.#group,
       generationIdOrMemberEpoch: -1,
@@ -95,9 +100,11 @@ export class Committer {
       ({ engine }) => engine.coordinatorRequest(8, this.#target, request, client),
       (result) => {
         const isGood = result !== noAnswer && !(result instanceof Error);
-        const code = isGood ? result.topics[0]!.partitions[0]!.errorCode : -1;
-        history.add({ kind: 'committed', ...commit, code });
-        if (code === 0) this.#acked[partitionIndex] = committedOffset;
+        for (const [i, { partitionIndex, committedOffset }] of commits.entries()) {
+          const code = isGood ? result.topics[0]!.partitions[i]!.errorCode : -1;
+          history.add({ kind: 'committed', ...this.#place(partitionIndex), offset: committedOffset, code });
+          if (code === 0) this.#acked[partitionIndex] = committedOffset;
+        }
         next();
       },
     );

@@ -211,6 +211,7 @@ export class FaultActs {
     store.trapForAny = undefined;
     disks.traps.clear();
     disks.newFileTraps.clear();
+    disks.dropTraps.clear();
     this.world.killsAtStart.clear();
     disks.slowMs.clear();
     for (const root of disks.roots()) {

@@ -10,6 +10,7 @@ export type FaultKind =
   | 'hang'
   | 'orphan-stall'
   | 'late-remap'
+  | 'end-late'
   | 'move-cut'
   | 'move-late'
   | 'move-unheard'
@@ -17,11 +18,13 @@ export type FaultKind =
   | 'wake-at-fence'
   | 'repeat-unsynced'
   | 'new-file-power'
+  | 'drop-power'
   | 'full-kill'
   | 'fault-power'
   | 'cut-kill'
   | 'rush-kill'
   | 'fresh-kill'
+  | 'crowd'
   | 'two-recoveries'
   | 'full-move'
   | 'full-drain'
@@ -92,6 +95,7 @@ const power: Mix = {
   'disk-slow': 2,
   'repeat-unsynced': 2,
   'new-file-power': 4,
+  'drop-power': 3,
   'full-kill': 2,
 };
 const store: Mix = {
@@ -143,6 +147,7 @@ const orphans: Mix = {
   hang: 4,
   'orphan-stall': 4,
   'wake-at-fence': 3,
+  'end-late': 2,
   'parent-kill': 4,
   'store-slow': 1,
   'disk-slow': 1,
@@ -155,6 +160,7 @@ const crossing: Mix = { 'net-cut': 4, 'net-slow': 3, restart: 4, drain: 4, 'net-
 const late: Mix = {
   'late-place': 4,
   'late-remap': 5,
+  'end-late': 3,
   'move-late': 2,
   'store-late': 5,
   kill: 3,
@@ -228,6 +234,7 @@ const rot: Mix = { rot: 8, kill: 3, restart: 3, drain: 2, 'delete-records': 1, '
 const full: Mix = {
   'disk-taken': 8,
   'full-drain': 6,
+  crowd: 5,
   'disk-full': 1,
   kill: 2,
   restart: 2,

@@ -12,6 +12,7 @@ import type { Fault, FaultKind } from './fault-plan.ts';
 import { goodMood } from './process-store.ts';
 import { loseAnswers, losePowerWhenTold } from './answer-scripts.ts';
 import {
+  crowdFirsts,
   deliverLate,
   killAfterCut,
   killBeforeFirst,
@@ -41,6 +42,7 @@ type Script = (acts: FaultActs, broker: BrokerProcess | undefined, fault: Fault)
 const scripts: Readonly<Partial<Record<FaultKind, Script>>> = {
   'orphan-stall': stallOrphan,
   'late-remap': remapLate,
+  'end-late': endLate,
   'move-cut': cutMove,
   'move-late': placeLate,
   'move-unheard': moveUnheard,
@@ -48,11 +50,13 @@ const scripts: Readonly<Partial<Record<FaultKind, Script>>> = {
   'wake-at-fence': wakeAtFence,
   'repeat-unsynced': repeatUnsynced,
   'new-file-power': losePowerAtNewFile,
+  'drop-power': losePowerAtDrop,
   'full-kill': killAfterFull,
   'fault-power': losePowerAfterFault,
   'cut-kill': killAfterCut,
   'rush-kill': killInRush,
   'fresh-kill': killBeforeFirst,
+  crowd: crowdFirsts,
   'two-recoveries': recoverTwice,
   'full-move': moveWhenFull,
   'full-drain': moveWhileRefused,
@@ -110,7 +114,26 @@ function remapLate(acts: FaultActs, broker: BrokerProcess | undefined, { target,
     const act = (): void => acts.world.fault(`store: the placement of ${name} has come`);
     acts.world.store.traps.set(decider.process, { pk: placementsPk, when: 'after', lateMs, act });
   }
-  acts.kill(broker, 'SIGKILL');
+  // In every second world it is that of a new topic, and what is decided about the broker waits behind it for its turn.
+  if (value % 2 === 1) acts.topics.create(value % 4 === 1);
+  acts.world.loop.schedule(value % 2 === 1 ? 40 + (value % 60) : 0, () => acts.kill(broker, 'SIGKILL'));
+}
+
+/**
+ * A broker that is asked to end writes so, and is stopped, and its parent dies; what it wrote has its effect when its lease has lapsed,
+ * and others have fenced and recovered it, or its slot has its next session. It must have none.
+ */
+function endLate(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
+  if (!broker) return;
+  const { store } = acts.world;
+  const { process, slot } = broker;
+  const act = (): void => {
+    acts.hang(process, hangMsMax);
+    acts.killProcess(acts.decider(target).process);
+  };
+  store.traps.set(process, { pk: brokerSessionsPk, when: 'before', lateMs: 1000 + value * 2, act });
+  acts.world.fault(`store: what ${process.name} writes of its end is late`);
+  acts.planned('restart', slot.brokerId - 1, 0);
 }
 
 /** Who moves partitions dies between their release and the row that names their next owner. */
@@ -270,6 +293,16 @@ function losePowerAtNewFile(acts: FaultActs, broker: BrokerProcess | undefined, 
       acts.slotPower(broker);
     });
   disks.newFileTraps.set(broker.process, { root: broker.slot.volume, act });
+}
+
+/** The power fails shortly after a file of the log was let go of: what is left begins at the next one, which has to be there. */
+function losePowerAtDrop(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
+  if (!broker) return;
+  const { disks, loop } = acts.world;
+  const act = (): void => void loop.schedule((1 + (value % 30)) / 10, () => acts.slotPower(broker));
+  disks.dropTraps.set(broker.process, { root: broker.slot.volume, act });
+  // The last one goes when it ends.
+  if (value % 3 === 0) acts.planned('restart', broker.slot.brokerId - 1, 0);
 }
 
 /**

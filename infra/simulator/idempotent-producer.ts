@@ -49,6 +49,8 @@ const overtakenMsMax = 25;
 const sequenceMax = 2 ** 31 - 1;
 /** An id begins so near to it, at most, where it does (WorldSettings). */
 const nearEndMax = 5;
+/** Records of the first batch of a burst; those behind it have fewer. */
+const burstMin = 12;
 /** One of so many repeats is given up instead. */
 const giveUpOneOf = 6;
 
@@ -82,6 +84,7 @@ export class IdempotentProducer {
   #next: Timer | undefined;
   /** In flight, of a life before this one. */
   #strays = 0;
+  #burstAtMs: number | undefined;
   /** Not acknowledged, oldest first. */
   #batches: Batch[] = [];
   /** One came back: nothing is sent until nothing is in flight, then all of them again. */
@@ -137,13 +140,15 @@ export class IdempotentProducer {
 
   /**
    * The client dies, and another takes its place at once, with an id of its own or the next epoch of the same: nobody asks
-   * for what is not acknowledged any more.
+   * for what is not acknowledged any more. With `burstAtMs` it is another id, and all that the producer may have on its way leaves
+   * in that moment.
    */
-  restart(): void {
+  restart(burstAtMs?: number): void {
     if (this.isStopped || this.isOver || !this.#next) return;
     this.#next.cancel();
     this.#giveUp();
-    if (below(this.#random, 2) === 0) this.#identify();
+    this.#burstAtMs = burstAtMs;
+    if (burstAtMs !== undefined || below(this.#random, 2) === 0) this.#identify();
     else {
       this.#nextEpoch();
       this.#loop();
@@ -180,6 +185,7 @@ export class IdempotentProducer {
 
   #loop(): void {
     if (this.isStopped || this.isOver) return;
+    if (this.#burstAtMs !== undefined) return this.#burst(this.#burstAtMs);
     if (this.#batchesLeft === 0) {
       // The last batches of one are acknowledged before the first of the next is sent: an order for all of them.
       if (this.#batches.length === 0) return this.#identify();
@@ -190,13 +196,22 @@ export class IdempotentProducer {
     this.#next = this.#world.loop.schedule(this.#world.pauseMs(this.#random, pauseMs), () => this.#loop());
   }
 
+  #burst(atMs: number): void {
+    this.#burstAtMs = undefined;
+    this.#next = this.#world.loop.schedule(Math.max(0, atMs - this.#world.loop.nowMs), () => {
+      this.#batchesLeft = inFlightMax;
+      this.#add(burstMin + below(this.#random, burstMin));
+      while (this.#batchesLeft > 0 && this.#batches.length < inFlightMax) this.#add(1 + below(this.#random, burstMin));
+      this.#loop();
+    });
+  }
+
   #isInFocus(): boolean {
     return this.#world.inFocus([partitionName(this.#topic.topicId, this.#partition)]).length > 0;
   }
 
-  #add(): void {
+  #add(count = 1 + below(this.#random, 3)): void {
     this.#batchesLeft--;
-    const count = 1 + below(this.#random, 3);
     const values = Array.from({ length: count }, () => valueOf(this.#name, this.#values++));
     const [life, producer, sequence] = [this.#life, this.#name, this.#sequence];
     const batch = { life, producer, values, sequence, wasNext: false, isInFlight: false, isAcked: false };

@@ -1,7 +1,15 @@
 /** What groups committed and found, and which members were told the same part of a generation. */
-import { volumeFullCode } from '../../engine/protocol/error-codes.ts';
+import { errorCode, volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import type { Findings } from './anomaly.ts';
 import type { TimedEntry } from './history.ts';
+
+/** Who is told one of these of a commit is told that it is not stored: what may be is told apart from them (unsureCode). */
+const notStored: ReadonlySet<number> = new Set([
+  volumeFullCode,
+  errorCode.notCoordinator,
+  errorCode.coordinatorNotAvailable,
+  errorCode.coordinatorLoadInProgress,
+]);
 
 export class JudgeOfGroups {
   readonly #findings: Findings;
@@ -9,7 +17,7 @@ export class JudgeOfGroups {
   readonly #tried = new Map<string, number>();
   /** Commits of which nobody was told that they are stored: over the connection of a gateway that died they may still come. */
   readonly #doubtful = new Set<string>();
-  /** Of each group, partition and offset: commits less those that were refused because there was no room. */
+  /** Of each group, partition and offset: commits less those of which somebody was told that they are not stored. */
   readonly #mayBeKept = new Map<string, number>();
   /** Of each group, generation and partition. */
   readonly #owners = new Map<string, string>();
@@ -33,7 +41,7 @@ export class JudgeOfGroups {
         'untrue-refusal',
         entry.atMs,
         name,
-        `no room for the commit of ${offset}, it was said, and it is there`,
+        `the commit of ${offset} is not stored, it was said, and it is there`,
       );
     } else if (offset >= 0 && offset <= (entry.gone ?? -1) && !this.#doubtful.has(`${name} ${offset}`)) {
       this.#findings.report('committed-offset-falls', entry.atMs, name, `${offset} was deleted, and is back`);
@@ -45,8 +53,8 @@ export class JudgeOfGroups {
 
   commitTold({ atMs, group, partition, offset, code, by }: TimedEntry & { kind: 'committed' }): void {
     const name = `${group} ${partition} ${offset}`;
-    if (code === volumeFullCode) this.#mayBeKept.set(name, (this.#mayBeKept.get(name) ?? 1) - 1);
-    else if (code !== 0) this.#doubtful.add(name);
+    if (notStored.has(code)) this.#mayBeKept.set(name, (this.#mayBeKept.get(name) ?? 1) - 1);
+    if (code !== 0 && code !== volumeFullCode) this.#doubtful.add(name);
     if (code !== 0 || !by || by.generation >= by.known) return;
     const what = `${by.member} of generation ${by.generation} committed ${offset} when ${by.known} had begun`;
     this.#findings.report('stale-member-commit', atMs, group, what);

@@ -14,13 +14,13 @@ import { publishWal } from '../../engine/log/recover.ts';
 import type { MetadataStore, Network, StoreOp } from '../../engine/ports.ts';
 import { NearSegments } from '../../engine/routing/near-segments.ts';
 import { createRouting, type Routing } from '../../engine/routing/routes.ts';
-import { routingDefaults } from '../../engine/routing/settings.ts';
 import { ensureCoordinatorTopic, wholeEngine } from '../../engine/routing/whole-engine.ts';
 import { RecordProducer } from '../../gateway/operations/produce.ts';
 import { brokerRequests } from '../fleet/broker-requests.ts';
 import { gatewayContext } from './gateway-context.ts';
 import type { SimProcess } from './process.ts';
 import { SimFleet } from './sim-fleet.ts';
+import { routingSettings } from './tight-limits.ts';
 import { segmentsDirectory, type World } from './world.ts';
 
 const coordinatorPartitions = 2;
@@ -70,7 +70,7 @@ export class ParentProcess {
       network,
       clock,
       random,
-      settings: { ...routingDefaults, holdMsMax: world.settings.holdMsMax },
+      settings: routingSettings(world.settings.limits, world.settings.holdMsMax),
       near: this.#nearSegments(),
       ensureCoordinatorTopic: (cluster) =>
         ensureCoordinatorTopic(

@@ -28,6 +28,8 @@ export class Disks {
   readonly traps = new Map<SimProcess, SyncTrap>();
   /** Sprung once, when the process has a new file on a disk: its next sync covers two. */
   readonly newFileTraps = new Map<SimProcess, { readonly root: string; readonly act: () => void }>();
+  /** Sprung once, when the process lets go of a file of its log, before that is durable. */
+  readonly dropTraps = new Map<SimProcess, { readonly root: string; readonly act: () => void }>();
   /** A file is given another name before the one that it has is durable: after a loss of power it may have the one before that. */
   onNamedEarly: (process: SimProcess) => void = () => undefined;
   readonly #syncs = new Map<SimProcess, number>();
@@ -63,9 +65,18 @@ export class Disks {
 
   /** The process gives a file this name. */
   named(process: SimProcess, path: string): void {
-    const trap = this.newFileTraps.get(process);
+    this.#spring(this.newFileTraps, process, path);
+  }
+
+  /** The process takes this name from a file. */
+  unnamed(process: SimProcess, path: string): void {
+    this.#spring(this.dropTraps, process, path);
+  }
+
+  #spring(traps: Disks['newFileTraps'], process: SimProcess, path: string): void {
+    const trap = traps.get(process);
     if (!trap || !path.startsWith(`${trap.root}/`) || !path.endsWith('.wal')) return;
-    this.newFileTraps.delete(process);
+    traps.delete(process);
     process.loop.schedule(0, trap.act);
   }
 
@@ -146,12 +157,15 @@ class ProcessDisk implements Disk {
   }
 
   remove(path: string): void {
-    if (this.#alive()) this.#disks.of(path).remove(path);
+    if (!this.#alive()) return;
+    this.#disks.unnamed(this.#process, path);
+    this.#disks.of(path).remove(path);
   }
 
   rename(from: string, to: string): void {
     if (!this.#alive()) return;
     this.#disks.named(this.#process, to);
+    this.#disks.unnamed(this.#process, from);
     const disk = this.#disks.of(from);
     if (!disk.isDurable(from)) this.#disks.onNamedEarly(this.#process);
     disk.rename(from, to);

@@ -20,6 +20,8 @@ export type Cut = 'to' | 'from' | 'both';
 export class SimNetwork {
   readonly loop: EventLoop;
   readonly random: Random;
+  /** From which on a socket is full, until all of it has left. */
+  readonly socketBytesMax: number;
   readonly #listeners = new Map<string, Listener>();
   readonly #wires = new Set<Wire>();
   readonly #cuts = new Map<string, Cut>();
@@ -27,8 +29,9 @@ export class SimNetwork {
   /** Sees every frame where it arrives. */
   onFrame: (to: SimProcess, frame: Buffer) => void = () => undefined;
 
-  constructor(loop: EventLoop, random: Random) {
+  constructor(loop: EventLoop, random: Random, socketBytesMax: number) {
     this.loop = loop;
+    this.socketBytesMax = socketBytesMax;
     this.random = random;
   }
 
@@ -171,9 +174,21 @@ export class Wire {
   }
 }
 
-const endOfStream = Buffer.alloc(0);
-const fullBytes = 64 * 1024;
+type Parts = readonly Uint8Array[];
+
+const endOfStream: Parts = [];
 const produceKey = 0;
+
+/** The header of a request comes first. */
+function isProduce([header]: Parts): boolean {
+  return ((header![0]! << 8) | header![1]!) === produceKey;
+}
+
+function bytesOf(parts: Parts): number {
+  let bytes = 0;
+  for (const part of parts) bytes += part.length;
+  return bytes;
+}
 
 class WireEnd implements FrameChannel {
   readonly process: SimProcess;
@@ -181,7 +196,7 @@ class WireEnd implements FrameChannel {
   peer!: WireEnd;
   readonly #wire: Wire;
   readonly #isNear: boolean;
-  #sent: Buffer[] = [];
+  #sent: Parts[] = [];
   /** Frames at the front that have travelled long enough. */
   #due = 0;
   #sentBytes = 0;
@@ -199,16 +214,18 @@ class WireEnd implements FrameChannel {
     this.#isNear = isNear;
   }
 
-  send(parts: readonly Uint8Array[], sent?: () => void): void {
+  send(parts: Parts, sent?: () => void): void {
     if (!this.process.isAlive || this.#isClosed) return;
-    const frame = framePool.gather(parts);
-    if (this.#isNear && frame.readInt16BE(0) === produceKey) this.#wire.hasAppends = true;
-    this.#push(frame);
+    if (this.#isNear && isProduce(parts)) this.#wire.hasAppends = true;
+    // A gateway's socket may be writing it still when somebody has long given it up: what its memory holds by then arrives. Who
+    // answers has waited for `sent`.
+    if (this.#isNear) this.#push(parts);
+    else this.#push([framePool.gather(parts)]);
     if (sent) this.process.post(0, sent);
   }
 
   bufferedBytes(): number {
-    if (this.#sentBytes >= fullBytes) this.#wasFull = true;
+    if (this.#sentBytes >= this.#wire.network.socketBytesMax) this.#wasFull = true;
     return this.#sentBytes;
   }
 
@@ -232,11 +249,11 @@ class WireEnd implements FrameChannel {
     if (this.#wire.isOpen) this.#push(endOfStream);
   }
 
-  #push(frame: Buffer): void {
+  #push(parts: Parts): void {
     const { network, address } = this.#wire;
     if (!this.#wire.isOpen) return;
-    this.#sent.push(frame);
-    this.#sentBytes += frame.length;
+    this.#sent.push(parts);
+    this.#sentBytes += bytesOf(parts);
     const { nowMs } = network.loop;
     this.#lastMs = Math.max(this.#lastMs, nowMs + network.delayMs(address));
     network.loop.schedule(this.#lastMs - nowMs, () => {
@@ -251,10 +268,11 @@ class WireEnd implements FrameChannel {
     let isDelivered = false;
     const isHeld = (): boolean => (this.#wire.isMute && !this.#isNear) || network.isHeld(address, this.#isNear);
     while (this.#wire.isOpen && this.#due > 0 && !peer.#isPaused && !isHeld()) {
-      const frame = this.#sent.shift()!;
+      const parts = this.#sent.shift()!;
       this.#due--;
-      this.#sentBytes -= frame.length;
-      if (frame === endOfStream) return this.#wire.break();
+      this.#sentBytes -= bytesOf(parts);
+      if (parts === endOfStream) return this.#wire.break();
+      const frame = this.#isNear ? framePool.gather(parts) : (parts[0] as Buffer);
       isDelivered = true;
       // In this event where that changes nothing: half of all events are frames.
       if (this.#posted === 0 && peer.handler && peer.process.isRunning) peer.#take(frame);

@@ -17,6 +17,11 @@ const rushMsMin = 60;
 const silentMs = 900;
 /** For which producers begin, and begin again. */
 const firstsMs = 900;
+/** From one half of the producers to the other: of a client with one id some partitions then wait while others begin. */
+const restartMs = 150;
+/** In which a broker rolls up what it has. */
+const crowdAfterMs = 350;
+const crowdMs = 400;
 const refusedMs = 900;
 const refusedEveryMs = 20;
 const slowStoreMs = 2500;
@@ -85,7 +90,21 @@ export function killBeforeFirst(acts: FaultActs, broker: BrokerProcess | undefin
   // Longer away than requests are held.
   acts.mood({ ...goodMood, slowMs: 20 + (value % 80) }, firstsMs);
   acts.kill(broker, 'SIGKILL');
-  for (const laterMs of [0, firstsMs / 3]) loop.schedule(laterMs + (value % 150), () => acts.topics.restartProducers());
+  for (let i = 0; i * restartMs < firstsMs; i++)
+    loop.schedule(i * restartMs + (value % restartMs), () => acts.topics.restartHalf((i % 2) as 0 | 1));
+}
+
+/**
+ * The logs of brokers are empty and their roll-ups take long; then all producers send their first batches in one moment, more than a log
+ * has room for, and more than may wait for room. What is refused there takes along all that comes behind it, be it as small as it may.
+ */
+export function crowdFirsts(acts: FaultActs, _broker: BrokerProcess | undefined, { value }: Fault): void {
+  const { loop } = acts.world;
+  const atMs = loop.nowMs + crowdAfterMs + (value % 60);
+  acts.world.focus = { partitions: new Set(), untilMs: atMs };
+  acts.world.fault('producers begin anew all at once');
+  acts.topics.burstAt(atMs);
+  loop.schedule(crowdAfterMs - 30, () => acts.mood({ ...goodMood, slowMs: 100 + (value % 100) }, crowdMs));
 }
 
 /** What a broker is to give away cannot be published: the disk of the segments is full in that moment. */

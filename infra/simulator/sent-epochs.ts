@@ -3,7 +3,7 @@
  * lost its place among its neighbours, even when nobody can see it yet.
  */
 import { decodeRequest, decodeRequestHeader } from '../../engine/protocol/headers.ts';
-import { leaderEpoch } from '../../engine/records/batch.ts';
+import { batchField, batchMagic, leaderEpoch } from '../../engine/records/batch.ts';
 
 const produceKey = 0;
 
@@ -11,17 +11,21 @@ export class SentEpochs {
   /** By where the batch lies: the broker appends views of the frame. */
   readonly #epochs = new WeakMap<ArrayBufferLike, Map<number, number>>();
 
-  note(frame: Buffer): void {
+  /** False when what arrives is no batch any more: its sender has given its memory back before the socket had taken it. */
+  note(frame: Buffer): boolean {
     const { apiKey, apiVersion, bodyAt } = decodeRequestHeader(frame);
-    if (apiKey !== produceKey) return;
+    if (apiKey !== produceKey) return true;
+    let areBatches = true;
     for (const { partitionData } of decodeRequest(produceKey, apiVersion, frame, bodyAt).topicData) {
       for (const { records } of partitionData) {
         if (!(records instanceof Uint8Array)) continue;
         let known = this.#epochs.get(records.buffer);
         if (!known) this.#epochs.set(records.buffer, (known = new Map()));
         known.set(records.byteOffset, leaderEpoch(records, 0));
+        if (records[batchField.magic] !== batchMagic) areBatches = false;
       }
     }
+    return areBatches;
   }
 
   /** -1 for a batch that came in no frame. */

@@ -27,6 +27,7 @@ import { watchPolls } from './quiet-poll.ts';
 import { auditDeleted, auditStorage, partitionsMax, unfreedTopics } from './storage-audit.ts';
 import { watchEmptied } from './said-empty.ts';
 import { Supervisor } from './supervisor.ts';
+import { drawLimits } from './tight-limits.ts';
 import { TopicRoom } from './topic-room.ts';
 import { clusterIds, World, type WorldSettings } from './world.ts';
 
@@ -65,12 +66,14 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'twin-start': 4800,
   'two-recoveries': 3500,
   'late-remap': 2500,
+  'end-late': 3500,
   'move-late': 6300,
   'move-unheard': 1300,
   'wake-at-fence': 2500,
   'full-drain': 1000,
   'shared-file': 3000,
   'fresh-kill': 1000,
+  crowd: 900,
   'late-frame': 1500,
   'late-place': 2600,
   'answers-lost': 1000,
@@ -298,6 +301,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
   // In a sixth of the worlds so little that appends wait for most roll-ups, and some find no room to wait.
   const isNarrow = seed % 6 === 0;
   const drawnBytes = 2000 << below(random, 5);
+  const limits = drawLimits(seed, scenario, holdMsMax);
   const rollUpBytes = isNarrow ? Math.max(1024, drawnBytes >> 3) : drawnBytes;
   return {
     seed,
@@ -307,6 +311,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     holdMsMax,
     beatMs: drawBeat(seed),
     farMs: drawFar(seed, scenario),
+    limits,
     releases: {
       ...(seed % 2 === 0 ? fewReleases : seed % 4 === 1 ? singleReleases : manyReleases),
       moveOpsMax: drawMoveOps(seed),
@@ -340,6 +345,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
       // In half of the worlds what is rolled up or recovered takes several transactions, as where there are hundreds of logs.
       segmentsPerTransactionMax: drawTogether(seed),
       storeRetryTotalMsMax: 4000,
+      ...limits.log,
     },
   };
 }

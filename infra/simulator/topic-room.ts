@@ -177,6 +177,16 @@ export class TopicRoom {
     for (const producer of this.idempotent) producer.restart();
   }
 
+  /** Every second one. */
+  restartHalf(parity: 0 | 1): void {
+    for (const [i, producer] of this.idempotent.entries()) if (i % 2 === parity) producer.restart();
+  }
+
+  /** All of them begin anew, and send as much as they may in one moment. */
+  burstAt(atMs: number): void {
+    for (const producer of this.idempotent) producer.restart(atMs);
+  }
+
   /** No more sends; what was sent is repeated until it is known. */
   stopSending(): void {
     for (const producer of [...this.idempotent, ...this.plain, ...this.piped]) producer.isStopped = true;

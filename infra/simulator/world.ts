@@ -17,6 +17,7 @@ import { SimNetwork } from './process-network.ts';
 import { releasedBy } from './released-by.ts';
 import { SentEpochs } from './sent-epochs.ts';
 import { SimStore } from './process-store.ts';
+import type { TightLimits } from './tight-limits.ts';
 
 /** How much longer the pauses of clients are then. */
 export const lullPace = 5;
@@ -47,6 +48,7 @@ export interface WorldSettings {
     readonly releasesInFlightMax: number;
     readonly moveOpsMax: number;
   };
+  readonly limits: TightLimits;
   /** Of the producer ids whose sequences begin just before they begin anew at 0. */
   readonly nearEndOneOf: number;
   /** Whether clients shorten the logs that retention shortens otherwise. */
@@ -95,13 +97,13 @@ export class World {
     this.settings = settings;
     this.disks = new Disks(this.random());
     this.store = new SimStore(this.loop, this.random());
-    this.network = new SimNetwork(this.loop, this.random());
+    this.network = new SimNetwork(this.loop, this.random(), settings.limits.socketBytesMax);
     this.store.rows.watch(brokerSessionsPk, (change) => this.#sessionChanged(change));
     this.disks.add(segmentsDirectory);
     for (const { volume } of settings.slots) this.disks.add(volume);
     this.network.onFrame = (to, frame) => {
       if (!to.name.startsWith('broker')) return;
-      this.sentEpochs.note(frame);
+      if (!this.sentEpochs.note(frame)) this.bug(to.name, new Error('what arrives is no batch any more'));
       for (const partition of releasedBy(frame)) for (const tell of this.#releasing.get(partition) ?? []) tell();
       settings.plant.frame?.(frame);
     };
