@@ -42,8 +42,8 @@ const actedOn: readonly TopicConfig[] = [
     name: 'compression.type',
     kind: 'text',
     default: 'producer',
-    values: ['producer'],
-    about: 'Batches are kept as the producer compressed them.',
+    values: ['uncompressed', 'zstd', 'lz4', 'snappy', 'gzip', 'producer'],
+    about: 'How record batches are kept: as the producer compressed them, or compressed anew.',
   },
   {
     name: 'max.message.bytes',
@@ -165,7 +165,10 @@ export interface TopicSettings {
   readonly timestampAfterMaxMs: number;
   /** A compacted topic: a record without a key has no latest one of its key. */
   readonly requiresKeys: boolean;
+  readonly compressionType: CompressionType;
 }
+
+export type CompressionType = 'producer' | 'uncompressed' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 
 /** Undefined when `text` is a legal value of `name`, else a sentence that names the config and what it takes. */
 export function topicConfigFault(name: string, text: string): string | undefined {
@@ -234,5 +237,6 @@ export function topicSettings(configs: Readonly<Record<string, string>>): TopicS
     timestampBeforeMaxMs: bound(configs, 'message.timestamp.before.max.ms'),
     timestampAfterMaxMs: bound(configs, 'message.timestamp.after.max.ms'),
     requiresKeys: requiresKeys(configs),
+    compressionType: topicConfigValue(configs, 'compression.type') as CompressionType,
   };
 }

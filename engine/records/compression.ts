@@ -59,6 +59,22 @@ export function decompress(codecId: number, bytes: Buffer, bytesMax: number): Pr
   return decoded(codecId, bytes, bytesMax, (section) => section, 'kept');
 }
 
+/** What is compressed anew is there twice, for as long as a library takes. */
+const recompressionGate = new DecompressionGate(128 * mebi, 4_096);
+
+/** The same under another codec. Throws as `decompress`. */
+export function recompress(from: number, to: number, bytes: Buffer, bytesMax: number): Promise<Buffer> {
+  if (to === codec.none) return decompress(from, bytes, bytesMax);
+  return recompressionGate.pass(bytesMax, async () => {
+    const section = await decompress(from, bytes, bytesMax);
+    try {
+      return await compress(to, section);
+    } finally {
+      if (section !== bytes) await giveBack(section, section.length, from === codec.zstd ? 'foreign' : 'lent');
+    }
+  });
+}
+
 /** What `use` makes of it. Nothing may refer to `section` afterwards: its memory is given back. Throws as `decompress`. */
 export function withDecompressed<T>(
   codecId: number,

@@ -20,7 +20,7 @@ import {
   type BatchFault,
   type Codec,
 } from './batch.ts';
-import { compress, decompress, DecompressedTooLarge, withDecompressed } from './compression.ts';
+import { decompress, DecompressedTooLarge, recompress, withDecompressed } from './compression.ts';
 import { type RecordHeader, withRecordsSection } from './encode.ts';
 import { VarintReader } from './varint.ts';
 
@@ -140,10 +140,15 @@ export async function decodeBatch(batch: Buffer, bytesMax = decompressedBytesMax
   return records;
 }
 
-/** The same records under another codec, with a CRC to match: what a client that compresses would have sent. */
+/**
+ * The same records under another codec, with a CRC to match: what a client that compresses would have sent. Throws CorruptBatch,
+ * DecompressedTooLarge, CodecUnavailable and Overloaded.
+ */
 export async function recompressBatch(batch: Buffer, codecId: Codec, bytesMax = decompressedBytesMax): Promise<Buffer> {
-  if (compression(batch, 0) === codecId) return batch;
-  return withRecordsSection(batch, await compress(codecId, await recordsOf(batch, bytesMax)), codecId);
+  const from = compression(batch, 0) as Codec;
+  if (from === codecId) return batch;
+  const section = batch.subarray(batchHeaderBytes, batchSizeBytes(batch, 0));
+  return withRecordsSection(batch, await recompress(from, codecId, section, bytesMax), codecId);
 }
 
 /** What only the records tell. */
@@ -169,13 +174,18 @@ export async function validateRecords(batch: Buffer, rules: RecordRules = {}): P
     const look = (section: Buffer): RecordFacts | BatchFault => walk(batch, section, rules);
     return await withRecords(batch, look, rules.decompressedBytesMax);
   } catch (error) {
-    // The CRC held, so these bytes are what the client made: an invalid record, not a damaged one, and no retry helps.
-    if (error instanceof CorruptBatch) return { errorCode: batchErrorCode.invalidRecord, message: error.message };
-    if (error instanceof DecompressedTooLarge) {
-      return { errorCode: batchErrorCode.messageTooLarge, message: error.message };
-    }
-    throw error;
+    return recordsFaultOf(error);
   }
+}
+
+/** What the sender of a batch with a good checksum is told of records that cannot be read; throws what is not its fault. */
+export function recordsFaultOf(error: unknown): BatchFault {
+  // The CRC held, so these bytes are what the client made: an invalid record, not a damaged one, and no retry helps.
+  if (error instanceof CorruptBatch) return { errorCode: batchErrorCode.invalidRecord, message: error.message };
+  if (error instanceof DecompressedTooLarge) {
+    return { errorCode: batchErrorCode.messageTooLarge, message: error.message };
+  }
+  throw error;
 }
 
 function walk(batch: Buffer, section: Buffer, { requiresKey, refusesTime }: RecordRules): RecordFacts | BatchFault {

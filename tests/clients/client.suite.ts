@@ -147,6 +147,25 @@ function steps(name: ClientName, driver: ClientDriver, at: Access, more?: (at: A
       await until('it is changed', changeWaitMsMax, async () => (await retention()) === '172800000');
     });
   }
+  if (setConfig) {
+    it('reads what its topic has compressed anew', async () => {
+      const topic = own('recompressed');
+      await createTopic(at, topic, 1);
+      const records = keyedValues('anew', 200);
+      for (const [part, codec] of ['zstd', 'uncompressed', 'lz4', 'producer'].entries()) {
+        await setConfig(at, topic, 'compression.type', codec);
+        await produce({
+          topic,
+          records: records.slice(part * 50, (part + 1) * 50),
+          compression: 'gzip',
+          idempotent: true,
+        });
+      }
+      const read = await driver.read(at, { topic, count: records.length });
+      expect(valuesOf(read)).toEqual(valuesOf(records));
+      expect(read.map(({ offset }) => offset)).toEqual(records.map((_, i) => i));
+    });
+  }
   if (deleteRecords) {
     it('deletes records', async () => {
       await deleteRecords(at, own('resumed'), 0, 25);

@@ -16,7 +16,7 @@ const configs: readonly (readonly [name: string, values: readonly string[]])[] =
   ['message.timestamp.after.max.ms', ['3600000', '-1', 'x']],
   ['message.timestamp.before.max.ms', ['9223372036854775807', '-1']],
   ['cleanup.policy', ['delete', 'nonsense']],
-  ['compression.type', ['producer', 'nonsense']],
+  ['compression.type', ['producer', 'uncompressed', 'nonsense']],
   ['no.such.config', ['1']],
 ];
 

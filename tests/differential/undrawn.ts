@@ -12,6 +12,7 @@ export const undrawn: readonly string[] = [
   'What transactions do, quotas and SCRAM users, KIP-848, share and streams groups, and all else that Headgate does not offer.',
   'Replication factors 2 and 3, and replicas placed by hand on brokers 2 and 3: the test’s Kafka has one broker.',
   'Configs and configs’ values that Headgate refuses because it does not act on them, and configs of brokers.',
+  'Batches that the broker compresses, for a topic with a compression.type: each library writes bytes of its own. Those that it decompresses are compared.',
   'When compaction removes older records of a key: Kafka promises no time, Headgate keeps all of them.',
   'How often a client hears of a group: where all virtual brokers have one address, which is the default, each tells ListGroups of all groups, and a client that asks every broker without merging what it hears (kafka-python 3 and librdkafka) lists a group three times. With `--kafka-broker-port` each has a port of its own and tells of the groups that it coordinates.',
   'Topics that a Metadata request creates: Kafka makes them later and answers LEADER_NOT_AVAILABLE first, Headgate answers with the topic.',

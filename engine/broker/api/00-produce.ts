@@ -1,6 +1,7 @@
 /**
  * Produce (key 0) at the owner: one record batch per entry, entries of one partition in order. A batch is judged by its
- * header and checksum alone; records inside are looked at in compacted topics only, each of which must have a key (87).
+ * header and checksum alone; what is inside is looked at in compacted topics, where each record must have a key (87), and
+ * where the topic names a codec that is not the batch's (look-inside.ts).
  *
  * What is refused for single records names them (KIP-467), for which alone a batch with a time outside the window is looked into.
  *
@@ -18,6 +19,7 @@ import {
   batchHeaderBytes,
   clearLogAppendTime,
   isBatchFault,
+  readBatchHeader,
   validateBatch,
 } from '../../records/batch.ts';
 import { readI32 } from '../../records/bytes.ts';
@@ -25,7 +27,7 @@ import { type TopicSettings, topicSettings } from '../../topic-configs.ts';
 import type { AppendOutcome, PartitionLog } from '../../log/log.ts';
 import type { TopicEntry } from '../../engine.ts';
 import { validateRecords } from '../../records/decode.ts';
-import { afterKeyCheck, unlessOverloaded } from '../key-check.ts';
+import { afterLook, unlessUnable } from '../look-inside.ts';
 import type { Owned, Ownership } from '../ownership.ts';
 
 type PartitionResponse = ProduceResponse['responses'][number]['partitionResponses'][number];
@@ -90,20 +92,24 @@ type Reply = (response: PartitionResponse) => void;
 function take({ log, topic }: Exclude<Owned, { errorCode: number }>, entry: Entry, reply: Reply): void {
   const { index, batch } = entry;
   const judged = batch ? judge(batch, topic, entry.nowMs) : noBatch;
-  const { requiresKeys } = settingsFor(topic);
+  const settings = settingsFor(topic);
   if ('refused' in judged) {
     const start = judged.isOfLog ? log.startOffset : unknownOffset;
     const refuse = (recordIndexes?: readonly number[]): void =>
       reply({ ...refusal(index, judged.refused, judged.message, recordIndexes), logStartOffset: start });
     const { refusesTime } = judged;
-    if (refusesTime) void recordsAtFault(batch!, requiresKeys, refusesTime).then(refuse);
+    if (refusesTime) void recordsAtFault(batch!, settings.requiresKeys, refusesTime).then(refuse);
     else refuse();
     return;
   }
-  afterKeyCheck(log, batch!, requiresKeys, (fault) => {
-    if (!fault) return append(log, entry, judged, reply);
-    const refused = refusal(index, fault.errorCode, fault.message, fault.recordIndexes);
-    reply({ ...refused, logStartOffset: log.startOffset });
+  afterLook(log, batch!, settings, (looked) => {
+    if (looked === batch) append(log, { index, batch, header: judged, frame: entry.frame }, entry.nowMs, reply);
+    else if (!('errorCode' in looked)) {
+      append(log, { index, batch: looked, header: readBatchHeader(looked), frame: undefined }, entry.nowMs, reply);
+    } else {
+      const refused = refusal(index, looked.errorCode, looked.message, looked.recordIndexes);
+      reply({ ...refused, logStartOffset: log.startOffset });
+    }
   });
 }
 
@@ -113,20 +119,28 @@ async function recordsAtFault(
   requiresKey: boolean,
   refusesTime: (timestampMs: number) => boolean,
 ): Promise<readonly number[]> {
-  const facts = await validateRecords(batch, { requiresKey, refusesTime }).catch(unlessOverloaded);
+  const facts = await validateRecords(batch, { requiresKey, refusesTime }).catch(unlessUnable);
   return 'recordIndexes' in facts ? (facts.recordIndexes ?? []) : [];
 }
 
-function append(log: PartitionLog, { index, batch, nowMs, frame }: Entry, judged: BatchHeader, reply: Reply): void {
+interface Accepted {
+  readonly index: number;
+  readonly batch: Buffer;
+  readonly header: BatchHeader;
+  /** What `batch` is a view of, if it is one. */
+  readonly frame: SharedFrame | undefined;
+}
+
+function append(log: PartitionLog, { index, batch, header, frame }: Accepted, nowMs: number, reply: Reply): void {
   // Sent at another epoch, its order among its neighbours is not known.
-  if (judged.leaderEpoch >= 0 && judged.leaderEpoch !== log.leaderEpoch) {
+  if (header.leaderEpoch >= 0 && header.leaderEpoch !== log.leaderEpoch) {
     reply(refusal(index, errorCode.notLeaderOrFollower, null));
     return;
   }
-  log.traffic.wrote(batch!.length);
+  log.traffic.wrote(batch.length);
   // Dropped by the log when it lets go of the batch; one that it refuses is left to the garbage collector.
-  frame.hold();
-  log.append(batch!, judged, nowMs, (outcome) => reply(answer(index, outcome)), frame);
+  frame?.hold();
+  log.append(batch, header, nowMs, (outcome) => reply(answer(index, outcome)), frame);
 }
 
 interface Refused {

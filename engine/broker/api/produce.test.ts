@@ -5,9 +5,17 @@ import { VirtualClock } from '../../link/virtual-clock.suite.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
 import { produceRequest } from '../../protocol/messages/00-produce.ts';
 import { make } from '../../protocol/make.ts';
-import { attributeBit, batchCrc, batchField, codec, isIntactBatch, timestampType } from '../../records/batch.ts';
+import {
+  attributeBit,
+  batchCrc,
+  batchField,
+  codec,
+  compression,
+  isIntactBatch,
+  timestampType,
+} from '../../records/batch.ts';
 import { writeI32 } from '../../records/bytes.ts';
-import { recompressBatch } from '../../records/decode.ts';
+import { decodeBatch, recompressBatch } from '../../records/decode.ts';
 import { encodeBatch, type RecordInput } from '../../records/encode.ts';
 import type { Owned, Ownership } from '../ownership.ts';
 import { produce } from './00-produce.ts';
@@ -21,12 +29,19 @@ const taken: AppendOutcome = {
 };
 
 /** The answer of a topic with these configs, whose log takes what reaches it. */
-async function produced(configs: Readonly<Record<string, string>>, records: Buffer): Promise<unknown> {
+async function produced(
+  configs: Readonly<Record<string, string>>,
+  records: Buffer,
+  onAppend: (batch: Buffer) => void = () => undefined,
+): Promise<unknown> {
   const log = {
     startOffset: 3,
     leaderEpoch: 0,
     traffic: { wrote: () => undefined },
-    append: (_batch: Buffer, _header: object, _nowMs: number, done: (outcome: AppendOutcome) => void) => done(taken),
+    append: (batch: Buffer, _header: object, _nowMs: number, done: (outcome: AppendOutcome) => void) => {
+      onAppend(batch);
+      done(taken);
+    },
   };
   const ownership = {
     with: (_id: string, _partition: number, use: (owned: Owned) => void) =>
@@ -115,4 +130,18 @@ it('refuses records without a key in a compacted topic alone, compressed or not'
     });
     expect(await produced({ 'cleanup.policy': 'delete' }, await batchOf([keyless]))).toMatchObject({ errorCode: 0 });
   }
+});
+
+it('has the log take a batch in the codec of its topic', async () => {
+  const sent = await recompressBatch(encodeBatch([keyed, keyed]), codec.gzip);
+  const kept: Buffer[] = [];
+  expect(await produced({ 'compression.type': 'lz4' }, sent, (batch) => kept.push(batch))).toMatchObject({
+    errorCode: 0,
+  });
+  expect(await produced({ 'compression.type': 'gzip' }, sent, (batch) => kept.push(batch))).toMatchObject({
+    errorCode: 0,
+  });
+  expect(kept.map((batch) => compression(batch, 0))).toEqual([codec.lz4, codec.gzip]);
+  expect(kept[1]).toBe(sent);
+  expect(await decodeBatch(kept[0]!)).toEqual(await decodeBatch(sent));
 });

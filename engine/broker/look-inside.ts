@@ -1,0 +1,92 @@
+/**
+ * What a topic wants of the records inside a batch: keys (cleanup.policy=compact), or a codec (compression.type). Either takes a
+ * look into the batch, in other threads perhaps, and appends to one log must keep the order in which they came: an idempotent
+ * producer has several batches under way, and a small one after a large one would be ready first. So the looks of one log
+ * end in their order:
+ *
+ *   large comes ── small comes ── small is ready, waits ── large is ready, appended ── small appended
+ *
+ * A batch that needs no look waits behind those that do as well: the topic's configs may have changed in between.
+ * A log that was given away meanwhile refuses the append itself.
+ */
+import { Overloaded } from '../kernel/failure.ts';
+import type { PartitionLog } from '../log/log.ts';
+import { errorCode } from '../protocol/error-codes.ts';
+import { batchHeaderBytes, type Codec, codec, compression } from '../records/batch.ts';
+import { CodecUnavailable } from '../records/compression.ts';
+import { recompressBatch, recordsFaultOf, validateRecords } from '../records/decode.ts';
+import type { CompressionType, TopicSettings } from '../topic-configs.ts';
+
+export interface RecordsFault {
+  readonly errorCode: number;
+  readonly message: string;
+  readonly recordIndexes?: readonly number[];
+}
+
+export type Wanted = Pick<TopicSettings, 'requiresKeys' | 'compressionType' | 'messageBytesMax'>;
+
+/** A batch whose records take more is not compressed anew: both forms are in memory at once. */
+const recompressedBytesMax = 32 * 1024 * 1024;
+
+const codecOf: Readonly<Record<CompressionType, Codec | undefined>> = {
+  producer: undefined,
+  uncompressed: codec.none,
+  gzip: codec.gzip,
+  snappy: codec.snappy,
+  lz4: codec.lz4,
+  zstd: codec.zstd,
+};
+
+/** The last look into a batch for a log, while it has not ended. */
+const lastOf = new WeakMap<PartitionLog, Promise<void>>();
+
+/**
+ * Calls `done` once, with the batch as the topic wants it or what is wrong: in this turn, when neither this batch nor one
+ * before it is to be looked into.
+ */
+export function afterLook(
+  log: PartitionLog,
+  batch: Buffer,
+  wanted: Wanted,
+  done: (looked: Buffer | RecordsFault) => void,
+): void {
+  const before = lastOf.get(log);
+  const codecId = codecOf[wanted.compressionType];
+  const needsLook = wanted.requiresKeys || (codecId !== undefined && codecId !== compression(batch, 0));
+  if (!needsLook && !before) {
+    done(batch);
+    return;
+  }
+  const looked = needsLook ? look(batch, wanted, codecId).catch(unlessUnable) : batch;
+  const ended = Promise.all([looked, before]).then(([outcome]) => {
+    if (lastOf.get(log) === ended) lastOf.delete(log);
+    done(outcome);
+  });
+  lastOf.set(log, ended);
+}
+
+async function look(
+  batch: Buffer,
+  { requiresKeys, messageBytesMax }: Wanted,
+  codecId = compression(batch, 0) as Codec,
+): Promise<Buffer | RecordsFault> {
+  const facts = await validateRecords(batch, { requiresKey: requiresKeys });
+  if ('errorCode' in facts) return facts;
+  const bytesMax = codecId === codec.none ? messageBytesMax - batchHeaderBytes : recompressedBytesMax;
+  try {
+    const kept = await recompressBatch(batch, codecId, Math.min(bytesMax, recompressedBytesMax));
+    if (kept.length <= messageBytesMax) return kept;
+    const message = `batch of ${kept.length} bytes as the topic compresses it, at most ${messageBytesMax} are allowed`;
+    return { errorCode: errorCode.messageTooLarge, message };
+  } catch (error) {
+    return recordsFaultOf(error);
+  }
+}
+
+/** Nothing is wrong with the batch, and nothing of it is stored. */
+export function unlessUnable(error: unknown): RecordsFault {
+  if (error instanceof Overloaded) return { errorCode: errorCode.requestTimedOut, message: error.message };
+  if (error instanceof CodecUnavailable)
+    return { errorCode: errorCode.unsupportedCompressionType, message: error.message };
+  throw error;
+}
