@@ -141,18 +141,32 @@ export interface ReadRecord {
   readonly value: string;
 }
 
+interface Problem {
+  readonly retryable: boolean;
+  readonly retry_after_ms?: number;
+}
+
+/** So often a read does as the answer says, and comes again: more than any failover takes on a busy machine. */
+const retriesMax = 30;
+
 /** All records from the start to the end, over HTTP. */
 export async function readAll(instance: Instance, access: Access, topic: string): Promise<ReadRecord[]> {
   const records: ReadRecord[] = [];
   let place = 'from=earliest';
-  for (;;) {
+  for (let retries = 0; ; ) {
     const response = await fetch(
       `${instance.http}/v1/topics/${topic}/records?${place}&max_records=10000&format=string&wait=1s`,
       {
         headers: authorized(access, { accept: 'application/json' }),
       },
     );
-    if (!response.ok) throw new Error(`read ${topic}: ${response.status} ${await response.text()}`);
+    if (!response.ok) {
+      const problem = await response.text();
+      const { retryable, retry_after_ms = 1000 } = JSON.parse(problem) as Problem;
+      if (!retryable || retries++ === retriesMax) throw new Error(`read ${topic}: ${response.status} ${problem}`);
+      await new Promise((resolve) => setTimeout(resolve, retry_after_ms));
+      continue;
+    }
     const page = (await response.json()) as { records: ReadRecord[]; next: string; up_to_date: boolean };
     records.push(...page.records);
     // An empty page is no end: a partition may be on its way to another broker.
