@@ -20,7 +20,14 @@ import type { SyncGroupResponse } from '../../protocol/messages/14-sync-group.ts
 import type { Timer } from '../../kernel/clock.ts';
 import type { Deadline } from './deadline.ts';
 import type { CommittedOffset } from './group-records.ts';
-import { type Answer, type Member, type MemberProtocol, metadataBytes, metadataFor } from './member.ts';
+import {
+  type Answer,
+  heldMemberBytes,
+  heldPendingBytes,
+  type Member,
+  type MemberProtocol,
+  metadataFor,
+} from './member.ts';
 import { failedJoin, failedSync } from './responses.ts';
 import { selectProtocol } from './select-protocol.ts';
 import { subscribedTopicsOf } from './subscription.ts';
@@ -59,7 +66,7 @@ export class Group {
   readonly pendingSyncs = new Set<string>();
   /** Of the members' protocols: how many members support each. */
   readonly #supporters = new Map<string, number>();
-  #metadataBytes = 0;
+  #memberBytes = 0;
   #parkedJoins = 0;
   /** A member came during the initial delay, which is then extended. */
   newMemberAdded = false;
@@ -136,9 +143,14 @@ export class Group {
     this.pendingSyncs.delete(memberId);
   }
 
+  addPendingJoin(memberId: string, expiry: Deadline): void {
+    this.pendingJoins.set(memberId, expiry);
+    this.#memberBytes += heldPendingBytes(memberId);
+  }
+
   dropPendingJoin(memberId: string): void {
     this.pendingJoins.get(memberId)?.cancel();
-    this.pendingJoins.delete(memberId);
+    if (this.pendingJoins.delete(memberId)) this.#memberBytes -= heldPendingBytes(memberId);
   }
 
   /** Puts `member`, who has taken over its instance id, into the place of the old one, who is fenced at once. */
@@ -149,6 +161,7 @@ export class Group {
     old.session.cancel();
     this.members.delete(old.memberId);
     this.members.set(member.memberId, member);
+    this.#memberBytes += heldMemberBytes(member) - heldMemberBytes(old);
     if (this.leader === old.memberId) this.leader = member.memberId;
     this.staticMembers.set(old.instanceId, member.memberId);
     if (this.pendingSyncs.delete(old.memberId)) this.pendingSyncs.add(member.memberId);
@@ -177,7 +190,7 @@ export class Group {
 
   /** What the group holds in memory of what its members sent. */
   get heldBytes(): number {
-    return this.#metadataBytes + (this.stored?.length ?? 0);
+    return this.#memberBytes + (this.stored?.length ?? 0);
   }
 
   parkedJoins(): number {
@@ -261,7 +274,7 @@ export class Group {
   }
 
   #countSupport(member: Member, by: 1 | -1): void {
-    this.#metadataBytes += by * metadataBytes(member.protocols);
+    this.#memberBytes += by * heldMemberBytes(member);
     for (const name of new Set(member.protocols.map((each) => each.name))) {
       const count = (this.#supporters.get(name) ?? 0) + by;
       if (count === 0) this.#supporters.delete(name);

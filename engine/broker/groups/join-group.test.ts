@@ -65,9 +65,9 @@ describe('JoinGroup refusals', () => {
   });
 
   it('refuses who would have it hold more than it may, of all groups, and keeps those that are there', async () => {
-    const on = await bench({ settings: { membersBytesMax: 10_000 } });
-    const large = [{ name: 'range', metadata: Buffer.alloc(4_000) }];
-    const larger = [...large, { name: 'sticky', metadata: Buffer.alloc(4_000) }];
+    const on = await bench({ settings: { membersBytesMax: 13_500 } });
+    const large = [{ name: 'range', metadata: Buffer.alloc(5_000) }];
+    const larger = [...large, { name: 'sticky', metadata: Buffer.alloc(5_000) }];
     const { ids } = await stableGroup(on, 1);
     const waiting = on.join({ groupId: 'h', protocols: large, version: 3, sessionTimeoutMs: 6_000 });
     expect((await on.join({ groupId: 'i', protocols: larger }).done).errorCode).toBe(81);
@@ -77,6 +77,20 @@ describe('JoinGroup refusals', () => {
     await on.clock.advance(60_000);
     expect(waiting.response?.errorCode).toBe(0);
     expect((await on.join({ groupId: 'i', protocols: larger }).done).errorCode).toBe(79);
+  });
+
+  it('counts names without metadata, and ids that nobody has joined with yet', async () => {
+    const on = await bench({ settings: { membersBytesMax: 20_000 } });
+    const names = Array.from({ length: 101 }, (_, i) => ({ name: `${i}`.repeat(90), metadata: Buffer.alloc(0) }));
+    expect((await on.join({ groupId: 'names', protocols: names }).done).errorCode).toBe(23);
+    expect((await on.join({ groupId: 'names', protocols: names.slice(1) }).done).errorCode).toBe(81);
+    const codes: number[] = [];
+    for (let i = 0; i < 200; i++) codes.push((await on.join({ groupId: 'ids' }).done).errorCode);
+    expect(new Set(codes)).toEqual(new Set([79, 81]));
+    expect(codes.filter((code) => code === 79).length).toBeLessThan(150);
+    // What was handed out lapses, and its room with it.
+    await on.clock.advance(60_000);
+    expect((await on.join({ groupId: 'ids' }).done).errorCode).toBe(79);
   });
 
   it('hands out no assignment that would have it hold more than it may', async () => {

@@ -6,7 +6,15 @@ import { errorCode } from '../../protocol/error-codes.ts';
 import type { JoinGroupRequest, JoinGroupResponse } from '../../protocol/messages/11-join-group.ts';
 import { Deadline } from './deadline.ts';
 import type { Group } from './group.ts';
-import { type Answer, copyProtocols, type Member, metadataBytes, noAssignment, sameProtocols } from './member.ts';
+import {
+  type Answer,
+  copyProtocols,
+  type Member,
+  heldMemberBytes,
+  metadataBytes,
+  noAssignment,
+  sameProtocols,
+} from './member.ts';
 import { expireSession, ignoreFailure, rebalanceOrCompleteJoin } from './rebalance.ts';
 import { textBytesMax } from './record-bytes.ts';
 import { replaceStaticMember } from './replace-static-member.ts';
@@ -50,6 +58,7 @@ function refuse(shell: Shell, request: JoinGroupRequest, client: GroupClient): n
     return errorCode.invalidSessionTimeout;
   }
   if (Buffer.byteLength(request.groupId) > textBytesMax) return errorCode.invalidGroupId;
+  if (request.protocols.length > shell.settings.protocolsPerMemberMax) return errorCode.inconsistentGroupProtocol;
   // The other texts end up in the group's record too. Kafka fails with the same code, when it writes the record.
   const texts = [
     request.memberId,
@@ -61,15 +70,16 @@ function refuse(shell: Shell, request: JoinGroupRequest, client: GroupClient): n
   for (const { name } of request.protocols) texts.push(name);
   const idBytesMax = textBytesMax - memberIdSuffixBytes;
   if (texts.some((text) => Buffer.byteLength(text) > idBytesMax)) return errorCode.unknownServerError;
-  return refuseMetadata(shell, request);
+  return refuseHeld(shell, request, client);
 }
 
 /** Held from the join on, long before a record that is too large is refused. */
-function refuseMetadata(shell: Shell, { groupId, memberId, protocols }: JoinGroupRequest): number {
-  const bytes = metadataBytes(protocols);
-  if (bytes > shell.settings.recordBytesMax) return errorCode.unknownServerError;
+function refuseHeld(shell: Shell, request: JoinGroupRequest, { clientId, clientHost }: GroupClient): number {
+  const { groupId, memberId, groupInstanceId: instanceId, protocols } = request;
+  if (metadataBytes(protocols) > shell.settings.recordBytesMax) return errorCode.unknownServerError;
   const known = shell.groups.get(groupId)?.members.get(memberId);
-  const addedBytes = bytes - (known ? metadataBytes(known.protocols) : 0);
+  const bytes = heldMemberBytes({ memberId, instanceId, clientId, clientHost, protocols });
+  const addedBytes = bytes - (known ? heldMemberBytes(known) : 0);
   return isThereMemory(shell, addedBytes) ? errorCode.none : errorCode.groupMaxSizeReached;
 }
 
@@ -167,7 +177,7 @@ function joinAsNewMember(shell: Shell, group: Group, join: Join): void {
     return join.answer(failedJoin(errorCode.coordinatorLoadInProgress));
   }
   const expiry = new Deadline(shell.clock, () => expireSession(shell, group, memberId));
-  group.pendingJoins.set(memberId, expiry);
+  group.addPendingJoin(memberId, expiry);
   expiry.set(request.sessionTimeoutMs);
   return join.answer(failedJoin(errorCode.memberIdRequired, memberId));
 }

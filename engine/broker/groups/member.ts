@@ -45,6 +45,25 @@ export function metadataBytes(protocols: readonly MemberProtocol[]): number {
   return protocols.reduce((bytes, { metadata }) => bytes + metadata.length, 0);
 }
 
+/** What a client says of itself that is kept while it is a member, or is about to become one. */
+export type Introduction = Pick<Member, 'memberId' | 'instanceId' | 'clientId' | 'clientHost' | 'protocols'>;
+
+/** Of the objects around it. */
+const memberBytes = 1_024;
+const protocolBytes = 128;
+
+/** Roughly what it takes in memory: names without metadata do as well, and a request may have a million of them. */
+export function heldMemberBytes({ memberId, instanceId, clientId, clientHost, protocols }: Introduction): number {
+  let bytes = memberBytes + memberId.length + (instanceId?.length ?? 0) + clientId.length + clientHost.length;
+  for (const { name, metadata } of protocols) bytes += protocolBytes + name.length + metadata.length;
+  return bytes;
+}
+
+/** Of an id that was handed out. */
+export function heldPendingBytes(memberId: string): number {
+  return protocolBytes + memberId.length;
+}
+
 /** Same strategies with the same metadata in the same order. */
 export function sameProtocols(a: readonly MemberProtocol[], b: readonly MemberProtocol[]): boolean {
   return (

@@ -14,9 +14,11 @@ export interface GroupSettings {
   readonly membersMax: number;
   /** Member ids handed out per group and not joined with yet; beyond it clients are told to come back. */
   readonly pendingMembersMax: number;
+  /** Assignment strategies of one member: all are looked through at every join. More is INCONSISTENT_GROUP_PROTOCOL. */
+  readonly protocolsPerMemberMax: number;
   /** Groups of one coordinator partition; the next is refused with GROUP_MAX_SIZE_REACHED. */
   readonly groupsMax: number;
-  /** Metadata and assignments of the members of all groups of one coordinator, as they are held in memory. */
+  /** What the members of all groups of one coordinator said of themselves, and their assignments, as they are held in memory. */
   readonly membersBytesMax: number;
   /** offset.metadata.max.bytes. Kafka counts UTF-16 units here, and so do we. */
   readonly offsetMetadataCharsMax: number;
@@ -48,6 +50,8 @@ export const defaultGroupSettings: GroupSettings = {
   // Kafka has no limit. The leader gets all members' metadata in one response, so there must be one.
   membersMax: 1_000,
   pendingMembersMax: 1_000,
+  // Kafka has no limit; clients have one to five.
+  protocolsPerMemberMax: 100,
   groupsMax: 10_000,
   // Kafka has no limit here either: a cluster is one tenant's there, and its brokers hold nobody else's.
   membersBytesMax: 128 * 1024 * 1024,
