@@ -59,8 +59,11 @@ export function decompress(codecId: number, bytes: Buffer, bytesMax: number): Pr
   return decoded(codecId, bytes, bytesMax, (section) => section, 'kept');
 }
 
-/** What is compressed anew is there twice, for as long as a library takes. */
-const recompressionGate = new DecompressionGate(128 * mebi, 4_096);
+/**
+ * What is compressed anew is there in both forms, for as long as a library takes. Brokers ask for 32 MiB (look-inside.ts): two at
+ * once, however small they turn out to be, so that threads of the pool are left for those that acknowledgements wait for.
+ */
+const recompressionGate = new DecompressionGate(64 * mebi, 4_096);
 
 /** The same under another codec. Throws as `decompress`. */
 export function recompress(from: number, to: number, bytes: Buffer, bytesMax: number): Promise<Buffer> {
