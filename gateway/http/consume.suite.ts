@@ -440,7 +440,10 @@ export function consumeSuite(driver: Driver): void {
       const { engine } = bench;
       await tenant.call('POST', '/v1/topics', { body: JSON.stringify({ name: 'half-read', partitions: 2 }) });
       for (const partition of [0, 1])
-        await tenant.call('POST', `/v1/topics/half-read?partition=${partition}`, { body: '1' });
+        await tenant.call('POST', '/v1/topics/half-read', {
+          body: '1',
+          headers: { 'record-partition': `${partition}` },
+        });
       const asked = engine.fetch.bind(engine);
       engine.fetch = async (partitions, options) =>
         (await asked(partitions, options)).map((part) =>

@@ -377,6 +377,15 @@ export function produceSuite(driver: Driver): void {
       ).toMatchObject([{ offset: 0 }, { error: { code: 'unauthenticated' } }, { records: 2, failed: 1 }]);
     });
 
+    test('a partition in the query of records that have their own is refused, not ignored', async () => {
+      const topic = freshTopic();
+      const refused = { status: 400, json: { code: 'invalid-request', field: 'partition' } };
+      expect(await tenant.call('POST', `/v1/topics/${topic}?partition=1`, { body: '1' })).toMatchObject(refused);
+      const path = `/v1/topics/${topic}/records?partition=1`;
+      expect(await tenant.call('POST', path, { json: { records: [{ value: 1 }] } })).toMatchObject(refused);
+      expect((await tenant.call('POST', `/v1/topics/${topic}?acks=all`, { body: '1' })).status).toBe(200);
+    });
+
     test('record batches go in and out as they are', async () => {
       const topic = freshTopic();
       const batch = (value: string): Buffer =>

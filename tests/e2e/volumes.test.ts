@@ -14,8 +14,8 @@ const whole = partitions.map((partition) => [{ $text: `value ${partition}` }]);
 let instance: Instance;
 afterEach(() => instance.remove());
 
-function ask(path: string, method = 'GET', body?: string): Promise<Response> {
-  const headers = { authorization: `Bearer ${instance.environment['HEADGATE_API_KEY']}` };
+function ask(path: string, method = 'GET', body?: string, more: Record<string, string> = {}): Promise<Response> {
+  const headers = { ...more, authorization: `Bearer ${instance.environment['HEADGATE_API_KEY']}` };
   return fetch(`${instance.http}/v1${path}`, { method, headers, ...(body === undefined ? {} : { body }) });
 }
 
@@ -23,7 +23,7 @@ function ask(path: string, method = 'GET', body?: string): Promise<Response> {
 function read(): Promise<(unknown[] | string)[]> {
   return Promise.all(
     partitions.map(async (partition) => {
-      const response = await ask(`/topics/kept/records?partition=${partition}&from=earliest&wait_ms=0`);
+      const response = await ask(`/topics/kept/records?partition=${partition}&from=earliest&wait=0ms`);
       const told = (await response.json()) as { records: { value: unknown }[]; code: string };
       return response.ok ? told.records.map(({ value }) => value) : told.code;
     }),
@@ -43,7 +43,7 @@ async function crashed(flags: readonly string[] = []): Promise<void> {
   });
   expect(made.status).toBe(201);
   for (const partition of partitions) {
-    const stored = await ask(`/topics/kept?partition=${partition}`, 'POST', `value ${partition}`);
+    const stored = await ask('/topics/kept', 'POST', `value ${partition}`, { 'Record-Partition': `${partition}` });
     expect(stored.status).toBe(200);
   }
   await instance.stop('SIGKILL');

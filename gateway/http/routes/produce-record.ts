@@ -14,7 +14,7 @@ import { produceStamped } from '../../operations/produce-stamped.ts';
 import { findTopic } from '../../operations/topics.ts';
 import { type DoorParts, settle, type TenantHandler } from '../guard.ts';
 import { booleanIn } from '../boolean-in.ts';
-import { acksOf, replyAccepted, replyOutcome } from '../produce-replies.ts';
+import { acksOf, refusePartitionInQuery, replyAccepted, replyOutcome } from '../produce-replies.ts';
 import { replyStamped, stampedPartition, stampOf } from '../producer-stamp.ts';
 import { contentCoding, expand, tooLarge } from '../read-body.ts';
 import { replyFailure } from '../reply-problem.ts';
@@ -24,6 +24,7 @@ import { writableTopic } from './find-topic.ts';
 export function produceRecord(parts: DoorParts): TenantHandler {
   const { context } = parts;
   return (exchange, principal) => {
+    refusePartitionInQuery(exchange, 'the header Record-Partition');
     const topic = findTopic(context, principal, exchange.param('topic'));
     const meta = recordMeta(exchange);
     if (topic) return take(parts, exchange, principal, topic, meta);

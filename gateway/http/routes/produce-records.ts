@@ -11,7 +11,7 @@ import { findTopic } from '../../operations/topics.ts';
 import type { GatewayContext } from '../../context.ts';
 import { ProblemFailure } from '../failures.ts';
 import { type DoorParts, settle, type TenantHandler } from '../guard.ts';
-import { type Acks, acksOf, replyAccepted, replyOutcomes } from '../produce-replies.ts';
+import { type Acks, acksOf, replyAccepted, replyOutcomes, refusePartitionInQuery } from '../produce-replies.ts';
 import { replyStamped, stampedPartition, stampOf } from '../producer-stamp.ts';
 import { contentCoding, expand, mediaType, parseJsonObject, tooLarge } from '../read-body.ts';
 import { replyFailure } from '../reply-problem.ts';
@@ -27,6 +27,7 @@ export function produceRecords(parts: DoorParts): TenantHandler {
   return (exchange, principal) => {
     const contentType = exchange.header('content-type');
     const type = contentType === 'application/json' ? contentType : mediaType(contentType);
+    if (type !== recordBatchType) refusePartitionInQuery(exchange, "each record's own partition");
     if (type === 'application/json') return produceJson(parts, exchange, principal);
     if (type === linesType) return produceLines(parts, exchange, principal);
     if (type === recordBatchType) return produceBatches(parts, exchange, principal);
