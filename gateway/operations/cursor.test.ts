@@ -7,7 +7,10 @@ const cursors = fc.record({
   topicId: fc.constant(topicId),
   topicTag: fc.nat(0xffff_ffff),
   wholeTopic: fc.boolean(),
-  positions: fc.array(fc.record({ partition: fc.nat(20_000), offset: fc.maxSafeNat() }), { maxLength: 50 }),
+  positions: fc.uniqueArray(fc.record({ partition: fc.nat(20_000), offset: fc.maxSafeNat() }), {
+    maxLength: 50,
+    selector: ({ partition }) => partition,
+  }),
 });
 
 describe('cursor', () => {
@@ -39,6 +42,12 @@ describe('cursor', () => {
         expect(() => decodeCursor(wrong)).toThrow(CursorInvalid);
       }),
     );
+  });
+
+  it('is refused when it names a partition twice, as only a forged one does', () => {
+    const positions = [3, 1, 3].map((partition) => ({ partition, offset: 5 }));
+    const forged = encodeCursor({ topicId, topicTag: 1, wholeTopic: false, positions });
+    expect(() => decodeCursor(forged)).toThrow(CursorInvalid);
   });
 
   it('refuses whatever is not a cursor', () => {

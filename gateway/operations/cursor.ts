@@ -75,6 +75,10 @@ export function decodeCursor(text: string): Cursor {
   const positions: Position[] = [];
   for (let i = 0; i < count; i++) positions.push({ partition: readUnsigned(reader), offset: readUnsigned(reader) });
   if (reader.at !== end) throw new CursorInvalid('the cursor has bytes after its end');
+  // The checksum is against damage, and keeps nobody from making one: readers count on one place in each partition.
+  if (new Set(positions.map(({ partition }) => partition)).size !== count) {
+    throw new CursorInvalid('the cursor names a partition twice');
+  }
   return {
     topicId: bytes.latin1Slice(2, 18),
     topicTag: bytes.readUInt32BE(18),
