@@ -71,9 +71,6 @@ export interface Recovery {
 
 const nothing: Recovery = { logs: [], records: 0, walBytes: 0, ignoredBytes: 0, segmentsPublished: 0 };
 
-/** Logs whose rows are read at the same time. */
-const loadsMax = 32;
-
 export interface PublishedWal extends Recovery {
   /**
    * Removes the log and what else is of no use any more. Apart, because other owners may take over before: whoever comes
@@ -193,9 +190,10 @@ async function readLog(
   const kept = [...found.values()].filter((log) => options.keeps?.(log.topicId, log.partition) ?? true);
   const due: RollUpLog[] = [];
   const logs: RecoveredLog[] = [];
-  for (let from = 0; from < kept.length; from += loadsMax) {
+  const { logsTogetherMax } = settings;
+  for (let from = 0; from < kept.length; from += logsTogetherMax) {
     const parts = await Promise.all(
-      kept.slice(from, from + loadsMax).map((log) => unpublished(context, log, directory, scan.durableLsn)),
+      kept.slice(from, from + logsTogetherMax).map((log) => unpublished(context, log, directory, scan.durableLsn)),
     );
     for (const part of parts) {
       const { topicId, partition, endOffset, batches } = part;

@@ -55,6 +55,8 @@ export interface LogSettings {
   readonly scrubIntervalMs: number;
   /** Logs that one transaction publishes, segments that it moves or deletes: it holds what the store takes, and no more than this. */
   readonly segmentsPerTransactionMax: number;
+  /** Logs whose rows are read, or whose roll-up is planned, before the event loop turns. */
+  readonly logsTogetherMax: number;
   /** A segment file without a row is removed when it has been so for this long. */
   readonly orphanGraceMs: number;
   /** First and longest wait between attempts at the metadata store, and when to give up on one transaction. */
@@ -94,6 +96,7 @@ export const logSettingsDefault: LogSettings = {
   scrubDelayMs: 300_000,
   scrubIntervalMs: 86_400_000,
   segmentsPerTransactionMax: storeOpsMax,
+  logsTogetherMax: 32,
   orphanGraceMs: 3_600_000,
   storeRetryMs: 10,
   storeRetryMsMax: 1000,
@@ -128,6 +131,7 @@ const bounds: Readonly<Record<Exclude<keyof LogSettings, 'durability'>, readonly
   scrubDelayMs: [1, 366 * 86_400_000],
   scrubIntervalMs: [1000, 366 * 86_400_000],
   segmentsPerTransactionMax: [1, storeOpsMax],
+  logsTogetherMax: [1, 1024],
   orphanGraceMs: [1000, 366 * 86_400_000],
   storeRetryMs: [1, 10_000],
   storeRetryMsMax: [1, 60_000],

@@ -128,7 +128,7 @@ export class ParentProcess {
         // A world gives a few dozen.
         producerIdsPerBlock: 7,
       },
-      recover: (session, version, seal) => this.#recover(store, session, version, seal),
+      recover: (session, version, seal, syncedLsn) => this.#recover(store, session, version, seal, syncedLsn),
       log,
     });
   }

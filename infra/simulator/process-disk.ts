@@ -30,7 +30,10 @@ export class Disks {
   readonly newFileTraps = new Map<SimProcess, { readonly root: string; readonly act: () => void }>();
   /** Sprung once, when the process lets go of a file of its log, before that is durable. */
   readonly dropTraps = new Map<SimProcess, { readonly root: string; readonly act: () => void }>();
-  /** A file is given another name before the one that it has is durable: after a loss of power it may have the one before that. */
+  /**
+   * A file is given another name before the one that it has is durable: after a loss of power it may have the one before that. Or a
+   * file of a log goes before the name of the next one is durable: neither may be there then.
+   */
   onNamedEarly: (process: SimProcess) => void = () => undefined;
   readonly #syncs = new Map<SimProcess, number>();
   /** The process whose call is being made: calls begin synchronously. */
@@ -71,6 +74,11 @@ export class Disks {
   /** The process takes this name from a file. */
   unnamed(process: SimProcess, path: string): void {
     this.#spring(this.dropTraps, process, path);
+    if (!path.endsWith('.wal')) return;
+    const disk = this.of(path);
+    const directory = path.slice(0, path.lastIndexOf('/'));
+    const next = disk.list(directory).find((name) => name.endsWith('.wal') && `${directory}/${name}` > path);
+    if (next !== undefined && !disk.isDurable(`${directory}/${next}`)) this.onNamedEarly(process);
   }
 
   #spring(traps: Disks['newFileTraps'], process: SimProcess, path: string): void {

@@ -344,6 +344,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
       orphanGraceMs: 8000,
       // In half of the worlds what is rolled up or recovered takes several transactions, as where there are hundreds of logs.
       segmentsPerTransactionMax: drawTogether(seed),
+      logsTogetherMax: drawTogether(seed),
       storeRetryTotalMsMax: 4000,
       ...limits.log,
     },

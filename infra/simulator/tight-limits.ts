@@ -19,6 +19,8 @@ export interface TightLimits {
 const roomy: TightLimits = { routing: {}, log: {}, socketBytesMax: 64 * 1024 };
 /** Of a batch of three records. */
 const batchBytes = 160;
+/** Of the first one of a burst: what is larger than all that may be held is never taken. */
+const burstBatchBytes = 640;
 /** The least that a log takes for its limits. */
 const fewLogBytes = 1024;
 
@@ -30,7 +32,8 @@ export function drawLimits(seed: number, scenario: string, holdMsMax: number): T
   if (below(random, oneOf[scenario] ?? 7) > 0) return roomy;
   const few = (): number => batchBytes * (1 + below(random, 5));
   const socketBytesMax = few();
-  const held = { heldBytesPerPartitionMax: few(), heldBytesMax: 4 * few() };
+  const largestBytes = scenario === 'full' ? burstBatchBytes : 0;
+  const held = { heldBytesPerPartitionMax: largestBytes + few(), heldBytesMax: 2 * largestBytes + 4 * few() };
   const waiting = { rollUpBytes: fewLogBytes, unrolledBytesMax: fewLogBytes, waitingBytesMax: fewLogBytes };
   // Who moves logs without being noticed has to have room for what waits meanwhile.
   const isSeamless = holdMsMax >= seamlessHoldMs;

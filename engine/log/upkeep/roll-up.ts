@@ -105,8 +105,9 @@ export async function rollUp<L extends RollUpLog>(
   if (logs.length === 0) return false;
   const refers = context.segments.createPieced !== undefined && logs.every((log) => log.places);
   const plans: Plan<L>[] = [];
-  for (let from = 0; from < logs.length; from += planLogsMax) {
-    const some = logs.slice(from, from + planLogsMax);
+  const { logsTogetherMax } = context.settings;
+  for (let from = 0; from < logs.length; from += logsTogetherMax) {
+    const some = logs.slice(from, from + logsTogetherMax);
     plans.push(...(await Promise.all(some.map((log) => planLog(context, log, refers)))));
     await turnOf(context.clock);
   }
@@ -210,9 +211,6 @@ function bytesOf(plans: readonly Plan<RollUpLog>[]): number {
   for (const { draft } of plans) for (const batch of draft.batches) bytes += batch.length;
   return bytes;
 }
-
-/** Logs planned (and their small segments read) between two turns of the event loop. */
-const planLogsMax = 64;
 
 interface Plan<L extends RollUpLog> {
   readonly log: L;
