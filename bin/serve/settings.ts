@@ -211,7 +211,7 @@ export const serveSettings = {
     flag: 'tls-certificate',
     default: '',
     about:
-      'PEM file with the certificate chain. With `--tls-key` all doors speak TLS. Replaced while it is served: both files are looked at every 10 s, and at SIGHUP. New connections get the new pair, open ones go on; a pair that does not work is told of (`tls-certificate-refused`) and the old one kept.',
+      'PEM file with the certificate chain. With `--tls-key` all doors speak TLS. Replaced while it is served: both files are looked at every 10 s, and at SIGHUP. New connections get the new pair, open ones go on (over uWebSockets.js for 32 renewals); a pair that does not work is told of (`tls-certificate-refused`) and the old one kept.',
   },
   tlsKey: { kind: 'text', flag: 'tls-key', default: '', about: 'PEM file with the private key.' },
 } as const satisfies SettingSchema;

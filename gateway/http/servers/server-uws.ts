@@ -21,6 +21,9 @@ export async function loadUws(headerBytesMax: number): Promise<UwsModule> {
   return loaded.default as UwsModule;
 }
 
+/** An app lives for as long as it is kept: certificates may be renewed by the hour. */
+const formerAppsMax = 32;
+
 interface Place {
   readonly host: string;
   readonly port: number;
@@ -34,7 +37,7 @@ export class UwsServer implements DataServer {
   readonly #makeApp: () => UwsApp;
   /** The one that takes new connections. */
   #app: UwsApp;
-  /** With earlier certificates, for the connections that they have. */
+  /** With the last certificates before it, for the connections that they have. */
   readonly #formerApps: UwsApp[] = [];
   readonly #stopFollowing: () => void;
   #place: Place | undefined;
@@ -94,6 +97,7 @@ export class UwsServer implements DataServer {
     if (this.#listening) {
       this.#formerApps.push(this.#app);
       this.#app = next;
+      if (this.#formerApps.length > formerAppsMax) this.#formerApps.shift()!.close();
       return;
     }
     this.#listening = this.#listenAt(this.#app, place);
