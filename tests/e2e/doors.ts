@@ -146,11 +146,16 @@ interface Problem {
   readonly retry_after_ms?: number;
 }
 
-/** So often a read does as the answer says, and comes again: more than any failover takes on a busy machine. */
-const retriesMax = 30;
-
-/** All records from the start to the end, over HTTP. */
-export async function readAll(instance: Instance, access: Access, topic: string): Promise<ReadRecord[]> {
+/**
+ * All records from the start to the end, over HTTP. `retriesMax`: so often it does as the answer says, and comes again; more
+ * than any failover takes on a busy machine.
+ */
+export async function readAll(
+  instance: Instance,
+  access: Access,
+  topic: string,
+  retriesMax = 30,
+): Promise<ReadRecord[]> {
   const records: ReadRecord[] = [];
   let place = 'from=earliest';
   for (let retries = 0; ; ) {

@@ -21,8 +21,8 @@ async function write(from: number, to: number): Promise<string[]> {
   return values.sort();
 }
 
-async function read(): Promise<string[]> {
-  return (await readAll(instance, demoAccess(instance), 'kept')).map(({ value }) => value).sort();
+async function read(retriesMax?: number): Promise<string[]> {
+  return (await readAll(instance, demoAccess(instance), 'kept', retriesMax)).map(({ value }) => value).sort();
 }
 
 async function started(): Promise<string[]> {
@@ -104,12 +104,12 @@ it('a volume of an earlier copy is not taken for what it was, until it is back o
   const told = (): string => instance.errors.join('\n');
   await expect.poll(told, { timeout: 60_000 }).toContain('the volume is an earlier copy, or has lost what was on it');
   expect(told()).toContain(`; or make an empty file ${volume}/given-up, to give up what is missing`);
-  await expect(read()).rejects.toThrow(/owner-unavailable/);
+  await expect(read(0)).rejects.toThrow(/owner-unavailable/);
 
   rmSync(volume, { recursive: true });
   renameSync(`${volume}-right`, volume);
   const all = [...first, ...later].sort();
-  await expect.poll(read, { timeout: 60_000 }).toEqual(all);
+  await expect.poll(() => read(0), { timeout: 60_000 }).toEqual(all);
   const last: string[] = [];
   await noted(async () => void last.push(...(await write(60 + last.length, 70 + last.length))));
   await instance.stop('SIGKILL');
@@ -119,7 +119,7 @@ it('a volume of an earlier copy is not taken for what it was, until it is back o
   instance = await startInstallation([], data);
   // What was on the other two volumes is there, what the earlier one did not have is not.
   const isRead = (): Promise<boolean> =>
-    read().then(
+    read(0).then(
       () => true,
       () => false,
     );
