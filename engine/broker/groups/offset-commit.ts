@@ -82,6 +82,7 @@ function decide(
   request: OffsetCommitRequest,
 ): { commits: Commit[]; response: OffsetCommitResponse } {
   const commits: Commit[] = [];
+  const hasRoom = shell.offsetRoom.forCommit(group);
   const nowMs = shell.clock.wallMs();
   const expireMs = request.retentionTimeMs < 0 ? -1 : nowMs + request.retentionTimeMs;
   const check = (topic: Topic, metadata: string | null): number => {
@@ -104,7 +105,7 @@ function decide(
         commitMs: Math.max(nowMs, shell.topicMadeMs(topic.name)),
         expireMs,
       };
-      if (!shell.offsetRoom.take(group, topic.name, partitionIndex, offset)) {
+      if (!hasRoom(topic.name, partitionIndex, offset)) {
         return { partitionIndex, errorCode: errorCode.invalidCommitOffsetSize };
       }
       commits.push({ topic: topic.name, partition: partitionIndex, offset });

@@ -26,15 +26,24 @@ export class OffsetRoom {
     this.#bytesMax = bytesMax;
   }
 
-  /** Whether it may be kept. What is on its way to the log has a limit of its own (writeQueueBytesMax). */
-  take(group: Group | undefined, topic: string, partition: number, offset: CommittedOffset): boolean {
-    const present = group?.offsets.get(topic)?.get(partition);
-    const addedBytes = heldOffsetBytes(topic, offset) - (present ? heldOffsetBytes(topic, present) : 0);
-    if (addedBytes <= 0) return true;
-    if (this.#bytesAtMost + addedBytes > this.#bytesMax) this.#bytesAtMost = this.#held();
-    if (this.#bytesAtMost + addedBytes > this.#bytesMax) return false;
-    this.#bytesAtMost += addedBytes;
-    return true;
+  /**
+   * For one commit: tells of one offset after the other whether it may be kept. The groups are counted once at most, however
+   * many there is no room for. What is on its way to the log has a limit of its own (writeQueueBytesMax).
+   */
+  forCommit(group: Group | undefined): (topic: string, partition: number, offset: CommittedOffset) => boolean {
+    let isCounted = false;
+    return (topic, partition, offset) => {
+      const present = group?.offsets.get(topic)?.get(partition);
+      const addedBytes = heldOffsetBytes(topic, offset) - (present ? heldOffsetBytes(topic, present) : 0);
+      if (addedBytes <= 0) return true;
+      if (!isCounted && this.#bytesAtMost + addedBytes > this.#bytesMax) {
+        this.#bytesAtMost = this.#held();
+        isCounted = true;
+      }
+      if (this.#bytesAtMost + addedBytes > this.#bytesMax) return false;
+      this.#bytesAtMost += addedBytes;
+      return true;
+    };
   }
 
   #held(): number {
