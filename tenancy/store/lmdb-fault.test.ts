@@ -42,3 +42,16 @@ it('does not try while the file system is read-only, and soon when it is not', a
   disk.readOnly = false;
   expect(fault.barred()).toBeUndefined();
 });
+
+it('is told of for half a minute behind the last write that was refused: who writes nothing does not know', async () => {
+  const { clock, disk, fault } = setUp();
+  disk.readOnly = true;
+  fault.failed(new StoreUnavailable('refused'));
+  await clock.advance(29_999);
+  expect(fault.text).toBe('refused');
+  expect(fault.barred()).toBeDefined();
+  await clock.advance(29_999);
+  expect(fault.text).toBe('refused');
+  await clock.advance(1);
+  expect(fault.text).toBeUndefined();
+});

@@ -11,6 +11,8 @@ import { StoreUnavailable } from '../../engine/ports.ts';
 /** After the second failure in a row. Short: brokers live by renewals, five in the life of a lease. */
 const pauseMsMin = 20;
 const pauseMsMax = 500;
+/** A process that has written nothing for so long does not know whether it could: a gateway without traffic writes nothing. */
+const knownMsMax = 30_000;
 /** LMDB needs a page or two for anything: below this a failure is for want of room. */
 const freeBytesFull = 16 * 1024 * 1024;
 
@@ -27,6 +29,8 @@ export class WriteFault {
   #failure: Failure | undefined;
   #pauseMs = 0;
   #againMs = 0;
+  /** When a write was last refused, by LMDB or without asking it. */
+  #refusedMs = 0;
 
   constructor(disk: FaultDisk, clock: Clock, warn: (text: string) => void) {
     this.#disk = disk;
@@ -34,16 +38,17 @@ export class WriteFault {
     this.#warn = warn;
   }
 
-  /** Why the last write failed; undefined since one succeeded. */
+  /** Why the last write failed; undefined since one succeeded, and when it was long ago. */
   get text(): string | undefined {
-    return this.#failure?.message;
+    return this.#clock.monotonicMs() - this.#refusedMs < knownMsMax ? this.#failure?.message : undefined;
   }
 
   failed(failure: Failure): void {
     if (!this.#failure) this.#warn(`${failure.message}; nothing is stored until that is over`);
     this.#pauseMs = this.#failure ? Math.min(Math.max(this.#pauseMs * 2, pauseMsMin), pauseMsMax) : 0;
     this.#failure = failure;
-    this.#againMs = this.#clock.monotonicMs() + this.#pauseMs;
+    this.#refusedMs = this.#clock.monotonicMs();
+    this.#againMs = this.#refusedMs + this.#pauseMs;
   }
 
   succeeded(): void {
@@ -60,6 +65,7 @@ export class WriteFault {
     const isPaused = nowMs < this.#againMs;
     if (!isPaused && !this.#disk.isReadOnly()) return undefined;
     if (!isPaused) this.#againMs = nowMs + this.#pauseMs;
+    this.#refusedMs = nowMs;
     return new StoreUnavailable(this.#failure.message);
   }
 
