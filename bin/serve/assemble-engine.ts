@@ -35,7 +35,7 @@ import { checkVolume, volumeOwner } from '../../infra/disk/volume-owner.ts';
 import { CommitMark } from '../../infra/disk/commit-mark.ts';
 import { socketNetwork } from '../../infra/network/socket-network.ts';
 import { openSegments } from '../../infra/segments/open-segments.ts';
-import { brokerFlags, brokerSlots, brokerSlotsLeft, slotsMax } from './broker-slots.ts';
+import { brokerFlags, brokerHome, brokerSlots, brokerSlotsLeft, slotsMax } from './broker-slots.ts';
 import { compiledPrograms } from '../compiled-programs.ts';
 import type { DataFolder } from '../data-folder.ts';
 import { endAtOnce } from '../broker/end-at-once.ts';
@@ -84,11 +84,7 @@ export async function assembleEngine(parts: AssembleParts): Promise<AssembledEng
   const random = systemRandom;
   const isGateway = settings.role === 'gateway';
   const isInProcess = !isGateway && !processes;
-  if (!isGateway) {
-    for (const pid of await endDetached({ store, clock, random }, compiledPrograms.detachedBroker)) {
-      log(`process ${pid}, a broker that outlived its controller, is ended`);
-    }
-  }
+  if (!isGateway) await endDetached({ store, clock, random }, folder);
   const network = isInProcess ? memoryNetwork(clock) : socketNetwork(clock);
   const segments = await segmentsOf(settings, folder, log);
   const fleet = processes ?? brokersHere({ settings, segments, store, network, log });
@@ -139,6 +135,7 @@ export async function assembleController(
   await others.start();
   const fleet = detachedFleet({
     clock: systemClock,
+    home: brokerHome(folder),
     program: compiledPrograms.detachedBroker,
     arguments: brokerFlags(settings, folder),
     logFile: ({ brokerId }) => join(folder.logs, `broker-${brokerId}.log`),

@@ -1,25 +1,39 @@
 /**
  * Brokers of `--role controller` outlive their controllers, and serve on for as long as nobody takes charge of them. A process
  * that is to be everything keeps other brokers in their slots, so it asks them to end in order first. It holds the lock of the
- * data folder by now: no controller starts them again.
+ * data folder by now: no controller starts them again. Those that are stopped are ended before: whoever opens the store may
+ * wait for one of them (infra/fleet/end-stopped.ts).
  */
 import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
+import { systemClock } from '../../engine/kernel/clock.ts';
 import { type Persistence, rangeSurely } from '../../engine/store-surely.ts';
 import { detachedFleet } from '../../infra/fleet/detached.ts';
-import { processStateNow } from '../../infra/fleet/process-state.ts';
+import { endStopped } from '../../infra/fleet/end-stopped.ts';
+import { compiledPrograms } from '../compiled-programs.ts';
+import type { DataFolder } from '../data-folder.ts';
+import { brokerHome } from './broker-slots.ts';
+import { logLine } from './operator-log.ts';
 
+const program = compiledPrograms.detachedBroker;
 /** For their last roll-up; what is not rolled up then is recovered. */
 const graceMs = 10_000;
 
-/** Resolves with the processes that were ended, when they are gone. */
-export async function endDetached(persistence: Persistence, program: string): Promise<number[]> {
-  const fleet = detachedFleet({ clock: persistence.clock, program, arguments: [], logFile: () => '/dev/null' });
+/** Before the store is opened. */
+export async function endStoppedBrokers(folder: DataFolder): Promise<void> {
+  for (const pid of await endStopped(brokerHome(folder), program, systemClock)) {
+    logLine(`process ${pid}, a broker that is stopped and has no controller, is killed`);
+  }
+}
+
+/** Resolves when they are gone. */
+export async function endDetached(persistence: Persistence, folder: DataFolder): Promise<void> {
+  const { clock } = persistence;
+  const fleet = detachedFleet({ clock, home: brokerHome(folder), program, arguments: [], logFile: () => '/dev/null' });
   const sessions = (await rangeSurely(persistence, brokerSessionsPk)).map(decodeBrokerSession);
   const ended = sessions.map(async (session) => {
-    if (session.state === 'closed' || !(await fleet.adopt!(session, session.pid))) return [];
-    // One that is stopped (SIGSTOP) hears nothing: its log is recovered.
-    await (processStateNow(session.pid) === 'T' ? fleet.kill(session.brokerId) : fleet.stop(session.brokerId, graceMs));
-    return [session.pid];
+    if (session.state === 'closed' || !(await fleet.adopt!(session, session.pid))) return;
+    await fleet.stop(session.brokerId, graceMs);
+    logLine(`process ${session.pid}, a broker that outlived its controller, is ended`);
   });
-  return (await Promise.all(ended)).flat();
+  await Promise.all(ended);
 }

@@ -7,6 +7,7 @@ import { systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
 import { openLmdbStore } from '../../tenancy/store/lmdb.ts';
 import { assembleController } from './assemble-engine.ts';
+import { endStoppedBrokers } from './end-detached.ts';
 import { checkFormat, checkMetadata, checkMetadataAge, openDataFolder, shareDataFolder } from '../data-folder.ts';
 import { endOnBug } from '../broker/end-at-once.ts';
 import { logLine } from './operator-log.ts';
@@ -21,6 +22,7 @@ export async function serveController(settings: ServeSettings): Promise<void> {
   const lock = await shareDataFolder(folder);
   checkFormat(folder);
   checkMetadata(folder);
+  await endStoppedBrokers(folder);
   const store = openLmdbStore({ directory: folder.meta, clock: systemClock, warn: logLine });
   checkMetadataAge(folder, store, await installationId({ store, clock: systemClock, random: systemRandom }));
   const assembled = await assembleController(settings, folder, store, logLine);

@@ -20,6 +20,7 @@ import type { Tenancy } from '../../tenancy/tenancy.ts';
 import { openLmdbStore } from '../../tenancy/store/lmdb.ts';
 import { endLeftovers } from '../../infra/fleet/leftovers.ts';
 import { assembleEngine } from './assemble-engine.ts';
+import { endStoppedBrokers } from './end-detached.ts';
 import { brokerHome } from './broker-slots.ts';
 import {
   checkFormat,
@@ -59,6 +60,7 @@ export async function serveGateway(
   for (const pid of leftovers) logLine(`process ${pid}, a broker whose parent is dead, is killed`);
   const kept = readDemoEnv(folder.demoEnv);
   const adminKey = kept?.adminKey ?? `hga_${systemRandom.bytes(32).toString('base64url')}`;
+  if (settings.role !== 'gateway') await endStoppedBrokers(folder);
   const clock = systemClock;
   const random = systemRandom;
   const store = openLmdbStore({ directory: folder.meta, clock, warn: logLine });

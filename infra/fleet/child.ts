@@ -9,7 +9,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { assert } from '../../engine/kernel/assert.ts';
 import type { BrokerSlot } from '../../engine/ports.ts';
-import { type BrokerHome, brokerMark, forgetProcess, noteProcess } from './leftovers.ts';
+import { type BrokerHome, brokerMark } from './leftovers.ts';
+import { forgetProcess, noteProcess } from './notes.ts';
 
 /** What the two processes tell each other. A broker also hears the end of the channel: its parent is gone. */
 export type ToBroker =
@@ -61,7 +62,7 @@ export class Child {
     });
     this.#process = child;
     const { pid } = child;
-    if (pid !== undefined) noteProcess(home, pid);
+    if (pid !== undefined) noteProcess(home.notes, 'process', pid);
     const log = (line: string): void => options.log(this.slot?.brokerId, line);
     forward(child.stdout, log);
     forward(child.stderr, log);
@@ -69,7 +70,7 @@ export class Child {
     // 'exit', not 'close': the latter waits for pipes that a grandchild may hold open.
     this.exited = new Promise((reaped) =>
       child.once('exit', () => {
-        if (pid !== undefined) forgetProcess(home, pid);
+        if (pid !== undefined) forgetProcess(home.notes, 'process', pid);
         this.#gone(reaped);
       }),
     );

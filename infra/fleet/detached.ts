@@ -3,16 +3,21 @@
  * next one adopts them by their process ids. SIGTERM asks one for a graceful end, what it says goes to a file, and the end
  * of an adopted one is seen by looking. As with children a process counts as ended when it can write nothing any more.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { basename } from 'node:path';
 import { assert } from '../../engine/kernel/assert.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import type { BrokerSlot, Fleet } from '../../engine/ports.ts';
+import { commandLine } from './command-line.ts';
+import { HangWatch } from './hang-watch.ts';
+import type { BrokerHome } from './leftovers.ts';
+import { forgetProcess, noteProcess } from './notes.ts';
 import { isGone } from './process-state.ts';
 
 export interface DetachedFleetOptions {
   readonly clock: Clock;
+  readonly home: BrokerHome;
   /** The script that node runs. */
   readonly program: string;
   /** Of the program, the same for every slot; the slot's own follow. */
@@ -39,9 +44,12 @@ class DetachedFleet implements Fleet {
   readonly #options: DetachedFleetOptions;
   readonly #running = new Map<number, Running>();
   readonly #listeners: ((brokerId: number) => void)[] = [];
+  /** Nobody asks them anything here: of those that hang, the ones that are stopped are told. */
+  readonly #hangs: HangWatch<Running>;
 
   constructor(options: DetachedFleetOptions) {
     this.#options = options;
+    this.#hangs = new HangWatch({ clock: options.clock, answered: () => true });
   }
 
   /** Resolves when the process is there; rejects when the system refuses to make one. */
@@ -54,7 +62,8 @@ class DetachedFleet implements Fleet {
         child.once('exit', () => this.#ended(brokerId, reaped));
       });
       child.once('spawn', () => {
-        this.#running.set(brokerId, { pid: child.pid!, process: child, exited });
+        noteProcess(this.#options.home.notes, 'detached', child.pid!);
+        this.#runs(brokerId, { pid: child.pid!, process: child, exited });
         resolve();
       });
       // After the start an error is a signal that did not arrive; the exit tells the rest.
@@ -75,7 +84,7 @@ class DetachedFleet implements Fleet {
       };
       clock.after(lookIntervalMs, look, 'background');
     });
-    this.#running.set(brokerId, { pid, process: undefined, exited });
+    this.#runs(brokerId, { pid, process: undefined, exited });
     return true;
   }
 
@@ -99,6 +108,15 @@ class DetachedFleet implements Fleet {
     this.#listeners.push(listener);
   }
 
+  onHung(listener: (brokerId: number, reason: string) => void): void {
+    this.#hangs.onHung(listener);
+  }
+
+  #runs(brokerId: number, running: Running): void {
+    this.#running.set(brokerId, running);
+    this.#hangs.add(brokerId, running);
+  }
+
   /** In a session of its own: what ends this process and its group does not reach it. */
   #spawn(slot: BrokerSlot): ChildProcess {
     const { program, arguments: common } = this.#options;
@@ -114,7 +132,10 @@ class DetachedFleet implements Fleet {
   }
 
   #ended(brokerId: number, reaped: () => void): void {
+    const running = this.#running.get(brokerId);
+    if (running) forgetProcess(this.#options.home.notes, 'detached', running.pid);
     this.#running.delete(brokerId);
+    this.#hangs.remove(brokerId);
     reaped();
     for (const listener of this.#listeners) listener(brokerId);
   }
@@ -137,20 +158,6 @@ class DetachedFleet implements Fleet {
 
 function slotArguments({ brokerId, zone, volume, address }: BrokerSlot): string[] {
   return ['--broker-id', String(brokerId), '--zone', zone, '--volume', volume, '--address', address];
-}
-
-/** The arguments of a process, by spaces; empty when they cannot be read. */
-function commandLine(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-  } catch {
-    // Not Linux.
-  }
-  try {
-    return execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' });
-  } catch {
-    return '';
-  }
 }
 
 /** To a process that may have ended: its id may be another's only after it was reaped, and we look every few milliseconds. */

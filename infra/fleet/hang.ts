@@ -38,7 +38,7 @@ export interface Hung {
 export const hangLookIntervalMs = 100;
 const attentionMsMax = 2 * hangLookIntervalMs;
 /** More than one look can count for: who sees a stopped process only once may have been stopped with it. */
-const stoppedMsMax = 250;
+export const stoppedMsMax = 250;
 const silentMsMax = 1000;
 
 export const initialHangDetector: HangDetector = { lookedAtMs: 0, suspicions: new Map() };

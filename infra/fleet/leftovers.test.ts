@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../engine/kernel/clock.ts';
-import { type BrokerHome, brokerMark, endLeftovers, forgetProcess, noteProcess } from './leftovers.ts';
+import { type BrokerHome, brokerMark, endLeftovers } from './leftovers.ts';
+import { forgetProcess, noteProcess } from './notes.ts';
 import { isGone, originNow } from './process-state.ts';
 
 const waitMsMax = 20_000;
@@ -44,7 +45,7 @@ child.once('message', () => console.log(child.pid));`,
   parent = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [text] = (await once(parent.stdout!, 'data')) as [Buffer];
   broker = Number(text.toString());
-  noteProcess(home, broker);
+  noteProcess(home.notes, 'process', broker);
 }
 
 /** SIGKILL of the parent while its child is stopped, until the child is another's. */
@@ -62,9 +63,8 @@ const notes = (): string[] => readdirSync(home.notes).filter((name) => name.star
 it('keeps no note, and forgets none, where the disk lets nothing be written or removed', () => {
   const file = join(home.data, 'no-folder');
   writeFileSync(file, '');
-  const unwritable = { ...home, notes: file };
-  noteProcess(unwritable, 1);
-  forgetProcess(unwritable, 1);
+  noteProcess(file, 'process', 1);
+  forgetProcess(file, 'process', 1);
   expect(notes()).toEqual([]);
 });
 
@@ -91,10 +91,10 @@ describe.skipIf(!existsSync('/proc/self/environ'))('endLeftovers', () => {
     const env = { ...process.env, ...brokerMark(home) };
     const child = spawn(process.execPath, ['-e', 'setInterval(() => 0, 1000)'], { stdio: 'ignore', env });
     broker = child.pid!;
-    noteProcess(home, broker);
+    noteProcess(home.notes, 'process', broker);
     expect(await endLeftovers(home, systemClock)).toEqual([]);
     expect(isGone(broker)).toBe(false);
-    forgetProcess(home, broker);
+    forgetProcess(home.notes, 'process', broker);
     expect(notes()).toEqual([]);
   });
 

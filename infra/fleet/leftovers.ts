@@ -5,9 +5,8 @@
  * opens the metadata store, whose lock a stopped process may have in its hand.
  *
  * Which process that is must be certain. Each broker carries a mark in its environment, which the kernel keeps as it was at
- * the start of the program: its parent's id and the data folder. (The command line is overwritten by the title.) A note in
- * the folder of sockets, a file with the process id in its name, says only where to look, because to look at all processes
- * takes long. A process is a leftover when it
+ * the start of the program: its parent's id and the data folder. (The command line is overwritten by the title.) A note (notes.ts)
+ * says where to look. A process is a leftover when it
  *
  *   lives in our namespace of process ids    numbers of another one mean other processes
  *   carries the mark of this very folder     so that a process which was given an old id is not touched
@@ -30,9 +29,9 @@
  * From then on its session is that of a child which was killed and reaped (replace.ts asks isGone). Without /proc nothing
  * is found, and the lease decides.
  */
-import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { type Clock, sleep } from '../../engine/kernel/clock.ts';
+import { forgetProcess, notedProcesses } from './notes.ts';
 import { isGone, originNow } from './process-state.ts';
 
 export interface BrokerHome {
@@ -43,7 +42,6 @@ export interface BrokerHome {
 }
 
 const markName = 'HEADGATE_BROKER_OF';
-const noteName = /^process-(\d{1,10})$/;
 const goneWaitMsMax = 2000;
 const goneLookIntervalMs = 5;
 
@@ -52,30 +50,12 @@ export function brokerMark({ data }: BrokerHome): Record<string, string> {
   return { [markName]: `${process.pid} ${data}` };
 }
 
-/** Of a child that has been started. Where there is no room for a note, the lease decides. */
-export function noteProcess({ notes }: BrokerHome, pid: number): void {
-  try {
-    writeFileSync(notePath(notes, pid), '', { mode: 0o600 });
-  } catch {
-    // Its broker serves as well without.
-  }
-}
-
-/** It is reaped. */
-export function forgetProcess({ notes }: BrokerHome, pid: number): void {
-  try {
-    rmSync(notePath(notes, pid), { force: true });
-  } catch {
-    // As on a disk that is read-only by now. What a note says is looked at before it is believed.
-  }
-}
-
 /** Resolves with the ids of those that were killed, when they are gone or the wait for it is over. */
 export async function endLeftovers(home: BrokerHome, clock: Clock): Promise<number[]> {
   const killed = new Map<number, string>();
-  for (const pid of notedProcesses(home)) {
+  for (const pid of notedProcesses(home.notes, 'process')) {
     const found = isGone(pid) ? undefined : brokerAt(home, pid);
-    if (!found) forgetProcess(home, pid);
+    if (!found) forgetProcess(home.notes, 'process', pid);
     else if (found.isLeftover && kill(pid)) killed.set(pid, found.startTicks);
   }
   const deadlineMs = clock.monotonicMs() + goneWaitMsMax;
@@ -84,16 +64,6 @@ export async function endLeftovers(home: BrokerHome, clock: Clock): Promise<numb
     !isGone(pid) && originNow(pid)?.startTicks === startTicks;
   while ([...killed].some(isThere) && clock.monotonicMs() < deadlineMs) await sleep(clock, goneLookIntervalMs);
   return [...killed.keys()];
-}
-
-function notedProcesses({ notes }: BrokerHome): number[] {
-  try {
-    return readdirSync(notes)
-      .flatMap((name) => noteName.exec(name)?.[1] ?? [])
-      .map(Number);
-  } catch {
-    return [];
-  }
 }
 
 interface FoundBroker {
@@ -126,8 +96,4 @@ function kill(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-function notePath(notes: string, pid: number): string {
-  return join(notes, `process-${pid}`);
 }

@@ -6,11 +6,10 @@
  */
 import { availableParallelism } from 'node:os';
 import { assert } from '../../engine/kernel/assert.ts';
-import type { Clock, Timer } from '../../engine/kernel/clock.ts';
+import type { Clock } from '../../engine/kernel/clock.ts';
 import type { BrokerSlot, Fleet } from '../../engine/ports.ts';
 import { Child, type ChildOptions } from './child.ts';
-import { type HangDetector, type HangLook, hangLookIntervalMs, initialHangDetector, judgeHangs } from './hang.ts';
-import { ProcessState } from './process-state.ts';
+import { HangWatch } from './hang-watch.ts';
 import { Standby } from './standby.ts';
 
 export interface ProcessFleetOptions extends ChildOptions {
@@ -33,19 +32,19 @@ class RunningFleet implements ProcessFleet {
   readonly #options: ProcessFleetOptions;
   readonly #standby: Standby;
   readonly #children = new Map<number, Child>();
-  /** Of the children, as far as they were looked at. */
-  readonly #states = new Map<Child, ProcessState>();
+  readonly #hangs: HangWatch<Child>;
   readonly #exitListeners: ((brokerId: number) => void)[] = [];
-  readonly #hungListeners: ((brokerId: number, reason: string) => void)[] = [];
-  #detector: HangDetector = initialHangDetector;
-  #looking: Timer | undefined;
-  #closed = false;
 
   constructor(options: ProcessFleetOptions) {
     const { clock, spares } = options;
     this.#options = options;
     this.#standby = new Standby({ clock, child: options, spares, loadingMax: loadingMax() });
-    this.#lookLater();
+    this.#hangs = new HangWatch({
+      clock,
+      // On its way to serving it may be deep in work; stopped is stopped.
+      answered: ({ isServing, awaitsPong }) => !isServing || !awaitsPong,
+      looked: () => this.#ping(),
+    });
   }
 
   loadAhead(count: number): void {
@@ -64,11 +63,11 @@ class RunningFleet implements ProcessFleet {
     child.onChange = () => undefined;
     await child.spawned;
     this.#children.set(brokerId, child);
+    this.#hangs.add(brokerId, child);
     child.assign(slot);
     void child.exited.then(() => {
       this.#children.delete(brokerId);
-      this.#states.get(child)?.close();
-      this.#states.delete(child);
+      this.#hangs.remove(brokerId);
       for (const listener of this.#exitListeners) listener(brokerId);
     });
   }
@@ -94,48 +93,15 @@ class RunningFleet implements ProcessFleet {
   }
 
   onHung(listener: (brokerId: number, reason: string) => void): void {
-    this.#hungListeners.push(listener);
+    this.#hangs.onHung(listener);
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#looking?.cancel();
-    await this.#standby.close();
+  close(): Promise<void> {
+    return this.#standby.close();
   }
 
-  #lookLater(): void {
-    this.#looking = this.#options.clock.after(hangLookIntervalMs, () => void this.#look(), 'background');
-  }
-
-  /**
-   * The system may take seconds to tell of a process (on a machine that is short of cores, its lock is another's), and this
-   * thread recovers logs: so it asks from the pool, for one process after the other, which takes one of the pool's threads
-   * at most. Whether a process has answered is looked at when all is told: an answer meanwhile clears it.
-   */
-  async #look(): Promise<void> {
-    const states = new Map<Child, string | undefined>();
-    for (const child of this.#children.values()) states.set(child, await this.#stateOf(child).read());
-    if (this.#closed) return;
-    const looks: HangLook[] = [];
-    for (const [brokerId, child] of this.#children) {
-      if (!states.has(child)) continue;
-      const { pid, awaitsPong, isServing } = child;
-      // On its way to serving it may be deep in work; stopped is stopped.
-      looks.push({ brokerId, pid, answered: !isServing || !awaitsPong, state: states.get(child) });
-    }
-    const { detector, hung } = judgeHangs(this.#detector, looks, this.#options.clock.monotonicMs());
-    this.#detector = detector;
-    for (const { brokerId, reason } of hung) {
-      for (const listener of this.#hungListeners) listener(brokerId, reason);
-    }
+  #ping(): void {
     for (const child of this.#children.values()) if (child.isServing && !child.awaitsPong) child.ping();
-    this.#lookLater();
-  }
-
-  #stateOf(child: Child): ProcessState {
-    let state = this.#states.get(child);
-    if (!state) this.#states.set(child, (state = new ProcessState(child.pid)));
-    return state;
   }
 }
 
