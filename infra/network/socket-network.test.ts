@@ -224,12 +224,12 @@ it('one turn leaves in one write', async () => {
   expect(reads).toEqual([100 * 14]);
 });
 
-it('listens where the folder of its socket was removed', async () => {
-  const path = join(directory, 'gone', 'there', 'x.sock');
-  const server = await socketNetwork(systemClock).listen(path, () => new Inbox());
-  const channel = await socketNetwork(systemClock).connect(path, new Inbox());
-  channel.close();
-  await server.close();
+it('several listen at once where the folder of their sockets was removed', async () => {
+  const network = socketNetwork(systemClock);
+  const paths = ['1', '2', '3'].map((name) => join(directory, 'gone', 'there', `broker-${name}.sock`));
+  const listeners = await Promise.all(paths.map((path) => network.listen(path, () => new Inbox())));
+  for (const path of paths) (await network.connect(path, new Inbox())).close();
+  for (const listener of listeners) await listener.close();
 });
 
 it('takes over the socket file of a killed process, not that of a living one', async () => {

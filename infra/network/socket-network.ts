@@ -8,7 +8,6 @@
  * Node version has no such handle, 'data' events do the same work at the higher price.
  */
 import { Server, Socket, connect, type OnReadOpts, type SocketConstructorOpts } from 'node:net';
-import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../../engine/kernel/clock.ts';
@@ -147,8 +146,9 @@ async function listen(
 
 /** Throws `error` where nothing can be done about it. */
 async function makeRoom(path: string, error: unknown): Promise<void> {
-  // Somebody has removed the folder of sockets, which looks as if nobody needed it. libuv tells EACCES where the system says ENOENT.
-  if (isCode(error, 'EACCES') && !existsSync(dirname(path))) {
+  // Somebody has removed the folder of sockets, which looks as if nobody needed it. libuv tells EACCES where the system says
+  // ENOENT. Another broker may have made the folder since; where it was there all the time, the next try fails as this one.
+  if (isCode(error, 'EACCES')) {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     return;
   }

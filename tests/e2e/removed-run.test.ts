@@ -25,7 +25,8 @@ it('the folder is still served by one, and its brokers come back', async () => {
     return now.filter(({ state, pid }) => state === 'serving' && before.every((each) => each.pid !== pid)).length;
   };
   await expect.poll(serving, { timeout: 60_000 }).toBe(3);
-  expect(existsSync(join(instance.data, 'run', 'broker-1.sock'))).toBe(true);
+  // A session comes before its socket.
+  await expect.poll(() => existsSync(join(instance.data, 'run', 'broker-1.sock'))).toBe(true);
   const send = httpSender(instance, access, 'kept');
   for (const value of ['a', 'b', 'c']) await expect.poll(() => send(value, value), { timeout: 20_000 }).toBe(true);
   const values = (await readAll(instance, access, 'kept')).map(({ value }) => value);
