@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -62,6 +64,20 @@ it('is served by one, or by any number that share it', async () => {
   await expect(lockDataFolder(folder)).rejects.toThrow(refusal);
   for (const share of shares) share.close();
   (await lockDataFolder(folder)).close();
+});
+
+it('is shared without what killed ones have left in it', async () => {
+  const program = `require('net').createServer().listen(\`\${process.argv[1]}/any-\${process.pid}-ab.sock\`, () => process.kill(process.pid, 'SIGKILL'))`;
+  for (const place of [folder.locks, folder.meta]) spawnSync(process.execPath, ['-e', program, place]);
+  // Of another namespace of process ids: it answers.
+  const foreign = 'any-99999999-ab.sock';
+  const server = createServer().listen(join(folder.meta, foreign));
+  await once(server, 'listening');
+  const shares = [await shareDataFolder(folder), await shareDataFolder(folder)];
+  expect([folder.locks, folder.meta].map((place) => socketsIn(place).length)).toEqual([2, 3]);
+  expect(socketsIn(folder.meta)).toContain(foreign);
+  for (const share of shares) share.close();
+  server.close();
 });
 
 it.each(['run', 'meta'] as const)('is known to be served when somebody has removed what is in %s', async (part) => {

@@ -20,6 +20,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { givenUpPath } from '../engine/log/wal/wal-format.ts';
 import { isVolumeOf } from '../infra/disk/volume-owner.ts';
+import { isGone } from '../infra/fleet/process-state.ts';
 import { readMarks } from '../infra/disk/commit-mark.ts';
 import type { LmdbStore } from '../tenancy/store/lmdb.ts';
 
@@ -155,7 +156,7 @@ function fitsSockets(folder: string): boolean {
  * By kind, process and chance: a name is not used again, so that whoever finds one dead removes no living one. `lock` and
  * `shared` are those of earlier versions, which may be at work.
  */
-const lockName = /^(?:lock|one-\d+-[0-9a-f]{2}|(shared-\d+|any-\d+-[0-9a-f]{2}))\.sock$/;
+const lockName = /^(?:lock|one-\d+-[0-9a-f]{2}|(?:shared-(\d+)|any-(\d+)-[0-9a-f]{2}))\.sock$/;
 const attemptsMax = 4;
 const pauseMsMax = 200;
 
@@ -209,13 +210,18 @@ async function isAlone(
   return true;
 }
 
-/** Takes what the dead have left away. */
+/** Takes what the dead have left away; also of those who would share the folder, when the system says that they are gone. */
 async function meetsOther(locks: string, own: string, kind: 'one' | 'any'): Promise<boolean> {
   for (const name of readdirSync(locks)) {
     const match = lockName.exec(name);
-    if (!match || name === own || (kind === 'any' && match[1] !== undefined)) continue;
-    if (await answers(join(locks, name))) return true;
-    rmSync(join(locks, name), { force: true });
+    if (!match || name === own) continue;
+    const sharer = match[1] ?? match[2];
+    const isSharing = kind === 'any' && sharer !== undefined;
+    if (isSharing && !isGone(Number(sharer))) continue;
+    const answering = await answers(join(locks, name));
+    if (answering && !isSharing) return true;
+    // One that answers lives where process ids mean other processes.
+    if (!answering) rmSync(join(locks, name), { force: true });
   }
   return false;
 }

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { Instance, type InstanceOptions } from '../bin/demo/instance.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const program = join(root, 'dist', 'bin', 'main.js');
+/** The compiled bin/main.js. */
+export const program = join(root, 'dist', 'bin', 'main.js');
 
 export function startInstallation(
   flags: readonly string[] = [],

@@ -1,52 +1,13 @@
 /** An installation whose gateway and controllers are processes of their own, each of which can be killed. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { Instance } from '../../bin/demo/instance.ts';
-import { startInstallation } from '../installation.ts';
-
-const program = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'dist', 'bin', 'main.js');
+import { program, startInstallation } from '../installation.ts';
+import { ControllerProcess } from '../soak/controller-process.ts';
 
 /** Against hanging, on a busy machine; nothing here is about speed. */
 const untilMsMax = 60_000;
-
-export class ControllerProcess {
-  readonly child: ChildProcess;
-  readonly lines: string[] = [];
-  readonly works: Promise<string>;
-  readonly #exited: Promise<unknown>;
-
-  constructor(data: string, flags: readonly string[]) {
-    const args = [program, 'serve', '--role', 'controller', '--data', data, '--lease-ms', '1500', ...flags];
-    this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    this.#exited = once(this.child, 'exit');
-    createInterface({ input: this.child.stderr! }).on('line', (line) => this.lines.push(line));
-    this.works = new Promise((resolve, reject) => {
-      createInterface({ input: this.child.stdout! }).on('line', (line) => {
-        const id = /^Headgate controller (\S+) works$/.exec(line)?.[1];
-        if (id) resolve(id);
-      });
-      this.child.once('exit', () => reject(new Error(`a controller ended:\n${this.lines.join('\n')}`)));
-    });
-    // Whoever wants to know awaits it.
-    this.works.catch(() => undefined);
-  }
-
-  get runs(): boolean {
-    return this.child.exitCode === null && this.child.signalCode === null;
-  }
-
-  /** Resolves with the exit code, at once when it has ended already. */
-  async end(signal: NodeJS.Signals): Promise<number | null> {
-    this.child.kill(signal);
-    await this.#exited;
-    return this.child.exitCode;
-  }
-}
 
 export interface EngineShown {
   readonly controllers: readonly {
@@ -76,7 +37,7 @@ export class Apart {
   }
 
   controller(flags: readonly string[] = []): ControllerProcess {
-    const controller = new ControllerProcess(this.data, flags);
+    const controller = new ControllerProcess(program, this.data, ['--lease-ms', '1500', ...flags]);
     this.controllers.push(controller);
     return controller;
   }

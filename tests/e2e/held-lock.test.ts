@@ -1,27 +1,20 @@
 /** Brokers that are stopped in the middle of a commit, with the lock of the metadata store in their hands. */
-import { once } from 'node:events';
-import { watch } from 'node:fs';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { startInstallation } from '../installation.ts';
+import { stopInCommit } from '../soak/stop-in-commit.ts';
 import { Apart } from './apart.ts';
 import { createTopic, demoAccess, httpSender, readAll } from './doors.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+
+/** They renew their leases. */
+const commitWaitMsMax = 20_000;
 
 let apart: Apart;
 beforeEach(async () => {
   apart = await Apart.start(1);
 });
 afterEach(() => apart.remove());
-
-/** Resolves when all are stopped: as soon as one of them, or who else writes, has begun to write a commit. */
-async function stopInCommit(pids: readonly number[]): Promise<void> {
-  const watcher = watch(join(apart.data, 'meta', 'data.mdb'));
-  await once(watcher, 'change');
-  for (const pid of pids) process.kill(pid, 'SIGSTOP');
-  watcher.close();
-}
 
 async function written(): Promise<{ readonly values: string[]; readonly pids: number[] }> {
   const access = demoAccess(apart.gateway);
@@ -45,7 +38,7 @@ it.each(['a controller', 'a process that is everything'])('do not keep %s from i
   const { values, pids } = await written();
   await apart.controllers[0]!.end('SIGKILL');
   await apart.gateway.stop('SIGKILL');
-  await stopInCommit(pids);
+  await stopInCommit(apart.data, pids, commitWaitMsMax);
   const isApart = next === 'a controller';
   if (isApart) await apart.controller().works;
   apart.gateway = await startInstallation(isApart ? ['--role', 'gateway'] : [], apart.data);
@@ -54,7 +47,7 @@ it.each(['a controller', 'a process that is everything'])('do not keep %s from i
 
 it('are killed by a controller that cannot write either', async () => {
   const { values, pids } = await written();
-  await stopInCommit(pids);
+  await stopInCommit(apart.data, pids, commitWaitMsMax);
   await apart.until('others serve', (engine) =>
     engine.brokers.every(({ state, pid }) => state === 'serving' && !pids.includes(pid)),
   );

@@ -30,7 +30,7 @@ it('the longest pause is told with and without the time in which the parent was 
   const downtime = new Downtime(2);
   for (const partition of [0, 1]) downtime.acked(partition, 90, 100);
   downtime.hit('hang-parent', 150, [0, 1]);
-  downtime.parentStopped(150, 1150);
+  downtime.gatewayStopped(150, 1150, [0, 1]);
   downtime.acked(0, 140, 1300);
   downtime.acked(1, 140, 1200);
   expect(downtime.longestPause).toMatchObject({ ms: 1200, stoppedMs: 1000, partition: 0 });

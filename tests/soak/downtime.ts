@@ -27,7 +27,7 @@ interface PauseFault {
 /** The longest time between two acknowledgements of one partition, and all that was done in it and shortly before it. */
 export interface LongestPause {
   readonly ms: number;
-  /** So much of it the parent was stopped, and nobody there to answer. */
+  /** So much of it the gateway that was asked (the parent) was stopped, and nobody there to answer. */
   readonly stoppedMs: number;
   readonly partition: number;
   readonly faults: readonly PauseFault[];
@@ -37,6 +37,14 @@ interface Fault extends OpenSample {
   readonly partitions: readonly number[];
 }
 
+const withoutGateway: ReadonlySet<FaultKind> = new Set([
+  'kill-parent',
+  'hang-parent',
+  'kill-gateway',
+  'hang-gateway',
+  'kill-all',
+  'kill-all-but-brokers',
+]);
 /** More than fall into one pause. */
 const faultsKeptMax = 64;
 /** A pause may be the end of what began before the acknowledgement that it is counted from. */
@@ -48,10 +56,11 @@ export class Downtime {
   readonly #closed = new Map<FaultKind, number[]>();
   readonly #lastAckMs: number[];
   readonly #lastSentMs: number[];
+  readonly #probedAt: string[];
   readonly #longestPauseMs = new Map<string, number>();
   #lastFault = 'none';
   #faults: Fault[] = [];
-  #stops: { readonly fromMs: number; readonly toMs: number }[] = [];
+  #stops: { readonly fromMs: number; readonly toMs: number; readonly partitions: readonly number[] }[] = [];
   #longest = noPause;
   #longestAwake = noPause;
 
@@ -59,22 +68,32 @@ export class Downtime {
     this.#open = Array.from({ length: partitions }, () => []);
     this.#lastAckMs = Array.from({ length: partitions }, () => 0);
     this.#lastSentMs = Array.from({ length: partitions }, () => 0);
+    this.#probedAt = Array.from({ length: partitions }, () => '');
+  }
+
+  /** The gateway that the partition's probe asks from now on. */
+  probes(partition: number, gateway: string): void {
+    this.#probedAt[partition] = gateway;
+  }
+
+  probedAt(gateway: string): number[] {
+    return [...this.#probedAt.keys()].filter((partition) => this.#probedAt[partition] === gateway);
   }
 
   hit(kind: FaultKind, atMs: number, partitions: readonly number[]): void {
     this.#lastFault = kind;
     this.#faults = [...this.#faults, { kind, atMs, partitions }].slice(-faultsKeptMax);
-    // Without the parent nobody can write, whatever was about to come back: the rest of the time is its own.
-    const takesOver = kind === 'kill-parent' || kind === 'hang-parent';
+    // Without its parent, or gateway, nobody can write, whatever was about to come back: the rest of the time is its own.
+    const takesOver = withoutGateway.has(kind);
     for (const partition of partitions) {
       if (takesOver) this.#open[partition] = [];
       this.#open[partition]!.push({ kind, atMs });
     }
   }
 
-  /** The parent was stopped meanwhile, and answers from now on. */
-  parentStopped(fromMs: number, toMs: number): void {
-    this.#stops = [...this.#stops, { fromMs, toMs }].slice(-faultsKeptMax);
+  /** The gateway of these partitions' probes (the parent) was stopped meanwhile, and answers from now on. */
+  gatewayStopped(fromMs: number, toMs: number, partitions: readonly number[]): void {
+    this.#stops = [...this.#stops, { fromMs, toMs, partitions }].slice(-faultsKeptMax);
   }
 
   /** Gives what came back by it, as text. */
@@ -128,7 +147,7 @@ export class Downtime {
     return this.#longest;
   }
 
-  /** As longestPause, the time in which the parent was stopped not counted. */
+  /** As longestPause, the time in which the gateway was stopped not counted. */
   get longestPauseAwake(): LongestPause {
     return this.#longestAwake;
   }
@@ -144,7 +163,8 @@ export class Downtime {
       .map(({ kind, atMs, partitions }) => {
         return { kind, afterMs: Math.round(atMs - fromMs), isOwners: partitions.includes(partition) };
       });
-    const stoppedMs = this.#stops.reduce(
+    const own = this.#stops.filter(({ partitions }) => partitions.includes(partition));
+    const stoppedMs = own.reduce(
       (sum, stop) => sum + Math.max(0, Math.min(toMs, stop.toMs) - Math.max(fromMs, stop.fromMs)),
       0,
     );

@@ -21,13 +21,13 @@ const removals = 3;
 
 it('joins again when its commit is told that the group does not know it', { timeout: 300_000 }, async () => {
   const recorder = new Recorder(waitMsMax);
-  const site = await Site.start(program, 1, 1, recorder);
+  const site = await Site.start({ program, brokers: 1, partitions: 1 }, recorder);
   const stop = new AbortController();
   const load = { site, recorder, downtime: new Downtime(1), partitions: 1, paceMs: 5, signal: stop.signal };
   const clients = [writeHttp(load, 0), readGroup(load)];
   try {
     const { keyId: username, apiKey: password } = site.access;
-    const connection = await Connection.open({ bootstrap: site.instance.kafka, username, password });
+    const connection = await Connection.open({ bootstrap: site.places().kafka[0]!, username, password });
     for (let removed = 0; removed < removals; removed++) {
       await commitsGoOn(recorder);
       const members = (await memberIds(site)).map((memberId) => ({ memberId, groupInstanceId: null, reason: null }));
@@ -41,7 +41,7 @@ it('joins again when its commit is told that the group does not know it', { time
   } finally {
     stop.abort();
     await Promise.all(clients);
-    await site.instance.remove();
+    await site.remove();
   }
 });
 
@@ -51,7 +51,7 @@ async function commitsGoOn({ checker: { counts } }: Recorder): Promise<void> {
 }
 
 async function memberIds(site: Site): Promise<string[]> {
-  const client = new HttpClient(site.http, site.access.apiKey);
+  const client = new HttpClient(site.places().http, site.access.apiKey);
   const { body } = await client.ask('GET', `/v1/groups/${group}`);
   client.close();
   return (JSON.parse(body) as { members: { member_id: string }[] }).members.map(({ member_id: id }) => id);
@@ -82,7 +82,7 @@ it.each([
     await producer.disconnect();
     proxy.cutAt(key, time);
     const stop = new AbortController();
-    const site = { instance: { kafka: `127.0.0.1:${port}` }, access: { keyId, apiKey } };
+    const site = { places: () => ({ kafka: [`127.0.0.1:${port}`] }), access: { keyId, apiKey } };
     const member = readGroup({ site, recorder, signal: stop.signal });
     try {
       await vi.waitFor(() => expect(recorder.checker.counts.commits).toBeGreaterThan(0), { timeout: waitMsMax });

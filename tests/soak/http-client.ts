@@ -10,19 +10,38 @@ export const requestWaitMsMax = 60_000;
 
 export class HttpClient {
   readonly #agent = new Agent({ keepAlive: true });
-  readonly #base: string;
+  readonly #bases: readonly string[];
   readonly #apiKey: string;
+  #turn = 0;
 
-  constructor(base: string, apiKey: string) {
-    this.#base = base;
+  /** `bases`: of gateways, tried in turn. */
+  constructor(bases: readonly string[], apiKey: string) {
+    this.#bases = bases;
     this.#apiKey = apiKey;
   }
 
-  /** Rejects when there is no answer, for whatever reason. */
-  ask(method: string, path: string, headers: Record<string, string> = {}, body?: string): Promise<Answer> {
+  /** Whom it asks next. */
+  get base(): string {
+    return this.#bases[this.#turn % this.#bases.length]!;
+  }
+
+  /** Rejects when there is no answer, for whatever reason; then the next gateway is asked from now on. */
+  async ask(
+    ...asked: [method: string, path: string, headers?: Record<string, string>, body?: string]
+  ): Promise<Answer> {
+    const turn = this.#turn;
+    try {
+      return await this.#askOnce(...asked);
+    } catch (cause) {
+      this.#turn = turn + 1;
+      throw cause;
+    }
+  }
+
+  #askOnce(method: string, path: string, headers: Record<string, string> = {}, body?: string): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const asking = request(
-        `${this.#base}${path}`,
+        `${this.base}${path}`,
         {
           method,
           agent: this.#agent,

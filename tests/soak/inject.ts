@@ -1,9 +1,11 @@
 /** Carries a drawn fault out. Whom a rank means is decided among the brokers that serve at that moment. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BrokerFacts } from '../../bin/demo/instance.ts';
+import { ApartFaults } from './apart-faults.ts';
 import type { Downtime } from './downtime.ts';
 import type { Fault, FaultKind } from './fault-plan.ts';
 import type { Recorder } from './recorder.ts';
+import { signal } from './signal.ts';
 import type { Site } from './site.ts';
 
 const replacementWaitMsMax = 3000;
@@ -18,13 +20,34 @@ export class Injector {
   readonly #background = new Set<Promise<void>>();
   #isPlanning = false;
   readonly counts = new Map<FaultKind, number>();
+  readonly #apart: ApartFaults;
   processesKilled = 0;
 
-  constructor(site: Site, recorder: Recorder, downtime: Downtime, partitions: readonly number[]) {
+  constructor(
+    site: Site,
+    recorder: Recorder,
+    downtime: Downtime,
+    partitions: readonly number[],
+    writable: () => Promise<void>,
+  ) {
     this.#site = site;
     this.#recorder = recorder;
     this.#downtime = downtime;
     this.#partitions = partitions;
+    this.#apart = new ApartFaults({
+      site,
+      recorder,
+      downtime,
+      partitions,
+      serving: () => this.#serving(),
+      ownedBy: (brokers) => this.#ownedBy(brokers),
+      killed: (processes) => (this.processesKilled += processes),
+      beside: (work) => this.#beside(work),
+      writable: async () => {
+        await this.settle();
+        await writable();
+      },
+    });
   }
 
   async inject(fault: Fault): Promise<void> {
@@ -51,6 +74,8 @@ export class Injector {
       case 'restart':
       case 'drain':
         return this.#plan(fault);
+      default:
+        return this.#apart.inject(fault);
     }
   }
 
@@ -58,7 +83,7 @@ export class Injector {
   async settle(): Promise<void> {
     await Promise.all(this.#background);
     for (const { brokerId, wish } of await this.#site.brokers()) {
-      if (wish === 'drain') await this.#site.instance.admin('POST', `/brokers/${brokerId}/undrain`);
+      if (wish === 'drain') await this.#site.admin('POST', `/brokers/${brokerId}/undrain`);
     }
   }
 
@@ -133,18 +158,18 @@ export class Injector {
     this.#recorder.add({ kind: 'fault', what: 'kill-parent' });
     this.#downtime.hit('kill-parent', performance.now(), this.#partitions);
     this.processesKilled++;
-    await this.#site.killParent();
+    await this.#site.killGateway(0);
   }
 
   async #hangParent(forMs: number): Promise<void> {
-    const { pid } = this.#site.instance;
+    const { pid } = this.#site.gateways[0]!;
     this.#recorder.add({ kind: 'fault', what: `hang-parent: ${forMs} ms` });
     const fromMs = performance.now();
     this.#downtime.hit('hang-parent', fromMs, this.#partitions);
     signal(pid, 'SIGSTOP');
     await sleep(forMs);
     signal(pid, 'SIGCONT');
-    this.#downtime.parentStopped(fromMs, performance.now());
+    this.#downtime.gatewayStopped(fromMs, performance.now(), this.#partitions);
   }
 
   /** One at a time: what an operator asks for takes as long as it takes, and may fail when brokers die under it. */
@@ -157,8 +182,7 @@ export class Injector {
     this.#recorder.add({ kind: 'fault', what: `${fault.kind}: ${victim.brokerId}, partitions ${hit.join(' ')}` });
     this.#downtime.hit(fault.kind, performance.now(), hit);
     this.#isPlanning = true;
-    const { instance } = this.#site;
-    const ask = (what: string): Promise<unknown> => instance.admin('POST', `/brokers/${victim.brokerId}/${what}`);
+    const ask = (what: string): Promise<unknown> => this.#site.admin('POST', `/brokers/${victim.brokerId}/${what}`);
     const act = async (): Promise<void> => {
       if (fault.kind === 'restart') await ask('restart');
       else {
@@ -175,16 +199,9 @@ export class Injector {
   }
 
   #beside(work: Promise<void>): void {
-    const kept = work.finally(() => this.#background.delete(kept));
+    const kept = work
+      .catch((cause: unknown) => this.#recorder.add({ kind: 'stuck', what: String(cause) }))
+      .finally(() => this.#background.delete(kept));
     this.#background.add(kept);
-  }
-}
-
-/** False when the process has gone by itself meanwhile. */
-function signal(pid: number, name: NodeJS.Signals): boolean {
-  try {
-    return process.kill(pid, name);
-  } catch {
-    return false;
   }
 }

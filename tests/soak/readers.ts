@@ -43,7 +43,7 @@ class Cursor {
   #place = 'from=earliest';
 
   constructor(site: Site, recorder: Recorder, reader: string) {
-    this.#client = new HttpClient(site.http, site.access.apiKey);
+    this.#client = new HttpClient(site.places().http, site.access.apiKey);
     this.#recorder = recorder;
     this.#reader = reader;
   }
@@ -108,8 +108,9 @@ export async function readWebSocket({ site, recorder, signal }: Load, name: stri
   let cursor: string | undefined;
   let socket: WebSocket | undefined;
   signal.addEventListener('abort', () => socket?.terminate(), { once: true });
-  while (!signal.aborted) {
-    socket = await openSocket(site).catch(() => undefined);
+  const { http } = site.places();
+  for (let turn = 0; !signal.aborted; turn++) {
+    socket = await openSocket(http[turn % http.length]!, site.access.apiKey).catch(() => undefined);
     if (!socket) {
       await sleep(failurePauseMs);
       continue;
@@ -138,7 +139,7 @@ const observePauseMs = 250;
 
 /** Ends of partitions and committed offsets, over and over. */
 export async function observeOffsets({ site, recorder, signal }: Load): Promise<void> {
-  const client = new HttpClient(site.http, site.access.apiKey);
+  const client = new HttpClient(site.places().http, site.access.apiKey);
   while (!signal.aborted) {
     await observeOnce(client, recorder, 'observer');
     await sleep(observePauseMs);

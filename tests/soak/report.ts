@@ -5,6 +5,7 @@ import type { Downtime, LongestPause, Times } from './downtime.ts';
 import type { FaultKind } from './fault-plan.ts';
 import type { Injector } from './inject.ts';
 import type { Recorder } from './recorder.ts';
+import type { Site } from './site.ts';
 
 export interface SoakReport {
   readonly seed: number;
@@ -30,6 +31,8 @@ export interface SoakReport {
   readonly longestPauseMs: Readonly<Record<string, number>>;
   readonly longestPause: LongestPause;
   readonly longestPauseAwake: LongestPause;
+  /** From its begin until it works, by kind of process. */
+  readonly longestStartMs: Readonly<Record<string, number>>;
   readonly machine: string;
 }
 
@@ -46,6 +49,7 @@ export function writeReport(
   recorder: Recorder,
   downtime: Downtime,
   injector: Injector,
+  site: Site,
 ): SoakReport {
   const { counts, pauses, crashes } = recorder.checker;
   const load = loadavg()
@@ -68,6 +72,7 @@ export function writeReport(
     longestPauseMs: downtime.longestPausesMs(),
     longestPause: downtime.longestPause,
     longestPauseAwake: downtime.longestPauseAwake,
+    longestStartMs: Object.fromEntries(site.startsMs),
     machine: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, load ${load}, node ${process.versions.node}`,
   };
 }
@@ -82,7 +87,7 @@ function pauseLine(name: string, { ms, stoppedMs, partition, faults }: LongestPa
   const within = faults
     .map(({ kind, afterMs, isOwners }) => `${kind} at ${afterMs} ms (${isOwners ? 'its owner' : 'another'})`)
     .join(', ');
-  const stopped = stoppedMs > 0 ? `, for ${stoppedMs} of which the parent was stopped` : '';
+  const stopped = stoppedMs > 0 ? `, for ${stoppedMs} of which its gateway was stopped` : '';
   return `  ${name}: ${ms} ms in partition ${partition}${stopped}; faults, from the begin of the pause: ${within === '' ? 'none' : within}`;
 }
 
@@ -104,7 +109,10 @@ export function reportText(report: SoakReport, anomalies: readonly Anomaly[]): s
       .map(([kind, ms]) => `${kind} ${ms} ms`)
       .join(', ')}`,
     pauseLine('the longest of all', report.longestPause),
-    pauseLine('the longest but for the time in which the parent was stopped', report.longestPauseAwake),
+    pauseLine('the longest but for the time in which a gateway was stopped', report.longestPauseAwake),
+    `  longest start: ${Object.entries(report.longestStartMs)
+      .map(([kind, ms]) => `${kind} ${ms} ms`)
+      .join(', ')}`,
   ];
   for (const { name, what } of anomalies) lines.push(`  ANOMALY ${name}: ${what}`);
   lines.push(anomalies.length === 0 ? 'soak: nothing lost, doubled, out of order or invented' : 'soak: FAILED');

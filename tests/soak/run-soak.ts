@@ -14,6 +14,7 @@ const { values: flags } = parseArgs({
     partitions: { type: 'string', default: '12' },
     'pace-ms': { type: 'string', default: '40' },
     'pause-ms': { type: 'string', default: '4000' },
+    apart: { type: 'boolean', default: false },
     'stuck-ms': { type: 'string', default: '30000' },
     long: { type: 'string' },
     'kib-per-second': { type: 'string', default: '512' },
@@ -29,7 +30,8 @@ if (flags.help) {
   console.log(
     'npm run soak -- [--seed 1] [--kills 100] [--brokers 6] [--partitions 12] [--pace-ms 40: between two requests of a\n' +
       'writer] [--pause-ms 4000: between two faults, at most] [--stuck-ms 30000: a partition that cannot be written this\n' +
-      'long after the last fault is stuck, and a group that commits nothing for so long] [--json FILE: the report] [--history FILE: every entry] [--log FILE: what the\n' +
+      'long after the last fault is stuck, and a group that commits nothing for so long] [--apart: two gateways and two controllers, each a\n' +
+      'process of its own] [--json FILE: the report] [--history FILE: every entry] [--log FILE: what the\n' +
       'installation said]\n' +
       'npm run soak -- --long MINUTES [--brokers 6] [--partitions 12] [--kib-per-second 512: of each of three writers]\n' +
       '[--report .soak: folder of plot and samples]: no faults, retention on; does memory, disk, or anything else grow?',
@@ -56,6 +58,7 @@ const { report, anomalies, log } = await runSoak({
   kills: Number(flags.kills),
   brokers: Number(flags.brokers),
   partitions: Number(flags.partitions),
+  ...(flags.apart ? { apart: 2 } : {}),
   paceMs: Number(flags['pace-ms']),
   pauseMsMax: Number(flags['pause-ms']),
   stuckMs: Number(flags['stuck-ms']),

@@ -23,6 +23,8 @@ export interface SoakOptions {
   readonly kills: number;
   readonly brokers: number;
   readonly partitions: number;
+  /** So many gateways and as many controllers, each a process of its own; absent: one process that is everything. */
+  readonly apart?: number;
   /** Between two requests of a writer. */
   readonly paceMs: number;
   /** Between two faults, at most. */
@@ -52,8 +54,10 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const recorder = new Recorder(options.stuckMs, historyFile);
   const downtime = new Downtime(partitions);
   const all = Array.from({ length: partitions }, (_, i) => i);
-  const site = await Site.start(options.program, options.brokers, partitions, recorder);
-  const injector = new Injector(site, recorder, downtime, all);
+  const site = await Site.start(options, recorder);
+  const injector = new Injector(site, recorder, downtime, all, () =>
+    writable(options, site, downtime, recorder, all, options.stuckMs),
+  );
   const stop = new AbortController();
   const load: Load = { site, recorder, downtime, partitions, paceMs, signal: stop.signal };
   const clients = startClients(load, all);
@@ -69,7 +73,12 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
     await groupCommits(recorder, all, warmUpMsMax);
     let count = 0;
     let inRound = 0;
-    for (const { fault, pauseMs } of planFaults(seededRandom(seed), kills, options.pauseMsMax)) {
+    for (const { fault, pauseMs } of planFaults(
+      seededRandom(seed),
+      kills,
+      options.pauseMsMax,
+      options.apart !== undefined,
+    )) {
       await sleep(pauseMs);
       await injector.inject(fault);
       site.readLog();
@@ -85,24 +94,25 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
     await Promise.race([Promise.all(clients), sleep(clientsWaitMsMax)]);
     await finish(site, recorder, options.stuckMs);
     site.readLog();
+    await site.stop();
     const anomalies = recorder.checker.end();
     await recorder.close();
     isSound = anomalies.length === 0;
-    return { report: writeReport(options, recorder, downtime, injector), anomalies, log: site.log };
+    return { report: writeReport(options, recorder, downtime, injector, site), anomalies, log: site.log };
   } catch (cause) {
     site.readLog();
     say(site.log.slice(-40).join('\n'));
     throw cause;
   } finally {
     stop.abort();
-    await (isSound ? site.instance.remove() : leave(site, say));
+    await (isSound ? site.remove() : leave(site, say));
   }
 }
 
 /** What went wrong may show in the files alone. */
-async function leave({ instance }: Site, say: (line: string) => void): Promise<void> {
-  await instance.stop();
-  say(`its data are left in ${instance.data}`);
+async function leave(site: Site, say: (line: string) => void): Promise<void> {
+  await site.stop();
+  say(`its data are left in ${site.data}`);
 }
 
 const clientsWaitMsMax = 20_000;
@@ -178,7 +188,7 @@ async function groupCommits(recorder: Recorder, all: readonly number[], waitMsMa
 
 /** What is left, and where the group stands. */
 async function finish(site: Site, recorder: Recorder, waitMsMax: number): Promise<void> {
-  const client = new HttpClient(site.http, site.access.apiKey);
+  const client = new HttpClient(site.places().http, site.access.apiKey);
   const isRead = await readFinally(site, recorder, waitMsMax);
   if (!isRead) recorder.add({ kind: 'stuck', what: 'the final reader does not reach the end' });
   if (!(await observeOnce(client, recorder, 'final'))) {

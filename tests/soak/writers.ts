@@ -9,7 +9,7 @@ import type { Downtime } from './downtime.ts';
 import { parseValue, valueText } from './history.ts';
 import { hadNoEffect, HttpClient } from './http-client.ts';
 import type { Recorder, Values } from './recorder.ts';
-import { type Site, topic } from './site.ts';
+import { type Places, type Site, topic } from './site.ts';
 
 export interface Load {
   readonly site: Site;
@@ -27,8 +27,9 @@ const failurePauseMs = 20;
 export async function writeHttp(load: Load, partition: number): Promise<void> {
   const { recorder, site, downtime, paceMs, signal } = load;
   const values = recorder.producer('once', 'http');
-  const client = new HttpClient(site.http, site.access.apiKey);
+  const client = new HttpClient(site.places().http, site.access.apiKey);
   for (let turn = 0; !signal.aborted; turn++) {
+    downtime.probes(partition, client.base);
     const batch = values.take(turn % 8 === 7 ? 4 : 1);
     recorder.add({ kind: 'sent', partition, values: batch });
     const sentAtMs = performance.now();
@@ -92,8 +93,9 @@ interface SocketEvent extends ProduceResults {
 export async function writeWebSocket(load: Load, partitions: readonly number[]): Promise<void> {
   const { site, recorder, paceMs, signal } = load;
   const values = recorder.producer('once', 'websocket');
-  while (!signal.aborted) {
-    const socket = await openSocket(site).catch(() => undefined);
+  const { http } = site.places();
+  for (let turn = 0; !signal.aborted; turn++) {
+    const socket = await openSocket(http[turn % http.length]!, site.access.apiKey).catch(() => undefined);
     if (!socket) {
       await sleep(failurePauseMs);
       continue;
@@ -123,9 +125,9 @@ export async function writeWebSocket(load: Load, partitions: readonly number[]):
   }
 }
 
-export function openSocket(site: Site): Promise<WebSocket> {
-  const socket = new WebSocket(`${site.http.replace('http', 'ws')}/v1/ws`, {
-    headers: { authorization: `Bearer ${site.access.apiKey}` },
+export function openSocket(http: string, apiKey: string): Promise<WebSocket> {
+  const socket = new WebSocket(`${http.replace('http', 'ws')}/v1/ws`, {
+    headers: { authorization: `Bearer ${apiKey}` },
     handshakeTimeout: 5000,
   });
   socket.on('error', () => undefined);
@@ -137,14 +139,15 @@ export function openSocket(site: Site): Promise<WebSocket> {
 
 /** What of a site a Kafka client needs. */
 export interface KafkaPlace {
-  readonly instance: Pick<Site['instance'], 'kafka'>;
+  places(): Pick<Places, 'kafka'>;
   readonly access: Pick<Site['access'], 'keyId' | 'apiKey'>;
 }
 
-export function kafkaClient({ instance, access }: KafkaPlace, name: string): Kafka {
+export function kafkaClient(site: KafkaPlace, name: string): Kafka {
+  const { access } = site;
   return new Kafka({
     clientId: name,
-    brokers: [instance.kafka],
+    brokers: [...site.places().kafka],
     sasl: { mechanism: 'plain', username: access.keyId, password: access.apiKey },
     logLevel: logLevel.NOTHING,
     connectionTimeout: 3000,
