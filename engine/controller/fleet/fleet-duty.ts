@@ -92,7 +92,8 @@ export class FleetDuty {
     for (const [i, keeper] of keepers.entries()) {
       this.#hooks.run(async () => {
         await settled[i];
-        const isAfterCrash = await this.begun;
+        // One that was adopted serves, and may end before what others left is settled.
+        const isAfterCrash = !adopted[i] && (await this.begun);
         if (!this.#context.isStopping()) await keeper.keep(isAfterCrash);
       });
     }

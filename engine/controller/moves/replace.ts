@@ -75,6 +75,8 @@ export class SlotKeeper {
   #endReason = '';
   /** The end was asked for. */
   #asked = false;
+  /** A process was adopted whose end nobody has seen to: the slot's session is not settled, whenever it has ended. */
+  #isAdopted = false;
   #settling: Promise<void> = Promise.resolve();
   /** The last start: until the system has made the process, there is none that could be ended. */
   #starting: Promise<void> = Promise.resolve();
@@ -141,6 +143,7 @@ export class SlotKeeper {
     }
     if (exit.done) return false;
     noteSession(this.#view, row);
+    this.#isAdopted = true;
     this.#endReason = 'process ended';
     this.#view.phase = 'serving';
     this.#context.events.emit('broker-adopted', 'it serves', { brokerId: this.#id, epoch: session.epoch });
@@ -189,17 +192,19 @@ export class SlotKeeper {
    */
   async keep(afterCrash: boolean): Promise<void> {
     const { clock, settings, events, fleet, brokers } = this.#context;
-    if (this.#exit.done) await (afterCrash ? this.#rest(0, 0) : fleet.standby?.(this.#id));
+    if (this.#exit.done && !this.#isAdopted) await (afterCrash ? this.#rest(0, 0) : fleet.standby?.(this.#id));
     while (!this.#context.isStopping()) {
-      if (!this.#view.wanted && this.#exit.done) {
+      if (!this.#view.wanted && this.#exit.done && !this.#isAdopted) {
         // What still names the slot (a topic that was placed while it ended) goes to others.
         if ((partitionCounts(this.#context, 'held').get(this.#id) ?? 0) > 0) await this.settle('remap');
         await sleep(clock, unwantedPollMs);
         continue;
       }
       const startedAtMs = clock.monotonicMs();
-      const served = this.#exit.done ? await this.#serveOnce() : await this.#exit.promise.then(() => true);
+      const starts = this.#exit.done && !this.#isAdopted;
+      const served = starts ? await this.#serveOnce() : await this.#exit.promise.then(() => true);
       if (this.#context.isStopping()) return;
+      this.#isAdopted = false;
       if (served) {
         const livedMs = Math.round(clock.monotonicMs() - startedAtMs);
         events.emit(this.#asked ? 'broker-stopped' : 'broker-dead', this.#endReason, { brokerId: this.#id, livedMs });

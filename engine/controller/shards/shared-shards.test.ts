@@ -39,6 +39,30 @@ describe('controllers that share an installation', () => {
     expect((await places()).every(({ brokerId }) => brokerId > 0)).toBe(true);
   });
 
+  it('settle what a broker left that died behind its adoption, while another one is still recovered', async () => {
+    const { clock, join, fleet } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    const second = await join();
+    await clock.advance(2000);
+    first.isAway = true;
+    fleet.crash(1);
+    let isRecovering = false;
+    fleet.onRecover = async ({ brokerId }) => {
+      if (brokerId !== 1) return;
+      isRecovering = true;
+      await new Promise<void>((resolve) => clock.after(1000, resolve));
+    };
+    while (!isRecovering) await clock.advance(10);
+    fleet.crash(2);
+    await clock.advance(500);
+    // Before the first is: nobody waits for it.
+    expect(fleet.recovered).toEqual(['2@1']);
+    await clock.advance(3000);
+    expect(fleet.recovered).toEqual(['2@1', '1@1']);
+    expect(second.controller.brokers().map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
+  });
+
   it('do not take a dead one for alive again because they did not look for a while', async () => {
     const { clock, join, sharesOf, during, store } = await world();
     const first = await join();
