@@ -3,7 +3,6 @@
  * processes behind Unix sockets or in this process behind direct calls. All in one process, or gateways and controllers
  * each in their own over the same store; then brokers are processes that outlive them.
  */
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { StoreCatalogue } from '../../engine/catalogue.ts';
 import type { Recovered } from '../../engine/controller/context.ts';
@@ -39,6 +38,7 @@ import { brokerFlags, brokerHome, brokerSlots, brokerSlotsLeft, slotsMax } from 
 import { compiledPrograms } from '../compiled-programs.ts';
 import type { DataFolder } from '../data-folder.ts';
 import { endAtOnce } from '../broker/end-at-once.ts';
+import { controllerName, isControllerGone } from './controller-name.ts';
 import { endDetached } from './end-detached.ts';
 import { inProcessFleet } from './in-process-fleet.ts';
 import { leaseSettings } from './lease-settings.ts';
@@ -162,7 +162,15 @@ function visiting(
   const [clock, random] = [systemClock, systemRandom];
   const requests = brokerRequests({ network, clock, random }, brokerSlots(settings, folder));
   const { brokers } = settings;
-  const control = createVisitor({ store, clock, random, catalogue, brokers, brokerRequest: requests.send });
+  const control = createVisitor({
+    store,
+    clock,
+    random,
+    catalogue,
+    brokers,
+    brokerRequest: requests.send,
+    isNameGone: isControllerGone,
+  });
   const stop = async (): Promise<void> => {
     await control.stop();
     requests.close();
@@ -202,7 +210,8 @@ async function controlling(parts: Controlling): Promise<Controlled & { control: 
     fleet,
     brokerRequest: requests.send,
     settings: controllerSettings(settings),
-    name: `${hostname()}-${process.pid}`,
+    name: controllerName(),
+    isNameGone: isControllerGone,
     ...(others ? { others } : {}),
     recover: (session, version, seal, syncedLsn) => recover(parts, session, version, seal, syncedLsn),
   });

@@ -12,7 +12,6 @@ import type { Engine } from '../engine.ts';
 import { type Clock, sleep } from '../kernel/clock.ts';
 import { Failure, ShuttingDown } from '../kernel/failure.ts';
 import type { Random } from '../kernel/random.ts';
-import { uuidOf, uuidText } from '../kernel/uuid.ts';
 import type { ScrubAct, ScrubStatus } from '../log/log.ts';
 import type { DamageRow } from '../log/rows/damage.ts';
 import type { BrokerSlot, Fleet, MetadataStore } from '../ports.ts';
@@ -30,6 +29,7 @@ import { FleetWish } from './fleet/fleet-wish.ts';
 import { KeptFleet } from './fleet/kept-fleet.ts';
 import { holdLease, type Lease } from './lease.ts';
 import { LoadWatch } from './moves/load-watch.ts';
+import { controllerIdOf, nameOfController } from './shards/controller-id.ts';
 import { Members } from './shards/members.ts';
 import { PartitionLoads } from './moves/partition-loads.ts';
 import { partitionCounts } from './moves/plan-input.ts';
@@ -59,6 +59,8 @@ export interface ControllerOptions {
   readonly others?: OtherShards;
   /** Names this controller for operators; made unique by a random end. */
   readonly name?: string;
+  /** Whether the process of another controller has ended, by its name. Absent: its lease tells. */
+  isNameGone?(name: string): boolean;
   readonly settings?: Partial<ControllerSettings>;
   /** Every event, as text for operators. */
   log?(line: string): void;
@@ -105,7 +107,6 @@ export function createController(options: ControllerOptions): Controller {
 
 const settlePollMs = 20;
 const leasePollMs = 5;
-const idLettersOfChance = 10;
 /** Of a partition that has none. */
 const noOwner = -1;
 
@@ -140,7 +141,7 @@ class RunningController implements Controller {
     const persistence = { store, clock, random, stopped: isStopping };
     const brokers = new BrokerTable(options.slots);
     const events = eventRing(clock, settings.eventsMax, (brokerId) => brokers.get(brokerId)?.slot.zone);
-    this.controllerId = `${name}-${uuidText(uuidOf(random)).slice(0, idLettersOfChance)}`;
+    this.controllerId = controllerIdOf(name, random);
     this.#options = options;
     this.#wish = new FleetWish(persistence, { brokers: settings.scale.brokersMin, override: 0, evacuated: [] });
     this.#context = {
@@ -165,7 +166,12 @@ class RunningController implements Controller {
     this.#deleted = new DeletedTopics(this.#context);
     this.#damage = new DamageWatch(store, events);
     this.#loadWatch = new LoadWatch(this.#context);
-    this.#members = new Members(store, clock, Math.max(settings.lookGapMsMax, 3 * this.#lookIntervalMs()));
+    this.#members = new Members(
+      store,
+      clock,
+      Math.max(settings.lookGapMsMax, 3 * this.#lookIntervalMs()),
+      (id) => id !== this.controllerId && (options.isNameGone?.(nameOfController(id)) ?? false),
+    );
     brokers.wish(this.#wish);
     this.#wish.onChange(() => brokers.wish(this.#wish));
     this.#follow = new BrokerFollow(this.#context, this.#repair);

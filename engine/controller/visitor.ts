@@ -17,6 +17,7 @@ import { DamageWatch } from './damage-watch.ts';
 import { eventRing } from './events.ts';
 import { fleetCalls } from './fleet/fleet-calls.ts';
 import { FleetWish, wishShown } from './fleet/fleet-wish.ts';
+import { nameOfController } from './shards/controller-id.ts';
 import { Members } from './shards/members.ts';
 import { producerIds } from './producer-ids.ts';
 import { type BrokerSession, brokerSessionsPk, decodeBrokerSession } from './rows/broker-session.ts';
@@ -32,6 +33,8 @@ export interface VisitorOptions {
   readonly brokerRequest: BrokerRequest;
   /** How many brokers there are until somebody has written another number: as the controllers are told. */
   readonly brokers: number;
+  /** See ControllerOptions. */
+  isNameGone?(name: string): boolean;
   log?(line: string): void;
 }
 
@@ -57,7 +60,12 @@ export function createVisitor(options: VisitorOptions): Visitor {
   const wish = new FleetWish(persistence, { brokers: options.brokers, override: 0, evacuated: [] });
   let unfollow: (() => void) | undefined;
   const brokers = new VisitedBrokers(store, wish);
-  const members = new Members(store, clock, settings.lookGapMsMax + settings.sweepIntervalMs);
+  const members = new Members(
+    store,
+    clock,
+    settings.lookGapMsMax + settings.sweepIntervalMs,
+    (id) => options.isNameGone?.(nameOfController(id)) ?? false,
+  );
   const loads = { byBroker: () => new Map() };
   const made = topics({ persistence, clock, settings, shards, wish, brokers, loads, refresh: () => brokers.refresh() });
   const damage = new DamageWatch(store, events);

@@ -54,3 +54,19 @@ it('are adopted by a controller whose zones have other names', async () => {
   );
   expect(brokers.map(({ pid }) => pid)).toEqual(pids);
 });
+
+it('have a controller again at once, however long the lease of a killed one is', async () => {
+  const [first] = apart.controllers;
+  const patient = apart.controller(['--lease-ms', '600000']);
+  await patient.works;
+  expect(await first!.end('SIGTERM')).toBe(0);
+  const { brokers } = await apart.until('all serve', (engine) =>
+    engine.brokers.every(({ state }) => state === 'serving'),
+  );
+  await patient.end('SIGKILL');
+  process.kill(brokers[0]!.pid, 'SIGKILL');
+  await apart.controller().works;
+  await apart.until('the broker is replaced', (engine) =>
+    engine.brokers.every(({ state, pid }) => state === 'serving' && pid !== brokers[0]!.pid),
+  );
+});

@@ -81,6 +81,7 @@ export class Site {
       });
     } catch (cause) {
       site.kill();
+      site.remove();
       throw cause;
     }
     return site;

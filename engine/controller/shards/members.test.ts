@@ -10,7 +10,8 @@ const gapMsMax = 700;
 function world() {
   const clock = manualClock();
   const store = memoryStore({ clock });
-  const members = new Members(store, clock, gapMsMax);
+  const gone = new Set<string>();
+  const members = new Members(store, clock, gapMsMax, (id) => gone.has(id));
   let renewals = 0;
   const renew = (id: string, leaseMs = durationMs): Promise<unknown> => {
     const value = encodeLease({ epoch: 1, durationMs: leaseMs, renewals: renewals++ });
@@ -26,7 +27,7 @@ function world() {
     }
     return seen;
   };
-  return { renew, look };
+  return { renew, look, gone };
 }
 
 describe('who looks at the controllers', () => {
@@ -35,6 +36,16 @@ describe('who looks at the controllers', () => {
     await renew('a');
     await renew('b');
     expect(await look([100, 500, 500, 500, 100], ['a'])).toEqual(['a,b', 'a,b', 'a,b', 'a,b', 'a']);
+  });
+
+  it('waits for no lease of one whose process is known to be gone', async () => {
+    const { renew, look, gone } = world();
+    await renew('a');
+    await renew('b');
+    gone.add('b');
+    expect(await look([100])).toEqual(['a']);
+    gone.clear();
+    expect(await look([100])).toEqual(['a,b']);
   });
 
   it('makes nothing of a sleep of its own, however long, nor of a few', async () => {

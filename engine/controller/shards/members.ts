@@ -11,9 +11,9 @@ import { decodeShard, shardCount, shardKey, shardsPk } from '../rows/shard.ts';
 
 /** A look at all of them. */
 export interface Membership {
-  /** Whose leases have not been seen to lapse, sorted. */
+  /** Whose leases have not been seen to lapse, and whose processes are not known to be gone; sorted. */
   readonly alive: readonly string[];
-  /** Lease rows that have lapsed, to be removed by whoever inherits. */
+  /** Lease rows of the others, to be removed by whoever inherits. */
   readonly lapsed: readonly Row[];
   /** By shard. */
   readonly rows: readonly (Row | undefined)[];
@@ -47,6 +47,7 @@ export class Members {
   readonly #store: MetadataStore;
   readonly #clock: Clock;
   readonly #gapMsMax: number;
+  readonly #isGone: (controllerId: string) => boolean;
   #seen = new Map<string, Seen>();
   #lookedAtMs = Number.NEGATIVE_INFINITY;
   /** As of the last look. */
@@ -57,11 +58,15 @@ export class Members {
    * do, with a look at the same row between each two. What was proven before stays so: a lease that had lapsed is alive again
    * once it is renewed, not because nobody looked. At worst a shard of somebody alive is taken, by a write on condition of its
    * row; brokers, who are killed on a verdict, have another judge (fault-detector.ts).
+   *
+   * `isGone`: the system knows that its process has ended, so that nobody has to wait for its lease. Wrong it does no more harm
+   * than a verdict of ours.
    */
-  constructor(store: MetadataStore, clock: Clock, gapMsMax: number) {
+  constructor(store: MetadataStore, clock: Clock, gapMsMax: number, isGone?: (controllerId: string) => boolean) {
     this.#store = store;
     this.#clock = clock;
     this.#gapMsMax = gapMsMax;
+    this.#isGone = isGone ?? (() => false);
   }
 
   /** Throws the store's failures. */
@@ -80,7 +85,7 @@ export class Members {
       const known = this.#seen.get(controllerId);
       const now = lookAt(known, row, nowMs, hasGap);
       seen.set(controllerId, now);
-      if (now.lease.dead) lapsed.push(row);
+      if (now.lease.dead || this.#isGone(controllerId)) lapsed.push(row);
       else alive.push(controllerId);
     }
     this.#seen = seen;
