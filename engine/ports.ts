@@ -280,6 +280,8 @@ export interface Fleet {
    * when process `pid` is not the slot's broker, or is no broker that outlives who started it. Absent where none does.
    */
   adopt?(slot: BrokerSlot, pid: number): Promise<boolean>;
+  /** Whether it is process `pid` that was started in the slot, or adopted. Absent: nobody else starts any. */
+  runs?(brokerId: number, pid: number): boolean;
   /** SIGKILL. Resolves when the process is reaped: from then on it can write nothing. */
   kill(brokerId: number): Promise<void>;
   /** Asks the process to roll up and end; killed after `graceMs`. Resolves when reaped. */

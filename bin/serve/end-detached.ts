@@ -8,7 +8,8 @@ import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/r
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { type Persistence, rangeSurely } from '../../engine/store-surely.ts';
 import { detachedFleet } from '../../infra/fleet/detached.ts';
-import { endStopped } from '../../infra/fleet/end-stopped.ts';
+import { endStopped, killAll } from '../../infra/fleet/end-stopped.ts';
+import { notedBrokers } from '../../infra/fleet/noted-brokers.ts';
 import { compiledPrograms } from '../compiled-programs.ts';
 import type { DataFolder } from '../data-folder.ts';
 import { brokerHome } from './broker-slots.ts';
@@ -28,10 +29,16 @@ export async function endStoppedBrokers(folder: DataFolder): Promise<void> {
 /** Resolves when they are gone. */
 export async function endDetached(persistence: Persistence, folder: DataFolder): Promise<void> {
   const { clock } = persistence;
-  const fleet = detachedFleet({ clock, home: brokerHome(folder), program, arguments: [], logFile: () => '/dev/null' });
-  const sessions = (await rangeSurely(persistence, brokerSessionsPk)).map(decodeBrokerSession);
+  const home = brokerHome(folder);
+  const fleet = detachedFleet({ clock, home, program, arguments: [], logFile: () => '/dev/null' });
+  const sessions = (await rangeSurely(persistence, brokerSessionsPk))
+    .map(decodeBrokerSession)
+    .filter(({ state }) => state !== 'closed');
+  // They have no session yet, and would open one between ours.
+  const strays = notedBrokers(home, program).filter((pid) => !sessions.some((session) => session.pid === pid));
+  await killAll(strays, clock);
   const ended = sessions.map(async (session) => {
-    if (session.state === 'closed' || !(await fleet.adopt!(session, session.pid))) return;
+    if (!(await fleet.adopt!(session, session.pid))) return;
     await fleet.stop(session.brokerId, graceMs);
     logLine(`process ${session.pid}, a broker that outlived its controller, is ended`);
   });

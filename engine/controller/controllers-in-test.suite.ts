@@ -107,7 +107,7 @@ export async function sharedWorld() {
     }
     return all;
   };
-  return { clock, store, fleet, during, join, visit, owners, sharesOf, places };
+  return { clock, store, fleet, slots, during, join, visit, owners, sharesOf, places };
 }
 
 export const spec = (cluster: string, name: string) => ({

@@ -15,6 +15,9 @@ import type { BrokerSession } from './rows/broker-session.ts';
 export interface TestFleet extends Fleet {
   /** For a fleet whose brokers outlive who started them. */
   readonly adopts: NonNullable<Fleet['adopt']>;
+  readonly runs: NonNullable<Fleet['runs']>;
+  /** A process that nobody knows of: who started it has died before it had a session. Its end by kill -9. */
+  stray(slot: BrokerSlot): () => void;
   readonly request: BrokerRequest;
   recover(session: BrokerSession, version: number): Promise<Recovered>;
   /** kill -9 from outside. */
@@ -74,6 +77,7 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
     if (!process?.alive) return;
     process.alive = false;
     clock.after(5, () => {
+      if (processes.get(process.slot.brokerId) !== process) return;
       for (const listener of listeners) listener(process.slot.brokerId);
     });
   };
@@ -93,6 +97,17 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
     };
   };
 
+  const begin = (slot: BrokerSlot): Process => {
+    const process: Process = { pid: nextPid++, slot, alive: true, hung: false, session: undefined };
+    pids.set(process.pid, process);
+    return process;
+  };
+  const open = (process: Process): void => {
+    const { slot, pid } = process;
+    const parts = { store: viewOf(process), clock, random: seededRandom(pid), slot, pid };
+    void openSession({ ...parts, onFenced: () => end(process) }).then((session) => (process.session = session));
+  };
+
   const fleet: TestFleet = {
     starts: [],
     kills: [],
@@ -107,22 +122,21 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
     async start(slot) {
       assert(!processes.get(slot.brokerId)?.alive, 'a slot has one process');
       fleet.starts.push(slot.brokerId);
-      const process: Process = { pid: nextPid++, slot, alive: true, hung: false, session: undefined };
+      const process = begin(slot);
       processes.set(slot.brokerId, process);
-      pids.set(process.pid, process);
-      if (fleet.broken.has(slot.brokerId)) return;
-      void openSession({
-        store: viewOf(process),
-        clock,
-        random: seededRandom(process.pid),
-        slot,
-        pid: process.pid,
-        onFenced: () => end(process),
-      }).then((session) => (process.session = session));
+      if (!fleet.broken.has(slot.brokerId)) open(process);
     },
     async adopts({ brokerId }, pid) {
-      const process = processes.get(brokerId);
-      return process?.pid === pid && process.alive;
+      const process = pids.get(pid);
+      if (!process?.alive || process.slot.brokerId !== brokerId) return false;
+      processes.set(brokerId, process);
+      return true;
+    },
+    runs: (brokerId, pid) => processes.get(brokerId)?.pid === pid,
+    stray(slot) {
+      const process = begin(slot);
+      open(process);
+      return () => end(process);
     },
     async kill(brokerId) {
       fleet.kills.push(brokerId);

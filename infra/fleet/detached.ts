@@ -10,8 +10,10 @@ import { assert } from '../../engine/kernel/assert.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import type { BrokerSlot, Fleet } from '../../engine/ports.ts';
 import { commandLine } from './command-line.ts';
+import { killAll } from './end-stopped.ts';
 import { HangWatch } from './hang-watch.ts';
 import type { BrokerHome } from './leftovers.ts';
+import { notedBrokers } from './noted-brokers.ts';
 import { forgetProcess, noteProcess } from './notes.ts';
 import { isGone } from './process-state.ts';
 
@@ -53,17 +55,17 @@ class DetachedFleet implements Fleet {
   }
 
   /** Resolves when the process is there; rejects when the system refuses to make one. */
-  start(slot: BrokerSlot): Promise<void> {
+  async start(slot: BrokerSlot): Promise<void> {
     const { brokerId } = slot;
     assert(!this.#running.has(brokerId), 'a slot has one process at a time');
+    await this.#endStrays(brokerId);
     const child = this.#spawn(slot);
     return new Promise((resolve, reject) => {
       const exited = new Promise<void>((reaped) => {
         child.once('exit', () => this.#ended(brokerId, reaped));
       });
       child.once('spawn', () => {
-        noteProcess(this.#options.home.notes, 'detached', child.pid!);
-        this.#runs(brokerId, { pid: child.pid!, process: child, exited });
+        this.#keep(brokerId, { pid: child.pid!, process: child, exited });
         resolve();
       });
       // After the start an error is a signal that did not arrive; the exit tells the rest.
@@ -84,7 +86,7 @@ class DetachedFleet implements Fleet {
       };
       clock.after(lookIntervalMs, look, 'background');
     });
-    this.#runs(brokerId, { pid, process: undefined, exited });
+    this.#keep(brokerId, { pid, process: undefined, exited });
     return true;
   }
 
@@ -95,7 +97,12 @@ class DetachedFleet implements Fleet {
     await running.exited;
   }
 
+  runs(brokerId: number, pid: number): boolean {
+    return this.#running.get(brokerId)?.pid === pid;
+  }
+
   async stop(brokerId: number, graceMs: number): Promise<void> {
+    await this.#endStrays(brokerId);
     const running = this.#running.get(brokerId);
     if (!running) return;
     signal(running, 'SIGTERM');
@@ -112,7 +119,19 @@ class DetachedFleet implements Fleet {
     this.#hangs.onHung(listener);
   }
 
-  #runs(brokerId: number, running: Running): void {
+  /**
+   * A controller that is killed leaves processes that have not opened their session yet. No row tells of such a one, and as
+   * soon as the session before it is closed it would open the slot's next one: beside the process that is started for that,
+   * or when the fleet has ended.
+   */
+  async #endStrays(brokerId: number): Promise<void> {
+    const { home, program, clock } = this.#options;
+    const own = this.#running.get(brokerId)?.pid;
+    const strays = notedBrokers(home, program, brokerId).filter((pid) => pid !== own);
+    await killAll(strays, clock);
+  }
+
+  #keep(brokerId: number, running: Running): void {
     this.#running.set(brokerId, running);
     this.#hangs.add(brokerId, running);
   }
@@ -125,6 +144,7 @@ class DetachedFleet implements Fleet {
       const args = [program, ...common, ...slotArguments(slot)];
       const child = spawn(process.execPath, args, { stdio: ['ignore', log, log], detached: true });
       child.unref();
+      if (child.pid !== undefined) noteProcess(this.#options.home.notes, 'detached', child.pid);
       return child;
     } finally {
       closeSync(log);

@@ -275,7 +275,7 @@ export class SlotKeeper {
       events.emit('broker-started', 'session opened', { brokerId: this.#id, epoch: this.#view.session!.epoch });
       this.#hooks.onServing(this.#id);
     } else if (!exit.done) {
-      events.emit('broker-start-failed', 'no session in time', { brokerId: this.#id });
+      events.emit('broker-start-failed', 'it has no session', { brokerId: this.#id });
       await this.#kill(exit);
     }
     await exit.promise;
@@ -283,12 +283,14 @@ export class SlotKeeper {
   }
 
   async #untilServing(exit: Exit, lastEpoch: number): Promise<boolean> {
-    const { clock, settings } = this.#context;
+    const { clock, settings, fleet } = this.#context;
     const deadlineMs = clock.monotonicMs() + settings.startWaitMsMax;
     while (!exit.done && !this.#context.isStopping() && clock.monotonicMs() < deadlineMs) {
       const row = await this.#readSession();
       const session = row && decodeBrokerSession(row);
       if (session && session.epoch > lastEpoch && session.state === 'serving') {
+        // Another process was before ours, which some controller that is dead had started: ours ends, and that one is adopted.
+        if (fleet.runs?.(this.#id, session.pid) === false) return false;
         noteSession(this.#view, row);
         return true;
       }

@@ -63,6 +63,22 @@ describe('controllers that share an installation', () => {
     expect(second.controller.brokers().map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
   });
 
+  it('take charge of a broker whose controller died before it had a session, whenever it gets one', async () => {
+    const { clock, join, fleet, slots } = await world();
+    const { controller } = await join();
+    await clock.advance(3000);
+    const endStray = fleet.stray(slots[1]!);
+    // It is faster than the replacement.
+    fleet.broken.add(2);
+    fleet.crash(2);
+    await clock.advance(2000);
+    fleet.broken.clear();
+    endStray();
+    await clock.advance(1000);
+    expect(fleet.recovered).toEqual(['2@1', '2@2']);
+    expect(controller.brokers().map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
+  });
+
   it('do not take a dead one for alive again because they did not look for a while', async () => {
     const { clock, join, sharesOf, during, store } = await world();
     const first = await join();
