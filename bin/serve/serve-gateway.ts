@@ -60,7 +60,7 @@ export async function serveGateway(
   for (const pid of leftovers) logLine(`process ${pid}, a broker whose parent is dead, is killed`);
   const kept = readDemoEnv(folder.demoEnv);
   const adminKey = kept?.adminKey ?? `hga_${systemRandom.bytes(32).toString('base64url')}`;
-  if (settings.role !== 'gateway') await endStoppedBrokers(folder);
+  await endStoppedBrokers(folder);
   const clock = systemClock;
   const random = systemRandom;
   const store = openLmdbStore({ directory: folder.meta, clock, warn: logLine });

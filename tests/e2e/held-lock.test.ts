@@ -45,6 +45,16 @@ it.each(['a controller', 'a process that is everything'])('do not keep %s from i
   await expectAll(values);
 });
 
+it('do not keep a gateway from its start while no controller is alive', async () => {
+  const { values, pids } = await written();
+  await apart.controllers[0]!.end('SIGKILL');
+  await apart.gateway.stop('SIGKILL');
+  await stopInCommit(apart.data, pids, commitWaitMsMax);
+  apart.gateway = await startInstallation(['--role', 'gateway'], apart.data);
+  await apart.controller().works;
+  await expectAll(values);
+});
+
 it('are killed by a controller that cannot write either', async () => {
   const { values, pids } = await written();
   await stopInCommit(apart.data, pids, commitWaitMsMax);

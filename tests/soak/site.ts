@@ -202,17 +202,18 @@ export class Site {
     this.#said.take(lines, name === '' ? '' : `${name} ${at}: `);
   }
 
-  /** In order, controllers last; what is there afterwards is told. */
+  /** All at once, as by who stops a machine; what is there afterwards is told. */
   async stop(): Promise<void> {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.readLog();
-    for (const one of [...this.gateways, ...this.controllers]) {
+    const ending = [...this.gateways, ...this.controllers].map((one) => {
       this.#down.add(one);
-      const ended = one instanceof Instance ? one.stop() : one.end('SIGTERM');
-      if ((await Promise.race([ended, sleep(endWaitMsMax, 'late', { ref: false })])) === 'late') {
-        this.#recorder.add({ kind: 'stuck', what: `a process does not end in ${endWaitMsMax} ms` });
-      }
+      return one instanceof Instance ? one.stop() : one.end('SIGTERM');
+    });
+    const isLate = sleep(endWaitMsMax, 'late', { ref: false });
+    if ((await Promise.race([Promise.all(ending), isLate])) === 'late') {
+      this.#recorder.add({ kind: 'stuck', what: `not everything ends in ${endWaitMsMax} ms` });
     }
     this.readLog();
     const left = [...processesOf(this.data).map(({ words }) => `process ${words}`), ...filesLeft(this.data)];
