@@ -29,7 +29,7 @@ import { FleetWish } from './fleet/fleet-wish.ts';
 import { KeptFleet } from './fleet/kept-fleet.ts';
 import { holdLease, type Lease } from './lease.ts';
 import { LoadWatch } from './moves/load-watch.ts';
-import { controllerIdOf, nameOfController } from './shards/controller-id.ts';
+import { controllerIdOf, goneById } from './shards/controller-id.ts';
 import { Members } from './shards/members.ts';
 import { PartitionLoads } from './moves/partition-loads.ts';
 import { partitionCounts } from './moves/plan-input.ts';
@@ -166,12 +166,8 @@ class RunningController implements Controller {
     this.#deleted = new DeletedTopics(this.#context);
     this.#damage = new DamageWatch(store, events);
     this.#loadWatch = new LoadWatch(this.#context);
-    this.#members = new Members(
-      store,
-      clock,
-      Math.max(settings.lookGapMsMax, 3 * this.#lookIntervalMs()),
-      (id) => id !== this.controllerId && (options.isNameGone?.(nameOfController(id)) ?? false),
-    );
+    const gapMsMax = Math.max(settings.lookGapMsMax, 3 * this.#lookIntervalMs());
+    this.#members = new Members(store, clock, gapMsMax, goneById(options, this.controllerId));
     brokers.wish(this.#wish);
     this.#wish.onChange(() => brokers.wish(this.#wish));
     this.#follow = new BrokerFollow(this.#context, this.#repair);

@@ -17,7 +17,7 @@ import { DamageWatch } from './damage-watch.ts';
 import { eventRing } from './events.ts';
 import { fleetCalls } from './fleet/fleet-calls.ts';
 import { FleetWish, wishShown } from './fleet/fleet-wish.ts';
-import { nameOfController } from './shards/controller-id.ts';
+import { goneById } from './shards/controller-id.ts';
 import { Members } from './shards/members.ts';
 import { producerIds } from './producer-ids.ts';
 import { type BrokerSession, brokerSessionsPk, decodeBrokerSession } from './rows/broker-session.ts';
@@ -60,12 +60,8 @@ export function createVisitor(options: VisitorOptions): Visitor {
   const wish = new FleetWish(persistence, { brokers: options.brokers, override: 0, evacuated: [] });
   let unfollow: (() => void) | undefined;
   const brokers = new VisitedBrokers(store, wish);
-  const members = new Members(
-    store,
-    clock,
-    settings.lookGapMsMax + settings.sweepIntervalMs,
-    (id) => options.isNameGone?.(nameOfController(id)) ?? false,
-  );
+  const gapMsMax = settings.lookGapMsMax + settings.sweepIntervalMs;
+  const members = new Members(store, clock, gapMsMax, goneById(options));
   const loads = { byBroker: () => new Map() };
   const made = topics({ persistence, clock, settings, shards, wish, brokers, loads, refresh: () => brokers.refresh() });
   const damage = new DamageWatch(store, events);

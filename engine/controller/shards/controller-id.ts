@@ -8,6 +8,10 @@ export function controllerIdOf(name: string, random: Random): string {
   return `${name}-${uuidText(uuidOf(random)).slice(0, lettersOfChance)}`;
 }
 
-export function nameOfController(controllerId: string): string {
-  return controllerId.slice(0, -lettersOfChance - 1);
+/** Whether the process of a controller other than `own` is known to have ended, by its id. */
+export function goneById(
+  known: { isNameGone?(name: string): boolean },
+  own?: string,
+): (controllerId: string) => boolean {
+  return (id) => id !== own && (known.isNameGone?.(id.slice(0, -lettersOfChance - 1)) ?? false);
 }
