@@ -101,12 +101,14 @@ export class SlotKeeper {
   exited(): void {
     if (this.#exit.done) return;
     this.#exit.done = true;
-    if (this.#view.phase !== 'idle') {
-      this.#view.phase = 'dead';
-      this.#view.recovered = false;
-      this.#view.diedAtMs = this.#context.clock.monotonicMs();
-    }
+    if (this.#view.phase !== 'idle') this.#died();
     this.#exit.resolve();
+  }
+
+  #died(): void {
+    this.#view.phase = 'dead';
+    this.#view.recovered = false;
+    this.#view.diedAtMs = this.#context.clock.monotonicMs();
   }
 
   /** SIGKILL, for a reason that the event of its death will name. Resolves when reaped. */
@@ -358,6 +360,8 @@ export class SlotKeeper {
     let row = await getSurely(persistence, brokerSessionKey(this.#id));
     if (row && decodeBrokerSession(row).state !== 'closed') {
       row = await this.#claim(row, lapsed);
+      // Who has only followed until now has it as it was last seen.
+      if (this.#view.phase === 'serving') this.#died();
       const session = decodeBrokerSession(row);
       const startedAtMs = this.#context.clock.monotonicMs();
       const seal = this.#stateOp(row, session, 'recovered');
@@ -377,6 +381,7 @@ export class SlotKeeper {
     } else {
       // It closed its session itself (a clean end), or never had one: there is nothing to recover.
       noteSession(this.#view, row);
+      if (this.#view.phase === 'serving' && this.#view.version === (row?.version ?? 0)) this.#view.phase = 'idle';
       await this.#remap(remap);
     }
     // Unless this is the end of a duty that is long over, and the slot serves again.

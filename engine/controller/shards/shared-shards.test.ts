@@ -39,6 +39,22 @@ describe('controllers that share an installation', () => {
     expect((await places()).every(({ brokerId }) => brokerId > 0)).toBe(true);
   });
 
+  it('give what a broker had that nobody saw die to others, and not to its next process', async () => {
+    const { clock, join, fleet, during, places } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    const second = await join();
+    await clock.advance(2000);
+    for (let i = 0; i < 8; i++) await during(second.controller.createTopic(spec(`c${i}`, 't')));
+    first.isAway = true;
+    fleet.crash(2);
+    // Its slot has none for half a minute.
+    fleet.broken.add(2);
+    await clock.advance(4000);
+    expect(fleet.recovered).toEqual(['2@1']);
+    expect((await places()).filter(({ brokerId }) => brokerId === 2)).toEqual([]);
+  });
+
   it('settle what a broker left that died behind its adoption, while another one is still recovered', async () => {
     const { clock, join, fleet } = await world();
     const first = await join();
