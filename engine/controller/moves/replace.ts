@@ -203,7 +203,8 @@ export class SlotKeeper {
         continue;
       }
       const startedAtMs = clock.monotonicMs();
-      const starts = this.#exit.done && !this.#isAdopted;
+      // Behind the wait for others somebody may serve whom a controller that is dead had started.
+      const starts = this.#exit.done && !this.#isAdopted && !(await this.adopt());
       const served = starts ? await this.#serveOnce() : await this.#exit.promise.then(() => true);
       if (this.#context.isStopping()) return;
       this.#isAdopted = false;

@@ -95,6 +95,29 @@ describe('controllers that share an installation', () => {
     expect(controller.brokers().map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
   });
 
+  it('start nothing beside a broker that a dead controller had started, and that serves by now', async () => {
+    const { clock, join, fleet, slots } = await world();
+    const first = await join();
+    await clock.advance(3000);
+    const second = await join();
+    await clock.advance(2000);
+    first.isAway = true;
+    void fleet.stop(2, 0);
+    fleet.crash(1);
+    let isRecovering = false;
+    fleet.onRecover = async () => {
+      isRecovering = true;
+      await new Promise<void>((resolve) => clock.after(1000, resolve));
+    };
+    while (!isRecovering) await clock.advance(10);
+    await clock.advance(100);
+    fleet.stray(slots[1]!);
+    await clock.advance(3000);
+    expect(fleet.starts).toEqual([1, 2, 3, 1]);
+    expect(fleet.kills).toEqual([]);
+    expect(second.controller.brokers().map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
+  });
+
   it('do not take a dead one for alive again because they did not look for a while', async () => {
     const { clock, join, sharesOf, during, store } = await world();
     const first = await join();
