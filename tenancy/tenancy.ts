@@ -73,12 +73,13 @@ export interface Limiter {
   produce(clusterId: string, topicPartition: string, bytes: number, nowMs: number): Verdict;
   /** `bytes` out of one partition, charged after they were read. */
   fetch(clusterId: string, topicPartition: string, bytes: number, nowMs: number): Verdict;
-  request(clusterId: string, nowMs: number): Verdict;
+  /** `count`: how many requests it stands for, by the work it makes; 1 when not said. */
+  request(clusterId: string, nowMs: number, count?: number): Verdict;
   /**
    * What a caller would wait for at this moment, charging nothing: doors that refuse long waits ask before they act. Readers'
-   * debt does not hold back writers, nor the reverse; 'produce' when not said.
+   * debt does not hold back writers, nor the reverse; 'produce' when not said, 'neither' for requests alone.
    */
-  debt(clusterId: string, nowMs: number, direction?: 'produce' | 'fetch'): Verdict;
+  debt(clusterId: string, nowMs: number, direction?: 'produce' | 'fetch' | 'neither'): Verdict;
   /** One topic made, deleted or enlarged. A delay above `waitMsMax` is a refusal, and charges nothing. */
   topicMutation(clusterId: string, nowMs: number, waitMsMax: number): Verdict;
   /** Over connectionsMax, or with its turn among attempts more than `waitMsMax` away, it is refused. */

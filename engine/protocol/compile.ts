@@ -28,9 +28,9 @@ import { Writer } from './writer.ts';
 
 /**
  * Reads the body that starts at `position` of the frame. Byte fields of the result are views of the frame; bytes behind
- * the body are ignored, as Kafka does. Throws MalformedFrame.
+ * the body are ignored, as Kafka does. Throws MalformedFrame, also for one of more than `elementsMax` array elements.
  */
-export type Decoder<T> = (frame: Buffer, position: number) => T;
+export type Decoder<T> = (frame: Buffer, position: number, elementsMax?: number) => T;
 
 /**
  * Appends the body to the writer. Throws UnsupportedVersion when the version cannot carry a value of the message, and

@@ -1,7 +1,7 @@
 /**
  * Source of a decoder: one flat function per message and version, lengths checked before use, one object literal per
- * struct. In it `b` is the frame, `p` the position, `e` the end, `n` the length or count read last, and `left` how many
- * array elements the message may still have.
+ * struct. In it `b` is the frame, `p` the position, `e` the end, `n` the length or count read last, `most` how many array
+ * elements the message may have, and `left` how many it may still have.
  */
 import { elementsMax, stringBytesMax, taggedFieldsMax } from './limits.ts';
 import { type Field, type Fields, isNullable, isPresent, type Message } from './schema.ts';
@@ -12,11 +12,12 @@ export function decoderSource(schema: Message, version: number): string {
   const generator = new DecoderSource(version, version >= schema.flexible);
   const value = generator.struct(schema.fields);
   return [
-    `return function decode${schema.name}V${version}(b, p) {`,
+    `return function decode${schema.name}V${version}(b, p, most = ${elementsMax}) {`,
     'const e = b.length;',
     'let n = 0;',
-    `let left = ${elementsMax};`,
+    'let left = most;',
     generator.source.text(),
+    'cursor.elements = most - left;',
     `return ${value};`,
     '}',
   ].join('\n');

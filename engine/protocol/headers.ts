@@ -8,7 +8,7 @@
 import { type ApiKey, apiByKey, apiKey, type RequestOf, type ResponseOf } from './apis.ts';
 import { decoder, encoder } from './compile.ts';
 import { text } from './intern.ts';
-import { taggedFieldsMax } from './limits.ts';
+import { elementsMax, taggedFieldsMax } from './limits.ts';
 import { cursor, malformed, misfit, readVarint, unsupported, writeText } from './wire.ts';
 import { Writer } from './writer.ts';
 
@@ -38,10 +38,21 @@ export function decodeRequestHeader(frame: Buffer): RequestHeader {
 }
 
 /** Throws MalformedFrame, and UnsupportedVersion for a version that cannot be decoded. */
-export function decodeRequest<K extends ApiKey>(key: K, version: number, frame: Buffer, bodyAt: number): RequestOf<K> {
+export function decodeRequest<K extends ApiKey>(
+  key: K,
+  version: number,
+  frame: Buffer,
+  bodyAt: number,
+  most: number = elementsMax,
+): RequestOf<K> {
   const api = apiByKey.get(key)!;
   if (version < api.min || version > api.max) unsupported(`${api.name} has no version ${version}`);
-  return decoder(api.request, version)(frame, bodyAt) as RequestOf<K>;
+  return decoder(api.request, version)(frame, bodyAt, most) as RequestOf<K>;
+}
+
+/** Elements of all arrays of the message that was decoded last: to be asked at once. */
+export function elementsDecoded(): number {
+  return cursor.elements;
 }
 
 export function decodeCorrelationId(frame: Buffer): number {

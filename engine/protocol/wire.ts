@@ -17,8 +17,11 @@ export function misfit(field: string, value: unknown): never {
   throw new AssertionFailure(`${field} cannot hold ${String(value)}`);
 }
 
-/** Where readVarint stopped. A result of its own would be an allocation per length. */
-export const cursor = { position: 0 };
+/**
+ * Where readVarint stopped, and how many array elements the message had that was decoded last. Results of their own would be
+ * an allocation per length and per message.
+ */
+export const cursor = { position: 0, elements: 0 };
 
 /** Unsigned varint of at most five bytes. */
 export function readVarint(bytes: Buffer, position: number): number {

@@ -93,6 +93,17 @@ describe('a request about partitions', () => {
     expect(topics.map((topic) => topic.partitions.length)).toEqual([1, 1]);
   });
 
+  it('answers a partition that is named 200,000 times as often, and each in its place', async () => {
+    const w = await answering([1, 2]);
+    const count = 200_000;
+    const outcome = listOffsets(w, [...Array.from({ length: count }, () => 1), 0, 1]);
+    await w.clock.advance(50);
+    const seen = outcome.seen();
+    expect(seen).toHaveLength(count + 2);
+    expect(seen.every(([index, code, offset]) => code === 0 && offset === index! * 100)).toBe(true);
+    expect(seen.at(-2)).toEqual([0, 0, 0]);
+  });
+
   it('is split by owner and merged in request order', async () => {
     const w = await answering([1, 2, 1, 3]);
     const outcome = listOffsets(w, [3, 0, 1, 2]);

@@ -130,8 +130,9 @@ export class PartitionRouter {
     }
     // Its answer may still come, to nobody.
     if (response === late) return timeIsUp(asked);
+    const waiting = byPartition(asked);
     shape.read(response, (topic, index, result) => {
-      const entry = asked.find((each) => each.topic === topic && each.index === index && each.result === undefined);
+      const entry = waiting.get(partitionKey(topic, index))?.pop();
       if (!entry || isMisrouted(result.errorCode)) return;
       entry.result = result;
       if (!shape.told || result.errorCode !== errorCode.none || entry.sentTopicId === undefined) return;
@@ -152,6 +153,22 @@ export class PartitionRouter {
       }
     }
   }
+}
+
+function partitionKey(topic: string, index: number): string {
+  return `${index}/${topic}`;
+}
+
+/** The first of each partition last: one that is named twice is answered twice. */
+function byPartition(entries: readonly Entry[]): Map<string, Entry[]> {
+  const byKey = new Map<string, Entry[]>();
+  for (const entry of entries.toReversed()) {
+    const key = partitionKey(entry.topic, entry.index);
+    const same = byKey.get(key);
+    if (same) same.push(entry);
+    else byKey.set(key, [entry]);
+  }
+  return byKey;
 }
 
 function timeIsUp(entries: readonly Entry[]): void {

@@ -1,6 +1,7 @@
 /** Reading, event streams, topics, groups, and what holds for all routes: the same on both transports. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { innerName } from '../../tenancy/naming.ts';
 import { answerOf, type Bench, type BenchTenant, type Driver, type Json, httpBench } from './door-bench.suite.ts';
 
 let topics = 0;
@@ -225,6 +226,20 @@ export function consumeSuite(driver: Driver): void {
         await a.call('GET', '/v1/usage'),
       ]) {
         expect(text).not.toContain(a.clusterId);
+      }
+    });
+
+    test('thousands of topics are listed over several turns, in order and whole', async () => {
+      const many = await bench.tenant('many-topics');
+      const names = Array.from({ length: 3_500 }, (_, i) => `t${String(i).padStart(4, '0')}`);
+      for (const name of names) {
+        const spec = { name: innerName(many.clusterId, name), clusterId: many.clusterId, partitions: 1, configs: {} };
+        await bench.engine.createTopic(spec);
+      }
+      const lists = Array.from({ length: 5 }, () => many.call('GET', '/v1/topics'));
+      for (const { status, json } of await Promise.all(lists)) {
+        expect(status).toBe(200);
+        expect((json['topics'] as unknown as { name: string }[]).map(({ name }) => name)).toEqual(names);
       }
     });
 

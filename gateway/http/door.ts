@@ -1,9 +1,11 @@
 /** The HTTP door: all data-plane routes of a tenant, and WebSockets at /v1/ws, on one port. */
 import { assert } from '../../engine/kernel/assert.ts';
 import { sleep } from '../../engine/kernel/clock.ts';
+import { Lanes } from '../../engine/kernel/lanes.ts';
 import { RecordProducer } from '../operations/produce.ts';
 import type { GatewayContext } from '../context.ts';
 import { Entrance } from '../entrance.ts';
+import { largeAnswersMax } from '../several-turns.ts';
 import { BodyMemory } from './body-memory.ts';
 import { chooseServer, type ServerChoice } from './servers/choose-server.ts';
 import { Credentials } from './credentials.ts';
@@ -64,6 +66,7 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     holders: new KeyHolders(context.tenancy.access),
     turn: new TurnTime(context.clock),
     bodyMemory: new BodyMemory(context.settings.requestBytesHeldMax),
+    largeAnswers: new Lanes(largeAnswersMax),
   };
   const websockets = new WebSocketDoor(parts, options.websocket);
   const doors: ServerDoors = {

@@ -1,4 +1,5 @@
 /** What stands before every route of a tenant: who calls, whether the cluster serves, whether its request rate allows. */
+import type { Lanes } from '../../engine/kernel/lanes.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import { admitRequest } from '../operations/admit.ts';
 import type { RecordProducer } from '../operations/produce.ts';
@@ -20,6 +21,8 @@ export interface DoorParts {
   readonly holders: KeyHolders;
   readonly turn: TurnTime;
   readonly bodyMemory: BodyMemory;
+  /** For answers that are made over several turns. */
+  readonly largeAnswers: Lanes;
 }
 
 export type TenantHandler = (exchange: HttpExchange, principal: Principal) => void | Promise<void>;

@@ -8,6 +8,7 @@ import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { NotFound } from '../../tenancy/failures.ts';
 import { stripNames, topicNameFault } from '../../tenancy/naming.ts';
 import { alterConfigs, findTopic, servingCluster } from '../operations/topics.ts';
+import { oneByOne } from '../several-turns.ts';
 import type { Call } from './api.ts';
 import { brokerConfigKey, checkBrokerConfig, isBrokerName, setOnBroker, throttleRates } from './broker-configs.ts';
 import { attempt, doublesIn } from './change-topics.ts';
@@ -53,24 +54,21 @@ type ChangesOf<C> = (configs: readonly C[], present: Readonly<Record<string, str
 
 type Asked<C> = Resource & { readonly configs: readonly C[] };
 
-/** One after the other. A resource that is named twice is changed by neither. */
+/** One after the other, and each charged, as it is written by itself. A resource that is named twice is changed by neither. */
 export async function alterResources<C extends { readonly name: string }>(
   call: Call,
   resources: readonly Asked<C>[],
   options: AlterOptions,
   changesOf: ChangesOf<C>,
 ): Promise<ResourceAnswer[]> {
+  if (!options.validateOnly) call.charge(Math.max(0, resources.length - 1));
   const keyOf = (resource: Resource): string => `${resource.resourceType} ${resource.resourceName}`;
   const doubles = doublesIn(resources.map(keyOf));
-  const answers: ResourceAnswer[] = [];
-  for (const resource of resources) {
-    answers.push(
-      doubles.has(keyOf(resource))
-        ? resourceAnswer(resource, errorCode.invalidRequest, 'The resource is named twice in the request.')
-        : await alterResource(call, resource, options, changesOf),
-    );
-  }
-  return answers;
+  return oneByOne(call.context.clock, resources, (resource) =>
+    doubles.has(keyOf(resource))
+      ? resourceAnswer(resource, errorCode.invalidRequest, 'The resource is named twice in the request.')
+      : alterResource(call, resource, options, changesOf),
+  );
 }
 
 /**

@@ -5,11 +5,12 @@
 import type { Lanes } from '../../engine/kernel/lanes.ts';
 import { type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import type { SharedFrame } from '../../engine/kernel/frame-pool.ts';
-import { decodeRequest, encodeResponse } from '../../engine/protocol/headers.ts';
+import { decodeRequest, elementsDecoded, encodeResponse } from '../../engine/protocol/headers.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { ClusterShares } from '../cluster-shares.ts';
 import type { GatewayContext } from '../context.ts';
 import type { Advertised } from './advertised.ts';
+import type { DebtQueue } from './debt-queue.ts';
 import { type Refusal, refusalOf } from './failures.ts';
 import type { FetchSessions } from './fetch-sessions.ts';
 import type { GroupCounts } from './group-counts.ts';
@@ -18,6 +19,7 @@ import type { Login } from './session.ts';
 import type { OutboxBudget } from './outbox-budget.ts';
 import type { ReceiveBudget } from './receive-budget.ts';
 import type { KafkaDoorSettings } from './settings.ts';
+import { requestsBeside } from '../weight.ts';
 
 /** What the connections to one port share. */
 export interface Door {
@@ -33,6 +35,7 @@ export interface Door {
   readonly remembered: ClusterShares;
   /** For answers that are made over several turns. */
   readonly largeAnswers: Lanes;
+  readonly debtQueue: DebtQueue;
 }
 
 /** One request under way, before or after authentication. */
@@ -56,6 +59,10 @@ export interface Call extends OpenCall {
   /** The real peer, as Kafka prints it: '/10.0.0.7'. */
   readonly clientHost: string;
   readonly requestBytes: number;
+  /** Of all its arrays. */
+  readonly elementsMax: number;
+  /** It stands for so many requests more (weight.ts), and the connection is muted for them. */
+  charge(requests: number): void;
   /** Aborted when the connection ends: long polls stop. */
   readonly signal: AbortSignal;
   readonly fetchSessions: FetchSessions;
@@ -74,6 +81,8 @@ interface ApiBase {
    * heartbeat would cost the member its group. 'own': the operation charges.
    */
   readonly charge: 'held' | 'counted' | 'own';
+  /** Whether a large one waits for what its cluster owes (debt-queue.ts). */
+  readonly queues: boolean;
 }
 
 export interface OpenApi extends ApiBase {
@@ -93,6 +102,7 @@ interface Traits {
   readonly to: number;
   readonly beside?: Beside;
   readonly charge?: ApiBase['charge'];
+  readonly queues?: boolean;
 }
 
 type Result<K extends ApiKey> = ResponseOf<K> | undefined | Promise<ResponseOf<K> | undefined>;
@@ -108,10 +118,12 @@ export function api<K extends ApiKey>(
     key,
     beside: 'free',
     charge: 'held',
+    queues: true,
     ...traits,
     open: false,
     serve(call, frame, bodyAt, correlationId) {
-      const request = decodeRequest(key, call.version, frame, bodyAt);
+      const request = decodeRequest(key, call.version, frame, bodyAt, call.elementsMax);
+      call.charge(requestsBeside(elementsDecoded()));
       const refused = (error: unknown): Served => {
         const refusal = refusalOf(error);
         call.throttle(refusal.delayMs);
@@ -153,6 +165,7 @@ export function openApi<K extends ApiKey>(
     key,
     beside: 'alone',
     charge: 'counted',
+    queues: false,
     ...traits,
     open: true,
     serve(call, frame, bodyAt, correlationId) {

@@ -4,6 +4,7 @@
  * is the node that it is told to ask, which leads in name and serves every partition anyway.
  */
 import type { AskedReplicas, TopicEntry } from '../../engine/engine.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import { nodeCount, replicasOf, replicationFactorOf } from './advertised.ts';
 
@@ -54,20 +55,21 @@ export function replicasOfGrown(
   return { factor, nodeIds: [...present, ...assignments.map(({ brokerIds }) => brokerIds)] };
 }
 
-/** Of one partition that is to have others. Throws InvalidRequest. */
-export function checkReassigned(
+/** Of one partition that is to have others; a request names thousands, so that nothing is thrown for each. */
+export function reassignmentFault(
   topic: TopicEntry,
   partition: number,
   brokerIds: readonly number[],
   mayChangeFactor: boolean,
-): void {
-  checkReplicas(brokerIds, brokerIds.length);
+): { errorCode: number; message: string } | undefined {
+  const message = replicasFault(brokerIds, brokerIds.length);
+  if (message !== undefined) return { errorCode: errorCode.invalidReplicaAssignment, message };
   const present = replicasOf(topic, partition).length;
-  if (mayChangeFactor || brokerIds.length === present) return;
-  throw new InvalidRequest(
-    'replicationFactor',
-    `The replication factor is changed from ${present} to ${brokerIds.length}`,
-  );
+  if (mayChangeFactor || brokerIds.length === present) return undefined;
+  return {
+    errorCode: errorCode.invalidReplicationFactor,
+    message: `The replication factor is changed from ${present} to ${brokerIds.length}`,
+  };
 }
 
 /** With other replicas for some of the topic's partitions. */
@@ -76,28 +78,22 @@ export function reassigned(topic: TopicEntry, changes: ReadonlyMap<number, reado
   return { factor: nodeIds[0]!.length, nodeIds };
 }
 
+/** Throws InvalidRequest. */
 function checkReplicas(brokerIds: readonly number[], factor: number): void {
-  if (brokerIds.length === 0) {
-    throw new InvalidRequest(field, 'The manual partition assignment includes an empty replica list.');
-  }
+  const fault = replicasFault(brokerIds, factor);
+  if (fault !== undefined) throw new InvalidRequest(field, fault);
+}
+
+function replicasFault(brokerIds: readonly number[], factor: number): string | undefined {
+  if (brokerIds.length === 0) return 'The manual partition assignment includes an empty replica list.';
   for (const [i, brokerId] of brokerIds.entries()) {
     if (brokerId < 1 || brokerId > nodeCount) {
-      throw new InvalidRequest(
-        field,
-        `The manual partition assignment includes broker ${brokerId}, but no such broker is registered.`,
-      );
+      return `The manual partition assignment includes broker ${brokerId}, but no such broker is registered.`;
     }
     if (brokerIds.includes(brokerId, i + 1)) {
-      throw new InvalidRequest(
-        field,
-        `The manual partition assignment includes the broker ${brokerId} more than once.`,
-      );
+      return `The manual partition assignment includes the broker ${brokerId} more than once.`;
     }
   }
-  if (brokerIds.length !== factor) {
-    throw new InvalidRequest(
-      field,
-      `The manual partition assignment includes a partition with ${brokerIds.length} replica(s), but this is not consistent with previous partitions, which have ${factor} replica(s).`,
-    );
-  }
+  if (brokerIds.length === factor) return undefined;
+  return `The manual partition assignment includes a partition with ${brokerIds.length} replica(s), but this is not consistent with previous partitions, which have ${factor} replica(s).`;
 }

@@ -78,8 +78,13 @@ export function mayUseGroup(call: Call, groupId: string): boolean | Promise<bool
 /** Groups of one request that are asked for at once. */
 const groupsAtOnceMax = 32;
 
-/** Answers in the order of `groups`, each from its own coordinator. */
-export async function forEachGroup<G, R>(groups: readonly G[], ask: (group: G) => Promise<R>): Promise<R[]> {
+/** Answers in the order of `groups`, each from its own coordinator, and each charged as the request that it is. */
+export async function forEachGroup<G, R>(
+  call: Call,
+  groups: readonly G[],
+  ask: (group: G) => Promise<R>,
+): Promise<R[]> {
+  call.charge(Math.max(0, groups.length - 1));
   const answers: R[] = [];
   for (let i = 0; i < groups.length; i += groupsAtOnceMax) {
     answers.push(...(await Promise.all(groups.slice(i, i + groupsAtOnceMax).map(ask))));

@@ -14,8 +14,10 @@ import type { Principal } from '../../tenancy/tenancy.ts';
 import type { Call, Door, KafkaApi, OpenCall, Served } from './api.ts';
 import { apis } from './apis.ts';
 import type { FetchSessions } from './fetch-sessions.ts';
+import { heavyFrameBytesMin } from './debt-queue.ts';
 import type { Beside } from './in-order.ts';
 import type { Login, LoginResult } from './session.ts';
+import { elementsMaxOf, elementsMin } from '../weight.ts';
 
 /** What a request needs of its connection. */
 export interface Caller {
@@ -79,16 +81,20 @@ function serve(
   }
   const { clusterId } = session.principal;
   if (context.tenancy.cluster(clusterId)?.state !== 'serving') throw new SessionNotReady('the cluster does not serve');
-  if (served.charge !== 'own') {
-    const verdict = context.tenancy.limiter.request(clusterId, context.clock.monotonicMs());
-    if (verdict.quota && served.charge === 'held') {
-      context.tenancy.meter.throttled(clusterId, verdict.quota, verdict.delayMs);
-      call.throttle(verdict.delayMs);
-    }
-  }
-  return served.open
-    ? served.serve(call, frame, header.bodyAt, header.correlationId)
-    : served.serve(call, frame, header.bodyAt, header.correlationId);
+  const begin = (): Promise<Served> | Served => {
+    if (served.charge === 'held') call.charge(1);
+    else if (served.charge === 'counted') context.tenancy.limiter.request(clusterId, context.clock.monotonicMs());
+    return served.open
+      ? served.serve(call, frame, header.bodyAt, header.correlationId)
+      : served.serve(call, frame, header.bodyAt, header.correlationId);
+  };
+  if (!served.queues || frame.length < heavyFrameBytesMin) return begin();
+  const turn = door.debtQueue.turnOf(clusterId);
+  if (!turn) return begin();
+  return turn.then(() => {
+    if (login.session.state !== 'ready') throw new SessionNotReady('the session has ended');
+    return begin();
+  });
 }
 
 /** The exchange of SaslHandshake v0: an empty frame says yes, the end of the connection says no. */
@@ -158,6 +164,22 @@ class RequestCall implements Call, OpenCall {
     // A key can be revoked while its request is under way; what was allowed at its start may finish, its answer goes nowhere.
     if (session.state !== 'ready') throw new SessionNotReady('the session has ended');
     return session.principal;
+  }
+
+  get elementsMax(): number {
+    // No element is smaller than a byte.
+    if (this.requestBytes < elementsMin) return elementsMin;
+    return elementsMaxOf(this.context.tenancy.cluster(this.principal.clusterId)?.limits);
+  }
+
+  charge(requests: number): void {
+    if (requests === 0) return;
+    const { tenancy, clock } = this.context;
+    const { clusterId } = this.principal;
+    const verdict = tenancy.limiter.request(clusterId, clock.monotonicMs(), requests);
+    if (!verdict.quota) return;
+    tenancy.meter.throttled(clusterId, verdict.quota, verdict.delayMs);
+    this.throttle(verdict.delayMs);
   }
 
   answered(parts: Served): Dispatched {

@@ -15,9 +15,11 @@ import { Lanes } from '../../engine/kernel/lanes.ts';
 import { ClusterShares } from '../cluster-shares.ts';
 import type { GatewayContext } from '../context.ts';
 import { Entrance } from '../entrance.ts';
+import { largeAnswersMax } from '../several-turns.ts';
 import { followPair, type TlsSource } from '../tls-files.ts';
 import { Advertised } from './advertised.ts';
 import type { Door } from './api.ts';
+import { DebtQueue } from './debt-queue.ts';
 import { type ConnectionEvents, KafkaConnection } from './connection.ts';
 import { GroupCounts } from './group-counts.ts';
 import { OutboxBudget } from './outbox-budget.ts';
@@ -47,8 +49,6 @@ export interface KafkaDoor {
 const expiryIntervalMs = 1_000;
 /** Longer than from one roll-up of a busy broker to the next: in one process with it, what it gave back is needed until then. */
 const trimIntervalMs = 10_000;
-/** At a time: Metadata of 100,000 partitions is some 40 MB until it is encoded. */
-const largeAnswersMax = 2;
 
 /** Rejects when the address cannot be listened on. Clients are told context.settings' address; port 0 there means ours. */
 export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDoor> {
@@ -87,6 +87,7 @@ export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDo
     ),
     remembered: new ClusterShares(settings.rememberedPartitionsMax),
     largeAnswers: new Lanes(largeAnswersMax),
+    debtQueue: new DebtQueue(context),
   });
   return {
     port,

@@ -36,10 +36,10 @@ export async function askOwners<P, A>(
   for (const [t, { name, partitions }] of topics.entries()) {
     const into = answers[t]!.partitions;
     const at: number[] = [];
+    const topic = findTopic(call.context, call.principal, name);
     for (const [p, partition] of partitions.entries()) {
-      const fault = partitionFault(call, name, numberOf(partition));
-      if (fault === errorCode.none) at.push(p);
-      else into[p] = refuse(partition, fault);
+      if (topic && hasPartition(topic, numberOf(partition))) at.push(p);
+      else into[p] = refuse(partition, errorCode.unknownTopicOrPartition);
     }
     if (at.length === 0) continue;
     asked.push({ name, partitions: at.map((p) => partitions[p]!) });

@@ -21,6 +21,11 @@ export function admitRequest(
   return delayMs;
 }
 
+/** What an admitted request turns out to stand for beside itself (weight.ts): those that come next wait for it. */
+export function chargeBeside({ tenancy, clock }: GatewayContext, { clusterId }: Principal, requests: number): void {
+  if (requests > 0) tenancy.limiter.request(clusterId, clock.monotonicMs(), requests);
+}
+
 /** Throws QuotaExceeded when what the cluster has used already makes for a longer wait than a door may impose. */
 export function refuseLongWait(context: GatewayContext, clusterId: string, nowMs = context.clock.monotonicMs()): void {
   const { delayMs, quota } = context.tenancy.limiter.debt(clusterId, nowMs);

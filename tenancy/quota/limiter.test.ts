@@ -60,6 +60,16 @@ describe('limiter', () => {
     expect(limiter.request(id, 12_000).delayMs).toBe(0);
   });
 
+  it('charges a request for as many as it stands for, and for no more than ten seconds of them', () => {
+    const { limiter } = limiterOf({ requestsPerSecondMax: 10, ingressBytesPerSecondMax: 1 });
+    expect(limiter.request(id, 0, 10).delayMs).toBe(0);
+    expect(limiter.request(id, 0, 25)).toEqual({ delayMs: 2_500, quota: 'requestsPerSecondMax' });
+    expect(limiter.request(id, 0, 1_000_000).delayMs).toBe(10_000);
+    limiter.produce(id, 'a0', 1_000, 0);
+    expect(limiter.debt(id, 10_000, 'neither').delayMs).toBeLessThan(200);
+    expect(limiter.debt(id, 10_000).delayMs).toBeGreaterThan(900_000);
+  });
+
   it('lets a batch of topic mutations through, then two a second', () => {
     const { limiter } = limiterOf({ topicMutationsPerSecondMax: 2 });
     for (let i = 0; i < 20; i++) expect(limiter.topicMutation(id, 0, 0).delayMs).toBe(0);

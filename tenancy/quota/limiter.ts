@@ -108,17 +108,18 @@ export class ClusterLimiter implements Limiter {
       : { delayMs: egress, quota: 'egressBytesPerSecondMax' };
   }
 
-  request(clusterId: string, nowMs: number): Verdict {
+  request(clusterId: string, nowMs: number, count = 1): Verdict {
     const cluster = this.#clusters.get(clusterId);
     if (!cluster) return goOn;
-    return verdict(takeRequest(cluster.requests, cluster.rates.requests, nowMs), 'requestsPerSecondMax');
+    return verdict(takeRequest(cluster.requests, cluster.rates.requests, nowMs, count), 'requestsPerSecondMax');
   }
 
-  debt(clusterId: string, nowMs: number, direction: 'produce' | 'fetch' = 'produce'): Verdict {
+  debt(clusterId: string, nowMs: number, direction: 'produce' | 'fetch' | 'neither' = 'produce'): Verdict {
     const cluster = this.#clusters.get(clusterId);
     if (!cluster) return goOn;
     const { rates } = cluster;
     const requests = peek(cluster.requests, rates.requests, nowMs);
+    if (direction === 'neither') return verdict(requests, 'requestsPerSecondMax');
     const bytes =
       direction === 'produce' ? peek(cluster.ingress, rates.ingress, nowMs) : peek(cluster.egress, rates.egress, nowMs);
     if (requests > bytes) return verdict(requests, 'requestsPerSecondMax');
@@ -171,9 +172,14 @@ function verdict(delayMs: number, quota: keyof ClusterLimits): Verdict {
   return delayMs === 0 ? goOn : { delayMs, quota };
 }
 
-function takeRequest(bucket: Bucket, rate: Rate, nowMs: number): number {
+function takeRequest(bucket: Bucket, rate: Rate, nowMs: number, count = 1): number {
   const debtMs = peek(bucket, rate, nowMs);
-  return debtMs > requestDebtMsMax ? debtMs : take(bucket, rate, 1, nowMs);
+  if (debtMs > requestDebtMsMax) return debtMs;
+  const delayMs = take(bucket, rate, count, nowMs);
+  if (count === 1 || delayMs <= requestDebtMsMax) return delayMs;
+  // One that stands for more than the rate has in that time: its cluster is not held back for minutes.
+  bucket.paidAtMs = nowMs + requestDebtMsMax;
+  return requestDebtMsMax;
 }
 
 function ratesOf(limits: ClusterLimits): Rates {

@@ -4,8 +4,11 @@ import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { uuidText } from '../../../engine/kernel/uuid.ts';
 import { topicConfigs, topicConfigValue } from '../../../engine/topic-configs.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
+import { chargeBeside } from '../../operations/admit.ts';
 import { resolveStart } from '../../operations/positions.ts';
 import { changeTopic, createTopic, deleteTopic, topicsOf } from '../../operations/topics.ts';
+import { overTurns } from '../../several-turns.ts';
+import { requestsBeside, requestsForShown } from '../../weight.ts';
 import type { DoorParts } from '../guard.ts';
 import { guard } from '../guard.ts';
 import { readJsonObject } from '../read-body.ts';
@@ -14,6 +17,8 @@ import type { HttpExchange, Route } from '../servers/server.ts';
 import { topicOf } from './find-topic.ts';
 
 const requestBytesMax = 256 * 1024;
+/** Some 5 ms of work. */
+const topicsPerTurnMax = 1_000;
 
 export function topicRoutes(parts: DoorParts): Route[] {
   const { context } = parts;
@@ -21,9 +26,17 @@ export function topicRoutes(parts: DoorParts): Route[] {
     {
       method: 'GET',
       pattern: '/v1/topics',
-      handler: guard(parts, (exchange, principal) => {
-        const topics = [...topicsOf(context, principal)].map(([name, entry]) => summary(name, entry));
-        replyJson(exchange, 200, { topics });
+      handler: guard(parts, async (exchange, principal) => {
+        const pieces = {
+          unitsOf: () => 1,
+          unitsPerTurnMax: topicsPerTurnMax,
+          lanes: parts.largeAnswers,
+          clock: context.clock,
+        };
+        const own = [...topicsOf(context, principal)];
+        chargeBeside(context, principal, requestsForShown(own.length));
+        const topics = await overTurns(own, pieces, ([name, entry]) => JSON.stringify(summary(name, entry)));
+        exchange.reply(200, jsonHeaders(exchange), `{"topics":[${topics.join(',')}]}`);
       }),
     },
     {
@@ -48,6 +61,7 @@ export function topicRoutes(parts: DoorParts): Route[] {
       pattern: '/v1/topics/{topic}',
       handler: guard(parts, async (exchange, principal) => {
         const entry = topicOf(context, principal, exchange);
+        chargeBeside(context, principal, requestsBeside(entry.partitions.length));
         replyJson(exchange, 200, { ...detail(exchange.param('topic'), entry), partitions: await ranges(parts, entry) });
       }),
     },

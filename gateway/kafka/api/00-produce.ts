@@ -34,7 +34,7 @@ export class UnacknowledgedFailed extends Failure {
 export const produce = api(
   0,
   // The operation charges a request with each partition.
-  { from: 3, to: 13, charge: 'own' },
+  { from: 3, to: 13, charge: 'own', queues: false },
   (call, request) => {
     const limits = call.context.tenancy.cluster(call.principal.clusterId)?.limits;
     const refused = refusedWhole(call, request, limits);

@@ -14,6 +14,7 @@ import { leaderOf } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
 import { type Reading, readingKey, type SessionStep } from '../fetch-sessions.ts';
 import { findAsked, hasPartition } from '../topic-view.ts';
+import { requestsBeside } from '../../weight.ts';
 
 type PartitionResponse = FetchResponse['responses'][number]['partitions'][number];
 
@@ -28,6 +29,8 @@ export const fetch = api(
   (call, request) => {
     const step = call.fetchSessions.step(request, call.version >= firstIdVersion);
     if (step.kind === 'error') return topLevel(step.errorCode);
+    // What its session remembers is read as if it had been named.
+    if (step.kind === 'incremental') call.charge(requestsBeside(step.readings.size));
     return read(call, request, step);
   },
   (request, { errorCode: code }, { version }) => {

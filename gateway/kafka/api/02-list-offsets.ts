@@ -31,6 +31,8 @@ export const listOffsets = api(
   }),
 );
 
+const newest = -3;
+
 /** Times that have a meaning of their own, and the version that brought it (KIP-734, KIP-405, KIP-1005, KIP-1023). */
 const firstVersions: ReadonlyMap<number, number> = new Map([
   [-1, 0],
@@ -53,7 +55,10 @@ async function ask(
     request.topics.map(({ name, partitions }) => ({ name, partitions: partitions.filter(isKnown) })),
     (partition) => partition.partitionIndex,
     refusal,
-    async (topics) => (await throughEngine(call, 2, { ...request, topics })).topics,
+    async (topics) => {
+      call.charge(topics.reduce((sum, { partitions }) => sum + partitions.filter(isLookedFor).length, 0));
+      return (await throughEngine(call, 2, { ...request, topics })).topics;
+    },
   );
   return request.topics.map(({ name, partitions }, t) => {
     const known = answers[t]!.partitions.values();
@@ -64,6 +69,11 @@ async function ask(
       ),
     };
   });
+}
+
+/** A time is looked for in what is stored, and so is the newest: a read for each. The ends are known. */
+function isLookedFor({ timestamp }: Partition): boolean {
+  return timestamp >= 0 || timestamp === newest;
 }
 
 function refusal({ partitionIndex }: Partition, code: number = errorCode.none): PartitionAnswer {

@@ -11,12 +11,14 @@ import type { MetadataRequest, MetadataResponse } from '../../../engine/protocol
 import { QuotaExceeded } from '../../../tenancy/failures.ts';
 import { tenantName, topicNameFault } from '../../../tenancy/naming.ts';
 import { findOrCreateTopic, findTopic, findTopicById, topicsOf } from '../../operations/topics.ts';
+import { nextTurn, overTurns } from '../../several-turns.ts';
 import { controllerId, type VirtualBroker } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
 import { firstOfEach } from '../asked-once.ts';
 import { type ChangeTime, changeTime } from '../change-topics.ts';
 import { refusalOf } from '../failures.ts';
 import { clusterOperations, noOperations, partitionView, topicOperations } from '../topic-view.ts';
+import { requestsForShown } from '../../weight.ts';
 
 type Asked = NonNullable<MetadataRequest['topics']>[number];
 type Topic = MetadataResponse['topics'][number];
@@ -45,6 +47,7 @@ export const metadata = api(
         : undefined;
       for (const asked of firstOfEach(request.topics ?? [], ({ name, topicId }) => topicId + (name ?? ''))) {
         found.push(await find(call, asked, mayCreate));
+        if (found.length % namesPerTurnMax === 0) await nextTurn(context.clock);
       }
     }
     const topics = await show(call, found, operations);
@@ -57,29 +60,19 @@ export const metadata = api(
   }),
 );
 
-/** Some 5 ms of work. */
+/** Some 5 ms of work, each. */
 const partitionsPerTurnMax = 5_000;
+const namesPerTurnMax = 5_000;
 
-/**
- * Those of a large cluster are shown over several turns, in which others are served; then few answers at a time, for each holds
- * what it has shown until all is.
- */
-async function show(call: Call, found: readonly Found[], operations: number): Promise<Topic[]> {
-  const showOne = (each: Found): Topic => ('topic' in each ? known(call, each.name, each.topic, operations) : each);
-  const sizeOf = (each: Found): number => ('topic' in each ? 1 + each.topic.partitions.length : 1);
-  if (found.reduce((sum, each) => sum + sizeOf(each), 0) <= partitionsPerTurnMax) return found.map(showOne);
-  return call.door.largeAnswers.run(async () => {
-    const topics: Topic[] = [];
-    let shownNow = 0;
-    for (const each of found) {
-      topics.push(showOne(each));
-      shownNow += sizeOf(each);
-      if (shownNow < partitionsPerTurnMax) continue;
-      shownNow = 0;
-      await new Promise<void>((resolve) => call.context.clock.endOfTurn(resolve));
-    }
-    return topics;
-  });
+function show(call: Call, found: readonly Found[], operations: number): Promise<Topic[]> {
+  const partitionsOf = (each: Found): number => ('topic' in each ? 1 + each.topic.partitions.length : 1);
+  call.charge(requestsForShown(found.reduce((sum, each) => sum + partitionsOf(each), 0)));
+  const { clock } = call.context;
+  return overTurns(
+    found,
+    { unitsOf: partitionsOf, unitsPerTurnMax: partitionsPerTurnMax, lanes: call.door.largeAnswers, clock },
+    (each) => ('topic' in each ? known(call, each.name, each.topic, operations) : each),
+  );
 }
 
 function onlyBroker({ door, version }: Call): VirtualBroker | undefined {

@@ -25,7 +25,7 @@ export const offsetFetch = api(
   { from: 1, to: 10, charge: 'counted' },
   async (call, request) => {
     const groups = askedOffsets(groupsOf(call.version, request));
-    const answers = await forEachGroup(groups, (group) => fetchGroup(call, group, request.requireStable));
+    const answers = await forEachGroup(call, groups, (group) => fetchGroup(call, group, request.requireStable));
     return respond(call.version, answers);
   },
   (request, { errorCode: code }, { version }) => {

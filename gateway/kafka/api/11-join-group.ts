@@ -20,7 +20,7 @@ const firstSkipVersion = 9;
 
 export const joinGroup = api(
   11,
-  { from: 0, to: 9, charge: 'counted' },
+  { from: 0, to: 9, charge: 'counted', queues: false },
   async (call, request) => {
     const fault = groupFault(request.groupId);
     if (fault !== errorCode.none) return refusal(request, fault, call.version);

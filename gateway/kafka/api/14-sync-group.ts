@@ -9,7 +9,7 @@ const firstProtocolVersion = 5;
 
 export const syncGroup = api(
   14,
-  { from: 0, to: 5, charge: 'counted' },
+  { from: 0, to: 5, charge: 'counted', queues: false },
   (call, request) => {
     const hasProtocol = request.protocolType !== null && request.protocolName !== null;
     if (call.version >= firstProtocolVersion && !hasProtocol) return refusal(errorCode.inconsistentGroupProtocol);

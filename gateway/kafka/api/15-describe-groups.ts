@@ -21,7 +21,7 @@ export const describeGroups = api(
   async (call, request) => {
     const operations = request.includeAuthorizedOperations ? groupOperations : noOperations;
     const asked = firstOfEach(request.groups, (groupId) => groupId);
-    const groups = await forEachGroup(asked, (groupId) => describe(call, groupId));
+    const groups = await forEachGroup(call, asked, (groupId) => describe(call, groupId));
     for (const group of groups)
       group.authorizedOperations = group.errorCode === errorCode.none ? operations : noOperations;
     return { throttleTimeMs: 0, groups };

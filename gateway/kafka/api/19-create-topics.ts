@@ -12,8 +12,10 @@ import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { CreateTopicsRequest, CreateTopicsResponse } from '../../../engine/protocol/messages/19-create-topics.ts';
 import { stripNames, topicNameFault } from '../../../tenancy/naming.ts';
 import { checkNewTopic, createTopic, findTopic, type NewTopic, servingCluster } from '../../operations/topics.ts';
+import { oneByOne } from '../../several-turns.ts';
 import { replicationFactorDefault, replicationFactorOf } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
+import { firstOfEach } from '../asked-once.ts';
 import { replicasOfNew } from '../assignments.ts';
 import { attemptInTime, type ChangeTime, changeTime, doublesIn } from '../change-topics.ts';
 import { allConfigs, topicConfigEntries } from '../config-view.ts';
@@ -29,13 +31,12 @@ export const createTopics = api(
   async (call, request) => {
     const doubles = doublesIn(request.topics.map(({ name }) => name));
     const time = changeTime(call, request.timeoutMs);
-    const topics: Answer[] = [];
-    for (const asked of request.topics) {
-      if (!doubles.has(asked.name)) topics.push(await create(call, asked, request.validateOnly, time));
-      else if (!topics.some(({ name }) => name === asked.name)) {
-        topics.push(refusal(asked.name, errorCode.invalidRequest, 'The topic is named twice in the request.'));
-      }
-    }
+    const once = firstOfEach(request.topics, ({ name }) => name);
+    const topics = await oneByOne(call.context.clock, once, (asked) =>
+      doubles.has(asked.name)
+        ? refusal(asked.name, errorCode.invalidRequest, 'The topic is named twice in the request.')
+        : create(call, asked, request.validateOnly, time),
+    );
     return { throttleTimeMs: 0, topics };
   },
   (request, { errorCode: code, message }) => ({

@@ -7,6 +7,7 @@ import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from '../../../engine/protocol/messages/20-delete-topics.ts';
 import { stripNames, tenantName } from '../../../tenancy/naming.ts';
 import { deleteTopic, findTopic, findTopicById } from '../../operations/topics.ts';
+import { oneByOne } from '../../several-turns.ts';
 import { api, type Call } from '../api.ts';
 import { attemptInTime, type ChangeTime, changeTime, doublesIn } from '../change-topics.ts';
 
@@ -21,8 +22,8 @@ export const deleteTopics = api(
   async (call, request) => {
     const { responses, clear } = judge(call, topicsOf(call.version, request));
     const time = changeTime(call, request.timeoutMs);
-    for (const asked of clear) responses.push(await remove(call, asked, time));
-    return { throttleTimeMs: 0, responses };
+    const removed = await oneByOne(call.context.clock, clear, (asked) => remove(call, asked, time));
+    return { throttleTimeMs: 0, responses: [...responses, ...removed] };
   },
   (request, { errorCode: code, message }, { version }) => ({
     throttleTimeMs: 0,

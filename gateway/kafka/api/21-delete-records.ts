@@ -19,7 +19,11 @@ export const deleteRecords = api(
       request.topics,
       (partition) => partition.partitionIndex,
       refusal,
-      async (topics) => (await throughEngine(call, 21, { ...request, topics })).topics,
+      async (topics) => {
+        // Each is written by its owner.
+        call.charge(topics.reduce((sum, { partitions }) => sum + partitions.length, -1));
+        return (await throughEngine(call, 21, { ...request, topics })).topics;
+      },
     ),
   }),
   (request, { errorCode: code }) => ({

@@ -7,11 +7,13 @@ import type {
   DescribeConfigsRequest,
   DescribeConfigsResponse,
 } from '../../../engine/protocol/messages/32-describe-configs.ts';
+import { topicConfigs } from '../../../engine/topic-configs.ts';
 import { topicNameFault } from '../../../tenancy/naming.ts';
 import { findTopic, servingCluster } from '../../operations/topics.ts';
-import { nodeCount } from '../advertised.ts';
+import { overTurns } from '../../several-turns.ts';
 import { api, type Call } from '../api.ts';
 import { firstOfEach } from '../asked-once.ts';
+import { isBrokerName } from '../broker-configs.ts';
 import {
   brokerConfigEntries,
   type ConfigOptions,
@@ -19,6 +21,7 @@ import {
   throttleEntries,
   topicConfigEntries,
 } from '../config-view.ts';
+import { requestsForShown } from '../../weight.ts';
 
 type Resource = DescribeConfigsRequest['resources'][number];
 type Result = DescribeConfigsResponse['results'][number];
@@ -26,21 +29,37 @@ type Result = DescribeConfigsResponse['results'][number];
 export const describeConfigs = api(
   32,
   { from: 1, to: 4 },
-  (call, request) => ({
-    throttleTimeMs: 0,
-    results: firstOfEach(request.resources, (one) => `${one.resourceType} ${one.resourceName}`).map((resource) =>
+  async (call, request) => {
+    const asked = firstOfEach(request.resources, (one) => `${one.resourceType} ${one.resourceName}`);
+    call.charge(requestsForShown(asked.length * topicConfigs.length));
+    const pieces = {
+      unitsOf,
+      unitsPerTurnMax: configsPerTurnMax,
+      lanes: call.door.largeAnswers,
+      clock: call.context.clock,
+    };
+    const results = await overTurns(asked, pieces, (resource) =>
       describe(call, resource, {
         keys: resource.configurationKeys,
         synonyms: request.includeSynonyms,
         documentation: request.includeDocumentation,
       }),
-    ),
-  }),
+    );
+    return { throttleTimeMs: 0, results };
+  },
   (request, { errorCode: code, message }) => ({
     throttleTimeMs: 0,
     results: request.resources.map((resource) => result(resource, code, message, [])),
   }),
 );
+
+/** Each is compared with the names that were asked for. */
+function unitsOf({ configurationKeys }: Resource): number {
+  return topicConfigs.length + (configurationKeys?.length ?? 0);
+}
+
+/** Some 5 ms of work. */
+const configsPerTurnMax = 15_000;
 
 function describe({ context, principal }: Call, resource: Resource, options: ConfigOptions): Result {
   const { resourceType: type, resourceName: name } = resource;
@@ -55,11 +74,10 @@ function describe({ context, principal }: Call, resource: Resource, options: Con
     const cluster = servingCluster(context, principal);
     // Kafka's name for what holds for all brokers unless one says otherwise.
     if (name === '') return result(resource, errorCode.none, null, throttleEntries(cluster, name, options));
-    const nodeId = Number(name);
-    if (!Number.isInteger(nodeId) || nodeId < 1 || nodeId > nodeCount) {
+    if (!isBrokerName(name)) {
       return result(resource, errorCode.invalidRequest, `There is no broker '${name}'.`, []);
     }
-    return result(resource, errorCode.none, null, brokerConfigEntries(cluster, nodeId, options));
+    return result(resource, errorCode.none, null, brokerConfigEntries(cluster, Number(name), options));
   }
   return result(resource, errorCode.invalidRequest, `Configs of resource type ${type} are not served.`, []);
 }

@@ -13,7 +13,9 @@ import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { NotFound } from '../../../tenancy/failures.ts';
 import { stripNames } from '../../../tenancy/naming.ts';
 import { createPartitions as enlarge, findTopic } from '../../operations/topics.ts';
+import { oneByOne } from '../../several-turns.ts';
 import { api, type Call } from '../api.ts';
+import { firstOfEach } from '../asked-once.ts';
 import { replicasOfGrown } from '../assignments.ts';
 import { attemptInTime, type ChangeTime, changeTime, doublesIn } from '../change-topics.ts';
 
@@ -26,13 +28,12 @@ export const createPartitions = api(
   async (call, request) => {
     const doubles = doublesIn(request.topics.map(({ name }) => name));
     const time = changeTime(call, request.timeoutMs);
-    const results: Answer[] = [];
-    for (const asked of request.topics) {
-      if (!doubles.has(asked.name)) results.push(await change(call, asked, request.validateOnly, time));
-      else if (!results.some(({ name }) => name === asked.name)) {
-        results.push(answer(asked.name, errorCode.invalidRequest, 'The topic is named twice in the request.'));
-      }
-    }
+    const once = firstOfEach(request.topics, ({ name }) => name);
+    const results = await oneByOne(call.context.clock, once, (asked) =>
+      doubles.has(asked.name)
+        ? answer(asked.name, errorCode.invalidRequest, 'The topic is named twice in the request.')
+        : change(call, asked, request.validateOnly, time),
+    );
     return { throttleTimeMs: 0, results };
   },
   (request, { errorCode: code, message }) => ({

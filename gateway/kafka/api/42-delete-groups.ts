@@ -1,6 +1,7 @@
-/** DeleteGroups (key 42): v0-v2. Back: engine/broker/groups/delete-groups.ts, per group. */
+/** DeleteGroups (key 42): v0-v2. Back: engine/broker/groups/delete-groups.ts, per group. One that is named twice is answered once, as by Kafka. */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import { api, type Call } from '../api.ts';
+import { firstOfEach } from '../asked-once.ts';
 import { askCoordinator, forEachGroup, groupFault } from '../coordinate.ts';
 import { coordinatorCode, refusalOf } from '../failures.ts';
 
@@ -9,10 +10,11 @@ export const deleteGroups = api(
   { from: 0, to: 2, beside: 'alone' },
   async (call, request) => ({
     throttleTimeMs: 0,
-    results: await forEachGroup(request.groupsNames, async (groupId) => ({
-      groupId,
-      errorCode: await remove(call, groupId),
-    })),
+    results: await forEachGroup(
+      call,
+      firstOfEach(request.groupsNames, (groupId) => groupId),
+      async (groupId) => ({ groupId, errorCode: await remove(call, groupId) }),
+    ),
   }),
   (request, { errorCode: code }) => ({
     throttleTimeMs: 0,

@@ -22,7 +22,7 @@ export const electLeaders = api(
       const fault = partitionFault(call, topic, partitionId);
       return fault === errorCode.none
         ? { partitionId, errorCode: errorCode.electionNotNeeded, errorMessage: 'The first replica leads.' }
-        : { partitionId, errorCode: fault, errorMessage: `There is no partition ${topic}-${partitionId}.` };
+        : { partitionId, errorCode: fault, errorMessage: 'There is no such partition.' };
     });
   },
   (request, { errorCode: code, message }) =>

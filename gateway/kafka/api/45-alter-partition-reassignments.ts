@@ -11,9 +11,10 @@ import type {
 } from '../../../engine/protocol/messages/45-alter-partition-reassignments.ts';
 import { stripNames } from '../../../tenancy/naming.ts';
 import { alterReplicas, findTopic } from '../../operations/topics.ts';
+import { oneByOne } from '../../several-turns.ts';
 import { api, type Call } from '../api.ts';
-import { checkReassigned, reassigned } from '../assignments.ts';
-import { attempt, attemptInTime, type ChangeTime, changeTime } from '../change-topics.ts';
+import { reassigned, reassignmentFault } from '../assignments.ts';
+import { attemptInTime, type ChangeTime, changeTime } from '../change-topics.ts';
 import type { Refusal } from '../failures.ts';
 import { hasPartition } from '../topic-view.ts';
 
@@ -26,10 +27,11 @@ export const alterPartitionReassignments = api(
   { from: 0, to: 1, beside: 'alone' },
   async (call, request) => {
     const time = changeTime(call, request.timeoutMs);
-    const responses: TopicAnswer[] = [];
-    for (const topic of request.topics) {
-      responses.push(await reassign(call, topic, request.allowReplicationFactorChange, time));
-    }
+    // Each is written by itself.
+    call.charge(Math.max(0, request.topics.length - 1));
+    const responses = await oneByOne(call.context.clock, request.topics, (topic) =>
+      reassign(call, topic, request.allowReplicationFactorChange, time),
+    );
     return answer(request, responses);
   },
   (request, { errorCode: code, message }) => {
@@ -46,7 +48,7 @@ async function reassign(call: Call, asked: Asked, mayChangeFactor: boolean, time
   const faults: (Refused | undefined)[] = [];
   const changes = new Map<number, readonly number[]>();
   for (const { partitionIndex, replicas } of asked.partitions) {
-    const fault = await faultOf(call, topic, partitionIndex, replicas, mayChangeFactor);
+    const fault = faultOf(topic, partitionIndex, replicas, mayChangeFactor);
     faults.push(fault);
     if (!fault && replicas) changes.set(partitionIndex, replicas);
   }
@@ -59,20 +61,19 @@ async function reassign(call: Call, asked: Asked, mayChangeFactor: boolean, time
   return topicAnswer(asked, (at) => faults[at] ?? told);
 }
 
-async function faultOf(
-  call: Call,
+function faultOf(
   topic: TopicEntry | undefined,
   partition: number,
   replicas: readonly number[] | null,
   mayChangeFactor: boolean,
-): Promise<Refused | undefined> {
+): Refused | undefined {
   if (!topic || !hasPartition(topic, partition)) {
     return { errorCode: errorCode.unknownTopicOrPartition, message: 'There is no such partition.' };
   }
   if (replicas === null) {
     return { errorCode: errorCode.noReassignmentInProgress, message: 'No partition reassignment is in progress.' };
   }
-  return attempt(call, () => checkReassigned(topic, partition, replicas, mayChangeFactor));
+  return reassignmentFault(topic, partition, replicas, mayChangeFactor);
 }
 
 /** `of`: by place in the request. */

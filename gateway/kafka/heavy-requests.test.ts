@@ -1,0 +1,151 @@
+/** Requests of a few bytes for each of thousands of names: what they cost is charged, bounded, and no more than in proportion. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { make } from '../../engine/protocol/make.ts';
+import type { ClusterLimits } from '../../tenancy/tenancy.ts';
+import { type DoorBench, doorBench, type RawClient } from './door.suite.ts';
+
+let bench: DoorBench;
+beforeAll(async () => {
+  bench = await doorBench();
+});
+afterAll(() => bench.close());
+
+function ask<K extends ApiKey>(client: RawClient, key: K, version: number, part: object): Promise<ResponseOf<K>> {
+  return client.ask(key, version, make(apiByKey.get(key)!.request, part as never) as RequestOf<K>);
+}
+
+const clientOf = async (name: string, limits: Partial<ClusterLimits>): Promise<RawClient> =>
+  bench.client(await bench.tenant(name, limits));
+
+const times = <T>(count: number, each: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => each(i));
+
+describe('names that are answered', () => {
+  it('are refused once each where topics are named twice, 150,000 of them as well', async () => {
+    const client = await clientOf('doubles', { partitionsMax: Infinity });
+    const topics = times(150_000, (i) => ({ name: `t${i}`, numPartitions: 1, replicationFactor: 3, count: 2 }));
+    const doubled = { topics: [...topics, ...topics], timeoutMs: 30_000 };
+    const made = await ask(client, 19, 5, doubled);
+    expect(made.topics.map(({ name }) => name)).toEqual(topics.map(({ name }) => name));
+    expect(made.topics.every((topic) => topic.errorCode === errorCode.invalidRequest)).toBe(true);
+    const grown = await ask(client, 37, 2, doubled);
+    expect(grown.results.map(({ name }) => name)).toEqual(topics.map(({ name }) => name));
+  });
+
+  it('are not said again in each of thousands of messages', async () => {
+    const client = await clientOf('messages', {});
+    const topicPartitions = [{ topic: 'x'.repeat(30_000), partitions: times(1_000, (i) => i) }];
+    const { replicaElectionResults } = await ask(client, 43, 2, { topicPartitions });
+    const { partitionResult } = replicaElectionResults[0]!;
+    expect(partitionResult).toHaveLength(1_000);
+    expect(new Set(partitionResult.map(({ errorMessage }) => errorMessage))).toEqual(
+      new Set(['There is no such partition.']),
+    );
+  });
+
+  it('are those of brokers, in no other spelling', async () => {
+    const client = await clientOf('spellings', {});
+    const resources = ['1', '01', '1.0', '1e0', ' 1', '4'].map((resourceName) => ({
+      resourceType: 4,
+      resourceName,
+      configurationKeys: null,
+    }));
+    const { results } = await ask(client, 32, 4, { resources });
+    const { none, invalidRequest } = errorCode;
+    expect(results.map((result) => result.errorCode)).toEqual([none, none, ...times(4, () => invalidRequest)]);
+  });
+});
+
+describe('how many names there may be', () => {
+  const topics = times(39_201, (i) => ({ name: `n${i}` }));
+  const request = { topics, allowAutoTopicCreation: false };
+
+  it('is what a cluster of its size can have', async () => {
+    const client = await clientOf('usual', { partitionsMax: 2_400 });
+    const fits = { ...request, topics: topics.slice(1) };
+    expect((await ask(client, 3, 9, fits)).topics).toHaveLength(39_200);
+    await expect(ask(client, 3, 9, request)).rejects.toThrow('ended');
+    expect(bench.logged.at(-1)).toMatchObject({
+      event: 'kafka-connection-refused',
+      fields: { code: 'malformed-frame' },
+    });
+  });
+
+  it('is more in a larger one', async () => {
+    const client = await clientOf('large', { partitionsMax: 2_401 });
+    expect((await ask(client, 3, 9, request)).topics).toHaveLength(39_201);
+  });
+});
+
+describe('what is charged', () => {
+  const limits = { requestsPerSecondMax: 1_000 };
+  const groups = times(3_000, (i) => `g${i}`);
+
+  it.each<[string, (client: RawClient) => Promise<{ throttleTimeMs: number }>]>([
+    ['each group that is described', (client) => ask(client, 15, 5, { groups })],
+    [
+      'each group whose offsets are asked for',
+      (client) => ask(client, 9, 8, { groups: groups.map((groupId) => ({ groupId, topics: [] })) }),
+    ],
+    ['each group that is deleted', (client) => ask(client, 42, 2, { groupsNames: groups })],
+    [
+      'each time that is looked for',
+      async (client) => {
+        await ask(client, 19, 5, { topics: [{ name: 't', numPartitions: 1, replicationFactor: 3 }] });
+        const partitions = times(3_000, () => ({ partitionIndex: 0, timestamp: 5 }));
+        return ask(client, 2, 7, { topics: [{ name: 't', partitions }] });
+      },
+    ],
+    [
+      'a tenth for each name of another kind',
+      (client) => ask(client, 3, 9, { topics: times(30_000, (i) => ({ name: `n${i}` })) }),
+    ],
+  ])('%s, and the connection is muted for it', async (name, request) => {
+    const answer = await request(await clientOf(name.replaceAll(' ', '-'), limits));
+    expect(answer.throttleTimeMs).toBeGreaterThan(0);
+  });
+
+  it('is nothing for what is named twice and done once', async () => {
+    const client = await clientOf('repeats', limits);
+    const { results, throttleTimeMs } = await ask(client, 42, 2, { groupsNames: times(3_000, () => 'g') });
+    expect(results).toHaveLength(1);
+    expect(throttleTimeMs).toBe(0);
+  });
+
+  it('is what a fetch session remembers', async () => {
+    const client = await clientOf('sessions', { requestsPerSecondMax: 30 });
+    await ask(client, 19, 5, { topics: [{ name: 't', numPartitions: 1, replicationFactor: 3 }] });
+    const partitions = times(300, (partition) => ({ partition, fetchOffset: 0, partitionMaxBytes: 1 }));
+    const first = await ask(client, 1, 11, { sessionId: 0, sessionEpoch: 0, topics: [{ topic: 't', partitions }] });
+    expect(first.throttleTimeMs).toBe(0);
+    const next = await ask(client, 1, 11, { sessionId: first.sessionId, sessionEpoch: 1, topics: [] });
+    expect(next.throttleTimeMs).toBeGreaterThan(0);
+  });
+});
+
+it('DescribeConfigs of many topics is made over several turns, and whole', async () => {
+  const limits = {
+    topicMutationsPerSecondMax: 1_000_000,
+    partitionMutationsPer5MinutesMax: Infinity,
+    partitionsMax: Infinity,
+  };
+  const client = await clientOf('configs', limits);
+  const topics = times(2_000, (i) => ({ name: `t${i}`, numPartitions: 1, replicationFactor: 3 }));
+  const made = await ask(client, 19, 5, { topics, timeoutMs: 30_000 });
+  expect(made.topics.every((topic) => topic.errorCode === errorCode.none)).toBe(true);
+  const resources = topics.map(({ name }) => ({ resourceType: 2, resourceName: name, configurationKeys: null }));
+  let turns = 0;
+  let isOver = false;
+  const count = (): void => {
+    turns++;
+    if (!isOver) setImmediate(count);
+  };
+  const answer = ask(client, 32, 4, { resources });
+  count();
+  const { results } = await answer;
+  isOver = true;
+  expect(results.map(({ resourceName }) => resourceName)).toEqual(topics.map(({ name }) => name));
+  expect(results.every(({ configs }) => configs.length === results[0]!.configs.length)).toBe(true);
+  expect(turns).toBeGreaterThan(3);
+});
