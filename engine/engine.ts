@@ -104,7 +104,7 @@ export interface FetchedPartition {
   readonly highWatermark: number;
   readonly lastStableOffset: number;
   readonly logStartOffset: number;
-  /** Set when no owner could be asked: the offsets are the last known ones, and more may be there. */
+  /** Set when no owner could be asked, or has not answered yet: the offsets are the last known ones, and more may be there. */
   readonly isStale?: true;
   /** Whole record batches, the first of which may begin before the asked offset. Shared: never written to. */
   readonly records: readonly Uint8Array[];

@@ -123,7 +123,7 @@ export interface PartitionLog {
   /** Bytes that read(offset) could return by now, at most `limit`: an estimate for fetch.min.bytes, without I/O. */
   readableBytes(offset: number, limit: number): number;
   /**
-   * Calls `wake` once, when the high watermark passes `offset` or the log closes. The caller owns the deadline: one
+   * Calls `wake` once, when the high watermark passes `offset`, the start moves, or the log closes. The caller owns the deadline: one
    * timer per fetch instead of one per partition. Undefined when waitersPerLogMax are registered.
    */
   waitFor(offset: number, wake: () => void): Waiter | undefined;

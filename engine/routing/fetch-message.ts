@@ -33,7 +33,7 @@ export interface FetchLimits {
 
 export function fetchRequestOf(asked: readonly Asked[], limits: FetchLimits, readsSegments: boolean): RequestOf<1> {
   const topics = new Map<Uuid, { topicId: Uuid; partitions: object[] }>();
-  for (const { topicId, partition, offset, maxBytes, leaderEpoch } of asked) {
+  for (const { topicId, partition, offset, maxBytes, leaderEpoch, startOffset } of asked) {
     let topic = topics.get(topicId);
     if (!topic) topics.set(topicId, (topic = { topicId, partitions: [] }));
     topic.partitions.push({
@@ -41,6 +41,7 @@ export function fetchRequestOf(asked: readonly Asked[], limits: FetchLimits, rea
       fetchOffset: offset,
       partitionMaxBytes: maxBytes,
       currentLeaderEpoch: leaderEpoch,
+      logStartOffset: startOffset,
     });
   }
   return make(fetchRequest, { ...limits, readsSegments, topics: [...topics.values()] });

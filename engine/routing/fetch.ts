@@ -130,8 +130,8 @@ class Slot implements TailWaiter {
     return this.last === undefined && this.offset !== seen.highWatermark;
   }
 
-  /** `isAsked`: a poll at this offset is with the owner, so that silence means the end of the log. */
-  result(seen: SeenLog, isAsked: boolean, given: readonly Uint8Array[]): FetchedPartition {
+  /** `isSilent`: a poll at this offset is with the owner, whose silence means the end of the log. */
+  result(seen: SeenLog, isSilent: boolean, given: readonly Uint8Array[]): FetchedPartition {
     const { topicId, partition } = this.asked;
     if (this.isBlind(seen)) return emptyResult(this.asked, errorCode.notLeaderOrFollower);
     const last = this.last;
@@ -145,7 +145,7 @@ class Slot implements TailWaiter {
       highWatermark: isOld ? seen.highWatermark : last.highWatermark,
       lastStableOffset: isOld ? seen.highWatermark : last.lastStableOffset,
       logStartOffset: isGood ? Math.max(last?.logStartOffset ?? -1, seen.logStartOffset) : last.logStartOffset,
-      ...(last === undefined && !isAsked && { isStale: true as const }),
+      ...((last === undefined && !isSilent) || this.isUnheard(seen) ? { isStale: true as const } : {}),
       records: given,
       frames: given.length > 0 ? this.frames : [],
     };
@@ -421,7 +421,7 @@ class Gathering {
       const seen = tail.seen(topicId, partition);
       const isAsked = tail.isAsked(topicId, partition, slot.offset);
       if ((slot.last === undefined && !isAsked) || (this.#bytes === 0 && slot.isUnheard(seen))) isLate = true;
-      return slot.result(seen, isAsked, shares[i]!);
+      return slot.result(seen, tail.isSilent(topicId, partition, slot.offset), shares[i]!);
     });
     if (isLate && !this.#options.signal?.aborted) metrics.late++;
     this.#release();

@@ -48,6 +48,9 @@ type Seen = { -readonly [Name in keyof SeenLog]: SeenLog[Name] } & {
   told?: ToldBounds | undefined;
 };
 
+/** An owner that has records answers a poll within less. */
+const silenceMsMin = 20;
+
 const unseen: SeenLog = { highWatermark: -1, logStartOffset: -1 };
 
 interface Poll {
@@ -63,6 +66,8 @@ interface Poll {
   attempt: number;
   /** Epoch of the owner being asked; -2 while parked. */
   askedEpoch: number;
+  /** Since when the owner at that epoch has said nothing of records. */
+  askedAtMs: number;
   /** Whether an owner has answered that nothing is there. */
   isEmpty: boolean;
   /** Parked because the owner at this epoch refused, until then unless a newer one is named. */
@@ -136,6 +141,15 @@ export class Tail {
   /** Whether an owner has been asked for what comes at `offset` and has not answered yet. */
   isAsked(topicId: Uuid, partition: number, offset: number): boolean {
     return (this.#polls.get(keyOf(topicId, partition, offset))?.askedEpoch ?? -2) >= 0;
+  }
+
+  /**
+   * Whether it has been asked for so long that its silence says that nothing is there. What another gateway's clients have stored since
+   * the last question is not known here before.
+   */
+  isSilent(topicId: Uuid, partition: number, offset: number): boolean {
+    const poll = this.#polls.get(keyOf(topicId, partition, offset));
+    return poll !== undefined && poll.askedEpoch >= 0 && this.#clock.monotonicMs() - poll.askedAtMs >= silenceMsMin;
   }
 
   /** -1 for what is not known: both, until an owner has answered. */
@@ -265,6 +279,7 @@ export class Tail {
       isFollowUp: true,
       attempt: 0,
       askedEpoch: -2,
+      askedAtMs: 0,
       isEmpty: false,
       refusedEpoch: -2,
       retryAtMs: 0,
@@ -301,6 +316,7 @@ export class Tail {
     if (!link?.hasRoom()) return this.#park(poll, false);
     this.#parked.delete(poll);
     const attempt = ++poll.attempt;
+    if (poll.askedEpoch !== owner.leaderEpoch) poll.askedAtMs = this.#clock.monotonicMs();
     poll.askedEpoch = owner.leaderEpoch;
     // Of a log of which nothing is known its owner's silence would tell nothing: the first answer comes at once.
     const { highWatermark, logStartOffset } = this.seen(poll.topicId, poll.partition);

@@ -221,7 +221,9 @@ export class BrokerProcess {
     const partition = partitionName(log.topicId, log.partition);
     const { brokerId } = this.slot;
     log.append = (batch, header, nowMs, done, frame) => {
-      const sentEpoch = this.#world.sentEpochs.of(batch);
+      const known = this.#world.sentEpochs.of(batch);
+      // One that was compressed anew lies elsewhere, and says itself at which it was sent.
+      const sentEpoch = known < 0 && settings.recodes ? header.leaderEpoch : known;
       const asked = { partition };
       this.#unanswered.add(asked);
       const answer = (outcome: AppendOutcome): void => {

@@ -91,6 +91,8 @@ class Judge {
         return this.#groups.committed(entry);
       case 'committed':
         return this.#groups.commitTold(entry);
+      case 'unforgotten':
+        return this.#groups.unforgotten(entry);
       case 'joined':
         return this.#groups.joined(entry);
       case 'overlap':

@@ -127,7 +127,7 @@ export class Committer {
         if (isGood && result.topics[0]?.partitions[0]?.errorCode === 0) {
           history.add({ kind: 'forgotten', ...forgotten });
           this.#gone[partitionIndex] = forgotten.offset;
-        }
+        } else history.add({ kind: 'unforgotten', ...this.#place(partitionIndex) });
         next();
       },
     );

@@ -1,5 +1,6 @@
 /** A reader that follows the partitions of a topic from their start, in one fetch for all or in one fetch each. */
 import type { FetchedPartition } from '../../engine/engine.ts';
+import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { recordBytes } from '../../engine/routing/fetch-message.ts';
 import { baseOffset, batchesIn, batchSizeBytes, leaderEpoch } from '../../engine/records/batch.ts';
@@ -22,6 +23,8 @@ export interface ConsumerPace {
   /** Of all partitions together, and of each. */
   readonly maxBytes?: number;
   readonly partitionMaxBytes?: number;
+  /** It begins anywhere each time, before the end. */
+  readonly rewinds?: boolean;
 }
 
 export class Consumer {
@@ -38,6 +41,8 @@ export class Consumer {
   readonly #minBytes: number;
   readonly #maxBytes: number;
   readonly #partitionMaxBytes: number;
+  readonly #rewinding: Random | undefined;
+  readonly #starts = new Map<number, number>();
   isStopped = false;
   /** Of the latest answer for any of its partitions. */
   lastCode = -1;
@@ -60,12 +65,14 @@ export class Consumer {
     this.#minBytes = pace.minBytes ?? 1;
     this.#maxBytes = pace.maxBytes ?? 5000;
     this.#partitionMaxBytes = pace.partitionMaxBytes ?? 2000;
+    if (pace.rewinds) this.#rewinding = seededRandom(Math.imul(world.settings.seed + 1, 0x3c6ef372) ^ partitions[0]!);
     for (const partition of partitions) this.offsets.set(partition, 0);
     this.#loop();
   }
 
   #loop(): void {
     if (this.isStopped || this.#topic.isDeleted) return;
+    if (this.#rewinding) for (const partition of this.#partitions) this.#rewind(partition, this.#rewinding);
     const asked = this.#partitions.map((partition) => ({
       topicId: this.#topic.topicId,
       partition,
@@ -74,10 +81,13 @@ export class Consumer {
       currentLeaderEpoch: -1,
       lastFetchedEpoch: -1,
     }));
-    const told = this.#partitions.map((partition) => this.#world.history.told.of(this.#nameOf(partition)));
+    const door = this.#door.next();
+    // What its gateway has not heard from the owner it says so of (isStale).
+    const told = this.#partitions.map((partition) => door.told(this.#nameOf(partition)));
+    const toldHere = this.#partitions.map((partition) => door.toldHere(this.#nameOf(partition)));
     const startMs = this.#world.loop.nowMs;
     const limits = { maxWaitMs: this.#maxWaitMs, minBytes: this.#minBytes };
-    this.#door.request(
+    door.request(
       ({ engine }) => engine.fetch(asked, { ...limits, maxBytes: this.#maxBytes }),
       (result) => {
         const isGood = result !== noAnswer && !(result instanceof Error);
@@ -91,18 +101,25 @@ export class Consumer {
         }
         const over = isGood ? overLimits(result, this.#partitionMaxBytes, this.#maxBytes) : undefined;
         if (over) this.#world.history.add({ kind: 'overfed', what: `${this.#name} ${over}` });
-        const isFine = isGood && result.every((each, i) => this.#read(each, told[i]!));
+        const isFine =
+          isGood && result.every((each, i) => this.#read(each, each.isStale ? toldHere[i]! : told[i]!, door));
         const pace = this.#world.loop.nowMs < this.#world.lullUntilMs ? lullPace : 1;
         this.#world.loop.schedule((isFine ? this.#pauseMs : retryMs) * pace, () => this.#loop());
       },
     );
   }
 
+  #rewind(partition: number, random: Random): void {
+    const start = this.#starts.get(partition) ?? 0;
+    const end = this.seen.get(partition) ?? 0;
+    this.offsets.set(partition, start + below(random, Math.max(1, end - start)));
+  }
+
   #nameOf(partition: number): PartitionName {
     return partitionName(this.#topic.topicId, partition);
   }
 
-  #read(fetched: FetchedPartition, asked: ToldLog): boolean {
+  #read(fetched: FetchedPartition, asked: ToldLog, door: Door): boolean {
     const { partition, highWatermark, logStartOffset: startOffset, errorCode: code } = fetched;
     this.lastCode = code;
     const from = this.offsets.get(partition)!;
@@ -122,12 +139,16 @@ export class Consumer {
       }
     }
     const answer = { from, code, highWatermark, startOffset, records, ...(isFinal ? { sizes } : {}), asked };
-    const entry = { kind: 'read', consumer: this.#name, partition: this.#nameOf(partition), ...answer } as const;
+    const isStale = fetched.isStale ? { isStale: true } : {};
+    const through = this.#world.settings.gateways > 1 ? { through: door.gateway, ...isStale } : {};
+    const who = { consumer: this.#name, ...through };
+    const entry = { kind: 'read', ...who, partition: this.#nameOf(partition), ...answer } as const;
     const isOld = highWatermark < asked.end || startOffset < asked.start;
-    if (records.length > 0 || code !== errorCode.none || isOld) this.#world.history.add(entry);
-    else this.#world.history.told.note(entry);
+    if (records.length > 0 || code !== errorCode.none || isOld) door.note(entry);
+    else this.#world.history.told.note(entry, door.gateway);
     if (records.length > 0) this.offsets.set(partition, records.at(-1)!.offset + 1);
     else if (code === errorCode.offsetOutOfRange && startOffset > from) this.offsets.set(partition, startOffset);
+    if (startOffset > (this.#starts.get(partition) ?? 0)) this.#starts.set(partition, startOffset);
     if (code === errorCode.none) this.seen.set(partition, highWatermark);
     return code === errorCode.none;
   }

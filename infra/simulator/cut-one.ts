@@ -8,10 +8,11 @@ const timeoutMs = 3000;
 /** `to`: -1 for all that there are. `told` is called with the error code, -1 without an answer. */
 export function cutOne(door: Door, topic: SimTopic, index: number, to: number, told: (code: number) => void): void {
   const { history } = door.world;
+  const at = door.next();
   const partition = partitionName(topic.topicId, index);
   const asked = history.told.of(partition);
   history.add({ kind: 'cutting', partition, to });
-  door.request(
+  at.request(
     ({ engine }) =>
       engine.partitionRequest(21, {
         topics: [{ name: topic.name, partitions: [{ partitionIndex: index, offset: to }] }],
@@ -20,7 +21,7 @@ export function cutOne(door: Door, topic: SimTopic, index: number, to: number, t
     (response) => {
       if (response === noAnswer || response instanceof Error) return told(-1);
       const { errorCode: code, lowWatermark: start } = response.topics[0]!.partitions[0]!;
-      if (code === 0) history.add({ kind: 'cut', partition, to, start, asked });
+      if (code === 0) at.note({ kind: 'cut', partition, to, start, asked });
       else history.add({ kind: 'uncut', partition, to, code, asked });
       told(code);
     },

@@ -1,35 +1,78 @@
 /**
- * The connection of a simulated client to whichever parent process serves at the moment. Calls and answers travel for a
- * while; when the parent dies or stays silent the client is told that it got no answer, and does not know what happened.
+ * The connection of a simulated client to a gateway: to whichever parent process serves there at the moment. Calls and answers travel
+ * for a while; when the parent dies or stays silent the client is told that it got no answer, and does not know what happened.
  */
+import { placesMsMax } from '../../engine/routing/known-places.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
 import type { Timer } from '../../engine/kernel/clock.ts';
+import type { Entry, PartitionName } from './history.ts';
 import type { ParentProcess } from './parent-process.ts';
+import type { ToldLog } from './told.ts';
 import type { World } from './world.ts';
 
 /** Until a client learns that nobody listens. */
 const refusalMs = 20;
+/** What one gateway was told another tells as well, so much later at most: an owner's answer is good for so long, and then on its way. */
+const otherGatewayMs = placesMsMax + 15;
 
 /** No answer: the request may have had its effect or not. */
 export const noAnswer = Symbol('no answer');
 
 export class Door {
   readonly world: World;
+  /** Which of several it leads to. */
+  readonly gateway: number;
   readonly #random: Random;
   parent: ParentProcess | undefined;
+  /** Until then whoever can goes elsewhere. */
+  shunnedUntilMs = 0;
+  readonly #open = new Set<() => void>();
   /**
    * Who waits to be told that nobody listens. What is asked meanwhile waits with them, though somebody may listen by then: a
    * client sends nothing past what it still tries to connect for.
    */
   #refused: (() => void)[] | undefined;
 
-  constructor(world: World) {
+  constructor(world: World, gateway = 0) {
     this.world = world;
+    this.gateway = gateway;
     this.#random = world.random();
   }
 
   isOpen(): boolean {
     return this.parent?.isServing === true && this.parent.process.isAlive;
+  }
+
+  /** Where a client that waits for no answer sends what comes next. */
+  next(): Door {
+    return this;
+  }
+
+  /** What its gateway tells of a log has to be this at least, also where it takes an earlier answer of the owner for given. */
+  told(partition: PartitionName): ToldLog {
+    const { history, settings, calm } = this.world;
+    if (settings.gateways === 1) return history.told.of(partition);
+    return history.told.through(this.gateway, partition, calm.heardByMs(otherGatewayMs));
+  }
+
+  /** What its gateway has told of it. */
+  toldHere(partition: PartitionName): ToldLog {
+    const { history, settings } = this.world;
+    return settings.gateways === 1
+      ? history.told.of(partition)
+      : history.told.through(this.gateway, partition, -Infinity);
+  }
+
+  note(entry: Entry): void {
+    this.world.history.add(entry, this.gateway);
+  }
+
+  /** Every client lets go of its connection here, and of what it has not been answered. */
+  abandon(forMs: number): void {
+    this.shunnedUntilMs = this.world.loop.nowMs + forMs;
+    // Who is told asks again at once, and that is open then.
+    const open = Array.from(this.#open);
+    for (const giveUp of open) giveUp();
   }
 
   /** `ask` runs in the parent and answers once; `told` runs in the client. What is `lateMs` late has a connection of its own. */
@@ -49,14 +92,17 @@ export class Door {
       isOver = true;
       timer?.cancel();
       forget();
+      this.#open.delete(giveUp);
       told(value);
     };
+    const giveUp = (): void => tell(noAnswer);
     if (this.#refused || !parent || !this.isOpen()) {
-      this.#refuse(() => tell(noAnswer));
+      this.#refuse(giveUp);
       return;
     }
-    timer = loop.schedule(waitMs, () => tell(noAnswer));
-    forget = parent.process.onEnd(() => void loop.schedule(1, () => tell(noAnswer)));
+    this.#open.add(giveUp);
+    timer = loop.schedule(waitMs, giveUp);
+    forget = parent.process.onEnd(() => void loop.schedule(1, giveUp));
     const { farMs } = this.world.settings;
     // In order, as on one connection: the same delay for all.
     parent.process.post(0.2 + farMs + lateMs, () => {

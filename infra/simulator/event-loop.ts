@@ -44,6 +44,8 @@ export class EventLoop {
     throw error;
   };
   events = 0;
+  /** Where the present event happens, and what follows from it. */
+  place: Place | undefined;
 
   get nowMs(): number {
     return this.#nowMs;
@@ -91,6 +93,7 @@ export class EventLoop {
       this.#nowMs = next.atMs;
       if (next.place?.holds(next)) continue;
       this.events++;
+      this.place = next.place;
       try {
         fn();
       } catch (error) {

@@ -111,9 +111,13 @@ export class FaultActs {
     if (process.isStopped || !process.isAlive) return;
     process.stop();
     this.#stopped.add(process);
+    const { calm } = this.world;
+    calm.begin(process);
+    process.onEnd(() => calm.end(process));
     this.lasting(`${process.name}: SIGSTOP`, durationMs, () => {
       this.#stopped.delete(process);
       process.resume();
+      calm.end(process);
     });
   }
 
@@ -224,7 +228,10 @@ export class FaultActs {
       network.unmute(address, this.random);
       network.slow(address, 0);
     }
-    for (const process of this.#stopped) process.resume();
+    for (const process of this.#stopped) {
+      process.resume();
+      this.world.calm.end(process);
+    }
     this.#stopped.clear();
     // Who was asked to undrain them may have died before it was written, and a drain outlasts everybody. More than once: a
     // drain that was asked of a stopped process is carried out when that goes on, beside what is asked of it then.

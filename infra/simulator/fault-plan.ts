@@ -34,6 +34,7 @@ export type FaultKind =
   | 'answers-lost'
   | 'told-power'
   | 'slow-delete'
+  | 'go-over'
   | 'zone-loss'
   | 'zone-power'
   | 'power'
@@ -249,6 +250,23 @@ const far: Mix = { 'fresh-kill': 6, kill: 2, restart: 2, 'net-reset': 1, 'parent
 /** Brokers store what a producer has on its way, all of it, and no answer comes: it is sent once more. */
 const repeats: Mix = { 'answers-lost': 8, kill: 2, restart: 1, 'net-reset': 1, 'parent-kill': 1 };
 
+/** Clients are at two gateways at once, which hear of the same brokers, placements and records, each in its own time. */
+const gateways: Mix = {
+  'go-over': 6,
+  'parent-kill': 2,
+  'parent-hang': 1,
+  'delete-records': 3,
+  'late-frame': 2,
+  'answers-lost': 2,
+  'store-change-lost': 2,
+  kill: 3,
+  restart: 2,
+  drain: 2,
+  'net-reset': 2,
+  'topic-create': 1,
+  'topic-delete': 1,
+};
+
 /** Scripts and states that the others seldom or never come to. */
 const rare: Mix = {
   'full-kill': 5,
@@ -284,7 +302,17 @@ const mixed: Readonly<Record<string, Mix>> = {
 };
 
 /** By name. */
-export const scenarios: Readonly<Record<string, Mix>> = { ...mixed, fleet, groups, rot, rare, full, far, repeats };
+export const scenarios: Readonly<Record<string, Mix>> = {
+  ...mixed,
+  fleet,
+  groups,
+  rot,
+  rare,
+  full,
+  far,
+  repeats,
+  gateways,
+};
 
 export function drawMix(random: Random, scenario: string): Mix {
   if (scenario !== 'mixed') return scenarios[scenario]!;

@@ -11,6 +11,7 @@ import { type FaultActs, placementsPk, trapTimes } from './fault-acts.ts';
 import type { Fault, FaultKind } from './fault-plan.ts';
 import { goodMood } from './process-store.ts';
 import { loseAnswers, losePowerWhenTold } from './answer-scripts.ts';
+import { goOver } from './gateway-scripts.ts';
 import {
   crowdFirsts,
   deliverLate,
@@ -66,6 +67,7 @@ const scripts: Readonly<Partial<Record<FaultKind, Script>>> = {
   'answers-lost': loseAnswers,
   'told-power': losePowerWhenTold,
   'slow-delete': deleteUnsynced,
+  'go-over': goOver,
 };
 
 export function isScript(kind: FaultKind): boolean {

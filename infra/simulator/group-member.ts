@@ -15,7 +15,7 @@ import { leaveGroupRequest } from '../../engine/protocol/messages/13-leave-group
 import { syncGroupRequest } from '../../engine/protocol/messages/14-sync-group.ts';
 import type { CoordinatorApi } from '../../engine/engine.ts';
 import type { RequestOf, ResponseOf } from '../../engine/protocol/apis.ts';
-import { noAnswer } from './door.ts';
+import { type Door, noAnswer } from './door.ts';
 import { noPart, type Part } from './group-part.ts';
 import type { MemberGroup } from './member-group.ts';
 
@@ -38,6 +38,8 @@ export class GroupMember {
   readonly #group: MemberGroup;
   readonly #random: Random;
   readonly name: string;
+  /** Until it is not answered there. */
+  #door: Door;
   #memberId = '';
   #generation = -1;
   /** Joins so far: whoever joins one generation twice goes on once. */
@@ -53,6 +55,7 @@ export class GroupMember {
     this.#group = group;
     this.#random = random;
     this.name = name;
+    this.#door = group.door.next();
     this.#join();
   }
 
@@ -81,9 +84,12 @@ export class GroupMember {
   ): void {
     const { door, target } = this.#group;
     const client = { clientId: this.name, clientHost: '/127.0.0.1', version: versions[key]! };
-    door.request(
+    this.#door.request(
       ({ engine }) => engine.coordinatorRequest(key, target, request, client),
-      (result) => told(result === noAnswer || result instanceof Error ? undefined : result),
+      (result) => {
+        if (result === noAnswer) this.#door = door.next();
+        told(result === noAnswer || result instanceof Error ? undefined : result);
+      },
     );
   }
 

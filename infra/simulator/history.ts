@@ -59,6 +59,10 @@ export type Entry =
   | {
       readonly kind: 'read';
       readonly consumer: string;
+      /** Where there are several gateways: which one. */
+      readonly through?: number;
+      /** It says itself that more may be there: what it tells is not what the owner says. */
+      readonly isStale?: boolean;
       readonly partition: PartitionName;
       readonly from: number;
       readonly code: number;
@@ -154,6 +158,8 @@ export type Entry =
     }
   /** A committed offset was deleted, up to this one. */
   | { readonly kind: 'forgotten'; readonly group: string; readonly partition: PartitionName; readonly offset: number }
+  /** Whether it was deleted nobody knows: where several gateways are asked it may be so later, and behind commits that came since. */
+  | { readonly kind: 'unforgotten'; readonly group: string; readonly partition: PartitionName }
   /** A member was told its part of a generation; `known` as above, when its join left. */
   | {
       readonly kind: 'joined';
@@ -210,16 +216,18 @@ export type TimedEntry = Entry & { readonly atMs: number };
 
 export class History {
   readonly entries: TimedEntry[] = [];
-  readonly told = new Told();
+  readonly told: Told;
   readonly #nowMs: () => number;
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
+    this.told = new Told(nowMs);
   }
 
-  add(entry: Entry): void {
+  /** `gateway`: which of several told it, if one did. */
+  add(entry: Entry, gateway = 0): void {
     this.entries.push({ atMs: Math.round(this.#nowMs() * 1000) / 1000, ...entry });
-    this.told.note(entry);
+    this.told.note(entry, gateway);
   }
 
   hash(): string {

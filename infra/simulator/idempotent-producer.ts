@@ -15,6 +15,7 @@ import { datedProducerId } from '../../engine/records/dated-producer-id.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { type Door, noAnswer } from './door.ts';
 import { partitionName } from './partition-name.ts';
+import { compressed } from './recoding.ts';
 import type { SharedId } from './shared-id.ts';
 import { valueOf } from './value.ts';
 import type { SimTopic } from './topic-plan.ts';
@@ -56,7 +57,9 @@ const giveUpOneOf = 6;
 
 export class IdempotentProducer {
   readonly #world: World;
-  readonly #door: Door;
+  readonly #doors: Door;
+  /** To which it keeps while anything is in flight: what it sends has to come in order. */
+  #door: Door;
   readonly #random: Random;
   readonly #topic: SimTopic;
   readonly #partition: number;
@@ -95,7 +98,8 @@ export class IdempotentProducer {
 
   constructor(world: World, door: Door, topic: SimTopic, partition: number, name: string, shared?: SharedId) {
     this.#world = world;
-    this.#door = door;
+    this.#doors = door;
+    this.#door = door.next();
     this.#random = world.random();
     this.#topic = topic;
     this.#partition = partition;
@@ -121,7 +125,7 @@ export class IdempotentProducer {
       this.#world.loop.schedule(0, () => this.#identified(before, known));
       return;
     }
-    this.#door.request(
+    this.#doors.next().request(
       ({ engine }) => engine.allocateProducerId(),
       (id) => {
         if (this.isStopped) return;
@@ -228,11 +232,14 @@ export class IdempotentProducer {
     batch.wasNext = this.#batches[0] === batch;
     const { loop } = this.#world;
     const leftMs = loop.nowMs;
-    const encoded = encodeBatch(
+    const plain = encodeBatch(
       batch.values.map((value, i) => ({ key: null, value: Buffer.from(value), timestampMs: loop.wallMs + i })),
       { producerId: this.#producerId, producerEpoch: this.#epoch, baseSequence: batch.sequence },
     );
-    this.#door.call<Told>(
+    const door = this.#isDated ? this.#doors.next() : this.#door;
+    // Some are compressed, a repeat as what it repeats; and those behind them may be ready before.
+    const encoded = this.#topic.isRecoded && batch.values.length > 1 ? compressed(plain) : plain;
+    door.call<Told>(
       ({ engine }, answer) => {
         const records = framePool.gather([encoded]);
         engine.append({
@@ -247,20 +254,20 @@ export class IdempotentProducer {
           },
         });
       },
-      (result) => this.#told(batch, { ...(result === noAnswer ? { code: -1, offset: -1 } : result), leftMs }),
+      (result) => this.#told(door, batch, { ...(result === noAnswer ? { code: -1, offset: -1 } : result), leftMs }),
       8000,
       this.#isDated ? below(this.#random, overtakenMsMax) : 0,
     );
   }
 
-  #told(batch: Batch, outcome: Told): void {
+  #told(door: Door, batch: Batch, outcome: Told): void {
     const { code } = outcome;
     batch.isInFlight = false;
     // Overtaken, it may have come before those that have been acknowledged since.
     const isNext = this.#batches[0] === batch && (!this.#isDated || batch.wasNext);
     const partition = partitionName(this.#topic.topicId, this.#partition);
     const { life, producer, values } = batch;
-    this.#world.history.add({ kind: 'sent', producer, partition, values, ...outcome, isNext });
+    door.note({ kind: 'sent', producer, partition, values, ...outcome, isNext });
     if (life !== this.#life) {
       this.#strays--;
       return;
@@ -284,6 +291,7 @@ export class IdempotentProducer {
         return this.#nextEpoch();
       }
       this.#isDraining = false;
+      this.#door = this.#doors.next();
       for (const batch of this.#batches) this.#send(batch);
     });
   }

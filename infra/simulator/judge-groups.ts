@@ -19,6 +19,8 @@ export class JudgeOfGroups {
   readonly #doubtful = new Set<string>();
   /** Of each group, partition and offset: commits less those of which somebody was told that they are not stored. */
   readonly #mayBeKept = new Map<string, number>();
+  /** Of which a deletion may come still. */
+  readonly #mayGo = new Set<string>();
   /** Of each group, generation and partition. */
   readonly #owners = new Map<string, string>();
   /** Of each group and generation. */
@@ -45,10 +47,16 @@ export class JudgeOfGroups {
       );
     } else if (offset >= 0 && offset <= (entry.gone ?? -1) && !this.#doubtful.has(`${name} ${offset}`)) {
       this.#findings.report('committed-offset-falls', entry.atMs, name, `${offset} was deleted, and is back`);
+    } else if (offset < 0 && this.#mayGo.has(name)) {
+      return;
     } else if ((offset < entry.acked || offset > tried) && !this.#doubtful.has(`${name} ${offset}`)) {
       const what = `committed ${entry.acked}, tried ${tried}, found ${offset}`;
       this.#findings.report('committed-offset-falls', entry.atMs, name, what);
     }
+  }
+
+  unforgotten({ group, partition }: TimedEntry & { kind: 'unforgotten' }): void {
+    this.#mayGo.add(`${group} ${partition}`);
   }
 
   commitTold({ atMs, group, partition, offset, code, by }: TimedEntry & { kind: 'committed' }): void {

@@ -1,6 +1,7 @@
 /** Whether a healed world works again: every broker serves, every partition takes a record from either kind of sender, every group answers. */
 import { cutOne } from './cut-one.ts';
 import type { Door } from './door.ts';
+import type { Doors } from './doors.ts';
 import { partitionName } from './partition-name.ts';
 import { sendOne } from './send-one.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -12,22 +13,24 @@ const retryMs = 100;
 
 export class Liveness {
   readonly #world: World;
-  readonly #door: Door;
+  readonly #doors: Doors;
   readonly #supervisor: Supervisor;
   readonly #topics: TopicRoom;
   readonly #missing = new Set<string>();
   #probes = 0;
 
-  constructor(world: World, door: Door, supervisor: Supervisor, topics: TopicRoom) {
+  constructor(world: World, doors: Doors, supervisor: Supervisor, topics: TopicRoom) {
     this.#world = world;
-    this.#door = door;
+    this.#doors = doors;
     this.#supervisor = supervisor;
     this.#topics = topics;
     for (const topic of topics.topics) {
       if (topic.isDeleted) continue;
       for (let i = 0; i < topic.partitions; i++) {
-        this.#probe(topic, i, 'plain');
-        this.#probe(topic, i, 'gateway');
+        for (const door of doors.all) {
+          this.#probe(door, topic, i, 'plain');
+          this.#probe(door, topic, i, 'gateway');
+        }
         if (topic.isCutOnly) this.#cut(topic, i);
       }
     }
@@ -59,8 +62,8 @@ export class Liveness {
   }
 
   #brokersServe(): boolean {
-    const { parent, deciders } = this.#supervisor;
-    const work = [parent, ...deciders].every(({ isServing, process, controller }) => {
+    const { gateways, deciders } = this.#supervisor;
+    const work = [...gateways, ...deciders].every(({ isServing, process, controller }) => {
       return isServing && process.isAlive && controller.ready();
     });
     return work && deciders[0]!.controller.brokers().every(({ state }) => state === 'serving');
@@ -72,7 +75,7 @@ export class Liveness {
     this.#missing.add(what);
     const attempt = (): void => {
       const { start, end } = this.#world.history.told.of(partitionName(topic.topicId, index));
-      cutOne(this.#door, topic, index, Math.min(start + 1, end), (code) => {
+      cutOne(this.#doors.first, topic, index, Math.min(start + 1, end), (code) => {
         if (code === 0) this.#missing.delete(what);
         else this.#world.loop.schedule(retryMs, attempt);
       });
@@ -80,12 +83,14 @@ export class Liveness {
     attempt();
   }
 
-  #probe(topic: SimTopic, index: number, as: 'plain' | 'gateway'): void {
-    const what = as === 'plain' ? `${topic.name}/${index}` : `the record producer's line of ${topic.name}/${index}`;
+  #probe(door: Door, topic: SimTopic, index: number, as: 'plain' | 'gateway'): void {
+    const where = door.gateway === 0 ? '' : ` through gateway ${door.gateway + 1}`;
+    const place = `${topic.name}/${index}${where}`;
+    const what = as === 'plain' ? place : `the record producer's line of ${place}`;
     this.#missing.add(what);
     const attempt = (): void => {
-      const send = { producer: `probe ${as}`, as, topic, index, value: `probe:${this.#probes++}` };
-      sendOne(this.#door, send, (code) => {
+      const send = { producer: `probe ${as}${where}`, as, topic, index, value: `probe:${this.#probes++}` };
+      sendOne(door, send, (code) => {
         if (code === 0) this.#missing.delete(what);
         else this.#world.loop.schedule(retryMs, attempt);
       });

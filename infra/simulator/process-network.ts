@@ -6,6 +6,7 @@
 import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
 import { type FrameChannel, type FrameHandler, LinkClosed, type Network } from '../../engine/ports.ts';
+import type { Calm } from './calm.ts';
 import type { EventLoop } from './event-loop.ts';
 import { never, type SimProcess } from './process.ts';
 
@@ -13,6 +14,9 @@ interface Listener {
   readonly process: SimProcess;
   readonly accept: (channel: FrameChannel) => FrameHandler;
 }
+
+/** Of a frame where nothing slows it down. */
+const usualDelayMsMax = 1;
 
 /** 'to': what is sent to the address waits; 'from': what comes from there. */
 export type Cut = 'to' | 'from' | 'both';
@@ -22,6 +26,7 @@ export class SimNetwork {
   readonly random: Random;
   /** From which on a socket is full, until all of it has left. */
   readonly socketBytesMax: number;
+  readonly calm: Calm;
   readonly #listeners = new Map<string, Listener>();
   readonly #wires = new Set<Wire>();
   readonly #cuts = new Map<string, Cut>();
@@ -29,10 +34,11 @@ export class SimNetwork {
   /** Sees every frame where it arrives. */
   onFrame: (to: SimProcess, frame: Buffer) => void = () => undefined;
 
-  constructor(loop: EventLoop, random: Random, socketBytesMax: number) {
+  constructor(loop: EventLoop, random: Random, socketBytesMax: number, calm: Calm) {
     this.loop = loop;
     this.socketBytesMax = socketBytesMax;
     this.random = random;
+    this.calm = calm;
   }
 
   handle(process: SimProcess): Network {
@@ -49,30 +55,36 @@ export class SimNetwork {
 
   cut(address: string, cut: Cut): void {
     this.#cuts.set(address, cut);
+    this.calm.begin(`cut ${address}`);
   }
 
   heal(address: string): void {
     this.#cuts.delete(address);
+    this.calm.end(`cut ${address}`);
     for (const wire of this.#wires) if (wire.address === address) wire.flow();
   }
 
   /** Ends every connection to `address`; what is on its way is lost. */
   reset(address: string): void {
+    this.calm.until(this.loop.nowMs);
     for (const wire of this.#wires) if (wire.address === address) wire.break();
   }
 
   /** Of the connections to `address` that `random` picks, half of them, no answer arrives until `unmute`. */
   mute(address: string, random: Random): void {
+    this.calm.begin(`mute ${address}`);
     for (const wire of this.#wires) if (wire.address === address && below(random, 2) === 0) wire.isMute = true;
   }
 
   /** Of every connection over which batches have been sent to `address` no answer arrives until `unmute`. */
   muteAppends(address: string): void {
+    this.calm.begin(`mute ${address}`);
     for (const wire of this.#wires) if (wire.address === address && wire.hasAppends) wire.isMute = true;
   }
 
   /** What was held back arrives, or the connection ends without it. */
   unmute(address: string, random: Random): void {
+    this.calm.end(`mute ${address}`);
     for (const wire of this.#wires) {
       if (wire.address !== address || !wire.isMute) continue;
       wire.isMute = false;
@@ -84,6 +96,8 @@ export class SimNetwork {
   slow(address: string, ms: number): void {
     if (ms > 0) this.#slowMs.set(address, ms);
     else this.#slowMs.delete(address);
+    if (ms > 0) this.calm.begin(`slow ${address}`);
+    else this.calm.end(`slow ${address}`);
   }
 
   isHeld(address: string, towards: boolean): boolean {
@@ -256,6 +270,7 @@ class WireEnd implements FrameChannel {
     this.#sentBytes += bytesOf(parts);
     const { nowMs } = network.loop;
     this.#lastMs = Math.max(this.#lastMs, nowMs + network.delayMs(address));
+    if (this.#lastMs - nowMs > usualDelayMsMax) network.calm.until(this.#lastMs);
     network.loop.schedule(this.#lastMs - nowMs, () => {
       this.#due++;
       this.deliver();
@@ -293,6 +308,7 @@ class WireEnd implements FrameChannel {
 
   #take(frame: Buffer): void {
     if (this.#isClosed) return;
+    this.#wire.network.loop.place = this.process;
     this.#wire.network.onFrame(this.process, frame);
     try {
       this.handler?.frame(frame);

@@ -68,8 +68,10 @@ export class SimProcess implements Place {
   }
 
   #told(delayMs: number, fn: () => void): void {
-    if (delayMs === 0 && this.isRunning && this.#draws.u32() % 4 > 0) fn();
-    else this.post(delayMs, fn);
+    if (delayMs === 0 && this.isRunning && this.#draws.u32() % 4 > 0) {
+      this.loop.place = this;
+      fn();
+    } else this.post(delayMs, fn);
   }
 
   /** process.exit, SIGKILL or a power cut: it runs no further instruction. */

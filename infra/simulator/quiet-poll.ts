@@ -4,6 +4,7 @@
  */
 import type { FetchedPartition } from '../../engine/engine.ts';
 import { type Door, noAnswer } from './door.ts';
+import type { Doors } from './doors.ts';
 import { partitionName } from './partition-name.ts';
 import { sendOne } from './send-one.ts';
 import type { TopicRoom } from './topic-room.ts';
@@ -25,24 +26,27 @@ interface Poll {
   readonly records: number;
 }
 
-export async function watchPolls(world: World, door: Door, { topics }: TopicRoom): Promise<void> {
+export async function watchPolls(world: World, doors: Doors, { topics }: TopicRoom): Promise<void> {
   const { loop } = world;
-  const watches = topics.filter(({ isDeleted }) => !isDeleted).map((topic) => new Watch(world, door, topic));
+  const watches = topics.filter(({ isDeleted }) => !isDeleted).map((topic) => new Watch(world, doors, topic));
   await loop.run(loop.nowMs + 2 * waitMsMax, () => watches.every(({ isOver }) => isOver));
 }
 
 class Watch {
   readonly #world: World;
+  /** For who waits, and for who sends: another one, if there is. */
   readonly #door: Door;
+  readonly #other: Door;
   readonly #topic: SimTopic;
   readonly #index: number;
   /** When the first and the second record were acknowledged; Infinity: not, or nobody knows. */
   readonly #storedMs = [Infinity, Infinity];
   #open = 0;
 
-  constructor(world: World, door: Door, topic: SimTopic) {
+  constructor(world: World, { all }: Doors, topic: SimTopic) {
     this.#world = world;
-    this.#door = door;
+    this.#door = all[world.settings.seed % all.length]!;
+    this.#other = all[(world.settings.seed + 1) % all.length]!;
     this.#topic = topic;
     this.#index = world.settings.seed % topic.partitions;
     this.#open++;
@@ -88,7 +92,7 @@ class Watch {
         index: this.#index,
         value: `quiet:${at}`,
       } as const;
-      sendOne(this.#door, send, (code) => {
+      sendOne(this.#other, send, (code) => {
         if (code === 0) this.#storedMs[at] = loop.nowMs;
         if (code === 0 && at === 0) this.#send(1, betweenMs);
         this.#open--;

@@ -37,11 +37,12 @@ export function sendOne(door: Door, send: OneSend, told: (code: number) => void)
   const values = [send.value];
   const sentMs = loop.wallMs;
   history.add({ kind: 'send', producer, as, partition, values });
-  door.call<Outcome>(
+  const at = door.next();
+  at.call<Outcome>(
     (parent, answer) => (as === 'plain' ? append(parent, send, sentMs, answer) : produce(parent, send, answer)),
     (result) => {
       const outcome = result === noAnswer ? { code: -1, offset: -1 } : result;
-      history.add({ kind: 'sent', producer, partition, values, ...outcome, isNext: false });
+      at.note({ kind: 'sent', producer, partition, values, ...outcome, isNext: false });
       told(outcome.code);
     },
     waitMs,

@@ -14,7 +14,7 @@ import type { Anomaly } from './anomaly.ts';
 import { check } from './checker.ts';
 import { unnoticedRot } from './bit-rot.ts';
 import { Consumer } from './consumer.ts';
-import { Door } from './door.ts';
+import { Doors } from './doors.ts';
 import { drawFaults, type Fault, type FaultKind } from './fault-plan.ts';
 import type { TimedEntry } from './history.ts';
 import { Injector } from './inject.ts';
@@ -26,6 +26,7 @@ import { loseMembers, moveLogs, moveSeats, seamlessHoldMs } from './quiet-move.t
 import { watchPolls } from './quiet-poll.ts';
 import { auditDeleted, auditStorage, partitionsMax, unfreedTopics } from './storage-audit.ts';
 import { watchEmptied } from './said-empty.ts';
+import { takeTimeToDecode } from './recoding.ts';
 import { Supervisor } from './supervisor.ts';
 import { drawLimits } from './tight-limits.ts';
 import { TopicRoom } from './topic-room.ts';
@@ -57,7 +58,7 @@ export interface Simulation {
 const stepsMin = 3;
 const stepsMax = 6;
 /** Whose worlds always have controllers in processes of their own. */
-const scenariosApart = ['controllers', 'late', 'planned', 'twins'];
+const scenariosApart = ['controllers', 'late', 'planned', 'twins', 'gateways'];
 const startMsMax = 40_000;
 /** After the last fault: for what lasts to end by itself, then for everything to work again. */
 const afterFaultsMs = 600;
@@ -79,6 +80,7 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'answers-lost': 1000,
   'told-power': 1600,
   'slow-delete': 900,
+  'go-over': 2200,
 };
 const stuckAfterMs = 40_000;
 const readMsMax = 20_000;
@@ -105,11 +107,13 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
   const faults = options.faults ?? drawFaults(random, scenario, steps);
   const world = new World(settings);
   const undo = plant.patch?.();
+  const quick = settings.recodes ? takeTimeToDecode(world.loop, world.random()) : () => undefined;
   const ambient = watchRejections((error) => world.bug('promise', error));
   try {
     await live(world, faults);
   } finally {
     ambient();
+    quick();
     undo?.();
   }
   const { history, loop, stacks } = world;
@@ -127,11 +131,11 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
 
 async function live(world: World, faults: readonly Fault[]): Promise<void> {
   const { loop, history } = world;
-  const door = new Door(world);
-  const supervisor = new Supervisor(world, door);
+  const doors = new Doors(world);
+  const supervisor = new Supervisor(world, doors);
   watchEmptied(world);
-  await loop.run(loop.nowMs + startMsMax, () => door.isOpen());
-  const topics = new TopicRoom(world, door);
+  await loop.run(loop.nowMs + startMsMax, () => doors.areOpen());
+  const topics = new TopicRoom(world, doors);
   topics.create(false);
   topics.create(true);
   await loop.run(loop.nowMs + startMsMax, () => topics.topics.length === 2);
@@ -151,7 +155,7 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   world.isHealed = true;
   topics.isOver = true;
   for (const group of topics.groups) group.isCalm = true;
-  const liveness = new Liveness(world, door, supervisor, topics);
+  const liveness = new Liveness(world, doors, supervisor, topics);
   const { mayCorrupt } = world.settings;
   const workMsMax = mayCorrupt ? rottenMsMax : stuckAfterMs;
   await loop.run(loop.nowMs + workMsMax, () => liveness.isGood);
@@ -166,10 +170,10 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   for (const group of topics.groups) group.stop();
   await loop.run(loop.nowMs + workMsMax, () => topics.isQuiet);
   if (!topics.isQuiet && !mayCorrupt) history.add({ kind: 'stuck', what: 'producers still wait for their answers' });
-  else if (!mayCorrupt && isGood) await watchPolls(world, door, topics);
+  else if (!mayCorrupt && isGood) await watchPolls(world, doors, topics);
   const quietFrom = mayCorrupt || !isGood ? Infinity : history.entries.length;
 
-  await readAll(world, door, topics);
+  await readAll(world, doors, topics);
   if (mayCorrupt) await auditRot(world, supervisor);
   else await audit(world, supervisor, topics);
   noteDeaths(history, quietFrom);
@@ -233,14 +237,14 @@ async function rollUpAll({ loop, history }: World, supervisor: Supervisor): Prom
   for (const what of left()) history.add({ kind: 'leak', what });
 }
 
-async function readAll(world: World, door: Door, topics: TopicRoom): Promise<void> {
+async function readAll(world: World, doors: Doors, topics: TopicRoom): Promise<void> {
   const readers = topics.topics
     .filter(({ isDeleted }) => !isDeleted)
     .flatMap((topic) =>
       Array.from({ length: topic.partitions }, (_, partition) => ({
         partition,
         topic,
-        consumer: new Consumer(world, door, topic, [partition], finalConsumer, { maxWaitMs: 50, pauseMs: 0 }),
+        consumer: new Consumer(world, doors.any(), topic, [partition], finalConsumer, { maxWaitMs: 50, pauseMs: 0 }),
       })),
     );
   const isDone = ({ consumer, partition }: (typeof readers)[number]): boolean =>
@@ -318,9 +322,11 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     },
     // In one of three worlds all of them: what is lost or held is then often on both sides of it.
     nearEndOneOf: below(seededRandom(seed ^ 0x2e31), 3) === 0 ? 1 : 7,
-    cutsTopics: below(seededRandom(seed ^ 0xc077), 3) === 0,
+    cutsTopics: below(seededRandom(seed ^ 0xc077), scenario === 'gateways' ? 2 : 3) === 0,
     hasGroups: scenario === 'groups' || scenario === 'full' || below(seededRandom(seed ^ 0x9409), 8) === 0,
     controllers,
+    gateways: scenario === 'gateways' ? 2 : 1,
+    recodes: scenario === 'gateways' && below(seededRandom(seed ^ 0x2ec0), 2) === 0,
     lease: { durationMs: 900, renewIntervalMs: 180, marginMs: 45, retryMsMax: 30 },
     log: {
       ...logSettingsDefault,

@@ -4,30 +4,40 @@
  */
 import { below, type Random } from '../../engine/kernel/random.ts';
 import type { BrokerProcess } from './broker-process.ts';
-import type { Door } from './door.ts';
+import type { Doors } from './doors.ts';
 import { ParentProcess } from './parent-process.ts';
 import type { World } from './world.ts';
 
 export class Supervisor {
   readonly #world: World;
-  readonly #door: Door;
+  readonly #doors: Doors;
   readonly #random: Random;
-  parent!: ParentProcess;
+  /** Each behind the door of its number. */
+  readonly gateways: ParentProcess[] = [];
   /** Where they are processes of their own. */
   readonly controllers: ParentProcess[] = [];
   isOver = false;
 
-  constructor(world: World, door: Door) {
+  constructor(world: World, doors: Doors) {
     this.#world = world;
-    this.#door = door;
+    this.#doors = doors;
     this.#random = world.random();
-    this.#startParent();
+    for (const { gateway } of doors.all) this.#startGateway(gateway);
     for (let i = 0; i < world.settings.controllers; i++) this.#startController(i);
   }
 
-  /** The doors' process and all controllers. */
+  /** The first of the gateways, or the only one. */
+  get parent(): ParentProcess {
+    return this.gateways[0]!;
+  }
+
+  get doors(): Doors {
+    return this.#doors;
+  }
+
+  /** The gateways' processes and all controllers. */
   get parents(): readonly ParentProcess[] {
-    return [this.parent, ...this.controllers];
+    return [...this.gateways, ...this.controllers];
   }
 
   /** Who decides: the controllers, or the one process that is everything. */
@@ -41,13 +51,15 @@ export class Supervisor {
     return alive.sort((a, b) => a.slot.brokerId - b.slot.brokerId);
   }
 
-  #startParent(): void {
+  #startGateway(index: number): void {
     const isApart = this.#world.settings.controllers > 0;
-    this.parent = isApart
-      ? new ParentProcess(this.#world, 'gateway', 'gateway')
+    const name = index === 0 ? 'gateway' : `gateway ${index + 1}`;
+    const gateway = isApart
+      ? new ParentProcess(this.#world, 'gateway', name)
       : new ParentProcess(this.#world, 'all', 'parent');
-    this.#door.parent = this.parent;
-    this.#again(this.parent, () => this.#startParent());
+    this.gateways[index] = gateway;
+    this.#doors.all[index]!.parent = gateway;
+    this.#again(gateway, () => this.#startGateway(index));
   }
 
   #startController(index: number): void {

@@ -99,12 +99,13 @@ export class Surveyor {
         },
       ],
     });
-    this.#door.request(
+    const door = this.#door.next();
+    door.request(
       ({ engine }) => engine.partitionRequest(2, request),
       (response) => {
         if (response !== noAnswer && !(response instanceof Error)) {
           const told = new Map(response.topics[0]!.partitions.map((each) => [each.partitionIndex, each]));
-          for (const question of questions) this.#told(question, told.get(question.index)!);
+          for (const question of questions) this.#told(door, question, told.get(question.index)!);
         }
         this.#loop();
       },
@@ -125,13 +126,13 @@ export class Surveyor {
     return { index, what: timeMs, asked };
   }
 
-  #told({ index, what, asked }: Question, { errorCode, offset, timestamp, leaderEpoch }: Answer): void {
+  #told(door: Door, { index, what, asked }: Question, { errorCode, offset, timestamp, leaderEpoch }: Answer): void {
     if (errorCode !== 0) return;
     const { history } = this.#world;
     const partition = this.#nameOf(index);
     this.#epochs.set(index, Math.max(leaderEpoch, this.#epochs.get(index) ?? 0));
     if (what === 'end' || what === 'start') {
-      history.add({ kind: 'bound', partition, which: what, offset, leaderEpoch, asked });
+      door.note({ kind: 'bound', partition, which: what, offset, leaderEpoch, asked });
       return;
     }
     if (offset >= 0) this.#knownMs = timestamp;

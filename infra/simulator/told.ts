@@ -1,6 +1,7 @@
 /**
  * What clients have been told of each log by now: how far it goes at least, and where it begins at the earliest. Neither
- * ever falls, whoever owns the log and whichever gateway is asked: a question that leaves later gets no older answer.
+ * ever falls: a question that leaves later gets no older answer, where the owner answers it or the gateway that told it. What
+ * another gateway has told a fetch may not know for a moment (ADR 17).
  */
 import type { Entry, PartitionName } from './history.ts';
 
@@ -12,30 +13,60 @@ export interface ToldLog {
 
 const nothing: ToldLog = { end: 0, start: 0 };
 
+interface ToldOnce extends ToldLog {
+  readonly atMs: number;
+}
+
+class Telling {
+  all = nothing;
+  /** By gateway. */
+  readonly through: ToldLog[] = [];
+  /** Of all, the latest last. */
+  readonly steps: ToldOnce[] = [];
+}
+
 export class Told {
-  readonly #logs = new Map<PartitionName, ToldLog>();
+  readonly #nowMs: () => number;
+  readonly #logs = new Map<PartitionName, Telling>();
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
 
   of(partition: PartitionName): ToldLog {
-    return this.#logs.get(partition) ?? nothing;
+    return this.#logs.get(partition)?.all ?? nothing;
   }
 
-  note(entry: Entry): void {
+  /** Through that gateway until now, and through any until then. */
+  through(gateway: number, partition: PartitionName, untilMs: number): ToldLog {
+    const telling = this.#logs.get(partition);
+    if (!telling) return nothing;
+    const before = telling.steps.findLast(({ atMs }) => atMs <= untilMs) ?? nothing;
+    return highest(telling.through[gateway] ?? nothing, before);
+  }
+
+  note(entry: Entry, gateway: number): void {
     if (entry.kind === 'sent' && entry.code === 0) {
-      this.#raise(entry.partition, entry.offset + entry.values.length, 0);
+      this.#raise(gateway, entry.partition, { end: entry.offset + entry.values.length, start: 0 });
     } else if (entry.kind === 'read' && entry.code === 0) {
-      this.#raise(entry.partition, entry.highWatermark, entry.startOffset);
+      this.#raise(gateway, entry.partition, { end: entry.highWatermark, start: entry.startOffset });
     } else if (entry.kind === 'bound') {
-      this.#raise(
-        entry.partition,
-        entry.which === 'end' ? entry.offset : 0,
-        entry.which === 'start' ? entry.offset : 0,
-      );
-    } else if (entry.kind === 'cut') this.#raise(entry.partition, 0, entry.start);
+      const { offset, which } = entry;
+      this.#raise(gateway, entry.partition, { ...nothing, [which]: offset });
+    } else if (entry.kind === 'cut') this.#raise(gateway, entry.partition, { end: 0, start: entry.start });
   }
 
-  #raise(partition: PartitionName, end: number, start: number): void {
-    const known = this.of(partition);
-    if (end <= known.end && start <= known.start) return;
-    this.#logs.set(partition, { end: Math.max(end, known.end), start: Math.max(start, known.start) });
+  #raise(gateway: number, partition: PartitionName, told: ToldLog): void {
+    let telling = this.#logs.get(partition);
+    if (!telling) this.#logs.set(partition, (telling = new Telling()));
+    telling.through[gateway] = highest(telling.through[gateway] ?? nothing, told);
+    const { all, steps } = telling;
+    if (told.end <= all.end && told.start <= all.start) return;
+    telling.all = highest(all, told);
+    steps.push({ ...telling.all, atMs: this.#nowMs() });
   }
+}
+
+function highest(one: ToldLog, other: ToldLog): ToldLog {
+  return { end: Math.max(one.end, other.end), start: Math.max(one.start, other.start) };
 }

@@ -10,5 +10,7 @@ export interface SimTopic {
   readonly isBounded: boolean;
   /** They go because clients delete them, and for no other reason. */
   readonly isCutOnly: boolean;
+  /** What is compressed is kept uncompressed. */
+  readonly isRecoded: boolean;
   isDeleted: boolean;
 }

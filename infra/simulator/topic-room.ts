@@ -6,9 +6,11 @@ import { Consumer } from './consumer.ts';
 import { cutOne } from './cut-one.ts';
 import { Cutter } from './cutter.ts';
 import { type Door, noAnswer } from './door.ts';
+import type { Doors } from './doors.ts';
 import { IdempotentProducer } from './idempotent-producer.ts';
 import { MemberGroup } from './member-group.ts';
 import { partitionName } from './partition-name.ts';
+import { keptPlain } from './recoding.ts';
 import { PipedProducer } from './piped-producer.ts';
 import { PlainProducer } from './plain-producer.ts';
 import { SharedId } from './shared-id.ts';
@@ -23,6 +25,9 @@ const keptBytes = 3000;
 /** For a reader that waits for several batches, or for longer. */
 const minBytesOf = [1, 1, 300, 900] as const;
 const rareWaitsMs = [400, 900] as const;
+/** Where there are several gateways: who reads the same again and again, and meets what another one has deleted. */
+const rewindersMax = 1;
+const again = { pauseMs: 50, rewinds: true, maxWaitMs: 100 };
 /** Of answers: in half of all topics a few batches, of which some partitions have more. */
 const limitsOf = [
   {},
@@ -42,6 +47,7 @@ export class TopicRoom {
   readonly cutters: Cutter[] = [];
   readonly groups: MemberGroup[] = [];
   readonly #world: World;
+  readonly #doors: Doors;
   readonly #door: Door;
   readonly #random: Random;
   /** By cluster; empty where each producer has an id of its own. */
@@ -49,9 +55,10 @@ export class TopicRoom {
   #count = 0;
   isOver = false;
 
-  constructor(world: World, door: Door) {
+  constructor(world: World, doors: Doors) {
     this.#world = world;
-    this.#door = door;
+    this.#doors = doors;
+    this.#door = doors.any();
     this.#random = world.random();
     const areShared = below(seededRandom(world.settings.seed ^ 0x51a7), 2) === 0;
     this.#ids = new Map(areShared ? clusterIds.map((id) => [id, new SharedId()]) : []);
@@ -67,7 +74,8 @@ export class TopicRoom {
     // In a third of the worlds clients shorten what retention does in the others.
     const isCutOnly = isBounded && this.#world.settings.cutsTopics;
     const isKept = isBounded && !isCutOnly;
-    const configs: Record<string, string> = isKept ? { 'retention.bytes': String(keptBytes) } : {};
+    const isRecoded = !isBounded && this.#world.settings.recodes;
+    const configs = { ...(isKept ? { 'retention.bytes': String(keptBytes) } : {}), ...(isRecoded ? keptPlain : {}) };
     const attempt = (): void => {
       if (this.isOver) return;
       this.#door.request(
@@ -77,20 +85,20 @@ export class TopicRoom {
         },
         (made) => {
           if (made === noAnswer || made instanceof Error) this.#world.loop.schedule(retryMs, attempt);
-          else this.#settle(made, { isBounded, isCutOnly }, done);
+          else this.#settle(made, { isBounded, isCutOnly, isRecoded }, done);
         },
       );
     };
     attempt();
   }
 
-  #settle(entry: TopicEntry, kind: Pick<SimTopic, 'isBounded' | 'isCutOnly'>, done: () => void): void {
+  #settle(entry: TopicEntry, kind: Pick<SimTopic, 'isBounded' | 'isCutOnly' | 'isRecoded'>, done: () => void): void {
     // Made when all is over: its clients would go on when the others have been told to stop.
     if (this.isOver) return;
     const { isBounded, isCutOnly } = kind;
     const { name, topicId, clusterId } = entry;
     const partitions = entry.partitions.length;
-    const topic: SimTopic = { name, clusterId, topicId, partitions, isBounded, isCutOnly, isDeleted: false };
+    const topic: SimTopic = { name, clusterId, topicId, partitions, ...kind, isDeleted: false };
     this.topics.push(topic);
     this.#world.fault(`topic ${name} is there: ${partitionName(topicId, 0)} and ${partitions - 1} more`);
     const { history } = this.#world;
@@ -104,18 +112,19 @@ export class TopicRoom {
     }
     const label = name.slice(name.indexOf('.') + 1);
     const all = Array.from({ length: partitions }, (_, i) => i);
-    const [world, door] = [this.#world, this.#door];
+    const [world, doors] = [this.#world, this.#doors];
     const shared = this.#ids.get(clusterId);
-    for (const i of all) this.idempotent.push(new IdempotentProducer(world, door, topic, i, `${label}p${i}`, shared));
-    this.plain.push(new PlainProducer(world, door, topic, 'plain', `${label}n`));
-    this.plain.push(new PlainProducer(world, door, topic, 'gateway', `${label}g`));
-    for (const i of all) this.piped.push(new PipedProducer(world, door, topic, i, `${label}s${i}`));
+    for (const i of all)
+      this.idempotent.push(new IdempotentProducer(world, doors.any(), topic, i, `${label}p${i}`, shared));
+    this.plain.push(new PlainProducer(world, doors.one(), topic, 'plain', `${label}n`));
+    this.plain.push(new PlainProducer(world, doors.one(), topic, 'gateway', `${label}g`));
+    for (const i of all) this.piped.push(new PipedProducer(world, doors.one(), topic, i, `${label}s${i}`));
     // From a stream of its own, so that the seeds of old stories tell them still.
     const random = seededRandom(Math.imul(world.settings.seed + 1, 0x68e31da4) ^ this.topics.length);
     const minBytes = minBytesOf[below(random, minBytesOf.length)]!;
     const maxWaitMs = rareWaitsMs[below(random, rareWaitsMs.length)]!;
     const limits = limitsOf[below(random, limitsOf.length)]!;
-    this.consumers.push(new Consumer(world, door, topic, all, `${label}all`, limits));
+    this.consumers.push(new Consumer(world, doors.any(), topic, all, `${label}all`, limits));
     const rare = {
       ...limits,
       maxWaitMs,
@@ -123,11 +132,15 @@ export class TopicRoom {
       minBytes,
     };
     for (const i of all.slice(0, 1))
-      this.consumers.push(new Consumer(world, door, topic, [i], `${label}one${i}`, rare));
-    this.surveyors.push(new Surveyor(world, door, topic));
-    this.committers.push(new Committer(world, door, topic, `g${label}`));
-    if (isCutOnly) this.cutters.push(new Cutter(world, door, topic));
-    if (world.settings.hasGroups) this.groups.push(new MemberGroup(world, door, topic, `m${label}`));
+      this.consumers.push(new Consumer(world, doors.any(), topic, [i], `${label}one${i}`, rare));
+    if (doors.all.length > 1) {
+      for (const i of all.slice(-rewindersMax))
+        this.consumers.push(new Consumer(world, doors.any(), topic, [i], `${label}again${i}`, again));
+    }
+    this.surveyors.push(new Surveyor(world, doors.any(), topic));
+    this.committers.push(new Committer(world, doors.any(), topic, `g${label}`));
+    if (isCutOnly) this.cutters.push(new Cutter(world, doors.any(), topic));
+    if (world.settings.hasGroups) this.groups.push(new MemberGroup(world, doors.any(), topic, `m${label}`));
     done();
   }
 

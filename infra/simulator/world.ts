@@ -8,6 +8,7 @@ import type { LogSettings } from '../../engine/log/settings.ts';
 import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
 import type { BrokerSlot, RowChange } from '../../engine/ports.ts';
 import type { BrokerProcess } from './broker-process.ts';
+import { Calm } from './calm.ts';
 import { EventLoop } from './event-loop.ts';
 import { History, type PartitionName } from './history.ts';
 import type { Plant } from './plant.ts';
@@ -53,10 +54,14 @@ export interface WorldSettings {
   readonly nearEndOneOf: number;
   /** Whether clients shorten the logs that retention shortens otherwise. */
   readonly cutsTopics: boolean;
+  /** Whether one topic is kept in another codec than what some send to it. */
+  readonly recodes: boolean;
   /** Whether consumers join groups. */
   readonly hasGroups: boolean;
   /** Controllers in processes of their own beside a gateway's; 0: one process is both. */
   readonly controllers: number;
+  /** Several only where controllers are apart. */
+  readonly gateways: number;
   /** Whether bits are flipped: then, and only then, damage may be found. */
   readonly mayCorrupt: boolean;
 }
@@ -73,6 +78,7 @@ export class World {
   readonly disks: Disks;
   readonly store: SimStore;
   readonly network: SimNetwork;
+  readonly calm = new Calm(() => this.loop.nowMs);
   readonly sentEpochs = new SentEpochs();
   readonly processes = new Map<number, SimProcess>();
   /** By process id, also those that have ended. */
@@ -97,7 +103,7 @@ export class World {
     this.settings = settings;
     this.disks = new Disks(this.random());
     this.store = new SimStore(this.loop, this.random());
-    this.network = new SimNetwork(this.loop, this.random(), settings.limits.socketBytesMax);
+    this.network = new SimNetwork(this.loop, this.random(), settings.limits.socketBytesMax, this.calm);
     this.store.rows.watch(brokerSessionsPk, (change) => this.#sessionChanged(change));
     this.disks.add(segmentsDirectory);
     for (const { volume } of settings.slots) this.disks.add(volume);

@@ -1,6 +1,7 @@
 /**
  * Fetch (key 1) at the owner: whole batches up to the high watermark, by topic id. Without enough of them the answer
- * waits for one append to any of the partitions, or for the request's own time to pass.
+ * waits for one append to any of the partitions, or for the request's own time to pass. It comes sooner where a log begins
+ * behind where the gateway says that it knows it to: silence tells of the start as well, and what the gateway keeps may be gone.
  *
  * Of records in a segment a gateway that can read segments is told where they are instead, and where those behind them are
  * (ADR 16, ADR 17). How many bytes it will find there is an estimate, as batches are taken to be equally long; it keeps to
@@ -84,10 +85,15 @@ async function serve(clock: Clock, request: FetchRequest, parts: readonly Part[]
     const bytes = reads.reduce((sum, read) => sum + read.bytes, 0);
     const failed = parts.some(({ owned }, i) => 'errorCode' in owned || reads[i]!.errorCode !== errorCode.none);
     const leftMs = deadlineMs - clock.monotonicMs();
-    if (bytes >= request.minBytes || failed || leftMs <= 0 || parts.length === 0) return reads;
+    if (bytes >= request.minBytes || failed || parts.some(beginsLater) || leftMs <= 0 || parts.length === 0)
+      return reads;
     if (!(await moreComes(clock, parts, leftMs))) return reads;
     letGo(reads);
   }
+}
+
+function beginsLater({ owned, request: { logStartOffset } }: Part): boolean {
+  return logStartOffset >= 0 && 'log' in owned && owned.log.startOffset > logStartOffset;
 }
 
 /** What is read without waiting takes the loop a third of a millisecond per mebibyte, checksums included: then others have a turn. */
@@ -148,7 +154,7 @@ function located(segments: readonly LocatedSegment[], offset: number, bytesMax: 
   };
 }
 
-/** False: the time has passed. True: some log has grown or closed. */
+/** False: the time has passed. True: some log has grown, begins elsewhere, or is closed. */
 function moreComes(clock: Clock, parts: readonly Part[], waitMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const waiters: Waiter[] = [];

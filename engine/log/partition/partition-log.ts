@@ -304,12 +304,14 @@ export class OwnedLog implements PartitionLog {
     return this.#stateVersion;
   }
 
-  /** Rows say so already. */
+  /** Rows say so already. Who waits for records is told: what another gateway keeps for its readers may be gone. */
   moveStart(offset: number): void {
     this.#stateVersion++;
     assert(offset <= this.#highWatermark, 'the start is never beyond the high watermark');
-    this.#startOffset = Math.max(this.#startOffset, offset);
-    this.#live.epochs.forgetBefore(this.#startOffset);
+    if (offset <= this.#startOffset) return;
+    this.#startOffset = offset;
+    this.#live.epochs.forgetBefore(offset);
+    this.#waiters.wakeAll();
   }
 
   /** The oldest `count` segments are deleted; rows say so already. */

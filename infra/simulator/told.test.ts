@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest';
+import { Calm } from './calm.ts';
+import { Told } from './told.ts';
+
+const partition = 't/0';
+
+function end(offset: number) {
+  return { kind: 'bound', partition, which: 'end', offset, leaderEpoch: 0, asked: { end: 0, start: 0 } } as const;
+}
+
+it('is strict through the gateway that told it, and through another what was told by then', () => {
+  let nowMs = 0;
+  const told = new Told(() => nowMs);
+  told.note(end(5), 0);
+  nowMs = 100;
+  told.note(end(7), 0);
+  told.note({ ...end(2), which: 'start' }, 1);
+  expect(told.of(partition)).toEqual({ end: 7, start: 2 });
+  expect(told.through(0, partition, 99)).toEqual({ end: 7, start: 0 });
+  expect(told.through(1, partition, 99)).toEqual({ end: 5, start: 2 });
+  expect(told.through(1, partition, 100)).toEqual({ end: 7, start: 2 });
+  expect(told.through(1, partition, -Infinity)).toEqual({ end: 0, start: 2 });
+});
+
+it('is heard of by everybody when nothing keeps it, and a moment after what did', () => {
+  let nowMs = 1000;
+  const calm = new Calm(() => nowMs);
+  expect(calm.heardByMs(100)).toBe(900);
+  calm.begin('cut');
+  nowMs = 3000;
+  expect(calm.heardByMs(100)).toBe(900);
+  calm.end('cut');
+  calm.end('another');
+  nowMs = 3100;
+  expect(calm.heardByMs(100)).toBe(900);
+  nowMs = 4000;
+  expect(calm.heardByMs(100)).toBe(3900);
+});
