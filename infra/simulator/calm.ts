@@ -22,7 +22,9 @@ export class Calm {
   }
 
   end(trouble: unknown): void {
-    if (this.#troubles.delete(trouble)) this.until(this.#nowMs());
+    if (!this.#troubles.has(trouble)) return;
+    this.until(this.#nowMs());
+    this.#troubles.delete(trouble);
   }
 
   /** What is sent by now arrives then. */
