@@ -2,7 +2,6 @@
  * The connection of a simulated client to a gateway: to whichever parent process serves there at the moment. Calls and answers travel
  * for a while; when the parent dies or stays silent the client is told that it got no answer, and does not know what happened.
  */
-import { placesMsMax } from '../../engine/routing/known-places.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
 import type { Timer } from '../../engine/kernel/clock.ts';
 import type { Entry, PartitionName } from './history.ts';
@@ -13,7 +12,7 @@ import type { World } from './world.ts';
 /** Until a client learns that nobody listens. */
 const refusalMs = 20;
 /** What one gateway was told another tells as well, so much later at most: an owner's answer is good for so long, and then on its way. */
-const otherGatewayMs = placesMsMax + 15;
+const otherGatewayMs = 100 + 15;
 
 /** No answer: the request may have had its effect or not. */
 export const noAnswer = Symbol('no answer');

@@ -58,8 +58,10 @@ export class MemberGroup {
   /** Every member is of one generation, and every partition somebody's. */
   get isWhole(): boolean {
     const [first] = this.#members;
+    // Of a topic that was made a moment ago some have not begun.
+    if (!first) return false;
     const owned = new Set(this.#members.flatMap(({ partitions }) => partitions));
-    const isOne = this.#members.every(({ generation }) => generation >= 0 && generation === first!.generation);
+    const isOne = this.#members.every(({ generation }) => generation >= 0 && generation === first.generation);
     return this.#members.length === this.#wanted && isOne && owned.size === this.topic.partitions;
   }
 
