@@ -2,6 +2,7 @@
 import { startBroker } from '../../engine/broker/broker.ts';
 import { openSession } from '../../engine/broker/session.ts';
 import { installationId } from '../../engine/controller/rows/installation.ts';
+import { goneById } from '../../engine/controller/shards/controller-id.ts';
 import { StoreCatalogue } from '../../engine/catalogue.ts';
 import { type Clock, systemClock, type Timer } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
@@ -12,6 +13,7 @@ import type { BrokerSlot, Disk, Network, SegmentStore } from '../../engine/ports
 import { claimVolume, volumeOwner } from '../../infra/disk/volume-owner.ts';
 import { CommitMark } from '../../infra/disk/commit-mark.ts';
 import type { LmdbStore } from '../../tenancy/store/lmdb.ts';
+import { controllerName, isControllerGone } from '../serve/controller-name.ts';
 import { leaseSettings } from '../serve/lease-settings.ts';
 import { pauseOptimizerInFailovers } from '../serve/optimizer-pause.ts';
 
@@ -97,7 +99,7 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
     address: slot.address,
     logs,
     catalogue,
-    takeBack: { store, guard: () => session.guard() },
+    takeBack: { store, guard: () => session.guard(), isControllerGone: goneById({ isNameGone }) },
     lease: { ...lease, mayAck: (nowMs) => session.mayAck(nowMs) },
     network,
     clock,
@@ -116,6 +118,11 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
       catalogue.close();
     },
   };
+}
+
+/** A controller in this very process is none that had our process id before us. */
+function isNameGone(name: string): boolean {
+  return name !== controllerName() && isControllerGone(name);
 }
 
 function nearlyFullText(volume: string, isFull: boolean): string {

@@ -37,7 +37,7 @@ export interface BrokerParts {
   readonly clock: Clock;
   readonly random: Random;
   /** For what was released and not moved; absent where who moves never dies alone. */
-  readonly takeBack?: Pick<TakeBackParts, 'store' | 'guard'>;
+  readonly takeBack?: Pick<TakeBackParts, 'store' | 'guard' | 'isControllerGone'>;
   /** Absent where a process is never stopped and left alive. */
   readonly lease?: LeaseLook;
   readonly visits?: VisitSettings;

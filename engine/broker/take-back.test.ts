@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { StoreCatalogue } from '../catalogue.ts';
 import { decodePlacement, encodePlacement, placementKey } from '../controller/rows/placement.ts';
-import { shardCount } from '../controller/rows/shard.ts';
+import { encodeShard, shardCount, shardKey } from '../controller/rows/shard.ts';
 import { encodeTopic, topicKey } from '../controller/rows/topic.ts';
 import { manualClock } from '../kernel/manual-clock.ts';
 import { seededRandom } from '../kernel/random.ts';
@@ -34,19 +34,24 @@ async function setUp() {
   ]);
   const catalogue = new StoreCatalogue(store, clock);
   await catalogue.start();
+  const own = (controllerId: string) =>
+    store.transact([{ op: 'put', key: shardKey(0), value: encodeShard({ controllerId, epoch: 1 }) }]);
+  await own('a');
+  const gone = new Set<string>();
   let isFenced = false;
   const takeBack = new TakeBack({
     brokerId: 1,
     store,
     catalogue,
     clock,
+    isControllerGone: (id) => gone.has(id),
     guard: () => [{ op: 'check', key: { pk: 'x', sk: 'x' }, if: isFenced ? { exists: true } : { absent: true } }],
   });
   const epochs = async () =>
     decodePlacement((await store.get(placementKey(shard, topicId)))!).partitions.map(
       ({ brokerId, leaderEpoch }) => `${brokerId}@${leaderEpoch}`,
     );
-  return { clock, store, put, takeBack, epochs, fence: () => (isFenced = true) };
+  return { clock, store, put, own, gone, takeBack, epochs, fence: () => (isFenced = true) };
 }
 
 const given = [0, 1].map((partition) => ({ topicId, partition, leaderEpoch: 4 }));
@@ -66,6 +71,21 @@ describe('logs that were released', () => {
     expect(await epochs()).toEqual(['1@5', '3@5', '2@0']);
     await clock.advance(60_000);
     expect(await epochs()).toEqual(['1@5', '3@5', '2@0']);
+  });
+
+  it('are taken back at once when who moved them has ended, or another keeps the fleet', async () => {
+    const ended = await setUp();
+    ended.takeBack.watch(given);
+    await ended.clock.advance(1_000);
+    expect(await ended.epochs()).toEqual(['1@4', '1@4', '2@0']);
+    ended.gone.add('a');
+    await ended.clock.advance(300);
+    expect(await ended.epochs()).toEqual(['1@5', '1@5', '2@0']);
+    const changed = await setUp();
+    changed.takeBack.watch(given);
+    await changed.own('b');
+    await changed.clock.advance(300);
+    expect(await changed.epochs()).toEqual(['1@5', '1@5', '2@0']);
   });
 
   it('stay released when the session is fenced, and when the broker stops', async () => {

@@ -9,6 +9,9 @@
  *
  *   mover commits first    the placement names another broker, or an epoch that is higher: nothing to take back
  *   broker writes first    the mover's write is refused, and its second look finds an epoch that it did not release
+ *
+ * So it harms nobody to be early. The mover is who keeps the fleet, the owner of shard 0: when that is another than at the
+ * release, or its process has ended, no move follows, and clients wait for the log.
  */
 import type { Catalogue } from '../engine.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
@@ -16,7 +19,7 @@ import { Failure } from '../kernel/failure.ts';
 import { shardOf } from '../placement/shard.ts';
 import type { MetadataStore, StoreOp } from '../ports.ts';
 import { decodePlacement, encodePlacement, placementKey } from '../controller/rows/placement.ts';
-import { shardCount, shardKey } from '../controller/rows/shard.ts';
+import { decodeShard, shardCount, shardKey } from '../controller/rows/shard.ts';
 import type { GivenUp } from './ownership.ts';
 
 export interface TakeBackParts {
@@ -26,10 +29,21 @@ export interface TakeBackParts {
   readonly clock: Clock;
   /** The session's conditions. */
   guard(): readonly StoreOp[];
+  /** Whether the process of a controller is known to have ended, by its id. */
+  isControllerGone?(controllerId: string): boolean;
+}
+
+interface Watched {
+  readonly given: readonly GivenUp[];
+  /** Who released them, as far as is known. */
+  readonly mover: string | undefined;
+  /** Monotonic; from then on nobody is waited for. */
+  readonly untilMs: number;
 }
 
 /** From a release to its move takes a write; a mover that needs longer than this has to begin again. */
 const takeBackAfterMs = 5_000;
+const lookIntervalMs = 250;
 const retryMs = 1_000;
 
 export class TakeBack {
@@ -48,29 +62,52 @@ export class TakeBack {
 
   /** These were released just now. */
   watch(given: readonly GivenUp[]): void {
-    this.#later(takeBackAfterMs, given);
+    const untilMs = this.#parts.clock.monotonicMs() + takeBackAfterMs;
+    void this.#mover().then((mover) => this.#later(lookIntervalMs, { given, mover, untilMs }));
   }
 
-  #later(delayMs: number, given: readonly GivenUp[]): void {
+  #later(delayMs: number, watched: Watched): void {
     if (this.#isStopped) return;
     const timer = this.#parts.clock.after(
       delayMs,
       () => {
         this.#timers.delete(timer);
-        void this.#look(given);
+        void this.#look(watched);
       },
       'background',
     );
     this.#timers.add(timer);
   }
 
-  async #look(given: readonly GivenUp[]): Promise<void> {
-    const topics = new Map<string, GivenUp[]>();
-    for (const one of given) {
-      const place = this.#parts.catalogue.byId(one.topicId)?.partitions[one.partition];
-      const isLeft = place?.brokerId === this.#parts.brokerId && place.leaderEpoch <= one.leaderEpoch;
-      if (isLeft) topics.set(one.topicId, [...(topics.get(one.topicId) ?? []), one]);
+  /** Undefined when the store does not tell. */
+  async #mover(): Promise<string | undefined> {
+    try {
+      const row = await this.#parts.store.get(shardKey(0));
+      return row && decodeShard(row).controllerId;
+    } catch (failure) {
+      if (failure instanceof Failure) return undefined;
+      throw failure;
     }
+  }
+
+  async #isMoverGone(mover: string | undefined): Promise<boolean> {
+    const now = await this.#mover();
+    if (mover === undefined || now === undefined) return false;
+    return now !== mover || (this.#parts.isControllerGone?.(mover) ?? false);
+  }
+
+  async #look({ given, mover, untilMs }: Watched): Promise<void> {
+    const { catalogue, brokerId, clock } = this.#parts;
+    const still = given.filter((one) => {
+      const place = catalogue.byId(one.topicId)?.partitions[one.partition];
+      return place?.brokerId === brokerId && place.leaderEpoch <= one.leaderEpoch;
+    });
+    if (still.length === 0) return;
+    if (clock.monotonicMs() < untilMs && !(await this.#isMoverGone(mover))) {
+      return this.#later(lookIntervalMs, { given: still, mover, untilMs });
+    }
+    const topics = new Map<string, GivenUp[]>();
+    for (const one of still) topics.set(one.topicId, [...(topics.get(one.topicId) ?? []), one]);
     const left: GivenUp[] = [];
     for (const [topicId, ofTopic] of topics) {
       try {
@@ -81,7 +118,7 @@ export class TakeBack {
         left.push(...ofTopic);
       }
     }
-    if (left.length > 0) this.#later(retryMs, left);
+    if (left.length > 0) this.#later(retryMs, { given: left, mover, untilMs });
   }
 
   async #takeBack(topicId: string, given: readonly GivenUp[]): Promise<void> {
