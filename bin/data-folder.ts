@@ -1,26 +1,10 @@
-/**
- * The data folder of an installation: what lies where, and who may serve it: one process that is everything, or any number
- * of controllers and gateways. The locks are Unix sockets, because the kernel takes them away with their processes whatever
- * kills those: no stale lock file, no guess about a pid.
- */
-import {
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { connect, createServer, type Server } from 'node:net';
-import { createHash, randomBytes } from 'node:crypto';
+/** The data folder of an installation: what lies where, and whether it is whole. Who may serve it: data-folder-lock.ts. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { givenUpPath } from '../engine/log/wal/wal-format.ts';
 import { isVolumeOf } from '../infra/disk/volume-owner.ts';
-import { isGone } from '../infra/fleet/process-state.ts';
 import { readMarks } from '../infra/disk/commit-mark.ts';
 import type { LmdbStore } from '../tenancy/store/lmdb.ts';
 
@@ -148,109 +132,7 @@ function socketFolder(path: string): string {
   return run;
 }
 
-function fitsSockets(folder: string): boolean {
+/** Whether the name of a socket in it is short enough for the system. */
+export function fitsSockets(folder: string): boolean {
   return Buffer.byteLength(folder + longestSocketName) <= socketPathBytesMax;
-}
-
-/**
- * By kind, process and chance: a name is not used again, so that whoever finds one dead removes no living one. `lock` and
- * `shared` are those of earlier versions, which may be at work.
- */
-const lockName = /^(?:lock|one-\d+-[0-9a-f]{2}|(?:shared-(\d+)|any-(\d+)-[0-9a-f]{2}))\.sock$/;
-const attemptsMax = 4;
-const pauseMsMax = 200;
-
-/** Held until the process ends or `close` is called. Throws when another process serves the folder. */
-export function lockDataFolder(folder: DataFolder): Promise<DataFolderLock> {
-  return lock(folder, 'one');
-}
-
-/** The same beside others that share it. */
-export function shareDataFolder(folder: DataFolder): Promise<DataFolderLock> {
-  return lock(folder, 'any');
-}
-
-export interface DataFolderLock {
-  close(): void;
-}
-
-/**
- * Each first shows itself and then looks for others, so that of two that start together at least one gives way. When both do,
- * they come again at different times.
- */
-async function lock(folder: DataFolder, kind: 'one' | 'any'): Promise<DataFolderLock> {
-  // Beside the metadata as well: `run` looks as if nobody needed it, and is removed by hand.
-  const places = [...new Set([reachable(folder.locks, folder), reachable(folder.meta, folder)])];
-  for (let attempt = 1; attempt <= attemptsMax; attempt++) {
-    const name = `${kind}-${process.pid}-${randomBytes(1).toString('hex')}.sock`;
-    const shown: DataFolderLock[] = [];
-    if (await isAlone(places, name, kind, shown)) return { close: () => shown.forEach((each) => each.close()) };
-    for (const each of shown) each.close();
-    if (attempt < attemptsMax) await new Promise((resolve) => setTimeout(resolve, Math.random() * pauseMsMax));
-  }
-  throw new Error(`${folder.path} is served by another headgate; give this one its own --data`);
-}
-
-/** Shows itself in each of the places; whether nobody else was there by then. */
-async function isAlone(
-  places: readonly string[],
-  name: string,
-  kind: 'one' | 'any',
-  shown: DataFolderLock[],
-): Promise<boolean> {
-  try {
-    for (const place of places) shown.push(await listen(join(place, name)));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false;
-    throw error;
-  }
-  for (const place of places) {
-    if ((await meetsOther(place, name, kind)) || !existsSync(join(place, name))) return false;
-  }
-  return true;
-}
-
-/** Takes what the dead have left away; also of those who would share the folder, when the system says that they are gone. */
-async function meetsOther(locks: string, own: string, kind: 'one' | 'any'): Promise<boolean> {
-  for (const name of readdirSync(locks)) {
-    const match = lockName.exec(name);
-    if (!match || name === own) continue;
-    const sharer = match[1] ?? match[2];
-    const isSharing = kind === 'any' && sharer !== undefined;
-    if (isSharing && !isGone(Number(sharer))) continue;
-    const answering = await answers(join(locks, name));
-    if (answering && !isSharing) return true;
-    // One that answers lives where process ids mean other processes.
-    if (!answering) rmSync(join(locks, name), { force: true });
-  }
-  return false;
-}
-
-/** Locks lie in the data folder however long its path is: temp folders differ by user and by service. */
-function reachable(place: string, { run }: DataFolder): string {
-  if (fitsSockets(place)) return place;
-  // Linux has a short name for a folder that is open. Elsewhere they lie where the brokers' sockets do.
-  return existsSync('/proc/self/fd') ? `/proc/self/fd/${openSync(place, 'r')}` : run;
-}
-
-function listen(path: string): Promise<DataFolderLock> {
-  return new Promise((done, fail) => {
-    const server: Server = createServer((socket) => socket.destroy());
-    server.once('error', fail);
-    server.listen(path, () => {
-      server.unref();
-      done({ close: () => server.close() });
-    });
-  });
-}
-
-function answers(path: string): Promise<boolean> {
-  return new Promise((done) => {
-    const socket = connect(path);
-    socket.once('connect', () => {
-      socket.destroy();
-      done(true);
-    });
-    socket.once('error', () => done(false));
-  });
 }

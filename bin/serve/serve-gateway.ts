@@ -22,14 +22,8 @@ import { endLeftovers } from '../../infra/fleet/leftovers.ts';
 import { assembleEngine } from './assemble-engine.ts';
 import { endStoppedBrokers } from './end-detached.ts';
 import { brokerHome } from './broker-slots.ts';
-import {
-  checkFormat,
-  checkMetadata,
-  checkMetadataAge,
-  type DataFolder,
-  lockDataFolder,
-  shareDataFolder,
-} from '../data-folder.ts';
+import { checkFormat, checkMetadata, checkMetadataAge, type DataFolder } from '../data-folder.ts';
+import { lockDataFolder, shareDataFolder } from '../data-folder-lock.ts';
 import { type Addresses, ensureDemoTenant, readDemoEnv, writeDemoEnv } from './demo-tenant.ts';
 import { endOnBug } from '../broker/end-at-once.ts';
 import { openDoors } from './open-doors.ts';

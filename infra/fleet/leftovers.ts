@@ -29,10 +29,10 @@
  * From then on its session is that of a child which was killed and reaped (replace.ts asks isGone). Without /proc nothing
  * is found, and the lease decides.
  */
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { type Clock, sleep } from '../../engine/kernel/clock.ts';
 import { forgetProcess, notedProcesses } from './notes.ts';
-import { isGone, originNow } from './process-state.ts';
+import { isGone, originNow, pidNamespace } from './process-state.ts';
 
 export interface BrokerHome {
   /** The data folder, as its brokers name it. */
@@ -75,7 +75,8 @@ interface FoundBroker {
 function brokerAt({ data }: BrokerHome, pid: number): FoundBroker | undefined {
   try {
     const before = originNow(pid);
-    if (readlinkSync(`/proc/${pid}/ns/pid`) !== readlinkSync('/proc/self/ns/pid')) return undefined;
+    const namespace = pidNamespace(pid);
+    if (namespace === '' || namespace !== pidNamespace()) return undefined;
     const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
     const mark = environment.find((each) => each.startsWith(`${markName}=`))?.slice(markName.length + 1) ?? '';
     const bornTo = Number.parseInt(mark, 10);

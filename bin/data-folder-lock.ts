@@ -1,0 +1,154 @@
+/**
+ * Who may serve a data folder: one process that is everything, or any number of controllers and gateways. The locks are Unix
+ * sockets, because the kernel takes them away with their processes whatever kills those: no stale lock file, no guess about a
+ * pid.
+ */
+import { existsSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server } from 'node:net';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { isGone, pidNamespace } from '../infra/fleet/process-state.ts';
+import { type DataFolder, fitsSockets } from './data-folder.ts';
+
+/**
+ * By kind, process and chance: a name is not used again, so that whoever finds one dead removes no living one. `lock` and
+ * `shared` are those of earlier versions, which may be at work.
+ */
+const lockName = /^(?:lock|one-\d+-[0-9a-f]{2}|(?:shared-(\d+)|any-(\d+)-[0-9a-f]{2}))\.sock$/;
+const attemptsMax = 4;
+const pauseMsMax = 200;
+const namespaceLengthMax = 64;
+const namespaceWaitMsMax = 1000;
+
+/** Held until the process ends or `close` is called. Throws when another process serves the folder. */
+export function lockDataFolder(folder: DataFolder): Promise<DataFolderLock> {
+  return lock(folder, 'one');
+}
+
+/** The same beside others that share it. */
+export function shareDataFolder(folder: DataFolder): Promise<DataFolderLock> {
+  return lock(folder, 'any');
+}
+
+export interface DataFolderLock {
+  close(): void;
+}
+
+/**
+ * Each first shows itself and then looks for others, so that of two that start together at least one gives way. When both do,
+ * they come again at different times.
+ */
+async function lock(folder: DataFolder, kind: 'one' | 'any'): Promise<DataFolderLock> {
+  // Beside the metadata as well: `run` looks as if nobody needed it, and is removed by hand.
+  const places = [...new Set([reachable(folder.locks, folder), reachable(folder.meta, folder)])];
+  for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+    const name = `${kind}-${process.pid}-${randomBytes(1).toString('hex')}.sock`;
+    const shown: DataFolderLock[] = [];
+    const close = (): void => shown.forEach((each) => each.close());
+    const alone = await isAlone(places, name, kind, shown).catch((failure: unknown) => {
+      close();
+      throw failure;
+    });
+    if (alone) return { close };
+    close();
+    if (attempt < attemptsMax) await new Promise((resolve) => setTimeout(resolve, Math.random() * pauseMsMax));
+  }
+  throw new Error(`${folder.path} is served by another headgate; give this one its own --data`);
+}
+
+/** Shows itself in each of the places; whether nobody else was there by then. */
+async function isAlone(
+  places: readonly string[],
+  name: string,
+  kind: 'one' | 'any',
+  shown: DataFolderLock[],
+): Promise<boolean> {
+  try {
+    for (const place of places) shown.push(await listen(join(place, name)));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false;
+    throw error;
+  }
+  for (const place of places) {
+    if ((await meetsOther(place, name, kind)) || !existsSync(join(place, name))) return false;
+  }
+  return true;
+}
+
+/** Takes what the dead have left away; of those who would share the folder, when the system says that they are gone. */
+async function meetsOther(locks: string, own: string, kind: 'one' | 'any'): Promise<boolean> {
+  for (const name of readdirSync(locks)) {
+    const match = lockName.exec(name);
+    if (!match || name === own) continue;
+    const path = join(locks, name);
+    const sharer = match[1] ?? match[2];
+    if (kind === 'any' && sharer !== undefined) await meetSharer(path, Number(sharer));
+    else if (await answers(path)) return true;
+    else rmSync(path, { force: true });
+  }
+  return false;
+}
+
+/**
+ * Processes that share a folder tell by their ids which of them have ended, brokers among them, and recover what those left:
+ * of one in another container that would be what a living broker still writes. (LMDB takes ids for processes as well.) Who
+ * does not say where it lives is of an earlier version, or stopped.
+ */
+async function meetSharer(path: string, pid: number): Promise<void> {
+  const told = await namespaceAt(path);
+  if (told === undefined) {
+    if (isGone(pid)) rmSync(path, { force: true });
+  } else if (told !== '' && told !== pidNamespace()) {
+    throw new Error(
+      `${path}: who shares this data folder runs in another container, with other process ids; ` +
+        'let the containers share one namespace of process ids, or run all of it in one',
+    );
+  }
+}
+
+/** Locks lie in the data folder however long its path is: temp folders differ by user and by service. */
+function reachable(place: string, { run }: DataFolder): string {
+  if (fitsSockets(place)) return place;
+  // Linux has a short name for a folder that is open. Elsewhere they lie where the brokers' sockets do.
+  return existsSync('/proc/self/fd') ? `/proc/self/fd/${openSync(place, 'r')}` : run;
+}
+
+function listen(path: string): Promise<DataFolderLock> {
+  return new Promise((done, fail) => {
+    const server: Server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.end(pidNamespace());
+    });
+    server.once('error', fail);
+    server.listen(path, () => {
+      server.unref();
+      done({ close: () => server.close() });
+    });
+  });
+}
+
+/** What whoever listens there says of itself: '' for nothing, undefined when nobody listens. */
+function namespaceAt(path: string): Promise<string | undefined> {
+  return new Promise((done) => {
+    let told = '';
+    const socket = connect(path);
+    socket.once('error', () => done(undefined));
+    socket.on('data', (data: Buffer) => (told = (told + data.toString('latin1')).slice(0, namespaceLengthMax)));
+    socket.once('end', () => done(told));
+    socket.setTimeout(namespaceWaitMsMax, () => {
+      socket.destroy();
+      done(told);
+    });
+  });
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      done(true);
+    });
+    socket.once('error', () => done(false));
+  });
+}
