@@ -229,6 +229,18 @@ export function consumeSuite(driver: Driver): void {
       }
     });
 
+    test.each(['/v1/topics/t', '/v1/topics/t/records', '/v1/topics/t/records?from=2026-01-01T00:00:00Z&partitions=0'])(
+      'partitions that %s is asked about are charged',
+      async (path) => {
+        const limits = { requestsPerSecondMax: 10, partitionMutationsPer5MinutesMax: 1_000 };
+        const wide = await bench.tenant(`wide-${path.length}`, limits);
+        expect((await wide.call('POST', '/v1/topics', { json: { name: 't', partitions: 600 } })).status).toBe(201);
+        expect((await wide.call('GET', path)).status).toBe(200);
+        const isOne = path.endsWith('=0');
+        expect(await wide.call('GET', path)).toMatchObject(isOne ? { status: 200 } : { status: 429 });
+      },
+    );
+
     test('thousands of topics are listed over several turns, in order and whole', async () => {
       const many = await bench.tenant('many-topics');
       const names = Array.from({ length: 3_500 }, (_, i) => `t${String(i).padStart(4, '0')}`);

@@ -26,6 +26,15 @@ export function chargeBeside({ tenancy, clock }: GatewayContext, { clusterId }: 
   if (requests > 0) tenancy.limiter.request(clusterId, clock.monotonicMs(), requests);
 }
 
+/** As chargeBeside, before the work is done. Throws QuotaExceeded when the cluster owes more than a door may let it wait. */
+export function admitBeside(context: GatewayContext, principal: Principal, requests: number): void {
+  if (requests === 0) return;
+  const { tenancy, clock, settings } = context;
+  const { delayMs, quota } = tenancy.limiter.debt(principal.clusterId, clock.monotonicMs(), 'neither');
+  if (quota && delayMs > settings.quotaWaitMsMax) throw exceeded(context, principal.clusterId, quota, delayMs);
+  chargeBeside(context, principal, requests);
+}
+
 /** Throws QuotaExceeded when what the cluster has used already makes for a longer wait than a door may impose. */
 export function refuseLongWait(context: GatewayContext, clusterId: string, nowMs = context.clock.monotonicMs()): void {
   const { delayMs, quota } = context.tenancy.limiter.debt(clusterId, nowMs);

@@ -10,7 +10,6 @@ import { NotFound } from '../../tenancy/failures.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { readFailure } from '../failures.ts';
-import { refuseLongRead } from './admit.ts';
 import type { Position } from './cursor.ts';
 import { fetchPartitions } from './fetch.ts';
 import { eachRecordJson, type RecordFormat, UnreadableRecords } from './record-json.ts';
@@ -62,7 +61,7 @@ export interface FetchedPage {
 /** How often positions are moved to where the log begins or ends before the reader is told instead. */
 const movesMax = 3;
 
-/** Throws OffsetExpired, OffsetBeyondEnd, OwnerUnavailable, NotFound, QuotaExceeded. */
+/** Throws OffsetExpired, OffsetBeyondEnd, OwnerUnavailable, NotFound. Who owes much is to be refused before (refuseLongRead). */
 export async function fetchPage(
   context: GatewayContext,
   principal: Principal,
@@ -70,7 +69,6 @@ export async function fetchPage(
   start: ReaderStart,
   options: PageOptions,
 ): Promise<FetchedPage> {
-  refuseLongRead(context, principal.clusterId);
   let positions = start.positions;
   for (let moves = 0; ; moves++) {
     const asked = positions.map(({ partition, offset }) => ({

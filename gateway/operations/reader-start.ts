@@ -2,7 +2,10 @@
 import type { TopicEntry } from '../../engine/engine.ts';
 import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import { NotFound } from '../../tenancy/failures.ts';
+import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
+import { requestsBeside } from '../weight.ts';
+import { admitBeside } from './admit.ts';
 import { decodeCursor, encodeCursor, type Position, topicTag } from './cursor.ts';
 import { parseStart, resolveStart } from './positions.ts';
 
@@ -29,18 +32,31 @@ export interface ReaderRequest {
   readonly partitions?: readonly number[] | undefined;
 }
 
-/** Throws CursorInvalid, TopicRecreated, NotFound (a cursor of another topic), InvalidRequest, OwnerUnavailable. */
+/**
+ * Many partitions are charged as what they are to read (weight.ts). Throws CursorInvalid, TopicRecreated, NotFound (a cursor of
+ * another topic), InvalidRequest, OwnerUnavailable, QuotaExceeded.
+ */
 export async function startReader(
   context: GatewayContext,
+  principal: Principal,
   topic: TopicEntry,
   request: ReaderRequest,
 ): Promise<ReaderStart> {
-  if (request.cursor !== undefined) return startAtCursor(topic, request.cursor);
-  if (request.positions !== undefined) return startAtPositions(topic, request.positions);
+  const given =
+    request.cursor !== undefined
+      ? startAtCursor(topic, request.cursor)
+      : request.positions && startAtPositions(topic, request.positions);
+  if (given) {
+    admitBeside(context, principal, requestsBeside(given.positions.length));
+    return given;
+  }
   const start = parseStart(request.from ?? 'earliest');
   const partitions = request.partitions ?? topic.partitions.map(({ index }) => index);
   checkPartitions(topic, partitions, 'partitions');
-  const positions = await resolveStart(context, topic, [...new Set(partitions)], start);
+  const asked = [...new Set(partitions)];
+  // A time is looked for in what is stored.
+  admitBeside(context, principal, start.at === 'time' ? asked.length : requestsBeside(asked.length));
+  const positions = await resolveStart(context, topic, asked, start);
   return { positions, wholeTopic: request.partitions === undefined, isRelative: start.at !== 'offset' };
 }
 

@@ -294,6 +294,18 @@ export function websocketDoorSuite(driver: Driver): void {
       expect(await connect(['headgate.v1.json', key], '', {}).closed()).toBe(4429);
     });
 
+    test('partitions are charged: a socket that asks where hundreds stand waits like one that asks hundreds of times', async () => {
+      const limits = { requestsPerSecondMax: 10, partitionMutationsPer5MinutesMax: 1_000 };
+      const other = await bench.tenant('wide', limits);
+      expect((await other.call('POST', '/v1/topics', { json: { name: 't', partitions: 600 } })).status).toBe(201);
+      const client = await connect(['headgate.v1.json', `bearer.${other.apiKey}`], '', {}).opened();
+      // Let in at the same moment, and run one after the other.
+      client.send({ op: 'subscribe', id: 's', sub: 1, topic: 't', from: 'latest' });
+      client.send({ op: 'ping', id: 'p' });
+      expect(await client.reply('s')).toMatchObject({ event: 'ok' });
+      expect(await client.reply('p')).toMatchObject({ event: 'error', error: { code: 'quota-exceeded' } });
+    });
+
     test('another tenant finds neither topic nor cursor', async () => {
       const topic = freshTopic();
       await fill(topic, 3);

@@ -15,10 +15,11 @@ import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { problemOf } from '../http/failures.ts';
 import type { WebSocketPeer, WebSocketSession } from '../http/servers/server.ts';
-import { admitRequest } from '../operations/admit.ts';
+import { admitBeside, admitRequest } from '../operations/admit.ts';
 import { hasLongNumbers, parseKeepingNumbers } from '../operations/long-numbers.ts';
 import { startReader } from '../operations/reader-start.ts';
 import { findTopic } from '../operations/topics.ts';
+import { requestsBeside } from '../weight.ts';
 import { type CloseCode, closeCodes } from './close-codes.ts';
 import { type Command, type CommandId, commandId, commandOf, type SubscribeCommand } from './commands.ts';
 import { Feed, type FeedHost } from './feed.ts';
@@ -228,6 +229,9 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
   }
 
   async #pong(id: CommandId | undefined): Promise<void> {
+    // All of their partitions are asked where they end.
+    const partitions = this.#feeds.reduce((sum, feed) => sum + feed.positions().length, 0);
+    admitBeside(this.context, this.principal, requestsBeside(partitions));
     const subs = [];
     for (const feed of this.#feeds) subs.push({ sub: feed.sub, cursor: feed.cursor(), lag: await feed.lag() });
     this.#send({ event: 'pong', ...(id === undefined ? {} : { id }), subs });
@@ -242,7 +246,7 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
     }
     const topic = findTopic(this.context, this.principal, name);
     if (!topic) throw new NotFound('topic', name);
-    const start = await startReader(this.context, topic, command);
+    const start = await startReader(this.context, this.principal, topic, command);
     // The wait may have outlived the socket, or the gateway's wish to serve it.
     if (this.#closed || this.#isLeaving) return;
     const feed = new Feed(this, topic, start, command);

@@ -8,6 +8,7 @@ import { lastOffset, recordCount } from '../../../engine/records/batch.ts';
 import type { TopicEntry } from '../../../engine/engine.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../../context.ts';
+import { refuseLongRead } from '../../operations/admit.ts';
 import type { Position } from '../../operations/cursor.ts';
 import { fetchPage, type FetchedPage, type PageOptions, renderPage } from '../../operations/read-page.ts';
 import { parseFormat, type RecordFormat } from '../../operations/record-json.ts';
@@ -35,7 +36,9 @@ export function consume(parts: DoorParts): TenantHandler {
       from: query.get('from') ?? undefined,
       partitions: partitionsOf(query),
     };
-    const start = await startReader(parts.context, topic, request);
+    // Before the page is charged: nobody is refused for what the page itself costs.
+    if (type !== 'text/event-stream') refuseLongRead(parts.context, principal.clusterId);
+    const start = await startReader(parts.context, principal, topic, request);
     if (exchange.aborted) return undefined;
     if (type === 'text/event-stream') return eventStream(parts, exchange, principal, topic, start);
     return sendPage(parts, exchange, principal, topic, start, type);

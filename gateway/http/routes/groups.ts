@@ -1,5 +1,7 @@
 /** Consumer groups of the caller's cluster, whatever door their members came through: list, lag, delete. */
 import { deleteGroup, describeGroup, listGroups } from '../../operations/groups.ts';
+import { chargeBeside } from '../../operations/admit.ts';
+import { requestsBeside } from '../../weight.ts';
 import { type DoorParts, guard } from '../guard.ts';
 import { jsonHeaders, replyJson } from '../reply-headers.ts';
 import type { Route } from '../servers/server.ts';
@@ -26,6 +28,8 @@ export function groupRoutes(parts: DoorParts): Route[] {
       pattern: '/v1/groups/{group}',
       handler: guard(parts, async (exchange, principal) => {
         const group = await describeGroup(context, principal, exchange.param('group'));
+        // Known when it has been done: those that come next wait for it.
+        chargeBeside(context, principal, requestsBeside(group.offsets.length + group.members.length));
         replyJson(exchange, 200, {
           group: group.groupId,
           state: group.state,

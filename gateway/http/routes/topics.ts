@@ -4,7 +4,7 @@ import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { uuidText } from '../../../engine/kernel/uuid.ts';
 import { topicConfigs, topicConfigValue } from '../../../engine/topic-configs.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
-import { chargeBeside } from '../../operations/admit.ts';
+import { admitBeside } from '../../operations/admit.ts';
 import { resolveStart } from '../../operations/positions.ts';
 import { changeTopic, createTopic, deleteTopic, topicsOf } from '../../operations/topics.ts';
 import { overTurns } from '../../several-turns.ts';
@@ -34,7 +34,7 @@ export function topicRoutes(parts: DoorParts): Route[] {
           clock: context.clock,
         };
         const own = [...topicsOf(context, principal)];
-        chargeBeside(context, principal, requestsForShown(own.length));
+        admitBeside(context, principal, requestsForShown(own.length));
         const topics = await overTurns(own, pieces, ([name, entry]) => JSON.stringify(summary(name, entry)));
         exchange.reply(200, jsonHeaders(exchange), `{"topics":[${topics.join(',')}]}`);
       }),
@@ -61,7 +61,7 @@ export function topicRoutes(parts: DoorParts): Route[] {
       pattern: '/v1/topics/{topic}',
       handler: guard(parts, async (exchange, principal) => {
         const entry = topicOf(context, principal, exchange);
-        chargeBeside(context, principal, requestsBeside(entry.partitions.length));
+        admitBeside(context, principal, requestsBeside(entry.partitions.length));
         replyJson(exchange, 200, { ...detail(exchange.param('topic'), entry), partitions: await ranges(parts, entry) });
       }),
     },
