@@ -175,7 +175,9 @@ function visiting(
     await control.stop();
     requests.close();
   };
-  return { control, settled: Promise.resolve(false), stop };
+  // Where brokers serve already this is no first start: clients of the gateway before wait.
+  const isAgain = [...catalogue.brokers()].some(({ state }) => state === 'serving');
+  return { control, settled: Promise.resolve(isAgain), stop };
 }
 
 function segmentsOf(settings: ServeSettings, folder: DataFolder, log: (line: string) => void): Promise<SegmentStore> {
