@@ -241,6 +241,14 @@ export function consumeSuite(driver: Driver): void {
       },
     );
 
+    test('JSON of a million values is refused before it is parsed', async () => {
+      const body = `{"records":[${'{},'.repeat(400_000)}{}]}`;
+      const headers = { 'content-type': 'application/json' };
+      const { status, json } = await tenant.call('POST', `/v1/topics/${freshTopic()}/records`, { body, headers });
+      expect(status).toBe(413);
+      expect(json['detail']).toContain('the body has over 1000000 values');
+    });
+
     test('thousands of topics are listed over several turns, in order and whole', async () => {
       const many = await bench.tenant('many-topics');
       const names = Array.from({ length: 3_500 }, (_, i) => `t${String(i).padStart(4, '0')}`);

@@ -416,6 +416,11 @@ export function produceSuite(driver: Driver): void {
       expect((await tenant.call('POST', path, { body: batch('d').subarray(0, 65), headers })).json).toMatchObject({
         code: 'invalid-record',
       });
+      const many = Buffer.concat(Array.from({ length: 501 }, () => batch('d')));
+      expect((await tenant.call('POST', path, { body: many, headers })).json).toMatchObject({
+        code: 'invalid-record',
+        detail: 'over 500 record batches in one request',
+      });
       const back = await tenant.fetch(`${path}&from=3`, { headers: { accept: 'application/vnd.kafka.recordbatch' } });
       const records = await decodeBatch(Buffer.from(await back.arrayBuffer()));
       expect(records.map(({ offset, value }) => [offset, value?.toString()])).toEqual([

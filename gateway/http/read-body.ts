@@ -3,6 +3,7 @@ import '../../engine/kernel/buffer.ts';
 import { isAscii, isUtf8 } from 'node:buffer';
 import { CorruptBatch, codec } from '../../engine/records/batch.ts';
 import { CodecUnavailable, decompress, DecompressedTooLarge } from '../../engine/records/compression.ts';
+import { isTooHeavyJson, jsonWeightMax } from '../operations/json-weight.ts';
 import { ProblemFailure } from './failures.ts';
 import type { HttpExchange } from './servers/server.ts';
 
@@ -55,8 +56,12 @@ export async function expand(body: Buffer, name: string, bytesMax: number): Prom
 /** Which many a tool on Windows writes first, and JSON has no place for: RFC 8259 lets readers pass over it. */
 const byteOrderMark = 0xfeff;
 
-/** Throws ProblemFailure invalid-json. `what` begins the sentence: 'the body', 'line 3'. */
+/** Throws ProblemFailure: invalid-json, body-too-large. `what` begins the sentence: 'the body', 'line 3'. */
 export function parseJson(bytes: Uint8Array, what: string, parse: (text: string) => unknown = JSON.parse): unknown {
+  if (isTooHeavyJson(bytes)) {
+    const detail = `${what} has over ${jsonWeightMax} values, an object or an array counted as four`;
+    throw new ProblemFailure('body-too-large', detail, { limit: jsonWeightMax });
+  }
   const text = textOf(bytes);
   // A decoder that replaces bad bytes would store something else than was sent.
   if (text === undefined) throw new ProblemFailure('invalid-json', `${what} is not UTF-8`);

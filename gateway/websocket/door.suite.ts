@@ -294,6 +294,12 @@ export function websocketDoorSuite(driver: Driver): void {
       expect(await connect(['headgate.v1.json', key], '', {}).closed()).toBe(4429);
     });
 
+    test('JSON of a million values closes, and is not parsed', async () => {
+      const client = await connect(['headgate.v1.json']).opened();
+      client.socket.send(`{"op":"produce","id":1,"topic":"t","records":[${'{},'.repeat(300_000)}{}]}`);
+      expect(await client.closed()).toBe(4400);
+    });
+
     test('partitions are charged: a socket that asks where hundreds stand waits like one that asks hundreds of times', async () => {
       const limits = { requestsPerSecondMax: 10, partitionMutationsPer5MinutesMax: 1_000 };
       const other = await bench.tenant('wide', limits);

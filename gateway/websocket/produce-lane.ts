@@ -63,7 +63,7 @@ export class ProduceLane {
     try {
       const frame = decodeProduceFrame(data);
       id = frame.id;
-      const batches = splitBatches(frame.batches);
+      const batches = splitBatches(frame.batches, this.#parts.context.settings.produceRecordsMax);
       admitRequest(this.#parts.context, this.#principal);
       refuseLongWait(this.#parts.context, this.#principal.clusterId);
       this.#enter(data.length);

@@ -16,6 +16,7 @@ import type { GatewayContext } from '../context.ts';
 import { problemOf } from '../http/failures.ts';
 import type { WebSocketPeer, WebSocketSession } from '../http/servers/server.ts';
 import { admitBeside, admitRequest } from '../operations/admit.ts';
+import { isTooHeavyJson } from '../operations/json-weight.ts';
 import { hasLongNumbers, parseKeepingNumbers } from '../operations/long-numbers.ts';
 import { startReader } from '../operations/reader-start.ts';
 import { findTopic } from '../operations/topics.ts';
@@ -147,7 +148,7 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
   #take(data: Buffer): void {
     let fields: unknown;
     try {
-      fields = isUtf8(data) ? parseCommand(data.toString()) : undefined;
+      fields = isUtf8(data) && !isTooHeavyJson(data) ? parseCommand(data.toString()) : undefined;
     } catch {
       fields = undefined;
     }

@@ -20,13 +20,13 @@ import { writableTopic } from './find-topic.ts';
 
 export async function produceBatches(parts: DoorParts, exchange: HttpExchange, principal: Principal): Promise<void> {
   const { context } = parts;
-  const { produceBytesMax, produceTimeoutMs, quotaWaitMsMax } = context.settings;
+  const { produceBytesMax, produceRecordsMax, produceTimeoutMs, quotaWaitMsMax } = context.settings;
   const acks = acksOf(exchange);
   const partitionText = exchange.query().get('partition') ?? '';
   if (!/^\d{1,9}$/.test(partitionText))
     throw new InvalidRequest('partition', 'record batches need ?partition=<number>');
   const partition = Number(partitionText);
-  const batches = splitBatches(await readBody(exchange, produceBytesMax));
+  const batches = splitBatches(await readBody(exchange, produceBytesMax), produceRecordsMax);
   const topic = await writableTopic(context, principal, exchange);
   if (partition >= topic.partitions.length) {
     throw new InvalidRequest(

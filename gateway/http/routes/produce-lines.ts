@@ -129,11 +129,11 @@ class LineProducer {
   #work(): void {
     if (this.#working) return;
     this.#working = true;
-    const before = this.#lines;
+    let lines = 0;
     let isTired = false;
     while (this.#unread.length > 0 && !this.#ended && !this.#isFull() && !isTired) {
-      this.#split(this.#unread.shift()!);
-      isTired = this.#lines - before >= linesPerTurnMax;
+      lines += this.#split(this.#unread.shift()!);
+      isTired = lines >= linesPerTurnMax;
     }
     if (this.#ended) this.#unread = [];
     this.#working = false;
@@ -153,15 +153,17 @@ class LineProducer {
     });
   }
 
-  #split(slice: Buffer): void {
+  /** How many lines it ends, empty ones as well. */
+  #split(slice: Buffer): number {
     const lines: Buffer[] = [];
     const isWithinLimit = this.#splitter.push(slice, (line) => lines.push(line));
     this.#add(lines);
-    if (isWithinLimit) return;
+    if (isWithinLimit) return lines.length;
     const { produceBytesMax } = this.#parts.context.settings;
     this.#refuseRest(
       new ProblemFailure('body-too-large', `a line is over ${produceBytesMax} bytes`, { limit: produceBytesMax }),
     );
+    return lines.length;
   }
 
   #end(): void {
