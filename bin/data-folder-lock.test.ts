@@ -1,12 +1,12 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { type DataFolder, openDataFolder } from './data-folder.ts';
-import { lockDataFolder, shareDataFolder } from './data-folder-lock.ts';
+import { lockDataFolder, shareDataFolder, stoppedSharers } from './data-folder-lock.ts';
 
 let folder: DataFolder;
 beforeEach(() => {
@@ -40,6 +40,20 @@ it('is shared without what killed ones have left in it', async () => {
   expect(socketsIn(folder.meta)).toContain(earlier);
   for (const share of shares) share.close();
   server.close();
+});
+
+it.runIf(existsSync('/proc/self/stat'))('tells who shares it and is stopped', async () => {
+  const program = `require('net').createServer().listen(\`\${process.argv[1]}/any-\${process.pid}-ab.sock\`, () => console.log('up'))`;
+  const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit'];
+  const sharers = [0, 1].map(() => spawn(process.execPath, ['-e', program, folder.locks], { stdio }));
+  try {
+    await Promise.all(sharers.map(({ stdout }) => once(stdout, 'data')));
+    expect(stoppedSharers(folder)).toEqual([]);
+    sharers[0]!.kill('SIGSTOP');
+    await vi.waitFor(() => expect(stoppedSharers(folder)).toEqual([sharers[0]!.pid]), { timeout: 20_000 });
+  } finally {
+    for (const each of sharers) each.kill('SIGKILL');
+  }
 });
 
 it('is not shared with another container, whose process ids mean other processes', async () => {

@@ -7,7 +7,7 @@ import { existsSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { isGone, pidNamespace } from '../infra/fleet/process-state.ts';
+import { isGone, pidNamespace, processStateNow } from '../infra/fleet/process-state.ts';
 import { type DataFolder, fitsSockets } from './data-folder.ts';
 
 /**
@@ -104,6 +104,12 @@ async function meetSharer(path: string, pid: number): Promise<void> {
         'let the containers share one namespace of process ids, or run all of it in one',
     );
   }
+}
+
+/** Those of others that share the folder and are stopped (SIGSTOP): each may have the lock of the metadata store in its hand. */
+export function stoppedSharers(folder: DataFolder): number[] {
+  const sharers = readdirSync(reachable(folder.locks, folder)).map((name) => Number(lockName.exec(name)?.[2] ?? 0));
+  return sharers.filter((pid) => pid > 0 && processStateNow(pid) === 'T');
 }
 
 /** Locks lie in the data folder however long its path is: temp folders differ by user and by service. */

@@ -12,6 +12,7 @@ import { endStopped, killAll } from '../../infra/fleet/end-stopped.ts';
 import { notedBrokers } from '../../infra/fleet/noted-brokers.ts';
 import { compiledPrograms } from '../compiled-programs.ts';
 import type { DataFolder } from '../data-folder.ts';
+import { stoppedSharers } from '../data-folder-lock.ts';
 import { brokerHome } from './broker-slots.ts';
 import { logLine } from './operator-log.ts';
 
@@ -19,10 +20,15 @@ const program = compiledPrograms.detachedBroker;
 /** For their last roll-up; what is not rolled up then is recovered. */
 const graceMs = 10_000;
 
-/** Before the store is opened. */
+/** Before the store is opened. Other controllers and gateways are their operators' to end: they are named. */
 export async function endStoppedBrokers(folder: DataFolder): Promise<void> {
   for (const pid of await endStopped(brokerHome(folder), program, systemClock)) {
     logLine(`process ${pid}, a broker that is stopped and has no controller, is killed`);
+  }
+  for (const pid of stoppedSharers(folder)) {
+    logLine(
+      `process ${pid}, another headgate on this folder, is stopped: this start may wait until it goes on or is killed`,
+    );
   }
 }
 
