@@ -21,6 +21,8 @@ export interface GatewaySettings {
   readonly fetchWaitMsMax: number;
   readonly fetchRecordsMax: number;
   readonly fetchBytesMax: number;
+  /** Partitions that event streams and WebSocket subscriptions read, over all connections: about a kilobyte each. */
+  readonly subscribedPartitionsMax: number;
   /** Address that Kafka clients are told, for all virtual brokers. */
   readonly advertisedHost: string;
   readonly advertisedPort: number;
@@ -39,6 +41,7 @@ export const gatewayDefaults: GatewaySettings = {
   fetchWaitMsMax: 30_000,
   fetchRecordsMax: 10_000,
   fetchBytesMax: 8 * 1024 * 1024,
+  subscribedPartitionsMax: 1_000_000,
   advertisedHost: '127.0.0.1',
   advertisedPort: 9092,
 };

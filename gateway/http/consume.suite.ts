@@ -241,6 +241,22 @@ export function consumeSuite(driver: Driver): void {
       },
     );
 
+    test('an event stream is refused where all of them read as many partitions as there is room for', async () => {
+      const small = await httpBench(driver, {}, { subscribedPartitionsMax: 2 });
+      try {
+        const own = await small.tenant('small');
+        await own.call('POST', '/v1/topics', { json: { name: 't', partitions: 1 } });
+        const headers = { accept: 'text/event-stream' };
+        const stream = await own.fetch('/v1/topics/t/records', { headers });
+        const { status, json } = await own.call('GET', '/v1/topics/t/records', { headers });
+        expect([status, json['code']]).toEqual([503, 'overloaded']);
+        expect(small.tenancy.cluster(own.clusterId)?.usage.connections).toBe(1);
+        await stream.body!.cancel();
+      } finally {
+        await small.close();
+      }
+    });
+
     test('JSON of a million values is refused before it is parsed', async () => {
       const body = `{"records":[${'{},'.repeat(400_000)}{}]}`;
       const headers = { 'content-type': 'application/json' };

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { FetchedPartition, FetchOptions, FetchPartition, TopicEntry } from '../../engine/engine.ts';
-import type { Failure } from '../../engine/kernel/failure.ts';
+import { type Failure, Overloaded } from '../../engine/kernel/failure.ts';
 import { type ManualClock, manualClock } from '../../engine/kernel/manual-clock.ts';
 import { seededRandom } from '../../engine/kernel/random.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -112,6 +112,18 @@ describe('Subscription', () => {
     await reads[1]!.answer([{ records: [batch(2, 5)] }]);
     expect(told.at(-1)).toEqual([0, 3, 7, 4]);
     expect(subscription.credit.records).toBe(6);
+  });
+
+  it('is refused where all of a cluster read as many partitions as it has room for', async () => {
+    // A half of them is for one cluster.
+    context = { ...context, settings: { ...gatewayDefaults, subscribedPartitionsMax: 6 } };
+    const first = await subscribe(boundless, 'batches', [0, 1]);
+    await subscribe(boundless, 'batches', [0]);
+    await expect(subscribe(boundless, 'batches', [1])).rejects.toThrow(Overloaded);
+    first.close();
+    first.close();
+    await subscribe(boundless, 'batches', [0, 1]);
+    await expect(subscribe(boundless, 'batches', [1])).rejects.toThrow(Overloaded);
   });
 
   it('by batches the last one may pass the credit, which is then owed', async () => {

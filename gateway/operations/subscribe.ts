@@ -10,6 +10,7 @@ import type { Timer } from '../../engine/kernel/clock.ts';
 import { type Failure, Overloaded } from '../../engine/kernel/failure.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
+import { ClusterShares } from '../cluster-shares.ts';
 import type { GatewayContext } from '../context.ts';
 import { readFailure } from '../failures.ts';
 import type { Position } from './cursor.ts';
@@ -61,6 +62,15 @@ export interface Credit {
   readonly bytes: number;
 }
 
+const subscribed = new WeakMap<GatewayContext, ClusterShares>();
+
+/** What all subscriptions of all doors read. */
+function subscribedOf(context: GatewayContext): ClusterShares {
+  let shares = subscribed.get(context);
+  if (!shares) subscribed.set(context, (shares = new ClusterShares(context.settings.subscribedPartitionsMax)));
+  return shares;
+}
+
 const partitionReadBytesMax = 256 * 1024;
 const retryMs = 50;
 
@@ -83,6 +93,7 @@ export class Subscription implements Sharer {
   /** Most subscriptions have none, ever. */
   #troubles: Troubles | undefined;
 
+  /** Throws Overloaded where all subscriptions together read as many partitions as there is room for. */
   constructor(
     context: GatewayContext,
     principal: Principal,
@@ -101,6 +112,9 @@ export class Subscription implements Sharer {
     this.#holder = holder;
     this.#credit = { ...credit };
     for (const { partition, offset } of positions) this.#offsets.set(partition, offset);
+    if (!subscribedOf(context).tryTake(principal.clusterId, this.#offsets.size)) {
+      throw new Overloaded('event streams and subscriptions read as many partitions as there is room for');
+    }
   }
 
   /** Where to go on after everything delivered so far. */
@@ -141,6 +155,7 @@ export class Subscription implements Sharer {
   close(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
+    subscribedOf(this.#context).give(this.#principal.clusterId, this.#offsets.size);
     this.#own?.abort();
     this.#wait?.cancel();
     this.#shared?.leave(this.#place);

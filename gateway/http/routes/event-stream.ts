@@ -28,7 +28,14 @@ export function eventStream(
 ): void {
   const format = parseFormat(exchange.query().get('format'));
   admitConnection(parts.context, principal);
-  new EventStream(parts, exchange, principal, topic, start, format).start();
+  let stream: EventStream;
+  try {
+    stream = new EventStream(parts, exchange, principal, topic, start, format);
+  } catch (error) {
+    parts.context.tenancy.limiter.disconnect(principal.clusterId);
+    throw error;
+  }
+  stream.start();
 }
 
 class EventStream {
