@@ -27,6 +27,7 @@ import { writeI32 } from '../../engine/records/bytes.ts';
 import { AppendRoute } from '../../engine/routing/append-route.ts';
 import { answerCanaries } from './answer-canaries.ts';
 import { askedCanaries } from './asked-canaries.ts';
+import { gatewayCanaries } from './gateway-canaries.ts';
 import type { Canary, Plant } from './plant.ts';
 import { changed, methodOf, replaced } from './plant-parts.ts';
 import { rareCanaries } from './rare-canaries.ts';
@@ -214,6 +215,7 @@ export const canaries: readonly Canary[] = [
   ...strangerCanaries,
   ...rareCanaries,
   ...askedCanaries,
+  ...gatewayCanaries,
   ...answerCanaries,
   ...sourceCanaries,
 ];

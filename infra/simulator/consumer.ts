@@ -23,7 +23,7 @@ export interface ConsumerPace {
   /** Of all partitions together, and of each. */
   readonly maxBytes?: number;
   readonly partitionMaxBytes?: number;
-  /** It begins anywhere each time, before the end. */
+  /** It begins anywhere each time, before the end, and waits every second time. */
   readonly rewinds?: boolean;
 }
 
@@ -83,10 +83,11 @@ export class Consumer {
     }));
     const door = this.#door.next();
     // What its gateway has not heard from the owner it says so of (isStale).
-    const told = this.#partitions.map((partition) => door.told(this.#nameOf(partition)));
+    const maxWaitMs = this.#rewinding && below(this.#rewinding, 2) === 0 ? 0 : this.#maxWaitMs;
+    const told = this.#partitions.map((partition) => door.told(this.#nameOf(partition), maxWaitMs > 0));
     const toldHere = this.#partitions.map((partition) => door.toldHere(this.#nameOf(partition)));
     const startMs = this.#world.loop.nowMs;
-    const limits = { maxWaitMs: this.#maxWaitMs, minBytes: this.#minBytes };
+    const limits = { maxWaitMs, minBytes: this.#minBytes };
     door.request(
       ({ engine }) => engine.fetch(asked, { ...limits, maxBytes: this.#maxBytes }),
       (result) => {

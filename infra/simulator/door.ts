@@ -13,6 +13,8 @@ import type { World } from './world.ts';
 const refusalMs = 20;
 /** What one gateway was told another tells as well, so much later at most: an owner's answer is good for so long, and then on its way. */
 const otherGatewayMs = 100 + 15;
+/** To another gateway, where it asks its owner: an answer to an earlier question may just arrive. */
+const onItsWayMs = 2;
 
 /** No answer: the request may have had its effect or not. */
 export const noAnswer = Symbol('no answer');
@@ -47,11 +49,15 @@ export class Door {
     return this;
   }
 
-  /** What its gateway tells of a log has to be this at least, also where it takes an earlier answer of the owner for given. */
-  told(partition: PartitionName): ToldLog {
+  /**
+   * What its gateway tells of a log has to be this at least, also where it takes an earlier answer of the owner for given: it
+   * does for who waits, and for nobody else.
+   */
+  told(partition: PartitionName, waits: boolean): ToldLog {
     const { history, settings, calm } = this.world;
     if (settings.gateways === 1) return history.told.of(partition);
-    return history.told.through(this.gateway, partition, calm.heardByMs(otherGatewayMs));
+    const delayMs = waits ? otherGatewayMs : onItsWayMs;
+    return history.told.through(this.gateway, partition, calm.heardByMs(delayMs));
   }
 
   /** What its gateway has told of it. */
