@@ -7,6 +7,7 @@ import { encodeBatch } from '../../engine/records/encode.ts';
 import { type Door, noAnswer } from './door.ts';
 import type { ParentProcess } from './parent-process.ts';
 import { partitionName } from './partition-name.ts';
+import { compressed } from './recoding.ts';
 import type { SimTopic } from './topic-plan.ts';
 
 const usualTimeoutMs = 5000;
@@ -55,7 +56,10 @@ function append(
   timestampMs: number,
   answer: (outcome: Outcome) => void,
 ): void {
-  const records = framePool.gather([encodeBatch([{ key: null, value: Buffer.from(value), timestampMs }])]);
+  const plain = encodeBatch([{ key: null, value: Buffer.from(value), timestampMs }]);
+  // Those that are not are ready before the ones that came first.
+  const isCompressed = topic.isRecoded && Number.parseInt(value.slice(value.indexOf(':') + 1), 10) % 2 === 0;
+  const records = framePool.gather([isCompressed ? compressed(plain) : plain]);
   parent.engine.append({
     topicId: topic.topicId,
     partition: index,
