@@ -33,6 +33,8 @@ export interface Door {
   readonly outboxBudget: OutboxBudget;
   /** Partitions in the fetch sessions of all connections. */
   readonly remembered: ClusterShares;
+  /** Partitions at which requests wait. */
+  readonly awaited: ClusterShares;
   /** For answers that are made over several turns. */
   readonly largeAnswers: Lanes;
   readonly debtQueue: DebtQueue;

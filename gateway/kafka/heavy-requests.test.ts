@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { make } from '../../engine/protocol/make.ts';
+import { encodeBatch } from '../../engine/records/encode.ts';
 import type { ClusterLimits } from '../../tenancy/tenancy.ts';
 import { type DoorBench, doorBench, type RawClient } from './door.suite.ts';
 
@@ -122,6 +123,40 @@ describe('what is charged', () => {
     const next = await ask(client, 1, 11, { sessionId: first.sessionId, sessionEpoch: 1, topics: [] });
     expect(next.throttleTimeMs).toBeGreaterThan(0);
   });
+});
+
+it('a Fetch does not wait where those of its cluster wait at as many partitions as there is room for', async () => {
+  // A half of them is for one cluster.
+  const small = await doorBench({ awaitedPartitionsMax: 10 });
+  try {
+    const tenant = await small.tenant('acme');
+    const [first, second] = [await small.client(tenant), await small.client(tenant)];
+    await ask(first, 19, 5, { topics: [{ name: 't', numPartitions: 4, replicationFactor: 3 }] });
+    const fetch = (count: number, fetchOffset: number): object => {
+      const partitions = times(count, (partition) => ({ partition, fetchOffset, partitionMaxBytes: 1_000 }));
+      return {
+        maxWaitMs: 30_000,
+        minBytes: 1,
+        maxBytes: 1_000,
+        sessionEpoch: -1,
+        topics: [{ topic: 't', partitions }],
+      };
+    };
+    const recordsOf = ({ responses }: ResponseOf<1>): number =>
+      responses.flatMap(({ partitions }) => partitions).filter(({ records }) => (records?.length ?? 0) > 0).length;
+    const records = encodeBatch([{ key: null, value: Buffer.from('a'), timestampMs: 1 }]);
+    const produce = { acks: 1, timeoutMs: 1_000, topicData: [{ name: 't', partitionData: [{ index: 0, records }] }] };
+    const waiting = ask(first, 1, 11, fetch(4, 0));
+    expect(recordsOf(await ask(second, 1, 11, fetch(2, 0)))).toBe(0);
+    await ask(second, 0, 9, produce);
+    expect(recordsOf(await waiting)).toBe(1);
+    // There is room again.
+    const next = ask(second, 1, 11, fetch(1, 1));
+    await ask(first, 0, 9, produce);
+    expect(recordsOf(await next)).toBe(1);
+  } finally {
+    await small.close();
+  }
 });
 
 it('DescribeConfigs of many topics is made over several turns, and whole', async () => {

@@ -34,6 +34,8 @@ export interface KafkaDoorSettings {
   readonly fetchSessionPartitionsMax: number;
   /** Partitions in the fetch sessions of all connections; beyond it clients are served without a session. */
   readonly rememberedPartitionsMax: number;
+  /** Partitions that Fetch requests wait at, over all connections, less than a kilobyte each; beyond it they are answered at once. */
+  readonly awaitedPartitionsMax: number;
 }
 
 export const kafkaDoorDefaults: KafkaDoorSettings = {
@@ -55,4 +57,5 @@ export const kafkaDoorDefaults: KafkaDoorSettings = {
   fetchSessionsMax: 4,
   fetchSessionPartitionsMax: 20_000,
   rememberedPartitionsMax: 500_000,
+  awaitedPartitionsMax: 1_000_000,
 };

@@ -8,7 +8,7 @@ import type { FetchedPartition, FetchPartition, TopicEntry } from '../../../engi
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import { type FetchRequest, type FetchResponse, noSegment } from '../../../engine/protocol/messages/01-fetch.ts';
 import { tenantName } from '../../../tenancy/naming.ts';
-import { fetchPartitions } from '../../operations/fetch.ts';
+import { type Fetched, fetchPartitions } from '../../operations/fetch.ts';
 import { findTopic } from '../../operations/topics.ts';
 import { leaderOf } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
@@ -31,7 +31,7 @@ export const fetch = api(
     if (step.kind === 'error') return topLevel(step.errorCode);
     // What its session remembers is read as if it had been named.
     if (step.kind === 'incremental') call.charge(requestsBeside(step.readings.size));
-    return read(call, request, step);
+    return readAll(call, request, step);
   },
   (request, { errorCode: code }, { version }) => {
     if (version >= firstSessionVersion) return topLevel(code);
@@ -54,7 +54,7 @@ interface Part {
   readonly fault: number;
 }
 
-async function read(
+async function readAll(
   call: Call,
   request: FetchRequest,
   step: Exclude<SessionStep, { kind: 'error' }>,
@@ -67,16 +67,22 @@ async function read(
   const limits = context.tenancy.cluster(principal.clusterId)?.limits;
   const room = call.door.outboxBudget.roomFor(call.principal.clusterId);
   const bytesMax = Math.min(context.settings.fetchBytesMax, limits?.fetchBytesMax ?? Infinity, room);
-  const { partitions, delayMs } =
-    asked.length === 0
-      ? { partitions: [], delayMs: 0 }
-      : await fetchPartitions(context, principal, asked, {
-          // An error is news: it does not wait for records of others.
-          maxWaitMs: isFaulty ? 0 : Math.min(Math.max(request.maxWaitMs, 0), context.settings.fetchWaitMsMax),
-          minBytes: request.minBytes,
-          maxBytes: Math.max(0, Math.min(request.maxBytes, bytesMax)),
-          signal: call.signal,
-        });
+  // What it names is held for as long as it waits. Where there is no room for more, as an error, which is news, it does not wait.
+  const mayWait = !isFaulty && call.door.awaited.tryTake(principal.clusterId, parts.length);
+  let read: Fetched = { partitions: [], delayMs: 0 };
+  try {
+    if (asked.length > 0) {
+      read = await fetchPartitions(context, principal, asked, {
+        maxWaitMs: mayWait ? Math.min(Math.max(request.maxWaitMs, 0), context.settings.fetchWaitMsMax) : 0,
+        minBytes: request.minBytes,
+        maxBytes: Math.max(0, Math.min(request.maxBytes, bytesMax)),
+        signal: call.signal,
+      });
+    }
+  } finally {
+    if (mayWait) call.door.awaited.give(principal.clusterId, parts.length);
+  }
+  const { partitions, delayMs } = read;
   call.throttle(delayMs);
   call.answerFrames = partitions.flatMap(({ frames }) => frames ?? []);
   const fetched = new Map<string, FetchedPartition>();
