@@ -4,7 +4,8 @@
  *
  * Most are acted on. Some speak of Kafka's own files, cleaner and replicas, and promise nothing that does not hold here
  * whatever they say (`alwaysHolds`): Kafka Streams, Connect and Terraform cannot make their topics without them. Left out for
- * that reason: flush.* (with page-cache durability they would not be kept) and max.compaction.lag.ms.
+ * that reason: flush.* (with page-cache durability they would not be kept) and max.compaction.lag.ms; and compression.*.level: lz4's
+ * library has no levels, and who may ask zstd for 22 has the two threads that compress anew, which all share, for minutes.
  */
 export type ConfigKind = 'long' | 'int' | 'double' | 'boolean' | 'text';
 
