@@ -81,7 +81,7 @@ export class Site {
       });
     } catch (cause) {
       site.kill();
-      site.remove();
+      site.#removeFolder();
       throw cause;
     }
     return site;
@@ -226,7 +226,13 @@ export class Site {
     for (const { pid } of processesOf(this.data)) process.kill(pid, 'SIGKILL');
   }
 
-  remove(): void {
+  /** Stops it and takes its folder away. */
+  async remove(): Promise<void> {
+    await this.stop();
+    this.#removeFolder();
+  }
+
+  #removeFolder(): void {
     rmSync(this.data, { recursive: true, force: true });
   }
 }
