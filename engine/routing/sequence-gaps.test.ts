@@ -21,6 +21,15 @@ it('keeps back what follows, until the batch comes again', () => {
   expect(gaps.count).toBe(0);
 });
 
+it('is not moved by what the same producer gave up under an earlier epoch', () => {
+  const gaps = new SequenceGaps();
+  gaps.add(append(0, { epoch: 1 }), 0);
+  gaps.add(append(14, { epoch: 0 }), 1);
+  expect(gaps.isEarly(append(15, { epoch: 0 }), 2)).toBe(false);
+  expect(gaps.isEarly(append(3, { epoch: 1 }), 3)).toBe(true);
+  expect(gaps.isEarly(append(0, { epoch: 1 }), 4)).toBe(false);
+});
+
 it('waits for the first of several, in whatever order they were given up', () => {
   for (const order of [
     [5, 6, 4],

@@ -39,6 +39,8 @@ export class SequenceGaps {
     const epoch = producerEpoch(append.records, 0);
     const sequence = baseSequence(append.records, 0);
     const earlier = this.#gaps.get(key);
+    // What its producer has given up itself tells nothing of what it sends since.
+    if (earlier && epoch < earlier.epoch) return;
     // Given up in order: the first one is what everything else waits for.
     if (earlier && earlier.epoch === epoch && isAfter(sequence, earlier.sequence)) return;
     this.#gaps.delete(key);
@@ -53,8 +55,9 @@ export class SequenceGaps {
     const key = keyOf(append);
     const gap = this.#gaps.get(key);
     if (!gap) return false;
-    const isSameEpoch = producerEpoch(append.records, 0) === gap.epoch;
-    if (isSameEpoch && isAfter(baseSequence(append.records, 0), gap.sequence)) return true;
+    const epoch = producerEpoch(append.records, 0);
+    if (epoch < gap.epoch) return false;
+    if (epoch === gap.epoch && isAfter(baseSequence(append.records, 0), gap.sequence)) return true;
     this.#gaps.delete(key);
     return false;
   }
