@@ -20,7 +20,7 @@ function ask<K extends ApiKey>(key: K, version: number, part: object): Promise<R
 beforeAll(async () => {
   bench = await doorBench();
   client = await bench.client(await bench.tenant('acme', { topicMutationsPerSecondMax: 1_000 }));
-  await ask(19, 5, { topics: [{ name: 't', numPartitions: 1, replicationFactor: 1 }] });
+  await ask(19, 5, { topics: [{ name: 't', numPartitions: 3, replicationFactor: 1 }] });
   const records = encodeBatch([{ key: null, value: Buffer.from('v'), timestampMs: 1 }]);
   await ask(0, 8, { acks: -1, topicData: [{ name: 't', partitionData: [{ index: 0, records }] }] });
 });
@@ -48,7 +48,7 @@ it('tells nothing about a log beside an error', async () => {
 
 it('knows the special times of ListOffsets from their version on', async () => {
   const list = async (version: number): Promise<number[]> => {
-    const partitions = [-1, -3, -4].map((timestamp) => ({ partitionIndex: 0, timestamp }));
+    const partitions = [-1, -3, -4].map((timestamp, partitionIndex) => ({ partitionIndex, timestamp }));
     const { topics } = await ask(2, version, { replicaId: -1, topics: [{ name: 't', partitions }] });
     return topics[0]!.partitions.map((partition) => partition.errorCode);
   };
@@ -58,7 +58,7 @@ it('knows the special times of ListOffsets from their version on', async () => {
   const unheardOf = [{ partitionIndex: 0, timestamp: -7 }];
   const { topics } = await ask(2, 11, { replicaId: -1, topics: [{ name: 't', partitions: unheardOf }] });
   expect(topics[0]!.partitions[0]!.errorCode).toBe(errorCode.unsupportedVersion);
-  const mixed = [unheardOf, [{ partitionIndex: 0, timestamp: -1 }]].map((partitions) => ({ name: 't', partitions }));
+  const mixed = [unheardOf, [{ partitionIndex: 1, timestamp: -1 }]].map((partitions) => ({ name: 't', partitions }));
   const both = await ask(2, 11, { replicaId: -1, topics: mixed });
   expect(both.topics.map(({ partitions }) => partitions.map((partition) => partition.errorCode))).toEqual([
     [errorCode.unsupportedVersion],
@@ -145,7 +145,7 @@ it('finds a number of partitions that cannot be before a number of brokers that 
 });
 
 it('knows a time that it does not know before a partition that it does not know', async () => {
-  const partitions = [-7, -1].map((timestamp) => ({ partitionIndex: 9, timestamp }));
+  const partitions = [-7, -1].map((timestamp, i) => ({ partitionIndex: 9 + i, timestamp }));
   const { topics } = await ask(2, 11, { replicaId: -1, topics: [{ name: 't', partitions }] });
   expect(topics[0]!.partitions.map((partition) => partition.errorCode)).toEqual([
     errorCode.unsupportedVersion,

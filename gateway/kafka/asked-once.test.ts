@@ -98,3 +98,30 @@ it('Metadata of a large cluster is made over several turns, and whole', async ()
   // Six answers of four pieces each, two at a time.
   expect(turns).toBeGreaterThan(10);
 });
+
+it('ListOffsets, which is refused for a partition that is named twice', async () => {
+  const latest = (partitionIndex: number): object => ({ partitionIndex, currentLeaderEpoch: -1, timestamp: -1 });
+  const topics = [
+    { name: 'u', partitions: many(latest(0)) },
+    { name: 't', partitions: [latest(1), latest(2)] },
+    { name: 'u', partitions: [latest(1), latest(0)] },
+    { name: 't', partitions: [latest(2)] },
+  ];
+  const answer = await ask(2, 5, { replicaId: -1, topics });
+  const told = answer.topics.map(({ name, partitions }) => [
+    name,
+    partitions.map(({ partitionIndex, errorCode: code, offset }) => [partitionIndex, code, Number(offset)]),
+  ]);
+  const invalid = 42;
+  expect(told).toEqual([
+    ['u', [[0, invalid, -1]]],
+    [
+      't',
+      [
+        [1, 0, 0],
+        [2, invalid, -1],
+      ],
+    ],
+    ['u', [[1, 0, 0]]],
+  ]);
+});

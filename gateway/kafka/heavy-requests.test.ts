@@ -80,7 +80,7 @@ describe('how many names there may be', () => {
 });
 
 describe('what is charged', () => {
-  const limits = { requestsPerSecondMax: 1_000 };
+  const limits = { requestsPerSecondMax: 1_000, partitionsMax: 5_000, partitionMutationsPer5MinutesMax: 10_000 };
   const groups = times(3_000, (i) => `g${i}`);
 
   it.each<[string, (client: RawClient) => Promise<{ throttleTimeMs: number }>]>([
@@ -93,8 +93,8 @@ describe('what is charged', () => {
     [
       'each time that is looked for',
       async (client) => {
-        await ask(client, 19, 5, { topics: [{ name: 't', numPartitions: 1, replicationFactor: 3 }] });
-        const partitions = times(3_000, () => ({ partitionIndex: 0, timestamp: 5 }));
+        await ask(client, 19, 5, { topics: [{ name: 't', numPartitions: 3_000, replicationFactor: 3 }] });
+        const partitions = times(3_000, (partitionIndex) => ({ partitionIndex, timestamp: 5 }));
         return ask(client, 2, 7, { topics: [{ name: 't', partitions }] });
       },
     ],

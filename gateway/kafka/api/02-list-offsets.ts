@@ -5,6 +5,7 @@
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { ListOffsetsRequest, ListOffsetsResponse } from '../../../engine/protocol/messages/02-list-offsets.ts';
 import { api, type Call } from '../api.ts';
+import { doublesIn } from '../change-topics.ts';
 import { askOwners, throughEngine } from '../partition-request.ts';
 
 type Partition = ListOffsetsRequest['topics'][number]['partitions'][number];
@@ -43,16 +44,34 @@ const firstVersions: ReadonlyMap<number, number> = new Map([
   [-6, 11],
 ]);
 
-/** A time that the request's version does not know is refused (35) before it matters whether there is such a partition. */
+/**
+ * As Kafka: a partition that is named twice is answered once, and refused (42); a time that the request's version does not know is
+ * refused (35) before it matters whether there is such a partition.
+ */
 async function ask(
   call: Call,
   request: ListOffsetsRequest,
 ): Promise<{ name: string; partitions: PartitionAnswer[] }[]> {
-  const isKnown = ({ timestamp }: Partition): boolean =>
-    timestamp >= 0 || call.version >= (firstVersions.get(timestamp) ?? Infinity);
+  const keyOf = (name: string, { partitionIndex }: Partition): string => `${partitionIndex}/${name}`;
+  const twice = doublesIn(
+    request.topics.flatMap(({ name, partitions }) => partitions.map((each) => keyOf(name, each))),
+  );
+  const faultOf = (name: string, partition: Partition): number => {
+    if (twice.has(keyOf(name, partition))) return errorCode.invalidRequest;
+    const { timestamp } = partition;
+    const isKnown = timestamp >= 0 || call.version >= (firstVersions.get(timestamp) ?? Infinity);
+    return isKnown ? errorCode.none : errorCode.unsupportedVersion;
+  };
+  const judged = onceEach(request.topics, keyOf).map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.map((partition) => ({ partition, fault: faultOf(name, partition) })),
+  }));
   const answers = await askOwners(
     call,
-    request.topics.map(({ name, partitions }) => ({ name, partitions: partitions.filter(isKnown) })),
+    judged.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.filter(({ fault }) => fault === errorCode.none).map(({ partition }) => partition),
+    })),
     (partition) => partition.partitionIndex,
     refusal,
     async (topics) => {
@@ -60,15 +79,24 @@ async function ask(
       return (await throughEngine(call, 2, { ...request, topics })).topics;
     },
   );
-  return request.topics.map(({ name, partitions }, t) => {
-    const known = answers[t]!.partitions.values();
+  return judged.map(({ name, partitions }, t) => {
+    const asked = answers[t]!.partitions.values();
     return {
       name,
-      partitions: partitions.map((partition) =>
-        isKnown(partition) ? known.next().value! : refusal(partition, errorCode.unsupportedVersion),
+      partitions: partitions.map(({ partition, fault }) =>
+        fault === errorCode.none ? asked.next().value! : refusal(partition, fault),
       ),
     };
   });
+}
+
+/** Each partition where it is named first; a topic of which that leaves none is not answered. */
+function onceEach(topics: ListOffsetsRequest['topics'], keyOf: (name: string, partition: Partition) => string) {
+  const seen = new Set<string>();
+  const isFirst = (key: string): boolean => !seen.has(key) && seen.add(key) === seen;
+  return topics
+    .map(({ name, partitions }) => ({ name, partitions: partitions.filter((each) => isFirst(keyOf(name, each))) }))
+    .filter(({ partitions }) => partitions.length > 0);
 }
 
 /** A time is looked for in what is stored, and so is the newest: a read for each. The ends are known. */
