@@ -144,7 +144,9 @@ export class GroupMember {
       this.#partitions = part.partitions;
       this.#group.joined(this.#memberId, generationId, known, part);
       const joins = this.#joins;
-      if (this.#last && below(this.#random, 3) === 0) this.#send(this.#last, () => undefined);
+      // Of this very generation it would be no repeat, but behind what comes from here on.
+      const isRepeated = this.#last !== undefined && below(this.#random, 3) === 0;
+      if (isRepeated && this.#last!.generation !== generationId) this.#send(this.#last!, () => undefined);
       this.#after(0, () => this.#position(joins));
       this.#after(heartbeatMs, () => this.#heartbeat(joins));
     });
