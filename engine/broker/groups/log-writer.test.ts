@@ -114,6 +114,20 @@ describe('LogWriter', () => {
     expect(applied).toBe(0);
   });
 
+  it('says of no write that nothing of it is stored while a part of it is with the log', async () => {
+    const log = new HeldLog();
+    const writer = writerOn(log);
+    log.hold = true;
+    const many = writer.write(
+      Array.from({ length: 30 }, (_, i) => record(`${i}`.repeat(20))),
+      () => {},
+    );
+    await settle();
+    writer.close();
+    log.release();
+    await expect(many).rejects.toBeInstanceOf(AppendUnsure);
+  });
+
   it('waits for what is written when asked to settle', async () => {
     const log = new HeldLog();
     const writer = writerOn(log);

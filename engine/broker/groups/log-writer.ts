@@ -40,6 +40,8 @@ interface Write {
   partsLeft: number;
   /** A part of it is stored. */
   isBegun: boolean;
+  /** A part of it is with the log. */
+  isInFlight: boolean;
   isOver: boolean;
   done(): void;
   fail(error: unknown): void;
@@ -91,6 +93,7 @@ export class LogWriter {
       const parts = partsOf(records, this.#settings.appendBytesMax, apply, {
         partsLeft: 0,
         isBegun: false,
+        isInFlight: false,
         isOver: false,
         done,
         fail,
@@ -114,7 +117,8 @@ export class LogWriter {
   /** What waits is refused; an append in flight may still become durable, but is not applied any more. */
   close(): void {
     this.#closed = true;
-    const waiting = this.#queue;
+    // What becomes of the rest of a write a part of which is in flight is what becomes of that: it may be stored.
+    const waiting = this.#queue.filter(({ write }) => !write.isInFlight);
     this.#queue = [];
     this.#queueBytes = 0;
     this.#fail(waiting, new ShuttingDown('coordinator is closed'));
@@ -138,6 +142,7 @@ export class LogWriter {
     const parts = this.#takeQueued();
     const records = parts.flatMap((part) => part.records);
     const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+    for (const { write } of parts) write.isInFlight = true;
     try {
       if (records.length > 0) await this.#log.append(records);
     } catch (error) {
@@ -153,6 +158,7 @@ export class LogWriter {
     this.#grownBytes += bytes;
     for (const part of parts) part.apply();
     for (const { write } of parts) {
+      write.isInFlight = false;
       write.isBegun = true;
       if (--write.partsLeft === 0) write.done();
     }
