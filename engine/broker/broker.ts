@@ -98,7 +98,9 @@ function handle(parts: BrokerParts, { ownership, seats, load, isAwake }: Desk, c
         call.respond(response),
       );
     case 21:
-      return settle(deleteRecords({ catalogue, ownership, clock }, call.request), (response) => call.respond(response));
+      return settle(deleteRecords({ catalogue, ownership, clock, isAwake }, call.request), (response) =>
+        call.respond(response),
+      );
     case 23:
       return settle(offsetForLeaderEpoch(catalogue, ownership, isAwake, call.request), (response) =>
         call.respond(response),

@@ -20,7 +20,13 @@ export async function deleteRecords(
     catalogue,
     ownership,
     clock,
-  }: { readonly catalogue: Catalogue; readonly ownership: Ownership; readonly clock: Clock },
+    isAwake = () => true,
+  }: {
+    readonly catalogue: Catalogue;
+    readonly ownership: Ownership;
+    readonly clock: Clock;
+    readonly isAwake?: () => boolean;
+  },
   request: DeleteRecordsRequest,
 ): Promise<DeleteRecordsResponse> {
   const topics = request.topics.map(async ({ name, partitions }) => ({
@@ -30,6 +36,8 @@ export async function deleteRecords(
         const refusal = (code: number) => ({ partitionIndex, lowWatermark: -1, errorCode: code });
         const owned = await ownedByName(catalogue, ownership, name, partitionIndex);
         if ('errorCode' in owned) return refusal(owned.errorCode);
+        // Where its log ends who has slept over his succession does not know (wakefulness.ts).
+        if (!isAwake()) return refusal(errorCode.notLeaderOrFollower);
         const { log } = owned;
         try {
           const done = await inTime(clock, deleteMsMax, log.deleteRecords(offset));
