@@ -15,11 +15,13 @@ export const askedCanaries: readonly Canary[] = [
   {
     name: 'says that it has deleted what it has not',
     scenario: 'topics',
+    seed: 3,
     plant: () => ({ patch: deleteNothing }),
   },
   {
     name: 'deletes more than it was asked to',
     scenario: 'topics',
+    seed: 3,
     plant: () => ({ patch: deleteAll }),
   },
   {
@@ -50,6 +52,7 @@ export const askedCanaries: readonly Canary[] = [
   {
     name: 'gives partitions to a broker that is said to be empty',
     scenario: 'late',
+    seed: 5,
     plant: () => ({ patch: () => replaced(FleetWish.prototype, 'unchanged', () => []) }),
   },
 ];

@@ -54,7 +54,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'seals a live session before its lease has ended',
     scenario: 'orphans',
-    seed: 4,
+    seed: 7,
     plant: () => ({ isGone: () => true }),
   },
   {
@@ -65,7 +65,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'does not compare the leader epoch of a batch',
     scenario: 'rare',
-    seed: 1,
+    seed: 16,
     plant: () => ({ frame: forgetEpoch }),
   },
   {
@@ -94,7 +94,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'puts held appends at the end of the queue',
     scenario: 'kills',
-    seed: 190,
+    seed: 192,
     plant: () => ({
       patch: () =>
         replaced(AppendRoute.prototype, 'putBack', function (this: AppendRoute, item) {
@@ -105,7 +105,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'opens a log again at the epoch that it gave up',
     scenario: 'planned',
-    seed: 10,
+    seed: 12,
     plant: () => ({ patch: forgetReleases }),
   },
   {
@@ -125,7 +125,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'acknowledges a committed offset before it is durable',
     scenario: 'power',
-    seed: 79,
+    seed: 81,
     plant: () => ({
       opened: (log, topic) => {
         if (!topic.endsWith(':offsets')) return;
@@ -187,13 +187,13 @@ export const canaries: readonly Canary[] = [
   {
     name: 'syncs the first of several files',
     scenario: 'power',
-    seed: 157,
+    seed: 160,
     plant: syncFirstOnly,
   },
   {
     name: 'acknowledges a repeated batch before its original is durable',
     scenario: 'power',
-    seed: 33,
+    seed: 42,
     plant: () => ({ patch: acknowledgeRepeats }),
   },
   {
@@ -209,7 +209,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'opens a session beside one that is fenced and not recovered',
     scenario: 'twins',
-    seed: 6,
+    seed: 7,
     plant: () => ({ store: (store, of) => (of === 'broker' ? fencedAsClosed(store) : store) }),
   },
   ...strangerCanaries,

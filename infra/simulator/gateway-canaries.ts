@@ -10,11 +10,13 @@ export const gatewayCanaries: readonly Canary[] = [
   {
     name: 'takes what an owner has said for known for too long',
     scenario: 'gateways',
+    seed: 4,
     plant: () => ({ patch: believeLonger }),
   },
   {
     name: 'takes a question that has just left for the silence of its owner',
     scenario: 'gateways',
+    seed: 6,
     plant: () => ({ patch: () => replaced(Tail.prototype, 'isSilent', () => true) }),
   },
 ];

@@ -23,6 +23,7 @@ export const sourceCanaries: readonly Canary[] = [
   {
     name: 'sends to the next owner while something is with the former one',
     scenario: 'planned',
+    seed: 3,
     plant: () => ({
       patch: () =>
         replaced(AppendRoute.prototype, 'mayBeSent', function (this: AppendRoute, { leaderEpoch }, _link, nowMs) {
@@ -34,6 +35,7 @@ export const sourceCanaries: readonly Canary[] = [
   {
     name: 'lets in what follows a batch that was given up',
     scenario: 'far',
+    seed: 4,
     plant: () => ({ patch: () => replaced(SequenceGaps.prototype, 'isEarly', () => false) }),
   },
   {
@@ -83,7 +85,7 @@ export const sourceCanaries: readonly Canary[] = [
   {
     name: 'tells the end of a log before it is durable',
     scenario: 'power',
-    seed: 4,
+    seed: 11,
     plant: () => ({ patch: tellEndEarly }),
   },
   {
@@ -94,7 +96,7 @@ export const sourceCanaries: readonly Canary[] = [
   {
     name: 'takes batches of an old epoch of their producer',
     scenario: 'rare',
-    seed: 33,
+    seed: 85,
     plant: () => ({ patch: takeOldEpochs }),
   },
 ];

@@ -30,19 +30,19 @@ export const strangerCanaries: readonly Canary[] = [
   {
     name: 'renews a lease that was fenced',
     scenario: 'orphans',
-    seed: 20,
+    seed: 24,
     plant: () => writing('broker', (ops) => (ops[0]?.op === 'check' && ops.some(isLease) ? ops.filter(isLease) : ops)),
   },
   {
     name: 'fences a broker that has renewed its lease meanwhile',
     scenario: 'orphans',
-    seed: 45,
+    seed: 58,
     plant: () => writing('parent', (ops) => (ops.some(isSession) ? ops.filter((op) => !isLease(op)) : ops)),
   },
   {
     name: 'moves what was released at another epoch than it has',
     scenario: 'planned',
-    seed: 14,
+    seed: 123,
     plant: () => ({ patch: forgetReleasedEpochs }),
   },
   {
@@ -72,7 +72,7 @@ export const strangerCanaries: readonly Canary[] = [
   {
     name: 'says of an append whose fate it does not know that nobody has stored it',
     scenario: 'kills',
-    seed: 97,
+    seed: 102,
     plant: () => ({ patch: forgetDoubts }),
   },
   {
