@@ -8,7 +8,7 @@ import { DebtQueue } from './debt-queue.ts';
 const one = 'c23456789abc';
 const other = 'c23456789abd';
 
-function world(): { clock: ManualClock; queue: DebtQueue; charge(requests: number): void } {
+function world(): { clock: ManualClock; queue: DebtQueue; charge: (requests: number) => void } {
   const clock = manualClock();
   const limiter = new ClusterLimiter({ partitionBucketsMax: 10 });
   for (const id of [one, other]) {

@@ -16,12 +16,12 @@ export interface ApartParts {
   readonly recorder: Recorder;
   readonly downtime: Downtime;
   readonly partitions: readonly number[];
-  serving(): Promise<BrokerFacts[]>;
-  ownedBy(brokers: readonly BrokerFacts[]): Promise<number[]>;
-  killed(processes: number): void;
-  beside(work: Promise<void>): void;
+  readonly serving: () => Promise<BrokerFacts[]>;
+  readonly ownedBy: (brokers: readonly BrokerFacts[]) => Promise<number[]>;
+  readonly killed: (processes: number) => void;
+  readonly beside: (work: Promise<void>) => void;
   /** Resolves when nothing goes on beside, all brokers serve and every partition takes a write; or tells that it is stuck. */
-  writable(): Promise<void>;
+  readonly writable: () => Promise<void>;
 }
 
 export class ApartFaults {
