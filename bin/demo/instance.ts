@@ -72,8 +72,9 @@ export class Instance {
           if (line.includes('Headgate serves')) resolve();
         });
       }),
-      once(child, 'exit').then(() => {
-        throw new Error(`headgate did not start:\n${errors.join('\n')}`);
+      // Not 'exit', behind which what it said last may still be in the pipe.
+      once(child, 'close').then(([code, signal]) => {
+        throw new Error(`headgate did not start (${String(signal ?? code)}):\n${errors.join('\n')}`);
       }),
     ]);
     clearTimeout(deadline);

@@ -1,3 +1,5 @@
+import { jsonWeightMax } from '../operations/json-weight.ts';
+
 /**
  * Why the server closes a socket. 4xxx codes follow HTTP's numbers. `reconnect`: a client should connect again (with a
  * pause and jitter) and resume from its cursors; otherwise something must change first.
@@ -12,6 +14,11 @@ export const closeCodes = {
   malformed: { code: 4400, reason: 'malformed message', reconnect: false },
   unauthenticated: { code: 4401, reason: 'API key missing, unknown or revoked', reconnect: false },
   forbidden: { code: 4403, reason: 'the cluster does not serve', reconnect: false },
+  tooManyValues: {
+    code: 4413,
+    reason: `over ${jsonWeightMax} values, an object or an array counted as four`,
+    reconnect: false,
+  },
   slowConsumer: { code: 4408, reason: 'answers were not read', reconnect: true },
   quota: { code: 4429, reason: 'connection quota exceeded', reconnect: true },
   internal: { code: 4500, reason: 'internal error', reconnect: true },

@@ -146,9 +146,13 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
   }
 
   #take(data: Buffer): void {
+    if (isTooHeavyJson(data)) {
+      this.close(closeCodes.tooManyValues);
+      return;
+    }
     let fields: unknown;
     try {
-      fields = isUtf8(data) && !isTooHeavyJson(data) ? parseCommand(data.toString()) : undefined;
+      fields = isUtf8(data) ? parseCommand(data.toString()) : undefined;
     } catch {
       fields = undefined;
     }

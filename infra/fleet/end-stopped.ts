@@ -1,8 +1,8 @@
 /**
- * Brokers that outlive their controllers, and are stopped (SIGSTOP, a freezer) when the next controller starts. All processes
+ * Brokers that outlive their controllers, and are stopped (SIGSTOP, a freezer) when a controller or gateway starts. All processes
  * of an installation write to one metadata store, under one lock, and who is stopped in the middle of a commit has that lock
- * in its hand: the next one to open the store waits for it on its only thread, for good. So a controller ends such processes
- * before it opens the store. That is no more than it would do a moment later (hang.ts), by the same rule: a process that stays
+ * in its hand: the next one to open the store waits for it on its only thread, for good. So whoever starts ends such processes
+ * before it opens the store. That is no more than a controller would do a moment later (hang.ts), by the same rule: a process that stays
  * stopped is killed, and one that somebody held up for a moment goes on.
  */
 import { type Clock, sleep } from '../../engine/kernel/clock.ts';

@@ -2,12 +2,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import type { Instance } from '../../bin/demo/instance.ts';
 import { program, startInstallation } from '../installation.ts';
 import { ControllerProcess } from '../soak/controller-process.ts';
+import { createTopic, demoAccess, httpSender, readAll } from './doors.ts';
 
 /** Against hanging, on a busy machine; nothing here is about speed. */
 const untilMsMax = 60_000;
+/** Of `fill`. */
+const topic = 'kept';
 
 export interface EngineShown {
   readonly controllers: readonly {
@@ -76,6 +80,30 @@ export class Apart {
       const told = this.controllers.map(({ lines }) => lines.slice(-40).join('\n')).join('\n---\n');
       throw new Error(`${what}: not yet: ${JSON.stringify({ controllers, brokers })}\n${told}`);
     }
+  }
+
+  /** Waits until all brokers serve: their processes. */
+  async brokerPids(): Promise<number[]> {
+    const { brokers } = await this.until('all serve', (engine) =>
+      engine.brokers.every(({ state }) => state === 'serving'),
+    );
+    return brokers.map(({ pid }) => pid);
+  }
+
+  /** Twenty records of a new topic. */
+  async fill(): Promise<string[]> {
+    const access = demoAccess(this.gateway);
+    await createTopic(this.gateway, access, topic, 6);
+    const send = httpSender(this.gateway, access, topic);
+    const values = Array.from({ length: 20 }, (_, number) => `value ${number}`);
+    for (const value of values) await expect.poll(() => send(value, value)).toBe(true);
+    return values.sort();
+  }
+
+  /** What `fill` has written and is there, sorted alike. */
+  async filled(): Promise<string[]> {
+    const records = await readAll(this.gateway, demoAccess(this.gateway), topic);
+    return records.map(({ value }) => value).sort();
   }
 
   /** Whatever is left of it, brokers too. */

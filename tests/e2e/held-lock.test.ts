@@ -3,7 +3,6 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { startInstallation } from '../installation.ts';
 import { stopInCommit } from '../soak/stop-in-commit.ts';
 import { Apart } from './apart.ts';
-import { createTopic, demoAccess, httpSender, readAll } from './doors.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
@@ -16,50 +15,35 @@ beforeEach(async () => {
 });
 afterEach(() => apart.remove());
 
-async function written(): Promise<{ readonly values: string[]; readonly pids: number[] }> {
-  const access = demoAccess(apart.gateway);
-  await createTopic(apart.gateway, access, 'kept', 6);
-  const send = httpSender(apart.gateway, access, 'kept');
-  const values = Array.from({ length: 20 }, (_, number) => `value ${number}`);
-  for (const value of values) await expect.poll(() => send(value, value)).toBe(true);
-  const { brokers } = await apart.until('all serve', (engine) =>
-    engine.brokers.every(({ state }) => state === 'serving'),
-  );
-  return { values, pids: brokers.map(({ pid }) => pid) };
-}
-
-async function expectAll(values: readonly string[]): Promise<void> {
-  const { gateway } = apart;
-  const read = await readAll(gateway, demoAccess(gateway), 'kept');
-  expect(read.map(({ value }) => value).sort()).toEqual([...values].sort());
-}
-
 it.each(['a controller', 'a process that is everything'])('do not keep %s from its start', async (next) => {
-  const { values, pids } = await written();
+  const values = await apart.fill();
+  const pids = await apart.brokerPids();
   await apart.controllers[0]!.end('SIGKILL');
   await apart.gateway.stop('SIGKILL');
   await stopInCommit(apart.data, pids, commitWaitMsMax);
   const isApart = next === 'a controller';
   if (isApart) await apart.controller().works;
   apart.gateway = await startInstallation(isApart ? ['--role', 'gateway'] : [], apart.data);
-  await expectAll(values);
+  expect(await apart.filled()).toEqual(values);
 });
 
 it('do not keep a gateway from its start while no controller is alive', async () => {
-  const { values, pids } = await written();
+  const values = await apart.fill();
+  const pids = await apart.brokerPids();
   await apart.controllers[0]!.end('SIGKILL');
   await apart.gateway.stop('SIGKILL');
   await stopInCommit(apart.data, pids, commitWaitMsMax);
   apart.gateway = await startInstallation(['--role', 'gateway'], apart.data);
   await apart.controller().works;
-  await expectAll(values);
+  expect(await apart.filled()).toEqual(values);
 });
 
 it('are killed by a controller that cannot write either', async () => {
-  const { values, pids } = await written();
+  const values = await apart.fill();
+  const pids = await apart.brokerPids();
   await stopInCommit(apart.data, pids, commitWaitMsMax);
   await apart.until('others serve', (engine) =>
     engine.brokers.every(({ state, pid }) => state === 'serving' && !pids.includes(pid)),
   );
-  await expectAll(values);
+  expect(await apart.filled()).toEqual(values);
 });

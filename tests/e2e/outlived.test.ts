@@ -3,7 +3,6 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { isGone } from '../../infra/fleet/process-state.ts';
 import { startInstallation } from '../installation.ts';
 import { Apart } from './apart.ts';
-import { createTopic, demoAccess, httpSender, readAll } from './doors.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
@@ -15,20 +14,12 @@ afterEach(() => apart.remove());
 
 /** Writes, and kills everything but the brokers. */
 async function outlived(): Promise<{ readonly values: string[]; readonly pids: number[] }> {
-  const access = demoAccess(apart.gateway);
-  await createTopic(apart.gateway, access, 'kept', 6);
-  const send = httpSender(apart.gateway, access, 'kept');
-  const values = Array.from({ length: 20 }, (_, number) => `value ${number}`);
-  for (const value of values) await expect.poll(() => send(value, value)).toBe(true);
-  const { brokers } = await apart.until('all serve', (engine) =>
-    engine.brokers.every(({ state }) => state === 'serving'),
-  );
+  const values = await apart.fill();
+  const pids = await apart.brokerPids();
   await apart.controllers[0]!.end('SIGKILL');
   await apart.gateway.stop('SIGKILL');
-  return { values, pids: brokers.map(({ pid }) => pid) };
+  return { values, pids };
 }
-
-const sorted = (values: readonly string[]): string[] => [...values].sort();
 
 it.each(['which serves', 'which is stopped'])(
   'are ended by a process that is everything, one of them %s',
@@ -36,11 +27,8 @@ it.each(['which serves', 'which is stopped'])(
     const { values, pids } = await outlived();
     if (state === 'which is stopped') process.kill(pids[0]!, 'SIGSTOP');
     apart.gateway = await startInstallation([], apart.data);
-    const { gateway } = apart;
     expect(pids.filter((pid) => !isGone(pid))).toEqual([]);
-    expect(sorted((await readAll(gateway, demoAccess(gateway), 'kept')).map(({ value }) => value))).toEqual(
-      sorted(values),
-    );
+    expect(await apart.filled()).toEqual(values);
   },
 );
 
@@ -49,10 +37,7 @@ it('are adopted by a controller whose zones have other names', async () => {
   const controller = apart.controller(['--zones', 'x,y']);
   await controller.works;
   apart.gateway = await startInstallation(['--role', 'gateway', '--zones', 'x,y'], apart.data);
-  const { brokers } = await apart.until('all serve', (engine) =>
-    engine.brokers.every(({ state }) => state === 'serving'),
-  );
-  expect(brokers.map(({ pid }) => pid)).toEqual(pids);
+  expect(await apart.brokerPids()).toEqual(pids);
 });
 
 it('have a controller again at once, however long the lease of a killed one is', async () => {
@@ -60,16 +45,14 @@ it('have a controller again at once, however long the lease of a killed one is',
   const patient = apart.controller(['--lease-ms', '60000']);
   await patient.works;
   expect(await first!.end('SIGTERM')).toBe(0);
-  const { brokers } = await apart.until('all serve', (engine) =>
-    engine.brokers.every(({ state }) => state === 'serving'),
-  );
+  const [killed] = await apart.brokerPids();
   await patient.end('SIGKILL');
-  process.kill(brokers[0]!.pid, 'SIGKILL');
+  process.kill(killed!, 'SIGKILL');
   const next = apart.controller();
   // It works once it keeps the fleet, or has waited for that for half a lease.
   await next.works;
   await expect.poll(() => next.lines.join('\n'), { timeout: 20_000 }).toContain('fleet-kept');
   await apart.until('the broker is replaced', (engine) =>
-    engine.brokers.every(({ state, pid }) => state === 'serving' && pid !== brokers[0]!.pid),
+    engine.brokers.every(({ state, pid }) => state === 'serving' && pid !== killed),
   );
 });

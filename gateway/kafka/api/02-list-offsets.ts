@@ -93,7 +93,11 @@ async function ask(
 /** Each partition where it is named first; a topic of which that leaves none is not answered. */
 function onceEach(topics: ListOffsetsRequest['topics'], keyOf: (name: string, partition: Partition) => string) {
   const seen = new Set<string>();
-  const isFirst = (key: string): boolean => !seen.has(key) && seen.add(key) === seen;
+  const isFirst = (key: string): boolean => {
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  };
   return topics
     .map(({ name, partitions }) => ({ name, partitions: partitions.filter((each) => isFirst(keyOf(name, each))) }))
     .filter(({ partitions }) => partitions.length > 0);
