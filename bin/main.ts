@@ -18,6 +18,9 @@ const code = await runWords();
 cli.close();
 // By exit code and not by exit(): what was written must reach a pipe first.
 if (code !== undefined) process.exitCode = code;
+// And no further in order than to there: addons would close what they have, the metadata store's file too (`openUntilEnd` in
+// tenancy/store/lmdb.ts).
+process.on('exit', (ended) => process.exit(ended));
 
 async function runWords(): Promise<number | undefined> {
   if (words[0] === 'serve') {

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -40,20 +40,34 @@ describe('lmdb on disk', () => {
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   test('a file whose first pages are damaged is refused by name, and left as it is', async () => {
-    const file = join(directory, 'data.mdb');
     await open().close();
-    const whole = readFileSync(file);
+    const whole = readFileSync(join(directory, 'data.mdb'));
+    // Each in a folder of its own: this process has the file of one that was opened until it ends.
+    const fileOf = (name: string, content: Buffer): string => {
+      const file = join(directory, name, 'data.mdb');
+      mkdirSync(join(directory, name));
+      writeFileSync(file, content);
+      return file;
+    };
     for (const at of [24, 8192 + 24, 28]) {
       const damaged = Buffer.from(whole);
       damaged[at]! ^= 1;
-      writeFileSync(file, damaged);
-      expect(() => open()).toThrow(/^metadata store in .*: data.mdb is damaged/);
+      const file = fileOf(`damaged-${at}`, damaged);
+      expect(() => open({ directory: join(file, '..') })).toThrow(/^metadata store in .*: data.mdb is damaged/);
       expect(readFileSync(file).equals(damaged)).toBe(true);
     }
-    writeFileSync(file, whole);
-    await open().close();
-    writeFileSync(file, '');
-    await open().close();
+    await open({ directory: join(fileOf('whole', whole), '..') }).close();
+    await open({ directory: join(fileOf('empty', Buffer.alloc(0)), '..') }).close();
+  });
+
+  test('closing leaves the mutexes in the lock file to a process that is opening the store', async () => {
+    const mutexes = (): Buffer => readFileSync(join(directory, 'lock.mdb')).subarray(0, 192);
+    const store = open();
+    await store.transact([put('a')]);
+    const before = mutexes();
+    await store.close();
+    expect(mutexes().equals(before)).toBe(true);
+    expect(before.includes(0xff)).toBe(false);
   });
 
   test('rows, versions and tokens survive a reopen', async () => {

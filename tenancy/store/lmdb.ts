@@ -84,6 +84,19 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
+/**
+ * LMDB's file is closed by the end of the process alone, hence referred to until then. Closed in order, with nobody else there,
+ * LMDB destroys the mutexes in its lock file (`mdb_env_close_active` in lmdb 3.5.6), also under a process that is opening it:
+ *
+ *   closer: nobody else has the file, so it takes the exclusive lock
+ *   opener: finds that lock taken, so it is not the first one, who makes the mutexes, and waits for a shared one
+ *   closer: destroys the mutexes and ends
+ *   opener: has mutexes that cannot be locked, and so has everybody who comes while it is there
+ *
+ * When a process just ends, the system takes its lock away, and the next one makes the mutexes anew.
+ */
+const openUntilEnd: RootDatabase[] = [];
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
@@ -113,6 +126,7 @@ export function openLmdbStore(options: LmdbStoreOptions): LmdbStore {
     if (!mayBeLmdb(file, pageBytes)) throw new Error('data.mdb is damaged, or is no LMDB file: restore it from a copy');
     assertRoom(options.directory);
     const db = open<Buffer, Buffer>(settings);
+    openUntilEnd.push(db);
     const snapshot = new SnapshotGuard(db, join(options.directory, 'lock.mdb'));
     snapshot.makeNewest();
     return new OpenLmdbStore(db, snapshot, options);
@@ -219,7 +233,7 @@ class OpenLmdbStore implements LmdbStore {
   async #close(): Promise<void> {
     this.#feed.close();
     await this.#committing;
-    await this.#db.close();
+    this.#db.resetReadTxn();
   }
 
   /** Runs until the queue is empty. While one group is on its way to the disk the next one gathers. */

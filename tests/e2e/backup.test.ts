@@ -1,6 +1,6 @@
 /** `headgate backup` of an installation that takes records, rolls up and deletes meanwhile, and starts from what it made. */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -120,4 +120,15 @@ it('is made of a folder that nobody serves, and of nothing that is no data folde
   rmSync(original.data, { recursive: true });
   const restored = await start(copy);
   expect((await read(restored, demoAccess(restored))).sort()).toEqual(['a', 'b', 'c']);
+});
+
+it('leaves what it opened to who opens it just then, as a server does that ends in order', async () => {
+  const original = await start();
+  const { data } = original;
+  await original.stop();
+  // The header of LMDB's lock file, and the mutexes that all processes share.
+  const mutexes = (): Buffer => readFileSync(join(data, 'meta', 'lock.mdb')).subarray(0, 192);
+  expect(mutexes().includes(0xff)).toBe(false);
+  await backUp(data, 'copy');
+  expect(mutexes().includes(0xff)).toBe(false);
 });
