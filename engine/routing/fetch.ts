@@ -331,7 +331,9 @@ class Gathering {
     const { topicId, partition, maxBytes } = slot.asked;
     slot.isWaiting = true;
     try {
-      this.#router.tail.wait(topicId, partition, slot.offset, maxBytes, slot);
+      const asked = { topicId, partition, offset: slot.offset, maxBytes };
+      // Who does not wait for records waits for an owner here: what is known of the log is no answer to him.
+      this.#router.tail.wait(asked, slot, this.#isDue);
     } catch (error) {
       if (!(error instanceof Overloaded)) throw error;
       this.#done = true;

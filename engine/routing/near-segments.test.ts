@@ -29,6 +29,8 @@ interface Gateway {
   readonly requests: FetchRequest[];
   readonly responses: FetchResponse[];
   readonly values: readonly (readonly string[])[];
+  /** How many of the next questions about a partition are refused, as by an owner that has given it away. */
+  readonly refuses: { left: number };
 }
 
 const routings: Routing[] = [];
@@ -61,9 +63,12 @@ async function gateway(
   const requests: FetchRequest[] = [];
   const responses: FetchResponse[] = [];
   const network = memoryNetwork(world.clock);
+  const refuses = { left: 0 };
   const ownership = {
-    with: (_: string, partition: number, use: (owned: Owned) => void) =>
-      use({ log: logs[partition]! } as unknown as Owned),
+    with(_: string, partition: number, use: (owned: Owned) => void) {
+      const isRefused = refuses.left > 0 && refuses.left-- > 0;
+      use(isRefused ? { errorCode: errorCode.notLeaderOrFollower } : ({ log: logs[partition]! } as unknown as Owned));
+    },
   } as unknown as Ownership;
   await serveLinks(network, 'broker-1', (call) => {
     if (call.key !== 1) throw new Error(`key ${call.key} is not asked for`);
@@ -93,7 +98,7 @@ async function gateway(
     },
   });
   routings.push(routing);
-  return { world, store, logs, routing, catalogue, requests, responses, values };
+  return { world, store, logs, routing, catalogue, requests, responses, values, refuses };
 }
 
 async function read(
@@ -313,6 +318,16 @@ describe('who reads on', () => {
     await at.world.run(at.logs[0]!.deleteRecords(3));
     await read(at, [4]);
     expect((await readOn(at, [1]))[0]).toMatchObject({ errorCode: errorCode.offsetOutOfRange });
+  });
+
+  it('and does not wait for records is told what an owner says, also when the first that is asked refuses', async () => {
+    const at = await gateway(20);
+    const [first] = await readOn(at, [0]);
+    await at.world.append(at.logs[0]!, batchOf(['more'], 5000));
+    at.refuses.left = 1;
+    const [fetched] = await read(at, [behind(first!)]);
+    expect(fetched).toMatchObject({ errorCode: 0, highWatermark: at.logs[0]!.highWatermark });
+    expect(at.routing.metrics()).toMatchObject({ nearUnasked: 0 });
   });
 
   it('asks the next owner', async () => {

@@ -62,6 +62,8 @@ interface Poll {
   readonly waiters: Set<TailWaiter>;
   /** Asked for what was kept alone: nobody has waited for its answer, and it is not kept. */
   isFollowUp: boolean;
+  /** Somebody waits who takes no earlier answer of the owner for given. */
+  mustAsk: boolean;
   /** Counts the questions asked; an answer to another than the last is ignored. */
   attempt: number;
   /** Epoch of the owner being asked; -2 while parked. */
@@ -251,20 +253,22 @@ export class Tail {
     this.#scheduleTick();
   }
 
-  /** Throws Overloaded when too many offsets are waited for. */
-  wait(topicId: Uuid, partition: number, offset: number, maxBytes: number, waiter: TailWaiter): void {
-    const key = keyOf(topicId, partition, offset);
+  /** `mustAsk`: whatever is known of the log. Throws Overloaded when too many offsets are waited for. */
+  wait(asked: Omit<Asked, 'leaderEpoch' | 'startOffset'>, waiter: TailWaiter, mustAsk: boolean): void {
+    const key = keyOf(asked.topicId, asked.partition, asked.offset);
     const known = this.#polls.get(key);
     if (known) {
       this.metrics.shared++;
       known.waiters.add(waiter);
       known.isFollowUp = false;
+      known.mustAsk ||= mustAsk;
       return;
     }
     if (this.#polls.size >= this.#settings.pollsMax) throw new Overloaded(`${this.#polls.size} offsets are waited for`);
-    const poll = this.#open(key, { topicId, partition, offset, maxBytes });
+    const poll = this.#open(key, asked);
     poll.waiters.add(waiter);
     poll.isFollowUp = false;
+    poll.mustAsk = mustAsk;
     this.#ask(poll);
   }
 
@@ -277,6 +281,7 @@ export class Tail {
       maxBytes: Math.min(maxBytes, this.#settings.pollBytesMax),
       waiters: new Set(),
       isFollowUp: true,
+      mustAsk: false,
       attempt: 0,
       askedEpoch: -2,
       askedAtMs: 0,
@@ -323,7 +328,7 @@ export class Tail {
     const maxWaitMs = highWatermark < 0 && !poll.isEmpty ? 0 : this.#settings.pollWaitMsMax;
     const asked = [{ ...poll, leaderEpoch: owner.leaderEpoch, startOffset: logStartOffset }];
     const limits = { maxWaitMs, minBytes: 1, maxBytes: poll.maxBytes };
-    const question = { link, asked, limits, mustAsk: false };
+    const question = { link, asked, limits, mustAsk: poll.mustAsk };
     this.metrics.polls++;
     askOwner(question, this.#clock, this.#near, {
       answered: ([result], code) => {
