@@ -38,7 +38,7 @@ import { brokerFlags, brokerHome, brokerSlots, brokerSlotsLeft, slotsMax } from 
 import { compiledPrograms } from '../compiled-programs.ts';
 import type { DataFolder } from '../data-folder.ts';
 import { endAtOnce } from '../broker/end-at-once.ts';
-import { controllerName, isControllerGone } from './controller-name.ts';
+import { controllerName, controllersHere } from './controller-name.ts';
 import { endDetached } from './end-detached.ts';
 import { inProcessFleet } from './in-process-fleet.ts';
 import { leaseSettings } from './lease-settings.ts';
@@ -169,7 +169,7 @@ function visiting(
     catalogue,
     brokers,
     brokerRequest: requests.send,
-    isNameGone: isControllerGone,
+    ...controllersHere,
   });
   const stop = async (): Promise<void> => {
     await control.stop();
@@ -213,7 +213,7 @@ async function controlling(parts: Controlling): Promise<Controlled & { control: 
     brokerRequest: requests.send,
     settings: controllerSettings(settings),
     name: controllerName(),
-    isNameGone: isControllerGone,
+    ...controllersHere,
     ...(others ? { others } : {}),
     recover: (session, version, seal, syncedLsn) => recover(parts, session, version, seal, syncedLsn),
   });

@@ -1,7 +1,22 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { hostname } from 'node:os';
 import { expect, it } from 'vitest';
-import { controllerName, isControllerGone } from './controller-name.ts';
+import { controllerName, controllersHere, isControllerGone } from './controller-name.ts';
+
+it('a controller is stopped while its process is', async () => {
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], { stdio: 'ignore' });
+  const isStopped = (): boolean => controllersHere.isNameStopped!(`${hostname()}-${child.pid}`);
+  try {
+    expect(isStopped()).toBe(false);
+    child.kill('SIGSTOP');
+    await expect.poll(isStopped).toBe(true);
+    child.kill('SIGCONT');
+    await expect.poll(isStopped).toBe(false);
+  } finally {
+    child.kill('SIGKILL');
+  }
+  expect(controllersHere.isNameStopped!('controller')).toBe(false);
+});
 
 it('a controller is gone when its process has ended here', () => {
   const { pid } = spawnSync(process.execPath, ['-e', '']);

@@ -1,9 +1,10 @@
 /**
- * What a controller is called says which process it is. So others on this machine see at once that it has ended, as they see
- * the end of a broker, and take over without a wait for its lease.
+ * What a controller is called says which process it is. So others on this machine see at once that it has ended, or a moment
+ * later that it stays stopped, as they see it of a broker, and take over without a wait for its lease.
  */
 import { hostname } from 'node:os';
-import { isGone } from '../../infra/fleet/process-state.ts';
+import type { KnownNames } from '../../engine/controller/shards/controller-id.ts';
+import { isGone, processStateNow } from '../../infra/fleet/process-state.ts';
 
 export function controllerName(): string {
   return `${hostname()}-${process.pid}`;
@@ -11,6 +12,20 @@ export function controllerName(): string {
 
 /** False for one on another machine, and for what is no such name. */
 export function isControllerGone(name: string): boolean {
+  const pid = pidIn(name);
+  return pid !== undefined && isGone(pid);
+}
+
+/** What this machine says of controllers. */
+export const controllersHere: KnownNames = {
+  isNameGone: isControllerGone,
+  isNameStopped(name) {
+    const pid = pidIn(name);
+    return pid !== undefined && processStateNow(pid) === 'T';
+  },
+};
+
+function pidIn(name: string): number | undefined {
   const pid = name.startsWith(`${hostname()}-`) ? name.slice(hostname().length + 1) : '';
-  return /^\d{1,10}$/.test(pid) && isGone(Number(pid));
+  return /^\d{1,10}$/.test(pid) ? Number(pid) : undefined;
 }

@@ -29,7 +29,7 @@ import { FleetWish } from './fleet/fleet-wish.ts';
 import { KeptFleet } from './fleet/kept-fleet.ts';
 import { holdLease, type Lease } from './lease.ts';
 import { LoadWatch } from './moves/load-watch.ts';
-import { controllerIdOf, goneById } from './shards/controller-id.ts';
+import { controllerIdOf, type KnownNames, processesById } from './shards/controller-id.ts';
 import { Members } from './shards/members.ts';
 import { PartitionLoads } from './moves/partition-loads.ts';
 import { partitionCounts } from './moves/plan-input.ts';
@@ -37,12 +37,12 @@ import { type ProducerIds, producerIds } from './producer-ids.ts';
 import { Repair } from './moves/repair.ts';
 import { brokerSessionsPk } from './rows/broker-session.ts';
 import { controllerLeaseKey } from './rows/lease.ts';
-import { shardCount } from './rows/shard.ts';
+import { decodeShard, shardCount, shardKey } from './rows/shard.ts';
 import { type ControllerSettings, controllerDefaults, scaleDefaults } from './settings.ts';
 import { type OtherShards, ShardTable } from './shards/shards.ts';
 import { type Topics, topics } from './topics/topics.ts';
 
-export interface ControllerOptions {
+export interface ControllerOptions extends KnownNames {
   readonly store: MetadataStore;
   readonly clock: Clock;
   readonly random: Random;
@@ -59,8 +59,6 @@ export interface ControllerOptions {
   readonly others?: OtherShards;
   /** Names this controller for operators; made unique by a random end. */
   readonly name?: string;
-  /** Whether the process of another controller has ended, by its name. Absent: its lease tells. */
-  isNameGone?(name: string): boolean;
   readonly settings?: Partial<ControllerSettings>;
   /** Every event, as text for operators. */
   log?(line: string): void;
@@ -167,7 +165,7 @@ class RunningController implements Controller {
     this.#damage = new DamageWatch(store, events);
     this.#loadWatch = new LoadWatch(this.#context);
     const gapMsMax = Math.max(settings.lookGapMsMax, 3 * this.#lookIntervalMs());
-    this.#members = new Members(store, clock, gapMsMax, goneById(options, this.controllerId));
+    this.#members = new Members(store, clock, gapMsMax, processesById(options, this.controllerId));
     brokers.wish(this.#wish);
     this.#wish.onChange(() => brokers.wish(this.#wish));
     this.#follow = new BrokerFollow(this.#context, this.#repair);
@@ -175,6 +173,7 @@ class RunningController implements Controller {
       onServing: () => this.#onServing(),
       selfValid: (nowMs) => this.#lease?.isValid(nowMs) ?? false,
       run: (act) => this.#background.run(act),
+      ...(others ? { stillOurs: () => this.#keepsByRow() } : {}),
     });
     this.#calls = fleetCalls({
       persistence,
@@ -340,14 +339,18 @@ class RunningController implements Controller {
     await this.#follow.look().finally(() => (this.#looking = false));
   }
 
-  /** The other controllers that are alive, as of now; none when this one is alone. */
-  async #heirs(): Promise<string[]> {
+  /**
+   * The other controllers that are alive, as of now; none when this one is alone. Where all of them are stopped, those: the
+   * brokers serve on until somebody lets them go on, or they count as dead.
+   */
+  async #heirs(): Promise<readonly string[]> {
     if (!this.#options.others) return [];
-    const { alive } = await this.#members.look().catch((cause: unknown) => {
+    const { alive, stopped } = await this.#members.look().catch((cause: unknown) => {
       ignoreFailure(cause);
       return this.#members.last;
     });
-    return alive.filter((id) => id !== this.controllerId);
+    const awake = alive.filter((id) => id !== this.controllerId);
+    return awake.length > 0 ? awake : stopped;
   }
 
   async #handOver(heirs: readonly string[]): Promise<void> {
@@ -356,6 +359,15 @@ class RunningController implements Controller {
     const idle = this.#kept.duty?.idle() ?? Promise.resolve();
     await Promise.race([idle, sleep(clock, settings.stopGraceMs)]);
     await shards.leave(this.#members.last.owners, heirs).catch(ignoreFailure);
+  }
+
+  /** By the row of shard 0, whatever the last look at the members said. A store that is away says nothing. */
+  async #keepsByRow(): Promise<boolean> {
+    const { persistence, shards } = this.#context;
+    const row = await persistence.store.get(shardKey(0)).catch(ignoreFailure);
+    const isOurs = row ? decodeShard(row).controllerId === this.controllerId : shards.holds(0);
+    if (!isOurs) this.#background.run(() => this.#lookAtMembers());
+    return isOurs;
   }
 
   /** Every partition is with a broker that serves. */

@@ -17,7 +17,7 @@ import { DamageWatch } from './damage-watch.ts';
 import { eventRing } from './events.ts';
 import { fleetCalls } from './fleet/fleet-calls.ts';
 import { FleetWish, wishShown } from './fleet/fleet-wish.ts';
-import { goneById } from './shards/controller-id.ts';
+import { type KnownNames, processesById } from './shards/controller-id.ts';
 import { Members } from './shards/members.ts';
 import { producerIds } from './producer-ids.ts';
 import { type BrokerSession, brokerSessionsPk, decodeBrokerSession } from './rows/broker-session.ts';
@@ -25,7 +25,7 @@ import { controllerDefaults } from './settings.ts';
 import { ShardTable } from './shards/shards.ts';
 import { type Topics, topics } from './topics/topics.ts';
 
-export interface VisitorOptions {
+export interface VisitorOptions extends KnownNames {
   readonly store: MetadataStore;
   readonly clock: Clock;
   readonly random: Random;
@@ -33,8 +33,6 @@ export interface VisitorOptions {
   readonly brokerRequest: BrokerRequest;
   /** How many brokers there are until somebody has written another number: as the controllers are told. */
   readonly brokers: number;
-  /** See ControllerOptions. */
-  isNameGone?(name: string): boolean;
   log?(line: string): void;
 }
 
@@ -61,7 +59,7 @@ export function createVisitor(options: VisitorOptions): Visitor {
   let unfollow: (() => void) | undefined;
   const brokers = new VisitedBrokers(store, wish);
   const gapMsMax = settings.lookGapMsMax + settings.sweepIntervalMs;
-  const members = new Members(store, clock, gapMsMax, goneById(options));
+  const members = new Members(store, clock, gapMsMax, processesById(options));
   const loads = { byBroker: () => new Map() };
   const made = topics({ persistence, clock, settings, shards, wish, brokers, loads, refresh: () => brokers.refresh() });
   const damage = new DamageWatch(store, events);

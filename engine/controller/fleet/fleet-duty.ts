@@ -10,6 +10,7 @@ import { BrokerWatch } from '../brokers/broker-watch.ts';
 import { BrokerWork } from '../brokers/broker-work.ts';
 import type { BrokerView } from '../brokers/brokers.ts';
 import type { ControllerContext } from '../context.ts';
+import { fencedFleet } from './fenced-fleet.ts';
 import { FleetSize } from './fleet-size.ts';
 import type { FleetWish } from './fleet-wish.ts';
 import type { Repair } from '../moves/repair.ts';
@@ -20,6 +21,8 @@ export interface FleetDutyHooks {
   onServing(): void;
   /** Whether the controller's own lease is valid. */
   selfValid(nowMs: number): boolean;
+  /** Whether the rows say that this controller keeps the fleet. Absent: nobody else may. */
+  stillOurs?(): Promise<boolean>;
   /** Background work whose failure is told. */
   run(act: () => Promise<void>): void;
 }
@@ -52,7 +55,8 @@ export class FleetDuty {
       };
     });
     const isStopping = (): boolean => this.#isOver || context.isStopping();
-    this.#context = { ...context, isStopping, persistence: { ...context.persistence, stopped: isStopping } };
+    const fleet = hooks.stillOurs ? fencedFleet(context.fleet, () => hooks.stillOurs!()) : context.fleet;
+    this.#context = { ...context, fleet, isStopping, persistence: { ...context.persistence, stopped: isStopping } };
     this.#wish = wish;
     this.#hooks = hooks;
     this.#repair = repair;

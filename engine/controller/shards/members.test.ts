@@ -11,7 +11,11 @@ function world() {
   const clock = manualClock();
   const store = memoryStore({ clock });
   const gone = new Set<string>();
-  const members = new Members(store, clock, gapMsMax, (id) => gone.has(id));
+  const stopped = new Set<string>();
+  const members = new Members(store, clock, gapMsMax, {
+    isGone: (id) => gone.has(id),
+    isStopped: (id) => stopped.has(id),
+  });
   let renewals = 0;
   const renew = (id: string, leaseMs = durationMs): Promise<unknown> => {
     const value = encodeLease({ epoch: 1, durationMs: leaseMs, renewals: renewals++ });
@@ -27,7 +31,7 @@ function world() {
     }
     return seen;
   };
-  return { renew, look, gone };
+  return { renew, look, gone, stopped };
 }
 
 describe('who looks at the controllers', () => {
@@ -46,6 +50,21 @@ describe('who looks at the controllers', () => {
     expect(await look([100])).toEqual(['a']);
     gone.clear();
     expect(await look([100])).toEqual(['a,b']);
+  });
+
+  it('waits for no lease of one that stays stopped, and has it alive again when it goes on', async () => {
+    const { renew, look, stopped } = world();
+    await renew('a');
+    await renew('b');
+    stopped.add('b');
+    expect(await look([200, 200, 200, 200])).toEqual(['a,b', 'a,b', 'a', 'a']);
+    stopped.clear();
+    expect(await look([200])).toEqual(['a,b']);
+    stopped.add('b');
+    // Stopped and let go on together with who looks: one look sees it so, or two.
+    expect(await look([200, 600_000], ['a', 'b'])).toEqual(['a,b', 'a,b']);
+    stopped.clear();
+    expect(await look([200, 200], ['a', 'b'])).toEqual(['a,b', 'a,b']);
   });
 
   it('makes nothing of a sleep of its own, however long, nor of a few', async () => {

@@ -11,8 +11,10 @@ import { decodeShard, shardCount, shardKey, shardsPk } from '../rows/shard.ts';
 
 /** A look at all of them. */
 export interface Membership {
-  /** Whose leases have not been seen to lapse, and whose processes are not known to be gone; sorted. */
+  /** Whose leases have not been seen to lapse, and whose processes are not known to be gone or stopped; sorted. */
   readonly alive: readonly string[];
+  /** Whose leases have not been seen to lapse, and who do nothing until somebody lets them go on. */
+  readonly stopped: readonly string[];
   /** Lease rows of the others, to be removed by whoever inherits. */
   readonly lapsed: readonly Row[];
   /** By shard. */
@@ -22,6 +24,7 @@ export interface Membership {
 
 const nobody: Membership = {
   alive: [],
+  stopped: [],
   lapsed: [],
   rows: Array.from({ length: shardCount }, () => undefined),
   owners: Array.from({ length: shardCount }, () => undefined),
@@ -35,7 +38,22 @@ interface Seen {
   readonly whole: ObservedLease;
   /** In that time. */
   readonly gaps: number;
+  /** For how long its process has been stopped, as far as we looked; undefined when it is not. */
+  readonly stoppedMs: number | undefined;
 }
+
+/** What the system says of a controller's process, by the controller's id. */
+export interface ControllerProcesses {
+  isGone(controllerId: string): boolean;
+  /** By a signal, until another lets it go on. */
+  isStopped(controllerId: string): boolean;
+}
+
+const unknownProcesses: ControllerProcesses = { isGone: () => false, isStopped: () => false };
+
+/** More than the time between two looks can count for: what was stopped with us goes on with us. */
+const stoppedMsMax = 250;
+const stoppedLookMsMax = 200;
 
 /**
  * So many gaps in a row are no sleep of ours: a machine that stops everybody lets everybody go on in between, and a holder
@@ -47,7 +65,7 @@ export class Members {
   readonly #store: MetadataStore;
   readonly #clock: Clock;
   readonly #gapMsMax: number;
-  readonly #isGone: (controllerId: string) => boolean;
+  readonly #processes: ControllerProcesses;
   #seen = new Map<string, Seen>();
   #lookedAtMs = Number.NEGATIVE_INFINITY;
   /** As of the last look. */
@@ -59,14 +77,14 @@ export class Members {
    * once it is renewed, not because nobody looked. At worst a shard of somebody alive is taken, by a write on condition of its
    * row; brokers, who are killed on a verdict, have another judge (fault-detector.ts).
    *
-   * `isGone`: the system knows that its process has ended, so that nobody has to wait for its lease. Wrong it does no more harm
-   * than a verdict of ours.
+   * `processes`: where the system knows that one has ended, or stays stopped, nobody has to wait for its lease. Wrong it does
+   * no more harm than a verdict of ours.
    */
-  constructor(store: MetadataStore, clock: Clock, gapMsMax: number, isGone?: (controllerId: string) => boolean) {
+  constructor(store: MetadataStore, clock: Clock, gapMsMax: number, processes = unknownProcesses) {
     this.#store = store;
     this.#clock = clock;
     this.#gapMsMax = gapMsMax;
-    this.#isGone = isGone ?? (() => false);
+    this.#processes = processes;
   }
 
   /** Throws the store's failures. */
@@ -75,24 +93,28 @@ export class Members {
     const shards = await this.#store.range(shardsPk);
     const leases = await this.#store.range(leasesPk, { from: controllerLeasePrefix, to: afterPrefix });
     const nowMs = this.#clock.monotonicMs();
-    const hasGap = nowMs - this.#lookedAtMs > this.#gapMsMax;
+    const passedMs = nowMs - this.#lookedAtMs;
     this.#lookedAtMs = nowMs;
     const seen = new Map<string, Seen>();
     const alive: string[] = [];
+    const stopped: string[] = [];
     const lapsed: Row[] = [];
     for (const row of leases.rows) {
       const controllerId = row.sk.slice(controllerLeasePrefix.length);
       const known = this.#seen.get(controllerId);
-      const now = lookAt(known, row, nowMs, hasGap);
+      const isStopped = this.#processes.isStopped(controllerId);
+      const stoppedMs = isStopped ? stoppedFor(known, passedMs) : undefined;
+      const now = { ...lookAt(known, row, nowMs, passedMs > this.#gapMsMax), stoppedMs };
       seen.set(controllerId, now);
-      if (now.lease.dead || this.#isGone(controllerId)) lapsed.push(row);
+      if (now.lease.dead || this.#processes.isGone(controllerId)) lapsed.push(row);
+      else if (stoppedMs !== undefined && stoppedMs >= stoppedMsMax) stopped.push(controllerId);
       else alive.push(controllerId);
     }
     this.#seen = seen;
     const bySk = new Map(shards.rows.map((row) => [row.sk, row]));
     const rows = nobody.rows.map((_, index) => bySk.get(shardKey(index).sk));
     const owners = rows.map((row) => row && decodeShard(row).controllerId);
-    this.last = { alive: alive.sort(), lapsed, rows, owners };
+    this.last = { alive: alive.sort(), stopped, lapsed, rows, owners };
     return this.last;
   }
 
@@ -115,7 +137,12 @@ export class Members {
   }
 }
 
-function lookAt(known: Seen | undefined, row: Row, nowMs: number, hasGap: boolean): Seen {
+/** From the first look on that saw it so. A look that comes late counts as if it were in time: we may have been stopped as well. */
+function stoppedFor(known: Seen | undefined, passedMs: number): number {
+  return known?.stoppedMs === undefined ? 0 : known.stoppedMs + Math.min(passedMs, stoppedLookMsMax);
+}
+
+function lookAt(known: Seen | undefined, row: Row, nowMs: number, hasGap: boolean): Omit<Seen, 'stoppedMs'> {
   const whole = observe(known?.whole, row, nowMs)!;
   const isSame = known !== undefined && whole.version === known.whole.version && whole.value === known.whole.value;
   const gaps = isSame ? known.gaps + (hasGap ? 1 : 0) : 0;

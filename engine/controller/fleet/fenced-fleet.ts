@@ -1,0 +1,26 @@
+/**
+ * The fleet as who keeps it may touch it. Rows are written on conditions, so that of two who believe that they keep the fleet one
+ * has the effect; a signal to a process has no condition. A controller that was stopped, and goes on when another keeps the
+ * fleet, would end what that one has just started in the slot. So whether it still is ours is asked before each such act, not
+ * only at the next look at the members. What slips through, between the answer and the signal, ends a process that is
+ * replaced as any other.
+ */
+import type { Fleet } from '../../ports.ts';
+import { ShardLost } from '../shards/shards.ts';
+
+/** Its start, kill and stop reject with ShardLost, and touch nothing, once the fleet is another's. */
+export function fencedFleet(fleet: Fleet, stillOurs: () => Promise<boolean>): Fleet {
+  const fenced = async (act: () => Promise<void>): Promise<void> => {
+    if (!(await stillOurs())) throw new ShardLost(0);
+    return act();
+  };
+  return {
+    ...(fleet.standby ? { standby: (brokerId) => fleet.standby!(brokerId) } : {}),
+    ...(fleet.adopt ? { adopt: (slot, pid) => fleet.adopt!(slot, pid) } : {}),
+    ...(fleet.runs ? { runs: (brokerId, pid) => fleet.runs!(brokerId, pid) } : {}),
+    start: (slot) => fenced(() => fleet.start(slot)),
+    kill: (brokerId) => fenced(() => fleet.kill(brokerId)),
+    stop: (brokerId, graceMs) => fenced(() => fleet.stop(brokerId, graceMs)),
+    onExit: (listener) => fleet.onExit(listener),
+  };
+}
