@@ -106,10 +106,15 @@ async function meetSharer(path: string, pid: number): Promise<void> {
   }
 }
 
-/** Those of others that share the folder and are stopped (SIGSTOP): each may have the lock of the metadata store in its hand. */
+/** Processes that share the folder, this one too; of those that are dead, some that nobody has met yet. */
+export function sharers(folder: DataFolder): number[] {
+  const pids = readdirSync(reachable(folder.locks, folder)).map((name) => Number(lockName.exec(name)?.[2] ?? 0));
+  return pids.filter((pid) => pid > 0);
+}
+
+/** Those that are stopped (SIGSTOP). */
 export function stoppedSharers(folder: DataFolder): number[] {
-  const sharers = readdirSync(reachable(folder.locks, folder)).map((name) => Number(lockName.exec(name)?.[2] ?? 0));
-  return sharers.filter((pid) => pid > 0 && processStateNow(pid) === 'T');
+  return sharers(folder).filter((pid) => processStateNow(pid) === 'T');
 }
 
 /** Locks lie in the data folder however long its path is: temp folders differ by user and by service. */

@@ -25,6 +25,7 @@ function setUp(freeBytesFloor: number, parts: Partial<ReadinessParts> = {}) {
     hasSegments: true,
     freeBytesFloor,
     store,
+    lockWatch: { trouble: () => undefined },
     fleet,
     ...parts,
   });
@@ -58,4 +59,11 @@ it('is not ready while the metadata store takes no write, and says so', async ()
   const text = 'the disk of the metadata store is read-only';
   const { readiness } = setUp(0, { store: { trouble: () => text } });
   expect(await readiness.look()).toEqual({ isReady: false, reasons: [text] });
+});
+
+it('is not ready while somebody else has the lock of the metadata store for too long', async () => {
+  const trouble = 'the metadata store waits for process 11, which is stopped';
+  const { folder, readiness } = setUp(0, { lockWatch: { trouble: () => trouble } });
+  for (const id of [1, 2]) mkdirSync(folder.volume(id));
+  expect(await readiness.look()).toEqual({ isReady: false, reasons: [trouble] });
 });

@@ -9,6 +9,7 @@ import type { ShownReadiness } from '../../gateway/admin/options.ts';
 import { diskTrouble, type WatchedPlace } from '../../infra/disk/disk-watch.ts';
 import type { LmdbStore } from '../../tenancy/store/lmdb.ts';
 import type { DataFolder } from '../data-folder.ts';
+import type { LockWatch } from './lock-watch.ts';
 
 export interface ReadinessParts {
   readonly clock: Clock;
@@ -18,6 +19,7 @@ export interface ReadinessParts {
   /** What brokers leave free on their volumes: below it they refuse records. */
   readonly freeBytesFloor: number;
   readonly store: Pick<LmdbStore, 'trouble'>;
+  readonly lockWatch: Pick<LockWatch, 'trouble'>;
   readonly fleet: Pick<Controller, 'ready' | 'brokers'>;
 }
 
@@ -80,6 +82,7 @@ async function lookAtDisks({
   hasSegments,
   freeBytesFloor,
   store,
+  lockWatch,
   fleet,
 }: ReadinessParts): Promise<Disks> {
   const told = async (what: string, place: WatchedPlace): Promise<string[]> => {
@@ -93,7 +96,7 @@ async function lookAtDisks({
       .brokers()
       .map(({ brokerId }) => told(`broker ${brokerId}`, { path: folder.volume(brokerId), freeBytesFloor })),
   ]);
-  const trouble = store.trouble();
+  const trouble = store.trouble() ?? lockWatch.trouble();
   const shared = [...meta, ...(meta.length === 0 && trouble !== undefined ? [trouble] : []), ...segments];
   const isEveryVolume = volumes.length > 0 && volumes.every((each) => each.length > 0);
   return { canStore: shared.length === 0 && !isEveryVolume, reasons: [...shared, ...volumes.flat()] };

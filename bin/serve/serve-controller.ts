@@ -23,9 +23,10 @@ export async function serveController(settings: ServeSettings): Promise<void> {
   const lock = await shareDataFolder(folder);
   checkFormat(folder);
   checkMetadata(folder);
-  await endStoppedBrokers(folder);
+  const lockWatch = await endStoppedBrokers(folder);
   const store = openLmdbStore({ directory: folder.meta, clock: systemClock, warn: logLine });
   checkMetadataAge(folder, store, await installationId({ store, clock: systemClock, random: systemRandom }));
+  lockWatch.start();
   const assembled = await assembleController(settings, folder, store, logLine);
   onStopSignal(async () => {
     await assembled.stop();

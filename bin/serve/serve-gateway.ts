@@ -54,11 +54,12 @@ export async function serveGateway(
   for (const pid of leftovers) logLine(`process ${pid}, a broker whose parent is dead, is killed`);
   const kept = readDemoEnv(folder.demoEnv);
   const adminKey = kept?.adminKey ?? `hga_${systemRandom.bytes(32).toString('base64url')}`;
-  await endStoppedBrokers(folder);
+  const lockWatch = await endStoppedBrokers(folder);
   const clock = systemClock;
   const random = systemRandom;
   const store = openLmdbStore({ directory: folder.meta, clock, warn: logLine });
   checkMetadataAge(folder, store, await installationId({ store, clock, random }));
+  lockWatch.start();
   const tenancy = await openTenancy({ store, clock, random, settings: { profile: settings.quotaProfile } });
   const { counts } = tenancy;
   const assembled = await assembleEngine({ settings, folder, store, log: logLine, processes, counts });
@@ -67,7 +68,7 @@ export async function serveGateway(
   const context = gatewayContext(settings, engine, tenancy);
   const { freeBytesFloor } = logSettingsDefault;
   const hasSegments = settings.segments === '';
-  const readiness = new Readiness({ clock, folder, hasSegments, freeBytesFloor, store, fleet: controller });
+  const readiness = new Readiness({ clock, folder, hasSegments, freeBytesFloor, store, lockWatch, fleet: controller });
   const engineServes = controller.start();
   // A failure is told where it is waited for, and not before as a rejection that nobody handles.
   const ended = engineServes.catch(() => undefined);

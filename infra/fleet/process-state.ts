@@ -69,6 +69,16 @@ export function originNow(pid: number): { readonly parent: number; readonly star
   }
 }
 
+/** The process that a thread of this number belongs to; undefined where the system does not tell, or it has ended. */
+export function processOfThread(thread: number): number | undefined {
+  try {
+    const group = /^Tgid:\t(\d+)$/m.exec(readFileSync(`/proc/${thread}/status`, 'latin1'))?.[1];
+    return group === undefined ? undefined : Number(group);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Within which process ids mean what they mean here: a container most often has one of its own. '' where nothing is told. */
 export function pidNamespace(pid: number | 'self' = 'self'): string {
   try {

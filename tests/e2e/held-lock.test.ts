@@ -1,8 +1,12 @@
-/** Brokers that are stopped in the middle of a commit, with the lock of the metadata store in their hands. */
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+/** Processes that are stopped in the middle of a commit, with the lock of the metadata store in their hands. */
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { processOfThread } from '../../infra/fleet/process-state.ts';
+import { WriterLock } from '../../tenancy/store/lmdb-lock.ts';
 import { startInstallation } from '../installation.ts';
 import { stopInCommit } from '../soak/stop-in-commit.ts';
 import { Apart } from './apart.ts';
+import { createTopic, demoAccess } from './doors.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
@@ -15,35 +19,92 @@ beforeEach(async () => {
 });
 afterEach(() => apart.remove());
 
-it.each(['a controller', 'a process that is everything'])('do not keep %s from its start', async (next) => {
-  const values = await apart.fill();
-  const pids = await apart.brokerPids();
-  await apart.controllers[0]!.end('SIGKILL');
-  await apart.gateway.stop('SIGKILL');
-  await stopInCommit(apart.data, pids, commitWaitMsMax);
-  const isApart = next === 'a controller';
-  if (isApart) await apart.controller().works;
-  apart.gateway = await startInstallation(isApart ? ['--role', 'gateway'] : [], apart.data);
-  expect(await apart.filled()).toEqual(values);
+describe('brokers', () => {
+  it.each(['a controller', 'a process that is everything'])('do not keep %s from its start', async (next) => {
+    const values = await apart.fill();
+    const pids = await apart.brokerPids();
+    await apart.controllers[0]!.end('SIGKILL');
+    await apart.gateway.stop('SIGKILL');
+    await stopInCommit(apart.data, pids, commitWaitMsMax);
+    const isApart = next === 'a controller';
+    if (isApart) await apart.controller().works;
+    apart.gateway = await startInstallation(isApart ? ['--role', 'gateway'] : [], apart.data);
+    expect(await apart.filled()).toEqual(values);
+  });
+
+  it('do not keep a gateway from its start while no controller is alive', async () => {
+    const values = await apart.fill();
+    const pids = await apart.brokerPids();
+    await apart.controllers[0]!.end('SIGKILL');
+    await apart.gateway.stop('SIGKILL');
+    await stopInCommit(apart.data, pids, commitWaitMsMax);
+    apart.gateway = await startInstallation(['--role', 'gateway'], apart.data);
+    await apart.controller().works;
+    expect(await apart.filled()).toEqual(values);
+  });
+
+  it('are killed by a controller that cannot write either', async () => {
+    const values = await apart.fill();
+    const pids = await apart.brokerPids();
+    await stopInCommit(apart.data, pids, commitWaitMsMax);
+    await apart.until('others serve', (engine) =>
+      engine.brokers.every(({ state, pid }) => state === 'serving' && !pids.includes(pid)),
+    );
+    expect(await apart.filled()).toEqual(values);
+  });
 });
 
-it('do not keep a gateway from its start while no controller is alive', async () => {
-  const values = await apart.fill();
-  const pids = await apart.brokerPids();
-  await apart.controllers[0]!.end('SIGKILL');
-  await apart.gateway.stop('SIGKILL');
-  await stopInCommit(apart.data, pids, commitWaitMsMax);
-  apart.gateway = await startInstallation(['--role', 'gateway'], apart.data);
-  await apart.controller().works;
-  expect(await apart.filled()).toEqual(values);
-});
-
-it('are killed by a controller that cannot write either', async () => {
-  const values = await apart.fill();
-  const pids = await apart.brokerPids();
-  await stopInCommit(apart.data, pids, commitWaitMsMax);
-  await apart.until('others serve', (engine) =>
-    engine.brokers.every(({ state, pid }) => state === 'serving' && !pids.includes(pid)),
+/** When the system says that it has the lock: `commits` sees to it that it writes. */
+async function stopWithLock(pid: number, commits: () => Promise<unknown>): Promise<void> {
+  const lock = new WriterLock(join(apart.data, 'meta'));
+  await vi.waitUntil(
+    async () => {
+      const committing = commits();
+      await stopInCommit(apart.data, [pid], commitWaitMsMax);
+      const { thread = 0 } = lock.holder() ?? {};
+      if (processOfThread(thread) === pid) return true;
+      process.kill(pid, 'SIGCONT');
+      await committing.catch(() => undefined);
+      return false;
+    },
+    { timeout: 60_000, interval: 0 },
   );
-  expect(await apart.filled()).toEqual(values);
+}
+
+describe('one of several that share the folder, whom everybody waits for', () => {
+  let topics = 0;
+  const makesTopic = (): Promise<void> => createTopic(apart.gateway, demoAccess(apart.gateway), `made-${++topics}`, 1);
+
+  it('is killed when it is a controller, and its work goes on', async () => {
+    const values = await apart.fill();
+    const [controller] = apart.controllers;
+    await apart.controller().works;
+    const ended = new Promise((done) => controller!.child.once('exit', (_code, signal) => done(signal)));
+    // It renews its lease.
+    await stopWithLock(controller!.child.pid!, async () => undefined);
+    expect(await ended).toBe('SIGKILL');
+    await makesTopic();
+    expect(await apart.filled()).toEqual(values);
+    const told = [...apart.gateway.errors, ...apart.controllers[1]!.lines].join('\n');
+    expect(told).toContain(`process ${controller!.child.pid}, which is stopped with the lock of the metadata store`);
+  });
+
+  it('is killed when it is a gateway, and another one serves', async () => {
+    const values = await apart.fill();
+    const stopped = apart.gateway;
+    await stopWithLock(stopped.pid, () => makesTopic().catch(() => undefined));
+    await vi.waitUntil(() => !stopped.isRunning, { timeout: 60_000 });
+    apart.gateway = await startInstallation(['--role', 'gateway'], apart.data);
+    expect(await apart.filled()).toEqual(values);
+  });
+
+  it('keeps nobody from starting', async () => {
+    const values = await apart.fill();
+    const [controller] = apart.controllers;
+    await apart.gateway.stop('SIGKILL');
+    await stopWithLock(controller!.child.pid!, async () => undefined);
+    apart.gateway = await startInstallation(['--role', 'gateway'], apart.data);
+    await apart.controller().works;
+    expect(await apart.filled()).toEqual(values);
+  });
 });

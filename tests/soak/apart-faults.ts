@@ -9,6 +9,8 @@ import { signal } from './signal.ts';
 import { stopInCommit } from './stop-in-commit.ts';
 
 const commitWaitMsMax = 5000;
+/** In which a process is gone whose kill was on its way when it went on. */
+const lateKillMs = 200;
 
 /** What it needs of the injector. */
 export interface ApartParts {
@@ -77,6 +79,7 @@ export class ApartFaults {
     const at = rank % site.gateways.length;
     const gateway = site.gateways[at]!;
     const hit = downtime.probedAt(gateway.http);
+    const hasSurvived = inCommit ? site.mayBeKilled(gateway) : undefined;
     await this.#stop([gateway.pid], inCommit);
     const fromMs = performance.now();
     const when = inCommit ? ' in a commit' : '';
@@ -84,6 +87,7 @@ export class ApartFaults {
     downtime.hit('hang-gateway', fromMs, hit);
     await sleep(forMs);
     signal(gateway.pid, 'SIGCONT');
+    if (hasSurvived && !(await this.#survives(hasSurvived))) await site.startGateway(at);
     downtime.gatewayStopped(fromMs, performance.now(), hit);
   }
 
@@ -108,11 +112,13 @@ export class ApartFaults {
     const when = inCommit ? ' in a commit' : '';
     recorder.add({ kind: 'fault', what: `hang-controller: ${at}${when} for ${forMs} ms` });
     downtime.hit('hang-controller', performance.now(), []);
+    const hasSurvived = inCommit ? site.mayBeKilled(site.controllers[at]!) : undefined;
     await this.#stop([pid], inCommit);
     this.#stopped.add(at);
     const goesOn = async (): Promise<void> => {
       await sleep(forMs);
       signal(pid, 'SIGCONT');
+      if (hasSurvived && !(await this.#survives(hasSurvived))) await site.startController(at);
       this.#stopped.delete(at);
     };
     beside(goesOn());
@@ -162,6 +168,18 @@ export class ApartFaults {
     );
     const goOn = (): void => victims.forEach(({ pid }) => void signal(pid, 'SIGCONT'));
     beside(sleep(forMs).then(goOn));
+  }
+
+  /** Who is stopped with the lock of the metadata store in its hand is killed by the others, perhaps as it goes on. */
+  async #survives(hasSurvived: () => Promise<boolean>): Promise<boolean> {
+    await sleep(lateKillMs);
+    if (await hasSurvived()) return true;
+    this.#parts.recorder.add({
+      kind: 'fault',
+      what: 'killed by the others: it was stopped with the lock of the store',
+    });
+    this.#parts.killed(1);
+    return false;
   }
 
   /** When nobody commits, or one of them has ended meanwhile, at once. */

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isGone } from '../../infra/fleet/process-state.ts';
 import { freePorts } from '../../infra/network/free-ports.ts';
 import { type BrokerFacts, Instance, type TenantAccess } from '../../bin/demo/instance.ts';
 import { ControllerProcess } from './controller-process.ts';
@@ -142,6 +143,21 @@ export class Site {
     this.readLog();
     this.#down.add(one);
     await (one instanceof Instance ? one.stop('SIGKILL') : one.end('SIGKILL'));
+  }
+
+  /** Others may kill it from here on, until the answer is called: true when nobody has. */
+  mayBeKilled(one: Instance | ControllerProcess): () => Promise<boolean> {
+    this.readLog();
+    this.#down.add(one);
+    return async () => {
+      const { pid } = one instanceof Instance ? one : one.child;
+      if (isGone(pid!)) {
+        await this.killProcess(one);
+        return false;
+      }
+      this.#down.delete(one);
+      return true;
+    };
   }
 
   async killGateway(at: number): Promise<void> {

@@ -1,0 +1,36 @@
+import { expect, it } from 'vitest';
+import { type HeldLock, heldText, isHeldByStopped, judgeHeld, type LockLook, lockLookIntervalMs } from './held-lock.ts';
+
+const at = (commit: bigint, isStopped = false): LockLook => ({ thread: 12, commit, pid: 11, isStopped });
+
+/** The last verdict of looks that come in time, or `passedMs` apart. */
+function held(looks: readonly (LockLook | undefined)[], passedMs = lockLookIntervalMs): HeldLock | undefined {
+  return looks.reduce<HeldLock | undefined>((before, look) => judgeHeld(before, look, passedMs), undefined);
+}
+const isStopped = (looks: readonly (LockLook | undefined)[], passedMs?: number): boolean => {
+  const found = held(looks, passedMs);
+  return found !== undefined && isHeldByStopped(found);
+};
+const times = (count: number, look: LockLook): LockLook[] => Array.from({ length: count }, () => look);
+
+it('is held by a stopped process after a second of looks at the same transaction', () => {
+  expect(isStopped(times(10, at(7n, true)))).toBe(false);
+  expect(isStopped(times(11, at(7n, true)))).toBe(true);
+  expect(heldText(held(times(11, at(7n, true))))).toBe('the metadata store waits for process 11, which is stopped');
+});
+
+it('is not when it goes on in between, commits, or lets it go', () => {
+  for (const between of [at(7n), at(8n, true), undefined]) {
+    expect(isStopped([...times(9, at(7n, true)), between, ...times(9, at(7n, true))])).toBe(false);
+  }
+});
+
+it('is told of after five seconds when the process is only slow', () => {
+  expect(heldText(held(times(50, at(7n))))).toBeUndefined();
+  expect(heldText(held(times(51, at(7n))))).toBe('the metadata store waits for process 11, which has its lock');
+  expect(isStopped(times(51, at(7n)))).toBe(false);
+});
+
+it('is nothing to who was asleep itself', () => {
+  expect(isStopped(times(5, at(7n, true)), 3_600_000)).toBe(false);
+});
