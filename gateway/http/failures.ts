@@ -7,7 +7,7 @@ import { errorCode, errorName, unsureCode, volumeFullCode } from '../../engine/p
 import { DecompressedTooLarge } from '../../engine/records/compression.ts';
 import { NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
 import { CoordinatorUnavailable, OwnerUnavailable, RecordsUnavailable } from '../failures.ts';
-import { UnreadableRecords } from '../operations/record-json.ts';
+import { UnreadableRecords } from '../operations/records-to-json.ts';
 import { GroupNotEmpty } from '../operations/groups.ts';
 import { OffsetBeyondEnd, OffsetExpired } from '../operations/read-page.ts';
 import { TopicRecreated } from '../operations/reader-start.ts';

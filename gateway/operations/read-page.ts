@@ -12,8 +12,10 @@ import type { GatewayContext } from '../context.ts';
 import { readFailure } from '../failures.ts';
 import type { Position } from './cursor.ts';
 import { fetchPartitions } from './fetch.ts';
-import { eachRecordJson, type RecordFormat, UnreadableRecords } from './record-json.ts';
+import type { JsonOutput } from './json-output.ts';
 import type { ReaderStart } from './reader-start.ts';
+import type { RecordFormat } from './record-json.ts';
+import { jsonCapacity, UnreadableRecords, writeRecords } from './records-to-json.ts';
 
 /** Retention has deleted what lies at these positions. */
 export class OffsetExpired extends Failure {
@@ -165,28 +167,34 @@ function batchesFrom(runs: readonly Uint8Array[], fromOffset: number): Uint8Arra
   return batches;
 }
 
-export interface RenderedPage {
-  /** JSON texts of the records: at most `recordsMax`, and no more once they have `bytesMax` characters. */
-  readonly records: readonly string[];
-  readonly next: readonly Position[];
+/** Memory for a page with what stands around its records. */
+export function pageCapacity(page: FetchedPage, { bytesMax }: Pick<PageOptions, 'bytesMax'>): number {
+  return jsonCapacity(
+    page.partitions.flatMap(({ batches }) => batches),
+    bytesMax,
+  );
 }
 
 /**
- * `positions` are those that the page was asked with: partitions that did not answer keep theirs. Partitions are read in the
- * order of the positions, and one that gave records goes to the end of `next`, so that a busy one cannot starve the others.
- * A batch whose records cannot be read ends its partition's part. Throws UnreadableRecords when nothing else is there.
+ * Writes the records of a page, at most `recordsMax`, and no more once they have `bytesMax` bytes; with a comma between them, or
+ * a line break behind each. Resolves to the next positions. `positions` are those that the page was asked with: partitions that
+ * did not answer keep theirs. Partitions are read in the order of the positions, and one that gave records goes to the end, so
+ * that a busy one cannot starve the others. A batch whose records cannot be read ends its partition's part. Throws
+ * UnreadableRecords when nothing else is there.
  */
 export async function renderPage(
+  output: JsonOutput,
   page: FetchedPage,
   positions: readonly Position[],
   format: RecordFormat,
+  between: ',' | '\n',
   { recordsMax, bytesMax }: Pick<PageOptions, 'recordsMax' | 'bytesMax'>,
-): Promise<RenderedPage> {
-  const records: string[] = [];
-  let textLength = 0;
+): Promise<readonly Position[]> {
+  let records = 0;
+  const startLength = output.length;
   let unreadable: UnreadableRecords | undefined;
   // A well compressed batch can be a hundred times larger as text: what is rendered has the bound of what is read.
-  const isFull = (): boolean => records.length >= recordsMax || textLength >= bytesMax;
+  const isFull = (): boolean => records >= recordsMax || output.length - startLength >= bytesMax;
   const next = new Map(positions.map(({ partition, offset }) => [partition, offset]));
   for (const { partition, fromOffset, batches } of page.partitions) {
     next.set(partition, fromOffset);
@@ -194,27 +202,31 @@ export async function renderPage(
     for (const batch of batches) {
       if (isFull()) break;
       let wasCut = false;
-      const take = (json: string, offset: number): void | false => {
+      let end = 0;
+      const place = (offset: number): JsonOutput | undefined => {
         if (isFull()) {
           wasCut = true;
-          return false;
+          return undefined;
         }
-        records.push(json);
-        textLength += json.length;
-        next.set(partition, offset + 1);
-        return undefined;
+        if (records > 0) output.ascii(between);
+        records++;
+        end = offset + 1;
+        return output;
       };
       try {
-        await eachRecordJson(batch, partition, fromOffset, Infinity, format, take);
+        await writeRecords(batch, partition, fromOffset, Infinity, format, place);
       } catch (error) {
         if (!(error instanceof UnreadableRecords)) throw error;
         unreadable ??= error;
-        if (!next.has(partition)) next.set(partition, Math.max(fromOffset, error.offset));
+        if (end > 0) next.set(partition, end);
+        else if (!next.has(partition)) next.set(partition, Math.max(fromOffset, error.offset));
         break;
       }
       if (!wasCut) next.set(partition, lastOffset(batch, 0) + 1);
+      else if (end > 0) next.set(partition, end);
     }
   }
-  if (unreadable && records.length === 0) throw unreadable;
-  return { records, next: [...next].map(([partition, offset]) => ({ partition, offset })) };
+  if (unreadable && records === 0) throw unreadable;
+  if (between === '\n' && records > 0) output.ascii(between);
+  return [...next].map(([partition, offset]) => ({ partition, offset }));
 }

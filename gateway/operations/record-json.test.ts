@@ -1,16 +1,22 @@
+import { isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import { batchField } from '../../engine/records/batch.ts';
-import { eachRecordJson, recordChunks, type RecordFormat, recordOfJson, UnreadableRecords } from './record-json.ts';
+import { JsonOutput } from './json-output.ts';
 import type { ProduceRecord } from './produce.ts';
+import { type RecordFormat, recordOfJson } from './record-json.ts';
+import { recordChunks, UnreadableRecords, writeRecords } from './records-to-json.ts';
 
 async function rendered(records: readonly ProduceRecord[], format: RecordFormat): Promise<string[]> {
   const batch = encodeBatch(records.map((record) => ({ ...record, timestampMs: record.timestampMs ?? 0 })));
-  const out: string[] = [];
-  await eachRecordJson(batch, 0, 0, Infinity, format, (json) => void out.push(json));
-  return out;
+  const outputs: JsonOutput[] = [];
+  await writeRecords(batch, 0, 0, Infinity, format, () => outputs[outputs.push(new JsonOutput(1)) - 1]);
+  return outputs.map((output) => {
+    expect(isUtf8(output.written())).toBe(true);
+    return output.written().toString();
+  });
 }
 
 /** The members that a reader writes back. */
@@ -75,8 +81,14 @@ describe('record JSON', () => {
       Array.from({ length: 10 }, (_, i) => ({ key: null, value: Buffer.from(String(i)), timestampMs: 0 })),
     );
     const chunks = await recordChunks(batch, 0, 2, 9, 'json', 150);
-    expect(chunks.flatMap(({ offsets }) => offsets)).toEqual([2, 3, 4, 5, 6, 7, 8]);
-    expect(chunks.length).toBeGreaterThan(1);
+    const ranges = chunks.map(({ baseOffset, endOffset }) => [baseOffset, endOffset]);
+    expect(ranges).toEqual([
+      [2, 5],
+      [5, 8],
+      [8, 9],
+    ]);
+    const records = chunks.flatMap(({ json }) => JSON.parse(`[${json}]`) as { offset: number; value: number }[]);
+    expect(records.map(({ offset, value }) => [offset, value])).toEqual([2, 3, 4, 5, 6, 7, 8].map((i) => [i, i]));
     expect(await recordChunks(batch, 0, 10, 20, 'json', 150)).toEqual([]);
   });
 
@@ -86,7 +98,7 @@ describe('record JSON', () => {
     const goes: number[][] = [];
     for (let from = 0; from < 10; from = goes.at(-1)!.at(-1)! + 1) {
       const chunks = await recordChunks(batch, 0, from, 10, 'json', 65_536);
-      goes.push(chunks.flatMap(({ offsets }) => offsets));
+      goes.push(chunks.map(({ baseOffset }) => baseOffset));
     }
     expect(goes).toEqual([
       [0, 1, 2, 3],
@@ -113,7 +125,7 @@ describe('hostile records', () => {
   it('a batch whose checksum holds over nonsense says where to go on', async () => {
     const batch = encodeBatch([{ key: null, value: Buffer.from('x'), timestampMs: 0 }]);
     batch.fill(0xff, batchField.records);
-    const reading = (async () => eachRecordJson(batch, 3, 0, Infinity, 'json', () => undefined))();
+    const reading = (async () => writeRecords(batch, 3, 0, Infinity, 'json', () => new JsonOutput(1)))();
     await expect(reading).rejects.toMatchObject({ name: 'Error', partition: 3, offset: 0, nextOffset: 1 });
     await expect(reading).rejects.toThrow(UnreadableRecords);
   });
@@ -126,7 +138,10 @@ describe('hostile records', () => {
     ]);
     const given: number[] = [];
     const read = (): unknown =>
-      eachRecordJson(large, 0, 0, Infinity, 'json', (_json, offset) => void given.push(offset));
+      writeRecords(large, 0, 0, Infinity, 'json', (offset) => {
+        given.push(offset);
+        return new JsonOutput(1);
+      });
     expect(read).toThrow(UnreadableRecords);
     expect(given).toEqual([0]);
   });
@@ -138,6 +153,6 @@ describe('hostile records', () => {
     ]);
     // The second record's offset delta, behind its length, attributes and timestamp delta: 1 becomes 63.
     batch[batch.length - 5] = 126;
-    expect(() => eachRecordJson(batch, 0, 0, Infinity, 'json', () => undefined)).toThrow(UnreadableRecords);
+    expect(() => writeRecords(batch, 0, 0, Infinity, 'json', () => new JsonOutput(1))).toThrow(UnreadableRecords);
   });
 });

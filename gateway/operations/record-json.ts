@@ -1,27 +1,17 @@
 /**
- * Records as JSON, in both directions, for every door that speaks JSON. A record is bytes; what a JSON value stands for:
+ * Records of JSON, for every door that speaks JSON. A record is bytes; what a JSON value stands for:
  *
  *   key       null | "text" (its UTF-8, so that keys partition as with Kafka clients) | {"$b64"} | other JSON: its text
  *   value     null: no value (a tombstone) | {"$b64": "…"} bytes | {"$text": "…"} UTF-8 text | {"$json": …} | other JSON: its text
  *   headers   [{"key": "name", "value": null | "text" | {"$b64"}}], or {"name": value} when written
  *
- * Reading is the inverse: a value that is JSON text comes as that JSON, other UTF-8 as {"$text"}, the rest as {"$b64"}.
+ * Reading is the inverse (records-to-json.ts): a value that is JSON text comes as that JSON, other UTF-8 as {"$text"}, the rest as {"$b64"}.
  * {"$json"} wraps what would be read as something else: the JSON text `null` and objects that look like a wrapper. So every
  * value that was read can be written again and means the same. `format` changes what a bare JSON string in a value is:
  * 'string' its text, 'base64' its bytes (keys too), and then reading yields such strings.
  */
 import '../../engine/kernel/buffer.ts';
-import { isUtf8 } from 'node:buffer';
-import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
-import { baseOffset, CorruptBatch, isControl, lastOffset } from '../../engine/records/batch.ts';
-import { CodecUnavailable, DecompressedTooLarge } from '../../engine/records/compression.ts';
-import {
-  decodeHeaders,
-  decompressedBytesMax,
-  forEachRecordOf,
-  plainRecordsOf,
-  withRecords,
-} from '../../engine/records/decode.ts';
+import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import { varlongMax } from '../../engine/records/varint.ts';
 import type { RecordHeader } from '../../engine/records/encode.ts';
 import { LongNumber, stringifyKeepingNumbers } from './long-numbers.ts';
@@ -38,8 +28,6 @@ export function parseFormat(text: string | null | undefined): RecordFormat {
   if (format === 'json' || format === 'string' || format === 'base64') return format;
   throw new InvalidRequest('format', `format=${format}: use json, string or base64`);
 }
-
-// --- JSON to record ---
 
 /** `place` names the record in failures, e.g. 'records[3]'. Throws InvalidRequest. */
 export function recordOfJson(json: unknown, format: RecordFormat, place: string): ProduceRecord {
@@ -68,7 +56,7 @@ function isObject(json: unknown): json is Record<string, unknown> {
 }
 
 /** The wrapper's name when `json` is an object with that one member. */
-function wrapperOf(json: unknown): '$b64' | '$text' | '$json' | undefined {
+export function wrapperOf(json: unknown): '$b64' | '$text' | '$json' | undefined {
   if (!isObject(json)) return undefined;
   let only: string | undefined;
   for (const name in json) {
@@ -170,186 +158,4 @@ function time(json: unknown, place: string): number {
   const atMs = /^\d{4}-\d\d-\d\dT/.test(json) ? Date.parse(json) : Number.NaN;
   if (Number.isNaN(atMs) || atMs < 0) throw new InvalidRequest(field, `${field} is no RFC 3339 time`);
   return atMs;
-}
-
-// --- Record to JSON ---
-
-/**
- * A producer stored a batch whose checksum is right and whose records are not: the log takes batches by header and
- * checksum. Its bytes can be had as a record batch; a reader of records goes on behind it.
- */
-export class UnreadableRecords extends Failure {
-  readonly code = 'data-corrupt';
-  readonly partition: number;
-  readonly offset: number;
-  readonly nextOffset: number;
-  constructor(partition: number, offset: number, nextOffset: number, why: string) {
-    super(
-      `the batch at offset ${offset} of partition ${partition} holds no readable records (${why}): ` +
-        `go on at offset ${nextOffset}, or read it as record batches`,
-    );
-    this.partition = partition;
-    this.offset = offset;
-    this.nextOffset = nextOffset;
-  }
-}
-
-/** Kafka's producers send none of this size, but a bomb may hold one. Its JSON is up to six times as long, and V8 has no text for it. */
-const recordBytesMax = 16 * 1024 * 1024;
-
-class RecordTooLarge extends Failure {
-  readonly code = 'invalid-request';
-  constructor(bytes: number) {
-    super(`a record of ${bytes} bytes, at most ${recordBytesMax} are written as JSON`);
-  }
-}
-
-/** One record as JSON text without line breaks. */
-export type VisitRecordJson = (json: string, offset: number) => void | false;
-
-/**
- * Walks the records of [fromOffset, endOffset) in a stored batch, at once unless it is compressed. Returning false ends the
- * walk before the next record. Throws, or rejects with, UnreadableRecords.
- */
-export function eachRecordJson(
-  stored: Uint8Array,
-  partition: number,
-  fromOffset: number,
-  endOffset: number,
-  format: RecordFormat,
-  visit: VisitRecordJson,
-): void | Promise<void> {
-  // Transaction markers are not records of anyone's.
-  if (isControl(stored, 0)) return undefined;
-  const batch = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
-  const refuse = (error: unknown): never => {
-    const isUnreadable =
-      error instanceof CorruptBatch ||
-      error instanceof DecompressedTooLarge ||
-      error instanceof CodecUnavailable ||
-      error instanceof RecordTooLarge;
-    if (!isUnreadable) throw error;
-    throw new UnreadableRecords(partition, baseOffset(batch, 0), lastOffset(batch, 0) + 1, error.message);
-  };
-  const walk = (section: Buffer): void => walkRecords(batch, section, partition, fromOffset, endOffset, format, visit);
-  try {
-    const plain = plainRecordsOf(batch);
-    return plain ? walk(plain) : withRecords(batch, walk, decompressedBytesMax, true).catch(refuse);
-  } catch (error) {
-    return refuse(error);
-  }
-}
-
-function walkRecords(
-  batch: Buffer,
-  section: Buffer,
-  partition: number,
-  fromOffset: number,
-  endOffset: number,
-  format: RecordFormat,
-  visit: VisitRecordJson,
-): void {
-  forEachRecordOf(batch, section, (offset, timestampMs, key, value, headerBytes) => {
-    if (offset < fromOffset) return undefined;
-    if (offset >= endOffset) return false;
-    const bytes = (key?.length ?? 0) + (value?.length ?? 0) + (headerBytes?.length ?? 0);
-    if (bytes > recordBytesMax) throw new RecordTooLarge(bytes);
-    let json = `{"partition":${partition},"offset":${offset},"timestamp":${timestampMs},"key":`;
-    json += key === null ? 'null' : keyJson(key, format);
-    json += ',"value":';
-    json += value === null ? 'null' : valueJson(value, format);
-    json += headerBytes === null ? ',"headers":[]}' : `,"headers":${headersJson(decodeHeaders(headerBytes))}}`;
-    return visit(json, offset);
-  });
-}
-
-/** Records that leave in one write or frame. */
-export interface RecordChunk {
-  readonly records: readonly string[];
-  readonly offsets: readonly number[];
-}
-
-/**
- * Of one batch at once. What a bomb expands to waits in memory for as long as its reader does not read, and a thousand readers
- * may not: who wants the rest has the batch decompressed again. The usual one is smaller.
- */
-const chunksLengthMax = 4 * 1024 * 1024;
-
-/**
- * As eachRecordJson, in chunks that end with the record that passes `chunkLengthMax` characters. Of a very large batch only
- * the first: whoever has read them asks for those from behind the last offset on, until there are none.
- */
-export function recordChunks(
-  stored: Uint8Array,
-  partition: number,
-  fromOffset: number,
-  endOffset: number,
-  format: RecordFormat,
-  chunkLengthMax: number,
-): RecordChunk[] | Promise<RecordChunk[]> {
-  const chunks: RecordChunk[] = [];
-  let records: string[] = [];
-  let offsets: number[] = [];
-  let length = 0;
-  let before = 0;
-  const walked = eachRecordJson(stored, partition, fromOffset, endOffset, format, (json, offset) => {
-    if (records.length === 0) chunks.push({ records, offsets });
-    records.push(json);
-    offsets.push(offset);
-    length += json.length;
-    if (before + length >= chunksLengthMax) return false;
-    if (length < chunkLengthMax) return undefined;
-    records = [];
-    offsets = [];
-    before += length;
-    length = 0;
-    return undefined;
-  });
-  return walked ? walked.then(() => chunks) : chunks;
-}
-
-function keyJson(bytes: Buffer, format: RecordFormat): string {
-  if (format === 'base64') return `"${bytes.toString('base64')}"`;
-  return isUtf8(bytes) ? JSON.stringify(bytes.utf8Slice(0, bytes.length)) : bytesJson(bytes);
-}
-
-function valueJson(bytes: Buffer, format: RecordFormat): string {
-  if (format === 'base64') return `"${bytes.toString('base64')}"`;
-  if (!isUtf8(bytes)) return bytesJson(bytes);
-  const text = bytes.utf8Slice(0, bytes.length);
-  if (format === 'string') return JSON.stringify(text);
-  if (!mayBeJson(bytes[0])) return textJson(text);
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    return textJson(text);
-  }
-  // The stored text goes out as it is: numbers keep digits that a double would lose. Line breaks between tokens would end
-  // an NDJSON line or an SSE field; within strings JSON has none.
-  const line = text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]+/g, ' ') : text;
-  return parsed === null || wrapperOf(parsed) ? `{"$json":${line}}` : line;
-}
-
-/** Whether JSON text can begin so: blank, quote, bracket, sign, digit, or the first letter of true, false, null. */
-function mayBeJson(first: number | undefined): boolean {
-  return first !== undefined && jsonStarts.has(first);
-}
-const jsonStarts: ReadonlySet<number> = new Set(Buffer.from(' \t\r\n"[{-0123456789tfn'));
-
-function textJson(text: string): string {
-  return `{"$text":${JSON.stringify(text)}}`;
-}
-
-function bytesJson(bytes: Uint8Array): string {
-  return `{"$b64":"${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')}"}`;
-}
-
-function headersJson(headers: readonly RecordHeader[]): string {
-  const parts = headers.map(({ key, value }) => {
-    if (value === null) return `{"key":${JSON.stringify(key)},"value":null}`;
-    const text = isUtf8(value) ? JSON.stringify(Buffer.from(value).toString()) : bytesJson(value);
-    return `{"key":${JSON.stringify(key)},"value":${text}}`;
-  });
-  return `[${parts.join(',')}]`;
 }

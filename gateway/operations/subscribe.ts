@@ -15,7 +15,7 @@ import type { GatewayContext } from '../context.ts';
 import { readFailure } from '../failures.ts';
 import type { Position } from './cursor.ts';
 import { chargeRead } from './fetch.ts';
-import { UnreadableRecords } from './record-json.ts';
+import { UnreadableRecords } from './records-to-json.ts';
 import {
   type ReadBatch,
   type SharedPart,

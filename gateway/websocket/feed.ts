@@ -6,7 +6,7 @@ import type { GatewayContext } from '../context.ts';
 import { kafkaProblem, type Problem, problemOf } from '../http/failures.ts';
 import type { Position } from '../operations/cursor.ts';
 import { resolveStart } from '../operations/positions.ts';
-import type { UnreadableRecords } from '../operations/record-json.ts';
+import type { UnreadableRecords } from '../operations/records-to-json.ts';
 import { cursorText, type ReaderStart } from '../operations/reader-start.ts';
 import { type Delivery, Subscription, type SubscriptionHolder } from '../operations/subscribe.ts';
 import type { SubscribeCommand } from './commands.ts';

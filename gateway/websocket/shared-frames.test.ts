@@ -3,7 +3,7 @@ import { batchField, codec, restamp } from '../../engine/records/batch.ts';
 import { recompressBatch } from '../../engine/records/decode.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import type { Delivery } from '../operations/subscribe.ts';
-import { UnreadableRecords } from '../operations/record-json.ts';
+import { UnreadableRecords } from '../operations/records-to-json.ts';
 import { chunkFrame, SharedFrames } from './shared-frames.ts';
 
 const topicId = 'topic-id';
@@ -51,7 +51,7 @@ describe('SharedFrames', () => {
     expect(frames.chunks(topicId, packed, 'string', 1_000)).toBe(first);
     expect(frames.chunks(topicId, packed, 'base64', 1_000)).not.toBe(first);
     const made = await first;
-    expect(made[0]!.records).toContain('"b"');
+    expect(made[0]!.records.toString()).toContain('"b"');
     expect(frames.chunks(topicId, packed, 'string', 1_000)).toBe(made);
     const broken = { ...packed, batch: Buffer.from(packed.batch).fill(0xff, batchField.records), nextOffset: 8 };
     const refused = frames.chunks(topicId, broken, 'string', 1_000);
@@ -69,7 +69,7 @@ describe('SharedFrames', () => {
     const part = await frames.chunks(topicId, { ...delivery(0, ['a', 'b']), nextOffset: 1 }, 'string', 1_000);
     expect(part[0]!.endOffset).toBe(1);
     const other = await frames.chunks('another', delivery(0, ['c']), 'string', 1_000);
-    expect(other[0]!.records).toContain('"c"');
+    expect(other[0]!.records.toString()).toContain('"c"');
   });
 
   it('keeps a bounded number of bytes, and the newest', async () => {

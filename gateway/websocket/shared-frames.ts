@@ -6,7 +6,8 @@
  * Bounded by size and number; the oldest go first. Only the newest matter: those of the tail that is being sent.
  */
 import type { Uuid } from '../../engine/kernel/uuid.ts';
-import { type RecordChunk, type RecordFormat, recordChunks } from '../operations/record-json.ts';
+import type { RecordFormat } from '../operations/record-json.ts';
+import { type RecordChunk, recordChunks } from '../operations/records-to-json.ts';
 import type { Delivery } from '../operations/subscribe.ts';
 import { encodeBatchFrame } from './binary-frame.ts';
 
@@ -24,7 +25,7 @@ export interface SharedChunk {
   /** Behind the last record. */
   readonly endOffset: number;
   /** The records as JSON, by comma. */
-  readonly records: string;
+  readonly records: Buffer;
   /** Cursor behind it of readers of this partition alone: [some partitions, whole topic]. */
   readonly cursors: [string | undefined, string | undefined];
   /** The frame that was made last, and for whom. */
@@ -45,7 +46,7 @@ interface LastAsked {
   readonly fromOffset: number;
   readonly nextOffset: number;
   readonly format: RecordFormat;
-  readonly chunkLengthMax: number;
+  readonly chunkBytesMax: number;
   readonly range: Range;
 }
 
@@ -98,7 +99,7 @@ export class SharedFrames {
     topicId: Uuid,
     delivery: Delivery,
     format: RecordFormat,
-    chunkLengthMax: number,
+    chunkBytesMax: number,
   ): readonly SharedChunk[] | Promise<readonly SharedChunk[]> {
     const { partition, fromOffset, nextOffset } = delivery;
     // Asked for a thousand times in a row, and then a key that is put together each time would be most of the work.
@@ -111,20 +112,20 @@ export class SharedFrames {
         last.partition === partition &&
         last.topicId === topicId &&
         last.format === format &&
-        last.chunkLengthMax === chunkLengthMax;
+        last.chunkBytesMax === chunkBytesMax;
       if (isSame) return last.range.chunks;
     }
-    const range = this.#range(topicId, delivery, format, chunkLengthMax);
-    recent.add({ topicId, partition, fromOffset, nextOffset, format, chunkLengthMax, range });
+    const range = this.#range(topicId, delivery, format, chunkBytesMax);
+    recent.add({ topicId, partition, fromOffset, nextOffset, format, chunkBytesMax, range });
     return range.chunks;
   }
 
-  #range(topicId: Uuid, delivery: Delivery, format: RecordFormat, chunkLengthMax: number): Range {
+  #range(topicId: Uuid, delivery: Delivery, format: RecordFormat, chunkBytesMax: number): Range {
     const { partition, fromOffset, nextOffset, batch } = delivery;
-    const key = `${topicId} ${partition} ${fromOffset} ${nextOffset} ${format} ${chunkLengthMax}`;
+    const key = `${topicId} ${partition} ${fromOffset} ${nextOffset} ${format} ${chunkBytesMax}`;
     const known = this.#ranges.get(key);
     if (known) return known;
-    const made = recordChunks(batch, partition, fromOffset, nextOffset, format, chunkLengthMax);
+    const made = recordChunks(batch, partition, fromOffset, nextOffset, format, chunkBytesMax);
     const range: Range = { chunks: [], bytes: 0 };
     this.#ranges.set(key, range);
     if (!(made instanceof Promise)) {
@@ -145,11 +146,11 @@ export class SharedFrames {
 
   #fill(key: string, range: Range, partition: number, chunks: readonly RecordChunk[]): readonly SharedChunk[] {
     const shared = chunks.map(
-      ({ records, offsets }): SharedChunk => ({
+      ({ json, baseOffset, endOffset }): SharedChunk => ({
         partition,
-        baseOffset: offsets[0]!,
-        endOffset: offsets[offsets.length - 1]! + 1,
-        records: records.join(','),
+        baseOffset,
+        endOffset,
+        records: json,
         cursors: [undefined, undefined],
         frame: undefined,
         frameSub: -1,
@@ -192,9 +193,13 @@ export class SharedFrames {
 /** A batch event as bytes, shared with whoever asked last for the same. */
 export function chunkFrame(chunk: SharedChunk, sub: number, cursor: string): Buffer {
   if (chunk.frame && chunk.frameSub === sub && chunk.frameCursor === cursor) return chunk.frame;
-  const frame = Buffer.from(
-    `{"event":"batch","sub":${sub},"partition":${chunk.partition},"base":${chunk.baseOffset},"records":[${chunk.records}],"next":"${cursor}"}`,
-  );
+  const { partition, baseOffset, records } = chunk;
+  const start = `{"event":"batch","sub":${sub},"partition":${partition},"base":${baseOffset},"records":[`;
+  const end = `],"next":"${cursor}"}`;
+  const frame = Buffer.allocUnsafe(start.length + records.length + end.length);
+  frame.latin1Write(start, 0);
+  frame.set(records, start.length);
+  frame.latin1Write(end, start.length + records.length);
   chunk.frame = frame;
   chunk.frameSub = sub;
   chunk.frameCursor = cursor;

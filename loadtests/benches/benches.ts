@@ -3,6 +3,7 @@ import type { Bench } from '../compare/bench.ts';
 import { addBroker } from './add-broker.ts';
 import { codec, crc, recordsEncode } from './codec.ts';
 import { httpProduce } from './http-produce.ts';
+import { httpRead } from './http-read.ts';
 import { httpRivals } from './http-rivals.ts';
 import { fetch, kafkaProduce } from './kafka.ts';
 import { kafkaSideBySide, kafkaSideBySideDurable } from './kafka-side-by-side.ts';
@@ -16,6 +17,7 @@ import { wal } from './wal.ts';
 
 export const benches: readonly Bench[] = [
   httpProduce,
+  httpRead,
   httpRivals,
   kafkaProduce,
   fetch,

@@ -21,11 +21,14 @@ let histogram = new LatencyHistogram();
 let ended = 0;
 let onAllEnded: (() => void) | undefined;
 
-/** One connection. A reply that comes in pieces is gathered; the usual one is looked at where it lies. */
+/** One connection. The beginning of a reply is gathered until its head is there; of the rest only the length counts. */
 class Client {
   readonly socket: Socket;
   #sentAt = 0;
-  #pieces: Buffer | undefined;
+  #begun: Buffer | undefined;
+  /** Of a reply whose head is there, with the head. */
+  #total = 0;
+  #left = 0;
   #isDone = false;
 
   constructor(ready: () => void) {
@@ -55,13 +58,26 @@ class Client {
   }
 
   #received(piece: Buffer): void {
-    const reply = this.#pieces ? Buffer.concat([this.#pieces, piece]) : piece;
-    const total = replyBytes(reply);
-    if (total < 0 || reply.length < total) {
-      this.#pieces = this.#pieces ? reply : Buffer.from(reply);
+    if (this.#left > 0) {
+      this.#left -= piece.length;
+      if (this.#left === 0) this.#completed(this.#begun!, this.#total);
       return;
     }
-    this.#pieces = undefined;
+    const reply = this.#begun ? Buffer.concat([this.#begun, piece]) : piece;
+    const total = replyBytes(reply);
+    if (total >= 0 && reply.length >= total) {
+      this.#completed(reply, total);
+      return;
+    }
+    // The first piece lies in the buffer of the next one.
+    this.#begun = this.#begun ? reply : Buffer.from(reply);
+    if (total < 0) return;
+    this.#total = total;
+    this.#left = total - reply.length;
+  }
+
+  #completed(reply: Buffer, total: number): void {
+    this.#begun = undefined;
     const now = performance.now();
     if (reply[9] === 0x32) {
       completed++;

@@ -1,4 +1,4 @@
-/** The yardstick of the HTTP benches: uWebSockets.js that reads a body and answers 204, and does nothing else. */
+/** The yardstick of the HTTP benches: uWebSockets.js that reads a body and answers 204, or answers with a mebibyte, and does nothing else. */
 import { createRequire } from 'node:module';
 
 interface Response {
@@ -7,10 +7,12 @@ interface Response {
   cork(run: () => void): void;
   writeStatus(status: string): void;
   endWithoutBody(): void;
+  end(body: Uint8Array): void;
 }
 
 interface App {
   post(pattern: string, handler: (response: Response) => void): App;
+  get(pattern: string, handler: (response: Response) => void): App;
   listen(host: string, port: number, listening: (socket: unknown) => void): App;
 }
 
@@ -19,8 +21,11 @@ const uws = createRequire(import.meta.url)('uWebSockets.js') as {
   us_socket_local_port(socket: unknown): number;
 };
 
+const mebibyte = Buffer.alloc(1024 * 1024, 'x');
+
 uws
   .App()
+  .get('/mebibyte', (response) => response.end(mebibyte))
   .post('/v1/topics/:topic', (response) => {
     response.onAborted(() => undefined);
     response.onData((_chunk, isLast) => {

@@ -10,7 +10,8 @@ import type { Principal } from '../../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../../context.ts';
 import { refuseLongRead } from '../../operations/admit.ts';
 import type { Position } from '../../operations/cursor.ts';
-import { fetchPage, type FetchedPage, type PageOptions, renderPage } from '../../operations/read-page.ts';
+import { JsonOutput } from '../../operations/json-output.ts';
+import { fetchPage, type FetchedPage, pageCapacity, type PageOptions, renderPage } from '../../operations/read-page.ts';
 import { parseFormat, type RecordFormat } from '../../operations/record-json.ts';
 import { cursorText, type ReaderStart, startReader } from '../../operations/reader-start.ts';
 import { booleanIn } from '../boolean-in.ts';
@@ -75,7 +76,7 @@ async function sendPage(
 }
 
 interface Body {
-  readonly body: string | Uint8Array;
+  readonly body: Uint8Array;
   readonly next: readonly Position[];
 }
 
@@ -87,15 +88,20 @@ async function jsonBody(
   topic: TopicEntry,
   type: PageType,
 ): Promise<Body> {
-  const { records, next } = await renderPage(page, start.positions, format, options);
-  if (type === linesType) return { body: records.length === 0 ? '' : `${records.join('\n')}\n`, next };
+  const output = new JsonOutput(pageCapacity(page, options));
+  if (type === linesType) {
+    const next = await renderPage(output, page, start.positions, format, '\n', options);
+    return { body: output.written(), next };
+  }
+  output.ascii('{"records":[');
+  const next = await renderPage(output, page, start.positions, format, ',', options);
   const ends = page.partitions.map(
     ({ partition, highWatermark, logStartOffset }) =>
       `{"partition":${partition},"high_watermark":${highWatermark},"earliest":${logStartOffset}}`,
   );
   const cursor = cursorText(topic, start.wholeTopic, next);
-  const body = `{"records":[${records.join(',')}],"next":"${cursor}","up_to_date":${isUpToDate(page, next)},"partitions":[${ends.join(',')}]}`;
-  return { body, next };
+  output.ascii(`],"next":"${cursor}","up_to_date":${isUpToDate(page, next)},"partitions":[${ends.join(',')}]}`);
+  return { body: output.written(), next };
 }
 
 /** Whole batches as stored, until `recordsMax` is passed; the first may begin before the position. */

@@ -7,7 +7,8 @@ import { below } from '../../../engine/kernel/random.ts';
 import type { TopicEntry } from '../../../engine/engine.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import { admitConnection } from '../../operations/admit.ts';
-import { parseFormat, recordChunks, type RecordFormat } from '../../operations/record-json.ts';
+import { parseFormat, type RecordFormat } from '../../operations/record-json.ts';
+import { type ChunkStyle, recordChunks } from '../../operations/records-to-json.ts';
 import { cursorText, type ReaderStart } from '../../operations/reader-start.ts';
 import { type Delivery, Subscription } from '../../operations/subscribe.ts';
 import { kafkaProblem, type Problem, problemOf } from '../failures.ts';
@@ -17,7 +18,7 @@ import type { HttpExchange, ReplyStream } from '../servers/server.ts';
 
 /** Over more partitions than this only the last record of a batch carries an id: a cursor per record would outweigh them. */
 const idPerRecordPartitionsMax = 32;
-const chunkLengthMax = 64 * 1024;
+const chunkBytesMax = 64 * 1024;
 
 export function eventStream(
   parts: DoorParts,
@@ -123,21 +124,23 @@ class EventStream {
     const positions = this.#subscription.positions();
     const perRecord = positions.length <= idPerRecordPartitionsMax;
     const at = positions.findIndex((position) => position.partition === partition);
+    const style: ChunkStyle = {
+      before: (output, offset) => {
+        if (perRecord) {
+          positions[at] = { partition, offset: offset + 1 };
+          output.ascii(`id: ${cursorText(this.#topic, this.#wholeTopic, positions)}\n`);
+        } else if (offset === nextOffset - 1) output.ascii(`id: ${this.#cursor()}\n`);
+        output.ascii('data: ');
+      },
+      after: '\n\n',
+    };
     for (let from = fromOffset; from < nextOffset; ) {
-      const chunks = await recordChunks(batch, partition, from, nextOffset, this.#format, chunkLengthMax);
+      const chunks = await recordChunks(batch, partition, from, nextOffset, this.#format, chunkBytesMax, style);
       if (chunks.length === 0) return;
-      for (const { records, offsets } of chunks) {
-        let text = '';
-        for (let i = 0; i < records.length; i++) {
-          if (perRecord) {
-            positions[at] = { partition, offset: offsets[i]! + 1 };
-            text += `id: ${cursorText(this.#topic, this.#wholeTopic, positions)}\n`;
-          } else if (offsets[i] === nextOffset - 1) text += `id: ${this.#cursor()}\n`;
-          text += `data: ${records[i]!}\n\n`;
-        }
+      for (const { json, endOffset } of chunks) {
         if (this.#ended) return;
-        if (!this.#stream.write(text)) await this.#drained();
-        from = offsets[offsets.length - 1]! + 1;
+        if (!this.#stream.write(json)) await this.#drained();
+        from = endOffset;
       }
     }
   }
