@@ -21,7 +21,8 @@ export class CoordinatorLogFull extends Failure {
   override readonly retryable = true;
 }
 
-const replayBytesMax = 1024 * 1024;
+/** Read, and visited, in a turn of the event loop: some 10 ms of it, for the broker has other tenants. */
+const replayBytesPerTurnMax = 256 * 1024;
 
 export function coordinatorLog(log: PartitionLog, clock: Clock): CoordinatorLog {
   return {
@@ -43,11 +44,12 @@ export function coordinatorLog(log: PartitionLog, clock: Clock): CoordinatorLog 
     async replay(visit: (record: LogRecord) => void): Promise<void> {
       let offset = log.startOffset;
       while (offset < log.highWatermark) {
-        const read = await log.read(offset, replayBytesMax, true);
+        const read = await log.read(offset, replayBytesPerTurnMax, true);
         if (read.errorCode !== errorCode.none || read.batches.length === 0) {
           throw new CoordinatorLogLost(`read at ${offset} gave error ${read.errorCode}`);
         }
         for (const run of read.batches) offset = await replayRun(run, offset, visit);
+        if (offset < log.highWatermark) await new Promise<void>((resolve) => clock.endOfTurn(resolve));
       }
     },
     endOffset: () => log.endOffset,

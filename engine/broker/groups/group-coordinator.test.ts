@@ -39,6 +39,17 @@ describe('group coordinator', () => {
     expect(await next.fetch()).toBe(5);
   });
 
+  it('leaves its successor little to read, however often a place was committed', async () => {
+    const on = await bench();
+    const commits = 30_000;
+    for (let offset = 1; offset <= commits; offset++) await on.commit(offset);
+    let read = 0;
+    await on.log.replay(() => (read += 1));
+    expect(read).toBeLessThan(commits / 2);
+    const next = await bench({ on });
+    expect(await next.fetch()).toBe(commits);
+  });
+
   it('goes on while its log has no room: what was there is told, what is new is refused', async () => {
     const on = await bench();
     const { ids, generation } = await stableGroup(on, 2);
