@@ -9,14 +9,18 @@ export function eventId({ atMs, seq }: EngineEvent): string {
   return `${atMs}-${seq}`;
 }
 
+/** Nothing, milliseconds, or an event's id. */
+export const sinceForm = /^(?:(\d{1,16})(?:-(\d{1,16}))?)?$/;
+
 /**
  * Those after `since`: an event's id, or a time in milliseconds. An id that has left the ring, or that an earlier run gave,
  * counts as its time. Throws InvalidRequest (field since).
  */
 export function eventsSince(events: readonly EngineEvent[], since: string | undefined): readonly EngineEvent[] {
   if (since === undefined || since === '') return events;
-  const match = /^(\d{1,16})(?:-(\d{1,16}))?$/.exec(since);
-  if (!match) throw new InvalidRequest('since', `since=${since}: use the id of an event or milliseconds since 1970`);
+  const match = sinceForm.exec(since);
+  if (!match?.[1])
+    throw new InvalidRequest('since', `since=${since}: use the id of an event or milliseconds since 1970`);
   const known = match[2] === undefined ? -1 : events.findLastIndex((event) => eventId(event) === since);
   if (known >= 0) return events.slice(known + 1);
   const atMs = Number(match[1]);

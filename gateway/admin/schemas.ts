@@ -2,9 +2,12 @@
 import { z } from '@hono/zod-openapi';
 import { defaultPartitionsMax, nameLengthMax, namePattern } from '../../tenancy/names.ts';
 import { partitionsPerTopicMax } from '../../engine/controller/rows/placement.ts';
+import { topicConfigs } from '../../engine/topic-configs.ts';
 import type { ClusterLimits } from '../../tenancy/tenancy.ts';
 
 export const timeMs = z.number().int().openapi({ description: 'Milliseconds since 1970-01-01T00:00:00Z.' });
+/** For who reads the document: what else there is, the engine refuses with a list of these. */
+const configNames: object = { propertyNames: { enum: topicConfigs.map(({ name }) => name) } };
 const count = z.number().int().min(0);
 
 export const problemSchema = z
@@ -176,7 +179,7 @@ export const newTopicSchema = z
   .strictObject({
     name: z.string().openapi({ minLength: 1, maxLength: 249, pattern: '^[a-zA-Z0-9._-]+$' }),
     partitions: z.number().int().min(1).max(partitionsPerTopicMax).optional(),
-    configs: z.record(z.string(), z.string()).default({}),
+    configs: z.record(z.string(), z.string()).default({}).openapi(configNames),
   })
   .openapi('NewTopic');
 
@@ -192,7 +195,7 @@ export const topicChangeSchema = z
     configs: z
       .record(z.string(), z.string().nullable())
       .optional()
-      .openapi({ description: 'null: back to the default.' }),
+      .openapi({ ...configNames, description: 'null: back to the default.' }),
   })
   .openapi('TopicChange');
 

@@ -3,6 +3,7 @@
  * told here once; docs/http.md explains them.
  */
 import { partitionsPerTopicMax } from '../../engine/controller/rows/placement.ts';
+import { topicConfigs } from '../../engine/topic-configs.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -23,6 +24,7 @@ const partition: Json = { type: 'integer', minimum: 0, maximum: 0x7fff_ffff };
 const partitionCount: Json = { type: ['integer', 'null'], minimum: 1, maximum: partitionsPerTopicMax };
 const configs: Json = {
   type: 'object',
+  propertyNames: { enum: topicConfigs.map(({ name }) => name) },
   additionalProperties: { type: ['string', 'number', 'boolean', 'null'] },
   description: 'By name; null: the default',
 };

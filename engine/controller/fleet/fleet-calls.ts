@@ -38,6 +38,11 @@ export class FleetUnkept extends Failure {
   override readonly retryable = true;
 }
 
+/** No zone, or no broker, of that name. */
+export class NotInFleet extends Failure {
+  readonly code = 'not-found';
+}
+
 export interface FleetCallsParts {
   readonly persistence: Persistence;
   readonly wish: FleetWish;
@@ -118,7 +123,7 @@ class WrittenCalls implements FleetCalls {
   /** `edit` is given the evacuated zones but this one. Resolves with what is left in the zone. */
   async #changeZones(zone: string, edit: (others: readonly string[]) => readonly string[]): Promise<number> {
     const { wish, zones } = this.#parts;
-    if (![...zones()].includes(zone)) throw new InvalidRequest('zone', `there is no zone ${zone}`);
+    if (![...zones()].includes(zone)) throw new NotInFleet(`there is no zone ${zone}`);
     const version = await wish.change((row) => ({
       ...row,
       evacuated: edit(row.evacuated.filter((other) => other !== zone)),
@@ -129,7 +134,7 @@ class WrittenCalls implements FleetCalls {
   async #ask(brokerId: number, act: 'drain' | 'restart' | 'replace'): Promise<BrokerWish> {
     const { persistence, wish } = this.#parts;
     const row = await getSurely(persistence, brokerSessionKey(brokerId));
-    if (!row) throw new InvalidRequest('brokerId', `there is no broker ${brokerId}`);
+    if (!row) throw new NotInFleet(`there is no broker ${brokerId}`);
     if (act !== 'drain' && !wish.isWanted(brokerId)) {
       throw new InvalidRequest('brokerId', `broker ${brokerId} is not part of the fleet by now`);
     }

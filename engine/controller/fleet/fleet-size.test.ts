@@ -94,7 +94,7 @@ describe('a zone', () => {
     await fill(controller);
     expect(await during(controller.evacuateZone('b'))).toBe(0);
     expect([...(await owners()).keys()].sort(byNumber)).toEqual([1, 3, 4, 6]);
-    await expect(controller.evacuateZone('x')).rejects.toMatchObject({ code: 'invalid-request' });
+    await expect(controller.evacuateZone('x')).rejects.toMatchObject({ code: 'not-found' });
     await during(controller.stop());
     const next = control();
     await during(next.start());

@@ -6,18 +6,17 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { streamSSE } from 'hono/streaming';
 import { Overloaded } from '../../../engine/kernel/failure.ts';
 import type { EngineEvent } from '../../../engine/engine.ts';
-import { eventId, eventsSince } from '../event-ids.ts';
+import { eventId, eventsSince, sinceForm } from '../event-ids.ts';
 import type { Followers } from '../followers.ts';
 import type { AdminContext } from '../options.ts';
 import { eventSchema } from '../schemas.ts';
 import { type AdminApp, json, prefix, problems, security } from './route.ts';
 
 const shared = { tags: ['Fleet'], security };
-const since = z
-  .string()
-  .max(32)
-  .optional()
-  .openapi({ description: 'Only what came after: the id of an event, or milliseconds since 1970.' });
+const since = z.string().max(32).optional().openapi({
+  description: 'Only what came after: the id of an event, or milliseconds since 1970.',
+  pattern: sinceForm.source,
+});
 
 const list = createRoute({
   ...shared,
