@@ -20,7 +20,7 @@ import { checkSegments } from '../../engine/log/segments/check-segments.ts';
 import { publishWal } from '../../engine/log/recover.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
 import { memoryNetwork } from '../../engine/link/memory-network.ts';
-import type { Fleet, Network, SegmentStore, StoreOp } from '../../engine/ports.ts';
+import type { BrokerSlot, Fleet, Network, SegmentStore, StoreOp } from '../../engine/ports.ts';
 import { NearSegments } from '../../engine/routing/near-segments.ts';
 import { createRouting } from '../../engine/routing/routes.ts';
 import { ensureCoordinatorTopic, wholeEngine } from '../../engine/routing/whole-engine.ts';
@@ -34,7 +34,7 @@ import { checkVolume, volumeOwner } from '../../infra/disk/volume-owner.ts';
 import { CommitMark } from '../../infra/disk/commit-mark.ts';
 import { socketNetwork } from '../../infra/network/socket-network.ts';
 import { openSegments } from '../../infra/segments/open-segments.ts';
-import { brokerFlags, brokerHome, brokerSlots, brokerSlotsLeft, slotsMax } from './broker-slots.ts';
+import { brokerFlags, brokerHome, brokerSlot, brokerSlotsLeft, slotsMax } from './broker-slots.ts';
 import { compiledPrograms } from '../compiled-programs.ts';
 import type { DataFolder } from '../data-folder.ts';
 import { endAtOnce } from '../broker/end-at-once.ts';
@@ -160,7 +160,7 @@ function visiting(
   network: Network,
 ): Controlled {
   const [clock, random] = [systemClock, systemRandom];
-  const requests = brokerRequests({ network, clock, random }, brokerSlots(settings, folder));
+  const requests = brokerRequests({ network, clock, random }, (brokerId) => brokerSlot(settings, folder, brokerId));
   const { brokers } = settings;
   const control = createVisitor({
     store,
@@ -201,7 +201,8 @@ async function controlling(parts: Controlling): Promise<Controlled & { control: 
   const [clock, random] = [systemClock, systemRandom];
   await checkSegments({ store, clock, random }, segments);
   const slots = await brokerSlotsLeft(settings, folder, { store, clock, random });
-  const requests = brokerRequests({ network, clock, random }, slots);
+  const slotOf = (brokerId: number): BrokerSlot => brokerSlot(settings, folder, brokerId);
+  const requests = brokerRequests({ network, clock, random }, slotOf);
   const control = createController({
     store,
     clock,
@@ -214,7 +215,7 @@ async function controlling(parts: Controlling): Promise<Controlled & { control: 
     settings: controllerSettings(settings),
     name: controllerName(),
     ...controllersHere,
-    ...(others ? { others } : {}),
+    ...(others ? { others, slotOf } : {}),
     recover: (session, version, seal, syncedLsn) => recover(parts, session, version, seal, syncedLsn),
   });
   const stop = async (): Promise<void> => {

@@ -8,14 +8,19 @@ import { brokerArguments } from '../broker/broker-arguments.ts';
 import type { DataFolder } from '../data-folder.ts';
 import type { ServeSettings } from './settings.ts';
 
-export function brokerSlots(settings: ServeSettings, folder: DataFolder, count = slotsMax(settings)): BrokerSlot[] {
-  const zones = settings.zones.split(',').map((zone) => zone.trim());
-  return Array.from({ length: count }, (_, i) => ({
-    brokerId: i + 1,
-    zone: zones[i % zones.length]!,
-    volume: folder.volume(i + 1),
-    address: join(folder.run, `broker-${i + 1}.sock`),
-  }));
+function brokerSlots(settings: ServeSettings, folder: DataFolder, count: number): BrokerSlot[] {
+  return Array.from({ length: count }, (_, i) => brokerSlot(settings, folder, i + 1));
+}
+
+/** Of any broker, also of one that these settings have no place for. */
+export function brokerSlot({ zones }: ServeSettings, folder: DataFolder, brokerId: number): BrokerSlot {
+  const names = zones.split(',').map((zone) => zone.trim());
+  return {
+    brokerId,
+    zone: names[(brokerId - 1) % names.length]!,
+    volume: folder.volume(brokerId),
+    address: join(folder.run, `broker-${brokerId}.sock`),
+  };
 }
 
 /** As many as the fleet may have. */

@@ -1,6 +1,6 @@
 /** What the parts of one controller share. */
 import type { Clock } from '../kernel/clock.ts';
-import type { Fleet, StoreOp } from '../ports.ts';
+import type { BrokerSlot, Fleet, StoreOp } from '../ports.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import type { Persistence } from '../store-surely.ts';
 import type { BrokerTable } from './brokers/brokers.ts';
@@ -55,6 +55,8 @@ export interface ControllerContext {
   readonly brokerRequest: BrokerRequest;
   readonly recover: Recover;
   readonly loads: PartitionLoads;
+  /** Any slot, whether or not this controller was started with it. Absent: nobody else starts brokers. */
+  slotOf?(brokerId: number): BrokerSlot;
   /** Whether no process has this id any more. */
   isGone(pid: number): boolean;
   isStopping(): boolean;

@@ -50,6 +50,8 @@ export interface ControllerOptions extends KnownNames {
   readonly brokerRequest: BrokerRequest;
   readonly recover: Recover;
   readonly slots: readonly BrokerSlot[];
+  /** See ControllerContext; given together with `others`. */
+  slotOf?(brokerId: number): BrokerSlot;
   /** Whether the process of an earlier run is gone, so that its session may be settled without a wait. */
   isGone(pid: number): boolean;
   /**
@@ -152,6 +154,7 @@ class RunningController implements Controller {
       recover,
       isStopping,
       isGone: (pid) => options.isGone(pid),
+      ...(options.slotOf ? { slotOf: (brokerId) => options.slotOf!(brokerId) } : {}),
       brokers,
       shards: new ShardTable(persistence, this.controllerId, events, { others }),
       wish: this.#wish,

@@ -2,21 +2,23 @@
 import { StoreCatalogue } from '../catalogue.ts';
 import { manualClock } from '../kernel/manual-clock.ts';
 import { seededRandom } from '../kernel/random.ts';
-import { StoreUnavailable } from '../ports.ts';
+import { type BrokerSlot, StoreUnavailable } from '../ports.ts';
 import { memoryStore } from '../store-memory.ts';
 import { type Controller, createController } from './controller.ts';
 import { movingTime } from './controller-in-test.suite.ts';
 import { testFleet } from './fleet-in-test.suite.ts';
-import { decodePlacement } from './rows/placement.ts';
+import { decodePlacement, type PlacementRow } from './rows/placement.ts';
 import { decodeShard, shardPk, shardsPk } from './rows/shard.ts';
 import { createVisitor } from './visitor.ts';
 
-const slots = Array.from({ length: 3 }, (_, i) => ({
-  brokerId: i + 1,
-  zone: 'abc'[i]!,
-  volume: `/v/${i + 1}`,
-  address: `/s/${i + 1}`,
-}));
+const slotOf = (brokerId: number): BrokerSlot => ({
+  brokerId,
+  zone: 'abc'[(brokerId - 1) % 3]!,
+  volume: `/v/${brokerId}`,
+  address: `/s/${brokerId}`,
+});
+const slotsTo = (count: number): BrokerSlot[] => Array.from({ length: count }, (_, i) => slotOf(i + 1));
+const slots = slotsTo(3);
 
 export interface Member {
   readonly controller: Controller;
@@ -38,7 +40,7 @@ export async function sharedWorld() {
   const fleet = testFleet(store, clock);
   let seed = 1;
   const during = movingTime(clock);
-  const join = async (): Promise<Member> => {
+  const join = async (brokers = slots.length): Promise<Member> => {
     const member = { isAway: false, placementDelayMs: 0, shardReadMs: 0, unheard: new Set() } as Writable<Member>;
     const view = store.connect((operation) => {
       if (member.isAway) throw new StoreUnavailable('this process does nothing');
@@ -63,7 +65,8 @@ export async function sharedWorld() {
       },
       brokerRequest: fleet.request,
       recover: (session, version) => fleet.recover(session, version),
-      slots,
+      slots: slotsTo(brokers),
+      slotOf,
       isGone: (pid) => fleet.isGone(pid),
       others: catalogue,
       name: `c${seed}`,
@@ -99,7 +102,7 @@ export async function sharedWorld() {
     const counts = await owners();
     return members.map(({ controller }) => counts.get(controller.controllerId) ?? 0);
   };
-  const places = async (): Promise<{ brokerId: number; leaderEpoch: number }[]> => {
+  const places = async (): Promise<PlacementRow['partitions'][number][]> => {
     const all = [];
     for (let shard = 0; shard < 64; shard++) {
       const { rows } = await store.range(shardPk(shard), { from: 'PLACE#', to: 'PLACE$' });

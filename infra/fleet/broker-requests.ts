@@ -14,15 +14,14 @@ const connectMsMax = 2_000;
 
 export function brokerRequests(
   parts: { readonly network: Network; readonly clock: Clock; readonly random: Random },
-  slots: readonly BrokerSlot[],
+  slotOf: (brokerId: number) => Pick<BrokerSlot, 'address'>,
 ): { readonly send: BrokerRequest; close(): void } {
   const { clock } = parts;
   const pool = new LinkPool(parts, { reconnectMs: 10, reconnectMsMax: 250, link: linkDefaults });
-  const addresses = new Map(slots.map(({ brokerId, address }) => [brokerId, address]));
 
   const send = <K extends BrokerApi>(brokerId: number, key: K, request: RequestOf<K>): Promise<ResponseOf<K>> =>
     new Promise((resolve, reject) => {
-      const address = addresses.get(brokerId)!;
+      const { address } = slotOf(brokerId);
       const deadlineMs = clock.monotonicMs() + connectMsMax;
       const attempt = (): void => {
         const link = pool.link(address, 'control');

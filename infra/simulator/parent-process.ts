@@ -11,7 +11,7 @@ import { placedTopics } from '../../engine/controller/topics/placed-topics.ts';
 import { createVisitor } from '../../engine/controller/visitor.ts';
 import type { Append, Engine } from '../../engine/engine.ts';
 import { publishWal } from '../../engine/log/recover.ts';
-import type { MetadataStore, Network, StoreOp } from '../../engine/ports.ts';
+import type { BrokerSlot, MetadataStore, Network, StoreOp } from '../../engine/ports.ts';
 import { NearSegments } from '../../engine/routing/near-segments.ts';
 import { createRouting, type Routing } from '../../engine/routing/routes.ts';
 import { ensureCoordinatorTopic, wholeEngine } from '../../engine/routing/whole-engine.ts';
@@ -62,7 +62,7 @@ export class ParentProcess {
             random,
             catalogue: this.catalogue,
             brokers: world.settings.slots.length,
-            brokerRequest: brokerRequests({ network, clock, random }, world.settings.slots).send,
+            brokerRequest: brokerRequests({ network, clock, random }, slotIn(world.settings.slots)).send,
           })
         : this.#control(role, store, network, log);
     this.#routing = createRouting({
@@ -117,7 +117,7 @@ export class ParentProcess {
       name: name.replace(' ', '-'),
       isGone: plant.isGone ?? ((pid) => world.isGone(pid)),
       fleet: this.fleet,
-      brokerRequest: brokerRequests({ network, clock, random }, slots).send,
+      brokerRequest: brokerRequests({ network, clock, random }, slotIn(slots)).send,
       ...(role === 'controller' ? { others: this.catalogue } : {}),
       settings: {
         ...world.settings.releases,
@@ -222,4 +222,8 @@ export class ParentProcess {
       },
     };
   }
+}
+
+function slotIn(slots: readonly BrokerSlot[]): (brokerId: number) => BrokerSlot {
+  return (brokerId) => slots.find((slot) => slot.brokerId === brokerId)!;
 }

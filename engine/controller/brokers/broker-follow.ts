@@ -6,6 +6,7 @@
 import type { Row } from '../../ports.ts';
 import { type BrokerView, noteSession } from './brokers.ts';
 import type { ControllerContext } from '../context.ts';
+import { learnSlots } from './learn-slots.ts';
 import { partitionCounts } from '../moves/plan-input.ts';
 import type { Repair } from '../moves/repair.ts';
 import { brokerSessionsPk } from '../rows/broker-session.ts';
@@ -25,6 +26,7 @@ export class BrokerFollow {
   async look(): Promise<void> {
     const { persistence, brokers } = this.#context;
     const { rows } = await persistence.store.range(brokerSessionsPk);
+    learnSlots(this.#context, rows);
     const byId = new Map(rows.map((row) => [Number(row.sk), row]));
     let hasCome = false;
     for (const view of brokers.all()) {

@@ -35,34 +35,27 @@ export interface BrokerView {
   unrecoverable: boolean;
 }
 
+type Wish = Pick<FleetWish, 'isWanted' | 'isEvacuated' | 'isDraining'>;
+
 export class BrokerTable {
-  readonly #views: ReadonlyMap<number, BrokerView>;
+  #views: ReadonlyMap<number, BrokerView>;
+  #wish: Wish | undefined;
 
   constructor(slots: readonly BrokerSlot[]) {
-    const sorted = [...slots].sort((a, b) => a.brokerId - b.brokerId);
-    this.#views = new Map(
-      sorted.map((slot) => [
-        slot.brokerId,
-        {
-          slot,
-          phase: 'idle',
-          session: undefined,
-          version: 0,
-          wanted: true,
-          evacuated: false,
-          draining: false,
-          moving: 0,
-          diedAtMs: Number.NEGATIVE_INFINITY,
-          recovered: true,
-          unrecoverable: false,
-        },
-      ]),
-    );
+    this.#views = inOrder(slots.map(newView));
     assert(this.#views.size === slots.length, 'broker ids are unique');
   }
 
+  /** One more. */
+  add(slot: BrokerSlot): void {
+    assert(!this.#views.has(slot.brokerId), 'broker ids are unique');
+    this.#views = inOrder([...this.#views.values(), newView(slot)]);
+    if (this.#wish) this.wish(this.#wish);
+  }
+
   /** What should be, for every slot. */
-  wish(wish: Pick<FleetWish, 'isWanted' | 'isEvacuated' | 'isDraining'>): void {
+  wish(wish: Wish): void {
+    this.#wish = wish;
     for (const view of this.#views.values()) {
       view.wanted = wish.isWanted(view.slot.brokerId);
       view.evacuated = wish.isEvacuated(view.slot.zone);
@@ -137,6 +130,27 @@ export class BrokerTable {
       partitionsMax,
     }));
   }
+}
+
+function newView(slot: BrokerSlot): BrokerView {
+  return {
+    slot,
+    phase: 'idle',
+    session: undefined,
+    version: 0,
+    wanted: true,
+    evacuated: false,
+    draining: false,
+    moving: 0,
+    diedAtMs: Number.NEGATIVE_INFINITY,
+    recovered: true,
+    unrecoverable: false,
+  };
+}
+
+function inOrder(views: readonly BrokerView[]): ReadonlyMap<number, BrokerView> {
+  const sorted = views.toSorted((a, b) => a.slot.brokerId - b.slot.brokerId);
+  return new Map(sorted.map((view) => [view.slot.brokerId, view]));
 }
 
 function isOpen(view: BrokerView): boolean {

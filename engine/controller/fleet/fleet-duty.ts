@@ -9,6 +9,7 @@ import { Balance } from '../moves/balance.ts';
 import { BrokerWatch } from '../brokers/broker-watch.ts';
 import { BrokerWork } from '../brokers/broker-work.ts';
 import type { BrokerView } from '../brokers/brokers.ts';
+import { learnSlotsNow } from '../brokers/learn-slots.ts';
 import type { ControllerContext } from '../context.ts';
 import { fencedFleet } from './fenced-fleet.ts';
 import { FleetSize } from './fleet-size.ts';
@@ -74,14 +75,27 @@ export class FleetDuty {
       even: () => this.balance.even(),
       run: (act) => hooks.run(act),
     });
-    for (const view of context.brokers.all()) {
-      const keeper = new SlotKeeper(this.#context, view, repair, { onServing: () => this.#onServing(view) });
+  }
+
+  /** Of every slot, those included that only others were started with. */
+  async #makeKeepers(): Promise<void> {
+    await learnSlotsNow(this.#context);
+    for (const view of this.#context.brokers.all()) {
+      const keeper = new SlotKeeper(this.#context, view, this.#repair, { onServing: () => this.#onServing(view) });
       this.#keepers.set(view.slot.brokerId, keeper);
+    }
+    // Others may have been told of another number: from here on theirs is this one, until somebody changes it.
+    if (this.#context.slotOf && this.#wish.version === 0) {
+      await this.#wish.change(
+        (row) => row,
+        () => this.#context.shards.unchanged(0),
+      );
     }
   }
 
   /** Resolves when every slot has its keeper. */
   async start(): Promise<void> {
+    await this.#makeKeepers();
     const keepers = [...this.#keepers.values()];
     const adopted = await Promise.all(keepers.map((keeper) => keeper.adopt()));
     // Beside brokers that serve, what the dead ones had need not wait for their return.

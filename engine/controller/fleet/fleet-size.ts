@@ -138,7 +138,9 @@ export class FleetSize {
     this.#state = state;
     this.#decision = decision;
     if (decision.kind !== 'stay') {
-      await this.#wish.change((row) => ({ ...row, brokers: decision.brokers }));
+      // Two that were told of different bounds would else undo each other's, when both believe that the fleet is theirs.
+      const guard = this.#context.slotOf && (() => this.#context.shards.unchanged(0));
+      await this.#wish.change((row) => ({ ...row, brokers: decision.brokers }), guard);
       this.#changedAtMs = this.#clock.wallMs();
       const { dimension, share, reason } = decision;
       const usedPercent = Math.round(share * 100);

@@ -29,6 +29,12 @@ export interface NotedWish {
   readonly version: number;
 }
 
+/** The fleet is another controller's by now, who decides. */
+export class GuardRefused extends Failure {
+  readonly code = 'not-owner';
+  override readonly retryable = true;
+}
+
 export class FleetWish {
   readonly #persistence: Persistence;
   readonly #versions = new Map<string, number>();
@@ -111,10 +117,14 @@ export class FleetWish {
     return stop;
   }
 
-  /** Durable before it has an effect. Resolves with the version that was written. */
-  change(edit: (row: FleetRow) => FleetRow): Promise<number> {
+  /**
+   * Durable before it has an effect. Resolves with the version that was written.
+   *
+   * @param guard Conditions without which nothing is written: throws GuardRefused.
+   */
+  change(edit: (row: FleetRow) => FleetRow, guard?: () => readonly StoreOp[]): Promise<number> {
     return this.#untilWritten(async () => {
-      const [written] = await this.#write([{ key: fleetKey, value: encodeFleet(edit(this.#row)) }]);
+      const [written] = await this.#write([{ key: fleetKey, value: encodeFleet(edit(this.#row)) }], guard?.());
       return written!.version;
     });
   }
@@ -175,7 +185,10 @@ export class FleetWish {
   }
 
   /** All or nothing, on the condition that the rows are as they are known. A conflict leaves them better known. */
-  async #write(puts: readonly { readonly key: RowKey; readonly value: string }[]): Promise<Row[]> {
+  async #write(
+    puts: readonly { readonly key: RowKey; readonly value: string }[],
+    guard: readonly StoreOp[] = [],
+  ): Promise<Row[]> {
     if (puts.length === 0) return [];
     const rows: Row[] = puts.map(({ key, value }) => ({
       ...key,
@@ -187,8 +200,9 @@ export class FleetWish {
       return { op: 'put', key: { pk, sk }, value, if: condition };
     });
     try {
-      await transactSurely(this.#persistence, ops);
+      await transactSurely(this.#persistence, [...ops, ...guard]);
     } catch (failure) {
+      if (failure instanceof StoreConflict && failure.index >= ops.length) throw new GuardRefused('not ours any more');
       if (failure instanceof StoreConflict) this.#note(failure.current);
       throw failure;
     }

@@ -9,9 +9,12 @@
 import { sleep } from '../../kernel/clock.ts';
 import type { PlanMove, PlanPartition } from '../../placement/constraints.ts';
 import { remap } from '../../placement/remap.ts';
+import type { StoreOp } from '../../ports.ts';
 import type { BrokerTable } from '../brokers/brokers.ts';
+import { learnSlotsNow } from '../brokers/learn-slots.ts';
 import { commitMoves, type MoveRules } from './commit-moves.ts';
 import type { ControllerContext } from '../context.ts';
+import { brokerSessionKey } from '../rows/broker-session.ts';
 import { partitionCounts, planPartitions } from './plan-input.ts';
 
 const waitStepMs = 5;
@@ -60,7 +63,9 @@ export class Repair {
     // partitions that finds none to move would take the core from them.
     const owners = partitionCounts(this.#context, 'held').keys();
     if ([...owners].every((brokerId) => brokers.get(brokerId))) return;
-    await this.#remap((partition) => (brokers.get(partition.brokerId) ? undefined : 'created'), 'orphans');
+    const sessions = new Map((await learnSlotsNow(this.#context)).map((row) => [Number(row.sk), row.version]));
+    const isOrphan = ({ brokerId }: PlanPartition): boolean => !brokers.get(brokerId);
+    await this.#remap((partition) => (isOrphan(partition) ? 'created' : undefined), 'orphans', sessions);
   }
 
   async #runRound(): Promise<void> {
@@ -88,7 +93,12 @@ export class Repair {
     return brokers.isZoneDown(zone, clock.monotonicMs(), settings.zoneWindowMs) ? 'zone-dead' : 'broker-dead';
   }
 
-  async #remap(orphanReason: (partition: PlanPartition) => string | undefined, whose: string): Promise<void> {
+  /** `sessions`: versions of the rows of slots that are not in the table, and whose brokers have closed. */
+  async #remap(
+    orphanReason: (partition: PlanPartition) => string | undefined,
+    whose: string,
+    sessions: ReadonlyMap<number, number> = new Map(),
+  ): Promise<void> {
     const { brokers, settings, events, clock } = this.#context;
     for (let round = 0; round < roundsMax; round++) {
       const partitions = planPartitions(this.#context, 'held');
@@ -96,7 +106,7 @@ export class Repair {
       if (moves.length === 0) return;
       const { moved, refused } = await commitMoves(this.#context, moves, {
         mayOwn: (move) => brokers.mayOwn(move.to),
-        unchanged: asFound(brokers, moves),
+        unchanged: asFound(brokers, moves, sessions),
       });
       const openMs = moved === 0 ? 0 : Math.min(openMsMax, openMsMin + moved * openMsPerPartition);
       this.#openUntilMs = Math.max(this.#openUntilMs, clock.monotonicMs() + openMs);
@@ -113,7 +123,16 @@ export class Repair {
  *   plan: broker 1 is dead, p goes to 2 ── the commit hangs ── the slot serves again at p, at its old epoch
  *   the commit is refused, because p's row has changed, and repeated ── p is at 2, broker 1 was never asked to release it
  */
-function asFound(brokers: BrokerTable, moves: readonly PlanMove[]): MoveRules['unchanged'] {
-  const found = new Map([...new Set(moves.map(({ from }) => from))].map((from) => [from, brokers.unchanged([from])]));
+function asFound(
+  brokers: BrokerTable,
+  moves: readonly PlanMove[],
+  sessions: ReadonlyMap<number, number>,
+): MoveRules['unchanged'] {
+  const unchanged = (from: number): StoreOp[] => {
+    const version = sessions.get(from);
+    if (version === undefined || brokers.get(from)) return brokers.unchanged([from]);
+    return [{ op: 'check', key: brokerSessionKey(from), if: { version } }];
+  };
+  const found = new Map([...new Set(moves.map(({ from }) => from))].map((from) => [from, unchanged(from)]));
   return (losing) => [...losing].flatMap((brokerId) => found.get(brokerId) ?? []);
 }

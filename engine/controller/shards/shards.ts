@@ -168,6 +168,11 @@ export class ShardTable {
     return false;
   }
 
+  /** The condition for what only the shard's owner writes outside of it. */
+  unchanged(index: number): StoreOp[] {
+    return [{ op: 'check', key: shardKey(index), if: rowIs(this.#shards[index]!.version) }];
+  }
+
   holds(index: number): boolean {
     return this.#shards[index]!.held;
   }

@@ -39,6 +39,34 @@ describe('controllers that share an installation', () => {
     expect((await places()).every(({ brokerId }) => brokerId > 0)).toBe(true);
   });
 
+  it('take the brokers of one that was told of more for what they are, and look after them when it is gone', async () => {
+    const { clock, join, sharesOf, fleet, during, places, store } = await world();
+    const few = await join(3);
+    await clock.advance(3000);
+    // It takes over, and starts two more.
+    few.isAway = true;
+    const many = await join(5);
+    await clock.advance(4000);
+    expect(fleet.starts).toEqual([1, 2, 3, 4, 5]);
+    few.isAway = false;
+    await clock.advance(2000);
+    expect(await sharesOf(few, many)).toEqual([32, 32]);
+    for (let i = 0; i < 8; i++) await during(many.controller.createTopic(spec(`c${i}`, 't')));
+    expect((await places()).filter(({ brokerId }) => brokerId > 3).length).toBeGreaterThan(6);
+    // A broker that comes has each of them look for partitions without an owner.
+    fleet.crash(1);
+    await clock.advance(2000);
+    expect((await places()).filter(({ reason, leaderEpoch }) => reason === 'created' && leaderEpoch > 0)).toEqual([]);
+    many.isAway = true;
+    fleet.crash(4);
+    await clock.advance(20_000);
+    // Looked after first, and done without when all is well: a fleet of three is what this one was told.
+    expect(fleet.recovered).toContain('4@1');
+    expect(new Set((await places()).map(({ brokerId }) => brokerId))).toEqual(new Set([1, 2, 3]));
+    const states = (await store.range('BROKER')).rows.map((row) => JSON.parse(row.value).state);
+    expect(states).toEqual(['serving', 'serving', 'serving', 'closed', 'closed']);
+  });
+
   it('give what a broker had that nobody saw die to others, and not to its next process', async () => {
     const { clock, join, fleet, during, places } = await world();
     const first = await join();
