@@ -31,8 +31,8 @@ it('is served by one, or by any number that share it', async () => {
 it('is shared without what killed ones have left in it', async () => {
   const program = `require('net').createServer().listen(\`\${process.argv[1]}/any-\${process.pid}-ab.sock\`, () => process.kill(process.pid, 'SIGKILL'))`;
   for (const place of [folder.locks, folder.meta]) spawnSync(process.execPath, ['-e', program, place]);
-  // Of an earlier version, which does not say where it lives, and is gone by its id: it answers.
-  const earlier = 'any-99999999-ab.sock';
+  // Of an earlier version, which does not say where it lives: it answers, and its id is a process here.
+  const earlier = `any-${process.ppid}-ab.sock`;
   const server = createServer((socket) => socket.destroy()).listen(join(folder.meta, earlier));
   await once(server, 'listening');
   const shares = [await shareDataFolder(folder), await shareDataFolder(folder)];
@@ -61,6 +61,14 @@ it('is not shared with another container, whose process ids mean other processes
   await once(server, 'listening');
   await expect(shareDataFolder(folder)).rejects.toThrow(/any-1-ab\.sock: who shares .* runs in another container/);
   expect(socketsIn(folder.locks)).toEqual(['any-1-ab.sock']);
+  server.close();
+  await once(server, 'close');
+  // Stopped there, it does not say so.
+  const { pid } = spawnSync(process.execPath, ['-e', '']);
+  server.removeAllListeners('connection');
+  server.listen(join(folder.locks, `any-${pid}-ab.sock`));
+  await once(server, 'listening');
+  await expect(shareDataFolder(folder)).rejects.toThrow(/who shares .* runs in another container/);
   server.close();
   await once(server, 'close');
   (await shareDataFolder(folder)).close();

@@ -92,18 +92,23 @@ async function meetsOther(locks: string, own: string, kind: 'one' | 'any'): Prom
 /**
  * Processes that share a folder tell by their ids which of them have ended, brokers among them, and recover what those left:
  * of one in another container that would be what a living broker still writes. (LMDB takes ids for processes as well.) Who
- * does not say where it lives is of an earlier version, or stopped.
+ * does not say where it lives is of an earlier version, or stopped; when it listens and is no process here, it lives elsewhere.
  */
 async function meetSharer(path: string, pid: number): Promise<void> {
   const told = await namespaceAt(path);
   if (told === undefined) {
     if (isGone(pid)) rmSync(path, { force: true });
-  } else if (told !== '' && told !== pidNamespace()) {
+  } else if (told === '' ? await listensElsewhere(path, pid) : told !== pidNamespace()) {
     throw new Error(
       `${path}: who shares this data folder runs in another container, with other process ids; ` +
         'let the containers share one namespace of process ids, or run all of it in one',
     );
   }
+}
+
+/** It may have died just now: then it listens no more. */
+async function listensElsewhere(path: string, pid: number): Promise<boolean> {
+  return pid !== process.pid && isGone(pid) && (await namespaceAt(path)) !== undefined;
 }
 
 /** Processes that share the folder, this one too; of those that are dead, some that nobody has met yet. */

@@ -136,7 +136,7 @@ function facade({ access, limiter, meter, counts, table, tenants, clusters, keys
     },
     deleteCluster: (clusterId, deleteTopics) => clusters.delete(clusterId, deleteTopics),
     clusters: (tenantId) => table.views(tenantId),
-    issueKey: (clusterId, name) => keys.issue(clusterId, name),
+    issueKey: (clusterId, name, apiKey) => keys.issue(clusterId, name, apiKey),
     rotateKey: (clusterId, keyId, graceMs) => keys.rotate(clusterId, keyId, graceMs),
     revokeKey: (clusterId, keyId) => keys.revoke(clusterId, keyId),
     keys: (clusterId) => keys.list(clusterId),

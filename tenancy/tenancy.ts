@@ -172,7 +172,8 @@ export interface Tenancy {
   /** Marks it 'deleting' (keys stop at once), calls `deleteTopics` until the counters are at 0, then removes it. Re-entrant after a crash. */
   deleteCluster(clusterId: string, deleteTopics: () => Promise<void>): Promise<void>;
   clusters(tenantId?: string): readonly ClusterView[];
-  issueKey(clusterId: string, name: string): Promise<IssuedKey>;
+  /** `apiKey`: the key itself, where several processes may issue the same one at once. */
+  issueKey(clusterId: string, name: string, apiKey?: string): Promise<IssuedKey>;
   /** A new key with the same name; the old one works for `graceMs` more. */
   rotateKey(clusterId: string, keyId: string, graceMs: number): Promise<IssuedKey>;
   revokeKey(clusterId: string, keyId: string): Promise<void>;

@@ -1,5 +1,16 @@
-/** The demo tenant: made at first start, its key kept in a 0600 file of shell variables, because it is shown only once. */
-import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+/**
+ * The demo tenant: made at first start, its key kept in a 0600 file of shell variables, because it is shown only once. The admin
+ * key lives in the same file.
+ *
+ * Gateways that are the first to start at the same moment have one of each between them. The secrets are drawn by whoever puts the
+ * file there, which one alone can; the others take what it says, and all make tenant, cluster and key on conditions: who
+ * comes second finds them made.
+ */
+import { chmodSync, existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { type Clock, sleep } from '../../engine/kernel/clock.ts';
+import type { Random } from '../../engine/kernel/random.ts';
+import { newApiKey, parseApiKey } from '../../tenancy/access/api-key-text.ts';
+import { AlreadyExists } from '../../tenancy/failures.ts';
 import type { Tenancy } from '../../tenancy/tenancy.ts';
 
 export interface DemoAccess {
@@ -9,6 +20,9 @@ export interface DemoAccess {
   readonly clusterId: string;
 }
 
+/** What the file says before somebody has made the tenant: no cluster. */
+export type DemoSecrets = Omit<DemoAccess, 'clusterId'> & Partial<DemoAccess>;
+
 export interface Addresses {
   readonly host: string;
   readonly kafkaPort: number;
@@ -17,19 +31,42 @@ export interface Addresses {
   readonly tls: boolean;
 }
 
-/** What an earlier start kept, or undefined. */
-export function readDemoEnv(path: string): DemoAccess | undefined {
-  if (!existsSync(path)) return undefined;
-  const values = new Map<string, string>();
-  for (const line of readFileSync(path, 'utf8').split('\n')) {
-    const match = /^(HEADGATE_\w+)=(.*)$/.exec(line);
-    if (match) values.set(match[1]!, match[2]!);
+/** Until what another gateway makes is seen here. */
+const seenWaitMsMax = 10_000;
+const seenPollMs = 20;
+
+/** What an earlier start kept, or another gateway has just drawn; else drawn here and put there. */
+export function demoSecrets(path: string, random: Random): DemoSecrets {
+  const kept = readSecrets(path);
+  if (kept) return kept;
+  const apiKey = newApiKey(random);
+  const adminKey = readValue(path, 'ADMIN_KEY') ?? `hga_${random.bytes(32).toString('base64url')}`;
+  const drawn = { adminKey, apiKey, keyId: parseApiKey(apiKey)!.keyId };
+  const draft = writeDraft(path, secretLines(drawn));
+  try {
+    // A file that is there and lacks something is somebody's edit.
+    if (existsSync(path)) renameSync(draft, path);
+    else linkSync(draft, path);
+    return drawn;
+  } catch (error) {
+    const others = (error as NodeJS.ErrnoException).code === 'EEXIST' ? readSecrets(path) : undefined;
+    if (!others) throw error;
+    return others;
+  } finally {
+    rmSync(draft, { force: true });
   }
-  const adminKey = values.get('HEADGATE_ADMIN_KEY');
-  const apiKey = values.get('HEADGATE_API_KEY');
-  const keyId = values.get('HEADGATE_SASL_USERNAME');
-  const clusterId = values.get('HEADGATE_CLUSTER');
-  return adminKey && apiKey && keyId && clusterId ? { adminKey, apiKey, keyId, clusterId } : undefined;
+}
+
+function readSecrets(path: string): DemoSecrets | undefined {
+  const [adminKey, apiKey, keyId] = ['ADMIN_KEY', 'API_KEY', 'SASL_USERNAME'].map((name) => readValue(path, name));
+  const clusterId = readValue(path, 'CLUSTER');
+  return adminKey && apiKey && keyId ? { adminKey, apiKey, keyId, ...(clusterId ? { clusterId } : {}) } : undefined;
+}
+
+function readValue(path: string, name: string): string | undefined {
+  if (!existsSync(path)) return undefined;
+  const values = readFileSync(path, 'utf8').matchAll(/^HEADGATE_(\w+)=(.*)$/gm);
+  return new Map(Array.from(values, ([, key, value]) => [key!, value!])).get(name) || undefined;
 }
 
 /** Written whole or not at all, readable by its owner alone from the first byte on. */
@@ -41,32 +78,60 @@ export function writeDemoEnv(path: string, access: DemoAccess, addresses: Addres
     `HEADGATE_KAFKA=${named}:${kafkaPort}`,
     `HEADGATE_HTTP=${scheme}://${named}:${httpPort}`,
     `HEADGATE_ADMIN=${scheme}://${named}:${adminPort}`,
-    `HEADGATE_ADMIN_KEY=${access.adminKey}`,
-    `HEADGATE_API_KEY=${access.apiKey}`,
-    `HEADGATE_SASL_USERNAME=${access.keyId}`,
-    `HEADGATE_SASL_PASSWORD=${access.apiKey}`,
+    ...secretLines(access),
     `HEADGATE_CLUSTER=${access.clusterId}`,
   ];
-  const draft = `${path}.new`;
-  writeFileSync(draft, `${lines.join('\n')}\n`, { mode: 0o600 });
-  chmodSync(draft, 0o600);
-  renameSync(draft, path);
+  renameSync(writeDraft(path, lines), path);
 }
 
-/**
- * The demo tenant's access: what the file says, as long as its key still works; else a tenant, cluster and key, as far
- * as they are missing. The admin key lives in the same file and stays when the rest is made again.
- */
-export async function ensureDemoTenant(
-  tenancy: Tenancy,
-  kept: DemoAccess | undefined,
-  adminKey: string,
-): Promise<DemoAccess> {
-  if (kept && tenancy.access.authenticate(kept.apiKey)?.clusterId === kept.clusterId) return { ...kept, adminKey };
-  const tenant = tenancy.tenants().find(({ name }) => name === 'demo') ?? (await tenancy.createTenant('demo'));
-  const cluster =
-    tenancy.clusters(tenant.tenantId).find(({ name }) => name === 'demo') ??
-    (await tenancy.createCluster({ tenantId: tenant.tenantId, name: 'demo' }));
-  const key = await tenancy.issueKey(cluster.clusterId, 'demo');
+function secretLines({ adminKey, apiKey, keyId }: Omit<DemoAccess, 'clusterId'>): string[] {
+  return [
+    `HEADGATE_ADMIN_KEY=${adminKey}`,
+    `HEADGATE_API_KEY=${apiKey}`,
+    `HEADGATE_SASL_USERNAME=${keyId}`,
+    `HEADGATE_SASL_PASSWORD=${apiKey}`,
+  ];
+}
+
+/** By a name that no other process uses. */
+function writeDraft(path: string, lines: readonly string[]): string {
+  const draft = `${path}.${process.pid}.new`;
+  writeFileSync(draft, `${lines.join('\n')}\n`, { mode: 0o600 });
+  chmodSync(draft, 0o600);
+  return draft;
+}
+
+/** The demo tenant's access: what the file says, as long as its key works; else a tenant, cluster and key, as far as they are missing. */
+export async function ensureDemoTenant(tenancy: Tenancy, secrets: DemoSecrets, clock: Clock): Promise<DemoAccess> {
+  const { adminKey, apiKey, keyId, clusterId } = secrets;
+  const isKnown = clusterId !== undefined && tenancy.access.authenticate(apiKey)?.clusterId === clusterId;
+  if (isKnown) return { adminKey, apiKey, keyId, clusterId };
+  const tenant = await foundOrMade(
+    clock,
+    () => tenancy.tenants().find(({ name }) => name === 'demo'),
+    () => tenancy.createTenant('demo'),
+  );
+  const cluster = await foundOrMade(
+    clock,
+    () => tenancy.clusters(tenant.tenantId).find(({ name }) => name === 'demo'),
+    () => tenancy.createCluster({ tenantId: tenant.tenantId, name: 'demo' }),
+  );
+  // One that was made and works no more was revoked.
+  const key = await tenancy.issueKey(cluster.clusterId, 'demo', clusterId === undefined ? apiKey : undefined);
   return { adminKey, apiKey: key.apiKey, keyId: key.keyId, clusterId: cluster.clusterId };
+}
+
+/** What another gateway makes at the same moment shows here a moment later. */
+async function foundOrMade<T>(clock: Clock, find: () => T | undefined, make: () => Promise<T>): Promise<T> {
+  const deadlineMs = clock.monotonicMs() + seenWaitMsMax;
+  for (;;) {
+    const found = find();
+    if (found !== undefined) return found;
+    try {
+      return await make();
+    } catch (failure) {
+      if (!(failure instanceof AlreadyExists) || clock.monotonicMs() >= deadlineMs) throw failure;
+    }
+    await sleep(clock, seenPollMs);
+  }
 }

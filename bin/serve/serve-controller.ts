@@ -2,13 +2,10 @@
  * `headgate serve --role controller`: no doors, only decisions. Any number of them over one data folder share the shards;
  * one keeps the fleet. Its brokers live on without it, and the next controller adopts them.
  */
-import { installationId } from '../../engine/controller/rows/installation.ts';
 import { systemClock } from '../../engine/kernel/clock.ts';
-import { systemRandom } from '../../engine/kernel/random.ts';
-import { openLmdbStore } from '../../tenancy/store/lmdb.ts';
 import { assembleController } from './assemble-engine.ts';
-import { endStoppedBrokers } from './end-detached.ts';
-import { checkFormat, checkMetadata, checkMetadataAge, openDataFolder } from '../data-folder.ts';
+import { openMetadata } from './open-metadata.ts';
+import { checkFormat, checkMetadata, openDataFolder } from '../data-folder.ts';
 import { shareDataFolder } from '../data-folder-lock.ts';
 import { endOnBug } from '../broker/end-at-once.ts';
 import { logLine } from './operator-log.ts';
@@ -23,10 +20,7 @@ export async function serveController(settings: ServeSettings): Promise<void> {
   const lock = await shareDataFolder(folder);
   checkFormat(folder);
   checkMetadata(folder);
-  const lockWatch = await endStoppedBrokers(folder);
-  const store = openLmdbStore({ directory: folder.meta, clock: systemClock, warn: logLine });
-  checkMetadataAge(folder, store, await installationId({ store, clock: systemClock, random: systemRandom }));
-  lockWatch.start();
+  const { store } = await openMetadata(settings, folder);
   const assembled = await assembleController(settings, folder, store, logLine);
   onStopSignal(async () => {
     await assembled.stop();

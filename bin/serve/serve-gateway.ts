@@ -5,7 +5,6 @@
  * while brokers open their sessions, and the control plane with its libraries, after a crash last of all. The end
  * runs the order of dependence backwards, so that nobody is still asked for what is already gone.
  */
-import { installationId } from '../../engine/controller/rows/installation.ts';
 import { sleep, systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
 import type { Engine } from '../../engine/engine.ts';
@@ -17,16 +16,15 @@ import { gatewayDefaults } from '../../gateway/settings.ts';
 import { TlsFiles } from '../../gateway/tls-files.ts';
 import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { Tenancy } from '../../tenancy/tenancy.ts';
-import { openLmdbStore } from '../../tenancy/store/lmdb.ts';
 import { endLeftovers } from '../../infra/fleet/leftovers.ts';
 import { assembleEngine } from './assemble-engine.ts';
-import { endStoppedBrokers } from './end-detached.ts';
 import { brokerHome } from './broker-slots.ts';
-import { checkFormat, checkMetadata, checkMetadataAge, type DataFolder } from '../data-folder.ts';
+import { checkFormat, checkMetadata, type DataFolder } from '../data-folder.ts';
 import { lockDataFolder, shareDataFolder } from '../data-folder-lock.ts';
-import { type Addresses, ensureDemoTenant, readDemoEnv, writeDemoEnv } from './demo-tenant.ts';
+import { type Addresses, demoSecrets, ensureDemoTenant, writeDemoEnv } from './demo-tenant.ts';
 import { endOnBug } from '../broker/end-at-once.ts';
 import { openDoors } from './open-doors.ts';
+import { openMetadata } from './open-metadata.ts';
 import { logEvent, logLine } from './operator-log.ts';
 import type { ServeSettings } from './settings.ts';
 import { openFilesMax } from './open-files.ts';
@@ -52,14 +50,10 @@ export async function serveGateway(
   checkMetadata(folder);
   const leftovers = settings.role === 'gateway' ? [] : await endLeftovers(brokerHome(folder), systemClock);
   for (const pid of leftovers) logLine(`process ${pid}, a broker whose parent is dead, is killed`);
-  const kept = readDemoEnv(folder.demoEnv);
-  const adminKey = kept?.adminKey ?? `hga_${systemRandom.bytes(32).toString('base64url')}`;
-  const lockWatch = await endStoppedBrokers(folder);
-  const clock = systemClock;
-  const random = systemRandom;
-  const store = openLmdbStore({ directory: folder.meta, clock, warn: logLine });
-  checkMetadataAge(folder, store, await installationId({ store, clock, random }));
-  lockWatch.start();
+  const secrets = demoSecrets(folder.demoEnv, systemRandom);
+  const { adminKey } = secrets;
+  const { store, lockWatch } = await openMetadata(settings, folder);
+  const [clock, random] = [systemClock, systemRandom];
   const tenancy = await openTenancy({ store, clock, random, settings: { profile: settings.quotaProfile } });
   const { counts } = tenancy;
   const assembled = await assembleEngine({ settings, folder, store, log: logLine, processes, counts });
@@ -90,7 +84,7 @@ export async function serveGateway(
     throw failure;
   });
 
-  const access = await ensureDemoTenant(tenancy, kept, adminKey);
+  const access = await ensureDemoTenant(tenancy, secrets, clock);
   const addresses: Addresses = {
     host: context.settings.advertisedHost,
     kafkaPort: doors.kafkaPort,
@@ -100,7 +94,7 @@ export async function serveGateway(
   };
   writeDemoEnv(folder.demoEnv, access, addresses);
   readiness.serve(true);
-  process.stdout.write(welcome(access, addresses, folder.demoEnv, kept === undefined));
+  process.stdout.write(welcome(access, addresses, folder.demoEnv, access.clusterId !== secrets.clusterId));
 
   onStopSignal(async () => {
     readiness.serve(false);

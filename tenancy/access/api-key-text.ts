@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Random } from '../../engine/kernel/random.ts';
-import { keyIdLength } from '../ids.ts';
+import { keyIdLength, newKeyId } from '../ids.ts';
 
 const prefix = 'hg_';
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
@@ -28,6 +28,11 @@ export function newSecret(random: Random): string {
     }
   }
   return secret;
+}
+
+/** Of an id and a secret that nobody else has. */
+export function newApiKey(random: Random): string {
+  return formatApiKey({ keyId: newKeyId(random), secret: newSecret(random) });
 }
 
 export function formatApiKey({ keyId, secret }: ApiKeyText): string {

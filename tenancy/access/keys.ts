@@ -3,10 +3,10 @@
  * condition of the cluster row's version: deletion changes that row before it lists the keys, so no key can slip in behind.
  */
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
-import type { StoreOp } from '../../engine/ports.ts';
+import { assert } from '../../engine/kernel/assert.ts';
+import { StoreConflict, type StoreOp } from '../../engine/ports.ts';
 import { getSurely, type Persistence, transactSurely } from '../../engine/store-surely.ts';
 import { Forbidden, NotFound } from '../failures.ts';
-import { newKeyId } from '../ids.ts';
 import { checkKeyName } from '../names.ts';
 import { type ApiKeyRow, apiKeyKey, decodeApiKey, encodeApiKey } from '../rows/api-key.ts';
 import { clusterKey, decodeCluster } from '../rows/cluster.ts';
@@ -14,7 +14,7 @@ import type { IssuedKey, KeyView } from '../tenancy.ts';
 import type { WatchedRows } from '../watched-rows.ts';
 import { untilNoConflict } from '../write-rows.ts';
 import type { KeyAccess } from './access.ts';
-import { formatApiKey, hashSecret, newSecret } from './api-key-text.ts';
+import { hashSecret, newApiKey, parseApiKey } from './api-key-text.ts';
 
 /** A year: a longer grace is a key that was never rotated. */
 export const rotationGraceMsMax = 366 * 24 * 3_600_000;
@@ -47,14 +47,25 @@ export class Keys {
     return views.sort((a, b) => a.createdAtMs - b.createdAtMs || (a.keyId < b.keyId ? -1 : 1));
   }
 
-  /** Throws NotFound, Forbidden (being deleted), InvalidRequest. */
-  async issue(clusterId: string, name: string): Promise<IssuedKey> {
+  /**
+   * Throws NotFound, Forbidden (being deleted), InvalidRequest.
+   *
+   * @param apiKey The key itself, where several may issue the same one: who comes second finds it issued.
+   */
+  async issue(clusterId: string, name: string, apiKey?: string): Promise<IssuedKey> {
     checkKeyName(name);
     this.#checkRoom(clusterId);
     return untilNoConflict(async () => {
       const guard = await this.#clusterGuard(clusterId);
-      const made = this.#make(clusterId, name);
-      await this.#write([guard, made.op]);
+      const made = this.#make(clusterId, name, apiKey);
+      try {
+        await this.#write([guard, made.op]);
+      } catch (failure) {
+        const current = failure instanceof StoreConflict && failure.index === 1 ? failure.current : undefined;
+        if (apiKey === undefined || !current || decodeApiKey(current).clusterId !== clusterId) throw failure;
+        this.#options.rows.put(made.issued.keyId, decodeApiKey(current), current.version);
+        return made.issued;
+      }
       this.#options.rows.put(made.issued.keyId, made.row, 1);
       return made.issued;
     });
@@ -109,14 +120,16 @@ export class Keys {
     this.#options.rows.remove(keyId);
   }
 
-  #make(clusterId: string, name: string): { op: StoreOp; row: ApiKeyRow; issued: IssuedKey } {
+  #make(clusterId: string, name: string, given?: string): { op: StoreOp; row: ApiKeyRow; issued: IssuedKey } {
     const { random, clock } = this.#options.persistence;
-    const keyId = newKeyId(random);
-    const secret = newSecret(random);
+    const apiKey = given ?? newApiKey(random);
+    const parts = parseApiKey(apiKey);
+    assert(parts !== undefined, 'who gives a key gives one that was made as one');
+    const { keyId, secret } = parts;
     const secretHash = hashSecret(secret).toString('hex');
     const row: ApiKeyRow = { clusterId, name, secretHash, createdAtMs: clock.wallMs(), expiresAtMs: 0 };
     const op: StoreOp = { op: 'put', key: apiKeyKey(keyId), value: encodeApiKey(row), if: { absent: true } };
-    return { op, row, issued: { keyId, apiKey: formatApiKey({ keyId, secret }) } };
+    return { op, row, issued: { keyId, apiKey } };
   }
 
   /** From what this process has seen: gateways that issue at the same moment can pass it by a few. */

@@ -40,8 +40,9 @@ export class Apart {
     return apart;
   }
 
-  controller(flags: readonly string[] = []): ControllerProcess {
-    const controller = new ControllerProcess(program, this.data, ['--lease-ms', '1500', ...flags]);
+  /** `entrance`: words before the program's own. */
+  controller(flags: readonly string[] = [], entrance: readonly string[] = []): ControllerProcess {
+    const controller = new ControllerProcess(program, this.data, ['--lease-ms', '1500', ...flags], entrance);
     this.controllers.push(controller);
     return controller;
   }

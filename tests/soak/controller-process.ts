@@ -9,10 +9,11 @@ export class ControllerProcess {
   readonly works: Promise<string>;
   readonly #exited: Promise<unknown>;
 
-  /** `program`: the compiled bin/main.js. */
-  constructor(program: string, data: string, flags: readonly string[]) {
-    const args = [program, 'serve', '--role', 'controller', '--data', data, ...flags];
-    this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  /** `program`: the compiled bin/main.js. `entrance`: words before it. */
+  constructor(program: string, data: string, flags: readonly string[], entrance: readonly string[] = []) {
+    const args = [process.execPath, program, 'serve', '--role', 'controller', '--data', data, ...flags];
+    const [command = '', ...words] = [...entrance, ...args];
+    this.child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#exited = once(this.child, 'exit');
     createInterface({ input: this.child.stderr! }).on('line', (line) => this.lines.push(line));
     this.works = new Promise((resolve, reject) => {

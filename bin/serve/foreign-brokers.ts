@@ -1,0 +1,56 @@
+/**
+ * Brokers that outlive their controllers in another container. Who shares the folder is told from there by its lock
+ * (data-folder-lock.ts); when nobody does any more, only the brokers are left. Their process ids are no processes here, or
+ * others: a controller would take them for dead, fence them without a wait for their leases, and recover what they still
+ * acknowledge. Such a broker has a session, no process here, and answers at its socket all the same.
+ */
+import { connect } from 'node:net';
+import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
+import { sleep } from '../../engine/kernel/clock.ts';
+import { type Persistence, rangeSurely } from '../../engine/store-surely.ts';
+import { isGone } from '../../infra/fleet/process-state.ts';
+
+/** The kernel closes the sockets of a process before its id is gone; a look may come between two sessions of a slot. */
+const looksMax = 5;
+const lookPauseMs = 100;
+const answerWaitMsMax = 1000;
+
+/**
+ * Throws when there is one, before anything is done to its session.
+ *
+ * @param addressOf Where a broker's socket is, in this process's view of the folder.
+ */
+export async function refuseForeignBrokers(
+  persistence: Persistence,
+  addressOf: (brokerId: number) => string,
+): Promise<void> {
+  for (let look = 1; ; look++) {
+    const sessions = (await rangeSurely(persistence, brokerSessionsPk)).map(decodeBrokerSession);
+    const nowhere = sessions.filter(({ state, pid }) => state !== 'closed' && isGone(pid));
+    const answering = await Promise.all(nowhere.map(({ brokerId }) => answers(addressOf(brokerId))));
+    const foreign = nowhere.find((_, at) => answering[at]);
+    if (!foreign) return;
+    if (look === looksMax) {
+      throw new Error(
+        `broker ${foreign.brokerId} of this data folder serves at ${addressOf(foreign.brokerId)}, and there is no process ` +
+          `${foreign.pid} here: it runs in another container, with other process ids. End it there, or let the containers share ` +
+          'one namespace of process ids',
+      );
+    }
+    await sleep(persistence.clock, lookPauseMs);
+  }
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect(path);
+    const end = (isThere: boolean): void => {
+      socket.destroy();
+      done(isThere);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
+    // One that does not take connections does not answer clients either.
+    socket.setTimeout(answerWaitMsMax, () => end(false));
+  });
+}

@@ -1,0 +1,27 @@
+/** The metadata store of a data folder, for a process that serves it: opened when nobody hangs with its lock, and checked. */
+import { installationId } from '../../engine/controller/rows/installation.ts';
+import { systemClock } from '../../engine/kernel/clock.ts';
+import { systemRandom } from '../../engine/kernel/random.ts';
+import { type LmdbStore, openLmdbStore } from '../../tenancy/store/lmdb.ts';
+import { checkMetadataAge, type DataFolder } from '../data-folder.ts';
+import { brokerSlot } from './broker-slots.ts';
+import { endStoppedBrokers } from './end-detached.ts';
+import { refuseForeignBrokers } from './foreign-brokers.ts';
+import type { LockWatch } from './lock-watch.ts';
+import { logLine } from './operator-log.ts';
+import type { ServeSettings } from './settings.ts';
+
+/** Throws what speaks against serving what is there. */
+export async function openMetadata(
+  settings: ServeSettings,
+  folder: DataFolder,
+): Promise<{ readonly store: LmdbStore; readonly lockWatch: LockWatch }> {
+  const [clock, random] = [systemClock, systemRandom];
+  const lockWatch = await endStoppedBrokers(folder);
+  const store = openLmdbStore({ directory: folder.meta, clock, warn: logLine });
+  lockWatch.start();
+  checkMetadataAge(folder, store, await installationId({ store, clock, random }));
+  const addressOf = (brokerId: number): string => brokerSlot(settings, folder, brokerId).address;
+  await refuseForeignBrokers({ store, clock, random }, addressOf);
+  return { store, lockWatch };
+}
