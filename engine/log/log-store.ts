@@ -34,6 +34,7 @@ import { deleteLogState } from './rows/log-state.ts';
 import { segmentFilePrefix, slotOf } from './rows/segment-file.ts';
 import { deleteSegment } from './rows/segment.ts';
 import { scanWal } from './wal/scan-wal.ts';
+import { ProducerRoom } from './fold/producer-room.ts';
 import { Scrub } from './upkeep/scrub.ts';
 import { SegmentReader } from './segments/segment-reader.ts';
 import { checkLogSettings } from './settings.ts';
@@ -126,6 +127,7 @@ class SessionLogStore implements LogStore {
       wal,
       commit: this.#commit,
       reader,
+      producerRoom: new ProducerRoom(() => this.logs(), settings),
       admit: (log, batch, header, nowMs, done, frame) => this.#gate.admit(log, batch, header, nowMs, done, frame),
       unrolledChanged: (bytes) => this.#gate.unrolledChanged(bytes),
       advanceStart: (log, offset) =>
@@ -299,6 +301,7 @@ class SessionLogStore implements LogStore {
     if (!partitions) this.#logs.set(topicId, (partitions = new Map()));
     partitions.set(partition, log);
     this.#openLogs++;
+    this.#session.producerRoom.added(log.producerCount);
     return log;
   }
 

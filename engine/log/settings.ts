@@ -44,6 +44,8 @@ export interface LogSettings {
   readonly waitersPerLogMax: number;
   /** Producers remembered per log; the one unused for longest goes first. */
   readonly producersPerLogMax: number;
+  /** The same over all logs of the broker (fold/producer-room.ts). */
+  readonly producersMax: number;
   /** Kafka's producer.id.expiration.ms. */
   readonly producerIdExpirationMs: number;
   readonly retentionIntervalMs: number;
@@ -89,6 +91,7 @@ export const logSettingsDefault: LogSettings = {
   indexCacheBytesMax: 16 * MiB,
   waitersPerLogMax: 10_000,
   producersPerLogMax: 10_000,
+  producersMax: 500_000,
   producerIdExpirationMs: 86_400_000,
   retentionIntervalMs: 60_000,
   scrubBytesPerSecondMax: 8 * MiB,
@@ -124,6 +127,7 @@ const bounds: Readonly<Record<Exclude<keyof LogSettings, 'durability'>, readonly
   indexCacheBytesMax: [0, 1024 * MiB],
   waitersPerLogMax: [1, 1_000_000],
   producersPerLogMax: [1, 1_000_000],
+  producersMax: [1, 100_000_000],
   producerIdExpirationMs: [1000, 366 * 86_400_000],
   retentionIntervalMs: [100, 366 * 86_400_000],
   scrubBytesPerSecondMax: [0, 1024 * MiB],

@@ -109,6 +109,14 @@ export class ProducerState {
     if (this.#entries.size > producersMax) this.#entries.delete(this.#entries.keys().next().value!);
   }
 
+  /** Forgets those unused for longest, until there are no more than `producersMax`. */
+  trim(producersMax: number): void {
+    for (const id of this.#entries?.keys() ?? []) {
+      if (this.size <= producersMax) return;
+      this.#entries!.delete(id);
+    }
+  }
+
   /** Takes over a batch that is in the log already, as recovery and roll-up do. */
   fold(header: BatchHeader, nowMs: number, producersMax: number): void {
     if (header.producerId < 0 || header.attributes & attributeBit.control) return;

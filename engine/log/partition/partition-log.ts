@@ -27,6 +27,7 @@ import { LogFold } from '../fold/log-fold.ts';
 import { LogTraffic } from './log-traffic.ts';
 import { offsetForTimestamp, offsetOfMaxTimestamp } from './find-timestamp.ts';
 import { type AppendDone, PendingAppend, refusal, RepeatedAppend } from './partition-append.ts';
+import type { HoldsProducers, ProducerRoom } from '../fold/producer-room.ts';
 import { judgeProducer, producerAfter } from '../fold/producer-state.ts';
 import { locateSegments, readLog } from './read-log.ts';
 import type { Segment, SegmentReader } from '../segments/segment-reader.ts';
@@ -46,6 +47,7 @@ export interface LogSession {
   readonly wal: Wal;
   readonly commit: GroupCommit;
   readonly reader: SegmentReader;
+  readonly producerRoom: ProducerRoom;
   /** Hands the append back through `log.take` at once, or later when there is room, or refuses it. */
   admit(
     log: OwnedLog,
@@ -85,7 +87,7 @@ function placeOf({ chunk, position }: TailBatch): BatchPlace {
   return { path: chunk.path, position };
 }
 
-export class OwnedLog implements PartitionLog {
+export class OwnedLog implements PartitionLog, HoldsProducers {
   readonly topicId: Uuid;
   readonly partition: number;
   readonly leaderEpoch: number;
@@ -174,7 +176,7 @@ export class OwnedLog implements PartitionLog {
       return;
     }
     assert(batch.length === header.sizeBytes, 'the buffer holds one batch and nothing else');
-    const { settings, commit } = this.#session;
+    const { settings, commit, producerRoom } = this.#session;
     const { producers, epochs } = this.#live;
     let before = header.producerId < 0 ? undefined : producers.get(header.producerId);
     if (before && nowMs - before.lastMs >= settings.producerIdExpirationMs) before = undefined;
@@ -194,7 +196,9 @@ export class OwnedLog implements PartitionLog {
     const append = new PendingAppend(this, batch, header, stampedMs, before, done, frame);
     if (header.producerId >= 0 && !(header.attributes & attributeBit.control)) {
       const entry = producerAfter(before, header, append.baseOffset, nowMs);
-      producers.set(header.producerId, entry, settings.producersPerLogMax);
+      const known = producers.size;
+      producers.set(header.producerId, entry, producerRoom.perLogMax);
+      if (producers.size > known) producerRoom.added(1);
     }
     epochs.observe(this.leaderEpoch, append.baseOffset);
     this.#endOffset = append.nextOffset;
@@ -217,7 +221,7 @@ export class OwnedLog implements PartitionLog {
     this.#endOffset = append.baseOffset;
     this.#live.epochs.retractFrom(append.baseOffset);
     if (append.producerId >= 0) {
-      this.#live.producers.set(append.producerId, append.producerBefore, this.#session.settings.producersPerLogMax);
+      this.#live.producers.set(append.producerId, append.producerBefore, this.#session.producerRoom.perLogMax);
     }
     this.#session.unrolledChanged(-append.batch.length);
   }
@@ -343,13 +347,14 @@ export class OwnedLog implements PartitionLog {
 
   /** The oldest `count` batches of the tail are published: readers find them in the segment from here on. */
   swap(rolled: RolledUp<RollUpLog>, count: number): void {
-    const { clock, settings } = this.#session;
+    const { clock, settings, producerRoom } = this.#session;
     const segments = this.#segments.slice(0, this.#segments.length - rolled.replaced.length);
     for (const row of rolled.replaced) this.#segmentBytes -= row.bytes;
     segments.push(segmentOf(rolled.row, clock.monotonicMs() + settings.recentSegmentMs));
     this.#segmentBytes += rolled.row.bytes;
     this.#segments = segments;
     this.#rolled = rolled.fold;
+    this.#rolled.producers.trim(producerRoom.perLogMax);
     this.#rolledTo = rolled.row.endOffset;
     this.#discard(count);
   }
@@ -365,6 +370,14 @@ export class OwnedLog implements PartitionLog {
     for (const fold of [this.#live, this.#rolled]) {
       fold.producers.expire(nowMs, this.#session.settings.producerIdExpirationMs);
     }
+  }
+
+  get producerCount(): number {
+    return this.#live.producers.size;
+  }
+
+  trimProducers(producersMax: number): void {
+    for (const fold of [this.#live, this.#rolled]) fold.producers.trim(producersMax);
   }
 
   /** Where the log ended at the last look of retention since it was opened; notes where it ends now. */
