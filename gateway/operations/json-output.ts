@@ -99,6 +99,8 @@ export class JsonOutput {
 
   /** A whole number. */
   number(value: number): void {
+    // A time may be any 64 bits.
+    if (!Number.isSafeInteger(value)) return this.ascii(String(value));
     this.#reserve(20);
     let rest = value;
     if (rest < 0) {

@@ -112,7 +112,7 @@ it('every control character, quote and backslash is escaped in a short text and 
 });
 
 it('numbers are whole to their last digit', () => {
-  const all = [0, 9, 10, 99_999_999, 1e8, 123_456_789, 1e15, Number.MAX_SAFE_INTEGER, -1, -1e8];
+  const all = [0, 9, 10, 99_999_999, 1e8, 123_456_789, 1e15, Number.MAX_SAFE_INTEGER, -1, -1e8, 2 ** 63, -(2 ** 63)];
   for (const number of all) {
     const output = new JsonOutput(1);
     output.number(number);
