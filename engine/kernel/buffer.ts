@@ -7,6 +7,7 @@ declare global {
     latin1Slice(start?: number, end?: number): string;
     utf8Slice(start?: number, end?: number): string;
     base64Slice(start?: number, end?: number): string;
+    base64urlSlice(start?: number, end?: number): string;
     latin1Write(text: string, offset?: number, length?: number): number;
     utf8Write(text: string, offset?: number, length?: number): number;
     base64Write(text: string, offset?: number, length?: number): number;

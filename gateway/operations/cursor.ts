@@ -39,13 +39,24 @@ const wholeTopicFlag = 1;
 const positionsMax = 100_000;
 const textLengthMax = 1_500_000;
 
+/** Of the topic asked for last: an event stream has a cursor with each record. */
+const lastTag = { name: '', tag: 0 };
+
 /** `topic.name` is the inner name, which begins with the cluster's id. */
-export function topicTag(topic: TopicEntry): number {
-  return crc32c(Buffer.from(topic.name));
+export function topicTag({ name }: TopicEntry): number {
+  if (name !== lastTag.name) {
+    lastTag.name = name;
+    lastTag.tag = crc32c(Buffer.from(name));
+  }
+  return lastTag.tag;
 }
 
+/** Cursors are put together here, unless they are of very many partitions. */
+const scratch = Buffer.allocUnsafeSlow(1024);
+
 export function encodeCursor(cursor: Cursor): string {
-  const out = Buffer.allocUnsafe(headBytes + 10 + cursor.positions.length * 20 + 4);
+  const bytesMax = headBytes + 10 + cursor.positions.length * 20 + 4;
+  const out = bytesMax <= scratch.length ? scratch : Buffer.allocUnsafe(bytesMax);
   out[0] = version;
   out[1] = cursor.wholeTopic ? wholeTopicFlag : 0;
   out.latin1Write(cursor.topicId, 2, 16);
@@ -55,8 +66,8 @@ export function encodeCursor(cursor: Cursor): string {
     at = writeUnsigned(out, at, partition);
     at = writeUnsigned(out, at, offset);
   }
-  at = out.writeUInt32BE(crc32c(out.subarray(0, at)), at);
-  return out.toString('base64url', 0, at);
+  at = out.writeUInt32BE(crc32c(out, 0, 0, at), at);
+  return out.base64urlSlice(0, at);
 }
 
 /** Throws CursorInvalid. */

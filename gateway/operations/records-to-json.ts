@@ -154,14 +154,20 @@ export const byComma: ChunkStyle = {
 const chunksBytesMax = 4 * 1024 * 1024;
 /** Of the text around a record. */
 const aroundBytes = 96;
-/** The one that passes a bound is written whole. */
-const lastRecordBytes = 1024;
+/** For what stands around all of them. */
+const slackBytes = 1024;
 
 /** Memory for the JSON of these batches that has to grow for few: escapes and headers are rare. */
 export function jsonCapacity(batches: readonly Uint8Array[], bytesMax: number): number {
   let bytes = 0;
-  for (const batch of batches) bytes += batch.length + recordCount(batch, 0) * aroundBytes;
-  return Math.min(bytes, bytesMax) + lastRecordBytes;
+  let records = 1;
+  for (const batch of batches) {
+    bytes += batch.length;
+    records += recordCount(batch, 0);
+  }
+  bytes += records * aroundBytes;
+  // The record that passes the bound is written whole: one of the usual size.
+  return Math.min(bytes, bytesMax + Math.ceil(bytes / records)) + slackBytes;
 }
 
 /**

@@ -126,10 +126,12 @@ class EventStream {
     const at = positions.findIndex((position) => position.partition === partition);
     const style: ChunkStyle = {
       before: (output, offset) => {
-        if (perRecord) {
-          positions[at] = { partition, offset: offset + 1 };
-          output.ascii(`id: ${cursorText(this.#topic, this.#wholeTopic, positions)}\n`);
-        } else if (offset === nextOffset - 1) output.ascii(`id: ${this.#cursor()}\n`);
+        if (perRecord || offset === nextOffset - 1) {
+          if (perRecord) positions[at] = { partition, offset: offset + 1 };
+          output.ascii('id: ');
+          output.ascii(perRecord ? cursorText(this.#topic, this.#wholeTopic, positions) : this.#cursor());
+          output.ascii('\n');
+        }
         output.ascii('data: ');
       },
       after: '\n\n',
