@@ -24,7 +24,9 @@ it('a controller is gone when its process has ended here', () => {
   expect(isControllerGone(`${hostname()}-${process.ppid}`)).toBe(false);
   // Somebody had our id before us.
   expect(isControllerGone(controllerName())).toBe(true);
-  expect(isControllerGone(`another-${pid}`)).toBe(false);
+  // In a container with a name of its own, and the same process ids.
+  expect(isControllerGone(`another-${pid}`)).toBe(true);
+  expect(isControllerGone(`another-${process.ppid}`)).toBe(false);
   expect(isControllerGone(`${hostname()}-${pid}x`)).toBe(false);
   expect(isControllerGone('controller')).toBe(false);
 });

@@ -10,7 +10,7 @@ export function controllerName(): string {
   return `${hostname()}-${process.pid}`;
 }
 
-/** False for one on another machine, and for what is no such name. */
+/** False for what is no such name. */
 export function isControllerGone(name: string): boolean {
   const pid = pidIn(name);
   return pid !== undefined && isGone(pid);
@@ -25,7 +25,11 @@ export const controllersHere: KnownNames = {
   },
 };
 
+/**
+ * Whatever the host is called: containers that share their process ids each have a name. Who shares the folder and has other
+ * process ids is refused at its start (data-folder-lock.ts), so one from elsewhere is dead.
+ */
 function pidIn(name: string): number | undefined {
-  const pid = name.startsWith(`${hostname()}-`) ? name.slice(hostname().length + 1) : '';
-  return /^\d{1,10}$/.test(pid) ? Number(pid) : undefined;
+  const pid = /^.+-(\d{1,10})$/.exec(name)?.[1];
+  return pid === undefined ? undefined : Number(pid);
 }
