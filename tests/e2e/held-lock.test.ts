@@ -1,7 +1,7 @@
 /** Processes that are stopped in the middle of a commit, with the lock of the metadata store in their hands. */
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { processOfThread } from '../../infra/fleet/process-state.ts';
+import { processOfThread, processStateNow } from '../../infra/fleet/process-state.ts';
 import { WriterLock } from '../../tenancy/store/lmdb-lock.ts';
 import { startInstallation } from '../installation.ts';
 import { stopInCommit } from '../soak/stop-in-commit.ts';
@@ -61,6 +61,8 @@ async function stopWithLock(pid: number, commits: () => Promise<unknown>): Promi
     async () => {
       const committing = commits();
       await stopInCommit(apart.data, [pid], commitWaitMsMax);
+      // The signal is on its way: until then it may let go.
+      await vi.waitUntil(() => processStateNow(pid) === 'T', { timeout: 20_000, interval: 5 });
       const { thread = 0 } = lock.holder() ?? {};
       if (processOfThread(thread) === pid) return true;
       process.kill(pid, 'SIGCONT');
