@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { StoreCatalogue } from '../../engine/catalogue.ts';
-import type { Recovered } from '../../engine/controller/context.ts';
+import type { KnownOfDead, Recovered } from '../../engine/controller/context.ts';
 import { type Controller, createController } from '../../engine/controller/controller.ts';
 import { createVisitor } from '../../engine/controller/visitor.ts';
 import { placedTopics } from '../../engine/controller/topics/placed-topics.ts';
@@ -17,13 +17,15 @@ import { systemClock } from '../../engine/kernel/clock.ts';
 import { framePool, framePoolDefaults } from '../../engine/kernel/frame-pool.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
 import { checkSegments } from '../../engine/log/segments/check-segments.ts';
+import { beginRecovery, type RecoveryAhead } from '../../engine/log/dead-log.ts';
 import { publishWal } from '../../engine/log/recover.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
 import { memoryNetwork } from '../../engine/link/memory-network.ts';
-import type { BrokerSlot, Fleet, Network, SegmentStore, StoreOp } from '../../engine/ports.ts';
+import type { BrokerSlot, Fleet, Network, SegmentStore } from '../../engine/ports.ts';
 import { NearSegments } from '../../engine/routing/near-segments.ts';
 import { createRouting } from '../../engine/routing/routes.ts';
 import { ensureCoordinatorTopic, wholeEngine } from '../../engine/routing/whole-engine.ts';
+import type { Persistence } from '../../engine/store-surely.ts';
 import { systemDisk } from '../../infra/disk/system-disk.ts';
 import { brokerRequests } from '../../infra/fleet/broker-requests.ts';
 import { detachedFleet } from '../../infra/fleet/detached.ts';
@@ -216,7 +218,8 @@ async function controlling(parts: Controlling): Promise<Controlled & { control: 
     name: controllerName(),
     ...controllersHere,
     ...(others ? { others, slotOf } : {}),
-    recover: (session, version, seal, syncedLsn) => recover(parts, session, version, seal, syncedLsn),
+    beginRecovery: (session) => beginRecoveryOf(parts, session),
+    recover: (session, version, known) => recover(parts, session, version, known),
   });
   const stop = async (): Promise<void> => {
     await control.stop();
@@ -258,24 +261,45 @@ function brokersHere({
   });
 }
 
+/** Reads what a dead session left, while its row is being fenced. */
+function beginRecoveryOf(
+  { folder, store }: Pick<Controlling, 'folder' | 'store'>,
+  session: BrokerSession,
+): RecoveryAhead {
+  const parts = { store, clock: systemClock, random: systemRandom };
+  const { brokerId, epoch: sessionEpoch } = session;
+  const settings = logSettingsDefault;
+  const log = {
+    disk: systemDisk,
+    random: systemRandom,
+    settings,
+    volume: folder.volume(brokerId),
+    brokerId,
+    sessionEpoch,
+  };
+  return beginRecovery(log, () => checkVolumeOf(parts, folder, session));
+}
+
+/** The volume is where this data folder has it: it may have been moved, or copied, since the session's row was written. */
+async function checkVolumeOf(parts: Persistence, folder: DataFolder, { brokerId }: BrokerSession): Promise<void> {
+  checkVolume(folder.volume(brokerId), volumeOwner(await installationId(parts), brokerId));
+}
+
 /** Publishes what a dead session acknowledged; the clean-up removes the old files, once others have the logs. */
 async function recover(
   { folder, segments, store }: Pick<Controlling, 'folder' | 'segments' | 'store'>,
   session: BrokerSession,
   fencedVersion: number,
-  seal: StoreOp,
-  syncedLsn = 0,
+  known: KnownOfDead,
 ): Promise<Recovered> {
   let version = fencedVersion;
   const parts = { store, clock: systemClock, random: systemRandom };
   const topicIds = await placedTopics(parts);
-  // Where this data folder has it: it may have been moved, or copied, since the session's row was written.
   const volume = folder.volume(session.brokerId);
-  if (session.state !== 'recovered') checkVolume(volume, volumeOwner(await installationId(parts), session.brokerId));
+  if (session.state !== 'recovered') await checkVolumeOf(parts, folder, session);
   const { cleanUp, isSealed } = await publishWal({
     ...parts,
-    seal,
-    syncedLsn,
+    ...known,
     disk: systemDisk,
     settings: logSettingsDefault,
     volume,

@@ -1,5 +1,6 @@
 /** What the parts of one controller share. */
 import type { Clock } from '../kernel/clock.ts';
+import type { RecoveryAhead } from '../log/dead-log.ts';
 import type { BrokerSlot, Fleet, StoreOp } from '../ports.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import type { Persistence } from '../store-surely.ts';
@@ -24,14 +25,22 @@ export type BrokerRequest = <K extends BrokerApi>(
  * Makes what a fenced session acknowledged and did not roll up part of the logs' segments. Repeatable: a second call, or
  * one by another controller, finds nothing left to do. `session` is the fenced row, `version` its version, which every
  * write of the recovery checks. `seal` puts the row that says that it is done, under the same condition; it may ride in the
- * transaction that publishes everything. `syncedLsn` is what the session's lease says of its log.
+ * transaction that publishes everything. `syncedLsn` is what the session's lease says of its log, `ahead` what was begun before
+ * the fence.
  */
-export type Recover = (
-  session: BrokerSession,
-  version: number,
-  seal: StoreOp,
-  syncedLsn: number | undefined,
-) => Promise<Recovered>;
+export type Recover = (session: BrokerSession, version: number, known: KnownOfDead) => Promise<Recovered>;
+
+export interface KnownOfDead {
+  readonly seal: StoreOp;
+  readonly syncedLsn: number | undefined;
+  readonly ahead: RecoveryAhead | undefined;
+}
+
+/**
+ * Begins the recovery of a session whose process is known to be gone, while its row is being fenced. Nothing comes of it
+ * when the fence is refused.
+ */
+export type BeginRecovery = (session: BrokerSession) => RecoveryAhead;
 
 export interface Recovered {
   /** The seal is written; else that is left to the caller. */
@@ -53,6 +62,8 @@ export interface ControllerContext {
   readonly wish: Pick<FleetWish, 'unchanged' | 'refresh'>;
   readonly fleet: Fleet;
   readonly brokerRequest: BrokerRequest;
+  /** Absent: a recovery begins behind the fence. */
+  readonly beginRecovery: BeginRecovery | undefined;
   readonly recover: Recover;
   readonly loads: PartitionLoads;
   /** Any slot, whether or not this controller was started with it. Absent: nobody else starts brokers. */

@@ -201,6 +201,23 @@ describe('a broker that dies', () => {
     expect((await owners()).size).toBe(6);
   });
 
+  it('has its log read while its session is fenced, once', async () => {
+    const { control, during, fleet, clock } = world();
+    const controller = control();
+    await during(controller.start());
+    let failures = 1;
+    fleet.onRecover = () => {
+      if (failures-- > 0) throw new Error('a disk that answers slowly');
+    };
+    fleet.crash(1);
+    fleet.crash(2);
+    await clock.advance(3000);
+    expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
+    expect([...fleet.recovered].sort()).toEqual(['1@1', '2@1']);
+    // What was read before an attempt that failed may be out of date.
+    expect(fleet.ahead).toHaveLength(1);
+  });
+
   it('with all the others leaves partitions where they are, and all come back', async () => {
     const { control, during, fleet, clock, owners, fill, placements } = world();
     const controller = control();

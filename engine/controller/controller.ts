@@ -20,7 +20,7 @@ import { BrokerFollow } from './brokers/broker-follow.ts';
 import { Background } from './background.ts';
 import { BrokerTable } from './brokers/brokers.ts';
 import { brokersShown } from './brokers/brokers-shown.ts';
-import { type BrokerRequest, causeText, type ControllerContext, type Recover } from './context.ts';
+import { type BeginRecovery, type BrokerRequest, causeText, type ControllerContext, type Recover } from './context.ts';
 import { DamageWatch } from './damage-watch.ts';
 import { DeletedTopics } from './topics/deleted-topics.ts';
 import { eventLine, eventRing } from './events.ts';
@@ -48,6 +48,7 @@ export interface ControllerOptions extends KnownNames {
   readonly random: Random;
   readonly fleet: Fleet;
   readonly brokerRequest: BrokerRequest;
+  readonly beginRecovery?: BeginRecovery;
   readonly recover: Recover;
   readonly slots: readonly BrokerSlot[];
   /** See ControllerContext; given together with `others`. */
@@ -151,6 +152,7 @@ class RunningController implements Controller {
       events,
       fleet,
       brokerRequest,
+      beginRecovery: options.beginRecovery,
       recover,
       isStopping,
       isGone: (pid) => options.isGone(pid),

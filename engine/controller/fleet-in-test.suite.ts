@@ -6,9 +6,10 @@ import { openSession, type Session } from '../broker/session.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { assert } from '../kernel/assert.ts';
 import { seededRandom } from '../kernel/random.ts';
+import { announcement } from '../log/rows/change-rows.ts';
 import { type BrokerSlot, type Fleet, LinkClosed, type MetadataStore } from '../ports.ts';
 import type { MemoryStore } from '../store-memory.ts';
-import type { BrokerRequest, Recovered } from './context.ts';
+import type { BeginRecovery, BrokerRequest, KnownOfDead, Recovered } from './context.ts';
 import type { LoadReport } from './moves/partition-loads.ts';
 import type { BrokerSession } from './rows/broker-session.ts';
 
@@ -19,7 +20,11 @@ export interface TestFleet extends Fleet {
   /** A process that nobody knows of: who started it has died before it had a session. Its end by kill -9. */
   stray(slot: BrokerSlot): () => void;
   readonly request: BrokerRequest;
-  recover(session: BrokerSession, version: number): Promise<Recovered>;
+  /** Asserts that the session is that of a process which has ended. */
+  beginRecovery: BeginRecovery;
+  recover(session: BrokerSession, version: number, known?: KnownOfDead): Promise<Recovered>;
+  /** Sessions that were recovered with what had been begun before their fence. */
+  readonly ahead: string[];
   /** kill -9 from outside. */
   crash(brokerId: number): void;
   /** SIGSTOP: nothing is sent or answered any more. */
@@ -112,6 +117,7 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
     starts: [],
     kills: [],
     recovered: [],
+    ahead: [],
     closed: [],
     traffic: new Map(),
     broken: new Set(),
@@ -158,13 +164,26 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
       if (key === 30001) for (const log of request.logs) fleet.closed.push(`${brokerId}:${log.partition}`);
       return { logs: request.logs.map((log) => ({ ...log, errorCode: 0 })) };
     }) as unknown as BrokerRequest,
-    async recover(session, version) {
+    beginRecovery({ brokerId, epoch, pid, state }) {
+      assert(fleet.isGone(pid) && state === 'serving', 'who writes no more is read before the fence');
+      const fileId = `${brokerId}@${epoch}`;
+      const read = Promise.resolve({
+        scan: { records: 0, bytes: 0, ignoredBytes: 0, durableLsn: 0, endLsn: 0 },
+        logs: [],
+      });
+      return { fileId, read, announcement: announcement(fileId, 0) };
+    },
+    async recover(session, version, known) {
       const row = await store.get({ pk: 'BROKER', sk: String(session.brokerId) });
       const isFenced = session.state === 'fenced' || session.state === 'recovered';
       assert(row?.version === version && isFenced, 'only a fenced session is recovered');
       assert(fleet.isGone(session.pid) || processes.get(session.brokerId)?.hung, 'only a dead broker is recovered');
       await fleet.onRecover(session);
       fleet.recovered.push(`${session.brokerId}@${session.epoch}`);
+      if (known?.ahead) {
+        assert(await store.get(known.ahead.announcement.key), 'the file is announced with the fence');
+        fleet.ahead.push(known.ahead.fileId);
+      }
       return { isSealed: false, cleanUp: async () => fleet.onCleanUp(session) };
     },
     crash: (brokerId) => end(processes.get(brokerId)),

@@ -3,7 +3,8 @@ import type { MetadataStore, StoreOp } from '../ports.ts';
 import { uuidText } from '../kernel/uuid.ts';
 import { batchOf, segmentsDirectory, topicA, World } from './log-fixture.suite.ts';
 import { LogRowsChanged, SessionFenced } from './log.ts';
-import { LogBehind, publishWal, type RecoverOptions, VolumeMissing } from './recover.ts';
+import { beginRecovery, LogBehind, VolumeMissing } from './dead-log.ts';
+import { publishWal, type RecoverOptions } from './recover.ts';
 import { directorySegments } from './segments/directory-segments.ts';
 
 const sessionRow = { pk: 'BROKER', sk: '1' };
@@ -116,6 +117,39 @@ describe('recovery of a session whose volume is missing', () => {
     world.disk.create('/v1/given-up').close();
     await world.startSession();
     expect(world.disk.exists('/v1/given-up')).toBe(false);
+  });
+});
+
+describe('a recovery that began before the fence', () => {
+  async function begun(world: World) {
+    const log = await world.open(await world.startSession());
+    await world.append(log, batchOf(['a', 'b']));
+    const options = await fence(world);
+    const begin = (volume = '/v1') => beginRecovery({ ...options, volume });
+    return { options, begin };
+  }
+
+  it('publishes what it read then, in the file that was announced with the fence', async () => {
+    const world = new World();
+    const { options, begin } = await begun(world);
+    const ahead = begin();
+    await world.rows.transact([ahead.announcement]);
+    await world.run(ahead.read);
+    // It is not read again.
+    for (const name of world.disk.list(world.walDirectory)) world.disk.remove(`${world.walDirectory}/${name}`);
+    expect(await world.run(publishWal({ ...options, ahead }))).toMatchObject({ records: 1, segmentsPublished: 1 });
+    expect(world.disk.list(segmentsDirectory).some((name) => name.startsWith(ahead.fileId))).toBe(true);
+    expect(await world.values(await world.open(await world.startSession(), 9))).toEqual(['a', 'b']);
+  });
+
+  it('fails with its reading, whatever is there by now, and leaves no file; the next attempt begins anew', async () => {
+    const world = new World();
+    const { options, begin } = await begun(world);
+    const ahead = begin('/unmounted');
+    await world.rows.transact([ahead.announcement]);
+    await expect(world.run(publishWal({ ...options, ahead }))).rejects.toThrow(VolumeMissing);
+    expect(await world.rows.get(ahead.announcement.key)).toBeUndefined();
+    await expect(world.run(publishWal(options))).resolves.toMatchObject({ records: 1, segmentsPublished: 1 });
   });
 });
 

@@ -8,20 +8,20 @@
  * WalScan.durableLsn for why a sync would not do.
  */
 import type { Clock } from '../kernel/clock.ts';
-import { Failure } from '../kernel/failure.ts';
 import type { Random } from '../kernel/random.ts';
 import { type Uuid, uuidText } from '../kernel/uuid.ts';
 import type { Disk, MetadataStore, SegmentStore, StoreOp } from '../ports.ts';
 import { baseOffset, lastOffset } from '../records/batch.ts';
 import { removeFiles, sweepFiles } from './rows/change-rows.ts';
+import { type FoundLog, LogBehind, readDeadLog, type RecoveryAhead } from './dead-log.ts';
 import { loadLogEnd } from './partition/load-log.ts';
 import { DataCorrupt } from './log.ts';
 import { announceAhead, type BatchPlace, rollUp, type RollUpContext, type RollUpLog } from './upkeep/roll-up.ts';
 import { segmentFilePrefix } from './rows/segment-file.ts';
-import { scanWal, type WalScan } from './wal/scan-wal.ts';
+import type { WalScan } from './wal/scan-wal.ts';
 import { SegmentReader } from './segments/segment-reader.ts';
 import type { LogSettings } from './settings.ts';
-import { givenUpPath, isWalSpare, walChunkNumber, walDirectory, walsDirectory } from './wal/wal-format.ts';
+import { givenUpPath, isWalSpare, walChunkNumber, walDirectory } from './wal/wal-format.ts';
 
 export interface RecoverOptions {
   readonly disk: Disk;
@@ -46,7 +46,9 @@ export interface RecoverOptions {
    * How far the log was known to be on the disk, in bytes of the session's stream (see LogStore.syncedLsn). Less than that is
    * not what a crash or a loss of power leaves. Absent: nothing is known.
    */
-  readonly syncedLsn?: number;
+  readonly syncedLsn?: number | undefined;
+  /** What was begun before the fence, and announced with it. */
+  readonly ahead?: RecoveryAhead | undefined;
   /** The dead session's row, under guard()'s condition, as it is to be when everything is published. */
   readonly seal?: StoreOp;
   /** False for a log whose topic is deleted: what the WAL has of it is dropped. All are kept when absent. */
@@ -108,9 +110,9 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
     if (disk.exists(givenUpPath(volume))) disk.remove(givenUpPath(volume));
   };
   if (options.isPublished) return { ...nothing, cleanUp, isSealed: false };
-  // While the log is read, so that its file waits for one commit less. A failure is told where the file is wanted, and is
-  // no failure where none is; a file that is not wanted in the end is for the sweep in cleanUp.
-  const announcing = announceAhead(context, 0, false);
+  // With the fence, else while the log is read: its file waits for one commit less. A failure is told where the file is wanted,
+  // and is no failure where none is; a file that is not wanted in the end is for the sweep in cleanUp.
+  const announcing = options.ahead ? Promise.resolve(options.ahead.fileId) : announceAhead(context, 0, false);
   announcing.catch(() => undefined);
   try {
     const { scan, logs, due } = await readLog(context, options, directory).catch(async (error: unknown) => {
@@ -137,35 +139,6 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
   }
 }
 
-/**
- * A volume that is not mounted, or a folder that somebody removed: what the session acknowledged may be on it, so its logs must
- * not be taken for ended where the last roll-up left them.
- */
-export class VolumeMissing extends Failure {
-  readonly code = 'disk-fault';
-  constructor(volume: string) {
-    super(`the volume is missing: there is no ${walsDirectory(volume)}. Bring it back; ${orGiveUp(volume)}`);
-  }
-}
-
-/**
- * The volume is an earlier copy of itself, or its disk has lost what it said was stored: acknowledged records are missing at the
- * end of the log, and their offsets must not be given out again.
- */
-export class LogBehind extends Failure {
-  readonly code = 'data-corrupt';
-  constructor(volume: string, sessionEpoch: number, endLsn: number, syncedLsn: number) {
-    super(
-      `the volume is an earlier copy, or has lost what was on it: the log in ${walDirectory(volume, sessionEpoch)} ends at byte ` +
-        `${endLsn}, and was known to be on the disk up to byte ${syncedLsn}. Bring it back as it was; ${orGiveUp(volume)}`,
-    );
-  }
-}
-
-function orGiveUp(volume: string): string {
-  return `or make an empty file ${givenUpPath(volume)}, to give up what is missing`;
-}
-
 /** What the log holds, per log, and what of it is not published. */
 async function readLog(
   context: RollUpContext,
@@ -173,21 +146,10 @@ async function readLog(
   directory: string,
 ): Promise<{ readonly scan: WalScan; readonly logs: readonly RecoveredLog[]; readonly due: readonly RollUpLog[] }> {
   const { disk, volume, sessionEpoch, settings, syncedLsn = 0 } = options;
-  const isGivenUp = disk.exists(givenUpPath(volume));
-  if (!isGivenUp && !disk.exists(walsDirectory(volume))) throw new VolumeMissing(volume);
-  const found = new Map<string, FoundLog>();
-  const scan = await scanWal(
-    { disk, directory, sessionEpoch, sliceBytes: settings.writeSliceBytes },
-    ({ topicId, partition, batch, path, position, endLsn }) => {
-      const key = `${topicId}${partition}`;
-      let log = found.get(key);
-      if (!log) found.set(key, (log = { topicId, partition, batches: [], places: [] }));
-      log.batches.push(batch);
-      log.places.push({ path, position, endLsn });
-    },
-  );
-  if (!isGivenUp && scan.endLsn < syncedLsn) throw new LogBehind(volume, sessionEpoch, scan.endLsn, syncedLsn);
-  const kept = [...found.values()].filter((log) => options.keeps?.(log.topicId, log.partition) ?? true);
+  const { scan, logs: found } = await (options.ahead?.read ?? readDeadLog(options));
+  if (!disk.exists(givenUpPath(volume)) && scan.endLsn < syncedLsn)
+    throw new LogBehind(volume, sessionEpoch, scan.endLsn, syncedLsn);
+  const kept = found.filter((log) => options.keeps?.(log.topicId, log.partition) ?? true);
   const due: RollUpLog[] = [];
   const logs: RecoveredLog[] = [];
   const { logsTogetherMax } = settings;
@@ -202,13 +164,6 @@ async function readLog(
     }
   }
   return { scan, logs, due };
-}
-
-interface FoundLog {
-  readonly topicId: Uuid;
-  readonly partition: number;
-  readonly batches: Buffer[];
-  readonly places: (BatchPlace & { readonly endLsn: number })[];
 }
 
 function withoutPlaces({ topicId, partition, startOffset, segments, batches, endOffset, fold }: RollUpLog): RollUpLog {

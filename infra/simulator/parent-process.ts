@@ -6,12 +6,13 @@ import { directorySegments } from '../../engine/log/segments/directory-segments.
 import { StoreCatalogue } from '../../engine/catalogue.ts';
 import { type Controller, createController } from '../../engine/controller/controller.ts';
 import { type BrokerSession, brokerSessionKey } from '../../engine/controller/rows/broker-session.ts';
-import type { Recovered } from '../../engine/controller/context.ts';
+import type { KnownOfDead, Recovered } from '../../engine/controller/context.ts';
 import { placedTopics } from '../../engine/controller/topics/placed-topics.ts';
 import { createVisitor } from '../../engine/controller/visitor.ts';
 import type { Append, Engine } from '../../engine/engine.ts';
-import { publishWal } from '../../engine/log/recover.ts';
-import type { BrokerSlot, MetadataStore, Network, StoreOp } from '../../engine/ports.ts';
+import { beginRecovery } from '../../engine/log/dead-log.ts';
+import { publishWal, type RecoverOptions } from '../../engine/log/recover.ts';
+import type { BrokerSlot, MetadataStore, Network } from '../../engine/ports.ts';
 import { NearSegments } from '../../engine/routing/near-segments.ts';
 import { createRouting, type Routing } from '../../engine/routing/routes.ts';
 import { ensureCoordinatorTopic, wholeEngine } from '../../engine/routing/whole-engine.ts';
@@ -128,41 +129,51 @@ export class ParentProcess {
         // A world gives a few dozen.
         producerIdsPerBlock: 7,
       },
-      recover: (session, version, seal, syncedLsn) => this.#recover(store, session, version, seal, syncedLsn),
+      beginRecovery: (session) => beginRecovery(this.#planted(this.#recovery(store, session))),
+      recover: (session, version, known) => this.#recover(store, session, version, known),
       log,
     });
+  }
+
+  #recovery(store: MetadataStore, session: BrokerSession): Omit<RecoverOptions, 'guard'> {
+    const { clock, random } = this.process;
+    const disk = this.#world.disks.handle(this.process);
+    return {
+      disk,
+      store,
+      clock,
+      random,
+      settings: this.#world.settings.log,
+      volume: session.volume,
+      segments: directorySegments(disk, segmentsDirectory),
+      brokerId: session.brokerId,
+      sessionEpoch: session.epoch,
+    };
+  }
+
+  #planted<T extends Omit<RecoverOptions, 'guard'>>(options: T): T {
+    return { ...options, ...this.#world.settings.plant.recovery?.(options) };
   }
 
   async #recover(
     store: MetadataStore,
     session: BrokerSession,
     fencedVersion: number,
-    seal: StoreOp,
-    syncedLsn = 0,
+    known: KnownOfDead,
   ): Promise<Recovered> {
     const world = this.#world;
     const { clock, random } = this.process;
     let version = fencedVersion;
-    const disk = world.disks.handle(this.process);
     const topicIds = await placedTopics({ store, clock, random });
     const options = {
-      disk,
-      store,
-      clock,
-      random,
-      settings: world.settings.log,
-      volume: session.volume,
-      segments: directorySegments(disk, segmentsDirectory),
-      brokerId: session.brokerId,
-      sessionEpoch: session.epoch,
-      seal,
-      syncedLsn,
+      ...this.#recovery(store, session),
+      ...known,
       isPublished: session.state === 'recovered',
       guard: () => [{ op: 'check' as const, key: brokerSessionKey(session.brokerId), if: { version } }],
       keeps: (topicId: string) => topicIds.has(topicId),
     };
     try {
-      const { cleanUp, isSealed } = await publishWal(world.settings.plant.recovery?.(options) ?? options);
+      const { cleanUp, isSealed } = await publishWal(this.#planted(options));
       return {
         isSealed,
         cleanUp(current) {

@@ -13,7 +13,7 @@ import type { MetadataStore } from '../../engine/ports.ts';
 export interface Plant {
   readonly logStore?: (options: LogStoreOptions) => LogStoreOptions;
   readonly opened?: (log: PartitionLog, topicName: string) => void;
-  readonly recovery?: (options: RecoverOptions) => RecoverOptions;
+  readonly recovery?: (options: Pick<RecoverOptions, 'disk'>) => Pick<RecoverOptions, 'disk'>;
   readonly append?: (append: Append) => Append;
   readonly isGone?: (pid: number) => boolean;
   readonly store?: (store: MetadataStore, of: 'broker' | 'parent', clock: Clock) => MetadataStore;

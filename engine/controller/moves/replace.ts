@@ -14,6 +14,7 @@
 import { sleep } from '../../kernel/clock.ts';
 import { assert } from '../../kernel/assert.ts';
 import { Failure } from '../../kernel/failure.ts';
+import type { RecoveryAhead } from '../../log/dead-log.ts';
 import { StoreConflict, type Row, type StoreOp } from '../../ports.ts';
 import { getSurely, transactSurely } from '../../store-surely.ts';
 import { type BrokerView, noteSession } from '../brokers/brokers.ts';
@@ -360,18 +361,15 @@ export class SlotKeeper {
     const { persistence, events } = this.#context;
     let row = await getSurely(persistence, brokerSessionKey(this.#id));
     if (row && decodeBrokerSession(row).state !== 'closed') {
-      row = await this.#claim(row, lapsed);
+      const ahead = this.#ahead(decodeBrokerSession(row), lapsed);
+      row = await this.#claim(row, lapsed, ahead);
       // Who has only followed until now has it as it was last seen.
       if (this.#view.phase === 'serving') this.#died();
       const session = decodeBrokerSession(row);
       const startedAtMs = this.#context.clock.monotonicMs();
       const seal = this.#stateOp(row, session, 'recovered');
-      const { cleanUp, isSealed } = await this.#context.recover(
-        session,
-        row.version,
-        seal,
-        await this.#syncedLsn(session),
-      );
+      const syncedLsn = await this.#syncedLsn(session);
+      const { cleanUp, isSealed } = await this.#context.recover(session, row.version, { seal, syncedLsn, ahead });
       const tookMs = Math.round(this.#context.clock.monotonicMs() - startedAtMs);
       events.emit('volume-recovered', 'session fenced', { brokerId: this.#id, epoch: session.epoch, tookMs });
       row = isSealed ? this.#written(row, seal.value) : await this.#put(row, session, 'recovered');
@@ -420,23 +418,31 @@ export class SlotKeeper {
     }
   }
 
+  /** Of a process that is gone the log can be read while the row is fenced, not of one whose lease has lapsed: that may still write. */
+  #ahead(session: BrokerSession, lapsed: Row | undefined): RecoveryAhead | undefined {
+    const isOpen = session.state === 'serving' || session.state === 'draining';
+    if (!isOpen || lapsed || !this.#context.isGone(session.pid)) return undefined;
+    return this.#context.beginRecovery?.(session);
+  }
+
   /** Fences the session, or takes over from whoever fenced it: their writes are refused from here on. */
-  async #claim(row: Row, lapsed: Row | undefined): Promise<Row> {
+  async #claim(row: Row, lapsed: Row | undefined, ahead: RecoveryAhead | undefined): Promise<Row> {
     const session = decodeBrokerSession(row);
     if (session.state === 'fenced' || session.state === 'recovered') return this.#put(row, session, session.state);
     const checks: StoreOp[] = lapsed
       ? [{ op: 'check', key: { pk: lapsed.pk, sk: lapsed.sk }, if: { version: lapsed.version } }]
       : [];
     if (!lapsed && !this.#context.isGone(session.pid)) throw new SessionAlive(this.#id);
-    const fenced = await this.#put(row, session, 'fenced', checks);
+    const besides = ahead ? [...checks, ahead.announcement] : checks;
+    const fenced = await this.#put(row, session, 'fenced', besides);
     const reason = lapsed ? 'lease lapsed' : 'process gone';
     this.#context.events.emit('broker-fenced', reason, { brokerId: this.#id, epoch: session.epoch });
     return fenced;
   }
 
-  async #put(row: Row, session: BrokerSession, state: SessionState, checks: readonly StoreOp[] = []): Promise<Row> {
+  async #put(row: Row, session: BrokerSession, state: SessionState, besides: readonly StoreOp[] = []): Promise<Row> {
     const op = this.#stateOp(row, session, state);
-    await transactSurely(this.#context.persistence, [op, ...checks]);
+    await transactSurely(this.#context.persistence, [op, ...besides]);
     return this.#written(row, op.value);
   }
 

@@ -164,18 +164,18 @@ function withCounters(
   return { ops, emptied };
 }
 
+/** The row of a file that is to be written. */
+export function announcement(fileId: string, bytes: number): StoreOp {
+  const value = encodeSegmentFile({ bytes, segments: 0, liveBytes: 0 });
+  return { op: 'put', key: segmentFileKey(fileId), value, if: { absent: true } };
+}
+
 /** Announces a file before it is written, so that a crash leaves something to clean up by. */
 export async function announceFile(context: RowContext, fileId: string, bytes: number): Promise<void> {
   const guard = context.guard();
-  const put: StoreOp = {
-    op: 'put',
-    key: segmentFileKey(fileId),
-    value: encodeSegmentFile({ bytes, segments: 0, liveBytes: 0 }),
-    if: { absent: true },
-  };
   const token = context.random.bytes(12).toString('base64url');
   try {
-    await withRetries(context, () => context.store.transact([...guard, put], token));
+    await withRetries(context, () => context.store.transact([...guard, announcement(fileId, bytes)], token));
   } catch (error) {
     if (error instanceof StoreConflict && error.index < guard.length) {
       throw new SessionFenced('the session row has changed');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { batchOf, World } from '../log-fixture.suite.ts';
 import { DataCorrupt } from '../log.ts';
-import { LogBehind } from '../recover.ts';
+import { LogBehind } from '../dead-log.ts';
 
 /** Three commits of two batches each, in one chunk; returns the chunk's path and where the last commit begins. */
 async function threeCommits(world: World): Promise<{ path: string; lastCommitAt: number; size: number }> {
