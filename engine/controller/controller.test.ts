@@ -201,6 +201,22 @@ describe('a broker that dies', () => {
     expect((await owners()).size).toBe(6);
   });
 
+  it('is not kept waiting by one that died before it and is being recovered', async () => {
+    const { control, during, fleet, clock, placements, fill } = world(6);
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    const reasons = async () => new Set((await placements()).flatMap((row) => row.partitions.map((p) => p.reason)));
+    fleet.onRecover = ({ brokerId }) =>
+      brokerId === 1 ? new Promise<void>((resolve) => clock.after(1000, resolve)) : undefined;
+    fleet.crash(1);
+    await clock.advance(200);
+    expect(await reasons()).toEqual(new Set(['created']));
+    fleet.crash(2);
+    await clock.advance(24);
+    expect(await reasons()).toEqual(new Set(['created', 'broker-dead']));
+  });
+
   it('has its log read while its session is fenced, once', async () => {
     const { control, during, fleet, clock } = world();
     const controller = control();

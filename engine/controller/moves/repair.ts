@@ -10,7 +10,7 @@ import { sleep } from '../../kernel/clock.ts';
 import type { PlanMove, PlanPartition } from '../../placement/constraints.ts';
 import { remap } from '../../placement/remap.ts';
 import type { StoreOp } from '../../ports.ts';
-import type { BrokerTable } from '../brokers/brokers.ts';
+import type { BrokerTable, BrokerView } from '../brokers/brokers.ts';
 import { learnSlotsNow } from '../brokers/learn-slots.ts';
 import { commitMoves, type MoveRules } from './commit-moves.ts';
 import type { ControllerContext } from '../context.ts';
@@ -79,12 +79,19 @@ export class Repair {
     for (const brokerId of dead) this.#pending.delete(brokerId);
   }
 
-  /** Brokers that died with these and are still being recovered, for a moment: a zone is one batch. */
+  /**
+   * Brokers that died with these and are still being recovered, for a moment: a zone is one batch. For one that died later the
+   * moment is too short, and one that died long before may wait for somebody to mend it.
+   */
   async #waitForOthers(): Promise<void> {
     const { clock, settings, brokers } = this.#context;
-    const deadlineMs = clock.monotonicMs() + settings.remapWaitMsMax;
-    const isAwaited = (): boolean => [...brokers.all()].some((view) => view.phase === 'dead' && !view.recovered);
-    while (isAwaited() && clock.monotonicMs() < deadlineMs) await sleep(clock, waitStepMs);
+    const { remapWaitMsMax } = settings;
+    const deadlineMs = clock.monotonicMs() + remapWaitMsMax;
+    const all = [...brokers.all()];
+    const died = all.filter(({ slot }) => this.#pending.has(slot.brokerId)).map(({ diedAtMs }) => diedAtMs);
+    const isAwaited = ({ phase, recovered, diedAtMs }: BrokerView): boolean =>
+      phase === 'dead' && !recovered && died.some((atMs) => Math.abs(diedAtMs - atMs) <= remapWaitMsMax);
+    while (all.some(isAwaited) && clock.monotonicMs() < deadlineMs) await sleep(clock, waitStepMs);
   }
 
   #reasonOf(brokerId: number): string {
