@@ -273,6 +273,8 @@ export interface BrokerSlot {
 export interface Fleet {
   /** Resolves when a start of the slot would take next to no time, or cannot be prepared. Absent: it never takes long. */
   standby?(brokerId: number): Promise<void>;
+  /** Some slot is about to be started, and which one is not known yet: sees to it that this takes no longer than it must. */
+  prepare?(): void;
   /** Starts the slot's process. It announces itself by its session row. */
   start(slot: BrokerSlot): Promise<void>;
   /**

@@ -234,6 +234,17 @@ describe('a broker that dies', () => {
     expect(fleet.ahead).toHaveLength(1);
   });
 
+  it('with most of the others waits little before it starts again, however often it died before', async () => {
+    const { control, during, fleet, clock } = world();
+    const controller = control();
+    await during(controller.start());
+    for (let death = 0; death < 8; death++) {
+      for (const id of [2, 3]) fleet.crash(id);
+      await clock.advance(1500);
+      expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
+    }
+  });
+
   it('with all the others leaves partitions where they are, and all come back', async () => {
     const { control, during, fleet, clock, owners, fill, placements } = world();
     const controller = control();

@@ -173,6 +173,17 @@ describe('processes that stand by', () => {
     await Promise.all([2, 3].map((brokerId) => fleet.kill(brokerId)));
   });
 
+  it('are one for whichever slot asks first, however often somebody says that it will', async () => {
+    const { fleet, lines, until } = setUp('counted');
+    const before = readFileSync(loads, 'utf8');
+    for (let dead = 0; dead < 3; dead++) fleet.prepare();
+    await fleet.standby(3);
+    await fleet.start(slot(3));
+    await until(() => lines.some((line) => line.startsWith('3: ready')));
+    expect(readFileSync(loads, 'utf8')).toBe(`${before}.`);
+    await fleet.kill(3);
+  });
+
   it('are no reason to wait when the program does not load: the start tells why', async () => {
     const { fleet, lines, exits, until } = setUp('fail');
     await fleet.standby(1);

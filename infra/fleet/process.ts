@@ -19,7 +19,7 @@ export interface ProcessFleetOptions extends ChildOptions {
 }
 
 export type ProcessFleet = Fleet &
-  Required<Pick<Fleet, 'standby' | 'close'>> & {
+  Required<Pick<Fleet, 'standby' | 'prepare' | 'close'>> & {
     /** Loads processes for so many slots before anybody asks for them. */
     loadAhead(count: number): void;
   };
@@ -53,6 +53,10 @@ class RunningFleet implements ProcessFleet {
 
   standby(brokerId: number): Promise<void> {
     return this.#standby.keep(brokerId);
+  }
+
+  prepare(): void {
+    this.#standby.prepare();
   }
 
   /** Resolves when the process is there and knows its slot; rejects when the system refuses to make one. */

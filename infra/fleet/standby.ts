@@ -60,6 +60,11 @@ export class Standby {
     this.#load();
   }
 
+  /** One is ready, or being loaded, for whoever asks first. */
+  prepare(): void {
+    if (this.#idle.size === 0) this.loadAhead(1);
+  }
+
   async #find(brokerId: number): Promise<void> {
     if (this.#kept.has(brokerId)) return;
     let ready = this.#ready();

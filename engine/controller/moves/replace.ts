@@ -38,6 +38,8 @@ const settlePauseMsMax = 5000;
 const restartPauseMs = 100;
 /** While nobody serves, the pause before the next attempt is no longer than this: by whether the last one has served. */
 const alonePauseMsMax = { served: 100, unserved: 500 };
+/** While fewer than half of the fleet serve: they are the next to be missed, and have each more to carry. */
+const fewPauseMsMax = 500;
 const restPollMs = 20;
 const othersPollMs = 25;
 const unwantedPollMs = 50;
@@ -195,7 +197,7 @@ export class SlotKeeper {
    */
   async keep(afterCrash: boolean): Promise<void> {
     const { clock, settings, events, fleet, brokers } = this.#context;
-    if (this.#exit.done && !this.#isAdopted) await (afterCrash ? this.#rest(0, 0) : fleet.standby?.(this.#id));
+    if (this.#exit.done && !this.#isAdopted) await (afterCrash ? this.#rest(0, true) : fleet.standby?.(this.#id));
     while (!this.#context.isStopping()) {
       if (!this.#view.wanted && this.#exit.done && !this.#isAdopted) {
         // What still names the slot (a topic that was placed while it ended) goes to others.
@@ -213,8 +215,9 @@ export class SlotKeeper {
         const livedMs = Math.round(clock.monotonicMs() - startedAtMs);
         events.emit(this.#asked ? 'broker-stopped' : 'broker-dead', this.#endReason, { brokerId: this.#id, livedMs });
       }
-      // With nobody to take over, all wait for the first that serves: its program loads beside the recovery.
-      if (brokers.anyServing() === undefined) void fleet.standby?.(this.#id);
+      // With nobody to take over, all wait for the first that serves: its program loads beside the recoveries, for whichever
+      // slot is settled first.
+      if (brokers.anyServing() === undefined) fleet.prepare?.();
       await this.settleLast('remap');
       // An end that was asked for says nothing against the slot: restarts in a row cost no pause.
       const isSound = this.#asked || clock.monotonicMs() - startedAtMs >= settings.stableAfterMs;
@@ -224,7 +227,7 @@ export class SlotKeeper {
         this.#failures > 1
           ? Math.min(settings.restartPauseMsMax, restartPauseMs * 2 ** Math.min(20, this.#failures - 2))
           : 0;
-      await this.#rest(pauseMs, alonePauseMsMax[served ? 'served' : 'unserved']);
+      await this.#rest(pauseMs, served);
     }
   }
 
@@ -233,16 +236,16 @@ export class SlotKeeper {
    * partitions: whoever serves by now gets them, instead of the wait for a slot that keeps dying or for a program to load.
    * Safe here alone: nobody else starts the slot, so no process opens a log that is being given away.
    */
-  async #rest(pauseMs: number, aloneMs: number): Promise<void> {
+  async #rest(pauseMs: number, hasServed: boolean): Promise<void> {
     const { clock, brokers, fleet } = this.#context;
-    const beganMs = clock.monotonicMs();
+    // From the death on, so that the recovery is part of it.
+    const beganMs = this.#view.diedAtMs;
     let standby: Promise<void> | undefined;
     let isReady = fleet.standby === undefined;
     while (!this.#context.isStopping()) {
       const isAlone = brokers.anyServing() === undefined;
       if (!isAlone && (partitionCounts(this.#context, 'held').get(this.#id) ?? 0) > 0) await this.settle('remap');
-      // A pause spares the others a slot that keeps dying. Without others there is nothing to spare.
-      const pauseLeftMs = beganMs + (isAlone ? Math.min(pauseMs, aloneMs) : pauseMs) - clock.monotonicMs();
+      const pauseLeftMs = beganMs + Math.min(pauseMs, this.#pauseMsMax(hasServed)) - clock.monotonicMs();
       // Nor is there hurry where others serve: to load and to open a session takes as much of the cores as hundreds of logs.
       const leftMs = Math.max(pauseLeftMs, isAlone ? 0 : this.#repair.openingMs());
       if (leftMs > 0) {
@@ -253,6 +256,15 @@ export class SlotKeeper {
       standby ??= fleet.standby!(this.#id).then(() => void (isReady = true));
       await Promise.race([sleep(clock, restPollMs), standby]);
     }
+  }
+
+  /** A pause spares the others a slot that keeps dying. Without others there is nothing to spare. */
+  #pauseMsMax(hasServed: boolean): number {
+    const { brokers, settings } = this.#context;
+    const wanted = [...brokers.all()].filter((view) => view.wanted);
+    const serving = wanted.filter(({ phase }) => phase === 'serving').length;
+    if (serving === 0) return alonePauseMsMax[hasServed ? 'served' : 'unserved'];
+    return serving * 2 < wanted.length ? fewPauseMsMax : settings.restartPauseMsMax;
   }
 
   /** One process from start to exit. False when it never served. */
