@@ -20,8 +20,12 @@ import { partitionCounts, planPartitions } from './plan-input.ts';
 const waitStepMs = 5;
 /** A round whose targets die under it plans again. */
 const roundsMax = 10;
-/** What new owners need to open logs that somebody waits for, on a machine that is short of cores. */
+/**
+ * What new owners need to open logs that somebody waits for, on a machine that is short of cores. How short it is says the time
+ * from the death until they got them.
+ */
 const openMsMin = 100;
+const openMsMaxByDeath = 400;
 const openMsPerPartition = 0.5;
 const openMsMax = 3000;
 
@@ -65,7 +69,8 @@ export class Repair {
     if ([...owners].every((brokerId) => brokers.get(brokerId))) return;
     const sessions = new Map((await learnSlotsNow(this.#context)).map((row) => [Number(row.sk), row.version]));
     const isOrphan = ({ brokerId }: PlanPartition): boolean => !brokers.get(brokerId);
-    await this.#remap((partition) => (isOrphan(partition) ? 'created' : undefined), 'orphans', sessions);
+    const reason = (partition: PlanPartition): string | undefined => (isOrphan(partition) ? 'created' : undefined);
+    await this.#remap(reason, 'orphans', this.#context.clock.monotonicMs(), sessions);
   }
 
   async #runRound(): Promise<void> {
@@ -75,7 +80,8 @@ export class Repair {
     // Whoever serves again keeps what it has: this controller may have come to keep the fleet, and adopted it, meanwhile.
     const losing = [...dead].filter((brokerId) => !this.#context.brokers.isServing(brokerId));
     const reasons = new Map(losing.map((brokerId) => [brokerId, this.#reasonOf(brokerId)]));
-    await this.#remap((partition) => reasons.get(partition.brokerId), losing.join(' '));
+    const diedAtMs = Math.max(...losing.map((brokerId) => this.#context.brokers.get(brokerId)?.diedAtMs ?? -Infinity));
+    await this.#remap((partition) => reasons.get(partition.brokerId), losing.join(' '), diedAtMs);
     for (const brokerId of dead) this.#pending.delete(brokerId);
   }
 
@@ -104,6 +110,7 @@ export class Repair {
   async #remap(
     orphanReason: (partition: PlanPartition) => string | undefined,
     whose: string,
+    diedAtMs: number,
     sessions: ReadonlyMap<number, number> = new Map(),
   ): Promise<void> {
     const { brokers, settings, events, clock } = this.#context;
@@ -115,8 +122,10 @@ export class Repair {
         mayOwn: (move) => brokers.mayOwn(move.to),
         unchanged: asFound(brokers, moves, sessions),
       });
-      const openMs = moved === 0 ? 0 : Math.min(openMsMax, openMsMin + moved * openMsPerPartition);
-      this.#openUntilMs = Math.max(this.#openUntilMs, clock.monotonicMs() + openMs);
+      const nowMs = clock.monotonicMs();
+      const sinceDeathMs = Math.min(openMsMaxByDeath, nowMs - diedAtMs);
+      const openMs = Math.min(openMsMax, Math.max(openMsMin, sinceDeathMs) + moved * openMsPerPartition);
+      if (moved > 0) this.#openUntilMs = Math.max(this.#openUntilMs, nowMs + openMs);
       if (moved > 0) events.emit('partitions-moved', moves[0]!.reason, { partitions: moved, from: whose });
       if (refused.length === 0) return;
     }
