@@ -170,6 +170,25 @@ describe('a broker that dies', () => {
     expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
   });
 
+  it.each([
+    ['waits with its start while another one is being recovered', 3, 'fenced'],
+    ['does not wait for the recovery of others where most are dead', 2, 'serving'],
+  ])('%s', async (_, survivors, expected) => {
+    const { control, during, fleet, clock, fill } = world(6);
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    fleet.onRecover = ({ brokerId }) =>
+      brokerId === 1 ? undefined : new Promise<void>((resolve) => clock.after(350, resolve));
+    fleet.crash(1);
+    await clock.advance(50);
+    for (let id = 2 + survivors; id <= 6; id++) fleet.crash(id);
+    await clock.advance(250);
+    expect(states(controller)[0]).toBe(expected);
+    await clock.advance(2000);
+    expect(new Set(states(controller))).toEqual(new Set(['serving']));
+  });
+
   it('that hangs is killed after its lease, and nobody else is', async () => {
     const { control, during, fleet, clock, owners, fill } = world();
     const controller = control();

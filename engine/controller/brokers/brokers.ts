@@ -108,6 +108,12 @@ export class BrokerTable {
     return undefined;
   }
 
+  /** Fewer than half of what there should be: each is the next to be missed, and has the more to carry. */
+  fewServe(): boolean {
+    const wanted = [...this.#views.values()].filter((view) => view.wanted);
+    return wanted.filter(({ phase }) => phase === 'serving').length * 2 < wanted.length;
+  }
+
   /** At least two brokers and half of the zone died within `windowMs`: the zone is what failed. */
   isZoneDown(zone: string, nowMs: number, windowMs: number): boolean {
     let total = 0;

@@ -52,11 +52,19 @@ export class Repair {
   }
 
   /**
-   * For how long new owners are probably still opening what the last repairs gave them: clients wait for that, so whatever
-   * takes the cores and can wait does. 0 when there is no such time.
+   * For how long new owners are probably still opening what the last repairs gave them, or somebody is being recovered: clients
+   * wait for that, so whatever takes the cores and can wait does. 0 when there is no such time.
    */
   openingMs(): number {
-    return Math.max(0, this.#openUntilMs - this.#context.clock.monotonicMs());
+    return Math.max(0, Math.max(this.#openUntilMs, this.#recoveringUntilMs()) - this.#context.clock.monotonicMs());
+  }
+
+  /** Where most are dead those that come back are waited for as well. And what takes longer may not end at all. */
+  #recoveringUntilMs(): number {
+    const { brokers } = this.#context;
+    if (brokers.fewServe()) return Number.NEGATIVE_INFINITY;
+    const recovering = [...brokers.all()].filter(({ phase, recovered }) => phase === 'dead' && !recovered);
+    return Math.max(...recovering.map(({ diedAtMs }) => diedAtMs + openMsMaxByDeath));
   }
 
   /** Partitions that nobody owns, or whose owner is no slot of the fleet any more. */

@@ -38,7 +38,7 @@ const settlePauseMsMax = 5000;
 const restartPauseMs = 100;
 /** While nobody serves, the pause before the next attempt is no longer than this: by whether the last one has served. */
 const alonePauseMsMax = { served: 100, unserved: 500 };
-/** While fewer than half of the fleet serve: they are the next to be missed, and have each more to carry. */
+/** The same while few serve. */
 const fewPauseMsMax = 500;
 const restPollMs = 20;
 const othersPollMs = 25;
@@ -261,10 +261,8 @@ export class SlotKeeper {
   /** A pause spares the others a slot that keeps dying. Without others there is nothing to spare. */
   #pauseMsMax(hasServed: boolean): number {
     const { brokers, settings } = this.#context;
-    const wanted = [...brokers.all()].filter((view) => view.wanted);
-    const serving = wanted.filter(({ phase }) => phase === 'serving').length;
-    if (serving === 0) return alonePauseMsMax[hasServed ? 'served' : 'unserved'];
-    return serving * 2 < wanted.length ? fewPauseMsMax : settings.restartPauseMsMax;
+    if (brokers.anyServing() === undefined) return alonePauseMsMax[hasServed ? 'served' : 'unserved'];
+    return brokers.fewServe() ? fewPauseMsMax : settings.restartPauseMsMax;
   }
 
   /** One process from start to exit. False when it never served. */
