@@ -4,7 +4,8 @@
  *
  * An append that is refused takes along those that came behind it. A log takes any sequence from a producer that it does
  * not know (KIP-360): were a producer's first batch refused and its second one let in, the first would be out of order
- * ever after.
+ * ever after. The second may be on its way still, and come when there is room again: so the first is remembered until it comes
+ * once more (sequence-gaps.ts).
  *
  *   disk full      what waits is refused as well: among it may be what followed the batch that did not fit
  *   too much waits nothing is let in until nothing waits, be it as small as it may
@@ -14,6 +15,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { SharedFrame } from '../kernel/frame-pool.ts';
 import type { Disk } from '../ports.ts';
 import type { BatchHeader } from '../records/batch.ts';
+import { SequenceGaps } from '../records/sequence-gaps.ts';
 import { logErrorCode, type LogErrorCode } from './log.ts';
 import { type AppendDone, refusal } from './partition/partition-append.ts';
 import type { OwnedLog } from './partition/partition-log.ts';
@@ -49,6 +51,7 @@ export class AppendGate {
   /** A write was refused; so will be all that waits. */
   #refusesWaiting = false;
   #closedBecause: string | undefined;
+  readonly #gaps = new SequenceGaps();
 
   /** `onPassed` is called when the un-rolled bytes are at or above rollUpBytes, as often as that is seen. */
   constructor(
@@ -86,11 +89,15 @@ export class AppendGate {
     if (this.#closedBecause !== undefined) {
       done(refusal(logErrorCode.kafkaStorageError, log.startOffset, this.#closedBecause));
     } else if (!this.#checkFree()) {
+      this.noteRefused(log, batch, header.producerId);
       done(refusal(logErrorCode.volumeFull, log.startOffset, nearlyFull));
+    } else if (header.producerId >= 0 && this.#isEarly(log, batch)) {
+      done(refusal(logErrorCode.kafkaStorageError, log.startOffset, 'what comes before it found no room'));
     } else if (this.#waiting.length === 0 && this.#hasRoom()) {
       log.take(batch, header, nowMs, done, frame);
     } else if (this.#isCrowded || this.#waitingBytes + batch.length > this.#settings.waitingBytesMax) {
       this.#isCrowded = this.#waiting.length > 0;
+      this.noteRefused(log, batch, header.producerId);
       done(refusal(logErrorCode.kafkaStorageError, log.startOffset, 'too many appends wait for a roll-up'));
     } else {
       this.#waiting.push({ log, batch, header, nowMs, done, frame });
@@ -132,7 +139,19 @@ export class AppendGate {
   #refuseWaiting(code: LogErrorCode, because: string): void {
     const refused = this.#waiting;
     this.#keepWaiting([]);
+    for (const { log, batch, header } of refused) this.noteRefused(log, batch, header.producerId);
     for (const { log, done } of refused) done(refusal(code, log.startOffset, because));
+  }
+
+  /** There was no room for it. What a log knows of its producer keeps back what follows; of one that it does not know nothing does. */
+  noteRefused(log: OwnedLog, records: Buffer, producerId: number): void {
+    if (producerId < 0 || log.knowsProducer(producerId)) return;
+    const { topicId, partition } = log;
+    this.#gaps.add({ topicId, partition, records }, this.#clock.monotonicMs());
+  }
+
+  #isEarly({ topicId, partition }: OwnedLog, records: Buffer): boolean {
+    return this.#gaps.count > 0 && this.#gaps.isEarly({ topicId, partition, records }, this.#clock.monotonicMs());
   }
 
   #keepWaiting(kept: WaitingAppend[]): void {

@@ -39,11 +39,11 @@ import { LinkClosed } from '../ports.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import { batchField, lastOffsetDelta } from '../records/batch.ts';
 import { writeI32 } from '../records/bytes.ts';
+import { SequenceGaps } from '../records/sequence-gaps.ts';
 import { AppendRoute, type Flight, type Item } from './append-route.ts';
 import { errorCode, volumeFullCode } from '../protocol/error-codes.ts';
 import { isMisrouted } from './misrouted.ts';
 import { type Owner, ownerOf, type RoutingCatalogue } from './owners.ts';
-import { SequenceGaps } from './sequence-gaps.ts';
 import type { RoutingSettings } from './settings.ts';
 
 const produceKey = 0;

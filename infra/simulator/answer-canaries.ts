@@ -8,7 +8,7 @@ import { PendingAppend } from '../../engine/log/partition/partition-append.ts';
 import { ProducerState } from '../../engine/log/fold/producer-state.ts';
 import { Tail } from '../../engine/log/partition/tail.ts';
 import { FetchRouter } from '../../engine/routing/fetch.ts';
-import { SequenceGaps } from '../../engine/routing/sequence-gaps.ts';
+import { SequenceGaps } from '../../engine/records/sequence-gaps.ts';
 import { baseSequence, producerId } from '../../engine/records/batch.ts';
 import type { Canary } from './plant.ts';
 import { methodOf, replaced } from './plant-parts.ts';

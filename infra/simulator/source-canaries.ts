@@ -15,7 +15,7 @@ import type { MetadataStore } from '../../engine/ports.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import type { BatchHeader } from '../../engine/records/batch.ts';
 import { AppendRoute } from '../../engine/routing/append-route.ts';
-import { SequenceGaps } from '../../engine/routing/sequence-gaps.ts';
+import { SequenceGaps } from '../../engine/records/sequence-gaps.ts';
 import type { Canary } from './plant.ts';
 import { changed, methodOf, replaced } from './plant-parts.ts';
 

@@ -57,6 +57,8 @@ export interface LogSession {
     done: AppendDone,
     frame: SharedFrame | undefined,
   ): void;
+  /** A write of it found no room. */
+  refused(log: OwnedLog, batch: Buffer, producerId: number): void;
   /** Bytes that only WAL and memory hold grew or shrank. */
   unrolledChanged(bytes: number): void;
   /** Makes a later start durable, then calls log.moveStart. */
@@ -221,9 +223,14 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
     this.#endOffset = append.baseOffset;
     this.#live.epochs.retractFrom(append.baseOffset);
     if (append.producerId >= 0) {
-      this.#live.producers.set(append.producerId, append.producerBefore, this.#session.producerRoom.perLogMax);
+this.#live.producers.set(append.producerId, append.producerBefore, this.#session.producerRoom.perLogMax);
+      this.#session.refused(this, append.batch, append.producerId);
     }
     this.#session.unrolledChanged(-append.batch.length);
+  }
+
+  knowsProducer(producerId: number): boolean {
+    return this.#live.producers.get(producerId) !== undefined;
   }
 
   wakeReaders(): void {

@@ -1,5 +1,5 @@
 /**
- * Batches of idempotent producers that were given up and have not come back. A broker takes the first batch of a producer
+ * Batches of idempotent producers that were given up and have not come back. A log takes the first batch of a producer
  * that it does not know whatever its sequence is. So what follows a given-up batch must not be sent before that comes
  * again: stored first, it would have its predecessor refused as out of order for ever.
  *
@@ -10,8 +10,15 @@
  * A producer that never brings it back gave up itself, and all clients begin a new epoch then; one that does not may go on
  * after `gapMsMax`.
  */
-import type { Append } from '../engine.ts';
-import { baseSequence, producerEpoch, producerId } from '../records/batch.ts';
+import type { Uuid } from '../kernel/uuid.ts';
+import { baseSequence, producerEpoch, producerId } from './batch.ts';
+
+/** A batch, and whose log it is for. */
+interface Sent {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly records: Buffer;
+}
 
 /** Longer than requests stay on the wire, shorter than anybody would wait to find out what is wrong. */
 const gapMsMax = 10_000;
@@ -34,7 +41,7 @@ export class SequenceGaps {
   }
 
   /** `append` is answered with an error after which its producer repeats it. */
-  add(append: Append, nowMs: number): void {
+  add(append: Sent, nowMs: number): void {
     const key = keyOf(append);
     const epoch = producerEpoch(append.records, 0);
     const sequence = baseSequence(append.records, 0);
@@ -49,7 +56,7 @@ export class SequenceGaps {
   }
 
   /** Whether `append` must not be sent yet: what its producer has to repeat first has not come. */
-  isEarly(append: Append, nowMs: number): boolean {
+  isEarly(append: Sent, nowMs: number): boolean {
     if (this.#gaps.size === 0) return false;
     this.#expire(nowMs);
     const key = keyOf(append);
@@ -70,7 +77,7 @@ export class SequenceGaps {
   }
 }
 
-function keyOf({ topicId, partition, records }: Append): string {
+function keyOf({ topicId, partition, records }: Sent): string {
   return `${topicId} ${partition} ${producerId(records, 0)}`;
 }
 

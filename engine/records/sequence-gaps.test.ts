@@ -1,15 +1,17 @@
 import { expect, it } from 'vitest';
-import type { Append } from '../engine.ts';
-import { batchField } from '../records/batch.ts';
-import { writeI16, writeI32 } from '../records/bytes.ts';
+import { batchField } from './batch.ts';
+import { writeI16, writeI32 } from './bytes.ts';
 import { SequenceGaps } from './sequence-gaps.ts';
-import { batchOf, topicId } from './scripted-broker.suite.ts';
+import { encodeBatch } from './encode.ts';
 
-function append(sequence: number, { epoch = 0, partition = 0 } = {}): Append {
-  const records = batchOf(0);
+const topicId = 't'.repeat(16);
+
+function append(sequence: number, { epoch = 0, partition = 0 } = {}) {
+  const record = { key: null, value: Buffer.from('v'), timestampMs: 0 };
+  const records = encodeBatch([record], { producerId: 7, producerEpoch: 0, baseSequence: 0 });
   writeI32(records, batchField.baseSequence, sequence);
   writeI16(records, batchField.producerEpoch, epoch);
-  return { topicId, partition, records, idempotent: true, timeoutMs: 1, done: () => undefined };
+  return { topicId, partition, records };
 }
 
 it('keeps back what follows, until the batch comes again', () => {

@@ -1,0 +1,32 @@
+/** What is refused for want of room, and what its producer has sent behind it: a log that does not know the producer would take that. */
+import { expect, it } from 'vitest';
+import { batchOf, World } from './log-fixture.suite.ts';
+import { logErrorCode } from './log.ts';
+
+const numbered = (sequence: number, producerId = 7): Buffer =>
+  batchOf([`${sequence}`], 0, { producerId, producerEpoch: 0, baseSequence: sequence });
+
+it('keeps back what follows a first batch that found no room, until that comes again', async () => {
+  const world = new World({ freeBytesFloor: 1000, freeSpaceIntervalMs: 10 });
+  const log = await world.open(await world.startSession());
+  world.disk.isTaken = true;
+  expect(await world.append(log, numbered(0))).toMatchObject({ errorCode: logErrorCode.volumeFull });
+  world.disk.isTaken = false;
+  await world.clock.advance(20);
+  expect(await world.append(log, numbered(1))).toMatchObject({ errorCode: logErrorCode.kafkaStorageError });
+  expect(await world.append(log, numbered(1, 8))).toMatchObject({ errorCode: 0, baseOffset: 0 });
+  expect(await world.append(log, numbered(0))).toMatchObject({ errorCode: 0, baseOffset: 1 });
+  expect(await world.append(log, numbered(1))).toMatchObject({ errorCode: 0, baseOffset: 2 });
+});
+
+it('and a first batch whose write found none', async () => {
+  const world = new World({ freeBytesFloor: 0, freeSpaceIntervalMs: 10 });
+  const log = await world.open(await world.startSession());
+  await world.append(log, batchOf(['plain']));
+  world.disk.plan({ on: 'write', error: 'full', afterBytes: 0 });
+  expect((await world.append(log, numbered(0))).errorCode).not.toBe(0);
+  await world.clock.advance(20);
+  expect(await world.append(log, numbered(1))).toMatchObject({ errorCode: logErrorCode.kafkaStorageError });
+  expect(await world.append(log, numbered(0))).toMatchObject({ errorCode: 0, baseOffset: 1 });
+  expect(await world.append(log, numbered(1))).toMatchObject({ errorCode: 0, baseOffset: 2 });
+});
