@@ -44,6 +44,18 @@ describe('log store', () => {
     await expect(world.open(store, 8)).rejects.toMatchObject({ code: 'not-owner' });
   });
 
+  it('releases more logs than one segment file takes: each further file has a name of its own', async () => {
+    const world = new World({ logsPerFileMax: 2 });
+    const store = await world.startSession();
+    const logs = await Promise.all([0, 1, 2, 3, 4].map((partition) => world.open(store, 1, {}, topicA, partition)));
+    for (const log of logs) await world.append(log, batchOf([`${log.partition}`]));
+    await world.run(store.release(logs));
+    expect(world.fatal).toEqual([]);
+    expect((await world.files()).map(({ segments }) => segments)).toEqual([2, 2, 1]);
+    const again = await world.open(store, 2, {}, topicA, 4);
+    expect(await world.values(again)).toEqual(['4']);
+  });
+
   it('closes with the fault, and not with a broken assertion, when a recovery has removed its log meanwhile', async () => {
     const world = new World();
     const store = await world.startSession();

@@ -46,8 +46,6 @@ import { walDirectory } from './wal/wal-format.ts';
 const rollUpRetryMs = 1000;
 /** Appends go on meanwhile, and some come in faster than they can be rolled up. */
 const prepareRoundsMax = 3;
-/** Logs of one segment file: bounds its table, and how long what is done for all of them at once holds the event loop. */
-const logsPerRollUpMax = 2_048;
 /** Logs looked at for retention between two turns of the event loop. */
 const retentionLooksMax = 256;
 /** Of one pass of retention. */
@@ -129,6 +127,7 @@ class SessionLogStore implements LogStore {
       reader,
       producerRoom: new ProducerRoom(() => this.logs(), settings),
       admit: (log, batch, header, nowMs, done, frame) => this.#gate.admit(log, batch, header, nowMs, done, frame),
+      refused: (log, batch, producerId) => this.#gate.noteRefused(log, batch, producerId),
       unrolledChanged: (bytes) => this.#gate.unrolledChanged(bytes),
       advanceStart: (log, offset) =>
         this.#maintain(async () => {
@@ -371,19 +370,23 @@ class SessionLogStore implements LogStore {
     isPieced = false,
     announced?: string,
   ): Promise<void> {
+    const { logsPerFileMax } = this.#o.settings;
     let due: NonNullable<ReturnType<OwnedLog['toRollUp']>>[] = [];
+    // The first file alone: what does not fit into it is announced when its turn comes.
+    let ahead = announced;
     const write = async (): Promise<void> => {
       if (due.length === 0) return;
       const published = (rolled: readonly RolledUp<(typeof due)[number]>[]): void => {
         for (const one of rolled) one.log.owner.swap(one, one.log.count);
       };
-      await rollUp(context, due, this.#fileCounter++, published, announced);
+      await rollUp(context, due, this.#fileCounter++, published, ahead);
+      ahead = undefined;
       due = [];
       this.#rollUps++;
     };
     for (const log of logs) {
       const part = log.toRollUp(isPieced);
-      if (part && due.push(part) === logsPerRollUpMax) await write();
+      if (part && due.push(part) === logsPerFileMax) await write();
     }
     await write();
   }

@@ -59,6 +59,10 @@ export interface LogSettings {
   readonly segmentsPerTransactionMax: number;
   /** Logs whose rows are read, or whose roll-up is planned, before the event loop turns. */
   readonly logsTogetherMax: number;
+  /** On their way to the store at the same time: some hundred logs by one commit, without holding its lock for long. */
+  readonly transactionsTogetherMax: number;
+  /** Logs of one segment file: bounds its table, and how long what is done for all of them at once holds the event loop. */
+  readonly logsPerFileMax: number;
   /** A segment file without a row is removed when it has been so for this long. */
   readonly orphanGraceMs: number;
   /** First and longest wait between attempts at the metadata store, and when to give up on one transaction. */
@@ -100,6 +104,8 @@ export const logSettingsDefault: LogSettings = {
   scrubIntervalMs: 86_400_000,
   segmentsPerTransactionMax: storeOpsMax,
   logsTogetherMax: 32,
+  transactionsTogetherMax: 8,
+  logsPerFileMax: 2048,
   orphanGraceMs: 3_600_000,
   storeRetryMs: 10,
   storeRetryMsMax: 1000,
@@ -136,6 +142,8 @@ const bounds: Readonly<Record<Exclude<keyof LogSettings, 'durability'>, readonly
   scrubIntervalMs: [1000, 366 * 86_400_000],
   segmentsPerTransactionMax: [1, storeOpsMax],
   logsTogetherMax: [1, 1024],
+  transactionsTogetherMax: [1, 64],
+  logsPerFileMax: [1, 100_000],
   orphanGraceMs: [1000, 366 * 86_400_000],
   storeRetryMs: [1, 10_000],
   storeRetryMsMax: [1, 60_000],

@@ -42,6 +42,19 @@ export class BrokerProcess {
   readonly #unanswered = new Set<{ readonly partition: PartitionName }>();
   isServing = false;
 
+  get catalogue(): StoreCatalogue | undefined {
+    return this.#catalogue;
+  }
+
+  /** 0 before there is a session, as the end of its log is. */
+  get sessionEpoch(): number {
+    return this.#session?.epoch ?? 0;
+  }
+
+  get syncedLsn(): number {
+    return this.#logs?.syncedLsn() ?? 0;
+  }
+
   /** Now and then the program takes long to load, whatever `loadMs` says; a detached one does so without its parent. */
   constructor(world: World, slot: BrokerSlot, loadMs = 0) {
     this.#world = world;

@@ -3,6 +3,7 @@
  * places are committed often and some seldom, so that what a coordinator remembers reaches far back: a place that is
  * committed all the time says the same of one that has forgotten half.
  */
+import { volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import { make } from '../../engine/protocol/make.ts';
 import { offsetCommitRequest } from '../../engine/protocol/messages/08-offset-commit.ts';
 import { offsetFetchRequest } from '../../engine/protocol/messages/09-offset-fetch.ts';
@@ -28,6 +29,8 @@ export class Committer {
   readonly #acked: number[];
   /** By partition, the last of those that were deleted. */
   readonly #gone: number[];
+  /** By partition, how many deletions have been sent. */
+  readonly #deletions: number[];
   isStopped = false;
   #askedBehind: World['rush'];
 
@@ -41,6 +44,7 @@ export class Committer {
     this.#sent = Array.from({ length: topic.partitions }, () => 0);
     this.#acked = this.#sent.map(() => -1);
     this.#gone = this.#sent.map(() => -1);
+    this.#deletions = this.#sent.map(() => 0);
     this.#loop();
   }
 
@@ -82,7 +86,8 @@ export class Committer {
     const isRush = loop.nowMs < rush.untilMs;
     const chosen = below(this.#random, isRush ? places : 1 + below(this.#random, places));
     // Now and then all of them at once, which is more than one append to the coordinator's log holds.
-    const indexes = below(this.#random, 4) === 0 ? [...this.#sent.keys()] : [chosen];
+    const isWhole = below(this.#random, 4) === 0 || (isRush && rush.isRefused);
+    const indexes = isWhole ? [...this.#sent.keys()] : [chosen];
     const commits = indexes.map((partitionIndex) => ({
       partitionIndex,
       committedOffset: ++this.#sent[partitionIndex]!,
@@ -105,7 +110,10 @@ export class Committer {
           history.add({ kind: 'committed', ...this.#place(partitionIndex), offset: committedOffset, code });
           if (code === 0) this.#acked[partitionIndex] = committedOffset;
         }
-        next();
+        const codes = isGood ? result.topics[0]!.partitions.map(({ errorCode: code }) => code) : [];
+        // What is there by now, before another commit hides it.
+        if (rush.isRefused && codes.includes(volumeFullCode)) this.ask(next);
+        else next();
       },
     );
   }
@@ -120,6 +128,7 @@ export class Committer {
       topics: [{ name: this.#topic.name, partitions: [{ partitionIndex }] }],
     });
     this.#acked[partitionIndex] = -1;
+    this.#deletions[partitionIndex]!++;
     this.#door.request(
       ({ engine }) => engine.coordinatorRequest(47, this.#target, request, { ...client, version: 0 }),
       (result) => {
@@ -136,6 +145,7 @@ export class Committer {
   ask(next: (isGood: boolean) => void): void {
     const acked = [...this.#acked];
     const gone = [...this.#gone];
+    const deletions = [...this.#deletions];
     const topics = [{ name: this.#topic.name, partitionIndexes: [...acked.keys()] }];
     const request = make(offsetFetchRequest, { groups: [{ groupId: this.#group, topics }] });
     this.#door.request(
@@ -146,7 +156,10 @@ export class Committer {
         const found = group?.errorCode === 0 ? (group.topics[0]?.partitions ?? []) : [];
         const known = found.filter(({ errorCode }) => errorCode === 0);
         for (const { partitionIndex, committedOffset } of known) {
-          const position = { ...this.#place(partitionIndex), offset: committedOffset, acked: acked[partitionIndex]! };
+          // What was deleted while this was on its way need not be there: it is asked for beside all else.
+          const isSame = deletions[partitionIndex] === this.#deletions[partitionIndex];
+          const kept = isSame ? acked[partitionIndex]! : -1;
+          const position = { ...this.#place(partitionIndex), offset: committedOffset, acked: kept };
           this.#world.history.add({ kind: 'position', ...position, gone: gone[partitionIndex]! });
         }
         next(known.length === acked.length);

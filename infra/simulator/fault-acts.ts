@@ -218,6 +218,7 @@ export class FaultActs {
     disks.dropTraps.clear();
     this.world.killsAtStart.clear();
     disks.slowMs.clear();
+    disks.mountPresent();
     for (const root of disks.roots()) {
       disks.of(root).isTaken = false;
       // One that was planned may wait for its moment still.

@@ -35,6 +35,11 @@ export type FaultKind =
   | 'told-power'
   | 'slow-delete'
   | 'go-over'
+  | 'refused-parts'
+  | 'stranded-batches'
+  | 'earlier-volume'
+  | 'unheard-growth'
+  | 'asked-asleep'
   | 'zone-loss'
   | 'zone-power'
   | 'power'
@@ -284,6 +289,22 @@ const rare: Mix = {
   restart: 1,
 };
 
+/** What none of the others comes to: see seldom-scripts.ts. Worlds with few of what is elsewhere bounded by hundreds. */
+const seldom: Mix = {
+  'refused-parts': 5,
+  'stranded-batches': 4,
+  'earlier-volume': 4,
+  'unheard-growth': 4,
+  'asked-asleep': 4,
+  'late-frame': 3,
+  'topic-create': 2,
+  'topic-delete': 2,
+  grow: 1,
+  kill: 2,
+  restart: 2,
+  drain: 2,
+};
+
 /** What 'mixed' draws from: two of them, or all. */
 const mixed: Readonly<Record<string, Mix>> = {
   kills,
@@ -312,6 +333,7 @@ export const scenarios: Readonly<Record<string, Mix>> = {
   far,
   repeats,
   gateways,
+  seldom,
 };
 
 export function drawMix(random: Random, scenario: string): Mix {

@@ -12,6 +12,7 @@ import type { Fault, FaultKind } from './fault-plan.ts';
 import { goodMood } from './process-store.ts';
 import { loseAnswers, losePowerWhenTold } from './answer-scripts.ts';
 import { goOver } from './gateway-scripts.ts';
+import { askAsleep, growUnheard, mountEarlier, refuseParts, strandBatches } from './seldom-scripts.ts';
 import {
   crowdFirsts,
   deliverLate,
@@ -68,6 +69,11 @@ const scripts: Readonly<Partial<Record<FaultKind, Script>>> = {
   'told-power': losePowerWhenTold,
   'slow-delete': deleteUnsynced,
   'go-over': goOver,
+  'refused-parts': refuseParts,
+  'stranded-batches': strandBatches,
+  'earlier-volume': mountEarlier,
+  'unheard-growth': growUnheard,
+  'asked-asleep': askAsleep,
 };
 
 export function isScript(kind: FaultKind): boolean {

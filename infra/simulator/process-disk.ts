@@ -21,6 +21,8 @@ export interface SyncTrap {
 /** Volume or store directory to disk; paths begin with one of the keys and a slash. */
 export class Disks {
   readonly #disks = new Map<string, MemoryDisk>();
+  /** What was mounted before an earlier copy of it was, by root. */
+  readonly #present = new Map<string, MemoryDisk>();
   readonly #random: Random;
   /** On top of the usual latency, by root. */
   readonly slowMs = new Map<string, number>();
@@ -44,10 +46,25 @@ export class Disks {
   }
 
   add(root: string): void {
-    const latency = (call: string): Promise<void> => this.#latency(root, call);
-    const disk = new MemoryDisk({ latency });
+    const disk = new MemoryDisk({ latency: this.#latencyOf(root) });
     disk.makeDirectory(root);
     this.#disks.set(root, disk);
+  }
+
+  #latencyOf(root: string): (call: string) => Promise<void> {
+    return (call) => this.#latency(root, call);
+  }
+
+  /** Until `present`: the volume is as `earlier` has it. */
+  mountEarlier(root: string, earlier: MemoryDisk): void {
+    if (!this.#present.has(root)) this.#present.set(root, this.of(root));
+    this.#disks.set(root, earlier.copy(this.#latencyOf(root)));
+  }
+
+  /** All volumes are what they were. */
+  mountPresent(): void {
+    for (const [root, disk] of this.#present) this.#disks.set(root, disk);
+    this.#present.clear();
   }
 
   of(path: string): MemoryDisk {

@@ -33,6 +33,12 @@ export const rareCanaries: readonly Canary[] = [
     plant: () => ({ store: (store, of) => (of === 'broker' ? countBlindly(store) : store) }),
   },
   {
+    name: 'recovers a log that ends before what its lease tells',
+    scenario: 'seldom',
+    seed: 1301000,
+    plant: () => ({ recovery: (options) => ({ ...options, syncedLsn: 0 }) }),
+  },
+  {
     name: 'counts its lease by the wall clock',
     scenario: 'orphans',
     seed: 72012,

@@ -71,7 +71,7 @@ export function killInRush(acts: FaultActs, _broker: BrokerProcess | undefined, 
   const { volume } = broker.slot;
   const rushMs = rushMsMin + value * 0.3;
   acts.world.fault(`committers hurry for ${Math.round(rushMs)} ms`);
-  acts.world.rush = { untilMs: loop.nowMs + rushMs, silentUntilMs: loop.nowMs + rushMs + silentMs };
+  acts.world.rush = { untilMs: loop.nowMs + rushMs, silentUntilMs: loop.nowMs + rushMs + silentMs, isRefused: false };
   disks.slowMs.set(volume, 2 + (value % 7));
   loop.schedule(rushMs, () => {
     disks.slowMs.delete(volume);

@@ -9,7 +9,7 @@ import { below, seededRandom } from '../../engine/kernel/random.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
 import { logPk } from '../../engine/log/rows/log-state.ts';
 import { storeOpsMax } from '../../engine/ports.ts';
-import { logSettingsDefault } from '../../engine/log/settings.ts';
+import { type LogSettings, logSettingsDefault } from '../../engine/log/settings.ts';
 import type { Anomaly } from './anomaly.ts';
 import { check } from './checker.ts';
 import { unnoticedRot } from './bit-rot.ts';
@@ -24,6 +24,7 @@ import type { Plant } from './plant.ts';
 import { noteDeaths } from './quiet-deaths.ts';
 import { loseMembers, moveLogs, moveSeats, seamlessHoldMs } from './quiet-move.ts';
 import { watchPolls } from './quiet-poll.ts';
+import { watchCatalogues } from './catalogue-audit.ts';
 import { auditDeleted, auditStorage, partitionsMax, unfreedTopics } from './storage-audit.ts';
 import { watchEmptied } from './said-empty.ts';
 import { takeTimeToDecode } from './recoding.ts';
@@ -75,6 +76,11 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'shared-file': 3000,
   'fresh-kill': 1000,
   crowd: 900,
+  'refused-parts': 800,
+  'stranded-batches': 3500,
+  'earlier-volume': 2500,
+  'unheard-growth': 2500,
+  'asked-asleep': 3500,
   'late-frame': 1500,
   'late-place': 2600,
   'answers-lost': 1000,
@@ -160,6 +166,7 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   const workMsMax = mayCorrupt ? rottenMsMax : stuckAfterMs;
   await loop.run(loop.nowMs + workMsMax, () => liveness.isGood);
   const isGood = liveness.isGood;
+  if (isGood) await watchCatalogues(world, supervisor);
   if (!mayCorrupt && isGood) await moveLogs(world, supervisor, topics);
   topics.stopSending();
   if (!mayCorrupt && !isGood) history.add({ kind: 'stuck', what: liveness.missing() });
@@ -278,6 +285,12 @@ function drawTogether(seed: number): number {
   return below(random, 2) === 0 ? 1 + below(random, 4) : storeOpsMax;
 }
 
+/** Of what production has room for by hundreds: a roll-up of a world's few logs then takes several of them. */
+function drawFew(seed: number): Partial<LogSettings> {
+  const random = seededRandom(seed ^ 0xfe77);
+  return { transactionsTogetherMax: 1 + below(random, 2), logsPerFileMax: 1 + below(random, 3) };
+}
+
 /** Likewise. */
 function drawMoveOps(seed: number): number {
   return below(seededRandom(seed ^ 0x30e5), 2) === 0 ? fewMoveOps : controllerDefaults.moveOpsMax;
@@ -326,7 +339,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     hasGroups: scenario === 'groups' || scenario === 'full' || below(seededRandom(seed ^ 0x9409), 8) === 0,
     controllers,
     gateways: scenario === 'gateways' ? 2 : 1,
-    recodes: scenario === 'gateways' && below(seededRandom(seed ^ 0x2ec0), 2) === 0,
+    recodes: (scenario === 'gateways' || scenario === 'seldom') && below(seededRandom(seed ^ 0x2ec0), 2) === 0,
     lease: { durationMs: 900, renewIntervalMs: 180, marginMs: 45, retryMsMax: 30 },
     log: {
       ...logSettingsDefault,
@@ -352,6 +365,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
       segmentsPerTransactionMax: drawTogether(seed),
       logsTogetherMax: drawTogether(seed),
       storeRetryTotalMsMax: 4000,
+      ...(scenario === 'seldom' ? drawFew(seed) : {}),
       ...limits.log,
     },
   };

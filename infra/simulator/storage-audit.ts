@@ -89,7 +89,7 @@ async function auditVolumes(world: World): Promise<string[]> {
   return wrong;
 }
 
-async function allRows(world: World, pk: string): Promise<Row[]> {
+export async function allRows(world: World, pk: string): Promise<Row[]> {
   const rows: Row[] = [];
   let cursor: string | undefined;
   do {

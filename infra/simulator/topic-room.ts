@@ -185,6 +185,18 @@ export class TopicRoom {
     cutOne(this.#door, topic, target % topic.partitions, -1, told);
   }
 
+  /** Of the logs of bounded topics that lie there, as the gateway knows it, up to the end that somebody was told of. */
+  deleteAt(brokerId: number): void {
+    for (const topic of this.topics) {
+      if (!topic.isBounded || topic.isDeleted) continue;
+      const placed = this.#door.parent?.catalogue.byId(topic.topicId)?.partitions ?? [];
+      for (const { index, brokerId: owner } of placed.slice(0, topic.partitions)) {
+        const { end } = this.#world.history.told.of(partitionName(topic.topicId, index));
+        if (owner === brokerId && end > 0) cutOne(this.#door, topic, index, end, () => undefined);
+      }
+    }
+  }
+
   /** Clients die as brokers do, and come back while nobody serves: what a producer sends first is then held. */
   restartProducers(): void {
     for (const producer of this.idempotent) producer.restart();

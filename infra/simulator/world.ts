@@ -92,7 +92,7 @@ export class World {
   /** Until then producers write to these partitions alone. */
   focus: Focus = { partitions: new Set(), untilMs: 0 };
   /** Committers send commits as fast as they are answered, and then for a while none. */
-  rush = { untilMs: 0, silentUntilMs: 0 };
+  rush = { untilMs: 0, silentUntilMs: 0, isRefused: false };
   /** Parents that end in the moment in which they have started a broker, and how long that one takes to load. */
   readonly killsAtStart = new Map<SimProcess, number>();
   readonly #releasing = new Map<PartitionName, (() => void)[]>();

@@ -141,6 +141,20 @@ export class MemoryDisk implements Disk {
     this.#plans.length = 0;
   }
 
+  /** An earlier copy of it, when it goes on: what has not been synced by now is in it as well. */
+  copy(latency?: MemoryDiskOptions['latency']): MemoryDisk {
+    const copy = new MemoryDisk({ capacityBytes: this.#capacityBytes, ...(latency ? { latency } : {}) });
+    for (const directory of this.#directories) copy.#directories.add(directory);
+    const inodes = new Map<Inode, Inode>();
+    for (const [path, inode] of this.#files) {
+      let copied = inodes.get(inode);
+      if (!copied) inodes.set(inode, (copied = inode.copy()));
+      copy.#files.set(path, copied);
+      copy.#durableFiles.set(path, copied);
+    }
+    return copy;
+  }
+
   /** Bit rot, in what readers see and in what a crash leaves. */
   flipBit(path: string, bit: number): void {
     const inode = this.#inode('flip', path);
@@ -298,7 +312,7 @@ interface PendingWrite {
 /** One file's contents: what readers see, what is durable, and the writes in between. */
 class Inode {
   seen = new Image();
-  readonly durable = new Image();
+  durable = new Image();
   lastWrite = 0;
   #pending: PendingWrite[] = [];
 
@@ -316,6 +330,13 @@ class Inode {
 
   forget(last: number): void {
     this.#pending = this.#pending.filter((write) => write.number > last);
+  }
+
+  copy(): Inode {
+    const copy = new Inode();
+    copy.seen = this.seen.copy();
+    copy.durable = this.seen.copy();
+    return copy;
   }
 
   crash(survives: () => boolean): void {

@@ -281,9 +281,6 @@ export function turnOf(clock: Clock): Promise<void> {
   return new Promise((resolve) => clock.endOfTurn(resolve));
 }
 
-/** On their way to the store at the same time: some hundred logs by one commit, without holding its lock for long. */
-const transactionsTogetherMax = 8;
-
 /** 'nothing': there was nothing left to publish. */
 async function publish<L extends RollUpLog>(
   context: RollUpContext,
@@ -299,7 +296,7 @@ async function publish<L extends RollUpLog>(
     return { log, row: inStore, replaced, fold, state, put: op };
   });
   const { seal, settings } = context;
-  const logsMax = settings.segmentsPerTransactionMax;
+  const { segmentsPerTransactionMax: logsMax, transactionsTogetherMax } = settings;
   if (seal) {
     const whole = changeOf(due, 0, storeOpsMax - 1, logsMax);
     if (whole.rolled.length === due.length) {
