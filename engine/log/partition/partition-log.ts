@@ -223,7 +223,7 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
     this.#endOffset = append.baseOffset;
     this.#live.epochs.retractFrom(append.baseOffset);
     if (append.producerId >= 0) {
-this.#live.producers.set(append.producerId, append.producerBefore, this.#session.producerRoom.perLogMax);
+      this.#live.producers.set(append.producerId, append.producerBefore, this.#session.producerRoom.perLogMax);
       this.#session.refused(this, append.batch, append.producerId);
     }
     this.#session.unrolledChanged(-append.batch.length);
