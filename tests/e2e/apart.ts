@@ -1,9 +1,13 @@
 /** An installation whose gateway and controllers are processes of their own, each of which can be killed. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { Instance } from '../../bin/demo/instance.ts';
+import { compiledPrograms } from '../../bin/compiled-programs.ts';
+import { systemClock } from '../../engine/kernel/clock.ts';
+import { killAll } from '../../infra/fleet/end-stopped.ts';
+import { notedBrokers } from '../../infra/fleet/noted-brokers.ts';
 import { program, startInstallation } from '../installation.ts';
 import { ControllerProcess } from '../soak/controller-process.ts';
 import { createTopic, demoAccess, httpSender, readAll } from './doors.ts';
@@ -107,21 +111,13 @@ export class Apart {
     return records.map(({ value }) => value).sort();
   }
 
-  /** Whatever is left of it, brokers too. */
+  /** Whatever is left of it, brokers too. Nobody is asked for it, who may be stopped where a test has failed. */
   async remove(): Promise<void> {
-    const pids = await this.engine().then(
-      ({ brokers }) => brokers.map(({ pid }) => pid),
-      () => [],
-    );
     for (const { child } of this.controllers) child.kill('SIGKILL');
-    for (const pid of pids) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // Ended by itself.
-      }
-    }
-    await this.gateway.stop();
+    await this.gateway.stop('SIGKILL');
+    const data = realpathSync(this.data);
+    const brokers = notedBrokers({ data, notes: join(data, 'run') }, compiledPrograms.detachedBroker);
+    await killAll(brokers, systemClock);
     rmSync(this.data, { recursive: true, force: true });
   }
 }

@@ -1,12 +1,10 @@
 /** Processes that are stopped in the middle of a commit, with the lock of the metadata store in their hands. */
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { processOfThread, processStateNow } from '../../infra/fleet/process-state.ts';
-import { WriterLock } from '../../tenancy/store/lmdb-lock.ts';
 import { startInstallation } from '../installation.ts';
 import { stopInCommit } from '../soak/stop-in-commit.ts';
 import { Apart } from './apart.ts';
 import { createTopic, demoAccess } from './doors.ts';
+import { stopWithLock } from './stop-process.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
@@ -54,25 +52,6 @@ describe('brokers', () => {
   });
 });
 
-/** When the system says that it has the lock: `commits` sees to it that it writes. */
-async function stopWithLock(pid: number, commits: () => Promise<unknown>): Promise<void> {
-  const lock = new WriterLock(join(apart.data, 'meta'));
-  await vi.waitUntil(
-    async () => {
-      const committing = commits();
-      await stopInCommit(apart.data, [pid], commitWaitMsMax);
-      // The signal is on its way: until then it may let go.
-      await vi.waitUntil(() => processStateNow(pid) === 'T', { timeout: 20_000, interval: 5 });
-      const { thread = 0 } = lock.holder() ?? {};
-      if (processOfThread(thread) === pid) return true;
-      process.kill(pid, 'SIGCONT');
-      await committing.catch(() => undefined);
-      return false;
-    },
-    { timeout: 60_000, interval: 0 },
-  );
-}
-
 describe('one of several that share the folder, whom everybody waits for', () => {
   let topics = 0;
   const makesTopic = (): Promise<void> => createTopic(apart.gateway, demoAccess(apart.gateway), `made-${++topics}`, 1);
@@ -83,7 +62,7 @@ describe('one of several that share the folder, whom everybody waits for', () =>
     await apart.controller().works;
     const ended = new Promise((done) => controller!.child.once('exit', (_code, signal) => done(signal)));
     // It renews its lease.
-    await stopWithLock(controller!.child.pid!, async () => undefined);
+    await stopWithLock(apart.data, controller!.child.pid!, async () => undefined);
     expect(await ended).toBe('SIGKILL');
     await makesTopic();
     expect(await apart.filled()).toEqual(values);
@@ -94,7 +73,7 @@ describe('one of several that share the folder, whom everybody waits for', () =>
   it('is killed when it is a gateway, and another one serves', async () => {
     const values = await apart.fill();
     const stopped = apart.gateway;
-    await stopWithLock(stopped.pid, () => makesTopic().catch(() => undefined));
+    await stopWithLock(apart.data, stopped.pid, () => makesTopic().catch(() => undefined));
     await vi.waitUntil(() => !stopped.isRunning, { timeout: 60_000 });
     apart.gateway = await startInstallation(['--role', 'gateway'], apart.data);
     expect(await apart.filled()).toEqual(values);
@@ -104,7 +83,7 @@ describe('one of several that share the folder, whom everybody waits for', () =>
     const values = await apart.fill();
     const [controller] = apart.controllers;
     await apart.gateway.stop('SIGKILL');
-    await stopWithLock(controller!.child.pid!, async () => undefined);
+    await stopWithLock(apart.data, controller!.child.pid!, async () => undefined);
     apart.gateway = await startInstallation(['--role', 'gateway'], apart.data);
     await apart.controller().works;
     expect(await apart.filled()).toEqual(values);

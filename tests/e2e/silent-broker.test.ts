@@ -11,6 +11,7 @@ import { encodeBatch } from '../../engine/records/encode.ts';
 import { Connection } from '../differential/connection.ts';
 import { Apart } from './apart.ts';
 import { createTopic, demoAccess, readAll } from './doors.ts';
+import { stopWithoutLock } from './stop-process.ts';
 
 // Whole installations on a busy machine: the bound is against hanging, nothing here is about speed.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -53,7 +54,7 @@ it('are waited for as long as a client says', async () => {
     ...apart.controllers.map(({ child }) => child.pid!),
     ...(await apart.engine()).brokers.map(({ pid }) => pid),
   ];
-  for (const pid of stopped) process.kill(pid, 'SIGSTOP');
+  for (const pid of stopped) await stopWithoutLock(apart.data, pid);
   try {
     // Whoever waits for longer waits for the end of the link, and is answered otherwise then.
     const told = await Promise.all([produce('d'), deleteRecords(2)]);

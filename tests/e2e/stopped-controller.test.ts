@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { isGone } from '../../infra/fleet/process-state.ts';
 import { Apart } from './apart.ts';
+import { stopWithoutLock } from './stop-process.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
@@ -26,7 +27,7 @@ it('lose the fleet at once, however long their lease is, and touch nothing of it
       brokers.every(({ state, pid: now }) => state === 'serving' && now !== pid),
     );
 
-  patient.child.kill('SIGSTOP');
+  await stopWithoutLock(apart.data, patient.child.pid!);
   process.kill(pids[0]!, 'SIGKILL');
   // By the other one, a minute before the lease lapses.
   await isReplaced(pids[0]!);

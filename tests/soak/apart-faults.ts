@@ -79,7 +79,7 @@ export class ApartFaults {
     const at = rank % site.gateways.length;
     const gateway = site.gateways[at]!;
     const hit = downtime.probedAt(gateway.http);
-    const hasSurvived = inCommit ? site.mayBeKilled(gateway) : undefined;
+    const hasSurvived = site.mayBeKilled(gateway);
     await this.#stop([gateway.pid], inCommit);
     const fromMs = performance.now();
     const when = inCommit ? ' in a commit' : '';
@@ -87,7 +87,7 @@ export class ApartFaults {
     downtime.hit('hang-gateway', fromMs, hit);
     await sleep(forMs);
     signal(gateway.pid, 'SIGCONT');
-    if (hasSurvived && !(await this.#survives(hasSurvived))) await site.startGateway(at);
+    if (!(await this.#survives(hasSurvived))) await site.startGateway(at);
     downtime.gatewayStopped(fromMs, performance.now(), hit);
   }
 
@@ -112,13 +112,13 @@ export class ApartFaults {
     const when = inCommit ? ' in a commit' : '';
     recorder.add({ kind: 'fault', what: `hang-controller: ${at}${when} for ${forMs} ms` });
     downtime.hit('hang-controller', performance.now(), []);
-    const hasSurvived = inCommit ? site.mayBeKilled(site.controllers[at]!) : undefined;
+    const hasSurvived = site.mayBeKilled(site.controllers[at]!);
     await this.#stop([pid], inCommit);
     this.#stopped.add(at);
     const goesOn = async (): Promise<void> => {
       await sleep(forMs);
       signal(pid, 'SIGCONT');
-      if (hasSurvived && !(await this.#survives(hasSurvived))) await site.startController(at);
+      if (!(await this.#survives(hasSurvived))) await site.startController(at);
       this.#stopped.delete(at);
     };
     beside(goesOn());
