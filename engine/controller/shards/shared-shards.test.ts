@@ -358,7 +358,7 @@ describe('what operators want of the fleet', () => {
     await during(gateway.replaceBroker(3));
     expect(second.controller.brokers().map(({ sessionEpoch }) => sessionEpoch)).toEqual([2, 3, 3]);
     expect(fleet.kills).toEqual([3]);
-    await expect(during(gateway.restartBroker(9))).rejects.toMatchObject({ code: 'invalid-request' });
+    await expect(during(gateway.restartBroker(9))).rejects.toMatchObject({ code: 'not-found' });
 
     expect(await during(gateway.evacuateZone('b'))).toBe(0);
     expect(await owned(all, 2)).toBe(0);
