@@ -2,6 +2,7 @@
 import { installationId } from '../../engine/controller/rows/installation.ts';
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
+import { forgetElsewhere } from '../../infra/fleet/notes.ts';
 import { type LmdbStore, openLmdbStore } from '../../tenancy/store/lmdb.ts';
 import { checkMetadataAge, type DataFolder } from '../data-folder.ts';
 import { brokerSlot } from './broker-slots.ts';
@@ -23,5 +24,6 @@ export async function openMetadata(
   checkMetadataAge(folder, store, await installationId({ store, clock, random }));
   const addressOf = (brokerId: number): string => brokerSlot(settings, folder, brokerId).address;
   await refuseForeignBrokers({ store, clock, random }, addressOf);
+  forgetElsewhere(folder.run);
   return { store, lockWatch };
 }

@@ -1,9 +1,11 @@
 /**
- * Notes of broker processes in the folder of sockets: empty files with the process id in their names. They say only where to
- * look, because to look at all processes takes long; what a note says is looked at before it is believed.
+ * Notes of broker processes in the folder of sockets: files with the process id in their names, and in them within which
+ * namespace it is one. They say only where to look, because to look at all processes takes long; what a note says is looked
+ * at before it is believed.
  */
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pidNamespace } from './process-state.ts';
 
 /** A child of who started it, or one that outlives it. */
 export type NoteKind = 'process' | 'detached';
@@ -11,7 +13,7 @@ export type NoteKind = 'process' | 'detached';
 /** Where there is no room for a note, its broker serves as well without, and its lease decides. */
 export function noteProcess(notes: string, kind: NoteKind, pid: number): void {
   try {
-    writeFileSync(notePath(notes, kind, pid), '', { mode: 0o600 });
+    writeFileSync(notePath(notes, kind, pid), pidNamespace(), { mode: 0o600 });
   } catch {
     // As said.
   }
@@ -26,13 +28,35 @@ export function forgetProcess(notes: string, kind: NoteKind, pid: number): void 
   }
 }
 
+/** Those whose ids mean something here: another container's are left as they are. */
 export function notedProcesses(notes: string, kind: NoteKind): number[] {
+  return allNoted(notes, kind).filter((pid) => isOfHere(notePath(notes, kind, pid)));
+}
+
+/** When it is known that none of another container is there any more. */
+export function forgetElsewhere(notes: string): void {
+  for (const kind of ['process', 'detached'] as const) {
+    const pids = allNoted(notes, kind).filter((pid) => !isOfHere(notePath(notes, kind, pid)));
+    for (const pid of pids) forgetProcess(notes, kind, pid);
+  }
+}
+
+function allNoted(notes: string, kind: NoteKind): number[] {
   try {
     return readdirSync(notes)
       .filter((name) => /^\d{1,10}$/.test(name.slice(kind.length + 1)) && name.startsWith(`${kind}-`))
       .map((name) => Number(name.slice(kind.length + 1)));
   } catch {
     return [];
+  }
+}
+
+/** One that says nothing is of an earlier version, or there was no room. */
+function isOfHere(path: string): boolean {
+  try {
+    return ['', pidNamespace()].includes(readFileSync(path, 'utf8'));
+  } catch {
+    return true;
   }
 }
 

@@ -1,7 +1,10 @@
 /** Starts in another namespace of process ids than the brokers that outlived their controllers, as in another container. */
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { compiledPrograms } from '../../bin/compiled-programs.ts';
+import { notedBrokers } from '../../infra/fleet/noted-brokers.ts';
 import { isGone } from '../../infra/fleet/process-state.ts';
 import { startInstallation } from '../installation.ts';
 import { Apart } from './apart.ts';
@@ -29,6 +32,9 @@ it.runIf(canUnshare)('are refused as long as the brokers serve, who lose nothing
   const controller = apart.controller([], entrance);
   await once(controller.child, 'close');
   expect(controller.lines.join('\n')).toMatch(refusal);
+  // Where they are found when they are stopped, or have no session yet.
+  const { notes, program } = { notes: join(apart.data, 'run'), program: compiledPrograms.detachedBroker };
+  expect(new Set(notedBrokers({ data: apart.data, notes }, program))).toEqual(new Set(pids));
 
   await apart.controller().works;
   apart.gateway = await startInstallation(['--role', 'gateway'], apart.data);
