@@ -95,8 +95,7 @@ export const sourceCanaries: readonly Canary[] = [
   },
   {
     name: 'takes batches of an old epoch of their producer',
-    scenario: 'rare',
-    seed: 85,
+    scenario: 'kills',
     plant: () => ({ patch: takeOldEpochs }),
   },
 ];
