@@ -96,8 +96,13 @@ function secretLines({ adminKey, apiKey, keyId }: Omit<DemoAccess, 'clusterId'>)
 /** By a name that no other process uses. */
 function writeDraft(path: string, lines: readonly string[]): string {
   const draft = `${path}.${process.pid}.new`;
-  writeFileSync(draft, `${lines.join('\n')}\n`, { mode: 0o600 });
-  chmodSync(draft, 0o600);
+  try {
+    writeFileSync(draft, `${lines.join('\n')}\n`, { mode: 0o600 });
+    chmodSync(draft, 0o600);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
   return draft;
 }
 

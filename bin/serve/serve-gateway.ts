@@ -50,9 +50,10 @@ export async function serveGateway(
   checkMetadata(folder);
   const leftovers = settings.role === 'gateway' ? [] : await endLeftovers(brokerHome(folder), systemClock);
   for (const pid of leftovers) logLine(`process ${pid}, a broker whose parent is dead, is killed`);
+  // Behind the metadata, which says by its name that a disk is full.
+  const { store, lockWatch } = await openMetadata(settings, folder);
   const secrets = demoSecrets(folder.demoEnv, systemRandom);
   const { adminKey } = secrets;
-  const { store, lockWatch } = await openMetadata(settings, folder);
   const [clock, random] = [systemClock, systemRandom];
   const tenancy = await openTenancy({ store, clock, random, settings: { profile: settings.quotaProfile } });
   const { counts } = tenancy;
