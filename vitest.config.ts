@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './tests/longest-first.ts';
 
 export default defineConfig({
   test: {
@@ -11,5 +12,6 @@ export default defineConfig({
     pool: 'forks',
     // Of two cores: many of the tests wait for processes, and leave a quarter of them idle.
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
   },
 });

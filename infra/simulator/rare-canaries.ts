@@ -53,7 +53,7 @@ export const rareCanaries: readonly Canary[] = [
   {
     name: 'forgets the producers of records that are deleted',
     scenario: 'rare',
-    seed: 54,
+    seed: 176,
     plant: () => ({ patch: forgetDeleted }),
   },
   {
