@@ -20,6 +20,7 @@ export interface BrokerFacts {
   readonly brokerId: number;
   readonly zone: string;
   readonly state: string;
+  readonly sessionEpoch: number;
   readonly pid: number;
   readonly partitions: number;
   /** What an operator wants of it, until that is done or taken back. */
