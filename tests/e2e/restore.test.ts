@@ -70,7 +70,7 @@ it('a whole folder that is copied after an orderly stop is put back as it was', 
   expect(await read()).toEqual([...first, ...later].sort());
 });
 
-/** Writes until every broker has records in the log of its present session, and its lease tells of them: partitions may still be on their way. */
+/** Writes until every broker has records in the log of its present session, and its lease tells of them. Partitions may be on their way. */
 async function noted(more: () => Promise<void>): Promise<void> {
   const store = openLmdbStore({ directory: join(instance.data, 'meta'), clock: systemClock, warn: () => undefined });
   try {
@@ -78,9 +78,11 @@ async function noted(more: () => Promise<void>): Promise<void> {
       const syncedLsn = async (): Promise<number> => {
         await more();
         const row = await store.get(brokerLeaseKey(brokerId));
-        const broker = (await instance.brokers()).find((each) => each.brokerId === brokerId);
+        const serving = (await instance.brokers()).find(
+          (each) => each.brokerId === brokerId && each.state === 'serving',
+        );
         const lease = row && decodeLease(row);
-        return (lease && lease.epoch === broker?.sessionEpoch && lease.syncedLsn) || 0;
+        return (lease && lease.epoch === serving?.sessionEpoch && lease.syncedLsn) || 0;
       };
       await expect.poll(syncedLsn, { timeout: 20_000 }).toBeGreaterThan(0);
     }
