@@ -1,19 +1,58 @@
 import { expect, it } from 'vitest';
 import type { Fleet } from '../../ports.ts';
+import { ShardLost } from '../shards/shards.ts';
 import { fencedFleet } from './fenced-fleet.ts';
 
-it("touches no process once the fleet is another's", async () => {
-  const acts: string[] = [];
-  const act = (what: string) => async (): Promise<void> => void acts.push(what);
-  const fleet: Fleet = { start: act('start'), kill: act('kill'), stop: act('stop'), onExit: () => undefined };
+const slot = { brokerId: 1, zone: 'a', volume: '/v1', address: 'one' };
+
+class Told implements Fleet {
+  readonly calls: string[] = [];
+  async start(): Promise<void> {
+    this.calls.push('start');
+  }
+  async kill(): Promise<void> {
+    this.calls.push('kill');
+  }
+  async stop(): Promise<void> {
+    this.calls.push('stop');
+  }
+  onExit(): void {
+    this.calls.push('onExit');
+  }
+}
+
+class ToldAll extends Told {
+  async standby(): Promise<void> {
+    this.calls.push('standby');
+  }
+  prepare(): void {
+    this.calls.push('prepare');
+  }
+  onHung(): void {
+    this.calls.push('onHung');
+  }
+}
+
+it('touches no process once the fleet is of another controller', async () => {
+  const fleet = new Told();
   let isOurs = true;
   const fenced = fencedFleet(fleet, async () => isOurs);
-  const slot = { brokerId: 1, zone: 'a', volume: '/v', address: '/s' };
-  await fenced.start(slot);
+  const acts = [() => fenced.start(slot), () => fenced.kill(1), () => fenced.stop(1, 10)];
+  for (const act of acts) await act();
+  expect(fleet.calls).toEqual(['start', 'kill', 'stop']);
   isOurs = false;
-  await expect(fenced.start(slot)).rejects.toMatchObject({ code: 'not-owner' });
-  await expect(fenced.kill(1)).rejects.toMatchObject({ code: 'not-owner' });
-  await expect(fenced.stop(1, 0)).rejects.toMatchObject({ code: 'not-owner' });
-  expect(acts).toEqual(['start']);
-  expect('adopt' in fenced).toBe(false);
+  for (const act of acts) await expect(act()).rejects.toBeInstanceOf(ShardLost);
+  expect(fleet.calls).toHaveLength(3);
+});
+
+it('has what the fleet has, and nothing else', async () => {
+  const fleet = new ToldAll();
+  const fenced = fencedFleet(fleet, async () => false);
+  await fenced.standby?.(1);
+  fenced.prepare?.();
+  fenced.onHung?.(() => undefined);
+  fenced.onExit(() => undefined);
+  expect(fleet.calls).toEqual(['standby', 'prepare', 'onHung', 'onExit']);
+  expect(fenced.adopt).toBeUndefined();
+  expect(fencedFleet(new Told(), async () => true).standby).toBeUndefined();
 });

@@ -14,13 +14,18 @@ export function fencedFleet(fleet: Fleet, stillOurs: () => Promise<boolean>): Fl
     if (!(await stillOurs())) throw new ShardLost(0);
     return act();
   };
-  return {
-    ...(fleet.standby ? { standby: (brokerId) => fleet.standby!(brokerId) } : {}),
-    ...(fleet.adopt ? { adopt: (slot, pid) => fleet.adopt!(slot, pid) } : {}),
-    ...(fleet.runs ? { runs: (brokerId, pid) => fleet.runs!(brokerId, pid) } : {}),
+  // Each by its name: what a fleet comes to have beside these does not compile before somebody has said whether it is such an act.
+  const all: { readonly [K in keyof Required<Fleet>]: Fleet[K] | undefined } = {
+    standby: fleet.standby?.bind(fleet),
+    prepare: fleet.prepare?.bind(fleet),
+    adopt: fleet.adopt?.bind(fleet),
+    runs: fleet.runs?.bind(fleet),
     start: (slot) => fenced(() => fleet.start(slot)),
     kill: (brokerId) => fenced(() => fleet.kill(brokerId)),
     stop: (brokerId, graceMs) => fenced(() => fleet.stop(brokerId, graceMs)),
     onExit: (listener) => fleet.onExit(listener),
+    onHung: fleet.onHung?.bind(fleet),
+    close: fleet.close?.bind(fleet),
   };
+  return all as Fleet;
 }
