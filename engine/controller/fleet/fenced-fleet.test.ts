@@ -53,6 +53,6 @@ it('has what the fleet has, and nothing else', async () => {
   fenced.onHung?.(() => undefined);
   fenced.onExit(() => undefined);
   expect(fleet.calls).toEqual(['standby', 'prepare', 'onHung', 'onExit']);
-  expect(fenced.adopt).toBeUndefined();
-  expect(fencedFleet(new Told(), async () => true).standby).toBeUndefined();
+  expect(fenced).toMatchObject({ adopt: undefined, runs: undefined });
+  expect(fencedFleet(new Told(), async () => true)).toMatchObject({ standby: undefined, prepare: undefined });
 });
