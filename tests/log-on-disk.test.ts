@@ -77,7 +77,7 @@ describe('log on the system disk', () => {
     expect(again.highWatermark).toBe(320);
     expect((await bytesFrom(again, 0)) + (await bytesFrom(again, 300))).toBe(whole);
     expect((await append(again, 'more')).baseOffset).toBe(320);
-    await second.forget(again);
+    await second.forget([again]);
     await second.close();
     expect(readdirSync(join(root, 'segments'))).toEqual([]);
     expect(readdirSync(join(root, 'volume', 'wal'))).toEqual([]);

@@ -111,6 +111,24 @@ describe('a controller', () => {
     expect(new Set(fleet.closed.map((text) => text.split(':')[0]))).toEqual(new Set(['1', '2', '3']));
     for (let shard = 0; shard < 64; shard++) expect((await store.range(shardPk(shard))).rows).toEqual([]);
   });
+
+  it('frees hundreds of deleted topics at once, and tells of them in one event', async () => {
+    const { control, during, fleet, clock, store } = world();
+    const controller = control();
+    await during(controller.start());
+    const names = Array.from({ length: 250 }, (_, i) => `c.t${i}`);
+    for (const brokerId of [1, 2, 3]) fleet.deaf.add(brokerId);
+    for (const name of names) {
+      await during(controller.createTopic({ name, clusterId: 'c', partitions: 2, configs: {} }));
+      await during(controller.deleteTopic(name));
+    }
+    fleet.deaf.clear();
+    await clock.advance(1100);
+    const told = controller.events().filter(({ kind }) => kind === 'topic-freed');
+    expect(told.map(({ detail }) => detail)).toEqual([{ topics: 250 }]);
+    expect(fleet.closed).toHaveLength(500);
+    for (let shard = 0; shard < 64; shard++) expect((await store.range(shardPk(shard))).rows).toEqual([]);
+  });
 });
 
 describe('a broker that dies', () => {

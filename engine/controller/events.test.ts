@@ -16,6 +16,20 @@ describe('the ring of events', () => {
     expect(heard).toEqual([1, 2, 3]);
   });
 
+  it('keeps what is rare however often something else happens', () => {
+    const ring = eventRing(manualClock(), 6);
+    for (const kind of ['broker-dead', 'zone-down', 'broker-dead']) ring.emit(kind, 'because');
+    for (let i = 0; i < 100; i++) ring.emit('topic-freed', 'deleted');
+    expect(ring.list().map(({ seq, kind }) => `${seq} ${kind}`)).toEqual([
+      '1 broker-dead',
+      '2 zone-down',
+      '3 broker-dead',
+      '101 topic-freed',
+      '102 topic-freed',
+      '103 topic-freed',
+    ]);
+  });
+
   it('says the broker and its zone in fields of their own', () => {
     const ring = eventRing(manualClock(), 10, zoneOf);
     ring.emit('broker-dead', 'process ended', { brokerId: 1, livedMs: 5 });

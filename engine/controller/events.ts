@@ -1,6 +1,7 @@
 /**
- * The engine's decisions, kept for a while: a bounded ring, the oldest leaves first, and listeners for those to come. What
- * an event says of its broker and zone stands in fields of its own, so that who shows or filters events need not know kinds.
+ * The engine's decisions, kept for a while, and listeners for those to come. When there is no room, the oldest of that kind
+ * leaves of which there are most: however often one thing happens, the last of every other kind are still told. What an event
+ * says of its broker and zone stands in fields of its own, so that who shows or filters events need not know kinds.
  */
 import type { EngineEvent } from '../engine.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -28,6 +29,7 @@ export function eventRing(
   zoneOf: (brokerId: number) => string | undefined = () => undefined,
 ): EventRing {
   const events: EngineEvent[] = [];
+  const countOf = new Map<string, number>();
   const listeners = new Set<(event: EngineEvent) => void>();
   let seq = 0;
   return {
@@ -42,7 +44,8 @@ export function eventRing(
         ...(zone === undefined ? {} : { zone }),
         detail: known(figures),
       };
-      if (events.push(event) > eventsMax) events.shift();
+      countOf.set(kind, (countOf.get(kind) ?? 0) + 1);
+      if (events.push(event) > eventsMax) makeRoom(events, countOf);
       for (const listener of listeners) listener(event);
     },
     list: () => [...events],
@@ -51,6 +54,18 @@ export function eventRing(
       return () => void listeners.delete(listener);
     },
   };
+}
+
+function makeRoom(events: EngineEvent[], countOf: Map<string, number>): void {
+  let most: [kind: string, count: number] = ['', 0];
+  for (const entry of countOf) if (entry[1] > most[1]) most = entry;
+  const [kind, count] = most;
+  events.splice(
+    events.findIndex((event) => event.kind === kind),
+    1,
+  );
+  if (count > 1) countOf.set(kind, count - 1);
+  else countOf.delete(kind);
 }
 
 /** An event as one line for operators. */

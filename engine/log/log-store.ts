@@ -7,11 +7,11 @@ import type { Timer } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
 import { framePool } from '../kernel/frame-pool.ts';
 import type { Uuid } from '../kernel/uuid.ts';
-import { DiskFault, StoreAmbiguous, type StoreOp } from '../ports.ts';
+import { DiskFault, StoreAmbiguous } from '../ports.ts';
 import { AppendGate } from './append-gate.ts';
-import { changeRows, removeFiles, sweepEmptied, sweepFiles } from './rows/change-rows.ts';
+import { removeFiles, sweepEmptied, sweepFiles } from './rows/change-rows.ts';
 import { compactFiles } from './upkeep/compact-files.ts';
-import { FileChanges } from './rows/file-changes.ts';
+import { forgetRows } from './upkeep/forget-logs.ts';
 import { GroupCommit } from './wal/group-commit.ts';
 import { loadLog } from './partition/load-log.ts';
 import {
@@ -30,9 +30,7 @@ import type { LogStoreOptions } from './log-store-options.ts';
 import { type LogSession, OwnedLog } from './partition/partition-log.ts';
 import { moveStart, retentionDue } from './upkeep/retention.ts';
 import { announceAhead, type RolledUp, rollUp, type RollUpContext, turnOf } from './upkeep/roll-up.ts';
-import { deleteLogState } from './rows/log-state.ts';
 import { segmentFilePrefix, slotOf } from './rows/segment-file.ts';
-import { deleteSegment } from './rows/segment.ts';
 import { scanWal } from './wal/scan-wal.ts';
 import { ProducerRoom } from './fold/producer-room.ts';
 import { Scrub } from './upkeep/scrub.ts';
@@ -50,8 +48,8 @@ const prepareRoundsMax = 3;
 const retentionLooksMax = 256;
 /** Of one pass of retention. */
 const compactRoundsMax = 64;
-/** Segment rows deleted in one transaction when a log is forgotten. */
-const forgetRowsMax = 40;
+/** Logs forgotten in one task: what waits for its turn, such as a planned move, waits for no more. */
+const forgottenTogetherMax = 200;
 
 /**
  * Starts the session's storage. The session epoch was never used before. Throws InvalidRequest for
@@ -192,19 +190,22 @@ class SessionLogStore implements LogStore {
     }, 'urgent');
   }
 
-  async forget(log: PartitionLog): Promise<void> {
-    const mine = this.#mine(log);
-    if (!mine) return;
-    mine.seal();
+  async forget(logs: readonly PartitionLog[]): Promise<void> {
+    const leaving = logs.map((log) => this.#mine(log)).filter((log) => log !== undefined);
+    for (const log of leaving) log.seal();
     this.#gate.handBackSealed();
     await this.#commit.drained();
-    await this.#maintain(async () => {
-      await this.#deleteRows(mine);
-      mine.lendTail();
-      // In the same task: a roll-up that came in between would publish what was just deleted.
-      mine.discardTail();
-      this.#remove(mine);
-    });
+    for (let from = 0; from < leaving.length; from += forgottenTogetherMax) {
+      await this.#maintain(() => {
+        // Somebody else may have asked for the same.
+        const logsLeft = leaving.slice(from, from + forgottenTogetherMax).filter((log) => this.#mine(log));
+        return forgetRows(this.#context, logsLeft, (log) => {
+          log.lendTail();
+          log.discardTail();
+          this.#remove(log);
+        });
+      });
+    }
   }
 
   async applyRetention(): Promise<void> {
@@ -411,24 +412,6 @@ class SessionLogStore implements LogStore {
       if (error instanceof DataCorrupt && !this.#isClosed) await this.rollUp();
       throw error;
     }
-  }
-
-  async #deleteRows(log: OwnedLog): Promise<void> {
-    const { topicId, partition } = log;
-    while (log.segments.length > 0) {
-      const due = log.segments.slice(0, forgetRowsMax);
-      const files = new FileChanges();
-      const ops: StoreOp[] = [];
-      for (const { row } of due) {
-        ops.push(deleteSegment(topicId, partition, row));
-        files.remove(row);
-      }
-      const emptied = await changeRows(this.#context, { ops, files });
-      log.dropSegments(due.length);
-      await removeFiles(this.#context, emptied);
-    }
-    const ops = [deleteLogState(topicId, partition, log.stateVersion)];
-    await changeRows(this.#context, { ops, files: new FileChanges() });
   }
 
   /** One task at a time; a failure after which memory and rows may disagree ends the session. */

@@ -169,8 +169,8 @@ export interface LogStore {
   prepareRelease(logs: readonly PartitionLog[]): Promise<void>;
   /** Planned move: refuses appends, waits for those in flight, rolls up, forgets. Then another broker may open them. */
   release(logs: readonly PartitionLog[]): Promise<void>;
-  /** The topic is deleted: drops the log, its rows, and the files that nothing else lives in. */
-  forget(log: PartitionLog): Promise<void>;
+  /** The topics are deleted: drops the logs, their rows, and the files that nothing else lives in. */
+  forget(logs: readonly PartitionLog[]): Promise<void>;
   /** One pass of retention.ms and retention.bytes over all open logs, and of giving up sparse files. The store runs it by itself every retentionIntervalMs. */
   applyRetention(): Promise<void>;
   /** Rolls up what there is, whether or not it passed rollUpBytes. */

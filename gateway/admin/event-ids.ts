@@ -14,7 +14,7 @@ export const sinceForm = /^(?:(\d{1,16})(?:-(\d{1,16}))?)?$/;
 
 /**
  * Those after `since`: an event's id, or a time in milliseconds. An id that has left the ring, or that an earlier run gave,
- * counts as its time. Throws InvalidRequest (field since).
+ * counts as its time, and of those of the same millisecond come those with a later number. Throws InvalidRequest (field since).
  */
 export function eventsSince(events: readonly EngineEvent[], since: string | undefined): readonly EngineEvent[] {
   if (since === undefined || since === '') return events;
@@ -24,5 +24,6 @@ export function eventsSince(events: readonly EngineEvent[], since: string | unde
   const known = match[2] === undefined ? -1 : events.findLastIndex((event) => eventId(event) === since);
   if (known >= 0) return events.slice(known + 1);
   const atMs = Number(match[1]);
-  return events.filter((event) => event.atMs > atMs);
+  const seq = match[2] === undefined ? Infinity : Number(match[2]);
+  return events.filter((event) => event.atMs > atMs || (event.atMs === atMs && event.seq > seq));
 }

@@ -27,17 +27,23 @@ export async function closeLogs(
   closing: (log: PartitionLog) => Promise<void>,
   request: CloseLogsRequest,
 ): Promise<CloseLogsResponse> {
-  const logs = request.logs.map(async ({ topicId, partition }) => {
-    const code = await outcome(async () => {
-      await ownership.delete(topicId, partition);
-      // A log that nobody has used since it came here has rows and segments all the same: open it to take them away.
-      const log = store.get(topicId, partition) ?? (await store.open(topicId, partition, anyEpoch, {}));
-      await closing(log);
-      await store.forget(log);
-    });
-    return { topicId, partition, errorCode: code };
+  const open: PartitionLog[] = [];
+  const codes = await Promise.all(
+    request.logs.map(({ topicId, partition }) =>
+      outcome(async () => {
+        await ownership.delete(topicId, partition);
+        // A log that nobody has used since it came here has rows and segments all the same: open it to take them away.
+        const log = store.get(topicId, partition) ?? (await store.open(topicId, partition, anyEpoch, {}));
+        await closing(log);
+        open.push(log);
+      }),
+    ),
+  );
+  const forgotten = await outcome(() => store.forget(open));
+  const logs = request.logs.map(({ topicId, partition }, index) => {
+    return { topicId, partition, errorCode: codes[index] === errorCode.none ? forgotten : codes[index]! };
   });
-  return { logs: await Promise.all(logs) };
+  return { logs };
 }
 
 async function outcome(act: () => Promise<void>): Promise<number> {

@@ -1,7 +1,7 @@
 /**
  * Frees the space of deleted topics. The row that the deletion left names every log that may still exist; each owner is
- * told to drop its own (CloseLogs), and the row shrinks with the answers. Repeating is harmless: a log that is gone counts
- * as closed.
+ * told to drop its own (CloseLogs), and the row shrinks with the answers. Many topics go at once: what is asked of a broker and
+ * what is written of a shard takes as long for one as for hundreds. Repeating is harmless: a log that is gone counts as closed.
  *
  * The last owner is asked, dead or not: when it died, its write-ahead log may hold the topic's records, and they are out
  * of it only when the slot serves again. An owner that is no slot of the fleet any more, or none at all, is stood in for
@@ -10,15 +10,26 @@
 import { Failure } from '../../kernel/failure.ts';
 import type { Uuid } from '../../kernel/uuid.ts';
 import type { ControllerContext } from '../context.ts';
-import {
-  type DeletedPartition,
-  type DeletedTopicRow,
-  deletedTopicKey,
-  encodeDeletedTopic,
-} from '../rows/deleted-topic.ts';
+import { type StoreOp, storeOpsMax } from '../../ports.ts';
+import { type DeletedTopicRow, deletedTopicKey, encodeDeletedTopic } from '../rows/deleted-topic.ts';
 import type { Shard } from '../shards/shards.ts';
 
 const logsPerRequestMax = 500;
+/** Of a batch, over all brokers; one topic may have more. */
+const logsPerBatchMax = 1500;
+/** Beside the shard's own check. */
+const rowsPerTransactionMax = storeOpsMax - 1;
+/** Of rows that shrink, in one transaction. */
+const valueBytesMax = 2 * 1024 * 1024;
+
+/** A deleted topic of which logs are left. */
+interface Left {
+  readonly shard: number;
+  readonly row: DeletedTopicRow;
+}
+
+/** Indexes of partitions by topic. */
+type ClosedLogs = ReadonlyMap<Uuid, ReadonlySet<number>>;
 
 export class DeletedTopics {
   readonly #context: ControllerContext;
@@ -41,70 +52,135 @@ export class DeletedTopics {
       this.#again = false;
       // A gateway may have deleted topics of our shards.
       await this.#context.shards.barrier();
-      for (const shard of this.#context.shards.held()) {
-        for (const topicId of shard.deleted.keys()) await this.#free(shard, topicId);
+      for (const batch of this.#batches()) {
+        if (this.#context.isStopping()) return;
+        await this.#free(batch);
       }
     }
   }
 
-  async #free(shard: Shard, topicId: Uuid): Promise<void> {
-    const row = shard.deleted.get(topicId)?.row;
-    if (!row) return;
-    const closed = await this.#close(row);
-    if (closed.size === 0) return;
-    try {
-      await this.#context.shards.run(shard.index, (owned) => this.#shrink(owned, topicId, closed));
-    } catch (failure) {
-      // Lost shard or a store that is away: the row is still there for whoever sweeps next.
-      if (!(failure instanceof Failure)) throw failure;
+  /** Of all shards. Those that are there when it begins; each has a try in a pass. */
+  *#batches(): Iterable<readonly Left[]> {
+    let batch: Left[] = [];
+    let logs = 0;
+    for (const shard of [...this.#context.shards.held()]) {
+      for (const { row } of [...shard.deleted.values()]) {
+        if (batch.length > 0 && logs + row.partitions.length > logsPerBatchMax) {
+          yield batch;
+          batch = [];
+          logs = 0;
+        }
+        batch.push({ shard: shard.index, row });
+        logs += row.partitions.length;
+      }
     }
+    if (batch.length > 0) yield batch;
   }
 
-  async #shrink(shard: Shard, topicId: Uuid, closed: ReadonlySet<number>): Promise<void> {
-    const stored = shard.deleted.get(topicId);
-    if (!stored) return;
-    const left = stored.row.partitions.filter(({ index }) => !closed.has(index));
-    const key = deletedTopicKey(shard.index, topicId);
-    const condition = { version: stored.version };
-    if (left.length === 0) {
-      await this.#context.shards.commit(shard, [{ op: 'delete', key, if: condition }]);
-      const detail = { topicId: Buffer.from(topicId, 'latin1').toString('base64url') };
-      this.#context.events.emit('topic-freed', 'deleted', detail);
-      return;
+  /** One event tells of all: what a tenant deletes at once should not push everything else out of the ring. */
+  async #free(batch: readonly Left[]): Promise<void> {
+    const closed = await this.#close(batch);
+    const dueOfShard = new Map<number, Uuid[]>();
+    for (const { shard, row } of batch) {
+      if (!closed.has(row.topicId)) continue;
+      const due = dueOfShard.get(shard);
+      if (due) due.push(row.topicId);
+      else dueOfShard.set(shard, [row.topicId]);
     }
-    const value = encodeDeletedTopic({ topicId, partitions: left });
-    await this.#context.shards.commit(shard, [{ op: 'put', key, value, if: condition }]);
+    const freed: Uuid[] = [];
+    const shrunk = [...dueOfShard].map(async ([shard, due]) => {
+      for (let from = 0; from < due.length; from += rowsPerTransactionMax) {
+        const rows = due.slice(from, from + rowsPerTransactionMax);
+        freed.push(...(await this.#shrink(shard, rows, closed)));
+      }
+    });
+    await Promise.all(shrunk);
+    if (freed.length === 0) return;
+    const named = freed.length === 1 ? { topicId: Buffer.from(freed[0]!, 'latin1').toString('base64url') } : {};
+    this.#context.events.emit('topic-freed', 'deleted', { topics: freed.length, ...named });
+  }
+
+  /** Returns the topics of which nothing is left. */
+  async #shrink(shard: number, topicIds: readonly Uuid[], closed: ClosedLogs): Promise<readonly Uuid[]> {
+    try {
+      return await this.#context.shards.run(shard, async (owned) => {
+        const { ops, freed } = shrinkOps(owned, topicIds, closed);
+        if (ops.length > 0) await this.#context.shards.commit(owned, ops);
+        return freed;
+      });
+    } catch (failure) {
+      // Lost shard or a store that is away: the rows are still there for whoever sweeps next.
+      if (!(failure instanceof Failure)) throw failure;
+      return [];
+    }
   }
 
   /** Indexes of the partitions that their owners have dropped. */
-  async #close(row: DeletedTopicRow): Promise<Set<number>> {
-    const closed = new Set<number>();
-    for (const [brokerId, partitions] of this.#byBroker(row.partitions)) {
-      for (let from = 0; from < partitions.length; from += logsPerRequestMax) {
-        const chunk = partitions.slice(from, from + logsPerRequestMax);
-        const logs = chunk.map(({ index }) => ({ topicId: row.topicId, partition: index }));
+  async #close(batch: readonly Left[]): Promise<ClosedLogs> {
+    const closed = new Map<Uuid, Set<number>>();
+    const asked = [...this.#byBroker(batch)].map(async ([brokerId, logs]) => {
+      for (let from = 0; from < logs.length; from += logsPerRequestMax) {
+        const chunk = logs.slice(from, from + logsPerRequestMax);
         try {
-          const answer = await this.#context.brokerRequest(brokerId, 30001, { logs });
-          for (const log of answer.logs) if (log.errorCode === 0) closed.add(log.partition);
+          const answer = await this.#context.brokerRequest(brokerId, 30001, { logs: chunk });
+          for (const { topicId, partition, errorCode } of answer.logs) {
+            if (errorCode !== 0) continue;
+            const indexes = closed.get(topicId);
+            if (indexes) indexes.add(partition);
+            else closed.set(topicId, new Set([partition]));
+          }
         } catch {
-          // Not reachable at the moment: its partitions stay in the row.
+          // Not reachable at the moment: its partitions stay in the rows.
           break;
         }
       }
-    }
+    });
+    await Promise.all(asked);
     return closed;
   }
 
-  #byBroker(partitions: readonly DeletedPartition[]): Map<number, DeletedPartition[]> {
+  #byBroker(batch: readonly Left[]): Map<number, { topicId: Uuid; partition: number }[]> {
     const { brokers } = this.#context;
-    const groups = new Map<number, DeletedPartition[]>();
-    for (const partition of partitions) {
-      const owner = brokers.get(partition.brokerId) ? partition.brokerId : brokers.anyServing();
-      if (owner === undefined || !brokers.isServing(owner)) continue;
-      const group = groups.get(owner);
-      if (group) group.push(partition);
-      else groups.set(owner, [partition]);
+    const groups = new Map<number, { topicId: Uuid; partition: number }[]>();
+    for (const { row } of batch) {
+      for (const { index, brokerId } of row.partitions) {
+        const owner = brokers.get(brokerId) ? brokerId : brokers.anyServing();
+        if (owner === undefined || !brokers.isServing(owner)) continue;
+        const log = { topicId: row.topicId, partition: index };
+        const group = groups.get(owner);
+        if (group) group.push(log);
+        else groups.set(owner, [log]);
+      }
     }
     return groups;
   }
+}
+
+/** What the rows of these topics come to, and which of them go. Their values together are small beside a transaction. */
+function shrinkOps(
+  shard: Shard,
+  topicIds: readonly Uuid[],
+  closed: ClosedLogs,
+): { readonly ops: readonly StoreOp[]; readonly freed: readonly Uuid[] } {
+  const ops: StoreOp[] = [];
+  const freed: Uuid[] = [];
+  let bytes = 0;
+  for (const topicId of topicIds) {
+    const stored = shard.deleted.get(topicId);
+    if (!stored) continue;
+    const left = stored.row.partitions.filter(({ index }) => !closed.get(topicId)?.has(index));
+    const key = deletedTopicKey(shard.index, topicId);
+    const condition = { version: stored.version };
+    if (left.length === 0) {
+      ops.push({ op: 'delete', key, if: condition });
+      freed.push(topicId);
+      continue;
+    }
+    const value = encodeDeletedTopic({ topicId, partitions: left });
+    // To say it anew of a log that is closed already is harmless: the next sweep does.
+    if (ops.length > 0 && bytes + value.length > valueBytesMax) continue;
+    bytes += value.length;
+    ops.push({ op: 'put', key, value, if: condition });
+  }
+  return { ops, freed };
 }

@@ -35,7 +35,7 @@ describe('sparse segment files', () => {
     const { store, kept, gone } = await shared(world, 6);
     const before = bytesOnDisk(world);
     const [, reading] = [await world.values(kept), kept.read(0, 700, true)];
-    await world.run(store.forget(gone));
+    await world.run(store.forget([gone]));
     expect(world.disk.list(segmentsDirectory)).toHaveLength(6);
     await world.run(store.applyRetention());
     expect((await reading).errorCode).toBe(0);
@@ -56,7 +56,7 @@ describe('sparse segment files', () => {
     const world = new World({ mergeBytesMax: 0, retentionIntervalMs: 1e9, syncReadBytesMax: 0 });
     const { store, kept, gone } = await shared(world, 2);
     const [first] = world.disk.list(segmentsDirectory);
-    await world.run(store.forget(gone));
+    await world.run(store.forget([gone]));
     world.disk.flipBit(`${segmentsDirectory}/${first!}`, (8 + 100) * 8);
     await world.run(store.applyRetention());
     expect(world.disk.list(segmentsDirectory)).toHaveLength(2);
@@ -70,7 +70,7 @@ describe('sparse segment files', () => {
     for (let step = 0; step < 40; step++) {
       const world = new World({ mergeBytesMax: 0, retentionIntervalMs: 1e9 });
       const { store, gone } = await shared(world, 3);
-      await world.run(store.forget(gone));
+      await world.run(store.forget([gone]));
       let calls = 0;
       world.faults = () => (++calls > step ? { delayMs: Infinity } : {});
       void store.applyRetention().catch(() => undefined);

@@ -315,10 +315,10 @@ describe('moves', () => {
     await world.run(store.rollUp());
     await fill(world, doomed, 10, 5);
     await world.run(doomed.deleteRecords(1));
-    await world.run(store.forget(doomed));
+    await world.run(store.forget([doomed]));
     expect(store.status()).toMatchObject({ openLogs: 1, unrolledBytes: 0 });
     expect(await world.files()).toMatchObject([{ segments: 1 }]);
-    await world.run(store.forget(other));
+    await world.run(store.forget([other]));
     expect(await world.files()).toEqual([]);
     expect(world.disk.list(segmentsDirectory)).toEqual([]);
     await world.run(store.close());
