@@ -18,6 +18,9 @@ describe('topic configs', () => {
     ['unclean.leader.election.enable', ['true', 'TRUE', 'false'], ['x', '', '1']],
     ['min.cleanable.dirty.ratio', ['0.5', '0', '1'], ['1.1', '-0.1', 'x', '']],
     ['segment.ms', ['1', '9223372036854775807'], ['0']],
+    ['compression.gzip.level', ['-1', '1', ' 9 '], ['0', '10', '-2', 'x', '']],
+    ['compression.lz4.level', ['1', '17'], ['0', '18', '-1']],
+    ['compression.zstd.level', ['-131072', '22'], ['-131073', '23']],
     ['flush.messages', [], ['1']],
     ['max.compaction.lag.ms', [], ['1000']],
   ])('%s', (name, taken, refused) => {

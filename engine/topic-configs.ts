@@ -4,8 +4,7 @@
  *
  * Most are acted on. Some speak of Kafka's own files, cleaner and replicas, and promise nothing that does not hold here
  * whatever they say (`alwaysHolds`): Kafka Streams, Connect and Terraform cannot make their topics without them. Left out for
- * that reason: flush.* (with page-cache durability they would not be kept) and max.compaction.lag.ms; and compression.*.level: lz4's
- * library has no levels, and who may ask zstd for 22 has the two threads that compress anew, which all share, for minutes.
+ * that reason: flush.* (with page-cache durability they would not be kept) and max.compaction.lag.ms.
  */
 export type ConfigKind = 'long' | 'int' | 'double' | 'boolean' | 'text';
 
@@ -15,6 +14,8 @@ export interface TopicConfig {
   readonly default: string;
   readonly min?: number;
   readonly max?: number;
+  /** A number outside of these that is taken as well. */
+  readonly orEqual?: number;
   /** For texts: what may be said. */
   readonly values?: readonly string[];
   /** For texts: what each word of theirs looks like, instead. */
@@ -38,6 +39,15 @@ const actedOn: readonly TopicConfig[] = [
     isList: true,
     about:
       'delete: old records go by time and size. compact: the latest record of each key stays; older ones of the same key are not removed, so the topic grows. Empty: everything stays.',
+  },
+  {
+    name: 'compression.gzip.level',
+    kind: 'int',
+    default: '-1',
+    min: 1,
+    max: 9,
+    orEqual: -1,
+    about: 'How hard batches are compressed anew where compression.type is gzip; -1 is the usual level.',
   },
   {
     name: 'compression.type',
@@ -99,6 +109,8 @@ const actedOn: readonly TopicConfig[] = [
 const filesAbout = 'Of the files that Kafka keeps a partition in, of which there are none.';
 const cleanerAbout = 'A hint to a cleaner that removes older records of a key; none are removed.';
 
+const levelAbout = 'A hint to a compressor that has one level here: what it yields holds the same records.';
+
 const throttledAbout = 'Replicas whose copying is throttled while they move: nothing is copied.';
 /** A partition and a broker, or all. */
 const throttledReplica = /^(\d{1,10}:\d{1,10}|\*)?$/;
@@ -106,6 +118,8 @@ const throttledReplica = /^(\d{1,10}:\d{1,10}|\*)?$/;
 const wordsLengthMax = 8_192;
 
 const holding: readonly Omit<TopicConfig, 'alwaysHolds'>[] = [
+  { name: 'compression.lz4.level', kind: 'int', default: '9', min: 1, max: 17, about: levelAbout },
+  { name: 'compression.zstd.level', kind: 'int', default: '3', min: -131_072, max: 22, about: levelAbout },
   { name: 'delete.retention.ms', kind: 'long', default: '86400000', min: 0, max: longMax, about: cleanerAbout },
   { name: 'file.delete.delay.ms', kind: 'long', default: '60000', min: 0, max: longMax, about: filesAbout },
   {
@@ -167,6 +181,8 @@ export interface TopicSettings {
   /** A compacted topic: a record without a key has no latest one of its key. */
   readonly requiresKeys: boolean;
   readonly compressionType: CompressionType;
+  /** As zlib counts; -1 is its own choice. */
+  readonly gzipLevel: number;
 }
 
 export type CompressionType = 'producer' | 'uncompressed' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
@@ -197,11 +213,13 @@ function wordsOf(text: string): string[] {
 
 const shapes = { long: /^[-+]?\d{1,19}$/, int: /^[-+]?\d{1,19}$/, double: /^[-+]?\d{1,19}(\.\d{1,19})?$/ };
 
-function numberFault({ kind, min = -longMax, max = longMax }: TopicConfig, text: string): string | undefined {
+function numberFault({ kind, min = -longMax, max = longMax, orEqual }: TopicConfig, text: string): string | undefined {
   if (kind === 'text') return undefined;
   if (kind === 'boolean') return /^(true|false)$/i.test(text) ? undefined : 'must be true or false';
   if (!shapes[kind].test(text)) return `not a number of type ${kind}`;
   const value = Number(text);
+  if (value === orEqual) return undefined;
+  if (orEqual !== undefined && (value < min || value > max)) return `must be ${orEqual}, or from ${min} to ${max}`;
   if (value < min) return `must be at least ${min}`;
   return value > max && text !== '9223372036854775807' ? `must be at most ${max}` : undefined;
 }
@@ -239,5 +257,6 @@ export function topicSettings(configs: Readonly<Record<string, string>>): TopicS
     timestampAfterMaxMs: bound(configs, 'message.timestamp.after.max.ms'),
     requiresKeys: requiresKeys(configs),
     compressionType: topicConfigValue(configs, 'compression.type') as CompressionType,
+    gzipLevel: Number(topicConfigValue(configs, 'compression.gzip.level')),
   };
 }

@@ -8,7 +8,7 @@ import { afterLook, type RecordsFault, type Wanted } from './look-inside.ts';
 
 const value = randomBytes(512 * 1024);
 const key = Buffer.from('k');
-const plain: Wanted = { requiresKeys: false, compressionType: 'producer', messageBytesMax: 1_000_000 };
+const plain: Wanted = { requiresKeys: false, compressionType: 'producer', gzipLevel: -1, messageBytesMax: 1_000_000 };
 const compacted: Wanted = { ...plain, requiresKeys: true };
 
 function toldOf(looked: Buffer | RecordsFault): string {
@@ -53,6 +53,19 @@ it('keeps the order when the topic ceases to be compacted while a batch is looke
 });
 
 describe('a topic with a codec', () => {
+  it('is compressed as hard as its level says', async () => {
+    const text = Buffer.from(Array.from({ length: 5_000 }, (_, i) => `${i * 7919}`).join(','));
+    const batch = encodeBatch([{ key, value: text, timestampMs: 1 }]);
+    const sizes: number[] = [];
+    for (const gzipLevel of [1, 9]) {
+      const packed = await looked(batch, { compressionType: 'gzip', gzipLevel });
+      if ('errorCode' in packed) throw new Error(packed.message);
+      expect((await decodeBatch(packed))[0]!.value).toEqual(text);
+      sizes.push(packed.length);
+    }
+    expect(sizes[1]).toBeLessThan(sizes[0]!);
+  });
+
   const records = Array.from({ length: 40 }, (_, i) => ({ key, value: Buffer.from(`value ${i}`), timestampMs: 5 + i }));
   const looked = (batch: Buffer, wanted: Partial<Wanted>): Promise<Buffer | RecordsFault> =>
     new Promise((resolve) => afterLook({} as PartitionLog, batch, { ...plain, ...wanted }, resolve));

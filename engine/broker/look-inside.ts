@@ -23,7 +23,7 @@ export interface RecordsFault {
   readonly recordIndexes?: readonly number[];
 }
 
-export type Wanted = Pick<TopicSettings, 'requiresKeys' | 'compressionType' | 'messageBytesMax'>;
+export type Wanted = Pick<TopicSettings, 'requiresKeys' | 'compressionType' | 'gzipLevel' | 'messageBytesMax'>;
 
 /** A batch whose records take more is not compressed anew: both forms are in memory at once. */
 const recompressedBytesMax = 32 * 1024 * 1024;
@@ -67,14 +67,14 @@ export function afterLook(
 
 async function look(
   batch: Buffer,
-  { requiresKeys, messageBytesMax }: Wanted,
+  { requiresKeys, gzipLevel, messageBytesMax }: Wanted,
   codecId = compression(batch, 0) as Codec,
 ): Promise<Buffer | RecordsFault> {
   const facts = await validateRecords(batch, { requiresKey: requiresKeys });
   if ('errorCode' in facts) return facts;
   const bytesMax = codecId === codec.none ? messageBytesMax - batchHeaderBytes : recompressedBytesMax;
   try {
-    const kept = await recompressBatch(batch, codecId, Math.min(bytesMax, recompressedBytesMax));
+    const kept = await recompressBatch(batch, codecId, Math.min(bytesMax, recompressedBytesMax), gzipLevel);
     if (kept.length <= messageBytesMax) return kept;
     const message = `batch of ${kept.length} bytes as the topic compresses it, at most ${messageBytesMax} are allowed`;
     return { errorCode: errorCode.messageTooLarge, message };

@@ -87,6 +87,8 @@ class SessionLogStore implements LogStore {
   /** Topic id to partition to log. */
   readonly #logs = new Map<Uuid, Map<number, OwnedLog>>();
   readonly #opening = new Map<string, Promise<OwnedLog>>();
+  /** Logs whose rows are deleted. */
+  readonly #forgotten = new WeakSet<OwnedLog>();
   #openLogs = 0;
   #fileCounter = 0;
   #rollUps = 0;
@@ -197,9 +199,10 @@ class SessionLogStore implements LogStore {
     await this.#commit.drained();
     for (let from = 0; from < leaving.length; from += forgottenTogetherMax) {
       await this.#maintain(() => {
-        // Somebody else may have asked for the same.
-        const logsLeft = leaving.slice(from, from + forgottenTogetherMax).filter((log) => this.#mine(log));
-        return forgetRows(this.#context, logsLeft, (log) => {
+        // Asked for twice. One that was released meanwhile is not ours any more, and its rows are still to be deleted.
+        const due = leaving.slice(from, from + forgottenTogetherMax).filter((log) => !this.#forgotten.has(log));
+        return forgetRows(this.#context, due, (log) => {
+          this.#forgotten.add(log);
           log.lendTail();
           log.discardTail();
           this.#remove(log);

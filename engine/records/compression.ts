@@ -14,7 +14,7 @@
  * there for a moment longer for those who come for the same (shared-sections.ts).
  */
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { constants, gzip, type ZlibOptions } from 'node:zlib';
 import { systemClock } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
 import { codec, CorruptBatch } from './batch.ts';
@@ -66,12 +66,18 @@ export function decompress(codecId: number, bytes: Buffer, bytesMax: number): Pr
 const recompressionGate = new DecompressionGate(64 * mebi, 4_096);
 
 /** The same under another codec. Throws as `decompress`. */
-export function recompress(from: number, to: number, bytes: Buffer, bytesMax: number): Promise<Buffer> {
+export function recompress(
+  from: number,
+  to: number,
+  bytes: Buffer,
+  bytesMax: number,
+  gzipLevel?: number,
+): Promise<Buffer> {
   if (to === codec.none) return decompress(from, bytes, bytesMax);
   return recompressionGate.pass(bytesMax, async () => {
     const section = await decompress(from, bytes, bytesMax);
     try {
-      return await compress(to, section);
+      return await compress(to, section, gzipLevel);
     } finally {
       if (section !== bytes) await giveBack(section, section.length, from === codec.zstd ? 'foreign' : 'lent');
     }
@@ -182,13 +188,16 @@ async function inSlices(outputBytes: number, begin: (to: Buffer) => SlicedDecode
   }
 }
 
-/** The framing is the one that Java clients write, which every client reads. Throws CodecUnavailable. */
-export async function compress(codecId: number, bytes: Buffer): Promise<Buffer> {
+/**
+ * The framing is the one that Java clients write, which every client reads. Of the libraries only zlib has levels. Throws
+ * CodecUnavailable.
+ */
+export async function compress(codecId: number, bytes: Buffer, gzipLevel = gzipLevelUsual): Promise<Buffer> {
   switch (codecId) {
     case codec.none:
       return bytes;
     case codec.gzip:
-      return gzipAsync(bytes);
+      return gzipAsync(bytes, { level: gzipLevel });
     case codec.snappy:
       return snapXerial(bytes);
     case codec.lz4:
@@ -202,7 +211,9 @@ export async function compress(codecId: number, bytes: Buffer): Promise<Buffer> 
 
 // --- gzip ---
 
-const gzipAsync = promisify<Buffer, Buffer>(gzip);
+const gzipAsync = promisify<Buffer, ZlibOptions, Buffer>(gzip);
+const gzipLevelUsual = constants.Z_DEFAULT_COMPRESSION;
+
 async function gunzip<T>(
   bytes: Buffer,
   bytesMax: number,

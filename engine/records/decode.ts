@@ -144,11 +144,16 @@ export async function decodeBatch(batch: Buffer, bytesMax = decompressedBytesMax
  * The same records under another codec, with a CRC to match: what a client that compresses would have sent. Throws CorruptBatch,
  * DecompressedTooLarge, CodecUnavailable and Overloaded.
  */
-export async function recompressBatch(batch: Buffer, codecId: Codec, bytesMax = decompressedBytesMax): Promise<Buffer> {
+export async function recompressBatch(
+  batch: Buffer,
+  codecId: Codec,
+  bytesMax = decompressedBytesMax,
+  gzipLevel?: number,
+): Promise<Buffer> {
   const from = compression(batch, 0) as Codec;
   if (from === codecId) return batch;
   const section = batch.subarray(batchHeaderBytes, batchSizeBytes(batch, 0));
-  return withRecordsSection(batch, await recompress(from, codecId, section, bytesMax), codecId);
+  return withRecordsSection(batch, await recompress(from, codecId, section, bytesMax, gzipLevel), codecId);
 }
 
 /** What only the records tell. */

@@ -16,6 +16,7 @@ const source = { topic: 1, broker: 2, allBrokers: 3, staticBroker: 4, default: 5
  */
 const brokerNames: Readonly<Record<string, string>> = {
   'cleanup.policy': 'log.cleanup.policy',
+  'compression.gzip.level': 'compression.gzip.level',
   'compression.type': 'compression.type',
   'max.message.bytes': 'message.max.bytes',
   'message.timestamp.after.max.ms': 'log.message.timestamp.after.max.ms',

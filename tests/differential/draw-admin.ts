@@ -16,6 +16,9 @@ const configs: readonly (readonly [name: string, values: readonly string[]])[] =
   ['message.timestamp.after.max.ms', ['3600000', '-1', 'x']],
   ['message.timestamp.before.max.ms', ['9223372036854775807', '-1']],
   ['cleanup.policy', ['delete', 'nonsense']],
+  ['compression.gzip.level', ['-1', '1', '9', '0', '10', '-2', 'high']],
+  ['compression.lz4.level', ['9', '17', '0', '18']],
+  ['compression.zstd.level', ['3', '-131072', '22', '-131073', '23']],
   ['compression.type', ['producer', 'uncompressed', 'nonsense']],
   ['no.such.config', ['1']],
 ];

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { StoreUnavailable } from '../../ports.ts';
 import type { LogStore, PartitionLog } from '../log.ts';
+import { logPk } from '../rows/log-state.ts';
 import { batchOf, segmentsDirectory, topicA, topicB, World } from '../log-fixture.suite.ts';
 
 async function filled(world: World, store: LogStore, count: number): Promise<PartitionLog[]> {
@@ -53,6 +54,26 @@ describe('deleted topics', () => {
     await world.run(store.forget(logs));
     expect(store.status()).toMatchObject({ openLogs: 0 });
     expect(world.disk.list(segmentsDirectory)).toEqual([]);
+    expect(world.fatal).toEqual([]);
+  });
+
+  it('are forgotten with what a release has published meanwhile', async () => {
+    const world = new World();
+    const store = await world.startSession();
+    const [log] = await filled(world, store, 1);
+    await world.run(Promise.all([store.forget([log!]), store.release([log!])]));
+    expect((await world.rows.range(logPk(topicA, 0))).rows).toEqual([]);
+    expect(await world.files()).toEqual([]);
+    expect(world.fatal).toEqual([]);
+  });
+
+  it('may be forgotten twice', async () => {
+    const world = new World();
+    const store = await world.startSession();
+    const [log] = await filled(world, store, 1);
+    await world.run(log!.deleteRecords(1));
+    await world.run(Promise.all([store.forget([log!]), store.forget([log!])]));
+    expect((await world.rows.range(logPk(topicA, 0))).rows).toEqual([]);
     expect(world.fatal).toEqual([]);
   });
 });
