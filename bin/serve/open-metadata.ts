@@ -11,6 +11,7 @@ import { refuseForeignBrokers } from './foreign-brokers.ts';
 import type { LockWatch } from './lock-watch.ts';
 import { logLine } from './operator-log.ts';
 import type { ServeSettings } from './settings.ts';
+import { endBroken } from './stop-signal.ts';
 
 /** Throws what speaks against serving what is there. */
 export async function openMetadata(
@@ -20,6 +21,7 @@ export async function openMetadata(
   const [clock, random] = [systemClock, systemRandom];
   const lockWatch = await endStoppedBrokers(folder);
   const store = openLmdbStore({ directory: folder.meta, clock, warn: logLine });
+  store.onPanic(endBroken);
   lockWatch.start();
   checkMetadataAge(folder, store, await installationId({ store, clock, random }));
   const addressOf = (brokerId: number): string => brokerSlot(settings, folder, brokerId).address;

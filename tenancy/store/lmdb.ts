@@ -28,6 +28,7 @@ import { ChangeFeed } from './change-feed.ts';
 import * as format from './lmdb-format.ts';
 import { faultDisk, type FaultDisk, isFull, WriteFault } from './lmdb-fault.ts';
 import { lastCommitOf, mayBeLmdb } from './lmdb-header.ts';
+import { Panic } from './lmdb-panic.ts';
 import { keepReserve } from './lmdb-reserve.ts';
 import { OldSnapshot, SnapshotGuard, snapshotAttemptsMax } from './lmdb-snapshot.ts';
 
@@ -70,6 +71,11 @@ export interface LmdbStore extends MetadataStore {
   lastCommit(): number;
   /** Why the last write of this process failed, or the last look for changes; undefined when neither did. */
   trouble(): string | undefined;
+  /**
+   * `listener` is called once, with the reason, when this process can use the store no more: nothing is written or read again
+   * before it has ended. What is asked for then is told the same.
+   */
+  onPanic(listener: (reason: string) => void): void;
   /**
    * Writes the store as of one commit, none earlier than the last at the time of the call, into a directory that is empty, while
    * others go on. Throws StoreUnavailable.
@@ -145,11 +151,13 @@ class OpenLmdbStore implements LmdbStore {
   readonly #warn: (text: string) => void;
   readonly #disk: FaultDisk;
   readonly #fault: WriteFault;
+  readonly #panic = new Panic();
   #readFailure: unknown;
   #queue: Pending[] = [];
   #committing: Promise<void> | undefined;
   #groups = 0;
   #closed: Promise<void> | undefined;
+  #letGo: (failure: Failure) => void = () => undefined;
 
   constructor(db: RootDatabase<Buffer, Buffer>, snapshot: SnapshotGuard, options: LmdbStoreOptions) {
     this.#db = db;
@@ -165,8 +173,12 @@ class OpenLmdbStore implements LmdbStore {
       state: () => this.#state(),
       changes: (from: number, to: number) => this.#changes(from, to),
       row: (key: RowKey) => this.#row(key),
-      went: (failure: unknown) => (this.#readFailure = failure),
+      went: (failure: unknown) => {
+        this.#readFailure = failure;
+        this.#panic.note(failure);
+      },
     };
+    this.#panic.on((failure) => this.#letGo(failure));
     this.#feed = new ChangeFeed(log, options.clock, options.pollIntervalMs ?? pollIntervalMsDefault);
   }
 
@@ -175,7 +187,12 @@ class OpenLmdbStore implements LmdbStore {
     return (this.#db.getStats() as { lastTxnId: number }).lastTxnId;
   }
 
+  onPanic(listener: (reason: string) => void): void {
+    this.#panic.on(({ message }) => listener(message));
+  }
+
   trouble(): string | undefined {
+    if (this.#panic.failure) return this.#panic.failure.message;
     if (this.#fault.text !== undefined || this.#readFailure === undefined) return this.#fault.text;
     return WriteFault.textOf(this.#disk, this.#readFailure);
   }
@@ -207,6 +224,7 @@ class OpenLmdbStore implements LmdbStore {
   async transact(ops: readonly StoreOp[], token?: string): Promise<void> {
     this.#assertOpen();
     checkLimits(ops, token);
+    if (this.#panic.failure) throw this.#panic.failure;
     if (this.#queue.length >= queuedTransactionsMax) {
       throw new StoreThrottled(`${queuedTransactionsMax} transactions wait for the metadata store`);
     }
@@ -233,7 +251,7 @@ class OpenLmdbStore implements LmdbStore {
   async #close(): Promise<void> {
     this.#feed.close();
     await this.#committing;
-    this.#db.resetReadTxn();
+    if (!this.#panic.failure) this.#db.resetReadTxn();
   }
 
   /** Runs until the queue is empty. While one group is on its way to the disk the next one gathers. */
@@ -242,13 +260,13 @@ class OpenLmdbStore implements LmdbStore {
     await new Promise<void>((resolve) => this.#clock.endOfTurn(resolve));
     while (this.#queue.length > 0) {
       const group = this.#queue.splice(0, groupLength(this.#queue));
-      const barred = this.#fault.barred();
+      const barred = this.#panic.failure ?? this.#fault.barred();
       if (barred) {
         for (const pending of group) pending.reject(barred);
         continue;
       }
       try {
-        const outcomes = await this.#commitGroup(group);
+        const outcomes = await this.#unlessPanic(this.#commitGroup(group));
         this.#fault.succeeded();
         if (++this.#groups % groupsPerReaderCheck === 0) this.#db.readerCheck();
         this.#feed.wake();
@@ -260,10 +278,29 @@ class OpenLmdbStore implements LmdbStore {
       } catch (error) {
         const failure = await commitFailure(this.#disk, error);
         if (!(error instanceof OldSnapshot)) this.#fault.failed(failure);
+        if (failure instanceof StoreAmbiguous) this.#probe();
         for (const pending of group) pending.reject(failure);
       }
     }
     this.#committing = undefined;
+  }
+
+  /** A commit under way may be the one that failed. */
+  #unlessPanic<T>(commit: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#letGo = ({ message }) => reject(new StoreAmbiguous(message));
+      commit.then(resolve, reject);
+    });
+  }
+
+  /** Whether the store still answers: the next to ask might be a write, which would never know. */
+  #probe(): void {
+    try {
+      this.#db.resetReadTxn();
+      this.#state();
+    } catch (error) {
+      this.#panic.note(error);
+    }
   }
 
   async #commitGroup(group: readonly Pending[]): Promise<(StoreConflict | undefined)[]> {
@@ -387,6 +424,8 @@ class OpenLmdbStore implements LmdbStore {
       this.#db.resetReadTxn();
       return read();
     } catch (error) {
+      this.#panic.note(error);
+      if (this.#panic.failure) throw this.#panic.failure;
       throw unavailable(this.#disk, error);
     }
   }

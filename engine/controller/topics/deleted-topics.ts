@@ -59,22 +59,21 @@ export class DeletedTopics {
     }
   }
 
-  /** Of all shards. Those that are there when it begins; each has a try in a pass. */
-  *#batches(): Iterable<readonly Left[]> {
-    let batch: Left[] = [];
-    let logs = 0;
-    for (const shard of [...this.#context.shards.held()]) {
-      for (const { row } of [...shard.deleted.values()]) {
-        if (batch.length > 0 && logs + row.partitions.length > logsPerBatchMax) {
-          yield batch;
-          batch = [];
+  /** Of all shards, as they are when a pass begins. */
+  #batches(): Left[][] {
+    const batches: Left[][] = [];
+    let logs = Infinity;
+    for (const shard of this.#context.shards.held()) {
+      for (const { row } of shard.deleted.values()) {
+        if (logs + row.partitions.length > logsPerBatchMax) {
+          batches.push([]);
           logs = 0;
         }
-        batch.push({ shard: shard.index, row });
+        batches.at(-1)!.push({ shard: shard.index, row });
         logs += row.partitions.length;
       }
     }
-    if (batch.length > 0) yield batch;
+    return batches;
   }
 
   /** One event tells of all: what a tenant deletes at once should not push everything else out of the ring. */
