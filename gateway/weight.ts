@@ -32,3 +32,13 @@ const elementsMost = 1_000_000;
 export function elementsMaxOf(limits: ClusterLimits | undefined): number {
   return Math.min(elementsMost, elementsMin + elementsPerPartition * (limits?.partitionsMax ?? 0));
 }
+
+/** What stored records of as many bytes would have cost: at the default rates their bytes are the first to run out. */
+const refusedBytesPerRequest = 16 * 1024;
+/** The largest body that is read, and what is discarded behind it. */
+const refusedBytesMost = 16 * 1024 * 1024;
+
+/** Of a body over HTTP that was refused, whatever it had cost by then to receive, decompress and parse it. */
+export function requestsForRefused(bodyBytes: number): number {
+  return Math.floor(Math.min(bodyBytes, refusedBytesMost) / refusedBytesPerRequest);
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { systemClock } from './clock.ts';
+import { sleep, systemClock } from './clock.ts';
 
 /** Turns of the event loop as setImmediate sees them. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -34,4 +34,13 @@ describe('endOfTurn', () => {
     await working;
     expect(told).toEqual(['slice 0', 'the next immediate', 'slice 1']);
   });
+});
+
+it('a delay that is longer than the timers of the system take is not over at once', async () => {
+  const over: number[] = [];
+  const timers = [2 ** 31, Infinity].map((delayMs) => systemClock.after(delayMs, () => over.push(delayMs)));
+  // By then a timer of a millisecond is over.
+  await sleep(systemClock, 20);
+  for (const timer of timers) timer.cancel();
+  expect(over).toEqual([]);
 });

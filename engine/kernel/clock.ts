@@ -17,6 +17,9 @@ export interface Clock {
   endOfTurn(fn: () => void): void;
 }
 
+/** What the system's timers take; beyond it they would be over at once. Clients give requests 2^31 - 1 ms for "as long as it takes". */
+const delayMsMax = 0x7fff_ffff;
+
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
   // hrtime, not performance.now: its zero is the machine's boot, so a lease means the same in every process.
@@ -25,7 +28,7 @@ export const systemClock: Clock = {
     return s * 1e3 + ns / 1e6;
   },
   after(delayMs, fn, background) {
-    const handle = setTimeout(fn, delayMs);
+    const handle = setTimeout(fn, Math.min(delayMs, delayMsMax));
     if (background) handle.unref();
     return { cancel: () => clearTimeout(handle) };
   },

@@ -5,7 +5,7 @@ import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { baseSequence, producerId, recordCount } from '../../engine/records/batch.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { decodeBatch } from '../../engine/records/decode.ts';
-import { answerOf, type Bench, type BenchTenant, type Driver, httpBench } from './door-bench.suite.ts';
+import { type Answer, answerOf, type Bench, type BenchTenant, type Driver, httpBench } from './door-bench.suite.ts';
 
 let topics = 0;
 const freshTopic = (): string => `topic-${++topics}`;
@@ -353,6 +353,41 @@ export function produceSuite(driver: Driver): void {
         { error: { code: 'body-too-large' } },
         { records: 2, failed: 1 },
       ]);
+    });
+
+    test('what is refused counts as the requests that its body would have been, 429 beyond', async () => {
+      const big = 'x'.repeat(190_000);
+      const post = (other: BenchTenant, body: string | Uint8Array, headers = {}): Promise<Answer> =>
+        other.call('POST', '/v1/topics/refused/records', {
+          body,
+          headers: { 'content-type': 'application/json', ...headers },
+        });
+      const kinds: [string, number, (other: BenchTenant) => Promise<Answer>][] = [
+        ['no-json', 400, (other) => post(other, big)],
+        ['too-large', 413, (other) => post(other, big + big)],
+        ['other-type', 415, (other) => post(other, big, { 'content-type': 'text/csv' })],
+        ['packed', 400, (other) => post(other, gzipSync(big), { 'content-encoding': 'gzip' })],
+        ['packed-bomb', 413, (other) => post(other, gzipSync(big + big), { 'content-encoding': 'gzip' })],
+      ];
+      for (const [name, expected, refused] of kinds) {
+        // Eleven requests and more for each body; the burst is a second's.
+        const other = await bench.tenant(`refused-${name}`, { requestsPerSecondMax: 2 });
+        expect((await refused(other)).status, name).toBe(expected);
+        expect((await refused(other)).status, name).toBe(429);
+      }
+      const small = await bench.tenant('refused-small', { requestsPerSecondMax: 4 });
+      for (let i = 0; i < 3; i++) expect((await post(small, '{')).status).toBe(400);
+    });
+
+    test('refused lines of NDJSON count as well', async () => {
+      const other = await bench.tenant('refused-lines', { requestsPerSecondMax: 1 });
+      const { text } = await other.call('POST', '/v1/topics/refused-lines/records', {
+        body: 'x'.repeat(190_000),
+        headers: { 'content-type': 'application/x-ndjson' },
+      });
+      expect(text).toContain('"failed":1');
+      const { quota } = bench.tenancy.limiter.debt(other.clusterId, bench.context.clock.monotonicMs(), 'neither');
+      expect(quota).toBe('requestsPerSecondMax');
     });
 
     test('an NDJSON stream is cut short with an error when its key is revoked', async () => {

@@ -15,7 +15,7 @@ export function readBody(exchange: HttpExchange, bytesMax: number): Promise<Buff
       bytesMax,
       (body) => {
         if (encoding === undefined) resolve(body);
-        else expand(body, encoding, bytesMax).then(resolve, reject);
+        else expand(exchange, body, encoding, bytesMax).then(resolve, reject);
       },
       () => reject(tooLarge(bytesMax)),
     );
@@ -34,15 +34,18 @@ export function tooLarge(bytesMax: number): ProblemFailure {
 }
 
 /** `name`: of contentCoding. */
-export async function expand(body: Buffer, name: string, bytesMax: number): Promise<Buffer> {
+export async function expand(exchange: HttpExchange, body: Buffer, name: string, bytesMax: number): Promise<Buffer> {
   const codecId = name === 'gzip' || name === 'x-gzip' ? codec.gzip : name === 'zstd' ? codec.zstd : undefined;
   if (codecId === undefined) {
     throw new ProblemFailure('unsupported-media-type', `Content-Encoding ${name}: use gzip or zstd`);
   }
   try {
-    return await decompress(codecId, body, bytesMax);
+    const expanded = await decompress(codecId, body, bytesMax);
+    exchange.cameTo(expanded.length);
+    return expanded;
   } catch (error) {
     if (error instanceof DecompressedTooLarge) {
+      exchange.cameTo(bytesMax);
       throw new ProblemFailure('body-too-large', `the body is over ${bytesMax} bytes after decompression`, {
         limit: bytesMax,
       });

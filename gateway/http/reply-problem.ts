@@ -3,11 +3,14 @@ import { Failure } from '../../engine/kernel/failure.ts';
 import type { ClusterLimits } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { type Problem, problemOf } from './failures.ts';
+import { chargeBeside } from '../operations/admit.ts';
+import { requestsForRefused } from '../weight.ts';
 import { corsHeaders, requestIdOf } from './reply-headers.ts';
 import type { HeaderList, HttpExchange } from './servers/server.ts';
 
 export function replyFailure(context: GatewayContext, exchange: HttpExchange, error: unknown): void {
   const answer = problemOf(error);
+  chargeRefused(context, exchange, answer);
   const requestId = requestIdOf(exchange);
   if (answer.code === 'internal') {
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -16,6 +19,15 @@ export function replyFailure(context: GatewayContext, exchange: HttpExchange, er
   }
   replyProblem(exchange, answer);
 }
+
+/** What is stored is charged by its bytes; what its sender got wrong, by those of the body. */
+function chargeRefused(context: GatewayContext, exchange: HttpExchange, { status }: Problem): void {
+  const { clusterId, bodyBytes } = exchange;
+  if (clusterId !== '' && senderErred.has(status)) chargeBeside(context, { clusterId }, requestsForRefused(bodyBytes));
+}
+
+/** Invalid, not there, too large, of a type that is not taken. */
+const senderErred: ReadonlySet<number> = new Set([400, 404, 413, 415, 422]);
 
 export function replyProblem(exchange: HttpExchange, answer: Problem, more: HeaderList = []): void {
   const requestId = requestIdOf(exchange);

@@ -22,7 +22,11 @@ export function admitRequest(
 }
 
 /** What an admitted request turns out to stand for beside itself (weight.ts): those that come next wait for it. */
-export function chargeBeside({ tenancy, clock }: GatewayContext, { clusterId }: Principal, requests: number): void {
+export function chargeBeside(
+  { tenancy, clock }: GatewayContext,
+  { clusterId }: Pick<Principal, 'clusterId'>,
+  requests: number,
+): void {
   if (requests > 0) tenancy.limiter.request(clusterId, clock.monotonicMs(), requests);
 }
 

@@ -11,6 +11,7 @@ import type { TopicEntry } from '../../../engine/engine.ts';
 import { Failure, ShuttingDown } from '../../../engine/kernel/failure.ts';
 import { QuotaExceeded, Unauthenticated } from '../../../tenancy/failures.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
+import { admitBeside } from '../../operations/admit.ts';
 import type { ProduceRecord } from '../../operations/produce.ts';
 import { parseKeepingNumbers } from '../../operations/long-numbers.ts';
 import { parseFormat, type RecordFormat, recordOfJson } from '../../operations/record-json.ts';
@@ -22,6 +23,7 @@ import { contentCoding, parseJson } from '../read-body.ts';
 import { headersOf } from '../reply-headers.ts';
 import { replyFailure } from '../reply-problem.ts';
 import type { BodyFlow, HttpExchange, ReplyStream } from '../servers/server.ts';
+import { requestsForRefused } from '../../weight.ts';
 import { writableTopic } from './find-topic.ts';
 
 export async function produceLines(parts: DoorParts, exchange: HttpExchange, principal: Principal): Promise<void> {
@@ -50,6 +52,14 @@ interface Group {
   readonly bytes: number;
 }
 
+interface Waiting {
+  readonly records: ProduceRecord[];
+  readonly group: Group;
+  readonly faults: Map<number, string>;
+  /** What its faults stand for (weight.ts), until it is charged. */
+  refusedRequests: number;
+}
+
 class LineProducer {
   readonly #parts: DoorParts;
   readonly #exchange: HttpExchange;
@@ -64,7 +74,9 @@ class LineProducer {
   #bodyEnded = false;
   #flow: BodyFlow | undefined;
   #stream: ReplyStream | undefined;
-  #waiting: { readonly records: ProduceRecord[]; readonly group: Group; readonly faults: Map<number, string> }[] = [];
+  #waiting: Waiting[] = [];
+  /** Of lines that were refused, and are not charged yet. */
+  #refusedBytes = 0;
   #quotaWait = false;
   #release: () => void = () => {};
   #linesInFlight = 0;
@@ -202,6 +214,7 @@ class LineProducer {
       } catch (error) {
         faults.set(count, faultLine(error));
         this.#failed++;
+        this.#refusedBytes += line.length;
       }
       count++;
     }
@@ -212,7 +225,9 @@ class LineProducer {
     this.#linesInFlight += count;
     this.#bytesInFlight += bytes;
     this.#parts.bodyMemory.take(this.#principal.clusterId, bytes);
-    this.#waiting.push({ records, group, faults });
+    const refusedRequests = requestsForRefused(this.#refusedBytes);
+    if (refusedRequests > 0) this.#refusedBytes = 0;
+    this.#waiting.push({ records, group, faults, refusedRequests });
     this.#produce();
   }
 
@@ -225,6 +240,8 @@ class LineProducer {
       const next = this.#waiting.shift();
       if (!next) return;
       try {
+        admitBeside(context, this.#principal, next.refusedRequests);
+        next.refusedRequests = 0;
         if (next.records.length === 0) this.#answer(next.group, [], next.faults);
         else {
           producer.produce(this.#principal, this.#topic, next.records, (outcomes) => {

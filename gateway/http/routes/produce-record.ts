@@ -50,7 +50,7 @@ function take(
   }
   const unpack = (body: Buffer): void =>
     settle(context, exchange, async () => {
-      store(parts, exchange, principal, topic, meta, await expand(body, contentEncoding, produceBytesMax));
+      store(parts, exchange, principal, topic, meta, await expand(exchange, body, contentEncoding, produceBytesMax));
     });
   exchange.readBody(produceBytesMax, unpack, onTooLarge);
 }

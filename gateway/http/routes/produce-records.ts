@@ -54,7 +54,7 @@ function produceJson(parts: DoorParts, exchange: HttpExchange, principal: Princi
   }
   const unpack = (body: Buffer): void =>
     settle(context, exchange, async () =>
-      takeJson(parts, exchange, principal, acks, await expand(body, encoding, produceBytesMax)),
+      takeJson(parts, exchange, principal, acks, await expand(exchange, body, encoding, produceBytesMax)),
     );
   exchange.readBody(produceBytesMax, unpack, onTooLarge);
 }

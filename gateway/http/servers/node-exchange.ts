@@ -144,6 +144,10 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
 
   // --- Body ---
 
+  get bodyBytes(): number {
+    return this.bodyBytesOf(this.#receivedBytes);
+  }
+
   readBody(limitBytes: number, onBody: (body: Buffer) => void, onTooLarge: () => void): void {
     if (this.declaredBytes !== undefined && this.declaredBytes > limitBytes) {
       if (this.#inHandler) this.#afterHandler = onTooLarge;

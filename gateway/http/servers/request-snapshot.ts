@@ -19,6 +19,7 @@ export class RequestSnapshot implements RequestHead {
    */
   readonly headFault: InvalidRequest | undefined;
   #clusterId = '';
+  #expandedBytes = 0;
   /** Name, value, name, value; names in lower case. */
   readonly #headers: readonly string[];
   #query: URLSearchParams | undefined;
@@ -40,6 +41,15 @@ export class RequestSnapshot implements RequestHead {
 
   get clusterId(): string {
     return this.#clusterId;
+  }
+
+  /** See HttpExchange. */
+  cameTo(bytes: number): void {
+    this.#expandedBytes = bytes;
+  }
+
+  protected bodyBytesOf(receivedBytes: number): number {
+    return Math.max(receivedBytes, this.#expandedBytes, this.declaredBytes ?? 0);
   }
 
   query(): URLSearchParams {

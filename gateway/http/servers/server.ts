@@ -46,6 +46,12 @@ export interface HttpExchange extends RequestHead {
    * connection no longer makes room for others.
    */
   knownAs(clusterId: string): void;
+  /** As said by knownAs; empty before. */
+  readonly clusterId: string;
+  /** The body came to so many bytes when it was decompressed. */
+  cameTo(bytes: number): void;
+  /** Of the body, as announced, received or decompressed: whatever is most by now. */
+  readonly bodyBytes: number;
   /** Percent-decoded path parameter of the matched route. Throws InvalidRequest (field = name) on malformed escapes. */
   param(name: string): string;
   /** In the fallback handler: methods that routes of this path accept (for 405 and Allow); empty when the path is unknown. */

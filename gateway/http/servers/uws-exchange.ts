@@ -201,6 +201,10 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
 
   // --- Body ---
 
+  get bodyBytes(): number {
+    return this.bodyBytesOf(this.#receivedBytes);
+  }
+
   readBody(limitBytes: number, onBody: (body: Buffer) => void, onTooLarge: () => void): void {
     // What is not lent is a Buffer: see #gather.
     this.#take({ limitBytes, onBody: onBody as BodyTaker['onBody'], onTooLarge, lends: false });
