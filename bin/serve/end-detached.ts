@@ -14,25 +14,18 @@ import { compiledPrograms } from '../compiled-programs.ts';
 import type { DataFolder } from '../data-folder.ts';
 import { stoppedSharers } from '../data-folder-lock.ts';
 import { brokerHome } from './broker-slots.ts';
-import { LockWatch } from './lock-watch.ts';
 import { logLine } from './operator-log.ts';
 
 const program = compiledPrograms.detachedBroker;
 /** For their last roll-up; what is not rolled up then is recovered. */
 const graceMs = 10_000;
 
-/**
- * Before the store is opened. Other controllers and gateways are their operators' to end, but for one that everybody waits for.
- * Gives the watch that has looked; it is not started.
- */
-export async function endStoppedBrokers(folder: DataFolder): Promise<LockWatch> {
+/** Before the store is opened. Other controllers and gateways are their operators' to end: those that are stopped are named. */
+export async function endStoppedBrokers(folder: DataFolder): Promise<void> {
   for (const pid of await endStopped(brokerHome(folder), program, systemClock)) {
     logLine(`process ${pid}, a broker that is stopped and has no controller, is killed`);
   }
   for (const pid of stoppedSharers(folder)) logLine(`process ${pid}, another headgate on this folder, is stopped`);
-  const watch = new LockWatch({ folder, clock: systemClock, log: logLine });
-  await watch.beforeOpening();
-  return watch;
 }
 
 /** Resolves when they are gone. */

@@ -8,7 +8,7 @@ import { checkMetadataAge, type DataFolder } from '../data-folder.ts';
 import { brokerSlot } from './broker-slots.ts';
 import { endStoppedBrokers } from './end-detached.ts';
 import { refuseForeignBrokers } from './foreign-brokers.ts';
-import type { LockWatch } from './lock-watch.ts';
+import { LockWatch } from './lock-watch.ts';
 import { logLine } from './operator-log.ts';
 import type { ServeSettings } from './settings.ts';
 import { endBroken } from './stop-signal.ts';
@@ -19,7 +19,9 @@ export async function openMetadata(
   folder: DataFolder,
 ): Promise<{ readonly store: LmdbStore; readonly lockWatch: LockWatch }> {
   const [clock, random] = [systemClock, systemRandom];
-  const lockWatch = await endStoppedBrokers(folder);
+  await endStoppedBrokers(folder);
+  const lockWatch = new LockWatch({ folder, clock, log: logLine });
+  await lockWatch.beforeOpening();
   const store = openLmdbStore({ directory: folder.meta, clock, warn: logLine });
   store.onPanic(endBroken);
   lockWatch.start();
