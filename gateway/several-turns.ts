@@ -10,6 +10,12 @@ export function nextTurn(clock: Clock): Promise<void> {
   return new Promise<void>((resolve) => clock.endOfTurn(resolve));
 }
 
+/** As nextTurn, for who may be in the part of a turn that I/O has begun: that one ends before anything has come in. */
+export async function turnBehindIo(clock: Clock): Promise<void> {
+  await nextTurn(clock);
+  await nextTurn(clock);
+}
+
 export interface Pieces<T> {
   /** What an item costs, in units of `unitsPerTurnMax`. */
   readonly unitsOf: (item: T) => number;

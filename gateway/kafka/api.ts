@@ -2,6 +2,7 @@
  * What a file in api/ is: one API key with its versions, how it behaves beside others on a connection, how it is charged,
  * and two functions: one that answers a request, one that turns a failure into the API's own answer.
  */
+import { Overloaded } from '../../engine/kernel/failure.ts';
 import type { Lanes } from '../../engine/kernel/lanes.ts';
 import { type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import type { SharedFrame } from '../../engine/kernel/frame-pool.ts';
@@ -19,6 +20,7 @@ import type { Login } from './session.ts';
 import type { OutboxBudget } from './outbox-budget.ts';
 import type { ReceiveBudget } from './receive-budget.ts';
 import type { KafkaDoorSettings } from './settings.ts';
+import { turnBehindIo } from '../several-turns.ts';
 import { requestsBeside } from '../weight.ts';
 
 /** What the connections to one port share. */
@@ -35,6 +37,8 @@ export interface Door {
   readonly remembered: ClusterShares;
   /** Partitions at which requests wait. */
   readonly awaited: ClusterShares;
+  /** Elements of requests of many that are not answered yet. */
+  readonly elements: ClusterShares;
   /** For answers that are made over several turns. */
   readonly largeAnswers: Lanes;
   readonly debtQueue: DebtQueue;
@@ -125,35 +129,54 @@ export function api<K extends ApiKey>(
     open: false,
     serve(call, frame, bodyAt, correlationId) {
       const request = decodeRequest(key, call.version, frame, bodyAt, call.elementsMax);
-      call.charge(requestsBeside(elementsDecoded()));
-      const refused = (error: unknown): Served => {
+      const elements = elementsDecoded();
+      call.charge(requestsBeside(elements));
+      const refused = (error: unknown): ResponseOf<K> | undefined => {
         const refusal = refusalOf(error);
         call.throttle(refusal.delayMs);
-        return encode(key, call, correlationId, refuse(request, refusal, call));
+        return refuse(request, refusal, call);
       };
-      let result: Result<K>;
-      try {
-        result = handle(call, request);
-      } catch (error) {
-        return refused(error);
-      }
-      if (!(result instanceof Promise)) return encode(key, call, correlationId, result);
-      return result
-        .then(
-          (response) => response,
-          (error: unknown) => new Refused(refused(error)),
-        )
-        .then((response) =>
-          response instanceof Refused ? response.served : encode(key, call, correlationId, response),
-        );
+      const answer = (): Result<K> => {
+        try {
+          const result = handle(call, request);
+          return result instanceof Promise ? result.catch(refused) : result;
+        } catch (error) {
+          return refused(error);
+        }
+      };
+      const told = (response: ResponseOf<K> | undefined): Served => encode(key, call, correlationId, response);
+      if (elements > elementsPerTurnMax) return whileHeld(call, elements, this.queues, answer, refused).then(told);
+      const result = answer();
+      return result instanceof Promise ? result.then(told) : told(result);
     },
   };
 }
 
-class Refused {
-  readonly served: Served;
-  constructor(served: Served) {
-    this.served = served;
+/** Some 5 ms of decoding, and of encoding what is answered to them. */
+const elementsPerTurnMax = 2_500;
+
+/**
+ * A request of many elements: they are counted until it is answered, and what is not small of it, its decoding, its work
+ * and its answer, are turns of their own. Not where requests have to be begun in the order of their coming (`mayWait`).
+ */
+async function whileHeld<R>(
+  { door, context, principal }: Call,
+  elements: number,
+  mayWait: boolean,
+  answer: () => R | Promise<R>,
+  refused: (error: unknown) => R,
+): Promise<R> {
+  const { clusterId } = principal;
+  if (!door.elements.tryTake(clusterId, elements)) {
+    return refused(new Overloaded('requests under way name as many things as they may together'));
+  }
+  try {
+    if (mayWait) await turnBehindIo(context.clock);
+    const response = await answer();
+    await turnBehindIo(context.clock);
+    return response;
+  } finally {
+    door.elements.give(clusterId, elements);
   }
 }
 

@@ -364,9 +364,3 @@ it('tells a session of a topic that was made again by its old id, where there is
     [1, errorCode.unknownTopicOrPartition],
   ]);
 });
-
-it('a request may take as long as a number says that can be sent', async () => {
-  const topics = [{ name: 'patient', numPartitions: 1, replicationFactor: 3 }];
-  const { topics: made } = await ask(19, 5, { topics, timeoutMs: 0x7fff_ffff });
-  expect(made[0]!.errorCode).toBe(errorCode.none);
-});

@@ -86,6 +86,7 @@ export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDo
       context.log('kafka-slow-reader-ended', { host, bytes }),
     ),
     remembered: new ClusterShares(settings.rememberedPartitionsMax),
+    elements: new ClusterShares(settings.elementsHeldMax),
     awaited: new ClusterShares(settings.awaitedPartitionsMax),
     largeAnswers: new Lanes(largeAnswersMax),
     debtQueue: new DebtQueue(context),

@@ -6,9 +6,13 @@ import type { PartitionApi } from '../../engine/engine.ts';
 import { apiByKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { findTopic } from '../operations/topics.ts';
+import { turnBehindIo } from '../several-turns.ts';
 import type { Call } from './api.ts';
 import { toEngine, toTenant } from './tenant-view.ts';
 import { hasPartition } from './topic-view.ts';
+
+/** Some 5 ms of looking up. */
+const partitionsPerTurnMax = 5_000;
 
 /** Kafka error code for a partition of the tenant's topic `name`: none when it exists. */
 export function partitionFault(call: Call, name: string, partition: number): number {
@@ -33,7 +37,13 @@ export async function askOwners<P, A>(
   }));
   const asked: { name: string; partitions: P[] }[] = [];
   const places: { readonly into: A[]; readonly at: number[] }[] = [];
+  let lookedAt = 0;
   for (const [t, { name, partitions }] of topics.entries()) {
+    if (lookedAt > partitionsPerTurnMax) {
+      lookedAt = 0;
+      await turnBehindIo(call.context.clock);
+    }
+    lookedAt += 1 + partitions.length;
     const into = answers[t]!.partitions;
     const at: number[] = [];
     const topic = findTopic(call.context, call.principal, name);

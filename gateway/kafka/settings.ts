@@ -34,6 +34,8 @@ export interface KafkaDoorSettings {
   readonly fetchSessionPartitionsMax: number;
   /** Partitions in the fetch sessions of all connections; beyond it clients are served without a session. */
   readonly rememberedPartitionsMax: number;
+  /** Elements of requests of many that are not answered yet, over all connections, some 100 bytes each; beyond it they are refused. */
+  readonly elementsHeldMax: number;
   /** Partitions that Fetch requests wait at, over all connections, less than a kilobyte each; beyond it they are answered at once. */
   readonly awaitedPartitionsMax: number;
 }
@@ -57,5 +59,6 @@ export const kafkaDoorDefaults: KafkaDoorSettings = {
   fetchSessionsMax: 4,
   fetchSessionPartitionsMax: 20_000,
   rememberedPartitionsMax: 500_000,
+  elementsHeldMax: 2_000_000,
   awaitedPartitionsMax: 1_000_000,
 };
