@@ -8,6 +8,12 @@ export function endAtOnce(): never {
   throw new Error('a process that was killed goes on');
 }
 
+/** The metadata store refuses this process for good, and may have left it a corrupt heap: nothing is finished any more. */
+export function endOnPanic(reason: string): never {
+  process.stderr.write(`headgate: ${reason}: the process ends, to be started again\n`);
+  return endAtOnce();
+}
+
 /** A bug that nobody caught: its stack, then the end. That nobody takes what is said of it all (outliveOutput) is none. */
 export function endOnBug(): void {
   outliveOutput();

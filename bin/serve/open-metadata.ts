@@ -5,13 +5,13 @@ import { systemRandom } from '../../engine/kernel/random.ts';
 import { forgetElsewhere } from '../../infra/fleet/notes.ts';
 import { type LmdbStore, openLmdbStore } from '../../tenancy/store/lmdb.ts';
 import { checkMetadataAge, type DataFolder } from '../data-folder.ts';
+import { endOnPanic } from '../broker/end-at-once.ts';
 import { brokerSlot } from './broker-slots.ts';
 import { endStoppedBrokers } from './end-detached.ts';
 import { refuseForeignBrokers } from './foreign-brokers.ts';
 import { LockWatch } from './lock-watch.ts';
 import { logLine } from './operator-log.ts';
 import type { ServeSettings } from './settings.ts';
-import { endBroken } from './stop-signal.ts';
 
 /** Throws what speaks against serving what is there. */
 export async function openMetadata(
@@ -23,7 +23,7 @@ export async function openMetadata(
   const lockWatch = new LockWatch({ folder, clock, log: logLine });
   await lockWatch.beforeOpening();
   const store = openLmdbStore({ directory: folder.meta, clock, warn: logLine });
-  store.onPanic(endBroken);
+  store.onPanic(endOnPanic);
   lockWatch.start();
   checkMetadataAge(folder, store, await installationId({ store, clock, random }));
   const addressOf = (brokerId: number): string => brokerSlot(settings, folder, brokerId).address;

@@ -1,8 +1,8 @@
 /**
  * What LMDB says to a process that can use the store no more (MDB_PANIC): it could not write the page that makes a commit visible,
  * and refuses every transaction from then on, reads as well, until the process has ended. The file is whole, and other processes
- * go on. lmdb-js never answers a write that is refused so, and some have ended in a corrupt heap: none may follow, and whoever waits
- * for one is let go.
+ * go on. lmdb-js never answers a write that is refused so, and a commit that fails so may leave it a corrupt heap: whoever waits for a
+ * write is let go, and the process should end at once.
  */
 import { Failure } from '../../engine/kernel/failure.ts';
 

@@ -28,7 +28,7 @@ process.on('SIGUSR2', () => {
   }
 });`;
 
-it('a gateway whose metadata store panics ends in order with its reason, a broker is replaced', async () => {
+it('a gateway whose metadata store panics ends with its reason, a broker is replaced', async () => {
   const data = mkdtempSync(join(tmpdir(), 'headgate-panic-'));
   const preload = `NODE_OPTIONS=--import=data:text/javascript,${encodeURIComponent(breaksOnSignal)}`;
   instance = await startInstallation([], data, { entrance: ['/usr/bin/env', preload], data });
@@ -46,11 +46,11 @@ it('a gateway whose metadata store panics ends in order with its reason, a broke
   expect(instance.isRunning).toBe(true);
 
   process.kill(instance.pid, 'SIGUSR2');
+  // A corrupt heap may end it first, behind what it says.
   await expect.poll(() => instance.isRunning, { timeout: 60_000 }).toBe(false);
-  expect(await instance.stop()).toBe(1);
-  expect(instance.errors.filter((line) => line.startsWith('headgate: '))).toEqual([
-    expect.stringContaining('(MDB_PANIC); the program ends with code 1'),
-  ]);
+  await expect
+    .poll(() => instance.errors.filter((line) => line.startsWith('headgate: ')))
+    .toEqual([expect.stringContaining('(MDB_PANIC): the process ends, to be started again')]);
 
   instance = await startInstallation([], data);
   const kept = (await readAll(instance, demoAccess(instance), 'kept')).map(({ value }) => value);
