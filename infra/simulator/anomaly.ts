@@ -20,6 +20,7 @@ export type AnomalyName =
   | 'answered-early'
   | 'poll-not-woken'
   | 'drained-early'
+  | 'misplaced'
   | 'leader-epoch-falls'
   | 'stale-owner-ack'
   | 'two-acking-owners'

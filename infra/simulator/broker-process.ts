@@ -13,6 +13,7 @@ import {
 import { StoreCatalogue } from '../../engine/catalogue.ts';
 import { sleep } from '../../engine/kernel/clock.ts';
 import { below } from '../../engine/kernel/random.ts';
+import type { Uuid } from '../../engine/kernel/uuid.ts';
 import type { AppendOutcome, LogStore, PartitionLog } from '../../engine/log/log.ts';
 import { createLogStore } from '../../engine/log/log-store.ts';
 import { prepareVolume } from '../../engine/log/wal/wal.ts';
@@ -128,6 +129,12 @@ export class BrokerProcess {
       onBug: (error) => this.#die('bug', error),
     });
     this.isServing = true;
+  }
+
+  /** Whether it has the log open at this epoch or an earlier one. */
+  serves(topicId: Uuid, partition: number, leaderEpoch: number): boolean {
+    const log = this.process.isAlive ? this.#logs?.get(topicId, partition) : undefined;
+    return log !== undefined && log.isOpen && log.leaderEpoch <= leaderEpoch;
   }
 
   /** What it should have rolled up, taken or answered, when nothing has come for a while; undefined when there is none. */

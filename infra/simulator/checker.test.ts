@@ -205,6 +205,9 @@ describe('the checker names', () => {
     expect(names(cutOnly, cutting, cut(4), read('c', 4, [], { startOffset: 4, highWatermark: 9 }))).toEqual([]);
     expect(names(cutOnly, cutting, cut(3))).toEqual(['cut-not-done']);
     expect(names(cutOnly, cut(8, -1))).toEqual(['cut-not-done']);
+    const begins = read('c', 4, [], { startOffset: 4, highWatermark: 9 });
+    expect(names(cutOnly, cutting, uncut(7, 4), begins)).toEqual([]);
+    expect(names(cutOnly, cutting, uncut(6, 4), begins)).toEqual(['cut-too-far']);
     expect(names(cutOnly, cutting, read('c', 5, [], { startOffset: 5, highWatermark: 9 }))).toEqual(['cut-too-far']);
     expect(names(cutOnly, uncut(1, 9))).toEqual(['untrue-refusal']);
     expect(names(cutOnly, uncut(1, 10), uncut(6, 4))).toEqual([]);
@@ -263,6 +266,7 @@ describe('the checker names', () => {
     expect(names(send('a'), told(0), final(['a']))).toEqual([]);
     expect(names(send('a'), told(1), final(['a']))).toEqual(['wrong-epoch-end']);
     expect(names({ kind: 'undrained', what: 'x' })).toEqual(['drained-early']);
+    expect(names({ kind: 'misplaced', what: 'x' })).toEqual(['misplaced']);
   });
 
   it('an acknowledgement that tells a later start of a log of which nothing may be deleted', () => {

@@ -22,6 +22,7 @@ const saidBy = {
   stuck: 'stuck',
   unwoken: 'poll-not-woken',
   undrained: 'drained-early',
+  misplaced: 'misplaced',
   died: 'needless-kill',
   overfed: 'too-many-bytes',
 } as const;

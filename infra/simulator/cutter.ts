@@ -33,6 +33,16 @@ export class Cutter {
     this.#loop();
   }
 
+  /** All that somebody was told of, in every log, at once. */
+  cutAll(): void {
+    const { topicId, partitions, isDeleted } = this.#topic;
+    if (this.isStopped || isDeleted) return;
+    for (let i = 0; i < partitions; i++) {
+      const { end } = this.#world.history.told.of(partitionName(topicId, i));
+      if (end > 0) cutOne(this.#door, this.#topic, i, end, () => undefined);
+    }
+  }
+
   #released(index: number): void {
     for (let i = 0; i < wishesPerRelease; i++) {
       this.#world.loop.schedule(below(this.#random, releaseMsMax), () => {

@@ -211,6 +211,8 @@ export class FaultActs {
     store.mood = goodMood;
     store.cutOff.clear();
     store.lateMs.clear();
+    store.deafTo.clear();
+    store.heldReads.clear();
     store.traps.clear();
     store.trapForAny = undefined;
     disks.traps.clear();

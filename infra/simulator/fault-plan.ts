@@ -40,6 +40,9 @@ export type FaultKind =
   | 'earlier-volume'
   | 'unheard-growth'
   | 'asked-asleep'
+  | 'keep-meanwhile'
+  | 'missed-twice'
+  | 'deleted-kill'
   | 'zone-loss'
   | 'zone-power'
   | 'power'
@@ -305,6 +308,18 @@ const seldom: Mix = {
   drain: 2,
 };
 
+/** What somebody has not heard, and decides or tells all the same: see missed-scripts.ts. Controllers that were started with fewer brokers. */
+const missed: Mix = {
+  'keep-meanwhile': 5,
+  'missed-twice': 5,
+  'deleted-kill': 5,
+  kill: 3,
+  'controller-kill': 2,
+  'store-late': 1,
+  restart: 2,
+  drain: 2,
+};
+
 /** What 'mixed' draws from: two of them, or all. */
 const mixed: Readonly<Record<string, Mix>> = {
   kills,
@@ -334,6 +349,7 @@ export const scenarios: Readonly<Record<string, Mix>> = {
   repeats,
   gateways,
   seldom,
+  missed,
 };
 
 export function drawMix(random: Random, scenario: string): Mix {

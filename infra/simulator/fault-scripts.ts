@@ -12,6 +12,7 @@ import type { Fault, FaultKind } from './fault-plan.ts';
 import { goodMood } from './process-store.ts';
 import { loseAnswers, losePowerWhenTold } from './answer-scripts.ts';
 import { goOver } from './gateway-scripts.ts';
+import { decideAndKeep, killAfterDeleting, missTwice } from './missed-scripts.ts';
 import { askAsleep, growUnheard, mountEarlier, refuseParts, strandBatches } from './seldom-scripts.ts';
 import {
   crowdFirsts,
@@ -74,6 +75,9 @@ const scripts: Readonly<Partial<Record<FaultKind, Script>>> = {
   'earlier-volume': mountEarlier,
   'unheard-growth': growUnheard,
   'asked-asleep': askAsleep,
+  'keep-meanwhile': decideAndKeep,
+  'missed-twice': missTwice,
+  'deleted-kill': killAfterDeleting,
 };
 
 export function isScript(kind: FaultKind): boolean {

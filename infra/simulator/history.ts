@@ -207,6 +207,8 @@ export type Entry =
   | { readonly kind: 'died'; readonly what: string }
   /** A broker was said to be empty, and has still what it had when it was to be emptied. */
   | { readonly kind: 'undrained'; readonly what: string }
+  /** A partition was taken from who serves it, or given to who does not. */
+  | { readonly kind: 'misplaced'; readonly what: string }
   /** A group that nobody joined or left begins another generation. */
   | { readonly kind: 'unsettled'; readonly what: string }
   | { readonly kind: 'fault'; readonly what: string }

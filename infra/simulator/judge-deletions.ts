@@ -4,6 +4,8 @@ import type { PartitionName, TimedEntry } from './history.ts';
 import type { JudgedPartition, JudgedPartitions } from './judged-partition.ts';
 
 const offsetOutOfRange = 1;
+/** Also: no such topic, and somebody else leads. Whoever says so has deleted nothing. */
+const undone: ReadonlySet<number> = new Set([offsetOutOfRange, 3, 6]);
 
 export class JudgeOfDeletions {
   readonly #findings: Findings;
@@ -20,7 +22,7 @@ export class JudgeOfDeletions {
     const partition = this.#partitions.of(name);
     partition.isCut = true;
     if (entry.kind === 'cutting') {
-      partition.cutTo = Math.max(partition.cutTo, to < 0 ? Infinity : to);
+      partition.cutsTo.push(to < 0 ? Infinity : to);
     } else if (entry.kind === 'cut') {
       const least = to < 0 ? entry.asked.end : to;
       if (entry.start >= least) return;
@@ -30,7 +32,15 @@ export class JudgeOfDeletions {
         name,
         `what lies before ${least} was deleted, it was said, up to ${entry.start}`,
       );
-    } else if (entry.code === offsetOutOfRange && to <= entry.asked.end) {
+    } else this.#refused(entry, partition);
+  }
+
+  #refused(
+    { atMs, partition: name, to, code, asked }: TimedEntry & { kind: 'uncut' },
+    { cutsTo }: JudgedPartition,
+  ): void {
+    if (undone.has(code)) forget(cutsTo, to < 0 ? Infinity : to);
+    if (code === offsetOutOfRange && to <= asked.end) {
       this.#findings.report(
         'untrue-refusal',
         atMs,
@@ -49,4 +59,10 @@ export class JudgeOfDeletions {
     const what = `${left} bytes are left behind ${finalStart} where ${keptBytes} are to be kept`;
     this.#findings.report('kept-too-little', atMs, name, what);
   }
+}
+
+/** One of them. */
+function forget(cutsTo: number[], to: number): void {
+  const at = cutsTo.indexOf(to);
+  if (at >= 0) cutsTo.splice(at, 1);
 }

@@ -46,8 +46,8 @@ export class JudgeOfRecords {
     if (code === offsetOutOfRange && startOffset <= from) {
       this.#findings.report('truncated', atMs, name, `${consumer} is at ${from}, which is out of range`);
     }
-    if (partition.isCutOnly && startOffset > partition.cutTo) {
-      const what = `the log starts at ${startOffset}, and nobody wanted more deleted than what lies before ${partition.cutTo}`;
+    if (partition.isCutOnly && startOffset > Math.max(0, ...partition.cutsTo)) {
+      const what = `the log starts at ${startOffset}, and nobody wanted more deleted than what lies before ${Math.max(0, ...partition.cutsTo)}`;
       this.#findings.report('cut-too-far', atMs, name, what);
     }
     if (startOffset > 0 && !partition.isBounded) this.reportStart(atMs, name, startOffset);

@@ -25,9 +25,9 @@ export class JudgedPartition {
   /** Somebody asked for records to be deleted: what is left says nothing of retention. */
   isCut = false;
   readonly sizes = new Map<number, number>();
-  /** Only clients delete of it, up to here at most. */
+  /** Only clients delete of it, up to one of these at most; without those that were told that nothing was done. */
   isCutOnly = false;
-  cutTo = 0;
+  readonly cutsTo: number[] = [];
   readonly times: (TimedEntry & { kind: 'time' })[] = [];
   readonly starts: (TimedEntry & { kind: 'bound' })[] = [];
   /** Of each leader epoch the furthest end that its owner told. */

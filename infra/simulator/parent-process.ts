@@ -25,6 +25,7 @@ import { routingSettings } from './tight-limits.ts';
 import { segmentsDirectory, type World } from './world.ts';
 
 const coordinatorPartitions = 2;
+const firstController = 'controller 1';
 
 type Role = 'all' | 'gateway' | 'controller';
 
@@ -109,12 +110,14 @@ export class ParentProcess {
   #control(role: Role, store: MetadataStore, network: Network, log: (line: string) => void): Controller {
     const world = this.#world;
     const { clock, random, name } = this.process;
-    const { plant, slots } = world.settings;
+    const { plant, slots, fewerSlots = 0 } = world.settings;
+    const isFirst = name === firstController;
     return createController({
       store,
       clock,
       random,
-      slots,
+      slots: isFirst ? slots : slots.slice(0, slots.length - fewerSlots),
+      ...(world.settings.fewerSlots === undefined ? {} : { slotOf: slotIn(slots) }),
       name: name.replace(' ', '-'),
       isGone: plant.isGone ?? ((pid) => world.isGone(pid)),
       fleet: this.fleet,

@@ -48,6 +48,14 @@ export interface StoreTrap {
   readonly act: () => void;
 }
 
+/** One read of a process: what it finds is as of when it was made, and told when `until` resolves. */
+export interface HeldRead {
+  readonly pk: string;
+  readonly until: Promise<void>;
+  /** When it has been made. */
+  readonly act: () => void;
+}
+
 export class SimStore {
   mood: StoreMood = goodMood;
   /** How late what a process writes may take effect, and how late it may hear of it, in ms. */
@@ -57,6 +65,9 @@ export class SimStore {
   trapForAny: StoreTrap | undefined;
   /** Processes that cannot reach it. */
   readonly cutOff = new Set<SimProcess>();
+  /** Processes that hear of no change of these rows, nor of what comes behind it, until they are told that they have missed some. */
+  readonly deafTo = new Map<SimProcess, string>();
+  readonly heldReads = new Map<SimProcess, HeldRead>();
   /** When it last was anything but quick and reliable for anybody. */
   troubledAtMs = 0;
   readonly rows: MemoryStore;
@@ -76,7 +87,8 @@ export class SimStore {
     const read = <T>(run: () => Promise<T>): Promise<T> => this.#read(process, run);
     return {
       get: (key) => read(() => view.get(key)),
-      range: (pk, options) => read(() => view.range(pk, options)),
+      range: (pk, options) =>
+        this.#held(process, pk, () => view.range(pk, options)) ?? read(() => view.range(pk, options)),
       transact: (ops, token) => call(() => view.transact(ops, token)),
       watch: (pk, onChange) => (process.isAlive ? this.#watch(process, view, pk, onChange) : () => undefined),
       close: () => call(() => view.close()),
@@ -98,6 +110,21 @@ export class SimStore {
     });
   }
 
+  #held<T>(process: SimProcess, pk: string, run: () => Promise<T>): Promise<T> | undefined {
+    const held = this.heldReads.get(process);
+    if (held?.pk !== pk || !process.isAlive) return undefined;
+    this.heldReads.delete(process);
+    const found = async (): Promise<T> => {
+      const page = await run();
+      held.act();
+      await held.until;
+      return page;
+    };
+    return new Promise((resolve, reject) => {
+      process.loop.schedule(0.1, () => void process.answer(found(), 0.1).then(resolve, reject));
+    });
+  }
+
   #watch(process: SimProcess, view: MetadataStore, pk: string, onChange: (change: RowChange) => void): () => void {
     let lastMs = 0;
     return view.watch(pk, (change) => {
@@ -112,7 +139,8 @@ export class SimStore {
     if (mood !== goodMood || this.cutOff.size > 0 || this.lateMs.size > 0) this.troubledAtMs = this.#loop.nowMs;
     const lucky = (percent: number): boolean => percent > 0 && below(this.#random, 100) < percent;
     if (operation.op === 'deliver') {
-      if (this.cutOff.has(process) || lucky(mood.changeLostPercent)) throw new StoreUnavailable('a change was lost');
+      const isMissed = this.cutOff.has(process) || operation.key.pk === this.deafTo.get(process);
+      if (isMissed || lucky(mood.changeLostPercent)) throw new StoreUnavailable('a change was lost');
       return {};
     }
     if (this.cutOff.has(process)) {

@@ -1,13 +1,21 @@
-/** Which partitions a frame asks a broker to release. */
+/** Which partitions a frame asks a broker to release, and at which epochs. */
 import { decodeRequest, decodeRequestHeader } from '../../engine/protocol/headers.ts';
 import type { PartitionName } from './history.ts';
 import { partitionName } from './partition-name.ts';
 
 const releaseKey = 30000;
 
-export function releasedBy(frame: Buffer): PartitionName[] {
+export interface AskedRelease {
+  readonly partition: PartitionName;
+  readonly leaderEpoch: number;
+}
+
+export function releasedBy(frame: Buffer): AskedRelease[] {
   const { apiKey, apiVersion, bodyAt } = decodeRequestHeader(frame);
   if (apiKey !== releaseKey) return [];
   const { logs } = decodeRequest(releaseKey, apiVersion, frame, bodyAt);
-  return logs.map(({ topicId, partition }) => partitionName(topicId, partition));
+  return logs.map(({ topicId, partition, leaderEpoch }) => ({
+    partition: partitionName(topicId, partition),
+    leaderEpoch,
+  }));
 }

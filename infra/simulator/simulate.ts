@@ -27,6 +27,7 @@ import { watchPolls } from './quiet-poll.ts';
 import { watchCatalogues } from './catalogue-audit.ts';
 import { auditDeleted, auditStorage, partitionsMax, unfreedTopics } from './storage-audit.ts';
 import { watchEmptied } from './said-empty.ts';
+import { watchPlaces } from './watch-places.ts';
 import { takeTimeToDecode } from './recoding.ts';
 import { Supervisor } from './supervisor.ts';
 import { drawLimits } from './tight-limits.ts';
@@ -59,7 +60,7 @@ export interface Simulation {
 const stepsMin = 3;
 const stepsMax = 6;
 /** Whose worlds always have controllers in processes of their own. */
-const scenariosApart = ['controllers', 'late', 'planned', 'twins', 'gateways'];
+const scenariosApart = ['controllers', 'late', 'planned', 'twins', 'gateways', 'missed'];
 const startMsMax = 40_000;
 /** After the last fault: for what lasts to end by itself, then for everything to work again. */
 const afterFaultsMs = 600;
@@ -81,6 +82,9 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'earlier-volume': 2500,
   'unheard-growth': 2500,
   'asked-asleep': 3500,
+  'keep-meanwhile': 6000,
+  'missed-twice': 1500,
+  'deleted-kill': 1500,
   'late-frame': 1500,
   'late-place': 2600,
   'answers-lost': 1000,
@@ -88,6 +92,8 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'slow-delete': 900,
   'go-over': 2200,
 };
+/** Worlds in which clients shorten logs; 3 unless said. */
+const cutOneOf: Readonly<Record<string, number>> = { gateways: 2, missed: 1 };
 const stuckAfterMs = 40_000;
 const readMsMax = 20_000;
 /** Between two roll-ups that are asked for. */
@@ -140,6 +146,7 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   const doors = new Doors(world);
   const supervisor = new Supervisor(world, doors);
   watchEmptied(world);
+  watchPlaces(world);
   await loop.run(loop.nowMs + startMsMax, () => doors.areOpen());
   const topics = new TopicRoom(world, doors);
   topics.create(false);
@@ -292,8 +299,9 @@ function drawFew(seed: number): Partial<LogSettings> {
 }
 
 /** Likewise. */
-function drawMoveOps(seed: number): number {
-  return below(seededRandom(seed ^ 0x30e5), 2) === 0 ? fewMoveOps : controllerDefaults.moveOpsMax;
+function drawMoveOps(seed: number): Pick<WorldSettings['releases'], 'moveOpsMax' | 'namesFew'> {
+  const namesFew = below(seededRandom(seed ^ 0x30e5), 2) === 0;
+  return { namesFew, moveOpsMax: namesFew ? fewMoveOps : controllerDefaults.moveOpsMax };
 }
 
 /** In a quarter of the worlds a file of the log has room for a record or two, so that files are dropped in any order but their own. */
@@ -331,13 +339,14 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     limits,
     releases: {
       ...(seed % 2 === 0 ? fewReleases : seed % 4 === 1 ? singleReleases : manyReleases),
-      moveOpsMax: drawMoveOps(seed),
+      ...drawMoveOps(seed),
     },
     // In one of three worlds all of them: what is lost or held is then often on both sides of it.
     nearEndOneOf: below(seededRandom(seed ^ 0x2e31), 3) === 0 ? 1 : 7,
-    cutsTopics: below(seededRandom(seed ^ 0xc077), scenario === 'gateways' ? 2 : 3) === 0,
+    cutsTopics: below(seededRandom(seed ^ 0xc077), cutOneOf[scenario] ?? 3) === 0,
     hasGroups: scenario === 'groups' || scenario === 'full' || below(seededRandom(seed ^ 0x9409), 8) === 0,
     controllers,
+    fewerSlots: scenario === 'missed' ? below(seededRandom(seed ^ 0x510f), 3) : undefined,
     gateways: scenario === 'gateways' ? 2 : 1,
     recodes: (scenario === 'gateways' || scenario === 'seldom') && below(seededRandom(seed ^ 0x2ec0), 2) === 0,
     lease: { durationMs: 900, renewIntervalMs: 180, marginMs: 45, retryMsMax: 30 },

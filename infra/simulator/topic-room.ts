@@ -167,12 +167,12 @@ export class TopicRoom {
   }
 
   /** Partitions that nobody uses: what counts is that those in use do not mind. */
-  grow(target: number): void {
+  grow(target: number, by = 1): void {
     const topic = this.topics[target % this.topics.length];
     if (!topic || topic.isDeleted) return;
     this.#door.request(
       ({ engine, catalogue }) =>
-        engine.createPartitions(topic.name, (catalogue.byId(topic.topicId)?.partitions.length ?? 9) + 1),
+        engine.createPartitions(topic.name, (catalogue.byId(topic.topicId)?.partitions.length ?? 9) + by),
       () => undefined,
     );
   }

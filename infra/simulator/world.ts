@@ -15,7 +15,7 @@ import type { Plant } from './plant.ts';
 import { SimProcess } from './process.ts';
 import { Disks } from './process-disk.ts';
 import { SimNetwork } from './process-network.ts';
-import { releasedBy } from './released-by.ts';
+import { type AskedRelease, releasedBy } from './released-by.ts';
 import { SentEpochs } from './sent-epochs.ts';
 import { SimStore } from './process-store.ts';
 import type { TightLimits } from './tight-limits.ts';
@@ -48,6 +48,8 @@ export interface WorldSettings {
     readonly logsPerReleaseMax: number;
     readonly releasesInFlightMax: number;
     readonly moveOpsMax: number;
+    /** So little that a transaction does not name all brokers that get something. */
+    readonly namesFew: boolean;
   };
   readonly limits: TightLimits;
   /** Of the producer ids whose sequences begin just before they begin anew at 0. */
@@ -60,6 +62,11 @@ export interface WorldSettings {
   readonly hasGroups: boolean;
   /** Controllers in processes of their own beside a gateway's; 0: one process is both. */
   readonly controllers: number;
+  /**
+   * So many brokers fewer than there are is what all controllers but the first one were started with; they learn of the others from
+   * their sessions. Absent: nobody looks for more than it was started with.
+   */
+  readonly fewerSlots: number | undefined;
   /** Several only where controllers are apart. */
   readonly gateways: number;
   /** Whether bits are flipped: then, and only then, damage may be found. */
@@ -96,6 +103,8 @@ export class World {
   /** Parents that end in the moment in which they have started a broker, and how long that one takes to load. */
   readonly killsAtStart = new Map<SimProcess, number>();
   readonly #releasing = new Map<PartitionName, (() => void)[]>();
+  /** Leader epochs, by process id. */
+  readonly #released = new Map<number, Map<PartitionName, number>>();
   #streams = 0;
   #nextPid = 100;
 
@@ -110,7 +119,7 @@ export class World {
     this.network.onFrame = (to, frame) => {
       if (!to.name.startsWith('broker')) return;
       if (!this.sentEpochs.note(frame)) this.bug(to.name, new Error('what arrives is no batch any more'));
-      for (const partition of releasedBy(frame)) for (const tell of this.#releasing.get(partition) ?? []) tell();
+      for (const asked of releasedBy(frame)) this.#askedToRelease(to, asked);
       settings.plant.frame?.(frame);
     };
     this.loop.onThrow = (error, place) => this.bug(place instanceof SimProcess ? place.name : 'world', error);
@@ -119,6 +128,17 @@ export class World {
   /** When somebody asks the owner of a partition to release it. */
   onRelease(partition: PartitionName, listener: () => void): void {
     this.#releasing.set(partition, [...(this.#releasing.get(partition) ?? []), listener]);
+  }
+
+  #askedToRelease({ pid }: SimProcess, { partition, leaderEpoch }: AskedRelease): void {
+    const ofProcess = this.#released.get(pid) ?? new Map<PartitionName, number>();
+    this.#released.set(pid, ofProcess.set(partition, Math.max(leaderEpoch, ofProcess.get(partition) ?? -1)));
+    for (const tell of this.#releasing.get(partition) ?? []) tell();
+  }
+
+  /** The highest epoch at which a process was asked to release a partition; -1 when nobody has. */
+  releaseAsked(pid: number, partition: PartitionName): number {
+    return this.#released.get(pid)?.get(partition) ?? -1;
   }
 
   #sessionChanged(change: RowChange): void {

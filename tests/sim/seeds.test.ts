@@ -19,7 +19,7 @@ const names = ['mixed', ...Object.keys(scenarios)];
 
 describe('simulated worlds', () => {
   it('repeat themselves: the same seed, the same history', async () => {
-    for (const scenario of ['mixed', 'parents', 'controllers']) {
+    for (const scenario of ['mixed', 'parents', 'controllers', 'missed']) {
       const [first, second] = [await simulate({ seed: 11, scenario }), await simulate({ seed: 11, scenario })];
       expect(first.hash()).toBe(second.hash());
       expect(first.events).toBe(second.events);

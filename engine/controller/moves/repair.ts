@@ -7,12 +7,12 @@
  * its write is still on its way. Once every shard's turn has passed, no later write chooses it, and the plan sees all.
  */
 import { sleep } from '../../kernel/clock.ts';
-import type { PlanMove, PlanPartition } from '../../placement/constraints.ts';
+import type { PlanPartition } from '../../placement/constraints.ts';
 import { remap } from '../../placement/remap.ts';
 import type { StoreOp } from '../../ports.ts';
-import type { BrokerTable, BrokerView } from '../brokers/brokers.ts';
+import type { BrokerView } from '../brokers/brokers.ts';
 import { learnSlotsNow } from '../brokers/learn-slots.ts';
-import { commitMoves, type MoveRules } from './commit-moves.ts';
+import { commitMoves } from './commit-moves.ts';
 import type { ControllerContext } from '../context.ts';
 import { brokerSessionKey } from '../rows/broker-session.ts';
 import { partitionCounts, planPartitions } from './plan-input.ts';
@@ -76,9 +76,13 @@ export class Repair {
     const owners = partitionCounts(this.#context, 'held').keys();
     if ([...owners].every((brokerId) => brokers.get(brokerId))) return;
     const sessions = new Map((await learnSlotsNow(this.#context)).map((row) => [Number(row.sk), row.version]));
+    const unchanged = (brokerId: number): StoreOp[] => {
+      const version = sessions.get(brokerId);
+      return version === undefined ? [] : [{ op: 'check', key: brokerSessionKey(brokerId), if: { version } }];
+    };
     const isOrphan = ({ brokerId }: PlanPartition): boolean => !brokers.get(brokerId);
     const reason = (partition: PlanPartition): string | undefined => (isOrphan(partition) ? 'created' : undefined);
-    await this.#remap(reason, 'orphans', this.#context.clock.monotonicMs(), sessions);
+    await this.#remap(reason, 'orphans', this.#context.clock.monotonicMs(), unchanged);
   }
 
   async #runRound(): Promise<void> {
@@ -86,10 +90,14 @@ export class Repair {
     await this.#context.shards.barrier();
     const dead = new Set(this.#pending);
     // Whoever serves again keeps what it has: this controller may have come to keep the fleet, and adopted it, meanwhile.
-    const losing = [...dead].filter((brokerId) => !this.#context.brokers.isServing(brokerId));
+    const { brokers } = this.#context;
+    const losing = [...dead].filter((brokerId) => !brokers.isServing(brokerId));
+    const found = new Map(losing.map((brokerId) => [brokerId, brokers.unchanged([brokerId])]));
     const reasons = new Map(losing.map((brokerId) => [brokerId, this.#reasonOf(brokerId)]));
-    const diedAtMs = Math.max(...losing.map((brokerId) => this.#context.brokers.get(brokerId)?.diedAtMs ?? -Infinity));
-    await this.#remap((partition) => reasons.get(partition.brokerId), losing.join(' '), diedAtMs);
+    const diedAtMs = Math.max(...losing.map((brokerId) => brokers.get(brokerId)?.diedAtMs ?? -Infinity));
+    const reason = ({ brokerId }: PlanPartition): string | undefined =>
+      brokers.isServing(brokerId) ? undefined : reasons.get(brokerId);
+    await this.#remap(reason, losing.join(' '), diedAtMs, (brokerId) => found.get(brokerId) ?? []);
     for (const brokerId of dead) this.#pending.delete(brokerId);
   }
 
@@ -114,12 +122,18 @@ export class Repair {
     return brokers.isZoneDown(zone, clock.monotonicMs(), settings.zoneWindowMs) ? 'zone-dead' : 'broker-dead';
   }
 
-  /** `sessions`: versions of the rows of slots that are not in the table, and whose brokers have closed. */
+  /**
+   * `unchanged`: conditions on the session of one that loses, as it was when it was found dead, in every round. A commit may be a long
+   * time under way, and be repeated after a conflict, or be planned anew because a target has died:
+   *
+   *   plan: broker 1 is dead, p goes to 2 ── the commit hangs ── the slot serves again at p, at its old epoch
+   *   the commit is refused, because p's row has changed, and repeated ── p is at 2, broker 1 was never asked to release it
+   */
   async #remap(
     orphanReason: (partition: PlanPartition) => string | undefined,
     whose: string,
     diedAtMs: number,
-    sessions: ReadonlyMap<number, number> = new Map(),
+    unchanged: (brokerId: number) => readonly StoreOp[],
   ): Promise<void> {
     const { brokers, settings, events, clock } = this.#context;
     for (let round = 0; round < roundsMax; round++) {
@@ -128,7 +142,7 @@ export class Repair {
       if (moves.length === 0) return;
       const { moved, refused } = await commitMoves(this.#context, moves, {
         mayOwn: (move) => brokers.mayOwn(move.to),
-        unchanged: asFound(brokers, moves, sessions),
+        unchanged: (losers) => [...losers].flatMap(unchanged),
       });
       const nowMs = clock.monotonicMs();
       const sinceDeathMs = Math.min(openMsMaxByDeath, nowMs - diedAtMs);
@@ -138,25 +152,4 @@ export class Repair {
       if (refused.length === 0) return;
     }
   }
-}
-
-/**
- * The owners' sessions as they are at this moment, in which the plan found them dead. A commit may be a long time under way,
- * and be repeated after a conflict:
- *
- *   plan: broker 1 is dead, p goes to 2 ── the commit hangs ── the slot serves again at p, at its old epoch
- *   the commit is refused, because p's row has changed, and repeated ── p is at 2, broker 1 was never asked to release it
- */
-function asFound(
-  brokers: BrokerTable,
-  moves: readonly PlanMove[],
-  sessions: ReadonlyMap<number, number>,
-): MoveRules['unchanged'] {
-  const unchanged = (from: number): StoreOp[] => {
-    const version = sessions.get(from);
-    if (version === undefined || brokers.get(from)) return brokers.unchanged([from]);
-    return [{ op: 'check', key: brokerSessionKey(from), if: { version } }];
-  };
-  const found = new Map([...new Set(moves.map(({ from }) => from))].map((from) => [from, unchanged(from)]));
-  return (losing) => [...losing].flatMap((brokerId) => found.get(brokerId) ?? []);
 }

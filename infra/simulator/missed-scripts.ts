@@ -1,0 +1,155 @@
+/**
+ * Faults that are short scripts (fault-scripts.ts), of the mix of what somebody has not heard: controllers that come to keep the fleet while
+ * what they have decided is on its way, feeds that break while they are read, and deletions whose answers are lost.
+ */
+import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
+import { placementSkPrefix } from '../../engine/controller/rows/placement.ts';
+import { decodeShard, shardCount, shardKey, shardPk } from '../../engine/controller/rows/shard.ts';
+import { topicSkPrefix } from '../../engine/controller/rows/topic.ts';
+import { logPkPrefix } from '../../engine/log/rows/log-state.ts';
+import { shardOf } from '../../engine/placement/shard.ts';
+import type { RowChange, StoreOp } from '../../engine/ports.ts';
+import type { BrokerProcess } from './broker-process.ts';
+import { type FaultActs, placementsPk } from './fault-acts.ts';
+import type { Fault } from './fault-plan.ts';
+import type { ParentProcess } from './parent-process.ts';
+import type { SimProcess } from './process.ts';
+import { goodMood } from './process-store.ts';
+
+/** A dead broker is back by then, and who started it dead, and the next one in its place. */
+const decidedLateMs = 4200;
+/** For a topic's placement to be on its way before the broker dies. */
+const createdFirstMs = 60;
+const hangMs = 5000;
+const heldReadMsMax = 700;
+/** A lost change is told as a gap, and is in the process's hands. */
+const gapToldMs = 90;
+
+/**
+ * A broker dies. What a controller that does not keep the fleet decides about it is on its way until it is back, its keeper dead, and that
+ * controller has taken it over; or waits for its turn so long. Either way it is nobody's to take from any more. In every second world the
+ * row is another one when the decision arrives, so that it is made again.
+ */
+export function decideAndKeep(acts: FaultActs, broker: BrokerProcess | undefined, fault: Fault): void {
+  void shardOwner(acts, fault.target).then((found) => {
+    if (found && !acts.world.isHealed) keepMeanwhile(acts, found, fault);
+    else acts.kill(broker, 'SIGKILL');
+  });
+}
+
+interface Undecided {
+  /** Who does not keep the fleet, and decides about partitions of the broker. */
+  readonly decider: ParentProcess;
+  readonly broker: BrokerProcess;
+}
+
+async function shardOwner(acts: FaultActs, target: number): Promise<Undecided | undefined> {
+  const { store } = acts.world;
+  const found: Undecided[] = [];
+  for (const { clusterId, topicId, isDeleted } of acts.topics.topics) {
+    const row = await store.rows.get(shardKey(shardOf(clusterId, shardCount)));
+    const owner = row ? decodeShard(row).controllerId : '';
+    const decider = acts.onlookers().find(({ process }) => owner.startsWith(nameOf(process)));
+    if (isDeleted || !decider) continue;
+    for (const { brokerId } of acts.supervisor.parent.catalogue.byId(topicId)?.partitions ?? []) {
+      const broker = acts.supervisor.brokers().find(({ slot, isServing }) => isServing && slot.brokerId === brokerId);
+      if (broker) found.push({ decider, broker });
+    }
+  }
+  return found[target % Math.max(1, found.length)];
+}
+
+function nameOf({ name }: SimProcess): string {
+  return name.replace(' ', '-');
+}
+
+function keepMeanwhile(acts: FaultActs, { decider, broker }: Undecided, { value }: Fault): void {
+  const { loop, store } = acts.world;
+  const { slot, process } = broker;
+  const { name } = decider.process;
+  const lateMs = decidedLateMs + value;
+  const act = (): void => acts.world.fault(`store: the placement of ${name} has come`);
+  acts.world.fault(`store: the next placement of ${name} is ${lateMs} ms late`);
+  const isDue = (ops: readonly StoreOp[]): boolean => ops.some(({ key }) => key.sk.startsWith(placementSkPrefix));
+  store.traps.set(decider.process, { pk: placementsPk, when: 'after', lateMs, isDue, act });
+  const waitsForTurn = value % 3 === 0;
+  // One of them is its to place.
+  if (waitsForTurn) for (const isBounded of [true, false]) acts.topics.create(isBounded);
+  loop.schedule(waitsForTurn ? createdFirstMs : 0, () => acts.kill(broker, 'SIGKILL'));
+  const back = (change: RowChange): void => {
+    if (change === 'gap' || !change.row || change.key.sk !== String(slot.brokerId)) return;
+    const { state, pid } = decodeBrokerSession(change.row);
+    if (state !== 'serving' || pid === process.pid) return;
+    stop();
+    if (acts.world.isHealed) return;
+    for (const other of acts.supervisor.deciders) if (other !== decider) acts.hang(other.process, hangMs);
+    if (!waitsForTurn) for (let i = 0; i < acts.topics.topics.length; i++) acts.topics.grow(i);
+  };
+  const stop = store.rows.watch(brokerSessionsPk, back);
+}
+
+/**
+ * A process has missed a change, and reads anew; before the answer is there it misses another one. It is told that it has, and has to read
+ * once more: nothing later makes up for it, as the topic grows for the last time.
+ */
+export function missTwice(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
+  const { store, loop } = acts.world;
+  const process = value % 2 === 0 && broker ? broker.process : acts.supervisor.parent.process;
+  const live = acts.topics.topics.filter(({ isDeleted }) => !isDeleted);
+  const topic = live[target % Math.max(1, live.length)];
+  if (!topic || !process.isRunning || store.deafTo.has(process)) return;
+  const index = acts.topics.topics.indexOf(topic);
+  const pk = shardPk(shardOf(topic.clusterId, shardCount));
+  const hear = (): void => void store.deafTo.delete(process);
+  let answer: () => void = () => undefined;
+  const until = new Promise<void>((resolve) => (answer = resolve));
+  const whileRead = (): void => {
+    acts.world.fault(`store: ${process.name} misses more while it reads anew`);
+    store.deafTo.set(process, pk);
+    acts.topics.grow(index, 2);
+    const done = (): void => {
+      stop();
+      // Not in this turn, in which the change is still to be told.
+      loop.schedule(1, hear);
+      loop.schedule(gapToldMs, answer);
+    };
+    const stop = store.rows.watch(pk, (change) => {
+      if (change !== 'gap' && change.key.sk === topicSkPrefix + topic.name) done();
+    });
+    loop.schedule(heldReadMsMax, () => {
+      stop();
+      hear();
+      answer();
+    });
+  };
+  acts.world.fault(`store: ${process.name} misses what changes of ${topic.name}`);
+  store.deafTo.set(process, pk);
+  acts.topics.grow(index);
+  loop.schedule(100 + (value % 200), () => {
+    store.heldReads.set(process, { pk, until, act: whileRead });
+    hear();
+  });
+}
+
+/**
+ * Clients delete records, and their owner dies when it has done so and has told nobody; over a slow store nobody serves before they are
+ * given an answer. It must not say that nothing was done.
+ */
+export function killAfterDeleting(
+  acts: FaultActs,
+  broker: BrokerProcess | undefined,
+  { value, durationMs }: Fault,
+): void {
+  if (!broker) return;
+  const { store, loop } = acts.world;
+  const act = (): void => {
+    acts.kill(broker, 'SIGKILL');
+    acts.mood({ ...goodMood, slowMs: 150 + (value % 250) }, 800 + durationMs);
+  };
+  let isAsked = false;
+  store.traps.set(broker.process, { pk: logPkPrefix, when: 'after', isDue: () => isAsked, act });
+  loop.schedule(value % 20, () => {
+    isAsked = true;
+    for (const cutter of acts.topics.cutters) cutter.cutAll();
+  });
+}
