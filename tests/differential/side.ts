@@ -302,12 +302,16 @@ export class Side {
     }
   }
 
-  /** Removes what the run has made. */
+  /** Removes what the run has made, and waits until it is gone: the next run may ask for all topics first. */
   async clear(): Promise<void> {
+    const topics = (await this.#topicsOfRun()).map((name) => ({ name, topicId: zeroUuid }));
+    if (topics.length === 0) return;
+    await this.query(20, 6, { topics, timeoutMs: 10_000 });
+    await this.until('topics of the run are gone', async () => (await this.#topicsOfRun()).length === 0);
+  }
+
+  async #topicsOfRun(): Promise<string[]> {
     const all = await this.query(3, 12, { topics: null, allowAutoTopicCreation: false });
-    const topics = all.topics.flatMap(({ name }) =>
-      name?.startsWith(this.prefix) ? [{ name, topicId: zeroUuid }] : [],
-    );
-    if (topics.length > 0) await this.query(20, 6, { topics, timeoutMs: 10_000 });
+    return all.topics.flatMap(({ name }) => (name?.startsWith(this.prefix) ? [name] : []));
   }
 }
