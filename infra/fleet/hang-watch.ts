@@ -1,5 +1,5 @@
 /**
- * Looks ten times a second at the processes of a fleet, for as long as there are any, and tells which hang (hang.ts).
+ * Looks twenty times a second at the processes of a fleet, for as long as there are any, and tells which hang (hang.ts).
  *
  * The system may take seconds to tell of a process (on a machine that is short of cores, its lock is another's), and this
  * thread recovers logs: so it asks from the pool, for one process after the other, which takes one of the pool's threads

@@ -35,10 +35,10 @@ export interface Hung {
   readonly reason: string;
 }
 
-export const hangLookIntervalMs = 100;
+export const hangLookIntervalMs = 50;
 const attentionMsMax = 2 * hangLookIntervalMs;
 /** More than one look can count for: who sees a stopped process only once may have been stopped with it. */
-export const stoppedMsMax = 250;
+export const stoppedMsMax = 125;
 const silentMsMax = 1000;
 
 export const initialHangDetector: HangDetector = { lookedAtMs: 0, suspicions: new Map() };

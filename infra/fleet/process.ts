@@ -28,12 +28,15 @@ export function processFleet(options: ProcessFleetOptions): ProcessFleet {
   return new RunningFleet(options);
 }
 
+const looksPerPing = 2;
+
 class RunningFleet implements ProcessFleet {
   readonly #options: ProcessFleetOptions;
   readonly #standby: Standby;
   readonly #children = new Map<number, Child>();
   readonly #hangs: HangWatch<Child>;
   readonly #exitListeners: ((brokerId: number) => void)[] = [];
+  #looks = 0;
 
   constructor(options: ProcessFleetOptions) {
     const { clock, spares } = options;
@@ -104,7 +107,9 @@ class RunningFleet implements ProcessFleet {
     return this.#standby.close();
   }
 
+  /** Asked less often than looked at: who has nothing to do is woken by it. */
   #ping(): void {
+    if (++this.#looks % looksPerPing > 0) return;
     for (const child of this.#children.values()) if (child.isServing && !child.awaitsPong) child.ping();
   }
 }
