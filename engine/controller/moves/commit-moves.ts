@@ -49,8 +49,8 @@ export interface MoveRules {
 }
 
 /**
- * A shard that was lost meanwhile is left to its owner, and partitions whose owner's session changed meanwhile stay where
- * they are. Throws the store's failure when it outlasts the wait; what was written by then stays.
+ * A shard that was lost meanwhile is left to its owner, but for what was released (`releasedEpoch`), and partitions whose
+ * owner's session changed meanwhile stay where they are. Throws the store's failure when it outlasts the wait; what was written by then stays.
  */
 export async function commitMoves(
   context: ControllerContext,
@@ -76,7 +76,12 @@ async function commitInShard(
     try {
       return await context.shards.run(index, (shard) => commitIn(context, shard, moves, rules));
     } catch (failure) {
-      if (failure instanceof ShardLost) return { moved: 0, refused: [] };
+      if (failure instanceof ShardLost) {
+        // What the owner has released nobody serves until its row is written: by us, as a visitor of the shard, who finds every row
+        // as the new owner of the shard has it. What a dead broker had the new owner finds for itself.
+        if (rules.releasedEpoch && attempt < attemptsMax) continue;
+        return { moved: 0, refused: [] };
+      }
       if (!(failure instanceof StoreConflict)) throw failure;
       if (attempt === attemptsMax || isOfLoser(failure.current, moves)) return { moved: 0, refused: [] };
       if (failure.current?.pk === fleetKey.pk) await context.wish.refresh();

@@ -413,6 +413,28 @@ describe('what operators want of the fleet', () => {
     expect(await owned(all, 1)).toBeGreaterThan(0);
   });
 
+  it('writes what the owner has released, though its shard was taken meanwhile', async () => {
+    const { all, gateway } = await twoAndGateway(12);
+    const { during, fleet, store } = all;
+    const left: number[] = [];
+    fleet.onRelease = async () => {
+      left.push(await owned(all, 1));
+      if (left.length > 1) return;
+      // By the other one, of which the mover has not heard: every shard but the one by which it keeps the fleet.
+      const [kept, ...rows] = (await store.range('SHARD')).rows.map((row) => ({ row, shard: JSON.parse(row.value) }));
+      const other = rows.find(({ shard }) => shard.controllerId !== kept!.shard.controllerId)!.shard.controllerId;
+      await store.transact(
+        rows.map(({ row: { pk, sk, version }, shard }) => {
+          const value = JSON.stringify({ ...shard, controllerId: other, epoch: shard.epoch + 1 });
+          return { op: 'put', key: { pk, sk }, value, if: { version } };
+        }),
+      );
+    };
+    expect(await during(gateway.drainBroker(1))).toBe(0);
+    // All that the owner was asked for in the first place has moved by the next time that it is asked.
+    expect(left).toEqual([24, 0]);
+  });
+
   it('is kept while no controller is alive, and the caller is told', async () => {
     const all = await world();
     const { clock, join, visit, during } = all;
