@@ -60,4 +60,25 @@ describe('a fetch', () => {
     await w.clock.advance(300);
     expect(waiting.result![0]).toMatchObject({ errorCode: 0, highWatermark: 3, logStartOffset: 2 });
   });
+
+  it('is told of a deletion that it knows of, though it joins who asked before it', async () => {
+    const w = await world([1]);
+    const [owner] = w.brokers;
+    write(w, 0, 1, 2, 3);
+    read(w, [at(0, 3)], { maxWaitMs: 0 });
+    await w.clock.advance(20);
+    // On its way for long, as from a slow disk.
+    owner!.fetchMs = 500;
+    read(w, [at(0, 0)], { maxWaitMs: 9000 });
+    await w.clock.advance(300);
+    owner!.fetchMs = 0;
+    w.logs.startOffset = 2;
+    const other = read(w, [at(0, 2)]);
+    await w.clock.advance(20);
+    expect(other.result![0]).toMatchObject({ errorCode: 0, logStartOffset: 2 });
+    owner!.fetchFault = () => errorCode.offsetOutOfRange;
+    const late = read(w, [at(0, 0)], { maxWaitMs: 9000 });
+    await w.clock.advance(300);
+    expect(late.result![0]).toMatchObject({ errorCode: errorCode.offsetOutOfRange, records: [] });
+  });
 });

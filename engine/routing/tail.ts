@@ -70,6 +70,8 @@ interface Poll {
   askedEpoch: number;
   /** Since when the owner at that epoch has said nothing of records. */
   askedAtMs: number;
+  /** Where the log was known to begin when the owner was asked. */
+  askedStart: number;
   /** Whether an owner has answered that nothing is there. */
   isEmpty: boolean;
   /** Parked because the owner at this epoch refused, until then unless a newer one is named. */
@@ -285,6 +287,7 @@ export class Tail {
       attempt: 0,
       askedEpoch: -2,
       askedAtMs: 0,
+      askedStart: 0,
       isEmpty: false,
       refusedEpoch: -2,
       retryAtMs: 0,
@@ -325,6 +328,7 @@ export class Tail {
     poll.askedEpoch = owner.leaderEpoch;
     // Of a log of which nothing is known its owner's silence would tell nothing: the first answer comes at once.
     const { highWatermark, logStartOffset } = this.seen(poll.topicId, poll.partition);
+    poll.askedStart = logStartOffset;
     const maxWaitMs = highWatermark < 0 && !poll.isEmpty ? 0 : this.#settings.pollWaitMsMax;
     const asked = [{ ...poll, leaderEpoch: owner.leaderEpoch, startOffset: logStartOffset }];
     const limits = { maxWaitMs, minBytes: 1, maxBytes: poll.maxBytes };
@@ -356,7 +360,16 @@ export class Tail {
       for (const waiter of poll.waiters) waiter.stillNothing(result);
       if (poll.waiters.size > 0) this.#ask(poll);
       else this.#end(poll);
-    } else this.#deliver(poll, result);
+    } else if (result.errorCode === 0 && this.#isOutrun(poll)) this.#ask(poll);
+    else this.#deliver(poll, result);
+  }
+
+  /**
+   * Whether what it asks for was deleted while a disk kept the answer: who came to wait for it since then has been told where the
+   * log begins. Its owner says so when it is asked again, and what it says to that is delivered, whatever it is.
+   */
+  #isOutrun({ topicId, partition, offset, askedStart }: Poll): boolean {
+    return offset >= askedStart && offset < this.seen(topicId, partition).logStartOffset;
   }
 
   #deliver(poll: Poll, result: FetchedPartition): void {
