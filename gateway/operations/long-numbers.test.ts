@@ -54,6 +54,13 @@ it('takes what JSON.parse takes, nothing else, and means the same', () => {
   );
 });
 
+it.each(['" 1e\\12345678901234567', '["a 12345678901234567', '"12345678901234567\\'])(
+  'refuses a text without an end: %s',
+  (text) => {
+    expect(() => parseKeepingNumbers(text)).toThrow(SyntaxError);
+  },
+);
+
 it('refuses what is too deep instead of losing digits', () => {
   expect(() => parseKeepingNumbers(`${'['.repeat(200_000)}12345678901234567890${']'.repeat(200_000)}`)).toThrow('deep');
 });

@@ -27,8 +27,8 @@ const mark = systemRandom.bytes(16).toString('hex');
 const marked = new RegExp(`"${mark}([^"]*)"`, 'g');
 /** Sixteen digits, or an exponent, where a number may begin. Rarely within a text, which costs time and no more. */
 const mayBeLong = /(?:^|[:,[\s])-?(?:\d[\d.]{15}|[\d.]+[eE])/;
-/** Texts are passed over. */
-const textOrNumber = /"(?:[^"\\]|\\[^])*"|-?\d[\d.]*(?:[eE][-+]?\d+)?/g;
+/** Texts are passed over, also one without an end: what stood for a number in it would give it one. */
+const textOrNumber = /"(?:[^"\\]|\\[^])*"?|-?\d[\d.]*(?:[eE][-+]?\d+)?/g;
 const jsonNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$/;
 const digitsExactMax = 15;
 
