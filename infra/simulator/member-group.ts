@@ -120,6 +120,8 @@ export class MemberGroup {
 
   position(partition: number, offset: number, acked: number): void {
     this.world.history.add({ kind: 'position', group: this.groupId, partition: this.#name(partition), offset, acked });
+    // By a commit that came late (or it is a finding, and told by now): the members go on from there, and commit less than before.
+    if (offset < acked && this.acked(partition) === acked) this.#acked.set(partition, offset);
   }
 
   /** Returns what is to be called with the answer's code. */
