@@ -54,11 +54,9 @@ it('takes what JSON.parse takes, nothing else, and means the same', () => {
   );
 });
 
-it.each(['" 1e\\12345678901234567', '["a 12345678901234567', '"12345678901234567\\'])(
-  'refuses a text without an end: %s',
-  (text) => {
-    expect(() => parseKeepingNumbers(text)).toThrow(SyntaxError);
-  },
+it.each(['" 1e\\12345678901234567', '["a 12345678901234567', '"12345678901234567\\', '{12345678901234567:1}'])(
+  'refuses %s, where a text would do',
+  (text) => expect(() => parseKeepingNumbers(text)).toThrow(SyntaxError),
 );
 
 it('refuses what is too deep instead of losing digits', () => {

@@ -40,9 +40,10 @@ export function hasLongNumbers(text: string): boolean {
 export function parseKeepingNumbers(text: string): unknown {
   if (!hasLongNumbers(text)) return JSON.parse(text) as unknown;
   try {
-    return JSON.parse(text.replace(textOrNumber, markIfLong), (_name, value: unknown) =>
-      typeof value === 'string' && value.startsWith(mark) ? new LongNumber(value.slice(mark.length)) : value,
-    ) as unknown;
+    return JSON.parse(text.replace(textOrNumber, markIfLong), (name, value: unknown) => {
+      if (name.startsWith(mark)) throw new SyntaxError('a number is no name');
+      return typeof value === 'string' && value.startsWith(mark) ? new LongNumber(value.slice(mark.length)) : value;
+    }) as unknown;
   } catch (error) {
     // For its own words about the text as it was sent.
     JSON.parse(text);
