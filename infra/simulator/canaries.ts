@@ -60,6 +60,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'recovers all but the last batch',
     scenario: 'kills',
+    seed: 4,
     plant: () => ({ recovery: (options) => ({ ...options, disk: shortened(options.disk) }) }),
   },
   {
@@ -111,7 +112,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'ignores a gap in the change feed',
     scenario: 'store',
-    seed: 8,
+    seed: 23,
     plant: () => ({
       store: (store) => ({
         ...store,
@@ -140,7 +141,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'publishes a segment that is not synced',
     scenario: 'power',
-    seed: 2,
+    seed: 16,
     plant: () => ({
       logStore: (options) => ({ ...options, segments: directorySegments(unsynced(options.disk), segmentsDirectory) }),
     }),
@@ -187,7 +188,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'syncs the first of several files',
     scenario: 'power',
-    seed: 160,
+    seed: 219,
     plant: syncFirstOnly,
   },
   {
