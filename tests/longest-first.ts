@@ -5,7 +5,7 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Longest first. */
-const longest = ['tests/sim/canaries', 'tests/sim/seeds', 'tests/e2e/', 'tests/faults/', 'tests/soak/'];
+const longest = ['tests/sim/canaries', 'tests/sim/seeds', 'tests/e2e/', 'tests/faults/', 'tests/soak/', 'tests/'];
 
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
