@@ -11,7 +11,14 @@ import { demoSecrets, ensureDemoTenant, writeDemoEnv } from './demo-tenant.ts';
 const folder = mkdtempSync(join(tmpdir(), 'headgate-demo-'));
 const path = join(folder, 'demo.env');
 afterEach(() => rmSync(path, { force: true }));
-const addresses = { host: '127.0.0.1', kafkaPort: 1, httpPort: 2, adminPort: 3, tls: false };
+const addresses = {
+  kafkaHost: '127.0.0.1',
+  httpHost: '127.0.0.1',
+  kafkaPort: 1,
+  httpPort: 2,
+  adminPort: 3,
+  tls: false,
+};
 
 it('secrets are drawn once, whoever asks, and kept where their owner alone reads', () => {
   const first = demoSecrets(path, systemRandom);

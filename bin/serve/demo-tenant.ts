@@ -12,6 +12,7 @@ import type { Random } from '../../engine/kernel/random.ts';
 import { newApiKey, parseApiKey } from '../../tenancy/access/api-key-text.ts';
 import { AlreadyExists } from '../../tenancy/failures.ts';
 import type { Tenancy } from '../../tenancy/tenancy.ts';
+import { type Addresses, hostAndPort } from './addresses.ts';
 
 export interface DemoAccess {
   readonly adminKey: string;
@@ -22,14 +23,6 @@ export interface DemoAccess {
 
 /** What the file says before somebody has made the tenant: no cluster. */
 export type DemoSecrets = Omit<DemoAccess, 'clusterId'> & Partial<DemoAccess>;
-
-export interface Addresses {
-  readonly host: string;
-  readonly kafkaPort: number;
-  readonly httpPort: number;
-  readonly adminPort: number;
-  readonly tls: boolean;
-}
 
 /** Until what another gateway makes is seen here. */
 const seenWaitMsMax = 10_000;
@@ -71,13 +64,12 @@ function readValue(path: string, name: string): string | undefined {
 
 /** Written whole or not at all, readable by its owner alone from the first byte on. */
 export function writeDemoEnv(path: string, access: DemoAccess, addresses: Addresses): void {
-  const { host, kafkaPort, httpPort, adminPort, tls } = addresses;
+  const { kafkaHost, httpHost, kafkaPort, httpPort, adminPort, tls } = addresses;
   const scheme = tls ? 'https' : 'http';
-  const named = host.includes(':') ? `[${host}]` : host;
   const lines = [
-    `HEADGATE_KAFKA=${named}:${kafkaPort}`,
-    `HEADGATE_HTTP=${scheme}://${named}:${httpPort}`,
-    `HEADGATE_ADMIN=${scheme}://${named}:${adminPort}`,
+    `HEADGATE_KAFKA=${hostAndPort(kafkaHost, kafkaPort)}`,
+    `HEADGATE_HTTP=${scheme}://${hostAndPort(httpHost, httpPort)}`,
+    `HEADGATE_ADMIN=${scheme}://${hostAndPort(httpHost, adminPort)}`,
     ...secretLines(access),
     `HEADGATE_CLUSTER=${access.clusterId}`,
   ];

@@ -5,6 +5,7 @@
  * while brokers open their sessions, and the control plane with its libraries, after a crash last of all. The end
  * runs the order of dependence backwards, so that nobody is still asked for what is already gone.
  */
+import { networkInterfaces } from 'node:os';
 import { sleep, systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
 import type { Engine } from '../../engine/engine.ts';
@@ -21,7 +22,8 @@ import { assembleEngine } from './assemble-engine.ts';
 import { brokerHome } from './broker-slots.ts';
 import { checkFormat, checkMetadata, type DataFolder } from '../data-folder.ts';
 import { lockDataFolder, shareDataFolder } from '../data-folder-lock.ts';
-import { type Addresses, demoSecrets, ensureDemoTenant, writeDemoEnv } from './demo-tenant.ts';
+import { type Addresses, advertisedHostOf, httpHostOf } from './addresses.ts';
+import { demoSecrets, ensureDemoTenant, writeDemoEnv } from './demo-tenant.ts';
 import { endOnBug } from '../broker/end-at-once.ts';
 import { openDoors } from './open-doors.ts';
 import { openMetadata } from './open-metadata.ts';
@@ -87,7 +89,8 @@ export async function serveGateway(
 
   const access = await ensureDemoTenant(tenancy, secrets, clock);
   const addresses: Addresses = {
-    host: context.settings.advertisedHost,
+    kafkaHost: context.settings.advertisedHost,
+    httpHost: httpHostOf(settings, context.settings.advertisedHost, tls !== undefined),
     kafkaPort: doors.kafkaPort,
     httpPort: doors.httpPort,
     adminPort: doors.adminPort,
@@ -118,7 +121,7 @@ function gatewayContext(settings: ServeSettings, engine: Engine, tenancy: Tenanc
     settings: {
       ...gatewayDefaults,
       requestBytesHeldMax: settings.requestBytesHeldMax,
-      advertisedHost: settings.advertisedHost || settings.host,
+      advertisedHost: advertisedHostOf(settings, networkInterfaces()),
       advertisedPort: 0,
     },
     connections: new ConnectionRoom(openFilesMax(), (door) => logEvent('connections-full', { door })),

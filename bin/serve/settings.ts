@@ -34,7 +34,8 @@ export const serveSettings = {
     kind: 'text',
     flag: 'advertised-host',
     default: '',
-    about: 'Host name that Kafka clients are told to connect to. Empty: the same as `--host`.',
+    about:
+      'Host name that Kafka clients are told to connect to. Empty: the same as `--host`, or with a host of `0.0.0.0` or `::` the first address of this machine that others can see.',
   },
   kafkaPort: {
     kind: 'integer',

@@ -1,17 +1,18 @@
 /** What `npm start` prints when it serves: addresses, the key, and lines to paste for each door. */
-import type { Addresses, DemoAccess } from './demo-tenant.ts';
+import { type Addresses, hostAndPort } from './addresses.ts';
+import type { DemoAccess } from './demo-tenant.ts';
 
 export function welcome(access: DemoAccess, addresses: Addresses, demoEnv: string, isFirst: boolean): string {
-  const { host, kafkaPort, httpPort, adminPort, tls } = addresses;
-  const named = host.includes(':') ? `[${host}]` : host;
-  const http = `http${tls ? 's' : ''}://${named}:${httpPort}`;
-  const admin = `http${tls ? 's' : ''}://${named}:${adminPort}`;
-  const ws = `ws${tls ? 's' : ''}://${named}:${httpPort}/v1/ws`;
+  const { kafkaHost, httpHost, kafkaPort, httpPort, adminPort, tls } = addresses;
+  const s = tls ? 's' : '';
+  const http = `http${s}://${hostAndPort(httpHost, httpPort)}`;
+  const admin = `http${s}://${hostAndPort(httpHost, adminPort)}`;
+  const ws = `ws${s}://${hostAndPort(httpHost, httpPort)}/v1/ws`;
   const protocol = tls ? 'SASL_SSL' : 'SASL_PLAINTEXT';
   return `
 Headgate serves.
 
-  Kafka          ${named}:${kafkaPort}   (${protocol}, mechanism PLAIN)
+  Kafka          ${hostAndPort(kafkaHost, kafkaPort)}   (${protocol}, mechanism PLAIN)
   HTTP           ${http}
   WebSocket      ${ws}
   control plane  ${admin}   (API reference at ${admin}/docs)
