@@ -21,9 +21,9 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 it('refuses a folder without a name, one that is there, and one inside of what is copied', async () => {
   mkdirSync(join(folder, 'there'));
-  await expect(backUp(data, '')).rejects.toThrow('name the folder');
-  await expect(backUp(data, join(folder, 'there'))).rejects.toThrow('is there already');
-  await expect(backUp(data, join(data, 'volumes', '9'))).rejects.toThrow('inside of');
+  await expect(backUp(data, '')).rejects.toThrow('give a folder to write');
+  await expect(backUp(data, join(folder, 'there'))).rejects.toThrow('already exists');
+  await expect(backUp(data, join(data, 'volumes', '9'))).rejects.toThrow('give a folder outside it');
   await expect(backUp(join(folder, 'there'), join(folder, 'copy'))).rejects.toThrow('has no metadata');
   expect(readdirSync(folder).toSorted()).toEqual(['data', 'there']);
 });
@@ -32,7 +32,7 @@ it('leaves nothing of a copy that fails, and does not touch what is left of one 
   writeFileSync(join(folder, 'file'), '');
   await expect(backUp(data, join(folder, 'file', 'copy'))).rejects.toThrow('ENOTDIR');
   mkdirSync(join(folder, 'copy.partial'));
-  await expect(backUp(data, join(folder, 'copy'))).rejects.toThrow('did not end');
+  await expect(backUp(data, join(folder, 'copy'))).rejects.toThrow('did not finish');
   expect(existsSync(join(folder, 'copy.partial'))).toBe(true);
   rmSync(join(folder, 'copy.partial'), { recursive: true });
   await backUp(data, join(folder, 'copy'));

@@ -66,8 +66,10 @@ export async function backUp(data: string, target: string, bucket?: SegmentSourc
     const segments = bucket ?? folderSource(join(source, 'segments'));
     const { fileIds, missing } = await copyMetadata(store, segments, part);
     if (missing.length > 0 && missing.length === fileIds.length) {
-      const where = bucket ? '' : '. When they lie in a bucket, name it as for serve (--segments)';
-      throw new Error(`no segment that the metadata names is in ${segments.name}: a copy would lack them${where}`);
+      const where = bucket ? '' : '. If the segments are in a bucket, give the same --segments as to serve';
+      throw new Error(
+        `${segments.name} holds none of the segments that the metadata lists, so the copy would be without them${where}`,
+      );
     }
     const logs = await settleCopy(part);
     for (const name of ['format', 'demo.env']) {
@@ -87,13 +89,13 @@ export async function backUp(data: string, target: string, bucket?: SegmentSourc
 
 /** Where the copy is made until all of it is there. Throws when `target` is no place for one. */
 function partOf(source: string, target: string): string {
-  if (target === '') throw new Error('name the folder that the copy becomes');
+  if (target === '') throw new Error('give a folder to write the copy to');
   const whole = resolve(target);
-  if (existsSync(whole)) throw new Error(`${target} is there already`);
+  if (existsSync(whole)) throw new Error(`${target} already exists: give a folder that does not exist yet`);
   // Brokers and the next backup would find it among what is theirs.
-  if (whole.startsWith(source + sep)) throw new Error(`${target} is inside of ${source}: name a folder outside of it`);
+  if (whole.startsWith(source + sep)) throw new Error(`${target} is inside ${source}: give a folder outside it`);
   const part = `${whole}.partial`;
-  if (existsSync(part)) throw new Error(`${part} is of an attempt that did not end: remove it`);
+  if (existsSync(part)) throw new Error(`${part} is left over from a backup that did not finish: remove it`);
   return part;
 }
 
@@ -115,7 +117,9 @@ async function copyLogs(store: LmdbStore, source: string, part: string): Promise
       const isCopied = await copyLog(from, to);
       const endLsn = await endWhereTorn(to, Number(session));
       if (isCopied && Number(session) === epoch && endLsn < syncedLsn) {
-        throw new Error(`${from} is damaged: it ends at byte ${endLsn} of ${syncedLsn} that were on the disk`);
+        throw new Error(
+          `${from} is damaged: it ends at byte ${endLsn}, but ${syncedLsn} bytes had been synced to the disk`,
+        );
       }
     }
   }
@@ -178,7 +182,8 @@ async function copyMetadata(
     if (missing.length === 0 || (round > 1 && missing.every((fileId) => before.includes(fileId)))) {
       return { fileIds, missing };
     }
-    if (round === roundsMax) throw new Error('segments are removed faster than they can be copied');
+    if (round === roundsMax)
+      throw new Error('segments are deleted faster than they can be copied: try again when the server has less to do');
   }
 }
 

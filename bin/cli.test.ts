@@ -194,11 +194,11 @@ describe('what goes wrong', () => {
     ['broker restart 1 --all', '--all'],
     ['broker scale many', 'whole number'],
     ['broker drain x', 'whole number'],
-    ['consume t --max 0', 'whole number from 1'],
+    ['consume t --max 0', 'whole number, 1 or more'],
     ['key rotate k --grace 1y --cluster main', 'use a time such as'],
     ['cluster update main', 'nothing to change'],
     ['completion tcsh', 'bash, zsh or fish'],
-    ['broker list --admin nonsense', 'is no address'],
+    ['broker list --admin nonsense', 'is not an address'],
   ])('%s is a matter of usage', async (words, told) => {
     const ended = await headgate(
       words,

@@ -6,7 +6,11 @@ export const exitCodes = {
   unreachable: { code: 3, about: 'Nothing answers at the address.' },
   denied: { code: 4, about: 'The key is missing, wrong or not allowed to do this.' },
   notFound: { code: 5, about: 'What was named does not exist.' },
-  retry: { code: 6, about: 'Over a quota, overloaded or moving: the same command may succeed later.' },
+  retry: {
+    code: 6,
+    about:
+      'A quota is used up, the server is overloaded, or a partition is moving: the same command may succeed later.',
+  },
   interrupted: { code: 130, about: 'Ctrl-C.' },
 } as const;
 

@@ -59,7 +59,9 @@ it.runIf(existsSync('/proc/self/stat'))('tells who shares it and is stopped', as
 it('is not shared with another container, whose process ids mean other processes', async () => {
   const server = createServer((socket) => socket.end('pid:[1]')).listen(join(folder.locks, 'any-1-ab.sock'));
   await once(server, 'listening');
-  await expect(shareDataFolder(folder)).rejects.toThrow(/any-1-ab\.sock: who shares .* runs in another container/);
+  await expect(shareDataFolder(folder)).rejects.toThrow(
+    /any-1-ab\.sock: another headgate shares .* runs in another container/,
+  );
   expect(socketsIn(folder.locks)).toEqual(['any-1-ab.sock']);
   server.close();
   await once(server, 'close');
@@ -68,7 +70,7 @@ it('is not shared with another container, whose process ids mean other processes
   server.removeAllListeners('connection');
   server.listen(join(folder.locks, `any-${pid}-ab.sock`));
   await once(server, 'listening');
-  await expect(shareDataFolder(folder)).rejects.toThrow(/who shares .* runs in another container/);
+  await expect(shareDataFolder(folder)).rejects.toThrow(/another headgate shares .* runs in another container/);
   server.close();
   await once(server, 'close');
   (await shareDataFolder(folder)).close();

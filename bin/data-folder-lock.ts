@@ -100,8 +100,8 @@ async function meetSharer(path: string, pid: number): Promise<void> {
     if (isGone(pid)) rmSync(path, { force: true });
   } else if (told === '' ? await listensElsewhere(path, pid) : told !== pidNamespace()) {
     throw new Error(
-      `${path}: who shares this data folder runs in another container, with other process ids; ` +
-        'let the containers share one namespace of process ids, or run all of it in one',
+      `${path}: another headgate shares this data folder but runs in another container, where its process ids are not visible from here: ` +
+        'let the containers share one process id (PID) namespace, or run everything in one container',
     );
   }
 }

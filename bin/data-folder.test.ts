@@ -19,13 +19,13 @@ it('is taken when it is new, and when it has all of its parts', () => {
 
 it('is refused when segments or logs are there without the metadata that says what they are', () => {
   writeFileSync(join(folder.segments, 'b000001.seg'), '');
-  expect(() => checkMetadata(folder)).toThrow(`${folder.path} has segments and no metadata (meta/data.mdb)`);
+  expect(() => checkMetadata(folder)).toThrow(`${folder.path} has segments but no metadata (meta/data.mdb)`);
   // An empty file is what a copy that ran out of room leaves.
   writeFileSync(join(folder.meta, 'data.mdb'), '');
-  expect(() => checkMetadata(folder)).toThrow('has segments and no metadata');
+  expect(() => checkMetadata(folder)).toThrow('has segments but no metadata');
   rmSync(join(folder.segments, 'b000001.seg'));
   mkdirSync(folder.volume(1), { recursive: true });
-  expect(() => checkMetadata(folder)).toThrow('has volumes and no metadata');
+  expect(() => checkMetadata(folder)).toThrow('has volumes but no metadata');
 });
 
 it('is refused when a later version has changed its format, and takes no harm by it', () => {
@@ -34,7 +34,7 @@ it('is refused when a later version has changed its format, and takes no harm by
   expect(readFileSync(file, 'utf8')).toBe('1\n');
   checkFormat(folder);
   writeFileSync(file, '2\n');
-  expect(() => checkFormat(folder)).toThrow(`${folder.path} has format 2, and this version knows 1`);
+  expect(() => checkFormat(folder)).toThrow(`${folder.path} has format 2, but this version reads format 1`);
   expect(readFileSync(file, 'utf8')).toBe('2\n');
   // No room for a byte of it.
   writeFileSync(file, '');

@@ -59,7 +59,7 @@ export function checkFormat({ path }: Pick<DataFolder, 'path'>): void {
   if (found === '') writeFormat(file);
   else if (Number(found) !== format) {
     throw new Error(
-      `${path} has format ${found}, and this version knows ${format}: use the version that made it, or a later one`,
+      `${path} has format ${found}, but this version reads format ${format}: use the version that made it, or a later one`,
     );
   }
 }
@@ -82,7 +82,7 @@ export function checkMetadata({ path, meta, segments }: DataFolder): void {
   const left = namesIn(segments).length > 0 ? 'segments' : namesIn(join(path, 'volumes')).length > 0 ? 'volumes' : '';
   if (left === '') return;
   throw new Error(
-    `${path} has ${left} and no metadata (meta/data.mdb): restore that file from a copy, or begin anew with another --data`,
+    `${path} has ${left} but no metadata (meta/data.mdb): restore that file from a backup, or start afresh with another --data`,
   );
 }
 
@@ -104,8 +104,8 @@ export function checkMetadataAge(
   );
   if (!ahead) return;
   throw new Error(
-    `${meta}/data.mdb is an earlier copy than the volumes: it ends with commit ${last}, and ${ahead.path} knows of ${ahead.commit}. ` +
-      'Restore metadata, volumes and segments from one copy. To give up what this metadata does not know, make an empty file ' +
+    `${meta}/data.mdb is older than the volumes: its last commit is ${last}, but ${ahead.path} has seen commit ${ahead.commit}. ` +
+      'Restore metadata, volumes and segments from the same backup. Or, to give up what this metadata does not know of, create an empty file ' +
       `given-up in each folder of ${join(path, 'volumes')}`,
   );
 }
@@ -123,11 +123,12 @@ function namesIn(folder: string): string[] {
 function socketFolder(path: string): string {
   const name = `headgate-${userInfo().uid}-${createHash('sha256').update(path).digest('hex').slice(0, 16)}`;
   const run = [join(path, 'run'), join(tmpdir(), name), join('/tmp', name)].find(fitsSockets);
-  if (run === undefined) throw new Error(`${path}: the path is too long for Unix sockets, and so is that of TMPDIR`);
+  if (run === undefined)
+    throw new Error(`${path}: the path is too long for Unix sockets, and so is TMPDIR: use a shorter one`);
   mkdirSync(run, { recursive: true, mode: 0o700 });
   // Others may write to a temp folder, and guess the name.
   if (userInfo().uid >= 0 && run !== join(path, 'run') && statSync(run).uid !== userInfo().uid) {
-    throw new Error(`${run}, where the sockets belong, is another user's: remove it`);
+    throw new Error(`${run}, the folder for the sockets, belongs to another user: remove it`);
   }
   return run;
 }

@@ -28,7 +28,7 @@ export function createProgram(cli: CliContext): Command {
   const program = tellThrough(new Command('headgate'), cli).description(
     'Multi-tenant streaming over Kafka, HTTP and WebSocket',
   );
-  program.option('--json', 'machine output: JSON on standard output, nothing else there');
+  program.option('--json', 'print JSON, and nothing else, on standard output');
   for (const setting of Object.values(clientSettings)) {
     const fallback = setting.default === '' ? '' : `, else ${setting.default}`;
     program.option(

@@ -38,7 +38,7 @@ const actedOn: readonly TopicConfig[] = [
     values: ['compact', 'delete'],
     isList: true,
     about:
-      'delete: old records go by time and size. compact: the latest record of each key stays; older ones of the same key are not removed, so the topic grows. Empty: everything stays.',
+      'delete: old records are deleted by age and size. compact: the latest record of each key is kept, and older ones are not removed either, so the topic grows. Empty: everything is kept.',
   },
   {
     name: 'compression.gzip.level',
@@ -47,14 +47,14 @@ const actedOn: readonly TopicConfig[] = [
     min: 1,
     max: 9,
     orEqual: -1,
-    about: 'How hard batches are compressed anew where compression.type is gzip; -1 is the usual level.',
+    about: 'Level at which batches are recompressed when compression.type is gzip; -1 is the default level.',
   },
   {
     name: 'compression.type',
     kind: 'text',
     default: 'producer',
     values: ['uncompressed', 'zstd', 'lz4', 'snappy', 'gzip', 'producer'],
-    about: 'How record batches are kept: as the producer compressed them, or compressed anew.',
+    about: 'How record batches are stored: as the producer compressed them, or recompressed.',
   },
   {
     name: 'max.message.bytes',
@@ -94,7 +94,7 @@ const actedOn: readonly TopicConfig[] = [
     // Kafka sets no bound here, and takes every number below 0 for none.
     min: -longMax,
     max: longMax,
-    about: 'Bytes that a partition keeps before old records go; -1 sets no bound.',
+    about: 'Bytes that a partition keeps before old records are deleted; -1: no limit.',
   },
   {
     name: 'retention.ms',
@@ -102,16 +102,17 @@ const actedOn: readonly TopicConfig[] = [
     default: '604800000',
     min: -1,
     max: longMax,
-    about: 'How long records are kept; -1 keeps them for good.',
+    about: 'How long records are kept; -1: for ever.',
   },
 ];
 
-const filesAbout = 'Of the files that Kafka keeps a partition in, of which there are none.';
-const cleanerAbout = 'A hint to a cleaner that removes older records of a key; none are removed.';
+const filesAbout = 'About the files in which Kafka stores a partition; there are none here, so it has no effect.';
+const cleanerAbout = 'For the cleaner that removes older records of a key; none are removed here, so it has no effect.';
 
-const levelAbout = 'A hint to a compressor that has one level here: what it yields holds the same records.';
+const levelAbout = 'For a compressor that has a single level here, so it has no effect on what is stored.';
 
-const throttledAbout = 'Replicas whose copying is throttled while they move: nothing is copied.';
+const throttledAbout =
+  'Replicas that are copied more slowly while they move; nothing is copied here, so it has no effect.';
 /** A partition and a broker, or all. */
 const throttledReplica = /^(\d{1,10}:\d{1,10}|\*)?$/;
 /** Of a text that anybody may fill as they like: each topic is known to every process. */
@@ -147,7 +148,8 @@ const holding: readonly Omit<TopicConfig, 'alwaysHolds'>[] = [
     default: '1',
     min: 1,
     max: intMax,
-    about: 'Replicas that must have a record before it is acknowledged: all share one storage, which has it by then.',
+    about:
+      'Replicas that must have a record before it is acknowledged; all share one storage here, which has it by then.',
   },
   { name: 'preallocate', kind: 'boolean', default: 'false', about: filesAbout },
   { name: 'segment.bytes', kind: 'int', default: '1073741824', min: 1_048_576, max: intMax, about: filesAbout },
@@ -158,7 +160,7 @@ const holding: readonly Omit<TopicConfig, 'alwaysHolds'>[] = [
     name: 'unclean.leader.election.enable',
     kind: 'boolean',
     default: 'false',
-    about: 'Whether a replica that lacks records may lead; none ever does.',
+    about: 'Whether a replica that lacks records may become leader; here none ever does.',
   },
 ];
 
@@ -191,7 +193,7 @@ export type CompressionType = 'producer' | 'uncompressed' | 'gzip' | 'snappy' | 
 export function topicConfigFault(name: string, text: string): string | undefined {
   const config = byName.get(name);
   if (!config)
-    return `Topic config '${name}' is not supported; supported are ${topicConfigs.map((c) => c.name).join(', ')}`;
+    return `Topic config '${name}' is not supported. Supported: ${topicConfigs.map((c) => c.name).join(', ')}`;
   const fault = config.kind === 'text' ? textFault(config, text) : numberFault(config, text.trim());
   return fault === undefined ? undefined : `Invalid value ${text} for configuration ${name}: ${fault}`;
 }

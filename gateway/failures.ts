@@ -1,3 +1,4 @@
+import type { TopicEntry } from '../engine/engine.ts';
 import { Failure, Overloaded } from '../engine/kernel/failure.ts';
 import { errorCode } from '../engine/protocol/error-codes.ts';
 
@@ -32,9 +33,14 @@ export class RecordsUnavailable extends Failure {
   override readonly retryable = true;
   readonly partition: number;
   constructor(partition: number) {
-    super(`what partition ${partition} has stored at this position cannot be read at the moment`);
+    super(`the records of partition ${partition} at this position cannot be read at the moment`);
     this.partition = partition;
   }
+}
+
+/** What every door says of a partition that a topic does not have. */
+export function noPartitionText(partition: number, { partitions }: Pick<TopicEntry, 'partitions'>): string {
+  return `partition ${partition} does not exist: the topic has partitions 0 to ${partitions.length - 1}`;
 }
 
 /** Of a read or a look-up: a storage error, or a time that was over, says nothing about a write's outcome here. */

@@ -50,7 +50,7 @@ export class QuotaExceeded extends Failure {
   readonly retryAfterMs: number;
   override readonly retryable: boolean;
   constructor(quota: keyof ClusterLimits, used: number, limit: number, retryAfterMs = 0) {
-    super(`quota ${quota}: ${used} of ${limit} used`);
+    super(`the cluster has reached its limit ${quota}: ${used} of ${limit} used`);
     this.quota = quota;
     this.used = used;
     this.limit = limit;
@@ -66,7 +66,7 @@ export class TopicsRemain extends Failure {
   readonly clusterId: string;
   readonly topics: number;
   constructor(clusterId: string, topics: number) {
-    super(`${topics} topics of cluster '${clusterId}' are not deleted yet`);
+    super(`${topics} topics of cluster '${clusterId}' are not deleted yet: delete the cluster again`);
     this.clusterId = clusterId;
     this.topics = topics;
   }

@@ -11,20 +11,23 @@ export const namePattern = /^[0-9A-Za-z][0-9A-Za-z-]*$/;
 /** Throws InvalidRequest. */
 export function checkName(field: string, name: string): void {
   if (name.length > nameLengthMax) {
-    throw new InvalidRequest(field, `${field} has ${name.length} characters, at most ${nameLengthMax}`);
+    throw new InvalidRequest(field, `${field} has ${name.length} characters; at most ${nameLengthMax} are allowed`);
   }
   if (!namePattern.test(name)) {
-    throw new InvalidRequest(field, `${field} takes letters, digits and '-', and starts with a letter or digit`);
+    throw new InvalidRequest(
+      field,
+      `${field} may have only letters, digits and '-', and must start with a letter or digit`,
+    );
   }
 }
 
 /** A note for people: any text of one line. Throws InvalidRequest. */
 export function checkKeyName(name: string): void {
   if (name.length === 0 || name.length > keyNameLengthMax) {
-    throw new InvalidRequest('name', `name takes 1 to ${keyNameLengthMax} characters`);
+    throw new InvalidRequest('name', `name must have 1 to ${keyNameLengthMax} characters`);
   }
   if (/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(name)) {
-    throw new InvalidRequest('name', 'name has a control character');
+    throw new InvalidRequest('name', 'name must not have control characters');
   }
 }
 
@@ -33,7 +36,7 @@ export function checkDefaultPartitions(count: number): void {
   if (!Number.isInteger(count) || count < 1 || count > defaultPartitionsMax) {
     throw new InvalidRequest(
       'defaultPartitions',
-      `defaultPartitions takes a whole number from 1 to ${defaultPartitionsMax}`,
+      `defaultPartitions must be a whole number from 1 to ${defaultPartitionsMax}`,
     );
   }
 }

@@ -40,7 +40,8 @@ export function readBrokerArguments(hasSlot: boolean): Shared & Partial<Pick<Bro
   });
   const text = (name: string): string => {
     const value = (values as Readonly<Record<string, unknown>>)[name];
-    if (typeof value !== 'string') throw new Error(`a broker is started by \`headgate serve\`: --${name} is missing`);
+    if (typeof value !== 'string')
+      throw new Error(`brokers are started by \`headgate serve\`, not by hand: --${name} is missing`);
     return value;
   };
   const shared: Shared = {

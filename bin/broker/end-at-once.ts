@@ -10,7 +10,7 @@ export function endAtOnce(): never {
 
 /** The metadata store refuses this process for good, and may have left it a corrupt heap: nothing is finished any more. */
 export function endOnPanic(reason: string): never {
-  process.stderr.write(`headgate: ${reason}: the process ends, to be started again\n`);
+  process.stderr.write(`headgate: ${reason}: this process exits so that it can be started again\n`);
   return endAtOnce();
 }
 

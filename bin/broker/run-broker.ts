@@ -126,8 +126,8 @@ function isNameGone(name: string): boolean {
 }
 
 function nearlyFullText(volume: string, isFull: boolean): string {
-  if (!isFull) return `${volume} has room again: records are taken`;
-  return `${volume} has less than ${logSettingsDefault.freeBytesFloor >> 20} MiB free: records are refused until there is room`;
+  if (!isFull) return `${volume} has room again: writes are accepted`;
+  return `${volume} has less than ${logSettingsDefault.freeBytesFloor >> 20} MiB free: writes are refused until there is room`;
 }
 
 /** What is acknowledged between two drops of the log may be of topics that an earlier copy of the metadata does not know. */

@@ -16,7 +16,7 @@ export function standBy(disk: Disk): void {
   endOnBug();
   letHeapGrow();
   const shared = readBrokerArguments(false);
-  if (!process.send) throw new Error('a broker that stands by is a child of `headgate serve`');
+  if (!process.send) throw new Error('standby brokers are started by `headgate serve`, not by hand');
   const tell = (message: FromBroker): void => void process.send!(message);
   let serving: Promise<{ stop(): void }> | undefined;
   process.on('message', (message: ToBroker) => {

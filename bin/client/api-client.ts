@@ -111,7 +111,7 @@ export function urlOf(address: string, path: string, query: Query): URL {
   try {
     url = new URL(address + path);
   } catch {
-    throw new CommandFailure('usage', `'${address}' is no address: use one such as http://127.0.0.1:8081`);
+    throw new CommandFailure('usage', `'${address}' is not an address: use one such as http://127.0.0.1:8081`);
   }
   for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
   return url;

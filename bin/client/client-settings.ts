@@ -30,7 +30,7 @@ export const clientSettings = {
     kind: 'text',
     flag: 'env-file',
     default: './data/demo.env',
-    about: 'File of HEADGATE_* lines for what neither flags nor variables say.',
+    about: 'File of `HEADGATE_*` lines, used for whatever neither flags nor environment variables set.',
   },
 } as const satisfies SettingSchema;
 

@@ -3,7 +3,7 @@ import { CommandFailure } from '../command-failure.ts';
 
 export function wholeNumber(flag: string, text: string, min = 0): number {
   const value = Number(text);
-  if (!/^\d{1,15}$/.test(text) || value < min) throw usage(`${flag} ${text}: use a whole number from ${min}`);
+  if (!/^\d{1,15}$/.test(text) || value < min) throw usage(`${flag} ${text}: use a whole number, ${min} or more`);
   return value;
 }
 

@@ -60,7 +60,7 @@ export class Session {
   /** Of a cluster by id or, if one cluster only has it, by name. */
   async clusterId(named = this.settings.cluster): Promise<string> {
     if (named === '') {
-      throw new CommandFailure('usage', 'which cluster? Set --cluster or HEADGATE_CLUSTER to its id or name');
+      throw new CommandFailure('usage', 'no cluster was given: set --cluster or HEADGATE_CLUSTER to its id or name');
     }
     const clusters = await this.admin.all<ClusterShown>(`${adminPath}/clusters`);
     if (clusters.some(({ clusterId }) => clusterId === named)) return named;

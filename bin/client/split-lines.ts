@@ -13,7 +13,7 @@ export async function* splitLines(chunks: AsyncIterable<Uint8Array | string>): A
     const lines = (rest + (typeof chunk === 'string' ? chunk : decoder.write(Buffer.from(chunk)))).split('\n');
     rest = lines.pop()!;
     if (rest.length > lineCharactersMax)
-      throw new CommandFailure('usage', `a line has over ${lineCharactersMax} characters`);
+      throw new CommandFailure('usage', `a line has more than ${lineCharactersMax} characters, the most allowed`);
     if (lines.length > 0) yield lines.map(withoutReturn);
   }
   rest += decoder.end();

@@ -61,7 +61,7 @@ describe('tail', () => {
     expect(commands[1]).toMatchObject({ cursor: 'c2' });
     expect(commands[1]).not.toHaveProperty('from');
     expect(err).toContain('going away');
-    expect(err).toContain('offsets 2 to 4 are gone');
+    expect(err).toContain('offsets 2 to 4 were deleted by retention');
     expect(err).toContain('partition 1: it is damaged');
     expect(err).toContain('partition 1 can be read again');
     expect(keys).toEqual(['Bearer hgk_1', 'Bearer hgk_1']);

@@ -27,7 +27,8 @@ export function backupCommand(program: Command, cli: Pick<CliContext, 'out' | 'e
         throw new CommandFailure('failed', error.message);
       });
       const { logs, segmentFiles, missingFiles } = backup;
-      if (missingFiles > 0) cli.err(`${missingFiles} segment files are missing in ${data} as well\n`);
+      if (missingFiles > 0)
+        cli.err(`${missingFiles} segment files were already missing from ${data}, and are not in the copy\n`);
       await cli.out(
         json
           ? `${JSON.stringify(backup)}\n`

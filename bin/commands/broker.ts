@@ -40,14 +40,14 @@ export function brokerCommands(program: Command, open: OpenSession): Command {
     description: 'move everything off a broker and keep it off',
     argument: '<id>',
     path: (id) => pathOf(id, 'drain'),
-    done: (id, { partitionsLeft }) => `broker ${id} is drained, ${partitionsLeft} partitions are left on it`,
+    done: (id, { partitionsLeft }) => `broker ${id} is drained; ${partitionsLeft} partitions are left on it`,
   });
   actCommand<BrokerShown>(broker, open, {
     name: 'undrain',
     description: 'let a broker own partitions again',
     argument: '<id>',
     path: (id) => pathOf(id, 'undrain'),
-    done: (id) => `broker ${id} may own partitions`,
+    done: (id) => `broker ${id} may own partitions again`,
   });
 
   broker
@@ -99,7 +99,7 @@ function scaleCommand(broker: Command, open: OpenSession): void {
 function scalingText(scaling: ScalingAnswer): string {
   const { brokers, brokersMin, brokersMax, override, reason, dimension, shares } = scaling;
   const used = Math.round((shares[dimension] ?? 0) * 100);
-  const by = override === null ? 'by the load' : 'by an operator';
+  const by = override === null ? 'set by the load' : 'set by an operator';
   return `${brokers} brokers, ${by} (${brokersMin} to ${brokersMax}): ${reason}; ${dimension} ${used} % used`;
 }
 

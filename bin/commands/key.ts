@@ -58,5 +58,5 @@ async function show(session: Session, { keyId, apiKey }: IssuedKeyShown): Promis
     ['key id', keyId],
     ['API key', apiKey],
   ]);
-  if (!session.isJson) session.cli.err('Keep it now: it is shown by nothing else.\n');
+  if (!session.isJson) session.cli.err('Save it now: it is not shown again.\n');
 }

@@ -105,7 +105,7 @@ class Producer {
       const detail = failed[0]!.error!.detail ?? 'no reason given';
       throw new CommandFailure(
         'failed',
-        `${failed.length} of ${results.length} records are not stored: ${detail} (${this.#stored} before and among them are)`,
+        `${failed.length} of ${results.length} records were not stored: ${detail} (stored so far: ${this.#stored})`,
       );
     }
   }
@@ -134,7 +134,10 @@ function parseLine(line: string, number: number): object {
     parsed = undefined;
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw new CommandFailure('usage', `line ${number} is no JSON object: a record is {"key": …, "value": …}`);
+    throw new CommandFailure(
+      'usage',
+      `line ${number} is not a JSON object: write each record as {"key": …, "value": …}`,
+    );
   }
   return parsed;
 }

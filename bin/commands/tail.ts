@@ -102,7 +102,9 @@ class Tail {
     const { cli, isJson } = this.#session;
     if (message.event === 'gap') {
       const { partition, from, earliest } = message;
-      cli.err(`headgate: partition ${partition}: offsets ${from} to ${(earliest ?? 0) - 1} are gone by retention\n`);
+      cli.err(
+        `headgate: partition ${partition}: offsets ${from} to ${(earliest ?? 0) - 1} were deleted by retention\n`,
+      );
     } else if (message.event === 'unavailable') {
       cli.err(`headgate: partition ${message.partition}: ${message.problem?.detail ?? 'it cannot be read'}\n`);
     } else if (message.event === 'available') {

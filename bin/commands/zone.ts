@@ -11,7 +11,7 @@ export function zoneCommands(program: Command, open: OpenSession): void {
     description: 'move everything out of a zone and keep it empty',
     argument: '<zone>',
     path: (name) => pathOf(name, 'evacuate'),
-    done: (name, { partitionsLeft }) => `zone ${name} is evacuated, ${partitionsLeft} partitions are left in it`,
+    done: (name, { partitionsLeft }) => `zone ${name} is evacuated; ${partitionsLeft} partitions are left in it`,
   });
   actCommand<ZoneAnswer>(zone, open, {
     name: 'restore',

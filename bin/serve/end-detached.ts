@@ -23,9 +23,10 @@ const graceMs = 10_000;
 /** Before the store is opened. Other controllers and gateways are their operators' to end: those that are stopped are named. */
 export async function endStoppedBrokers(folder: DataFolder): Promise<void> {
   for (const pid of await endStopped(brokerHome(folder), program, systemClock)) {
-    logLine(`process ${pid}, a broker that is stopped and has no controller, is killed`);
+    logLine(`killed process ${pid}: a suspended broker without a controller`);
   }
-  for (const pid of stoppedSharers(folder)) logLine(`process ${pid}, another headgate on this folder, is stopped`);
+  for (const pid of stoppedSharers(folder))
+    logLine(`process ${pid}, another headgate on this folder, is suspended: resume or end it`);
 }
 
 /** Resolves when they are gone. */
@@ -42,7 +43,7 @@ export async function endDetached(persistence: Persistence, folder: DataFolder):
   const ended = sessions.map(async (session) => {
     if (!(await fleet.adopt!(session, session.pid))) return;
     await fleet.stop(session.brokerId, graceMs);
-    logLine(`process ${session.pid}, a broker that outlived its controller, is ended`);
+    logLine(`ended process ${session.pid}: a broker that outlived its controller`);
   });
   await Promise.all(ended);
 }

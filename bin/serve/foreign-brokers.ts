@@ -32,9 +32,9 @@ export async function refuseForeignBrokers(
     if (!foreign) return;
     if (look === looksMax) {
       throw new Error(
-        `broker ${foreign.brokerId} of this data folder serves at ${addressOf(foreign.brokerId)}, and there is no process ` +
-          `${foreign.pid} here: it runs in another container, with other process ids. End it there, or let the containers share ` +
-          'one namespace of process ids',
+        `broker ${foreign.brokerId} of this data folder already serves at ${addressOf(foreign.brokerId)}, but its process ` +
+          `${foreign.pid} is not visible from here: it runs in another container. Stop it there, or let the containers share ` +
+          'one process id (PID) namespace',
       );
     }
     await sleep(persistence.clock, lookPauseMs);

@@ -16,7 +16,9 @@ const times = (count: number, look: LockLook): LockLook[] => Array.from({ length
 it('is held by a stopped process after a second of looks at the same transaction', () => {
   expect(isStopped(times(10, at(7n, true)))).toBe(false);
   expect(isStopped(times(11, at(7n, true)))).toBe(true);
-  expect(heldText(held(times(11, at(7n, true))))).toBe('the metadata store waits for process 11, which is stopped');
+  expect(heldText(held(times(11, at(7n, true))))).toBe(
+    'the metadata store waits for process 11, which holds its lock and is suspended',
+  );
 });
 
 it('is not when it goes on in between, commits, or lets it go', () => {
@@ -27,7 +29,7 @@ it('is not when it goes on in between, commits, or lets it go', () => {
 
 it('is told of after five seconds when the process is only slow', () => {
   expect(heldText(held(times(50, at(7n))))).toBeUndefined();
-  expect(heldText(held(times(51, at(7n))))).toBe('the metadata store waits for process 11, which has its lock');
+  expect(heldText(held(times(51, at(7n))))).toBe('the metadata store waits for process 11, which holds its lock');
   expect(isStopped(times(51, at(7n)))).toBe(false);
 });
 

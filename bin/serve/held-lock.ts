@@ -51,7 +51,8 @@ export function isHeldByStopped({ stoppedMs }: HeldLock): boolean {
 export function heldText(held: HeldLock | undefined): string | undefined {
   if (!held) return undefined;
   const { pid } = held.look;
-  if (isHeldByStopped(held)) return `the metadata store waits for process ${pid}, which is stopped`;
-  if (held.heldMs >= slowHolderMsMax) return `the metadata store waits for process ${pid}, which has its lock`;
+  if (isHeldByStopped(held))
+    return `the metadata store waits for process ${pid}, which holds its lock and is suspended`;
+  if (held.heldMs >= slowHolderMsMax) return `the metadata store waits for process ${pid}, which holds its lock`;
   return undefined;
 }

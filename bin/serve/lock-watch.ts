@@ -84,9 +84,11 @@ export class LockWatch {
     if (now?.thread !== thread || now.commit !== commit || !now.isStopped) return;
     try {
       process.kill(pid, 'SIGKILL');
-      log(`process ${pid}, which is stopped with the lock of the metadata store in its hand, is killed`);
+      log(`killed process ${pid}: it was suspended while holding the lock of the metadata store`);
     } catch (error) {
-      log(`process ${pid} is stopped with the lock of the metadata store, and cannot be killed: ${String(error)}`);
+      log(
+        `process ${pid} is suspended while holding the lock of the metadata store, and cannot be killed: ${String(error)}`,
+      );
     }
   }
 }

@@ -62,7 +62,7 @@ it('is not ready while the metadata store takes no write, and says so', async ()
 });
 
 it('is not ready while somebody else has the lock of the metadata store for too long', async () => {
-  const trouble = 'the metadata store waits for process 11, which is stopped';
+  const trouble = 'the metadata store waits for process 11, which holds its lock and is suspended';
   const { folder, readiness } = setUp(0, { lockWatch: { trouble: () => trouble } });
   for (const id of [1, 2]) mkdirSync(folder.volume(id));
   expect(await readiness.look()).toEqual({ isReady: false, reasons: [trouble] });

@@ -31,5 +31,5 @@ export async function serveController(settings: ServeSettings): Promise<void> {
   const stay = (): void => void systemClock.after(stayMs, stay);
   stay();
   await assembled.controller.start();
-  process.stdout.write(`Headgate controller ${assembled.controller.controllerId} works\n`);
+  process.stdout.write(`Headgate controller ${assembled.controller.controllerId} is running\n`);
 }

@@ -51,7 +51,7 @@ export async function serveGateway(
   checkFormat(folder);
   checkMetadata(folder);
   const leftovers = settings.role === 'gateway' ? [] : await endLeftovers(brokerHome(folder), systemClock);
-  for (const pid of leftovers) logLine(`process ${pid}, a broker whose parent is dead, is killed`);
+  for (const pid of leftovers) logLine(`killed process ${pid}: a broker whose parent is dead`);
   // Behind the metadata, which says by its name that a disk is full.
   const { store, lockWatch } = await openMetadata(settings, folder);
   const secrets = demoSecrets(folder.demoEnv, systemRandom);
@@ -133,7 +133,7 @@ function gatewayContext(settings: ServeSettings, engine: Engine, tenancy: Tenanc
 function tlsFiles(settings: ServeSettings): TlsFiles | undefined {
   const { tlsCertificate: certificateFile, tlsKey: keyFile } = settings;
   if (!certificateFile && !keyFile) return undefined;
-  if (!certificateFile || !keyFile) throw new Error('--tls-certificate and --tls-key go together');
+  if (!certificateFile || !keyFile) throw new Error('give both --tls-certificate and --tls-key, or neither');
   const files = new TlsFiles({ certificateFile, keyFile, clock: systemClock, log: logEvent });
   files.watch();
   process.on('SIGHUP', () => files.look('asked'));

@@ -6,7 +6,7 @@ export function onStopSignal(stop: () => Promise<void>): void {
   const signalled = (signal: NodeJS.Signals): void => {
     if (stopping) endAtOnce();
     stopping = true;
-    process.stderr.write(`headgate: ${signal}: finishing what is under way\n`);
+    process.stderr.write(`headgate: ${signal}: finishing work in progress\n`);
     stop().then(
       () => process.exit(0),
       (error: unknown) => {

@@ -19,9 +19,9 @@ Headgate serves.
   engine, live   ${admin}/engine   (opens with HEADGATE_ADMIN_KEY of the file below)
 
   demo tenant's API key   ${access.apiKey}
-  ${isFirst ? 'Made just now, and shown by nothing else:' : 'As before;'} all of it is kept in ${demoEnv}
+  ${isFirst ? 'Created just now, and not shown again;' : 'The same as before;'} everything above is saved in ${demoEnv}
 
-Paste into another shell:
+Paste this into another shell:
 
   set -a; . ${demoEnv}; set +a
 
@@ -36,6 +36,6 @@ Paste into another shell:
   kcat -b $HEADGATE_KAFKA -X security.protocol=${protocol} -X sasl.mechanism=PLAIN \\
        -X sasl.username=$HEADGATE_SASL_USERNAME -X sasl.password=$HEADGATE_SASL_PASSWORD -C -t orders -o beginning -e
 
-Ctrl-C ends it; the next start serves the same data.
+Ctrl-C stops it; the next start serves the same data.
 `;
 }

@@ -76,7 +76,7 @@ async function look(
   try {
     const kept = await recompressBatch(batch, codecId, Math.min(bytesMax, recompressedBytesMax), gzipLevel);
     if (kept.length <= messageBytesMax) return kept;
-    const message = `batch of ${kept.length} bytes as the topic compresses it, at most ${messageBytesMax} are allowed`;
+    const message = `the batch has ${kept.length} bytes when compressed as the topic asks; at most ${messageBytesMax} are allowed`;
     return { errorCode: errorCode.messageTooLarge, message };
   } catch (error) {
     return recordsFaultOf(error);

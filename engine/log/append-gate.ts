@@ -98,7 +98,13 @@ export class AppendGate {
     } else if (this.#isCrowded || this.#waitingBytes + batch.length > this.#settings.waitingBytesMax) {
       this.#isCrowded = this.#waiting.length > 0;
       this.noteRefused(log, batch, header.producerId);
-      done(refusal(logErrorCode.kafkaStorageError, log.startOffset, 'too many appends wait for a roll-up'));
+      done(
+        refusal(
+          logErrorCode.kafkaStorageError,
+          log.startOffset,
+          'too many writes are waiting for the log to be rolled up',
+        ),
+      );
     } else {
       this.#waiting.push({ log, batch, header, nowMs, done, frame });
       this.#waitingBytes += batch.length;

@@ -74,7 +74,7 @@ export async function readDeadLog({ disk, settings, volume, sessionEpoch }: Dead
 export class VolumeMissing extends Failure {
   readonly code = 'disk-fault';
   constructor(volume: string) {
-    super(`the volume is missing: there is no ${walsDirectory(volume)}. Bring it back; ${orGiveUp(volume)}`);
+    super(`the volume is missing: ${walsDirectory(volume)} does not exist. Bring it back, ${orGiveUp(volume)}`);
   }
 }
 
@@ -86,12 +86,12 @@ export class LogBehind extends Failure {
   readonly code = 'data-corrupt';
   constructor(volume: string, sessionEpoch: number, endLsn: number, syncedLsn: number) {
     super(
-      `the volume is an earlier copy, or has lost what was on it: the log in ${walDirectory(volume, sessionEpoch)} ends at byte ` +
-        `${endLsn}, and was known to be on the disk up to byte ${syncedLsn}. Bring it back as it was; ${orGiveUp(volume)}`,
+      `the volume is an older copy, or has lost data: the log in ${walDirectory(volume, sessionEpoch)} ends at byte ` +
+        `${endLsn}, but had been synced to the disk up to byte ${syncedLsn}. Bring the volume back as it was, ${orGiveUp(volume)}`,
     );
   }
 }
 
 function orGiveUp(volume: string): string {
-  return `or make an empty file ${givenUpPath(volume)}, to give up what is missing`;
+  return `or create an empty file ${givenUpPath(volume)} to give up what is missing`;
 }

@@ -85,7 +85,7 @@ describe('recovery of a session whose volume is missing', () => {
     const options = await fence(world);
     const unmounted = { ...options, volume: '/unmounted' };
     await expect(world.run(publishWal(unmounted))).rejects.toThrow(
-      /^the volume is missing: there is no \/unmounted\/wal\./,
+      /^the volume is missing: \/unmounted\/wal does not exist\./,
     );
     await expect(world.run(publishWal(options))).resolves.toMatchObject({ records: 1 });
   });

@@ -260,7 +260,7 @@ export function validateBatch(bytes: Uint8Array, rules: BatchRules = {}): BatchH
   if (misframed) return misframed;
   const sizeBytes = batchSizeBytes(bytes, 0);
   if (sizeBytes > (rules.batchBytesMax ?? Infinity)) {
-    return fault('messageTooLarge', `batch of ${sizeBytes} bytes, at most ${rules.batchBytesMax} are allowed`);
+    return fault('messageTooLarge', `the batch has ${sizeBytes} bytes; at most ${rules.batchBytesMax} are allowed`);
   }
   if (batchCrc(bytes, 0) !== readU32(bytes, batchField.crc)) return fault('corruptMessage', 'CRC does not match');
   const header = readBatchHeader(bytes);

@@ -120,7 +120,7 @@ export class AppendRouter {
     const nowMs = this.#nowMs();
     if (append.idempotent && this.#gaps.isEarly(append, nowMs)) {
       this.metrics.expired++;
-      const text = 'an earlier batch of this producer was not stored and has not come again';
+      const text = 'an earlier batch of this producer was not stored and has not been sent again';
       return append.done(failed(errorCode.notLeaderOrFollower, text), true);
     }
     if (
@@ -130,7 +130,13 @@ export class AppendRouter {
     ) {
       this.metrics.overloaded++;
       if (append.idempotent) this.#gaps.add(append, nowMs);
-      return append.done(failed(errorCode.notLeaderOrFollower, 'too much is waiting for this partition'), true);
+      return append.done(
+        failed(
+          errorCode.notLeaderOrFollower,
+          'too many writes are waiting for this partition: slow down and try again',
+        ),
+        true,
+      );
     }
     const heldSinceMs = this.#waiting.has(route) ? nowMs : -1;
     route.push({
@@ -348,7 +354,7 @@ export class AppendRouter {
         if (!sent || item.append.idempotent) this.#putBack(route, item);
         else if (!item.isTold) {
           this.metrics.unknownFates++;
-          tell(item, failed(errorCode.requestTimedOut, 'the broker went away before it answered'), false);
+          tell(item, failed(errorCode.requestTimedOut, 'the broker stopped before it answered'), false);
         }
       }
       route.endFlight(flight);
@@ -458,7 +464,7 @@ export class AppendRouter {
   #endTime(item: Item, nowMs: number): void {
     if (item.isTold || nowMs - item.arrivedMs < grantedMs(item.append.timeoutMs)) return;
     this.metrics.unknownFates++;
-    tell(item, failed(errorCode.requestTimedOut, 'the broker has not answered in time'), false);
+    tell(item, failed(errorCode.requestTimedOut, 'the broker did not answer in time'), false);
   }
 
   #expire(route: AppendRoute, isUnknown: boolean, nowMs: number): void {
@@ -490,10 +496,13 @@ export class AppendRouter {
     for (const item of items) {
       const { mayBeStored, isRefusedForRoom } = item;
       const result = mayBeStored
-        ? failed(errorCode.requestTimedOut, 'a broker went away with the append and no other took it in time')
+        ? failed(
+            errorCode.requestTimedOut,
+            'a broker stopped while it had the write, and no other took it over in time',
+          )
         : isRefusedForRoom
           ? failed(volumeFullCode, 'the volume is nearly full')
-          : failed(code, 'no broker took the append in time');
+          : failed(code, 'no broker accepted the write in time');
       tell(item, result, !mayBeStored);
     }
   }

@@ -9,7 +9,7 @@ export function limitBody(bytesMax: number): MiddlewareHandler {
   return async (c, next) => {
     const coding = c.req.header('Transfer-Encoding')?.toLowerCase() ?? 'chunked';
     if (coding !== 'chunked') {
-      throw new HTTPException(400, { message: `Transfer-Encoding ${coding}: only chunked is taken` });
+      throw new HTTPException(400, { message: `Transfer-Encoding ${coding}: only chunked is accepted` });
     }
     if (Number(c.req.header('Content-Length') ?? 0) > bytesMax) throw new HTTPException(413);
     const { body } = c.req.raw;

@@ -11,7 +11,7 @@ export function nothingHere(app: AdminApp, c: Context<AdminEnv>): Response {
     return problemResponse(problem('not-found', `there is no ${method} ${path}`), c.get('requestId'));
   }
   const allow = allowed.join(', ');
-  const answer = problem('method-not-allowed', `${method} is not for ${path}: use ${allow}`);
+  const answer = problem('method-not-allowed', `${path} does not accept ${method}: use ${allow}`);
   const response = problemResponse(answer, c.get('requestId'));
   response.headers.set('Allow', allow);
   return response;

@@ -64,5 +64,8 @@ function decode(text: string): SortKey {
 }
 
 function invalid(): InvalidRequest {
-  return new InvalidRequest('cursor', 'the cursor is not one of this list: pass on nextCursor exactly as it was given');
+  return new InvalidRequest(
+    'cursor',
+    'the cursor does not belong to this list: pass nextCursor exactly as it was returned',
+  );
 }

@@ -107,10 +107,10 @@ export function bodyMemorySuite(driver: Driver): void {
       await held().toBe(4 * 149_000);
       const more = sender(path, length);
       more.send(50_000);
-      await more.answered(/^HTTP\/1.1 503 [^]*requests of this cluster hold the 300000 bytes/i);
+      await more.answered(/^HTTP\/1.1 503 [^]*requests of this cluster would exceed the 300000 bytes/i);
       const late = sender(path, length, third);
       late.send(50_000);
-      await late.answered(/^HTTP\/1.1 503 [^]*requests of all clients hold the 600000 bytes/i);
+      await late.answered(/^HTTP\/1.1 503 [^]*requests of all clients would exceed the 600000 bytes/i);
       full[0]!.send(1_000);
       await full[0]!.answered(/^HTTP\/1.1 200 /);
       const next = sender(path, length, third);

@@ -13,8 +13,8 @@ export class BodyMemory extends ClusterShares {
   refusal(clusterId: string, bytes: number): Overloaded {
     return new Overloaded(
       this.heldBy(clusterId) + bytes > this.ofClusterMax
-        ? `requests of this cluster hold the ${this.ofClusterMax} bytes that they may hold together`
-        : `requests of all clients hold the ${this.max} bytes that they may hold together`,
+        ? `the unanswered requests of this cluster would exceed the ${this.ofClusterMax} bytes that they may take together`
+        : `the unanswered requests of all clients would exceed the ${this.max} bytes that they may take together`,
     );
   }
 }

@@ -454,7 +454,7 @@ export function produceSuite(driver: Driver): void {
       const many = Buffer.concat(Array.from({ length: 501 }, () => batch('d')));
       expect((await tenant.call('POST', path, { body: many, headers })).json).toMatchObject({
         code: 'invalid-record',
-        detail: 'over 500 record batches in one request',
+        detail: 'more than 500 record batches in one request',
       });
       const back = await tenant.fetch(`${path}&from=3`, { headers: { accept: 'application/vnd.kafka.recordbatch' } });
       const records = await decodeBatch(Buffer.from(await back.arrayBuffer()));

@@ -49,6 +49,7 @@ export function problem(code: ProblemCode, detail: string, extra: Extra = {}): P
 }
 
 const retryAfterMs = 1_000;
+const internalText = 'internal error: the log of the server has more under the request id';
 
 const ofFailure: Readonly<Record<FailureCode, ProblemCode>> = {
   'store-conflict': 'overloaded',
@@ -104,9 +105,9 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof InvalidRequest) return problem('invalid-request', error.message, { field: error.field });
   if (error instanceof NotFound) return problem('not-found', error.message, { kind: error.kind });
   if (error instanceof QuotaExceeded) return quotaProblem(error);
-  if (!(error instanceof Failure)) return problem('internal', 'an internal error; the request id finds it in the log');
+  if (!(error instanceof Failure)) return problem('internal', internalText);
   const code = ofFailure[error.code];
-  if (code === 'internal') return problem(code, 'an internal error; the request id finds it in the log');
+  if (code === 'internal') return problem(code, internalText);
   return problem(code, error.message, problemKinds[code].retryable ? { retry_after_ms: retryAfterMs } : {});
 }
 
@@ -115,7 +116,7 @@ function rangeProblem(code: ProblemCode, detail: string, extra: Extra): Problem 
 }
 
 function quotaProblem({ message, quota, used, limit, retryable, retryAfterMs: waitMs }: QuotaExceeded): Problem {
-  const detail = retryable ? `the cluster is at its limit ${quota}; try again in ${waitMs} ms` : message;
+  const detail = retryable ? `the cluster has reached its limit ${quota}: try again in ${waitMs} ms` : message;
   const wait = retryable ? { retry_after_ms: waitMs } : {};
   const counts = { quota, limit: Number.isFinite(limit) ? limit : null, ...(retryable ? {} : { used }) };
   return problem('quota-exceeded', detail, { retryable, ...wait, ...counts });

@@ -19,7 +19,7 @@ export type Acks = 'none' | 'stored';
 /** It chooses where record batches go; a record has its own. Ignored, the key would have chosen, and nobody would know. */
 export function refusePartitionInQuery(exchange: HttpExchange, instead: string): void {
   if (exchange.queryString === '' || !exchange.query().has('partition')) return;
-  throw new InvalidRequest('partition', `?partition= is for record batches: use ${instead}`);
+  throw new InvalidRequest('partition', `?partition= works for record batches only: use ${instead}`);
 }
 
 export function acksOf(exchange: HttpExchange): Acks {

@@ -31,14 +31,17 @@ export function stampOf(exchange: HttpExchange): ProducerStamp | undefined {
 function numberIn(field: string, text: string, max: number): number {
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Infinity;
   if (value <= max) return value;
-  throw new InvalidRequest(field, `${field}: ${text || '(none)'} is not a whole number up to ${max}`);
+  throw new InvalidRequest(field, `${field}: ${text || '(none)'} must be a whole number from 0 to ${max}`);
 }
 
 /** The one partition that all `records` name. Throws InvalidRequest on `field`. */
 export function stampedPartition(records: readonly ProduceRecord[], field: string): number {
   const partition = records[0]?.partition;
   if (partition !== undefined && records.every((record) => record.partition === partition)) return partition;
-  throw new InvalidRequest(field, 'a producer numbers the records of one partition: every record must name it');
+  throw new InvalidRequest(
+    field,
+    'sequence numbers belong to one partition: every record must name the same partition',
+  );
 }
 
 const conflicts: ReadonlySet<number> = new Set([
@@ -52,7 +55,10 @@ export function replyStamped(exchange: HttpExchange, outcomes: readonly ProduceO
   const first = outcomes[0]!;
   if (conflicts.has(first.errorCode)) {
     const kafka = { kafka_error: errorName(first.errorCode) };
-    replyProblem(exchange, problem('sequence-conflict', first.message ?? 'the sequence does not follow', kafka));
+    replyProblem(
+      exchange,
+      problem('sequence-conflict', first.message ?? 'the sequence number is not the expected one', kafka),
+    );
   } else if (isOne) replyOutcome(exchange, first);
   else replyOutcomes(exchange, outcomes);
 }

@@ -30,7 +30,7 @@ export function contentCoding(header: string | undefined): string | undefined {
 }
 
 export function tooLarge(bytesMax: number): ProblemFailure {
-  return new ProblemFailure('body-too-large', `the body is over ${bytesMax} bytes`, { limit: bytesMax });
+  return new ProblemFailure('body-too-large', `the body is larger than ${bytesMax} bytes`, { limit: bytesMax });
 }
 
 /** `name`: of contentCoding. */
@@ -46,11 +46,11 @@ export async function expand(exchange: HttpExchange, body: Buffer, name: string,
   } catch (error) {
     if (error instanceof DecompressedTooLarge) {
       exchange.cameTo(bytesMax);
-      throw new ProblemFailure('body-too-large', `the body is over ${bytesMax} bytes after decompression`, {
+      throw new ProblemFailure('body-too-large', `the body is larger than ${bytesMax} bytes after decompression`, {
         limit: bytesMax,
       });
     }
-    if (error instanceof CorruptBatch) throw new ProblemFailure('invalid-request', `the body is not ${name}`);
+    if (error instanceof CorruptBatch) throw new ProblemFailure('invalid-request', `the body is not valid ${name}`);
     if (error instanceof CodecUnavailable) throw new ProblemFailure('unsupported-media-type', error.message);
     throw error;
   }
@@ -62,7 +62,7 @@ const byteOrderMark = 0xfeff;
 /** Throws ProblemFailure: invalid-json, body-too-large. `what` begins the sentence: 'the body', 'line 3'. */
 export function parseJson(bytes: Uint8Array, what: string, parse: (text: string) => unknown = JSON.parse): unknown {
   if (isTooHeavyJson(bytes)) {
-    const detail = `${what} has over ${jsonWeightMax} values, an object or an array counted as four`;
+    const detail = `${what} has more than ${jsonWeightMax} values, where an object or an array counts as four`;
     throw new ProblemFailure('body-too-large', detail, { limit: jsonWeightMax });
   }
   const text = textOf(bytes);

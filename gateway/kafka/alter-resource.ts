@@ -15,7 +15,7 @@ import { attempt, doublesIn } from './change-topics.ts';
 import { resourceType } from './config-view.ts';
 
 const onlyTopics = 'Only configs of topics and brokers can be changed.';
-const onlyThrottles = `Of brokers only ${throttleRates.join(', ')} can be set.`;
+const onlyThrottles = `Of a broker, only ${throttleRates.join(', ')} can be set.`;
 
 export interface Resource {
   readonly resourceType: number;

@@ -68,7 +68,7 @@ export function reassignmentFault(
   if (mayChangeFactor || brokerIds.length === present) return undefined;
   return {
     errorCode: errorCode.invalidReplicationFactor,
-    message: `The replication factor is changed from ${present} to ${brokerIds.length}`,
+    message: `The replication factor cannot be changed from ${present} to ${brokerIds.length}.`,
   };
 }
 

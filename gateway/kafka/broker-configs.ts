@@ -42,6 +42,9 @@ export function checkBrokerConfig(name: string, value: string | null): void {
   if (value === null) return;
   const text = value.trim();
   if (!/^\d{1,19}$/.test(text) || BigInt(text) > longMax) {
-    throw new InvalidRequest(`configs.${name}`, `Invalid value ${value} for configuration ${name}: a number from 0`);
+    throw new InvalidRequest(
+      `configs.${name}`,
+      `Invalid value ${value} for configuration ${name}: must be a whole number, 0 or more`,
+    );
   }
 }

@@ -46,7 +46,7 @@ it('are answered in time, with what is known of each, and take effect when they 
   const made = await ask(19, 7, { topics: [topic('a'), topic('b')], timeoutMs: 100 });
   expect(made.topics.map(({ errorCode: code, errorMessage }) => [code, errorMessage])).toEqual([
     [requestTimedOut, 'The request timed out. It may still take effect.'],
-    [requestTimedOut, 'The time of the request was over before this was begun.'],
+    [requestTimedOut, 'The request timed out before this was started: nothing was changed.'],
   ]);
   const grown = await ask(37, 3, { topics: [{ name: 'here', count: 2, assignments: null }], timeoutMs: 0 });
   expect(grown.results[0]!.errorCode).toBe(requestTimedOut);

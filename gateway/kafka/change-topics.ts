@@ -22,7 +22,7 @@ export async function attemptInTime(
   change: () => Promise<void>,
 ): Promise<Refusal | undefined> {
   const leftMs = time.leftMs();
-  if (leftMs <= 0) return timedOut('The time of the request was over before this was begun.');
+  if (leftMs <= 0) return timedOut('The request timed out before this was started: nothing was changed.');
   const outcome = await inTime(call.context.clock, leftMs, attempt(call, change));
   return outcome === late ? timedOut('The request timed out. It may still take effect.') : outcome;
 }

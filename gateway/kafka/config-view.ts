@@ -83,14 +83,14 @@ export function brokerConfigEntries(cluster: ClusterView, nodeId: number, option
       name: 'auto.create.topics.enable',
       value: String(cluster.autoCreateTopics),
       kind: 'boolean',
-      about: 'Whether a first use creates a topic.',
+      about: 'Whether the first use of a topic creates it.',
     },
     { name: 'broker.id', value: String(nodeId), kind: 'int', about: 'The id of this broker.' },
     {
       name: 'default.replication.factor',
       value: String(replicationFactorDefault),
       kind: 'int',
-      about: 'The replication factor of topics for which none is asked.',
+      about: 'Replication factor of topics that are created without one.',
     },
     {
       name: 'message.max.bytes',
@@ -141,7 +141,9 @@ export function throttleEntries(cluster: ClusterView, broker: string, options: C
       isSensitive: false,
       synonyms: synonymsOf(options, broker === '' ? said.slice(0, 1) : said),
       configType: kinds.long,
-      documentation: options.documentation ? 'Bytes per second that moves of replicas may copy: they copy none.' : null,
+      documentation: options.documentation
+        ? 'Bytes per second that may be copied when replicas move; nothing is copied here.'
+        : null,
     });
   }
   return entries;

@@ -73,16 +73,17 @@ export function encodeCursor(cursor: Cursor): string {
 /** Throws CursorInvalid. */
 export function decodeCursor(text: string): Cursor {
   if (text.length > textLengthMax || !/^[A-Za-z0-9_-]+$/.test(text))
-    throw new CursorInvalid('the cursor is not one of ours');
+    throw new CursorInvalid('this is not a Headgate cursor: pass a cursor exactly as it was returned');
   const bytes = Buffer.from(text, 'base64url');
-  if (bytes.length < headBytes + 5 || bytes[0] !== version) throw new CursorInvalid('the cursor is not one of ours');
+  if (bytes.length < headBytes + 5 || bytes[0] !== version)
+    throw new CursorInvalid('this is not a Headgate cursor: pass a cursor exactly as it was returned');
   const end = bytes.length - 4;
   if (crc32c(bytes.subarray(0, end)) !== bytes.readUInt32BE(end)) {
-    throw new CursorInvalid('the cursor is damaged: pass it on exactly as it was given');
+    throw new CursorInvalid('the cursor is damaged: pass it exactly as it was returned');
   }
   const reader = { bytes, at: headBytes, end };
   const count = readUnsigned(reader);
-  if (count > positionsMax) throw new CursorInvalid(`the cursor has over ${positionsMax} positions`);
+  if (count > positionsMax) throw new CursorInvalid(`the cursor has more than ${positionsMax} positions`);
   const positions: Position[] = [];
   for (let i = 0; i < count; i++) positions.push({ partition: readUnsigned(reader), offset: readUnsigned(reader) });
   if (reader.at !== end) throw new CursorInvalid('the cursor has bytes after its end');
@@ -120,5 +121,5 @@ function readUnsigned(reader: { readonly bytes: Buffer; at: number; readonly end
     if (byte < 0x80) return value;
     scale *= 0x80;
   }
-  throw new CursorInvalid('the cursor ends within a number');
+  throw new CursorInvalid('the cursor is cut short: pass it exactly as it was returned');
 }

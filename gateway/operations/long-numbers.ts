@@ -41,13 +41,13 @@ export function parseKeepingNumbers(text: string): unknown {
   if (!hasLongNumbers(text)) return JSON.parse(text) as unknown;
   try {
     return JSON.parse(text.replace(textOrNumber, markIfLong), (name, value: unknown) => {
-      if (name.startsWith(mark)) throw new SyntaxError('a number is no name');
+      if (name.startsWith(mark)) throw new SyntaxError('a number cannot be the name of a member');
       return typeof value === 'string' && value.startsWith(mark) ? new LongNumber(value.slice(mark.length)) : value;
     }) as unknown;
   } catch (error) {
     // For its own words about the text as it was sent.
     JSON.parse(text);
-    if (error instanceof RangeError) throw new SyntaxError('nested too deep');
+    if (error instanceof RangeError) throw new SyntaxError('nested too deeply');
     throw error;
   }
 }

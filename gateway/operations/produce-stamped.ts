@@ -10,6 +10,7 @@ import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { BatchBuilder, batchFull, type ProducerStamp } from '../../engine/records/encode.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
+import { noPartitionText } from '../failures.ts';
 import { refuseLongWait } from './admit.ts';
 import { appendBatch } from './append.ts';
 import { messageBytesMaxOf, type ProduceOutcome, type ProduceRecord } from './produce.ts';
@@ -43,14 +44,14 @@ export function produceStamped(
       };
     });
   if (partition >= topic.partitions.length) {
-    const message = `partition ${partition} does not exist: the topic has ${topic.partitions.length}`;
+    const message = noPartitionText(partition, topic);
     return done(outcomesOf(errorCode.unknownTopicOrPartition, message, -1, -1));
   }
   const bytesMax = messageBytesMaxOf(context, clusterId, topic);
   const builder = new BatchBuilder(bytesMax);
   for (const { key, value, headers, timestampMs = nowMs } of records) {
     if (builder.append(key, value, headers, timestampMs) !== batchFull) continue;
-    const message = `a numbered request is one batch, and these records need more than its ${bytesMax} bytes`;
+    const message = `the records of a numbered request must fit in one batch of ${bytesMax} bytes: send fewer at a time`;
     return done(outcomesOf(errorCode.messageTooLarge, message, -1, -1));
   }
   const batch = builder.build(stamp);

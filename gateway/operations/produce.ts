@@ -17,6 +17,7 @@ import { BatchBuilder, batchFull, type RecordHeader } from '../../engine/records
 import { stripNames } from '../../tenancy/naming.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
+import { noPartitionText } from '../failures.ts';
 import { refuseLongWait } from './admit.ts';
 import { partitionOfKey } from './partitioner.ts';
 
@@ -84,7 +85,7 @@ interface Line {
 }
 
 const sequenceMax = 0x7fff_ffff;
-const keylessMessage = 'a compacted topic takes no record without a key';
+const keylessMessage = 'a compacted topic accepts only records with a key';
 
 export class RecordProducer {
   readonly #context: GatewayContext;
@@ -151,7 +152,7 @@ export class RecordProducer {
     const partition = record.partition ?? this.#choose(topic, record.key);
     const timestampMs = record.timestampMs ?? this.#turnWallMs;
     if (partition < 0 || partition >= topic.partitions.length) {
-      const message = `partition ${partition} does not exist: the topic has ${topic.partitions.length}`;
+      const message = noPartitionText(partition, topic);
       this.#settle(request, index, failed(errorCode.unknownTopicOrPartition, message, partition, timestampMs));
       return;
     }
@@ -162,13 +163,13 @@ export class RecordProducer {
       return;
     }
     if (line.backlogBytes > this.#context.settings.batchBacklogBytesMax) {
-      const message = `partition ${partition} has over ${this.#context.settings.batchBacklogBytesMax} bytes waiting`;
+      const message = `more than ${this.#context.settings.batchBacklogBytesMax} bytes are waiting to be written to partition ${partition}`;
       this.#settle(request, index, failed(errorCode.throttlingQuotaExceeded, message, partition, timestampMs));
       return;
     }
     const batch = this.#place(line, record, timestampMs);
     if (!batch) {
-      const message = `the record is larger than the ${line.messageBytesMax} bytes that a batch of this topic may have`;
+      const message = `the record is larger than ${line.messageBytesMax} bytes, the most that a batch of this topic may have`;
       this.#settle(request, index, failed(errorCode.messageTooLarge, message, partition, timestampMs));
       return;
     }

@@ -32,7 +32,7 @@ export class OffsetBeyondEnd extends Failure {
   readonly code = 'invalid-request';
   readonly latest: readonly Position[];
   constructor(latest: readonly Position[]) {
-    super(`partition ${latest[0]?.partition} ends at offset ${latest[0]?.offset}, the position is beyond it`);
+    super(`partition ${latest[0]?.partition} ends at offset ${latest[0]?.offset}; the position is beyond that`);
     this.latest = latest;
   }
 }

@@ -4,6 +4,7 @@ import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import { NotFound } from '../../tenancy/failures.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
+import { noPartitionText } from '../failures.ts';
 import { requestsBeside } from '../weight.ts';
 import { admitBeside } from './admit.ts';
 import { decodeCursor, encodeCursor, type Position, topicTag } from './cursor.ts';
@@ -61,10 +62,9 @@ export async function startReader(
 }
 
 function checkPartitions(topic: TopicEntry, partitions: readonly number[], field: string): void {
-  const present = topic.partitions.length;
   for (const partition of partitions) {
-    if (!Number.isInteger(partition) || partition < 0 || partition >= present) {
-      throw new InvalidRequest(field, `partition ${partition} does not exist: the topic has ${present}`);
+    if (!Number.isInteger(partition) || partition < 0 || partition >= topic.partitions.length) {
+      throw new InvalidRequest(field, noPartitionText(partition, topic));
     }
   }
   if (partitions.length === 0) throw new InvalidRequest(field, 'there must be at least one partition');
@@ -76,7 +76,8 @@ function startAtPositions(topic: TopicEntry, positions: readonly Position[]): Re
   if (new Set(partitions).size !== partitions.length)
     throw new InvalidRequest('positions', 'a partition is named twice');
   for (const { offset } of positions) {
-    if (!Number.isSafeInteger(offset) || offset < 0) throw new InvalidRequest('positions', `${offset} is no offset`);
+    if (!Number.isSafeInteger(offset) || offset < 0)
+      throw new InvalidRequest('positions', `${offset} is not an offset: use a whole number, 0 or more`);
   }
   return { positions, wholeTopic: false, isRelative: false };
 }
@@ -85,7 +86,9 @@ function startAtCursor(topic: TopicEntry, text: string): ReaderStart {
   const cursor = decodeCursor(text);
   if (cursor.topicId !== topic.topicId) {
     if (cursor.topicTag === topicTag(topic)) {
-      throw new TopicRecreated('the cursor is of a topic of this name that was deleted and made again');
+      throw new TopicRecreated(
+        'the cursor belongs to an earlier topic of this name, which was deleted and created again: start again with from',
+      );
     }
     throw new NotFound('cursor', text.slice(0, 40));
   }

@@ -71,7 +71,7 @@ function jsonBytes(json: unknown, field: string): Buffer {
   try {
     return Buffer.from(stringifyKeepingNumbers(json));
   } catch (error) {
-    if (error instanceof RangeError) throw new InvalidRequest(field, `${field} is nested too deep`);
+    if (error instanceof RangeError) throw new InvalidRequest(field, `${field} is nested too deeply`);
     throw error;
   }
 }
@@ -97,7 +97,7 @@ function wrapped(json: unknown, field: string): Buffer {
   if ($json !== undefined) return jsonBytes($json, field);
   if (typeof $b64 === 'string') return base64Bytes($b64, field);
   if (typeof $text === 'string') return textBytes($text, field);
-  throw new InvalidRequest(field, `${field}: $b64 and $text take a string`);
+  throw new InvalidRequest(field, `${field}: the value of $b64 or $text must be a string`);
 }
 
 /** Standard or URL-safe alphabet, padded or not. Node skips what it does not know, so the text is checked first. */
@@ -110,7 +110,8 @@ const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\
 
 /** Half a surrogate pair has no UTF-8; Buffer.from would store U+FFFD in its place. */
 function textBytes(text: string, field: string): Buffer {
-  if (loneSurrogate.test(text)) throw new InvalidRequest(field, `${field} has half a surrogate pair`);
+  if (loneSurrogate.test(text))
+    throw new InvalidRequest(field, `${field} is not valid Unicode: it has half a surrogate pair`);
   return Buffer.from(text);
 }
 
@@ -121,7 +122,8 @@ function headersOf(json: unknown, place: string): RecordHeader[] {
     : isObject(json)
       ? Object.entries(json)
       : [[undefined, undefined]];
-  if (entries.length > headersMax) throw new InvalidRequest(field, `${field}: at most ${headersMax} headers`);
+  if (entries.length > headersMax)
+    throw new InvalidRequest(field, `${field}: a record can have at most ${headersMax} headers`);
   return entries.map(([key, value]) => {
     if (typeof key !== 'string') throw new InvalidRequest(field, `${field}: use [{"key": "name", "value": "text"}]`);
     textBytes(key, field);
@@ -143,7 +145,7 @@ function double(json: unknown): unknown {
 
 function whole(json: unknown, field: string): number {
   if (Number.isSafeInteger(json) && (json as number) >= 0) return json as number;
-  throw new InvalidRequest(field, `${field} must be a whole number from 0`);
+  throw new InvalidRequest(field, `${field} must be a whole number, 0 or more`);
 }
 
 /** Milliseconds since the epoch, or an RFC 3339 text. */
@@ -156,6 +158,6 @@ function time(json: unknown, place: string): number {
     return whole(json, field);
   }
   const atMs = /^\d{4}-\d\d-\d\dT/.test(json) ? Date.parse(json) : Number.NaN;
-  if (Number.isNaN(atMs) || atMs < 0) throw new InvalidRequest(field, `${field} is no RFC 3339 time`);
+  if (Number.isNaN(atMs) || atMs < 0) throw new InvalidRequest(field, `${field} is not an RFC 3339 time`);
   return atMs;
 }

@@ -27,8 +27,8 @@ export class UnreadableRecords extends Failure {
   readonly nextOffset: number;
   constructor(partition: number, offset: number, nextOffset: number, why: string) {
     super(
-      `the batch at offset ${offset} of partition ${partition} holds no readable records (${why}): ` +
-        `go on at offset ${nextOffset}, or read it as record batches`,
+      `the batch at offset ${offset} of partition ${partition} holds records that cannot be read (${why}): ` +
+        `continue at offset ${nextOffset}, or read record batches`,
     );
     this.partition = partition;
     this.offset = offset;
@@ -42,7 +42,7 @@ const recordBytesMax = 16 * 1024 * 1024;
 class RecordTooLarge extends Failure {
   readonly code = 'invalid-request';
   constructor(bytes: number) {
-    super(`a record of ${bytes} bytes, at most ${recordBytesMax} are written as JSON`);
+    super(`a record has ${bytes} bytes; at most ${recordBytesMax} can be returned as JSON`);
   }
 }
 

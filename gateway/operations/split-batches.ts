@@ -14,7 +14,7 @@ export function splitBatches(body: Buffer, batchesMax: number): Buffer[] {
   try {
     for (const at of batchesIn(body)) {
       if (batches.length === batchesMax) {
-        throw new MalformedBatches(`over ${batchesMax} record batches in one request`);
+        throw new MalformedBatches(`more than ${batchesMax} record batches in one request`);
       }
       end = at + batchSizeBytes(body, at);
       // A copy each: the engine stamps offsets into them, and one batch shall not keep the whole body alive.
@@ -25,7 +25,7 @@ export function splitBatches(body: Buffer, batchesMax: number): Buffer[] {
     throw error;
   }
   if (end !== body.length || batches.length === 0) {
-    throw new MalformedBatches(`byte ${end} begins no whole record batch`);
+    throw new MalformedBatches(`there is no whole record batch at byte ${end}`);
   }
   return batches;
 }

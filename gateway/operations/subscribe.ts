@@ -113,7 +113,9 @@ export class Subscription implements Sharer {
     this.#credit = { ...credit };
     for (const { partition, offset } of positions) this.#offsets.set(partition, offset);
     if (!subscribedOf(context).tryTake(principal.clusterId, this.#offsets.size)) {
-      throw new Overloaded('event streams and subscriptions read as many partitions as there is room for');
+      throw new Overloaded(
+        'the event streams and subscriptions of this gateway read as many partitions as they may: close some, or try again later',
+      );
     }
   }
 
@@ -327,7 +329,7 @@ export class Subscription implements Sharer {
       return true;
     }
     if (code === errorCode.offsetOutOfRange) {
-      this.#fail(code, `partition ${partition} ends at offset ${highWatermark}, the position is ${offset}`);
+      this.#fail(code, `partition ${partition} ends at offset ${highWatermark}; the position ${offset} is beyond that`);
       return false;
     }
     // A moving partition: the engine has held the read already; ask again.

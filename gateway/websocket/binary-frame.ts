@@ -30,7 +30,7 @@ export function encodeBatchFrame(sub: number, partition: number, batch: Uint8Arr
 /** Throws InvalidRequest. */
 export function decodeProduceFrame(bytes: Buffer): ProduceFrame {
   if (bytes[0] !== produceFrame)
-    throw new InvalidRequest('type', `binary frame of type ${bytes[0]}: only 2 (produce) is taken`);
+    throw new InvalidRequest('type', `binary frame of type ${bytes[0]}: only type 2 (produce) is accepted`);
   const reader = { bytes, at: 1 };
   const id = readUnsigned(reader);
   const partition = readUnsigned(reader);
@@ -56,5 +56,5 @@ function readUnsigned(reader: { readonly bytes: Buffer; at: number }): number {
     if (!Number.isSafeInteger(value)) break;
     if (byte < 0x80) return value;
   }
-  throw new InvalidRequest('frame', 'the binary frame holds no valid varint where one belongs');
+  throw new InvalidRequest('frame', 'a length or number in the binary frame is not a valid varint');
 }

@@ -16,7 +16,7 @@ export const closeCodes = {
   forbidden: { code: 4403, reason: 'the cluster does not serve', reconnect: false },
   tooManyValues: {
     code: 4413,
-    reason: `over ${jsonWeightMax} values, an object or an array counted as four`,
+    reason: `more than ${jsonWeightMax} values, where an object or an array counts as four`,
     reconnect: false,
   },
   slowConsumer: { code: 4408, reason: 'answers were not read', reconnect: true },

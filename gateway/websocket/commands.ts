@@ -44,7 +44,7 @@ export function commandId({ id }: Fields): CommandId | undefined {
   if (id === undefined || id === null) return undefined;
   if (Number.isSafeInteger(id)) return id as number;
   if (typeof id === 'string' && id.length <= idLengthMax) return id;
-  throw new InvalidRequest('id', `id must be a whole number or a text of at most ${idLengthMax} characters`);
+  throw new InvalidRequest('id', `id must be a whole number or a string of at most ${idLengthMax} characters`);
 }
 
 /** Throws InvalidRequest. */
@@ -128,13 +128,13 @@ function amount(fields: Fields, name: string): number {
 
 function numberOf(json: unknown, field: string): number {
   if (Number.isSafeInteger(json) && (json as number) >= 0) return json as number;
-  throw new InvalidRequest(field, `${field} must be a whole number from 0`);
+  throw new InvalidRequest(field, `${field} must be a whole number, 0 or more`);
 }
 
 function text(fields: Fields, name: string): string {
   const value = fields[name];
   if (typeof value === 'string') return value;
-  throw new InvalidRequest(name, `${name} must be a text`);
+  throw new InvalidRequest(name, `${name} must be a string`);
 }
 
 function optionalText(fields: Fields, name: string): string | undefined {
@@ -146,5 +146,5 @@ function startText(json: unknown): string | undefined {
   if (json === undefined || json === null) return undefined;
   if (typeof json === 'string') return json;
   if (Number.isSafeInteger(json)) return String(json);
-  throw new InvalidRequest('from', 'from must be a text or an offset');
+  throw new InvalidRequest('from', 'from must be a string or an offset');
 }

@@ -7,6 +7,7 @@ import { InvalidRequest, Overloaded } from '../../engine/kernel/failure.ts';
 import { recordCount } from '../../engine/records/batch.ts';
 import { NotFound } from '../../tenancy/failures.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
+import { noPartitionText } from '../failures.ts';
 import { kafkaProblem } from '../http/failures.ts';
 import { outcomeJson } from '../http/produce-replies.ts';
 import { admitRequest, refuseLongWait } from '../operations/admit.ts';
@@ -50,7 +51,7 @@ export class ProduceLane {
     if (list.length > produceRecordsMax) {
       throw new InvalidRequest(
         'records',
-        `${list.length} records in one command, at most ${produceRecordsMax} are allowed`,
+        `${list.length} records in one command; at most ${produceRecordsMax} are allowed`,
       );
     }
     const records = list.map((record, i) => recordOfJson(record, format, `records[${i}]`));
@@ -76,10 +77,14 @@ export class ProduceLane {
   #enter(bytes: number): void {
     const { producesInFlightMax, produceBytesInFlightMax } = this.#parts.settings;
     if (this.#underWay >= producesInFlightMax) {
-      throw new Overloaded(`${producesInFlightMax} produce commands of this socket are not answered yet`);
+      throw new Overloaded(
+        `${producesInFlightMax} produce commands of this socket, the most allowed, are unanswered: wait for an answer`,
+      );
     }
     if (this.#underWay > 0 && this.#bytesUnderWay + bytes > produceBytesInFlightMax) {
-      throw new Overloaded(`produce commands of over ${produceBytesInFlightMax} bytes are not answered yet`);
+      throw new Overloaded(
+        `unanswered produce commands of this socket have more than ${produceBytesInFlightMax} bytes: wait for an answer`,
+      );
     }
     const { bodyMemory } = this.#parts;
     const { clusterId } = this.#principal;
@@ -132,10 +137,7 @@ export class ProduceLane {
   #append(topic: TopicEntry, frame: ProduceFrame, batches: readonly Buffer[], bytes: number): void {
     const { context } = this.#parts;
     if (frame.partition >= topic.partitions.length) {
-      throw new InvalidRequest(
-        'partition',
-        `partition ${frame.partition} does not exist: the topic has ${topic.partitions.length}`,
-      );
+      throw new InvalidRequest('partition', noPartitionText(frame.partition, topic));
     }
     const { produceTimeoutMs, quotaWaitMsMax } = context.settings;
     const results: AppendResult[] = [];

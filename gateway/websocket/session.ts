@@ -174,7 +174,10 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
   }
 
   #enqueue(command: Exclude<Command, { op: 'produce' }>, id: CommandId | undefined): void {
-    if (this.#waiting >= commandsWaitingMax) throw new Overloaded(`over ${commandsWaitingMax} commands are waiting`);
+    if (this.#waiting >= commandsWaitingMax)
+      throw new Overloaded(
+        `more than ${commandsWaitingMax} commands are waiting: wait for answers before sending more`,
+      );
     this.#waiting++;
     const last = (this.#last ?? Promise.resolve())
       .then(() => (this.#closed ? undefined : this.#run(command, id)))
@@ -247,7 +250,7 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
     const { sub, topic: name } = command;
     if (this.#feedOf(sub)) throw new AlreadyExists('subscription', String(sub));
     if (this.#feeds.length >= settings.subscriptionsMax) {
-      throw new InvalidRequest('sub', `one socket has at most ${settings.subscriptionsMax} subscriptions`);
+      throw new InvalidRequest('sub', `a socket can have at most ${settings.subscriptionsMax} subscriptions`);
     }
     const topic = findTopic(this.context, this.principal, name);
     if (!topic) throw new NotFound('topic', name);

@@ -20,7 +20,7 @@ it('is whose it is said to be first, and of nobody else, be it another broker of
   expect(isVolumeOf(volume, 'bb')).toBe(false);
   for (const other of [volumeOwner('aa', 2), volumeOwner('bb', 1)]) {
     expect(() => checkVolume(volume, other)).toThrow(VolumeOfAnother);
-    expect(() => claimVolume(volume, other)).toThrow(/is the volume of broker 1 of installation aa, and not of/);
+    expect(() => claimVolume(volume, other)).toThrow(/is the volume of broker 1 of installation aa, not of/);
   }
 });
 

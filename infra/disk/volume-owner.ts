@@ -13,7 +13,7 @@ const fileName = 'belongs-to';
 export class VolumeOfAnother extends Failure {
   readonly code = 'disk-fault';
   constructor(volume: string, found: string, wanted: string) {
-    super(`${volume} is the volume of ${found}, and not of ${wanted}: mount the right one`);
+    super(`${volume} is the volume of ${found}, not of ${wanted}: mount the right one`);
   }
 }
 

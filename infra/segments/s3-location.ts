@@ -25,11 +25,16 @@ export function s3Location(
   if (bucket === undefined)
     throw new InvalidRequest(
       'segments',
-      `--segments ${segments}: use s3://bucket/prefix; a bucket has 3 to 63 of a-z, 0-9, . and -`,
+      `--segments ${segments}: use s3://bucket/prefix; a bucket name has 3 to 63 characters of a-z, 0-9, . and -`,
     );
-  if (Buffer.byteLength(path) > prefixBytesMax) throw new InvalidRequest('segments', '--segments: prefix too long');
+  if (Buffer.byteLength(path) > prefixBytesMax)
+    throw new InvalidRequest(
+      'segments',
+      '--segments: the prefix has ${Buffer.byteLength(path)} bytes; at most ${prefixBytesMax} are allowed',
+    );
   const given = endpoint || environment['AWS_ENDPOINT_URL_S3'] || environment['AWS_ENDPOINT_URL'];
-  if (given && !URL.canParse(given)) throw new InvalidRequest('segments-endpoint', `${given} is no URL`);
+  if (given && !URL.canParse(given))
+    throw new InvalidRequest('segments-endpoint', `${given} is not a URL: use one such as https://s3.example.com`);
   return {
     bucket,
     prefix: path === '' ? '' : `${path.replace(/\/+$/, '')}/`,

@@ -41,7 +41,9 @@ it('tells when a store stops answering, once a minute, and when it answers again
   await expect(store.open('a').read(Buffer.alloc(1), 0)).rejects.toBe(failure);
   await clock.advance(59_000);
   await commit();
-  expect(told).toEqual(['the segment store is out of reach, it is tried again and again: put s3://b/a: refused']);
+  expect(told).toEqual([
+    'the segment store cannot be reached, and is tried again until it answers: put s3://b/a: refused',
+  ]);
   await clock.advance(2_000);
   await commit();
   expect(told).toHaveLength(2);

@@ -74,7 +74,7 @@ export class Keys {
   /** Throws NotFound, Forbidden (being deleted), InvalidRequest (field graceMs). */
   async rotate(clusterId: string, keyId: string, graceMs: number): Promise<IssuedKey> {
     if (!Number.isSafeInteger(graceMs) || graceMs < 0 || graceMs > rotationGraceMsMax) {
-      throw new InvalidRequest('graceMs', `graceMs takes a whole number from 0 to ${rotationGraceMsMax}`);
+      throw new InvalidRequest('graceMs', `graceMs must be a whole number from 0 to ${rotationGraceMsMax}`);
     }
     this.#checkRoom(clusterId);
     const { rows, persistence } = this.#options;
@@ -136,7 +136,10 @@ export class Keys {
   #checkRoom(clusterId: string): void {
     const { access, keysPerClusterMax } = this.#options;
     if (access.keyCount(clusterId) >= keysPerClusterMax) {
-      throw new InvalidRequest('clusterId', `the cluster has ${keysPerClusterMax} keys, the most it can have`);
+      throw new InvalidRequest(
+        'clusterId',
+        `the cluster has ${keysPerClusterMax} keys, the most it can have: revoke one first`,
+      );
     }
   }
 

@@ -113,7 +113,7 @@ export class Clusters {
     if (change.defaultPartitions !== undefined) checkDefaultPartitions(change.defaultPartitions);
     checkLimitOverrides(change.limits ?? {});
     if (change.state !== undefined && !settableStates.has(change.state)) {
-      throw new InvalidRequest('state', `state takes ${[...settableStates].join(' or ')}`);
+      throw new InvalidRequest('state', `state must be ${[...settableStates].join(' or ')}`);
     }
     await untilNoConflict(async () => {
       const found = await this.#read(clusterId);

@@ -74,7 +74,7 @@ export function checkLimitOverrides(overrides: Readonly<Partial<ClusterLimits>>)
     const field = `limits.${name}`;
     if (!isLimitName(name)) throw new InvalidRequest(field, `there is no limit '${name}'`);
     if (value !== Infinity && !(Number.isSafeInteger(value) && value > 0)) {
-      throw new InvalidRequest(field, `limit ${name} must be a whole number above 0`);
+      throw new InvalidRequest(field, `limit ${name} must be a whole number, 1 or more`);
     }
   }
 }

@@ -129,7 +129,8 @@ export function openLmdbStore(options: LmdbStoreOptions): LmdbStore {
       permissionsMode: 0o600,
     };
     const file = join(options.directory, 'data.mdb');
-    if (!mayBeLmdb(file, pageBytes)) throw new Error('data.mdb is damaged, or is no LMDB file: restore it from a copy');
+    if (!mayBeLmdb(file, pageBytes))
+      throw new Error('data.mdb is damaged, or is not an LMDB file: restore it from a backup');
     assertRoom(options.directory);
     const db = open<Buffer, Buffer>(settings);
     openUntilEnd.push(db);
@@ -309,7 +310,7 @@ class OpenLmdbStore implements LmdbStore {
         return await this.#db.childTransaction(() => this.#runGroup(group));
       } catch (error) {
         if (!(error instanceof OldSnapshot) || attempt === snapshotAttemptsMax) throw error;
-        this.#warn(`metadata store: a write ${error.message}, and begins anew`);
+        this.#warn(`metadata store: a write ${error.message}, and is started over`);
       }
     }
   }

@@ -61,7 +61,7 @@ export class Tenants {
       const { clusters, name } = decodeTenant(row);
       if (clusters > 0) {
         throw new NotEmpty(
-          `the tenant has ${clusters === 1 ? '1 cluster' : `${clusters} clusters`}: delete first what it has`,
+          `the tenant has ${clusters === 1 ? '1 cluster' : `${clusters} clusters`}: delete them first`,
         );
       }
       await this.#write([

@@ -112,7 +112,7 @@ it('is made of a folder that nobody serves, and of nothing that is no data folde
   for (const value of ['a', 'b', 'c']) expect(await send(value, value)).toBe(true);
   await original.stop('SIGKILL');
   const copy = await backUp(original.data, 'copy');
-  await expect(backUp(original.data, 'copy')).rejects.toThrow(/copy is there already/);
+  await expect(backUp(original.data, 'copy')).rejects.toThrow(/copy already exists/);
   await expect(backUp(folder, 'other')).rejects.toThrow(/has no metadata/);
   writeFileSync(join(original.data, 'format'), '7\n');
   await expect(backUp(original.data, 'later')).rejects.toThrow(/has format 7/);

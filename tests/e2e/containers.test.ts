@@ -26,7 +26,7 @@ it.runIf(canUnshare)('are refused as long as the brokers serve, who lose nothing
   await apart.controllers[0]!.end('SIGKILL');
   await apart.gateway.stop('SIGKILL');
   const within = { entrance, data: apart.data };
-  const refusal = /broker \d of this data folder serves at .*, and there is no process \d+ here/;
+  const refusal = /broker \d of this data folder already serves at .*, but its process \d+ is not visible from here/;
   await expect(startInstallation([], apart.data, within)).rejects.toThrow(refusal);
   await expect(startInstallation(['--role', 'gateway'], apart.data, within)).rejects.toThrow(refusal);
   const controller = apart.controller([], entrance);

@@ -67,7 +67,9 @@ describe('one of several that share the folder, whom everybody waits for', () =>
     await makesTopic();
     expect(await apart.filled()).toEqual(values);
     const told = [...apart.gateway.errors, ...apart.controllers[1]!.lines].join('\n');
-    expect(told).toContain(`process ${controller!.child.pid}, which is stopped with the lock of the metadata store`);
+    expect(told).toContain(
+      `killed process ${controller!.child.pid}: it was suspended while holding the lock of the metadata store`,
+    );
   });
 
   it('is killed when it is a gateway, and another one serves', async () => {

@@ -50,7 +50,7 @@ it('a gateway whose metadata store panics ends with its reason, a broker is repl
   await expect.poll(() => instance.isRunning, { timeout: 60_000 }).toBe(false);
   await expect
     .poll(() => instance.errors.filter((line) => line.startsWith('headgate: ')))
-    .toEqual([expect.stringContaining('(MDB_PANIC): the process ends, to be started again')]);
+    .toEqual([expect.stringContaining('(MDB_PANIC): this process exits so that it can be started again')]);
 
   instance = await startInstallation([], data);
   const kept = (await readAll(instance, demoAccess(instance), 'kept')).map(({ value }) => value);

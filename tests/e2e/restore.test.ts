@@ -39,12 +39,10 @@ it('metadata of an earlier copy is refused beside volumes that went on, and serv
   await instance.stop();
   rmSync(meta, { recursive: true });
   renameSync(`${meta}-copy`, meta);
-  await expect(startInstallation([], instance.data)).rejects.toThrow(
-    /meta\/data\.mdb is an earlier copy than the volumes/,
-  );
+  await expect(startInstallation([], instance.data)).rejects.toThrow(/meta\/data\.mdb is older than the volumes/);
   // A controller is no wiser, and a second attempt finds the same.
-  await expect(startInstallation(['--role', 'gateway'], instance.data)).rejects.toThrow(/is an earlier copy/);
-  await expect(startInstallation([], instance.data)).rejects.toThrow(/is an earlier copy/);
+  await expect(startInstallation(['--role', 'gateway'], instance.data)).rejects.toThrow(/is older than the volumes/);
+  await expect(startInstallation([], instance.data)).rejects.toThrow(/is older than the volumes/);
 
   const volumes = join(instance.data, 'volumes');
   for (const name of readdirSync(volumes)) writeFileSync(join(volumes, name, 'given-up'), '');
@@ -106,8 +104,8 @@ it('a volume of an earlier copy is not taken for what it was, until it is back o
 
   instance = await startInstallation([], data);
   const told = (): string => instance.errors.join('\n');
-  await expect.poll(told, { timeout: 60_000 }).toContain('the volume is an earlier copy, or has lost what was on it');
-  expect(told()).toContain(`; or make an empty file ${volume}/given-up, to give up what is missing`);
+  await expect.poll(told, { timeout: 60_000 }).toContain('the volume is an older copy, or has lost data');
+  expect(told()).toContain(`, or create an empty file ${volume}/given-up to give up what is missing`);
   await expect(read(0)).rejects.toThrow(/owner-unavailable/);
 
   rmSync(volume, { recursive: true });

@@ -58,10 +58,7 @@ it('are waited for as long as a client says', async () => {
   try {
     // Whoever waits for longer waits for the end of the link, and is answered otherwise then.
     const told = await Promise.all([produce('d'), deleteRecords(2)]);
-    expect(told).toEqual([
-      [errorCode.requestTimedOut, 'the broker has not answered in time'],
-      errorCode.requestTimedOut,
-    ]);
+    expect(told).toEqual([[errorCode.requestTimedOut, 'the broker did not answer in time'], errorCode.requestTimedOut]);
   } finally {
     for (const pid of stopped) process.kill(pid, 'SIGCONT');
   }

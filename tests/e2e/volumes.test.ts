@@ -57,7 +57,7 @@ it('partitions of a volume that is missing are not served as if they were empty,
   const served = async (): Promise<number> => (await read()).filter((each) => typeof each !== 'string').length;
   await expect.poll(served, { timeout: 60_000 }).toBe(4);
   expect((await read()).filter((each) => each === 'owner-unavailable')).toHaveLength(2);
-  expect(instance.errors.join('\n')).toContain(`the volume is missing: there is no ${volume}/wal`);
+  expect(instance.errors.join('\n')).toContain(`the volume is missing: ${volume}/wal does not exist`);
 
   renameSync(`${volume}-elsewhere`, volume);
   await expect.poll(read, { timeout: 60_000 }).toEqual(whole);
@@ -133,7 +133,7 @@ it('a volume of another installation is not taken for its own, and keeps what is
   const told = (): string => instance.errors.join('\n');
   await expect
     .poll(told, { timeout: 60_000 })
-    .toMatch(/volumes\/2 is the volume of broker 2 of installation .*, and not of/);
+    .toMatch(/volumes\/2 is the volume of broker 2 of installation .*, not of/);
   await expect.poll(async () => (await read()).filter((each) => each === 'owner-unavailable').length).toBe(2);
   swap();
   await expect.poll(read, { timeout: 60_000 }).toEqual(whole);

@@ -121,7 +121,7 @@ describe.skipIf(typeof disk === 'string')('a small file system', () => {
     small.makeRoom();
     await writesAgain();
     const said = instance.errors.join('\n');
-    expect(said).toMatch(/data\/volumes\/\d has less than 256 MiB free: records are refused/);
+    expect(said).toMatch(/data\/volumes\/\d has less than 256 MiB free: writes are refused/);
     expect(said).toMatch(/data\/volumes\/\d has room again/);
     expect(await processes()).toEqual(before);
   });

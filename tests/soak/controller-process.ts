@@ -18,7 +18,7 @@ export class ControllerProcess {
     createInterface({ input: this.child.stderr! }).on('line', (line) => this.lines.push(line));
     this.works = new Promise((resolve, reject) => {
       createInterface({ input: this.child.stdout! }).on('line', (line) => {
-        const id = /^Headgate controller (\S+) works$/.exec(line)?.[1];
+        const id = /^Headgate controller (\S+) is running$/.exec(line)?.[1];
         if (id) resolve(id);
       });
       this.child.once('exit', () => reject(new Error(`a controller ended:\n${this.lines.join('\n')}`)));

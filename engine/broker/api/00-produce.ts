@@ -152,7 +152,7 @@ interface Refused {
 }
 
 const unknownOffset = -1;
-const noBatch: Refused = { refused: errorCode.invalidRecord, message: 'the entry has no record batch' };
+const noBatch: Refused = { refused: errorCode.invalidRecord, message: 'no record batch was sent for this partition' };
 
 /** Settings are parsed once per topic entry: a changed config arrives as a new entry. */
 const settingsOf = new WeakMap<TopicEntry, TopicSettings>();
@@ -193,7 +193,7 @@ function isTimeRefused(timestampMs: number, nowMs: number, settings: TopicSettin
 /** What producers must not say to a topic that gives its own times, Kafka does not mind in one that does not. */
 function withOwnTimes(batch: Buffer, header: BatchHeader, { timestampType }: TopicSettings): BatchHeader | Refused {
   if (timestampType === 'LogAppendTime') {
-    const message = 'producers cannot set LogAppendTime';
+    const message = 'producers cannot set the timestamp type LogAppendTime';
     return { refused: errorCode.invalidTimestamp, message, isOfLog: true, refusesTime: () => true };
   }
   clearLogAppendTime(batch, 0);

@@ -136,7 +136,7 @@ class WrittenCalls implements FleetCalls {
     const row = await getSurely(persistence, brokerSessionKey(brokerId));
     if (!row) throw new NotInFleet(`there is no broker ${brokerId}`);
     if (act !== 'drain' && !wish.isWanted(brokerId)) {
-      throw new InvalidRequest('brokerId', `broker ${brokerId} is not part of the fleet by now`);
+      throw new InvalidRequest('brokerId', `broker ${brokerId} is no longer part of the fleet`);
     }
     const afterEpoch = act === 'drain' ? 0 : decodeBrokerSession(row).epoch;
     return (await this.#askAll(new Map([[brokerId, open(act, afterEpoch)]])))[0]!;
@@ -155,7 +155,8 @@ class WrittenCalls implements FleetCalls {
       return noted.wish.isDone || noted.wish.act !== asked.act ? noted.wish : undefined;
     });
     const isAsAsked = done.isDone && done.act === (asked.act === 'drain' ? 'drain' : 'none');
-    if (!isAsAsked) throw new InvalidRequest('brokerId', `something else was asked of broker ${brokerId} meanwhile`);
+    if (!isAsAsked)
+      throw new InvalidRequest('brokerId', `broker ${brokerId} was asked to do something else in the meantime`);
     return done;
   }
 
@@ -174,9 +175,10 @@ class WrittenCalls implements FleetCalls {
       const nowMs = clock.monotonicMs();
       if (isKept()) keptAtMs = nowMs;
       if (nowMs - keptAtMs > unkeptMsMax) {
-        throw new FleetUnkept('it is written down, and no controller is alive that could do it: the next one will');
+        throw new FleetUnkept('the request is saved, but no controller is running to carry it out: the next one will');
       }
-      if (persistence.stopped?.()) throw new ShuttingDown('this process stops; what was asked for goes on');
+      if (persistence.stopped?.())
+        throw new ShuttingDown('this process is stopping; the request is saved and will still be carried out');
       await sleep(clock, pollMs);
     }
   }

@@ -177,7 +177,8 @@ export class SlotKeeper {
       if ((!lease || seen?.dead) && (await this.settle(remap, lease))) return true;
       if (clock.monotonicMs() >= tellAtMs) {
         tellAtMs = Number.POSITIVE_INFINITY;
-        const reason = 'another process serves in this slot, renews its lease and is none that can be adopted: end it';
+        const reason =
+          'another process serves in this slot and keeps renewing its lease, but it cannot be adopted: stop it';
         events.emit('session-held', reason, { brokerId: this.#id, pid: session.pid, epoch: session.epoch });
       }
       await sleep(clock, earlierPollMs);

@@ -34,7 +34,7 @@ export class TopicExists extends Failure {
   readonly code = 'already-exists';
   readonly topic: string;
   constructor(topic: string) {
-    super(`topic ${topic} exists`);
+    super(`topic ${topic} already exists`);
     this.topic = topic;
   }
 }
@@ -118,7 +118,7 @@ function topicEntry(topic: TopicRow, placement: PlacementRow): TopicEntry {
 
 function checkPartitions(count: number): void {
   if (Number.isInteger(count) && count >= 1 && count <= partitionsPerTopicMax) return;
-  throw new InvalidRequest('partitions', `a topic has 1 to ${partitionsPerTopicMax} partitions, not ${count}`);
+  throw new InvalidRequest('partitions', `a topic can have 1 to ${partitionsPerTopicMax} partitions, not ${count}`);
 }
 
 async function inShardOf<T>(
@@ -197,7 +197,7 @@ async function growIn(
   guard: TopicGuard,
 ): Promise<TopicEntry> {
   const { name, topicId, partitions: present } = topic.row;
-  if (total <= present) throw new InvalidRequest('partitions', `the topic has ${present} partitions already`);
+  if (total <= present) throw new InvalidRequest('partitions', `the topic already has ${present} partitions`);
   const placement = placementOf(shard, topicId);
   const added = placeNew(context, topicId, present, total - present);
   const row: TopicRow = { ...topic.row, partitions: total, ...(replicas ? { replicas } : {}) };

@@ -12,7 +12,9 @@ import { decodeSegmentFile, segmentFilePk } from '../rows/segment-file.ts';
 export class SegmentsMissing extends Failure {
   readonly code = 'segments-unavailable';
   constructor(name: string) {
-    super(`${name} is missing, and so is every other segment: bring them back, or name the store where they are`);
+    super(
+      `${name} is missing, and so is every other segment: bring them back, or set --segments to the store that has them`,
+    );
   }
 }
 

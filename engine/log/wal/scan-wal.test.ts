@@ -54,7 +54,7 @@ describe('scan of a write-ahead log', () => {
       world.disk.remove(path);
       world.disk.create(path).writeSync([whole], 0);
       await expect(world.recover()).rejects.toThrow(LogBehind);
-      await expect(world.recover()).rejects.toThrow(/known to be on the disk up to byte 874/);
+      await expect(world.recover()).rejects.toThrow(/had been synced to the disk up to byte 874/);
       expect((await world.rows.range('FILE')).rows).toEqual([]);
       world.syncedLsn = 0;
       const values = await recoveredValues(world);

@@ -56,7 +56,7 @@ export function eventRoutes(app: AdminApp, { fleet }: AdminContext, followers: F
   app.openapi(follow, (c) => {
     const from = c.req.header('last-event-id') ?? c.req.valid('query').since;
     const follower = followers.open(from);
-    if (!follower) throw new Overloaded('too many followers of the event stream');
+    if (!follower) throw new Overloaded('too many clients follow the event stream: close some, or try again later');
     return streamSSE(c, async (stream) => {
       stream.onAbort(() => follower.close());
       try {

@@ -1,6 +1,6 @@
 /** The fleet as a whole: how many brokers there should be and why, zones to be left empty, restarts one by one. */
 import { createRoute, z } from '@hono/zod-openapi';
-import { NotFound } from '../../../tenancy/failures.ts';
+import { Overloaded } from '../../../engine/kernel/failure.ts';
 import type { AdminContext } from '../options.ts';
 import { drainedZoneSchema, fleetScaleSchema, scalingSchema } from '../fleet-schemas.ts';
 import { brokerSchema } from '../schemas.ts';
@@ -65,7 +65,7 @@ const restore = createRoute({
 export function fleetRoutes(app: AdminApp, { fleet }: AdminContext): void {
   app.openapi(show, (c) => {
     const scaling = fleet.scaling();
-    if (!scaling) throw new NotFound('fleet', 'size: no controller has decided it yet');
+    if (!scaling) throw new Overloaded('no controller has decided the size of the fleet yet: try again in a moment');
     return c.json(scalingShown(scaling), 200);
   });
   app.openapi(scale, async (c) =>

@@ -29,7 +29,7 @@ export const problems = {
 
 /** Before a change: all that it may name is optional, so that its schema takes a missing body for one that changes nothing. */
 export const bodyNeeded: MiddlewareHandler<AdminEnv> = async (c, next) => {
-  if ((await c.req.text()) === '') throw new InvalidRequest('body', 'send what is to change as JSON');
+  if ((await c.req.text()) === '') throw new InvalidRequest('body', 'send the changes as a JSON object');
   await next();
 };
 

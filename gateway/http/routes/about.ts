@@ -35,7 +35,7 @@ export function notFound(exchange: HttpExchange): void {
     return;
   }
   const allow = allowedMethods.join(', ');
-  replyProblem(exchange, problem('method-not-allowed', `${method} is not for ${path}: use ${allow}`), [
+  replyProblem(exchange, problem('method-not-allowed', `${path} does not accept ${method}: use ${allow}`), [
     ['allow', allow],
   ]);
 }

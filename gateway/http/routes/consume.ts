@@ -58,7 +58,7 @@ async function sendPage(
   const query = exchange.query();
   const format = parseFormat(query.get('format'));
   if (type === recordBatchType && start.positions.length !== 1) {
-    throw new InvalidRequest('partition', `${recordBatchType} is of one partition: choose it with ?partition=`);
+    throw new InvalidRequest('partition', `${recordBatchType} reads one partition: choose it with ?partition=`);
   }
   const abort = new AbortController();
   exchange.onAborted(() => abort.abort());
@@ -135,7 +135,7 @@ function positionHeaders(
   const headers: [string, string][] = [['up-to-date', String(isUpToDate(page, next))]];
   if (cursor.length <= settings.cursorHeaderBytesMax) headers.push(['next-cursor', cursor]);
   else if (type !== 'application/json') {
-    const detail = `the cursor over ${next.length} partitions fits in no header: choose partitions, or accept application/json`;
+    const detail = `a cursor over ${next.length} partitions does not fit in a header: read fewer with ?partitions=, or accept application/json`;
     throw new InvalidRequest('partitions', detail);
   }
   const [only] = page.partitions;
@@ -158,7 +158,7 @@ function bounded(query: URLSearchParams, name: string, byDefault: number, max: n
   const text = query.get(name);
   if (text === null) return Math.min(byDefault, max);
   if (!/^\d{1,15}$/.test(text) || Number(text) < 1) {
-    throw new InvalidRequest(name, `${name}=${text}: use a whole number from 1`);
+    throw new InvalidRequest(name, `${name}=${text}: use a whole number, 1 or more`);
   }
   return Math.min(Number(text), max);
 }

@@ -6,6 +6,7 @@ import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { recordCount } from '../../../engine/records/batch.ts';
 import type { AppendResult } from '../../../engine/engine.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
+import { noPartitionText } from '../../failures.ts';
 import { refuseLongWait } from '../../operations/admit.ts';
 import { appendBatch } from '../../operations/append.ts';
 import { splitBatches } from '../../operations/split-batches.ts';
@@ -29,10 +30,7 @@ export async function produceBatches(parts: DoorParts, exchange: HttpExchange, p
   const batches = splitBatches(await readBody(exchange, produceBytesMax), produceRecordsMax);
   const topic = await writableTopic(context, principal, exchange);
   if (partition >= topic.partitions.length) {
-    throw new InvalidRequest(
-      'partition',
-      `partition ${partition} does not exist: the topic has ${topic.partitions.length}`,
-    );
+    throw new InvalidRequest('partition', noPartitionText(partition, topic));
   }
   refuseLongWait(context, principal.clusterId);
   const results: AppendResult[] = [];

@@ -32,7 +32,7 @@ export async function produceLines(parts: DoorParts, exchange: HttpExchange, pri
   if (encoding !== undefined && !isGzip) {
     throw new ProblemFailure(
       'unsupported-media-type',
-      `Content-Encoding ${encoding}: NDJSON is taken plain or as gzip`,
+      `Content-Encoding ${encoding}: send NDJSON uncompressed or as gzip`,
     );
   }
   const format = parseFormat(exchange.query().get('format'));
@@ -116,7 +116,7 @@ class LineProducer {
     });
     gunzip.on('data', (chunk: Buffer) => this.#take(chunk));
     gunzip.on('end', () => this.#end());
-    gunzip.on('error', () => this.#refuseRest(new ProblemFailure('invalid-request', 'the body is not gzip')));
+    gunzip.on('error', () => this.#refuseRest(new ProblemFailure('invalid-request', 'the body is not valid gzip')));
     // What came before a topic was made is handed over within the call.
     let body: BodyFlow | undefined;
     body = this.#exchange.streamBody(
@@ -173,7 +173,9 @@ class LineProducer {
     if (isWithinLimit) return lines.length;
     const { produceBytesMax } = this.#parts.context.settings;
     this.#refuseRest(
-      new ProblemFailure('body-too-large', `a line is over ${produceBytesMax} bytes`, { limit: produceBytesMax }),
+      new ProblemFailure('body-too-large', `a line is larger than ${produceBytesMax} bytes`, {
+        limit: produceBytesMax,
+      }),
     );
     return lines.length;
   }

@@ -133,7 +133,7 @@ function readMeta(exchange: HttpExchange): RecordMeta {
     else if (name === 'record-encoding') {
       if (value !== 'base64') throw new InvalidRequest('Record-Encoding', `Record-Encoding: ${value}: use base64`);
       encoding = 'base64';
-    } else throw new InvalidRequest(name, `there is no header ${name}`);
+    } else throw new InvalidRequest(name, `the header ${name} is not known`);
   });
   return {
     key: key === undefined ? null : headerBytes('Record-Key', key, encoding),
@@ -156,7 +156,9 @@ function headerBytes(field: string, text: string, encoding: BufferEncoding): Buf
   if (allowed.test(text)) return Buffer.from(text, encoding);
   throw new InvalidRequest(
     field,
-    encoding === 'base64' ? `${field} is not base64` : `${field}: use Record-Encoding: base64`,
+    encoding === 'base64'
+      ? `${field} is not base64`
+      : `${field} has characters beyond ASCII: send it as base64, with Record-Encoding: base64`,
   );
 }
 

@@ -79,7 +79,7 @@ function recordsOf({ settings }: GatewayContext, exchange: HttpExchange, body: U
   if (!Array.isArray(list)) throw new InvalidRequest('records', 'the body must be {"records": [...]}');
   if (list.length === 0) throw new InvalidRequest('records', 'there must be at least one record');
   if (list.length > produceRecordsMax) {
-    const detail = `${list.length} records in one request, at most ${produceRecordsMax} are allowed`;
+    const detail = `${list.length} records in one request; at most ${produceRecordsMax} are allowed`;
     throw new ProblemFailure('body-too-large', detail, { limit: produceRecordsMax });
   }
   const format = exchange.queryString === '' ? 'json' : parseFormat(exchange.query().get('format'));

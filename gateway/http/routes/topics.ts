@@ -131,7 +131,7 @@ function changedConfigs(json: unknown): Record<string, string | null> {
   const configs: Record<string, string | null> = {};
   for (const [name, value] of Object.entries(json as Record<string, unknown>)) {
     if (value !== null && typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') {
-      throw new InvalidRequest(`configs.${name}`, `config ${name} must be a text, number, boolean or null`);
+      throw new InvalidRequest(`configs.${name}`, `config ${name} must be a string, number, boolean or null`);
     }
     configs[name] = value === null ? null : String(value);
   }

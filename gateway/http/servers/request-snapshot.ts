@@ -89,13 +89,13 @@ function readFraming(headers: readonly string[]): Readonly<Framing> {
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!;
     if (name === 'content-length') {
-      if (length !== undefined) fault(name, 'Content-Length comes twice');
+      if (length !== undefined) fault(name, 'Content-Length is given twice');
       length = headers[i + 1]!;
     } else if (name === 'transfer-encoding') {
-      if (coding !== undefined) fault(name, 'Transfer-Encoding comes twice');
+      if (coding !== undefined) fault(name, 'Transfer-Encoding is given twice');
       coding = headers[i + 1]!;
     } else if (name === 'host') {
-      if (host !== undefined) fault(name, 'Host comes twice');
+      if (host !== undefined) fault(name, 'Host is given twice');
       host = headers[i + 1]!;
     }
   }
@@ -104,9 +104,9 @@ function readFraming(headers: readonly string[]): Readonly<Framing> {
     if (coding.toLowerCase() !== 'chunked') {
       fault(
         'transfer-encoding',
-        `Transfer-Encoding ${coding}: only chunked is taken; compressed bodies have a Content-Encoding`,
+        `Transfer-Encoding ${coding}: only chunked is accepted; name a compression in Content-Encoding`,
       );
-    } else if (length !== undefined) fault('content-length', 'Content-Length beside Transfer-Encoding');
+    } else if (length !== undefined) fault('content-length', 'Content-Length and Transfer-Encoding cannot be combined');
   } else if (length !== undefined) {
     framing.declaredBytes = Number(length);
     if (!/^\d+$/.test(length)) fault('content-length', 'Content-Length is not a number');

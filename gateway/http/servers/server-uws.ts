@@ -114,7 +114,9 @@ export class UwsServer implements DataServer {
       listening = this.#listenAt(this.#app, { host, port: chosen, options });
     }
     if (!listening) {
-      return Promise.reject(new Error(`cannot listen on ${host}:${port}: the address is taken or not ours`));
+      return Promise.reject(
+        new Error(`cannot listen on ${host}:${port}: the port is in use, or the address is not of this machine`),
+      );
     }
     this.#listening = listening;
     this.#place = { host, port: this.#uws.us_socket_local_port(listening), options };

@@ -51,10 +51,16 @@ function refusedWhole(
   limits: ClusterLimits | undefined,
 ): [code: number, message: string] | undefined {
   if (request.transactionalId !== null) {
-    return [errorCode.transactionalIdAuthorizationFailed, 'Transactions are not supported'];
+    return [
+      errorCode.transactionalIdAuthorizationFailed,
+      'Transactions are not supported: use an idempotent producer without a transactional.id',
+    ];
   }
   if (limits && call.requestBytes > limits.requestBytesMax) {
-    return [errorCode.messageTooLarge, `the request has ${call.requestBytes} bytes, at most ${limits.requestBytesMax}`];
+    return [
+      errorCode.messageTooLarge,
+      `the request has ${call.requestBytes} bytes; at most ${limits.requestBytesMax} are allowed`,
+    ];
   }
   return undefined;
 }

@@ -52,7 +52,11 @@ function find({ door: { advertised }, version }: Call, keyType: number, key: str
     return refused(key, code, 'Transactions are not supported: use an idempotent producer without a transactional.id');
   }
   if (keyType !== groupKey)
-    return refused(key, errorCode.invalidRequest, `Coordinators of type ${keyType} are not served`);
+    return refused(
+      key,
+      errorCode.invalidRequest,
+      `Coordinators of type ${keyType} are not supported: use type 0 (group)`,
+    );
   const only = version < firstManyBrokersVersion ? advertised.only : undefined;
   const { nodeId, host, port } = only ?? advertised.coordinator(key);
   return { key, nodeId, host, port, errorCode: errorCode.none, errorMessage: null };

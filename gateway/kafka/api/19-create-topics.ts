@@ -109,7 +109,7 @@ function faultOf({
   if (assignments.length > 0) return besideAssignments(wanted, numPartitions);
   const factorFault: [number, string] = [
     errorCode.invalidReplicationFactor,
-    `Use a replication factor of 1 to ${replicationFactorDefault}, or -1.`,
+    `Replication factor ${wanted} is not possible: use 1 to ${replicationFactorDefault}, or -1 for the default.`,
   ];
   if (wanted < clustersDefault || wanted === 0) return factorFault;
   if (numPartitions < clustersDefault || numPartitions === 0) {

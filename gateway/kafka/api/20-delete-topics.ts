@@ -45,8 +45,8 @@ function judge({ context, principal }: Call, all: readonly Asked[]): { responses
   const doubles = doublesIn(all.map(keyOf));
   for (const asked of all) {
     const hasId = asked.topicId !== zeroUuid;
-    if (asked.name === null && !hasId) refuse(asked, 'Give the name or the id.');
-    else if (asked.name !== null && hasId) refuse(asked, 'Give the name or the id, not both.');
+    if (asked.name === null && !hasId) refuse(asked, 'Give the name or the id of the topic.');
+    else if (asked.name !== null && hasId) refuse(asked, 'Give the name or the id of the topic, not both.');
     else once.set(keyOf(asked), asked);
   }
   for (const key of doubles) {

@@ -79,7 +79,7 @@ function describe({ context, principal }: Call, resource: Resource, options: Con
     }
     return result(resource, errorCode.none, null, brokerConfigEntries(cluster, Number(name), options));
   }
-  return result(resource, errorCode.invalidRequest, `Configs of resource type ${type} are not served.`, []);
+  return result(resource, errorCode.invalidRequest, `Configs of resource type ${type} are not supported.`, []);
 }
 
 function result(

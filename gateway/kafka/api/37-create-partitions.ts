@@ -65,7 +65,7 @@ function check({ context, principal }: Call, name: string, count: number): Topic
   if (count <= topic.partitions.length || count > partitionsPerTopicMax) {
     throw new InvalidRequest(
       'partitions',
-      `The topic has ${topic.partitions.length} partitions, ${count} cannot be reached.`,
+      `The topic already has ${topic.partitions.length} partitions; the total cannot be changed to ${count}.`,
     );
   }
   return topic;

@@ -21,7 +21,7 @@ export const electLeaders = api(
     return answer(request, errorCode.none, (topic, partitionId) => {
       const fault = partitionFault(call, topic, partitionId);
       return fault === errorCode.none
-        ? { partitionId, errorCode: errorCode.electionNotNeeded, errorMessage: 'The first replica leads.' }
+        ? { partitionId, errorCode: errorCode.electionNotNeeded, errorMessage: 'The preferred replica already leads.' }
         : { partitionId, errorCode: fault, errorMessage: 'There is no such partition.' };
     });
   },

@@ -42,5 +42,5 @@ function listAfter(held: string[] | undefined, name: string, configOperation: nu
   const parts = value.split(',');
   if (held && configOperation === operation.append) return [...new Set([...held, ...parts])].join(',');
   if (held && configOperation === operation.subtract) return held.filter((part) => !parts.includes(part)).join(',');
-  throw new InvalidRequest(`configs.${name}`, `Config ${name} can be set or deleted, it is no list.`);
+  throw new InvalidRequest(`configs.${name}`, `Config ${name} is not a list: it can only be set or deleted.`);
 }

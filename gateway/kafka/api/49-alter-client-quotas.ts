@@ -13,7 +13,7 @@ export const alterClientQuotas = api(
     answer(
       request,
       errorCode.policyViolation,
-      'The rates of a cluster are set in the control plane, for all its clients.',
+      'Client quotas cannot be set here: the limits of a cluster are set in the control plane, for all its clients.',
     ),
   (request, { errorCode: code, message }) => answer(request, code, message),
 );

@@ -9,7 +9,7 @@ import { noScramUser } from './50-describe-user-scram-credentials.ts';
 
 type Result = AlterUserScramCredentialsResponse['results'][number];
 
-const onlyPlain = 'SCRAM is not served: clients authenticate with API keys, which are made in the control plane.';
+const onlyPlain = 'SCRAM is not supported: clients authenticate with API keys, which are created in the control plane.';
 
 export const alterUserScramCredentials = api(
   51,

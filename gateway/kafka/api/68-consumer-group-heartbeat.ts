@@ -7,7 +7,7 @@ import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { ConsumerGroupHeartbeatResponse } from '../../../engine/protocol/messages/68-consumer-group-heartbeat.ts';
 import { api } from '../api.ts';
 
-const onlyClassic = 'The consumer group protocol of KIP-848 is not served: set group.protocol=classic.';
+const onlyClassic = 'The consumer group protocol of KIP-848 is not supported: set group.protocol=classic.';
 
 export const consumerGroupHeartbeat = api(
   68,
