@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, it } from 'vitest';
+import { afterAll, afterEach, expect, it } from 'vitest';
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
 import { memoryStore } from '../../engine/store-memory.ts';
@@ -11,6 +11,7 @@ import { demoSecrets, ensureDemoTenant, writeDemoEnv } from './demo-tenant.ts';
 const folder = mkdtempSync(join(tmpdir(), 'headgate-demo-'));
 const path = join(folder, 'demo.env');
 afterEach(() => rmSync(path, { force: true }));
+afterAll(() => rmSync(folder, { recursive: true }));
 const addresses = {
   kafkaHost: '127.0.0.1',
   httpHost: '127.0.0.1',
