@@ -74,8 +74,10 @@ export async function sharedWorld() {
     void member.controller.start().catch(() => undefined);
     return member;
   };
-  const visit = async (unheard: ReadonlySet<string> = new Set()) => {
+  /** `ranges`: partition keys that it has read whole, in their order. */
+  const visit = async (unheard: ReadonlySet<string> = new Set(), ranges: string[] = []) => {
     const view = store.connect((operation) => {
+      if (operation.op === 'range') ranges.push(operation.pk);
       if (operation.op === 'deliver' && unheard.has(operation.key.pk)) throw new StoreUnavailable('unheard');
       return undefined;
     });

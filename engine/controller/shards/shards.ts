@@ -5,7 +5,7 @@
  * the shard is read again before anything else happens in it.
  *
  * Visits: where processes share an installation, a gateway creates topics and the balancer moves partitions in shards of
- * others. A visitor reads the shard's rows for this one act, and its write checks the owner's row and every row that it
+ * others. A visitor reads the rows for this one act, of the shard or of one topic in it, and its write checks the owner's row and every row that it
  * changes, so that owner and visitor cannot overwrite each other: the later one is refused and reads again. The owner
  * learns of what visitors wrote by the change feed, or by such a refusal.
  */
@@ -20,9 +20,9 @@ import { assignShards } from './assign-shards.ts';
 import type { EventRing } from '../events.ts';
 import type { Membership } from './members.ts';
 import { decodeDeletedTopic, deletedTopicSkPrefix, type DeletedTopicRow } from '../rows/deleted-topic.ts';
-import { decodePlacement, placementSkPrefix, type PlacementRow } from '../rows/placement.ts';
+import { decodePlacement, placementKey, placementSkPrefix, type PlacementRow } from '../rows/placement.ts';
 import { decodeShard, encodeShard, shardCount, shardKey, shardPk, shardsPk } from '../rows/shard.ts';
-import { decodeTopic, topicSkPrefix, type TopicRow } from '../rows/topic.ts';
+import { decodeTopic, topicKey, topicSkPrefix, type TopicRow } from '../rows/topic.ts';
 
 /** Another controller owns the shard; it, or we after its lease, will serve the request. */
 export class ShardLost extends Failure {
@@ -247,12 +247,13 @@ export class ShardTable {
 
   /**
    * Runs `act` alone in the shard, over rows that are up to date. Throws ShardLost when the shard is not ours and may not be
-   * visited, or changes hands again and again, and what `act` throws. A visit may run `act` more than once.
+   * visited, or changes hands again and again, and what `act` throws. A visit may run `act` more than once. `only`: the name of
+   * the one topic that `act` looks at and writes; a visitor need not read the whole shard for it.
    */
-  run<T>(index: number, act: (shard: Shard) => Promise<T>): Promise<T> {
+  run<T>(index: number, act: (shard: Shard) => Promise<T>, only?: string): Promise<T> {
     const shard = this.#shards[index]!;
     const result = shard.queue.then(async () => {
-      if (!shard.held && this.#others) return this.#visit(shard, act);
+      if (!shard.held && this.#others) return this.#visit(shard, act, only);
       if (!shard.held) throw new ShardLost(index);
       if (shard.stale) await this.#reload(shard);
       return act(shard);
@@ -369,11 +370,12 @@ export class ShardTable {
     this.#events.emit('shard-lost', 'another controller took it', { shard: shard.index });
   }
 
-  async #visit<T>(shard: OwnedShard, act: (shard: Shard) => Promise<T>): Promise<T> {
+  async #visit<T>(shard: OwnedShard, act: (shard: Shard) => Promise<T>, only?: string): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       const row = await getSurely(this.#persistence, shardKey(shard.index));
       if (!shard.held) shard.version = row?.version ?? 0;
-      await this.#reload(shard);
+      // It may have been handed to us while we waited: what is held is read whole.
+      await (only === undefined || shard.held ? this.#reload(shard) : this.#readTopic(shard, only));
       try {
         return await act(shard);
       } catch (failure) {
@@ -384,6 +386,18 @@ export class ShardTable {
         if (!shard.held) shard.clear();
       }
     }
+  }
+
+  /** For a visit: nothing where the topic is not, or is deleted at this moment. */
+  async #readTopic(shard: OwnedShard, name: string): Promise<void> {
+    const topic = await getSurely(this.#persistence, topicKey(shard.index, name));
+    const key = topic && placementKey(shard.index, decodeTopic(topic).topicId);
+    const placement = key && (await getSurely(this.#persistence, key));
+    if (shard.held) return this.#reload(shard);
+    shard.clear();
+    if (!topic || !placement) return;
+    shard.absorb(topic);
+    shard.absorb(placement);
   }
 
   async #reload(shard: OwnedShard): Promise<void> {

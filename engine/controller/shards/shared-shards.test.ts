@@ -295,6 +295,23 @@ describe('a gateway without a controller in it', () => {
     );
   });
 
+  it('reads no more of a shard for one topic than that topic, however many there are', async () => {
+    const { clock, join, visit, during } = await world();
+    await join();
+    await clock.advance(3000);
+    const ranges: string[] = [];
+    const gateway = await visit(new Set(), ranges);
+    for (let i = 0; i < 5; i++) await during(gateway.createTopic(spec('c', `t${i}`)));
+    await clock.advance(100);
+    ranges.length = 0;
+    await during(gateway.createTopic(spec('c', 'new')));
+    await during(gateway.createPartitions('c.t1', 9));
+    await during(gateway.alterConfigs('c.t2', { 'retention.ms': '1' }));
+    await during(gateway.deleteTopic('c.t3'));
+    await expect(during(gateway.createTopic(spec('c', 't4')))).rejects.toMatchObject({ code: 'already-exists' });
+    expect(ranges.filter((pk) => pk.startsWith('SHARD#'))).toEqual([]);
+  });
+
   it('gives nothing to a broker whose session changed while it decided', async () => {
     const { clock, join, visit, during, store, places } = await world();
     await join();

@@ -90,7 +90,8 @@ export function topics(context: TopicsContext): Topics {
     async create(spec, guard = unguarded) {
       checkPartitions(spec.partitions);
       const index = shardOf(spec.clusterId, shardCount);
-      return untilCurrent(context, () => context.shards.run(index, (shard) => createIn(context, shard, spec, guard)));
+      const act = (shard: Shard): Promise<TopicEntry> => createIn(context, shard, spec, guard);
+      return untilCurrent(context, () => context.shards.run(index, act, spec.name));
     },
     delete: (name, guard = unguarded) =>
       inShardOf(context, name, (shard, topic) => deleteIn(context, shard, topic, guard)),
@@ -129,11 +130,12 @@ async function inShardOf<T>(
   return untilCurrent(context, async () => {
     const index = context.shards.ofName(name);
     if (index === undefined) throw new TopicNotFound(name);
-    return context.shards.run(index, async (shard) => {
+    const found = async (shard: Shard): Promise<T> => {
       const topic = shard.topics.get(name);
       if (!topic) throw new TopicNotFound(name);
       return act(shard, topic);
-    });
+    };
+    return context.shards.run(index, found, name);
   });
 }
 
