@@ -1,5 +1,6 @@
 /** Shell completion, made from the commands themselves: subcommands and flags, after each command. */
 import type { Command } from 'commander';
+import { optionText } from './option-help.ts';
 import { CommandFailure } from './command-failure.ts';
 
 interface Node {
@@ -11,7 +12,8 @@ interface Node {
 export function completionCommand(program: Command, out: (text: string) => Promise<void>): void {
   program
     .command('completion')
-    .description('print completion for a shell, e.g. source <(headgate completion bash)')
+    .description('Print the completion script of a shell')
+    .configureHelp({ showGlobalOptions: false, optionDescription: optionText })
     .argument('<shell>', 'bash, zsh or fish')
     .action((shell: string) => out(completionScript(program, shell)));
 }

@@ -19,8 +19,10 @@ import { tenantCommands } from './commands/tenant.ts';
 import { topicCommands } from './commands/topic.ts';
 import { zoneCommands } from './commands/zone.ts';
 import { completionCommand } from './completion.ts';
+import { showExamples } from './examples.ts';
 import { tellThrough } from './run-program.ts';
 import { serveCommand } from './serve/serve.ts';
+import { optionText, settingOption } from './option-help.ts';
 import { sessionOpener } from './client/session.ts';
 import { simulateCommand } from './simulate/simulate.ts';
 
@@ -28,31 +30,36 @@ export function createProgram(cli: CliContext): Command {
   const program = tellThrough(new Command('headgate'), cli).description(
     'Multi-tenant streaming over Kafka, HTTP and WebSocket',
   );
-  program.option('--json', 'print JSON, and nothing else, on standard output');
+  program.option('--json', 'Print JSON, and nothing else, on standard output');
   for (const setting of Object.values(clientSettings)) {
-    const fallback = setting.default === '' ? '' : `, else ${setting.default}`;
-    program.option(
-      `--${setting.flag} <value>`,
-      `${setting.about.replace(/\.$/, '')} (${environmentName(setting.flag)}${fallback})`,
-    );
+    program.addOption(settingOption(setting, environmentName(setting.flag)));
   }
+  // Below the help of each command that asks a server.
+  program.helpOption('-h, --help', 'Show this help');
+  program.configureHelp({ showGlobalOptions: true, optionDescription: optionText });
   const open = sessionOpener(cli);
+  program.commandsGroup('Run:');
   serveCommand(program);
-  statusCommand(program, open);
+  backupCommand(program, cli);
+  program.commandsGroup('Read and write records:');
+  produceCommand(program, open);
+  consumeCommand(program, open);
+  tailCommand(program, open);
+  program.commandsGroup('Manage what tenants have:');
   tenantCommands(program, open);
   clusterCommands(program, open);
   keyCommands(program, open);
   topicCommands(program, open);
   groupCommands(program, open);
-  produceCommand(program, open);
-  consumeCommand(program, open);
-  tailCommand(program, open);
-  scrubCommands(brokerCommands(program, open), open);
-  zoneCommands(program, open);
+  program.commandsGroup('Operate the engine:');
+  statusCommand(program, open);
   engineCommands(program, open);
   eventsCommand(program, open);
-  backupCommand(program, cli);
+  scrubCommands(brokerCommands(program, open), open);
+  zoneCommands(program, open);
+  program.commandsGroup('Tools:').helpCommand('help [command]', 'Show the help of a command');
   simulateCommand(program, cli);
   completionCommand(program, (text) => cli.out(text));
+  showExamples(program);
   return program;
 }

@@ -4,23 +4,30 @@ import { systemClock } from '../../engine/kernel/clock.ts';
 import { systemDisk } from '../../infra/disk/system-disk.ts';
 import type { Backup } from '../backup.ts';
 import type { CliContext } from '../cli-context.ts';
+import { optionText } from '../option-help.ts';
 import { CommandFailure } from '../command-failure.ts';
 
 interface BackupFlags {
   readonly data: string;
-  readonly segments: string;
-  readonly segmentsEndpoint: string;
+  readonly segments?: string;
+  readonly segmentsEndpoint?: string;
   readonly json?: boolean;
 }
 
 export function backupCommand(program: Command, cli: Pick<CliContext, 'out' | 'err'>): void {
   program
     .command('backup')
-    .description('copy the data folder, on its machine and while it is served, into a folder that one can start from')
-    .argument('<folder>', 'to be made; must not be there')
-    .option('--data <folder>', 'what is copied', './data')
-    .option('--segments <place>', 'the bucket, when segments lie in one: as for serve. The copy has them as files', '')
-    .option('--segments-endpoint <url>', 'of an S3-compatible service other than AWS: as for serve', '')
+    .description(
+      'Copy the data folder, while the server runs or not, to a folder that `headgate serve --data` can start from; run it on the same machine',
+    )
+    .configureHelp({ showGlobalOptions: false, optionDescription: optionText })
+    .argument('<folder>', 'New folder for the copy; must not exist yet')
+    .option('--data <folder>', 'Data folder to copy', './data')
+    .option(
+      '--segments <place>',
+      'Bucket of the segments, if serve has one: the same value. The copy holds them as files',
+    )
+    .option('--segments-endpoint <url>', 'URL of the S3-compatible service, if serve has one: the same value')
     .action(async (target: string, _, command: Command) => {
       const { data, json, ...place } = command.optsWithGlobals<BackupFlags>();
       const backup = await copyOf(data, target, place, cli.err).catch((error: Error) => {
@@ -45,11 +52,12 @@ async function copyOf(
 ): Promise<Backup> {
   // The metadata store, and the client of buckets, are for this command alone.
   const { backUp } = await import('../backup.ts');
-  if (place.segments === '') return backUp(data, target);
+  const { segments, segmentsEndpoint = '' } = place;
+  if (!segments) return backUp(data, target);
   const { openSegments } = await import('../../infra/segments/open-segments.ts');
   const { storeSource } = await import('../backup-segments.ts');
   const local = { disk: systemDisk, directory: '' };
-  const settings = { ...place, durability: 'fsync' };
+  const settings = { segments, segmentsEndpoint, durability: 'fsync' };
   const store = await openSegments(settings, local, systemClock, (text) => warn(`${text}\n`));
-  return backUp(data, target, storeSource(store, place.segments));
+  return backUp(data, target, storeSource(store, segments));
 }

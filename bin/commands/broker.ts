@@ -25,11 +25,11 @@ export async function listBrokers(session: Session): Promise<BrokerShown[]> {
 export function brokerCommands(program: Command, open: OpenSession): Command {
   const broker = program
     .command('broker')
-    .description('brokers: list, drain, undrain, restart, replace, scale, scrub, damage');
+    .description('Brokers: list, drain, undrain, restart, replace, scale, scrub, damage');
 
   broker
     .command('list')
-    .description('list the brokers')
+    .description('List the brokers')
     .action(async (_, command: Command) => {
       const session = open(command);
       await session.list(await listBrokers(session), brokerColumns);
@@ -37,14 +37,14 @@ export function brokerCommands(program: Command, open: OpenSession): Command {
 
   actCommand<DrainedShown>(broker, open, {
     name: 'drain',
-    description: 'move everything off a broker and keep it off',
+    description: 'Move everything off a broker and keep it off; done when that is over',
     argument: '<id>',
     path: (id) => pathOf(id, 'drain'),
     done: (id, { partitionsLeft }) => `broker ${id} is drained; ${partitionsLeft} partitions are left on it`,
   });
   actCommand<BrokerShown>(broker, open, {
     name: 'undrain',
-    description: 'let a broker own partitions again',
+    description: 'Let a drained broker own partitions again',
     argument: '<id>',
     path: (id) => pathOf(id, 'undrain'),
     done: (id) => `broker ${id} may own partitions again`,
@@ -52,9 +52,9 @@ export function brokerCommands(program: Command, open: OpenSession): Command {
 
   broker
     .command('restart')
-    .description('drain a broker, end its process and start it again; with --all every one in its turn')
-    .argument('[id]')
-    .option('--all', 'all brokers, one after the other')
+    .description('Drain a broker, stop its process and start it again, without errors for clients')
+    .argument('[id]', 'Id of the broker')
+    .option('--all', 'Restart all brokers, one after the other')
     .action(async (id: string | undefined, options: { all?: true }, command: Command) => {
       const session = open(command);
       if ((id === undefined) !== (options.all === true))
@@ -70,7 +70,7 @@ export function brokerCommands(program: Command, open: OpenSession): Command {
 
   actCommand<BrokerShown>(broker, open, {
     name: 'replace',
-    description: 'end a broker that is beyond being asked, and start another in its slot',
+    description: 'Kill a broker that no longer responds, and start another in its place',
     argument: '<id>',
     path: (id) => pathOf(id, 'replace'),
     done: (id, { pid }) => `broker ${id} is replaced by process ${pid}`,
@@ -82,8 +82,8 @@ export function brokerCommands(program: Command, open: OpenSession): Command {
 function scaleCommand(broker: Command, open: OpenSession): void {
   broker
     .command('scale')
-    .description('set the number of brokers, or let the load decide it (auto); without a number show it')
-    .argument('[count]')
+    .description('Show or set the number of brokers')
+    .argument('[count]', 'Number of brokers, or auto to let the load decide; without it the number is shown')
     .action(async (count: string | undefined, _, command: Command) => {
       const session = open(command);
       const scaling =

@@ -14,12 +14,12 @@ interface ChangeFlags {
 }
 
 export function clusterCommands(program: Command, open: OpenSession): void {
-  const cluster = program.command('cluster').description('clusters: list, create, get, update, delete');
+  const cluster = program.command('cluster').description('Clusters: list, create, get, update, delete');
 
   cluster
     .command('list')
-    .description('list clusters')
-    .option('--tenant <tenant>', 'of one tenant: id or name')
+    .description('List clusters')
+    .option('--tenant <tenant>', 'Only the clusters of this tenant: its id or name')
     .action(async ({ tenant }: { tenant?: string }, command: Command) => {
       const session = open(command);
       const tenantId = tenant === undefined ? undefined : await session.tenantId(tenant);
@@ -34,9 +34,12 @@ export function clusterCommands(program: Command, open: OpenSession): void {
       ]);
     });
 
-  withChanges(cluster.command('create').description('create a cluster').argument('<name>'))
-    .requiredOption('--tenant <tenant>', 'its tenant: id or name')
-    .option('--profile <profile>', 'where limits come from that are not given')
+  withChanges(cluster.command('create').description('Create a cluster').argument('<name>'))
+    .requiredOption('--tenant <tenant>', 'Tenant that owns the cluster: its id or name')
+    .option(
+      '--profile <profile>',
+      'Profile (msk-serverless or unlimited) of the limits that --limit does not set; by default that of the server',
+    )
     .action(async (name: string, flags: ChangeFlags & { tenant: string; profile?: string }, command: Command) => {
       const session = open(command);
       const tenantId = await session.tenantId(flags.tenant);
@@ -46,15 +49,15 @@ export function clusterCommands(program: Command, open: OpenSession): void {
 
   cluster
     .command('get')
-    .description('show a cluster with its limits and usage')
+    .description('Show a cluster with its limits and usage')
     .argument('[cluster]', 'id or name')
     .action(async (named: string | undefined, _, command: Command) => {
       const session = open(command);
       await show(session, await session.admin.get<ClusterShown>(await session.clusterPath(named)));
     });
 
-  withChanges(cluster.command('update').description('change a cluster').argument('[cluster]', 'id or name'))
-    .option('--state <state>', 'serving, or suspended: the data path stops and the data stays')
+  withChanges(cluster.command('update').description('Change a cluster').argument('[cluster]', 'id or name'))
+    .option('--state <state>', 'State: serving, or suspended (no reads and writes, but the data is kept)')
     .action(async (named: string | undefined, flags: ChangeFlags, command: Command) => {
       const session = open(command);
       const changes = { ...changesOf(flags), ...(flags.state && { state: flags.state }) };
@@ -64,7 +67,7 @@ export function clusterCommands(program: Command, open: OpenSession): void {
 
   cluster
     .command('delete')
-    .description('delete a cluster with its keys, topics and groups')
+    .description('Delete a cluster with its keys, topics and groups')
     .argument('<cluster>', 'id or name')
     .action(async (named: string, _, command: Command) => {
       const session = open(command);
@@ -75,9 +78,9 @@ export function clusterCommands(program: Command, open: OpenSession): void {
 
 function withChanges(command: Command): Command {
   return command
-    .option('--default-partitions <count>', 'partitions of topics that are created without a number')
-    .option('--auto-create-topics <true|false>', 'whether a topic is made by its first use')
-    .option('--limit <name=value>', 'a limit, or none; may be given more than once', collect);
+    .option('--default-partitions <count>', 'Partitions of a topic that is created without a number')
+    .option('--auto-create-topics <true|false>', 'Whether the first use of a topic creates it')
+    .option('--limit <name=value>', 'Set a limit to a number, or to none; may be repeated', collect);
 }
 
 function changesOf(flags: ChangeFlags): Record<string, unknown> {

@@ -25,13 +25,17 @@ const retryWaitMsMax = 5_000;
 export function consumeCommand(program: Command, open: OpenSession): void {
   program
     .command('consume')
-    .description('read records and print their values, a line each')
+    .description('Read records from a topic and print their values, one per line')
     .argument('<topic>')
-    .option('--from <place>', 'earliest, latest, an offset, -N (the last N) or an RFC 3339 time', 'earliest')
-    .option('--max <count>', 'end after so many records, and wait for them')
-    .option('--partition <numbers>', 'of these partitions only, by comma')
-    .option('--follow', 'go on when the end is reached')
-    .option('--meta', 'partition, offset, time and key before each value')
+    .option(
+      '--from <place>',
+      'Where to start: earliest, latest, an offset, -N (the last N records) or an RFC 3339 time',
+      'earliest',
+    )
+    .option('--max <count>', 'Stop after this many records, and wait for them if they are not there yet')
+    .option('--partition <numbers>', 'Read only these partitions, e.g. 0,2')
+    .option('--follow', 'Wait for new records at the end of the topic; stop with Ctrl-C')
+    .option('--meta', 'Print partition, offset, time and key before each value')
     .action(async (topic: string, flags: ConsumeFlags, command: Command) => {
       await consume(open(command), topic, flags);
     });

@@ -24,11 +24,11 @@ const controllerColumns: readonly Column<Controller>[] = [
 ];
 
 export function engineCommands(program: Command, open: OpenSession): void {
-  const engine = program.command('engine').description('the engine: status, events');
+  const engine = program.command('engine').description('The engine: status, events');
 
   engine
     .command('status')
-    .description('show zones, brokers, partitions and controllers')
+    .description('Show zones, brokers, partitions and controllers')
     .action(async (_, command: Command) => {
       const session = open(command);
       const shown = await session.admin.get<EngineShown>(`${adminPath}/engine`);

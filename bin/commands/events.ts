@@ -17,9 +17,9 @@ const reconnectMs = 1_000;
 export function eventsCommand(parent: Command, open: OpenSession): void {
   parent
     .command('events')
-    .description('print what the engine decided, and why')
-    .option('--follow', 'go on with what comes; Ctrl-C ends it')
-    .option('--since <event>', 'only what came after: the id of an event, or milliseconds since 1970')
+    .description('Print the decisions of the engine and their reasons')
+    .option('--follow', 'Keep printing new events; stop with Ctrl-C')
+    .option('--since <event>', 'Only events after this one: an event id, or milliseconds since 1970')
     .action(async (flags: EventFlags, command: Command) => {
       const session = open(command);
       const query = { since: flags.since, limit: 1000 };

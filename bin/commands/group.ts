@@ -5,11 +5,11 @@ import type { OpenSession, Session } from '../client/session.ts';
 import { fields, table } from '../client/table.ts';
 
 export function groupCommands(program: Command, open: OpenSession): void {
-  const group = program.command('group').description('consumer groups: list, get, delete');
+  const group = program.command('group').description('Consumer groups: list, get, delete');
 
   group
     .command('list')
-    .description('list the groups of a cluster')
+    .description('List the consumer groups of a cluster')
     .action(async (_, command: Command) => {
       const session = open(command);
       await session.list(await session.admin.all<GroupShown>(`${await session.clusterPath()}/groups`), [
@@ -21,7 +21,7 @@ export function groupCommands(program: Command, open: OpenSession): void {
 
   group
     .command('get')
-    .description('show members, committed offsets and lag')
+    .description('Show the members, committed offsets and lag of a group')
     .argument('<group>')
     .action(async (groupId: string, _, command: Command) => {
       const session = open(command);
@@ -32,7 +32,7 @@ export function groupCommands(program: Command, open: OpenSession): void {
 
   group
     .command('delete')
-    .description('delete a group that has no members')
+    .description('Delete a group that has no members')
     .argument('<group>')
     .action(async (groupId: string, _, command: Command) => {
       const session = open(command);

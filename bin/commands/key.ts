@@ -10,7 +10,7 @@ export function keyCommands(program: Command, open: OpenSession): void {
 
   key
     .command('list')
-    .description('list the keys of a cluster, without secrets')
+    .description('List the API keys of a cluster, without their secrets')
     .action(async (_, command: Command) => {
       const session = open(command);
       await session.list(await session.admin.all<KeyShown>(`${await session.clusterPath()}/keys`), [
@@ -23,7 +23,7 @@ export function keyCommands(program: Command, open: OpenSession): void {
 
   key
     .command('create')
-    .description('create a key and print its secret, once')
+    .description('Create an API key and print its secret, this one time')
     .argument('<name>')
     .action(async (name: string, _, command: Command) => {
       const session = open(command);
@@ -32,9 +32,9 @@ export function keyCommands(program: Command, open: OpenSession): void {
 
   key
     .command('rotate')
-    .description('replace a key by a new one')
+    .description('Replace an API key with a new one')
     .argument('<keyId>')
-    .option('--grace <time>', 'how long the old key goes on working, e.g. 1h', '0s')
+    .option('--grace <time>', 'How long the old key keeps working, e.g. 1h', '0s')
     .action(async (keyId: string, { grace }: { grace: string }, command: Command) => {
       const session = open(command);
       const graceMs = durationMs('--grace', grace);
@@ -44,7 +44,7 @@ export function keyCommands(program: Command, open: OpenSession): void {
 
   key
     .command('revoke')
-    .description('revoke a key; connections that it opened are closed')
+    .description('Revoke an API key and close the connections that it opened')
     .argument('<keyId>')
     .action(async (keyId: string, _, command: Command) => {
       const session = open(command);

@@ -31,12 +31,12 @@ const retryWaitMsMax = 5_000;
 export function produceCommand(program: Command, open: OpenSession): void {
   program
     .command('produce')
-    .description('write records: --value, or standard input, a line each')
+    .description('Write records to a topic: one with --value, otherwise one per line of standard input')
     .argument('<topic>')
-    .option('--value <text>', 'one record with this value')
-    .option('--key <text>', 'key of every record')
-    .option('--partition <number>', 'where every record goes; else its key decides')
-    .option('--ndjson', 'lines are records as JSON: {"key", "value", "headers", "partition", "timestamp"}')
+    .option('--value <text>', 'Write one record with this value')
+    .option('--key <text>', 'Key of every record')
+    .option('--partition <number>', 'Partition of every record; without it the key decides')
+    .option('--ndjson', 'Each line is a record as JSON: {"key", "value", "headers", "partition", "timestamp"}')
     .action(async (topic: string, flags: ProduceFlags, command: Command) => {
       await new Producer(open(command), topic, flags).run();
     });

@@ -31,10 +31,10 @@ const damageColumns: readonly Column<DamageShown>[] = [
 export function scrubCommands(broker: Command, open: OpenSession): void {
   broker
     .command('scrub')
-    .description('check what is stored against its checksums: tell how that stands, or start, pause, resume it')
-    .argument('[id]', 'one broker; all serving ones when left out')
-    .option('--act <act>', 'status, start, pause or resume (default status)')
-    .action(async (id: string | undefined, { act = 'status' }: { act?: string }, command: Command) => {
+    .description('Check stored records against their checksums: show, start, pause or resume the check')
+    .argument('[id]', 'Id of one broker; by default all that serve')
+    .option('--act <act>', 'What to do: status, start, pause or resume', 'status')
+    .action(async (id: string | undefined, { act }: { act: string }, command: Command) => {
       const session = open(command);
       const ids = id === undefined ? await servingBrokers(session) : [wholeNumber('broker', id)];
       const path = (brokerId: number): string =>
@@ -45,7 +45,7 @@ export function scrubCommands(broker: Command, open: OpenSession): void {
 
   broker
     .command('damage')
-    .description('list what scrubs and readers have found damaged')
+    .description('List the damage that scrubs and readers have found in stored records')
     .action(async (_, command: Command) => {
       const session = open(command);
       const { items } = await session.admin.get<{ items: DamageShown[] }>(`${adminPath}/damage`);

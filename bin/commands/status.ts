@@ -24,7 +24,7 @@ const eventsShownMax = 8;
 export function statusCommand(program: Command, open: OpenSession): void {
   program
     .command('status')
-    .description('show brokers, clusters and the last events on one screen')
+    .description('Show brokers, clusters and the last events on one screen')
     .action(async (_, command: Command) => {
       const session = open(command);
       const { admin } = session;

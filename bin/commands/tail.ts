@@ -37,12 +37,16 @@ const reconnectMsMax = 10_000;
 export function tailCommand(program: Command, open: OpenSession): void {
   program
     .command('tail')
-    .description('follow a topic over WebSocket; Ctrl-C ends it')
+    .description('Follow a topic over WebSocket, and print values as they arrive; stop with Ctrl-C')
     .argument('<topic>')
-    .option('--from <place>', 'earliest, latest, an offset, -N (the last N) or an RFC 3339 time', 'latest')
-    .option('--max <count>', 'end after so many records')
-    .option('--partition <numbers>', 'of these partitions only, by comma')
-    .option('--meta', 'partition, offset, time and key before each value')
+    .option(
+      '--from <place>',
+      'Where to start: earliest, latest, an offset, -N (the last N records) or an RFC 3339 time',
+      'latest',
+    )
+    .option('--max <count>', 'Stop after this many records')
+    .option('--partition <numbers>', 'Read only these partitions, e.g. 0,2')
+    .option('--meta', 'Print partition, offset, time and key before each value')
     .action(async (topic: string, flags: TailFlags, command: Command) => {
       await new Tail(open(command), topic, flags).run();
     });

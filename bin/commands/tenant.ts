@@ -5,11 +5,11 @@ import { adminPath, type OpenSession } from '../client/session.ts';
 import { time } from '../client/table.ts';
 
 export function tenantCommands(program: Command, open: OpenSession): void {
-  const tenant = program.command('tenant').description('tenants: list, create, delete');
+  const tenant = program.command('tenant').description('Tenants: list, create, delete');
 
   tenant
     .command('list')
-    .description('list tenants')
+    .description('List tenants')
     .action(async (_, command: Command) => {
       const session = open(command);
       await session.list(await session.admin.all<TenantShown>(`${adminPath}/tenants`), [
@@ -21,7 +21,7 @@ export function tenantCommands(program: Command, open: OpenSession): void {
 
   tenant
     .command('create')
-    .description('create a tenant')
+    .description('Create a tenant')
     .argument('<name>')
     .action(async (name: string, _, command: Command) => {
       const session = open(command);
@@ -34,7 +34,7 @@ export function tenantCommands(program: Command, open: OpenSession): void {
 
   tenant
     .command('delete')
-    .description('delete a tenant that has no clusters')
+    .description('Delete a tenant that has no clusters')
     .argument('<tenant>', 'id or name')
     .action(async (named: string, _, command: Command) => {
       const session = open(command);

@@ -13,11 +13,11 @@ interface TopicFlags {
 }
 
 export function topicCommands(program: Command, open: OpenSession): void {
-  const topic = program.command('topic').description('topics: list, create, get, alter, delete, partitions');
+  const topic = program.command('topic').description('Topics: list, create, get, alter, delete, partitions');
 
   topic
     .command('list')
-    .description('list the topics of a cluster')
+    .description('List the topics of a cluster')
     .action(async (_, command: Command) => {
       const session = open(command);
       await session.list(await session.admin.all<TopicShown>(`${await session.clusterPath()}/topics`), [
@@ -28,7 +28,7 @@ export function topicCommands(program: Command, open: OpenSession): void {
       ]);
     });
 
-  withTopicFlags(topic.command('create').description('create a topic').argument('<name>')).action(
+  withTopicFlags(topic.command('create').description('Create a topic').argument('<name>')).action(
     async (name: string, flags: TopicFlags, command: Command) => {
       const session = open(command);
       const spec = {
@@ -42,7 +42,7 @@ export function topicCommands(program: Command, open: OpenSession): void {
 
   topic
     .command('get')
-    .description('show a topic with its offsets')
+    .description('Show a topic with its offsets')
     .argument('<name>')
     .action(async (name: string, _, command: Command) => {
       const session = open(command);
@@ -55,8 +55,10 @@ export function topicCommands(program: Command, open: OpenSession): void {
 }
 
 function changingCommands(topic: Command, open: OpenSession): void {
-  withTopicFlags(topic.command('alter').description('add partitions or change configs').argument('<name>'))
-    .option('--reset-config <name>', 'back to the default; may be given more than once', collect)
+  withTopicFlags(
+    topic.command('alter').description('Add partitions to a topic, or change its configs').argument('<name>'),
+  )
+    .option('--reset-config <name>', 'Set a config back to its default; may be repeated', collect)
     .action(async (name: string, flags: TopicFlags, command: Command) => {
       const session = open(command);
       const configs = Object.fromEntries<string | null>([
@@ -75,7 +77,7 @@ function changingCommands(topic: Command, open: OpenSession): void {
 
   topic
     .command('delete')
-    .description('delete a topic and its records')
+    .description('Delete a topic and its records')
     .argument('<name>')
     .action(async (name: string, _, command: Command) => {
       const session = open(command);
@@ -85,7 +87,7 @@ function changingCommands(topic: Command, open: OpenSession): void {
 
   topic
     .command('partitions')
-    .description('show which broker owns each partition, since when and why')
+    .description('Show which broker owns each partition, since when and why')
     .argument('<name>')
     .action(async (name: string, _, command: Command) => {
       const session = open(command);
@@ -105,8 +107,8 @@ function changingCommands(topic: Command, open: OpenSession): void {
 
 function withTopicFlags(command: Command): Command {
   return command
-    .option('--partitions <count>', 'how many in all')
-    .option('--config <name=value>', 'a topic config; may be given more than once', collect);
+    .option('--partitions <count>', 'Total number of partitions')
+    .option('--config <name=value>', 'Set a config of the topic, e.g. retention.ms=3600000; may be repeated', collect);
 }
 
 function partitionsOf({ partitions }: TopicFlags): number | undefined {

@@ -5,17 +5,17 @@ import { adminPath, type OpenSession } from '../client/session.ts';
 import { actCommand } from './act.ts';
 
 export function zoneCommands(program: Command, open: OpenSession): void {
-  const zone = program.command('zone').description('zones: evacuate, restore');
+  const zone = program.command('zone').description('Zones: evacuate, restore');
   actCommand<ZoneAnswer>(zone, open, {
     name: 'evacuate',
-    description: 'move everything out of a zone and keep it empty',
+    description: 'Move everything out of a zone and keep it empty; done when that is over',
     argument: '<zone>',
     path: (name) => pathOf(name, 'evacuate'),
     done: (name, { partitionsLeft }) => `zone ${name} is evacuated; ${partitionsLeft} partitions are left in it`,
   });
   actCommand<ZoneAnswer>(zone, open, {
     name: 'restore',
-    description: 'let the brokers of a zone own partitions again',
+    description: 'Let the brokers of a zone own partitions again',
     argument: '<zone>',
     path: (name) => pathOf(name, 'restore'),
     done: (name) => `zone ${name} is restored`,

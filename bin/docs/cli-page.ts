@@ -1,6 +1,8 @@
 /** docs/cli.md: every command with its arguments and flags, as commander knows them. */
 import type { Command, Option } from 'commander';
 import { exitCodes } from '../command-failure.ts';
+import { examplesOf } from '../examples.ts';
+import { optionText } from '../option-help.ts';
 import { generatedNote, markdownTable } from './markdown.ts';
 
 /** Pure. */
@@ -35,19 +37,18 @@ function leaves(command: Command, path: string): [path: string, command: Command
 function section(path: string, command: Command): string {
   const args = command.registeredArguments.map((arg) => (arg.required ? `<${arg.name()}>` : `[${arg.name()}]`));
   const options = command.options.filter((option) => !option.hidden);
-  const about = command.description();
-  const flags = options.length === 0 ? '' : `\n${flagTable(options)}`;
-  return `## \`${[path, ...args].join(' ')}\`\n\n${about.charAt(0).toUpperCase()}${about.slice(1)}.\n${flags}`;
+  const told = command.registeredArguments.filter((arg) => arg.description !== '');
+  const meanings = told.map((arg) => [
+    `\`${arg.required ? `<${arg.name()}>` : `[${arg.name()}]`}\``,
+    `${arg.description}.`,
+  ]);
+  const table = meanings.length + options.length === 0 ? '' : `\n${flagTable(options, meanings)}`;
+  const lines = examplesOf(path.split(' ').slice(1).join(' '));
+  const pasted = lines.length === 0 ? '' : `\n\`\`\`sh\n${lines.join('\n')}\n\`\`\`\n`;
+  return `## \`${[path, ...args].join(' ')}\`\n\n${command.description()}.\n${table}${pasted}`;
 }
 
-function flagTable(options: readonly Option[]): string {
-  const rows = options.map((option) => {
-    const fallback: unknown = option.defaultValue;
-    const told = typeof fallback === 'string' ? ` Default: \`${fallback}\`.` : '';
-    return [
-      `\`${option.flags}\``,
-      `${option.description.replace(/\.?$/, '.')}${told}${option.mandatory ? ' Required.' : ''}`,
-    ];
-  });
-  return markdownTable(['flag', 'meaning'], rows);
+function flagTable(options: readonly Option[], before: readonly string[][] = []): string {
+  const rows = options.map((option) => [`\`${option.flags}\``, `${optionText(option)}.`]);
+  return markdownTable([before.length > 0 ? 'argument or flag' : 'flag', 'meaning'], [...before, ...rows]);
 }

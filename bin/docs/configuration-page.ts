@@ -52,7 +52,7 @@ function settingsTable(settings: readonly Setting[]): string {
 
 function takes(setting: Setting): string {
   if (setting.kind === 'integer') return `${setting.min} to ${setting.max} (${setting.unit})`;
-  return setting.values ? setting.values.map((value) => `\`${value}\``).join(', ') : 'text';
+  return setting.values ? setting.values.map((value) => `\`${value}\``).join(', ') : (setting.takes ?? 'text');
 }
 
 /** Those that are no limits are told by `serve`'s own settings. */

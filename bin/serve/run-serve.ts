@@ -1,6 +1,7 @@
 /** The same as run.ts for `headgate serve`, without the other commands: after a crash clients wait for it to load. */
 import { Command } from 'commander';
 import type { CliContext } from '../cli-context.ts';
+import { showExamples } from '../examples.ts';
 import { runProgram, tellThrough } from '../run-program.ts';
 import { serveCommand } from './serve.ts';
 
@@ -12,5 +13,6 @@ export function runServe(
 ): Promise<number | undefined> {
   const program = tellThrough(new Command('headgate'), cli);
   serveCommand(program, brokerProgram);
+  showExamples(program);
   return runProgram(program, cli, words);
 }

@@ -4,18 +4,66 @@ import { readSettings } from '../../engine/kernel/config.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
 import { compiledPrograms } from '../compiled-programs.ts';
 import { openDataFolder } from '../data-folder.ts';
+import { optionText, settingOption } from '../option-help.ts';
 import { letHeapGrow } from './heap-growth.ts';
-import { serveSettings } from './settings.ts';
+import { type ServeSettings, serveSettings } from './settings.ts';
 import { startFleet } from './start-fleet.ts';
+
+/** Every setting in one of them (cli.test.ts). */
+const helpGroups: Readonly<Record<string, readonly (keyof ServeSettings)[]>> = {
+  'Process and data:': [
+    'role',
+    'data',
+    'durability',
+    'segments',
+    'segmentsEndpoint',
+    'scrubMebibytesPerSecond',
+    'leaseMs',
+  ],
+  'Addresses and TLS:': [
+    'host',
+    'advertisedHost',
+    'kafkaPort',
+    'kafkaBrokerPort',
+    'httpPort',
+    'adminPort',
+    'httpServer',
+    'tlsCertificate',
+    'tlsKey',
+  ],
+  'Brokers:': [
+    'zones',
+    'brokers',
+    'brokersMax',
+    'brokerMode',
+    'spareBrokers',
+    'brokerBytesIn',
+    'brokerBytesOut',
+    'brokerRequests',
+    'loadIntervalMs',
+    'scaleInAfterMs',
+  ],
+  'Limits:': ['quotaProfile', 'requestBytesHeldMax'],
+};
+
+const environmentHelp = `
+Every option is also an environment variable: --kafka-port is
+HEADGATE_KAFKA_PORT. The option wins. docs/configuration.md has the range of
+each number.
+`;
 
 /** `brokerProgram`: see startFleet. */
 export function serveCommand(program: Command, brokerProgram: readonly string[] = [compiledPrograms.broker]): void {
-  const command = program.command('serve').description('run Headgate: all doors, the control plane and the brokers');
-  for (const setting of Object.values(serveSettings)) {
-    const bounds = setting.kind === 'integer' ? `, ${setting.unit}` : '';
-    const fallback = setting.default === '' ? '' : ` (default ${setting.default}${bounds})`;
-    command.option(`--${setting.flag} <value>`, setting.about + fallback);
+  const command = program
+    .command('serve')
+    .description('Run Headgate: the Kafka, HTTP and WebSocket doors, the control plane and the brokers');
+  for (const [heading, names] of Object.entries(helpGroups)) {
+    for (const name of names) command.addOption(settingOption(serveSettings[name]).helpGroup(heading));
   }
+  command
+    .configureHelp({ showGlobalOptions: false, optionDescription: optionText })
+    .helpOption('-h, --help', 'Show this help')
+    .addHelpText('after', environmentHelp);
   command.action(async (given: Record<string, string | undefined>) => {
     try {
       await serve(given, brokerProgram);

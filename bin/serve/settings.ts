@@ -5,37 +5,48 @@ export const serveSettings = {
   role: {
     kind: 'text',
     flag: 'role',
+    takes: 'role',
     default: 'all',
     values: ['all', 'gateway', 'controller'],
     about:
-      'What this process does. `all`: gateway, controller and, as child processes, the brokers. `gateway` and `controller`: one of them each, any number over one data folder.',
+      'What this process runs. `all`: the gateway, the controller and the brokers. `gateway` or `controller`: only that; any number of each may share one data folder.',
   },
-  data: { kind: 'text', flag: 'data', default: './data', about: 'Folder of volumes, segments, metadata and keys.' },
+  data: {
+    kind: 'text',
+    flag: 'data',
+    takes: 'folder',
+    default: './data',
+    about: 'Folder that holds volumes, segments, metadata and keys.',
+  },
   segments: {
     kind: 'text',
     flag: 'segments',
+    takes: 'place',
     default: '',
     about:
-      'Where segments lie: `s3://bucket/prefix` for an S3-compatible store, with credentials and region from the usual `AWS_*` variables. Empty: in the data folder.',
+      'Where segments are stored. `s3://bucket/prefix`: in an S3-compatible store, with credentials and region from the usual `AWS_*` variables. Empty: in the data folder.',
   },
   segmentsEndpoint: {
     kind: 'text',
     flag: 'segments-endpoint',
+    takes: 'url',
     default: '',
-    about: 'URL of an S3-compatible service other than AWS. Empty: what `AWS_ENDPOINT_URL_S3` says, else AWS.',
+    about: 'URL of an S3-compatible service other than AWS. Empty: the one in `AWS_ENDPOINT_URL_S3`, otherwise AWS.',
   },
   host: {
     kind: 'text',
     flag: 'host',
+    takes: 'address',
     default: '127.0.0.1',
-    about: 'Address on which all doors and the control plane listen.',
+    about: 'Address on which the doors (Kafka, HTTP, WebSocket) and the control plane listen.',
   },
   advertisedHost: {
     kind: 'text',
     flag: 'advertised-host',
+    takes: 'name',
     default: '',
     about:
-      'Host name that Kafka clients are told to connect to. Empty: the same as `--host`, or with a host of `0.0.0.0` or `::` the first address of this machine that others can see.',
+      'Host name that Kafka clients are told to connect to. Empty: the same as `--host`; if that is `0.0.0.0` or `::`, the first address of this machine that others can reach.',
   },
   kafkaPort: {
     kind: 'integer',
@@ -54,7 +65,7 @@ export const serveSettings = {
     max: 65533,
     unit: 'port',
     about:
-      'First of three ports in a row, one for each broker that Kafka clients see: clients that tell brokers apart by address (kafkajs) see all three then, and those that ask each for its groups hear of each once. 0: all brokers share `--kafka-port`.',
+      'First of three consecutive ports, one for each broker that Kafka clients see. For clients that tell brokers apart by address (kafkajs) or that ask every broker for its groups. 0: all three share `--kafka-port`.',
   },
   httpPort: {
     kind: 'integer',
@@ -82,9 +93,15 @@ export const serveSettings = {
     max: 2 ** 40,
     unit: 'bytes',
     about:
-      'What HTTP bodies and WebSocket messages that are not answered yet may take together, over all connections; those of one cluster half of it. A request beyond it is refused with 503 and `Retry-After`; NDJSON streams are held back.',
+      'Memory that unanswered HTTP bodies and WebSocket messages may take together, over all connections; those of one cluster may take half of it. Requests beyond it are refused with 503 and `Retry-After`; NDJSON streams are slowed down.',
   },
-  zones: { kind: 'text', flag: 'zones', default: 'a,b,c', about: 'Availability zones, by comma.' },
+  zones: {
+    kind: 'text',
+    flag: 'zones',
+    takes: 'names',
+    default: 'a,b,c',
+    about: 'Availability zones, separated by commas.',
+  },
   brokers: {
     kind: 'integer',
     flag: 'brokers',
@@ -92,15 +109,16 @@ export const serveSettings = {
     min: 1,
     max: 99,
     unit: 'brokers',
-    about: 'Number of brokers, spread over the zones in turn; with `--brokers-max` the least number.',
+    about: 'Number of brokers, spread evenly over the zones. With `--brokers-max`: the smallest number.',
   },
   brokerMode: {
     kind: 'text',
     flag: 'broker-mode',
+    takes: 'mode',
     default: 'processes',
     values: ['processes', 'in-process'],
     about:
-      'Where the brokers live. `processes`: one child process each, so that one can die alone. `in-process`: inside the gateway, faster and smaller, and a broker that fails ends all of it. The data folder is the same: the mode may change between starts.',
+      'Where brokers run. `processes`: each in a child process of its own, so that one can fail alone. `in-process`: inside the gateway, which is faster and smaller, but a broker that fails ends the whole process. The mode may change between starts.',
   },
   spareBrokers: {
     kind: 'integer',
@@ -109,8 +127,7 @@ export const serveSettings = {
     min: 0,
     max: 99,
     unit: 'processes',
-    about:
-      'Broker processes that stand by, loaded and idle (about 70 MB each), so that the slot of one that died is filled at once.',
+    about: 'Standby broker processes (idle, about 70 MB each) that replace a failed broker at once.',
   },
   brokersMax: {
     kind: 'integer',
@@ -119,7 +136,8 @@ export const serveSettings = {
     min: 0,
     max: 99,
     unit: 'brokers',
-    about: 'The fleet grows up to this number when its load asks for it, and shrinks again. 0: it does not.',
+    about:
+      'Largest number of brokers: with more load the fleet grows up to it, and later shrinks again. 0: the number of brokers is fixed.',
   },
   brokerBytesIn: {
     kind: 'integer',
@@ -128,7 +146,8 @@ export const serveSettings = {
     min: 1,
     max: 2 ** 40,
     unit: 'bytes per second',
-    about: 'What one broker takes in when it is full. Placement and scaling reckon with it; nothing is refused for it.',
+    about:
+      'Write rate at which one broker counts as full, for placement and scaling. It is not a limit: nothing is refused.',
   },
   brokerBytesOut: {
     kind: 'integer',
@@ -137,7 +156,7 @@ export const serveSettings = {
     min: 1,
     max: 2 ** 40,
     unit: 'bytes per second',
-    about: 'What one broker gives out when it is full.',
+    about: 'Read rate at which one broker counts as full, for placement and scaling.',
   },
   brokerRequests: {
     kind: 'integer',
@@ -146,7 +165,7 @@ export const serveSettings = {
     min: 1,
     max: 1e9,
     unit: 'requests per second',
-    about: 'Writes and reads of partitions that one broker serves when it is full.',
+    about: 'Rate of partition reads and writes at which one broker counts as full, for placement and scaling.',
   },
   loadIntervalMs: {
     kind: 'integer',
@@ -155,7 +174,7 @@ export const serveSettings = {
     min: 50,
     max: 60_000,
     unit: 'milliseconds',
-    about: 'How often brokers are asked for their load, and the size of the fleet is decided.',
+    about: 'How often the load of the brokers is measured and the size of the fleet decided.',
   },
   scaleInAfterMs: {
     kind: 'integer',
@@ -169,10 +188,11 @@ export const serveSettings = {
   durability: {
     kind: 'text',
     flag: 'durability',
+    takes: 'mode',
     default: 'fsync',
     values: ['fsync', 'page-cache'],
     about:
-      'When a write counts as stored: on the disk, or in the page cache of the operating system as Apache Kafka does by default.',
+      'When a write is acknowledged. `fsync`: when it is on the disk. `page-cache`: when it is in the page cache of the operating system, as in Apache Kafka by default; a power cut can lose it.',
   },
   scrubMebibytesPerSecond: {
     kind: 'integer',
@@ -180,23 +200,26 @@ export const serveSettings = {
     default: 8,
     min: 0,
     max: 1024,
-    unit: 'MiB a second',
+    unit: 'MiB per second',
     about:
-      'How fast each broker reads stored segments again, once a day, to see whether they still are what was written; 0: only when asked to.',
+      'How fast each broker re-reads its stored segments once a day to check them for damage. 0: only on request (`headgate broker scrub`).',
   },
   quotaProfile: {
     kind: 'text',
     flag: 'quota-profile',
+    takes: 'profile',
     default: 'msk-serverless',
     values: ['msk-serverless', 'unlimited'],
-    about: 'Limits of clusters that are created without their own.',
+    about: 'Limits of clusters that are created without limits of their own: `msk-serverless` or `unlimited`.',
   },
   httpServer: {
     kind: 'text',
     flag: 'http-server',
+    takes: 'server',
     default: 'auto',
     values: ['auto', 'uws', 'node'],
-    about: 'Server of the HTTP and WebSocket doors. `auto`: uWebSockets.js where it loads, else node:http with ws.',
+    about:
+      'Server behind the HTTP and WebSocket doors. `uws`: uWebSockets.js. `node`: node:http with ws. `auto`: `uws` where it can be loaded, otherwise `node`.',
   },
   leaseMs: {
     kind: 'integer',
@@ -205,16 +228,24 @@ export const serveSettings = {
     min: 300,
     max: 60_000,
     unit: 'milliseconds',
-    about: 'Lease of a broker session. A hung broker is replaced after this long; a killed one at once.',
+    about:
+      'How long the lease of a broker lasts. A broker that hangs is replaced after this time at the latest; one that was killed, at once.',
   },
   tlsCertificate: {
     kind: 'text',
     flag: 'tls-certificate',
+    takes: 'file',
     default: '',
     about:
-      'PEM file with the certificate chain. With `--tls-key` all doors speak TLS. Replaced while it is served: both files are looked at every 10 s, and at SIGHUP. New connections get the new pair, open ones go on (over uWebSockets.js for 32 renewals); a pair that does not work is told of (`tls-certificate-refused`) and the old one kept.',
+      'PEM file with the certificate chain. Together with `--tls-key` it turns on TLS on all doors and the control plane. Both files are checked for changes every 10 s and at SIGHUP: new connections then use the new pair, open ones continue (with uWebSockets.js through 32 renewals). A pair that does not work is reported (`tls-certificate-refused`) and the old one stays in use.',
   },
-  tlsKey: { kind: 'text', flag: 'tls-key', default: '', about: 'PEM file with the private key.' },
+  tlsKey: {
+    kind: 'text',
+    flag: 'tls-key',
+    takes: 'file',
+    default: '',
+    about: 'PEM file with the private key of `--tls-certificate`.',
+  },
 } as const satisfies SettingSchema;
 
 export type ServeSettings = SettingValues<typeof serveSettings>;

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError } from 'commander';
 import { scenarios } from '../../infra/simulator/fault-plan.ts';
 import type { CliContext } from '../cli-context.ts';
+import { optionText } from '../option-help.ts';
 import { CommandFailure } from '../command-failure.ts';
 import type { SeedOptions, SeedResult } from './simulate-seed.ts';
 
@@ -30,14 +31,19 @@ const workersOfAll = 2;
 export function simulateCommand(program: Command, cli: Pick<CliContext, 'out'>): void {
   program
     .command('simulate')
-    .description('run the engine in seeded worlds full of faults, and check what its clients saw')
-    .option('--seed <number>', `the first seed; without one ${seedsOfAll} seeds of each scenario in turn`, whole)
-    .option('--seeds <count>', 'how many seeds in a row; 1 where the first is named', whole)
-    .option('--steps <count>', 'faults per seed; without it 3 to 6, as the seed says', whole)
-    .option('--scenario <name>', `mixed, ${Object.keys(scenarios).join(', ')}, or each in turn`, scenario)
-    .option('--workers <count>', 'processes that share the seeds', whole)
-    .option('--failures <count>', 'stop when so many seeds have failed', whole, 10)
-    .option('--no-shrink', 'do not look for a smaller plan of faults that fails as well')
+    .description('Run the engine in seeded simulations full of faults, and check what its clients saw')
+    .configureHelp({ showGlobalOptions: false, optionDescription: optionText })
+    .option('--seed <number>', `First seed; without it ${seedsOfAll} seeds of each scenario in turn`, whole)
+    .option('--seeds <count>', 'How many consecutive seeds; 1 if --seed is given', whole)
+    .option('--steps <count>', 'Faults per seed; without it 3 to 6, chosen by the seed', whole)
+    .option(
+      '--scenario <name>',
+      `One of mixed, ${Object.keys(scenarios).join(', ')}; or each, to take them in turn`,
+      scenario,
+    )
+    .option('--workers <count>', 'Number of processes that share the seeds', whole)
+    .option('--failures <count>', 'Stop when this many seeds have failed', whole, 10)
+    .option('--no-shrink', 'Do not look for a smaller plan of faults that also fails')
     .action((_options: object, command: Command) => run(command.optsWithGlobals<Options>(), cli));
 }
 

@@ -15,6 +15,8 @@ export interface TextSetting extends SettingBase<string> {
   readonly kind: 'text';
   /** The only values that are allowed, when given. */
   readonly values?: readonly string[];
+  /** What a value is, in a word for `--help`, e.g. 'folder'. */
+  readonly takes?: string;
 }
 
 export interface IntegerSetting extends SettingBase<number> {
