@@ -20,17 +20,19 @@ const zoneSchema = z
 const controllerSchema = z
   .object({
     controllerId: z.string(),
-    alive: z.boolean().openapi({ description: 'Its lease has not lapsed.' }),
-    shards: count.openapi({ description: 'How many it owns.' }),
-    keepsFleet: z.boolean().openapi({ description: 'It starts, watches and replaces the brokers.' }),
+    alive: z.boolean().openapi({ description: 'Whether its lease is still valid.' }),
+    shards: count.openapi({ description: 'Number of shards that it owns.' }),
+    keepsFleet: z
+      .boolean()
+      .openapi({ description: 'Whether it is the one that starts, watches and replaces the brokers.' }),
   })
   .openapi('Controller');
 
 const shardSchema = z
   .object({
     index: count,
-    controllerId: z.string().nullable().openapi({ description: 'null while no controller owns it.' }),
-    epoch: z.number().int().openapi({ description: 'Grows by one with each owner.' }),
+    controllerId: z.string().nullable().openapi({ description: 'null while no controller owns the shard.' }),
+    epoch: z.number().int().openapi({ description: 'Grows by one with each new owner.' }),
   })
   .openapi('Shard');
 
@@ -38,14 +40,17 @@ export const engineSchema = z
   .object({
     atMs: timeMs,
     ready: z.boolean(),
-    lastEventId: z.string().nullable().openapi({ description: 'Follow the events from here to miss nothing.' }),
+    lastEventId: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Id of the latest event: follow the events from here to miss none.' }),
     zones: z.array(zoneSchema),
     brokers: z.array(brokerSchema),
     partitions: z.object({ total: count, withoutOwner: count, moving: count }),
-    moves: z.array(partitionSchema).openapi({ description: 'Partitions by their last move, the latest first; a few.' }),
+    moves: z.array(partitionSchema).openapi({ description: 'The partitions that moved most recently, latest first.' }),
     controllers: z.array(controllerSchema),
     shards: z.array(shardSchema),
-    scaling: scalingSchema.nullable().openapi({ description: 'null: another controller keeps the fleet.' }),
+    scaling: scalingSchema.nullable().openapi({ description: 'null while another controller looks after the fleet.' }),
   })
   .openapi('Engine');
 

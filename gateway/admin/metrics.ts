@@ -37,7 +37,7 @@ export function createMetrics(admin: AdminContext): Metrics {
   for (const [name, help, valueOf] of trafficCounters) {
     clusterCounter(ofClusters, admin, name, help, [], (usage) => [[[], valueOf(usage)]]);
   }
-  const throttledHelp = 'Seconds that clients were held back, by the limit that asked for it.';
+  const throttledHelp = 'Seconds that clients were delayed, by limit.';
   clusterCounter(ofClusters, admin, 'headgate_throttled_seconds_total', throttledHelp, ['quota'], (usage) =>
     Object.entries(usage.throttledMs).map(([quota, ms]) => [[quota], (ms ?? 0) / 1000]),
   );
@@ -104,7 +104,7 @@ function clusterGauges(registry: Registry, admin: AdminContext): void {
 function lateFetches(registry: Registry, { context }: AdminContext): void {
   new Counter({
     name: 'headgate_late_fetches_total',
-    help: 'Reads that were answered before every broker asked had told of its partitions, because one took too long.',
+    help: 'Reads that were answered without some partitions, because a broker took too long.',
     registers: [registry],
     collect() {
       this.reset();
@@ -116,7 +116,7 @@ function lateFetches(registry: Registry, { context }: AdminContext): void {
 function refusedConnections(registry: Registry, { context: { connections } }: AdminContext): void {
   new Counter({
     name: 'headgate_connections_refused_total',
-    help: 'Connections that were closed because a door had no room for more.',
+    help: 'Connections that were closed because a door already had as many as it may have.',
     labelNames: ['door'],
     registers: [registry],
     collect() {
@@ -157,7 +157,7 @@ function fleetGauges(registry: Registry, { fleet, context, readiness }: AdminCon
   gauge(registry, 'headgate_brokers_wanted', wantedHelp, () => [[{}, fleet.scaling()?.brokers ?? Number.NaN]]);
   const used = () =>
     Object.entries(fleet.scaling()?.shares ?? {}).map(([dimension, share]) => [{ dimension }, share] as const);
-  const usedHelp = 'Used of the capacity of the brokers that should run.';
+  const usedHelp = 'Part of the capacity of the brokers that is used, by dimension; 1 is all of it.';
   gauge(registry, 'headgate_fleet_used_ratio', usedHelp, used, ['dimension']);
   const orphans = (): number => {
     let count = 0;
@@ -175,7 +175,7 @@ function fleetGauges(registry: Registry, { fleet, context, readiness }: AdminCon
 function eventCounter(registry: Registry, fleet: AdminContext['fleet']): void {
   const events = new Counter({
     name: 'headgate_engine_events_total',
-    help: 'Decisions of the engine by kind.',
+    help: 'Decisions of the engine, by kind.',
     labelNames: ['kind'],
     registers: [registry],
   });

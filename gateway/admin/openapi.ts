@@ -3,19 +3,19 @@ import { assert } from '../../engine/kernel/assert.ts';
 import { dataPlaneOpenapi } from '../http/openapi.ts';
 import type { AdminApp } from './routes/route.ts';
 
-const about = `Tenants, clusters, keys, topics and groups, and the fleet under them. All of \`/admin/v1\` takes the admin key
-as \`Authorization: Bearer …\`. What goes wrong is answered as a problem document (RFC 9457) whose \`code\` is stable.`;
+const about = `Tenants, clusters, keys, topics and groups, and the fleet of brokers below them. Everything under
+\`/admin/v1\` takes the admin key as \`Authorization: Bearer …\`. Errors are problem documents (RFC 9457) with a stable \`code\`.`;
 
 export function openapiDocument(app: AdminApp): Readonly<Record<string, unknown>> {
   app.openAPIRegistry.registerComponent('securitySchemes', 'adminKey', {
     type: 'http',
     scheme: 'bearer',
-    description: 'The admin key that the first start of `headgate serve` made.',
+    description: 'The admin key, which the first start of `headgate serve` created.',
   });
   const own = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: { title: 'Headgate', version: '1', description: about },
-    servers: [{ url: '/', description: 'The control plane, wherever this document was read.' }],
+    servers: [{ url: '/', description: 'The control plane that served this document.' }],
     tags: ['Tenants', 'Clusters', 'Keys', 'Topics', 'Groups', 'Fleet', 'Health'].map((name) => ({ name })),
   });
   const { schemas, securitySchemes } = dataPlaneOpenapi.components;

@@ -8,7 +8,7 @@ import { type Problem, problem, problemOf } from '../http/failures.ts';
 /** What the caller did wrong before a route was reached, or undefined for what may be a bug. */
 export function problemOfError(error: unknown): Problem {
   if (!(error instanceof HTTPException)) return problemOf(error);
-  if (error.status === 413) return problem('body-too-large', 'the body is larger than a request of this API can be');
+  if (error.status === 413) return problem('body-too-large', 'the body is larger than this API accepts');
   if (error.status === 415)
     return problem('unsupported-media-type', 'send the body with Content-Type: application/json');
   return problem(error.message.includes('JSON') ? 'invalid-json' : 'invalid-request', error.message);

@@ -16,12 +16,12 @@ export const problemSchema = z
     title: z.string(),
     status: z.number().int(),
     detail: z.string(),
-    code: z.string().openapi({ description: 'Stable; decide by this one.' }),
-    instance: z.string().openapi({ description: 'The request id, which finds the request in the log.' }),
+    code: z.string().openapi({ description: 'Stable: programs should decide by this.' }),
+    instance: z.string().openapi({ description: 'The request id, by which the request can be found in the log.' }),
     retryable: z.boolean().openapi({ description: 'Whether the same request may succeed later, unchanged.' }),
     side_effects: z.enum(['none', 'unknown', 'partial']),
     retry_after_ms: z.number().optional(),
-    field: z.string().optional().openapi({ description: 'The part of the request that is wrong.' }),
+    field: z.string().optional().openapi({ description: 'The field or parameter that is wrong.' }),
     faults: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
     quota: z.string().optional(),
     used: z.number().optional(),
@@ -31,7 +31,7 @@ export const problemSchema = z
 
 export const pageQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1000).default(100).openapi({ description: 'Items of one page.' }),
-  cursor: z.string().max(2000).optional().openapi({ description: '`nextCursor` of the page before.' }),
+  cursor: z.string().max(2000).optional().openapi({ description: '`nextCursor` of the previous page.' }),
 });
 
 export function pageSchema<T extends z.ZodType>(item: T, name: string) {
@@ -101,7 +101,7 @@ export const newClusterSchema = z
     profile: z
       .string()
       .optional()
-      .openapi({ description: 'Where limits come from that are not given.', example: 'msk-serverless' }),
+      .openapi({ description: 'Profile that sets the limits that are not given.', example: 'msk-serverless' }),
     limits: limitChangesSchema.optional(),
   })
   .openapi('NewCluster');
@@ -122,7 +122,7 @@ export const usageSchema = z
     producedRecords: count,
     fetchedBytes: count,
     fetchedRecords: count,
-    throttledMs: z.record(z.string(), z.number()).openapi({ description: 'Delay by the limit that asked for it.' }),
+    throttledMs: z.record(z.string(), z.number()).openapi({ description: 'Milliseconds of delay, by limit.' }),
   })
   .openapi('Usage');
 
@@ -131,19 +131,19 @@ export const keySchema = z
     keyId: z.string(),
     name: z.string(),
     createdAtMs: timeMs,
-    expiresAtMs: timeMs.nullable().openapi({ description: 'Set on the old key of a rotation.' }),
+    expiresAtMs: timeMs.nullable().openapi({ description: 'When a rotated key stops working; null for others.' }),
   })
   .openapi('Key');
 
 export const issuedKeySchema = z
-  .object({ keyId: z.string(), apiKey: z.string().openapi({ description: 'Shown here and never again.' }) })
+  .object({ keyId: z.string(), apiKey: z.string().openapi({ description: 'The secret: shown here and never again.' }) })
   .openapi('IssuedKey');
 
 const placementShape = {
   partition: z.number().int(),
   broker: z.number().int().nullable().openapi({ description: 'null while no broker owns it.' }),
   zone: z.string().nullable(),
-  epoch: z.number().int().openapi({ description: 'Grows by one with each move.' }),
+  epoch: z.number().int().openapi({ description: 'Grows by one each time the partition moves.' }),
   reason: z.string().openapi({ description: 'Why the partition is where it is.', example: 'broker-dead' }),
   movedAtMs: timeMs,
 };
@@ -153,7 +153,7 @@ export const topicSchema = z
     name: z.string(),
     topicId: z.string(),
     partitions: z.number().int(),
-    configs: z.record(z.string(), z.string()).openapi({ description: 'Those set explicitly.' }),
+    configs: z.record(z.string(), z.string()).openapi({ description: 'The configs that were set explicitly.' }),
     createdAtMs: timeMs,
   })
   .openapi('Topic');
@@ -164,11 +164,7 @@ export const topicDetailSchema = topicSchema
     partitions: z.array(
       z.object({
         ...placementShape,
-        startOffset: z
-          .number()
-          .int()
-          .nullable()
-          .openapi({ description: 'null when no broker can tell at the moment.' }),
+        startOffset: z.number().int().nullable().openapi({ description: 'null while no broker can tell.' }),
         endOffset: z.number().int().nullable(),
       }),
     ),
@@ -191,11 +187,11 @@ export const topicChangeSchema = z
       .min(1)
       .max(partitionsPerTopicMax)
       .optional()
-      .openapi({ description: 'The new total; it can only grow.' }),
+      .openapi({ description: 'The new total number of partitions; it can only grow.' }),
     configs: z
       .record(z.string(), z.string().nullable())
       .optional()
-      .openapi({ ...configNames, description: 'null: back to the default.' }),
+      .openapi({ ...configNames, description: 'null sets a config back to its default.' }),
   })
   .openapi('TopicChange');
 
@@ -231,9 +227,9 @@ const brokerLoadSchema = z
     bytesInPerSecond: z.number(),
     bytesOutPerSecond: z.number(),
     requestsPerSecond: z.number(),
-    share: z
-      .number()
-      .openapi({ description: 'Of what a broker is trusted with, in its busiest dimension; 1 is full.' }),
+    share: z.number().openapi({
+      description: 'Part of the capacity of the broker that is used, in its busiest dimension; 1 is all of it.',
+    }),
   })
   .openapi('BrokerLoad');
 
@@ -245,19 +241,19 @@ export const brokerSchema = z
     sessionEpoch: z.number().int(),
     pid: z.number().int(),
     partitions: count,
-    moving: count.optional().openapi({ description: 'On their way to another broker by a planned move.' }),
+    moving: count.optional().openapi({ description: 'Partitions that a planned move is taking to another broker.' }),
     wish: z
       .enum(['drain', 'restart', 'replace'])
       .optional()
-      .openapi({ description: 'What an operator wants of it: until it is done, a drain until it is taken back.' }),
-    load: brokerLoadSchema.optional().openapi({ description: 'Absent while nothing is known.' }),
+      .openapi({ description: 'What an operator has asked for: shown until it is done, a drain until it is undone.' }),
+    load: brokerLoadSchema.optional().openapi({ description: 'Absent while it is not known.' }),
   })
   .openapi('Broker');
 
 export const drainedSchema = z
   .object({
     broker: brokerSchema,
-    partitionsLeft: count.openapi({ description: 'What nobody else could take.' }),
+    partitionsLeft: count.openapi({ description: 'Partitions that no other broker could take.' }),
   })
   .openapi('Drained');
 
@@ -265,25 +261,29 @@ export const scrubSchema = z
   .object({
     brokerId: z.number().int(),
     state: z.enum(['off', 'waiting', 'running', 'paused']),
-    passes: count.openapi({ description: 'Whole ones since the broker started.' }),
-    files: count.openapi({ description: 'Looked at in the pass under way, or the last one.' }),
+    passes: count.openapi({ description: 'Complete passes since the broker started.' }),
+    files: count.openapi({ description: 'Files checked in the current pass, or in the last one.' }),
     filesOfPass: count,
-    bytes: count.openapi({ description: 'Read since the broker started.' }),
-    damaged: count.openapi({ description: 'Bad places met since the broker started.' }),
-    unread: count.openapi({ description: 'Files that could not be looked at because the store was away.' }),
-    lastPassEndedAtMs: z.number().int().openapi({ description: '-1 before the first.' }),
+    bytes: count.openapi({ description: 'Bytes read since the broker started.' }),
+    damaged: count.openapi({ description: 'Damaged places found since the broker started.' }),
+    unread: count.openapi({ description: 'Files that could not be checked because the store did not answer.' }),
+    lastPassEndedAtMs: z.number().int().openapi({ description: 'End of the last complete pass; -1 before the first.' }),
   })
   .openapi('Scrub');
 
 export const damageSchema = z
   .object({
     fileId: z.string(),
-    position: count.openapi({ description: 'Of the first bad byte or batch in the file.' }),
+    position: count.openapi({ description: 'Position of the first damaged byte or batch in the file.' }),
     what: z.string(),
     topicId: z.string().optional(),
     partition: z.number().int().optional(),
-    fromOffset: z.number().int().optional().openapi({ description: 'Where readers stop; absent: they lose nothing.' }),
-    toOffset: z.number().int().optional().openapi({ description: 'End of the segment.' }),
+    fromOffset: z
+      .number()
+      .int()
+      .optional()
+      .openapi({ description: 'First offset that readers cannot get; absent: they lose nothing.' }),
+    toOffset: z.number().int().optional().openapi({ description: 'Offset at which the segment ends.' }),
     foundAtMs: timeMs,
   })
   .openapi('Damage');
@@ -292,19 +292,21 @@ export const partitionSchema = z
   .object({
     clusterId: z.string(),
     topic: z.string(),
-    internal: z.boolean().openapi({ description: 'A topic of Headgate itself, e.g. of committed offsets.' }),
+    internal: z
+      .boolean()
+      .openapi({ description: 'Whether it is a topic of Headgate itself, e.g. that of committed offsets.' }),
     ...placementShape,
   })
   .openapi('Partition');
 
 export const eventSchema = z
   .object({
-    id: z.string().openapi({ description: 'Pass it as `since` to go on after this event.' }),
-    seq: z.number().int().openapi({ description: "1 for the first one of a controller's run, then one more each." }),
+    id: z.string().openapi({ description: 'Pass it as `since` to continue after this event.' }),
+    seq: z.number().int().openapi({ description: 'Counts the events of one run of a controller, from 1.' }),
     atMs: timeMs,
     kind: z.string().openapi({ description: 'What happened.', example: 'broker-dead' }),
-    reason: z.string().openapi({ description: 'Why, for people.', example: 'process ended' }),
-    brokerId: z.number().int().optional().openapi({ description: 'The broker that it is about.' }),
+    reason: z.string().openapi({ description: 'Why it happened, for people.', example: 'process ended' }),
+    brokerId: z.number().int().optional().openapi({ description: 'The broker concerned.' }),
     zone: z.string().optional(),
     detail: z.record(z.string(), z.union([z.string(), z.number()])),
   })

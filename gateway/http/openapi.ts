@@ -26,7 +26,7 @@ const configs: Json = {
   type: 'object',
   propertyNames: { enum: topicConfigs.map(({ name }) => name) },
   additionalProperties: { type: ['string', 'number', 'boolean', 'null'] },
-  description: 'By name; null: the default',
+  description: 'Values by config name; null sets a config back to its default',
 };
 
 const problems: Json = {
@@ -80,8 +80,11 @@ const topicName: Json = { type: 'string', minLength: 1, maxLength: 249, pattern:
 const jsonBody = (schema: Json): Json => ({ 'application/json': { schema } });
 const topic = inPath('topic');
 const group = inPath('group');
-const acks = inQuery('acks', '0: answered before anything is stored', { enum: ['0', '1', 'all'], default: 'all' });
-const format = inQuery('format', 'What JSON strings stand for', {
+const acks = inQuery('acks', '0: answer before anything is stored; 1 or all: answer when it is stored', {
+  enum: ['0', '1', 'all'],
+  default: 'all',
+});
+const format = inQuery('format', 'What strings in JSON stand for: text, or bytes as base64', {
   enum: ['json', 'string', 'base64'],
   default: 'json',
 });
@@ -89,13 +92,21 @@ const format = inQuery('format', 'What JSON strings stand for', {
 const batches: Json = { schema: {} };
 
 const stampHeaders: readonly Json[] = [
-  inHeader('Producer-Id', 'Of POST /v1/producers: the sender numbers its records and may repeat a request', natural),
-  inHeader('Producer-Epoch', 'Of POST /v1/producers, 0 when absent', {
+  inHeader(
+    'Producer-Id',
+    'Producer id from POST /v1/producers. The sender then numbers its records, and may safely repeat a request',
+    natural,
+  ),
+  inHeader('Producer-Epoch', 'Producer epoch from POST /v1/producers; 0 when absent', {
     type: 'integer',
     minimum: 0,
     maximum: 0x7fff,
   }),
-  inHeader('Producer-Sequence', 'Number of the first record in its partition', partition),
+  inHeader(
+    'Producer-Sequence',
+    'Number of the first record of the request within its partition, counted by the sender',
+    partition,
+  ),
 ];
 
 const produceRecord = operation({
@@ -106,9 +117,9 @@ const produceRecord = operation({
     topic,
     acks,
     inHeader('Record-Key', 'The key'),
-    inHeader('Record-Partition', 'The partition; else the key decides', partition),
+    inHeader('Record-Partition', 'Partition of the record; without it the key decides', partition),
     inHeader('Record-Timestamp', 'Milliseconds since the epoch', natural),
-    inHeader('Record-Encoding', 'base64: key and record headers are base64', { enum: ['base64'] }),
+    inHeader('Record-Encoding', 'base64: the key and the record headers are given as base64', { enum: ['base64'] }),
     inHeader('Record-Tombstone', 'true: a record without a value', boolean),
     ...stampHeaders,
   ],
@@ -120,7 +131,13 @@ const produceRecords = operation({
   id: 'produceRecords',
   summary: 'Store many records',
   tag: 'Records',
-  parameters: [topic, acks, format, inQuery('partition', 'Of record batches', partition), ...stampHeaders],
+  parameters: [
+    topic,
+    acks,
+    format,
+    inQuery('partition', 'Partition of the record batches; only for them', partition),
+    ...stampHeaders,
+  ],
   body: {
     ...jsonBody(object({ records: { ...list(ref('NewRecord')), minItems: 1 } }, ['records'])),
     'application/x-ndjson': { schema: ref('NewRecord') },
@@ -139,27 +156,27 @@ const consume = operation({
   tag: 'Records',
   parameters: [
     topic,
-    inQuery('cursor', 'Where to go on: `next` of the page before'),
+    inQuery('cursor', 'Where to continue: `next` of the previous page'),
     inQuery('from', 'earliest, latest, an offset, -N or an RFC 3339 time'),
     inQuery('partitions', 'e.g. 0,1,2', { type: 'string', pattern: '^\\d{1,9}(,\\d{1,9})*$' }),
-    inQuery('max_records', 'Records of a page', positive),
-    inQuery('max_bytes', 'Bytes of a page', positive),
+    inQuery('max_records', 'Largest number of records in a page', positive),
+    inQuery('max_bytes', 'Largest size of a page in bytes', positive),
     inQuery('wait', 'How long to wait for records, e.g. 30s or 5000ms', {
       type: 'string',
       pattern: '^\\d{1,9}(ms|s)$',
     }),
-    inQuery('clamp', 'A position beyond the end counts as the end', boolean),
+    inQuery('clamp', 'true: start at the end if the position lies beyond it', boolean),
     format,
-    inHeader('Last-Event-ID', 'Of an event stream: the cursor to go on at'),
+    inHeader('Last-Event-ID', 'For an event stream: the cursor at which to continue'),
   ],
   answers: [
     {
       200: {
-        description: 'Records and the cursor behind them',
+        description: 'Records, and the cursor after them',
         headers: {
           'Next-Cursor': { schema: text },
           'Up-To-Date': { schema: boolean },
-          'High-Watermark': { description: 'Where one partition was read', schema: integer },
+          'High-Watermark': { description: 'Position after the records of one partition', schema: integer },
         },
         content: {
           ...jsonBody(ref('Page')),
@@ -191,7 +208,7 @@ const topicPaths: Json = {
   '/v1/topics/{topic}': {
     get: operation({
       id: 'describeTopic',
-      summary: 'Configs and offsets of a topic',
+      summary: 'Show the configs and offsets of a topic',
       tag: 'Topics of a key',
       parameters: [topic],
       answers: [answer(200, 'The topic', ref('DataTopic'))],
@@ -199,7 +216,7 @@ const topicPaths: Json = {
     post: produceRecord,
     patch: operation({
       id: 'changeTopic',
-      summary: 'Change configs (null: default) or add partitions',
+      summary: 'Change configs (null: back to the default) or add partitions',
       tag: 'Topics of a key',
       parameters: [topic],
       body: jsonBody({ ...closed({ configs, partitions: partitionCount }), minProperties: 1 }),
@@ -220,7 +237,7 @@ const otherPaths: Json = {
   '/v1': {
     get: operation({
       id: 'about',
-      summary: 'Endpoints and limits of this API',
+      summary: 'Show the endpoints and limits of this API',
       tag: 'About',
       isPublic: true,
       answers: [answer(200, 'The API', object({}))],
@@ -229,7 +246,7 @@ const otherPaths: Json = {
   '/v1/usage': {
     get: operation({
       id: 'usage',
-      summary: "The cluster's limits and usage",
+      summary: "Show the cluster's limits and usage",
       tag: 'About',
       answers: [answer(200, 'Usage', object({}))],
     }),
@@ -237,7 +254,7 @@ const otherPaths: Json = {
   '/v1/groups': {
     get: operation({
       id: 'listGroups',
-      summary: 'All consumer groups',
+      summary: 'List the consumer groups',
       tag: 'Groups of a key',
       answers: [
         answer(200, 'Groups', object({ groups: list(object({ group: text, state: text, protocol_type: text })) })),
@@ -247,7 +264,7 @@ const otherPaths: Json = {
   '/v1/groups/{group}': {
     get: operation({
       id: 'describeGroup',
-      summary: 'Members, offsets and lag',
+      summary: 'Show the members, offsets and lag of a group',
       tag: 'Groups of a key',
       parameters: [group],
       answers: [
@@ -260,7 +277,7 @@ const otherPaths: Json = {
     }),
     delete: operation({
       id: 'deleteGroup',
-      summary: 'Delete an empty group',
+      summary: 'Delete a group that has no members',
       tag: 'Groups of a key',
       parameters: [group],
       answers: [answer(204, 'Deleted')],
@@ -278,7 +295,7 @@ const otherPaths: Json = {
   '/v1/producers': {
     post: operation({
       id: 'createProducer',
-      summary: 'A producer id, for a sender that numbers its records',
+      summary: 'Get a producer id, for a sender that numbers its records',
       tag: 'Records',
       answers: [answer(201, 'The producer', object({ producer_id: integer, producer_epoch: integer }))],
     }),
@@ -286,7 +303,7 @@ const otherPaths: Json = {
   '/v1/ws-tickets': {
     post: operation({
       id: 'createTicket',
-      summary: 'A one-use ticket for /v1/ws',
+      summary: 'Get a one-use ticket for /v1/ws',
       tag: 'Records',
       answers: [answer(201, 'The ticket', object({ ticket: text, expires_in_ms: integer }))],
     }),

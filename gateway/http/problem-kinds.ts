@@ -26,30 +26,26 @@ export const problemKinds = {
     'Invalid record',
     'A record or record batch was refused: its checksum, layout or timestamp is wrong.',
   ),
-  'cursor-invalid': kind(400, 'Invalid cursor', 'A cursor must be passed on exactly as it was given.'),
+  'cursor-invalid': kind(400, 'Invalid cursor', 'Pass a cursor exactly as it was returned.'),
   unauthenticated: kind(
     401,
     'Not authenticated',
     'Send `Authorization: Bearer <API key>`, or Basic with key id and API key. The key may be unknown, revoked or expired.',
   ),
-  forbidden: kind(
-    403,
-    'Forbidden',
-    'The credentials are good, but the cluster does not serve: suspended or being deleted.',
-  ),
+  forbidden: kind(403, 'Forbidden', 'The credentials are right, but the cluster is suspended or being deleted.'),
   'not-found': kind(404, 'Not found', 'The path, topic, group or cursor does not exist in this cluster.'),
   'method-not-allowed': kind(405, 'Method not allowed', 'The path exists with other methods: see the Allow header.'),
-  'not-acceptable': kind(406, 'Not acceptable', 'None of the types in the Accept header can be had here.'),
+  'not-acceptable': kind(406, 'Not acceptable', 'This path offers none of the types in the Accept header.'),
   'records-unreadable': kind(
     406,
     'Records cannot be read',
-    'A producer stored a batch whose records are damaged inside. Go on at `next_offset`, or read record batches.',
+    'A producer stored a batch whose records are damaged inside. Continue at `next_offset`, or read record batches.',
   ),
-  'already-exists': kind(409, 'Already exists', 'There is one of this name already.'),
-  'not-empty': kind(409, 'Not empty', 'It cannot be deleted before what it holds: see `detail`.'),
+  'already-exists': kind(409, 'Already exists', 'Something of this name already exists.'),
+  'not-empty': kind(409, 'Not empty', 'It cannot be deleted while it still holds something: see `detail`.'),
   'epoch-mismatch': kind(
     409,
-    'Topic was made again',
+    'Topic was created again',
     'The cursor belongs to a topic of this name that was deleted. Start again with `from`.',
   ),
   'sequence-conflict': kind(
@@ -95,27 +91,37 @@ export const problemKinds = {
     'Quota exceeded',
     '`quota` names the limit of the cluster. With `retry_after_ms` the request may be repeated after that time.',
   ),
-  overloaded: kind(503, 'Overloaded', 'A bounded queue is full. Nothing was applied.', retry),
+  overloaded: kind(
+    503,
+    'Overloaded',
+    'The server has too much to do: a queue is full. Nothing was applied: try again.',
+    retry,
+  ),
   'owner-unavailable': kind(
     503,
     'Partition unavailable',
-    'The partition has no owner at this moment, for longer than requests are held. Nothing was applied.',
+    'The partition has had no owner for longer than requests are held back. Nothing was applied: try again.',
     retry,
   ),
   'records-unavailable': kind(
     503,
     'Records unavailable',
-    'What is stored at this position cannot be read at the moment: its segment is damaged, gone or out of reach, of which the operator has been told. A read changes nothing; what is written meanwhile can be read from its own offset on.',
+    'The records at this position cannot be read at the moment: their segment is damaged, missing or out of reach, and the operator has been told. Records written since then can be read from their own offset on.',
     retry,
   ),
   'storage-full': kind(
     507,
     'Storage full',
-    'The disk of the partition’s broker has no room. Nothing was applied; reads go on, and writes do as soon as there is room.',
+    'The disk of the partition’s broker is full. Nothing was applied. Reads still work, and writes will as soon as there is room.',
     retry,
   ),
   'shutting-down': kind(503, 'Shutting down', 'This gateway is stopping: connect again.', retry),
-  'store-unavailable': kind(503, 'Metadata store unavailable', 'The change could not be made durable.', retry),
+  'store-unavailable': kind(
+    503,
+    'Metadata store unavailable',
+    'The change could not be stored. Nothing was applied: try again.',
+    retry,
+  ),
   'outcome-unknown': kind(
     504,
     'Outcome unknown',
@@ -125,7 +131,9 @@ export const problemKinds = {
       sideEffects: 'unknown',
     },
   ),
-  internal: kind(500, 'Internal error', 'A bug of ours. `instance` finds it in the log.', { sideEffects: 'unknown' }),
+  internal: kind(500, 'Internal error', 'A bug in Headgate: search its log for the value of `instance`.', {
+    sideEffects: 'unknown',
+  }),
 } as const satisfies Readonly<Record<string, ProblemKind>>;
 
 export type ProblemCode = keyof typeof problemKinds;

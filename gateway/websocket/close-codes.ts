@@ -19,7 +19,7 @@ export const closeCodes = {
     reason: `more than ${jsonWeightMax} values, where an object or an array counts as four`,
     reconnect: false,
   },
-  slowConsumer: { code: 4408, reason: 'answers were not read', reconnect: true },
+  slowConsumer: { code: 4408, reason: 'the client does not read its answers', reconnect: true },
   quota: { code: 4429, reason: 'connection quota exceeded', reconnect: true },
   internal: { code: 4500, reason: 'internal error', reconnect: true },
   goingAway: { code: 4503, reason: 'going away', reconnect: true },

@@ -29,7 +29,10 @@ const drain = createRoute({
   path: `${path}/drain`,
   summary: 'Move everything off a broker and keep it off; answers when that is done',
   request: { params: brokerParams },
-  responses: { 200: json(drainedSchema, 'Drained, as far as others could take over.'), ...problems },
+  responses: {
+    200: json(drainedSchema, 'The broker is drained, as far as others could take over its partitions.'),
+    ...problems,
+  },
 });
 
 const undrain = createRoute({
@@ -47,7 +50,7 @@ const restart = createRoute({
   operationId: 'restartBroker',
   method: 'post',
   path: `${path}/restart`,
-  summary: 'Drain a broker, end its process and start it again; answers when it serves',
+  summary: 'Drain a broker, stop its process and start it again; answers when it serves',
   request: { params: brokerParams },
   responses: { 200: json(brokerSchema, 'The broker.'), ...problems },
 });
@@ -57,7 +60,7 @@ const replace = createRoute({
   operationId: 'replaceBroker',
   method: 'post',
   path: `${path}/replace`,
-  summary: 'End a broker that is beyond being asked, and start another in its slot; answers when that serves',
+  summary: 'Kill a broker that no longer responds, and start another in its slot; answers when the new one serves',
   request: { params: brokerParams },
   responses: { 200: json(brokerSchema, 'The broker.'), ...problems },
 });
@@ -67,12 +70,12 @@ const partitions = createRoute({
   operationId: 'listPartitions',
   method: 'get',
   path: `${prefix}/partitions`,
-  summary: 'List partitions with their owners, of all clusters or some',
+  summary: 'List partitions with their owners, of all clusters or of some',
   request: {
     query: pageQuery.extend({
       clusterId: z.string().optional(),
       brokerId: z.coerce.number().int().optional(),
-      internal: z.enum(['true', 'false']).default('false').openapi({ description: "Headgate's own topics too." }),
+      internal: z.enum(['true', 'false']).default('false').openapi({ description: "Include Headgate's own topics." }),
     }),
   },
   responses: { 200: json(pageSchema(partitionSchema, 'Partitions'), 'A page.'), ...problems },

@@ -63,7 +63,7 @@ const change = createRoute({
   method: 'patch',
   path,
   summary: 'Change a cluster',
-  description: 'Fields that are absent stay as they are. `state: suspended` stops the data path and keeps the data.',
+  description: 'Fields that are absent stay as they are. `state: suspended` stops reads and writes and keeps the data.',
   request: { params: clusterParams, body: body(clusterChangeSchema) },
   responses: { 200: json(clusterSchema, 'The cluster.'), ...problems },
 });
@@ -74,7 +74,7 @@ const remove = createRoute({
   method: 'delete',
   path,
   summary: 'Delete a cluster with its keys, topics and groups',
-  description: 'Its keys stop working at once. A deletion that was cut short is finished by repeating it.',
+  description: 'Its keys stop working at once. If a deletion was interrupted, repeat it to finish it.',
   request: { params: clusterParams },
   responses: { 204: noContent, ...problems },
 });
@@ -84,7 +84,7 @@ const usage = createRoute({
   operationId: 'getClusterUsage',
   method: 'get',
   path: `${path}/usage`,
-  summary: 'What a cluster has produced, fetched and waited for since it was made',
+  summary: 'Show what a cluster has produced, fetched and waited for since it was created',
   request: { params: clusterParams },
   responses: { 200: json(usageSchema, 'The totals.'), ...problems },
 });

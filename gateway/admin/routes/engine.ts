@@ -11,9 +11,9 @@ const show = createRoute({
   path: `${prefix}/engine`,
   tags: ['Fleet'],
   security,
-  summary: 'Show zones, brokers, partitions, controllers and shards at one look',
+  summary: 'Show zones, brokers, partitions, controllers and shards at a glance',
   responses: {
-    200: json(engineSchema, 'A quarter of a second old at most, a little more in a very large installation.'),
+    200: json(engineSchema, 'At most a quarter of a second old, a little more in a very large installation.'),
     ...problems,
   },
 });

@@ -14,7 +14,7 @@ import { type AdminApp, json, prefix, problems, security } from './route.ts';
 
 const shared = { tags: ['Fleet'], security };
 const since = z.string().max(32).optional().openapi({
-  description: 'Only what came after: the id of an event, or milliseconds since 1970.',
+  description: 'Only events after this one: an event id, or milliseconds since 1970.',
   pattern: sinceForm.source,
 });
 
@@ -40,7 +40,7 @@ const follow = createRoute({
   request: { query: z.object({ since }), headers: z.object({ 'last-event-id': z.string().max(32).optional() }) },
   responses: {
     200: {
-      description: 'One event per message, its id in `id`. Begins with what came after `since`, if given.',
+      description: 'One event per message, with its id in `id`. Starts with the events after `since`, if given.',
       content: { 'text/event-stream': { schema: z.string() } },
     },
     ...problems,

@@ -27,7 +27,7 @@ const scale = createRoute({
   request: {
     body: body(fleetScaleSchema),
   },
-  responses: { 200: json(scalingSchema, 'What is being done about it.'), ...problems },
+  responses: { 200: json(scalingSchema, 'The decision that this leads to.'), ...problems },
 });
 
 const restart = createRoute({
@@ -49,7 +49,10 @@ const evacuate = createRoute({
   path: `${prefix}/zones/{zone}/evacuate`,
   summary: 'Move everything out of a zone and keep it empty; answers when that is done',
   request: { params: zoneParams },
-  responses: { 200: json(drainedZoneSchema, 'Evacuated, as far as others could take over.'), ...problems },
+  responses: {
+    200: json(drainedZoneSchema, 'The zone is evacuated, as far as other zones could take over its partitions.'),
+    ...problems,
+  },
 });
 
 const restore = createRoute({

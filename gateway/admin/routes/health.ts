@@ -15,7 +15,7 @@ const health = createRoute({
   method: 'get',
   path: '/healthz',
   tags: ['Health'],
-  summary: 'The process runs',
+  summary: 'Tell that the process runs',
   responses: { 200: json(z.object({ status: z.literal('ok') }).openapi('Health'), 'It runs.') },
 });
 
@@ -29,9 +29,9 @@ const ready = createRoute({
   method: 'get',
   path: '/readyz',
   tags: ['Health'],
-  summary: 'The doors can serve, and records be stored',
+  summary: 'Tell whether the doors can serve and records can be stored',
   responses: {
-    200: json(readiness, 'They can. Reasons: what is wrong at single brokers.'),
+    200: json(readiness, 'They can. `reasons`: what is wrong with single brokers.'),
     503: json(readiness, 'They cannot, and why.'),
   },
 });
@@ -42,7 +42,7 @@ const metricsRoute = createRoute({
   method: 'get',
   path: '/metrics',
   tags: ['Health'],
-  summary: 'Metrics for Prometheus; those of single clusters with the admin key',
+  summary: 'Show metrics for Prometheus; with the admin key also those of single clusters',
   responses: {
     200: { description: 'Text exposition format.', content: { 'text/plain': { schema: z.string() } } },
   },

@@ -15,7 +15,7 @@ const newKey = z
   .openapi('NewKey');
 const rotation = z
   .strictObject({
-    graceMs: z.number().int().min(0).default(0).openapi({ description: 'How long the old key goes on working.' }),
+    graceMs: z.number().int().min(0).default(0).openapi({ description: 'How long the old key keeps working.' }),
   })
   .openapi('KeyRotation');
 
@@ -44,7 +44,7 @@ const rotate = createRoute({
   operationId: 'rotateKey',
   method: 'post',
   path: `${path}/{keyId}/rotate`,
-  summary: 'Replace a key by a new one of the same name',
+  summary: 'Replace a key with a new one of the same name',
   request: { params: keyParams, body: body(rotation) },
   responses: { 201: json(issuedKeySchema, 'The new key with its secret.'), ...problems },
 });
@@ -54,7 +54,7 @@ const revoke = createRoute({
   operationId: 'revokeKey',
   method: 'delete',
   path: `${path}/{keyId}`,
-  summary: 'Revoke a key; connections that it opened are closed',
+  summary: 'Revoke a key and close the connections that it opened',
   request: { params: keyParams },
   responses: { 204: noContent, ...problems },
 });

@@ -12,12 +12,12 @@ const scrub = createRoute({
   operationId: 'scrubBroker',
   method: 'post',
   path: `${prefix}/brokers/{brokerId}/scrub`,
-  summary: 'Tell, start, pause or resume the scrub of what a broker looks after',
+  summary: 'Show, start, pause or resume the scrub of the segments that a broker looks after',
   request: {
     params: brokerParams,
     query: z.object({ act: z.enum(['status', 'start', 'pause', 'resume']).default('status') }),
   },
-  responses: { 200: json(scrubSchema, 'Where it stands.'), ...problems },
+  responses: { 200: json(scrubSchema, 'How far the scrub is.'), ...problems },
 });
 
 const damage = createRoute({
@@ -25,7 +25,7 @@ const damage = createRoute({
   operationId: 'listDamage',
   method: 'get',
   path: `${prefix}/damage`,
-  summary: 'List what scrubs have found damaged in the segment store',
+  summary: 'List the damage that scrubs have found in the segment store',
   responses: { 200: json(z.object({ items: z.array(damageSchema) }).openapi('DamageList'), 'All of it.'), ...problems },
 });
 
