@@ -50,7 +50,10 @@ export const engineSchema = z
     moves: z.array(partitionSchema).openapi({ description: 'The partitions that moved most recently, latest first.' }),
     controllers: z.array(controllerSchema),
     shards: z.array(shardSchema),
-    scaling: scalingSchema.nullable().openapi({ description: 'null while another controller looks after the fleet.' }),
+    // Not `.nullable()`, which is written down as a Scaling that is null as well: no value is both.
+    scaling: z
+      .union([scalingSchema, z.null()])
+      .openapi({ description: 'null while another controller looks after the fleet.' }),
   })
   .openapi('Engine');
 

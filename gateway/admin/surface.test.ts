@@ -88,6 +88,20 @@ describe('the surface', () => {
     }
   });
 
+  it('is described so that what may be null can be, and every body has a schema', async () => {
+    const walk = (node: unknown, at: string): void => {
+      if (typeof node !== 'object' || node === null) return;
+      const { allOf, content } = node as { allOf?: readonly object[]; content?: Record<string, { schema?: object }> };
+      // All of a reference to an object and of "an object or null" is never null.
+      for (const part of allOf ?? []) expect((part as { type?: unknown }).type ?? '', at).not.toContain('null');
+      for (const [type, { schema = {} }] of Object.entries(content ?? {})) {
+        expect(Object.keys(schema), `${at} ${type}`).not.toEqual([]);
+      }
+      for (const [name, each] of Object.entries(node)) walk(each, `${at}/${name}`);
+    };
+    walk(await document(), '');
+  });
+
   it('tells which methods a path has, and which type of body', async () => {
     for (const [method, path, allow] of [
       ['PUT', '/admin/v1/tenants', 'GET, HEAD, POST'],
