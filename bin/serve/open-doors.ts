@@ -6,6 +6,7 @@
 import { sleep } from '../../engine/kernel/clock.ts';
 import type { GatewayContext } from '../../gateway/context.ts';
 import type { TlsSource } from '../../gateway/tls-files.ts';
+import { hostAndPort, httpHostOf } from './addresses.ts';
 import type { AssembledEngine } from './assemble-engine.ts';
 import type { Readiness } from './readiness.ts';
 import type { ServeSettings } from './settings.ts';
@@ -42,8 +43,13 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
   const { settings, context, fleet, adminKey, tls, clientsWait, readiness } = options;
   const { openDataDoors } = await import('./open-data-doors.ts');
   const opening = openDataDoors(options);
-  // Told below, also when the control plane fails first.
-  opening.catch(() => undefined);
+  // Port 0 is known when the door is open.
+  let httpPort = settings.httpPort;
+  opening.then(
+    (data) => void (httpPort = data.httpPort),
+    // Told below, also when the control plane fails first.
+    () => undefined,
+  );
   if (clientsWait) {
     await Promise.race([opening, sleep(context.clock, dataDoorsWaitMsMax)]);
     await sleep(context.clock, firstRequestsMs);
@@ -51,7 +57,11 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
   const { startAdmin } = await import('../../gateway/admin/app.ts');
   const { host, adminPort: port } = settings;
   const shown = { isReady: () => readiness.isReady(), look: () => readiness.look() };
-  const admin = await startAdmin({ context, fleet, adminKey, host, port, readiness: shown, tls });
+  const httpHost = httpHostOf(settings, context.settings.advertisedHost, tls !== undefined);
+  const scheme = tls ? 'https' : 'http';
+  const httpAddress = (): string | undefined =>
+    httpPort === 0 ? undefined : `${scheme}://${hostAndPort(httpHost, httpPort)}`;
+  const admin = await startAdmin({ context, fleet, adminKey, host, port, readiness: shown, tls, httpAddress });
   const data = await opening;
   return {
     kafkaPort: data.kafkaPort,

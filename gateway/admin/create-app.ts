@@ -88,7 +88,7 @@ export function createAdminApp(
     const page = problemPage(c.req.param('code'));
     return page === undefined ? c.notFound() : c.text(page);
   });
-  const document = openapiDocument(app);
-  app.get('/openapi.json', (c) => c.json(document));
+  const describe = openapiDocument(app);
+  app.get('/openapi.json', (c) => c.json(describe(admin.httpAddress?.())));
   return { app, close: () => followers.close() };
 }

@@ -6,7 +6,7 @@ import type { AdminApp } from './routes/route.ts';
 const about = `Tenants, clusters, keys, topics and groups, and the fleet of brokers below them. Everything under
 \`/admin/v1\` takes the admin key as \`Authorization: Bearer …\`. Errors are problem documents (RFC 9457) with a stable \`code\`.`;
 
-export function openapiDocument(app: AdminApp): Readonly<Record<string, unknown>> {
+export function openapiDocument(app: AdminApp): (httpAddress: string | undefined) => Readonly<Record<string, unknown>> {
   app.openAPIRegistry.registerComponent('securitySchemes', 'adminKey', {
     type: 'http',
     scheme: 'bearer',
@@ -21,20 +21,23 @@ export function openapiDocument(app: AdminApp): Readonly<Record<string, unknown>
   const { schemas, securitySchemes } = dataPlaneOpenapi.components;
   const ownSchemas = own.components?.schemas ?? {};
   for (const name of Object.keys(schemas)) assert(!Object.hasOwn(ownSchemas, name), `two schemas are named ${name}`);
-  const doorPaths = Object.entries(dataPlaneOpenapi.paths).map(([path, item]) => [
-    path,
-    { ...(item as object), servers: [door] },
-  ]);
-  return {
-    ...own,
-    paths: { ...own.paths, ...Object.fromEntries(doorPaths) },
-    components: {
-      ...own.components,
-      schemas: { ...ownSchemas, ...schemas },
-      securitySchemes: { ...own.components?.securitySchemes, ...securitySchemes },
-    },
+  const components = {
+    ...own.components,
+    schemas: { ...ownSchemas, ...schemas },
+    securitySchemes: { ...own.components?.securitySchemes, ...securitySchemes },
+  };
+  return (httpAddress) => {
+    const servers = doorServers(httpAddress);
+    const doorPaths = Object.entries(dataPlaneOpenapi.paths).map(([path, item]) => [
+      path,
+      { ...(item as object), servers },
+    ]);
+    return { ...own, paths: { ...own.paths, ...Object.fromEntries(doorPaths) }, components };
   };
 }
 
-/** Where the data plane is, unless it was told otherwise. */
-const door = { url: '{address}', variables: { address: { default: 'http://127.0.0.1:8080' } } };
+/** Where the data plane is. Generated clients take the first, as it stands; who comes by another way fills in the second. */
+function doorServers(address: string | undefined): readonly object[] {
+  const elsewhere = { url: '{address}', variables: { address: { default: address ?? 'http://127.0.0.1:8080' } } };
+  return address === undefined ? [elsewhere] : [{ url: address }, elsewhere];
+}

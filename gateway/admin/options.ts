@@ -27,6 +27,8 @@ export interface AdminOptions {
   readonly adminKey: string;
   readonly readiness: { isReady(): boolean; look(): Promise<ShownReadiness> };
   readonly limits?: Partial<AdminLimits>;
+  /** Where clients find the HTTP door, for the description of what it serves; undefined while that is not known. */
+  readonly httpAddress?: () => string | undefined;
 }
 
 export interface AdminLimits {

@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { type AdminInTest, adminInTest, adminKey } from './admin-in-test.suite.ts';
 import { startAdmin } from './app.ts';
+import { createAdminApp } from './create-app.ts';
 
 let test: AdminInTest;
 
@@ -86,6 +87,21 @@ describe('the surface', () => {
         for (const each of operation.parameters ?? []) expect(each.required ?? false, path).toBe(each.in === 'path');
       }
     }
+  });
+
+  it('names the address of the HTTP door once that is known, and one to fill in', async () => {
+    let httpAddress: string | undefined;
+    const { app } = createAdminApp({ ...test.options, httpAddress: () => httpAddress });
+    const servers = async (): Promise<unknown> => {
+      const described = (await (await app.request('/openapi.json')).json()) as {
+        readonly paths: Readonly<Record<string, { readonly servers?: unknown }>>;
+      };
+      return described.paths['/v1/topics']?.servers;
+    };
+    const toFillIn = (address: string): object => ({ url: '{address}', variables: { address: { default: address } } });
+    expect(await servers()).toEqual([toFillIn('http://127.0.0.1:8080')]);
+    httpAddress = 'https://[::1]:18080';
+    expect(await servers()).toEqual([{ url: httpAddress }, toFillIn(httpAddress)]);
   });
 
   it('is described so that what may be null can be, and every body has a schema', async () => {

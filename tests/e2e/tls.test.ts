@@ -75,6 +75,10 @@ describe.each(refused === undefined ? ['uws', 'node'] : ['node'])('TLS, %s', (dr
   it('the control plane too, and plain text is refused', async () => {
     const admin = instance.environment['HEADGATE_ADMIN']!;
     expect((await ask(`${admin}/readyz`, 'GET')).status).toBe(200);
+    const described = JSON.parse((await ask(`${admin}/openapi.json`, 'GET')).text) as {
+      readonly paths: Readonly<Record<string, { readonly servers?: readonly unknown[] }>>;
+    };
+    expect(described.paths['/v1/topics']?.servers?.[0]).toEqual({ url: instance.http });
     await expect(fetch(instance.http.replace('https:', 'http:'))).rejects.toThrow();
     await expect(fetch(admin.replace('https:', 'http:'))).rejects.toThrow();
   });
