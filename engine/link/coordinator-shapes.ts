@@ -102,7 +102,8 @@ const offsetDelete: CoordinatorShape<47> = {
   waitMs: noWait,
 };
 
-export const coordinatorShapes = {
+/** A mapped type, so that generic code which is given a key gets that key's shape. */
+export const coordinatorShapes: { readonly [K in CoordinatorApi]: CoordinatorShape<K> } = {
   8: offsetCommit,
   9: offsetFetch,
   11: joinGroup,
@@ -112,4 +113,4 @@ export const coordinatorShapes = {
   15: describeGroups,
   42: deleteGroups,
   47: offsetDelete,
-} as const;
+};

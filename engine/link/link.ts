@@ -152,7 +152,7 @@ export class Link implements FrameHandler {
       key,
       version,
       // The answer is decoded by the same key, so the reply gets the type it asked for.
-      reply: reply as unknown as Reply<ApiKey>,
+      reply: reply as Reply<ApiKey>,
       allowedMs: (options.waitMs ?? 0) + this.#settings.answerMsMax,
       metMs: -1,
       parts,

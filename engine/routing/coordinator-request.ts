@@ -73,8 +73,7 @@ export class CoordinatorRouter {
   ): Promise<ResponseOf<K>> {
     assert(clusterOfGroup(target.groupId) === target.clusterId, 'an inner group name begins with its cluster');
     this.metrics.requests++;
-    // The table pairs each key with the shape of its messages; the compiler cannot follow K into it.
-    const shape = coordinatorShapes[key] as unknown as CoordinatorShape<K>;
+    const shape: CoordinatorShape<K> = coordinatorShapes[key];
     const options = { clientId: joinClient(client), waitMs: shape.waitMs(request) };
     const deadlineMs = this.#clock.monotonicMs() + this.#settings.holdMsMax;
     let pauseMs = this.#settings.retryMs;

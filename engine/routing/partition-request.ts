@@ -52,8 +52,7 @@ export class PartitionRouter {
 
   async request<K extends PartitionApi>(key: K, request: RequestOf<K>): Promise<ResponseOf<K>> {
     this.metrics.requests++;
-    // The table pairs each key with the shape of its messages; the compiler cannot follow K into it.
-    const shape = partitionShapes[key] as unknown as PartitionShape<K>;
+    const shape: PartitionShape<K> = partitionShapes[key];
     const entries = shape.entries(request);
     const startMs = this.#clock.monotonicMs();
     const timeMs = shape.timeoutMs ? grantedMs(shape.timeoutMs(request)) : Number.POSITIVE_INFINITY;
@@ -78,10 +77,10 @@ export class PartitionRouter {
     key: K,
     shape: PartitionShape<K>,
     request: RequestOf<K>,
-    entries: readonly Entry[],
+    entries: readonly Entry<K>[],
     untilMs: number,
-  ): Promise<Entry[]> {
-    const byLink = new Map<Link, Entry[]>();
+  ): Promise<Entry<K>[]> {
+    const byLink = new Map<Link, Entry<K>[]>();
     for (const entry of entries) {
       if (entry.result !== undefined) continue;
       const link = this.#linkOf(entry);
@@ -115,7 +114,7 @@ export class PartitionRouter {
     shape: PartitionShape<K>,
     request: RequestOf<K>,
     link: Link,
-    asked: readonly Entry[],
+    asked: readonly Entry<K>[],
     untilMs: number,
   ): Promise<void> {
     let response: ResponseOf<K> | typeof late;
@@ -160,8 +159,8 @@ function partitionKey(topic: string, index: number): string {
 }
 
 /** The first of each partition last: one that is named twice is answered twice. */
-function byPartition(entries: readonly Entry[]): Map<string, Entry[]> {
-  const byKey = new Map<string, Entry[]>();
+function byPartition<E extends Entry>(entries: readonly E[]): Map<string, E[]> {
+  const byKey = new Map<string, E[]>();
   for (const entry of entries.toReversed()) {
     const key = partitionKey(entry.topic, entry.index);
     const same = byKey.get(key);

@@ -8,7 +8,7 @@ import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import type { Bounds } from './told-bounds.ts';
 
 /** One partition of a request. */
-export interface Entry {
+export interface Entry<K extends PartitionApi = PartitionApi> {
   /** Which of the request's topics: one that is named twice, side by side or not, is answered twice. */
   readonly topicAt: number;
   readonly topic: string;
@@ -21,7 +21,7 @@ export interface Entry {
   /** It was with a broker that never told what became of it. */
   mayBeDone: boolean;
   /** The partition's part of the request, and in the end of the response. */
-  readonly part: object;
+  readonly part: PartOf<K>;
   result: EntryResult | undefined;
 }
 
@@ -35,19 +35,22 @@ export interface EntryResult {
 }
 
 export interface PartitionShape<K extends PartitionApi> {
-  entries(request: RequestOf<K>): Entry[];
+  entries(request: RequestOf<K>): Entry<K>[];
   /** The request for some of its entries only. */
-  request(whole: RequestOf<K>, entries: readonly Entry[]): RequestOf<K>;
+  request(whole: RequestOf<K>, entries: readonly Entry<K>[]): RequestOf<K>;
   read(response: ResponseOf<K>, each: (topic: string, index: number, result: EntryResult) => void): void;
-  response(whole: RequestOf<K>, entries: readonly Entry[]): ResponseOf<K>;
-  told?(entry: Entry, result: EntryResult): Bounds;
+  response(whole: RequestOf<K>, entries: readonly Entry<K>[]): ResponseOf<K>;
+  told?(entry: Entry<K>, result: EntryResult): Bounds;
   /** Of a request that changes something: the time that its client gives it. */
   timeoutMs?(request: RequestOf<K>): number;
 }
 
-type OffsetsPart = RequestOf<2>['topics'][number]['partitions'][number];
-type DeletePart = RequestOf<21>['topics'][number]['partitions'][number];
-type EpochPart = RequestOf<23>['topics'][number]['partitions'][number];
+interface Parts {
+  2: RequestOf<2>['topics'][number]['partitions'][number];
+  21: RequestOf<21>['topics'][number]['partitions'][number];
+  23: RequestOf<23>['topics'][number]['partitions'][number];
+}
+type PartOf<K extends PartitionApi> = Parts[K];
 
 /** Times of ListOffsets that ask for a bound. */
 const latest = -1;
@@ -61,7 +64,7 @@ const listOffsets: PartitionShape<2> = {
     ),
   request: (whole, entries) => ({
     ...whole,
-    topics: byTopic(entries, (entry) => ({ ...(entry.part as OffsetsPart), currentLeaderEpoch: entry.sentEpoch })).map(
+    topics: byTopic(entries, (entry) => ({ ...entry.part, currentLeaderEpoch: entry.sentEpoch })).map(
       ([name, partitions]) => ({ name, partitions }),
     ),
   }),
@@ -78,8 +81,7 @@ const listOffsets: PartitionShape<2> = {
       partitionIndex: index,
     })).map(([name, partitions]) => ({ name, partitions })),
   }),
-  told({ part }, { offset = -1 }) {
-    const { timestamp } = part as OffsetsPart;
+  told({ part: { timestamp } }, { offset = -1 }) {
     if (timestamp === latest) return { end: offset };
     return timestamp === earliest || timestamp === earliestLocal ? { start: offset } : {};
   },
@@ -92,7 +94,7 @@ const deleteRecords: PartitionShape<21> = {
     ),
   request: (whole, entries) => ({
     ...whole,
-    topics: byTopic(entries, (entry) => entry.part as DeletePart).map(([name, partitions]) => ({ name, partitions })),
+    topics: byTopic(entries, (entry) => entry.part).map(([name, partitions]) => ({ name, partitions })),
   }),
   read: ({ topics }, each) => {
     for (const { name, partitions } of topics) for (const part of partitions) each(name, part.partitionIndex, part);
@@ -114,7 +116,7 @@ const offsetForLeaderEpoch: PartitionShape<23> = {
     ),
   request: (whole, entries) => ({
     ...whole,
-    topics: byTopic(entries, (entry) => ({ ...(entry.part as EpochPart), currentLeaderEpoch: entry.sentEpoch })).map(
+    topics: byTopic(entries, (entry) => ({ ...entry.part, currentLeaderEpoch: entry.sentEpoch })).map(
       ([topic, partitions]) => ({ topic, partitions }),
     ),
   }),
@@ -132,15 +134,26 @@ const offsetForLeaderEpoch: PartitionShape<23> = {
   }),
 };
 
-export const partitionShapes = { 2: listOffsets, 21: deleteRecords, 23: offsetForLeaderEpoch } as const;
+/** A mapped type, so that generic code which is given a key gets that key's shape. */
+export const partitionShapes: { readonly [K in PartitionApi]: PartitionShape<K> } = {
+  2: listOffsets,
+  21: deleteRecords,
+  23: offsetForLeaderEpoch,
+};
 
-function entryOf(topicAt: number, topic: string, index: number, leaderEpoch: number, part: object): Entry {
+function entryOf<K extends PartitionApi>(
+  topicAt: number,
+  topic: string,
+  index: number,
+  leaderEpoch: number,
+  part: PartOf<K>,
+): Entry<K> {
   const sent = { sentEpoch: -1, sentTopicId: undefined, mayBeDone: false };
   return { topicAt, topic, index, leaderEpoch, ...sent, part, result: undefined };
 }
 
 /** Parts of neighbouring entries of one topic together, in request order: a topic named twice stays two. */
-function byTopic<T>(entries: readonly Entry[], partOf: (entry: Entry) => T): [string, T[]][] {
+function byTopic<E extends Entry, T>(entries: readonly E[], partOf: (entry: E) => T): [string, T[]][] {
   const topics: [string, T[]][] = [];
   let lastAt = -1;
   for (const entry of entries) {

@@ -55,8 +55,7 @@ function inKafkasWords<K extends CoordinatorApi>(
   request: RequestOf<K>,
   response: ResponseOf<K>,
 ): ResponseOf<K> {
-  // The table pairs each key with the shape of its messages; the compiler cannot follow K into it.
-  const shape = coordinatorShapes[key] as unknown as CoordinatorShape<K>;
+  const shape: CoordinatorShape<K> = coordinatorShapes[key];
   const codes = shape.codes(response);
   if (codes.includes(unsureCode)) return shape.failure(request, errorCode.notCoordinator);
   return codes.includes(volumeFullCode) ? shape.failure(request, errorCode.coordinatorNotAvailable) : response;

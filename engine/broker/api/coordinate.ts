@@ -10,7 +10,7 @@ import { errorCode } from '../../protocol/error-codes.ts';
 import type { RequestOf, ResponseOf } from '../../protocol/apis.ts';
 import { splitClient, splitSeats } from '../../routing/coordinator-client.ts';
 import { clusterOfGroup } from '../../routing/coordinator-seat.ts';
-import { type CoordinatorShape, coordinatorShapes } from '../../link/coordinator-shapes.ts';
+import { coordinatorShapes } from '../../link/coordinator-shapes.ts';
 import type { CoordinatorSeats } from '../coordinator-seats.ts';
 import type { GroupCoordinator } from '../groups/group-coordinator.ts';
 import { codeOf, type GroupClient } from '../groups/shell.ts';
@@ -21,87 +21,73 @@ import { codeOf, type GroupClient } from '../groups/shell.ts';
  * taken for hung after a while, and ends for all that share it.
  */
 export async function coordinate(seats: CoordinatorSeats, call: Call): Promise<void> {
-  const fail = call.key === 16 ? failedList(call) : failedAnswer(call);
+  if (call.key === 16) {
+    return orFail(list(seats, call), (code) => call.respond({ throttleTimeMs: 0, errorCode: code, groups: [] }));
+  }
+  assert(isOfOneGroup(call), `API ${call.key} is not served by brokers`);
+  return orFail(coordinateOne(seats, call), (code) => fail(call, code));
+}
+
+async function orFail(work: Promise<void>, fail: (code: number) => void): Promise<void> {
   try {
-    await (call.key === 16 ? list(seats, call) : coordinateOne(seats, call));
+    await work;
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     fail(codeOf(error));
   }
 }
 
-function failedList(call: CallOf<16>): (code: number) => void {
-  return (code) => call.respond({ throttleTimeMs: 0, errorCode: code, groups: [] });
+function fail<K extends CoordinatorApi>(call: CallOf<K>, code: number): void {
+  call.respond(coordinatorShapes[call.key].failure(call.request, code));
 }
 
-function failedAnswer(call: Call): (code: number) => void {
-  assert(isCoordinatorKey(call.key), `API ${call.key} is not served by brokers`);
-  const asked = call as CallOf<CoordinatorApi>;
-  // The answer belongs to the key; the compiler cannot follow the pair through the tables.
-  const shape = coordinatorShapes[asked.key] as unknown as CoordinatorShape<CoordinatorApi>;
-  return (code) => asked.respond(shape.failure(asked.request, code));
-}
-
-async function coordinateOne(seats: CoordinatorSeats, call: Call): Promise<void> {
-  const { key, version, request } = call as CallOf<CoordinatorApi>;
-  const group = groupOf(key, request);
+async function coordinateOne<K extends CoordinatorApi>(seats: CoordinatorSeats, call: CallOf<K>): Promise<void> {
+  const { key, version, request } = call;
+  const api: GroupApi<K> = groupApis[key];
+  const group = api.groupOf(request);
   const cluster = clusterOfGroup(group);
   const seated = cluster === undefined ? { errorCode: errorCode.invalidGroupId } : await seats.ofGroup(cluster, group);
-  if ('errorCode' in seated) return failedAnswer(call)(seated.errorCode);
+  if ('errorCode' in seated) return fail(call, seated.errorCode);
   const { clientId, clientHost } = splitClient(call.clientId);
-  const response = await answer(seated.coordinator, key, version, request, { clientId, clientHost });
-  (call as CallOf<CoordinatorApi>).respond(response);
+  call.respond(await api.answer(seated.coordinator, version, request, { clientId, clientHost }));
 }
 
-const coordinatorKeys: readonly number[] = [8, 9, 11, 12, 13, 14, 15, 42, 47];
-
-function isCoordinatorKey(key: number): key is CoordinatorApi {
-  return coordinatorKeys.includes(key);
+interface GroupApi<K extends CoordinatorApi> {
+  /** The one group that a request concerns: several APIs take lists, of which the gateway fills in one. */
+  groupOf(request: RequestOf<K>): string;
+  answer(
+    coordinator: GroupCoordinator,
+    version: number,
+    request: RequestOf<K>,
+    client: GroupClient,
+  ): Promise<ResponseOf<K>>;
 }
 
-/** The one group that a request concerns: several APIs take lists, of which the gateway fills in one. */
-function groupOf(key: CoordinatorApi, request: RequestOf<CoordinatorApi>): string {
-  switch (key) {
-    case 9: {
-      const { groupId, groups } = request as RequestOf<9>;
-      return groups[0]?.groupId ?? groupId;
-    }
-    case 15:
-      return (request as RequestOf<15>).groups[0] ?? '';
-    case 42:
-      return (request as RequestOf<42>).groupsNames[0] ?? '';
-    default:
-      return (request as RequestOf<8 | 11 | 12 | 13 | 14 | 47>).groupId;
-  }
-}
+const groupIdOf = ({ groupId }: { readonly groupId: string }): string => groupId;
 
-function answer(
-  coordinator: GroupCoordinator,
-  key: CoordinatorApi,
-  version: number,
-  request: RequestOf<CoordinatorApi>,
-  client: GroupClient,
-): Promise<ResponseOf<CoordinatorApi>> {
-  switch (key) {
-    case 8:
-      return coordinator.offsetCommit(version, request as RequestOf<8>, client);
-    case 9:
-      return coordinator.offsetFetch(version, request as RequestOf<9>, client);
-    case 11:
-      return coordinator.joinGroup(version, request as RequestOf<11>, client);
-    case 12:
-      return coordinator.heartbeat(version, request as RequestOf<12>, client);
-    case 13:
-      return coordinator.leaveGroup(version, request as RequestOf<13>, client);
-    case 14:
-      return coordinator.syncGroup(version, request as RequestOf<14>, client);
-    case 15:
-      return coordinator.describeGroups(version, request as RequestOf<15>, client);
-    case 42:
-      return coordinator.deleteGroups(version, request as RequestOf<42>, client);
-    case 47:
-      return coordinator.offsetDelete(version, request as RequestOf<47>, client);
-  }
+const groupApis: { readonly [K in CoordinatorApi]: GroupApi<K> } = {
+  8: { groupOf: groupIdOf, answer: (coordinator, ...asked) => coordinator.offsetCommit(...asked) },
+  9: {
+    groupOf: ({ groupId, groups }) => groups[0]?.groupId ?? groupId,
+    answer: (coordinator, ...asked) => coordinator.offsetFetch(...asked),
+  },
+  11: { groupOf: groupIdOf, answer: (coordinator, ...asked) => coordinator.joinGroup(...asked) },
+  12: { groupOf: groupIdOf, answer: (coordinator, ...asked) => coordinator.heartbeat(...asked) },
+  13: { groupOf: groupIdOf, answer: (coordinator, ...asked) => coordinator.leaveGroup(...asked) },
+  14: { groupOf: groupIdOf, answer: (coordinator, ...asked) => coordinator.syncGroup(...asked) },
+  15: {
+    groupOf: ({ groups }) => groups[0] ?? '',
+    answer: (coordinator, ...asked) => coordinator.describeGroups(...asked),
+  },
+  42: {
+    groupOf: ({ groupsNames }) => groupsNames[0] ?? '',
+    answer: (coordinator, ...asked) => coordinator.deleteGroups(...asked),
+  },
+  47: { groupOf: groupIdOf, answer: (coordinator, ...asked) => coordinator.offsetDelete(...asked) },
+};
+
+function isOfOneGroup(call: Call): call is Extract<Call, { readonly key: CoordinatorApi }> {
+  return Object.hasOwn(groupApis, call.key);
 }
 
 /**
