@@ -145,7 +145,7 @@ export interface CoordinatorClient {
 }
 
 /** APIs that the owner of one partition answers, and those that a group's coordinator answers. */
-export type PartitionApi = 2 | 21 | 23;
+export type PartitionApi = 2 | 21 | 23 | 35;
 export type CoordinatorApi = 8 | 9 | 11 | 12 | 13 | 14 | 15 | 42 | 47;
 
 export interface Engine {
@@ -153,8 +153,8 @@ export interface Engine {
   append(append: Append): void;
   fetch(partitions: readonly FetchPartition[], options: FetchOptions): Promise<FetchedPartition[]>;
   /**
-   * ListOffsets, DeleteRecords, OffsetForLeaderEpoch with inner topic names: split by owner, merged in request order,
-   * held and replayed while a partition moves.
+   * ListOffsets, DeleteRecords, OffsetForLeaderEpoch and DescribeLogDirs with inner topic names: split by owner, merged
+   * in request order, held and replayed while a partition moves.
    */
   partitionRequest<K extends PartitionApi>(key: K, request: RequestOf<K>): Promise<ResponseOf<K>>;
   /**

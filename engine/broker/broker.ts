@@ -14,6 +14,7 @@ import { fetch } from './api/01-fetch.ts';
 import { listOffsets } from './api/02-list-offsets.ts';
 import { deleteRecords } from './api/21-delete-records.ts';
 import { offsetForLeaderEpoch } from './api/23-offset-for-leader-epoch.ts';
+import { describeLogDirs } from './api/35-describe-log-dirs.ts';
 import { closeLogs, releaseLogs } from './api/30000-release-logs.ts';
 import { brokerStatus } from './api/30002-broker-status.ts';
 import { LoadCount } from './api/30003-take-load.ts';
@@ -105,6 +106,8 @@ function handle(parts: BrokerParts, { ownership, seats, load, isAwake }: Desk, c
       return settle(offsetForLeaderEpoch(catalogue, ownership, isAwake, call.request), (response) =>
         call.respond(response),
       );
+    case 35:
+      return settle(describeLogDirs(catalogue, ownership, call.request), (response) => call.respond(response));
     case 30000:
       return settle(releaseLogs(ownership, leave, call.request), (response) => call.respond(response));
     case 30001:

@@ -6,6 +6,7 @@ import {
   offsetForLeaderEpochRequest,
   offsetForLeaderEpochResponse,
 } from '../protocol/messages/23-offset-for-leader-epoch.ts';
+import { describeLogDirsRequest, describeLogDirsResponse } from '../protocol/messages/35-describe-log-dirs.ts';
 import type { ResponseOf } from '../protocol/apis.ts';
 import { keyOf, topicId, type World, world } from './scripted-broker.suite.ts';
 
@@ -37,6 +38,14 @@ async function answering(owners: readonly number[]): Promise<World> {
           })),
         }));
         call.respond(make(deleteRecordsResponse, { topics }));
+      } else if (call.key === 35) {
+        const topics = call.request.topics!.map(({ topic, partitions }) => ({
+          name: topic,
+          partitions: partitions
+            .filter((index) => codeOf(index) === 0)
+            .map((index) => ({ partitionIndex: index, partitionSize: index * 1000 })),
+        }));
+        call.respond(make(describeLogDirsResponse, { results: [{ topics }] }));
       } else if (call.key === 23) {
         const topics = call.request.topics.map(({ topic, partitions }) => ({
           topic,
@@ -130,6 +139,24 @@ describe('a request about partitions', () => {
       [1, 0, 100],
     ]);
     expect(w.broker(1).count(2)).toBe(1);
+  });
+
+  it('finds logs that a former owner does not list at the next one, and leaves out those that nobody has', async () => {
+    const w = await answering([1, 2, -1]);
+    w.logs.owners.set(keyOf(topicId, 1), { brokerId: 3, epoch: 1 });
+    const request = make(describeLogDirsRequest, { topics: [{ topic: name, partitions: [2, 1, 0] }] });
+    let response: ResponseOf<35> | undefined;
+    void w.routing.partitionRequest(35, request).then((each) => (response = each));
+    await w.clock.advance(300);
+    w.catalogue.place(name, 1, 3, 1);
+    await w.clock.advance(60_000);
+    const { topics } = response!.results[0]!;
+    expect(topics.map((topic) => topic.partitions.map((each) => [each.partitionIndex, each.partitionSize]))).toEqual([
+      [
+        [1, 1000],
+        [0, 0],
+      ],
+    ]);
   });
 
   it('survives the end of a link', async () => {

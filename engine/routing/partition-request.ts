@@ -1,6 +1,6 @@
 /**
- * Requests about partitions that are no data (ListOffsets, DeleteRecords, OffsetForLeaderEpoch): split by owner, sent
- * side by side, merged in the order of the request. All three can be repeated without harm, so a partition whose owner
+ * Requests about partitions that are no data (ListOffsets, DeleteRecords, OffsetForLeaderEpoch, DescribeLogDirs): split by
+ * owner, sent side by side, merged in the order of the request. All of them can be repeated without harm, so a partition whose owner
  * is away, refuses or vanishes is asked again where the catalogue points, until the hold time is over.
  *
  * DeleteRecords comes with a time of its client's, after which it is answered whatever the owners do: what others have told

@@ -1,10 +1,13 @@
 /**
- * Where the three partition requests keep what routing needs: topics are named, partitions are numbered, and each answer
+ * Where partition requests keep what routing needs: topics are named, partitions are numbered, and each answer
  * belongs to one partition. One shape per API, so that partition-request.ts is written once.
  */
 import type { PartitionApi } from '../engine.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
+import { errorCode } from '../protocol/error-codes.ts';
+import { make } from '../protocol/make.ts';
+import { describeLogDirsResponse } from '../protocol/messages/35-describe-log-dirs.ts';
 import type { Bounds } from './told-bounds.ts';
 
 /** One partition of a request. */
@@ -32,6 +35,8 @@ export interface EntryResult {
   readonly lowWatermark?: number;
   /** Of ListOffsets alone. */
   readonly offset?: number;
+  /** Of DescribeLogDirs alone. */
+  readonly partitionSize?: number;
 }
 
 export interface PartitionShape<K extends PartitionApi> {
@@ -49,6 +54,8 @@ interface Parts {
   2: RequestOf<2>['topics'][number]['partitions'][number];
   21: RequestOf<21>['topics'][number]['partitions'][number];
   23: RequestOf<23>['topics'][number]['partitions'][number];
+  /** The partition's number. */
+  35: number;
 }
 type PartOf<K extends PartitionApi> = Parts[K];
 
@@ -134,11 +141,40 @@ const offsetForLeaderEpoch: PartitionShape<23> = {
   }),
 };
 
+/** A broker lists the logs that it has: one that is missing there is asked for again, one whose owner never answers is missing here. */
+const describeLogDirs: PartitionShape<35> = {
+  entries: ({ topics }) =>
+    (topics ?? []).flatMap(({ topic, partitions }, t) =>
+      partitions.map((index) => entryOf(t, topic, index, -1, index)),
+    ),
+  request: (_, entries) => ({
+    topics: byTopic(entries, ({ part }) => part).map(([topic, partitions]) => ({ topic, partitions })),
+  }),
+  read: ({ results }, each) => {
+    for (const { topics } of results) {
+      for (const { name, partitions } of topics) {
+        for (const { partitionIndex, partitionSize } of partitions) {
+          each(name, partitionIndex, { errorCode: errorCode.none, partitionSize });
+        }
+      }
+    }
+  },
+  response: (_, entries) => {
+    const told = entries.filter(({ result }) => result!.errorCode === errorCode.none);
+    const topics = byTopic(told, ({ index, result }) => ({
+      partitionIndex: index,
+      partitionSize: result!.partitionSize!,
+    })).map(([name, partitions]) => ({ name, partitions }));
+    return make(describeLogDirsResponse, { results: [{ topics }] });
+  },
+};
+
 /** A mapped type, so that generic code which is given a key gets that key's shape. */
 export const partitionShapes: { readonly [K in PartitionApi]: PartitionShape<K> } = {
   2: listOffsets,
   21: deleteRecords,
   23: offsetForLeaderEpoch,
+  35: describeLogDirs,
 };
 
 function entryOf<K extends PartitionApi>(

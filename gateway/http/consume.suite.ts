@@ -1,5 +1,6 @@
 /** Reading, event streams, topics, groups, and what holds for all routes: the same on both transports. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ResponseOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { innerName } from '../../tenancy/naming.ts';
 import { answerOf, type Bench, type BenchTenant, type Driver, type Json, httpBench } from './door-bench.suite.ts';
@@ -477,7 +478,7 @@ export function consumeSuite(driver: Driver): void {
       const asked = engine.partitionRequest.bind(engine);
       engine.partitionRequest = async (key, request) => {
         const answer = await asked(key, request);
-        for (const topic of answer.topics)
+        for (const topic of (answer as ResponseOf<2>).topics)
           for (const part of topic.partitions) part.errorCode = errorCode.requestTimedOut;
         return answer;
       };

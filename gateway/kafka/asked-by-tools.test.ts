@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { make } from '../../engine/protocol/make.ts';
+import { encodeBatch } from '../../engine/records/encode.ts';
 import { type DoorBench, doorBench, type RawClient } from './door.suite.ts';
 
 let bench: DoorBench;
@@ -33,6 +34,29 @@ it('has no ACLs, as a Kafka without an authorizer', async () => {
   expect(results.map((each) => each.errorCode)).toEqual([errorCode.securityDisabled, errorCode.securityDisabled]);
   const { filterResults } = await ask(31, { filters: [{ resourceTypeFilter: 1 }] });
   expect(filterResults).toMatchObject([{ errorCode: errorCode.securityDisabled, matchingAcls: [] }]);
+});
+
+it('tells how large one’s own logs are, in one directory', async () => {
+  const records = encodeBatch([{ key: null, value: Buffer.from('v'), timestampMs: 1 }]);
+  const { length } = records;
+  const { topics: known } = await ask(3, { topics: [{ name: 't' }] });
+  const partitionData = [{ index: 1, records }];
+  await ask(0, { acks: -1, topicData: [{ topicId: known[0]!.topicId, partitionData }] });
+  const sizes = [
+    { partitionIndex: 0, partitionSize: 0 },
+    { partitionIndex: 1, partitionSize: length },
+  ];
+  const all = await ask(35, { topics: null });
+  expect(all.results).toMatchObject([{ errorCode: 0, topics: [{ name: 't', partitions: sizes }], totalBytes: -1 }]);
+  expect(all.results[0]!.topics).toHaveLength(1);
+  const topics = [
+    { topic: 't', partitions: [1, 2, -1] },
+    { topic: topicOfTheirs, partitions: [0] },
+    { topic: 't', partitions: [1] },
+  ];
+  const some = await ask(35, { topics });
+  expect(some.results[0]!.topics).toMatchObject([{ name: 't', partitions: [sizes[1]] }]);
+  expect(some.results[0]!.topics[0]!.partitions).toHaveLength(1);
 });
 
 it('needs no election of a leader, and knows which partitions there are', async () => {

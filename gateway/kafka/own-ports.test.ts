@@ -53,6 +53,22 @@ it('tells of each group once, by its coordinator, and of all of them at the port
   expect((await listed(client)).sort()).toEqual([...groups].sort());
 });
 
+it('tells of a log at the brokers that have a replica of it, and of all of them at the port for all', async () => {
+  const client = await bench.client(acme);
+  await ask(client, 19, 7, { topics: [{ name: 'once', numPartitions: 3, replicationFactor: 1 }] });
+  const logsAt = async (port?: number): Promise<Record<string, number[]>> => {
+    const { results } = await ask(await bench.client(acme, port), 35, 5, { topics: null });
+    const { topics } = results[0]!;
+    return Object.fromEntries(topics.map((t) => [t.name, t.partitions.map((each) => each.partitionIndex)]));
+  };
+  const { brokers } = await admin.describeCluster();
+  const seen = await Promise.all(brokers.map(({ port }) => logsAt(port)));
+  for (const { spread } of seen) expect(spread).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(seen.flatMap(({ once = [] }) => once).sort((a, b) => a - b)).toEqual([0, 1, 2]);
+  expect(seen.every(({ once = [] }) => once.length === 1)).toBe(true);
+  expect(await logsAt()).toEqual({ spread: [0, 1, 2, 3, 4, 5], once: [0, 1, 2] });
+});
+
 it('stores what kafkajs sends to partitions of three leaders', async () => {
   const producer = bench.kafka(acme).producer();
   await producer.connect();

@@ -72,6 +72,12 @@ async function consume(at: Access, args: readonly string[], count: number): Prom
   return consoleRecords(lines);
 }
 
+interface LogDirs {
+  readonly brokers: readonly {
+    readonly logDirs: readonly { readonly partitions: readonly { readonly size: number }[] }[];
+  }[];
+}
+
 interface VerifiableEvent {
   readonly name: string;
   readonly partitions?: readonly { readonly partition: number }[];
@@ -248,6 +254,15 @@ clientSuite('java-tools', driver, (at) => {
     const offsets = await run(at, 'GetOffsetShell', ['--topic', 'performance']);
     const ends = offsets.flatMap((line) => /^performance:\d+:(\d+)$/.exec(line)?.[1] ?? []).map(Number);
     expect(ends.reduce((sum, end) => sum + end, 0)).toBe(20_000);
+    const described = await run(at, 'LogDirsCommand', ['--describe', '--topic-list', 'performance']);
+    const { brokers } = JSON.parse(described.find((line) => line.startsWith('{'))!) as LogDirs;
+    for (const { logDirs } of brokers) {
+      const sizes = logDirs.flatMap(({ partitions }) => partitions.map(({ size }) => size));
+      expect(sizes).toHaveLength(6);
+      const recordBytes = sizes.reduce((sum, size) => sum + size, 0) / 20_000;
+      expect(recordBytes).toBeGreaterThan(1_024);
+      expect(recordBytes).toBeLessThan(1_100);
+    }
   });
 
   it('runs VerifiableProducer', async () => {

@@ -245,9 +245,10 @@ export const differences: readonly Difference[] = [
   },
   {
     name: 'Directories of logs',
-    kafka: 'Those of the brokers, with sizes.',
-    headgate: 'One, without logs.',
-    reason: 'Logs lie in storage that all brokers share, and disks are not a tenant’s to see.',
+    kafka: 'Those of the broker, with the sizes of their files and of the disk.',
+    headgate: 'One, with the bytes of the records in each log.',
+    reason:
+      'Logs are in storage that all brokers share, and its disks are not a tenant’s to see. Kafka lists a log a moment after its topic is there, and a moment longer than that.',
     level: (ask, pair) => (ask.key === 35 ? both(pair, (answer) => ({ ...answer, results: [] })) : pair),
   },
   {

@@ -1,26 +1,87 @@
 /**
- * DescribeLogDirs (key 35): v1-v5. One directory without logs: a tenant's logs lie in storage that all brokers share, on
- * no disk of a virtual broker, and disks of real ones are not a tenant's to see. Sizes are in the control plane's usage.
+ * DescribeLogDirs (key 35): v1-v5. How large the tenant's logs are, as their owners tell. There is one directory, for they lie
+ * in storage that all brokers share: a log is on each virtual broker that has a replica of its partition, and its bytes are
+ * kept once. Disks of real brokers are not a tenant's to see. A partition that has no owner for as long as requests are held
+ * is left out. Back: engine/broker/api/35-describe-log-dirs.ts.
  */
+import type { TopicEntry } from '../../../engine/engine.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
-import type { DescribeLogDirsResponse } from '../../../engine/protocol/messages/35-describe-log-dirs.ts';
-import { api } from '../api.ts';
+import { make } from '../../../engine/protocol/make.ts';
+import {
+  type DescribeLogDirsRequest,
+  type DescribeLogDirsResponse,
+  describeLogDirsResponse,
+} from '../../../engine/protocol/messages/35-describe-log-dirs.ts';
+import { findTopic, topicsOf } from '../../operations/topics.ts';
+import { turnBehindIo } from '../../several-turns.ts';
+import { replicasOf } from '../advertised.ts';
+import { api, type Call } from '../api.ts';
+import { hasPartition } from '../topic-view.ts';
+
+type Sizes = DescribeLogDirsResponse['results'][number]['topics'];
+
+/** Of one request to the engine: some 10 ms of work here. */
+const partitionsPerTurnMax = 5_000;
+
+interface Asked {
+  readonly name: string;
+  readonly topic: TopicEntry;
+  readonly partitions: number[];
+}
 
 export const describeLogDirs = api(
   35,
   { from: 1, to: 5 },
-  () => answer(errorCode.none),
-  (_request, { errorCode: code }) => answer(code),
+  async (call, request) => {
+    const sizes: Sizes = [];
+    let slice: Asked[] = [];
+    let count = 0;
+    for (const asked of askedLogs(call, request)) {
+      slice.push(asked);
+      count += 1 + asked.partitions.length;
+      if (count < partitionsPerTurnMax) continue;
+      sizes.push(...(await sizesOf(call, slice)));
+      [slice, count] = [[], 0];
+      await turnBehindIo(call.context.clock);
+    }
+    if (slice.length > 0) sizes.push(...(await sizesOf(call, slice)));
+    return answer(errorCode.none, sizes);
+  },
+  (_request, { errorCode: code }) => answer(code, []),
 );
 
-function answer(code: number): DescribeLogDirsResponse {
-  const directory = {
-    errorCode: code,
-    logDir: '/shared-storage',
-    topics: [],
-    totalBytes: -1,
-    usableBytes: -1,
-    isCordoned: false,
-  };
-  return { throttleTimeMs: 0, errorCode: code, results: [directory] };
+/** Those that exist, each once, with a replica on the virtual broker that is asked: on any of them where all share a port. */
+function* askedLogs({ context, principal, door }: Call, { topics }: DescribeLogDirsRequest): Generator<Asked> {
+  const isHere = (topic: TopicEntry, index: number): boolean =>
+    door.nodeId === undefined || replicasOf(topic, index).includes(door.nodeId);
+  if (topics === null) {
+    for (const [name, topic] of topicsOf(context, principal)) {
+      yield { name, topic, partitions: topic.partitions.map(({ index }) => index).filter((at) => isHere(topic, at)) };
+    }
+    return;
+  }
+  const byName = new Map<string, Set<number>>();
+  for (const { topic: name, partitions } of topics) {
+    const known = byName.get(name) ?? new Set();
+    for (const index of partitions) known.add(index);
+    byName.set(name, known);
+  }
+  for (const [name, partitions] of byName) {
+    const topic = findTopic(context, principal, name);
+    if (!topic) continue;
+    const here = [...partitions].filter((index) => hasPartition(topic, index) && isHere(topic, index));
+    yield { name, topic, partitions: here };
+  }
+}
+
+async function sizesOf({ context }: Call, asked: readonly Asked[]): Promise<Sizes> {
+  const names = new Map(asked.map(({ name, topic }) => [topic.name, name]));
+  const topics = asked.map(({ topic, partitions }) => ({ topic: topic.name, partitions }));
+  const { results } = await context.engine.partitionRequest(35, { topics });
+  return results.flatMap((result) => result.topics.map((topic) => ({ ...topic, name: names.get(topic.name)! })));
+}
+
+function answer(code: number, topics: Sizes): DescribeLogDirsResponse {
+  const directory = { errorCode: code, logDir: '/shared-storage', topics };
+  return make(describeLogDirsResponse, { errorCode: code, results: [directory] });
 }

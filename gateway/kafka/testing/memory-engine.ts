@@ -26,6 +26,8 @@ import { unreachable } from '../../../engine/kernel/assert.ts';
 import { type Random, systemRandom } from '../../../engine/kernel/random.ts';
 import { type Uuid, uuidOf } from '../../../engine/kernel/uuid.ts';
 import type { RequestOf, ResponseOf } from '../../../engine/protocol/apis.ts';
+import { make } from '../../../engine/protocol/make.ts';
+import { describeLogDirsResponse } from '../../../engine/protocol/messages/35-describe-log-dirs.ts';
 import type { MetadataStore } from '../../../engine/ports.ts';
 import { AlreadyExists, NotFound } from '../../../tenancy/failures.ts';
 import { type MemoryLog, MemoryLogs } from './memory-log.ts';
@@ -130,7 +132,7 @@ export class MemoryEngine implements Engine {
     return Promise.resolve(this.#partitionRequest(key, request as never) as ResponseOf<K>);
   }
 
-  #partitionRequest(key: PartitionApi, request: RequestOf<2> & RequestOf<21> & RequestOf<23>): unknown {
+  #partitionRequest(key: PartitionApi, request: RequestOf<2> & RequestOf<21> & RequestOf<23> & RequestOf<35>): unknown {
     switch (key) {
       case 2: {
         const { topics } = request as RequestOf<2>;
@@ -160,6 +162,17 @@ export class MemoryEngine implements Engine {
             endOffset: this.#log(topic, each.partition).endOffset,
           }),
         );
+      }
+      case 35: {
+        const { topics } = request as RequestOf<35>;
+        const sizes = topics!.map(({ topic, partitions }) => ({
+          name: topic,
+          partitions: partitions.map((index) => ({
+            partitionIndex: index,
+            partitionSize: this.#log(topic, index).sizeBytes,
+          })),
+        }));
+        return make(describeLogDirsResponse, { results: [{ topics: sizes }] });
       }
       default:
         return unreachable(key);

@@ -44,6 +44,10 @@ export class MemoryLog {
     return answer;
   }
 
+  get sizeBytes(): number {
+    return this.#batches.reduce((sum, batch) => sum + batch.length, 0);
+  }
+
   #answer(code: number, baseOffset: number, errorMessage: string | null): AppendResult {
     return { errorCode: code, baseOffset, logAppendTimeMs: -1, logStartOffset: this.startOffset, errorMessage };
   }

@@ -1,0 +1,25 @@
+/** DescribeLogDirs (key 35) at the owner: how many bytes the records of its logs have, in memory and in segments. Other logs are left out. */
+import type { Catalogue } from '../../engine.ts';
+import { make } from '../../protocol/make.ts';
+import {
+  type DescribeLogDirsRequest,
+  type DescribeLogDirsResponse,
+  describeLogDirsResponse,
+} from '../../protocol/messages/35-describe-log-dirs.ts';
+import { ownedByName } from '../inner-topic.ts';
+import type { Ownership } from '../ownership.ts';
+
+export async function describeLogDirs(
+  catalogue: Catalogue,
+  ownership: Ownership,
+  request: DescribeLogDirsRequest,
+): Promise<DescribeLogDirsResponse> {
+  const topics = (request.topics ?? []).map(async ({ topic, partitions }) => {
+    const sizes = partitions.map(async (partitionIndex) => {
+      const owned = await ownedByName(catalogue, ownership, topic, partitionIndex);
+      return 'errorCode' in owned ? [] : [{ partitionIndex, partitionSize: owned.log.sizeBytes }];
+    });
+    return { name: topic, partitions: (await Promise.all(sizes)).flat() };
+  });
+  return make(describeLogDirsResponse, { results: [{ topics: await Promise.all(topics) }] });
+}
