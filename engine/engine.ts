@@ -148,6 +148,22 @@ export interface CoordinatorClient {
 export type PartitionApi = 2 | 21 | 23 | 35;
 export type CoordinatorApi = 8 | 9 | 11 | 12 | 13 | 14 | 15 | 42 | 47;
 
+/** What controllers decide, or what asks them for it; the rest of an engine is routing. */
+export type EngineDecisions = Pick<
+  Engine,
+  | 'createTopic'
+  | 'deleteTopic'
+  | 'createPartitions'
+  | 'alterReplicas'
+  | 'alterConfigs'
+  | 'allocateProducerId'
+  | 'brokers'
+  | 'controllers'
+  | 'shards'
+  | 'events'
+  | 'onEvent'
+>;
+
 export interface Engine {
   readonly catalogue: Catalogue;
   append(append: Append): void;

@@ -8,7 +8,7 @@
  *           shards, and keeps the fleet (fleet-duty.ts) or follows it (broker-follow.ts)
  *   stop    the last one ends the brokers, each rolls up and closes its session; others hand over their shards
  */
-import type { Engine } from '../engine.ts';
+import type { Engine, EngineDecisions } from '../engine.ts';
 import { type Clock, sleep } from '../kernel/clock.ts';
 import { Failure, ShuttingDown } from '../kernel/failure.ts';
 import type { Random } from '../kernel/random.ts';
@@ -68,22 +68,7 @@ export interface ControllerOptions extends KnownNames {
 }
 
 /** The administrative side of the engine, and what operators ask of the fleet. */
-export interface Controller
-  extends FleetCalls,
-    Pick<
-      Engine,
-      | 'createTopic'
-      | 'deleteTopic'
-      | 'createPartitions'
-      | 'alterReplicas'
-      | 'alterConfigs'
-      | 'allocateProducerId'
-      | 'brokers'
-      | 'controllers'
-      | 'shards'
-      | 'events'
-      | 'onEvent'
-    > {
+export interface Controller extends FleetCalls, EngineDecisions {
   readonly controllerId: string;
   /**
    * Resolves when of what an earlier run left so much is settled that brokers start. True: all of that run ended without

@@ -1,26 +1,11 @@
 /** The engine's facade, put together: data from the routing, decisions from a controller or from what stands in for one. */
 import type { StoreCatalogue } from '../catalogue.ts';
-import type { Engine, TopicEntry } from '../engine.ts';
+import type { Engine, EngineDecisions, TopicEntry } from '../engine.ts';
 import type { StoreOp } from '../ports.ts';
 import { coordinatorTopic } from './coordinator-seat.ts';
 import type { Routing } from './routes.ts';
 
-type Decisions = Pick<
-  Engine,
-  | 'createTopic'
-  | 'deleteTopic'
-  | 'createPartitions'
-  | 'alterReplicas'
-  | 'alterConfigs'
-  | 'allocateProducerId'
-  | 'brokers'
-  | 'controllers'
-  | 'shards'
-  | 'events'
-  | 'onEvent'
->;
-
-export function wholeEngine(catalogue: StoreCatalogue, routing: Routing, controller: Decisions): Engine {
+export function wholeEngine(catalogue: StoreCatalogue, routing: Routing, controller: EngineDecisions): Engine {
   return {
     catalogue,
     append: (append) => routing.append(append),

@@ -32,7 +32,7 @@ function away(refused: CoordinatorApi): void {
   bench.engine.coordinatorRequest = async (key, target, request, client) => {
     if (key !== refused) return ask(key, target, request, client);
     // The table pairs each key with the shape of its messages; the compiler cannot follow it.
-    const shape = coordinatorShapes[key] as unknown as CoordinatorShape<typeof key>;
+    const shape: CoordinatorShape<typeof key> = coordinatorShapes[key];
     return shape.failure(request, errorCode.coordinatorNotAvailable);
   };
 }

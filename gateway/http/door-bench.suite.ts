@@ -1,15 +1,13 @@
 /** An HTTP door over the memory engine and a real tenancy, on either transport, and short ways to call it. */
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
-import { memoryStore } from '../../engine/store-memory.ts';
-import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { ClusterLimits, Tenancy } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
-import { MemoryEngine } from '../kafka/testing/memory-engine.ts';
-import { ConnectionRoom } from '../connection-room.ts';
-import { gatewayDefaults, type GatewaySettings } from '../settings.ts';
+import type { MemoryEngine } from '../kafka/testing/memory-engine.ts';
+import type { GatewaySettings } from '../settings.ts';
 import { type HttpDoor, startHttpDoor } from './door.ts';
 import type { HttpDoorSettings } from './settings.ts';
+import { gatewayInTest } from '../gateway-in-test.suite.ts';
 
 export type Driver = 'uws' | 'node';
 
@@ -58,19 +56,10 @@ export async function httpBench(
   settings: Partial<HttpDoorSettings> = {},
   gateway: Partial<GatewaySettings> = {},
 ): Promise<Bench> {
-  const store = memoryStore({ clock: systemClock });
-  const tenancy = await openTenancy({ store, clock: systemClock, random: systemRandom });
-  const engine = new MemoryEngine(systemClock, store);
-  const logged: Bench['logged'] = [];
-  const context: GatewayContext = {
-    engine,
-    tenancy,
-    clock: systemClock,
-    random: systemRandom,
-    settings: { ...gatewayDefaults, ...gateway },
-    connections: new ConnectionRoom(20_000),
-    log: (event, fields = {}) => void logged.push({ event, fields }),
-  };
+  const { engine, tenancy, context, logged } = await gatewayInTest(
+    { clock: systemClock, random: systemRandom },
+    gateway,
+  );
   const door = await startHttpDoor({
     context,
     host: '127.0.0.1',

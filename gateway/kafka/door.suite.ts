@@ -6,15 +6,13 @@ import { systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
 import type { ApiKey, RequestOf, ResponseOf } from '../../engine/protocol/apis.ts';
 import { decodeResponse, encodeRequest } from '../../engine/protocol/headers.ts';
-import { memoryStore } from '../../engine/store-memory.ts';
-import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { ClusterLimits, Tenancy } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
-import { ConnectionRoom } from '../connection-room.ts';
-import { gatewayDefaults, type GatewaySettings } from '../settings.ts';
+import type { GatewaySettings } from '../settings.ts';
 import { type KafkaDoor, type KafkaDoorOptions, startKafkaDoor } from './listener.ts';
 import type { KafkaDoorSettings } from './settings.ts';
-import { MemoryEngine } from './testing/memory-engine.ts';
+import type { MemoryEngine } from './testing/memory-engine.ts';
+import { gatewayInTest } from '../gateway-in-test.suite.ts';
 
 export interface Tenant {
   readonly clusterId: string;
@@ -46,19 +44,11 @@ export async function doorBench(
   gateway: Partial<GatewaySettings> = {},
   { brokerPorts = [], openFilesMax = 20_000, tls }: BenchOptions = {},
 ): Promise<DoorBench> {
-  const store = memoryStore({ clock: systemClock });
-  const tenancy = await openTenancy({ store, clock: systemClock, random: systemRandom });
-  const engine = new MemoryEngine(systemClock, store);
-  const logged: DoorBench['logged'] = [];
-  const context: GatewayContext = {
-    engine,
-    tenancy,
-    clock: systemClock,
-    random: systemRandom,
-    settings: { ...gatewayDefaults, advertisedPort: 0, ...gateway },
-    connections: new ConnectionRoom(openFilesMax),
-    log: (event, fields = {}) => void logged.push({ event, fields }),
-  };
+  const { engine, tenancy, context, logged } = await gatewayInTest(
+    { clock: systemClock, random: systemRandom },
+    { advertisedPort: 0, ...gateway },
+    openFilesMax,
+  );
   const listen = { context, host: '127.0.0.1', port: 0, brokerPorts, settings };
   const door = await startKafkaDoor(tls ? { ...listen, tls } : listen);
   const clients: RawClient[] = [];

@@ -21,7 +21,7 @@ beforeAll(async () => {
   await client.ask(19, 5, make(apiByKey.get(19)!.request, { topics } as never) as RequestOf<19>);
   topicId = [...bench.engine.catalogue.ofCluster(acme.clusterId)][0]!.topicId;
   bench.engine.coordinatorRequest = async (key, _target, request) => {
-    const shape = coordinatorShapes[key] as unknown as CoordinatorShape<typeof key>;
+    const shape: CoordinatorShape<typeof key> = coordinatorShapes[key];
     return shape.failure(request, code);
   };
 });
@@ -61,7 +61,7 @@ async function codesOf(key: CoordinatorApi, version: number, fields: object): Pr
     typeof key
   >;
   const response = await client.ask(key, version, request);
-  const shape = coordinatorShapes[key] as unknown as CoordinatorShape<typeof key>;
+  const shape: CoordinatorShape<typeof key> = coordinatorShapes[key];
   const codes = shape.codes(response);
   expect(codes.length).toBeGreaterThan(0);
   return new Set(codes);

@@ -3,14 +3,10 @@ import { beforeEach, expect, it } from 'vitest';
 import { type ManualClock, manualClock } from '../../engine/kernel/manual-clock.ts';
 import { seededRandom } from '../../engine/kernel/random.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
-import { memoryStore } from '../../engine/store-memory.ts';
-import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { Tenancy } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
-import { ConnectionRoom } from '../connection-room.ts';
-import { gatewayDefaults } from '../settings.ts';
 import { Login, type LoginResult } from './session.ts';
-import { MemoryEngine } from './testing/memory-engine.ts';
+import { gatewayInTest } from '../gateway-in-test.suite.ts';
 
 let clock: ManualClock;
 let tenancy: Tenancy;
@@ -23,19 +19,7 @@ let told: string[];
 
 beforeEach(async () => {
   clock = manualClock();
-  const random = seededRandom(1);
-  const store = memoryStore({ clock });
-  tenancy = await openTenancy({ store, clock, random });
-  const engine = new MemoryEngine(clock, store);
-  context = {
-    engine,
-    tenancy,
-    clock,
-    random,
-    settings: gatewayDefaults,
-    connections: new ConnectionRoom(20_000),
-    log: () => undefined,
-  };
+  ({ tenancy, context } = await gatewayInTest({ clock, random: seededRandom(1) }));
   const { tenantId } = await tenancy.createTenant('t');
   const limits = { connectionAttemptsPerSecondMax: 2 };
   ({ clusterId } = await tenancy.createCluster({ tenantId, name: 'c', limits }));

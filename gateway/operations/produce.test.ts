@@ -4,15 +4,10 @@ import { seededRandom } from '../../engine/kernel/random.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { baseSequence, producerId, recordCount } from '../../engine/records/batch.ts';
 import type { Append, AppendResult, TopicEntry } from '../../engine/engine.ts';
-import { memoryStore } from '../../engine/store-memory.ts';
-import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { Principal, Tenancy } from '../../tenancy/tenancy.ts';
-import type { GatewayContext } from '../context.ts';
-import { MemoryEngine } from '../kafka/testing/memory-engine.ts';
-import { ConnectionRoom } from '../connection-room.ts';
-import { gatewayDefaults } from '../settings.ts';
 import { type ProduceOutcome, RecordProducer } from './produce.ts';
 import { createTopic } from './topics.ts';
+import { gatewayInTest } from '../gateway-in-test.suite.ts';
 
 const stored = (baseOffset: number): AppendResult => ({
   errorCode: 0,
@@ -40,19 +35,9 @@ describe('RecordProducer', () => {
 
   beforeEach(async () => {
     clock = manualClock();
-    const random = seededRandom(1);
-    const store = memoryStore({ clock });
-    tenancy = await openTenancy({ store, clock, random });
-    const engine = new MemoryEngine(clock, store);
-    const context: GatewayContext = {
-      engine,
-      tenancy,
-      clock,
-      random,
-      settings: { ...gatewayDefaults, batchesInFlightMax: 2 },
-      connections: new ConnectionRoom(20_000),
-      log: () => {},
-    };
+    const gateway = await gatewayInTest({ clock, random: seededRandom(1) }, { batchesInFlightMax: 2 });
+    const { engine, context } = gateway;
+    ({ tenancy } = gateway);
     const { tenantId } = await tenancy.createTenant('t');
     const { clusterId } = await tenancy.createCluster({
       tenantId,

@@ -6,15 +6,12 @@ import { seededRandom } from '../../engine/kernel/random.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { restamp } from '../../engine/records/batch.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
-import { memoryStore } from '../../engine/store-memory.ts';
-import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
-import { MemoryEngine } from '../kafka/testing/memory-engine.ts';
-import { ConnectionRoom } from '../connection-room.ts';
 import { gatewayDefaults } from '../settings.ts';
 import { type Credit, type Delivery, Subscription } from './subscribe.ts';
 import { createTopic } from './topics.ts';
+import { gatewayInTest } from '../gateway-in-test.suite.ts';
 
 /** A batch of `count` records from `offset` on. */
 function batch(offset: number, count: number): Buffer {
@@ -40,19 +37,8 @@ describe('Subscription', () => {
 
   beforeEach(async () => {
     clock = manualClock();
-    const random = seededRandom(2);
-    const store = memoryStore({ clock });
-    const tenancy = await openTenancy({ store, clock, random });
-    const engine = new MemoryEngine(clock, store);
-    context = {
-      engine,
-      tenancy,
-      clock,
-      random,
-      settings: gatewayDefaults,
-      connections: new ConnectionRoom(20_000),
-      log: () => {},
-    };
+    const { engine, tenancy, context: own } = await gatewayInTest({ clock, random: seededRandom(2) });
+    context = own;
     const { tenantId } = await tenancy.createTenant('t');
     const { clusterId } = await tenancy.createCluster({ tenantId, name: 'c' });
     principal = { tenantId, clusterId, keyId: 'k' };

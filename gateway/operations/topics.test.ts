@@ -2,15 +2,12 @@ import { beforeEach, expect, it } from 'vitest';
 import { TopicNotFound } from '../../engine/controller/topics/topics.ts';
 import { type ManualClock, manualClock } from '../../engine/kernel/manual-clock.ts';
 import { seededRandom } from '../../engine/kernel/random.ts';
-import { memoryStore } from '../../engine/store-memory.ts';
 import { NotFound } from '../../tenancy/failures.ts';
-import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
-import { ConnectionRoom } from '../connection-room.ts';
 import type { GatewayContext } from '../context.ts';
-import { MemoryEngine } from '../kafka/testing/memory-engine.ts';
-import { gatewayDefaults } from '../settings.ts';
+import type { MemoryEngine } from '../kafka/testing/memory-engine.ts';
 import { alterConfigs, alterReplicas, createPartitions, createTopic, deleteTopic } from './topics.ts';
+import { gatewayInTest } from '../gateway-in-test.suite.ts';
 
 let clock: ManualClock;
 let engine: MemoryEngine;
@@ -19,12 +16,9 @@ let principal: Principal;
 
 beforeEach(async () => {
   clock = manualClock();
-  const random = seededRandom(1);
-  const store = memoryStore({ clock });
-  const tenancy = await openTenancy({ store, clock, random });
-  engine = new MemoryEngine(clock, store);
-  const connections = new ConnectionRoom(20_000);
-  context = { engine, tenancy, clock, random, settings: gatewayDefaults, connections, log: () => {} };
+  const gateway = await gatewayInTest({ clock, random: seededRandom(1) });
+  ({ engine, context } = gateway);
+  const { tenancy } = gateway;
   const { tenantId } = await tenancy.createTenant('t');
   const { clusterId } = await tenancy.createCluster({ tenantId, name: 'c' });
   principal = { tenantId, clusterId, keyId: 'k' };
