@@ -48,7 +48,12 @@ export function topicCommands(program: Command, open: OpenSession): void {
       const session = open(command);
       const found = await session.admin.get<TopicDetailShown>(await topicPath(session, name));
       const held = found.partitions.reduce((sum, p) => sum + ((p.endOffset ?? 0) - (p.startOffset ?? 0)), 0);
-      await session.show(found, [...lines({ ...found, partitions: found.partitions.length }), ['offsets held', held]]);
+      const sizeBytes = found.partitions.reduce((sum, p) => sum + (p.sizeBytes ?? 0), 0);
+      await session.show(found, [
+        ...lines({ ...found, partitions: found.partitions.length }),
+        ['offsets held', held],
+        ['bytes held', sizeBytes],
+      ]);
     });
 
   changingCommands(topic, open);
@@ -101,6 +106,7 @@ function changingCommands(topic: Command, open: OpenSession): void {
         { title: 'SINCE', cell: (p) => time(p.movedAtMs) },
         { title: 'START', cell: (p) => p.startOffset },
         { title: 'END', cell: (p) => p.endOffset },
+        { title: 'BYTES', cell: (p) => p.sizeBytes },
       ]);
     });
 }

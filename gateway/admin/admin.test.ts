@@ -119,13 +119,17 @@ describe('topics', () => {
       movedAtMs: 5,
       startOffset: 0,
       endOffset: 10,
+      sizeBytes: 1000,
     };
     const shown = await test.ask('GET', `${path}/orders`);
     expect(shown.body).toMatchObject({ name: 'orders', configs: { 'retention.ms': '1000' } });
     expect(shown.body['partitions']).toEqual([first, { ...first, partition: 1, broker: 2, zone: 'b' }]);
     test.memory.endOffset = undefined;
     const away = await test.ask('GET', `${path}/orders`);
-    expect(away).toMatchObject({ status: 200, body: { partitions: [{ broker: 1, endOffset: null }, {}] } });
+    expect(away).toMatchObject({
+      status: 200,
+      body: { partitions: [{ broker: 1, endOffset: null, sizeBytes: null }, {}] },
+    });
   });
 
   it('grow, change and go', async () => {

@@ -6,6 +6,7 @@ import { make } from '../../engine/protocol/make.ts';
 import { listOffsetsResponse } from '../../engine/protocol/messages/02-list-offsets.ts';
 import { offsetFetchResponse } from '../../engine/protocol/messages/09-offset-fetch.ts';
 import { describeGroupsResponse } from '../../engine/protocol/messages/15-describe-groups.ts';
+import { describeLogDirsResponse } from '../../engine/protocol/messages/35-describe-log-dirs.ts';
 import { deleteGroupsResponse } from '../../engine/protocol/messages/42-delete-groups.ts';
 
 export interface GroupInTest {
@@ -18,6 +19,7 @@ export function offsetsAnswer<K extends PartitionApi>(
   request: RequestOf<K>,
   endOffset: number | undefined,
 ): ResponseOf<K> {
+  if (key === 35) return sizesAnswer(request as RequestOf<35>, endOffset) as ResponseOf<35> as ResponseOf<K>;
   if (key !== 2) throw new Error(`no answer to ${key}`);
   const { topics } = request as RequestOf<2>;
   const answer = make(listOffsetsResponse, {
@@ -31,6 +33,16 @@ export function offsetsAnswer<K extends PartitionApi>(
     })),
   });
   return answer as ResponseOf<2> as ResponseOf<K>;
+}
+
+/** A hundred bytes for each record. */
+function sizesAnswer({ topics }: RequestOf<35>, endOffset: number | undefined): ResponseOf<35> {
+  const told = endOffset === undefined ? [] : topics!;
+  const sized = told.map(({ topic, partitions }) => ({
+    name: topic,
+    partitions: partitions.map((partitionIndex) => ({ partitionIndex, partitionSize: endOffset! * 100 })),
+  }));
+  return make(describeLogDirsResponse, { results: [{ topics: sized }] });
 }
 
 export function coordinatorAnswer<K extends CoordinatorApi>(

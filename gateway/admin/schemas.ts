@@ -166,6 +166,7 @@ export const topicDetailSchema = topicSchema
         ...placementShape,
         startOffset: z.number().int().nullable().openapi({ description: 'null while no broker can tell.' }),
         endOffset: z.number().int().nullable(),
+        sizeBytes: z.number().int().nullable().openapi({ description: 'Of its records, as stored.' }),
       }),
     ),
   })

@@ -301,7 +301,11 @@ export function consumeSuite(driver: Driver): void {
       const { json } = await tenant.call('GET', `/v1/topics/${name}`);
       expect(json).toMatchObject({
         name,
-        partitions: [{ end_offset: 0 }, { start_offset: 0, end_offset: 2 }, {}],
+        partitions: [
+          { end_offset: 0, size_bytes: 0 },
+          { start_offset: 0, end_offset: 2, size_bytes: expect.toSatisfy((bytes: number) => bytes > 61) },
+          {},
+        ],
         configs: { 'retention.ms': { value: '1000', is_default: false } },
       });
       const patched = await tenant.call('PATCH', `/v1/topics/${name}`, { json: { configs: { 'retention.ms': null } } });

@@ -379,7 +379,14 @@ export const dataPlaneOpenapi = {
           partition_count: integer,
           created_at: { type: 'string', format: 'date-time' },
           configs: object({}),
-          partitions: list(object({ partition: integer, start_offset: integer, end_offset: integer })),
+          partitions: list(
+            object({
+              partition: integer,
+              start_offset: integer,
+              end_offset: integer,
+              size_bytes: { type: ['integer', 'null'] },
+            }),
+          ),
         },
         ['name', 'topic_id'],
       ),

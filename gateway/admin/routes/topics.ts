@@ -5,6 +5,7 @@ import { Failure } from '../../../engine/kernel/failure.ts';
 import { NotFound } from '../../../tenancy/failures.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../../context.ts';
+import { logSizesBytes } from '../../operations/log-sizes.ts';
 import { resolveStart } from '../../operations/positions.ts';
 import { changeTopic, createTopic, deleteTopic, findTopic, topicsOf } from '../../operations/topics.ts';
 import type { AdminContext } from '../options.ts';
@@ -107,11 +108,16 @@ export function topicRoutes(app: AdminApp, { context, fleet }: AdminContext): vo
     const { clusterId, topic: name } = c.req.valid('param');
     const topic = existing(context, operatorOf(context, clusterId), name);
     const zones = zonesOf(fleet.brokers());
-    const [starts, ends] = await Promise.all([offsets(context, topic, 'earliest'), offsets(context, topic, 'latest')]);
+    const [starts, ends, sizesBytes] = await Promise.all([
+      offsets(context, topic, 'earliest'),
+      offsets(context, topic, 'latest'),
+      logSizesBytes(context, topic),
+    ]);
     const partitions = topic.partitions.map((partition, i) => ({
       ...placementShown(partition, zones),
       startOffset: starts?.[i] ?? null,
       endOffset: ends?.[i] ?? null,
+      sizeBytes: sizesBytes[i]!,
     }));
     return c.json({ ...topicShown(name, topic), partitions }, 200);
   });

@@ -5,6 +5,7 @@ import { uuidText } from '../../../engine/kernel/uuid.ts';
 import { topicConfigs, topicConfigValue } from '../../../engine/topic-configs.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import { admitBeside } from '../../operations/admit.ts';
+import { logSizesBytes } from '../../operations/log-sizes.ts';
 import { resolveStart } from '../../operations/positions.ts';
 import { changeTopic, createTopic, deleteTopic, topicsOf } from '../../operations/topics.ts';
 import { overTurns } from '../../several-turns.ts';
@@ -161,13 +162,15 @@ function detail(name: string, entry: TopicEntry): Record<string, unknown> {
 
 async function ranges({ context }: DoorParts, entry: TopicEntry): Promise<Record<string, unknown>[]> {
   const indexes = entry.partitions.map(({ index }) => index);
-  const [starts, ends] = await Promise.all([
+  const [starts, ends, sizesBytes] = await Promise.all([
     resolveStart(context, entry, indexes, { at: 'earliest' }),
     resolveStart(context, entry, indexes, { at: 'latest' }),
+    logSizesBytes(context, entry),
   ]);
   return indexes.map((partition, i) => ({
     partition,
     start_offset: starts[i]!.offset,
     end_offset: ends[i]!.offset,
+    size_bytes: sizesBytes[i]!,
   }));
 }
