@@ -116,7 +116,9 @@ export class FleetDuty {
       });
     }
     // Damage is mended by hand, if at all: the other slots do not wait for it.
-    const orDamaged = keepers.map(({ unrecoverable }, i) => Promise.race([settled[i], unrecoverable.then(() => true)]));
+    const orDamaged = keepers.map(({ settlement }, i) =>
+      Promise.race([settled[i], settlement.unrecoverable.then(() => true)]),
+    );
     const isRecovered = (await Promise.all(orDamaged)).includes(true);
     this.#begin(this.isAfterCrash || (isRecovered && remap === 'restart-in-place'));
     if (this.#context.isStopping()) return;
@@ -156,7 +158,7 @@ export class FleetDuty {
 
   /** Resolves when no session is being settled and no planned move is under way any more. */
   async idle(): Promise<void> {
-    await Promise.all([this.balance.idle(), ...[...this.#keepers.values()].map((keeper) => keeper.idle())]);
+    await Promise.all([this.balance.idle(), ...[...this.#keepers.values()].map(({ settlement }) => settlement.idle())]);
   }
 
   exited(brokerId: number): void {

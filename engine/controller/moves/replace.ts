@@ -1,61 +1,32 @@
 /**
  * The life of one slot, for as long as the controller keeps the fleet: start a broker or adopt the one that runs, wait for
  * its end, settle what it left, start the next. Every slot has its own keeper, so that a second death does not wait for
- * the first; what they share (placement) has its turns in shards.ts and repair.ts. Every step can be repeated, by this
- * controller or by the next one, and each is a write on the condition that the session row is as it was found: of two
- * who believe that they keep the fleet, one has the effect.
- *
- *   fenced    the session row; from here the broker's own writes are refused
- *   recovered what it had acknowledged is in segments (engine/log/recover.ts); the row says so
- *   remapped  others own its partitions, at leader epoch + 1; every controller does it for its own shards
- *   cleaned   what it held that is of no more use is removed
- *   closed    the slot may open its next session
+ * the first; what they share (placement) has its turns in shards.ts and repair.ts. How a session is settled: settle.ts.
  */
 import { sleep } from '../../kernel/clock.ts';
-import { assert } from '../../kernel/assert.ts';
 import { Failure } from '../../kernel/failure.ts';
-import type { RecoveryAhead } from '../../log/dead-log.ts';
-import { StoreConflict, type Row, type StoreOp } from '../../ports.ts';
-import { getSurely, transactSurely } from '../../store-surely.ts';
+import type { Row } from '../../ports.ts';
+import { getSurely } from '../../store-surely.ts';
 import { type BrokerView, noteSession } from '../brokers/brokers.ts';
 import { causeText, type ControllerContext } from '../context.ts';
 import { observe, type ObservedLease } from '../lease.ts';
 import { partitionCounts } from './plan-input.ts';
 import type { Repair } from './repair.ts';
-import {
-  type BrokerSession,
-  brokerSessionKey,
-  decodeBrokerSession,
-  encodeBrokerSession,
-  type SessionState,
-} from '../rows/broker-session.ts';
-import { brokerLeaseKey, decodeLease } from '../rows/lease.ts';
+import { brokerSessionKey, decodeBrokerSession } from '../rows/broker-session.ts';
+import { brokerLeaseKey } from '../rows/lease.ts';
+import { noteDeath, type Remap, Settlement } from './settle.ts';
 
 const servingPollMs = 20;
 const earlierPollMs = 50;
-const settlePauseMs = 50;
-const settlePauseMsMax = 5000;
 const restartPauseMs = 100;
 /** While nobody serves, the pause before the next attempt is no longer than this: by whether the last one has served. */
 const alonePauseMsMax = { served: 100, unserved: 500 };
 /** The same while few serve. */
 const fewPauseMsMax = 500;
 const restPollMs = 20;
-const othersPollMs = 25;
 const unwantedPollMs = 50;
 /** A keeper that gave up its slot would leave it without a broker for good: it waits for the store until it is stopped. */
 const storeWaitMsMax = Number.POSITIVE_INFINITY;
-
-/** Whether others get the partitions, or the slot's next session finds them again. */
-export type Remap = 'remap' | 'restart-in-place';
-
-/** The slot's session belongs to a process that runs: not to the one that ended. */
-class SessionAlive extends Failure {
-  readonly code = 'owner-unavailable';
-  constructor(brokerId: number) {
-    super(`the session of broker ${brokerId} is another process's`);
-  }
-}
 
 export interface KeeperHooks {
   /** The slot serves again: orphans and balance may want it. */
@@ -73,6 +44,8 @@ export class SlotKeeper {
   readonly #view: BrokerView;
   readonly #repair: Repair;
   readonly #hooks: KeeperHooks;
+  /** Of the slot's last session. */
+  readonly settlement: Settlement;
   #exit: Exit = newExit();
   #failures = 0;
   #endReason = '';
@@ -80,12 +53,8 @@ export class SlotKeeper {
   #asked = false;
   /** A process was adopted whose end nobody has seen to: the slot's session is not settled, whenever it has ended. */
   #isAdopted = false;
-  #settling: Promise<void> = Promise.resolve();
   /** The last start: until the system has made the process, there is none that could be ended. */
   #starting: Promise<void> = Promise.resolve();
-  /** Resolves when the slot's last session cannot be recovered as it is: bytes are damaged. It is tried again all the same. */
-  readonly unrecoverable: Promise<void>;
-  #tellUnrecoverable: () => void = () => undefined;
 
   constructor(context: ControllerContext, view: BrokerView, repair: Repair, hooks: KeeperHooks) {
     this.#context = context;
@@ -93,7 +62,7 @@ export class SlotKeeper {
     this.#repair = repair;
     this.#hooks = hooks;
     this.#exit.done = true;
-    this.unrecoverable = new Promise((resolve) => (this.#tellUnrecoverable = resolve));
+    this.settlement = new Settlement(context, view, repair);
   }
 
   get #id(): number {
@@ -104,14 +73,8 @@ export class SlotKeeper {
   exited(): void {
     if (this.#exit.done) return;
     this.#exit.done = true;
-    if (this.#view.phase !== 'idle') this.#died();
+    if (this.#view.phase !== 'idle') noteDeath(this.#view, this.#context.clock.monotonicMs());
     this.#exit.resolve();
-  }
-
-  #died(): void {
-    this.#view.phase = 'dead';
-    this.#view.recovered = false;
-    this.#view.diedAtMs = this.#context.clock.monotonicMs();
   }
 
   /** SIGKILL, for a reason that the event of its death will name. Resolves when reaped. */
@@ -168,13 +131,13 @@ export class SlotKeeper {
       const session = row && decodeBrokerSession(row);
       noteSession(this.#view, row);
       if (!session || session.state === 'closed' || this.#context.isGone(session.pid)) {
-        if (await this.settle(remap)) return session !== undefined && session.state !== 'closed';
+        if (await this.settlement.settle(remap)) return session !== undefined && session.state !== 'closed';
         continue;
       }
       if (await this.adopt()) return false;
       const lease = await getSurely(persistence, brokerLeaseKey(this.#id), storeWaitMsMax);
       seen = observe(seen, lease, clock.monotonicMs());
-      if ((!lease || seen?.dead) && (await this.settle(remap, lease))) return true;
+      if ((!lease || seen?.dead) && (await this.settlement.settle(remap, lease))) return true;
       if (clock.monotonicMs() >= tellAtMs) {
         tellAtMs = Number.POSITIVE_INFINITY;
         const reason =
@@ -184,11 +147,6 @@ export class SlotKeeper {
       await sleep(clock, earlierPollMs);
     }
     return false;
-  }
-
-  /** Resolves when no session is being settled any more. */
-  async idle(): Promise<void> {
-    await this.#settling;
   }
 
   /**
@@ -202,7 +160,7 @@ export class SlotKeeper {
     while (!this.#context.isStopping()) {
       if (!this.#view.wanted && this.#exit.done && !this.#isAdopted) {
         // What still names the slot (a topic that was placed while it ended) goes to others.
-        if ((partitionCounts(this.#context, 'held').get(this.#id) ?? 0) > 0) await this.settle('remap');
+        if ((partitionCounts(this.#context, 'held').get(this.#id) ?? 0) > 0) await this.settlement.settle('remap');
         await sleep(clock, unwantedPollMs);
         continue;
       }
@@ -245,7 +203,8 @@ export class SlotKeeper {
     let isReady = fleet.standby === undefined;
     while (!this.#context.isStopping()) {
       const isAlone = brokers.anyServing() === undefined;
-      if (!isAlone && (partitionCounts(this.#context, 'held').get(this.#id) ?? 0) > 0) await this.settle('remap');
+      if (!isAlone && (partitionCounts(this.#context, 'held').get(this.#id) ?? 0) > 0)
+        await this.settlement.settle('remap');
       const pauseLeftMs = beganMs + Math.min(pauseMs, this.#pauseMsMax(hasServed)) - clock.monotonicMs();
       // Nor is there hurry where others serve: to load and to open a session takes as much of the cores as hundreds of logs.
       const leftMs = Math.max(pauseLeftMs, isAlone ? 0 : this.#repair.openingMs());
@@ -330,143 +289,6 @@ export class SlotKeeper {
     if (exit.done) return;
     await this.#context.fleet.kill(this.#id);
     if (this.#exit === exit) this.exited();
-  }
-
-  /**
-   * Brings the slot's last session to `closed`. The process must be gone, or `leaseVersion` name the lease row that was
-   * seen to lapse: then the fence is refused when the holder has renewed after all. Repeats through every failure until it
-   * is done or the controller stops; false when the lease was renewed.
-   */
-  settle(remap: Remap, lapsed?: Row): Promise<boolean> {
-    const settled = this.#settle(remap, lapsed);
-    this.#settling = settled.then(
-      () => undefined,
-      () => undefined,
-    );
-    return settled;
-  }
-
-  async #settle(remap: Remap, lapsed: Row | undefined): Promise<boolean> {
-    const { clock, events } = this.#context;
-    for (let pauseMs = settlePauseMs; !this.#context.isStopping(); pauseMs = Math.min(settlePauseMsMax, pauseMs * 2)) {
-      try {
-        const settled = await this.#settleOnce(remap, lapsed);
-        this.#view.unrecoverable = false;
-        return settled;
-      } catch (cause) {
-        if ((cause instanceof StoreConflict && lapsed) || cause instanceof SessionAlive) return false;
-        if (!(cause instanceof StoreConflict)) {
-          events.emit('recovery-failed', causeText(cause), { brokerId: this.#id });
-          if (cause instanceof Failure && !cause.retryable) {
-            this.#view.unrecoverable = true;
-            this.#tellUnrecoverable();
-          }
-        }
-        await sleep(clock, pauseMs);
-      }
-    }
-    return false;
-  }
-
-  async #settleOnce(remap: Remap, lapsed: Row | undefined): Promise<boolean> {
-    const { persistence, events } = this.#context;
-    let row = await getSurely(persistence, brokerSessionKey(this.#id));
-    if (row && decodeBrokerSession(row).state !== 'closed') {
-      const ahead = this.#ahead(decodeBrokerSession(row), lapsed);
-      row = await this.#claim(row, lapsed, ahead);
-      // Who has only followed until now has it as it was last seen.
-      if (this.#view.phase === 'serving') this.#died();
-      const session = decodeBrokerSession(row);
-      const startedAtMs = this.#context.clock.monotonicMs();
-      const seal = this.#stateOp(row, session, 'recovered');
-      const syncedLsn = await this.#syncedLsn(session);
-      const { cleanUp, isSealed } = await this.#context.recover(session, row.version, { seal, syncedLsn, ahead });
-      const tookMs = Math.round(this.#context.clock.monotonicMs() - startedAtMs);
-      events.emit('volume-recovered', 'session fenced', { brokerId: this.#id, epoch: session.epoch, tookMs });
-      row = isSealed ? this.#written(row, seal.value) : await this.#put(row, session, 'recovered');
-      await this.#remap(remap);
-      await this.#othersOpen();
-      await cleanUp(row.version);
-      row = await this.#put(row, session, 'closed');
-    } else {
-      // It closed its session itself (a clean end), or never had one: there is nothing to recover.
-      noteSession(this.#view, row);
-      if (this.#view.phase === 'serving' && this.#view.version === (row?.version ?? 0)) this.#view.phase = 'idle';
-      await this.#remap(remap);
-    }
-    // Unless this is the end of a duty that is long over, and the slot serves again.
-    if (this.#view.version === (row?.version ?? 0)) this.#view.phase = 'idle';
-    return true;
-  }
-
-  /** Nobody renews the lease any more: the session is fenced. */
-  async #syncedLsn({ epoch }: BrokerSession): Promise<number | undefined> {
-    const row = await getSurely(this.#context.persistence, brokerLeaseKey(this.#id));
-    const lease = row && decodeLease(row);
-    return lease?.epoch === epoch ? lease.syncedLsn : undefined;
-  }
-
-  async #remap(remap: Remap): Promise<void> {
-    this.#view.recovered = true;
-    if (remap === 'restart-in-place') return;
-    await this.#repair.remapDead(this.#id);
-    // For a while, so that they need not wait for the slot to serve again. Who comes later is refused (commit-moves.ts).
-    const { clock, settings, shards, brokers } = this.#context;
-    const deadlineMs = clock.monotonicMs() + settings.othersRemapMsMax;
-    while (brokers.anyServing() !== undefined && shards.othersPlace(this.#id) && clock.monotonicMs() < deadlineMs) {
-      if (this.#context.isStopping()) return;
-      await sleep(clock, othersPollMs);
-    }
-  }
-
-  /** To remove files takes the cores and the store from new owners, and can wait as the slot's next start does (`#rest`). */
-  async #othersOpen(): Promise<void> {
-    const { clock, brokers } = this.#context;
-    while (!this.#context.isStopping() && brokers.anyServing() !== undefined) {
-      const leftMs = this.#repair.openingMs();
-      if (leftMs <= 0) return;
-      await sleep(clock, Math.min(leftMs, restPollMs));
-    }
-  }
-
-  /** Of a process that is gone the log can be read while the row is fenced, not of one whose lease has lapsed: that may still write. */
-  #ahead(session: BrokerSession, lapsed: Row | undefined): RecoveryAhead | undefined {
-    const isOpen = session.state === 'serving' || session.state === 'draining';
-    if (!isOpen || lapsed || !this.#context.isGone(session.pid)) return undefined;
-    return this.#context.beginRecovery?.(session);
-  }
-
-  /** Fences the session, or takes over from whoever fenced it: their writes are refused from here on. */
-  async #claim(row: Row, lapsed: Row | undefined, ahead: RecoveryAhead | undefined): Promise<Row> {
-    const session = decodeBrokerSession(row);
-    if (session.state === 'fenced' || session.state === 'recovered') return this.#put(row, session, session.state);
-    const checks: StoreOp[] = lapsed
-      ? [{ op: 'check', key: { pk: lapsed.pk, sk: lapsed.sk }, if: { version: lapsed.version } }]
-      : [];
-    if (!lapsed && !this.#context.isGone(session.pid)) throw new SessionAlive(this.#id);
-    const besides = ahead ? [...checks, ahead.announcement] : checks;
-    const fenced = await this.#put(row, session, 'fenced', besides);
-    const reason = lapsed ? 'lease lapsed' : 'process gone';
-    this.#context.events.emit('broker-fenced', reason, { brokerId: this.#id, epoch: session.epoch });
-    return fenced;
-  }
-
-  async #put(row: Row, session: BrokerSession, state: SessionState, besides: readonly StoreOp[] = []): Promise<Row> {
-    const op = this.#stateOp(row, session, state);
-    await transactSurely(this.#context.persistence, [op, ...besides]);
-    return this.#written(row, op.value);
-  }
-
-  #stateOp(row: Row, session: BrokerSession, state: SessionState) {
-    assert(session.brokerId === this.#id, 'a keeper writes its own slot');
-    const value = encodeBrokerSession({ ...session, state });
-    return { op: 'put' as const, key: brokerSessionKey(this.#id), value, if: { version: row.version } };
-  }
-
-  #written(row: Row, value: string): Row {
-    const written = { ...brokerSessionKey(this.#id), value, version: row.version + 1 };
-    noteSession(this.#view, written);
-    return written;
   }
 }
 
