@@ -41,6 +41,8 @@ export interface Door {
   readonly elements: ClusterShares;
   /** For answers that are made over several turns. */
   readonly largeAnswers: Lanes;
+  /** DescribeLogDirs of many partitions: a few at a time too, in lanes of their own, for they wait for the owners of logs. */
+  readonly manySizes: Lanes;
   readonly debtQueue: DebtQueue;
 }
 

@@ -114,6 +114,14 @@ describe('what is charged', () => {
     expect(throttleTimeMs).toBe(0);
   });
 
+  it('is what DescribeLogDirs tells of, named or not', async () => {
+    const client = await clientOf('logs', { requestsPerSecondMax: 30, partitionMutationsPer5MinutesMax: Infinity });
+    await ask(client, 19, 5, { topics: [{ name: 't', numPartitions: 100, replicationFactor: 3 }] });
+    expect((await ask(client, 35, 4, { topics: null })).throttleTimeMs).toBe(0);
+    await ask(client, 37, 1, { topics: [{ name: 't', count: 1_000, assignments: null }], timeoutMs: 5_000 });
+    expect((await ask(client, 35, 4, { topics: null })).throttleTimeMs).toBeGreaterThan(0);
+  });
+
   it('is what a fetch session remembers', async () => {
     const client = await clientOf('sessions', { requestsPerSecondMax: 30 });
     await ask(client, 19, 5, { topics: [{ name: 't', numPartitions: 1, replicationFactor: 3 }] });
@@ -183,4 +191,17 @@ it('DescribeConfigs of many topics is made over several turns, and whole', async
   expect(results.map(({ resourceName }) => resourceName)).toEqual(topics.map(({ name }) => name));
   expect(results.every(({ configs }) => configs.length === results[0]!.configs.length)).toBe(true);
   expect(turns).toBeGreaterThan(3);
+});
+
+it('DescribeLogDirs of many logs is made over several turns, and whole', async () => {
+  const limits = { partitionMutationsPer5MinutesMax: Infinity, partitionsMax: Infinity };
+  const client = await clientOf('sizes', limits);
+  const topics = times(4, (i) => ({ name: `t${i}`, numPartitions: 3_000, replicationFactor: 3 }));
+  await ask(client, 19, 5, { topics, timeoutMs: 30_000 });
+  const answers = await Promise.all(times(4, () => ask(client, 35, 4, { topics: null })));
+  for (const { results } of answers) {
+    expect(results[0]!.topics.map(({ name, partitions }) => [name, partitions.length])).toEqual(
+      topics.map(({ name, numPartitions }) => [name, numPartitions]),
+    );
+  }
 });

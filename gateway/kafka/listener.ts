@@ -89,6 +89,7 @@ export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDo
     elements: new ClusterShares(settings.elementsHeldMax),
     awaited: new ClusterShares(settings.awaitedPartitionsMax),
     largeAnswers: new Lanes(largeAnswersMax),
+    manySizes: new Lanes(largeAnswersMax),
     debtQueue: new DebtQueue(context),
   });
   return {

@@ -14,6 +14,7 @@ import {
 } from '../../../engine/protocol/messages/35-describe-log-dirs.ts';
 import { findTopic, topicsOf } from '../../operations/topics.ts';
 import { turnBehindIo } from '../../several-turns.ts';
+import { requestsBeside } from '../../weight.ts';
 import { replicasOf } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
 import { hasPartition } from '../topic-view.ts';
@@ -33,22 +34,31 @@ export const describeLogDirs = api(
   35,
   { from: 1, to: 5 },
   async (call, request) => {
-    const sizes: Sizes = [];
-    let slice: Asked[] = [];
-    let count = 0;
-    for (const asked of askedLogs(call, request)) {
-      slice.push(asked);
-      count += 1 + asked.partitions.length;
-      if (count < partitionsPerTurnMax) continue;
-      sizes.push(...(await sizesOf(call, slice)));
-      [slice, count] = [[], 0];
-      await turnBehindIo(call.context.clock);
-    }
-    if (slice.length > 0) sizes.push(...(await sizesOf(call, slice)));
-    return answer(errorCode.none, sizes);
+    const asked = [...askedLogs(call, request)];
+    const count = asked.reduce((sum, { partitions }) => sum + 1 + partitions.length, 0);
+    // What it names itself is charged where it is decoded.
+    if (request.topics === null) call.charge(requestsBeside(count));
+    const sizes = (): Promise<Sizes> => sizesOverTurns(call, asked);
+    return answer(errorCode.none, await (count < partitionsPerTurnMax ? sizes() : call.door.manySizes.run(sizes)));
   },
   (_request, { errorCode: code }) => answer(code, []),
 );
+
+async function sizesOverTurns(call: Call, asked: readonly Asked[]): Promise<Sizes> {
+  const sizes: Sizes = [];
+  let slice: Asked[] = [];
+  let count = 0;
+  for (const each of asked) {
+    slice.push(each);
+    count += 1 + each.partitions.length;
+    if (count < partitionsPerTurnMax) continue;
+    sizes.push(...(await sizesOf(call, slice)));
+    [slice, count] = [[], 0];
+    await turnBehindIo(call.context.clock);
+  }
+  if (slice.length > 0) sizes.push(...(await sizesOf(call, slice)));
+  return sizes;
+}
 
 /** Those that exist, each once, with a replica on the virtual broker that is asked: on any of them where all share a port. */
 function* askedLogs({ context, principal, door }: Call, { topics }: DescribeLogDirsRequest): Generator<Asked> {
