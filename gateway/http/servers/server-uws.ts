@@ -9,7 +9,8 @@ import type { TlsSource } from '../../tls-files.ts';
 import { runHandler, statusLine } from './dispatch.ts';
 import { RouteTable } from './route-table.ts';
 import type { DataServer, ServerDoors, ServerSettings } from './server.ts';
-import { UwsExchange, type UwsServing, uwsHeaderBytes, uwsMethod } from './uws-exchange.ts';
+import { UwsExchange, type UwsServing } from './uws-exchange.ts';
+import { uwsHeaderBytes, uwsMethod } from './uws-request.ts';
 import type { UwsApp, UwsListenSocket, UwsModule, UwsRequest, UwsResponse } from './uws-types.ts';
 import { uwsWebSocketBehavior } from './uws-websocket.ts';
 

@@ -3,7 +3,6 @@
  * first, data handlers attached before the handler's turn ends, bytes copied inside the callback, replies corked, nothing
  * touched after the end.
  */
-import { SocketAddress } from 'node:net';
 import type { Clock } from '../../../engine/kernel/clock.ts';
 import type { Failure } from '../../../engine/kernel/failure.ts';
 import { BodyCollector, ownBytes } from './body-collector.ts';
@@ -20,6 +19,8 @@ import {
   type ServerDoors,
   type ServerSettings,
 } from './server.ts';
+import { assertHeadersOnce, endHead, headText, sendReply } from './uws-reply.ts';
+import { uwsAddress, uwsHeaders } from './uws-request.ts';
 import type { UwsRequest, UwsResponse } from './uws-types.ts';
 
 export interface UwsServing {
@@ -51,53 +52,6 @@ interface HeldReply {
  * 'lingering': the reply has left, and the connection is closed when some more of the body has come.
  */
 type State = 'open' | 'held' | 'streaming' | 'ending' | 'lingering' | 'done' | 'aborted';
-
-const methods: Readonly<Record<string, string>> = {
-  get: 'GET',
-  post: 'POST',
-  put: 'PUT',
-  delete: 'DELETE',
-  head: 'HEAD',
-  options: 'OPTIONS',
-  patch: 'PATCH',
-};
-
-// One array is filled per request; the callback is shared, so that no closure is made.
-let collected: string[] = [];
-let collectedBytes = 0;
-const collect = (name: string, value: string): void => {
-  collectedBytes += name.length + value.length + headerSeparatorBytes;
-  collected.push(name, value);
-};
-/** Colon, blank, line break. */
-const headerSeparatorBytes = 4;
-
-export function uwsHeaders(request: UwsRequest): string[] {
-  collected = [];
-  collectedBytes = 0;
-  request.forEach(collect);
-  return collected;
-}
-
-/** Of the headers read last. uWS holds its own limit only against heads that arrive in several pieces. */
-export function uwsHeaderBytes(): number {
-  return collectedBytes;
-}
-
-export function uwsMethod(request: UwsRequest): string {
-  const method = request.getMethod();
-  return methods[method] ?? method.toUpperCase();
-}
-
-export function uwsAddress(response: UwsResponse): string {
-  const bytes = Buffer.from(response.getRemoteAddress());
-  if (bytes.length === 4) return bytes.join('.');
-  if (bytes.length !== 16) return '';
-  const isMapped = bytes.readUInt32BE(8) === 0xffff && bytes.readBigUInt64BE(0) === 0n;
-  if (isMapped) return bytes.subarray(12).join('.');
-  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(i * 2).toString(16));
-  return new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address;
-}
 
 export class UwsExchange extends RequestSnapshot implements HttpExchange {
   readonly #response: UwsResponse;
@@ -333,8 +287,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
 
   reply(status: number, headers: HeaderList, body?: string | Uint8Array): void {
     if (this.#state !== 'open') return;
-    // What one list was, it is again: constant lists are looked at once.
-    if (headers !== lastHead.headers) assertHeaders(headers);
+    assertHeadersOnce(headers);
     this.#backlog = noBacklog;
     this.#kept?.giveAll();
     if (this.#isHopeless) {
@@ -408,16 +361,9 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   }
 
   #send(status: number, headers: HeaderList, body: string | Uint8Array | undefined, close: boolean): void {
-    const response = this.#response;
     this.#state = 'done';
     this.#reader = undefined;
-    corked.response = response;
-    corked.status = status;
-    corked.headers = headers;
-    corked.body = body;
-    corked.close = close;
-    corked.isHead = this.method === 'HEAD';
-    response.cork(writeCorked);
+    sendReply(this.#response, status, headers, body, close, this.method === 'HEAD');
   }
 
   startStream(status: number, headers: HeaderList): ReplyStream {
@@ -490,54 +436,6 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
 
 const noBytes = new Uint8Array(0);
 const noBacklog: readonly Buffer[] = [];
-
-/** The reply that `writeCorked` writes: cork calls it at once, so one object serves all and no closure is made. */
-const corked: {
-  response: UwsResponse | undefined;
-  status: number;
-  headers: HeaderList;
-  body: string | Uint8Array | undefined;
-  close: boolean;
-  isHead: boolean;
-} = { response: undefined, status: 0, headers: [], body: undefined, close: false, isHead: false };
-
-/** Head of the reply sent last: nearly all replies have the same status and the same constant list of headers. */
-const lastHead: { status: number; headers: HeaderList; text: string } = { status: 0, headers: [], text: '' };
-
-/**
- * Status line and headers as one text, without the last line break. uWS writes a status as it is given, and each call into
- * it costs as much as all that we do with a header.
- */
-function headText(status: number, headers: HeaderList): string {
-  if (status === lastHead.status && headers === lastHead.headers) return lastHead.text;
-  let text = statusLine(status);
-  for (let i = 0; i < headers.length; i++) text += `\r\n${headers[i]![0]}: ${headers[i]![1]}`;
-  lastHead.status = status;
-  lastHead.headers = headers;
-  lastHead.text = text;
-  return text;
-}
-
-function writeCorked(): void {
-  const { status, headers, body, close, isHead } = corked;
-  const response = corked.response!;
-  corked.response = undefined;
-  corked.body = undefined;
-  response.writeStatus(headText(status, headers));
-  if (isBodiless(status)) endHead(response, close);
-  else if (isHead) endHead(response, close, byteLength(body ?? ''));
-  else response.end(body ?? '', close);
-}
-
-/**
- * Ends a reply without a body. uWS takes any argument, even `undefined`, for a length, and with a length it waits for that
- * many bytes: the next request on the connection would find it busy and be cut. So the length is a header of ours.
- */
-function endHead(response: UwsResponse, close: boolean, contentLength?: number): void {
-  if (close) response.writeHeader('connection', 'close');
-  if (contentLength !== undefined) response.writeHeader('content-length', String(contentLength));
-  response.endWithoutBody();
-}
 
 /** For clients that are gone or asked for the head only. */
 const deadStream: ReplyStream = { write: () => false, onDrain: () => {}, end: () => {}, bufferedBytes: () => 0 };

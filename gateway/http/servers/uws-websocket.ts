@@ -4,7 +4,8 @@ import { ownBytes } from './body-collector.ts';
 import { assertHeaders, byteLength, runSession, statusLine } from './dispatch.ts';
 import { UpgradeSnapshot } from './request-snapshot.ts';
 import type { UpgradeAnswer, WebSocketPeer, WebSocketSession } from './server.ts';
-import { type UwsServing, uwsAddress, uwsHeaders, uwsMethod } from './uws-exchange.ts';
+import type { UwsServing } from './uws-exchange.ts';
+import { uwsAddress, uwsHeaders, uwsMethod } from './uws-request.ts';
 import type { UwsBehavior, UwsRequest, UwsResponse, UwsUpgradeContext, UwsWebSocket } from './uws-types.ts';
 
 /** What uWS keeps for each socket. */
