@@ -233,6 +233,26 @@ it('refuses transactional ids with the code that ends the clients of each versio
   expect(coordinators[0]!.errorMessage).toContain('Transactions are not supported');
 });
 
+it('refuses batches of a transaction, and asks nothing of a transactional id beside other batches', async () => {
+  const codes = async (transactionalId: string | null, ...inTransaction: readonly boolean[]): Promise<number[]> => {
+    const partitionData = inTransaction.map((isTransactional, index) => {
+      const producer = isTransactional ? { producerId: 5, producerEpoch: 0, baseSequence: 0 } : {};
+      const records = encodeBatch([{ key: null, value: Buffer.from('v'), timestampMs: 1 }], {
+        ...producer,
+        isTransactional,
+      });
+      return { index, records };
+    });
+    const { responses } = await ask(0, 8, { transactionalId, acks: -1, topicData: [{ name: 't', partitionData }] });
+    return responses[0]!.partitionResponses.map((each) => each.errorCode);
+  };
+  const refused = errorCode.transactionalIdAuthorizationFailed;
+  expect(await codes(null, false, true)).toEqual([refused, refused]);
+  expect(await codes('tx', true)).toEqual([refused]);
+  expect(await codes('', false)).toEqual([0]);
+  expect(await codes('tx', false, false)).toEqual([0, 0]);
+});
+
 it('tells of no offsets in a topic that is gone, whatever the group still remembers', async () => {
   const topic = { name: 'again', numPartitions: 1, replicationFactor: 1 };
   await ask(19, 5, { topics: [topic] });

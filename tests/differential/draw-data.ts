@@ -21,6 +21,7 @@ const tooLateMs = 36_000_000;
 const firstZstdVersion = 7;
 const noCodec = 5;
 const logAppendTimeBit = 0x08;
+const transactionalBit = 0x10;
 
 /**
  * What is no batch at all stands alone in its request: beside others Kafka refuses all of them. So does a codec that does
@@ -40,7 +41,7 @@ function drawWound(draw: Draw, isAlone: boolean): NonNullable<BatchPlan['batch']
     ] as const);
   }
   return draw.pick([
-    { at: batchField.attributes, bits: 16, value: draw.pick([0x08, 0x20, 0x40, 5, 7]) },
+    { at: batchField.attributes, bits: 16, value: draw.pick([0x08, transactionalBit, 0x20, 0x40, 5, 7]) },
     { at: batchField.lastOffsetDelta, bits: 32, value: draw.pick([-1, 0, 7, 0x7fff_ffff]) },
     { at: batchField.count, bits: 32, value: draw.pick([-1, 0, 9, 0x7fff_ffff]) },
     { at: batchField.baseOffset + 4, bits: 32, value: 77 },
@@ -91,7 +92,12 @@ export function drawProduce(draw: Draw, model: Model): AskStep {
     };
     return { name, topicId: topicId(draw, model, name), partitionData: [{ index, records: { batch } }] };
   });
-  return ask(0, version, { transactionalId: null, acks, timeoutMs: draw.pick([0, 1_000, 30_000]), topicData });
+  const isTransactional = topicData.some(({ partitionData }) =>
+    partitionData.some(({ records: { batch } }) => batch.wounds?.some(({ value }) => value === transactionalBit)),
+  );
+  // Beside batches of a transaction it would begin one at Kafka.
+  const transactionalId = isTransactional || draw.chance(92) ? null : draw.pick(['', '§tx']);
+  return ask(0, version, { transactionalId, acks, timeoutMs: draw.pick([0, 1_000, 30_000]), topicData });
 }
 
 function fetchPartition(draw: Draw, partition: number) {

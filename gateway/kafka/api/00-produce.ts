@@ -1,8 +1,9 @@
 /**
  * Produce (key 0): v3-v13, claimed from v0. Back: gateway/operations/append.ts, engine/broker/api/00-produce.ts.
  *
- * Refused: acks outside {-1, 0, 1} (21); zstd below v7 (76); transactional producers (53: there is no transaction
+ * Refused: acks outside {-1, 0, 1} (21); zstd below v7 (76); transactional batches (53: there is no transaction
  * coordinator); requests and batches over the cluster's limits (10). What is inside a batch is judged by the broker.
+ * A transactional id beside batches of no transaction means nothing, as to Kafka: brod writes "" where others write null.
  * Absent: node endpoints (v10: the addresses never change). Without an answer, with acks=0, a failed
  * batch is told by the end of the connection.
  */
@@ -10,7 +11,16 @@ import { assert } from '../../../engine/kernel/assert.ts';
 import { Failure } from '../../../engine/kernel/failure.ts';
 import { errorCode, toKafkaCode } from '../../../engine/protocol/error-codes.ts';
 import type { ProduceRequest, ProduceResponse } from '../../../engine/protocol/messages/00-produce.ts';
-import { baseOffset, batchHeaderBytes, codec, compression, framingFault } from '../../../engine/records/batch.ts';
+import {
+  baseOffset,
+  batchField,
+  batchHeaderBytes,
+  batchMagic,
+  codec,
+  compression,
+  framingFault,
+  isTransactional,
+} from '../../../engine/records/batch.ts';
 import type { ClusterLimits } from '../../../tenancy/tenancy.ts';
 import { appendBatch } from '../../operations/append.ts';
 import { leaderOf } from '../advertised.ts';
@@ -50,7 +60,7 @@ function refusedWhole(
   request: ProduceRequest,
   limits: ClusterLimits | undefined,
 ): [code: number, message: string] | undefined {
-  if (request.transactionalId !== null) {
+  if (hasTransactionalBatches(request)) {
     return [
       errorCode.transactionalIdAuthorizationFailed,
       'Transactions are not supported: use an idempotent producer without a transactional.id',
@@ -63,6 +73,19 @@ function refusedWhole(
     ];
   }
   return undefined;
+}
+
+/** As Kafka judges it, by the first batch of each partition; what is no batch v2 has faults of its own. */
+function hasTransactionalBatches({ topicData }: ProduceRequest): boolean {
+  return topicData.some(({ partitionData }) =>
+    partitionData.some(
+      ({ records }) =>
+        records !== null &&
+        records.length >= batchHeaderBytes &&
+        records[batchField.magic] === batchMagic &&
+        isTransactional(records, 0),
+    ),
+  );
 }
 
 /** Every append is handed over before this returns, so the requests of a connection reach the engine in their order. */
