@@ -18,8 +18,9 @@ import { goodMood } from './process-store.ts';
 
 /** A dead broker is back by then, and who started it dead, and the next one in its place. */
 const decidedLateMs = 4200;
-/** For a topic's placement to be on its way before the broker dies. */
-const createdFirstMs = 60;
+/** For the change of a topic to be told before the broker dies. */
+const changedFirstMs = 60;
+const turnMsMax = 7000;
 const hangMs = 5000;
 const heldReadMsMax = 700;
 /** A lost change is told as a gap, and is in the process's hands. */
@@ -41,19 +42,22 @@ interface Undecided {
   /** Who does not keep the fleet, and decides about partitions of the broker. */
   readonly decider: ParentProcess;
   readonly broker: BrokerProcess;
+  /** The rows of the shard in which it decides. */
+  readonly pk: string;
 }
 
 async function shardOwner(acts: FaultActs, target: number): Promise<Undecided | undefined> {
   const { store } = acts.world;
   const found: Undecided[] = [];
   for (const { clusterId, topicId, isDeleted } of acts.topics.topics) {
-    const row = await store.rows.get(shardKey(shardOf(clusterId, shardCount)));
+    const shard = shardOf(clusterId, shardCount);
+    const row = await store.rows.get(shardKey(shard));
     const owner = row ? decodeShard(row).controllerId : '';
     const decider = acts.onlookers().find(({ process }) => owner.startsWith(nameOf(process)));
     if (isDeleted || !decider) continue;
     for (const { brokerId } of acts.supervisor.parent.catalogue.byId(topicId)?.partitions ?? []) {
       const broker = acts.supervisor.brokers().find(({ slot, isServing }) => isServing && slot.brokerId === brokerId);
-      if (broker) found.push({ decider, broker });
+      if (broker) found.push({ decider, broker, pk: shardPk(shard) });
     }
   }
   return found[target % Math.max(1, found.length)];
@@ -63,19 +67,21 @@ function nameOf({ name }: SimProcess): string {
   return name.replace(' ', '-');
 }
 
-function keepMeanwhile(acts: FaultActs, { decider, broker }: Undecided, { value }: Fault): void {
+function keepMeanwhile(acts: FaultActs, undecided: Undecided, { value }: Fault): void {
+  const { decider, broker } = undecided;
   const { loop, store } = acts.world;
   const { slot, process } = broker;
   const { name } = decider.process;
+  const waitsForTurn = value % 3 === 0;
   const lateMs = decidedLateMs + value;
   const act = (): void => acts.world.fault(`store: the placement of ${name} has come`);
-  acts.world.fault(`store: the next placement of ${name} is ${lateMs} ms late`);
   const isDue = (ops: readonly StoreOp[]): boolean => ops.some(({ key }) => key.sk.startsWith(placementSkPrefix));
-  store.traps.set(decider.process, { pk: placementsPk, when: 'after', lateMs, isDue, act });
-  const waitsForTurn = value % 3 === 0;
-  // One of them is its to place.
-  if (waitsForTurn) for (const isBounded of [true, false]) acts.topics.create(isBounded);
-  loop.schedule(waitsForTurn ? createdFirstMs : 0, () => acts.kill(broker, 'SIGKILL'));
+  if (waitsForTurn) holdTurn(acts, undecided);
+  else {
+    acts.world.fault(`store: the next placement of ${name} is ${lateMs} ms late`);
+    store.traps.set(decider.process, { pk: placementsPk, when: 'after', lateMs, isDue, act });
+  }
+  loop.schedule(waitsForTurn ? changedFirstMs : 0, () => acts.kill(broker, 'SIGKILL'));
   const back = (change: RowChange): void => {
     if (change === 'gap' || !change.row || change.key.sk !== String(slot.brokerId)) return;
     const { state, pid } = decodeBrokerSession(change.row);
@@ -86,6 +92,23 @@ function keepMeanwhile(acts: FaultActs, { decider, broker }: Undecided, { value 
     if (!waitsForTurn) for (let i = 0; i < acts.topics.topics.length; i++) acts.topics.grow(i);
   };
   const stop = store.rows.watch(brokerSessionsPk, back);
+}
+
+/** Its plan waits while it reads what somebody else has changed there; the answer is there when it has adopted the broker. */
+function holdTurn(acts: FaultActs, { decider, broker, pk }: Undecided): void {
+  const { loop, store } = acts.world;
+  let answer: () => void = () => undefined;
+  const until = new Promise<void>((resolve) => (answer = resolve));
+  const act = (): void => acts.world.fault(`store: ${decider.process.name} waits for what is in ${pk}`);
+  store.heldReads.set(decider.process, { pk, until, act });
+  const forget = decider.controller.onEvent(({ kind, brokerId }) => {
+    if (kind === 'broker-adopted' && brokerId === broker.slot.brokerId) loop.schedule(1, answer);
+  });
+  loop.schedule(turnMsMax, () => {
+    forget();
+    answer();
+  });
+  for (const isBounded of [true, false]) acts.topics.create(isBounded);
 }
 
 /**
