@@ -4,8 +4,12 @@
  * process that sent it has died.
  */
 import { below, type Random } from '../../engine/kernel/random.ts';
+import { brokerSessionsPk } from '../../engine/controller/rows/broker-session.ts';
+import { leasesPk } from '../../engine/controller/rows/lease.ts';
+import { shardsPk } from '../../engine/controller/rows/shard.ts';
 import {
   type MetadataStore,
+  type RangeOptions,
   type RowChange,
   StoreAmbiguous,
   type StoreOp,
@@ -48,6 +52,9 @@ export interface StoreTrap {
   readonly act: () => void;
 }
 
+/** Rows of which there are never more than a page has room for. */
+const wholePks = new Set([brokerSessionsPk, leasesPk, shardsPk]);
+
 /** One read of a process: what it finds is as of when it was made, and told when `until` resolves. */
 export interface HeldRead {
   readonly pk: string;
@@ -73,10 +80,13 @@ export class SimStore {
   readonly rows: MemoryStore;
   readonly #random: Random;
   readonly #loop: EventLoop;
+  readonly #pageRows: number | undefined;
 
-  constructor(loop: EventLoop, random: Random) {
+  /** `pageRows`: so few come at a time, and between two pages rows change. */
+  constructor(loop: EventLoop, random: Random, pageRows: number | undefined) {
     this.#random = random;
     this.#loop = loop;
+    this.#pageRows = pageRows;
     this.rows = memoryStore({ clock: loop.clock() });
   }
 
@@ -87,12 +97,19 @@ export class SimStore {
     const read = <T>(run: () => Promise<T>): Promise<T> => this.#read(process, run);
     return {
       get: (key) => read(() => view.get(key)),
-      range: (pk, options) =>
-        this.#held(process, pk, () => view.range(pk, options)) ?? read(() => view.range(pk, options)),
+      range: (pk, options) => {
+        const page = (): ReturnType<MetadataStore['range']> => view.range(pk, this.#paged(pk, options));
+        return this.#held(process, pk, page) ?? read(page);
+      },
       transact: (ops, token) => call(() => view.transact(ops, token)),
       watch: (pk, onChange) => (process.isAlive ? this.#watch(process, view, pk, onChange) : () => undefined),
       close: () => call(() => view.close()),
     };
+  }
+
+  #paged(pk: string, options: RangeOptions | undefined): RangeOptions | undefined {
+    const isWhole = this.#pageRows === undefined || options?.limit !== undefined || wholePks.has(pk);
+    return isWhole ? options : { ...options, limit: this.#pageRows };
   }
 
   /** In one event, or in two: then what the process gets may be old by the time it gets it. */

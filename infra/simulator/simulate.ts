@@ -298,6 +298,13 @@ function drawFew(seed: number): Partial<LogSettings> {
   return { transactionsTogetherMax: 1 + below(random, 2), logsPerFileMax: 1 + below(random, 3) };
 }
 
+/** In half of the worlds of two mixes: topics, placements, segments and files are then read as where there are thousands. */
+function drawPageRows(seed: number, scenario: string): number | undefined {
+  const random = seededRandom(seed ^ 0x9a6e);
+  const isPaged = (scenario === 'seldom' || scenario === 'missed') && below(random, 2) === 0;
+  return isPaged ? 1 + below(random, 3) : undefined;
+}
+
 /** Likewise. */
 function drawMoveOps(seed: number): Pick<WorldSettings['releases'], 'moveOpsMax' | 'namesFew'> {
   const namesFew = below(seededRandom(seed ^ 0x30e5), 2) === 0;
@@ -337,6 +344,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     beatMs: drawBeat(seed),
     farMs: drawFar(seed, scenario),
     limits,
+    pageRows: drawPageRows(seed, scenario),
     releases: {
       ...(seed % 2 === 0 ? fewReleases : seed % 4 === 1 ? singleReleases : manyReleases),
       ...drawMoveOps(seed),

@@ -52,6 +52,8 @@ export interface WorldSettings {
     readonly namesFew: boolean;
   };
   readonly limits: TightLimits;
+  /** Of rows that the store gives at a time; as many as production's where absent. */
+  readonly pageRows: number | undefined;
   /** Of the producer ids whose sequences begin just before they begin anew at 0. */
   readonly nearEndOneOf: number;
   /** Whether clients shorten the logs that retention shortens otherwise. */
@@ -111,7 +113,7 @@ export class World {
   constructor(settings: WorldSettings) {
     this.settings = settings;
     this.disks = new Disks(this.random());
-    this.store = new SimStore(this.loop, this.random());
+    this.store = new SimStore(this.loop, this.random(), settings.pageRows);
     this.network = new SimNetwork(this.loop, this.random(), settings.limits.socketBytesMax, this.calm);
     this.store.rows.watch(brokerSessionsPk, (change) => this.#sessionChanged(change));
     this.disks.add(segmentsDirectory);
