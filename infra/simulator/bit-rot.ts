@@ -6,27 +6,33 @@
 import { below, type Random } from '../../engine/kernel/random.ts';
 import { damagePk } from '../../engine/log/rows/damage.ts';
 import { decodeSegmentFile, isPieced, segmentFileKey } from '../../engine/log/rows/segment-file.ts';
-import { walChunkNumber } from '../../engine/log/wal/wal-format.ts';
+import { walChunkHeaderBytes, walChunkNumber } from '../../engine/log/wal/wal-format.ts';
 import { segmentsDirectory, type World } from './world.ts';
 
 /** Newest chunks of a log, which may hold the end of what was synced. */
 const sparedChunks = 2;
 const suffix = '.seg';
 
-/** Of the segment store, or of a volume's log; false where nothing lies that may rot. */
-export function flipBit(world: World, random: Random, volume: string, ofLog: boolean): boolean {
-  const paths = ofLog ? oldChunks(world, volume) : segmentFiles(world);
+/** Where in a file: of the head of a log's chunk everything behind it depends, and it is small. */
+type FlipAt = 'segments' | 'log' | 'log-head';
+
+/** Of the segment store, or of a volume's log; undefined where nothing lies that may rot, else what flips it back. */
+export function flipBit(world: World, random: Random, volume: string, at: FlipAt): (() => void) | undefined {
+  const paths = at === 'segments' ? segmentFiles(world) : oldChunks(world, volume);
   const path = paths[below(random, Math.max(1, paths.length))];
-  if (path === undefined) return false;
+  if (path === undefined) return undefined;
   const disk = world.disks.of(path);
   const file = disk.open(path);
   const bytes = file.sizeBytes();
   file.close();
-  if (bytes === 0) return false;
-  disk.flipBit(path, below(random, bytes * 8));
+  if (bytes === 0) return undefined;
+  const bit = below(random, 8 * (at === 'log-head' ? Math.min(walChunkHeaderBytes, bytes) : bytes));
+  disk.flipBit(path, bit);
   world.fault(`a bit of ${path} flips`);
   world.flipped.add(path);
-  return true;
+  return () => {
+    if (disk.exists(path)) disk.flipBit(path, bit);
+  };
 }
 
 /** Names of files that hold a flipped bit, are of use, and of which no scrub says so. Once every broker has scrubbed. */

@@ -221,6 +221,7 @@ export class FaultActs {
     this.world.killsAtStart.clear();
     disks.slowMs.clear();
     disks.mountPresent();
+    for (const mend of this.world.mends) mend();
     for (const root of disks.roots()) {
       disks.of(root).isTaken = false;
       // One that was planned may wait for its moment still.

@@ -96,11 +96,23 @@ export class Injector {
         // Less than what an id that tells its age bears (engine/records/dated-producer-id.ts).
         return this.#acts.jumpWall((value - 500) * 500);
       case 'rot':
-        flipBit(this.#acts.world, this.#acts.random, this.#slotOf(target).volume, value % 4 === 0);
-        return;
+        return this.#rot(this.#slotOf(target), value);
       default:
         return this.#environment(fault, broker);
     }
+  }
+
+  /**
+   * What is read at a recovery alone, if at all, may be gone before: where a chunk's head rots the broker dies with it. When all heals
+   * somebody has mended it, so that the broker is back and looks after its files.
+   */
+  #rot({ volume, brokerId }: BrokerSlot, value: number): void {
+    const at = value % 4 > 0 ? 'segments' : value % 8 === 0 ? 'log' : 'log-head';
+    const mend = flipBit(this.#acts.world, this.#acts.random, volume, at);
+    if (!mend || at !== 'log-head') return;
+    this.#acts.world.mends.push(mend);
+    const owner = this.#acts.supervisor.brokers().find(({ slot }) => slot.brokerId === brokerId);
+    this.#acts.kill(owner, 'SIGKILL');
   }
 
   #slotOf(target: number): BrokerSlot {

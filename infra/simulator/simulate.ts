@@ -100,6 +100,7 @@ const readMsMax = 20_000;
 const rollUpMs = 300;
 /** Where bits flip, some partitions stay away: what works at all does so by then. */
 const rottenMsMax = 2500;
+const mendedMsMax = 15_000;
 const fewReleases = { logsPerReleaseMax: 1, releasesInFlightMax: 1 };
 const singleReleases = { logsPerReleaseMax: 1, releasesInFlightMax: 4 };
 const manyReleases = { logsPerReleaseMax: 64, releasesInFlightMax: 4 };
@@ -201,6 +202,10 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
 /** Every broker scrubs; then each flipped bit is known, or of no account. */
 async function auditRot(world: World, supervisor: Supervisor): Promise<void> {
   let left = 0;
+  // Of a log that was mended: it is tried again, now and then.
+  const isBack = (): boolean => supervisor.brokers().filter(({ isServing }) => isServing).length === brokers;
+  const { length: brokers } = world.settings.slots;
+  if (world.mends.length > 0) await world.loop.run(world.loop.nowMs + mendedMsMax, isBack);
   for (const broker of supervisor.brokers()) {
     left++;
     void broker.scrub().then(() => left--);

@@ -94,6 +94,8 @@ export class World {
   readonly brokers = new Map<number, BrokerProcess>();
   /** Paths of files of which a bit was flipped. */
   readonly flipped = new Set<string>();
+  /** What flips those back that somebody mends in the end. */
+  readonly mends: (() => void)[] = [];
   /** No faults any more, and none that last. */
   isHealed = false;
   /** Until then clients do little: a fault takes its time, and nothing is to be seen meanwhile. */
