@@ -32,6 +32,10 @@ export class Committer {
   /** By partition, how many deletions have been sent. */
   readonly #deletions: number[];
   isStopped = false;
+  /** How many commits were stored as a whole. */
+  taken = 0;
+  /** It deletes a place as soon as it can, until one is deleted. */
+  hasToForget = false;
   #askedBehind: World['rush'];
 
   constructor(world: World, door: Door, topic: SimTopic, group: string) {
@@ -75,7 +79,8 @@ export class Committer {
     const isBehind = loop.nowMs >= rush.untilMs && this.#askedBehind !== rush;
     if (isBehind) this.#askedBehind = rush;
     if (isBehind || (loop.nowMs >= rush.untilMs && below(this.#random, 4) === 0)) this.ask(next);
-    else if (loop.nowMs >= rush.untilMs && below(this.#random, forgetOneOf) === 0) this.#forget(next);
+    else if (loop.nowMs >= rush.untilMs && (below(this.#random, forgetOneOf) === 0 || this.hasToForget))
+      this.#forget(next);
     else this.#commit(next);
   }
 
@@ -111,6 +116,7 @@ export class Committer {
           if (code === 0) this.#acked[partitionIndex] = committedOffset;
         }
         const codes = isGood ? result.topics[0]!.partitions.map(({ errorCode: code }) => code) : [];
+        if (isGood && codes.every((code) => code === 0)) this.taken++;
         // What is there by now, before another commit hides it.
         if (rush.isRefused && codes.includes(volumeFullCode)) this.ask(next);
         else next();
@@ -136,6 +142,7 @@ export class Committer {
         if (isGood && result.topics[0]?.partitions[0]?.errorCode === 0) {
           history.add({ kind: 'forgotten', ...forgotten });
           this.#gone[partitionIndex] = forgotten.offset;
+          this.hasToForget = false;
         } else history.add({ kind: 'unforgotten', ...this.#place(partitionIndex) });
         next();
       },

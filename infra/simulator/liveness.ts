@@ -1,5 +1,6 @@
-/** Whether a healed world works again: every broker serves, every partition takes a record from either kind of sender, every group answers. */
+/** Whether a healed world works again: every broker serves, every partition takes a record from either kind of sender, every group answers and takes commits. */
 import { cutOne } from './cut-one.ts';
+import type { Committer } from './committer.ts';
 import type { Door } from './door.ts';
 import type { Doors } from './doors.ts';
 import { partitionName } from './partition-name.ts';
@@ -17,6 +18,8 @@ export class Liveness {
   readonly #supervisor: Supervisor;
   readonly #topics: TopicRoom;
   readonly #missing = new Set<string>();
+  /** By group, those whose commits, and deletions of what was committed, are waited for, and how many were taken before. */
+  readonly #commits = new Map<string, { readonly committer: Committer; readonly taken: number }>();
   #probes = 0;
 
   constructor(world: World, doors: Doors, supervisor: Supervisor, topics: TopicRoom) {
@@ -38,6 +41,8 @@ export class Liveness {
       if (topics.topics[i]?.isDeleted) continue;
       const what = `group ${i}`;
       this.#missing.add(what);
+      committer.hasToForget = true;
+      this.#commits.set(`a commit, or a deletion, of ${what}`, { committer, taken: committer.taken });
       const ask = (): void =>
         committer.ask((isGood) => {
           if (isGood) this.#missing.delete(what);
@@ -48,12 +53,19 @@ export class Liveness {
   }
 
   get isGood(): boolean {
-    return this.#missing.size === 0 && this.#brokersServe() && this.#brokenGroups().length === 0;
+    const isWhole = this.#missing.size === 0 && this.#untaken().length === 0;
+    return isWhole && this.#brokersServe() && this.#brokenGroups().length === 0;
   }
 
   missing(): string {
     const brokers = this.#brokersServe() ? [] : ['a controller or a broker that serves'];
-    return `still missing after the faults: ${[...this.#missing, ...brokers, ...this.#brokenGroups()].join(', ')}`;
+    return `still missing after the faults: ${[...this.#missing, ...this.#untaken(), ...brokers, ...this.#brokenGroups()].join(', ')}`;
+  }
+
+  #untaken(): string[] {
+    for (const [what, { committer, taken }] of this.#commits)
+      if (committer.taken > taken && !committer.hasToForget) this.#commits.delete(what);
+    return [...this.#commits.keys()];
   }
 
   #brokenGroups(): string[] {
