@@ -25,13 +25,13 @@ import { noteDeaths } from './quiet-deaths.ts';
 import { loseMembers, moveLogs, moveSeats, seamlessHoldMs } from './quiet-move.ts';
 import { watchPolls } from './quiet-poll.ts';
 import { watchCatalogues } from './catalogue-audit.ts';
-import { auditDeleted, auditStorage, partitionsMax, unfreedTopics } from './storage-audit.ts';
+import { auditDeleted, auditKept, auditStorage, partitionsMax, unfreedTopics } from './storage-audit.ts';
 import { watchEmptied } from './said-empty.ts';
 import { watchPlaces } from './watch-places.ts';
 import { takeTimeToDecode } from './recoding.ts';
 import { Supervisor } from './supervisor.ts';
 import { drawLimits } from './tight-limits.ts';
-import { TopicRoom } from './topic-room.ts';
+import { keptBytes, TopicRoom } from './topic-room.ts';
 import { clusterIds, World, type WorldSettings } from './world.ts';
 
 export interface SimulationOptions {
@@ -225,9 +225,14 @@ async function audit(world: World, supervisor: Supervisor, topics: TopicRoom): P
   const freed = topics.topics.filter((topic) => topic.isDeleted && isGone(topic)).map(({ topicId }) => topicId);
   const pks = new Set<string>();
   for (const { topicId } of known) for (let i = 0; i < partitionsMax; i++) pks.add(logPk(topicId, i));
+  const bounded = topics.topics.filter(({ isDeleted, isBounded, isCutOnly }) => isBounded && !isCutOnly && !isDeleted);
+  const kept = bounded.flatMap(({ topicId, partitions }) =>
+    Array.from({ length: partitions }, (_, i) => logPk(topicId, i)),
+  );
   const look = async (): Promise<string[]> => [
     ...(await auditStorage(world, [...pks])),
     ...(await auditDeleted(world, freed)),
+    ...(await auditKept(world, kept, keptBytes)),
   ];
   const backlogs = (): string[] => supervisor.brokers().flatMap((broker) => broker.backlog() ?? []);
   await loop.run(loop.nowMs + stuckAfterMs, () => backlogs().length === 0);

@@ -1,6 +1,6 @@
 /**
  * Whether what is stored adds up when a world is quiet again: every segment row points into a file that is there, every
- * file is counted right, nothing of deleted topics is left, and no log of a dead session lies on a volume.
+ * file is counted right, nothing of deleted topics is left, nor of what retention takes, and no log of a dead session lies on a volume.
  */
 import { decodeSegment, segmentSkPrefix } from '../../engine/log/rows/segment.ts';
 import { decodeSegmentFile, segmentFilePk, segmentFilePrefix } from '../../engine/log/rows/segment-file.ts';
@@ -63,6 +63,18 @@ export async function auditDeleted(world: World, topicIds: readonly Uuid[]): Pro
         wrong.push(`row ${pk} ${sk} of a topic that is deleted is there`);
       }
     }
+  }
+  return wrong;
+}
+
+/** Logs that hold a segment too many for what retention is to keep. */
+export async function auditKept(world: World, logPks: readonly string[], keptBytes: number): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const pk of logPks) {
+    const rows = (await allRows(world, pk)).filter(({ sk }) => sk.startsWith(segmentSkPrefix));
+    const bytes = rows.slice(1).reduce((sum, row) => sum + decodeSegment(row).bytes, 0);
+    if (bytes >= keptBytes)
+      wrong.push(`${pk} holds ${bytes} bytes behind its first segment, where ${keptBytes} are kept`);
   }
   return wrong;
 }

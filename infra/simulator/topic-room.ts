@@ -21,7 +21,7 @@ import { clusterIds, type World } from './world.ts';
 const retryMs = 200;
 const topicsMax = 5;
 /** Of each log of a bounded topic. */
-const keptBytes = 3000;
+export const keptBytes = 3000;
 /** For a reader that waits for several batches, or for longer. */
 const minBytesOf = [1, 1, 300, 900] as const;
 const rareWaitsMs = [400, 900] as const;
