@@ -29,6 +29,8 @@ export class MemberGroup {
   #latestAtMs = 0;
   /** Nobody dies any more. */
   isCalm = false;
+  /** A commit of a member was taken since. */
+  isTaken = false;
   /** When a member is told its part of a generation of which nobody had heard. */
   onTold: () => void = () => undefined;
 
@@ -132,7 +134,9 @@ export class MemberGroup {
     const known = this.latest;
     return (code) => {
       history.add({ kind: 'committed', ...place, code, by: { member, generation, known } });
-      if (code === 0) this.#acked.set(partition, Math.max(this.acked(partition), offset));
+      if (code !== 0) return;
+      this.#acked.set(partition, Math.max(this.acked(partition), offset));
+      if (this.isCalm) this.isTaken = true;
     };
   }
 

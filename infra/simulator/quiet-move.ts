@@ -66,6 +66,8 @@ export async function moveSeats(world: World, supervisor: Supervisor, groups: re
   const live = groups.filter(({ isOver }) => !isOver);
   await loop.run(loop.nowMs + settleMsMax, () => live.every((group) => group.isSettled));
   const settled = live.filter((group) => group.isSettled && group.isWhole);
+  for (const { groupId } of settled.filter(({ isTaken }) => !isTaken))
+    history.add({ kind: 'stuck', what: `no commit of a member of ${groupId} is taken` });
   const before = new Map(settled.map((group) => [group, group.latest]));
   const seats = new Map(settled.map((group) => [group, seatOf(supervisor, group)]));
   const [brokerId] = new Set(seats.values());

@@ -192,6 +192,8 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   if (mayCorrupt) await auditRot(world, supervisor);
   else await audit(world, supervisor, topics);
   noteDeaths(history, quietFrom);
+  if (!mayCorrupt && isGood)
+    for (const what of topics.surveyors.flatMap((one) => one.untold())) history.add({ kind: 'stuck', what });
   for (const client of [...topics.consumers, ...topics.surveyors]) client.isStopped = true;
   supervisor.isOver = true;
   for (const process of world.processes.values()) process.end('the simulation is over');

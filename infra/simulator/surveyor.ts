@@ -19,6 +19,8 @@ const askedTimes = { end: -1, start: -2, latest: -3 } as const;
 /** One of so many questions is where an epoch ended; and one of so many is of all partitions. */
 const epochOneOf = 4;
 const allOneOf = 4;
+/** Of a healed world: who asks for one thing so often is told it once. */
+const asksMax = 6;
 /** How far back it asks by the clock. */
 const backMsMax = 8000;
 
@@ -40,6 +42,8 @@ export class Surveyor {
   /** Of some record that it was told of. */
   #knownMs = 0;
   isStopped = false;
+  /** Since the world works again, by what is asked for: how often in vain. */
+  readonly #vain = new Map<string, number>();
 
   constructor(world: World, door: Door, topic: SimTopic) {
     this.#world = world;
@@ -47,6 +51,19 @@ export class Surveyor {
     this.#random = world.random();
     this.#topic = topic;
     this.#loop();
+  }
+
+  /** What it has asked for again and again when all was well, and was never told. */
+  untold(): string[] {
+    const never = [...this.#vain].filter(([, times]) => times >= asksMax);
+    return this.#topic.isDeleted ? [] : never.map(([what]) => `of ${this.#topic.name} nobody is told ${what}`);
+  }
+
+  #count(what: string, isGood: boolean): void {
+    if (!this.#world.isHealed) return;
+    const times = this.#vain.get(what) ?? 0;
+    // Told once is told for good.
+    this.#vain.set(what, isGood ? -Infinity : times + 1);
   }
 
   #loop(): void {
@@ -75,6 +92,7 @@ export class Surveyor {
       (response) => {
         if (response !== noAnswer && !(response instanceof Error)) {
           const { errorCode, endOffset } = response.topics[0]!.partitions[0]!;
+          this.#count('where an epoch ended', errorCode === 0);
           if (errorCode === 0) history.add({ kind: 'epoch-end', partition, epoch, endOffset, asked });
         }
         this.#loop();
@@ -127,6 +145,7 @@ export class Surveyor {
   }
 
   #told(door: Door, { index, what, asked }: Question, { errorCode, offset, timestamp, leaderEpoch }: Answer): void {
+    this.#count(typeof what === 'number' ? 'where a time is' : `its ${what}`, errorCode === 0);
     if (errorCode !== 0) return;
     const { history } = this.#world;
     const partition = this.#nameOf(index);
