@@ -2,6 +2,7 @@
  * The connection of a simulated client to a gateway: to whichever parent process serves there at the moment. Calls and answers travel
  * for a while; when the parent dies or stays silent the client is told that it got no answer, and does not know what happened.
  */
+import { Failure } from '../../engine/kernel/failure.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
 import type { Timer } from '../../engine/kernel/clock.ts';
 import type { Entry, PartitionName } from './history.ts';
@@ -137,7 +138,11 @@ export class Door {
   ): void {
     this.call<T | Error>(
       (parent, answer) => {
-        ask(parent).then(answer, (error: unknown) => answer(error as Error));
+        ask(parent).then(answer, (error: unknown) => {
+          // What is no failure that a client can be told of ends nothing, and nobody would hear of it.
+          if (!(error instanceof Failure) && parent.process.isAlive) this.world.bug(parent.process.name, error);
+          answer(error as Error);
+        });
       },
       told,
       waitMs,
