@@ -34,7 +34,7 @@ export class Committer {
   isStopped = false;
   /** How many commits were stored as a whole. */
   taken = 0;
-  /** It deletes a place as soon as it can, until one is deleted. */
+  /** It deletes a place as soon as there is a commit, until one is deleted: a group of which nothing is known has nothing to delete. */
   hasToForget = false;
   #askedBehind: World['rush'];
 
@@ -79,7 +79,10 @@ export class Committer {
     const isBehind = loop.nowMs >= rush.untilMs && this.#askedBehind !== rush;
     if (isBehind) this.#askedBehind = rush;
     if (isBehind || (loop.nowMs >= rush.untilMs && below(this.#random, 4) === 0)) this.ask(next);
-    else if (loop.nowMs >= rush.untilMs && (below(this.#random, forgetOneOf) === 0 || this.hasToForget))
+    else if (
+      loop.nowMs >= rush.untilMs &&
+      (below(this.#random, forgetOneOf) === 0 || (this.hasToForget && this.taken > 0))
+    )
       this.#forget(next);
     else this.#commit(next);
   }
