@@ -34,7 +34,7 @@ export class Committer {
   isStopped = false;
   /** How many commits were stored as a whole. */
   taken = 0;
-  /** It deletes a place as soon as there is a commit, until one is deleted: a group of which nothing is known has nothing to delete. */
+  /** It deletes a place in every second turn, until one is deleted: what nobody knows of has to be committed first. */
   hasToForget = false;
   #askedBehind: World['rush'];
 
@@ -81,7 +81,7 @@ export class Committer {
     if (isBehind || (loop.nowMs >= rush.untilMs && below(this.#random, 4) === 0)) this.ask(next);
     else if (
       loop.nowMs >= rush.untilMs &&
-      (below(this.#random, forgetOneOf) === 0 || (this.hasToForget && this.taken > 0))
+      (below(this.#random, forgetOneOf) === 0 || (this.hasToForget && this.taken > 0 && below(this.#random, 2) === 0))
     )
       this.#forget(next);
     else this.#commit(next);
