@@ -1,4 +1,4 @@
-/** The state of a broker's scrub, or an act on it. Rejects when the broker does not answer. */
+/** Asks for the state of a broker's scrub, or tells the scrub what to do. Rejects when the broker does not answer. */
 import { type ScrubAct, scrubActs, type ScrubStatus } from '../log/log.ts';
 import type { BrokerRequest } from './context.ts';
 

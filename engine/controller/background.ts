@@ -1,6 +1,6 @@
 /**
- * The work that a controller does unasked: at a fixed pace, or because something has changed. A failure of the world is told
- * and left to the next occasion, a bug ends the process.
+ * Work that a controller starts by itself: at a fixed pace, or because something changed. An expected failure is
+ * reported and left to the next occasion. A bug ends the process.
  */
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { Failure, ShuttingDown } from '../kernel/failure.ts';
@@ -27,7 +27,9 @@ export class Background {
     });
   }
 
-  /** Again and again, each time so long after the last one has ended, well or not. */
+  /**
+   * Runs `act` repeatedly. Each run starts `intervalMs` after the previous one ended, whether it succeeded or failed.
+   */
   every(intervalMs: number, act: () => Promise<void>): void {
     const again = (): void => {
       if (!this.#isStopping()) this.every(intervalMs, act);
@@ -36,7 +38,8 @@ export class Background {
       intervalMs,
       () => {
         this.#timers.delete(timer);
-        // However it ends: work of a fleet's duty that is let go ends as if all were stopping, and the duty may come back.
+        // Whatever the outcome: when a duty is let go, its work ends as if the controller were stopping, yet the duty
+        // may return.
         this.run(() => act().finally(again));
       },
       'background',
@@ -44,7 +47,7 @@ export class Background {
     this.#timers.add(timer);
   }
 
-  /** Nothing begins any more; what runs goes on. */
+  /** Starts no more runs. A run in progress continues. */
   stop(): void {
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();

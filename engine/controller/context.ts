@@ -14,7 +14,7 @@ import type { ShardTable } from './shards/shards.ts';
 
 export type BrokerApi = 30000 | 30001 | 30003 | 30004;
 
-/** Rejects when the broker cannot be reached or does not answer; whether the request took effect is then unknown. */
+/** Rejects when the broker is unreachable or does not answer. Whether the request took effect is then unknown. */
 export type BrokerRequest = <K extends BrokerApi>(
   brokerId: number,
   key: K,
@@ -22,11 +22,13 @@ export type BrokerRequest = <K extends BrokerApi>(
 ) => Promise<ResponseOf<K>>;
 
 /**
- * Makes what a fenced session acknowledged and did not roll up part of the logs' segments. Repeatable: a second call, or
- * one by another controller, finds nothing left to do. `session` is the fenced row, `version` its version, which every
- * write of the recovery checks. `seal` puts the row that says that it is done, under the same condition; it may ride in the
- * transaction that publishes everything. `syncedLsn` is what the session's lease says of its log, `ahead` what was begun before
- * the fence.
+ * Recovers a fenced session: records that it acknowledged but did not yet roll up become part of the logs' segments.
+ * Repeatable: a second call, or one by another controller, finds nothing left to do.
+ *
+ * `session` is the fenced row and `version` its version; every write of the recovery is conditional on it. `seal`
+ * writes the row that marks the recovery as done, under the same condition; it may ride in the transaction that
+ * publishes everything. `syncedLsn` is what the session's lease says of its log. `ahead` is the work begun before the
+ * fence.
  */
 export type Recover = (session: BrokerSession, version: number, known: KnownOfDead) => Promise<Recovered>;
 
@@ -37,19 +39,19 @@ export interface KnownOfDead {
 }
 
 /**
- * Begins the recovery of a session whose process is known to be gone, while its row is being fenced. Nothing comes of it
- * when the fence is refused.
+ * Begins the recovery of a session whose process is known to be gone, while its row is being fenced. The work is
+ * discarded when the fence is refused.
  */
 export type BeginRecovery = (session: BrokerSession) => RecoveryAhead;
 
 export interface Recovered {
-  /** The seal is written; else that is left to the caller. */
+  /** Whether the seal is already written. If not, the caller writes it. */
   readonly isSealed: boolean;
-  /** For tidiness alone: nobody needs to wait for it but the slot's next session. */
+  /** Only tidies up. Nothing waits for it except the slot's next session. */
   readonly cleanUp: CleanUp;
 }
 
-/** Takes the row's version by then. */
+/** Takes the row's version at the time of the call. */
 export type CleanUp = (version: number) => Promise<void>;
 
 export interface ControllerContext {
@@ -62,18 +64,18 @@ export interface ControllerContext {
   readonly wish: Pick<FleetWish, 'unchanged' | 'refresh'>;
   readonly fleet: Fleet;
   readonly brokerRequest: BrokerRequest;
-  /** Absent: a recovery begins behind the fence. */
+  /** Absent: a recovery begins only after the fence. */
   readonly beginRecovery: BeginRecovery | undefined;
   readonly recover: Recover;
   readonly loads: PartitionLoads;
-  /** Any slot, whether or not this controller was started with it. Absent: nobody else starts brokers. */
+  /** Any slot, even one this controller was not started with. Absent: nobody else starts brokers. */
   slotOf?(brokerId: number): BrokerSlot;
-  /** Whether no process has this id any more. */
+  /** Whether no process has this id any longer. */
   isGone(pid: number): boolean;
   isStopping(): boolean;
 }
 
-/** The text of a failure for an event. */
+/** The text of a failure, for an event. */
 export function causeText(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }

@@ -1,12 +1,14 @@
 /**
- * The controller: owner of shards and, with shard 0, keeper of the fleet. A thin shell over the parts; each of them states
- * its own rules. It is alone (nobody else may serve the data folder), or shares the shards with others:
+ * The controller owns shards; the one that owns shard 0 also keeps the fleet. It is a thin shell over its parts, and
+ * each part states its own rules. It either runs alone (no other process may serve the data folder) or shares the
+ * shards:
  *
- *   start   take the shards, all or our share; with shard 0: settle what an earlier run left open, start or adopt the
- *           brokers; wait until the fleet serves
- *   runs    looks at the other controllers and follows the assignment of shards (assign-shards.ts), repairs what is in its
- *           shards, and keeps the fleet (fleet-duty.ts) or follows it (broker-follow.ts)
- *   stop    the last one ends the brokers, each rolls up and closes its session; others hand over their shards
+ *   start   takes the shards, all or its share; with shard 0: settles what an earlier run left open, starts or adopts
+ *           the brokers; waits until the fleet serves
+ *   runs    looks at the other controllers and follows the assignment of shards (assign-shards.ts), repairs what is in
+ *           its shards, and keeps the fleet (fleet-duty.ts) or follows it (broker-follow.ts)
+ *   stop    the last controller stops the brokers, and each rolls up and closes its session; others hand over their
+ *           shards
  */
 import type { Engine, EngineDecisions } from '../engine.ts';
 import { type Clock, sleep } from '../kernel/clock.ts';
@@ -51,39 +53,40 @@ export interface ControllerOptions extends KnownNames {
   readonly beginRecovery?: BeginRecovery;
   readonly recover: Recover;
   readonly slots: readonly BrokerSlot[];
-  /** See ControllerContext; given together with `others`. */
+  /** See ControllerContext. Given together with `others`. */
   slotOf?(brokerId: number): BrokerSlot;
-  /** Whether the process of an earlier run is gone, so that its session may be settled without a wait. */
+  /** Whether the process of an earlier run is gone. If so, its session may be settled without a wait. */
   isGone(pid: number): boolean;
   /**
-   * Given when other processes share the installation: what is in their shards. Absent: this controller is alone, and takes
-   * all shards at once, whoever had them.
+   * The contents of the other controllers' shards. Given when other processes share the installation. Absent: this
+   * controller is alone, and takes all shards at once, whoever had them.
    */
   readonly others?: OtherShards;
-  /** Names this controller for operators; made unique by a random end. */
+  /** Names this controller for operators; a random suffix makes it unique. */
   readonly name?: string;
   readonly settings?: Partial<ControllerSettings>;
   /** Every event, as text for operators. */
   log?(line: string): void;
 }
 
-/** The administrative side of the engine, and what operators ask of the fleet. */
+/** The administrative side of the engine, and what operators may ask of the fleet. */
 export interface Controller extends FleetCalls, EngineDecisions {
   readonly controllerId: string;
   /**
-   * Resolves when of what an earlier run left so much is settled that brokers start. True: all of that run ended without
-   * order, so clients wait. Never beside other controllers, who may have settled it.
+   * Resolves when enough of an earlier run is settled for brokers to start. True: every session of that run ended
+   * without an orderly stop, so clients are waiting. Never resolves beside other controllers, which may have settled
+   * it.
    */
   readonly settled: Promise<boolean>;
-  /** Resolves when every shard has an owner and the fleet serves, or the wait for it is over. */
+  /** Resolves when every shard has an owner and the fleet serves, or when the wait for that is over. */
   start(): Promise<void>;
-  /** Hands over to the other controllers, or ends the brokers gracefully when there are none. */
+  /** Hands over to the other controllers. When there are none, stops the brokers gracefully. */
   stop(): Promise<void>;
-  /** Every shard has an owner that is alive and at least one broker serves. */
+  /** Whether every shard has a live owner and at least one broker serves. */
   ready(): boolean;
-  /** Of the segments that the broker looks after. Rejects when it does not answer. */
+  /** Controls the scrub of the segments that the broker looks after. Rejects when the broker does not answer. */
   scrub(brokerId: number, act: ScrubAct): Promise<ScrubStatus>;
-  /** What scrubs have found and nobody has mended. */
+  /** Damage that scrubs have found and that is not yet mended. */
   damage(): readonly DamageRow[];
 }
 
@@ -93,7 +96,7 @@ export function createController(options: ControllerOptions): Controller {
 
 const settlePollMs = 20;
 const leasePollMs = 5;
-/** Of a partition that has none. */
+/** Owner of a partition that has none. */
 const noOwner = -1;
 
 class RunningController implements Controller {
@@ -200,7 +203,7 @@ class RunningController implements Controller {
     this.#started = true;
     await this.#repair.assignOrphans();
     this.#background.every(settings.sweepIntervalMs, () => this.#sweep());
-    // An answer covers the time since the last question, whoever asked it: one asks.
+    // Only one controller asks: an answer covers the time since the last question, whoever asked it.
     this.#background.every(settings.loadIntervalMs, async () => this.#kept.duty && this.#loadWatch.askAll());
     this.#background.every(settings.loadIntervalMs, async () => this.#kept.duty?.size.look());
     this.#background.every(settings.balanceIntervalMs, async () => this.#kept.duty?.balance.even());
@@ -216,11 +219,12 @@ class RunningController implements Controller {
     if (heirs.length > 0) await this.#handOver(heirs);
     else await this.#endBrokers();
     this.#lease?.stop();
-    // One attempt: a lease that stays behind lapses by itself.
+    // One attempt: a lease that stays behind expires by itself.
     await this.#options.store
       .transact([{ op: 'delete', key: controllerLeaseKey(this.controllerId) }])
       .catch(ignoreFailure);
-    // Controllers that leave together each took the other for the heir. With its lease gone, the last of them sees nobody.
+    // Controllers that leave together may each take the other for the heir. With its lease gone, the last one sees
+    // nobody.
     if (heirs.length > 0 && (await this.#heirs()).length === 0) await this.#endBrokers();
   }
 
@@ -287,10 +291,12 @@ class RunningController implements Controller {
     await Promise.all([this.#context.shards.takeAll(), keeping]);
   }
 
-  /** Beside other controllers: looks at them and at the brokers, at a fixed pace and when a session changes. */
+  /**
+   * Used beside other controllers. Looks at them and at the brokers at a fixed pace, and whenever a session changes.
+   */
   async #shareShards(): Promise<void> {
     const { settings, persistence, clock } = this.#context;
-    // An owner without a lease is nobody.
+    // Others ignore an owner that has no lease.
     while (!this.#lease?.isValid(clock.monotonicMs()) && !this.#stopping) await sleep(clock, leasePollMs);
     this.#background.run(() => this.#lookAtMembers());
     this.#background.every(settings.membersIntervalMs, () => this.#lookAtMembers());
@@ -313,7 +319,7 @@ class RunningController implements Controller {
     } else if (!shards.holds(0) && this.#kept.duty) {
       this.#kept.letGo();
     }
-    // Leases of the dead, when nobody owns anything by them any more.
+    // Deletes the leases of dead controllers that own no shard any longer.
     for (const row of look.lapsed) {
       if (!this.#kept.duty || look.owners.some((owner) => owner && row.sk.endsWith(owner))) continue;
       const op = { op: 'delete' as const, key: { pk: row.pk, sk: row.sk }, if: { version: row.version } };
@@ -330,8 +336,8 @@ class RunningController implements Controller {
   }
 
   /**
-   * The other controllers that are alive, as of now; none when this one is alone. Where all of them are stopped, those: the
-   * brokers serve on until somebody lets them go on, or they count as dead.
+   * The other live controllers, as of now; none when this one is alone. When all of them are stopped, returns the
+   * stopped ones: the brokers keep serving until the controllers are resumed or count as dead.
    */
   async #heirs(): Promise<readonly string[]> {
     if (!this.#options.others) return [];
@@ -351,7 +357,7 @@ class RunningController implements Controller {
     await shards.leave(this.#members.last.owners, heirs).catch(ignoreFailure);
   }
 
-  /** By the row of shard 0, whatever the last look at the members said. A store that is away says nothing. */
+  /** Decides by the row of shard 0, whatever the last look at the members said. An unavailable store proves nothing. */
   async #keepsByRow(): Promise<boolean> {
     const { persistence, shards } = this.#context;
     const row = await persistence.store.get(shardKey(0)).catch(ignoreFailure);
@@ -360,7 +366,7 @@ class RunningController implements Controller {
     return isOurs;
   }
 
-  /** Every partition is with a broker that serves. */
+  /** Whether every partition's owner is a broker that serves. */
   #allHaveOwners(): boolean {
     const { brokers } = this.#context;
     if (brokers.anyServing() === undefined) return false;
@@ -369,7 +375,7 @@ class RunningController implements Controller {
 
   async #endBrokers(): Promise<void> {
     const { fleet, settings, brokers } = this.#context;
-    // Before the first answer of a broker: an exit in these moments is the end that was asked for.
+    // Ends the duty before any broker answers, so that their exits count as requested.
     this.#kept.duty?.end();
     await Promise.all(
       [...brokers.all()].map(async ({ slot, session }) => {
@@ -382,11 +388,11 @@ class RunningController implements Controller {
   #onServing(): void {
     this.#background.run(async () => {
       await this.#repair.assignOrphans();
-      // Planned moves close logs that clients wait for, if they have been opened at all.
+      // Planned moves close logs that clients may be waiting for, so the logs must be open first.
       const openingMs = this.#repair.openingMs();
       if (openingMs > 0) await sleep(this.#context.clock, openingMs);
       if (this.#stopping) return;
-      // Brokers that come together are filled together, by the last of them: no partition moves twice for their sake.
+      // Brokers that join together are filled together, when the last of them joins, so no partition moves twice.
       if (this.#started && this.#context.brokers.allServe()) await this.#kept.duty?.balance.even('broker-joined');
       await this.#deleted.sweep();
     });
@@ -396,7 +402,7 @@ class RunningController implements Controller {
     if (!this.#options.others) await this.#lookAtMembers();
     this.#kept.duty?.look();
     await this.#deleted.sweep();
-    // Made while no broker served, by somebody who did not see that one had come.
+    // Orphans are created by a visitor that saw no serving broker when one had already come.
     const hasOrphans = partitionCounts(this.#context, 'held').has(noOwner);
     if (hasOrphans && this.#context.brokers.anyServing() !== undefined) await this.#repair.assignOrphans();
   }

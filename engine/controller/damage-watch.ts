@@ -1,10 +1,13 @@
-/** What the brokers' scrubs have found and nobody has mended: each becomes an event when it comes and when it goes. */
+/**
+ * Watches the damage that the brokers' scrubs have found and that is not yet mended. Emits an event when damage appears
+ * and when it goes away.
+ */
 import { damagePk, type DamageRow, decodeDamage } from '../log/rows/damage.ts';
 import { Failure } from '../kernel/failure.ts';
 import type { MetadataStore, Row, RowChange } from '../ports.ts';
 import type { EventRing } from './events.ts';
 
-/** Beyond this it is only counted: an operator who has so many reads a dump of the rows. */
+/** Damage beyond this number is not shown. An operator with that much damage reads a dump of the rows instead. */
 const shownMax = 10_000;
 
 export class DamageWatch {
@@ -27,7 +30,7 @@ export class DamageWatch {
     this.#stopWatching?.();
   }
 
-  /** In the order of files and places. */
+  /** Ordered by file, then position. */
   list(): DamageRow[] {
     return [...this.#rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
   }
@@ -40,7 +43,7 @@ export class DamageWatch {
 
   #reload(): void {
     this.#load().catch((error: unknown) => {
-      // The next change or gap reads again; what is shown meanwhile is what was known.
+      // The next change or gap triggers another read. Until then the list shows the last known state.
       if (!(error instanceof Failure)) throw error;
     });
   }

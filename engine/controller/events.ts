@@ -1,25 +1,25 @@
 /**
- * The engine's decisions, kept for a while, and listeners for those to come. When there is no room, the oldest of that kind
- * leaves of which there are most: however often one thing happens, the last of every other kind are still told. What an event
- * says of its broker and zone stands in fields of its own, so that who shows or filters events need not know kinds.
+ * The engine's recent decisions, and listeners for future ones. When the ring is full, it drops the oldest event of the
+ * most frequent kind, so a kind that repeats often does not push out the last events of the others. An event carries
+ * its broker and zone in fields of their own, so code that shows or filters events need not know the kinds.
  */
 import type { EngineEvent } from '../engine.ts';
 import type { Clock } from '../kernel/clock.ts';
 
-/** What an event is about, and figures by name. */
+/** What an event is about, plus figures by name. */
 export interface EventAbout {
   readonly brokerId?: number;
-  /** Absent: the zone of the broker. */
+  /** Absent: the broker's zone. */
   readonly zone?: string;
   readonly [name: string]: string | number | undefined;
 }
 
 export interface EventRing {
-  /** `kind` is what happened, in words by hyphen; `reason` is why, for people. */
+  /** `kind` names what happened, hyphenated; `reason` tells people why. */
   emit(kind: string, reason: string, about?: EventAbout): void;
   /** Oldest first. */
   list(): readonly EngineEvent[];
-  /** Returns the way to stop. */
+  /** Returns a function that removes the listener. */
   on(listener: (event: EngineEvent) => void): () => void;
 }
 

@@ -1,7 +1,8 @@
 /**
- * Leases that need no synchronised clocks. The holder counts from the moment of SENDING a renewal that succeeded; an
- * observer counts on its own clock from the moment it first saw the row as it is. The holder's time therefore ends first,
- * as long as the two clocks run at the same speed within `leaseDriftMax` and the margin.
+ * Leases that need no synchronised clocks. The holder counts from the moment it SENT a renewal that succeeded. An
+ * observer counts on its own clock, from the moment it first saw the row in its current form. The holder's time
+ * therefore ends first, as long as the speeds of the two clocks differ by no more than `leaseDriftMax` and the margin
+ * allow.
  *
  * holder    send r1 ------ validUntil r1 (stops acknowledging)
  * store        r1 written
@@ -16,13 +17,15 @@ import { decodeLease, encodeLease, type LeaseRow } from './rows/lease.ts';
 export interface LeaseSettings {
   readonly durationMs: number;
   readonly renewIntervalMs: number;
-  /** Taken off the holder's side: clock drift and the time from the look at the lease to the acknowledgement. */
+  /**
+   * Subtracted on the holder's side. Covers clock drift and the time from checking the lease to the acknowledgement.
+   */
   readonly marginMs: number;
-  /** A failed renewal is repeated after a random time below this. */
+  /** A failed renewal is repeated after a random delay below this. */
   readonly retryMsMax: number;
 }
 
-/** All processes on one machine. */
+/** For processes that all run on one machine. */
 export const leaseDefaults: LeaseSettings = { durationMs: 1500, renewIntervalMs: 300, marginMs: 75, retryMsMax: 50 };
 
 /** How much faster an observer's clock may run than a holder's. */
@@ -35,15 +38,21 @@ export interface LeaseOptions {
   readonly key: RowKey;
   readonly epoch: number;
   readonly settings: LeaseSettings;
-  /** The conditions that end the lease when they do not hold, asked for before each renewal. */
+  /** Conditions checked with each renewal. The lease ends when they do not hold. Called before each renewal. */
   guard(): readonly StoreOp[];
-  /** Whether a refused guard means the end; false repeats the renewal with a fresh guard. Absent: it always does. */
+  /**
+   * Whether a refused guard ends the lease; false repeats the renewal with a fresh guard. Absent: it always ends the
+   * lease.
+   */
   isLost?(conflict: StoreConflict): boolean;
   /** Called at most once, never after stop(). No renewal follows. */
   onLost(cause: Failure): void;
-  /** Monotonic time of sending the transaction that wrote the first lease row; absent: the first renewal does. */
+  /**
+   * Monotonic time at which the transaction that wrote the first lease row was sent. Absent: the first renewal writes
+   * it.
+   */
   readonly grantedAtMs?: number;
-  /** Told with each renewal; 0 for nothing. See LeaseRow. */
+  /** Written with each renewal; 0 writes none. See LeaseRow. */
   syncedLsn?(): number;
 }
 
@@ -56,9 +65,9 @@ export interface Lease {
   /** Monotonic; 0 before the first renewal. */
   validUntilMs(): number;
   isValid(nowMs: number): boolean;
-  /** Resolves when a renewal that was sent since the call is stored. Rejects with LeaseEnded. */
+  /** Resolves when a renewal sent after this call is stored. Rejects with LeaseEnded. */
   renewed(): Promise<void>;
-  /** Ends the renewals; the lease is not valid from here on. */
+  /** Stops renewing. The lease is invalid from here on. */
   stop(): void;
 }
 
@@ -66,7 +75,7 @@ export function firstLease(epoch: number, settings: LeaseSettings): LeaseRow {
   return { epoch, durationMs: settings.durationMs, renewals: 0 };
 }
 
-/** Starts to renew at once, or after an interval when `grantedAtMs` is given. */
+/** Renews at once, or after one interval when `grantedAtMs` is given. */
 export function holdLease(options: LeaseOptions): Lease {
   return new HeldLease(options);
 }
@@ -78,7 +87,7 @@ class HeldLease implements Lease {
   #timer: Timer | undefined;
   #ended = false;
   #isRenewing = false;
-  /** For the end of a renewal that is still to be sent. */
+  /** Callers waiting for a renewal that is not yet sent. */
   #waiting: Waiting[] = [];
 
   constructor(options: LeaseOptions) {
@@ -134,7 +143,7 @@ class HeldLease implements Lease {
     const { durationMs } = settings;
     const syncedLsn = this.#options.syncedLsn?.() ?? 0;
     const value = encodeLease({ epoch, durationMs, renewals: this.#renewals, ...(syncedLsn > 0 ? { syncedLsn } : {}) });
-    // One at a time, so that none of an earlier state is stored over one of a later.
+    // One renewal at a time, so an earlier state never overwrites a later one.
     const served = this.#waiting.length;
     this.#isRenewing = true;
     try {
@@ -155,7 +164,7 @@ class HeldLease implements Lease {
   #failed(cause: unknown): void {
     const { random, settings } = this.#options;
     if (!this.#endsLease(cause)) {
-      // Ambiguous ones too: putting a later count of the same epoch over an unknown one is harmless.
+      // Applies to ambiguous failures too: writing a later count of the same epoch over an unknown one is harmless.
       this.#renewAfter(below(random, settings.retryMsMax));
       return;
     }
@@ -179,16 +188,16 @@ interface Waiting {
 export interface ObservedLease {
   readonly version: number;
   readonly value: string;
-  /** Monotonic time after the read that first returned this value. */
+  /** Monotonic time just after the read that first returned this value. */
   readonly sinceMs: number;
   readonly durationMs: number;
   readonly dead: boolean;
 }
 
 /**
- * One look at a lease. `nowMs`: the observer's monotonic time after the read. A verdict of dead is a suspicion: fence with
- * a transaction that also checks the lease row's version, because a renewal may have been written after the read. With no
- * row the answer is undefined: there is no holder to wait for. Throws RowCorrupt.
+ * One look at a lease. `nowMs` is the observer's monotonic time after the read. A verdict of dead is only a suspicion,
+ * because a renewal may have been written after the read: the fencing transaction must also check the lease row's
+ * version. Returns undefined when there is no row, so no holder to wait for. Throws RowCorrupt.
  */
 export function observe(
   seen: ObservedLease | undefined,
@@ -196,7 +205,7 @@ export function observe(
   nowMs: number,
 ): ObservedLease | undefined {
   if (row === undefined) return undefined;
-  // The value as well: a row that was deleted and written again starts at version 1.
+  // Compares the value too: a row that was deleted and written again starts at version 1.
   if (seen === undefined || seen.version !== row.version || seen.value !== row.value) {
     const { durationMs } = decodeLease(row);
     return { version: row.version, value: row.value, sinceMs: nowMs, durationMs, dead: false };

@@ -1,13 +1,13 @@
 /**
- * Producer ids, taken from the store a block at a time. A block whose write has an unknown outcome is repeated with the
- * same token; a controller that stops wastes the rest of its block, and that is fine: there are 2^53 of them.
+ * Producer ids, taken from the store a block at a time. When a block's write has an unknown outcome, it is repeated
+ * with the same token. A controller that stops wastes the rest of its block, which is fine: there are 2^53 ids.
  */
 import { StoreConflict } from '../ports.ts';
 import { getSurely, type Persistence, transactSurely } from '../store-surely.ts';
 import { decodeProducerIds, encodeProducerIds, producerIdsKey } from './rows/producer-ids.ts';
 
 export interface ProducerIds {
-  /** Throws the store's failure after the wait. */
+  /** Throws the store's failure once the wait is over. */
   allocate(): Promise<number>;
 }
 

@@ -1,4 +1,4 @@
-/** What the controller's waits and batches are bounded by. Plain data; the defaults suit one machine. */
+/** Bounds for the controller's waits and batches. Plain data; the defaults suit one machine. */
 import type { BrokerCapacity } from '../placement/load.ts';
 import { storeOpsMax } from '../ports.ts';
 import { type RebalanceSettings, rebalanceDefaults } from '../placement/rebalance.ts';
@@ -8,66 +8,69 @@ import { type LeaseSettings, leaseDefaults } from './lease.ts';
 export interface ControllerSettings {
   /** The controller's own lease. */
   readonly lease: LeaseSettings;
-  /** Between two looks at the brokers' leases. */
+  /** Pause between two looks at the brokers' leases. */
   readonly lookIntervalMs: number;
-  /** A longer gap between looks proves nothing about the brokers: the controller itself was stopped. */
+  /** After a longer gap between looks, the controller draws no conclusion about the brokers: it was itself stopped. */
   readonly lookGapMsMax: number;
-  /** Share of serving brokers that may look hung at once before the observer is suspected. */
+  /** Largest share of serving brokers that may look hung at once. Above it, the observer itself is suspected. */
   readonly hungShareMax: number;
-  /** How long the brake holds while the controller's own lease is renewed all along. */
+  /** How long the brake holds, provided the controller's own lease is renewed throughout. */
   readonly brakeMs: number;
-  /** From the start of a process to its session row. */
+  /** Time allowed from the start of a process to its session row. */
   readonly startWaitMsMax: number;
-  /** For all brokers to serve when the controller starts. */
+  /** Time allowed for all brokers to serve when the controller starts. */
   readonly fleetWaitMsMax: number;
   readonly stopGraceMs: number;
-  /** A broker that lived longer than this is replaced at once; others after a growing pause. */
+  /** A broker that lived longer than this is replaced at once. Others are replaced after a growing pause. */
   readonly stableAfterMs: number;
   readonly restartPauseMsMax: number;
   /** How long a remap waits for brokers that died together and are still being recovered. */
   readonly remapWaitMsMax: number;
-  /** How long a dead broker's slot waits for other controllers to move what is theirs. */
+  /** How long a dead broker's slot waits for other controllers to move the partitions in their shards. */
   readonly othersRemapMsMax: number;
-  /** A slot that has had no session for this long loses its partitions in the shards of controllers that only look on. */
+  /**
+   * When a slot has had no session for this long, controllers that do not keep the fleet move its partitions in their
+   * shards.
+   */
   readonly idleRemapAfterMs: number;
-  /** Between two looks at the other controllers; without any, it is the sweep that looks. */
+  /** Pause between two looks at the other controllers. A controller that runs alone looks in its sweep instead. */
   readonly membersIntervalMs: number;
-  /** Brokers of one zone that die within this time count as one zone event. */
+  /** When brokers of one zone die within this window, they count as one zone event. */
   readonly zoneWindowMs: number;
-  /** For the store, in requests of users. Repairs wait as long as it takes. */
+  /** How long a user's request waits for the store. Repairs wait as long as it takes. */
   readonly requestWaitMsMax: number;
-  /** Taken from the store at once. */
+  /** How many producer ids are taken from the store at a time. */
   readonly producerIdsPerBlock: number;
   readonly logsPerReleaseMax: number;
   readonly releasesInFlightMax: number;
-  /** Placement rows and checks of sessions in one transaction, beside the shard's own check. */
+  /** Placement rows and session checks in one transaction, besides the shard's own check. */
   readonly moveOpsMax: number;
-  /** After this an owner that does not answer a release is killed and recovered. */
+  /** An owner that does not answer a release for this long is killed and recovered. */
   readonly releaseWaitMsMax: number;
   readonly requestRetryMs: number;
-  /** Deleted topics' space and lost shards are looked after this often. */
+  /** How often the controller frees the space of deleted topics and looks for lost shards. */
   readonly sweepIntervalMs: number;
   readonly balanceIntervalMs: number;
   readonly balanceCoolDownMs: number;
   readonly rebalance: RebalanceSettings;
   readonly partitionsPerBrokerMax: number;
-  /** Between two questions to a broker about its load. */
+  /** Pause between two questions to a broker about its load. */
   readonly loadIntervalMs: number;
-  /** In one answer; the busiest. */
+  /** Logs reported in one answer: the busiest ones. */
   readonly loadLogsMax: number;
   readonly brokerCapacity: BrokerCapacity;
   readonly scale: ScaleSettings;
   readonly eventsMax: number;
 }
 
-/** Of one embedded broker on one core, with room to spare. */
+/** Capacity of one embedded broker on one core, with room to spare. */
 export const brokerCapacityDefault: BrokerCapacity = {
   bytesInPerSecond: 200 * 1024 * 1024,
   bytesOutPerSecond: 400 * 1024 * 1024,
   requestsPerSecond: 50_000,
 };
 
-/** Bounds without a meaning of their own: whoever knows the slots sets them. */
+/** Placeholder bounds. The code that knows the slots sets the real ones. */
 export const scaleDefaults: ScaleSettings = {
   brokersMin: 1,
   brokersMax: 1,

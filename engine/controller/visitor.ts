@@ -1,7 +1,8 @@
 /**
- * What a gateway without a controller in it puts in a controller's place: topics are made and changed by visits to their
- * shards (shards.ts), which works as long as the store does, whether or not a controller is alive. The fleet is shown as
- * the rows tell it; what operators want of it is written there, for the controller that keeps it (fleet-calls.ts).
+ * Takes the controller's place in a gateway that does not contain one. It creates and changes topics by visiting their
+ * shards (shards.ts), which works whenever the store does, whether or not a controller is alive. It shows the fleet as
+ * the rows describe it, and writes what operators want to rows for the controller that keeps the fleet
+ * (fleet-calls.ts).
  */
 import type { StoreCatalogue } from '../catalogue.ts';
 import type { BrokerEntry } from '../engine.ts';
@@ -31,7 +32,7 @@ export interface VisitorOptions extends KnownNames {
   readonly random: Random;
   readonly catalogue: StoreCatalogue;
   readonly brokerRequest: BrokerRequest;
-  /** How many brokers there are until somebody has written another number: as the controllers are told. */
+  /** Number of brokers until somebody writes another number; the same value that the controllers are given. */
   readonly brokers: number;
   log?(line: string): void;
 }
@@ -106,7 +107,7 @@ export function createVisitor(options: VisitorOptions): Visitor {
     },
     scrub: (brokerId, act) => askScrub(options.brokerRequest, brokerId, act),
     damage: () => damage.list(),
-    // Without a controller alive the data path goes on, and so does this gateway.
+    // The data path works without a live controller, and so does this gateway.
     ready: () => !stopping && [...catalogue.brokers()].some(({ state }) => state === 'serving'),
     ...topicCalls(made, unlessStopping),
     allocateProducerId: () => unlessStopping(() => ids.allocate()),
@@ -124,7 +125,7 @@ type TopicCalls = Pick<Visitor, 'createTopic' | 'deleteTopic' | 'createPartition
 function topicCalls(made: Topics, unlessStopping: <T>(act: () => Promise<T>) => Promise<T>): TopicCalls {
   return {
     createTopic: (spec, guard) => unlessStopping(() => made.create(spec, guard)),
-    // Its space is freed by the controller that owns the shard.
+    // The controller that owns the shard frees the space.
     deleteTopic: (name, guard) => unlessStopping(async () => void (await made.delete(name, guard))),
     createPartitions: (...asked) => unlessStopping(() => made.createPartitions(...asked)),
     alterReplicas: (name, alter) => unlessStopping(() => made.alterReplicas(name, alter)),
@@ -132,7 +133,7 @@ function topicCalls(made: Topics, unlessStopping: <T>(act: () => Promise<T>) => 
   };
 }
 
-/** The sessions as of the last read, with the versions that a creation is conditional on. */
+/** The sessions as last read, with the versions that a topic creation is conditional on. */
 class VisitedBrokers {
   readonly #store: MetadataStore;
   readonly #wish: FleetWish;
@@ -144,7 +145,7 @@ class VisitedBrokers {
   }
 
   async refresh(): Promise<void> {
-    // Of at most a few hundred brokers: one page.
+    // At most a few hundred brokers: one page.
     this.#rows = (await this.#store.range(brokerSessionsPk)).rows;
   }
 

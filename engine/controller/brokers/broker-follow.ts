@@ -1,7 +1,7 @@
 /**
- * The fleet as a controller sees it that does not keep it: phases follow the session rows, and what a dead broker had in
- * this controller's shards is moved as soon as the row says that it is recovered. Nobody has to be told: every controller
- * sees the row, and each moves its own.
+ * The fleet as seen by a controller that does not keep it. Phases follow the session rows. A dead broker's partitions
+ * in this controller's shards move as soon as the row says the broker is recovered. No message is needed: every
+ * controller sees the row, and each moves its own partitions.
  */
 import type { Row } from '../../ports.ts';
 import { type BrokerView, noteSession } from './brokers.ts';
@@ -14,7 +14,7 @@ import { brokerSessionsPk } from '../rows/broker-session.ts';
 export class BrokerFollow {
   readonly #context: ControllerContext;
   readonly #repair: Repair;
-  /** Since when a slot has no session, monotonic. */
+  /** Monotonic time since which a slot has had no session. */
   readonly #idleSinceMs = new Map<number, number>();
 
   constructor(context: ControllerContext, repair: Repair) {
@@ -40,7 +40,7 @@ export class BrokerFollow {
   }
 
   async #moveFrom(gone: readonly BrokerView[]): Promise<void> {
-    // What visitors placed there is known after it.
+    // The barrier makes this controller aware of what visitors placed there.
     await this.#context.shards.barrier();
     const owned = partitionCounts(this.#context, 'held');
     const losing = gone.filter(({ slot }) => owned.has(slot.brokerId));
@@ -67,7 +67,7 @@ export class BrokerFollow {
     view.recovered = state === 'recovered';
   }
 
-  /** Its partitions may go to others: it is recovered, or closed and does not come back. */
+  /** Whether its partitions may go to others: it is recovered, or it is closed and does not come back. */
   #isGone(view: BrokerView): boolean {
     if (view.phase === 'dead') return view.recovered;
     const sinceMs = this.#idleSinceMs.get(view.slot.brokerId);

@@ -1,6 +1,6 @@
 /**
- * Looks at the leases of the brokers that serve, at a fixed pace, and has hung ones killed. The verdict is the fault
- * detector's; a kill ends in the same exit as a crash, so there is one path for both (replace.ts).
+ * Looks at the leases of the serving brokers at a fixed pace, and kills those that hang. The fault detector gives the
+ * verdict. A kill ends in the same exit as a crash, so both take one path (replace.ts).
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { Failure } from '../../kernel/failure.ts';
@@ -46,7 +46,7 @@ export class BrokerWatch {
     try {
       await this.#lookOnce();
     } catch (cause) {
-      // A store that is away proves nothing about the brokers: the next look starts every observation anew.
+      // An unavailable store proves nothing about the brokers: the next look starts every observation over.
       if (!(cause instanceof Failure && cause.retryable)) throw cause;
     }
     if (!this.#stopped) this.#later();
@@ -55,7 +55,7 @@ export class BrokerWatch {
   async #lookOnce(): Promise<void> {
     const { context } = this.#options;
     const { store } = context.persistence;
-    // Sessions and leases of at most a few hundred brokers: one page each.
+    // At most a few hundred brokers: one page of sessions, one of leases.
     const [sessions, leases] = await Promise.all([store.range(brokerSessionsPk), store.range(leasesPk)]);
     const nowMs = this.#clock.monotonicMs();
     this.#noteSessions(sessions.rows);
@@ -81,7 +81,7 @@ export class BrokerWatch {
     for (const brokerId of hung) this.kill(brokerId, 'lease not renewed');
   }
 
-  /** A broker that shuts down by itself says so in its row: it gets nothing more. */
+  /** A broker that shuts down by itself says so in its row, and gets no more partitions. */
   #noteSessions(rows: readonly Row[]): void {
     for (const row of rows) {
       const session = decodeBrokerSession(row);
@@ -90,7 +90,9 @@ export class BrokerWatch {
     }
   }
 
-  /** Of a broker that hangs. Needs no lapsed lease: the slot's partitions go on when the process is reaped, not before. */
+  /**
+   * Kills a hung broker. The lease need not have lapsed: the slot's partitions move only after the process is reaped.
+   */
   kill(brokerId: number, reason: string): void {
     if (this.#stopped || this.#killing.has(brokerId)) return;
     this.#killing.add(brokerId);

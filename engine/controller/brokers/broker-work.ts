@@ -1,11 +1,12 @@
 /**
- * Carries out what is wanted of single brokers (rows/broker-wish.ts), in the controller that keeps the fleet. Every act can
- * be begun again by whoever keeps the fleet next: a drain finds less to move, and a restart is done once a session later
+ * Carries out the wishes for single brokers (rows/broker-wish.ts), in the controller that keeps the fleet. The next
+ * keeper of the fleet can begin every act again: a drain finds less to move, and a restart is done once a session later
  * than the one it was asked for serves, whoever ended the old one.
  *
- *   drain    everything to others; done, it stays empty until the wish is taken back
- *   restart  drained, ended, started, and free to be filled again; one after the other, each into an even fleet
- *   replace  for one that is beyond being asked: killed, recovered, its partitions to others, another in its slot
+ *   drain    moves everything to other brokers; the broker then stays empty until the wish is taken back
+ *   restart  drains, stops and starts the broker, then lets it fill again; one at a time, each into an even fleet
+ *   replace  for a broker that no longer responds: kills and recovers it, gives its partitions to others, and starts
+ *            another in its slot
  */
 import { sleep } from '../../kernel/clock.ts';
 import { ShuttingDown } from '../../kernel/failure.ts';
@@ -15,13 +16,13 @@ import type { FleetWish, NotedWish } from '../fleet/fleet-wish.ts';
 import type { BrokerWish } from '../rows/broker-wish.ts';
 
 export interface BrokerWorkHooks {
-  /** Moves everything off; resolves with how many partitions are left, at once when the broker does not serve. */
+  /** Moves everything off. Resolves with the number of partitions left; at once when the broker does not serve. */
   drain(brokerId: number, reason: string): Promise<number>;
-  /** Asks the process to end. Resolves when it has. */
+  /** Asks the process to end. Resolves when it has ended. */
   stop(brokerId: number): Promise<void>;
   kill(brokerId: number, reason: string): Promise<void>;
   even(): Promise<void>;
-  /** Background work whose failure is told. */
+  /** Runs background work and reports its failure. */
   run(act: () => Promise<void>): void;
 }
 
@@ -42,7 +43,7 @@ export class BrokerWork {
     this.#hooks = hooks;
   }
 
-  /** Begins what is wanted and not under way. For each change, and now and then: what failed is begun again. */
+  /** Begins wishes that are not yet under way. Called on each change and periodically, so failed work begins again. */
   look(): void {
     if (this.#context.isStopping()) return;
     for (const view of this.#context.brokers.all()) {
@@ -59,7 +60,7 @@ export class BrokerWork {
         } finally {
           this.#busy.delete(brokerId);
         }
-        // Something else may be wanted by now. What failed waits for the next occasion.
+        // Something else may be wanted by now. Failed work waits for the next occasion.
         if (isDone) this.look();
       });
     }
@@ -77,7 +78,7 @@ export class BrokerWork {
       const left = await this.#empty(view, noted);
       await this.#wish.tell(brokerId, version, { ...wish, isDone: true, left });
     } else if (wish.act === 'restart') {
-      // What is queued behind a restart that fails goes on; the failure is told by whoever runs it.
+      // The queue continues after a failed restart; whoever runs the restart reports its failure.
       const restarted = this.#restarts.then(() => this.#restart(view, noted));
       this.#restarts = restarted.catch(() => undefined);
       await restarted;
@@ -90,19 +91,20 @@ export class BrokerWork {
 
   async #restart(view: BrokerView, noted: NotedWish): Promise<void> {
     const { brokerId } = view.slot;
-    // Loading a program takes a core for hundreds of milliseconds, and the others have the slot's share until it serves
-    // again: so first a process that only has to be given the slot, then the moves.
+    // Loading a program takes a core for hundreds of milliseconds, and until the slot serves again the other brokers
+    // carry its share. So first load a process that only needs to be given the slot, and only then move the partitions.
     if (!this.#isOver(view, noted)) await this.#context.fleet.standby?.(brokerId);
     if (!this.#isOver(view, noted)) await this.#empty(view, noted);
     if (!this.#isOver(view, noted)) await this.#hooks.stop(brokerId);
     await this.#untilOver(view, noted);
-    // The next one in the row finds an even fleet, and what it sheds does not come here to be shed again.
+    // The next broker in the queue finds an even fleet, so the partitions it sheds do not land here only to be shed
+    // again.
     this.#draining.delete(brokerId);
     await this.#wish.tell(brokerId, noted.version, fulfilled);
     await this.#hooks.even();
   }
 
-  /** A broker that does not serve is waited for, or its recovery gives what it had to others. */
+  /** When the broker does not serve, waits until it does, or until its recovery has given its partitions to others. */
   async #empty(view: BrokerView, noted: NotedWish): Promise<number> {
     const { brokerId } = view.slot;
     this.#context.events.emit('broker-draining', 'asked by an operator', { brokerId });
@@ -117,7 +119,7 @@ export class BrokerWork {
     while (!this.#isOver(view, noted)) await this.#pause();
   }
 
-  /** A later session serves; or nobody wants it any more. */
+  /** A later session serves, or nobody wants the restart any longer. */
   #isOver(view: BrokerView, noted: NotedWish): boolean {
     if (!this.#isWanted(view, noted)) return true;
     return view.phase === 'serving' && (view.session?.epoch ?? 0) > noted.wish.afterEpoch;

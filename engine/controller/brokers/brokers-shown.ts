@@ -1,6 +1,6 @@
 /**
- * The brokers as operators see them, put together from the controller's view, placements, loads and wishes. It is shown and
- * nothing is decided by it: what the change feed has not told yet is not in it.
+ * The brokers as operators see them, assembled from the controller's view, placements, loads and wishes. For display
+ * only: no decision uses it, and it lacks changes that the change feed has not delivered yet.
  */
 import type { BrokerEntry } from '../../engine.ts';
 import { type BrokerView, isPart } from './brokers.ts';
@@ -11,7 +11,7 @@ import { partitionCounts } from '../moves/plan-input.ts';
 export function brokersShown(context: ControllerContext, wish: FleetWish): BrokerEntry[] {
   const counts = partitionCounts(context);
   const loads = context.loads.shown();
-  // A slot without a broker is shown as long as partitions are said to be there.
+  // Shows a slot without a broker for as long as placements name it.
   const parts = [...context.brokers.all()].filter((view) => isPart(view) || counts.has(view.slot.brokerId));
   return parts.map((view) => {
     const { brokerId, zone } = view.slot;

@@ -1,6 +1,6 @@
 /**
- * The controller's view of the fleet, one entry per slot. In the controller that keeps the fleet only the slot's keeper
- * (replace.ts) changes a phase; in the others the phase follows the session row (broker-follow.ts):
+ * The controller's view of the fleet, one entry per slot. In the controller that keeps the fleet, only the slot's
+ * keeper (replace.ts) changes a phase. In the others, the phase follows the session row (broker-follow.ts):
  *
  *   idle -> starting -> serving -> dead -> (fenced, recovered, remapped, closed) -> idle
  */
@@ -17,21 +17,21 @@ export interface BrokerView {
   phase: BrokerPhase;
   /** As last read; undefined before the first session of the slot. */
   session: BrokerSession | undefined;
-  /** Of that row; 0 when there is none. */
+  /** Version of that row; 0 when there is none. */
   version: number;
-  /** The slot should have a broker; one that it should not have any more is drained and stopped. */
+  /** The slot should have a broker. A broker in an unwanted slot is drained and stopped. */
   wanted: boolean;
-  /** Its zone is to be left empty. */
+  /** Its zone is evacuated. */
   evacuated: boolean;
-  /** An operator (or a restart) wants it empty: it gets nothing more. */
+  /** An operator (or a restart) wants it empty, so it receives no more partitions. */
   draining: boolean;
-  /** Partitions that a planned move is taking from it at the moment. */
+  /** Partitions that planned moves are taking from it at the moment. */
   moving: number;
   /** Monotonic time of the last death, for the zone's verdict. */
   diedAtMs: number;
-  /** While dead: what it had acknowledged is in segments, so others may take over its partitions. */
+  /** While dead: everything it acknowledged is in segments, so others may take over its partitions. */
   recovered: boolean;
-  /** While dead: what it had acknowledged cannot be recovered before somebody mends what its events name. */
+  /** While dead: what it acknowledged cannot be recovered until somebody mends the damage that its events name. */
   unrecoverable: boolean;
 }
 
@@ -46,14 +46,14 @@ export class BrokerTable {
     assert(this.#views.size === slots.length, 'broker ids are unique');
   }
 
-  /** One more. */
+  /** Adds a slot. */
   add(slot: BrokerSlot): void {
     assert(!this.#views.has(slot.brokerId), 'broker ids are unique');
     this.#views = inOrder([...this.#views.values(), newView(slot)]);
     if (this.#wish) this.wish(this.#wish);
   }
 
-  /** What should be, for every slot. */
+  /** Applies the wish to every slot. */
   wish(wish: Wish): void {
     this.#wish = wish;
     for (const view of this.#views.values()) {
@@ -75,15 +75,15 @@ export class BrokerTable {
     return this.#views.get(brokerId)?.phase === 'serving';
   }
 
-  /** Whether it may be given partitions. */
+  /** Whether the broker may be given partitions. */
   mayOwn(brokerId: number): boolean {
     const view = this.#views.get(brokerId);
     return view !== undefined && isOpen(view);
   }
 
   /**
-   * Conditions for a write that gives partitions to these brokers, or takes them away: that their sessions are still what
-   * they were. Whoever fences, recovers or opens a session changes its row, and the write is refused.
+   * Conditions for a write that gives partitions to these brokers or takes them away: their sessions must be unchanged.
+   * Fencing, recovering or opening a session changes its row, and the write is then refused.
    */
   unchanged(brokerIds: Iterable<number>): StoreOp[] {
     const checks: StoreOp[] = [];
@@ -94,7 +94,7 @@ export class BrokerTable {
     return checks;
   }
 
-  /** Every slot that should have a broker has one that serves, but for those that wait for somebody to mend them. */
+  /** Every wanted slot has a broker that serves, except slots that wait for somebody to mend damage. */
   allServe(): boolean {
     for (const { wanted, phase, unrecoverable } of this.#views.values()) {
       if (wanted && phase !== 'serving' && !unrecoverable) return false;
@@ -102,13 +102,13 @@ export class BrokerTable {
     return true;
   }
 
-  /** A serving broker, the lowest id; undefined when there is none. */
+  /** The serving broker with the lowest id; undefined when there is none. */
   anyServing(): number | undefined {
     for (const view of this.#views.values()) if (view.phase === 'serving') return view.slot.brokerId;
     return undefined;
   }
 
-  /** Fewer than half of what there should be: each is the next to be missed, and has the more to carry. */
+  /** Fewer than half of the wanted brokers serve. Each one that remains carries more, and its loss would hurt more. */
   fewServe(): boolean {
     const wanted = [...this.#views.values()].filter((view) => view.wanted);
     return wanted.filter(({ phase }) => phase === 'serving').length * 2 < wanted.length;
@@ -164,14 +164,14 @@ function isOpen(view: BrokerView): boolean {
   return asked && view.phase === 'serving' && view.session?.state === 'serving';
 }
 
-/** The slot has a broker, or should have one. */
+/** Whether the slot has a broker, or should have one. */
 export function isPart(view: BrokerView): boolean {
   return view.wanted || view.phase !== 'idle';
 }
 
 /**
- * What the store says of the slot's session. Rows of sessions are never deleted, so a lower version than what is known is an
- * answer that comes late: to the keeper of a duty that is over, while the slot has gone on under the next one.
+ * Notes what the store says of the slot's session. Session rows are never deleted, so a version lower than the known
+ * one is a late answer: it reached the keeper of an ended duty, while the slot has moved on under the next one.
  */
 export function noteSession(view: BrokerView, row: Row | undefined): void {
   if ((row?.version ?? 0) < view.version) return;

@@ -1,13 +1,16 @@
 /**
- * Which brokers hang, from one look at their lease rows at a time. Pure: the watch (broker-watch.ts) reads and acts.
+ * Decides which brokers hang, from one look at their lease rows at a time. Pure: the watch (broker-watch.ts) reads and
+ * acts.
  *
- * A verdict kills, so nothing is made of looks that are always too far apart (members.ts does): on a machine that starves its
- * observer it starves brokers as well, and what is stopped or stuck there the system tells (infra/fleet/hang.ts).
+ * A verdict kills, so the detector concludes nothing when looks are always too far apart (members.ts does draw
+ * conclusions). A machine that starves its observer starves its brokers too, and there the system reports what is
+ * stopped or stuck (infra/fleet/hang.ts).
  *
- * Two things look like many hung brokers and are none. The observer was stopped (its clock went on, the rows it reads are
- * as old as its sleep): after a gap between looks every observation starts anew. The store or the observer's view of it
- * is stuck: when more than `hungShareMax` of the brokers look hung at once the brake holds for `brakeMs`, and as long as
- * the observer cannot renew its own lease.
+ * Two situations look like many hung brokers but are not:
+ * - The observer was stopped: its clock went on, and the rows it reads are as old as its sleep. After a gap between
+ *   looks, every observation starts over.
+ * - The store, or the observer's view of it, is stuck. When more than `hungShareMax` of the brokers look hung at once,
+ *   the brake holds for `brakeMs`. It also holds as long as the observer cannot renew its own lease.
  */
 import type { Row } from '../../ports.ts';
 import { observe, type ObservedLease } from '../lease.ts';
@@ -27,9 +30,9 @@ export interface FaultDetector {
 
 export interface Verdict {
   readonly detector: FaultDetector;
-  /** To be killed. Empty while the brake holds. */
+  /** Brokers to kill. Empty while the brake holds. */
   readonly hung: readonly number[];
-  /** What looks hung, braked or not. */
+  /** Brokers that look hung, whether or not the brake holds. */
   readonly suspects: readonly number[];
 }
 
@@ -38,7 +41,7 @@ export const initialDetector: FaultDetector = { lookedAtMs: 0, leases: new Map()
 type DetectorSettings = Pick<ControllerSettings, 'lookGapMsMax' | 'hungShareMax' | 'brakeMs'>;
 
 /**
- * `looks`: all brokers that serve, with their lease rows as just read. `nowMs`: monotonic, after the read. `selfValid`:
+ * `looks`: all serving brokers, with their lease rows as just read. `nowMs`: monotonic, after the read. `selfValid`:
  * the observer holds its own lease in the same store.
  */
 export function judge(

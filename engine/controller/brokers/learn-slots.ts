@@ -1,7 +1,8 @@
 /**
- * Slots that this controller was not started with. Others on the same installation may have been told of more brokers, or will
- * be: their sessions stand in the store. Taken for slots that the fleet has no more, what they own would be given to others
- * while they serve it, and when this controller comes to keep the fleet nobody would look after them.
+ * Learns slots that this controller was not started with. Other controllers of the installation may have been told of
+ * more brokers, now or later; the sessions of those brokers are in the store. If this controller took such a slot for
+ * one that left the fleet, it would give the slot's partitions to others while its broker still serves them. And once
+ * this controller keeps the fleet, nobody would look after the broker.
  */
 import type { Row } from '../../ports.ts';
 import { rangeSurely } from '../../store-surely.ts';
@@ -10,7 +11,7 @@ import { brokerSessionsPk, decodeBrokerSession } from '../rows/broker-session.ts
 
 type Parts = Pick<ControllerContext, 'brokers' | 'slotOf'>;
 
-/** Each with a session that is not closed gets its place in the table. */
+/** Adds every slot whose session is not closed to the table. */
 export function learnSlots({ brokers, slotOf }: Parts, rows: readonly Row[]): void {
   if (!slotOf) return;
   for (const row of rows) {
@@ -19,7 +20,10 @@ export function learnSlots({ brokers, slotOf }: Parts, rows: readonly Row[]): vo
   }
 }
 
-/** The same, as the rows are now; they are returned. Without others nobody else starts brokers, and none are read. */
+/**
+ * Does the same with freshly read rows, and returns them. Without other controllers nobody else starts brokers, so it
+ * reads nothing.
+ */
 export async function learnSlotsNow(context: Parts & Pick<ControllerContext, 'persistence'>): Promise<readonly Row[]> {
   if (!context.slotOf) return [];
   const rows = await rangeSurely(context.persistence, brokerSessionsPk);

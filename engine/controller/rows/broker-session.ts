@@ -1,12 +1,12 @@
 /**
- * A broker's session, one row per slot. Key: BROKER <brokerId>. Value: epoch, state, zone, volume, address, pid.
- * The row changes only with the state, so its version is what every write of the session is conditional on: whoever
- * changes the row has fenced the session.
+ * A broker's session, one row per slot. Key: BROKER <brokerId>. Value: epoch, state, zone, volume, address, pid. The
+ * row changes only when the state does, and every write of the session is conditional on its version. Whoever changes
+ * the row has therefore fenced the session.
  *
  *   (none) or closed -> serving -> draining -> closed          the broker's own writes
  *                       serving | draining -> fenced -> recovered -> closed  the controller's
  *
- * From `recovered` on others may take the broker's partitions; until `closed` the slot opens no next session.
+ * From `recovered` on, others may take the broker's partitions. The slot opens its next session only after `closed`.
  */
 import type { Row, RowKey } from '../../ports.ts';
 import { RowCorrupt, rowFields } from './row-json.ts';

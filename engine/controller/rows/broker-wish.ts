@@ -1,8 +1,8 @@
 /**
- * What an operator wants of one broker: kept until it is done, a drain until it is taken back, so that whoever keeps the
- * fleet goes on with it. Key: FLEET BROKER#<brokerId>. Value: the act, the epoch of the session it was asked for (a restart
- * is done when a later one serves), whether it is done, and how many partitions nobody else could take by then. The row is
- * never deleted: its version only rises, and of two readings the higher is the later one.
+ * What an operator wants of one broker. A wish is kept until it is done, and a drain until it is taken back, so the
+ * next keeper of the fleet continues it. Key: FLEET BROKER#<brokerId>. Value: the act, the epoch of the session it was
+ * asked for (a restart is done when a later one serves), whether it is done, and how many partitions nobody else could
+ * take. The row is never deleted, so its version only rises, and of two readings the higher one is the later.
  */
 import type { Row, RowKey } from '../../ports.ts';
 import { RowCorrupt, rowFields } from './row-json.ts';

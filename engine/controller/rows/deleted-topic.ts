@@ -1,7 +1,7 @@
 /**
  * Logs of a deleted topic whose space is not known to be free yet. Key: SHARD#<s> DELETED#<topicId>. Value: owner and
- * leader epoch of each partition left. Written in the transaction that deletes the topic and removed when every owner has
- * dropped its logs, so that a crash in between cannot leak space.
+ * leader epoch of each remaining partition. The transaction that deletes the topic writes the row, and it is removed
+ * when every owner has dropped its logs, so a crash in between cannot leak space.
  */
 import { parseUuid, type Uuid, uuidText } from '../../kernel/uuid.ts';
 import type { Row, RowKey } from '../../ports.ts';

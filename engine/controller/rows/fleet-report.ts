@@ -1,7 +1,7 @@
 /**
- * What the controller that keeps the fleet says of it, for the processes that do not. Key: FLEET REPORT. Value: the last
- * decision about the size, and the version of FLEET WANTED that it was made of (`seen`) and that has been carried out as
- * far as it goes (`acted`), with how many partitions nobody else could take, by evacuated zone.
+ * What the controller that keeps the fleet reports about it, for other processes. Key: FLEET REPORT. Value: the last
+ * decision about the size, the version of FLEET WANTED it is based on (`seen`), the version that has been carried out
+ * as far as possible (`acted`), and, by evacuated zone, how many partitions nobody else could take.
  */
 import type { Row, RowKey } from '../../ports.ts';
 import { RowCorrupt, rowFields } from './row-json.ts';
@@ -18,9 +18,9 @@ export interface ScalingShown {
   readonly decision: (typeof decisions)[number];
   readonly reason: string;
   readonly dimension: string;
-  /** Used of the capacity, by dimension. */
+  /** Share of the capacity in use, by dimension. */
   readonly shares: Readonly<Record<string, number>>;
-  /** Wall time of the last decision to change the number; 0 when there was none. */
+  /** Wall time of the last decision to change the number of brokers; 0 when there was none. */
   readonly changedAtMs: number;
 }
 
@@ -33,7 +33,7 @@ export interface FleetReport {
 
 export const fleetReportKey: RowKey = { pk: 'FLEET', sk: 'REPORT' };
 
-/** Shares are kept in whole percent: a load that wobbles by less is no change of the report. */
+/** Stores shares in whole percent, so a smaller wobble of the load does not change the report. */
 export function encodeFleetReport({ seen, acted, left, scaling }: FleetReport): string {
   const entries = Object.entries(scaling.shares).map(([name, share]) => [name, Math.round(share * 100) / 100]);
   const override = scaling.override ?? 0;

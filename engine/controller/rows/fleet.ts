@@ -1,6 +1,6 @@
 /**
- * What the fleet should be, so that the next controller goes on with it. Key: FLEET WANTED. Value: how many brokers should
- * run, what an operator set instead (0: nothing, the load decides), and the zones that are evacuated.
+ * What the fleet should be, so the next controller can continue. Key: FLEET WANTED. Value: how many brokers should run,
+ * the number an operator set instead (0: none, the load decides), and the evacuated zones.
  */
 import type { Row, RowKey } from '../../ports.ts';
 import { rowFields } from './row-json.ts';

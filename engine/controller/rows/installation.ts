@@ -1,6 +1,6 @@
 /**
- * Which installation this is. Key: IDS INSTALLATION. Value: id, drawn once. Volumes carry it, so that one of another
- * installation is not taken for a volume of this one that has lost what was on it.
+ * Identifies the installation. Key: IDS INSTALLATION. Value: id, drawn once. Volumes carry it, so that a volume of
+ * another installation is not mistaken for one of this installation that lost its contents.
  */
 import { type Persistence, getSurely, transactSurely } from '../../store-surely.ts';
 import { type Row, type RowKey, StoreConflict } from '../../ports.ts';
@@ -9,7 +9,7 @@ import { rowFields } from './row-json.ts';
 const installationKey: RowKey = { pk: 'IDS', sk: 'INSTALLATION' };
 const idBytes = 8;
 
-/** Whoever comes first draws it. Throws the store's failures. */
+/** The first caller draws the id. Throws the store's failures. */
 export async function installationId(persistence: Persistence): Promise<string> {
   const found = await getSurely(persistence, installationKey);
   if (found) return idIn(found);

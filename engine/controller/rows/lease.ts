@@ -1,6 +1,7 @@
 /**
- * A lease, one row per holder. Key: LEASE broker-<id> | controller-<id>. Value: epoch, durationMs, renewals, syncedLsn?.
- * It holds no time: observers measure on their own clocks how long the row has stayed unchanged (../lease.ts).
+ * A lease, one row per holder. Key: LEASE broker-<id> | controller-<id>. Value: epoch, durationMs, renewals,
+ * syncedLsn?. It holds no time: observers measure on their own clocks how long the row has stayed unchanged
+ * (../lease.ts).
  */
 import type { Row, RowKey } from '../../ports.ts';
 import { rowFields } from './row-json.ts';
@@ -9,11 +10,11 @@ export interface LeaseRow {
   /** The holder's session epoch. */
   readonly epoch: number;
   readonly durationMs: number;
-  /** Counts renewals in this epoch, so that each one changes the row. */
+  /** Counts renewals in this epoch, so each one changes the row. */
   readonly renewals: number;
   /**
-   * How far the write-ahead log of a broker's session is on its disk, at least. A recovery that finds less has not found that
-   * disk as it was. Absent: nothing is known, as of a controller, and of a log of which nothing is needed any more.
+   * The write-ahead log of a broker's session is synced to disk at least this far. If a recovery finds less, the disk
+   * has changed. Absent: unknown, as for a controller, or for a log of which nothing is needed any longer.
    */
   readonly syncedLsn?: number;
 }

@@ -1,6 +1,6 @@
 /**
  * Where a topic's partitions are. Key: SHARD#<s> PLACE#<topicId>. Value: owner, leader epoch, reason and time of each
- * partition, as columns: about 25 bytes a partition, so that the loss of a broker costs one write per topic.
+ * partition, stored as columns: about 25 bytes a partition, so losing a broker costs one write per topic.
  */
 import { parseUuid, type Uuid, uuidText } from '../../kernel/uuid.ts';
 import type { Row, RowKey } from '../../ports.ts';
@@ -12,7 +12,10 @@ export interface PartitionPlacement {
   readonly brokerId: number;
   /** Grows by one with each change of owner; never falls. */
   readonly leaderEpoch: number;
-  /** 'created', 'broker-dead', 'zone-dead', 'drain', 'balance'; text, so that rows of a later version stay readable. */
+  /**
+   * 'created', 'broker-dead', 'zone-dead', 'drain', 'balance'. Stored as text, so rows of a later version stay
+   * readable.
+   */
   readonly reason: string;
   /** Wall time. */
   readonly movedAtMs: number;

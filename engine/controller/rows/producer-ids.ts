@@ -1,6 +1,6 @@
 /**
- * The next block of producer ids. Key: IDS PRODUCER. Value: next, the first id that no controller has taken. An id is
- * never given twice in the life of an installation; ids of a block that its taker did not use are skipped.
+ * The next block of producer ids. Key: IDS PRODUCER. Value: next, the first id that no controller has taken. An
+ * installation never gives the same id twice; ids that remain unused in a taken block are skipped.
  */
 import type { Row, RowKey } from '../../ports.ts';
 import { rowFields } from './row-json.ts';

@@ -1,6 +1,6 @@
 /**
- * Reading the JSON of a row back into typed fields. A row that does not parse is damage in the store or a row of another
- * version of the program, so it is a failure of the world, named by its key, and never a half-filled value.
+ * Reads the JSON of a row back into typed fields. A row that does not parse is damaged, or comes from another version
+ * of the program. Either way it is an expected failure that names the row's key, never a half-filled value.
  */
 import { Failure } from '../../kernel/failure.ts';
 import type { Row } from '../../ports.ts';
@@ -17,7 +17,7 @@ export class RowCorrupt extends Failure {
 }
 
 export interface RowFields {
-  /** Whether the row has the field at all: rows that were written before it existed have not. */
+  /** Whether the row has the field at all. Rows written before the field existed do not. */
   has(name: string): boolean;
   text(name: string): string;
   /** A whole number of at least 0 that a double holds exactly. */
@@ -33,7 +33,7 @@ export interface RowFields {
   numberMap(name: string): Record<string, number>;
 }
 
-/** Throws RowCorrupt, also from the methods of what it returns. */
+/** Throws RowCorrupt; so do the methods of the result. */
 export function rowFields(row: Row): RowFields {
   const fields = parseObject(row);
   const read = <T>(name: string, is: (value: unknown) => value is T): T => {

@@ -1,6 +1,6 @@
 /**
- * Who owns a shard. Key: SHARD <00..63>. Value: controllerId, epoch. The row changes only when the shard changes hands:
- * its version is the condition of every write of the shard, and a conflict on it means that the shard was lost.
+ * Who owns a shard. Key: SHARD <00..63>. Value: controllerId, epoch. The row changes only when the shard changes hands.
+ * Every write of the shard is conditional on its version, and a conflict on it means that the shard was lost.
  */
 import { assert } from '../../kernel/assert.ts';
 import type { Row, RowKey } from '../../ports.ts';

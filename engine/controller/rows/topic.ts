@@ -1,7 +1,7 @@
 /**
- * A topic. Key: SHARD#<s> TOPIC#<name>. Value: topicId, clusterId, partitions, configs, createdAtMs, and when clients asked
- * for them replicationFactor and replicas (engine.ts). Where its partitions are is in placement.ts, a row of its own, because
- * it changes with every move.
+ * A topic. Key: SHARD#<s> TOPIC#<name>. Value: topicId, clusterId, partitions, configs, createdAtMs, plus
+ * replicationFactor and replicas when clients asked for them (engine.ts). The locations of its partitions are in a row
+ * of their own (placement.ts), because they change with every move.
  */
 import { parseUuid, type Uuid, uuidText } from '../../kernel/uuid.ts';
 import type { AskedReplicas } from '../../engine.ts';

@@ -1,11 +1,12 @@
 /**
- * Frees the space of deleted topics. The row that the deletion left names every log that may still exist; each owner is
- * told to drop its own (CloseLogs), and the row shrinks with the answers. Many topics go at once: what is asked of a broker and
- * what is written of a shard takes as long for one as for hundreds. Repeating is harmless: a log that is gone counts as closed.
+ * Frees the space of deleted topics. The row that the deletion left names every log that may still exist. Each owner is
+ * told to drop its own logs (CloseLogs), and the row shrinks with the answers. Topics are freed in batches: a request
+ * to a broker or a write to a shard takes as long for one topic as for hundreds. Repeating is harmless: a log that is
+ * gone counts as closed.
  *
- * The last owner is asked, dead or not: when it died, its write-ahead log may hold the topic's records, and they are out
- * of it only when the slot serves again. An owner that is no slot of the fleet any more, or none at all, is stood in for
- * by any serving broker, since the segments are in shared storage.
+ * The last owner is asked even if it is dead: its write-ahead log may hold the topic's records, and they leave that log
+ * only when the slot serves again. If the owner's slot is no longer in the fleet, or there was no owner, any serving
+ * broker stands in, since the segments are in shared storage.
  */
 import { Failure } from '../../kernel/failure.ts';
 import type { Uuid } from '../../kernel/uuid.ts';
@@ -15,20 +16,20 @@ import { type DeletedTopicRow, deletedTopicKey, encodeDeletedTopic } from '../ro
 import type { Shard } from '../shards/shards.ts';
 
 const logsPerRequestMax = 500;
-/** Of a batch, over all brokers; one topic may have more. */
+/** Logs in a batch, over all brokers. A single topic may have more. */
 const logsPerBatchMax = 1500;
-/** Beside the shard's own check. */
+/** Besides the shard's own check. */
 const rowsPerTransactionMax = storeOpsMax - 1;
-/** Of rows that shrink, in one transaction. */
+/** Total size of the shrinking rows in one transaction. */
 const valueBytesMax = 2 * 1024 * 1024;
 
-/** A deleted topic of which logs are left. */
+/** A deleted topic with logs left. */
 interface Left {
   readonly shard: number;
   readonly row: DeletedTopicRow;
 }
 
-/** Indexes of partitions by topic. */
+/** Partition indexes by topic. */
 type ClosedLogs = ReadonlyMap<Uuid, ReadonlySet<number>>;
 
 export class DeletedTopics {
@@ -40,7 +41,7 @@ export class DeletedTopics {
     this.#context = context;
   }
 
-  /** One pass over all rows that are left; asked for during a pass, another follows. Never rejects on a store failure. */
+  /** One pass over all remaining rows. A call during a pass triggers another pass. Never rejects on a store failure. */
   sweep(): Promise<void> {
     this.#again = true;
     this.#sweeping ??= this.#run().finally(() => (this.#sweeping = undefined));
@@ -59,7 +60,7 @@ export class DeletedTopics {
     }
   }
 
-  /** Of all shards, as they are when a pass begins. */
+  /** Batches over all shards, as the shards are when the pass begins. */
   #batches(): Left[][] {
     const batches: Left[][] = [];
     let logs = Infinity;
@@ -76,7 +77,7 @@ export class DeletedTopics {
     return batches;
   }
 
-  /** One event tells of all: what a tenant deletes at once should not push everything else out of the ring. */
+  /** Emits one event for the whole batch: a tenant's bulk deletion should not push all other events out of the ring. */
   async #free(batch: readonly Left[]): Promise<void> {
     const closed = await this.#close(batch);
     const dueOfShard = new Map<number, Uuid[]>();
@@ -99,7 +100,7 @@ export class DeletedTopics {
     this.#context.events.emit('topic-freed', 'deleted', { topics: freed.length, ...named });
   }
 
-  /** Returns the topics of which nothing is left. */
+  /** Returns the topics with nothing left. */
   async #shrink(shard: number, topicIds: readonly Uuid[], closed: ClosedLogs): Promise<readonly Uuid[]> {
     try {
       return await this.#context.shards.run(shard, async (owned) => {
@@ -108,7 +109,7 @@ export class DeletedTopics {
         return freed;
       });
     } catch (failure) {
-      // Lost shard or a store that is away: the rows are still there for whoever sweeps next.
+      // Lost shard or unavailable store: the rows remain for the next sweep.
       if (!(failure instanceof Failure)) throw failure;
       return [];
     }
@@ -129,7 +130,7 @@ export class DeletedTopics {
             else closed.set(topicId, new Set([partition]));
           }
         } catch {
-          // Not reachable at the moment: its partitions stay in the rows.
+          // Unreachable at the moment: its partitions stay in the rows.
           break;
         }
       }
@@ -155,7 +156,10 @@ export class DeletedTopics {
   }
 }
 
-/** What the rows of these topics come to, and which of them go. Their values together are small beside a transaction. */
+/**
+ * The writes that shrink or delete the rows of these topics, and the topics whose rows go. The values of one topic are
+ * small compared to a transaction.
+ */
 function shrinkOps(
   shard: Shard,
   topicIds: readonly Uuid[],
@@ -176,7 +180,7 @@ function shrinkOps(
       continue;
     }
     const value = encodeDeletedTopic({ topicId, partitions: left });
-    // To say it anew of a log that is closed already is harmless: the next sweep does.
+    // Skipping is harmless: the next sweep asks again for logs that are closed already.
     if (ops.length > 0 && bytes + value.length > valueBytesMax) continue;
     bytes += value.length;
     ops.push({ op: 'put', key, value, if: condition });

@@ -1,7 +1,7 @@
 /**
- * The topics that exist at this moment, from the rows. For the recovery of a dead broker's log, which must not bring back
- * what belonged to a deleted topic and must not drop what belongs to a new one: the catalogue, which follows the rows, may
- * not know it yet. A topic created after this look has nothing in the log of a session that was fenced before it.
+ * The topics that exist at this moment, read from the rows. Used to recover a dead broker's log, which must neither
+ * bring back records of a deleted topic nor drop records of a new one. The catalogue will not do: it follows the rows
+ * and may lag behind. A topic created after this read has nothing in the log of a session that was fenced before it.
  */
 import type { Uuid } from '../../kernel/uuid.ts';
 import { type Persistence, rangeSurely } from '../../store-surely.ts';

@@ -1,10 +1,11 @@
 /**
- * Creating, changing and deleting topics: one transaction each, of the shard's check, the caller's guard (a tenant's
- * counters), the topic's rows, the sessions of the brokers that get partitions, and what is wanted of the fleet: a broker
- * that died meanwhile, or is to be left empty, gets none. Placement is decided inside the shard's turn, from the fleet as it is then.
+ * Creates, changes and deletes topics, each in one transaction. It contains the shard's check, the caller's guard (a
+ * tenant's counters), the topic's rows, the sessions of the brokers that get partitions, and the wish for the fleet. So
+ * a broker that died meanwhile, or is to be left empty, gets no partitions. Placement is decided inside the shard's
+ * turn, from the fleet as it is then.
  *
- * A controller does it for its own shards from memory, and whoever shares the installation (a gateway without a
- * controller in it) as a visitor; both through shards.ts.
+ * A controller does this from memory for its own shards. A process that shares the installation (a gateway without a
+ * controller in it) does it as a visitor. Both go through shards.ts.
  */
 import type { AskedReplicas, TopicEntry, TopicGuard, TopicSpec } from '../../engine.ts';
 import { sleep } from '../../kernel/clock.ts';
@@ -48,11 +49,11 @@ export class TopicNotFound extends Failure {
   }
 }
 
-/** What was read is out of date; nothing was written. Tried again over what is there by then. */
+/** What was read is out of date, and nothing was written. The change is tried again over the current rows. */
 class Overtaken extends Failure {
   readonly code = 'not-owner';
   override readonly retryable = true;
-  /** It was what is wanted of the fleet that was not known. */
+  /** The outdated part was the wish for the fleet. */
   readonly isOfWish: boolean;
   constructor(shard: number, isOfWish: boolean) {
     super(`shard ${shard} changed meanwhile`);
@@ -60,31 +61,37 @@ class Overtaken extends Failure {
   }
 }
 
-/** Of topics that are nobody's quota. */
+/** For topics that count against nobody's quota. */
 const unguarded: TopicGuard = () => Promise.resolve([]);
 const overtakenPauseMs = 10;
-/** Within the 100 operations of a transaction. What lands on a broker that died unseen waits for its restart. */
+/**
+ * Leaves room within the 100 operations of a transaction. Partitions that land on a broker that died unseen wait for
+ * its restart.
+ */
 const ownersCheckedMax = 80;
 
-/** What it takes from a controller, or from a gateway that stands in for one. */
+/** What this module needs from a controller, or from a gateway that stands in for one. */
 export interface TopicsContext extends Pick<ControllerContext, 'persistence' | 'clock' | 'shards' | 'wish'> {
   readonly settings: Pick<ControllerContext['settings'], 'partitionsPerBrokerMax' | 'requestWaitMsMax'>;
   readonly brokers: Pick<ControllerContext['brokers'], 'plan' | 'unchanged'>;
   readonly loads: Pick<ControllerContext['loads'], 'byBroker'>;
-  /** Reads anew what `brokers` tells; absent where it is kept up to date. */
+  /** Refreshes what `brokers` returns. Absent where that is kept up to date. */
   refresh?(): Promise<void>;
 }
 
 export interface Topics {
   create(spec: TopicSpec, guard?: TopicGuard): Promise<TopicEntry>;
-  /** Resolves when the topic is gone from the store, with its id; its space is freed after that. */
+  /** Resolves with the topic's id when the topic is gone from the store. Its space is freed later. */
   delete(name: string, guard?: TopicGuard): Promise<Uuid>;
   createPartitions(name: string, total: number, guard?: TopicGuard, replicas?: AskedReplicas): Promise<TopicEntry>;
   alterReplicas(name: string, alter: (topic: TopicEntry) => AskedReplicas): Promise<TopicEntry>;
   alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry>;
 }
 
-/** Every method throws InvalidRequest, TopicExists, TopicNotFound, StoreConflict of the guard and what that throws, ShardLost, or the store's. */
+/**
+ * Every method throws InvalidRequest, TopicExists, TopicNotFound, ShardLost, StoreConflict for the guard's own
+ * conditions, what the guard throws, or the store's failures.
+ */
 export function topics(context: TopicsContext): Topics {
   return {
     async create(spec, guard = unguarded) {
@@ -230,7 +237,7 @@ function configured(
   return configs;
 }
 
-/** What a topic is called, where it is and how large stay as they are. */
+/** Rewrites a topic's row. Its name, placement and size stay the same. */
 async function rewriteIn(
   context: TopicsContext,
   shard: Shard,
@@ -243,7 +250,10 @@ async function rewriteIn(
   return topicEntry(row, placementOf(shard, row.topicId).row);
 }
 
-/** A conflict of the guard is the caller's; one of our own rows or of a broker's session means that we are behind. */
+/**
+ * A conflict in the guard is the caller's. A conflict on our own rows or on a broker's session means that we are
+ * behind.
+ */
 async function commitGuarded(
   context: TopicsContext,
   shard: Shard,
@@ -279,14 +289,14 @@ function placeNew(context: TopicsContext, topicId: Uuid, firstIndex: number, cou
 }
 
 /**
- * What the brokers hold, and what a partition of the fleet asks for on average: the best guess for one to come. Two that create
- * at the same time count the same room, so partitionsPerBrokerMax may be passed by what they make; a tenant's limits are not,
- * which ride in the transaction (the guard).
+ * How many partitions each broker holds, and the average load of a partition: the best guess for a new one. Two
+ * concurrent creations count the same room, so together they may exceed partitionsPerBrokerMax. They cannot exceed a
+ * tenant's limits, which are part of the transaction (the guard).
  */
 function liveCandidates(context: TopicsContext): { candidates: Map<number, Candidate>; load: Load } {
   const candidates = candidatesOf(context.brokers.plan(context.settings.partitionsPerBrokerMax), []);
   let partitions = 0;
-  // Counted in place: a creation must not build a plan's worth of objects.
+  // Counts in place: a creation must not build a plan's worth of objects.
   for (const [brokerId, count] of partitionCounts(context)) {
     partitions += count;
     const candidate = candidates.get(brokerId);
