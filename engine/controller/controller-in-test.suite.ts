@@ -17,7 +17,7 @@ const slots = (count: number) =>
     address: `/s/${i + 1}`,
   }));
 
-/** Runs an act with the time moving, so that what it waits for can happen. */
+/** Runs an act while time moves, so what it waits for can happen. */
 export function movingTime(clock: ManualClock): <T>(act: Promise<T>, msMax?: number) => Promise<T> {
   return async (act, msMax = 60_000) => {
     let done = false;
@@ -80,7 +80,7 @@ export const byNumber = (a: number, b: number) => a - b;
 
 export const states = (controller: Controller) => controller.brokers().map((broker) => broker.state);
 
-/** What `fill` made is shared by three. */
+/** The partitions that `fill` made are shared evenly by three brokers. */
 export function expectEven(owners: ReadonlyMap<number, number>): void {
   expect(owners.size).toBe(3);
   expect([...owners.values()].reduce((a, b) => a + b)).toBe(72);

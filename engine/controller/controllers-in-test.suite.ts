@@ -1,4 +1,7 @@
-/** Several controllers over one store and one fleet, and gateways without one; each may be cut off, or hear late. */
+/**
+ * Several controllers over one store and one fleet, and gateways without a controller. Each may be cut off, or hear
+ * late.
+ */
 import { StoreCatalogue } from '../catalogue.ts';
 import { manualClock } from '../kernel/manual-clock.ts';
 import { seededRandom } from '../kernel/random.ts';
@@ -22,13 +25,13 @@ const slots = slotsTo(3);
 
 export interface Member {
   readonly controller: Controller;
-  /** No request reaches the store and no answer comes: killed, or stopped for as long as it is true. */
+  /** While true, no request reaches the store and no answer comes back: the member is killed or stopped. */
   isAway: boolean;
-  /** How long its next write of a placement is under way. */
+  /** How long its next placement write is under way. */
   placementDelayMs: number;
-  /** How long it reads a shard's rows. */
+  /** How long reading a shard's rows takes. */
   shardReadMs: number;
-  /** Partition keys of which it is told no change until they are taken away. */
+  /** Partition keys whose changes are not delivered to it until they are removed from this set. */
   readonly unheard: Set<string>;
 }
 
@@ -74,7 +77,7 @@ export async function sharedWorld() {
     void member.controller.start().catch(() => undefined);
     return member;
   };
-  /** `ranges`: partition keys that it has read whole, in their order. */
+  /** `ranges`: the partition keys that it has read whole, in order. */
   const visit = async (unheard: ReadonlySet<string> = new Set(), ranges: string[] = []) => {
     const view = store.connect((operation) => {
       if (operation.op === 'range') ranges.push(operation.pk);

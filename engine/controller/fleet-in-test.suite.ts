@@ -1,6 +1,6 @@
 /**
- * A fleet of broker sessions without processes, for tests of the controller: each broker is a real session over its own
- * view of the store, which can be killed, hung, and woken. It checks what a controller must never do.
+ * A fleet of broker sessions without processes, for tests of the controller. Each broker is a real session over its own
+ * view of the store, and can be killed, hung and woken. The fleet checks what a controller must never do.
  */
 import { openSession, type Session } from '../broker/session.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -14,35 +14,35 @@ import type { LoadReport } from './moves/partition-loads.ts';
 import type { BrokerSession } from './rows/broker-session.ts';
 
 export interface TestFleet extends Fleet {
-  /** For a fleet whose brokers outlive who started them. */
+  /** For a fleet whose brokers outlive the process that started them. */
   readonly adopts: NonNullable<Fleet['adopt']>;
   readonly runs: NonNullable<Fleet['runs']>;
-  /** A process that nobody knows of: who started it has died before it had a session. Its end by kill -9. */
+  /** Starts a process that nobody knows of: its starter died before the process had a session. Returns its kill -9. */
   stray(slot: BrokerSlot): () => void;
   readonly request: BrokerRequest;
-  /** Asserts that the session is that of a process which has ended. */
+  /** Asserts that the session belongs to a process that has ended. */
   beginRecovery: BeginRecovery;
   recover(session: BrokerSession, version: number, known?: KnownOfDead): Promise<Recovered>;
-  /** Sessions that were recovered with what had been begun before their fence. */
+  /** Sessions whose recovery used work begun before their fence. */
   readonly ahead: string[];
   /** kill -9 from outside. */
   crash(brokerId: number): void;
-  /** SIGSTOP: nothing is sent or answered any more. */
+  /** SIGSTOP: the broker neither sends nor answers. */
   hang(brokerId: number): void;
   isGone(pid: number): boolean;
   session(brokerId: number): Session | undefined;
   readonly starts: number[];
   readonly kills: number[];
   readonly recovered: string[];
-  /** Logs that the brokers were told to close, as 'broker:partition'. */
+  /** Logs that brokers were told to close, as 'broker:partition'. */
   readonly closed: string[];
-  /** Called before a recovery ends; a throw is its failure. */
+  /** Called before a recovery ends. If it throws, the recovery fails. */
   onRecover: (session: BrokerSession) => void | Promise<void>;
-  /** Called when what a recovery left is removed. */
+  /** Called when a recovery's leftovers are removed. */
   onCleanUp: (session: BrokerSession) => void | Promise<void>;
   /** Called before a release is answered. */
   onRelease: () => void | Promise<void>;
-  /** What a broker says it carries in a second. */
+  /** The load that a broker reports for one second. */
   readonly traffic: Map<number, LoadReport['logs']>;
   /** Brokers whose start opens no session. */
   readonly broken: Set<number>;

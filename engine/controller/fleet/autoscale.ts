@@ -1,11 +1,12 @@
 /**
- * How many brokers the fleet should have. Target tracking on the busiest dimension: out at once, to as many as the load
- * asks for; in slowly, one broker per zone at a time, and only when what is left has been enough for a good while. Pure.
+ * How many brokers the fleet should have, by target tracking on the busiest dimension. It scales out at once, to as
+ * many brokers as the load needs. It scales in slowly, one broker per zone at a time, and only when the remaining
+ * brokers would have been enough for a good while. Pure.
  *
  *   load / brokers   0 ......... inShareMax ......... target ......... 1
  *                    in, if so after it     nothing           out
  *
- * The gap between the two bounds is what keeps the fleet from flapping: after either step the load lies between them.
+ * The gap between the two bounds keeps the fleet from flapping: after either step, the load lies between them.
  */
 import { assert } from '../../kernel/assert.ts';
 import { dimensions, wholeBroker } from '../../placement/load.ts';
@@ -13,28 +14,28 @@ import { dimensions, wholeBroker } from '../../placement/load.ts';
 export interface ScaleSettings {
   readonly brokersMin: number;
   readonly brokersMax: number;
-  /** Share of a broker's capacity that is used when the number of brokers is right. */
+  /** Share of a broker's capacity in use when the number of brokers is right. */
   readonly targetShare: number;
-  /** Brokers go when the rest would be used no more than this. */
+  /** Brokers are removed when the rest would use no more than this share. */
   readonly inShareMax: number;
-  /** For how long that must have been so. */
+  /** How long that must have held. */
   readonly inAfterMs: number;
 }
 
 export interface FleetLook {
-  /** Those that should run, whether or not they do yet. */
+  /** Brokers that should run, whether or not they do yet. */
   readonly brokers: number;
   readonly zones: number;
-  /** Of the fleet in each dimension (placement/load.ts), in billionths of a broker. */
+  /** Load of the fleet in each dimension (placement/load.ts), in billionths of a broker. */
   readonly load: readonly number[];
-  /** All that should run serve, none is being emptied, no zone is down. */
+  /** All brokers that should run serve, none is being emptied, and no zone is down. */
   readonly settled: boolean;
-  /** What an operator wants instead. */
+  /** The number that an operator set instead. */
   readonly override: number | undefined;
 }
 
 export interface ScaleState {
-  /** Since when fewer brokers would do. */
+  /** Time since which fewer brokers would have been enough. */
   readonly calmSinceMs: number | undefined;
 }
 
@@ -43,7 +44,7 @@ export interface ScaleDecision {
   readonly brokers: number;
   readonly reason: string;
   readonly dimension: (typeof dimensions)[number];
-  /** Used of the capacity of `FleetLook.brokers`, in that dimension. */
+  /** Share of the capacity of `FleetLook.brokers` in use, in that dimension. */
   readonly share: number;
 }
 
@@ -82,7 +83,7 @@ export function autoscale(
   return decided('in', fewer, 'fewer do for long enough');
 }
 
-/** A reason of its own when it is not the load that asks. */
+/** Gives a reason of its own when something other than the load decides. */
 function goalOf(
   look: FleetLook,
   load: number,
@@ -94,7 +95,7 @@ function goalOf(
   }
   if (look.brokers > Math.max(most, brokersMin)) return { brokers: most, reason: 'above the largest number' };
   if (look.brokers < brokersMin) return { brokers: brokersMin, reason: 'below the least number' };
-  // A hair below, so that a load of exactly the target asks for nothing.
+  // Subtracts a hair, so a load exactly at the target asks for nothing.
   const asked = Math.ceil(load / targetShare - 1e-9);
   return { brokers: asked > look.brokers ? Math.min(most, roundUp(asked, look.zones)) : look.brokers };
 }
@@ -103,7 +104,7 @@ function roundUp(count: number, step: number): number {
   return Math.ceil(count / step) * step;
 }
 
-/** To a multiple, or as it is below the first of them. */
+/** Rounds down to a multiple of `step`; a count below `step` stays as it is. */
 function roundDown(count: number, step: number): number {
   return count < step ? count : count - (count % step);
 }

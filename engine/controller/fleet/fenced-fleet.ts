@@ -1,20 +1,20 @@
 /**
- * The fleet as who keeps it may touch it. Rows are written on conditions, so that of two who believe that they keep the fleet one
- * has the effect; a signal to a process has no condition. A controller that was stopped, and goes on when another keeps the
- * fleet, would end what that one has just started in the slot. So whether it still is ours is asked before each such act, not
- * only at the next look at the members. What slips through, between the answer and the signal, ends a process that is
- * replaced as any other.
+ * The fleet, as its keeper may touch it. Row writes are conditional, so when two controllers both believe they keep the
+ * fleet, only one takes effect. A signal to a process has no condition: a controller that was stopped, and resumes
+ * after another took over the fleet, would end what the other has just started in the slot. So each such act first
+ * checks that the fleet is still ours, rather than relying on the next look at the members. An act that slips through
+ * between the check and the signal ends a process that is replaced like any other.
  */
 import type { Fleet } from '../../ports.ts';
 import { ShardLost } from '../shards/shards.ts';
 
-/** Its start, kill and stop reject with ShardLost, and touch nothing, once the fleet is another's. */
+/** Once another controller keeps the fleet, start, kill and stop reject with ShardLost and touch nothing. */
 export function fencedFleet(fleet: Fleet, stillOurs: () => Promise<boolean>): Fleet {
   const fenced = async (act: () => Promise<void>): Promise<void> => {
     if (!(await stillOurs())) throw new ShardLost(0);
     return act();
   };
-  // Each by its name: what a fleet comes to have beside these does not compile before somebody has said whether it is such an act.
+  // Lists each member by name: a new member of Fleet does not compile until somebody decides whether it is such an act.
   const all: { readonly [K in keyof Required<Fleet>]: Fleet[K] | undefined } = {
     standby: fleet.standby?.bind(fleet),
     prepare: fleet.prepare?.bind(fleet),

@@ -1,7 +1,7 @@
 /**
- * What operators ask of the fleet, in whatever process they ask it: the wish is written (fleet-wish.ts), the controller that
- * keeps the fleet carries it out, and the call ends when the rows say so. A caller that goes away, or a controller that
- * dies in the middle, changes nothing about the wish.
+ * What operators ask of the fleet, in any process. The call writes the wish (fleet-wish.ts), the controller that keeps
+ * the fleet carries it out, and the call ends when the rows say so. The wish survives a caller that goes away and a
+ * controller that dies midway.
  */
 import { sleep } from '../../kernel/clock.ts';
 import { Failure, InvalidRequest, ShuttingDown } from '../../kernel/failure.ts';
@@ -11,34 +11,37 @@ import { brokerSessionKey, brokerSessionsPk, decodeBrokerSession } from '../rows
 import type { BrokerWish, WishedAct } from '../rows/broker-wish.ts';
 import type { FleetReport, ScalingShown } from '../rows/fleet-report.ts';
 
-/** All throw FleetUnkept when what they ask is written and nobody does it. */
+/** All throw FleetUnkept when the wish is written and no controller carries it out. */
 export interface FleetCalls {
-  /** Moves everything off and keeps it off. Resolves with how many partitions nobody else could take. */
+  /** Moves everything off and keeps it off. Resolves with the number of partitions that nobody else could take. */
   drainBroker(brokerId: number): Promise<number>;
-  /** Drain, end, start again, fill again: for upgrades. Resolves when the broker serves. */
+  /** Drains, stops, starts and refills the broker: for upgrades. Resolves when the broker serves. */
   restartBroker(brokerId: number): Promise<void>;
   /** Ends a drain: the broker may own partitions again. */
   undrainBroker(brokerId: number): Promise<void>;
-  /** All that serve, one after the other. */
+  /** Restarts all serving brokers, one after the other. */
   restartBrokers(): Promise<void>;
-  /** Ends a broker's process without asking it, and has another in its slot. Resolves when that serves. */
+  /** Kills a broker's process and starts another in its slot. Resolves when that one serves. */
   replaceBroker(brokerId: number): Promise<void>;
-  /** How many brokers there should be, and why; undefined while no controller has said it. */
+  /** How many brokers there should be, and why. Undefined until a controller has reported it. */
   scaling(): ScalingShown | undefined;
-  /** So many, or as the load says (undefined). A multiple of the zones within the bounds is made of it. */
+  /**
+   * Sets the number of brokers, or lets the load decide (undefined). The number becomes a multiple of the zones within
+   * the bounds.
+   */
   scaleFleet(brokers: number | undefined): Promise<ScalingShown>;
-  /** Empties a zone and keeps it empty. Resolves with how many partitions nobody else could take. */
+  /** Empties a zone and keeps it empty. Resolves with the number of partitions that nobody else could take. */
   evacuateZone(zone: string): Promise<number>;
   restoreZone(zone: string): Promise<void>;
 }
 
-/** The wish is written, and no controller is alive that could carry it out. The next one will. */
+/** The wish is written, but no live controller can carry it out. The next one will. */
 export class FleetUnkept extends Failure {
   readonly code = 'owner-unavailable';
   override readonly retryable = true;
 }
 
-/** No zone, or no broker, of that name. */
+/** There is no zone or broker of that name. */
 export class NotInFleet extends Failure {
   readonly code = 'not-found';
 }
@@ -46,17 +49,17 @@ export class NotInFleet extends Failure {
 export interface FleetCallsParts {
   readonly persistence: Persistence;
   readonly wish: FleetWish;
-  /** Whether a controller that is alive keeps the fleet. */
+  /** Whether a live controller keeps the fleet. */
   readonly isKept: () => boolean;
   readonly zones: () => Iterable<string>;
-  /** Longer than a controller's lease, so that the next one has had its chance. */
+  /** Longer than a controller's lease, so the next controller gets its chance. */
   readonly unkeptMsMax: number;
 }
 
 const pollMs = 20;
 const nothing: BrokerWish = { act: 'none', afterEpoch: 0, isDone: true, left: 0 };
 
-/** As functions that may be handed on one by one. */
+/** Returns functions that may be passed on one by one. */
 export function fleetCalls(parts: FleetCallsParts): FleetCalls {
   const calls = new WrittenCalls(parts);
   return {
@@ -120,7 +123,7 @@ class WrittenCalls implements FleetCalls {
     await this.#changeZones(zone, (evacuated) => evacuated);
   }
 
-  /** `edit` is given the evacuated zones but this one. Resolves with what is left in the zone. */
+  /** `edit` receives the other evacuated zones. Resolves with the number of partitions left in the zone. */
   async #changeZones(zone: string, edit: (others: readonly string[]) => readonly string[]): Promise<number> {
     const { wish, zones } = this.#parts;
     if (![...zones()].includes(zone)) throw new NotInFleet(`there is no zone ${zone}`);
@@ -147,7 +150,7 @@ class WrittenCalls implements FleetCalls {
     return Promise.all([...wishes].map(([brokerId, asked]) => this.#outcome(brokerId, asked, versions.get(brokerId)!)));
   }
 
-  /** What became of the wish that was written at `version`. */
+  /** The outcome of the wish written at `version`. */
   async #outcome(brokerId: number, asked: BrokerWish, version: number): Promise<BrokerWish> {
     const done = await this.#until(() => {
       const noted = this.#parts.wish.ofBroker(brokerId);

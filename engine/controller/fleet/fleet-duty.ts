@@ -1,8 +1,8 @@
 /**
- * Keeping the fleet: starting, watching, replacing and evening out the brokers. One controller does it at a time, the
- * owner of shard 0; it begins with what it finds (brokers that serve, brokers that died unseen) and ends by letting go,
- * without a word to the brokers. Two may believe for a while that it is theirs: every step is conditional on the session
- * row (replace.ts), and a process that is killed by mistake is replaced like any other.
+ * Keeps the fleet: starts, watches, replaces and evens out the brokers. One controller does so at a time, the owner of
+ * shard 0. It begins with what it finds (brokers that serve, brokers that died unseen) and ends by letting go, without
+ * a message to the brokers. Two controllers may both believe for a while that they keep the fleet. This is safe: every
+ * step is conditional on the session row (replace.ts), and a process killed by mistake is replaced like any other.
  */
 import { sleep } from '../../kernel/clock.ts';
 import { Balance } from '../moves/balance.ts';
@@ -18,13 +18,13 @@ import type { Repair } from '../moves/repair.ts';
 import { SlotKeeper } from '../moves/replace.ts';
 
 export interface FleetDutyHooks {
-  /** A slot serves again: orphans and balance may want it. */
+  /** A slot serves again. Orphans and the balancer may want it. */
   onServing(): void;
   /** Whether the controller's own lease is valid. */
   selfValid(nowMs: number): boolean;
-  /** Whether the rows say that this controller keeps the fleet. Absent: nobody else may. */
+  /** Whether the rows say that this controller keeps the fleet. Absent: no other controller can. */
   stillOurs?(): Promise<boolean>;
-  /** Background work whose failure is told. */
+  /** Runs background work and reports its failure. */
   run(act: () => Promise<void>): void;
 }
 
@@ -38,8 +38,8 @@ export class FleetDuty {
   readonly #repair: Repair;
   readonly #keepers = new Map<number, SlotKeeper>();
   /**
-   * Resolves when brokers start. True: all brokers of the run before ended without order, and clients wait for the first
-   * that serves. Open while what was left cannot be settled.
+   * Resolves when brokers start. True: all brokers of the previous run ended without an orderly stop, and clients wait
+   * for the first that serves. Stays pending while the previous run's sessions cannot be settled.
    */
   readonly begun: Promise<boolean>;
   #begin: (isAfterCrash: boolean) => void = () => undefined;
@@ -77,14 +77,14 @@ export class FleetDuty {
     });
   }
 
-  /** Of every slot, those included that only others were started with. */
+  /** Makes a keeper for every slot, including slots that only other controllers were started with. */
   async #makeKeepers(): Promise<void> {
     await learnSlotsNow(this.#context);
     for (const view of this.#context.brokers.all()) {
       const keeper = new SlotKeeper(this.#context, view, this.#repair, { onServing: () => this.#onServing(view) });
       this.#keepers.set(view.slot.brokerId, keeper);
     }
-    // Others may have been told of another number: from here on theirs is this one, until somebody changes it.
+    // Others may have been given another number. From here on theirs is this one, until somebody changes it.
     if (this.#context.slotOf && this.#wish.version === 0) {
       await this.#wish.change(
         (row) => row,
@@ -98,11 +98,11 @@ export class FleetDuty {
     await this.#makeKeepers();
     const keepers = [...this.#keepers.values()];
     const adopted = await Promise.all(keepers.map((keeper) => keeper.adopt()));
-    // Beside brokers that serve, what the dead ones had need not wait for their return.
+    // When other brokers serve, a dead broker's partitions need not wait for its return.
     const remap = this.#context.brokers.anyServing() === undefined ? 'restart-in-place' : 'remap';
     const settled = keepers.map(async (keeper, i) => !adopted[i] && (await keeper.settleLast(remap)));
-    // One that had to be recovered tells it for all, and the first slots that are settled start without the others: the
-    // partitions of those go to whoever serves, each slot's when it is settled itself.
+    // One session that needed recovery decides for all. The first slots to be settled then start without the others.
+    // The other slots' partitions go to a broker that serves, each slot's once it is settled itself.
     const tell = (isRecovered: boolean): void => {
       if (isRecovered && remap === 'restart-in-place') this.#begin(true);
     };
@@ -110,12 +110,12 @@ export class FleetDuty {
     for (const [i, keeper] of keepers.entries()) {
       this.#hooks.run(async () => {
         await settled[i];
-        // One that was adopted serves, and may end before what others left is settled.
+        // An adopted broker serves, and may end before the sessions of the other slots are settled.
         const isAfterCrash = !adopted[i] && (await this.begun);
         if (!this.#context.isStopping()) await keeper.keep(isAfterCrash);
       });
     }
-    // Damage is mended by hand, if at all: the other slots do not wait for it.
+    // Damage is mended by hand, if at all, so the other slots do not wait for it.
     const orDamaged = keepers.map(({ settlement }, i) =>
       Promise.race([settled[i], settlement.unrecoverable.then(() => true)]),
     );
@@ -133,30 +133,31 @@ export class FleetDuty {
   }
 
   /**
-   * What the last keeper was about to even out nobody has written down: a broker that is restarted and was to be filled, a
-   * drain that was taken back while nobody kept the fleet. Once clients have their partitions.
+   * Evens out the fleet once, because nothing records what the previous keeper was about to even out: a restarted
+   * broker that was to be filled, or a drain taken back while nobody kept the fleet. Waits until clients have their
+   * partitions.
    */
   async #evenOnce(): Promise<void> {
     await sleep(this.#context.clock, this.#repair.openingMs());
     if (!this.#isOver) await this.balance.even();
   }
 
-  /** Does what is wanted of the fleet and is not done: for each change, and now and then. */
+  /** Carries out wishes for the fleet that are not done yet. Called on each change and periodically. */
   look(): void {
-    // Before every slot has its keeper a broker that serves may look as if it did not.
+    // Until every slot has its keeper, a serving broker may look as if it did not serve.
     if (!this.#watch || this.#isOver) return;
     this.size.act();
     this.#work.look();
   }
 
-  /** Nothing of it has an effect from here on, but for writes on their way. */
+  /** From here on the duty has no effect, except for writes on their way. */
   end(): void {
     this.#isOver = true;
     this.#unfollow?.();
     this.#watch?.stop();
   }
 
-  /** Resolves when no session is being settled and no planned move is under way any more. */
+  /** Resolves when no session is being settled and no planned move is under way. */
   async idle(): Promise<void> {
     await Promise.all([this.balance.idle(), ...[...this.#keepers.values()].map(({ settlement }) => settlement.idle())]);
   }
@@ -170,12 +171,12 @@ export class FleetDuty {
     if (!this.#isOver) this.#watch?.kill(brokerId, reason);
   }
 
-  /** What was in place for a slot whose zone is evacuated does not stay there. */
+  /** Partitions placed at a slot whose zone is evacuated do not stay there. */
   #onServing({ slot, evacuated }: BrokerView): void {
     if (evacuated) this.#hooks.run(async () => void (await this.balance.drain(slot.brokerId, 'zone-evacuated')));
     this.#hooks.onServing();
   }
 }
 
-/** It is told where it is waited for. */
+/** The failure is reported where the result is awaited. */
 function ignore(): void {}

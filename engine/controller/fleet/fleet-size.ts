@@ -1,8 +1,9 @@
 /**
- * Carries out what autoscale.ts decides and what operators want of the fleet as a whole, in the controller that keeps it. A
- * decision is written first (fleet-wish.ts), then done: a slot that is wanted is started by its keeper, one that is not is
- * drained and, when nothing is left on it, stopped. Who comes next goes on with the row. A broker that is wanted again
- * before it is empty stays. How far it has come stands in a row of its own, for the processes that only look on.
+ * Carries out what autoscale.ts decides and what operators want of the fleet as a whole, in the controller that keeps
+ * it. A decision is written first (fleet-wish.ts), then carried out. The keeper of a wanted slot starts its broker. An
+ * unwanted broker is drained and, once nothing is left on it, stopped; one that is wanted again before it is empty
+ * stays. The next controller continues from the row. Progress is recorded in a row of its own, for the processes that
+ * only look on.
  */
 import { type Clock, sleep } from '../../kernel/clock.ts';
 import { dimensions, wholeBroker } from '../../placement/load.ts';
@@ -14,12 +15,12 @@ import { partitionCounts } from '../moves/plan-input.ts';
 import type { ScalingShown } from '../rows/fleet-report.ts';
 
 export interface FleetSizeHooks {
-  /** Moves everything off; resolves with how many partitions are left. */
+  /** Moves everything off. Resolves with the number of partitions left. */
   drain(brokerId: number, reason: string): Promise<number>;
-  /** Ends the empty broker's process. */
+  /** Stops the empty broker's process. */
   stop(brokerId: number): Promise<void>;
   even(): Promise<void>;
-  /** Background work whose failure is told. */
+  /** Runs background work and reports its failure. */
   run(act: () => Promise<void>): void;
 }
 
@@ -31,11 +32,11 @@ export class FleetSize {
   readonly #hooks: FleetSizeHooks;
   readonly #clock: Clock;
   readonly #retiring = new Set<number>();
-  /** Evacuated zones, with how many partitions nobody else could take. */
+  /** Evacuated zones, with the number of partitions nobody else could take. */
   #zones: ReadonlyMap<string, number> | undefined;
   #turn: Promise<void> = Promise.resolve();
   #isActing = false;
-  /** Versions of the wish: that the last decision was made of, and that is carried out. */
+  /** Versions of the wish: the one behind the last decision, and the one that is carried out. */
   #seen = 0;
   #acted = 0;
   #state: ScaleState = scaleStart;
@@ -49,14 +50,14 @@ export class FleetSize {
     this.#clock = context.clock;
   }
 
-  /** One decision, and a start on what is still to be done. Throws the store's failures. */
+  /** Makes one decision and begins what is still to be done. Throws the store's failures. */
   look(): Promise<void> {
     const looked = this.#turn.then(() => this.#look());
     this.#turn = looked.catch(() => undefined);
     return looked;
   }
 
-  /** Carries out what is wanted by now. For each change, and now and then: what failed is begun again. */
+  /** Carries out the current wish. Called on each change and periodically, so failed work begins again. */
   act(): void {
     if (this.#isActing || this.#context.isStopping()) return;
     if (this.#zones && this.#acted >= this.#wish.version) return;
@@ -80,7 +81,9 @@ export class FleetSize {
     } while (this.#acted < this.#wish.version && !this.#context.isStopping());
   }
 
-  /** A zone that was evacuated before this controller kept the fleet is emptied again: it may have been in the middle. */
+  /**
+   * A zone evacuated before this controller kept the fleet is emptied again: the previous keeper may not have finished.
+   */
   async #followZones(): Promise<void> {
     const before = this.#zones;
     const { evacuated } = this.#wish.row;
@@ -104,8 +107,8 @@ export class FleetSize {
   }
 
   /**
-   * Nobody is taken for empty because it does not serve at the moment: it will, with what it has, or its recovery gives that
-   * to others.
+   * A broker that does not serve right now does not count as empty: it will serve again with what it has, or its
+   * recovery gives that to others.
    */
   async #emptyBroker(view: BrokerView): Promise<number> {
     const { settings } = this.#context;
@@ -138,7 +141,8 @@ export class FleetSize {
     this.#state = state;
     this.#decision = decision;
     if (decision.kind !== 'stay') {
-      // Two that were told of different bounds would else undo each other's, when both believe that the fleet is theirs.
+      // Without the guard, two controllers with different bounds would undo each other's decisions when both believe
+      // that the fleet is theirs.
       const guard = this.#context.slotOf && (() => this.#context.shards.unchanged(0));
       await this.#wish.change((row) => ({ ...row, brokers: decision.brokers }), guard);
       this.#changedAtMs = this.#clock.wallMs();
@@ -196,7 +200,7 @@ export class FleetSize {
       const { brokerId } = view.slot;
       if (view.wanted || view.phase !== 'serving' || this.#retiring.has(brokerId)) continue;
       this.#retiring.add(brokerId);
-      // A drain that fails is begun again at the next look.
+      // A failed drain begins again at the next look.
       this.#retire(view)
         .catch((cause: unknown) => this.#context.events.emit('scale-in-failed', String(cause), { brokerId }))
         .finally(() => this.#retiring.delete(brokerId));

@@ -1,8 +1,9 @@
 /**
- * What the fleet should be, as every process sees it: how many brokers, which zones are to be left empty (rows/fleet.ts),
- * what is wanted of single brokers (rows/broker-wish.ts), and what the controller that keeps the fleet says of all that
- * (rows/fleet-report.ts). Any process may write a wish; the one that keeps the fleet carries it out, and who keeps it next
- * goes on. The others follow, so that none of them places a topic where it should not go.
+ * What the fleet should be, as every process sees it: how many brokers, which zones are to be left empty
+ * (rows/fleet.ts), the wishes for single brokers (rows/broker-wish.ts), and what the controller that keeps the fleet
+ * reports about all of that (rows/fleet-report.ts). Any process may write a wish. The controller that keeps the fleet
+ * carries it out, and the next one continues. The others follow the rows, so none of them places a topic where it
+ * should not go.
  */
 import type { BrokerEntry } from '../../engine.ts';
 import { sleep } from '../../kernel/clock.ts';
@@ -20,7 +21,7 @@ import { decodeFleet, encodeFleet, fleetKey, type FleetRow } from '../rows/fleet
 import { decodeFleetReport, encodeFleetReport, type FleetReport, fleetReportKey } from '../rows/fleet-report.ts';
 
 const conflictPauseMs = 20;
-/** Written in one transaction, beside the fleet's own row. */
+/** Wishes written in one transaction, besides the fleet's own row. */
 const wishesMax = storeOpsMax - 1;
 
 /** A wish as it was last read or written. */
@@ -29,7 +30,7 @@ export interface NotedWish {
   readonly version: number;
 }
 
-/** The fleet is another controller's by now, who decides. */
+/** Another controller keeps the fleet by now, and decides. */
 export class GuardRefused extends Failure {
   readonly code = 'not-owner';
   override readonly retryable = true;
@@ -40,12 +41,12 @@ export class FleetWish {
   readonly #versions = new Map<string, number>();
   readonly #ofBrokers = new Map<number, NotedWish>();
   readonly #listeners = new Set<() => void>();
-  /** The lowest of those to be restarted: broker-work.ts begins with it. */
+  /** The lowest broker id waiting for a restart: broker-work.ts begins with it. */
   #restartsNext: number | undefined;
   #row: FleetRow;
   #report: FleetReport | undefined;
 
-  /** `first` holds until somebody has written the row. */
+  /** `first` applies until somebody has written the row. */
   constructor(persistence: Persistence, first: FleetRow) {
     this.#persistence = persistence;
     this.#row = first;
@@ -55,7 +56,7 @@ export class FleetWish {
     return this.#row;
   }
 
-  /** Of `row`; 0 while nobody has written it. */
+  /** Version of `row`; 0 until somebody has written it. */
   get version(): number {
     return this.#versions.get(fleetKey.sk) ?? 0;
   }
@@ -78,39 +79,41 @@ export class FleetWish {
   }
 
   /**
-   * It gets nothing more: it is to be left empty, or its turn has come to be emptied for a restart. Who waits for that turn
-   * takes what the others give: when all are restarted and none takes any more, the first has nobody to empty itself to,
-   * its clients wait for its end and start, and no topic can be placed.
+   * Whether the broker gets no more partitions: it is to be left empty, or it is its turn to be emptied for a restart.
+   * A broker that waits for its turn still takes what the others give. If all brokers are to be restarted and none took
+   * partitions, the first would have nowhere to move its own, its clients would wait for its stop and start, and no
+   * topic could be placed.
    */
   isDraining(brokerId: number): boolean {
     return brokerId === this.#restartsNext || this.#ofBrokers.get(brokerId)?.wish.act === 'drain';
   }
 
   /**
-   * The condition for a write that gives partitions to brokers: that what is wanted of the fleet is what its writer knew. Every
-   * wish that leaves a broker empty changes this row, so that who counts behind it counts what can come no more.
+   * The condition for a write that gives partitions to brokers: the wish for the fleet must be the one its writer knew.
+   * Every wish that leaves a broker empty changes this row, so a count made after the change misses nothing that may
+   * still come.
    */
   unchanged(): StoreOp[] {
     const { version } = this;
     return [{ op: 'check', key: fleetKey, if: version === 0 ? { absent: true } : { version } }];
   }
 
-  /** After a refusal of that condition. Throws the store's failure when it outlasts the wait. */
+  /** Call after that condition is refused. Throws the store's failure when it outlasts the wait. */
   refresh(): Promise<void> {
     return this.#read();
   }
 
-  /** Called after each change. Returns the way to stop. */
+  /** Calls the listener after each change. Returns a function that removes it. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Reads the rows and follows them. Returns the way to stop. */
+  /** Reads the rows and follows them. Returns a function that stops following. */
   async follow(): Promise<() => void> {
     const stop = this.#persistence.store.watch(fleetKey.pk, (change) => {
       if (change !== 'gap') this.#note(change.row);
-      // Until it is read: nobody would tell again of what was missed.
+      // Repeats until the read succeeds: missed changes are not delivered again.
       else void this.#read(Number.POSITIVE_INFINITY).catch(ignoreFailure);
     });
     await this.#read();
@@ -118,7 +121,7 @@ export class FleetWish {
   }
 
   /**
-   * Durable before it has an effect. Resolves with the version that was written.
+   * Changes the row; it is durable before it has an effect. Resolves with the version that was written.
    *
    * @param guard Conditions without which nothing is written: throws GuardRefused.
    */
@@ -129,7 +132,7 @@ export class FleetWish {
     });
   }
 
-  /** Writes what is wanted of brokers, but where the same is under way. Resolves with the version of each wish. */
+  /** Writes wishes for brokers, except where the same wish is under way. Resolves with the version of each wish. */
   async ask(wishes: ReadonlyMap<number, BrokerWish>): Promise<Map<number, number>> {
     const versions = new Map<number, number>();
     const all = [...wishes];
@@ -142,7 +145,7 @@ export class FleetWish {
           key: brokerWishKey(brokerId),
           value: encodeBrokerWish(wish),
         }));
-        // Behind the wishes, so that whoever knows this version knows them.
+        // Written after the wishes, so whoever knows this version knows the wishes.
         const empties = missing.some(([, { act }]) => act === 'drain');
         const written = await this.#write(empties ? [...puts, { key: fleetKey, value: encodeFleet(this.#row) }] : puts);
         for (const row of written) {
@@ -154,17 +157,18 @@ export class FleetWish {
     return versions;
   }
 
-  /** That what was wanted at `version` has come to `outcome`; without an effect when something else is wanted by now. */
+  /** Records the outcome of the wish written at `version`. Has no effect when something else is wanted by now. */
   async tell(brokerId: number, version: number, outcome: BrokerWish): Promise<void> {
     if (this.#ofBrokers.get(brokerId)?.version !== version) return;
     await this.#write([{ key: brokerWishKey(brokerId), value: encodeBrokerWish(outcome) }]).catch(ignoreConflict);
   }
 
-  /** Written when it says something else than the last one. */
+  /** Writes the report when it differs from the last one. */
   async publish(report: FleetReport): Promise<void> {
     const value = encodeFleetReport(report);
     if (this.#report && value === encodeFleetReport(this.#report)) return;
-    // A conflict: another controller believes that it keeps the fleet. The next report comes after its row was read.
+    // A conflict means another controller believes that it keeps the fleet. The next report follows after its row was
+    // read.
     await this.#write([{ key: fleetReportKey, value }]).catch(ignoreConflict);
   }
 
@@ -184,7 +188,7 @@ export class FleetWish {
     }
   }
 
-  /** All or nothing, on the condition that the rows are as they are known. A conflict leaves them better known. */
+  /** Writes all rows or none, on the condition that they are as last known. A conflict updates what is known. */
   async #write(
     puts: readonly { readonly key: RowKey; readonly value: string }[],
     guard: readonly StoreOp[] = [],
@@ -237,7 +241,7 @@ function ignoreFailure(failure: unknown): void {
   if (!(failure instanceof Failure)) throw failure;
 }
 
-/** Of a broker's entry: absent when nothing is wanted of it. */
+/** The wish in a broker's entry; absent when nothing is wanted of it. */
 export function wishShown(wish: FleetWish, brokerId: number): Pick<BrokerEntry, 'wish'> {
   const act = wish.ofBroker(brokerId)?.wish.act ?? 'none';
   return act === 'none' ? {} : { wish: act };

@@ -1,6 +1,6 @@
 /**
- * The fleet's duty, while this controller has it. One controller keeps the fleet at a time, the owner of shard 0; the duty
- * begins when it learns that it is the one, and is let go when another is.
+ * The fleet duty, while this controller has it. One controller keeps the fleet at a time, the owner of shard 0. The
+ * duty begins when the controller learns that it owns shard 0, and is let go when another does.
  */
 import type { ControllerContext } from '../context.ts';
 import { FleetDuty, type FleetDutyHooks } from './fleet-duty.ts';
@@ -24,7 +24,7 @@ export class KeptFleet {
     return this.duty.start();
   }
 
-  /** Nothing is said to the brokers: they serve on for whoever keeps them next. */
+  /** Sends nothing to the brokers: they keep serving for the next keeper. */
   letGo(): void {
     this.duty?.end();
     this.duty = undefined;

@@ -1,4 +1,7 @@
-/** Evening out the fleet and emptying brokers, by planned moves. One plan at a time: two would count the same room twice. */
+/**
+ * Evens out the fleet and empties brokers, by planned moves. One plan at a time: two plans would count the same room
+ * twice.
+ */
 import { sleep } from '../../kernel/clock.ts';
 import { rebalance } from '../../placement/rebalance.ts';
 import { remap } from '../../placement/remap.ts';
@@ -6,7 +9,7 @@ import type { ControllerContext } from '../context.ts';
 import { Mover } from './mover.ts';
 import { partitionCounts, planPartitions } from './plan-input.ts';
 
-/** A drain whose targets die under it plans again. */
+/** A drain whose targets die meanwhile plans again. */
 const drainRoundsMax = 20;
 
 type EvenReason = 'balance' | 'broker-joined';
@@ -23,8 +26,8 @@ export class Balance {
   }
 
   /**
-   * Rounds that are asked for while one waits are the same round. Resolves when it is done. A broker that has joined is no
-   * noise: for its sake partitions move that have not cooled down.
+   * Requests made while a round is waiting share that round. Resolves when it is done. A newly joined broker is a real
+   * change, not noise, so partitions that have not cooled down move for it too.
    */
   async even(reason: EvenReason = 'balance'): Promise<void> {
     if (this.#waiting) {
@@ -39,7 +42,7 @@ export class Balance {
       const { brokers, settings } = this.#context;
       const served = planPartitions(this.#context, 'all').filter(({ brokerId }) => brokers.isServing(brokerId));
       const moves = rebalance({
-        // Dead ones' partitions are the repair's, not orphans: all slots are listed.
+        // Lists all slots, because partitions of dead brokers are the repair's, not orphans.
         brokers: brokers.plan(settings.partitionsPerBrokerMax),
         partitions: why === 'balance' ? served : served.map((partition) => ({ ...partition, cooling: false })),
         settings: settings.rebalance,
@@ -49,15 +52,16 @@ export class Balance {
     });
   }
 
-  /** Moves everything off the broker. Resolves with how many partitions nobody else could take. */
+  /** Moves everything off the broker. Resolves with the number of partitions that nobody else could take. */
   drain(brokerId: number, reason: string): Promise<number> {
     return this.#inTurn(async () => {
       const { brokers, settings, shards, clock } = this.#context;
       for (let round = 0; round < drainRoundsMax && brokers.isServing(brokerId); round++) {
-        // Topics that visitors placed are known after it.
+        // The barrier makes topics that visitors placed known.
         await shards.barrier();
         const moves = remap({
-          // Never to itself, also when it is not known as draining: restarts that were asked for one by one have another order.
+          // Never move to the broker itself, even when it does not count as draining: restarts requested one by one
+          // have another order.
           brokers: brokers
             .plan(settings.partitionsPerBrokerMax)
             .map((broker) => (broker.brokerId === brokerId ? { ...broker, draining: true } : broker)),
@@ -70,14 +74,14 @@ export class Balance {
           const left = await shards.countAt(brokerId);
           if (left <= known) return left;
         }
-        // Targets that died, or rows in shards of others that the change feed has not told of yet.
+        // Either targets died, or the change feed has not yet delivered rows in the shards of others.
         await sleep(clock, settings.requestRetryMs);
       }
       return shards.countAt(brokerId);
     });
   }
 
-  /** Resolves when what was asked for so far is done. */
+  /** Resolves when everything requested so far is done. */
   async idle(): Promise<void> {
     await this.#turn;
   }

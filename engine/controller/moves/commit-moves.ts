@@ -1,19 +1,21 @@
 /**
- * Writes moves into placement rows: shard by shard, each in its turn, many topics to a transaction. A move counts only if
- * the partition is still where the plan saw it and its target may still own it: between plan and write a topic is deleted,
- * another move lands, a target dies.
+ * Writes moves into placement rows: shard by shard, each in its turn, many topics to a transaction. A move counts only
+ * if the partition is still where the plan saw it and the target may still own it. Between plan and write, a topic may
+ * be deleted, another move may land, or a target may die.
  *
- * Every transaction checks the session row of the broker that loses partitions. Without it, with several controllers:
+ * Every transaction checks the session row of the broker that loses partitions. Without this check, with several
+ * controllers:
  *
  *   A, who keeps the fleet, recovers broker 1        B, who owns the shard, plans to move p from 1 to 2
  *   A closes the session, starts the next one
  *   broker 1 opens p at its epoch, and accepts        B writes: p is at 2, at epoch + 1
  *
- * and the log had two owners. As it is, B's write is refused, and p stays with broker 1.
+ * and the log would have two owners. With the check, B's write is refused, and p stays with broker 1.
  *
- * So does the session row of each broker that gains: one that is fenced by now, or drains, gets nothing that its recovery or
- * its last release would have to hand on. And the row of what is wanted of the fleet: who has not heard yet that a broker is to
- * be left empty gives it nothing behind the back of whoever has counted that it is.
+ * A transaction also checks the session row of each broker that gains partitions. A broker that is fenced or draining
+ * by then gets nothing that its recovery or its last release would have to hand on. And it checks the row with the wish
+ * for the fleet: a controller that has not yet heard that a broker is to be left empty cannot give it partitions after
+ * another controller has counted it as empty.
  */
 import type { Uuid } from '../../kernel/uuid.ts';
 import type { PlanMove } from '../../placement/constraints.ts';
@@ -25,32 +27,33 @@ import { fleetKey } from '../rows/fleet.ts';
 import { encodePlacement, placementKey, type PlacementRow } from '../rows/placement.ts';
 import { type Shard, ShardLost } from '../shards/shards.ts';
 
-/** A visitor that changes the same rows makes us read them again; it does not do so all day. */
+/** A visitor that changes the same rows makes us read them again, but it does not keep doing so. */
 const attemptsMax = 10;
 /** Half of what a transaction may hold. */
 const commitBytesMax = 2 * 1024 * 1024;
 
 export interface CommitResult {
   readonly moved: number;
-  /** Moves whose target may not own partitions any more; the partition is still at its source. */
+  /** Moves whose target may no longer own partitions. The partition is still at its source. */
   readonly refused: readonly PlanMove[];
 }
 
 export interface MoveRules {
-  /** Whether the target may own partitions at this moment; asked in the shard's turn. */
+  /** Whether the target may own partitions now. Called in the shard's turn. */
   mayOwn(move: PlanMove): boolean;
-  /** The epoch that the owner has given up: another one than placed means that the move is out of date. */
+  /** The epoch that the owner has released. If the placed epoch differs, the move is out of date. */
   releasedEpoch?(move: PlanMove): number | undefined;
   /**
-   * Conditions on the sessions of these losing brokers, as they were when it was decided that they lose (at the release, or
-   * when they were found dead). Not as they are in the shard's turn: by then the slot may serve again.
+   * Conditions on the sessions of these losing brokers, as they were when the decision was made: at the release, or
+   * when the brokers were found dead. Not as they are in the shard's turn, because by then the slot may serve again.
    */
   unchanged(losing: ReadonlySet<number>): readonly StoreOp[];
 }
 
 /**
- * A shard that was lost meanwhile is left to its owner, but for what was released (`releasedEpoch`), and partitions whose
- * owner's session changed meanwhile stay where they are. Throws the store's failure when it outlasts the wait; what was written by then stays.
+ * A shard that was lost meanwhile is left to its owner, except for released partitions (`releasedEpoch`). Partitions
+ * whose owner's session changed stay where they are. Throws the store's failure when it outlasts the wait; earlier
+ * writes stay.
  */
 export async function commitMoves(
   context: ControllerContext,
@@ -77,8 +80,9 @@ async function commitInShard(
       return await context.shards.run(index, (shard) => commitIn(context, shard, moves, rules));
     } catch (failure) {
       if (failure instanceof ShardLost) {
-        // What the owner has released nobody serves until its row is written: by us, as a visitor of the shard, who finds every row
-        // as the new owner of the shard has it. What a dead broker had the new owner finds for itself.
+        // Nobody serves a released partition until its row is written. We write it as a visitor of the shard, and so
+        // find every row as the shard's new owner has it. The partitions of a dead broker are found by the new owner
+        // itself.
         if (rules.releasedEpoch && attempt < attemptsMax) continue;
         return { moved: 0, refused: [] };
       }
@@ -96,7 +100,9 @@ function isOfLoser(current: Row | undefined, moves: ReadonlyMap<Uuid, PlanMove[]
   return [...moves.values()].some((ofTopic) => ofTopic.some(({ from }) => from === brokerId));
 }
 
-/** A target's session is not what we knew: whether it may still own is asked again by what its row says. */
+/**
+ * A target's session differs from what we knew. Its current row decides again whether the target may own partitions.
+ */
 function noteTarget(context: ControllerContext, current: Row | undefined): void {
   const view = current?.pk === brokerSessionsPk ? context.brokers.get(Number(current.sk)) : undefined;
   if (view) noteSession(view, current);
@@ -130,12 +136,12 @@ async function commitIn(
   let bytes = 0;
   let movesInOps = 0;
   const losing = new Set<number>();
-  /** As they were when the target was found open. */
+  /** The checks as they were when the target was found open. */
   const gaining = new Map<number, readonly StoreOp[]>();
   const flush = async (): Promise<void> => {
     if (ops.length > 0) {
       const losers = rules.unchanged(losing);
-      // What goes to more brokers than a transaction can name goes to some that are not looked at.
+      // When more brokers gain than a transaction can name, some go unchecked.
       const wish = context.wish.unchanged();
       const room = context.settings.moveOpsMax - ops.length - losers.length - wish.length;
       const targets = [...gaining].flatMap(([brokerId, checks]) => (losing.has(brokerId) ? [] : checks));
@@ -156,7 +162,7 @@ async function commitIn(
     const targets = [...changed.gaining].map((id) => [id, context.brokers.unchanged([id])] as const);
     const value = encodePlacement(changed.row);
     const sessions = losing.size + changed.losing.size + gaining.size + changed.gaining.size;
-    // Its own row, and that of the wish.
+    // Counts its own row and the row of the wish.
     const isFull = ops.length > 0 && ops.length + 2 + sessions > context.settings.moveOpsMax;
     if (isFull || bytes + value.length > commitBytesMax) await flush();
     for (const brokerId of changed.losing) losing.add(brokerId);

@@ -1,7 +1,8 @@
 /**
- * Asks every serving broker for its load. One question at a time per broker: who does not answer is not asked again
- * meanwhile. A broker that has left the fleet (scale-in) is asked no more; what it told last fades as if it were idle,
- * unless another broker tells of it. What a dead one told stays until its slot serves again: it is what a plan goes by.
+ * Asks every serving broker for its load. One question at a time per broker: a broker that has not answered is not
+ * asked again meanwhile. A broker that left the fleet (scale-in) is no longer asked; its last report fades as if it
+ * were idle, unless another broker reports the partition. A dead broker's last report stays until its slot serves
+ * again, because plans rely on it.
  */
 import { Failure } from '../../kernel/failure.ts';
 import { isPart } from '../brokers/brokers.ts';
@@ -15,7 +16,7 @@ export class LoadWatch {
     this.#context = context;
   }
 
-  /** Resolves at once; answers are taken when they come. */
+  /** Resolves at once; answers are taken as they arrive. */
   async askAll(): Promise<void> {
     const { brokers, loads, settings } = this.#context;
     const left = new Set<number>();
@@ -33,7 +34,7 @@ export class LoadWatch {
     brokerRequest(brokerId, 30003, { logsMax: settings.loadLogsMax })
       .then((report) => loads.report(brokerId, report))
       .catch((cause: unknown) => {
-        // What is known stays; a broker that does not answer is the fault detector's business.
+        // The last report stays. A broker that does not answer is the fault detector's concern.
         if (!(cause instanceof Failure)) throw cause;
       })
       .finally(() => this.#asking.delete(brokerId));

@@ -1,11 +1,11 @@
 /**
- * Planned moves: the owner releases the logs (stops accepting, rolls their tails into segments), and only then is the new
- * owner written. A released log is opened again only at a higher leader epoch, so once the owner has said yes a new epoch
- * must follow: for the target or, when the target is gone meanwhile, for the owner itself.
+ * Planned moves. The owner first releases the logs (it stops accepting, and rolls their tails into segments); only then
+ * is the new owner written. A released log opens again only at a higher leader epoch. So once the owner has released, a
+ * new epoch must follow: for the target or, when the target is gone by then, for the owner itself.
  *
- * No answer, or a failure, leaves the outcome open. The release is repeated (a log that the owner does not have counts as
- * released) until it succeeds or the owner is dead; an owner that is alive by its lease and has not released within the
- * wait is killed: recovery is the one path that needs nobody's word.
+ * No answer, or a failure, leaves the outcome unknown. The release is repeated until it succeeds or the owner is dead;
+ * a log that the owner does not have counts as released. An owner that is alive by its lease but has not released
+ * within the wait is killed: recovery is the one path that needs nobody's answer.
  */
 import { sleep } from '../../kernel/clock.ts';
 import type { RequestOf } from '../../protocol/apis.ts';
@@ -21,7 +21,7 @@ export class Mover {
     this.#context = context;
   }
 
-  /** Resolves with how many partitions changed owner. Moves whose owner died are left to its recovery. */
+  /** Resolves with the number of partitions that changed owner. Moves whose owner died are left to its recovery. */
   async moveAll(moves: readonly PlanMove[]): Promise<number> {
     const chunks = chunksOf(moves, this.#context.settings.logsPerReleaseMax);
     let moved = 0;
@@ -50,13 +50,14 @@ export class Mover {
 
   async #releaseAndCommit(moves: readonly PlanMove[]): Promise<number> {
     const { brokers } = this.#context;
-    // Asked before the release as well: a target that is gone already costs the clients no pause.
+    // Also checked before the release: a target that is already gone then costs the clients no pause.
     const open = moves.filter((move) => brokers.mayOwn(move.to));
     const owner = open[0]?.from;
     if (owner === undefined) return 0;
     const { shards } = this.#context;
     const epochs = new Map(open.map((move) => [move, shards.leaderEpochOf(move.topicId, move.partition)]));
-    // Of the session that is asked: a later one knows nothing of the release, and may have opened the log again.
+    // Checks for the session that is asked. A later session knows nothing of the release, and may have opened the log
+    // again.
     const checks = brokers.unchanged([owner]);
     if (!(await this.#release(owner, open, epochs))) return 0;
     const unchanged = (): StoreOp[] => checks;
@@ -67,7 +68,8 @@ export class Mover {
     });
     if (refused.length === 0) return moved;
     const back = new Map(refused.map((move) => [{ ...move, to: move.from }, epochs.get(move)]));
-    // The owner may have taken it back by itself meanwhile, and serves it: another epoch would take it away from its own log.
+    // The owner may meanwhile have taken the log back by itself, and serves it. Another epoch would take away its own
+    // log.
     await commitMoves(this.#context, [...back.keys()], {
       unchanged,
       releasedEpoch: (move) => back.get(move),
@@ -76,7 +78,7 @@ export class Mover {
     return moved;
   }
 
-  /** Whether the owner has released the logs of all its moves. */
+  /** Whether the owner released the logs of all its moves. */
   async #release(owner: number, moves: readonly PlanMove[], epochs: ReadonlyMap<PlanMove, number>): Promise<boolean> {
     const { brokers, clock, settings, events, fleet } = this.#context;
     const session = brokers.get(owner)?.session?.epoch;
@@ -99,7 +101,7 @@ export class Mover {
     return false;
   }
 
-  /** Undefined when all are released, else why not. */
+  /** Undefined when all logs are released, otherwise the reason. */
   async #askToRelease(owner: number, logs: RequestOf<30000>['logs']): Promise<string | undefined> {
     try {
       const answer = await this.#context.brokerRequest(owner, 30000, { logs });
@@ -111,7 +113,7 @@ export class Mover {
   }
 }
 
-/** Of one owner each, in the order of the moves. */
+/** Chunks with one owner each, in the order of the moves. */
 function chunksOf(moves: readonly PlanMove[], logsMax: number): PlanMove[][] {
   const open = new Map<number, PlanMove[]>();
   const chunks: PlanMove[][] = [];

@@ -1,7 +1,7 @@
 /**
- * What is known of every partition's load, from the brokers' reports: an average that forgets by half in two reports (ten
- * seconds), and a peak that forgets by half in twelve (a minute). A partition counts with its average, or with half of its peak when that is more: a
- * bursty one keeps room for the next burst, a quiet one is let go. What is idle takes no memory.
+ * Every partition's load, from the brokers' reports: an average that halves in two reports (ten seconds), and a peak
+ * that halves in twelve (a minute). A partition counts with its average, or with half its peak when that is more. So a
+ * bursty partition keeps room for its next burst, and a quiet one lets its room go. Idle partitions take no memory.
  */
 import type { BrokerLoad } from '../../engine.ts';
 import { type BrokerCapacity, idleLoad, type Load, loadOfRates, peakOf, wholeBroker } from '../../placement/load.ts';
@@ -20,13 +20,13 @@ export interface LoadReport {
 const averageHalfLifeReports = 2;
 const peakHalfLifeReports = 12;
 const peakWeight = 0.5;
-/** Below a thousandth of a request per second nobody uses the partition. */
+/** Below a thousandth of a request per second, the partition counts as unused. */
 const idleRequestsPerSecond = 0.001;
 
 /** Rates per second: bytes in, bytes out, requests. */
 type Rates = [number, number, number];
 
-/** Shares of the former average and peak that are left after some time. */
+/** The shares of the former average and peak that remain after some time. */
 interface Kept {
   readonly average: number;
   readonly peak: number;
@@ -35,7 +35,7 @@ interface Kept {
 interface Entry {
   readonly average: Rates;
   readonly peak: Rates;
-  /** Who reported it last. */
+  /** The broker that reported it last. */
   brokerId: number;
 }
 
@@ -49,7 +49,7 @@ export class PartitionLoads {
     this.#reportIntervalMs = reportIntervalMs;
   }
 
-  /** Takes a broker's report of `elapsedMs`; partitions that it last reported and does not name were idle. */
+  /** Takes a broker's report of `elapsedMs`. Partitions that it reported last time and does not name now were idle. */
   report(brokerId: number, { elapsedMs, logs }: LoadReport): void {
     if (elapsedMs <= 0) return;
     const keep = this.#kept(elapsedMs);
@@ -66,7 +66,10 @@ export class PartitionLoads {
     this.#idle((entry) => entry.brokerId === brokerId && !named.has(entry), keep);
   }
 
-  /** What brokers reported last that report no more has been idle for `elapsedMs`: its next owner would have told of it. */
+  /**
+   * Treats partitions last reported by these brokers, which no longer report, as idle for `elapsedMs`: a new owner
+   * would have reported them.
+   */
   left(brokerIds: ReadonlySet<number>, elapsedMs: number): void {
     if (brokerIds.size > 0) this.#idle(({ brokerId }) => brokerIds.has(brokerId), this.#kept(elapsedMs));
   }
@@ -90,7 +93,7 @@ export class PartitionLoads {
     return entry ? this.#loadOf(entry) : idleLoad;
   }
 
-  /** Sums over what each broker reported last. */
+  /** Sums by the broker that reported last. */
   byBroker(): Map<number, [bytesIn: number, bytesOut: number, requests: number]> {
     const sums = new Map<number, [number, number, number]>();
     for (const entry of this.#entries.values()) {
@@ -102,7 +105,7 @@ export class PartitionLoads {
     return sums;
   }
 
-  /** What each broker carries on average, and how much of a broker that is, bursts counted in; absent when it is idle. */
+  /** Each broker's average rates, and its share of capacity with bursts counted in; absent when the broker is idle. */
   shown(): Map<number, BrokerLoad> {
     const shares = this.byBroker();
     const rates = new Map<number, Rates>();

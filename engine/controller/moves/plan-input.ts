@@ -1,6 +1,6 @@
 /**
- * Placements as the planners read them, in the order of shards, topics and partitions: of the shards that this controller
- * holds, for repairs, or of all, for the balancer.
+ * Placements as the planners read them, ordered by shard, topic and partition. Repairs read the shards that this
+ * controller holds; the balancer reads all.
  */
 import type { PlanPartition } from '../../placement/constraints.ts';
 import type { ControllerContext } from '../context.ts';
@@ -21,9 +21,9 @@ export function planPartitions(context: ControllerContext, scope: 'held' | 'all'
 }
 
 /**
- * How many partitions each broker owns, as far as is known. Asked often, also while clients wait: a row is counted once. A
- * plan made of it is held against the rows when it is written; who ends a broker, or says that one is empty, asks
- * ShardTable.countAt.
+ * How many partitions each broker owns, as far as known. Called often, also while clients wait, so each row is counted
+ * only once. A plan based on the counts is checked against the rows when it is written. Code that stops a broker, or
+ * reports that one is empty, calls ShardTable.countAt instead.
  */
 export function partitionCounts(
   context: Pick<ControllerContext, 'shards'>,
@@ -36,7 +36,7 @@ export function partitionCounts(
   return counts;
 }
 
-/** Rows do not change; another placement is another row. */
+/** Rows are immutable: a changed placement is a new row object. */
 const countsByRow = new WeakMap<PlacementRow, ReadonlyMap<number, number>>();
 
 function countsOf(row: PlacementRow): ReadonlyMap<number, number> {

@@ -1,10 +1,12 @@
 /**
- * Partitions whose owner cannot serve them get another, in the shards that this controller owns; every other controller
- * does the same for its own as soon as the broker is recovered. Callers say which broker is recovered; what dies together is
- * planned together, one round at a time, so that two rounds never give the same room away twice.
+ * Gives partitions whose owner cannot serve them another owner, in the shards that this controller owns. Every other
+ * controller does the same for its own shards as soon as the broker is recovered. The caller says which broker is
+ * recovered. Brokers that die together are planned together, one round at a time, so two rounds never give the same
+ * room away twice.
  *
- * Why the barrier before the plan: a creation or a planned move may have chosen the dead broker just before it died, and
- * its write is still on its way. Once every shard's turn has passed, no later write chooses it, and the plan sees all.
+ * Why the barrier before the plan: a creation or a planned move may have chosen the dead broker just before it died,
+ * and its write is still on its way. Once every shard's turn has passed, no later write chooses that broker, and the
+ * plan sees all.
  */
 import { sleep } from '../../kernel/clock.ts';
 import type { PlanPartition } from '../../placement/constraints.ts';
@@ -18,11 +20,11 @@ import { brokerSessionKey } from '../rows/broker-session.ts';
 import { partitionCounts, planPartitions } from './plan-input.ts';
 
 const waitStepMs = 5;
-/** A round whose targets die under it plans again. */
+/** A round whose targets die meanwhile plans again. */
 const roundsMax = 10;
 /**
- * What new owners need to open logs that somebody waits for, on a machine that is short of cores. How short it is says the time
- * from the death until they got them.
+ * How long new owners need to open logs that clients wait for, on a machine short of CPU. The time from the death until
+ * they got the logs shows how short it is.
  */
 const openMsMin = 100;
 const openMsMaxByDeath = 400;
@@ -40,8 +42,8 @@ export class Repair {
   }
 
   /**
-   * Resolves when the broker owns nothing that another could own. It must be unable to write: fenced and recovered. Throws
-   * the store's failure when it outlasts the wait; call it again.
+   * Resolves when the broker owns nothing that another could own. The broker must be unable to write: fenced and
+   * recovered. Throws the store's failure when it outlasts the wait; call it again.
    */
   async remapDead(brokerId: number): Promise<void> {
     this.#pending.add(brokerId);
@@ -52,14 +54,17 @@ export class Repair {
   }
 
   /**
-   * For how long new owners are probably still opening what the last repairs gave them, or somebody is being recovered: clients
-   * wait for that, so whatever takes the cores and can wait does. 0 when there is no such time.
+   * How much longer new owners are probably opening what the last repairs gave them, or a broker is being recovered.
+   * Clients wait for that, so other work that needs CPU and can wait should wait. 0 when nothing is expected.
    */
   openingMs(): number {
     return Math.max(0, Math.max(this.#openUntilMs, this.#recoveringUntilMs()) - this.#context.clock.monotonicMs());
   }
 
-  /** Where most are dead those that come back are waited for as well. And what takes longer may not end at all. */
+  /**
+   * When most brokers are dead, clients also wait for those that come back. And a recovery that takes longer may never
+   * end.
+   */
   #recoveringUntilMs(): number {
     const { brokers } = this.#context;
     if (brokers.fewServe()) return Number.NEGATIVE_INFINITY;
@@ -67,12 +72,12 @@ export class Repair {
     return Math.max(...recovering.map(({ diedAtMs }) => diedAtMs + openMsMaxByDeath));
   }
 
-  /** Partitions that nobody owns, or whose owner is no slot of the fleet any more. */
+  /** Places partitions that have no owner, or whose owner's slot has left the fleet. */
   async assignOrphans(): Promise<void> {
     const { brokers, shards } = this.#context;
     await shards.barrier();
-    // Asked whenever a broker serves, mostly while clients wait for others to open what a dead one had: a plan of all
-    // partitions that finds none to move would take the core from them.
+    // Called whenever a broker starts to serve, mostly while clients wait for others to open a dead broker's logs.
+    // Planning all partitions only to find none to move would take CPU from them.
     const owners = partitionCounts(this.#context, 'held').keys();
     if ([...owners].every((brokerId) => brokers.get(brokerId))) return;
     const sessions = new Map((await learnSlotsNow(this.#context)).map((row) => [Number(row.sk), row.version]));
@@ -89,7 +94,8 @@ export class Repair {
     await this.#waitForOthers();
     await this.#context.shards.barrier();
     const dead = new Set(this.#pending);
-    // Whoever serves again keeps what it has: this controller may have come to keep the fleet, and adopted it, meanwhile.
+    // A broker that serves again keeps its partitions: this controller may meanwhile keep the fleet, and have adopted
+    // it.
     const { brokers } = this.#context;
     const losing = [...dead].filter((brokerId) => !brokers.isServing(brokerId));
     const found = new Map(losing.map((brokerId) => [brokerId, brokers.unchanged([brokerId])]));
@@ -102,8 +108,9 @@ export class Repair {
   }
 
   /**
-   * Brokers that died with these and are still being recovered, for a moment: a zone is one batch. For one that died later the
-   * moment is too short, and one that died long before may wait for somebody to mend it.
+   * Waits a moment for brokers that died together with these and are still being recovered, so a zone becomes one
+   * batch. The wait is too short for a broker that died later, and one that died long before may be waiting for
+   * somebody to mend it.
    */
   async #waitForOthers(): Promise<void> {
     const { clock, settings, brokers } = this.#context;
@@ -123,11 +130,11 @@ export class Repair {
   }
 
   /**
-   * `unchanged`: conditions on the session of one that loses, as it was when it was found dead, in every round. A commit may be a long
-   * time under way, and be repeated after a conflict, or be planned anew because a target has died:
+   * `unchanged`: conditions on the session of a losing broker as it was when found dead, the same in every round. A
+   * commit may be under way for a long time, be repeated after a conflict, or be planned again because a target died:
    *
    *   plan: broker 1 is dead, p goes to 2 ── the commit hangs ── the slot serves again at p, at its old epoch
-   *   the commit is refused, because p's row has changed, and repeated ── p is at 2, broker 1 was never asked to release it
+   *   the commit is refused, because p's row has changed, and repeated ── p is at 2, but broker 1 never released it
    */
   async #remap(
     orphanReason: (partition: PlanPartition) => string | undefined,

@@ -1,7 +1,7 @@
 /**
- * The life of one slot, for as long as the controller keeps the fleet: start a broker or adopt the one that runs, wait for
- * its end, settle what it left, start the next. Every slot has its own keeper, so that a second death does not wait for
- * the first; what they share (placement) has its turns in shards.ts and repair.ts. How a session is settled: settle.ts.
+ * The life of one slot while the controller keeps the fleet: start a broker or adopt the one that runs, wait for its
+ * end, settle what it left, start the next. Every slot has its own keeper, so a second death does not wait for the
+ * first. What the keepers share (placement) takes turns in shards.ts and repair.ts. settle.ts settles a session.
  */
 import { sleep } from '../../kernel/clock.ts';
 import { Failure } from '../../kernel/failure.ts';
@@ -19,17 +19,19 @@ import { noteDeath, type Remap, Settlement } from './settle.ts';
 const servingPollMs = 20;
 const earlierPollMs = 50;
 const restartPauseMs = 100;
-/** While nobody serves, the pause before the next attempt is no longer than this: by whether the last one has served. */
+/** While nobody serves, the longest pause before the next attempt, depending on whether the last broker ever served. */
 const alonePauseMsMax = { served: 100, unserved: 500 };
-/** The same while few serve. */
+/** The longest pause while few brokers serve. */
 const fewPauseMsMax = 500;
 const restPollMs = 20;
 const unwantedPollMs = 50;
-/** A keeper that gave up its slot would leave it without a broker for good: it waits for the store until it is stopped. */
+/**
+ * A keeper that gave up would leave its slot without a broker for good, so it waits for the store until it is stopped.
+ */
 const storeWaitMsMax = Number.POSITIVE_INFINITY;
 
 export interface KeeperHooks {
-  /** The slot serves again: orphans and balance may want it. */
+  /** The slot serves again. Orphans and the balancer may want it. */
   onServing(brokerId: number): void;
 }
 
@@ -44,16 +46,19 @@ export class SlotKeeper {
   readonly #view: BrokerView;
   readonly #repair: Repair;
   readonly #hooks: KeeperHooks;
-  /** Of the slot's last session. */
+  /** Settles the slot's last session. */
   readonly settlement: Settlement;
   #exit: Exit = newExit();
   #failures = 0;
   #endReason = '';
-  /** The end was asked for. */
+  /** The process was asked to end. */
   #asked = false;
-  /** A process was adopted whose end nobody has seen to: the slot's session is not settled, whenever it has ended. */
+  /**
+   * An adopted process whose end has not been handled yet: the slot's session is unsettled, even if the process has
+   * ended.
+   */
   #isAdopted = false;
-  /** The last start: until the system has made the process, there is none that could be ended. */
+  /** The last start. Until the system has created the process, there is nothing to kill. */
   #starting: Promise<void> = Promise.resolve();
 
   constructor(context: ControllerContext, view: BrokerView, repair: Repair, hooks: KeeperHooks) {
@@ -69,7 +74,7 @@ export class SlotKeeper {
     return this.#view.slot.brokerId;
   }
 
-  /** From Fleet.onExit: the process is reaped and can write nothing any more. */
+  /** From Fleet.onExit: the process is reaped and can write nothing more. */
   exited(): void {
     if (this.#exit.done) return;
     this.#exit.done = true;
@@ -77,7 +82,7 @@ export class SlotKeeper {
     this.#exit.resolve();
   }
 
-  /** SIGKILL, for a reason that the event of its death will name. Resolves when reaped. */
+  /** Sends SIGKILL. The event of the death names the reason. Resolves when the process is reaped. */
   async kill(reason: string): Promise<void> {
     const exit = this.#exit;
     if (exit.done) return;
@@ -85,7 +90,7 @@ export class SlotKeeper {
     await this.#kill(exit);
   }
 
-  /** Asks the process to roll up and end; its replacement follows. Resolves when reaped. */
+  /** Asks the process to roll up and end; a replacement follows. Resolves when the process is reaped. */
   async stop(reason: string): Promise<void> {
     const exit = this.#exit;
     if (exit.done) return;
@@ -97,13 +102,13 @@ export class SlotKeeper {
     if (this.#exit === exit) this.exited();
   }
 
-  /** Takes charge of the slot's process if one serves that another controller started. */
+  /** Adopts the slot's process when another controller started it and it serves. */
   async adopt(): Promise<boolean> {
     const row = await getSurely(this.#context.persistence, brokerSessionKey(this.#id), storeWaitMsMax);
     const session = row && decodeBrokerSession(row);
     if (!row || session?.state !== 'serving' || this.#context.isGone(session.pid)) return false;
     const exit = newExit();
-    // Before the adoption, which may tell of the exit at once.
+    // Set before the adoption, which may report the exit at once.
     this.#exit = exit;
     if (!(await this.#context.fleet.adopt?.(this.#view.slot, session.pid))) {
       exit.done = true;
@@ -119,8 +124,8 @@ export class SlotKeeper {
   }
 
   /**
-   * Brings the slot's last session to `closed`, whoever's it was: at once when its process is gone, else when its lease
-   * has lapsed. A process that serves is adopted instead. False when there was nothing to recover.
+   * Brings the slot's last session to `closed`, whoever opened it: at once when its process is gone, otherwise when its
+   * lease has lapsed. A process that serves is adopted instead. False when there was nothing to recover.
    */
   async settleLast(remap: Remap): Promise<boolean> {
     const { clock, persistence, events, settings } = this.#context;
@@ -150,22 +155,22 @@ export class SlotKeeper {
   }
 
   /**
-   * Runs until the controller keeps the fleet no more. The slot's last session must be settled, or adopted. `afterCrash`:
-   * the run before did not end in order, clients wait, and whoever serves first serves everything. Otherwise partitions stay
-   * where they are for the first start.
+   * Runs until the controller no longer keeps the fleet. The slot's last session must be settled or adopted.
+   * `afterCrash`: the previous run did not end in order, so clients wait, and the first broker that serves takes all
+   * partitions. Otherwise partitions stay where they are for the first start.
    */
   async keep(afterCrash: boolean): Promise<void> {
     const { clock, settings, events, fleet, brokers } = this.#context;
     if (this.#exit.done && !this.#isAdopted) await (afterCrash ? this.#rest(0, true) : fleet.standby?.(this.#id));
     while (!this.#context.isStopping()) {
       if (!this.#view.wanted && this.#exit.done && !this.#isAdopted) {
-        // What still names the slot (a topic that was placed while it ended) goes to others.
+        // Partitions that still name the slot (of a topic placed while the slot ended) go to other brokers.
         if ((partitionCounts(this.#context, 'held').get(this.#id) ?? 0) > 0) await this.settlement.settle('remap');
         await sleep(clock, unwantedPollMs);
         continue;
       }
       const startedAtMs = clock.monotonicMs();
-      // Behind the wait for others somebody may serve whom a controller that is dead had started.
+      // During the wait, a broker that a dead controller had started may have begun to serve.
       const starts = this.#exit.done && !this.#isAdopted && !(await this.adopt());
       const served = starts ? await this.#serveOnce() : await this.#exit.promise.then(() => true);
       if (this.#context.isStopping()) return;
@@ -174,14 +179,14 @@ export class SlotKeeper {
         const livedMs = Math.round(clock.monotonicMs() - startedAtMs);
         events.emit(this.#asked ? 'broker-stopped' : 'broker-dead', this.#endReason, { brokerId: this.#id, livedMs });
       }
-      // With nobody to take over, all wait for the first that serves: its program loads beside the recoveries, for whichever
-      // slot is settled first.
+      // With nobody to take over, all clients wait for the first broker that serves. So its program loads during the
+      // recoveries, for whichever slot is settled first.
       if (brokers.anyServing() === undefined) fleet.prepare?.();
       await this.settleLast('remap');
-      // An end that was asked for says nothing against the slot: restarts in a row cost no pause.
+      // A requested end says nothing against the slot: successive restarts cause no pause.
       const isSound = this.#asked || clock.monotonicMs() - startedAtMs >= settings.stableAfterMs;
       this.#failures = served && isSound ? 0 : this.#failures + 1;
-      // The first replacement comes at once; a slot that dies again and again gets a growing pause.
+      // The first replacement starts at once. A slot that dies again and again gets a growing pause.
       const pauseMs =
         this.#failures > 1
           ? Math.min(settings.restartPauseMsMax, restartPauseMs * 2 ** Math.min(20, this.#failures - 2))
@@ -191,13 +196,14 @@ export class SlotKeeper {
   }
 
   /**
-   * Until the pause is over and a process stands by. When this broker died with all the others, nobody could take its
-   * partitions: whoever serves by now gets them, instead of the wait for a slot that keeps dying or for a program to load.
-   * Safe here alone: nobody else starts the slot, so no process opens a log that is being given away.
+   * Waits until the pause is over and a process stands by. When this broker died together with all the others, nobody
+   * could take its partitions. A broker that serves meanwhile gets them at once, rather than waiting for a slot that
+   * keeps dying or for a program to load. This is safe only here: nobody else starts the slot, so no process opens a
+   * log that is being given away.
    */
   async #rest(pauseMs: number, hasServed: boolean): Promise<void> {
     const { clock, brokers, fleet } = this.#context;
-    // From the death on, so that the recovery is part of it.
+    // Counts from the death, so the pause includes the recovery.
     const beganMs = this.#view.diedAtMs;
     let standby: Promise<void> | undefined;
     let isReady = fleet.standby === undefined;
@@ -206,7 +212,8 @@ export class SlotKeeper {
       if (!isAlone && (partitionCounts(this.#context, 'held').get(this.#id) ?? 0) > 0)
         await this.settlement.settle('remap');
       const pauseLeftMs = beganMs + Math.min(pauseMs, this.#pauseMsMax(hasServed)) - clock.monotonicMs();
-      // Nor is there hurry where others serve: to load and to open a session takes as much of the cores as hundreds of logs.
+      // There is no hurry while others serve: loading a program and opening a session takes as much CPU as opening
+      // hundreds of logs.
       const leftMs = Math.max(pauseLeftMs, isAlone ? 0 : this.#repair.openingMs());
       if (leftMs > 0) {
         await sleep(clock, Math.min(leftMs, restPollMs));
@@ -218,14 +225,14 @@ export class SlotKeeper {
     }
   }
 
-  /** A pause spares the others a slot that keeps dying. Without others there is nothing to spare. */
+  /** A pause spares the other brokers a slot that keeps dying. Without others there is nothing to spare. */
   #pauseMsMax(hasServed: boolean): number {
     const { brokers, settings } = this.#context;
     if (brokers.anyServing() === undefined) return alonePauseMsMax[hasServed ? 'served' : 'unserved'];
     return brokers.fewServe() ? fewPauseMsMax : settings.restartPauseMsMax;
   }
 
-  /** One process from start to exit. False when it never served. */
+  /** Runs one process from start to exit. False when it never served. */
   async #serveOnce(): Promise<boolean> {
     const { fleet, events } = this.#context;
     const lastEpoch = this.#view.session?.epoch ?? 0;
@@ -263,7 +270,8 @@ export class SlotKeeper {
       const row = await this.#readSession();
       const session = row && decodeBrokerSession(row);
       if (session && session.epoch > lastEpoch && session.state === 'serving') {
-        // Another process was before ours, which some controller that is dead had started: ours ends, and that one is adopted.
+        // Another process, started by a controller that is now dead, came before ours. Ours ends, and the other one is
+        // adopted.
         if (fleet.runs?.(this.#id, session.pid) === false) return false;
         noteSession(this.#view, row);
         return true;
@@ -273,7 +281,7 @@ export class SlotKeeper {
     return false;
   }
 
-  /** Undefined as well while the store is away: the process is running, and the wait goes on. */
+  /** Also undefined while the store is unavailable: the process is running, and the wait goes on. */
   async #readSession(): Promise<Row | undefined> {
     try {
       return await this.#context.persistence.store.get(brokerSessionKey(this.#id));
@@ -283,7 +291,7 @@ export class SlotKeeper {
     }
   }
 
-  /** A kill that is answered means reaped, whether or not the exit is reported as well. */
+  /** An answered kill means the process is reaped, whether or not the exit is also reported. */
   async #kill(exit: Exit): Promise<void> {
     await this.#starting;
     if (exit.done) return;

@@ -1,12 +1,12 @@
 /**
- * What a slot's last session left, settled: every step can be repeated, by this controller or by the next one, and each is
- * a write on the condition that the session row is as it was found. Of two who believe that they keep the fleet, one has
- * the effect.
+ * Settles what a slot's last session left. Every step can be repeated, by this controller or the next one, and each is
+ * a write conditional on the session row as it was found. When two controllers both believe that they keep the fleet,
+ * only one of them takes effect.
  *
  *   fenced    the session row; from here the broker's own writes are refused
- *   recovered what it had acknowledged is in segments (engine/log/recover.ts); the row says so
- *   remapped  others own its partitions, at leader epoch + 1; every controller does it for its own shards
- *   cleaned   what it held that is of no more use is removed
+ *   recovered what it acknowledged is in segments (engine/log/recover.ts), and the row says so
+ *   remapped  others own its partitions, at leader epoch + 1; every controller does this for its own shards
+ *   cleaned   what it held and nobody needs any longer is removed
  *   closed    the slot may open its next session
  */
 import { assert } from '../../kernel/assert.ts';
@@ -32,10 +32,10 @@ const settlePauseMsMax = 5000;
 const openingPollMs = 20;
 const othersPollMs = 25;
 
-/** Whether others get the partitions, or the slot's next session finds them again. */
+/** Whether other brokers get the partitions, or the slot's next session finds them again. */
 export type Remap = 'remap' | 'restart-in-place';
 
-/** The slot's session belongs to a process that runs: not to the one that ended. */
+/** The slot's session belongs to a running process, not to the one that ended. */
 class SessionAlive extends Failure {
   readonly code = 'owner-unavailable';
   constructor(brokerId: number) {
@@ -43,7 +43,7 @@ class SessionAlive extends Failure {
   }
 }
 
-/** From here on the slot serves nobody. */
+/** Marks the slot as dead: from here on it serves nobody. */
 export function noteDeath(view: BrokerView, nowMs: number): void {
   view.phase = 'dead';
   view.recovered = false;
@@ -55,7 +55,7 @@ export class Settlement {
   readonly #view: BrokerView;
   readonly #repair: Repair;
   #settling: Promise<void> = Promise.resolve();
-  /** Resolves when the slot's last session cannot be recovered as it is: bytes are damaged. It is tried again all the same. */
+  /** Resolves when the slot's last session cannot be recovered because bytes are damaged. Recovery is still retried. */
   readonly unrecoverable: Promise<void>;
   #tellUnrecoverable: () => void = () => undefined;
 
@@ -70,15 +70,15 @@ export class Settlement {
     return this.#view.slot.brokerId;
   }
 
-  /** Resolves when no session is being settled any more. */
+  /** Resolves when no session is being settled. */
   async idle(): Promise<void> {
     await this.#settling;
   }
 
   /**
-   * Brings the slot's last session to `closed`. The process must be gone, or `leaseVersion` name the lease row that was
-   * seen to lapse: then the fence is refused when the holder has renewed after all. Repeats through every failure until it
-   * is done or the controller stops; false when the lease was renewed.
+   * Brings the slot's last session to `closed`. Either the process must be gone, or `lapsed` must be the lease row that
+   * was seen to lapse; the fence is then refused when the holder has renewed after all. Repeats through every failure
+   * until it is done or the controller stops. False when the lease was renewed.
    */
   settle(remap: Remap, lapsed?: Row): Promise<boolean> {
     const settled = this.#settle(remap, lapsed);
@@ -117,7 +117,7 @@ export class Settlement {
     if (row && decodeBrokerSession(row).state !== 'closed') {
       const ahead = this.#ahead(decodeBrokerSession(row), lapsed);
       row = await this.#claim(row, lapsed, ahead);
-      // Who has only followed until now has it as it was last seen.
+      // A controller that only followed until now still has the session as it last saw it.
       if (this.#view.phase === 'serving') noteDeath(this.#view, this.#context.clock.monotonicMs());
       const session = decodeBrokerSession(row);
       const startedAtMs = this.#context.clock.monotonicMs();
@@ -132,17 +132,17 @@ export class Settlement {
       await cleanUp(row.version);
       row = await this.#put(row, session, 'closed');
     } else {
-      // It closed its session itself (a clean end), or never had one: there is nothing to recover.
+      // The broker closed its session itself (a clean end), or never had one: nothing to recover.
       noteSession(this.#view, row);
       if (this.#view.phase === 'serving' && this.#view.version === (row?.version ?? 0)) this.#view.phase = 'idle';
       await this.#remap(remap);
     }
-    // Unless this is the end of a duty that is long over, and the slot serves again.
+    // Unless this belongs to a duty that ended long ago, and the slot serves again.
     if (this.#view.version === (row?.version ?? 0)) this.#view.phase = 'idle';
     return true;
   }
 
-  /** Nobody renews the lease any more: the session is fenced. */
+  /** The session is fenced, so nobody renews the lease any longer. */
   async #syncedLsn({ epoch }: BrokerSession): Promise<number | undefined> {
     const row = await getSurely(this.#context.persistence, brokerLeaseKey(this.#id));
     const lease = row && decodeLease(row);
@@ -153,7 +153,8 @@ export class Settlement {
     this.#view.recovered = true;
     if (remap === 'restart-in-place') return;
     await this.#repair.remapDead(this.#id);
-    // For a while, so that they need not wait for the slot to serve again. Who comes later is refused (commit-moves.ts).
+    // Waits a while for the other controllers, so their partitions need not wait for the slot to serve again. A later
+    // move is refused (commit-moves.ts).
     const { clock, settings, shards, brokers } = this.#context;
     const deadlineMs = clock.monotonicMs() + settings.othersRemapMsMax;
     while (brokers.anyServing() !== undefined && shards.othersPlace(this.#id) && clock.monotonicMs() < deadlineMs) {
@@ -162,7 +163,9 @@ export class Settlement {
     }
   }
 
-  /** To remove files takes the cores and the store from new owners, and can wait as the slot's next start does (replace.ts). */
+  /**
+   * Removing files takes CPU and store time from new owners, and can wait, as the slot's next start does (replace.ts).
+   */
   async #othersOpen(): Promise<void> {
     const { clock, brokers } = this.#context;
     while (!this.#context.isStopping() && brokers.anyServing() !== undefined) {
@@ -172,14 +175,20 @@ export class Settlement {
     }
   }
 
-  /** Of a process that is gone the log can be read while the row is fenced, not of one whose lease has lapsed: that may still write. */
+  /**
+   * When the process is gone, its log can be read while the row is being fenced. A process whose lease has merely
+   * lapsed may still write.
+   */
   #ahead(session: BrokerSession, lapsed: Row | undefined): RecoveryAhead | undefined {
     const isOpen = session.state === 'serving' || session.state === 'draining';
     if (!isOpen || lapsed || !this.#context.isGone(session.pid)) return undefined;
     return this.#context.beginRecovery?.(session);
   }
 
-  /** Fences the session, or takes over from whoever fenced it: their writes are refused from here on. */
+  /**
+   * Fences the session, or takes over from the controller that fenced it. That controller's writes are refused from
+   * here on.
+   */
   async #claim(row: Row, lapsed: Row | undefined, ahead: RecoveryAhead | undefined): Promise<Row> {
     const session = decodeBrokerSession(row);
     if (session.state === 'fenced' || session.state === 'recovered') return this.#put(row, session, session.state);

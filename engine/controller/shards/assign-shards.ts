@@ -1,14 +1,14 @@
 /**
- * Which controller should own which shard. Pure and the same for everybody who sees the same rows and members: each owner
- * gives away what is too much, each member takes what nobody alive owns, and nobody has to be asked.
+ * Which controller should own which shard. Pure, and the same for everybody who sees the same rows and members: each
+ * owner gives away its excess, each member takes what no live controller owns, and nobody has to ask.
  *
- * Sticky: a member keeps its shards up to its share, the lowest first. Even: shares differ by one at most, and the larger
- * ones go to those who own more already. The owner of shard 0 (who keeps the fleet and balances, fleet-duty.ts)
- * therefore changes only when it is gone.
+ * Sticky: a member keeps its shards up to its share, the lowest first. Even: shares differ by one at most, and the
+ * larger ones go to members that own more already. The owner of shard 0 (who keeps the fleet and balances,
+ * fleet-duty.ts) therefore changes only when it is gone.
  */
 import { assert } from '../../kernel/assert.ts';
 
-/** `owners`: by shard, undefined for a shard without one. `members`: the controllers alive, at least one. */
+/** `owners`: by shard, undefined for a shard without an owner. `members`: the live controllers, at least one. */
 export function assignShards(owners: readonly (string | undefined)[], members: readonly string[]): string[] {
   assert(members.length > 0, 'who asks is alive');
   const owned = new Map(members.map((member) => [member, 0]));

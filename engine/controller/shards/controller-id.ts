@@ -1,4 +1,4 @@
-/** Ids of controllers: a name for operators, made unique by a random end. */
+/** Controller ids: a name for operators, made unique by a random suffix. */
 import type { Random } from '../../kernel/random.ts';
 import { uuidOf, uuidText } from '../../kernel/uuid.ts';
 import type { ControllerProcesses } from './members.ts';
@@ -9,9 +9,9 @@ export function controllerIdOf(name: string, random: Random): string {
   return `${name}-${uuidText(uuidOf(random)).slice(0, lettersOfChance)}`;
 }
 
-/** What the system says of controllers' processes, by their names. */
+/** What the operating system knows about controllers' processes, by controller name. */
 export interface KnownNames {
-  /** Whether the process has ended. Absent: leases tell. */
+  /** Whether the process has ended. Absent: only leases tell. */
   isNameGone?(name: string): boolean;
   /** Whether it is stopped by a signal. */
   isNameStopped?(name: string): boolean;
@@ -22,7 +22,7 @@ export function goneById(known: Pick<KnownNames, 'isNameGone'>, own?: string): (
   return (id) => id !== own && (known.isNameGone?.(nameIn(id)) ?? false);
 }
 
-/** The same, and whether it is stopped. */
+/** As `goneById`, plus whether the process is stopped. */
 export function processesById(known: KnownNames, own?: string): ControllerProcesses {
   return {
     isGone: goneById(known, own),

@@ -1,6 +1,6 @@
 /**
- * Who the controllers are and which shards they own, as the store's rows say and their leases prove. Every controller
- * looks for itself, on its own clock; two may differ for a while, and the conditions of their writes settle it.
+ * Which controllers exist and which shards they own, as the store's rows say and their leases prove. Every controller
+ * looks for itself, on its own clock. Two may differ for a while, and the conditions of their writes settle it.
  */
 import type { ControllerEntry, ShardEntry } from '../../engine.ts';
 import type { Clock } from '../../kernel/clock.ts';
@@ -9,13 +9,16 @@ import { observe, type ObservedLease } from '../lease.ts';
 import { controllerLeasePrefix, leasesPk } from '../rows/lease.ts';
 import { decodeShard, shardCount, shardKey, shardsPk } from '../rows/shard.ts';
 
-/** A look at all of them. */
+/** One look at all controllers. */
 export interface Membership {
-  /** Whose leases have not been seen to lapse, and whose processes are not known to be gone or stopped; sorted. */
+  /**
+   * Controllers whose leases have not been seen to lapse, and whose processes are not known to be gone or stopped;
+   * sorted.
+   */
   readonly alive: readonly string[];
-  /** Whose leases have not been seen to lapse, and who do nothing until somebody lets them go on. */
+  /** Controllers whose leases have not been seen to lapse, but which do nothing until they are resumed. */
   readonly stopped: readonly string[];
-  /** Lease rows of the others, to be removed by whoever inherits. */
+  /** Lease rows of the other controllers, to be removed by the one that inherits. */
   readonly lapsed: readonly Row[];
   /** By shard. */
   readonly rows: readonly (Row | undefined)[];
@@ -32,32 +35,35 @@ const nobody: Membership = {
 
 /** What is remembered of one controller's lease. */
 interface Seen {
-  /** Since the last gap between looks. */
+  /** As observed since the last gap between looks. */
   readonly lease: ObservedLease;
-  /** Since the row is as it is, gaps or not. */
+  /** As observed since the row has its current form, across gaps. */
   readonly whole: ObservedLease;
-  /** In that time. */
+  /** Gaps in that time. */
   readonly gaps: number;
-  /** For how long its process has been stopped, as far as we looked; undefined when it is not. */
+  /** How long its process has been stopped, as far as we looked; undefined when it is not stopped. */
   readonly stoppedMs: number | undefined;
 }
 
-/** What the system says of a controller's process, by the controller's id. */
+/** What the operating system knows about a controller's process, by controller id. */
 export interface ControllerProcesses {
   isGone(controllerId: string): boolean;
-  /** By a signal, until another lets it go on. */
+  /** Stopped by one signal, until another resumes it. */
   isStopped(controllerId: string): boolean;
 }
 
 const unknownProcesses: ControllerProcesses = { isGone: () => false, isStopped: () => false };
 
-/** More than the time between two looks can count for: what was stopped with us goes on with us. */
+/**
+ * More than the time between two looks can count for: a process that was stopped together with us also resumes with us.
+ */
 const stoppedMsMax = 250;
 const stoppedLookMsMax = 200;
 
 /**
- * So many gaps in a row are no sleep of ours: a machine that stops everybody lets everybody go on in between, and a holder
- * that is alive renews several times in a lease. Who looks seldom, always, would see nobody die otherwise.
+ * This many gaps in a row are no sleep of ours: a machine that stops all processes lets them run in between, and a live
+ * holder renews several times per lease. Without this rule, a controller that always looks rarely would never see a
+ * lease lapse.
  */
 const provingGaps = 4;
 
@@ -72,13 +78,14 @@ export class Members {
   last: Membership = nobody;
 
   /**
-   * `gapMsMax`: a longer gap between good looks proves nothing about the others: who looks was stopped, or the store away. Several
-   * do, with a look at the same row between each two. What was proven before stays so: a lease that had lapsed is alive again
-   * once it is renewed, not because nobody looked. At worst a shard of somebody alive is taken, by a write on condition of its
-   * row; brokers, who are killed on a verdict, have another judge (fault-detector.ts).
+   * `gapMsMax`: one longer gap between good looks proves nothing about the others, because the observer was stopped or
+   * the store unavailable. Several such gaps do, when a look between every two finds the same row. What was proven
+   * before stays proven: a lapsed lease is alive again once it is renewed, not because nobody looked. At worst a shard
+   * of a live controller is taken, by a write conditional on its row. Brokers, which a verdict kills, have another
+   * judge (fault-detector.ts).
    *
-   * `processes`: where the system knows that one has ended, or stays stopped, nobody has to wait for its lease. Wrong it does
-   * no more harm than a verdict of ours.
+   * `processes`: when the system knows that a process has ended or stays stopped, nobody has to wait for its lease. A
+   * wrong answer does no more harm than a wrong verdict of ours.
    */
   constructor(store: MetadataStore, clock: Clock, gapMsMax: number, processes = unknownProcesses) {
     this.#store = store;
@@ -89,7 +96,8 @@ export class Members {
 
   /** Throws the store's failures. */
   async look(): Promise<Membership> {
-    // At most 64 shards and a few hundred leases: one page each. In this order: whoever owns a shard had its lease before.
+    // At most 64 shards and a few hundred leases: one page each. Shards come first: an owner had its lease before its
+    // shard.
     const shards = await this.#store.range(shardsPk);
     const leases = await this.#store.range(leasesPk, { from: controllerLeasePrefix, to: afterPrefix });
     const nowMs = this.#clock.monotonicMs();
@@ -137,7 +145,10 @@ export class Members {
   }
 }
 
-/** From the first look on that saw it so. A look that comes late counts as if it were in time: we may have been stopped as well. */
+/**
+ * Counts from the first look that saw the process stopped. A late look counts as if on time: we may have been stopped
+ * as well.
+ */
 function stoppedFor(known: Seen | undefined, passedMs: number): number {
   return known?.stoppedMs === undefined ? 0 : known.stoppedMs + Math.min(passedMs, stoppedLookMsMax);
 }
@@ -151,5 +162,5 @@ function lookAt(known: Seen | undefined, row: Row, nowMs: number, hasGap: boolea
   return { lease, whole, gaps };
 }
 
-/** The first key behind all that begin with the prefix, which ends in '-'. */
+/** The first key after all keys with the prefix, which ends in '-'. */
 const afterPrefix = `${controllerLeasePrefix.slice(0, -1)}.`;

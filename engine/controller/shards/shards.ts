@@ -1,13 +1,13 @@
 /**
- * The shards that this controller owns, with their rows in memory. One writer at a time per shard, and every write checks
- * the shard row's version: another controller that takes the shard changes the version, so that our next write is refused
- * and we know that the shard is lost. What is in memory is what the store said last; after a write whose fate is unknown
- * the shard is read again before anything else happens in it.
+ * The shards that this controller owns, with their rows in memory. Each shard has one writer at a time, and every write
+ * checks the shard row's version. Another controller that takes the shard changes the version, so our next write is
+ * refused and we know that the shard is lost. Memory holds what the store said last. After a write with an unknown
+ * outcome, the shard is read again before anything else happens in it.
  *
- * Visits: where processes share an installation, a gateway creates topics and the balancer moves partitions in shards of
- * others. A visitor reads the rows for this one act, of the shard or of one topic in it, and its write checks the owner's row and every row that it
- * changes, so that owner and visitor cannot overwrite each other: the later one is refused and reads again. The owner
- * learns of what visitors wrote by the change feed, or by such a refusal.
+ * Visits: where processes share an installation, a gateway creates topics and the balancer moves partitions in shards
+ * of others. A visitor reads the rows for this one act, for the shard or for one topic in it. Its write checks the
+ * owner's row and every row that it changes, so owner and visitor cannot overwrite each other: the later one is refused
+ * and reads again. The owner learns of a visitor's writes from the change feed, or from such a refusal.
  */
 import type { TopicEntry } from '../../engine.ts';
 import { assert } from '../../kernel/assert.ts';
@@ -24,7 +24,7 @@ import { decodePlacement, placementKey, placementSkPrefix, type PlacementRow } f
 import { decodeShard, encodeShard, shardCount, shardKey, shardPk, shardsPk } from '../rows/shard.ts';
 import { decodeTopic, topicKey, topicSkPrefix, type TopicRow } from '../rows/topic.ts';
 
-/** Another controller owns the shard; it, or we after its lease, will serve the request. */
+/** Another controller owns the shard. It will serve the request, or we will after its lease ends. */
 export class ShardLost extends Failure {
   readonly code = 'not-owner';
   override readonly retryable = true;
@@ -53,10 +53,10 @@ class OwnedShard implements Shard {
   readonly placements = new Map<Uuid, Stored<PlacementRow>>();
   readonly deleted = new Map<Uuid, Stored<DeletedTopicRow>>();
   held = false;
-  /** Its rows are in memory: what is handed over or taken is held before it has been read. */
+  /** Whether its rows are in memory. A shard that was handed over or taken is held before it has been read. */
   isRead = false;
   stale = true;
-  /** Of the shard row, while held or visited; 0 when there is none. */
+  /** Version of the shard row while held or visited; 0 when there is none. */
   version = 0;
   stopFollowing: () => void = () => undefined;
   queue: Promise<unknown> = Promise.resolve();
@@ -86,7 +86,10 @@ class OwnedShard implements Shard {
   }
 }
 
-/** What is in the shards of others, as the change feed tells it: good enough to plan with, never to write from. */
+/**
+ * The contents of other controllers' shards, as the change feed reports them: good enough for planning, never for
+ * writing.
+ */
 export interface OtherShards {
   byName(name: string): TopicEntry | undefined;
   byId(topicId: Uuid): TopicEntry | undefined;
@@ -94,13 +97,13 @@ export interface OtherShards {
 }
 
 export interface ShardTableOptions {
-  /** Given when other processes write into shards too: then what is not held may be visited. */
+  /** Given when other processes write into shards too. Shards that are not held may then be visited. */
   readonly others?: OtherShards | undefined;
 }
 
-/** Shards read at the same time to count. */
+/** Shards read concurrently for a count. */
 const countsTogetherMax = 8;
-/** Attempts of one visit: each finds that the shard changed hands since the last. */
+/** Attempts of one visit. Each repeat means the shard changed hands since the previous attempt. */
 const visitsMax = 5;
 
 export class ShardTable {
@@ -117,7 +120,7 @@ export class ShardTable {
     this.#others = others;
   }
 
-  /** Shards in memory. Read only: a look may be older than a write on its way. */
+  /** Shards in memory. Read only: what a caller sees may be older than a write on its way. */
   *held(): Iterable<Shard> {
     for (const shard of this.#shards) if (shard.isRead) yield shard;
   }
@@ -127,8 +130,9 @@ export class ShardTable {
   }
 
   /**
-   * Placements of what is held, or of everything: of others' shards as the change feed tells it, and so of one that changes
-   * hands at the moment. Good enough to plan with and to show; who tells somebody that a broker is empty asks `countAt`.
+   * Placements of the held shards, or of all. Placements in other controllers' shards come from the change feed; so do
+   * those of a shard that is changing hands. Good enough for planning and display. Code that reports a broker as empty
+   * calls `countAt`.
    */
   *placements(scope: 'held' | 'all'): Iterable<PlacementRow> {
     for (const shard of this.held()) yield* placementsOf(shard);
@@ -137,8 +141,8 @@ export class ShardTable {
   }
 
   /**
-   * How many partitions the rows place at the broker. Where others write as well, the change feed may not have told of it yet,
-   * and a shard may change hands in the middle: every shard is read, whoever owns it.
+   * How many partitions the rows place at the broker. When other processes write too, the change feed may lag, and a
+   * shard may change hands midway, so this reads every shard, whoever owns it.
    */
   async countAt(brokerId: number): Promise<number> {
     await this.barrier();
@@ -149,7 +153,7 @@ export class ShardTable {
         const rows = await rangeSurely(this.#persistence, shardPk(shard.index));
         const placed = rows.filter(({ sk }) => sk.startsWith(placementSkPrefix)).map(decodePlacement);
         const inShard = countIn(placed, brokerId);
-        // A visitor's change that we have not been told of: read before anybody plans with it again.
+        // A visitor's change that the feed has not delivered: read the shard again before anybody plans with it.
         if (shard.isRead && inShard !== countIn(placementsOf(shard), brokerId)) shard.stale = true;
         return inShard;
       });
@@ -158,7 +162,7 @@ export class ShardTable {
     return count;
   }
 
-  /** Whether a shard of others has a partition at this broker, as far as we were told. */
+  /** Whether another controller's shard has a partition at this broker, as far as the feed has told. */
   othersPlace(brokerId: number): boolean {
     if (!this.#others) return false;
     for (const entry of this.#others.all()) {
@@ -168,7 +172,7 @@ export class ShardTable {
     return false;
   }
 
-  /** The condition for what only the shard's owner writes outside of it. */
+  /** The condition for writes outside the shard that only its owner may make. */
   unchanged(index: number): StoreOp[] {
     return [{ op: 'check', key: shardKey(index), if: rowIs(this.#shards[index]!.version) }];
   }
@@ -190,14 +194,14 @@ export class ShardTable {
     return other ? homeOf(other) : held;
   }
 
-  /** As placed at the moment, or as last told for others' shards; -1 for a partition that is not known. */
+  /** The current leader epoch, or the last reported one for other controllers' shards; -1 for an unknown partition. */
   leaderEpochOf(topicId: Uuid, partition: number): number {
     const shard = this.#shards.find((each) => each.held && each.placements.has(topicId));
     const partitions = shard?.placements.get(topicId)?.row.partitions ?? this.#others?.byId(topicId)?.partitions;
     return partitions?.[partition]?.leaderEpoch ?? -1;
   }
 
-  /** Takes all shards, whoever owns them, and reads them. Repeats until no other controller comes between. */
+  /** Takes all shards, whoever owns them, and reads them. Repeats until no other controller interferes. */
   async takeAll(): Promise<void> {
     for (;;) {
       const rows = new Map((await rangeSurely(this.#persistence, shardsPk)).map((row) => [row.sk, row]));
@@ -214,8 +218,9 @@ export class ShardTable {
   }
 
   /**
-   * Follows one look at the members: notes what was handed to us or taken from us, takes what nobody alive owns and is
-   * ours by assignment, and hands over what is too much. `members` are the controllers to share with, this one included.
+   * Follows one look at the members: notes shards handed to us or taken from us, takes those that no live controller
+   * owns and the assignment gives us, and hands over our excess. `members` are the controllers to share with, including
+   * this one.
    */
   async follow({ rows, owners, alive }: Membership, members: readonly string[]): Promise<void> {
     const assigned = assignShards(owners, members);
@@ -236,7 +241,7 @@ export class ShardTable {
     await this.#handOver(tooMuch, assigned);
   }
 
-  /** Gives every shard to one of `heirs`, each when what runs in it has ended. */
+  /** Gives every shard to one of `heirs`, each once the work running in it has ended. */
   async leave(owners: readonly (string | undefined)[], heirs: readonly string[]): Promise<void> {
     const assigned = assignShards(owners, heirs);
     await this.#handOver(
@@ -246,9 +251,9 @@ export class ShardTable {
   }
 
   /**
-   * Runs `act` alone in the shard, over rows that are up to date. Throws ShardLost when the shard is not ours and may not be
-   * visited, or changes hands again and again, and what `act` throws. A visit may run `act` more than once. `only`: the name of
-   * the one topic that `act` looks at and writes; a visitor need not read the whole shard for it.
+   * Runs `act` alone in the shard, over up-to-date rows. Throws ShardLost when the shard is not ours and may not be
+   * visited, or keeps changing hands; also throws what `act` throws. A visit may run `act` more than once. `only`: the
+   * name of the one topic that `act` reads and writes, so a visitor need not read the whole shard.
    */
   run<T>(index: number, act: (shard: Shard) => Promise<T>, only?: string): Promise<T> {
     const shard = this.#shards[index]!;
@@ -262,7 +267,7 @@ export class ShardTable {
     return result;
   }
 
-  /** Resolves when everything that runs in any shard at the moment has ended, and what is held is up to date. */
+  /** Resolves when everything now running in any shard has ended, and the held shards are up to date. */
   async barrier(): Promise<void> {
     await Promise.all(
       this.#shards.map(async (shard) => {
@@ -273,8 +278,8 @@ export class ShardTable {
   }
 
   /**
-   * One transaction of the shard, called inside run(). Rows of the shard in memory follow. Throws ShardLost, StoreConflict
-   * with the index in `ops`, or the store's failure after `waitMsMax`.
+   * One transaction of the shard, called inside run(). Updates the shard's rows in memory. Throws ShardLost,
+   * StoreConflict with the index in `ops`, or the store's failure after `waitMsMax`.
    */
   async commit(shard: Shard, ops: readonly StoreOp[], waitMsMax?: number): Promise<void> {
     const owned = this.#shards[shard.index]!;
@@ -310,7 +315,7 @@ export class ShardTable {
   async #takeOrphans(orphans: readonly OwnedShard[], rows: readonly (Row | undefined)[]): Promise<void> {
     if (orphans.length === 0) return;
     const ops = orphans.map(({ index }) => this.#takeOp(index, rows[index]));
-    // Refused as a whole when another controller was quicker with one of them: the next look shows what is left.
+    // Refused as a whole when another controller took one of them first. The next look shows what is left.
     if (!(await this.#attempt(ops))) return;
     for (const shard of orphans) this.#taken(shard, (rows[shard.index]?.version ?? 0) + 1);
     const detail = { shards: orphans.length, controllerId: this.#controllerId };
@@ -338,7 +343,10 @@ export class ShardTable {
     if (given > 0) this.#events.emit('shard-given', 'shared out', { shards: given, controllerId: this.#controllerId });
   }
 
-  /** The row names us: what was handed over, or what we took by a write whose answer was lost. 1 when that is news. */
+  /**
+   * The row names us: the shard was handed over, or we took it by a write whose answer was lost. Returns 1 when that is
+   * news.
+   */
   #note(shard: OwnedShard, row: Row): number {
     if (shard.held ? row.version <= shard.version : row.version < shard.version) return 0;
     this.#taken(shard, row.version);
@@ -360,7 +368,7 @@ export class ShardTable {
     shard.held = false;
     shard.isRead = false;
     shard.stale = true;
-    // The next owner's at least: a look that is older must not make it ours again.
+    // At least the next owner's version, so an older look cannot make the shard ours again.
     shard.version++;
     shard.clear();
   }
@@ -374,21 +382,21 @@ export class ShardTable {
     for (let attempt = 1; ; attempt++) {
       const row = await getSurely(this.#persistence, shardKey(shard.index));
       if (!shard.held) shard.version = row?.version ?? 0;
-      // It may have been handed to us while we waited: what is held is read whole.
+      // The shard may have been handed to us while we waited. A held shard is read whole.
       await (only === undefined || shard.held ? this.#reload(shard) : this.#readTopic(shard, only));
       try {
         return await act(shard);
       } catch (failure) {
         if (!(failure instanceof ShardLost) || attempt === visitsMax) throw failure;
       } finally {
-        // Nobody tells a visitor of changes. Taken meanwhile, it is read again before the next act.
+        // A visitor gets no change notices. If we took the shard meanwhile, it is read again before the next act.
         shard.stale = true;
         if (!shard.held) shard.clear();
       }
     }
   }
 
-  /** For a visit: nothing where the topic is not, or is deleted at this moment. */
+  /** Reads one topic for a visit. Reads nothing when the topic does not exist, or is being deleted. */
   async #readTopic(shard: OwnedShard, name: string): Promise<void> {
     const topic = await getSurely(this.#persistence, topicKey(shard.index, name));
     const key = topic && placementKey(shard.index, decodeTopic(topic).topicId);
@@ -401,13 +409,13 @@ export class ShardTable {
   }
 
   async #reload(shard: OwnedShard): Promise<void> {
-    // Before the read: a change that is told during it may be missing in it.
+    // Set before the read: a change reported during the read may be missing from it.
     shard.stale = false;
     try {
       const rows = await rangeSurely(this.#persistence, shardPk(shard.index));
       shard.clear();
       for (const row of rows) shard.absorb(row);
-      // What a visitor has read is gone with its visit.
+      // What a visitor has read is dropped with its visit.
       shard.isRead = shard.held;
     } catch (failure) {
       shard.stale = true;
@@ -438,7 +446,7 @@ function unlessLost(failure: unknown): void {
   if (!(failure instanceof ShardLost)) throw failure;
 }
 
-/** A change that is neither ours nor older than what we know is a visitor's. */
+/** A change that is neither ours nor older than what we know comes from a visitor. */
 function noteChange(shard: OwnedShard, change: RowChange): void {
   if (!shard.held) return;
   if (change === 'gap') {

@@ -157,7 +157,7 @@ export class DeletedTopics {
 }
 
 /**
- * The writes that shrink or delete the rows of these topics, and the topics whose rows go. The values of one topic are
+ * The writes that shrink or delete the rows of these topics, and the topics whose rows go. Their values together stay
  * small compared to a transaction.
  */
 function shrinkOps(
