@@ -1,6 +1,6 @@
 /**
- * What the append path knows about one partition: the appends that wait, in the order of their arrival, and those that
- * are with a broker. Pure bookkeeping; append.ts decides when to send.
+ * What the append path knows about one partition: the waiting appends, in order of arrival, and those that are with a
+ * broker. Pure bookkeeping; append.ts decides when to send.
  */
 import type { Append } from '../engine.ts';
 import { assert } from '../kernel/assert.ts';
@@ -15,15 +15,18 @@ export interface Item {
   /** Order of arrival over all partitions. */
   readonly sequence: number;
   readonly arrivedMs: number;
-  /** When it was first found that it cannot be sent, or came back; -1 before. */
+  /** When it was first found unsendable, or came back; -1 before that. */
   heldSinceMs: number;
-  /** It was with a broker that never told its fate: whoever gives it up must not say that nothing happened. */
+  /** It was with a broker that never reported the outcome. Giving it up must not claim that nothing happened. */
   mayBeStored: boolean;
-  /** Its sender has been told something; what becomes of it now is told to nobody. */
+  /** Its sender already has an answer. The later outcome is not reported. */
   isTold: boolean;
-  /** The last broker that had it has no room for it. */
+  /** The last broker it was sent to has no room for it. */
   isRefusedForRoom: boolean;
-  /** One before it, of its producer, was given up while this was with a broker: when it comes back it is not sent again. */
+  /**
+   * An earlier batch of its producer was given up while this one was with a broker. If this one comes back, it is not
+   * sent again.
+   */
   followsGivenUp: boolean;
 }
 
@@ -32,33 +35,33 @@ export interface Flight {
   readonly frame: object;
   readonly route: AppendRoute;
   readonly items: Item[];
-  /** Items answered so far: a broker answers repeated entries of a partition in order. */
+  /** Items answered so far. A broker answers repeated entries of a partition in order. */
   answered: number;
 }
 
 export class AppendRoute {
   readonly topicId: Uuid;
   readonly index: number;
-  /** Waiting, by sequence. */
+  /** Waiting items, by sequence. */
   queue: Item[] = [];
   queuedBytes = 0;
   readonly flights: Flight[] = [];
-  /** Where the last items went: leader epoch and link. */
+  /** Where the last items were sent: leader epoch and link. */
   sentEpoch = -2;
   sentLink: Link | undefined;
   /** The owner at (sentEpoch, sentLink) has accepted something. */
   proven = false;
-  /** Something came back: nothing is sent until nothing is in flight. */
+  /** Something came back, so nothing is sent until nothing is in flight. */
   draining = false;
-  /** The epoch whose owner refused, to be asked again from retryAtMs on; a newer epoch may be asked at once. */
+  /** The epoch whose owner refused. It is asked again from retryAtMs on; a newer epoch may be asked at once. */
   refusedEpoch = -2;
   retryAtMs = 0;
   retryMs = 0;
   /** Since when a former owner's answer is awaited; -1 when none is. */
   staleSinceMs = -1;
-  /** In the list that the end of this turn goes through. */
+  /** In the list that is processed at the end of this turn. */
   isReady = false;
-  /** In the list that is gone through while anything is in flight. */
+  /** In the list that is checked while anything is in flight. */
   isLookedAfter = false;
 
   constructor(topicId: Uuid, index: number) {
@@ -70,7 +73,7 @@ export class AppendRoute {
     return this.queue.length === 0 && this.flights.length === 0;
   }
 
-  /** Whether `link`, which leads to `owner`, may be given items: the two rules at the top of append.ts. */
+  /** Whether items may be sent over `link`, which leads to `owner`: the two rules at the top of append.ts. */
   mayBeSent(owner: Owner, link: Link, nowMs: number): boolean {
     if (this.flights.length > 0) {
       if (this.draining || !this.proven) return false;
@@ -84,7 +87,7 @@ export class AppendRoute {
     this.queuedBytes += item.append.records.length;
   }
 
-  /** Puts an item that was sent back where its sequence belongs. */
+  /** Puts an item that was sent back into the queue at its sequence. */
   putBack(item: Item): void {
     let low = 0;
     let high = this.queue.length;
@@ -116,9 +119,9 @@ export class AppendRoute {
   }
 
   /**
-   * Removes and returns what follows `givenUp` of the same idempotent producers. A broker takes the first batch of a
-   * producer that it does not know whatever its sequence is: sent without their predecessors, these would be stored, and
-   * the predecessors, which the producer sends again, refused for ever.
+   * Removes and returns the items that follow `givenUp` from the same idempotent producers. A broker accepts the first
+   * batch of an unknown producer whatever its sequence. If these items were sent without their predecessors, they would
+   * be stored, and the predecessors, which the producer sends again, would be refused for ever.
    */
   expelBehind(givenUp: readonly Item[]): Item[] {
     const producers = new Set<bigint>();
@@ -127,7 +130,10 @@ export class AppendRoute {
     return this.expel(({ append }) => append.idempotent && producers.has(producerOf(append)));
   }
 
-  /** As expelBehind, for what is with a broker: whether it will be refused there shows later, and by then an owner may be there. */
+  /**
+   * Like expelBehind, for items with a broker. Whether that broker refuses them shows only later, when there may be an
+   * owner again.
+   */
   markBehind(givenUp: readonly Item[]): void {
     if (this.flights.length === 0) return;
     const firsts = new Map<bigint, number>();

@@ -1,7 +1,7 @@
 /**
- * One Fetch to one owner, and all that belongs to its answer: records that the owner only said where they are (near-segments.ts)
- * are read before whoever asked is told. They are read in the order of the answer and within its limits, as the owner would
- * have; what cannot be read here is asked for once more, with its records.
+ * One Fetch to one owner, and everything its answer needs. When the owner only says where records lie, they are read
+ * (near-segments.ts) before the caller gets the result. They are read in the order of the answer and within its limits,
+ * as the owner would have. What cannot be read here is requested once more, this time with its records.
  */
 import type { FetchedPartition } from '../engine.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -25,8 +25,8 @@ import type { NearSegments } from './near-segments.ts';
 
 export interface OwnerReply {
   /**
-   * One result for each partition that the owner answered; `errorCode` is that of the whole answer. The memory of the records
-   * is let go after the call: who takes some of it holds its frames.
+   * One result for each partition that the owner answered; `errorCode` is that of the whole answer. The memory of the
+   * records is released after the call: a caller that keeps some of it must hold its frames.
    */
   answered(fetched: readonly FetchedPartition[], errorCode: number): void;
   failed(): void;
@@ -36,11 +36,11 @@ interface Question {
   readonly link: Link;
   readonly asked: readonly Asked[];
   readonly limits: FetchLimits;
-  /** Though the places of all are known. */
+  /** Asks the owner even when the places of all are known. */
   readonly mustAsk: boolean;
 }
 
-/** Calls one of `reply` once, in a later turn or, over a closed link, at once. */
+/** Calls one method of `reply` once: in a later turn or, over a closed link, at once. */
 export function askOwner(question: Question, clock: Clock, near: NearSegments | undefined, reply: OwnerReply): void {
   const { link, asked, limits } = question;
   const reader = near?.isReadable() ? near : undefined;
@@ -75,7 +75,7 @@ export function askOwner(question: Question, clock: Clock, near: NearSegments | 
   );
 }
 
-/** `known`: what the owner has said a moment ago, and would now. Where its files are gone by now, it is asked after all. */
+/** `known`: what the owner said a moment ago and would say now. If its files are gone, the owner is asked after all. */
 function readUnasked(
   question: Question,
   clock: Clock,
@@ -92,16 +92,19 @@ function readUnasked(
   clock.endOfTurn(() => new LocatedReads(near, clock, question, known, done, again).run());
 }
 
-/** A read that takes longer is given up, as an owner that is silent for so long is. */
+/** A longer read is given up, like an owner that is silent for that long. */
 const readMsMax = linkDefaults.answerMsMax;
-/** What is read at once takes the loop a third of a millisecond per mebibyte, checksums included: then others have a turn. */
+/**
+ * Reading takes the event loop a third of a millisecond per mebibyte, checksums included. After this many bytes, others
+ * get a turn.
+ */
 const turnBytesMax = 4 * 1024 * 1024;
 
 const nothing = Buffer.alloc(0);
 
-/** How far the reads of one partition are. */
+/** Progress of the reads of one partition. */
 interface Current {
-  /** Which of the answer's segments is read. */
+  /** Index of the answer's segment being read. */
   segment: number;
   /** -1: from where the fetch asks. */
   offset: number;
@@ -116,13 +119,13 @@ class LocatedReads {
   readonly #near: NearSegments;
   readonly #clock: Clock;
   readonly #bytesMax: number;
-  /** By partition: there may be thousands. */
+  /** By partition, because there may be thousands. */
   readonly #asked: ReadonlyMap<string, Asked>;
   readonly #answers: readonly Answered[];
   readonly #done: (fetched: readonly FetchedPartition[]) => void;
   readonly #again: () => void;
   readonly #fetched: FetchedPartition[] = [];
-  /** Of what was read here. */
+  /** Frames of what was read here. */
   readonly #frames: SharedFrame[] = [];
   #current = beginning();
   #bytes = 0;
@@ -193,18 +196,18 @@ class LocatedReads {
     const { offset, bytes } = this.#current;
     const isFirst = this.#bytes === 0;
     const room = Math.min(asked.maxBytes - bytes, this.#bytesMax - this.#bytes);
-    // The owner went by an estimate: there may be none left.
+    // The owner used an estimate, so no room may be left.
     if (!isFirst && room <= 0) return nothing;
     return this.#near.read(segment, offset < 0 ? asked.offset : offset, Math.max(0, room), isFirst);
   }
 
-  /** The answer has its records, if any. */
+  /** Passes on an answer that already has its records, if any. */
   #pass(answer: Answered): void {
     this.#bytes += recordBytes(answer.records);
     this.#fetched.push(answer);
   }
 
-  /** Where a segment has been read to its end the next one follows, as far as the owner named it. */
+  /** After the end of a segment, continues with the next one, as far as the owner named any. */
   #take(answer: Answered, segment: LocatedSegment, found: Buffer): void {
     if (found.length > 0) {
       const frame = new SharedFrame(found);
@@ -232,7 +235,7 @@ class LocatedReads {
     this.#giveUp(answer);
   }
 
-  /** Who reads on meets it again, at the beginning of a fetch. */
+  /** A reader that continues meets the failure again, at the start of a fetch. */
   #giveUp(answer: Answered): void {
     if (this.#current.bytes > 0) {
       this.#end(answer);

@@ -1,6 +1,6 @@
 /**
- * The moment at which it is worth asking again: a placement, a broker or a link has changed, or the pause is over. For
- * requests that are few and far between; appends and fetches have their own wake-ups.
+ * When it is worth asking again: a placement, a broker or a link has changed, or the pause is over. For infrequent
+ * requests; appends and fetches have their own wake-ups.
  */
 import type { Clock } from '../kernel/clock.ts';
 import type { LinkPool } from '../link/pool.ts';
@@ -21,14 +21,14 @@ export class Changes {
     });
   }
 
-  /** Grows with every change. */
+  /** Increases with every change. */
   get count(): number {
     return this.#count;
   }
 
   /**
-   * Resolves at the first change after `seen`, at the latest after `waitMsMax`. The count is taken before looking at the
-   * catalogue and the links, because what one looks for may come between the look and the wait.
+   * Resolves at the first change after `seen`, or after `waitMsMax` at the latest. Take the count before looking at the
+   * catalogue and the links, because a change may come between the look and the wait.
    */
   next(seen: number, waitMsMax: number): Promise<void> {
     if (seen !== this.#count) return Promise.resolve();

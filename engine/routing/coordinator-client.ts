@@ -1,7 +1,7 @@
 /**
- * How a group request tells the broker who its client is. DescribeGroups shows client id and host of every member, but the
- * broker's peer is the gateway, so the header's client id carries both: id, NUL, host. A NUL because no host contains one,
- * and the last one counts because a client id might.
+ * How a group request identifies its client to the broker. DescribeGroups shows the client id and host of every member,
+ * but the broker's peer is the gateway. So the header's client id carries both: id, NUL, host. NUL works because no
+ * host contains one. The last NUL counts, because a client id might contain one.
  */
 const clientIdBytesMax = 0x7fff;
 
@@ -10,7 +10,7 @@ export interface Client {
   readonly clientHost: string;
 }
 
-/** At most 32,767 bytes, which is what the header holds: a client id that leaves no room for the host is dropped. */
+/** At most 32,767 bytes, the header's limit. A client id that leaves no room for the host is dropped. */
 export function joinClient({ clientId, clientHost }: Client): string {
   const joined = `${clientId}\0${clientHost}`;
   return Buffer.byteLength(joined) <= clientIdBytesMax ? joined : `\0${clientHost}`;
@@ -22,7 +22,7 @@ export function splitClient(joined: string): Client {
   return { clientId: joined.slice(0, at), clientHost: joined.slice(at + 1) };
 }
 
-/** Of ListGroups: the cluster, and the partitions of its coordinator topic for which the broker is asked to answer. */
+/** For ListGroups: the cluster, and the partitions of its coordinator topic that the broker should answer for. */
 export function joinSeats(clusterId: string, partitions: readonly number[]): string {
   return `${clusterId}\0${partitions.join()}`;
 }

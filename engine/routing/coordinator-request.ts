@@ -2,18 +2,20 @@
  * Requests for a group's coordinator. The broker finds the coordinator by the group's inner name, which begins with the
  * cluster's id and a dot.
  *
- * While the seat moves, requests are held and sent again: all of them can be repeated, because a coordinator judges them
- * by member and generation. JoinGroup is the exception once it has been sent: it may have added a member whose id nobody
- * knows, so it is answered NOT_COORDINATOR at once and the client joins afresh. A JoinGroup that was parked for a
- * rebalance and is refused after the hold time is not started over here either: the client decides.
+ * While the seat moves, requests are held and sent again. All of them can be repeated, because a coordinator judges
+ * them by member and generation. The exception is a JoinGroup that has been sent: it may have added a member whose id
+ * nobody knows, so it is answered NOT_COORDINATOR at once and the client joins afresh. A JoinGroup that was parked for
+ * a rebalance and is refused after the hold time is not restarted here either: the client decides.
  *
- * One that the coordinator's disk has no room for (volumeFullCode) is not held: whoever waits would wait for an operator. It says
- * that nothing was stored. After an earlier try that may have changed something (a coordinator said so, or a broker went away
- * with it), that is not said, nor NOT_COORDINATOR: the answer is unsureCode.
+ * When the coordinator's disk has no room for a request (volumeFullCode), it is not held: it would wait for an
+ * operator. That code says that nothing was stored. After an earlier try that may have changed something (a coordinator
+ * said so, or a broker vanished with it), neither that code nor NOT_COORDINATOR would be true, so the answer is
+ * unsureCode.
  *
- * A request travels in the version that the client speaks, because a coordinator's answer depends on it (MEMBER_ID_REQUIRED
- * only since JoinGroup v4). The header's client id carries client and host (coordinator-client.ts); of ListGroups it is
- * the cluster and the seats that are asked for, so that a broker which has not heard of one yet does not answer without it.
+ * A request travels in the version that the client speaks, because a coordinator's answer depends on it
+ * (MEMBER_ID_REQUIRED only since JoinGroup v4). The header's client id carries client and host (coordinator-client.ts).
+ * For ListGroups it carries the cluster and the requested seats, so a broker that has not heard of one yet does not
+ * answer without it.
  */
 import type { CoordinatorApi, CoordinatorClient, CoordinatorTarget, TopicEntry } from '../engine.ts';
 import { assert } from '../kernel/assert.ts';
@@ -36,7 +38,7 @@ import type { RoutingSettings } from './settings.ts';
 export type EnsureCoordinatorTopic = (clusterId: string) => Promise<TopicEntry>;
 
 const joinGroupKey = 11;
-/** OffsetFetch, Heartbeat and DescribeGroups change nothing that anybody could ask about. */
+/** OffsetFetch, Heartbeat and DescribeGroups change nothing, so their outcome is never in doubt. */
 const readKeys: ReadonlySet<CoordinatorApi> = new Set([9, 12, 15] as const);
 const listGroupsKey = 16;
 
@@ -112,13 +114,13 @@ export class CoordinatorRouter {
   }
 
   /**
-   * The groups of a cluster over all its seats, in the order in which the brokers give them. A seat that stays away for
-   * the hold time makes the answer COORDINATOR_NOT_AVAILABLE, with the groups of the others.
+   * The groups of a cluster over all its seats, in the order in which the brokers return them. If a seat stays away for
+   * the hold time, the answer is COORDINATOR_NOT_AVAILABLE, with the groups of the others.
    */
   async listGroups(clusterId: string, request: RequestOf<16>): Promise<ResponseOf<16>> {
     const response: ResponseOf<16> = { throttleTimeMs: 0, errorCode: 0, groups: [] };
     const topic = this.#catalogue.byName(coordinatorTopic(clusterId));
-    // No group has ever asked for a coordinator.
+    // No group has asked for a coordinator yet.
     if (!topic) return response;
     const seats = new Set(topic.partitions.map((partition) => partition.index));
     const seen = new Set<string>();
@@ -140,7 +142,7 @@ export class CoordinatorRouter {
     }
   }
 
-  /** Asks each owner of the seats once, and takes the seats off the list that were answered for. */
+  /** Asks each owner of the seats once, and removes the answered seats from the set. */
   async #askSeats(
     topic: TopicEntry,
     seats: Set<number>,

@@ -1,10 +1,10 @@
 /**
- * Where a group's coordinator sits: with the owner of one partition of the cluster's internal topic, chosen by the
- * group's name as Kafka chooses a partition of __consumer_offsets. Gateway and broker compute it alike, and it moves
- * with the partition.
+ * Where a group's coordinator sits: with the owner of one partition of the cluster's internal topic. The group's name
+ * chooses the partition, as Kafka chooses a partition of __consumer_offsets. Gateway and broker compute it the same
+ * way, and the seat moves with the partition.
  */
 
-/** Name of the internal topic of a cluster. ':' is no character of a topic name that tenants can choose. */
+/** Name of a cluster's internal topic. Topic names that tenants choose cannot contain ':'. */
 export function coordinatorTopic(clusterId: string): string {
   return `${clusterId}:offsets`;
 }

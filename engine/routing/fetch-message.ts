@@ -18,16 +18,16 @@ export interface Asked {
   readonly partition: number;
   readonly offset: number;
   readonly maxBytes: number;
-  /** The epoch of the owner that is asked; the broker refuses when it owns the partition at another. */
+  /** The leader epoch of the owner being asked. The broker refuses when it owns the partition at another epoch. */
   readonly leaderEpoch: number;
-  /** Where the log begins at the earliest, as far as is known here; -1: nothing is. */
+  /** The earliest possible start of the log, as far as this gateway knows; -1 when unknown. */
   readonly startOffset: number;
 }
 
 export interface FetchLimits {
   readonly maxWaitMs: number;
   readonly minBytes: number;
-  /** Of all partitions together. */
+  /** For all partitions together. */
   readonly maxBytes: number;
 }
 
@@ -47,12 +47,12 @@ export function fetchRequestOf(asked: readonly Asked[], limits: FetchLimits, rea
   return make(fetchRequest, { ...limits, readsSegments, topics: [...topics.values()] });
 }
 
-/** `segments`: have the records, which are still to be read. */
+/** `segments`: hold the records, which are still to be read. */
 export interface Answered extends FetchedPartition {
   readonly segments?: readonly LocatedSegment[];
 }
 
-/** One for each partition that the owner answered. `frame` is held by nobody yet. */
+/** One for each partition that the owner answered. Nobody holds `frame` yet. */
 export function fetchedOf(response: ResponseOf<1>, frame: SharedFrame): Answered[] {
   const frames = [frame];
   const fetched: Answered[] = [];
@@ -80,7 +80,7 @@ export function recordBytes(records: readonly Uint8Array[]): number {
   return bytes;
 }
 
-/** The whole batches at the front that fit in `bytesMax`; the first one in any case when `mustProgress`. */
+/** The whole batches at the front that fit in `bytesMax`; always includes the first one when `mustProgress`. */
 export function takeBatches(
   records: readonly Uint8Array[],
   bytesMax: number,
@@ -105,7 +105,7 @@ export function takeBatches(
   return taken;
 }
 
-/** The offset behind the last whole batch, or `offset` when there is none. */
+/** The offset after the last whole batch, or `offset` when there is none. */
 export function offsetBehind(records: readonly Uint8Array[], offset: number): number {
   let next = offset;
   for (const part of records) for (const position of batchesIn(part)) next = lastOffset(part, position) + 1;

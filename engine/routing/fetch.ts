@@ -1,19 +1,19 @@
 /**
- * Engine.fetch: partitions of many owners read as if there were one. What is known to be at the tail is waited for
- * (tail.ts) without asking first; the rest is read at once, one Fetch per owner, and waited for only when that brought
- * less than `minBytes`. A partition that is on its way to another owner is waited for like one without records.
+ * Engine.fetch: reads partitions of many owners as if there were one. A partition known to be at the tail is waited for
+ * (tail.ts) without asking first. The rest is read at once, one Fetch per owner, and waited for only when the reads
+ * returned less than `minBytes`. A partition that is moving to another owner is waited for like one without records.
  *
- * Why reads of all owners are awaited although the first brought enough, or all that there is room for: whoever answers
- * fastest would otherwise win every time, and partitions of the others would starve; and each tells its reader also of
- * errors and of where its log ends, whether or not it has records for it. `stragglerMsMax` bounds it.
+ * Why reads of all owners are awaited even when the first returned enough, or filled all the room: otherwise the
+ * fastest owner would win every time, and partitions of the others would starve. Each owner also reports errors and the
+ * end of its log, whether or not it has records. `stragglerMsMax` bounds this wait.
  *
- * What came is gathered by partition, and shared out when the answer is made (share-room.ts): the limits of bytes fall as if
- * one broker had read the partitions in the order of the request, whichever owner was first.
+ * Records are gathered by partition, and shared out when the answer is made (share-room.ts). The byte limits therefore
+ * apply as if one broker had read the partitions in the order of the request, whichever owner was first.
  *
- * `maxWaitMs` is for records that do not exist yet, not for an owner that is slow: without data in hand its answer is
- * awaited, as a client of Kafka awaits the leader's, for at most `holdMsMax`; an error of another partition is no data.
- * And nothing is made up meanwhile: a partition whose log this gateway has never heard of is answered with
- * NOT_LEADER_OR_FOLLOWER, not as an empty one.
+ * `maxWaitMs` is for records that do not exist yet, not for a slow owner. Without data in hand, an owner's answer is
+ * awaited, as a Kafka client awaits the leader's, for at most `holdMsMax`; another partition's error is not data.
+ * Nothing is made up meanwhile: a partition whose log this gateway has never heard of is answered with
+ * NOT_LEADER_OR_FOLLOWER, not as empty.
  */
 import type { FetchedPartition, FetchOptions, FetchPartition } from '../engine.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
@@ -32,7 +32,7 @@ import { exactRoomBytesMax, shareRoom } from './share-room.ts';
 import { type SeenLog, Tail, type TailWaiter } from './tail.ts';
 
 export class FetchRouter {
-  /** `late`: answered before the owner of each partition had told of it, because it took too long. */
+  /** `late`: answered before every partition's owner had reported, because that took too long. */
   readonly metrics = { fetches: 0, reads: 0, late: 0 };
   readonly tail: Tail;
   readonly catalogue: RoutingCatalogue;
@@ -42,7 +42,7 @@ export class FetchRouter {
   readonly near: NearSegments | undefined;
   #linkWaiters = new Set<() => void>();
 
-  /** `near`: for records that lie in segments which this process can read. */
+  /** `near`: for records in segments that this process can read. */
   constructor(
     catalogue: RoutingCatalogue,
     pool: LinkPool,
@@ -58,14 +58,14 @@ export class FetchRouter {
     this.tail = new Tail(catalogue, pool, clock, settings, near);
     pool.onOpen((_, lane) => {
       if (lane !== 'fetch') return;
-      // Who waits again is not met again in the same round.
+      // A waiter that waits again is not called again in this round.
       const waiters = this.#linkWaiters;
       this.#linkWaiters = new Set();
       for (const waiter of waiters) waiter();
     });
   }
 
-  /** Calls back once: when some link has opened, at the latest after `stragglerMsMax`. */
+  /** Calls back once: when some link has opened, or after `stragglerMsMax` at the latest. */
   onceLinked(callback: () => void): void {
     const done = (): void => {
       timer.cancel();
@@ -76,7 +76,7 @@ export class FetchRouter {
     this.#linkWaiters.add(done);
   }
 
-  /** In the order of `partitions`, all of them. Throws Overloaded when too many offsets are waited for. */
+  /** Returns all of `partitions`, in their order. Throws Overloaded when too many offsets are waited for. */
   fetch(partitions: readonly FetchPartition[], options: FetchOptions): Promise<FetchedPartition[]> {
     this.metrics.fetches++;
     return new Promise((resolve, reject) => new Gathering(this, partitions, options, resolve, reject).start());
@@ -92,11 +92,11 @@ export class FetchRouter {
 class Slot implements TailWaiter {
   readonly asked: FetchPartition;
   readonly #gathering: Gathering;
-  /** Where to go on: behind what has been gathered. */
+  /** Where to continue: after what has been gathered. */
   offset: number;
   bytes = 0;
   records: readonly Uint8Array[] = [];
-  /** What `records` are views of, one hold for each. */
+  /** The frames that `records` are views of, one hold for each. */
   frames: readonly SharedFrame[] = [];
   last: FetchedPartition | undefined;
   isWaiting = false;
@@ -117,14 +117,14 @@ class Slot implements TailWaiter {
     this.#gathering.heard();
   }
 
-  /** Whether nobody has told anything of the log, to this fetch or to another. */
+  /** Whether nothing is known of the log, to this fetch or to another. */
   isBlind(seen: SeenLog): boolean {
     return this.last === undefined && seen.highWatermark < 0;
   }
 
   /**
-   * Whether its owner has told this fetch nothing, and does not tell by its silence that the log ends there: behind the end that
-   * is known there are records, and beyond it is an error.
+   * Whether its owner has told this fetch nothing, and its silence does not mean that the log ends there: before the
+   * known end there are records, and beyond it is an error.
    */
   isUnheard(seen: SeenLog): boolean {
     return this.last === undefined && this.offset !== seen.highWatermark;
@@ -135,7 +135,7 @@ class Slot implements TailWaiter {
     const { topicId, partition } = this.asked;
     if (this.isBlind(seen)) return emptyResult(this.asked, errorCode.notLeaderOrFollower);
     const last = this.last;
-    // What a poll brought a moment ago may be taken after a later answer: no reader sees the end of a log go back.
+    // A recent poll's result may be taken after a later answer. No reader may see the end of a log go back.
     const isGood = last === undefined || last.errorCode === errorCode.none;
     const isOld = last === undefined || (isGood && last.highWatermark < seen.highWatermark);
     return {
@@ -158,7 +158,7 @@ interface OwnerRead {
   readonly asked: Asked[];
 }
 
-/** One fetch from its start to its one answer. */
+/** One fetch, from its start to its single answer. */
 class Gathering {
   readonly #router: FetchRouter;
   readonly #options: FetchOptions;
@@ -167,17 +167,17 @@ class Gathering {
   readonly #slots: Slot[];
   #bytes = 0;
   #hasError = false;
-  /** Something was left behind for want of room. */
+  /** Something was left out for lack of room. */
   #isFull = false;
   #readsPending = 0;
-  /** No more waiting for records: the time is over, or nothing was to be waited for. */
+  /** Stop waiting for records: the time is over, or there was nothing to wait for. */
   #isDue: boolean;
   #done = false;
   #checking = false;
   #deadline: Timer | undefined;
   #straggler: Timer | undefined;
   #lastMoment: Timer | undefined;
-  /** Data in hand waits no longer for owners that have not answered. */
+  /** Data in hand no longer waits for owners that have not answered. */
   #isLate = false;
   readonly #onAbort = (): void => this.#finish();
 
@@ -210,7 +210,7 @@ class Gathering {
     for (const slot of this.#slots) {
       const { topicId, partition } = slot.asked;
       const fenced = this.#epochFault(slot.asked);
-      // Who does not wait asks how things are, at the owner.
+      // A fetch that does not wait asks the owner for the current state.
       const kept = fenced || this.#isDue ? undefined : this.#router.tail.take(topicId, partition, slot.offset);
       if (fenced) this.#take(slot, emptyResult(slot.asked, fenced));
       else if (kept) this.#take(slot, kept);
@@ -224,7 +224,7 @@ class Gathering {
   delivered(slot: Slot, result: FetchedPartition): void {
     if (this.#done) return;
     this.#take(slot, result);
-    // Other polls may be answered by the same read of the socket.
+    // The same socket read may answer other polls.
     this.#checkSoon();
   }
 
@@ -233,9 +233,9 @@ class Gathering {
   }
 
   /**
-   * A poll is as good as a read when there are no records, and when the fetch is for one partition only: the answer comes
-   * at once if there is one, and is shared by all who ask the same. The first of all fetches reads, so that the high
-   * watermark is known, and so does one whose wait may be over before the answer is here.
+   * A poll is as good as a read when there are no records, and when the fetch is for one partition only: an available
+   * answer comes at once, and all who ask the same share it. The first fetch ever reads, so that the high watermark is
+   * known. So does a fetch whose wait may be over before the answer arrives.
    */
   #mayWaitUnasked({ asked: { topicId, partition }, offset }: Slot): boolean {
     const { tail, settings } = this.#router;
@@ -246,14 +246,16 @@ class Gathering {
     );
   }
 
-  /** KIP-320 against the catalogue, so that brokers are always asked with the epoch of the owner that is meant. */
+  /** Checks KIP-320 against the catalogue, so brokers are always asked with the epoch of the intended owner. */
   #epochFault({ topicId, partition, currentLeaderEpoch }: FetchPartition): number {
     const known = this.#router.catalogue.byId(topicId)?.partitions[partition]?.leaderEpoch;
     if (currentLeaderEpoch < 0 || known === undefined || known === currentLeaderEpoch) return errorCode.none;
     return currentLeaderEpoch < known ? errorCode.fencedLeaderEpoch : errorCode.unknownLeaderEpoch;
   }
 
-  /** Reads where there is a link. Where one is being made, that is given a moment: `isLastTry` says it is over. */
+  /**
+   * Reads where there is a link. A link that is being made gets a moment to open; `isLastTry` says the moment is over.
+   */
   #read(slots: readonly Slot[], isLastTry = false): void {
     const { catalogue, pool, settings, tail } = this.#router;
     const reads = new Map<Link, OwnerRead>();
@@ -283,8 +285,9 @@ class Gathering {
         startOffset: tail.seen(topicId, partition).logStartOffset,
       });
     }
-    // Every owner gets its part of the room, so that what they bring together fits; of little room all of it and more, as
-    // who comes first may need all, and a first batch that an owner gives whatever its size must not use up the others'.
+    // Every owner gets its part of the room, so their results fit together. When there is little room, every owner gets
+    // all of it and more: the first may need all, and a first batch that is returned whatever its size must not use up
+    // the others' room.
     const room = Math.min(settings.readBytesMax, this.#options.maxBytes);
     for (const read of reads.values()) this.#ask(read, Math.max(Math.ceil(room / reads.size), exactRoomBytesMax));
     if (unlinked.length === 0) return;
@@ -293,7 +296,7 @@ class Gathering {
     this.#router.onceLinked(() => {
       this.#readsPending--;
       if (this.#done) return;
-      // Several links may be under way, and open one by one.
+      // Several links may be opening, one after the other.
       this.#read(unlinked, this.#router.clock.monotonicMs() - startMs >= settings.stragglerMsMax);
       this.#check();
     });
@@ -332,7 +335,8 @@ class Gathering {
     slot.isWaiting = true;
     try {
       const asked = { topicId, partition, offset: slot.offset, maxBytes };
-      // Who does not wait for records waits for an owner here: what is known of the log is no answer to him.
+      // A fetch that does not wait for records waits for an owner here: what is already known of the log is no answer
+      // for it.
       this.#router.tail.wait(asked, slot, this.#isDue);
     } catch (error) {
       if (!(error instanceof Overloaded)) throw error;
@@ -342,13 +346,16 @@ class Gathering {
     }
   }
 
-  /** Gathers what its partition's limit takes of a result, and the first batch in any case: it may turn out to be the first of all. */
+  /**
+   * Gathers what the partition's limit allows of a result. Always gathers the first batch: it may turn out to be the
+   * first of all.
+   */
   #take(slot: Slot, result: FetchedPartition): void {
     this.#router.tail.note(result);
     if (result.errorCode !== errorCode.none) {
       this.#hasError = true;
-      // Behind records that were read before it, it shows again at the next fetch. What they came with stands: the error tells
-      // nothing of where the log ends.
+      // After records read before it, the error shows again at the next fetch. The answer those came with stands: the
+      // error says nothing about where the log ends.
       if (slot.bytes === 0) slot.last = result;
       return;
     }
@@ -393,7 +400,7 @@ class Gathering {
     this.#lastMoment ??= clock.after(settings.holdMsMax, () => this.#finish());
   }
 
-  /** Of some partition there is nothing to tell yet; with data in hand what is known from before will do. */
+  /** Whether nothing can be reported yet for some partition. With data in hand, earlier knowledge is enough. */
   #isBlind(): boolean {
     const { tail } = this.#router;
     return this.#slots.some((slot) => {
@@ -402,7 +409,7 @@ class Gathering {
     });
   }
 
-  /** All reads are in and brought too little. */
+  /** All reads are done and returned too little. */
   #waitForMore(): void {
     for (const slot of this.#slots) {
       if (slot.isWaiting) continue;

@@ -1,10 +1,10 @@
 /**
- * Since when partitions have been out of reach, over all readers: the first failure starts the hold time, a success ends
- * it. A failure long after the last one starts it again, because nobody has tried in between.
+ * Since when partitions have been unreachable, over all readers. The first failure starts the hold time, and a success
+ * ends it. A failure long after the last one restarts it, because nobody tried in between.
  */
 export class HoldTimes {
   readonly #holdMsMax: number;
-  /** The one that failed longest ago first. */
+  /** Ordered by last failure, oldest first. */
   readonly #failing = new Map<string, { readonly sinceMs: number; readonly lastMs: number }>();
 
   constructor(holdMsMax: number) {
@@ -15,7 +15,7 @@ export class HoldTimes {
     return this.#failing.size;
   }
 
-  /** Notes a failure; true when it has lasted for `heldMsMax`, the hold time or less, and an error has to be given. */
+  /** Notes a failure. True when failures have lasted for `heldMsMax` (the hold time or less) and an error is due. */
   failed(key: string, nowMs: number, heldMsMax: number): boolean {
     this.#forgetOld(nowMs);
     const sinceMs = this.#failing.get(key)?.sinceMs ?? nowMs;
@@ -28,7 +28,7 @@ export class HoldTimes {
     if (this.#failing.size > 0) this.#failing.delete(key);
   }
 
-  /** Of a topic that was deleted nobody ever tells a success. */
+  /** A deleted topic never reports a success. */
   #forgetOld(nowMs: number): void {
     for (const [key, { lastMs }] of this.#failing) {
       if (nowMs - lastMs <= this.#holdMsMax) return;

@@ -1,21 +1,24 @@
 /**
- * Where owners have said that records lie. A segment never changes, so who reads on within a moment need not ask again: three
- * fetches of a mebibyte are two questions less. What is told of the log meanwhile is as old as the owner's answer at most.
+ * Where owners have recently said that records lie. A segment never changes, so a reader that continues shortly after
+ * need not ask again: three fetches of a mebibyte save two questions. What the reader learns of the log meanwhile is at
+ * most as old as the owner's answer.
  *
- * A place is good for the owner that named it, and not for what lies before a start of the log that is known by now. That a
- * merge or retention has removed its file shows when it is read (ask-owner.ts).
+ * A place is valid only for the owner that named it, and not before the log start known by now. If a merge or retention
+ * has removed its file, the read shows it (ask-owner.ts).
  *
- * Alternative refused: places that are good until they fail. A file stays readable for as long as it is open, however long ago
- * its records were deleted.
+ * Alternative refused: places that stay valid until they fail. An open file remains readable, however long ago its
+ * records were deleted.
  */
 import type { Clock } from '../kernel/clock.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 import type { LocatedSegment } from '../log/log.ts';
 import type { Answered, Asked } from './fetch-message.ts';
 
-/** What another gateway was told of a log (its end, that records are deleted) this one tells so much later at most. */
+/**
+ * A change reported to another gateway (a new log end, deleted records) becomes visible here at most this much later.
+ */
 export const placesMsMax = 100;
-/** Logs. The one heard of longest ago goes first. */
+/** Logs remembered. The one heard of longest ago goes first. */
 const placesMax = 1024;
 
 interface Place {
@@ -35,7 +38,7 @@ export class KnownPlaces {
     this.#clock = clock;
   }
 
-  /** An owner has answered. `sentMs`: when it was asked. */
+  /** Notes an owner's answers. `sentMs`: when the owner was asked. */
   note(asked: readonly Asked[], answers: readonly Answered[], sentMs: number): void {
     const epochs = new Map(asked.map((each) => [keyOf(each), each.leaderEpoch]));
     const untilMs = sentMs + placesMsMax;
@@ -53,7 +56,7 @@ export class KnownPlaces {
     }
   }
 
-  /** What their owner would say; undefined unless the places of all are known. */
+  /** What the owner would answer; undefined unless the places of all are known. */
   answersTo(asked: readonly Asked[]): Answered[] | undefined {
     const nowMs = this.#clock.monotonicMs();
     const answers: Answered[] = [];

@@ -1,9 +1,9 @@
-/** Which of Kafka's error codes say that a request came to the wrong place, or too early. */
+/** Which of Kafka's error codes mean that a request came to the wrong place, or too early. */
 import { errorCode } from '../protocol/error-codes.ts';
 
 /**
- * The broker did nothing and says that somebody else, or it itself a moment later, will: the request can be repeated
- * whatever it was. UNKNOWN_TOPIC counts because the catalogue that sent us there knows the topic.
+ * The broker did nothing, and says that another broker, or it itself a moment later, will. So any request can be
+ * repeated. UNKNOWN_TOPIC counts because the catalogue that sent us there knows the topic.
  */
 export function isMisrouted(code: number): boolean {
   return (
@@ -16,7 +16,7 @@ export function isMisrouted(code: number): boolean {
   );
 }
 
-/** Of a group's coordinator: the seat moves or is being loaded. */
+/** For a group's coordinator: its seat is moving or loading. */
 export function isCoordinatorAway(code: number): boolean {
   return (
     code === errorCode.coordinatorLoadInProgress ||

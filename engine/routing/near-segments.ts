@@ -1,11 +1,13 @@
 /**
- * Segments that a gateway reads itself, because it is on the brokers' machine and their owner said where the records lie: so
- * they do not go through a broker's memory and a socket first (ADR 16). Every batch is verified as a broker would.
+ * Segments that a gateway reads itself, because it runs on the brokers' machine and the owner said where the records
+ * lie. The records then skip a broker's memory and a socket (ADR 16). Every batch is verified as a broker would.
  *
- * What cannot be read here (a merge or retention has removed the file meanwhile, the disk fails, the bytes are damaged) is
- * asked of its owner again, who follows what has moved, and finds, tells and marks damage; and for a moment so is all else.
+ * A read may fail here: a merge or retention removed the file meanwhile, the disk fails, or the bytes are damaged. The
+ * owner is then asked again. It follows moved segments, and finds, reports and marks damage. For a moment, all other
+ * reads go to the owners too.
  *
- * Nobody tells a gateway that a file was removed, and an open one keeps its space: those unused are closed every few seconds.
+ * Nobody tells a gateway that a file was removed, and an open file keeps its space, so unused files are closed every
+ * few seconds.
  */
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { LocatedSegment } from '../log/log.ts';
@@ -14,7 +16,7 @@ import { type LogSettings, logSettingsDefault } from '../log/settings.ts';
 import type { SegmentStore } from '../ports.ts';
 import { KnownPlaces } from './known-places.ts';
 
-/** Where readers are: who reads on needs no index. */
+/** Read positions, so a reader that continues needs no index. */
 const cursorsMax = 4096;
 const openFilesMax = 128;
 const closeUnusedMs = 2000;
@@ -25,7 +27,7 @@ export class NearSegments {
   readonly places: KnownPlaces;
   readonly #clock: Clock;
   readonly #reader: SegmentReader;
-  /** By the place of the segment; the one unused for longest first. */
+  /** By the segment's location; the least recently used first. */
   readonly #cursors = new Map<string, SegmentCursor>();
   #pausedUntilMs = -Infinity;
   #closing: Timer | undefined;
@@ -42,12 +44,12 @@ export class NearSegments {
     });
   }
 
-  /** Whether owners may be asked where records are. */
+  /** Whether to ask owners for the location of records instead of the records. */
   isReadable(): boolean {
     return this.#clock.monotonicMs() >= this.#pausedUntilMs;
   }
 
-  /** As SegmentReader.read, which says what it throws. */
+  /** Like SegmentReader.read, which documents what it throws. */
   read(segment: LocatedSegment, offset: number, maxBytes: number, minOneBatch: boolean): Buffer | Promise<Buffer> {
     this.metrics.reads++;
     this.#closing ??= this.#closeUnusedSoon();

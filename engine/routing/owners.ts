@@ -2,7 +2,7 @@
 import type { Catalogue } from '../engine.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 
-/** What routing needs of the catalogue beyond topics; engine/catalogue.ts is it. */
+/** What routing needs from the catalogue beyond topics. engine/catalogue.ts implements it. */
 export interface RoutingCatalogue extends Catalogue {
   broker(brokerId: number): { readonly address: string; readonly state: string } | undefined;
   onPlacement(listener: (topicId: Uuid) => void): void;
@@ -20,7 +20,7 @@ export function ownerOf(catalogue: RoutingCatalogue, topicId: Uuid, index: numbe
   const place = catalogue.byId(topicId)?.partitions[index];
   if (!place) return 'unknown';
   const broker = place.brokerId < 0 ? undefined : catalogue.broker(place.brokerId);
-  // A draining broker serves what it still owns; a fenced or closed session serves nothing any more.
+  // A draining broker serves what it still owns. A fenced or closed session no longer serves anything.
   if (!broker || (broker.state !== 'serving' && broker.state !== 'draining')) return 'none';
   return { brokerId: place.brokerId, leaderEpoch: place.leaderEpoch, address: broker.address };
 }

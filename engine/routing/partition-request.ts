@@ -1,10 +1,12 @@
 /**
- * Requests about partitions that are no data (ListOffsets, DeleteRecords, OffsetForLeaderEpoch, DescribeLogDirs): split by
- * owner, sent side by side, merged in the order of the request. All of them can be repeated without harm, so a partition whose owner
- * is away, refuses or vanishes is asked again where the catalogue points, until the hold time is over.
+ * Requests about partitions that carry no data (ListOffsets, DeleteRecords, OffsetForLeaderEpoch, DescribeLogDirs).
+ * They are split by owner, sent in parallel, and merged in the order of the request. All of them can be repeated
+ * without harm, so when a partition's owner is away, refuses or vanishes, the catalogue's owner is asked again until
+ * the hold time is over.
  *
- * DeleteRecords comes with a time of its client's, after which it is answered whatever the owners do: what others have told
- * by then, and REQUEST_TIMED_OUT where nothing is known. NOT_LEADER is never said of what an owner may have done.
+ * DeleteRecords carries its client's timeout, after which it is answered whatever the owners do: with what others have
+ * reported by then, and REQUEST_TIMED_OUT where nothing is known. What an owner may have done is never answered with
+ * NOT_LEADER.
  */
 import type { PartitionApi } from '../engine.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -31,7 +33,7 @@ export class PartitionRouter {
   readonly #clock: Clock;
   readonly #changes: Changes;
   readonly #settings: RoutingSettings;
-  /** Told of where a log begins and ends, as answers say: what is fetched later is never told less. */
+  /** Called with the bounds of a log from answers, so later fetches never report less. */
   readonly #onTold: (topicId: Uuid, partition: number, bounds: Bounds) => void;
 
   constructor(
@@ -72,7 +74,7 @@ export class PartitionRouter {
     return shape.response(request, entries);
   }
 
-  /** Asks the owners of all entries without a result; returns those that still have none. */
+  /** Asks the owners of all entries without a result. Returns the entries that still have none. */
   async #round<K extends PartitionApi>(
     key: K,
     shape: PartitionShape<K>,
@@ -98,7 +100,7 @@ export class PartitionRouter {
     if (!topic) return undefined;
     const owner = ownerOf(this.#catalogue, topic.topicId, entry.index);
     if (typeof owner === 'string') return undefined;
-    // KIP-320 against the catalogue; the broker is asked with the epoch of the owner that is meant.
+    // Checks KIP-320 against the catalogue; the broker is asked with the epoch of the intended owner.
     if (entry.leaderEpoch >= 0 && entry.leaderEpoch !== owner.leaderEpoch) {
       const isOld = entry.leaderEpoch < owner.leaderEpoch;
       entry.result = { errorCode: isOld ? errorCode.fencedLeaderEpoch : errorCode.unknownLeaderEpoch };
@@ -127,7 +129,7 @@ export class PartitionRouter {
       if (error instanceof LinkClosed && error.sent) for (const entry of asked) entry.mayBeDone = true;
       return;
     }
-    // Its answer may still come, to nobody.
+    // A late answer is ignored.
     if (response === late) return timeIsUp(asked);
     const waiting = byPartition(asked);
     shape.read(response, (topic, index, result) => {
@@ -158,7 +160,7 @@ function partitionKey(topic: string, index: number): string {
   return `${index}/${topic}`;
 }
 
-/** The first of each partition last: one that is named twice is answered twice. */
+/** Entries by partition, the first one last. A partition that is named twice is answered twice. */
 function byPartition<E extends Entry>(entries: readonly E[]): Map<string, E[]> {
   const byKey = new Map<string, E[]>();
   for (const entry of entries.toReversed()) {

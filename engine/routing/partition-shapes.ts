@@ -1,6 +1,6 @@
 /**
- * Where partition requests keep what routing needs: topics are named, partitions are numbered, and each answer
- * belongs to one partition. One shape per API, so that partition-request.ts is written once.
+ * Where partition requests keep what routing needs: topics are named, partitions are numbered, and each answer belongs
+ * to one partition. One shape per API lets partition-request.ts be written once.
  */
 import type { PartitionApi } from '../engine.ts';
 import type { Uuid } from '../kernel/uuid.ts';
@@ -12,41 +12,41 @@ import type { Bounds } from './told-bounds.ts';
 
 /** One partition of a request. */
 export interface Entry<K extends PartitionApi = PartitionApi> {
-  /** Which of the request's topics: one that is named twice, side by side or not, is answered twice. */
+  /** Index of the request's topic. A topic named twice, adjacent or not, is answered twice. */
   readonly topicAt: number;
   readonly topic: string;
   readonly index: number;
-  /** What the client believes, -1 when it does not say. */
+  /** The leader epoch the client believes in; -1 when it does not say. */
   readonly leaderEpoch: number;
-  /** Epoch of the owner that is asked, and which topic is meant by the name. */
+  /** Epoch of the owner being asked, and the topic that the name stands for. */
   sentEpoch: number;
   sentTopicId: Uuid | undefined;
-  /** It was with a broker that never told what became of it. */
+  /** It was with a broker that never reported the outcome. */
   mayBeDone: boolean;
   /** The partition's part of the request, and in the end of the response. */
   readonly part: PartOf<K>;
   result: EntryResult | undefined;
 }
 
-/** The partition's part of a response; without the other fields when routing itself answers. */
+/** The partition's part of a response. Lacks the other fields when routing itself answers. */
 export interface EntryResult {
   readonly errorCode: number;
-  /** Of DeleteRecords alone: where the log begins. */
+  /** Only DeleteRecords: where the log begins. */
   readonly lowWatermark?: number;
-  /** Of ListOffsets alone. */
+  /** Only ListOffsets. */
   readonly offset?: number;
-  /** Of DescribeLogDirs alone. */
+  /** Only DescribeLogDirs. */
   readonly partitionSize?: number;
 }
 
 export interface PartitionShape<K extends PartitionApi> {
   entries(request: RequestOf<K>): Entry<K>[];
-  /** The request for some of its entries only. */
+  /** The request, reduced to some of its entries. */
   request(whole: RequestOf<K>, entries: readonly Entry<K>[]): RequestOf<K>;
   read(response: ResponseOf<K>, each: (topic: string, index: number, result: EntryResult) => void): void;
   response(whole: RequestOf<K>, entries: readonly Entry<K>[]): ResponseOf<K>;
   told?(entry: Entry<K>, result: EntryResult): Bounds;
-  /** Of a request that changes something: the time that its client gives it. */
+  /** For a request that changes something: the client's timeout. */
   timeoutMs?(request: RequestOf<K>): number;
 }
 
@@ -59,7 +59,7 @@ interface Parts {
 }
 type PartOf<K extends PartitionApi> = Parts[K];
 
-/** Times of ListOffsets that ask for a bound. */
+/** ListOffsets timestamps that ask for a bound. */
 const latest = -1;
 const earliest = -2;
 const earliestLocal = -4;
@@ -141,7 +141,10 @@ const offsetForLeaderEpoch: PartitionShape<23> = {
   }),
 };
 
-/** A broker lists the logs that it has: one that is missing there is asked for again, one whose owner never answers is missing here. */
+/**
+ * A broker lists the logs that it has. A log missing from its answer is asked for again; a log whose owner never
+ * answers is missing from ours.
+ */
 const describeLogDirs: PartitionShape<35> = {
   entries: ({ topics }) =>
     (topics ?? []).flatMap(({ topic, partitions }, t) =>
@@ -169,7 +172,7 @@ const describeLogDirs: PartitionShape<35> = {
   },
 };
 
-/** A mapped type, so that generic code which is given a key gets that key's shape. */
+/** A mapped type, so generic code that is given a key gets that key's shape. */
 export const partitionShapes: { readonly [K in PartitionApi]: PartitionShape<K> } = {
   2: listOffsets,
   21: deleteRecords,
@@ -188,7 +191,7 @@ function entryOf<K extends PartitionApi>(
   return { topicAt, topic, index, leaderEpoch, ...sent, part, result: undefined };
 }
 
-/** Parts of neighbouring entries of one topic together, in request order: a topic named twice stays two. */
+/** Groups the parts of adjacent entries of one topic, in request order. A topic named twice stays two. */
 function byTopic<E extends Entry, T>(entries: readonly E[], partOf: (entry: E) => T): [string, T[]][] {
   const topics: [string, T[]][] = [];
   let lastAt = -1;

@@ -1,6 +1,6 @@
 /**
- * The data side of the Engine facade: appends, fetches, requests about partitions and group requests, each on its way
- * to the broker that owns what it is about, over one pool of links.
+ * The data side of the Engine facade: appends, fetches, partition requests and group requests. Each goes to the broker
+ * that owns its subject, over one pool of links.
  */
 import type { Engine } from '../engine.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -22,7 +22,7 @@ export interface RoutingParts {
   readonly clock: Clock;
   readonly random?: Random;
   readonly settings?: RoutingSettings;
-  /** Given where this process can read the brokers' segments. Closed with the routing. */
+  /** Given when this process can read the brokers' segments. Closed with the routing. */
   readonly near?: NearSegments;
   /** Creates the cluster's internal topic, or finds it. Called on a group's first request. */
   readonly ensureCoordinatorTopic: EnsureCoordinatorTopic;
@@ -34,9 +34,9 @@ export type DataSide = Pick<
 >;
 
 export interface Routing extends DataSide {
-  /** Counters since the start and gauges of the moment, by name. */
+  /** Counters since the start, and current gauges, by name. */
   metrics(): Readonly<Record<string, number>>;
-  /** Answers everything that is held, then ends the links. */
+  /** Answers everything held, then closes the links. */
   close(): void;
 }
 

@@ -1,6 +1,7 @@
 /**
  * What routing tests run against: a catalogue that a test changes by hand, and brokers that speak the real codec over
- * the memory network and keep their logs in one shared place, as embedded brokers do. A script decides what goes wrong.
+ * the memory network. Like embedded brokers, they keep their logs in one shared place. A script decides what goes
+ * wrong.
  */
 import type { PartitionEntry, TopicEntry } from '../engine.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -22,7 +23,7 @@ import { type RoutingSettings, routingDefaults } from './settings.ts';
 export const topicId: Uuid = 'topic-id-16bytes';
 export const otherTopicId: Uuid = 'topic-id-17bytes';
 
-/** A batch with one record's room whose identity is `id`, both as producer sequence and as payload. */
+/** A batch with room for one record, whose identity `id` is both its producer sequence and its payload. */
 export function batchOf(id: number, payloadBytes = 8): Buffer {
   const batch = Buffer.alloc(batchHeaderBytes + payloadBytes);
   writeI32(batch, batchField.batchLength, batch.length - 12);
@@ -92,7 +93,7 @@ function entry(index: number, brokerId: number, epoch: number): PartitionEntry {
 
 /** All logs of a world, and who may write them. */
 export class SharedLogs {
-  /** Of all of them. */
+  /** Start offset of all logs. */
   startOffset = 0;
   readonly batches = new Map<string, Buffer[]>();
   /** Owner and epoch as the brokers see it. */
@@ -106,7 +107,7 @@ export class SharedLogs {
   ids(key: string): number[] {
     return this.log(key).map((batch) => idOf(batch));
   }
-  /** Base offset, the old one for a batch that is known. */
+  /** Returns the base offset; for a known batch, the original one. */
   append(key: string, batch: Buffer, epoch: number, isDeduplicated: boolean): number {
     const log = this.log(key);
     const known = isDeduplicated ? log.findIndex((each) => idOf(each) === idOf(batch)) : -1;
@@ -131,12 +132,12 @@ export class ScriptedBroker {
   readonly brokerId: number;
   readonly logs: SharedLogs;
   readonly calls: Call[] = [];
-  /** Asked before each partition of a Produce: an error code, or undefined to go on. */
+  /** Called before each partition of a Produce. Returns an error code, or undefined to proceed. */
   produceFault: (key: string, batch: Buffer) => number | undefined = () => undefined;
   fetchFault: (key: string) => number | undefined = () => undefined;
   /** Answers no fetch. */
   isSilent = false;
-  /** Whether parked polls are told of appends. */
+  /** Whether appends wake parked polls. */
   wakes = true;
   /** How long answers to a Fetch take. */
   fetchMs = 0;
@@ -169,7 +170,7 @@ export class ScriptedBroker {
     else this.other(call);
   }
 
-  /** Looks at parked polls again: records have come, or the partition has gone. */
+  /** Checks parked polls again: records have arrived, or the partition has gone. */
   wake(): void {
     if (!this.wakes) return;
     const parked = this.#parked;
@@ -264,7 +265,7 @@ export interface World {
   readonly brokers: readonly ScriptedBroker[];
   readonly routing: Routing;
   broker(brokerId: number): ScriptedBroker;
-  /** The old owner refuses from now on, the new one serves, and the catalogue says so. */
+  /** From now on the old owner refuses, the new one serves, and the catalogue says so. */
   move(index: number, brokerId: number): void;
   address(brokerId: number): string;
 }

@@ -2,36 +2,36 @@
 import { type LinkSettings, linkDefaults } from '../link/link.ts';
 
 export interface RoutingSettings {
-  /** How long a request is held while its partition or coordinator has no owner that takes it. */
+  /** How long a request is held while its partition or coordinator has no owner that accepts it. */
   readonly holdMsMax: number;
-  /** How long a topic may be missing from the catalogue: another gateway may have created it a moment ago. */
+  /** How long a topic may be missing from the catalogue: another gateway may have just created it. */
   readonly unknownTopicMsMax: number;
   /** Appends waiting to be sent, per partition and in all. */
   readonly heldBytesPerPartitionMax: number;
   readonly heldBytesMax: number;
-  /** Records of one Produce frame; a single batch may be larger. */
+  /** Bytes of records in one Produce frame. A single batch may be larger. */
   readonly produceBytesMax: number;
-  /** How long an answer of a former owner is awaited before its link is cut. */
+  /** How long to wait for a former owner's answer before cutting its link. */
   readonly staleFlightMsMax: number;
-  /** Pause before an owner that refused is asked again though the catalogue still names it; doubles to the maximum. */
+  /** Pause before asking an owner that refused again, when the catalogue still names it. Doubles up to the maximum. */
   readonly retryMs: number;
   readonly retryMsMax: number;
-  /** How often what is held is looked at. */
+  /** How often held requests are checked. */
   readonly tickMs: number;
 
-  /** Longest wait of one tail poll at a broker; also how long an abandoned poll can live. */
+  /** Longest wait of one tail poll at a broker. Also the longest life of an abandoned poll. */
   readonly pollWaitMsMax: number;
-  /** Records that one tail poll may bring. */
+  /** Bytes of records that one tail poll may return. */
   readonly pollBytesMax: number;
   readonly pollsMax: number;
-  /** Results of polls that nobody has taken yet: all of them, and how long each is good. */
+  /** Bounds for poll results that nobody has taken yet: total bytes, and how long each stays valid. */
   readonly keptBytesMax: number;
   readonly keptMsMax: number;
-  /** Records that one read of a broker on behalf of one reader may bring. */
+  /** Bytes of records that one read at a broker may return for one reader. */
   readonly readBytesMax: number;
-  /** How long data in hand waits for other owners' answers. */
+  /** How long a fetch that has data waits for other owners' answers. */
   readonly stragglerMsMax: number;
-  /** A fetch that waits for less reads first: a poll at the end of the log might not be answered in time. */
+  /** A fetch with a shorter wait reads first, because a poll at the end of the log might not be answered in time. */
   readonly unreadWaitMsMin: number;
 
   readonly reconnectMs: number;

@@ -1,21 +1,22 @@
 /**
- * Which of the batches that several owners brought go into one answer. As Apache Kafka reads (KIP-74): partition after
- * partition in the order of the request, each within its own limit and what is left of the request's, and the first
- * batch of the first partition that has any whatever its size. So the answer follows from what the logs hold alone, not
- * from who was first to tell.
+ * Which of the batches from several owners go into one answer. As Apache Kafka reads (KIP-74): partition after
+ * partition in the order of the request, each within its own limit and what is left of the request's. The first batch
+ * of the first partition that has any goes in whatever its size. So the answer depends only on what the logs hold, not
+ * on which owner answered first.
  *
- * Kafka fills a limit to its last byte with a piece of the next batch, which readers drop. We give whole batches, but
- * count the piece where limits are small: else a small batch of the next partition would slip in behind it, and the same
- * request would show other partitions here and there. Large limits are counted by what is given, because a read may
- * have ended for other reasons than its limit: it was one owner's part of the room, or the end of a segment.
+ * Kafka fills a limit to its last byte with a piece of the next batch, which readers drop. We return whole batches, but
+ * count that piece when limits are small. Otherwise a small batch of the next partition would slip in after it, and the
+ * same request would return different partitions here than in Kafka. For large limits only the returned bytes count,
+ * because a read may have ended for another reason than its limit: one owner's part of the room, or the end of a
+ * segment.
  */
 import type { FetchedPartition, FetchPartition } from '../engine.ts';
 import { offsetBehind, recordBytes, takeBatches } from './fetch-message.ts';
 
-/** Up to here limits are kept to as exactly as Kafka does. Every owner is asked for as much at least. */
+/** Up to this size, limits are kept as exactly as in Kafka. Every owner is asked for at least this much. */
 export const exactRoomBytesMax = 16 * 1024;
 
-/** What was brought of one partition: the whole of it within its own limit, and at least the first batch. */
+/** What was fetched from one partition: everything within its own limit, and at least the first batch. */
 export interface Brought {
   readonly asked: Pick<FetchPartition, 'maxBytes' | 'offset'>;
   readonly records: readonly Uint8Array[];
@@ -23,7 +24,7 @@ export interface Brought {
   readonly last: Pick<FetchedPartition, 'highWatermark'> | undefined;
 }
 
-/** The batches to give of each, in the order of `brought`. */
+/** The batches to return for each partition, in the order of `brought`. */
 export function shareRoom(brought: readonly Brought[], maxBytes: number): (readonly Uint8Array[])[] {
   let room = maxBytes;
   let isFirst = true;
@@ -39,7 +40,7 @@ export function shareRoom(brought: readonly Brought[], maxBytes: number): (reado
   });
 }
 
-/** Whether the log has more behind what is given. */
+/** Whether the log has more after what is given. */
 function isCut({ asked, records, bytes, last }: Brought, givenBytes: number): boolean {
   return givenBytes < bytes || (last !== undefined && offsetBehind(records, asked.offset) < last.highWatermark);
 }

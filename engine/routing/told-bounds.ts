@@ -1,12 +1,12 @@
 /**
- * Where a log begins and ends as ListOffsets and DeleteRecords have told it lately, so that a fetch which waits at a silent
- * owner tells nothing older. They name topics, and a broker may not have heard yet that the name is another topic's by now:
- * what it tells then is wrong for that one, and must not stand for good. A bound is believed for longer than an owner may be
- * silent before others are asked, which is as long as a broker that starts is waited for (startWaitMsMax of the controller) and
- * what comes behind it, and only one that is higher begins that time anew.
+ * Log bounds recently reported by ListOffsets and DeleteRecords. They keep a fetch that waits at a silent owner from
+ * reporting older bounds. Both requests name topics, and a broker may not have heard yet that the name now belongs to
+ * another topic. Its answer is then wrong for that topic, and must not stand for good, so every bound expires. The time
+ * is longer than an owner may be silent before others are asked: that is as long as the wait for a starting broker
+ * (startWaitMsMax of the controller) plus what follows it. Only a higher bound restarts the time.
  */
 
-/** What an answer says of the bounds of a log: neither ever falls. */
+/** The bounds of a log as an answer reports them. Neither ever falls. */
 export interface Bounds {
   readonly start?: number;
   readonly end?: number;
@@ -18,7 +18,7 @@ class Bound {
   #offset = -1;
   #untilMs = 0;
 
-  /** -1 when nothing was told lately. */
+  /** -1 when nothing was reported recently. */
   at(nowMs: number): number {
     if (nowMs > this.#untilMs) this.#offset = -1;
     return this.#offset;

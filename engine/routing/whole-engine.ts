@@ -1,4 +1,4 @@
-/** The engine's facade, put together: data from the routing, decisions from a controller or from what stands in for one. */
+/** Assembles the engine's facade: data from the routing, decisions from a controller or from its stand-in. */
 import type { StoreCatalogue } from '../catalogue.ts';
 import type { Engine, EngineDecisions, TopicEntry } from '../engine.ts';
 import type { StoreOp } from '../ports.ts';
@@ -32,13 +32,13 @@ interface CoordinatorTopics {
   readonly createTopic: Engine['createTopic'];
   readonly catalogue: Pick<StoreCatalogue, 'byName'>;
   readonly partitions: number;
-  /** Rides in the transaction that makes the topic. */
+  /** Part of the transaction that creates the topic. */
   readonly guard: (clusterId: string) => Promise<readonly StoreOp[]>;
 }
 
 /**
- * Made by whoever needs it first; losing that race is success. `partitions`: how many brokers can share its groups. `guard`
- * refuses when the cluster is going or gone: nobody would ever take the topic away.
+ * The first to need the topic creates it; losing that race is success. `partitions`: how many brokers can share its
+ * groups. `guard` refuses when the cluster is being deleted or is gone: otherwise nobody would ever delete the topic.
  */
 export async function ensureCoordinatorTopic(
   { createTopic, catalogue, partitions, guard }: CoordinatorTopics,
