@@ -1,6 +1,6 @@
 /**
- * What a planner sees, and what no plan may break. Hard: a target serves, is not draining, its zone is not evacuated, it
- * holds fewer partitions than its cap. Soft, weighed by the planners: even load, and a topic spread over zones.
+ * What a planner sees, and what no plan may break. Hard: a target serves, is not draining, is not in an evacuated zone,
+ * and holds fewer partitions than its cap. Soft, weighed by the planners: even load, and a topic spread over zones.
  */
 import { idleLoad, type Load, wholeBroker } from './load.ts';
 
@@ -10,17 +10,17 @@ export interface PlanBroker {
   readonly serving: boolean;
   readonly draining: boolean;
   readonly zoneEvacuated: boolean;
-  /** Memory of a broker bounds how many logs it opens. */
+  /** A broker's memory bounds how many logs it opens. */
   readonly partitionsMax: number;
 }
 
 export interface PlanPartition {
   readonly topicId: string;
   readonly partition: number;
-  /** The owner, -1 when there is none. */
+  /** The owner; -1 when there is none. */
   readonly brokerId: number;
   readonly load: Load;
-  /** Moved too lately to be moved for balance again. */
+  /** Moved too recently to be moved again for balance. */
   readonly cooling?: boolean;
 }
 
@@ -33,13 +33,13 @@ export interface PlanMove {
   readonly reason: string;
 }
 
-/** A broker while a plan is made: what it would hold after the moves so far. */
+/** A broker during planning: what it would hold after the moves so far. */
 export interface Candidate {
   readonly broker: PlanBroker;
   /** Sums of what it holds, by dimension. */
   readonly load: [bytesIn: number, bytesOut: number, requests: number];
   partitions: number;
-  /** Of its hottest dimension, in billionths of a broker. */
+  /** Heat of its hottest dimension, in billionths of a broker. */
   heat: number;
 }
 
@@ -51,7 +51,7 @@ export function mayTakeOneMore(candidate: Candidate): boolean {
   return isEligible(candidate.broker) && candidate.partitions < candidate.broker.partitionsMax;
 }
 
-/** All brokers by id with what they hold. Partitions of brokers that are not listed count for nobody. */
+/** All brokers by id, with what they hold. Partitions of unlisted brokers are not counted. */
 export function candidatesOf(
   brokers: readonly PlanBroker[],
   partitions: Iterable<PlanPartition>,
@@ -71,7 +71,7 @@ export function take(candidate: Candidate, load: Load): void {
   change(candidate, load, 1);
 }
 
-/** As `take`, of the `index`th of loads that lie in a row. */
+/** Like `take`, for the `index`th load of a flat array. */
 export function takeAt(candidate: Candidate, loads: Float64Array, index: number): void {
   const { load, broker } = candidate;
   load[0] += loads[index * 3]!;
@@ -81,7 +81,7 @@ export function takeAt(candidate: Candidate, loads: Float64Array, index: number)
   candidate.heat = Math.max(load[0], load[1], load[2], countShare(broker, candidate.partitions));
 }
 
-/** Load of partitions that are counted already. */
+/** Adds the load of partitions that are already counted. */
 export function carry(candidate: Candidate, load: Load): void {
   for (let d = 0; d < 3; d++) candidate.load[d]! += load[d]!;
   candidate.heat = heatWith(candidate, idleLoad, 0);
@@ -91,7 +91,7 @@ export function give(candidate: Candidate, load: Load): void {
   change(candidate, load, -1);
 }
 
-/** How hot it would be with one partition more (`sign` 1) or less (-1), or is (0). */
+/** How hot the broker would be with one partition more (`sign` 1) or less (-1), or is now (0). */
 export function heatWith({ broker, load, partitions }: Candidate, more: Load, sign: 1 | 0 | -1): number {
   return Math.max(
     load[0] + sign * more[0],
@@ -101,12 +101,12 @@ export function heatWith({ broker, load, partitions }: Candidate, more: Load, si
   );
 }
 
-/** What the number of logs is of the broker's room for them. */
+/** The number of logs as a share of the broker's room for them. */
 export function countShare(broker: PlanBroker, partitions: number): number {
   return (partitions * wholeBroker) / Math.max(1, broker.partitionsMax);
 }
 
-/** Less heat first, then fewer partitions, then the lower id: the same input gives the same plan everywhere. */
+/** Less heat first, then fewer partitions, then the lower id, so the same input gives the same plan everywhere. */
 export function isColder(a: Candidate, b: Candidate): boolean {
   if (a.heat !== b.heat) return a.heat < b.heat;
   if (a.partitions !== b.partitions) return a.partitions < b.partitions;
@@ -114,8 +114,8 @@ export function isColder(a: Candidate, b: Candidate): boolean {
 }
 
 /**
- * How hot each of these would be if all were alike, by dimension (bytes in, bytes out, requests, partitions): the hottest
- * of the four is what a perfect plan reaches.
+ * How hot each of these would be if all were equal, by dimension (bytes in, bytes out, requests, partitions). A perfect
+ * plan reaches the hottest of the four.
  */
 export function evenHeats(candidates: readonly Candidate[]): readonly number[] {
   const sums = [0, 0, 0];

@@ -1,4 +1,4 @@
-/** A binary heap: the member that comes before all others is at the top. */
+/** A binary heap. The member that comes before all others is at the top. */
 export class Heap<T> {
   readonly #members: T[] = [];
   readonly #isBefore: (a: T, b: T) => boolean;
@@ -39,7 +39,7 @@ export class Heap<T> {
     return top;
   }
 
-  /** Puts the top where it belongs after its rank has fallen. */
+  /** Moves the top to its place after its rank has fallen. */
   topChanged(): void {
     const members = this.#members;
     const member = members[0];

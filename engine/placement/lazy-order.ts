@@ -1,15 +1,21 @@
 /**
- * Small numbers in the order of their keys, sorted no further than somebody has asked: of the thousands of partitions that
- * a broker holds a plan moves few. A heapsort in place that may stop at any time.
+ * Small numbers ordered by their keys, sorted only as far as somebody has asked: of the thousands of partitions that a
+ * broker holds, a plan moves few. An in-place heapsort that may stop at any time.
  */
 export class LazyOrder {
-  /** A heap up to #heaped, what comes first at its top; behind it what has been asked for, the first at the very end. */
+  /**
+   * A heap up to #heaped, with the first member at its top. After it come the members already asked for, the first one
+   * at the very end.
+   */
   readonly #members: Int32Array;
   readonly #keys: Float64Array;
   readonly #isFirstOfEquals: (a: number, b: number) => boolean;
   #heaped: number;
 
-  /** Takes `members` over: the one with the highest of `keys` comes first, and of equal ones the one the function says. */
+  /**
+   * Takes over `members`. The member with the highest of `keys` comes first; among equal keys, the one the function
+   * picks.
+   */
   constructor(members: Int32Array, keys: Float64Array, isFirstOfEquals: (a: number, b: number) => boolean) {
     this.#members = members;
     this.#keys = keys;

@@ -1,21 +1,22 @@
 /**
- * What a partition asks of its owner, as a vector: bytes in, bytes out and requests per second, each in billionths of what
- * one broker can carry. Whole numbers, so that sums do not depend on the order of adding and every process that plans from
- * the same input makes the same plan. How many logs a broker holds is the fourth dimension; it is counted, not summed.
+ * What a partition demands of its owner, as a vector: bytes in, bytes out and requests per second, each in billionths
+ * of what one broker can carry. Whole numbers, so sums do not depend on the order of adding, and every process that
+ * plans from the same input makes the same plan. The number of logs a broker holds is the fourth dimension; it is
+ * counted, not summed.
  *
- * A broker is as hot as its hottest dimension: bytes that are spread evenly are no comfort to who drowns in requests.
+ * A broker is as hot as its hottest dimension: evenly spread bytes do not help a broker that drowns in requests.
  */
 export type Load = readonly [bytesIn: number, bytesOut: number, requests: number];
 
-/** In the order of a load; the last is counted. */
+/** In the order of a load; the last one is counted. */
 export const dimensions = ['bytes-in', 'bytes-out', 'requests', 'partitions'] as const;
 
-/** All of one broker, in one dimension. */
+/** One whole broker, in one dimension. */
 export const wholeBroker = 1_000_000_000;
 
 export const idleLoad: Load = [0, 0, 0];
 
-/** Per second, at which a broker counts as full. */
+/** Rates per second at which a broker counts as full. */
 export interface BrokerCapacity {
   readonly bytesInPerSecond: number;
   readonly bytesOutPerSecond: number;

@@ -1,7 +1,7 @@
 /**
- * Where the partitions of a new topic go: round-robin over the zones from a hashed start, and inside a zone the colder of
- * two brokers picked by hash. Two choices, not the coldest of all: many controllers and many creations at once must not
- * all run to the same broker.
+ * Where the partitions of a new topic go: round-robin over the zones from a hashed start, and inside a zone to the
+ * colder of two brokers picked by hash. Two choices, not the coldest of all: many controllers and many concurrent
+ * creations must not all choose the same broker.
  */
 import { type Candidate, isColder, mayTakeOneMore, take } from './constraints.ts';
 import type { Load } from './load.ts';
@@ -12,7 +12,7 @@ export interface PlaceRequest {
   /** Index of the first partition to place: 0 for a new topic, the present count when partitions are added. */
   readonly firstIndex: number;
   readonly count: number;
-  /** What one partition is expected to ask for. */
+  /** Expected load of one partition. */
   readonly load: Load;
 }
 

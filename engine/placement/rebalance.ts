@@ -1,13 +1,13 @@
 /**
- * Few moves that even out a fleet. Sticky: as long as every broker is within the trigger of the mean, nothing moves; once
- * one is not, moves go on to the tighter target, so that the next small drift starts no new round.
+ * Evens out a fleet with few moves. Sticky: as long as every broker is within the trigger of the mean, nothing moves.
+ * Once one is not, moves continue to the tighter target, so the next small drift does not start a new round.
  *
  *   pass 1  partitions without an owner find one
  *   pass 2  brokers above the mean shed what weighs most in their hottest dimension and fits into the coldest broker
  *   pass 3  brokers below the mean are filled from the hottest
  *
- * The mean is that of the busiest dimension (load.ts): a dimension in which nobody is busy is not worth a move. Every move
- * narrows the gap between its two brokers, so the passes end and no plan undoes itself.
+ * The mean is that of the busiest dimension (load.ts): a dimension in which no broker is busy is not worth a move.
+ * Every move narrows the gap between its two brokers, so the passes end and no plan undoes itself.
  */
 import {
   type Candidate,
@@ -42,9 +42,9 @@ import {
 export interface RebalanceSettings {
   /** Distance from the mean, as a share of it, that starts a round. */
   readonly triggerEps: number;
-  /** Distance at which a broker is left alone. */
+  /** Distance from the mean within which a broker is left alone. */
   readonly targetEps: number;
-  /** For balance in one round; orphans are not counted. */
+  /** Moves for balance in one round. Orphans are not counted. */
   readonly movesMax: number;
 }
 
@@ -54,7 +54,7 @@ export interface RebalanceInput {
   readonly brokers: readonly PlanBroker[];
   readonly partitions: readonly PlanPartition[];
   readonly settings: RebalanceSettings;
-  /** Of the moves. */
+  /** Reason given to the moves. */
   readonly reason?: string;
 }
 
@@ -71,7 +71,10 @@ export function rebalance(input: RebalanceInput): PlanMove[] {
   return [...moves, ...round.moves];
 }
 
-/** Places in a broker's partitions in the order of leaving it for the sake of one dimension, and how far a pass has come. */
+/**
+ * Positions among a broker's partitions, in the order in which they leave to relieve one dimension, and how far a pass
+ * has come.
+ */
 interface Queue {
   readonly owned: Int32Array;
   readonly order: LazyOrder;
@@ -79,7 +82,7 @@ interface Queue {
 }
 
 const countDimension = 3;
-/** Partitions in a row that do not fit, after which a hot broker is left as it is. */
+/** After this many consecutive partitions that do not fit, a hot broker is left as it is. */
 const misfitsMax = 200;
 
 class Round {
@@ -90,15 +93,18 @@ class Round {
   /** How hot every broker would be in a perfect plan. */
   readonly #even: number;
   readonly #partitions: readonly PlanPartition[];
-  /** Those that may be moved, by owner. */
+  /** Movable partitions, by owner. */
   readonly #owned = new Map<number, Int32Array>();
   readonly #zoneOf: ReadonlyMap<number, number>;
   readonly #ranks: TopicRanks;
-  /** Three for each partition, as far as orders tell them apart. Half the size of loads: what a plan takes makes V8 collect the whole heap. */
+  /**
+   * Three for each partition, as precise as the orders need. Half the size of loads, because a plan's allocations make
+   * V8 collect the whole heap.
+   */
   readonly #weights: Int32Array;
   readonly #spread: ZoneCounts;
   readonly #moved: Uint8Array;
-  /** That of the last move. */
+  /** Receiver of the last move. */
   #receiver: Candidate | undefined;
   readonly #queues = new Map<Candidate, (Queue | undefined)[]>();
 
@@ -130,7 +136,7 @@ class Round {
       take(candidates[position]!, partition.load);
       for (let d = 0; d < 3; d++) this.#weights[i * 3 + d] = Math.min(partition.load[d]!, weightMax);
       this.#spread.add(this.#ranks.of[i]!, zoneAt[position]!);
-      // An orphan has just been given its place: it is not moved a second time in the same plan.
+      // An orphan has just been placed; it is not moved twice in one plan.
       if (moved !== undefined || partition.cooling === true) continue;
       ownerAt[i] = position;
       owned[count++] = i;
@@ -161,7 +167,8 @@ class Round {
         const partition = this.#partitions[index]!;
         const receiver = this.#coldestWith(partition, donor);
         if (!receiver) return;
-        // A receiver that grew hotter than the donor is then would only change places with it; a smaller one may still fit.
+        // A receiver that became hotter than the donor would only swap places with it. A smaller partition may still
+        // fit.
         const after = heatWith(receiver, partition.load, 1);
         if (after > this.#even && (after > ceiling || after > heatWith(donor, partition.load, -1))) {
           misfits++;
@@ -175,7 +182,7 @@ class Round {
 
   /** The broker that would be coldest with the partition. */
   #coldestWith(partition: PlanPartition, donor: Candidate): Candidate | undefined {
-    // Who was coldest last time is nearly so again: most others are hotter than that already without the partition.
+    // The last receiver is still nearly the coldest: most others are hotter even without the partition.
     const last = this.#receiver;
     let coldest = last && last !== donor && mayTakeOneMore(last) ? last : undefined;
     let heat = coldest ? heatWith(coldest, partition.load, 1) : Number.POSITIVE_INFINITY;
@@ -196,7 +203,7 @@ class Round {
     const warm = this.#candidates.filter((c) => c.heat >= floor);
     const donors = new Heap<Candidate>((a, b) => isColder(b, a), warm);
     for (const receiver of cold) {
-      // What was too large for the last one may suit this one.
+      // What was too large for the previous receiver may suit this one.
       for (const queues of this.#queues.values()) for (const queue of queues) if (queue) queue.at = 0;
       let misfits = 0;
       while (!this.#isSpent() && receiver.heat < floor && mayTakeOneMore(receiver)) {
@@ -218,7 +225,7 @@ class Round {
     }
   }
 
-  /** What the broker would best give next: what weighs in the dimension in which it is hottest at the moment. */
+  /** What the broker should give away next: what weighs in the dimension in which it is hottest now. */
   #next(donor: Candidate): number | undefined {
     const dimension = hottestDimension(donor);
     let queues = this.#queues.get(donor);
@@ -232,9 +239,9 @@ class Round {
   }
 
   /**
-   * Those that weigh in this dimension, at least a quarter of the average (less is not worth a pause of its clients): larger
-   * first, or, when the number of logs is what weighs, the idle first, whose clients notice nothing. Of equal ones those
-   * whose topic crowds the broker's zone most.
+   * The partitions that weigh at least a quarter of the average in this dimension; less is not worth a pause of its
+   * clients. Larger ones come first. When the number of logs is what weighs, idle ones come first, whose clients notice
+   * nothing. Among equals, those whose topic crowds the broker's zone most come first.
    */
   #queueOf(donor: Candidate, dimension: number): Queue {
     const zone = this.#zoneOf.get(donor.broker.brokerId)!;
@@ -253,7 +260,7 @@ class Round {
       keys[place] = weightThenCount(weight, this.#spread.at(of[index]!, zone));
       places[count++] = place;
     }
-    // Any order of equals will do that does not depend on that of the input.
+    // Any order of equals works, as long as it does not depend on the order of the input.
     const order = new LazyOrder(places.subarray(0, count), keys, (a, b) => {
       const [first, second] = [owned[a]!, owned[b]!];
       const ranks = of[first]! - of[second]!;

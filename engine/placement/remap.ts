@@ -1,7 +1,7 @@
 /**
- * New owners for the partitions of brokers that are gone (or are to be emptied): the largest first, each to the coldest
- * eligible broker; between zones that are about equally cold, to the one that holds least of the topic. Nothing else
- * moves: a failure is no time to improve the balance of what works.
+ * Finds new owners for the partitions of brokers that are gone or are to be emptied. The largest come first, and each
+ * goes to the coldest eligible broker; between zones that are about equally cold, to the zone that holds least of the
+ * topic. Nothing else moves: a failure is no time to improve the balance of what works.
  */
 import {
   type Candidate,
@@ -21,7 +21,7 @@ import { heaviestFirst, inTopicOrder, peakAt, rankTopics, ZoneCounts, zoneIndexe
 
 /** Zones whose coldest brokers differ by less than this share of the mean heat count as equally cold. */
 const zoneTolerance = 0.02;
-/** At a broker, for large orphans, in one plan: about a tenth of a second. */
+/** Looks at single brokers for large orphans, in one plan: about a tenth of a second. */
 const looksMax = 10_000_000;
 
 export interface RemapInput {
@@ -39,7 +39,7 @@ interface Zone {
   heap: Heap<Candidate>;
 }
 
-/** Moves in the order of planning. Orphans that nobody may take get none: they stay where they are. */
+/** Moves in the order of planning. Orphans that no broker may take get no move: they stay where they are. */
 export function remap(input: RemapInput): PlanMove[] {
   const { partitions } = input;
   const ranks = rankTopics(partitions);
@@ -48,10 +48,10 @@ export function remap(input: RemapInput): PlanMove[] {
   const candidates = candidatesOf(input.brokers, []);
   const found = new Int32Array(partitions.length);
   let count = 0;
-  /** Few, so each orphan has the number of its reason. */
+  /** There are few reasons, so each orphan stores its reason's index. */
   const reasons: string[] = [];
   const reasonOf = new Uint16Array(partitions.length);
-  /** Three for each partition: a load of its own is one more object to reach, all over the heap. */
+  /** Three for each partition. A separate load per partition would be one more object to reach, all over the heap. */
   const loads = new Float64Array(partitions.length * 3);
   const homeless: [number, number, number] = [0, 0, 0];
   for (let i = 0; i < partitions.length; i++) {
@@ -101,8 +101,8 @@ export function remap(input: RemapInput): PlanMove[] {
 }
 
 /**
- * In the order of planning, but made in the order of the input: the heaviest first lie all over the heap, and to reach a
- * million of them one by one takes longer than all the rest of the plan.
+ * Returns the moves in the order of planning, but creates them in the order of the input. The heaviest partitions lie
+ * all over the heap, and reaching a million of them in planning order would take longer than the rest of the plan.
  */
 function movesOf(
   partitions: readonly PlanPartition[],
@@ -123,9 +123,9 @@ function movesOf(
 }
 
 /**
- * How many of the sorted orphans are worth a look at every broker. One that weighs more than the tolerance would make the
- * coldest broker hot in another dimension than the one it is cold in; of the small ones that does not matter, and there
- * may be a million.
+ * How many of the sorted orphans are worth a look at every broker. An orphan heavier than the tolerance could make the
+ * coldest broker hot in a dimension other than the one it is cold in. For small orphans that does not matter, and there
+ * may be a million of them.
  */
 function largeOnes(orphans: Int32Array, peak: (orphan: number) => number, tolerance: number, brokers: number): number {
   const most = Math.min(orphans.length, Math.floor(looksMax / Math.max(1, brokers)));
@@ -134,7 +134,10 @@ function largeOnes(orphans: Int32Array, peak: (orphan: number) => number, tolera
   return large;
 }
 
-/** The broker that would be coldest with the orphan; of zones in which that is about equally cold, the emptiest of its topic. */
+/**
+ * The broker that would be coldest with the orphan. Among zones where that is about equally cold, the one with least of
+ * its topic.
+ */
 function bestOf(
   zones: readonly Zone[],
   spread: ZoneCounts,
@@ -179,7 +182,7 @@ function openZones(candidates: ReadonlyMap<number, Candidate>, byBroker: Readonl
   return [...zones.values()].sort((a, b) => a.index - b.index);
 }
 
-/** How hot the brokers with room will be on average when the orphans are theirs. */
+/** How hot the brokers with room will be on average once they have the orphans. */
 function heatOnceTaken(candidates: ReadonlyMap<number, Candidate>, load: Load, partitions: number): number {
   const open = [...candidates.values()].filter(mayTakeOneMore);
   const even = evenHeats(open);

@@ -7,7 +7,7 @@ export function hashText(text: string): number {
   return mix(hash);
 }
 
-/** Another hash for each `salt`. */
+/** Gives a different hash for each `salt`. */
 export function hashWith(hash: number, salt: number): number {
   return mix(hash ^ Math.imul(salt + 1, 0x9e3779b9));
 }

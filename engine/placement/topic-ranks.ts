@@ -1,19 +1,20 @@
 /**
- * Topics as small numbers, and orders of partitions by sorting numbers: planners compare and count by them instead of by
- * 22-character texts and with a function per comparison, which makes a plan for a million partitions a matter of seconds.
+ * Topics as small numbers, and orders of partitions by sorting numbers. Planners compare and count by numbers rather
+ * than by 22-character strings with one function call per comparison, which makes a plan for a million partitions a
+ * matter of seconds.
  */
 import { assert } from '../kernel/assert.ts';
 import type { PlanPartition } from './constraints.ts';
 import { hashText } from './shard.ts';
 
-/** Whole numbers up to 2 ** 53 are exact: a weight and a place in an order share one. */
+/** Whole numbers up to 2 ** 53 are exact, so a weight and a position in an order share one number. */
 const placesMax = 2 ** 22;
-/** Two whole brokers; what weighs more goes with it. */
+/** Two whole brokers. Anything heavier counts as this heavy. */
 export const weightMax = 2 ** 31 - 1;
 
 /**
- * What planners look up all the time, by index of the partition: a million objects all over the heap cost more to reach
- * than to compare.
+ * What planners look up all the time, by partition index: reaching a million objects all over the heap costs more than
+ * comparing them.
  */
 export interface TopicRanks {
   readonly topics: number;
@@ -31,7 +32,7 @@ export function rankTopics(partitions: readonly PlanPartition[]): TopicRanks {
   for (let i = 0; i < partitions.length; i++) {
     const { topicId, partition: number } = partitions[i]!;
     partition[i] = number;
-    // Partitions of a topic come in a row: most need no look into the map.
+    // A topic's partitions are adjacent, so most need no map lookup.
     if (topicId !== lastId) {
       lastId = topicId;
       index = indexes.get(topicId) ?? ids.length;
@@ -47,7 +48,7 @@ export function rankTopics(partitions: readonly PlanPartition[]): TopicRanks {
   return { topics: ids.length, of, partition };
 }
 
-/** By hash, then by text: any order will do that does not depend on the order of the input. */
+/** Ranks by hash, then by text. Any order works that does not depend on the order of the input. */
 function ranksOf(ids: readonly string[]): Int32Array {
   const order = indexesBySize(ids.length, (index) => hashText(ids[index]!) / 2);
   for (let i = 1; i < order.length; i++) {
@@ -64,7 +65,10 @@ function isSwapped(first: string, second: string): boolean {
   return second < first && hashText(first) >>> 1 === hashText(second) >>> 1;
 }
 
-/** 0 to `count` - 1, smallest size first; of equal ones the lower index. Sizes are taken as whole numbers up to weightMax. */
+/**
+ * 0 to `count` - 1, smallest size first; among equal sizes, the lower index first. Sizes count as whole numbers up to
+ * weightMax.
+ */
 function indexesBySize(count: number, sizeOf: (index: number) => number): Int32Array {
   assert(count <= placesMax, 'a plan has at most four million partitions');
   const keys = new Float64Array(count);
@@ -78,12 +82,12 @@ function indexesBySize(count: number, sizeOf: (index: number) => number): Int32A
   return order;
 }
 
-/** Weight and, where that is equal, a count up to that of the partitions of a plan, as one number to compare. */
+/** Weight and, where weights are equal, a count of up to a plan's number of partitions, as one number to compare. */
 export function weightThenCount(weight: number, count: number): number {
   return Math.min(weight, weightMax) * placesMax + count;
 }
 
-/** Of `members`, heaviest first; of equal ones in the order in which they are given. Weights are no less than -weightMax. */
+/** `members`, heaviest first; equal ones keep their given order. Weights are no less than -weightMax. */
 export function heaviestFirst(members: Int32Array, weightOf: (member: number) => number): Int32Array {
   let most = 0;
   for (const member of members) most = Math.max(most, Math.min(weightOf(member), weightMax));
@@ -97,7 +101,7 @@ export function peakAt(loads: Float64Array | Int32Array, index: number): number 
   return Math.max(loads[index * 3]!, loads[index * 3 + 1]!, loads[index * 3 + 2]!);
 }
 
-/** Of `members`, by topic, then by partition: an order that does not depend on that of the input. */
+/** `members` by topic, then by partition: an order that does not depend on that of the input. */
 export function inTopicOrder(members: Int32Array, { topics, of, partition }: TopicRanks): Int32Array {
   const order = inBuckets(members, topics, (member) => of[member]!);
   for (let i = 1; i < order.length; i++) {
@@ -113,7 +117,7 @@ export function inTopicOrder(members: Int32Array, { topics, of, partition }: Top
   return order;
 }
 
-/** Of `members`, those of lower buckets first; in a bucket in the order in which they are given. */
+/** `members`, lower buckets first; within a bucket they keep their given order. */
 export function inBuckets(members: Int32Array, buckets: number, bucketOf: (member: number) => number): Int32Array {
   const begins = new Int32Array(buckets + 1);
   for (const member of members) begins[bucketOf(member) + 1]!++;

@@ -1,30 +1,33 @@
 /**
- * Appends on their way to the owners of their partitions. What arrives in one turn leaves at its end, one Produce frame
- * per broker. What cannot be sent waits in its partition's queue and is sent when the catalogue names an owner that
- * takes it, so that a client sees latency where a partition moves, not an error.
+ * Sends appends to the owners of their partitions. Appends that arrive in one turn leave at its end, one Produce frame
+ * per broker. An append that cannot be sent waits in its partition's queue until the catalogue names an owner that
+ * accepts it. While a partition moves, a client therefore sees latency, not an error.
  *
  * Order. A route sends only while `mayBeSent` says yes, and all of it follows from two rules:
  *   1. Nothing is sent while something of the partition is in flight elsewhere (another epoch or another link).
  *   2. Once something comes back, nothing is sent until everything in flight has come back or been acknowledged.
- * The interleavings these are for, with a, b, c arriving in this order:
- *   - a, b in frames F1, F2 at broker 1; F1 is refused, F2 not yet answered; the catalogue says broker 2. Sending a, c to
- *     broker 2 now would put c before b, which is about to be refused as well. Rule 1 waits for F2; b is put back between
- *     a and c by its sequence number.
- *   - F1 is refused, the owner stays the same (its log was not open yet), F2 is under way. A second try of a could be
- *     overtaken by F2. Rule 2 waits for F2.
- *   - The first batch at a fresh owner may be refused because it has not opened the log, and a second one right behind it
- *     may be accepted. So a route that is not proven has one batch in flight at most; after the first success a refusal
- *     means that this epoch is over for good, because epochs only grow and every batch carries the one it was sent at.
- *   - The link closes with F1, F2 in flight. It fails them in send order; idempotent items go back to the queue, the
- *     broker recognises those it had stored. Plain items have an unknown fate: a repeat could be a duplicate, so they are
- *     answered and the others keep their order. Items never sent go back whatever they are.
- *   - a comes back, waits and is given up while b is still with the broker, whose refusal is late. Its producer repeats a, which
- *     has its place behind b by then. Put back, b would be sent before it: b is given up as well when it comes back.
- *   - A broker hangs with F1 in flight and is replaced. Its answer is awaited for `staleFlightMsMax`, then its link is cut.
+ * The interleavings these rules handle, with a, b, c arriving in this order:
+ * - a, b are in frames F1, F2 at broker 1; F1 is refused, F2 not yet answered; the catalogue says broker 2. Sending a,
+ *   c to broker 2 now would put c before b, which is about to be refused as well. Rule 1 waits for F2; b is put back
+ *   between a and c by its sequence number.
+ * - F1 is refused, the owner stays the same (its log was not open yet), and F2 is under way. A second try of a could be
+ *   overtaken by F2. Rule 2 waits for F2.
+ * - A new owner may refuse the first batch because it has not opened the log, and accept a second one right after it.
+ *   So an unproven route has at most one batch in flight. After the first success, a refusal means that this epoch is
+ *   over for good, because epochs only grow and every batch carries the one it was sent at.
+ * - The link closes with F1, F2 in flight. It fails them in send order. Idempotent items go back to the queue, and the
+ *   broker recognises those it had stored. Plain items have an unknown fate: a repeat could be a duplicate, so they are
+ *   answered and the others keep their order. Items never sent go back in any case.
+ * - a comes back, waits and is given up while b is still with the broker, whose refusal comes late. The producer
+ *   repeats a, whose place is then behind b. If b were put back, it would be sent before a; so b is given up as well
+ *   when it comes back.
+ * - A broker hangs with F1 in flight and is replaced. Its answer is awaited for `staleFlightMsMax`, then its link is
+ *   cut.
  *
- * Who is given up is told the truth: NOT_LEADER_OR_FOLLOWER when no broker can have stored it, REQUEST_TIMED_OUT when one
- * may have, though others refused it since. So is told whose time is over while a broker has the batch; that keeps its place
- * in its partition's order, and its sender's repeat comes behind it.
+ * A client whose batch is given up is told the truth: NOT_LEADER_OR_FOLLOWER when no broker can have stored it,
+ * REQUEST_TIMED_OUT when one may have, even if others refused it since. REQUEST_TIMED_OUT is also the answer when a
+ * batch's time is over while a broker has it. That batch keeps its place in its partition's order, and its sender's
+ * repeat comes behind it.
  *
  * The leader epoch that a frame was sent at is written into its batches' partitionLeaderEpoch (outside the CRC). A
  * broker that owns the partition at another epoch must refuse them.
@@ -49,7 +52,7 @@ import type { RoutingSettings } from './settings.ts';
 const produceKey = 0;
 /** With topic ids (KIP-516); embedded brokers speak nothing older. */
 const produceVersion = 13;
-/** How often it is looked for batches with a broker whose time is over. */
+/** How often to look for batches that are with a broker and whose time is over. */
 const flightLookMs = 250;
 
 type PartitionAnswer = ResponseOf<0>['responses'][number]['partitionResponses'][number];
@@ -70,11 +73,11 @@ export class AppendRouter {
   #ready: AppendRoute[] = [];
   /** Routes with queued items that could not be sent when last looked at. */
   readonly #waiting = new Set<AppendRoute>();
-  /** Routes that had something in flight since it was last looked; those without are left out at the next look. */
+  /** Routes that had something in flight at some point since the last check. The next check drops those without. */
   #lookedAfter: AppendRoute[] = [];
   readonly #awaitingRoom = new Set<Link>();
   readonly #gaps = new SequenceGaps();
-  /** Told of each batch that was stored: offset behind its last record. */
+  /** Called for each stored batch, with the offset after its last record. */
   readonly #onStored: (topicId: Uuid, partition: number, endOffset: number) => void;
   /**
    * Frames being filled at the end of a turn, one per link. A fresh array each turn, not a Map that is cleared: see
@@ -86,7 +89,7 @@ export class AppendRouter {
   #flightTick: Timer | undefined;
   #sequence = 0;
   #queuedBytes = 0;
-  /** Time of this turn; -1 until somebody asks. */
+  /** Time of this turn; -1 until somebody asks for it. */
   #turnMs = -1;
   #closed = false;
 
@@ -150,7 +153,7 @@ export class AppendRouter {
       followsGivenUp: false,
     });
     this.#queuedBytes += bytes;
-    // A route that waits is woken by what it waits for.
+    // A waiting route is woken by what it waits for.
     if (heldSinceMs < 0) this.#makeReady(route);
   }
 
@@ -229,7 +232,10 @@ export class AppendRouter {
     while (route.queue.length > 0 && route.proven);
   }
 
-  /** As many items as fit in the frame being filled for `link`, at least one; one only while the owner is not proven. */
+  /**
+   * Takes as many items as fit in the frame being filled for `link`, at least one. Only one while the owner is
+   * unproven.
+   */
   #fill(route: AppendRoute, link: Link): void {
     const firstBytes = route.queue[0]!.append.records.length;
     const at = this.#filling.findIndex((filled) => filled.link === link);
@@ -290,20 +296,20 @@ export class AppendRouter {
       for (const result of topic.partitionResponses) {
         const flight = routes?.get(result.index)?.flightOf(frame);
         const item = flight?.items[flight.answered];
-        // An answer that fits nothing we sent is left out; what it should have answered counts as lost below.
+        // Ignores an answer that fits nothing we sent. What it should have answered counts as lost below.
         if (!flight || !item) continue;
         flight.answered++;
         this.#settle(flight.route, item, result);
       }
     }
-    // A broker that leaves entries out has done nobody knows what with them.
+    // A broker that leaves out entries may have done anything with them.
     this.#lost(frame, true);
   }
 
   #settle(route: AppendRoute, item: Item, result: PartitionAnswer): void {
     const code = result.errorCode;
-    // A storage error is no refusal: the batch may be on disk. The broker is on its way out. One without room may have it soon,
-    // and what came behind a batch that it refused must not overtake it.
+    // A storage error is not a refusal: the batch may be on disk, and the broker is about to stop. A broker without
+    // room may have room soon, and later batches must not overtake the one that it refused.
     const isOfStorage = code === errorCode.kafkaStorageError || code === volumeFullCode;
     if (isMisrouted(code) || (isOfStorage && item.append.idempotent)) {
       this.metrics.refused++;
@@ -324,12 +330,13 @@ export class AppendRouter {
       route.refusedEpoch = -2;
     }
     if (code === errorCode.none && result.baseOffset >= 0) {
-      // Before the answer: who was answered may ask for the records at once. And after it the batch's memory is not ours.
+      // Called before the answer: a client with an answer may ask for the records at once. And afterwards the batch's
+      // memory is no longer ours.
       const endOffset = result.baseOffset + lastOffsetDelta(item.append.records, 0) + 1;
       this.#onStored(route.topicId, route.index, endOffset);
     }
-    // Who answers has received all of it, and before that it was with no other: one that gave no answer may have left it
-    // in the socket of a link that ended, which can still be writing it.
+    // A broker that answers has received all of the batch. Its memory can be released unless an earlier broker gave no
+    // answer: that one's closed link may still be writing the batch to its socket.
     tell(
       item,
       {
@@ -345,7 +352,7 @@ export class AppendRouter {
     );
   }
 
-  /** Ends the flights of a frame; items without an answer are repeated where that is safe. */
+  /** Ends the flights of a frame. Items without an answer are repeated where that is safe. */
   #lost(frame: Frame, sent: boolean): void {
     for (const flight of frame.flights) {
       const { route, items } = flight;
@@ -365,7 +372,7 @@ export class AppendRouter {
   #putBack(route: AppendRoute, item: Item): void {
     if (this.#closed) return this.#fail([item], errorCode.notLeaderOrFollower);
     route.draining = true;
-    // An idempotent one keeps its place before what its producer sends next; this one is better not sent again.
+    // An idempotent batch keeps its place before its producer's next ones. A plain one is better not sent again.
     if (item.isTold && !item.append.idempotent) return;
     const nowMs = this.#nowMs();
     if (item.followsGivenUp) {
@@ -394,7 +401,7 @@ export class AppendRouter {
     if (!this.#catalogue.byId(topicId)) for (const route of routes.values()) this.#forget(route);
   }
 
-  /** Topics come and go, and so must what is known about them. */
+  /** Topics come and go, so what is known about them must go too. */
   #forget(route: AppendRoute): void {
     const routes = this.#routes.get(route.topicId);
     if (!routes || !route.isIdle) return;
@@ -415,7 +422,7 @@ export class AppendRouter {
     });
   }
 
-  /** Every tick while something waits: give up what waited too long, and look again at the rest. */
+  /** Runs every tick while something waits: gives up what waited too long, and checks the rest again. */
   #lookAfterWaiting(): void {
     this.#tick = undefined;
     const nowMs = this.#nowMs();
@@ -428,7 +435,8 @@ export class AppendRouter {
         continue;
       }
       this.#cutStale(route, owner, nowMs);
-      // Without an owner there is nothing to try: the catalogue tells when that changes. Thousands wait so at once.
+      // Without an owner there is nothing to try: the catalogue reports when that changes. Thousands may wait like this
+      // at once.
       if (typeof owner !== 'string') this.#makeReady(route);
     }
     if (this.#waiting.size > 0) {
@@ -441,8 +449,8 @@ export class AppendRouter {
   }
 
   /**
-   * A broker that is silent is not taken for gone before its link ends; who waits for it may have less time, and when another
-   * owns the partition by then there is no reason to wait at all.
+   * A silent broker does not count as gone until its link ends. Its waiting clients may have less time, and once
+   * another broker owns the partition there is no reason to wait at all.
    */
   #lookAfterFlights(): void {
     this.#flightTick = undefined;

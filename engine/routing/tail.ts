@@ -1,17 +1,19 @@
 /**
- * Waiting for records, shared. However many readers of this gateway wait at one offset of a partition, the broker sees
- * one long poll: its answer is handed to all of them, and they share its buffers. A poll belongs to nobody: it outlives
- * the fetch that started it, so a consumer of a hundred partitions, woken by one, finds the other ninety-nine still
- * asked at its next fetch. An answer that comes while nobody waits is kept for a moment, and the owner is asked at once
- * for what comes behind it: while that question is open, what is kept is all there is, and the next fetch takes it.
- * Once the log is known to have grown (the question was answered, an append of this gateway was acknowledged) what was
- * kept is old, and the next fetch reads: a reader is never told less than it may have heard of otherwise.
+ * Shared waiting for records. However many readers of this gateway wait at one offset of a partition, the broker sees
+ * one long poll. All of them get its answer and share its buffers. A poll belongs to nobody: it outlives the fetch that
+ * started it. So when a consumer of a hundred partitions is woken by one, its next fetch finds polls for the other
+ * ninety-nine still open. An answer that arrives while nobody waits is kept for a moment, and the owner is asked at
+ * once for what comes after it. While that question is open, the kept result is all there is, and the next fetch takes
+ * it. Once the log is known to have grown (the question was answered, or an append of this gateway was acknowledged),
+ * the kept result is old, and the next fetch reads: a reader never learns less than it may have heard otherwise.
  *
- * A poll follows its partition. When the catalogue names another owner, the old question is abandoned (its late answer
- * is told from the valid one by `attempt`) and the poll asks there; while nobody can be asked it is parked, and after the
- * hold time its readers get NOT_LEADER_OR_FOLLOWER; of a topic that is gone, sooner, UNKNOWN_TOPIC_ID.
+ * A poll follows its partition. When the catalogue names another owner, the old question is abandoned (`attempt` tells
+ * its late answer from the valid one) and the poll asks the new owner. While nobody can be asked, the poll is parked.
+ * After the hold time its readers get NOT_LEADER_OR_FOLLOWER; for a topic that is gone they get UNKNOWN_TOPIC_ID,
+ * sooner.
  *
- * Bounds: number of polls; bytes and age of kept results; a poll nobody waits for ends with its own bounded wait.
+ * Bounds: the number of polls; bytes and age of kept results. A poll that nobody waits for ends with its own bounded
+ * wait.
  */
 import type { FetchedPartition } from '../engine.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
@@ -29,26 +31,26 @@ import type { RoutingSettings } from './settings.ts';
 import { type Bounds, ToldBounds } from './told-bounds.ts';
 
 export interface TailWaiter {
-  /** At most once per wait. The result is shared and never written to. */
+  /** Called at most once per wait. The result is shared and must not be written to. */
   delivered(result: FetchedPartition): void;
-  /** The owner has said that nothing is there; the wait goes on. */
+  /** The owner says that nothing is there. The wait goes on. */
   stillNothing(result: FetchedPartition): void;
 }
 
-/** What answers have told of a log: the highest values of both, which never fall. */
+/** The highest values that answers have reported for a log. Neither ever falls. */
 export interface SeenLog {
   readonly highWatermark: number;
   readonly logStartOffset: number;
 }
 
 type Seen = { -readonly [Name in keyof SeenLog]: SeenLog[Name] } & {
-  /** Whether an answer of an owner is in it. Before, an append may have told the end. */
+  /** Whether an owner's answer is included. Before that, an append may have set the end. */
   isHeard: boolean;
-  /** Absent while nothing is told in other ways than by reads and appends. */
+  /** Absent while only reads and appends have reported bounds. */
   told?: ToldBounds | undefined;
 };
 
-/** An owner that has records answers a poll within less. */
+/** An owner that has records answers a poll in less time. */
 const silenceMsMin = 20;
 
 const unseen: SeenLog = { highWatermark: -1, logStartOffset: -1 };
@@ -60,21 +62,21 @@ interface Poll {
   readonly offset: number;
   readonly maxBytes: number;
   readonly waiters: Set<TailWaiter>;
-  /** Asked for what was kept alone: nobody has waited for its answer, and it is not kept. */
+  /** Opened only because of a kept result. Nobody has waited for its answer, and it is not kept. */
   isFollowUp: boolean;
-  /** Somebody waits who takes no earlier answer of the owner for given. */
+  /** Some waiter does not accept an earlier answer of the owner. */
   mustAsk: boolean;
-  /** Counts the questions asked; an answer to another than the last is ignored. */
+  /** Counts the questions asked. An answer to any but the last is ignored. */
   attempt: number;
   /** Epoch of the owner being asked; -2 while parked. */
   askedEpoch: number;
-  /** Since when the owner at that epoch has said nothing of records. */
+  /** Since when the owner at that epoch has reported no records. */
   askedAtMs: number;
-  /** Where the log was known to begin when the owner was asked. */
+  /** The known start of the log when the owner was asked. */
   askedStart: number;
   /** Whether an owner has answered that nothing is there. */
   isEmpty: boolean;
-  /** Parked because the owner at this epoch refused, until then unless a newer one is named. */
+  /** Parked because the owner at this epoch refused; until retryAtMs, unless a newer one is named. */
   refusedEpoch: number;
   retryAtMs: number;
 }
@@ -100,7 +102,7 @@ export class Tail {
   /** Oldest first. */
   readonly #kept = new Map<string, Kept>();
   #keptBytes = 0;
-  /** By partition, of topics that the catalogue knows. Who reads from the high watermark on is at the tail. */
+  /** By partition, for topics that the catalogue knows. A reader at the high watermark is at the tail. */
   readonly #seen = new Map<Uuid, Seen[]>();
   #tick: Timer | undefined;
   #closed = false;
@@ -134,29 +136,29 @@ export class Tail {
   }
 
   /**
-   * Whether a read at `offset` would find nothing: the log ended there, or somebody waits there for its first answer. Beyond
-   * the end that is known there may be more than that, or no such offset: only its owner can tell.
+   * Whether a read at `offset` would find nothing: the log ended there, or somebody waits there for a first answer.
+   * Beyond the known end there may be more records, or no such offset: only the owner can tell.
    */
   isAtTail(topicId: Uuid, partition: number, offset: number): boolean {
     const { highWatermark } = this.seen(topicId, partition);
     return highWatermark >= 0 ? offset === highWatermark : this.#polls.has(keyOf(topicId, partition, offset));
   }
 
-  /** Whether an owner has been asked for what comes at `offset` and has not answered yet. */
+  /** Whether an owner has been asked for what follows `offset` and has not answered yet. */
   isAsked(topicId: Uuid, partition: number, offset: number): boolean {
     return (this.#polls.get(keyOf(topicId, partition, offset))?.askedEpoch ?? -2) >= 0;
   }
 
   /**
-   * Whether it has been asked for so long that its silence says that nothing is there. What another gateway's clients have stored since
-   * the last question is not known here before.
+   * Whether the owner has been asked for so long that its silence means nothing is there. What clients of another
+   * gateway stored since the last question is not known here before.
    */
   isSilent(topicId: Uuid, partition: number, offset: number): boolean {
     const poll = this.#polls.get(keyOf(topicId, partition, offset));
     return poll !== undefined && poll.askedEpoch >= 0 && this.#clock.monotonicMs() - poll.askedAtMs >= silenceMsMin;
   }
 
-  /** -1 for what is not known: both, until an owner has answered. */
+  /** -1 for unknown values: both, until an owner has answered. */
   seen(topicId: Uuid, partition: number): SeenLog {
     const seen = this.#seen.get(topicId)?.[partition];
     if (!seen?.isHeard) return unseen;
@@ -164,8 +166,9 @@ export class Tail {
   }
 
   /**
-   * Every answer about a partition, from polls and reads, passes here. What a former owner knows of a log that it has given away
-   * is good for the next one as well; and where a log moves again and again, no other may tell anything for a long time.
+   * Every answer about a partition, from polls and reads, passes through here. A former owner's answer counts too: what
+   * it knows of a log that it gave away also holds for the next owner. And while a log moves again and again, no other
+   * broker may report anything for a long time.
    */
   note({ topicId, partition, errorCode: code, highWatermark, logStartOffset }: FetchedPartition): void {
     if ((code !== errorCode.none && !isMisrouted(code)) || highWatermark < 0) return;
@@ -177,16 +180,16 @@ export class Tail {
   }
 
   /**
-   * An append of this gateway was acknowledged, so the log ends at `endOffset` or behind it. Remembered also while no owner
-   * has answered a read: the first read may have left before the append, and its answer is then older than this. The end
-   * is good for every later owner as well, as what was acknowledged is recovered; a topic made again has another id.
+   * An append of this gateway was acknowledged, so the log ends at `endOffset` or later. Noted even before any owner
+   * has answered a read: the first read may have left before the append, and its answer is then older. The end also
+   * holds for every later owner, because acknowledged records are recovered. A topic created again has another id.
    */
   stored(topicId: Uuid, partition: number, endOffset: number): void {
     const seen = this.#seen.get(topicId)?.[partition] ?? this.#remember(topicId, partition);
     if (seen && endOffset > seen.highWatermark) seen.highWatermark = endOffset;
   }
 
-  /** Somebody was told of the bounds of a log without reading it: see told-bounds.ts. */
+  /** A client was told a log's bounds without reading it: see told-bounds.ts. */
   told(topicId: Uuid, partition: number, bounds: Bounds): void {
     const seen = this.#seen.get(topicId)?.[partition] ?? this.#remember(topicId, partition);
     if (seen) (seen.told ??= new ToldBounds()).tell(bounds, this.#clock.monotonicMs());
@@ -197,14 +200,14 @@ export class Tail {
     const [start, end] = [told.startAt(nowMs), told.endAt(nowMs)];
     const { highWatermark, logStartOffset } = seen;
     if (end <= highWatermark && start <= logStartOffset) {
-      // Over, or overtaken by reads and appends: nobody need ask the clock for it any more.
+      // Expired, or overtaken by reads and appends: no later call needs to check the clock for it.
       seen.told = undefined;
       return seen;
     }
     return { highWatermark: Math.max(highWatermark, end), logStartOffset: Math.max(logStartOffset, start) };
   }
 
-  /** Nothing of a topic that has gone: nobody would forget what comes of it behind its deletion. */
+  /** Remembers nothing of a topic that is gone: entries that arrive after its deletion would never be forgotten. */
   #remember(topicId: Uuid, partition: number): Seen | undefined {
     if (!this.#catalogue.byId(topicId)) return undefined;
     let ofTopic = this.#seen.get(topicId);
@@ -212,7 +215,7 @@ export class Tail {
     return (ofTopic[partition] = { ...unseen, isHeard: false });
   }
 
-  /** A kept result that begins at `offset`, if it is all that the log has from there on; it is then the caller's. */
+  /** A kept result that begins at `offset`, if it is all that the log has from there on. The caller then owns it. */
   take(topicId: Uuid, partition: number, offset: number): FetchedPartition | undefined {
     const key = keyOf(topicId, partition, offset);
     const kept = this.#kept.get(key);
@@ -235,14 +238,15 @@ export class Tail {
     const old = this.#kept.get(key);
     if (old) this.#dropKept(key, old);
     const endOffset = offsetBehind(result.records, poll.offset);
-    // What ends before the end of the log, for want of room in the poll, is read again from its beginning.
+    // A result that ends before the end of the log, because the poll had no room for more, is read again from its
+    // beginning.
     if (bytes === 0 || this.#closed || endOffset < this.seen(topicId, partition).highWatermark) return;
     const nextKey = keyOf(topicId, partition, endOffset);
     if (!this.#polls.has(nextKey)) {
       if (this.#polls.size >= pollsMax) return;
       this.#ask(this.#open(nextKey, { topicId, partition, offset: endOffset, maxBytes: poll.maxBytes }));
     }
-    // For good: how many will take it, and when, is not known.
+    // Held for good: nobody knows how many readers will take it, or when.
     if (result.frames) for (const frame of result.frames) frame.hold();
     this.#kept.set(key, { result, bytes, endOffset, untilMs: this.#clock.monotonicMs() + keptMsMax });
     this.#keptBytes += bytes;
@@ -255,7 +259,7 @@ export class Tail {
     this.#scheduleTick();
   }
 
-  /** `mustAsk`: whatever is known of the log. Throws Overloaded when too many offsets are waited for. */
+  /** `mustAsk`: asks whatever is known of the log. Throws Overloaded when too many offsets are waited for. */
   wait(asked: Omit<Asked, 'leaderEpoch' | 'startOffset'>, waiter: TailWaiter, mustAsk: boolean): void {
     const key = keyOf(asked.topicId, asked.partition, asked.offset);
     const known = this.#polls.get(key);
@@ -299,7 +303,7 @@ export class Tail {
     return poll;
   }
 
-  /** The poll goes on without the waiter; a parked one, which asks nobody anything, ends with its last waiter. */
+  /** The poll goes on without the waiter. A parked poll asks nobody, so it ends with its last waiter. */
   leave(topicId: Uuid, partition: number, offset: number, waiter: TailWaiter): void {
     const poll = this.#polls.get(keyOf(topicId, partition, offset));
     if (!poll) return;
@@ -326,7 +330,7 @@ export class Tail {
     const attempt = ++poll.attempt;
     if (poll.askedEpoch !== owner.leaderEpoch) poll.askedAtMs = this.#clock.monotonicMs();
     poll.askedEpoch = owner.leaderEpoch;
-    // Of a log of which nothing is known its owner's silence would tell nothing: the first answer comes at once.
+    // For a log of which nothing is known, the owner's silence would say nothing, so the first answer comes at once.
     const { highWatermark, logStartOffset } = this.seen(poll.topicId, poll.partition);
     poll.askedStart = logStartOffset;
     const maxWaitMs = highWatermark < 0 && !poll.isEmpty ? 0 : this.#settings.pollWaitMsMax;
@@ -355,7 +359,7 @@ export class Tail {
     this.#holds.succeeded(holdKey(poll));
     this.note(result);
     if (result.errorCode === 0 && result.records.length === 0) {
-      // The broker's wait is over and nothing came.
+      // The broker's wait is over and no records came.
       poll.isEmpty = true;
       for (const waiter of poll.waiters) waiter.stillNothing(result);
       if (poll.waiters.size > 0) this.#ask(poll);
@@ -365,8 +369,9 @@ export class Tail {
   }
 
   /**
-   * Whether what it asks for was deleted while a disk kept the answer: who came to wait for it since then has been told where the
-   * log begins. Its owner says so when it is asked again, and what it says to that is delivered, whatever it is.
+   * Whether the records at its offset were deleted while a slow disk delayed the answer. A waiter that joined since
+   * then has been told the new start of the log. The owner is then asked again, and its next answer is delivered
+   * whatever it is.
    */
   #isOutrun({ topicId, partition, offset, askedStart }: Poll): boolean {
     return offset >= askedStart && offset < this.seen(topicId, partition).logStartOffset;
@@ -387,7 +392,7 @@ export class Tail {
     if (ofTopic?.size === 0) this.#pollsOfTopic.delete(poll.topicId);
   }
 
-  /** Nobody can be asked at the moment: until something changes, or until the hold time is over. */
+  /** Parks the poll while nobody can be asked: until something changes, or until the hold time is over. */
   #park(poll: Poll, isUnknown: boolean): void {
     poll.askedEpoch = -2;
     poll.attempt++;
@@ -403,7 +408,7 @@ export class Tail {
   }
 
   #askParked(): void {
-    // A copy: a poll that is parked again is not met again in the same round.
+    // A copy, so a poll that is parked again is not visited twice in one round.
     const parked = Array.from(this.#parked);
     for (const poll of parked) if (this.#parked.has(poll)) this.#ask(poll);
   }
