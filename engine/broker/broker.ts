@@ -1,7 +1,7 @@
 /**
  * An embedded broker: one session's logs and the coordinators that live in them, behind the Kafka protocol on its own
- * address. It decides nothing about placement: what it serves follows from the rows (ownership.ts), and what it may
- * acknowledge from its session (session.ts).
+ * address. It decides nothing about placement. The rows say what it serves (ownership.ts), and its session says what it
+ * may acknowledge (session.ts).
  */
 import type { Clock } from '../kernel/clock.ts';
 import { SharedFrame } from '../kernel/frame-pool.ts';
@@ -30,16 +30,16 @@ import { LogVisits, type VisitSettings } from './visit-logs.ts';
 export interface BrokerParts {
   readonly brokerId: number;
   readonly sessionEpoch: number;
-  /** Where links come in. */
+  /** Address for incoming links. */
   readonly address: string;
   readonly logs: LogStore;
   readonly catalogue: FollowedCatalogue;
   readonly network: Network;
   readonly clock: Clock;
   readonly random: Random;
-  /** For what was released and not moved; absent where who moves never dies alone. */
+  /** For logs that were released but not moved. Absent where the mover never dies without this process. */
   readonly takeBack?: Pick<TakeBackParts, 'store' | 'guard' | 'isControllerGone'>;
-  /** Absent where a process is never stopped and left alive. */
+  /** Absent where a process is never stopped and later resumed. */
   readonly lease?: LeaseLook;
   readonly visits?: VisitSettings;
   readonly groups?: Partial<GroupSettings>;
@@ -85,7 +85,7 @@ function handle(parts: BrokerParts, { ownership, seats, load, isAwake }: Desk, c
   const { catalogue, clock, logs } = parts;
   const onBug = (error: unknown): void => parts.onBug(error);
   const leave = (log: PartitionLog): Promise<void> => seats.leave(log);
-  /** Every operation puts the world's failures into codes, partition by partition: what comes out of one is a bug. */
+  /** Every operation turns expected failures into codes, partition by partition. What it throws is a bug. */
   const settle = <R>(answer: Promise<R>, respond: (response: R) => void): void => {
     answer.then(respond).catch(onBug);
   };

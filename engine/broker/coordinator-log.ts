@@ -9,19 +9,22 @@ import { decodeBatch } from '../records/decode.ts';
 import { encodeBatch } from '../records/encode.ts';
 import { AppendUnsure, type CoordinatorLog, type LogRecord } from './groups/coordinator-log.ts';
 
-/** The log has gone to another broker: clients look for the coordinator again, and find the next one. Nothing was stored. */
+/**
+ * The log has moved to another broker. Clients look for the coordinator again, and find the next one. Nothing was
+ * stored.
+ */
 export class CoordinatorLogLost extends Failure {
   readonly code = 'not-owner';
   override readonly retryable = true;
 }
 
-/** Nothing was stored, and the log is as it was: the coordinator goes on, and writes again when there is room. */
+/** Nothing was stored, and the log is unchanged. The coordinator continues, and writes again when there is room. */
 export class CoordinatorLogFull extends Failure {
   readonly code = 'disk-full';
   override readonly retryable = true;
 }
 
-/** Read, and visited, in a turn of the event loop: some 10 ms of it, for the broker has other tenants. */
+/** Bytes read and visited in one turn of the event loop: some 10 ms, because the broker has other tenants. */
 const replayBytesPerTurnMax = 256 * 1024;
 
 export function coordinatorLog(log: PartitionLog, clock: Clock): CoordinatorLog {
@@ -59,7 +62,7 @@ export function coordinatorLog(log: PartitionLog, clock: Clock): CoordinatorLog 
   };
 }
 
-/** One or more whole batches; returns the offset behind them. */
+/** Replays one or more whole batches. Returns the offset after them. */
 async function replayRun(run: Uint8Array, from: number, visit: (record: LogRecord) => void): Promise<number> {
   const bytes = Buffer.from(run.buffer, run.byteOffset, run.length);
   let next = from;

@@ -1,9 +1,9 @@
 /**
  * The group coordinators that this broker hosts: one per owned partition of a cluster's coordinator topic, loaded from
- * the log on first use and closed when the log is given away. A coordinator belongs to one opening of its log: when the
- * partition comes back later it is another log object, and gets another coordinator.
+ * the log on first use and closed when the log is given away. A coordinator belongs to one opening of its log. When the
+ * partition comes back later, it is another log object with another coordinator.
  *
- * Requests that arrive while it loads wait for it, because the client's own retry would come no sooner.
+ * Requests that arrive during the load wait for it, because the client's own retry would come no sooner.
  */
 import type { Catalogue, TopicEntry } from '../engine.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -46,14 +46,14 @@ export class CoordinatorSeats {
     this.#settings = settings;
   }
 
-  /** The coordinator of a group, loaded, when its partition is ours; else NOT_COORDINATOR. */
+  /** The loaded coordinator of a group when its partition is ours; otherwise NOT_COORDINATOR. */
   async ofGroup(clusterId: string, groupId: string): Promise<Seated> {
     const topic = this.#catalogue.byName(coordinatorTopic(clusterId));
     if (!topic) return { errorCode: errorCode.notCoordinator };
     return this.#find(topic, coordinatorPartition(groupId, topic.partitions.length));
   }
 
-  /** Those of these partitions; undefined when one of them cannot be had: a list without it would be taken for whole. */
+  /** The coordinators of these partitions. Undefined when one is unavailable: a list without it would look complete. */
   async ofPartitions(clusterId: string, partitions: readonly number[]): Promise<GroupCoordinator[] | undefined> {
     const topic = this.#catalogue.byName(coordinatorTopic(clusterId));
     if (!topic) return undefined;
@@ -91,7 +91,7 @@ export class CoordinatorSeats {
     return seat;
   }
 
-  /** The log is about to be given away: whoever is parked at its coordinator is sent on. */
+  /** The log is about to be given away: requests parked at its coordinator are sent elsewhere. */
   async leave(log: PartitionLog): Promise<void> {
     const seat = this.#seats.get(log);
     if (!seat) return;

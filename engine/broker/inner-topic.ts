@@ -2,7 +2,10 @@ import type { Catalogue, TopicEntry } from '../engine.ts';
 import { errorCode } from '../protocol/error-codes.ts';
 import type { Owned, Ownership } from './ownership.ts';
 
-/** The log of a partition given by the topic's inner name, as the name-based APIs do. `sentEpoch`: see Ownership.with. */
+/**
+ * The log of a partition, looked up by the topic's inner name as the name-based APIs do. `sentEpoch`: see
+ * Ownership.with.
+ */
 export function ownedByName(
   catalogue: Catalogue,
   ownership: Ownership,

@@ -1,13 +1,13 @@
 /**
- * What a topic wants of the records inside a batch: keys (cleanup.policy=compact), or a codec (compression.type). Either takes a
- * look into the batch, in other threads perhaps, and appends to one log must keep the order in which they came: an idempotent
- * producer has several batches under way, and a small one after a large one would be ready first. So the looks of one log
- * end in their order:
+ * What a topic demands of the records inside a batch: keys (cleanup.policy=compact) or a codec (compression.type). Both
+ * need a look into the batch, possibly in other threads. Appends to one log must keep their order of arrival: an
+ * idempotent producer has several batches in flight, and a small one after a large one would be ready first. So the
+ * looks of one log end in order:
  *
  *   large comes ── small comes ── small is ready, waits ── large is ready, appended ── small appended
  *
- * A batch that needs no look waits behind those that do as well: the topic's configs may have changed in between.
- * A log that was given away meanwhile refuses the append itself.
+ * A batch that needs no look also waits behind those that do: the topic's configs may have changed in between. A log
+ * that was given away meanwhile refuses the append itself.
  */
 import { Overloaded } from '../kernel/failure.ts';
 import type { PartitionLog } from '../log/log.ts';
@@ -25,7 +25,7 @@ export interface RecordsFault {
 
 export type Wanted = Pick<TopicSettings, 'requiresKeys' | 'compressionType' | 'gzipLevel' | 'messageBytesMax'>;
 
-/** A batch whose records take more is not compressed anew: both forms are in memory at once. */
+/** A batch with larger records is not recompressed: both forms are in memory at once. */
 const recompressedBytesMax = 32 * 1024 * 1024;
 
 const codecOf: Readonly<Record<CompressionType, Codec | undefined>> = {
@@ -37,12 +37,12 @@ const codecOf: Readonly<Record<CompressionType, Codec | undefined>> = {
   zstd: codec.zstd,
 };
 
-/** The last look into a batch for a log, while it has not ended. */
+/** The last unfinished look into a batch, by log. */
 const lastOf = new WeakMap<PartitionLog, Promise<void>>();
 
 /**
- * Calls `done` once, with the batch as the topic wants it or what is wrong: in this turn, when neither this batch nor one
- * before it is to be looked into.
+ * Calls `done` once, with the batch as the topic wants it or with what is wrong. Calls it in this turn when neither
+ * this batch nor an earlier one needs a look.
  */
 export function afterLook(
   log: PartitionLog,
@@ -83,7 +83,7 @@ async function look(
   }
 }
 
-/** Nothing is wrong with the batch, and nothing of it is stored. */
+/** Nothing is wrong with the batch; it could not be looked into. Nothing of it is stored. */
 export function unlessUnable(error: unknown): RecordsFault {
   if (error instanceof Overloaded) return { errorCode: errorCode.requestTimedOut, message: error.message };
   if (error instanceof CodecUnavailable)

@@ -1,11 +1,11 @@
 /**
- * Which logs this session may serve: those whose placement row names it, opened at that row's leader epoch on first
- * use. A broker that took over 3,000 partitions is therefore ready at once, and the hot ones open first.
+ * Which logs this session may serve: those whose placement row names it. Each opens on first use, at that row's leader
+ * epoch. A broker that took over 3,000 partitions is therefore ready at once, and the hot ones open first.
  *
- * The catalogue follows the store's change feed and may be a few milliseconds behind the gateway that sent the request
- * (the controller writes the row, the gateway reads it at once and asks us, our feed has not come by yet). So a request
- * for a log that is not ours waits for the feed a moment before it is told to look elsewhere, unless it was sent by a row
- * that is no newer than ours.
+ * The catalogue follows the store's change feed, and may be a few milliseconds behind the gateway that sent the
+ * request: the controller writes the row, the gateway reads it at once and asks us, and our feed has not delivered it
+ * yet. So a request for a log that is not ours waits briefly for the feed before it is told to look elsewhere. It does
+ * not wait when the row it was sent by is no newer than ours.
  */
 import type { Catalogue, PartitionEntry, TopicEntry } from '../engine.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -14,7 +14,7 @@ import type { Uuid } from '../kernel/uuid.ts';
 import type { LogStore, PartitionLog } from '../log/log.ts';
 import { errorCode } from '../protocol/error-codes.ts';
 
-/** A log, or the Kafka error that says why not. */
+/** A log, or the Kafka error that explains its absence. */
 export type Owned = { readonly log: PartitionLog; readonly topic: TopicEntry } | { readonly errorCode: number };
 
 /** A log and the epoch at which it is given up. */
@@ -30,14 +30,14 @@ export interface FollowedCatalogue extends Catalogue {
   all(): Iterable<TopicEntry>;
   /** Called after any of the topic's rows changed. */
   onPlacement(listener: (topicId: Uuid) => void): void;
-  /** Has the change feed look now. */
+  /** Makes the change feed look now. */
   refresh(): void;
 }
 
 export interface OwnershipSettings {
   /** How long a request for an unknown log waits for the change feed. */
   readonly feedWaitMsMax: number;
-  /** How often the feed is made to look while somebody waits for it. */
+  /** How often the feed is made to look while a request waits for it. */
   readonly feedPollMs: number;
   /** Requests that wait for one log to open or to become known. */
   readonly waitersMax: number;
@@ -51,11 +51,11 @@ export class Ownership {
   readonly #catalogue: FollowedCatalogue;
   readonly #clock: Clock;
   readonly #settings: OwnershipSettings;
-  /** In order of arrival: appends that came while a log opens must enter it in that order, before any later one. */
+  /** In order of arrival: appends that arrive while a log opens must enter it in that order, before any later one. */
   readonly #opening = new Map<string, ((owned: Owned) => void)[]>();
   readonly #unknown = new Map<Uuid, Set<() => void>>();
   readonly #released = new Map<string, number>();
-  /** Topics whose logs are being taken away for good while our feed still has them. */
+  /** Topics whose logs are being removed for good while our feed still lists them. */
   readonly #deleted = new Set<Uuid>();
   /** Called when logs were given back, or could not be. */
   onReleased: (given: readonly GivenUp[]) => void = () => undefined;
@@ -76,8 +76,8 @@ export class Ownership {
   }
 
   /**
-   * Calls `use` once: in this turn when the log is open, else when it is. Calls for one log are kept in order. `sentEpoch`:
-   * the leader epoch of the row by which the sender came to us, -1 when it is not known.
+   * Calls `use` once: in this turn when the log is open, otherwise once it is. Calls for one log keep their order.
+   * `sentEpoch`: the leader epoch of the row that sent the request to us; -1 when unknown.
    */
   with(topicId: Uuid, partition: number, use: (owned: Owned) => void, sentEpoch = -1): void {
     const key = topicId + partition;
@@ -100,7 +100,7 @@ export class Ownership {
     );
   }
 
-  /** Topic settings that changed reach an open log; a log that was given away is closed by release, not here. */
+  /** Passes changed topic settings to open logs. A log that was given away is closed by release, not here. */
   #changed(topicId: Uuid): void {
     const topic = this.#catalogue.byId(topicId);
     if (!topic) this.#deleted.delete(topicId);
@@ -122,13 +122,14 @@ export class Ownership {
   }
 
   /**
-   * Waits for the feed while it may be behind the sender's, and not when it is the other way round: a request that was sent
-   * on its way before a planned move, or while the log was being released, has to go to the next owner, and whatever its
-   * producer sends behind it waits for its return.
+   * Waits for the feed while it may be behind the sender's, but not in the opposite case. A request sent before a
+   * planned move, or while the log was being released, must go to the next owner; what its producer sends after it
+   * waits for its return.
    */
   async #open(key: string, topicId: Uuid, partition: number, sentEpoch: number): Promise<Owned> {
     const deadlineMs = this.#clock.monotonicMs() + this.#settings.feedWaitMsMax;
-    // Who does not say came by a row that named us: that of the log that was released, as a rule. By a later one, it asks again.
+    // A request without an epoch came by a row that named us, normally that of the released log. If it came by a later
+    // row, it asks again.
     const seenEpoch = sentEpoch >= 0 ? sentEpoch : (this.#released.get(key) ?? Infinity);
     for (;;) {
       const topic = this.#catalogue.byId(topicId);
@@ -167,9 +168,9 @@ export class Ownership {
   }
 
   /**
-   * Gives logs back (planned move); `closing` runs before each leaves. The epoch is noted first and an opening under way
-   * is waited for, whether or not the log is open here: between our answer and the new owner's row a late request would
-   * otherwise open the log once more at the epoch that was given up, and what it appends nobody would ever read.
+   * Gives logs back (planned move); `closing` runs before each leaves. The epoch is noted first, and an opening under
+   * way is awaited, whether or not the log is open here. Otherwise, between our answer and the new owner's row, a late
+   * request could reopen the log at the epoch that was given up, and nobody would ever read what it appends.
    */
   async release(given: readonly GivenUp[], closing: (log: PartitionLog) => Promise<void>): Promise<void> {
     for (const { topicId, partition, leaderEpoch } of given) {
@@ -188,9 +189,9 @@ export class Ownership {
   }
 
   /**
-   * The topic is deleted: from here on nothing of it is opened. Our feed may go on naming us for a while, and a late request
-   * would otherwise begin the log anew behind the back of whoever has just freed its space. Ends when no opening of the
-   * partition is under way.
+   * The topic is deleted, and none of its logs opens from here on. Our feed may name us for a while longer, and a late
+   * request would otherwise start the log again after its space was freed. Resolves when no opening of the partition is
+   * under way.
    */
   delete(topicId: Uuid, partition: number): Promise<void> {
     if (this.#catalogue.byId(topicId)) this.#deleted.add(topicId);

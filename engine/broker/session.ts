@@ -1,7 +1,7 @@
 /**
  * A broker's session: the right to own logs, from the first row to `closed`. Three things end it: close(), the
- * controller's fence, and (for acknowledgements alone) a lapsed lease. Everything that the broker writes to the metadata
- * store goes with guard(), so that a fenced session can change nothing, whatever it believes.
+ * controller's fence, and (for acknowledgements only) a lapsed lease. Everything the broker writes to the metadata
+ * store includes guard(), so a fenced session can change nothing, whatever it believes.
  *
  *   open (waits until the previous session is closed) -> serving -> draining -> closed
  *                                                        any -> fenced: onFenced, and the process exits
@@ -21,12 +21,15 @@ import { sleep } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
 import { type BrokerSlot, type Row, StoreConflict, type StoreOp } from '../ports.ts';
 
-/** The controller, or a later session of the slot, has taken the right away. Nothing of this session counts any more. */
+/**
+ * The controller, or a later session of the slot, has taken the right away. Nothing this session does counts any
+ * longer.
+ */
 export class SessionFenced extends Failure {
   readonly code = 'fenced';
 }
 
-/** The previous session of the slot is not closed within the wait: the controller has not recovered it. */
+/** The slot's previous session was not closed within the wait: the controller has not recovered it. */
 export class SessionBlocked extends Failure {
   readonly code = 'owner-unavailable';
   override readonly retryable = true;
@@ -36,9 +39,9 @@ export interface SessionOptions extends Persistence {
   readonly slot: BrokerSlot;
   readonly pid: number;
   readonly lease?: LeaseSettings;
-  /** For the previous session to be closed, and for the store. */
+  /** Longest wait for the previous session to be closed, and for the store. */
   readonly openWaitMsMax?: number;
-  /** Called at most once. The caller stops acknowledging (mayAck is false already) and exits. */
+  /** Called at most once. The caller stops acknowledging (mayAck is already false) and exits. */
   onFenced(cause: Failure): void;
 }
 
@@ -46,33 +49,34 @@ export interface Session {
   readonly brokerId: number;
   readonly epoch: number;
   state(): BrokerSession['state'];
-  /** Whether what is durable may be acknowledged at `nowMs` (monotonic; read from the clock when absent). */
+  /** Whether durable records may be acknowledged at `nowMs` (monotonic; read from the clock when absent). */
   mayAck(nowMs?: number): boolean;
-  /** Conditions for a transaction of this session, first of its operations. Asked for again before each attempt. */
+  /** Conditions for a transaction of this session; its first operations. Called again before each attempt. */
   guard(): StoreOp[];
   /**
-   * Whether a conflict on guard() came from the session's own change of state: then repeat with a fresh guard. False:
+   * Whether a conflict on guard() came from the session's own change of state. If so, repeat with a fresh guard. False:
    * the session is fenced, and onFenced has been called.
    */
   stillOurs(conflict: StoreConflict): boolean;
   /**
-   * guard() and `ops` as one transaction, repeated when the session's own change of state came between. A conflict of
-   * `ops` is thrown with the index in `ops`. Throws SessionFenced, StoreConflict and the store's other failures.
+   * Runs guard() and `ops` as one transaction, and repeats it when the session's own change of state interferes. A
+   * conflict of `ops` is thrown with the index in `ops`. Throws SessionFenced, StoreConflict and the store's other
+   * failures.
    */
   commit(ops: readonly StoreOp[], token?: string): Promise<void>;
   setState(state: 'draining'): Promise<void>;
-  /** From here on each renewal of the lease tells how far the session's log is on the disk, for whoever recovers it. */
+  /** From here on, each lease renewal reports how far the session's log is synced to disk, for its recovery. */
   noteLog(log: { syncedLsn(): number }): void;
-  /** Resolves when what the log tells now is stored. Throws LeaseEnded. */
+  /** Resolves when what the log reports now is stored. Throws LeaseEnded. */
   noted(): Promise<void>;
-  /** After the last roll-up. Acknowledgements end when it is called. Throws SessionFenced. */
+  /** Call after the last roll-up. Acknowledgements end with the call. Throws SessionFenced. */
   close(): Promise<void>;
 }
 
 const openWaitMsMaxDefault = 60_000;
 const openPollMs = 20;
 
-/** Throws SessionBlocked, or the store's failure after the wait. */
+/** Throws SessionBlocked, or the store's failure once the wait is over. */
 export async function openSession(options: SessionOptions): Promise<Session> {
   const { clock, slot, pid, openWaitMsMax = openWaitMsMaxDefault, lease: settings = leaseDefaults } = options;
   const { brokerId, zone, volume, address } = slot;
@@ -86,7 +90,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       const session: BrokerSession = { brokerId, epoch, state: 'serving', zone, volume, address, pid };
       const value = encodeBrokerSession(session);
       const lease = encodeLease(firstLease(epoch, settings));
-      // Before the first attempt: a repeat may find that this one took effect, so the lease counts from here.
+      // Taken before the first attempt: a repeat may find that this one took effect, so the lease counts from here.
       const grantedAtMs = clock.monotonicMs();
       const opened = await put(options, [
         { op: 'put', key, value, if: row ? { version: row.version } : { absent: true } },
@@ -101,7 +105,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   }
 }
 
-/** False on a conflict: somebody else changed the row, look again. */
+/** False on a conflict: somebody else changed the row, so look again. */
 async function put(persistence: Persistence, ops: readonly StoreOp[]): Promise<boolean> {
   try {
     await transactSurely(persistence, ops);
@@ -118,7 +122,7 @@ class OpenSession implements Session {
   readonly #options: SessionOptions;
   readonly #lease: Lease;
   #session: BrokerSession;
-  /** Of the session row. */
+  /** Version of the session row. */
   #version: number;
   #fenced = false;
   #changing: Promise<void> = Promise.resolve();
@@ -220,8 +224,8 @@ class OpenSession implements Session {
   }
 
   /**
-   * Between the commit of our own change and its reply, a guard of the old version is refused although nobody fenced us.
-   * The row found then names our epoch in a state that only we write, and its version is the one to go on with.
+   * Between the commit of our own change and its reply, a guard with the old version is refused although nobody fenced
+   * us. The row then names our epoch, in a state that only we write, and its version is the one to continue with.
    */
   #isOurs(current: Row | undefined): boolean {
     if (current === undefined || current.pk !== brokerSessionsPk || current.sk !== String(this.brokerId)) return false;

@@ -1,17 +1,18 @@
 /**
- * Takes back logs that were released for a planned move that never came: whoever moved them died between the release and
- * the new owner's row. A released log is not opened again at the epoch that was given up, so without this nobody would
- * serve it until somebody decides anew, and there may be no controller alive to do that.
+ * Takes back logs that were released for a planned move that never came, because the mover died between the release and
+ * the new owner's row. A released log does not open again at the epoch that was given up. Without this, nobody would
+ * serve it until a controller decides again, and there may be no live controller.
  *
- * The new epoch is written by the broker itself, on the condition that the placement is still the one that was given up.
- * A mover that was only slow finds another epoch than the one it had released, and lets go (commit-moves.ts). Of the two
- * writes one has its effect, whatever the order:
+ * The broker itself writes the new epoch, on the condition that the placement is still the one that was given up. A
+ * mover that was merely slow finds another epoch than the one it had released, and lets go (commit-moves.ts). Only one
+ * of the two writes takes effect, in either order:
  *
  *   mover commits first    the placement names another broker, or an epoch that is higher: nothing to take back
  *   broker writes first    the mover's write is refused, and its second look finds an epoch that it did not release
  *
- * So it harms nobody to be early. The mover is who keeps the fleet, the owner of shard 0: when that is another than at the
- * release, or its process has ended, no move follows, and clients wait for the log.
+ * So taking a log back early does no harm. The mover is the controller that keeps the fleet, the owner of shard 0. When
+ * that is no longer the same controller as at the release, or its process has ended, no move follows, and clients wait
+ * for the log.
  */
 import type { Catalogue } from '../engine.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
@@ -29,19 +30,19 @@ export interface TakeBackParts {
   readonly clock: Clock;
   /** The session's conditions. */
   guard(): readonly StoreOp[];
-  /** Whether the process of a controller is known to have ended, by its id. */
+  /** Whether a controller's process is known to have ended, by controller id. */
   isControllerGone?(controllerId: string): boolean;
 }
 
 interface Watched {
   readonly given: readonly GivenUp[];
-  /** Who released them, as far as is known. */
+  /** The controller that released them, as far as known. */
   readonly mover: string | undefined;
-  /** Monotonic; from then on nobody is waited for. */
+  /** Monotonic. After this time the mover is no longer waited for. */
   readonly untilMs: number;
 }
 
-/** From a release to its move takes a write; a mover that needs longer than this has to begin again. */
+/** A move follows its release after one write. A mover that needs longer than this has to begin again. */
 const takeBackAfterMs = 5_000;
 const lookIntervalMs = 250;
 const retryMs = 1_000;
@@ -60,7 +61,7 @@ export class TakeBack {
     for (const timer of this.#timers) timer.cancel();
   }
 
-  /** These were released just now. */
+  /** Watches logs that were just released. */
   watch(given: readonly GivenUp[]): void {
     const untilMs = this.#parts.clock.monotonicMs() + takeBackAfterMs;
     void this.#mover().then((mover) => this.#later(lookIntervalMs, { given, mover, untilMs }));
@@ -79,7 +80,7 @@ export class TakeBack {
     this.#timers.add(timer);
   }
 
-  /** Undefined when the store does not tell. */
+  /** Undefined when the store does not answer. */
   async #mover(): Promise<string | undefined> {
     try {
       const row = await this.#parts.store.get(shardKey(0));
@@ -114,7 +115,7 @@ export class TakeBack {
         await this.#takeBack(topicId, ofTopic);
       } catch (failure) {
         if (!(failure instanceof Failure)) throw failure;
-        // A conflict, or a store that is away: what the rows say by then decides. A fenced session ends by itself.
+        // A conflict, or an unavailable store: the rows decide the next time. A fenced session ends by itself.
         left.push(...ofTopic);
       }
     }

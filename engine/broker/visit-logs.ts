@@ -1,14 +1,16 @@
 /**
- * Opens every log that this session owns, some at a time in the background. Logs open when they are first asked for, and
- * what frees space (retention, giving up sparse files) works on open logs: without this, a log that nobody has asked for
- * since its broker started would keep its records, and the files that it shares with others, for ever.
+ * Opens every log that this session owns, a few at a time in the background. Logs otherwise open on first request, and
+ * the work that frees space (retention, giving up sparse files) runs on open logs only. So a log that nobody has
+ * requested since its broker started would keep its records, and the files that it shares with others, for ever.
  *
- * A round begins soon after logs were given to this broker, so that what a balanced fleet has just moved is open before it
- * is asked for; above all before another broker dies, when all that its heirs have not opened yet is opened at once, while
- * clients wait. Not sooner, because those who were given logs by a death are being asked for them at that very moment.
+ * A round begins soon after this broker was given logs, so logs that a balanced fleet has just moved are open before
+ * they are requested. Above all, they should be open before another broker dies: its heirs then open everything
+ * unopened at once, while clients wait. The round does not begin sooner, because heirs of a dead broker get requests
+ * for their logs at that very moment.
  *
- * Slow on purpose: a log costs a read of its rows and of one snapshot, and whoever comes meanwhile goes first. An open log
- * that is idle holds less than two kilobytes of memory, and a broker has partitionsPerBrokerMax of them at most.
+ * Slow on purpose: opening a log costs a read of its rows and of one snapshot, and requests that come meanwhile go
+ * first. An idle open log holds less than two kilobytes of memory, and a broker has at most partitionsPerBrokerMax of
+ * them.
  */
 import type { TopicEntry } from '../engine.ts';
 import { type Clock, sleep, type Timer } from '../kernel/clock.ts';
@@ -17,20 +19,23 @@ import type { LogStore } from '../log/log.ts';
 import type { FollowedCatalogue, Ownership } from './ownership.ts';
 
 export interface VisitSettings {
-  /** From one round over all topics to the next. */
+  /** Pause from one round over all topics to the next. */
   readonly intervalMs: number;
-  /** From the start of the session to the first of them, and from a change of a topic's rows to a round over those that changed. */
+  /**
+   * Delay from the start of the session to the first such round, and from a change of a topic's rows to a round over
+   * the changed topics.
+   */
   readonly soonMs: number;
-  /** Opened together. */
+  /** Logs opened together. */
   readonly logsTogetherMax: number;
-  /** Between two such openings. */
+  /** Pause between two such groups. */
   readonly pauseMs: number;
 }
 
 /** About a thousand logs a second, for a fifth of a core. */
 export const visitDefaults: VisitSettings = { intervalMs: 30_000, soonMs: 500, logsTogetherMax: 16, pauseMs: 10 };
 
-/** Partitions looked at between two turns of the event loop. */
+/** Partitions checked between two turns of the event loop. */
 const looksPerTurnMax = 1_000;
 
 export interface LogVisitsParts {
@@ -48,7 +53,7 @@ export class LogVisits {
   #timer: Timer | undefined;
   /** When the timer is due. */
   #dueMs = Infinity;
-  /** When it is time for all topics. */
+  /** When the next round over all topics is due. */
   #allAtMs: number;
   readonly #changed = new Set<Uuid>();
   #isInRound = false;
@@ -98,13 +103,13 @@ export class LogVisits {
     const { brokerId, logs, clock, ownership } = this.#parts;
     let looks = 0;
     let opening: Promise<void>[] = [];
-    // Topics come and go on the way: a Map's walk takes both.
+    // Topics come and go during the walk; iterating a Map tolerates both.
     for (const { topicId, partitions } of topics) {
       for (const { index, brokerId: owner } of partitions) {
         if (++looks % looksPerTurnMax === 0) await new Promise<void>((resolve) => clock.endOfTurn(resolve));
         if (this.#isStopped) return;
         if (owner !== brokerId || logs.get(topicId, index)) continue;
-        // What cannot be opened is told to who asks for it; the next round over all tries again.
+        // A request for a log that cannot be opened gets the error. The next full round tries again.
         opening.push(new Promise<void>((resolve) => ownership.with(topicId, index, () => resolve())));
         if (opening.length < this.#settings.logsTogetherMax) continue;
         await Promise.all(opening);

@@ -1,22 +1,23 @@
 /**
- * Whether the process may have slept over its own succession. A broker that is stopped (SIGSTOP, a virtual machine that
- * stands still) may go on when its slot has had another session at the same leader epoch: what it knows of its logs is then
- * older than what others were told, and neither an epoch nor a row says so. It does not look at its lease before each answer,
- * or reads would stop with the metadata store: only a gap in its own time makes it doubt, until its lease is valid again.
+ * Whether the process may have slept through its own succession. A broker that was stopped (SIGSTOP, a stalled virtual
+ * machine) may resume after its slot has had another session at the same leader epoch. What it knows of its logs is
+ * then older than what clients were told since, and neither an epoch nor a row reveals that. It cannot check its lease
+ * before each answer, or reads would stop whenever the metadata store does. Instead, only a gap in its own time makes
+ * it doubt, until its lease is valid again.
  *
- *   stopped ------------------- goes on: sees the gap; the lease has lapsed: tells nothing
+ *   stopped ------------------- resumes: sees the gap; the lease has lapsed: answers nothing
  *               fenced, another session     the renewal is refused: it ends
- *   stopped ------------------- goes on: sees the gap; nobody came: the renewal has its effect, and it tells again
+ *   stopped ------------------- resumes: sees the gap; nobody came: the renewal takes effect, and it answers again
  */
 import type { Clock, Timer } from '../kernel/clock.ts';
 
 export interface LeaseLook {
   mayAck(nowMs: number): boolean;
-  /** A gap that is longer makes a process doubt: so long a renewal may have been late. */
+  /** A longer gap makes the process doubt: a renewal may have been this late. */
   readonly renewIntervalMs: number;
 }
 
-/** Looks in each interval, so that a gap of one is seen. */
+/** Looks per interval, so a gap of one interval is noticed. */
 const looksPerInterval = 2;
 
 export class Wakefulness {
@@ -33,10 +34,10 @@ export class Wakefulness {
     this.#tick();
   }
 
-  /** Whether what is known of logs may be told: nobody else has told of them since. */
+  /** Whether to report what is known of logs: no other session has reported on them since. */
   isAwake(): boolean {
     const nowMs = this.#look();
-    // Nobody follows as long as it is valid.
+    // No session succeeds this one while its lease is valid.
     if (this.#hasSlept && this.#lease.mayAck(nowMs)) this.#hasSlept = false;
     return !this.#hasSlept;
   }

@@ -1,9 +1,9 @@
 /**
- * Produce (key 0) at the owner: one record batch per entry, entries of one partition in order. A batch is judged by its
- * header and checksum alone; what is inside is looked at in compacted topics, where each record must have a key (87), and
- * where the topic names a codec that is not the batch's (look-inside.ts).
+ * Produce (key 0) at the owner: one record batch per entry; entries of one partition in order. A batch is judged by its
+ * header and checksum alone. Its records are examined only in compacted topics, where each record must have a key (87),
+ * and where the topic names another codec than the batch's (look-inside.ts).
  *
- * What is refused for single records names them (KIP-467), for which alone a batch with a time outside the window is looked into.
+ * A refusal of single records names them (KIP-467). Only for this is a batch with a time outside the window opened.
  *
  * Refused: no or several batches in an entry, wrong checksum or counts, control batches, batches over max.message.bytes
  * (10), transactional batches (48: there is no transaction coordinator), timestamps outside the topic's window (32).
@@ -32,7 +32,7 @@ import type { Owned, Ownership } from '../ownership.ts';
 
 type PartitionResponse = ProduceResponse['responses'][number]['partitionResponses'][number];
 
-/** Calls `respond` once every entry has its answer. `frame` is what the batches are views of. */
+/** Calls `respond` once every entry has its answer. `frame` is the memory that the batches are views of. */
 export function produce(
   ownership: Ownership,
   clock: Clock,
@@ -75,7 +75,7 @@ export function produce(
   settle();
 }
 
-/** The router wrote into the batch at which epoch it sent it. */
+/** The epoch at which the router sent the batch, which the router wrote into it. */
 function sentEpochOf(batch: Buffer | null): number {
   return batch && batch.length >= batchHeaderBytes ? readI32(batch, batchField.leaderEpoch) : -1;
 }
@@ -113,7 +113,7 @@ function take({ log, topic }: Exclude<Owned, { errorCode: number }>, entry: Entr
   });
 }
 
-/** None where what is inside cannot be read: the header alone was enough to refuse the batch. */
+/** None when the records cannot be read: the header alone was enough to refuse the batch. */
 async function recordsAtFault(
   batch: Buffer,
   requiresKey: boolean,
@@ -127,18 +127,18 @@ interface Accepted {
   readonly index: number;
   readonly batch: Buffer;
   readonly header: BatchHeader;
-  /** What `batch` is a view of, if it is one. */
+  /** The frame that `batch` is a view of, if any. */
   readonly frame: SharedFrame | undefined;
 }
 
 function append(log: PartitionLog, { index, batch, header, frame }: Accepted, nowMs: number, reply: Reply): void {
-  // Sent at another epoch, its order among its neighbours is not known.
+  // When it was sent at another epoch, its order among its neighbours is unknown.
   if (header.leaderEpoch >= 0 && header.leaderEpoch !== log.leaderEpoch) {
     reply(refusal(index, errorCode.notLeaderOrFollower, null));
     return;
   }
   log.traffic.wrote(batch.length);
-  // Dropped by the log when it lets go of the batch; one that it refuses is left to the garbage collector.
+  // The log drops it when it lets go of the batch. For a refused batch, the garbage collector takes it.
   frame?.hold();
   log.append(batch, header, nowMs, (outcome) => reply(answer(index, outcome)), frame);
 }
@@ -147,7 +147,7 @@ interface Refused {
   readonly refused: number;
   readonly message: string;
   readonly isOfLog?: boolean | undefined;
-  /** The times for which it was refused. */
+  /** Selects the timestamps that caused the refusal. */
   readonly refusesTime?: (timestampMs: number) => boolean;
 }
 
@@ -184,13 +184,16 @@ function judge(batch: Buffer, topic: TopicEntry, nowMs: number): BatchHeader | R
   return header.attributes & attributeBit.logAppendTime ? withOwnTimes(batch, header, settings) : header;
 }
 
-/** A record without a time is in no topic's way. */
+/** A record without a timestamp is never refused for its time. */
 function isTimeRefused(timestampMs: number, nowMs: number, settings: TopicSettings): boolean {
   if (timestampMs === noTimestampMs) return false;
   return timestampMs - nowMs > settings.timestampAfterMaxMs || nowMs - timestampMs > settings.timestampBeforeMaxMs;
 }
 
-/** What producers must not say to a topic that gives its own times, Kafka does not mind in one that does not. */
+/**
+ * For a batch that claims LogAppendTime. Like Kafka, refuses it in a topic that sets its own timestamps, and accepts it
+ * in others.
+ */
 function withOwnTimes(batch: Buffer, header: BatchHeader, { timestampType }: TopicSettings): BatchHeader | Refused {
   if (timestampType === 'LogAppendTime') {
     const message = 'producers cannot set the timestamp type LogAppendTime';
@@ -214,7 +217,7 @@ function answer(index: number, outcome: AppendOutcome): PartitionResponse {
 }
 
 const noLeader = { leaderId: -1, leaderEpoch: -1 };
-/** Kafka's NO_TIMESTAMP: of a record that has none. */
+/** Kafka's NO_TIMESTAMP: the record has none. */
 const noTimestampMs = -1;
 
 function refusal(

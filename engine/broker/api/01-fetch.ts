@@ -1,11 +1,12 @@
 /**
- * Fetch (key 1) at the owner: whole batches up to the high watermark, by topic id. Without enough of them the answer
- * waits for one append to any of the partitions, or for the request's own time to pass. It comes sooner where a log begins
- * behind where the gateway says that it knows it to: silence tells of the start as well, and what the gateway keeps may be gone.
+ * Fetch (key 1) at the owner: whole batches up to the high watermark, by topic id. When there are not enough, the
+ * answer waits for one append to any of the partitions, or until the request's own time is over. It comes sooner when a
+ * log's start has moved past the one the gateway knows: silence also confirms the start, and records that the gateway
+ * keeps may be gone.
  *
- * Of records in a segment a gateway that can read segments is told where they are instead, and where those behind them are
- * (ADR 16, ADR 17). How many bytes it will find there is an estimate, as batches are taken to be equally long; it keeps to
- * the limits itself.
+ * For records in a segment, a gateway that can read segments is told where they are instead, and where the records
+ * after them are (ADR 16, ADR 17). The number of bytes it will find there is an estimate, which assumes batches of
+ * equal length. The gateway enforces the limits itself.
  *
  * Absent: fetch sessions (the gateway keeps those of its clients), aborted transactions (there are none).
  */
@@ -27,7 +28,7 @@ interface Part {
   readonly owned: Owned;
 }
 
-/** `segments`: where the reader finds them, instead of `batches`, and what comes behind them. */
+/** `segments`: where the reader finds the records, instead of `batches`, and those after them. */
 interface Read extends LogRead {
   readonly segments?: readonly LocatedSegment[];
 }
@@ -35,7 +36,9 @@ interface Read extends LogRead {
 /** Longest wait that a request may ask for. */
 const waitMsMax = 60_000;
 
-/** Calls `respond` once. A read that fails answers KAFKA_STORAGE_ERROR; what is no Failure also goes to `onBug`. */
+/**
+ * Calls `respond` once. A failed read answers KAFKA_STORAGE_ERROR. An error that is not a Failure also goes to `onBug`.
+ */
 export function fetch(
   ownership: Ownership,
   clock: Clock,
@@ -73,7 +76,7 @@ export function fetch(
 const unknown: Owned = { errorCode: errorCode.unknownTopicId };
 const unreadable: LogRead = { errorCode: errorCode.kafkaStorageError, batches: [], bytes: 0 };
 
-/** Nothing reads what was found any more. */
+/** Releases reads that nobody will use. */
 function letGo(reads: readonly LogRead[]): void {
   for (const { frames } of reads) dropAll(frames);
 }
@@ -96,10 +99,15 @@ function beginsLater({ owned, request: { logStartOffset } }: Part): boolean {
   return logStartOffset >= 0 && 'log' in owned && owned.log.startOffset > logStartOffset;
 }
 
-/** What is read without waiting takes the loop a third of a millisecond per mebibyte, checksums included: then others have a turn. */
+/**
+ * Reading takes the event loop a third of a millisecond per mebibyte, checksums included. After this many bytes, others
+ * get a turn.
+ */
 const turnBytesMax = 4 * 1024 * 1024;
 
-/** So many fetches like this one a gateway is told the places for: it reads on without asking (known-places.ts). */
+/**
+ * A gateway is told the places for this many fetches of this size, so it can read on without asking (known-places.ts).
+ */
 const readsAhead = 8;
 
 /** The first partition with data gives at least one batch, whatever the limits (KIP-74). */
@@ -154,7 +162,7 @@ function located(segments: readonly LocatedSegment[], offset: number, bytesMax: 
   };
 }
 
-/** False: the time has passed. True: some log has grown, begins elsewhere, or is closed. */
+/** False: the time is over. True: some log has grown, has a new start, or is closed. */
 function moreComes(clock: Clock, parts: readonly Part[], waitMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const waiters: Waiter[] = [];
@@ -169,7 +177,7 @@ function moreComes(clock: Clock, parts: readonly Part[], waitMs: number): Promis
     const timer = clock.after(waitMs, () => settle(false));
     for (const { owned, request } of parts) {
       if ('errorCode' in owned || settled) continue;
-      // What lies beyond this offset is not there yet: the read above saw the log up to its high watermark.
+      // Nothing exists beyond this offset yet: the read above saw the log up to its high watermark.
       const waiter = owned.log.waitFor(Math.max(request.fetchOffset, owned.log.highWatermark), () => settle(true));
       if (waiter) waiters.push(waiter);
       else settle(false);
@@ -212,7 +220,9 @@ const none = { epoch: -1, endOffset: -1 };
 const noLeader = { leaderId: -1, leaderEpoch: -1 };
 const noSnapshot = { endOffset: -1, epoch: -1 };
 
-/** KIP-595: the reader's last epoch ended before where it wants to go on, so what it holds is not what we hold. */
+/**
+ * KIP-595: the reader's last epoch ended before the offset where it wants to continue, so its records differ from ours.
+ */
 function divergence(log: PartitionLog, request: PartitionRequest): { epoch: number; endOffset: number } {
   if (request.lastFetchedEpoch < 0) return none;
   const end = log.endOfEpoch(request.lastFetchedEpoch);

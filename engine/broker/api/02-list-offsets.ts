@@ -1,11 +1,12 @@
 /**
  * ListOffsets (key 2) at the owner: -1 latest, -2 earliest, -3 the record with the largest timestamp, -4 earliest local
- * (the same as earliest: nothing is tiered), -5 and -6 (tiered storage) have no answer, any other number is a time.
- * Refused: while the process may have slept over its succession (wakefulness.ts).
+ * (the same as earliest: nothing is tiered), -5 and -6 (tiered storage) have no answer, any other number is a
+ * timestamp. Refused: while the process may have slept through its succession (wakefulness.ts).
  *
- * A time is looked for inside of batches, which may take long to decompress, in as many partitions as one cares to name.
- * What is not found within `lookMsMax` is REQUEST_TIMED_OUT, and may be asked again: a gateway takes a broker that is silent
- * for longer (link.ts) for hung, and ends the link, which others use as well.
+ * Searching for a timestamp looks inside batches, which may take long to decompress, in as many partitions as a client
+ * cares to name. A search not finished within `lookMsMax` is answered with REQUEST_TIMED_OUT, and may be repeated.
+ * Otherwise a gateway would take a broker that is silent for longer (link.ts) for hung, and end the link, which other
+ * requests use as well.
  */
 import type { Catalogue } from '../../engine.ts';
 import type { Clock } from '../../kernel/clock.ts';
@@ -22,7 +23,7 @@ import type { Ownership } from '../ownership.ts';
 const nowhere = { timestamp: -1, offset: -1, leaderEpoch: -1 };
 
 const lookMsMax = 5_000;
-/** Partitions of a request that are looked into at the same time: those behind them cost nothing once its time is over. */
+/** Partitions of a request searched concurrently. Those after them cost nothing once the time is over. */
 const looksTogetherMax = 4;
 
 export interface ListOffsetsParts {
@@ -59,14 +60,14 @@ export async function listOffsets(
   return { throttleTimeMs: 0, topics: await Promise.all(topics) };
 }
 
-/** What is damaged or out of reach is said of its partition: the others of the request have their answer. */
+/** Damaged or unreachable data fails only its own partition: the request's other partitions get their answer. */
 function codeOf(failure: Failure, log: PartitionLog): number {
   if (failure instanceof Overloaded) return errorCode.requestTimedOut;
-  // Given away meanwhile, and its files are the next owner's to move.
+  // The log was given away meanwhile, and its files now belong to the next owner.
   return log.isOpen ? errorCode.kafkaStorageError : errorCode.notLeaderOrFollower;
 }
 
-/** A log without records begins, for Kafka, with the epoch that its next record will have. */
+/** For Kafka, a log without records begins with the epoch that its next record will have. */
 function epochOfStart(log: PartitionLog): number {
   const isEmpty = log.startOffset === log.highWatermark;
   return isEmpty ? log.leaderEpoch : log.epochAt(log.startOffset);
@@ -86,7 +87,7 @@ async function find(log: PartitionLog, timestamp: number, looks: Looks): Promise
   }
 }
 
-/** Those of one request. */
+/** The look-ups of one request. */
 class Looks {
   readonly #clock: Clock;
   readonly #untilMs: number;

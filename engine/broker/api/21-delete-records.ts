@@ -1,8 +1,9 @@
 /**
  * DeleteRecords (key 21) at the owner: moves the start of a log forward, durably. Offset -1 means the high watermark.
  *
- * What the store does not take within `deleteMsMax` is REQUEST_TIMED_OUT and may be done all the same: a gateway takes a broker
- * that is silent for longer (link.ts) for hung, and ends the link, which others use as well.
+ * A deletion that the store does not accept within `deleteMsMax` is answered with REQUEST_TIMED_OUT and may still
+ * happen. Otherwise a gateway would take a broker that is silent for longer (link.ts) for hung, and end the link, which
+ * other requests use as well.
  */
 import type { Catalogue } from '../../engine.ts';
 import type { Clock } from '../../kernel/clock.ts';
@@ -36,7 +37,7 @@ export async function deleteRecords(
         const refusal = (code: number) => ({ partitionIndex, lowWatermark: -1, errorCode: code });
         const owned = await ownedByName(catalogue, ownership, name, partitionIndex);
         if ('errorCode' in owned) return refusal(owned.errorCode);
-        // Where its log ends who has slept over his succession does not know (wakefulness.ts).
+        // A broker that slept through its succession does not know where its log ends (wakefulness.ts).
         if (!isAwake()) return refusal(errorCode.notLeaderOrFollower);
         const { log } = owned;
         try {

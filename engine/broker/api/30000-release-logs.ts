@@ -9,7 +9,7 @@ import type { ReleaseLogsRequest, ReleaseLogsResponse } from '../../protocol/mes
 import type { CloseLogsRequest, CloseLogsResponse } from '../../protocol/messages/30001-close-logs.ts';
 import type { Ownership } from '../ownership.ts';
 
-/** Above every epoch that a placement row can have given. */
+/** Above every epoch that a placement row can contain. */
 const anyEpoch = 0x7fff_ffff;
 
 export async function releaseLogs(
@@ -32,7 +32,7 @@ export async function closeLogs(
     request.logs.map(({ topicId, partition }) =>
       outcome(async () => {
         await ownership.delete(topicId, partition);
-        // A log that nobody has used since it came here has rows and segments all the same: open it to take them away.
+        // A log that nobody has used since it came here still has rows and segments: open it to remove them.
         const log = store.get(topicId, partition) ?? (await store.open(topicId, partition, anyEpoch, {}));
         await closing(log);
         open.push(log);

@@ -1,6 +1,6 @@
 /**
- * TakeLoad (key 30003), Headgate's own. The count starts again with every answer, and the answer says how long it ran: who
- * asks needs no memory of earlier ones, and two who ask see the same rates over shorter times.
+ * TakeLoad (key 30003), Headgate's own. The count restarts with every answer, and the answer says how long it ran. So a
+ * caller needs no memory of earlier answers, and two callers see the same rates over shorter times.
  */
 import type { Clock } from '../../kernel/clock.ts';
 import type { LogStore } from '../../log/log.ts';

@@ -1,4 +1,7 @@
-/** DescribeLogDirs (key 35) at the owner: how many bytes the records of its logs have, in memory and in segments. Other logs are left out. */
+/**
+ * DescribeLogDirs (key 35) at the owner: the size of its logs' records in bytes, in memory and in segments. Omits other
+ * logs.
+ */
 import type { Catalogue } from '../../engine.ts';
 import { make } from '../../protocol/make.ts';
 import {

@@ -1,6 +1,6 @@
 /**
- * Group requests (keys 8, 9, 11 to 16, 42, 47) at the broker: each goes to the coordinator on whose partition its group
- * falls. One request concerns one group; ListGroups concerns those of a cluster that sit here.
+ * Group requests (keys 8, 9, 11 to 16, 42, 47) at the broker: each goes to the coordinator whose partition its group
+ * maps to. A request concerns one group; ListGroups concerns those of a cluster that sit here.
  */
 import type { CoordinatorApi } from '../../engine.ts';
 import { assert } from '../../kernel/assert.ts';
@@ -16,9 +16,9 @@ import type { GroupCoordinator } from '../groups/group-coordinator.ts';
 import { codeOf, type GroupClient } from '../groups/shell.ts';
 
 /**
- * Throws an assertion for a key that no part of this broker serves: the gateway sends only what the engine offers. A Failure
- * that the operations have not put into codes themselves is answered here: a link on which a request stays unanswered is
- * taken for hung after a while, and ends for all that share it.
+ * Throws an assertion for a key that no part of this broker serves: the gateway sends only what the engine offers. A
+ * Failure that an operation has not turned into a code is answered here. A link with an unanswered request is after a
+ * while taken for hung, and ends for all that share it.
  */
 export async function coordinate(seats: CoordinatorSeats, call: Call): Promise<void> {
   if (call.key === 16) {
@@ -53,7 +53,7 @@ async function coordinateOne<K extends CoordinatorApi>(seats: CoordinatorSeats, 
 }
 
 interface GroupApi<K extends CoordinatorApi> {
-  /** The one group that a request concerns: several APIs take lists, of which the gateway fills in one. */
+  /** The one group that a request concerns. Several APIs take lists, in which the gateway puts one entry. */
   groupOf(request: RequestOf<K>): string;
   answer(
     coordinator: GroupCoordinator,
@@ -91,8 +91,9 @@ function isOfOneGroup(call: Call): call is Extract<Call, { readonly key: Coordin
 }
 
 /**
- * The header's client id names the cluster and the seats that the gateway believes to be here. It may know of a move
- * before us, or after: where one of them is not to be had the gateway is sent on, and asks again where it then points.
+ * The header's client id names the cluster and the seats that the gateway believes to be here. It may learn of a move
+ * before us, or after. When one of the seats is unavailable, the gateway is redirected, and asks again where its
+ * catalogue then points.
  */
 async function list(seats: CoordinatorSeats, call: CallOf<16>): Promise<void> {
   const client = { clientId: '', clientHost: '' };

@@ -1,10 +1,10 @@
 /**
- * What the group coordinator needs of the partition that holds its state. The broker fills it with the partition's log;
- * the implementation here keeps records in memory, for tests and the simulator.
+ * What the group coordinator needs from the partition that holds its state. The broker implements it with the
+ * partition's log; the implementation here keeps records in memory, for tests and the simulator.
  */
 import { Failure } from '../../kernel/failure.ts';
 
-/** Nobody knows whether the records are in the log, all of them or some. */
+/** It is unknown whether all, some or none of the records are in the log. */
 export class AppendUnsure extends Failure {
   readonly code = 'disk-fault';
   override readonly retryable = true;
@@ -18,15 +18,15 @@ export interface LogRecord {
 
 export interface CoordinatorLog {
   /**
-   * Resolves when the records are durable, all of them. Rejects with a Failure; with AppendUnsure they may still turn up in
+   * Resolves when all records are durable. Rejects with a Failure; after AppendUnsure, the records may still turn up in
    * a later replay. The coordinator has one append in flight at a time.
    */
   append(records: readonly LogRecord[]): Promise<void>;
   /** Visits every record from the start of the log to its end, in order. */
   replay(visit: (record: LogRecord) => void): Promise<void>;
-  /** The offset that the next append gets. Exact while no append is in flight. */
+  /** The offset of the next append. Exact while no append is in flight. */
   endOffset(): number;
-  /** Drops what lies before `offset`, now or some time later. */
+  /** Drops everything before `offset`, now or some time later. */
   truncateBefore(offset: number): Promise<void>;
 }
 
@@ -58,7 +58,7 @@ export class MemoryCoordinatorLog implements CoordinatorLog {
     return this.#startOffset;
   }
 
-  /** A log of its own with the same content: what a successor would find at this moment. */
+  /** A separate log with the same content: what a successor would find now. */
   copy(): MemoryCoordinatorLog {
     const copy = new MemoryCoordinatorLog();
     copy.#records = [...this.#records];

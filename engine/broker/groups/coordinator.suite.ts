@@ -1,4 +1,4 @@
-/** A coordinator on a manual clock with short ways to speak to it, shared by the tests of this folder. */
+/** A coordinator on a manual clock, with shorthands for requests, shared by the tests of this folder. */
 import { type ManualClock, manualClock } from '../../kernel/manual-clock.ts';
 import { seededRandom } from '../../kernel/random.ts';
 import { zeroUuid } from '../../kernel/uuid.ts';
@@ -22,7 +22,7 @@ export class HeldLog implements CoordinatorLog {
     await this.inner.append(records);
   }
 
-  /** Lets what is held go on. */
+  /** Lets held appends continue. */
   release(): void {
     this.hold = false;
     for (const resume of this.#held.splice(0)) resume();
@@ -190,7 +190,7 @@ export function subscription(...topics: string[]): Buffer {
   return Buffer.concat(parts);
 }
 
-/** Dynamic members of one stable generation, the leader first, each with its id as assignment. */
+/** The dynamic members of one stable generation, leader first, each with its id as its assignment. */
 export async function stableGroup(on: Bench, count: number): Promise<{ ids: string[]; generation: number }> {
   const ids: string[] = [];
   for (let i = 0; i < count; i++) ids.push((await on.join().done).memberId);

@@ -1,6 +1,6 @@
 /**
- * A timeout that is pushed back far more often than it fires: a member's session. Pushing it back only moves a number;
- * the timer below stays and, when it fires early, sleeps for the rest.
+ * A timeout that is pushed back far more often than it fires: a member's session. Pushing it back only changes a
+ * number. The timer below stays; when it fires early, it sleeps for the rest.
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
 
@@ -16,7 +16,7 @@ export class Deadline {
     this.#expired = expired;
   }
 
-  /** Replaces what was set before. */
+  /** Replaces the previous deadline. */
   set(delayMs: number): void {
     this.#atMs = this.#clock.monotonicMs() + delayMs;
     if (this.#timerAtMs > this.#atMs) this.#arm(delayMs);

@@ -1,4 +1,4 @@
-/** DeleteGroups, OffsetDelete, and what ages: everything that takes state away. */
+/** DeleteGroups, OffsetDelete, and expiry: everything that removes state. */
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { DeleteGroupsRequest, DeleteGroupsResponse } from '../../protocol/messages/42-delete-groups.ts';
 import type { OffsetDeleteRequest, OffsetDeleteResponse } from '../../protocol/messages/47-offset-delete.ts';
@@ -30,10 +30,10 @@ async function deleteOne(shell: Shell, group: Group | undefined): Promise<number
 }
 
 /**
- * Writes the tombstones and forgets the group. The group is Dead from this moment, so that what arrives while the record
- * is in flight is told to come back instead of joining or committing to a group that is about to vanish. Commits that are
- * in flight already lie before the tombstone, which takes all offsets of the group with it, in memory as in a replay.
- * A group that stays because its last tombstone is refused has lost the offsets before it, in both.
+ * Writes the tombstones and forgets the group. The group is Dead from this moment. So a request that arrives while the
+ * record is in flight is told to come back, instead of joining or committing to a group that is about to vanish.
+ * Commits in flight already lie before the tombstone, which removes all offsets of the group, in memory as in a replay.
+ * If the last tombstone is refused, the group stays, but has lost the offsets before it, in both.
  */
 export function removeGroup(shell: Shell, group: Group): Promise<void> {
   const { groupId, stateChangedMs } = group;
@@ -63,7 +63,10 @@ function offsetsOf(group: Group): { topic: string; partition: number }[] {
   return offsets;
 }
 
-/** Only of topics that no member reads; a group of another protocol type must be empty, since we cannot tell there. */
+/**
+ * Deletes offsets only of topics that no member reads. A group of another protocol type must be empty, since we cannot
+ * tell what it reads.
+ */
 export async function offsetDelete(shell: Shell, request: OffsetDeleteRequest): Promise<OffsetDeleteResponse> {
   if (request.groupId === '') return failedOffsetDelete(errorCode.invalidGroupId);
   const group = shell.groups.get(request.groupId);
@@ -94,7 +97,7 @@ export function failedOffsetDelete(code: number): OffsetDeleteResponse {
   return { errorCode: code, throttleTimeMs: 0, topics: [] };
 }
 
-/** Tombstones lie behind the commits that they remove, and are applied in that order. */
+/** Tombstones lie after the commits that they remove, and are applied in that order. */
 export function removeOffsets(
   shell: Shell,
   group: Group,

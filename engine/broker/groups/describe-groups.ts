@@ -1,4 +1,4 @@
-/** DescribeGroups and ListGroups: the groups as they are, for people and tools. */
+/** DescribeGroups and ListGroups: the current groups, for people and tools. */
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { DescribeGroupsRequest, DescribeGroupsResponse } from '../../protocol/messages/15-describe-groups.ts';
 import type { ListGroupsRequest, ListGroupsResponse } from '../../protocol/messages/16-list-groups.ts';
@@ -8,10 +8,13 @@ import type { Shell } from './shell.ts';
 
 type DescribedGroup = DescribeGroupsResponse['groups'][number];
 
-/** Kafka's value for "not asked for": which operations are authorised is the door's to say. */
+/** Kafka's value for "not requested". The door decides which operations are authorised. */
 const noAuthorizedOperations = -2_147_483_648;
 
-/** To version 5 an unknown group is described as Dead without an error; from 6 on it is GROUP_ID_NOT_FOUND (KIP-1043). */
+/**
+ * Up to version 5 an unknown group is described as Dead without an error. From version 6 on it is GROUP_ID_NOT_FOUND
+ * (KIP-1043).
+ */
 export function describeGroups(shell: Shell, version: number, request: DescribeGroupsRequest): DescribeGroupsResponse {
   const groups = request.groups.map((groupId) => {
     const group = visibleGroup(shell, groupId);
@@ -41,7 +44,7 @@ export function failedDescription(
 }
 
 function describe(group: Group): DescribedGroup {
-  // Before the group is stable its strategy may still change, so members are shown without it.
+  // Until the group is stable its strategy may still change, so members are shown without it.
   const protocol = group.state === 'Stable' ? group.protocol : null;
   return {
     ...failedDescription(group.groupId, errorCode.none, null, shownState(group)),
@@ -62,7 +65,7 @@ function describeMember(member: Member, protocol: string | null): DescribedGroup
   };
 }
 
-/** Filters are compared without case. An unknown state or type matches nothing; ours are all of type classic. */
+/** Filters ignore case. An unknown state or type matches nothing; ours are all of type classic. */
 export function listGroups(shell: Shell, request: ListGroupsRequest): ListGroupsResponse {
   const states = new Set(request.statesFilter.map((each) => each.toLowerCase().trim()));
   const isTypeWanted =
@@ -81,7 +84,7 @@ function visibleGroup(shell: Shell, groupId: string): Group | undefined {
   return group?.durable ? group : undefined;
 }
 
-/** Until its tombstone is durable a deleted group is what it was when it could be deleted. */
+/** Until its tombstone is durable, a deleted group still shows its last state, which was Empty. */
 function shownState(group: Group): GroupState {
   return group.state === 'Dead' ? 'Empty' : group.state;
 }

@@ -1,8 +1,8 @@
 /**
- * What nobody has used for the retention time goes: offsets, and then empty groups without offsets. The rules are Kafka's
- * (KIP-211): offsets of a group that is empty age from when it became empty, those of a simple group from their commit,
- * and those of a consumer group with members from their commit if no member is subscribed to the topic. Offsets of a topic
- * whose name another one has go at once.
+ * Removes what nobody has used for the retention time: offsets, and then empty groups without offsets. The rules are
+ * Kafka's (KIP-211). Offsets of an empty group age from when it became empty, those of a simple group from their
+ * commit, and those of a consumer group with members from their commit if no member subscribes to the topic. When
+ * another topic has taken a topic's name, the former topic's offsets go at once.
  */
 import type { LogRecord } from './coordinator-log.ts';
 import { removeGroup, removeOffsets } from './delete-groups.ts';
@@ -11,7 +11,7 @@ import { type CommittedOffset, offsetKey } from './group-records.ts';
 import { ignoreFailure } from './rebalance.ts';
 import { isOfFormerTopic, type Shell } from './shell.ts';
 
-/** Looks at all groups, some per event-loop turn, then calls `done`. What cannot be written is tried the next time. */
+/** Checks all groups, some per event-loop turn, then calls `done`. A failed write is retried the next time. */
 export function expireOffsets(shell: Shell, done: () => void): void {
   const groupIds = [...shell.groups.keys()];
   let next = 0;
@@ -28,7 +28,7 @@ export function expireOffsets(shell: Shell, done: () => void): void {
 }
 
 function expireGroup(shell: Shell, group: Group): Promise<void> {
-  // A commit in flight replaces what looks old here, and its record lies before the tombstone that we would write.
+  // A commit in flight replaces what looks old here, and its record lies before the tombstone we would write.
   if (group.state === 'Dead' || group.commitsInFlight > 0) return Promise.resolve();
   const since = agesSince(group);
   const nowMs = shell.clock.wallMs();
@@ -51,7 +51,7 @@ function expireGroup(shell: Shell, group: Group): Promise<void> {
   return isUnused ? removeGroup(shell, group) : removeOffsets(shell, group, records, removed);
 }
 
-/** From when an offset of the group ages; undefined when none does. */
+/** The time from which an offset of the group ages; undefined when none does. */
 function agesSince(group: Group): ((offset: CommittedOffset) => number) | undefined {
   const fromCommit = (offset: CommittedOffset): number => offset.commitMs;
   if (group.protocolType === null) return fromCommit;

@@ -1,9 +1,9 @@
 /**
- * The classic group coordinator of one partition: the groups whose names fall to it, their members and their offsets.
+ * The classic group coordinator of one partition: the groups whose names map to it, their members and their offsets.
  *
- * Membership and generations live in memory and move in one turn (group.ts, rebalance.ts); what a successor needs goes to
- * the partition's log first and is answered afterwards (log-writer.ts). Every request gets exactly one answer, also when
- * the partition moves away under it.
+ * Membership and generations live in memory and change within one turn (group.ts, rebalance.ts). What a successor needs
+ * goes to the partition's log first, and is answered afterwards (log-writer.ts). Every request gets exactly one answer,
+ * even when the partition moves away meanwhile.
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
@@ -42,14 +42,14 @@ export interface GroupCoordinatorParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly settings?: Partial<GroupSettings>;
-  /** Wall time at which the topic of this name was made; -1 when none is known. */
+  /** Wall time at which the topic of this name was created; -1 when unknown. */
   readonly topicMadeMs?: (topic: string) => number;
 }
 
 export class GroupCoordinator {
   readonly #log: CoordinatorLog;
   readonly #shell: Shell;
-  /** What requests get instead of an answer while the log is read, and once the partition has moved away. */
+  /** The error that requests get while the log is being read, and once the partition has moved away. */
   #unavailable: number = errorCode.coordinatorLoadInProgress;
   #retention: Timer | undefined;
 
@@ -68,7 +68,9 @@ export class GroupCoordinator {
     };
   }
 
-  /** Call once. Until it resolves requests are answered with COORDINATOR_LOAD_IN_PROGRESS. Throws GroupRecordCorrupt. */
+  /**
+   * Call once. Until it resolves, requests are answered with COORDINATOR_LOAD_IN_PROGRESS. Throws GroupRecordCorrupt.
+   */
   async load(): Promise<void> {
     const { groups, clock, writer } = this.#shell;
     const bytes = await replayGroups(groups, clock, this.#log);
@@ -79,7 +81,7 @@ export class GroupCoordinator {
     this.#scheduleRetention();
   }
 
-  /** The partition moves away: what is parked is answered with NOT_COORDINATOR, and so is everything after it. */
+  /** The partition moves away: parked requests and all later ones are answered with NOT_COORDINATOR. */
   close(): void {
     if (this.#unavailable === errorCode.notCoordinator) return;
     this.#unavailable = errorCode.notCoordinator;
@@ -119,7 +121,7 @@ export class GroupCoordinator {
   }
 
   heartbeat(_version: number, request: HeartbeatRequest, _client: GroupClient): Promise<HeartbeatResponse> {
-    // While the log is read every member is believed: being told otherwise would make it rejoin for nothing.
+    // While the log is being read, every member is believed: an error would make it rejoin for nothing.
     const isLoading = this.#unavailable === errorCode.coordinatorLoadInProgress;
     const code = isLoading ? errorCode.none : this.#unavailable || heartbeat(this.#shell, request);
     return Promise.resolve({ throttleTimeMs: 0, errorCode: code });
@@ -130,7 +132,7 @@ export class GroupCoordinator {
     return leaveForVersion(version, await leaveGroup(this.#shell, version, request));
   }
 
-  /** Resolves when the offsets are durable. Names are keys as they come; that topics exist is checked by the door. */
+  /** Resolves when the offsets are durable. Topic names are plain keys here; the door checks that the topics exist. */
   async offsetCommit(
     version: number,
     request: OffsetCommitRequest,
@@ -140,7 +142,7 @@ export class GroupCoordinator {
     return offsetCommit(this.#shell, version, request);
   }
 
-  /** With requireStable (KIP-447) commits that are on their way to the log are waited for. */
+  /** With requireStable (KIP-447), waits for commits on their way to the log. */
   async offsetFetch(version: number, request: OffsetFetchRequest, _client: GroupClient): Promise<OffsetFetchResponse> {
     if (version >= 7 && request.requireStable && !this.#unavailable) await this.#shell.writer.settled();
     if (this.#unavailable) return failedFetch(version, request, this.#unavailable);

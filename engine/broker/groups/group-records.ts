@@ -15,7 +15,7 @@ export interface CommittedOffset {
   readonly leaderEpoch: number;
   readonly metadata: string;
   readonly commitMs: number;
-  /** Wall time of the client's own retention, -1 for the coordinator's. */
+  /** Wall time at which the client's own retention ends; -1 for the coordinator's retention. */
   readonly expireMs: number;
 }
 
@@ -43,7 +43,7 @@ export interface StoredGroup {
 }
 
 export type GroupRecord =
-  /** The value is for decodeGroup: of many records of a group only the last is worth it. */
+  /** The value is for decodeGroup. Only the last of a group's many records is worth decoding. */
   | { readonly kind: 'group'; readonly groupId: string; readonly value: Uint8Array | null }
   | {
       readonly kind: 'offset';
@@ -86,7 +86,7 @@ export function encodeOffset(offset: CommittedOffset): Uint8Array {
   return out.i16(3).i64(offset.offset).i32(offset.leaderEpoch).text(offset.metadata).i64(offset.commitMs).end();
 }
 
-/** Undefined for a key of another kind, which Kafka's replay skips as well. Throws GroupRecordCorrupt. */
+/** Undefined for a key of another kind, which Kafka's replay also skips. Throws GroupRecordCorrupt. */
 export function decodeRecord(record: LogRecord): GroupRecord | undefined {
   return named(() => {
     const key = new RecordReader(record.key);

@@ -35,7 +35,7 @@ import { subscribedTopicsOf } from './subscription.ts';
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead';
 
 const before: Readonly<Record<GroupState, readonly GroupState[]>> = {
-  // From Dead when a tombstone could not be written and the group stays.
+  // From Dead, when a tombstone could not be written and the group stays.
   Empty: ['PreparingRebalance', 'Dead'],
   PreparingRebalance: ['Empty', 'CompletingRebalance', 'Stable'],
   CompletingRebalance: ['PreparingRebalance'],
@@ -53,22 +53,22 @@ export class Group {
   /** Wall time, -1 when a replayed record has none. */
   stateChangedMs: number;
   generation = 0;
-  /** null: a simple group, which only stores offsets, or one whose first member has not joined. */
+  /** null: a simple group, which only stores offsets, or a group whose first member has not joined yet. */
   protocolType: string | null = null;
   protocol: string | null = null;
   leader: string | null = null;
   readonly members = new Map<string, Member>();
   /** instance id -> member id. */
   readonly staticMembers = new Map<string, string>();
-  /** Ids handed out with MEMBER_ID_REQUIRED and not joined with yet. */
+  /** Ids handed out with MEMBER_ID_REQUIRED that have not joined yet. */
   readonly pendingJoins = new Map<string, Deadline>();
   /** Members of this generation that have not sent SyncGroup. */
   readonly pendingSyncs = new Set<string>();
-  /** Of the members' protocols: how many members support each. */
+  /** For each of the members' protocols, how many members support it. */
   readonly #supporters = new Map<string, number>();
   #memberBytes = 0;
   #parkedJoins = 0;
-  /** A member came during the initial delay, which is then extended. */
+  /** A member joined during the initial delay, which is then extended. */
   newMemberAdded = false;
   /** Undefined when the members' metadata cannot be read. */
   #subscribedTopics: ReadonlySet<string> | undefined;
@@ -78,13 +78,13 @@ export class Group {
   syncingGeneration = -1;
 
   readonly offsets = new Map<string, Map<number, CommittedOffset>>();
-  /** What they hold, kept beside them by putOffset and removeOffset. */
+  /** Memory held by the offsets; putOffset and removeOffset keep it up to date. */
   offsetBytes = 0;
-  /** Commits on their way to the log: what they replace must not be expired from under them. */
+  /** Commits on their way to the log. The offsets they replace must not expire meanwhile. */
   commitsInFlight = 0;
-  /** Whether the log knows the group. Until then nobody sees it: its creation may still fail. */
+  /** Whether the log contains the group. Until then it is invisible, because its creation may still fail. */
   durable = false;
-  /** The group's first record, while it is on its way. */
+  /** The write of the group's first record, while in flight. */
   creation: Promise<void> | undefined;
   /** The group record's value in the log; undefined for a simple group, which has none. */
   stored: Uint8Array | undefined;
@@ -105,11 +105,11 @@ export class Group {
     return before.PreparingRebalance.includes(this.state);
   }
 
-  /** A new member that none of the others can work with is refused. */
+  /** Whether the group supports a new member: refuses one that none of the others can work with. */
   supports(protocolType: string, protocols: readonly MemberProtocol[]): boolean {
     if (this.state === 'Empty') return protocolType !== '' && protocols.length > 0;
     if (this.protocolType !== protocolType) return false;
-    // A rebalance whose members have all gone takes any strategy.
+    // A rebalance whose members have all left accepts any strategy.
     return protocols.some((each) => (this.#supporters.get(each.name) ?? 0) === this.members.size);
   }
 
@@ -127,7 +127,10 @@ export class Group {
     this.dropPendingJoin(member.memberId);
   }
 
-  /** Forgets a member, a pending join or nobody. What a member had parked is answered: if it lives, it joins anew. */
+  /**
+   * Forgets a member or a pending join, if there is one. The member's parked requests are answered: if it is alive, it
+   * rejoins.
+   */
   remove(memberId: string): void {
     const member = this.members.get(memberId);
     if (member !== undefined) {
@@ -153,7 +156,7 @@ export class Group {
     if (this.pendingJoins.delete(memberId)) this.#memberBytes -= heldPendingBytes(memberId);
   }
 
-  /** Puts `member`, who has taken over its instance id, into the place of the old one, who is fenced at once. */
+  /** Puts `member`, which has taken over the instance id, in the place of the old member, which is fenced at once. */
   replaceStatic(old: Member, member: Member): void {
     assert(old.instanceId !== null && old.instanceId === member.instanceId, 'a static member keeps its instance id');
     this.answerJoin(old, failedJoin(errorCode.fencedInstanceId, old.memberId));
@@ -180,7 +183,7 @@ export class Group {
     answer?.(response);
   }
 
-  /** Whether one was parked. */
+  /** Returns whether a sync was parked. */
   answerSync(member: Member, response: SyncGroupResponse): boolean {
     const answer = member.parkedSync;
     member.parkedSync = undefined;
@@ -188,7 +191,7 @@ export class Group {
     return answer !== undefined;
   }
 
-  /** What the group holds in memory of what its members sent. */
+  /** Memory held by the group for what its members sent. */
   get heldBytes(): number {
     return this.#memberBytes + (this.stored?.length ?? 0);
   }
@@ -201,14 +204,14 @@ export class Group {
     return this.members.size === this.#parkedJoins && this.pendingJoins.size === 0;
   }
 
-  /** The longest time that a member asked for, in milliseconds. */
+  /** The longest time requested by a member, in milliseconds. */
   rebalanceTimeoutMs(): number {
     let longest = 0;
     for (const member of this.members.values()) longest = Math.max(longest, member.rebalanceTimeoutMs);
     return longest;
   }
 
-  /** Makes somebody who has joined the leader. False when nobody has. */
+  /** Makes a joined member the leader. False when none has joined. */
   electJoinedLeader(): boolean {
     const leader = this.leader === null ? undefined : this.members.get(this.leader);
     if (leader === undefined) return false;
@@ -225,7 +228,7 @@ export class Group {
     return selectProtocol([...this.members.values()]);
   }
 
-  /** The next generation, of those who are members at this moment. */
+  /** Begins the next generation with the current members. */
   beginGeneration(wallMs: number): void {
     this.generation += 1;
     this.protocol = this.members.size > 0 ? this.nextProtocol() : null;
@@ -266,7 +269,7 @@ export class Group {
     return this.members.has(memberId) ? errorCode.none : errorCode.unknownMemberId;
   }
 
-  /** Keeps the count right whatever a member's parked join changes from and to. */
+  /** Keeps the count right, whatever the member's parked join changes from and to. */
   #park(member: Member, join: Answer<JoinGroupResponse> | undefined): void {
     if (member.parkedJoin !== undefined) this.#parkedJoins -= 1;
     if (join !== undefined) this.#parkedJoins += 1;

@@ -1,6 +1,7 @@
 /**
  * JoinGroup: who may enter, under which id, and whether that starts a rebalance. Follows Kafka's
- * GroupMetadataManager.classicGroupJoin case by case; the answer goes to `answer`, at once or when the generation begins.
+ * GroupMetadataManager.classicGroupJoin case by case. The answer goes to `answer`, at once or when the generation
+ * begins.
  */
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { JoinGroupRequest, JoinGroupResponse } from '../../protocol/messages/11-join-group.ts';
@@ -21,7 +22,7 @@ import { replaceStaticMember } from './replace-static-member.ts';
 import { failedJoin, joined } from './responses.ts';
 import { codeOf, createGroup, type GroupClient, isThereMemory, type Shell, storeGroup } from './shell.ts';
 
-/** One join with what the steps below need of it. */
+/** One join, with what the steps below need from it. */
 export interface Join {
   readonly version: number;
   readonly request: JoinGroupRequest;
@@ -50,7 +51,7 @@ export function joinGroup(
   else joinNewGroup(shell, join);
 }
 
-/** What is wrong with the request, whatever the state of its group; 0 for nothing. */
+/** The request's error, independent of its group's state; 0 for none. */
 function refuse(shell: Shell, request: JoinGroupRequest, client: GroupClient): number {
   if (request.groupId === '') return errorCode.invalidGroupId;
   const { sessionTimeoutMsMin, sessionTimeoutMsMax } = shell.settings;
@@ -59,7 +60,7 @@ function refuse(shell: Shell, request: JoinGroupRequest, client: GroupClient): n
   }
   if (Buffer.byteLength(request.groupId) > textBytesMax) return errorCode.invalidGroupId;
   if (request.protocols.length > shell.settings.protocolsPerMemberMax) return errorCode.inconsistentGroupProtocol;
-  // The other texts end up in the group's record too. Kafka fails with the same code, when it writes the record.
+  // The other texts are also written to the group's record. Kafka fails with the same code, when it writes the record.
   const texts = [
     request.memberId,
     request.groupInstanceId ?? '',
@@ -73,7 +74,7 @@ function refuse(shell: Shell, request: JoinGroupRequest, client: GroupClient): n
   return refuseHeld(shell, request, client);
 }
 
-/** Held from the join on, long before a record that is too large is refused. */
+/** Limits what a join holds in memory, long before a record that is too large is refused. */
 function refuseHeld(shell: Shell, request: JoinGroupRequest, { clientId, clientHost }: GroupClient): number {
   const { groupId, memberId, groupInstanceId: instanceId, protocols } = request;
   if (metadataBytes(protocols) > shell.settings.recordBytesMax) return errorCode.unknownServerError;
@@ -84,9 +85,9 @@ function refuseHeld(shell: Shell, request: JoinGroupRequest, { clientId, clientH
 }
 
 /**
- * A member id is only known to a group that exists. The group is recorded before its first member hears anything, so that
- * it counts against quotas and is listed from then on. Kafka also creates a group for a join that it then refuses; we do
- * not, since a tenant would pay for it.
+ * Only an existing group knows member ids. The group is recorded before its first member gets an answer, so from then
+ * on it counts against quotas and is listed. Kafka also creates a group for a join that it then refuses; we do not,
+ * since a tenant would pay for it.
  */
 function joinNewGroup(shell: Shell, join: Join): void {
   const { groupId, memberId, protocolType, protocols } = join.request;
@@ -94,7 +95,7 @@ function joinNewGroup(shell: Shell, join: Join): void {
   if (protocolType === '' || protocols.length === 0) {
     return join.answer(failedJoin(errorCode.inconsistentGroupProtocol));
   }
-  // Java clients and librdkafka know this code as final. It is the nearest that JoinGroup has to "too many groups".
+  // Java clients and librdkafka treat this code as final. It is JoinGroup's closest code to "too many groups".
   const group = createGroup(shell, groupId);
   if (group === undefined) return join.answer(failedJoin(errorCode.groupMaxSizeReached));
   const created = storeGroup(shell, group, () => (group.creation = undefined));
@@ -104,8 +105,8 @@ function joinNewGroup(shell: Shell, join: Join): void {
 }
 
 /**
- * Joins go ahead while the group's first record is in flight, and are answered when it is durable: if it fails the group
- * is made anew, and nobody may have heard of a generation of the failed one.
+ * Joins proceed while the group's first record is in flight, and are answered when it is durable. If the record fails,
+ * the group is created again, and nobody may have heard of a generation of the failed one.
  */
 function answeredOnceCreated(group: Group, join: Join): Join {
   const { creation } = group;
@@ -119,7 +120,7 @@ function answeredOnceCreated(group: Group, join: Join): Join {
   return { ...join, answer };
 }
 
-/** The group's first record was refused. Whoever waits in the group joins anew. */
+/** The group's first record was refused. Members waiting in the group rejoin. */
 function abandonGroup(shell: Shell, group: Group): void {
   group.creation = undefined;
   if (group.durable || group.state === 'Dead') return;
@@ -136,7 +137,7 @@ function joinExistingGroup(shell: Shell, group: Group, join: Join): void {
     group.remove(memberId);
     return join.answer(failedJoin(errorCode.groupMaxSizeReached));
   }
-  // The tombstone is on its way: the group is about to be gone, and a retry makes it anew.
+  // The tombstone is in flight: the group is about to be gone, and a retry creates it again.
   if (group.state === 'Dead') return join.answer(failedJoin(errorCode.coordinatorNotAvailable, memberId));
   if (!group.supports(join.request.protocolType, join.request.protocols)) {
     return join.answer(failedJoin(errorCode.inconsistentGroupProtocol, memberId));
@@ -145,8 +146,8 @@ function joinExistingGroup(shell: Shell, group: Group, join: Join): void {
 }
 
 /**
- * During a rebalance those who have joined count, so that the last to rejoin of a group over its size are shut out;
- * otherwise all members do.
+ * During a rebalance only joined members count, so the last to rejoin an oversized group are shut out. Otherwise all
+ * members count.
  */
 function isThereRoom(shell: Shell, group: Group, memberId: string): boolean {
   const { membersMax } = shell.settings;
@@ -172,7 +173,7 @@ function joinAsNewMember(shell: Shell, group: Group, join: Join): void {
     return replaceStaticMember(shell, group, join, current, memberId);
   }
   if (version < 4) return addMember(shell, group, join, memberId);
-  // KIP-394: a client that retries would otherwise leave a dead member behind with every try.
+  // KIP-394: otherwise, each retry of a client would leave a dead member behind.
   if (group.pendingJoins.size >= shell.settings.pendingMembersMax) {
     return join.answer(failedJoin(errorCode.coordinatorLoadInProgress));
   }
@@ -185,7 +186,7 @@ function joinAsNewMember(shell: Shell, group: Group, join: Join): void {
 function joinAsKnownMember(shell: Shell, group: Group, join: Join): void {
   const { memberId, groupInstanceId, protocols } = join.request;
   if (group.pendingJoins.has(memberId)) {
-    // Ids are only handed out to dynamic members. Kafka trips over it with the same code.
+    // Ids are handed out only to dynamic members. Kafka fails here with the same code.
     if (groupInstanceId !== null) return join.answer(failedJoin(errorCode.unknownServerError));
     return addMember(shell, group, join, memberId);
   }
@@ -198,11 +199,11 @@ function joinAsKnownMember(shell: Shell, group: Group, join: Join): void {
     case 'PreparingRebalance':
       return rejoin(shell, group, member, join);
     case 'CompletingRebalance':
-      // Unchanged, it has probably lost the response to its join: it gets the same again.
+      // An unchanged member has probably lost the response to its join: it gets the same one again.
       if (isUnchanged) return join.answer(joined(group, member, { withMembers: isLeader }));
       return rejoin(shell, group, member, join);
     case 'Stable':
-      // A leader may rejoin unchanged to have partitions assigned anew, for example when a topic has grown.
+      // A leader may rejoin unchanged to have partitions reassigned, for example when a topic has grown.
       if (isLeader || !isUnchanged) return rejoin(shell, group, member, join);
       return join.answer(joined(group, member, { withMembers: false }));
     default:
@@ -212,7 +213,7 @@ function joinAsKnownMember(shell: Shell, group: Group, join: Join): void {
 
 function rejoin(shell: Shell, group: Group, member: Member, join: Join): void {
   const { protocols, sessionTimeoutMs } = join.request;
-  // A repeat of a join that is still parked, from a new connection: only the later one can be waited for.
+  // A repeat, from a new connection, of a join that is still parked: only the later one can be waited for.
   group.answerJoin(member, failedJoin(errorCode.rebalanceInProgress, member.memberId));
   member.rebalanceTimeoutMs = join.rebalanceTimeoutMs;
   member.sessionTimeoutMs = sessionTimeoutMs;
@@ -224,8 +225,8 @@ function addMember(shell: Shell, group: Group, join: Join, memberId: string): vo
   const member = memberOf(shell, group, join, memberId);
   if (group.state === 'PreparingRebalance' && group.previousState === 'Empty') group.newMemberAdded = true;
   group.add(member, join.request.protocolType, join.answer);
-  // It cannot heartbeat before it has its answer, and we do not see whether its client still waits: so it may wait for
-  // this long, and if the client lives it tries again.
+  // The member cannot heartbeat until it has its answer, and we cannot see whether its client still waits. So it may
+  // wait this long; a live client then tries again.
   member.session.set(shell.settings.newMemberJoinMsMax);
   ignoreFailure(rebalanceOrCompleteJoin(shell, group));
 }

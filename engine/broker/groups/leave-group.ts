@@ -1,4 +1,4 @@
-/** LeaveGroup: members go, and the rest rebalances once for all of them. */
+/** LeaveGroup: removes members, and rebalances the rest once for all of them. */
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { LeaveGroupRequest, LeaveGroupResponse } from '../../protocol/messages/13-leave-group.ts';
 import type { Group } from './group.ts';
@@ -7,7 +7,7 @@ import { codeOf, type Shell } from './shell.ts';
 
 type Leaving = LeaveGroupRequest['members'][number];
 
-/** Resolves when the departure is durable, where it empties the group. */
+/** Resolves when the departure is durable, if it empties the group. */
 export async function leaveGroup(
   shell: Shell,
   version: number,

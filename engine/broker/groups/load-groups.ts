@@ -1,4 +1,4 @@
-/** The groups as the log tells them, and the log as the groups would write it anew. */
+/** Reads the groups from the log, and writes them again as the log's live state. */
 import type { Clock } from '../../kernel/clock.ts';
 import type { CoordinatorLog, LogRecord } from './coordinator-log.ts';
 import { Deadline } from './deadline.ts';
@@ -55,14 +55,14 @@ function applyRecord(groups: Map<string, Group>, clock: Clock, record: LogRecord
 }
 
 /**
- * Members go on as if nothing had happened: their sessions begin anew and their next heartbeat is answered. A rebalance
- * that was running is forgotten, and its members find out by UNKNOWN_MEMBER_ID or ILLEGAL_GENERATION.
+ * Members continue as if nothing had happened: their sessions restart, and their next heartbeat is answered. A
+ * rebalance that was running is forgotten, and its members find out through UNKNOWN_MEMBER_ID or ILLEGAL_GENERATION.
  */
 export function resumeGroups(shell: Shell): void {
   for (const group of shell.groups.values()) {
     if (group.stored !== undefined) restore(shell, group, group.stored);
     for (const member of group.members.values()) extendSession(member);
-    // The limit has been lowered: the last to rejoin are shut out.
+    // The limit was lowered: the last to rejoin are shut out.
     if (group.members.size > shell.settings.membersMax) ignoreFailure(prepareRebalance(shell, group));
   }
 }
@@ -82,7 +82,7 @@ function restore(shell: Shell, group: Group, value: Uint8Array): void {
   group.readSubscriptions();
 }
 
-/** The record has the metadata of the chosen strategy only. */
+/** The record holds only the metadata of the chosen strategy. */
 function restoredMember(shell: Shell, group: Group, protocol: string | null, stored: StoredMember): Member {
   const { subscription, ...rest } = stored;
   return {
@@ -96,16 +96,16 @@ function restoredMember(shell: Shell, group: Group, protocol: string | null, sto
 }
 
 /**
- * The durable state as records, each taken from memory when the iterator gets to it: between two steps groups and offsets
- * may come and go. What has gone is not brought back, which is why every step looks whether it still stands in its map.
+ * The durable state as records, each read from memory when the iterator reaches it. Groups and offsets may come and go
+ * between two steps. Removed state must not come back, so every step checks that its entry is still in its map.
  */
 export function* liveRecords(groups: ReadonlyMap<string, Group>): Iterator<LogRecord> {
-  // Groups that come later write their own records, so the walk has an end.
+  // Later groups write their own records, so the walk ends.
   const groupIds = Array.from(groups.keys());
   for (const groupId of groupIds) {
     const group = groups.get(groupId);
     if (!group?.durable) continue;
-    // A simple group without offsets has nothing else that keeps it until it expires.
+    // A simple group without offsets has nothing else to keep it until it expires.
     const isBare = group.stored === undefined && group.offsets.size === 0;
     const value = isBare ? encodeGroup({ ...emptyGroup, stateChangedMs: group.stateChangedMs }) : group.stored;
     if (value !== undefined) yield { key: groupKey(groupId), value };

@@ -1,18 +1,19 @@
 /**
- * The one way into the coordinator's log: decide, make durable, apply, answer.
+ * The only way into the coordinator's log: decide, make durable, apply, answer.
  *
- * One append is in flight at a time. What is written meanwhile waits and leaves together with the next append, so that a
- * busy coordinator writes large batches and an idle one adds no delay. It also makes the order of everything plain:
- * - Two commits of one partition in flight: they are applied in the order in which they lie in the log, because all
- *   `apply` of an append run, in order, before anything else does. A replay ends in the same state.
- * - Nothing is in flight between two appends, so what is in memory then is exactly what the log says, and `endOffset` is
- *   where the next append will lie: a checkpoint needs no lock.
- * - A log without room refuses an append and goes on, so an append is all that is applied together or not at all. What is
- *   too large for one is applied in the parts in which it is appended, and ends with the first that is refused.
+ * One append is in flight at a time. Writes that arrive meanwhile wait and leave together in the next append, so a busy
+ * coordinator writes large batches and an idle one adds no delay. It also makes ordering simple:
+ * - Two commits of one partition in flight are applied in the order in which they lie in the log, because all `apply`
+ *   of an append run, in order, before anything else does. A replay ends in the same state.
+ * - Nothing is in flight between two appends, so memory then matches the log exactly, and `endOffset` is where the next
+ *   append will lie: a checkpoint needs no lock.
+ * - A log without room refuses an append and continues, so an append is applied as a whole or not at all. A write too
+ *   large for one append is applied in the parts in which it is appended, and ends with the first part that is refused.
  *
- * The checkpoint replaces compaction. It is written in pieces between ordinary appends, each piece taken from memory at
- * the moment it is written. A change that lands before a piece is in it, a later one lies behind it in the log; either way
- * the replay from the first piece on ends in the live state. After the last piece all before the first is dropped.
+ * The checkpoint replaces compaction. It is written in pieces between ordinary appends, and each piece is taken from
+ * memory when it is written. An earlier change is in the piece, and a later one lies after it in the log. Either way,
+ * the replay from the first piece on ends in the live state. After the last piece, everything before the first is
+ * dropped.
  */
 import { Failure, Overloaded, ShuttingDown } from '../../kernel/failure.ts';
 import { AppendUnsure, type CoordinatorLog, type LogRecord } from './coordinator-log.ts';
@@ -24,10 +25,10 @@ export interface LogWriterSettings {
   readonly checkpointBytes: number;
 }
 
-/** Of the records of a write, in their order, what has become durable: those from `from` on and before `to`. */
+/** Applies those records of a write that have become durable: in order, from `from` on and before `to`. */
 export type Apply = (from: number, to: number) => void;
 
-/** What one append holds of a write: it fits, or is one record. */
+/** What one append holds of a write. It fits into an append, or is a single record. */
 interface Part {
   readonly records: readonly LogRecord[];
   readonly bytes: number;
@@ -36,7 +37,7 @@ interface Part {
 }
 
 interface Write {
-  /** Parts that are still to come. */
+  /** Parts still to be appended. */
   partsLeft: number;
   /** A part of it is stored. */
   isBegun: boolean;
@@ -47,7 +48,7 @@ interface Write {
   fail(error: unknown): void;
 }
 
-/** One record is larger than the log takes. Kafka answers RECORD_TOO_LARGE as UNKNOWN_SERVER_ERROR here. */
+/** One record is larger than the log accepts. Kafka answers RECORD_TOO_LARGE as UNKNOWN_SERVER_ERROR here. */
 export class RecordTooLarge extends Failure {
   readonly code = 'invalid-request';
 }
@@ -55,14 +56,14 @@ export class RecordTooLarge extends Failure {
 export class LogWriter {
   readonly #log: CoordinatorLog;
   readonly #settings: LogWriterSettings;
-  /** The live state as records, each read from memory when the iterator gets to it. */
+  /** The live state as records, each read from memory when the iterator reaches it. */
   readonly #liveRecords: () => Iterator<LogRecord>;
   #queue: Part[] = [];
   #queueBytes = 0;
   #running: Promise<void> | undefined;
   #closed = false;
   #grownBytes = 0;
-  /** A state larger than checkpointBytes must not be written again and again: the log may double before it is. */
+  /** A state larger than checkpointBytes must not be rewritten again and again: the log may first double in size. */
   #lastCheckpointBytes = 0;
   #checkpoint: { records: Iterator<LogRecord>; startOffset: number; bytes: number } | undefined;
 
@@ -74,8 +75,8 @@ export class LogWriter {
 
   /**
    * Resolves when the records are durable and `apply` has run for all of them. Rejects with the log's Failure,
-   * RecordTooLarge, Overloaded or ShuttingDown when nothing of it is stored; with AppendUnsure when something is, for which
-   * `apply` has run, or when that is not known. `apply` must not throw.
+   * RecordTooLarge, Overloaded or ShuttingDown when none of them is stored. Rejects with AppendUnsure when some are
+   * stored, and `apply` has run for those, or when that is unknown. `apply` must not throw.
    */
   write(records: readonly LogRecord[], apply: Apply): Promise<void> {
     if (this.#closed) return Promise.reject(new ShuttingDown('coordinator is closed'));
@@ -108,23 +109,23 @@ export class LogWriter {
     return this.#running === undefined ? Promise.resolve() : this.write([], () => {}).catch(() => {});
   }
 
-  /** Tells the writer what a replay read, so that a long log is checkpointed at once. */
+  /** Tells the writer how much a replay read, so a long log is checkpointed at once. */
   loaded(bytes: number): void {
     this.#grownBytes = bytes;
     this.#start();
   }
 
-  /** What waits is refused; an append in flight may still become durable, but is not applied any more. */
+  /** Refuses waiting writes. An append in flight may still become durable, but is no longer applied. */
   close(): void {
     this.#closed = true;
-    // What becomes of the rest of a write a part of which is in flight is what becomes of that: it may be stored.
+    // A write with a part in flight shares that part's outcome: it may be stored.
     const waiting = this.#queue.filter(({ write }) => !write.isInFlight);
     this.#queue = [];
     this.#queueBytes = 0;
     this.#fail(waiting, new ShuttingDown('coordinator is closed'));
   }
 
-  /** Begins a microtask later, so that what the same turn's requests write leaves in one append. */
+  /** Starts a microtask later, so that all writes of one turn leave in one append. */
   #start(): void {
     this.#running ??= Promise.resolve().then(() => this.#run());
   }
@@ -180,7 +181,10 @@ export class LogWriter {
     return this.#grownBytes > Math.max(this.#settings.checkpointBytes, this.#lastCheckpointBytes);
   }
 
-  /** One piece of the checkpoint. A failed one is given up, and begun anew when the log has grown as much again. */
+  /**
+   * Writes one piece of the checkpoint. A failed checkpoint is given up, and restarted when the log has grown as much
+   * again.
+   */
   async #appendCheckpoint(): Promise<void> {
     if (this.#checkpoint === undefined) {
       this.#checkpoint = { records: this.#liveRecords(), startOffset: this.#log.endOffset(), bytes: 0 };
@@ -207,12 +211,12 @@ export class LogWriter {
       this.#lastCheckpointBytes = checkpoint.bytes;
       await this.#log.truncateBefore(checkpoint.startOffset);
     } catch {
-      // The requests that come next meet the same log and report its failure; replay works with and without a checkpoint.
+      // The next requests meet the same log and report its failure. Replay works with and without a checkpoint.
       this.#checkpoint = undefined;
     }
   }
 
-  /** Their writes end here: what else of them waits is not appended any more. */
+  /** Ends the writes of these parts: their waiting parts are no longer appended. */
   #fail(parts: readonly Part[], error: unknown): void {
     for (const { write } of parts) {
       if (write.isOver) continue;
@@ -230,7 +234,7 @@ function bytesOf(record: LogRecord): number {
   return record.key.length + (record.value?.length ?? 0);
 }
 
-/** At least one, be it empty. */
+/** At least one part, even if it is empty. */
 function partsOf(records: readonly LogRecord[], bytesMax: number, apply: Apply, write: Write): Part[] {
   const parts: Part[] = [];
   let from = 0;

@@ -3,7 +3,7 @@ import type { JoinGroupResponse } from '../../protocol/messages/11-join-group.ts
 import type { SyncGroupResponse } from '../../protocol/messages/14-sync-group.ts';
 import type { Deadline } from './deadline.ts';
 
-/** An assignment strategy that the member supports, most wanted first. */
+/** An assignment strategy that the member supports. Members list the preferred one first. */
 export interface MemberProtocol {
   readonly name: string;
   readonly metadata: Uint8Array;
@@ -22,7 +22,7 @@ export interface Member {
   sessionTimeoutMs: number;
   protocols: readonly MemberProtocol[];
   assignment: Uint8Array;
-  /** Until the first join is answered the member has no id to heartbeat with, and expires although it waits. */
+  /** Until its first join is answered, the member has no id to heartbeat with, and expires although it waits. */
   isNew: boolean;
   parkedJoin: Answer<JoinGroupResponse> | undefined;
   parkedSync: Answer<SyncGroupResponse> | undefined;
@@ -31,7 +31,7 @@ export interface Member {
 
 export const noAssignment = new Uint8Array(0);
 
-/** A member that waits for the coordinator cannot heartbeat meanwhile and need not. */
+/** A member that waits for the coordinator cannot heartbeat meanwhile, and need not. */
 export function isExcusedFromHeartbeat(member: Member): boolean {
   return !member.isNew && (member.parkedJoin !== undefined || member.parkedSync !== undefined);
 }
@@ -45,21 +45,21 @@ export function metadataBytes(protocols: readonly MemberProtocol[]): number {
   return protocols.reduce((bytes, { metadata }) => bytes + metadata.length, 0);
 }
 
-/** What a client says of itself that is kept while it is a member, or is about to become one. */
+/** What a client says of itself, kept while it is a member or about to become one. */
 export type Introduction = Pick<Member, 'memberId' | 'instanceId' | 'clientId' | 'clientHost' | 'protocols'>;
 
-/** Of the objects around it. */
+/** Overhead of the objects. */
 const memberBytes = 1_024;
 const protocolBytes = 128;
 
-/** Roughly what it takes in memory: names without metadata do as well, and a request may have a million of them. */
+/** Its approximate size in memory. Names count even without metadata: a request may have a million of them. */
 export function heldMemberBytes({ memberId, instanceId, clientId, clientHost, protocols }: Introduction): number {
   let bytes = memberBytes + memberId.length + (instanceId?.length ?? 0) + clientId.length + clientHost.length;
   for (const { name, metadata } of protocols) bytes += protocolBytes + name.length + metadata.length;
   return bytes;
 }
 
-/** Of an id that was handed out. */
+/** Approximate memory of an id that was handed out. */
 export function heldPendingBytes(memberId: string): number {
   return protocolBytes + memberId.length;
 }
@@ -72,7 +72,7 @@ export function sameProtocols(a: readonly MemberProtocol[], b: readonly MemberPr
   );
 }
 
-/** Out of the request's frame, which would stay in memory for as long as the member does. */
+/** Copies the protocols out of the request's frame, which would otherwise stay in memory as long as the member. */
 export function copyProtocols(protocols: readonly MemberProtocol[]): MemberProtocol[] {
   return protocols.map(({ name, metadata }) => ({ name, metadata: copyBytes(metadata) }));
 }

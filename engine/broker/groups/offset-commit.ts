@@ -19,7 +19,7 @@ interface Commit {
 
 /**
  * Resolves when the offsets are durable and visible to OffsetFetch. Whether the member may commit is decided when the
- * request arrives: a rebalance that begins while the record is in flight does not undo it, as in Kafka.
+ * request arrives. As in Kafka, a rebalance that begins while the record is in flight does not undo it.
  */
 export async function offsetCommit(
   shell: Shell,
@@ -31,13 +31,13 @@ export async function offsetCommit(
   const known = shell.groups.get(groupId);
   const refused = known === undefined ? refuseUnknown(version, request) : refuse(known, request);
   if (refused !== errorCode.none) return failedCommit(request, refused);
-  // A commit keeps the session, except while the generation waits for its assignment, when none is accepted.
+  // A commit extends the session, except while the generation waits for its assignment and accepts no commits.
   const member = known?.members.get(memberId);
   if (member !== undefined) extendSession(member);
   const { commits, response } = decide(shell, known, request);
   if (commits.length === 0) return response;
   const group = known ?? createGroup(shell, groupId);
-  // JoinGroup refuses with the same code; here it ends the commit, not the client.
+  // JoinGroup refuses with the same code. Here it ends the commit, not the client.
   if (group === undefined) return failedCommit(request, errorCode.groupMaxSizeReached);
   try {
     await store(shell, group, commits);
@@ -58,7 +58,10 @@ export function failedCommit(request: OffsetCommitRequest, code: number): Offset
   };
 }
 
-/** Without a generation it is a consumer that assigns its own partitions, or an administrator: a simple group is made. */
+/**
+ * Without a generation, the client is a consumer that assigns its own partitions, or an administrator: a simple group
+ * is created.
+ */
 function refuseUnknown(version: number, request: OffsetCommitRequest): number {
   if (request.generationIdOrMemberEpoch < 0) return errorCode.none;
   return version >= 9 ? errorCode.groupIdNotFound : errorCode.illegalGeneration;
@@ -68,7 +71,7 @@ function refuse(group: Group, request: OffsetCommitRequest): number {
   const generation = request.generationIdOrMemberEpoch;
   if (group.state === 'Dead') return errorCode.coordinatorNotAvailable;
   if (generation < 0 && group.state === 'Empty') return errorCode.none;
-  // Nobody may move the offsets of a group that has members without being one of them.
+  // Only members may change the offsets of a group that has members.
   if (generation < 0 && request.memberId === '' && request.groupInstanceId === null) return errorCode.unknownMemberId;
   const refused = group.checkMember(request.memberId, request.groupInstanceId);
   if (refused !== errorCode.none) return refused;
@@ -129,7 +132,7 @@ async function store(shell: Shell, group: Group, commits: readonly Commit[]): Pr
       for (const { topic, partition, offset } of commits.slice(from, to)) putOffset(target, topic, partition, offset);
     });
   } catch (error) {
-    // The group was made for this commit, and nobody else has come to it.
+    // The group was created for this commit, and nobody else has used it.
     const isUnused = !group.durable && group.commitsInFlight === 1 && group.state === 'Empty';
     if (isUnused && group.pendingJoins.size === 0 && shell.groups.get(groupId) === group) shell.groups.delete(groupId);
     throw error;
@@ -138,7 +141,7 @@ async function store(shell: Shell, group: Group, commits: readonly Commit[]): Pr
   }
 }
 
-/** The group that an offset record belongs to, which is a simple one when the log says no more about it. */
+/** The group that an offset record belongs to. It is a simple group when the log says no more about it. */
 export function groupOf(shell: Pick<Shell, 'groups' | 'clock'>, groupId: string): Group {
   let group = shell.groups.get(groupId);
   if (group === undefined) {

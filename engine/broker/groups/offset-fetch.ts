@@ -9,7 +9,7 @@ type AskedGroup = OffsetFetchRequest['groups'][number];
 type AnsweredGroup = OffsetFetchResponse['groups'][number];
 type AnsweredPartition = AnsweredGroup['topics'][number]['partitions'][number];
 
-/** Answers from what is durable. Nobody is told an offset that a crash could take back. */
+/** Answers from durable state: no client sees an offset that a crash could take back. */
 export function offsetFetch(shell: Shell, version: number, request: OffsetFetchRequest): OffsetFetchResponse {
   const groups = groupsOf(version, request).map((asked) => ({
     groupId: asked.groupId,
@@ -19,7 +19,7 @@ export function offsetFetch(shell: Shell, version: number, request: OffsetFetchR
   return responseOf(version, groups);
 }
 
-/** Version 1 has no place for the error but the partitions. */
+/** Version 1 can carry the error only in the partitions. */
 export function failedFetch(version: number, request: OffsetFetchRequest, code: number): OffsetFetchResponse {
   const groups = groupsOf(version, request).map((asked) => ({
     groupId: asked.groupId,
@@ -56,7 +56,7 @@ function allTopics(shell: Shell, groupId: string): AnsweredGroup['topics'] {
   })).filter(({ partitions }) => partitions.length > 0);
 }
 
-/** A group that does not exist has no offsets; that is no error. */
+/** A group that does not exist has no offsets; that is not an error. */
 function askedTopics(
   shell: Shell,
   groupId: string,

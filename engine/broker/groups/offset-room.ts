@@ -1,16 +1,20 @@
 /**
- * Memory for committed offsets, of all groups of a coordinator: a tenant chooses how many groups there are, and what they keep
- * of each partition. Kafka has no limit, nor a code of its own: a commit that its log refuses for its size is
- * INVALID_COMMIT_OFFSET_SIZE, and so is one here that would add more than there is room for. A commit in place of an earlier
- * one that is no smaller is always taken, so that consumers which run go on.
+ * Memory for the committed offsets of all groups of a coordinator. It needs a limit, because a tenant chooses how many
+ * groups there are and what they keep for each partition. Kafka has no limit, and no code for one. Kafka answers a
+ * commit that its log refuses for its size with INVALID_COMMIT_OFFSET_SIZE; we answer the same to a commit that would
+ * add more than there is room for. A commit that replaces an earlier one at least as large is always accepted, so
+ * running consumers continue.
  */
 import type { Group } from './group.ts';
 import type { CommittedOffset } from './group-records.ts';
 
-/** Of a number in two Maps and the object behind it. */
+/** A number in two Maps, and the object behind it. */
 const entryBytes = 128;
 
-/** Roughly what it holds. A topic's name is counted with each of its partitions, for groups may have one partition of each. */
+/**
+ * Approximate size. A topic's name counts with each of its partitions, because groups may have one partition of each
+ * topic.
+ */
 export function heldOffsetBytes(topic: string, { metadata }: CommittedOffset): number {
   return entryBytes + topic.length + Buffer.byteLength(metadata);
 }
@@ -18,7 +22,7 @@ export function heldOffsetBytes(topic: string, { metadata }: CommittedOffset): n
 export class OffsetRoom {
   readonly #groups: ReadonlyMap<string, Group>;
   readonly #bytesMax: number;
-  /** Raised by what is let in, and counted anew when it passes the limit. */
+  /** An upper bound: raised by each accepted commit, and recounted when it passes the limit. */
   #bytesAtMost = Infinity;
 
   constructor(groups: ReadonlyMap<string, Group>, bytesMax: number) {
@@ -27,8 +31,8 @@ export class OffsetRoom {
   }
 
   /**
-   * For one commit: tells of one offset after the other whether it may be kept. The groups are counted once at most, however
-   * many there is no room for. What is on its way to the log has a limit of its own (writeQueueBytesMax).
+   * For one commit: decides for one offset after another whether it may be kept. Counts the groups at most once,
+   * however many offsets have no room. Commits on their way to the log have their own limit (writeQueueBytesMax).
    */
   forCommit(group: Group | undefined): (topic: string, partition: number, offset: CommittedOffset) => boolean {
     let isCounted = false;

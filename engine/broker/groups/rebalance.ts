@@ -1,7 +1,7 @@
 /**
  * Moves a group from one generation to the next: gather the members, begin the generation, wait for the leader's
- * assignment. Every function works on the group as it is and returns at once; what has to be durable before a request is
- * answered is returned as a promise.
+ * assignment. Every function works on the group as it is and returns at once. Whatever must be durable before a request
+ * is answered is returned as a promise.
  */
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { Group } from './group.ts';
@@ -16,12 +16,12 @@ export function extendSession(member: Member): void {
   member.session.set(member.sessionTimeoutMs);
 }
 
-/** After a change of members: a rebalance, or one step on in the one that runs. */
+/** After a change of members: starts a rebalance, or takes the running one a step further. */
 export function rebalanceOrCompleteJoin(shell: Shell, group: Group): Promise<void> {
   return group.canRebalance() ? prepareRebalance(shell, group) : completeJoinIfAllJoined(shell, group);
 }
 
-/** In the first rebalance of an empty group the delay decides, not who is there. */
+/** In the first rebalance of an empty group, the delay decides rather than who is there. */
 export function completeJoinIfAllJoined(shell: Shell, group: Group): Promise<void> {
   if (group.state !== 'PreparingRebalance' || group.previousState === 'Empty' || !group.allJoined()) return done;
   return completeJoin(shell, group);
@@ -43,7 +43,7 @@ export function prepareRebalance(shell: Shell, group: Group): Promise<void> {
   return done;
 }
 
-/** While members keep coming the delay is extended, up to their rebalance timeout in all. */
+/** While members keep joining, extends the delay, up to their rebalance timeout in total. */
 function completeInitialJoin(shell: Shell, group: Group, delayMs: number, restMs: number): void {
   if (!group.newMemberAdded || restMs === 0) {
     ignoreFailure(completeJoin(shell, group));
@@ -55,7 +55,9 @@ function completeInitialJoin(shell: Shell, group: Group, delayMs: number, restMs
   setJoinTimer(shell, group, nextDelayMs, () => completeInitialJoin(shell, group, nextDelayMs, nextRestMs));
 }
 
-/** Begins the generation with those who have joined. Dynamic members who have not are out, static ones stay. */
+/**
+ * Begins the generation with the members that have joined. Dynamic members that have not are removed; static ones stay.
+ */
 export function completeJoin(shell: Shell, group: Group): Promise<void> {
   group.joinTimer?.cancel();
   group.joinTimer = undefined;
@@ -64,13 +66,13 @@ export function completeJoin(shell: Shell, group: Group): Promise<void> {
     if (member.parkedJoin === undefined && member.instanceId === null) group.remove(member.memberId);
   }
   if (!group.electJoinedLeader() && group.members.size > 0) {
-    // Only static members are left and none has joined: their sessions decide how long this goes on.
+    // Only static members are left, and none has joined: their sessions decide how long this continues.
     setJoinTimer(shell, group, group.rebalanceTimeoutMs(), () => ignoreFailure(completeJoin(shell, group)));
     return done;
   }
   group.newMemberAdded = false;
   group.beginGeneration(shell.clock.wallMs());
-  // If the record is lost, the former generation is what a successor finds; its members are gone and expire there.
+  // If the record is lost, a successor finds the previous generation; its members are gone and expire there.
   if (group.members.size === 0) return storeGroup(shell, group, () => {});
   for (const member of group.members.values()) {
     group.answerJoin(member, joined(group, member, { withMembers: group.leader === member.memberId }));
@@ -87,7 +89,7 @@ export function completeJoin(shell: Shell, group: Group): Promise<void> {
   return done;
 }
 
-/** Members that took their generation and never asked for their assignment hold everybody up: they are out. */
+/** Removes members that accepted their generation but never asked for their assignment: they delay all others. */
 function expireSyncs(shell: Shell, group: Group, generation: number): void {
   group.syncTimer = undefined;
   if (generation !== group.generation || group.pendingSyncs.size === 0) return;
@@ -101,16 +103,16 @@ export function receivedSync(group: Group, memberId: string): void {
   if (group.pendingSyncs.size === 0) dropSyncTimer(group);
 }
 
-/** Hands everybody who waits the error and takes the assignments away. */
+/** Answers every waiting member with the error, and removes the assignments. */
 export function failSyncs(group: Group, code: number): void {
   for (const member of group.members.values()) {
     member.assignment = noAssignment;
-    // Its session may have run out while it waited, unheeded; from here on it counts again.
+    // Its session may have expired unnoticed while it waited. From here on it counts again.
     if (group.answerSync(member, failedSync(code))) extendSession(member);
   }
 }
 
-/** A session ended, of a member or of an id that was handed out. */
+/** The session of a member, or of an id that was handed out, has ended. */
 export function expireSession(shell: Shell, group: Group, memberId: string): void {
   if (group.state === 'Dead') return;
   const member = group.members.get(memberId);
@@ -130,7 +132,7 @@ function removeMember(shell: Shell, group: Group, memberId: string): Promise<voi
   return done;
 }
 
-/** For rebalances that nobody's request waits for: see completeJoin on why the loss of an empty generation is harmless. */
+/** For rebalances that no request waits for. completeJoin explains why losing an empty generation is harmless. */
 export function ignoreFailure(written: Promise<void>): void {
   written.catch(() => {});
 }
@@ -146,7 +148,7 @@ function dropSyncTimer(group: Group): void {
   group.syncTimer = undefined;
 }
 
-/** The group goes away: nothing of it fires any more, and what it has parked is answered by the caller. */
+/** The group goes away. None of its timers fires any longer, and the caller answers its parked requests. */
 export function dropTimers(group: Group): void {
   group.joinTimer?.cancel();
   group.joinTimer = undefined;

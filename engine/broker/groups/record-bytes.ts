@@ -32,7 +32,7 @@ export class RecordWriter {
     return this;
   }
 
-  /** Throws InvalidRequest when the text does not fit: callers check what clients send beforehand. */
+  /** Throws InvalidRequest when the text does not fit. Callers check client input beforehand. */
   text(value: string | null): this {
     if (value === null) return this.i16(-1);
     const length = Buffer.byteLength(value);
@@ -50,12 +50,12 @@ export class RecordWriter {
     return this;
   }
 
-  /** A copy of exactly what was written: it is kept for as long as the group lives. */
+  /** A copy of exactly what was written, because it is kept as long as the group lives. */
   end(): Uint8Array {
     return new Uint8Array(this.#bytes.subarray(0, this.#at));
   }
 
-  /** Where to write. May replace the buffer, so it is called before the buffer is looked at. */
+  /** Returns the write position. May replace the buffer, so call it before using the buffer. */
   #grow(length: number): number {
     const at = this.#at;
     this.#at += length;
@@ -68,7 +68,7 @@ export class RecordWriter {
   }
 }
 
-/** Reads past the end throw RangeError, which the caller names as damage. */
+/** Reads past the end throw RangeError, which the caller reports as damage. */
 export class RecordReader {
   readonly #bytes: Buffer;
   #at = 0;

@@ -1,6 +1,6 @@
 /**
- * A static member (KIP-345) came back without its member id: it takes the place of the old one, who is fenced. In a
- * stable group whose strategy stays the same nobody else notices, which is the point of static members.
+ * A static member (KIP-345) came back without its member id. It takes the place of the old member, which is fenced. In
+ * a stable group whose strategy stays the same, nobody else notices, which is the point of static members.
  */
 import { Deadline } from './deadline.ts';
 import type { Group } from './group.ts';
@@ -28,12 +28,12 @@ export function replaceStaticMember(shell: Shell, group: Group, join: Join, oldI
   group.updateMember(member, copyProtocols(join.request.protocols), join.answer);
   switch (group.state) {
     case 'Stable':
-      // With another strategy the assignments could not be read any more.
+      // With another strategy the assignments would be unreadable.
       if (group.nextProtocol() !== group.protocol) ignoreFailure(rebalanceOrCompleteJoin(shell, group));
       else answerWhenStored(shell, group, join, { old, member, formerLeader });
       break;
     case 'CompletingRebalance':
-      // The leader may be assigning to the old id at this moment: the new one would get nothing.
+      // The leader may be assigning to the old id right now, and the new one would get nothing.
       ignoreFailure(prepareRebalance(shell, group));
       break;
     default:
@@ -53,11 +53,12 @@ function successor(shell: Shell, group: Group, old: Member, memberId: string): M
 }
 
 /**
- * The new id is durable before its owner hears it: a successor that still knew the old one would fence the member.
+ * The new id must be durable before its owner learns it: a successor that still knew the old one would fence the
+ * member.
  *
- * What can happen while the record is in flight: the group begins a rebalance. Then the parked join is one of those that
- * the rebalance waits for, and it is answered with the next generation; there is nothing left to do here. The same holds
- * when yet another process takes the instance id: it has fenced this one.
+ * The group may begin a rebalance while the record is in flight. The parked join is then one of those that the
+ * rebalance waits for, and is answered with the next generation; nothing is left to do here. The same holds when yet
+ * another process takes the instance id: it has fenced this one.
  */
 function answerWhenStored(
   shell: Shell,
@@ -72,8 +73,8 @@ function answerWhenStored(
   const apply = (): void => {
     if (!isStillParked()) return;
     const isLeader = group.leader === member.memberId;
-    // Before version 9 a leader cannot be told to skip the assignment, which a stable group would not take from it. So it
-    // is shown its former id as the leader's and believes itself a follower.
+    // Before version 9 a leader cannot be told to skip the assignment, and a stable group would not accept its
+    // assignment. So the response names its former id as the leader, and the member believes itself a follower.
     const response =
       join.version >= 9
         ? joined(group, member, { withMembers: isLeader, skipAssignment: isLeader })

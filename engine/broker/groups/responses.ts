@@ -1,4 +1,7 @@
-/** Responses of the classic group protocol, free of versions; `forVersion…` bends them to what a version can say. */
+/**
+ * Responses of the classic group protocol, independent of versions. `…ForVersion` adapts them to what a version can
+ * express.
+ */
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { JoinGroupResponse } from '../../protocol/messages/11-join-group.ts';
 import type { LeaveGroupResponse } from '../../protocol/messages/13-leave-group.ts';
@@ -20,7 +23,7 @@ export function failedJoin(code: number, memberId = ''): JoinGroupResponse {
   };
 }
 
-/** The group's generation as `member` gets it. Who is told to compute the assignment gets everybody's metadata. */
+/** The group's generation as `member` sees it. The member that computes the assignment gets everybody's metadata. */
 export function joined(
   group: Group,
   member: Member,
@@ -61,7 +64,7 @@ export function synced(group: Group, member: Member): SyncGroupResponse {
   };
 }
 
-/** Before version 7 the protocol name cannot be null, from then on it is never empty. */
+/** Before version 7 the protocol name cannot be null; from version 7 on it is never empty. */
 export function joinForVersion(version: number, response: JoinGroupResponse): JoinGroupResponse {
   const name = response.protocolName ?? '';
   return { ...response, protocolName: name === '' && version >= 7 ? null : name };

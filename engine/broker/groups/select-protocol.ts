@@ -1,4 +1,4 @@
-/** Which assignment strategy a generation uses: every member votes for the first of its own that all support. */
+/** Which assignment strategy a generation uses: every member votes for its first strategy that all support. */
 import { assert } from '../../kernel/assert.ts';
 import type { MemberProtocol } from './member.ts';
 
@@ -23,8 +23,8 @@ export function selectProtocol(members: readonly { readonly protocols: readonly 
 }
 
 /**
- * Kafka breaks a tie by the order of a Java HashMap. Clients see the result (the chosen strategy), so we use the same
- * order: by bucket, which is the low bits of the mixed String.hashCode, then by insertion.
+ * Kafka breaks a tie by the order of a Java HashMap. Clients see the chosen strategy, so we use the same order: by
+ * bucket (the low bits of the mixed String.hashCode), then by insertion.
  */
 function inHashMapOrder(names: readonly string[]): string[] {
   let buckets = 16;

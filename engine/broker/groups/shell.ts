@@ -1,4 +1,4 @@
-/** What the coordinator's operations share: the groups, the way to the log, time, chance and limits. */
+/** What the coordinator's operations share: the groups, the way to the log, time, randomness and limits. */
 import { Failure, Overloaded } from '../../kernel/failure.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
@@ -23,19 +23,19 @@ export interface Shell {
   readonly writer: LogWriter;
   readonly groups: Map<string, Group>;
   readonly offsetRoom: OffsetRoom;
-  /** Wall time at which the topic of this name was made; -1 when none is known. */
+  /** Wall time at which the topic of this name was created; -1 when unknown. */
   topicMadeMs(topic: string): number;
 }
 
 /**
- * Whether the offset was committed for a topic that is gone and whose name another one has: nobody may go on in that one
- * there. No commit for the topic that is known comes before it (offset-commit.ts).
+ * Whether the offset was committed for a deleted topic whose name another topic now has. No consumer may continue there
+ * in the new topic. No commit for the known topic is dated before its creation (offset-commit.ts).
  */
 export function isOfFormerTopic(shell: Shell, topic: string, { commitMs }: CommittedOffset): boolean {
   return commitMs < shell.topicMadeMs(topic);
 }
 
-/** Undefined when there are too many groups already. */
+/** Undefined when there are already too many groups. */
 export function createGroup(shell: Shell, groupId: string): Group | undefined {
   if (shell.groups.size >= shell.settings.groupsMax) return undefined;
   const group = new Group(groupId, shell.clock.wallMs());
@@ -43,7 +43,7 @@ export function createGroup(shell: Shell, groupId: string): Group | undefined {
   return group;
 }
 
-/** Whether the coordinator may come to hold so many more bytes of what members sent. */
+/** Whether the coordinator may hold this many more bytes of what members sent. */
 export function isThereMemory({ groups, settings }: Shell, addedBytes: number): boolean {
   if (addedBytes <= 0) return true;
   let bytes = addedBytes;
@@ -52,8 +52,8 @@ export function isThereMemory({ groups, settings }: Shell, addedBytes: number): 
 }
 
 /**
- * Writes the group as it is at this moment, with `assignments` in place of the members' own where given. What the record
- * stands for is `apply`, which runs when it is durable and may find the group in any later state.
+ * Writes the group in its current state, with `assignments` in place of the members' own where given. `apply` runs when
+ * the record is durable, and may find the group in any later state.
  */
 export function storeGroup(
   shell: Shell,
@@ -89,10 +89,11 @@ export function storeGroup(
 }
 
 /**
- * What clients hear when the log refuses: come back later, look for the coordinator, or an error of ours. The mapping is
- * Kafka's (CoordinatorOperationExceptionHelper), but for a disk without room. There Kafka's broker is on its way out and says
- * NOT_COORDINATOR; ours stays and so does this coordinator, so that looking for another one, or waiting for it, is in vain.
- * And routing, which repeats what it may, is told what is certainly not stored from what may be (unsureCode).
+ * What clients are told when the log refuses: come back later, look for the coordinator, or an error of ours. The
+ * mapping is Kafka's (CoordinatorOperationExceptionHelper), except for a disk without room. There, Kafka's broker is
+ * about to stop and answers NOT_COORDINATOR. Our broker and this coordinator stay, so looking for another coordinator,
+ * or waiting, is useless. And routing, which repeats what it may, must know what is certainly not stored from what may
+ * be (unsureCode).
  */
 export function codeOf(error: unknown): number {
   if (!(error instanceof Failure)) return errorCode.unknownServerError;

@@ -1,7 +1,7 @@
 /** The topics in a consumer's metadata (Kafka's ConsumerProtocolSubscription.json): a prefix that all versions share. */
 import { RecordReader } from './record-bytes.ts';
 
-/** Undefined when the bytes are not such a subscription: any client may use the protocol type with bytes of its own. */
+/** Undefined when the bytes are not such a subscription: any client may use this protocol type with its own bytes. */
 export function subscribedTopicsOf(metadata: Uint8Array): readonly string[] | undefined {
   try {
     const from = new RecordReader(metadata);

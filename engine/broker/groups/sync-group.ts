@@ -1,4 +1,4 @@
-/** SyncGroup: the leader hands in everybody's assignment, and each member waits for its own. */
+/** SyncGroup: the leader submits everybody's assignment, and each member waits for its own. */
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { SyncGroupRequest, SyncGroupResponse } from '../../protocol/messages/14-sync-group.ts';
 import type { Group } from './group.ts';
@@ -22,8 +22,8 @@ export function syncGroup(shell: Shell, request: SyncGroupRequest, answer: Answe
       group.answerSync(member, failedSync(errorCode.rebalanceInProgress));
       member.parkedSync = answer;
       receivedSync(group, member.memberId);
-      // A leader that repeats itself while its assignment is on its way waits for that one. Writing the second as well
-      // would leave the log with an assignment that the members were never told.
+      // A leader that repeats its request while its assignment is in flight waits for that one. Writing the second as
+      // well would leave the log with an assignment that the members were never told.
       if (group.leader === member.memberId && group.syncingGeneration !== group.generation)
         assign(shell, group, request);
       return undefined;
@@ -46,13 +46,12 @@ function refuse(group: Group, request: SyncGroupRequest): number {
 }
 
 /**
- * Makes the generation durable, then gives everybody their part.
+ * Makes the generation durable, then gives every member its part.
  *
- * What can happen while the record is in flight: a member joins or leaves, and the group is preparing the next
- * generation when the record lands. Those who wait have been told to rejoin, and the assignment is nobody's any more, so
- * nothing is applied. A successor that finds this record believes the generation stable: the members know the generation,
- * so their heartbeats pass there, and whoever has rejoined by then is told ILLEGAL_GENERATION or UNKNOWN_MEMBER_ID and
- * starts over.
+ * A member may join or leave while the record is in flight, so the group may be preparing the next generation when the
+ * record lands. Waiting members have then been told to rejoin, the assignment is void, and nothing is applied. A
+ * successor that finds this record believes the generation stable. The members know the generation, so their heartbeats
+ * pass there. A member that has rejoined by then is told ILLEGAL_GENERATION or UNKNOWN_MEMBER_ID, and starts over.
  */
 function assign(shell: Shell, group: Group, request: SyncGroupRequest): void {
   const { generation } = group;
