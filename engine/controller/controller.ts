@@ -73,9 +73,9 @@ export interface ControllerOptions extends KnownNames {
 export interface Controller extends FleetCalls, EngineDecisions {
   readonly controllerId: string;
   /**
-   * Resolves when enough of an earlier run is settled for brokers to start. True: every session of that run ended
-   * without an orderly stop, so clients are waiting. Never resolves beside other controllers, which may have settled
-   * it.
+   * Resolves when enough of an earlier run is settled for brokers to start. True: no broker of that run serves, and at
+   * least one of its sessions had to be recovered, so clients are waiting. Never resolves beside other controllers,
+   * which may have settled it.
    */
   readonly settled: Promise<boolean>;
   /** Resolves when every shard has an owner and the fleet serves, or when the wait for that is over. */

@@ -38,8 +38,8 @@ export class FleetDuty {
   readonly #repair: Repair;
   readonly #keepers = new Map<number, SlotKeeper>();
   /**
-   * Resolves when brokers start. True: all brokers of the previous run ended without an orderly stop, and clients wait
-   * for the first that serves. Stays pending while the previous run's sessions cannot be settled.
+   * Resolves when brokers may start. True: no broker of the previous run serves, and at least one of its sessions had
+   * to be recovered, so clients wait for the first broker that serves. Stays pending while no session can be settled.
    */
   readonly begun: Promise<boolean>;
   #begin: (isAfterCrash: boolean) => void = () => undefined;

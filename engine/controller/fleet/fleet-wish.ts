@@ -41,7 +41,7 @@ export class FleetWish {
   readonly #versions = new Map<string, number>();
   readonly #ofBrokers = new Map<number, NotedWish>();
   readonly #listeners = new Set<() => void>();
-  /** The lowest broker id waiting for a restart: broker-work.ts begins with it. */
+  /** The lowest broker id that is to be restarted: broker-work.ts begins with it. */
   #restartsNext: number | undefined;
   #row: FleetRow;
   #report: FleetReport | undefined;

@@ -60,8 +60,8 @@ export class Balance {
         // The barrier makes topics that visitors placed known.
         await shards.barrier();
         const moves = remap({
-          // Never move to the broker itself, even when it does not count as draining: restarts requested one by one
-          // have another order.
+          // Never move to the broker itself, even when it does not count as draining: the wish counts the lowest id as
+          // next to restart, but restarts requested one by one run in the order of the requests.
           brokers: brokers
             .plan(settings.partitionsPerBrokerMax)
             .map((broker) => (broker.brokerId === brokerId ? { ...broker, draining: true } : broker)),
