@@ -1,11 +1,11 @@
 /**
- * What topics exist, where their partitions are and where the brokers listen, as plain Maps that the data path reads
- * without asking the store. Fed by the store's change feed over the shards' rows and the broker sessions.
+ * The topics that exist, where their partitions are, and where the brokers listen. The data path reads these plain Maps and
+ * never asks the store. The store's change feed over the shards' rows and the broker sessions keeps them current.
  *
- * Order of events, per partition key: the watch starts, then the rows are read, and changes that arrive meanwhile wait
- * and are applied after the rows. A waiting change may be older than the row that was read; the feed then brings every
- * step up to the newest again, so the map ends right, and leader epochs never step back on the way (`newer`). A 'gap'
- * starts over the same way, and what the read does not find has been deleted.
+ * For each partition key, the feed starts the watch and then reads the rows. Changes that arrive meanwhile wait and are
+ * applied after the rows. A waiting change may be older than the row that was read. The feed then delivers every later step
+ * as well, so the map ends up right, and `newer` keeps leader epochs from stepping back on the way. A 'gap' starts over the
+ * same way; a row that the new read does not find has been deleted.
  */
 import type { Clock } from './kernel/clock.ts';
 import { Failure } from './kernel/failure.ts';
@@ -47,7 +47,7 @@ export class StoreCatalogue implements Catalogue {
     await Promise.all(this.#feeds.map((feed) => feed.ready));
   }
 
-  /** Looks for changes now: for who knows that there must be one. */
+  /** Looks for changes now: for a caller that knows there must be one. */
   refresh(): void {
     this.#store.refresh?.();
   }
@@ -68,7 +68,7 @@ export class StoreCatalogue implements Catalogue {
     return this.#clusters.get(clusterId)?.inNameOrder() ?? [];
   }
 
-  /** All topics of all clusters, in no order. */
+  /** All topics of all clusters, in no particular order. */
   all(): Iterable<TopicEntry> {
     return this.#byId.values();
   }
@@ -106,7 +106,8 @@ export class StoreCatalogue implements Catalogue {
 
   #changePlacement(sk: string, row: Row | undefined): void {
     if (!row) {
-      // Deleted with its topic; without this a placement that arrives after its topic has gone would stay.
+      // The placement is deleted with its topic. Without this, a placement that arrives after its topic has gone would
+      // stay.
       const deleted = parseUuid(sk.slice(placementSkPrefix.length));
       if (deleted !== undefined && !this.#byId.has(deleted)) this.#places.delete(deleted);
     } else {
@@ -149,7 +150,7 @@ export class StoreCatalogue implements Catalogue {
   }
 }
 
-/** A cluster's topics; the order is made when somebody lists them and kept until one comes or goes. */
+/** A cluster's topics. They are sorted when somebody lists them, and the order is kept until a topic comes or goes. */
 class ClusterTopics {
   readonly #topics = new Map<string, TopicEntry>();
   #names: string[] | undefined;
@@ -184,7 +185,7 @@ function entryOf(topic: TopicRow, places: readonly PartitionPlacement[] | undefi
   return { ...topic, partitions };
 }
 
-/** Of two views of one topic's placement, the later one of each partition. */
+/** Merges two views of one topic's placement: for each partition, the later one. */
 function newer(
   known: readonly PartitionPlacement[] | undefined,
   read: readonly PartitionPlacement[],
@@ -207,7 +208,7 @@ class Feed {
   readonly #apply: (sk: string, row: Row | undefined) => void;
   readonly #stopWatching: () => void;
   readonly #known = new Set<string>();
-  /** Changes that arrived during a read; undefined while none is going on. */
+  /** Changes that arrived during a read; undefined when no read is running. */
   #waiting: RowChange[] | undefined;
   #closed = false;
   #isReady!: () => void;
@@ -254,7 +255,7 @@ class Feed {
     }
     if (this.#closed) return;
     const waiting = this.#waiting!;
-    // A gap during the read: what was read may miss changes that nobody will tell about.
+    // A gap during the read: the rows may lack changes that will never be delivered.
     const again = waiting.includes('gap');
     this.#waiting = again ? [] : undefined;
     for (const sk of this.#known) if (!rows.has(sk)) this.#set(sk, undefined);
@@ -270,7 +271,7 @@ class Feed {
     try {
       this.#apply(sk, row);
     } catch (error) {
-      // One unreadable row must not take every topic of every gateway with it: the rest is served on.
+      // One unreadable row must not take down every topic of every gateway: the rest is still served.
       if (!(error instanceof Failure)) throw error;
       this.unreadableRows++;
     }

@@ -1,8 +1,8 @@
 /**
- * The engine as its users see it: topics made of partitions, appended to and read from, and group coordinators. Names
- * are opaque here (tenancy gives them meaning); the catalogue is plain Maps fed by the metadata store's change feed, so
- * that the data path never asks the store. Above the engine only this file, ports.ts, kernel/, protocol/ and records/
- * are imported.
+ * The engine as its users see it: topics made of partitions, which they append to and read from, and group coordinators.
+ * Names are opaque here; tenancy gives them meaning. The catalogue is plain Maps fed by the metadata store's change feed,
+ * so the data path never asks the store. Code above the engine imports only this file, ports.ts, kernel/, protocol/ and
+ * records/.
  */
 import type { StoreOp } from './ports.ts';
 import type { SharedFrame } from './kernel/frame-pool.ts';
@@ -11,7 +11,7 @@ import type { RequestOf, ResponseOf } from './protocol/apis.ts';
 
 export interface PartitionEntry {
   readonly index: number;
-  /** The owner, or -1 while none is assigned. */
+  /** The owner's id; -1 while the partition has no owner. */
   readonly brokerId: number;
   /** Grows by one with each change of owner; never falls. */
   readonly leaderEpoch: number;
@@ -21,13 +21,13 @@ export interface PartitionEntry {
 }
 
 /**
- * What clients asked a topic's replicas to be, which the engine keeps with the topic and makes nothing of: records are
- * where it placed them, and replicas are what a gateway shows.
+ * The replicas that clients asked for. The engine stores them with the topic and does not act on them: it places records by
+ * its own rules, and the gateway shows these replicas to clients.
  */
 export interface AskedReplicas {
-  /** How many a partition has of which `nodeIds` says nothing. */
+  /** Replicas per partition, for partitions that `nodeIds` does not list. */
   readonly factor: number;
-  /** By partition, the leader first; who shows the topic chooses them for those behind the end. */
+  /** By partition, the leader first. For partitions past the end, the code that shows the topic chooses the nodes. */
   readonly nodeIds: readonly (readonly number[])[];
 }
 
@@ -35,20 +35,20 @@ export interface TopicEntry {
   /** Opaque to the engine, unique in it, e.g. 'k3x9….orders'. */
   readonly name: string;
   readonly topicId: Uuid;
-  /** What decides the shard: all topics of a cluster share one. */
+  /** Decides the shard: all topics of a cluster share one. */
   readonly clusterId: string;
   readonly partitions: readonly PartitionEntry[];
-  /** Explicitly set topic configs, Kafka's names and texts. */
+  /** The topic configs that were set explicitly, with Kafka's names and texts. */
   readonly configs: Readonly<Record<string, string>>;
   readonly createdAtMs: number;
-  /** Absent when nothing but the default was asked for. */
+  /** Absent when the client asked for nothing but the default. */
   readonly replicas?: AskedReplicas;
 }
 
 export interface Catalogue {
   byName(name: string): TopicEntry | undefined;
   byId(topicId: Uuid): TopicEntry | undefined;
-  /** All topics of a cluster, internal ones too, in name order. */
+  /** All topics of a cluster in name order, internal ones included. */
   ofCluster(clusterId: string): Iterable<TopicEntry>;
 }
 
@@ -60,7 +60,7 @@ export interface AppendResult {
   readonly logAppendTimeMs: number;
   readonly logStartOffset: number;
   readonly errorMessage: string | null;
-  /** Places in the batch of the records for which it was refused, where single ones were the reason (KIP-467). */
+  /** Indexes within the batch of the records that caused the refusal, when single records did (KIP-467). */
   readonly recordIndexes?: readonly number[] | undefined;
 }
 
@@ -69,12 +69,15 @@ export interface Append {
   readonly partition: number;
   /** Exactly one record batch v2 as received; the engine may patch base offset and leader epoch in place. */
   readonly records: Buffer;
-  /** Whether a repeat is recognised by the broker (producer id and sequence): decides if an unknown fate is replayed. */
+  /**
+   * Whether the broker recognises a repeat (by producer id and sequence). Decides if an append with an unknown outcome is
+   * replayed.
+   */
   readonly idempotent: boolean;
   readonly timeoutMs: number;
   /**
-   * Called exactly once, in a later turn or this one. Appends of one partition are kept in the order of the calls.
-   * `recordsAreFree`: nothing in this process reads `records` any more; not said where that is not certain.
+   * Called exactly once, in this turn or a later one. Appends to one partition keep the order of the calls.
+   * `recordsAreFree` says that nothing in this process reads `records` any more; it is left out where that is uncertain.
    */
   done(result: AppendResult, recordsAreFree?: boolean): void;
 }
@@ -93,7 +96,7 @@ export interface FetchOptions {
   readonly maxWaitMs: number;
   readonly minBytes: number;
   readonly maxBytes: number;
-  /** Aborting ends the wait early with what there is. */
+  /** Aborting ends the wait early and returns what is there. */
   readonly signal?: AbortSignal;
 }
 
@@ -104,11 +107,16 @@ export interface FetchedPartition {
   readonly highWatermark: number;
   readonly lastStableOffset: number;
   readonly logStartOffset: number;
-  /** Set when no owner could be asked, or has not answered yet: the offsets are the last known ones, and more may be there. */
+  /**
+   * Set when no owner could be asked or none has answered yet: the offsets are the last known ones, and there may be more
+   * records.
+   */
   readonly isStale?: true;
-  /** Whole record batches, the first of which may begin before the asked offset. Shared: never written to. */
+  /** Whole record batches. The first may begin before the requested offset. Shared: never write to them. */
   readonly records: readonly Uint8Array[];
-  /** What the records are views of, held for the reader, who may drop each once when it is done with all of them. */
+  /**
+   * The frames that the records are views of, held for the reader. It may drop each once when it is done with all records.
+   */
   readonly frames?: readonly SharedFrame[];
 }
 
@@ -120,19 +128,19 @@ export interface TopicSpec {
   readonly replicas?: AskedReplicas;
 }
 
-/** What a change of topics makes, or takes away (below zero), of what a tenant has a quota of. */
+/** What a change to topics adds to a tenant's quota counts, or takes away (below zero). */
 export interface TopicChange {
   readonly topics: number;
   readonly partitions: number;
 }
 
 /**
- * Asked in the turn in which the change is made, so of the topic as it is then and again for each try, for what rides in the same
- * transaction: a tenant's counters. What it throws ends the change.
+ * Called in the turn that makes the change, so it sees the topic as it is then; called again for each retry. Returns the
+ * operations that join the same transaction: a tenant's counters. If it throws, the change is abandoned.
  */
 export type TopicGuard = (change: TopicChange) => Promise<readonly StoreOp[]>;
 
-/** Where a coordinator request goes: the group's (or transactional id's) inner name decides the partition. */
+/** Where a coordinator request goes: the inner name of the group (or transactional id) decides the partition. */
 export interface CoordinatorTarget {
   readonly clusterId: string;
   readonly groupId: string;
@@ -144,11 +152,11 @@ export interface CoordinatorClient {
   readonly version: number;
 }
 
-/** APIs that the owner of one partition answers, and those that a group's coordinator answers. */
+/** APIs that the owner of one partition answers, and APIs that a group's coordinator answers. */
 export type PartitionApi = 2 | 21 | 23 | 35;
 export type CoordinatorApi = 8 | 9 | 11 | 12 | 13 | 14 | 15 | 42 | 47;
 
-/** What controllers decide, or what asks them for it; the rest of an engine is routing. */
+/** What controllers decide, and the calls that ask them to decide; the rest of an engine is routing. */
 export type EngineDecisions = Pick<
   Engine,
   | 'createTopic'
@@ -169,14 +177,14 @@ export interface Engine {
   append(append: Append): void;
   fetch(partitions: readonly FetchPartition[], options: FetchOptions): Promise<FetchedPartition[]>;
   /**
-   * ListOffsets, DeleteRecords, OffsetForLeaderEpoch and DescribeLogDirs with inner topic names: split by owner, merged
-   * in request order, held and replayed while a partition moves.
+   * ListOffsets, DeleteRecords, OffsetForLeaderEpoch and DescribeLogDirs with inner topic names. The engine splits the
+   * request by owner, merges the answers in request order, and holds and replays it while a partition moves.
    */
   partitionRequest<K extends PartitionApi>(key: K, request: RequestOf<K>): Promise<ResponseOf<K>>;
   /**
-   * A group request with inner names for one group. `clientHost` is the real peer, shown by DescribeGroups; `version` is
-   * the API version that the client speaks, in whose terms the coordinator answers and the request travels (names, not
-   * topic ids: at most 9 for OffsetCommit and OffsetFetch).
+   * A group request with inner names for one group. `clientHost` is the real peer, which DescribeGroups shows. `version` is
+   * the API version that the client speaks: the request travels in it and the coordinator answers in its terms (with names,
+   * not topic ids: at most 9 for OffsetCommit and OffsetFetch).
    */
   coordinatorRequest<K extends CoordinatorApi>(
     key: K,
@@ -187,24 +195,24 @@ export interface Engine {
   /** ListGroups over all coordinators of a cluster. */
   listGroups(clusterId: string, request: RequestOf<16>): Promise<ResponseOf<16>>;
 
-  /** What `guard` gives rides in the same transaction; its conflict is thrown as StoreConflict. */
+  /** The operations that `guard` returns join the same transaction; if one conflicts, this throws StoreConflict. */
   createTopic(spec: TopicSpec, guard?: TopicGuard): Promise<TopicEntry>;
   deleteTopic(name: string, guard?: TopicGuard): Promise<void>;
-  /** `replicas` takes the place of what was asked for before. */
+  /** `replicas` replaces what was asked for before. */
   createPartitions(name: string, total: number, guard?: TopicGuard, replicas?: AskedReplicas): Promise<TopicEntry>;
-  /** `alter` makes them of the topic as it is, without effect when it throws. */
+  /** `alter` computes the replicas from the topic as it is; nothing changes when it throws. */
   alterReplicas(name: string, alter: (topic: TopicEntry) => AskedReplicas): Promise<TopicEntry>;
-  /** null removes a config. */
+  /** A null value removes a config. */
   alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry>;
-  /** A producer id that no other producer of the installation has or had. */
+  /** Returns a producer id that no other producer of the installation has or ever had. */
   allocateProducerId(): Promise<number>;
 
-  /** How many fetches were answered before the owner of each of their partitions had told of it, which took too long. */
+  /** How many fetches were answered before every partition's owner had reported, because that took too long. */
   lateFetches(): number;
 
   /** The fleet as the control plane shows it. */
   brokers(): readonly BrokerEntry[];
-  /** As last looked at: a fraction of a second ago beside other controllers, a second ago without. */
+  /** As of the last look: a fraction of a second ago when there are other controllers, a second ago when there are none. */
   controllers(): readonly ControllerEntry[];
   shards(): readonly ShardEntry[];
   events(): readonly EngineEvent[];
@@ -214,11 +222,11 @@ export interface Engine {
 /** A controller process, as the control plane shows it. */
 export interface ControllerEntry {
   readonly controllerId: string;
-  /** Its lease has not lapsed. */
+  /** Whether its lease is still valid. */
   readonly alive: boolean;
-  /** How many it owns; those of a dead one have another owner within a lease. */
+  /** How many shards it owns; those of a dead controller get another owner within one lease. */
   readonly shards: number;
-  /** It starts, watches and replaces the brokers and evens them out: the owner of shard 0. */
+  /** Whether it starts, watches, replaces and balances the brokers: the owner of shard 0 does. */
   readonly keepsFleet: boolean;
 }
 
@@ -236,11 +244,11 @@ export interface BrokerEntry {
   readonly sessionEpoch: number;
   readonly partitions: number;
   readonly pid: number;
-  /** Partitions on their way to another broker by a planned move at the moment. */
+  /** Partitions that a planned move is taking to another broker at the moment. */
   readonly moving?: number;
-  /** What an operator wants of it: a restart or another process until it is done, a drain until it is taken back. */
+  /** What an operator asked for: a restart or replacement lasts until it is done, a drain until it is taken back. */
   readonly wish?: 'drain' | 'restart' | 'replace';
-  /** As last reported; absent while nothing is known. */
+  /** As last reported; absent until a report arrives. */
   readonly load?: BrokerLoad;
 }
 
@@ -249,19 +257,19 @@ export interface BrokerLoad {
   readonly bytesInPerSecond: number;
   readonly bytesOutPerSecond: number;
   readonly requestsPerSecond: number;
-  /** Of what a broker is trusted with, in its busiest dimension: 0 is idle, 1 is full; it can be more. */
+  /** Used share of the broker's capacity, in its busiest dimension: 0 is idle, 1 is full, and more is possible. */
   readonly share: number;
 }
 
 /** A decision of the engine with its reason, for log, metrics, console and `headgate engine events`. */
 export interface EngineEvent {
-  /** 1 for the first one of a controller's run, then one more each. */
+  /** 1 for the first event of a controller's run, then one more for each. */
   readonly seq: number;
   readonly atMs: number;
   /** 'broker-started', 'broker-dead', 'broker-fenced', 'volume-recovered', 'partitions-moved', 'shard-taken', … */
   readonly kind: string;
   readonly reason: string;
-  /** Of the broker that it is about, if it is about one. */
+  /** The broker that the event is about, if any. */
   readonly brokerId?: number;
   readonly zone?: string;
   readonly detail: Readonly<Record<string, string | number>>;

@@ -1,7 +1,6 @@
 /**
- * What the engine needs from outside, as interfaces that bin/ fills: metadata store, disk, segment store, network,
- * fleet. Production
- * passes the real things, tests and the simulator pass seeded ones. Clock and Random are in kernel/.
+ * What the engine needs from outside, as interfaces that bin/ fills: metadata store, disk, segment store, network, fleet.
+ * Production passes the real ones; tests and the simulator pass seeded ones. Clock and Random are in kernel/.
  */
 import { Failure } from './kernel/failure.ts';
 
@@ -15,7 +14,7 @@ export interface RowKey {
 }
 
 export interface Row extends RowKey {
-  /** What the row file encoded, usually JSON. At most 400 KiB of UTF-8. */
+  /** As the row's file encoded it, usually JSON. At most 400 KiB of UTF-8. */
   readonly value: string;
   /** 1 for a new row, then one more per put. A deleted and recreated row starts at 1 again. */
   readonly version: number;
@@ -42,7 +41,7 @@ export interface RangeOptions {
   readonly to?: string;
   readonly limit?: number;
   readonly reverse?: boolean;
-  /** From the previous page. */
+  /** The cursor that the previous page returned. */
   readonly cursor?: string;
 }
 
@@ -54,19 +53,19 @@ export interface MetadataStore {
   /** Rows of one pk in sk order (bytewise). Read-committed: a page may show half of another's transaction. */
   range(pk: string, options?: RangeOptions): Promise<{ rows: Row[]; cursor?: string }>;
   /**
-   * All or nothing, serialisable. With a token, a repeat within ten minutes has no second effect and succeeds.
-   * Throws StoreConflict, StoreLimit, StoreThrottled, StoreUnavailable or StoreAmbiguous (the effect is unknown: repeat
-   * with the same token).
+   * All or nothing, serialisable. A repeat with the same token within ten minutes has no second effect and succeeds. Throws
+   * StoreConflict, StoreLimit, StoreThrottled, StoreUnavailable or StoreAmbiguous (the effect is unknown: repeat with the
+   * same token).
    */
   transact(ops: readonly StoreOp[], token?: string): Promise<void>;
   /**
-   * Changes of one pk from now on, in order, at least once, from any process. A row that changed again before delivery may
-   * come once, at the place of its last change. Returns the way to stop.
+   * Delivers the changes of one pk from now on, in order, at least once, from any process. A row that changes again before
+   * delivery may be delivered once, in the place of its last change. Returns a function that stops the watch.
    */
   watch(pk: string, onChange: (change: RowChange) => void): () => void;
   /**
-   * For who waits for another process's change: the driver looks now instead of at its next interval. Absent where changes
-   * are told at once anyway.
+   * For a caller that waits for another process's change: the driver looks now instead of at its next interval. Absent
+   * where changes are delivered at once anyway.
    */
   refresh?(): void;
   close(): Promise<void>;
@@ -94,7 +93,7 @@ export class StoreUnavailable extends Failure {
   override readonly retryable = true;
 }
 
-/** Sent, and no answer: the transaction may or may not have been applied. */
+/** The transaction was sent and no answer came: it may or may not have been applied. */
 export class StoreAmbiguous extends Failure {
   readonly code = 'store-ambiguous';
   override readonly retryable = true;
@@ -110,11 +109,14 @@ export class StoreLimit extends Failure {
 export interface DiskFile {
   readonly path: string;
   sizeBytes(): number;
-  /** Into the page cache, all of it or a throw (DiskFull, DiskFault). Blocks for microseconds: the append path. */
+  /**
+   * Writes into the page cache, all of it or a throw (DiskFull, DiskFault). Blocks for microseconds: this is the append
+   * path.
+   */
   writeSync(parts: readonly Uint8Array[], position: number): void;
-  /** Bytes read, less than asked only at the end of the file. */
+  /** Returns the bytes read: fewer than asked only at the end of the file. */
   readSync(target: Uint8Array, position: number): number;
-  /** As writeSync and readSync, on the thread pool. */
+  /** Like writeSync and readSync, but on the thread pool. */
   write(parts: readonly Uint8Array[], position: number): Promise<void>;
   read(target: Uint8Array, position: number): Promise<number>;
   /** fdatasync on the thread pool. After a DiskFault the file's state is unknown and must never be synced again. */
@@ -127,16 +129,16 @@ export interface Disk {
   create(path: string): DiskFile;
   open(path: string): DiskFile;
   exists(path: string): boolean;
-  /** Names in a directory, sorted; none when it does not exist. */
+  /** Names in a directory, sorted; empty when the directory does not exist. */
   list(directory: string): string[];
-  /** With its parents, durable on return; quiet when it exists. */
+  /** Creates missing parents too. Durable on return; does nothing when the directory exists. */
   makeDirectory(directory: string): void;
   remove(path: string): void;
-  /** Within one directory, to a name that no file has; durable after syncDirectory. Files that are open stay open. */
+  /** Renames within one directory, to a name that no file has. Durable after syncDirectory. Open files stay open. */
   rename(from: string, to: string): void;
   /**
-   * Gives a file a second name, durable after syncDirectory: its bytes stay until both names are gone. False where the two
-   * places are not on one file system, or it knows no such thing.
+   * Gives a file a second name, durable after syncDirectory: its bytes stay until both names are gone. False when the two
+   * places are on different file systems, or when the file system has no links.
    */
   link(path: string, second: string): boolean;
   /** Throws DiskFault unless it is empty. */
@@ -153,7 +155,7 @@ export class DiskFull extends Failure {
 export class DiskFault extends Failure {
   readonly code = 'disk-fault';
 
-  /** The system has no descriptor left for us, which says nothing of what is on the disk. */
+  /** The system has no file descriptor left for us, which says nothing about what is on the disk. */
   get isShortage(): boolean {
     const { code } = (this.cause ?? {}) as { readonly code?: unknown };
     return code === 'EMFILE' || code === 'ENFILE';
@@ -162,55 +164,55 @@ export class DiskFault extends Failure {
 
 // --- Segment store: immutable files of many logs' batches, shared by all brokers ---
 
-/** A file on its way: nobody sees it, and nothing of it need survive, before `commit` has resolved. */
+/** A file being written: until `commit` has resolved, nobody sees it and nothing of it has to survive. */
 export interface SegmentWriter {
-  /** Appends. The parts may be kept until `commit` or `abort`, and are not changed meanwhile. */
+  /** Appends. The writer may keep the parts until `commit` or `abort`; the caller must not change them meanwhile. */
   write(parts: readonly Uint8Array[]): Promise<void>;
-  /** Whole and durable on return. */
+  /** The file is complete and durable on return. */
   commit(): Promise<void>;
-  /** After a failure; what is there of it is removed as far as that is possible at the moment. */
+  /** Called after a failure. Removes what was written, as far as that is possible at the moment. */
   abort(): void;
 }
 
-/** Of a file that is made from pieces of other files, in the order of the calls. */
+/** Writes a file made of pieces of other files, in the order of the calls. */
 export interface PiecedWriter extends SegmentWriter {
-  /** Appends `bytes` bytes of the source, from `position` on. They are there already, and never change. */
+  /** Appends `bytes` bytes of the source, from `position` on. The source already has them, and they never change. */
   place(source: number, position: number, bytes: number): void;
 }
 
 export interface SegmentFile {
   sizeBytes(): Promise<number>;
-  /** Bytes read, less than asked only at the end of the file. */
+  /** Returns the bytes read: fewer than asked only at the end of the file. */
   read(target: Uint8Array, position: number): Promise<number>;
-  /** The same in microseconds, for what the page cache surely holds; absent where a read always takes a trip. */
+  /** The same in microseconds, for bytes that the page cache surely holds. Absent where every read takes a round trip. */
   readonly readSync?: (target: Uint8Array, position: number) => number;
   close(): void;
 }
 
 /**
- * Throws DiskFull and DiskFault where it lies on a disk, SegmentsUnavailable where it lies behind a network. A file that is
- * not there is a DiskFault to whoever opens or reads it.
+ * Throws DiskFull and DiskFault when the store is on a disk, SegmentsUnavailable when it is behind a network. Opening or
+ * reading a file that does not exist is a DiskFault.
  */
 export interface SegmentStore {
-  /** A file of this name was never made before: names are unique over all writers and attempts. */
+  /** The name must be new: file names are unique over all writers and attempts. */
   create(fileId: string): SegmentWriter;
   /**
-   * As `create`, with a name that says so (rows/segment-file.ts), for a file that holds pieces of `sources`, files of this
-   * machine that outlive their own names for it. What it takes does not depend on how long the pieces are. Undefined where
-   * these cannot be kept by reference; absent where nothing can.
+   * Like `create`, with a name that says so (rows/segment-file.ts), for a file that holds pieces of `sources`: files of
+   * this machine that outlive their own names for its sake. The cost does not depend on the length of the pieces. Undefined
+   * when these sources cannot be kept by reference; absent where no source can.
    */
   createPieced?(fileId: string, sources: readonly string[]): PiecedWriter | undefined;
-  /** `once`: each byte will be read once, so none is worth keeping. */
+  /** `once`: each byte will be read only once, so caching it has no use. */
   open(fileId: string, use?: 'once'): SegmentFile;
-  /** Durable on return; quiet when it is not there. */
+  /** Durable on return; does nothing when the file does not exist. */
   remove(fileId: string): Promise<void>;
   /** All files, sorted. */
   list(): Promise<string[]>;
-  /** For messages: the file as an operator finds it. */
+  /** For messages: the file's name as an operator finds it. */
   nameOf(fileId: string): string;
 }
 
-/** The segment store does not answer, or refuses: what was asked may be asked again. */
+/** The segment store refuses or does not answer. The same request may be tried again. */
 export class SegmentsUnavailable extends Failure {
   readonly code = 'segments-unavailable';
   override readonly retryable = true;
@@ -221,10 +223,10 @@ export class SegmentsUnavailable extends Failure {
 export interface FrameChannel {
   /**
    * Queues one frame (size prefix added); all frames of a turn leave in one write. `sent` is called when nothing here reads
-   * the parts any more; not at all when that cannot be told, as when the connection ends.
+   * the parts any more. It is never called when that cannot be known, for example when the connection ends.
    */
   send(parts: readonly Uint8Array[], sent?: () => void): void;
-  /** Bytes queued and not yet taken by the kernel. */
+  /** Bytes queued that the kernel has not taken yet. */
   bufferedBytes(): number;
   /** Stops and restarts reading, so that a slow side slows its peer. */
   pause(): void;
@@ -233,21 +235,21 @@ export interface FrameChannel {
 }
 
 export interface FrameHandler {
-  /** One whole frame without its size prefix. The buffer belongs to the receiver, who may give it to the frame pool. */
+  /** One whole frame without its size prefix. The buffer belongs to the receiver, which may give it to the frame pool. */
   frame(frame: Buffer): void;
-  /** The kernel has taken all that was buffered: a sender that stopped on bufferedBytes goes on. */
+  /** The kernel has taken everything that was buffered: a sender that stopped because of bufferedBytes goes on. */
   drained?(): void;
-  /** Called once, whoever closed. */
+  /** Called once, no matter which side closed. */
   closed(): void;
 }
 
 export interface Network {
-  /** Throws LinkClosed when nobody listens. `isBulk`: much will come over it; what that changes is up to the network. */
+  /** Throws LinkClosed when nobody listens. `isBulk`: expect much data; what that changes is up to the network. */
   connect(address: string, handler: FrameHandler, isBulk?: boolean): Promise<FrameChannel>;
   listen(address: string, accept: (channel: FrameChannel) => FrameHandler): Promise<{ close(): Promise<void> }>;
 }
 
-/** The connection ended; whether requests in flight took effect is unknown, unless they were never sent. */
+/** The connection ended. Whether requests in flight took effect is unknown, except those that were never sent. */
 export class LinkClosed extends Failure {
   readonly code = 'link-closed';
   override readonly retryable = true;
@@ -261,37 +263,44 @@ export class LinkClosed extends Failure {
 // --- Fleet: how broker processes come and go ---
 
 export interface BrokerSlot {
-  /** Stable over replacements: 1, 2, 3… */
+  /** Kept by replacements: 1, 2, 3… */
   readonly brokerId: number;
   readonly zone: string;
-  /** Directory of the slot's volume; the replacement takes it over. */
+  /** Directory of the slot's volume; a replacement takes it over. */
   readonly volume: string;
   /** Where the broker listens for links. */
   readonly address: string;
 }
 
 export interface Fleet {
-  /** Resolves when a start of the slot would take next to no time, or cannot be prepared. Absent: it never takes long. */
+  /**
+   * Resolves when starting the slot would take next to no time, or cannot be prepared. Absent where a start never takes
+   * long.
+   */
   standby?(brokerId: number): Promise<void>;
-  /** Some slot is about to be started, and which one is not known yet: sees to it that this takes no longer than it must. */
+  /** Some slot is about to start, which one is not known yet: prepares so that the start takes no longer than it must. */
   prepare?(): void;
   /** Starts the slot's process. It announces itself by its session row. */
   start(slot: BrokerSlot): Promise<void>;
   /**
-   * Takes charge of the slot's process, which another controller started: kill, stop and onExit are its from here on. False
-   * when process `pid` is not the slot's broker, or is no broker that outlives who started it. Absent where none does.
+   * Takes charge of the slot's process, which another controller started: from here on this fleet handles its kill, stop
+   * and onExit. False when process `pid` is not the slot's broker, or when it would not outlive the process that started
+   * it. Absent where no broker outlives its starter.
    */
   adopt?(slot: BrokerSlot, pid: number): Promise<boolean>;
-  /** Whether it is process `pid` that was started in the slot, or adopted. Absent: nobody else starts any. */
+  /** Whether process `pid` is the one that was started or adopted for the slot. Absent where nobody else starts brokers. */
   runs?(brokerId: number, pid: number): boolean;
-  /** SIGKILL. Resolves when the process is reaped: from then on it can write nothing. */
+  /** Sends SIGKILL. Resolves when the process is reaped: from then on it cannot write anything. */
   kill(brokerId: number): Promise<void>;
-  /** Asks the process to roll up and end; killed after `graceMs`. Resolves when reaped. */
+  /** Asks the process to roll up and exit; kills it after `graceMs`. Resolves when it is reaped. */
   stop(brokerId: number, graceMs: number): Promise<void>;
-  /** Called when a process has ended and is reaped, for whatever reason. */
+  /** Called when a process has exited and is reaped, for whatever reason. */
   onExit(listener: (brokerId: number) => void): void;
-  /** Called when the fleet itself sees that a process hangs, long before its lease tells. Absent: the lease alone tells. */
+  /**
+   * Called when the fleet itself sees that a process hangs, long before its lease expires. Absent where only the lease
+   * tells.
+   */
   onHung?(listener: (brokerId: number, reason: string) => void): void;
-  /** Ends what stands by. Called when no start will follow. */
+  /** Ends the standby processes. Called when no start will follow. */
   close?(): Promise<void>;
 }

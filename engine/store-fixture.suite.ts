@@ -1,4 +1,4 @@
-/** What the cases of the store's suite share: a clock that they move, operations and rows in short words. */
+/** What the cases of the store's suite share: a clock they can move, and short names for operations and rows. */
 import { expect } from 'vitest';
 import { type Clock, systemClock, type Timer } from './kernel/clock.ts';
 import { type MetadataStore, type Row, type RowCondition, type RowKey, StoreConflict, type StoreOp } from './ports.ts';
@@ -11,7 +11,7 @@ export interface StoreUnderTest {
   dispose(): Promise<void>;
 }
 
-/** The system's clock, movable forward: timers run in real time. */
+/** The system's clock, which can be moved forward; timers run in real time. */
 export class MovableClock implements Clock {
   #offsetMs = 0;
   advance(ms: number): void {

@@ -1,6 +1,6 @@
 /**
- * What every driver of the metadata store checks alike, so that nothing passes in one and fails in another: the limits of
- * a transaction (DynamoDB's TransactWriteItems), the meaning of a condition, the order of sort keys and the size of a page.
+ * Checks that all drivers of the metadata store share, so that a request cannot pass in one and fail in another: the limits
+ * of a transaction (DynamoDB's TransactWriteItems), the meaning of a condition, the order of sort keys, and the page size.
  */
 import { assert } from './kernel/assert.ts';
 import {
@@ -16,11 +16,11 @@ import {
   storeValueBytesMax,
 } from './ports.ts';
 
-/** A page of `range` ends at whichever comes first; DynamoDB's Query returns at most 1 MB. */
+/** A page of `range` ends at whichever limit comes first; DynamoDB's Query returns at most 1 MB. */
 export const storePageRowsMax = 1000;
 export const storePageBytesMax = 1024 * 1024;
 
-/** Throws StoreLimit when a transaction is over a documented limit. Reads nothing. */
+/** Throws StoreLimit when a transaction is over a documented limit. Does not read the store. */
 export function checkLimits(ops: readonly StoreOp[], token: string | undefined): void {
   if (ops.length > storeOpsMax) throw new StoreLimit(`${ops.length} operations, at most ${storeOpsMax}`);
   if (token !== undefined) checkLength('token', token);
@@ -38,12 +38,12 @@ export function checkLimits(ops: readonly StoreOp[], token: string | undefined):
   }
 }
 
-/** Bytes of the key. Throws StoreLimit when a part of it is empty or too long. */
+/** Returns the key's size in bytes. Throws StoreLimit when a part is empty or too long. */
 export function checkKey(key: RowKey): number {
   return checkLength('pk', key.pk) + checkLength('sk', key.sk);
 }
 
-/** Whether `row`, the one found or undefined, satisfies `condition`; none is always satisfied. */
+/** Whether `row` (undefined: none was found) satisfies `condition`. No condition is always satisfied. */
 export function holds(condition: RowCondition | undefined, row: Row | undefined): boolean {
   if (condition === undefined) return true;
   if ('absent' in condition) return row === undefined;
@@ -51,12 +51,12 @@ export function holds(condition: RowCondition | undefined, row: Row | undefined)
   return row?.version === condition.version;
 }
 
-/** Different for different keys: the length of pk keeps ('a', 'bc') and ('ab', 'c') apart. */
+/** Different keys give different texts: the length of pk keeps ('a', 'bc') and ('ab', 'c') apart. */
 export function keyIdentity(key: RowKey): string {
   return `${key.pk.length}:${key.pk}${key.sk}`;
 }
 
-/** Rows that `options` allow in one page. */
+/** How many rows `options` allow in one page. */
 export function pageRows(options: RangeOptions): number {
   const limit = options.limit ?? storePageRowsMax;
   assert(Number.isInteger(limit) && limit > 0, 'the limit of a range is a positive whole number');
@@ -64,8 +64,8 @@ export function pageRows(options: RangeOptions): number {
 }
 
 /**
- * Order of the UTF-8 bytes of two strings, without encoding them. UTF-16 units order alike but for one case: a surrogate
- * (U+10000 and above, four bytes of UTF-8) belongs after U+E000..U+FFFF (three bytes).
+ * Compares the UTF-8 bytes of two strings without encoding them. UTF-16 units give the same order with one exception: a
+ * surrogate (U+10000 and above, four bytes of UTF-8) belongs after U+E000..U+FFFF (three bytes).
  */
 export function compareBytewise(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
@@ -82,7 +82,7 @@ function rank(unit: number): number {
 }
 
 function checkLength(what: string, text: string): number {
-  // A lone surrogate has no UTF-8 form: two keys would silently become one.
+  // A lone surrogate has no UTF-8 form, so two different keys would silently become one.
   assert(!/\p{Surrogate}/u.test(text), `${what} is well-formed Unicode`);
   const bytes = Buffer.byteLength(text);
   if (bytes === 0) throw new StoreLimit(`${what} is empty`);

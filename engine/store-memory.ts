@@ -18,7 +18,7 @@ import {
 } from './ports.ts';
 import { checkKey, checkLimits, compareBytewise, holds, pageRows, storePageBytesMax } from './store-limits.ts';
 
-/** What a fault hook is asked about. 'deliver' is one change on its way to the watchers of its partition key. */
+/** What a fault hook is asked about. 'deliver' is one change that is about to reach the watchers of its partition key. */
 export type StoreOperation =
   | { readonly op: 'get'; readonly key: RowKey }
   | { readonly op: 'range'; readonly pk: string; readonly options: RangeOptions }
@@ -26,17 +26,18 @@ export type StoreOperation =
   | { readonly op: 'deliver'; readonly key: RowKey };
 
 export interface StoreFault {
-  /** Waits before the operation takes effect. Not for 'deliver'. */
+  /** Delay before the operation takes effect. Not for 'deliver'. */
   readonly delayMs?: number;
-  /** Waits between the effect and the reply. Not for 'deliver'. */
+  /** Delay between the effect and the reply. Not for 'deliver'. */
   readonly replyDelayMs?: number;
-  /** The operation takes effect, the caller gets StoreAmbiguous. For 'transact' only. */
+  /** The operation takes effect, but the caller gets StoreAmbiguous. For 'transact' only. */
   readonly replyLost?: boolean;
 }
 
 /**
- * Called before each operation. Throws StoreThrottled, StoreUnavailable or StoreAmbiguous for one that never arrives. A
- * throw for 'deliver' loses that change: the watchers of its key get 'gap' once the hook lets one through.
+ * Called before each operation. It throws StoreThrottled, StoreUnavailable or StoreAmbiguous for an operation that never
+ * arrives. A throw for 'deliver' loses that change: the watchers of its key get 'gap' once the hook lets a delivery
+ * through.
  */
 export type StoreFaults = (operation: StoreOperation) => StoreFault | undefined;
 
@@ -51,7 +52,7 @@ export function memoryStore(options: { readonly clock: Clock; readonly faults?: 
   return Object.assign(store, { connect: (faults?: StoreFaults) => new MemoryView(rows, options.clock, faults) });
 }
 
-/** How long a view waits before it offers 'gap' again after a lost change. */
+/** How long a view waits after a lost change before it tries to deliver 'gap' again. */
 const gapRetryMs = 20;
 
 interface Partition {
@@ -65,7 +66,7 @@ class MemoryRows {
   readonly views = new Set<MemoryView>();
   readonly #clock: Clock;
   readonly #partitions = new Map<string, Partition>();
-  /** Token to the monotonic time of its transaction, oldest first. */
+  /** Maps a token to the monotonic time of its transaction, oldest first. */
   readonly #tokens = new Map<string, number>();
 
   constructor(clock: Clock) {
@@ -170,7 +171,7 @@ class MemoryView implements MetadataStore {
   readonly #clock: Clock;
   readonly #faults: StoreFaults | undefined;
   readonly #watchers = new Map<string, Set<Watcher>>();
-  /** Changes committed and not yet delivered, of all partition keys in commit order. */
+  /** Committed changes that are not delivered yet, of all partition keys in commit order. */
   #deliveries: Delivery[] = [];
   #draining = false;
   #closed = false;
@@ -221,7 +222,7 @@ class MemoryView implements MetadataStore {
     this.#deliveries = [];
   }
 
-  /** Called by MemoryRows inside the transaction. Delivery comes later, as with every durable driver. */
+  /** Called by MemoryRows inside the transaction. Delivery comes later, as in every durable driver. */
   changed(key: RowKey, row: Row | undefined): void {
     const watchers = this.#watchers.get(key.pk);
     if (!watchers) return;

@@ -1,6 +1,6 @@
 /**
- * Reads and writes that outlast a store that is slow, throttled, away or silent. A write carries one token over all its
- * repeats, so that one whose reply was lost has one effect and reports its true outcome.
+ * Reads and writes that keep trying while the store is slow, throttled, unreachable or silent. All repeats of a write carry
+ * one token, so a write whose reply was lost takes effect once and reports its true outcome.
  */
 import type { Clock } from './kernel/clock.ts';
 import { sleep } from './kernel/clock.ts';
@@ -13,14 +13,14 @@ export interface Persistence {
   readonly store: MetadataStore;
   readonly clock: Clock;
   readonly random: Random;
-  /** True ends all waiting with ShuttingDown. */
+  /** When it returns true, all waiting ends with ShuttingDown. */
   stopped?(): boolean;
 }
 
 const retryMsMin = 5;
 const retryMsMax = 250;
 
-/** Well within the life of a token: a later repeat could have a second effect. */
+/** Well within the life of a token: a repeat after that could take effect a second time. */
 const persistWaitMsMax = storeTokenMs / 2;
 
 /** All or nothing. Throws StoreConflict and StoreLimit at once, and the store's last failure after `waitMsMax`. */
@@ -41,7 +41,7 @@ export function getSurely(
   return surely(persistence, waitMsMax, () => persistence.store.get(key));
 }
 
-/** All rows of `pk`, over as many pages as it takes; read-committed, as each page is. */
+/** All rows of `pk`, over as many pages as needed. Read-committed, like each page. */
 export async function rangeSurely(
   persistence: Persistence,
   pk: string,

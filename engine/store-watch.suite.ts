@@ -1,9 +1,9 @@
-/** What watchers of a metadata store are told, and what several processes over one set of rows see of each other. */
+/** What a metadata store tells its watchers, and what several processes over one set of rows see of each other. */
 import { expect } from 'vitest';
 import { type MetadataStore, type Row, type RowChange, StoreConflict } from './ports.ts';
 import { allRows, at, check, conflictOf, put, remove, type Run, sks } from './store-fixture.suite.ts';
 
-/** Collects changes; `until` resolves when the predicate holds for what has come. */
+/** Collects changes; `until` resolves when the predicate holds for the changes received so far. */
 class Changes {
   readonly seen: RowChange[] = [];
   #waiting: { holds: () => boolean; resolve: () => void }[] = [];

@@ -1,6 +1,6 @@
 /**
- * What every metadata store must do, as one suite run against each driver. `open` gets the clock the suite advances and
- * returns handles on one fresh set of rows; each handle stands for a process.
+ * What every metadata store must do, as one suite that runs against each driver. `open` gets the clock that the suite
+ * advances and returns handles on one fresh set of rows; each handle stands for a process.
  */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -396,7 +396,7 @@ function modelCases(run: Run): void {
     let salt = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(transaction, { maxLength: 12 }), async (transactions) => {
-        // Every run has partitions and tokens of its own, so that runs do not see each other.
+        // Each run has its own partitions and tokens, so that runs do not see each other.
         const own = `${salt++}:`;
         const model = new Map<string, Row>();
         const tokens = new Set<string>();

@@ -1,10 +1,11 @@
 /**
- * The topic configs that are taken, with Kafka's names, texts and defaults. A config that is not in this table is refused by
- * name: accepting a setting whose promise is not kept would be a silent lie.
+ * The topic configs that the engine accepts, with Kafka's names, texts and defaults. A config that is not in this table is
+ * refused by name: accepting a setting and not keeping its promise would be a silent lie.
  *
- * Most are acted on. Some speak of Kafka's own files, cleaner and replicas, and promise nothing that does not hold here
- * whatever they say (`alwaysHolds`): Kafka Streams, Connect and Terraform cannot make their topics without them. Left out for
- * that reason: flush.* (with page-cache durability they would not be kept) and max.compaction.lag.ms.
+ * Most configs take effect. Some are about Kafka's own files, cleaner and replicas; whatever value they have, what they
+ * promise holds here anyway (`alwaysHolds`). Kafka Streams, Connect and Terraform cannot create their topics without them.
+ * flush.* and max.compaction.lag.ms are left out because their promise would not be kept (flush.*: not with page-cache
+ * durability).
  */
 export type ConfigKind = 'long' | 'int' | 'double' | 'boolean' | 'text';
 
@@ -14,15 +15,15 @@ export interface TopicConfig {
   readonly default: string;
   readonly min?: number;
   readonly max?: number;
-  /** A number outside of these that is taken as well. */
+  /** A number outside these bounds that is accepted as well. */
   readonly orEqual?: number;
-  /** For texts: what may be said. */
+  /** For texts: the allowed values. */
   readonly values?: readonly string[];
-  /** For texts: what each word of theirs looks like, instead. */
+  /** For texts without `values`: the pattern that each word must match. */
   readonly words?: RegExp;
-  /** Of Kafka's type LIST: values can be added and taken away. */
+  /** Of Kafka's type LIST: values can be appended and removed. */
   readonly isList?: true;
-  /** Needs nothing done. Validated, kept and shown where somebody has said it. */
+  /** Needs no action. Validated, stored, and shown when somebody has set it. */
   readonly alwaysHolds?: true;
   readonly about: string;
 }
@@ -91,7 +92,7 @@ const actedOn: readonly TopicConfig[] = [
     name: 'retention.bytes',
     kind: 'long',
     default: '-1',
-    // Kafka sets no bound here, and takes every number below 0 for none.
+    // Kafka sets no lower bound here and reads every negative number as no limit.
     min: -longMax,
     max: longMax,
     about: 'Bytes that a partition keeps before old records are deleted; -1: no limit.',
@@ -113,9 +114,9 @@ const levelAbout = 'For a compressor that has a single level here, so it has no 
 
 const throttledAbout =
   'Replicas that are copied more slowly while they move; nothing is copied here, so it has no effect.';
-/** A partition and a broker, or all. */
+/** A partition and a broker, or `*` for all. */
 const throttledReplica = /^(\d{1,10}:\d{1,10}|\*)?$/;
-/** Of a text that anybody may fill as they like: each topic is known to every process. */
+/** Limits a text that anybody may fill in freely, because every process keeps every topic in memory. */
 const wordsLengthMax = 8_192;
 
 const holding: readonly Omit<TopicConfig, 'alwaysHolds'>[] = [
@@ -164,7 +165,7 @@ const holding: readonly Omit<TopicConfig, 'alwaysHolds'>[] = [
   },
 ];
 
-/** In the order of their names. */
+/** Sorted by name. */
 export const topicConfigs: readonly TopicConfig[] = [
   ...actedOn,
   ...holding.map((config): TopicConfig => ({ ...config, alwaysHolds: true })),
@@ -172,7 +173,7 @@ export const topicConfigs: readonly TopicConfig[] = [
 
 const byName: ReadonlyMap<string, TopicConfig> = new Map(topicConfigs.map((c) => [c.name, c]));
 
-/** What the broker acts on. Numbers are Infinity where Kafka says -1 or long.max. */
+/** The settings that the broker acts on. Numbers are Infinity where Kafka says -1 or long.max. */
 export interface TopicSettings {
   readonly retentionMs: number;
   readonly retentionBytes: number;
@@ -180,16 +181,16 @@ export interface TopicSettings {
   readonly timestampType: 'CreateTime' | 'LogAppendTime';
   readonly timestampBeforeMaxMs: number;
   readonly timestampAfterMaxMs: number;
-  /** A compacted topic: a record without a key has no latest one of its key. */
+  /** A compacted topic: a record without a key could never be replaced by a later one, so it is refused. */
   readonly requiresKeys: boolean;
   readonly compressionType: CompressionType;
-  /** As zlib counts; -1 is its own choice. */
+  /** zlib's scale; -1 lets zlib choose. */
   readonly gzipLevel: number;
 }
 
 export type CompressionType = 'producer' | 'uncompressed' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 
-/** Undefined when `text` is a legal value of `name`, else a sentence that names the config and what it takes. */
+/** Undefined when `text` is a legal value of `name`; otherwise a sentence that names the config and the values it takes. */
 export function topicConfigFault(name: string, text: string): string | undefined {
   const config = byName.get(name);
   if (!config)
@@ -226,7 +227,7 @@ function numberFault({ kind, min = -longMax, max = longMax, orEqual }: TopicConf
   return value > max && text !== '9223372036854775807' ? `must be at most ${max}` : undefined;
 }
 
-/** As it counts: blanks around a number are none of it, and a list has each word once, as in Kafka. */
+/** The value in effect: blanks around a number are dropped, and a list has each word once, as in Kafka. */
 export function topicConfigValue(configs: Readonly<Record<string, string>>, name: string): string {
   const config = byName.get(name)!;
   const text = (configs[name] ?? config.default).trim();
@@ -234,7 +235,7 @@ export function topicConfigValue(configs: Readonly<Record<string, string>>, name
   return config.isList ? [...new Set(wordsOf(text))].join(',') : text;
 }
 
-/** The words of a config that is a list; undefined for every other. */
+/** The words of a list config; undefined for every other config. */
 export function topicConfigWords(configs: Readonly<Record<string, string>>, name: string): string[] | undefined {
   return byName.get(name)?.isList ? wordsOf(topicConfigValue(configs, name)) : undefined;
 }
