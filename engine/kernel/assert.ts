@@ -1,4 +1,4 @@
-/** A broken invariant is a bug of ours, never bad input: it stops the operation instead of letting wrong state spread. */
+/** A broken invariant is our own bug, never bad input. It stops the operation instead of letting wrong state spread. */
 export class AssertionFailure extends Error {
   override readonly name = 'AssertionFailure';
 }

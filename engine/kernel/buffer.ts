@@ -1,6 +1,6 @@
 /**
- * Buffer's direct string methods. Node has had them since version 0 and uses them itself behind toString and write;
- * called directly they skip the encoding lookup, which is most of the cost of a short string. @types/node leaves them out.
+ * Buffer's direct string methods. Node has had them since version 0 and uses them itself behind toString and write. Calling
+ * them directly skips the encoding lookup, which is most of the cost of a short string. @types/node leaves them out.
  */
 declare global {
   interface Buffer {

@@ -1,6 +1,6 @@
 /**
- * Time is handed in, so that production code runs unchanged under the seeded simulator. Only this file touches the
- * ambient timers; a test forbids them elsewhere.
+ * Time is passed in, so that production code runs unchanged under the seeded simulator. Only this file touches the ambient
+ * timers; a test forbids them elsewhere.
  */
 export interface Timer {
   cancel(): void;
@@ -13,16 +13,19 @@ export interface Clock {
   monotonicMs(): number;
   /** Calls `fn` once after `delayMs`. `background` timers do not keep the process alive. */
   after(delayMs: number, fn: () => void, background?: 'background'): Timer;
-  /** Calls `fn` after the I/O callbacks of this event-loop turn: the moment at which a turn's work is flushed. */
+  /** Calls `fn` after the I/O callbacks of this event-loop turn: the moment when a turn's work is flushed. */
   endOfTurn(fn: () => void): void;
 }
 
-/** What the system's timers take; beyond it they would be over at once. Clients give requests 2^31 - 1 ms for "as long as it takes". */
+/**
+ * The longest delay the system's timers accept; a longer one would fire at once. Clients send 2^31 - 1 ms to mean "as long
+ * as it takes".
+ */
 const delayMsMax = 0x7fff_ffff;
 
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
-  // hrtime, not performance.now: its zero is the machine's boot, so a lease means the same in every process.
+  // hrtime, not performance.now: hrtime counts from the machine's boot, so a lease means the same in every process.
   monotonicMs: () => {
     const [s, ns] = process.hrtime();
     return s * 1e3 + ns / 1e6;
@@ -38,10 +41,10 @@ export const systemClock: Clock = {
 };
 
 /**
- * What a turn's end brings about is flushed by the same end where it can be: a request passes the producer, the router and
- * the socket, each of which gathers until the turn is over, and would otherwise take three turns of the event loop to leave.
- * Bounded, so that whoever asks for one turn after another from within lets I/O happen in between. Who awaits a promise
- * for the end of the turn goes on when all of this is over, and so in a turn of its own.
+ * Work that the end of a turn triggers is flushed in the same end of turn if possible. A request passes the producer, the
+ * router and the socket, and each gathers until the turn ends; without this, the request would need three turns of the
+ * event loop to leave. The rounds are bounded, so that a callback that keeps asking for another turn lets I/O happen in
+ * between. Code that awaits a promise for the end of the turn continues after all rounds, and so in a turn of its own.
  */
 const roundsPerTurnMax = 5;
 
@@ -58,7 +61,7 @@ function endTurn(): void {
       for (next = 0; next < round.length; ) round[next++]!();
     }
   } finally {
-    // After a throw, which ends the process or is somebody's to catch, the others still have their turn.
+    // After a throw, which ends the process or is caught by somebody, the other callbacks still get their turn.
     turnEnd.waiting.unshift(...round.slice(next));
     turnEnd.isRunning = false;
     if (turnEnd.waiting.length > 0) setImmediate(endTurn);

@@ -1,6 +1,6 @@
 /**
- * Settings as one schema: flag, environment variable, default, bounds and meaning in one place, from which the command
- * line, the environment, `--help` and docs/configuration.md are all made.
+ * Settings as one schema: flag, environment variable, default, bounds and meaning in one place. The command line, the
+ * environment, `--help` and docs/configuration.md are all made from it.
  */
 import { InvalidRequest } from './failure.ts';
 
@@ -13,9 +13,9 @@ interface SettingBase<T> {
 
 export interface TextSetting extends SettingBase<string> {
   readonly kind: 'text';
-  /** The only values that are allowed, when given. */
+  /** When given, the only allowed values. */
   readonly values?: readonly string[];
-  /** What a value is, in a word for `--help`, e.g. 'folder'. */
+  /** One word for what a value is, for `--help`, e.g. 'folder'. */
   readonly takes?: string;
 }
 
@@ -38,8 +38,8 @@ export function environmentName(flag: string): string {
 }
 
 /**
- * The command line wins over the environment, that over the default. `given` is keyed as the schema is. Throws
- * InvalidRequest that names the flag or variable and what it takes.
+ * The command line wins over the environment, and the environment over the default. `given` has the schema's keys. Throws
+ * InvalidRequest that names the flag or variable and the values it takes.
  */
 export function readSettings<S extends SettingSchema>(
   schema: S,

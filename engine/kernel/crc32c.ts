@@ -1,7 +1,7 @@
 /**
- * CRC-32C (Castagnoli, RFC 3720 appendix B.4): the checksum of record batches and of our own log blocks. The native
- * package reaches 4.8 GB/s but a call into it costs about 0.2 us, so short inputs stay in JavaScript, and so does
- * everything on a platform for which the package has no binary.
+ * CRC-32C (Castagnoli, RFC 3720 appendix B.4): the checksum of record batches and of our own log blocks. The native package
+ * reaches 4.8 GB/s, but a call into it costs about 0.2 us. Short inputs therefore stay in JavaScript, as does everything on
+ * a platform without a binary of the package.
  */
 import { createRequire } from 'node:module';
 
@@ -17,15 +17,15 @@ const table = makeTable();
 const native = loadNative();
 
 /**
- * The unsigned checksum of `bytes[start, end)`. Chains: `crc32c(b, crc32c(a))` is the checksum of a followed by b.
- * Taking the range here spares the caller a subarray on short inputs.
+ * The unsigned checksum of `bytes[start, end)`. Chains: `crc32c(b, crc32c(a))` is the checksum of a followed by b. Taking
+ * the range here saves the caller a subarray on short inputs.
  */
 export function crc32c(bytes: Uint8Array, seed = 0, start = 0, end = bytes.length): number {
   if (native === undefined || end - start < nativeFromBytes) return crc32cPlain(bytes, seed, start, end);
   return native(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), seed);
 }
 
-/** Slice-by-8 in JavaScript, the same function as `crc32c`; exported so that tests can compare the two. */
+/** Slice-by-8 in JavaScript. Gives the same results as `crc32c`; exported so that tests can compare the two. */
 export function crc32cPlain(bytes: Uint8Array, seed = 0, start = 0, end = bytes.length): number {
   let crc = ~seed;
   let i = start;
@@ -45,7 +45,7 @@ export function crc32cPlain(bytes: Uint8Array, seed = 0, start = 0, end = bytes.
   return ~crc >>> 0;
 }
 
-/** Whether the native package serves the long inputs: shown by diagnostics, since throughput depends on it. */
+/** Whether the native package handles the long inputs. Diagnostics show it because throughput depends on it. */
 export const crc32cIsNative = native !== undefined;
 
 function makeTable(): Int32Array {
@@ -65,7 +65,7 @@ function makeTable(): Int32Array {
 function loadNative(): NativeCrc | undefined {
   try {
     const loaded = (createRequire(import.meta.url)('@node-rs/crc32') as { crc32c: NativeCrc }).crc32c;
-    // A binary that loads and computes something else would corrupt every batch we write: trust it after one check.
+    // A binary that loads but computes something else would corrupt every batch we write: check it once before trusting it.
     return loaded(Buffer.from('123456789'), 0) === 0xe3069283 ? loaded : undefined;
   } catch {
     return undefined;

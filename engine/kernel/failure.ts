@@ -1,8 +1,8 @@
 /**
  * What can go wrong in the world, as opposed to a bug (assert.ts). Every failure is a class with typed fields and one
- * stable code; codes are put into a door's language in exactly one file (gateway/kafka/failures.ts; gateway/http/failures.ts
- * for HTTP, WebSocket and the control plane). Kafka's own per-partition error codes travel inside the typed responses and are
- * no failures in this sense.
+ * stable code. Exactly one file translates the codes for each door: gateway/kafka/failures.ts for Kafka, and
+ * gateway/http/failures.ts for HTTP, WebSocket and the control plane. Kafka's own per-partition error codes travel inside
+ * the typed responses and are not failures in this sense.
  */
 export type FailureCode =
   // The metadata store (engine/ports.ts).
@@ -38,7 +38,7 @@ export type FailureCode =
 
 export abstract class Failure extends Error {
   abstract readonly code: FailureCode;
-  /** Whether the same request may succeed later without the caller changing anything. */
+  /** Whether the same request may succeed later without any change by the caller. */
   readonly retryable: boolean = false;
 }
 
@@ -52,7 +52,7 @@ export class InvalidRequest extends Failure {
   }
 }
 
-/** More work than a bounded queue or buffer may hold; nothing of the request was applied. */
+/** More work than a bounded queue or buffer may hold. No part of the request was applied. */
 export class Overloaded extends Failure {
   readonly code = 'overloaded';
   override readonly retryable = true;

@@ -1,4 +1,4 @@
-/** At most so many pieces of work at a time; more wait in the order of their coming. */
+/** Runs at most so many pieces of work at a time; the others wait in order of arrival. */
 export class Lanes {
   readonly #max: number;
   #busy = 0;
@@ -9,7 +9,7 @@ export class Lanes {
   }
 
   async run<T>(work: () => Promise<T>): Promise<T> {
-    // Whoever ends hands its lane on, so nobody who comes later can slip in between.
+    // Finished work passes its lane on, so a newcomer cannot slip in between.
     if (this.#busy >= this.#max) await new Promise<void>((go) => this.#waiting.push(go));
     else this.#busy++;
     try {

@@ -1,15 +1,16 @@
 /**
- * A clock that moves only when it is told to: tests of leases, timeouts and long polls run in no time and always alike.
+ * A clock that moves only when told to, so tests of leases, timeouts and long polls take no time and always run the same
+ * way.
  */
 import { assert } from './assert.ts';
 import type { Clock } from './clock.ts';
 
 export interface ManualClock extends Clock {
-  /** Runs the timers that fall due within `ms`, in order of time and then of creation, letting promises settle between. */
+  /** Runs the timers due within `ms`, in order of time and then of creation, and lets promises settle in between. */
   advance(ms: number): Promise<void>;
   /** Lets promises and end-of-turn work settle without moving the time. */
   settle(): Promise<void>;
-  /** The wall clock jumps, the monotonic one does not. */
+  /** Moves the wall clock; the monotonic clock stays. */
   jumpWall(ms: number): void;
 }
 
@@ -44,7 +45,7 @@ export function manualClock(wallStartMs = 1_700_000_000_000): ManualClock {
   };
 
   return {
-    // Whole, as Date.now is; the monotonic clock has fractions, as the real one.
+    // The wall clock has whole milliseconds, like Date.now; the monotonic clock has fractions, like the real one.
     wallMs: () => Math.floor(monotonicMs + wallOffsetMs),
     monotonicMs: () => monotonicMs,
     after(delayMs, fn) {

@@ -1,13 +1,13 @@
 import { randomFillSync } from 'node:crypto';
 
-/** Randomness is handed in: a seed reproduces a run. */
+/** Randomness is passed in, so that a seed reproduces a run. */
 export interface Random {
   /** Uniform in [0, 2^32). */
   u32(): number;
   bytes(length: number): Buffer;
 }
 
-/** Cryptographic randomness of the operating system: ids, keys and secrets in production. */
+/** Cryptographic randomness from the operating system, for ids, keys and secrets in production. */
 export const systemRandom: Random = {
   u32: () => systemRandom.bytes(4).readUInt32LE(0),
   bytes: (length) => randomFillSync(Buffer.allocUnsafe(length)),

@@ -1,13 +1,13 @@
 /**
- * The time that a client gives a request (timeoutMs of Produce, DeleteRecords, CreateTopics, …). When it is over the
- * client is told so, REQUEST_TIMED_OUT, and what was begun goes on: that answer says nothing about what took effect.
+ * The time that a client gives a request (timeoutMs of Produce, DeleteRecords, CreateTopics, …). When it runs out, the
+ * client gets REQUEST_TIMED_OUT, and the work that was begun continues: that answer does not say what took effect.
  */
 import type { Clock } from './clock.ts';
 import { Failure } from './failure.ts';
 
 /**
- * In Kafka a leader does its own part however short the time is, 0 too; only the wait for others ends. Here the part that
- * always has its time lies behind a link.
+ * In Kafka a leader does its own part however short the time is, even 0; the timeout ends only the wait for others. Here
+ * the part that always gets its time lies behind a link.
  */
 const ownPartMsMin = 1_000;
 
@@ -17,11 +17,12 @@ export function grantedMs(timeoutMs: number): number {
 
 export const late = Symbol('late');
 
-/** What `work` comes to, or `late` when that takes longer than `leftMs`. */
+/** Resolves to what `work` resolves to, or to `late` when that takes longer than `leftMs`. */
 export function inTime<T>(clock: Clock, leftMs: number, work: Promise<T>): Promise<T | typeof late> {
   return new Promise((resolve, reject) => {
     let isLate = false;
-    // The system's timers keep whole milliseconds and may be over almost one early: who is told `late` must find no time left.
+    // The system's timers have whole milliseconds and may fire almost one early. A caller that gets `late` must find no
+    // time left.
     const timer = clock.after(Math.ceil(Math.max(0, leftMs)) + 1, () => {
       isLate = true;
       resolve(late);
@@ -33,7 +34,7 @@ export function inTime<T>(clock: Clock, leftMs: number, work: Promise<T>): Promi
       },
       (error: Error) => {
         timer.cancel();
-        // Nobody waits for it any more: a failure of the world has been answered, a bug of ours must still be heard of.
+        // Nobody waits for it any more. A failure of the world has been answered already; a bug of ours must still surface.
         if (isLate && !(error instanceof Failure)) throw error;
         reject(error);
       },

@@ -1,9 +1,9 @@
 /**
- * For those who run the system on a clock of their own: the end of all that is ready by now.
+ * For code that runs the system on its own clock: waits until everything that is ready has run.
  *
- * Each pass of Node's event loop asks the kernel what has happened, which costs more than most of what a simulated world does
- * between two of them. Immediates that are set together share one pass, and Node runs every microtask, and tells of every
- * rejection that nobody handles, between any two of them.
+ * Each pass of Node's event loop asks the kernel what has happened, and that costs more than most of what a simulated world
+ * does between two passes. Immediates that are set together share one pass. Between any two of them Node runs every
+ * microtask and reports every unhandled rejection.
  */
 const immediatesPerPass = 64;
 

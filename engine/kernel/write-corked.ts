@@ -1,6 +1,6 @@
-/** What a turn has to send, in one write: it costs the same as one part of it. */
+/** Sends everything of a turn in one write, which costs as much as sending one part of it. */
 
-/** As much of node:net's Socket as this needs. */
+/** The part of node:net's Socket that this needs. */
 export interface CorkedSocket {
   cork(): void;
   uncork(): void;
@@ -8,8 +8,8 @@ export interface CorkedSocket {
 }
 
 /**
- * `sent` are called when the socket has taken all parts, and their memory may be used for something else. A write that
- * fails calls nobody: whether the kernel still reads from it is then not known.
+ * The `sent` callbacks run when the socket has taken all parts, so their memory may be reused. A write that fails calls
+ * none of them: it is then unknown whether the kernel still reads from that memory.
  */
 export function writeCorked(socket: CorkedSocket, parts: readonly Uint8Array[], sent: readonly (() => void)[]): void {
   socket.cork();
