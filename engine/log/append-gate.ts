@@ -1,15 +1,15 @@
 /**
- * Lets appends in while there is room. Above unrolledBytesMax they wait, in order, for a roll-up; when too much waits, or
- * the volume is nearly full, they are refused before they cost anything.
+ * Admits appends while there is room. Above unrolledBytesMax they wait, in order, for a roll-up. When too much is waiting,
+ * or the volume is nearly full, they are refused before they cost anything.
  *
- * An append that is refused takes along those that came behind it. A log takes any sequence from a producer that it does
- * not know (KIP-360): were a producer's first batch refused and its second one let in, the first would be out of order
- * ever after. The second may be on its way still, and come when there is room again: so the first is remembered until it comes
- * once more (sequence-gaps.ts).
+ * Refusing an append also refuses the later ones from the same producer. A log accepts any sequence from a producer that it
+ * does not know (KIP-360): if a producer's first batch were refused and its second admitted, the first would be out of
+ * order for ever. The second batch may still be on its way and arrive when there is room again, so the gate remembers the
+ * first until it is sent once more (sequence-gaps.ts).
  *
- *   disk full      what waits is refused as well: among it may be what followed the batch that did not fit
- *   too much waits nothing is let in until nothing waits, be it as small as it may
- *   log sealed     what waits for it is answered before the next owner is told, and not after some later roll-up
+ *   disk full        waiting appends are refused too: one of them may follow the batch that did not fit
+ *   too much waiting no append is admitted until none waits, however small it is
+ *   log sealed       appends that wait for it are answered before the next owner is told, not after some later roll-up
  */
 import type { Clock } from '../kernel/clock.ts';
 import type { SharedFrame } from '../kernel/frame-pool.ts';
@@ -46,14 +46,14 @@ export class AppendGate {
   #isLow = false;
   #freeCheckedMs = -Infinity;
   #draining = false;
-  /** Too much waited, and some of it still does. */
+  /** Too much was waiting, and some of it still is. */
   #isCrowded = false;
-  /** A write was refused; so will be all that waits. */
+  /** The disk refused a write, so every waiting append will be refused too. */
   #refusesWaiting = false;
   #closedBecause: string | undefined;
   readonly #gaps = new SequenceGaps();
 
-  /** `onPassed` is called when the un-rolled bytes are at or above rollUpBytes, as often as that is seen. */
+  /** `onPassed` is called each time the un-rolled bytes are seen at or above rollUpBytes. */
   constructor(
     options: Pick<LogStoreOptions, 'disk' | 'clock' | 'settings' | 'volume' | 'onNearlyFull'>,
     onPassed: () => void,
@@ -118,17 +118,17 @@ export class AppendGate {
     if (bytes < 0 && this.#waiting.length > 0) this.#drain();
   }
 
-  /** The disk refused a write: do not wait for the next look. */
+  /** The disk refused a write: act now instead of waiting for the next check. */
   reportFull(): void {
     this.#setLow(true);
     this.#freeCheckedMs = this.#clock.monotonicMs();
     if (this.#waiting.length === 0) return;
-    // Answered behind those whose write it was.
+    // They are answered after the appends whose write was refused.
     this.#refusesWaiting = true;
     this.#drain();
   }
 
-  /** Some logs were sealed: they refuse what waits for them. */
+  /** Some logs were sealed: they now refuse the appends that wait for them. */
   handBackSealed(): void {
     const sealed = this.#waiting.filter(({ log }) => !log.isOpen);
     if (sealed.length === 0) return;
@@ -136,7 +136,7 @@ export class AppendGate {
     for (const { log, batch, header, nowMs, done, frame } of sealed) log.take(batch, header, nowMs, done, frame);
   }
 
-  /** Refuses what waits and all that comes. */
+  /** Refuses what waits and everything that follows. */
   close(because: string): void {
     this.#closedBecause = because;
     this.#refuseWaiting(logErrorCode.kafkaStorageError, because);
@@ -149,7 +149,10 @@ export class AppendGate {
     for (const { log, done } of refused) done(refusal(code, log.startOffset, because));
   }
 
-  /** There was no room for it. What a log knows of its producer keeps back what follows; of one that it does not know nothing does. */
+  /**
+   * Notes an append that was refused for lack of room. A log that knows the producer holds back the later appends itself;
+   * for one that does not, this does.
+   */
   noteRefused(log: OwnedLog, records: Buffer, producerId: number): void {
     if (producerId < 0 || log.knowsProducer(producerId)) return;
     const { topicId, partition } = log;
@@ -171,7 +174,7 @@ export class AppendGate {
     return this.#unrolledBytes < this.#settings.unrolledBytesMax;
   }
 
-  /** In the end of the turn: the caller is in the middle of a change of its own. */
+  /** Runs at the end of the turn, because the caller is in the middle of a change of its own. */
   #drain(): void {
     if (this.#draining) return;
     this.#draining = true;

@@ -1,8 +1,8 @@
 /**
- * What the write-ahead log of a session that is over holds, log by log. Of a process that is known to be gone it may be read
- * before the session's row is fenced: nobody writes to it any more, and who removes it has fenced the row first, so that
- * the fence which waits for the same row is refused. Whatever else a recovery goes by (published ends, the announced file)
- * follows from rows, which a transaction of the dead process may still change until the fence is written.
+ * What the write-ahead log of an ended session holds, log by log. When the process is known to be gone, its log may be read
+ * before the session's row is fenced. Nobody writes to the log any more, and whoever removes it has fenced the row first,
+ * so our fence, which is conditional on the same row, is refused. Everything else a recovery relies on (published ends, the
+ * announced file) comes from rows, which a transaction of the dead process may still change until the fence is written.
  */
 import { Failure } from '../kernel/failure.ts';
 import type { Uuid } from '../kernel/uuid.ts';
@@ -26,24 +26,24 @@ export interface DeadLog {
   readonly logs: readonly FoundLog[];
 }
 
-/** What of a recovery comes before the fence, and in its transaction. */
+/** The part of a recovery that happens before the fence, or in the fence's transaction. */
 export interface RecoveryAhead {
   readonly read: Promise<DeadLog>;
-  /** The file for what is not published, and its row: for the transaction of the fence. */
+  /** The file for what is not published yet, and its row, which goes into the fence's transaction. */
   readonly fileId: string;
   readonly announcement: StoreOp;
 }
 
 type DeadLogOptions = Pick<RecoverOptions, 'disk' | 'settings' | 'volume' | 'sessionEpoch'>;
 
-/** Of a session whose process is gone. `mayRead` is waited for first: its failure is that of the reading. */
+/** For a session whose process is gone. Waits for `mayRead` first; if that fails, the read fails with it. */
 export function beginRecovery(
   options: DeadLogOptions & Pick<RecoverOptions, 'brokerId' | 'random'>,
   mayRead: () => Promise<void> = async () => undefined,
 ): RecoveryAhead {
   const { brokerId, sessionEpoch, random } = options;
   const read = mayRead().then(() => readDeadLog(options));
-  // Told to whoever recovers; when the fence is refused, nobody does.
+  // The recovery gets this failure. When the fence is refused there is no recovery, and nobody handles it.
   read.catch(() => undefined);
   const fileId = segmentFileId(brokerId, sessionEpoch, 0, random.u32());
   return { read, fileId, announcement: announcement(fileId, 0) };
@@ -68,8 +68,8 @@ export async function readDeadLog({ disk, settings, volume, sessionEpoch }: Dead
 }
 
 /**
- * A volume that is not mounted, or a folder that somebody removed: what the session acknowledged may be on it, so its logs must
- * not be taken for ended where the last roll-up left them.
+ * The volume is not mounted, or somebody removed the folder. It may hold records that the session acknowledged, so recovery
+ * must not assume that the logs ended where the last roll-up left them.
  */
 export class VolumeMissing extends Failure {
   readonly code = 'disk-fault';
@@ -79,8 +79,8 @@ export class VolumeMissing extends Failure {
 }
 
 /**
- * The volume is an earlier copy of itself, or its disk has lost what it said was stored: acknowledged records are missing at the
- * end of the log, and their offsets must not be given out again.
+ * The volume is an earlier copy of itself, or its disk lost what it had reported as stored. Acknowledged records are
+ * missing at the end of the log, and their offsets must not be given out again.
  */
 export class LogBehind extends Failure {
   readonly code = 'data-corrupt';

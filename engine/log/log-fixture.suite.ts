@@ -33,7 +33,7 @@ const smallSettings: LogSettings = {
   storeRetryTotalMsMax: 2000,
 };
 
-/** What a power loss ends: the process that was running must not touch the disk of the next. */
+/** What a power loss ends: the process that was running must not touch the disk of the next process. */
 interface Process {
   isDead: boolean;
   readonly disk: Disk;
@@ -57,17 +57,17 @@ export class World {
   readonly rows: MemoryStore;
   faults: StoreFaults = () => undefined;
   mayAck = true;
-  /** Of the fleet; absent: nobody looks after the files of others. */
+  /** How many slots the fleet has; undefined: nobody looks after the files of others. */
   slots: number | undefined;
   fatal: Error[] = [];
   sessionEpoch = 0;
   settings: LogSettings;
-  /** How far the log of the session was known to be on the disk; recoveries are told. */
+  /** How much of the session's log was known to be on the disk; recoveries get this value. */
   syncedLsn = 0;
   #store: LogStore | undefined;
   #process: Process;
 
-  /** `slow`: calls of the thread pool take 0 to 3 ms of the clock, so that a crash can come between any two of them. */
+  /** `slow`: calls on the thread pool take 0 to 3 ms of the clock, so that a crash can come between any two of them. */
   constructor(settings: Partial<LogSettings> = {}, disk: MemoryDiskOptions & { readonly slow?: Random } = {}) {
     this.settings = { ...smallSettings, ...settings };
     const { slow, ...options } = disk;
@@ -79,12 +79,12 @@ export class World {
 
   #newProcess(): Process {
     const state = { isDead: false };
-    // A call of a dead process never comes to anything, not even to a failure that it could act upon.
+    // A call by a dead process never completes, not even with a failure that the process could act on.
     const store = this.rows.connect((operation) => (state.isDead ? { delayMs: Infinity } : this.faults(operation)));
     return Object.assign(state, { store, disk: diskOf(state, this.disk) });
   }
 
-  /** Power loss: the process is gone, and so is what the disk did not keep. */
+  /** Power loss: the process is gone, and so is everything that the disk did not keep. */
   crash(keep: Random | 'none' | 'all'): void {
     this.noteSynced();
     this.#store = undefined;
@@ -93,12 +93,12 @@ export class World {
     this.disk.crash(keep);
   }
 
-  /** Of the session started last, when that is broker 1's. */
+  /** The WAL directory of the last session, if that was broker 1's. */
   get walDirectory(): string {
     return `/v1/wal/${this.sessionEpoch}`;
   }
 
-  /** Runs `promise` to its end, moving the clock for whatever waits. */
+  /** Runs `promise` to its end and moves the clock for whatever waits. */
   async run<T>(promise: Promise<T>): Promise<T> {
     let isDone = false;
     const watched = promise.finally(() => {
@@ -113,7 +113,7 @@ export class World {
     return watched;
   }
 
-  /** Epochs are counted over all brokers here, so that none comes twice. */
+  /** Epochs are counted over all brokers here, so that no epoch occurs twice. */
   async startSession(brokerId = 1): Promise<LogStore> {
     this.sessionEpoch++;
     const sessionRow = { pk: 'BROKER', sk: `${brokerId}` };
@@ -148,12 +148,12 @@ export class World {
     return this.#store;
   }
 
-  /** What a renewal of the session's lease might have told in this moment. */
+  /** What a renewal of the session's lease could have reported at this moment. */
   noteSynced(): void {
     this.syncedLsn = Math.max(this.syncedLsn, this.#store?.syncedLsn() ?? 0);
   }
 
-  /** Fences the last session, one of broker 1, and recovers its log. */
+  /** Fences the last session, one of broker 1's, and recovers its log. */
   async recover(keeps?: (topicId: Uuid, partition: number) => boolean): Promise<Recovery> {
     const sessionRow = { pk: 'BROKER', sk: '1' };
     await this.rows.transact([{ op: 'put', key: sessionRow, value: `{"fenced":${this.sessionEpoch}}` }]);
@@ -178,7 +178,7 @@ export class World {
         ...(keeps ? { keeps } : {}),
       }),
     );
-    // From here on the session's row says that it is recovered, and nobody asks again.
+    // From here on the session's row says that it is recovered, and the value is not needed again.
     this.syncedLsn = 0;
     await this.run(cleanUp());
     return recovery;
@@ -194,7 +194,7 @@ export class World {
     return this.run(store.open(topicId, partition, leaderEpoch, configs));
   }
 
-  /** Appends without waiting, from a frame of the pool; the outcome appears in the returned array. */
+  /** Appends from a frame of the pool, without waiting; the outcome appears in the returned array. */
   send(log: PartitionLog, given: Buffer): AppendOutcome[] {
     this.noteSynced();
     const outcomes: AppendOutcome[] = [];
@@ -224,7 +224,7 @@ export class World {
     return this.run(Promise.resolve(log.read(offset, maxBytes, minOneBatch)));
   }
 
-  /** Values of all records from `offset` to the high watermark, with their offsets checked to be dense. */
+  /** Values of all records from `offset` to the high watermark. Checks that their offsets are dense. */
   async values(log: PartitionLog, from = log.startOffset, maxBytes = 700): Promise<string[]> {
     const out: string[] = [];
     let offset = from;

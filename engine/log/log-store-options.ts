@@ -1,4 +1,4 @@
-/** What a log store is made from: the session it belongs to, and the ports it works through. */
+/** What a log store is built from: the session it belongs to, and the ports it works through. */
 import type { Clock } from '../kernel/clock.ts';
 import type { Failure } from '../kernel/failure.ts';
 import type { Random } from '../kernel/random.ts';
@@ -17,21 +17,27 @@ export interface LogStoreOptions {
   readonly volume: string;
   /** Shared by all brokers. */
   readonly segments: SegmentStore;
-  /** How many slots there are: the scrub of files of a slot that is no more is shared by the others. Absent: own files only. */
+  /**
+   * How many slots there are. The remaining slots share the scrub of files whose slot no longer exists. Absent: own files
+   * only.
+   */
   readonly slots?: number;
-  /** Before anything leaves the log because segments have it. Absent: nobody wants to know. */
+  /** Awaited before anything leaves the log because segments have it. Absent: nobody needs to know. */
   readonly beforeDrop?: () => Promise<void>;
   /**
-   * Before the log is without any chunk: syncedLsn() is 0 by then, and whoever has noted it has to have noted that when this
-   * resolves. Absent: nobody has.
+   * Awaited before the log loses its last chunk. syncedLsn() is 0 by then; anyone who has stored an earlier value must have
+   * stored the 0 when this resolves. Absent: nobody stores it.
    */
   readonly beforeEmpty?: () => Promise<void>;
-  /** Records are refused because the volume is nearly full, or taken again. Absent: only who writes is told. */
+  /**
+   * Called when the volume is nearly full and records are refused, and when they are accepted again. Absent: only the
+   * writers learn of it.
+   */
   readonly onNearlyFull?: (isFull: boolean) => void;
-  /** Whether the lease still holds: asked after the sync and before the acknowledgements. */
+  /** Whether the lease is still valid: asked after the sync and before the acknowledgements. */
   mayAck(): boolean;
-  /** Checks of the session row's version that ride in every transaction; a conflict on one of them means fenced. */
+  /** Checks of the session row's version, part of every transaction. A conflict on one of them means the session is fenced. */
   guard(): readonly StoreOp[];
-  /** The session cannot go on (DiskFault, SessionFenced, a bug): nothing is acknowledged any more, the process must exit. */
+  /** The session cannot go on (DiskFault, SessionFenced, a bug): nothing is acknowledged any more and the process must exit. */
   onFatal(failure: Failure | Error): void;
 }

@@ -1,6 +1,6 @@
 /**
- * The logs of one broker session: opens them lazily, lets appends through one write-ahead log, rolls up in the
- * background, and ends clean. Maintenance (roll-up, retention, moves) runs one task at a time beside the data path.
+ * The logs of one broker session. Opens them lazily, passes appends through one write-ahead log, rolls up in the
+ * background, and shuts down cleanly. Maintenance (roll-up, retention, moves) runs one task at a time beside the data path.
  */
 import { assert } from '../kernel/assert.ts';
 import type { Timer } from '../kernel/clock.ts';
@@ -40,20 +40,20 @@ import { Serial } from './serial.ts';
 import { Wal } from './wal/wal.ts';
 import { walDirectory } from './wal/wal-format.ts';
 
-/** How long a background roll-up that failed waits for its next attempt. */
+/** How long a failed background roll-up waits before its next attempt. */
 const rollUpRetryMs = 1000;
-/** Appends go on meanwhile, and some come in faster than they can be rolled up. */
+/** Appends continue meanwhile, and may arrive faster than they can be rolled up. */
 const prepareRoundsMax = 3;
-/** Logs looked at for retention between two turns of the event loop. */
+/** How many logs retention looks at between two turns of the event loop. */
 const retentionLooksMax = 256;
-/** Of one pass of retention. */
+/** Compaction rounds in one pass of retention. */
 const compactRoundsMax = 64;
-/** Logs forgotten in one task: what waits for its turn, such as a planned move, waits for no more. */
+/** Logs forgotten in one task: a task that waits for its turn, such as a planned move, waits for no more than this. */
 const forgottenTogetherMax = 200;
 
 /**
- * Starts the session's storage. The session epoch was never used before. Throws InvalidRequest for
- * a setting out of bounds, DiskFull and DiskFault.
+ * Starts the session's storage. The session epoch must never have been used before. Throws InvalidRequest for a setting out
+ * of bounds, DiskFull and DiskFault.
  */
 export async function createLogStore(options: LogStoreOptions): Promise<LogStore> {
   const { disk, volume, sessionEpoch, settings } = options;
@@ -131,7 +131,7 @@ class SessionLogStore implements LogStore {
       unrolledChanged: (bytes) => this.#gate.unrolledChanged(bytes),
       advanceStart: (log, offset) =>
         this.#maintain(async () => {
-          // Released meanwhile: its rows are the next owner's.
+          // The log may have been released meanwhile: its rows then belong to the next owner.
           if (log.isOpen) await moveStart(this.#context, log, offset);
         }),
     };
@@ -168,7 +168,7 @@ class SessionLogStore implements LogStore {
 
   async prepareRelease(logs: readonly PartitionLog[]): Promise<void> {
     const leaving = logs.map((log) => this.#mine(log)).filter((log) => log !== undefined);
-    // What can be given away by reference takes no longer for being much.
+    // Logs that are handed over by reference take no longer when they hold more.
     if (this.#o.segments.createPieced) return;
     const { copiedBytesMax } = this.#o.settings;
     for (let round = 0; round < prepareRoundsMax && tailBytesOf(leaving) > copiedBytesMax; round++) {
@@ -178,7 +178,7 @@ class SessionLogStore implements LogStore {
 
   async release(logs: readonly PartitionLog[]): Promise<void> {
     const leaving = logs.map((log) => this.#mine(log)).filter((log) => log !== undefined);
-    // Sealed when it is their turn: what else is being rolled up is no reason to refuse appends.
+    // Logs are sealed when their turn comes: another roll-up in progress is no reason to refuse appends.
     await this.#maintain(async () => {
       const tailBytes = tailBytesOf(leaving);
       const isPieced = tailBytes > this.#o.settings.copiedBytesMax;
@@ -199,7 +199,8 @@ class SessionLogStore implements LogStore {
     await this.#commit.drained();
     for (let from = 0; from < leaving.length; from += forgottenTogetherMax) {
       await this.#maintain(() => {
-        // Asked for twice. One that was released meanwhile is not ours any more, and its rows are still to be deleted.
+        // The same log may have been asked for twice. One that was released meanwhile is not ours any more, but its rows
+        // still must be deleted.
         const due = leaving.slice(from, from + forgottenTogetherMax).filter((log) => !this.#forgotten.has(log));
         return forgetRows(this.#context, due, (log) => {
           this.#forgotten.add(log);
@@ -221,14 +222,14 @@ class SessionLogStore implements LogStore {
       const knownTo = log.lookForRetention();
       if (retentionDue(log, nowMs, knownTo) === undefined) continue;
       await this.#maintain(async () => {
-        // Released or cut short while it waited for its turn.
+        // The log may have been released or cut short while it waited for its turn.
         const start = log.isOpen ? retentionDue(log, nowMs, knownTo) : undefined;
         if (start !== undefined) await moveStart(this.#context, log, start);
       });
     }
     await this.#maintain(() => removeFiles(this.#context, []));
     await this.#compact();
-    // Once per session: what its predecessors emptied and did not live to remove.
+    // Once per session: remove files that earlier sessions emptied but did not live to remove.
     if (!this.#hasSwept) await this.#maintain(() => sweepEmptied(this.#context));
     this.#hasSwept = true;
   }
@@ -238,7 +239,7 @@ class SessionLogStore implements LogStore {
   }
 
   scrub(act: ScrubAct): ScrubStatus {
-    // A failure is told by the status; a bug ends the session as it would in any maintenance.
+    // The status reports a failure; a bug ends the session, as in any maintenance.
     if (act === 'start') this.#scrub.pass().catch((error: unknown) => this.fail(error as Error));
     else if (act === 'pause') this.#scrub.pause();
     else if (act === 'resume') this.#scrub.resume();
@@ -280,7 +281,7 @@ class SessionLogStore implements LogStore {
     return this.#wal.syncedLsn;
   }
 
-  /** The session cannot go on. Called once for whatever comes first. */
+  /** The session cannot go on. Only the first call has an effect. */
   fail(error: Error): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -338,7 +339,8 @@ class SessionLogStore implements LogStore {
       this.#rollUpScheduled = false;
       if (this.#gate.unrolledBytes >= this.#o.settings.rollUpBytes) this.#scheduleRollUp();
     } catch {
-      // Full or away: what matters was reported by #maintain. Appends wait at the gate until an attempt succeeds.
+      // The disk is full or the store is away. #maintain has reported what matters. Appends wait at the gate until an
+      // attempt succeeds.
       this.#o.clock.after(
         rollUpRetryMs,
         () => {
@@ -354,7 +356,7 @@ class SessionLogStore implements LogStore {
     return this.#beside((context) => this.#rollUpOf(context, logs));
   }
 
-  /** Some at a time, so that a roll-up that is due does not wait for all of it. */
+  /** Works in small rounds, so that a roll-up that is due does not wait for the whole compaction. */
   async #compact(): Promise<void> {
     for (let round = 0; round < compactRoundsMax; round++) {
       const moved = await this.#beside((context) => compactFiles(context, this.logs(), () => this.#fileCounter++));
@@ -362,7 +364,10 @@ class SessionLogStore implements LogStore {
     }
   }
 
-  /** What writes segment files, while the logs serve and others are released or deleted: only publication excludes that. */
+  /**
+   * Runs a task that writes segment files while the logs serve and others are released or deleted. Only its publication is
+   * exclusive.
+   */
   #beside<T>(task: (context: RollUpContext) => Promise<T>): Promise<T> {
     const exclusive = <R>(publication: () => Promise<R>): Promise<R> => this.#serial.run(publication);
     return this.#rollUpSerial.run(() => this.#guarded(() => task({ ...this.#context, exclusive })));
@@ -376,7 +381,7 @@ class SessionLogStore implements LogStore {
   ): Promise<void> {
     const { logsPerFileMax } = this.#o.settings;
     let due: NonNullable<ReturnType<OwnedLog['toRollUp']>>[] = [];
-    // The first file alone: what does not fit into it is announced when its turn comes.
+    // Only the first file is announced ahead; the others are announced when their turn comes.
     let ahead = announced;
     const write = async (): Promise<void> => {
       if (due.length === 0) return;
@@ -395,14 +400,17 @@ class SessionLogStore implements LogStore {
     await write();
   }
 
-  /** Its own files, and a share of those whose slot is no more. */
+  /** Whether this broker scrubs the slot's files: its own, and a share of the files whose slot no longer exists. */
   #looksAfter(slot: number | undefined): boolean {
     const { brokerId, slots } = this.#o;
     if (slot === undefined || slots === undefined || slot <= slots) return slot === brokerId;
     return (slot % slots) + 1 === brokerId;
   }
 
-  /** As a recovery would read it. Memory still has what the file lost: a roll-up writes that anew, and drops the file. */
+  /**
+   * Reads the log as a recovery would. Memory still has what a damaged file lost: a roll-up writes that again and drops the
+   * file.
+   */
   async #verifyLog(): Promise<void> {
     const { disk, volume, sessionEpoch, settings } = this.#o;
     try {
@@ -417,7 +425,7 @@ class SessionLogStore implements LogStore {
     }
   }
 
-  /** One task at a time; a failure after which memory and rows may disagree ends the session. */
+  /** Runs one task at a time. A failure after which memory and rows may disagree ends the session. */
   #maintain<T>(task: () => Promise<T>, urgent?: 'urgent'): Promise<T> {
     return this.#serial.run(() => this.#guarded(task), urgent);
   }
@@ -438,7 +446,7 @@ class SessionLogStore implements LogStore {
       this.#o.settings.retentionIntervalMs,
       () => {
         framePool.trim();
-        // Retried at the next tick; what ends the session was reported.
+        // Retried at the next tick; a failure that ends the session was reported already.
         this.applyRetention()
           .catch(() => undefined)
           .finally(() => !this.#isClosed && this.#armRetention());

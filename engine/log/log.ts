@@ -1,6 +1,6 @@
 /**
  * What the broker sees of its storage: one LogStore per broker session, one PartitionLog per partition that the session
- * owns. Appends are durable when `done` is called with code 0; reads return whole batches below the high watermark.
+ * owns. An append is durable when `done` is called with code 0; reads return whole batches below the high watermark.
  */
 import { Failure } from '../kernel/failure.ts';
 import type { SharedFrame } from '../kernel/frame-pool.ts';
@@ -11,7 +11,7 @@ import type { BatchHeader } from '../records/batch.ts';
 import type { LogTraffic } from './partition/log-traffic.ts';
 import type { SegmentPlace } from './rows/segment.ts';
 
-/** Kafka's error codes that a log answers with (its own names in the comments of Kafka's Errors.java), and one of ours. */
+/** The Kafka error codes that a log answers with (named as in the comments of Kafka's Errors.java), and one of our own. */
 export const logErrorCode = {
   none: 0,
   offsetOutOfRange: 1,
@@ -20,7 +20,10 @@ export const logErrorCode = {
   invalidProducerEpoch: 47,
   kafkaStorageError: 56,
   unknownProducerId: 59,
-  /** Ours, between broker and gateway: no room, so nothing was stored. Kafka has one code for that and for a log whose fate is not known. */
+  /**
+   * Ours, between broker and gateway: no room, so nothing was stored. Kafka uses one code both for that and for an append
+   * whose fate is unknown.
+   */
   volumeFull: volumeFullCode,
 } as const;
 export type LogErrorCode = (typeof logErrorCode)[keyof typeof logErrorCode];
@@ -28,7 +31,7 @@ export type LogErrorCode = (typeof logErrorCode)[keyof typeof logErrorCode];
 /** Same shape as the engine's AppendResult. */
 export interface AppendOutcome {
   readonly errorCode: LogErrorCode;
-  /** Of the first record; for a repeat of an idempotent batch that of the original. -1 with an error. */
+  /** Offset of the first record; for a repeat of an idempotent batch, that of the original. -1 with an error. */
   readonly baseOffset: number;
   /** Set when the topic stamps LogAppendTime, else -1. */
   readonly logAppendTimeMs: number;
@@ -41,17 +44,17 @@ export interface LogRead {
   readonly errorCode: LogErrorCode;
   /**
    * In offset order; every element is one or more whole batches (batchesIn walks them). The first batch may begin before
-   * the asked offset. Shared: never written to.
+   * the requested offset. Shared: never write to them.
    */
   readonly batches: readonly Uint8Array[];
   readonly bytes: number;
-  /** What the batches are views of, held for the reader, who may drop each once when it is done with all of them. */
+  /** The frames that the batches are views of, held for the reader. It may drop each once when it is done with all batches. */
   readonly frames?: readonly SharedFrame[];
 }
 
 /** For a reader that can read the segment store itself. */
 export interface LocatedSegment extends SegmentPlace {
-  /** Of all its batches; -1: not known any more. */
+  /** The leader epoch of all its batches; -1 when it is no longer known. */
   readonly leaderEpoch: number;
 }
 
@@ -63,7 +66,7 @@ export interface TimedOffset {
 }
 
 export interface EpochEnd {
-  /** The largest epoch at or below the asked one that wrote, or -1. */
+  /** The largest epoch at or below the requested one that wrote anything, or -1. */
   readonly leaderEpoch: number;
   /** Where that epoch ended, or -1. */
   readonly endOffset: number;
@@ -74,7 +77,7 @@ export interface Waiter {
   cancel(): void;
 }
 
-/** Kafka topic configs as texts; what the log uses is read from them, defaults are Kafka's. */
+/** Kafka topic configs as texts. The log parses those it uses; the defaults are Kafka's. */
 export type TopicConfigs = Readonly<Record<string, string>>;
 
 export interface PartitionLog {
@@ -85,15 +88,15 @@ export interface PartitionLog {
   readonly startOffset: number;
   /** One past the last record that is durable and acknowledged: what readers may see. */
   readonly highWatermark: number;
-  /** Where read_committed readers stop; the high watermark as long as no transaction is open. */
+  /** Where read_committed readers stop; equal to the high watermark while no transaction is open. */
   readonly lastStableOffset: number;
   /** One past the last offset given out. */
   readonly endOffset: number;
-  /** Of batches between start and end, memory and segments. */
+  /** Bytes of the batches between start and end, in memory and segments. */
   readonly sizeBytes: number;
   /** False once released, forgotten or closed: every append and read then answers 6. */
   readonly isOpen: boolean;
-  /** Counted by who serves the requests. */
+  /** Counted by the code that serves the requests. */
   readonly traffic: LogTraffic;
 
   /**
@@ -111,20 +114,20 @@ export interface PartitionLog {
   ): void;
 
   /**
-   * Batches from the one that holds `offset` up to the high watermark, at most `maxBytes`; with `minOneBatch` the
-   * first comes whole whatever its size (KIP-74). A value when memory or the page cache has it, else a promise.
+   * Batches from the one that holds `offset` up to the high watermark, at most `maxBytes`. With `minOneBatch` the first
+   * batch is returned whole whatever its size (KIP-74). A value when memory or the page cache has it, otherwise a promise.
    */
   read(offset: number, maxBytes: number, minOneBatch: boolean): LogRead | Promise<LogRead>;
   /**
-   * The segments from which `read` would read on and on, in their order, until they hold `bytes` or are many. None when `offset`
-   * is to be read here: memory has it, it is an error, or the segment's batches are of several leader epochs.
+   * The segments that a sequence of `read` calls would read from, in order, until they hold `bytes` or are many. Empty when
+   * `offset` must be read here: memory has it, it is an error, or the segment's batches have several leader epochs.
    */
   locate(offset: number, bytes: number): readonly LocatedSegment[];
-  /** Bytes that read(offset) could return by now, at most `limit`: an estimate for fetch.min.bytes, without I/O. */
+  /** Bytes that read(offset) could return now, at most `limit`: an estimate for fetch.min.bytes, without I/O. */
   readableBytes(offset: number, limit: number): number;
   /**
-   * Calls `wake` once, when the high watermark passes `offset`, the start moves, or the log closes. The caller owns the deadline: one
-   * timer per fetch instead of one per partition. Undefined when waitersPerLogMax are registered.
+   * Calls `wake` once, when the high watermark passes `offset`, the start moves, or the log closes. The caller keeps the
+   * deadline: one timer per fetch instead of one per partition. Undefined when waitersPerLogMax are already registered.
    */
   waitFor(offset: number, wake: () => void): Waiter | undefined;
 
@@ -165,46 +168,55 @@ export interface LogStore {
   open(topicId: Uuid, partition: number, leaderEpoch: number, configs: TopicConfigs): Promise<PartitionLog>;
   get(topicId: Uuid, partition: number): PartitionLog | undefined;
   logs(): Iterable<PartitionLog>;
-  /** Ahead of a release, while the logs still serve: rolls up most of what they hold, so that the pause is short. */
+  /** Before a release, while the logs still serve: rolls up most of what they hold, so that the pause is short. */
   prepareRelease(logs: readonly PartitionLog[]): Promise<void>;
-  /** Planned move: refuses appends, waits for those in flight, rolls up, forgets. Then another broker may open them. */
+  /**
+   * Planned move: refuses appends, waits for those in flight, rolls up, and forgets the logs. Then another broker may open
+   * them.
+   */
   release(logs: readonly PartitionLog[]): Promise<void>;
-  /** The topics are deleted: drops the logs, their rows, and the files that nothing else lives in. */
+  /** The topics are deleted: drops the logs, their rows, and the files that hold nothing else. */
   forget(logs: readonly PartitionLog[]): Promise<void>;
-  /** One pass of retention.ms and retention.bytes over all open logs, and of giving up sparse files. The store runs it by itself every retentionIntervalMs. */
+  /**
+   * One pass of retention.ms and retention.bytes over all open logs, which also gives up sparse files. The store runs it
+   * every retentionIntervalMs.
+   */
   applyRetention(): Promise<void>;
-  /** Rolls up what there is, whether or not it passed rollUpBytes. */
+  /** Rolls up what there is, whether or not rollUpBytes is reached. */
   rollUp(): Promise<void>;
-  /** Clean shutdown: everything acknowledged and rolled up, WAL removed. Nothing is left to recover. */
+  /** Clean shutdown: everything is acknowledged and rolled up, and the WAL is removed. Nothing is left to recover. */
   close(): Promise<void>;
   status(): LogStoreStatus;
-  /** How far the write-ahead log is on the disk and stays there, in bytes of the session's stream; 0: nothing is sure. */
+  /**
+   * How much of the write-ahead log is on the disk and stays there, in bytes of the session's stream; 0: nothing is
+   * certain.
+   */
   syncedLsn(): number;
-  /** Looks at what is stored (scrub.ts): `start` begins a pass now. Answers at once with where it stands. */
+  /** Controls the scrub of stored bytes (scrub.ts); `start` begins a pass now. Returns the status at once. */
   scrub(act: ScrubAct): ScrubStatus;
 }
 
 export interface ScrubStatus {
   readonly state: 'off' | 'waiting' | 'running' | 'paused';
-  /** Whole ones since the start. */
+  /** Complete passes since the start. */
   readonly passes: number;
-  /** Of the pass under way, or the last one. */
+  /** Files of the current pass, or of the last one. */
   readonly files: number;
   readonly filesOfPass: number;
-  /** Since the start. */
+  /** Bytes read since the start. */
   readonly bytes: number;
-  /** Bad places found since the start, and files that could not be looked at. */
+  /** Damaged places found since the start, plus files that could not be read. */
   readonly damaged: number;
   readonly unread: number;
-  /** Wall clock; -1 before the first. */
+  /** Wall clock; -1 before the first pass has ended. */
   readonly lastPassEndedAtMs: number;
 }
 
-/** On the wire by their place in this list. */
+/** The wire carries an act's position in this list. */
 export const scrubActs = ['status', 'start', 'pause', 'resume'] as const;
 export type ScrubAct = (typeof scrubActs)[number];
 
-/** Stored bytes contradict their checksums where they were once known to be durable: an operator must look. */
+/** Stored bytes that were known to be durable contradict their checksums: an operator must look. */
 export class DataCorrupt extends Failure {
   readonly code = 'data-corrupt';
   readonly path: string;
@@ -216,15 +228,15 @@ export class DataCorrupt extends Failure {
   }
 }
 
-/** The session row changed under us: another process has taken over, nothing of ours may be written or acknowledged. */
+/** Our session row was changed: another process has taken over, and nothing of ours may be written or acknowledged any more. */
 export class SessionFenced extends Failure {
   readonly code = 'fenced';
 }
 
 /**
- * A row of a log is not as its writer knew it, or there where it knew of none: nothing was written. Whoever owns the log ends
- * its session, a recovery begins again; both go on from what the rows say by then, and what only a write-ahead log holds is
- * still there.
+ * A row of a log is not as its writer knew it, or exists where the writer knew of none; nothing was written. The log's
+ * owner ends its session; a recovery starts over. Both then continue from what the rows say, and whatever only a
+ * write-ahead log holds is still there.
  */
 export class LogRowsChanged extends Failure {
   readonly code = 'store-conflict';

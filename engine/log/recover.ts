@@ -1,11 +1,11 @@
 /**
  * Finishes what a dead broker session left behind: everything in its write-ahead log that is not published yet becomes
- * segments, by the same code as a roll-up. The caller has made sure that the session can write no more (reaped, or its
- * lease over and its row fenced). May be run again after a crash at any point: published batches are skipped.
+ * segments, through the same code as a roll-up. The caller must have made sure that the session can write no more (reaped,
+ * or its lease expired and its row fenced). It may run again after a crash at any point: published batches are skipped.
  *
- * Where the log's chunks can be kept by reference, what is known to have been synced is not written again, so the time does
- * not depend on how much it held but for one reading of it. The rest, mostly the last commit, is written: see
- * WalScan.durableLsn for why a sync would not do.
+ * Where the log's chunks can be kept by reference, data known to be synced is not written again. The time then depends on
+ * the log's size only through reading it once. The rest, mostly the last commit, is written: WalScan.durableLsn says why a
+ * sync would not do.
  */
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
@@ -31,27 +31,28 @@ export interface RecoverOptions {
   readonly settings: LogSettings;
   readonly volume: string;
   readonly segments: SegmentStore;
-  /** Of the dead session. */
+  /** The broker id of the dead session. */
   readonly brokerId: number;
   readonly sessionEpoch: number;
-  /** Rides in every transaction: the dead session's row as the recoverer left it, and the recoverer's own right. */
+  /** Part of every transaction: checks the dead session's row as the recoverer left it, and the recoverer's own right. */
   guard(): readonly StoreOp[];
   /**
-   * The session's row says that this was done before, so that others may own the logs by now: nothing is read or published
-   * again, what is left is the removal. A session that was fenced by its lease may be a process that still writes, and its
-   * late batches, behind what was published and acknowledged to nobody, would land among those of the next owner.
+   * The session's row says that its log was published before, so others may own the logs by now. Nothing is read or
+   * published again; only the removal is left. A session that was fenced by its lease may be a process that still writes.
+   * Its late batches lie behind what was published and were acknowledged to nobody, but they would land among the next
+   * owner's batches.
    */
   readonly isPublished?: boolean;
   /**
-   * How far the log was known to be on the disk, in bytes of the session's stream (see LogStore.syncedLsn). Less than that is
-   * not what a crash or a loss of power leaves. Absent: nothing is known.
+   * How much of the log was known to be on the disk, in bytes of the session's stream (see LogStore.syncedLsn). A crash or
+   * a power loss cannot leave less than that. Absent: nothing is known.
    */
   readonly syncedLsn?: number | undefined;
-  /** What was begun before the fence, and announced with it. */
+  /** The part that was begun before the fence and announced with it. */
   readonly ahead?: RecoveryAhead | undefined;
-  /** The dead session's row, under guard()'s condition, as it is to be when everything is published. */
+  /** The dead session's row as it must be once everything is published, under guard()'s condition. */
   readonly seal?: StoreOp;
-  /** False for a log whose topic is deleted: what the WAL has of it is dropped. All are kept when absent. */
+  /** Returns false for a log whose topic is deleted: its batches in the WAL are dropped. Absent: all are kept. */
   keeps?(topicId: Uuid, partition: number): boolean;
 }
 
@@ -59,7 +60,7 @@ interface RecoveredLog {
   readonly topicId: Uuid;
   readonly partition: number;
   readonly endOffset: number;
-  /** Batches that were not published before. */
+  /** Number of batches that had not been published before. */
   readonly batches: number;
 }
 
@@ -75,22 +76,25 @@ const nothing: Recovery = { logs: [], records: 0, walBytes: 0, ignoredBytes: 0, 
 
 export interface PublishedWal extends Recovery {
   /**
-   * Removes the log and what else is of no use any more. Apart, because other owners may take over before: whoever comes
-   * to the log again finds every batch of it below its published end.
+   * Removes the log and everything else that is no longer needed. Separate, because other owners may take over first:
+   * anyone who reads the log again finds all its batches below their logs' published ends.
    */
   readonly cleanUp: () => Promise<void>;
-  /** The seal is written; else that is left to the caller. */
+  /** Whether the seal is written; if not, the caller must write it. */
   readonly isSealed: boolean;
 }
 
-/** publishWal and the removal behind it. */
+/** publishWal, followed by the removal. */
 export async function recoverWal(options: RecoverOptions): Promise<Recovery> {
   const { cleanUp, isSealed: _, ...recovery } = await publishWal(options);
   await cleanUp();
   return recovery;
 }
 
-/** Throws VolumeMissing, LogBehind, DataCorrupt (see scan-wal.ts), SessionFenced when a guard fails, the disk's and the store's failures. */
+/**
+ * Throws VolumeMissing, LogBehind, DataCorrupt (see scan-wal.ts), SessionFenced when a guard fails, and the failures of the
+ * disk and the store.
+ */
 export async function publishWal(options: RecoverOptions): Promise<PublishedWal> {
   const { disk, volume, sessionEpoch, settings, brokerId } = options;
   const directory = walDirectory(volume, sessionEpoch);
@@ -110,14 +114,14 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
     if (disk.exists(givenUpPath(volume))) disk.remove(givenUpPath(volume));
   };
   if (options.isPublished) return { ...nothing, cleanUp, isSealed: false };
-  // With the fence, else while the log is read: its file waits for one commit less. A failure is told where the file is wanted,
-  // and is no failure where none is; a file that is not wanted in the end is for the sweep in cleanUp.
+  // The file is announced with the fence, or else while the log is read: either way there is one commit less to wait for. A
+  // failure surfaces where the file is needed, and does not matter otherwise. The sweep in cleanUp removes an unused file.
   const announcing = options.ahead ? Promise.resolve(options.ahead.fileId) : announceAhead(context, 0, false);
   announcing.catch(() => undefined);
   try {
     const { scan, logs, due } = await readLog(context, options, directory).catch(async (error: unknown) => {
-      // A log that is damaged is read again and again, and nobody sweeps in between. Not later than here: once rows may be
-      // on their way that point into the file, only a sweep, which claims it first, takes it away.
+      // A damaged log is read again and again, and no sweep runs in between. The file must not be removed later than here:
+      // once rows that point into it may be on their way, only a sweep may remove it, because a sweep claims it first.
       const announced = await announcing.catch(() => undefined);
       if (announced !== undefined) await removeFiles(context, [announced]);
       throw error;
@@ -139,7 +143,7 @@ export async function publishWal(options: RecoverOptions): Promise<PublishedWal>
   }
 }
 
-/** What the log holds, per log, and what of it is not published. */
+/** Reads what the WAL holds for each log, and which of it is not published. */
 async function readLog(
   context: RollUpContext,
   options: RecoverOptions,
@@ -177,7 +181,7 @@ function placedBytesOf(logs: readonly RollUpLog[]): number {
   return bytes;
 }
 
-/** The log's batches that no segment has; the WAL keeps chunks longer than single batches need it. */
+/** The log's batches that no segment has. The WAL also holds published ones, because it is removed in whole chunks. */
 async function unpublished(
   context: RollUpContext,
   found: FoundLog,
@@ -193,7 +197,7 @@ async function unpublished(
     const base = baseOffset(batch, 0);
     const next = lastOffset(batch, 0) + 1;
     if (next <= foldedTo) continue;
-    // Below the start a gap is what retention left; above it a batch is missing.
+    // Below the start, retention leaves gaps; above it, a gap means a missing batch.
     if (base !== end && base > startOffset) {
       const name = `${uuidText(topicId)}-${partition}`;
       throw new DataCorrupt(directory, 0, `log ${name} goes from offset ${end} to ${base}, which leaves a gap`);
@@ -207,7 +211,7 @@ async function unpublished(
     topicId,
     partition,
     startOffset,
-    // Nothing is merged while clients wait, so no other is looked at.
+    // Nothing is merged while clients wait, so no other segment is needed.
     segments: last ? [last] : [],
     batches,
     places,
@@ -217,8 +221,8 @@ async function unpublished(
 }
 
 /**
- * Oldest first and each durably, for the reason given in wal.ts. All that is there, whatever was scanned: a process that was
- * fenced by its lease may have begun a chunk since. One that it begins from here on has no directory.
+ * Removes the chunks oldest first, each durably, for the reason given in wal.ts. It removes every chunk there is, scanned
+ * or not: a process that was fenced by its lease may have begun one since. After this, the directory for a new one is gone.
  */
 async function removeWal(disk: Disk, directory: string): Promise<void> {
   if (!disk.exists(directory)) return;
@@ -228,7 +232,7 @@ async function removeWal(disk: Disk, directory: string): Promise<void> {
     disk.remove(`${directory}/${name}`);
     await disk.syncDirectory(directory);
   }
-  // In the same turn as the end of the directory.
+  // In the same turn as the removal of the directory.
   for (const name of disk.list(directory)) {
     if (isWalSpare(name) || walChunkNumber(name) !== undefined) disk.remove(`${directory}/${name}`);
   }

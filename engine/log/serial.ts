@@ -8,8 +8,8 @@ export class Serial {
   #isRunning = false;
 
   /**
-   * Throws Overloaded when too many tasks wait. A failed task does not stop those behind it. An `urgent` one goes before
-   * all that wait: somebody's writes stand still until it is done.
+   * Throws Overloaded when too many tasks wait. A failed task does not stop those behind it. An `urgent` task goes before
+   * all that wait, because writes stand still until it is done.
    */
   run<T>(task: () => Promise<T>, urgent?: 'urgent'): Promise<T> {
     if (this.#waiting.length >= serialTasksMax) {

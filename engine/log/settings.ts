@@ -1,38 +1,41 @@
-/** Limits of the log: each with its default, unit in the name, bounds, and why. */
+/** Limits of the log, each with its default, bounds, reason, and its unit in the name. */
 import { InvalidRequest } from '../kernel/failure.ts';
 import { storeOpsMax } from '../ports.ts';
 
 export interface LogSettings {
   /** What an acknowledgement promises: 'fsync' survives power loss, 'page-cache' the death of the process. */
   readonly durability: 'fsync' | 'page-cache';
-  /** A chunk file is closed when the next write would pass this. A single larger write still goes into one chunk. */
+  /** A chunk file is closed when the next write would exceed this. A single larger write still goes into one chunk. */
   readonly walChunkBytesMax: number;
-  /** Roll-up starts when this much is held by WAL and memory only. */
+  /** A roll-up starts when only the WAL and memory hold this much. */
   readonly rollUpBytes: number;
-  /** Appends wait above this: bounds memory, and the time a recovery takes. */
+  /** Appends wait above this. It bounds memory and the time of a recovery. */
   readonly unrolledBytesMax: number;
-  /** Appends waiting for a roll-up beyond this are refused with KAFKA_STORAGE_ERROR. */
+  /** When more than this waits for a roll-up, further appends are refused with KAFKA_STORAGE_ERROR. */
   readonly waitingBytesMax: number;
-  /** Appends are refused while the volume has less than this, so that roll-ups still find room. */
+  /** Appends are refused while the volume has less free space than this, so that roll-ups still find room. */
   readonly freeBytesFloor: number;
-  /** How often free space is asked for. */
+  /** How often the free space is checked. */
   readonly freeSpaceIntervalMs: number;
-  /** How often held acknowledgements look at the lease again. */
+  /** How often held acknowledgements check the lease again. */
   readonly leaseRetryMs: number;
-  /** A log's last segment below this is rewritten into the next one, so that slow logs do not collect tiny segments. */
+  /**
+   * A log's last segment is rewritten into the next one when smaller than this, so that slow logs do not collect tiny
+   * segments.
+   */
   readonly mergeBytesMax: number;
   /**
-   * Tails up to this are written into a segment file when their logs are released or recovered; larger ones are published
-   * by reference, and written when nobody waits.
+   * Tails up to this are written into a segment file when their logs are released or recovered. Larger ones are published
+   * by reference, and written later when nobody waits.
    */
   readonly copiedBytesMax: number;
-  /** One sparse index entry per so many bytes. */
+  /** One sparse index entry per this many bytes. */
   readonly indexIntervalBytes: number;
-  /** Segment files are written in slices of at most this, between which the event loop turns. */
+  /** Segment files are written in slices of at most this; the event loop turns between slices. */
   readonly writeSliceBytes: number;
   /**
-   * Reads of at most this block the loop instead of going to the thread pool: from segments written within recentSegmentMs,
-   * and from files whose last read, within the same time, took no longer than syncReadMsMax.
+   * Reads of at most this block the loop instead of going to the thread pool. This applies to segments written within
+   * recentSegmentMs, and to files whose last read, within the same time, took no longer than syncReadMsMax.
    */
   readonly syncReadBytesMax: number;
   readonly syncReadMsMax: number;
@@ -42,28 +45,28 @@ export interface LogSettings {
   readonly openFilesMax: number;
   readonly indexCacheBytesMax: number;
   readonly waitersPerLogMax: number;
-  /** Producers remembered per log; the one unused for longest goes first. */
+  /** Producers remembered per log; the least recently used goes first. */
   readonly producersPerLogMax: number;
-  /** The same over all logs of the broker (fold/producer-room.ts). */
+  /** The same limit over all logs of the broker (fold/producer-room.ts). */
   readonly producersMax: number;
   /** Kafka's producer.id.expiration.ms. */
   readonly producerIdExpirationMs: number;
   readonly retentionIntervalMs: number;
-  /** How fast stored bytes are read again to see whether they still are what was written; 0: only when asked to. */
+  /** How fast the scrub reads stored bytes again to check that they are still what was written; 0: only on request. */
   readonly scrubBytesPerSecondMax: number;
   readonly scrubSliceBytes: number;
-  /** From the start of the session to the first pass, and from the end of one to the next. */
+  /** Time from the session's start to the first pass, and from the end of one pass to the next. */
   readonly scrubDelayMs: number;
   readonly scrubIntervalMs: number;
-  /** Logs that one transaction publishes, segments that it moves or deletes: it holds what the store takes, and no more than this. */
+  /** Most logs that one transaction publishes, or segments that it moves or deletes. The store's own limits apply as well. */
   readonly segmentsPerTransactionMax: number;
   /** Logs whose rows are read, or whose roll-up is planned, before the event loop turns. */
   readonly logsTogetherMax: number;
-  /** On their way to the store at the same time: some hundred logs by one commit, without holding its lock for long. */
+  /** Transactions sent to the store at the same time: one commit covers some hundred logs without holding its lock for long. */
   readonly transactionsTogetherMax: number;
-  /** Logs of one segment file: bounds its table, and how long what is done for all of them at once holds the event loop. */
+  /** Logs per segment file. Bounds the file's table, and how long work for all of them at once holds the event loop. */
   readonly logsPerFileMax: number;
-  /** A segment file without a row is removed when it has been so for this long. */
+  /** A segment file without a row is removed after this time. */
   readonly orphanGraceMs: number;
   /** First and longest wait between attempts at the metadata store, and when to give up on one transaction. */
   readonly storeRetryMs: number;
@@ -112,7 +115,7 @@ export const logSettingsDefault: LogSettings = {
   storeRetryTotalMsMax: 60_000,
 };
 
-/** Inclusive; the lower ones are what the code needs, not what is wise. */
+/** Inclusive. The lower bounds are what the code needs, not what is wise. */
 const bounds: Readonly<Record<Exclude<keyof LogSettings, 'durability'>, readonly [min: number, max: number]>> = {
   walChunkBytesMax: [256, 256 * MiB],
   rollUpBytes: [1024, 256 * MiB],
@@ -150,7 +153,7 @@ const bounds: Readonly<Record<Exclude<keyof LogSettings, 'durability'>, readonly
   storeRetryTotalMsMax: [100, 3_600_000],
 };
 
-/** Throws InvalidRequest that names the setting and what it takes. */
+/** Throws InvalidRequest that names the setting and the values it takes. */
 export function checkLogSettings(settings: LogSettings): void {
   for (const [name, [min, max]] of Object.entries(bounds)) {
     const value = settings[name as keyof typeof bounds];
@@ -159,7 +162,7 @@ export function checkLogSettings(settings: LogSettings): void {
     }
   }
   if (settings.rollUpBytes > settings.unrolledBytesMax) {
-    // Appends would wait for a roll-up that never starts.
+    // Otherwise appends would wait for a roll-up that never starts.
     throw new InvalidRequest('rollUpBytes', `rollUpBytes=${settings.rollUpBytes} is above unrolledBytesMax`);
   }
 }
