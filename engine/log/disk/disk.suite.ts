@@ -1,4 +1,4 @@
-/** What every Disk does, run against the operating system's and the one in memory. */
+/** What every Disk must do, run against the operating system's disk and the one in memory. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Disk, DiskFault } from '../../ports.ts';
 

@@ -1,8 +1,8 @@
 /**
- * The Disk port in memory, for tests and the simulator: deterministic, and as forgetful as the real thing. Each file
- * has the image that readers see (the page cache) and the image that a power loss leaves; a write reaches the second
- * with datasync, a new or removed name with syncDirectory. `crash` decides from a seed what of the rest survives, sector
- * by sector, so that later writes may survive earlier ones.
+ * The Disk port in memory, for tests and the simulator: deterministic, and as forgetful as a real disk. Each file has one
+ * image that readers see (the page cache) and one that a power loss leaves. A write reaches the second with datasync; a new
+ * or removed name becomes durable with syncDirectory. `crash` decides from a seed what else survives, sector by sector, so
+ * a later write may survive where an earlier one is lost.
  *
  * Directories are durable at once, as makeDirectory promises. Reads are never short before the end of the file.
  */
@@ -11,12 +11,12 @@ import { assert } from '../../kernel/assert.ts';
 import { below, type Random } from '../../kernel/random.ts';
 import { type Disk, DiskFault, type DiskFile, DiskFull } from '../../ports.ts';
 
-/** What a disk writes whole: tears happen between sectors. */
+/** A disk writes whole sectors; a torn write tears between them. */
 const sectorBytes = 512;
 
-/** Met by the next matching call, once. Without a path, any file matches. */
+/** Applied once, to the next matching call. Without a path, any file matches. */
 export type DiskFaultPlan =
-  /** The first `afterBytes` of the next write of `bytesMin` or more arrive, then the disk is full. */
+  /** Only the first `afterBytes` of the next write of `bytesMin` or more arrive; then the disk is full. */
   | {
       readonly on: 'write';
       readonly error: 'full';
@@ -25,14 +25,14 @@ export type DiskFaultPlan =
       readonly path?: string;
       met?(): void;
     }
-  /** As much of the next write arrives, and nobody is told how much. */
+  /** Only `afterBytes` of the next write arrive, and the caller is not told how much. */
   | { readonly on: 'write'; readonly error: 'io'; readonly afterBytes?: number; readonly path?: string }
   | { readonly on: 'read' | 'datasync'; readonly error: 'io'; readonly path?: string };
 
 export interface MemoryDiskOptions {
-  /** Writes beyond it throw DiskFull. */
+  /** Writes that would exceed it throw DiskFull. */
   readonly capacityBytes?: number;
-  /** Awaited by every call of the thread pool before its effect: the simulator's disk latency. */
+  /** Every call on the thread pool awaits it before taking effect: the simulator's disk latency. */
   readonly latency?: (call: 'write' | 'read' | 'datasync' | 'syncDirectory') => Promise<void>;
 }
 
@@ -44,7 +44,7 @@ export class MemoryDisk implements Disk {
   #durableFiles = new Map<string, Inode>();
   readonly #plans: DiskFaultPlan[] = [];
   #boot = 1;
-  /** Somebody else has all that is free, for as long as that stays. */
+  /** While true, somebody else uses up all free space. */
   isTaken = false;
 
   constructor(options: MemoryDiskOptions = {}) {
@@ -68,7 +68,7 @@ export class MemoryDisk implements Disk {
     return this.#files.has(path) || this.#directories.has(path);
   }
 
-  /** A file has this name, and would have it after a crash. */
+  /** Whether a file has this name and would still have it after a crash. */
   isDurable(path: string): boolean {
     return this.#files.has(path) && this.#durableFiles.get(path) === this.#files.get(path);
   }
@@ -131,17 +131,17 @@ export class MemoryDisk implements Disk {
     return Math.max(0, this.#capacityBytes - used);
   }
 
-  /** The next matching call fails so; plans wait in order. */
+  /** Makes the next matching call fail like this; plans wait in order. */
   plan(plan: DiskFaultPlan): void {
     this.#plans.push(plan);
   }
 
-  /** What was planned and has not come. */
+  /** Drops the plans that have not been used. */
   forgetPlans(): void {
     this.#plans.length = 0;
   }
 
-  /** An earlier copy of it, when it goes on: what has not been synced by now is in it as well. */
+  /** Copies the disk as it is now, unsynced data included; later changes do not reach the copy. */
   copy(latency?: MemoryDiskOptions['latency']): MemoryDisk {
     const copy = new MemoryDisk({ capacityBytes: this.#capacityBytes, ...(latency ? { latency } : {}) });
     for (const directory of this.#directories) copy.#directories.add(directory);
@@ -155,7 +155,7 @@ export class MemoryDisk implements Disk {
     return copy;
   }
 
-  /** Bit rot, in what readers see and in what a crash leaves. */
+  /** Bit rot, both in what readers see and in what a crash leaves. */
   flipBit(path: string, bit: number): void {
     const inode = this.#inode('flip', path);
     inode.seen.flip(bit);
@@ -163,7 +163,7 @@ export class MemoryDisk implements Disk {
   }
 
   /**
-   * Power loss: every open file is dead, and of what was not synced survives what `keep` says. A Random keeps or loses
+   * Power loss: every open file is dead, and `keep` decides what survives of the unsynced data. A Random keeps or loses
    * each name and each sector of each write on its own; 'none' is the harshest disk, 'all' the luckiest.
    */
   crash(keep: Random | 'none' | 'all'): void {
@@ -171,13 +171,13 @@ export class MemoryDisk implements Disk {
     this.#boot++;
     const files = new Map<string, Inode>();
     const crashed = new Set<Inode>();
-    // In the order of names, so that the outcome depends on the seed and not on the order of creation.
+    // Sorted by name, so that the outcome depends on the seed and not on the order of creation.
     for (const path of [...new Set([...this.#files.keys(), ...this.#durableFiles.keys()])].sort()) {
       const after = this.#files.get(path);
       const before = this.#durableFiles.get(path);
       const inode = after === before || survives() ? after : before;
       if (inode === undefined || !this.#directories.has(dirname(path))) continue;
-      // Once, whatever the number of its names.
+      // An inode crashes once, however many names it has.
       if (!crashed.has(inode)) inode.crash(survives);
       crashed.add(inode);
       files.set(path, inode);
@@ -197,7 +197,7 @@ export class MemoryDisk implements Disk {
     await this.#latency?.(call);
   }
 
-  /** `bytes`: of a write. */
+  /** `bytes`: the size of the write. */
   takePlan(on: DiskFaultPlan['on'], path: string, bytes = 0): DiskFaultPlan | undefined {
     const isLong = (plan: DiskFaultPlan): boolean => !('bytesMin' in plan) || bytes >= (plan.bytesMin ?? 0);
     const index = this.#plans.findIndex((plan) => plan.on === on && (plan.path ?? path) === path && isLong(plan));
@@ -250,7 +250,7 @@ class MemoryFile implements DiskFile {
       this.#inode.write(bytes.subarray(0, afterBytes), position);
       throw new DiskFault(`write ${this.path}: EIO`);
     }
-    // As write(2): what fits is written before the error.
+    // Like write(2): the part that fits is written before the error.
     const growth = position + bytes.length - this.#inode.seen.length;
     const over = Math.max(0, growth - this.#disk.freeBytes());
     if (plan?.error === 'full') plan.met?.();
@@ -316,7 +316,7 @@ class Inode {
   lastWrite = 0;
   #pending: PendingWrite[] = [];
 
-  /** `bytes` becomes the inode's. */
+  /** The inode takes ownership of `bytes`. */
   write(bytes: Buffer, position: number): void {
     if (bytes.length === 0) return;
     this.seen.write(bytes, position);
@@ -353,7 +353,7 @@ class Inode {
   }
 }
 
-/** Growable bytes; a gap reads as zeroes, as in a sparse file. */
+/** Growable bytes; a gap reads as zeroes, like in a sparse file. */
 class Image {
   length = 0;
   #bytes = Buffer.alloc(0);

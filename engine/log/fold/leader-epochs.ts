@@ -1,6 +1,6 @@
 /**
- * Which leader epoch wrote which offsets (KIP-101): a short list of (epoch, first offset), read off the batches. An epoch
- * that wrote nothing leaves no entry, as in Kafka.
+ * Which leader epoch wrote which offsets (KIP-101): a short list of (epoch, first offset), read from the batches. An epoch
+ * that wrote nothing has no entry, as in Kafka.
  */
 import { assert } from '../../kernel/assert.ts';
 import type { EpochEnd } from '../log.ts';
@@ -30,7 +30,7 @@ export class LeaderEpochs {
     while ((this.#starts.at(-1)?.[1] ?? -1) >= offset) this.#starts.pop();
   }
 
-  /** Drops epochs that ended at or before the log's start; the one that spans the start stays. */
+  /** Drops epochs that ended at or before the log's start; the epoch that spans the start stays. */
   forgetBefore(startOffset: number): void {
     while (this.#starts.length > 1 && this.#starts[1]![1] <= startOffset) this.#starts.shift();
   }
@@ -41,15 +41,15 @@ export class LeaderEpochs {
   }
 
   /**
-   * Kafka's LeaderEpochFileCache.endOffsetFor: the largest epoch at or below the asked one, and where the next began;
-   * for the current epoch the log's end. An epoch from the future is unknown: -1, -1.
+   * Kafka's LeaderEpochFileCache.endOffsetFor: the largest epoch at or below the requested one, and where the next began.
+   * For the current epoch that is the log's end. A future epoch is unknown: -1, -1.
    */
   endOf(epoch: number, currentEpoch: number, endOffset: number): EpochEnd {
     if (epoch === currentEpoch) return { leaderEpoch: epoch, endOffset };
     if (epoch > currentEpoch || epoch < 0) return { leaderEpoch: -1, endOffset: -1 };
     const next = this.#starts.findIndex(([known]) => known > epoch);
     if (next === -1) return { leaderEpoch: this.latest, endOffset: this.latest === -1 ? -1 : endOffset };
-    // Older than all that is known: nothing of it can be in the log, so it ended where the log begins.
+    // Older than all known epochs: the log holds nothing of it, so it ended where the log begins.
     if (next === 0) return { leaderEpoch: epoch, endOffset: this.#starts[0]![1] };
     return { leaderEpoch: this.#starts[next - 1]![0], endOffset: this.#starts[next]![1] };
   }

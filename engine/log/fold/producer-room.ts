@@ -1,19 +1,19 @@
 /**
- * Memory for producers over all logs of a broker: some 400 bytes each, 900 with five batches. What a log alone may have is 10 GB
- * in the 2,400 partitions of one tenant, who needs 24 million small batches for it. So when there is room for no more, those
- * logs that have the most forget the producers which they have not heard of for longest, down to what is left for each; logs
- * that have few keep them, whatever others do.
+ * Bounds the memory for producers over all logs of a broker: about 400 bytes each, 900 with five batches. The limit of a
+ * single log is not enough: over the 2,400 partitions of one tenant it would allow 10 GB, which 24 million small batches
+ * can fill. So when the room is used up, the logs with the most producers forget the ones they have not heard from for
+ * longest, down to the share that is left for each. Logs with few producers keep theirs, whatever others do.
  *
- * Looked at anew after every so many producers that have come, so that it costs an append nothing.
+ * The counts are looked at only after a certain number of new producers, so that an append pays nothing for it.
  */
 
 export interface HoldsProducers {
   readonly producerCount: number;
-  /** Forgets those unused for longest. */
+  /** Forgets the least recently used ones. */
   trimProducers(producersMax: number): void;
 }
 
-/** The most that each may have so that together they have `room` at most; Infinity when they have no more than that. */
+/** The most each log may have so that together they stay within `room`; Infinity when they already do. */
 export function producerShare(counts: readonly number[], room: number): number {
   let left = room;
   let logs = counts.length;
@@ -40,12 +40,12 @@ export class ProducerRoom {
     this.#perLogMax = limits.producersPerLogMax;
   }
 
-  /** How many a log may have for now. */
+  /** How many producers a log may have for now. */
   get perLogMax(): number {
     return this.#perLogMax;
   }
 
-  /** So many more are remembered than before. */
+  /** Reports that the logs remember `count` more producers than before. */
   added(count: number): void {
     this.#addedSinceLook += count;
     if (this.#addedSinceLook * looksPerRoom >= this.#limits.producersMax) this.#look();
@@ -55,7 +55,7 @@ export class ProducerRoom {
     this.#addedSinceLook = 0;
     const holders = [...this.#logs()].filter(({ producerCount }) => producerCount > 0);
     const counts = holders.map(({ producerCount }) => producerCount);
-    // A log that has just one keeps it: who goes on to send is known.
+    // A log with only one keeps it: a producer that continues to send stays known.
     const share = Math.max(1, producerShare(counts, this.#limits.producersMax));
     this.#perLogMax = Math.min(share, this.#limits.producersPerLogMax);
     if (share === Infinity) return;
@@ -63,5 +63,5 @@ export class ProducerRoom {
   }
 }
 
-/** What has come between two looks is a hundredth of all. */
+/** One look for each hundredth of the room that has been added. */
 const looksPerRoom = 100;

@@ -1,10 +1,10 @@
 /**
- * What a log remembers of idempotent producers (KIP-98): per producer id the epoch and the last five batches, enough
- * for five requests in flight. Entries are immutable, so that a failed write restores the one before, and the state of
- * the rolled-up part shares them with the live one.
+ * What a log remembers of idempotent producers (KIP-98): per producer id, the epoch and the last five batches, enough for
+ * five requests in flight. Entries are immutable, so a failed write can restore the previous one, and the state of the
+ * rolled-up part shares them with the live one.
  *
- * The format has its place for transactions: an entry may carry the first offset of an open one, from which the last
- * stable offset follows; control batches end it. Neither is written as long as brokers accept no transactions.
+ * The format leaves room for transactions: an entry may carry the first offset of an open transaction, which determines the
+ * last stable offset; control batches end it. Neither is written as long as brokers accept no transactions.
  */
 import { type BatchHeader, attributeBit } from '../../records/batch.ts';
 
@@ -29,7 +29,7 @@ export interface ProducerEntry {
 
 export type ProducerVerdict =
   | { readonly kind: 'accept' }
-  /** The batch is in the log already. */
+  /** The batch is already in the log. */
   | { readonly kind: 'repeat'; readonly batch: ProducerBatch }
   | { readonly kind: 'out-of-order'; readonly message: string }
   | { readonly kind: 'old-epoch'; readonly message: string }
@@ -37,18 +37,18 @@ export type ProducerVerdict =
 
 const accept: ProducerVerdict = { kind: 'accept' };
 
-/** The sequence after `sequence`: 2^31 - 1 is followed by 0. */
+/** The sequence after `sequence`; 0 follows 2^31 - 1. */
 export function sequencePlus(sequence: number, increment: number): number {
   return (sequence + increment) % sequenceModulus;
 }
 
 /**
- * Whether a batch may follow what is known of its producer (Kafka's ProducerAppendInfo and ProducerStateEntry). Of one that
- * `isNew` nothing was forgotten: what comes before its sequence 0 is early, and may come again.
+ * Whether a batch may follow what is known of its producer (Kafka's ProducerAppendInfo and ProducerStateEntry). A producer
+ * that `isNew` cannot have been forgotten: a batch that arrives before its sequence 0 is early and may be sent again.
  */
 export function judgeProducer(entry: ProducerEntry | undefined, header: BatchHeader, isNew = false): ProducerVerdict {
   const { producerEpoch: epoch, baseSequence: first } = header;
-  // Nothing known, for example after expiry or DeleteRecords: any sequence is accepted, as in Kafka since 2.5 (KIP-360).
+  // Nothing is known, for example after expiry or DeleteRecords: any sequence is accepted, as in Kafka since 2.5 (KIP-360).
   if (!entry) {
     return isNew && first !== 0
       ? { kind: 'early', message: `sequence ${first} of producer ${header.producerId} has come before its 0` }
@@ -71,7 +71,7 @@ export function judgeProducer(entry: ProducerEntry | undefined, header: BatchHea
     : { kind: 'out-of-order', message: `sequence ${first} of producer ${header.producerId}, expected ${expected}` };
 }
 
-/** The entry after an accepted batch that was given `baseOffset`. */
+/** The entry after an accepted batch that got `baseOffset`. */
 export function producerAfter(
   entry: ProducerEntry | undefined,
   header: BatchHeader,
@@ -89,7 +89,7 @@ export function producerAfter(
 }
 
 export class ProducerState {
-  /** In order of last use; absent while the log has no idempotent producer, as most have none. */
+  /** In order of last use. Absent while the log has no idempotent producer, like most logs. */
   #entries: Map<number, ProducerEntry> | undefined;
 
   get size(): number {
@@ -100,7 +100,7 @@ export class ProducerState {
     return this.#entries?.get(producerId);
   }
 
-  /** `undefined` removes. Beyond `producersMax` the producer unused for longest is forgotten. */
+  /** `undefined` removes the entry. Beyond `producersMax` the least recently used producer is forgotten. */
   set(producerId: number, entry: ProducerEntry | undefined, producersMax: number): void {
     this.#entries?.delete(producerId);
     if (!entry) return;
@@ -109,7 +109,7 @@ export class ProducerState {
     if (this.#entries.size > producersMax) this.#entries.delete(this.#entries.keys().next().value!);
   }
 
-  /** Forgets those unused for longest, until there are no more than `producersMax`. */
+  /** Forgets the least recently used producers until at most `producersMax` are left. */
   trim(producersMax: number): void {
     for (const id of this.#entries?.keys() ?? []) {
       if (this.size <= producersMax) return;
@@ -117,14 +117,14 @@ export class ProducerState {
     }
   }
 
-  /** Takes over a batch that is in the log already, as recovery and roll-up do. */
+  /** Takes over a batch that is already in the log, as recovery and roll-up do. */
   fold(header: BatchHeader, nowMs: number, producersMax: number): void {
     if (header.producerId < 0 || header.attributes & attributeBit.control) return;
     const before = this.get(header.producerId);
     this.set(header.producerId, producerAfter(before, header, header.baseOffset, nowMs), producersMax);
   }
 
-  /** Forgets producers whose last append is `expirationMs` or longer ago. */
+  /** Forgets producers whose last append was `expirationMs` or longer ago. */
   expire(nowMs: number, expirationMs: number): void {
     if (!this.#entries) return;
     for (const [id, entry] of this.#entries) if (nowMs - entry.lastMs >= expirationMs) this.#entries.delete(id);

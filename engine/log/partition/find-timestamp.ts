@@ -1,6 +1,6 @@
 /**
- * ListOffsets by time. Indexes and batch headers narrow it to one batch, which is decoded to name the record: the answer
- * is the first RECORD at or after the time, not the first batch.
+ * ListOffsets by time. Indexes and batch headers narrow the search to one batch, which is decoded to find the record: the
+ * answer is the first RECORD at or after the time, not the first batch.
  */
 import { Failure, Overloaded } from '../../kernel/failure.ts';
 import { DiskFault } from '../../ports.ts';
@@ -11,21 +11,22 @@ import type { OwnedLog } from './partition-log.ts';
 import type { Segment, SegmentReader } from '../segments/segment-reader.ts';
 import type { EpochAt } from '../segments/verify-batch.ts';
 
-/** Of a segment, at a time, while looking for one record. */
+/** How much of a segment is read at a time while looking for one record. */
 const scanBytes = 256 * 1024;
 
 /**
- * Batches looked into for one look-up in vain. Whoever reads a log may not be made to decompress all of it, again and again,
- * by headers that promise what their batches do not hold: then the next header is believed, and its reader begins too early.
+ * How many batches one look-up may decode in vain. Headers that promise what their batches do not hold must not make a
+ * reader decompress the whole log again and again. After this many, the next header is believed, and the reader starts too
+ * early.
  */
 const vainLooksMax = 8;
 
-/** Of a log that changes again and again while it is looked into. */
+/** Attempts when the log keeps changing during the search. */
 const attemptsMax = 5;
 
 const none: TimedOffset = { offset: -1, timestamp: -1, leaderEpoch: -1 };
 
-/** Undefined: the search goes on. */
+/** Undefined: the search continues. */
 type Look = (batch: Buffer) => Promise<TimedOffset | undefined>;
 
 export function offsetForTimestamp(log: OwnedLog, reader: SegmentReader, timestamp: number): Promise<TimedOffset> {
@@ -40,14 +41,15 @@ export function offsetForTimestamp(log: OwnedLog, reader: SegmentReader, timesta
 }
 
 /**
- * The first record of the largest time that a header tells of, in the batch that tells it: what others hold is not looked
- * at, should it hold less than it promises. What lies below the start counts no more, whatever rows and headers tell of it.
+ * The first record with the largest time that any header gives, in the batch whose header gives it. If that batch holds
+ * less than it promises, the other batches are not searched. Everything below the start is ignored, whatever rows and
+ * headers say.
  */
 export function offsetOfMaxTimestamp(log: OwnedLog, reader: SegmentReader): Promise<TimedOffset> {
   return following(log, () => maxOf(log, reader));
 }
 
-/** Does it again when a merge, retention or a deletion has changed the log under it, and so hidden what it was after. */
+/** Searches again when a merge, retention or a deletion changed the log meanwhile and so hid what was searched for. */
 async function following(log: OwnedLog, find: () => Promise<TimedOffset>): Promise<TimedOffset> {
   for (let attempt = 1; ; attempt++) {
     const { segments, startOffset } = log;
@@ -83,7 +85,7 @@ async function maxOf(log: OwnedLog, reader: SegmentReader): Promise<TimedOffset>
   );
 }
 
-/** The segment's batches from the one that holds the offset on. */
+/** Visits the segment's batches from the one that holds the offset on. */
 async function eachFrom(
   log: OwnedLog,
   reader: SegmentReader,
@@ -101,13 +103,13 @@ async function eachFrom(
   }
 }
 
-/** Looks into the batches that promise a record at or after the time, in order, until one answers. */
+/** Decodes, in order, the batches that promise a record at or after the time, until one answers. */
 async function search(log: OwnedLog, reader: SegmentReader, timestamp: number, look: Look): Promise<TimedOffset> {
   const lookAt: Look = async (batch) => {
     const isOut = maxTimestamp(batch, 0) < timestamp || lastOffset(batch, 0) < log.startOffset;
     return isOut ? undefined : look(batch);
   };
-  // What is appended or moved while we read is not waited for: both lists are of this moment.
+  // Records appended or moved during the search are ignored: both lists are of this moment.
   const { segments } = log;
   const tail = log.tail.lend();
   for (const segment of segments) {
@@ -145,7 +147,7 @@ async function searchSegment(
   return undefined;
 }
 
-/** At or after the time, of what is not deleted. */
+/** The first record at or after the time that is not deleted. */
 async function firstRecord(log: OwnedLog, batch: Buffer, timestamp: number): Promise<TimedOffset | undefined> {
   let found: TimedOffset | undefined;
   const isReadable = await forEachReadable(batch, (offset, timestampMs) => {
@@ -167,21 +169,21 @@ async function largestRecord(log: OwnedLog, batch: Buffer): Promise<TimedOffset>
 }
 
 /**
- * False: the batch holds no readable records. The log takes batches by header and checksum, so a producer can store such;
- * an error here would leave whoever asks for a time without an answer for as long as the batch is kept.
+ * False: the batch holds no readable records. The log accepts batches by header and checksum, so a producer can store such
+ * a batch. An error here would leave every look-up by time without an answer for as long as the batch is kept.
  */
 async function forEachReadable(batch: Buffer, visit: VisitRecord): Promise<boolean> {
   try {
     await withRecords(batch, (section) => forEachRecordOf(batch, section, visit));
     return true;
   } catch (error) {
-    // Later it can be asked.
+    // Overloaded is temporary: the batch can be read later.
     if (error instanceof Failure && !(error instanceof Overloaded)) return false;
     throw error;
   }
 }
 
-/** What the header says of a batch whose records cannot be asked. */
+/** What the header says of a batch whose records cannot be read. */
 function byHeader(log: OwnedLog, batch: Buffer): TimedOffset {
   const offset = Math.max(baseOffset(batch, 0), log.startOffset);
   return { offset, timestamp: maxTimestamp(batch, 0), leaderEpoch: leaderEpoch(batch, 0) };

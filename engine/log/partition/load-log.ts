@@ -1,4 +1,4 @@
-/** What the rows and the last segment say about a log: the start of an open, and of the recovery of a dead session. */
+/** What the rows and the last segment say about a log: the first step of an open, and of a dead session's recovery. */
 import type { Uuid } from '../../kernel/uuid.ts';
 import { readBatchHeader } from '../../records/batch.ts';
 import type { Row } from '../../ports.ts';
@@ -16,21 +16,21 @@ import {
 import type { StateSnapshot } from '../segments/segment-format.ts';
 import { type Segment, segmentOf, type SegmentReader } from '../segments/segment-reader.ts';
 
-/** What has to be known of a log to go on at its end. */
+/** What must be known of a log to continue at its end. */
 export interface LogEnd {
   readonly startOffset: number;
   /** One past the last published offset. */
   readonly endOffset: number;
   readonly fold: LogFold;
   /**
-   * One past the last batch that `fold` knows: the end, but below it when DeleteRecords moved the start of a session that
-   * died into what was not rolled up. Those batches count no more, their producers do.
+   * One past the last batch that `fold` knows. Normally the end; below it when DeleteRecords moved the start into batches
+   * that were not rolled up and the session then died. Those batches no longer count, but their producers do.
    */
   readonly foldedTo: number;
 }
 
 export interface LoadedLog extends LogEnd {
-  /** Of the row that tells the start; 0 when there is none. */
+  /** Version of the row that holds the start; 0 when there is none. */
   readonly stateVersion: number;
   readonly segments: Segment[];
 }
@@ -39,7 +39,7 @@ type ReadContext = RowContext & { readonly reader: SegmentReader };
 
 /** Throws the store's failures, DiskFault and DataCorrupt. */
 export async function loadLog(context: ReadContext, topicId: Uuid, partition: number): Promise<LoadedLog> {
-  // One question: a broker that takes over a thousand logs opens them all in the same moment.
+  // A single query: a broker that takes over a thousand logs opens them all at the same moment.
   const rows = await allRows(context, logPk(topicId, partition), segmentSkPrefix);
   const { stateRow, segmentRows } = byKind(rows);
   const lastRow = segmentRows.at(-1);
@@ -53,22 +53,22 @@ export async function loadLog(context: ReadContext, topicId: Uuid, partition: nu
 }
 
 /**
- * The same without its segments but for the last, in a time that does not grow with them: the recovery of a thousand logs
- * asks this of each while their clients wait. Throws as loadLog does.
+ * The same, but with only the last segment, in a time that does not grow with their number: the recovery of a thousand logs
+ * calls this for each while their clients wait. Throws as loadLog does.
  */
 export async function loadLogEnd(
   context: ReadContext,
   topicId: Uuid,
   partition: number,
 ): Promise<LogEnd & { readonly last: PublishedSegment | undefined }> {
-  // The state row sorts behind all segments, so it is one of the last two, and so is the last segment.
+  // The state row sorts after all segments, so the last two rows include both it and the last segment.
   const options = { from: segmentSkPrefix, reverse: true, limit: 2 };
   const { rows } = await withRetries(context, () => context.store.range(logPk(topicId, partition), options));
   const { stateRow, segmentRows } = byKind(rows);
   const lastRow = segmentRows[0];
   const last = lastRow && decodeSegmentAndState(lastRow);
   const state = stateRow && decodeLogState(stateRow.value);
-  // No row has said that it moved: the log starts where all do.
+  // No row says that the start has moved: the log starts where every log does.
   const end = endOf(state, last?.row, 0);
   const inRow = last ? last.state : stateWithoutSegments(state);
   if (inRow) return { last: last?.row, ...end, fold: new LogFold(inRow) };
@@ -100,15 +100,15 @@ function endOf(
   const startOffset = state?.startOffset ?? firstOffset;
   return {
     startOffset,
-    // Without a row of the last segment the start is also the end: retention leaves it so.
+    // Without a last segment row the start is also the end, as retention leaves it.
     endOffset: Math.max(last?.endOffset ?? 0, startOffset),
     foldedTo: last?.endOffset ?? state?.foldedTo ?? (state?.epochs ? startOffset : 0),
   };
 }
 
 /**
- * Producers and leader epochs as of the end of segment `at`. A damaged snapshot is made again from the one before it and
- * the batches since: it must not cost the log, nor keep a dead broker's other logs from their recovery.
+ * Producers and leader epochs as of the end of segment `at`. A damaged snapshot is rebuilt from the one before it and the
+ * batches since. It must not cost the log, nor keep a dead broker's other logs from being recovered.
  */
 async function foldAsOf(
   context: RowContext & { readonly reader: SegmentReader },

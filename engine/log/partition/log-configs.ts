@@ -1,20 +1,20 @@
-/** What the log uses of a topic's configs. */
+/** The part of a topic's configs that the log uses. */
 import type { TopicConfigs } from '../log.ts';
 
 export interface LogConfigs {
   /** message.timestamp.type=LogAppendTime. */
   readonly stampsAppendTime: boolean;
-  /** Infinity: kept for ever. Zero-retention is Kafka's own: everything may go. */
+  /** Infinity: kept for ever. Zero means, as in Kafka, that everything may be deleted. */
   readonly retentionMs: number;
   readonly retentionBytes: number;
 }
 
 const retentionMsDefault = 604_800_000;
 
-/** One for all logs of a topic: a broker that takes over a thousand opens them at once. */
+/** Shared by all logs of a topic: a broker that takes over a thousand logs opens them at once. */
 const parsed = new WeakMap<TopicConfigs, LogConfigs>();
 
-/** Texts were validated when the topic was made; what is missing has Kafka's default. */
+/** The texts were validated when they were set; a missing config has Kafka's default. */
 export function parseLogConfigs(configs: TopicConfigs): LogConfigs {
   let made = parsed.get(configs);
   if (!made) parsed.set(configs, (made = parse(configs)));
@@ -32,7 +32,7 @@ function parse(configs: TopicConfigs): LogConfigs {
   };
 }
 
-/** -1 means without limit. */
+/** -1 means no limit. */
 function limit(text: string | undefined, fallback: number): number {
   const value = text === undefined ? fallback : Number(text);
   return Number.isFinite(value) && value >= 0 ? value : Infinity;

@@ -1,4 +1,4 @@
-/** What went through one log since somebody last took the count: three numbers, raised once per batch or read. */
+/** Traffic of one log since the counts were last taken: three numbers, raised once per batch or read. */
 export class LogTraffic {
   bytesIn = 0;
   bytesOut = 0;
@@ -15,7 +15,7 @@ export class LogTraffic {
     this.requests++;
   }
 
-  /** Counting starts again at zero. Undefined when there was nothing. */
+  /** Takes the counts and starts again at zero. Undefined when there was no traffic. */
   take(): { readonly bytesIn: number; readonly bytesOut: number; readonly requests: number } | undefined {
     const { bytesIn, bytesOut, requests } = this;
     if (requests === 0) return undefined;

@@ -14,7 +14,7 @@ export function refusal(errorCode: LogErrorCode, logStartOffset: number, errorMe
   return { errorCode, baseOffset: -1, logAppendTimeMs: -1, logStartOffset, errorMessage };
 }
 
-/** A batch with its place in the log, not durable yet. It is its own WAL record, to spare an object per batch. */
+/** A batch with its place in the log, not durable yet. It is also its own WAL record, which saves an object per batch. */
 export class PendingAppend implements CommitEntry, WalRecord {
   readonly log: OwnedLog;
   readonly batch: Buffer;
@@ -22,7 +22,7 @@ export class PendingAppend implements CommitEntry, WalRecord {
   readonly nextOffset: number;
   readonly logAppendTimeMs: number;
   readonly producerId: number;
-  /** What was known of the producer before; restored when the append is taken back. */
+  /** What was known of the producer before; restored when the append is undone. */
   readonly producerBefore: ProducerEntry | undefined;
   readonly done: AppendDone;
   readonly frame: SharedFrame | undefined;
@@ -86,7 +86,7 @@ export class PendingAppend implements CommitEntry, WalRecord {
 }
 
 /**
- * A batch that is in the log, or on its way there, already. It queues behind its original: the answer must not come
+ * A batch that is already in the log, or on its way there. It queues behind its original, because the answer must not come
  * before the original is durable.
  */
 export class RepeatedAppend implements CommitEntry {

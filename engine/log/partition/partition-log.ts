@@ -1,6 +1,6 @@
 /**
- * One partition's log while this session owns it: segments that are published, then the tail in memory, then batches
- * that are queued and seen by nobody. An idle log holds its segment rows and a few numbers.
+ * One partition's log while this session owns it: published segments, then the tail in memory, then queued batches that
+ * nobody can see yet. An idle log holds its segment rows and a few numbers.
  *
  *   startOffset ── segments ── tail ── highWatermark ── queued ── endOffset
  */
@@ -40,7 +40,7 @@ import { Tail, type TailBatch } from './tail.ts';
 import { Waiters } from './waiters.ts';
 import type { Wal } from '../wal/wal.ts';
 
-/** What a log uses of its session. */
+/** What a log uses from its session. */
 export interface LogSession {
   readonly settings: LogSettings;
   readonly clock: Clock;
@@ -48,7 +48,7 @@ export interface LogSession {
   readonly commit: GroupCommit;
   readonly reader: SegmentReader;
   readonly producerRoom: ProducerRoom;
-  /** Hands the append back through `log.take` at once, or later when there is room, or refuses it. */
+  /** Passes the append on through `log.take`, now or when there is room, or refuses it. */
   admit(
     log: OwnedLog,
     batch: Buffer,
@@ -57,9 +57,9 @@ export interface LogSession {
     done: AppendDone,
     frame: SharedFrame | undefined,
   ): void;
-  /** A write of it found no room. */
+  /** A write of this log found no room. */
   refused(log: OwnedLog, batch: Buffer, producerId: number): void;
-  /** Bytes that only WAL and memory hold grew or shrank. */
+  /** The bytes that only WAL and memory hold changed by `bytes`. */
   unrolledChanged(bytes: number): void;
   /** Makes a later start durable, then calls log.moveStart. */
   advanceStart(log: OwnedLog, offset: number): Promise<void>;
@@ -83,7 +83,7 @@ const codeOf = {
   early: logErrorCode.unknownProducerId,
 } as const;
 
-/** From here on the chunk stays as it is, whatever becomes of the roll-up that is told. */
+/** From here on the chunk stays as it is, whatever becomes of the roll-up that gets this place. */
 function placeOf({ chunk, position }: TailBatch): BatchPlace {
   chunk.isReferred = true;
   return { path: chunk.path, position };
@@ -97,9 +97,9 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
   readonly traffic = new LogTraffic();
   readonly #session: LogSession;
   readonly #waiters = new Waiters();
-  /** With everything that has an offset. */
+  /** Includes everything that has an offset. */
   readonly #live: LogFold;
-  /** As of the end of the last segment, and where that is or was. */
+  /** As of the end of the last segment; `#rolledTo` is where that is or was. */
   #rolled: LogFold;
   #rolledTo: number;
   #segments: Segment[];
@@ -108,7 +108,7 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
   #stateVersion: number;
   #endOffset: number;
   #highWatermark: number;
-  /** How far retention has looked. */
+  /** The end offset that retention last saw. */
   #lookedTo: number;
   #configs: LogConfigs;
   #isOpen = true;
@@ -138,7 +138,7 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
     return this.#highWatermark;
   }
 
-  /** With open transactions it would be the least of their first offsets. */
+  /** With open transactions it would be the smallest of their first offsets. */
   get lastStableOffset(): number {
     return this.#highWatermark;
   }
@@ -171,7 +171,7 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
     this.#session.admit(this, batch, header, nowMs, done, frame);
   }
 
-  /** The append proper, once the session has room for it. */
+  /** The actual append, once the session has room for it. */
   take(batch: Buffer, header: BatchHeader, nowMs: number, done: AppendDone, frame: SharedFrame | undefined): void {
     if (!this.#isOpen) {
       done(refusal(logErrorCode.notLeaderOrFollower, -1, 'this broker does not lead the partition any more'));
@@ -182,7 +182,7 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
     const { producers, epochs } = this.#live;
     let before = header.producerId < 0 ? undefined : producers.get(header.producerId);
     if (before && nowMs - before.lastMs >= settings.producerIdExpirationMs) before = undefined;
-    // Where producers are forgotten sooner than that, an id that was just given may have been forgotten as well.
+    // Where producers are forgotten sooner than that, even an id that was just given out may have been forgotten.
     const isNew = settings.producerIdExpirationMs > justGivenMsMax && wasJustGiven(header.producerId, nowMs);
     const verdict = judgeProducer(before, header, isNew);
     if (verdict.kind === 'repeat') {
@@ -253,7 +253,7 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
     for (let i = this.#segments.length - 1; i >= 0 && bytes < limit; i--) {
       const { row } = this.#segments[i]!;
       if (row.endOffset <= offset) break;
-      // Batches are taken to be equally long: an estimate is all that fetch.min.bytes needs.
+      // Assumes batches of equal length: fetch.min.bytes needs only an estimate.
       const share = (row.endOffset - Math.max(offset, row.baseOffset)) / (row.endOffset - row.baseOffset);
       bytes += Math.ceil(row.bytes * share);
     }
@@ -262,13 +262,16 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
 
   waitFor(offset: number, wake: () => void): Waiter | undefined {
     const waiter = this.#waiters.add(offset, wake, this.#session.settings.waitersPerLogMax);
-    // What is true already is told in the end of the turn, so that the caller always has the waiter before the wake.
+    // If the wake is due already, it comes at the end of the turn, so that the caller always has the waiter first.
     if (waiter && !this.#isOpen) this.#session.clock.endOfTurn(() => this.#waiters.wakeAll());
     else if (waiter && offset < this.#highWatermark) this.#session.clock.endOfTurn(() => this.wakeReaders());
     return waiter;
   }
 
-  /** Index of the segment that holds `offset` or, between two, of the next; the number of segments when all end before. */
+  /**
+   * Index of the segment that holds `offset`, or of the next one when it falls between two; the number of segments when all
+   * end before it.
+   */
   segmentIndexOf(offset: number): number {
     let low = 0;
     let high = this.#segments.length;
@@ -305,17 +308,17 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
     }
     if (!this.#isOpen) return { errorCode: logErrorCode.notLeaderOrFollower, lowWatermark: -1 };
     if (target > this.#startOffset) await this.#session.advanceStart(this, target);
-    // Given away while this waited for its turn: it is the next owner's to do.
+    // The log was given away while this waited for its turn: the next owner must do it.
     if (target > this.#startOffset) return { errorCode: logErrorCode.notLeaderOrFollower, lowWatermark: -1 };
     return { errorCode: logErrorCode.none, lowWatermark: this.#startOffset };
   }
 
-  /** Of the row that tells the start, as it was read or as this log wrote it; 0 when there is none. */
+  /** Version of the row that holds the start, as it was read or as this log wrote it; 0 when there is none. */
   get stateVersion(): number {
     return this.#stateVersion;
   }
 
-  /** Rows say so already. Who waits for records is told: what another gateway keeps for its readers may be gone. */
+  /** The rows already say so. Waiting readers are woken: what another gateway keeps for its readers may be gone. */
   moveStart(offset: number): void {
     this.#stateVersion++;
     assert(offset <= this.#highWatermark, 'the start is never beyond the high watermark');
@@ -325,13 +328,13 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
     this.#waiters.wakeAll();
   }
 
-  /** The oldest `count` segments are deleted; rows say so already. */
+  /** The oldest `count` segments are deleted; the rows already say so. */
   dropSegments(count: number): void {
     for (const { row } of this.#segments.slice(0, count)) this.#segmentBytes -= row.bytes;
     this.#segments = this.#segments.slice(count);
   }
 
-  /** What the tail holds by now, for a roll-up; with `places` by reference to the write-ahead log. */
+  /** What the tail holds now, for a roll-up; with `places`, as references into the write-ahead log. */
   toRollUp(withPlaces = false): (RollUpLog & { readonly owner: OwnedLog; readonly count: number }) | undefined {
     const batches = this.tail.batches;
     const first = batches[0];
@@ -352,7 +355,7 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
     };
   }
 
-  /** The oldest `count` batches of the tail are published: readers find them in the segment from here on. */
+  /** The oldest `count` batches of the tail are published: from here on readers find them in the segment. */
   swap(rolled: RolledUp<RollUpLog>, count: number): void {
     const { clock, settings, producerRoom } = this.#session;
     const segments = this.#segments.slice(0, this.#segments.length - rolled.replaced.length);
@@ -366,13 +369,13 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
     this.#discard(count);
   }
 
-  /** The segment's bytes lie elsewhere from here on; rows say so already. */
+  /** From here on the segment's bytes are elsewhere; the rows already say so. */
   relocate(from: PublishedSegment, to: PublishedSegment): void {
     assert(from.baseOffset === to.baseOffset && from.endOffset === to.endOffset, 'a move changes no offsets');
     this.#segments = this.#segments.map((segment) => (segment.row === from ? segmentOf(to) : segment));
   }
 
-  /** Forgets producers that have been silent for long. */
+  /** Forgets producers that have been silent for too long. */
   expireProducers(nowMs: number): void {
     for (const fold of [this.#live, this.#rolled]) {
       fold.producers.expire(nowMs, this.#session.settings.producerIdExpirationMs);
@@ -387,7 +390,7 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
     for (const fold of [this.#live, this.#rolled]) fold.producers.trim(producersMax);
   }
 
-  /** Where the log ended at the last look of retention since it was opened; notes where it ends now. */
+  /** Returns where the log ended when retention last looked, and notes where it ends now. */
   lookForRetention(): number {
     const knownTo = this.#lookedTo;
     this.#lookedTo = this.#endOffset;
@@ -408,21 +411,21 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
     return this.#rolledTo;
   }
 
-  /** Refuses everything from here on and sends waiting readers away. */
+  /** From here on refuses everything; wakes the waiting readers. */
   seal(): void {
     this.#isOpen = false;
     this.#waiters.wakeAll();
   }
 
   /**
-   * It is given away or deleted while a roll-up may be writing what it holds: nobody knows when that has read the last of
-   * it, so the memory is left to the garbage collector.
+   * The log is given away or deleted while a roll-up may still be writing its tail. Nobody knows when the roll-up has read
+   * the last of it, so the memory is left to the garbage collector.
    */
   lendTail(): void {
     this.tail.lend();
   }
 
-  /** The log is deleted: what it holds in memory and WAL is nobody's any more. */
+  /** The log is deleted: nobody needs what memory and WAL hold of it. */
   discardTail(): void {
     this.#discard(this.tail.batches.length);
   }

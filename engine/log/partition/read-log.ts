@@ -7,12 +7,12 @@ import type { OwnedLog } from './partition-log.ts';
 import type { Segment, SegmentReader } from '../segments/segment-reader.ts';
 import type { EpochAt } from '../segments/verify-batch.ts';
 
-/** How often a read follows segments that a merge or retention moves away under it. */
+/** How often a read follows segments that a merge or retention moves during the read. */
 const movedReadsMax = 5;
-/** Segments named at once. */
+/** Most segments returned by one call. */
 const locatedMax = 16;
 
-/** Damaged or unreadable where it lies: the rest of the log, and the other logs, are served all the same. */
+/** Damaged or unreadable data: the rest of the log, and the other logs, are still served. */
 const unreadable: LogRead = { errorCode: logErrorCode.kafkaStorageError, batches: [], bytes: 0 };
 const nothing: LogRead = { errorCode: logErrorCode.none, batches: [], bytes: 0 };
 
@@ -59,7 +59,7 @@ function placeOf(log: OwnedLog, segment: Segment): LocatedSegment | undefined {
 
 function errorFor(log: OwnedLog, offset: number): LogErrorCode {
   if (!log.isOpen) return logErrorCode.notLeaderOrFollower;
-  // Between high watermark and end there is nothing to see yet, but nothing is wrong either.
+  // Between high watermark and end there is nothing to read yet, but that is no error.
   if (offset < log.startOffset || offset > log.endOffset) return logErrorCode.offsetOutOfRange;
   return logErrorCode.none;
 }
@@ -82,7 +82,7 @@ function readSegments(
   }
 }
 
-/** Adds the tail when the segment was read to its end and there is room: a reader that catches up saves a turn. */
+/** Adds the tail when the segment was read to its end and there is room: saves a turn for a reader that catches up. */
 function extend(log: OwnedLog, found: Buffer, segmentEnd: number, reached: number, maxBytes: number): LogRead {
   const batches: Uint8Array[] = found.length > 0 ? [found] : [];
   const frames = framesOf(found);
@@ -93,14 +93,14 @@ function extend(log: OwnedLog, found: Buffer, segmentEnd: number, reached: numbe
   return { errorCode: logErrorCode.none, batches, bytes, frames };
 }
 
-/** What was read from a segment was read for this reader alone. */
+/** Bytes read from a segment were read for this reader alone. */
 function framesOf(found: Buffer): SharedFrame[] {
   return found.length > 0 ? [new SharedFrame(found)] : [];
 }
 
 /**
- * Awaits a read of a segment. While it is under way a merge may replace the segment's row and remove its file, or
- * retention may delete it: then the log is looked at again, and the offset found elsewhere or out of range.
+ * Awaits a read of a segment. Meanwhile a merge may replace the segment's row and remove its file, or retention may delete
+ * it. Then this looks at the log again, where the offset is now in another segment or out of range.
  */
 async function followSegments(
   log: OwnedLog,

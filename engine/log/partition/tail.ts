@@ -1,4 +1,7 @@
-/** The batches of one log that are durable but not rolled up: what most reads ask for, served from memory without a copy. */
+/**
+ * The batches of one log that are durable but not rolled up. Most reads want these; they are served from memory without a
+ * copy.
+ */
 import { assert } from '../../kernel/assert.ts';
 import type { SharedFrame } from '../../kernel/frame-pool.ts';
 import { baseOffset, maxTimestamp } from '../../records/batch.ts';
@@ -10,9 +13,9 @@ export interface TailBatch {
   /** One past the last offset. */
   readonly nextOffset: number;
   readonly chunk: WalChunk;
-  /** Of the batch in the chunk. */
+  /** Position of the batch in the chunk. */
   readonly position: number;
-  /** What `bytes` is a view of; dropped when the batch has left the tail. */
+  /** The frame that `bytes` is a view of; dropped when the batch has left the tail. */
   readonly frame: SharedFrame | undefined;
 }
 
@@ -20,7 +23,10 @@ export class Tail {
   #batches: TailBatch[] = [];
   bytes = 0;
 
-  /** For this turn only, and for a roll-up, which ends before they leave: afterwards their memory holds other frames. */
+  /**
+   * Valid for this turn only, or for a roll-up, which ends before the batches leave. Afterwards their memory holds other
+   * frames.
+   */
   get batches(): readonly TailBatch[] {
     return this.#batches;
   }
@@ -33,7 +39,7 @@ export class Tail {
     this.bytes += batch.bytes.length;
   }
 
-  /** For who reads them over several turns. */
+  /** For a caller that reads them over several turns. */
   lend(): readonly TailBatch[] {
     for (const { frame } of this.#batches) frame?.escape();
     return this.#batches;
@@ -47,7 +53,7 @@ export class Tail {
     return removed;
   }
 
-  /** Index of the batch that holds `offset`; the length of the tail when all end before it. */
+  /** Index of the batch that holds `offset`; the tail's length when all batches end before it. */
   indexOf(offset: number): number {
     let low = 0;
     let high = this.#batches.length;
@@ -59,7 +65,10 @@ export class Tail {
     return low;
   }
 
-  /** Adds batches from the one that holds `offset` to `out`, while they fit; returns the bytes added. Holds `frames`. */
+  /**
+   * Adds batches to `out` while they fit, from the one that holds `offset` on; returns the bytes added. Holds their frames
+   * in `frames`.
+   */
   read(offset: number, maxBytes: number, minOneBatch: boolean, out: Uint8Array[], frames: SharedFrame[]): number {
     let bytes = 0;
     for (let i = this.indexOf(offset); i < this.#batches.length; i++) {
@@ -75,7 +84,7 @@ export class Tail {
     return bytes;
   }
 
-  /** Bytes from the batch that holds `offset`, counted up to `limit`. */
+  /** Bytes from the batch that holds `offset` on, counted up to `limit`. */
   bytesFrom(offset: number, limit: number): number {
     const first = this.indexOf(offset);
     if (first === 0) return Math.min(this.bytes, limit);

@@ -1,4 +1,7 @@
-/** Readers that wait for a log to grow, as a linked set per log: adding, cancelling and waking cost the same for any number. */
+/**
+ * Readers that wait for a log to grow, as a linked set per log: adding, cancelling and waking cost the same for any number
+ * of them.
+ */
 import type { Waiter } from '../log.ts';
 
 interface Entry extends Waiter {
@@ -7,14 +10,14 @@ interface Entry extends Waiter {
 }
 
 export class Waiters {
-  /** Absent while nobody waits, as with most logs at most times. */
+  /** Absent while nobody waits, which is the usual case. */
   #entries: Set<Entry> | undefined;
 
   get size(): number {
     return this.#entries?.size ?? 0;
   }
 
-  /** Undefined when `waitersMax` wait already. */
+  /** Undefined when `waitersMax` readers wait already. */
   add(offset: number, wake: () => void, waitersMax: number): Waiter | undefined {
     const entries = (this.#entries ??= new Set());
     if (entries.size >= waitersMax) return undefined;
@@ -23,10 +26,10 @@ export class Waiters {
     return entry;
   }
 
-  /** Wakes whoever waits for an offset below `highWatermark`. */
+  /** Wakes the readers that wait for an offset below `highWatermark`. */
   wakeBelow(highWatermark: number): void {
     if (!this.#entries) return;
-    // A woken reader may wait again at once: it must not be met in this pass, so take those due out first.
+    // A woken reader may wait again at once, and this pass must not wake it twice: take out those that are due first.
     const due: Entry[] = [];
     for (const entry of this.#entries) if (entry.offset < highWatermark) due.push(entry);
     for (const entry of due) if (this.#remove(entry)) entry.wake();
@@ -36,7 +39,7 @@ export class Waiters {
     this.wakeBelow(Infinity);
   }
 
-  /** Whether it was still waiting. */
+  /** Returns whether the entry was still waiting. */
   #remove(entry: Entry): boolean {
     const was = this.#entries?.delete(entry) ?? false;
     if (this.#entries?.size === 0) this.#entries = undefined;

@@ -1,6 +1,6 @@
 /**
- * Every change of a log's rows goes through here: it carries the session's guard, keeps the counters of segment files
- * exact, rides out a store that is slow or away, and removes files that nothing points into any more.
+ * Every change of a log's rows goes through here. It adds the session's guard, keeps the counters of segment files exact,
+ * keeps trying while the store is slow or unreachable, and removes files that no row points to any more.
  */
 import { assert } from '../../kernel/assert.ts';
 import { type Clock, sleep } from '../../kernel/clock.ts';
@@ -26,15 +26,15 @@ export interface RowContext {
   readonly settings: LogSettings;
   readonly segments: SegmentStore;
   guard(): readonly StoreOp[];
-  /** Emptied files whose removal failed, for another attempt. */
+  /** Emptied files whose removal failed; they will be tried again. */
   readonly leftovers: Set<string>;
-  /** A file is about to be removed: close it if it is open. */
+  /** The file is about to be removed: close it if it is open. */
   onRemove(fileId: string): void;
 }
 
 /**
- * Repeats a call to the store while its failure is a passing one, at most storeRetryTotalMsMax. Then throws the last
- * failure, or StoreAmbiguous if any attempt ended so: one that was applied is not undone by a later refusal.
+ * Repeats a store call while its failure is temporary, for at most storeRetryTotalMsMax. Then throws the last failure, or
+ * StoreAmbiguous if any attempt ended so: a later refusal does not undo an attempt that was applied.
  */
 export async function withRetries<T>(context: RowContext, call: () => Promise<T>): Promise<T> {
   const { clock, settings } = context;
@@ -68,18 +68,18 @@ export async function allRows(context: RowContext, pk: string, from: string, to?
 
 export interface RowChangeSet {
   /**
-   * Puts and deletes of log rows, each with what its writer expects to find there. With the guard and the files at most
-   * storeOpsMax operations.
+   * Puts and deletes of log rows, each with what its writer expects to find. At most storeOpsMax operations together with
+   * the guard and the files.
    */
   readonly ops: readonly StoreOp[];
   readonly files: FileChanges;
 }
 
 /**
- * Applies one change set atomically; returns the files that nothing points into any more, for removeFiles once readers
- * have been sent elsewhere. Throws SessionFenced when the guard does not hold, LogRowsChanged when a row is not as the
- * change expects it, and the store's failures when it stays away: after StoreAmbiguous whether the change happened is
- * unknown, and only who reads the rows again may go on.
+ * Applies one change set atomically. Returns the files that no row points to any more; the caller passes them to
+ * removeFiles once readers have been sent elsewhere. Throws SessionFenced when the guard does not hold, LogRowsChanged when
+ * a row is not as the change expects it, and the store's failures when it stays away. After StoreAmbiguous it is unknown
+ * whether the change happened: only a caller that reads the rows again may go on.
  */
 export async function changeRows(context: RowContext, change: RowChangeSet): Promise<readonly string[]> {
   let emptied: readonly string[] = [];
@@ -88,10 +88,10 @@ export async function changeRows(context: RowContext, change: RowChangeSet): Pro
 }
 
 /**
- * Several change sets, each atomic by itself, on their way at the same time: a store that groups what arrives together
- * makes them durable by one sync. Each expects the counters of files as the ones before it leave them; one that finds
- * others is sent again, by what it finds then. `applied` is called for each, in order as far as they succeed together,
- * also when another one's failure is thrown afterwards. Fails as changeRows does.
+ * Sends several change sets at the same time, each atomic by itself: a store that groups concurrent transactions makes them
+ * durable with one sync. Each expects the file counters as the ones before it leave them; one that finds other counters is
+ * sent again with what it found. `applied` is called for each success, even when the failure of another is thrown
+ * afterwards, and in order as far as they succeed in the same round. Fails as changeRows does.
  */
 export async function changeRowsTogether(
   context: RowContext,
@@ -108,7 +108,7 @@ export async function changeRowsTogether(
     const due = left.map((index) => ({ index, ...withCounters(changes[index]!, guard, files) }));
     const outcomes = await Promise.allSettled(
       due.map(({ ops }) => {
-        // The token makes a repeat after a lost answer harmless; other operations need another one.
+        // The token makes a repeat after a lost answer harmless. Different operations need a different token.
         const token = context.random.bytes(12).toString('base64url');
         return withRetries(context, () => context.store.transact(ops, token));
       }),
@@ -129,14 +129,14 @@ export async function changeRowsTogether(
   }
 }
 
-/** Undefined when it is only the counter of a file that has changed. */
+/** Undefined when only a file's counter has changed. */
 function refusalOf({ index, current }: StoreConflict, guards: number, { ops }: RowChangeSet): Failure | undefined {
   if (index < guards) return new SessionFenced('the session row has changed');
   const op = ops[index - guards];
   return op && new LogRowsChanged(op.key, current);
 }
 
-/** The operations of one change set with the counters of its files; `files` moves on to what it leaves. */
+/** The operations of one change set plus its file counters. Updates `files` to the state that the change set leaves. */
 function withCounters(
   change: RowChangeSet,
   guard: readonly StoreOp[],
@@ -146,17 +146,18 @@ function withCounters(
   const emptied: string[] = [];
   for (const [fileId, delta] of change.files.byFile) {
     const file = files.get(fileId);
-    // A file is swept only once the session that was making it is over.
+    // A file is swept only after the session that was writing it is over.
     if (delta.segments > 0 && (file?.swept ?? true)) throw new SessionFenced(`segment file ${fileId} was swept`);
     if (!file) continue;
     const { version } = file;
     const segments = file.segments + delta.segments;
     const liveBytes = file.liveBytes + delta.bytes;
-    // One that was announced before it was known what it will hold.
+    // The file may have been announced before its size was known.
     const bytes = Math.max(file.bytes, liveBytes);
     assert(segments >= 0, 'a segment is dropped once');
     if (segments === 0) emptied.push(fileId);
-    // Claimed in the same transaction: should we die before it is removed, sweepEmptied knows it from one just announced.
+    // Claimed in the same transaction: if we die before the file is removed, sweepEmptied can tell it from one that was
+    // just announced.
     const value = encodeSegmentFile({ bytes, segments, liveBytes, ...(segments === 0 ? { swept: true } : {}) });
     ops.push({ op: 'put', key: segmentFileKey(fileId), value, if: { version } });
     files.set(fileId, { bytes, segments, liveBytes, swept: segments === 0, version: version + 1 });
@@ -164,13 +165,13 @@ function withCounters(
   return { ops, emptied };
 }
 
-/** The row of a file that is to be written. */
+/** The row for a file that is about to be written. */
 export function announcement(fileId: string, bytes: number): StoreOp {
   const value = encodeSegmentFile({ bytes, segments: 0, liveBytes: 0 });
   return { op: 'put', key: segmentFileKey(fileId), value, if: { absent: true } };
 }
 
-/** Announces a file before it is written, so that a crash leaves something to clean up by. */
+/** Announces a file before it is written, so that a crash leaves a row to clean up by. */
 export async function announceFile(context: RowContext, fileId: string, bytes: number): Promise<void> {
   const guard = context.guard();
   const token = context.random.bytes(12).toString('base64url');
@@ -185,8 +186,8 @@ export async function announceFile(context: RowContext, fileId: string, bytes: n
 }
 
 /**
- * Removes emptied files. The rows that mattered are written, so a failure here is no failure of the change: what could
- * not be removed is remembered and tried again with the next call.
+ * Removes emptied files. The rows that matter are written, so a failure here does not fail the change: files that could not
+ * be removed are remembered, and the next call tries again.
  */
 export async function removeFiles(context: RowContext, fileIds: readonly string[]): Promise<void> {
   for (const fileId of fileIds) context.leftovers.add(fileId);
@@ -202,8 +203,8 @@ export async function removeFiles(context: RowContext, fileIds: readonly string[
 }
 
 /**
- * Removes a file with no live segment, then its row: in this order a crash in between leaves a row without a file, which
- * a sweep understands. The row goes only if nobody has counted a segment in since.
+ * Removes a file with no live segment, then its row. In this order, a crash in between leaves a row without a file, which a
+ * sweep understands. The row is deleted only if nobody has counted a segment in since.
  */
 async function removeFile(context: RowContext, fileId: string): Promise<void> {
   const key = segmentFileKey(fileId);
@@ -219,8 +220,9 @@ async function removeFile(context: RowContext, fileId: string): Promise<void> {
 }
 
 /**
- * After a fence. Whoever took over may have swept the file's row, and looked for the file, before it was made: the answer
- * to the announcement was late. Nobody else would ever find it then. Nothing can point into a file that is swept.
+ * Called after a fence. The new owner may have swept the file's row, and looked for the file, before the file was created,
+ * because the answer to the announcement came late. Then nobody else would ever find the file. Nothing can point to a swept
+ * file, so it is safe to remove.
  */
 export async function removeSwept(context: RowContext, fileId: string): Promise<void> {
   try {
@@ -234,8 +236,8 @@ export async function removeSwept(context: RowContext, fileId: string): Promise<
 }
 
 /**
- * Removes files of any session that were emptied by one that died before it had removed them. Files that were announced
- * and are not published yet are not claimed, and stay.
+ * Removes files, of any session, that were emptied by a session that died before removing them. Files that were announced
+ * and not published yet are not claimed, so they stay.
  */
 export async function sweepEmptied(context: RowContext): Promise<void> {
   const rows = await allRows(context, segmentFilePk, 'b', 'b~');
@@ -245,13 +247,14 @@ export async function sweepEmptied(context: RowContext): Promise<void> {
   }
 }
 
-/** Removes the files of a session that hold no live segment: roll-ups that died between announcing and publishing. */
+/** Removes a session's files without a live segment: their roll-ups died between announcing and publishing. */
 export async function sweepFiles(context: RowContext, prefix: string): Promise<number> {
-  // '~' sorts behind every character of a file id.
+  // '~' sorts after every character of a file id.
   const rows = await allRows(context, segmentFilePk, prefix, `${prefix}~`);
   const empty = rows.filter((row) => decodeSegmentFile(row.value).segments === 0);
   for (const row of empty) {
-    // Claim it first: a roll-up of the same session that still runs must not publish into a file about to go.
+    // Claim it first: a roll-up of the same session that still runs must not publish into a file that is about to be
+    // removed.
     const value = encodeSegmentFile({ ...decodeSegmentFile(row.value), swept: true });
     const claim: StoreOp = { op: 'put', key: segmentFileKey(row.sk), value, if: { version: row.version } };
     const token = context.random.bytes(12).toString('base64url');

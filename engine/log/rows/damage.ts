@@ -1,7 +1,7 @@
 /**
- * damage   one per place in a segment file where a scrub found something else than was written. Key: DAMAGE,
- * <fileId>@<position, 16 hex digits>. Value: {what, topicId?, partition?, fromOffset?, toOffset?, foundAtMs}. It goes when the
- * file is found whole again (somebody brought it back) or is no more.
+ * damage   one per place in a segment file where a scrub found something other than what was written. Key: DAMAGE,
+ * <fileId>@<position, 16 hex digits>. Value: {what, topicId?, partition?, fromOffset?, toOffset?, foundAtMs}. Deleted when
+ * the file is found whole again (somebody restored it) or no longer exists.
  */
 import type { RowKey } from '../../ports.ts';
 import type { Damage } from '../segments/verify-file.ts';

@@ -1,9 +1,9 @@
-/** By how much a set of row changes alters what is live in each segment file. */
+/** How much a set of row changes alters the live data in each segment file. */
 import type { SegmentRow } from './segment.ts';
 
 export interface FileChange {
   segments: number;
-  /** Of batches. */
+  /** Bytes of batches. */
   bytes: number;
 }
 

@@ -1,7 +1,7 @@
 /**
- * log-state   one per log, written when the start moves. Key: LOG#<topicId> #<partition>, STATE. Value: {startOffset,
- * epochs?, foldedTo?}. Once no segment is left to tell them, `epochs` holds the leader epochs as of `foldedTo`, where the last
- * segment ended: what a dead session has of the log before that is not its to publish.
+ * log-state   one per log, written when the start moves. Key: LOG#<topicId>#<partition>, STATE. Value: {startOffset,
+ * epochs?, foldedTo?}. When no segment is left to hold them, `epochs` has the leader epochs as of `foldedTo`, where the
+ * last segment ended: what a dead session has of the log before that offset must not be published.
  */
 import { type Uuid, uuidText } from '../../kernel/uuid.ts';
 import type { RowKey, StoreOp } from '../../ports.ts';
@@ -13,22 +13,22 @@ export interface LogStateRow {
   readonly foldedTo?: number;
 }
 
-/** Of the partition keys of all logs. */
+/** Prefix of the partition keys of all logs. */
 export const logPkPrefix = 'LOG#';
 
-/** Partition key of everything that is known of a log. */
+/** Partition key of everything known about a log. */
 export function logPk(topicId: Uuid, partition: number): string {
   return `${logPkPrefix}${uuidText(topicId)}#${partition}`;
 }
 
-/** Behind those of all segments. */
+/** Sorts after all segments. */
 export const logStateSk = 'STATE';
 
 export function logStateKey(topicId: Uuid, partition: number): RowKey {
   return { pk: logPk(topicId, partition), sk: logStateSk };
 }
 
-/** Of a row that is found at `version`; 0: there is none. */
+/** `version`: that of the row found; 0 when there is none. */
 export function putLogState(topicId: Uuid, partition: number, row: LogStateRow, version: number): StoreOp {
   const key = logStateKey(topicId, partition);
   return { op: 'put', key, value: encodeLogState(row), if: version === 0 ? { absent: true } : { version } };

@@ -1,16 +1,16 @@
 /**
- * segment-file   one per file of the segment store. Key: FILE, <fileId>. Value: {bytes, segments, liveBytes}: how many segment
- * rows point into it, and to how much. Written with 0 before the file is, so that a crash leaves a row to clean up by; at 0 again the file is
- * removed. Every change is conditional on the row's version.
+ * segment-file   one per file of the segment store. Key: FILE, <fileId>. Value: {bytes, segments, liveBytes}: the number of
+ * segment rows that point into the file, and how many bytes they cover. Written with 0 before the file is, so that a crash
+ * leaves a row to clean up by. Back at 0, the file is removed. Every change is conditional on the row's version.
  */
 import { assert } from '../../kernel/assert.ts';
 import type { RowKey } from '../../ports.ts';
 
 export interface SegmentFileRow {
-  /** Of all batches that were written into it. */
+  /** Bytes of all batches that were written into the file. */
   readonly bytes: number;
   readonly segments: number;
-  /** Of batches in live segments. Absent in rows of before it was kept: unknown. */
+  /** Bytes of batches in live segments. Absent in rows older than this field: unknown. */
   readonly liveBytes?: number;
   /** A sweep has claimed the file: nothing may be published into it any more. */
   readonly swept?: boolean;
@@ -22,18 +22,18 @@ export function segmentFileKey(fileId: string): RowKey {
   return { pk: segmentFilePk, sk: fileId };
 }
 
-/** All files of one session sort together, in the order of their making. */
+/** All files of one session sort together, in order of creation. */
 export function segmentFilePrefix(brokerId: number, sessionEpoch: number): string {
   return `b${String(brokerId).padStart(6, '0')}-e${String(sessionEpoch).padStart(10, '0')}-`;
 }
 
-/** Whose session made the file; undefined for a name that is none of ours. */
+/** The slot whose session wrote the file; undefined for a name that is not ours. */
 export function slotOf(fileId: string): number | undefined {
   const [, slot] = /^b(\d{6,})-e\d{10,}-/.exec(fileId) ?? [];
   return slot === undefined ? undefined : Number(slot);
 }
 
-/** `nonce` keeps a recovery that runs again from meeting the files of its first run. */
+/** `nonce` keeps a repeated recovery from colliding with the files of its first run. */
 export function segmentFileId(brokerId: number, sessionEpoch: number, counter: number, nonce: number): string {
   const unique = nonce.toString(16).padStart(8, '0');
   return `${segmentFilePrefix(brokerId, sessionEpoch)}${String(counter).padStart(8, '0')}-${unique}`;
@@ -41,7 +41,7 @@ export function segmentFileId(brokerId: number, sessionEpoch: number, counter: n
 
 const piecedSuffix = '-pieces';
 
-/** The name of a file that is made from pieces of others (SegmentStore.createPieced), from what would be its name else. */
+/** The name of a file made of pieces of others (SegmentStore.createPieced), derived from the name it would otherwise have. */
 export function piecedFileId(fileId: string): string {
   return fileId + piecedSuffix;
 }

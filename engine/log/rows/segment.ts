@@ -1,7 +1,7 @@
 /**
- * segment   one per run of batches of one log in a segment file, immutable but for a merge, which replaces it. Key:
- * LOG#<topicId>#<partition>, SEG#<base offset, 16 hex digits>. Value: where the bytes lie and what they span; and the
- * state as of its end when that is small, as it is for most logs: who takes over a thousand of them then opens no file.
+ * segment   one per run of batches of one log in a segment file. Immutable, except that a merge replaces it. Key:
+ * LOG#<topicId>#<partition>, SEG#<base offset, 16 hex digits>. Value: where the bytes are and what they span, plus the
+ * state as of its end when that is small, as for most logs: a broker that takes over a thousand logs then opens no file.
  */
 import type { Uuid } from '../../kernel/uuid.ts';
 import type { Row, RowCondition, RowKey, StoreOp } from '../../ports.ts';
@@ -16,11 +16,11 @@ export interface SegmentRow {
   /** One past the last offset. Equal to the base when only producer state had to be kept. */
   readonly endOffset: number;
   readonly fileId: string;
-  /** Of the first batch in the file. */
+  /** Position of the first batch in the file. */
   readonly position: number;
-  /** Of batches. */
+  /** Bytes of batches. */
   readonly bytes: number;
-  /** Sparse index, then state snapshot, one after the other. */
+  /** Position of the sparse index, which the state snapshot follows. */
   readonly indexPosition: number;
   readonly indexBytes: number;
   readonly stateBytes: number;
@@ -28,13 +28,13 @@ export interface SegmentRow {
   readonly maxTimestamp: number;
 }
 
-/** What it takes to read its batches. */
+/** What is needed to read its batches. */
 export type SegmentPlace = Pick<
   SegmentRow,
   'baseOffset' | 'endOffset' | 'fileId' | 'position' | 'bytes' | 'indexPosition' | 'indexBytes'
 >;
 
-/** One that is in the store. `version` is its row's: what whoever replaces or deletes the row expects to find. */
+/** A segment whose row is in the store. `version` is the row's: anyone who replaces or deletes the row expects to find it. */
 export interface PublishedSegment extends SegmentRow {
   readonly version: number;
 }
@@ -49,8 +49,8 @@ export function segmentKey(topicId: Uuid, partition: number, baseOffset: number)
 }
 
 /**
- * Publishes `row`, in the place of `replaced` where that has the same key, else where no row is. Somebody else's row is never
- * written over: what it names would be lost with it.
+ * Publishes `row` in place of `replaced` when both have the same key, otherwise where no row exists. It never overwrites
+ * another writer's row, because what that row names would be lost with it.
  */
 export function putSegment(
   topicId: Uuid,
@@ -67,12 +67,12 @@ export function putSegment(
   };
 }
 
-/** Only the row that is known goes: what it names has been copied, or is to be deleted. */
+/** Deletes the row only if it is the known one: what it names has been copied or is to be deleted. */
 export function deleteSegment(topicId: Uuid, partition: number, { baseOffset, version }: PublishedSegment): StoreOp {
   return { op: 'delete', key: segmentKey(topicId, partition, baseOffset), if: { version } };
 }
 
-/** `state`: what the segment's file has as of its end. */
+/** `state`: the state as of the segment's end, as in its file. */
 export function encodeSegment(row: SegmentRow, state: StateSnapshot): string {
   const { endOffset, fileId, position, bytes, indexPosition, indexBytes, stateBytes, maxTimestamp } = row;
   const value: StoredSegment = {
@@ -88,12 +88,12 @@ export function encodeSegment(row: SegmentRow, state: StateSnapshot): string {
   return JSON.stringify(stateBytes <= rowStateBytesMax ? { ...value, state } : value);
 }
 
-/** Without the state: an open log keeps its rows in memory. */
+/** Decodes without the state: an open log keeps its rows in memory. */
 export function decodeSegment(row: StoredRow): PublishedSegment {
   return decodeSegmentAndState(row).row;
 }
 
-/** With the state as of its end; undefined when only the file has it. */
+/** Decodes with the state as of its end; that is undefined when only the file has it. */
 export function decodeSegmentAndState({ sk, value, version }: StoredRow): {
   readonly row: PublishedSegment;
   readonly state: StateSnapshot | undefined;
