@@ -1,7 +1,8 @@
 /**
- * Before anything is served: whether the segment store is the one that the metadata speaks of. A folder that is not mounted or
- * another bucket is as empty as the store of a new installation, and what would be written there meanwhile would be missing
- * where the rest is. Single segments that are gone are no reason: whoever reads them is told.
+ * Checks at start-up, before anything is served, whether the segment store is the one that the metadata describes. A folder
+ * that is not mounted, or the wrong bucket, is as empty as the store of a new installation, and whatever were written there
+ * meanwhile would be missing from the real store. Single missing segments are no reason to stop: their readers get an
+ * error.
  */
 import { Failure } from '../../kernel/failure.ts';
 import { inTime } from '../../kernel/request-time.ts';
@@ -20,7 +21,7 @@ export class SegmentsMissing extends Failure {
 
 const rowsMax = 64;
 const looksMax = 3;
-/** A store that does not answer by then is looked at by who needs it. */
+/** A store that does not answer within this time passes; those who need it will find out. */
 const waitMsMax = 2_000;
 
 /** Throws SegmentsMissing. */

@@ -1,8 +1,8 @@
 /**
- * The segment store as a directory of a disk. Reads that may wait for the device share the thread pool (four threads) with
- * the write-ahead log's sync, which every acknowledgement waits for: they get two of them, and never all.
+ * The segment store as a directory on a disk. Reads that may wait for the device share the thread pool (four threads) with
+ * the write-ahead log's sync, which every acknowledgement waits for. The reads therefore get two threads, never all.
  *
- * A pieced file (pieced-file.ts) has its map under its own name, and per source a second name for that.
+ * A pieced file (pieced-file.ts) has its map under its own name, plus a second name for each source.
  */
 import { Lanes } from '../../kernel/lanes.ts';
 import {
@@ -19,14 +19,15 @@ import { isPieced } from '../rows/segment-file.ts';
 
 const suffix = '.seg';
 const readsMax = 2;
-/** Of a pieced file: as many names are looked for when it is removed. */
+/** Sources of a pieced file; its removal looks for this many names. */
 const sourcesMax = 64;
-/** See directorySegments. Dirty pages beyond some limit of the kernel would make every write of the process wait. */
+/** See directorySegments. Beyond some limit of the kernel, dirty pages would make every write of the process wait. */
 export const unsyncedBytesDefault = 4 * 1024 * 1024;
 
 /**
- * Makes the directory. `unsyncedBytesMax` is written between two syncs of a file on its way: what the device has to do at once
- * bounds how long an append's sync waits behind it. Where appends wait for none, more at once ends a roll-up sooner.
+ * Makes the directory. `unsyncedBytesMax` bytes are written between two syncs of a file in progress: the work that the
+ * device gets at once bounds how long an append's sync waits behind it. Where no append waits for syncs, larger steps
+ * finish a roll-up sooner.
  */
 export function directorySegments(
   disk: Disk,
@@ -54,7 +55,8 @@ export function directorySegments(
     async remove(fileId) {
       if (isPieced(fileId)) removePieces(disk, nameOf(fileId));
       removeIfThere(disk, nameOf(fileId));
-      // A power loss could bring the name back, when the row is gone by which anybody would look for the file.
+      // Otherwise a power loss could bring the name back after its row is gone, and without the row nobody would look for
+      // the file.
       await disk.syncDirectory(directory);
     },
     list: async () => fileIdsIn(disk.list(directory)),
@@ -75,7 +77,7 @@ function createFile(disk: Disk, directory: string, path: string, unsyncedBytesMa
       await file.datasync();
     },
     async commit() {
-      // Nobody looks for it before both are done, so neither waits for the other.
+      // Nobody looks for the file before both are done, so neither has to wait for the other.
       await Promise.all([file.datasync(), disk.syncDirectory(directory)]);
       file.close();
     },
@@ -117,7 +119,7 @@ function createPieced(
     place: (source, position, bytes) => map.place(source, position, bytes),
     async commit() {
       await file.write(map.encode(), 0);
-      // Whoever wrote the pieces may have been content with the page cache.
+      // The writer of the pieces may have stopped at the page cache.
       const pieces = sources.map((_, i) => syncFile(disk.open(pieceName(path, i))));
       await Promise.all([file.datasync(), disk.syncDirectory(directory), ...pieces]);
       file.close();
@@ -137,7 +139,7 @@ function pieceName(path: string, source: number): string {
   return `${path}.${source}`;
 }
 
-/** All that there may be: after a loss of power any of them can be missing. */
+/** Tries all possible names: after a power loss any of them can be missing. */
 function removePieces(disk: Disk, path: string): void {
   for (let source = 0; source < sourcesMax; source++) {
     const name = pieceName(path, source);
@@ -158,7 +160,7 @@ function removeIfThere(disk: Disk, path: string): void {
   try {
     disk.remove(path);
   } catch (error) {
-    // Another sweep was faster, or the file was never made.
+    // Another sweep was faster, or the file was never created.
     if (!(error instanceof DiskFault) || disk.exists(path)) throw error;
   }
 }

@@ -1,7 +1,7 @@
 /**
- * A segment file whose batches lie where they were written first: in chunks of a write-ahead log, which get a second name
- * for it. What it takes to make one depends on the number of batches alone, not on their bytes, so the tail of a log can
- * change its owner in the time of one small sync. Readers see the same bytes as in any other segment file.
+ * A segment file whose batches stay where they were first written: in chunks of a write-ahead log, which get a second name
+ * for it. The cost of making one depends only on the number of batches, not on their bytes, so a log's tail can change
+ * owners in the time of one small sync. Readers see the same bytes as in any other segment file.
  *
  *   file   = 8 bytes magic, what was written, map, footer
  *   map    = per run of bytes: position in the segment file i64 | source i32, -1 for this file itself | position there i64
@@ -16,18 +16,18 @@ const runBytes = 20;
 const footerBytes = 36;
 const ownBytes = -1;
 
-/** What lies between two pieces that are read in one go, and how long that may be in all. */
+/** Largest gap between two pieces that one read covers, and the largest such read. */
 const gapBytesMax = 16 * 1024;
 const spanBytesMax = 1024 * 1024;
 
 interface Run {
-  /** In the segment file. */
+  /** Position in the segment file. */
   readonly position: number;
   readonly source: number;
   readonly at: number;
 }
 
-/** Gathers what the file is made of. */
+/** Collects the runs that the file consists of. */
 export class PieceMap {
   readonly #runs: Run[] = [];
   readonly #parts: Uint8Array[] = [magic];
@@ -46,7 +46,7 @@ export class PieceMap {
     this.#add(source, position, bytes);
   }
 
-  /** All that the file itself holds. */
+  /** Everything that the file itself holds. */
   encode(): Uint8Array[] {
     const map = Buffer.allocUnsafe(this.#runs.length * runBytes);
     for (const [i, { position, source, at }] of this.#runs.entries()) {
@@ -72,7 +72,7 @@ export class PieceMap {
   }
 }
 
-/** Reads through the map, which is read with the first bytes asked for. Throws DiskFault where the map is no map. */
+/** Reads through the map, which is loaded with the first read. Throws DiskFault when the map is invalid. */
 export class PiecedFile implements SegmentFile {
   readonly #own: DiskFile;
   readonly #openSource: (source: number) => DiskFile;
@@ -80,7 +80,7 @@ export class PiecedFile implements SegmentFile {
   readonly #sources = new Map<number, DiskFile>();
   #map: Promise<{ readonly runs: readonly Run[]; readonly bytes: number }> | undefined;
 
-  /** `run` is where reads queue that may wait for the device. */
+  /** `run` queues reads that may wait for the device. */
   constructor(own: DiskFile, openSource: (source: number) => DiskFile, run: <T>(read: () => Promise<T>) => Promise<T>) {
     this.#own = own;
     this.#openSource = openSource;
@@ -107,7 +107,7 @@ export class PiecedFile implements SegmentFile {
     for (const source of this.#sources.values()) source.close();
   }
 
-  /** Reads pieces that lie close together by one read, and puts them where they belong. */
+  /** Reads pieces that lie close together with one read, and copies each to its place. */
   async #readSpan(
     runs: readonly Run[],
     first: number,
@@ -160,7 +160,7 @@ export class PiecedFile implements SegmentFile {
   #loaded(): Promise<{ readonly runs: readonly Run[]; readonly bytes: number }> {
     if (this.#map) return this.#map;
     const map = (this.#map = this.#load());
-    // The file stays open for long, and a read that failed once may succeed the next time.
+    // The file stays open for a long time, and a read that failed once may succeed next time.
     map.catch(() => (this.#map = undefined));
     return map;
   }

@@ -1,4 +1,4 @@
-/** Writes one segment file: asynchronously, in slices, durable before it is called written. */
+/** Writes one segment file: asynchronously, in slices, and durable before it counts as written. */
 import type { Uuid } from '../../kernel/uuid.ts';
 import { assert } from '../../kernel/assert.ts';
 import type { PiecedWriter, SegmentStore, SegmentWriter } from '../../ports.ts';
@@ -19,9 +19,9 @@ export interface SegmentDraft {
   readonly partition: number;
   readonly baseOffset: number;
   readonly endOffset: number;
-  /** Consecutive whole batches; none when only the state has to be kept. */
+  /** Consecutive whole batches; empty when only the state has to be kept. */
   readonly batches: readonly Buffer[];
-  /** Where each of them lies already, for a pieced file; undefined for one that is written into it. */
+  /** For a pieced file: where each batch is stored already; undefined for a batch that must be written into the file. */
   readonly places?: readonly ({ readonly path: string; readonly position: number } | undefined)[];
   readonly state: StateSnapshot;
 }
@@ -37,10 +37,10 @@ export interface SegmentFileOptions {
   turn(): Promise<void>;
 }
 
-/** Indexes and states built between two turns of the event loop. */
+/** How many indexes and states are built between two turns of the event loop. */
 const draftsPerTurnMax = 64;
 
-/** Returns the rows in the order of the drafts. Throws the segment store's failures; the file is then removed. */
+/** Returns the rows in the order of the drafts. Throws the segment store's failures, after removing the file. */
 export async function writeSegmentFile(
   options: SegmentFileOptions,
   drafts: readonly SegmentDraft[],
@@ -122,7 +122,7 @@ async function placeAll(
   }
 }
 
-/** Gathers parts without copying them and writes at most a slice at a time. */
+/** Gathers parts without copying them; writes at most one slice at a time. */
 class SliceWriter {
   readonly #file: SegmentWriter;
   readonly #sliceBytes: number;
@@ -143,7 +143,7 @@ class SliceWriter {
     return this.#pendingBytes > 0;
   }
 
-  /** A promise only when a slice is full and on its way. */
+  /** Returns a promise only when a slice is full and being written. */
   write(part: Uint8Array): Promise<void> | undefined {
     if (part.length === 0) return undefined;
     this.#parts.push(part);
@@ -151,7 +151,7 @@ class SliceWriter {
     return this.#pendingBytes >= this.#sliceBytes ? this.flush() : undefined;
   }
 
-  /** The file has got so much in another way, with nothing pending. */
+  /** Counts bytes that the file got in another way; nothing may be pending. */
   passOver(bytes: number): void {
     this.#written += bytes;
   }

@@ -1,5 +1,5 @@
 /**
- * Bytes of a segment file: many logs' batches in one immutable file, because a file per log and roll-up would be
+ * Bytes of a segment file: many logs' batches in one immutable file, because one file per log and roll-up would make
  * thousands of tiny files.
  *
  *   file   = 8 bytes magic, then per log its batches, then per log (index, state), table, footer
@@ -9,8 +9,8 @@
  *   table  = JSON: one row per log, as published in the metadata store: the file explains itself without it
  *   footer = table position i64 | table bytes u32 | table crc u32 | 8 bytes magic
  *
- * Every byte is covered by a checksum or by a value that is known otherwise (verify-batch.ts), so that a scrub finds any
- * flipped bit. An index of aborted transactions (34 bytes an entry, as in Kafka) has its place behind the state.
+ * Every byte is covered by a checksum or by a value known from elsewhere (verify-batch.ts), so a scrub finds any flipped
+ * bit. The place after the state is reserved for an index of aborted transactions (34 bytes an entry, as in Kafka).
  */
 import { crc32c } from '../../kernel/crc32c.ts';
 import { type Uuid, uuidText } from '../../kernel/uuid.ts';
@@ -35,7 +35,7 @@ export interface TableEntry extends SegmentRow {
   readonly partition: number;
 }
 
-/** The sparse index of consecutive whole batches, with the largest timestamp among them. */
+/** Builds the sparse index of consecutive whole batches; also returns the largest timestamp among them. */
 export function buildIndex(
   batches: readonly Buffer[],
   intervalBytes: number,
@@ -63,7 +63,7 @@ export function buildIndex(
   return { index, maxTimestamp, bytes: position };
 }
 
-/** The entries alone; undefined when the checksum does not hold. */
+/** Returns the entries alone; undefined when the checksum is wrong. */
 export function decodeIndex(bytes: Buffer): Buffer | undefined {
   if (bytes.length === 0) return bytes;
   const crcAt = bytes.length - indexCrcBytes;
@@ -82,7 +82,7 @@ function placeAt(index: Uint8Array, at: number): IndexPlace {
   return { offset: readI64(index, at), position: readU32(index, at + 8) };
 }
 
-/** The last indexed batch that begins at or before `offset`; undefined when the index begins later. */
+/** The last indexed batch that begins at or before `offset`; undefined when the index starts later. */
 export function indexFloor(index: Uint8Array, offset: number): IndexPlace | undefined {
   let low = 0;
   let high = index.length / indexEntryBytes;
@@ -94,7 +94,7 @@ export function indexFloor(index: Uint8Array, offset: number): IndexPlace | unde
   return low === 0 ? undefined : placeAt(index, (low - 1) * indexEntryBytes);
 }
 
-/** From where on the first batch with a timestamp at or after `timestamp` lies, or undefined. */
+/** Where to start looking for the first batch with a timestamp at or after `timestamp`; undefined when there is none. */
 export function indexFirstAt(index: Uint8Array, timestamp: number): IndexPlace | undefined {
   for (let at = 0; at < index.length; at += indexEntryBytes) {
     if (readI64(index, at + 12) >= timestamp) return placeAt(index, at);
@@ -110,7 +110,7 @@ export function encodeState(state: StateSnapshot): Buffer {
   return out;
 }
 
-/** Undefined when the checksum does not hold. */
+/** Undefined when the checksum is wrong. */
 export function decodeState(bytes: Buffer): StateSnapshot | undefined {
   if (bytes.length < 4 || readU32(bytes, 0) !== crc32c(bytes, 0, 4)) return undefined;
   return JSON.parse(bytes.toString('utf8', 4)) as StateSnapshot;
@@ -130,7 +130,7 @@ export function encodeTable(entries: readonly TableEntry[], position: number): B
   return Buffer.concat([table, footer]);
 }
 
-/** Where the table lies, from the last 24 bytes of a file; undefined when they are no footer. */
+/** Finds the table from the last 24 bytes of a file; undefined when they are not a footer. */
 export function decodeFooter(footer: Buffer): { position: number; bytes: number; crc: number } | undefined {
   if (footer.length !== segmentFooterBytes || !footer.subarray(16).equals(segmentFileMagic)) return undefined;
   return { position: readI64(footer, 0), bytes: readU32(footer, 8), crc: readU32(footer, 12) };

@@ -1,11 +1,11 @@
 /**
- * Reads segments: a bounded set of open files, a bounded cache of sparse indexes, and per segment the position behind
+ * Reads segments. Keeps a bounded set of open files, a bounded cache of sparse indexes, and per segment the position after
  * the last read, so that a consumer that reads on needs no index at all.
  *
- * From the page cache a synchronous read blocks the loop for a tenth of a millisecond per mebibyte, and a trip to the thread
- * pool costs 60 us and a thread's wake-up on top. What was written a moment ago lies there; of everything else the last read of
- * the same file tells: behind a piece that was there the next one probably is as well, and where it is not, the loop waits
- * once. One algorithm serves both: a generator that asks for bytes, driven either way.
+ * From the page cache a synchronous read blocks the loop for a tenth of a millisecond per mebibyte; a trip to the thread
+ * pool costs 60 us plus a thread's wake-up. Recently written bytes are in the page cache. For all others, the last read of
+ * the same file decides: after a piece that was cached, the next one probably is as well; where it is not, the loop waits
+ * once. One algorithm serves both ways: a generator that asks for bytes and is driven synchronously or asynchronously.
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { framePool } from '../../kernel/frame-pool.ts';
@@ -31,13 +31,13 @@ import {
 import type { LogSettings } from '../settings.ts';
 import { batchDamage, type EpochAt, wholeBatches } from './verify-batch.ts';
 
-/** In the place of a damaged one. */
+/** Stands in for a damaged index. */
 const noIndex = Buffer.alloc(0);
 
-/** A segment, and where its reader is. */
+/** A segment and its read position. */
 export interface SegmentCursor {
   readonly row: SegmentPlace;
-  /** Until when, on the monotonic clock, the page cache is trusted to hold it. */
+  /** Until this monotonic time the page cache is trusted to hold the segment. */
   readonly recentUntilMs: number;
   /** Where the last read ended: the next offset and its position. */
   cursorOffset: number;
@@ -45,7 +45,7 @@ export interface SegmentCursor {
 }
 
 export interface Segment extends SegmentCursor {
-  /** Absent fields of the row live in the store only. */
+  /** The full row, apart from fields that only the store keeps. */
   readonly row: PublishedSegment;
 }
 
@@ -56,23 +56,26 @@ export function segmentOf(row: PublishedSegment, recentUntilMs = -Infinity): Seg
 interface OpenFile {
   readonly file: SegmentFile;
   uses: number;
-  /** Asked for since the last look at what is unused. */
+  /** Used since the last closeUnused. */
   isRecent: boolean;
   isForgotten: boolean;
-  /** Until when the loop may wait for a read of it, by how long the last one took; undefined before the first. */
+  /** Until when the loop may wait for reads of this file, judged by how long the last one took; undefined before the first. */
   quickUntilMs: number | undefined;
 }
 
 type Reads = Generator<{ position: number; bytes: number }, Buffer, Buffer>;
 
-/** What one read is after. */
+/** What one read asks for. */
 interface Wanted {
   readonly maxBytes: number;
   readonly minOneBatch: boolean;
   readonly epochAt: EpochAt;
 }
 
-/** How far into the bytes at hand, and which offset begins there. `needs`: bytes from there that must be at hand to go on. */
+/**
+ * How far the bytes at hand have been walked, and which offset begins there. `needs`: bytes from there on that are needed
+ * to continue.
+ */
 interface Walked {
   readonly at: number;
   readonly expected: number;
@@ -83,13 +86,13 @@ export class SegmentReader {
   readonly #segments: SegmentStore;
   readonly #clock: Clock;
   readonly #settings: LogSettings;
-  /** Least recently used first, both. */
+  /** Both are ordered with the least recently used first. */
   readonly #files = new Map<string, OpenFile>();
   readonly #indexes = new Map<string, Buffer>();
   #indexBytes = 0;
   readonly #onDamage: ((fileId: string) => void) | undefined;
 
-  /** `onDamage`: something in the file cannot be served. */
+  /** `onDamage` is called when something in the file cannot be served. */
   constructor(
     options: { segments: SegmentStore; clock: Clock; settings: LogSettings },
     onDamage?: (fileId: string) => void,
@@ -101,10 +104,10 @@ export class SegmentReader {
   }
 
   /**
-   * Whole batches from the one that holds `offset`, at most `maxBytes` (but one batch with `minOneBatch`); empty when
-   * none fits. `offset` lies inside the segment. Every batch is verified (verify-batch.ts) before it is returned: intact
-   * ones before a damaged one still are. Throws DiskFault, and DataCorrupt when the first is damaged. The
-   * memory is the caller's alone: it may be given to the frame pool.
+   * Whole batches from the one that holds `offset`, at most `maxBytes` (but at least one with `minOneBatch`); empty when
+   * none fits. `offset` must be inside the segment. Every batch is verified (verify-batch.ts) before it is returned; intact
+   * batches before a damaged one are still returned. Throws DiskFault, and DataCorrupt when the first batch is damaged. The
+   * memory belongs to the caller alone, which may give it to the frame pool.
    */
   read(
     segment: SegmentCursor,
@@ -122,7 +125,7 @@ export class SegmentReader {
     return readSync ? this.#driveSync(fileId, open, reads, readSync) : this.#drive(fileId, reads);
   }
 
-  /** From the indexed place before the first batch with such a timestamp: up to readBytesMax of whole batches. */
+  /** Reads up to readBytesMax of whole batches, from the indexed place before the first batch with such a timestamp. */
   async readFromTimestamp(segment: Segment, timestamp: number, epochAt: EpochAt): Promise<Buffer> {
     const { row } = segment;
     const index = this.#cachedIndex(row) ?? this.#keepIndex(row, await this.#bytesAt(row.fileId, indexSpan(row)));
@@ -132,7 +135,7 @@ export class SegmentReader {
     return this.#drive(row.fileId, this.#wholeFrom(segment, place, row.baseOffset, wanted));
   }
 
-  /** All batches of the segment, verified: a merge would give damaged bytes a new home under a new name. */
+  /** All batches of the segment, verified: otherwise a merge would copy damaged bytes to a new place under a new name. */
   async all(row: SegmentRow, epochAt: EpochAt): Promise<Buffer[]> {
     const bytes = await this.#bytesAt(row.fileId, { position: row.position, bytes: row.bytes });
     return wholeBatches(bytes, row.baseOffset, row.endOffset, epochAt, (at, what) => this.#damaged(row, at, what));
@@ -146,7 +149,7 @@ export class SegmentReader {
     return state;
   }
 
-  /** The file is about to be removed; a read under way keeps its descriptor until it is done. */
+  /** The file is about to be removed. A read in progress keeps its descriptor until it is done. */
   forget(fileId: string): void {
     const open = this.#files.get(fileId);
     if (!open) return;
@@ -156,8 +159,8 @@ export class SegmentReader {
   }
 
   /**
-   * Closes what nobody has read since the last call: for a reader that is not told when a file is removed, whose space comes
-   * back only then. Returns how many files stay open.
+   * Closes files that nobody has read since the last call. For a reader that is not told when a file is removed: the file's
+   * space is freed only when it is closed. Returns how many files stay open.
    */
   closeUnused(): number {
     for (const [fileId, open] of this.#files) {
@@ -185,7 +188,7 @@ export class SegmentReader {
     return yield* this.#wholeFrom(segment, place, offset, wanted);
   }
 
-  /** Reads on from `place`, a batch's, until the whole batches from the one with `offset` are at hand. */
+  /** Reads from `place`, the start of a batch, until the whole batches from the one with `offset` on are in memory. */
   *#wholeFrom(segment: SegmentCursor, place: IndexPlace, offset: number, wanted: Wanted): Reads {
     const { row } = segment;
     let { position, offset: expected } = place;
@@ -213,7 +216,7 @@ export class SegmentReader {
     throw this.#damaged(row, position, `ends before offset ${offset}`);
   }
 
-  /** Past the batches that end before `offset`, whose offsets must be dense although nobody sees them. */
+  /** Skips the batches that end before `offset`; their offsets must be dense although nobody sees them. */
   #skip(row: SegmentPlace, bytes: Buffer, position: number, offset: number, from: number): Walked {
     let at = 0;
     let expected = from;
@@ -226,7 +229,7 @@ export class SegmentReader {
       expected = next;
       at += size;
     }
-    // A batch that ends beyond what was read is skipped without reading the rest of it.
+    // A batch that ends beyond the bytes read is skipped without reading the rest of it.
     return { at, expected, needs: batchHeaderBytes };
   }
 
@@ -241,7 +244,7 @@ export class SegmentReader {
       }
       const damage = size === undefined ? 'no batch' : batchDamage(bytes, at, expected, wanted.epochAt);
       if (size === undefined || damage !== undefined) {
-        // The good ones before it leave first; the next read begins here and fails.
+        // The good batches before it are returned first; the next read begins here and fails.
         if (isFirst) throw this.#damaged(row, position + at, damage ?? 'no batch');
         break;
       }
@@ -283,7 +286,7 @@ export class SegmentReader {
     }
   }
 
-  /** A file that is not there, or that its disk does not give, is looked at as one whose bytes are wrong. */
+  /** A file that is missing or cannot be read is reported like one with wrong bytes. */
   #suspected(fileId: string, error: unknown): unknown {
     if (error instanceof DiskFault && !error.isShortage) this.#onDamage?.(fileId);
     return error;
@@ -367,12 +370,12 @@ export class SegmentReader {
     return index;
   }
 
-  /** One that is damaged only costs time: every batch tells where the next one is, and is verified. */
+  /** A damaged index only costs time: every batch tells where the next one is, and is verified. */
   #keepIndex(row: SegmentPlace, bytes: Buffer): Buffer {
     const index = decodeIndex(bytes) ?? noIndex;
     if (index === noIndex) this.#onDamage?.(row.fileId);
     const key = indexKey(row);
-    // Another read may have fetched it at the same time: its room counts once.
+    // Another read may have loaded it at the same time: count its size only once.
     this.#indexBytes += index.length - (this.#indexes.get(key)?.length ?? 0);
     this.#indexes.delete(key);
     this.#indexes.set(key, index);
@@ -389,7 +392,7 @@ function startOf(row: SegmentPlace): IndexPlace {
   return { offset: row.baseOffset, position: 0 };
 }
 
-/** Of the batch at `at`; undefined when none that the segment could hold begins there. */
+/** Size of the batch at `at`; undefined when no batch that fits into the segment begins there. */
 function sizeOf(row: SegmentPlace, bytes: Buffer, at: number, position: number): number | undefined {
   const size = batchSizeBytes(bytes, at);
   const fits = size >= batchHeaderBytes && position + at + size <= row.bytes;

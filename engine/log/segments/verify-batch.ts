@@ -1,15 +1,15 @@
 /**
- * Whether a batch in a segment is the one that was stored there. Its own CRC covers everything from the attributes on; the
- * 21 bytes before that, which the log wrote itself, are checked against what the log knows: offsets are dense, so each
- * batch begins where the one before it ended, and a length or magic that is wrong leaves no batch whose CRC holds. The
- * leader epoch is compared with the log's own list. So no single flipped bit passes.
+ * Checks whether a batch in a segment is the one that was stored there. The batch's own CRC covers everything from the
+ * attributes on. The 21 bytes before that, which the log wrote itself, are checked against what the log knows. Offsets are
+ * dense, so each batch begins where the one before it ended. With a wrong length or magic, no batch has a valid CRC. The
+ * leader epoch is compared with the log's own list. So no single flipped bit goes unnoticed.
  */
 import { baseOffset, batchSizeBytes, isIntactBatch, lastOffset, leaderEpoch } from '../../records/batch.ts';
 
-/** The leader epoch that wrote `offset`, or -1 when that is not known (any more): then it is not compared. */
+/** The leader epoch that wrote `offset`; -1 when it is not known (any more), in which case it is not compared. */
 export type EpochAt = (offset: number) => number;
 
-/** Says what is wrong with the whole batch at `at`, of which `expectedBase` is the first offset; undefined: nothing. */
+/** Says what is wrong with the whole batch at `at`, whose first offset must be `expectedBase`; undefined when nothing is. */
 export function batchDamage(bytes: Buffer, at: number, expectedBase: number, epochAt: EpochAt): string | undefined {
   if (!isIntactBatch(bytes, at)) return 'the checksum does not hold';
   const base = baseOffset(bytes, at);
@@ -19,7 +19,7 @@ export function batchDamage(bytes: Buffer, at: number, expectedBase: number, epo
   return undefined;
 }
 
-/** Positions and ends of all batches of a segment from `baseOffset` on; calls `damaged` with the first that is wrong. */
+/** Positions and ends of all batches of a segment from `baseOffset` on; calls `damaged` with the first bad one. */
 export function wholeBatches(
   bytes: Buffer,
   base: number,

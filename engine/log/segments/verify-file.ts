@@ -1,6 +1,6 @@
 /**
- * Reads one segment file from end to end and says what in it is not as it was written. The file explains itself by its
- * table, so nothing but its bytes is needed; whoever calls hands in how to read and with that how fast.
+ * Reads one segment file from end to end and reports what differs from what was written. The file's table describes it, so
+ * nothing but its bytes is needed. The caller passes the function that reads, and so sets the pace.
  */
 import { crc32c } from '../../kernel/crc32c.ts';
 import { batchField, batchHeaderBytes, batchMagic, batchSizeBytes, lastOffset } from '../../records/batch.ts';
@@ -15,22 +15,22 @@ import {
 } from './segment-format.ts';
 import { batchDamage, type EpochAt } from './verify-batch.ts';
 
-/** Which bytes are bad, and whose; a log is named when it is one log's share of the file. */
+/** Which bytes are bad and whose they are; names a log when the damage is in one log's share of the file. */
 export interface Damage {
   readonly position: number;
   readonly what: string;
-  /** As in a URL: base64url. */
+  /** base64url, as in a URL. */
   readonly topicId?: string;
   readonly partition?: number;
-  /** The damaged batch's first offset, at which readers stop, and the end of its segment; absent when they lose nothing. */
+  /** The damaged batch's first offset, where readers stop, and the end of its segment; absent when readers lose nothing. */
   readonly fromOffset?: number;
   readonly toOffset?: number;
 }
 
-/** Exactly `bytes` bytes; fewer only where the file ends early. */
+/** Returns exactly `bytes` bytes; fewer only when the file ends early. */
 export type ReadAt = (position: number, bytes: number) => Promise<Buffer>;
 
-/** Empty for a file that is whole. Reads `sliceBytes` at a time, more only for a longer batch or state. */
+/** Empty when the file is intact. Reads `sliceBytes` at a time, more only for a longer batch or state. */
 export async function verifyFile(read: ReadAt, sizeBytes: number, sliceBytes: number): Promise<Damage[]> {
   const out: Damage[] = [];
   if (sizeBytes < segmentFileMagic.length + segmentFooterBytes) return [{ position: 0, what: 'cut short' }];
@@ -61,7 +61,7 @@ async function verifyEntry(read: ReadAt, entry: TableEntry, sliceBytes: number):
   return out;
 }
 
-/** The first bad batch: what lies behind it cannot be told apart from it. */
+/** Reports only the first bad batch: behind it, batches cannot be found reliably. */
 async function verifyBatches(
   read: ReadAt,
   entry: TableEntry,
@@ -94,7 +94,7 @@ async function verifyBatches(
   return expected === entry.endOffset ? undefined : bad(`ends at offset ${expected}, not ${entry.endOffset}`);
 }
 
-/** Bytes from the batch's begin that must be at hand to judge it; undefined: no batch that fits in `left` begins here. */
+/** How many bytes, from the batch's start, are needed to judge it; undefined when no batch that fits in `left` begins here. */
 function neededBytes(bytes: Buffer, left: number): number | undefined {
   if (left < batchHeaderBytes) return undefined;
   if (bytes.length < batchHeaderBytes) return batchHeaderBytes;

@@ -1,13 +1,13 @@
 /**
- * Frees the space of segment files that hold little any more. A file is shared by many logs and is removed with its last
+ * Frees the space of segment files that hold little live data. A file is shared by many logs and is removed with its last
  * live segment, so one log that keeps its records for ever would keep what a thousand others have deleted. When less than
- * liveFileMin of a file is live, the owner of each log in it moves that log's segments into a new file; what was written once
- * is written again at most about 1 / (1 - liveFileMin) times, however often it happens. What a move or a recovery published
- * by reference alone (pieced-file.ts) is written here for the first time beside its write-ahead log.
+ * liveFileMin of a file is live, the owner of each log in it moves that log's segments into a new file. However often that
+ * happens, each byte is rewritten at most about 1 / (1 - liveFileMin) times. Segments that a move or a recovery published
+ * by reference only (pieced-file.ts) are copied out of their write-ahead log here for the first time.
  *
  *   announce the new file ── write and sync it ── publish rows that point into it, old ones out ── remove what is empty
  *
- * The same steps as a roll-up, and as safe at any point: a row names the old file until it names the new one.
+ * The steps are those of a roll-up, and as safe at any point: a row names the old file until it names the new one.
  */
 import { storeOpsMax, type StoreOp } from '../../ports.ts';
 import { Failure } from '../../kernel/failure.ts';
@@ -25,14 +25,14 @@ import {
 } from '../rows/segment-file.ts';
 import { type SegmentDraft, writeSegmentFile } from '../segments/segment-file.ts';
 
-/** Share of a file's batches below which it is rewritten. */
+/** A file is rewritten when a smaller share of its batches than this is live. */
 const liveFileMin = 0.4;
-/** Moved in one go, for it lies in memory meanwhile; the rest follows with the next. */
+/** Bytes moved in one round, because they stay in memory meanwhile; the rest follows in the next rounds. */
 const compactBytesMax = 16 * 1024 * 1024;
-/** The log's row and the old file's; the new file's comes once. */
+/** The log's row and the old file's row; the new file's row comes once per transaction. */
 const opsPerSegmentMax = 2;
 
-/** A pieced file always is: it keeps whole chunks of a write-ahead log for what it has of them. */
+/** A pieced file always counts as sparse: it keeps whole chunks of a write-ahead log alive for the few batches it needs. */
 export function isSparse(fileId: string, { segments, bytes, liveBytes = bytes }: SegmentFileRow): boolean {
   return segments > 0 && (isPieced(fileId) || liveBytes < bytes * liveFileMin);
 }
@@ -97,7 +97,7 @@ function movesFrom(logs: Iterable<OwnedLog>, sparse: ReadonlySet<string>): Move[
   return moves;
 }
 
-/** Undefined when the segment is damaged or cannot be read: it stays, and its file with it. */
+/** Undefined when the segment is damaged or cannot be read: then it stays, and its file with it. */
 async function draftOf(context: RollUpContext, { log, row }: Move): Promise<SegmentDraft | undefined> {
   const { topicId, partition } = log;
   const { baseOffset, endOffset } = row;
@@ -111,7 +111,7 @@ async function draftOf(context: RollUpContext, { log, row }: Move): Promise<Segm
   }
 }
 
-/** Whether any of it was published. */
+/** Returns whether anything was published. */
 async function publish(
   context: RollUpContext,
   moves: readonly Move[],
@@ -136,11 +136,11 @@ async function publish(
   return isUsed;
 }
 
-/** Not when the log was released, or the segment merged or deleted, while the file was written. */
+/** False when the log was released, or the segment was merged or deleted, while the file was written. */
 function isThere({ log, row }: Move): boolean {
   if (!log.isOpen) return false;
   const at = log.segmentIndexOf(row.baseOffset);
-  // One without batches lies before its own offset.
+  // A segment without batches comes before its own offset.
   return log.segments[at]?.row === row || log.segments[at - 1]?.row === row;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Takes the rows of logs away whose topics are deleted, many logs in one transaction: thousands of small topics may go at
+ * Deletes the rows of logs whose topics are deleted, many logs per transaction: thousands of small topics may be deleted at
  * once, and each transaction waits for the disk.
  */
 import { type StoreOp, storeOpsMax } from '../../ports.ts';
@@ -9,9 +9,9 @@ import { FileChanges } from '../rows/file-changes.ts';
 import { deleteLogState } from '../rows/log-state.ts';
 import { deleteSegment } from '../rows/segment.ts';
 
-/** Segment rows of one log deleted in one transaction: each may take a second operation, for its file. */
+/** Segment rows of one log that one transaction deletes: each may need a second operation, for its file. */
 const segmentRowsMax = 40;
-/** Transactions on their way at the same time, which share the wait for the disk. */
+/** Transactions sent at the same time; they share the wait for the disk. */
 const transactionsTogetherMax = 16;
 
 /** Logs that leave in one transaction. */
@@ -22,8 +22,8 @@ interface Leaving {
 }
 
 /**
- * `gone` is called for each log in the task in which its rows are known to be deleted: a roll-up that came in between would
- * publish it anew. Fails as changeRows does; the logs that are not gone by then are as their rows say.
+ * Calls `gone` for each log in the same task that learns that its rows are deleted: a roll-up in between would publish the
+ * log again. Fails as changeRows does; the logs that are not gone then are as their rows say.
  */
 export async function forgetRows(
   context: RowContext,
@@ -47,7 +47,10 @@ export async function forgetRows(
   }
 }
 
-/** Of a log with more segments than one transaction can delete: what is left fits one, with the row of its state. */
+/**
+ * For a log with more segments than one transaction can delete: the remaining ones fit into one, together with its state
+ * row.
+ */
 async function dropMostSegments(context: RowContext, log: OwnedLog): Promise<void> {
   while (log.segments.length > segmentRowsMax) {
     const due = log.segments.slice(0, segmentRowsMax);
@@ -62,7 +65,7 @@ async function dropMostSegments(context: RowContext, log: OwnedLog): Promise<voi
   }
 }
 
-/** Whole logs, as many in each transaction as there is room for. */
+/** Packs whole logs, as many as fit, into each transaction. */
 function packed(logs: readonly OwnedLog[], room: number): Leaving[] {
   const all: Leaving[] = [];
   let last: Leaving | undefined;

@@ -1,10 +1,10 @@
 /**
- * Retention: what of a log is over its time or its size (retention.ms, retention.bytes). The decision is pure; applying
- * it moves the start durably and deletes segment rows, in transactions that the store can hold.
+ * Retention: which part of a log is past its time or size (retention.ms, retention.bytes). The decision is pure. Applying
+ * it moves the start durably and deletes segment rows, in transactions small enough for the store.
  *
- * Time is that of the records, as in Kafka, and clients may have written any: a history of years is produced today, and
- * read by those who have just produced it. So what has come since the last look stays until the next one, however old
- * it says it is.
+ * Time is the records' time, as in Kafka, and clients may have set any: somebody produces a history of years today and
+ * reads it right afterwards. So records that arrived since the last look stay until the next one, however old they claim to
+ * be.
  */
 import { maxTimestamp } from '../../records/batch.ts';
 import { type StoreOp, storeOpsMax } from '../../ports.ts';
@@ -16,8 +16,8 @@ import { putLogState } from '../rows/log-state.ts';
 import { deleteSegment } from '../rows/segment.ts';
 
 /**
- * The offset that the start moves to; the present start when nothing is due. Whole segments and batches only. Up to
- * `knownTo` the log was there at the last look.
+ * The offset that the start moves to; the current start when nothing is due. Moves by whole segments and batches. `knownTo`
+ * is where the log ended at the last look.
  */
 function retentionStart(log: OwnedLog, nowMs: number, knownTo: number): number {
   const { retentionMs, retentionBytes } = log.configs;
@@ -37,20 +37,20 @@ function retentionStart(log: OwnedLog, nowMs: number, knownTo: number): number {
   return start;
 }
 
-/** Where the start has to move to, if it has to be written. */
+/** Where the start must move to; undefined when there is nothing to write. */
 export function retentionDue(log: OwnedLog, nowMs: number, knownTo: number): number | undefined {
   const start = retentionStart(log, nowMs, knownTo);
-  // Also without a move: a segment kept for its producers may go once they have expired.
+  // There may be work even without a move: a segment that was kept for its producers may go once they have expired.
   const first = log.segments[0]?.row;
   return start > log.startOffset || (first && first.endOffset <= start) ? start : undefined;
 }
 
-/** The guard, the state row, and per segment its row and its file. */
+/** Per segment, its row and its file. (The guard and the state row come on top.) */
 const opsPerSegment = 2;
 
 /**
- * Moves the start to `offset` and deletes the segments that end at or before it. The last segment stays as long as it
- * is the only place that remembers the log's producers.
+ * Moves the start to `offset` and deletes the segments that end at or before it. The last segment stays as long as it alone
+ * remembers the log's producers.
  */
 export async function moveStart(context: RowContext, log: OwnedLog, offset: number): Promise<void> {
   for (let isFirst = true; ; isFirst = false) {
@@ -69,7 +69,8 @@ export async function moveStart(context: RowContext, log: OwnedLog, offset: numb
     if (due.length === 0 && (!isFirst || offset <= log.startOffset)) return;
     const { topicId, partition } = log;
     const start = Math.max(offset, log.startOffset);
-    // Each time, not only when the last one goes: the row that this one replaces was all that told it.
+    // On every write without a segment left, not only the one that deletes the last: the row replaced here was the only
+    // place that had it.
     const isBare = due.length === segments.length;
     const told = isBare ? { epochs: log.rolledFold.epochs.snapshot(), foldedTo: log.rolledTo } : {};
     const state = { startOffset: start, ...told };

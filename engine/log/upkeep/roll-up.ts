@@ -1,16 +1,16 @@
 /**
- * Moves what only a write-ahead log holds into the segment store. The broker does it when its log has grown, a planned
- * move for the logs that leave, recovery for a session that died: the same code, so a crash at any point is finished by
- * running it again.
+ * Moves data that only a write-ahead log holds into the segment store. The broker does it when its log has grown, a planned
+ * move for the logs that leave, recovery for a session that died. All use the same code, so after a crash at any point
+ * running it again finishes the work.
  *
  *   announce the file ── write and sync it ── publish the rows, some logs per transaction ── the caller drops its copy
  *
- * Where the bytes need not be copied (`places`), the file refers to the log's chunks instead (pieced-file.ts): a log that
- * changes its owner, or lost it, is published in the time of a small sync, and its bytes are written again later, when
- * nobody waits (compact-files.ts).
+ * Where the bytes need not be copied (`places`), the file refers to the log's chunks instead (pieced-file.ts). A log that
+ * changes its owner, or lost it, is then published in the time of a small sync, and its bytes are copied later, when nobody
+ * waits (compact-files.ts).
  *
- * A crash before the first publication leaves an empty file that a sweep removes; one in between leaves some logs
- * published, whose batches the next run finds below their published end and skips.
+ * A crash before the first publication leaves an empty file that a sweep removes. A crash in between leaves some logs
+ * published: the next run finds their batches below their published end and skips them.
  */
 import { assert } from '../../kernel/assert.ts';
 import type { Clock } from '../../kernel/clock.ts';
@@ -41,23 +41,23 @@ export interface RollUpContext extends RowContext {
   readonly sessionEpoch: number;
   readonly reader: SegmentReader;
   /**
-   * Somebody waits for the end of it: small segments are left to the next roll-up to merge, and files that are emptied in
+   * Somebody waits for the end of it: merging small segments is left to the next roll-up, and emptied files go to
    * `leftovers`.
    */
   readonly isUrgent?: true;
   /**
-   * Says that all is published. It takes the guard's place, with the same condition, where one transaction publishes all: who
-   * waits for both then waits for one commit. Where it takes several, the caller writes it behind them.
+   * Marks that everything is published. When one transaction publishes all, it takes the guard's place, with the same
+   * condition, so that whoever waits for both waits for one commit. When it takes several, the caller writes it afterwards.
    */
   readonly seal?: StoreOp;
   /**
-   * Publication alone excludes what else changes the logs' rows: the file is written while they serve, are released or
-   * deleted, and what is not as it was by then is left out. Absent where nothing else goes on.
+   * Runs only the publication exclusively of other changes to the logs' rows. The file is written while the logs serve, are
+   * released or deleted; logs that have changed by then are left out. Absent where nothing else is running.
    */
   exclusive?<T>(task: () => Promise<T>): Promise<T>;
 }
 
-/** Where the bytes of a batch lie already, for good. */
+/** Where the bytes of a batch are stored already, for good. */
 export interface BatchPlace {
   readonly path: string;
   readonly position: number;
@@ -68,32 +68,33 @@ export interface RollUpLog {
   readonly topicId: Uuid;
   readonly partition: number;
   readonly startOffset: number;
-  /** The newest of what is published, oldest first; as many as a merge may take. */
+  /** The newest published segments, oldest first; as many as a merge may take. */
   readonly segments: readonly PublishedSegment[];
-  /** Consecutive, the first at the published end. */
+  /** Consecutive; the first begins at the published end. */
   readonly batches: readonly Buffer[];
-  /** One for each of the batches, undefined for one that has to be written all the same; absent where all have to be. */
+  /** One for each batch, undefined for a batch that must be written anyway; absent where all must be. */
   readonly places?: readonly (BatchPlace | undefined)[];
   readonly endOffset: number;
-  /** As of the published end; not changed. */
+  /** State as of the published end; not modified. */
   readonly fold: LogFold;
-  /** Whether the log still has the batches, and `replaced` at its end. Absent where nothing else goes on. */
+  /** Whether the log still has the batches, and `replaced` at its end. Absent where nothing else is running. */
   isCurrent?(replaced: readonly PublishedSegment[]): boolean;
 }
 
 export interface RolledUp<L extends RollUpLog> {
   readonly log: L;
   readonly row: PublishedSegment;
-  /** The rows that it takes the place of: the last ones, or none. */
+  /** The rows that it replaces: the last ones, or none. */
   readonly replaced: readonly PublishedSegment[];
-  /** As of the row's end; `state` is what was written of it. */
+  /** State as of the row's end; `state` is the part that was written. */
   readonly fold: LogFold;
   readonly state: StateSnapshot;
 }
 
 /**
- * Writes one file and publishes it; `published` is called for every transaction that has been applied, at once, so that
- * a failure later on leaves memory and rows in step. Resolves with whether `seal` is written. Throws SessionFenced, DiskFull, DiskFault and the store's failures.
+ * Writes one file and publishes it. Calls `published` at once for every transaction that was applied, so that a later
+ * failure leaves memory and rows in step. Resolves with whether `seal` is written. Throws SessionFenced, DiskFull,
+ * DiskFault and the store's failures.
  */
 export async function rollUp<L extends RollUpLog>(
   context: RollUpContext,
@@ -132,12 +133,12 @@ interface WrittenFile {
 }
 
 /**
- * Announces a file that a roll-up will fill later, and returns its id: a release does this while its logs still serve, so
- * that their pause is shorter by one write. One that is then not filled is for the caller to remove.
+ * Announces a file that a roll-up will fill later, and returns its id. A release does this while its logs still serve,
+ * which shortens their pause by one write. If the file is then not filled, the caller must remove it.
  */
 export async function announceAhead(context: RollUpContext, counter: number, isPieced: boolean): Promise<string> {
   const fileId = newFileId(context, counter, isPieced && context.segments.createPieced !== undefined);
-  // How much it will hold shows when that is published.
+  // Its size is known only when it is published.
   await announceFile(context, fileId, 0);
   return fileId;
 }
@@ -165,7 +166,7 @@ async function writeFile(
   }
 }
 
-/** Undefined where the batches cannot be kept by reference: they are written then, as ever. */
+/** Undefined where the batches cannot be kept by reference: then they are written as usual. */
 async function writePieced(
   context: RollUpContext,
   plans: readonly Plan<RollUpLog>[],
@@ -180,7 +181,7 @@ async function writePieced(
   }
   const isAnnounced = announced !== undefined && isPieced(announced);
   const fileId = isAnnounced ? announced : newFileId(context, counter, true);
-  // Before it has any name on the disk, as for every file.
+  // Before the file has any name on the disk, as for every file.
   if (!isAnnounced) await announceFile(context, fileId, bytesOf(plans));
   try {
     const file = context.segments.createPieced!(fileId, [...sources.keys()]);
@@ -219,7 +220,7 @@ interface Plan<L extends RollUpLog> {
   readonly fold: LogFold;
 }
 
-/** What of the log goes into the file: small last segments, then the batches, without what lies below the start. */
+/** What goes into the file for one log: small last segments, then the batches, without what lies below the start. */
 async function planLog<L extends RollUpLog>(context: RollUpContext, log: L, refers: boolean): Promise<Plan<L>> {
   const { settings, clock } = context;
   const { segments, startOffset, endOffset } = log;
@@ -230,7 +231,7 @@ async function planLog<L extends RollUpLog>(context: RollUpContext, log: L, refe
   fold.epochs.forgetBefore(startOffset);
   let newBytes = 0;
   for (const batch of log.batches) newBytes += batch.length;
-  // To merge is to write; who refers to what is written does without, but for an empty segment whose key it takes.
+  // Merging means writing. A roll-up by reference does not merge, except for an empty segment whose key it takes over.
   let replaced = segmentsToMerge(segments, newBytes, refers || context.isUrgent ? 0 : settings.mergeBytesMax);
   let batches: Buffer[] = [];
   for (const row of replaced) {
@@ -238,7 +239,7 @@ async function planLog<L extends RollUpLog>(context: RollUpContext, log: L, refe
     const merged = await readable(context.reader.all(row, (offset) => log.fold.epochs.at(offset)));
     if (!merged) {
       batches = [];
-      // Only whole runs are merged; an empty last segment has to go all the same, and has nothing to lose.
+      // Only whole runs are merged. An empty last segment must still go, and has nothing to lose.
       replaced = replaced.filter((one) => one.bytes === 0);
       break;
     }
@@ -264,8 +265,8 @@ async function planLog<L extends RollUpLog>(context: RollUpContext, log: L, refe
 }
 
 /**
- * Undefined when the segment is damaged or cannot be read: it then stays where it is. A merge is for tidiness alone, and
- * one bad byte in one log must not keep the other logs of the broker from being rolled up, or recovered.
+ * Undefined when the segment is damaged or cannot be read; it then stays where it is. A merge only tidies up, and one bad
+ * byte in one log must not keep the broker's other logs from being rolled up or recovered.
  */
 async function readable(read: Promise<Buffer[]>): Promise<Buffer[] | undefined> {
   try {
@@ -276,12 +277,12 @@ async function readable(read: Promise<Buffer[]>): Promise<Buffer[] | undefined> 
   }
 }
 
-/** Lets the event loop turn: requests come before maintenance. */
+/** Lets the event loop turn, because requests come before maintenance. */
 export function turnOf(clock: Clock): Promise<void> {
   return new Promise((resolve) => clock.endOfTurn(resolve));
 }
 
-/** 'nothing': there was nothing left to publish. */
+/** Returns 'nothing' when there was nothing left to publish. */
 async function publish<L extends RollUpLog>(
   context: RollUpContext,
   plans: readonly Plan<L>[],
@@ -343,11 +344,11 @@ interface Due<L extends RollUpLog> extends RolledUp<L> {
 
 interface Change<L extends RollUpLog> extends RowChangeSet {
   readonly rolled: readonly RolledUp<L>[];
-  /** The first that did not fit. */
+  /** The first log that did not fit. */
   readonly next: number;
 }
 
-/** The rows of as many logs from `first` on as one transaction holds, without those that went on meanwhile. */
+/** The rows of as many logs from `first` on as fit in one transaction, without those that have changed meanwhile. */
 function changeOf<L extends RollUpLog>(
   due: readonly Due<L>[],
   first: number,
@@ -363,7 +364,7 @@ function changeOf<L extends RollUpLog>(
     const { log, row, replaced, put } = one;
     if (log.isCurrent && !log.isCurrent(replaced)) continue;
     if (rolled.length === logsMax) break;
-    // Its row, and at most a row and a file for each one that it replaces; the new file counts once.
+    // The log's row, and at most a row and a file for each segment it replaces; the new file counts once.
     if (rolled.length > 0 && ops.length + files.byFile.size + 2 + 2 * replaced.length > opsMax) break;
     ops.push(put);
     files.add(row);

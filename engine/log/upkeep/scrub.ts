@@ -1,10 +1,10 @@
 /**
- * The scrub reads what is stored again and again, so that bytes that rotted are known while there still is a backup, and
- * not when a reader comes by a year later. Slow on purpose: one read at a time, at a bounded rate, on the thread pool; it
- * can be paused. What it finds is a row (rows/damage.ts) that stays until the file is whole again or gone.
+ * The scrub reads all stored bytes again and again, so that bit rot is found while there still is a backup, and not by a
+ * reader a year later. It is slow on purpose: one read at a time, at a bounded rate, on the thread pool. It can be paused.
+ * Each finding is a row (rows/damage.ts) that stays until the file is whole again or gone.
  *
- * Each file is looked at by one broker. A file on which a reader has come upon damage goes to the front of the queue, so
- * that the row is there at once. Beside that it removes files that no row knows: what a put that was given up left behind.
+ * Each file is checked by one broker. A file in which a reader found damage goes to the front of the queue, so that its row
+ * exists at once. The scrub also removes files that no row knows, left behind by puts that were given up.
  */
 import { assert } from '../../kernel/assert.ts';
 import { sleep, type Timer } from '../../kernel/clock.ts';
@@ -19,21 +19,21 @@ import { type Damage, verifyFile } from '../segments/verify-file.ts';
 export interface ScrubParts extends RowContext {
   /** Whether this broker looks after the file. */
   isMine(fileId: string): boolean;
-  /** Looks at the session's own write-ahead log, and mends it from memory; throws DataCorrupt when it was damaged. */
+  /** Checks the session's own write-ahead log and repairs it from memory. Throws DataCorrupt when it was damaged. */
   verifyLog(): Promise<void>;
 }
 
-/** Files that readers have come upon; more wait for the pass. */
+/** Files in which readers found damage; beyond this number, files wait for the pass. */
 const suspectsMax = 1000;
-/** Rows of one file written in one transaction. */
+/** Rows that one transaction writes. */
 const opsMax = 50;
 
 export class Scrub {
   readonly #parts: ScrubParts;
   readonly #suspects = new Set<string>();
-  /** Looked at for a reader's sake since the last pass: whoever reads there again and again has it looked at once. */
+  /** Files checked on a reader's report since the last pass: repeated reads of the same damage cause only one check. */
   readonly #judged = new Set<string>();
-  /** Without a row at the last look. */
+  /** Files that had no row at the last look. */
   #orphans = new Set<string>();
   #timers: Timer[] = [];
   #running: Promise<void> | undefined;
@@ -41,7 +41,7 @@ export class Scrub {
   #resume: (() => void) | undefined;
   #isPaused = false;
   #isStopped = false;
-  /** When the bytes read so far are paid for. */
+  /** When reading may continue: the bytes read so far are within the rate by then. */
   #paidMs = -Infinity;
   #status = { passes: 0, files: 0, filesOfPass: 0, bytes: 0, damaged: 0, unread: 0, lastPassEndedAtMs: -1 };
 
@@ -62,13 +62,13 @@ export class Scrub {
     return { state: this.#isPaused ? 'paused' : this.isOff && !this.#running ? 'off' : active, ...this.#status };
   }
 
-  /** A pass over all files, from the start unless one is under way; resolves at its end. */
+  /** Runs a pass over all files, or joins the one that is running; resolves at its end. */
   pass(): Promise<void> {
     this.#passing ??= this.#alone(() => this.#pass()).finally(() => (this.#passing = undefined));
     return this.#passing;
   }
 
-  /** One after the other: a pass that is asked for while suspects are looked at comes after them. */
+  /** One after the other: a pass requested while suspects are checked runs after them. */
   #alone(work: () => Promise<void>): Promise<void> {
     const running = (this.#running ?? Promise.resolve()).then(work).finally(() => {
       if (this.#running === running) this.#running = undefined;
@@ -92,7 +92,7 @@ export class Scrub {
     this.resume();
   }
 
-  /** A reader was refused something in the file. Looked at as soon as what is being read is done. */
+  /** A reader could not be served from the file. It is checked as soon as the current file is done. */
   suspect(fileId: string): void {
     if (this.#suspects.size >= suspectsMax || this.#isStopped || this.#judged.has(fileId)) return;
     this.#suspects.add(fileId);
@@ -103,7 +103,7 @@ export class Scrub {
   /** Removes files that had no row at two looks, `orphanGraceMs` apart. */
   async removeOrphans(): Promise<void> {
     const { segments } = this.#parts;
-    // Files first: a row is written before its file and removed after it.
+    // List the files first: a row is written before its file and removed after it.
     const files = (await segments.list()).filter((fileId) => this.#parts.isMine(fileId));
     const rows = new Set((await this.#fileRows()).map(({ sk }) => sk));
     const orphans = new Set(files.filter((fileId) => !rows.has(fileId)));
@@ -144,7 +144,7 @@ export class Scrub {
     }
   }
 
-  /** The store or the segments are away: the next pass looks again. */
+  /** Ignores failures of the store or the segments: the next pass looks again. */
   async #quietly(work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -170,7 +170,7 @@ export class Scrub {
     } finally {
       file?.close();
     }
-    // Removed while we read it: then what we saw is no damage.
+    // If the file was removed while we read it, what we saw is not damage.
     const row = await withRetries(this.#parts, () => this.#parts.store.get(segmentFileKey(fileId)));
     if (this.#isStopped || !row || decodeSegmentFile(row.value).segments === 0) return;
     this.#status.damaged += damage.length;
@@ -184,7 +184,7 @@ export class Scrub {
       const target = Buffer.allocUnsafeSlow(bytes);
       const got = await file.read(target, position);
       this.#status.bytes += got;
-      // Asked for by hand, a scrub that is off otherwise runs at the rate of none: as fast as it can.
+      // When the scrub is off and a pass is requested by hand, there is no rate: it runs as fast as it can.
       if (!this.isOff) {
         this.#paidMs = Math.max(this.#paidMs, clock.monotonicMs()) + (got / settings.scrubBytesPerSecondMax) * 1000;
         const waitMs = this.#paidMs - clock.monotonicMs();
@@ -203,7 +203,7 @@ export class Scrub {
     }
   }
 
-  /** Rows as they should be: new ones for what is new, none for what is no more. */
+  /** Updates the rows: adds one for each new finding and deletes those that no longer hold. */
   async #note(fileId: string, damage: readonly Damage[]): Promise<void> {
     const known = await allRows(this.#parts, damagePk, `${fileId}@`, `${fileId}@~`);
     const foundAtMs = this.#parts.clock.wallMs();

@@ -4,26 +4,26 @@
  *   queued ──end of turn, one write──► written ──datasync──► durable ──lease holds──► acknowledged
  *      └─ disk full: refused
  *
- * One sync is in flight at a time; what is written meanwhile joins the next, so the sync itself sets the batch size and
- * an idle log waits for nothing. The lease is looked at AFTER the sync: the successor seals this log no earlier than the
- * lease's end, so what was durable while it held lies inside the seal (a check before the sync would prove nothing, a
- * pause between check and acknowledgement does no harm).
+ * One sync is in flight at a time. Writes during a sync join the next one, so the sync itself sets the batch size and an
+ * idle log waits for nothing. The lease is checked AFTER the sync: the successor seals this log no earlier than the lease's
+ * end, so data that was durable while the lease held is inside the seal. A check before the sync would prove nothing; a
+ * pause between check and acknowledgement does no harm.
  *
- * A fault of the disk poisons the log: the kernel may have dropped the pages and called them clean, so a second sync
- * that succeeds would lie. Nothing is acknowledged any more, the process exits, recovery keeps what reads back.
+ * A disk fault poisons the log: the kernel may have dropped the pages and marked them clean, so a second sync that succeeds
+ * would lie. Nothing is acknowledged any more, the process exits, and recovery keeps what can be read back.
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import type { Wal, WalRecord } from './wal.ts';
 import { SessionFenced } from '../log.ts';
 
-/** One append. The commit calls `advance` for all entries that become durable, then `acknowledge`, then the wakes. */
+/** One append. The commit calls `advance` for all entries that became durable, then `acknowledge`, then `wake`. */
 export interface CommitEntry {
-  /** Undefined for a repeat, which only waits for its turn behind what was queued before it. */
+  /** Undefined for a repeat, which only waits behind what was queued before it. */
   readonly record: WalRecord | undefined;
   /** Makes the batch visible. */
   advance(): void;
   acknowledge(): void;
-  /** Takes the append back as if it had not been made; called in reverse order, before the refusals. */
+  /** Undoes the append as if it had never been made. Called in reverse order, before the refusals. */
   undo(): void;
   refuse(message: string): void;
   /** Wakes the readers of the entry's log; called after all acknowledgements of the commit. */
@@ -37,7 +37,7 @@ export interface GroupCommitOptions {
   readonly leaseRetryMs: number;
   mayAck(): boolean;
   onFatal(error: Error): void;
-  /** The disk refused a write for want of space. */
+  /** The disk refused a write for lack of space. */
   onFull(): void;
 }
 
@@ -45,7 +45,7 @@ export class GroupCommit {
   readonly #o: GroupCommitOptions;
   #queued: CommitEntry[] = [];
   #written: CommitEntry[] = [];
-  /** Durable, waiting for the lease. */
+  /** Durable entries that wait for the lease. */
   #held: CommitEntry[] = [];
   #flushScheduled = false;
   #syncing = false;
@@ -60,7 +60,7 @@ export class GroupCommit {
     this.#o = options;
   }
 
-  /** Set after a fault or `stop`: nothing queued from then on is ever answered. */
+  /** Set after a fault or `stop`: nothing queued after that is ever answered. */
   get failure(): Error | undefined {
     return this.#failure;
   }
@@ -73,14 +73,14 @@ export class GroupCommit {
     this.#o.clock.endOfTurn(() => this.#flush());
   }
 
-  /** Resolves when all that is queued by now is acknowledged or refused; rejects when the session dies first. */
+  /** Resolves when everything queued so far is acknowledged or refused; rejects when the session dies first. */
   drained(): Promise<void> {
     if (this.#failure) return Promise.reject(this.#failure);
     if (this.#left === this.#entered) return Promise.resolve();
     return new Promise((resolve, reject) => this.#drains.push({ mark: this.#entered, resolve, reject }));
   }
 
-  /** The session is over: nothing is acknowledged from here on. */
+  /** The session is over: from here on nothing is acknowledged. */
   stop(failure: Error = new SessionFenced('the broker session has ended')): void {
     if (this.#failure) return;
     this.#failure = failure;
@@ -116,7 +116,7 @@ export class GroupCommit {
     for (let i = entries.length - 1; i >= 0; i--) entries[i]!.undo();
     for (const entry of entries) {
       entry.refuse('the volume is full');
-      // `drained` counts entries: this one leaves no earlier than those before it.
+      // `drained` counts entries, so a refused one must not leave before those ahead of it.
       this.#written.push(refused);
     }
   }
@@ -135,7 +135,7 @@ export class GroupCommit {
         this.#syncing = false;
         if (this.#failure) return;
         this.commits++;
-        // First the next sync, then the acknowledgements of this one: the disk works while we talk.
+        // Start the next sync before sending this one's acknowledgements, so that the disk works meanwhile.
         this.#commit();
         this.#release(entries);
       },
@@ -185,7 +185,7 @@ const refused: CommitEntry = {
   wake() {},
 };
 
-/** Cuts `entries` behind its first `records` records and returns what was cut off. */
+/** Cuts `entries` after its first `records` records and returns the part that was cut off. */
 function splitAfter(entries: CommitEntry[], records: number): CommitEntry[] {
   let seen = 0;
   const cut = entries.findIndex((entry) => entry.record !== undefined && seen++ === records);

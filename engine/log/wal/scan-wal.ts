@@ -1,9 +1,9 @@
 /**
- * Reads the write-ahead log of a dead session to the end of what counts, and tells a torn tail from damage.
+ * Reads the write-ahead log of a dead session up to the end of its valid part, and tells a torn tail from damage.
  *
- * Everything up to the first bad byte is a prefix of what was written, and contains all that was ever synced, unless a
- * sync covered the bad byte: then acknowledged records are gone, and an operator must know. The good records behind it
- * are the witnesses: each says how far the log had been synced when it was written (wal-format.ts).
+ * Everything up to the first bad byte is a prefix of what was written, and contains all that was ever synced, unless a sync
+ * covered the bad byte: then acknowledged records are lost, and an operator must know. The good records behind it are the
+ * witnesses: each says how far the log had been synced when it was written (wal-format.ts).
  */
 import type { Uuid } from '../../kernel/uuid.ts';
 import type { Disk, DiskFile } from '../../ports.ts';
@@ -24,25 +24,25 @@ export interface ScannedRecord {
   readonly topicId: Uuid;
   readonly partition: number;
   readonly batch: Buffer;
-  /** Of the chunk file, and of the batch in it. */
+  /** Path of the chunk file; `position` is that of the batch in it. */
   readonly path: string;
   readonly position: number;
-  /** Of the record's end in the session's stream. */
+  /** Position of the record's end in the session's stream. */
   readonly endLsn: number;
 }
 
 export interface WalScan {
   readonly records: number;
   readonly bytes: number;
-  /** Bytes behind the end of what counts: torn or refused writes. */
+  /** Bytes after the end of the valid part: torn or refused writes. */
   readonly ignoredBytes: number;
   /**
-   * What ends at or before it was synced while the session lived, as its records say. Nothing is known of the rest, though
-   * it can be read: after a sync that failed Linux holds pages for clean that are not on the disk, and a later sync of them
-   * succeeds without writing anything.
+   * Everything that ends at or before this was synced while the session lived, as its records say. Nothing is known about
+   * the rest, even if it can be read: after a failed sync, Linux treats pages as clean that are not on the disk, and a
+   * later sync of them succeeds without writing anything.
    */
   readonly durableLsn: number;
-  /** Of the end of what counts; 0 where not even the first chunk begins as it should, or none is there. */
+  /** Where the valid part ends; 0 when there is no chunk or the first one has a bad header. */
   readonly endLsn: number;
 }
 
@@ -50,9 +50,9 @@ interface Chunk {
   readonly path: string;
   readonly number: number;
   readonly bytes: Buffer;
-  /** Of its records; what a chunk left behind that was here before has another. */
+  /** Salt of the chunk's records; leftovers of the chunk that used this file before have another salt. */
   readonly salt: number;
-  /** Of byte 0, when the header is good. */
+  /** Position of byte 0 in the stream, when the header is good. */
   readonly lsn: number | undefined;
 }
 
@@ -72,8 +72,8 @@ interface Break {
 }
 
 /**
- * Calls `visit` for every record in order. Memory holds one chunk beside what the visitor keeps. Throws DataCorrupt,
- * then nothing may be published: `visit` has seen only part of what was acknowledged.
+ * Calls `visit` for every record in order. Memory holds one chunk besides what the visitor keeps. Throws DataCorrupt; then
+ * nothing may be published, because `visit` has seen only part of what was acknowledged.
  */
 export async function scanWal(
   options: {
@@ -110,7 +110,7 @@ export async function scanWal(
   return totals;
 }
 
-/** Scans one chunk; returns the break if the log ends in it or right behind it. */
+/** Scans one chunk; returns the break if the log ends in it or right after it. */
 function scanChunk(
   chunk: Chunk,
   next: Chunk | undefined,
@@ -124,7 +124,7 @@ function scanChunk(
     totals.ignoredBytes += bytes.length;
     return start;
   }
-  // What lies beyond the length that the next header states was refused when the disk was full.
+  // Bytes beyond the length that the next header states were refused when the disk was full.
   const stated = next?.lsn === undefined ? undefined : next.lsn - lsn;
   const end = Math.min(bytes.length, stated ?? Infinity);
   let at = walChunkHeaderBytes;
@@ -160,7 +160,7 @@ function findWitness(chunk: Chunk, from: number, broken: Break, to = chunk.bytes
   }
 }
 
-/** The lsn of a chunk whose header is bad, from a record in it, or from the header behind it. */
+/** The lsn of a chunk with a bad header, from a record in it or from the header of the next chunk. */
 function lsnOfBrokenChunk(chunk: Chunk, next: Chunk | undefined): number {
   const { bytes, salt } = chunk;
   const at = nextRecordHeader(bytes, 0, salt);
@@ -169,8 +169,8 @@ function lsnOfBrokenChunk(chunk: Chunk, next: Chunk | undefined): number {
 }
 
 /**
- * The whole chunk, synced first: what we read may so far lie in the page cache only, and once it is published as part of
- * the log nobody must see it vanish.
+ * Reads the whole chunk, and syncs it first: the bytes may so far be in the page cache only, and once they are published as
+ * part of the log they must never vanish.
  */
 async function readChunk(
   options: { readonly disk: Disk; readonly sliceBytes: number },

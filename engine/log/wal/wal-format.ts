@@ -1,5 +1,5 @@
 /**
- * Bytes of the write-ahead log. A session's chunks form one stream of bytes: a position in it (`lsn`, the chunk headers
+ * Bytes of the write-ahead log. A session's chunks form one stream of bytes. A position in it (`lsn`, chunk headers
  * included) grows by one per byte over all chunks.
  *
  *   chunk   = header of 64 bytes, records
@@ -9,17 +9,17 @@
  *   header  = 0 magic u32 | 4 crc u32 | 8 topicId 16 B | 24 partition i32 | 28 batch bytes u32 | 32 base offset i64
  *             40 leader epoch i32 | 44 the batch's own crc u32 | 48 lsn i64 | 56 durable lsn i64
  *
- * The crcs cover what follows them in their header. A record header's begins with the chunk's salt, its number: a chunk is
- * written over one that is no longer needed, and what is left of that one's records is as good as noise. For one and the
- * same header different salts never give the same crc. Together with the batch's crc every byte is covered: the first 21
- * bytes of a batch, which its own crc leaves out, are repeated in the header.
+ * The crcs cover what follows them in their header. A record header's crc starts from the chunk's salt, which is the
+ * chunk's number: a chunk overwrites one that is no longer needed, and with another salt the leftover records of the old
+ * chunk count as noise. For the same header, different salts never give the same crc. Together with the batch's crc every
+ * byte is covered: the header repeats the first 21 bytes of a batch, which the batch's own crc leaves out.
  *
- * `durable lsn` is how far the log was known to be synced when the record was written. It tells a torn tail from
- * damage: a power loss may keep later pages of what was never synced and lose earlier ones, so a good record after a bad
- * one proves nothing by itself; one that says "synced beyond the bad place" does.
+ * `durable lsn` is how far the log was known to be synced when the record was written. It tells a torn tail from damage. A
+ * power loss may keep later pages of unsynced data and lose earlier ones, so a good record after a bad one proves nothing
+ * by itself; one that says "synced beyond the bad place" does.
  *
- * The lsn in a chunk header says how long the chunk before it was meant to be: what a write that ran out of space left
- * behind that length was refused at the time and is no part of the log.
+ * The lsn in a chunk header says how long the chunk before it was meant to be. Bytes beyond that length come from a write
+ * that ran out of space; it was refused at the time, so they are not part of the log.
  */
 import { crc32c } from '../../kernel/crc32c.ts';
 import type { Uuid } from '../../kernel/uuid.ts';
@@ -34,7 +34,7 @@ const recordMagic = 0x48475752; // HGWR
 export interface WalChunkHeader {
   readonly sessionEpoch: number;
   readonly number: number;
-  /** Of the chunk's first byte. */
+  /** Position of the chunk's first byte in the stream. */
   readonly lsn: number;
 }
 
@@ -43,12 +43,15 @@ export interface ReadChunkHeader extends WalChunkHeader {
   readonly salt: number;
 }
 
-/** Of all sessions of a slot: it is there from before the first of them, and stays. */
+/** Holds the WALs of all sessions of a slot. It exists before the first session and stays. */
 export function walsDirectory(volume: string): string {
   return `${volume}/wal`;
 }
 
-/** A file by which an operator says that what is missing on the volume is lost for good; it is gone when that is done. */
+/**
+ * With this file an operator declares that what is missing on the volume is lost for good. It is removed once that has been
+ * acted on.
+ */
 export function givenUpPath(volume: string): string {
   return `${volume}/given-up`;
 }
@@ -61,7 +64,7 @@ export function walChunkName(number: number): string {
   return `${String(number).padStart(8, '0')}.wal`;
 }
 
-/** What is left of a chunk that is no part of the log any more, to be written over by a later one. */
+/** The name of a chunk that is no longer part of the log and will be overwritten by a later one. */
 export function walSpareName(number: number): string {
   return `${String(number).padStart(8, '0')}.spare`;
 }
@@ -74,7 +77,7 @@ export function walSalt(number: number): number {
   return number >>> 0;
 }
 
-/** Undefined for a name that is none of ours. */
+/** Undefined for a name that is not ours. */
 export function walChunkNumber(name: string): number | undefined {
   return /^\d{8,}\.wal$/.test(name) ? Number.parseInt(name, 10) : undefined;
 }
@@ -90,7 +93,7 @@ export function encodeChunkHeader(header: WalChunkHeader): Buffer {
   return out;
 }
 
-/** Undefined when the bytes are no intact chunk header. */
+/** Undefined when the bytes are not an intact chunk header. */
 export function decodeChunkHeader(bytes: Uint8Array): ReadChunkHeader | undefined {
   if (bytes.length < walChunkHeaderBytes || readI32(bytes, 0) !== chunkMagic) return undefined;
   if (crc32c(bytes, 0, 8, walChunkHeaderBytes) !== readU32(bytes, 4)) return undefined;
@@ -102,7 +105,7 @@ export function decodeChunkHeader(bytes: Uint8Array): ReadChunkHeader | undefine
   };
 }
 
-/** Writes the header of `batch`, whose offset and epoch are final, at `at`. */
+/** Writes the header of `batch` at `at`; the batch's offset and epoch must be final. */
 export function encodeRecordHeader(
   out: Buffer,
   at: number,
@@ -132,12 +135,12 @@ export interface WalRecordHeader {
   readonly baseOffset: number;
   readonly leaderEpoch: number;
   readonly batchCrc: number;
-  /** Of the record's first byte. */
+  /** Position of the record's first byte in the stream. */
   readonly lsn: number;
   readonly durableLsn: number;
 }
 
-/** Undefined when no intact header lies at `at`. */
+/** Undefined when there is no intact header at `at`. */
 export function decodeRecordHeader(bytes: Buffer, at: number, salt: number): WalRecordHeader | undefined {
   if (bytes.length - at < walRecordHeaderBytes || readI32(bytes, at) !== recordMagic) return undefined;
   if (crc32c(bytes, salt, at + 8, at + walRecordHeaderBytes) !== readU32(bytes, at + 4)) return undefined;
@@ -153,7 +156,7 @@ export function decodeRecordHeader(bytes: Buffer, at: number, salt: number): Wal
   };
 }
 
-/** Whether `batch` is, byte for byte, the one that `header` announces. */
+/** Whether `batch` is, byte for byte, the batch that `header` describes. */
 export function isBatchOf(header: WalRecordHeader, batch: Buffer): boolean {
   return (
     batch.length >= batchHeaderBytes &&
@@ -167,7 +170,7 @@ export function isBatchOf(header: WalRecordHeader, batch: Buffer): boolean {
   );
 }
 
-/** Position of the next thing at or after `from` that looks like a record header, or -1: for the search behind damage. */
+/** Position of the next intact record header at or after `from`, or -1: for the search behind damage. */
 export function nextRecordHeader(bytes: Buffer, from: number, salt: number): number {
   for (let at = bytes.indexOf('HGWR', from, 'latin1'); at >= 0; at = bytes.indexOf('HGWR', at + 1, 'latin1')) {
     if (decodeRecordHeader(bytes, at, salt)) return at;

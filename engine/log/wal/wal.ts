@@ -1,14 +1,14 @@
 /**
- * The write-ahead log of one broker session: all its partitions append to one file at a time, which is what makes one
- * sync per commit enough (a file per partition costs 127 ms for a thousand of them, this 0.3 ms).
+ * The write-ahead log of one broker session. All its partitions append to one file at a time, so that one sync per commit
+ * is enough (a file per partition costs 127 ms for a thousand of them, this 0.3 ms).
  *
- * A chunk whose records are all in segments is not removed but kept to be written over: its pages are in memory and its
- * blocks on the disk already, so that a write copies and does nothing else (a fifth of what it costs in a new file), a sync
- * has no metadata to write, and nothing has to be freed. Its name says that it is no part of the log, durably, before the
- * first byte is written over; and what is left of its records does not pass for the later chunk's (wal-format.ts).
+ * A chunk whose records are all in segments is not removed but kept to be overwritten. Its pages are in memory and its
+ * blocks on the disk already, so a write only copies (a fifth of the cost in a new file), a sync has no metadata to write,
+ * and nothing has to be freed. Before the first byte is overwritten, the chunk is renamed, durably, to a name that says it
+ * is not part of the log; and its leftover records cannot pass for the later chunk's (wal-format.ts).
  *
- * After a write that ran out of space the chunk is abandoned at its last good byte, and the next write opens a new one:
- * overwriting in place would let what is left of the refused write line up behind a shorter record and come back to life.
+ * After a write that ran out of space, the chunk is abandoned at its last good byte, and the next write opens a new chunk.
+ * Overwriting in place could leave the rest of the refused write right behind a shorter record, and bring it back to life.
  */
 import { assert } from '../../kernel/assert.ts';
 import type { Uuid } from '../../kernel/uuid.ts';
@@ -32,28 +32,28 @@ export interface WalChunk {
   readonly file: DiskFile;
   /** Position of the chunk's first byte in the session's stream. */
   readonly lsn: number;
-  /** Good bytes, the header included. */
+  /** Number of good bytes, header included. */
   bytes: number;
-  /** A segment file has a name for it: never written over. */
+  /** A segment file has a second name for it: never overwritten. */
   isReferred: boolean;
-  /** Records that are not rolled up; at 0 a chunk that is not the current one is dropped. */
+  /** Records that are not rolled up. At 0 a chunk is dropped, unless it is the current one. */
   live: number;
 }
 
-/** One batch on its way to the log. `batch` has its final offset and epoch and is written as it is. */
+/** One batch to be written to the log. `batch` has its final offset and epoch and is written as it is. */
 export interface WalRecord {
   readonly topicId: Uuid;
   readonly partition: number;
   readonly batch: Buffer;
   /** Set by `write`. */
   chunk: WalChunk | undefined;
-  /** Of the batch in the chunk; set with it. */
+  /** Position of the batch in the chunk; set together with `chunk`. */
   position: number;
 }
 
-/** Kept at most, beside what the log holds. A roll-up sets free one or two at a time. */
+/** Most spare chunks to keep besides the log itself. A roll-up frees one or two at a time. */
 const sparesMax = 4;
-/** Of a chunk's size that a spare must have. */
+/** A spare must be at least this share of a full chunk. */
 const spareShareMin = 0.5;
 
 export interface WalOptions {
@@ -70,8 +70,8 @@ export interface WalOptions {
 }
 
 /**
- * Before a session is opened on the volume, durably: where this directory is not, a recovery has not found an empty log but no
- * volume (recover.ts). Throws DiskFull and DiskFault.
+ * Called before a session is opened on the volume; durable. When a recovery finds this directory missing, it has not found
+ * an empty log but no volume (recover.ts). Throws DiskFull and DiskFault.
  */
 export function prepareVolume(disk: Disk, volume: string): void {
   disk.makeDirectory(walsDirectory(volume));
@@ -89,21 +89,24 @@ export class Wal {
   #trimming: Promise<void> | undefined;
   #trimAgain = false;
   #fault: Error | undefined;
-  /** Written since the last sync began. */
+  /** Chunks written since the last sync began. */
   #dirty = new Set<WalChunk>();
   #syncing = new Set<WalChunk>();
   #directoryDirty = false;
   #current: WalChunk | undefined;
-  /** A chunk file whose header did not fit on the disk; used when space returns. */
+  /** A chunk file whose header did not fit on the disk; used when there is space again. */
   #unborn: DiskFile | undefined;
-  /** Paths of chunks to be written over; the last one let go is the likeliest to be in the processor's cache. */
+  /**
+   * Paths of chunks to overwrite. The last one released is the likeliest to be in the processor's cache, so it is used
+   * first.
+   */
   readonly #spares: string[] = [];
   #nextNumber = 0;
   #lsn = 0;
   #durableLsn = 0;
-  /** What is durable below it may be gone: it was dropped. */
+  /** Durable data below this position may be gone, because it was dropped. */
   #droppedLsn = 0;
-  /** Headers of one write. Writes are synchronous, so it is free again when they return. */
+  /** Holds the headers of one write. Writes are synchronous, so it is free again when they return. */
   #headers = Buffer.allocUnsafeSlow(64 * walRecordHeaderBytes);
 
   private constructor(options: WalOptions) {
@@ -116,14 +119,14 @@ export class Wal {
     this.directory = walDirectory(options.volume, options.sessionEpoch);
   }
 
-  /** Makes the directory of the session, durably. Throws DiskFull and DiskFault. */
+  /** Makes the session's directory, durably. Throws DiskFull and DiskFault. */
   static async open(options: WalOptions): Promise<Wal> {
     const wal = new Wal(options);
     const { disk, volume } = options;
     prepareVolume(disk, volume);
     disk.makeDirectory(wal.directory);
     assert(disk.list(wal.directory).length === 0, 'a session epoch is used once');
-    // Of a session before: it is over, and nothing was missing, or that was given up.
+    // From an earlier session, which is over: nothing was missing, or the loss was accepted.
     if (disk.exists(givenUpPath(volume))) disk.remove(givenUpPath(volume));
     await disk.syncDirectory(volume);
     await disk.syncDirectory(walsDirectory(volume));
@@ -140,14 +143,14 @@ export class Wal {
     return this.#chunks.size;
   }
 
-  /** A scan of the directory, whatever crash or loss of power came before it, gets at least this far; 0: nothing is sure. */
+  /** After any crash or power loss, a scan of the directory gets at least this far; 0: nothing is certain. */
   get syncedLsn(): number {
     return this.#durableLsn > this.#droppedLsn ? this.#durableLsn : 0;
   }
 
   /**
-   * Writes records in order, in one call to the disk per chunk they touch. Returns how many were written: fewer than
-   * given when the disk is full, and then nothing of the rest counts. Throws DiskFault, after which the log is unusable.
+   * Writes records in order, with one disk call per chunk they touch. Returns how many were written: fewer than given when
+   * the disk is full, and then the rest was not written. Throws DiskFault, after which the log is unusable.
    */
   write(records: readonly WalRecord[]): number {
     let done = 0;
@@ -163,7 +166,7 @@ export class Wal {
     return done;
   }
 
-  /** Makes everything written before the call durable. One call at a time. Any throw means the log is unusable. */
+  /** Makes everything written before the call durable. One call at a time. After any throw the log is unusable. */
   async sync(): Promise<void> {
     assert(this.#syncing.size === 0, 'one sync at a time');
     const lsn = this.#lsn;
@@ -180,20 +183,20 @@ export class Wal {
     this.#durableLsn = lsn;
   }
 
-  /** `count` records of the chunk are in segments, or gone for good. */
+  /** `count` records of the chunk are in segments, or no longer needed. */
   release(chunk: WalChunk, count: number): void {
     chunk.live -= count;
     assert(chunk.live >= 0, 'a record is released once');
     if (chunk.live === 0) this.#trim();
   }
 
-  /** Closes the files. With `remove`, which needs every record released, nothing is left of the session's log. */
+  /** Closes the files. With `remove`, which requires every record to be released, nothing of the session's log is left. */
   async close(remove: boolean): Promise<void> {
     this.#current = undefined;
     if (remove) {
       this.#trim();
       await this.#trimming;
-      // As where the session was fenced meanwhile, and its log recovered and removed.
+      // For example when the session was fenced meanwhile and its log recovered and removed.
       if (this.#fault) throw this.#fault;
       assert(this.#chunks.size === 0, 'every record is rolled up before the log is removed');
     }
@@ -253,11 +256,11 @@ export class Wal {
     return end;
   }
 
-  /** The refused write may have left whole records behind the last good byte: nothing more is written here. */
+  /** The refused write may have left whole records after the last good byte, so nothing more is written to this chunk. */
   #abandon(chunk: WalChunk): void {
     this.#current = undefined;
     try {
-      // Spoils the first of them, should we die before the next chunk's header records where this one ended.
+      // Destroys the first of them, in case we die before the next chunk's header records where this one ended.
       chunk.file.writeSync([Buffer.alloc(walRecordHeaderBytes)], chunk.bytes);
     } catch (error) {
       if (!(error instanceof DiskFull)) throw error;
@@ -306,7 +309,8 @@ export class Wal {
   }
 
   async #trimAll(): Promise<void> {
-    // Asked for again while it runs, a pass may have gone by what has become droppable since.
+    // If a pass is requested while one runs, the running pass may already have gone past chunks that became droppable
+    // since.
     while (this.#trimAgain) {
       this.#trimAgain = false;
       await this.#dropFront();
@@ -315,8 +319,8 @@ export class Wal {
   }
 
   /**
-   * Drops chunks oldest first, each removal durable before the next: were a middle chunk gone and an older one back after
-   * a power loss, recovery could not tell the gap from damage.
+   * Drops chunks oldest first, each removal durable before the next. If a power loss removed a middle chunk and brought
+   * back an older one, recovery could not tell the gap from damage.
    */
   async #dropFront(): Promise<void> {
     for (const chunk of this.#chunks) {
@@ -325,7 +329,7 @@ export class Wal {
       if (this.#beforeDrop) await this.#beforeDrop();
       this.#chunks.delete(chunk);
       this.#dirty.delete(chunk);
-      // One that is not nearly full was abandoned for want of space, or holds one batch that fits no other.
+      // A chunk far from full was mostly abandoned for lack of space; one above the limit holds a single larger batch.
       const isSpare =
         this.#spares.length < sparesMax &&
         !chunk.isReferred &&
@@ -334,7 +338,7 @@ export class Wal {
       const spare = `${this.directory}/${walSpareName(chunk.number)}`;
       if (isSpare) this.#disk.rename(chunk.path, spare);
       else this.#disk.remove(chunk.path);
-      // A sync in flight still uses the descriptor and closes it when it is done.
+      // A sync in flight still uses the descriptor and closes it when done.
       if (!this.#syncing.has(chunk)) chunk.file.close();
       await this.#disk.syncDirectory(this.directory);
       if (isSpare) this.#spares.push(spare);
@@ -342,8 +346,8 @@ export class Wal {
   }
 
   /**
-   * Once the first chunk is gone a scan begins at the second: were its header lost with the power, the log would look as if
-   * it had never come as far as it was known to be.
+   * Once the first chunk is gone, a scan begins at the second. If a power loss took the second chunk's header, the log
+   * would seem to end before the point it was known to have reached.
    */
   async #secureSecond(): Promise<void> {
     const [, next] = this.#chunks;
@@ -353,7 +357,7 @@ export class Wal {
       return;
     }
     this.#droppedLsn = Math.max(this.#droppedLsn, next.lsn);
-    // Nothing of a log that is never synced is known to be on the disk.
+    // In a log that is never synced, nothing is known to be on the disk.
     if (this.#durableLsn === 0 || this.#durableLsn > next.lsn) return;
     await next.file.datasync();
     await this.#disk.syncDirectory(this.directory);
