@@ -1,4 +1,4 @@
-/** Of the group requests: where their error codes are, how long they may take, and their answers when nobody can. */
+/** For each group request: where its error codes are, how long it may take, and its answer when no coordinator can give one. */
 import type { CoordinatorApi } from '../engine.ts';
 import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import { make } from '../protocol/make.ts';
@@ -15,7 +15,7 @@ import { offsetDeleteResponse } from '../protocol/messages/47-offset-delete.ts';
 export interface CoordinatorShape<K extends CoordinatorApi> {
   codes(response: ResponseOf<K>): number[];
   failure(request: RequestOf<K>, code: number): ResponseOf<K>;
-  /** How long the coordinator may hold the request by its own terms. */
+  /** How long the request itself allows the coordinator to hold it. */
   waitMs(request: RequestOf<K>): number;
 }
 
@@ -41,7 +41,7 @@ const offsetFetch: CoordinatorShape<9> = {
     ...groups.map((group) => group.errorCode),
     ...topics.flatMap(({ partitions }) => partitions.map((each) => each.errorCode)),
   ],
-  // Up to v7 the request is about one group; v1 has no error code but those of the partitions.
+  // Up to v7 the request is about one group; v1 has error codes on the partitions only.
   failure: ({ groups, topics }, errorCode) =>
     make(offsetFetchResponse, {
       errorCode,
@@ -57,7 +57,7 @@ const offsetFetch: CoordinatorShape<9> = {
 const joinGroup: CoordinatorShape<11> = {
   codes: ownCode,
   failure: ({ memberId }, errorCode) => make(joinGroupResponse, { errorCode, memberId }),
-  // It is answered when the generation is complete; older clients give the rebalance no time of its own.
+  // Answered when the generation is complete. Older clients send no separate rebalance timeout.
   waitMs: ({ rebalanceTimeoutMs, sessionTimeoutMs }) => Math.max(rebalanceTimeoutMs, sessionTimeoutMs),
 };
 
@@ -73,7 +73,7 @@ const leaveGroup: CoordinatorShape<13> = {
   waitMs: noWait,
 };
 
-/** A follower's SyncGroup waits for its leader, at most a rebalance timeout, which the request does not tell. */
+/** A follower's SyncGroup waits for its leader, at most a rebalance timeout. The request does not state that timeout. */
 const syncWaitMsMax = 300_000;
 
 const syncGroup: CoordinatorShape<14> = {
@@ -102,7 +102,7 @@ const offsetDelete: CoordinatorShape<47> = {
   waitMs: noWait,
 };
 
-/** A mapped type, so that generic code which is given a key gets that key's shape. */
+/** A mapped type, so that generic code with a given key gets that key's shape. */
 export const coordinatorShapes: { readonly [K in CoordinatorApi]: CoordinatorShape<K> } = {
   8: offsetCommit,
   9: offsetFetch,

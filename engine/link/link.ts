@@ -1,14 +1,14 @@
 /**
- * The gateway's side of a link: a pipelined client of the Kafka protocol over one FrameChannel. Requests carry
- * correlation ids and answers may come in any order, so a long poll does not hold up what was sent after it.
+ * The gateway's side of a link: a pipelined client of the Kafka protocol over one FrameChannel. Requests carry correlation
+ * ids and answers may come in any order, so a long poll does not hold up the requests sent after it.
  *
- * When the connection ends, every outstanding request fails in the order in which it was sent. That order is what lets
- * the router put appends back in their places; `LinkClosed.sent` tells whether the request may have taken effect.
+ * When the connection ends, every outstanding request fails in the order in which it was sent. That order lets the router
+ * put appends back in their places; `LinkClosed.sent` says whether the request may have taken effect.
  *
- * Bounds: `inFlightMax` requests wait for answers; what comes on top, or while the channel holds more than
- * `bufferedBytesMax`, is queued here up to `queuedBytesMax` and refused as Overloaded beyond. A peer that leaves a
- * request unanswered for longer than the request allows is taken for hung, and the link closes: a late answer could not
- * be told from a wrong one by whoever has given up on it.
+ * Bounds: at most `inFlightMax` requests wait for answers. Requests beyond that, or sent while the channel holds more than
+ * `bufferedBytesMax`, are queued here up to `queuedBytesMax`; beyond that they are refused as Overloaded. A peer that
+ * leaves a request unanswered for longer than the request allows counts as hung, and the link closes: a caller that has
+ * given up could not tell a late answer from a wrong one.
  */
 import { assert } from '../kernel/assert.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
@@ -20,10 +20,10 @@ import { decodeCorrelationId, decodeResponse, encodeRequest } from '../protocol/
 
 export interface LinkSettings {
   readonly inFlightMax: number;
-  /** Bytes in the channel above which further requests wait here. */
+  /** While the channel holds more bytes than this, further requests wait here. */
   readonly bufferedBytesMax: number;
   readonly queuedBytesMax: number;
-  /** Silence allowed beyond the time that a request itself asks for. */
+  /** Silence that is allowed beyond the time that a request itself asks for. */
   readonly answerMsMax: number;
 }
 
@@ -34,16 +34,16 @@ export const linkDefaults: LinkSettings = {
   answerMsMax: 15_000,
 };
 
-/** Exactly one of the two is called, in a later turn than the send or, for a closed link, at once. */
+/** Exactly one of the two is called, in a later turn than the send; at once when the link is closed. */
 export interface Reply<K extends ApiKey> {
-  /** Byte fields are views of `frame`. Whoever knows that nothing reads it any more may give it to the frame pool. */
+  /** Byte fields are views of `frame`. Code that knows that nothing reads it any more may give it to the frame pool. */
   answered(response: ResponseOf<K>, frame: Buffer): void;
   failed(failure: LinkClosed | Overloaded): void;
 }
 
 export interface SendOptions {
   readonly clientId?: string;
-  /** How long the broker may hold the request by its own terms: a poll's wait, a rebalance. */
+  /** How long the request itself allows the broker to hold it: a poll's wait, a rebalance. */
   readonly waitMs?: number;
 }
 
@@ -52,12 +52,12 @@ interface Outstanding {
   readonly key: ApiKey;
   readonly version: number;
   /**
-   * Undefined once answered. A Map that grows or sheds holes leaves its former table pointing at its entries and at its
-   * next table; once one such table is in the old generation, V8's scavenges keep everything that hangs on the chain.
+   * Undefined once answered. When a Map grows or drops holes, its former table keeps pointing at its entries and at the
+   * next table. Once one such table is in the old generation, V8's scavenges keep everything that hangs on the chain.
    */
   reply: Reply<ApiKey> | undefined;
   readonly allowedMs: number;
-  /** When the sweep first met it: a clock read per sweep instead of one per request. */
+  /** When the sweep first saw it: one clock read per sweep instead of one per request. */
   metMs: number;
   parts: readonly Uint8Array[];
   readonly bytes: number;
@@ -72,7 +72,7 @@ export class Link implements FrameHandler {
   readonly #settings: LinkSettings;
   readonly #onClosed: (link: Link) => void;
   #channel: FrameChannel | undefined;
-  /** In send order: a Map keeps the order of insertion. */
+  /** In send order, because a Map keeps the order of insertion. */
   readonly #inFlight = new Map<number, Outstanding>();
   #queue: Outstanding[] = [];
   #queuedBytes = 0;
@@ -99,7 +99,7 @@ export class Link implements FrameHandler {
   ): Promise<Link> {
     const link = new Link(address, clock, settings, onClosed);
     const channel = await network.connect(address, link, isBulk);
-    // The connection may have ended while connect() was handing it over.
+    // The connection may have ended while connect() was returning it.
     if (link.#closed) throw new LinkClosed(`link to ${address} closed`, false);
     link.#channel = channel;
     return link;
@@ -117,7 +117,7 @@ export class Link implements FrameHandler {
     return this.#queuedBytes;
   }
 
-  /** Whether a request would leave at once instead of being queued here. */
+  /** Whether a request would be sent at once instead of being queued here. */
   hasRoom(): boolean {
     const { inFlightMax, bufferedBytesMax } = this.#settings;
     return (
@@ -151,7 +151,7 @@ export class Link implements FrameHandler {
       correlationId,
       key,
       version,
-      // The answer is decoded by the same key, so the reply gets the type it asked for.
+      // The answer is decoded with the same key, so the reply gets the type it expects.
       reply: reply as Reply<ApiKey>,
       allowedMs: (options.waitMs ?? 0) + this.#settings.answerMsMax,
       metMs: -1,
@@ -166,7 +166,7 @@ export class Link implements FrameHandler {
     this.#queuedBytes += bytes;
   }
 
-  /** As send. Throws LinkClosed and Overloaded. */
+  /** Like send. Throws LinkClosed and Overloaded. */
   request<K extends ApiKey>(
     key: K,
     version: number,
@@ -191,12 +191,13 @@ export class Link implements FrameHandler {
     let response: ResponseOf<ApiKey>;
     try {
       outstanding = this.#inFlight.get(decodeCorrelationId(frame));
-      // A peer that answers what nobody asked has lost count; nothing it says can be matched any more.
+      // The peer answered a request that was never sent. It has lost count, and none of its answers can be matched any
+      // more.
       if (!outstanding) return this.close();
       response = decodeResponse(outstanding.key, outstanding.version, frame);
     } catch (error) {
       if (!(error instanceof MalformedFrame)) throw error;
-      // The request is still outstanding, and fails in its turn.
+      // The request is still outstanding and fails with the others.
       return this.close();
     }
     this.#inFlight.delete(outstanding.correlationId);

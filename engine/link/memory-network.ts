@@ -1,7 +1,7 @@
 /**
- * A Network inside one process, for brokers that live in the gateway's, for tests and the simulator: frames travel on the
- * handed-in clock, in order, as copies, and a test can cut, stall, slow down and refuse an address. What a real network may do (lose what is on its way when
- * a connection ends, tell the two sides at different times) this one does too.
+ * A Network inside one process, for brokers in the gateway's process, for tests and for the simulator. Frames travel on the
+ * clock that is passed in, in order, as copies. A test can cut, stall, slow down and refuse an address. Like a real
+ * network, this one may lose frames in flight when a connection ends, and tell the two sides at different times.
  */
 import { assert } from '../kernel/assert.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -9,14 +9,14 @@ import { framePool } from '../kernel/frame-pool.ts';
 import { type FrameChannel, type FrameHandler, LinkClosed, type Network } from '../ports.ts';
 
 export interface MemoryNetwork extends Network {
-  /** Ends every connection to `address`. Frames on their way are lost; each side learns of it in a turn of its own. */
+  /** Ends every connection to `address`. Frames in flight are lost; each side learns of it in a turn of its own. */
   cut(address: string): void;
-  /** Frames to and from `address` take this long from now on. */
+  /** From now on, frames to and from `address` take this long. */
   delay(address: string, delayMs: number): void;
-  /** From now on frames to and from `address` wait until `flow`; connections stay open, as with a stopped process. */
+  /** From now on, frames to and from `address` wait until `flow`. Connections stay open, as with a stopped process. */
   stall(address: string): void;
   flow(address: string): void;
-  /** Connections to `address` are refused until `accept`, though somebody listens. */
+  /** Connections to `address` are refused until `accept`, even though somebody listens. */
   refuse(address: string): void;
   accept(address: string): void;
   connections(address: string): number;
@@ -119,7 +119,7 @@ class MemoryChannel implements FrameChannel {
   peer: MemoryChannel | undefined;
   readonly #clock: Clock;
   readonly #wire: Wire;
-  /** Sent by this side, not yet with the other. `due` frames at the front have travelled long enough. */
+  /** Frames that this side sent and the other has not received. The first `due` of them have travelled long enough. */
   #sent: Buffer[] = [];
   #due = 0;
   #sentBytes = 0;
@@ -132,7 +132,7 @@ class MemoryChannel implements FrameChannel {
 
   send(parts: readonly Uint8Array[], sent?: () => void): void {
     if (!this.#wire.open) return;
-    // A copy, as the kernel makes one: the sender may patch its buffers afterwards.
+    // A copy, like the kernel makes: the sender may patch its buffers afterwards.
     const frame = framePool.gather(parts);
     if (sent) this.#clock.endOfTurn(sent);
     this.#sent.push(frame);
@@ -159,7 +159,7 @@ class MemoryChannel implements FrameChannel {
     this.#clock.endOfTurn(() => this.peer!.deliver());
   }
 
-  /** What was sent before still arrives, as with a socket that is shut down in order. */
+  /** Frames sent before still arrive, as with a socket that is shut down in order. */
   close(): void {
     if (!this.#wire.open) return;
     const end = (): void => this.#wire.cut();
@@ -168,7 +168,7 @@ class MemoryChannel implements FrameChannel {
     else this.#clock.endOfTurn(end);
   }
 
-  /** Hands over what is due, as far as the other side takes it. */
+  /** Delivers the frames that are due, as long as the other side accepts them. */
   deliver(): void {
     const peer = this.peer!;
     let delivered = false;

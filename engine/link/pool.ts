@@ -1,10 +1,10 @@
 /**
- * Links by broker address, made when first asked for. Each address has a link per lane, so that a large fetch answer
- * does not stand in front of an append's acknowledgement: order matters inside a lane only.
+ * Links by broker address, made when first asked for. Each address has one link per lane, so that a large fetch answer does
+ * not stand in front of an append's acknowledgement: order matters only within a lane.
  *
- * The pool never waits for its callers: `link` gives what is open and otherwise sees to it that a connection is being
- * made, with growing pauses while nobody listens there. It tries again only for an address that was asked for since the
- * last attempt, so an address that no row names any more costs nothing.
+ * The pool never makes its callers wait. `link` returns the open link, or starts a connection attempt; while nobody listens
+ * at the address, the pauses between attempts grow. The pool retries only an address that was asked for since the last
+ * attempt, so an address that no row names any more costs nothing.
  */
 import { below, type Random } from '../kernel/random.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -14,7 +14,7 @@ import { Link, type LinkSettings } from './link.ts';
 export type Lane = 'append' | 'fetch' | 'control';
 
 export interface PoolSettings {
-  /** Pause after the first refused attempt; doubles up to the maximum. Half of each pause is random. */
+  /** Pause after the first refused attempt. It doubles up to the maximum; half of each pause is random. */
   readonly reconnectMs: number;
   readonly reconnectMsMax: number;
   readonly link: LinkSettings;
@@ -23,7 +23,7 @@ export interface PoolSettings {
 interface Slot {
   link: Link | undefined;
   connecting: boolean;
-  /** Asked for since the last attempt began. */
+  /** Whether it was asked for since the last attempt began. */
   wanted: boolean;
   pauseMs: number;
 }
@@ -44,7 +44,7 @@ export class LinkPool {
     this.#settings = settings;
   }
 
-  /** The open link, or undefined while one is being made: `onOpen` tells. */
+  /** The open link; undefined while one is being made, and `onOpen` reports it then. */
   link(address: string, lane: Lane): Link | undefined {
     const key = `${lane} ${address}`;
     let slot = this.#slots.get(key);
@@ -63,7 +63,7 @@ export class LinkPool {
     this.#listeners.push(listener);
   }
 
-  /** Ends the links of one address in every lane, for a broker that answers no more. */
+  /** Closes the links of one address in every lane, for a broker that no longer answers. */
   cut(address: string): void {
     for (const lane of ['append', 'fetch', 'control'] as const) this.#slots.get(`${lane} ${address}`)?.link?.close();
   }
@@ -83,7 +83,7 @@ export class LinkPool {
       };
       const isBulk = lane === 'fetch';
       const link = await Link.open(this.#network, address, this.#clock, this.#settings.link, onClosed, isBulk);
-      // It may have ended before this continuation ran.
+      // The link may have ended before this continuation ran.
       if (link.isClosed) throw new LinkClosed(`link to ${address} closed`, false);
       slot.connecting = false;
       slot.pauseMs = 0;
@@ -103,7 +103,7 @@ export class LinkPool {
     const delayMs = slot.pauseMs / 2 + below(this.#random, Math.ceil(slot.pauseMs / 2));
     const retry = (): void => {
       slot.connecting = false;
-      // Nobody has asked in the meantime: the next one who does starts an attempt.
+      // Nobody has asked for it meanwhile: the next caller starts an attempt.
       if (slot.wanted && !this.#closed) void this.#connect(slot, address, lane);
     };
     this.#clock.after(delayMs, retry, 'background');

@@ -1,7 +1,7 @@
 /**
- * The broker's side of links: turns frames into typed requests, hands each to one handler, and sends the answers in
- * whatever order the handler gives them. A frame that cannot be decoded closes its connection, because the stream
- * behind it cannot be trusted; an exception of the handler is a bug and passes through.
+ * The broker's side of links. Turns frames into typed requests, passes each to one handler, and sends the answers in
+ * whatever order the handler gives them. A frame that cannot be decoded closes its connection, because the stream after it
+ * cannot be trusted. An exception from the handler is a bug and passes through.
  *
  * Bounds, per connection: reading stops while `inFlightMax` requests are unanswered or while the peer leaves more than
  * `bufferedBytesMax` of answers unread, so a slow peer slows only itself.
@@ -28,17 +28,17 @@ export type Call = { [K in ApiKey]: CallOf<K> }[ApiKey];
 export interface CallOf<K extends ApiKey> {
   readonly key: K;
   readonly version: number;
-  /** As in the header: see engine/routing/coordinator-request.ts for what group requests put there. */
+  /** From the header: engine/routing/coordinator-request.ts says what group requests put there. */
   readonly clientId: string;
   readonly request: RequestOf<K>;
-  /** As received. Whoever knows that nothing reads it any more may give it to the frame pool. */
+  /** As received. Code that knows that nothing reads it any more may give it to the frame pool. */
   readonly frame: Buffer;
   /**
-   * At most once; later calls and calls after the connection has ended do nothing. Not calling it answers nothing. `sent`
-   * is called when nothing reads the response's byte fields any more, where that can be told.
+   * To be called at most once: later calls, and calls after the connection has ended, do nothing. Without a call there is
+   * no answer. `sent` is called when nothing reads the response's byte fields any more, where that can be known.
    */
   respond(response: ResponseOf<K>, sent?: () => void): void;
-  /** For work whose result nobody would see any more. */
+  /** Lets a handler skip work whose result nobody would see. */
   isClosed(): boolean;
 }
 
@@ -73,11 +73,11 @@ class ServedLink implements FrameHandler {
     if (!call) return this.#channel.close();
     this.#inFlight++;
     this.#regulate();
-    // Key and request are paired by decoding; a union of pairs cannot be built from its two halves otherwise.
+    // Decoding pairs key and request; TypeScript cannot build a union of pairs from its two halves.
     this.#handler(call as Call);
   }
 
-  /** Undefined for what cannot be understood. */
+  /** Undefined for a frame that cannot be understood. */
   #decode(frame: Buffer): CallOf<ApiKey> | undefined {
     try {
       const { apiKey: key, apiVersion: version, correlationId, clientId, bodyAt } = decodeRequestHeader(frame);

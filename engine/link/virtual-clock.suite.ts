@@ -1,4 +1,4 @@
-/** A clock that a test moves by hand: timers and ends of turns run only inside `settle` and `advance`, in a fixed order. */
+/** A clock that a test moves by hand: timers and turn ends run only inside `settle` and `advance`, in a fixed order. */
 import { type Clock, systemClock, type Timer } from '../kernel/clock.ts';
 
 interface Alarm {
@@ -31,7 +31,7 @@ export class VirtualClock implements Clock {
     this.#turn.push(fn);
   }
 
-  /** Runs promises and turns until nothing happens any more without time passing. */
+  /** Runs promises and turns until nothing more happens without time passing. */
   async settle(): Promise<void> {
     for (;;) {
       await new Promise<void>((resolve) => systemClock.endOfTurn(resolve));
