@@ -190,11 +190,11 @@ export type ResponseOf<K extends ApiKey> = Infer<(typeof messages)[K]['response'
 
 export interface Api {
   readonly key: ApiKey;
-  /** As in Apache Kafka, for example 'Produce'. */
+  /** The name in Apache Kafka, for example 'Produce'. */
   readonly name: string;
   readonly request: Message;
   readonly response: Message;
-  /** Versions that can be decoded; what is offered is in versions.ts. */
+  /** Versions that can be decoded; versions.ts says which are offered to clients. */
   readonly min: number;
   readonly max: number;
   /** First version with tagged fields; Infinity when none. */

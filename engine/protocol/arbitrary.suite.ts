@@ -1,4 +1,4 @@
-/** Random messages for property tests: any value that a version can carry, made from the schema. */
+/** Random messages for property tests: any value that a version can carry, generated from the schema. */
 import fc from 'fast-check';
 import { zeroUuid } from '../kernel/uuid.ts';
 import { type Field, type Fields, type Infer, isNullable, isPresent, type Message } from './schema.ts';
@@ -17,7 +17,7 @@ function struct(fields: Fields, version: number): fc.Arbitrary<unknown> {
 }
 
 function present(field: Field, version: number): fc.Arbitrary<unknown> {
-  // Equal to the default often enough for tagged fields to be left out.
+  // Often equal to the default, so that tagged fields are left out.
   const value = fc.oneof(
     { weight: 4, arbitrary: valueOf(field, version) },
     { weight: 1, arbitrary: fc.constant(null).map(() => defaultOf(field)) },
@@ -40,7 +40,7 @@ function valueOf(field: Field, version: number): fc.Arbitrary<unknown> {
     case 'int64':
       return fc.oneof(fc.maxSafeInteger(), fc.constantFrom(-1, 0, 2 ** 31, 2 ** 32, -(2 ** 32), Infinity));
     case 'float64':
-      // A tagged -0 is its default 0, as it is to Apache Kafka, and is left out.
+      // Apache Kafka treats a tagged -0 as the default 0 and leaves it out; so do we.
       return fc.double({ noNaN: true }).map((value) => (value === 0 ? 0 : value));
     case 'bool':
       return fc.boolean();
@@ -55,7 +55,7 @@ function valueOf(field: Field, version: number): fc.Arbitrary<unknown> {
     case 'records':
       return fc.oneof(fc.uint8Array({ maxLength: 20 }), fc.constantFrom(0, 127, 256, 257).map(filled)).map(view);
     case 'runs':
-      // A list of several pieces comes back as one: the identity is that of no piece and of one.
+      // A list of several pieces is decoded as one piece, so only lists of no piece or one piece come back unchanged.
       return fc.oneof(
         fc.constant([]),
         fc.uint8Array({ minLength: 1, maxLength: 600 }).map((run) => [view(run)]),

@@ -1,7 +1,7 @@
 /**
- * Decoders, encoders and rewriters, compiled from the schema on first use of a (message, version). Compiled code reads
- * an object per struct and a local per field; walking the schema for every message costs three to ten times as much
- * (interpret.ts does that, as the oracle that tests compare with).
+ * Decoders, encoders and rewriters, compiled from the schema on first use of a (message, version). Compiled code reads an
+ * object per struct and a local variable per field. Walking the schema for every message costs three to ten times as much;
+ * interpret.ts does that, as the oracle that tests compare with.
  */
 import { assert } from '../kernel/assert.ts';
 import { zeroUuid } from '../kernel/uuid.ts';
@@ -27,8 +27,8 @@ import {
 import { Writer } from './writer.ts';
 
 /**
- * Reads the body that starts at `position` of the frame. Byte fields of the result are views of the frame; bytes behind
- * the body are ignored, as Kafka does. Throws MalformedFrame, also for one of more than `elementsMax` array elements.
+ * Reads the body that starts at `position` of the frame. Byte fields of the result are views of the frame. Bytes after the
+ * body are ignored, as in Kafka. Throws MalformedFrame, also for a message with more than `elementsMax` array elements.
  */
 export type Decoder<T> = (frame: Buffer, position: number, elementsMax?: number) => T;
 
@@ -38,7 +38,7 @@ export type Decoder<T> = (frame: Buffer, position: number, elementsMax?: number)
  */
 export type Encoder<T> = (writer: Writer, message: T) => void;
 
-/** Replaces, in the message itself, every value that must look different on the other side. */
+/** Replaces, within the message itself, every value that must look different on the other side. */
 export type Rewriter<T> = (message: T, map: Rewrite) => void;
 
 const scope = {
@@ -74,14 +74,14 @@ export function encoder<M extends Message>(schema: M, version: number): Encoder<
   return compiled(encoders, schema, version, encoderSource) as Encoder<Infer<M>>;
 }
 
-/** For one version, because what a version lacks holds a default that must not be taken for a name. */
+/** For one version: a field that the version lacks holds a default, which must not be mistaken for a name. */
 export function rewriter<M extends Message>(schema: M, version: number): Rewriter<Infer<M>> {
   return compiled(rewriters, schema, version, rewriterSource) as Rewriter<Infer<M>>;
 }
 
 const sharedWriter = new Writer();
 
-/** The body alone, as parts for a writev; large records in it are the message's own views. Throws as Encoder. */
+/** The body alone, as parts for a writev; large records stay the message's own views. Throws as Encoder does. */
 export function encode<M extends Message>(schema: M, version: number, message: Infer<M>): Uint8Array[] {
   sharedWriter.begin();
   encoder(schema, version)(sharedWriter, message);

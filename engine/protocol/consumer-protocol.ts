@@ -1,7 +1,7 @@
 /**
  * What consumers put into the opaque bytes of JoinGroup and SyncGroup when the group's protocolType is 'consumer': a
- * version, then the topics they subscribe to or the partitions they got. A version later than 3 only adds at the end,
- * so it is read as 3 and the rest is kept as it is.
+ * version, then the topics they subscribe to or the partitions they got. Versions after 3 only add fields at the end, so
+ * they are read as version 3 and the rest is kept as it is.
  */
 import { decoder, encode } from './compile.ts';
 import { array, bytes, int32, type Infer, message, string, structs } from './schema.ts';
@@ -22,7 +22,7 @@ export const consumerAssignment = message('ConsumerProtocolAssignment', -1, '0-3
   userData: bytes('plain', { nullable: true, default: null }),
 });
 
-/** With every topic name replaced by `map` of it. userData belongs to the assignor and stays. Throws MalformedFrame. */
+/** Replaces every topic name by `map` of it. userData belongs to the assignor and stays as it is. Throws MalformedFrame. */
 export function rewriteSubscription(opaque: Uint8Array, map: (topic: string) => string): Buffer {
   const frame = view(opaque);
   const { version, subscription } = readSubscription(frame);
@@ -32,7 +32,7 @@ export function rewriteSubscription(opaque: Uint8Array, map: (topic: string) => 
   return Buffer.concat([frame.subarray(0, 2), ...encode(consumerSubscription, version, subscription), rest]);
 }
 
-/** As rewriteSubscription. An empty assignment, which a member without partitions may get, stays empty. */
+/** Like rewriteSubscription. An empty assignment, which a member without partitions may get, stays empty. */
 export function rewriteAssignment(opaque: Uint8Array, map: (topic: string) => string): Buffer {
   const frame = view(opaque);
   if (frame.length === 0) return frame;
@@ -44,8 +44,8 @@ export function rewriteAssignment(opaque: Uint8Array, map: (topic: string) => st
 }
 
 /**
- * Some clients (sarama, own assignors of kafkajs) say version 1 and end where version 0 does, so a subscription that is
- * too short for its version is read as 0, which is all that Kafka's coordinator itself reads.
+ * Some clients (sarama, custom assignors for kafkajs) claim version 1 but end where version 0 does. A subscription too
+ * short for its version is therefore read as version 0, which is all that Kafka's coordinator itself reads.
  */
 function readSubscription(frame: Buffer): { version: number; subscription: ConsumerSubscription } {
   const version = versionOf(frame);

@@ -145,15 +145,16 @@ const names = new Map<number, string>(
 );
 
 /**
- * What a broker of ours says of an append that it has no room for, a producer's or a group coordinator's own: nothing of it
- * was stored. Kafka says 56 of that too, but also of a log whose fate is not known, and so do we to its producers. Clients
- * that speak to a coordinator do not know 56 (gateway/kafka/coordinate.ts).
+ * Our brokers' answer to an append for which they have no room, from a producer or from a group coordinator itself: nothing
+ * was stored. Kafka uses 56 for that, but also for a log whose fate is unknown, and to producers we do the same. Clients
+ * that talk to a coordinator do not know 56 (gateway/kafka/coordinate.ts).
  */
 export const volumeFullCode = 30_056;
 
 /**
- * What a coordinator of ours says of a change when nobody knows whether it is in its log, and routing when it was with a broker
- * that went away. NOT_COORDINATOR, which clients hear in its place (gateway/kafka/coordinate.ts), says here that nothing was done.
+ * Our coordinators' answer when it is unknown whether a change is in their log; also routing's answer when the broker that
+ * had the request went away. Clients get NOT_COORDINATOR instead (gateway/kafka/coordinate.ts), which internally means that
+ * nothing was done.
  */
 export const unsureCode = 30_016;
 
@@ -162,7 +163,7 @@ export function toKafkaCode(code: number): number {
   return code === volumeFullCode ? errorCode.kafkaStorageError : code;
 }
 
-/** 'UNKNOWN_TOPIC_OR_PARTITION' for 3: the name in Kafka's documentation, for people and metrics. */
+/** 'UNKNOWN_TOPIC_OR_PARTITION' for 3: the name in Kafka's documentation, for people and for metrics. */
 export function errorName(code: number): string {
   return names.get(toKafkaCode(code)) ?? `ERROR_${code}`;
 }

@@ -1,31 +1,31 @@
 /**
- * Cuts a byte stream into size-prefixed frames, as Kafka clients, gateways and brokers send them. The receive buffer is
- * overwritten by the next read, so a frame is copied out of it, into a buffer of exactly its size: record batches stay views
- * of it until they are written. Of a large frame only the beginning is: the rest is received where it belongs (`target`).
- * The announced size is judged before anything is allocated, and a buffer over `eagerBytes` grows with what has arrived, so
- * that a client which announces 100 MiB and sends nothing costs nothing.
+ * Cuts a byte stream into size-prefixed frames, as Kafka clients, gateways and brokers send them. The next read overwrites
+ * the receive buffer, so each frame is copied out of it, into a buffer of exactly its size; record batches stay views of
+ * that buffer until they are written. Of a large frame only the beginning is copied: the rest is received directly into its
+ * place (`target`). The announced size is checked before anything is allocated, and a buffer over `eagerBytes` grows with
+ * the bytes that arrive, so that a client that announces 100 MiB and sends nothing costs nothing.
  *
- * Buffers come from the frame pool. Who gets a frame may give it back to it, once nothing reads the frame any more.
+ * Buffers come from the frame pool. The receiver of a frame may give it back once nothing reads it any more.
  */
 import { framePool } from '../kernel/frame-pool.ts';
 import { MalformedFrame } from './malformed-frame.ts';
 
 const prefixBytes = 4;
-/** Less of a frame is copied: a read for its rest alone would cost more, and what comes behind it is read along. */
+/** A shorter rest is copied: a read for it alone would cost more than the copy, and one read can bring the next frame along. */
 const directBytesMin = 64 * 1024;
-/** Behind a frame of this size comes another often enough: of its beginning no more than this is read and copied. */
+/** A frame of this size is often followed by another. Of that one's beginning, no more than this is read and copied. */
 const largeBytesMin = 256 * 1024;
 const beginningBytes = 4 * 1024;
 
-/** An object and not two closures: ten thousand idle connections pay for each of them. */
+/** An object instead of two closures, because ten thousand idle connections pay for each of them. */
 export interface FrameTaker {
   received(frame: Buffer): void;
-  /** Asked before the buffer of a frame of `frameBytes` holds `bytes` more, in sum all of them; may throw. */
+  /** Called before the buffer of a frame of `frameBytes` grows by `bytes`; the calls add up to the whole frame. May throw. */
   charge(bytes: number, frameBytes: number): void;
 }
 
 export class FrameReader {
-  /** May change while the connection lives: unknown clients get less. */
+  /** May change while the connection lives: unknown clients get a lower limit. */
   frameBytesMax: number;
   readonly #eagerBytes: number;
   readonly #taker: FrameTaker;
@@ -35,17 +35,17 @@ export class FrameReader {
   #prefix = 0;
   #prefixFilled = 0;
   #lastFrameBytes = 0;
-  /** The last target was the frame itself. */
+  /** Whether the last target was the frame itself. */
   #isDirect = false;
 
-  /** `eagerBytes`: up to here a frame's buffer is allocated at once; from there on with what arrives. */
+  /** Up to `eagerBytes`, a frame's buffer is allocated at once; beyond that it grows with the bytes that arrive. */
   constructor(frameBytesMax: number, eagerBytes: number, taker: FrameTaker) {
     this.frameBytesMax = frameBytesMax;
     this.#eagerBytes = eagerBytes;
     this.#taker = taker;
   }
 
-  /** Where the next bytes of the stream are best received: the rest of a large frame, or `shared`, as much of it as is wise. */
+  /** Where to receive the next bytes of the stream: the rest of a large frame, or a suitable part of `shared`. */
   target(shared: Buffer): Buffer {
     const frame = this.#frame;
     if (frame !== undefined && frame.length - this.#filled >= directBytesMin) {
@@ -57,8 +57,8 @@ export class FrameReader {
   }
 
   /**
-   * Takes `length` bytes: those in the last target when there was one for them, else `chunk[0, length)`, keeping nothing of
-   * it. Throws MalformedFrame; whatever the taker throws passes through.
+   * Takes `length` bytes: those in the last target if that was a frame, otherwise `chunk[0, length)`, of which nothing is
+   * kept. Throws MalformedFrame; whatever the taker throws passes through.
    */
   push(chunk: Uint8Array, length: number): void {
     if (this.#isDirect) {
@@ -101,7 +101,7 @@ export class FrameReader {
     return position;
   }
 
-  /** The buffer, doubled when `needed` bytes do not fit; never above the frame's own size. */
+  /** Returns the buffer, doubled when `needed` bytes do not fit, but never larger than the frame itself. */
   #room(frame: Buffer, needed: number): Buffer {
     if (needed <= frame.length) return frame;
     const size = Math.min(this.#frameBytes, Math.max(needed, frame.length * 2));

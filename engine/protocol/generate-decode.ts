@@ -1,7 +1,7 @@
 /**
- * Source of a decoder: one flat function per message and version, lengths checked before use, one object literal per
- * struct. In it `b` is the frame, `p` the position, `e` the end, `n` the length or count read last, `most` how many array
- * elements the message may have, and `left` how many it may still have.
+ * Generates the source of a decoder: one flat function per message and version, lengths checked before use, one object
+ * literal per struct. In that source `b` is the frame, `p` the position, `e` the end, `n` the length or count read last,
+ * `most` the array elements that the message may have, and `left` how many of those remain.
  */
 import { elementsMax, stringBytesMax, taggedFieldsMax } from './limits.ts';
 import { type Field, type Fields, isNullable, isPresent, type Message } from './schema.ts';
@@ -33,7 +33,7 @@ class DecoderSource {
     this.#flexible = flexible;
   }
 
-  /** Reads a struct; the result is the expression that builds it. */
+  /** Reads a struct; returns the expression that builds it. */
   struct(fields: Fields): string {
     const values = new Map<string, string>();
     const present = Object.entries(fields).filter(([, field]) => isPresent(field, this.#version));
@@ -56,7 +56,7 @@ class DecoderSource {
     return literalSource(fields, (field, name) => values.get(name) ?? defaultSource(field));
   }
 
-  /** Neighbours of fixed width share one check against the end. */
+  /** Neighbouring fields of fixed width share one check against the end. */
   #fixed(run: [string, Field][], values: Map<string, string>): void {
     const total = run.reduce((sum, [, field]) => sum + widthOf(field.kind)!, 0);
     this.source.line(`if (p + ${total} > e) malformed('ends within ${run[0]![0]}');`);
@@ -70,7 +70,7 @@ class DecoderSource {
     this.source.line(`p += ${total};`);
   }
 
-  /** Reads one field of any kind; the result is the name of the local that holds it. */
+  /** Reads one field of any kind; returns the name of the local that holds it. */
   #value(field: Field, name: string): string {
     if (widthOf(field.kind) === undefined) return this.#variable(field, name);
     const values = new Map<string, string>();
@@ -101,7 +101,7 @@ class DecoderSource {
     return local;
   }
 
-  /** Leaves the length or count in `n`, -1 for null. */
+  /** Leaves the length or count in `n`; -1 means null. */
   #length(field: Field, name: string): void {
     if (this.#flexible) {
       this.#varint('n', name);
@@ -143,7 +143,7 @@ class DecoderSource {
     this.source.line(`${local}[${index}] = ${element};`, '}');
   }
 
-  /** One byte before the struct says whether it is there. A struct that cannot be null has no such byte. */
+  /** One byte before the struct says whether it is present. A struct that cannot be null has no such byte. */
   #nullableStruct(field: Field, name: string, local: string): void {
     const nullable = isNullable(field, this.#version);
     if (nullable) this.source.line(`if (p >= e) malformed('ends within ${name}');`, 'if (b[p++] < 128) {');
@@ -170,7 +170,7 @@ class DecoderSource {
     source.line(`if (n > e - p) malformed('tagged field is too long');`, `const ${end} = p + n;`, `switch (${tag}) {`);
     for (const [name, field] of fields) {
       source.line(`case ${field.tag}: {`);
-      // Structs come as expressions, so the value moves to the local of the field before its block closes.
+      // Structs are expressions, so the value moves to the field's local before its block closes.
       source.line(`${values.get(name)} = ${this.#value(field, name)};`, 'break;', '}');
     }
     source.line(`default: p = ${end};`, '}');

@@ -1,7 +1,7 @@
 /**
- * Source of an encoder: one flat function per message and version. In it `w` is the writer, `m` the message, `b` the
- * slab, `p` the position; both go back to the writer before it may change them. Values are checked against their width,
- * for a wrapped number would be a silent lie on the wire.
+ * Generates the source of an encoder: one flat function per message and version. In that source `w` is the writer, `m` the
+ * message, `b` the slab and `p` the position; both are stored back before the writer may change them. Values are checked
+ * against their width, because a wrapped number would be a silent lie on the wire.
  */
 import { elementsMax } from './limits.ts';
 import { type Field, type Fields, isNullable, isPresent, type Message } from './schema.ts';
@@ -9,7 +9,7 @@ import { widthOf } from './sizes.ts';
 import { differsSource, Source } from './source.ts';
 import { copiedBytesMax } from './writer.ts';
 
-/** Longest unsigned varint of 32 bits. */
+/** The longest unsigned varint of 32 bits. */
 const varintBytesMax = 5;
 
 export function encoderSource(schema: Message, version: number): string {
@@ -60,7 +60,7 @@ class EncoderSource {
       );
   }
 
-  /** Room for all fixed fields up to the next variable one. */
+  /** Reserves room for all fixed fields up to the next variable one. */
   #reserveRun(fields: Field[]): number {
     let total = 0;
     for (const field of fields) {
@@ -134,7 +134,7 @@ class EncoderSource {
     this.source.line('}');
   }
 
-  /** One length for all pieces, each of which becomes a part of its own or, when small, a copy. */
+  /** Writes one length for all pieces. Each piece becomes a part of its own, or a copy when it is small. */
   #runs(value: string): void {
     const length = this.source.name('n');
     const index = this.source.name('i');

@@ -1,15 +1,16 @@
 /**
- * Source of a rewriter: visits exactly those fields of one version whose entity looks different from the two sides of
- * the gateway. Made from the schema's marks, so a field cannot be forgotten. In it `m` is the message, `map` the Rewrite.
+ * Generates the source of a rewriter: it visits exactly the fields of one version whose entity looks different on the two
+ * sides of the gateway. It is generated from the schema's marks, so no field can be forgotten. In that source `m` is the
+ * message and `map` the Rewrite.
  */
 import { type Entity, type Field, type Fields, isPresent, type Message } from './schema.ts';
 import { Source } from './source.ts';
 import type { Uuid } from '../kernel/uuid.ts';
 
 /**
- * How each entity looks on the other side. `owner` is the struct that holds the field, for entities whose meaning stands
- * beside them (resourceType, keyType). Null is never passed. Defaults are, because an empty group id is a group id: be
- * ready for '', the zero uuid and -1.
+ * How each entity looks on the other side. `owner` is the struct that holds the field, for entities whose meaning depends
+ * on a field beside them (resourceType, keyType). Null is never passed. Defaults are, because an empty group id is a group
+ * id: expect '', the zero uuid and -1.
  */
 export interface Rewrite {
   topic(name: string, owner: object): string;

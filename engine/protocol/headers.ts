@@ -1,8 +1,8 @@
 /**
- * Headers, and whole frames without their size prefix. A request begins with key, version, correlation id and client id,
- * a response with the correlation id; flexible versions add tagged fields, none of which is known.
+ * Headers, and whole frames without their size prefix. A request begins with key, version, correlation id and client id; a
+ * response begins with the correlation id. Flexible versions add tagged fields, none of which is known.
  *
- * Two exceptions are Kafka's: the client id keeps its int16 length for ever, and an ApiVersions response never has tagged
+ * Kafka has two exceptions: the client id always keeps its int16 length, and an ApiVersions response never has tagged
  * fields in its header, because the client does not know yet what the server speaks.
  */
 import { type ApiKey, apiByKey, apiKey, type RequestOf, type ResponseOf } from './apis.ts';
@@ -23,7 +23,7 @@ export interface RequestHeader {
 
 const writer = new Writer();
 
-/** Throws MalformedFrame. An API or version that is not served is for the caller to refuse. */
+/** Throws MalformedFrame. The caller must refuse an API or version that is not served. */
 export function decodeRequestHeader(frame: Buffer): RequestHeader {
   if (frame.length < 10) malformed('frame is shorter than a request header');
   const key = frame.readInt16BE(0);
@@ -50,7 +50,7 @@ export function decodeRequest<K extends ApiKey>(
   return decoder(api.request, version)(frame, bodyAt, most) as RequestOf<K>;
 }
 
-/** Elements of all arrays of the message that was decoded last: to be asked at once. */
+/** Elements in all arrays of the message decoded last. Read it at once, before the next message. */
 export function elementsDecoded(): number {
   return cursor.elements;
 }
@@ -67,7 +67,7 @@ export function decodeResponse<K extends ApiKey>(key: K, version: number, frame:
   return decoder(apiByKey.get(key)!.response, version)(frame, bodyAt) as ResponseOf<K>;
 }
 
-/** Header and body as parts for one writev; large records stay views of the message's own. Throws as Encoder does. */
+/** Header and body as parts for one writev; large records stay the message's own views. Throws as Encoder does. */
 export function encodeRequest<K extends ApiKey>(
   key: K,
   version: number,
@@ -89,7 +89,7 @@ export function encodeRequest<K extends ApiKey>(
   return writer.take();
 }
 
-/** As encodeRequest. */
+/** Like encodeRequest. */
 export function encodeResponse<K extends ApiKey>(
   key: K,
   version: number,

@@ -1,7 +1,7 @@
 /**
- * Topic names, group ids, client ids and topic ids come again in every request. Making a string from bytes costs a call
- * into C++ and leaves a string whose hash must be computed again for the next Map lookup; finding the one made last
- * time costs a compare. Two direct-mapped tables, so memory is bounded and a collision only costs the slow way.
+ * Topic names, group ids, client ids and topic ids recur in every request. Making a string from bytes costs a call into C++
+ * and gives a string whose hash must be computed again for the next Map lookup; finding the string made last time costs one
+ * comparison. Two direct-mapped tables, so memory is bounded and a collision only costs the slow path.
  */
 import '../kernel/buffer.ts';
 
@@ -11,14 +11,14 @@ const internedBytesMax = 64;
 const texts: string[] = Array.from({ length: slots }, () => '');
 const ids: string[] = Array.from({ length: slots }, () => '');
 
-/** `length` bytes of UTF-8 at `position`, which the caller has checked to be there. */
+/** `length` bytes of UTF-8 at `position`; the caller has checked that they are there. */
 export function text(bytes: Buffer, position: number, length: number): string {
   if (length > internedBytesMax) return bytes.utf8Slice(position, position + length);
   const slot = slotOf(bytes, position, length);
   const known = texts[slot]!;
   if (isSame(known, bytes, position, length)) return known;
   const made = bytes.utf8Slice(position, position + length);
-  // A shorter string holds multi-byte characters: its code units could equal the bytes of another, invalid text.
+  // A shorter string has multi-byte characters: its code units could equal the bytes of another, invalid text.
   if (made.length === length) texts[slot] = made;
   return made;
 }
@@ -39,7 +39,7 @@ function isSame(known: string, bytes: Buffer, position: number, length: number):
   return true;
 }
 
-/** Samples both ends and the middle: names of one owner differ in the last characters, owners in the first. */
+/** Samples both ends and the middle: names of one owner differ in the last characters, owners differ in the first. */
 function slotOf(bytes: Buffer, position: number, length: number): number {
   const middle = position + (length >> 1);
   const end = position + length;

@@ -1,6 +1,6 @@
 /**
- * Decoding and encoding by walking the schema: slow, short and written independently of the compiler, so that tests can
- * hold the two against each other.
+ * Decodes and encodes by walking the schema: slow, short, and written independently of the compiler, so that tests can
+ * compare the two.
  */
 import { AssertionFailure } from '../kernel/assert.ts';
 import { zeroUuid } from '../kernel/uuid.ts';

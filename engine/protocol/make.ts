@@ -1,4 +1,4 @@
-/** Whole messages from the fields that matter: all others get their defaults. */
+/** Builds whole messages from the fields that matter; all other fields get their defaults. */
 import type { Field, Fields, Infer, Message } from './schema.ts';
 import { zeroUuid } from '../kernel/uuid.ts';
 import { defaultSource, evaluate, literalSource, Source } from './source.ts';
@@ -16,8 +16,8 @@ const makers = new Map<Message, Maker>();
 const noBytes = Buffer.alloc(0);
 
 /**
- * A message of its own: arrays and structs are built, not taken from `part`, and have the shape that decoders give, so
- * that code which sees both stays fast. Absent and undefined fields get their defaults.
+ * Builds a separate message: arrays and structs are built anew, not taken from `part`, and have the shape that decoders
+ * give, so that code that sees both stays fast. Absent and undefined fields get their defaults.
  */
 export function make<M extends Message>(schema: M, part: Part<Infer<M>>): Infer<M> {
   let maker = makers.get(schema);

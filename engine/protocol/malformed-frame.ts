@@ -1,6 +1,6 @@
 import { Failure } from '../kernel/failure.ts';
 
-/** The bytes are no message of the version they claim to be. The connection they came from cannot be trusted further. */
+/** The bytes are not a message of the version they claim to be. Their connection cannot be trusted any further. */
 export class MalformedFrame extends Failure {
   readonly code = 'malformed-frame';
 }

@@ -1,38 +1,38 @@
 /**
- * Message shapes as values. One schema describes all versions of a message, one TypeScript type is inferred from it,
- * and everything else (decoder, encoder, rewriter, defaults, interpreter, arbitraries for tests) is derived.
+ * Message shapes as values. One schema describes all versions of a message; one TypeScript type is inferred from it, and
+ * everything else (decoder, encoder, rewriter, defaults, interpreter, arbitraries for tests) is derived from it.
  *
- * The rules are those of Apache Kafka's message JSON: a field that is absent at a version has its default; encoding a
+ * The rules are those of Apache Kafka's message JSON: a field that is absent in a version has its default; encoding a
  * non-default value into a version that lacks the field is an error unless the field is `ignorable`.
  *
- * Every string, uuid and bytes field names its entity, so that tenant rewriting is generated from the schemas and a
- * field that nobody thought about cannot exist.
+ * Every string, uuid and bytes field names its entity. So tenant rewriting is generated from the schemas, and a field that
+ * nobody thought about cannot exist.
  */
 import { zeroUuid, type Uuid } from '../kernel/uuid.ts';
 
-/** What a value stands for. 'plain' means: looked at, and safe to pass between tenants and brokers as it is. */
+/** What a value stands for. 'plain' means: reviewed, and safe to pass unchanged between tenants and brokers. */
 export type Entity =
   | 'topic'
   | 'topicId'
   | 'group'
   | 'txn'
   | 'producerId'
-  /** Id of a broker. Virtual towards tenants. */
+  /** Id of a broker. Tenants see virtual ids. */
   | 'node'
-  /** Host name or address of a broker or a client, never of interest to another tenant. */
+  /** Host name or address of a broker or a client; never shown to another tenant. */
   | 'address'
   /** Rack of a broker or a client; a zone label. */
   | 'rack'
   | 'clusterId'
   /** Directory on a broker's disk. */
   | 'path'
-  /** Text for people that may quote names. */
+  /** Text for people; it may quote names. */
   | 'errorText'
-  /** A group, a transactional id or a share key, as the request's keyType says. */
+  /** A group, a transactional id or a share key, depending on the request's keyType. */
   | 'coordinatorKey'
-  /** Name of a topic, group, broker… as the resourceType beside it says. */
+  /** Name of a topic, group, broker…, depending on the resourceType beside it. */
   | 'resource'
-  /** Bytes of another format which may hold topic names: the consumer protocol's subscription and assignment. */
+  /** Bytes of another format that may hold topic names: the consumer protocol's subscription and assignment. */
   | 'opaque'
   | 'records'
   /** Credentials. Never logged, never forwarded. */
@@ -49,11 +49,11 @@ export type Kind =
   | 'uuid'
   | 'bytes'
   | 'records'
-  /** Record batches in several pieces; one length on the wire. */
+  /** Record batches in several pieces, with one length on the wire. */
   | 'runs'
-  /** Fields of its own. */
+  /** A struct with fields of its own. */
   | 'struct'
-  /** Elements of one field's type, or structs. */
+  /** An array of structs, or of elements of one field's type. */
   | 'array';
 
 export interface Field<T = unknown> {
@@ -63,15 +63,15 @@ export interface Field<T = unknown> {
   readonly until: number;
   /** First version in which null is allowed; Infinity when none. */
   readonly nullable: number;
-  /** Set when the field is in the tagged section of its struct, in every version that has it. */
+  /** Set when the field is in its struct's tagged section, in every version that has it. */
   readonly tag: number | undefined;
-  /** Value when absent. Shared, never to be handed out when it is an array or object: see make.ts. */
+  /** The value when absent. It is shared: never hand it out when it is an array or object (see make.ts). */
   readonly default: T;
   readonly ignorable: boolean;
   readonly entity: Entity | undefined;
-  /** Of a struct, or of an array of structs. */
+  /** For a struct, or an array of structs. */
   readonly fields: Fields | undefined;
-  /** Of an array of anything else. */
+  /** For an array of anything else. */
   readonly element: Field | undefined;
 }
 
@@ -81,7 +81,7 @@ export interface Fields {
 
 /** A request or response body. */
 export interface Message<F extends Fields = Fields> {
-  /** As in Apache Kafka, for example 'ProduceRequest'. */
+  /** The name in Apache Kafka, for example 'ProduceRequest'. */
   readonly name: string;
   readonly key: number;
   readonly min: number;
@@ -155,7 +155,7 @@ export const int8 = integer('int8');
 export const int16 = integer('int16');
 export const uint16 = integer('uint16');
 export const int32 = integer('int32');
-/** A number: beyond 2^53 a value is refused, except that the largest int64, a sentinel of Kafka's, is Infinity. */
+/** A number. A value beyond 2^53 is refused, except for the largest int64, a Kafka sentinel, which becomes Infinity. */
 export const int64 = integer('int64');
 
 export const float64 = (options: Omit<IntegerOptions, 'entity'> = {}): Field<number> => field('float64', options, 0);
@@ -176,9 +176,7 @@ export const bytes = <const O extends NullOptions = {}>(entity: Entity, options?
 export const records = (options: NullOptions = {}): Field<Uint8Array | null> =>
   field('records', { nullable: true, ...options }, null, { entity: 'records' });
 
-/**
- * Record batches as they come from several buffers: encoded one behind the other without a copy, decoded as one view.
- */
+/** Record batches from several buffers: encoded one after another without a copy, decoded as one view. */
 export const runs = (options: NullOptions = {}): Field<readonly Uint8Array[] | null> =>
   field('runs', { nullable: true, ...options }, null, { entity: 'records' });
 
@@ -197,7 +195,7 @@ export const structs = <F extends Fields, const O extends NullOptions = {}>(
 export const array = <T, const O extends NullOptions = {}>(element: Field<T>, options?: O): Field<Allows<O, T[]>> =>
   field('array', options ?? {}, [], { element, entity: element.entity });
 
-/** `versions` as in '3-13' or '0'; `flexible` as in '9+' or 'none'. */
+/** `versions` is for example '3-13' or '0'; `flexible` is for example '9+' or 'none'. */
 export function message<F extends Fields>(
   name: string,
   key: number,

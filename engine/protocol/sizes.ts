@@ -12,12 +12,12 @@ const widths: Partial<Record<Kind, number>> = {
   uuid: 16,
 };
 
-/** Bytes of a kind whose width never changes, else undefined. */
+/** Bytes of a kind with a fixed width, else undefined. */
 export function widthOf(kind: Kind): number | undefined {
   return widths[kind];
 }
 
-/** No encoding of the field at this version is shorter, so a count above remaining / this is a lie. */
+/** Every encoding of the field in this version is at least this long, so a count above the remaining bytes / this is a lie. */
 export function bytesMinOf(field: Field, version: number, flexible: boolean): number {
   switch (field.kind) {
     case 'string':

@@ -1,7 +1,7 @@
 /** Source text under construction, and how it becomes a function. */
 import type { Field, Fields } from './schema.ts';
 
-/** Lines, and local names that never repeat. */
+/** Collects lines and gives out local names that never repeat. */
 export class Source {
   readonly #lines: string[] = [];
   #names = 0;
@@ -19,7 +19,7 @@ export class Source {
   }
 }
 
-/** Expression for the value of a field that the version lacks. Arrays and structs are fresh on every evaluation. */
+/** Expression for the value of a field that the version lacks. Arrays and structs are new on every evaluation. */
 export function defaultSource(field: Field): string {
   if (field.default === null) return 'null';
   switch (field.kind) {
@@ -65,10 +65,10 @@ export function differsSource(field: Field, value: string): string {
   }
 }
 
-/** What a function made from source text may be called with is known only to whoever made the text. */
+/** Only the author of the source text knows the arguments of a function made from it. */
 export type Compiled = (...args: never[]) => unknown;
 
-/** `source` returns the function; `scope` is what it sees by name. */
+/** `source` returns the function; `scope` holds the names it can use. */
 export function evaluate(source: string, scope: Readonly<Record<string, unknown>>): Compiled {
   // The text is made from our own schemas only; nothing from a frame or a user gets into it.
   // oxlint-disable-next-line typescript/no-implied-eval

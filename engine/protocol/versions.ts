@@ -1,19 +1,22 @@
 /**
- * Which APIs clients are offered, and in which versions. The ranges are Apache Kafka 4.3's own, because every client
- * library is tested against those.
+ * Which APIs and versions clients are offered. The ranges are Apache Kafka 4.3's own, because every client library is
+ * tested against those.
  */
 import { type ApiKey, apiKey } from './apis.ts';
 
 export interface ServedVersions {
   readonly key: ApiKey;
-  /** Lowest version that is answered. */
+  /** The lowest version that gets a real answer. */
   readonly min: number;
-  /** Lowest version that ApiVersions claims, which may be a lie. */
+  /** The lowest version that ApiVersions claims, which may be a lie. */
   readonly claimedMin: number;
   readonly max: number;
 }
 
-/** [min, max]. Absent are what brokers say to each other only, and transactions. Some are there to be refused in their own words. */
+/**
+ * [min, max]. APIs used only between brokers, and transactions, are absent. Some APIs are listed so that they can be
+ * refused with their own error.
+ */
 const ranges: readonly (readonly [ApiKey, number, number])[] = [
   [apiKey.produce, 3, 13],
   [apiKey.fetch, 4, 18],
@@ -22,7 +25,7 @@ const ranges: readonly (readonly [ApiKey, number, number])[] = [
   [apiKey.offsetCommit, 2, 10],
   [apiKey.offsetFetch, 1, 10],
   [apiKey.findCoordinator, 0, 6],
-  // v0-1 look obsolete, but librdkafka before 2.11 takes a missing JoinGroup v0 for a missing SASL (KAFKA-19444).
+  // v0-1 look obsolete, but librdkafka before 2.11 takes a missing JoinGroup v0 for missing SASL (KAFKA-19444).
   [apiKey.joinGroup, 0, 9],
   [apiKey.heartbeat, 0, 4],
   [apiKey.leaveGroup, 0, 5],
@@ -57,14 +60,14 @@ const ranges: readonly (readonly [ApiKey, number, number])[] = [
   [apiKey.alterUserScramCredentials, 0, 0],
   [apiKey.describeCluster, 0, 2],
   [apiKey.listTransactions, 0, 2],
-  // Refused in words: librdkafka waits for ever where it is missing.
+  // Refused with its own error: where this API is missing, librdkafka waits for ever.
   [apiKey.consumerGroupHeartbeat, 0, 1],
   [apiKey.listConfigResources, 0, 1],
   [apiKey.describeTopicPartitions, 0, 0],
 ];
 
 /**
- * Produce v0-2 are claimed and refused: without v0 in the list librdkafka believes that the broker knows no compression
+ * Produce v0-2 are claimed and refused: without v0 in the list, librdkafka believes that the broker supports no compression
  * (KAFKA-18659).
  */
 const claimedMins = new Map<ApiKey, number>([[apiKey.produce, 0]]);

@@ -18,12 +18,12 @@ export function misfit(field: string, value: unknown): never {
 }
 
 /**
- * Where readVarint stopped, and how many array elements the message had that was decoded last. Results of their own would be
+ * Where readVarint stopped, and how many array elements the last decoded message had. Returning these as results would cost
  * an allocation per length and per message.
  */
 export const cursor = { position: 0, elements: 0 };
 
-/** Unsigned varint of at most five bytes. */
+/** An unsigned varint of at most five bytes. */
 export function readVarint(bytes: Buffer, position: number): number {
   let value = 0;
   for (let shift = 0; shift < 35; shift += 7) {
@@ -49,9 +49,9 @@ export function writeVarint(bytes: Buffer, position: number, value: number): num
 
 const int64Max = 0x7fff_ffff_ffff_ffffn;
 
-/** int64 of two halves. The largest one, Kafka's "no limit", is Infinity; others beyond 2^53 cannot be told apart. */
+/** An int64 from two halves. The largest one, Kafka's "no limit", becomes Infinity; others beyond 2^53 cannot be told apart. */
 export function int64Of(high: number, low: number): number {
-  // Most values fit into 32 bits, and as small integers they need no box of their own.
+  // Most values fit in 32 bits; as small integers they need no box of their own.
   if (high === low >> 31) return low;
   const value = high * 0x1_0000_0000 + (low >>> 0);
   return value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER ? value : unsafeInt64(high, low);
@@ -84,7 +84,7 @@ export function writeInt64(bytes: Buffer, position: number, value: number, field
 
 const asciiLengthMax = 64;
 
-/** Length and UTF-8 of `value`. The caller has reserved three bytes a character and five for the length. */
+/** Writes length and UTF-8 of `value`. The caller has reserved three bytes per character and five for the length. */
 export function writeText(bytes: Buffer, position: number, value: string, compact: boolean, field: string): number {
   const { length } = value;
   if (length <= asciiLengthMax) {
@@ -122,8 +122,9 @@ export function writeUuid(bytes: Buffer, position: number, value: string, field:
 }
 
 /**
- * The size of a tagged field goes before it and is known after it. `sizeAt` is the byte left free for the size, `end`
- * the end of the field; returns the end after a longer size has pushed the field on. Four bytes must be reserved.
+ * Writes the size of a tagged field, which stands before it and is known only after it. `sizeAt` is the byte left free for
+ * the size, `end` the end of the field. Returns the new end, in case a longer size pushes the field back. Four bytes must
+ * be reserved.
  */
 export function writeSizeBefore(bytes: Buffer, sizeAt: number, end: number): number {
   const size = end - sizeAt - 1;

@@ -1,6 +1,6 @@
 /**
- * Produce (key 0), v3-13: record batches in, their base offsets out. v9 is flexible, v10 names the leader to turn
- * to, v12 adds partitions to a transaction by itself, v13 has topic ids.
+ * Produce (key 0), v3-13: record batches in, their base offsets out. v9 is flexible, v10 names the new leader, v12 adds
+ * partitions to a transaction by itself, v13 has topic ids.
  */
 import { int16, int32, int64, message, records, string, struct, structs, uuid, type Infer } from '../schema.ts';
 

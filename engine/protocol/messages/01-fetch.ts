@@ -1,9 +1,9 @@
 /**
- * Fetch (key 1), v4-18: record batches out, from given offsets. v7 has sessions, v12 is flexible and finds
- * diverging epochs, v13 has topic ids, v16 names the leader to turn to.
+ * Fetch (key 1), v4-18: record batches out, from given offsets. v7 has sessions, v12 is flexible and finds diverging
+ * epochs, v13 has topic ids, v16 names the new leader.
  *
- * Three tagged fields are ours, between a gateway and a broker of one machine (ADR 16, ADR 17): a broker of another kind or of an
- * earlier version does not know them, and answers with records.
+ * Three tagged fields are ours, between a gateway and a broker on one machine (ADR 16, ADR 17). A broker of another kind or
+ * of an earlier version does not know them and answers with records.
  */
 import {
   array,
@@ -60,7 +60,7 @@ export const fetchRequest = message('FetchRequest', 1, '4-18', '12+', {
     { since: 7 },
   ),
   rackId: string('rack', { since: 11, ignorable: true }),
-  /** Ours. Who asks can read segments: of records in one it is enough to say where they are. */
+  /** Ours. The requester can read segments itself: for records in a segment, the answer may just say where they are. */
   readsSegments: bool({ since: 12, tag: 10_000, ignorable: true }),
 });
 export type FetchRequest = Infer<typeof fetchRequest>;
@@ -73,7 +73,7 @@ const segmentFields = {
   bytes: int64(),
   indexPosition: int64(),
   indexBytes: int32(),
-  /** Of all its batches; -1: not known. */
+  /** Leader epoch of all its batches; -1 when not known. */
   leaderEpoch: int32(),
 };
 
@@ -114,9 +114,9 @@ export const fetchResponse = message('FetchResponse', 1, '4-18', '12+', {
       ),
       preferredReadReplica: int32({ since: 11, default: -1, entity: 'node' }),
       records: runs(),
-      /** Ours, in the place of `records`: the segment that holds the asked offset. Without a file it is none. */
+      /** Ours, instead of `records`: the segment that holds the requested offset. No file means no segment. */
       segment: struct(segmentFields, { since: 12, tag: 10_000, ignorable: true }),
-      /** Ours. Those behind it, in their order: what who asks may read next. */
+      /** Ours. The segments that follow, in order, which the requester may read next. */
       following: structs(segmentFields, { since: 12, tag: 10_001, ignorable: true }),
     }),
   }),
@@ -134,7 +134,7 @@ export type FetchResponse = Infer<typeof fetchResponse>;
 
 type PlaceInSegment = FetchResponse['responses'][number]['partitions'][number]['segment'];
 
-/** The records, if there are any, stand in the answer. */
+/** The records, if there are any, are in the answer itself. */
 export const noSegment: PlaceInSegment = {
   fileId: '',
   baseOffset: 0,

@@ -1,6 +1,6 @@
 /**
- * ListOffsets (key 2), v1-11: offset for a timestamp: -1 latest, -2 earliest, -3 largest timestamp (v7), -4
- * earliest local (v8), -5 last tiered (v9), -6 earliest not yet tiered (v11).
+ * ListOffsets (key 2), v1-11: offset for a timestamp. -1 is latest, -2 earliest, -3 largest timestamp (v7), -4 earliest
+ * local (v8), -5 last tiered (v9), -6 earliest not yet tiered (v11).
  */
 import { int16, int32, int64, int8, message, string, structs, type Infer } from '../schema.ts';
 

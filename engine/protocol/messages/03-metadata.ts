@@ -1,6 +1,6 @@
 /**
- * Metadata (key 3), v0-13: brokers, topics and who leads their partitions. v0 takes an empty list for all topics,
- * later versions take null; v10 has topic ids, v12 asks by them.
+ * Metadata (key 3), v0-13: brokers, topics and the leaders of their partitions. In v0 an empty list means all topics, in
+ * later versions null does. v10 has topic ids, v12 accepts them in requests.
  */
 import { array, bool, int16, int32, message, string, structs, uuid, type Infer } from '../schema.ts';
 

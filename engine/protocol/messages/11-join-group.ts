@@ -1,6 +1,6 @@
 /**
- * JoinGroup (key 11), v0-9: enters a classic consumer group and waits for the generation. v4 demands the assigned
- * member id, v5 knows static members.
+ * JoinGroup (key 11), v0-9: enters a classic consumer group and waits for the generation. v4 requires the assigned member
+ * id, v5 knows static members.
  */
 import { bool, bytes, int16, int32, message, string, structs, type Infer } from '../schema.ts';
 

@@ -1,4 +1,4 @@
-/** SyncGroup (key 14), v0-5: the leader hands in the assignment, every member gets its part. */
+/** SyncGroup (key 14), v0-5: the leader sends the assignment, and every member gets its part. */
 import { bytes, int16, int32, message, string, structs, type Infer } from '../schema.ts';
 
 export const syncGroupRequest = message('SyncGroupRequest', 14, '0-5', '4+', {

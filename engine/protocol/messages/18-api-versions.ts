@@ -1,6 +1,6 @@
 /**
- * ApiVersions (key 18), v0-4: what the other side serves. Asked first on every connection, so the response always
- * has header v0 and an unknown version is answered in v0.
+ * ApiVersions (key 18), v0-4: what the other side serves. It is the first request on every connection, so the response
+ * always has header v0, and an unknown version is answered in v0.
  */
 import { bool, int16, int32, int64, message, string, structs, type Infer } from '../schema.ts';
 

@@ -1,4 +1,4 @@
-/** CreateTopics (key 19), v2-7: makes topics. v5 answers with the configuration, v7 with the topic id. */
+/** CreateTopics (key 19), v2-7: creates topics. v5 answers with the configuration, v7 with the topic id. */
 import { array, bool, int16, int32, int8, message, string, structs, uuid, type Infer } from '../schema.ts';
 
 export const createTopicsRequest = message('CreateTopicsRequest', 19, '2-7', '5+', {

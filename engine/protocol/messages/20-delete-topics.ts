@@ -1,4 +1,4 @@
-/** DeleteTopics (key 20), v1-6: removes topics. v6 takes names or ids. */
+/** DeleteTopics (key 20), v1-6: deletes topics. v6 takes names or ids. */
 import { array, int16, int32, message, string, structs, uuid, type Infer } from '../schema.ts';
 
 export const deleteTopicsRequest = message('DeleteTopicsRequest', 20, '1-6', '4+', {

@@ -1,4 +1,4 @@
-/** OffsetForLeaderEpoch (key 23), v2-4: where an epoch ended, for finding out what was truncated. */
+/** OffsetForLeaderEpoch (key 23), v2-4: where an epoch ended, so that a client can detect truncation. */
 import { int16, int32, int64, message, string, structs, type Infer } from '../schema.ts';
 
 export const offsetForLeaderEpochRequest = message('OffsetForLeaderEpochRequest', 23, '2-4', '4+', {

@@ -1,6 +1,6 @@
 /**
- * AddPartitionsToTxn (key 24), v0-5: takes partitions into a transaction. v4 and later are for brokers, with many
- * transactions in one request.
+ * AddPartitionsToTxn (key 24), v0-5: adds partitions to a transaction. v4 and later are for brokers, with many transactions
+ * in one request.
  */
 import { array, bool, int16, int32, int64, message, string, structs, type Infer } from '../schema.ts';
 

@@ -1,4 +1,4 @@
-/** AddOffsetsToTxn (key 25), v0-4: takes a group's offsets into a transaction. */
+/** AddOffsetsToTxn (key 25), v0-4: adds a group's offsets to a transaction. */
 import { int16, int32, int64, message, string, type Infer } from '../schema.ts';
 
 export const addOffsetsToTxnRequest = message('AddOffsetsToTxnRequest', 25, '0-4', '3+', {

@@ -1,6 +1,6 @@
 /**
- * TxnOffsetCommit (key 28), v0-5: offsets to be stored when a transaction commits. v5 takes the group into the
- * transaction by itself.
+ * TxnOffsetCommit (key 28), v0-5: offsets to store when a transaction commits. v5 adds the group to the transaction by
+ * itself.
  */
 import { int16, int32, int64, message, string, structs, type Infer } from '../schema.ts';
 

@@ -1,4 +1,4 @@
-/** DescribeAcls (key 29), v1-3: lists rules of access. */
+/** DescribeAcls (key 29), v1-3: lists access rules. */
 import { int16, int32, int8, message, string, structs, type Infer } from '../schema.ts';
 
 export const describeAclsRequest = message('DescribeAclsRequest', 29, '1-3', '2+', {

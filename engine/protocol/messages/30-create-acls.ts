@@ -1,4 +1,4 @@
-/** CreateAcls (key 30), v1-3: makes rules of access. */
+/** CreateAcls (key 30), v1-3: creates access rules. */
 import { int16, int32, int8, message, string, structs, type Infer } from '../schema.ts';
 
 export const createAclsRequest = message('CreateAclsRequest', 30, '1-3', '2+', {

@@ -1,6 +1,6 @@
 /**
- * ReleaseLogs (key 30000, Headgate's own): the broker stops serving these logs and rolls their tail into segments, so
- * that another broker may take them over. A log it does not have counts as released.
+ * ReleaseLogs (key 30000, Headgate's own): the broker stops serving these logs and rolls their tails into segments, so that
+ * another broker may take over. A log that it does not have counts as released.
  */
 import { int16, int32, message, structs, uuid, type Infer } from '../schema.ts';
 
@@ -8,7 +8,7 @@ export const releaseLogsRequest = message('ReleaseLogsRequest', 30000, '0', '0+'
   logs: structs({
     topicId: uuid('topicId'),
     partition: int32(),
-    /** The epoch that is being given up: the broker opens the log again at a higher one only. */
+    /** The epoch that is being given up: the broker opens the log again only at a higher one. */
     leaderEpoch: int32({ default: -1 }),
   }),
 });

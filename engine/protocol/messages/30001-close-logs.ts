@@ -1,4 +1,4 @@
-/** CloseLogs (key 30001, Headgate's own): the topic is deleted, so the broker drops these logs and what they hold. */
+/** CloseLogs (key 30001, Headgate's own): the topic is deleted, so the broker drops these logs and their data. */
 import { int16, int32, message, structs, uuid, type Infer } from '../schema.ts';
 
 export const closeLogsRequest = message('CloseLogsRequest', 30001, '0', '0+', {

@@ -1,4 +1,4 @@
-/** BrokerStatus (key 30002, Headgate's own): what an embedded broker serves at the moment, for placement and metrics. */
+/** BrokerStatus (key 30002, Headgate's own): what an embedded broker currently serves, for placement and metrics. */
 import { int32, int64, message, structs, uuid, type Infer } from '../schema.ts';
 
 export const brokerStatusRequest = message('BrokerStatusRequest', 30002, '0', '0+', {});
@@ -12,10 +12,10 @@ export const brokerStatusResponse = message('BrokerStatusResponse', 30002, '0', 
     partition: int32(),
     startOffset: int64(),
     endOffset: int64(),
-    /** Of record batches between start and end. */
+    /** Bytes of record batches between start and end. */
     bytes: int64(),
   }),
-  /** Write-ahead log not yet rolled into segments. */
+  /** Bytes of the write-ahead log that are not rolled up yet. */
   walBytes: int64(),
 });
 export type BrokerStatusResponse = Infer<typeof brokerStatusResponse>;

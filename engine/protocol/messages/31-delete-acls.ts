@@ -1,4 +1,4 @@
-/** DeleteAcls (key 31), v1-3: removes rules of access. */
+/** DeleteAcls (key 31), v1-3: deletes access rules. */
 import { int16, int32, int8, message, string, structs, type Infer } from '../schema.ts';
 
 export const deleteAclsRequest = message('DeleteAclsRequest', 31, '1-3', '2+', {

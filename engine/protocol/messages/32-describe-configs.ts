@@ -1,4 +1,4 @@
-/** DescribeConfigs (key 32), v1-4: configuration of topics, brokers and groups, with where each value comes from. */
+/** DescribeConfigs (key 32), v1-4: configuration of topics, brokers and groups, and where each value comes from. */
 import { array, bool, int16, int32, int8, message, string, structs, type Infer } from '../schema.ts';
 
 export const describeConfigsRequest = message('DescribeConfigsRequest', 32, '1-4', '4+', {

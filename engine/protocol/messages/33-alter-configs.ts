@@ -1,7 +1,4 @@
-/**
- * AlterConfigs (key 33), v0-2: replaces the configuration of resources. IncrementalAlterConfigs is its better
- * successor.
- */
+/** AlterConfigs (key 33), v0-2: replaces the configuration of resources. IncrementalAlterConfigs is its better successor. */
 import { bool, int16, int32, int8, message, string, structs, type Infer } from '../schema.ts';
 
 export const alterConfigsRequest = message('AlterConfigsRequest', 33, '0-2', '2+', {

@@ -1,4 +1,4 @@
-/** DeleteGroups (key 42), v0-2: removes empty groups. */
+/** DeleteGroups (key 42), v0-2: deletes empty groups. */
 import { array, int16, int32, message, string, structs, type Infer } from '../schema.ts';
 
 export const deleteGroupsRequest = message('DeleteGroupsRequest', 42, '0-2', '2+', {

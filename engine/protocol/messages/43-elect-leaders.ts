@@ -1,4 +1,4 @@
-/** ElectLeaders (key 43), v0-2: moves leadership to the preferred replica, or to any that is left. */
+/** ElectLeaders (key 43), v0-2: moves leadership to the preferred replica, or to any remaining one. */
 import { array, int16, int32, int8, message, string, structs, type Infer } from '../schema.ts';
 
 export const electLeadersRequest = message('ElectLeadersRequest', 43, '0-2', '2+', {

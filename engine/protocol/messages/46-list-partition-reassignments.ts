@@ -1,4 +1,4 @@
-/** ListPartitionReassignments (key 46), v0: which partitions are on the move. */
+/** ListPartitionReassignments (key 46), v0: which partitions are being moved. */
 import { array, int16, int32, message, string, structs, type Infer } from '../schema.ts';
 
 export const listPartitionReassignmentsRequest = message('ListPartitionReassignmentsRequest', 46, '0', '0+', {

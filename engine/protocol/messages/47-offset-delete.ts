@@ -1,4 +1,4 @@
-/** OffsetDelete (key 47), v0: removes a group's offsets of topics it is not subscribed to. Never flexible. */
+/** OffsetDelete (key 47), v0: deletes a group's offsets for topics it is not subscribed to. Never flexible. */
 import { int16, int32, message, string, structs, type Infer } from '../schema.ts';
 
 export const offsetDeleteRequest = message('OffsetDeleteRequest', 47, '0', 'none', {

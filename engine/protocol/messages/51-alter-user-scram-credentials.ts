@@ -1,4 +1,4 @@
-/** AlterUserScramCredentials (key 51), v0: makes and removes SCRAM users (KIP-554). */
+/** AlterUserScramCredentials (key 51), v0: creates and removes SCRAM users (KIP-554). */
 import { bytes, int16, int32, int8, message, string, structs, type Infer } from '../schema.ts';
 
 export const alterUserScramCredentialsRequest = message('AlterUserScramCredentialsRequest', 51, '0', '0+', {

@@ -1,4 +1,4 @@
-/** DescribeCluster (key 60), v0-2: brokers, controller and id of the cluster: what admin clients start with. */
+/** DescribeCluster (key 60), v0-2: brokers, controller and id of the cluster; admin clients ask this first. */
 import { bool, int16, int32, int8, message, string, structs, type Infer } from '../schema.ts';
 
 export const describeClusterRequest = message('DescribeClusterRequest', 60, '0-2', '0+', {

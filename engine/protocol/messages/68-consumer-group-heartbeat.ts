@@ -1,4 +1,4 @@
-/** ConsumerGroupHeartbeat (key 68), v0-1: a member of a consumer group of KIP-848. */
+/** ConsumerGroupHeartbeat (key 68), v0-1: heartbeat of a member of a KIP-848 consumer group. */
 import { array, int16, int32, message, string, struct, structs, uuid, type Infer } from '../schema.ts';
 
 export const consumerGroupHeartbeatRequest = message('ConsumerGroupHeartbeatRequest', 68, '0-1', '0+', {

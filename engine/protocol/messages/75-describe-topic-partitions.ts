@@ -1,4 +1,4 @@
-/** DescribeTopicPartitions (key 75), v0: as Metadata for topics, in pages (KIP-966). */
+/** DescribeTopicPartitions (key 75), v0: like Metadata for topics, in pages (KIP-966). */
 import { array, bool, int16, int32, message, string, struct, structs, uuid, type Infer } from '../schema.ts';
 
 export const describeTopicPartitionsRequest = message('DescribeTopicPartitionsRequest', 75, '0', '0+', {
