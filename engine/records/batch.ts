@@ -1,14 +1,14 @@
 /**
- * Record batch v2 (magic 2, KIP-98) as it lies in a buffer. On the data path a batch is opaque bytes with a header of
- * 61 bytes: these functions read and patch that header at (buffer, position) without making an object. The CRC covers
- * everything from the attributes on; base offset and leader epoch lie outside it on purpose, so that the log can
- * assign them without touching the checksum.
+ * Record batch v2 (magic 2, KIP-98) as it lies in a buffer. On the data path a batch is opaque bytes with a header of 61
+ * bytes. These functions read and patch that header at (buffer, position) without creating an object. The CRC covers
+ * everything from the attributes on. Base offset and leader epoch are outside it on purpose, so that the log can assign
+ * them without touching the checksum.
  *
  *   0 baseOffset i64 | 8 batchLength i32 | 12 leaderEpoch i32 | 16 magic i8 | 17 crc u32 | 21 attributes i16
  *   23 lastOffsetDelta i32 | 27 baseTimestamp i64 | 35 maxTimestamp i64 | 43 producerId i64 | 51 producerEpoch i16
  *   53 baseSequence i32 | 57 count i32 | 61 records
  *
- * Alternative refused: a Batch class over a subarray. Two allocations per batch for what eight byte loads give.
+ * Rejected alternative: a Batch class over a subarray. It costs two allocations per batch for what eight byte loads give.
  */
 import { assert } from '../kernel/assert.ts';
 import { crc32c } from '../kernel/crc32c.ts';
@@ -34,7 +34,7 @@ export const batchField = {
 
 /** Bytes before the first record; a batch is never shorter. */
 export const batchHeaderBytes = 61;
-/** Base offset and length field: what batchLength does not count. */
+/** Base offset and length field, which batchLength does not count. */
 export const batchPrefixBytes = 12;
 export const batchMagic = 2;
 
@@ -46,16 +46,16 @@ export const attributeBit = {
   deleteHorizon: 0x40,
 } as const;
 
-/** Kafka's codec ids, as in attributes bits 0-2. */
+/** Kafka's codec ids, as in bits 0-2 of the attributes. */
 export const codec = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
 export type Codec = (typeof codec)[keyof typeof codec];
 
-/** Stored or received bytes are no record batch: bit rot, a torn write, or a sender's bug. */
+/** Stored or received bytes are not a record batch: bit rot, a torn write, or a sender's bug. */
 export class CorruptBatch extends Failure {
   readonly code = 'data-corrupt';
 }
 
-/** Whole size with the prefix. Needs 12 bytes at `pos`; the value is what the field claims, checked by nobody yet. */
+/** Whole size with the prefix. Needs 12 bytes at `pos`. The value is what the field claims; nobody has checked it yet. */
 export function batchSizeBytes(buf: Uint8Array, pos: number): number {
   return readI32(buf, pos + batchField.batchLength) + batchPrefixBytes;
 }
@@ -76,12 +76,12 @@ export function leaderEpoch(buf: Uint8Array, pos: number): number {
   return readI32(buf, pos + batchField.leaderEpoch);
 }
 
-/** Milliseconds; the first record's timestamp, or the delete horizon when that bit is set. */
+/** Milliseconds: the first record's timestamp, or the delete horizon when that bit is set. */
 export function baseTimestamp(buf: Uint8Array, pos: number): number {
   return readI64(buf, pos + batchField.baseTimestamp);
 }
 
-/** Milliseconds; -1 when the producer gave none. */
+/** Milliseconds; -1 when the producer set none. */
 export function maxTimestamp(buf: Uint8Array, pos: number): number {
   return readI64(buf, pos + batchField.maxTimestamp);
 }
@@ -107,7 +107,7 @@ export function attributes(buf: Uint8Array, pos: number): number {
   return readI16(buf, pos + batchField.attributes);
 }
 
-/** The codec id, 0-7; ids over 4 belong to no codec. */
+/** The codec id, 0-7; no codec has an id above 4. */
 export function compression(buf: Uint8Array, pos: number): number {
   return buf[pos + batchField.attributes + 1]! & attributeBit.codecMask;
 }
@@ -130,20 +130,20 @@ export function restamp(buf: Uint8Array, pos: number, offset: number, epoch: num
   writeI32(buf, pos + batchField.leaderEpoch, epoch);
 }
 
-/** For topics with message.timestamp.type=LogAppendTime: every record of the batch then reads as `nowMs`. */
+/** For topics with message.timestamp.type=LogAppendTime: every record of the batch then has the time `nowMs`. */
 export function stampLogAppendTime(buf: Uint8Array, pos: number, nowMs: number): void {
   buf[pos + batchField.attributes + 1]! |= attributeBit.logAppendTime;
   writeI64(buf, pos + batchField.maxTimestamp, nowMs);
   stampCrc(buf, pos);
 }
 
-/** For a producer that says LogAppendTime to a topic with CreateTime: its records' own times count. */
+/** For a producer that sends LogAppendTime to a topic with CreateTime: the records' own times count. */
 export function clearLogAppendTime(buf: Uint8Array, pos: number): void {
   buf[pos + batchField.attributes + 1]! &= ~attributeBit.logAppendTime;
   stampCrc(buf, pos);
 }
 
-/** Turns a batch into one of an idempotent producer (or of none: -1, -1, -1). */
+/** Makes a batch look like one of an idempotent producer (or of none: -1, -1, -1). */
 export function stampProducer(buf: Uint8Array, pos: number, id: number, epoch: number, sequence: number): void {
   writeI64(buf, pos + batchField.producerId, id);
   writeI16(buf, pos + batchField.producerEpoch, epoch);
@@ -155,14 +155,14 @@ function stampCrc(buf: Uint8Array, pos: number): void {
   writeI32(buf, pos + batchField.crc, batchCrc(buf, pos));
 }
 
-/** The checksum the batch ought to carry. The whole batch lies in `buf`. */
+/** The checksum that the batch should have. The whole batch must be in `buf`. */
 export function batchCrc(buf: Uint8Array, pos: number): number {
   const end = pos + batchSizeBytes(buf, pos);
   assert(end <= buf.length && end >= pos + batchHeaderBytes, 'a whole batch lies in the buffer');
   return crc32c(buf, 0, pos + batchField.attributes, end);
 }
 
-/** Whether a whole, intact v2 batch starts at `pos`: the test of recovery, which knows nothing about the bytes. */
+/** Whether a whole, intact v2 batch starts at `pos`. Recovery uses it on bytes it knows nothing about. */
 export function isIntactBatch(buf: Uint8Array, pos: number): boolean {
   if (buf.length - pos < batchHeaderBytes) return false;
   const size = batchSizeBytes(buf, pos);
@@ -171,8 +171,8 @@ export function isIntactBatch(buf: Uint8Array, pos: number): boolean {
 }
 
 /**
- * Positions of the consecutive whole batches in `bytes`, as a fetch returns them. Ends quietly at a batch that is cut
- * short, which Kafka may send last (KIP-74); throws CorruptBatch on a length or magic that no batch has. Checks no CRC.
+ * Positions of the consecutive whole batches in `bytes`, as a fetch returns them. Stops silently at a truncated batch,
+ * which Kafka may send last (KIP-74). Throws CorruptBatch on a length or magic that no batch has. Does not check CRCs.
  */
 export function* batchesIn(bytes: Uint8Array, from = 0): Generator<number, void, void> {
   let pos = from;
@@ -188,7 +188,7 @@ export function* batchesIn(bytes: Uint8Array, from = 0): Generator<number, void,
   }
 }
 
-/** The header as a plain object, for places where a batch is handled once and not per record. */
+/** The header as a plain object, for code that handles a batch once and not per record. */
 export interface BatchHeader {
   readonly baseOffset: number;
   readonly lastOffsetDelta: number;
@@ -203,7 +203,7 @@ export interface BatchHeader {
   readonly leaderEpoch: number;
 }
 
-/** At least 61 bytes lie at `pos`. */
+/** There must be at least 61 bytes at `pos`. */
 export function readBatchHeader(buf: Uint8Array, pos = 0): BatchHeader {
   return {
     baseOffset: baseOffset(buf, pos),
@@ -220,7 +220,7 @@ export function readBatchHeader(buf: Uint8Array, pos = 0): BatchHeader {
   };
 }
 
-/** Kafka's error codes for a refused batch (records and protocol are siblings, so the five are repeated here). */
+/** Kafka's error codes for a refused batch (records and protocol are siblings, so the five codes are repeated here). */
 export const batchErrorCode = {
   corruptMessage: 2,
   messageTooLarge: 10,
@@ -233,9 +233,9 @@ export const batchErrorCode = {
 export interface BatchFault {
   readonly errorCode: (typeof batchErrorCode)[keyof typeof batchErrorCode];
   readonly message: string;
-  /** The records at fault, where single ones are (Produce v8 RecordErrors, KIP-467). */
+  /** Indexes of the records at fault, when single records are (Produce v8 RecordErrors, KIP-467). */
   readonly recordIndexes?: readonly number[];
-  /** Whether Kafka finds it at the log, whose start its answer then tells, and not before. */
+  /** Whether Kafka finds this fault only in the log; its answer then includes the log's start offset. */
   readonly isOfLog?: boolean;
 }
 
@@ -244,16 +244,16 @@ export function isBatchFault<Good extends object>(verdict: Good | BatchFault): v
 }
 
 export interface BatchRules {
-  /** The topic's max.message.bytes, on the compressed size. */
+  /** The topic's max.message.bytes; applies to the compressed size. */
   readonly batchBytesMax?: number;
-  /** False for Produce below v7, whose clients cannot know zstd (KIP-110). */
+  /** False for Produce below v7, where clients cannot know zstd (KIP-110). */
   readonly allowsZstd?: boolean;
 }
 
 /**
  * The checks of a Produce v3+ records field that need no decompression: exactly one batch, sizes, CRC, count, sequence
- * (Kafka's ProduceRequest.validateRecords, LogValidator and UnifiedLog). What is inside the records is trusted;
- * validateRecords (decode.ts) looks there.
+ * (Kafka's ProduceRequest.validateRecords, LogValidator and UnifiedLog). It does not look inside the records;
+ * validateRecords (decode.ts) does.
  */
 export function validateBatch(bytes: Uint8Array, rules: BatchRules = {}): BatchHeader | BatchFault {
   const misframed = framingFault(bytes);
@@ -269,15 +269,15 @@ export function validateBatch(bytes: Uint8Array, rules: BatchRules = {}): BatchH
 }
 
 /**
- * Whether exactly one batch fills the bytes, told apart as Kafka does: a length or magic that no format ever had is
- * corrupt (2), a batch that is not there as a whole counts as none (87), and so does one of the old formats.
+ * Whether exactly one batch fills the bytes, with Kafka's distinctions: a length or magic that no format ever had is
+ * corrupt (2); an incomplete batch, or one in an old format, counts as no batch (87).
  */
 export function framingFault(bytes: Uint8Array): BatchFault | undefined {
   if (bytes.length < batchPrefixBytes) return fault('invalidRecord', `no record batch in ${bytes.length} bytes`);
   const sizeBytes = batchSizeBytes(bytes, 0);
   if (sizeBytes < oldestBatchBytesMin) return fault('corruptMessage', `length field says ${sizeBytes} bytes`);
   if (bytes.length <= batchField.magic) return fault('invalidRecord', `no record batch in ${bytes.length} bytes`);
-  // The magic lies at the same byte in every version, so an old message set is named as such, not as garbage.
+  // The magic is at the same byte in every version, so an old message set is reported as such, not as garbage.
   const magic = bytes[batchField.magic]!;
   if (magic > batchMagic) return fault('corruptMessage', `magic ${magic} does not exist`);
   if (sizeBytes > bytes.length) {
@@ -294,7 +294,7 @@ export function framingFault(bytes: Uint8Array): BatchFault | undefined {
 /** Base offset, length, and the 14 bytes around key and value that a message of magic 0 had. */
 const oldestBatchBytesMin = batchPrefixBytes + 14;
 
-/** Rules on the fields alone; undefined when all hold. */
+/** Rules about the fields alone; undefined when all hold. */
 function headerFault(header: BatchHeader, rules: BatchRules): BatchFault | undefined {
   const { attributes: bits, count } = header;
   if (count <= 0 || header.lastOffsetDelta !== count - 1) {
@@ -306,7 +306,7 @@ function headerFault(header: BatchHeader, rules: BatchRules): BatchFault | undef
   if (codecId === codec.zstd && rules.allowsZstd === false) {
     return fault('unsupportedCompressionType', 'zstd needs Produce v7');
   }
-  // Seven bytes are the least a record takes, so an uncompressed batch bounds its own count.
+  // A record takes at least seven bytes, so the size of an uncompressed batch limits its count.
   if (codecId === codec.none && count > (header.sizeBytes - batchHeaderBytes) / recordBytesMin) {
     return fault('invalidRecord', `${count} records do not fit in ${header.sizeBytes} bytes`);
   }

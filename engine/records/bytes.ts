@@ -1,7 +1,7 @@
 /**
- * Big-endian integers by byte access: three times cheaper than the Buffer methods, which check their arguments. The
- * caller has checked that the bytes exist. 64-bit values are plain numbers, exact up to 2^53: offsets, timestamps and
- * producer ids stay below it, and validateBatch refuses what a client sends beyond it.
+ * Big-endian integers by byte access: three times cheaper than the Buffer methods, which check their arguments. The caller
+ * must have checked that the bytes exist. 64-bit values are plain numbers, exact up to 2^53: offsets, timestamps and
+ * producer ids stay below that, and validateBatch refuses larger ones from clients.
  */
 export function readI16(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) >> 16) | bytes[at + 1]!;

@@ -2,16 +2,16 @@
  * Kafka's four codecs. Passing a batch through never needs them. `bytes` must stay unchanged until the promise settles.
  *
  *   gzip    zlib on the thread pool, into one piece of memory (gunzip.ts).
- *   snappy  by a decoder of ours (snappy-block.ts): every block states its length, and the sum is checked before.
- *   lz4     by a decoder of ours (lz4-frame.ts). The frame is walked before (frame-bounds.ts), which yields the exact size.
+ *   snappy  our own decoder (snappy-block.ts): every block states its length, and the sum is checked first.
+ *   lz4     our own decoder (lz4-frame.ts). The frame is walked first (frame-bounds.ts), which gives the exact size.
  *   zstd    a library on the thread pool. The frame's block headers bound the output to 128 KiB a block (frame-bounds.ts). A
- *           block may be shorter, so the bound may overshoot: up to 16 MiB over bytesMax is decoded and only then measured.
+ *           block may be shorter, so the bound may be too high: up to 16 MiB over bytesMax is decoded before it is measured.
  *
- * How bombs are bounded. The compressed input is bounded by the caller, and a decoder is started only when its output is known
- * to be. All that a process decompresses passes one of two gates (decompression-gate.ts), and who reads records is lent them:
- * the share of the gate is held, and the memory is there, until the reader is done. Then both are given back, at once
- * (section-memory.ts). The large have a gate of their own, so that nobody's usual batches wait behind somebody's bombs, and are
- * there for a moment longer for those who come for the same (shared-sections.ts).
+ * How bombs are bounded. The caller bounds the compressed input, and a decoder starts only when its output is known to be
+ * bounded. All decompression in a process passes one of two gates (decompression-gate.ts). Readers of records borrow the
+ * decompressed memory: they keep their share of the gate until they are done, and then share and memory are given back at
+ * once (section-memory.ts). Large sections have a gate of their own, so that usual batches never wait behind somebody's
+ * bombs. They stay a moment longer, for other readers of the same bytes (shared-sections.ts).
  */
 import { promisify } from 'node:util';
 import { constants, gzip, type ZlibOptions } from 'node:zlib';
@@ -28,7 +28,7 @@ import { SharedSections } from './shared-sections.ts';
 import { snappyBound, SnappyDecoder, xerialHeaderBytes, xerialMagic } from './snappy-block.ts';
 import { writeI32 } from './bytes.ts';
 
-/** The records expand beyond what a reader is willing to hold. */
+/** The decompressed records are larger than the reader accepts. */
 export class DecompressedTooLarge extends Failure {
   readonly code = 'invalid-request';
   constructor(bytesMax: number) {
@@ -36,36 +36,37 @@ export class DecompressedTooLarge extends Failure {
   }
 }
 
-/** No such codec, or its library has no binary for this platform. */
+/** The codec does not exist, or its library has no binary for this platform. */
 export class CodecUnavailable extends Failure {
   readonly code = 'unsupported-version';
 }
 
 const mebi = 1024 * 1024;
-/** How far the block count of a zstd frame may overestimate its size. */
+/** How far the block count of a zstd frame may overestimate the frame's size. */
 const zstdSlackBytes = 16 * mebi;
-/** What a decoder of ours puts out before the event loop has its turn: a few milliseconds. */
+/** Output of our own decoders between two turns of the event loop: a few milliseconds. */
 const sliceBytes = mebi;
 
-/** The usual batch, decompressed, is well below. */
+/** A usual batch, decompressed, is well below this. */
 const usualBytesMax = 4 * mebi;
 const usualGate = new DecompressionGate(64 * mebi, 4_096);
-/** One of the largest (decode.ts). */
+/** Room for one of the largest sections (decode.ts). */
 const largeGate = new DecompressionGate(128 * mebi, 1_024);
 const largeSections = new SharedSections(largeGate, systemClock);
 
-/** Throws DecompressedTooLarge, CorruptBatch (the library's words), CodecUnavailable and Overloaded. */
+/** Throws DecompressedTooLarge, CorruptBatch (with the library's message), CodecUnavailable and Overloaded. */
 export function decompress(codecId: number, bytes: Buffer, bytesMax: number): Promise<Buffer> {
   return decoded(codecId, bytes, bytesMax, (section) => section, 'kept');
 }
 
 /**
- * What is compressed anew is there in both forms, for as long as a library takes. Brokers ask for 32 MiB (look-inside.ts): two at
- * once, however small they turn out to be, so that threads of the pool are left for those that acknowledgements wait for.
+ * Recompression holds both forms in memory for as long as a library takes. Brokers ask for 32 MiB (look-inside.ts), so two
+ * run at once, however small they turn out to be. That leaves threads of the pool for the work that acknowledgements wait
+ * for.
  */
 const recompressionGate = new DecompressionGate(64 * mebi, 4_096);
 
-/** The same under another codec. Throws as `decompress`. */
+/** The same records under another codec. Throws as `decompress`. */
 export function recompress(
   from: number,
   to: number,
@@ -84,7 +85,10 @@ export function recompress(
   });
 }
 
-/** What `use` makes of it. Nothing may refer to `section` afterwards: its memory is given back. Throws as `decompress`. */
+/**
+ * Returns what `use` makes of the section. Nothing may refer to `section` afterwards: its memory is given back. Throws as
+ * `decompress`.
+ */
 export function withDecompressed<T>(
   codecId: number,
   bytes: Buffer,
@@ -95,7 +99,7 @@ export function withDecompressed<T>(
   return decoded(codecId, bytes, bytesMax, use, codecId === codec.zstd ? 'foreign' : 'lent', comesBack);
 }
 
-/** Whose the memory is when `use` has returned: the caller's, ours to give back, or a library's to be collected. */
+/** Who owns the memory after `use` has returned: the caller, us (to give back), or a library (to be collected). */
 type Ownership = 'kept' | 'lent' | 'foreign';
 
 async function decoded<T>(
@@ -110,7 +114,7 @@ async function decoded<T>(
     const isLarge = outputBytes > usualBytesMax;
     if (isLarge && ownership !== 'kept') {
       const done = (section: Buffer): Promise<void> | void => giveBack(section, outputBytes, ownership);
-      // What a library has allocated is there after a failure too.
+      // Memory that a library allocated remains even after a failure.
       const decodeAll = (): Promise<Buffer> =>
         decode().catch(async (error: unknown) => {
           if (ownership === 'foreign') await collectForeign(outputBytes);
@@ -151,14 +155,15 @@ async function decoded<T>(
   }
 }
 
-/** Of a large one. */
+/** Gives back a large section. */
 async function giveBack(section: Buffer, outputBytes: number, ownership: Ownership): Promise<void> {
   if (ownership === 'lent') releaseSection(section);
   else await collectForeign(outputBytes);
 }
 
 async function collectForeign(outputBytes: number): Promise<void> {
-  // In a turn of its own: until then promises that are settled may refer to the section. The library frees it in the next.
+  // In a separate turn: before that, settled promises may still refer to the section. The library frees it in the turn
+  // after.
   await turn();
   releaseForeignSection(outputBytes);
   await turn();
@@ -189,7 +194,7 @@ async function inSlices(outputBytes: number, begin: (to: Buffer) => SlicedDecode
 }
 
 /**
- * The framing is the one that Java clients write, which every client reads. Of the libraries only zlib has levels. Throws
+ * Uses the framing that Java clients write and every client reads. Only zlib, among the libraries, has levels. Throws
  * CodecUnavailable.
  */
 export async function compress(codecId: number, bytes: Buffer, gzipLevel = gzipLevelUsual): Promise<Buffer> {
@@ -242,7 +247,7 @@ function unlessBeyond(error: unknown): typeof beyond {
 
 // --- snappy ---
 
-/** The block size of Java clients: their decoder sizes its buffers by it. */
+/** The block size of Java clients; their decoder sizes its buffers by it. */
 const xerialBlockBytes = 32 * 1024;
 
 async function snapXerial(bytes: Buffer): Promise<Buffer> {

@@ -1,6 +1,6 @@
 /**
- * Transaction markers: a control batch of one record that ends a producer's transaction in one partition (KIP-98). It
- * takes one offset, and consumers skip it.
+ * Transaction markers: a control batch of one record that ends a producer's transaction in one partition (KIP-98). It takes
+ * one offset, and consumers skip it.
  */
 import { batchField, CorruptBatch, isControl } from './batch.ts';
 import { readI16, readI32, writeI16, writeI32 } from './bytes.ts';

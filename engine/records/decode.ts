@@ -1,7 +1,7 @@
 /**
- * Walks the records inside a batch: for the HTTP and WebSocket doors, coordinators reading their own logs, timestamp
- * look-ups and compaction. Kafka clients never come here, they get the batch as it was stored. Keys and values are
- * views on the batch's bytes.
+ * Walks the records inside a batch: for the HTTP and WebSocket doors, for coordinators that read their own logs, for
+ * timestamp look-ups and for compaction. Kafka clients never need it; they get the batch as it was stored. Keys and values
+ * are views of the batch's bytes.
  */
 import { assert } from '../kernel/assert.ts';
 import {
@@ -28,8 +28,8 @@ import { VarintReader } from './varint.ts';
 export const decompressedBytesMax = 128 * 1024 * 1024;
 
 /**
- * `headerBytes` is null for a record without headers, else what decodeHeaders takes: most readers never look. Returning
- * false ends the walk.
+ * `headerBytes` is null for a record without headers, otherwise the input of decodeHeaders, because most readers never look
+ * at headers. Returning false ends the walk.
  */
 export type VisitRecord = (
   offset: number,
@@ -39,16 +39,16 @@ export type VisitRecord = (
   headerBytes: Buffer | null,
 ) => void | false;
 
-/** `batch` starts at a batch and is not compressed. Throws CorruptBatch on bytes that are no records. */
+/** `batch` starts with an uncompressed batch. Throws CorruptBatch on bytes that are not records. */
 export function forEachRecord(batch: Buffer, visit: VisitRecord): void {
   assert(compression(batch, 0) === codec.none, 'compressed records go through withRecords');
   forEachRecordOf(batch, batch.subarray(batchHeaderBytes, batchSizeBytes(batch, 0)), visit);
 }
 
-/** As forEachRecord, with the decompressed records section (withRecords) beside the batch that it came from. */
+/** Like forEachRecord, but with the decompressed records section (withRecords) next to its batch. */
 export function forEachRecordOf(batch: Buffer, section: Buffer, visit: VisitRecord): void {
   const firstOffset = baseOffset(batch, 0);
-  // With LogAppendTime the broker's stamp holds for all records, and the deltas mean nothing.
+  // With LogAppendTime the broker's stamp applies to all records, and the deltas mean nothing.
   const appendMs = timestampType(batch, 0) === 'log-append-time' ? maxTimestamp(batch, 0) : undefined;
   const baseMs = baseTimestamp(batch, 0);
   const lastDelta = lastOffsetDelta(batch, 0);
@@ -59,7 +59,7 @@ export function forEachRecordOf(batch: Buffer, section: Buffer, visit: VisitReco
     const timestampMs = baseMs + reader.varlong();
     const before = delta;
     delta = reader.varint();
-    // Readers keep their place by these offsets: one that leads back or beyond the batch would lead them astray.
+    // Readers keep their place by these offsets, so one that goes back or past the batch would mislead them.
     if (delta <= before || delta > lastDelta) throw new CorruptBatch(`record with offset delta ${delta}`);
     const offset = firstOffset + delta;
     const key = takeSpan(reader, section);
@@ -79,7 +79,7 @@ export function decodeHeaders(headerBytes: Buffer): RecordHeader[] {
   const reader = new VarintReader(headerBytes);
   const headers: RecordHeader[] = [];
   const count = reader.varint();
-  // Two bytes are the least a header takes, so a count alone cannot make us allocate.
+  // A header takes at least two bytes, so a false count alone cannot make us allocate.
   if (count < 0 || count > headerBytes.length / 2) throw new CorruptBatch(`header count ${count}`);
   for (let i = 0; i < count; i++) {
     const key = takeSpan(reader, headerBytes);
@@ -90,16 +90,19 @@ export function decodeHeaders(headerBytes: Buffer): RecordHeader[] {
   return headers;
 }
 
-/** The records section of the batch at the start of `batch` as a view; undefined when it must be decompressed (withRecords). */
+/**
+ * The records section of the batch at the start of `batch`, as a view; undefined when it must be decompressed
+ * (withRecords).
+ */
 export function plainRecordsOf(batch: Buffer): Buffer | undefined {
-  // A compacted batch whose records are all gone keeps its codec bits over an empty section.
+  // A compacted batch that has lost all its records keeps its codec bits over an empty section.
   if (compression(batch, 0) !== codec.none && recordCount(batch, 0) !== 0) return undefined;
   return batch.subarray(batchHeaderBytes, batchSizeBytes(batch, 0));
 }
 
 /**
- * What `use` makes of the records section of the batch at the start of `batch`, which is decompressed when needed and a view
- * when not. It is lent: nothing may refer to the section afterwards. `comesBack`: the reader takes a part of it at a time
+ * Returns what `use` makes of the records section of the batch at the start of `batch`: decompressed if needed, otherwise a
+ * view. The section is lent: nothing may refer to it afterwards. `comesBack`: the reader takes one part at a time
  * (shared-sections.ts).
  */
 export async function withRecords<T>(
@@ -114,7 +117,7 @@ export async function withRecords<T>(
   return withDecompressed(compression(batch, 0) as Codec, section, bytesMax, use, comesBack);
 }
 
-/** As withRecords, with a section to keep. */
+/** Like withRecords, but the caller may keep the section. */
 async function recordsOf(batch: Buffer, bytesMax: number): Promise<Buffer> {
   const section = batch.subarray(batchHeaderBytes, batchSizeBytes(batch, 0));
   return plainRecordsOf(batch) ?? decompress(compression(batch, 0) as Codec, section, bytesMax);
@@ -141,8 +144,8 @@ export async function decodeBatch(batch: Buffer, bytesMax = decompressedBytesMax
 }
 
 /**
- * The same records under another codec, with a CRC to match: what a client that compresses would have sent. Throws CorruptBatch,
- * DecompressedTooLarge, CodecUnavailable and Overloaded.
+ * The same records under another codec, with a matching CRC: what a compressing client would have sent. Throws
+ * CorruptBatch, DecompressedTooLarge, CodecUnavailable and Overloaded.
  */
 export async function recompressBatch(
   batch: Buffer,
@@ -156,23 +159,23 @@ export async function recompressBatch(
   return withRecordsSection(batch, await recompress(from, codecId, section, bytesMax, gzipLevel), codecId);
 }
 
-/** What only the records tell. */
+/** Facts that only the records themselves give. */
 export interface RecordFacts {
-  /** The largest record timestamp: some clients put the last one into the header instead. */
+  /** The largest record timestamp; some clients put the last record's timestamp into the header instead. */
   readonly maxTimestampMs: number;
 }
 
 export interface RecordRules {
-  /** A compacted topic: a record without a key could never be compacted. */
+  /** For a compacted topic: a record without a key could never be compacted. */
   readonly requiresKey?: boolean;
-  /** Which times the topic does not take; absent where the header has told that all are good. */
+  /** Which times the topic refuses; absent when the header has shown that all are good. */
   readonly refusesTime?: (timestampMs: number) => boolean;
   readonly decompressedBytesMax?: number;
 }
 
 /**
- * The checks that Kafka's LogValidator makes inside a batch which validateBatch has accepted: lengths, varints, offset
- * deltas 0..n-1, headers, keys. Costs a decompression; which topics pay for it is the caller's choice.
+ * The checks that Kafka's LogValidator makes inside a batch that validateBatch has accepted: lengths, varints, offset
+ * deltas 0..n-1, headers, keys. Costs a decompression; the caller chooses which topics pay for it.
  */
 export async function validateRecords(batch: Buffer, rules: RecordRules = {}): Promise<RecordFacts | BatchFault> {
   try {
@@ -183,9 +186,13 @@ export async function validateRecords(batch: Buffer, rules: RecordRules = {}): P
   }
 }
 
-/** What the sender of a batch with a good checksum is told of records that cannot be read; throws what is not its fault. */
+/**
+ * What to tell the sender of a batch whose checksum is right but whose records cannot be read. Throws errors that are not
+ * the sender's fault.
+ */
 export function recordsFaultOf(error: unknown): BatchFault {
-  // The CRC held, so these bytes are what the client made: an invalid record, not a damaged one, and no retry helps.
+  // The CRC was right, so the client itself made these bytes: the record is invalid, not damaged, and a retry does not
+  // help.
   if (error instanceof CorruptBatch) return { errorCode: batchErrorCode.invalidRecord, message: error.message };
   if (error instanceof DecompressedTooLarge) {
     return { errorCode: batchErrorCode.messageTooLarge, message: error.message };
@@ -240,7 +247,7 @@ function skipHeaders(reader: VarintReader): void {
   }
 }
 
-/** Reads a record's length and attributes byte and narrows the reader to the record; returns its end. */
+/** Reads a record's length and attributes byte and limits the reader to the record; returns its end. */
 function recordEnd(reader: VarintReader): number {
   const length = reader.varint();
   const end = reader.pos + length;

@@ -1,7 +1,7 @@
 /**
- * How much may be decompressed at once in this process. Each decompression is bounded (compression.ts), but a stored bomb
- * of 20 KiB that a thousand readers ask for together is a thousand times its bound. So each waits for its share of one
- * budget, first come first served; the small and usual ones never wait.
+ * Limits how much this process decompresses at once. Each decompression is bounded (compression.ts), but when a thousand
+ * readers ask for a stored bomb of 20 KiB together, the total is a thousand times its bound. So each waits for its share of
+ * one budget, first come first served. Small and usual ones never wait.
  */
 import { Overloaded } from '../kernel/failure.ts';
 
@@ -12,24 +12,24 @@ export class DecompressionGate {
   #tellCrowded: () => void = () => undefined;
   readonly #waiting: { readonly bytes: number; readonly enter: () => void }[] = [];
 
-  /** `waitingMax`: who comes when so many wait is refused. */
+  /** `waitingMax`: when this many wait, further callers are refused. */
   constructor(bytesMax: number, waitingMax: number) {
     this.#bytesMax = bytesMax;
     this.#waitingMax = waitingMax;
     this.#free = bytesMax;
   }
 
-  /** Somebody waits. */
+  /** Whether somebody is waiting. */
   get isCrowded(): boolean {
     return this.#waiting.length > 0;
   }
 
-  /** Called when somebody has to wait: who holds a share that it could do without gives it back. */
+  /** `tell` is called when somebody has to wait: holders of a share that they could do without then give it back. */
   onCrowded(tell: () => void): void {
     this.#tellCrowded = tell;
   }
 
-  /** `bytes`: what comes out at most. More than the whole budget counts as all of it. Throws Overloaded. */
+  /** `bytes`: the largest possible output. More than the whole budget counts as the whole. Throws Overloaded. */
   async pass<T>(bytes: number, work: () => Promise<T>): Promise<T> {
     const share = Math.min(bytes, this.#bytesMax);
     if (this.#waiting.length > 0 || share > this.#free) {

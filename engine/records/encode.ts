@@ -1,6 +1,6 @@
 /**
- * Builds record batches from single records: the HTTP and WebSocket doors, offset commits, transaction markers. Speed
- * comes from what is not done: no object per record, sizes known before the bytes are written, one CRC at the end.
+ * Builds record batches from single records, for the HTTP and WebSocket doors, offset commits and transaction markers. It
+ * is fast because it does little: no object per record, sizes known before the bytes are written, one CRC at the end.
  */
 import { assert } from '../kernel/assert.ts';
 import { framePool } from '../kernel/frame-pool.ts';
@@ -37,28 +37,28 @@ export const batchFull = -1;
 
 const scratchBytes = 16 * 1024;
 const scratchesMax = 64;
-/** What small batches are built in, and copied out of: taking from the pool and giving back would cost as much as the batch. */
+/** Small batches are built in these and copied out: using the pool would cost as much as the batch itself. */
 const scratches: Buffer[] = [];
 const noHeaders: readonly RecordHeader[] = [];
 
 /**
  * One open batch; empty again after `build`. The first record sets the base timestamp. A record that alone exceeds
- * `bytesMax` is refused as any other that does not fit: on an empty builder that means it can never be stored.
+ * `bytesMax` is refused like any other that does not fit; with an empty builder that means it can never be stored.
  *
- * The memory of larger ones is the frame pool's. Fresh memory per batch is some megabytes between two scavenges, and V8, which counts it,
- * goes through its whole heap for that.
+ * Larger batches use the frame pool's memory. Fresh memory per batch adds up to some megabytes between two scavenges; V8
+ * counts it and goes through its whole heap because of it.
  */
 export class BatchBuilder {
   readonly #bytesMax: number;
   #bytes: Buffer | undefined;
-  /** Size of the last batch: the next is likely to need as much, and then no buffer is copied to grow. */
+  /** Size of the last batch. The next one probably needs as much, and then no buffer is copied to grow. */
   #lastBytes: number;
   #end = batchHeaderBytes;
   #count = 0;
   #baseTimestamp = 0;
   #maxTimestamp = 0;
 
-  /** `bytesMax` counts the whole batch with its header, as max.message.bytes does. `expectedBytes`: see #lastBytes. */
+  /** `bytesMax` counts the whole batch with its header, like max.message.bytes. `expectedBytes`: see #lastBytes. */
   constructor(bytesMax: number, expectedBytes = 0) {
     this.#bytesMax = bytesMax;
     this.#lastBytes = expectedBytes;
@@ -68,12 +68,12 @@ export class BatchBuilder {
     return this.#count;
   }
 
-  /** Of the batch so far, header included. */
+  /** Size of the batch so far, header included. */
   get sizeBytes(): number {
     return this.#end;
   }
 
-  /** Returns the offset delta of the record, or `batchFull` when nothing was appended. Copies key, value and headers. */
+  /** Returns the record's offset delta, or `batchFull` when nothing was appended. Copies key, value and headers. */
   append(
     key: Uint8Array | null,
     value: Uint8Array | null,
@@ -96,8 +96,8 @@ export class BatchBuilder {
   }
 
   /**
-   * The finished batch, base offset 0, which belongs to the caller: who knows that nothing reads it any more may give it to
-   * the frame pool. At least one record was appended.
+   * Returns the finished batch, with base offset 0. It belongs to the caller, which may give it to the frame pool when
+   * nothing reads it any more. At least one record must have been appended.
    */
   build(options: BatchOptions = {}): Buffer {
     const bytes = this.#bytes;
@@ -134,7 +134,10 @@ export class BatchBuilder {
     return grown;
   }
 
-  /** A well-filled buffer of the pool is handed over; from others the batch is copied, so that it pins no slack. */
+  /**
+   * A well-filled pool buffer is handed over as it is. From other buffers the batch is copied, so that no unused memory is
+   * held.
+   */
   #release(bytes: Buffer): Buffer {
     const end = this.#end;
     this.#lastBytes = end;
@@ -167,8 +170,8 @@ export function encodeBatch(records: readonly RecordInput[], options: BatchOptio
 }
 
 /**
- * The same batch around another records section, compressed by `codecId`; base offset, epoch and producer fields stay.
- * The section holds the records that the header counts.
+ * The same batch with another records section, compressed with `codecId`. Base offset, epoch and producer fields stay. The
+ * section must hold as many records as the header counts.
  */
 export function withRecordsSection(batch: Uint8Array, section: Uint8Array, codecId: Codec): Buffer {
   const out = Buffer.allocUnsafe(batchHeaderBytes + section.length);
@@ -182,7 +185,7 @@ export function withRecordsSection(batch: Uint8Array, section: Uint8Array, codec
 }
 
 function freshBuffer(expectedBytes: number): Buffer {
-  // An eighth more than last time, so that batches of about one size do not grow each time.
+  // An eighth more than last time, so that batches of similar size do not have to grow each time.
   const bytes = expectedBytes + (expectedBytes >> 3);
   return bytes > scratchBytes ? framePool.take(bytes) : (scratches.pop() ?? Buffer.allocUnsafeSlow(scratchBytes));
 }
@@ -209,7 +212,7 @@ function recordBodyBytes(
   return bytes;
 }
 
-/** Header names are short and ASCII nearly always: a loop is then cheaper than the call into the encoder. */
+/** Header names are nearly always short and ASCII, so a loop is cheaper than calling the encoder. */
 function utf8Bytes(text: string): number {
   if (text.length > 32) return Buffer.byteLength(text);
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0x80) return Buffer.byteLength(text);
@@ -259,7 +262,7 @@ function writeSpan(bytes: Uint8Array, at: number, span: Uint8Array | null): numb
     return at + 1;
   }
   const pos = writeVarint(bytes, at, span.length);
-  // From 16 bytes on the memcpy of `set` beats a loop, below it the call costs more (measured).
+  // From 16 bytes on, the memcpy of `set` beats a loop; below that the call costs more (measured).
   if (span.length >= 16) bytes.set(span, pos);
   else for (let i = 0; i < span.length; i++) bytes[pos + i] = span[i]!;
   return pos + span.length;

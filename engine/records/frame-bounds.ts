@@ -1,6 +1,6 @@
 /**
- * How much a compressed frame can expand to, found by walking its structure without decoding it: what stands between a
- * decoder without an output limit and a decompression bomb. Nothing is allocated here.
+ * How much a compressed frame can expand to, found by walking its structure without decoding it. This is what protects a
+ * decoder without an output limit from a decompression bomb. Nothing is allocated here.
  */
 import { CorruptBatch } from './batch.ts';
 
@@ -17,8 +17,8 @@ export function snappyLength(block: Uint8Array): number {
 const lz4Magic = 0x184d2204;
 
 /**
- * Size of the first LZ4 frame and of its output (LZ4 Frame Format 1.6.3). Literal and match lengths are summed over all
- * sequences: exact for a valid frame. Stops counting beyond `bytesMax`.
+ * Size of the first LZ4 frame and of its output (LZ4 Frame Format 1.6.3). Sums literal and match lengths over all
+ * sequences, which is exact for a valid frame. Stops counting beyond `bytesMax`.
  */
 export function lz4Bound(bytes: Uint8Array, bytesMax: number): { frameBytes: number; outputBytes: number } {
   if (bytes.length < 7 || readU32le(bytes, 0) !== lz4Magic) throw new CorruptBatch('lz4: no frame');
@@ -52,7 +52,7 @@ function lz4BlockLength(bytes: Uint8Array, from: number, end: number): number {
       while (byte === 255 && pos < end) literals += byte = bytes[pos++]!;
     }
     outputBytes += literals;
-    // The last sequence has literals only.
+    // The last sequence has only literals.
     pos += literals + 2;
     if (pos > end) return outputBytes;
     let match = (token & 15) + 4;
@@ -67,13 +67,13 @@ function lz4BlockLength(bytes: Uint8Array, from: number, end: number): number {
 
 const zstdMagic = 0xfd2fb528;
 const zstdBlockBytesMax = 128 * 1024;
-/** What RFC 8878 section 3.1.1.1.2 asks every decoder to support; a decoder allocates the window before any data. */
+/** RFC 8878 section 3.1.1.1.2 asks every decoder to support this; a decoder allocates the window before any data. */
 const zstdWindowBytesMax = 8 * 1024 * 1024;
 
 /**
- * An upper bound on the output of all zstd frames in `bytes` (RFC 8878), found from block headers. The content size
- * field can only raise it: a decoder compares it at the end of the frame, so a lie there would come too late. Infinity
- * for a window that no sane producer asks for.
+ * An upper bound on the output of all zstd frames in `bytes` (RFC 8878), from their block headers. The content size field
+ * can only raise it: a decoder compares that field at the end of the frame, so a lie there would be noticed too late.
+ * Infinity for a window that no sane producer asks for.
  */
 export function zstdBound(bytes: Uint8Array, bytesMax: number): number {
   let outputBytes = 0;
@@ -112,7 +112,7 @@ function zstdFrame(bytes: Uint8Array, from: number): { end: number; outputBytes:
     const type = (header >> 1) & 3;
     const size = header >> 3;
     isLast = (header & 1) !== 0;
-    // Raw: `size` bytes. Run: one byte, repeated `size` times. Compressed: `size` bytes that fill at most a block.
+    // Raw: `size` bytes. Run: one byte, repeated `size` times. Compressed: `size` bytes that expand to at most one block.
     outputBytes += type === 2 ? blockBytesMax : size;
     pos += 3 + (type === 1 ? 1 : size);
     if (type === 3) throw new CorruptBatch('zstd: reserved block type');

@@ -1,30 +1,30 @@
 /**
- * Gzip on the thread pool, into one piece of memory where its end says how long it is. zlib hands over pieces: of the usual
- * 16 KiB a bomb makes thousands, which lie between everything else that the process allocates, keep its heap from shrinking,
- * and are copied together at the end, so that all is there twice.
+ * Gzip on the thread pool, into one piece of memory when the data's end states its length. zlib returns pieces. At the
+ * usual 16 KiB a bomb makes thousands of them; they lie between all other allocations of the process, keep its heap from
+ * shrinking, and are copied together at the end, so that everything exists twice.
  */
 import { createGunzip } from 'node:zlib';
 import { CorruptBatch } from './batch.ts';
 import { allocateSection, releaseSection } from './section-memory.ts';
 
-/** zlib wants room behind what it writes to see that it is done. */
+/** zlib needs room after its output to notice that it is finished. */
 const roomBytes = 64;
-/** Pieces of what has several members or says something else than it is: large enough to be given back one by one. */
+/** Piece size for data with several members or a wrong length: large enough to be given back one by one. */
 const pieceBytes = 1024 * 1024;
-/** Header and trailer of a member. */
+/** Header and trailer of a gzip member. */
 const memberBytesMin = 18;
-/** No deflate stream expands further (RFC 1951: 258 bytes from two bits). */
+/** No deflate stream expands more than this (RFC 1951: 258 bytes from two bits). */
 const ratioMax = 1032;
 
-/** More comes out than was allowed. */
+/** The output exceeds what was allowed. */
 export class GunzipLimit extends Error {}
 
-/** Of all that comes out, at most. */
+/** An upper bound on the whole output. */
 export function gunzipBound(bytes: Buffer, bytesMax: number): number {
   return Math.min(bytesMax, bytes.length * ratioMax);
 }
 
-/** What the end of `bytes` says is in the last member: of all senders that we know the only one. */
+/** The output length of the last member, as the end of `bytes` states it. All senders we know write only one member. */
 export function statedBytes(bytes: Buffer): number {
   return bytes.length < memberBytesMin ? 0 : bytes.readUInt32LE(bytes.length - 4);
 }
@@ -34,7 +34,7 @@ export function gunzipStated(bytes: Buffer, bytesMax: number): Promise<Buffer> {
   return inflate(bytes, bytesMax, bytesMax + roomBytes);
 }
 
-/** The same without trust: `bytesMax` is only what is allowed. */
+/** The same without trusting the stated length: `bytesMax` is only the limit. */
 export function gunzipPieces(bytes: Buffer, bytesMax: number): Promise<Buffer> {
   return inflate(bytes, bytesMax, pieceBytes);
 }
@@ -44,7 +44,7 @@ function inflate(bytes: Buffer, bytesMax: number, chunkSize: number): Promise<Bu
     const gunzip = createGunzip({ chunkSize });
     const pieces: Buffer[] = [];
     let total = 0;
-    // In both cases zlib's thread is not at work: it has told of an error, or waits for us to take what it has told of.
+    // In both cases zlib's thread is idle: it has reported an error, or waits for us to take its output.
     const refuse = (error: Error): void => {
       pieces.splice(0).forEach(releaseSection);
       reject(error);
@@ -62,7 +62,7 @@ function inflate(bytes: Buffer, bytesMax: number, chunkSize: number): Promise<Bu
   });
 }
 
-/** Each piece goes as soon as it is copied, so that no more than one of them is there twice. */
+/** Releases each piece as soon as it is copied, so that at most one piece exists twice. */
 function joined(pieces: readonly Buffer[], total: number): Buffer {
   if (pieces.length === 1) return pieces[0]!;
   const all = allocateSection(total);

@@ -1,7 +1,7 @@
 /**
- * Decodes an LZ4 frame (LZ4 Frame Format 1.6.3) into memory of ours. Not by a library: the one that compresses keeps what
- * another thread has freed, a gigabyte after a few large frames, and cannot stop. Checksums inside the frame are not looked at:
- * a batch has its own over all of these bytes.
+ * Decodes an LZ4 frame (LZ4 Frame Format 1.6.3) into memory of our own. The library that compresses is not used for this:
+ * it keeps memory that another thread has freed, a gigabyte after a few large frames, and cannot be stopped. Checksums
+ * inside the frame are not verified, because a batch has its own over all of these bytes.
  */
 import { CorruptBatch } from './batch.ts';
 import { copyLiterals, copyMatch, type SlicedDecoder } from './copy-match.ts';
@@ -17,12 +17,12 @@ export class Lz4Decoder implements SlicedDecoder {
   readonly #flags: number;
   #pos: number;
   #at = 0;
-  /** Of the block that is being decoded. */
+  /** End of the block that is being decoded. */
   #blockEnd = 0;
-  /** Where matches may begin: blocks that depend on none of the others have a history of their own. */
+  /** Where matches may begin: a block that is independent of the others has its own history. */
   #historyStart = 0;
 
-  /** `to` is as long as what comes out (frame-bounds.ts, which has also looked at the frame's structure). */
+  /** `to` is exactly as long as the output (frame-bounds.ts, which has also checked the frame's structure). */
   constructor(frame: Uint8Array, to: Uint8Array) {
     this.#from = frame;
     this.#to = to;
@@ -43,7 +43,7 @@ export class Lz4Decoder implements SlicedDecoder {
     return false;
   }
 
-  /** False at the end of the frame. */
+  /** Returns false at the end of the frame. */
   #nextBlock(): boolean {
     const from = this.#from;
     if (this.#blockEnd > 0 && (this.#flags & blockChecksumFlag) !== 0) this.#pos += 4;
@@ -83,7 +83,7 @@ export class Lz4Decoder implements SlicedDecoder {
       copyLiterals(from, pos, to, at, literals);
       pos += literals;
       at += literals;
-      // The last sequence of a block has literals only.
+      // The last sequence of a block has only literals.
       if (pos >= end) break;
       if (pos + 2 > end) throw new CorruptBatch('lz4: match cut short');
       const distance = from[pos]! | (from[pos + 1]! << 8);

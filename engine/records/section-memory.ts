@@ -1,26 +1,27 @@
 /**
- * Memory of decompressed records, which is given back when their reader is done and not when V8 comes by: to V8 a
- * hundred megabytes behind a buffer of a hundred bytes are little reason to look for garbage.
+ * Memory of decompressed records. It is given back when its reader is done, without waiting for V8: to V8, a hundred
+ * megabytes behind a buffer object of a hundred bytes are little reason to collect garbage.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 
-/** Smaller ones are left to the garbage collector: they are no more than what every request allocates. */
+/** Smaller sections are left to the garbage collector: they are no larger than what every request allocates. */
 const releasedBytesMin = 1024 * 1024;
 
-/** Memory of its own, zeroed where it was not used before: what a decoder does not fill must be nobody's. */
+/** Separate memory, zeroed where it was not used before: bytes that a decoder leaves unfilled must not show anybody's data. */
 export function allocateSection(bytes: number): Buffer {
   return Buffer.from(new ArrayBuffer(bytes));
 }
 
 let nowhere: MessagePort | undefined;
 
-/** Who calls it knows that nothing reads `section` any more; all views of its memory are empty from then on. */
+/** The caller knows that nothing reads `section` any more. Afterwards all views of its memory are empty. */
 export function releaseSection(section: Buffer): void {
   const { buffer } = section;
   if (!(buffer instanceof ArrayBuffer) || buffer.byteLength < releasedBytesMin) return;
-  // What is moved to a port whose other end is closed is freed at once. `ArrayBuffer.transfer` begins with Node 21.
+  // Memory transferred to a port whose other end is closed is freed at once. `ArrayBuffer.transfer` exists only from Node
+  // 21 on.
   if (!nowhere) {
     const { port1, port2 } = new MessageChannel();
     port2.close();
@@ -32,11 +33,11 @@ export function releaseSection(section: Buffer): void {
 
 let collect: (() => void) | undefined;
 let uncollectedBytes = 0;
-/** A collection takes some milliseconds, as a twentieth of what these take to decompress. */
+/** A collection takes some milliseconds, a twentieth of the time it takes to decompress this much. */
 const uncollectedBytesMax = 32 * 1024 * 1024;
 
 /**
- * The same for `bytes` that a library has allocated, which cannot be moved: only a collection gives them back. Called when
+ * The same for `bytes` that a library has allocated. They cannot be transferred; only a collection frees them. Call it when
  * nothing refers to them any more.
  */
 export function releaseForeignSection(bytes: number): void {

@@ -1,28 +1,28 @@
 /**
- * Batches of idempotent producers that were given up and have not come back. A log takes the first batch of a producer
- * that it does not know whatever its sequence is. So what follows a given-up batch must not be sent before that comes
- * again: stored first, it would have its predecessor refused as out of order for ever.
+ * Batches of idempotent producers that were refused and have not been sent again. A log accepts any first sequence from a
+ * producer that it does not know. So the batches that follow a refused one must not be sent before it comes again: if one
+ * of them were stored first, its predecessor would be refused as out of order for ever.
  *
- *   - What waits behind it is known (AppendRoute.expelBehind), and what is with a broker (markBehind).
- *   - What is still on the wire comes a moment later, when an owner may be there already. It is given up too; the producer
- *     repeats both, in order.
+ * - Batches that wait behind it are known (AppendRoute.expelBehind), and so are those already at a broker (markBehind).
+ * - Batches still on the wire arrive a moment later, when there may already be an owner. They are refused too, and the
+ *   producer repeats them all in order.
  *
- * A producer that never brings it back gave up itself, and all clients begin a new epoch then; one that does not may go on
- * after `gapMsMax`.
+ * A producer that never repeats the refused batch has given it up, and all clients then begin a new epoch. A producer that
+ * does not may continue after `gapMsMax`.
  */
 import type { Uuid } from '../kernel/uuid.ts';
 import { baseSequence, producerEpoch, producerId } from './batch.ts';
 
-/** A batch, and whose log it is for. */
+/** A batch and the log it is for. */
 interface Sent {
   readonly topicId: Uuid;
   readonly partition: number;
   readonly records: Buffer;
 }
 
-/** Longer than requests stay on the wire, shorter than anybody would wait to find out what is wrong. */
+/** Longer than requests stay on the wire, and shorter than anybody would wait to find out what is wrong. */
 const gapMsMax = 10_000;
-/** The oldest is forgotten beyond it. */
+/** Beyond this number, the oldest gap is forgotten. */
 const gapsMax = 10_000;
 const sequenceCount = 2 ** 31;
 
@@ -33,29 +33,29 @@ interface Gap {
 }
 
 export class SequenceGaps {
-  /** By topic, partition and producer, the oldest first. */
+  /** By topic, partition and producer, oldest first. */
   readonly #gaps = new Map<string, Gap>();
 
   get count(): number {
     return this.#gaps.size;
   }
 
-  /** `append` is answered with an error after which its producer repeats it. */
+  /** Notes a batch that is answered with an error after which its producer repeats it. */
   add(append: Sent, nowMs: number): void {
     const key = keyOf(append);
     const epoch = producerEpoch(append.records, 0);
     const sequence = baseSequence(append.records, 0);
     const earlier = this.#gaps.get(key);
-    // What its producer has given up itself tells nothing of what it sends since.
+    // A batch of an older epoch, which its producer has given up, says nothing about what it sends now.
     if (earlier && epoch < earlier.epoch) return;
-    // Given up in order: the first one is what everything else waits for.
+    // Batches are refused in order: all others wait for the first one.
     if (earlier && earlier.epoch === epoch && isAfter(sequence, earlier.sequence)) return;
     this.#gaps.delete(key);
     this.#gaps.set(key, { epoch, sequence, sinceMs: nowMs });
     if (this.#gaps.size > gapsMax) this.#gaps.delete(this.#gaps.keys().next().value!);
   }
 
-  /** Whether `append` must not be sent yet: what its producer has to repeat first has not come. */
+  /** Whether `append` must not be sent yet, because its producer must first repeat an earlier batch. */
   isEarly(append: Sent, nowMs: number): boolean {
     if (this.#gaps.size === 0) return false;
     this.#expire(nowMs);
@@ -81,7 +81,7 @@ function keyOf({ topicId, partition, records }: Sent): string {
   return `${topicId} ${partition} ${producerId(records, 0)}`;
 }
 
-/** Sequences go round after 2^31 - 1. */
+/** Sequences wrap around after 2^31 - 1. */
 function isAfter(sequence: number, other: number): boolean {
   const distance = (sequence - other + sequenceCount) % sequenceCount;
   return distance > 0 && distance < sequenceCount / 2;

@@ -1,11 +1,12 @@
 /**
- * Large sections, decompressed once for all who ask for them at about the same time. Readers of records as JSON come back to a
- * large batch for every few mebibytes of it (gateway/operations/record-json.ts), or for every record, and many read it at
- * once: without this each time costs all of the batch, up to 128 MiB, of the processor that everybody else needs too.
+ * Large sections, decompressed once for all readers that ask for them at about the same time. Readers of records as JSON
+ * return to a large batch for every few mebibytes of it (gateway/operations/record-json.ts), or for every record, and many
+ * may read it at once. Without sharing, each time costs decompressing the whole batch, up to 128 MiB, on the processor that
+ * everybody needs.
  *
- * A section holds its share of the gate for as long as it is there, so that nothing more is in memory than what is decompressed
- * at once in any case. It goes when its readers are done, where some come back when nobody has for a while, and as soon as
- * somebody waits at the gate: then who has asked by then is still served, and nobody joins.
+ * A section holds its share of the gate while it exists, so memory never holds more than may be decompressed at once
+ * anyway. It is given back when its readers are done; if some of them will return, when none has for a while. It also ends
+ * as soon as somebody waits at the gate: readers that have already asked are still served, and nobody else joins.
  *
  *   asked for ──gate──► decoded ──► lent to one after the other ⇄ idle ──► given back
  */
@@ -13,18 +14,21 @@ import type { Clock, Timer } from '../kernel/clock.ts';
 import { Overloaded } from '../kernel/failure.ts';
 import type { DecompressionGate } from './decompression-gate.ts';
 
-/** A reader comes back when its socket has taken what it was given. */
+/** A reader returns when its socket has taken what it was given. */
 const idleMsMax = 1_000;
 const usersMax = 1_024;
-/** Of those that are there or wait at the gate, so many are looked at for the same bytes: somebody may see to it that all begin alike. */
+/**
+ * Of the sections that exist or wait at the gate, at most this many are compared: somebody may craft batches that all begin
+ * alike.
+ */
 const comparedMax = 64;
 
-/** What is compressed, how, and how much of it is wanted at most. Sections are shared by the same bytes alone. */
+/** What is compressed, how, and the most that is wanted of it. Readers share a section only for identical bytes. */
 export interface Wanted {
   readonly codecId: number;
   readonly bytes: Buffer;
   readonly bytesMax: number;
-  /** This reader may well ask for it again, for what is behind the part that it took. */
+  /** This reader will probably ask again, for the rest after the part it took. */
   readonly comesBack: boolean;
 }
 
@@ -47,8 +51,8 @@ export class SharedSections {
   }
 
   /**
-   * What `use` makes of the section, which it may not keep. `decode` is called when there is none; then `done` with what it
-   * made, once nobody uses that any more. Throws Overloaded, and what `decode` and `use` throw.
+   * Returns what `use` makes of the section, which it must not keep. When there is no section, `decode` makes one; `done`
+   * gets it once nobody uses it any more. Throws Overloaded, and what `decode` and `use` throw.
    */
   async lend<T>(
     key: Wanted,
@@ -83,7 +87,7 @@ export class SharedSections {
 class SharedSection {
   #key: Wanted;
   readonly #clock: Clock;
-  /** Whoever could join it must not find it from then on. */
+  /** Called at the end, so that no new reader finds the section. */
   readonly #onEnding: () => void;
   readonly #users: User[] = [];
   #isEnding = false;
@@ -120,7 +124,7 @@ class SharedSection {
     });
   }
 
-  /** Nobody joins any more. */
+  /** From here on nobody can join. */
   end(): void {
     this.#isEnding = true;
     this.#onEnding();
@@ -132,14 +136,14 @@ class SharedSection {
     for (const user of this.#users.splice(0)) user.fail(error);
   }
 
-  /** Resolves when it has ended and nobody is left. */
+  /** Resolves when the section has ended and nobody uses it. */
   async serve(section: Buffer): Promise<void> {
-    // The bytes are their sender's, who may use them again when it has its answer.
+    // Copied, because the bytes belong to their sender, which may reuse them once it has its answer.
     this.#key = { ...this.#key, bytes: Buffer.from(this.#key.bytes) };
     for (;;) {
       for (let user = this.#users.shift(); user; user = this.#users.shift()) {
         user.run(section);
-        // Each writes megabytes of JSON: others have their turn in between.
+        // Each reader writes megabytes of JSON: let other work run in between.
         await new Promise<void>((resolve) => this.#clock.endOfTurn(resolve));
       }
       if (!this.#stays) this.end();
@@ -148,7 +152,7 @@ class SharedSection {
     }
   }
 
-  /** By who joins, or by its end. */
+  /** Resolves when a reader joins or the section ends. */
   #woken(): Promise<void> {
     return new Promise((resolve) => {
       const timer: Timer = this.#clock.after(idleMsMax, () => this.end(), 'background');

@@ -1,6 +1,6 @@
 /**
- * Decodes Snappy (format_description.txt of google/snappy) into memory of ours, for the reason that lz4-frame.ts has: raw
- * blocks, as librdkafka sends them, and xerial's framing of them, as Java does.
+ * Decodes Snappy (format_description.txt of google/snappy) into memory of our own, for the reason given in lz4-frame.ts:
+ * raw blocks, as librdkafka sends them, and xerial's framing of them, as Java clients do.
  */
 import { CorruptBatch } from './batch.ts';
 import { readI32 } from './bytes.ts';
@@ -15,7 +15,7 @@ function isXerial(bytes: Buffer): boolean {
   return bytes.length >= xerialHeaderBytes && bytes.subarray(0, xerialMagic.length).equals(xerialMagic);
 }
 
-/** What comes out, as the blocks state it. Stops counting beyond `bytesMax`. Throws CorruptBatch. */
+/** The output size, as the blocks state it. Stops counting beyond `bytesMax`. Throws CorruptBatch. */
 export function snappyBound(bytes: Buffer, bytesMax: number): number {
   if (!isXerial(bytes)) return snappyLength(bytes);
   let total = 0;
@@ -39,12 +39,12 @@ export class SnappyDecoder implements SlicedDecoder {
   readonly #isFramed: boolean;
   #pos: number;
   #at = 0;
-  /** Of the block that is being decoded: its ends in both, and where its history begins. */
+  /** For the block that is being decoded: its end in input and output, and where its history begins. */
   #blockEnd: number;
   #blockOutEnd = 0;
   #historyStart = 0;
 
-  /** `to` is as long as what comes out (snappyBound). */
+  /** `to` is exactly as long as the output (snappyBound). */
   constructor(bytes: Buffer, to: Uint8Array) {
     this.#from = bytes;
     this.#to = to;
@@ -73,7 +73,7 @@ export class SnappyDecoder implements SlicedDecoder {
     if (this.#blockOutEnd > this.#to.length) throw new CorruptBatch('snappy: longer than its blocks');
   }
 
-  /** False behind the last one. */
+  /** Returns false after the last block. */
   #nextBlock(): boolean {
     if (this.#at !== this.#blockOutEnd) throw new CorruptBatch('snappy: shorter than it states');
     if (!this.#isFramed || this.#pos >= this.#from.length) return false;

@@ -1,7 +1,7 @@
 /**
- * Zigzag varints (Protocol Buffers' sint32 and sint64), the integers inside a record. Small magnitudes of either sign
- * take few bytes. Values are plain numbers: 32-bit ones exactly, 64-bit ones (timestamp deltas) within ±2^52, which is
- * 142,000 years of milliseconds.
+ * Zigzag varints (Protocol Buffers' sint32 and sint64), the integers inside a record. Small magnitudes of either sign take
+ * few bytes. Values are plain numbers: 32-bit ones exact, 64-bit ones (timestamp deltas) within ±2^52, which is 142,000
+ * years in milliseconds.
  */
 import { assert } from '../kernel/assert.ts';
 import { CorruptBatch } from './batch.ts';
@@ -17,7 +17,7 @@ export function varintBytes(value: number): number {
   return bytes;
 }
 
-/** Writes an integer within ±2^52 and returns the position after it. The caller has made room (varintBytes). */
+/** Writes an integer within ±2^52 and returns the position after it. The caller has reserved room (varintBytes). */
 export function writeVarint(bytes: Uint8Array, at: number, value: number): number {
   if (value >= 0 && value < 64) {
     bytes[at] = value << 1;
@@ -26,14 +26,14 @@ export function writeVarint(bytes: Uint8Array, at: number, value: number): numbe
   assert(value <= varlongMax && value >= -varlongMax, 'a varint stays within 2^52');
   let zigzag = value >= 0 ? value * 2 : value * -2 - 1;
   let pos = at;
-  // Above 2^31 the bit operators would cut, so the high part goes by division.
+  // Above 2^31 bit operators would truncate, so the high part uses division.
   for (; zigzag >= 0x8000_0000; zigzag = Math.floor(zigzag / 128)) bytes[pos++] = (zigzag % 128) | 0x80;
   for (; zigzag >= 128; zigzag >>>= 7) bytes[pos++] = (zigzag & 0x7f) | 0x80;
   bytes[pos++] = zigzag;
   return pos;
 }
 
-/** Walks varints and spans of `bytes` up to `end`; everything it cannot read is CorruptBatch. Reused, never shared. */
+/** Walks varints and spans of `bytes` up to `end`. Throws CorruptBatch on everything it cannot read. Reused, never shared. */
 export class VarintReader {
   bytes: Uint8Array;
   pos: number;
@@ -45,7 +45,7 @@ export class VarintReader {
     this.end = end;
   }
 
-  /** One int32. */
+  /** Reads an int32. */
   varint(): number {
     const { bytes, end } = this;
     let pos = this.pos;
@@ -63,7 +63,7 @@ export class VarintReader {
     throw new CorruptBatch(`varint at byte ${this.pos} does not fit in 32 bits`);
   }
 
-  /** One int64 within ±2^52. */
+  /** Reads an int64 within ±2^52. */
   varlong(): number {
     const { bytes, end } = this;
     let pos = this.pos;
@@ -81,7 +81,7 @@ export class VarintReader {
     throw new CorruptBatch(`varlong at byte ${this.pos} is beyond 2^52`);
   }
 
-  /** Passes over a length-prefixed span; returns its length, -1 for null. The span ends at `pos`. */
+  /** Skips a length-prefixed span; returns its length, -1 for null. The span ends at `pos`. */
   skipSpan(): number {
     const length = this.varint();
     if (length < 0) {
