@@ -1,7 +1,7 @@
 import { Failure } from '../engine/kernel/failure.ts';
 import type { ClusterLimits } from './tenancy.ts';
 
-/** No, unknown, revoked or expired credentials: one answer for all, so that nothing can be guessed from it. */
+/** Missing, unknown, revoked or expired credentials: one answer for all, so that nothing can be guessed from it. */
 export class Unauthenticated extends Failure {
   readonly code = 'unauthenticated';
   constructor() {
@@ -13,7 +13,7 @@ export class Forbidden extends Failure {
   readonly code = 'forbidden';
 }
 
-/** What does not exist, and what exists in another tenant's cluster, are the same to the caller. */
+/** To the caller, something that does not exist and something in another tenant's cluster are the same. */
 export class NotFound extends Failure {
   readonly code = 'not-found';
   readonly kind: string;
@@ -36,12 +36,12 @@ export class AlreadyExists extends Failure {
   }
 }
 
-/** What is inside has to be deleted first. */
+/** What it contains must be deleted first. */
 export class NotEmpty extends Failure {
   readonly code = 'not-empty';
 }
 
-/** A count that would pass its limit, or a rate whose delay is too long to wait for (`retryAfterMs` above 0). */
+/** A count would exceed its limit, or a rate's delay is too long to wait for (`retryAfterMs` above 0). */
 export class QuotaExceeded extends Failure {
   readonly code = 'quota-exceeded';
   readonly quota: keyof ClusterLimits;
@@ -59,7 +59,7 @@ export class QuotaExceeded extends Failure {
   }
 }
 
-/** A deletion that found topics still there after all its rounds; it stays 'deleting' and can be run again. */
+/** A deletion still found topics after all its rounds. The cluster stays 'deleting', and the deletion can run again. */
 export class TopicsRemain extends Failure {
   readonly code = 'overloaded';
   override readonly retryable = true;

@@ -1,4 +1,4 @@
-/** A world for tenancy tests: one memory store, a clock that is told, and as many gateways as a test opens on it. */
+/** A world for tenancy tests: one memory store, a clock that the test moves, and as many gateways as a test opens on it. */
 import { type ManualClock, manualClock } from '../engine/kernel/manual-clock.ts';
 import { seededRandom } from '../engine/kernel/random.ts';
 import { type MetadataStore, StoreConflict } from '../engine/ports.ts';
@@ -31,7 +31,10 @@ export async function newCluster(tenancy: Tenancy, tenant = 'acme', name = 'orde
   return (await tenancy.createCluster({ tenantId, name })).clusterId;
 }
 
-/** What the engine does with a guard: its own row and the counters in one transaction, again after a lost race. */
+/**
+ * Does what the engine does with a guard: writes its own row and the counters in one transaction, and retries after a lost
+ * race.
+ */
 export async function changeTopics(
   tenancy: Tenancy,
   store: MetadataStore,

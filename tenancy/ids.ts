@@ -1,4 +1,4 @@
-/** Ids of tenants, clusters and API keys: fixed lengths of base32 letters, so that none can contain a separator. */
+/** Ids of tenants, clusters and API keys: fixed lengths of base32 letters, so none can contain a separator. */
 import { below, type Random } from '../engine/kernel/random.ts';
 import { clusterIdLength } from './naming.ts';
 
@@ -6,7 +6,7 @@ export const keyIdLength = 12;
 const tenantIdLength = 12;
 const letters = 'abcdefghijklmnopqrstuvwxyz234567';
 
-/** Starts with a letter: valid as a DNS label and as a name in any language. */
+/** Starts with a letter, so it is valid as a DNS label and as a name in any language. */
 export function newClusterId(random: Random): string {
   return letters.charAt(below(random, 26)) + draw(random, clusterIdLength - 1);
 }

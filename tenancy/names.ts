@@ -1,11 +1,11 @@
-/** What tenants, clusters and keys may be called, and what settings a cluster takes: checked before anything is written. */
+/** Allowed names for tenants, clusters and keys, and allowed cluster settings. Checked before anything is written. */
 import { InvalidRequest } from '../engine/kernel/failure.ts';
 
 export const nameLengthMax = 64;
 export const keyNameLengthMax = 128;
 export const defaultPartitionsMax = 1_000;
 
-/** Amazon MSK's rule for cluster names, for tenants alike. */
+/** Amazon MSK's rule for cluster names, used for tenants too. */
 export const namePattern = /^[0-9A-Za-z][0-9A-Za-z-]*$/;
 
 /** Throws InvalidRequest. */
@@ -21,7 +21,7 @@ export function checkName(field: string, name: string): void {
   }
 }
 
-/** A note for people: any text of one line. Throws InvalidRequest. */
+/** A note for people: any text on one line. Throws InvalidRequest. */
 export function checkKeyName(name: string): void {
   if (name.length === 0 || name.length > keyNameLengthMax) {
     throw new InvalidRequest('name', `name must have 1 to ${keyNameLengthMax} characters`);

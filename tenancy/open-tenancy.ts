@@ -1,7 +1,7 @@
 /**
- * Puts tenancy together over a metadata store: five kinds of rows are read and watched, and every change of a cluster or a
- * key flows from its row to the table, the limiter and the access check, whoever made it. This process's own changes take
- * the same way, without the wait for the feed.
+ * Assembles tenancy over a metadata store. It reads and watches five kinds of rows. Every change of a cluster or a key, no
+ * matter who made it, flows from its row to the table, the limiter and the access check. This process's own changes take
+ * the same path without waiting for the feed.
  */
 import type { Clock } from '../engine/kernel/clock.ts';
 import type { Random } from '../engine/kernel/random.ts';
@@ -34,7 +34,7 @@ export interface TenancyOptions {
   readonly log?: (event: string, fields: Readonly<Record<string, string>>) => void;
 }
 
-/** Waits for a store that is away; throws what it throws in the end, and RowCorrupt. */
+/** Waits while the store is unreachable; throws the store's last failure when that takes too long, and RowCorrupt. */
 export async function openTenancy(options: TenancyOptions): Promise<Tenancy> {
   const settings: TenancySettings = { ...tenancyDefaults, ...options.settings };
   const { store, clock, random, log } = options;
@@ -159,7 +159,7 @@ interface Watched {
     readonly keyRows: WatchedRows<ApiKeyRow>;
     readonly usageRows: WatchedRows<UsageRow>;
   };
-  /** Until then, changes only update the rows. */
+  /** Before this call, changes only update the rows. */
   connect(sinks: Sinks): void;
   close(): void;
 }

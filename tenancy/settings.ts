@@ -1,20 +1,20 @@
 import { defaultProfile } from './quota/limits.ts';
 
-/** Limits of tenancy itself, each with its unit; what a cluster may do is in quota/limits.ts. */
+/** Limits of tenancy itself, each with its unit; quota/limits.ts has the limits of a cluster. */
 export interface TenancySettings {
   /** Quota profile of clusters that are created without one; see quota/limits.ts. */
   readonly profile: string;
-  /** API keys whose last check is remembered, so that the hot path is one lookup. */
+  /** How many verified API keys are remembered, so that the hot path is one lookup. */
   readonly verifiedKeysMax: number;
-  /** Keys of one cluster. */
+  /** Keys per cluster. */
   readonly keysPerClusterMax: number;
-  /** Partitions of one cluster whose own rate is tracked at once; the longest silent ones are forgotten first. */
+  /** Partitions of one cluster whose own rate is tracked at once; those silent for longest are forgotten first. */
   readonly partitionBucketsMax: number;
-  /** How often usage counters are made durable: what a crash can lose. */
+  /** How often usage counters are made durable. A crash can lose this much. */
   readonly usageFlushMs: number;
-  /** How long a change waits for a store that is away, before it fails. */
+  /** How long a change waits for an unreachable store before it fails. */
   readonly storeWaitMsMax: number;
-  /** How often deletion looks again for topics that were being made when it began. */
+  /** How often deletion looks again for topics that were being created when it began. */
   readonly deleteRoundsMax: number;
   readonly deleteRoundMs: number;
 }

@@ -1,12 +1,12 @@
 /**
- * Tenancy as the doors see it: who is calling, what their cluster may do, what its names are inside the engine. All
- * data-path calls are synchronous and read plain Maps that the store's change feed keeps current; only changes
- * (create, rotate, revoke) go to the store.
+ * Tenancy as the doors see it: who is calling, what their cluster may do, and what its names are inside the engine. All
+ * data-path calls are synchronous and read plain Maps that the store's change feed keeps current. Only changes (create,
+ * rotate, revoke) go to the store.
  */
 import type { TopicChange } from '../engine/engine.ts';
 import type { StoreOp } from '../engine/ports.ts';
 
-/** Who a connection or request acts for. Bound to one cluster; made by authenticate, dropped when the key is revoked. */
+/** Who a connection or request acts for. Belongs to one cluster; created by authenticate, dropped when the key is revoked. */
 export interface Principal {
   readonly tenantId: string;
   readonly clusterId: string;
@@ -18,8 +18,8 @@ export interface ClusterView {
   readonly tenantId: string;
   readonly name: string;
   /**
-   * creating → serving → deleting; suspended ⇄ serving. Only 'serving' answers the data path. Creation is one transaction, so
-   * 'creating' is for views of clusters that are asked for and not stored yet.
+   * creating → serving → deleting; suspended ⇄ serving. Only 'serving' clusters answer the data path. Creation is one
+   * transaction, so 'creating' appears only in views of clusters that were requested and are not stored yet.
    */
   readonly state: 'creating' | 'serving' | 'suspended' | 'deleting';
   readonly autoCreateTopics: boolean;
@@ -27,12 +27,12 @@ export interface ClusterView {
   readonly limits: ClusterLimits;
   /** See ClusterRow. */
   readonly brokerConfigs: Readonly<Record<string, string>>;
-  /** Live: the same object is kept current for the life of the cluster. */
+  /** Live: the same object is kept current as long as the cluster exists. */
   readonly usage: ClusterUsage;
   readonly createdAtMs: number;
 }
 
-/** Per cluster; Infinity switches a limit off (profile 'unlimited'). Values of the default profile: MSK Serverless. */
+/** Per cluster; Infinity switches a limit off (profile 'unlimited'). The default profile has the values of MSK Serverless. */
 export interface ClusterLimits {
   readonly ingressBytesPerSecondMax: number;
   readonly egressBytesPerSecondMax: number;
@@ -56,33 +56,34 @@ export interface ClusterUsage {
   readonly connections: number;
 }
 
-/** A rate that delays: what was charged and for how long the caller is to be held back. */
+/** A rate that delays: the limit that was charged, and how long the caller is to be held back. */
 export interface Verdict {
-  /** 0: go on. */
+  /** 0: no delay. */
   readonly delayMs: number;
-  /** The limit that asked for the longest delay, by its ClusterLimits name; undefined with delayMs 0. */
+  /** The limit with the longest delay, by its ClusterLimits name; undefined when delayMs is 0. */
   readonly quota: keyof ClusterLimits | undefined;
 }
 
-/** `delayMs`: a connection is counted, may be used after so long, and must be matched by a disconnect. */
+/** With `delayMs`, a connection is counted, may be used after that delay, and must be matched by a disconnect. */
 export type Admission = { readonly delayMs: number } | { readonly refused: keyof ClusterLimits };
 
-/** Charged on the data path, ~100 ns. `nowMs` is the turn's monotonic reading. */
+/** Charged on the data path, ~100 ns. `nowMs` is the turn's monotonic clock reading. */
 export interface Limiter {
-  /** One request, and `bytes` of batches into one partition. The bytes are charged now and paid back by delay. */
+  /** Charges one request, and `bytes` of batches into one partition. The bytes are charged now and paid back by delay. */
   produce(clusterId: string, topicPartition: string, bytes: number, nowMs: number): Verdict;
-  /** `bytes` out of one partition, charged after they were read. */
+  /** Charges `bytes` from one partition, after they were read. */
   fetch(clusterId: string, topicPartition: string, bytes: number, nowMs: number): Verdict;
-  /** `count`: how many requests it stands for, by the work it makes; 1 when not said. */
+  /** `count`: how many requests this one stands for, by the work it causes; 1 by default. */
   request(clusterId: string, nowMs: number, count?: number): Verdict;
   /**
-   * What a caller would wait for at this moment, charging nothing: doors that refuse long waits ask before they act. Readers'
-   * debt does not hold back writers, nor the reverse; 'produce' when not said, 'neither' for requests alone.
+   * What a caller would have to wait for now; charges nothing. Doors that refuse long waits ask this before they act.
+   * Readers' debt does not hold back writers, nor the reverse. `direction` is 'produce' by default; 'neither' is for
+   * requests alone.
    */
   debt(clusterId: string, nowMs: number, direction?: 'produce' | 'fetch' | 'neither'): Verdict;
-  /** One topic made, deleted or enlarged. A delay above `waitMsMax` is a refusal, and charges nothing. */
+  /** Charges one topic creation, deletion or enlargement. A delay above `waitMsMax` is a refusal and charges nothing. */
   topicMutation(clusterId: string, nowMs: number, waitMsMax: number): Verdict;
-  /** Over connectionsMax, or with its turn among attempts more than `waitMsMax` away, it is refused. */
+  /** Refused when connectionsMax is reached, or when its turn among the attempts is more than `waitMsMax` away. */
   connect(clusterId: string, nowMs: number, waitMsMax: number): Admission;
   disconnect(clusterId: string): void;
 }
@@ -93,24 +94,24 @@ export interface Meter {
   throttled(clusterId: string, quota: keyof ClusterLimits, delayMs: number): void;
 }
 
-/** Ops that ride in the engine's transaction and keep the exact counters; retry with a fresh one on StoreConflict. */
+/** Operations for the engine's transaction that keep the counters exact. On StoreConflict, retry with fresh ones. */
 export interface CountGuard {
-  /** Throws QuotaExceeded when `partitions` (and one topic) would pass a limit; negative numbers give back. */
+  /** Throws QuotaExceeded when `partitions` (and one topic) would exceed a limit; negative numbers give back. */
   reserve(clusterId: string, change: TopicChange): Promise<StoreOp[]>;
-  /** For a topic of ours inside the cluster: against no limit, and none is made in a cluster that is being deleted. */
+  /** For one of our own topics inside the cluster. No limit applies, but none is created in a cluster that is being deleted. */
   reserveInternal(clusterId: string, topics: 1 | -1): Promise<StoreOp[]>;
 }
 
 export interface Access {
-  /** The principal of an API key as given by a client, or undefined. Constant work; only hashes are compared. */
+  /** The principal of an API key given by a client, or undefined. Does constant work; only hashes are compared. */
   authenticate(apiKey: string): Principal | undefined;
   /** SASL/PLAIN: the user name is the key id, the password the API key. */
   authenticatePlain(username: string, password: string): Principal | undefined;
-  /** Called when a key stops working (revoked, rotated away, cluster gone): doors close what it opened. */
+  /** Called when a key stops working (revoked, rotated away, cluster gone): doors then close everything it opened. */
   onRevoked(listener: (keyId: string) => void): () => void;
 }
 
-/** Made once, shown once: the only time the secret exists outside its holder. */
+/** Made once and shown once: the only time the secret exists outside its holder. */
 export interface IssuedKey {
   readonly keyId: string;
   readonly apiKey: string;
@@ -120,7 +121,7 @@ export interface KeyView {
   readonly keyId: string;
   readonly name: string;
   readonly createdAtMs: number;
-  /** Set on the old key of a rotation: until when it still works. */
+  /** Set on the old key of a rotation: the time until which it still works. */
   readonly expiresAtMs: number | undefined;
 }
 
@@ -165,14 +166,17 @@ export interface Tenancy {
       readonly defaultPartitions?: number;
       readonly autoCreateTopics?: boolean;
       readonly limits?: Partial<ClusterLimits>;
-      /** Beside what is there; null takes one away. Which names there may be is for the caller to bound. */
+      /** Merged into the existing ones; null removes one. The caller must restrict which names are allowed. */
       readonly brokerConfigs?: Readonly<Record<string, string | null>>;
     },
   ): Promise<ClusterView>;
-  /** Marks it 'deleting' (keys stop at once), calls `deleteTopics` until the counters are at 0, then removes it. Re-entrant after a crash. */
+  /**
+   * Marks it 'deleting' (keys stop at once), calls `deleteTopics` until the counters are at 0, then removes it. Can be
+   * repeated after a crash.
+   */
   deleteCluster(clusterId: string, deleteTopics: () => Promise<void>): Promise<void>;
   clusters(tenantId?: string): readonly ClusterView[];
-  /** `apiKey`: the key itself, where several processes may issue the same one at once. */
+  /** `apiKey`: the key itself, when several processes may issue the same one at once. */
   issueKey(clusterId: string, name: string, apiKey?: string): Promise<IssuedKey>;
   /** A new key with the same name; the old one works for `graceMs` more. */
   rotateKey(clusterId: string, keyId: string, graceMs: number): Promise<IssuedKey>;

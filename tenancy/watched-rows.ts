@@ -1,10 +1,10 @@
 /**
- * All rows of one partition key, kept current in memory: what the data path reads instead of the store. The watch begins
- * before the first read, so that no change falls between them.
+ * All rows of one partition key, kept current in memory. The data path reads these instead of the store. The watch begins
+ * before the first read, so that no change falls between the two.
  *
- * Three sources meet here and must not take each other back: the change feed, re-reads after a gap, and this process's own
- * writes, which apply at once. Versions only grow, so an older one is ignored; ids are never used again, so what was removed
- * stays removed, even when the feed or a re-read that began earlier still shows it.
+ * Three sources meet here and must not undo each other: the change feed, re-reads after a gap, and this process's own
+ * writes, which apply at once. Versions only grow, so an older version is ignored. Ids are never reused, so a removed row
+ * stays removed, even when the feed or an earlier re-read still shows it.
  */
 import type { Row, RowChange } from '../engine/ports.ts';
 import { type Persistence, rangeSurely } from '../engine/store-surely.ts';
@@ -18,13 +18,13 @@ export interface WatchedRowsOptions<T> {
   readonly pk: string;
   /** Throws RowCorrupt. */
   decode(row: Row): T;
-  /** Either may be undefined: a new row, a removed row. Not called for the rows of the first read. */
+  /** `next` is undefined for a removed row, `previous` for a new one. Not called for the rows of the first read. */
   changed?(sk: string, next: T | undefined, previous: T | undefined): void;
-  /** A row that cannot be read, or a re-read that failed. The row counts as removed: what is damaged grants nothing. */
+  /** A row cannot be read, or a re-read failed. An unreadable row counts as removed: damaged data grants nothing. */
   fault?(sk: string, cause: unknown): void;
 }
 
-/** Ids of removed rows that are remembered; far more than can be on their way at once. */
+/** How many ids of removed rows are remembered; far more than can be on their way at once. */
 const removedMax = 10_000;
 
 export class WatchedRows<T> {
@@ -32,7 +32,7 @@ export class WatchedRows<T> {
   readonly #options: WatchedRowsOptions<T>;
   readonly #rows = new Map<string, WatchedRow<T>>();
   readonly #removed = new Set<string>();
-  /** Set while the rows are read again: what changed meanwhile, and is not to be judged by that read. */
+  /** Set while the rows are read again: rows that changed meanwhile, which that read must not judge. */
   #touched: Set<string> | undefined;
   #rereadAgain = false;
   #stopWatch: () => void = () => {};
@@ -43,7 +43,7 @@ export class WatchedRows<T> {
     this.#options = options;
   }
 
-  /** Throws what the store throws once its patience is over, and RowCorrupt. */
+  /** Throws the store's failure when it stays away for too long, and RowCorrupt. */
   static async open<T>(persistence: Persistence, options: WatchedRowsOptions<T>): Promise<WatchedRows<T>> {
     const rows = new WatchedRows(persistence, options);
     const early: RowChange[] = [];
@@ -73,7 +73,7 @@ export class WatchedRows<T> {
     return this.#rows.entries();
   }
 
-  /** What this process has just written. */
+  /** Applies what this process has just written. */
   put(sk: string, value: T, version: number): void {
     this.#touched?.add(sk);
     if (this.#closed || this.#removed.has(sk)) return;
@@ -126,7 +126,7 @@ export class WatchedRows<T> {
     if (!this.#closed) this.#options.changed?.(sk, undefined, known.value);
   }
 
-  /** One at a time; a gap during a re-read means another one. */
+  /** One re-read at a time; a gap during one leads to another. */
   async #reread(): Promise<void> {
     if (this.#touched) {
       this.#rereadAgain = true;
@@ -143,7 +143,7 @@ export class WatchedRows<T> {
         for (const sk of this.#rows.keys()) if (!present.has(sk) && !touched.has(sk)) this.remove(sk);
         for (const row of rows) this.#read(row);
       } catch (cause) {
-        // The store was away for all of rangeSurely's patience: what is known stays, and the next try begins at once.
+        // The store stayed away for as long as rangeSurely waits. The known rows stay, and the next try begins at once.
         if (this.#closed || this.#persistence.stopped?.()) return;
         this.#options.fault?.('', cause);
         this.#rereadAgain = true;

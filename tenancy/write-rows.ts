@@ -1,14 +1,14 @@
 /**
- * Changes to rows as read, decide, write-on-condition: run again with fresh rows when another process was first. What a
- * change does to memory is left to the caller, after it is durable.
+ * Changes to rows as read, decide, write on condition; repeated with fresh rows when another process was first. Updating
+ * memory is left to the caller, after the change is durable.
  */
 import { Overloaded } from '../engine/kernel/failure.ts';
 import { StoreConflict } from '../engine/ports.ts';
 
-/** Losing this often means that dozens of processes change one row without pause. */
+/** This many conflicts mean that dozens of processes change one row without pause. */
 const conflictsMax = 100;
 
-/** Runs `attempt` until it meets no StoreConflict. Throws what it throws, and Overloaded. */
+/** Repeats `attempt` until it meets no StoreConflict. Throws what `attempt` throws, and Overloaded. */
 export async function untilNoConflict<T>(attempt: () => Promise<T>): Promise<T> {
   for (let conflicts = 0; conflicts < conflictsMax; conflicts++) {
     try {

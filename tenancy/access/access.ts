@@ -1,9 +1,9 @@
 /**
- * Who is calling. A key works while its row is there, has not expired, and its cluster serves; the first of these to end
- * takes the key out of the cache and tells the doors, which close what it opened.
+ * Who is calling. A key works while its row exists, it has not expired, and its cluster serves. When the first of these
+ * ends, the key leaves the cache and the doors are told, which close everything it opened.
  *
  *   row removed here or elsewhere  -> keyChanged
- *   end of a rotation's grace      -> a timer of this process; the row is removed by whoever is first
+ *   end of a rotation's grace      -> a timer of this process; the first process to notice removes the row
  *   cluster suspended or deleted   -> clusterStopped
  */
 import { timingSafeEqual } from 'node:crypto';
@@ -18,16 +18,16 @@ interface LiveKey {
   readonly hash: Buffer;
 }
 
-/** The wall clock may jump while a timer runs, so a far end is looked at again. */
+/** The wall clock may jump while a timer runs, so a distant expiry is checked again from time to time. */
 const expiryLookMsMax = 60_000;
 const noHash = Buffer.alloc(32);
 
 export interface KeyAccessOptions {
   readonly clock: Clock;
   readonly verifiedKeysMax: number;
-  /** The tenant of a cluster that serves; undefined for any other. */
+  /** The tenant of the cluster if it serves; undefined otherwise. */
   servingTenant(clusterId: string): string | undefined;
-  /** Called when a key's time is over on this process: its row can be removed. */
+  /** Called when a key expires on this process: its row can be removed. */
   expired(keyId: string): void;
 }
 
@@ -54,7 +54,7 @@ export class KeyAccess implements Access {
   }
 
   onRevoked(listener: (keyId: string) => void): () => void {
-    // A box of its own: the same function may listen twice.
+    // A function of its own, because the same listener may be registered twice.
     const own = (keyId: string): void => listener(keyId);
     this.#listeners.add(own);
     return () => void this.#listeners.delete(own);
@@ -68,7 +68,7 @@ export class KeyAccess implements Access {
     return this.#keysOfCluster.get(clusterId)?.size ?? 0;
   }
 
-  /** A row as it came, changed or went (undefined). */
+  /** A row has appeared, changed, or gone (undefined). */
   keyChanged(keyId: string, row: ApiKeyRow | undefined): void {
     const known = this.#keys.get(keyId);
     if (row === undefined) {
@@ -78,7 +78,7 @@ export class KeyAccess implements Access {
       const expiry = this.#expiries.get(keyId);
       expiry?.cancel();
       this.#expiries.delete(keyId);
-      // No timer on a key with an end: its grace is over and that was announced.
+      // A key with an expiry and no timer: its grace is over, and that was announced already.
       if (expiry || known.row.expiresAtMs === 0) this.#end(keyId);
       return;
     }
@@ -106,7 +106,7 @@ export class KeyAccess implements Access {
     const parsed = parseApiKey(apiKey);
     if (!parsed) return undefined;
     const key = this.#keys.get(parsed.keyId);
-    // An unknown id is compared as well, so that the time of the answer does not tell which ids exist.
+    // An unknown id is compared as well, so that the response time does not reveal which ids exist.
     const equal = timingSafeEqual(hashSecret(parsed.secret), key?.hash ?? noHash);
     if (!key || !equal || this.#isOver(key.row)) return undefined;
     const tenantId = this.#options.servingTenant(key.row.clusterId);

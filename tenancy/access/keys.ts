@@ -1,6 +1,7 @@
 /**
- * Making, rotating and revoking API keys. Each change is durable before it takes effect here. A new key is written on
- * condition of the cluster row's version: deletion changes that row before it lists the keys, so no key can slip in behind.
+ * Creates, rotates and revokes API keys. Each change is durable before it takes effect here. A new key is written on
+ * condition of the cluster row's version. Deletion changes that row before it lists the keys, so no key can slip in after
+ * the listing.
  */
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import { assert } from '../../engine/kernel/assert.ts';
@@ -16,7 +17,7 @@ import { untilNoConflict } from '../write-rows.ts';
 import type { KeyAccess } from './access.ts';
 import { hashSecret, newApiKey, parseApiKey } from './api-key-text.ts';
 
-/** A year: a longer grace is a key that was never rotated. */
+/** One year. A longer grace would mean that the key was never rotated. */
 export const rotationGraceMsMax = 366 * 24 * 3_600_000;
 
 export interface KeysOptions {
@@ -34,7 +35,7 @@ export class Keys {
     this.#options = options;
   }
 
-  /** In order of creation; without those whose time is over. */
+  /** In order of creation, without expired keys. */
   list(clusterId: string): KeyView[] {
     const nowMs = this.#options.persistence.clock.wallMs();
     const views: KeyView[] = [];
@@ -50,7 +51,7 @@ export class Keys {
   /**
    * Throws NotFound, Forbidden (being deleted), InvalidRequest.
    *
-   * @param apiKey The key itself, where several may issue the same one: who comes second finds it issued.
+   * @param apiKey The key itself, when several processes may issue the same one: the later ones find it issued.
    */
   async issue(clusterId: string, name: string, apiKey?: string): Promise<IssuedKey> {
     checkKeyName(name);
@@ -83,7 +84,7 @@ export class Keys {
       const old = await this.#read(clusterId, keyId);
       const made = this.#make(clusterId, old.row.name);
       const endMs = persistence.clock.wallMs() + graceMs;
-      // A key that is on its way out gets no longer life from a second rotation.
+      // A second rotation does not extend the life of a key that is already expiring.
       const expiresAtMs = old.row.expiresAtMs === 0 ? endMs : Math.min(old.row.expiresAtMs, endMs);
       const ending: ApiKeyRow = { ...old.row, expiresAtMs };
       const key = apiKeyKey(keyId);
@@ -108,7 +109,7 @@ export class Keys {
     this.#options.rows.remove(keyId);
   }
 
-  /** Removes the row of a key whose time is over, unless another process was first. Left for the next start otherwise. */
+  /** Removes the row of an expired key, unless another process was first. If that fails, the row is left for the next start. */
   async sweep(keyId: string): Promise<void> {
     const known = this.#options.rows.get(keyId);
     if (!known) return;
@@ -132,7 +133,7 @@ export class Keys {
     return { op, row, issued: { keyId, apiKey } };
   }
 
-  /** From what this process has seen: gateways that issue at the same moment can pass it by a few. */
+  /** Checks what this process has seen: gateways that issue at the same moment can exceed the limit by a few keys. */
   #checkRoom(clusterId: string): void {
     const { access, keysPerClusterMax } = this.#options;
     if (access.keyCount(clusterId) >= keysPerClusterMax) {
@@ -152,7 +153,7 @@ export class Keys {
     return { op: 'check', key, if: { version: row.version } };
   }
 
-  /** A key of another cluster is the same as one that does not exist. */
+  /** To the caller, a key of another cluster is the same as one that does not exist. */
   async #read(clusterId: string, keyId: string): Promise<{ row: ApiKeyRow; version: number }> {
     const { persistence, storeWaitMsMax } = this.#options;
     const row = /^[a-z2-7]{12}$/.test(keyId)

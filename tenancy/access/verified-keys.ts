@@ -1,8 +1,8 @@
 /**
- * API keys that were verified, by their full text: the hot path of every request is one lookup here. Bounded; what was used
- * since the last look stays (second chance), so that a flood of other keys does not throw out the busy ones.
+ * API keys that were verified, by their full text: the hot path of every request is one lookup here. Bounded. An entry used
+ * since the last look stays (second chance), so that a flood of other keys does not push out the busy ones.
  *
- * Whoever ends a key must call `forget`: an entry is trusted as it stands.
+ * Code that ends a key must call `forget`: entries are trusted without another check.
  */
 import type { Principal } from '../tenancy.ts';
 
@@ -13,7 +13,7 @@ interface Entry {
 
 export class VerifiedKeys {
   readonly #entries = new Map<string, Entry>();
-  /** A key id has one text at most: its secret never changes. */
+  /** A key id has at most one text, because its secret never changes. */
   readonly #texts = new Map<string, string>();
   readonly #max: number;
 
@@ -45,7 +45,7 @@ export class VerifiedKeys {
     this.#entries.delete(text);
   }
 
-  /** Ends: each look takes an entry out or takes away its second chance. */
+  /** Terminates, because each step either removes an entry or takes away its second chance. */
   #makeRoom(): void {
     while (this.#entries.size >= this.#max) {
       for (const [apiKey, entry] of this.#entries) {

@@ -1,5 +1,5 @@
 /**
- * Clusters as the data path sees them: one view object per cluster, made when its row changes and looked up by id. Its
+ * Clusters as the data path sees them: one view object per cluster, rebuilt when its row changes and looked up by id. Its
  * `usage` is live: the counters row and the connection gauge write into it.
  */
 import type { ClusterCounts } from '../rows/cluster-counts.ts';
@@ -22,7 +22,7 @@ export class ClusterTable {
   readonly #entries = new Map<string, Entry>();
   readonly #counts: (clusterId: string) => ClusterCounts | undefined;
 
-  /** `counts`: what is known when a cluster first appears; later ones come by countsChanged. */
+  /** `counts` gives the counts known when a cluster first appears; later ones come through countsChanged. */
   constructor(counts: (clusterId: string) => ClusterCounts | undefined) {
     this.#counts = counts;
   }

@@ -1,12 +1,12 @@
 /**
- * The life of a cluster (states: rows/cluster.ts). Creation is one transaction over four rows: the tenant's count, the name,
- * the cluster, its counters. Deletion is two, with the removal of topics and keys between them; each step can be run again,
- * so whoever repeats a deletion that a crash cut short finishes it.
+ * The life of a cluster (states: rows/cluster.ts). Creation is one transaction over four rows: the tenant's count, the
+ * name, the cluster, its counters. Deletion is two transactions, with the removal of topics and keys between them. Each
+ * step can run again, so repeating a deletion that a crash cut short finishes it.
  *
- *   1. cluster 'deleting' and counters closed: keys stop, no topic and no key can be added by anyone
- *   2. topics, ours inside the cluster as well, until the counters say there are none
+ *   1. cluster 'deleting' and counters closed: keys stop, and nobody can add a topic or a key
+ *   2. topics, including our own inside the cluster, until the counters say there are none
  *   3. keys
- *   4. cluster, name, counters, usage gone, and the tenant's count one less
+ *   4. cluster, name, counters and usage removed, and the tenant's count one less
  */
 import { assert } from '../../engine/kernel/assert.ts';
 import { sleep } from '../../engine/kernel/clock.ts';
@@ -36,19 +36,19 @@ export type ClusterChange = Parameters<Tenancy['updateCluster']>[1];
 
 export interface ClustersOptions {
   readonly persistence: Persistence;
-  /** Of clusters that are created without one. */
+  /** Profile of clusters created without one. */
   readonly profile: string;
   readonly storeWaitMsMax: number;
   readonly deleteRoundsMax: number;
   readonly deleteRoundMs: number;
-  /** What became durable, at once. */
+  /** Called at once with a row that has become durable. */
   stored(clusterId: string, row: ClusterRow, version: number): void;
   removed(clusterId: string): void;
   keyRemoved(keyId: string): void;
 }
 
 const settableStates: ReadonlySet<string> = new Set(['serving', 'suspended']);
-/** Rows of one transaction when keys are removed; below storeOpsMax. */
+/** Key rows removed in one transaction; below storeOpsMax. */
 const keysPerTransaction = 50;
 const noCounts: ClusterCounts = {
   topics: 0,
@@ -66,7 +66,7 @@ export class Clusters {
     this.#options = options;
   }
 
-  /** The id. Throws InvalidRequest, NotFound (tenant), AlreadyExists. */
+  /** Returns the id. Throws InvalidRequest, NotFound (tenant), AlreadyExists. */
   async create(spec: ClusterSpec): Promise<string> {
     const { clock, random } = this.#options.persistence;
     checkName('name', spec.name);
@@ -99,7 +99,7 @@ export class Clusters {
       try {
         await this.#write(ops);
       } catch (error) {
-        // The name comes first: any other conflict (the tenant changed) is run again.
+        // The name's operation comes first; any other conflict (the tenant has changed) is retried.
         if (error instanceof StoreConflict && error.index === 0) throw new AlreadyExists('cluster', name);
         throw error;
       }
@@ -133,7 +133,7 @@ export class Clusters {
     });
   }
 
-  /** Throws NotFound, TopicsRemain (run it again), and what `deleteTopics` throws. */
+  /** Throws NotFound, TopicsRemain (run it again), and whatever `deleteTopics` throws. */
   async delete(clusterId: string, deleteTopics: () => Promise<void>): Promise<void> {
     const cluster = await this.#markDeleting(clusterId);
     await this.#deleteTopics(clusterId, deleteTopics);
@@ -148,7 +148,7 @@ export class Clusters {
       if (found.row.state === 'deleting') return found.row;
       const next: ClusterRow = { ...found.row, state: 'deleting' };
       const counts = await this.#counts(clusterId);
-      // A creation under way holds the counters' old version: either it is in the counts now, or it will be refused.
+      // A creation in progress holds the counters' old version: either it is in the counts now, or it will be refused.
       await this.#write([
         putOver(found, clusterKey(clusterId), encodeCluster(next)),
         putOver(counts, clusterCountsKey(clusterId), encodeClusterCounts({ ...counts.row, closed: true })),
@@ -159,8 +159,8 @@ export class Clusters {
   }
 
   /**
-   * More than once, perhaps: a topic whose creation won against the mark by a moment may not be in the catalogue of this
-   * process when it lists the topics.
+   * May take several rounds: a topic whose creation committed just before the mark may be missing from this process's
+   * catalogue when it lists the topics.
    */
   async #deleteTopics(clusterId: string, deleteTopics: () => Promise<void>): Promise<void> {
     const { persistence, deleteRoundsMax, deleteRoundMs } = this.#options;
@@ -200,7 +200,7 @@ export class Clusters {
           { op: 'delete', key: usageKey(clusterId) },
         ]);
       } catch (error) {
-        // Two deletions at once: the other one was first, and has counted the tenant down.
+        // Two deletions ran at once: the other one was first and has already lowered the tenant's count.
         if (error instanceof StoreConflict && error.index === 0 && error.current === undefined) return;
         throw error;
       }
@@ -213,7 +213,8 @@ export class Clusters {
     const row = tenantId === '' ? undefined : await getSurely(persistence, key, storeWaitMsMax);
     if (!row) throw new NotFound('tenant', tenantId);
     const tenant = decodeTenant(row);
-    // Read before the conditional write: a deletion that lost its race may read a count that is not its own to lower.
+    // The count is read before the conditional write, so a deletion that lost the race may read a count that already
+    // excludes its cluster.
     const clusters = Math.max(0, tenant.clusters + change);
     return { op: 'put', key, value: encodeTenant({ ...tenant, clusters }), if: { version: row.version } };
   }
@@ -229,7 +230,7 @@ export class Clusters {
     const { persistence, storeWaitMsMax } = this.#options;
     const row: Row | undefined = await getSurely(persistence, clusterCountsKey(clusterId), storeWaitMsMax);
     if (!row) {
-      // Gone between two reads: another process finished deleting the cluster.
+      // The row vanished between two reads: another process has finished deleting the cluster.
       await this.#read(clusterId);
       assert(false, 'a cluster has a counters row');
     }

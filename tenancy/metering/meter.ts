@@ -1,7 +1,7 @@
 /**
  * Usage per cluster: plain numbers on the data path, added to one durable row per cluster from time to time. The row holds
- * what all gateways have seen, so usage() is that row plus what this process has not written yet. A crash loses at most one
- * interval of its gateway.
+ * what all gateways have counted, so usage() is that row plus what this process has not written yet. A crash loses at most
+ * one interval of its gateway.
  */
 import type { Timer } from '../../engine/kernel/clock.ts';
 import { StoreAmbiguous, StoreConflict } from '../../engine/ports.ts';
@@ -21,9 +21,9 @@ interface Counters {
 }
 
 interface ClusterCounters {
-  /** Since the last write. */
+  /** Counted since the last write. */
   fresh: Counters;
-  /** Being written as part of the row's `version`. */
+  /** Being written as part of the row's version `version`. */
   writing: { readonly counters: Counters; version: number } | undefined;
 }
 
@@ -69,13 +69,13 @@ export class UsageMeter implements Meter {
     const row = this.#options.rows.get(clusterId);
     if (row) add(total, row.value);
     const own = this.#clusters.get(clusterId);
-    // The feed can show our own write before the store has answered it: then the row has these already.
+    // The feed can deliver our own write before the store has answered it; the row then includes these counters already.
     if (own?.writing && !(row && row.version >= own.writing.version)) add(total, own.writing.counters);
     if (own) add(total, own.fresh);
     return { clusterId, ...total };
   }
 
-  /** Everything counted so far, made durable as far as the store allows. One at a time. */
+  /** Makes everything counted so far durable, as far as the store allows. One flush at a time. */
   flush(): Promise<void> {
     this.#flushing = this.#flushing.then(() => this.#flushAll());
     return this.#flushing;
@@ -102,10 +102,10 @@ export class UsageMeter implements Meter {
   }
 
   async #flushAll(): Promise<void> {
-    // As it stands: what comes back while a write is awaited has its turn at the next flush.
+    // A copy: clusters that come back while a write is awaited are handled by the next flush.
     const present = [...this.#clusters];
     for (const [clusterId, counters] of present) {
-      // Silent since the last look: leaves the map, and comes back with its next record.
+      // Silent since the last flush: it leaves the map and returns with its next record.
       if (isZero(counters.fresh)) this.#clusters.delete(clusterId);
       else await this.#flushCluster(clusterId, counters);
     }
@@ -119,7 +119,7 @@ export class UsageMeter implements Meter {
       await untilNoConflict(() => this.#write(clusterId, writing));
     } catch (cause) {
       this.#options.fault(clusterId, cause);
-      // Written or not, nobody knows: an interval left out is better than one billed twice.
+      // It is unknown whether this was written: leaving out an interval is better than billing it twice.
       if (!(cause instanceof StoreAmbiguous)) add(counters.fresh, writing.counters);
     }
     counters.writing = undefined;

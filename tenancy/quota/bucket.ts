@@ -1,24 +1,24 @@
 /**
- * A token bucket that may go into debt, as one number: the time at which the debt is paid (the theoretical arrival time of
- * ATM's GCRA, ITU-T I.371). Against tokens plus a refill time it needs no refill step, cannot overflow its burst by rounding,
- * and asking is a subtraction.
+ * A token bucket that may go into debt, stored as one number: the time at which the debt is paid (the theoretical arrival
+ * time of ATM's GCRA, ITU-T I.371). Compared with tokens plus a refill time, it needs no refill step, rounding cannot
+ * overflow its burst, and a query is one subtraction.
  *
  * The bound: callers that wait for their delay before they come again are admitted at most `rate * W + burst + one request`
- * in any window W, for each caller at once.
+ * in any window W, per concurrent caller.
  */
 export interface Rate {
-  /** Milliseconds that one unit takes; 0: no limit. */
+  /** Milliseconds that one unit takes; 0 means no limit. */
   readonly msPerUnit: number;
-  /** How far `paidAtMs` may lie behind the present: the burst, in time. */
+  /** How far `paidAtMs` may lie in the past: the burst, expressed as time. */
   readonly burstMs: number;
 }
 
 export interface Bucket {
-  /** Monotonic. At most the present: no debt; `burstMs` or more behind it: full. */
+  /** Monotonic. In the past: no debt; `burstMs` or more in the past: full. */
   paidAtMs: number;
 }
 
-/** Below this, a debt is the rounding of a sum: the last request of a burst must not be refused for it. */
+/** A debt below this is a rounding error of a sum. The last request of a burst must not be refused because of it. */
 const debtMsMin = 0.001;
 
 export function rateOf(unitsPerSecond: number, burstSeconds: number): Rate {
@@ -31,7 +31,7 @@ export function fullBucket(): Bucket {
   return { paidAtMs: -Infinity };
 }
 
-/** Charges `cost` whatever the bucket holds. Milliseconds until the debt is paid; 0: none. */
+/** Charges `cost` whatever the bucket holds. Returns the milliseconds until the debt is paid; 0 when there is none. */
 export function take(bucket: Bucket, rate: Rate, cost: number, nowMs: number): number {
   if (rate.msPerUnit === 0) return 0;
   const fullAtMs = nowMs - rate.burstMs;
@@ -42,8 +42,8 @@ export function take(bucket: Bucket, rate: Rate, cost: number, nowMs: number): n
 }
 
 /**
- * As take, but a debt of more than `waitMsMax` is refused and not charged. Were refusals charged, callers that come again and
- * again would keep the debt up and nobody would get through.
+ * Like take, but a debt of more than `waitMsMax` is refused and not charged. If refusals were charged, callers that retry
+ * again and again would keep the debt up, and nobody would get through.
  */
 export function takeWithin(bucket: Bucket, rate: Rate, cost: number, nowMs: number, waitMsMax: number): number {
   const before = bucket.paidAtMs;
@@ -52,12 +52,12 @@ export function takeWithin(bucket: Bucket, rate: Rate, cost: number, nowMs: numb
   return delayMs;
 }
 
-/** What the debt is at the moment, charging nothing. */
+/** The current debt; charges nothing. */
 export function peek(bucket: Bucket, rate: Rate, nowMs: number): number {
   return rate.msPerUnit !== 0 && bucket.paidAtMs > nowMs + debtMsMin ? bucket.paidAtMs - nowMs : 0;
 }
 
-/** Nothing would be lost by forgetting it. */
+/** Whether the bucket can be forgotten without loss. */
 export function isFull(bucket: Bucket, rate: Rate, nowMs: number): boolean {
   return rate.msPerUnit === 0 || bucket.paidAtMs <= nowMs - rate.burstMs;
 }

@@ -1,10 +1,10 @@
 /**
- * Exact counts. A reservation is the counters row as it will be, on condition that it is as it was read; it rides in the
- * engine's transaction that makes the topic, so both happen or neither. Of two reservations from the same reading only one
- * can commit, the other runs again with what the first one left: together they can never pass a limit.
+ * Exact counts. A reservation writes the counters row as it will be, on condition that it still is as it was read. It is
+ * part of the engine's transaction that creates the topic, so both happen or neither. Of two reservations based on the same
+ * reading only one can commit; the other runs again with what the first one left. Together they can never exceed a limit.
  *
- * The rate of partition changes lives in the same row, so it is one rate over all gateways, and charged only for what took
- * effect: a lost race or a failed creation costs nothing.
+ * The rate of partition changes is stored in the same row. So it is one rate over all gateways, and only changes that took
+ * effect are charged: a lost race or a failed creation costs nothing.
  */
 import type { TopicChange } from '../../engine/engine.ts';
 import type { StoreOp } from '../../engine/ports.ts';
@@ -36,19 +36,19 @@ export class RowCountGuard implements CountGuard {
     this.#limits = options.limits;
   }
 
-  /** Throws NotFound, Forbidden (being deleted), and what the store throws. */
+  /** Throws NotFound, Forbidden (being deleted), and the store's failures. */
   async reserveInternal(clusterId: string, topics: 1 | -1): Promise<StoreOp[]> {
     const key = clusterCountsKey(clusterId);
     const row = await getSurely(this.#persistence, key, this.#waitMsMax);
     if (!row) throw new NotFound('cluster', clusterId);
     const counts = decodeClusterCounts(row);
     if (counts.closed && topics > 0) throw new Forbidden('the cluster is being deleted');
-    // Below zero: one that was made before they were counted.
+    // It would go below zero for a topic that was created before internal topics were counted.
     const next = { ...counts, internalTopics: Math.max(0, counts.internalTopics + topics) };
     return [{ op: 'put', key, value: encodeClusterCounts(next), if: { version: row.version } }];
   }
 
-  /** Throws NotFound, Forbidden (being deleted), QuotaExceeded, and what the store throws. */
+  /** Throws NotFound, Forbidden (being deleted), QuotaExceeded, and the store's failures. */
   async reserve(clusterId: string, change: TopicChange): Promise<StoreOp[]> {
     const key = clusterCountsKey(clusterId);
     const row = await getSurely(this.#persistence, key, this.#waitMsMax);
@@ -66,12 +66,13 @@ export function changedCounts(
   limits: ClusterLimits,
   nowMs: number,
 ): ClusterCounts {
-  // Below zero: two deletions of one topic at once. The engine's own condition refuses the second, so nothing is written.
+  // It would go below zero when one topic is deleted twice at once. The engine's own condition refuses the second, so
+  // nothing is written.
   const topics = Math.max(0, counts.topics + change.topics);
   const partitions = Math.max(0, counts.partitions + change.partitions);
   if (counts.closed) {
     if (change.topics > 0 || change.partitions > 0) throw new Forbidden('the cluster is being deleted');
-    // The cleaning up of a whole cluster is ours, not the tenant's: it has no rate.
+    // Cleaning up a whole cluster is our work, not the tenant's, so no rate applies.
     return { ...counts, topics, partitions };
   }
   if (change.partitions > 0 && partitions > limits.partitionsMax) {
@@ -83,7 +84,7 @@ export function changedCounts(
 
 /**
  * A bucket of the limit's size that drains over five minutes. More partitions at once than the limit (one large topic) are
- * let through when nothing else counts, and are then waited for. Time that jumps back drains nothing.
+ * admitted when the bucket is empty; later changes then wait for them. Time that jumps back drains nothing.
  */
 function chargedMutations(counts: ClusterCounts, count: number, limits: ClusterLimits, nowMs: number): number {
   const limit = limits.partitionMutationsPer5MinutesMax;
@@ -96,6 +97,6 @@ function chargedMutations(counts: ClusterCounts, count: number, limits: ClusterL
     const retryAfterMs = Math.max(1, Math.ceil((used - roomMax) / perMs));
     throw new QuotaExceeded('partitionMutationsPer5MinutesMax', Math.ceil(used), limit, retryAfterMs);
   }
-  // Rounded up, never down: the row holds whole numbers and the bound must hold.
+  // Rounded up, because the row holds whole numbers and the limit must hold.
   return Math.ceil((used + count) * 1000);
 }

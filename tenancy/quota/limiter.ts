@@ -1,15 +1,15 @@
 /**
  * Rates of one gateway process, charged on the data path: one Map lookup for the cluster, one for the partition, and a few
- * additions. Bytes are charged in full after the fact and paid back by delay; what a door refuses instead (connections) is
+ * additions. Bytes are charged in full after the fact and paid back by delay. What a door refuses instead (connections) is
  * not charged at all.
  *
- * Each gateway process holds the whole of a cluster's rate: with several gateways the limits are per gateway.
+ * Each gateway process applies a cluster's whole rate: with several gateways the limits are per gateway.
  */
 import type { Admission, ClusterLimits, Limiter, Verdict } from '../tenancy.ts';
 import { type Bucket, fullBucket, isFull, peek, type Rate, rateOf, take, takeWithin } from './bucket.ts';
 import { clusterBurstSeconds, partitionBurstSeconds, topicMutationBurstSeconds } from './limits.ts';
 
-/** Requests beyond this much debt are delayed by it and charged no more: a client that hammers can recover. */
+/** When the debt exceeds this, requests are delayed by it and not charged, so that a client that hammers can recover. */
 const requestDebtMsMax = 10_000;
 
 const goOn: Verdict = Object.freeze({ delayMs: 0, quota: undefined });
@@ -33,7 +33,10 @@ interface ClusterBuckets {
   readonly requests: Bucket;
   readonly attempts: Bucket;
   readonly topicMutations: Bucket;
-  /** Apart, because a partition's readers and writers are often different clients. Oldest use is not tracked, see #of. */
+  /**
+   * Separate, because a partition's readers and writers are often different clients. The order of use is not tracked, see
+   * #of.
+   */
   readonly partitionIngress: Map<string, Bucket>;
   readonly partitionEgress: Map<string, Bucket>;
 }
@@ -46,7 +49,10 @@ export class ClusterLimiter implements Limiter {
     this.#partitionBucketsMax = options.partitionBucketsMax;
   }
 
-  /** Adds a cluster, or changes its limits: what was used stays used. `usage.connections` is kept here from then on. */
+  /**
+   * Adds a cluster, or changes its limits; what was used stays used. From then on the limiter maintains
+   * `usage.connections`.
+   */
   setCluster(clusterId: string, limits: ClusterLimits, usage: { connections: number }): void {
     const known = this.#clusters.get(clusterId);
     if (known) {
@@ -135,7 +141,7 @@ export class ClusterLimiter implements Limiter {
 
   connect(clusterId: string, nowMs: number, waitMsMax: number): Admission {
     const cluster = this.#clusters.get(clusterId);
-    // A cluster that is gone has no room.
+    // A cluster that no longer exists accepts no connections.
     if (!cluster || cluster.usage.connections >= cluster.connectionsMax) return { refused: 'connectionsMax' };
     const delayMs = takeWithin(cluster.attempts, cluster.rates.attempts, 1, nowMs, waitMsMax);
     if (delayMs > waitMsMax) return { refused: 'connectionAttemptsPerSecondMax' };
@@ -149,9 +155,9 @@ export class ClusterLimiter implements Limiter {
   }
 
   /**
-   * A partition's bucket. Each new one looks at the two that were looked at longest ago and forgets those that are full, so
-   * that silent partitions leave as others come and no sweep ever stalls a turn. Over the bound the oldest goes, whatever
-   * its debt.
+   * A partition's bucket. Each new bucket looks at the two that were looked at longest ago and forgets those that are full.
+   * So silent partitions leave as others come, and no sweep ever stalls a turn. When there are too many, the oldest goes,
+   * whatever its debt.
    */
   #of(buckets: Map<string, Bucket>, topicPartition: string, rate: Rate, nowMs: number): Bucket {
     const known = buckets.get(topicPartition);
@@ -177,7 +183,7 @@ function takeRequest(bucket: Bucket, rate: Rate, nowMs: number, count = 1): numb
   if (debtMs > requestDebtMsMax) return debtMs;
   const delayMs = take(bucket, rate, count, nowMs);
   if (count === 1 || delayMs <= requestDebtMsMax) return delayMs;
-  // One that stands for more than the rate has in that time: its cluster is not held back for minutes.
+  // A single call for more requests than the rate allows in that time must not hold its cluster back for minutes.
   bucket.paidAtMs = nowMs + requestDebtMsMax;
   return requestDebtMsMax;
 }

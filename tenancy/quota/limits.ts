@@ -1,7 +1,7 @@
 /**
- * The limits that a cluster starts from. 'msk-serverless' is the quota table that Amazon MSK Serverless publishes;
- * 'unlimited' switches all of them off but for the largest message and request, which protect the process. A cluster keeps
- * its profile and what it overrides, so that its other limits follow the profile.
+ * The limits that a cluster starts with. 'msk-serverless' is the quota table that Amazon MSK Serverless publishes.
+ * 'unlimited' switches off all of them except the largest message and the largest request, which protect the process. A
+ * cluster stores its profile and its overrides, so that its other limits follow the profile.
  */
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import type { ClusterLimits } from '../tenancy.ts';
@@ -56,7 +56,7 @@ export function isLimitName(name: string): name is keyof ClusterLimits {
   return limitNames.has(name);
 }
 
-/** A profile that this version does not know is read as the default: the stricter of the two. */
+/** A profile that this version does not know is read as the default, the stricter of the two. */
 export function limitsOf(profile: string, overrides: Readonly<Partial<ClusterLimits>>): ClusterLimits {
   return { ...(profiles.get(profile) ?? mskServerless), ...overrides };
 }
@@ -68,7 +68,7 @@ export function checkProfile(profile: string): void {
   }
 }
 
-/** Above 0, whole unless it is Infinity. Throws InvalidRequest (field limits.<name>). */
+/** Values must be above 0, and whole unless Infinity. Throws InvalidRequest (field limits.<name>). */
 export function checkLimitOverrides(overrides: Readonly<Partial<ClusterLimits>>): void {
   for (const [name, value] of Object.entries(overrides)) {
     const field = `limits.${name}`;
@@ -79,9 +79,9 @@ export function checkLimitOverrides(overrides: Readonly<Partial<ClusterLimits>>)
   }
 }
 
-/** How much may be used at once after a pause, in seconds of the rate, so that short bursts are not held back. */
+/** How much may be used at once after a pause, in seconds of the rate, so that short bursts are not delayed. */
 export const clusterBurstSeconds = 1;
 export const partitionBurstSeconds = 2;
-/** Topic mutations come in batches (a deployment makes all its topics): 20 at once at the default rate of 2/s. */
+/** Topic mutations come in batches (a deployment creates all its topics): 20 at once at the default rate of 2/s. */
 export const topicMutationBurstSeconds = 10;
 export const partitionMutationWindowMs = 300_000;

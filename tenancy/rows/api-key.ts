@@ -1,7 +1,7 @@
 /**
  * An API key, one row each. Key: KEY <keyId>. Value: clusterId, name, secretHash, createdAtMs, expiresAtMs.
- * The secret itself is nowhere: it has 256 bits, so one SHA-256 is as good as a slow hash. Rows are added and removed, and
- * changed once at most, when a rotation sets the end of the old key.
+ * The secret itself is not stored. It has 256 bits, so one SHA-256 is as good as a slow hash. Rows are added and removed; a
+ * row changes at most once, when a rotation sets the old key's expiry.
  */
 import { RowCorrupt, rowFields } from '../../engine/controller/rows/row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';
@@ -12,7 +12,7 @@ export interface ApiKeyRow {
   /** SHA-256 of the secret, 64 hex digits. */
   readonly secretHash: string;
   readonly createdAtMs: number;
-  /** Wall time from which it no longer works; 0 while it has no end. */
+  /** Wall time from which the key no longer works; 0 while it has no expiry. */
   readonly expiresAtMs: number;
 }
 

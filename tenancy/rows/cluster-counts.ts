@@ -1,8 +1,8 @@
 /**
  * What a cluster has, counted exactly. Key: COUNTS <clusterId>. Value: topics, partitions, internalTopics, milliMutations,
  * mutationsAtMs, closed.
- * Apart from the cluster's own row, so that creating topics and changing settings do not get in each other's way. Every
- * change rides in the engine's transaction that makes or removes the topic, on condition of this row's version.
+ * Separate from the cluster's own row, so that creating topics and changing settings do not conflict. Every change is part
+ * of the engine's transaction that creates or deletes the topic, on condition of this row's version.
  */
 import { rowFields } from '../../engine/controller/rows/row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';
@@ -10,12 +10,12 @@ import type { Row, RowKey } from '../../engine/ports.ts';
 export interface ClusterCounts {
   readonly topics: number;
   readonly partitions: number;
-  /** Of ours inside the cluster, which are nobody's quota: its deletion has to wait for them as well. */
+  /** Our own topics inside the cluster. They count against no quota, but the cluster's deletion must wait for them too. */
   readonly internalTopics: number;
-  /** Thousandths of partitions made and removed that count against the rate, as of `mutationsAtMs` (wall time). */
+  /** Thousandths of partitions created and deleted that count against the rate, as of `mutationsAtMs` (wall time). */
   readonly milliMutations: number;
   readonly mutationsAtMs: number;
-  /** Set with the cluster's state 'deleting': nothing can be added from then on, whatever a gateway believes. */
+  /** Set together with the cluster's state 'deleting': from then on nothing can be added, whatever a gateway believes. */
   readonly closed: boolean;
 }
 
@@ -36,7 +36,7 @@ export function decodeClusterCounts(row: Row): ClusterCounts {
   return {
     topics: fields.whole('topics'),
     partitions: fields.whole('partitions'),
-    // Rows of before did not count them.
+    // Older rows did not count them.
     internalTopics: fields.has('internalTopics') ? fields.whole('internalTopics') : 0,
     milliMutations: fields.whole('milliMutations'),
     mutationsAtMs: fields.whole('mutationsAtMs'),

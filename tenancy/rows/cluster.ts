@@ -22,7 +22,7 @@ export interface ClusterRow {
   readonly profile: string;
   readonly limits: Readonly<Partial<ClusterLimits>>;
   readonly createdAtMs: number;
-  /** What the tenant has said of the brokers that it is shown; by names that a door makes. */
+  /** Broker configs that the tenant has set on the brokers it sees; a door chooses the names. */
   readonly brokerConfigs?: Readonly<Record<string, string>>;
 }
 

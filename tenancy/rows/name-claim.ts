@@ -1,7 +1,7 @@
 /**
  * A name in use. Keys: TENANT-NAME <name> for tenants, CLUSTER-NAME#<tenantId> <name> for the clusters of one tenant.
- * Value: id of the holder. Written only if absent, in the transaction that makes the holder: that is what makes names
- * unique under races.
+ * Value: id of the holder. Written only if absent, in the transaction that creates the holder. That keeps names unique
+ * under races.
  */
 import { rowFields } from '../../engine/controller/rows/row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';

@@ -1,7 +1,7 @@
 /**
  * A tenant, one row each. Key: TENANT <tenantId>. Value: name, clusters, createdAtMs.
  * `clusters` counts its clusters in every state. Creating or removing a cluster writes this row, so that a tenant cannot be
- * deleted while one of its clusters is being made.
+ * deleted while one of its clusters is being created.
  */
 import { rowFields } from '../../engine/controller/rows/row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';

@@ -1,7 +1,7 @@
 /**
- * Delivers changes to the watchers of this process, from the change log alone: own commits only wake the feed. Why not
- * tell watchers straight from the commit: another process's commit with a lower sequence may still be unread, and the two
- * changes of one row would arrive in the wrong order.
+ * Delivers changes to the watchers of this process, from the change log alone; this process's own commits only wake the
+ * feed. Watchers are not told straight from a commit, because another process's commit with a lower sequence may still be
+ * unread, and the two changes of one row would arrive in the wrong order.
  *
  * One read covers the log and the rows of a single snapshot. A row that changed several times since the last read is
  * delivered once, at the place of its last change, so that nobody sees one row's future before another row's past.
@@ -12,13 +12,13 @@ import { keyIdentity } from '../../engine/store-limits.ts';
 import type { StoreState } from './lmdb-format.ts';
 
 export interface ChangeLog {
-  /** From here on, reads see the newest commit of any process, and one snapshot until the caller yields. */
+  /** From here on reads see the newest commit of any process, and one snapshot until the caller yields. */
   renewSnapshot(): void;
   state(): StoreState;
   /** Changes with `from` <= sequence <= `to`, ascending. */
   changes(from: number, to: number): Iterable<{ readonly sequence: number; readonly key: RowKey }>;
   row(key: RowKey): Row | undefined;
-  /** How the last read of the feed went: with what it failed, or with nothing. */
+  /** Reports how the feed's last read went: the failure, or undefined. */
   went(failure: unknown): void;
 }
 
@@ -26,7 +26,7 @@ type Change = { readonly sequence: number; readonly key: RowKey; readonly row: R
 
 interface Watcher {
   readonly onChange: (change: RowChange) => void;
-  /** Only later changes are for this watcher. */
+  /** This watcher gets only changes after this. */
   readonly afterSequence: number;
   stopped: boolean;
 }
@@ -50,7 +50,7 @@ export class ChangeFeed {
   watch(pk: string, onChange: (change: RowChange) => void): () => void {
     this.#log.renewSnapshot();
     const { lastSequence } = this.#log.state();
-    // Nobody listened since the last read: what happened meanwhile is of no interest.
+    // Nobody listened since the last read, so nobody needs what happened meanwhile.
     if (this.#watchers.size === 0) this.#position = lastSequence;
     const watcher: Watcher = { onChange, afterSequence: lastSequence, stopped: false };
     let watchers = this.#watchers.get(pk);
@@ -64,7 +64,7 @@ export class ChangeFeed {
     };
   }
 
-  /** After an own commit, or when somebody waits: read at the end of this turn instead of at the next tick. */
+  /** Called after an own commit, or when somebody waits: reads at the end of this turn instead of at the next tick. */
   wake(): void {
     if (this.#woken || this.#watchers.size === 0) return;
     this.#woken = true;
@@ -92,13 +92,13 @@ export class ChangeFeed {
     if (this.#closed || this.#watchers.size === 0) return;
     const found = this.#look();
     if (!found || found.to === this.#position) return;
-    // Before delivery: a watcher that throws must not make the same changes come again for ever.
+    // Set before delivery: otherwise a watcher that throws would get the same changes again for ever.
     this.#position = found.to;
     if (found.changes === 'gap') this.#deliverGap(found.to);
     else this.#deliver(found.changes);
   }
 
-  /** Undefined when the store cannot be read: what is known stays, and the next tick looks again. */
+  /** Undefined when the store cannot be read. The position stays, and the next tick looks again. */
   #look(): { readonly to: number; readonly changes: readonly Change[] | 'gap' } | undefined {
     try {
       this.#log.renewSnapshot();
@@ -114,7 +114,7 @@ export class ChangeFeed {
     }
   }
 
-  /** The watched rows that changed, each once, in the order of their last change. */
+  /** The watched rows that changed, each once, ordered by their last change. */
   #latest(from: number, to: number): Change[] {
     const changed = new Map<string, { sequence: number; key: RowKey }>();
     for (const change of this.#log.changes(from, to)) {
@@ -126,7 +126,7 @@ export class ChangeFeed {
     return [...changed.values()].map(({ sequence, key }) => ({ sequence, key, row: this.#log.row(key) }));
   }
 
-  /** Sets may change under the loop: a watcher that joins meanwhile starts after these sequences. */
+  /** Sets may change during the loop: a watcher that joins meanwhile starts after these sequences. */
   #deliver(changes: readonly Change[]): void {
     const errors: unknown[] = [];
     for (const { sequence, key, row } of changes) {
@@ -148,7 +148,7 @@ export class ChangeFeed {
   }
 }
 
-/** One watcher's bug must not keep a change from the others; it is thrown when all were told. */
+/** One watcher's bug must not keep a change from the others; it is thrown after all were told. */
 function tell(watcher: Watcher, change: RowChange, errors: unknown[]): void {
   if (watcher.stopped) return;
   try {

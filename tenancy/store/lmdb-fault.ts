@@ -1,22 +1,25 @@
 /**
- * A metadata store that cannot be written, remembered. Whoever needs a write asks again many times a second, and LMDB tells
- * of each failure on standard error itself, in six lines. So it is asked again only when there is hope: after a pause that
- * grows, and not while the file system is read-only. Told to the operator once, and once when it is over.
+ * Remembers that the metadata store cannot be written. Writers retry many times a second, and for each failure LMDB itself
+ * prints six lines on standard error. So LMDB is tried again only when there is hope: after a pause that grows, and not
+ * while the file system is read-only. The operator is told once when it begins, and once when it is over.
  */
 import { statfsSync, statSync, utimesSync } from 'node:fs';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import type { Failure } from '../../engine/kernel/failure.ts';
 import { StoreUnavailable } from '../../engine/ports.ts';
 
-/** After the second failure in a row. Short: brokers live by renewals, five in the life of a lease. */
+/** Pause after the second failure in a row. Short, because brokers live by renewals, five in the life of a lease. */
 const pauseMsMin = 20;
 const pauseMsMax = 500;
-/** A process that has written nothing for so long does not know whether it could: a gateway without traffic writes nothing. */
+/**
+ * After this long without a write, a process does not know whether it could write: a gateway without traffic writes
+ * nothing.
+ */
 const knownMsMax = 30_000;
-/** LMDB needs a page or two for anything: below this a failure is for want of room. */
+/** LMDB needs a page or two for anything: with less free space than this, a failure means a full disk. */
 const freeBytesFull = 16 * 1024 * 1024;
 
-/** Asked like a disk; tests answer in its place. */
+/** The questions put to the disk; tests answer in its place. */
 export interface FaultDisk {
   isReadOnly(): boolean;
   freeBytes(): number;
@@ -29,7 +32,7 @@ export class WriteFault {
   #failure: Failure | undefined;
   #pauseMs = 0;
   #againMs = 0;
-  /** When a write was last refused, by LMDB or without asking it. */
+  /** When a write was last refused, by LMDB or without trying it. */
   #refusedMs = 0;
 
   constructor(disk: FaultDisk, clock: Clock, warn: (text: string) => void) {
@@ -38,7 +41,7 @@ export class WriteFault {
     this.#warn = warn;
   }
 
-  /** Why the last write failed; undefined since one succeeded, and when it was long ago. */
+  /** Why the last write failed; undefined once one has succeeded, or when the failure was long ago. */
   get text(): string | undefined {
     return this.#clock.monotonicMs() - this.#refusedMs < knownMsMax ? this.#failure?.message : undefined;
   }
@@ -58,7 +61,10 @@ export class WriteFault {
     this.#pauseMs = 0;
   }
 
-  /** What a write that comes now gets without LMDB being asked, so nothing of it is stored; undefined when it is to be tried. */
+  /**
+   * The failure for a write that comes now, without trying LMDB, so nothing of it is stored; undefined when it should be
+   * tried.
+   */
   barred(): StoreUnavailable | undefined {
     if (!this.#failure) return undefined;
     const nowMs = this.#clock.monotonicMs();
@@ -69,7 +75,10 @@ export class WriteFault {
     return new StoreUnavailable(this.#failure.message);
   }
 
-  /** LMDB says of a full disk that there was an input/output error, or at which page. Tenants may read this: no path of ours. */
+  /**
+   * For a full disk LMDB reports an input/output error, or a page number. Tenants may read this text, so it contains no
+   * path of ours.
+   */
   static textOf(disk: FaultDisk, error: unknown): string {
     if (disk.isReadOnly()) return readOnlyText;
     if (isFull(disk)) return 'the disk of the metadata store is full';
@@ -87,7 +96,8 @@ export function faultDisk(directory: string): FaultDisk {
   return {
     isReadOnly() {
       try {
-        // A change that changes nothing: after an error of its own, ext4 lets everybody open and look at what it does not write.
+        // A write that changes nothing. After an error of its own, ext4 still lets processes open and read what it no
+        // longer writes.
         const { atime, mtime } = statSync(directory);
         utimesSync(directory, atime, mtime);
         return false;

@@ -1,12 +1,13 @@
 /**
- * How rows, tokens and the change log lie in one ordered LMDB database. The first byte of a key is its kind:
+ * How rows, tokens and the change log are stored in one ordered LMDB database. The first byte of a key is its kind:
  *
  *   'r' u16 length of pk, pk, sk         -> f64 version, value      one row; a range of one pk is one cursor scan
  *   't' u32 window, token                -> f64 monotonic ms        one remembered token
  *   'c' u64 sequence                     -> key of the row          one change
  *   's'                                  -> StoreState
  *
- * All integers are big-endian, so that byte order is numeric order. The length keeps pk and sk apart whatever they hold.
+ * All integers are big-endian, so that byte order is numeric order. The length keeps pk and sk apart, whatever they
+ * contain.
  */
 import type { Row, RowKey } from '../../engine/ports.ts';
 
@@ -21,7 +22,7 @@ export interface StoreState {
   readonly lastSequence: number;
   /** Sequence of the oldest change still in the log. */
   readonly firstSequence: number;
-  /** Token window that is being filled, and the monotonic time at which it was opened. */
+  /** The token window that is being filled, and the monotonic time at which it was opened. */
   readonly window: number;
   readonly windowOpenedMs: number;
 }
@@ -57,7 +58,7 @@ export function rowKeyBytes(pk: string, sk: string): Buffer {
   return bytes;
 }
 
-/** After every row of `pk`: UTF-8 has no byte 0xff. */
+/** Sorts after every row of `pk`: UTF-8 has no byte 0xff. */
 export function afterPartition(pk: string): Buffer {
   const pkBytes = Buffer.byteLength(pk);
   const bytes = Buffer.allocUnsafe(rowPrefixBytes + pkBytes + 1);
@@ -78,7 +79,7 @@ export function decodeRowKey(bytes: Buffer): RowKey {
   return { pk: bytes.toString('utf8', rowPrefixBytes, pkEnd), sk: bytes.toString('utf8', pkEnd) };
 }
 
-/** Of one of `pk`'s rows, as all keys between `rowKeyBytes(pk, '')` and `afterPartition(pk)` are. */
+/** Decodes the sk of one of `pk`'s rows; all keys between `rowKeyBytes(pk, '')` and `afterPartition(pk)` are such rows. */
 export function decodeSk(bytes: Buffer, pk: string): string {
   return bytes.toString('utf8', rowPrefixBytes + Buffer.byteLength(pk));
 }
@@ -110,7 +111,7 @@ export function decodeSequence(key: Buffer): number {
   return Number(key.readBigUInt64BE(1));
 }
 
-/** `token` is empty for the start of a window. */
+/** An empty `token` gives the start of a window. */
 export function tokenKey(window: number, token: string): Buffer {
   const bytes = Buffer.allocUnsafe(5 + Buffer.byteLength(token));
   bytes[0] = tokenKind;

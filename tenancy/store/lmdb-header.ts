@@ -1,19 +1,22 @@
 /**
- * Whether a file is LMDB's, asked before LMDB opens it: over one that is not, or whose first two pages are damaged, its
- * native part ends the process without a word, or never returns.
+ * Checks whether a file is LMDB's before LMDB opens it. On a file that is not, or whose first two pages are damaged, LMDB's
+ * native part ends the process without a message, or never returns.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 
-/** MDB_meta in LMDB's mdb.c, behind the page's header: a stamp, and the version of the format. */
+/** MDB_meta in LMDB's mdb.c, after the page's header: a stamp, and the version of the format. */
 const stampAt = 24;
 const stamp = 0xbeefc0de;
 const version = 2;
 const metaPages = 2;
 
-/** Behind the version: an address and a size of eight bytes, two descriptors of trees of 48, and the last page's number. */
+/**
+ * After the version: an address and a size of eight bytes each, two tree descriptors of 48 bytes, and the last page's
+ * number.
+ */
 const commitAt = stampAt + 128;
 
-/** The number of the last commit in a file that nobody writes to. */
+/** The number of the last commit in a file that nobody is writing to. */
 export function lastCommitOf(file: string, pageBytes: number): number {
   const first = Buffer.alloc(metaPages * pageBytes);
   const handle = openSync(file, 'r');
@@ -22,7 +25,7 @@ export function lastCommitOf(file: string, pageBytes: number): number {
   return Math.max(...[0, pageBytes].map((page) => Number(first.readBigUInt64LE(page + commitAt))));
 }
 
-/** True of a file that is not there, or not made whole yet: that is LMDB's to make. */
+/** True for a file that does not exist or is not complete yet: LMDB will create it. */
 export function mayBeLmdb(file: string, pageBytes: number): boolean {
   const first = Buffer.alloc(metaPages * pageBytes);
   let bytes = 0;

@@ -1,23 +1,24 @@
 /**
- * Who has the lock of all writers, as LMDB's lock file says: it lies there as a mutex of the C library, and a robust one names
- * its owner, so that the system can tell the next one when that owner is dead. Whoever is stopped with it in its hand is
- * not dead, and everybody waits. LMDB itself says nothing of it, and a call that waits is on no thread that could ask.
+ * Who holds the writers' lock, according to LMDB's lock file. The lock is a mutex of the C library in that file. A robust
+ * mutex names its owner, so that the system can tell the next one when the owner is dead. A process that is stopped while
+ * it holds the lock is not dead, and everybody waits. LMDB itself reports nothing, and a waiting call blocks a thread that
+ * cannot ask.
  */
 import { openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface WriterLockHolder {
-  /** Of the system: a thread's number, which need not be its process's. */
+  /** The system's number of a thread, which need not be its process's. */
   readonly thread: number;
-  /** The last commit as it took the lock: another number is another transaction. */
+  /** The last commit when the lock was taken: a different number means a different transaction. */
   readonly commit: bigint;
 }
 
-/** `MDB_txninfo` of lmdb 3.5.6: its head and the mutex of readers, then, in a cache line of its own, that of writers. */
+/** `MDB_txninfo` of lmdb 3.5.6: its head and the readers' mutex, then, in a cache line of its own, the writers' mutex. */
 const writersAt: Readonly<Partial<Record<NodeJS.Architecture, number>>> = { x64: 64, arm64: 128 };
 const magic = 0xbeef_c0de;
 const commitAt = 8;
-/** `pthread_mutex_t` of glibc: the word of the futex, a count, the owner. */
+/** `pthread_mutex_t` of glibc: the futex word, a count, the owner. */
 const ownerAt = 8;
 const ownerBits = 0x3fff_ffff;
 
@@ -25,18 +26,18 @@ export class WriterLock {
   readonly #path: string;
   readonly #bytes: DataView;
   readonly #at = process.platform === 'linux' ? writersAt[process.arch] : undefined;
-  /** Never closed: to close any descriptor of this file drops all locks that the process has on it (fcntl(2)). */
+  /** Never closed: closing any descriptor of this file drops all locks that the process has on it (fcntl(2)). */
   #fd: number | undefined;
 
-  /** `directory`: of the store. */
+  /** `directory`: the store's directory. */
   constructor(directory: string) {
     this.#path = join(directory, 'lock.mdb');
     this.#bytes = new DataView(new ArrayBuffer((this.#at ?? 0) + ownerAt + 4));
   }
 
   /**
-   * Undefined when nobody has it, and where this cannot be told: no file yet, or a system whose mutex looks otherwise. There
-   * the owner is not named twice.
+   * Undefined when nobody holds it, or when that cannot be told: there is no file yet, or the system's mutex has another
+   * layout. In that case the owner is not named in both places.
    */
   holder(): WriterLockHolder | undefined {
     if (this.#at === undefined) return undefined;

@@ -1,12 +1,12 @@
 /**
- * What LMDB says to a process that can use the store no more (MDB_PANIC): it could not write the page that makes a commit visible,
- * and refuses every transaction from then on, reads as well, until the process has ended. The file is whole, and other processes
- * go on. lmdb-js never answers a write that is refused so, and a commit that fails so may leave it a corrupt heap: whoever waits for a
- * write is let go, and the process should end at once.
+ * LMDB's report that a process can no longer use the store (MDB_PANIC). It could not write the page that makes a commit
+ * visible, and from then on refuses every transaction, reads included, until the process ends. The file is intact, and
+ * other processes go on. lmdb-js never answers a write that is refused this way, and a commit that fails this way may leave
+ * it with a corrupt heap. So callers that wait for a write are released, and the process should end at once.
  */
 import { Failure } from '../../engine/kernel/failure.ts';
 
-/** As StoreUnavailable, but that waiting and asking again is in vain. */
+/** Like StoreUnavailable, but waiting and retrying is in vain. */
 export class StorePanicked extends Failure {
   readonly code = 'store-unavailable';
 }
@@ -15,18 +15,18 @@ export class Panic {
   #failure: StorePanicked | undefined;
   readonly #listeners: ((failure: StorePanicked) => void)[] = [];
 
-  /** Set for good. */
+  /** Once set, it stays set. */
   get failure(): StorePanicked | undefined {
     return this.#failure;
   }
 
-  /** Called once: at once, when it has happened already. */
+  /** The listener is called once; at once when it has already happened. */
   on(listener: (failure: StorePanicked) => void): void {
     if (this.#failure) listener(this.#failure);
     else this.#listeners.push(listener);
   }
 
-  /** Of a failed read or write. */
+  /** Takes the error of a failed read or write. */
   note(error: unknown): void {
     if (this.#failure || !isPanic(error)) return;
     this.#failure = new StorePanicked('the metadata store: LMDB refuses this process until it has ended (MDB_PANIC)');
@@ -34,7 +34,7 @@ export class Panic {
   }
 }
 
-/** Its number is told of writes alone. */
+/** Only writes report its number. */
 function isPanic(error: unknown): boolean {
   return error instanceof Error && error.message.includes('MDB_PANIC');
 }

@@ -1,10 +1,10 @@
 /**
- * Room that the metadata store has for itself on a disk that somebody else fills. Brokers refuse records long before the disk
- * is full, but they and the controllers live by leases, which are rows: were there no page left for a renewal, every broker
- * of the machine would be fenced, and take no write when there is room again but for a recovery that finds none.
+ * Space that the metadata store keeps for itself on a disk that something else fills. Brokers refuse records long before
+ * the disk is full, but they and the controllers live by leases, which are rows. If there were no page left for a renewal,
+ * every broker of the machine would be fenced, and would stay so until there is space again for its recovery.
  *
- * So the file has zeros behind its last page, which are blocks of its own already, and which LMDB grows into. It takes no
- * notice of them: what is in use is what the last commit says.
+ * So the file has zeros after its last page. They are allocated blocks already, and LMDB grows into them. Otherwise LMDB
+ * ignores them: the last commit says what is in use.
  */
 import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 
@@ -14,8 +14,8 @@ const reserveBytesMin = reserveBytesMax / 2;
 const sliceBytes = 256 * 1024;
 
 /**
- * Only inside a write transaction of the file at `path`, in whichever process: then nobody else makes the file longer, and
- * what lies behind its end was never a page. A disk that is full already is left as it is.
+ * Call it only inside a write transaction of the file at `path`, in any process: then nobody else extends the file, and
+ * whatever lies after its end was never a page. A disk that is already full is left as it is.
  */
 export function keepReserve(path: string, usedBytes: number): void {
   const fd = openSync(path, 'r+');

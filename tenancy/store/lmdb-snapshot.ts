@@ -1,26 +1,29 @@
 /**
- * Keeps every writer on the newest snapshot of the store's file, which LMDB alone does not.
+ * Keeps every writer on the newest snapshot of the store's file, which LMDB alone does not guarantee.
  *
- * LMDB has the number of the last commit twice: in the file's two meta pages, and in its lock file, where writers look it
- * up. A process that opens the environment copies the first over the second (`mdb_env_open2` in lmdb 3.5.6), from a header
- * that it read some 50 microseconds before and without the lock of writers:
+ * LMDB stores the number of the last commit twice: in the file's two meta pages, and in its lock file, where writers look
+ * it up. A process that opens the environment copies the first over the second (`mdb_env_open2` in lmdb 3.5.6), from a
+ * header that it read some 50 microseconds earlier, and without the writers' lock:
  *
  *   opener: reads in the header that commit 7 is the last
  *   writer: commits 8, and the lock file says 8
  *   opener: puts 7 into the lock file
  *   writer: begins from snapshot 7, and puts its own commit 8 over the one that was acknowledged
  *
- * That commit is lost, or, with two of them forgotten, pages are reused that are still in use. Each broker that starts is
- * such an opener. So a writer compares the two before it does anything. It holds the lock of writers then, under which
- * alone meta pages are written, hence they are right, and the lock file is mended after them.
+ * The acknowledged commit is then lost; if two are forgotten, pages are reused that are still in use. Each broker that
+ * starts is such an opener. So a writer compares the two numbers before it does anything. It then holds the writers' lock,
+ * and meta pages are written only under that lock. So they are right, and the lock file is corrected from them.
  */
 import { openSync, readSync, writeSync } from 'node:fs';
 import type { RootDatabase } from 'lmdb';
 
-/** The transaction began from an old snapshot. The lock file is mended: begun anew, it will be on the newest. */
+/**
+ * The transaction began from an old snapshot. The lock file is corrected: when started again, it will begin from the
+ * newest.
+ */
 export class OldSnapshot extends Error {}
 
-/** Each attempt but the first takes another process that opens the store just then. */
+/** A further attempt is needed only when another process opens the store at that very moment. */
 export const snapshotAttemptsMax = 100;
 
 /** `MDB_txbody` of LMDB: magic and format, four bytes each, then the number of the last commit. */
@@ -31,7 +34,7 @@ const headerBytes = 16;
 export class SnapshotGuard {
   readonly #db: RootDatabase<Buffer, Buffer>;
   readonly #lockPath: string;
-  /** Never closed: to close any descriptor of this file drops all locks that the process has on it (fcntl(2)). */
+  /** Never closed: closing any descriptor of this file drops all locks that the process has on it (fcntl(2)). */
   #lockFd: number | undefined;
 
   constructor(db: RootDatabase<Buffer, Buffer>, lockPath: string) {
@@ -40,8 +43,8 @@ export class SnapshotGuard {
   }
 
   /**
-   * After this process has opened the store, before it writes: takes the lock of all writers on the calling thread. Until
-   * somebody has had that lock, readers of all processes are on the old snapshot too.
+   * Call it after this process has opened the store and before it writes: it takes the lock of all writers on the calling
+   * thread. Until somebody has held that lock, readers of all processes are on the old snapshot too.
    */
   makeNewest(): void {
     for (let attempt = 1; ; attempt++) {
@@ -53,7 +56,7 @@ export class SnapshotGuard {
     }
   }
 
-  /** Inside a write transaction, before it reads. Throws OldSnapshot, or another error where nothing could be mended. */
+  /** Inside a write transaction, before it reads. Throws OldSnapshot, or another error when nothing could be corrected. */
   assertNewest(): void {
     const began = this.#db.getWriteTxnId() - 1;
     const { lastTxnId } = this.#db.getStats() as { lastTxnId: number };
@@ -67,7 +70,8 @@ export class SnapshotGuard {
     const header = new DataView(new ArrayBuffer(headerBytes));
     readSync(this.#lockFd, header, 0, headerBytes, 0);
     const found = header.getBigUint64(lastCommitAt, true);
-    // Another opener may have come since: then what it put there is as old, and goes the same way at the next attempt.
+    // Another opener may have come since. The number it put there is just as old, and the next attempt handles it in the
+    // same way.
     if (header.getUint32(0, true) !== magic || found > lastCommit) {
       throw new Error(
         `the lock file says commit ${found}, the transaction began from ${began}, the last is ${lastCommit}`,

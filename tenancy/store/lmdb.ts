@@ -1,9 +1,9 @@
 /**
  * The metadata store of one machine: an LMDB file that several processes (the gateway and its brokers) open at once.
  *
- * Writes gather in a queue and go down in groups: one LMDB transaction, one fdatasync, however many callers. A group checks
- * every transaction's conditions before it writes any of that transaction, so a conflict leaves its neighbours alone; the
- * group as a whole is a child transaction, so an exception in the middle leaves nothing behind.
+ * Writes gather in a queue and are committed in groups: one LMDB transaction and one fdatasync, however many callers there
+ * are. A group checks all conditions of a transaction before it writes any part of it, so a conflict does not affect its
+ * neighbours. The group as a whole is a child transaction, so an exception in the middle leaves nothing behind.
  */
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -40,45 +40,45 @@ export interface LmdbStoreOptions {
   /** Changes kept for other processes; one that falls further behind gets 'gap'. */
   readonly changesKeptMax?: number;
   /**
-   * Told when a writer was put back on the newest snapshot (lmdb-snapshot.ts), whereby nothing is lost, and when writes begin to
-   * fail and when they succeed again (lmdb-fault.ts).
+   * Called when a writer was put back on the newest snapshot (lmdb-snapshot.ts), which loses nothing, and when writes begin
+   * to fail or succeed again (lmdb-fault.ts).
    */
   readonly warn?: (text: string) => void;
 }
 
-/** Rare, because an idle process should sleep: who waits for a change asks for a look (`refresh`). */
+/** Rare, because an idle process should sleep: a caller that waits for a change asks for a look (`refresh`). */
 const pollIntervalMsDefault = 100;
 const changesKeptMaxDefault = 10_000;
-/** Address space reserved at once; LMDB maps more when the file grows beyond it. The file itself starts small. */
+/** Address space reserved at once. When the file grows beyond it, LMDB maps more. The file itself starts small. */
 const mapBytes = 1024 * 1024 * 1024;
-/** Two keys of 1,024 bytes do not fit the 1,978 that pages of 4 KiB allow. */
+/** Two keys of 1,024 bytes do not fit into the 1,978 bytes that pages of 4 KiB allow. */
 const pageBytes = 8192;
 const groupTransactionsMax = 512;
 const groupOpsMax = 4096;
 const queuedTransactionsMax = 10_000;
 /** Two full windows always cover storeTokenMs, so a token is looked up in three. */
 const tokenWindowMs = storeTokenMs / 2;
-/** Expired entries removed by one transaction: more than it can add, and still a short write. */
+/** Expired entries removed by one transaction: more than it can add, but still a short write. */
 const pruneTokensMax = 4;
 const pruneChangesExtra = 8;
-/** A killed reader pins old pages until somebody clears its slot. */
+/** A killed reader pins old pages until its slot is cleared. */
 const groupsPerReaderCheck = 1024;
 const groupsPerReserveCheck = 64;
 
-/** With what is this store's own. */
+/** A metadata store with the parts that are specific to LMDB. */
 export interface LmdbStore extends MetadataStore {
-  /** The number of the last commit, of whatever process. A file that was put back from an earlier copy has a smaller one. */
+  /** The number of the last commit of any process. A file restored from an earlier copy has a smaller one. */
   lastCommit(): number;
-  /** Why the last write of this process failed, or the last look for changes; undefined when neither did. */
+  /** Why this process's last write, or last look for changes, failed; undefined when neither did. */
   trouble(): string | undefined;
   /**
-   * `listener` is called once, with the reason, when this process can use the store no more: nothing is written or read again
-   * before it has ended. What is asked for then is told the same.
+   * Calls `listener` once, with the reason, when this process can no longer use the store: nothing is written or read until
+   * the process has ended. Later requests fail with the same reason.
    */
   onPanic(listener: (reason: string) => void): void;
   /**
-   * Writes the store as of one commit, none earlier than the last at the time of the call, into a directory that is empty, while
-   * others go on. Throws StoreUnavailable.
+   * Copies the store into an empty directory while others continue. The copy is the state as of one commit, no earlier than
+   * the last commit at the time of the call. Throws StoreUnavailable.
    */
   copyTo(directory: string): Promise<void>;
 }
@@ -91,15 +91,16 @@ interface Pending {
 }
 
 /**
- * LMDB's file is closed by the end of the process alone, hence referred to until then. Closed in order, with nobody else there,
- * LMDB destroys the mutexes in its lock file (`mdb_env_close_active` in lmdb 3.5.6), also under a process that is opening it:
+ * LMDB's file is closed only by the end of the process; until then this array keeps it referenced. When LMDB is closed
+ * properly and nobody else has the file open, it destroys the mutexes in its lock file (`mdb_env_close_active` in lmdb
+ * 3.5.6), even when another process is just opening it:
  *
  *   closer: nobody else has the file, so it takes the exclusive lock
- *   opener: finds that lock taken, so it is not the first one, who makes the mutexes, and waits for a shared one
+ *   opener: finds that lock taken, so it is not the first (which makes the mutexes), and waits for a shared lock
  *   closer: destroys the mutexes and ends
  *   opener: has mutexes that cannot be locked, and so has everybody who comes while it is there
  *
- * When a process just ends, the system takes its lock away, and the next one makes the mutexes anew.
+ * When a process just ends, the system releases its lock, and the next process makes the mutexes anew.
  */
 const openUntilEnd: RootDatabase[] = [];
 
@@ -108,23 +109,23 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /**
  * Throws StoreUnavailable when the directory or the file cannot be used. Files are readable by their owner only.
  *
- * Once per process, or at least before the process writes: opening takes the lock of all writers on the calling thread. A
- * write of another handle of this process may hold it and wait for this very thread, and neither ever goes on.
+ * Call it once per process, or at least before the process writes: opening takes the lock of all writers on the calling
+ * thread. A write of another handle of this process may hold that lock and wait for this very thread: a deadlock.
  */
 export function openLmdbStore(options: LmdbStoreOptions): LmdbStore {
   try {
     mkdirSync(options.directory, { recursive: true, mode: 0o700 });
     const settings = {
       path: options.directory,
-      // A directory whose name holds a dot would be taken for a file.
+      // Otherwise a directory with a dot in its name would be taken for a file.
       noSubdir: false,
       pageSize: pageBytes,
       mapSize: mapBytes,
       keyEncoding: 'binary' as const,
       encoding: 'binary' as const,
-      // Commit means on disk. With overlapping syncs others could read what a power cut then takes back.
+      // A commit must mean on disk. With overlapping syncs, others could read data that a power cut then takes back.
       overlappingSync: false,
-      // The batches of lmdb-js reject a promise nobody holds when a commit fails, which would end the process.
+      // When a commit fails, the batches of lmdb-js reject a promise that nobody holds, which would end the process.
       eventTurnBatching: false,
       permissionsMode: 0o600,
     };
@@ -201,7 +202,7 @@ class OpenLmdbStore implements LmdbStore {
   async copyTo(directory: string): Promise<void> {
     this.#assertOpen();
     try {
-      // A reader may begin from an old snapshot for a moment (lmdb-snapshot.ts), a copy with it.
+      // A reader may briefly begin from an old snapshot (lmdb-snapshot.ts), and a copy with it.
       const atLeast = this.lastCommit();
       this.#snapshot.makeNewest();
       await this.#db.backup(directory, false);
@@ -255,9 +256,9 @@ class OpenLmdbStore implements LmdbStore {
     if (!this.#panic.failure) this.#db.resetReadTxn();
   }
 
-  /** Runs until the queue is empty. While one group is on its way to the disk the next one gathers. */
+  /** Runs until the queue is empty. While one group is being written to the disk, the next one gathers. */
   async #commitGroups(): Promise<void> {
-    // What one turn asks for goes down together.
+    // All requests of one turn are committed together.
     await new Promise<void>((resolve) => this.#clock.endOfTurn(resolve));
     while (this.#queue.length > 0) {
       const group = this.#queue.splice(0, groupLength(this.#queue));
@@ -286,7 +287,7 @@ class OpenLmdbStore implements LmdbStore {
     this.#committing = undefined;
   }
 
-  /** A commit under way may be the one that failed. */
+  /** On a panic, rejects a commit in progress, because it may be the one that failed. */
   #unlessPanic<T>(commit: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#letGo = ({ message }) => reject(new StoreAmbiguous(message));
@@ -294,7 +295,7 @@ class OpenLmdbStore implements LmdbStore {
     });
   }
 
-  /** Whether the store still answers: the next to ask might be a write, which would never know. */
+  /** Checks whether the store still answers: the next call might be a write, and a write would never get an answer. */
   #probe(): void {
     try {
       this.#db.resetReadTxn();
@@ -315,7 +316,10 @@ class OpenLmdbStore implements LmdbStore {
     }
   }
 
-  /** Inside the write transaction, hence synchronous. One outcome for each of `group`, undefined for success. */
+  /**
+   * Runs inside the write transaction, so it is synchronous. Returns one outcome per entry of `group`; undefined is
+   * success.
+   */
   #runGroup(group: readonly Pending[]): (StoreConflict | undefined)[] {
     this.#snapshot.assertNewest();
     if (this.#groups % groupsPerReserveCheck === 0) this.#keepReserve();
@@ -370,7 +374,8 @@ class OpenLmdbStore implements LmdbStore {
   #isRemembered(token: string, window: number, nowMs: number): boolean {
     for (let w = window; w >= Math.max(0, window - 2); w--) {
       const bytes = this.#db.get(format.tokenKey(w, token));
-      // Before `atMs` only after a restart of the machine, when the age is unknown: remember rather than repeat.
+      // The clock is behind the stored time only after a restart of the machine. The age is then unknown: remember rather
+      // than repeat.
       if (bytes && nowMs - format.decodeTime(bytes) < storeTokenMs) return true;
     }
     return false;
@@ -421,7 +426,7 @@ class OpenLmdbStore implements LmdbStore {
   #reading<T>(read: () => T): T {
     this.#assertOpen();
     try {
-      // lmdb-js keeps a snapshot for the rest of the turn; a read must see what other processes have committed.
+      // lmdb-js keeps one snapshot for the rest of the turn, but a read must see what other processes have committed.
       this.#db.resetReadTxn();
       return read();
     } catch (error) {
@@ -436,7 +441,7 @@ class OpenLmdbStore implements LmdbStore {
   }
 }
 
-/** How many of `queue` fit one group. */
+/** How many entries of `queue` fit into one group. */
 function groupLength(queue: readonly Pending[]): number {
   let ops = 0;
   let length = 0;
@@ -449,8 +454,8 @@ function groupLength(queue: readonly Pending[]): number {
 }
 
 /**
- * Windows are at least tokenWindowMs long on the monotonic clock. That clock starts again with the machine: then the
- * window in use simply lasts longer, and no token is forgotten early.
+ * Windows are at least tokenWindowMs long on the monotonic clock. That clock restarts with the machine; the current window
+ * then simply lasts longer, and no token is forgotten early.
  */
 function openTokenWindow(state: Mutable<format.StoreState>, nowMs: number): void {
   const elapsedMs = nowMs - state.windowOpenedMs;
@@ -470,16 +475,16 @@ function bounds(pk: string, options: RangeOptions, limit: number) {
   }
   if (Buffer.compare(low, high) >= 0) return { start: low, end: low, limit: 0 };
   if (!options.reverse) return { start: low, end: high, limit };
-  // Backwards the scan starts at the upper end, which stays exclusive, and takes the lower one in.
+  // A reverse scan starts at the upper end, which stays exclusive, and includes the lower end.
   return { start: high, exclusiveStart: true, end: low, inclusiveEnd: true, reverse: true, limit };
 }
 
-/** More than LMDB's lock file takes. */
+/** More than LMDB's lock file needs. */
 const lockBytesMax = 1024 * 1024;
 
 /**
- * LMDB writes its lock file as memory. Where the disk has no room for a new one, the system answers with SIGBUS and not with an
- * error: the process would end without a word.
+ * LMDB writes its lock file as memory. When the disk has no room for a new one, the system sends SIGBUS instead of
+ * returning an error: the process would end without a message.
  */
 function assertRoom(directory: string): void {
   const lock = statSync(join(directory, 'lock.mdb'), { throwIfNoEntry: false });
@@ -487,8 +492,8 @@ function assertRoom(directory: string): void {
 }
 
 /**
- * lmdb-js says "see commitError" when the commit itself failed, and hands the cause in a promise. A full disk fails before
- * the page that makes a commit visible is written; after any other failure of a commit its effect is unknown.
+ * When the commit itself failed, lmdb-js says "see commitError" and gives the cause in a promise. A full disk fails before
+ * the page that makes a commit visible is written; after any other commit failure the effect is unknown.
  */
 async function commitFailure(disk: FaultDisk, error: unknown): Promise<Failure> {
   if (!(error instanceof Error) || !('commitError' in error)) return unavailable(disk, error);

@@ -1,4 +1,4 @@
-/** The life of a tenant: made with its name claimed, removed when it has no cluster in any state. */
+/** The life of a tenant: created together with the claim on its name, removed when it has no cluster in any state. */
 import { StoreConflict, type StoreOp } from '../../engine/ports.ts';
 import { getSurely, type Persistence, transactSurely } from '../../engine/store-surely.ts';
 import { AlreadyExists, NotEmpty, NotFound } from '../failures.ts';
