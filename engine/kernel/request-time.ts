@@ -7,7 +7,7 @@ import { Failure } from './failure.ts';
 
 /**
  * In Kafka a leader does its own part however short the time is, even 0; the timeout ends only the wait for others. Here
- * the part that always gets its time lies behind a link.
+ * the part that always gets its time is done behind a link.
  */
 const ownPartMsMin = 1_000;
 

@@ -7,9 +7,9 @@
  * order for ever. The second batch may still be on its way and arrive when there is room again, so the gate remembers the
  * first until it is sent once more (sequence-gaps.ts).
  *
- *   disk full        waiting appends are refused too: one of them may follow the batch that did not fit
- *   too much waiting no append is admitted until none waits, however small it is
- *   log sealed       appends that wait for it are answered before the next owner is told, not after some later roll-up
+ *   disk full         waiting appends are refused too: one of them may follow the batch that did not fit
+ *   too much waiting  no append is admitted until none waits, however small it is
+ *   log sealed        appends that wait for it are answered before the next owner is told, not after some later roll-up
  */
 import type { Clock } from '../kernel/clock.ts';
 import type { SharedFrame } from '../kernel/frame-pool.ts';
@@ -150,8 +150,8 @@ export class AppendGate {
   }
 
   /**
-   * Notes an append that was refused for lack of room. A log that knows the producer holds back the later appends itself;
-   * for one that does not, this does.
+   * Notes an append that was refused for lack of room. A log that knows the producer refuses the later appends itself;
+   * for a log that does not, the gate remembers this one.
    */
   noteRefused(log: OwnedLog, records: Buffer, producerId: number): void {
     if (producerId < 0 || log.knowsProducer(producerId)) return;
