@@ -109,10 +109,7 @@ export class StoreLimit extends Failure {
 export interface DiskFile {
   readonly path: string;
   sizeBytes(): number;
-  /**
-   * Writes into the page cache, all of it or a throw (DiskFull, DiskFault). Blocks for microseconds: this is the append
-   * path.
-   */
+  /** Writes into the page cache, all of it or a throw (DiskFull, DiskFault). Blocks for microseconds: this is the append path. */
   writeSync(parts: readonly Uint8Array[], position: number): void;
   /** Returns the bytes read: fewer than asked only at the end of the file. */
   readSync(target: Uint8Array, position: number): number;
@@ -273,10 +270,7 @@ export interface BrokerSlot {
 }
 
 export interface Fleet {
-  /**
-   * Resolves when starting the slot would take next to no time, or cannot be prepared. Absent where a start never takes
-   * long.
-   */
+  /** Resolves when starting the slot would take next to no time, or cannot be prepared. Absent where a start never takes long. */
   standby?(brokerId: number): Promise<void>;
   /** Some slot is about to start, which one is not known yet: prepares so that the start takes no longer than it must. */
   prepare?(): void;
@@ -296,10 +290,7 @@ export interface Fleet {
   stop(brokerId: number, graceMs: number): Promise<void>;
   /** Called when a process has exited and is reaped, for whatever reason. */
   onExit(listener: (brokerId: number) => void): void;
-  /**
-   * Called when the fleet itself sees that a process hangs, long before its lease expires. Absent where only the lease
-   * tells.
-   */
+  /** Called when the fleet itself sees that a process hangs, long before its lease expires. Absent where only the lease tells. */
   onHung?(listener: (brokerId: number, reason: string) => void): void;
   /** Ends the standby processes. Called when no start will follow. */
   close?(): Promise<void>;

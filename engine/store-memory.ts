@@ -36,8 +36,7 @@ export interface StoreFault {
 
 /**
  * Called before each operation. It throws StoreThrottled, StoreUnavailable or StoreAmbiguous for an operation that never
- * arrives. A throw for 'deliver' loses that change: the watchers of its key get 'gap' once the hook lets a delivery
- * through.
+ * arrives. A throw for 'deliver' loses that change: the watchers of its key get 'gap' once the hook lets a delivery through.
  */
 export type StoreFaults = (operation: StoreOperation) => StoreFault | undefined;
 

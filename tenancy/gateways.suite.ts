@@ -31,10 +31,7 @@ export async function newCluster(tenancy: Tenancy, tenant = 'acme', name = 'orde
   return (await tenancy.createCluster({ tenantId, name })).clusterId;
 }
 
-/**
- * Does what the engine does with a guard: writes its own row and the counters in one transaction, and retries after a lost
- * race.
- */
+/** Does what the engine does with a guard: writes its own row and the counters in one transaction, and retries after a lost race. */
 export async function changeTopics(
   tenancy: Tenancy,
   store: MetadataStore,

@@ -1,7 +1,4 @@
-/**
- * A clock that moves only when told to, so tests of leases, timeouts and long polls take no time and always run the same
- * way.
- */
+/** A clock that moves only when told to, so tests of leases, timeouts and long polls take no time and always run the same way. */
 import { assert } from './assert.ts';
 import type { Clock } from './clock.ts';
 

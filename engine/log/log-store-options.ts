@@ -17,10 +17,7 @@ export interface LogStoreOptions {
   readonly volume: string;
   /** Shared by all brokers. */
   readonly segments: SegmentStore;
-  /**
-   * How many slots there are. The remaining slots share the scrub of files whose slot no longer exists. Absent: own files
-   * only.
-   */
+  /** How many slots there are. The remaining slots share the scrub of files whose slot no longer exists. Absent: own files only. */
   readonly slots?: number;
   /** Awaited before anything leaves the log because segments have it. Absent: nobody needs to know. */
   readonly beforeDrop?: () => Promise<void>;

@@ -407,10 +407,7 @@ class SessionLogStore implements LogStore {
     return (slot % slots) + 1 === brokerId;
   }
 
-  /**
-   * Reads the log as a recovery would. Memory still has what a damaged file lost: a roll-up writes that again and drops the
-   * file.
-   */
+  /** Reads the log as a recovery would. Memory still has what a damaged file lost: a roll-up writes that again and drops the file. */
   async #verifyLog(): Promise<void> {
     const { disk, volume, sessionEpoch, settings } = this.#o;
     try {

@@ -170,10 +170,7 @@ export interface LogStore {
   logs(): Iterable<PartitionLog>;
   /** Before a release, while the logs still serve: rolls up most of what they hold, so that the pause is short. */
   prepareRelease(logs: readonly PartitionLog[]): Promise<void>;
-  /**
-   * Planned move: refuses appends, waits for those in flight, rolls up, and forgets the logs. Then another broker may open
-   * them.
-   */
+  /** Planned move: refuses appends, waits for those in flight, rolls up, and forgets the logs. Then another broker may open them. */
   release(logs: readonly PartitionLog[]): Promise<void>;
   /** The topics are deleted: drops the logs, their rows, and the files that hold nothing else. */
   forget(logs: readonly PartitionLog[]): Promise<void>;
@@ -187,10 +184,7 @@ export interface LogStore {
   /** Clean shutdown: everything is acknowledged and rolled up, and the WAL is removed. Nothing is left to recover. */
   close(): Promise<void>;
   status(): LogStoreStatus;
-  /**
-   * How much of the write-ahead log is on the disk and stays there, in bytes of the session's stream; 0: nothing is
-   * certain.
-   */
+  /** How much of the write-ahead log is on the disk and stays there, in bytes of the session's stream; 0: nothing is certain. */
   syncedLsn(): number;
   /** Controls the scrub of stored bytes (scrub.ts); `start` begins a pass now. Returns the status at once. */
   scrub(act: ScrubAct): ScrubStatus;

@@ -19,10 +19,7 @@ export interface LogSettings {
   readonly freeSpaceIntervalMs: number;
   /** How often held acknowledgements check the lease again. */
   readonly leaseRetryMs: number;
-  /**
-   * A log's last segment is rewritten into the next one when smaller than this, so that slow logs do not collect tiny
-   * segments.
-   */
+  /** A log's last segment is rewritten into the next one when smaller than this, so that slow logs do not collect tiny segments. */
   readonly mergeBytesMax: number;
   /**
    * Tails up to this are written into a segment file when their logs are released or recovered. Larger ones are published

@@ -61,8 +61,7 @@ export function decompress(codecId: number, bytes: Buffer, bytesMax: number): Pr
 
 /**
  * Recompression holds both forms in memory for as long as a library takes. Brokers ask for 32 MiB (look-inside.ts), so two
- * run at once, however small they turn out to be. That leaves threads of the pool for the work that acknowledgements wait
- * for.
+ * run at once, however small they turn out to be. That leaves threads of the pool for the work that acknowledgements wait for.
  */
 const recompressionGate = new DecompressionGate(64 * mebi, 4_096);
 

@@ -134,10 +134,7 @@ export class BatchBuilder {
     return grown;
   }
 
-  /**
-   * A well-filled pool buffer is handed over as it is. From other buffers the batch is copied, so that no unused memory is
-   * held.
-   */
+  /** A well-filled pool buffer is handed over as it is. From other buffers the batch is copied, so that no unused memory is held. */
   #release(bytes: Buffer): Buffer {
     const end = this.#end;
     this.#lastBytes = end;

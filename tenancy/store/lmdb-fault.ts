@@ -11,10 +11,7 @@ import { StoreUnavailable } from '../../engine/ports.ts';
 /** Pause after the second failure in a row. Short, because brokers live by renewals, five in the life of a lease. */
 const pauseMsMin = 20;
 const pauseMsMax = 500;
-/**
- * After this long without a write, a process does not know whether it could write: a gateway without traffic writes
- * nothing.
- */
+/** After this long without a write, a process does not know whether it could write: a gateway without traffic writes nothing. */
 const knownMsMax = 30_000;
 /** LMDB needs a page or two for anything: with less free space than this, a failure means a full disk. */
 const freeBytesFull = 16 * 1024 * 1024;
@@ -61,10 +58,7 @@ export class WriteFault {
     this.#pauseMs = 0;
   }
 
-  /**
-   * The failure for a write that comes now, without trying LMDB, so nothing of it is stored; undefined when it should be
-   * tried.
-   */
+  /** The failure for a write that comes now, without trying LMDB, so nothing of it is stored; undefined when it should be tried. */
   barred(): StoreUnavailable | undefined {
     if (!this.#failure) return undefined;
     const nowMs = this.#clock.monotonicMs();

@@ -6,8 +6,7 @@
  *   'c' u64 sequence                     -> key of the row          one change
  *   's'                                  -> StoreState
  *
- * All integers are big-endian, so that byte order is numeric order. The length keeps pk and sk apart, whatever they
- * contain.
+ * All integers are big-endian, so that byte order is numeric order. The length keeps pk and sk apart, whatever they contain.
  */
 import type { Row, RowKey } from '../../engine/ports.ts';
 

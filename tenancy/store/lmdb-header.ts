@@ -10,10 +10,7 @@ const stamp = 0xbeefc0de;
 const version = 2;
 const metaPages = 2;
 
-/**
- * After the version: an address and a size of eight bytes each, two tree descriptors of 48 bytes, and the last page's
- * number.
- */
+/** After the version: an address and a size of eight bytes each, two tree descriptors of 48 bytes, and the last page's number. */
 const commitAt = stampAt + 128;
 
 /** The number of the last commit in a file that nobody is writing to. */

@@ -17,10 +17,7 @@
 import { openSync, readSync, writeSync } from 'node:fs';
 import type { RootDatabase } from 'lmdb';
 
-/**
- * The transaction began from an old snapshot. The lock file is corrected: when started again, it will begin from the
- * newest.
- */
+/** The transaction began from an old snapshot. The lock file is corrected: when started again, it will begin from the newest. */
 export class OldSnapshot extends Error {}
 
 /** A further attempt is needed only when another process opens the store at that very moment. */

@@ -316,10 +316,7 @@ class OpenLmdbStore implements LmdbStore {
     }
   }
 
-  /**
-   * Runs inside the write transaction, so it is synchronous. Returns one outcome per entry of `group`; undefined is
-   * success.
-   */
+  /** Runs inside the write transaction, so it is synchronous. Returns one outcome per entry of `group`; undefined is success. */
   #runGroup(group: readonly Pending[]): (StoreConflict | undefined)[] {
     this.#snapshot.assertNewest();
     if (this.#groups % groupsPerReserveCheck === 0) this.#keepReserve();

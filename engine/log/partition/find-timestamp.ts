@@ -16,8 +16,7 @@ const scanBytes = 256 * 1024;
 
 /**
  * How many batches one look-up may decode in vain. Headers that promise what their batches do not hold must not make a
- * reader decompress the whole log again and again. After this many, the next header is believed, and the reader starts too
- * early.
+ * reader decompress the whole log again and again. After this many, the next header is believed, and the reader starts too early.
  */
 const vainLooksMax = 8;
 

@@ -1,7 +1,4 @@
-/**
- * The batches of one log that are durable but not rolled up. Most reads want these; they are served from memory without a
- * copy.
- */
+/** The batches of one log that are durable but not rolled up. Most reads want these; they are served from memory without a copy. */
 import { assert } from '../../kernel/assert.ts';
 import type { SharedFrame } from '../../kernel/frame-pool.ts';
 import { baseOffset, maxTimestamp } from '../../records/batch.ts';
@@ -23,10 +20,7 @@ export class Tail {
   #batches: TailBatch[] = [];
   bytes = 0;
 
-  /**
-   * Valid for this turn only, or for a roll-up, which ends before the batches leave. Afterwards their memory holds other
-   * frames.
-   */
+  /** Valid for this turn only, or for a roll-up, which ends before the batches leave. Afterwards their memory holds other frames. */
   get batches(): readonly TailBatch[] {
     return this.#batches;
   }

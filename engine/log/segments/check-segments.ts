@@ -1,8 +1,7 @@
 /**
  * Checks at start-up, before anything is served, whether the segment store is the one that the metadata describes. A folder
  * that is not mounted, or the wrong bucket, is as empty as the store of a new installation, and whatever were written there
- * meanwhile would be missing from the real store. Single missing segments are no reason to stop: their readers get an
- * error.
+ * meanwhile would be missing from the real store. Single missing segments are no reason to stop: their readers get an error.
  */
 import { Failure } from '../../kernel/failure.ts';
 import { inTime } from '../../kernel/request-time.ts';

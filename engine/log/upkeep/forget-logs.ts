@@ -47,10 +47,7 @@ export async function forgetRows(
   }
 }
 
-/**
- * For a log with more segments than one transaction can delete: the remaining ones fit into one, together with its state
- * row.
- */
+/** For a log with more segments than one transaction can delete: the remaining ones fit into one, together with its state row. */
 async function dropMostSegments(context: RowContext, log: OwnedLog): Promise<void> {
   while (log.segments.length > segmentRowsMax) {
     const due = log.segments.slice(0, segmentRowsMax);

@@ -3,8 +3,7 @@
  * it moves the start durably and deletes segment rows, in transactions small enough for the store.
  *
  * Time is the records' time, as in Kafka, and clients may have set any: somebody produces a history of years today and
- * reads it right afterwards. So records that arrived since the last look stay until the next one, however old they claim to
- * be.
+ * reads it right afterwards. So records that arrived since the last look stay until the next one, however old they claim to be.
  */
 import { maxTimestamp } from '../../records/batch.ts';
 import { type StoreOp, storeOpsMax } from '../../ports.ts';

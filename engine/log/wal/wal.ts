@@ -96,10 +96,7 @@ export class Wal {
   #current: WalChunk | undefined;
   /** A chunk file whose header did not fit on the disk; used when there is space again. */
   #unborn: DiskFile | undefined;
-  /**
-   * Paths of chunks to overwrite. The last one released is the likeliest to be in the processor's cache, so it is used
-   * first.
-   */
+  /** Paths of chunks to overwrite. The last one released is the likeliest to be in the processor's cache, so it is used first. */
   readonly #spares: string[] = [];
   #nextNumber = 0;
   #lsn = 0;

@@ -1,7 +1,4 @@
-/**
- * OffsetCommit (key 8), v2-10: stores a group's offsets. Members of the consumer protocol (KIP-848) use v9; v10 has topic
- * ids.
- */
+/** OffsetCommit (key 8), v2-10: stores a group's offsets. Members of the consumer protocol (KIP-848) use v9; v10 has topic ids. */
 import { int16, int32, int64, message, string, structs, uuid, type Infer } from '../schema.ts';
 
 export const offsetCommitRequest = message('OffsetCommitRequest', 8, '2-10', '8+', {

@@ -1,7 +1,4 @@
-/**
- * TxnOffsetCommit (key 28), v0-5: offsets to store when a transaction commits. v5 adds the group to the transaction by
- * itself.
- */
+/** TxnOffsetCommit (key 28), v0-5: offsets to store when a transaction commits. v5 adds the group to the transaction by itself. */
 import { int16, int32, int64, message, string, structs, type Infer } from '../schema.ts';
 
 export const txnOffsetCommitRequest = message('TxnOffsetCommitRequest', 28, '0-5', '3+', {
