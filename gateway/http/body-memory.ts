@@ -1,10 +1,11 @@
 /**
- * What request bodies and WebSocket messages may take together, over all connections (cluster-shares.ts). Whoever holds bytes
- * of a request beyond the call that brought them counts them here until the request is answered. Bytes count as they
- * arrive: an announced length is only a promise, and would let a few idle connections lock everybody out.
+ * The memory that request bodies and WebSocket messages may take together, over all connections (cluster-shares.ts). A
+ * holder of request bytes that outlive the call that delivered them counts them here until the request is answered. Bytes
+ * count as they arrive. An announced length is only a promise: counting it would let a few idle connections lock everybody
+ * out.
  *
- * What is refused is the request that finds the memory taken: it frees what it had, so those under way can end. Streams
- * that can be held back (NDJSON) are held back instead, each with one slice in hand at least, and so none waits for ever.
+ * When the memory is full, the request that needs more is refused. It frees what it held, so those under way can end.
+ * Streams that can be paused (NDJSON) are paused instead of refused. Each keeps at least one slice, so none waits for ever.
  */
 import { Overloaded } from '../../engine/kernel/failure.ts';
 import { ClusterShares } from '../cluster-shares.ts';
@@ -19,7 +20,7 @@ export class BodyMemory extends ClusterShares {
   }
 }
 
-/** What one exchange holds of it. */
+/** The share of this memory that one exchange holds. */
 export class HeldBody {
   readonly #memory: BodyMemory;
   readonly #clusterId: string;
@@ -37,7 +38,7 @@ export class HeldBody {
     return undefined;
   }
 
-  /** The exchange has ended; any number of times. */
+  /** Called when the exchange ends; may be called more than once. */
   giveAll(): void {
     if (this.#bytes > 0) this.#memory.give(this.#clusterId, this.#bytes);
     this.#bytes = 0;

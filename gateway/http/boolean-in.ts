@@ -1,6 +1,9 @@
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 
-/** Of a header or query parameter. What reads like a yes and is none, such as 1 or TRUE, must not be taken for a no. */
+/**
+ * Parses a header or query parameter. A value that looks like yes but is not valid, such as 1 or TRUE, must not be read as
+ * no.
+ */
 export function booleanIn(field: string, text: string): boolean {
   if (text === 'true') return true;
   if (text === 'false') return false;

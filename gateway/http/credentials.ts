@@ -1,7 +1,8 @@
 /**
- * Who sent an Authorization header. The header's text is the key of a cache, so that the hot path is one Map lookup, without
- * taking the header apart or hashing the key; a key that stops working leaves the cache at once. A Map finds by the text's hash: a
- * comparison with what came last would be quicker by nothing that shows, and ends at the first byte that differs.
+ * Finds the caller behind an Authorization header. The cache is keyed by the header's text, so the hot path is one Map
+ * lookup: it neither parses the header nor hashes the key. A key that stops working leaves the cache at once. A Map looks
+ * up by the text's hash. Comparing with the previous header first would not be measurably faster, and such a comparison
+ * ends at the first byte that differs.
  */
 import { Unauthenticated } from '../../tenancy/failures.ts';
 import type { Access, Principal } from '../../tenancy/tenancy.ts';
@@ -31,7 +32,7 @@ export class Credentials {
     if (known) return known;
     const principal = this.#check(header);
     if (!principal) throw new Unauthenticated();
-    // Oldest out: those in use come back with one check.
+    // Evict the oldest: headers still in use come back with one check.
     if (this.#cached.size >= headersCachedMax) this.#cached.delete(this.#cached.keys().next().value!);
     this.#cached.set(header, principal);
     return principal;

@@ -40,21 +40,24 @@ export interface HttpDoorOptions {
 export interface HttpDoor {
   readonly port: number;
   readonly driver: 'uws' | 'node';
-  /** Why uWebSockets.js was passed over; undefined when it serves or was not wanted. */
+  /** Why uWebSockets.js was not used; undefined when it is in use or was not wanted. */
   readonly fallbackReason: string | undefined;
-  /** By requests that are not answered yet. */
+  /** Bytes held by requests that are not answered yet. */
   readonly requestBytesHeld: number;
-  /** Takes nothing new, lets what is under way finish for `graceMs`, then cuts. */
+  /** Accepts nothing new, lets requests under way finish for `graceMs`, then cuts the rest. */
   close(graceMs: number): Promise<void>;
 }
 
-/** Above what a session lets pile up (websocket/settings.ts) by one largest record as JSON, which is never split. */
+/**
+ * Larger than a session's own limit (websocket/settings.ts) by one record of the maximum size as JSON, which is never
+ * split.
+ */
 const websocketBufferedBytesMax = 64 * 1024 * 1024;
-/** How often a closing door looks whether it is done, and how long it lets the last bytes leave. */
+/** How often a closing door checks whether it is done, and how long it gives the last bytes to leave. */
 const pollMs = 10;
 const lingerMs = 200;
 
-/** Rejects when the address is taken, or when `serverChoice` insists on a driver that does not load. */
+/** Rejects when the address is in use, or when `serverChoice` names a driver that does not load. */
 export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
   const { context } = options;
   const settings = { ...httpDoorDefaults, ...options.settings };
@@ -96,14 +99,14 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     assert(graceMs >= 0, 'a grace period is not negative');
     server.close();
     websockets.leave();
-    // Long polls answer with what there is, event streams end: neither is waited for to end by itself.
+    // Long polls answer with the records they have and event streams end, so that the door need not wait for either.
     parts.holders.endAll();
     const { clock } = context;
     const deadlineMs = clock.monotonicMs() + graceMs;
     const isBusy = (): boolean => parts.producer.requestsUnderWay > 0 || websockets.underWay > 0;
     while (isBusy() && clock.monotonicMs() < deadlineMs) await sleep(clock, pollMs);
     websockets.closeAll();
-    // Answers and close frames on their way.
+    // Answers and close frames may still be on their way.
     await sleep(clock, Math.min(graceMs, lingerMs));
     await server.closeAll();
     parts.credentials.close();

@@ -16,7 +16,7 @@ import { type ProblemCode, problemKinds } from './problem-kinds.ts';
 
 type Extra = Readonly<Record<string, unknown>>;
 
-/** A failure in the doors' own terms, for what has no failure class below them. */
+/** A failure in the doors' own terms, for cases without a failure class below them. */
 export class ProblemFailure extends Failure {
   readonly code = 'invalid-request';
   readonly problem: ProblemCode;
@@ -29,7 +29,7 @@ export class ProblemFailure extends Failure {
   }
 }
 
-/** Members as they are sent. */
+/** Members as sent. */
 export interface Problem {
   readonly type: string;
   readonly title: string;
@@ -79,7 +79,7 @@ const ofFailure: Readonly<Record<FailureCode, ProblemCode>> = {
   'cursor-invalid': 'cursor-invalid',
 };
 
-/** What is no Failure is a bug: the caller learns nothing of it but that it happened. */
+/** Anything that is not a Failure is a bug: the caller learns only that it happened. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof ProblemFailure) return problem(error.problem, error.message, error.extra);
   if (error instanceof DecompressedTooLarge) return problem('body-too-large', error.message);
@@ -149,10 +149,10 @@ const ofKafka: ReadonlyMap<number, ProblemCode> = new Map<number, ProblemCode>([
   [errorCode.invalidConfig, 'invalid-request'],
   [errorCode.invalidRequest, 'invalid-request'],
   [errorCode.policyViolation, 'invalid-request'],
-  // A batch behind one that failed: the broker refused it because of its number, so it was not stored.
+  // This batch followed one that failed. The broker refused it for its sequence number, so it was not stored.
   [errorCode.outOfOrderSequenceNumber, 'owner-unavailable'],
   [errorCode.invalidProducerEpoch, 'owner-unavailable'],
-  // Logs say this of a numbered sender alone, whose first request is still on its way.
+  // Logs answer this only to a sender that numbers its records and whose first request is still on its way.
   [errorCode.unknownProducerId, 'sequence-early'],
   [errorCode.duplicateSequenceNumber, 'outcome-unknown'],
   [errorCode.kafkaStorageError, 'outcome-unknown'],
@@ -167,7 +167,7 @@ const ofKafka: ReadonlyMap<number, ProblemCode> = new Map<number, ProblemCode>([
   [errorCode.unknownTopicId, 'not-found'],
 ]);
 
-/** `message` is what the broker or operation said; it must hold no inner names. */
+/** `message` is the text of the broker or operation; it must hold no inner names. */
 export function kafkaProblem(code: number, message: string | null): Problem {
   const problemCode = ofKafka.get(code) ?? 'internal';
   const { retryable, title } = problemKinds[problemCode];

@@ -1,4 +1,4 @@
-/** What stands before every route of a tenant: who calls, whether the cluster serves, whether its request rate allows. */
+/** The checks before every route of a tenant: who calls, whether the cluster serves, whether its request rate allows it. */
 import type { Lanes } from '../../engine/kernel/lanes.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import { admitRequest } from '../operations/admit.ts';
@@ -12,7 +12,7 @@ import type { TurnTime } from '../turn-time.ts';
 import type { HttpExchange, HttpHandler } from './servers/server.ts';
 import type { HttpDoorSettings } from './settings.ts';
 
-/** What routes are made of. */
+/** What every route is built from. */
 export interface DoorParts {
   readonly context: GatewayContext;
   readonly settings: HttpDoorSettings;
@@ -21,13 +21,13 @@ export interface DoorParts {
   readonly holders: KeyHolders;
   readonly turn: TurnTime;
   readonly bodyMemory: BodyMemory;
-  /** For answers that are made over several turns. */
+  /** For answers built over several turns. */
   readonly largeAnswers: Lanes;
 }
 
 export type TenantHandler = (exchange: HttpExchange, principal: Principal) => void | Promise<void>;
 
-/** Runs `handler` at once, or after the time that the cluster's request rate asks for. */
+/** Runs `handler` at once, or after the delay that the cluster's request rate imposes. */
 export function guard(parts: DoorParts, handler: TenantHandler): HttpHandler {
   const { context, credentials, turn } = parts;
   return (exchange) => {
@@ -40,7 +40,7 @@ export function guard(parts: DoorParts, handler: TenantHandler): HttpHandler {
   };
 }
 
-/** Runs what a later turn owes an exchange, so that no failure of it is lost. */
+/** Runs the later-turn work of an exchange, so that none of its failures is lost. */
 export function settle(context: GatewayContext, exchange: HttpExchange, run: () => void | Promise<void>): void {
   try {
     const pending = run();

@@ -1,6 +1,6 @@
 /**
- * What an API key has opened that lasts (long polls, event streams, WebSockets): ended when the key stops working, or when
- * the door closes.
+ * The long-lived requests that an API key has opened (long polls, event streams, WebSockets). They end when the key stops
+ * working or the door closes.
  */
 import type { Access } from '../../tenancy/tenancy.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The OpenAPI 3.1 description of this door's routes, as a plain object that others may merge into their document. Shapes are
- * told here once; docs/http.md explains them.
+ * The OpenAPI 3.1 description of this door's routes, as a plain object that other doors may merge into their document. This
+ * file alone defines the shapes; docs/http.md explains them.
  */
 import { partitionsPerTopicMax } from '../../engine/controller/rows/placement.ts';
 import { topicConfigs } from '../../engine/topic-configs.ts';
@@ -9,7 +9,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
 const object = (properties: Json, required: readonly string[] = []): Json => ({ type: 'object', properties, required });
-/** Without other members: they are refused. */
+/** An object without other members: they are refused. */
 const closed = (properties: Json, required: readonly string[] = []): Json => ({
   ...object(properties, required),
   additionalProperties: false,
@@ -90,7 +90,7 @@ const format = inQuery('format', 'What strings in JSON stand for: text, or bytes
   enum: ['json', 'string', 'base64'],
   default: 'json',
 });
-/** Bytes as they are. Generators of clients leave out, or fail at, a body whose schema says nothing. */
+/** Raw bytes. Client generators omit a body whose schema says nothing, or fail at it. */
 const bytes: Json = { schema: { type: 'string', format: 'binary' } };
 
 const stampHeaders: readonly Json[] = [

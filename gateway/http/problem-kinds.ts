@@ -7,7 +7,7 @@ export interface ProblemKind {
   readonly title: string;
   /** The same request may succeed later without any change. */
   readonly retryable: boolean;
-  /** What of the request took effect, unless the answer says otherwise. */
+  /** The part of the request that took effect, unless the answer says otherwise. */
   readonly sideEffects: 'none' | 'unknown';
   readonly about: string;
 }

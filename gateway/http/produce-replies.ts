@@ -1,6 +1,6 @@
 /**
- * Answers to produce requests. 200: all stored. 207: as many results as records, in order, some of them errors. When every
- * record failed alike the whole request is that problem.
+ * Answers to produce requests. 200: all records are stored. 207: one result per record, in order, some of them errors. When
+ * every record failed in the same way, the whole request is answered with that problem.
  */
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import type { ProduceOutcome } from '../operations/produce.ts';
@@ -10,8 +10,8 @@ import { replyProblem } from './reply-problem.ts';
 import type { HttpExchange } from './servers/server.ts';
 
 /**
- * 'none' (acks=0): answered before anything is stored. 'stored' (acks=1 and all): what is acknowledged is on disk in
- * either case, there is nothing weaker to wait for.
+ * 'none' (acks=0): answered before anything is stored. 'stored' (acks=1 and all): an acknowledged record is on disk in both
+ * cases; there is no weaker guarantee to wait for.
  */
 export type Acks = 'none' | 'stored';
 
@@ -34,7 +34,7 @@ export function replyAccepted(exchange: HttpExchange, records: number): void {
   exchange.reply(202, jsonHeaders(exchange), `{"accepted":${records}}`);
 }
 
-/** One result by string concatenation: three numbers need no escaping. */
+/** Builds one result by string concatenation: three numbers need no escaping. */
 export function outcomeJson(outcome: ProduceOutcome): string {
   if (outcome.errorCode === 0) {
     return `{"partition":${outcome.partition},"offset":${outcome.offset},"timestamp":${outcome.timestampMs}}`;

@@ -1,6 +1,6 @@
 /**
- * Producer-Id, Producer-Epoch and Producer-Sequence: a sender that numbers its own records, so that it may repeat a request
- * whose answer it never saw (docs/http.md, Repeating without storing twice).
+ * Producer-Id, Producer-Epoch and Producer-Sequence: a sender that numbers its own records can repeat a request whose
+ * answer it never saw (docs/http.md, Repeating without storing twice).
  */
 import { errorCode, errorName } from '../../engine/protocol/error-codes.ts';
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
@@ -34,7 +34,7 @@ function numberIn(field: string, text: string, max: number): number {
   throw new InvalidRequest(field, `${field}: ${text || '(none)'} must be a whole number from 0 to ${max}`);
 }
 
-/** The one partition that all `records` name. Throws InvalidRequest on `field`. */
+/** The one partition that every record names. Throws InvalidRequest on `field`. */
 export function stampedPartition(records: readonly ProduceRecord[], field: string): number {
   const partition = records[0]?.partition;
   if (partition !== undefined && records.every((record) => record.partition === partition)) return partition;
@@ -50,7 +50,7 @@ const conflicts: ReadonlySet<number> = new Set([
   errorCode.invalidProducerEpoch,
 ]);
 
-/** `isOne`: the answer of a request that is one record. The outcomes agree, as their records are one batch. */
+/** `isOne`: the request is a single record. The outcomes agree because the records form one batch. */
 export function replyStamped(exchange: HttpExchange, outcomes: readonly ProduceOutcome[], isOne: boolean): void {
   const first = outcomes[0]!;
   if (conflicts.has(first.errorCode)) {
@@ -64,8 +64,8 @@ export function replyStamped(exchange: HttpExchange, outcomes: readonly ProduceO
 }
 
 /**
- * Ids are counted for all clusters, and name nothing but the state that each partition keeps of them. They carry the time
- * at which they were given: see engine/records/dated-producer-id.ts.
+ * Producer ids are allocated for all clusters together and identify nothing but the state that each partition keeps for
+ * them. They carry the time at which they were issued: see engine/records/dated-producer-id.ts.
  */
 export function producerRoutes(parts: DoorParts): Route[] {
   return [

@@ -1,4 +1,4 @@
-/** Request bodies: whole, decompressed, parsed, each step within the same limit. */
+/** Request bodies: collected, decompressed and parsed, each step within the same limit. */
 import '../../engine/kernel/buffer.ts';
 import { isAscii, isUtf8 } from 'node:buffer';
 import { CorruptBatch, codec } from '../../engine/records/batch.ts';
@@ -7,7 +7,7 @@ import { isTooHeavyJson, jsonWeightMax } from '../operations/json-weight.ts';
 import { ProblemFailure } from './failures.ts';
 import type { HttpExchange } from './servers/server.ts';
 
-/** Resolves never when the client goes away. Rejects with ProblemFailure: body-too-large, unsupported-media-type. */
+/** Never settles when the client goes away. Rejects with ProblemFailure: body-too-large, unsupported-media-type. */
 export function readBody(exchange: HttpExchange, bytesMax: number): Promise<Buffer> {
   const encoding = contentCoding(exchange.header('content-encoding'));
   return new Promise((resolve, reject) => {
@@ -22,7 +22,7 @@ export function readBody(exchange: HttpExchange, bytesMax: number): Promise<Buff
   });
 }
 
-/** Of Content-Encoding, in lower case and without those that change nothing; undefined: the body is as it is. */
+/** The Content-Encoding in lower case, without codings that change nothing; undefined: the body is not encoded. */
 export function contentCoding(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
   const codings = header.split(',').map((coding) => coding.trim().toLowerCase());
@@ -33,7 +33,7 @@ export function tooLarge(bytesMax: number): ProblemFailure {
   return new ProblemFailure('body-too-large', `the body is larger than ${bytesMax} bytes`, { limit: bytesMax });
 }
 
-/** `name`: of contentCoding. */
+/** `name`: as contentCoding returns it. */
 export async function expand(exchange: HttpExchange, body: Buffer, name: string, bytesMax: number): Promise<Buffer> {
   const codecId = name === 'gzip' || name === 'x-gzip' ? codec.gzip : name === 'zstd' ? codec.zstd : undefined;
   if (codecId === undefined) {
@@ -56,17 +56,17 @@ export async function expand(exchange: HttpExchange, body: Buffer, name: string,
   }
 }
 
-/** Which many a tool on Windows writes first, and JSON has no place for: RFC 8259 lets readers pass over it. */
+/** Many Windows tools write a byte order mark first. JSON has no place for it, but RFC 8259 lets readers skip it. */
 const byteOrderMark = 0xfeff;
 
-/** Throws ProblemFailure: invalid-json, body-too-large. `what` begins the sentence: 'the body', 'line 3'. */
+/** Throws ProblemFailure: invalid-json, body-too-large. `what` starts the sentence: 'the body', 'line 3'. */
 export function parseJson(bytes: Uint8Array, what: string, parse: (text: string) => unknown = JSON.parse): unknown {
   if (isTooHeavyJson(bytes)) {
     const detail = `${what} has more than ${jsonWeightMax} values, where an object or an array counts as four`;
     throw new ProblemFailure('body-too-large', detail, { limit: jsonWeightMax });
   }
   const text = textOf(bytes);
-  // A decoder that replaces bad bytes would store something else than was sent.
+  // A decoder that replaces bad bytes would store something other than what was sent.
   if (text === undefined) throw new ProblemFailure('invalid-json', `${what} is not UTF-8`);
   try {
     return parse(text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text);
@@ -75,7 +75,7 @@ export function parseJson(bytes: Uint8Array, what: string, parse: (text: string)
   }
 }
 
-/** Undefined unless the bytes are UTF-8. ASCII has the faster decoder, and is what most JSON is. */
+/** Undefined unless the bytes are UTF-8. ASCII has the faster decoder, and most JSON is ASCII. */
 function textOf(bytes: Uint8Array): string | undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (isAscii(view)) return view.latin1Slice(0, view.length);

@@ -1,8 +1,8 @@
-/** Headers that replies share. Constant lists: the transports write them as they are. */
+/** Headers that replies share. The lists are constants, which the transports write without changes. */
 import { systemRandom } from '../../engine/kernel/random.ts';
 import type { HeaderList, HttpExchange } from './servers/server.ts';
 
-/** Any page may call with a bearer key of its own: nothing here rides on cookies. */
+/** Any page may call with its own bearer key: nothing here depends on cookies. */
 export const corsHeaders: HeaderList = [
   ['access-control-allow-origin', '*'],
   [
@@ -25,7 +25,7 @@ const json: HeaderList = [
 ];
 const jsonWithCors: HeaderList = [...json, ...corsHeaders];
 
-/** The list for a JSON reply: constant unless the client named its request. */
+/** The headers of a JSON reply: a constant list unless the client sent a request id. */
 export function jsonHeaders(exchange: HttpExchange): HeaderList {
   const headers = exchange.header('origin') === undefined ? json : jsonWithCors;
   return exchange.header('x-request-id') === undefined
@@ -54,7 +54,7 @@ const processTag = systemRandom.bytes(6).toString('hex');
 let requests = 0;
 const given = new WeakMap<HttpExchange, string>();
 
-/** The client's X-Request-Id when it is harmless, else one of ours: the same one each time for one exchange. */
+/** The client's X-Request-Id when it is harmless, else a generated one. An exchange keeps the same id. */
 export function requestIdOf(exchange: HttpExchange): string {
   const asked = exchange.header('x-request-id');
   if (asked !== undefined && /^[\w.:/-]{1,128}$/.test(asked)) return asked;

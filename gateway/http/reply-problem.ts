@@ -20,13 +20,13 @@ export function replyFailure(context: GatewayContext, exchange: HttpExchange, er
   replyProblem(exchange, answer);
 }
 
-/** What is stored is charged by its bytes; what its sender got wrong, by those of the body. */
+/** Stored records are charged by their bytes; a faulty request is charged by its body's bytes. */
 function chargeRefused(context: GatewayContext, exchange: HttpExchange, { status }: Problem): void {
   const { clusterId, bodyBytes } = exchange;
   if (clusterId !== '' && senderErred.has(status)) chargeBeside(context, { clusterId }, requestsForRefused(bodyBytes));
 }
 
-/** Invalid, not there, too large, of a type that is not taken. */
+/** Client errors: invalid, not found, too large, of an unsupported type. */
 const senderErred: ReadonlySet<number> = new Set([400, 404, 413, 415, 422]);
 
 export function replyProblem(exchange: HttpExchange, answer: Problem, more: HeaderList = []): void {

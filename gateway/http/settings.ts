@@ -3,7 +3,7 @@ export interface HttpDoorSettings {
   /** Lines of an NDJSON body that are parsed and not yet answered. */
   readonly linesInFlightMax: number;
   readonly lineBytesInFlightMax: number;
-  /** Largest Next-Cursor header; a cursor over many partitions that is longer travels in JSON bodies only. */
+  /** Largest Next-Cursor header; a longer cursor (over many partitions) travels in JSON bodies only. */
   readonly cursorHeaderBytesMax: number;
   readonly eventStreamHeartbeatMs: number;
   /** An event stream is ended after this long plus up to a tenth, so that load moves; clients resume by Last-Event-ID. */
@@ -11,7 +11,7 @@ export interface HttpDoorSettings {
   readonly eventStreamRetryMs: number;
   readonly ticketMs: number;
   readonly ticketsUsedMax: number;
-  /** HS256 secret of WebSocket tickets. Absent: made at start, so that a ticket is good for this process only. */
+  /** HS256 secret of WebSocket tickets. Absent: generated at start, so a ticket is valid in this process only. */
   readonly ticketSecret?: Uint8Array;
   readonly websocketMessageBytesMax: number;
 }

@@ -1,4 +1,4 @@
-/** What is not about records: the door's own description, the caller's limits and usage, the pages of problems. */
+/** Routes that are not about records: the door's own description, the caller's limits and usage, the pages of problems. */
 import { type DoorParts, guard } from '../guard.ts';
 import { problem } from '../failures.ts';
 import { problemKinds, problemPage } from '../problem-kinds.ts';
@@ -27,7 +27,7 @@ export function aboutRoutes(parts: DoorParts): Route[] {
   ];
 }
 
-/** Whatever no route takes. */
+/** Handles every request that no route takes. */
 export function notFound(exchange: HttpExchange): void {
   const { allowedMethods, method, path } = exchange;
   if (allowedMethods.length === 0) {

@@ -1,6 +1,7 @@
 /**
  * GET /v1/topics/{topic}/records: a page of records and the cursor of the next, as JSON, NDJSON or record batches; or, for
- * Accept: text/event-stream, records as they come (event-stream.ts). Stateless: whoever has the cursor goes on, anywhere.
+ * Accept: text/event-stream, records as they arrive (event-stream.ts). Stateless: a client can continue with its cursor at
+ * any gateway.
  */
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { sleep } from '../../../engine/kernel/clock.ts';
@@ -37,7 +38,7 @@ export function consume(parts: DoorParts): TenantHandler {
       from: query.get('from') ?? undefined,
       partitions: partitionsOf(query),
     };
-    // Before the page is charged: nobody is refused for what the page itself costs.
+    // Check before the page is charged: nobody is refused for what the page itself costs.
     if (type !== 'text/event-stream') refuseLongRead(parts.context, principal.clusterId);
     const start = await startReader(parts.context, principal, topic, request);
     if (exchange.aborted) return undefined;
@@ -63,7 +64,8 @@ async function sendPage(
   const abort = new AbortController();
   exchange.onAborted(() => abort.abort());
   const options = pageOptions(context, query, abort.signal);
-  // A closing door answers long polls with what there is; so does a revoked key, whose next request is refused.
+  // When the door closes, long polls answer with the records they have. So they do when their key is revoked; its next
+  // request is refused.
   const release = parts.holders.hold(principal.keyId, () => abort.abort());
   const page = await fetchPage(context, principal, topic, start, options).finally(release);
   if (page.delayMs > 0) await sleep(context.clock, Math.min(page.delayMs, context.settings.quotaWaitMsMax));
@@ -104,7 +106,7 @@ async function jsonBody(
   return { body: output.written(), next };
 }
 
-/** Whole batches as stored, until `recordsMax` is passed; the first may begin before the position. */
+/** Whole batches as stored, until `recordsMax` is passed. The first batch may begin before the position. */
 function batchBody(page: FetchedPage, positions: readonly Position[], recordsMax: number): Body {
   let offset = positions[0]!.offset;
   const part = page.partitions[0];
@@ -153,7 +155,7 @@ function pageOptions({ settings }: GatewayContext, query: URLSearchParams, signa
   };
 }
 
-/** Larger numbers than the door allows are cut to what it allows; the reader sees it by getting less. */
+/** Numbers above the door's maximum are reduced to it; the reader notices because it gets less. */
 function bounded(query: URLSearchParams, name: string, byDefault: number, max: number): number {
   const text = query.get(name);
   if (text === null) return Math.min(byDefault, max);
@@ -170,7 +172,7 @@ function waitOf(text: string | null): number {
   return Number(match[1]) * (match[2] === 's' ? 1000 : 1);
 }
 
-/** Throws InvalidRequest. Undefined: all of the topic's. */
+/** Throws InvalidRequest. Undefined: all partitions of the topic. */
 function partitionsOf(query: URLSearchParams): number[] | undefined {
   const text = query.get('partitions') ?? query.get('partition');
   if (text === null) return undefined;
@@ -182,7 +184,7 @@ function partitionsOf(query: URLSearchParams): number[] | undefined {
 
 type PageType = 'application/json' | typeof linesType | typeof recordBatchType;
 
-/** The type we have that the client prefers; ties go to its order. Throws ProblemFailure not-acceptable. */
+/** The supported type that the client prefers; on a tie, the one it names first. Throws ProblemFailure not-acceptable. */
 function acceptedType(accept: string | undefined): PageType | 'text/event-stream' {
   if (accept === undefined || accept === '*/*' || accept === '') return 'application/json';
   let best: PageType | 'text/event-stream' | undefined;

@@ -1,6 +1,6 @@
 /**
- * Server-sent events: one event per record, whose id is the cursor behind it, so that a reconnecting EventSource goes on
- * where it stood. A slow client stops the reading; nothing is kept for it.
+ * Server-sent events: one event per record. Its id is the cursor behind the record, so a reconnecting EventSource continues
+ * where it stopped. A slow client pauses reading; nothing is buffered for it.
  */
 import type { Timer } from '../../../engine/kernel/clock.ts';
 import { below } from '../../../engine/kernel/random.ts';
@@ -16,7 +16,10 @@ import type { DoorParts } from '../guard.ts';
 import { headersOf } from '../reply-headers.ts';
 import type { HttpExchange, ReplyStream } from '../servers/server.ts';
 
-/** Over more partitions than this only the last record of a batch carries an id: a cursor per record would outweigh them. */
+/**
+ * With more partitions than this only the last record of a batch carries an id: a cursor per record would be larger than
+ * the records.
+ */
 const idPerRecordPartitionsMax = 32;
 const chunkBytesMax = 64 * 1024;
 
@@ -91,7 +94,7 @@ class EventStream {
     if (this.#exchange.method === 'HEAD') this.#end();
     if (this.#ended) return;
     this.#stream.onDrain(() => this.#onDrained());
-    // An id at once: a client that is cut off before the first record resumes from here and misses nothing.
+    // Send an id at once: a client that is cut off before the first record resumes from here and misses nothing.
     this.#write(`retry: ${settings.eventStreamRetryMs}\nid: ${this.#cursor()}\n\n`);
     this.#beat();
     const lifeMs = settings.eventStreamMs + below(context.random, Math.max(1, Math.floor(settings.eventStreamMs / 10)));
@@ -104,7 +107,7 @@ class EventStream {
     this.#heartbeat = context.clock.after(
       settings.eventStreamHeartbeatMs,
       () => {
-        // A suspended cluster reads no more; its streams are looked at here instead of one by one when it happens.
+        // A suspended cluster reads no more. This timer checks its streams, so that suspending need not visit each of them.
         if (context.tenancy.cluster(this.#principal.clusterId)?.state !== 'serving') {
           this.#end();
           return;
@@ -147,7 +150,7 @@ class EventStream {
     }
   }
 
-  /** Waiting within a delivery holds back the whole subscription. */
+  /** Waiting within a delivery pauses the whole subscription. */
   #drained(): Promise<void> {
     return new Promise((resolve) => {
       this.#onDrained = resolve;

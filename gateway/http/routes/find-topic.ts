@@ -14,7 +14,9 @@ export function topicOf(context: GatewayContext, principal: Principal, exchange:
   return topic;
 }
 
-/** For writers: made on first use where the cluster allows it. Throws NotFound and what creating throws. */
+/**
+ * For writers: creates the topic on first use where the cluster allows it. Throws NotFound and whatever creating throws.
+ */
 export async function writableTopic(
   context: GatewayContext,
   principal: Principal,

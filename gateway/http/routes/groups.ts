@@ -1,4 +1,4 @@
-/** Consumer groups of the caller's cluster, whatever door their members came through: list, lag, delete. */
+/** Consumer groups of the caller's cluster, whichever door their members use: list, lag, delete. */
 import { deleteGroup, describeGroup, listGroups } from '../../operations/groups.ts';
 import { chargeBeside } from '../../operations/admit.ts';
 import { requestsBeside } from '../../weight.ts';
@@ -28,7 +28,7 @@ export function groupRoutes(parts: DoorParts): Route[] {
       pattern: '/v1/groups/{group}',
       handler: guard(parts, async (exchange, principal) => {
         const group = await describeGroup(context, principal, exchange.param('group'));
-        // Known when it has been done: those that come next wait for it.
+        // The cost is known only when the work is done: the next requests wait for it.
         chargeBeside(context, principal, requestsBeside(group.offsets.length + group.members.length));
         replyJson(exchange, 200, {
           group: group.groupId,

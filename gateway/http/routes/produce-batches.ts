@@ -1,6 +1,6 @@
 /**
- * Record batches of Kafka's own format, one behind the other, for one partition (?partition=): appended as they are, in
- * order, each with a result of its own. The broker checks every CRC; here only the layout is looked at.
+ * Record batches in Kafka's own format, one after the other, for one partition (?partition=). They are appended unchanged
+ * and in order, each with its own result. The broker checks every CRC; this route checks only the layout.
  */
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { recordCount } from '../../../engine/records/batch.ts';

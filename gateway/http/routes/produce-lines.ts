@@ -1,10 +1,10 @@
 /**
  * NDJSON in, NDJSON out: one record per line, one result per line in the same order, streamed both ways, so that a body of
- * any length takes bounded memory. A line that is no record gets an error as its result and the stream goes on; the last
- * line of the reply sums up ({"records", "failed"}), so that a reply cut short is noticed.
+ * any length takes bounded memory. A line that is not a record gets an error as its result and the stream continues. The
+ * last line of the reply sums up ({"records", "failed"}), so that a client notices a reply cut short.
  *
- * What bounds it: lines parsed and not yet answered, in number and bytes, and what the client has not read yet. Over either
- * the body is held back. Over quota it is held back too, instead of being refused halfway.
+ * Two limits bound it: lines parsed and not yet answered (by number and bytes), and results that the client has not read
+ * yet. Above either the body is paused. Above a quota it is paused too, instead of being refused halfway.
  */
 import { createGunzip } from 'node:zlib';
 import type { TopicEntry } from '../../../engine/engine.ts';
@@ -41,11 +41,11 @@ export async function produceLines(parts: DoorParts, exchange: HttpExchange, pri
   new LineProducer(parts, exchange, principal, topic, format).start(isGzip);
 }
 
-/** Lines are read by slices of this size, and after so many of them others have their turn. */
+/** Lines are parsed in slices of this size, and after this many lines other work gets its turn. */
 const sliceBytes = 4 * 1024;
 const linesPerTurnMax = 1_000;
 
-/** The lines of one slice: their results leave together, in the order of groups. */
+/** The lines of one slice. Their results leave together, in the order of groups. */
 interface Group {
   results: string | undefined;
   readonly lines: number;
@@ -56,7 +56,7 @@ interface Waiting {
   readonly records: ProduceRecord[];
   readonly group: Group;
   readonly faults: Map<number, string>;
-  /** What its faults stand for (weight.ts), until it is charged. */
+  /** What its faulty lines cost (weight.ts), until they are charged. */
   refusedRequests: number;
 }
 
@@ -68,14 +68,14 @@ class LineProducer {
   readonly #format: RecordFormat;
   readonly #splitter: LineSplitter;
   readonly #groups: Group[] = [];
-  /** Received, and not cut into lines yet. */
+  /** Received, and not yet cut into lines. */
   #unread: Buffer[] = [];
   #working = false;
   #bodyEnded = false;
   #flow: BodyFlow | undefined;
   #stream: ReplyStream | undefined;
   #waiting: Waiting[] = [];
-  /** Of lines that were refused, and are not charged yet. */
+  /** The cost of refused lines that is not charged yet. */
   #refusedBytes = 0;
   #quotaWait = false;
   #release: () => void = () => {};
@@ -117,7 +117,7 @@ class LineProducer {
     gunzip.on('data', (chunk: Buffer) => this.#take(chunk));
     gunzip.on('end', () => this.#end());
     gunzip.on('error', () => this.#refuseRest(new ProblemFailure('invalid-request', 'the body is not valid gzip')));
-    // What came before a topic was made is handed over within the call.
+    // Bytes that arrived before the topic was created are delivered within the call.
     let body: BodyFlow | undefined;
     body = this.#exchange.streamBody(
       (chunk) => {
@@ -126,18 +126,18 @@ class LineProducer {
       () => gunzip.end(),
     );
     gunzip.on('drain', () => body?.resume());
-    // What comes out is held back here; gunzip then stops taking what goes in, which pauses the body itself.
+    // Back-pressure applies to the decompressed bytes; gunzip then stops taking input, which pauses the body itself.
     this.#flow = { pause: () => gunzip.pause(), resume: () => gunzip.resume() };
   }
 
-  /** In slices: half a megabyte of two-byte lines at once would stop the process for seconds, and pass every bound. */
+  /** In slices: half a megabyte of two-byte lines at once would block the process for seconds and exceed every limit. */
   #take(chunk: Buffer): void {
     if (this.#finished || this.#ended) return;
     for (let at = 0; at < chunk.length; at += sliceBytes) this.#unread.push(chunk.subarray(at, at + sliceBytes));
     this.#work();
   }
 
-  /** Reads what there is, as far as the bounds allow, and no more lines at a time than others can wait for. */
+  /** Parses what has arrived, as far as the limits allow, and no more lines per turn than other work can wait for. */
   #work(): void {
     if (this.#working) return;
     this.#working = true;
@@ -154,7 +154,7 @@ class LineProducer {
     else this.#steer();
   }
 
-  /** Also after an answer: the producer that calls with one is not called from within. */
+  /** Also called after an answer. It never re-enters the producer, whose callback may be running. */
   #workLater(): void {
     if (this.#working) return;
     this.#working = true;
@@ -165,7 +165,7 @@ class LineProducer {
     });
   }
 
-  /** How many lines it ends, empty ones as well. */
+  /** How many lines the chunk ends, including empty ones. */
   #split(slice: Buffer): number {
     const lines: Buffer[] = [];
     const isWithinLimit = this.#splitter.push(slice, (line) => lines.push(line));
@@ -233,12 +233,12 @@ class LineProducer {
     this.#produce();
   }
 
-  /** In order: a group that must wait for quota holds the ones behind it. */
+  /** In order: a group that must wait for quota holds back the groups behind it. */
   #produce(): void {
     const { context, producer } = this.#parts;
     if (this.#exchange.aborted) return this.#dropWaiting();
     while (!this.#quotaWait) {
-      // Off the list first: answering may come back here.
+      // Remove it from the list first: answering may re-enter this function.
       const next = this.#waiting.shift();
       if (!next) return;
       try {
@@ -290,7 +290,7 @@ class LineProducer {
     else this.#steer();
   }
 
-  /** For turns of our own, whose errors nobody else would see: a bug ends the reply before its sum. */
+  /** For our own turns, whose errors nobody else would see: a bug ends the reply before its sum. */
   #safely(run: () => void): void {
     try {
       run();
@@ -305,7 +305,7 @@ class LineProducer {
     }
   }
 
-  /** Sends what is answered and in turn. */
+  /** Sends the results that are ready and next in order. */
   #progress(): void {
     if (this.#finished || this.#exchange.aborted) return;
     let text = '';
@@ -334,7 +334,7 @@ class LineProducer {
   #isFull(): boolean {
     const { linesInFlightMax, lineBytesInFlightMax } = this.#parts.settings;
     const isOver = this.#linesInFlight > linesInFlightMax || this.#bytesInFlight > lineBytesInFlightMax;
-    // Own lines under way come back here when they are answered; with none there would be nobody to go on.
+    // When lines under way are answered, this runs again; with none there would be nothing to continue the stream.
     const isOverTogether = this.#linesInFlight > 0 && this.#parts.bodyMemory.isFullFor(this.#principal.clusterId);
     return isOver || isOverTogether || this.#clientIsSlow;
   }

@@ -1,9 +1,10 @@
 /**
- * POST /v1/topics/{topic}: the body, whatever it is, becomes the value of one record. The hot path: no JSON, no promise, one
- * pass over the headers, and the reply put together as text.
+ * POST /v1/topics/{topic}: the body, whatever it is, becomes the value of one record. The hot path: no JSON, no promise,
+ * one pass over the headers, and the reply built as text.
  *
  * Record-Key, Record-Header-<name>, Record-Partition, Record-Timestamp (ms); Record-Encoding: base64 for a key and headers
- * that are no ASCII; Record-Tombstone: true for a record without a value. Producer-Id and its companions: producer-stamp.ts.
+ * that are not ASCII; Record-Tombstone: true for a record without a value. Producer-Id and its companions:
+ * producer-stamp.ts.
  */
 import type { TopicEntry } from '../../../engine/engine.ts';
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
@@ -44,7 +45,7 @@ function take(
   const { contentEncoding } = meta;
   const onTooLarge = (): void => replyFailure(context, exchange, tooLarge(produceBytesMax));
   if (contentEncoding === undefined) {
-    // Lent: the producer has copied the bytes into a batch when `store` returns.
+    // The body is lent: the producer has copied its bytes into a batch when `store` returns.
     exchange.lendBody(produceBytesMax, (body) => store(parts, exchange, principal, topic, meta, body), onTooLarge);
     return;
   }
@@ -101,7 +102,7 @@ const plainMeta: RecordMeta = {
   stamp: undefined,
 };
 
-// Shared by all requests, so that those without headers of ours pay for no closure and no object.
+// Shared by all requests, so that those without headers of ours allocate no closure and no object.
 let isPlain = true;
 const notice = (name: string): void => {
   if (name === 'content-encoding' || name === 'producer-id' || name.startsWith('record-')) isPlain = false;
@@ -150,7 +151,7 @@ function recordHeader([name, value]: readonly [string, string], encoding: Buffer
   return { key: name, value: headerBytes(`Record-Header-${name}`, value, encoding) };
 }
 
-/** Transports disagree on what bytes beyond ASCII in a header mean, so such text must come as base64. */
+/** Transports disagree on non-ASCII bytes in headers, so such text must come as base64. */
 function headerBytes(field: string, text: string, encoding: BufferEncoding): Buffer {
   const allowed = encoding === 'base64' ? /^[A-Za-z0-9+/_-]*={0,2}$/ : /^[\t\x20-\x7e]*$/;
   if (allowed.test(text)) return Buffer.from(text, encoding);

@@ -39,8 +39,8 @@ export function produceRecords(parts: DoorParts): TenantHandler {
 }
 
 /**
- * All records are looked at before the first is stored, so that a malformed one refuses the request whole. Callbacks and
- * no promise where the body is plain and the topic exists, which is nearly always.
+ * Checks all records before it stores the first, so that one malformed record refuses the whole request. It uses callbacks
+ * and no promise where the body is plain and the topic exists, which is nearly always.
  */
 function produceJson(parts: DoorParts, exchange: HttpExchange, principal: Principal): void {
   const { context } = parts;
@@ -59,7 +59,7 @@ function produceJson(parts: DoorParts, exchange: HttpExchange, principal: Princi
   exchange.readBody(produceBytesMax, unpack, onTooLarge);
 }
 
-/** Where a topic must be made first, the records are views of a copy: `body` is valid during this call only. */
+/** If the topic must be created first, the records are views of a copy: `body` is valid during this call only. */
 function takeJson(parts: DoorParts, exchange: HttpExchange, principal: Principal, acks: Acks, body: Uint8Array): void {
   const { context } = parts;
   const topic = findTopic(context, principal, exchange.param('topic'));

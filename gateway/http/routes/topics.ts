@@ -1,4 +1,4 @@
-/** Topics of the caller's cluster: list, create, look at, change, delete. */
+/** Topics of the caller's cluster: list, create, describe, change, delete. */
 import type { TopicEntry } from '../../../engine/engine.ts';
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { uuidText } from '../../../engine/kernel/uuid.ts';
@@ -86,7 +86,10 @@ export function topicRoutes(parts: DoorParts): Route[] {
   ];
 }
 
-/** Throws InvalidRequest for what is not among `known`: a `partition_count` that nobody reads would make another topic than was meant. */
+/**
+ * Throws InvalidRequest for members outside `known`: an ignored `partition_count` would create a different topic than the
+ * caller meant.
+ */
 async function fieldsOf(exchange: HttpExchange, known: readonly string[]): Promise<Record<string, unknown>> {
   const json = await readJsonObject(exchange, requestBytesMax);
   const unknown = Object.keys(json).find((field) => !known.includes(field));
@@ -124,7 +127,7 @@ function givenConfigs(json: unknown): Record<string, string> {
   return configs;
 }
 
-/** Kafka's configs are texts; numbers and booleans are taken as what they print. null: back to the default. */
+/** Kafka's configs are strings; numbers and booleans are stored as they print. null: back to the default. */
 function changedConfigs(json: unknown): Record<string, string | null> {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new InvalidRequest('configs', 'configs must be an object');

@@ -1,4 +1,4 @@
-/** Puts a request body together: one copy of the bytes when they come at once or their number was announced. */
+/** Assembles a request body: one copy of the bytes when they come at once or their number was announced. */
 export class BodyCollector {
   readonly #limitBytes: number;
   readonly #declaredBytes: number | undefined;

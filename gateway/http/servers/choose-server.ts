@@ -5,12 +5,12 @@ import { NodeServer } from './server-node.ts';
 import { UwsServer, loadUws } from './server-uws.ts';
 import type { UwsModule } from './uws-types.ts';
 
-/** 'auto' falls back; 'uws' and 'node' insist. */
+/** 'auto' falls back; 'uws' and 'node' do not. */
 export type ServerChoice = 'auto' | 'uws' | 'node';
 
 export interface ChosenServer {
   readonly server: DataServer;
-  /** Why uWebSockets.js was passed over, for the log; undefined when it serves or was not wanted. */
+  /** Why uWebSockets.js was not used, for the log; undefined when it is in use or was not wanted. */
   readonly fallbackReason: string | undefined;
 }
 

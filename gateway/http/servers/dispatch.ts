@@ -1,4 +1,4 @@
-/** Runs handlers so that none of their errors reaches the transport: there a throw can end the process. */
+/** Runs handlers so that none of their errors reaches the transport, where a throw can end the process. */
 import { STATUS_CODES } from 'node:http';
 import { assert } from '../../../engine/kernel/assert.ts';
 import type { Failure } from '../../../engine/kernel/failure.ts';
@@ -16,7 +16,7 @@ export function runHandler(handler: HttpHandler, exchange: HttpExchange, doors: 
   }
 }
 
-/** Also for callbacks that a handler left behind (body, drain, abort). */
+/** Also guards callbacks that a handler registered (body, drain, abort). */
 export function guarded(run: () => void, exchange: HttpExchange, doors: ServerDoors): void {
   try {
     run();
@@ -25,7 +25,7 @@ export function guarded(run: () => void, exchange: HttpExchange, doors: ServerDo
   }
 }
 
-/** As guarded for the callback that takes a whole body, without a closure around it. */
+/** Like guarded, for the callback that takes a whole body, without a closure around it. */
 export function guardedBody(
   run: (body: Uint8Array) => void,
   body: Uint8Array,
@@ -39,7 +39,7 @@ export function guardedBody(
   }
 }
 
-/** For what the transport itself must refuse while a handler waits for the body. */
+/** For requests that the transport itself must refuse while a handler waits for the body. */
 export function guardedRefusal(failure: Failure, exchange: HttpExchange, doors: ServerDoors): void {
   handlerFailed(failure, exchange, doors);
 }
@@ -48,7 +48,7 @@ function handlerFailed(error: unknown, exchange: HttpExchange, doors: ServerDoor
   try {
     doors.failed?.(error, exchange);
   } catch {
-    // The renderer itself failed: the plain reply below is all that is left to say.
+    // The renderer itself failed: only the plain reply below is left.
   }
   // A no-op when `failed` or the handler has replied already.
   exchange.reply(500, problemHeaders, internalErrorBody);
@@ -69,7 +69,7 @@ export function runSession(run: () => void, doors: ServerDoors): boolean {
   }
 }
 
-/** '404 Not Found', made once per status. */
+/** '404 Not Found', built once per status. */
 export function statusLine(status: number): string {
   let line = statusLines.get(status);
   if (!line) statusLines.set(status, (line = `${status} ${STATUS_CODES[status] ?? 'Unknown'}`));
@@ -83,7 +83,7 @@ export function isBodiless(status: number): boolean {
 
 const unsafeInHeader = /[^\t\x20-\x7e]/;
 
-/** A line break in a value would let a client write headers of its own; uWebSockets.js sends what it is given. */
+/** A line break in a value would let a client inject headers; uWebSockets.js sends values unchecked. */
 export function assertHeaders(headers: HeaderList): void {
   for (let i = 0; i < headers.length; i++) {
     const pair = headers[i]!;

@@ -24,7 +24,7 @@ export interface NodeServing {
   /** True once the server stops: connections close after their reply. */
   closing: boolean;
   readonly clock: Clock;
-  /** Nobody knows where requests on them end: what node:http goes on to read there is nobody's. */
+  /** Sockets where the end of a request is unknown: whatever node:http goes on to read there belongs to no request. */
   readonly doubtful: WeakSet<Duplex>;
 }
 
@@ -77,7 +77,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     this.#serving = serving;
     this.#match = match;
     response.sendDate = false;
-    // A reset shows as an error on either side; 'close' without a finished reply is what matters.
+    // A reset shows as an error on either side; what matters is 'close' without a finished reply.
     request.on('error', () => {});
     response.on('error', () => {});
     response.on('close', () => {
@@ -86,7 +86,9 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     this.#watchStall(this.declaredBytes !== 0);
   }
 
-  /** In place of the handler: tells what is wrong with the head, and ends the connection. Nothing behind it is served. */
+  /**
+   * Runs instead of the handler: reports what is wrong with the head and ends the connection. Nothing behind it is served.
+   */
   refuseHead(failure: Failure): void {
     this.#response.shouldKeepAlive = false;
     this.#serving.doubtful.add(this.#request.socket);
@@ -125,7 +127,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     this.#reader = undefined;
     this.#kept?.giveAll();
     const run = this.#onAborted;
-    // A reply that was handed over whole is out of our hands: the handler's part was over.
+    // A fully handed over reply is out of our hands: the handler's part was over.
     if (run && !isComplete) guarded(run, this, this.#serving.doors);
   }
 
@@ -133,11 +135,11 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     this.#inHandler = false;
     const run = this.#afterHandler;
     if (run) guarded(run, this, this.#serving.doors);
-    // The handler will ask for the body later; a client held back by us is not stalling.
+    // The handler will ask for the body later; a client that we hold back is not stalling.
     if (!this.#isAttached && this.#state === 'open') this.#watchStall(false);
   }
 
-  /** The socket is cut when it moves nothing for the idle time while we wait for it. */
+  /** Cuts the socket when it transfers nothing for the idle time while we wait for it. */
   #watchStall(isWaiting: boolean): void {
     this.#request.socket.setTimeout(isWaiting ? this.#serving.settings.idleTimeoutMs : 0);
   }
@@ -167,7 +169,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     });
   }
 
-  /** Whether the memory of all bodies has room for these bytes; else the request is refused. */
+  /** Whether the memory of all bodies has room for these bytes. If not, the request is refused. */
   #mayKeep(bytes: number): boolean {
     const { doors } = this.#serving;
     if (!doors.bodyMemory) return true;
@@ -176,7 +178,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     if (!refusal) return true;
     this.#reader = undefined;
     guardedRefusal(refusal, this, doors);
-    // A reply that has begun cannot say so any more.
+    // A reply that has begun can no longer report this.
     if (this.#state === 'streaming') this.#response.destroy();
     return false;
   }
@@ -222,7 +224,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     });
     request.on('end', () => {
       this.#watchStall(false);
-      // With an announced length the last piece has said so already.
+      // With an announced length the last piece has already reported the end.
       if (this.declaredBytes === undefined || this.declaredBytes === 0) this.#deliver(noBytes, true);
     });
   }
@@ -262,8 +264,8 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
   }
 
   /**
-   * A client that is still sending when its connection is closed is told of a reset, often before it has read the reply. So
-   * the reply leaves at once, and the connection stays open for twice as much of the body as is discarded otherwise.
+   * If its connection closes while it still sends, a client sees a reset, often before it has read the reply. So the reply
+   * leaves at once, and the connection stays open for twice as much of the body as is otherwise discarded.
    */
   #linger(body: string | Uint8Array): void {
     this.#isLingering = true;
@@ -273,7 +275,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     this.#request.on('end', () => this.#response.end());
   }
 
-  /** Decides what becomes of the connection and of what is left of the body. */
+  /** Decides what happens to the connection and to the rest of the body. */
   #prepare(): void {
     if (this.#serving.closing || this.#leftIsTooMuch()) this.#response.shouldKeepAlive = false;
     if (this.#request.complete && this.#isAttached) return;
@@ -340,5 +342,5 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
 
 const noBytes = new Uint8Array(0);
 
-/** For clients that are gone or asked for the head only. */
+/** For clients that are gone or that asked only for the head. */
 const deadStream: ReplyStream = { write: () => false, onDrain: () => {}, end: () => {}, bufferedBytes: () => 0 };

@@ -8,7 +8,7 @@ import { type NodeServing, nodeAddress, nodeHeaders, splitTarget } from './node-
 import { UpgradeSnapshot } from './request-snapshot.ts';
 import type { HeaderList, UpgradeAnswer, WebSocketPeer, WebSocketSession } from './server.ts';
 
-/** After a close frame from us; ws would keep the connection of a client that does not answer it for half a minute. */
+/** Time for the answer to our close frame; ws would keep the connection of a silent client for half a minute. */
 const closeMsMax = 2_000;
 
 class NodePeer implements WebSocketPeer {
@@ -125,7 +125,7 @@ export class NodeWebSockets {
   constructor(serving: NodeServing, clock: Clock) {
     this.#serving = serving;
     this.#clock = clock;
-    // The types of ws do not know closeTimeout yet.
+    // The type definitions of ws lack closeTimeout.
     const options: ServerOptions & { readonly closeTimeout: number } = {
       closeTimeout: closeMsMax,
       noServer: true,
@@ -138,7 +138,7 @@ export class NodeWebSockets {
     this.#sweep = this.#nextSweep();
   }
 
-  /** Two sweeps per idle time: a peer that shows no sign of life between a ping and the sweep after it is cut. */
+  /** Two sweeps per idle time: a peer that sends nothing between a ping and the next sweep is cut. */
   #nextSweep(): Timer {
     return this.#clock.after(this.#serving.settings.websocketIdleMs / 2, () => this.#sweepNow(), 'background');
   }
@@ -166,7 +166,7 @@ export class NodeWebSockets {
         if (!isGone) refuseUpgrade(request, socket, answer.refuse, answer.headers, answer.body ?? '');
         return;
       }
-      // ws would drop such a socket without telling anyone.
+      // ws would drop such a socket silently.
       if (isGone || !socket.readable || !socket.writable) {
         socket.destroy();
         runSession(() => answer.accept.closed(1006, ''), this.#serving.doors);

@@ -1,6 +1,6 @@
 /**
- * A request's head, copied out of the connection: the base of both drivers' exchanges. uWebSockets.js reuses its request
- * object as soon as the handler returns, and reading every header once costs no more than asking for the few a handler
+ * A request's head, copied out of the connection; both drivers' exchanges extend it. uWebSockets.js reuses its request
+ * object as soon as the handler returns, and reading every header once costs no more than asking for the few that a handler
  * wants.
  */
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
@@ -14,8 +14,8 @@ export class RequestSnapshot implements RequestHead {
   /** Bytes of content-length; 0 without a body; undefined when chunked. The transports refuse most malformed lengths. */
   readonly declaredBytes: number | undefined;
   /**
-   * Why nobody can be sure where this request ends, or whom it is for: a proxy in front may have read it otherwise, and what
-   * is behind it would be somebody else's request (RFC 9112, 3.2 and 6). It is refused and its connection ends.
+   * Why the end or the addressee of this request is ambiguous. A proxy in front may have read it differently, and the bytes
+   * behind it would then be somebody else's request (RFC 9112, 3.2 and 6). The request is refused and its connection ends.
    */
   readonly headFault: InvalidRequest | undefined;
   #clusterId = '';
@@ -77,7 +77,7 @@ interface Framing {
   fault: InvalidRequest | undefined;
 }
 
-/** Filled anew for each request, in one pass, and read at once. */
+/** Refilled for each request, in one pass, and read at once. */
 const framing: Framing = { declaredBytes: 0, fault: undefined };
 
 function readFraming(headers: readonly string[]): Readonly<Framing> {

@@ -1,6 +1,6 @@
 /**
- * Which handler takes a path: a trie over segments, walked once per request. Our own, because the two transports would
- * otherwise disagree (empty segments, HEAD, precedence) and because 405 needs to know a path's other methods.
+ * Which handler takes a path: a trie over segments, walked once per request. We have our own because the two transports
+ * would otherwise disagree (empty segments, HEAD, precedence) and because 405 needs to know a path's other methods.
  */
 import { assert } from '../../../engine/kernel/assert.ts';
 import type { HttpHandler, Route } from './server.ts';
@@ -35,7 +35,7 @@ function emptyNode(): Node {
   return { literals: new Map(), parameters: [], targets: new Map(), rest: new Map() };
 }
 
-/** Paths whose match is remembered: a walk costs ten times the lookup, and most requests are for few paths. */
+/** Paths whose match is remembered: a walk costs ten times the lookup, and most requests use few paths. */
 const recentMax = 1_024;
 
 interface Recent {
@@ -47,7 +47,7 @@ interface Recent {
 export class RouteTable {
   readonly #root = emptyNode();
   #recent = new Map<string, Recent>();
-  /** The match given last: two texts are compared in less time than one is hashed. */
+  /** The latest match: comparing two strings is faster than hashing one. */
   #last: Recent | undefined;
   readonly #lastResort = new Map<string, HttpHandler>();
 
@@ -135,8 +135,8 @@ function allowed(targets: ReadonlyMap<string, Target>): readonly string[] {
 }
 
 /**
- * Targets of the path from `from` (just behind a slash) below `node`. Backtracks: a literal that leads nowhere gives way
- * to the parameter beside it, so depth is bounded by the patterns, not by the path.
+ * Targets of the path from `from` (just behind a slash) below `node`. It backtracks: when a literal leads nowhere, it tries
+ * the parameter beside it, so the patterns bound the depth and the path does not.
  */
 function walk(node: Node, path: string, from: number, values: string[]): ReadonlyMap<string, Target> | undefined {
   const slash = path.indexOf('/', from);

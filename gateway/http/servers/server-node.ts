@@ -45,7 +45,7 @@ export class NodeServer implements DataServer {
     this.#server.maxHeadersCount = 0;
     doors.entrance?.watch(this.#server);
     this.#server.on('clientError', (error, socket) => {
-      // Such a one has its answer already.
+      // Such a connection has its answer already.
       if (serving.doubtful.has(socket)) socket.end();
       else refuseConnection(error, socket);
     });
@@ -56,8 +56,8 @@ export class NodeServer implements DataServer {
   }
 
   /**
-   * node:http reports every kind of upgrade. Anything but a WebSocket (Java's client asks each server for h2c) may be
-   * declined by answering as if it had not been asked: the request goes back into the parser without the header.
+   * node:http reports every kind of upgrade. Any but a WebSocket (Java's client asks each server for h2c) may be declined
+   * by ignoring it: the request goes back into the parser without the header.
    */
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (request.headers.upgrade?.toLowerCase() === 'websocket' && request.headers['sec-websocket-key'] !== undefined) {
@@ -71,7 +71,7 @@ export class NodeServer implements DataServer {
         lines.push(`${name}: ${request.rawHeaders[i + 1] ?? ''}`);
     }
     socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
-    // Where its requests are read from: under TLS a connection is a handshake that is still to come.
+    // This event delivers the socket that requests are read from: under TLS a raw connection still has its handshake ahead.
     this.#server.emit(this.#isTls ? 'secureConnection' : 'connection', socket);
   }
 
@@ -108,9 +108,9 @@ function nodeServer(settings: ServerSettings, listener: RequestListener): Server
     maxHeaderSize: settings.headerBytesMax,
     keepAliveTimeout: settings.idleTimeoutMs,
     headersTimeout: settings.idleTimeoutMs,
-    // How often node:http looks for sockets over that limit; its own default would triple it.
+    // How often node:http looks for sockets over that limit; its own default would triple the time.
     connectionsCheckingInterval: settings.idleTimeoutMs / 5,
-    // Bodies are watched for stalls, not for their total time: a stream of records may last for hours.
+    // Bodies are watched for stalls, not for total time: a stream of records may last for hours.
     requestTimeout: 0,
   };
   const { tls } = settings;
@@ -128,9 +128,9 @@ function nodeServer(settings: ServerSettings, listener: RequestListener): Server
   return server;
 }
 
-/** What node:http could not parse. */
+/** Answers requests that node:http could not parse. */
 function refuseConnection(error: Error & { code?: string }, socket: Duplex): void {
-  // Before the end of a handshake there is nobody to tell.
+  // Before the handshake ends there is nobody to answer.
   const isHandshake = error.code?.startsWith('ERR_SSL') || error.code?.startsWith('ERR_TLS');
   if (isHandshake || error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();

@@ -16,13 +16,13 @@ import { uwsWebSocketBehavior } from './uws-websocket.ts';
 
 /** Throws where the package has no binary for this platform, libc or Node version. */
 export async function loadUws(headerBytesMax: number): Promise<UwsModule> {
-  // Read by the addon when it is loaded, and never again. Its default of 4 KiB is too small for JSON web tokens.
+  // The addon reads this only when it is loaded. Its default of 4 KiB is too small for JSON web tokens.
   process.env['UWS_HTTP_MAX_HEADERS_SIZE'] ??= String(headerBytesMax);
   const loaded: { readonly default: unknown } = await import('uWebSockets.js');
   return loaded.default as UwsModule;
 }
 
-/** An app lives for as long as it is kept: certificates may be renewed by the hour. */
+/** An app lives as long as it is kept; certificates may be renewed every hour. */
 const formerAppsMax = 32;
 
 interface Place {
@@ -36,9 +36,9 @@ export class UwsServer implements DataServer {
   readonly #uws: UwsModule;
   readonly #serving: UwsServing;
   readonly #makeApp: () => UwsApp;
-  /** The one that takes new connections. */
+  /** The app that takes new connections. */
   #app: UwsApp;
-  /** With the last certificates before it, for the connections that they have. */
+  /** That app and the ones with the previous certificates, for the connections that they still have. */
   readonly #formerApps: UwsApp[] = [];
   readonly #stopFollowing: () => void;
   #place: Place | undefined;
@@ -46,7 +46,7 @@ export class UwsServer implements DataServer {
 
   constructor(uws: UwsModule, settings: ServerSettings, doors: ServerDoors, clock: Clock) {
     const { websocketIdleMs, tls } = settings;
-    // uWS ends the process over a timeout it does not like.
+    // uWS ends the process over an invalid timeout.
     assert(
       websocketIdleMs >= 8000 && websocketIdleMs <= 960_000 && websocketIdleMs % 4000 === 0,
       'websocketIdleMs must be 8 s to 960 s and a multiple of 4 s',
@@ -79,15 +79,16 @@ export class UwsServer implements DataServer {
       runHandler(match.handler ?? doors.fallback, exchange, doors);
       exchange.handlerReturned();
     };
-    // The method of the busiest path is not asked for: that is a string made by the library and looked up by us.
+    // Do not ask for the method on the busiest path: the library would build a string that we then look up.
     app.post('/*', (response, request) => serve(response, request, 'POST'));
     app.any('/*', (response, request) => serve(response, request, uwsMethod(request)));
     return app;
   }
 
   /**
-   * An app keeps the certificate that it was made with: another one takes over the place where this one listens, within one
-   * turn, and this one keeps its connections. What the system has accepted just then and we have not is told to come again.
+   * An app keeps the certificate it was created with. For a new certificate another app takes over the listening address,
+   * within one turn, and the old app keeps its connections. Connections that the kernel has accepted by then and we have
+   * not are reset, and their clients come again.
    */
   #replaceApp(): void {
     const place = this.#place;
@@ -109,7 +110,7 @@ export class UwsServer implements DataServer {
     const options = exclusive ? this.#uws.LIBUS_LISTEN_EXCLUSIVE_PORT : 0;
     let listening = this.#listenAt(this.#app, { host, port, options });
     if (listening && port === 0 && this.#serving.settings.tls) {
-      // Of a port that the system chose, uWS does not say that others may take it over from connections that live (SO_REUSEADDR).
+      // For a port that the kernel chose, uWS does not set SO_REUSEADDR, which lets others bind it while connections live.
       const chosen = this.#uws.us_socket_local_port(listening);
       this.#uws.us_listen_socket_close(listening);
       listening = this.#listenAt(this.#app, { host, port: chosen, options });
@@ -145,17 +146,17 @@ export class UwsServer implements DataServer {
   }
 }
 
-/** Throws where the files hold no pair. */
+/** Throws where the files hold no valid pair. */
 function newApp(uws: UwsModule, tls: TlsSource | undefined): UwsApp {
   return tls ? uws.SSLApp({ cert_file_name: tls.certificateFile, key_file_name: tls.keyFile }) : uws.App();
 }
 
-/** uWS tells of each connection, and of its end unless it has become a WebSocket: that gives its room back itself. */
+/** uWS reports each connection, and its end unless it has become a WebSocket: a WebSocket gives its room back itself. */
 function letIn(app: UwsApp, room: Room): void {
   let isRefusing = false;
   app.filter((response, count) => {
     if (count < 0) {
-      // The end of one that is refused is told before close() returns.
+      // uWS reports the end of a refused connection before close() returns.
       if (!isRefusing) room.give();
     } else if (!room.take()) {
       isRefusing = true;

@@ -1,16 +1,16 @@
 /**
  * The HTTP and WebSocket transport as the doors see it: requests in, replies and frames out, nothing of Kafka or tenants.
- * Two drivers fill it, uWebSockets.js (server-uws.ts) and node:http with ws (server-node.ts); one suite holds them to the
- * same behaviour (server.suite.ts). The port is callbacks, not Request and Response objects: building those costs more
- * than the whole of a produce request.
+ * Two drivers implement it, uWebSockets.js (server-uws.ts) and node:http with ws (server-node.ts); one suite holds them to
+ * the same behaviour (server.suite.ts). The port is callbacks, not Request and Response objects: building those costs more
+ * than a whole produce request.
  *
  * Life of an exchange:
  *
  *   handler(exchange) -> [readBody | streamBody] -> reply | startStream ... end        any -> aborted (client went away)
  *
- * Everything an exchange offers may be called in any later turn, and after an abort every call is a no-op, so that a
- * reply decided at the end of a turn needs no check. Body callbacks run after the handler has returned; of a
- * body that is asked for in a later turn they may run within that call.
+ * Every method of an exchange may be called in any later turn. After an abort every call is a no-op, so that a reply
+ * decided at the end of a turn needs no check. Body callbacks run after the handler has returned; when a later turn asks
+ * for the body, they may run within that call.
  *
  * Pipelined requests are served while replies come within the turn of their request; uWebSockets.js cuts a connection that
  * sends the next request before a later-turn reply. No client in use pipelines.
@@ -22,7 +22,7 @@ import type { BodyMemory } from '../body-memory.ts';
 /** Name and value pairs, in order. Values are visible ASCII, blank or tab (RFC 9110 §5.5). Keep constant lists constant. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
 
-/** What can be read of a request, at any time: the drivers copy it out of the connection before the handler runs. */
+/** What a handler can read of a request, at any time: the drivers copy it out of the connection before the handler runs. */
 export interface RequestHead {
   /** Upper case. */
   readonly method: string;
@@ -42,15 +42,15 @@ export interface RequestHead {
 
 export interface HttpExchange extends RequestHead {
   /**
-   * Its caller has said who it is, before the body is read: the cluster uses its share of the memory for bodies, and the
-   * connection no longer makes room for others.
+   * Called when the caller is authenticated, before the body is read. From then on the body uses its cluster's share of the
+   * memory for bodies, and the connection is no longer ended to make room for others.
    */
   knownAs(clusterId: string): void;
-  /** As said by knownAs; empty before. */
+  /** The cluster given to knownAs; empty before. */
   readonly clusterId: string;
-  /** The body came to so many bytes when it was decompressed. */
+  /** Reports that the decompressed body has this many bytes. */
   cameTo(bytes: number): void;
-  /** Of the body, as announced, received or decompressed: whatever is most by now. */
+  /** The body's size as announced, received or decompressed: the largest of these so far. */
   readonly bodyBytes: number;
   /** Percent-decoded path parameter of the matched route. Throws InvalidRequest (field = name) on malformed escapes. */
   param(name: string): string;
@@ -68,8 +68,8 @@ export interface HttpExchange extends RequestHead {
    */
   readBody(limitBytes: number, onBody: (body: Buffer) => void, onTooLarge: () => void): void;
   /**
-   * As readBody for who is done with the bytes when `onBody` returns: a body that came in one piece is lent from the
-   * receive buffer, uncopied, and changes afterwards.
+   * Like readBody, for a handler that is done with the bytes when `onBody` returns: a body that came in one piece is lent
+   * from the receive buffer, uncopied, and changes afterwards.
    */
   lendBody(limitBytes: number, onBody: (body: Uint8Array) => void, onTooLarge: () => void): void;
   /**
@@ -79,8 +79,8 @@ export interface HttpExchange extends RequestHead {
   streamBody(onChunk: (chunk: Buffer) => void, onEnd: () => void): BodyFlow;
 
   /**
-   * Sends the whole reply in one write. content-length is added; `undefined` sends none of it for 204 and 304 and an
-   * empty body otherwise. For HEAD the body's length is announced and the body left out.
+   * Sends the whole reply in one write and adds content-length. An `undefined` body sends none for 204 and 304 and an empty
+   * body otherwise. For HEAD the body's length is announced and the body left out.
    */
   reply(status: number, headers: HeaderList, body?: string | Uint8Array): void;
   /** Starts a reply of unknown length (chunked). Status and headers leave at once. */
@@ -94,14 +94,14 @@ export interface BodyFlow {
 
 export interface ReplyStream {
   /**
-   * False: the client reads slower than we write; keep the rest back until `onDrain`. The chunk itself is taken either
-   * way. Beyond streamBufferedBytesMax the connection is cut (the writer ignored us).
+   * False: the client reads slower than we write; wait for `onDrain` with the rest. The chunk itself is always taken.
+   * Beyond streamBufferedBytesMax the connection is cut (the writer ignored us).
    */
   write(chunk: string | Uint8Array): boolean;
   /** Replaces the callback that runs each time the buffer has emptied after a false `write`. */
   onDrain(run: () => void): void;
   end(): void;
-  /** Bytes accepted and not known to have left for the kernel. uWS does not tell exactly: an estimate. */
+  /** Bytes accepted that may not have reached the kernel. uWS does not report it exactly: an estimate. */
   bufferedBytes(): number;
 }
 
@@ -120,21 +120,21 @@ export interface Route {
   readonly handler: HttpHandler;
 }
 
-/** What the server is for: routes, and sessions for WebSockets. */
+/** What a server serves: routes, and sessions for WebSockets. */
 export interface ServerDoors {
   readonly routes: readonly Route[];
-  /** Whatever no route takes: unknown paths and methods. */
+  /** Takes requests that match no route: unknown paths and methods. */
   readonly fallback: HttpHandler;
   /**
-   * A handler threw or rejected, and no reply was started: reply here. Default: 500 as application/problem+json. Also
-   * told of errors of WebSocket sessions, without an exchange; the socket is then closed with 1011.
+   * A handler threw or rejected before it started a reply: reply here. Default: 500 as application/problem+json. Also told
+   * of errors of WebSocket sessions, without an exchange; the socket is then closed with 1011.
    */
   readonly failed?: (error: unknown, exchange: HttpExchange | undefined) => void;
-  /** What bodies that come in several pieces may take together. Absent: only each one's own limit holds. */
+  /** The memory that bodies which come in several pieces may take together. Absent: only each body's own limit holds. */
   readonly bodyMemory?: BodyMemory;
   /**
-   * Each connection takes room here while it lasts. Where there is none, node:http has one leave whose caller is not known;
-   * uWebSockets.js does not tell its connections apart, and closes the one that comes. Absent: as many as come.
+   * Each connection takes room here while it lasts. When there is none, node:http ends a connection whose caller is not
+   * known yet; uWebSockets.js cannot tell its connections apart and closes the new one. Absent: no limit.
    */
   readonly entrance?: Entrance;
   /** Absent: upgrade requests are ordinary GETs. */

@@ -1,7 +1,7 @@
 /**
- * An exchange over a uWebSockets.js response. What the library asks of its user is kept here and nowhere else: onAborted
- * first, data handlers attached before the handler's turn ends, bytes copied inside the callback, replies corked, nothing
- * touched after the end.
+ * An exchange over a uWebSockets.js response. This file alone meets the library's rules: register onAborted first, attach
+ * data handlers before the handler's turn ends, copy bytes inside the callback, cork replies, and touch nothing after the
+ * end.
  */
 import type { Clock } from '../../../engine/kernel/clock.ts';
 import type { Failure } from '../../../engine/kernel/failure.ts';
@@ -48,8 +48,9 @@ interface HeldReply {
 }
 
 /**
- * 'open': no reply yet. 'held': decided, waits for the end of a chunked body. 'ending': streamed, and its end waits likewise.
- * 'lingering': the reply has left, and the connection is closed when some more of the body has come.
+ * 'open': no reply yet. 'held': the reply is decided and waits for the end of a chunked body. 'ending': the reply is
+ * streamed, and its end waits likewise. 'lingering': the reply has left, and the connection closes after some more of the
+ * body.
  */
 type State = 'open' | 'held' | 'streaming' | 'ending' | 'lingering' | 'done' | 'aborted';
 
@@ -67,15 +68,17 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   #paused = false;
   #receivedBytes = 0;
   #bodyComplete: boolean;
-  /** Bytes that came before a reader did: at most one receive buffer, since the socket is paused meanwhile. */
+  /**
+   * Bytes that came before the handler asked for them: at most one receive buffer, since the socket is paused meanwhile.
+   */
   #backlog: readonly Buffer[] = noBacklog;
   #reader: PieceReader | BodyTaker | undefined;
   #collector: BodyCollector | undefined;
-  /** Undefined while nothing is kept of the body, as for nearly all requests. */
+  /** Undefined while no bytes of the body are held, as for nearly all requests. */
   #kept: HeldBody | undefined;
   #held: HeldReply | undefined;
   #heldBytes = 0;
-  /** Where its body ends is not known: nothing of the connection is used behind the reply. */
+  /** The end of the body is unknown: no bytes of the connection are used after the reply. */
   #isHopeless = false;
 
   constructor(
@@ -95,9 +98,9 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   }
 
   /**
-   * In place of the handler: tells what is wrong with the head, and ends the connection. In a later turn: a connection that is
-   * closed after a reply goes on to serve what is in its receive buffer, while one that owes a reply is cut when a request
-   * comes behind it, which is nobody's.
+   * Runs instead of the handler: reports what is wrong with the head and ends the connection. It does so in a later turn. A
+   * connection closed after a reply still serves the requests in its receive buffer, while uWS cuts one that owes a reply
+   * when another request comes behind it; that request belongs to nobody.
    */
   refuseHead(failure: Failure): void {
     this.#isHopeless = true;
@@ -143,7 +146,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     if (run) guarded(run, this, this.#serving.doors);
   }
 
-  /** Called by the server when the handler's synchronous part is over: the last chance to ask uWS for the body. */
+  /** The server calls this when the handler's synchronous part is over: the last chance to ask uWS for the body. */
   handlerReturned(): void {
     this.#inHandler = false;
     const run = this.#afterHandler;
@@ -160,7 +163,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   }
 
   readBody(limitBytes: number, onBody: (body: Buffer) => void, onTooLarge: () => void): void {
-    // What is not lent is a Buffer: see #gather.
+    // A body that is not lent is a Buffer: see #gather.
     this.#take({ limitBytes, onBody: onBody as BodyTaker['onBody'], onTooLarge, lends: false });
   }
 
@@ -235,7 +238,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     else this.#gather(reader, piece, isLast);
   }
 
-  /** Whether the memory of all bodies has room for these bytes; else the request is refused. */
+  /** Whether the memory of all bodies has room for these bytes. If not, the request is refused. */
   #mayKeep(bytes: number): boolean {
     const { doors } = this.#serving;
     if (!doors.bodyMemory) return true;
@@ -245,12 +248,12 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     this.#reader = undefined;
     this.#collector = undefined;
     guardedRefusal(refusal, this, doors);
-    // A reply that has begun cannot say so any more.
+    // A reply that has begun can no longer report this.
     if (this.#state === 'streaming') this.#response.close();
     return false;
   }
 
-  /** A body in one piece, which nearly all are, goes to its taker without a collector. */
+  /** Passes on a body that came in one piece, as nearly all do, without a collector. */
   #gather(taker: BodyTaker, piece: Uint8Array, isLast: boolean): void {
     const isKept = !(isLast && taker.lends && !this.#collector);
     if (isKept && !this.#mayKeep(piece.length)) return;
@@ -293,8 +296,8 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     if (this.#isHopeless) {
       this.#send(status, headers, body, true);
     } else if (this.#bodyComplete) {
-      // The whole body may have come while nobody read it: the connection is still paused then, and its next request
-      // would never be heard.
+      // The whole body may have come while nobody read it. The connection is then still paused and would never receive its
+      // next request.
       this.#resume();
       this.#send(status, headers, body, this.#serving.closing);
     } else if (this.declaredBytes !== undefined) {
@@ -302,8 +305,8 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
       if (this.#leftIsTooMuch()) this.#linger(status, headers, body);
       else this.#send(status, headers, body, this.#serving.closing);
     } else {
-      // A chunked body has no announced end. Replying now would leave no handle to cut an endless one, and cutting at
-      // once would often destroy the reply: so the reply waits until the body is over or has had its chance.
+      // A chunked body has no announced end. Replying now would leave no handle to cut an endless one, and cutting at once
+      // would often destroy the reply. So the reply waits until the body ends or has had its chance.
       this.#state = 'held';
       this.#held = { status, headers, body };
       if (this.#inHandler) this.#listen();
@@ -325,9 +328,9 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   }
 
   /**
-   * A client that is still sending when its connection is closed is told of a reset, often before it has read the reply. So
-   * the reply leaves at once, and the connection stays open for twice as much of the body as is discarded otherwise. uWS writes a
-   * status as it is given, and so a whole reply: after an end of its own there would be no handle to close it by.
+   * If its connection closes while it still sends, a client sees a reset, often before it has read the reply. So the reply
+   * leaves at once, and the connection stays open for twice as much of the body as is otherwise discarded. uWS writes a
+   * status unchecked, so it carries the whole reply: after uWS's own end there would be no handle to close the connection.
    */
   #linger(status: number, headers: HeaderList, body: string | Uint8Array | undefined): void {
     if (typeof body !== 'string' || this.method === 'HEAD') {
@@ -338,7 +341,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     if (this.#inHandler) this.#listen();
     this.#reader = undefined;
     this.#heldBytes = 0;
-    // uWS ends a status with a line break, which JSON may have behind it.
+    // uWS ends a status with a line break, which JSON allows after its end.
     const lineBreakBytes = 2;
     const head = `${headText(status, headers)}\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body) + lineBreakBytes}`;
     this.#response.cork(() => this.#response.writeStatus(`${head}\r\n\r\n${body}`));
@@ -421,8 +424,9 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
         if (this.#state !== 'streaming') return;
         this.#reader = undefined;
         this.#kept?.giveAll();
-        // Asked to close the connection here, uWS would write the header for it into the body. So a body that goes on
-        // holds back the end of the reply (all else of it has left), and is cut when it does not end soon.
+        // If asked to close the connection here, uWS would write the header for it into the body. So while the body
+        // continues, only the end of the reply waits (all else has left), and the connection is cut when the body does not
+        // end soon.
         const isOver = this.#bodyComplete || (this.declaredBytes !== undefined && !this.#leftIsTooMuch());
         this.#state = isOver ? 'done' : 'ending';
         if (this.#inHandler && !isOver) this.#listen();
@@ -437,5 +441,5 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
 const noBytes = new Uint8Array(0);
 const noBacklog: readonly Buffer[] = [];
 
-/** For clients that are gone or asked for the head only. */
+/** For clients that are gone or that asked only for the head. */
 const deadStream: ReplyStream = { write: () => false, onDrain: () => {}, end: () => {}, bufferedBytes: () => 0 };

@@ -1,4 +1,4 @@
-/** Whole replies over a uWebSockets.js response, in as few calls into the library as can be. */
+/** Whole replies over a uWebSockets.js response, in as few calls into the library as possible. */
 import { assertHeaders, byteLength, isBodiless, statusLine } from './dispatch.ts';
 import type { HeaderList } from './server.ts';
 import type { UwsResponse } from './uws-types.ts';
@@ -13,12 +13,12 @@ const corked: {
   isHead: boolean;
 } = { response: undefined, status: 0, headers: [], body: undefined, close: false, isHead: false };
 
-/** Head of the reply sent last: nearly all replies have the same status and the same constant list of headers. */
+/** The head of the previous reply: nearly all replies have the same status and the same constant list of headers. */
 const lastHead: { status: number; headers: HeaderList; text: string } = { status: 0, headers: [], text: '' };
 
 /**
- * Status line and headers as one text, without the last line break. uWS writes a status as it is given, and each call into
- * it costs as much as all that we do with a header.
+ * Status line and headers as one text, without the last line break. uWS writes a status unchecked, and each call into it
+ * costs as much as all our work on a header.
  */
 export function headText(status: number, headers: HeaderList): string {
   if (status === lastHead.status && headers === lastHead.headers) return lastHead.text;
@@ -42,8 +42,8 @@ function writeCorked(): void {
 }
 
 /**
- * Ends a reply without a body. uWS takes any argument, even `undefined`, for a length, and with a length it waits for that
- * many bytes: the next request on the connection would find it busy and be cut. So the length is a header of ours.
+ * Ends a reply without a body. uWS takes any argument, even `undefined`, as a length, and then waits for that many bytes:
+ * the next request on the connection would find it busy and be cut. So we write the length as a header ourselves.
  */
 export function endHead(response: UwsResponse, close: boolean, contentLength?: number): void {
   if (close) response.writeHeader('connection', 'close');
@@ -51,7 +51,7 @@ export function endHead(response: UwsResponse, close: boolean, contentLength?: n
   response.endWithoutBody();
 }
 
-/** What one list was, it is again: constant lists are looked at once. */
+/** A list never changes, so each constant list is checked once. */
 export function assertHeadersOnce(headers: HeaderList): void {
   if (headers !== lastHead.headers) assertHeaders(headers);
 }

@@ -1,4 +1,4 @@
-/** What is read of a uWebSockets.js request while its callback lasts. */
+/** Reads a uWebSockets.js request while its callback lasts. */
 import { SocketAddress } from 'node:net';
 import type { UwsRequest, UwsResponse } from './uws-types.ts';
 
@@ -29,7 +29,7 @@ export function uwsHeaders(request: UwsRequest): string[] {
   return collected;
 }
 
-/** Of the headers read last. uWS holds its own limit only against heads that arrive in several pieces. */
+/** The size of the head that was read last. uWS enforces its own limit only against heads that arrive in several pieces. */
 export function uwsHeaderBytes(): number {
   return collectedBytes;
 }

@@ -1,5 +1,5 @@
 /**
- * The part of uWebSockets.js that we use, as types of our own: the package's declarations carry `any` and differ between
+ * The part of uWebSockets.js that we use, as types of our own: the package's declarations contain `any` and differ between
  * builds.
  */
 export type UwsBytes = string | Uint8Array;
@@ -63,7 +63,7 @@ export interface UwsApp {
   post(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): unknown;
   any(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): unknown;
   ws<T>(pattern: string, behavior: UwsBehavior<T>): unknown;
-  /** `count` is 1 for a connection that was opened and -1 for one that ended. */
+  /** `count` is 1 for a new connection and -1 for an ended one. */
   filter(visit: (response: UwsResponse, count: number) => void): unknown;
   listen(host: string, port: number, options: number, done: (socket: UwsListenSocket | false) => void): unknown;
   close(): unknown;

@@ -1,4 +1,4 @@
-/** WebSocket connections over uWebSockets.js. Calls on its closed sockets throw, so every call is behind `#isOpen`. */
+/** WebSocket connections over uWebSockets.js. Calls on its closed sockets throw, so every call checks `#isOpen` first. */
 import type { Clock } from '../../../engine/kernel/clock.ts';
 import { ownBytes } from './body-collector.ts';
 import { assertHeaders, byteLength, runSession, statusLine } from './dispatch.ts';
@@ -8,7 +8,7 @@ import type { UwsServing } from './uws-exchange.ts';
 import { uwsAddress, uwsHeaders, uwsMethod } from './uws-request.ts';
 import type { UwsBehavior, UwsRequest, UwsResponse, UwsUpgradeContext, UwsWebSocket } from './uws-types.ts';
 
-/** What uWS keeps for each socket. */
+/** The data that uWS keeps for each socket. */
 export interface UwsConnection {
   readonly session: WebSocketSession;
   readonly remoteAddress: string;
@@ -20,7 +20,7 @@ class UwsPeer implements WebSocketPeer {
   readonly #socket: UwsWebSocket<UwsConnection>;
   readonly #bufferedBytesMax: number;
   #isOpen = true;
-  /** A send was buffered and not all has left: only then is it worth asking uWS how much. */
+  /** A send was buffered and part of it is still there: only then is it worth asking uWS how much. */
   #isSlow = false;
 
   /** Of all sockets. */
@@ -55,7 +55,7 @@ class UwsPeer implements WebSocketPeer {
       return;
     }
     this.#socket.cork(fill);
-    // Inside a cork uWS says 'buffered' of frames that the kernel then takes whole as the cork ends, and no drain event
+    // Inside a cork uWS reports 'buffered' for frames that the kernel then takes whole as the cork ends, and no drain event
     // follows.
     if (this.#isOpen && this.#isSlow && this.#socket.getBufferedAmount() === 0) this.#onDrained(this);
   }
@@ -97,7 +97,7 @@ export function uwsWebSocketBehavior(serving: UwsServing, clock: Clock): UwsBeha
   const call = (connection: UwsConnection, run: (session: WebSocketSession) => void): void => {
     if (!runSession(() => run(connection.session), doors)) connection.peer?.close(1011, 'internal error');
   };
-  // Not inside uWS's callback: a cork that is filled there may leave its last bytes behind without another drain event.
+  // Not inside uWS's callback: a cork filled there may leave its last bytes behind without another drain event.
   const drainedLater = (peer: UwsPeer): void =>
     clock.endOfTurn(() => {
       if (peer.hasDrained()) call(peer.connection, (session) => session.drained());
@@ -135,13 +135,13 @@ export function uwsWebSocketBehavior(serving: UwsServing, clock: Clock): UwsBeha
       const reason = Buffer.from(message).toString();
       const { peer } = connection;
       peer?.forget();
-      // uWS explains a cut by a text of its own; only a code from a close frame comes with a peer's reason.
+      // uWS explains a cut with its own text; only a code from a close frame comes with the peer's reason.
       call(connection, (session) => session.closed(code === 0 ? 1005 : code, code === 1006 ? '' : reason));
     },
   };
 }
 
-/** The hook may answer later: by then uWS's request is gone and the client may be too. */
+/** The hook may answer later: by then uWS's request is gone, and the client may be gone too. */
 function upgrade(response: UwsResponse, request: UwsRequest, context: UwsUpgradeContext, serving: UwsServing): void {
   let isGone = false;
   response.onAborted(() => {
