@@ -1,12 +1,12 @@
-/** May this caller's request be served at this moment: the checks before any work is done for it. */
+/** Whether this caller's request may be served now: the checks before any work is done for it. */
 import { QuotaExceeded } from '../../tenancy/failures.ts';
 import type { ClusterLimits, Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { servingCluster } from './topics.ts';
 
 /**
- * Charges one request. Returns how long it must be held back, 0 nearly always. Throws Forbidden or NotFound when the
- * cluster does not serve, QuotaExceeded when the wait would pass `quotaWaitMsMax`.
+ * Charges one request. Returns how long the request must be held back, nearly always 0. Throws Forbidden or NotFound when
+ * the cluster does not serve, QuotaExceeded when the wait would exceed `quotaWaitMsMax`.
  */
 export function admitRequest(
   context: GatewayContext,
@@ -21,7 +21,7 @@ export function admitRequest(
   return delayMs;
 }
 
-/** What an admitted request turns out to stand for beside itself (weight.ts): those that come next wait for it. */
+/** Charges the extra work that an admitted request turns out to need (weight.ts): the next requests wait for it. */
 export function chargeBeside(
   { tenancy, clock }: GatewayContext,
   { clusterId }: Pick<Principal, 'clusterId'>,
@@ -30,7 +30,9 @@ export function chargeBeside(
   if (requests > 0) tenancy.limiter.request(clusterId, clock.monotonicMs(), requests);
 }
 
-/** As chargeBeside, before the work is done. Throws QuotaExceeded when the cluster owes more than a door may let it wait. */
+/**
+ * Like chargeBeside, before the work is done. Throws QuotaExceeded when the cluster owes more than a door may make it wait.
+ */
 export function admitBeside(context: GatewayContext, principal: Principal, requests: number): void {
   if (requests === 0) return;
   const { tenancy, clock, settings } = context;
@@ -39,7 +41,7 @@ export function admitBeside(context: GatewayContext, principal: Principal, reque
   chargeBeside(context, principal, requests);
 }
 
-/** Throws QuotaExceeded when what the cluster has used already makes for a longer wait than a door may impose. */
+/** Throws QuotaExceeded when the cluster's past use already requires a longer wait than a door may impose. */
 export function refuseLongWait(context: GatewayContext, clusterId: string, nowMs = context.clock.monotonicMs()): void {
   const { delayMs, quota } = context.tenancy.limiter.debt(clusterId, nowMs);
   if (quota !== undefined && delayMs > context.settings.quotaWaitMsMax) {
@@ -47,7 +49,7 @@ export function refuseLongWait(context: GatewayContext, clusterId: string, nowMs
   }
 }
 
-/** As refuseLongWait for readers. */
+/** Like refuseLongWait, for readers. */
 export function refuseLongRead(context: GatewayContext, clusterId: string): void {
   const { delayMs, quota } = context.tenancy.limiter.debt(clusterId, context.clock.monotonicMs(), 'fetch');
   if (quota !== undefined && delayMs > context.settings.quotaWaitMsMax) {
@@ -55,7 +57,7 @@ export function refuseLongRead(context: GatewayContext, clusterId: string): void
   }
 }
 
-/** Throws QuotaExceeded. A connection that was admitted must be given back with limiter.disconnect. */
+/** Throws QuotaExceeded. Every admitted connection must be given back with limiter.disconnect. */
 export function admitConnection(context: GatewayContext, principal: Principal): void {
   const { tenancy, clock } = context;
   const admission = tenancy.limiter.connect(principal.clusterId, clock.monotonicMs(), 0);

@@ -1,6 +1,6 @@
 /**
- * One record batch from a Kafka client into one partition: charged, appended as it is, metered. The quota delay comes
- * back with the result, because Kafka answers at once and then mutes the connection (KIP-219).
+ * One record batch from a Kafka client into one partition: charged, appended unchanged, metered. The quota delay comes back
+ * with the result, because Kafka answers at once and then mutes the connection (KIP-219).
  */
 import type { AppendResult, TopicEntry } from '../../engine/engine.ts';
 import { batchHeaderBytes, producerId, recordCount } from '../../engine/records/batch.ts';
@@ -8,7 +8,10 @@ import { stripNames } from '../../tenancy/naming.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 
-/** Calls `done` exactly once, with whether nothing reads `records` any more. `records` is what the client sent for the partition; the broker judges its contents. */
+/**
+ * Calls `done` exactly once, and tells it whether `records` is no longer read. `records` is what the client sent for the
+ * partition; the broker validates its contents.
+ */
 export function appendBatch(
   context: GatewayContext,
   principal: Principal,
@@ -32,7 +35,7 @@ export function appendBatch(
     timeoutMs,
     done(result, recordsAreFree) {
       if (result.errorCode === 0) tenancy.meter.produced(principal.clusterId, count, records.length);
-      // What a broker says may name the topic as the engine knows it.
+      // The broker's text may contain the engine's name for the topic.
       const { errorMessage } = result;
       const told =
         errorMessage === null ? result : { ...result, errorMessage: stripNames(principal.clusterId, errorMessage) };

@@ -1,11 +1,11 @@
 /**
- * A cursor says where a reader stands in every partition it reads: opaque text, safe in URLs and SSE ids, that any
- * gateway can serve because nothing about the reader is kept. It names the topic by id, so that a cursor of a deleted
- * and recreated topic is noticed. It gives no rights: the topic id is looked up within the caller's own cluster. The
- * checksum catches truncation and typing mistakes, not forgery, which would gain nothing.
+ * A cursor says where a reader stands in every partition it reads: opaque text, safe in URLs and SSE ids. Any gateway can
+ * serve it because no reader state is stored. It names the topic by id, so that the cursor of a deleted and recreated topic
+ * is detected. It gives no rights: the topic id is looked up within the caller's own cluster. The checksum catches
+ * truncation and typing mistakes, not forgery, which would gain nothing.
  *
- * The tag is a checksum of the cluster's id and the topic's name: it tells a cursor of this topic's predecessor (deleted and
- * made again) from a cursor of any other topic, without looking into anyone else's catalogue.
+ * The tag is a checksum of the cluster's id and the topic's name. It distinguishes a cursor of this topic's predecessor
+ * (deleted and recreated) from a cursor of any other topic, without looking into any other cluster's catalogue.
  *
  *   version u8 (1) | flags u8 | topicId 16 | tag u32 | count varint | (partition varint, offset varint)… | crc32c u32
  */
@@ -39,7 +39,7 @@ const wholeTopicFlag = 1;
 const positionsMax = 100_000;
 const textLengthMax = 1_500_000;
 
-/** Of the topic asked for last: an event stream has a cursor with each record. */
+/** The tag of the latest topic: an event stream has a cursor with each record. */
 const lastTag = { name: '', tag: 0 };
 
 /** `topic.name` is the inner name, which begins with the cluster's id. */
@@ -51,7 +51,7 @@ export function topicTag({ name }: TopicEntry): number {
   return lastTag.tag;
 }
 
-/** Cursors are put together here, unless they are of very many partitions. */
+/** Scratch memory for building cursors, except those over very many partitions. */
 const scratch = Buffer.allocUnsafeSlow(1024);
 
 export function encodeCursor(cursor: Cursor): string {
@@ -87,7 +87,7 @@ export function decodeCursor(text: string): Cursor {
   const positions: Position[] = [];
   for (let i = 0; i < count; i++) positions.push({ partition: readUnsigned(reader), offset: readUnsigned(reader) });
   if (reader.at !== end) throw new CursorInvalid('the cursor has bytes after its end');
-  // The checksum is against damage, and keeps nobody from making one: readers count on one place in each partition.
+  // The checksum detects damage but stops nobody from forging a cursor. Readers rely on one place per partition.
   if (new Set(positions.map(({ partition }) => partition)).size !== count) {
     throw new CursorInvalid('the cursor names a partition twice');
   }

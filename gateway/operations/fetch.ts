@@ -1,4 +1,4 @@
-/** Reading for every door: names are resolved by the caller; here the engine is asked, and what leaves is charged. */
+/** Reading, for every door: the caller resolves the names; this file asks the engine and charges the bytes that leave. */
 import type { FetchedPartition, FetchOptions, FetchPartition } from '../../engine/engine.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
@@ -20,7 +20,7 @@ export async function fetchPartitions(
   return { partitions, delayMs: chargeRead(context, principal, partitions.map(sharedPart)) };
 }
 
-/** Charges and meters what one reader is given. Milliseconds of quota delay. */
+/** Charges and meters the bytes given to one reader. Returns milliseconds of quota delay. */
 export function chargeRead(
   { tenancy, clock }: GatewayContext,
   { clusterId }: Principal,

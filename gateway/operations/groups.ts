@@ -1,4 +1,7 @@
-/** Consumer groups as a tenant sees them, for the doors and the control plane that do not speak Kafka: list, lag, delete. */
+/**
+ * Consumer groups as a tenant sees them, for the doors that do not speak Kafka and for the control plane: list, lag,
+ * delete.
+ */
 import { Failure } from '../../engine/kernel/failure.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { NotFound } from '../../tenancy/failures.ts';
@@ -37,12 +40,12 @@ export interface GroupDetail extends GroupSummary {
 }
 
 const client = { clientId: 'headgate', clientHost: '' };
-/** The versions whose terms are used below. */
+/** The API versions whose fields the code below uses. */
 const describeVersion = 5;
 const fetchVersion = 9;
 const deleteVersion = 2;
 
-/** All of them. Throws CoordinatorUnavailable when some may be missing. */
+/** All groups of the cluster. Throws CoordinatorUnavailable when some may be missing. */
 export async function listGroups({ engine }: GatewayContext, principal: Principal): Promise<GroupSummary[]> {
   const response = await engine.listGroups(principal.clusterId, { statesFilter: [], typesFilter: [] });
   if (response.errorCode !== errorCode.none) throw new CoordinatorUnavailable(response.errorCode);
@@ -54,7 +57,7 @@ export async function listGroups({ engine }: GatewayContext, principal: Principa
   return groups.sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
 }
 
-/** Throws NotFound, CoordinatorUnavailable, and OwnerUnavailable where the end of a partition cannot be had. */
+/** Throws NotFound, CoordinatorUnavailable, and OwnerUnavailable when the end of a partition cannot be read. */
 export async function describeGroup(
   context: GatewayContext,
   principal: Principal,
@@ -106,14 +109,14 @@ async function committedOffsets(
     { ...client, version: fetchVersion },
   );
   const group = fetched.groups[0]!;
-  // Without this a group whose coordinator moves would be told to have no offsets, and so no lag.
+  // Without this a group whose coordinator is moving would appear to have no offsets, and so no lag.
   if (group.errorCode !== errorCode.none) throw new CoordinatorUnavailable(group.errorCode, groupId);
   const offsets: GroupOffset[] = [];
   for (const committed of group.topics) {
     const topic = tenantName(principal.clusterId, committed.name);
     const entry = topic === undefined ? undefined : findTopic(context, principal, topic);
     if (!entry || topic === undefined) continue;
-    // A topic made again under this name may have fewer partitions than its predecessor had commits.
+    // A topic recreated under this name may have fewer partitions than its predecessor has committed offsets.
     const known = committed.partitions.filter(
       (p) => p.committedOffset >= 0 && p.partitionIndex < entry.partitions.length,
     );

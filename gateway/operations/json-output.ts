@@ -1,6 +1,6 @@
 /**
- * JSON text as UTF-8 bytes, written one behind the other into memory that grows. What is stored is UTF-8 already: as strings
- * it would be decoded, put together and encoded again on its way out, several passes over every byte.
+ * JSON text as UTF-8 bytes, appended to memory that grows. Stored records are UTF-8 already: as strings they would be
+ * decoded, joined and encoded again on their way out, several passes over every byte.
  */
 import { isPlainByte, isPlainText } from './json-scan.ts';
 
@@ -9,11 +9,11 @@ const backslash = 0x5c;
 const minus = 0x2d;
 const zero = 0x30;
 
-/** Copies and checks up to so long are cheaper here than as a call into native code. */
+/** Up to this length, copying and checking bytes here is cheaper than a call into native code. */
 const shortBytes = 96;
-/** The most that one byte of a text becomes: \u001f. */
+/** The most bytes that one byte of a text can become: \u001f. */
 const escapedBytesMax = 6;
-/** Room is made for so much of a text at a time, as if all of it were escaped. */
+/** Room is reserved for this much of a text at a time, as if all of it needed escapes. */
 const escapedAtOnceBytes = 16 * 1024;
 
 const escapes: readonly Buffer[] = Array.from({ length: 0x80 }, (_, byte) =>
@@ -32,7 +32,7 @@ export class JsonOutput {
     return this.#length;
   }
 
-  /** All that was written; nothing is written afterwards. A view, unless most of the memory behind it would be held for nothing. */
+  /** All bytes written; nothing may be written afterwards. A view, unless it would keep much unused memory alive. */
   written(): Buffer {
     const written = this.#bytes.subarray(0, this.#length);
     return this.#length * 2 < this.#bytes.length ? Buffer.from(written) : written;
@@ -78,7 +78,7 @@ export class JsonOutput {
     this.#length = from + length;
   }
 
-  /** As `copy`, with one blank for each run of line breaks. */
+  /** Like `copy`, but replaces each run of line breaks by one blank. */
   copyAsLine(bytes: Uint8Array): void {
     const from = this.#length;
     this.copy(bytes);
@@ -97,9 +97,9 @@ export class JsonOutput {
     this.#length = to;
   }
 
-  /** A whole number. */
+  /** Writes a whole number. */
   number(value: number): void {
-    // A time may be any 64 bits.
+    // A timestamp may be any 64 bits.
     if (!Number.isSafeInteger(value)) return this.ascii(String(value));
     this.#reserve(20);
     let rest = value;
@@ -107,7 +107,7 @@ export class JsonOutput {
       this.#bytes[this.#length++] = minus;
       rest = -rest;
     }
-    // The digits of a double, by halves that are small integers.
+    // The digits of a double, in two halves that are small integers.
     const half = 1e8;
     if (rest >= half) {
       const high = Math.floor(rest / half);
@@ -128,7 +128,7 @@ export class JsonOutput {
     this.#length = from + count;
   }
 
-  /** UTF-8 as a JSON string. */
+  /** Writes UTF-8 as a JSON string. */
   text(bytes: Uint8Array): void {
     this.byte(quote);
     if (bytes.length > shortBytes && isPlainText(bytes)) this.copy(bytes);
@@ -159,7 +159,7 @@ export class JsonOutput {
     this.#length = at;
   }
 
-  /** Bytes as base64 in quotes. */
+  /** Writes bytes as base64 in quotes. */
   base64(bytes: Buffer): void {
     this.byte(quote);
     this.ascii(bytes.base64Slice(0, bytes.length));
@@ -167,7 +167,7 @@ export class JsonOutput {
   }
 }
 
-/** Of the first line break in [from, end), or `end`. */
+/** The place of the first line break in [from, end), or `end`. */
 function lineBreakIn(bytes: Buffer, from: number, end: number): number {
   if (end - from > shortBytes) {
     const text = bytes.subarray(from, end);
@@ -180,7 +180,7 @@ function lineBreakIn(bytes: Buffer, from: number, end: number): number {
   return end;
 }
 
-/** Below 1e9. */
+/** For numbers below 1e9. */
 function digitsOf(value: number): number {
   let digits = 1;
   for (let limit = 10; value >= limit; limit *= 10) digits++;

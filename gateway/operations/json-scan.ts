@@ -1,8 +1,8 @@
 /**
- * The grammar of JSON (RFC 8259) over bytes, in one pass and without objects. It takes less than JSON.parse does: what is nested
- * deep is the parser's.
+ * The grammar of JSON (RFC 8259) over bytes, in one pass and without objects. It accepts less than JSON.parse does: deeply
+ * nested input is left to the parser.
  *
- * One body at a time: beginScan, any of the others, endScan. All of it is over before anybody else runs.
+ * One body at a time: beginScan, any of the others, endScan. All calls happen within one turn, before any other code runs.
  */
 /** Objects and arrays within each other. */
 const depthMax = 64;
@@ -20,7 +20,7 @@ const dollar = 0x24;
 const firstOfNull = 0x6e;
 
 const tableOf = (holds: (byte: number) => boolean): Uint8Array => Uint8Array.from({ length: 256 }, (_, i) => +holds(i));
-/** 1 for what a string holds as it is. */
+/** 1 for each byte that a string may hold unescaped. */
 export const isPlainByte = tableOf((byte) => byte >= 0x20 && byte !== quote && byte !== backslash);
 export const isBlankByte = tableOf((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d);
 const isDigit = tableOf((byte) => byte >= 0x30 && byte <= 0x39);
@@ -28,18 +28,18 @@ const isHex = tableOf((byte) => /[0-9A-Fa-f]/.test(String.fromCharCode(byte)));
 const isEscape = tableOf((byte) => '"\\/bfnrt'.includes(String.fromCharCode(byte)));
 const words: readonly Buffer[] = ['null', 'true', 'false'].map((word) => Buffer.from(word));
 
-// Of the scan under way.
+// State of the current scan.
 const noBytes = new Uint8Array(0);
 const noFours = new Int32Array(0);
 let bytes: Uint8Array = noBytes;
-/** The same memory by four bytes, where there is enough of it to pay for a second view, and where it lies so. */
+/** The same memory in words of four bytes, if it is long enough to pay for a second view and is aligned. */
 let fours: Int32Array = noFours;
 const foursBytesMin = 256;
-/** Texts up to about so long are over before it pays to look at more than a byte at once. */
+/** Up to about this length a text ends before looking at several bytes at once pays off. */
 const shortTextBytes = 32;
-/** The first one at or behind where it was last asked for; the end of the body where there is none. */
+/** The first backslash at or behind the last place asked for; the end of the body where there is none. */
 let backslashAt = -1;
-/** Of what is open, from the outermost: 1 an object, 0 an array. */
+/** The open containers, from the outermost: 1 an object, 0 an array. */
 const nesting = new Uint8Array(depthMax);
 
 export function beginScan(body: Uint8Array): void {
@@ -49,15 +49,15 @@ export function beginScan(body: Uint8Array): void {
   backslashAt = -1;
 }
 
-/** Or the last body would be held until the next one. */
+/** Otherwise the last body would stay in memory until the next scan. */
 export function endScan(): void {
   bytes = noBytes;
   fours = noFours;
 }
 
 /**
- * Whether UTF-8 is one JSON value that is neither null nor an object that may look like one of the $ wrappers. False also where
- * only the parser can tell.
+ * Whether UTF-8 is one JSON value that is neither null nor an object that may look like one of the $ wrappers. Also false
+ * where only the parser can tell.
  */
 export function isPlainValue(value: Uint8Array): boolean {
   const from = blanksEnd(beginWithin(value));
@@ -71,7 +71,7 @@ export function isPlainValue(value: Uint8Array): boolean {
   return isPlain;
 }
 
-/** Whether a long UTF-8 text can stand between quotes as it is; false of short ones. */
+/** Whether a long UTF-8 text can stand between quotes without escapes; false for short texts. */
 export function isPlainText(text: Uint8Array): boolean {
   const from = beginWithin(text);
   const { length } = bytes;
@@ -84,7 +84,10 @@ export function isPlainText(text: Uint8Array): boolean {
   return isPlain;
 }
 
-/** As beginScan, of a view that begins anywhere: a long one is looked at from the whole four in which it begins. Where it begins. */
+/**
+ * Like beginScan, for a view that begins anywhere: a long one is scanned from the aligned word in which it begins. Returns
+ * where the view begins.
+ */
 function beginWithin(view: Uint8Array): number {
   const before = view.byteOffset % 4;
   if (before === 0 || view.length < foursBytesMin) {
@@ -95,7 +98,7 @@ function beginWithin(view: Uint8Array): number {
   return before;
 }
 
-/** At an object: its first member's name begins with $, or with an escape that may stand for it. */
+/** At an object: whether its first member's name begins with $, or with an escape that may stand for it. */
 export function mayBeWrapper(from: number): boolean {
   const name = blanksEnd(from + 1);
   const first = bytes[name + 1];
@@ -109,9 +112,9 @@ export function blanksEnd(from: number): number {
   return at;
 }
 
-// Each of these is given where what it passes begins, and returns where that ends; -1: it is no JSON, or nested too deep.
+// Each of these takes the place where its element begins and returns where it ends; -1: not JSON, or nested too deep.
 
-/** One loop rather than functions that call each other: a place that goes through all of them costs more than what they look at. */
+/** One loop instead of functions that call each other: on this path the calls would cost more than the checks. */
 export function valueEnd(from: number): number {
   const each = bytes;
   const blank = isBlankByte;
@@ -131,7 +134,7 @@ export function valueEnd(from: number): number {
         continue;
       }
     } else if ((at = leafEnd(at, byte)) < 0) return -1;
-    // A value is over, or what is open is empty: all that closes, and then a comma before the next value.
+    // A value has ended, or the open container is empty: take all closing brackets, then a comma before the next value.
     for (;;) {
       if (depth === 0) return at;
       byte = each[at]!;
@@ -146,7 +149,7 @@ export function valueEnd(from: number): number {
   }
 }
 
-/** A member's name and the colon, to its value. */
+/** Passes a member's name and the colon, to its value. */
 function nameEnd(from: number): number {
   if (bytes[from] !== quote) return -1;
   const each = bytes;
@@ -160,7 +163,7 @@ function nameEnd(from: number): number {
   return at;
 }
 
-/** Begins with `first`. */
+/** Passes a literal that begins with `first`. */
 function leafEnd(from: number, first: number): number {
   if (first === quote) return textEnd(from);
   if (first === minus || isDigit[first] === 1) return numberEnd(from);
@@ -185,7 +188,7 @@ function textEnd(from: number): number {
   return each[at] === quote ? at + 1 : longTextEnd(at);
 }
 
-/** From within a text that is long, or has escapes. */
+/** Continues inside a text that is long or has escapes. */
 function longTextEnd(from: number): number {
   const end = fours === noFours ? -1 : plainEnd(from);
   if (end >= 0) return end + 1;
@@ -207,23 +210,24 @@ function longTextEnd(from: number): number {
 }
 
 /**
- * Where a long text ends that is plain to its end, or -1: its quote and the next backslash are found as memchr finds them, and
- * of what lies between only control characters are left to look for. Half the time of looking for all three at once.
+ * The end of a long text without escapes, or -1. The search functions find its quote and the next backslash as fast as
+ * memchr, so that only control characters are left to look for in between. Takes half the time of looking for all three at
+ * once.
  */
 function plainEnd(from: number): number {
-  // Kept from one text to the next, or each would go through all that is left of the body.
+  // Kept from one text to the next; otherwise each would search all of the remaining body.
   if (backslashAt < from) backslashAt = placeOf(backslash, from);
   const textEnd = placeOf(quote, from);
   return textEnd < backslashAt && hasNoControls(from, textEnd) ? textEnd : -1;
 }
 
-/** The end of the body where there is none. The search of a Buffer, which any array of bytes may use, is the only quick one. */
+/** The end of the body where there is none. Only Buffer's search is fast; it works on any array of bytes. */
 function placeOf(byte: number, from: number): number {
   const place = Buffer.prototype.indexOf.call(bytes, byte, from);
   return place < 0 ? bytes.length : place;
 }
 
-/** False where there are no fours, too. */
+/** Also false without a word view. */
 function hasNoControls(from: number, to: number): boolean {
   const each = fours;
   const last = (to >> 2) - 3;
@@ -231,7 +235,7 @@ function hasNoControls(from: number, to: number): boolean {
   let next = from;
   while (next < to && (next & 3) !== 0) if (!isPlainByte[bytes[next++]!]) return false;
   let four = next >> 2;
-  // By sixteen bytes at once (see arePlain): a check for each four would be a third of the time.
+  // Sixteen bytes at once (see arePlain): a check for each word would cost a third of the time.
   for (; four < last; four += 4) {
     const below =
       lessThanBlank(each[four]!) |
@@ -249,7 +253,7 @@ function lessThanBlank(four: number): number {
   return (four - 0x20202020) & ~four;
 }
 
-/** Behind what is plain by whole fours. `from` is a multiple of four. */
+/** Skips whole plain words. `from` is a multiple of four. */
 function skipPlainFours(from: number): number {
   const each = fours;
   let four = from >> 2;
@@ -257,7 +261,10 @@ function skipPlainFours(from: number): number {
   return four << 2;
 }
 
-/** None of the four bytes is below a blank, a quote or a backslash (Anderson, Bit Twiddling Hacks: a byte less than n, a zero byte). */
+/**
+ * Whether none of the four bytes is below a blank, a quote or a backslash (Anderson, Bit Twiddling Hacks: a byte less than
+ * n, a zero byte).
+ */
 function arePlain(four: number): boolean {
   const quotes = four ^ 0x22222222;
   const backslashes = four ^ 0x5c5c5c5c;
@@ -278,7 +285,7 @@ function numberEnd(from: number): number {
   return digitsEnd(at);
 }
 
-/** At least one. */
+/** Passes at least one digit. */
 function digitsEnd(from: number): number {
   const each = bytes;
   let at = from;

@@ -1,7 +1,7 @@
 /**
- * How much a JSON text has in it, before it is parsed: a byte or two for each of millions of values make objects for seconds,
- * in one turn of the event loop, and a thousand bytes of memory for ten that were sent. Texts are passed over, whatever is in
- * them; whether it is JSON at all is the parser's to say.
+ * Estimates how much a JSON text contains before it is parsed. Millions of values of a byte or two would take seconds to
+ * become objects, in one turn of the event loop, and a thousand bytes of memory for every ten sent. Texts are skipped,
+ * whatever is in them; the parser decides whether it is JSON at all.
  */
 const quote = 0x22;
 const comma = 0x2c;
@@ -9,7 +9,7 @@ const openBracket = 0x5b;
 const backslash = 0x5c;
 const openBrace = 0x7b;
 
-/** Values, of which an object or an array is four: some tens of milliseconds of parsing. */
+/** The maximum number of values, where an object or an array counts as four: some tens of milliseconds of parsing. */
 export const jsonWeightMax = 1_000_000;
 const containerWeight = 4;
 

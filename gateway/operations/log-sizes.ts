@@ -1,4 +1,4 @@
-/** How many bytes a topic's records have, partition by partition, as the owners of its logs tell. */
+/** How many bytes a topic's records take, per partition, as the owners of its logs report. */
 import type { TopicEntry } from '../../engine/engine.ts';
 import type { GatewayContext } from '../context.ts';
 

@@ -1,8 +1,8 @@
 /**
- * JSON whose numbers keep what a double would lose: ids of 64 bits, decimals, exponents. JSON.parse of Node 20 gives doubles
- * and nothing else, so such numbers go through it as texts, behind a word that nobody outside this process knows.
+ * JSON whose numbers keep what a double would lose: 64-bit ids, decimals, exponents. JSON.parse of Node 20 gives only
+ * doubles, so such numbers pass through it as texts, behind a marker that nobody outside this process knows.
  *
- * Most JSON has none of them, and is parsed as ever.
+ * Most JSON has no such numbers and is parsed as usual.
  */
 import { systemRandom } from '../../engine/kernel/random.ts';
 
@@ -25,9 +25,9 @@ export class LongNumber {
 
 const mark = systemRandom.bytes(16).toString('hex');
 const marked = new RegExp(`"${mark}([^"]*)"`, 'g');
-/** Sixteen digits, or an exponent, where a number may begin. Rarely within a text, which costs time and no more. */
+/** Sixteen digits, or an exponent, where a number may begin. Rarely matches inside a text, which only costs time. */
 const mayBeLong = /(?:^|[:,[\s])-?(?:\d[\d.]{15}|[\d.]+[eE])/;
-/** Texts are passed over, also one without an end: what stood for a number in it would give it one. */
+/** Skips texts, including unterminated ones: a marker inserted in one would terminate it. */
 const textOrNumber = /"(?:[^"\\]|\\[^])*"?|-?\d[\d.]*(?:[eE][-+]?\d+)?/g;
 const jsonNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$/;
 const digitsExactMax = 15;
@@ -36,7 +36,7 @@ export function hasLongNumbers(text: string): boolean {
   return mayBeLong.test(text);
 }
 
-/** As JSON.parse, and takes what it takes; numbers that a double may not hold are LongNumbers. */
+/** Like JSON.parse, and accepts the same input; numbers that a double may not hold become LongNumbers. */
 export function parseKeepingNumbers(text: string): unknown {
   if (!hasLongNumbers(text)) return JSON.parse(text) as unknown;
   try {
@@ -45,7 +45,7 @@ export function parseKeepingNumbers(text: string): unknown {
       return typeof value === 'string' && value.startsWith(mark) ? new LongNumber(value.slice(mark.length)) : value;
     }) as unknown;
   } catch (error) {
-    // For its own words about the text as it was sent.
+    // To get the parser's own error message about the text as sent.
     JSON.parse(text);
     if (error instanceof RangeError) throw new SyntaxError('nested too deeply');
     throw error;
@@ -58,7 +58,7 @@ function markIfLong(token: string): string {
   return isExact || String(Number(token)) === token ? token : `"${mark}${token}"`;
 }
 
-/** As JSON.stringify. */
+/** Like JSON.stringify. */
 export function stringifyKeepingNumbers(json: unknown): string {
   const text = JSON.stringify(json);
   return text.includes(mark) ? text.replace(marked, '$1') : text;

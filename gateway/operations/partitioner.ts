@@ -1,6 +1,6 @@
 /**
- * Which partition a record goes to when its sender names none: by key as every Kafka client does it (murmur2, so that
- * records of one key meet in one partition whatever door they came through), without a key to whatever partition this
+ * Which partition a record goes to when its sender names none. With a key: by murmur2, as every Kafka client does, so that
+ * records of one key meet in one partition whichever door they came through. Without a key: to the partition that this
  * turn's keyless records share (KIP-480: full batches instead of many small ones).
  */
 export function partitionOfKey(key: Uint8Array, partitions: number): number {

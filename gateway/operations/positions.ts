@@ -16,7 +16,7 @@ export type StartAt =
   | { readonly at: 'last'; readonly records: number }
   | { readonly at: 'time'; readonly timestampMs: number };
 
-/** ListOffsets' own names for places. */
+/** The special timestamps of ListOffsets. */
 const latestTimestamp = -1;
 const earliestTimestamp = -2;
 
@@ -32,7 +32,7 @@ export function parseStart(text: string): StartAt {
   return { at: 'time', timestampMs };
 }
 
-/** One offset per asked partition. Throws OwnerUnavailable while a partition has no owner. */
+/** One offset per requested partition. Throws OwnerUnavailable while a partition has no owner. */
 export async function resolveStart(
   context: GatewayContext,
   topic: TopicEntry,
@@ -55,7 +55,7 @@ export async function resolveStart(
       }));
     }
     case 'time': {
-      // A partition without a record that new starts at its end.
+      // No record of this partition is that new: start at its end.
       const byTime = await listOffsets(context, topic, partitions, start.timestampMs);
       const latest = await listOffsets(context, topic, partitions, latestTimestamp);
       return byTime.map((position, i) => (position.offset < 0 ? latest[i]! : position));

@@ -1,9 +1,9 @@
 /**
- * Records that their sender has numbered (KIP-98 over HTTP): one request is one batch, stamped with the producer id, epoch
- * and first sequence that the sender gave, and stored apart from everybody else's. The log remembers the last five batches
- * of a producer, so a repeat of one of them is answered with the offsets that it was given, whichever gateway and
- * broker it comes through. That is what a sender needs whose answer was lost: what produce.ts numbers by itself it can
- * only repeat on its own side of that loss.
+ * Records that their sender has numbered (KIP-98 over HTTP). One request is one batch, stamped with the sender's producer
+ * id, epoch and first sequence, and stored apart from all other records. The log remembers the last five batches of a
+ * producer, so it answers a repeat of one of them with the original offsets, whichever gateway and broker it comes through.
+ * A sender needs this when an answer is lost. The numbers that produce.ts assigns itself cannot help there: it can repeat a
+ * batch only on its own side of the lost answer.
  */
 import type { TopicEntry } from '../../engine/engine.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -16,8 +16,8 @@ import { appendBatch } from './append.ts';
 import { messageBytesMaxOf, type ProduceOutcome, type ProduceRecord } from './produce.ts';
 
 /**
- * Stores `records` (at least one) in one batch of `partition`, whose number in the records is not looked at, and calls `done`
- * once with one outcome per record: all with the same error, or all stored. Throws QuotaExceeded before anything is stored.
+ * Stores `records` (at least one) in one batch of `partition`; the partition in the records is ignored. Calls `done` once
+ * with one outcome per record: all with the same error, or all stored. Throws QuotaExceeded before anything is stored.
  */
 export function produceStamped(
   context: GatewayContext,

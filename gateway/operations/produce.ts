@@ -1,12 +1,11 @@
 /**
- * Records from doors that speak records, not batches (HTTP, WebSocket), become batches here. Every request of an
- * event-loop turn appends to its partition's open batch; the end of the turn sends each partition's batch as one
- * append. Nothing waits while idle, and batches grow under load because a partition's next batch fills while
- * `batchesInFlightMax` are under way.
+ * Turns records from doors that speak records, not batches (HTTP, WebSocket), into batches. Every request of an event-loop
+ * turn appends to its partition's open batch; the end of the turn sends each partition's batch as one append. Nothing waits
+ * while idle, and batches grow under load because a partition's next batch fills while `batchesInFlightMax` are in flight.
  *
- * Each partition line is an idempotent producer of its own (KIP-98): when a broker dies with a batch in flight, the
- * engine replays it and the broker's duplicate window makes sure that it is stored once. Why a producer id per line:
- * after a failed batch the sequence of this line alone is broken; a fresh id mends it without touching other lines.
+ * Each partition line is its own idempotent producer (KIP-98): when a broker dies with a batch in flight, the engine
+ * replays it and the broker's duplicate window makes sure that it is stored once. Why a producer id per line: after a
+ * failed batch only this line's sequence is broken, and a new id repairs it without touching other lines.
  */
 import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { requiresKeys, topicSettings } from '../../engine/topic-configs.ts';
@@ -25,13 +24,13 @@ export interface ProduceRecord {
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
   readonly headers?: readonly RecordHeader[] | undefined;
-  /** Chosen by the key, or by us, when absent. */
+  /** When absent, chosen by the key or by the partitioner. */
   readonly partition?: number | undefined;
   /** Milliseconds since the epoch; the time of arrival when absent. */
   readonly timestampMs?: number | undefined;
 }
 
-/** Per record, in request order. `errorCode` 0: stored at `offset`. */
+/** The result of one record, in request order. `errorCode` 0: stored at `offset`. */
 export interface ProduceOutcome {
   readonly errorCode: number;
   readonly message: string | null;
@@ -48,10 +47,12 @@ interface ManyRecords {
 
 type DoneOne = (outcome: ProduceOutcome) => void;
 
-/** Whom a record's outcome is told: a request of one record is its callback and nothing else. */
+/** The receiver of a record's outcome. For a request of one record it is the callback and nothing else. */
 type Request = ManyRecords | DoneOne;
 
-/** Three lists by place in the batch, not a list of objects: one record is one request on the busiest path. */
+/**
+ * Three lists indexed by place in the batch instead of a list of objects: on the busiest path one record is one request.
+ */
 interface OpenBatch {
   readonly builder: BatchBuilder;
   readonly requests: Request[];
@@ -62,9 +63,9 @@ interface OpenBatch {
 
 /** `producerId` -1: being allocated; batches wait for it. */
 interface Line {
-  /** The latest entry seen: its configs may change. */
+  /** The latest catalogue entry seen: its configs may change. */
   topic: TopicEntry;
-  /** By the topic's configs and the cluster's limits at its last batch. */
+  /** From the topic's configs and the cluster's limits at the time of its last batch. */
   messageBytesMax: number;
   topicBytesMax: number;
   requiresKeys: boolean;
@@ -73,14 +74,14 @@ interface Line {
   readonly key: string;
   producerId: number;
   nextSequence: number;
-  /** A batch failed: what is in flight drains, then a new producer id starts at sequence 0. */
+  /** A batch failed: batches in flight drain, then a new producer id starts at sequence 0. */
   broken: boolean;
   inFlight: number;
   backlogBytes: number;
-  /** Of the batch sent last: the next is likely to need as much. */
+  /** The size of the previous batch: the next one probably needs as much. */
   lastBatchBytes: number;
   readonly waiting: OpenBatch[];
-  /** In the list that the end of this turn goes through. */
+  /** Whether it is in the list that the end of this turn processes. */
   isDirty: boolean;
 }
 
@@ -157,7 +158,7 @@ export class RecordProducer {
       return;
     }
     const line = this.#line(clusterId, topic, partition);
-    // Here, because in its batch it would take the records of others down with it.
+    // Check it here: in its batch it would make the records of others fail too.
     if (record.key === null && line.requiresKeys) {
       this.#settle(request, index, failed(errorCode.invalidRecord, keylessMessage, partition, timestampMs));
       return;
@@ -181,7 +182,7 @@ export class RecordProducer {
     this.#dirty.push(line);
   }
 
-  /** Into the line's last open batch, or a fresh one. Undefined: it fits in no batch of this topic. */
+  /** Appends to the line's last open batch, or to a new one. Undefined: it fits in no batch of this topic. */
   #place(line: Line, record: ProduceRecord, timestampMs: number): OpenBatch | undefined {
     const { waiting } = line;
     const last = waiting.length > 0 ? waiting[waiting.length - 1]! : undefined;
@@ -247,7 +248,9 @@ export class RecordProducer {
     return line;
   }
 
-  /** Lines of long silent partitions go, oldest first, a few looks per new line. A line that returns has a new id. */
+  /**
+   * Removes lines that have long been silent, oldest first, checking a few per new line. A line that returns gets a new id.
+   */
   #forgetIdleLines(): void {
     if (this.#lines.size < this.#context.settings.producerLinesMax) return;
     let looks = 16;
@@ -275,7 +278,7 @@ export class RecordProducer {
         this.#send(line);
       },
       () => {
-        // Without an id nothing of the line was sent: all of it may be tried again by the callers.
+        // Without an id nothing of the line was sent: the callers may retry all of it.
         for (const batch of line.waiting.splice(0)) {
           this.#settleBatch(line, batch, unavailable);
         }
@@ -331,7 +334,7 @@ export class RecordProducer {
     else line.broken = true;
     if (line.broken && line.inFlight === 0) this.#identify(line);
     else if (!line.broken) this.#send(line);
-    // What is left of a longer debt is met by the caller's next request, which is refused with the time to wait.
+    // The rest of a longer debt meets the caller's next request, which is refused with the time to wait.
     const waitMs = Math.min(delayMs, this.#context.settings.quotaWaitMsMax);
     if (waitMs > 0) this.#context.clock.after(waitMs, () => this.#settleBatch(line, batch, result));
     else this.#settleBatch(line, batch, result);
@@ -340,7 +343,7 @@ export class RecordProducer {
   #settleBatch(line: Line, batch: OpenBatch, result: AppendResult): void {
     const { requests, indexes, timestampsMs } = batch;
     const { errorCode: code, baseOffset, logAppendTimeMs } = result;
-    // What a broker says may name the topic as the engine knows it.
+    // The broker's text may contain the engine's name for the topic.
     const message = result.errorMessage === null ? null : stripNames(line.clusterId, result.errorMessage);
     for (let delta = 0; delta < requests.length; delta++) {
       const timestampMs = timestampsMs[delta]!;
@@ -371,7 +374,7 @@ export class RecordProducer {
   }
 }
 
-/** The topic's max.message.bytes, or the cluster's limit where that is less. */
+/** The topic's max.message.bytes, or the cluster's limit where that is lower. */
 export function messageBytesMaxOf(context: GatewayContext, clusterId: string, topic: TopicEntry): number {
   return Math.min(topicSettings(topic.configs).messageBytesMax, clusterBytesMax(context, clusterId));
 }

@@ -1,6 +1,6 @@
 /**
- * One page of a topic for a reader that keeps its own place (HTTP): fetched, judged, and cut to the asked number of records.
- * Nothing of the reader is kept here; the next page is asked for with the positions that come with this one.
+ * One page of a topic for a reader that keeps its own place (HTTP): fetched, judged, and cut to the requested number of
+ * records. No reader state is kept here; the reader asks for the next page with the positions returned with this one.
  */
 import type { FetchedPartition, TopicEntry } from '../../engine/engine.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
@@ -17,10 +17,10 @@ import type { ReaderStart } from './reader-start.ts';
 import type { RecordFormat } from './record-json.ts';
 import { jsonCapacity, UnreadableRecords, writeRecords } from './records-to-json.ts';
 
-/** Retention has deleted what lies at these positions. */
+/** Retention has deleted the records at these positions. */
 export class OffsetExpired extends Failure {
   readonly code = 'invalid-request';
-  /** The first offsets that remain, of the partitions at fault. */
+  /** The first remaining offsets of the partitions at fault. */
   readonly earliest: readonly Position[];
   constructor(earliest: readonly Position[]) {
     super(`retention has deleted the records at this position of partition ${earliest[0]?.partition}`);
@@ -56,14 +56,17 @@ interface PagePartition {
 
 export interface FetchedPage {
   readonly partitions: readonly PagePartition[];
-  /** To be waited for before the page is sent. */
+  /** The caller waits for this before it sends the page. */
   readonly delayMs: number;
 }
 
-/** How often positions are moved to where the log begins or ends before the reader is told instead. */
+/** How often positions are moved to the beginning or end of the log before the reader gets an error instead. */
 const movesMax = 3;
 
-/** Throws OffsetExpired, OffsetBeyondEnd, OwnerUnavailable, NotFound. Who owes much is to be refused before (refuseLongRead). */
+/**
+ * Throws OffsetExpired, OffsetBeyondEnd, OwnerUnavailable, NotFound. The caller must first refuse a cluster that owes much
+ * (refuseLongRead).
+ */
 export async function fetchPage(
   context: GatewayContext,
   principal: Principal,
@@ -123,8 +126,9 @@ function outOfRange(
 }
 
 /**
- * Partitions without an owner, and those that did not answer in time, are left out as long as others answer, and those that
- * cannot be read as long as others have records: their positions stay, the page is not up to date, and the next one has them.
+ * Leaves out partitions without an owner, or that did not answer in time, as long as others answer, and partitions that
+ * cannot be read as long as others have records. Their positions stay, the page is not up to date, and the next page has
+ * them.
  */
 function pageOf(
   { engine }: GatewayContext,
@@ -146,7 +150,7 @@ function pageOf(
     const fromOffset = offsets.get(partition)!;
     page.push({ partition, fromOffset, highWatermark, logStartOffset, batches: batchesFrom(records, fromOffset) });
   }
-  // One that moves is there soon. What cannot be read may stay so: it is told as soon as others have nothing to give.
+  // A moving partition is back soon. An unreadable one may stay so: report it as soon as the others have nothing to give.
   if (unreadable && page.every(({ batches }) => batches.length === 0)) {
     throw readFailure(unreadable.errorCode, unreadable.partition);
   }
@@ -167,7 +171,7 @@ function batchesFrom(runs: readonly Uint8Array[], fromOffset: number): Uint8Arra
   return batches;
 }
 
-/** Memory for a page with what stands around its records. */
+/** Memory for a page, including the text around its records. */
 export function pageCapacity(page: FetchedPage, { bytesMax }: Pick<PageOptions, 'bytesMax'>): number {
   return jsonCapacity(
     page.partitions.flatMap(({ batches }) => batches),
@@ -176,11 +180,11 @@ export function pageCapacity(page: FetchedPage, { bytesMax }: Pick<PageOptions, 
 }
 
 /**
- * Writes the records of a page, at most `recordsMax`, and no more once they have `bytesMax` bytes; with a comma between them, or
- * a line break behind each. Resolves to the next positions. `positions` are those that the page was asked with: partitions that
- * did not answer keep theirs. Partitions are read in the order of the positions, and one that gave records goes to the end, so
- * that a busy one cannot starve the others. A batch whose records cannot be read ends its partition's part. Throws
- * UnreadableRecords when nothing else is there.
+ * Writes at most `recordsMax` records of a page, and stops once they take `bytesMax` bytes; with a comma between them, or a
+ * line break after each. Resolves to the next positions. `positions` are those that the page was requested with: partitions
+ * that did not answer keep theirs. Partitions are read in the order of the positions, and one that gave records moves to
+ * the end, so that a busy one cannot starve the others. A batch whose records cannot be read ends its partition's part.
+ * Throws UnreadableRecords when nothing else is there.
  */
 export async function renderPage(
   output: JsonOutput,
@@ -193,7 +197,7 @@ export async function renderPage(
   let records = 0;
   const startLength = output.length;
   let unreadable: UnreadableRecords | undefined;
-  // A well compressed batch can be a hundred times larger as text: what is rendered has the bound of what is read.
+  // A well compressed batch can be a hundred times larger as text: the output has the same limit as the input.
   const isFull = (): boolean => records >= recordsMax || output.length - startLength >= bytesMax;
   const next = new Map(positions.map(({ partition, offset }) => [partition, offset]));
   for (const { partition, fromOffset, batches } of page.partitions) {

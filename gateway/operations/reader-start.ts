@@ -1,4 +1,4 @@
-/** Where a reader of a topic begins: from a cursor, or from a place in the partitions it names. For every door. */
+/** Where a reader of a topic begins, for every door: at a cursor, or at a place in the partitions it names. */
 import type { TopicEntry } from '../../engine/engine.ts';
 import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import { NotFound } from '../../tenancy/failures.ts';
@@ -10,32 +10,32 @@ import { admitBeside } from './admit.ts';
 import { decodeCursor, encodeCursor, type Position, topicTag } from './cursor.ts';
 import { parseStart, resolveStart } from './positions.ts';
 
-/** The cursor is of a topic of the same name that was deleted. */
+/** The cursor belongs to a deleted topic of the same name. */
 export class TopicRecreated extends Failure {
   readonly code = 'cursor-invalid';
 }
 
 export interface ReaderStart {
   readonly positions: readonly Position[];
-  /** No partition was chosen: those added later belong to it. */
+  /** The reader chose no partitions: those added later belong to it. */
   readonly wholeTopic: boolean;
-  /** The place was asked for by name or time, not as an offset: when retention passes it meanwhile, the start moves along. */
+  /** The place was given by name or time, not as an offset: when retention passes it meanwhile, the start moves along. */
   readonly isRelative: boolean;
 }
 
 export interface ReaderRequest {
   readonly cursor?: string | undefined;
-  /** Where each partition that is read begins: for readers that keep offsets of their own. */
+  /** The starting offset of each partition that is read: for readers that keep their own offsets. */
   readonly positions?: readonly Position[] | undefined;
   /** As parseStart takes it; 'earliest' when neither is given. */
   readonly from?: string | undefined;
-  /** All of the topic's when absent. Ignored with a cursor, which names its own. */
+  /** All partitions of the topic when absent. Ignored with a cursor, which names its own. */
   readonly partitions?: readonly number[] | undefined;
 }
 
 /**
- * Many partitions are charged as what they are to read (weight.ts). Throws CursorInvalid, TopicRecreated, NotFound (a cursor of
- * another topic), InvalidRequest, OwnerUnavailable, QuotaExceeded.
+ * A start in many partitions is charged for the reads it takes (weight.ts). Throws CursorInvalid, TopicRecreated, NotFound
+ * (a cursor of another topic), InvalidRequest, OwnerUnavailable, QuotaExceeded.
  */
 export async function startReader(
   context: GatewayContext,
@@ -55,7 +55,7 @@ export async function startReader(
   const partitions = request.partitions ?? topic.partitions.map(({ index }) => index);
   checkPartitions(topic, partitions, 'partitions');
   const asked = [...new Set(partitions)];
-  // A time is looked for in what is stored.
+  // Finding a time requires a search in the stored log.
   admitBeside(context, principal, start.at === 'time' ? asked.length : requestsBeside(asked.length));
   const positions = await resolveStart(context, topic, asked, start);
   return { positions, wholeTopic: request.partitions === undefined, isRelative: start.at !== 'offset' };

@@ -1,14 +1,15 @@
 /**
- * Records of JSON, for every door that speaks JSON. A record is bytes; what a JSON value stands for:
+ * Records as JSON, for every door that speaks JSON. A record is bytes; a JSON value stands for these:
  *
  *   key       null | "text" (its UTF-8, so that keys partition as with Kafka clients) | {"$b64"} | other JSON: its text
  *   value     null: no value (a tombstone) | {"$b64": "…"} bytes | {"$text": "…"} UTF-8 text | {"$json": …} | other JSON: its text
  *   headers   [{"key": "name", "value": null | "text" | {"$b64"}}], or {"name": value} when written
  *
- * Reading is the inverse (records-to-json.ts): a value that is JSON text comes as that JSON, other UTF-8 as {"$text"}, the rest as {"$b64"}.
- * {"$json"} wraps what would be read as something else: the JSON text `null` and objects that look like a wrapper. So every
- * value that was read can be written again and means the same. `format` changes what a bare JSON string in a value is:
- * 'string' its text, 'base64' its bytes (keys too), and then reading yields such strings.
+ * Reading is the inverse (records-to-json.ts): a value that is JSON text is returned as that JSON, other UTF-8 as
+ * {"$text"}, the rest as {"$b64"}. {"$json"} wraps values that would otherwise be read as something else: the JSON text
+ * `null` and objects that look like a wrapper. So every value that was read can be written again and means the same.
+ * `format` changes what a bare JSON string in a value is: 'string' its text, 'base64' its bytes (keys too), and then
+ * reading yields such strings.
  */
 import '../../engine/kernel/buffer.ts';
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
@@ -66,7 +67,7 @@ export function wrapperOf(json: unknown): '$b64' | '$text' | '$json' | undefined
   return only === '$b64' || only === '$text' || only === '$json' ? only : undefined;
 }
 
-/** JSON.parse takes any depth, JSON.stringify has a stack. Throws InvalidRequest. */
+/** JSON.parse accepts any depth, but JSON.stringify is limited by the stack. Throws InvalidRequest. */
 function jsonBytes(json: unknown, field: string): Buffer {
   try {
     return Buffer.from(stringifyKeepingNumbers(json));
@@ -100,7 +101,7 @@ function wrapped(json: unknown, field: string): Buffer {
   throw new InvalidRequest(field, `${field}: the value of $b64 or $text must be a string`);
 }
 
-/** Standard or URL-safe alphabet, padded or not. Node skips what it does not know, so the text is checked first. */
+/** Standard or URL-safe alphabet, padded or not. Node skips characters it does not know, so the text is checked first. */
 function base64Bytes(text: string, field: string): Buffer {
   if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(text)) throw new InvalidRequest(field, `${field} is not base64`);
   return Buffer.from(text, 'base64');
@@ -138,7 +139,7 @@ function headerBytes(json: unknown, field: string): Buffer | null {
   throw new InvalidRequest(field, `${field} must be a string, null or {"$b64": "…"}`);
 }
 
-/** Of a number that is no record's own, its usual kind. */
+/** Converts a number that is not record content, such as a partition, to an ordinary number. */
 function double(json: unknown): unknown {
   return json instanceof LongNumber ? Number(json) : json;
 }

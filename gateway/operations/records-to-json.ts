@@ -1,4 +1,6 @@
-/** Records as JSON (see record-json.ts), as bytes: what is JSON or UTF-8 already is copied and never becomes a string. */
+/**
+ * Records as JSON (see record-json.ts), as bytes: data that is already JSON or UTF-8 is copied and never becomes a string.
+ */
 import '../../engine/kernel/buffer.ts';
 import { isUtf8 } from 'node:buffer';
 import { Failure } from '../../engine/kernel/failure.ts';
@@ -17,8 +19,8 @@ import { type RecordFormat, wrapperOf } from './record-json.ts';
 import { isPlainValue } from './json-scan.ts';
 
 /**
- * A producer stored a batch whose checksum is right and whose records are not: the log takes batches by header and
- * checksum. Its bytes can be had as a record batch; a reader of records goes on behind it.
+ * A producer stored a batch whose checksum is right but whose records are malformed: the log validates only header and
+ * checksum. A client can still fetch its bytes as a record batch; a reader of records continues behind it.
  */
 export class UnreadableRecords extends Failure {
   readonly code = 'data-corrupt';
@@ -36,7 +38,10 @@ export class UnreadableRecords extends Failure {
   }
 }
 
-/** Kafka's producers send none of this size, but a bomb may hold one. Its JSON is up to six times as long, and V8 has no text for it. */
+/**
+ * Kafka's producers send no record of this size, but a decompression bomb may hold one. Its JSON can be six times as long,
+ * and V8 has no string for it.
+ */
 const recordBytesMax = 16 * 1024 * 1024;
 
 class RecordTooLarge extends Failure {
@@ -46,12 +51,15 @@ class RecordTooLarge extends Failure {
   }
 }
 
-/** Where the record at `offset` is to be written, behind what stands before it; undefined ends the walk before it. */
+/**
+ * Returns where the record at `offset` is to be written, after the text that precedes it; undefined ends the walk before
+ * the record.
+ */
 export type PlaceRecord = (offset: number) => JsonOutput | undefined;
 
 /**
- * Writes the records of [fromOffset, endOffset) in a stored batch, each without line breaks; at once unless it is compressed.
- * Throws, or rejects with, UnreadableRecords.
+ * Writes the records of [fromOffset, endOffset) in a stored batch, each without line breaks; synchronously unless it is
+ * compressed. Throws, or rejects with, UnreadableRecords.
  */
 export function writeRecords(
   stored: Uint8Array,
@@ -61,7 +69,7 @@ export function writeRecords(
   format: RecordFormat,
   place: PlaceRecord,
 ): void | Promise<void> {
-  // Transaction markers are not records of anyone's.
+  // Transaction markers are nobody's records.
   if (isControl(stored, 0)) return undefined;
   const batch = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
   const refuse = (error: unknown): never => {
@@ -104,7 +112,7 @@ function walkRecords(
     if (offset >= endOffset) return false;
     const bytes = (key?.length ?? 0) + (value?.length ?? 0) + (headerBytes?.length ?? 0);
     if (bytes > recordBytesMax) throw new RecordTooLarge(bytes);
-    // Before anything of the record is written: these may be no headers.
+    // Check the headers before anything of the record is written: they may be malformed.
     const headers = headerBytes === null ? undefined : headersJson(decodeHeaders(headerBytes));
     const output = place(offset);
     if (!output) return false;
@@ -129,14 +137,14 @@ function walkRecords(
 export interface RecordChunk {
   readonly json: Buffer;
   readonly baseOffset: number;
-  /** Behind the last record. */
+  /** The offset after the last record. */
   readonly endOffset: number;
 }
 
-/** What stands around the records of a chunk. */
+/** The text around the records of a chunk. */
 export interface ChunkStyle {
   before(output: JsonOutput, offset: number, isFirst: boolean): void;
-  /** Behind each. */
+  /** After each record. */
   readonly after: string;
 }
 
@@ -148,16 +156,17 @@ export const byComma: ChunkStyle = {
 };
 
 /**
- * Of one batch at once. What a bomb expands to waits in memory for as long as its reader does not read, and a thousand readers
- * may not: who wants the rest has the batch decompressed again. The usual one is smaller.
+ * Limit for the chunks of one batch. The expanded records of a bomb stay in memory as long as their reader does not read,
+ * and a thousand readers must not cause that. A reader that wants the rest has the batch decompressed again. Usual batches
+ * are smaller.
  */
 const chunksBytesMax = 4 * 1024 * 1024;
-/** Of the text around a record. */
+/** Room for the text around one record. */
 const aroundBytes = 96;
-/** For what stands around all of them. */
+/** Room for the text around all of them. */
 const slackBytes = 1024;
 
-/** Memory for the JSON of these batches that has to grow for few: escapes and headers are rare. */
+/** Memory for the JSON of these batches that seldom has to grow: escapes and headers are rare. */
 export function jsonCapacity(batches: readonly Uint8Array[], bytesMax: number): number {
   let bytes = 0;
   let records = 1;
@@ -166,13 +175,13 @@ export function jsonCapacity(batches: readonly Uint8Array[], bytesMax: number): 
     records += recordCount(batch, 0);
   }
   bytes += records * aroundBytes;
-  // The record that passes the bound is written whole: one of the usual size.
+  // The record that passes the limit is written whole, assuming the usual size.
   return Math.min(bytes, bytesMax + Math.ceil(bytes / records)) + slackBytes;
 }
 
 /**
- * As writeRecords, in chunks that end with the record that passes `chunkBytesMax`. Of a very large batch only the first:
- * whoever has read them asks for those from behind the last offset on, until there are none.
+ * Like writeRecords, but in chunks that end with the record that passes `chunkBytesMax`. Of a very large batch it returns
+ * only the first chunks: the caller asks again from behind their last offset until there are none.
  */
 export function recordChunks(
   stored: Uint8Array,
@@ -228,7 +237,7 @@ function writeValue(output: JsonOutput, bytes: Buffer, format: RecordFormat): vo
 }
 
 /**
- * The stored text goes out as it is: numbers keep digits that a double would lose. Line breaks between tokens would end an
+ * The stored text goes out unchanged: numbers keep digits that a double would lose. Line breaks between tokens would end an
  * NDJSON line or an SSE field; within strings JSON has none.
  */
 function writeParsed(output: JsonOutput, bytes: Buffer): void {
@@ -245,11 +254,13 @@ function writeParsed(output: JsonOutput, bytes: Buffer): void {
   if (isWrapped) output.ascii('}');
 }
 
-/** Whether JSON text can begin so: blank, quote, bracket, sign, digit, or the first letter of true, false, null. */
+/**
+ * Whether JSON text can begin with this byte: blank, quote, bracket, sign, digit, or the first letter of true, false, null.
+ */
 const mayBeJson = new Uint8Array(256);
 for (const first of Buffer.from(' \t\r\n"[{-0123456789tfn')) mayBeJson[first] = 1;
 
-/** A look at so few costs less than the call that looks at them. */
+/** Checking this few bytes costs less than calling the function that checks them. */
 const shortBytes = 96;
 
 function isText(bytes: Buffer): boolean {

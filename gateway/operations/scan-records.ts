@@ -1,10 +1,11 @@
 /**
- * The plain shape of a produce body, {"records":[{"key":"text","value":<any JSON>}, …]}, read in one pass over its bytes:
- * keys and values are views of the body, and no object is made of a value only to be written as text again. A value is
- * stored as the JSON text that was sent, so numbers keep digits that a double would lose.
+ * The plain shape of a produce body, {"records":[{"key":"text","value":<any JSON>}, …]}, read in one pass over its bytes.
+ * Keys and values are views of the body, and no value becomes an object only to be written as text again. A value is stored
+ * as the JSON text that was sent, so numbers keep digits that a double would lose.
  *
- * All of it is checked against the grammar (json-scan.ts). Whatever is not plain is left to the parser and its exact errors
- * (record-json.ts): other members, members named twice, keys with escapes, the $ wrappers, deep nesting, and all that is wrong.
+ * The whole body is checked against the grammar (json-scan.ts). Whatever is not plain is left to the parser and its exact
+ * errors (record-json.ts): other members, members named twice, keys with escapes, the $ wrappers, deep nesting, and
+ * everything malformed.
  */
 import { isUtf8 } from 'node:buffer';
 import { beginScan, blanksEnd, endScan, isPlainByte, mayBeWrapper, valueEnd, wordEnd } from './json-scan.ts';
@@ -23,12 +24,12 @@ const valueName = Buffer.from('"value"');
 const keyName = Buffer.from('"key"');
 const nullWord = Buffer.from('null');
 
-// Of the scan under way, which is over before anybody else runs: locals of one function would be passed through all others.
+// State of the current scan, which ends before any other code runs: as locals, it would be passed through every function.
 const noBytes = new Uint8Array(0);
 let bytes: Uint8Array = noBytes;
 let at = 0;
 
-/** At least one record and at most `recordsMax`, as views of `body`; undefined for what is not plain. */
+/** At least one record and at most `recordsMax`, as views of `body`; undefined for a body that is not plain. */
 export function scanRecords(body: Uint8Array, recordsMax: number): ProduceRecord[] | undefined {
   if (!isUtf8(body)) return undefined;
   bytes = body;
@@ -87,14 +88,14 @@ function skipBlanks(): void {
   at = blanksEnd(at);
 }
 
-/** False of what has no end: nothing is passed. */
+/** False for an unterminated text: nothing is passed. */
 function passTo(end: number): boolean {
   if (end < 0) return false;
   at = end;
   return true;
 }
 
-/** Behind `byte` when it is what comes next; else nothing but blanks is passed. */
+/** Passes `byte` when it comes next; otherwise passes only blanks. */
 function token(byte: number): boolean {
   skipBlanks();
   if (bytes[at] !== byte) return false;

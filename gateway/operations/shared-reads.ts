@@ -1,13 +1,13 @@
 /**
- * Subscriptions that stand at the same place read once. A thousand subscribers at the tail ask for the same records at the
- * same moment; one fetch of the engine serves them all, and they share its buffers. What is charged is charged for each.
+ * Subscriptions at the same place share one read. A thousand subscribers at the tail ask for the same records at the same
+ * moment; one fetch of the engine serves them all, and they share its buffers. Each is charged separately.
  *
- * A read is shared while it is under way and by nobody afterwards, so nothing is kept here: who comes late reads what the
- * engine has. A subscription that closes leaves its read to the others; the last one to leave ends it.
+ * A read is shared only while it is in flight, so nothing is kept here: a late subscription reads from the engine. A
+ * subscription that closes leaves its read to the others; the last one to leave ends it.
  *
- * What a delivery to many costs is writes to sockets, whatever their size. So when telling the sharers of an answer, and
- * writing to their sockets, took a while, the next read begins after a pause of a quarter of that, and brings in one go what
- * was written meanwhile. Records that come more slowly than they can be given to all wait for nothing.
+ * A delivery to many costs writes to sockets, whatever their size. So when telling the sharers of an answer, and writing to
+ * their sockets, took a while, the next read begins after a pause of a quarter of that time, and returns at once what was
+ * written meanwhile. Records that arrive more slowly than they can be delivered to all are not delayed.
  */
 import type { Engine, FetchedPartition, FetchPartition } from '../../engine/engine.ts';
 import { assert } from '../../engine/kernel/assert.ts';
@@ -17,11 +17,11 @@ import { batchSizeBytes, lastOffset, recordCount } from '../../engine/records/ba
 import type { GatewayContext } from '../context.ts';
 import { TurnTime } from '../turn-time.ts';
 
-/** One batch of an answer, looked into once for all who are given it. */
+/** One batch of an answer, inspected once for all its receivers. */
 export interface ReadBatch {
-  /** The same view for everybody: by it those in step are known. */
+  /** The same view for every receiver: it identifies those in step. */
   readonly bytes: Uint8Array;
-  /** Behind its last record. */
+  /** The offset after its last record. */
   readonly endOffset: number;
   readonly records: number;
 }
@@ -31,44 +31,47 @@ export interface SharedPart {
   readonly batches: readonly ReadBatch[];
   /** Names the partition to the limiter. */
   readonly key: string;
-  /** Of all its records. */
+  /** The bytes of all its records. */
   readonly bytes: number;
   readonly records: number;
 }
 
-/** Beyond it the key of a read would cost more than is won. */
+/** With more partitions the key of a read would cost more than sharing saves. */
 const partitionsMax = 16;
 
-/** Bounds for one read of all who share it. */
+/** Limits of one read, for all who share it. */
 export const sharedReadLimits = { maxWaitMs: 5_000, minBytes: 1, maxBytes: 1024 * 1024 } as const;
 
-/** Who waits for a read. Called rather than promised: at the tail of a busy topic there are thousands for one answer. */
+/**
+ * A subscription that waits for a read. Callbacks, not promises: at the tail of a busy topic thousands wait for one answer.
+ */
 export interface Sharer {
   /** In the order in which they joined, in one turn. Must not throw. */
   answered(parts: readonly SharedPart[]): void;
-  /** As Engine.fetch rejects. */
+  /** With the error of Engine.fetch. */
   unanswered(error: unknown): void;
 }
 
-/** A pass over fewer is not worth a look at the clock; one that took less is not worth a pause. */
+/** A pass over fewer sharers is not worth a look at the clock; a shorter one is not worth a pause. */
 const passSharersMin = 16;
 const passMsMin = 1;
 /**
- * Of the time of the pass. What is written during a pass comes in one go without any pause; this is for the answers to it, the
- * writers' next records. A pause as long as the pass left the loop idle for half of the time (docs/benchmarks.md).
+ * The pause as a part of the pass's time. Records written during a pass arrive together without any pause; this is for the
+ * replies to it, the writers' next records. A pause as long as the pass left the loop idle for half of the time
+ * (docs/benchmarks.md).
  */
 const pauseShare = 0.25;
-/** However long a pass took: the most that a pause adds to the way of a record. */
+/** The most delay that a pause adds to a record, however long a pass took. */
 const pauseMsMax = 20;
 
-/** One read and those who wait for it. */
+/** One read and its waiters. */
 export class SharedRead {
   readonly asked: readonly FetchPartition[];
   readonly #engine: Engine;
   readonly #passes: Passes;
   readonly #abort = new AbortController();
   readonly #onEnd: () => void;
-  /** By place; who left has none. */
+  /** Indexed by place; undefined for a waiter that has left. */
   #sharers: (Sharer | undefined)[] = [];
   #present = 0;
   #hasEnded = false;
@@ -96,14 +99,14 @@ export class SharedRead {
     );
   }
 
-  /** The place to give back with `leave`. */
+  /** Returns the place to give back with `leave`. */
   join(sharer: Sharer): number {
     assert(!this.#hasEnded, 'a read that has ended is joined by nobody');
     this.#present++;
     return this.#sharers.push(sharer) - 1;
   }
 
-  /** At most once for each who joined, and only before the answer. The last one to leave ends the read. */
+  /** At most once per waiter, and only before the answer. The last one to leave ends the read. */
   leave(place: number): void {
     if (this.#hasEnded) return;
     this.#sharers[place] = undefined;
@@ -112,7 +115,7 @@ export class SharedRead {
     this.#abort.abort();
   }
 
-  /** Those who are left to be told. Whom the answer sends on reads anew, so nobody may find this one any more. */
+  /** The waiters still to be told. A told waiter begins its next read at once, so this read must no longer be found. */
   #end(): (Sharer | undefined)[] {
     const sharers = this.#sharers;
     this.#sharers = [];
@@ -124,7 +127,7 @@ export class SharedRead {
   }
 }
 
-/** Times the passes over many sharers, and holds back reads that are begun during one. */
+/** Times the passes over many sharers, and delays reads that begin during one. */
 class Passes {
   readonly #clock: Clock;
   /** Undefined outside a pass. */
@@ -134,12 +137,12 @@ class Passes {
     this.#clock = clock;
   }
 
-  /** A pass lasts to the end of the turn, behind the flushes of the sockets, which are asked for within it. */
+  /** A pass lasts to the end of the turn, after the socket flushes, which are requested within it. */
   begin(): void {
     if (this.#heldBack) return;
     this.#heldBack = [];
     const startMs = this.#clock.monotonicMs();
-    // Asked for once the first sharers have asked for theirs.
+    // Requested after the first sharers have requested theirs.
     queueMicrotask(() => this.#clock.endOfTurn(() => this.#end(startMs)));
   }
 
@@ -161,12 +164,12 @@ class Passes {
 }
 
 export class SharedReads {
-  /** For those whom one answer wakes in one turn. */
+  /** For the waiters that one answer wakes in one turn. */
   readonly turn: TurnTime;
   readonly #engine: Engine;
   readonly #passes: Passes;
   readonly #underWay = new Map<string, SharedRead>();
-  /** The one that was joined last. */
+  /** The read that was joined last. */
   #last: SharedRead | undefined;
 
   constructor(engine: Engine, clock: Clock) {
@@ -175,7 +178,7 @@ export class SharedReads {
     this.turn = new TurnTime(clock);
   }
 
-  /** What `of` would return, if the one before asked for this place too: those in step ask in a row, and need no key. */
+  /** The result of `of`, if the previous caller asked for this place too: waiters in step ask in a row and need no key. */
   ofOne(topicId: Uuid, partition: number, offset: number): SharedRead | undefined {
     const asked = this.#last?.asked;
     if (asked?.length !== 1) return undefined;
@@ -183,7 +186,7 @@ export class SharedReads {
     return one.offset === offset && one.partition === partition && one.topicId === topicId ? this.#last : undefined;
   }
 
-  /** The read to join, under way or begun with this call; undefined for what is not worth sharing. */
+  /** The read to join, in flight or begun by this call; undefined where sharing is not worth it. */
   of(asked: readonly FetchPartition[]): SharedRead | undefined {
     if (asked.length === 0 || asked.length > partitionsMax) return undefined;
     let key: string = asked[0]!.topicId;

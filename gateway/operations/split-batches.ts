@@ -1,13 +1,16 @@
-/** Record batches that came in one body or frame, one behind the other, each in a buffer of its own. */
+/** Splits record batches that came in one body or frame, one after the other, into a buffer each. */
 import { batchesIn, batchSizeBytes } from '../../engine/records/batch.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
 
-/** The bytes are not a sequence of whole record batches, or of too many. */
+/** The bytes are not a sequence of whole record batches, or hold too many. */
 export class MalformedBatches extends Failure {
   readonly code = 'invalid-request';
 }
 
-/** At least one, and at most `batchesMax`. Looks at lengths and magic only: the broker checks the rest. Throws MalformedBatches. */
+/**
+ * At least one, and at most `batchesMax`. Checks only lengths and magic: the broker checks the rest. Throws
+ * MalformedBatches.
+ */
 export function splitBatches(body: Buffer, batchesMax: number): Buffer[] {
   const batches: Buffer[] = [];
   let end = 0;
@@ -17,7 +20,7 @@ export function splitBatches(body: Buffer, batchesMax: number): Buffer[] {
         throw new MalformedBatches(`more than ${batchesMax} record batches in one request`);
       }
       end = at + batchSizeBytes(body, at);
-      // A copy each: the engine stamps offsets into them, and one batch shall not keep the whole body alive.
+      // Copy each: the engine stamps offsets into them, and one batch must not keep the whole body alive.
       batches.push(Buffer.from(body.subarray(at, end)));
     }
   } catch (error) {

@@ -1,7 +1,7 @@
 /**
- * A subscription reads some partitions of one topic from given positions and hands over batches as long as its holder
- * has granted credit. It keeps no record for a slow holder: out of credit it simply does not read, and later it reads
- * on from where it stood. Used by WebSocket subscriptions and SSE streams.
+ * A subscription reads some partitions of one topic from given positions and delivers batches as long as its holder has
+ * granted credit. It buffers no records for a slow holder: out of credit it stops reading, and later it continues from
+ * where it stopped. WebSocket subscriptions and SSE streams use it.
  *
  * Life:   reading ⇄ waiting for credit;   either → closed, or failed (told once through `failed`)
  */
@@ -29,8 +29,8 @@ import {
 import { Troubles } from './troubles.ts';
 
 /**
- * The records of [fromOffset, nextOffset) in one batch as stored. The batch is whole: it may begin before `fromOffset` (a
- * position within a batch) and, for a holder that takes records one by one, go on after `nextOffset`.
+ * The records of [fromOffset, nextOffset) in one stored batch. The batch is whole: it may begin before `fromOffset` (a
+ * position within a batch) and, for a holder that takes records one by one, continue after `nextOffset`.
  */
 export interface Delivery {
   readonly partition: number;
@@ -42,16 +42,16 @@ export interface Delivery {
 }
 
 export interface SubscriptionHolder {
-  /** May be asynchronous (decoding): nothing more is delivered until it has settled. */
+  /** May be asynchronous (decoding): nothing more is delivered until it settles. */
   deliver(delivery: Delivery): void | Promise<void>;
   /**
-   * Records between the position and the log's start are gone (retention): reading goes on at `toOffset`. Never silent.
+   * Records between the position and the log's start are gone (retention): reading continues at `toOffset`. Never silent.
    */
   gap(partition: number, fromOffset: number, toOffset: number): void;
-  /** One partition cannot be read, and is tried again; the others go on. Told once, until it is `available`. */
+  /** One partition cannot be read and is retried; the others continue. Called once, until the partition is `available`. */
   unavailable(partition: number, why: Failure): void;
   available(partition: number): void;
-  /** The subscription has ended by itself: topic deleted, offset beyond the end, or a bug. */
+  /** The subscription has ended itself: topic deleted, offset beyond the end, or a bug. */
   failed(kafkaError: number, message: string): void;
   /** The subscription has ended at a batch whose records the holder could not read. */
   unreadable(error: UnreadableRecords): void;
@@ -64,7 +64,7 @@ export interface Credit {
 
 const subscribed = new WeakMap<GatewayContext, ClusterShares>();
 
-/** What all subscriptions of all doors read. */
+/** The reads of all subscriptions of all doors. */
 function subscribedOf(context: GatewayContext): ClusterShares {
   let shares = subscribed.get(context);
   if (!shares) subscribed.set(context, (shares = new ClusterShares(context.settings.subscribedPartitionsMax)));
@@ -85,15 +85,15 @@ export class Subscription implements Sharer {
   #credit: { records: number; bytes: number };
   #state: 'reading' | 'idle' | 'closed' = 'idle';
   #paused = false;
-  /** The read under way, of one kind or the other; or the wait before the next. */
+  /** The read in flight, shared or own; or the wait before the next. */
   #own: AbortController | undefined;
   #shared: SharedRead | undefined;
   #place = 0;
   #wait: Timer | undefined;
-  /** Most subscriptions have none, ever. */
+  /** Created on first use: most subscriptions never have any. */
   #troubles: Troubles | undefined;
 
-  /** Throws Overloaded where all subscriptions together read as many partitions as there is room for. */
+  /** Throws Overloaded when all subscriptions together already read as many partitions as there is room for. */
   constructor(
     context: GatewayContext,
     principal: Principal,
@@ -101,7 +101,7 @@ export class Subscription implements Sharer {
     positions: readonly Position[],
     credit: Credit,
     holder: SubscriptionHolder,
-    /** 'records': no more records than there is credit for. 'batches': whole batches, so the last one may pass it. */
+    /** 'records': no more records than the credit allows. 'batches': whole batches, so the last one may exceed it. */
     unit: 'records' | 'batches' = 'batches',
   ) {
     this.#splits = unit === 'records';
@@ -119,12 +119,12 @@ export class Subscription implements Sharer {
     }
   }
 
-  /** Where to go on after everything delivered so far. */
+  /** Where to continue after everything delivered so far. */
   positions(): Position[] {
     return [...this.#offsets].map(([partition, offset]) => ({ partition, offset }));
   }
 
-  /** Whether it reads one partition, whose place is all of its cursor. */
+  /** Whether it reads one partition, whose position is its entire cursor. */
   get isOfOne(): boolean {
     return this.#offsets.size === 1;
   }
@@ -133,14 +133,14 @@ export class Subscription implements Sharer {
     return this.#credit;
   }
 
-  /** Adds credit; reading goes on when both kinds are above zero. Infinity is allowed. */
+  /** Adds credit; reading continues when both kinds are above zero. Infinity is allowed. */
   grant(records: number, bytes: number): void {
     this.#credit.records += records;
     this.#credit.bytes += bytes;
     this.#wake();
   }
 
-  /** For a holder whose socket is full: delivery stops after the batch under way. */
+  /** For a holder whose socket is full: delivery stops after the current batch. */
   pause(): void {
     this.#paused = true;
   }
@@ -178,7 +178,7 @@ export class Subscription implements Sharer {
   #rest(): void {
     if (this.#state !== 'reading') return;
     this.#state = 'idle';
-    // Credit may have come since the last look.
+    // Credit may have arrived since the last check.
     this.#wake();
   }
 
@@ -204,14 +204,14 @@ export class Subscription implements Sharer {
     this.#holder.failed(kafkaError, message);
   }
 
-  /** With others that stand at the same place, unless the credit is for less than they read. */
+  /** Shares the read with others at the same place, unless the credit is less than a shared read. */
   #readOn(): void {
     if (this.#state !== 'reading') return;
     if (!this.#mayRead()) return this.#rest();
     if (this.#isDeleted()) return;
     const troubledMs = this.#troubles?.waitMs(this.#offsets.keys(), this.#context.clock.monotonicMs()) ?? 0;
     if (troubledMs > 0) return this.#readAfter(troubledMs);
-    // How long a read waits bounds how late a deleted topic is noticed, not the latency of records.
+    // The length of a read's wait limits how late a deleted topic is noticed, not the latency of records.
     const { maxWaitMs, minBytes, maxBytes } = sharedReadLimits;
     const bytesMax = Math.min(maxBytes, this.#credit.bytes);
     if (bytesMax === maxBytes) {
@@ -246,7 +246,7 @@ export class Subscription implements Sharer {
 
   answered(parts: readonly SharedPart[]): void {
     this.#shared = undefined;
-    // Closed while the read was under way: its holder is told nothing more.
+    // Closed while the read was in flight: its holder is told nothing more.
     if (this.#state !== 'reading') return;
     try {
       const delayMs = chargeRead(this.#context, this.#principal, parts, this.#reads.turn.nowMs());
@@ -261,7 +261,7 @@ export class Subscription implements Sharer {
     this.#broke(error);
   }
 
-  /** From part `from` on; then, after `waitMs`, the next read. */
+  /** Delivers from part `from` on; then starts the next read after `waitMs`. */
   #deliverParts(parts: readonly SharedPart[], from: number, waitMs: number): void {
     let delayMs = waitMs;
     for (let i = from; i < parts.length; i++) {
@@ -297,7 +297,7 @@ export class Subscription implements Sharer {
       .catch((error: unknown) => this.#broke(error));
   }
 
-  /** In turn, so that one busy partition cannot starve the others: each read starts with the next one. */
+  /** Rotates, so that one busy partition cannot starve the others: each read starts with the next one. */
   #asked(bytesMax: number): FetchPartition[] {
     const first = this.#offsets.size > 1 ? this.#offsets.entries().next().value : undefined;
     if (first) {
@@ -348,8 +348,8 @@ export class Subscription implements Sharer {
   }
 
   /**
-   * From batch `from` on. False: out of credit, paused or closed; what was not delivered is read again later. A promise only
-   * where the holder gives one: at the tail of a busy topic this runs for every subscriber.
+   * Delivers from batch `from` on. False: out of credit, paused or closed; undelivered records are read again later.
+   * Returns a promise only where the holder gives one: at the tail of a busy topic this runs for every subscriber.
    */
   #deliverAll(
     partition: number,
@@ -366,7 +366,7 @@ export class Subscription implements Sharer {
       const records = Math.min(count, nextOffset - fromOffset);
       this.#offsets.set(partition, nextOffset);
       this.#credit.records -= records;
-      // A part of a batch costs its share, so that a batch taken in pieces costs what it costs in one.
+      // A part of a batch costs its share, so that a batch taken in pieces costs the same as one taken whole.
       this.#credit.bytes -= records === count ? batch.length : Math.ceil((batch.length * records) / count);
       const settled = this.#holder.deliver({ partition, fromOffset, nextOffset, batch, records, highWatermark });
       // Out of credit within the batch: the rest of it is read again.

@@ -1,6 +1,6 @@
 /**
  * Topics as a tenant has them: found within the caller's cluster only, created and deleted under its quotas. The exact
- * counters ride in the engine's own transaction, so that two creations at once can never pass a limit together.
+ * counters are part of the engine's own transaction, so two concurrent creations can never exceed a limit together.
  */
 import { partitionsPerTopicMax } from '../../engine/controller/rows/placement.ts';
 import type { AskedReplicas, TopicEntry, TopicGuard } from '../../engine/engine.ts';
@@ -14,7 +14,7 @@ import { innerName, tenantName, topicNameFault } from '../../tenancy/naming.ts';
 import type { ClusterView, Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 
-/** How often a lost race for the cluster's counters is run again. */
+/** How often a change that lost the race for the cluster's counters is retried. */
 const guardAttemptsMax = 20;
 
 export interface NewTopic {
@@ -22,7 +22,7 @@ export interface NewTopic {
   /** The cluster's default when absent. */
   readonly partitions?: number;
   readonly configs: Readonly<Record<string, string>>;
-  /** What a door's clients asked for and shall be shown. */
+  /** The replicas that a door's clients asked for and are to be shown. */
   readonly replicas?: AskedReplicas;
 }
 
@@ -38,7 +38,10 @@ export function findTopic({ engine }: GatewayContext, principal: Principal, name
   return engine.catalogue.byName(recentInnerName(principal.clusterId, name));
 }
 
-/** Inner names asked for lately, by cluster and name: one put together anew is flattened and hashed before it can be looked up. */
+/**
+ * Recently used inner names, by cluster and name: a newly concatenated string is flattened and hashed before it can be
+ * looked up.
+ */
 let recentNames = new Map<string, Map<string, string>>();
 let recentNamesCount = 0;
 const recentNamesMax = 1_024;
@@ -57,7 +60,7 @@ function recentInnerName(clusterId: string, name: string): string {
   return inner;
 }
 
-/** A topic id of another cluster is the same as one that does not exist; so is an internal topic's. */
+/** A topic id of another cluster, or of an internal topic, is treated as one that does not exist. */
 export function findTopicById({ engine }: GatewayContext, principal: Principal, id: Uuid): TopicEntry | undefined {
   const topic = engine.catalogue.byId(id);
   return topic && tenantName(principal.clusterId, topic.name) !== undefined ? topic : undefined;
@@ -90,8 +93,8 @@ export function checkNewTopic(cluster: ClusterView, topic: NewTopic): number {
 }
 
 /**
- * `waitMsMax`, here and below: how long it may wait for its turn, by the rate of topic changes; more is QuotaExceeded.
- * Throws InvalidRequest, AlreadyExists, QuotaExceeded.
+ * `waitMsMax`, here and below: how long the change may wait for its turn under the rate of topic changes; a longer wait is
+ * QuotaExceeded. Throws InvalidRequest, AlreadyExists, QuotaExceeded.
  */
 export async function createTopic(
   context: GatewayContext,
@@ -128,7 +131,7 @@ export async function deleteTopic(
   await shown(context, () => context.engine.catalogue.byId(topic.topicId) === undefined);
 }
 
-/** `replicas`: what is to be shown from now on. Throws NotFound, InvalidRequest (field partitions), QuotaExceeded. */
+/** `replicas`: the replicas to show from now on. Throws NotFound, InvalidRequest (field partitions), QuotaExceeded. */
 export async function createPartitions(
   context: GatewayContext,
   principal: Principal,
@@ -157,7 +160,7 @@ export async function createPartitions(
   return grown;
 }
 
-/** `alter` is given the topic as it is by then. Throws NotFound, and what `alter` throws. */
+/** `alter` is given the topic's state at that time. Throws NotFound, and what `alter` throws. */
 export async function alterReplicas(
   context: GatewayContext,
   principal: Principal,
@@ -175,7 +178,7 @@ export async function alterReplicas(
   await shown(context, () => isSame(context.engine.catalogue.byId(topic.topicId)));
 }
 
-/** null takes a config back to its default. */
+/** null resets a config to its default. */
 export type ConfigChanges = Readonly<Record<string, string | null>>;
 
 /** Throws NotFound, InvalidRequest (field configs.<name>). */
@@ -207,9 +210,10 @@ function checkChanges(changes: ConfigChanges): void {
 }
 
 /**
- * Configs and the number of partitions in one call, for doors that know the topic as one document: what the topic has already
- * is no change, so that the call can be repeated when its answer was lost. Configs are checked first and made last, as
- * partitions can still be over a quota: nothing has changed when it throws NotFound, InvalidRequest or QuotaExceeded.
+ * Configs and the number of partitions in one call, for doors that treat the topic as one document. Values that the topic
+ * already has are no change, so a caller can repeat the call when its answer was lost. Configs are checked first and
+ * applied last, as partitions can still be over a quota: nothing has changed when it throws NotFound, InvalidRequest or
+ * QuotaExceeded.
  */
 export async function changeTopic(
   context: GatewayContext,
@@ -243,7 +247,7 @@ export async function findOrCreateTopic(
   try {
     return await createTopic(context, principal, { name, configs: {} }, waitMsMax);
   } catch (error) {
-    // Two first uses at once: the other one made it, and our catalogue is about to know.
+    // Two first uses at once: the other one created it, and our catalogue will show it soon.
     if (!(error instanceof AlreadyExists)) throw error;
     await shown(context, () => findTopic(context, principal, name) !== undefined);
     return findTopic(context, principal, name);
@@ -254,8 +258,8 @@ const shownPollMs = 2;
 const shownWaitMsMax = 1_000;
 
 /**
- * Waits until the catalogue, which follows the rows, shows a change that is durable already: whoever is told of the
- * change may use it in the next moment. A feed that takes longer than the bound is not waited for.
+ * Waits until the catalogue, which follows the rows, shows a change that is already durable: whoever is told of the change
+ * may use it at once. If the feed takes longer than the limit, the wait ends.
  */
 async function shown({ clock }: GatewayContext, isShown: () => boolean): Promise<void> {
   const deadlineMs = clock.monotonicMs() + shownWaitMsMax;
@@ -263,9 +267,9 @@ async function shown({ clock }: GatewayContext, isShown: () => boolean): Promise
 }
 
 /**
- * Runs `act`, whose guard reads the counters anew, until it wins the race for their row. What is counted is told by the
- * engine, in the turn in which the change is made: a topic that two callers grow and delete at once has as many partitions
- * as its row says, whatever a catalogue showed before. The rate of topic changes is charged once, here.
+ * Runs `act`, whose guard rereads the counters, until it wins the race for their row. The engine reports the counted
+ * amounts in the turn in which it makes the change: when two callers grow and delete a topic at once, its partition count
+ * comes from its row, whatever a catalogue showed before. The rate of topic changes is charged once, here.
  */
 async function guarded<T>(
   context: GatewayContext,

@@ -1,13 +1,13 @@
 /**
- * Partitions of a subscription that answer with errors: when their reader is told, and when they are asked again. What is
- * damaged or gone may stay so, and is told at once; a partition that moves is there again in a moment, and only one that
- * stays away is worth a word. The others are read meanwhile, and wait for none of them.
+ * Partitions of a subscription that answer with errors: when to tell the reader, and when to retry them. A damaged or
+ * missing partition may stay so, and is reported at once. A moving partition is back in a moment, so only one that stays
+ * away is reported. The other partitions are read meanwhile and wait for none of these.
  */
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 
 /** Longer than a failover takes. */
 const tellAfterMs = 5_000;
-/** Each time is a read of the segment. */
+/** Each retry is a read of the segment. */
 const damagedRetryMs = 1_000;
 
 interface Trouble {
@@ -23,7 +23,7 @@ export class Troubles {
     return this.#byPartition.size === 0;
   }
 
-  /** Whether its reader is to be told now. */
+  /** Whether to tell the reader now. */
   failed(partition: number, code: number, nowMs: number): boolean {
     let trouble = this.#byPartition.get(partition);
     if (!trouble) {
@@ -37,7 +37,7 @@ export class Troubles {
     return true;
   }
 
-  /** Whether its reader was told of the trouble that is over. */
+  /** Whether the reader was told of the trouble that has ended. */
   answered(partition: number): boolean {
     const isTold = this.#byPartition.get(partition)?.isTold ?? false;
     this.#byPartition.delete(partition);
@@ -48,7 +48,7 @@ export class Troubles {
     return (this.#byPartition.get(partition)?.retryAtMs ?? nowMs) <= nowMs;
   }
 
-  /** Until the first of `partitions` may be asked. */
+  /** Time until the first of `partitions` may be retried. */
   waitMs(partitions: Iterable<number>, nowMs: number): number {
     let firstAtMs = Infinity;
     for (const partition of partitions) {

@@ -79,7 +79,8 @@ export interface HttpExchange extends RequestHead {
   streamBody(onChunk: (chunk: Buffer) => void, onEnd: () => void): BodyFlow;
 
   /**
-   * Sends the whole reply in one write and adds content-length. An `undefined` body sends none for 204 and 304 and an empty
+   * Sends the whole reply in one write and adds content-length. With an `undefined` body, 204 and 304 get no content-length
+   * and other statuses an empty body. For HEAD the body's length is announced and the body left out.
    * body otherwise. For HEAD the body's length is announced and the body left out.
    */
   reply(status: number, headers: HeaderList, body?: string | Uint8Array): void;
