@@ -1,13 +1,13 @@
 /**
  * The brokers that a tenant's clients see: three, one per zone label, which never change. Any gateway answers for any of
- * them, so a node id is a hint for spreading connections and says nothing about where a log lives: when a real broker
- * dies no client sees another address, leader or coordinator.
+ * them, so a node id is a hint for spreading connections and says nothing about where a log lives: when a real broker dies
+ * no client sees another address, leader or coordinator.
  *
- * As a rule all of them share one host and port. Java and librdkafka tell brokers apart by id and do not mind. kafkajs 2
- * takes every broker with the address of its bootstrap server for that server, gives it the last id it saw, and then sends
- * produce requests without the records of the other ids' partitions, which succeed. So clients of the old, inflexible
- * protocol (kafkajs knows nothing later) are shown one broker that leads and coordinates everything; ids are hints, so an
- * old client's answer is right for a young one as well. Brokers with a port of their own are shown to every client.
+ * Usually all of them share one host and port. Java and librdkafka tell brokers apart by id and do not mind. kafkajs 2
+ * takes every broker with its bootstrap server's address for that server and gives it the last id it saw. It then sends
+ * produce requests without the records of the other ids' partitions, and those requests succeed. So clients of the old,
+ * inflexible protocol (kafkajs knows nothing later) see one broker that leads and coordinates everything. Ids are hints, so
+ * an old client's answer is right for a new one as well. Brokers with their own ports are shown to every client.
  */
 import type { TopicEntry } from '../../engine/engine.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
@@ -21,13 +21,16 @@ export interface VirtualBroker {
 
 const racks = ['a', 'b', 'c'] as const;
 export const nodeCount = racks.length;
-/** Of topics for which no other was asked. Shown, and no more: the engine keeps one copy of a log on durable storage, as MSK Express brokers do. */
+/**
+ * For topics created without a replication factor. Only shown: the engine keeps one copy of a log on durable storage, as
+ * MSK Express brokers do.
+ */
 export const replicationFactorDefault: number = racks.length;
 export const controllerId = 1;
 
 export class Advertised {
   readonly brokers: readonly VirtualBroker[];
-  /** The one that a client of the old protocol is shown; undefined: all of them, because they have ports of their own. */
+  /** The only broker shown to a client of the old protocol; undefined: all are shown, because they have their own ports. */
   readonly only: VirtualBroker | undefined;
 
   /** `brokerPorts`: one for each broker, or none when they share `port`. */
@@ -41,12 +44,14 @@ export class Advertised {
   }
 }
 
-/** As Kafka tells it: of the first partition. */
+/** The replication factor as Kafka reports it: of the first partition. */
 export function replicationFactorOf({ replicas }: Pick<TopicEntry, 'replicas'>): number {
   return replicas?.nodeIds[0]?.length ?? replicas?.factor ?? replicationFactorDefault;
 }
 
-/** The leader first, then the others: as was asked for, or the node whose turn it is and those that follow. */
+/**
+ * The leader first, then the others: the replicas the client asked for, or the next node in rotation and those after it.
+ */
 export function replicasOf(topic: Pick<TopicEntry, 'topicId' | 'replicas'>, partition: number): number[] {
   const asked = topic.replicas?.nodeIds[partition];
   if (asked) return [...asked];
@@ -58,7 +63,7 @@ export function leaderOf({ topicId, replicas }: Pick<TopicEntry, 'topicId' | 're
   return replicas?.nodeIds[partition]?.[0] ?? 1 + turnOf(topicId, partition);
 }
 
-/** Consecutive partitions of a topic go round the nodes; topics begin at different ones. */
+/** Consecutive partitions of a topic rotate over the nodes; topics begin at different ones. */
 function turnOf(topicId: Uuid, partition: number): number {
   return (hash(topicId) + partition) % nodeCount;
 }

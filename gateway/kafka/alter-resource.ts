@@ -1,6 +1,6 @@
 /**
- * One resource of AlterConfigs and IncrementalAlterConfigs: topics are changed, and of brokers the rates that throttle moves
- * (broker-configs.ts); everything else is refused.
+ * One resource of AlterConfigs and IncrementalAlterConfigs. Topics can be changed; of brokers, only the rates that throttle
+ * moves (broker-configs.ts). Everything else is refused.
  */
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import { topicConfigFault } from '../../engine/topic-configs.ts';
@@ -39,22 +39,25 @@ export function resourceAnswer(
 
 export interface ConfigChange {
   readonly name: string;
-  /** null: back to the default. */
+  /** null: reset to the default. */
   readonly value: string | null;
 }
 
 export interface AlterOptions {
   readonly validateOnly: boolean;
-  /** Configs that are not named go back to their defaults. */
+  /** Configs that are not named are reset to their defaults. */
   readonly replacesAll: boolean;
 }
 
-/** `present`: what is set on the topic; nothing when there is no such topic. */
+/** `present`: the configs set on the topic; empty when there is no such topic. */
 type ChangesOf<C> = (configs: readonly C[], present: Readonly<Record<string, string>>) => readonly ConfigChange[];
 
 type Asked<C> = Resource & { readonly configs: readonly C[] };
 
-/** One after the other, and each charged, as it is written by itself. A resource that is named twice is changed by neither. */
+/**
+ * Applied one after the other and charged one by one, as each is a separate write. A resource named twice is not changed at
+ * all.
+ */
 export async function alterResources<C extends { readonly name: string }>(
   call: Call,
   resources: readonly Asked<C>[],
@@ -72,8 +75,8 @@ export async function alterResources<C extends { readonly name: string }>(
 }
 
 /**
- * Faults are looked for in Kafka's order: a config that is named twice and what else is wrong with the request as such
- * (`changesOf` may throw InvalidRequest), the topic's name, the values, and at last whether there is such a topic.
+ * Checks for faults in Kafka's order: a config named twice and other errors of the request as such (`changesOf` may throw
+ * InvalidRequest), the topic's name, the values, and last whether the topic exists.
  */
 async function alterResource<C extends { readonly name: string }>(
   call: Call,
@@ -100,7 +103,8 @@ async function alterResource<C extends { readonly name: string }>(
     const topic = findTopic(context, principal, name);
     const asked = changesOf(configs, topic?.configs ?? {});
     const nameFault = topicNameFault(name);
-    // Kafka has one answer for the empty name, which elsewhere means a default for all topics, and one for the others.
+    // Kafka has one answer for the empty name, which for other resources means a default for all, and one for other invalid
+    // names.
     if (nameFault !== undefined) throw new InvalidRequest(name === '' ? 'resourceName' : 'name', nameFault);
     for (const change of asked) check(change);
     if (!topic) throw new NotFound('topic', name);
@@ -113,7 +117,7 @@ async function alterResource<C extends { readonly name: string }>(
   return resourceAnswer(resource, refused.errorCode, stripNames(principal.clusterId, refused.message));
 }
 
-/** Of the virtual broker that the caller's cluster is shown, which is no other's. */
+/** Changes the virtual broker that the caller's cluster sees; no other cluster shares it. */
 async function alterBroker(
   { context, principal }: Call,
   { resourceName: broker }: Resource,
@@ -128,7 +132,7 @@ async function alterBroker(
   const changes: Record<string, string | null> = {};
   if (replacesAll) for (const name of Object.keys(present)) changes[brokerConfigKey(broker, name)] = null;
   for (const { name, value } of asked) {
-    // What is taken back without being there needs no write: tools do so whenever they look for moves.
+    // Removing a config that is not set needs no write: tools do so whenever they look for moves.
     if (value !== null || present[name] !== undefined) changes[brokerConfigKey(broker, name)] = value?.trim() ?? null;
   }
   if (validateOnly || Object.keys(changes).length === 0) return;
@@ -136,7 +140,7 @@ async function alterBroker(
 }
 
 function check({ name, value }: ConfigChange): void {
-  // What is not set can be taken back, whatever its name.
+  // A config that is not set can be removed, whatever its name.
   const fault = value === null ? undefined : topicConfigFault(name, value);
   if (fault) throw new InvalidRequest(`configs.${name}`, fault);
 }

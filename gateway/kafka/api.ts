@@ -1,6 +1,6 @@
 /**
- * What a file in api/ is: one API key with its versions, how it behaves beside others on a connection, how it is charged,
- * and two functions: one that answers a request, one that turns a failure into the API's own answer.
+ * The contract of a file in api/: one API key with its versions, how it runs beside other requests on a connection, how it
+ * is charged, and two functions. One answers a request, the other turns a failure into the API's own answer.
  */
 import { Overloaded } from '../../engine/kernel/failure.ts';
 import type { Lanes } from '../../engine/kernel/lanes.ts';
@@ -23,9 +23,9 @@ import type { KafkaDoorSettings } from './settings.ts';
 import { turnBehindIo } from '../several-turns.ts';
 import { requestsBeside } from '../weight.ts';
 
-/** What the connections to one port share. */
+/** State shared by the connections to one port. */
 export interface Door {
-  /** The virtual broker whose port it is; undefined: the port that stands for all of them. */
+  /** The virtual broker of this port; undefined: the port stands for all of them. */
   readonly nodeId: number | undefined;
   readonly context: GatewayContext;
   readonly settings: KafkaDoorSettings;
@@ -37,11 +37,13 @@ export interface Door {
   readonly remembered: ClusterShares;
   /** Partitions at which requests wait. */
   readonly awaited: ClusterShares;
-  /** Elements of requests of many that are not answered yet. */
+  /** Elements of large requests that are not answered yet. */
   readonly elements: ClusterShares;
-  /** For answers that are made over several turns. */
+  /** For answers built over several turns. */
   readonly largeAnswers: Lanes;
-  /** DescribeLogDirs of many partitions: a few at a time too, in lanes of their own, for they wait for the owners of logs. */
+  /**
+   * Limits DescribeLogDirs of many partitions too, in lanes of its own, because those requests wait for the owners of logs.
+   */
   readonly manySizes: Lanes;
   readonly debtQueue: DebtQueue;
 }
@@ -52,12 +54,14 @@ export interface OpenCall {
   readonly context: GatewayContext;
   readonly login: Login;
   readonly version: number;
-  /** The connection's answer says it and the connection is muted for it; the longest of several counts. */
+  /** Sent in the answer, and the connection is muted for it; when set several times, the longest counts. */
   throttle(delayMs: number): void;
   readonly delayMs: number;
-  /** Set when nothing reads the request's frame once it is answered: its memory is then used for another. */
+  /** Set when nothing reads the request's frame once it is answered: its memory is then reused for another frame. */
   frameIsFree: boolean;
-  /** Set for a response whose byte fields are views of these frames: dropped when the answer is with the kernel. */
+  /**
+   * Set for a response whose byte fields are views of these frames; they are released when the answer is with the kernel.
+   */
   answerFrames: readonly SharedFrame[] | undefined;
 }
 
@@ -67,9 +71,9 @@ export interface Call extends OpenCall {
   /** The real peer, as Kafka prints it: '/10.0.0.7'. */
   readonly clientHost: string;
   readonly requestBytes: number;
-  /** Of all its arrays. */
+  /** The number of elements in all its arrays. */
   readonly elementsMax: number;
-  /** It stands for so many requests more (weight.ts), and the connection is muted for them. */
+  /** Charges the request as this many further requests (weight.ts), and mutes the connection for them. */
   charge(requests: number): void;
   /** Aborted when the connection ends: long polls stop. */
   readonly signal: AbortSignal;
@@ -85,11 +89,11 @@ interface ApiBase {
   readonly to: number;
   readonly beside: Beside;
   /**
-   * Against requestsPerSecondMax. 'held': the connection is muted for the delay. 'counted': it is not, because a muted
-   * heartbeat would cost the member its group. 'own': the operation charges.
+   * How the request counts against requestsPerSecondMax. 'held': the connection is muted for the delay. 'counted': it is
+   * not muted, because a muted heartbeat would cost the member its group. 'own': the operation charges.
    */
   readonly charge: 'held' | 'counted' | 'own';
-  /** Whether a large one waits for what its cluster owes (debt-queue.ts). */
+  /** Whether a large request waits for its cluster's debt (debt-queue.ts). */
   readonly queues: boolean;
 }
 
@@ -115,7 +119,7 @@ interface Traits {
 
 type Result<K extends ApiKey> = ResponseOf<K> | undefined | Promise<ResponseOf<K> | undefined>;
 
-/** `refuse` is asked when `handle` throws a Failure; what else is thrown ends the connection. */
+/** `refuse` is called when `handle` throws a Failure; any other error ends the connection. */
 export function api<K extends ApiKey>(
   key: K,
   traits: Traits,
@@ -154,12 +158,12 @@ export function api<K extends ApiKey>(
   };
 }
 
-/** Some 5 ms of decoding, and of encoding what is answered to them. */
+/** Some 5 ms of decoding, and of encoding the answer. */
 const elementsPerTurnMax = 2_500;
 
 /**
- * A request of many elements: they are counted until it is answered, and what is not small of it, its decoding, its work
- * and its answer, are turns of their own. Not where requests have to be begun in the order of their coming (`mayWait`).
+ * A request of many elements. They are counted until it is answered, and the large parts of its decoding, its work and its
+ * answer get turns of their own. Not for requests that must begin in order of arrival (`mayWait`).
  */
 async function whileHeld<R>(
   { door, context, principal }: Call,
@@ -182,7 +186,7 @@ async function whileHeld<R>(
   }
 }
 
-/** For what may be asked before authentication. */
+/** For requests allowed before authentication. */
 export function openApi<K extends ApiKey>(
   key: K,
   traits: Traits,
@@ -210,7 +214,7 @@ function encode<K extends ApiKey>(
   response: ResponseOf<K> | undefined,
 ): Served {
   if (response === undefined) return undefined;
-  // All responses but those of SASL have the field; where a version lacks it, it is left out.
+  // All responses but those of SASL have the field; versions without it leave it out.
   if (call.delayMs > 0 && 'throttleTimeMs' in response) {
     (response as { throttleTimeMs: number }).throttleTimeMs = Math.ceil(call.delayMs);
   }

@@ -1,4 +1,4 @@
-/** All API keys that this door serves. tests/protocol-support.test.ts holds them against engine/protocol/versions.ts. */
+/** All API keys that this door serves. tests/protocol-support.test.ts compares them with engine/protocol/versions.ts. */
 import type { KafkaApi } from './api.ts';
 import { produce } from './api/00-produce.ts';
 import { fetch } from './api/01-fetch.ts';

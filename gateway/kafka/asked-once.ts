@@ -1,14 +1,14 @@
 /**
- * What a request names more than once is answered once. An answer may be thousands of times as large as the name that it is
- * asked by (a topic's partitions, a group's members): a request of a megabyte could have one made that no memory holds. No
- * client can tell the difference, for they keep answers by name.
+ * An item that a request names more than once is answered once. An answer may be thousands of times larger than the name
+ * that requests it (a topic's partitions, a group's members), so a request of a megabyte could otherwise produce an answer
+ * larger than memory. No client can tell the difference, because clients store answers by name.
  */
 import type { OffsetFetchRequest } from '../../engine/protocol/messages/09-offset-fetch.ts';
 
 type Group = OffsetFetchRequest['groups'][number];
 type Topic = NonNullable<Group['topics']>[number];
 
-/** The first of each. */
+/** The first occurrence of each. */
 export function firstOfEach<T>(asked: readonly T[], keyOf: (each: T) => string): T[] {
   const seen = new Set<string>();
   return asked.filter((each) => {
@@ -19,7 +19,7 @@ export function firstOfEach<T>(asked: readonly T[], keyOf: (each: T) => string):
   });
 }
 
-/** Groups, their topics and partitions: what is asked of one at several places is asked at one. */
+/** Groups with their topics and partitions: several entries for one group are merged into one. */
 export function askedOffsets(groups: readonly Group[]): Group[] {
   const byId = new Map<string, { group: Group; topics: Topic[] | null }>();
   for (const group of groups) {

@@ -1,7 +1,7 @@
 /**
- * Replicas that a client places by hand: checked as Kafka checks them, against the brokers that clients see, and kept to be
- * shown as they were asked for. Where records are is the engine's decision all the same; what follows the client's wish
- * is the node that it is told to ask, which leads in name and serves every partition anyway.
+ * Replicas that a client assigns by hand: checked as Kafka checks them, against the brokers that clients see, and stored to
+ * be shown as requested. The engine still decides where the records are. The client's wish decides only which node it is
+ * told to ask; that node leads in name, and every node serves every partition anyway.
  */
 import type { AskedReplicas, TopicEntry } from '../../engine/engine.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -13,10 +13,10 @@ export interface PartitionAssignment {
   readonly brokerIds: readonly number[];
 }
 
-/** Of a request, as it names them. */
+/** Assignments as a request names them. */
 const field = 'assignments';
 
-/** Of a new topic: one for each of its partitions, in any order. Throws InvalidRequest. */
+/** For a new topic: one for each of its partitions, in any order. Throws InvalidRequest. */
 export function replicasOfNew(assignments: readonly PartitionAssignment[]): AskedReplicas {
   const byIndex = new Map<number, readonly number[]>();
   const factor = assignments[0]?.brokerIds.length ?? 0;
@@ -36,7 +36,7 @@ export function replicasOfNew(assignments: readonly PartitionAssignment[]): Aske
   return { factor, nodeIds };
 }
 
-/** Of partitions that `topic` is to get, up to `total`, in their order. Throws InvalidRequest. */
+/** For the partitions that `topic` gains, up to `total`, in their order. Throws InvalidRequest. */
 export function replicasOfGrown(
   topic: TopicEntry,
   total: number,
@@ -55,7 +55,7 @@ export function replicasOfGrown(
   return { factor, nodeIds: [...present, ...assignments.map(({ brokerIds }) => brokerIds)] };
 }
 
-/** Of one partition that is to have others; a request names thousands, so that nothing is thrown for each. */
+/** For one existing partition. A request names thousands, so this function returns errors instead of throwing them. */
 export function reassignmentFault(
   topic: TopicEntry,
   partition: number,
@@ -72,7 +72,7 @@ export function reassignmentFault(
   };
 }
 
-/** With other replicas for some of the topic's partitions. */
+/** The topic's replicas with some partitions changed. */
 export function reassigned(topic: TopicEntry, changes: ReadonlyMap<number, readonly number[]>): AskedReplicas {
   const nodeIds = topic.partitions.map(({ index }) => changes.get(index) ?? replicasOf(topic, index));
   return { factor: nodeIds[0]!.length, nodeIds };

@@ -1,7 +1,8 @@
 /**
- * Configs of virtual brokers that can be set: the rates by which Kafka throttles what a move of replicas copies. Nothing is
- * copied here, so any rate is kept to; tools that set one before they move replicas (kafka-reassign-partitions.sh
- * `--throttle`, topicctl) would not go on without. They are a cluster's own, as all that it is shown of brokers.
+ * Configs of virtual brokers that can be set: the rates by which Kafka throttles the copying of a replica move. Headgate
+ * copies nothing here, so it keeps to any rate. Tools that set a rate before they move replicas
+ * (kafka-reassign-partitions.sh `--throttle`, topicctl) would fail without these configs. They belong to one cluster, like
+ * everything it sees of brokers.
  */
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import { nodeCount } from './advertised.ts';
@@ -12,17 +13,17 @@ export const throttleRates: readonly string[] = [
   'replica.alter.log.dirs.io.max.bytes.per.second',
 ];
 
-/** Kafka's name for what holds for all brokers unless one says otherwise is the empty one. */
+/** Kafka's name for the defaults of all brokers is the empty one. */
 export function isBrokerName(name: string): boolean {
   return name === '' || (/^\d{1,4}$/.test(name) && Number(name) >= 1 && Number(name) <= nodeCount);
 }
 
-/** In the cluster's row. */
+/** The key in the cluster's row. */
 export function brokerConfigKey(broker: string, config: string): string {
   return `${broker} ${config}`;
 }
 
-/** What is set for a broker, or for all of them, by config. */
+/** The configs set for a broker, or for all of them. */
 export function setOnBroker(
   configs: Readonly<Record<string, string>>,
   broker: string,
@@ -37,7 +38,7 @@ export function setOnBroker(
 
 const longMax = 9_223_372_036_854_775_807n;
 
-/** A config that is not there may be taken back, whatever its name. Throws InvalidRequest. */
+/** A config that is not set may be removed, whatever its name. Throws InvalidRequest. */
 export function checkBrokerConfig(name: string, value: string | null): void {
   if (value === null) return;
   const text = value.trim();

@@ -1,20 +1,23 @@
-/** What the APIs that change topics share: the time of a request, doubles in a request, one topic's failure in its own answer. */
+/**
+ * Shared by the APIs that change topics: the time limit of a request, duplicates in a request, and one topic's failure in
+ * its own answer.
+ */
 import { grantedMs, inTime, late } from '../../engine/kernel/request-time.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import type { Call } from './api.ts';
 import { type Refusal, refusalOf } from './failures.ts';
 
-/** How long the changes of a request may take, all of them together. */
+/** How long all changes of a request together may take. */
 export interface ChangeTime {
-  /** How long the next one may wait for its turn (operations/topics.ts). */
+  /** How long the next change may wait for its turn (operations/topics.ts). */
   readonly waitMsMax: () => number;
-  /** Until the request is answered, whatever has become of them. */
+  /** Until the request is answered, whatever the state of its changes. */
   readonly leftMs: () => number;
 }
 
 /**
- * As attempt. A change that takes longer than the client waits goes on, and is answered as Kafka does: whether it takes
- * effect is not known.
+ * Like attempt. A change that takes longer than the client waits continues, and is answered as Kafka does: whether it takes
+ * effect is unknown.
  */
 export async function attemptInTime(
   call: Call,
@@ -27,7 +30,7 @@ export async function attemptInTime(
   return outcome === late ? timedOut('The request timed out. It may still take effect.') : outcome;
 }
 
-/** Undefined when `change` went through. Changes of one request run one after the other, in its order. */
+/** Undefined when `change` succeeded. Changes of one request run one after the other, in its order. */
 export async function attempt(call: Call, change: () => Promise<void> | void): Promise<Refusal | undefined> {
   try {
     await change();
@@ -43,12 +46,12 @@ function timedOut(message: string): Refusal {
   return { errorCode: errorCode.requestTimedOut, message, delayMs: 0 };
 }
 
-/** Of what a client gives a request that changes topics (timeoutMs), what is spent on waiting for the rate of changes. */
+/** The part of a client's time limit (timeoutMs) that may be spent waiting for the rate of topic changes. */
 const changeWaitMsMax = 10_000;
 
 /**
- * A request's changes have one time for all of them. What does not get its turn in it is answered
- * THROTTLING_QUOTA_EXCEEDED (89, KIP-599), which Java repeats by itself, instead of keeping the client until it gives up.
+ * All changes of a request share one time limit. A change that does not get its turn within it is answered
+ * THROTTLING_QUOTA_EXCEEDED (89, KIP-599), which Java retries by itself, instead of keeping the client until it gives up.
  */
 export function changeTime({ context: { clock, settings } }: Call, timeoutMs: number): ChangeTime {
   const startMs = clock.monotonicMs();

@@ -1,4 +1,4 @@
-/** Configs as Kafka's admin APIs show them: topics from the table of what is taken, brokers as a small read-only set. */
+/** Configs as Kafka's admin APIs show them: topics from the table of accepted configs, brokers as a small read-only set. */
 import type { TopicEntry } from '../../engine/engine.ts';
 import type { DescribeConfigsResponse } from '../../engine/protocol/messages/32-describe-configs.ts';
 import { topicConfigs, topicConfigValue } from '../../engine/topic-configs.ts';
@@ -11,9 +11,7 @@ export type ConfigEntry = DescribeConfigsResponse['results'][number]['configs'][
 export const resourceType = { topic: 2, broker: 4, clientMetrics: 16, group: 32 } as const;
 
 const source = { topic: 1, broker: 2, allBrokers: 3, staticBroker: 4, default: 5 } as const;
-/**
- * What Kafka calls a topic config's default where a broker has it. retention.ms has none: a broker counts in hours.
- */
+/** What Kafka calls a topic config's default, in configs of brokers. retention.ms has none: brokers count it in hours. */
 const brokerNames: Readonly<Record<string, string>> = {
   'cleanup.policy': 'log.cleanup.policy',
   'compression.gzip.level': 'compression.gzip.level',
@@ -42,7 +40,7 @@ export function topicConfigEntries(topic: Pick<TopicEntry, 'configs'>, options: 
   for (const config of topicConfigs) {
     if (options.keys?.length && !options.keys.includes(config.name)) continue;
     const isSet = topic.configs[config.name] !== undefined;
-    // What needs nothing done is nothing to show, until somebody has said it and reads it back.
+    // A config without effect is not shown until a client has set it and reads it back.
     if (config.alwaysHolds && !isSet) continue;
     const value = topicConfigValue(topic.configs, config.name);
     const brokerName = brokerNames[config.name];
@@ -76,7 +74,7 @@ interface BrokerConfig {
   readonly about: string;
 }
 
-/** A virtual broker's configs: what the cluster really does where Kafka has a broker config for it. */
+/** A virtual broker's configs: the cluster's actual behaviour where Kafka has a broker config for it. */
 export function brokerConfigEntries(cluster: ClusterView, nodeId: number, options: ConfigOptions): ConfigEntry[] {
   const configs: readonly BrokerConfig[] = [
     {
@@ -120,7 +118,7 @@ export function brokerConfigEntries(cluster: ClusterView, nodeId: number, option
   return [...fixed, ...throttleEntries(cluster, String(nodeId), options)];
 }
 
-/** `broker`: empty for what is set for all of them. */
+/** `broker`: empty for the defaults of all brokers. */
 export function throttleEntries(cluster: ClusterView, broker: string, options: ConfigOptions): ConfigEntry[] {
   const own = setOnBroker(cluster.brokerConfigs, broker);
   const all = setOnBroker(cluster.brokerConfigs, '');

@@ -1,10 +1,10 @@
 /**
  * One client's connection: bytes in, frames through in-order.ts, answers out. The socket is read only while the next
- * request could start, so that a client that sends faster than it is served, reads slower than it is answered, or is
- * over its quota is slowed by TCP and by nothing that we buffer.
+ * request could start. TCP back-pressure thus slows a client that sends faster than it is served, reads slower than it is
+ * answered, or is over its quota; we buffer nothing for it.
  *
- * Most connections are idle most of the time, so what only some need (a fetch session, an abort signal, a throttle) is
- * made on first use, and there are methods where closures would be objects of each connection.
+ * Most connections are idle most of the time. State that only some need (a fetch session, an abort signal, a throttle) is
+ * created on first use, and methods replace closures, which would be objects of each connection.
  */
 import type { Socket } from 'node:net';
 import type { Timer } from '../../engine/kernel/clock.ts';
@@ -23,16 +23,18 @@ import { Throttle } from './throttle.ts';
 
 export interface ConnectionEvents {
   ready(connection: KafkaConnection, principal: Principal): void;
-  /** Once, when its socket has ended. */
+  /** Called once, when its socket has ended. */
   closed(connection: KafkaConnection): void;
 }
 
-/** Up to here a frame's buffer is allocated at once: a batch of 1 MiB, which many clients fill, with what is around it. */
+/**
+ * Up to this size a frame's buffer is allocated at once: a batch of 1 MiB, which many clients fill, plus its surroundings.
+ */
 const eagerBytes = 1024 * 1024 + 64 * 1024;
 
 const none: (() => void)[] = [];
 
-/** A socket's handlers are shared by all sockets and find their connection here. */
+/** All sockets share these handlers, which look up their connection here. */
 const owner = Symbol('connection');
 type OwnedSocket = Socket & { [owner]?: KafkaConnection };
 
@@ -61,16 +63,16 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
   #outbox: Uint8Array[] = [];
   #outboxBytes = 0;
   #sent: (() => void)[] = none;
-  /** Of the door's receive budget: frames that arrive and those that are not answered. */
+  /** From the door's receive budget: frames that are arriving and frames not answered yet. */
   #chargedBytes = 0;
   #flushing = false;
   #reading = true;
   #draining = false;
   /** Nothing more is read, started or answered. */
   #closed = false;
-  /** The socket has ended: until then the peer may take what was queued for it, and the connection counts. */
+  /** The socket has ended. Until then the peer may take its queued answers, and the connection counts. */
   #isGone = false;
-  /** Set by the login, and kept when it is over. */
+  /** Set by the login, and kept after the login is over. */
   #clusterId = '';
   #closeTimer: Timer | undefined;
 
@@ -79,7 +81,7 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
     this.door = door;
     this.socket = socket;
     this.#events = events;
-    // A listener on '::' sees IPv4 peers as ::ffff:10.0.0.7; people look for 10.0.0.7.
+    // A listener on '::' sees IPv4 peers as ::ffff:10.0.0.7; operators look for 10.0.0.7.
     this.clientHost = `/${(socket.remoteAddress ?? '').replace(/^::ffff:/, '')}`;
     this.#openedAtMs = context.clock.monotonicMs();
     this.#activeAtMs = this.#openedAtMs;
@@ -108,12 +110,12 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
     ));
   }
 
-  /** Where to receive next: the rest of a large frame, or (some of) `shared`, which take() copies from. */
+  /** Where to receive next: into the rest of a large frame, or into (part of) `shared`, which take() copies from. */
   target(shared: Buffer): Buffer {
     return this.#reader.target(shared);
   }
 
-  /** `length` bytes in the last target or, if none was asked for, in a buffer that is used again as soon as this returns. */
+  /** `length` bytes in the last target or, if none was requested, in a buffer that is reused as soon as this returns. */
   take(chunk: Uint8Array, length: number): void {
     if (this.#closed || this.login.session.state === 'closing') return;
     try {
@@ -124,7 +126,7 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
     this.#update();
   }
 
-  /** Called every second or so: connections that never authenticate, and those that went quiet, are ended. */
+  /** Called about every second: ends connections that never authenticate and connections that went quiet. */
   expire(nowMs: number): void {
     const { authenticationMsMax, idleMsMax } = this.door.settings;
     const isReady = this.login.session.state === 'ready';
@@ -132,7 +134,7 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
     else if (this.#inOrder.isEmpty() && nowMs - this.#activeAtMs > idleMsMax) this.close();
   }
 
-  /** No more requests are read; those under way are answered, long polls at once, and then it closes. */
+  /** Reads no more requests. Those in flight are answered, long polls at once, and then the connection closes. */
   drain(): void {
     this.#draining = true;
     this.#abort();
@@ -140,7 +142,10 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
     if (this.#inOrder.isIdle()) this.close();
   }
 
-  /** What is queued still leaves, if the peer takes it in time: one that reads nothing would keep its socket for ever. */
+  /**
+   * Queued answers still leave if the peer takes them in time; a peer that reads nothing would otherwise keep its socket
+   * for ever.
+   */
   close(): void {
     if (this.#closed) return;
     this.#flush();
@@ -176,7 +181,7 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
     this.#events.closed(this);
   }
 
-  /** Long polls end. */
+  /** Ends long polls. */
   #abort(): void {
     this.#isEnding = true;
     this.#ending?.abort();
@@ -184,7 +189,7 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
 
   // --- FrameTaker ---
 
-  /** What comes before the login is small enough to cost nothing (unauthenticatedBytesMax). */
+  /** Frames before the login are small enough to cost nothing (unauthenticatedBytesMax). */
   charge(bytes: number, frameBytes: number): void {
     if (countedBytes(frameBytes) === 0 || this.#clusterId === '') return;
     this.door.receiveBudget.take(this.#clusterId, bytes);
@@ -223,7 +228,7 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
     if (frameIsFree) framePool.give(frame);
     if (this.#closed) return;
     this.#release(countedBytes(frame.length));
-    // Muted before the answer frees the place of the next request: it must not slip through.
+    // Mute before the answer frees the place of the next request, which must not slip through.
     if (delayMs > 0) this.#mute(delayMs);
     if (answerFrames) answer(parts, () => dropAll(answerFrames));
     else answer(parts);
@@ -262,13 +267,13 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
     this.#update();
   }
 
-  /** The peer has taken what was queued for it. */
+  /** The peer has taken the answers queued for it. */
   drained(): void {
     this.door.outboxBudget.paid(this, this.#clusterId);
     this.#update();
   }
 
-  /** Whether requests may start, and whether the socket is read. */
+  /** Decides whether requests may start and whether the socket is read. */
   #update(): void {
     if (this.#closed) return;
     const isBehind = this.#outboxBytes + this.socket.writableLength > this.door.settings.outboxBytesMax;
@@ -296,7 +301,7 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
     this.door.context.clock.endOfTurn(() => this.#flush());
   }
 
-  /** All answers of a turn in one write: it costs the same as one of them. */
+  /** Sends all answers of a turn in one write, which costs the same as sending one. */
   #flush(): void {
     this.#flushing = false;
     if (this.#outbox.length === 0 || this.#closed) return;

@@ -1,6 +1,7 @@
 /**
- * Group requests to the coordinator of their group and back. Both ways pass the generated rewriters, so that no name of
- * one tenant reaches another; coordinators are always spoken to in one version, the APIs fit older clients to it.
+ * Sends group requests to the coordinator of their group and returns the answers. Both directions pass the generated
+ * rewriters, so that no name of one tenant reaches another. Coordinators are always called in one version; the APIs adapt
+ * older clients to it.
  */
 import type { CoordinatorApi } from '../../engine/engine.ts';
 import { type CoordinatorShape, coordinatorShapes } from '../../engine/link/coordinator-shapes.ts';
@@ -10,20 +11,20 @@ import { innerName } from '../../tenancy/naming.ts';
 import type { Call } from './api.ts';
 import { toEngine, toTenant } from './tenant-view.ts';
 
-/** From version 10 on these know topics by id only; coordinators keep offsets by name. */
+/** From version 10 on these identify topics only by id; coordinators store offsets by name. */
 const lastNamedVersions: ReadonlyMap<CoordinatorApi, number> = new Map([
   [8, 9],
   [9, 9],
 ]);
 
-/** What is left of an int16 length for a tenant's group id. */
+/** The part of an int16 length that is left for a tenant's group id. */
 const groupIdBytesMax = 32_000;
 
 export function coordinatorVersion(key: CoordinatorApi): number {
   return lastNamedVersions.get(key) ?? apiByKey.get(key)!.max;
 }
 
-/** `request` names one group, the tenant's way, and is used up. Rejects with a Failure of the engine. */
+/** `request` names one group by the tenant's name, and is modified. Rejects with a Failure of the engine. */
 export async function askCoordinator<K extends CoordinatorApi>(
   call: Call,
   key: K,
@@ -46,8 +47,8 @@ export async function askCoordinator<K extends CoordinatorApi>(
 }
 
 /**
- * A coordinator whose disk is full is answered as one that cannot be had now: every client repeats that for as long as it
- * has been told to, and then says so. One that does not know what became of a change is looked for again, as Kafka's is whose
+ * A coordinator whose disk is full is answered as unavailable: every client retries that as long as configured and then
+ * reports it. A coordinator that does not know the outcome of a change is looked up again, as a Kafka coordinator is whose
  * log is gone. The request concerns one group.
  */
 function inKafkasWords<K extends CoordinatorApi>(
@@ -61,23 +62,23 @@ function inKafkasWords<K extends CoordinatorApi>(
   return codes.includes(volumeFullCode) ? shape.failure(request, errorCode.coordinatorNotAvailable) : response;
 }
 
-/** INVALID_GROUP_ID, or none. Members cannot be in a group without a name; offsets can be kept under it. */
+/** INVALID_GROUP_ID, or none. Members cannot be in a group without a name; offsets can be stored under it. */
 export function groupFault(groupId: string, mayBeEmpty = false): number {
   if (groupId === '' && !mayBeEmpty) return errorCode.invalidGroupId;
   return Buffer.byteLength(groupId) > groupIdBytesMax ? errorCode.invalidGroupId : errorCode.none;
 }
 
-/** Whether the cluster has room for the group, if it is a new one. */
+/** Whether the cluster has room for the group, if it is new. */
 export function mayUseGroup(call: Call, groupId: string): boolean | Promise<boolean> {
   const { clusterId } = call.principal;
   const groupsMax = call.context.tenancy.cluster(clusterId)?.limits.groupsMax ?? 0;
   return call.door.groupCounts.mayUse(clusterId, innerName(clusterId, groupId), groupsMax);
 }
 
-/** Groups of one request that are asked for at once. */
+/** How many groups of one request are queried at once. */
 const groupsAtOnceMax = 32;
 
-/** Answers in the order of `groups`, each from its own coordinator, and each charged as the request that it is. */
+/** Answers in the order of `groups`, each from its own coordinator, and each charged as a request. */
 export async function forEachGroup<G, R>(
   call: Call,
   groups: readonly G[],

@@ -1,7 +1,7 @@
 /**
- * Requests that are not small wait for what their cluster owes its rate before they are begun, one after the other. A
- * connection is muted after its answer, which holds back one that sends heavy requests again and again, and not a thousand
- * connections that send one each. Usual requests are not kept: what they cost is known before and after.
+ * Requests that are not small wait for their cluster's debt to its rate before they begin, one after the other. Muting a
+ * connection after its answer holds back one that repeats heavy requests, but not a thousand connections that send one
+ * each. Usual requests are not delayed: their cost is known before and after.
  */
 import { sleep } from '../../engine/kernel/clock.ts';
 import { Overloaded } from '../../engine/kernel/failure.ts';
@@ -26,8 +26,9 @@ export class DebtQueue {
   }
 
   /**
-   * Undefined: at once. Who waits must begin when it may and not later, so that the next finds it charged. Throws Overloaded, and
-   * rejects with it, for which the connection ends: nobody has read what the request is, and so not what its answer would be.
+   * Undefined: begin at once. A waiting request must begin as soon as it may and not later, so that the next one finds it
+   * charged. Throws, or rejects with, Overloaded, and then the connection ends: the request has not been decoded, so nobody
+   * knows what its answer would look like.
    */
   turnOf(clusterId: string): Promise<void> | undefined {
     const waiting = this.#clusters.get(clusterId);
@@ -52,7 +53,7 @@ export class DebtQueue {
         if (--waiting.count === 0) this.#clusters.delete(clusterId);
       }
     });
-    // One that has waited for too long is its own matter.
+    // A request that has waited too long fails by itself.
     waiting.last = turn.catch(() => undefined);
     return turn;
   }

@@ -1,7 +1,7 @@
 /**
- * One request frame to one answer: is it known, may it be asked by this session, is it paid for, and then its API. Throws
- * (or rejects with) a Failure when the connection cannot go on: bytes that are no request, versions that are not served,
- * requests before authentication. Everything else is answered in the API's own words.
+ * Turns one request frame into one answer: checks that it is known, allowed in this session and paid for, then calls its
+ * API. Throws (or rejects with) a Failure when the connection cannot continue: bytes that are not a request, unserved
+ * versions, requests before authentication. Everything else is answered in the API's own form.
  */
 import { apiKey as keys } from '../../engine/protocol/apis.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
@@ -30,20 +30,20 @@ export interface Caller {
 
 export interface Dispatched {
   readonly parts: Served;
-  /** For how long the connection is to be muted once the answer is sent. */
+  /** How long to mute the connection once the answer is sent. */
   readonly delayMs: number;
   /** Nothing reads the frame any more. */
   readonly frameIsFree: boolean;
-  /** What the parts are views of, to be dropped when they are with the kernel. */
+  /** The frames that the parts are views of, to be released when the parts are with the kernel. */
   readonly answerFrames: readonly SharedFrame[] | undefined;
 }
 
-/** A request before authentication, or for a cluster that no longer serves: answered by the end of the connection. */
+/** A request before authentication, or for a cluster that no longer serves: the connection ends without an answer. */
 export class SessionNotReady extends Failure {
   readonly code = 'unauthenticated';
 }
 
-/** Before authentication one request follows the other. */
+/** Before authentication requests run one after the other. */
 export function besideOf(login: Login, frame: Buffer): Beside {
   if (login.session.state !== 'ready' || frame.length < 2) return 'alone';
   return apis.get(frame.readInt16BE(0))?.beside ?? 'alone';
@@ -97,7 +97,7 @@ function serve(
   });
 }
 
-/** The exchange of SaslHandshake v0: an empty frame says yes, the end of the connection says no. */
+/** The exchange after SaslHandshake v0: an empty frame means success, the end of the connection failure. */
 function rawToken(login: Login, frame: Buffer): Promise<Served> | Served {
   const result = login.authenticate(frame);
   const told = ({ ok }: LoginResult): Served => (ok ? [] : undefined);
@@ -105,8 +105,8 @@ function rawToken(login: Login, frame: Buffer): Promise<Served> | Served {
 }
 
 /**
- * KIP-511: an ApiVersions that is too young for us is answered in the oldest version, with our range, and the client
- * comes down to it. No other answer could be read by who asked, so the connection ends.
+ * KIP-511: an ApiVersions that is too new for us is answered in the oldest version, with our range, and the client falls
+ * back to it. A client could read no other answer, so otherwise the connection ends.
  */
 function unserved({ apiKey, apiVersion, correlationId }: RequestHeader): Served {
   const own = servedVersions.get(keys.apiVersions)!;
@@ -146,7 +146,7 @@ class RequestCall implements Call, OpenCall {
     this.#caller = caller;
   }
 
-  // Asked for by who needs them: the connection makes them on first use.
+  // Getters: the connection creates these on first use.
   get signal(): AbortSignal {
     return this.#caller.signal;
   }
@@ -161,7 +161,8 @@ class RequestCall implements Call, OpenCall {
 
   get principal(): Principal {
     const { session } = this.login;
-    // A key can be revoked while its request is under way; what was allowed at its start may finish, its answer goes nowhere.
+    // A key can be revoked while its request is in flight; a request that was allowed at its start may finish, but its
+    // answer goes nowhere.
     if (session.state !== 'ready') throw new SessionNotReady('the session has ended');
     return session.principal;
   }

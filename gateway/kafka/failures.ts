@@ -1,19 +1,19 @@
-/** How failures read in Kafka's language: the one mapping of this door. */
+/** Maps failures to Kafka error codes: the one mapping of this door. */
 import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import { unreachable } from '../../engine/kernel/assert.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { AlreadyExists, NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
 import { CoordinatorUnavailable, OwnerUnavailable } from '../failures.ts';
 
-/** Why something asked is not done, in the words of an answer. */
+/** Why a request is not fulfilled, in the terms of an answer. */
 export interface Refusal {
   readonly errorCode: number;
   readonly message: string;
-  /** For throttle_time_ms: the caller may come back after it. */
+  /** For throttle_time_ms: the client may retry after it. */
   readonly delayMs: number;
 }
 
-/** Rethrows what is no Failure: a bug of ours must not be answered as if it were the world. */
+/** Rethrows anything that is not a Failure: a bug of ours must not be answered as an outside error. */
 export function refusalOf(error: unknown): Refusal {
   if (!(error instanceof Failure)) throw error;
   const delayMs = error instanceof QuotaExceeded ? error.retryAfterMs : 0;
@@ -34,7 +34,7 @@ function codeOf(failure: Failure): number {
         ? errorCode.groupIdNotFound
         : errorCode.unknownTopicOrPartition;
     case 'quota-exceeded':
-      // A count never heals by waiting; a rate does, and clients then retry after throttle_time_ms (KIP-599).
+      // Waiting never lowers a count, but it does lower a rate: clients then retry after throttle_time_ms (KIP-599).
       return failure.retryable ? errorCode.throttlingQuotaExceeded : errorCode.policyViolation;
     case 'forbidden':
       return errorCode.clusterAuthorizationFailed;
@@ -78,7 +78,7 @@ function fieldCode(field: string): number {
   return field.startsWith('configs.') ? errorCode.invalidConfig : errorCode.invalidRequest;
 }
 
-/** As partition errors read when a coordinator is asked: the client looks for the coordinator again and finds it here. */
+/** Partition errors as a coordinator's answer reports them: the client looks up the coordinator again and finds it here. */
 export function coordinatorCode(code: number): number {
   return code === errorCode.notLeaderOrFollower || code === errorCode.requestTimedOut
     ? errorCode.coordinatorNotAvailable

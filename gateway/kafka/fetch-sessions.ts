@@ -1,9 +1,9 @@
 /**
  * Incremental fetch sessions (KIP-227): the server remembers what a client reads, so that a consumer of many partitions
- * sends and gets only what changes. Kept with the connection, because it is one client's view of one virtual broker; a
- * client that comes back on another connection is told that the session is unknown and starts afresh, as after a
- * broker's restart. What all connections remember together is bounded (cluster-shares.ts): beyond it a client is given no
- * session, and names all its partitions in every request.
+ * sends and receives only changes. A session lives with its connection, because it is one client's view of one virtual
+ * broker. A client that returns on another connection is told that the session is unknown and starts a new one, as after a
+ * broker's restart. The total over all connections is bounded (cluster-shares.ts): beyond it a client is given no session
+ * and names all its partitions in every request.
  *
  *   epoch -1: sessionless, ends the session named  |  epoch 0: full, starts one  |  n: the n-th step of a session
  */
@@ -12,7 +12,7 @@ import { errorCode } from '../../engine/protocol/error-codes.ts';
 import type { FetchRequest } from '../../engine/protocol/messages/01-fetch.ts';
 import type { ClusterShares } from '../cluster-shares.ts';
 
-/** One partition as its reader wants it, and what the reader was told last. */
+/** One partition as its reader requested it, and the last values reported to the reader. */
 export interface Reading {
   readonly topic: string;
   readonly topicId: Uuid;
@@ -21,7 +21,7 @@ export interface Reading {
   maxBytes: number;
   currentLeaderEpoch: number;
   lastFetchedEpoch: number;
-  /** What the topic was called when it was read last; undefined when it never was there. */
+  /** The topic's name when it was last read; undefined when it never existed. */
   foundAs: string | undefined;
   toldHighWatermark: number;
   toldLogStartOffset: number;
@@ -31,17 +31,17 @@ export interface FetchSession {
   readonly id: number;
   readonly usesIds: boolean;
   epoch: number;
-  /** Iteration order is the order of service: who got data goes to the end. */
+  /** Iteration order is service order: partitions that got data move to the end. */
   readonly readings: Map<string, Reading>;
-  /** Partitions that are counted as remembered. */
+  /** How many partitions are counted as remembered. */
   counted: number;
 }
 
 export type SessionStep =
   | { readonly kind: 'error'; readonly errorCode: number }
-  /** All partitions are answered. `session` is set when one was started. */
+  /** Every partition is answered. `session` is set when one was started. */
   | { readonly kind: 'full'; readonly session: FetchSession | undefined; readonly readings: Map<string, Reading> }
-  /** Partitions with news are answered. */
+  /** Only partitions with news are answered. */
   | { readonly kind: 'incremental'; readonly session: FetchSession; readonly readings: Map<string, Reading> };
 
 const finalEpoch = -1;
@@ -57,9 +57,9 @@ export class FetchSessions {
   readonly #clusterId: string;
   readonly #remembered: ClusterShares;
   readonly #limits: FetchSessionLimits;
-  /** A random id: one that a client brings from another connection is most surely unknown here. */
+  /** A random id: an id that a client brings from another connection is almost certainly unknown here. */
   readonly #nextId: () => number;
-  /** The one that was used least recently first. */
+  /** Least recently used first. */
   readonly #sessions = new Map<number, FetchSession>();
 
   constructor(clusterId: string, remembered: ClusterShares, limits: FetchSessionLimits, random: () => number) {
@@ -88,7 +88,7 @@ export class FetchSessions {
     upsert(session.readings, request, usesIds);
     forget(session.readings, request, usesIds);
     if (session.readings.size === 0) {
-      // Nothing is left to remember: the session ends, and what the request names is answered as without one.
+      // No partition is left: the session ends, and the request's own partitions are answered without a session.
       this.#end(sessionId);
       const readings = new Map<string, Reading>();
       upsert(readings, request, usesIds);
@@ -114,7 +114,7 @@ export class FetchSessions {
   }
 
   #open(readings: Map<string, Reading>, usesIds: boolean): FetchSession | undefined {
-    // A client keeps one session per connection: the one that was used least recently was abandoned.
+    // A client keeps one session per connection: the least recently used one was abandoned.
     for (const id of this.#sessions.keys()) {
       if (this.#sessions.size < this.#limits.fetchSessionsMax) break;
       this.#end(id);
@@ -127,7 +127,7 @@ export class FetchSessions {
     return session;
   }
 
-  /** False: it has come to hold more partitions than there is room for. */
+  /** False: the session now holds more partitions than there is room for. */
   #remember(session: FetchSession): boolean {
     const added = session.readings.size - session.counted;
     if (session.readings.size > this.#limits.fetchSessionPartitionsMax) return false;
@@ -145,7 +145,10 @@ export class FetchSessions {
   }
 }
 
-/** A partition is its topic's name or id and its number. Ids have 16 characters, so the number cannot run into them. */
+/**
+ * Identifies a partition by its topic's name or id and its number. Ids have 16 characters, so the number cannot run into
+ * them.
+ */
 export function readingKey(topic: string, partition: number): string {
   return `${partition}/${topic}`;
 }

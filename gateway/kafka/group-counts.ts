@@ -1,10 +1,10 @@
 /**
- * The quota on consumer groups, checked where a group may come into being: JoinGroup and OffsetCommit. The coordinators
- * own the groups; what is kept here per cluster is which group ids are known to exist, so that a member of a known group
- * costs one Set lookup. Only a stranger to a full set makes the coordinators be asked again.
+ * The quota on consumer groups, checked where a group may be created: JoinGroup and OffsetCommit. The coordinators own the
+ * groups. This file keeps the known group ids of each cluster, so that a member of a known group costs one Set lookup. Only
+ * an unknown group at the limit causes another request to the coordinators.
  *
- * The bound is approximate: gateways do not share what they know, so at the limit each may let a stranger in between two
- * looks. A group over the limit costs little; asking on every join would cost all.
+ * The limit is approximate: gateways do not share what they know, so at the limit each may admit an extra group between two
+ * checks. A group over the limit costs little; a request on every join would slow down all of them.
  */
 import type { Engine } from '../../engine/engine.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
@@ -15,7 +15,7 @@ interface Known {
   reading: Promise<void> | undefined;
 }
 
-/** At the limit the list of groups is read again no more often than this. */
+/** At the limit the list of groups is read at most this often. */
 const refreshIntervalMs = 1_000;
 const clustersMax = 10_000;
 
@@ -29,7 +29,7 @@ export class GroupCounts {
     this.#clock = clock;
   }
 
-  /** True at once in the usual case; the promise may reject with a Failure of the engine. */
+  /** Usually true at once; the promise may reject with a Failure of the engine. */
   mayUse(clusterId: string, innerGroup: string, groupsMax: number): boolean | Promise<boolean> {
     if (groupsMax === Infinity) return true;
     const known = this.#clusters.get(clusterId);

@@ -1,11 +1,11 @@
 /**
- * Pipelining of one connection: requests start in the order they came, run side by side where that changes nothing, and
- * are answered in the order they came, as clients count on.
+ * Pipelining of one connection: requests start in the order they arrived, run concurrently where that changes nothing, and
+ * are answered in the order they arrived, which clients rely on.
  *
- * What may run beside what is the API's own property. 'free' requests run beside each other. A 'fetch' waits for the
- * fetch before it, because fetch sessions count their requests and because answers are large. An 'alone' request (it
- * changes what others read: CreateTopics, OffsetCommit, …) starts when all before it are answered, and holds back all
- * behind it. Kafka itself runs one request of a connection at a time, so nothing here is slower than there.
+ * Each API states what may run beside it. 'free' requests run beside each other. A 'fetch' waits for the previous fetch,
+ * because fetch sessions count their requests and because answers are large. An 'alone' request (it changes what others
+ * read: CreateTopics, OffsetCommit, …) starts when all before it are answered, and holds back all behind it. Kafka itself
+ * runs one request of a connection at a time, so nothing here is slower than there.
  */
 export type Beside = 'free' | 'fetch' | 'alone';
 
@@ -31,7 +31,7 @@ export interface InOrderLimits {
 /** `sent` is called when nothing reads the parts any more; perhaps never. */
 export type Answer = (parts: readonly Uint8Array[] | undefined, sent?: () => void) => void;
 
-/** Whose requests are put in order: a connection. */
+/** The owner of the ordered requests: a connection. */
 export interface Pipelined {
   /** Called in request order; must call `answer` once, now or later. */
   start(frame: Buffer, answer: Answer): void;
@@ -61,13 +61,13 @@ export class InOrder {
     this.#startReady();
   }
 
-  /** While held nothing starts: the connection is muted, or its peer does not take what it asked for. */
+  /** While held no request starts: the connection is muted, or its peer does not take its answers. */
   hold(held: boolean): void {
     this.#held = held;
     if (!held) this.#startReady();
   }
 
-  /** True: the socket should not be read, the next request could not start. */
+  /** True: do not read the socket, the next request could not start. */
   isFull(): boolean {
     return this.#held || this.#waiting.length > 0 || !this.#hasRoom(0);
   }
@@ -76,13 +76,13 @@ export class InOrder {
     return this.#slots.length === 0 && this.#waiting.length === 0;
   }
 
-  /** Nothing is under way; what has not started may be there. */
+  /** No request is in flight; unstarted requests may remain. */
   isIdle(): boolean {
     return this.#slots.length === 0;
   }
 
   #startReady(): void {
-    // A request that answers at once comes back here; the loop below is already at it.
+    // A request that answers at once re-enters here; the loop below is already running.
     if (this.#starting) return;
     this.#starting = true;
     try {

@@ -2,10 +2,10 @@
  * The Kafka door: accepts connections, keeps track of them by API key, ends them when their key is revoked.
  *
  * Plain connections read into one receive buffer that all of them share (`onread`): a frame is copied out before the
- * callback returns, so the buffer is free again, and a thousand idle consumers cost no receive memory at all. The rest of
- * a large frame is received where it belongs. Node offers
- * `onread` for outgoing sockets only, so an accepted handle is moved into a socket made with the option; where that
- * handle is not to be had, and under TLS, 'data' events do the same work at a higher price.
+ * callback returns, so the buffer is free again, and a thousand idle consumers cost no receive memory. The rest of a large
+ * frame is received directly into its own buffer. Node offers `onread` only for outgoing sockets, so the accepted handle is
+ * moved into a socket created with the option. Where that handle is not available, and under TLS, 'data' events do the same
+ * work at a higher price.
  */
 import { createServer, type Server, Socket, type SocketConstructorOpts } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
@@ -31,7 +31,7 @@ export interface KafkaDoorOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** One for each virtual broker, 0 takes a free one; none: `port` stands for all of them. */
+  /** One for each virtual broker, 0 takes a free one; empty: `port` stands for all of them. */
   readonly brokerPorts?: readonly number[];
   /** Absent: plain TCP, for loopback and networks that encrypt themselves. */
   readonly tls?: TlsSource;
@@ -40,17 +40,20 @@ export interface KafkaDoorOptions {
 
 export interface KafkaDoor {
   readonly port: number;
-  /** Connections at this moment. */
+  /** The number of open connections. */
   connections(): number;
-  /** Stops accepting, lets requests under way finish for at most `graceMs`, then cuts what is left. */
+  /** Stops accepting, lets requests in flight finish for at most `graceMs`, then cuts the rest. */
   close(graceMs: number): Promise<void>;
 }
 
 const expiryIntervalMs = 1_000;
-/** Longer than from one roll-up of a busy broker to the next: in one process with it, what it gave back is needed until then. */
+/** Longer than a busy broker's interval between roll-ups: in the same process, its released memory is needed until then. */
 const trimIntervalMs = 10_000;
 
-/** Rejects when the address cannot be listened on. Clients are told context.settings' address; port 0 there means ours. */
+/**
+ * Rejects when the address cannot be listened on. Clients are told the address in context.settings; port 0 there means our
+ * port.
+ */
 export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDoor> {
   const { context } = options;
   const settings = { ...kafkaDoorDefaults, ...options.settings };
@@ -69,7 +72,7 @@ export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDo
   let port: number;
   try {
     for (const [i, asked] of (options.brokerPorts ?? []).entries()) brokerPorts.push(await listenAs(i + 1, asked));
-    // Last: who is let in there is sent on to the others.
+    // Last: a client admitted there is sent on to the other ports.
     port = await listenAs(undefined, options.port);
   } catch (error) {
     await listener.close(servers, 0);
@@ -99,7 +102,7 @@ export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDo
   };
 }
 
-/** Undefined: not let in, and the socket is gone. */
+/** Undefined: refused, and the socket is gone. */
 type Accept = (socket: Socket) => KafkaConnection | undefined;
 
 class Listener implements ConnectionEvents {
@@ -110,9 +113,9 @@ class Listener implements ConnectionEvents {
   readonly #byKey = new Map<string, Set<KafkaConnection>>();
   readonly #stopListening: () => void;
   readonly #keyOf = new Map<KafkaConnection, string>();
-  /** Under TLS sockets go through it before they are connections: ahead of the handshake. */
+  /** Under TLS sockets pass through it before they are connections: ahead of the handshake. */
   readonly #isWatched: boolean;
-  /** By the virtual broker whose port it is. */
+  /** By the virtual broker of the port. */
   readonly #doors = new Map<number | undefined, Door>();
   #expiry: Timer | undefined;
   #trimAtMs = 0;
@@ -135,7 +138,7 @@ class Listener implements ConnectionEvents {
     this.#scheduleExpiry();
   }
 
-  /** Who comes before the door is open, or is one too many, is sent away. */
+  /** Refuses connections that come before the door is open or exceed the limit. */
   accept(socket: Socket, nodeId: number | undefined): KafkaConnection | undefined {
     const door = this.#doors.get(nodeId);
     if (!door || (!this.#isWatched && !this.entrance.letIn(socket))) {
@@ -215,7 +218,7 @@ function plainServer(settings: KafkaDoorSettings, receiveBuffer: Buffer, accept:
     // Overlapped reads hold their buffer until they are done, so on Windows each connection has its own.
     const shared = process.platform === 'win32' ? Buffer.allocUnsafeSlow(settings.receiveBufferBytes) : receiveBuffer;
     const onread = {
-      // Asked after each read for the place of the next.
+      // Called after each read for the place of the next.
       buffer: (): Buffer => connection?.target(shared) ?? shared,
       callback: (length: number, buffer: Uint8Array): boolean => {
         connection?.take(buffer, length);
@@ -234,7 +237,7 @@ function plainServer(settings: KafkaDoorSettings, receiveBuffer: Buffer, accept:
 function tlsServer(tls: TlsSource, settings: KafkaDoorSettings, accept: Accept): Server {
   const options = { ...tls.pair, handshakeTimeout: settings.authenticationMsMax };
   const server = createTlsServer(options, (socket) => receiveEvents(socket, accept));
-  // A handshake that failed or took too long. node:tls leaves the socket open, as nobody has taken it over yet.
+  // A handshake that failed or took too long. node:tls leaves the socket open, because nobody owns it yet.
   server.on('tlsClientError', (_error, socket) => socket.destroy());
   followPair(server, tls);
   return server;

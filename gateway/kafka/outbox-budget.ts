@@ -1,13 +1,13 @@
 /**
- * Memory for answers that their clients have not taken, over all connections of the door. Each connection has a limit of its
- * own, but one answer may be as large as a Fetch asks, and a tenant may have thousands of connections that read nothing.
+ * Memory for answers that clients have not taken yet, over all connections of the door. Each connection has its own limit,
+ * but one answer may be as large as a Fetch asks, and a tenant may have thousands of connections that read nothing.
  *
- * A Fetch is given an eighth of what is left (never less than a batch needs), so that many slow readers get small answers and
- * are served all the same. When there is nothing left, the connection that has taken nothing for longest is ended: its client
- * comes back. One cluster may have a half, and its own connections make room for it, not those of others.
+ * A Fetch gets an eighth of the remaining memory (never less than a batch needs), so that many slow readers get small
+ * answers and are still served. When nothing is left, the connection that has taken nothing for longest is ended: its
+ * client reconnects. One cluster may hold half, and its own connections make room for it, not those of others.
  */
 
-/** Of all memory, for one cluster. */
+/** The share of all memory for one cluster. */
 const clusterShareMax = 0.5;
 const roomPart = 8;
 /** For one Fetch, however little is left: it gets a whole batch in any case. */
@@ -20,7 +20,7 @@ export interface Debtor {
 
 interface Owed {
   bytes: number;
-  /** Since when they have taken nothing decides the order. */
+  /** The time since they last took something decides the order. */
   readonly debtors: Map<Debtor, number>;
 }
 
@@ -31,7 +31,7 @@ export class OutboxBudget {
   readonly #ofCluster = new Map<string, Owed>();
   #owedBytes = 0;
 
-  /** `onEnd`: told of each connection that is about to be ended. */
+  /** `onEnd`: called for each connection about to be ended. */
   constructor(bytesMax: number, onEnd: (clientHost: string, bytes: number) => void = () => undefined) {
     this.#bytesMax = bytesMax;
     this.#bytesOfClusterMax = bytesMax * clusterShareMax;
@@ -42,14 +42,14 @@ export class OutboxBudget {
     return this.#owedBytes;
   }
 
-  /** How many bytes one more Fetch of this cluster may bring. */
+  /** How many bytes one more Fetch of this cluster may return. */
   roomFor(clusterId: string): number {
     const ofCluster = this.#bytesOfClusterMax - (this.#ofCluster.get(clusterId)?.bytes ?? 0);
     const left = Math.min(ofCluster, this.#bytesMax - this.#owedBytes);
     return Math.max(roomBytesMin, Math.floor(left / roomPart));
   }
 
-  /** `bytes`: all that wait for it now. May end it, or others. */
+  /** `bytes`: the connection's current total of untaken answers. May end this connection or others. */
   owe(debtor: Debtor, clusterId: string, bytes: number): void {
     let owed = this.#ofCluster.get(clusterId);
     if (!owed) this.#ofCluster.set(clusterId, (owed = { bytes: 0, debtors: new Map() }));
@@ -59,7 +59,7 @@ export class OutboxBudget {
     while (this.#owedBytes > this.#bytesMax) this.#endOne(...this.#largest());
   }
 
-  /** It has taken all of it, or has ended. */
+  /** The connection has taken all answers, or has ended. */
   paid(debtor: Debtor, clusterId: string): void {
     const owed = this.#ofCluster.get(clusterId);
     const bytes = owed?.debtors.get(debtor);

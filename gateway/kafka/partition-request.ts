@@ -1,6 +1,6 @@
 /**
- * ListOffsets, DeleteRecords and OffsetForLeaderEpoch: by topic name, answered by the owners of partitions. What does not
- * exist in the tenant's cluster is answered here; the rest goes to the engine through the generated rewriters.
+ * ListOffsets, DeleteRecords and OffsetForLeaderEpoch: by topic name, answered by the owners of partitions. The gateway
+ * answers for whatever does not exist in the tenant's cluster; the rest goes to the engine through the generated rewriters.
  */
 import type { PartitionApi } from '../../engine/engine.ts';
 import { apiByKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
@@ -11,7 +11,7 @@ import type { Call } from './api.ts';
 import { toEngine, toTenant } from './tenant-view.ts';
 import { hasPartition } from './topic-view.ts';
 
-/** Some 5 ms of looking up. */
+/** Some 5 ms of look-ups. */
 const partitionsPerTurnMax = 5_000;
 
 /** Kafka error code for a partition of the tenant's topic `name`: none when it exists. */
@@ -21,8 +21,8 @@ export function partitionFault(call: Call, name: string, partition: number): num
 }
 
 /**
- * Splits `topics` in what exists and what does not, asks the engine for the first, and puts both back in request order.
- * `ask` gets the topics that are left, `refuse` makes the answer of a partition that does not exist.
+ * Splits `topics` into those that exist and those that do not, sends the first to the engine, and merges both in request
+ * order. `ask` gets the remaining topics, `refuse` creates the answer for a partition that does not exist.
  */
 export async function askOwners<P, A>(
   call: Call,
@@ -63,7 +63,7 @@ export async function askOwners<P, A>(
   return answers;
 }
 
-/** `request` uses the tenant's names and is used up. Rejects with a Failure. */
+/** `request` uses the tenant's names and is modified. Rejects with a Failure. */
 export async function throughEngine<K extends PartitionApi>(
   call: Call,
   key: K,

@@ -1,8 +1,8 @@
 /**
- * Memory for request frames, shared by all connections of the door (cluster-shares.ts). A client with a key may send frames of
- * 100 MiB, and may have thousands of connections. Frames are charged as they arrive, by what their buffers hold, and until
- * they are answered. Small frames are let through uncounted: they are bounded by the number of connections, and nobody's
- * heartbeat shall be refused because others send much.
+ * Memory for request frames, shared by all connections of the door (cluster-shares.ts). A client with a key may send frames
+ * of 100 MiB and may have thousands of connections. A frame is charged by the size of its buffers, as it arrives and until
+ * it is answered. Small frames are not counted: the number of connections bounds them, and no heartbeat may be refused
+ * because others send much.
  */
 import { Overloaded } from '../../engine/kernel/failure.ts';
 import { ClusterShares } from '../cluster-shares.ts';
@@ -21,7 +21,7 @@ export class ReceiveBudget {
     return this.#shares.held;
   }
 
-  /** Throws Overloaded: the connection that asked is to be ended, its client comes back. */
+  /** Throws Overloaded: the connection that asked must be ended, and its client reconnects. */
   take(clusterId: string, bytes: number): void {
     if (this.#shares.tryTake(clusterId, bytes)) return;
     const { ofClusterMax, max } = this.#shares;
@@ -38,7 +38,7 @@ export class ReceiveBudget {
   }
 }
 
-/** What a frame of this size holds of the budget once it has arrived. */
+/** How much of the budget a frame of this size holds once it has arrived. */
 export function countedBytes(frameBytes: number): number {
   return frameBytes > uncountedBytesMax ? frameBytes : 0;
 }

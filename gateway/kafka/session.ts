@@ -20,7 +20,7 @@ export type Session =
   | { readonly state: 'handshake' }
   | { readonly state: 'raw-token' }
   | { readonly state: 'authenticating' }
-  /** Counted, and until its turn among the cluster's attempts not answered. */
+  /** Counted, and not answered until its turn among the cluster's attempts. */
   | { readonly state: 'waiting'; readonly principal: Principal }
   | { readonly state: 'ready'; readonly principal: Principal }
   | { readonly state: 'closing' };
@@ -30,20 +30,20 @@ export type LoginResult = { readonly ok: true } | LoginRefused;
 interface LoginRefused {
   readonly ok: false;
   /**
-   * With `quota` THROTTLING_QUOTA_EXCEEDED (89): the credentials are right, the cluster has no room for the connection.
-   * SASL_AUTHENTICATION_FAILED would end a Java client for good; with this one it says why and comes again.
+   * `quota` set: THROTTLING_QUOTA_EXCEEDED (89). The credentials are right, but the cluster has no room for the connection.
+   * SASL_AUTHENTICATION_FAILED would stop a Java client for good; with this code it reports the reason and retries.
    */
   readonly errorCode: number;
   readonly message: string;
   readonly quota?: keyof ClusterLimits;
 }
 
-/** When all clients of a cluster come back at once each waits for its turn, and only those further behind are refused. */
+/** When all clients of a cluster reconnect at once each waits for its turn, and only those further behind are refused. */
 const attemptWaitMsMax = 5_000;
 
 export interface LoginEvents {
   ready(principal: Principal): void;
-  /** The connection is to be closed, after the answer has left. */
+  /** The connection must be closed after the answer has left. */
   refused(result: LoginResult): void;
 }
 
@@ -61,7 +61,7 @@ export class Login {
     return this.#session;
   }
 
-  /** Gives back what `ready` took. Afterwards nothing is accepted. */
+  /** Gives back what `ready` took. Nothing is accepted afterwards. */
   end(): void {
     if (this.#session.state === 'ready' || this.#session.state === 'waiting') {
       this.#context.tenancy.limiter.disconnect(this.#session.principal.clusterId);
@@ -69,7 +69,7 @@ export class Login {
     this.#session = { state: 'closing' };
   }
 
-  /** Kafka error code of the SaslHandshake. */
+  /** The Kafka error code of the SaslHandshake. */
   handshake(version: number, wanted: string): number {
     if (this.#session.state !== 'handshake' && this.#session.state !== 'authenticating') {
       return errorCode.illegalSaslState;

@@ -2,11 +2,11 @@
 export interface KafkaDoorSettings {
   /** Largest request frame; checked before anything is allocated for it (Kafka's socket.request.max.bytes). */
   readonly requestBytesMax: number;
-  /** Largest frame before authentication: nobody unknown makes us allocate more. */
+  /** Largest frame before authentication: an unknown client cannot make us allocate more. */
   readonly unauthenticatedBytesMax: number;
-  /** Requests of one connection that are handled at once; those behind them are not read from the socket. */
+  /** Requests of one connection that run at once; later ones are not read from the socket. */
   readonly requestsInFlightMax: number;
-  /** Bytes of request frames that one connection holds. One larger request is let through when it is alone. */
+  /** Bytes of request frames that one connection holds. A single larger request is admitted when it is alone. */
   readonly requestBytesInFlightMax: number;
   /** Request frames of all connections, large ones counted from their first bytes until they are answered. */
   readonly receiveBytesMax: number;
@@ -19,24 +19,27 @@ export interface KafkaDoorSettings {
   readonly authenticationMsMax: number;
   /** Between a refused authentication and the end of its connection. */
   readonly refusedCloseDelayMs: number;
-  /** How long the peer of a connection that is being closed may take for the answers that are queued for it. */
+  /** How long the peer of a closing connection may take to read the answers queued for it. */
   readonly closeMsMax: number;
-  /** Without requests, and with none under way. */
+  /** How long a connection may have no requests, with none in flight. */
   readonly idleMsMax: number;
-  /** Longest mute for one answer; what a quota is owed beyond it is asked for again by the next request. */
+  /** Longest mute for one answer; a longer quota debt applies again at the next request. */
   readonly throttleMsMax: number;
   /** Connections of all tenants, authenticated or not. */
   readonly connectionsMax: number;
-  /** How long one Metadata request is kept for the topics that it creates on the way, all of them together. */
+  /** How long one Metadata request is held for all the topics that it creates on the way, together. */
   readonly autoCreateMsMax: number;
   /** Fetch sessions (KIP-227) of one connection, and partitions in one of them. */
   readonly fetchSessionsMax: number;
   readonly fetchSessionPartitionsMax: number;
   /** Partitions in the fetch sessions of all connections; beyond it clients are served without a session. */
   readonly rememberedPartitionsMax: number;
-  /** Elements of requests of many that are not answered yet, over all connections, some 100 bytes each; beyond it they are refused. */
+  /** Elements of unanswered large requests, over all connections, some 100 bytes each; beyond it they are refused. */
   readonly elementsHeldMax: number;
-  /** Partitions that Fetch requests wait at, over all connections, less than a kilobyte each; beyond it they are answered at once. */
+  /**
+   * Partitions at which Fetch requests wait, over all connections, less than a kilobyte each; beyond it they are answered
+   * at once.
+   */
   readonly awaitedPartitionsMax: number;
 }
 

@@ -1,7 +1,7 @@
 /**
- * The two mappings between a tenant's view and the engine's, for the rewriters that are generated from the schemas'
- * marks (engine/protocol/generate-rewrite.ts). They fail closed: an entity that no request on its way to the engine
- * should hold, and a name that is not the tenant's on its way out, is a bug and throws.
+ * The two mappings between a tenant's view and the engine's, for the rewriters generated from the schemas' marks
+ * (engine/protocol/generate-rewrite.ts). They fail closed: an entity that no request to the engine should hold, or an
+ * outgoing name that is not the tenant's, is a bug and throws.
  */
 import { AssertionFailure, assert } from '../../engine/kernel/assert.ts';
 import { type ApiKey, apiByKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
@@ -33,7 +33,7 @@ interface View {
   readonly outward: Rewrite;
 }
 
-/** One pair per cluster, made on first use. */
+/** One pair per cluster, created on first use. */
 const views = new Map<string, View>();
 const viewsMax = 10_000;
 
@@ -51,10 +51,10 @@ function inwardOf(clusterId: string): Rewrite {
   return {
     ...refused,
     topic: (name) => innerName(clusterId, name),
-    // Ids are translated to names, after a check of their owner, before a request gets here.
+    // Ids are checked for their owner and translated to names before a request gets here.
     topicId: unmapped('topicId'),
     group: (name) => innerName(clusterId, name),
-    // A tenant's client is no replica, whatever it says.
+    // A tenant's client is not a replica, whatever it claims.
     node: () => none,
     address: unmapped('address'),
     errorText: unmapped('errorText'),
@@ -83,12 +83,12 @@ function outwardOf(clusterId: string): Rewrite {
   };
 }
 
-/** Rewrites the request itself; `version` is the one whose fields are filled. */
+/** Rewrites the request in place; `version` is the one whose fields are filled. */
 export function toEngine<K extends ApiKey>(clusterId: string, key: K, version: number, request: RequestOf<K>): void {
   rewriter(apiByKey.get(key)!.request, version)(request, viewOf(clusterId).inward);
 }
 
-/** Rewrites the response itself. */
+/** Rewrites the response in place. */
 export function toTenant<K extends ApiKey>(clusterId: string, key: K, version: number, response: ResponseOf<K>): void {
   rewriter(apiByKey.get(key)!.response, version)(response, viewOf(clusterId).outward);
 }

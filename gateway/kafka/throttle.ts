@@ -1,6 +1,6 @@
 /**
- * Quota delays as Kafka has them since KIP-219: the answer leaves at once and says how long, then the connection is not
- * read for that long. Saying alone would not do: librdkafka and kafkajs do not slow themselves down.
+ * Quota delays as Kafka has them since KIP-219: the answer leaves at once and states the delay, then the connection is not
+ * read for that long. Stating it alone would not do: librdkafka and kafkajs do not slow themselves down.
  */
 import type { Clock, Timer } from '../../engine/kernel/clock.ts';
 
@@ -20,7 +20,7 @@ export class Throttle {
     return this.#timer !== undefined;
   }
 
-  /** A longer mute that is under way stays. */
+  /** A longer mute that is already in force stays. */
   mute(delayMs: number): void {
     const untilMs = this.#clock.monotonicMs() + delayMs;
     if (untilMs <= this.#untilMs) return;

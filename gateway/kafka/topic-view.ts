@@ -6,11 +6,11 @@ import type { GatewayContext } from '../context.ts';
 import { findTopic, findTopicById } from '../operations/topics.ts';
 import { replicasOf } from './advertised.ts';
 
-/** AclOperation bits of what a tenant may do: everything on its own topics and groups, little on the cluster. */
+/** AclOperation bits that a tenant has: everything on its own topics and groups, little on the cluster. */
 export const topicOperations = bits(3, 4, 5, 6, 7, 8, 10, 11);
 export const groupOperations = bits(3, 6, 8);
 export const clusterOperations = bits(5, 8, 10, 12);
-/** Kafka's "not asked for". */
+/** Kafka's value for "not asked for". */
 export const noOperations = -2147483648;
 
 function bits(...operations: number[]): number {
@@ -34,7 +34,7 @@ export function partitionView(
   only?: number,
 ): PartitionView {
   const replicas = only === undefined ? replicasOf(topic, index) : [only];
-  // Only a partition that never had an owner has no leader: while one moves, requests are held and no client need know.
+  // Only a partition that never had an owner has no leader: while one moves, requests are held and clients need not know.
   const isLed = brokerId >= 0 || leaderEpoch > 0;
   return {
     errorCode: isLed ? errorCode.none : errorCode.leaderNotAvailable,
@@ -49,7 +49,7 @@ export function partitionView(
 
 export type Found = { readonly topic: TopicEntry } | { readonly errorCode: number };
 
-/** By id where the request's version has ids: one that is not the tenant's is the same as one that does not exist. */
+/** By id where the request's version has ids. Another tenant's id is treated as one that does not exist. */
 export function findAsked(
   context: GatewayContext,
   principal: Principal,

@@ -2,10 +2,10 @@
  * Produce (key 0): v3-v13, claimed from v0. Back: gateway/operations/append.ts, engine/broker/api/00-produce.ts.
  *
  * Refused: acks outside {-1, 0, 1} (21); zstd below v7 (76); transactional batches (53: there is no transaction
- * coordinator); requests and batches over the cluster's limits (10). What is inside a batch is judged by the broker.
- * A transactional id beside batches of no transaction means nothing, as to Kafka: brod writes "" where others write null.
- * Absent: node endpoints (v10: the addresses never change). Without an answer, with acks=0, a failed
- * batch is told by the end of the connection.
+ * coordinator); requests and batches over the cluster's limits (10). The broker validates the contents of a batch. A
+ * transactional id beside batches of no transaction means nothing, as to Kafka: brod writes "" where others write null.
+ * Absent: node endpoints (v10: the addresses never change). With acks=0 there is no answer, so a failed batch ends the
+ * connection.
  */
 import { assert } from '../../../engine/kernel/assert.ts';
 import { Failure } from '../../../engine/kernel/failure.ts';
@@ -33,17 +33,17 @@ type PartitionResponse = ProduceResponse['responses'][number]['partitionResponse
 
 const firstZstdVersion = 7;
 const firstIdVersion = 13;
-/** From here on the answer names the leader of a partition that moved (KIP-951). */
+/** From this version on the answer names the leader of a partition that moved (KIP-951). */
 const firstLeaderVersion = 10;
 
-/** acks=0 and a batch that failed: the client learns of it by the end of its connection, as from Kafka. */
+/** An acks=0 batch that failed: the client learns of it when its connection ends, as with Kafka. */
 export class UnacknowledgedFailed extends Failure {
   readonly code = 'invalid-request';
 }
 
 export const produce = api(
   0,
-  // The operation charges a request with each partition.
+  // The operation charges the request together with each partition.
   { from: 3, to: 13, charge: 'own', queues: false },
   (call, request) => {
     const limits = call.context.tenancy.cluster(call.principal.clusterId)?.limits;
@@ -75,7 +75,7 @@ function refusedWhole(
   return undefined;
 }
 
-/** As Kafka judges it, by the first batch of each partition; what is no batch v2 has faults of its own. */
+/** Validated as Kafka does, by the first batch of each partition; anything that is not a v2 batch has its own errors. */
 function hasTransactionalBatches({ topicData }: ProduceRequest): boolean {
   return topicData.some(({ partitionData }) =>
     partitionData.some(
@@ -88,7 +88,7 @@ function hasTransactionalBatches({ topicData }: ProduceRequest): boolean {
   );
 }
 
-/** Every append is handed over before this returns, so the requests of a connection reach the engine in their order. */
+/** Hands over every append before it returns, so the requests of a connection reach the engine in their order. */
 function append(call: Call, request: ProduceRequest, batchBytesMax: number): Promise<ProduceResponse | undefined> {
   return new Promise((resolve, reject) => {
     const responses = request.topicData.map(({ name, topicId, partitionData }) => ({
@@ -163,29 +163,29 @@ function appendTopic(
   }
 }
 
-/** What Kafka sees before it looks at the acks. */
+/** The checks that Kafka makes before it looks at the acks. */
 function requestFault(version: number, topic: TopicEntry, partition: number, records: Uint8Array | null): number {
   if (!hasPartition(topic, partition)) return errorCode.unknownTopicOrPartition;
   if (records === null || records.length === 0) return errorCode.invalidRecord;
-  // As in Kafka, a codec that does not exist is seen at the same place as one that is too young.
+  // As in Kafka, a codec that does not exist is detected at the same point as one that is too new for the version.
   const isYoung = records.length >= batchHeaderBytes && compression(records, 0) >= codec.zstd;
   return isYoung && version < firstZstdVersion ? errorCode.unsupportedCompressionType : errorCode.none;
 }
 
-/** What Kafka sees at the log. */
+/** The checks that Kafka makes at the log. */
 function batchFault(batchBytesMax: number, records: Uint8Array): number {
-  // A producer counts from 0. Said here and not at the broker: a replay comes there with the offset of its first try.
+  // A producer counts from 0. Check it here and not at the broker, where a replay arrives with the offset of its first try.
   if (records.length >= batchHeaderBytes && baseOffset(records, 0) !== 0) return errorCode.invalidRecord;
   return records.length > batchBytesMax ? errorCode.messageTooLarge : errorCode.none;
 }
 
-/** As in Kafka, that something is no batch at all is seen before anything else. */
+/** As in Kafka, the check that the bytes are a batch at all comes first. */
 function worstOf(fault: number, records: Uint8Array | null): number {
   const misframed = records ? framingFault(records)?.errorCode : undefined;
   return misframed === errorCode.corruptMessage ? misframed : fault;
 }
 
-/** As in Kafka, that the entry has no batch at all is seen before the acks are. */
+/** As in Kafka, an entry without any batch is detected before the acks are checked. */
 function acksFault(acks: number, records: Uint8Array): number {
   if (acks >= -1 && acks <= 1) return errorCode.none;
   return framingFault(records)?.errorCode ?? errorCode.invalidRequiredAcks;

@@ -19,7 +19,7 @@ import { requestsBeside } from '../../weight.ts';
 type PartitionResponse = FetchResponse['responses'][number]['partitions'][number];
 
 const firstIdVersion = 13;
-/** From here on the answer names the leader of a partition that moved (KIP-951). */
+/** From this version on the answer names the leader of a partition that moved (KIP-951). */
 const firstLeaderVersion = 12;
 const firstSessionVersion = 7;
 
@@ -29,7 +29,7 @@ export const fetch = api(
   (call, request) => {
     const step = call.fetchSessions.step(request, call.version >= firstIdVersion);
     if (step.kind === 'error') return topLevel(step.errorCode);
-    // What its session remembers is read as if it had been named.
+    // Partitions that its session remembers are read as if the request had named them.
     if (step.kind === 'incremental') call.charge(requestsBeside(step.readings.size));
     return readAll(call, request, step);
   },
@@ -67,7 +67,8 @@ async function readAll(
   const limits = context.tenancy.cluster(principal.clusterId)?.limits;
   const room = call.door.outboxBudget.roomFor(call.principal.clusterId);
   const bytesMax = Math.min(context.settings.fetchBytesMax, limits?.fetchBytesMax ?? Infinity, room);
-  // What it names is held for as long as it waits. Where there is no room for more, as an error, which is news, it does not wait.
+  // Its partitions are counted as long as it waits. Without room for more it does not wait, just as an error, which is
+  // news, is answered at once.
   const mayWait = !isFaulty && call.door.awaited.tryTake(principal.clusterId, parts.length);
   let read: Fetched = { partitions: [], delayMs: 0 };
   try {
@@ -99,11 +100,11 @@ function partOf(call: Call, reading: Reading): Part {
   return { reading, topic: found.topic, fault };
 }
 
-/** A topic that was there is gone, or another one has its name: Kafka tells both from an id that nobody ever had. */
+/** The topic is gone, or another topic has its name: Kafka tells both from an id that never existed. */
 function goneFault({ context, principal }: Call, { foundAs, partition }: Reading): number | undefined {
   if (foundAs === undefined) return undefined;
   const successor = findTopic(context, principal, foundAs);
-  // As Kafka looks for the partition by its name before it looks at the id.
+  // Kafka looks up the partition by name before it looks at the id.
   const isThere = successor !== undefined && hasPartition(successor, partition);
   return isThere ? errorCode.inconsistentTopicId : errorCode.unknownTopicOrPartition;
 }
@@ -137,7 +138,7 @@ function respond(
         ? answerOf(call, topic, partition, request.isolationLevel)
         : refusal(reading.partition, fault || errorCode.unknownServerError);
     const hasRecords = partition !== undefined && partition.records.length > 0;
-    // The owner has not answered in time: nothing is known, which is no news.
+    // The owner has not answered in time: nothing is known, so there is no news.
     if (step.kind === 'incremental' && partition?.isStale) continue;
     const isNews =
       hasRecords ||
@@ -148,8 +149,8 @@ function respond(
     reading.toldHighWatermark = answer.highWatermark;
     reading.toldLogStartOffset = answer.logStartOffset;
     const key = readingKey(usesIds ? reading.topicId : reading.topic, reading.partition);
-    // Who got records goes behind those that did not, so that a full answer starves nobody. What a session begins with
-    // has an order already: that of the request, and behind it what cannot be read at all. All of it as Apache Kafka does.
+    // Partitions that got records move behind those that did not, so that a full answer starves none. A new session already
+    // has an order: that of the request, followed by the partitions that cannot be read at all. Apache Kafka does the same.
     if (step.kind === 'incremental' ? hasRecords : step.session && fault !== errorCode.none) {
       step.readings.delete(key);
       step.readings.set(key, reading);
@@ -184,7 +185,7 @@ function answerOf(
   return {
     partitionIndex: partition,
     errorCode: code,
-    // With an error Kafka tells nothing about the log.
+    // With an error Kafka reports nothing about the log.
     highWatermark: isGood ? fetched.highWatermark : unknownOffset,
     lastStableOffset: isGood ? fetched.lastStableOffset : unknownOffset,
     logStartOffset: isGood ? fetched.logStartOffset : unknownOffset,
@@ -213,7 +214,7 @@ function refusal(partitionIndex: number, code: number): PartitionResponse {
     divergingEpoch: noEpoch,
     currentLeader: noLeader,
     snapshotId: noSnapshot,
-    // Null for what Kafka finds at the log only.
+    // Null for errors that Kafka detects only at the log.
     abortedTransactions: code === errorCode.inconsistentTopicId ? null : [],
     preferredReadReplica: -1,
     records: [],

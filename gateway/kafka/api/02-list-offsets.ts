@@ -1,5 +1,5 @@
 /**
- * ListOffsets (key 2): v1-v11. Back: engine/broker/api/02-list-offsets.ts. Times that are kept for brokers with tiered
+ * ListOffsets (key 2): v1-v11. Back: engine/broker/api/02-list-offsets.ts. The special timestamps for brokers with tiered
  * storage (-5, -6) have no answer there.
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
@@ -34,7 +34,7 @@ export const listOffsets = api(
 
 const newest = -3;
 
-/** Times that have a meaning of their own, and the version that brought it (KIP-734, KIP-405, KIP-1005, KIP-1023). */
+/** Special timestamps, and the version that introduced each (KIP-734, KIP-405, KIP-1005, KIP-1023). */
 const firstVersions: ReadonlyMap<number, number> = new Map([
   [-1, 0],
   [-2, 0],
@@ -45,8 +45,8 @@ const firstVersions: ReadonlyMap<number, number> = new Map([
 ]);
 
 /**
- * As Kafka: a partition that is named twice is answered once, and refused (42); a time that the request's version does not know is
- * refused (35) before it matters whether there is such a partition.
+ * As in Kafka, a partition named twice is answered once and refused (42). A timestamp that the request's version does not
+ * know is refused (35) before the partition is looked up.
  */
 async function ask(
   call: Call,
@@ -90,7 +90,7 @@ async function ask(
   });
 }
 
-/** Each partition where it is named first; a topic of which that leaves none is not answered. */
+/** Each partition where it is named first; a topic left without partitions is not answered. */
 function onceEach(topics: ListOffsetsRequest['topics'], keyOf: (name: string, partition: Partition) => string) {
   const seen = new Set<string>();
   const isFirst = (key: string): boolean => {
@@ -103,7 +103,7 @@ function onceEach(topics: ListOffsetsRequest['topics'], keyOf: (name: string, pa
     .filter(({ partitions }) => partitions.length > 0);
 }
 
-/** A time is looked for in what is stored, and so is the newest: a read for each. The ends are known. */
+/** A timestamp, or the newest one, must be searched for in the stored log: a read for each. The ends are known. */
 function isLookedFor({ timestamp }: Partition): boolean {
   return timestamp >= 0 || timestamp === newest;
 }

@@ -1,6 +1,6 @@
 /**
- * Metadata (key 3): v0-v13. Answered from the catalogue with the virtual brokers; no topic of another cluster and no
- * internal topic exists in it. Before v9 there may be one broker only (advertised.ts). Creates topics on the way where the client and
+ * Metadata (key 3): v0-v13. Answered from the catalogue with the virtual brokers; it holds no topic of another cluster and
+ * no internal topic. Before v9 there may be only one broker (advertised.ts). Creates topics on the way where the client and
  * the cluster allow it.
  */
 import type { TopicEntry } from '../../../engine/engine.ts';
@@ -22,7 +22,7 @@ import { requestsForShown } from '../../weight.ts';
 
 type Asked = NonNullable<MetadataRequest['topics']>[number];
 type Topic = MetadataResponse['topics'][number];
-/** A topic of the tenant's, or the answer that says why there is none. */
+/** A topic of the tenant, or the answer that explains why there is none. */
 type Found = { readonly name: string; readonly topic: TopicEntry } | Topic;
 
 const firstIdVersion = 12;
@@ -39,7 +39,7 @@ export const metadata = api(
     if (isAll) {
       for (const [name, topic] of topicsOf(context, principal)) found.push({ name, topic });
     } else {
-      // One after the other: each may create a topic, and the quota is to be met in the order of the request.
+      // One after the other: each may create a topic, and the quota applies in the order of the request.
       const change = changeTime(call, context.settings.quotaWaitMsMax);
       const whole = changeTime(call, call.door.settings.autoCreateMsMax);
       const mayCreate = request.allowAutoTopicCreation
@@ -60,7 +60,7 @@ export const metadata = api(
   }),
 );
 
-/** Some 5 ms of work, each. */
+/** Some 5 ms of work each. */
 const partitionsPerTurnMax = 5_000;
 const namesPerTurnMax = 5_000;
 
@@ -93,7 +93,7 @@ function cluster(call: Call, withOperations: boolean): MetadataResponse {
   };
 }
 
-/** `mayCreate`: the time for it, when the topic may be created. */
+/** `mayCreate`: the time for creating the topic, when it may be created. */
 async function find(call: Call, asked: Asked, mayCreate: ChangeTime | undefined): Promise<Found> {
   const { context, principal, version } = call;
   const { name, topicId } = asked;
@@ -108,7 +108,7 @@ async function find(call: Call, asked: Asked, mayCreate: ChangeTime | undefined)
   if (topic) return { name, topic };
   if (!mayCreate) return unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
   try {
-    // Kafka makes topics behind its answer, and a client that is told so asks again: it is not kept for many, or slow ones.
+    // Kafka creates topics after its answer, and clients told so ask again: do not hold the request for many or slow ones.
     const leftMs = mayCreate.leftMs();
     const made =
       leftMs <= 0
@@ -117,7 +117,7 @@ async function find(call: Call, asked: Asked, mayCreate: ChangeTime | undefined)
     if (made === late) return unknown(name, zeroUuid, errorCode.leaderNotAvailable);
     return made ? { name, topic: made } : unknown(name, zeroUuid, errorCode.unknownTopicOrPartition);
   } catch (error) {
-    // Its turn comes: as Kafka says of a topic that is being made, and clients ask again. What else was asked is known now.
+    // The topic's turn will come: answer as Kafka does while a topic is created; clients ask again. The rest is known now.
     if (error instanceof QuotaExceeded && error.quota === 'topicMutationsPerSecondMax') {
       return unknown(name, zeroUuid, errorCode.leaderNotAvailable);
     }
@@ -130,7 +130,7 @@ async function find(call: Call, asked: Asked, mayCreate: ChangeTime | undefined)
 function known(call: Call, name: string, topic: TopicEntry, topicAuthorizedOperations: number): Topic {
   const only = onlyBroker(call);
   const partitions = topic.partitions.map((partition) => partitionView(topic, partition, only?.nodeId));
-  // Just created and placed nowhere yet: clients ask again in a moment.
+  // Just created and not placed yet: clients ask again in a moment.
   const isUnled = partitions.every(({ leaderId }) => leaderId < 0);
   return {
     errorCode: isUnled ? errorCode.leaderNotAvailable : errorCode.none,

@@ -1,7 +1,7 @@
 /**
- * OffsetCommit (key 8): v2-v10. Back: engine/broker/groups/offset-commit.ts, which keeps offsets by topic name; ids (v10)
- * are translated here. Partitions that do not exist are answered here and kept from the coordinator. Refused: the first
- * commit of a group over the cluster's groupsMax (81).
+ * OffsetCommit (key 8): v2-v10. Back: engine/broker/groups/offset-commit.ts, which keeps offsets by topic name; this file
+ * translates ids (v10). It answers for partitions that do not exist and does not forward them to the coordinator. Refused:
+ * the first commit of a group over the cluster's groupsMax (81).
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { OffsetCommitRequest, OffsetCommitResponse } from '../../../engine/protocol/messages/08-offset-commit.ts';
@@ -58,7 +58,7 @@ async function commit(call: Call, request: OffsetCommitRequest): Promise<OffsetC
   return response;
 }
 
-/** A generation of a group that does not exist: coordinators are asked in v9, which has a code for it. */
+/** A generation of a group that does not exist: coordinators are called in v9, which has a code for it. */
 function fit(version: number, code: number): number {
   return version < firstNotFoundVersion && code === errorCode.groupIdNotFound ? errorCode.illegalGeneration : code;
 }

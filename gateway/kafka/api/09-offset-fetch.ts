@@ -1,6 +1,6 @@
 /**
- * OffsetFetch (key 9): v1-v10. Back: engine/broker/groups/offset-fetch.ts. Every group of a request (v8) is asked of its
- * own coordinator; ids (v10) are translated to names and back here, and offsets of topics that are gone are left out.
+ * OffsetFetch (key 9): v1-v10. Back: engine/broker/groups/offset-fetch.ts. Every group of a request (v8) goes to its own
+ * coordinator; this file translates ids (v10) to names and back, and leaves out offsets of deleted topics.
  */
 import { zeroUuid } from '../../../engine/kernel/uuid.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
@@ -37,7 +37,7 @@ export const offsetFetch = api(
   },
 );
 
-/** Versions that know one group only, as those that know many. */
+/** Turns versions with one group into the form with many. */
 function groupsOf(version: number, request: OffsetFetchRequest): Group[] {
   if (version >= firstGroupsVersion) return request.groups;
   const topics = request.topics?.map(({ name, partitionIndexes }) => ({ name, topicId: zeroUuid, partitionIndexes }));
@@ -76,7 +76,10 @@ function named(call: Call, topics: NonNullable<Group['topics']>, unknown: TopicA
   });
 }
 
-/** Nobody can go on in a topic that is gone: who asked for all offsets does not get its own, who named it is told of none. */
+/**
+ * Nobody can continue in a deleted topic. A client that asked for all offsets does not get those; one that named the topic
+ * gets no offset.
+ */
 function present(call: Call, topics: readonly TopicAnswer[], usesIds: boolean, isAll: boolean): TopicAnswer[] {
   return topics.flatMap((answer) => {
     const { name, topicId, partitions } = answer;
@@ -111,7 +114,7 @@ function respond(version: number, answers: GroupAnswer[]): OffsetFetchResponse {
     return { ...none, groups: said };
   }
   const answer = answers[0]!;
-  // v1 has no place for an error but the partitions.
+  // v1 can report an error only in the partitions.
   const isTold = version < firstErrorVersion || answer.errorCode === errorCode.none;
   const topics = isTold ? answer.topics : [];
   return {

@@ -1,11 +1,11 @@
 /**
  * FindCoordinator (key 10): v0-v6. Every gateway serves every group, so the answer is a virtual broker that stays the same
- * for the group's life; before v3, when clients may know one broker only (advertised.ts), it is that one.
+ * for the group's life; before v3, when clients may know only one broker (advertised.ts), it is that one.
  *
- * Refused: transactional ids (keyType 1) with a code that ends the client's attempt at once. Before v4 that is
- * TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53), because librdkafka asks for ever on other codes; it shows our text. Java, which
- * asks in v4 and more, shows its own text for that code and ours for POLICY_VIOLATION (44), which is fatal there too. Share
- * groups (keyType 2) are an INVALID_REQUEST.
+ * Refused: transactional ids (keyType 1), with a code that ends the client's attempt at once. Before v4 that is
+ * TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53), because librdkafka retries for ever on other codes; it shows our text. Java
+ * uses v4 and later. It shows its own text for that code and ours for POLICY_VIOLATION (44), which is fatal there too.
+ * Share groups (keyType 2) are an INVALID_REQUEST.
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { FindCoordinatorResponse } from '../../../engine/protocol/messages/10-find-coordinator.ts';
@@ -40,7 +40,7 @@ const nobody = {
   throttleTimeMs: 0,
   errorCode: errorCode.none as number,
   errorMessage: null,
-  // Defaults of the fields, which versions with many keys lack.
+  // Defaults of the fields that versions with many keys lack.
   nodeId: 0,
   host: '',
   port: 0,

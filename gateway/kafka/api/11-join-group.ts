@@ -1,9 +1,9 @@
 /**
- * JoinGroup (key 11): v0-v9. Back: engine/broker/groups/join-group.ts, spoken to in its newest version. Refused: a new
+ * JoinGroup (key 11): v0-v9. Back: engine/broker/groups/join-group.ts, always called in its newest version. Refused: a new
  * group over the cluster's groupsMax (81).
  *
- * Since v4 a member that comes without an id is sent away with one (KIP-394). Older clients do not know that step, so it
- * is taken here for them.
+ * Since v4 a member that joins without an id is sent away with one (KIP-394). Older clients do not know that step, so the
+ * gateway takes it for them.
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { JoinGroupRequest, JoinGroupResponse } from '../../../engine/protocol/messages/11-join-group.ts';
@@ -55,7 +55,7 @@ async function newest(call: Call, request: JoinGroupRequest): Promise<JoinGroupR
 function fit(version: number, response: JoinGroupResponse): JoinGroupResponse {
   if (version < firstNullProtocolVersion) response.protocolName ??= '';
   if (version < firstSkipVersion && response.skipAssignment) {
-    // A static leader that came back and must not assign: without the flag it is told that another one leads (KIP-814).
+    // A static leader that came back and must not assign. Without the flag the answer names another leader (KIP-814).
     response.skipAssignment = false;
     response.leader = '';
     response.members = [];

@@ -1,6 +1,6 @@
 /**
- * LeaveGroup (key 13): v0-v5. Back: engine/broker/groups/leave-group.ts, which takes many members at once (v3); the one
- * member of an older request becomes the first of one, and its error the answer's.
+ * LeaveGroup (key 13): v0-v5. Back: engine/broker/groups/leave-group.ts, which takes many members at once (v3). The single
+ * member of an older request becomes a list of one, and its error becomes the answer's.
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { LeaveGroupRequest, LeaveGroupResponse } from '../../../engine/protocol/messages/13-leave-group.ts';

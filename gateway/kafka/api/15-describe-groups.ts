@@ -1,6 +1,6 @@
 /**
- * DescribeGroups (key 15): v0-v6. Back: engine/broker/groups/describe-groups.ts, per group. Before v6 a group that does
- * not exist is 'Dead' and no error, as in Kafka.
+ * DescribeGroups (key 15): v0-v6. Back: engine/broker/groups/describe-groups.ts, per group. Before v6 a group that does not
+ * exist is 'Dead' and not an error, as in Kafka.
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { DescribeGroupsResponse } from '../../../engine/protocol/messages/15-describe-groups.ts';

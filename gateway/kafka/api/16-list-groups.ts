@@ -1,7 +1,6 @@
 /**
- * ListGroups (key 16): v0-v5. All coordinators of the tenant's cluster; the filters are theirs to apply. A virtual broker with
- * a port of its own tells of the groups that it coordinates, because there are clients that ask all of them and add up
- * what they hear.
+ * ListGroups (key 16): v0-v5. Asks all coordinators of the tenant's cluster; they apply the filters. A virtual broker with
+ * its own port lists only the groups it coordinates, because some clients ask all brokers and add up the answers.
  */
 import { tenantName } from '../../../tenancy/naming.ts';
 import { api } from '../api.ts';

@@ -1,6 +1,6 @@
 /**
- * SaslHandshake (key 17): v0-v1. PLAIN alone; any other mechanism gets UNSUPPORTED_SASL_MECHANISM (33) with the list, and
- * may be followed by another handshake.
+ * SaslHandshake (key 17): v0-v1. PLAIN only; any other mechanism gets UNSUPPORTED_SASL_MECHANISM (33) with the list, and
+ * another handshake may follow.
  */
 import { openApi } from '../api.ts';
 import { mechanism } from '../session.ts';

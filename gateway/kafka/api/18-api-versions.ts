@@ -1,5 +1,5 @@
 /**
- * ApiVersions (key 18): v0-v4. Too young a version is answered by dispatch.ts in v0 with our range (KIP-511). No features
+ * ApiVersions (key 18): v0-v4. dispatch.ts answers a version that is too new in v0 with our range (KIP-511). No features
  * are finalised: transactions v2, the consumer protocol of KIP-848 and share groups are not served.
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';

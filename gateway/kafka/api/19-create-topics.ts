@@ -1,10 +1,10 @@
 /**
  * CreateTopics (key 19): v2-v7. Back: gateway/operations/topics.ts.
  *
- * Replicas are those of virtual brokers (advertised.ts), so factors of 1 to 3 and assignments to brokers 1 to 3 are taken
- * and shown as they were asked for; -1 is 3. Refused: other factors (38), other assignments (39) and one beside a number of partitions or
- * a factor (42), configs outside engine/topic-configs.ts (40), a name twice in one request (42). Counts over a quota are a
- * POLICY_VIOLATION (44), rates THROTTLING_QUOTA_EXCEEDED (89).
+ * Replicas are those of virtual brokers (advertised.ts), so factors of 1 to 3 and assignments to brokers 1 to 3 are
+ * accepted and shown as requested; -1 is 3. Refused: other factors (38), other assignments (39) and an assignment beside a
+ * number of partitions or a factor (42), configs outside engine/topic-configs.ts (40), a name twice in one request (42).
+ * Counts over a quota are a POLICY_VIOLATION (44), rates THROTTLING_QUOTA_EXCEEDED (89).
  */
 import { topicConfigFault } from '../../../engine/topic-configs.ts';
 import { zeroUuid } from '../../../engine/kernel/uuid.ts';
@@ -74,7 +74,7 @@ async function create(call: Call, asked: Asked, validateOnly: boolean, time: Cha
     replicationFactor: replicationFactorOf(topic),
     configs: configs.map(({ name: config, value, readOnly, configSource, isSensitive }) => ({
       name: config,
-      // What was said, where DescribeConfigs tells what it came to.
+      // The values as requested; DescribeConfigs reports the effective ones.
       value: configsAsked[config] ?? value,
       readOnly,
       configSource,
@@ -83,7 +83,7 @@ async function create(call: Call, asked: Asked, validateOnly: boolean, time: Cha
   };
 }
 
-/** Partitions and replicas of the topic, as far as the request says anything of them. Throws InvalidRequest (field assignments). */
+/** Partitions and replicas of the topic, as far as the request states them. Throws InvalidRequest (field assignments). */
 function shapeOf({ assignments, numPartitions, replicationFactor }: Asked): Pick<NewTopic, 'partitions' | 'replicas'> {
   if (assignments.length > 0) return { partitions: assignments.length, replicas: replicasOfNew(assignments) };
   const isUsual = replicationFactor === clustersDefault || replicationFactor === replicationFactorDefault;
@@ -93,7 +93,10 @@ function shapeOf({ assignments, numPartitions, replicationFactor }: Asked): Pick
   };
 }
 
-/** What operations/topics.ts does not know of, in the order in which Kafka looks: configs, replicas, partitions, and whether there are so many brokers. */
+/**
+ * Errors that operations/topics.ts does not know, in Kafka's order: configs, replicas, partitions, and whether there are
+ * enough brokers.
+ */
 function faultOf({
   assignments,
   numPartitions,
@@ -115,7 +118,8 @@ function faultOf({
   if (numPartitions < clustersDefault || numPartitions === 0) {
     return [errorCode.invalidPartitions, 'Number of partitions must be larger than 0.'];
   }
-  // What no cluster has is wrong before the number of partitions is, what this one has not is found after it.
+  // A value that no cluster accepts is found before the partition count is checked; one that only this cluster lacks, after
+  // it.
   return wanted <= replicationFactorDefault ? undefined : factorFault;
 }
 

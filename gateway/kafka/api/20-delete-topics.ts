@@ -1,6 +1,6 @@
 /**
  * DeleteTopics (key 20): v1-v6, by name or id (v6). Back: gateway/operations/topics.ts. An id of another tenant is
- * UNKNOWN_TOPIC_ID (100), as one that does not exist. Refused (42): a topic that is named twice, which is not deleted.
+ * UNKNOWN_TOPIC_ID (100), like one that does not exist. Refused (42): a topic named twice, which is not deleted.
  */
 import { zeroUuid } from '../../../engine/kernel/uuid.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
@@ -35,7 +35,7 @@ function topicsOf(version: number, request: DeleteTopicsRequest): Asked[] {
   return version >= firstIdVersion ? request.topics : request.topicNames.map((name) => ({ name, topicId: zeroUuid }));
 }
 
-/** Which are to be deleted, and one answer for each of the others: without name and id, with both, or there twice. */
+/** The topics to delete, and one answer for each other entry: without name and id, with both, or named twice. */
 function judge({ context, principal }: Call, all: readonly Asked[]): { responses: Answer[]; clear: Asked[] } {
   const responses: Answer[] = [];
   const refuse = (asked: Asked, errorMessage: string): void => {
@@ -53,7 +53,7 @@ function judge({ context, principal }: Call, all: readonly Asked[]): { responses
     if (once.has(key)) refuse(once.get(key)!, 'The topic is named twice in the request.');
     once.delete(key);
   }
-  // By its name and by its id.
+  // Named once by name and once by id.
   for (const [key, { name }] of once) {
     const topicId = name === null ? undefined : findTopic(context, principal, name)?.topicId;
     if (topicId === undefined || !once.delete(keyOf({ name: null, topicId }))) continue;

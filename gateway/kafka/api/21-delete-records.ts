@@ -20,7 +20,7 @@ export const deleteRecords = api(
       (partition) => partition.partitionIndex,
       refusal,
       async (topics) => {
-        // Each is written by its owner.
+        // Each partition is written by its owner.
         call.charge(topics.reduce((sum, { partitions }) => sum + partitions.length, -1));
         return (await throughEngine(call, 21, { ...request, topics })).topics;
       },

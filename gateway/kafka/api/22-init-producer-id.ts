@@ -1,8 +1,9 @@
 /**
- * InitProducerId (key 22): v0-v5, for idempotent producers: an id that nobody else has, epoch 0. Ids are unique in the
- * whole installation, because they are inside batches that are never rewritten.
+ * InitProducerId (key 22): v0-v5, for idempotent producers: a new unique id, epoch 0. Ids are unique in the whole
+ * installation, because they are inside batches that are never rewritten.
  *
- * Refused: an id without an epoch and the other way (42); transactional ids, with TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53), which every client reports as fatal.
+ * Refused: an id without an epoch or an epoch without an id (42); transactional ids, with
+ * TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53), which every client reports as fatal.
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { InitProducerIdResponse } from '../../../engine/protocol/messages/22-init-producer-id.ts';

@@ -1,6 +1,6 @@
 /**
- * DescribeAcls (key 29): v1-v3. SECURITY_DISABLED (54), as of a Kafka without an authorizer: tools show that there are no
- * rules and go on. A cluster is its tenant's alone, and every key of it may do everything there.
+ * DescribeAcls (key 29): v1-v3. SECURITY_DISABLED (54), as from a Kafka without an authorizer: tools show that there are no
+ * rules and continue. A cluster belongs to its tenant alone, and each of its keys may do everything there.
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { DescribeAclsResponse } from '../../../engine/protocol/messages/29-describe-acls.ts';

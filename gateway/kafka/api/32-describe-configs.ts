@@ -1,6 +1,6 @@
 /**
  * DescribeConfigs (key 32): v1-v4. Topics: every config that is enforced, with its source. Brokers: a small read-only set
- * of what the cluster does. Other resources are refused (42).
+ * that describes the cluster's behaviour. Other resources are refused (42).
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type {
@@ -53,7 +53,7 @@ export const describeConfigs = api(
   }),
 );
 
-/** Each is compared with the names that were asked for. */
+/** Each config is compared with the requested names. */
 function unitsOf({ configurationKeys }: Resource): number {
   return topicConfigs.length + (configurationKeys?.length ?? 0);
 }
@@ -72,7 +72,7 @@ function describe({ context, principal }: Call, resource: Resource, options: Con
   }
   if (type === resourceType.broker) {
     const cluster = servingCluster(context, principal);
-    // Kafka's name for what holds for all brokers unless one says otherwise.
+    // Kafka's name for the defaults of all brokers.
     if (name === '') return result(resource, errorCode.none, null, throttleEntries(cluster, name, options));
     if (!isBrokerName(name)) {
       return result(resource, errorCode.invalidRequest, `There is no broker '${name}'.`, []);

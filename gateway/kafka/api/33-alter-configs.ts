@@ -1,6 +1,6 @@
 /**
- * AlterConfigs (key 33): v0-v2. Replaces all configs of a topic: those that are not named go back to their defaults.
- * Of brokers the rates that throttle moves. Refused: other configs of brokers (44) and other resources (42).
+ * AlterConfigs (key 33): v0-v2. Replaces all configs of a topic: those that are not named are reset to their defaults. Of
+ * brokers it sets only the rates that throttle moves. Refused: other configs of brokers (44) and other resources (42).
  */
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { api } from '../api.ts';

@@ -1,8 +1,8 @@
 /**
- * DescribeLogDirs (key 35): v1-v5. How large the tenant's logs are, as their owners tell. There is one directory, for they lie
- * in storage that all brokers share: a log is on each virtual broker that has a replica of its partition, and its bytes are
- * kept once. Disks of real brokers are not a tenant's to see. A partition that has no owner for as long as requests are held
- * is left out. Back: engine/broker/api/35-describe-log-dirs.ts.
+ * DescribeLogDirs (key 35): v1-v5. The sizes of the tenant's logs, as their owners report them. There is one directory,
+ * because logs lie in storage that all brokers share: a log is on each virtual broker that has a replica of its partition,
+ * and its bytes are stored once. A tenant does not see the disks of real brokers. A partition that has no owner for as long
+ * as requests are held is left out. Back: engine/broker/api/35-describe-log-dirs.ts.
  */
 import type { TopicEntry } from '../../../engine/engine.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
@@ -21,7 +21,7 @@ import { hasPartition } from '../topic-view.ts';
 
 type Sizes = DescribeLogDirsResponse['results'][number]['topics'];
 
-/** Of one request to the engine: some 10 ms of work here. */
+/** Partitions in one request to the engine: some 10 ms of work here. */
 const partitionsPerTurnMax = 5_000;
 
 interface Asked {
@@ -36,7 +36,7 @@ export const describeLogDirs = api(
   async (call, request) => {
     const asked = [...askedLogs(call, request)];
     const count = asked.reduce((sum, { partitions }) => sum + 1 + partitions.length, 0);
-    // What it names itself is charged where it is decoded.
+    // Partitions that the request names are charged when it is decoded.
     if (request.topics === null) call.charge(requestsBeside(count));
     const sizes = (): Promise<Sizes> => sizesOverTurns(call, asked);
     return answer(errorCode.none, await (count < partitionsPerTurnMax ? sizes() : call.door.manySizes.run(sizes)));
@@ -60,7 +60,9 @@ async function sizesOverTurns(call: Call, asked: readonly Asked[]): Promise<Size
   return sizes;
 }
 
-/** Those that exist, each once, with a replica on the virtual broker that is asked: on any of them where all share a port. */
+/**
+ * The partitions that exist, each once, with a replica on the virtual broker asked; on any of them where all share a port.
+ */
 function* askedLogs({ context, principal, door }: Call, { topics }: DescribeLogDirsRequest): Generator<Asked> {
   const isHere = (topic: TopicEntry, index: number): boolean =>
     door.nodeId === undefined || replicasOf(topic, index).includes(door.nodeId);

@@ -1,8 +1,8 @@
 /**
  * SaslAuthenticate (key 36): v0-v2. PLAIN: user name = key id, password = API key. A refusal is answered with
  * SASL_AUTHENTICATION_FAILED (58), or THROTTLING_QUOTA_EXCEEDED (89) where the cluster has no room for another connection,
- * and ends the connection. Sessions have no lifetime of their own (session_lifetime_ms 0):
- * a key that stops working ends its connections at once.
+ * and ends the connection. Sessions have no lifetime of their own (session_lifetime_ms 0): a key that stops working ends
+ * its connections at once.
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { SaslAuthenticateResponse } from '../../../engine/protocol/messages/36-sasl-authenticate.ts';

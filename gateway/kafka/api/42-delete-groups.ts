@@ -1,4 +1,7 @@
-/** DeleteGroups (key 42): v0-v2. Back: engine/broker/groups/delete-groups.ts, per group. One that is named twice is answered once, as by Kafka. */
+/**
+ * DeleteGroups (key 42): v0-v2. Back: engine/broker/groups/delete-groups.ts, per group. A group named twice is answered
+ * once, as by Kafka.
+ */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import { api, type Call } from '../api.ts';
 import { firstOfEach } from '../asked-once.ts';

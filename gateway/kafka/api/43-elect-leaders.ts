@@ -1,7 +1,7 @@
 /**
- * ElectLeaders (key 43): v0-v2. ELECTION_NOT_NEEDED (84) for each partition that there is: the leader that clients see is
- * always the first replica, and a dead owner is replaced without being asked. All partitions (null): none needs one, so
- * none is listed.
+ * ElectLeaders (key 43): v0-v2. ELECTION_NOT_NEEDED (84) for each existing partition: the leader that clients see is always
+ * the first replica, and a dead owner is replaced without an election. A request for all partitions (null) lists none,
+ * because none needs an election.
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { ElectLeadersRequest, ElectLeadersResponse } from '../../../engine/protocol/messages/43-elect-leaders.ts';

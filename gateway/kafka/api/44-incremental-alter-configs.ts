@@ -1,7 +1,7 @@
 /**
- * IncrementalAlterConfigs (key 44): v0-v1. SET and DELETE of topic configs, APPEND and SUBTRACT of those that are lists; of
- * brokers the rates that throttle moves. Refused: APPEND and SUBTRACT of others (40), a config twice for one topic (42),
- * other configs of brokers (44).
+ * IncrementalAlterConfigs (key 44): v0-v1. SET and DELETE of topic configs, APPEND and SUBTRACT of list configs; of brokers
+ * only the rates that throttle moves. Refused: APPEND and SUBTRACT of other configs (40), a config twice for one topic
+ * (42), other configs of brokers (44).
  */
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import type { IncrementalAlterConfigsRequest } from '../../../engine/protocol/messages/44-incremental-alter-configs.ts';
@@ -26,7 +26,7 @@ export const incrementalAlterConfigs = api(
   }),
 );
 
-/** Throws InvalidRequest; a missing value comes before what cannot be done to a config. */
+/** Throws InvalidRequest. A missing value is reported before an operation that the config does not support. */
 function changesOf(configs: readonly Config[], present: Readonly<Record<string, string>>): ConfigChange[] {
   const empty = configs.find(({ configOperation, value }) => configOperation !== operation.delete && value === null);
   if (empty) throw new InvalidRequest('configs', `Null value not supported for: ${empty.name}`);
@@ -37,7 +37,7 @@ function changesOf(configs: readonly Config[], present: Readonly<Record<string, 
   });
 }
 
-/** `held`: what the list has, said or by default; undefined when it is no list. */
+/** `held`: the list's current value, set or default; undefined when the config is not a list. */
 function listAfter(held: string[] | undefined, name: string, configOperation: number, value: string): string {
   const parts = value.split(',');
   if (held && configOperation === operation.append) return [...new Set([...held, ...parts])].join(',');

@@ -1,7 +1,7 @@
 /**
- * AlterPartitionReassignments (key 45): v0-v1. The replicas that clients see are virtual (assignments.ts), so that they are
- * others at once and nothing is ever under way: there is none to end (85). Refused: brokers that there are not, and one twice
- * (39); another number of replicas where the request says that it stays (38, KIP-860).
+ * AlterPartitionReassignments (key 45): v0-v1. The replicas that clients see are virtual (assignments.ts), so they change
+ * at once and no reassignment is ever in progress: there is none to cancel (85). Refused: brokers that do not exist, or one
+ * named twice (39); another number of replicas where the request says that it stays the same (38, KIP-860).
  */
 import type { AskedReplicas, TopicEntry } from '../../../engine/engine.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
@@ -27,7 +27,7 @@ export const alterPartitionReassignments = api(
   { from: 0, to: 1, beside: 'alone' },
   async (call, request) => {
     const time = changeTime(call, request.timeoutMs);
-    // Each is written by itself.
+    // Each topic is a write of its own.
     call.charge(Math.max(0, request.topics.length - 1));
     const responses = await oneByOne(call.context.clock, request.topics, (topic) =>
       reassign(call, topic, request.allowReplicationFactorChange, time),
@@ -41,7 +41,7 @@ export const alterPartitionReassignments = api(
   },
 );
 
-/** All partitions of the topic that may be changed, in one change; of one that is named twice the last wish counts. */
+/** All changeable partitions of the topic, in one change; for a partition named twice the last request counts. */
 async function reassign(call: Call, asked: Asked, mayChangeFactor: boolean, time: ChangeTime): Promise<TopicAnswer> {
   const { context, principal } = call;
   const topic = findTopic(context, principal, asked.name);
@@ -76,7 +76,7 @@ function faultOf(
   return reassignmentFault(topic, partition, replicas, mayChangeFactor);
 }
 
-/** `of`: by place in the request. */
+/** `of`: indexed by place in the request. */
 function topicAnswer({ name, partitions }: Asked, of: (at: number) => Refused | undefined): TopicAnswer {
   return {
     name,

@@ -1,6 +1,6 @@
 /**
- * ListPartitionReassignments (key 46): v0. Always empty: the replicas that clients see are virtual and are others at once, while
- * logs move below them without being seen. kafka-topics --describe asks.
+ * ListPartitionReassignments (key 46): v0. Always empty: the replicas that clients see are virtual and change at once,
+ * while logs move below them unseen. kafka-topics --describe sends this request.
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { ListPartitionReassignmentsResponse } from '../../../engine/protocol/messages/46-list-partition-reassignments.ts';

@@ -1,7 +1,6 @@
 /**
  * OffsetDelete (key 47): v0. Back: engine/broker/groups/delete-groups.ts, which refuses topics that a live group reads
- * (86). Partitions that do not exist are told so (3): what was committed for them
- * ages like all that nobody reads.
+ * (86). Partitions that do not exist get an error (3): offsets committed for them expire like all that nobody reads.
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { OffsetDeleteResponse } from '../../../engine/protocol/messages/47-offset-delete.ts';
@@ -16,7 +15,7 @@ export const offsetDelete = api(
   async (call, request) => {
     const fault = groupFault(request.groupId);
     if (fault !== errorCode.none) return refusal(fault);
-    // The coordinator gets names of its own, so what was asked is kept.
+    // The request is rewritten with the engine's names, so keep the original.
     const asked = request.topics.map(({ name, partitions }) => ({
       name,
       partitions: partitions.map(({ partitionIndex }) => ({

@@ -1,6 +1,6 @@
 /**
- * DescribeClientQuotas (key 48): v0-v1. None: a cluster's rates hold for all of its clients together, and none is set for
- * a user, a client id or an address.
+ * DescribeClientQuotas (key 48): v0-v1. Always empty: a cluster's rates apply to all of its clients together, and none is
+ * set for a user, a client id or an address.
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import { api } from '../api.ts';

@@ -1,4 +1,4 @@
-/** AlterClientQuotas (key 49): v0-v1. Refused (44): rates are the operator's, and of a cluster as a whole. */
+/** AlterClientQuotas (key 49): v0-v1. Refused (44): the operator sets rates, and only for a cluster as a whole. */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type {
   AlterClientQuotasRequest,

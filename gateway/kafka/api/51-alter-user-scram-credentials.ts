@@ -1,4 +1,4 @@
-/** AlterUserScramCredentials (key 51): v0. Refused: users to make (33), and users to remove (91), there are none. */
+/** AlterUserScramCredentials (key 51): v0. Refused: users cannot be created (33), and there are none to remove (91). */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type {
   AlterUserScramCredentialsRequest,

@@ -1,4 +1,6 @@
-/** DescribeCluster (key 60): v0-v2. The virtual brokers. Refused: controllers as endpoints (115), there are none to reach. */
+/**
+ * DescribeCluster (key 60): v0-v2. The virtual brokers. Refused: controllers as endpoints (115); clients can reach none.
+ */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { DescribeClusterResponse } from '../../../engine/protocol/messages/60-describe-cluster.ts';
 import { controllerId } from '../advertised.ts';

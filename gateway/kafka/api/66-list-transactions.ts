@@ -1,4 +1,7 @@
-/** ListTransactions (key 66): v0-v2. None: transactions are not served. States that Kafka does not know are named. */
+/**
+ * ListTransactions (key 66): v0-v2. Always empty: transactions are not served. The answer names states that Kafka does not
+ * know.
+ */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import { api } from '../api.ts';
 

@@ -1,7 +1,8 @@
 /**
- * ConsumerGroupHeartbeat (key 68): v0-v1. UNSUPPORTED_VERSION (35), as of a Kafka whose groups keep to the classic protocol
- * (group.coordinator.rebalance.protocols=classic). With it Java and librdkafka end at once and say what to do, and franz-go
- * falls back. Offered for that alone: librdkafka looks for a coordinator for ever where the API is missing.
+ * ConsumerGroupHeartbeat (key 68): v0-v1. UNSUPPORTED_VERSION (35), as from a Kafka whose groups use only the classic
+ * protocol (group.coordinator.rebalance.protocols=classic). On this code Java and librdkafka stop at once and say what to
+ * do, and franz-go falls back. This is the only reason to offer the API: librdkafka looks for a coordinator for ever where
+ * it is missing.
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { ConsumerGroupHeartbeatResponse } from '../../../engine/protocol/messages/68-consumer-group-heartbeat.ts';

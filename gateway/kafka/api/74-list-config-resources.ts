@@ -9,7 +9,7 @@ import { resourceType } from '../config-view.ts';
 type Resource = ListConfigResourcesResponse['configResources'][number];
 
 const firstTypesVersion = 1;
-/** Topics, brokers, their loggers, client metrics, groups: of the last three there are none. */
+/** Topics, brokers, their loggers, client metrics, groups: there are none of the last three. */
 const knownTypes: ReadonlySet<number> = new Set([resourceType.topic, resourceType.broker, 8, 16, 32]);
 
 export const listConfigResources = api(

@@ -1,6 +1,6 @@
 /**
- * DescribeTopicPartitions (key 75): v0. As Metadata, in pages: topics in name order from the cursor on, at most
- * responsePartitionLimit partitions in one answer. An empty list is all of the tenant's topics.
+ * DescribeTopicPartitions (key 75): v0. Like Metadata, in pages: topics in name order from the cursor on, at most
+ * responsePartitionLimit partitions in one answer. An empty list means all topics of the tenant.
  */
 import type { TopicEntry } from '../../../engine/engine.ts';
 import { zeroUuid } from '../../../engine/kernel/uuid.ts';
@@ -91,7 +91,7 @@ function unknown(name: string): Topic {
     topicId: zeroUuid,
     isInternal: false,
     partitions: [],
-    // As Kafka says it: what one may do with a topic that has this name.
+    // As Kafka reports it: the operations allowed on a topic with this name.
     topicAuthorizedOperations: topicOperations,
   };
 }

@@ -1,6 +1,6 @@
 /**
  * The engine in one process and in memory, for tests of the doors: real record batches, real long polls, real group
- * coordinators, no durability. What a broker judges is judged here by the same code (engine/records, engine/broker/groups).
+ * coordinators, no durability. It validates with the broker's own code (engine/records, engine/broker/groups).
  */
 import { GroupCoordinator } from '../../../engine/broker/groups/group-coordinator.ts';
 import { MemoryCoordinatorLog } from '../../../engine/broker/groups/coordinator-log.ts';
@@ -34,9 +34,9 @@ import { type MemoryLog, MemoryLogs } from './memory-log.ts';
 
 export class MemoryEngine implements Engine {
   readonly catalogue: Catalogue;
-  /** What reached append, in order. */
+  /** The calls that reached append, in order. */
   readonly appended: Append[] = [];
-  /** Set to keep appends waiting: each gets a function that lets it go on. */
+  /** Set it to delay appends: each gets a function that lets it continue. */
   holdAppends: ((proceed: () => void) => void) | undefined;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -47,7 +47,7 @@ export class MemoryEngine implements Engine {
   #producerId = 1000;
   #waits = 0;
 
-  /** Guards are run against `store`, so that a tenant's counters are as exact as with the real engine. */
+  /** Guards run against `store`, so that a tenant's counters are as exact as with the real engine. */
   constructor(clock: Clock, store: MetadataStore, random: Random = systemRandom) {
     this.#clock = clock;
     this.#store = store;
@@ -102,7 +102,7 @@ export class MemoryEngine implements Engine {
     return this.#when(() => this.#waits > 0);
   }
 
-  /** Resolves when none does. */
+  /** Resolves when none waits. */
   whenIdle(): Promise<void> {
     return this.#when(() => this.#waits === 0);
   }
@@ -278,7 +278,7 @@ export class MemoryEngine implements Engine {
     return Promise.resolve(this.#producerId++);
   }
 
-  /** The placement of a partition changes: as when its broker dies and another takes it over. */
+  /** Changes the placement of a partition, as when its broker dies and another takes over. */
   place(topicId: Uuid, partition: number, brokerId: number, leaderEpoch: number): void {
     const topic = this.catalogue.byId(topicId)!;
     const partitions = topic.partitions.map((p) => (p.index === partition ? { ...p, brokerId, leaderEpoch } : p));

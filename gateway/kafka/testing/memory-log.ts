@@ -1,4 +1,4 @@
-/** The logs of the memory engine: batches as they came, judged as a broker judges them. */
+/** The logs of the memory engine: batches as they arrived, validated as a broker does. */
 import type { AppendResult, FetchedPartition, FetchPartition } from '../../../engine/engine.ts';
 import type { Uuid } from '../../../engine/kernel/uuid.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
@@ -29,7 +29,7 @@ export class MemoryLog {
     if (producerId >= 0 && baseSequence !== producer.next) {
       return this.#answer(errorCode.outOfOrderSequenceNumber, -1, 'out of order');
     }
-    // What was received is a view of the request's frame, which is not ours to keep.
+    // The received bytes are a view of the request's frame, which we may not keep.
     const batch = Buffer.from(received);
     restamp(batch, 0, this.endOffset, 0);
     const answer = this.#answer(errorCode.none, this.endOffset, null);
@@ -116,12 +116,12 @@ export class MemoryLogs {
     return log;
   }
 
-  /** That something has changed. */
+  /** Signals that something has changed. */
   tell(): void {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Runs after every append, and after what else is told; returns the way to stop. */
+  /** Runs after every append, after the other listeners; returns the function to stop it. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
