@@ -1,11 +1,11 @@
 /**
- * Something that all connections of a door share and that is soon used up, such as memory for requests: each connection has a
- * limit of its own, and thousands of them within it would still end the process. So all of it together is bounded, and one
- * cluster may hold a half: what its slow or many clients hold must not have those of others refused.
+ * A scarce resource that all connections of a door share, such as memory for requests. Each connection has its own limit,
+ * but thousands of connections within it could still end the process. So the total is bounded, and one cluster may hold
+ * half of it: what its slow or many clients hold must not cause those of others to be refused.
  */
 import { assert } from '../engine/kernel/assert.ts';
 
-/** Of all, for one cluster: two that hold all they may leave nothing, and one alone loses little. */
+/** One cluster's share of the total: two that hold their maximum may leave nothing, and one alone loses little. */
 const clusterShareMax = 0.5;
 
 export class ClusterShares {
@@ -32,14 +32,14 @@ export class ClusterShares {
     return this.#held >= this.max || this.heldBy(clusterId) >= this.ofClusterMax;
   }
 
-  /** False: nothing is held, and what asked for it is to be refused. */
+  /** False: nothing is held, and the caller must refuse the request. */
   tryTake(clusterId: string, amount: number): boolean {
     if (this.#held + amount > this.max || this.heldBy(clusterId) + amount > this.ofClusterMax) return false;
     this.take(clusterId, amount);
     return true;
   }
 
-  /** For what is held already, whatever the limits say. */
+  /** For amounts that are already held, whatever the limits say. */
   take(clusterId: string, amount: number): void {
     this.#held += amount;
     this.#ofCluster.set(clusterId, this.heldBy(clusterId) + amount);

@@ -1,24 +1,25 @@
 /**
- * How many connections the doors may hold. Each is an open file of the process, and the process has a limit of them: were all
- * of them clients', the metadata store, the links to brokers and the processes that a failover starts would find none, and
- * anybody who can reach a port could hold a failover up, logged in or not. So a part is kept for the engine, a part for the
- * control plane, by which an operator looks at what goes on, and no door for data may fill up the other one's.
+ * How many connections the doors may hold. Each is an open file of the process, and the process has a limit on those. If
+ * clients used all of them, the metadata store, the links to brokers and the processes that a failover starts would find
+ * none, and anybody who can reach a port could delay a failover, logged in or not. So one part is reserved for the engine
+ * and one for the control plane, through which an operator observes the system. No data door may use up the other one's
+ * part.
  */
-/** At most a quarter of all goes to the engine. */
+/** The engine gets at most a quarter of all. */
 const engineFilesMax = 1_024;
-/** At most an eighth. */
+/** The control plane gets at most an eighth. */
 const adminConnectionsMax = 256;
 
 export class Room {
   readonly max: number;
-  /** Connections that were closed for want of room, ever. */
+  /** The total of connections closed for want of room. */
   refused = 0;
   #taken = 0;
   #isTold = false;
   readonly #within: Room | undefined;
   readonly #onFull: () => void;
 
-  /** `within`: shared with others. `onFull`: told when one is refused, and again only after some room was free. */
+  /** `within`: shared with others. `onFull`: called when one is refused, and again only after some room was free. */
   constructor(max: number, within?: Room, onFull = (): void => undefined) {
     this.max = max;
     this.#within = within;
@@ -33,7 +34,7 @@ export class Room {
     return this.#taken >= this.max || (this.#within?.isFull ?? false);
   }
 
-  /** False: the connection is to be closed, and nothing is to be given back. */
+  /** False: the connection must be closed, and nothing is to be given back. */
   take(): boolean {
     if (this.isFull) {
       this.refuse();

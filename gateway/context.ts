@@ -5,7 +5,7 @@ import type { Tenancy } from '../tenancy/tenancy.ts';
 import type { ConnectionRoom } from './connection-room.ts';
 import type { GatewaySettings } from './settings.ts';
 
-/** What every operation and door is given. Made once by bin/. */
+/** What every operation and door receives. Built once by bin/. */
 export interface GatewayContext {
   readonly engine: Engine;
   readonly tenancy: Tenancy;

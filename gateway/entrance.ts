@@ -1,6 +1,6 @@
 /**
- * Where sockets are let in, by one of Node's servers: each takes its room as it is accepted, before any TLS handshake, and
- * gives it back when it ends. Where there is no room, one that has not said who it is (strangers.ts) is cut for one that comes.
+ * Admits the sockets of one of Node's servers. Each takes its room as it is accepted, before any TLS handshake, and gives
+ * it back when it ends. When there is no room, an unauthenticated socket (strangers.ts) is cut for the new one.
  */
 import type { Server, Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
@@ -13,9 +13,9 @@ export class Entrance {
   readonly #insideMax: number;
   readonly #inside = new Set<Socket>();
   readonly #strangers: Strangers<Socket>;
-  /** The accepted sockets under TLS, of which no handshake has ended, by where they come from and have come to. */
+  /** The accepted sockets under TLS whose handshake has not ended, by remote and local address. */
   readonly #shaking = new Map<string, Socket>();
-  /** A TLS socket's accepted one. */
+  /** A TLS socket's accepted socket. */
   readonly #acceptedOf = new WeakMap<Socket, Socket>();
 
   constructor(room: Room, random: Random, insideMax = Infinity) {
@@ -24,11 +24,11 @@ export class Entrance {
     this.#strangers = new Strangers(random);
   }
 
-  /** For servers that tell of each connection. Under TLS it becomes another socket when hands have been shaken. */
+  /** For servers that report each connection. Under TLS it becomes another socket after the handshake. */
   watch(server: Server): void {
     const isTls = server instanceof TlsServer;
     server.on('connection', (socket) => {
-      // node:http is given a socket again when an upgrade is declined (server-node.ts).
+      // node:http is given a socket again when it declines an upgrade (server-node.ts).
       if (this.#inside.has(socket)) return;
       if (!this.letIn(socket)) {
         socket.destroy();
@@ -52,7 +52,7 @@ export class Entrance {
     });
   }
 
-  /** False: there is no room, and the socket is to be closed. */
+  /** False: there is no room, and the socket must be closed. */
   letIn(socket: Socket): boolean {
     if (this.#isFull) {
       const stranger = this.#strangers.choose();
@@ -76,17 +76,17 @@ export class Entrance {
     return this.#inside.size >= this.#insideMax || this.room.isFull;
   }
 
-  /** It has said who it is, and stays as long as it likes. */
+  /** The connection is authenticated and may stay as long as it likes. */
   known(socket: Socket): void {
     this.#strangers.delete(this.#acceptedOf.get(socket) ?? socket);
   }
 
-  /** For a server that is to end: it waits also for those who never shake hands, and knows them not. */
+  /** For a server that is closing: it also waits for sockets that never complete a handshake, and does not know them. */
   cutShaking(): void {
     for (const socket of this.#shaking.values()) socket.destroy();
   }
 
-  /** It has ended. Any number of times. */
+  /** The connection has ended; may be called more than once. */
   gone(socket: Socket): void {
     if (!this.#inside.delete(socket)) return;
     this.#strangers.delete(socket);

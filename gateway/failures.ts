@@ -27,7 +27,7 @@ export class CoordinatorUnavailable extends Failure {
   }
 }
 
-/** What is stored cannot be read at the moment: its segment is damaged, gone or out of reach. */
+/** Stored records cannot be read at the moment: their segment is damaged, gone or out of reach. */
 export class RecordsUnavailable extends Failure {
   readonly code = 'segments-unavailable';
   override readonly retryable = true;
@@ -38,12 +38,12 @@ export class RecordsUnavailable extends Failure {
   }
 }
 
-/** What every door says of a partition that a topic does not have. */
+/** What every door reports for a partition that a topic does not have. */
 export function noPartitionText(partition: number, { partitions }: Pick<TopicEntry, 'partitions'>): string {
   return `partition ${partition} does not exist: the topic has partitions 0 to ${partitions.length - 1}`;
 }
 
-/** Of a read or a look-up: a storage error, or a time that was over, says nothing about a write's outcome here. */
+/** For a read or a look-up. Storage errors and timeouts say nothing about a write's outcome here. */
 export function readFailure(kafkaError: number, partition: number): Failure {
   if (kafkaError === errorCode.kafkaStorageError) return new RecordsUnavailable(partition);
   if (kafkaError === errorCode.requestTimedOut) return new Overloaded(`partition ${partition} takes too long to read`);

@@ -1,4 +1,4 @@
-/** Limits of the doors, each with its unit; docs/configuration.md lists those that `headgate serve` lets one set. */
+/** Limits of the doors, each with its unit; docs/configuration.md lists those that `headgate serve` can set. */
 export interface GatewaySettings {
   /** How long a request may wait for quota before a door refuses it instead (HTTP 429); Kafka clients are muted. */
   readonly quotaWaitMsMax: number;
@@ -8,9 +8,9 @@ export interface GatewaySettings {
   readonly produceBytesMax: number;
   /** Bodies and WebSocket messages that are not answered yet, over all connections. */
   readonly requestBytesHeldMax: number;
-  /** A batch made of several requests' records is closed at this size. */
+  /** A batch built from several requests' records is closed at this size. */
   readonly batchBytesMax: number;
-  /** Batches of one partition that are under way at once: what the broker's duplicate window can recognise. */
+  /** Batches of one partition in flight at once: as many as the broker's duplicate window can recognise. */
   readonly batchesInFlightMax: number;
   /** Records that wait for a batch of one partition to return, before requests are refused as overloaded. */
   readonly batchBacklogBytesMax: number;
@@ -23,7 +23,7 @@ export interface GatewaySettings {
   readonly fetchBytesMax: number;
   /** Partitions that event streams and WebSocket subscriptions read, over all connections: about a kilobyte each. */
   readonly subscribedPartitionsMax: number;
-  /** Address that Kafka clients are told, for all virtual brokers. */
+  /** The address announced to Kafka clients, for all virtual brokers. */
   readonly advertisedHost: string;
   readonly advertisedPort: number;
 }

@@ -1,16 +1,16 @@
-/** Large answers are made over several turns of the event loop, in which others are served. */
+/** Builds large answers over several turns of the event loop, between which other requests are served. */
 import type { Clock } from '../engine/kernel/clock.ts';
 import type { Lanes } from '../engine/kernel/lanes.ts';
 
-/** At a time, at each door: Metadata of 100,000 partitions is some 40 MB until it is encoded. */
+/** Concurrent answers at each door: Metadata of 100,000 partitions takes some 40 MB until it is encoded. */
 export const largeAnswersMax = 2;
 
-/** The next turn: what has come in by then is served before. */
+/** Resolves in the next turn: requests that have arrived by then are served first. */
 export function nextTurn(clock: Clock): Promise<void> {
   return new Promise<void>((resolve) => clock.endOfTurn(resolve));
 }
 
-/** As nextTurn, for who may be in the part of a turn that I/O has begun: that one ends before anything has come in. */
+/** Like nextTurn, for callers that may run in the I/O phase of a turn: that phase ends before new requests have arrived. */
 export async function turnBehindIo(clock: Clock): Promise<void> {
   await nextTurn(clock);
   await nextTurn(clock);
@@ -21,12 +21,14 @@ export interface Pieces<T> {
   readonly unitsOf: (item: T) => number;
   /** Some 5 ms of work. */
   readonly unitsPerTurnMax: number;
-  /** Few large answers are made at a time, for each holds what it has until it has all. */
+  /** Builds only a few large answers at a time, because each holds its parts until it is complete. */
   readonly lanes: Lanes;
   readonly clock: Clock;
 }
 
-/** `show` of each item, at once where they are few. What changes between two turns is shown as it is in the second. */
+/**
+ * `show` of each item, synchronously where they are few. A change between two turns is shown in its state of the second.
+ */
 export async function overTurns<T, R>(
   items: readonly T[],
   { unitsOf, unitsPerTurnMax, lanes, clock }: Pieces<T>,
@@ -50,7 +52,7 @@ export async function overTurns<T, R>(
 /** Some 5 ms of work where `change` has nothing to wait for. */
 const changesPerTurnMax = 500;
 
-/** One after the other, each when the one before is done. */
+/** One after the other, each when the previous one is done. */
 export async function oneByOne<T, R>(
   clock: Clock,
   items: readonly T[],

@@ -1,16 +1,17 @@
 /**
- * Who leaves a door that is full, so that one more may come in: one of those who have not said who they are. That takes an
- * honest client milliseconds, or some hundred over a long way, while a flood that never does it is always there to be chosen from.
+ * Chooses which unauthenticated connection leaves a full door so that a new one may come in. An honest client takes
+ * milliseconds to authenticate, or a few hundred over a long way, while a flood that never does always offers connections
+ * to choose from.
  *
- * Not simply the oldest: against a flood that fills the door in less than a client's round trips nobody far away would ever
- * be done. Of a few that are drawn, there leaves first one of a crowd, which is an address that has more than a part of all
- * strangers; then one that has not ended its TLS handshake; then the oldest. So the young are nearly safe, and of those who
- * take longer than a whole turn of the flood some come through. A crowd is not the address with the most: many honest
- * clients may share one.
+ * It is not simply the oldest. If a flood fills the door in less than a client's round trips, no distant client would ever
+ * finish. A few connections are drawn. Of these it cuts first one of a crowd (an address with more than a certain part of
+ * all strangers), then one whose TLS handshake has not ended, then the oldest. So young connections are nearly safe, and of
+ * those that need longer than the flood takes to replace a full door some come through. A crowd is not the address with the
+ * most: many honest clients may share one.
  */
 import { below, type Random } from '../engine/kernel/random.ts';
 
-/** So many are looked at, however many there are. */
+/** How many are drawn, however many there are. */
 const drawnMax = 8;
 /** An address with more than this part of all strangers is a crowd. */
 const crowdPart = 1 / 8;
@@ -26,7 +27,7 @@ interface Stranger<T> {
 
 export class Strangers<T> {
   readonly #random: Random;
-  /** In no order, so that each can be drawn, and taken out, at once. */
+  /** Unordered, so that each can be drawn and removed in constant time. */
   readonly #all: Stranger<T>[] = [];
   readonly #of = new Map<T, Stranger<T>>();
   readonly #ofAddress = new Map<string, number>();
@@ -52,7 +53,7 @@ export class Strangers<T> {
     if (stranger) stranger.hasShakenHands = true;
   }
 
-  /** Gone, or a stranger no more. */
+  /** Gone, or authenticated. */
   delete(who: T): void {
     const stranger = this.#of.get(who);
     if (!stranger) return;
@@ -67,7 +68,7 @@ export class Strangers<T> {
     else this.#ofAddress.delete(stranger.address);
   }
 
-  /** Who is to leave. Undefined: there is nobody. */
+  /** The connection that must leave. Undefined: there is none. */
   choose(): T | undefined {
     const { length } = this.#all;
     let chosen: Stranger<T> | undefined;

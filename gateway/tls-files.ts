@@ -1,10 +1,10 @@
 /**
- * The certificate and key that the doors speak TLS with, as two PEM files say at the moment. They are replaced while we serve
- * (a certificate lives for weeks): the files are looked at once in a while, and when somebody asks. New connections are
- * served with the new pair, those that are open go on with theirs.
+ * The certificate and key that the doors use for TLS, from the current content of two PEM files. They are replaced while
+ * the gateway serves (a certificate lives for weeks), so the files are checked at intervals and on request. New connections
+ * get the new pair; open ones continue with theirs.
  *
- * A pair that does not work (half written, or key and certificate of two pairs) is left alone, and told of once when it is
- * still there at the next look: whoever replaces two files does so one after the other.
+ * A pair that does not work (half written, or key and certificate of two pairs) is ignored. It is reported once, when it is
+ * still there at the next check: whoever replaces two files does so one after the other.
  */
 import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ export interface TlsSource {
   readonly certificateFile: string;
   readonly keyFile: string;
   readonly pair: TlsPair;
-  /** Returns what ends it. */
+  /** Returns the function to unsubscribe. */
   onReplaced(listener: () => void): () => void;
 }
 
@@ -43,14 +43,14 @@ export class TlsFiles implements TlsSource {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #listeners = new Set<() => void>();
-  /** Who could not take the pair of the moment, and is told again. */
+  /** Listeners that could not take the current pair, and are called again. */
   readonly #behind = new Set<() => void>();
   #pair: TlsPair;
-  /** What was found broken, by its hash, and whether that has been told. */
+  /** The broken content found, by its hash, and whether it has been reported. */
   #broken: { readonly hash: string; readonly isTold: boolean } | undefined;
   #timer: Timer | undefined;
 
-  /** Throws when the files cannot be read or are no pair. */
+  /** Throws when the files cannot be read or are not a pair. */
   constructor({ certificateFile, keyFile, clock, log }: TlsFilesOptions) {
     this.certificateFile = certificateFile;
     this.keyFile = keyFile;
@@ -72,7 +72,7 @@ export class TlsFiles implements TlsSource {
     };
   }
 
-  /** Looks once in lookIntervalMs from now on. */
+  /** Checks every lookIntervalMs from now on. */
   watch(): void {
     this.#timer = this.#clock.after(
       lookIntervalMs,
@@ -88,7 +88,9 @@ export class TlsFiles implements TlsSource {
     this.#timer?.cancel();
   }
 
-  /** Small local files, read at once: nobody sees half of a change made here. 'asked': what is wrong is told at once. */
+  /**
+   * Small local files, read synchronously: nobody sees half of a change made here. 'asked': errors are reported at once.
+   */
   look(why: 'regular' | 'asked'): void {
     let found: TlsPair | undefined;
     try {
@@ -146,7 +148,7 @@ interface SecuredServer {
   once(event: 'close', listener: () => void): unknown;
 }
 
-/** For Node's own servers: from here on, new connections get the pair of the moment. */
+/** For Node's own servers: from now on, new connections get the current pair. */
 export function followPair(server: SecuredServer, tls: TlsSource): void {
   const stop = tls.onReplaced(() => server.setSecureContext(tls.pair));
   server.once('close', stop);

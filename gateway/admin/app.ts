@@ -18,16 +18,16 @@ export interface AdminListenOptions extends AdminOptions {
 
 export interface AdminServer {
   readonly port: number;
-  /** Waits `graceMs` for requests under way, then ends them. */
+  /** Waits `graceMs` for requests in flight, then ends them. */
   close(graceMs: number): Promise<void>;
 }
 
-/** Sockets that have not shaken hands (TLS), or not sent a whole request head, within this are closed. */
+/** Sockets that have not completed the TLS handshake or sent a whole request head within this time are closed. */
 const headersTimeoutMs = 10_000;
 
 /**
- * How long a connection may be idle between requests: longer than the minute that load balancers keep theirs. A client that
- * sends just when the other side closes is told of a closed connection, and must not repeat what is no read.
+ * How long a connection may be idle between requests: longer than the minute for which load balancers keep theirs. A client
+ * that sends just as the other side closes sees a closed connection, and must not repeat a request that is not a read.
  */
 const keepAliveTimeoutMs = 75_000;
 
@@ -39,7 +39,7 @@ export async function startAdmin(options: AdminListenOptions): Promise<AdminServ
   const listener = getRequestListener(admin.app.fetch, { overrideGlobalObjects: false });
   let closing = false;
   const handle: Parameters<typeof createServer>[1] = (request, response) => {
-    // A connection kept alive would hold up the end: idle ones go as soon as their last response is out.
+    // Kept-alive connections would delay closing: idle ones close as soon as their last response is out.
     response.once('close', () => {
       if (closing) context.clock.endOfTurn(() => server.closeIdleConnections());
     });

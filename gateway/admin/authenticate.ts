@@ -4,19 +4,19 @@ import type { HttpBindings } from '@hono/node-server';
 import type { MiddlewareHandler } from 'hono';
 import { Unauthenticated } from '../../tenancy/failures.ts';
 
-/** Whether an Authorization header has the key. */
+/** Whether an Authorization header holds the key. */
 export type HasKey = (header: string | undefined) => boolean;
 
 export function hasKey(adminKey: string): HasKey {
   const expected = hash(adminKey);
   return (header) => {
     const given = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header ?? '')?.[1];
-    // An empty key would let everyone in who sends nothing: it lets nobody in.
+    // An empty key would admit every caller without one, so it admits nobody.
     return adminKey !== '' && given !== undefined && timingSafeEqual(hash(given), expected);
   };
 }
 
-/** `known`: told of each request with the key, unless it came through no socket. */
+/** `known`: called for each request with the key, unless it came through no socket. */
 export function requireAdminKey(
   has: HasKey,
   known: (bindings: HttpBindings) => void,

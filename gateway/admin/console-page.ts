@@ -1,7 +1,7 @@
 /**
- * The live engine page at /engine: files of gateway/admin/console, its modules as compiled. The files are open, for they say
- * nothing; what they show is asked for with the admin key. The policy lets the page load and reach this origin alone, and
- * refuses to make markup of strings.
+ * The live engine page at /engine: files of gateway/admin/console, with its modules as compiled. The files are public
+ * because they contain no data; the page requests its data with the admin key. The policy lets the page load from and
+ * connect to this origin only, and forbids turning strings into markup.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -58,7 +58,7 @@ function extensionOf(name: string): string {
   return name.slice(name.lastIndexOf('.') + 1);
 }
 
-/** This module runs from its source in tests and from dist otherwise; the page's files are found from both. */
+/** This module runs from its source in tests and from dist otherwise; it finds the page's files from both. */
 function projectFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'package.json'))) {

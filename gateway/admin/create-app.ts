@@ -1,6 +1,6 @@
 /**
- * The control plane as one function of requests, without a socket: routes, the key before them, problems behind them, and
- * the OpenAPI document made from the same schemas that check the requests.
+ * The control plane as one function of requests, without a socket: routes, the key check before them, problem documents
+ * behind them, and the OpenAPI document generated from the same schemas that check the requests.
  */
 import type { HttpBindings } from '@hono/node-server';
 import { OpenAPIHono } from '@hono/zod-openapi';
@@ -35,7 +35,7 @@ export interface Admin {
   close(): void;
 }
 
-/** `known`: told of each request whose caller has the key, for the sake of its connection. */
+/** `known`: called for each request whose caller has the key, so that its connection counts as authenticated. */
 export function createAdminApp(
   options: AdminOptions,
   known: (bindings: HttpBindings) => void = () => undefined,
@@ -55,7 +55,7 @@ export function createAdminApp(
     await next();
     c.header('X-Request-Id', requestId);
     c.header('X-Content-Type-Options', 'nosniff');
-    // Secrets are among the answers, and all of them are of the moment.
+    // Some answers hold secrets, and all of them describe the current moment.
     if (c.req.path.startsWith(prefix)) c.header('Cache-Control', 'no-store');
   });
   app.onError((error, c) => {

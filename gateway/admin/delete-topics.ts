@@ -1,6 +1,7 @@
 /**
- * Removes every topic of a cluster that is being deleted, internal ones too. The tenant's operations refuse a cluster in
- * that state, so the engine is asked directly; the counters still ride along, because deletion waits until they say 0.
+ * Removes every topic of a cluster that is being deleted, including internal ones. The tenant's operations refuse a cluster
+ * in that state, so this calls the engine directly. The counters are still updated in the same transaction, because
+ * deletion waits until they are 0.
  */
 import type { TopicEntry, TopicGuard } from '../../engine/engine.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
@@ -10,9 +11,9 @@ import type { GatewayContext } from '../context.ts';
 
 const attemptsMax = 20;
 
-/** Throws what the engine and the store throw; a topic that somebody else deletes meanwhile is as good as deleted. */
+/** Throws what the engine and the store throw; a topic that someone else deletes meanwhile counts as deleted. */
 export async function deleteTopicsOf(context: GatewayContext, clusterId: string): Promise<void> {
-  // Taken down first: what is deleted leaves the catalogue under the loop.
+  // Copy the list first: deleted topics leave the catalogue during the loop.
   const topics = Array.from(context.engine.catalogue.ofCluster(clusterId));
   for (const topic of topics) await deleteOne(context, clusterId, topic);
 }

@@ -1,6 +1,4 @@
-/**
- * The API reference at /docs: Swagger UI from the installed package, on a page that may load nothing from anywhere else.
- */
+/** The API reference at /docs: Swagger UI from the installed package, on a page that may load nothing from elsewhere. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';

@@ -50,7 +50,7 @@ export const engineSchema = z
     moves: z.array(partitionSchema).openapi({ description: 'The partitions that moved most recently, latest first.' }),
     controllers: z.array(controllerSchema),
     shards: z.array(shardSchema),
-    // Not `.nullable()`, which is written down as a Scaling that is null as well: no value is both.
+    // Not `.nullable()`: it is documented as a Scaling that is also null, which no value can be.
     scaling: z
       .union([scalingSchema, z.null()])
       .openapi({ description: 'null while another controller looks after the fleet.' }),

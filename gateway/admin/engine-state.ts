@@ -1,6 +1,6 @@
 /**
- * The engine as its watchers see it, put together from what brokers, catalogue and controllers say. Made anew a few times a
- * second at most, however many look: it walks every partition.
+ * The engine as its watchers see it, assembled from the reports of brokers, catalogue and controllers. It is rebuilt at
+ * most a few times a second, however many watch, because it walks every partition.
  */
 import type { BrokerEntry } from '../../engine/engine.ts';
 import type { EngineShown } from './engine-schemas.ts';
@@ -10,7 +10,10 @@ import { type Placed, placedPartitions } from './routes/brokers.ts';
 import { scalingShown } from './routes/fleet.ts';
 import { placementShown, zonesOf } from './views.ts';
 
-/** How old an answer may be, and that many times what it took to make: watchers get at most a twentieth of the process. */
+/**
+ * The maximum age of an answer, and the same as a multiple of its build time: watchers take at most a twentieth of the
+ * process.
+ */
 const ageMsMax = 250;
 const ageTimesCostMax = 20;
 const movesShownMax = 40;
@@ -76,7 +79,7 @@ function zonesShown(brokers: readonly BrokerEntry[]): EngineShown['zones'] {
   return [...zones.values()].sort((a, b) => (a.zone < b.zone ? -1 : 1));
 }
 
-/** The last few of many, without sorting them all. A partition that is where it was created has not moved. */
+/** The last few of many, without sorting them all. A partition that is still where it was created has not moved. */
 class LatestMoves {
   #kept: Placed[] = [];
   #sinceMs = Number.NEGATIVE_INFINITY;

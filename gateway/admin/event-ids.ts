@@ -1,6 +1,7 @@
 /**
- * Names for the engine's events, so that a follower can go on where it was: the event's time and its number. The number
- * alone would not do: it begins again with each run of the controller. Nothing is kept per event; the ring is the only state.
+ * Ids for the engine's events, so that a follower can continue where it stopped: the event's time and its number. The
+ * number alone would not do, because it restarts with each run of the controller. Nothing is stored per event; the ring is
+ * the only state.
  */
 import type { EngineEvent } from '../../engine/engine.ts';
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
@@ -9,12 +10,13 @@ export function eventId({ atMs, seq }: EngineEvent): string {
   return `${atMs}-${seq}`;
 }
 
-/** Nothing, milliseconds, or an event's id. */
+/** Empty, milliseconds, or an event's id. */
 export const sinceForm = /^(?:(\d{1,16})(?:-(\d{1,16}))?)?$/;
 
 /**
- * Those after `since`: an event's id, or a time in milliseconds. An id that has left the ring, or that an earlier run gave,
- * counts as its time, and of those of the same millisecond come those with a later number. Throws InvalidRequest (field since).
+ * Returns the events after `since`: an event's id, or a time in milliseconds. An id that has left the ring, or that an
+ * earlier run issued, counts as its time; of events in the same millisecond only those with a later number follow. Throws
+ * InvalidRequest (field since).
  */
 export function eventsSince(events: readonly EngineEvent[], since: string | undefined): readonly EngineEvent[] {
   if (since === undefined || since === '') return events;

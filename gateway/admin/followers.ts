@@ -1,6 +1,6 @@
 /**
- * Those who follow the event stream. Each has a bounded backlog; one that does not keep up is let go and takes up again
- * from the ring with the last id it saw, which costs no memory here.
+ * The clients that follow the event stream. Each has a bounded backlog. One that does not keep up is disconnected and
+ * resumes from the ring with the last id it saw, which costs no memory here.
  */
 import type { EngineEvent } from '../../engine/engine.ts';
 import type { Clock, Timer } from '../../engine/kernel/clock.ts';

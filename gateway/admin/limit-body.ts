@@ -1,6 +1,6 @@
 /**
- * Bounds request bodies. Not hono's body-limit: it makes requests anew with the global Request, which does not take those
- * of the node adapter unless that one replaces the globals of the whole process.
+ * Limits request bodies. Not hono's body-limit: it recreates requests with the global Request, which does not accept those
+ * of the node adapter unless the adapter replaces the globals of the whole process.
  */
 import type { MiddlewareHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
@@ -14,7 +14,7 @@ export function limitBody(bytesMax: number): MiddlewareHandler {
     if (Number(c.req.header('Content-Length') ?? 0) > bytesMax) throw new HTTPException(413);
     const { body } = c.req.raw;
     if (c.req.method !== 'GET' && body) {
-      // hono looks there before it reads for the route; it would read all of a body whose length is not known.
+      // hono looks there before it reads the body for the route; otherwise it would read all of a body of unknown length.
       Reflect.set(c.req.bodyCache, 'text', Promise.resolve(await textOf(body, bytesMax)));
     }
     await next();

@@ -1,6 +1,6 @@
 /**
- * Metrics for Prometheus, read from what the parts know at the moment of the scrape: nothing is counted twice, and the data
- * path does not know of it. Labels are bounded: the oldest clusters have their own, the rest is summed.
+ * Metrics for Prometheus, read from the components' state at the moment of the scrape: nothing is counted twice, and the
+ * data path does not know of it. Labels are bounded: the oldest clusters have their own, the rest is summed.
  */
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { ClusterView, Usage } from '../../tenancy/tenancy.ts';
@@ -10,15 +10,15 @@ import { placedPartitions } from './routes/brokers.ts';
 
 export interface Metrics {
   readonly contentType: string;
-  /** Of the process and the engine. */
+  /** Metrics of the process and the engine. */
   text(): Promise<string>;
-  /** What names clusters. */
+  /** Metrics that name clusters. */
   textOfClusters(): Promise<string>;
 }
 
 /**
- * Between two looks at the event loop, and what its lag without a load is shown as. The library's own 10 ms wake an idle
- * gateway a hundred times a second, as often as all else that it does.
+ * The interval between two samples of the event loop, and so its lag when there is no load. The library's default of 10 ms
+ * wakes an idle gateway a hundred times a second, as often as everything else together.
  */
 const loopLookIntervalMs = 100;
 
@@ -52,7 +52,7 @@ export function createMetrics(admin: AdminContext): Metrics {
   };
 }
 
-/** The label of each cluster, oldest first, so that a label once given keeps its meaning. */
+/** The label of each cluster, oldest first, so that an assigned label keeps its meaning. */
 function labelled({ context, limits }: AdminContext): [label: string, cluster: ClusterView][] {
   const clusters = [...context.tenancy.clusters()].sort((a, b) => a.createdAtMs - b.createdAtMs);
   return clusters.map((cluster, i) => [i < limits.metricsClustersMax ? cluster.clusterId : 'other', cluster]);
@@ -126,7 +126,7 @@ function refusedConnections(registry: Registry, { context: { connections } }: Ad
   });
 }
 
-/** Sets what it knows at the moment of the scrape; labels that it does not name are gone. */
+/** Sets the values at the moment of the scrape and removes labels that it does not name. */
 function gauge(
   registry: Registry,
   name: string,

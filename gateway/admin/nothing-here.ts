@@ -1,4 +1,4 @@
-/** What no route takes: a path that there is not, or a method that it has not. */
+/** Requests that no route takes: an unknown path, or a method that the path does not have. */
 import type { Context } from 'hono';
 import { problem } from '../http/failures.ts';
 import { problemResponse } from './problems.ts';
@@ -17,7 +17,7 @@ export function nothingHere(app: AdminApp, c: Context<AdminEnv>): Response {
   return response;
 }
 
-/** By the router itself, which also matches what stands before every route (method ALL). */
+/** Asks the router itself, which also matches the handlers before every route (method ALL). */
 function methodsOf(app: AdminApp, path: string): string[] {
   const methods = [...new Set(app.routes.map((route) => route.method))].filter((method) => method !== 'ALL');
   const allowed = methods.filter((method) =>

@@ -36,7 +36,10 @@ export function openapiDocument(app: AdminApp): (httpAddress: string | undefined
   };
 }
 
-/** Where the data plane is. Generated clients take the first, as it stands; who comes by another way fills in the second. */
+/**
+ * Where the data plane is. Generated clients use the first entry as it stands; callers that use another address fill in the
+ * second.
+ */
 function doorServers(address: string | undefined): readonly object[] {
   const elsewhere = { url: '{address}', variables: { address: { default: address ?? 'http://127.0.0.1:8080' } } };
   return address === undefined ? [elsewhere] : [{ url: address }, elsewhere];

@@ -1,22 +1,22 @@
-/** What the control plane is made of, and its limits. */
+/** The parts that the control plane is built from, and its limits. */
 import type { Engine } from '../../engine/engine.ts';
 import type { FleetCalls } from '../../engine/controller/fleet/fleet-calls.ts';
 import type { GatewayContext } from '../context.ts';
 import type { DamageShown, ScrubShown } from './schemas.ts';
 
-/** What an operator may ask of the fleet; the controller has it. */
+/** The operator's requests to the fleet; the controller implements them. */
 export interface FleetOperations
   extends FleetCalls,
     Pick<Engine, 'brokers' | 'controllers' | 'shards' | 'events' | 'onEvent'> {
   /** Rejects when the broker does not answer. */
   scrub(brokerId: number, act: 'status' | 'start' | 'pause' | 'resume'): Promise<Omit<ScrubShown, 'brokerId'>>;
-  /** What scrubs have found damaged and nobody has mended. */
+  /** Damage that scrubs have found and nobody has repaired. */
   damage(): readonly DamageShown[];
 }
 
 export interface ShownReadiness {
   readonly isReady: boolean;
-  /** Why not; beside 'ready' what is wrong and does not stand in the way of everything. Without paths: it is open to all. */
+  /** Why not; with 'ready', problems that do not stop everything. Without paths, because it is open to all. */
   readonly reasons: readonly string[];
 }
 
@@ -27,20 +27,20 @@ export interface AdminOptions {
   readonly adminKey: string;
   readonly readiness: { isReady(): boolean; look(): Promise<ShownReadiness> };
   readonly limits?: Partial<AdminLimits>;
-  /** Where clients find the HTTP door, for the description of what it serves; undefined while that is not known. */
+  /** Where clients find the HTTP door, for its API description; undefined while unknown. */
   readonly httpAddress?: () => string | undefined;
 }
 
 export interface AdminLimits {
-  /** Bodies are small documents; more is refused with 413. */
+  /** Bodies are small documents; larger ones are refused with 413. */
   readonly bodyBytesMax: number;
-  /** Clusters with metrics of their own, the oldest ones; the rest is summed under cluster="other". */
+  /** Clusters with their own metrics, the oldest ones; the rest is summed under cluster="other". */
   readonly metricsClustersMax: number;
-  /** Followers of the event stream at once. */
+  /** Concurrent followers of the event stream. */
   readonly followersMax: number;
-  /** Events that wait for one slow follower before it is let go; it resumes where it was. */
+  /** Events that wait for one slow follower before it is disconnected; it resumes where it was. */
   readonly followerBacklogMax: number;
-  /** An idle event stream says something this often, so that proxies keep it open. */
+  /** How often an idle event stream sends something, so that proxies keep it open. */
   readonly heartbeatMs: number;
 }
 
@@ -52,7 +52,7 @@ export const adminLimitsDefault: AdminLimits = {
   heartbeatMs: 15_000,
 };
 
-/** What routes are given. */
+/** What routes receive. */
 export interface AdminContext extends AdminOptions {
   readonly limits: AdminLimits;
 }

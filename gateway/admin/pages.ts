@@ -1,6 +1,6 @@
 /**
- * Long lists in pages. A cursor holds the sort key of the last item given, so that what is created or deleted between two
- * pages neither repeats nor hides another item.
+ * Long lists in pages. A cursor holds the sort key of the last item returned, so that creating or deleting items between
+ * two pages neither repeats nor hides another item.
  */
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 
@@ -15,7 +15,7 @@ export interface Page<T> {
   readonly nextCursor?: string;
 }
 
-/** Sort keys are texts and numbers compared from left to right. */
+/** Sort keys are strings and numbers compared from left to right. */
 export type SortKey = readonly (string | number)[];
 
 /** `items` come in the order of their keys. Throws InvalidRequest (field cursor). */

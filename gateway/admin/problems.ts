@@ -1,11 +1,11 @@
 /**
- * Failures as RFC 9457 problem documents, by the mapping that the HTTP door has (gateway/http/failures.ts), so that one
- * code means one thing on every port.
+ * Failures as RFC 9457 problem documents, using the HTTP door's mapping (gateway/http/failures.ts), so that a code means
+ * the same on every port.
  */
 import { HTTPException } from 'hono/http-exception';
 import { type Problem, problem, problemOf } from '../http/failures.ts';
 
-/** What the caller did wrong before a route was reached, or undefined for what may be a bug. */
+/** The caller's mistake before a route was reached, or undefined for an error that may be a bug. */
 export function problemOfError(error: unknown): Problem {
   if (!(error instanceof HTTPException)) return problemOf(error);
   if (error.status === 413) return problem('body-too-large', 'the body is larger than this API accepts');
@@ -27,7 +27,7 @@ interface ShapeIssue {
   readonly message: string;
 }
 
-/** What the schemas found wrong with a request: the first fault as `field`, all of them as `faults`. */
+/** The schema errors of a request: the first as `field`, all of them as `faults`. */
 export function shapeProblem(issues: readonly ShapeIssue[]): Problem {
   const faults = issues.map(({ path, message }) => ({ field: path.map(String).join('.'), message }));
   const first = faults[0];

@@ -1,4 +1,4 @@
-/** The shapes of requests and responses, from which both the checks and the OpenAPI document are made. */
+/** The shapes of requests and responses, from which the checks and the OpenAPI document are both generated. */
 import { z } from '@hono/zod-openapi';
 import { defaultPartitionsMax, nameLengthMax, namePattern } from '../../tenancy/names.ts';
 import { partitionsPerTopicMax } from '../../engine/controller/rows/placement.ts';
@@ -6,7 +6,7 @@ import { topicConfigs } from '../../engine/topic-configs.ts';
 import type { ClusterLimits } from '../../tenancy/tenancy.ts';
 
 export const timeMs = z.number().int().openapi({ description: 'Milliseconds since 1970-01-01T00:00:00Z.' });
-/** For who reads the document: what else there is, the engine refuses with a list of these. */
+/** For readers of the document: the engine refuses all other values and lists these. */
 const configNames: object = { propertyNames: { enum: topicConfigs.map(({ name }) => name) } };
 const count = z.number().int().min(0);
 
@@ -43,7 +43,7 @@ export function pageSchema<T extends z.ZodType>(item: T, name: string) {
     .openapi(name);
 }
 
-/** Told here and checked where names are kept, with a better word for what is wrong. */
+/** Declared here and checked in the code that owns names, which has a better error message. */
 export const newName = z
   .string()
   .openapi({ minLength: 1, maxLength: nameLengthMax, pattern: namePattern.source, example: 'orders-eu' });
@@ -52,7 +52,7 @@ export const tenantSchema = z.object({ tenantId: z.string(), name: z.string(), c
 
 const limit = z.number().int().positive().nullable().openapi({ description: 'null: no limit.' });
 
-/** Named one by one: a new limit is a compile error until the API has it. */
+/** Listed one by one: a new limit is a compile error until the API has it. */
 const limitShape = {
   ingressBytesPerSecondMax: limit,
   egressBytesPerSecondMax: limit,
@@ -313,7 +313,7 @@ export const eventSchema = z
   })
   .openapi('Event');
 
-// What clients of the API read; types only, so that a client loads none of this.
+// What clients of the API read; types only, so that a client loads none of this file.
 export type TenantShown = z.infer<typeof tenantSchema>;
 export type ClusterShown = z.infer<typeof clusterSchema>;
 export type KeyShown = z.infer<typeof keySchema>;

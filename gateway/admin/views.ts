@@ -1,4 +1,4 @@
-/** From what tenancy and engine say to what the API shows. Pure. */
+/** From the state of tenancy and engine to what the API shows. Pure. */
 import type { BrokerEntry, PartitionEntry, TopicEntry } from '../../engine/engine.ts';
 import { uuidText } from '../../engine/kernel/uuid.ts';
 import { NotFound } from '../../tenancy/failures.ts';
@@ -6,7 +6,7 @@ import type { ClusterLimits, ClusterView, Principal } from '../../tenancy/tenanc
 import type { GatewayContext } from '../context.ts';
 import { limitNames } from './schemas.ts';
 
-/** Infinity is no JSON: null stands for it. */
+/** JSON has no Infinity: null stands for it. */
 type LimitsShown = Record<keyof ClusterLimits, number | null>;
 
 export function clusterShown(cluster: ClusterView) {
@@ -46,7 +46,7 @@ export function limitsRead(
   return limits;
 }
 
-/** Without the fields that are undefined: absent and undefined are two things to `exactOptionalPropertyTypes`. */
+/** Without the undefined fields: to `exactOptionalPropertyTypes`, absent and undefined differ. */
 export function given<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
@@ -74,7 +74,7 @@ export function clusterOf({ tenancy }: GatewayContext, clusterId: string): Clust
   return cluster;
 }
 
-/** The operator in a tenant's place. Throws NotFound. */
+/** Acts as the operator in a tenant's place. Throws NotFound. */
 export function operatorOf(context: GatewayContext, clusterId: string): Principal {
   return { tenantId: clusterOf(context, clusterId).tenantId, clusterId, keyId: 'admin' };
 }

@@ -1,5 +1,5 @@
 /**
- * Binary frames: record batches as stored, without a byte of them touched.
+ * Binary frames: record batches as stored, passed through unchanged.
  *
  *   server to client  1 batch    | u8 1 | sub varint | partition varint | RecordBatch |
  *   client to server  2 produce  | u8 2 | id varint | partition varint | topic length varint | topic | RecordBatch… |

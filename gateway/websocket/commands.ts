@@ -1,4 +1,7 @@
-/** What clients say, as JSON text: {"op": …, "id": …}. A command with an id is answered by ok or error with that id. */
+/**
+ * Commands that clients send, as JSON text: {"op": …, "id": …}. A command with an id is answered by ok or error with that
+ * id.
+ */
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import type { Position } from '../operations/cursor.ts';
 import { parseFormat, type RecordFormat } from '../operations/record-json.ts';
@@ -22,7 +25,7 @@ export interface SubscribeCommand {
 export interface ProduceCommand {
   readonly op: 'produce';
   readonly topic: string;
-  /** Not looked into yet. */
+  /** Not validated yet. */
   readonly records: readonly unknown[];
   readonly format: RecordFormat;
 }
@@ -99,7 +102,7 @@ function produce(fields: Fields): ProduceCommand {
   return { op: 'produce', topic: text(fields, 'topic'), records, format: parseFormat(optionalText(fields, 'format')) };
 }
 
-/** What is left out has no bound. */
+/** An omitted credit has no limit. */
 function creditOf(json: unknown): Credit {
   if (typeof json !== 'object' || json === null)
     throw new InvalidRequest('credit', 'credit must be {"records", "bytes"}');

@@ -1,7 +1,7 @@
 /**
- * `/v1/ws`: who may open a WebSocket, and how all of them end. Credentials come as an Authorization header, as a subprotocol
- * entry `bearer.<API key>`, or as a one-use ?ticket=. A browser is not told the status of a refused upgrade, so a client
- * that used one of the latter two is let in and closed with the code that says why.
+ * `/v1/ws`: who may open a WebSocket, and how all of them end. Credentials come as an Authorization header, as a
+ * subprotocol entry `bearer.<API key>`, or as a one-use ?ticket=. A browser does not see the status of a refused upgrade.
+ * So a client that used one of the latter two is let in and closed with the code that says why.
  */
 import type { Failure } from '../../engine/kernel/failure.ts';
 import { QuotaExceeded, Unauthenticated } from '../../tenancy/failures.ts';
@@ -67,7 +67,7 @@ export class WebSocketDoor {
     ];
   }
 
-  /** Answers that clients still wait for. */
+  /** Answers that clients are still waiting for. */
   get underWay(): number {
     let count = 0;
     for (const session of this.#sessions) count += session.underWay;
@@ -146,7 +146,7 @@ function closeCodeOf(error: Failure): CloseCode {
   return error instanceof Unauthenticated ? closeCodes.unauthenticated : closeCodes.forbidden;
 }
 
-/** Let in only to be told why not. */
+/** A client that is let in only to be told why it is refused. */
 class RefusedSession implements WebSocketSession {
   readonly #why: CloseCode;
   constructor(why: CloseCode) {

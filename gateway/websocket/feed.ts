@@ -1,4 +1,4 @@
-/** One subscription on a socket: what the log has becomes frames, as credit and the outbox allow. */
+/** One subscription on a socket: turns the log's records into frames, as credit and the outbox allow. */
 import type { TopicEntry } from '../../engine/engine.ts';
 import type { Failure } from '../../engine/kernel/failure.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
@@ -13,7 +13,10 @@ import type { SubscribeCommand } from './commands.ts';
 import type { Outbox } from './outbox.ts';
 import { chunkFrame, type SharedChunk, type SharedFrames } from './shared-frames.ts';
 
-/** The session, as its feeds see it. No closures and no object of its own for each: most sockets wait in silence. */
+/**
+ * The session, as its feeds see it. Feeds share it instead of having closures or objects of their own: most sockets wait
+ * silently.
+ */
 export interface FeedHost {
   readonly context: GatewayContext;
   readonly principal: Principal;
@@ -21,9 +24,9 @@ export interface FeedHost {
   readonly isBinary: boolean;
   readonly frames: SharedFrames;
   readonly frameLengthTarget: number;
-  /** The feed has ended by itself, and the client was told. */
+  /** The feed has ended itself, and the client was told. */
   feedEnded(sub: number): void;
-  /** False: the cluster serves no more; the socket is being closed. */
+  /** False: the cluster no longer serves; the socket is being closed. */
   mayServe(): boolean;
 }
 
@@ -34,7 +37,7 @@ export class Feed implements SubscriptionHolder {
   readonly #format: SubscribeCommand['format'];
   readonly #subscription: Subscription;
   #closed = false;
-  /** Where the frames that were sent end, while that is not where the subscription stands: within a batch, at a gap. */
+  /** Where the frames sent so far end, while that differs from the subscription's position: within a batch, at a gap. */
   #sent: Position | undefined;
 
   constructor(host: FeedHost, topic: TopicEntry, start: ReaderStart, command: SubscribeCommand) {
@@ -68,7 +71,10 @@ export class Feed implements SubscriptionHolder {
     this.#subscription.close();
   }
 
-  /** By partition, and not as the subscription takes turns: those in step have one cursor, and so share their frames. */
+  /**
+   * By partition, and not in the subscription's turn order: subscriptions in step then have the same cursor and share
+   * frames.
+   */
   positions(): Position[] {
     const sent = this.#sent;
     const positions = this.#subscription.positions();
@@ -80,7 +86,7 @@ export class Feed implements SubscriptionHolder {
     return cursorText(this.#subscription.topic, this.#wholeTopic, this.positions());
   }
 
-  /** Records behind the end, over all partitions. */
+  /** Records up to the end of the log, over all partitions. */
   async lag(): Promise<number> {
     const positions = this.positions();
     const partitions = positions.map(({ partition }) => partition);
@@ -95,7 +101,7 @@ export class Feed implements SubscriptionHolder {
     const { outbox, isBinary, frames } = this.#host;
     if (!this.#host.mayServe()) {
       this.#sent = { partition: delivery.partition, offset: delivery.fromOffset };
-      // Or what comes behind this would move the place where a cursor tells to go on.
+      // Otherwise records after this point would move the position from which a cursor continues.
       this.#subscription.close();
       return undefined;
     }
@@ -121,21 +127,21 @@ export class Feed implements SubscriptionHolder {
     for (let i = from; i < chunks.length; i++) {
       if (this.#closed) return undefined;
       const chunk = chunks[i]!;
-      // Behind the last record is where the subscription stands, unless the batch ends with what is no record.
+      // The subscription's position is just after the last record, unless the batch ends with entries that are not records.
       this.#sent = chunk.endOffset === nextOffset ? undefined : { partition, offset: chunk.endOffset };
       outbox.send(chunkFrame(chunk, this.sub, this.#cursorAt(chunk)));
       const room = outbox.room();
       if (room) return room.then(() => this.#sendChunks(chunks, i + 1, delivery));
     }
     if (this.#closed) return undefined;
-    // Of a very large batch there is more.
+    // A very large batch has more records.
     const end = chunks[chunks.length - 1]?.endOffset ?? nextOffset;
     if (end < nextOffset) return this.#sendRecords({ ...delivery, fromOffset: end });
     this.#sent = undefined;
     return undefined;
   }
 
-  /** A reader of one partition has the cursor that the reader before it had at this place. */
+  /** A reader of one partition has the same cursor that the previous reader had at this place. */
   #cursorAt(chunk: SharedChunk): string {
     if (!this.#subscription.isOfOne) return this.cursor();
     const mark = this.#wholeTopic ? 1 : 0;

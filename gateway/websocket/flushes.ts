@@ -1,4 +1,4 @@
-/** The outboxes that have something to send in this event-loop turn: one callback at its end flushes them all. */
+/** The outboxes that have frames to send in this event-loop turn: one callback at its end flushes them all. */
 import type { Clock } from '../../engine/kernel/clock.ts';
 
 export interface Flushable {
@@ -13,12 +13,12 @@ export class Flushes {
     this.#clock = clock;
   }
 
-  /** Not twice in a turn by the same. */
+  /** The same outbox must not add itself twice in a turn. */
   add(outbox: Flushable): void {
     if (this.#waiting.push(outbox) > 1) return;
     this.#clock.endOfTurn(() => {
       const waiting = this.#waiting;
-      // What a flush brings about (a socket that closes, a reader that goes on) is for the next turn.
+      // Effects of a flush (a socket that closes, a reader that continues) wait for the next turn.
       this.#waiting = [];
       for (const each of waiting) each.flush();
     });

@@ -1,7 +1,7 @@
 /**
- * Frames on their way to one client. Those of an event-loop turn leave in one write. Whoever sends much asks for `room`
- * first: it is refused while more than `outboxBytesResume` have not left, and comes when the socket has drained. Answers to
- * commands do not ask; a client that sends commands and reads no answers meets `outboxBytesMax`.
+ * Frames on their way to one client. The frames of an event-loop turn leave in one write. A sender of much data asks for
+ * `room` first: it is refused while more than `outboxBytesResume` has not left, and granted when the socket has drained.
+ * Answers to commands do not ask; a client that sends commands and reads no answers reaches `outboxBytesMax`.
  */
 import type { WebSocketPeer } from '../http/servers/server.ts';
 import type { Flushes } from './flushes.ts';
@@ -12,7 +12,7 @@ export interface OutboxLimits {
 }
 
 export interface OutboxOwner {
-  /** The client is over outboxBytesMax behind. */
+  /** The client is more than outboxBytesMax behind. */
   overflowed(): void;
 }
 
@@ -50,7 +50,7 @@ export class Outbox {
     this.#flushes.add(this);
   }
 
-  /** Undefined: there is room. Else wait for it; also settles when the socket closes. */
+  /** Undefined: there is room. Otherwise wait for it; the promise also settles when the socket closes. */
   room(): Promise<void> | undefined {
     if (this.#closed || this.#heldBytes() < this.#limits.outboxBytesResume) return undefined;
     return new Promise((resolve) => void this.#waiters.push(resolve));
@@ -73,7 +73,7 @@ export class Outbox {
         for (const frame of frames) if (!this.#write(frame)) overflowed = true;
       });
     }
-    // Outside the cork nothing more is sent, so what is buffered is known here.
+    // Outside the cork nothing more is sent, so the buffered amount is known here.
     if (overflowed || this.#peer.bufferedBytes() > this.#limits.outboxBytesMax) this.#owner.overflowed();
     else if (!this.#isFull || this.#heldBytes() < this.#limits.outboxBytesResume) this.#release();
   }

@@ -1,6 +1,6 @@
 /**
- * Produce commands of one socket, JSON or binary. Pipelined: a command is handed on without waiting for the ones before it,
- * except while a topic is being made for one of them, which would let the later overtake it.
+ * Produce commands of one socket, JSON or binary. They are pipelined: a command is passed on without waiting for earlier
+ * ones, except while a topic is being created for one of them, because a later command would then overtake it.
  */
 import type { AppendResult, TopicEntry } from '../../engine/engine.ts';
 import { InvalidRequest, Overloaded } from '../../engine/kernel/failure.ts';
@@ -31,7 +31,7 @@ export class ProduceLane {
   readonly #holder: LaneHolder;
   #underWay = 0;
   #bytesUnderWay = 0;
-  /** Set while a topic is being made: what comes meanwhile queues behind it. */
+  /** Set while a topic is being created: commands that arrive meanwhile queue behind it. */
   #making: Promise<void> | undefined;
 
   constructor(parts: SessionParts, principal: Principal, holder: LaneHolder) {

@@ -1,4 +1,4 @@
-/** What sessions are made of. */
+/** The parts that sessions are built from. */
 import type { GatewayContext } from '../context.ts';
 import type { BodyMemory } from '../http/body-memory.ts';
 import type { RecordProducer } from '../operations/produce.ts';

@@ -1,10 +1,11 @@
 /**
  * One WebSocket: commands in, events out. Several subscriptions and any number of produce commands share it.
  *
- * Order: produce commands are stored in the order they came (and answered as they are stored). The other commands run one
- * after another, so that a credit sent behind a subscribe finds its subscription. The two kinds do not wait for each other.
+ * Order: produce commands are stored in the order they arrived (and answered as they are stored). The other commands run
+ * one after another, so that a credit sent after a subscribe finds its subscription. The two kinds do not wait for each
+ * other.
  *
- * Life:  open → leaving (goaway sent: nothing new, what is under way is answered) → closed;   open → closed
+ * Life:  open → leaving (goaway sent: nothing new, commands in flight are answered) → closed;   open → closed
  */
 import { isUtf8 } from 'node:buffer';
 import { assert } from '../../engine/kernel/assert.ts';
@@ -29,7 +30,7 @@ import { type LaneHolder, ProduceLane } from './produce-lane.ts';
 import type { SessionParts } from './session-parts.ts';
 import type { SharedFrames } from './shared-frames.ts';
 
-/** Commands that wait for the one before them. */
+/** Commands that wait for an earlier one. */
 const commandsWaitingMax = 1_000;
 
 const noFeeds: readonly Feed[] = [];
@@ -44,10 +45,10 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
   #feeds: readonly Feed[] = noFeeds;
   #peer: WebSocketPeer | undefined;
   #outbox: Outbox | undefined;
-  /** Made with the first produce command. */
+  /** Created with the first produce command. */
   #lane: ProduceLane | undefined;
   #waiting = 0;
-  /** The last of the commands that are under way. */
+  /** The last of the commands in flight. */
   #last: Promise<void> | undefined;
   #isLeaving = false;
   #closed = false;
@@ -125,12 +126,12 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
     this.#peer?.close(code, reason);
   }
 
-  /** Answers that the client still waits for. */
+  /** Answers that the client is still waiting for. */
   get underWay(): number {
     return this.#lane?.underWay ?? 0;
   }
 
-  /** Tells the client to go elsewhere and takes no more commands; feeds stop where their cursors say. */
+  /** Tells the client to reconnect elsewhere and takes no more commands; feeds stop where their cursors say. */
   leave(): void {
     if (this.#isLeaving || this.#closed) return;
     this.#isLeaving = true;
@@ -237,7 +238,7 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
   }
 
   async #pong(id: CommandId | undefined): Promise<void> {
-    // All of their partitions are asked where they end.
+    // Asks where each of its partitions ends.
     const partitions = this.#feeds.reduce((sum, feed) => sum + feed.positions().length, 0);
     admitBeside(this.context, this.principal, requestsBeside(partitions));
     const subs = [];
@@ -255,7 +256,7 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
     const topic = findTopic(this.context, this.principal, name);
     if (!topic) throw new NotFound('topic', name);
     const start = await startReader(this.context, this.principal, topic, command);
-    // The wait may have outlived the socket, or the gateway's wish to serve it.
+    // During the wait the socket may have closed, or the gateway may have stopped serving it.
     if (this.#closed || this.#isLeaving) return;
     const feed = new Feed(this, topic, start, command);
     this.#feeds = [...this.#feeds, feed];
@@ -290,12 +291,12 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
     const named = { ...(id === undefined ? {} : { id }), ...(sub === undefined ? {} : { sub }) };
     this.#send({ event: 'error', ...named, error: answer });
     if (answer.code === 'forbidden') this.close(closeCodes.forbidden);
-    // A bug may have left the session in any state: the client does better on a fresh one.
+    // A bug may have left the session in any state: the client is better off with a new one.
     if (answer.code === 'internal') this.close(closeCodes.internal);
   }
 }
 
-/** Numbers within records keep their digits; those of the command itself, its id among them, are doubles. */
+/** Numbers within records keep their digits; those of the command itself, including its id, are doubles. */
 function parseCommand(text: string): unknown {
   const fields = JSON.parse(text) as Record<string, unknown> | null;
   if (fields?.['op'] !== 'produce' || !hasLongNumbers(text)) return fields;

@@ -1,16 +1,16 @@
 /** Limits of one WebSocket, each with its unit. */
 export interface WebSocketSettings {
   readonly subscriptionsMax: number;
-  /** Produce commands that are not answered yet, in number and in bytes of messages. */
+  /** Produce commands that are not answered yet, by number and by message bytes. */
   readonly producesInFlightMax: number;
   readonly produceBytesInFlightMax: number;
-  /** Subscriptions wait once this much is on its way to the client. */
+  /** Subscriptions wait once this many bytes are on their way to the client. */
   readonly outboxBytesResume: number;
-  /** A client that goes on asking and does not read the answers is closed here. */
+  /** A client that keeps sending commands and does not read the answers is closed at this many bytes. */
   readonly outboxBytesMax: number;
-  /** A batch event ends with the record that passes this. */
+  /** A batch event ends with the record that exceeds this size. */
   readonly frameLengthTarget: number;
-  /** Upper end of the pause that goaway suggests, so that clients do not all come back at once. */
+  /** Upper end of the pause that goaway suggests, so that clients do not all reconnect at once. */
   readonly reconnectAfterMsMax: number;
 }
 

@@ -1,9 +1,9 @@
 /**
- * Records are put into frames once for all subscribers that take the same records: the JSON of a batch, and the whole
- * frame as bytes where subscription number and cursor agree, as they do for a thousand pages that run the same script. Below
- * the high watermark a topic's records never change, so a range of offsets names its JSON for good.
+ * Frames built once for all subscribers that take the same records: the JSON of a batch, and the whole frame as bytes where
+ * subscription number and cursor agree, as they do for a thousand pages that run the same script. Below the high watermark
+ * a topic's records never change, so an offset range identifies its JSON permanently.
  *
- * Bounded by size and number; the oldest go first. Only the newest matter: those of the tail that is being sent.
+ * Bounded by size and number; the oldest are evicted first. Only the newest matter: those of the tail that is being sent.
  */
 import type { Uuid } from '../../engine/kernel/uuid.ts';
 import type { RecordFormat } from '../operations/record-json.ts';
@@ -13,22 +13,22 @@ import { encodeBatchFrame } from './binary-frame.ts';
 
 const sharedBytesMax = 16 * 1024 * 1024;
 const sharedRangesMax = 256;
-/** Those in step take the batches of one read one after the other: as many as one read may bring, and some. */
+/** Subscriptions in step take the batches of one read one after the other: slightly more than one read may return. */
 const recentMax = 32;
-/** Of larger batches, of which one read brings few, only the last one's frame is kept. */
+/** For larger batches, of which one read returns few, only the last one's frame is kept. */
 const recentBatchBytesMax = 256 * 1024;
 
-/** One frame's worth of records, without what differs by subscription. */
+/** The records of one frame, without the parts that differ by subscription. */
 export interface SharedChunk {
   readonly partition: number;
   readonly baseOffset: number;
-  /** Behind the last record. */
+  /** The offset after the last record. */
   readonly endOffset: number;
-  /** The records as JSON, by comma. */
+  /** The records as JSON, separated by commas. */
   readonly records: Buffer;
-  /** Cursor behind it of readers of this partition alone: [some partitions, whole topic]. */
+  /** The cursor after it, for readers of this partition alone: [some partitions, whole topic]. */
   readonly cursors: [string | undefined, string | undefined];
-  /** The frame that was made last, and for whom. */
+  /** The last frame built, and its subscription. */
   frame: Buffer | undefined;
   frameSub: number;
   frameCursor: string;
@@ -51,13 +51,13 @@ interface LastAsked {
 }
 
 interface BinaryFrame {
-  /** The view itself: those in step are given the same one (operations/shared-reads.ts). */
+  /** The view itself: subscriptions in step are given the same one (operations/shared-reads.ts). */
   readonly batch: Uint8Array;
   readonly sub: number;
   readonly frame: Buffer;
 }
 
-/** A ring of the last few, looked through from behind the one that was found last. */
+/** A ring of the last few, searched from just after the entry that was found last. */
 class Recent<T> {
   readonly #items: T[] = [];
   #at = 0;
@@ -94,7 +94,9 @@ export class SharedFrames {
     return this.#bytes;
   }
 
-  /** At once unless the batch is compressed and nobody has had it before. Throws, or rejects with, UnreadableRecords. */
+  /**
+   * Synchronous unless the batch is compressed and nobody has had it before. Throws, or rejects with, UnreadableRecords.
+   */
   chunks(
     topicId: Uuid,
     delivery: Delivery,
@@ -102,7 +104,7 @@ export class SharedFrames {
     chunkBytesMax: number,
   ): readonly SharedChunk[] | Promise<readonly SharedChunk[]> {
     const { partition, fromOffset, nextOffset } = delivery;
-    // Asked for a thousand times in a row, and then a key that is put together each time would be most of the work.
+    // Called a thousand times in a row, where building a key each time would be most of the work.
     const recent = this.#recent;
     for (let tries = 0; tries < recent.size; tries++) {
       const last = recent.next();
@@ -158,7 +160,7 @@ export class SharedFrames {
       }),
     );
     range.chunks = shared;
-    // The text, and about as much again for a frame of it.
+    // The text, and about as much again for a frame that holds it.
     for (const { records } of shared) range.bytes += 2 * records.length;
     if (this.#ranges.get(key) === range) this.#bytes += range.bytes;
     this.#trim();
@@ -190,7 +192,7 @@ export class SharedFrames {
   }
 }
 
-/** A batch event as bytes, shared with whoever asked last for the same. */
+/** A batch event as bytes, shared with the previous caller if it asked for the same event. */
 export function chunkFrame(chunk: SharedChunk, sub: number, cursor: string): Buffer {
   if (chunk.frame && chunk.frameSub === sub && chunk.frameCursor === cursor) return chunk.frame;
   const { partition, baseOffset, records } = chunk;

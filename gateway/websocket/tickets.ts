@@ -1,7 +1,7 @@
 /**
- * Tickets for clients that can set no header (browsers): a signed text, good once and for a short time, in the URL in place
- * of the API key, which would end up in logs. One use is enforced in this process's memory, of which one cluster's tickets may
- * fill a half; a ticket signed with a secret that several gateways share could be used once at each.
+ * Tickets for clients that cannot set headers (browsers): a signed text, valid once and for a short time, in the URL in
+ * place of the API key, which would end up in logs. Single use is enforced in this process's memory, of which one cluster's
+ * tickets may fill half. A ticket signed with a secret that several gateways share could be used once at each.
  */
 import { jwtVerify, SignJWT } from 'jose';
 import { Unauthenticated } from '../../tenancy/failures.ts';
@@ -24,7 +24,7 @@ export class Tickets {
   readonly #context: TicketContext;
   readonly #settings: TicketSettings;
   readonly #secret: Uint8Array;
-  /** Used tickets, oldest first, until they would have expired. */
+  /** Used tickets, oldest first, kept until they would have expired. */
   readonly #used = new Map<string, { readonly clusterId: string; readonly expiresMs: number }>();
   readonly #remembered: ClusterShares;
 
@@ -48,7 +48,7 @@ export class Tickets {
       .sign(this.#secret);
   }
 
-  /** Throws Unauthenticated: forged, expired, used, or its key does not work any more. */
+  /** Throws Unauthenticated: forged, expired, used, or its key no longer works. */
   async redeem(ticket: string): Promise<Principal> {
     const { clock, tenancy } = this.#context;
     const nowMs = clock.wallMs();

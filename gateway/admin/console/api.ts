@@ -1,4 +1,4 @@
-/** The control plane's API with the admin key. The key is kept for this tab alone, and goes with it. */
+/** The control plane's API with the admin key. The key is stored for this tab only and is lost with it. */
 import type { EngineShown } from '../engine-schemas.ts';
 import type { EventShown } from '../schemas.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The little that the page needs to make elements. Text goes in as text nodes and nowhere else: there is no way here to
- * make markup of a string, and the page's policy refuses it as well.
+ * The few functions that the page needs to create elements. Text is always inserted as text nodes: nothing here turns a
+ * string into markup, and the page's policy forbids it as well.
  */
 type Child = Node | string;
 
@@ -21,7 +21,7 @@ export function byId(id: string): HTMLElement {
   return found;
 }
 
-/** Writes only what changes: a text that stays the same is not announced, painted or selected away. */
+/** Writes only changes: an unchanged text is not announced or painted again, and keeps its selection. */
 export function setText(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -30,7 +30,7 @@ export function setData(element: HTMLElement, name: string, value: string): void
   if (element.dataset[name] !== value) element.dataset[name] = value;
 }
 
-/** Children of `parent` by key, in the order of `items`; what is there already stays, with its focus and its animation. */
+/** Children of `parent` by key, in the order of `items`; existing elements stay, with their focus and animation. */
 export class KeyedList<T, E extends HTMLElement> {
   readonly #parent: HTMLElement;
   readonly #make: (item: T) => E;

@@ -1,6 +1,6 @@
 /**
  * The live engine page: asks for the key, then shows the engine's state every second and its events as they happen. It
- * loads nothing from elsewhere and keeps nothing but the key, for as long as the tab lives.
+ * loads nothing from elsewhere and stores only the key, for as long as the tab lives.
  */
 import type { EngineShown } from '../engine-schemas.ts';
 import type { EventShown } from '../schemas.ts';
@@ -15,7 +15,7 @@ import { ShardsView } from './shards-view.ts';
 import { ZonesView } from './zones-view.ts';
 
 const askEveryMs = 1_000;
-/** After an event the state is asked for at once, but not for each event of a burst. */
+/** An event triggers an immediate request for the state, but not every event of a burst does. */
 const askAfterEventMs = 120;
 const askMsMax = 10_000;
 
@@ -28,7 +28,7 @@ class Watch {
   readonly #moves = new MovesView(byId('moves'), byId('moves-empty'));
   #engine: EngineShown;
   #told: readonly EventShown[];
-  /** The server's clock less this one. */
+  /** The server's clock minus this one. */
   #aheadMs = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asking = false;
@@ -144,7 +144,7 @@ function signOut(why: string): void {
 /** Throws KeyRefused, or the network's error. */
 async function signIn(key: string): Promise<void> {
   const api = new Api(key);
-  // Events first: what happens between the two answers is then in the stream, not lost between them.
+  // Events first: an event between the two answers is then in the stream and not lost between them.
   const events = await api.events(eventsKeptMax);
   const engine = await api.engine();
   keepKey(key);

@@ -1,12 +1,12 @@
 /**
- * The engine's events as they happen, over reconnects. EventSource cannot send the Authorization header, so the stream is
- * read with fetch; server-sent events are lines, and Last-Event-ID is where the next connection goes on.
+ * The engine's events as they happen, across reconnects. EventSource cannot send the Authorization header, so the stream is
+ * read with fetch; server-sent events are lines, and the next connection continues at Last-Event-ID.
  */
 import type { EventShown } from '../schemas.ts';
 
 const reconnectMs = 1_000;
 
-/** Takes text as it comes and gives the data of each whole event. Pure but for what it keeps of an unfinished line. */
+/** Takes text as it arrives and returns the data of each whole event. Pure except for the unfinished line that it keeps. */
 export function eventReader(): (text: string) => EventShown[] {
   let rest = '';
   return (text) => {
@@ -46,7 +46,7 @@ export async function followEvents(options: FollowOptions): Promise<void> {
         }
       }
     } catch {
-      // The network or the server is away: it is tried again below.
+      // The network or the server is unavailable: the loop below retries.
     }
     if (signal.aborted) return;
     options.onState(false);

@@ -1,4 +1,4 @@
-/** What the engine decided and why, the latest on top. Told to screen readers as it comes. */
+/** What the engine decided and why, the latest on top. Screen readers announce each event as it arrives. */
 import type { EventShown } from '../schemas.ts';
 import { KeyedList, make, setData } from './dom.ts';
 import { clockText, durationText, pluralText, titleText } from './format.ts';
@@ -6,7 +6,7 @@ import { isScaling, toneOf } from './model.ts';
 
 const shownMax = 120;
 
-/** Names of figures as they read in a sentence; others stand as they are. */
+/** Names of figures as they read in a sentence; all others are shown unchanged. */
 const figureNames: Readonly<Record<string, (value: string | number) => string>> = {
   livedMs: (value) => `lived ${durationText(Number(value))}`,
   tookMs: (value) => `took ${durationText(Number(value))}`,

@@ -2,7 +2,7 @@
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB'];
 
-/** Decimal, as quotas are: '1.2 MB/s'. */
+/** Decimal units, as quotas use: '1.2 MB/s'. */
 export function rateText(bytesPerSecond: number): string {
   let value = bytesPerSecond;
   let unit = 0;
@@ -47,7 +47,7 @@ export function pluralText(count: number, one: string): string {
   return `${countText(count)} ${one}${count === 1 ? '' : 's'}`;
 }
 
-/** '17 %', and '<1 %' for what is little but not nothing. */
+/** '17 %', and '<1 %' for a small share above zero. */
 export function percentText(share: number): string {
   if (share > 0 && share < 0.01) return '<1 %';
   return `${Math.round(share * 100)} %`;

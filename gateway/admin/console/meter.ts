@@ -8,10 +8,10 @@ export interface Reading {
   readonly share: number;
 }
 
-/** From here on a broker is nearly full, and full. */
+/** The shares from which a broker counts as nearly full, and as full. */
 const highShare = 0.7;
 const fullShare = 0.9;
-/** The least that is drawn of what is not nothing. */
+/** The shortest bar that is drawn for a value above zero. */
 const drawnShareMin = 0.015;
 
 export class Meter {

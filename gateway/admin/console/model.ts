@@ -1,6 +1,6 @@
 /**
- * What the page shows, from the engine's last state and the events since: the state is asked for every second, an event
- * comes at once, so that a broker is shown dead when its death is told and not at the next question. Pure.
+ * What the page shows, from the engine's last state and the events since. The state is requested every second and events
+ * arrive at once, so the page shows a broker dead when its event arrives and not only at the next request. Pure.
  */
 import type { EngineShown } from '../engine-schemas.ts';
 import type { EventShown } from '../schemas.ts';
@@ -21,7 +21,7 @@ export type BrokerShown = EngineShown['brokers'][number] & {
   readonly servesSinceMs: number | undefined;
 };
 
-/** As many as the page keeps; older ones are in the log of the server. */
+/** How many events the page keeps; older ones are in the server's log. */
 export const eventsKeptMax = 300;
 
 const stateAfter: Readonly<Record<string, BrokerState>> = {
@@ -33,12 +33,12 @@ const stateAfter: Readonly<Record<string, BrokerState>> = {
 };
 
 /**
- * A death is shown for this long at least: a broker whose process stood by is back before an eye, or the next answer of the
- * control plane, has caught it.
+ * A death is shown for at least this long. A broker with a standby process is back before a person, or the next answer of
+ * the control plane, has noticed.
  */
 export const deathShownMsMin = 800;
 
-/** The brokers, each with what events say that are younger than the state. `nowMs` is the server's time. */
+/** The brokers, each updated with events newer than the state. `nowMs` is the server's time. */
 export function brokersShown(engine: EngineShown, events: readonly EventShown[], nowMs: number): BrokerShown[] {
   return engine.brokers.map((broker) => {
     let { state } = broker;
@@ -57,7 +57,7 @@ export function brokersShown(engine: EngineShown, events: readonly EventShown[],
   });
 }
 
-/** Adds what came, each event once and by its place: a stream that is taken up again may begin a little early. */
+/** Adds new events, each once and in its place: a resumed stream may begin a little early. */
 export function withEvent(events: readonly EventShown[], event: EventShown): readonly EventShown[] {
   if (events.some(({ id }) => id === event.id)) return events;
   return [...events, event].slice(-eventsKeptMax);
@@ -79,7 +79,7 @@ export interface Verdict {
   readonly text: string;
 }
 
-/** The whole in one sentence. */
+/** Summarises the state in one sentence. */
 export function verdictOf(engine: EngineShown, brokers: readonly BrokerShown[]): Verdict {
   const away = brokers.filter(({ state }) => state !== 'serving' && state !== 'draining');
   const down = engine.zones.filter(({ zone }) => {
@@ -105,13 +105,13 @@ export function loadOf({ load = idle }: BrokerShown): Load {
   return load;
 }
 
-/** Which part of all partitions it owns, 0 to 1. */
+/** Its share of all partitions, 0 to 1. */
 export function partOf({ partitions }: BrokerShown, brokers: readonly BrokerShown[]): number {
   const all = brokers.reduce((sum, broker) => sum + broker.partitions, 0);
   return all === 0 ? 0 : partitions / all;
 }
 
-/** What the brokers carry together. */
+/** The total load of the brokers. */
 export function trafficOf(brokers: readonly BrokerShown[]): { readonly bytesIn: number; readonly bytesOut: number } {
   const loads = brokers.map(loadOf);
   return {

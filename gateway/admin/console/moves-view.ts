@@ -1,4 +1,4 @@
-/** Where partitions went last, and why. */
+/** The latest moves of partitions, and why. */
 import type { EngineShown } from '../engine-schemas.ts';
 import { KeyedList, make, setText } from './dom.ts';
 import { durationText } from './format.ts';

@@ -6,7 +6,7 @@ import { pluralText } from './format.ts';
 type Shard = EngineShown['shards'][number];
 type Controller = EngineShown['controllers'][number];
 
-/** Hues of the style sheet; further controllers begin again. */
+/** Hues of the style sheet; more controllers reuse them from the first. */
 const huesMax = 6;
 
 export class ShardsView {

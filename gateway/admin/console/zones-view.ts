@@ -12,7 +12,7 @@ const words: Readonly<Record<BrokerState, string>> = {
   fenced: 'Dead',
   closed: 'Down',
 };
-/** How long a card tells of the last death. */
+/** How long a card shows the last death. */
 const incidentMsMax = 15 * 60_000;
 
 type Zone = EngineShown['zones'][number];

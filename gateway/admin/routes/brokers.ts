@@ -1,4 +1,4 @@
-/** The fleet: brokers with what is asked of them, and where every partition is. */
+/** The fleet: brokers with the operator's requests for them, and where every partition is. */
 import { createRoute, z } from '@hono/zod-openapi';
 import type { BrokerEntry, PartitionEntry } from '../../../engine/engine.ts';
 import { clusterIdLength, tenantName } from '../../../tenancy/naming.ts';
@@ -133,7 +133,7 @@ export interface Placed {
   readonly entry: PartitionEntry;
 }
 
-/** Every partition of one cluster or of all, in the order of cluster, topic, index. */
+/** Every partition of one cluster or of all, ordered by cluster, topic, index. */
 export function* placedPartitions({ tenancy, engine }: GatewayContext, clusterId?: string): Generator<Placed> {
   const ids = tenancy.clusters().map((cluster) => cluster.clusterId);
   for (const id of ids.filter((known) => clusterId === undefined || known === clusterId).sort()) {

@@ -1,4 +1,4 @@
-/** Clusters: list, create, get with limits and usage, change, delete with all their topics; and what they have used. */
+/** Clusters: list, create, get with limits and usage, change, delete with all their topics; and their usage. */
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AdminContext } from '../options.ts';
 import { pageOf } from '../pages.ts';

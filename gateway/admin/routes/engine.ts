@@ -1,4 +1,4 @@
-/** The engine at one look: zones, brokers, partitions, controllers and shards. What happens next is told by the events. */
+/** The engine in one document: zones, brokers, partitions, controllers and shards. The events report later changes. */
 import { createRoute } from '@hono/zod-openapi';
 import { engineSchema } from '../engine-schemas.ts';
 import { engineState } from '../engine-state.ts';

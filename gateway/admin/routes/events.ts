@@ -1,6 +1,6 @@
 /**
  * What the engine decided and why: the last events as a list, and as a stream of server-sent events that a follower can
- * take up again with Last-Event-ID.
+ * resume with Last-Event-ID.
  */
 import { createRoute, z } from '@hono/zod-openapi';
 import { streamSSE } from 'hono/streaming';

@@ -1,4 +1,4 @@
-/** The fleet as a whole: how many brokers there should be and why, zones to be left empty, restarts one by one. */
+/** The fleet as a whole: how many brokers there should be and why, zones to drain, restarts one by one. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { Overloaded } from '../../../engine/kernel/failure.ts';
 import type { AdminContext } from '../options.ts';

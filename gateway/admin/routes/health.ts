@@ -1,6 +1,6 @@
 /**
- * For probes and scrapers: open, and without anything that would help somebody who has no key. What single clusters do is told
- * to a scraper with the key alone: whoever reaches the port may be one of the tenants.
+ * For probes and scrapers: open, and without anything that would help someone who has no key. Figures of single clusters
+ * are given only to a scraper with the key, because anyone who reaches the port may be one of the tenants.
  */
 import { createRoute, z } from '@hono/zod-openapi';
 import { Unauthenticated } from '../../../tenancy/failures.ts';
@@ -57,7 +57,7 @@ export function healthRoutes(app: AdminApp, { readiness: state }: AdminContext, 
   });
   app.openapi(metricsRoute, async (c) => {
     const header = c.req.header('Authorization');
-    // A wrong key is said to be wrong: fewer series would look as if there were no clusters.
+    // A wrong key is reported: fewer series would look as if there were no clusters.
     if (header !== undefined && !has(header)) throw new Unauthenticated();
     await state.look();
     const text =

@@ -1,4 +1,4 @@
-/** API keys of a cluster. A secret is in the answer that makes it and nowhere else, so those answers are never cached. */
+/** API keys of a cluster. Only the answer that creates a secret contains it, so those answers are never cached. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { keyNameLengthMax } from '../../../tenancy/names.ts';
 import type { AdminContext } from '../options.ts';

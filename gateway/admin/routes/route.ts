@@ -1,4 +1,4 @@
-/** What all routes have in common: JSON bodies, problems, and the key. */
+/** Shared by all routes: JSON bodies, problems, and the key. */
 import { type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
@@ -27,7 +27,7 @@ export const problems = {
   },
 } as const;
 
-/** Before a change: all that it may name is optional, so that its schema takes a missing body for one that changes nothing. */
+/** For changes: all members are optional, so the schema would accept a missing body as one that changes nothing. */
 export const bodyNeeded: MiddlewareHandler<AdminEnv> = async (c, next) => {
   if ((await c.req.text()) === '') throw new InvalidRequest('body', 'send the changes as a JSON object');
   await next();
@@ -37,7 +37,7 @@ export const noContent = { description: 'Done.' };
 export const security = [{ adminKey: [] }];
 
 export const clusterParams = z.object({ clusterId: z.string().min(1).max(64) });
-/** Told by hand: what is coerced takes anything, and a parameter of a path that may be absent or null is none. */
+/** Declared by hand: coercion accepts any input, and a path parameter may be neither absent nor null. */
 export const brokerParams = z.object({
   brokerId: z.coerce
     .number()

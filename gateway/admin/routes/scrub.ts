@@ -1,4 +1,4 @@
-/** The scrub: how far each broker's look at what is stored has come, and what it found. */
+/** The scrub: how far each broker has got in checking its stored data, and what it found. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { NotFound } from '../../../tenancy/failures.ts';
 import type { AdminContext } from '../options.ts';

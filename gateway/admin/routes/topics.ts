@@ -140,7 +140,7 @@ function existing(context: GatewayContext, principal: Principal, name: string): 
   return topic;
 }
 
-/** Undefined when an owner is away: placement is what one wants to see just then, so the rest is shown all the same. */
+/** Undefined when an owner is away: operators need the placement most at that time, so the rest is still shown. */
 async function offsets(
   context: GatewayContext,
   topic: TopicEntry,

@@ -121,7 +121,7 @@ export class MemoryLogs {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Runs after every append, after the other listeners; returns the function to stop it. */
+  /** Runs after every append and every other signalled change; returns the function to stop it. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
