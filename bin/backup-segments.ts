@@ -1,7 +1,7 @@
 /**
- * How `headgate backup` comes by the segments that the metadata names: from the data folder, by their names, or out of the
- * store where they lie (a bucket). Either way they are files of the copy, which is served without that store: two
- * installations over the same objects would remove each other's.
+ * How `headgate backup` gets the segments that the metadata names: from the data folder, by their names, or from the store
+ * that holds them (a bucket). Either way they become files of the copy, which is served without that store: two
+ * installations over the same objects would delete each other's.
  */
 import { closeSync, constants, existsSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
@@ -12,7 +12,10 @@ import { DiskFault, type SegmentStore } from '../engine/ports.ts';
 export interface SegmentSource {
   /** For messages. */
   readonly name: string;
-  /** Into `to`, which has some of an earlier round perhaps. Returns those that are gone. A file that has a row is whole, and is never changed. */
+  /**
+   * Copies into `to`, which may hold some from an earlier round. Returns the segments that are gone. A file that has a row
+   * is complete and never changes.
+   */
   copy(fileIds: readonly string[], to: string): Promise<string[]>;
 }
 
@@ -44,7 +47,7 @@ export function folderSource(from: string): SegmentSource {
   };
 }
 
-/** `name`: where it is. Rejects with SegmentsUnavailable when the store does not answer. */
+/** `name`: where the segment is. Rejects with SegmentsUnavailable when the store does not answer. */
 export function storeSource(store: SegmentStore, name: string): SegmentSource {
   return {
     name,
@@ -84,13 +87,13 @@ async function downloaded(store: SegmentStore, fileId: string, target: string): 
   }
 }
 
-/** What an earlier round brought and the metadata names no more. */
+/** Removes segments from an earlier round that the metadata no longer names. */
 function dropOthers(fileIds: readonly string[], to: string): void {
   const named = new Set(fileIds);
   for (const name of namesIn(to)) if (!named.has(fileIdOf(name))) rmSync(join(to, name));
 }
 
-/** Of a file, and of the second names of logs in which its batches lie (directory-segments.ts). */
+/** Copies a file, and the links of the logs whose batches it holds (directory-segments.ts). */
 function fileIdOf(name: string): string {
   return name.replace(/\.seg(\.\d+)?$/, '');
 }

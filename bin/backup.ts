@@ -1,14 +1,16 @@
 /**
- * A copy of a data folder that may be served meanwhile, from which an installation starts as after a loss of power. All that
- * was acknowledged before the copy began is in it, because of its order:
+ * Copies a data folder, even while it is served, so that an installation can start from the copy as after a loss of power.
+ * The copy holds everything acknowledged before it began, because of its order:
  *
  *   logs of the brokers ── metadata as of one commit ── the segments that it names
  *
- * What a broker lets go of its log (oldest first) is in segments that the metadata names by then; so whatever of the logs is
- * gone before it could be copied is in the later metadata. A segment that is gone before it could be copied was merged, or
- * its records were deleted: then later metadata is taken, whose segments are mostly there by now. Nobody is asked to wait.
+ * A broker discards a part of its log (oldest first) only when the metadata names segments that hold it. So a part that is
+ * discarded before it could be copied is in the later metadata. A segment that is gone before it could be copied was
+ * merged, or its records were deleted. Then the backup takes later metadata, whose segments mostly still exist. No process
+ * has to wait for the backup.
  *
- * In the copy no session has a process any more, and no lease tells of a log: that is the log of a later time.
+ * In the copy no session has a process any more, and no lease describes a log, because the lease would be that of a later
+ * log.
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync } from 'node:fs';
 import { chmodSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
@@ -35,23 +37,23 @@ import { type LmdbStore, openLmdbStore } from '../tenancy/store/lmdb.ts';
 import { copiedFile, folderSource, namesIn, type SegmentSource } from './backup-segments.ts';
 import { checkFormat } from './data-folder.ts';
 
-/** Each later one has only those segments to copy that were published during the one before. */
+/** Each later round copies only the segments published during the one before. */
 const roundsMax = 10;
 const sliceBytes = 1024 * 1024;
 const rowsTogetherMax = 50;
-/** The kernel gives no process such an id: nobody takes the session for one that is alive. */
+/** The kernel never assigns this process id, so nobody takes the session for a live one. */
 const noProcess = 2 ** 22 + 1;
 
 export interface Backup {
   readonly logs: number;
   readonly segmentFiles: number;
-  /** Named by the metadata, and not in the folder either. */
+  /** Named by the metadata, but not in the folder. */
   readonly missingFiles: number;
 }
 
 /**
- * `target` must not be there; it is when all of it is on the disk. `bucket`: where segments lie, when that is not the folder.
- * Throws errors that tell what is wrong.
+ * `target` must not exist; it appears when the whole copy is on disk. `bucket`: where segments lie, when that is not the
+ * folder. Throws errors that say what is wrong.
  */
 export async function backUp(data: string, target: string, bucket?: SegmentSource): Promise<Backup> {
   const source = resolve(data);
@@ -79,7 +81,7 @@ export async function backUp(data: string, target: string, bucket?: SegmentSourc
     renameSync(part, target);
     return { logs, segmentFiles: fileIds.length - missing.length, missingFiles: missing.length };
   } catch (error) {
-    // What there was no room for would have none the next time either.
+    // If the disk was full for this segment, it would be full the next time too.
     rmSync(part, { recursive: true, force: true });
     throw error;
   } finally {
@@ -87,12 +89,12 @@ export async function backUp(data: string, target: string, bucket?: SegmentSourc
   }
 }
 
-/** Where the copy is made until all of it is there. Throws when `target` is no place for one. */
+/** Where the copy is built until it is complete. Throws when `target` is not a valid place for one. */
 function partOf(source: string, target: string): string {
   if (target === '') throw new Error('give a folder to write the copy to');
   const whole = resolve(target);
   if (existsSync(whole)) throw new Error(`${target} already exists: give a folder that does not exist yet`);
-  // Brokers and the next backup would find it among what is theirs.
+  // Brokers and the next backup would find it among their own files.
   if (whole.startsWith(source + sep)) throw new Error(`${target} is inside ${source}: give a folder outside it`);
   const part = `${whole}.partial`;
   if (existsSync(part)) throw new Error(`${part} is left over from a backup that did not finish: remove it`);
@@ -125,7 +127,7 @@ async function copyLogs(store: LmdbStore, source: string, part: string): Promise
   }
 }
 
-/** False when all of it was let go meanwhile. */
+/** False when the broker discarded all of it meanwhile. */
 async function copyLog(from: string, to: string): Promise<boolean> {
   mkdirSync(to, { recursive: true, mode: 0o700 });
   const chunks = namesIn(from).filter((name) => walChunkNumber(name) !== undefined);
@@ -135,7 +137,7 @@ async function copyLog(from: string, to: string): Promise<boolean> {
     const before = inodeOf(join(from, name));
     copied.push(name);
     const isThere = before !== undefined && (await copiedFile(join(from, name), join(to, name)));
-    // Under another name by now it may have been written over while it was read.
+    // If its name has changed, the file may have been overwritten while it was read.
     if (isThere && inodeOf(join(from, name)) === before) continue;
     for (const gone of copied) rmSync(join(to, gone), { force: true });
     copied = [];
@@ -144,8 +146,8 @@ async function copyLog(from: string, to: string): Promise<boolean> {
 }
 
 /**
- * Cuts off what was written while its place was being read, and what came behind it: to a recovery it would look like
- * damage. Returns where the log ends.
+ * Cuts off bytes that were written while their place was being read, and everything after them: a recovery would take them
+ * for damage. Returns where the log ends.
  */
 async function endWhereTorn(directory: string, sessionEpoch: number): Promise<number> {
   for (;;) {
@@ -160,7 +162,7 @@ async function endWhereTorn(directory: string, sessionEpoch: number): Promise<nu
   }
 }
 
-/** Also all segments that it names, but for those that are `missing` in the source as well. */
+/** Also copies all segments that it names, except those that are `missing` in the source as well. */
 async function copyMetadata(
   store: LmdbStore,
   segments: SegmentSource,
@@ -221,7 +223,7 @@ function inodeOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.ino;
 }
 
-/** Those with a number for a name. */
+/** Entries whose name is a number. */
 function foldersIn(folder: string): string[] {
   return namesIn(folder).filter((name) => /^\d+$/.test(name));
 }

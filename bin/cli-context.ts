@@ -1,8 +1,8 @@
-/** What commands are given of the world, so that tests run them without a terminal or a server. */
+/** The outside world as commands see it, so that tests run them without a terminal or a server. */
 import { readFileSync } from 'node:fs';
 
 export interface CliContext {
-  /** Machine output and tables. Resolves when the reader has kept up. */
+  /** Machine output and tables. Resolves when the reader has caught up. */
   out(text: string): Promise<void>;
   /** Everything else, for people. */
   err(text: string): void;
@@ -15,13 +15,13 @@ export interface CliContext {
   readonly signal: AbortSignal;
 }
 
-/** `close` lets go of standard input, which would keep the process alive while it is open. */
+/** `close` releases standard input, which would keep the process alive while it is open. */
 export function processContext(): CliContext & { close(): void } {
   const abort = new AbortController();
   let interrupted = false;
   let reads = false;
   const interrupt = (code: number) => (): void => {
-    // The second one ends it whatever is under way.
+    // The second Ctrl-C ends the process, whatever it is doing.
     if (interrupted) process.exit(code);
     interrupted = true;
     abort.abort();
@@ -46,10 +46,10 @@ export function processContext(): CliContext & { close(): void } {
       reads = true;
       return process.stdin;
     },
-    // Looked up when it is called: Node loads its client then, and the server asks nobody.
+    // Looked up at call time: Node then loads its client, which the server never needs.
     fetch: (input, init) => globalThis.fetch(input, init),
     get signal() {
-      // Only who can be interrupted in order asks for it; the server has its own handling of signals.
+      // Only commands that can stop cleanly use it; the server handles signals itself.
       if (process.listenerCount('SIGINT') === 0) {
         process.on('SIGINT', interrupt(130));
         process.on('SIGTERM', interrupt(143));

@@ -1,4 +1,4 @@
-/** The command line run in a test: a scripted server behind fetch, and what was printed. */
+/** Runs the command line in a test: a scripted server behind fetch, and the captured output. */
 import { run } from './run.ts';
 
 export interface Asked {

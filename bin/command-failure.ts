@@ -1,4 +1,4 @@
-/** How commands end when they do not succeed. The exit codes are a promise to scripts; docs/cli.md lists them. */
+/** How commands end when they fail. The exit codes are a promise to scripts; docs/cli.md lists them. */
 export const exitCodes = {
   ok: { code: 0, about: 'It is done.' },
   failed: { code: 1, about: 'The request was refused or failed; the message says why.' },
@@ -24,7 +24,7 @@ export class CommandFailure extends Error {
   }
 }
 
-/** How the program ends by Ctrl-C: without a message. */
+/** How the program ends on Ctrl-C: without a message. */
 export class Interrupted extends CommandFailure {
   constructor() {
     super('interrupted', '');

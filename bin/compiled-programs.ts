@@ -1,7 +1,7 @@
 /** Programs that are started as processes of their own, by their files in the compiled output. */
 import { fileURLToPath } from 'node:url';
 
-/** This file stands in bin/ there, or within a bundle in the folder beside it. */
+/** This file is in bin/ there, or within a bundle in the folder beside it. */
 function compiled(path: string): string {
   return fileURLToPath(new URL(`../bin/${path}`, import.meta.url));
 }

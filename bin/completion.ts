@@ -1,4 +1,4 @@
-/** Shell completion, made from the commands themselves: subcommands and flags, after each command. */
+/** Shell completion, generated from the commands themselves: subcommands and flags, after each command. */
 import type { Command } from 'commander';
 import { optionText } from './option-help.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -18,7 +18,7 @@ export function completionCommand(program: Command, out: (text: string) => Promi
     .action((shell: string) => out(completionScript(program, shell)));
 }
 
-/** Throws CommandFailure for a shell that is not known. */
+/** Throws CommandFailure for an unknown shell. */
 export function completionScript(program: Command, shell: string): string {
   const nodes = nodesOf(program, '', globalFlags(program));
   if (shell === 'bash') return bash(nodes);
@@ -42,7 +42,7 @@ function flagsOf(command: Command): string[] {
   return command.options.filter((option) => !option.hidden && option.long).map((option) => option.long!);
 }
 
-/** The command is what stands before the word, without flags, as far as it is a known path. */
+/** The command is the words before the current one, without flags, as far as they form a known path. */
 function bash(nodes: readonly Node[]): string {
   const cases = nodes.map(({ path, words }) => `    '${path}') words='${words.join(' ')}' ;;`);
   return `_headgate() {

@@ -1,7 +1,6 @@
 /**
- * Who may serve a data folder: one process that is everything, or any number of controllers and gateways. The locks are Unix
- * sockets, because the kernel takes them away with their processes whatever kills those: no stale lock file, no guess about a
- * pid.
+ * Who may serve a data folder: one process with all roles, or any number of controllers and gateways. The locks are Unix
+ * sockets, because the kernel removes them with their process, whatever kills it: no stale lock file, no guess about a pid.
  */
 import { existsSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
@@ -11,8 +10,8 @@ import { isGone, pidNamespace, processStateNow } from '../infra/fleet/process-st
 import { type DataFolder, fitsSockets } from './data-folder.ts';
 
 /**
- * By kind, process and chance: a name is not used again, so that whoever finds one dead removes no living one. `lock` and
- * `shared` are those of earlier versions, which may be at work.
+ * Named by kind, process and a random part. A name is never reused, so removing a dead one never removes a live one. `lock`
+ * and `shared` are the names of earlier versions, which may be running.
  */
 const lockName = /^(?:lock|one-\d+-[0-9a-f]{2}|(?:shared-(\d+)|any-(\d+)-[0-9a-f]{2}))\.sock$/;
 const attemptsMax = 4;
@@ -25,7 +24,7 @@ export function lockDataFolder(folder: DataFolder): Promise<DataFolderLock> {
   return lock(folder, 'one');
 }
 
-/** The same beside others that share it. */
+/** The same lock, shared with others. */
 export function shareDataFolder(folder: DataFolder): Promise<DataFolderLock> {
   return lock(folder, 'any');
 }
@@ -35,11 +34,11 @@ export interface DataFolderLock {
 }
 
 /**
- * Each first shows itself and then looks for others, so that of two that start together at least one gives way. When both do,
- * they come again at different times.
+ * Each process first announces itself and then looks for others, so that of two that start together at least one gives way.
+ * When both do, they retry at different times.
  */
 async function lock(folder: DataFolder, kind: 'one' | 'any'): Promise<DataFolderLock> {
-  // Beside the metadata as well: `run` looks as if nobody needed it, and is removed by hand.
+  // Also beside the metadata: `run` looks unused, and people delete it by hand.
   const places = [...new Set([reachable(folder.locks, folder), reachable(folder.meta, folder)])];
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const name = `${kind}-${process.pid}-${randomBytes(1).toString('hex')}.sock`;
@@ -56,7 +55,7 @@ async function lock(folder: DataFolder, kind: 'one' | 'any'): Promise<DataFolder
   throw new Error(`${folder.path} is served by another headgate; give this one its own --data`);
 }
 
-/** Shows itself in each of the places; whether nobody else was there by then. */
+/** Announces itself in each place; returns whether nobody else was there by then. */
 async function isAlone(
   places: readonly string[],
   name: string,
@@ -75,7 +74,7 @@ async function isAlone(
   return true;
 }
 
-/** Takes what the dead have left away; of those who would share the folder, when the system says that they are gone. */
+/** Removes what dead processes left; of those that would share the folder, only when the system says that they are gone. */
 async function meetsOther(locks: string, own: string, kind: 'one' | 'any'): Promise<boolean> {
   for (const name of readdirSync(locks)) {
     const match = lockName.exec(name);
@@ -90,9 +89,10 @@ async function meetsOther(locks: string, own: string, kind: 'one' | 'any'): Prom
 }
 
 /**
- * Processes that share a folder tell by their ids which of them have ended, brokers among them, and recover what those left:
- * of one in another container that would be what a living broker still writes. (LMDB takes ids for processes as well.) Who
- * does not say where it lives is of an earlier version, or stopped; when it listens and is no process here, it lives elsewhere.
+ * Processes that share a folder tell by process id which of them have ended, including brokers, and recover what those
+ * left. For a process in another container that would be the log that a living broker still writes. (LMDB identifies
+ * processes by id as well.) A process that does not say where it lives is of an earlier version, or stopped; when it
+ * listens and is no process here, it lives elsewhere.
  */
 async function meetSharer(path: string, pid: number): Promise<void> {
   const told = await namespaceAt(path);
@@ -106,26 +106,26 @@ async function meetSharer(path: string, pid: number): Promise<void> {
   }
 }
 
-/** It may have died just now: then it listens no more. */
+/** It may have just died: then it no longer listens. */
 async function listensElsewhere(path: string, pid: number): Promise<boolean> {
   return pid !== process.pid && isGone(pid) && (await namespaceAt(path)) !== undefined;
 }
 
-/** Processes that share the folder, this one too; of those that are dead, some that nobody has met yet. */
+/** Processes that share the folder, including this one and possibly some dead ones that nobody has noticed yet. */
 export function sharers(folder: DataFolder): number[] {
   const pids = readdirSync(reachable(folder.locks, folder)).map((name) => Number(lockName.exec(name)?.[2] ?? 0));
   return pids.filter((pid) => pid > 0);
 }
 
-/** Those that are stopped (SIGSTOP). */
+/** The stopped ones (SIGSTOP). */
 export function stoppedSharers(folder: DataFolder): number[] {
   return sharers(folder).filter((pid) => processStateNow(pid) === 'T');
 }
 
-/** Locks lie in the data folder however long its path is: temp folders differ by user and by service. */
+/** Locks lie in the data folder however long its path is, because temp folders differ by user and by service. */
 function reachable(place: string, { run }: DataFolder): string {
   if (fitsSockets(place)) return place;
-  // Linux has a short name for a folder that is open. Elsewhere they lie where the brokers' sockets do.
+  // Linux has a short name for an open folder. Elsewhere the locks lie where the brokers' sockets do.
   return existsSync('/proc/self/fd') ? `/proc/self/fd/${openSync(place, 'r')}` : run;
 }
 
@@ -143,7 +143,7 @@ function listen(path: string): Promise<DataFolderLock> {
   });
 }
 
-/** What whoever listens there says of itself: '' for nothing, undefined when nobody listens. */
+/** What the listener there reports about itself: '' for nothing, undefined when nobody listens. */
 function namespaceAt(path: string): Promise<string | undefined> {
   return new Promise((done) => {
     let told = '';

@@ -1,4 +1,4 @@
-/** The data folder of an installation: what lies where, and whether it is whole. Who may serve it: data-folder-lock.ts. */
+/** The data folder of an installation: its layout, and whether it is complete. Who may serve it: data-folder-lock.ts. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { tmpdir, userInfo } from 'node:os';
@@ -16,14 +16,17 @@ export interface DataFolder {
   readonly demoEnv: string;
   /** Sockets of brokers; 0700. */
   readonly run: string;
-  /** Sockets by which processes see each other, with others in `meta`; 0700. The same, but where its path is too long for sockets of brokers. */
+  /**
+   * Sockets by which processes see each other, with others in `meta`; 0700. The same folder, unless its path is too long
+   * for sockets of brokers.
+   */
   readonly locks: string;
-  /** What brokers write that outlive who started them; 0700. */
+  /** The output of brokers that outlive their starter; 0700. */
   readonly logs: string;
   volume(brokerId: number): string;
 }
 
-/** A socket's path has at most 107 bytes; what is longer the system would cut off without a word. */
+/** A socket's path has at most 107 bytes; the system would silently truncate a longer one. */
 const socketPathBytesMax = 107;
 const longestSocketName = '/one-4194304-ff.sock';
 
@@ -46,12 +49,12 @@ export function openDataFolder(data: string): DataFolder {
   return folder;
 }
 
-/** Of what lies in the folder. One more when a program of today could not read it any more. */
+/** The version of the folder's format. It is raised when a program of today could no longer read the folder. */
 const format = 1;
 
 /**
- * Throws for a folder that a later version has changed so that this one would misread it. A folder without the file is new, or
- * older than the file.
+ * Throws for a folder that a later version has changed so that this one would misread it. A folder without the file is new,
+ * or older than the file.
  */
 export function checkFormat({ path }: Pick<DataFolder, 'path'>): void {
   const file = join(path, 'format');
@@ -64,7 +67,7 @@ export function checkFormat({ path }: Pick<DataFolder, 'path'>): void {
   }
 }
 
-/** What is served on a full disk is not refused for two bytes: a later start writes them. */
+/** A full disk is no reason to refuse to serve for two bytes: a later start writes them. */
 function writeFormat(file: string): void {
   try {
     writeFileSync(file, `${format}\n`, { mode: 0o600 });
@@ -74,8 +77,8 @@ function writeFormat(file: string): void {
 }
 
 /**
- * Throws when the metadata is lost that says what segments and logs are: served without it, the folder would look like a new
- * installation, and what is written to it could no longer be told from what was there.
+ * Throws when the metadata that describes the segments and logs is lost. Served without it, the folder would look like a
+ * new installation, and new writes could no longer be distinguished from the old data.
  */
 export function checkMetadata({ path, meta, segments }: DataFolder): void {
   if (statSync(join(meta, 'data.mdb'), { throwIfNoEntry: false })?.size) return;
@@ -87,18 +90,19 @@ export function checkMetadata({ path, meta, segments }: DataFolder): void {
 }
 
 /**
- * Throws when the metadata is an earlier copy than what lies on the volumes: the logs that were rolled up since are dropped, and
- * in which segments their records are only the later metadata says.
+ * Throws when the metadata is an earlier copy than the volumes. Logs that were rolled up since then have been dropped, and
+ * only the later metadata says which segments hold their records.
  */
 export function checkMetadataAge(
   { path, meta }: DataFolder,
   store: Pick<LmdbStore, 'lastCommit'>,
   installation: string,
 ): void {
-  // Before the store is asked: others may be committing.
+  // Before the store is read: others may be committing.
   const marks = readMarks(join(path, 'volumes'));
   const last = store.lastCommit();
-  // What another installation's volume knows says nothing: that it is in this place is told by who needs it (volume-owner.ts).
+  // A mark on another installation's volume proves nothing: whoever needs the volume reports that it is misplaced
+  // (volume-owner.ts).
   const ahead = marks.find(
     ({ volume, commit }) => commit > last && isVolumeOf(volume, installation) && !existsSync(givenUpPath(volume)),
   );
@@ -119,14 +123,14 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** A deep data folder has its brokers' sockets in a temp folder, by a name that no other data folder has. */
+/** A deep data folder has its brokers' sockets in a temp folder, under a name that no other data folder has. */
 function socketFolder(path: string): string {
   const name = `headgate-${userInfo().uid}-${createHash('sha256').update(path).digest('hex').slice(0, 16)}`;
   const run = [join(path, 'run'), join(tmpdir(), name), join('/tmp', name)].find(fitsSockets);
   if (run === undefined)
     throw new Error(`${path}: the path is too long for Unix sockets, and so is TMPDIR: use a shorter one`);
   mkdirSync(run, { recursive: true, mode: 0o700 });
-  // Others may write to a temp folder, and guess the name.
+  // Others may write to a temp folder and guess the name.
   if (userInfo().uid >= 0 && run !== join(path, 'run') && statSync(run).uid !== userInfo().uid) {
     throw new Error(`${run}, the folder for the sockets, belongs to another user: remove it`);
   }

@@ -1,8 +1,8 @@
 /**
- * `npm run demo`: 200,000 flights as a live stream for two tenants with a topic of the same name, a third over each door,
- * read over all three; on the way one broker is killed, later a whole zone. With `--swing` nobody is killed: the load
- * doubles and halves, and the fleet grows and shrinks by itself. Ends with a table and exit code 0 only when nothing was
- * lost or leaked, every key kept its order, and the fleet did what it should.
+ * `npm run demo`: sends 200,000 flights as a live stream for two tenants with a topic of the same name, a third over each
+ * door, and reads them over all three. On the way it kills one broker, and later a whole zone. With `--swing` nothing is
+ * killed: the load doubles and halves, and the fleet grows and shrinks by itself. Ends with a table, and with exit code 0
+ * only when nothing was lost or leaked, every key kept its order, and the fleet did what it should.
  */
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -55,7 +55,7 @@ interface Run {
   readonly total: number;
 }
 
-/** When the readers have not seen everything this long after the last progress, the rest is lost. */
+/** When the readers are still incomplete this long after the last progress, the rest counts as lost. */
 const readersWaitMsMax = 30_000;
 const partitions = 12;
 
@@ -125,7 +125,7 @@ async function stream(instance: Instance, progress: ProgressLine, flights: reado
   return good ? 0 : 1;
 }
 
-/** Flights are dealt to tenants and doors in turn: half to each tenant, a third of that over each door. */
+/** Flights are dealt in turn to tenants and doors: half to each tenant, a third of that over each door. */
 function startProducers(
   run: Run,
   tenants: readonly TenantAccess[],
@@ -147,7 +147,7 @@ function acked(run: Run): number {
   return run.ledgers.reduce((sum, ledger) => sum + ledger.ackedTotal(), 0);
 }
 
-/** At 40 % the broker with the most partitions, at 70 % every broker of another zone. */
+/** At 40 % kills the broker with the most partitions, at 70 % every broker of another zone. */
 async function killOnTheWay(run: Run, signal: AbortSignal): Promise<undefined> {
   const { instance, progress, total } = run;
   await reached(run, 0.4, signal);

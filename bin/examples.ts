@@ -1,4 +1,4 @@
-/** What `--help` and docs/cli.md show below each command: lines that can be pasted. */
+/** The examples that `--help` and docs/cli.md show below each command: lines that can be pasted. */
 import type { Command } from 'commander';
 
 const examples: Readonly<Record<string, readonly string[]>> = {

@@ -6,7 +6,7 @@ import { loadBundle } from './bundles/load-bundle.ts';
 import type { runServe } from './serve/run-serve.ts';
 
 const words = process.argv.slice(2);
-// A reader that has seen enough (`headgate consume … | head`) is no failure. A server outlives it (end-at-once.ts).
+// A reader that closes early (`headgate consume … | head`) is not a failure. A server outlives it (end-at-once.ts).
 if (words[0] !== 'serve') {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
@@ -16,9 +16,9 @@ if (words[0] !== 'serve') {
 const cli = processContext();
 const code = await runWords();
 cli.close();
-// By exit code and not by exit(): what was written must reach a pipe first.
+// By exit code and not by exit(): the output must reach a pipe first.
 if (code !== undefined) process.exitCode = code;
-// And no further in order than to there: addons would close what they have, the metadata store's file too (`openUntilEnd` in
+// No cleaner exit than this: addons would close their resources, including the metadata store's file (`openUntilEnd` in
 // tenancy/store/lmdb.ts).
 process.on('exit', (ended) => process.exit(ended));
 

@@ -1,4 +1,4 @@
-/** The command line as a whole: every command with its flags, from which help, completion and docs/cli.md are made. */
+/** The command line as a whole: every command with its flags. Help, completion and docs/cli.md are generated from it. */
 import { Command } from 'commander';
 import { environmentName } from '../engine/kernel/config.ts';
 import type { CliContext } from './cli-context.ts';
@@ -34,7 +34,7 @@ export function createProgram(cli: CliContext): Command {
   for (const setting of Object.values(clientSettings)) {
     program.addOption(settingOption(setting, environmentName(setting.flag)));
   }
-  // Below the help of each command that asks a server.
+  // Shown below the help of each command that talks to a server.
   program.helpOption('-h, --help', 'Show this help');
   program.configureHelp({ showGlobalOptions: true, optionDescription: optionText });
   const open = sessionOpener(cli);

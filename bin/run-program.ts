@@ -4,7 +4,7 @@ import { Failure } from '../engine/kernel/failure.ts';
 import type { CliContext } from './cli-context.ts';
 import { CommandFailure, exitCodes } from './command-failure.ts';
 
-/** `words` without the program itself. Undefined: the command goes on after this (serve). */
+/** `words` without the program itself. Undefined: the command keeps running (serve). */
 export async function runProgram(
   program: Command,
   cli: CliContext,
@@ -14,7 +14,7 @@ export async function runProgram(
     await program.parseAsync(words, { from: 'user' });
     return words[0] === 'serve' ? undefined : exitCodes.ok.code;
   } catch (error) {
-    // commander has said what is wrong, or has shown the help that was asked for.
+    // commander has already printed the error or the requested help.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok.code : exitCodes.usage.code;
     if (error instanceof CommandFailure) {
       if (error.message) cli.err(`headgate: ${error.message}\n`);
@@ -30,7 +30,7 @@ export async function runProgram(
   }
 }
 
-/** Before any subcommand is made: they inherit both. */
+/** Before any subcommand is created: they inherit both. */
 export function tellThrough(program: Command, cli: Pick<CliContext, 'out' | 'err'>): Command {
   return program
     .exitOverride()

@@ -3,7 +3,7 @@ import type { CliContext } from './cli-context.ts';
 import { createProgram } from './program.ts';
 import { runProgram } from './run-program.ts';
 
-/** `words` without the program itself. Undefined: the command goes on after this (serve). */
+/** `words` without the program itself. Undefined: the command keeps running (serve). */
 export function run(cli: CliContext, words: readonly string[]): Promise<number | undefined> {
   return runProgram(createProgram(cli), cli, words);
 }

@@ -1,6 +1,6 @@
 /**
- * What `npm start`, `npm test` and `npm run demo` do first, so that a fresh clone needs nothing else: install from the
- * lockfile when it has changed, compile what has changed, then go on. Plain JavaScript without dependencies, because it
+ * The first steps of `npm start`, `npm test` and `npm run demo`, so that a fresh clone needs nothing else: install from the
+ * lockfile when it has changed, compile what has changed, then continue. Plain JavaScript without dependencies, because it
  * runs before there are any.
  */
 import { spawnSync } from 'node:child_process';
@@ -16,7 +16,7 @@ if (major < 20 || (major === 20 && minor < 20)) {
   process.exit(1);
 }
 
-/** One line that names the step, and its time when it ends. Output of a step is shown when it fails, or as it comes. */
+/** One line that names the step, and its time when it ends. A step's output is shown when it fails, or as it arrives. */
 function step(title, command, args, { quiet } = { quiet: true }) {
   const beginMs = Date.now();
   process.stderr.write(`headgate: ${title} …${process.stderr.isTTY ? '' : '\n'}`);
@@ -54,7 +54,9 @@ const dist = join(root, 'dist');
 const { freshBundles } = await import(pathToFileURL(join(dist, 'bin', 'bundles', 'bundles.js')).href);
 if (!freshBundles(dist)) step('bundling', process.execPath, [join(dist, 'bin', 'bundles', 'make-bundles.js')]);
 
-/** In this process, so that a signal to `npm start` reaches the program itself. `file` is below dist/bin, or dist/`folder`. */
+/**
+ * In this process, so that a signal to `npm start` reaches the program itself. `file` is below dist/bin, or dist/`folder`.
+ */
 async function run(file, args, folder = 'bin') {
   const path = join(root, 'dist', folder, file);
   process.argv = [process.execPath, path, ...args];
@@ -100,7 +102,7 @@ switch (then) {
     const env = environmentOf({ seed: 'FUZZ_SEED', inputs: 'FUZZ_INPUTS', server: 'FUZZ_SERVER' });
     if (rest.includes('--tls')) {
       env.HEADGATE_FUZZ_TLS = '1';
-      // Read when a process starts, so it cannot be set by the test itself.
+      // Read when a process starts, so the test itself cannot set it.
       env.NODE_EXTRA_CA_CERTS = join(root, 'tests', 'fixtures', 'tls', 'certificate.pem');
     }
     runTests(['--config', join(root, 'vitest.fuzz.config.ts')], env);

@@ -1,6 +1,6 @@
 /**
- * The generated pages: docs/configuration.md from the settings, docs/cli.md from the commands. `--check` writes nothing and
- * ends with 1 when a page is stale.
+ * Writes the generated pages: docs/configuration.md from the settings, docs/cli.md from the commands. `--check` writes
+ * nothing and exits with 1 when a page is stale.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

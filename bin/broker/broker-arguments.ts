@@ -1,11 +1,11 @@
-/** The command line of a broker process: written by whoever starts it, read by the process itself. */
+/** The command line of a broker process: written by the process that starts it, read by the broker itself. */
 import { parseArgs } from 'node:util';
 import type { BrokerProcess } from './serve-broker.ts';
 
-/** What is the same for every slot. */
+/** Arguments that are the same for every slot. */
 type Shared = Omit<BrokerProcess, 'slot' | 'disk'>;
 
-/** With '=': some are empty. */
+/** With '=', because some values are empty. */
 export function brokerArguments(shared: Shared): string[] {
   const flags = {
     data: shared.data,
@@ -21,7 +21,10 @@ export function brokerArguments(shared: Shared): string[] {
 
 const slotFlags = ['broker-id', 'zone', 'volume', 'address'] as const;
 
-/** `hasSlot`: the slot is on the command line too, as infra/fleet/detached.ts writes it. Throws what is missing. */
+/**
+ * `hasSlot`: the slot is on the command line too, as infra/fleet/detached.ts writes it. Throws and names the missing
+ * argument.
+ */
 export function readBrokerArguments(hasSlot: false): Shared;
 export function readBrokerArguments(hasSlot: true): Shared & Pick<BrokerProcess, 'slot'>;
 export function readBrokerArguments(hasSlot: boolean): Shared & Partial<Pick<BrokerProcess, 'slot'>> {

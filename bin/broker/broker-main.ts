@@ -1,4 +1,4 @@
-/** The program of a broker process. Apart from `headgate`, so that it loads nothing of the command line and the doors. */
+/** The program of a broker process. Separate from `headgate`, so that it does not load the command line and the doors. */
 import { runBrokerProgram } from './broker-program.ts';
 
 runBrokerProgram();

@@ -1,4 +1,4 @@
-/** What a broker's process runs, as a bundle: broker-main.ts is the same as compiled, start-broker.ts loads this one. */
+/** A broker process's program as a bundle: start-broker.ts loads it; broker-main.ts is the same program as compiled. */
 import { systemDisk } from '../../infra/disk/system-disk.ts';
 import { standBy } from './stand-by.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The program of a broker that outlives the controller that started it: it serves whether or not a controller is alive,
- * and the next one adopts it. SIGTERM is the clean end. Its slot stands on its command line, by which it is known.
+ * The program of a broker that outlives the controller that started it: it serves whether or not a controller is alive, and
+ * the next controller adopts it. SIGTERM stops it cleanly. Its command line names its slot and thus identifies it.
  */
 import { systemDisk } from '../../infra/disk/system-disk.ts';
 import { readBrokerArguments } from './broker-arguments.ts';

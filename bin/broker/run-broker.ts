@@ -1,4 +1,4 @@
-/** One embedded broker, put together: its session, its logs, its catalogue and its server, wherever it lives. */
+/** Assembles one embedded broker: its session, its logs, its catalogue and its server, in whichever process it lives. */
 import { startBroker } from '../../engine/broker/broker.ts';
 import { openSession } from '../../engine/broker/session.ts';
 import { installationId } from '../../engine/controller/rows/installation.ts';
@@ -19,7 +19,7 @@ import { pauseOptimizerInFailovers } from '../serve/optimizer-pause.ts';
 
 const markIntervalMs = 1_000;
 
-/** Of the setting, whose unit is for people. */
+/** Converts the setting from its unit for people. */
 export function scrubBytesPerSecond(mebibytes: number): number {
   return mebibytes * 1024 * 1024;
 }
@@ -28,14 +28,14 @@ export interface BrokerHome {
   readonly slot: BrokerSlot;
   readonly disk: Disk;
   readonly segments: SegmentStore;
-  /** Of the fleet. */
+  /** The settings of the fleet. */
   readonly slots: number;
-  /** 0: only when asked to. */
+  /** 0: only on request. */
   readonly scrubBytesPerSecondMax: number;
   readonly durability: 'fsync' | 'page-cache';
   readonly leaseMs: number;
   readonly store: LmdbStore;
-  /** Where links come in, at the slot's address. */
+  /** Where links connect, at the slot's address. */
   readonly network: Network;
   /** For operators. */
   readonly warn: (text: string) => void;
@@ -44,7 +44,7 @@ export interface BrokerHome {
 }
 
 export interface RunningBroker {
-  /** The clean end: rolls up and closes the session. The store stays open. */
+  /** Stops cleanly: rolls up and closes the session. The store stays open. */
   stop(): Promise<void>;
 }
 
@@ -55,7 +55,7 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
   const random = systemRandom;
   prepareVolume(disk, slot.volume);
   claimVolume(slot.volume, volumeOwner(await installationId({ store, clock, random }), slot.brokerId));
-  // Before the session: from its row on others may send us partitions, and with thousands of them this takes a while.
+  // Before the session opens: from its row on others may send us partitions, and with thousands of them this takes a while.
   const catalogue = new StoreCatalogue(store, clock);
   pauseOptimizerInFailovers(catalogue, clock);
   await catalogue.start();
@@ -120,7 +120,7 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
   };
 }
 
-/** A controller in this very process is none that had our process id before us. */
+/** A controller in this very process cannot be an earlier one with our process id. */
 function isNameGone(name: string): boolean {
   return name !== controllerName() && isControllerGone(name);
 }
@@ -130,7 +130,9 @@ function nearlyFullText(volume: string, isFull: boolean): string {
   return `${volume} has less than ${logSettingsDefault.freeBytesFloor >> 20} MiB free: writes are refused until there is room`;
 }
 
-/** What is acknowledged between two drops of the log may be of topics that an earlier copy of the metadata does not know. */
+/**
+ * Records acknowledged between two drops of old log may belong to topics that an earlier copy of the metadata does not know.
+ */
 function noteNowAndThen(mark: CommitMark, clock: Clock): { stop(): void } {
   const note = (): Timer => {
     mark.note();

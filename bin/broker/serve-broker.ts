@@ -1,4 +1,4 @@
-/** One embedded broker as a process of its own, from the opening of its session to the clean end. */
+/** One embedded broker as a process of its own, from opening its session to its clean stop. */
 import { join } from 'node:path';
 import { systemClock } from '../../engine/kernel/clock.ts';
 import type { BrokerSlot, Disk } from '../../engine/ports.ts';
@@ -15,7 +15,7 @@ export interface BrokerProcess extends SegmentsSettings {
   readonly data: string;
   readonly durability: 'fsync' | 'page-cache';
   readonly leaseMs: number;
-  /** Of the fleet. */
+  /** The settings of the fleet. */
   readonly brokers: number;
   readonly scrubMebibytesPerSecond: number;
 }

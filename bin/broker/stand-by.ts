@@ -1,7 +1,7 @@
 /**
  * A broker process before it has a slot, and its side of the IPC channel (infra/fleet/child.ts). The channel is its
- * lifeline: when the parent is gone the process ends at once, without ceremony, because whoever comes next recovers its
- * log from disk anyway.
+ * lifeline: when the parent is gone the process ends at once, without cleaning up, because its successor recovers its log
+ * from disk anyway.
  */
 import type { Disk } from '../../engine/ports.ts';
 import type { FromBroker, ToBroker } from '../../infra/fleet/child.ts';
@@ -41,8 +41,8 @@ export function standBy(disk: Disk): void {
         void serving.then((broker) => broker.stop());
     }
   });
-  // Ctrl-C and a service manager's SIGTERM reach the whole process group. The parent decides when its brokers stop: the
-  // doors finish first what the brokers still have to answer.
+  // Ctrl-C and a service manager's SIGTERM reach the whole process group. The parent decides when its brokers stop: first
+  // the doors finish the requests that the brokers still have to answer.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
   process.title = 'headgate broker to be';
   tell({ kind: 'ready' });

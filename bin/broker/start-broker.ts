@@ -1,4 +1,4 @@
-/** The script of a broker's process where there are bundles: loads the program whose file is its first argument. */
+/** The script of a broker process where there are bundles: loads the program whose file is its first argument. */
 import { assert } from '../../engine/kernel/assert.ts';
 import type { runBrokerProgram } from './broker-program.ts';
 import { loadBundle } from '../bundles/load-bundle.ts';

@@ -1,27 +1,27 @@
 /**
- * Programs as one file each, made after a compilation (make-bundles.ts): `headgate serve` and the brokers'. Node spends
- * more time on finding, opening and compiling hundreds of small files than on running them, and nothing is writable before
- * they have loaded: when brokers die together, when their parent died with them, when Headgate starts.
+ * Programs as one file each, built after a compilation (make-bundles.ts): `headgate serve` and the brokers' program. Node
+ * spends more time on finding, opening and compiling hundreds of small files than on running them. Nothing is writable
+ * until they have loaded: when brokers die together, when they died with their parent, when Headgate starts.
  *
- * They are used only while they are what was compiled: size and time of every file that went into them are noted beside
- * them, and the version of Node, whose compiled form of them lies beside them too (load-bundle.ts).
+ * Bundles are used only while they match the compiled output. A note beside them holds the size and time of every file that
+ * went into them, and the version of Node, whose compiled form of them lies beside them too (load-bundle.ts).
  */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The files to begin with. Their names change with what is in them. */
+/** The entry files. Their names change with their content. */
 export interface Bundles {
   /** Exports what run-serve.ts does; for loadBundle. */
   readonly serve: string;
   /** Exports what broker-program.ts does; for loadBundle. */
   readonly broker: string;
-  /** The script of a broker's process: start-broker.ts, which is given the program to load. */
+  /** The script of a broker process: start-broker.ts, which receives the program to load. */
   readonly startBroker: string;
 }
 
 export interface BundleNote {
   readonly node: string;
-  /** Of files beside the note. */
+  /** Paths of files beside the note. */
   readonly programs: Bundles;
   readonly inputs: readonly BundleInput[];
 }
@@ -48,7 +48,7 @@ export function inputOf(dist: string, path: string): BundleInput {
   return { path, bytes: size, modifiedMs: mtimeMs };
 }
 
-/** Undefined when there are none or something was compiled since. */
+/** Undefined when there are none or the compiled output has changed since. */
 export function freshBundles(dist: string): Bundles | undefined {
   try {
     const { node, programs, inputs } = JSON.parse(readFileSync(bundleNote(dist), 'utf8')) as BundleNote;
@@ -62,7 +62,7 @@ export function freshBundles(dist: string): Bundles | undefined {
     const isWhole = Object.values(bundles).every((file) => statSync(file).isFile());
     return isFresh && isWhole && node === process.version ? bundles : undefined;
   } catch {
-    // No note, half a note, or a file of it is gone: the program as it was compiled serves as well.
+    // The note is missing or incomplete, or a file of it is gone: the compiled program serves as well.
     return undefined;
   }
 }

@@ -1,11 +1,11 @@
 /**
- * Loads a bundle (bundles.ts) with the compiled form of it that lies beside it: V8's code cache. Of a program's start it
- * spares the reading of all the source, and of its first minutes the compilation of what the cache's maker has run
- * (make-bundles.ts): the first recovery of a process is one for which clients wait.
+ * Loads a bundle (bundles.ts) with its compiled form, V8's code cache, which lies beside it. At the start of a program this
+ * saves reading all the source. In its first minutes it saves compiling whatever the cache's maker has run
+ * (make-bundles.ts): clients wait for the first recovery of a process.
  *
- * What a bundle imports dynamically must be in it, or be asked for by require: Node 20 has no loader for import() in such a
- * script. Node 22 has a cache of its own (module.enableCompileCache), Node 20 has none. V8 refuses a cache that is not of this
- * source and this version, and then compiles as ever.
+ * Dynamic imports of a bundle must be inside it or use require: Node 20 has no loader for import() in such a script. Node
+ * 22 has its own cache (module.enableCompileCache), Node 20 has none. V8 rejects a cache of another source or version, and
+ * then compiles as usual.
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -19,12 +19,14 @@ interface Loaded {
 const loaded = new Map<string, Loaded>();
 const scripts = new Map<string, Script>();
 
-/** What the CommonJS file exports; it is run once. Files beside it that it asks for are loaded in the same way. */
+/**
+ * Returns what the CommonJS file exports; the file runs once. Files beside it that it requires are loaded in the same way.
+ */
 export function loadBundle(file: string): unknown {
   const known = loaded.get(file);
   if (known) return known.exports;
   const module: Loaded = { exports: {} };
-  // Before it runs: two chunks may ask for each other.
+  // Before it runs: two chunks may require each other.
   loaded.set(file, module);
   const cachedData = cacheOf(file);
   const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'utf8')}\n})`;
@@ -41,7 +43,7 @@ export function loadBundle(file: string): unknown {
   return module.exports;
 }
 
-/** Keeps the compiled form of all that was loaded and has run by now. Whoever reads it meanwhile reads the former one. */
+/** Saves the compiled form of all code that has been loaded and run so far. A concurrent reader gets the previous file. */
 export function writeCodeCaches(): void {
   for (const [file, script] of scripts) {
     const written = `${cachePath(file)}.${process.pid}`;

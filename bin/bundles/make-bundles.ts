@@ -1,8 +1,8 @@
 /**
- * A program: makes the bundles of bundles.ts from the compiled output when they are not what was compiled last, and the
- * compiled form of them (load-bundle.ts). What that form holds is what ran by the time it is taken: everything is loaded,
- * and the engine lives through a few simulated worlds with dying brokers, so that a process's first recovery is not the
- * first time that its code is compiled.
+ * A program that builds the bundles of bundles.ts from the compiled output when they are stale, and their compiled form
+ * (load-bundle.ts). That form holds the code that has run when it is taken. So this program loads everything and runs the
+ * engine through a few simulated worlds with dying brokers; the first recovery of a process is then not the first time that
+ * its code is compiled.
  */
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
@@ -14,12 +14,12 @@ import { bundleFolder, bundleNote, type BundleNote, freshBundles, inputOf } from
 import { loadBundle, writeCodeCaches } from './load-bundle.ts';
 import type { runSeed } from '../simulate/simulate-seed.ts';
 
-/** The compiled files that bundles begin with. Code that several of them use is in files of its own. */
+/** The compiled entry files of bundles. Code that several of them use goes into files of its own. */
 /** Below bin/. */
 const entries = ['serve/run-serve', 'broker/broker-program', 'simulate/simulate-seed'];
-/** Made apart: it loads one of them. */
+/** Built separately: it loads one of the bundles. */
 const scripts = ['broker/start-broker'];
-/** Packages of many files. All others stay outside: some are native, others are loaded only by who uses them. */
+/** Packages of many files. All others stay outside: some are native, others are loaded only by the code that uses them. */
 const inlined =
   /^(commander|hono|@hono|zod|jose|@asteasolutions|openapi3-ts|yaml|prom-client|tdigest|bintrees|@opentelemetry)(\/|$)/;
 
@@ -31,7 +31,7 @@ const rehearsed = [
 /** Outside a comment. */
 const dynamicImport = /^(?!\s*(?:\*|\/\/)).*[^.\w]import\(/m;
 
-/** A file of a former compilation stays this long. */
+/** How long a file of an earlier compilation stays. */
 const keptMs = 600_000;
 
 const dist = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -69,8 +69,8 @@ async function make(): Promise<void> {
 }
 
 /**
- * CommonJS, which Node loads with less work than modules, and which alone can be given its compiled form. Every name has
- * the hash of the content: V8 knows by no more than the length whether a compiled form belongs to a source.
+ * CommonJS, which Node loads with less work than modules, and which alone accepts a code cache. Every file name has the
+ * hash of its content: V8 checks only the length to decide whether a code cache belongs to a source.
  */
 async function bundle(paths: readonly string[]): Promise<OutputChunk[]> {
   const made = await rolldown({
@@ -101,7 +101,7 @@ async function rehearse(programs: readonly OutputChunk[]): Promise<void> {
   writeCodeCaches();
 }
 
-/** What earlier compilations left, unless a process may just be loading it. */
+/** Removes files of earlier compilations, unless a process may be loading them. */
 function removeOld(kept: readonly string[]): void {
   for (const name of readdirSync(folder)) {
     const path = join(folder, name);
@@ -110,7 +110,7 @@ function removeOld(kept: readonly string[]): void {
   }
 }
 
-/** Whoever reads it at this moment reads the former file or this one. */
+/** A concurrent reader gets either the previous file or this one. */
 function writeWhole(path: string, text: string): void {
   const written = `${path}.${process.pid}`;
   writeFileSync(written, text);

@@ -25,7 +25,7 @@ interface ProblemBody {
 export class Refused extends CommandFailure {
   readonly code: string;
   readonly status: number;
-  /** Set when the server says that nothing took effect and when to come again. */
+  /** Set when the server says that nothing took effect and when to retry. */
   readonly retryAfterMs: number | undefined;
   constructor(exit: ExitName, message: string, status: number, problem: ProblemBody) {
     super(exit, message);
@@ -64,7 +64,7 @@ export class ApiClient {
     await this.send('DELETE', path, {});
   }
 
-  /** All items of a list that comes in pages. */
+  /** All items of a paged list. */
   async all<T>(path: string, query: Query = {}): Promise<T[]> {
     const items: T[] = [];
     let cursor: string | undefined;
@@ -76,7 +76,7 @@ export class ApiClient {
     return items;
   }
 
-  /** Throws CommandFailure for whatever is not a success. */
+  /** Throws CommandFailure for every response that is not a success. */
   async send(
     method: string,
     path: string,
@@ -117,7 +117,7 @@ export function urlOf(address: string, path: string, query: Query): URL {
   return url;
 }
 
-/** fetch puts what happened into `cause`. */
+/** fetch puts the actual error into `cause`. */
 export function unreachable({ address, addressNames }: Endpoint, error: unknown): CommandFailure {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = (cause as { code?: string }).code ?? (cause instanceof Error ? cause.message : String(cause));

@@ -1,6 +1,6 @@
 /**
- * Where the server is and who is asking: flag, then HEADGATE_* variable, then the demo.env that the server wrote. A key
- * from that file goes to the address in that file only, never to another server that a flag or variable names.
+ * The server's address and the caller's key: flag, then HEADGATE_* variable, then the demo.env that the server wrote. A key
+ * from that file is sent only to the address in that file, never to another server that a flag or variable names.
  */
 import { type SettingSchema, type SettingValues, readSettings } from '../../engine/kernel/config.ts';
 import type { CliContext } from '../cli-context.ts';
@@ -68,7 +68,7 @@ export function readClientSettings(
   };
 }
 
-/** An empty variable is one that is not set. */
+/** An empty variable counts as not set. */
 function nonEmpty(environment: CliContext['environment']): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
 }

@@ -21,7 +21,7 @@ export function onOff(flag: string, text: string): boolean {
   return text === 'true';
 }
 
-/** 'name=value' of a flag that may be given more than once. */
+/** 'name=value' of a repeatable flag. */
 export function pairs(flag: string, texts: readonly string[]): [name: string, value: string][] {
   return texts.map((text) => {
     const at = text.indexOf('=');
@@ -39,7 +39,7 @@ export function limits(texts: readonly string[]): Record<string, number | null> 
   return Object.fromEntries(entries);
 }
 
-/** Collects a flag that may be given more than once. */
+/** Collects a repeatable flag. */
 export function collect(text: string, before: readonly string[] | undefined): string[] {
   return [...(before ?? []), text];
 }

@@ -1,4 +1,4 @@
-/** Records as the doors give them in JSON, as text for people. Pure. */
+/** Records in the doors' JSON form, as text for people. Pure. */
 import { printable, time } from './table.ts';
 
 export interface RecordShown {
@@ -9,7 +9,7 @@ export interface RecordShown {
   readonly value: unknown;
 }
 
-/** One line: the value, and with `meta` where it lies, when it was made and its key before it. */
+/** One line: the value. With `meta`, the record's place, time and key precede it. */
 export function recordText(record: RecordShown, meta: boolean): string {
   const value = fieldText(record.value);
   if (!meta) return `${value}\n`;
@@ -17,7 +17,7 @@ export function recordText(record: RecordShown, meta: boolean): string {
   return `${record.partition}:${record.offset}\t${time(record.timestamp)}\t${key}\t${value}\n`;
 }
 
-/** Text as it is; bytes that are no text as base64; JSON as JSON; no value as nothing. */
+/** Text unchanged; bytes that are not text as base64; JSON as JSON; no value as nothing. */
 export function fieldText(field: unknown): string {
   if (field === null || field === undefined) return '';
   if (typeof field === 'string') return field;

@@ -41,13 +41,16 @@ export class Session {
     else await this.cli.out(table(columns, rows));
   }
 
-  /** One thing: itself for machines, lines for people. */
+  /** One item: itself for machines, lines for people. */
   async show(value: object, pairs: readonly (readonly [name: string, value: Cell])[]): Promise<void> {
     if (this.isJson) await this.json(value);
     else await this.cli.out(fields(pairs));
   }
 
-  /** What was done, when there is nothing to show: an object for machines, a sentence on standard error for people. */
+  /**
+   * The result of an action, when there is nothing to show: an object for machines, a sentence on standard error for
+   * people.
+   */
   async done(value: object, sentence: string): Promise<void> {
     if (this.isJson) await this.json(value);
     else this.cli.err(`${sentence}\n`);
@@ -57,7 +60,7 @@ export class Session {
     await this.cli.out(`${JSON.stringify(value, null, 2)}\n`);
   }
 
-  /** Of a cluster by id or, if one cluster only has it, by name. */
+  /** A cluster by id or, if only one cluster has it, by name. */
   async clusterId(named = this.settings.cluster): Promise<string> {
     if (named === '') {
       throw new CommandFailure('usage', 'no cluster was given: set --cluster or HEADGATE_CLUSTER to its id or name');
@@ -83,7 +86,7 @@ export class Session {
   }
 }
 
-/** Opens the session of a command that is being run. */
+/** Opens the session of a running command. */
 export type OpenSession = (command: Command) => Session;
 
 export function sessionOpener(cli: CliContext): OpenSession {

@@ -1,8 +1,8 @@
-/** Lines of a byte stream, in groups as they arrive. UTF-8 characters may be cut between two chunks, so may line ends. */
+/** Lines of a byte stream, in groups as they arrive. A chunk may end within a UTF-8 character or a line end. */
 import { StringDecoder } from 'node:string_decoder';
 import { CommandFailure } from '../command-failure.ts';
 
-/** A line that never ends would fill the memory; no record may be larger than this anyway. */
+/** An endless line would fill the memory; no record may be larger than this anyway. */
 const lineCharactersMax = 64 * 1024 * 1024;
 
 /** Without line ends. The last line counts without one, unless it is empty. Throws CommandFailure for an endless line. */
@@ -20,14 +20,14 @@ export async function* splitLines(chunks: AsyncIterable<Uint8Array | string>): A
   if (rest !== '') yield [withoutReturn(rest)];
 }
 
-/** Of a response's body; a failure of the connection is thrown as fetch throws it. */
+/** The chunks of a response's body; a connection failure is thrown as fetch throws it. */
 export function linesOf({ body }: Response): AsyncGenerator<string[]> {
   return splitLines(body ?? nothing());
 }
 
 async function* nothing(): AsyncGenerator<string> {}
 
-/** The chunks until `signal` aborts, even while none comes. */
+/** The chunks until `signal` aborts, even while none arrives. */
 export async function* untilAborted<T>(chunks: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
   const aborted = new Promise<'aborted'>((resolve) => {
     if (signal.aborted) resolve('aborted');

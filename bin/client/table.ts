@@ -6,7 +6,7 @@ export interface Column<T> {
   readonly cell: (row: T) => Cell;
 }
 
-/** Columns as wide as their widest cell; numbers to the right. One line per row, without trailing blanks. */
+/** Columns as wide as their widest cell; numbers aligned right. One line per row, without trailing blanks. */
 export function table<T>(columns: readonly Column<T>[], rows: readonly T[]): string {
   const cells = rows.map((row) => columns.map(({ cell }) => cell(row)));
   const texts = cells.map((row) => row.map(cellText));
@@ -20,7 +20,7 @@ export function table<T>(columns: readonly Column<T>[], rows: readonly T[]): str
   return `${[columns.map(({ title }) => title), ...texts].map(line).join('\n')}\n`;
 }
 
-/** One thing as lines of name and value. */
+/** One item as lines of name and value. */
 export function fields(pairs: readonly (readonly [name: string, value: Cell])[]): string {
   const width = Math.max(...pairs.map(([name]) => name.length));
   return pairs
@@ -35,7 +35,7 @@ export function time(atMs: number): string {
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
-/** Decimal, as quotas are. */
+/** Decimal units, as quotas use. */
 export function bytes(count: number): string {
   let value = count;
   let unit = 0;
@@ -47,7 +47,7 @@ export function bytes(count: number): string {
 }
 
 function cellText(cell: Cell): string {
-  // What was made by tenants may hold terminal controls.
+  // Text from tenants may hold terminal controls.
   return cell === null || cell === undefined ? '-' : printable(String(cell));
 }
 

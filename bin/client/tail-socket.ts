@@ -1,4 +1,4 @@
-/** One WebSocket connection of `headgate tail`, from the handshake to its end, which is told in terms of what to do next. */
+/** One WebSocket connection of `headgate tail`, from the handshake to its end, which it reports as what to do next. */
 import { type Timer, systemClock } from '../../engine/kernel/clock.ts';
 import { type Endpoint, unreachable, urlOf } from './api-client.ts';
 import type { CliContext } from '../cli-context.ts';
@@ -12,17 +12,17 @@ export interface Ended {
   readonly reconnectAfterMs?: number;
 }
 
-/** A side that says nothing for two of these is taken for dead. */
+/** A side that is silent for two of these counts as dead. */
 const pingIntervalMs = 15_000;
 
-/** Codes of the door after which connecting again cannot help. */
+/** Close codes of the door after which reconnecting cannot help. */
 const finalCodes: ReadonlyMap<number, ExitName> = new Map([
   [4400, 'failed'],
   [4401, 'denied'],
   [4403, 'denied'],
 ]);
 
-/** Resolves when the connection has ended; `take` is awaited, and the socket not read meanwhile. */
+/** Resolves when the connection has ended; `take` is awaited, and the socket is not read meanwhile. */
 export async function openSocket(
   cli: CliContext,
   endpoint: Endpoint,
@@ -72,7 +72,7 @@ export async function openSocket(
       alive.cancel();
       cli.signal.removeEventListener('abort', onAbort);
       const settled = (): void => resolve(ended ?? closedBy(endpoint, code, String(reason)));
-      // What has arrived is printed before the cursor decides where to go on.
+      // Print received records before the cursor decides where to continue.
       taking.then(settled, settled);
     });
   });

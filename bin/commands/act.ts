@@ -1,11 +1,11 @@
-/** Commands that ask the control plane for one act on one thing, and tell what came of it. */
+/** Commands that ask the control plane for one action on one object and report the result. */
 import type { Command } from 'commander';
 import type { OpenSession } from '../client/session.ts';
 
 export interface Act<Answer extends object> {
   readonly name: string;
   readonly description: string;
-  /** The thing, as it stands in the usage: `<id>`. */
+  /** The object, as the usage shows it: `<id>`. */
   readonly argument: string;
   path(thing: string): string;
   /** For people; scripts get the answer. */

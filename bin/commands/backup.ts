@@ -1,4 +1,4 @@
-/** `headgate backup`: a copy of the data folder, whether or not it is served. It works on files, and asks no server. */
+/** `headgate backup`: copies the data folder, whether or not it is served. It works on files and needs no server. */
 import type { Command } from 'commander';
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { systemDisk } from '../../infra/disk/system-disk.ts';
@@ -50,7 +50,7 @@ async function copyOf(
   place: Pick<BackupFlags, 'segments' | 'segmentsEndpoint'>,
   warn: (text: string) => void,
 ): Promise<Backup> {
-  // The metadata store, and the client of buckets, are for this command alone.
+  // Only this command needs the metadata store and the bucket client.
   const { backUp } = await import('../backup.ts');
   const { segments, segmentsEndpoint = '' } = place;
   if (!segments) return backUp(data, target);

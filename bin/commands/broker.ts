@@ -1,4 +1,4 @@
-/** `headgate broker`: the fleet, and what an operator asks of it. */
+/** `headgate broker`: the fleet, and an operator's requests to it. */
 import type { Command } from 'commander';
 import type { BrokerShown, DrainedShown } from '../../gateway/admin/schemas.ts';
 import type { ScalingAnswer } from '../../gateway/admin/fleet-schemas.ts';

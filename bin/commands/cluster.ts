@@ -1,4 +1,4 @@
-/** `headgate cluster`: what a tenant owns, with its limits and what it uses of them. */
+/** `headgate cluster`: a tenant's clusters, with their limits and usage. */
 import type { Command } from 'commander';
 import type { ClusterShown } from '../../gateway/admin/schemas.ts';
 import { CommandFailure } from '../command-failure.ts';

@@ -51,7 +51,7 @@ async function consume(session: Session, topic: string, flags: ConsumeFlags): Pr
       ...(cursor === undefined ? { from: flags.from } : { cursor }),
       partitions: flags.partition,
       max_records: Math.min(recordsPerPageMax, max - printed),
-      // Text comes as text: what people read should not depend on whether it happens to be JSON.
+      // Text is requested as text: the output for people should not depend on whether it happens to be JSON.
       format: session.isJson ? 'json' : 'string',
       wait: waits ? longPoll : undefined,
     });
@@ -61,7 +61,7 @@ async function consume(session: Session, topic: string, flags: ConsumeFlags): Pr
   }
 }
 
-/** Asks again when the server says that it is over quota or moving. */
+/** Retries when the server says that the cluster is over quota or a partition is moving. */
 async function nextPage(
   { http, cli }: Session,
   topic: string,
@@ -78,7 +78,7 @@ async function nextPage(
   }
 }
 
-/** How many there were. For machines lines pass as they came, so that large numbers keep their digits. */
+/** Returns how many there were. For machines lines pass unchanged, so that large numbers keep their digits. */
 async function print(session: Session, response: Response, meta: boolean): Promise<number> {
   let printed = 0;
   for await (const lines of linesOf(response)) {

@@ -1,4 +1,4 @@
-/** `headgate engine`: the engine at one look, and what it decides. */
+/** `headgate engine`: the engine's state in one view, and its decisions. */
 import type { Command } from 'commander';
 import type { EngineShown } from '../../gateway/admin/engine-schemas.ts';
 import { adminPath, type OpenSession } from '../client/session.ts';

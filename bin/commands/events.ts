@@ -1,4 +1,7 @@
-/** `headgate engine events`, or `headgate events`: what the engine decided and why; --follow goes on, over reconnects too. */
+/**
+ * `headgate engine events`, or `headgate events`: what the engine decided and why; --follow continues, across reconnects
+ * too.
+ */
 import type { Command } from 'commander';
 import type { EventShown } from '../../gateway/admin/schemas.ts';
 import { CommandFailure } from '../command-failure.ts';
@@ -51,7 +54,7 @@ async function follow(session: Session, from: string): Promise<void> {
         }
       }
     } catch (error) {
-      // The stream broke, or the server is away for a while: it is taken up again at the last event that was printed.
+      // The stream broke, or the server is unavailable for a while: resume at the last event that was printed.
       const lasting = error instanceof CommandFailure && error.exit !== 'unreachable' && error.exit !== 'retry';
       if (lasting && !session.cli.signal.aborted) throw error;
       if (!session.cli.signal.aborted && error instanceof CommandFailure) session.cli.err(`${error.message}\n`);

@@ -1,5 +1,5 @@
 /**
- * `headgate produce`: records from --value or from standard input, a line each, in requests of many lines. A request that
+ * `headgate produce`: records from --value or from standard input, one per line, in requests of many lines. A request that
  * the server refuses without any effect (over quota, overloaded, moving) is sent again after the time it asks for.
  */
 import type { Command } from 'commander';
@@ -68,7 +68,7 @@ class Producer {
     } else {
       const { stdin, signal } = this.#session.cli;
       let number = 0;
-      // What has arrived in one piece leaves together; a person typing sees each line answered.
+      // Lines that arrived together leave together; a person typing sees each line answered.
       for await (const lines of splitLines(untilAborted(stdin, signal))) {
         for (const line of lines) {
           this.#add(line, ++number);
@@ -117,7 +117,7 @@ class Producer {
       try {
         return (await http.post<{ results: ProducedRecord[] }>(path, { records })).results;
       } catch (error) {
-        // Only what took no effect: anything else could store the records twice.
+        // Retry only requests without effect: any other retry could store the records twice.
         const again = error instanceof Refused && (error.status === 429 || error.status === 503) && error.retryAfterMs;
         if (!again || attempt === attemptsMax) throw error;
         await waitMs(Math.min(again, retryWaitMsMax), cli.signal);

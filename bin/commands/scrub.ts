@@ -1,4 +1,4 @@
-/** `headgate broker scrub` and `headgate broker damage`: is what is stored still what was written? */
+/** `headgate broker scrub` and `headgate broker damage`: check whether stored data is still what was written. */
 import type { Command } from 'commander';
 import type { DamageShown, ScrubShown } from '../../gateway/admin/schemas.ts';
 import { wholeNumber } from '../client/parse-values.ts';

@@ -1,4 +1,4 @@
-/** `headgate status`: one screen: does it serve, who serves it, what is on it, what happened last. */
+/** `headgate status`, one screen: whether it serves, which brokers serve, what they hold, the latest events. */
 import type { Command } from 'commander';
 import type { BrokerShown, ClusterShown, EventShown } from '../../gateway/admin/schemas.ts';
 import { adminPath, type OpenSession, type Session } from '../client/session.ts';
@@ -44,7 +44,7 @@ async function readinessOf({ cli, admin }: Session): Promise<Readiness> {
     return await admin.get<Readiness>('/readyz');
   } catch (error) {
     if (!(error instanceof Refused) || error.status !== 503) throw error;
-    // The answer of a server that is not ready is an answer all the same.
+    // A server that is not ready still gives an answer.
     const response = await cli.fetch(`${admin.endpoint.address}/readyz`, { signal: cli.signal });
     return (await response.json()) as Readiness;
   }

@@ -1,6 +1,6 @@
 /**
- * `headgate tail`: a WebSocket subscription printed as it comes. Every batch carries the cursor after it; when the
- * connection ends for a reason that may pass, the next one goes on from the last cursor that was printed.
+ * `headgate tail`: prints a WebSocket subscription as it arrives. Every batch carries the cursor after it. When the
+ * connection ends for a reason that may pass, the next one continues from the last cursor that was printed.
  */
 import type { Command } from 'commander';
 import { CommandFailure, Interrupted } from '../command-failure.ts';
@@ -17,7 +17,7 @@ interface TailFlags {
   readonly meta?: boolean;
 }
 
-/** What the door sends; fields by event. */
+/** Messages from the door; the fields depend on the event. */
 export interface DoorMessage {
   readonly event?: string;
   readonly records?: readonly RecordShown[];
@@ -81,7 +81,7 @@ class Tail {
     }
   }
 
-  /** Doubles with every attempt that brought nothing. */
+  /** Doubles with every attempt that brought no message. */
   #pauseMs(ended: Ended): number {
     const own = Math.min(reconnectMsMax, reconnectMsMin * 2 ** this.#attempts);
     this.#attempts++;
@@ -101,7 +101,7 @@ class Tail {
     };
   }
 
-  /** False: enough. */
+  /** False: enough records. */
   async #take(message: DoorMessage): Promise<boolean> {
     const { cli, isJson } = this.#session;
     if (message.event === 'gap') {
@@ -121,7 +121,7 @@ class Tail {
       await cli.out(records.map(text).join(''));
       this.#printed += records.length;
     }
-    // Only after the print: what was not printed is asked for again.
+    // Only after printing: unprinted records are requested again.
     this.#cursor = message.next ?? message.cursor ?? this.#cursor;
     return this.#printed < this.#max;
   }

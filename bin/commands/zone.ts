@@ -1,4 +1,4 @@
-/** `headgate zone`: availability zones that are to be left empty for a while. */
+/** `headgate zone`: availability zones to drain for a while. */
 import type { Command } from 'commander';
 import type { ZoneAnswer } from '../../gateway/admin/fleet-schemas.ts';
 import { adminPath, type OpenSession } from '../client/session.ts';

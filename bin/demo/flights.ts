@@ -1,7 +1,7 @@
 /**
- * The demo's input: 200,000 real flights of 2001 from the npm package vega-datasets, in order of departure. That file
- * has delay, distance and time but no airports, so each flight is given the origin of a route of its distance from the
- * package's smaller file that has them: 99.8 % of the distances occur there, the rest take the nearest one.
+ * The demo's input: 200,000 real flights of 2001 from the npm package vega-datasets, in order of departure. That file has
+ * delay, distance and time but no airports. So each flight gets the origin of a route of the same distance from the
+ * package's smaller file, which has airports: 99.8 % of the distances occur there, the rest take the nearest one.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -37,7 +37,7 @@ export function readFlights(count: number): Flight[] {
   });
 }
 
-/** The package exports code only; its data lies beside that. */
+/** The package exports only code; its data lies beside that. */
 function dataFolder(): string {
   let folder = dirname(createRequire(import.meta.url).resolve('vega-datasets'));
   while (!existsSync(join(folder, 'data', 'flights-200k.json'))) {

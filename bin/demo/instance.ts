@@ -1,6 +1,6 @@
 /**
- * A Headgate of one's own: started on free ports, asked through its control plane, killed as one likes. For the demo and
- * for tests of the whole.
+ * A separate Headgate instance for the demo and for end-to-end tests: started on free ports, queried through its control
+ * plane, killed at will.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,7 +23,7 @@ export interface BrokerFacts {
   readonly sessionEpoch: number;
   readonly pid: number;
   readonly partitions: number;
-  /** What an operator wants of it, until that is done or taken back. */
+  /** The operator's pending request for it, until it is done or withdrawn. */
   readonly wish?: string;
 }
 
@@ -37,7 +37,7 @@ export interface InstanceOptions {
   readonly flags?: readonly string[];
   /** An earlier instance's folder; absent: a temporary one, removed by `remove`. */
   readonly data?: string;
-  /** Words before the program's own, and where it finds `data`: to start it where that folder has another name. */
+  /** Words before the program's own, and the path where it finds `data`: to start it where that folder has another name. */
   readonly within?: { readonly entrance: readonly string[]; readonly data: string };
 }
 
@@ -73,7 +73,7 @@ export class Instance {
           if (line.includes('Headgate serves')) resolve();
         });
       }),
-      // Not 'exit', behind which what it said last may still be in the pipe.
+      // Not 'exit': after it, the last output may still be in the pipe.
       once(child, 'close').then(([code, signal]) => {
         throw new Error(`headgate did not start (${String(signal ?? code)}):\n${errors.join('\n')}`);
       }),
@@ -132,7 +132,7 @@ export class Instance {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** Ends it by `signal` and resolves with the exit code when it has ended; killed when it takes too long. */
+  /** Sends it `signal` and resolves with the exit code when it has ended; kills it when it takes too long. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     if (this.isRunning) {
       const exited = once(this.#child, 'exit');
@@ -144,7 +144,7 @@ export class Instance {
     return this.#child.exitCode;
   }
 
-  /** Stops it and takes its folder away. */
+  /** Stops it and removes its folder. */
   async remove(): Promise<void> {
     await this.stop();
     rmSync(this.data, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /**
- * How the demo sends: a door's letters are dealt to lanes by key, each lane sends one request at a time and repeats what
- * was refused before it goes on. So the order of a key's letters is the order of their numbers, whatever happens.
+ * How the demo sends: a door's letters are dealt to lanes by key. Each lane sends one request at a time and repeats refused
+ * letters before it continues. So the order of a key's letters is the order of their numbers, whatever happens.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Flight } from './flights.ts';
@@ -11,7 +11,7 @@ export interface FlightLetter extends Letter {
   readonly flight: Flight;
 }
 
-/** Sends letters in order; gives back those to be sent again, in order. Throws when nothing is known of any. */
+/** Sends letters in order; returns those to be sent again, in order. Throws when the outcome of all is unknown. */
 export type Send = (letters: readonly FlightLetter[]) => Promise<readonly FlightLetter[]>;
 
 const lanesPerDoor = 4;

@@ -1,7 +1,7 @@
 /**
- * The demo's bookkeeping for one tenant: what was acknowledged, what each reader saw, and from both what is lost,
- * doubled, out of order or leaked. A record carries its tenant, door and number, so that a reader can be judged by what
- * it got alone.
+ * The demo's bookkeeping for one tenant: what was acknowledged and what each reader saw, and from both what is lost,
+ * doubled, out of order or leaked. A record carries its tenant, door and number, so a reader can be judged by its own
+ * records alone.
  */
 export const doors = ['kafka', 'http', 'websocket'] as const;
 export type Door = (typeof doors)[number];
@@ -23,7 +23,7 @@ export interface ReaderReport {
   readonly longestPauseMs: number;
 }
 
-/** The longest time between two signs of progress, once there was a first. */
+/** The longest time between two signs of progress, after the first one. */
 export class Pauses {
   longestMs = 0;
   #lastMs = 0;
@@ -34,7 +34,7 @@ export class Pauses {
     this.#lastMs = nowMs;
   }
 
-  /** Nothing to do from here on: the silence that follows is no pause. */
+  /** All work is done: the silence that follows is not a pause. */
   rest(): void {
     this.#lastMs = 0;
   }

@@ -1,7 +1,7 @@
 /**
- * For an idempotent producer of kafkajs. It sends one request at a time, but between a refusal and its repeat it lets others
- * go first, with the numbers that the refused one had: if that was stored all the same, the other is taken for its repeat,
- * told that it is stored, and lost. So who sends over it awaits the end of the send before, its repeats included.
+ * For an idempotent producer of kafkajs. It sends one request at a time, but between a refusal and its repeat it lets other
+ * requests go first, with the sequence numbers of the refused one. If that one was stored all the same, the other is taken
+ * for its repeat, acknowledged as stored, and lost. So callers await the end of the previous send, including its repeats.
  */
 export function oneAfterAnother(): <T>(send: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();

@@ -1,7 +1,7 @@
 /**
- * Load that doubles and halves, and the fleet that follows it by itself: `npm run demo -- --swing`. Nobody tells the fleet
- * anything; a broker is trusted with so little that the doubled load is too much for the least number of brokers, and the
- * halved one fits them. What the autoscaler decides is told with its reason.
+ * `npm run demo -- --swing`: the load doubles and halves, and the fleet follows by itself. Nothing tells the fleet to. The
+ * capacity set per broker is so low that the doubled load is too much for the minimum number of brokers, while the halved
+ * load fits them. Each decision of the autoscaler is printed with its reason.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BrokerFacts, Instance } from './instance.ts';
@@ -12,15 +12,15 @@ export interface SwingRun {
   readonly instance: Instance;
   readonly progress: ProgressLine;
   readonly pace: Pace;
-  /** Of one door, at the lower load. */
+  /** The rate of one door, at the lower load. */
   readonly perSecond: number;
   readonly brokersMin: number;
   readonly brokersMax: number;
-  /** All flights are stored: there is no load any more. */
+  /** All flights are stored: the load has ended. */
   isSent(): boolean;
 }
 
-/** How often the fleet did it. */
+/** How often the fleet grew and shrank. */
 export interface Swings {
   readonly grown: number;
   readonly shrunk: number;
@@ -34,11 +34,13 @@ interface EventShown {
 
 const steadyMs = 4_000;
 const pollMs = 200;
-/** Without any load the fleet has this long to shrink. */
+/** How long the fleet has to shrink without any load. */
 const shrinkWaitMsMax = 60_000;
-/** Of one flight in a broker's log: 143 on average as a record, and its part of what is around a small batch. */
+/**
+ * The size of one flight in a broker's log: 143 on average as a record, plus its share of the overhead of a small batch.
+ */
 const flightBytes = 180;
-/** How many brokers the lower load fills: more than half of the least number at once, less than half of it for good. */
+/** How many brokers the lower load fills: more than half of the minimum at once, less than half of it for good. */
 const filledShare = 0.4;
 
 /** Settings under which the fleet follows within seconds instead of a quarter of an hour. */
@@ -55,7 +57,7 @@ export function swingFlags(rate: number, brokersMin: number, brokersMax: number)
   return Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
 }
 
-/** Up and down until all flights are sent, and then until the fleet is small again. */
+/** Alternates the load until all flights are sent, and then waits until the fleet is small again. */
 export async function swing(run: SwingRun): Promise<Swings> {
   const { progress, pace, perSecond, brokersMin, brokersMax } = run;
   const follow = new Decisions(run);
@@ -87,7 +89,7 @@ async function steady(run: SwingRun, follow: Decisions): Promise<void> {
   }
 }
 
-/** False when the flights were at an end before. */
+/** False when the flights ended first. */
 async function reached(run: SwingRun, follow: Decisions, count: number): Promise<boolean> {
   while ((await follow.look()) !== count) {
     if (run.isSent()) return false;
@@ -96,7 +98,7 @@ async function reached(run: SwingRun, follow: Decisions, count: number): Promise
   return true;
 }
 
-/** Tells each decision about the size once, and what came of it. */
+/** Prints each decision about the size once, and its result. */
 class Decisions {
   readonly #run: SwingRun;
   #told = 0;
@@ -106,7 +108,7 @@ class Decisions {
     this.#run = run;
   }
 
-  /** Resolves with how many brokers there are when all of them serve; 0 while some start or are drained. */
+  /** Resolves with the number of brokers when all of them serve; 0 while some start or drain. */
   async look(): Promise<number> {
     const { instance, progress } = this.#run;
     const { items } = await instance.admin<{ items: EventShown[] }>('GET', '/events?limit=1000');

@@ -1,4 +1,4 @@
-/** The demo's WebSocket client: one socket to produce, one to follow, each made again when it ends. */
+/** The demo's WebSocket client: one socket to produce, one to follow, each reopened when it ends. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import type { Flight } from './flights.ts';
@@ -30,7 +30,7 @@ function connect(instance: Instance, tenant: TenantAccess): Promise<WebSocket> {
   });
 }
 
-/** Commands by id; when the socket ends whatever waits has failed. */
+/** Pending commands by id; when the socket ends, they all fail. */
 class ProduceSocket {
   readonly #instance: Instance;
   readonly #tenant: TenantAccess;
@@ -100,7 +100,7 @@ export async function produceWebSocket(
   await socket.close();
 }
 
-/** Follows from the start until `signal` aborts; goes on from the last cursor after the socket ended. */
+/** Follows from the start until `signal` aborts; after the socket ended it continues from the last cursor. */
 export async function consumeWebSocket(
   instance: Instance,
   tenant: TenantAccess,

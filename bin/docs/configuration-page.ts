@@ -1,4 +1,4 @@
-/** docs/configuration.md: what `headgate serve` and the client commands let one set, and the limits that are fixed. */
+/** docs/configuration.md: the settings of `headgate serve` and the client commands, and the fixed limits. */
 import { environmentName, type Setting } from '../../engine/kernel/config.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
 import { adminLimitsDefault } from '../../gateway/admin/options.ts';
@@ -55,7 +55,7 @@ function takes(setting: Setting): string {
   return setting.values ? setting.values.map((value) => `\`${value}\``).join(', ') : (setting.takes ?? 'text');
 }
 
-/** Those that are no limits are told by `serve`'s own settings. */
+/** Fields that are not limits are documented by `serve`'s own settings. */
 const notLimits: ReadonlySet<string> = new Set(['advertisedHost', 'advertisedPort', 'durability']);
 
 function limitsTable(limits: object): string {

@@ -1,15 +1,15 @@
 /**
- * Under which addresses a server is found: what Kafka clients are told to connect to, and what `demo.env` and the welcome
- * say. An address that means "all of this machine's" is one to listen on, and none to connect to: Apache Kafka refuses to
+ * The addresses of a server: the one that Kafka clients are told to connect to, and those in `demo.env` and the welcome. An
+ * address that means "all addresses of this machine" can be listened on but not connected to: Apache Kafka refuses to
  * advertise it.
  */
 import type { NetworkInterfaceInfo } from 'node:os';
 import type { ServeSettings } from './settings.ts';
 
 export interface Addresses {
-  /** What Kafka clients are sent to once they have connected. */
+  /** Where Kafka clients are sent once they have connected. */
   readonly kafkaHost: string;
-  /** Of the HTTP door and of the control plane. */
+  /** The addresses of the HTTP door and the control plane. */
   readonly httpHost: string;
   readonly kafkaPort: number;
   readonly httpPort: number;
@@ -27,7 +27,7 @@ export function isEveryAddress(host: string): boolean {
   return host === '0.0.0.0' || /^(0*:)+0*$/.test(host);
 }
 
-/** Without `--advertised-host` behind a door that listens everywhere: the first address that other machines can see. */
+/** Without `--advertised-host` and with a door that listens everywhere: the first address that other machines can reach. */
 export function advertisedHostOf(
   { advertisedHost, host }: Pick<ServeSettings, 'advertisedHost' | 'host'>,
   interfaces: Interfaces,
@@ -38,12 +38,12 @@ export function advertisedHostOf(
   return seen.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? loopback;
 }
 
-/** `--advertised-host` may be a name that leads here from elsewhere only, but is the one in a certificate. */
+/** `--advertised-host` may be a name that resolves only elsewhere, but it is the one in a certificate. */
 export function httpHostOf({ host }: Pick<ServeSettings, 'host'>, kafkaHost: string, tls: boolean): string {
   return tls || isEveryAddress(host) ? kafkaHost : host;
 }
 
-/** `host:port` as it stands in a URL. */
+/** `host:port` as written in a URL. */
 export function hostAndPort(host: string, port: number): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

@@ -1,7 +1,7 @@
 /**
- * The engine of one machine: catalogue and routing for the data, a controller for placement, and brokers, as child
- * processes behind Unix sockets or in this process behind direct calls. All in one process, or gateways and controllers
- * each in their own over the same store; then brokers are processes that outlive them.
+ * The engine of one machine: catalogue and routing for the data, a controller for placement, and brokers, either as child
+ * processes behind Unix sockets or in this process behind direct calls. Everything may be in one process, or gateways and
+ * controllers each in their own process over the same store; brokers are then processes that outlive them.
  */
 import { join } from 'node:path';
 import { StoreCatalogue } from '../../engine/catalogue.ts';
@@ -48,7 +48,7 @@ import { pauseOptimizerInFailovers } from './optimizer-pause.ts';
 import { runBroker, scrubBytesPerSecond } from '../broker/run-broker.ts';
 import type { ServeSettings } from './settings.ts';
 
-/** What decides: the controller in this process, or what stands in for one. */
+/** The decision maker: the controller in this process, or its stand-in. */
 type Control = Omit<Controller, 'controllerId' | 'settled'>;
 
 interface Controlled {
@@ -62,11 +62,11 @@ export interface AssembledEngine {
   readonly controller: Control;
   /** See Controller.settled. */
   readonly settled: Promise<boolean>;
-  /** Ends the brokers gracefully when they are this process's, then what reads the store. */
+  /** Stops the brokers gracefully when this process owns them, then stops the readers of the store. */
   stop(): Promise<void>;
 }
 
-/** Partitions of a cluster's coordinator topic: how many brokers can share its groups. */
+/** Partitions of a cluster's coordinator topic: the maximum number of brokers that can share its groups. */
 const coordinatorPartitions = 8;
 
 export interface AssembleParts {
@@ -79,7 +79,7 @@ export interface AssembleParts {
   readonly counts: Pick<CountGuard, 'reserveInternal'>;
 }
 
-/** For `--role all`, or for `--role gateway`, which has no controller and follows the fleet of others. */
+/** For `--role all`, or for `--role gateway`, which has no controller and follows others' fleet. */
 export async function assembleEngine(parts: AssembleParts): Promise<AssembledEngine> {
   const { settings, folder, store, log, processes } = parts;
   const clock = systemClock;
@@ -108,7 +108,7 @@ export async function assembleEngine(parts: AssembleParts): Promise<AssembledEng
     network,
     clock,
     random,
-    // Those of a bucket are as far from here as from a broker, and a broker has read the last ones before.
+    // A bucket's segments are as far from here as from a broker, and a broker has just read the latest ones.
     ...(settings.segments === '' ? { near: new NearSegments({ segments, clock }) } : {}),
     ensureCoordinatorTopic: (clusterId) => ensureCoordinatorTopic(coordinatorTopics, clusterId),
   });
@@ -177,7 +177,7 @@ function visiting(
     await control.stop();
     requests.close();
   };
-  // Where brokers serve already this is no first start: clients of the gateway before wait.
+  // If brokers already serve, this is not a first start: clients of the previous gateway are waiting.
   const isAgain = [...catalogue.brokers()].some(({ state }) => state === 'serving');
   return { control, settled: Promise.resolve(isAgain), stop };
 }
@@ -194,7 +194,7 @@ interface Controlling {
   readonly log: (line: string) => void;
   readonly fleet: Fleet;
   readonly network: Network;
-  /** Given when other processes share the installation. */
+  /** Set when other processes share the installation. */
   readonly others?: StoreCatalogue;
 }
 
@@ -280,12 +280,15 @@ function beginRecoveryOf(
   return beginRecovery(log, () => checkVolumeOf(parts, folder, session));
 }
 
-/** The volume is where this data folder has it: it may have been moved, or copied, since the session's row was written. */
+/**
+ * The volume is where this data folder has it: the folder may have been moved or copied since the session's row was
+ * written.
+ */
 async function checkVolumeOf(parts: Persistence, folder: DataFolder, { brokerId }: BrokerSession): Promise<void> {
   checkVolume(folder.volume(brokerId), volumeOwner(await installationId(parts), brokerId));
 }
 
-/** Publishes what a dead session acknowledged; the clean-up removes the old files, once others have the logs. */
+/** Publishes what a dead session acknowledged; the clean-up removes the old files once others have the logs. */
 async function recover(
   { folder, segments, store }: Pick<Controlling, 'folder' | 'segments' | 'store'>,
   session: BrokerSession,

@@ -1,4 +1,4 @@
-/** The brokers' places, as the settings name them, and what is the same for the processes in them. */
+/** The broker slots, as the settings name them, and the settings shared by the processes in them. */
 import { join } from 'node:path';
 import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
 import type { BrokerSlot } from '../../engine/ports.ts';
@@ -12,7 +12,7 @@ function brokerSlots(settings: ServeSettings, folder: DataFolder, count: number)
   return Array.from({ length: count }, (_, i) => brokerSlot(settings, folder, i + 1));
 }
 
-/** Of any broker, also of one that these settings have no place for. */
+/** For any broker, including one that these settings have no slot for. */
 export function brokerSlot({ zones }: ServeSettings, folder: DataFolder, brokerId: number): BrokerSlot {
   const names = zones.split(',').map((zone) => zone.trim());
   return {
@@ -23,14 +23,14 @@ export function brokerSlot({ zones }: ServeSettings, folder: DataFolder, brokerI
   };
 }
 
-/** As many as the fleet may have. */
+/** As many slots as the fleet may have. */
 export function slotsMax({ brokers, brokersMax }: ServeSettings): number {
   return Math.max(brokers, brokersMax);
 }
 
 /**
- * The same, and those of an earlier run that was allowed more and did not end in order: what their brokers acknowledged is in
- * their logs alone, and nobody else comes to recover it.
+ * The same, plus slots of an earlier run that was allowed more and did not stop cleanly: their brokers' acknowledged
+ * records are only in their logs, and nothing else recovers them.
  */
 export async function brokerSlotsLeft(
   settings: ServeSettings,
@@ -42,13 +42,13 @@ export async function brokerSlotsLeft(
   return brokerSlots(settings, folder, Math.max(slotsMax(settings), ...left));
 }
 
-/** What is the same for every broker; the slot is told to the process when it has one. */
+/** Settings that are the same for every broker; a process learns its slot when it gets one. */
 export function brokerFlags(settings: ServeSettings, folder: DataFolder): string[] {
   const durability = settings.durability as 'fsync' | 'page-cache';
   return brokerArguments({ ...settings, data: folder.path, durability });
 }
 
-/** By which a later run knows the processes of this one. */
+/** Identifies the processes of this run to a later one. */
 export function brokerHome(folder: DataFolder): BrokerHome {
   return { data: folder.path, notes: folder.run };
 }

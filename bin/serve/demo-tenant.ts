@@ -1,10 +1,10 @@
 /**
- * The demo tenant: made at first start, its key kept in a 0600 file of shell variables, because it is shown only once. The admin
- * key lives in the same file.
+ * The demo tenant: created at first start. Its key is kept in a 0600 file of shell variables, because it is shown only
+ * once. The admin key lives in the same file.
  *
- * Gateways that are the first to start at the same moment have one of each between them. The secrets are drawn by whoever puts the
- * file there, which one alone can; the others take what it says, and all make tenant, cluster and key on conditions: who
- * comes second finds them made.
+ * Gateways that start first at the same moment share one demo tenant. Only one of them can create the file, and it
+ * generates the secrets; the others use what the file says. All create tenant, cluster and key conditionally, so a later
+ * gateway finds them already there.
  */
 import { chmodSync, existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { type Clock, sleep } from '../../engine/kernel/clock.ts';
@@ -21,14 +21,16 @@ export interface DemoAccess {
   readonly clusterId: string;
 }
 
-/** What the file says before somebody has made the tenant: no cluster. */
+/** The file's content before the tenant exists: no cluster. */
 export type DemoSecrets = Omit<DemoAccess, 'clusterId'> & Partial<DemoAccess>;
 
-/** Until what another gateway makes is seen here. */
+/** How long to wait until another gateway's creation is visible here. */
 const seenWaitMsMax = 10_000;
 const seenPollMs = 20;
 
-/** What an earlier start kept, or another gateway has just drawn; else drawn here and put there. */
+/**
+ * The secrets that an earlier start kept, or that another gateway has just generated; otherwise generated and stored here.
+ */
 export function demoSecrets(path: string, random: Random): DemoSecrets {
   const kept = readSecrets(path);
   if (kept) return kept;
@@ -37,7 +39,7 @@ export function demoSecrets(path: string, random: Random): DemoSecrets {
   const drawn = { adminKey, apiKey, keyId: parseApiKey(apiKey)!.keyId };
   const draft = writeDraft(path, secretLines(drawn));
   try {
-    // A file that is there and lacks something is somebody's edit.
+    // A file that exists but lacks something was edited by somebody.
     if (existsSync(path)) renameSync(draft, path);
     else linkSync(draft, path);
     return drawn;
@@ -62,7 +64,7 @@ function readValue(path: string, name: string): string | undefined {
   return new Map(Array.from(values, ([, key, value]) => [key!, value!])).get(name) || undefined;
 }
 
-/** Written whole or not at all, readable by its owner alone from the first byte on. */
+/** Written whole or not at all, and readable only by its owner from the first byte on. */
 export function writeDemoEnv(path: string, access: DemoAccess, addresses: Addresses): void {
   const { kafkaHost, httpHost, kafkaPort, httpPort, adminPort, tls } = addresses;
   const scheme = tls ? 'https' : 'http';
@@ -85,7 +87,7 @@ function secretLines({ adminKey, apiKey, keyId }: Omit<DemoAccess, 'clusterId'>)
   ];
 }
 
-/** By a name that no other process uses. */
+/** Under a name that no other process uses. */
 function writeDraft(path: string, lines: readonly string[]): string {
   const draft = `${path}.${process.pid}.new`;
   try {
@@ -98,7 +100,10 @@ function writeDraft(path: string, lines: readonly string[]): string {
   return draft;
 }
 
-/** The demo tenant's access: what the file says, as long as its key works; else a tenant, cluster and key, as far as they are missing. */
+/**
+ * The demo tenant's access: what the file says, as long as its key works; otherwise creates whichever of tenant, cluster
+ * and key are missing.
+ */
 export async function ensureDemoTenant(tenancy: Tenancy, secrets: DemoSecrets, clock: Clock): Promise<DemoAccess> {
   const { adminKey, apiKey, keyId, clusterId } = secrets;
   const isKnown = clusterId !== undefined && tenancy.access.authenticate(apiKey)?.clusterId === clusterId;
@@ -113,12 +118,12 @@ export async function ensureDemoTenant(tenancy: Tenancy, secrets: DemoSecrets, c
     () => tenancy.clusters(tenant.tenantId).find(({ name }) => name === 'demo'),
     () => tenancy.createCluster({ tenantId: tenant.tenantId, name: 'demo' }),
   );
-  // One that was made and works no more was revoked.
+  // A key that once existed and no longer works was revoked.
   const key = await tenancy.issueKey(cluster.clusterId, 'demo', clusterId === undefined ? apiKey : undefined);
   return { adminKey, apiKey: key.apiKey, keyId: key.keyId, clusterId: cluster.clusterId };
 }
 
-/** What another gateway makes at the same moment shows here a moment later. */
+/** What another gateway creates at the same time is visible here a moment later. */
 async function foundOrMade<T>(clock: Clock, find: () => T | undefined, make: () => Promise<T>): Promise<T> {
   const deadlineMs = clock.monotonicMs() + seenWaitMsMax;
   for (;;) {

@@ -1,7 +1,7 @@
 /**
- * Brokers of `--role controller` outlive their controllers, and serve on for as long as nobody takes charge of them. A process
- * that is to be everything keeps other brokers in their slots, so it asks them to end in order first. It holds the lock of the
- * data folder by now: no controller starts them again. Those that are stopped are ended before: whoever opens the store may
+ * Brokers of `--role controller` outlive their controllers and keep serving as long as nobody takes charge of them. A
+ * process with all roles puts other brokers into their slots, so it first asks them to stop cleanly. It already holds the
+ * lock of the data folder, so no controller restarts them. Stopped (SIGSTOP) ones are killed earlier: opening the store may
  * wait for one of them (infra/fleet/end-stopped.ts).
  */
 import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
@@ -17,10 +17,12 @@ import { brokerHome } from './broker-slots.ts';
 import { logLine } from './operator-log.ts';
 
 const program = compiledPrograms.detachedBroker;
-/** For their last roll-up; what is not rolled up then is recovered. */
+/** Time for their last roll-up; the rest is recovered. */
 const graceMs = 10_000;
 
-/** Before the store is opened. Other controllers and gateways are their operators' to end: those that are stopped are named. */
+/**
+ * Before the store is opened. Other controllers and gateways are their operators' to end, so stopped ones are only named.
+ */
 export async function endStoppedBrokers(folder: DataFolder): Promise<void> {
   for (const pid of await endStopped(brokerHome(folder), program, systemClock)) {
     logLine(`killed process ${pid}: a suspended broker without a controller`);

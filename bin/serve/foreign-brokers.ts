@@ -1,8 +1,9 @@
 /**
- * Brokers that outlive their controllers in another container. Who shares the folder is told from there by its lock
- * (data-folder-lock.ts); when nobody does any more, only the brokers are left. Their process ids are no processes here, or
- * others: a controller would take them for dead, fence them without a wait for their leases, and recover what they still
- * acknowledge. Such a broker has a session, no process here, and answers at its socket all the same.
+ * Detects brokers that outlive their controllers in another container. A process there that shares the folder is detected
+ * by its lock (data-folder-lock.ts); when there is none any more, only the brokers are left. Their process ids do not exist
+ * here, or belong to other processes. A controller would take the brokers for dead, fence them without waiting for their
+ * leases, and recover logs in which they still acknowledge records. Such a broker has a session and no process here, and
+ * still answers at its socket.
  */
 import { connect } from 'node:net';
 import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
@@ -10,7 +11,7 @@ import { sleep } from '../../engine/kernel/clock.ts';
 import { type Persistence, rangeSurely } from '../../engine/store-surely.ts';
 import { isGone } from '../../infra/fleet/process-state.ts';
 
-/** The kernel closes the sockets of a process before its id is gone; a look may come between two sessions of a slot. */
+/** The kernel closes a process's sockets before it frees the id; a check may fall between two sessions of a slot. */
 const looksMax = 5;
 const lookPauseMs = 100;
 const answerWaitMsMax = 1000;
@@ -50,7 +51,7 @@ function answers(path: string): Promise<boolean> {
     };
     socket.once('connect', () => end(true));
     socket.once('error', () => end(false));
-    // One that does not take connections does not answer clients either.
+    // One that does not accept connections does not answer clients either.
     socket.setTimeout(answerWaitMsMax, () => end(false));
   });
 }

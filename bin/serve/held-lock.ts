@@ -1,16 +1,18 @@
 /**
- * For how long one process has had the lock of the metadata store in one go, from one look at a time. Pure; lock-watch.ts looks.
+ * How long one process has held the metadata store's lock without a break, computed from single observations. Pure;
+ * lock-watch.ts observes.
  *
- * Everything waits for it: no lease is renewed, and when those of the brokers have lapsed nothing is stored any more. A commit
- * takes milliseconds, seconds where the disk is bad. One that is stopped in the middle takes for ever, and is killed before
- * the leases lapse, as a broker is that is stopped (infra/fleet/hang.ts).
+ * Everything waits for this lock: no lease is renewed, and when the brokers' leases have lapsed nothing is stored any more.
+ * A commit takes milliseconds, or seconds on a bad disk. A process stopped in the middle holds the lock for ever. It is
+ * killed before the leases lapse, as a stopped broker is (infra/fleet/hang.ts).
  *
- * A look that comes late counts as if it were in time: who looks may have been stopped with the one that it looks at.
+ * A late observation counts as if it were in time: the observer may have been stopped together with the process it
+ * observes.
  */
 export interface LockLook {
   readonly thread: number;
   readonly commit: bigint;
-  /** Whose thread it is. */
+  /** The process that the thread belongs to. */
   readonly pid: number;
   readonly isStopped: boolean;
 }
@@ -18,18 +20,18 @@ export interface LockLook {
 export interface HeldLock {
   readonly look: LockLook;
   readonly heldMs: number;
-  /** Of that, since it was last seen to go on. */
+  /** The part of that time since it was last seen to make progress. */
   readonly stoppedMs: number;
 }
 
 export const lockLookIntervalMs = 100;
 const attentionMsMax = 2 * lockLookIntervalMs;
-/** Brokers' leases are three times as long unless somebody has them otherwise. */
+/** Brokers' leases are three times as long unless configured otherwise. */
 const stoppedHolderMsMax = 1000;
-/** As long as a commit may take on a disk that is very slow. */
+/** As long as a commit may take on a very slow disk. */
 const slowHolderMsMax = 5000;
 
-/** `look`: undefined while nobody has it. */
+/** `look`: undefined while nobody holds the lock. */
 export function judgeHeld(
   before: HeldLock | undefined,
   look: LockLook | undefined,
@@ -47,7 +49,7 @@ export function isHeldByStopped({ stoppedMs }: HeldLock): boolean {
   return stoppedMs >= stoppedHolderMsMax;
 }
 
-/** What is wrong, for people; undefined when nothing is. */
+/** The problem, for people; undefined when there is none. */
 export function heldText(held: HeldLock | undefined): string | undefined {
   if (!held) return undefined;
   const { pid } = held.look;

@@ -1,8 +1,8 @@
 /**
- * Brokers inside the gateway's process (`--broker-mode in-process`): one hop and one process less for each, for tests, small
- * installations and speed. What is lost is the kill: a broker that must end (fenced, EIO, a bug, hung) takes the whole
- * process with it, as SIGKILL does, and the next start recovers every log from disk. A planned restart is still one
- * broker's alone.
+ * Brokers inside the gateway's process (`--broker-mode in-process`): one hop and one process less for each, for tests,
+ * small installations and speed. They cannot be killed one by one: a broker that must end (fenced, EIO, a bug, hung) takes
+ * the whole process with it, as SIGKILL does, and the next start recovers every log from disk. A planned restart still
+ * concerns only one broker.
  */
 import { assert } from '../../engine/kernel/assert.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
@@ -29,7 +29,7 @@ class InProcessFleet implements Fleet {
     this.#options = options;
   }
 
-  /** Resolves before the broker serves: it may wait for its last session, which the caller has to settle. */
+  /** Resolves before the broker serves: it may wait for its previous session, which the caller has to settle. */
   async start(slot: BrokerSlot): Promise<void> {
     const { brokerId } = slot;
     assert(!this.#running.has(brokerId), 'a slot has one broker at a time');

@@ -1,8 +1,8 @@
 /**
- * Looks at who has the lock of the metadata store, ten times a second, and kills a process of this installation that is stopped
- * with it in its hand (held-lock.ts). All of them do, so that it does not matter which. Whatever such a process was about to
- * write is not written, as when it is killed at any other time, and the next writer takes the lock over. Another program, a
- * backup for example, is only named.
+ * Checks ten times a second who holds the metadata store's lock, and kills a process of this installation that is stopped
+ * while it holds the lock (held-lock.ts). All processes do this, so it does not matter which one acts. The stopped
+ * process's pending write is lost, as when it is killed at any other time, and the next writer takes the lock over. Another
+ * program, such as a backup, is only named.
  */
 import { type Clock, sleep } from '../../engine/kernel/clock.ts';
 import { notedBrokers } from '../../infra/fleet/noted-brokers.ts';
@@ -26,7 +26,7 @@ export class LockWatch {
   #held: HeldLock | undefined;
   #lookedAtMs = 0;
   #told: string | undefined;
-  /** That it was tried with is not tried again: one that is dying in a write of the disk, or is no process of ours. */
+  /** The holder it last tried to kill, which is not tried again: it is dying in a disk write, or is not one of ours. */
   #tried: LockLook | undefined;
 
   constructor(parts: LockWatchParts) {
@@ -34,7 +34,7 @@ export class LockWatch {
     this.#lock = new WriterLock(parts.folder.meta);
   }
 
-  /** Until the process ends. */
+  /** Runs until the process ends. */
   start(): void {
     this.#look();
     this.#parts.clock.after(lockLookIntervalMs, () => this.start(), 'background');
@@ -45,7 +45,10 @@ export class LockWatch {
     return heldText(this.#held);
   }
 
-  /** Before the store is opened, which waits for the lock on the only thread: until nobody has it who is stopped, or it is said. */
+  /**
+   * Before the store is opened, because that blocks the only thread on the lock: waits until no stopped process holds it,
+   * or reports it.
+   */
   async beforeOpening(): Promise<void> {
     this.#look();
     while (this.#held?.look.isStopped && this.trouble() === undefined) {
@@ -64,7 +67,7 @@ export class LockWatch {
     if (this.#held && isHeldByStopped(this.#held)) this.#end(this.#held.look);
   }
 
-  /** Of others: what this process writes it waits for itself. */
+  /** Checks locks of other processes: this one waits for its own writes itself. */
   #now(): LockLook | undefined {
     const holder = this.#lock.holder();
     const pid = holder && processOfThread(holder.thread);
@@ -79,7 +82,7 @@ export class LockWatch {
     this.#tried = look;
     const isOurs = [...sharers(folder), ...notedBrokers(brokerHome(folder), compiledPrograms.detachedBroker)];
     if (!isOurs.includes(pid)) return;
-    // As of now, once more.
+    // Check once more with the current state.
     const now = this.#now();
     if (now?.thread !== thread || now.commit !== commit || !now.isStopped) return;
     try {

@@ -1,6 +1,6 @@
 /**
- * The doors for data. Apart from serve-gateway.ts, which loads this file when the brokers are on their way: with their
- * libraries the doors are most of the program, and nobody can come in before a broker serves.
+ * The doors for data. Separate from serve-gateway.ts, which loads this file once the brokers are starting: with their
+ * libraries the doors are most of the program, and no client can be served before a broker serves.
  */
 import { startHttpDoor } from '../../gateway/http/door.ts';
 import { startKafkaDoor } from '../../gateway/kafka/listener.ts';
@@ -10,11 +10,11 @@ import { logEvent } from './operator-log.ts';
 export interface DataDoors {
   readonly kafkaPort: number;
   readonly httpPort: number;
-  /** What is under way ends within `graceMs`. */
+  /** Requests in flight end within `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
 
-/** When the engine serves. Rejects when a port is taken, and as `engineServes` does. */
+/** Opens them when the engine serves. Rejects when a port is taken, and as `engineServes` does. */
 export async function openDataDoors(options: DoorsOptions): Promise<DataDoors> {
   const { settings, context, tls, engineServes } = options;
   const { host } = settings;

@@ -1,7 +1,7 @@
 /**
- * The doors of a gateway and its control plane. In order, the control plane opens while brokers start, and tells how far
- * they are. After a crash every client waits for a door for data, and the control plane's libraries take longer to load than
- * these doors do, on the thread that everything waits for: so it opens behind them, unless they take long themselves.
+ * The doors of a gateway and its control plane. In an orderly start the control plane opens while brokers start, and
+ * reports their progress. After a crash every client waits for a data door. The control plane's libraries take longer to
+ * load than these doors do, on the same thread, so it opens after them unless they take long themselves.
  */
 import { sleep } from '../../engine/kernel/clock.ts';
 import type { GatewayContext } from '../../gateway/context.ts';
@@ -17,9 +17,9 @@ export interface DoorsOptions {
   readonly fleet: AssembledEngine['controller'];
   readonly adminKey: string;
   readonly tls: TlsSource | undefined;
-  /** Resolves when the engine serves: data doors open then. */
+  /** Resolves when the engine serves: data doors then open. */
   readonly engineServes: Promise<void>;
-  /** After a crash: the doors for data come first. */
+  /** After a crash: the data doors come first. */
   readonly clientsWait: boolean;
   readonly readiness: Readiness;
 }
@@ -28,14 +28,14 @@ export interface Doors {
   readonly kafkaPort: number;
   readonly httpPort: number;
   readonly adminPort: number;
-  /** Those for data; what is under way ends within `graceMs`. */
+  /** The data doors; requests in flight end within `graceMs`. */
   closeData(graceMs: number): Promise<void>;
   closeAdmin(graceMs: number): Promise<void>;
 }
 
-/** The control plane waits no longer than this for the doors for data. */
+/** The longest that the control plane waits for the data doors. */
 const dataDoorsWaitMsMax = 3_000;
-/** And leaves this thread so long to who comes in by them. */
+/** And how long it leaves this thread to the clients that connect to them. */
 const firstRequestsMs = 150;
 
 /** Rejects when a port is taken, and as `engineServes` does. */
@@ -43,11 +43,11 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
   const { settings, context, fleet, adminKey, tls, clientsWait, readiness } = options;
   const { openDataDoors } = await import('./open-data-doors.ts');
   const opening = openDataDoors(options);
-  // Port 0 is known when the door is open.
+  // Port 0 is resolved when the door is open.
   let httpPort = settings.httpPort;
   opening.then(
     (data) => void (httpPort = data.httpPort),
-    // Told below, also when the control plane fails first.
+    // Handled below, also when the control plane fails first.
     () => undefined,
   );
   if (clientsWait) {

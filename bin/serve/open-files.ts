@@ -1,14 +1,17 @@
-/** How many files and sockets the system lets this process have open. Node has raised its limit as far as it may by itself. */
+/**
+ * How many files and sockets the system lets this process have open. Node itself has already raised its limit as far as
+ * allowed.
+ */
 import { readFileSync } from 'node:fs';
 
-/** Where there is none. */
+/** Used where there is no limit. */
 const unlimitedFiles = 2 ** 20;
 
 export function openFilesMax(): number {
   try {
     return parseLimits(readFileSync('/proc/self/limits', 'utf8'));
   } catch {
-    // Not on Linux: a report takes Node 40 ms, for much that is not wanted.
+    // Not on Linux: a report takes Node 40 ms, mostly for data we do not need.
     const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft: unknown } } };
     const soft = Number(userLimits?.open_files?.soft);
     return soft > 0 ? Math.min(soft, unlimitedFiles) : unlimitedFiles;

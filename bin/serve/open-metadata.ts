@@ -1,4 +1,7 @@
-/** The metadata store of a data folder, for a process that serves it: opened when nobody hangs with its lock, and checked. */
+/**
+ * The metadata store of a data folder, for a process that serves it: opened when no stopped process holds its lock, and
+ * checked.
+ */
 import { installationId } from '../../engine/controller/rows/installation.ts';
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
@@ -13,7 +16,7 @@ import { LockWatch } from './lock-watch.ts';
 import { logLine } from './operator-log.ts';
 import type { ServeSettings } from './settings.ts';
 
-/** Throws what speaks against serving what is there. */
+/** Throws when the existing data must not be served. */
 export async function openMetadata(
   settings: ServeSettings,
   folder: DataFolder,

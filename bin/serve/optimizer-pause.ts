@@ -1,21 +1,22 @@
 /**
- * V8 optimizes nothing while partitions change hands after a death. What runs then (recovery at the parent, opening a thousand
- * logs at their new owners) has not run for long or never, so V8 sets about compiling it for speed, on threads of its own that take
- * the cores from the very work for which clients wait, and is done when the work is. docs/adr/0012-no-optimizing-in-a-failover.md
+ * V8 optimizes nothing while partitions change hands after a death. The code that runs then (recovery at the parent,
+ * opening a thousand logs at their new owners) has not run for long or ever, so V8 starts to optimize it, on its own
+ * threads. They take the cores from the very work that clients wait for, and finish when that work does.
+ * docs/adr/0012-no-optimizing-in-a-failover.md
  */
 import { setFlagsFromString } from 'node:v8';
 import type { BrokerSession } from '../../engine/controller/rows/broker-session.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 
-/** V8 compiles for speed what is no longer than this, in bytes of its own bytecode, and looks at the flag each time it is about to. */
+/** V8 optimizes only functions up to this length, in bytes of its bytecode, and reads the flag each time before it does. */
 export const longestOptimizedFlag = '--max-optimized-bytecode-size';
 const none = `${longestOptimizedFlag}=0`;
-/** V8's own. */
+/** V8's own value. */
 const usual = `${longestOptimizedFlag}=61440`;
 
-/** From the last news of a death. */
+/** Counted from the latest report of a death. */
 const pauseMs = 1000;
-/** Where deaths do not end, slow code is the worse of the two. */
+/** When deaths do not end, slow code is worse than optimizing. */
 const pauseMsMax = 3000;
 const freeMs = 500;
 
@@ -24,7 +25,7 @@ export interface Pause {
   readonly untilMs: number;
 }
 
-/** What `last` becomes by a death at `nowMs`: longer, another one, or nothing new. */
+/** How a death at `nowMs` changes `last`: extends it, starts a new pause, or nothing. */
 export function pauseAt(nowMs: number, last: Pause | undefined): Pause {
   const sinceMs = last && nowMs <= last.untilMs + freeMs ? last.sinceMs : nowMs;
   return { sinceMs, untilMs: Math.min(nowMs + pauseMs, sinceMs + pauseMsMax) };
@@ -35,7 +36,7 @@ interface Sessions {
   onBroker(listener: (brokerId: number) => void): void;
 }
 
-/** Of this process, as long as it lives; once is enough, however many brokers are in it. */
+/** For this process, as long as it lives; once is enough, however many brokers are in it. */
 export function pauseOptimizerInFailovers(sessions: Sessions, clock: Clock): void {
   let pause: Pause | undefined;
   let isPaused = false;

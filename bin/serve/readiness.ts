@@ -1,7 +1,7 @@
 /**
- * Whether this process serves, and why not: its doors, its brokers, and the disks under them. Not ready is who can store
- * nothing at all. A single volume in trouble is told beside 'ready': the partitions of the other brokers are served, and a
- * balancer that sent clients elsewhere would take those from them as well.
+ * Whether this process serves, and why not: its doors, its brokers, and the disks under them. A process is not ready when
+ * it can store nothing at all. Trouble on a single volume is reported beside 'ready': the other brokers' partitions are
+ * served, and a balancer that sent clients elsewhere would make those unavailable as well.
  */
 import type { Clock } from '../../engine/kernel/clock.ts';
 import type { Controller } from '../../engine/controller/controller.ts';
@@ -16,16 +16,16 @@ export interface ReadinessParts {
   readonly folder: Pick<DataFolder, 'meta' | 'segments' | 'volume'>;
   /** Whether segments lie in the folder. */
   readonly hasSegments: boolean;
-  /** What brokers leave free on their volumes: below it they refuse records. */
+  /** The free space that brokers leave on their volumes: below it they refuse records. */
   readonly freeBytesFloor: number;
   readonly store: Pick<LmdbStore, 'trouble'>;
   readonly lockWatch: Pick<LockWatch, 'trouble'>;
   readonly fleet: Pick<Controller, 'ready' | 'brokers'>;
 }
 
-/** LMDB has a reserve of its own inside its file: below this it may come to need it. */
+/** LMDB has its own reserve inside its file: below this it may come to need it. */
 const metaFreeBytesFloor = 16 * 1024 * 1024;
-/** Disks are looked at once in so long, however often somebody asks. */
+/** Disks are checked at most this often, however often somebody asks. */
 const lookAgeMsMax = 1_000;
 
 export class Readiness {
@@ -38,12 +38,12 @@ export class Readiness {
     this.#parts = parts;
   }
 
-  /** The doors are open, or close. */
+  /** The doors are open, or closing. */
   serve(isServing: boolean): void {
     this.#isServing = isServing;
   }
 
-  /** As of the last look at the disks. */
+  /** As of the last check of the disks. */
   isReady(): boolean {
     return this.#serves() && this.#last.isReady;
   }

@@ -1,4 +1,4 @@
-/** The same as run.ts for `headgate serve`, without the other commands: after a crash clients wait for it to load. */
+/** Like run.ts, for `headgate serve` alone and without the other commands: after a crash clients wait for it to load. */
 import { Command } from 'commander';
 import type { CliContext } from '../cli-context.ts';
 import { showExamples } from '../examples.ts';

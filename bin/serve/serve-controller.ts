@@ -1,6 +1,6 @@
 /**
  * `headgate serve --role controller`: no doors, only decisions. Any number of them over one data folder share the shards;
- * one keeps the fleet. Its brokers live on without it, and the next controller adopts them.
+ * one keeps the fleet. Its brokers outlive it, and the next controller adopts them.
  */
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { assembleController } from './assemble-engine.ts';
@@ -27,7 +27,7 @@ export async function serveController(settings: ServeSettings): Promise<void> {
     await store.close();
     lock.close();
   });
-  // Its timers are of the background, and keep no process alive.
+  // Its timers are background timers, which do not keep the process alive.
   const stay = (): void => void systemClock.after(stayMs, stay);
   stay();
   await assembled.controller.start();

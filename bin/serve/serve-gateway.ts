@@ -1,9 +1,9 @@
 /**
  * `headgate serve --role all`: gateway and controller in this process, one child process per broker; and `--role gateway`:
- * the doors alone, over brokers that controllers in other processes keep. The order of the start is that in which clients
- * get to write again: the store, then who reads it, then what an earlier run left, then the doors for data, whose code loads
- * while brokers open their sessions, and the control plane with its libraries, after a crash last of all. The end
- * runs the order of dependence backwards, so that nobody is still asked for what is already gone.
+ * only the doors, over brokers that controllers in other processes keep. The start follows the order that lets clients
+ * write again soonest: the store, its readers, the remains of an earlier run, then the data doors, whose code loads while
+ * brokers open their sessions. The control plane with its libraries comes last after a crash. The shutdown stops dependents
+ * before their dependencies.
  */
 import { networkInterfaces } from 'node:os';
 import { sleep, systemClock } from '../../engine/kernel/clock.ts';
@@ -34,10 +34,10 @@ import { Readiness } from './readiness.ts';
 import { onStopSignal } from './stop-signal.ts';
 import { welcome } from './welcome.ts';
 
-/** How long the doors wait for what is under way. */
+/** How long the doors wait for requests in flight. */
 const doorGraceMs = 5_000;
 
-/** What an earlier run left may take long to settle (a segment store that is away): the doors load all the same. */
+/** The remains of an earlier run may take long to settle (a segment store that is away): the doors load anyway. */
 const settleWaitMsMax = 2_000;
 
 /** `processes`: the brokers, when they are child processes of this one. */
@@ -52,7 +52,7 @@ export async function serveGateway(
   checkMetadata(folder);
   const leftovers = settings.role === 'gateway' ? [] : await endLeftovers(brokerHome(folder), systemClock);
   for (const pid of leftovers) logLine(`killed process ${pid}: a broker whose parent is dead`);
-  // Behind the metadata, which says by its name that a disk is full.
+  // After the metadata, whose error names a full disk.
   const { store, lockWatch } = await openMetadata(settings, folder);
   const secrets = demoSecrets(folder.demoEnv, systemRandom);
   const { adminKey } = secrets;
@@ -67,7 +67,7 @@ export async function serveGateway(
   const hasSegments = settings.segments === '';
   const readiness = new Readiness({ clock, folder, hasSegments, freeBytesFloor, store, lockWatch, fleet: controller });
   const engineServes = controller.start();
-  // A failure is told where it is waited for, and not before as a rejection that nobody handles.
+  // The failure is reported where it is awaited; until then it must not be an unhandled rejection.
   const ended = engineServes.catch(() => undefined);
   const isAfterCrash = await Promise.race([assembled.settled, ended, sleep(clock, settleWaitMsMax)]);
   const clientsWait = isAfterCrash === true;
@@ -82,7 +82,7 @@ export async function serveGateway(
     readiness,
   });
   const doors = await opening.catch(async (failure: unknown) => {
-    // A taken port, most often. The brokers are on their way by now: they end in order.
+    // Usually a taken port. The brokers are already starting: stop them cleanly.
     await assembled.stop();
     throw failure;
   });
@@ -117,7 +117,7 @@ function gatewayContext(settings: ServeSettings, engine: Engine, tenancy: Tenanc
     tenancy,
     clock: systemClock,
     random: systemRandom,
-    // Port 0: clients are told the port on which the door listens, whatever it was asked for.
+    // Port 0: clients are told the port on which the door actually listens.
     settings: {
       ...gatewayDefaults,
       requestBytesHeldMax: settings.requestBytesHeldMax,
@@ -129,7 +129,10 @@ function gatewayContext(settings: ServeSettings, engine: Engine, tenancy: Tenanc
   };
 }
 
-/** Read here, so that a wrong path is told at the start. SIGHUP has them looked at now, and ends nothing then. */
+/**
+ * Read here, so that a wrong path is reported at the start. SIGHUP then triggers a check of the files instead of ending the
+ * process.
+ */
 function tlsFiles(settings: ServeSettings): TlsFiles | undefined {
   const { tlsCertificate: certificateFile, tlsKey: keyFile } = settings;
   if (!certificateFile && !keyFile) return undefined;

@@ -1,7 +1,7 @@
 /**
- * The fleet of child processes, before anything else of `headgate serve`: the brokers' program loads on one core while
- * gateway and controller load on another, and while what an earlier run left is recovered. The processes touch nothing
- * before they have a slot, so it does no harm when this process then finds that the data folder is another's.
+ * Starts the fleet of child processes before anything else of `headgate serve`: the brokers' program loads on one core
+ * while gateway and controller load on another, and while the remains of an earlier run are recovered. The processes touch
+ * nothing before they have a slot, so no harm is done when this process then finds that another one serves the data folder.
  */
 import { assert } from '../../engine/kernel/assert.ts';
 import { systemClock } from '../../engine/kernel/clock.ts';

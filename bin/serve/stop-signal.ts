@@ -1,6 +1,6 @@
 import { endAtOnce } from '../broker/end-at-once.ts';
 
-/** Ctrl-C and SIGTERM end the program in order; a second one ends it at once. */
+/** Ctrl-C and SIGTERM stop the program cleanly; a second one ends it at once. */
 export function onStopSignal(stop: () => Promise<void>): void {
   let stopping = false;
   const signalled = (signal: NodeJS.Signals): void => {

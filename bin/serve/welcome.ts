@@ -1,4 +1,4 @@
-/** What `npm start` prints when it serves: addresses, the key, and lines to paste for each door. */
+/** What `npm start` prints once it serves: addresses, the key, and lines to paste for each door. */
 import { type Addresses, hostAndPort } from './addresses.ts';
 import type { DemoAccess } from './demo-tenant.ts';
 

@@ -1,4 +1,4 @@
-/** One seed of `headgate simulate`, as what is to be printed of it. */
+/** Runs one seed of `headgate simulate` and returns what to print about it. */
 import { shrink } from '../../infra/simulator/shrink.ts';
 import { simulate, type Simulation } from '../../infra/simulator/simulate.ts';
 import { story } from '../../infra/simulator/story.ts';
@@ -9,7 +9,7 @@ export interface SeedOptions {
   readonly scenario: string;
   readonly json: boolean;
   readonly shrink: boolean;
-  /** The only one: it is told of even when nothing is wrong. */
+  /** The only seed: reported even when nothing is wrong. */
   readonly isAlone: boolean;
 }
 
@@ -17,7 +17,7 @@ export interface SeedResult {
   readonly seed: number;
   readonly isFailed: boolean;
   readonly events: number;
-  /** Empty when there is nothing to tell. */
+  /** Empty when there is nothing to report. */
   readonly text: string;
 }
 

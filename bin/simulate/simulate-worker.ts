@@ -1,4 +1,4 @@
-/** One of the processes of `headgate simulate --workers`: runs the seeds that it is given, one at a time. */
+/** One of the processes of `headgate simulate --workers`: runs the seeds that it receives, one at a time. */
 import { runSeed, type SeedOptions } from './simulate-seed.ts';
 
 process.on('message', (options: SeedOptions) => {

@@ -1,8 +1,8 @@
 /**
- * `headgate simulate`: runs seeded worlds and tells what went wrong in them. One line per failing seed, then its shrunk
+ * `headgate simulate`: runs seeded worlds and reports what went wrong in them. One line per failing seed, then its shrunk
  * plan of faults and the story of how it failed. The exit code is 1 when any seed failed.
  *
- * Who names no seed has planted something, or changed something, and does not know where to look: then it runs what CI does.
+ * A user who names no seed has planted or changed something and does not know where to look: it then runs what CI does.
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -76,13 +76,13 @@ async function run(options: Options, cli: Pick<CliContext, 'out'>): Promise<void
   if (failed > 0) throw new CommandFailure('failed', '');
 }
 
-/** 'each' takes the scenarios in turn, so that a range of seeds sees all of them. */
+/** 'each' rotates through the scenarios, so that a range of seeds covers all of them. */
 function scenarioOf(name: string, seed: number): string {
   const names = ['mixed', ...Object.keys(scenarios)];
   return name === 'each' ? names[seed % names.length]! : name;
 }
 
-/** In the order of the seeds, whoever is done first. */
+/** In the order of the seeds, whichever finishes first. */
 async function* results(tasks: readonly SeedOptions[], workers: number): AsyncGenerator<SeedResult> {
   if (workers <= 1) {
     // Loaded here: no other command needs the whole engine.
@@ -92,7 +92,7 @@ async function* results(tasks: readonly SeedOptions[], workers: number): AsyncGe
   }
   const done = tasks.map(() => promised<SeedResult>());
   let next = 0;
-  // Processes and not threads: a thread that is told to end may spin in it for good, and hold up the whole (Node 20).
+  // Processes and not threads: a thread that is told to end may spin for ever and block the whole program (Node 20).
   const children = Array.from({ length: workers }, () => {
     const child = fork(fileURLToPath(new URL('./simulate-worker.js', import.meta.url)));
     let at = -1;
@@ -122,7 +122,7 @@ function promised<T>(): { promise: Promise<T>; resolve: (value: T) => void; reje
   let resolve!: (value: T) => void;
   let reject!: (error: Error) => void;
   const promise = new Promise<T>((yes, no) => ([resolve, reject] = [yes, no]));
-  // Read later than it may fail.
+  // Its failure may come before it is awaited.
   promise.catch(() => undefined);
   return { promise, resolve, reject };
 }
