@@ -1,6 +1,6 @@
 /**
  * The properties file of one Apache Kafka node in KRaft mode that is broker and controller at once, with SASL/PLAIN users:
- * what tests and load tests put beside Headgate. Kafka's own defaults but for what a single node needs.
+ * what tests and load tests run beside Headgate. Kafka's own defaults except for what a single node needs.
  */
 import { join } from 'node:path';
 
@@ -11,13 +11,13 @@ export interface KafkaNode {
   readonly controllerPort: number;
   /** Passwords by user name. */
   readonly users: Readonly<Record<string, string>>;
-  /** One of the users, as whom the node speaks to itself. */
+  /** The user as whom the node speaks to itself. */
   readonly self: string;
 }
 
 export type KafkaProperties = Readonly<Record<string, string | number>>;
 
-/** `more`: properties that are to differ from Kafka's defaults or from those that are set here. */
+/** `more`: properties that override Kafka's defaults or those set here. */
 export function nodeProperties(node: KafkaNode, more: KafkaProperties = {}): string {
   const { data, port, controllerPort, users, self } = node;
   const known = Object.entries(users).map(([user, password]) => `user_${user}="${password}"`);
@@ -41,14 +41,14 @@ export function nodeProperties(node: KafkaNode, more: KafkaProperties = {}): str
     'share.coordinator.state.topic.replication.factor': 1,
     'share.coordinator.state.topic.min.isr': 1,
     'group.initial.rebalance.delay.ms': 0,
-    // Nine seconds by default: on a busy machine a node's controller fenced its only broker, and then Kafka has none to list,
-    // and none to make a topic on.
+    // Nine seconds by default: on a busy machine a node's controller fenced its only broker. Kafka then has no broker to
+    // list and none to create a topic on.
     'broker.session.timeout.ms': 600_000,
     ...more,
   });
 }
 
-/** Of a client of such a node, or of Headgate: for Kafka's own tools. */
+/** For a client of such a node, or of Headgate: for Kafka's own tools. */
 export function clientProperties(username: string, password: string): string {
   return propertiesText({
     'security.protocol': 'SASL_PLAINTEXT',

@@ -1,11 +1,11 @@
 /**
  * How far the metadata store was when a volume was last written to: the number of a commit, in a small file on the volume.
- * What the log of a broker holds is let go once the metadata says in which segments it is. Behind metadata that somebody has
- * put back from an earlier copy, a volume would look as if it had never held anything, and offsets would be given out again;
- * a mark ahead of the store tells the two apart.
+ * A broker drops a part of its log once the metadata says which segments hold it. If somebody restored the metadata from an
+ * earlier copy, a volume would look as if it had never held anything, and offsets would be assigned twice. A mark ahead of
+ * the store reveals that.
  *
- * It names the commit before the last one: while that one is on its way to the disk others may see it, and a loss of power
- * may take it back. Commits come one after the other, so the one before is on the disk.
+ * The mark names the commit before the last one: while the last one is on its way to the disk others may see it, and a loss
+ * of power may undo it. Commits come one after the other, so the one before is on the disk.
  */
 import { closeSync, fdatasync, fsyncSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,8 +17,8 @@ const digits = 20;
 const datasync = promisify(fdatasync);
 
 /**
- * Of one volume, which must be there. What cannot be written is not told: the mark protects from a mishap, and is no reason to
- * stop when there is no room.
+ * The mark of one volume, which must exist. Failed writes are not reported: the mark protects from a mishap, and a full
+ * disk is no reason to stop.
  */
 export class CommitMark {
   readonly #volume: string;
@@ -58,7 +58,7 @@ export class CommitMark {
     const commit = this.#lastCommit() - 1;
     if (commit <= this.#noted) return;
     this.#fd ??= openMark(this.#volume);
-    // Of one length, in one place: there is never half of it, and it needs room once.
+    // Always the same length, in the same place: it is never half written, and needs room only once.
     writeSync(this.#fd, `${String(commit).padStart(digits, '0')}\n`, 0);
     this.#noted = commit;
   }
@@ -78,7 +78,7 @@ function openMark(volume: string): number {
   return fd;
 }
 
-/** Of each volume in the folder that has one. */
+/** The marks of all volumes in the folder that have one. */
 export function readMarks(
   volumes: string,
 ): { readonly volume: string; readonly path: string; readonly commit: number }[] {

@@ -1,6 +1,7 @@
 /**
- * Whether what is to be written could be: one look at each place, for whoever asks whether an installation is ready. A disk
- * that does not answer is trouble too, and must hold up nobody: looks are made on the thread pool, and waited for a while.
+ * Whether the places to write to are writable: one check of each place, for callers that ask whether an installation is
+ * ready. A disk that does not answer is trouble too, but must not block the caller: checks run on the thread pool and are
+ * awaited for a limited time.
  */
 import { constants } from 'node:fs';
 import { access, stat, statfs, utimes } from 'node:fs/promises';
@@ -9,14 +10,14 @@ import { inTime, late } from '../../engine/kernel/request-time.ts';
 
 export interface WatchedPlace {
   readonly path: string;
-  /** Below this it is as good as full. */
+  /** Below this it counts as full. */
   readonly freeBytesFloor: number;
 }
 
 const lookMsMax = 2_000;
 const mebibyte = 1024 * 1024;
 
-/** What is wrong with the place ('is read-only'), undefined for nothing. A place that does not exist (yet) has no trouble. */
+/** The trouble with the place ('is read-only'), undefined for none. A place that does not exist (yet) has no trouble. */
 export async function diskTrouble(clock: Clock, place: WatchedPlace): Promise<string | undefined> {
   const seen = await inTime(clock, lookMsMax, look(place));
   return seen === late ? 'does not answer' : seen;
@@ -37,8 +38,8 @@ async function look({ path, freeBytesFloor }: WatchedPlace): Promise<string | un
 }
 
 /**
- * A change that changes nothing: after an error of its own, ext4 lets everybody open and look at what it does not write. Who
- * may write in a directory that is another's may not do that.
+ * A change without effect: after an error of its own, ext4 still lets everybody open and read files without writing. A
+ * process with write access to another user's directory is not allowed to make this change.
  */
 async function touch(path: string): Promise<void> {
   const { atime, mtime } = await stat(path);

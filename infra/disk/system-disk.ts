@@ -1,6 +1,6 @@
 /**
- * The Disk port over the operating system. Appends go into the page cache on the caller's thread, which takes
- * microseconds (a trip to the thread pool costs more than the write); what waits for the device runs on the pool.
+ * The Disk port over the operating system. Appends go into the page cache on the caller's thread, which takes microseconds
+ * (a trip to the thread pool costs more than the write); calls that wait for the device run on the pool.
  */
 import {
   close,
@@ -37,7 +37,7 @@ const datasyncAsync = promisify(fdatasync);
 export const systemDisk: Disk = {
   create: (path) => guard('create', path, () => new SystemFile(path, openSync(path, 'wx+'))),
   open: (path) => guard('open', path, () => new SystemFile(path, openSync(path, 'r+'))),
-  // What cannot be looked at (EACCES, EIO) is not taken for what is not there.
+  // An error such as EACCES or EIO does not mean that the file is missing.
   exists: (path) => guard('look for', path, () => isThere(path)),
   list: (directory) => guard('list', directory, () => (isThere(directory) ? readdirSync(directory).sort() : [])),
   makeDirectory: (directory) => guard('make', directory, () => makeDurably(resolve(directory))),
@@ -73,13 +73,13 @@ function isThere(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** Another file system, one without links, or as many links as it can have. */
+/** Another file system, one without links, or a file with the maximum number of links. */
 const cannotLink = new Set(['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'ENOSYS']);
 
 class SystemFile implements DiskFile {
   readonly path: string;
   readonly #fd: number;
-  /** Calls that the thread pool still has: the descriptor must outlive them, or its number may be another file's. */
+  /** Calls still in the thread pool: the descriptor must outlive them, or its number may belong to another file. */
   #running = 0;
   #closed = false;
   #syncFailed = false;
@@ -144,7 +144,7 @@ class SystemFile implements DiskFile {
   }
 
   async datasync(): Promise<void> {
-    // After a failed fdatasync Linux marks the pages clean: a second one would succeed over data that is not there.
+    // After a failed fdatasync Linux marks the pages clean: a second one would succeed although the data was lost.
     if (this.#syncFailed) throw new DiskFault(`sync ${this.path}: an earlier sync failed`);
     try {
       await this.#pooled('sync', datasyncAsync);
@@ -189,15 +189,16 @@ function unlinkLater(path: string): void {
   }
 }
 
-/** Descriptors that wait for their close. Beyond them closes run side by side: descriptors are scarcer than threads. */
+/** Descriptors waiting to be closed. Above this limit closes run in parallel: descriptors are scarcer than threads. */
 const closesWaitingMax = 256;
 const closes = new Lanes(1);
 let closesWaiting = 0;
 
 /**
- * The last close of a removed file frees its blocks: milliseconds for a large one (tens where the file system tells the
- * device of each, mount option discard), which belong on the thread pool. One at a time: retention removes a hundred files
- * in a row, and four of them at once would leave no thread for the write-ahead log's sync, on which acknowledgements wait.
+ * The last close of a removed file frees its blocks. That takes milliseconds for a large one (tens where the file system
+ * tells the device of each, mount option discard), so it belongs on the thread pool. One at a time: retention removes a
+ * hundred files in a row, and four closes at once would leave no thread for the write-ahead log's sync, on which
+ * acknowledgements wait.
  */
 function closeLater(fd: number): void {
   if (closesWaiting >= closesWaitingMax) return close(fd, () => undefined);
@@ -205,7 +206,7 @@ function closeLater(fd: number): void {
   void closes.run(() => closeAsync(fd)).finally(() => closesWaiting--);
 }
 
-/** An error of close says nothing that could be acted upon, and the descriptor is gone. */
+/** An error of close gives nothing to act on, and the descriptor is gone. */
 function closeAsync(fd: number): Promise<void> {
   return new Promise((done) => close(fd, () => done()));
 }
@@ -223,7 +224,7 @@ function readAsync(fd: number, target: Uint8Array, from: number, position: numbe
   });
 }
 
-/** What is left of `parts` after the kernel took `bytes` of them: usually nothing, sometimes from inside a part. */
+/** The rest of `parts` after the kernel took `bytes` of them: usually nothing, sometimes from inside a part. */
 export function dropBytes(parts: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
   let left = bytes;
   let i = 0;
@@ -243,7 +244,7 @@ function makeDurably(directory: string): void {
   try {
     mkdirSync(directory, { mode: 0o700 });
   } catch (error) {
-    // Another broker process on the same volume may have been faster.
+    // Another broker process on the same volume may have created it first.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
   const fd = openSync(parent, 'r');
@@ -265,7 +266,8 @@ function guard<Result>(act: string, path: string, work: () => Result): Result {
 function asFailure(act: string, path: string, error: unknown): Error {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ENOSPC' || code === 'EDQUOT') return new DiskFull(`${act} ${path}: ${code}`, { cause: error });
-  // Without an errno it is a bug of ours (a closed file, a bad argument), unless it says that the kernel made no progress.
+  // An error without an errno is a bug of ours (a closed file, a bad argument), unless it says that the kernel made no
+  // progress.
   if (code === undefined && message !== noProgress) return error as Error;
   return new DiskFault(`${act} ${path}: ${code ?? message}`, { cause: error });
 }

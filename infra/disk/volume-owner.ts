@@ -1,7 +1,7 @@
 /**
- * Whose a volume is: a small file on it names the installation and the slot. Volumes are mounted by hand, and one that is
- * mounted in the place of another looks like one that has lost its log; a recovery would then give up what its own volume
- * has, and remove what the other one has.
+ * The owner of a volume: a small file on it names the installation and the slot. Volumes are mounted by hand, and one
+ * mounted in the place of another looks as if it had lost its log. A recovery would then give up the records of the right
+ * volume and delete those of the wrong one.
  */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,20 +21,22 @@ export function volumeOwner(installation: string, brokerId: number): string {
   return `broker ${brokerId} of installation ${installation}`;
 }
 
-/** A volume that says nothing is anybody's. */
+/** A volume without the file belongs to nobody in particular. */
 export function isVolumeOf(volume: string, installation: string): boolean {
   const found = ownerOf(volume);
   return found === '' || found.endsWith(` ${installation}`);
 }
 
-/** Throws VolumeOfAnother, unless an operator has given up what is missing. */
+/** Throws VolumeOfAnother, unless an operator has given up the missing data. */
 export function checkVolume(volume: string, owner: string): void {
   const found = ownerOf(volume);
   if (found !== '' && found !== owner && !existsSync(givenUpPath(volume)))
     throw new VolumeOfAnother(volume, found, owner);
 }
 
-/** Of a volume that is there. As checkVolume; then it is the owner's. Where there is no room a later start says so. */
+/**
+ * For a volume that exists. Like checkVolume, and then records the owner. When there is no room, a later start records it.
+ */
 export function claimVolume(volume: string, owner: string): void {
   checkVolume(volume, owner);
   if (ownerOf(volume) === owner) return;

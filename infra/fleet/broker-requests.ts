@@ -1,4 +1,4 @@
-/** The controller's way to a broker: one request and its answer over a link of its own. */
+/** The controller's requests to a broker: one request and its answer over a link of its own. */
 import type { BrokerApi, BrokerRequest } from '../../engine/controller/context.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import type { Random } from '../../engine/kernel/random.ts';
@@ -7,7 +7,7 @@ import { linkDefaults } from '../../engine/link/link.ts';
 import { type BrokerSlot, LinkClosed, type Network } from '../../engine/ports.ts';
 import type { RequestOf, ResponseOf } from '../../engine/protocol/apis.ts';
 
-/** How long a release may take at the broker: it rolls up what it gives away. */
+/** How long a release may take at the broker, which rolls up the logs that it gives away. */
 const answerWaitMsMax = 30_000;
 const connectPollMs = 20;
 const connectMsMax = 2_000;

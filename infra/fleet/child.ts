@@ -1,6 +1,6 @@
 /**
- * One broker process, from its start to the moment at which it is reaped. It loads its program and then stands by: which
- * slot it serves is told to it over the IPC channel, so that a process may be started long before it is wanted.
+ * One broker process, from its start until it is reaped. It loads its program and then stands by. It learns its slot over
+ * the IPC channel, so a process may be started long before it is needed.
  *
  *   loading -> ready -> assigned -> gone
  *        any of these -> gone
@@ -12,7 +12,7 @@ import type { BrokerSlot } from '../../engine/ports.ts';
 import { type BrokerHome, brokerMark } from './leftovers.ts';
 import { forgetProcess, noteProcess } from './notes.ts';
 
-/** What the two processes tell each other. A broker also hears the end of the channel: its parent is gone. */
+/** The messages between the two processes. A broker also sees the end of the channel: its parent is gone. */
 export type ToBroker =
   | { readonly kind: 'serve'; readonly slot: BrokerSlot }
   | { readonly kind: 'ping' }
@@ -24,14 +24,14 @@ export interface ChildOptions {
   readonly program: string;
   readonly arguments: readonly string[];
   readonly home: BrokerHome;
-  /** One line that it wrote to stderr or stdout. */
+  /** Receives each line that it writes to stderr or stdout. */
   log(brokerId: number | undefined, line: string): void;
 }
 
 /**
- * Of a broker's thread pool, when the environment does not say. The write-ahead log's sync, on which acknowledgements wait,
- * must find one free beside a roll-up, two reads of segments, the close of a removed file and the metadata store's commit:
- * Node's own four are one too few.
+ * The size of a broker's thread pool, unless the environment sets it. The write-ahead log's sync, on which acknowledgements
+ * wait, must find a free thread beside a roll-up, two reads of segments, the close of a removed file and the metadata
+ * store's commit: Node's default of four is one too few.
  */
 const poolThreads = 8;
 
@@ -40,16 +40,16 @@ const lineBytesMax = 16 * 1024;
 
 export class Child {
   readonly #process: ChildProcess;
-  /** Resolves when the process is there; rejects when the system refuses to make one. */
+  /** Resolves when the process exists; rejects when the system refuses to create one. */
   readonly spawned: Promise<void>;
-  /** Resolves when it is reaped. Stays open when there was never a process. */
+  /** Resolves when it is reaped. Stays pending when there was never a process. */
   readonly exited: Promise<void>;
   slot: BrokerSlot | undefined;
   isReady = false;
-  /** It has opened its session and answers. */
+  /** It has opened its session and answers requests. */
   isServing = false;
   isGone = false;
-  /** A ping is on its way and not answered yet. */
+  /** A ping has been sent and not answered yet. */
   awaitsPong = false;
   /** Called when `isReady` or `isGone` changes. */
   onChange: () => void = () => undefined;
@@ -76,7 +76,7 @@ export class Child {
     );
     this.spawned = new Promise((resolve, reject) => {
       child.once('spawn', () => resolve());
-      // After the start an error is a message or a signal that did not arrive; the exit tells the rest.
+      // After the start an error is a message or a signal that did not arrive; the exit event reports the rest.
       child.on('error', reject);
     });
     this.spawned.catch(() => this.#gone(() => undefined));
@@ -97,7 +97,7 @@ export class Child {
     this.#tell({ kind: 'ping' });
   }
 
-  /** Asks for an orderly end. */
+  /** Asks the process to stop cleanly. */
   stop(): void {
     if (this.#process.connected) this.#tell({ kind: 'stop' });
     else this.#process.kill('SIGTERM');
@@ -107,7 +107,7 @@ export class Child {
     this.#process.kill('SIGKILL');
   }
 
-  /** A channel that closes under the message belongs to a process that ends, which its exit will tell. */
+  /** If the channel closes during the message, the process is ending, which its exit event will report. */
   #tell(message: ToBroker): void {
     if (this.#process.connected) this.#process.send(message, () => undefined);
   }
@@ -129,7 +129,7 @@ export class Child {
   }
 }
 
-/** A process that the system had no files left for has no streams; `spawned` tells. */
+/** A process for which the system had no files left has no streams; `spawned` reports that. */
 function forward(stream: Readable | null | undefined, log: (line: string) => void): void {
   if (!stream) return;
   let rest = '';

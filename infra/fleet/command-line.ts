@@ -1,4 +1,4 @@
-/** The words with which another process was started. */
+/** The command line with which another process was started. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 

@@ -1,7 +1,7 @@
 /**
- * Brokers as processes that outlive who started them: a controller that comes and goes beside others starts them, and the
- * next one adopts them by their process ids. SIGTERM asks one for a graceful end, what it says goes to a file, and the end
- * of an adopted one is seen by looking. As with children a process counts as ended when it can write nothing any more.
+ * Brokers as processes that outlive their starter: a controller that comes and goes beside others starts them, and the next
+ * one adopts them by their process ids. SIGTERM stops one gracefully, its output goes to a file, and polling detects the
+ * end of an adopted one. As with children, a process counts as ended when it can no longer write anything.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
@@ -22,13 +22,13 @@ export interface DetachedFleetOptions {
   readonly home: BrokerHome;
   /** The script that node runs. */
   readonly program: string;
-  /** Of the program, the same for every slot; the slot's own follow. */
+  /** The program's arguments, the same for every slot; the slot's own follow. */
   readonly arguments: readonly string[];
-  /** Where the slot's broker writes what it has to say. */
+  /** The file for the output of the slot's broker. */
   logFile(slot: BrokerSlot): string;
 }
 
-/** Between two looks whether an adopted process is still there. */
+/** How often to check whether an adopted process still exists. */
 const lookIntervalMs = 15;
 
 interface Running {
@@ -46,7 +46,7 @@ class DetachedFleet implements Fleet {
   readonly #options: DetachedFleetOptions;
   readonly #running = new Map<number, Running>();
   readonly #listeners: ((brokerId: number) => void)[] = [];
-  /** Nobody asks them anything here: of those that hang, the ones that are stopped are told. */
+  /** These processes get no pings: of the hung ones only the stopped ones are detected. */
   readonly #hangs: HangWatch<Running>;
 
   constructor(options: DetachedFleetOptions) {
@@ -54,7 +54,7 @@ class DetachedFleet implements Fleet {
     this.#hangs = new HangWatch({ clock: options.clock, answered: () => true });
   }
 
-  /** Resolves when the process is there; rejects when the system refuses to make one. */
+  /** Resolves when the process exists; rejects when the system refuses to create one. */
   async start(slot: BrokerSlot): Promise<void> {
     const { brokerId } = slot;
     assert(!this.#running.has(brokerId), 'a slot has one process at a time');
@@ -68,7 +68,7 @@ class DetachedFleet implements Fleet {
         this.#keep(brokerId, { pid: child.pid!, process: child, exited });
         resolve();
       });
-      // After the start an error is a signal that did not arrive; the exit tells the rest.
+      // After the start an error is a signal that did not arrive; the exit event reports the rest.
       child.on('error', reject);
     });
   }
@@ -120,9 +120,9 @@ class DetachedFleet implements Fleet {
   }
 
   /**
-   * A controller that is killed leaves processes that have not opened their session yet. No row tells of such a one, and as
-   * soon as the session before it is closed it would open the slot's next one: beside the process that is started for that,
-   * or when the fleet has ended.
+   * A killed controller leaves processes that have not opened their session yet. No row names such a process. As soon as
+   * the session before it is closed it would open the slot's next one: beside the process that is started for that, or
+   * after the fleet has stopped.
    */
   async #endStrays(brokerId: number): Promise<void> {
     const { home, program, clock } = this.#options;
@@ -136,7 +136,7 @@ class DetachedFleet implements Fleet {
     this.#hangs.add(brokerId, running);
   }
 
-  /** In a session of its own: what ends this process and its group does not reach it. */
+  /** In a session of its own: a signal to this process and its group does not reach it. */
   #spawn(slot: BrokerSlot): ChildProcess {
     const { program, arguments: common } = this.#options;
     const log = openSync(this.#options.logFile(slot), 'a', 0o600);
@@ -161,9 +161,9 @@ class DetachedFleet implements Fleet {
   }
 
   /**
-   * By its volume, which is no other folder's. Not by where the program lies, which may have been installed anew somewhere else
-   * since, nor by the zone, which may have another name now: a broker that nobody took charge of would serve on for good, and
-   * nothing else in its slot.
+   * Identified by its volume, which belongs to no other folder. Not by the program's path, which may have been reinstalled
+   * elsewhere since, nor by the zone, which may have been renamed: a broker that nobody took charge of would serve for
+   * ever, and nothing else could use its slot.
    */
   #isBroker({ brokerId, volume, address }: BrokerSlot, pid: number): boolean {
     const line = commandLine(pid);
@@ -180,7 +180,10 @@ function slotArguments({ brokerId, zone, volume, address }: BrokerSlot): string[
   return ['--broker-id', String(brokerId), '--zone', zone, '--volume', volume, '--address', address];
 }
 
-/** To a process that may have ended: its id may be another's only after it was reaped, and we look every few milliseconds. */
+/**
+ * Signals a process that may have ended: its id can belong to another only after it was reaped, and we check every few
+ * milliseconds.
+ */
 function signal({ pid, process: child }: Running, name: NodeJS.Signals): void {
   if (child) child.kill(name);
   else if (!isGone(pid)) process.kill(pid, name);

@@ -1,9 +1,9 @@
 /**
- * Brokers that outlive their controllers, and are stopped (SIGSTOP, a freezer) when a controller or gateway starts. All processes
- * of an installation write to one metadata store, under one lock, and who is stopped in the middle of a commit has that lock
- * in its hand: the next one to open the store waits for it on its only thread, for good. So whoever starts ends such processes
- * before it opens the store. That is no more than a controller would do a moment later (hang.ts), by the same rule: a process that stays
- * stopped is killed, and one that somebody held up for a moment goes on.
+ * Brokers that outlive their controllers, and are stopped (SIGSTOP, a freezer) when a controller or gateway starts. All
+ * processes of an installation write to one metadata store, under one lock, and a process stopped in the middle of a commit
+ * holds that lock. The next one to open the store would wait for it on its only thread, for ever. So a starting process
+ * kills such processes before it opens the store. A controller would do the same a moment later (hang.ts), by the same
+ * rule: a process that stays stopped is killed, and one that was stopped only for a moment continues.
  */
 import { type Clock, sleep } from '../../engine/kernel/clock.ts';
 import { stoppedMsMax } from './hang.ts';
@@ -15,8 +15,7 @@ const lookIntervalMs = 10;
 const goneWaitMsMax = 2000;
 
 /**
- * Resolves with the ids of those that were killed, when they are gone or the wait for it is over. Without /proc nothing is
- * found.
+ * Resolves with the ids of the killed processes, when they are gone or the wait is over. Without /proc it finds none.
  *
  * @param program The script that detached brokers run.
  */
@@ -32,7 +31,7 @@ export async function endStopped(home: BrokerHome, program: string, clock: Clock
   return stopped;
 }
 
-/** Resolves when they are gone or the wait for it is over. */
+/** Resolves when they are gone or the wait is over. */
 export async function killAll(pids: readonly number[], clock: Clock): Promise<void> {
   for (const pid of pids) if (!isGone(pid)) process.kill(pid, 'SIGKILL');
   const deadlineMs = clock.monotonicMs() + goneWaitMsMax;

@@ -1,9 +1,9 @@
 /**
- * Looks twenty times a second at the processes of a fleet, for as long as there are any, and tells which hang (hang.ts).
+ * Checks the processes of a fleet twenty times a second, for as long as there are any, and reports which hang (hang.ts).
  *
- * The system may take seconds to tell of a process (on a machine that is short of cores, its lock is another's), and this
- * thread recovers logs: so it asks from the pool, for one process after the other, which takes one of the pool's threads
- * at most. Whether a process has answered is looked at when all is told: an answer meanwhile clears it.
+ * The system may take seconds to report on a process (on a machine short of cores, another process holds its lock), and
+ * this thread recovers logs. So the checks run on the pool, for one process after the other, which takes at most one of the
+ * pool's threads. Whether a process has answered is read after all reports are in: an answer meanwhile clears it.
  */
 import type { Clock } from '../../engine/kernel/clock.ts';
 import { type HangDetector, type HangLook, hangLookIntervalMs, initialHangDetector, judgeHangs } from './hang.ts';
@@ -11,9 +11,9 @@ import { ProcessState } from './process-state.ts';
 
 export interface HangWatchOptions<P> {
   readonly clock: Clock;
-  /** Whether it has answered what it was asked last. */
+  /** Whether it has answered the last ping. */
   answered(process: P): boolean;
-  /** After each look. */
+  /** Called after each check. */
   looked?(): void;
 }
 

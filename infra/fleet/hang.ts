@@ -1,21 +1,21 @@
 /**
- * Which child processes hang, from one look at a time. Pure: the fleet looks and tells.
+ * Which child processes hang, computed from single observations. Pure: the fleet observes and acts.
  *
- * A broker that hangs keeps its partitions until its lease has lapsed. On one machine the operating system says more than
- * a lease: a process that somebody stopped (SIGSTOP) is stopped for certain; one whose main thread sleeps while a question
- * waits for its event loop is stuck. A process that runs, or waits for its disk, is busy or starved and not hung: it is
- * left to its lease, and so is everything where the system does not tell (no /proc).
+ * A broker that hangs keeps its partitions until its lease has lapsed. On one machine the operating system says more than a
+ * lease: a process that somebody stopped (SIGSTOP) is certainly stopped; one whose main thread sleeps while a ping waits
+ * for its event loop is stuck. A process that runs, or waits for its disk, is busy or starved and not hung: it is left to
+ * its lease. So is every process where the system gives no state (no /proc).
  *
- * Time counts only while the observer itself was attentive: a look that comes late (the parent was stopped, or waited for
- * a core as its children did) counts as if it were in time. Several that fall silent together are held up by something
- * they share, most likely a store whose lock a stopped one holds: then only those that are stopped are told.
+ * Time counts only while the observer itself was attentive: a late observation (the parent was stopped, or waited for a
+ * core as its children did) counts as if it were in time. Several processes that fall silent together are probably blocked
+ * by something they share, most likely a store whose lock a stopped one holds: then only the stopped ones are reported.
  */
 export interface HangLook {
   readonly brokerId: number;
   readonly pid: number;
-  /** It has answered what it was asked last. */
+  /** It has answered the last ping. */
   readonly answered: boolean;
-  /** One letter of the kernel; undefined where it does not tell. */
+  /** One letter from the kernel; undefined where the system gives none. */
   readonly state: string | undefined;
 }
 
@@ -37,7 +37,7 @@ export interface Hung {
 
 export const hangLookIntervalMs = 50;
 const attentionMsMax = 2 * hangLookIntervalMs;
-/** More than one look can count for: who sees a stopped process only once may have been stopped with it. */
+/** More than one observation may add: an observer that sees a stopped process only once may have been stopped with it. */
 export const stoppedMsMax = 125;
 const silentMsMax = 1000;
 

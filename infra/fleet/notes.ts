@@ -1,16 +1,16 @@
 /**
- * Notes of broker processes in the folder of sockets: files with the process id in their names, and in them within which
- * namespace it is one. They say only where to look, because to look at all processes takes long; what a note says is looked
- * at before it is believed.
+ * Notes of broker processes in the folder of sockets: files with the process id in their names and, as content, the
+ * namespace of that id. They only say where to look, because looking at all processes takes long; a note is verified before
+ * it is believed.
  */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pidNamespace } from './process-state.ts';
 
-/** A child of who started it, or one that outlives it. */
+/** A child of its starter, or a process that outlives it. */
 export type NoteKind = 'process' | 'detached';
 
-/** Where there is no room for a note, its broker serves as well without, and its lease decides. */
+/** When there is no room for a note, its broker serves without one, and its lease decides. */
 export function noteProcess(notes: string, kind: NoteKind, pid: number): void {
   try {
     writeFileSync(notePath(notes, kind, pid), pidNamespace(), { mode: 0o600 });
@@ -19,7 +19,7 @@ export function noteProcess(notes: string, kind: NoteKind, pid: number): void {
   }
 }
 
-/** It is reaped. */
+/** Called when it is reaped. */
 export function forgetProcess(notes: string, kind: NoteKind, pid: number): void {
   try {
     rmSync(notePath(notes, kind, pid), { force: true });
@@ -28,12 +28,12 @@ export function forgetProcess(notes: string, kind: NoteKind, pid: number): void 
   }
 }
 
-/** Those whose ids mean something here: another container's are left as they are. */
+/** Notes whose ids are valid here: another container's notes are left alone. */
 export function notedProcesses(notes: string, kind: NoteKind): number[] {
   return allNoted(notes, kind).filter((pid) => isOfHere(notePath(notes, kind, pid)));
 }
 
-/** When it is known that none of another container is there any more. */
+/** Called when no process of another container is left. */
 export function forgetElsewhere(notes: string): void {
   for (const kind of ['process', 'detached'] as const) {
     const pids = allNoted(notes, kind).filter((pid) => !isOfHere(notePath(notes, kind, pid)));
@@ -51,7 +51,7 @@ function allNoted(notes: string, kind: NoteKind): number[] {
   }
 }
 
-/** One that says nothing is of an earlier version, or there was no room. */
+/** An empty note is of an earlier version, or there was no room. */
 function isOfHere(path: string): boolean {
   try {
     return ['', pidNamespace()].includes(readFileSync(path, 'utf8'));

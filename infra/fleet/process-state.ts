@@ -1,11 +1,11 @@
 /**
- * What the kernel says of a process: one letter for its main thread (R, S, D, T, Z…), from /proc, and whether it is gone. The file stays open
- * between two looks: ten looks a second at every broker then cost one trip to the thread pool each instead of five, and the
- * descriptor means this process alone, whoever gets its id later.
+ * What the kernel says about a process: one letter for its main thread (R, S, D, T, Z…), from /proc, and whether it is
+ * gone. The file stays open between two checks: ten checks a second of every broker then cost one trip to the thread pool
+ * each instead of five, and the descriptor means this process alone, whoever gets its id later.
  */
 import { close, open, read, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** The letter comes behind the id and a name of at most 64 bytes. */
+/** The letter follows the id and a name of at most 64 bytes. */
 const readBytes = 128;
 
 export class ProcessState {
@@ -19,7 +19,7 @@ export class ProcessState {
     this.#path = pathOf(pid);
   }
 
-  /** One at a time. Undefined where the system does not tell, or when the process is reaped. Never rejects. */
+  /** One at a time. Undefined where the system gives none, or when the process is reaped. Never rejects. */
   async read(): Promise<string | undefined> {
     if (this.#isClosed) return undefined;
     this.#isReading = true;
@@ -33,7 +33,7 @@ export class ProcessState {
     }
   }
 
-  /** A read under way ends first. */
+  /** A read in flight ends first. */
   close(): void {
     this.#isClosed = true;
     if (!this.#isReading) this.#letGo();
@@ -45,7 +45,7 @@ export class ProcessState {
   }
 }
 
-/** Of any process, on this thread. */
+/** For any process, on this thread. */
 export function processStateNow(pid: number): string | undefined {
   try {
     return stateIn(readFileSync(pathOf(pid), 'latin1'));
@@ -55,13 +55,13 @@ export function processStateNow(pid: number): string | undefined {
 }
 
 /**
- * The id of its parent, which is another's once that one is dead, and when it was started, in ticks since the system's start:
- * with it a process is told from a later one of the same id. Undefined where the system does not tell.
+ * The id of its parent, which changes once that parent is dead, and its start time, in ticks since the system's start,
+ * which distinguishes it from a later process of the same id. Undefined where the system gives none.
  */
 export function originNow(pid: number): { readonly parent: number; readonly startTicks: string } | undefined {
   try {
     const text = readFileSync(pathOf(pid), 'latin1');
-    // From the third field of proc(5) on: the parent's id is the fourth, the start the twenty-second.
+    // From the third field of proc(5) on: the parent's id is the fourth field, the start time the twenty-second.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     return { parent: Number(fields[1]), startTicks: fields[19] ?? '' };
   } catch {
@@ -69,7 +69,7 @@ export function originNow(pid: number): { readonly parent: number; readonly star
   }
 }
 
-/** The process that a thread of this number belongs to; undefined where the system does not tell, or it has ended. */
+/** The process that a thread of this number belongs to; undefined where the system does not say, or it has ended. */
 export function processOfThread(thread: number): number | undefined {
   try {
     const group = /^Tgid:\t(\d+)$/m.exec(readFileSync(`/proc/${thread}/status`, 'latin1'))?.[1];
@@ -79,7 +79,7 @@ export function processOfThread(thread: number): number | undefined {
   }
 }
 
-/** Within which process ids mean what they mean here: a container most often has one of its own. '' where nothing is told. */
+/** The namespace in which process ids are valid here: a container usually has its own. '' where the system does not say. */
 export function pidNamespace(pid: number | 'self' = 'self'): string {
   try {
     return readlinkSync(`/proc/${pid}/ns/pid`);
@@ -89,11 +89,11 @@ export function pidNamespace(pid: number | 'self' = 'self'): string {
 }
 
 /**
- * Whether no process has this id, or only one that has ended and waits to be reaped by a parent that is busy or stopped.
- * One of another user, or a later process with the same id, counts as there.
+ * Whether no process has this id, or only one that has ended and waits to be reaped by a parent that is busy or stopped. A
+ * process of another user, or a later one with the same id, counts as existing.
  */
 export function isGone(pid: number): boolean {
-  // Ids of 0 and below name process groups; our own id was another process's before it was ours.
+  // Ids of 0 and below name process groups; our own id may have been another process's before.
   if (pid <= 0 || pid === process.pid) return true;
   try {
     process.kill(pid, 0);
@@ -103,14 +103,14 @@ export function isGone(pid: number): boolean {
   }
 }
 
-/** With its last thread: while others of its threads end, they may still be in a write. */
+/** Gone only with its last thread: while other threads are ending, they may still be in a write. */
 function isZombie(pid: number): boolean {
   const state = processStateNow(pid);
   if (state !== 'Z' && state !== 'X') return false;
   try {
     return readdirSync(`/proc/${pid}/task`).length <= 1;
   } catch (error) {
-    // Reaped meanwhile; of what cannot be looked at, for want of files, nothing is known.
+    // Reaped meanwhile. When it cannot be checked, for want of files, nothing is known.
     return (error as NodeJS.ErrnoException).code === 'ENOENT';
   }
 }

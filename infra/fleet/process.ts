@@ -1,8 +1,7 @@
 /**
- * Brokers as child processes of this one. The IPC channel is a lifeline in both directions: a child whose parent is gone
- * sees it close and exits, and the parent assigns the slot, asks whether the child is alive and asks for a graceful end
- * over it. A process counts as ended when it is reaped: from then on it can write nothing, which is what makes a kill a
- * fence.
+ * Brokers as child processes of this one. The IPC channel is a lifeline in both directions. A child whose parent is gone
+ * sees it close and exits; the parent uses it to assign the slot, to ping the child and to stop it gracefully. A process
+ * counts as ended when it is reaped: from then on it can write nothing, which is what makes a kill a fence.
  */
 import { availableParallelism } from 'node:os';
 import { assert } from '../../engine/kernel/assert.ts';
@@ -14,13 +13,13 @@ import { Standby } from './standby.ts';
 
 export interface ProcessFleetOptions extends ChildOptions {
   readonly clock: Clock;
-  /** Processes that stand by for a slot without one. */
+  /** Processes that stand by for a slot that has none. */
   readonly spares: number;
 }
 
 export type ProcessFleet = Fleet &
   Required<Pick<Fleet, 'standby' | 'prepare' | 'close'>> & {
-    /** Loads processes for so many slots before anybody asks for them. */
+    /** Loads processes for this many slots before anybody asks for them. */
     loadAhead(count: number): void;
   };
 
@@ -44,7 +43,7 @@ class RunningFleet implements ProcessFleet {
     this.#standby = new Standby({ clock, child: options, spares, loadingMax: loadingMax() });
     this.#hangs = new HangWatch({
       clock,
-      // On its way to serving it may be deep in work; stopped is stopped.
+      // Until it serves it may be deep in work; but stopped is stopped.
       answered: ({ isServing, awaitsPong }) => !isServing || !awaitsPong,
       looked: () => this.#ping(),
     });
@@ -62,7 +61,7 @@ class RunningFleet implements ProcessFleet {
     this.#standby.prepare();
   }
 
-  /** Resolves when the process is there and knows its slot; rejects when the system refuses to make one. */
+  /** Resolves when the process exists and knows its slot; rejects when the system refuses to create one. */
   async start(slot: BrokerSlot): Promise<void> {
     const { brokerId } = slot;
     assert(!this.#children.has(brokerId), 'a slot has one process at a time');
@@ -107,14 +106,17 @@ class RunningFleet implements ProcessFleet {
     return this.#standby.close();
   }
 
-  /** Asked less often than looked at: who has nothing to do is woken by it. */
+  /** Pinged less often than checked, because a ping wakes an idle process. */
   #ping(): void {
     if (++this.#looks % looksPerPing > 0) return;
     for (const child of this.#children.values()) if (child.isServing && !child.awaitsPong) child.ping();
   }
 }
 
-/** One core is left to this process, which recovers meanwhile or loads its own doors: the first to serve serves everything. */
+/**
+ * Leaves one core to this process, which recovers meanwhile or loads its doors: the first broker to serve serves
+ * everything.
+ */
 function loadingMax(): number {
   return Math.max(1, availableParallelism() - 1);
 }

@@ -1,11 +1,11 @@
 /**
- * Processes that have loaded their program and wait for a slot. To start Node and load a broker takes hundreds of
- * milliseconds of a core; a spare takes that out of the time in which a dead broker's slot is empty, at the price of the
+ * Processes that have loaded their program and wait for a slot. Starting Node and loading a broker takes hundreds of
+ * milliseconds of a core. A spare removes that from the time in which a dead broker's slot is empty, at the price of the
  * memory of one idle process (about 70 MB).
  *
- * The pool is refilled a while after a spare was taken: while partitions are being recovered, the cores are theirs. Who
- * asks and finds no spare has one loaded at once, a few at a time, because loading all of a large fleet together makes the
- * first as late as the last.
+ * The pool is refilled a while after a spare was taken: while partitions are being recovered, the cores are theirs. A
+ * caller that finds no spare has one loaded at once, a few at a time, because loading all of a large fleet together makes
+ * the first as late as the last.
  */
 import type { Clock, Timer } from '../../engine/kernel/clock.ts';
 import { Child, type ChildOptions } from './child.ts';
@@ -13,20 +13,20 @@ import { Child, type ChildOptions } from './child.ts';
 export interface StandbyOptions {
   readonly clock: Clock;
   readonly child: ChildOptions;
-  /** Kept when nobody asks. */
+  /** Spares kept when nobody asks. */
   readonly spares: number;
   /** Processes that load at the same time. */
   readonly loadingMax: number;
 }
 
 const refillAfterMs = 700;
-/** A process that does not load is not started again at once. */
+/** A process that fails to load is not restarted at once. */
 const refillAfterFailureMs = 5000;
 
 export class Standby {
   readonly #options: StandbyOptions;
   readonly #idle = new Set<Child>();
-  /** Who waits for a process, in the order in which they asked. */
+  /** Callers that wait for a process, in the order in which they asked. */
   readonly #waiting: (() => void)[] = [];
   /** Still to be loaded for slots that have not asked yet. */
   #ahead = 0;
@@ -42,8 +42,8 @@ export class Standby {
   }
 
   /**
-   * Resolves when a process is kept for the slot, to be taken. Also when one did not load: the start, which then makes its
-   * own, will tell why.
+   * Resolves when a process is reserved for the slot. Also resolves when one failed to load: the start then creates its own
+   * and reports why.
    */
   keep(brokerId: number): Promise<void> {
     let asked = this.#asked.get(brokerId);
@@ -54,7 +54,7 @@ export class Standby {
     return asked;
   }
 
-  /** Loads processes for so many slots that will ask, whichever of them asks first. */
+  /** Loads processes for this many slots that will ask, whichever of them asks first. */
   loadAhead(count: number): void {
     this.#ahead += count;
     this.#load();
@@ -81,7 +81,7 @@ export class Standby {
     this.#kept.set(brokerId, ready);
   }
 
-  /** The one that is kept for the slot, else any that is ready. */
+  /** The process reserved for the slot, otherwise any that is ready. */
   take(brokerId: number): Child | undefined {
     const child = this.#kept.get(brokerId) ?? this.#ready();
     this.#kept.delete(brokerId);
@@ -106,7 +106,7 @@ export class Standby {
     return undefined;
   }
 
-  /** One for everybody who waits or will, as many at a time as may load. */
+  /** One for every caller that waits or will wait, loading only as many at a time as allowed. */
   #load(): void {
     const { loadingMax } = this.#options;
     let loading = [...this.#idle].filter((child) => !child.isReady).length;

@@ -1,6 +1,7 @@
 /**
- * TCP ports on 127.0.0.1 that were free a moment ago, for programs that cannot choose theirs by themselves. They lie below those
- * that systems give to outgoing connections (32768 on, RFC 6335 has 49152): one of these could take a port in the moment between.
+ * TCP ports on 127.0.0.1 that were free a moment ago, for programs that cannot choose theirs themselves. They lie below the
+ * ports that systems use for outgoing connections (32768 on, RFC 6335 has 49152), because an outgoing connection could take
+ * a port in between.
  */
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
@@ -10,7 +11,9 @@ const lowestPort = 15_000;
 const highestPort = 32_000;
 const triesMax = 100;
 
-/** All different: each is kept until all are found. Throws when so many in a row are taken that something must be wrong. */
+/**
+ * All different: each is held until all are found. Throws after so many taken ports in a row that something must be wrong.
+ */
 export async function freePorts(count: number): Promise<number[]> {
   const servers: Server[] = [];
   const ports: number[] = [];

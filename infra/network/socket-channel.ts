@@ -1,7 +1,7 @@
 /**
- * One connection as a FrameChannel. What is sent during an event-loop turn is only queued; at the end of the turn it
- * leaves in one corked write, because a socket write costs 6-9 us of kernel time whatever it carries. Reading stops with
- * pause(); frames of the read that is being cut up are still delivered, at most one receive buffer of them.
+ * One connection as a FrameChannel. Frames sent during an event-loop turn are only queued; at the end of the turn they
+ * leave in one corked write, because a socket write costs 6-9 us of kernel time whatever it carries. pause() stops reading;
+ * frames of the current read are still delivered, at most one receive buffer of them.
  */
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../../engine/kernel/clock.ts';
@@ -12,13 +12,13 @@ import { writeCorked } from '../../engine/kernel/write-corked.ts';
 import { offeredPort } from './loopback.ts';
 
 export interface ChannelSettings {
-  /** Largest frame that is taken in. */
+  /** The largest frame accepted. */
   readonly frameBytesMax: number;
   /** How long close() lets queued frames drain before the connection is cut. */
   readonly closeMsMax: number;
 }
 
-/** Told of an offered port; returns what to call when the connection to it is taken. */
+/** Called with an offered port; returns the function to call when the connection to it is taken. */
 export type OnOffer = (port: number) => () => void;
 
 export class SocketChannel implements FrameChannel {
@@ -29,7 +29,7 @@ export class SocketChannel implements FrameChannel {
   #handler: FrameHandler | undefined;
   #outbox: Uint8Array[] = [];
   #outboxBytes = 0;
-  /** Of the frames in the outbox, who wants to know when the socket is done with theirs. */
+  /** Callbacks of frames in the outbox whose senders need to know when the socket is done with them. */
   #sent: (() => void)[] = [];
   #flushing = false;
   /** True from the first frame that the kernel did not take at once until everything is taken. */
@@ -40,7 +40,7 @@ export class SocketChannel implements FrameChannel {
   #onOffer: OnOffer | undefined;
   #onTaken: (() => void) | undefined;
 
-  /** `onOffer`: the other end may begin by offering another connection instead of this one. */
+  /** `onOffer`: the other end may begin by offering another connection to replace this one. */
   constructor(clock: Clock, settings: ChannelSettings, onOffer?: OnOffer) {
     this.#clock = clock;
     this.#settings = settings;
@@ -65,12 +65,12 @@ export class SocketChannel implements FrameChannel {
     socket.on('close', () => this.#end());
   }
 
-  /** Where to receive next: the rest of a large frame, or (some of) `shared`, which received() copies from. */
+  /** Where to receive next: into the rest of a large frame, or into (part of) `shared`, which received() copies from. */
   target(shared: Buffer): Buffer {
     return this.#reader.target(shared);
   }
 
-  /** `length` bytes of the stream, in the target given last or, if none was, in a buffer of the caller's. */
+  /** `length` bytes of the stream, in the last target or, if none was given, in a buffer of the caller's. */
   received(chunk: Uint8Array, length: number): void {
     if (this.#closing) return;
     if ((this.#onOffer || this.#onTaken) && this.#isOffer(chunk, length)) return;
@@ -83,7 +83,7 @@ export class SocketChannel implements FrameChannel {
     }
   }
 
-  /** Whether these bytes are of an offer (loopback.ts): they may be the first ones, or those behind such first ones. */
+  /** Whether these bytes belong to an offer (loopback.ts): its first bytes, or those that follow them. */
   #isOffer(chunk: Uint8Array, length: number): boolean {
     const onOffer = this.#onOffer;
     const onTaken = this.#onTaken;
@@ -126,7 +126,7 @@ export class SocketChannel implements FrameChannel {
     this.#flush();
     this.#closing = true;
     const socket = this.#socket!;
-    // Queued answers still reach a peer that reads; one that does not is cut.
+    // Queued answers still reach a peer that reads; a peer that does not read is cut.
     this.#closeTimer = this.#clock.after(this.#settings.closeMsMax, () => socket.destroy(), 'background');
     socket.destroySoon();
   }

@@ -1,11 +1,11 @@
 /**
  * The Network port over node:net. An address is the path of a Unix socket (it contains a '/') or host:port.
  *
- * Every connection receives into one buffer that is used again for each read (`onread`): 0.18-0.26 CPU seconds per
- * gigabyte where the default 'data' events take 0.43, because no buffer is allocated per read. The rest of a large frame
- * is received where it belongs instead, which spares the copy. Node offers `onread` for
- * outgoing connections only, so an accepted connection's handle is moved into a Socket made with the option; where a
- * Node version has no such handle, 'data' events do the same work at the higher price.
+ * Every connection receives into one buffer that is reused for each read (`onread`): 0.18-0.26 CPU seconds per gigabyte
+ * where the default 'data' events take 0.43, because no buffer is allocated per read. The rest of a large frame is received
+ * directly into its own buffer, which saves the copy. Node offers `onread` only for outgoing connections, so an accepted
+ * connection's handle is moved into a Socket created with the option; where a Node version has no such handle, 'data'
+ * events do the same work at the higher price.
  */
 import { Server, Socket, connect, type OnReadOpts, type SocketConstructorOpts } from 'node:net';
 import { mkdir, rm } from 'node:fs/promises';
@@ -49,7 +49,7 @@ export function socketAddress(address: string): SocketAddress {
 function onread(channel: SocketChannel, settings: SocketNetworkSettings): OnReadOpts {
   const shared = Buffer.allocUnsafeSlow(settings.receiveBufferBytes);
   return {
-    // Asked after each read for the place of the next.
+    // Called after each read for the place of the next.
     buffer: () => channel.target(shared),
     callback: (length, buffer) => {
       channel.received(buffer, length);
@@ -83,7 +83,7 @@ function dial(
   });
 }
 
-/** Over TCP where that can be had: see loopback.ts. */
+/** Over TCP where possible: see loopback.ts. */
 async function dialBulk(
   address: string,
   handler: FrameHandler,
@@ -144,16 +144,16 @@ async function listen(
   };
 }
 
-/** Throws `error` where nothing can be done about it. */
+/** Throws `error` when it cannot be repaired. */
 async function makeRoom(path: string, error: unknown): Promise<void> {
-  // Somebody has removed the folder of sockets, which looks as if nobody needed it. libuv tells EACCES where the system says
-  // ENOENT. Another broker may have made the folder since; where it was there all the time, the next try fails as this one.
+  // Somebody has deleted the folder of sockets, which looks unused. libuv reports EACCES where the system says ENOENT.
+  // Another broker may have created the folder since; if it existed all the time, the next try fails like this one.
   if (isCode(error, 'EACCES')) {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     return;
   }
   if (!isCode(error, 'EADDRINUSE') || (await isServed(path))) throw error;
-  // A killed process leaves its socket file behind; its successor takes the name over.
+  // A killed process leaves its socket file behind; its successor takes over the name.
   await rm(path, { force: true });
 }
 

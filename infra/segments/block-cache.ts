@@ -1,6 +1,6 @@
 /**
- * Blocks of files that lie behind a network, in bounded memory: many small reads of a cold log become few larger ones, who
- * reads on finds the next block on its way already, and who asks for a block that is on its way waits for that one.
+ * Blocks of files behind a network, in bounded memory. Many small reads of a cold log become a few larger ones, a
+ * sequential reader finds the next block already on its way, and a reader of a block in flight waits for that block.
  */
 
 import { Lanes } from '../../engine/kernel/lanes.ts';
@@ -8,20 +8,20 @@ import { Lanes } from '../../engine/kernel/lanes.ts';
 export interface BlockCacheSettings {
   readonly blockBytes: number;
   readonly cacheBytesMax: number;
-  /** Blocks fetched behind the one that a sequential reader is in. */
+  /** Blocks prefetched after the one that a sequential reader is in. */
   readonly readAheadBlocks: number;
-  /** Fetches under way at a time; more wait in order. */
+  /** Concurrent fetches; more wait in order. */
   readonly fetchesMax: number;
 }
 
 /** Files whose readers are known to be sequential. */
 const followedFilesMax = 1024;
 
-/** The bytes from `position` on, fewer than asked only at the end of the file. */
+/** The bytes from `position` on, fewer than requested only at the end of the file. */
 export type FetchRange = (fileId: string, position: number, bytes: number) => Promise<Buffer>;
 
 interface Block {
-  /** Set when it has come; its length counts from then on. */
+  /** Set when it has arrived; its length counts from then on. */
   bytes: Buffer | undefined;
   readonly coming: Promise<Buffer>;
 }
@@ -31,7 +31,7 @@ export class BlockCache {
   readonly #fetch: FetchRange;
   /** Least recently used first. */
   readonly #blocks = new Map<string, Block>();
-  /** Per file the block behind the last one read: a read that begins there is sequential. */
+  /** For each file the block after the last one read: a read that begins there is sequential. */
   readonly #next = new Map<string, number>();
   readonly #lanes: Lanes;
   #bytes = 0;
@@ -46,7 +46,9 @@ export class BlockCache {
     return this.#bytes;
   }
 
-  /** Bytes read, less than asked only at the end of the file. Throws what the fetch throws; that is not cached. */
+  /**
+   * Bytes read, fewer than requested only at the end of the file. Throws what the fetch throws; failures are not cached.
+   */
   async read(fileId: string, target: Uint8Array, position: number): Promise<number> {
     const { blockBytes, readAheadBlocks } = this.#settings;
     const first = Math.floor(position / blockBytes);
@@ -54,7 +56,7 @@ export class BlockCache {
     const wanted: Promise<Buffer>[] = [];
     for (let block = first; block <= last; block++) wanted.push(this.#block(fileId, block));
     if (this.#next.get(fileId) === first || first < last) {
-      // Nobody waits for these; a failure is met again, and told, by who reads the block.
+      // Nobody waits for these; the reader of the block meets a failure again and reports it.
       for (let ahead = 1; ahead <= readAheadBlocks; ahead++) this.#block(fileId, last + ahead).catch(() => undefined);
     }
     this.#follow(fileId, last + (position + target.length === (last + 1) * blockBytes ? 1 : 0));
@@ -100,7 +102,7 @@ export class BlockCache {
     const block: Block = { bytes: undefined, coming };
     coming.then(
       (bytes) => {
-        // Dropped meanwhile: the readers that wait get it, the cache does not.
+        // Evicted meanwhile: the waiting readers get it, the cache does not.
         if (this.#blocks.get(key) !== block) return;
         block.bytes = bytes;
         this.#bytes += bytes.length;

@@ -1,4 +1,4 @@
-/** The segment store that the settings name: a folder of the data folder, or a bucket. */
+/** The segment store of the settings: a folder of the data folder, or a bucket. */
 import { directorySegments, unsyncedBytesDefault } from '../../engine/log/segments/directory-segments.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import { type Disk, type SegmentStore, SegmentsUnavailable } from '../../engine/ports.ts';
@@ -16,8 +16,8 @@ export interface SegmentsSettings {
 const unsyncedBytesOfPageCache = 64 * 1024 * 1024;
 
 /**
- * Throws an Error that names the flag or the bucket for what will never work. A service that does not answer is no reason
- * not to start: `warn` is told, and writes go on until the write-ahead log has reached its bound.
+ * Throws an Error that names the flag or the bucket for settings that can never work. A service that does not answer is no
+ * reason not to start: `warn` is called, and writes continue until the write-ahead log has reached its limit.
  */
 export async function openSegments(
   settings: SegmentsSettings,
@@ -30,8 +30,8 @@ export async function openSegments(
     const unsyncedBytesMax = settings.durability === 'page-cache' ? unsyncedBytesOfPageCache : unsyncedBytesDefault;
     return directorySegments(local.disk, local.directory, unsyncedBytesMax);
   }
-  // Only who uses it pays for loading the client.
-  // Its notice about Node versions to come is for who pins the client, which is us; not for every process's log.
+  // Loads the client only when it is used. Its notice about future Node versions is meant for whoever pins the client,
+  // which is us, and not for every process's log.
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   const { s3Segments } = await import('./s3-segments.ts');
   const store = s3Segments(location, clock);

@@ -14,7 +14,7 @@ const address = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/;
 /** Keys have 1,024 bytes at most, of which a file's own name takes less than 64. */
 const prefixBytesMax = 900;
 
-/** Undefined for the empty text: segments then lie in the data folder. Throws InvalidRequest for what is no address. */
+/** Undefined for the empty text: segments then lie in the data folder. Throws InvalidRequest for an invalid address. */
 export function s3Location(
   segments: string,
   endpoint: string,
