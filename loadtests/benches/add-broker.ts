@@ -1,9 +1,9 @@
 /**
- * A fourth broker for three that are full: from the request until it has all that it gets, and every partition has taken a
- * durable write again. No record is copied, so the time should not depend on how much there is.
+ * Adds a fourth broker to three full ones and measures the time from the request until it has its share and every partition
+ * has taken a durable write again. No record is copied, so the time should not depend on the amount of data.
  *
- * Its share is one of load: when the three have just been written to, eight of the busier partitions may be a quarter. So
- * the end is not a number of partitions but that nothing comes any more.
+ * The broker's share is one of load: when the three have just been written to, eight of the busier partitions may be a
+ * quarter. So the end is not a number of partitions but the moment when no more moves follow.
  */
 import type { Bench, BenchEnvironment, Fact } from '../compare/bench.ts';
 import { type Headgate, startHeadgate } from '../servers/serve.ts';
@@ -13,9 +13,9 @@ const partitions = 40;
 const recordBytes = 512 * 1024;
 const lanes = 6;
 const mibPerBroker = [150, 1500];
-/** Nothing has come for so long: the round of moves is over. */
+/** No move for this long: the round of moves is over. */
 const quietMs = 1500;
-/** Of an even share of the partitions: a broker with fewer has not been filled. */
+/** As a part of an even share of the partitions: a broker with fewer has not been filled. */
 const shareMin = 0.7;
 
 export const addBroker: Bench = {
@@ -43,7 +43,7 @@ async function addOne(
   mib: number,
 ): Promise<{ servesMs: number; sharedMs: number; writtenMs: number; partitions: number }> {
   // One zone, so that one broker may be added.
-  // With the spare process that an installation has standing by.
+  // With a spare process standing by, as in an installation.
   const flags = [
     '--durability',
     'fsync',
@@ -85,7 +85,7 @@ async function addOne(
   }
 }
 
-/** Random bytes: what compresses would not be as much as it says. */
+/** Random bytes: compressible ones would not be the stated amount. */
 async function fill(headgate: Headgate, mib: number): Promise<void> {
   const body = crypto.getRandomValues(new Uint8Array(65_536));
   const record = new Uint8Array(recordBytes);

@@ -11,7 +11,7 @@ import { BatchBuilder, encodeBatch } from '../../engine/records/encode.ts';
 const key = Buffer.from('customer-0042');
 const value = Buffer.alloc(1024, 'v');
 const smallValue = value.subarray(0, 100);
-/** Kafka 4's clients send it. */
+/** Sent by Kafka 4's clients. */
 const produceVersion = 13;
 const fetchVersion = 17;
 

@@ -6,7 +6,7 @@ import { type Headgate, startHeadgate, startServer } from '../servers/serve.ts';
 interface Kind {
   readonly name: string;
   readonly format: 'json' | 'string' | 'base64';
-  /** As it stands in the body of a produce request. */
+  /** As it appears in the body of a produce request. */
   readonly value: string;
   readonly recordsPerPost: number;
 }
@@ -35,7 +35,7 @@ const kinds: readonly Kind[] = [
   { name: 'text of 100 B', format: 'string', value: JSON.stringify('x'.repeat(100)), recordsPerPost: 1_000 },
 ];
 
-/** Enough for the page that is asked for. */
+/** Enough for the page that is requested. */
 const postsBytes = 2 << 20;
 const connections = 4;
 

@@ -1,9 +1,9 @@
 /**
  * Apache Kafka and Headgate under the same official clients: 1 KiB records, acks=all, batch.size=65536, linger.ms=5, six
  * partitions. Nothing is pinned: each side may use the whole machine while the other is idle. The 'server' CPU is that of
- * all processes of a side. Kafka has one node, which is what it needs for this. Headgate is measured twice: as `serve`
- * starts it, a gateway and three brokers, where the client's every byte crosses two processes, and with its brokers in
- * the gateway (`--broker-mode in-process`), one process as Kafka's node is.
+ * all processes of a side. Kafka has one node, which is enough for this. Headgate is measured twice: as `serve` starts it,
+ * with a gateway and three brokers, where every client byte crosses two processes; and with its brokers in the gateway
+ * (`--broker-mode in-process`), one process like Kafka's node.
  */
 import type { Bench, BenchEnvironment, Goal, Measured, Target } from '../compare/bench.ts';
 import { type PerfTools, perfTools } from '../load/perf-tools.ts';
@@ -27,9 +27,9 @@ const recordsFirst = 50_000;
 const recordsMax = 1_000_000;
 /** 20 MB/s in records of 1 KiB. */
 const pacedRecordsPerSecond = 20_480;
-/** What the client needs until it is compiled: three seconds of the paced run, and about as much of the other. */
+/** How long the client needs until it is compiled: three seconds of the paced run, and about as much of the other. */
 const warmUpRecords = 60_000;
-/** So many that the client's cold first second is a small part of it. */
+/** Enough that the client's cold first second is a small part of the run. */
 const readRecords = 1_000_000;
 const retention = { 'retention.bytes': String(256 << 20), 'segment.bytes': String(64 << 20) };
 
@@ -37,7 +37,7 @@ async function startSides(environment: BenchEnvironment, durability: 'page-cache
   const { dist } = environment;
   const kafka = await startApacheKafka(dist, environment.folder());
   environment.log('Kafka has started');
-  // Kafka syncs a partition's file after each batch; Headgate syncs once for all that came meanwhile.
+  // Kafka syncs a partition's file after each batch; Headgate syncs once for all batches that arrived meanwhile.
   kafka.topic('write', partitions, { ...retention, ...(durability === 'fsync' ? { 'flush.messages': '1' } : {}) });
   kafka.topic('read', partitions, {});
   const kafkaSide = { name: 'Kafka', pids: [kafka.pid], tools: perfTools(dist, environment.folder(), kafka.access) };
@@ -80,7 +80,7 @@ function target(side: Side, what: string, run: (seconds: number) => Promise<Meas
   return { name: `${side.name}, ${what}`, processes: { server: side.pids }, run };
 }
 
-/** As many records as took about the time asked for in the last run. */
+/** As many records as the last run would have sent in about the requested time. */
 function producing(side: Side): Target {
   let records = recordsFirst;
   return target(side, 'produce', async (seconds) => {

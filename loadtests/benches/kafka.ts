@@ -44,7 +44,7 @@ export const kafkaProduce: Bench = {
     const sink = await startServer(dist, 'tcp-yardstick.js');
     const cached = await startHeadgate(environment, ['--durability', 'page-cache']);
     const durable = await startHeadgate(environment, ['--durability', 'fsync']);
-    // Old segments go, so that a long run does not fill the disk.
+    // Old segments are deleted, so that a long run does not fill the disk.
     for (const server of [cached, durable]) await server.topic('bench', 6, { 'retention.bytes': String(64 << 20) });
     const spec = (recordsPerBatch: number) =>
       ({ ...plain, mode: 'produce', topic: 'bench', partitions: 6, recordsPerBatch }) as const;
@@ -63,7 +63,7 @@ export const kafkaProduce: Bench = {
   },
 };
 
-/** Read ranges, in bytes of records: the tail is in memory, the start has been rolled up into segments. */
+/** Ranges to read, in bytes of records: the tail is in memory, the start has been rolled up into segments. */
 const tailBytes = 16 << 20;
 const storedBytes = 256 << 20;
 

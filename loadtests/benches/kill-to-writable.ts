@@ -1,7 +1,7 @@
 /**
- * SIGKILL of a broker, and how long until each partition takes a durable write again, for Headgate and for Apache Kafka in
- * the same run and with the same probe; and of all brokers of a zone at once. The pause of a partition is what a client
- * sees: from the kill to the answer to the first write that was sent after it.
+ * SIGKILLs a broker, and all brokers of a zone at once, and measures how long until each partition takes a durable write
+ * again, for Headgate and for Apache Kafka in the same run and with the same probe. The pause of a partition is what a
+ * client sees: from the kill to the answer to the first write that was sent after it.
  */
 import type { BrokerFacts, Instance } from '../../bin/demo/instance.ts';
 import type { Bench, BenchEnvironment, Fact } from '../compare/bench.ts';
@@ -16,11 +16,11 @@ const calmMs = 2_000;
 const unevenMax = 0.15;
 const evenWaitMsMax = 60_000;
 const pollMs = 100;
-/** Longer than this and a partition counts as stuck. */
+/** After this long a partition counts as stuck. */
 const waitMsMax = 60_000;
 const replicationWaitMsMax = 120_000;
 const kafkaReplicas = 3;
-/** No further kill after this: Apache Kafka takes twenty seconds and more for one. */
+/** No further kill after this: Apache Kafka takes at least twenty seconds for one. */
 const killsMsMax = 90_000;
 
 interface Site {
@@ -30,7 +30,7 @@ interface Site {
   readonly probe: WritableProbe;
   /** SIGKILL of the `kill`-th broker in turn. */
   kill(kill: number): Promise<void>;
-  /** Until the next kill finds everything as the first one did. */
+  /** Waits until the next kill meets the same conditions as the first one. */
   recover(kill: number): Promise<void>;
 }
 
@@ -72,7 +72,7 @@ function oneOf(brokers: readonly BrokerFacts[], kill: number): readonly BrokerFa
 
 interface OfHeadgate extends Pick<Site, 'name' | 'topics' | 'kills'> {
   readonly brokers: number;
-  /** Of the brokers that serve, those that die in the `kill`-th kill. */
+  /** The serving brokers that die in the `kill`-th kill. */
   readonly victims: (serving: readonly BrokerFacts[], kill: number) => readonly BrokerFacts[];
 }
 
@@ -106,8 +106,8 @@ async function ofHeadgate(environment: BenchEnvironment, options: OfHeadgate): P
 }
 
 /**
- * Until all brokers serve again with their share of the partitions, and a while longer. Without it the next kill would meet
- * a broker or a zone that has half of everything, because those that died before it have not got theirs back.
+ * Waits until all brokers serve again with their share of the partitions, and a while longer. Otherwise the next kill would
+ * hit a broker or a zone that has half of everything, because the ones that died before have not got theirs back.
  */
 async function untilEven(instance: Instance, brokers: number): Promise<void> {
   const deadlineMs = performance.now() + evenWaitMsMax;

@@ -1,4 +1,4 @@
-/** What idleness costs: resident memory per open partition in brokers and gateway, and per connection of each door. */
+/** The cost of idleness: resident memory per open partition in brokers and gateway, and per connection of each door. */
 import { connect, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Bench, BenchEnvironment, Fact } from '../compare/bench.ts';
@@ -10,7 +10,7 @@ import { type Headgate, startHeadgate } from '../servers/serve.ts';
 
 const partitionsPerTopic = 100;
 
-/** After memory has stopped growing: garbage of the making is collected when the process next needs room. */
+/** Measured after memory has stopped growing: set-up garbage is collected when the process next needs room. */
 async function settledBytes(pids: readonly number[]): Promise<number> {
   let last = Number.POSITIVE_INFINITY;
   for (let looks = 0; looks < 20; looks++) {
@@ -76,15 +76,15 @@ const doors: readonly { readonly name: string; readonly open: Open }[] = [
 ];
 
 /**
- * A gateway of its own for each door: pages that an earlier door's connections left behind would be used again and make
- * the next one look as if it cost nothing, or less.
+ * Starts a separate gateway for each door: pages left behind by an earlier door's connections would be reused and make the
+ * next door look as if it cost nothing, or less.
  */
 async function connectionFact(environment: BenchEnvironment, name: string, open: Open): Promise<Fact> {
   const headgate = await startHeadgate(environment, []);
   try {
     await headgate.topic('idle', 1);
     const { server } = headgate.processes;
-    // The garbage of accepting is given back when the process next needs room, which says nothing about what is held.
+    // The garbage of accepting is freed when the process next needs room, and says nothing about the memory that is held.
     const inspectors = await Promise.all(server.map(openInspector));
     const heldBytes = async (): Promise<number> => {
       for (const inspector of inspectors) await collectGarbage(inspector);
@@ -96,7 +96,7 @@ async function connectionFact(environment: BenchEnvironment, name: string, open:
         held.push(...(await Promise.all(Array.from({ length: 100 }, () => open(headgate)))));
     };
     const count = Math.max(200, Math.round(4_000 * environment.scale));
-    // So many that tables have grown and code is compiled before the first look.
+    // Enough that tables have grown and code is compiled before the first measurement.
     await openMore(Math.max(200, count / 4));
     const before = await heldBytes();
     await openMore(count);
@@ -142,7 +142,7 @@ function openSocket(host: string, port: number): Promise<{ close(): void }> {
   });
 }
 
-/** As a client is after its login: nothing asked yet. */
+/** The state of a client just after its login, before any request. */
 async function openLoggedIn(
   at: string,
   { HEADGATE_SASL_USERNAME: username, HEADGATE_SASL_PASSWORD: password }: Readonly<Record<string, string>>,

@@ -18,7 +18,7 @@ import { seededRandom } from '../../engine/kernel/random.ts';
 
 const zones = ['a', 'b', 'c'];
 const samples = 3;
-/** Of the brokers' capacity, in the busiest dimension. */
+/** As a part of the brokers' capacity, in the busiest dimension. */
 const utilisation = 0.5;
 
 export const planner: Bench = {
@@ -112,7 +112,10 @@ function randomOf(seed: number): () => number {
   return () => random.u32() / 2 ** 32;
 }
 
-/** Topics of ten partitions that weigh alike but for a fifth; a tail as of a few heavy tenants, capped at a fortieth of a broker. */
+/**
+ * Topics of ten partitions whose loads differ by up to a fifth; a tail as of a few heavy tenants, capped at a fortieth of a
+ * broker.
+ */
 function loads(size: number, brokerCount: number, random: () => number): PlanPartition[] {
   const mean = (utilisation * brokerCount) / size;
   const pareto = (): number => 1 / (1 - random()) ** (1 / 1.3) - 0.9;
@@ -131,7 +134,7 @@ function evenLoad(size: number, brokerCount: number): Load {
   return [Math.round(((utilisation * brokerCount) / size) * wholeBroker), 0, 0];
 }
 
-/** Up to 40 % up or down, and one in a thousand twenty times as hot, as far as a partition can. */
+/** Up to 40 % up or down, and one in a thousand twenty times as hot, up to a partition's limit. */
 function drift(partitions: readonly PlanPartition[], random: () => number): PlanPartition[] {
   return partitions.map((partition, i) => {
     const factor = (0.6 + 0.8 * random()) * (i % 1000 === 17 ? 20 : 1);

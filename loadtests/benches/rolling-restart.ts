@@ -1,7 +1,8 @@
 /**
- * What clients notice of planned moves: lanes write at a fixed pace over HTTP while all brokers are restarted one by one,
- * again and again. A write counts from when it was due, so that a pause is seen by all that it delays. As an installation
- * is: a spare process stands by, and nothing is pinned (a child inherits the gateway's core, and its program would load there).
+ * How clients experience planned moves: lanes write at a fixed pace over HTTP while all brokers are restarted one by one,
+ * again and again. A write counts from when it was due, so that a pause shows in every write it delays. The set-up is that
+ * of an installation: a spare process stands by, and nothing is pinned (a child inherits the gateway's core, and its
+ * program would load there).
  */
 import type { Bench, Fact } from '../compare/bench.ts';
 import { quantile } from '../compare/statistics.ts';
@@ -112,7 +113,7 @@ function settled(seconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 }
 
-/** Records in the topic: each was written under a key of its own, so more than were acknowledged are duplicates. */
+/** Records in the topic: each was written under its own key, so any beyond the acknowledged ones are duplicates. */
 async function stored({ instance, headers }: Headgate): Promise<number> {
   let count = 0;
   for (let place = 'from=earliest'; ; ) {

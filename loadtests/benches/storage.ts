@@ -1,7 +1,7 @@
 /**
- * The log over many partitions, in one process on a real disk with the metadata store that an installation has: what ten
- * thousand partitions cost against ten, what roll-ups write again, how long they hold the event loop, and how fast a
- * reader gets what lies in segments only against what lies in memory.
+ * The log over many partitions, in one process on a real disk with an installation's metadata store: what ten thousand
+ * partitions cost against ten, how much roll-ups rewrite, how long they block the event loop, and how fast a reader gets
+ * records from segments alone against records in memory.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -63,7 +63,7 @@ async function open(folder: string, partitions: number): Promise<Opened> {
     store: meta,
     clock: systemClock,
     random: systemRandom,
-    // Nothing is recent: what lies in segments is read as if it had been there for long.
+    // Nothing is recent: segments are read as if they had been there for long.
     settings: { ...logSettingsDefault, recentSegmentMs: 0 },
     brokerId: 1,
     sessionEpoch: 1,
@@ -111,7 +111,7 @@ function appendAll({ logs }: Opened, template: Uint8Array, bytes: number): Promi
   });
 }
 
-/** Everything from `from` to the end of one log, as a Fetch reads it; bytes a second. */
+/** Reads everything from `from` to the end of one log, as a Fetch does; bytes a second. */
 async function readRate(log: PartitionLog, from: number): Promise<number> {
   const beginMs = performance.now();
   let bytes = 0;
@@ -131,7 +131,7 @@ async function manyPartitions(folder: string, scale: number, log: (line: string)
   const few = await open(folder, 10);
   const many = await open(folder, 10_000);
   const rates: { few: number[]; many: number[] } = { few: [], many: [] };
-  // Warm: code is compiled, and every log has a first segment.
+  // Warm-up: code is compiled, and every log has a first segment.
   for (const opened of [few, many]) await appendAll(opened, small, 20 * MB);
   const before = { few: few.written.bytes, many: many.written.bytes };
   const stalls = monitorEventLoopDelay({ resolution: 1 });

@@ -1,7 +1,7 @@
 /**
  * One topic to 1,000 WebSocket subscribers, 10 records of 256 B a tick, against uWebSockets.js that publishes the same
- * messages from memory. An operation is one record at one subscriber. The next tick is published while at most
- * `ticksAhead` have not arrived everywhere, so that neither side lives from filling the buffers of the other.
+ * messages from memory. An operation is one record at one subscriber. The next tick is published while at most `ticksAhead`
+ * have not arrived everywhere, so that neither side gains by filling the other's buffers.
  */
 import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,9 +15,9 @@ const subscribersFull = 1_000;
 const recordsPerTick = 10;
 const recordBytes = 256;
 const ticksAhead = 4;
-/** Ends every record, twice: what the sink counts. */
+/** Ends every record, twice: the marker that the sink counts. */
 const marker = '@';
-/** A tick that does not arrive everywhere in this time is lost. */
+/** A tick that does not arrive everywhere within this time counts as lost. */
 const tickMsMax = 30_000;
 
 interface Sink {
@@ -58,7 +58,7 @@ export const webSocketFanOut: Bench = {
     ] as const) {
       const topic = `fanout-${protocol}`;
       await headgate.topic(topic, 1);
-      // From the start of the empty topic: the tail, without a race between the subscription and the first record.
+      // From the start of the empty topic: that is the tail, without a race between the subscription and the first record.
       const sink = await startSink(
         program,
         Number(new URL(headgate.instance.http).port),
@@ -158,15 +158,15 @@ function fanOut(
       const failed = new Promise<never>((_, reject) => {
         fail = reject;
       });
-      // What was never awaited may have failed as well.
+      // A promise that was never awaited may have failed as well.
       failed.catch(() => undefined);
       while (performance.now() - beginMs < seconds * 1e3) {
-        // Not awaited: nobody acknowledges the yardstick's ticks either, and what bounds those ahead is their arrival.
+        // Not awaited: nobody acknowledges the yardstick's ticks either, and their arrival limits how many are ahead.
         publish().catch(fail);
         sent += perTick;
         await Promise.race([sink.reached(sent - perTick * ticksAhead), failed]);
       }
-      // All of it, so that the next run begins with empty buffers and nothing was lost on the way.
+      // Wait for all, so that the next run begins with empty buffers and a lost record is noticed.
       await Promise.race([sink.reached(sent), failed]);
       const operations = sent - before;
       return { operations, bytes: operations * recordBytes, seconds: (performance.now() - beginMs) / 1e3 };

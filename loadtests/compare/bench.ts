@@ -1,4 +1,4 @@
-/** What a benchmark is made of. A bench offers targets that do the same work; the first one is the baseline. */
+/** The parts of a benchmark. A bench offers targets that do the same work; the first one is the baseline. */
 import type { LatencySummary } from './statistics.ts';
 
 export interface Measured {
@@ -7,13 +7,13 @@ export interface Measured {
   readonly seconds: number;
   /** Microseconds. */
   readonly latency?: LatencySummary;
-  /** For what runs inside the runner: CPU seconds of the measured part alone, under the name of a process. */
+  /** For targets inside the runner: CPU seconds of the measured part alone, under the name of a process. */
   readonly cpuSeconds?: Readonly<Record<string, number>>;
 }
 
 export interface Target {
   readonly name: string;
-  /** Whose CPU time is told apart, by the name of a role: 'server', 'brokers', 'client'. */
+  /** Processes whose CPU time is reported separately, by role: 'server', 'brokers', 'client'. */
   readonly processes: Readonly<Record<string, readonly number[]>>;
   run(seconds: number): Promise<Measured>;
 }
@@ -27,11 +27,14 @@ export interface Fact {
 
 export interface Goal {
   readonly target: string;
-  /** Of rates, target to baseline; or of CPU per operation or the 99th percentile of latency, where less is better. */
+  /**
+   * The ratio of target to baseline: of rates; or of CPU per operation or the 99th percentile of latency, where less is
+   * better.
+   */
   readonly of: 'rate' | 'server CPU' | 'p99';
   readonly atLeast?: number;
   readonly atMost?: number;
-  /** Another target than the first as yardstick. */
+  /** A target other than the first, as yardstick. */
   readonly against?: string;
 }
 
@@ -41,19 +44,19 @@ export interface Bench {
   /** What one operation is. */
   readonly unit: string;
   readonly goals?: readonly Goal[];
-  /** Targets that alternate. `stop` ends what was started for them. */
+  /** Targets that alternate. `stop` ends the processes that were started for them. */
   open?(environment: BenchEnvironment): Promise<{ readonly targets: readonly Target[]; stop(): Promise<void> }>;
-  /** Or plain facts, measured once. */
+  /** Or plain figures, measured once. */
   facts?(environment: BenchEnvironment): Promise<readonly Fact[]>;
 }
 
 export interface BenchEnvironment {
-  /** Compiled output of the repository: dist. */
+  /** The repository's compiled output: dist. */
   readonly dist: string;
   readonly profile: boolean;
   /** A folder on disk that is removed afterwards. */
   folder(): string;
   log(line: string): void;
-  /** 0 to 1 of the usual size, for a quick look. */
+  /** 0 to 1 of the usual size, for a quick run. */
   readonly scale: number;
 }

@@ -1,13 +1,13 @@
 /**
- * What processes and the machine spent, read from /proc. CPU time per operation is what a shared machine cannot spoil:
- * pre-emption makes a run longer, not dearer. Foreign load and steal tell which rounds to throw away.
+ * The CPU time of processes and of the machine, read from /proc. CPU time per operation is what a shared machine cannot
+ * spoil: pre-emption makes a run longer, not dearer. Foreign load and steal show which rounds to discard.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** USER_HZ: fixed at 100 on every Linux that Node runs on. */
 const ticksPerSecond = 100;
 
-/** User and system seconds of a process, its threads included. 0 when it is gone. */
+/** User and system seconds of a process, including its threads. 0 when it is gone. */
 export function processSeconds(pid: number): number {
   let text: string;
   try {
@@ -15,7 +15,7 @@ export function processSeconds(pid: number): number {
   } catch {
     return 0;
   }
-  // The command may hold blanks and brackets: fields are counted from the last closing one.
+  // The command may hold blanks and brackets: fields are counted from the last closing bracket.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
@@ -44,7 +44,7 @@ export function childrenOf(pid: number): number[] {
       const parent = Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1]);
       if (parent === pid) found.push(Number(name));
     } catch {
-      // It ended while we looked.
+      // It ended during the check.
     }
   }
   return found;

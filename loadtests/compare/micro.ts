@@ -1,13 +1,13 @@
 /**
- * Targets that are loops in this process. The loop is calibrated so that the clock is read rarely, and CPU time counts, not
- * wall time: pre-emption by others does not.
+ * Targets that are loops in this process. The loop is calibrated so that the clock is read rarely. CPU time counts, not
+ * wall time, because pre-emption by other processes does not affect it.
  */
 import type { Measured, Target } from './bench.ts';
 
-/** Between two looks at the clock. */
+/** Between two readings of the clock. */
 const sliceMs = 5;
 
-/** `run(n)` does the work n times; `bytes` is what one time handles. */
+/** `run(n)` does the work n times; `bytes` is the amount handled each time. */
 export function loop(name: string, bytes: number, run: (times: number) => void): Target {
   let times = 1;
   for (;;) {

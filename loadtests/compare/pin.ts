@@ -7,7 +7,7 @@ export const clientCore = 1;
 
 let isPossible: boolean | undefined;
 
-/** All threads of `pid` onto `core`. False where there is one core or no taskset: the report says so. */
+/** Pins all threads of `pid` to `core`. False where there is one core or no taskset: the report says so. */
 export function pin(pid: number, core: number): boolean {
   if (isPossible === false) return false;
   isPossible = cpus().length > 1 && spawnSync('taskset', ['-acp', String(core), String(pid)]).status === 0;

@@ -66,7 +66,7 @@ function listeningPorts(pid: number): number[] {
       const match = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${name}`));
       if (match) inodes.add(match[1]!);
     } catch {
-      // Closed while we looked.
+      // Closed during the check.
     }
   }
   const ports: number[] = [];

@@ -1,11 +1,11 @@
 /**
- * CPU profiles of running processes over the inspector: SIGUSR1 opens it, so that only the measured part is in the profile
+ * CPU profiles of running processes over the inspector. SIGUSR1 opens it, so that the profile holds only the measured part
  * and not the start. The processes must have been started with --inspect-port=0 (see `inspectable`).
  */
 import { writeFileSync } from 'node:fs';
 import { WebSocket } from 'ws';
 
-/** Put into NODE_OPTIONS before servers start, or two inspectors would fight for one port. */
+/** Set in NODE_OPTIONS before servers start; otherwise two inspectors would compete for one port. */
 export const inspectable = '--inspect-port=0';
 
 interface ProfileNode {
@@ -21,13 +21,13 @@ interface Profile {
 
 export interface SelfTime {
   readonly where: string;
-  /** Of the time that was not idle. */
+  /** As a part of the time that was not idle. */
   readonly share: number;
   readonly micros: number;
 }
 
 export interface Profiler {
-  /** Ends the profile, keeps it at `path` (for DevTools), and returns the functions by self time, idle time left out. */
+  /** Ends the profile, saves it at `path` (for DevTools), and returns the functions by self time, without idle time. */
   stop(path: string): Promise<SelfTime[]>;
 }
 
@@ -54,7 +54,7 @@ async function inspect(inspectorUrl: string): Promise<Inspector> {
   return { call, close: () => socket.close() };
 }
 
-/** What is left afterwards is what the process holds. */
+/** Forces a collection: the remaining memory is what the process holds. */
 export async function collectGarbage(inspectorUrl: string): Promise<void> {
   const { call, close } = await inspect(inspectorUrl);
   await call('HeapProfiler.enable');

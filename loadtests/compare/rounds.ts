@@ -1,6 +1,6 @@
 /**
- * Alternates the targets of a bench within one run (A B C A B C ...), so that whatever the machine does to one it does to
- * all, and throws the noisiest rounds away: those in which others used the processors or the hypervisor took them.
+ * Alternates the targets of a bench within one run (A B C A B C ...), so that the machine affects all of them alike, and
+ * discards the noisiest rounds: those in which other processes used the processors or the hypervisor took them.
  */
 import type { Bench, Measured, Target } from './bench.ts';
 import { machineTimes, processSeconds } from './cpu.ts';
@@ -9,7 +9,7 @@ import { type LatencySummary, median } from './statistics.ts';
 export interface Sample extends Measured {
   /** By role. */
   readonly cpuSeconds: Readonly<Record<string, number>>;
-  /** CPU seconds of processes that are none of ours, and of the hypervisor, per second. */
+  /** CPU seconds of other processes, and of the hypervisor, per second. */
   readonly noise: number;
 }
 
@@ -21,9 +21,9 @@ export interface TargetResult {
   readonly bytesPerSecond: number;
   readonly cpuMicrosPerOperation: Readonly<Record<string, number>>;
   readonly latency: LatencySummary | undefined;
-  /** Median over the kept rounds of this target's rate by the baseline's in the same round. */
+  /** Median over the kept rounds of this target's rate divided by the baseline's in the same round. */
   readonly rateToBaseline: number;
-  /** Of the 'server' role's CPU per operation. */
+  /** The same for the 'server' role's CPU per operation. */
   readonly cpuToBaseline: number;
 }
 
@@ -57,8 +57,8 @@ export async function runRounds(
 }
 
 /**
- * What a code path has to run until it is compiled for good. A gateway's CPU time per request falls until about here
- * (docs/benchmarks.md, Method); a yardstick that does nothing has nothing to compile, so a shorter warm-up flatters it.
+ * How often a code path has to run until it is fully compiled. A gateway's CPU time per request falls until about here
+ * (docs/benchmarks.md, Method). A yardstick that does nothing has nothing to compile, so a shorter warm-up favours it.
  */
 const warmUpOperations = 150_000;
 const warmUpRunsMax = 8;

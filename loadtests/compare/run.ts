@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: runs benches, prints what they gave, and writes JSON and a report. Reading the results: CPU per operation
+ * `npm run bench`: runs benches, prints the results, and writes JSON and a report. Reading the results: CPU per operation
  * and ratios within one run are comparable between machines and days; rates are not.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -70,7 +70,7 @@ async function runBench(bench: Bench, options: Options): Promise<BenchResult | u
     scale: Number(options.scale),
     log,
     folder() {
-      // Not in the system's temporary folder, which may be memory: disks are part of what is measured.
+      // Not in the system's temporary folder, which may be memory: disks are part of the measurement.
       const root = join(dirname(dist), '.bench');
       mkdirSync(root, { recursive: true });
       const folder = mkdtempSync(join(root, 'run-'));
@@ -99,7 +99,7 @@ async function runBench(bench: Bench, options: Options): Promise<BenchResult | u
   }
 }
 
-/** Targets with processes of their own; the runner cannot look into itself this way. */
+/** Targets with processes of their own; the runner cannot profile itself this way. */
 function serving(targets: readonly Target[]): Target[] {
   return targets.filter(({ processes }) => processes['server']?.every((pid) => pid !== process.pid));
 }

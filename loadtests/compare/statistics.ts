@@ -1,10 +1,10 @@
-/** Medians, quantiles and a latency histogram: what is reported of samples, and never a mean that one outlier owns. */
+/** Medians, quantiles and a latency histogram for reporting samples; never a mean, which one outlier can dominate. */
 
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
 
-/** Linear between the two nearest ranks. NaN of nothing. */
+/** Linear between the two nearest ranks. NaN for no samples. */
 export function quantile(values: readonly number[], share: number): number {
   if (values.length === 0) return Number.NaN;
   const sorted = [...values].sort((a, b) => a - b);

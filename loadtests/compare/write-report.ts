@@ -1,4 +1,6 @@
-/** report.md with one SVG per bench: a bar per target with every round as a dot, so that spread is seen with the median. */
+/**
+ * report.md with one SVG per bench: a bar per target with every round as a dot, which shows the spread beside the median.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RoundsResult } from './rounds.ts';

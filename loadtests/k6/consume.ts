@@ -19,7 +19,7 @@ export function write(): void {
 export function read(): void {
   const judge = new Judge();
   const beginMs = Date.now();
-  // To the end of the writing, and then until nothing comes any more.
+  // To the end of the writing, and then until no more records arrive.
   readAll(apiKey, topic, judge, () => false, 5 + (Date.now() - beginMs > profileSeconds * 1000 ? 0 : 2));
   judge.close();
   check(judge, { 'the reader saw records': ({ count }) => count > 0 });

@@ -1,6 +1,6 @@
 /**
- * What all scenarios share: where Headgate is, how hard to press, and what is judged. Thresholds are about correctness and
- * errors, never about times: a slow machine is not a defect. Run by k6 as it is, not by Node.
+ * Shared by all scenarios: Headgate's address, the load profile, and the checks. Thresholds are about correctness and
+ * errors, never about times: a slow machine is not a defect. k6 runs this file directly, not Node.
  */
 import http from 'k6/http';
 import { Counter, Rate } from 'k6/metrics';
@@ -24,7 +24,7 @@ export const failedRequests = new Rate('requests_failed');
 
 type Stage = { readonly duration: string; readonly target: number };
 
-/** smoke: does it work; load: a usual day; stress: more than it can do; spike: from nothing to much at once. */
+/** smoke: does it work; load: a usual day; stress: more than it can handle; spike: from nothing to much at once. */
 const profiles: Readonly<Record<string, { readonly start: number; readonly stages: readonly Stage[] }>> = {
   smoke: { start: 2, stages: [{ duration: '4s', target: 2 }] },
   load: {
@@ -72,12 +72,12 @@ export function pressing(exec: string): Scenario {
   };
 }
 
-/** One iteration each of `vus`, for as long as the profile takes and a bit. */
+/** One iteration for each of `vus`, for slightly longer than the profile takes. */
 export function beside(exec: string, vus = 1): Scenario {
   return { executor: 'per-vu-iterations', exec, vus, iterations: 1, maxDuration: `${profileSeconds + 60}s` };
 }
 
-/** Producing into a server that is over its limits is refused, which is right; only stress and spike may see it. */
+/** A server over its limits rightly refuses produce requests; only stress and spike may cause that. */
 const refusedShareMax = profileName === 'stress' || profileName === 'spike' ? 0.05 : 0.001;
 
 export function optionsOf(scenarios: Record<string, Scenario>): Options {
@@ -120,7 +120,7 @@ function admin(method: string, path: string, body?: unknown): Record<string, str
   return answer.body ? (answer.json() as Record<string, string>) : {};
 }
 
-/** A tenant of its own, by the control plane. */
+/** Creates a separate tenant through the control plane. */
 export function makeTenant(name: string): Access {
   const { tenantId } = admin('POST', '/tenants', { name });
   const { clusterId } = admin('POST', '/clusters', { tenantId, name });

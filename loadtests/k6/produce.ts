@@ -1,4 +1,4 @@
-/** Produce over HTTP from many writers, then read everything back: what was acknowledged is there, once, in order. */
+/** Produces over HTTP from many writers, then reads everything back: each acknowledged record is there, once, in order. */
 import { check } from 'k6';
 import exec from 'k6/execution';
 import http from 'k6/http';

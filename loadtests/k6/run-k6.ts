@@ -1,6 +1,6 @@
 /**
- * `npm run load -- SCENARIO [--profile smoke|load|stress|spike]`: installs k6 when it is missing, starts a Headgate of its
- * own unless HEADGATE_HTTP names one, runs the scenario, and leaves k6's summary as JSON. `all` runs every scenario.
+ * `npm run load -- SCENARIO [--profile smoke|load|stress|spike]`: installs k6 when it is missing, starts its own Headgate
+ * unless HEADGATE_HTTP names one, runs the scenario, and leaves k6's summary as JSON. `all` runs every scenario.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
@@ -45,7 +45,7 @@ const program = new Command('load')
 
 async function startOwn(): Promise<Instance> {
   log('HEADGATE_HTTP is not set: starting a Headgate in a temporary folder');
-  // Quotas are tested elsewhere; here they would only make refusals.
+  // Quotas are tested elsewhere; here they would only cause refusals.
   const instance = await Instance.start({
     program: join(dist, 'bin', 'main.js'),
     flags: ['--quota-profile', 'unlimited'],
@@ -65,7 +65,7 @@ async function runScenario(
   const script = join(root, 'loadtests', 'k6', `${name}.ts`);
   if (!existsSync(script)) throw new Error(`${script} is missing`);
   log(`${name}, ${profile}`);
-  // Progress is for somebody who watches; in a log it buries what went wrong.
+  // Progress is for a person who watches; in a log it buries the errors.
   const progress = process.stdout.isTTY ? [] : ['--quiet'];
   const child = spawn(k6, ['run', ...progress, '--summary-export', file, '--no-usage-report', script], {
     stdio: 'inherit',

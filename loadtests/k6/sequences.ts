@@ -1,7 +1,7 @@
 /**
- * What is produced, and the judgement of what came back. Each virtual user is a writer with a sequence of its own; its
- * records share a key, so they share a partition and must come in order, each once. A writer repeats a refused record
- * before it goes on, so nothing may be missing between the first and the last that a reader saw.
+ * Produces records and judges what comes back. Each virtual user is a writer with its own sequence. Its records share a
+ * key, so they share a partition and must arrive in order, each once. A writer repeats a refused record before it
+ * continues, so nothing may be missing between the first and the last that a reader saw.
  */
 import http from 'k6/http';
 import { acknowledged, bearer, disordered, failedRequests, httpUrl, lost, received, repeated } from './headgate.ts';
@@ -33,7 +33,7 @@ export function produce(key: string, topic: string, writer: string, count: numbe
   return count;
 }
 
-/** Judges the letters of one reader as they come. */
+/** Judges the letters of one reader as they arrive. */
 export class Judge {
   readonly #next = new Map<string, number>();
   count = 0;
@@ -63,7 +63,7 @@ interface Page {
   readonly next: string;
 }
 
-/** Reads a topic page by page from the start until `enough`, or until nothing has come for `idleSeconds`. */
+/** Reads a topic page by page from the start until `enough`, or until no record has arrived for `idleSeconds`. */
 export function readAll(
   key: string,
   topic: string,

@@ -1,7 +1,7 @@
 /**
- * Server-sent events. k6 hands a response over when it has ended, so the stream is ended from outside: the reader's key is
- * revoked when the writing is done, which ends its streams at once. What was sent until then is judged, and a second reader
- * with another key goes on behind the last event's id.
+ * Server-sent events. k6 delivers a response only when it has ended, so the stream is ended from outside: the reader's key
+ * is revoked when the writing is done, which ends its streams at once. The events sent until then are judged, and a second
+ * reader with another key continues after the last event's id.
  */
 import { check, sleep } from 'k6';
 import exec from 'k6/execution';
@@ -55,7 +55,7 @@ export function read({ writer, first }: Keys): void {
   });
   failedRequests.add(answer.status !== 200);
   let lastId = '';
-  // An event that was cut off by the end of the stream has no empty line behind it and does not count.
+  // An event cut off by the end of the stream has no empty line after it and does not count.
   const events = String(answer.body).split('\n\n').slice(0, -1);
   for (const event of events) {
     const data = /^data: ?(.*)$/m.exec(event)?.[1];

@@ -1,4 +1,4 @@
-/** Two tenants write and read topics of the same name at once: each sees its own records, all of them, and no other's. */
+/** Two tenants write and read topics of the same name at once: each sees all its own records and none of the other's. */
 import { check } from 'k6';
 import exec from 'k6/execution';
 import { type Access, makeTenant, makeTopic, optionsOf, pressing, runId } from './headgate.ts';

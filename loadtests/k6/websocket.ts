@@ -19,7 +19,7 @@ import { Judge, type Letter } from './sequences.ts';
 const topic = `websocket-${runId}`;
 const socketUrl = `${httpUrl.replace(/^http/, 'ws')}/v1/ws`;
 const params = { headers: { Authorization: `Bearer ${apiKey}` } };
-/** Produce commands under way on one socket. */
+/** Produce commands in flight on one socket. */
 const depth = 16;
 const writers = Math.max(profile.start, ...profile.stages.map(({ target }) => target));
 const settleMs = 5_000;

@@ -1,6 +1,6 @@
 /**
- * The HTTP load generator, a process of its own: keep-alive connections over node:net, one request under way on each, the
- * same bytes every time. Cheaper than any HTTP client library, which would measure itself. Driven over IPC by load.ts.
+ * The HTTP load generator, a process of its own: keep-alive connections over node:net, one request in flight on each, the
+ * same bytes every time. Cheaper than any HTTP client library, which would measure itself. load.ts drives it over IPC.
  */
 import { connect, type Socket } from 'node:net';
 import { LatencyHistogram } from '../compare/statistics.ts';
@@ -21,12 +21,12 @@ let histogram = new LatencyHistogram();
 let ended = 0;
 let onAllEnded: (() => void) | undefined;
 
-/** One connection. The beginning of a reply is gathered until its head is there; of the rest only the length counts. */
+/** One connection. The beginning of a reply is collected until its head is complete; of the rest only the length counts. */
 class Client {
   readonly socket: Socket;
   #sentAt = 0;
   #begun: Buffer | undefined;
-  /** Of a reply whose head is there, with the head. */
+  /** Of a reply with a complete head, including the head. */
   #total = 0;
   #left = 0;
   #isDone = false;
@@ -69,7 +69,7 @@ class Client {
       this.#completed(reply, total);
       return;
     }
-    // The first piece lies in the buffer of the next one.
+    // The next piece will overwrite the first one's buffer.
     this.#begun = this.#begun ? reply : Buffer.from(reply);
     if (total < 0) return;
     this.#total = total;
@@ -116,7 +116,7 @@ function fail(reason: string): void {
   process.exit(1);
 }
 
-/** Fresh connections each time: servers close those that idle while other targets have their turn. */
+/** New connections each time: servers close those that idle while other targets have their turn. */
 async function run(seconds: number): Promise<void> {
   const clients = await Promise.all(
     Array.from({ length: spec.connections }, () => {

@@ -1,4 +1,4 @@
-/** Request frames of the Kafka load generators, made once and sent as they are. */
+/** Request frames of the Kafka load generators, built once and sent unchanged. */
 import { type ApiKey, apiKey, type RequestOf } from '../../engine/protocol/apis.ts';
 import { decodeResponse, encodeRequest } from '../../engine/protocol/headers.ts';
 
@@ -17,7 +17,7 @@ export function frameOf<K extends ApiKey>(
   return Buffer.concat([prefix, body]);
 }
 
-/** The requests of a PLAIN login, each to be sent when the one before it is answered. */
+/** The requests of a PLAIN login, each to be sent when the previous one is answered. */
 export function loginFrames(username: string, password: string): readonly [Buffer, Buffer] {
   const authBytes = Buffer.from(`\0${username}\0${password}`);
   return [
@@ -26,7 +26,7 @@ export function loginFrames(username: string, password: string): readonly [Buffe
   ];
 }
 
-/** Of the second answer, without its size; undefined when the login is good. */
+/** The error in the second answer (given without its size); undefined when the login succeeded. */
 export function loginFault(frame: Buffer): string | undefined {
   const { errorCode, errorMessage } = decodeResponse(apiKey.saslAuthenticate, authenticateVersion, frame);
   return errorCode === 0 ? undefined : `login: ${errorCode} ${errorMessage}`;

@@ -1,6 +1,6 @@
 /**
- * The Kafka load generator, a process of its own: one connection, a fixed number of requests under way, frames made once.
- * Cheaper than any client library, so that the server is the bottleneck. Driven over IPC as http-load.ts is.
+ * The Kafka load generator, a process of its own: one connection, a fixed number of requests in flight, frames built once.
+ * Cheaper than any client library, so that the server is the bottleneck. Driven over IPC like http-load.ts.
  */
 import { connect, type Socket } from 'node:net';
 import { LatencyHistogram } from '../compare/statistics.ts';
@@ -27,7 +27,7 @@ let histogram = new LatencyHistogram();
 let answer: (frame: Buffer) => void = () => undefined;
 let socket: Socket;
 
-/** Frames cut out of the stream. A reply that fits in the receive buffer is looked at where it lies. */
+/** Cuts frames out of the stream. A reply that fits in the receive buffer is read in place. */
 function open(): Promise<void> {
   const receive = Buffer.allocUnsafeSlow(256 * 1024);
   let held: Buffer[] = [];
@@ -91,7 +91,7 @@ const batch = encodeBatch(
     timestampMs: Date.now(),
   })),
 );
-/** A slot's frame is the same each time; its correlation id is the slot, so nothing is written into a frame under way. */
+/** A slot's frame is always the same; its correlation id is the slot, so no frame in flight is written to. */
 const produceFrames = Array.from({ length: spec.depth }, (_, slot) =>
   frameOf(apiKey.produce, produceVersion, slot, {
     transactionalId: null,
@@ -123,7 +123,7 @@ function fetchFrame(slot: number): Buffer {
   return frameOf(apiKey.fetch, fetchVersion, slot, request);
 }
 
-/** Bytes of records. Goes on behind the last of them, and at the start again when the range is read. */
+/** Bytes of records. Continues after the last of them, and at the start again when the whole range has been read. */
 function fetched(frame: Buffer): number {
   if (spec.password === undefined) return frame.length;
   const result = decodeResponse(apiKey.fetch, fetchVersion, frame).responses[0]!.partitions[0]!;

@@ -13,7 +13,7 @@ export interface HttpLoadSpec {
   /** Request line and headers, with the empty line. */
   readonly head: string;
   readonly bodyBase64: string;
-  /** Bytes are those of replies, not of requests. */
+  /** Bytes are counted in replies, not in requests. */
   readonly countReplies: boolean;
 }
 
@@ -21,17 +21,17 @@ export interface KafkaLoadSpec {
   readonly mode: 'produce' | 'fetch';
   readonly host: string;
   readonly port: number;
-  /** Absent: the other end is a yardstick that wants no login and whose replies say nothing. */
+  /** Absent: the other end is a yardstick that needs no login and whose replies carry no information. */
   readonly username?: string;
   readonly password?: string;
   readonly topic: string;
   readonly partitions: number;
-  /** Requests under way. */
+  /** Requests in flight. */
   readonly depth: number;
   /** Of 1 KiB each. */
   readonly recordsPerBatch: number;
   readonly fetchBytes: number;
-  /** Fetches read this range of partition 0 over and over. */
+  /** Fetches read this range of partition 0 repeatedly. */
   readonly fromOffset: number;
   readonly toOffset: number;
 }
@@ -54,7 +54,7 @@ export interface LoadOptions {
   readonly processes: Readonly<Record<string, readonly number[]>>;
 }
 
-/** Bounds the wait for a generator beyond the time of its run. */
+/** Limits the wait for a generator beyond the time of its run. */
 const replyWaitMsMax = 30_000;
 
 export async function startLoad(options: LoadOptions): Promise<{ readonly target: Target; stop(): void }> {

@@ -8,11 +8,11 @@ const runMsMax = 120_000;
 
 export interface PerfTools {
   /**
-   * Unpaced with `recordsPerSecond` -1. `warmUpRecords` are sent before `records` and are part of no rate and no latency: for
+   * Unpaced with `recordsPerSecond` -1. `warmUpRecords` are sent before `records` and count in no rate and no latency: for
    * its first second or two the tool's own virtual machine is cold and sends late, whatever the server does (KIP-1052).
    */
   produce(topic: string, records: number, warmUpRecords: number, recordsPerSecond: number): Promise<Measured>;
-  /** From the start of the topic, in a group of its own. */
+  /** From the start of the topic, in its own group. */
   consume(topic: string, records: number): Promise<Measured>;
 }
 
@@ -60,8 +60,9 @@ export function perfTools(dist: string, folder: string, access: KafkaAccess): Pe
 }
 
 /**
- * "30000 steady state records sent, 9984.0 records/sec (9.75 MB/sec), 5.1 ms avg latency, 310.0 ms max latency, 3 ms 50th, …".
- * Operations and bytes are all that were sent, because the servers' CPU is counted for all; their time is what they would have taken at the steady rate.
+ * "30000 steady state records sent, 9984.0 records/sec (9.75 MB/sec), 5.1 ms avg latency, 310.0 ms max latency, 3 ms 50th,
+ * …". Operations and bytes cover all records sent, because the servers' CPU is counted for all; their time is what they
+ * would have taken at the steady rate.
  */
 function produced(output: string, sent: number): Measured {
   const line = output.split('\n').find((text) => text.includes('steady state records sent')) ?? '';
@@ -84,7 +85,7 @@ function consumed(output: string): Measured {
     .map((line) => line.split(',').map((cell) => cell.trim()))
     .find((cells) => cells.length === 10 && /^\d{4}-/.test(cells[0]!));
   if (!row) throw new Error(`ConsumerPerformance says:\n${output}`);
-  // The wait for the group is not what is compared.
+  // Excludes the wait for the group, which is not being compared.
   return { operations: Number(row[4]), bytes: Number(row[2]) * 2 ** 20, seconds: Number(row[7]) / 1e3 };
 }
 

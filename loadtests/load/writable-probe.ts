@@ -1,5 +1,5 @@
 /**
- * How long partitions take no writes, seen by the most impatient Kafka client there can be: each topic asks for its leaders
+ * How long partitions take no writes, as the most impatient possible Kafka client sees it: each topic asks for its leaders
  * and writes one record to every partition that has not answered yet, over and over. The same probe for Headgate and for
  * Apache Kafka, so that no client's retry policy is part of the figure.
  */
@@ -21,7 +21,7 @@ const retryMs = 10;
 const produceTimeoutMs = 30_000;
 
 export interface ProbeOptions {
-  /** host:port; more are learned. */
+  /** host:port; the probe learns more addresses. */
   readonly bootstrap: readonly string[];
   readonly credentials?: { readonly username: string; readonly password: string };
 }
@@ -31,7 +31,7 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** One connection; every question has its own answer, in any order. */
+/** One connection; every request has its own answer, in any order. */
 class Connection {
   readonly #pending = new Map<number, Pending>();
   #channel: FrameChannel | undefined;
@@ -100,14 +100,14 @@ export class WritableProbe {
     const asked = new Set<number>();
     while (tookMs.some(Number.isNaN)) {
       if (performance.now() - sinceMs > waitMsMax) throw new Error(`${topic} takes no writes after ${waitMsMax} ms`);
-      // Dozens of topics that ask for their leaders a hundred times a second would be the load that they measure under.
+      // Dozens of topics that ask for their leaders a hundred times a second would themselves load the system under test.
       if (tookMs.every((ms, partition) => !Number.isNaN(ms) || asked.has(partition))) {
         await new Promise((resolve) => setTimeout(resolve, retryMs));
         continue;
       }
       const leaders = await this.#leaders(topic).catch(() => new Map<string, number[]>());
       for (const [address, led] of leaders) {
-        // A leader that keeps one waiting (for its replicas) holds up its own partitions alone.
+        // A leader that delays its answer (for its replicas) holds up only its own partitions.
         const due = led.filter((partition) => Number.isNaN(tookMs[partition]) && !asked.has(partition));
         if (due.length === 0) continue;
         for (const partition of due) asked.add(partition);

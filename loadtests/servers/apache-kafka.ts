@@ -1,6 +1,6 @@
 /**
- * Three Apache Kafka brokers in KRaft mode with their defaults: each is a controller as well, topics have three replicas of
- * which two must have a write. From the jars that `.ci/clients/setup kafka` fetches.
+ * Three Apache Kafka brokers in KRaft mode with their defaults: each is also a controller, and topics have three replicas,
+ * two of which must have a write. From the jars that `.ci/clients/setup kafka` fetches.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -15,7 +15,7 @@ export interface KafkaNode {
   readonly address: string;
   /** SIGKILL; resolves when it is reaped. */
   kill(): Promise<void>;
-  /** Resolves when the program says that it has started. */
+  /** Resolves when the program reports that it has started. */
   start(): Promise<void>;
 }
 

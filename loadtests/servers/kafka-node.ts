@@ -33,7 +33,7 @@ export function jarsOf(dist: string): string {
   return join(folder, '*');
 }
 
-/** Kafka's own defaults but for what a single node needs; a heap of 1 GiB, as its start script gives. */
+/** Kafka's own defaults except for what a single node needs; a heap of 1 GiB, as its start script sets. */
 export async function startApacheKafka(dist: string, data: string): Promise<ApacheKafka> {
   const [port = 0, controllerPort = 0] = await freePorts(2);
   const access = { bootstrap: `127.0.0.1:${port}`, username: 'bench', password: randomBytes(12).toString('hex') };

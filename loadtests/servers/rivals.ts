@@ -1,6 +1,6 @@
 /**
- * Other servers that take records over HTTP and keep them on disk. `.ci/clients/setup s2-lite durable-streams` installs them;
- * what is not there is left out of the comparison, and the report says so.
+ * Other servers that take records over HTTP and keep them on disk. `.ci/clients/setup s2-lite durable-streams` installs
+ * them; missing ones are left out of the comparison, and the report says so.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -11,7 +11,7 @@ import type { BenchEnvironment } from '../compare/bench.ts';
 export interface Rival {
   readonly name: string;
   readonly pid: number;
-  /** Where one record is written with a POST, and what it needs besides. */
+  /** Where one record is written with a POST, and the headers it needs. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   /** One record in this server's format. */
@@ -78,7 +78,7 @@ function start(program: string, args: readonly string[]): ChildProcess {
   return child;
 }
 
-/** Until the server answers anything at all. */
+/** Waits until the server answers anything at all. */
 async function answering(child: ChildProcess, url: string): Promise<void> {
   const endMs = performance.now() + startWaitMsMax;
   while (performance.now() < endMs && child.exitCode === null) {

@@ -13,7 +13,7 @@ export interface PlainServer {
   stop(): void;
 }
 
-/** `program` under loadtests/servers; it tells its port over IPC. */
+/** `program` under loadtests/servers; it reports its port over IPC. */
 export async function startServer(dist: string, program: string, args: readonly string[] = []): Promise<PlainServer> {
   const child = fork(join(dist, 'loadtests', 'servers', program), args);
   pin(child.pid!, serverCore);
@@ -32,8 +32,8 @@ export interface Headgate {
 }
 
 /**
- * Gateway on the server's core, its brokers on the client's: what is compared is the gateway's core with the yardstick's.
- * The brokers' CPU is told apart.
+ * Pins the gateway to the server's core and its brokers to the client's: the comparison is between the gateway's core and
+ * the yardstick's. The brokers' CPU is reported separately.
  */
 export async function startHeadgate(
   environment: BenchEnvironment,
@@ -71,7 +71,7 @@ export async function startHeadgate(
       await post('/v1/topics', JSON.stringify({ name, partitions, configs }), { 'content-type': 'application/json' });
     },
     async stop() {
-      // Nothing here is worth a graceful end, and the brokers end with their parent.
+      // Nothing here needs a graceful stop, and the brokers end with their parent.
       await instance.stop('SIGKILL');
     },
   };

@@ -1,4 +1,4 @@
-/** The yardstick of the HTTP benches: uWebSockets.js that reads a body and answers 204, or answers with a mebibyte, and does nothing else. */
+/** The yardstick of the HTTP benches: uWebSockets.js that only reads a body and answers 204, or answers with a mebibyte. */
 import { createRequire } from 'node:module';
 
 interface Response {
