@@ -1,27 +1,27 @@
 /**
  * Broker processes that outlive their parent. A child whose parent dies sees its channel close and ends; one that was
- * stopped (SIGSTOP) at that moment sees nothing, and may wake at any time with its session's rights. The next parent may
- * not fence what may still write, so it would have to wait for the lease. Here it ends such a process instead, before it
- * opens the metadata store, whose lock a stopped process may have in its hand.
+ * stopped (SIGSTOP) at that moment sees nothing, and may wake at any time with its session's rights. The next parent must
+ * not fence a process that may still write, so it would have to wait for the lease. Instead it kills such a process here,
+ * before it opens the metadata store, whose lock a stopped process may hold.
  *
- * Which process that is must be certain. Each broker carries a mark in its environment, which the kernel keeps as it was at
- * the start of the program: its parent's id and the data folder. (The command line is overwritten by the title.) A note (notes.ts)
- * says where to look. A process is a leftover when it
+ * The identity of that process must be certain. Each broker carries a mark in its environment, which the kernel keeps as it
+ * was at the start of the program: its parent's id and the data folder. (The command line is overwritten by the title.) A
+ * note (notes.ts) says where to look. A process is a leftover when it
  *
- *   lives in our namespace of process ids    numbers of another one mean other processes
+ *   lives in our namespace of process ids    ids of another namespace mean other processes
  *   carries the mark of this very folder     so that a process which was given an old id is not touched
- *   has another parent than it was born to   the kernel gives away the children of none but the dead
+ *   has another parent than it was born to   the kernel reparents only the children of the dead
  *
- * What may come between, the caller holding the folder's lock, so that no other parent starts processes for it:
+ * Possible races, while the caller holds the folder's lock, so that no other parent starts processes for it:
  *
  *   a parent that is stopped                it holds the lock: nobody comes here
- *   a parent that is just dying             its lock goes before its children are given away. They look like those of a
+ *   a parent that is just dying             its lock goes before its children are reparented. They look like those of a
  *                                           living parent for a moment, are left alone, and end by themselves or by lease
- *   SIGCONT between look and kill           the process sees its parent gone and ends itself: the same
- *   the process ends between look and kill  its id is free, but ids are given out in order: it would have to be the turn of
- *                                           this one within these microseconds. During the look, the time of its start
- *                                           tells the two apart
- *   it is killed in a system call           a write that the disk holds up is not over with the signal. It is gone when the
+ *   SIGCONT between check and kill          the process sees its parent gone and ends itself: the same
+ *   the process ends before the kill        its id is free, but ids are assigned in order: it would have to be this one's
+ *                                           turn within these microseconds. During the check, its start time tells the
+ *                                           two apart
+ *   it is killed in a system call           a write that the disk delays is not over with the signal. It is gone when the
  *                                           kernel has ended its last thread (isGone), and only then: until then, and for
  *                                           longer than the wait here, its session is left to its lease
  *   it is killed with the store's lock      as whenever a broker is killed: the next one takes the lock over
@@ -37,7 +37,7 @@ import { isGone, originNow, pidNamespace } from './process-state.ts';
 export interface BrokerHome {
   /** The data folder, as its brokers name it. */
   readonly data: string;
-  /** Where the notes lie. */
+  /** The folder of the notes. */
   readonly notes: string;
 }
 
@@ -50,7 +50,7 @@ export function brokerMark({ data }: BrokerHome): Record<string, string> {
   return { [markName]: `${process.pid} ${data}` };
 }
 
-/** Resolves with the ids of those that were killed, when they are gone or the wait for it is over. */
+/** Resolves with the ids of the killed processes, when they are gone or the wait is over. */
 export async function endLeftovers(home: BrokerHome, clock: Clock): Promise<number[]> {
   const killed = new Map<number, string>();
   for (const pid of notedProcesses(home.notes, 'process')) {
@@ -59,7 +59,7 @@ export async function endLeftovers(home: BrokerHome, clock: Clock): Promise<numb
     else if (found.isLeftover && kill(pid)) killed.set(pid, found.startTicks);
   }
   const deadlineMs = clock.monotonicMs() + goneWaitMsMax;
-  // Its environment goes first, the time of its start last of all.
+  // When it ends, its environment disappears first and its start time last.
   const isThere = ([pid, startTicks]: [number, string]): boolean =>
     !isGone(pid) && originNow(pid)?.startTicks === startTicks;
   while ([...killed].some(isThere) && clock.monotonicMs() < deadlineMs) await sleep(clock, goneLookIntervalMs);
@@ -71,7 +71,7 @@ interface FoundBroker {
   readonly startTicks: string;
 }
 
-/** A broker of this home, whoever started it; undefined for every other process, and where nothing is told. */
+/** A broker of this home, whoever started it; undefined for every other process, and where the system does not say. */
 function brokerAt({ data }: BrokerHome, pid: number): FoundBroker | undefined {
   try {
     const before = originNow(pid);

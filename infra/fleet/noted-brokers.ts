@@ -1,4 +1,4 @@
-/** Brokers that outlive who started them: those of one data folder that are there, found by their notes. */
+/** The running brokers of one data folder that outlive their starters, found by their notes. */
 import { basename } from 'node:path';
 import { commandLine } from './command-line.ts';
 import type { BrokerHome } from './leftovers.ts';

@@ -1,10 +1,10 @@
 /**
- * The segment store in a bucket that speaks S3. A segment file is one object, put whole when it is committed: until then
- * its batches stay where they are, in the broker's memory and write-ahead log, so nothing waits for the network but the
- * roll-up. Objects are never changed, and names never come twice; `If-None-Match: *` makes sure of both.
+ * The segment store in a bucket that speaks S3. A segment file is one object, put whole when it is committed. Until then
+ * its batches stay where they are, in the broker's memory and write-ahead log, so only the roll-up waits for the network.
+ * Objects never change, and names are never reused; `If-None-Match: *` enforces both.
  *
- * A put whose answer is lost may arrive after everybody has given it up. Then an object is there that no row knows: the
- * scrub removes such when they have been without a row for long (engine/log/upkeep/scrub.ts).
+ * A put whose answer is lost may arrive after everybody has given it up. The object then exists without a row: the scrub
+ * removes such objects when they have had no row for long (engine/log/upkeep/scrub.ts).
  */
 import { Readable } from 'node:stream';
 import {
@@ -28,12 +28,12 @@ import { BlockCache, type BlockCacheSettings } from './block-cache.ts';
 import type { S3Location } from './s3-location.ts';
 
 export interface S3Settings extends BlockCacheSettings {
-  /** Of one call, and how often a call is made before it counts as failed. */
+  /** For one call, and how often a call is made before it counts as failed. */
   readonly attemptsMax: number;
   readonly connectMsMax: number;
   readonly answerMsMax: number;
   readonly retryMs: number;
-  /** Bodies are handed to the network in pieces of at least this size. */
+  /** Bodies are passed to the network in pieces of at least this size. */
   readonly pieceBytes: number;
   readonly socketsMax: number;
 }
@@ -80,7 +80,7 @@ class S3Segments implements SegmentStore {
       region: location.region,
       ...(location.endpoint ? { endpoint: location.endpoint, forcePathStyle: true } : {}),
       maxAttempts: settings.attemptsMax,
-      // What failed is told by the failure, once.
+      // The failure itself reports what went wrong, once.
       logger: { trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet },
       requestHandler: {
         connectionTimeout: settings.connectMsMax,
@@ -97,7 +97,7 @@ class S3Segments implements SegmentStore {
     return `s3://${this.#location.bucket}/${this.#keyOf(fileId)}`;
   }
 
-  /** Throws an Error that says what is wrong with bucket or rights, SegmentsUnavailable when nobody answers. */
+  /** Throws an Error that says what is wrong with bucket or permissions, SegmentsUnavailable when nobody answers. */
   async probe(): Promise<void> {
     try {
       await this.#client.send(new HeadBucketCommand({ Bucket: this.#location.bucket }));
@@ -121,7 +121,7 @@ class S3Segments implements SegmentStore {
         }
       },
       commit: () => this.#put(fileId, parts, bytes),
-      // Nothing of it is anywhere unless a put was tried, and then the caller removes the file by its name.
+      // Nothing of it is stored unless a put was tried, and then the caller removes the file by its name.
       abort: () => void parts.splice(0),
     };
   }
@@ -160,7 +160,7 @@ class S3Segments implements SegmentStore {
     return found.filter((fileId) => !fileId.includes('/')).sort();
   }
 
-  /** A stream is gone with its first attempt, so the attempts are counted here and not by the client. */
+  /** A stream is consumed by its first attempt, so the attempts are counted here and not by the client. */
   async #put(fileId: string, parts: readonly Uint8Array[], bytes: number): Promise<void> {
     const { attemptsMax, pieceBytes, retryMs } = this.#settings;
     for (let attempt = 1; ; attempt++) {
@@ -171,7 +171,7 @@ class S3Segments implements SegmentStore {
         return;
       } catch (cause) {
         Body.destroy();
-        // An earlier attempt of ours has arrived after all: nobody else uses the name.
+        // Our own earlier attempt has arrived after all: nobody else uses the name.
         if (statusOf(cause) === 412 && attempt > 1 && (await this.#sizeOf(fileId)) === bytes) return;
         if (attempt >= attemptsMax) throw this.#failure('put', fileId, cause);
         await sleep(this.#clock, retryMs * 2 ** (attempt - 1));
@@ -189,7 +189,7 @@ class S3Segments implements SegmentStore {
         return Buffer.from(got.buffer, got.byteOffset, got.byteLength);
       });
     } catch (failure) {
-      // Behind the end of the object.
+      // Beyond the end of the object.
       if (failure instanceof SegmentsUnavailable && statusOf(failure.cause) === 416) return Buffer.alloc(0);
       throw failure;
     }
@@ -223,12 +223,12 @@ class S3Segments implements SegmentStore {
   }
 }
 
-/** HTTP status of a refusal by the service; undefined when there was no answer. */
+/** HTTP status of the service's refusal; undefined when there was no answer. */
 function statusOf(error: unknown): number | undefined {
   return (error as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode;
 }
 
-/** Parts put together to pieces of at least `pieceBytes`: S3 refuses chunks below 8 KiB anywhere but at the end. */
+/** Joins parts into pieces of at least `pieceBytes`: S3 refuses chunks below 8 KiB anywhere but at the end. */
 function* pieces(parts: readonly Uint8Array[], pieceBytes: number): Generator<Uint8Array> {
   let some: Uint8Array[] = [];
   let bytes = 0;

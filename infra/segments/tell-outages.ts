@@ -1,11 +1,11 @@
 /**
- * Tells an operator when a segment store stops answering, and when it answers again. Whoever uses it asks again by himself, and
- * for minutes nothing else would be seen but memory that fills.
+ * Tells an operator when a segment store stops answering, and when it answers again. Its callers retry by themselves, and
+ * for minutes the only other sign would be growing memory.
  */
 import type { Clock } from '../../engine/kernel/clock.ts';
 import { type SegmentFile, type SegmentStore, SegmentsUnavailable } from '../../engine/ports.ts';
 
-/** Between two words about the same outage. */
+/** Between two messages about the same outage. */
 const repeatMs = 60_000;
 
 interface Outage {
@@ -13,7 +13,7 @@ interface Outage {
   toldMs: number;
 }
 
-/** For a store without pieces: one of this machine has no outages. */
+/** For a store without pieces: a store on this machine has no outages. */
 export function tellOutages(store: SegmentStore, clock: Clock, warn: (text: string) => void): SegmentStore {
   let outage: Outage | undefined;
   const failed = ({ message }: SegmentsUnavailable): void => {
@@ -49,7 +49,7 @@ export function tellOutages(store: SegmentStore, clock: Clock, warn: (text: stri
     },
     open(fileId, use) {
       const file = store.open(fileId, use);
-      // A read may be answered from memory, which proves nothing of the store.
+      // A read may be answered from memory, which proves nothing about the store.
       const onFailure = <T>(asked: Promise<T>): Promise<T> =>
         asked.catch((error: unknown) => {
           if (error instanceof SegmentsUnavailable) failed(error);

@@ -1,21 +1,21 @@
 /**
- * Faults that are short scripts (fault-scripts.ts) about answers: those that are lost though everything was done, and those
- * that are given before it is done.
+ * Faults that are short scripts (fault-scripts.ts) about answers: answers that are lost although the work was done, and
+ * answers that are given before it is done.
  */
 import type { BrokerProcess } from './broker-process.ts';
 import type { FaultActs } from './fault-acts.ts';
 import type { Fault } from './fault-plan.ts';
 import { clusterIds } from './world.ts';
 
-/** In which a producer in focus has sent as many batches as it may have in flight. */
+/** Time for a producer in focus to send as many batches as it may have in flight. */
 const fillMs = 180;
 /** For a rebalance, when a member has left. */
 const toldMsMax = 1500;
 
 /**
- * A broker stores all that producers have on their way to it, five batches of each, and no answer comes. Then the links are
- * cut, or the broker dies or gives its logs away, or the gateway dies: all five are sent once more, in order, to the same
- * owner, to one that has opened their log anew, or by the client, and every one of them has to be recognised.
+ * A broker stores all batches that producers have in flight to it, five of each, and no answer arrives. Then the links are
+ * cut, or the broker dies or releases its logs, or the gateway dies. All five are sent again, in order: to the same owner,
+ * to one that has reopened their log, or by the client. Each of them must be recognised.
  */
 export function loseAnswers(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
   if (!broker) return;
@@ -29,7 +29,7 @@ export function loseAnswers(acts: FaultActs, broker: BrokerProcess | undefined, 
     if (value % 4 === 0) acts.planned('drain', brokerId - 1, 500);
     else if (value % 4 === 1) acts.kill(broker, 'SIGKILL');
     else if (value % 4 === 2) acts.killProcess(acts.supervisor.parent.process);
-    // Of a drain the router hears, and cuts the link itself when the former owner stays silent.
+    // The router hears of a drain, and cuts the link itself when the former owner stays silent.
     if (value % 4 === 0) return;
     acts.world.fault(`network: reset ${address}`);
     network.reset(address);
@@ -37,8 +37,8 @@ export function loseAnswers(acts: FaultActs, broker: BrokerProcess | undefined, 
 }
 
 /**
- * A member of every group of a cluster leaves, the disks of its coordinators are slow, and as soon as another member is told
- * its part of the next generation their power fails: what anybody has been told has to be there afterwards.
+ * A member of every group of a cluster leaves, and the disks of its coordinators are slow. As soon as another member is
+ * told its part of the next generation their power fails: whatever a client was told must be there afterwards.
  */
 export function losePowerWhenTold(acts: FaultActs, _broker: BrokerProcess | undefined, { target, value }: Fault): void {
   const { loop, disks } = acts.world;

@@ -1,7 +1,7 @@
 /**
- * Bits that flip where they lie, and what has to become of each: never served, and found by a scrub while its file is of
- * any use. Left out is the end of a write-ahead log: damage that no later record bears witness of cannot be told from a
- * write that was torn, and a crash on top of it loses what was damaged (scan-wal.ts).
+ * Bits that flip in stored files, and what must happen to each: it is never served, and a scrub finds it while its file is
+ * in use. The end of a write-ahead log is left out: damage that no later record proves cannot be told from a torn write,
+ * and a crash on top of it loses the damaged records (scan-wal.ts).
  */
 import { below, type Random } from '../../engine/kernel/random.ts';
 import { damagePk } from '../../engine/log/rows/damage.ts';
@@ -9,7 +9,7 @@ import { decodeSegmentFile, isPieced, segmentFileKey } from '../../engine/log/ro
 import { walChunkHeaderBytes, walChunkNumber } from '../../engine/log/wal/wal-format.ts';
 import { segmentsDirectory, type World } from './world.ts';
 
-/** Newest chunks of a log, which may hold the end of what was synced. */
+/** The newest chunks of a log, which may hold the end of the synced bytes. */
 const sparedChunks = 2;
 const suffix = '.seg';
 
@@ -35,13 +35,13 @@ export function flipBit(world: World, random: Random, volume: string, at: FlipAt
   };
 }
 
-/** Names of files that hold a flipped bit, are of use, and of which no scrub says so. Once every broker has scrubbed. */
+/** Names of files in use that hold a flipped bit and that no scrub has reported. Call it once every broker has scrubbed. */
 export async function unnoticedRot(world: World): Promise<string[]> {
   const { rows } = world.store;
   const unnoticed: string[] = [];
   for (const path of world.flipped) {
     const fileId = fileIdOf(path);
-    // Of what a pieced file refers to only part is its own.
+    // Only a part of the files that a pieced file refers to is its own.
     if (fileId === undefined || isPieced(fileId)) continue;
     const row = await rows.get(segmentFileKey(fileId));
     if (!row || decodeSegmentFile(row.value).segments === 0) continue;

@@ -1,9 +1,9 @@
 /**
- * Whether nothing keeps what one process sends from the next one: no cut, no slow or silent connection, nobody that stands still.
- * Until then a gateway tells what it has heard itself: what it asks meanwhile it is not answered, and silence is taken for an answer.
+ * Whether nothing delays messages between processes: no cut, no slow or silent connection, no stopped process. Until then a
+ * gateway reports only what it has heard itself: its requests meanwhile get no answer, and silence is taken for an answer.
  */
 
-/** For connections to be made anew, and what was held up to be asked again. */
+/** Time for connections to be reopened and delayed requests to be repeated. */
 const settleMs = 250;
 
 export class Calm {
@@ -23,7 +23,7 @@ export class Calm {
     if (this.#troubles.delete(trouble)) this.until(this.#nowMs());
   }
 
-  /** What is sent by now arrives then. */
+  /** Everything sent before this time has arrived by then. */
   until(atMs: number): void {
     this.#untilMs = Math.max(this.#untilMs, atMs + settleMs);
   }

@@ -1,7 +1,7 @@
 /**
- * Planted bugs, each a mistake that somebody could make in code that acknowledges, seals, leases, recovers or replays.
- * They prove that the simulator has teeth: a world with one of them must be found out within a few seeds. None of them
- * leaves a trace in production code: ports are wrapped, and shared prototypes are changed for one run and changed back.
+ * Planted bugs, each a mistake that somebody could make in code that acknowledges, seals, leases, recovers or replays. They
+ * prove that the simulator can detect bugs: a world with one of them must fail within a few seeds. None of them leaves a
+ * trace in production code: ports are wrapped, and shared prototypes are changed for one run and then restored.
  */
 import {
   brokerSessionsPk,

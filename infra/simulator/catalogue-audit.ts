@@ -1,6 +1,6 @@
 /**
- * Whether what processes know of topics, owners and sessions is what the rows say, once nothing is wrong any more: who has missed a
- * change is found by what follows from it only when something is asked that touches it.
+ * Whether processes' knowledge of topics, owners and sessions matches the rows, once nothing is wrong any more. Otherwise a
+ * missed change would be noticed only when a request touches it.
  */
 import type { StoreCatalogue } from '../../engine/catalogue.ts';
 import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
@@ -13,7 +13,7 @@ import type { Supervisor } from './supervisor.ts';
 import type { World } from './world.ts';
 
 const lookMs = 100;
-/** Changes are on their way for a moment, and lost ones are read again. */
+/** Changes take a moment to arrive, and lost ones are read again. */
 const heardMsMax = 2000;
 
 /** What stays wrong is told: a sentence names the row as it is, so that one which changes meanwhile is another one. */

@@ -1,7 +1,7 @@
 /**
- * Judges a history and names what is wrong with it. Pure: histories are planted in its tests. Requests without an answer
- * may have had their effect or not, so they prove nothing by themselves; what was acknowledged or read once is promised
- * for good. The reads of the consumer `final` are made when everything is quiet, and show what is left.
+ * Judges a history and names what is wrong with it. Pure: its tests plant histories. A request without an answer may or may
+ * not have had its effect, so it proves nothing by itself; a record that was acknowledged or read once is promised for
+ * good. The reads of the consumer `final` are made when everything is quiet, and show what is left.
  */
 import { type Anomaly, Findings } from './anomaly.ts';
 import type { Entry, TimedEntry } from './history.ts';
@@ -35,7 +35,7 @@ function isSaid(entry: TimedEntry): entry is SaidEntry {
   return entry.kind in saidBy;
 }
 
-/** In the order in which they show; at most a few dozen. */
+/** In the order in which they appear; at most a few dozen. */
 export function check(history: readonly TimedEntry[]): Anomaly[] {
   const judge = new Judge();
   for (const entry of history) judge.see(entry);
@@ -43,7 +43,7 @@ export function check(history: readonly TimedEntry[]): Anomaly[] {
   return judge.anomalies.slice(0, anomaliesMax);
 }
 
-/** Gives each entry to whoever judges what it speaks of. */
+/** Gives each entry to the judge of its subject. */
 class Judge {
   readonly #findings = new Findings();
   readonly #partitions = new JudgedPartitions();

@@ -1,11 +1,11 @@
-/** Records before an offset are to be deleted, once; noted in the history, with what came of it. */
+/** Deletes the records before an offset, once, and notes the request and its result in the history. */
 import { type Door, noAnswer } from './door.ts';
 import { partitionName } from './partition-name.ts';
 import type { SimTopic } from './topic-plan.ts';
 
 const timeoutMs = 3000;
 
-/** `to`: -1 for all that there are. `told` is called with the error code, -1 without an answer. */
+/** `to`: -1 for all existing records. `told` is called with the error code, -1 without an answer. */
 export function cutOne(door: Door, topic: SimTopic, index: number, to: number, told: (code: number) => void): void {
   const { history } = door.world;
   const at = door.next();

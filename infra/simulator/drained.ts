@@ -1,11 +1,11 @@
-/** Whether a broker that was said to be empty is: of what it had when that was asked for, nothing may be where it was. */
+/** Whether a broker that was reported empty is empty: nothing it had at the time of the request may still be there. */
 import { decodePlacement, placementSkPrefix } from '../../engine/controller/rows/placement.ts';
 import { shardCount, shardPk } from '../../engine/controller/rows/shard.ts';
 import { shardOf } from '../../engine/placement/shard.ts';
 import { partitionName } from './partition-name.ts';
 import { clusterIds, type World } from './world.ts';
 
-/** Partition and leader epoch of all that the rows place there. */
+/** Partition and leader epoch of everything that the rows place there. */
 export async function placesAt(world: World, brokerId: number): Promise<ReadonlySet<string>> {
   const places = new Set<string>();
   for (const clusterId of clusterIds) {

@@ -9,7 +9,7 @@ import { settled } from '../../engine/kernel/settled.ts';
 
 /** Where an event happens: a process that may be dead (the event is dropped) or stopped (it waits). */
 export interface Place {
-  /** Takes the event over when it cannot happen by now. */
+  /** Takes the event over when it cannot happen at its time. */
   holds(event: SimEvent): boolean;
 }
 
@@ -23,13 +23,13 @@ export interface SimEvent {
 
 const startMs = 1000;
 /**
- * No timer is over in the moment in which it was set. One that waits for the rest of a deadline, which may be less than the
- * clock's numbers can tell apart, would otherwise be set for ever.
+ * No timer expires at the moment in which it was set. One that waits for the rest of a deadline, which may be less than the
+ * clock's numbers can resolve, would otherwise be set for ever.
  */
 const timerMsMin = 0.001;
-/** A world in which so much happens in one moment spins. */
+/** A world with this many events in one moment is spinning. */
 const eventsAtOnceMax = 20_000;
-/** Looking whether a run is over costs more than most events. */
+/** Checking whether a run is over costs more than most events. */
 const checkIntervalMs = 10;
 const wallStartMs = 1_700_000_000_000;
 
@@ -44,7 +44,7 @@ export class EventLoop {
     throw error;
   };
   events = 0;
-  /** Where the present event happens, and what follows from it. */
+  /** Where the current event happens, and everything that follows from it. */
   place: Place | undefined;
 
   get nowMs(): number {
@@ -70,13 +70,13 @@ export class EventLoop {
     };
   }
 
-  /** An event that was held happens in this moment, behind what is due already. */
+  /** A held event happens at this moment, after those already due. */
   again(event: SimEvent): void {
     push(this.#heap, { ...event, atMs: this.#nowMs, order: this.#order++ });
     event.fn = undefined;
   }
 
-  /** Runs events until `isOver` says so after one, or until virtual time `untilMs`. */
+  /** Runs events until `isOver` returns true after one, or until virtual time `untilMs`. */
   async run(untilMs: number, isOver: () => boolean = () => false): Promise<void> {
     await settled();
     let checkMs = this.#nowMs;
@@ -104,7 +104,7 @@ export class EventLoop {
     if (!isOver()) this.#nowMs = Math.max(this.#nowMs, untilMs);
   }
 
-  /** The clock of what is no process: the world itself, and the clients. */
+  /** The clock for everything outside a process: the world itself, and the clients. */
   clock(): Clock {
     return clockOf(this, undefined);
   }

@@ -1,4 +1,4 @@
-/** What happens to a world at one moment, or lasts for a while: the acts that faults and their scripts are made of. */
+/** What happens to a world at one moment, or lasts for a while: the acts that faults and their scripts consist of. */
 import { shardsPk } from '../../engine/controller/rows/shard.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
 import { coordinatorTopic } from '../../engine/routing/coordinator-seat.ts';
@@ -131,7 +131,7 @@ export class FaultActs {
     for (const slot of slots) if (slot.zone === zone) this.world.disks.of(slot.volume).crash(this.random);
   }
 
-  /** One machine of many: the broker ends, and its volume forgets what was not synced. */
+  /** One machine of many: the broker ends, and its volume loses what was not synced. */
   slotPower({ process, slot }: BrokerProcess): void {
     if (!process.isAlive) return;
     this.world.fault(`${process.name}: power loss`);
@@ -139,7 +139,7 @@ export class FaultActs {
     this.world.disks.of(slot.volume).crash(this.random);
   }
 
-  /** The whole machine: every process ends in this moment, and every disk forgets. */
+  /** The whole machine: every process ends at this moment, and every disk loses what was not synced. */
   power(): void {
     this.world.fault('power loss');
     for (const process of this.world.processes.values()) process.end('power loss');
@@ -205,7 +205,7 @@ export class FaultActs {
     });
   }
 
-  /** Everything that still lasts ends. */
+  /** Ends every act that still lasts. */
   heal(): void {
     const { store, network, disks, settings } = this.world;
     store.mood = goodMood;
