@@ -1,5 +1,5 @@
 /**
- * Everything that clients asked and were told, and what happened to the world meanwhile, in the order in which it
+ * Everything that clients requested and were told, and what happened to the world meanwhile, in the order in which it
  * happened. The checker judges it; its hash proves that a seed repeats itself.
  */
 import { createHash } from 'node:crypto';
@@ -8,11 +8,11 @@ import { Told, type ToldLog } from './told.ts';
 /** Partition of one incarnation of a topic: 'name/partition/topic id'. */
 export type PartitionName = string;
 
-/** What a producer promises about its values, and what may therefore be asked of the log. */
+/** What a producer promises about its values, and so what the log must fulfil. */
 export type ProducerKind =
   /** Kafka's idempotent producer: repeats until it knows; every value once, in order. */
   | 'idempotent'
-  /** Sends once; a value without an answer may be there or not. */
+  /** Sends once; a value without an answer may or may not be there. */
   | 'plain'
   /** Records through the gateway's own producer; as plain, seen from outside. */
   | 'gateway';
@@ -25,7 +25,7 @@ export interface ReadRecord {
   readonly timestampMs?: number;
 }
 
-/** A question for a record by its time: the first at or behind a moment, or the one that bears the latest time. */
+/** A query for a record by time: the first at or after a moment, or the one with the latest time. */
 export type AskedTime = number | 'latest';
 
 export interface BatchSize {
@@ -53,7 +53,7 @@ export type Entry =
       readonly startOffset?: number;
       /** Every value before these is acknowledged. */
       readonly isNext: boolean;
-      /** When this attempt of a producer with sequences left. */
+      /** The time of this attempt of a producer with sequences. */
       readonly leftMs?: number;
     }
   | {
@@ -61,7 +61,7 @@ export type Entry =
       readonly consumer: string;
       /** Where there are several gateways: which one. */
       readonly through?: number;
-      /** It says itself that more may be there: what it tells is not what the owner says. */
+      /** The answer itself says that more may be there: it does not report the owner's state. */
       readonly isStale?: boolean;
       readonly partition: PartitionName;
       readonly from: number;
@@ -69,9 +69,9 @@ export type Entry =
       readonly highWatermark: number;
       readonly startOffset: number;
       readonly records: readonly ReadRecord[];
-      /** Of the batches in which they lie, in full; told where it is asked how much is left. */
+      /** The batches that hold them, in full; reported when the question is how much is left. */
       readonly sizes?: readonly BatchSize[];
-      /** What some client had been told of the log when the question left: the answer must not know less. */
+      /** What some client had been told of the log when the request left: the answer must not know less. */
       readonly asked: ToldLog;
     }
   /** A client that reads nothing was told where a log ends or begins. */
@@ -80,7 +80,7 @@ export type Entry =
       readonly partition: PartitionName;
       readonly which: 'end' | 'start';
       readonly offset: number;
-      /** Of the owner that said so, when it told the end. */
+      /** The epoch of the owner that said so, when it reported the end. */
       readonly leaderEpoch: number;
       readonly asked: ToldLog;
     }
@@ -101,7 +101,7 @@ export type Entry =
       readonly timestampMs: number;
       readonly asked: ToldLog;
     }
-  /** A fetch was answered without an error, and with less than it asked for: it has to have waited for as long as it said. */
+  /** A fetch was answered without an error, and with less than it asked for: it must have waited as long as it said. */
   | {
       readonly kind: 'poll';
       readonly consumer: string;
@@ -110,9 +110,9 @@ export type Entry =
       readonly bytes: number;
       readonly minBytes: number;
     }
-  /** Records before `to` are to be deleted, by whom they belong to and not by retention; -1: all that there are. */
+  /** The records' owner, not retention, deletes the records before `to`; -1: all existing records. */
   | { readonly kind: 'cutting'; readonly partition: PartitionName; readonly to: number }
-  /** Records were deleted: from here on the log begins at `start`, or behind it. */
+  /** Records were deleted: from now on the log begins at `start`, or after it. */
   | {
       readonly kind: 'cut';
       readonly partition: PartitionName;
@@ -136,13 +136,13 @@ export type Entry =
       readonly sessionEpoch: number;
       readonly partition: PartitionName;
       readonly leaderEpoch: number;
-      /** At which the router sent the batch; -1 for a batch of the broker's own. */
+      /** The epoch at which the router sent the batch; -1 for a batch of the broker's own. */
       readonly sentEpoch: number;
       readonly offset: number;
       /** The session row says that the session is over. */
       readonly isFenced: boolean;
     }
-  /** A broker whose session is fenced holds a lease that is valid. */
+  /** A broker whose session is fenced holds a valid lease. */
   | { readonly kind: 'overlap'; readonly brokerId: number; readonly sessionEpoch: number }
   /** A broker that runs, and whose renewals arrive, is to be killed because its lease has lapsed. */
   | { readonly kind: 'needless-kill'; readonly brokerId: number; readonly sessionEpoch: number }
@@ -153,7 +153,7 @@ export type Entry =
       readonly partition: PartitionName;
       readonly offset: number;
       readonly code: number;
-      /** Of a member: `known` is the latest generation that anybody had been told of when the commit left. */
+      /** For a member: `known` is the latest generation that anybody had been told of when the commit left. */
       readonly by?: { readonly member: string; readonly generation: number; readonly known: number };
     }
   /** A committed offset was deleted, up to this one. */
@@ -181,33 +181,33 @@ export type Entry =
       /** The highest of those that had been deleted by then: none of them may come back. */
       readonly gone?: number;
     }
-  /** From here on bits may be flipped: what cannot be read is no longer lost, as long as the reader is told. */
+  /** From now on bits may be flipped: unreadable records no longer count as lost, as long as the reader is told. */
   | { readonly kind: 'rot' }
-  /** A flipped bit that nobody speaks of. */
+  /** A flipped bit that nobody reports. */
   | { readonly kind: 'unnoticed'; readonly what: string }
   | {
       readonly kind: 'topic';
       readonly partition: PartitionName;
       readonly isBounded: boolean;
       readonly keptBytes?: number;
-      /** Whether only clients delete of it: it never begins behind what they asked for. */
+      /** Whether only clients delete from it: then it never begins after what they asked for. */
       readonly isCutOnly?: boolean;
     }
   | { readonly kind: 'deleted'; readonly partition: PartitionName }
   /** Something that no world may do to the system: a broken invariant, damage where nothing was damaged. */
   | { readonly kind: 'bug'; readonly where: string; readonly what: string }
-  /** Stored rows, files and logs that do not add up. */
+  /** Stored rows, files and logs that are inconsistent. */
   | { readonly kind: 'leak'; readonly what: string }
   | { readonly kind: 'stuck'; readonly what: string }
-  /** A fetch that waits in a quiet world is not told of what has come. */
+  /** A fetch that waits in a quiet world is not told of new records. */
   | { readonly kind: 'unwoken'; readonly what: string }
   /** A fetch was answered with more than its limits allow. */
   | { readonly kind: 'overfed'; readonly what: string }
-  /** A broker died of nothing in a quiet world. */
+  /** A broker died in a quiet world without a cause. */
   | { readonly kind: 'died'; readonly what: string }
-  /** A broker was said to be empty, and has still what it had when it was to be emptied. */
+  /** A broker was reported empty, but still has what it had when it was to be emptied. */
   | { readonly kind: 'undrained'; readonly what: string }
-  /** A partition was taken from who serves it, or given to who does not. */
+  /** A partition was taken from a broker that serves it, or given to one that does not. */
   | { readonly kind: 'misplaced'; readonly what: string }
   /** A group that nobody joined or left begins another generation. */
   | { readonly kind: 'unsettled'; readonly what: string }
@@ -226,7 +226,7 @@ export class History {
     this.told = new Told(nowMs);
   }
 
-  /** `gateway`: which of several told it, if one did. */
+  /** `gateway`: which of several reported it, if one did. */
   add(entry: Entry, gateway = 0): void {
     this.entries.push({ atMs: Math.round(this.#nowMs() * 1000) / 1000, ...entry });
     this.told.note(entry, gateway);

@@ -1,12 +1,12 @@
 /**
- * Whether a fetch was answered with more than it asked for (KIP-74): a partition gives no more than its limit, all together no
- * more than the request's. The first batch of the first partition that has any comes whatever its size.
+ * Whether a fetch was answered with more than it asked for (KIP-74): a partition returns no more than its limit, all
+ * together no more than the request's. The first batch of the first partition that has one is returned whatever its size.
  */
 import type { FetchedPartition } from '../../engine/engine.ts';
 import { batchesIn } from '../../engine/records/batch.ts';
 import { recordBytes } from '../../engine/routing/fetch-message.ts';
 
-/** What is wrong with `answer`; undefined when nothing is. */
+/** The problem with `answer`; undefined when there is none. */
 export function overLimits(
   answer: readonly Pick<FetchedPartition, 'records'>[],
   partitionMaxBytes: number,

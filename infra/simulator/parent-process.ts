@@ -190,7 +190,7 @@ export class ParentProcess {
     }
   }
 
-  /** SIGTERM: the controller hands over, or ends the brokers when it is the last. */
+  /** SIGTERM: the controller hands over, or stops the brokers when it is the last. */
   stop(): void {
     this.process.post(0, () => {
       this.controller.stop().then(
@@ -209,7 +209,7 @@ export class ParentProcess {
     this.isServing = true;
   }
 
-  /** Who sent it gives its memory back when it is answered: a second answer is none that a client could ignore. */
+  /** The sender frees its memory when it is answered: a client could not ignore a second answer. */
   #once(append: Append): Append {
     let isAnswered = false;
     return {

@@ -1,6 +1,6 @@
 /**
- * Producers that send once and never again: one with batches of its own, one through the gateway's record producer
- * (what HTTP and WebSocket use). Without an answer they do not know; with one, the value is there for good.
+ * Producers that send once and never again: one with batches of its own, one through the gateway's record producer (which
+ * HTTP and WebSocket use). Without an answer they do not know the outcome; with one, the value must stay.
  */
 import { below, type Random } from '../../engine/kernel/random.ts';
 import type { Door } from './door.ts';

@@ -1,4 +1,4 @@
-/** What planted bugs are made of: shared code replaced for a while, and objects that differ from others in a few methods. */
+/** The tools of planted bugs: shared code replaced for a while, and objects that differ from others in a few methods. */
 
 /** Replaces one method of a shared object until the returned function is called. */
 export function replaced<T extends object, K extends keyof T>(target: T, name: K, value: T[K]): () => void {

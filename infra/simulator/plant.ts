@@ -1,6 +1,6 @@
 /**
- * Where a planted bug gets in: the ports and functions that the world hands to production code. The world runs without
- * one; the canary suite proves with them that the checker has teeth.
+ * Where a planted bug enters: the ports and functions that the world passes to production code. The world normally runs
+ * without one; the canary suite uses them to prove that the checker detects bugs.
  */
 import type { Append } from '../../engine/engine.ts';
 import type { PartitionLog } from '../../engine/log/log.ts';
@@ -17,19 +17,19 @@ export interface Plant {
   readonly append?: (append: Append) => Append;
   readonly isGone?: (pid: number) => boolean;
   readonly store?: (store: MetadataStore, of: 'broker' | 'parent', clock: Clock) => MetadataStore;
-  /** `store` is the session's own, as `store` above has left it. */
+  /** `store` is the session's own, as `store` above returned it. */
   readonly session?: (session: Session, store: MetadataStore, clock: Clock) => Session;
   /** A request at a broker, before it is read. */
   readonly frame?: (frame: Buffer) => void;
-  /** Replaces shared code for the length of a run; returns the way back. */
+  /** Replaces shared code for the length of a run; returns the function that restores it. */
   readonly patch?: () => () => void;
 }
 
 export interface Canary {
   readonly name: string;
-  /** Where it is likely to show. */
+  /** Where the bug is likely to show. */
   readonly scenario: string;
-  /** The first to be tried, where it showed at once when it was written down; 1 when absent. */
+  /** The first seed to try, where the bug showed at once when it was written down; 1 when absent. */
   readonly seed?: number;
   plant(): Plant;
 }

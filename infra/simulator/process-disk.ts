@@ -1,7 +1,7 @@
 /**
- * The disks of the world as one process sees them: one memory disk per volume and one for the segment store, under one
- * tree of paths. What the process has asked for is done by the kernel, whether or not the process lives to see it, but
- * nothing is done any more once it is reaped.
+ * The disks of the world as one process sees them: one memory disk per volume and one for the segment store, under one tree
+ * of paths. The kernel completes the calls that the process has made, whether or not the process lives to see it, but
+ * nothing happens any more once it is reaped.
  */
 import type { Random } from '../../engine/kernel/random.ts';
 import { below } from '../../engine/kernel/random.ts';
@@ -26,15 +26,15 @@ export class Disks {
   readonly #random: Random;
   /** On top of the usual latency, by root. */
   readonly slowMs = new Map<string, number>();
-  /** Sprung once, in the middle of the process's next sync of a disk: where a stop or a kill hurts most. */
+  /** Triggered once, in the middle of the process's next sync of a disk: where a stop or a kill hurts most. */
   readonly traps = new Map<SimProcess, SyncTrap>();
-  /** Sprung once, when the process has a new file on a disk: its next sync covers two. */
+  /** Triggered once, when the process has a new file on a disk: its next sync covers two. */
   readonly newFileTraps = new Map<SimProcess, { readonly root: string; readonly act: () => void }>();
-  /** Sprung once, when the process lets go of a file of its log, before that is durable. */
+  /** Triggered once, when the process deletes a file of its log, before that is durable. */
   readonly dropTraps = new Map<SimProcess, { readonly root: string; readonly act: () => void }>();
   /**
-   * A file is given another name before the one that it has is durable: after a loss of power it may have the one before that. Or a
-   * file of a log goes before the name of the next one is durable: neither may be there then.
+   * A file is renamed before its current name is durable: after a loss of power it may have the name before that. Or a file
+   * of a log is deleted before the name of the next one is durable: then neither may exist.
    */
   onNamedEarly: (process: SimProcess) => void = () => undefined;
   readonly #syncs = new Map<SimProcess, number>();
@@ -55,13 +55,13 @@ export class Disks {
     return (call) => this.#latency(root, call);
   }
 
-  /** Until `present`: the volume is as `earlier` has it. */
+  /** Until `present`: the volume is in the state of `earlier`. */
   mountEarlier(root: string, earlier: MemoryDisk): void {
     if (!this.#present.has(root)) this.#present.set(root, this.of(root));
     this.#disks.set(root, earlier.copy(this.#latencyOf(root)));
   }
 
-  /** All volumes are what they were. */
+  /** Restores all volumes. */
   mountPresent(): void {
     for (const [root, disk] of this.#present) this.#disks.set(root, disk);
     this.#present.clear();
@@ -78,7 +78,7 @@ export class Disks {
     return this.#disks.keys();
   }
 
-  /** A sync of the process is under way. */
+  /** The process has a sync in flight. */
   isSyncing(process: SimProcess): boolean {
     return (this.#syncs.get(process) ?? 0) > 0;
   }
@@ -109,7 +109,7 @@ export class Disks {
     return new ProcessDisk(this, process);
   }
 
-  /** `process` makes `call`; what it awaits is answered in an event of its own. */
+  /** `process` makes `call`; the answer that it awaits arrives in an event of its own. */
   async<T>(process: SimProcess, call: () => Promise<T>): Promise<T> {
     if (!process.isAlive) return never;
     this.#caller = process;
@@ -138,7 +138,7 @@ export class Disks {
     return new Promise((resolve) => {
       process.loop.schedule(delayMs, () => {
         if (call === 'datasync') this.#syncs.set(process, this.#syncs.get(process)! - 1);
-        // A dead process is reaped when its last call is over, done or not.
+        // A dead process is reaped when its last call is over, completed or not.
         if (process.isAlive || (!process.isReaped && below(this.#random, 2) === 0)) resolve();
       });
     });

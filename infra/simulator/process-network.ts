@@ -1,7 +1,7 @@
 /**
- * The network between processes: frames take their time and stay in order, a cut holds up what is sent in one direction
- * or both, as TCP does until somebody gives up, and a process that ends takes its connections with it. A stopped process
- * is connected to all the same: its kernel accepts, it does not.
+ * The network between processes. Frames take time and stay in order. A cut delays frames in one direction or both, as TCP
+ * does until one side gives up, and a process that ends takes its connections with it. A stopped process still gets
+ * connections: its kernel accepts them, the process does not.
  */
 import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
@@ -15,23 +15,23 @@ interface Listener {
   readonly accept: (channel: FrameChannel) => FrameHandler;
 }
 
-/** Of a frame where nothing slows it down. */
+/** The delay of a frame when nothing slows it down. */
 const usualDelayMsMax = 1;
 
-/** 'to': what is sent to the address waits; 'from': what comes from there. */
+/** 'to': frames to the address wait; 'from': frames from it. */
 export type Cut = 'to' | 'from' | 'both';
 
 export class SimNetwork {
   readonly loop: EventLoop;
   readonly random: Random;
-  /** From which on a socket is full, until all of it has left. */
+  /** The buffered bytes from which a socket is full, until all of them have left. */
   readonly socketBytesMax: number;
   readonly calm: Calm;
   readonly #listeners = new Map<string, Listener>();
   readonly #wires = new Set<Wire>();
   readonly #cuts = new Map<string, Cut>();
   readonly #slowMs = new Map<string, number>();
-  /** Sees every frame where it arrives. */
+  /** Sees every frame on arrival. */
   onFrame: (to: SimProcess, frame: Buffer) => void = () => undefined;
 
   constructor(loop: EventLoop, random: Random, socketBytesMax: number, calm: Calm) {
@@ -64,25 +64,25 @@ export class SimNetwork {
     for (const wire of this.#wires) if (wire.address === address) wire.flow();
   }
 
-  /** Ends every connection to `address`; what is on its way is lost. */
+  /** Ends every connection to `address`; frames in flight are lost. */
   reset(address: string): void {
     this.calm.until(this.loop.nowMs);
     for (const wire of this.#wires) if (wire.address === address) wire.break();
   }
 
-  /** Of the connections to `address` that `random` picks, half of them, no answer arrives until `unmute`. */
+  /** `random` picks half of the connections to `address`; no answer arrives on them until `unmute`. */
   mute(address: string, random: Random): void {
     this.calm.begin(`mute ${address}`);
     for (const wire of this.#wires) if (wire.address === address && below(random, 2) === 0) wire.isMute = true;
   }
 
-  /** Of every connection over which batches have been sent to `address` no answer arrives until `unmute`. */
+  /** No answer arrives until `unmute` on any connection over which batches have been sent to `address`. */
   muteAppends(address: string): void {
     this.calm.begin(`mute ${address}`);
     for (const wire of this.#wires) if (wire.address === address && wire.hasAppends) wire.isMute = true;
   }
 
-  /** What was held back arrives, or the connection ends without it. */
+  /** The delayed answers arrive, or the connection ends without them. */
   unmute(address: string, random: Random): void {
     this.calm.end(`mute ${address}`);
     for (const wire of this.#wires) {
@@ -252,7 +252,7 @@ class WireEnd implements FrameChannel {
     this.#wire.network.loop.schedule(0, () => this.peer.deliver());
   }
 
-  /** What was sent before still arrives, as with a socket that is shut down in order. */
+  /** Frames sent before still arrive, as with an orderly socket shutdown. */
   close(): void {
     if (!this.process.isAlive || this.#isClosed) return;
     this.finish();

@@ -1,7 +1,7 @@
 /**
- * The metadata store as one process sees it: requests and answers take their time, changes arrive late and in order,
- * and the store can be slow, throttled, away, or lose what it says. A request on its way takes effect even when the
- * process that sent it has died.
+ * The metadata store as one process sees it: requests and answers take time, changes arrive late and in order, and the
+ * store can be slow, throttled, unavailable, or lose its answers. A request in flight takes effect even when the process
+ * that sent it has died.
  */
 import { below, type Random } from '../../engine/kernel/random.ts';
 import { brokerSessionsPk } from '../../engine/controller/rows/broker-session.ts';
@@ -20,12 +20,12 @@ import { memoryStore, type MemoryStore, type StoreFault, type StoreOperation } f
 import type { EventLoop } from './event-loop.ts';
 import { never, type SimProcess } from './process.ts';
 
-/** How the store behaves at the moment; numbers are shares of requests in percent. */
+/** The store's current behaviour; numbers are shares of requests in percent. */
 export interface StoreMood {
   readonly slowMs: number;
   readonly throttledPercent: number;
   readonly unavailablePercent: number;
-  /** Of what is to be written, as when its disk is full. */
+  /** The share of writes, as when its disk is full. */
   readonly readOnlyPercent: number;
   readonly replyLostPercent: number;
   readonly changeLostPercent: number;
@@ -40,14 +40,14 @@ export const goodMood: StoreMood = {
   changeLostPercent: 0,
 };
 
-/** Sprung once, in the middle of a process's next transaction that writes such a row; any row without a key. */
+/** Triggered once, in the middle of a process's next transaction that writes such a row; any row without a key. */
 export interface StoreTrap {
   readonly pk: string | undefined;
   /** Before the transaction takes effect, or between the effect and the answer; 'lost': it never arrives. */
   readonly when: 'before' | 'after' | 'lost';
-  /** Whether it may spring by now, and on this one: else the next such transaction is waited for. */
+  /** Whether it may trigger now, on this transaction: otherwise it waits for the next such one. */
   readonly isDue?: (ops: readonly StoreOp[]) => boolean;
-  /** The transaction takes effect so much later. */
+  /** How much later the transaction takes effect. */
   readonly lateMs?: number;
   readonly act: () => void;
 }
@@ -75,7 +75,7 @@ export class SimStore {
   /** Processes that hear of no change of these rows, nor of what comes behind it, until they are told that they have missed some. */
   readonly deafTo = new Map<SimProcess, string>();
   readonly heldReads = new Map<SimProcess, HeldRead>();
-  /** When it last was anything but quick and reliable for anybody. */
+  /** When it was last anything but quick and reliable for some process. */
   troubledAtMs = 0;
   readonly rows: MemoryStore;
   readonly #random: Random;

@@ -1,15 +1,15 @@
 /**
- * A simulated operating-system process: whatever runs in it, runs in events of its own, so that it can be stopped dead
- * between any two of them. Killed, none of its timers, callbacks and answers comes any more, and its ports do nothing.
- * Stopped (SIGSTOP), they wait and come together when it goes on, at the time that it is by then.
+ * A simulated operating-system process. Its code runs in its own events, so it can be stopped between any two of them. Once
+ * it is killed, none of its timers, callbacks and answers arrives any more, and its ports do nothing. While it is stopped
+ * (SIGSTOP), they wait and arrive together when it continues, at the time of that moment.
  */
 import type { Clock } from '../../engine/kernel/clock.ts';
 import { type Random, seededRandom } from '../../engine/kernel/random.ts';
 import { clockOf, type EventLoop, type Place, type SimEvent } from './event-loop.ts';
 
-/** Clocks differ by up to ten of these: what leases allow for. */
+/** Clocks differ by up to ten of these: leases allow for that much. */
 const driftStep = 0.001;
-/** Between the end of a process and the moment at which its parent has reaped it. */
+/** From the end of a process until its parent has reaped it. */
 const reapMsMax = 4;
 
 export class SimProcess implements Place {
@@ -20,9 +20,9 @@ export class SimProcess implements Place {
   readonly loop: EventLoop;
   isAlive = true;
   isStopped = false;
-  /** When it last went on after a stop. */
+  /** When it last continued after a stop. */
   resumedAtMs = 0;
-  /** From here on not even a system call of it is under way. */
+  /** From now on none of its system calls is in flight either. */
   isReaped = false;
   readonly #draws: Random;
   #held: SimEvent[] = [];
@@ -86,7 +86,7 @@ export class SimProcess implements Place {
     });
   }
 
-  /** In the moment of the end, outside the process; not any more once the returned function is called. */
+  /** Called at the moment of the end, outside the process, unless the returned function was called before. */
   onEnd(listener: (reason: string) => void): () => void {
     this.#onEnd.add(listener);
     return () => void this.#onEnd.delete(listener);
