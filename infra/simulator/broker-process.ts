@@ -27,7 +27,7 @@ const loadMsMax = 250;
 const scrubPollMs = 50;
 /** After the fence. */
 const leaseLooksMs = [0, 1, 3, 10, 50, 300];
-/** After it has gone on. */
+/** After it has continued. */
 const wakeLooksMs = [1, 2, 3, 4, 6, 9, 14, 20, 30, 45, 60];
 
 export class BrokerProcess {
@@ -47,7 +47,7 @@ export class BrokerProcess {
     return this.#catalogue;
   }
 
-  /** 0 before there is a session, as the end of its log is. */
+  /** 0 before there is a session, like the end of its log. */
   get sessionEpoch(): number {
     return this.#session?.epoch ?? 0;
   }
@@ -56,7 +56,7 @@ export class BrokerProcess {
     return this.#logs?.syncedLsn() ?? 0;
   }
 
-  /** Now and then the program takes long to load, whatever `loadMs` says; a detached one does so without its parent. */
+  /** Sometimes the program takes long to load, whatever `loadMs` says; a detached one loads without its parent. */
   constructor(world: World, slot: BrokerSlot, loadMs = 0) {
     this.#world = world;
     this.slot = slot;
@@ -137,7 +137,9 @@ export class BrokerProcess {
     return log !== undefined && log.isOpen && log.leaderEpoch <= leaderEpoch;
   }
 
-  /** What it should have rolled up, taken or answered, when nothing has come for a while; undefined when there is none. */
+  /**
+   * What it should have rolled up, taken or answered, when nothing has arrived for a while; undefined when there is none.
+   */
   backlog(): string | undefined {
     if (!this.isServing || !this.#logs) return undefined;
     const { unrolledBytes, waitingAppends } = this.#logs.status();
@@ -148,12 +150,14 @@ export class BrokerProcess {
     return `${name} has ${unrolledBytes} bytes that are not rolled up, and ${waitingAppends} appends wait`;
   }
 
-  /** A roll-up of all that there is; what fails is tried again by whoever asks. */
+  /** Rolls up everything; the caller retries what fails. */
   rollUp(): void {
     if (this.isServing && this.process.isAlive) void this.#logs?.rollUp().catch(() => undefined);
   }
 
-  /** What no roll-up has taken; undefined when all is in segments, and the log is down to the chunk that is written to. */
+  /**
+   * What no roll-up has taken; undefined when everything is in segments, and the log is down to the chunk being written.
+   */
   unrolled(): string | undefined {
     if (!this.isServing || !this.#logs || !this.process.isAlive) return undefined;
     const { unrolledBytes, walChunks } = this.#logs.status();
@@ -161,13 +165,13 @@ export class BrokerProcess {
     return `${this.process.name} keeps ${unrolledBytes} bytes and ${walChunks} chunks that no roll-up takes`;
   }
 
-  /** Its lease is to be found lapsed: not while it runs and its renewals arrive. */
+  /** Its lease is about to be found lapsed: that must not happen while it runs and its renewals arrive. */
   lookAtRenewals(): void {
     const { loop, settings, store, history } = this.#world;
     const { clock, resumedAtMs, isRunning } = this.process;
     const { durationMs } = settings.lease;
     const isQuiet = loop.nowMs - Math.max(resumedAtMs, store.troubledAtMs) > 3 * durationMs;
-    // One that was renewed a moment ago is valid for longer than half of its time.
+    // A lease that was renewed a moment ago is valid for longer than half of its time.
     if (!isQuiet || !isRunning || !this.#session?.mayAck(clock.monotonicMs() + durationMs / 2)) return;
     history.add({ kind: 'needless-kill', brokerId: this.slot.brokerId, sessionEpoch: this.#session.epoch });
   }
@@ -184,7 +188,7 @@ export class BrokerProcess {
     }
   }
 
-  /** Everything that it looks after is read once; resolves at the end of it, if it lives that long. */
+  /** Reads once everything that it looks after; resolves at the end, if it lives that long. */
   async scrub(): Promise<void> {
     const logs = this.#logs;
     if (!logs || !this.isServing) return;
@@ -193,7 +197,7 @@ export class BrokerProcess {
       await sleep(this.#world.loop.clock(), scrubPollMs);
   }
 
-  /** The clean end, as on the parent's 'stop' message. */
+  /** The clean stop, as on the parent's 'stop' message. */
   stop(): void {
     this.process.post(0.5, () => {
       // Before it serves nobody listens for the message yet.
@@ -220,7 +224,7 @@ export class BrokerProcess {
     this.process.end(how);
   }
 
-  /** Notes who acknowledges what, where it is decided. */
+  /** Notes who acknowledges what, at the place where it is decided. */
   #observe(logs: LogStore, sessionEpoch: number): void {
     const seen = new WeakSet<PartitionLog>();
     const open = logs.open.bind(logs);
@@ -254,7 +258,7 @@ export class BrokerProcess {
           const { leaderEpoch } = log;
           const { baseOffset: offset } = outcome;
           const entry = { brokerId, sessionEpoch, partition, leaderEpoch, sentEpoch, offset };
-          // The row as it is in this moment, whatever the process believes.
+          // The row as it is at this moment, whatever the process believes.
           void this.#world.store.rows.get(brokerSessionKey(brokerId)).then((row) => {
             history.add({ kind: 'acked', ...entry, isFenced: !mayAcknowledge(row, sessionEpoch) });
           });

@@ -1,7 +1,7 @@
 /**
- * A consumer that keeps its places with the group coordinator: commits growing offsets, asks for them now and then. Some
- * places are committed often and some seldom, so that what a coordinator remembers reaches far back: a place that is
- * committed all the time says the same of one that has forgotten half.
+ * A consumer that keeps its positions with the group coordinator: it commits growing offsets and sometimes asks for them.
+ * Some positions are committed often and some seldom, so that the coordinator's memory has to reach far back: a position
+ * that is committed all the time looks the same after the coordinator has forgotten half.
  */
 import { volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import { make } from '../../engine/protocol/make.ts';
@@ -14,7 +14,7 @@ import { partitionName } from './partition-name.ts';
 import type { SimTopic } from './topic-plan.ts';
 import { lullPace, type World } from './world.ts';
 
-/** One of so many times it deletes what it has committed of a partition. */
+/** One in this many times it deletes what it has committed of a partition. */
 const forgetOneOf = 25;
 const client = { clientId: 'committer', clientHost: '/127.0.0.1', version: 8 };
 
@@ -24,10 +24,10 @@ export class Committer {
   readonly #random: Random;
   readonly #topic: SimTopic;
   readonly #group: string;
-  /** By partition: the last that was sent, and the last that was acknowledged. */
+  /** By partition: the last offset sent, and the last one acknowledged. */
   readonly #sent: number[];
   readonly #acked: number[];
-  /** By partition, the last of those that were deleted. */
+  /** By partition, the last of the deleted offsets. */
   readonly #gone: number[];
   /** By partition, how many deletions have been sent. */
   readonly #deletions: number[];
@@ -120,14 +120,14 @@ export class Committer {
         }
         const codes = isGood ? result.topics[0]!.partitions.map(({ errorCode: code }) => code) : [];
         if (isGood && codes.every((code) => code === 0)) this.taken++;
-        // What is there by now, before another commit hides it.
+        // Reads what is there now, before another commit hides it.
         if (rush.isRefused && codes.includes(volumeFullCode)) this.ask(next);
         else next();
       },
     );
   }
 
-  /** What was deleted is not found again, whatever becomes of the coordinator; only a later commit is. */
+  /** A deleted offset is not found again, whatever happens to the coordinator; only a later commit is. */
   #forget(next: () => void): void {
     const { history } = this.#world;
     const partitionIndex = below(this.#random, this.#sent.length);

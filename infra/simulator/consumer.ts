@@ -20,10 +20,10 @@ export interface ConsumerPace {
   readonly maxWaitMs?: number;
   readonly pauseMs?: number;
   readonly minBytes?: number;
-  /** Of all partitions together, and of each. */
+  /** For all partitions together, and for each. */
   readonly maxBytes?: number;
   readonly partitionMaxBytes?: number;
-  /** It begins anywhere each time, before the end, and waits every second time. */
+  /** It begins at a random place each time, before the end, and waits every second time. */
   readonly rewinds?: boolean;
 }
 
@@ -44,7 +44,7 @@ export class Consumer {
   readonly #rewinding: Random | undefined;
   readonly #starts = new Map<number, number>();
   isStopped = false;
-  /** Of the latest answer for any of its partitions. */
+  /** From the latest answer for any of its partitions. */
   lastCode = -1;
 
   constructor(

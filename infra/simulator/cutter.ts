@@ -1,7 +1,7 @@
 /**
- * A client that deletes records of logs that nothing else shortens (DeleteRecords), each time up to an offset of its own: what it
- * is told is done has to be, and nothing behind that offset may go. So it does while the owner of a log is asked to release it:
- * what waits for its turn then finds a log that is another broker's.
+ * A client that deletes records of logs that nothing else shortens (DeleteRecords), each time up to an offset of its own.
+ * Deletions that it is told are done must be done, and nothing after that offset may go. It also does so while the owner of
+ * a log is asked to release it: a waiting deletion then finds a log that belongs to another broker.
  */
 import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
 import type { Door } from './door.ts';
@@ -10,7 +10,7 @@ import { partitionName } from './partition-name.ts';
 import type { SimTopic } from './topic-plan.ts';
 import type { World } from './world.ts';
 
-/** Of the last wish, from when somebody asks for the release: what a release takes, and a little. */
+/** For the last deletion, counted from the request for the release: what a release takes, and a little more. */
 const releaseMsMax = 40;
 const wishesPerRelease = 3;
 
@@ -24,7 +24,7 @@ export class Cutter {
   constructor(world: World, door: Door, topic: SimTopic) {
     this.#world = world;
     this.#door = door;
-    // A stream of its own, so that the seeds of old stories tell them still.
+    // A random stream of its own, so that the seeds of old stories still produce them.
     this.#random = seededRandom(Math.imul(world.settings.seed + 1, 0x2545f491) ^ topic.partitions);
     this.#topic = topic;
     for (let i = 0; i < topic.partitions; i++) {
@@ -64,7 +64,7 @@ export class Cutter {
   #cutAt(index: number, done: () => void): void {
     const { topicId } = this.#topic;
     const { start, end } = this.#world.history.told.of(partitionName(topicId, index));
-    // Mostly a few of the oldest, as who has dealt with them does; now and then all that is known, or what has gone before.
+    // Usually a few of the oldest, as after processing them; sometimes everything known, or what has already gone.
     const few = start + below(this.#random, 1 + Math.min(8, end - start));
     const to = below(this.#random, 6) === 0 ? below(this.#random, end + 1) : few;
     cutOne(this.#door, this.#topic, index, to, done);

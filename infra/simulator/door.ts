@@ -1,6 +1,7 @@
 /**
- * The connection of a simulated client to a gateway: to whichever parent process serves there at the moment. Calls and answers travel
- * for a while; when the parent dies or stays silent the client is told that it got no answer, and does not know what happened.
+ * The connection of a simulated client to a gateway: to whichever parent process serves there at the moment. Calls and
+ * answers take time. When the parent dies or stays silent, the client is told that it got no answer, and does not know what
+ * happened.
  */
 import { Failure } from '../../engine/kernel/failure.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
@@ -17,16 +18,16 @@ const otherGatewayMs = 100 + 15;
 /** To another gateway, where it asks its owner: an answer to an earlier question may just arrive. */
 const onItsWayMs = 2;
 
-/** No answer: the request may have had its effect or not. */
+/** No answer: the request may or may not have had its effect. */
 export const noAnswer = Symbol('no answer');
 
 export class Door {
   readonly world: World;
-  /** Which of several it leads to. */
+  /** Which of several gateways it leads to. */
   readonly gateway: number;
   readonly #random: Random;
   parent: ParentProcess | undefined;
-  /** Until then whoever can goes elsewhere. */
+  /** Until then clients that can go elsewhere do. */
   shunnedUntilMs = 0;
   readonly #open = new Set<() => void>();
   /**
@@ -61,7 +62,7 @@ export class Door {
     return history.told.through(this.gateway, partition, calm.heardByMs(delayMs));
   }
 
-  /** What its gateway has told of it. */
+  /** What its gateway has told about it. */
   toldHere(partition: PartitionName): ToldLog {
     const { history, settings } = this.world;
     return settings.gateways === 1
@@ -73,15 +74,18 @@ export class Door {
     this.world.history.add(entry, this.gateway);
   }
 
-  /** Every client lets go of its connection here, and of what it has not been answered. */
+  /** Every client closes its connection here, and gives up its unanswered requests. */
   abandon(forMs: number): void {
     this.shunnedUntilMs = this.world.loop.nowMs + forMs;
-    // Who is told asks again at once, and that is open then.
+    // A client that is told asks again at once, and the door must be open then.
     const open = Array.from(this.#open);
     for (const giveUp of open) giveUp();
   }
 
-  /** `ask` runs in the parent and answers once; `told` runs in the client. What is `lateMs` late has a connection of its own. */
+  /**
+   * `ask` runs in the parent and answers once; `told` runs in the client. A call that is `lateMs` late has a connection of
+   * its own.
+   */
   call<T>(
     ask: (parent: ParentProcess, answer: (value: T) => void) => void,
     told: (value: T | typeof noAnswer) => void,
@@ -130,7 +134,7 @@ export class Door {
     });
   }
 
-  /** As call, for an operation that is a promise; a failure counts as `failed`. */
+  /** Like call, for an operation that is a promise; a failure counts as `failed`. */
   request<T>(
     ask: (parent: ParentProcess) => Promise<T>,
     told: (value: T | Error | typeof noAnswer) => void,

@@ -4,7 +4,7 @@ import { Door, type noAnswer } from './door.ts';
 import type { ParentProcess } from './parent-process.ts';
 import type { World } from './world.ts';
 
-/** Who need not stay goes to another gateway one of so many times. */
+/** A client that need not stay moves to another gateway one in this many times. */
 const leaveOneOf = 3;
 
 export class Doors {
@@ -25,12 +25,12 @@ export class Doors {
     return this.all.every((door) => door.isOpen());
   }
 
-  /** For a client that keeps to one gateway, and needs what it sends in one order: the next one in turn. */
+  /** For a client that keeps to one gateway, and needs its requests in one order: the next one in turn. */
   one(): Door {
     return this.all[this.#clients++ % this.all.length]!;
   }
 
-  /** For a client that goes from one to another: now and then, and where it is not answered. */
+  /** For a client that moves from one to another: sometimes, and when it is not answered. */
   any(): Door {
     const { seed } = this.#world.settings;
     if (this.all.length === 1) return this.first;
@@ -38,7 +38,7 @@ export class Doors {
   }
 }
 
-/** Is itself at no gateway: `next` is. */
+/** Leads to no gateway itself: `next` does. */
 class AnyDoor extends Door {
   readonly #all: readonly Door[];
   readonly #draws: Random;

@@ -1,6 +1,6 @@
 /**
- * What will happen to a world, drawn from its seed before it begins: so that a failing run can be repeated with fewer
- * faults, and shrunk to those that matter.
+ * A world's faults, drawn from its seed before it begins, so that a failing run can be repeated with fewer faults and
+ * shrunk to those that matter.
  */
 import { below, type Random } from '../../engine/kernel/random.ts';
 
@@ -86,7 +86,7 @@ export interface Fault {
   /** After the clients began. */
   readonly atMs: number;
   readonly durationMs: number;
-  /** Which broker, zone, topic: taken modulo what there is. */
+  /** Which broker, zone, topic: taken modulo the number that exist. */
   readonly target: number;
   readonly value: number;
 }
@@ -151,7 +151,7 @@ const parents: Mix = {
   'store-reply-lost': 1,
 };
 
-/** A broker that is stopped does not see its parent die, and wakes beside its own successor. */
+/** A stopped broker does not see its parent die, and wakes beside its own successor. */
 const orphans: Mix = {
   hang: 4,
   'orphan-stall': 4,
@@ -165,7 +165,7 @@ const orphans: Mix = {
 /** What is sent at one epoch arrives at the next. */
 const crossing: Mix = { 'net-cut': 4, 'net-slow': 3, restart: 4, drain: 4, 'net-reset': 1, hang: 2 };
 
-/** What a process writes, and what it hears of it, is so late that others have acted meanwhile. */
+/** A process's writes, and what it hears of them, are so late that others have acted meanwhile. */
 const late: Mix = {
   'late-place': 4,
   'late-remap': 5,
@@ -203,10 +203,10 @@ const controllers: Mix = {
   power: 1,
 };
 
-/** A slot gets two processes: what started the first died before it knew. */
+/** A slot gets two processes: the controller that started the first died before it knew. */
 const twins: Mix = { 'twin-start': 3, 'controller-kill': 2, 'controller-hang': 1, kill: 2, 'disk-slow': 1 };
 
-/** The fleet changes its size and leaves zones, while what carries that out dies too. */
+/** The fleet changes its size and leaves zones, while the processes that carry this out die too. */
 const fleet: Mix = {
   scale: 5,
   evacuate: 3,
@@ -236,7 +236,7 @@ const groups: Mix = {
   grow: 1,
 };
 
-/** Bits flip in files at rest, and who reads them again dies, moves and starts anew. */
+/** Bits flip in files at rest, and the brokers that read them again die, move and start anew. */
 const rot: Mix = { rot: 8, kill: 3, restart: 3, drain: 2, 'delete-records': 1, 'parent-kill': 1 };
 
 /** Disks have no room for a while, for producers and coordinators alike. */
@@ -252,10 +252,10 @@ const full: Mix = {
   power: 1,
 };
 
-/** Clients are far away, what cannot be sent is held for a moment only, and producers begin anew while nobody serves. */
+/** Clients are far away, requests are held only briefly, and producers restart while nobody serves. */
 const far: Mix = { 'fresh-kill': 6, kill: 2, restart: 2, 'net-reset': 1, 'parent-kill': 1 };
 
-/** Brokers store what a producer has on its way, all of it, and no answer comes: it is sent once more. */
+/** Brokers store all batches that a producer has in flight, and no answer arrives: the producer sends them again. */
 const repeats: Mix = { 'answers-lost': 8, kill: 2, restart: 1, 'net-reset': 1, 'parent-kill': 1 };
 
 /** Clients are at two gateways at once, which hear of the same brokers, placements and records, each in its own time. */
@@ -275,7 +275,7 @@ const gateways: Mix = {
   'topic-delete': 1,
 };
 
-/** Scripts and states that the others seldom or never come to. */
+/** Scripts and states that the other mixes seldom or never reach. */
 const rare: Mix = {
   'full-kill': 5,
   'move-late': 4,

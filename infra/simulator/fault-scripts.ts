@@ -1,6 +1,6 @@
 /**
- * Faults that are short scripts: what they need comes together once in ten thousand seeds otherwise. Each says which
- * mistake it is there to show.
+ * Faults that are short scripts: their conditions would otherwise coincide once in ten thousand seeds. Each says which
+ * mistake it is meant to reveal.
  */
 import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
 import { segmentFilePk } from '../../engine/log/rows/segment-file.ts';
@@ -29,9 +29,9 @@ import {
 
 /** Longer than anybody waits for a lease. */
 const hangMsMax = 6000;
-/** For the disk to be full, and to have room again. */
+/** For the disk to become full, and to have room again. */
 const focusMsMax = 1500;
-/** How the wall clock is set while a broker stands still: after so many ms, by so many. */
+/** How the wall clock is set while a broker is stopped: after this many ms, by this many. */
 const wallSteps = [
   [0, 0],
   [400, -60_000],
@@ -89,8 +89,8 @@ export function runScript(acts: FaultActs, kind: FaultKind, broker: BrokerProces
 }
 
 /**
- * A broker is stopped while a renewal of its lease is answered and a sync is under way, and stays so until its lease has
- * ended and its parent has died: when it goes on, both answers wait for it, and it does not know the time.
+ * A broker is stopped while a renewal of its lease is answered and a sync is in flight, and stays stopped until its lease
+ * has ended and its parent has died. When it continues, both answers wait for it, and it does not know the time.
  */
 function stallOrphan(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
   if (!broker) return;
@@ -107,15 +107,15 @@ function stallOrphan(acts: FaultActs, broker: BrokerProcess | undefined, { targe
 }
 
 /**
- * The wall clock is set while a process stands still, as when a virtual machine goes on: back, before it goes on, or forward,
- * while its end is waited for. No lease may be counted by it.
+ * The wall clock is set while a process is stopped, as when a virtual machine resumes: back, before it continues, or
+ * forward, while others wait for its end. No lease may be measured by this clock.
  */
 function stepWall(acts: FaultActs, value: number): void {
   const [afterMs, jumpMs] = wallSteps[value % wallSteps.length]!;
   if (jumpMs !== 0) acts.world.loop.schedule(afterMs + (value % 300), () => acts.jumpWall(jumpMs));
 }
 
-/** A broker dies, and what a controller that does not keep the fleet decides about it arrives when it is back. */
+/** A broker dies, and the decision about it by a controller that does not keep the fleet arrives when it is back. */
 function remapLate(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
   const others = acts.onlookers();
   const decider = others[target % Math.max(1, others.length)];
@@ -148,7 +148,7 @@ function endLate(acts: FaultActs, broker: BrokerProcess | undefined, { target, v
   acts.planned('restart', slot.brokerId - 1, 0);
 }
 
-/** Who moves partitions dies between their release and the row that names their next owner. */
+/** The controller that moves partitions dies between their release and the row that names their next owner. */
 function cutMove(acts: FaultActs, _broker: BrokerProcess | undefined, { target, value, durationMs }: Fault): void {
   for (const { process } of acts.supervisor.deciders) {
     const act = (): void => acts.killProcess(process);
@@ -158,8 +158,9 @@ function cutMove(acts: FaultActs, _broker: BrokerProcess | undefined, { target, 
 }
 
 /**
- * Whoever starts a broker anew dies in that moment. The process is slow to load, and comes up beside the one that the
- * next controller starts in its place. Then that one dies, with much to recover, while the other waits for its slot.
+ * The process that restarts a broker dies at that moment. The new broker process is slow to load, and comes up beside the
+ * one that the next controller starts in its place. Then that one dies, with much to recover, while the other waits for its
+ * slot.
  */
 function startTwin(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
   if (!broker) return;
@@ -201,7 +202,7 @@ function placeLate(acts: FaultActs, _broker: BrokerProcess | undefined, { target
   if (value % 3 > 0) loop.schedule(4600, () => acts.mood({ ...goodMood, slowMs: 250, changeLostPercent }, 1400));
 }
 
-/** No answer of a broker arrives while what it owns moves: what it has stored comes to the next owner once more. */
+/** No answer of a broker arrives while its partitions move: the batches it has stored reach the next owner again. */
 function moveUnheard(acts: FaultActs, _broker: BrokerProcess | undefined, { target, value, durationMs }: Fault): void {
   const { network, settings, loop } = acts.world;
   const { address } = settings.slots[target % settings.slots.length]!;
@@ -291,11 +292,11 @@ function repeatUnsynced(acts: FaultActs, broker: BrokerProcess | undefined, { va
   });
 }
 
-/** The power fails shortly after a sync that covers the end of one file of the log and the beginning of the next. */
+/** The power fails shortly after a sync that covers the end of one log file and the beginning of the next. */
 function losePowerAtNewFile(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
   if (!broker) return;
   const { disks, loop } = acts.world;
-  // In every second world its syncs take long, also those of the directory.
+  // In every second world its syncs take long, including those of the directory.
   const isSlow = value % 2 === 0;
   if (isSlow) disks.slowMs.set(broker.slot.volume, 120);
   const afterMs = (1 + (value % 25) / 5) * (isSlow ? 10 : 1);
@@ -307,7 +308,7 @@ function losePowerAtNewFile(acts: FaultActs, broker: BrokerProcess | undefined, 
   disks.newFileTraps.set(broker.process, { root: broker.slot.volume, act });
 }
 
-/** The power fails shortly after a file of the log was let go of: what is left begins at the next one, which has to be there. */
+/** The power fails shortly after a log file was deleted: the rest begins at the next file, which must exist. */
 function losePowerAtDrop(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
   if (!broker) return;
   const { disks, loop } = acts.world;

@@ -1,6 +1,6 @@
 /**
- * A classic consumer of a group (KIP-62), from its join to its end: joins, takes the partitions that the leader gives it,
- * reads where their last owner was, and commits growing offsets from there on. It ends by leaving, or without a word.
+ * A classic consumer of a group (KIP-62), from its join to its end. It joins, takes the partitions that the leader gives
+ * it, reads where their last owner was, and commits growing offsets from there on. It ends by leaving, or silently.
  */
 import { below, type Random } from '../../engine/kernel/random.ts';
 import { encode } from '../../engine/protocol/compile.ts';
@@ -23,9 +23,9 @@ const retryMs = 60;
 const heartbeatMs = 250;
 const busyMs = 1500;
 const sessionTimeoutMs = 6000;
-/** A member that died is dropped by the next rebalance after so long. */
+/** After this long the next rebalance drops a member that died. */
 const rebalanceTimeoutMs = 600;
-/** In which each request is made: static members are known, and MEMBER_ID_REQUIRED. */
+/** The version of each request: static members are known, and MEMBER_ID_REQUIRED. */
 const versions: Readonly<Partial<Record<CoordinatorApi, number>>> = { 8: 7, 9: 8, 11: 5, 12: 3, 13: 3, 14: 3 };
 
 interface Commit {
@@ -42,12 +42,12 @@ export class GroupMember {
   #door: Door;
   #memberId = '';
   #generation = -1;
-  /** Joins so far: whoever joins one generation twice goes on once. */
+  /** Joins so far: when a member joins one generation twice only one join continues. */
   #joins = 0;
   #partitions: readonly number[] = [];
-  /** Next to be committed, by partition. */
+  /** The next offset to commit, by partition. */
   readonly #offsets = new Map<number, number>();
-  /** Of an earlier generation perhaps. */
+  /** Possibly from an earlier generation. */
   #last: Commit | undefined;
   #isOver = false;
 
@@ -59,7 +59,7 @@ export class GroupMember {
     this.#join();
   }
 
-  /** Its generation, once it knows its partitions and where to go on; -1 before. */
+  /** Its generation, once it knows its partitions and where to continue; -1 before. */
   get generation(): number {
     return this.#offsets.size === this.#partitions.length ? this.#generation : -1;
   }
@@ -68,7 +68,7 @@ export class GroupMember {
     return this.#partitions;
   }
 
-  /** Of no further use: with a word to the coordinator, or without. */
+  /** No longer needed: ends with a leave request to the coordinator, or silently. */
   end(isPolite: boolean): void {
     this.#isOver = true;
     if (!isPolite || this.#memberId === '') return;
@@ -152,7 +152,7 @@ export class GroupMember {
     });
   }
 
-  /** Where the partitions' last owner was. */
+  /** Continues where the partitions' last owner was. */
   #position(joins: number): void {
     const { groupId, topic } = this.#group;
     const acked = this.#partitions.map((partition) => this.#group.acked(partition));
@@ -214,7 +214,7 @@ export class GroupMember {
         code === errorCode.illegalGeneration ||
         code === errorCode.unknownMemberId;
       if (isRefused) this.#refused(code);
-      // Now and then it is busy for longer than the others wait for it, and goes on as if nothing had happened.
+      // Sometimes it is busy for longer than the others wait for it, and continues as if nothing had happened.
       else this.#after(below(this.#random, 8) === 0 ? busyMs : heartbeatMs, () => this.#heartbeat(joins));
     });
   }

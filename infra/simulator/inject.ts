@@ -28,7 +28,7 @@ export class Injector {
     this.#acts = new FaultActs(world, supervisor, topics);
   }
 
-  /** Everything that still lasts ends. */
+  /** Ends every act that still lasts. */
   heal(): void {
     this.#acts.heal();
   }
@@ -211,7 +211,7 @@ export class Injector {
     else this.#inSync(process, fault, act);
   }
 
-  /** Of its log or of a roll-up. */
+  /** During a sync of its log or of a roll-up. */
   #inSync(process: SimProcess | undefined, { value }: Fault, act: () => void): void {
     if (!process) return act();
     const broker = this.#acts.world.brokers.get(process.pid)!;

@@ -4,7 +4,7 @@ import type { PartitionName, TimedEntry } from './history.ts';
 import type { JudgedPartition, JudgedPartitions } from './judged-partition.ts';
 
 const offsetOutOfRange = 1;
-/** Also: no such topic, and somebody else leads. Whoever says so has deleted nothing. */
+/** Also: no such topic, and another broker leads. With these answers nothing was deleted. */
 const undone: ReadonlySet<number> = new Set([offsetOutOfRange, 3, 6]);
 
 export class JudgeOfDeletions {
@@ -16,7 +16,7 @@ export class JudgeOfDeletions {
     this.#partitions = partitions;
   }
 
-  /** Nobody knows what became of a wish without an answer: it may be done later, and as far as it was to go. */
+  /** The outcome of a deletion without an answer is unknown: it may happen later, up to its full extent. */
   cut(entry: TimedEntry & { kind: 'cutting' | 'cut' | 'uncut' }): void {
     const { atMs, partition: name, to } = entry;
     const partition = this.#partitions.of(name);
@@ -50,7 +50,7 @@ export class JudgeOfDeletions {
     }
   }
 
-  /** Retention takes no more than leaves what is to be kept. */
+  /** Retention must leave what is to be kept. */
   checkKept(name: PartitionName, { finalStart, isCut, keptBytes, sizes }: JudgedPartition, atMs: number): void {
     if (isCut || finalStart <= 0) return;
     let left = 0;

@@ -1,9 +1,9 @@
-/** What groups committed and found, and which members were told the same part of a generation. */
+/** What groups committed and found, and which members were given the same part of a generation. */
 import { errorCode, volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import type { Findings } from './anomaly.ts';
 import type { TimedEntry } from './history.ts';
 
-/** Who is told one of these of a commit is told that it is not stored: what may be is told apart from them (unsureCode). */
+/** With one of these codes a commit is not stored. A commit that may be stored gets another code (unsureCode). */
 const notStored: ReadonlySet<number> = new Set([
   volumeFullCode,
   errorCode.notCoordinator,
@@ -13,7 +13,7 @@ const notStored: ReadonlySet<number> = new Set([
 
 export class JudgeOfGroups {
   readonly #findings: Findings;
-  /** The highest offset that each group has sent of a partition. */
+  /** The highest offset that each group has sent for a partition. */
   readonly #tried = new Map<string, number>();
   /** Commits of which nobody was told that they are stored: over the connection of a gateway that died they may still come. */
   readonly #doubtful = new Set<string>();

@@ -1,4 +1,4 @@
-/** Which brokers acknowledge, by which right, and which of them lose it. */
+/** Which brokers acknowledge, with what right, and which of them lose it. */
 import type { Findings } from './anomaly.ts';
 import type { PartitionName, TimedEntry } from './history.ts';
 
@@ -12,7 +12,7 @@ const nobody: Owner = { leaderEpoch: -1, brokerId: -1, sessionEpoch: -1 };
 
 export class JudgeOfOwners {
   readonly #findings: Findings;
-  /** Who acknowledged last. */
+  /** The broker that acknowledged last. */
   readonly #latest = new Map<PartitionName, Owner>();
 
   constructor(findings: Findings) {

@@ -1,4 +1,4 @@
-/** What producers were told of what they sent, and in which order it is in the log. */
+/** What producers were told about their records, and the order of those records in the log. */
 import { volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import type { Findings } from './anomaly.ts';
 import type { PartitionName, TimedEntry } from './history.ts';

@@ -3,7 +3,7 @@ import type { Findings } from './anomaly.ts';
 import type { PartitionName, TimedEntry } from './history.ts';
 import type { JudgedPartition, JudgedPartitions } from './judged-partition.ts';
 
-/** Whose reads are made when everything is quiet, and show what is left. */
+/** Readers whose reads are made when everything is quiet, and show what is left. */
 export const finalConsumer = 'final';
 const offsetOutOfRange = 1;
 
@@ -85,7 +85,7 @@ export class JudgeOfRecords {
     }
   }
 
-  /** Whoever asks later is told no less than others before. */
+  /** A later request is told no less than earlier ones. */
   #checkAge({ atMs, partition, consumer, highWatermark, startOffset, asked }: TimedEntry & { kind: 'read' }): void {
     if (highWatermark < asked.end) {
       const what = `${consumer} asked when the log was known to go to ${asked.end}, and was told ${highWatermark}`;
@@ -99,7 +99,7 @@ export class JudgeOfRecords {
 
   checkLost(name: PartitionName, partition: JudgedPartition, atMs: number, mayRot: boolean): void {
     const { final, finalStart } = partition;
-    // What rotted is not read, nor what lies behind it.
+    // Rotten records are not read, nor are those after them.
     const end = mayRot ? Math.max(-1, ...final.keys()) + 1 : Infinity;
     for (const [offset, value] of partition.shown) {
       if (offset < finalStart || offset >= end || final.get(offset)?.value === value) continue;

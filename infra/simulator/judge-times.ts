@@ -1,4 +1,7 @@
-/** Whether what a client was told of a record's time is so, by what is left of the log in the end. Pure, as the checker is. */
+/**
+ * Whether a client was told the truth about a record's time, judged by what is left of the log in the end. Pure, like the
+ * checker.
+ */
 import type { Entry } from './history.ts';
 
 interface TimedRecord {

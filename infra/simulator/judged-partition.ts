@@ -1,4 +1,4 @@
-/** What the judges of a history know of a partition: what clients sent to it and were shown of it. */
+/** What the judges of a history know about a partition: what clients sent to it and were shown of it. */
 import type { PartitionName, ProducerKind, ReadRecord, TimedEntry } from './history.ts';
 
 interface SentValue {
@@ -6,7 +6,7 @@ interface SentValue {
   readonly as: ProducerKind;
   readonly index: number;
   ackedAt: number;
-  /** Every attempt so far was answered, and so: nobody has it. */
+  /** Every attempt so far was answered with a refusal: nobody has stored it. */
   isUnstored: boolean | undefined;
 }
 
@@ -20,9 +20,9 @@ export class JudgedPartition {
   readonly final = new Map<number, ReadRecord>();
   finalStart = -1;
   isBounded = false;
-  /** What retention by size has to leave. */
+  /** What retention by size must leave. */
   keptBytes = 0;
-  /** Somebody asked for records to be deleted: what is left says nothing of retention. */
+  /** Somebody asked for records to be deleted: what is left says nothing about retention. */
   isCut = false;
   readonly sizes = new Map<number, number>();
   /** Only clients delete of it, up to one of these at most; without those that were told that nothing was done. */
@@ -30,7 +30,7 @@ export class JudgedPartition {
   readonly cutsTo: number[] = [];
   readonly times: (TimedEntry & { kind: 'time' })[] = [];
   readonly starts: (TimedEntry & { kind: 'bound' })[] = [];
-  /** Of each leader epoch the furthest end that its owner told. */
+  /** For each leader epoch the furthest end that its owner reported. */
   readonly toldEnds = new Map<number, number>();
   readonly epochEnds: (TimedEntry & { kind: 'epoch-end' })[] = [];
   isDeleted = false;
