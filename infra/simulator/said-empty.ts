@@ -1,6 +1,6 @@
 /**
- * Whether what is said to be empty stays empty: from the moment in which the rows say so of a broker or a zone, until the wish
- * is taken back, nothing may be placed there. Who reads that may take the volume away.
+ * Whether a broker or zone that was reported empty stays empty: from the moment in which the rows say so until the request
+ * is withdrawn, nothing may be placed there. An operator who reads that may take the volume away.
  */
 import { decodeBrokerWish, wishedBroker } from '../../engine/controller/rows/broker-wish.ts';
 import { decodeFleet, fleetKey } from '../../engine/controller/rows/fleet.ts';
@@ -17,7 +17,7 @@ export function watchEmptied(world: World): void {
   const pks = clusterIds.map((clusterId) => shardPk(shardOf(clusterId, shardCount)));
   const told = new Set<string>();
   const look = async (): Promise<void> => {
-    // In one turn, so of one moment.
+    // In one turn, and so from one moment.
     const [fleet, ...shards] = await Promise.all([fleetKey.pk, ...pks].map((pk) => rows.range(pk)));
     const empty = saidEmpty(world, fleet!.rows);
     if (empty.size === 0) return;

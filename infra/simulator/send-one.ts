@@ -1,6 +1,6 @@
 /**
- * One value on its way, once: as a batch of its own without a sequence, or as a record through the gateway's own producer
- * (what HTTP and WebSocket use). Without an answer nobody knows; with one, the value is there for good.
+ * Sends one value, once: as a batch of its own without a sequence, or as a record through the gateway's own producer (which
+ * HTTP and WebSocket use). Without an answer nobody knows the outcome; with one, the value must stay.
  */
 import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
@@ -20,7 +20,7 @@ export interface OneSend {
   readonly topic: SimTopic;
   readonly index: number;
   readonly value: string;
-  /** The client's, in place of the usual one. */
+  /** The client's own, in place of the usual one. */
   readonly timeoutMs?: number;
 }
 
@@ -30,7 +30,7 @@ interface Outcome {
   readonly startOffset?: number;
 }
 
-/** Notes it in the history, and what came of it; `told` is called with the error code, -1 without an answer. */
+/** Notes it and its result in the history; `told` is called with the error code, -1 without an answer. */
 export function sendOne(door: Door, send: OneSend, told: (code: number) => void): void {
   const { history, loop } = door.world;
   const { producer, as, topic, index } = send;

@@ -9,7 +9,7 @@ import { BrokerProcess } from './broker-process.ts';
 import type { SimProcess } from './process.ts';
 import type { World } from './world.ts';
 
-/** A process that goes on with a second's worth of timers and frames before it. */
+/** A process that continues with a second's worth of timers and frames before it. */
 const orphanLateMsMax = 60;
 
 export class SimFleet implements Fleet {
@@ -87,8 +87,8 @@ export class SimFleet implements Fleet {
   }
 
   /**
-   * A stopped child learns of it when it goes on, and not first of all: its timers run before it looks at its sockets, and
-   * this one's end may be the last that it looks at, behind much that has waited.
+   * A stopped child learns of it when it continues, and not immediately: its timers run before it checks its sockets, and
+   * this one's end may be the last that it sees, after much that has waited.
    */
   #orphan(): void {
     for (const { process } of this.children.values()) {

@@ -1,5 +1,5 @@
 /**
- * One world from its seed to its verdict: start, let clients work while faults happen, heal, require that everything
+ * One world from its seed to its verdict: start it, let clients work while faults happen, heal it, require that everything
  * works again, read what is left, and judge the whole.
  */
 import { controllerDefaults } from '../../engine/controller/settings.ts';
@@ -39,7 +39,7 @@ export interface SimulationOptions {
   readonly scenario?: string;
   /** How many faults are drawn from the seed; it draws their number as well when absent. */
   readonly steps?: number | undefined;
-  /** Instead of those. */
+  /** Replaces the drawn faults. */
   readonly faults?: readonly Fault[];
   readonly plant?: Plant;
 }
@@ -49,7 +49,7 @@ export interface Simulation {
   readonly faults: readonly Fault[];
   readonly anomalies: readonly Anomaly[];
   readonly history: readonly TimedEntry[];
-  /** Of the whole history: equal for equal seeds. */
+  /** The hash of the whole history: equal for equal seeds. */
   hash(): string;
   readonly events: number;
   readonly virtualMs: number;
@@ -59,12 +59,12 @@ export interface Simulation {
 /** Many short worlds find more than a few long ones: most bugs need two or three faults. */
 const stepsMin = 3;
 const stepsMax = 6;
-/** Whose worlds always have controllers in processes of their own. */
+/** Mixes whose worlds always have controllers in processes of their own. */
 const scenariosApart = ['controllers', 'late', 'planned', 'twins', 'gateways', 'missed'];
 const startMsMax = 40_000;
-/** After the last fault: for what lasts to end by itself, then for everything to work again. */
+/** Time after the last fault: for lasting faults to end by themselves, then for everything to work again. */
 const afterFaultsMs = 600;
-/** Faults that are several, one after the other. */
+/** Faults that consist of several, one after the other. */
 const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'twin-start': 4800,
   'two-recoveries': 3500,
@@ -92,13 +92,13 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'slow-delete': 900,
   'go-over': 2200,
 };
-/** Worlds in which clients shorten logs; 3 unless said. */
+/** Worlds in which clients shorten logs; 3 by default. */
 const cutOneOf: Readonly<Record<string, number>> = { gateways: 2, missed: 1 };
 const stuckAfterMs = 40_000;
 const readMsMax = 20_000;
-/** Between two roll-ups that are asked for. */
+/** Between two requested roll-ups. */
 const rollUpMs = 300;
-/** Where bits flip, some partitions stay away: what works at all does so by then. */
+/** Where bits flip, some partitions stay away: whatever can work does so by then. */
 const rottenMsMax = 2500;
 const mendedMsMax = 15_000;
 const fewReleases = { logsPerReleaseMax: 1, releasesInFlightMax: 1 };
@@ -107,11 +107,11 @@ const manyReleases = { logsPerReleaseMax: 64, releasesInFlightMax: 4 };
 /** Of placements and checks: more than one topic never fits, where several of a shard move. */
 const fewMoveOps = 3;
 const chunkBytesMin = 256;
-/** Longer than retention takes to come by and remove what it finds. */
+/** Longer than retention takes to run and remove what it finds. */
 const removalMsMax = 3000;
 
 export async function simulate(options: SimulationOptions): Promise<Simulation> {
-  // A frame whose memory is used again too early is then a batch that no checksum accepts.
+  // A frame whose memory is reused too early is then a batch with a wrong checksum.
   framePool.configure({ poisons: true, frameBytesMin: 1 });
   const { seed, scenario = 'mixed', plant = {} } = options;
   const random = seededRandom(seed);
@@ -201,7 +201,7 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   await loop.run(loop.nowMs + 10);
 }
 
-/** Every broker scrubs; then each flipped bit is known, or of no account. */
+/** Every broker scrubs; then each flipped bit is known, or is in no file that matters. */
 async function auditRot(world: World, supervisor: Supervisor): Promise<void> {
   let left = 0;
   // Of a log that was mended: it is tried again, now and then.
@@ -252,7 +252,7 @@ async function audit(world: World, supervisor: Supervisor, topics: TopicRoom): P
   for (const what of wrong) history.add({ kind: 'leak', what });
 }
 
-/** What is counted as not rolled up, and is nowhere, would let in less and less, and keep the log's chunks for good. */
+/** An amount counted as not rolled up that exists nowhere would admit less and less, and keep the log's chunks for ever. */
 async function rollUpAll({ loop, history }: World, supervisor: Supervisor): Promise<void> {
   const untilMs = loop.nowMs + stuckAfterMs;
   const left = (): string[] => supervisor.brokers().flatMap((broker) => broker.unrolled() ?? []);
@@ -285,7 +285,7 @@ async function readAll(world: World, doors: Doors, topics: TopicRoom): Promise<v
   }
 }
 
-/** From a stream of its own, so that the seeds of old stories tell them still. */
+/** From a random stream of its own, so that the seeds of old stories still produce them. */
 function drawBeat(seed: number): number {
   const random = seededRandom(seed ^ 0xbea7);
   return below(random, 3) > 0 ? 20 + below(random, 130) : 0;
@@ -323,7 +323,7 @@ function drawMoveOps(seed: number): Pick<WorldSettings['releases'], 'moveOpsMax'
   return { namesFew, moveOpsMax: namesFew ? fewMoveOps : controllerDefaults.moveOpsMax };
 }
 
-/** In a quarter of the worlds a file of the log has room for a record or two, so that files are dropped in any order but their own. */
+/** In a quarter of the worlds a log file has room for a record or two, so that files are dropped out of order. */
 function drawChunkBytes(seed: number): number | undefined {
   const random = seededRandom(seed ^ 0xc4b2);
   return below(random, 4) === 0 ? chunkBytesMin + below(random, chunkBytesMin) : undefined;
@@ -338,7 +338,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     volume: `/v${i + 1}`,
     address: `broker-${i + 1}`,
   }));
-  // Short enough for some requests to be given up while the ones behind them are not.
+  // Short enough that some requests are given up while later ones are not.
   const holdMsMax = scenario === 'far' ? 60 << below(random, 2) : 60 << below(random, 6);
   const controllers = scenariosApart.includes(scenario) || below(random, 3) === 0 ? 2 + below(random, 2) : 0;
   const drawnChunkBytes = 1000 << below(random, 5);
@@ -382,7 +382,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
       // A look at each append in some worlds: what is refused is then refused by the write, again and again.
       freeSpaceIntervalMs: seed % 4 === 2 ? 10 : 60,
       mergeBytesMax: 200 << below(random, 4),
-      // Not drawn, so that the seeds of old stories tell them still.
+      // Not drawn, so that the seeds of old stories still produce them.
       copiedBytesMax: 250 << (seed % 8),
       indexIntervalBytes: 256,
       writeSliceBytes: 1024,
@@ -400,7 +400,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
   };
 }
 
-/** A rejection that nobody handles ends a process in production. */
+/** An unhandled rejection ends a process in production. */
 function watchRejections(onRejection: (error: unknown) => void): () => void {
   const others = process.listeners('unhandledRejection');
   process.removeAllListeners('unhandledRejection');

@@ -1,6 +1,7 @@
 /**
- * Whether what is stored adds up when a world is quiet again: every segment row points into a file that is there, every
- * file is counted right, nothing of deleted topics is left, nor of what retention takes, and no log of a dead session lies on a volume.
+ * Whether the stored state is consistent when a world is quiet again: every segment row points into an existing file, the
+ * counts of every file are right, nothing is left of deleted topics or of what retention removes, and no log of a dead
+ * session lies on a volume.
  */
 import { decodeSegment, segmentSkPrefix } from '../../engine/log/rows/segment.ts';
 import { decodeSegmentFile, segmentFilePk, segmentFilePrefix } from '../../engine/log/rows/segment-file.ts';
@@ -12,7 +13,7 @@ import { logPk } from '../../engine/log/rows/log-state.ts';
 import type { Row } from '../../engine/ports.ts';
 import { segmentsDirectory, type World } from './world.ts';
 
-/** More than any topic grows to. */
+/** More than any topic reaches. */
 export const partitionsMax = 32;
 
 /** Sentences about what is wrong; none when all is well. `logPks`: partition keys of every log there ever was. */
@@ -54,7 +55,7 @@ export async function auditStorage(world: World, logPks: readonly string[]): Pro
   return [...wrong, ...(await auditVolumes(world))];
 }
 
-/** What is left of topics whose space is said to be free. */
+/** What is left of topics whose space is reported free. */
 export async function auditDeleted(world: World, topicIds: readonly Uuid[]): Promise<string[]> {
   const wrong: string[] = [];
   for (const topicId of topicIds) {
@@ -67,7 +68,7 @@ export async function auditDeleted(world: World, topicIds: readonly Uuid[]): Pro
   return wrong;
 }
 
-/** Logs that hold a segment too many for what retention is to keep. */
+/** Logs with one segment more than retention should keep. */
 export async function auditKept(world: World, logPks: readonly string[], keptBytes: number): Promise<string[]> {
   const wrong: string[] = [];
   for (const pk of logPks) {

@@ -1,4 +1,4 @@
-/** A failing seed as people read it: what is wrong, which faults it takes, and the timeline that led there. */
+/** A failing seed in readable form: what is wrong, which faults it takes, and the timeline that led there. */
 import { isStory } from './checker.ts';
 import type { TimedEntry } from './history.ts';
 import type { Simulation } from './simulate.ts';
@@ -22,7 +22,7 @@ export function story(simulation: Simulation): string {
   ].join('\n');
 }
 
-/** Lines that differ in their numbers alone, as when 32 shards change hands, are told once. */
+/** Lines that differ only in their numbers, as when 32 shards change hands, are printed once. */
 function withoutRepeats(lines: readonly string[]): string[] {
   const told: string[] = [];
   let last = '';

@@ -1,6 +1,6 @@
 /**
- * systemd: a process that ended is started again, over the same store and the same disks. The one that serves the doors,
- * and the controllers beside it where they are apart.
+ * Plays systemd: restarts a process that ended, over the same store and the same disks. It supervises the process that
+ * serves the doors, and the controllers beside it where they are separate.
  */
 import { below, type Random } from '../../engine/kernel/random.ts';
 import type { BrokerProcess } from './broker-process.ts';
@@ -12,9 +12,9 @@ export class Supervisor {
   readonly #world: World;
   readonly #doors: Doors;
   readonly #random: Random;
-  /** Each behind the door of its number. */
+  /** Each gateway behind the door of its number. */
   readonly gateways: ParentProcess[] = [];
-  /** Where they are processes of their own. */
+  /** The controllers, where they are processes of their own. */
   readonly controllers: ParentProcess[] = [];
   isOver = false;
 
@@ -40,12 +40,12 @@ export class Supervisor {
     return [...this.gateways, ...this.controllers];
   }
 
-  /** Who decides: the controllers, or the one process that is everything. */
+  /** The deciding processes: the controllers, or the one process with all roles. */
   get deciders(): readonly ParentProcess[] {
     return this.controllers.length > 0 ? this.controllers : [this.parent];
   }
 
-  /** That run at the moment, by slot. */
+  /** The running ones, by slot. */
   brokers(): BrokerProcess[] {
     const alive = [...this.#world.brokers.values()].filter(({ process }) => process.isAlive);
     return alive.sort((a, b) => a.slot.brokerId - b.slot.brokerId);

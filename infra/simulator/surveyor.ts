@@ -1,8 +1,8 @@
 /**
- * A client that asks where logs begin and end without reading them (ListOffsets), as tools do and consumers without a
- * place, which record a time belongs to, as who goes back by the clock, and where an epoch ended (OffsetForLeaderEpoch), as
- * consumers do that look for truncation. What it is told is promised as what is read is: an end that a later owner does not
- * have was told too early. It asks of one partition, or of all of its topic at once.
+ * A client that asks, without reading, where logs begin and end (ListOffsets), as tools do and consumers without a
+ * position; which record a time belongs to, as a consumer does that goes back by the clock; and where an epoch ended
+ * (OffsetForLeaderEpoch), as consumers do that check for truncation. Its answers are promises just as read records are: an
+ * end that a later owner does not have was reported too early. It asks about one partition, or all of its topic at once.
  */
 import { below, type Random } from '../../engine/kernel/random.ts';
 import { make } from '../../engine/protocol/make.ts';
@@ -37,12 +37,12 @@ export class Surveyor {
   readonly #door: Door;
   readonly #random: Random;
   readonly #topic: SimTopic;
-  /** Of each partition the latest epoch that it was told of. */
+  /** For each partition the latest epoch that it was told. */
   readonly #epochs = new Map<number, number>();
   /** Of some record that it was told of. */
   #knownMs = 0;
   isStopped = false;
-  /** Since the world works again, by what is asked for: how often in vain. */
+  /** Since the world works again, for each kind of request: how often it got no answer. */
   readonly #vain = new Map<string, number>();
 
   constructor(world: World, door: Door, topic: SimTopic) {
@@ -53,7 +53,7 @@ export class Surveyor {
     this.#loop();
   }
 
-  /** What it has asked for again and again when all was well, and was never told. */
+  /** What it kept asking for when all was well, and was never told. */
   untold(): string[] {
     const never = [...this.#vain].filter(([, times]) => times >= asksMax);
     return this.#topic.isDeleted ? [] : never.map(([what]) => `of ${this.#topic.name} nobody is told ${what}`);
@@ -62,7 +62,7 @@ export class Surveyor {
   #count(what: string, isGood: boolean): void {
     if (!this.#world.isHealed) return;
     const times = this.#vain.get(what) ?? 0;
-    // Told once is told for good.
+    // An answer holds for good.
     this.#vain.set(what, isGood ? -Infinity : times + 1);
   }
 

@@ -1,7 +1,7 @@
 /**
- * Limits that no world comes near as they are in production: of what a gateway holds, of the frames that it sends, of what its
- * sockets take, and of what a broker keeps at hand to read segments. In a seventh of the worlds, and in more of those that need it,
- * there is room for a few batches.
+ * Limits that no world reaches at their production values: on what a gateway holds, on the frames that it sends, on what
+ * its sockets take, and on what a broker keeps at hand to read segments. In a seventh of the worlds, and in more of those
+ * that need it, there is room for only a few batches.
  */
 import { below, seededRandom } from '../../engine/kernel/random.ts';
 import { linkDefaults } from '../../engine/link/link.ts';
@@ -12,7 +12,7 @@ import { seamlessHoldMs } from './quiet-move.ts';
 export interface TightLimits {
   readonly routing: Partial<RoutingSettings>;
   readonly log: Partial<LogSettings>;
-  /** From which on a socket says that it is full, until all of it has left. */
+  /** The buffered bytes from which a socket reports that it is full, until all of them have left. */
   readonly socketBytesMax: number;
 }
 
@@ -21,12 +21,12 @@ const roomy: TightLimits = { routing: {}, log: {}, socketBytesMax: 64 * 1024 };
 const batchBytes = 160;
 /** Of the first one of a burst: what is larger than all that may be held is never taken. */
 const burstBatchBytes = 640;
-/** The least that a log takes for its limits. */
+/** The lowest value that a log accepts for its limits. */
 const fewLogBytes = 1024;
 
 const oneOf: Readonly<Record<string, number>> = { full: 2, far: 3 };
 
-/** From a stream of its own, so that the seeds of old stories tell them still. */
+/** From a random stream of its own, so that the seeds of old stories still produce them. */
 export function drawLimits(seed: number, scenario: string, holdMsMax: number): TightLimits {
   const random = seededRandom(seed ^ 0x7167);
   if (below(random, oneOf[scenario] ?? 7) > 0) return roomy;

@@ -6,11 +6,11 @@ export interface SimTopic {
   readonly clusterId: string;
   readonly topicId: Uuid;
   readonly partitions: number;
-  /** Old records go: a log may begin later than at 0. */
+  /** Old records are deleted: a log may begin later than at 0. */
   readonly isBounded: boolean;
-  /** They go because clients delete them, and for no other reason. */
+  /** Clients delete them, and nothing else does. */
   readonly isCutOnly: boolean;
-  /** What is compressed is kept uncompressed. */
+  /** Compressed batches are stored uncompressed. */
   readonly isRecoded: boolean;
   isDeleted: boolean;
 }

@@ -1,4 +1,4 @@
-/** Makes and deletes topics through the door, repeating until the answer is known, and gives each its clients. */
+/** Creates and deletes topics through the door, repeating until the answer is known, and gives each its clients. */
 import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
 import type { TopicEntry } from '../../engine/engine.ts';
 import { Committer } from './committer.ts';
@@ -20,7 +20,7 @@ import { clusterIds, type World } from './world.ts';
 
 const retryMs = 200;
 const topicsMax = 5;
-/** Of each log of a bounded topic. */
+/** For each log of a bounded topic. */
 export const keptBytes = 3000;
 /** For a reader that waits for several batches, or for longer. */
 const minBytesOf = [1, 1, 300, 900] as const;
@@ -50,7 +50,7 @@ export class TopicRoom {
   readonly #doors: Doors;
   readonly #door: Door;
   readonly #random: Random;
-  /** By cluster; empty where each producer has an id of its own. */
+  /** By cluster; empty where each producer has its own id. */
   readonly #ids: ReadonlyMap<string, SharedId>;
   #count = 0;
   isOver = false;
@@ -119,7 +119,7 @@ export class TopicRoom {
     this.plain.push(new PlainProducer(world, doors.one(), topic, 'plain', `${label}n`));
     this.plain.push(new PlainProducer(world, doors.one(), topic, 'gateway', `${label}g`));
     for (const i of all) this.piped.push(new PipedProducer(world, doors.one(), topic, i, `${label}s${i}`));
-    // From a stream of its own, so that the seeds of old stories tell them still.
+    // From a random stream of its own, so that the seeds of old stories still produce them.
     const random = seededRandom(Math.imul(world.settings.seed + 1, 0x68e31da4) ^ this.topics.length);
     const minBytes = minBytesOf[below(random, minBytesOf.length)]!;
     const maxWaitMs = rareWaitsMs[below(random, rareWaitsMs.length)]!;
@@ -166,7 +166,7 @@ export class TopicRoom {
     attempt();
   }
 
-  /** Partitions that nobody uses: what counts is that those in use do not mind. */
+  /** Partitions that nobody uses: they must not affect those in use. */
   grow(target: number, by = 1): void {
     const topic = this.topics[target % this.topics.length];
     if (!topic || topic.isDeleted) return;
@@ -212,7 +212,7 @@ export class TopicRoom {
     for (const producer of this.idempotent) producer.restart(atMs);
   }
 
-  /** No more sends; what was sent is repeated until it is known. */
+  /** Sends nothing new; repeats what was sent until its outcome is known. */
   stopSending(): void {
     for (const producer of [...this.idempotent, ...this.plain, ...this.piped]) producer.isStopped = true;
     for (const client of [...this.committers, ...this.cutters]) client.isStopped = true;

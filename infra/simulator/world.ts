@@ -1,4 +1,4 @@
-/** One machine and its neighbourhood: what all simulated processes share. */
+/** One machine and its surroundings: what all simulated processes share. */
 import { AssertionFailure } from '../../engine/kernel/assert.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
 import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
@@ -20,7 +20,7 @@ import { SentEpochs } from './sent-epochs.ts';
 import { SimStore } from './process-store.ts';
 import type { TightLimits } from './tight-limits.ts';
 
-/** How much longer the pauses of clients are then. */
+/** How much longer clients then pause. */
 export const lullPace = 5;
 /** Of all producers of the partitions in focus: their batches share a write. */
 const focusBeatMs = 25;
@@ -34,7 +34,7 @@ export interface WorldSettings {
   readonly lease: LeaseSettings;
   readonly log: LogSettings;
   readonly plant: Plant;
-  /** For which a gateway holds what it cannot send. */
+  /** How long a gateway holds what it cannot send. */
   readonly holdMsMax: number;
   /** Producers send at multiples of it: then many batches share a write and a sync. 0: whenever they like. */
   readonly beatMs: number;
@@ -54,7 +54,7 @@ export interface WorldSettings {
   readonly limits: TightLimits;
   /** Of rows that the store gives at a time; as many as production's where absent. */
   readonly pageRows: number | undefined;
-  /** Of the producer ids whose sequences begin just before they begin anew at 0. */
+  /** For producer ids whose sequences begin just before they wrap around to 0. */
   readonly nearEndOneOf: number;
   /** Whether clients shorten the logs that retention shortens otherwise. */
   readonly cutsTopics: boolean;
@@ -90,17 +90,17 @@ export class World {
   readonly calm = new Calm(() => this.loop.nowMs);
   readonly sentEpochs = new SentEpochs();
   readonly processes = new Map<number, SimProcess>();
-  /** By process id, also those that have ended. */
+  /** By process id, including those that have ended. */
   readonly brokers = new Map<number, BrokerProcess>();
-  /** Paths of files of which a bit was flipped. */
+  /** Paths of files in which a bit was flipped. */
   readonly flipped = new Set<string>();
   /** What flips those back that somebody mends in the end. */
   readonly mends: (() => void)[] = [];
-  /** No faults any more, and none that last. */
+  /** No more faults, and none that last. */
   isHealed = false;
   /** Until then clients do little: a fault takes its time, and nothing is to be seen meanwhile. */
   lullUntilMs = 0;
-  /** Until then producers write to these partitions alone. */
+  /** Until then producers write only to these partitions. */
   focus: Focus = { partitions: new Set(), untilMs: 0 };
   /** Committers send commits as fast as they are answered, and then for a while none. */
   rush = { untilMs: 0, silentUntilMs: 0, isRefused: false };
@@ -129,7 +129,7 @@ export class World {
     this.loop.onThrow = (error, place) => this.bug(place instanceof SimProcess ? place.name : 'world', error);
   }
 
-  /** When somebody asks the owner of a partition to release it. */
+  /** Called when somebody asks the owner of a partition to release it. */
   onRelease(partition: PartitionName, listener: () => void): void {
     this.#releasing.set(partition, [...(this.#releasing.get(partition) ?? []), listener]);
   }
@@ -165,13 +165,13 @@ export class World {
     return Math.ceil((nowMs + 2 * usualMs) / beatMs) * beatMs - nowMs;
   }
 
-  /** Of these, what is written to at the moment. */
+  /** The ones of these that are being written to. */
   inFocus(partitions: readonly PartitionName[]): readonly PartitionName[] {
     if (this.loop.nowMs >= this.focus.untilMs) return partitions;
     return partitions.filter((partition) => this.focus.partitions.has(partition));
   }
 
-  /** A stream of its own, so that what one part draws changes nothing for the others. */
+  /** A random stream of its own, so that what one part draws changes nothing for the others. */
   random(): Random {
     return seededRandom(Math.imul(this.settings.seed + 1, 0x9e3779b1) ^ Math.imul(++this.#streams, 0x85ebca6b));
   }
@@ -206,6 +206,6 @@ export class World {
     this.history.add({ kind: 'bug', where, what });
   }
 
-  /** Of bugs, for people: no part of the history, since paths differ between checkouts. */
+  /** Stack traces for people: not part of the history, since paths differ between checkouts. */
   readonly stacks: string[] = [];
 }
