@@ -193,12 +193,24 @@ it('DescribeConfigs of many topics is made over several turns, and whole', async
   expect(turns).toBeGreaterThan(3);
 });
 
-it('DescribeLogDirs of many logs is made over several turns, and whole', async () => {
+it('DescribeLogDirs of many logs asks for all of them before the first answer, and is whole however many ask at once', async () => {
   const limits = { partitionMutationsPer5MinutesMax: Infinity, partitionsMax: Infinity };
   const client = await clientOf('sizes', limits);
   const topics = times(4, (i) => ({ name: `t${i}`, numPartitions: 3_000, replicationFactor: 3 }));
   await ask(client, 19, 5, { topics, timeoutMs: 30_000 });
-  const answers = await Promise.all(times(4, () => ask(client, 35, 4, { topics: null })));
+  const { engine } = bench;
+  const partitionRequest = engine.partitionRequest.bind(engine);
+  let asked = 0;
+  let answerAll = (): void => undefined;
+  const isAllAsked = new Promise<void>((resolve) => (answerAll = resolve));
+  engine.partitionRequest = async (key, request) => {
+    if (++asked === 2) answerAll();
+    await isAllAsked;
+    return partitionRequest(key, request);
+  };
+  const whole = await ask(client, 35, 4, { topics: null });
+  engine.partitionRequest = partitionRequest;
+  const answers = [whole, ...(await Promise.all(times(4, () => ask(client, 35, 4, { topics: null }))))];
   for (const { results } of answers) {
     expect(results[0]!.topics.map(({ name, partitions }) => [name, partitions.length])).toEqual(
       topics.map(({ name, numPartitions }) => [name, numPartitions]),
