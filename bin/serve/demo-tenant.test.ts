@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { systemClock } from '../../engine/kernel/clock.ts';
-import { systemRandom } from '../../engine/kernel/random.ts';
+import { type Random, systemRandom } from '../../engine/kernel/random.ts';
 import { memoryStore } from '../../engine/store-memory.ts';
 import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import { demoSecrets, ensureDemoTenant, writeDemoEnv } from './demo-tenant.ts';
@@ -29,6 +29,20 @@ it('secrets are drawn once, whoever asks, and kept where their owner alone reads
   expect(demoSecrets(path, systemRandom)).toEqual({ ...first, clusterId: 'c1' });
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(readdirSync(folder)).toEqual(['demo.env']);
+});
+
+it('the secrets are those of the gateway whose file is there first, whoever drew theirs before', () => {
+  let others: unknown;
+  // Another gateway makes the file between this one's look for it and its own.
+  const late: Random = {
+    ...systemRandom,
+    bytes: (count) => {
+      others ??= demoSecrets(path, systemRandom);
+      return systemRandom.bytes(count);
+    },
+  };
+  expect(demoSecrets(path, late)).toEqual(others);
+  expect(demoSecrets(path, systemRandom)).toEqual(others);
 });
 
 it('a file that lacks a key keeps the admin key', () => {

@@ -32,19 +32,23 @@ const seenPollMs = 20;
  * The secrets that an earlier start kept, or that another gateway has just generated; otherwise generated and stored here.
  */
 export function demoSecrets(path: string, random: Random): DemoSecrets {
-  const kept = readSecrets(path);
+  const file = readValues(path);
+  const kept = file && secretsIn(file);
   if (kept) return kept;
   const apiKey = newApiKey(random);
-  const adminKey = readValue(path, 'ADMIN_KEY') ?? `hga_${random.bytes(32).toString('base64url')}`;
+  const adminKey = file?.get('ADMIN_KEY') ?? `hga_${random.bytes(32).toString('base64url')}`;
   const drawn = { adminKey, apiKey, keyId: parseApiKey(apiKey)!.keyId };
   const draft = writeDraft(path, secretLines(drawn));
   try {
-    // A file that exists but lacks something was edited by somebody.
-    if (existsSync(path)) renameSync(draft, path);
+    // A file that was there and lacked something was edited by somebody. Where there was none, another gateway may have
+    // made it since: only a link tells whose file is the first, and a rename here would leave that gateway with keys that
+    // no file names.
+    if (file) renameSync(draft, path);
     else linkSync(draft, path);
     return drawn;
   } catch (error) {
-    const others = (error as NodeJS.ErrnoException).code === 'EEXIST' ? readSecrets(path) : undefined;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const others = secretsIn(readValues(path) ?? new Map());
     if (!others) throw error;
     return others;
   } finally {
@@ -52,16 +56,18 @@ export function demoSecrets(path: string, random: Random): DemoSecrets {
   }
 }
 
-function readSecrets(path: string): DemoSecrets | undefined {
-  const [adminKey, apiKey, keyId] = ['ADMIN_KEY', 'API_KEY', 'SASL_USERNAME'].map((name) => readValue(path, name));
-  const clusterId = readValue(path, 'CLUSTER');
+function secretsIn(values: ReadonlyMap<string, string>): DemoSecrets | undefined {
+  const [adminKey, apiKey, keyId, clusterId] = ['ADMIN_KEY', 'API_KEY', 'SASL_USERNAME', 'CLUSTER'].map((name) =>
+    values.get(name),
+  );
   return adminKey && apiKey && keyId ? { adminKey, apiKey, keyId, ...(clusterId ? { clusterId } : {}) } : undefined;
 }
 
-function readValue(path: string, name: string): string | undefined {
+/** The file's variables that have a value, read at once: another process may replace the file at any moment. */
+function readValues(path: string): Map<string, string> | undefined {
   if (!existsSync(path)) return undefined;
-  const values = readFileSync(path, 'utf8').matchAll(/^HEADGATE_(\w+)=(.*)$/gm);
-  return new Map(Array.from(values, ([, key, value]) => [key!, value!])).get(name) || undefined;
+  const lines = readFileSync(path, 'utf8').matchAll(/^HEADGATE_(\w+)=(.+)$/gm);
+  return new Map(Array.from(lines, ([, name, value]) => [name!, value!]));
 }
 
 /** Written whole or not at all, and readable only by its owner from the first byte on. */
