@@ -1,9 +1,11 @@
 /** One flipped bit anywhere in a segment file: the scrub's look at the file finds it, and no reader is ever given it. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { batchField, batchesIn, batchHeaderBytes, batchPrefixBytes } from '../../records/batch.ts';
 import { batchOf, segmentsDirectory, topicA, topicB, World } from '../log-fixture.suite.ts';
 import type { LogStore, PartitionLog } from '../log.ts';
 import { decodeDamage } from '../rows/damage.ts';
+import { decodeFooter, segmentFooterBytes, type TableEntry } from './segment-format.ts';
 import { verifyFile } from './verify-file.ts';
 
 interface Filled {
@@ -72,6 +74,23 @@ async function expectTruthOnly({ world, logs, values }: Filled): Promise<void> {
   }
 }
 
+/** With these bits of the file flipped; they are flipped back. */
+async function expectTruthWithout(made: Filled, bits: readonly number[]): Promise<void> {
+  for (const bit of bits) made.world.disk.flipBit(made.path, bit);
+  await expectTruthOnly(made);
+  for (const bit of bits) made.world.disk.flipBit(made.path, bit);
+}
+
+/** The set bits of a big-endian int32, in the order in which a file has them. */
+function bitsOf(value: number): number[] {
+  return Array.from({ length: 32 }, (_, i) => i).filter((i) => (value >>> (24 - (i & ~7) + (i & 7))) & 1);
+}
+
+function tableOf(bytes: Buffer): TableEntry[] {
+  const { position, bytes: length } = decodeFooter(bytes.subarray(-segmentFooterBytes))!;
+  return JSON.parse(bytes.toString('utf8', position, position + length)) as TableEntry[];
+}
+
 describe('a flipped bit', () => {
   it('is found by a look at the file, wherever it is', async () => {
     const bytes = bytesOf(await filled(0));
@@ -101,12 +120,32 @@ describe('a flipped bit', () => {
       await expectTruthOnly(made);
       await fc.assert(
         fc.asyncProperty(fc.nat(bits - 1), async (bit) => {
-          made.world.disk.flipBit(made.path, bit);
-          await expectTruthOnly(made);
-          made.world.disk.flipBit(made.path, bit);
+          await expectTruthWithout(made, [bit]);
         }),
         { numRuns: 60 },
       );
+    }
+  });
+
+  it('in a length, or any wrong length at all, ends no reader in a loop', async () => {
+    for (const syncReadBytesMax of [0, 1 << 20]) {
+      const made = await filled(syncReadBytesMax);
+      const bytes = bytesOf(made);
+      const [first] = tableOf(bytes);
+      const starts = batchesIn(bytes.subarray(first!.position, first!.position + first!.bytes));
+      for (const at of starts) {
+        const bit = (first!.position + at + batchField.batchLength) * 8;
+        for (let i = 0; i < 32; i++) await expectTruthWithout(made, [bit + i]);
+      }
+      // The first batch reaches to every byte behind it, the last ones included, behind which no header fits.
+      const lengthAt = first!.position + batchField.batchLength;
+      for (let size = batchHeaderBytes; size <= first!.bytes; size++) {
+        const changed = bytes.readInt32BE(lengthAt) ^ (size - batchPrefixBytes);
+        await expectTruthWithout(
+          made,
+          bitsOf(changed).map((i) => lengthAt * 8 + i),
+        );
+      }
     }
   });
 

@@ -194,7 +194,8 @@ export class SegmentReader {
     let { position, offset: expected } = place;
     const usual = Math.min(wanted.maxBytes + this.#settings.indexIntervalBytes, this.#settings.readBytesMax);
     let ask = Math.max(usual, batchHeaderBytes);
-    while (position < row.bytes) {
+    // A damaged length may lead to where no header fits any more: nothing read there would ever be enough to judge by.
+    while (row.bytes - position >= batchHeaderBytes) {
       const bytes = yield { position: row.position + position, bytes: Math.min(ask, row.bytes - position) };
       const skipped = this.#skip(row, bytes, position, offset, expected);
       if (skipped.needs === undefined) {
