@@ -2,7 +2,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 import { LongestFirst } from './tests/longest-first.ts';
 
 const everywhere = {
-  setupFiles: ['tests/poison-frames.ts'],
+  setupFiles: ['tests/name-file.ts', 'tests/poison-frames.ts'],
   testTimeout: 30_000,
   hookTimeout: 60_000,
   pool: 'forks',

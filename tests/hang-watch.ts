@@ -1,19 +1,18 @@
 /**
  * A test file that never gives its process back (a loop that no timer can interrupt, a lock that nobody opens) is outside
- * vitest's own time limits, and a run would wait for it for ever. Set up once in vitest's main process: a worker that is
- * older than any file may take is described (its file, its JavaScript stack, what its threads wait for) and killed, so
- * that the run goes on and fails with a name.
+ * vitest's own time limits, and a run would wait for it for ever. Set up once in vitest's main process: a worker whose
+ * file takes longer than any file may (name-file.ts puts its start into the process list) is described (its file, its
+ * JavaScript stack, what its threads wait for) and killed, so that the run goes on and fails with a name.
  */
 import { execFileSync } from 'node:child_process';
 import { on, once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TestProject } from 'vitest/node';
 import { WebSocket } from 'ws';
 
 /** No file takes longer: the longest test may take 240 s, its hooks 120 s each. */
-const workerAgeSecondsMax = Number(process.env['HEADGATE_HANG_SECONDS'] ?? 540);
+const fileSecondsMax = Number(process.env['HEADGATE_HANG_SECONDS'] ?? 540);
 const lookMs = 5_000;
 /** For a worker's inspector to open, and for it to answer. */
 const inspectorMs = 3_000;
@@ -106,11 +105,16 @@ async function stackOf(pid: number): Promise<string[]> {
   }
 }
 
-async function describe(worker: Process, project: TestProject): Promise<string> {
-  const running = project.vitest.state.getTestModules().filter((each) => ['queued', 'pending'].includes(each.state()));
+/** A worker's file and for how long it has run; undefined for any other process, and before the worker's first file. */
+function fileOf({ command, ageSeconds }: Process): { name: string; seconds: number } | undefined {
+  const [, sinceSeconds, name] = /^vitest (\d+) (\S+)/.exec(command) ?? [];
+  return name === undefined ? undefined : { name, seconds: ageSeconds - Number(sinceSeconds) };
+}
+
+async function describe(worker: Process): Promise<string> {
+  const file = fileOf(worker);
   return [
-    `=== a test file hangs: its process ${worker.pid} is ${worker.ageSeconds} s old and is killed`,
-    ...running.map(({ moduleId }) => `  under way: ${moduleId}`),
+    `=== a test file hangs: ${file?.name} has run for ${file?.seconds} s; its process ${worker.pid} is killed`,
     ...(await stackOf(worker.pid).catch((error: unknown) => [`  no stack: ${String(error)}`])),
     ...threads(worker.pid),
     ...below(worker.pid, processes()).map(
@@ -119,9 +123,9 @@ async function describe(worker: Process, project: TestProject): Promise<string> 
   ].join('\n');
 }
 
-async function end(worker: Process, project: TestProject): Promise<void> {
+async function end(worker: Process): Promise<void> {
   try {
-    console.error(await describe(worker, project));
+    console.error(await describe(worker));
   } finally {
     kill(worker.pid);
   }
@@ -136,15 +140,14 @@ function kill(pid: number): void {
   }
 }
 
-export default function watch(project: TestProject): () => void {
+export default function watch(): () => void {
   let ending: Promise<void> | undefined;
   const timer = setInterval(() => {
     if (ending) return;
     const hung = processes().find(
-      ({ parent, ageSeconds, command }) =>
-        parent === process.pid && ageSeconds >= workerAgeSecondsMax && command.includes('vitest'),
+      (each) => each.parent === process.pid && (fileOf(each)?.seconds ?? 0) >= fileSecondsMax,
     );
-    if (hung) ending = end(hung, project).finally(() => (ending = undefined));
+    if (hung) ending = end(hung).finally(() => (ending = undefined));
   }, lookMs);
   return () => clearInterval(timer);
 }
