@@ -1,11 +1,12 @@
 /** Where `headgate backup` makes no copy. That a copy serves is in tests/e2e/backup.test.ts. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { systemClock } from '../engine/kernel/clock.ts';
 import { openLmdbStore } from '../tenancy/store/lmdb.ts';
-import { backUp } from './backup.ts';
+import { type Backup, backUp } from './backup.ts';
 
 let folder: string;
 let data: string;
@@ -37,4 +38,30 @@ it('leaves nothing of a copy that fails, and does not touch what is left of one 
   rmSync(join(folder, 'copy.partial'), { recursive: true });
   await backUp(data, join(folder, 'copy'));
   expect(readdirSync(join(folder, 'copy'))).toContain('meta');
+});
+
+it('of two copies to one folder one is made, and the other leaves it alone', async () => {
+  const target = join(folder, 'copy');
+  let other: Promise<Backup> | undefined;
+  const look = fs.existsSync;
+  // The other one begins when this one has looked for what is there, and has not made its own folder yet.
+  const looks = vi.spyOn(fs, 'existsSync').mockImplementation((path) => {
+    const isThere = look(path);
+    if (path === `${target}.partial` && looks.mock.calls.filter(([each]) => each === path).length === 1)
+      other = backUp(data, target);
+    return isThere;
+  });
+  syncBuiltinESMExports();
+  try {
+    const own = backUp(data, target);
+    const ends = await Promise.allSettled([own, (other ??= backUp(data, target))]);
+    expect(ends.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    expect(String(ends.find((end) => end.status === 'rejected')?.reason)).toContain('a backup that still runs');
+  } finally {
+    looks.mockRestore();
+    syncBuiltinESMExports();
+  }
+  expect(readdirSync(folder).toSorted()).toEqual(['copy', 'data']);
+  await expect(backUp(data, target)).rejects.toThrow('already exists');
+  expect(readdirSync(folder).toSorted()).toEqual(['copy', 'data']);
 });

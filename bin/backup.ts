@@ -13,9 +13,9 @@
  * log.
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync } from 'node:fs';
-import { chmodSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { chmodSync, renameSync, rmdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
-import { basename, join, resolve, sep } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import {
   type BrokerSession,
   brokerSessionKey,
@@ -58,12 +58,12 @@ export interface Backup {
 export async function backUp(data: string, target: string, bucket?: SegmentSource): Promise<Backup> {
   const source = resolve(data);
   if (!existsSync(join(source, 'meta', 'data.mdb'))) throw new Error(`${source} has no metadata (meta/data.mdb)`);
-  const part = partOf(source, target);
-  checkFormat({ path: source });
-  const store = openStore(join(source, 'meta'));
+  const part = claimPart(source, target);
+  let store: LmdbStore | undefined;
   try {
-    for (const folder of ['meta', 'segments', 'volumes'])
-      mkdirSync(join(part, folder), { recursive: true, mode: 0o700 });
+    checkFormat({ path: source });
+    store = openStore(join(source, 'meta'));
+    for (const folder of ['meta', 'segments', 'volumes']) mkdirSync(join(part, folder), { mode: 0o700 });
     await copyLogs(store, source, part);
     const segments = bucket ?? folderSource(join(source, 'segments'));
     const { fileIds, missing } = await copyMetadata(store, segments, part);
@@ -85,20 +85,43 @@ export async function backUp(data: string, target: string, bucket?: SegmentSourc
     rmSync(part, { recursive: true, force: true });
     throw error;
   } finally {
-    await store.close();
+    await store?.close();
   }
 }
 
-/** Where the copy is built until it is complete. Throws when `target` is not a valid place for one. */
-function partOf(source: string, target: string): string {
+/**
+ * Makes the folder in which the copy is built until it is complete. Throws when `target` is not a valid place for one, and
+ * when another backup has the folder: of two for one target, each would remove what the other has copied.
+ */
+function claimPart(source: string, target: string): string {
   if (target === '') throw new Error('give a folder to write the copy to');
   const whole = resolve(target);
-  if (existsSync(whole)) throw new Error(`${target} already exists: give a folder that does not exist yet`);
   // Brokers and the next backup would find it among their own files.
   if (whole.startsWith(source + sep)) throw new Error(`${target} is inside ${source}: give a folder outside it`);
   const part = `${whole}.partial`;
-  if (existsSync(part)) throw new Error(`${part} is left over from a backup that did not finish: remove it`);
+  const isOurs = makesFolder(part);
+  // Looked for only now: the other backup may have been completing its copy until this one had the folder.
+  if (existsSync(whole)) {
+    if (isOurs) rmdirSync(part);
+    throw new Error(`${target} already exists: give a folder that does not exist yet`);
+  }
+  if (!isOurs)
+    throw new Error(
+      `${part} is of a backup that still runs, or that did not finish: wait for it, or remove the folder`,
+    );
   return part;
+}
+
+/** False when it is there already. */
+function makesFolder(path: string): boolean {
+  if (!existsSync(dirname(path))) mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(path, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
+  }
 }
 
 function openStore(directory: string): LmdbStore {
