@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { batchOf, topicA, World } from './log-fixture.suite.ts';
+import { DiskFault } from '../ports.ts';
+import { batchOf, segmentsDirectory, topicA, World } from './log-fixture.suite.ts';
+import { announcement } from './rows/change-rows.ts';
+import { segmentFileId } from './rows/segment-file.ts';
 
 describe('log store', () => {
   it('appends, reads, closes and opens again', async () => {
@@ -79,5 +82,67 @@ describe('log store', () => {
     expect((await world.values(again)).map((v) => v.replaceAll('.', ''))).toEqual(
       Array.from({ length: 50 }, (_, i) => `v${i}`),
     );
+  });
+
+  it('goes on, and removes all others, while one emptied file cannot be removed', async () => {
+    const world = new World({ mergeBytesMax: 0, retentionIntervalMs: 30 * 24 * 3_600_000 });
+    let refused: string | undefined;
+    const remove = world.disk.remove.bind(world.disk);
+    world.disk.remove = (path) => {
+      if (path === refused) throw new DiskFault(`remove ${path}: EPERM`);
+      remove(path);
+    };
+    const paths = (): string[] => world.disk.list(segmentsDirectory).map((name) => `${segmentsDirectory}/${name}`);
+    const store = await world.startSession();
+    const log = await world.open(store);
+    for (const value of ['a', 'b', 'c']) {
+      await world.append(log, batchOf([value]));
+      await world.run(store.rollUp());
+    }
+    [refused] = paths();
+    await world.run(log.deleteRecords(2));
+    await world.run(store.applyRetention());
+    expect(paths()).toHaveLength(2);
+    // Every session sweeps what earlier ones left, and this file must not end it.
+    await world.run(store.close());
+    const next = await world.startSession();
+    await world.run(next.applyRetention());
+    expect(world.fatal).toEqual([]);
+    expect(paths()).toContain(refused);
+    refused = undefined;
+    await world.run(next.applyRetention());
+    expect(paths()).toHaveLength(1);
+  });
+
+  it('ends, and is recovered, while a file that was announced and not used cannot be removed', async () => {
+    const world = new World();
+    let isRefused = true;
+    const fileIds = new Set<string>();
+    const { disk } = world;
+    const remove = disk.remove.bind(disk);
+    disk.remove = (path) => {
+      if (isRefused && path.startsWith(segmentsDirectory)) throw new DiskFault(`remove ${path}: EPERM`);
+      remove(path);
+    };
+    const unused = async (n: number): Promise<void> => {
+      const fileId = segmentFileId(1, world.sessionEpoch, 90 + n, n);
+      fileIds.add(fileId);
+      await world.rows.transact([announcement(fileId, 1)]);
+      disk.create(`${segmentsDirectory}/${fileId}.seg`).close();
+    };
+    const store = await world.startSession();
+    for (const n of [1, 2]) await unused(n);
+    await world.run(store.close());
+    await world.startSession();
+    for (const n of [3, 4]) await unused(n);
+    world.crash('all');
+    await world.recover();
+    expect(disk.exists(world.walDirectory)).toBe(false);
+    expect((await world.files()).map(({ fileId }) => fileId).sort()).toEqual([...fileIds].sort());
+    isRefused = false;
+    const last = await world.startSession();
+    await world.run(last.applyRetention());
+    expect(await world.files()).toEqual([]);
+    expect(disk.list(segmentsDirectory)).toEqual([]);
   });
 });

@@ -6,6 +6,7 @@ import { assert } from '../../kernel/assert.ts';
 import { type Clock, sleep } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import {
+  DiskFault,
   type MetadataStore,
   type Row,
   StoreAmbiguous,
@@ -16,7 +17,13 @@ import {
 import { Failure } from '../../kernel/failure.ts';
 import type { FileChanges } from './file-changes.ts';
 import { LogRowsChanged, SessionFenced } from '../log.ts';
-import { decodeSegmentFile, encodeSegmentFile, segmentFileKey, segmentFilePk } from './segment-file.ts';
+import {
+  decodeSegmentFile,
+  encodeSegmentFile,
+  type SegmentFileRow,
+  segmentFileKey,
+  segmentFilePk,
+} from './segment-file.ts';
 import type { LogSettings } from '../settings.ts';
 
 export interface RowContext {
@@ -187,7 +194,8 @@ export async function announceFile(context: RowContext, fileId: string, bytes: n
 
 /**
  * Removes emptied files. The rows that matter are written, so a failure here does not fail the change: files that could not
- * be removed are remembered, and the next call tries again.
+ * be removed are remembered, and the next call tries again. A call ends at its first failure, because the next file mostly
+ * meets it too. The file that failed then comes last, so that one that can never be removed keeps no other from it.
  */
 export async function removeFiles(context: RowContext, fileIds: readonly string[]): Promise<void> {
   for (const fileId of fileIds) context.leftovers.add(fileId);
@@ -195,8 +203,10 @@ export async function removeFiles(context: RowContext, fileIds: readonly string[
     try {
       await removeFile(context, fileId);
     } catch (error) {
-      if (error instanceof Failure) return;
-      throw error;
+      if (!(error instanceof Failure)) throw error;
+      context.leftovers.delete(fileId);
+      context.leftovers.add(fileId);
+      return;
     }
     context.leftovers.delete(fileId);
   }
@@ -241,13 +251,19 @@ export async function removeSwept(context: RowContext, fileId: string): Promise<
  */
 export async function sweepEmptied(context: RowContext): Promise<void> {
   const rows = await allRows(context, segmentFilePk, 'b', 'b~');
-  for (const row of rows) {
-    const { segments, swept } = decodeSegmentFile(row.value);
-    if (segments === 0 && swept) await removeFile(context, row.sk);
-  }
+  const isEmptied = ({ segments, swept }: SegmentFileRow): boolean => segments === 0 && swept === true;
+  const emptied = rows.filter((row) => isEmptied(decodeSegmentFile(row.value)));
+  await removeFiles(
+    context,
+    emptied.map(({ sk }) => sk),
+  );
 }
 
-/** Removes a session's files without a live segment: their roll-ups died between announcing and publishing. */
+/**
+ * Removes a session's files without a live segment: their roll-ups died between announcing and publishing. One that the disk
+ * refuses to remove stays claimed, and sweepEmptied of a later session tries again: the end of a session, or the recovery of
+ * one, must not wait for it.
+ */
 export async function sweepFiles(context: RowContext, prefix: string): Promise<number> {
   // '~' sorts after every character of a file id.
   const rows = await allRows(context, segmentFilePk, prefix, `${prefix}~`);
@@ -264,7 +280,11 @@ export async function sweepFiles(context: RowContext, prefix: string): Promise<n
       if (error instanceof StoreConflict) continue;
       throw error;
     }
-    await removeFile(context, row.sk);
+    try {
+      await removeFile(context, row.sk);
+    } catch (error) {
+      if (!(error instanceof DiskFault)) throw error;
+    }
   }
   return empty.length;
 }

@@ -107,10 +107,17 @@ export class Scrub {
     const files = (await segments.list()).filter((fileId) => this.#parts.isMine(fileId));
     const rows = new Set((await this.#fileRows()).map(({ sk }) => sk));
     const orphans = new Set(files.filter((fileId) => !rows.has(fileId)));
-    for (const fileId of orphans) {
-      if (this.#orphans.has(fileId) && !this.#isStopped) await segments.remove(fileId);
-    }
+    const due = [...orphans].filter((fileId) => this.#orphans.has(fileId));
     this.#orphans = orphans;
+    for (const fileId of due) {
+      if (this.#isStopped) return;
+      try {
+        await segments.remove(fileId);
+      } catch (error) {
+        // One that the disk refuses to remove keeps no other from it, and meets the next look.
+        if (!(error instanceof DiskFault)) throw error;
+      }
+    }
   }
 
   async #pass(): Promise<void> {
