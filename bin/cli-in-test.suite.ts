@@ -9,6 +9,8 @@ export interface Asked {
   readonly address: string;
   readonly headers: Headers;
   readonly body: unknown;
+  /** The body as it was sent. */
+  readonly text: string | undefined;
 }
 
 export type Reply = (asked: Asked) => Response | Promise<Response>;
@@ -46,7 +48,8 @@ export async function headgate(words: string, reply: Reply, options: RunOptions 
       fetch: async (input, init) => {
         const url = new URL(String(input));
         const headers = new Headers(init?.headers);
-        const body = typeof init?.body === 'string' ? (JSON.parse(init.body) as unknown) : undefined;
+        const text = typeof init?.body === 'string' ? init.body : undefined;
+        const body = text === undefined ? undefined : (JSON.parse(text) as unknown);
         const one: Asked = {
           method: init?.method ?? 'GET',
           path: url.pathname,
@@ -55,6 +58,7 @@ export async function headgate(words: string, reply: Reply, options: RunOptions 
           address: url.origin,
           headers,
           body,
+          text,
         };
         asked.push(one);
         return reply(one);

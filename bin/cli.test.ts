@@ -153,6 +153,8 @@ describe('what goes wrong', () => {
     [401, {}, 4, '--admin-key or HEADGATE_ADMIN_KEY'],
     [403, { detail: 'the cluster is suspended' }, 4, 'suspended'],
     [404, { detail: "broker '9' does not exist" }, 5, 'does not exist'],
+    [404, { detail: 'there is nothing at /admin/v1/brokers/9/drain' }, 3, '--admin or HEADGATE_ADMIN'],
+    [404, {}, 3, 'another server'],
     [409, { detail: 'exists' }, 1, 'exists'],
     [503, { detail: 'moving', retryable: true }, 6, 'try again'],
     [500, {}, 1, 'HTTP 500'],
@@ -248,6 +250,24 @@ describe('records', () => {
     const wrong = await headgate('produce t --ndjson', stored, { stdin: ['{}\n[]\n'] });
     expect(wrong).toMatchObject({ code: 2 });
     expect(wrong.err).toContain('line 2');
+  });
+
+  it('keep bytes that are not UTF-8, and every digit', async () => {
+    const binary = await headgate('produce t', stored, { stdin: [Buffer.from([0xff, 0xfe, 0x0a, 0x61])] });
+    expect(binary.asked.flatMap(({ body }) => (body as { records: unknown[] }).records)).toEqual([
+      { value: { $b64: '//4=' } },
+      { value: { $text: 'a' } },
+    ]);
+    expect(binary.err).toBe('2 records stored in t\n');
+    const line = '{"key":"é","value":12345678901234567890}';
+    const { asked, err } = await headgate('produce t --ndjson', stored, { stdin: [`${line}\n`] });
+    expect(asked[0]?.text).toBe(`{"records":[${line}]}`);
+    expect(err).toBe('1 record stored in t\n');
+    const wrong = await headgate('produce t --ndjson', stored, {
+      stdin: [Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d])],
+    });
+    expect(wrong).toMatchObject({ code: 2, asked: [] });
+    expect(wrong.err).toContain('not UTF-8');
   });
 
   it('are sent again when nothing of them was stored', async () => {

@@ -3,7 +3,7 @@ export const exitCodes = {
   ok: { code: 0, about: 'It is done.' },
   failed: { code: 1, about: 'The request was refused or failed; the message says why.' },
   usage: { code: 2, about: 'The command line or a setting is wrong.' },
-  unreachable: { code: 3, about: 'Nothing answers at the address.' },
+  unreachable: { code: 3, about: 'Nothing answers at the address, or a server of another kind.' },
   denied: { code: 4, about: 'The key is missing, wrong or not allowed to do this.' },
   notFound: { code: 5, about: 'What was named does not exist.' },
   retry: {

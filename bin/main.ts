@@ -10,7 +10,8 @@ const words = process.argv.slice(2);
 if (words[0] !== 'serve') {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    process.stderr.write(`headgate: cannot write the output: ${error.message}\n`);
+    process.exit(1);
   });
 }
 const cli = processContext();

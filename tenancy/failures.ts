@@ -1,11 +1,11 @@
 import { Failure } from '../engine/kernel/failure.ts';
 import type { ClusterLimits } from './tenancy.ts';
 
-/** Missing, unknown, revoked or expired credentials: one answer for all, so that nothing can be guessed from it. */
+/** One answer for all keys that do not work, so that nothing can be guessed from it. `message`: no key was sent at all. */
 export class Unauthenticated extends Failure {
   readonly code = 'unauthenticated';
-  constructor() {
-    super('the API key is missing, unknown or revoked');
+  constructor(message = 'the API key is unknown, revoked or expired') {
+    super(message);
   }
 }
 

@@ -1,4 +1,5 @@
 /** Requests to the control plane and the HTTP door, with failures that say what to do about them. */
+import { stringifyKeepingNumbers } from '../../gateway/operations/long-numbers.ts';
 import { CommandFailure, type ExitName, Interrupted } from '../command-failure.ts';
 import type { CliContext } from '../cli-context.ts';
 
@@ -16,6 +17,7 @@ interface ProblemBody {
   readonly detail?: string;
   readonly title?: string;
   readonly code?: string;
+  readonly kind?: string;
   readonly retryable?: boolean;
   readonly retry_after_ms?: number;
   readonly faults?: readonly { readonly field: string; readonly message: string }[];
@@ -95,7 +97,7 @@ export class ApiClient {
           ...(request.body !== undefined && { 'Content-Type': 'application/json' }),
           ...request.headers,
         },
-        ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
+        ...(request.body !== undefined && { body: stringifyKeepingNumbers(request.body) }),
       });
     } catch (error) {
       if (signal.aborted) throw new Interrupted();
@@ -111,22 +113,27 @@ export function urlOf(address: string, path: string, query: Query): URL {
   try {
     url = new URL(address + path);
   } catch {
-    throw new CommandFailure('usage', `'${address}' is not an address: use one such as http://127.0.0.1:8081`);
+    throw new CommandFailure('usage', `'${address}' is not an address: use one such as http://127.0.0.1:8080`);
   }
   for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
   return url;
 }
 
+const selfSigned = 'the certificate is self-signed: name it in NODE_EXTRA_CA_CERTS';
+const adviceByCode: ReadonlyMap<string, string> = new Map([
+  ['ECONNREFUSED', 'is `headgate serve` running?'],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', selfSigned],
+  ['SELF_SIGNED_CERT_IN_CHAIN', selfSigned],
+  ['ERR_SSL_WRONG_VERSION_NUMBER', 'there is no TLS on this port: use http://'],
+  ['UND_ERR_SOCKET', 'is the port right, or does it need https://?'],
+  ['ECONNRESET', 'is the port right, or does it need https://?'],
+]);
+
 /** fetch puts the actual error into `cause`. */
 export function unreachable({ address, addressNames }: Endpoint, error: unknown): CommandFailure {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = (cause as { code?: string }).code ?? (cause instanceof Error ? cause.message : String(cause));
-  const advice =
-    code === 'ECONNREFUSED'
-      ? 'is `headgate serve` running?'
-      : code === 'DEPTH_ZERO_SELF_SIGNED_CERT' || code === 'SELF_SIGNED_CERT_IN_CHAIN'
-        ? 'the certificate is self-signed: name it in NODE_EXTRA_CA_CERTS'
-        : 'is the address right?';
+  const advice = adviceByCode.get(code) ?? 'is the address right?';
   return new CommandFailure('unreachable', `cannot reach ${address} (${code}): ${advice} ${addressNames} sets it`);
 }
 
@@ -141,10 +148,17 @@ async function refusal(endpoint: Endpoint, response: Response): Promise<Refused>
     return new Refused('denied', `${endpoint.address} does not accept the key: ${advice}`, status, problem);
   }
   if (status === 403) return new Refused('denied', message, status, problem);
+  if (status === 404 && problem.kind === undefined && isNoRoute.test(said)) {
+    const advice = `is the port right? ${endpoint.addressNames} sets the address`;
+    return new Refused('unreachable', `${endpoint.address} is another server: ${advice}`, status, problem);
+  }
   if (status === 404) return new Refused('notFound', message, status, problem);
   if (problem.retryable) return new Refused('retry', `${message} (try again)`, status, problem);
   return new Refused('failed', message, status, problem);
 }
+
+/** The answer of the other door, or of another program, to a path that it does not have. */
+const isNoRoute = /^there is (nothing at|no (GET|POST|PATCH|DELETE)) |^HTTP 404$/;
 
 async function problemOf(response: Response): Promise<ProblemBody> {
   try {

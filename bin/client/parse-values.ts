@@ -34,7 +34,7 @@ export function pairs(flag: string, texts: readonly string[]): [name: string, va
 export function limits(texts: readonly string[]): Record<string, number | null> {
   const entries = pairs('--limit', texts).map(([name, value]): [string, number | null] => [
     name,
-    value === 'none' ? null : wholeNumber(`--limit ${name}=`, value, 1),
+    value === 'none' ? null : wholeNumber(`--limit ${name}`, value, 1),
   ]);
   return Object.fromEntries(entries);
 }

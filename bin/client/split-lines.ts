@@ -5,12 +5,20 @@ import { CommandFailure } from '../command-failure.ts';
 /** An endless line would fill the memory; no record may be larger than this anyway. */
 const lineCharactersMax = 64 * 1024 * 1024;
 
-/** Without line ends. The last line counts without one, unless it is empty. Throws CommandFailure for an endless line. */
-export async function* splitLines(chunks: AsyncIterable<Uint8Array | string>): AsyncGenerator<string[]> {
-  const decoder = new StringDecoder('utf8');
+/**
+ * Without line ends. The last line counts without one, unless it is empty. Throws CommandFailure for an endless line.
+ * With `latin1` each character of a line is one byte, so that bytes which are not UTF-8 are kept.
+ */
+export async function* splitLines(
+  chunks: AsyncIterable<Uint8Array | string>,
+  encoding: 'utf8' | 'latin1' = 'utf8',
+): AsyncGenerator<string[]> {
+  const decoder = new StringDecoder(encoding);
   let rest = '';
   for await (const chunk of chunks) {
-    const lines = (rest + (typeof chunk === 'string' ? chunk : decoder.write(Buffer.from(chunk)))).split('\n');
+    const lines = (
+      rest + (typeof chunk === 'string' && encoding === 'utf8' ? chunk : decoder.write(Buffer.from(chunk)))
+    ).split('\n');
     rest = lines.pop()!;
     if (rest.length > lineCharactersMax)
       throw new CommandFailure('usage', `a line has more than ${lineCharactersMax} characters, the most allowed`);

@@ -94,9 +94,13 @@ function endOf(message: DoorMessage & { readonly reconnect_after_ms?: number }):
   };
 }
 
-function refusedUpgrade({ address, keyNames }: Endpoint, status: number): Ended {
+function refusedUpgrade({ address, addressNames, keyNames }: Endpoint, status: number): Ended {
   if (status === 401) {
     return { mayReconnect: false, reason: `${address} does not accept the key: check ${keyNames}`, exit: 'denied' };
+  }
+  if (status === 404) {
+    const reason = `${address} is another server: is the port right? ${addressNames} sets the address`;
+    return { mayReconnect: false, reason, exit: 'unreachable' };
   }
   const mayReconnect = status === 429 || status >= 500;
   return {

@@ -99,8 +99,8 @@ function scaleCommand(broker: Command, open: OpenSession): void {
 function scalingText(scaling: ScalingAnswer): string {
   const { brokers, brokersMin, brokersMax, override, reason, dimension, shares } = scaling;
   const used = Math.round((shares[dimension] ?? 0) * 100);
-  const by = override === null ? 'set by the load' : 'set by an operator';
-  return `${brokers} brokers, ${by} (${brokersMin} to ${brokersMax}): ${reason}; ${dimension} ${used} % used`;
+  const why = override === null ? `the load decides: ${reason}` : 'set by an operator';
+  return `${brokers} brokers, ${why} (from ${brokersMin} to ${brokersMax}; ${dimension} ${used} % used)`;
 }
 
 function pathOf(id: string, act: string): string {

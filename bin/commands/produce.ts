@@ -2,7 +2,9 @@
  * `headgate produce`: records from --value or from standard input, one per line, in requests of many lines. A request that
  * the server refuses without any effect (over quota, overloaded, moving) is sent again after the time it asks for.
  */
+import { isUtf8 } from 'node:buffer';
 import type { Command } from 'commander';
+import { parseKeepingNumbers } from '../../gateway/operations/long-numbers.ts';
 import { Refused } from '../client/api-client.ts';
 import { CommandFailure, Interrupted } from '../command-failure.ts';
 import { splitLines, untilAborted } from '../client/split-lines.ts';
@@ -63,13 +65,13 @@ class Producer {
 
   async run(): Promise<void> {
     if (this.#flags.value !== undefined) {
-      this.#add(this.#flags.value, 1);
+      this.#batch.push({ ...this.#common, value: { $text: this.#flags.value } });
       await this.#flush();
     } else {
       const { stdin, signal } = this.#session.cli;
       let number = 0;
       // Lines that arrived together leave together; a person typing sees each line answered.
-      for await (const lines of splitLines(untilAborted(stdin, signal))) {
+      for await (const lines of splitLines(untilAborted(stdin, signal), 'latin1')) {
         for (const line of lines) {
           this.#add(line, ++number);
           if (this.#batch.length >= recordsPerRequestMax || this.#batchBytes >= bytesPerRequestMax) await this.#flush();
@@ -78,15 +80,19 @@ class Producer {
       }
       if (signal.aborted) throw new Interrupted();
     }
-    if (!this.#session.isJson) this.#session.cli.err(`${this.#stored} records stored in ${this.#topic}\n`);
+    const stored = this.#stored === 1 ? '1 record' : `${this.#stored} records`;
+    if (!this.#session.isJson) this.#session.cli.err(`${stored} stored in ${this.#topic}\n`);
   }
 
+  /** `line`: one character a byte. */
   #add(line: string, number: number): void {
     this.#batchBytes += line.length;
+    const bytes = Buffer.from(line, 'latin1');
     if (!this.#flags.ndjson) {
-      this.#batch.push({ ...this.#common, value: { $text: line } });
+      const value = isUtf8(bytes) ? { $text: bytes.toString() } : { $b64: bytes.toString('base64') };
+      this.#batch.push({ ...this.#common, value });
     } else if (line.trim() !== '') {
-      this.#batch.push({ ...this.#common, ...parseLine(line, number) });
+      this.#batch.push({ ...this.#common, ...parseLine(bytes, number) });
     }
   }
 
@@ -126,10 +132,11 @@ class Producer {
   }
 }
 
-function parseLine(line: string, number: number): object {
+function parseLine(line: Buffer, number: number): object {
+  if (!isUtf8(line)) throw new CommandFailure('usage', `line ${number} is not UTF-8: write such bytes as {"$b64": …}`);
   let parsed: unknown;
   try {
-    parsed = JSON.parse(line);
+    parsed = parseKeepingNumbers(line.toString());
   } catch {
     parsed = undefined;
   }

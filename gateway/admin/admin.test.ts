@@ -204,6 +204,10 @@ describe('the fleet', () => {
     expect((await scale(6)).body).toMatchObject({ override: 6 });
     expect((await scale(null)).body).toMatchObject({ override: null });
     expect((await scale(0)).status).toBe(400);
+    expect(await scale(10)).toMatchObject({
+      status: 400,
+      body: { field: 'brokers', detail: expect.stringContaining('--brokers-max') },
+    });
     const evacuated = await test.ask('POST', '/admin/v1/zones/b/evacuate');
     expect(evacuated.body).toEqual({ zone: 'b', evacuated: true, partitionsLeft: 0 });
     expect((await test.ask('POST', '/admin/v1/zones/b/restore')).status).toBe(200);

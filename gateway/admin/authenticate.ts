@@ -22,7 +22,8 @@ export function requireAdminKey(
   known: (bindings: HttpBindings) => void,
 ): MiddlewareHandler<{ Bindings: Partial<HttpBindings> }> {
   return async (c, next) => {
-    if (!has(c.req.header('Authorization'))) throw new Unauthenticated();
+    if (!has(c.req.header('Authorization')))
+      throw new Unauthenticated('the admin key is missing or wrong: send `Authorization: Bearer <admin key>`');
     if (c.env?.incoming) known(c.env as HttpBindings);
     await next();
   };

@@ -29,7 +29,8 @@ export type ZoneAnswer = z.infer<typeof drainedZoneSchema>;
 export const fleetScaleSchema = z
   .strictObject({
     brokers: z.number().int().min(1).nullable().openapi({
-      description: 'Rounded up to a multiple of the number of zones, within the bounds. null: let the load decide.',
+      description:
+        'Rounded up to a multiple of the number of zones. More than `brokersMax` is refused. null: let the load decide.',
     }),
   })
   .openapi('FleetScale');

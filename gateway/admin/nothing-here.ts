@@ -8,7 +8,8 @@ export function nothingHere(app: AdminApp, c: Context<AdminEnv>): Response {
   const { method, path } = c.req;
   const allowed = methodsOf(app, path);
   if (allowed.length === 0) {
-    return problemResponse(problem('not-found', `there is no ${method} ${path}`), c.get('requestId'));
+    const detail = `there is no ${method} ${path}: GET /docs lists what there is, and topics and records have a port of their own`;
+    return problemResponse(problem('not-found', detail), c.get('requestId'));
   }
   const allow = allowed.join(', ');
   const answer = problem('method-not-allowed', `${path} does not accept ${method}: use ${allow}`);

@@ -356,16 +356,20 @@ export function consumeSuite(driver: Driver): void {
         (await fetch(`${bench.base}/v1/topics`, { headers })).status;
       expect(await call({ authorization: basic })).toBe(200);
       expect(await call({ authorization: `bearer ${tenant.apiKey}` })).toBe(200);
-      for (const headers of [
-        {},
-        { authorization: 'Bearer nonsense' },
-        { authorization: 'Basic !!' },
-        { authorization: tenant.apiKey },
-      ] as Record<string, string>[]) {
+      for (const [detail, headers] of [
+        ['names no API key', {}],
+        ['names no API key', { authorization: tenant.apiKey }],
+        ['is unknown', { authorization: 'Bearer nonsense' }],
+        ['is unknown', { authorization: 'Basic !!' }],
+      ] as [string, Record<string, string>][]) {
         const answer = await answerOf(await fetch(`${bench.base}/v1/topics`, { headers }));
         expect(answer).toMatchObject({
           status: 401,
-          json: { code: 'unauthenticated', type: '/problems/unauthenticated' },
+          json: {
+            code: 'unauthenticated',
+            type: '/problems/unauthenticated',
+            detail: expect.stringContaining(detail) as string,
+          },
         });
         expect(answer.headers.get('www-authenticate')).toContain('Bearer');
       }
@@ -395,7 +399,16 @@ export function consumeSuite(driver: Driver): void {
     });
 
     test('unknown paths and methods, problem pages, request ids, CORS', async () => {
-      expect(await tenant.call('GET', '/v1/nothing')).toMatchObject({ status: 404, json: { code: 'not-found' } });
+      for (const [path, advice] of [
+        ['/v1/nothing', 'GET /v1 lists'],
+        ['/v1/topics/', 'extra slash'],
+        ['/v1/topics//records', 'extra slash'],
+        ['/admin/v1/clusters', 'control plane'],
+      ] as const) {
+        const nothing = await tenant.call('GET', path);
+        expect(nothing, path).toMatchObject({ status: 404, json: { code: 'not-found' } });
+        expect(nothing.json['detail'], path).toContain(advice);
+      }
       const wrongMethod = await tenant.call('PUT', '/v1/topics');
       expect([wrongMethod.status, wrongMethod.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST']);
       const named = await tenant.call('GET', '/v1/topics/absent', {

@@ -8,6 +8,8 @@ import { Unauthenticated } from '../../tenancy/failures.ts';
 import type { Access, Principal } from '../../tenancy/tenancy.ts';
 
 const headersCachedMax = 10_000;
+const withScheme = /^(bearer|basic) +(\S+)$/i;
+const noKey = 'the request names no API key: send the header `Authorization: Bearer <API key>`';
 
 export class Credentials {
   readonly #access: Access;
@@ -27,11 +29,11 @@ export class Credentials {
 
   /** Throws Unauthenticated. */
   ofHeader(header: string | undefined): Principal {
-    if (header === undefined) throw new Unauthenticated();
+    if (header === undefined) throw new Unauthenticated(noKey);
     const known = this.#cached.get(header);
     if (known) return known;
     const principal = this.#check(header);
-    if (!principal) throw new Unauthenticated();
+    if (!principal) throw new Unauthenticated(withScheme.test(header) ? undefined : noKey);
     // Evict the oldest: headers still in use come back with one check.
     if (this.#cached.size >= headersCachedMax) this.#cached.delete(this.#cached.keys().next().value!);
     this.#cached.set(header, principal);
@@ -46,7 +48,7 @@ export class Credentials {
   }
 
   #check(header: string): Principal | undefined {
-    const match = /^(bearer|basic) +(\S+)$/i.exec(header);
+    const match = withScheme.exec(header);
     const [, scheme, text] = match ?? [];
     if (scheme === undefined || text === undefined) return undefined;
     if (scheme.toLowerCase() === 'bearer') return this.#access.authenticate(text);

@@ -344,7 +344,7 @@ export const dataPlaneOpenapi = {
         },
         ['type', 'title', 'status', 'code', 'retryable', 'side_effects'],
       ),
-      NewRecord: closed({ key: {}, value: {}, headers: newHeaders, partition, timestamp: {} }),
+      NewRecord: closed({ key: {}, value: {}, headers: newHeaders, partition, timestamp: {}, offset: {} }),
       StoredRecord: object({ partition: integer, offset: integer, timestamp: integer, key: {}, value: {}, headers }, [
         'partition',
         'offset',

@@ -50,7 +50,8 @@ export function recordOfJson(json: unknown, format: RecordFormat, place: string)
   };
 }
 
-const recordFields: ReadonlySet<string> = new Set(['key', 'value', 'headers', 'partition', 'timestamp']);
+/** `offset` is that of a record that was read. It is ignored, so that such a record can be written again as it is. */
+const recordFields: ReadonlySet<string> = new Set(['key', 'value', 'headers', 'partition', 'timestamp', 'offset']);
 
 function isObject(json: unknown): json is Record<string, unknown> {
   return typeof json === 'object' && json !== null && !Array.isArray(json) && !(json instanceof LongNumber);

@@ -1,4 +1,6 @@
-/** What an installation says goes nowhere: the disk of its log is full, or who read it has gone. */
+/** What an installation or a command says goes nowhere: the disk of its log is full, or who read it has gone. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it, vi } from 'vitest';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,8 +11,22 @@ import { createTopic, demoAccess, httpSender, readAll } from './doors.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-let instance: Instance;
-afterEach(() => instance.remove());
+let instance: Instance | undefined;
+afterEach(async () => {
+  await instance?.remove();
+  instance = undefined;
+});
+
+it.each([
+  ['a full disk', '>/dev/full', 1, /^headgate: cannot write the output: ENOSPC[^\n]*\n$/],
+  ['a pipe that nobody reads', '| true', 0, /^$/],
+])('a command whose output goes to %s ends without a stack', (_, where, code, told) => {
+  const program = fileURLToPath(new URL('../../bin/headgate.mjs', import.meta.url));
+  const script = `set -o pipefail 2>/dev/null; "$0" "$1" completion bash ${where}`;
+  const ended = spawnSync('/bin/bash', ['-c', script, process.execPath, program], { encoding: 'utf8' });
+  expect(ended).toMatchObject({ status: code, stdout: '' });
+  expect(ended.stderr).toMatch(told);
+});
 
 it.each([
   ['on a full disk', 'exec "$@" 2>/dev/full'],

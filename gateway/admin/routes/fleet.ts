@@ -1,6 +1,6 @@
 /** The fleet as a whole: how many brokers there should be and why, zones to drain, restarts one by one. */
 import { createRoute, z } from '@hono/zod-openapi';
-import { Overloaded } from '../../../engine/kernel/failure.ts';
+import { InvalidRequest, Overloaded } from '../../../engine/kernel/failure.ts';
 import type { AdminContext } from '../options.ts';
 import { drainedZoneSchema, fleetScaleSchema, scalingSchema } from '../fleet-schemas.ts';
 import { brokerSchema } from '../schemas.ts';
@@ -71,9 +71,15 @@ export function fleetRoutes(app: AdminApp, { fleet }: AdminContext): void {
     if (!scaling) throw new Overloaded('no controller has decided the size of the fleet yet: try again in a moment');
     return c.json(scalingShown(scaling), 200);
   });
-  app.openapi(scale, async (c) =>
-    c.json(scalingShown(await fleet.scaleFleet(c.req.valid('json').brokers ?? undefined)), 200),
-  );
+  app.openapi(scale, async (c) => {
+    const { brokers } = c.req.valid('json');
+    const most = fleet.scaling()?.brokersMax ?? Infinity;
+    if (brokers !== null && brokers > most) {
+      const advice = 'restart the controller with a larger --brokers-max';
+      throw new InvalidRequest('brokers', `${brokers} is more than the largest number of brokers, ${most}: ${advice}`);
+    }
+    return c.json(scalingShown(await fleet.scaleFleet(brokers ?? undefined)), 200);
+  });
   app.openapi(restart, async (c) => {
     await fleet.restartBrokers();
     return c.json({ items: [...fleet.brokers()] }, 200);

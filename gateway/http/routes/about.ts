@@ -31,13 +31,21 @@ export function aboutRoutes(parts: DoorParts): Route[] {
 export function notFound(exchange: HttpExchange): void {
   const { allowedMethods, method, path } = exchange;
   if (allowedMethods.length === 0) {
-    replyProblem(exchange, problem('not-found', `there is nothing at ${path}`));
+    replyProblem(exchange, problem('not-found', `there is nothing at ${path}: ${adviceFor(path)}`));
     return;
   }
   const allow = allowedMethods.join(', ');
   replyProblem(exchange, problem('method-not-allowed', `${path} does not accept ${method}: use ${allow}`), [
     ['allow', allow],
   ]);
+}
+
+/** For the usual mistakes: a slash too many, and the control plane's paths. */
+function adviceFor(path: string): string {
+  if (path.startsWith('/admin/') || path === '/docs' || path === '/openapi.json' || path === '/metrics')
+    return 'the control plane listens on a port of its own';
+  if (path !== '/' && (path.endsWith('/') || path.includes('//'))) return 'leave out the extra slash';
+  return 'GET /v1 lists the endpoints';
 }
 
 function self({ context: { settings }, settings: door }: DoorParts): Record<string, unknown> {
