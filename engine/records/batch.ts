@@ -162,11 +162,15 @@ export function batchCrc(buf: Uint8Array, pos: number): number {
   return crc32c(buf, 0, pos + batchField.attributes, end);
 }
 
-/** Whether a whole, intact v2 batch starts at `pos`. Recovery uses it on bytes it knows nothing about. */
+/**
+ * Whether a whole, intact v2 batch starts at `pos`. Recovery uses it on bytes it knows nothing about. A checksum says only
+ * that nothing has changed since the batch was made: one that ends before it begins would send its readers back for ever.
+ */
 export function isIntactBatch(buf: Uint8Array, pos: number): boolean {
   if (buf.length - pos < batchHeaderBytes) return false;
   const size = batchSizeBytes(buf, pos);
   if (size < batchHeaderBytes || size > buf.length - pos || buf[pos + batchField.magic] !== batchMagic) return false;
+  if (lastOffsetDelta(buf, pos) < 0) return false;
   return batchCrc(buf, pos) === readU32(buf, pos + batchField.crc);
 }
 

@@ -1,12 +1,20 @@
 /** One flipped bit anywhere in a segment file: the scrub's look at the file finds it, and no reader is ever given it. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { batchField, batchesIn, batchHeaderBytes, batchPrefixBytes } from '../../records/batch.ts';
+import { crc32c } from '../../kernel/crc32c.ts';
+import {
+  baseOffset,
+  batchCrc,
+  batchField,
+  batchesIn,
+  batchHeaderBytes,
+  batchPrefixBytes,
+} from '../../records/batch.ts';
 import { batchOf, segmentsDirectory, topicA, topicB, World } from '../log-fixture.suite.ts';
-import type { LogStore, PartitionLog } from '../log.ts';
+import { DataCorrupt, type LogStore, type PartitionLog } from '../log.ts';
 import { decodeDamage } from '../rows/damage.ts';
 import { decodeFooter, segmentFooterBytes, type TableEntry } from './segment-format.ts';
-import { verifyFile } from './verify-file.ts';
+import { type Damage, verifyFile } from './verify-file.ts';
 
 interface Filled {
   readonly world: World;
@@ -58,7 +66,7 @@ function bytesOf({ world, path }: Filled): Buffer {
 /** What is read from every offset on is a prefix of the truth, and a code where it ends early. */
 async function expectTruthOnly({ world, logs, values }: Filled): Promise<void> {
   for (const [l, log] of logs.entries()) {
-    for (let offset = 0; offset < log.highWatermark; offset++) {
+    for (let offset = log.startOffset; offset < log.highWatermark; offset++) {
       const { errorCode, batches } = await world.read(log, offset, 300);
       if (errorCode !== 0) {
         expect([errorCode, batches]).toEqual([56, []]);
@@ -79,6 +87,21 @@ async function expectTruthWithout(made: Filled, bits: readonly number[]): Promis
   for (const bit of bits) made.world.disk.flipBit(made.path, bit);
   await expectTruthOnly(made);
   for (const bit of bits) made.world.disk.flipBit(made.path, bit);
+}
+
+/** Writes it over the file, whose bytes were `before`. */
+function overwrite({ world, path }: Filled, before: Buffer, after: Buffer): void {
+  for (const [at, byte] of before.entries()) {
+    for (let bit = 0; bit < 8; bit++) if (((byte ^ after[at]!) >> bit) & 1) world.disk.flipBit(path, at * 8 + bit);
+  }
+}
+
+function look(bytes: Buffer): Promise<Damage[]> {
+  return verifyFile(
+    (position, length) => Promise.resolve(bytes.subarray(position, position + length)),
+    bytes.length,
+    200,
+  );
 }
 
 /** The set bits of a big-endian int32, in the order in which a file has them. */
@@ -189,5 +212,70 @@ describe('a flipped bit', () => {
     const producer = { producerId: 7, producerEpoch: 0, baseSequence: 12 };
     const repeat = batchOf(['0:8.0'.padEnd(40, '.')], 1008, producer);
     expect(await world.append(log, repeat)).toMatchObject({ errorCode: 0, baseOffset: 12 });
+  });
+});
+
+describe('a file that was written wrong, with checksums that hold', () => {
+  it('leads no reader back, nor past the end of a segment', async () => {
+    for (const syncReadBytesMax of [0, 1 << 20]) {
+      const made = await filled(syncReadBytesMax);
+      const { world, logs } = made;
+      const before = bytesOf(made);
+      for (const [l, log] of logs.entries()) {
+        await world.run(log.deleteRecords(1));
+        const { position, bytes } = tableOf(before)[l]!;
+        for (const at of batchesIn(before.subarray(position, position + bytes))) {
+          const base = baseOffset(before, position + at);
+          for (const delta of [-1, -base - 1, 100, 0x7fff_ffff]) {
+            const after = Buffer.from(before);
+            after.writeInt32BE(delta, position + at + batchField.lastOffsetDelta);
+            after.writeUInt32BE(batchCrc(after, position + at), position + at + batchField.crc);
+            overwrite(made, before, after);
+            await expectTruthOnly(made);
+            for (const find of [() => log.offsetOfMaxTimestamp(), () => log.offsetForTimestamp(1008)]) {
+              await world.run(find()).catch((error: unknown) => expect(error).toBeInstanceOf(DataCorrupt));
+            }
+            expect(await look(after)).toMatchObject([{ fromOffset: base, partition: 0 }]);
+            overwrite(made, after, before);
+          }
+        }
+      }
+    }
+  });
+
+  it('is damaged where its table or a state makes no sense', async () => {
+    const before = bytesOf(await filled(0));
+    const entries = tableOf(before);
+    const found = decodeFooter(before.subarray(-segmentFooterBytes))!;
+    const wrong = [
+      {},
+      [null],
+      [1],
+      [{ indexPosition: 5 }],
+      ...[-1, 1.5, 'x', before.length, 2 ** 53].map((position) => [{ ...entries[0], position }]),
+    ];
+    for (const table of wrong) {
+      const after = Buffer.from(before);
+      after.fill(' ', found.position, found.position + found.bytes);
+      after.write(JSON.stringify(table), found.position);
+      const crcAt = after.length - segmentFooterBytes + 12;
+      after.writeUInt32BE(crc32c(after, 0, found.position, found.position + found.bytes), crcAt);
+      expect(await look(after)).toEqual([{ position: found.position, what: 'bad table' }]);
+    }
+    const { indexPosition, indexBytes, stateBytes } = entries[0]!;
+    const stateAt = indexPosition + indexBytes;
+    for (const state of [
+      'x',
+      '[]',
+      '{"producers":[],"epochs":7}',
+      '{"producers":[{}],"epochs":[]}',
+      '{"producers":[],"epochs":[{}]}',
+    ]) {
+      const after = Buffer.from(before);
+      after.fill(' ', stateAt + 4, stateAt + stateBytes);
+      after.write(state, stateAt + 4);
+      after.writeUInt32BE(crc32c(after, 0, stateAt + 4, stateAt + stateBytes), stateAt);
+      expect(await look(after)).toMatchObject([{ position: stateAt, what: 'bad state snapshot' }]);
+    }
   });
 });

@@ -110,10 +110,32 @@ export function encodeState(state: StateSnapshot): Buffer {
   return out;
 }
 
-/** Undefined when the checksum is wrong. */
+/** Undefined when the checksum is wrong, or when what it covers is no state. */
 export function decodeState(bytes: Buffer): StateSnapshot | undefined {
   if (bytes.length < 4 || readU32(bytes, 0) !== crc32c(bytes, 0, 4)) return undefined;
-  return JSON.parse(bytes.toString('utf8', 4)) as StateSnapshot;
+  const state = parsed(bytes.subarray(4));
+  return isState(state) ? state : undefined;
+}
+
+function isState(value: unknown): value is StateSnapshot {
+  const { producers, epochs } = (value ?? {}) as { readonly [name in keyof StateSnapshot]?: unknown };
+  const isProducer = (one: unknown): boolean =>
+    Array.isArray(one) && areNumbers(one.slice(0, 3), 3) && Array.isArray(one[3]) && one[3].every(isBatch);
+  const isBatch = (one: unknown): boolean => areNumbers(one, 4);
+  const isEpoch = (one: unknown): boolean => areNumbers(one, 2);
+  return Array.isArray(producers) && producers.every(isProducer) && Array.isArray(epochs) && epochs.every(isEpoch);
+}
+
+function areNumbers(value: unknown, length: number): boolean {
+  return Array.isArray(value) && value.length === length && value.every((one) => typeof one === 'number');
+}
+
+function parsed(json: Buffer): unknown {
+  try {
+    return JSON.parse(json.toString('utf8'));
+  } catch {
+    return undefined;
+  }
 }
 
 export function tableEntry(topicId: Uuid, partition: number, row: SegmentRow): TableEntry {
@@ -128,6 +150,32 @@ export function encodeTable(entries: readonly TableEntry[], position: number): B
   writeI32(footer, 12, crc32c(table));
   segmentFileMagic.copy(footer, 16);
   return Buffer.concat([table, footer]);
+}
+
+/** Undefined when the bytes are no table, or name places that are not before it in the file. */
+export function decodeTable(bytes: Buffer, tablePosition: number): TableEntry[] | undefined {
+  const entries = parsed(bytes);
+  const isEntry = (one: unknown): boolean => isTableEntry(one, tablePosition);
+  return Array.isArray(entries) && entries.every(isEntry) ? (entries as TableEntry[]) : undefined;
+}
+
+function isTableEntry(value: unknown, bytesMax: number): boolean {
+  const { topicId, partition, baseOffset, endOffset, position, bytes, indexPosition, indexBytes, stateBytes } =
+    (value ?? {}) as { readonly [name in keyof TableEntry]?: unknown };
+  const lies = (from: unknown, ...sizes: unknown[]): boolean => {
+    let end = 0;
+    for (const each of [from, ...sizes]) {
+      if (!Number.isSafeInteger(each) || (each as number) < 0) return false;
+      end += each as number;
+    }
+    return end <= bytesMax;
+  };
+  return (
+    typeof topicId === 'string' &&
+    [partition, baseOffset, endOffset].every(Number.isSafeInteger) &&
+    lies(position, bytes) &&
+    lies(indexPosition, indexBytes, stateBytes)
+  );
 }
 
 /** Finds the table from the last 24 bytes of a file; undefined when they are not a footer. */

@@ -227,6 +227,7 @@ export class SegmentReader {
       if (size === undefined || baseOffset(bytes, at) !== expected) throw this.#damaged(row, position + at, 'no batch');
       const next = lastOffset(bytes, at) + 1;
       if (next > offset) return { at, expected };
+      if (next <= expected) throw this.#damaged(row, position + at, 'no offsets');
       expected = next;
       at += size;
     }
@@ -243,7 +244,7 @@ export class SegmentReader {
         if (at - from.at + size > wanted.maxBytes && !(isFirst && wanted.minOneBatch)) break;
         if (size > bytes.length - at) return isFirst ? { at, expected, needs: size } : { at, expected };
       }
-      const damage = size === undefined ? 'no batch' : batchDamage(bytes, at, expected, wanted.epochAt);
+      const damage = size === undefined ? 'no batch' : batchDamage(bytes, at, expected, row.endOffset, wanted.epochAt);
       if (size === undefined || damage !== undefined) {
         // The good batches before it are returned first; the next read begins here and fails.
         if (isFirst) throw this.#damaged(row, position + at, damage ?? 'no batch');

@@ -2,18 +2,30 @@
  * Checks whether a batch in a segment is the one that was stored there. The batch's own CRC covers everything from the
  * attributes on. The 21 bytes before that, which the log wrote itself, are checked against what the log knows. Offsets are
  * dense, so each batch begins where the one before it ended. With a wrong length or magic, no batch has a valid CRC. The
- * leader epoch is compared with the log's own list. So no single flipped bit goes unnoticed.
+ * leader epoch is compared with the log's own list. So no single flipped bit goes unnoticed. And whatever was stored, a
+ * reader that continues behind a good batch gets further, and never past the segment's end.
  */
 import { baseOffset, batchSizeBytes, isIntactBatch, lastOffset, leaderEpoch } from '../../records/batch.ts';
 
 /** The leader epoch that wrote `offset`; -1 when it is not known (any more), in which case it is not compared. */
 export type EpochAt = (offset: number) => number;
 
-/** Says what is wrong with the whole batch at `at`, whose first offset must be `expectedBase`; undefined when nothing is. */
-export function batchDamage(bytes: Buffer, at: number, expectedBase: number, epochAt: EpochAt): string | undefined {
+/**
+ * Says what is wrong with the whole batch at `at`, whose first offset must be `expectedBase`, in a segment that ends at
+ * `endOffset`; undefined when nothing is.
+ */
+export function batchDamage(
+  bytes: Buffer,
+  at: number,
+  expectedBase: number,
+  endOffset: number,
+  epochAt: EpochAt,
+): string | undefined {
   if (!isIntactBatch(bytes, at)) return 'the checksum does not hold';
   const base = baseOffset(bytes, at);
   if (base !== expectedBase) return `offset ${base} where ${expectedBase} belongs`;
+  const last = lastOffset(bytes, at);
+  if (last >= endOffset) return `offset ${last} in a segment that ends at ${endOffset}`;
   const epoch = epochAt(base);
   if (epoch !== -1 && epoch !== leaderEpoch(bytes, at)) return `leader epoch ${leaderEpoch(bytes, at)} is not ${epoch}`;
   return undefined;
@@ -31,7 +43,7 @@ export function wholeBatches(
   let at = 0;
   let expected = base;
   while (at < bytes.length) {
-    const damage = batchDamage(bytes, at, expected, epochAt);
+    const damage = batchDamage(bytes, at, expected, endOffset, epochAt);
     if (damage !== undefined) throw damaged(at, damage);
     const end = at + batchSizeBytes(bytes, at);
     batches.push(bytes.subarray(at, end));

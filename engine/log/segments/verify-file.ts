@@ -9,6 +9,7 @@ import {
   decodeFooter,
   decodeIndex,
   decodeState,
+  decodeTable,
   segmentFileMagic,
   segmentFooterBytes,
   type TableEntry,
@@ -40,8 +41,9 @@ export async function verifyFile(read: ReadAt, sizeBytes: number, sliceBytes: nu
   const footer = decodeFooter(await read(footerAt, segmentFooterBytes));
   if (footer?.position !== footerAt - (footer?.bytes ?? 0)) return [...out, { position: footerAt, what: 'bad footer' }];
   const table = await read(footer.position, footer.bytes);
-  if (crc32c(table) !== footer.crc) return [...out, { position: footer.position, what: 'bad table' }];
-  for (const entry of JSON.parse(table.toString('utf8')) as TableEntry[]) {
+  const entries = crc32c(table) === footer.crc ? decodeTable(table, footer.position) : undefined;
+  if (!entries) return [...out, { position: footer.position, what: 'bad table' }];
+  for (const entry of entries) {
     const damage = await verifyEntry(read, entry, sliceBytes);
     for (const one of damage) out.push({ ...one, topicId: entry.topicId, partition: entry.partition });
   }
@@ -85,7 +87,7 @@ async function verifyBatches(
       bytes = bytes.length === 0 ? slice : Buffer.concat([bytes, slice]);
       continue;
     }
-    const damage = batchDamage(bytes, 0, expected, epochAt);
+    const damage = batchDamage(bytes, 0, expected, entry.endOffset, epochAt);
     if (damage !== undefined) return bad(damage);
     expected = lastOffset(bytes, 0) + 1;
     position += needs;
