@@ -23,7 +23,8 @@ import { brokerHome } from './broker-slots.ts';
 import { checkFormat, checkMetadata, type DataFolder } from '../data-folder.ts';
 import { lockDataFolder, shareDataFolder } from '../data-folder-lock.ts';
 import { type Addresses, advertisedHostOf, httpHostOf } from './addresses.ts';
-import { demoSecrets, ensureDemoTenant, writeDemoEnv } from './demo-tenant.ts';
+import { type DemoSecrets, demoSecrets, writeDemoEnv } from './demo-env.ts';
+import { ensureDemoTenant } from './demo-tenant.ts';
 import { endOnBug } from '../broker/end-at-once.ts';
 import { openDoors } from './open-doors.ts';
 import { openMetadata } from './open-metadata.ts';
@@ -87,7 +88,8 @@ export async function serveGateway(
     throw failure;
   });
 
-  const access = await ensureDemoTenant(tenancy, secrets, clock);
+  const redraw = (revoked: string): DemoSecrets => demoSecrets(folder.demoEnv, random, revoked);
+  const access = await ensureDemoTenant({ tenancy, clock, redraw }, secrets);
   const addresses: Addresses = {
     kafkaHost: context.settings.advertisedHost,
     httpHost: httpHostOf(settings, context.settings.advertisedHost, tls !== undefined),

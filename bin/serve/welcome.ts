@@ -1,6 +1,6 @@
 /** What `npm start` prints once it serves: addresses, the key, and lines to paste for each door. */
 import { type Addresses, hostAndPort } from './addresses.ts';
-import type { DemoAccess } from './demo-tenant.ts';
+import type { DemoAccess } from './demo-env.ts';
 
 export function welcome(access: DemoAccess, addresses: Addresses, demoEnv: string, isFirst: boolean): string {
   const { kafkaHost, httpHost, kafkaPort, httpPort, adminPort, tls } = addresses;
