@@ -197,7 +197,8 @@ export interface Engine {
 
   /** The operations that `guard` returns join the same transaction; if one conflicts, this throws StoreConflict. */
   createTopic(spec: TopicSpec, guard?: TopicGuard): Promise<TopicEntry>;
-  deleteTopic(name: string, guard?: TopicGuard): Promise<void>;
+  /** `topicId`: only the topic with this id, not a later one of the same name. */
+  deleteTopic(name: string, guard?: TopicGuard, topicId?: Uuid): Promise<void>;
   /** `replicas` replaces what was asked for before. */
   createPartitions(name: string, total: number, guard?: TopicGuard, replicas?: AskedReplicas): Promise<TopicEntry>;
   /** `alter` computes the replicas from the topic as it is; nothing changes when it throws. */

@@ -85,6 +85,20 @@ describe('a controller', () => {
     expect(partitions).toBe(0);
   });
 
+  it('deletes by its id no later topic of the same name', async () => {
+    const { control, during } = world();
+    const controller = control();
+    await during(controller.start());
+    const spec = { name: 'c.t', clusterId: 'c', partitions: 1, configs: {} };
+    const { topicId } = await during(controller.createTopic(spec));
+    await during(controller.deleteTopic('c.t', undefined, topicId));
+    const later = await during(controller.createTopic(spec));
+    await expect(during(controller.deleteTopic('c.t', undefined, topicId))).rejects.toMatchObject({
+      code: 'not-found',
+    });
+    await during(controller.deleteTopic('c.t', undefined, later.topicId));
+  });
+
   it('gives producer ids that never repeat, over restarts as well', async () => {
     const { control, during } = world();
     const first = control();

@@ -238,9 +238,9 @@ class RunningController implements Controller {
     return this.#topics.create(spec, guard);
   };
 
-  deleteTopic: Engine['deleteTopic'] = async (name, guard) => {
+  deleteTopic: Engine['deleteTopic'] = async (...asked) => {
     this.#assertRuns();
-    await this.#topics.delete(name, guard);
+    await this.#topics.delete(...asked);
     this.#background.run(() => this.#deleted.sweep());
   };
 

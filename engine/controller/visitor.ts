@@ -126,7 +126,7 @@ function topicCalls(made: Topics, unlessStopping: <T>(act: () => Promise<T>) => 
   return {
     createTopic: (spec, guard) => unlessStopping(() => made.create(spec, guard)),
     // The controller that owns the shard frees the space.
-    deleteTopic: (name, guard) => unlessStopping(async () => void (await made.delete(name, guard))),
+    deleteTopic: (...asked) => unlessStopping(async () => void (await made.delete(...asked))),
     createPartitions: (...asked) => unlessStopping(() => made.createPartitions(...asked)),
     alterReplicas: (name, alter) => unlessStopping(() => made.alterReplicas(name, alter)),
     alterConfigs: (name, changes) => unlessStopping(() => made.alterConfigs(name, changes)),

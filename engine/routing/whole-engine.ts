@@ -15,7 +15,7 @@ export function wholeEngine(catalogue: StoreCatalogue, routing: Routing, control
     coordinatorRequest: (key, target, request, client) => routing.coordinatorRequest(key, target, request, client),
     listGroups: (clusterId, request) => routing.listGroups(clusterId, request),
     createTopic: (spec, guard) => controller.createTopic(spec, guard),
-    deleteTopic: (name, guard) => controller.deleteTopic(name, guard),
+    deleteTopic: (name, guard, topicId) => controller.deleteTopic(name, guard, topicId),
     createPartitions: (name, total, guard, replicas) => controller.createPartitions(name, total, guard, replicas),
     alterReplicas: (name, alter) => controller.alterReplicas(name, alter),
     alterConfigs: (name, changes) => controller.alterConfigs(name, changes),

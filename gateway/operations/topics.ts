@@ -122,12 +122,13 @@ export async function deleteTopic(
   principal: Principal,
   name: string,
   waitMsMax: number = context.settings.quotaWaitMsMax,
+  topicId?: Uuid,
 ): Promise<void> {
   servingCluster(context, principal);
   const topic = findTopic(context, principal, name);
   if (!topic) throw new NotFound('topic', name);
   const { clusterId } = principal;
-  await guarded(context, clusterId, waitMsMax, name, (guard) => context.engine.deleteTopic(topic.name, guard));
+  await guarded(context, clusterId, waitMsMax, name, (guard) => context.engine.deleteTopic(topic.name, guard, topicId));
   await shown(context, () => context.engine.catalogue.byId(topic.topicId) === undefined);
 }
 

@@ -81,8 +81,10 @@ export interface TopicsContext extends Pick<ControllerContext, 'persistence' | '
 
 export interface Topics {
   create(spec: TopicSpec, guard?: TopicGuard): Promise<TopicEntry>;
-  /** Resolves with the topic's id when the topic is gone from the store. Its space is freed later. */
-  delete(name: string, guard?: TopicGuard): Promise<Uuid>;
+  /**
+   * Resolves with the topic's id when the topic is gone from the store. Its space is freed later. `topicId`: see Engine.
+   */
+  delete(name: string, guard?: TopicGuard, topicId?: Uuid): Promise<Uuid>;
   createPartitions(name: string, total: number, guard?: TopicGuard, replicas?: AskedReplicas): Promise<TopicEntry>;
   alterReplicas(name: string, alter: (topic: TopicEntry) => AskedReplicas): Promise<TopicEntry>;
   alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry>;
@@ -100,8 +102,11 @@ export function topics(context: TopicsContext): Topics {
       const act = (shard: Shard): Promise<TopicEntry> => createIn(context, shard, spec, guard);
       return untilCurrent(context, () => context.shards.run(index, act, spec.name));
     },
-    delete: (name, guard = unguarded) =>
-      inShardOf(context, name, (shard, topic) => deleteIn(context, shard, topic, guard)),
+    delete: (name, guard = unguarded, topicId) =>
+      inShardOf(context, name, (shard, topic) => {
+        if (topicId !== undefined && topic.row.topicId !== topicId) throw new TopicNotFound(name);
+        return deleteIn(context, shard, topic, guard);
+      }),
     async createPartitions(name, total, guard = unguarded, replicas) {
       checkPartitions(total);
       return inShardOf(context, name, (shard, topic) => growIn(context, shard, topic, { total, replicas }, guard));

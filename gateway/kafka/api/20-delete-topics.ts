@@ -71,16 +71,24 @@ async function remove(call: Call, asked: Asked, time: ChangeTime): Promise<Answe
   const { context, principal } = call;
   const topic =
     asked.name === null ? findTopicById(context, principal, asked.topicId) : findTopic(context, principal, asked.name);
-  if (!topic) {
-    const code = asked.name === null ? errorCode.unknownTopicId : errorCode.unknownTopicOrPartition;
-    return { ...asked, errorCode: code, errorMessage: 'This server does not host this topic.' };
-  }
+  if (!topic) return unknown(asked);
   const name = tenantName(principal.clusterId, topic.name)!;
-  const refused = await attemptInTime(call, time, () => deleteTopic(context, principal, name, time.waitMsMax()));
+  // By its id it is deleted only while it has that id: while this waits for its turn, another client may delete the topic
+  // and create one of the same name.
+  const onlyId = asked.name === null ? asked.topicId : undefined;
+  const refused = await attemptInTime(call, time, () =>
+    deleteTopic(context, principal, name, time.waitMsMax(), onlyId),
+  );
+  if (onlyId !== undefined && refused?.errorCode === errorCode.unknownTopicOrPartition) return unknown(asked);
   return {
     name,
     topicId: topic.topicId,
     errorCode: refused?.errorCode ?? errorCode.none,
     errorMessage: refused ? stripNames(principal.clusterId, refused.message) : null,
   };
+}
+
+function unknown(asked: Asked): Answer {
+  const code = asked.name === null ? errorCode.unknownTopicId : errorCode.unknownTopicOrPartition;
+  return { ...asked, errorCode: code, errorMessage: 'This server does not host this topic.' };
 }

@@ -236,9 +236,9 @@ export class MemoryEngine implements Engine {
     return entry;
   }
 
-  async deleteTopic(name: string, guard?: TopicGuard): Promise<void> {
+  async deleteTopic(name: string, guard?: TopicGuard, topicId?: string): Promise<void> {
     const topic = this.#topics.get(name);
-    if (!topic) throw new NotFound('topic', name);
+    if (!topic || (topicId !== undefined && topic.topicId !== topicId)) throw new NotFound('topic', name);
     await this.#transact({ topics: -1, partitions: -topic.partitions.length }, guard);
     this.#topics.delete(name);
     this.#logs.tell();
