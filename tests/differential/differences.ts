@@ -302,6 +302,12 @@ export const differences: readonly Difference[] = [
     },
   },
   {
+    name: 'Names of topics that differ only in dots and underscores',
+    kafka: 'The second of them is refused: INVALID_TOPIC_EXCEPTION (17).',
+    headgate: 'Both are topics.',
+    reason: 'Kafka’s metrics would show both under one name. Those of Headgate have the name as it is.',
+  },
+  {
     name: 'Topic configs that are shown',
     kafka: 'Every config that a topic can have.',
     headgate:
