@@ -7,9 +7,11 @@ import { decoder, encode } from './compile.ts';
 import { interpretDecode, interpretEncode } from './interpret.ts';
 import { make } from './make.ts';
 import { MalformedFrame } from './malformed-frame.ts';
-import { fetchRequest, fetchResponse } from './messages/01-fetch.ts';
+import { fetchResponse } from './messages/01-fetch.ts';
+import { type ListOffsetsRequest, listOffsetsRequest } from './messages/02-list-offsets.ts';
 import { metadataRequest, type MetadataRequest } from './messages/03-metadata.ts';
 import { produceRequest, type ProduceRequest, produceResponse } from './messages/00-produce.ts';
+import { offsetCommitRequest } from './messages/08-offset-commit.ts';
 import { offsetFetchRequest } from './messages/09-offset-fetch.ts';
 import { joinGroupRequest } from './messages/11-join-group.ts';
 import {
@@ -174,11 +176,36 @@ describe('decode', () => {
   });
 
   test('says which int64 it cannot hold', () => {
-    const topics = [{ topic: 't', partitions: [{ fetchOffset: 2 ** 52 }] }];
-    const frame = Buffer.concat(encode(fetchRequest, 4, make(fetchRequest, { topics })));
+    const topics = [{ name: 't', partitions: [{ committedOffset: 2 ** 52 }] }];
+    const frame = Buffer.concat(encode(offsetCommitRequest, 2, make(offsetCommitRequest, { topics })));
     const at = frame.indexOf(Buffer.from([0x00, 0x10, 0, 0, 0, 0, 0, 0]));
     frame[at] = 0x10;
-    expect(() => decoder(fetchRequest, 4)(frame, 0)).toThrow('1157425104234217472');
+    expect(() => decoder(offsetCommitRequest, 2)(frame, 0)).toThrow('1157425104234217472');
+  });
+
+  test('takes an int64 that saturates as far as it can be told', () => {
+    const topics = [{ name: 't', partitions: [{ timestamp: 2 ** 52 }] }];
+    const frame = Buffer.concat(encode(listOffsetsRequest, 1, make(listOffsetsRequest, { topics })));
+    const at = frame.indexOf(Buffer.from([0x00, 0x10, 0, 0, 0, 0, 0, 0]));
+    const read = (value: bigint): number => {
+      frame.writeBigInt64BE(value, at);
+      const decoded = bothDecode(listOffsetsRequest, 1, frame) as ListOffsetsRequest;
+      return decoded.topics[0]!.partitions[0]!.timestamp;
+    };
+    const limit = 2n ** 53n;
+    expect([limit - 1n, limit, limit + 1n, 2n ** 62n, 2n ** 63n - 1n].map(read)).toEqual([
+      Number.MAX_SAFE_INTEGER,
+      Infinity,
+      Infinity,
+      Infinity,
+      Infinity,
+    ]);
+    expect([-1n, 1n - limit, -limit, -(2n ** 63n)].map(read)).toEqual([
+      -1,
+      Number.MIN_SAFE_INTEGER,
+      Number.MIN_SAFE_INTEGER,
+      Number.MIN_SAFE_INTEGER,
+    ]);
   });
 });
 

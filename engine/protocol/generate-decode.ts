@@ -198,7 +198,7 @@ function fixedSource(field: Field, offset: number): string {
     case 'int32':
       return int32Source(offset);
     case 'int64':
-      return `int64Of(${int32Source(offset)}, ${int32Source(offset + 4)})`;
+      return `${field.saturates ? 'saturatingInt64Of' : 'int64Of'}(${int32Source(offset)}, ${int32Source(offset + 4)})`;
     case 'float64':
       return `b.readDoubleBE(p + ${offset})`;
     default:

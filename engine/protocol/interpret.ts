@@ -71,7 +71,7 @@ class Decoding {
       case 'int32':
         return this.#take(4).readInt32BE(0);
       case 'int64':
-        return safe(this.#take(8).readBigInt64BE(0));
+        return (field.saturates ? saturated : safe)(this.#take(8).readBigInt64BE(0));
       case 'float64':
         return this.#take(8).readDoubleBE(0);
       case 'uuid':
@@ -131,6 +131,11 @@ function safe(value: bigint): number {
   if (value === 0x7fff_ffff_ffff_ffffn) return Infinity;
   if (!Number.isSafeInteger(Number(value))) throw new MalformedFrame(`int64 ${value} is outside the safe integers`);
   return Number(value);
+}
+
+function saturated(value: bigint): number {
+  if (Number.isSafeInteger(Number(value))) return Number(value);
+  return value > 0n ? Infinity : Number.MIN_SAFE_INTEGER;
 }
 
 function defaultOf(field: Field): unknown {

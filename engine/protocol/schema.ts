@@ -68,6 +68,8 @@ export interface Field<T = unknown> {
   /** The value when absent. It is shared: never hand it out when it is an array or object (see make.ts). */
   readonly default: T;
   readonly ignorable: boolean;
+  /** An int64 whose values beyond 2^53 are taken as the nearest end: Infinity, or the smallest safe integer. */
+  readonly saturates: boolean;
   readonly entity: Entity | undefined;
   /** For a struct, or an array of structs. */
   readonly fields: Fields | undefined;
@@ -113,6 +115,10 @@ interface IntegerOptions extends Omit<Options, 'nullable'> {
   readonly entity?: 'node' | 'producerId';
 }
 
+interface Int64Options extends IntegerOptions {
+  readonly saturates?: boolean;
+}
+
 interface BoolOptions extends Omit<Options, 'nullable'> {
   readonly default?: boolean;
 }
@@ -129,7 +135,7 @@ function field<T>(
   kind: Kind,
   options: Options,
   zero: unknown,
-  more: { entity?: Entity | undefined; fields?: Fields; element?: Field } = {},
+  more: { entity?: Entity | undefined; fields?: Fields; element?: Field; saturates?: boolean } = {},
 ): Field<T> {
   const since = options.since ?? 0;
   return {
@@ -140,6 +146,7 @@ function field<T>(
     tag: options.tag,
     default: (options.default === undefined ? zero : options.default) as T,
     ignorable: options.ignorable ?? false,
+    saturates: more.saturates ?? false,
     entity: more.entity,
     fields: more.fields,
     element: more.element,
@@ -155,8 +162,12 @@ export const int8 = integer('int8');
 export const int16 = integer('int16');
 export const uint16 = integer('uint16');
 export const int32 = integer('int32');
-/** A number. A value beyond 2^53 is refused, except for the largest int64, a Kafka sentinel, which becomes Infinity. */
-export const int64 = integer('int64');
+/**
+ * A number. A value beyond 2^53 is refused, except for the largest int64, a Kafka sentinel, which becomes Infinity. Where
+ * a request's value is compared and never stored or sent back, the field `saturates` instead.
+ */
+export const int64 = ({ saturates = false, ...options }: Int64Options = {}): Field<number> =>
+  field('int64', options, 0, { entity: options.entity, saturates });
 
 export const float64 = (options: Omit<IntegerOptions, 'entity'> = {}): Field<number> => field('float64', options, 0);
 

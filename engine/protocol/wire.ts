@@ -57,6 +57,14 @@ export function int64Of(high: number, low: number): number {
   return value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER ? value : unsafeInt64(high, low);
 }
 
+/** For a value that is only compared: those beyond 2^53 are as far as it can be told. */
+export function saturatingInt64Of(high: number, low: number): number {
+  if (high === low >> 31) return low;
+  const value = high * 0x1_0000_0000 + (low >>> 0);
+  if (value > Number.MAX_SAFE_INTEGER) return Infinity;
+  return value < Number.MIN_SAFE_INTEGER ? Number.MIN_SAFE_INTEGER : value;
+}
+
 function unsafeInt64(high: number, low: number): number {
   if (high === 0x7fff_ffff && low >>> 0 === 0xffff_ffff) return Infinity;
   const exact = (BigInt(high) << 32n) | BigInt(low >>> 0);

@@ -4,6 +4,7 @@ import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../en
 import { crc32c } from '../../engine/kernel/crc32c.ts';
 import { zeroUuid } from '../../engine/kernel/uuid.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { decodeResponse, encodeRequest } from '../../engine/protocol/headers.ts';
 import { make } from '../../engine/protocol/make.ts';
 import { batchField } from '../../engine/records/batch.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
@@ -64,6 +65,39 @@ it('knows the special times of ListOffsets from their version on', async () => {
     [errorCode.unsupportedVersion],
     [0],
   ]);
+});
+
+/** As `ask`, with `value` in the place of the one field that holds `mark`. */
+async function askBeyond<K extends ApiKey>(key: K, version: number, part: object, value: bigint) {
+  const frame = Buffer.concat(
+    encodeRequest(key, version, 1, 'raw', make(apiByKey.get(key)!.request, part as never) as RequestOf<K>),
+  );
+  const marked = Buffer.alloc(8);
+  marked.writeBigInt64BE(BigInt(mark));
+  frame.writeBigInt64BE(value, frame.indexOf(marked));
+  const prefix = Buffer.alloc(4);
+  prefix.writeInt32BE(frame.length);
+  client.write(Buffer.concat([prefix, frame]));
+  const answer = await client.next();
+  if (!answer) throw new Error('the connection ended before the answer');
+  return decodeResponse(key, version, answer);
+}
+const mark = 0x12_3456_789a_bcde;
+
+it('answers offsets and times beyond 2^53 as others that are too large', async () => {
+  const list = { replicaId: -1, topics: [{ name: 't', partitions: [{ partitionIndex: 0, timestamp: mark }] }] };
+  const at = async (version: number, time: bigint) =>
+    (await askBeyond(2, version, list, time)).topics[0]!.partitions[0]!;
+  for (const time of [2n ** 53n, 2n ** 62n, 2n ** 63n - 1n]) {
+    expect(await at(7, time)).toMatchObject({ errorCode: 0, offset: -1, timestamp: -1 });
+  }
+  expect((await at(11, -(2n ** 62n))).errorCode).toBe(errorCode.unsupportedVersion);
+  const partitions = [{ partition: 0, fetchOffset: mark, partitionMaxBytes: 1_000 }];
+  const fetched = await askBeyond(1, 12, { maxBytes: 1_000, topics: [{ topic: 't', partitions }] }, 2n ** 62n);
+  expect(fetched.responses[0]!.partitions[0]!.errorCode).toBe(errorCode.offsetOutOfRange);
+  const topics = [{ name: 't', partitions: [{ partitionIndex: 0, offset: mark }] }];
+  const deleted = await askBeyond(21, 2, { topics, timeoutMs: 5_000 }, 2n ** 62n);
+  expect(deleted.topics[0]!.partitions[0]!.errorCode).toBe(errorCode.offsetOutOfRange);
 });
 
 it('refuses half a producer', async () => {

@@ -43,7 +43,7 @@ export const fetchRequest = message('FetchRequest', 1, '4-18', '12+', {
     partitions: structs({
       partition: int32(),
       currentLeaderEpoch: int32({ since: 9, default: -1, ignorable: true }),
-      fetchOffset: int64(),
+      fetchOffset: int64({ saturates: true }),
       lastFetchedEpoch: int32({ since: 12, default: -1 }),
       logStartOffset: int64({ since: 5, default: -1, ignorable: true }),
       partitionMaxBytes: int32(),

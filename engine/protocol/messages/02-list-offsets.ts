@@ -12,7 +12,7 @@ export const listOffsetsRequest = message('ListOffsetsRequest', 2, '1-11', '6+',
     partitions: structs({
       partitionIndex: int32(),
       currentLeaderEpoch: int32({ since: 4, default: -1, ignorable: true }),
-      timestamp: int64(),
+      timestamp: int64({ saturates: true }),
     }),
   }),
   timeoutMs: int32({ since: 10, ignorable: true }),

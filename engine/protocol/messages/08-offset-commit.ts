@@ -6,7 +6,7 @@ export const offsetCommitRequest = message('OffsetCommitRequest', 8, '2-10', '8+
   generationIdOrMemberEpoch: int32({ default: -1 }),
   memberId: string('plain'),
   groupInstanceId: string('plain', { since: 7, nullable: true, default: null }),
-  retentionTimeMs: int64({ until: 4, default: -1, ignorable: true }),
+  retentionTimeMs: int64({ until: 4, default: -1, ignorable: true, saturates: true }),
   topics: structs({
     name: string('topic', { until: 9, ignorable: true }),
     topicId: uuid('topicId', { since: 10, ignorable: true }),

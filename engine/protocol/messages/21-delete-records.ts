@@ -4,7 +4,7 @@ import { int16, int32, int64, message, string, structs, type Infer } from '../sc
 export const deleteRecordsRequest = message('DeleteRecordsRequest', 21, '0-2', '2+', {
   topics: structs({
     name: string('topic'),
-    partitions: structs({ partitionIndex: int32(), offset: int64() }),
+    partitions: structs({ partitionIndex: int32(), offset: int64({ saturates: true }) }),
   }),
   timeoutMs: int32(),
 });

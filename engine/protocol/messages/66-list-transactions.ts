@@ -4,7 +4,7 @@ import { array, int16, int32, int64, message, string, structs, type Infer } from
 export const listTransactionsRequest = message('ListTransactionsRequest', 66, '0-2', '0+', {
   stateFilters: array(string('plain')),
   producerIdFilters: array(int64({ entity: 'producerId' })),
-  durationFilter: int64({ since: 1, default: -1 }),
+  durationFilter: int64({ since: 1, default: -1, saturates: true }),
   transactionalIdPattern: string('plain', { since: 2, nullable: true, default: null }),
 });
 export type ListTransactionsRequest = Infer<typeof listTransactionsRequest>;
