@@ -73,7 +73,11 @@ async function downloaded(store: SegmentStore, fileId: string, target: string): 
       const slice = Buffer.alloc(Math.min(sliceBytes, bytes - at));
       const read = await file.read(slice, at);
       if (read === 0) throw new Error(`${store.nameOf(fileId)} ends at byte ${at} of ${bytes}`);
-      for (let written = 0; written < read; ) written += writeSync(fd, slice, written, read - written);
+      for (let written = 0; written < read; ) {
+        const taken = writeSync(fd, slice, written, read - written);
+        if (taken === 0) throw new Error(`${target}: the system took no bytes`);
+        written += taken;
+      }
       at += read;
     }
     return true;

@@ -3,6 +3,7 @@ import { manualClock } from '../engine/kernel/manual-clock.ts';
 import { seededRandom } from '../engine/kernel/random.ts';
 import { type Row, StoreUnavailable } from '../engine/ports.ts';
 import { memoryStore, type StoreFaults } from '../engine/store-memory.ts';
+import { StorePanicked } from './store/lmdb-panic.ts';
 import { WatchedRows } from './watched-rows.ts';
 
 const pk = 'P';
@@ -108,6 +109,31 @@ describe('watched rows', () => {
     expect(changes).toEqual(['a: one -> undefined', 'a: undefined -> mended']);
     await put('b', 'damaged');
     await expect(open()).rejects.toThrow('damaged');
+  });
+
+  it('do not read as fast as they can while the store fails for good, and catch up when it is back', async () => {
+    const { clock, open, put } = start();
+    let lose = false;
+    let isBroken = false;
+    let reads = 0;
+    const rows = await open(({ op }) => {
+      if (op === 'deliver' && lose) throw new StoreUnavailable('lost');
+      if (op !== 'range' || !isBroken) return undefined;
+      // In a loop that lets nothing else happen this test would never end.
+      if (++reads === 100) rows.close();
+      throw new StorePanicked('LMDB refuses this process');
+    });
+    lose = true;
+    await put('a', 'one');
+    await clock.settle();
+    lose = false;
+    isBroken = true;
+    await clock.advance(1_000);
+    expect(reads).toBeGreaterThan(1);
+    expect(reads).toBeLessThan(10);
+    isBroken = false;
+    await clock.advance(1_000);
+    expect(rows.get('a')?.value).toBe('one');
   });
 
   it('hear nothing after close', async () => {

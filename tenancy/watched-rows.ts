@@ -6,6 +6,7 @@
  * writes, which apply at once. Versions only grow, so an older version is ignored. Ids are never reused, so a removed row
  * stays removed, even when the feed or an earlier re-read still shows it.
  */
+import { sleep } from '../engine/kernel/clock.ts';
 import type { Row, RowChange } from '../engine/ports.ts';
 import { type Persistence, rangeSurely } from '../engine/store-surely.ts';
 
@@ -23,6 +24,9 @@ export interface WatchedRowsOptions<T> {
   /** A row cannot be read, or a re-read failed. An unreadable row counts as removed: damaged data grants nothing. */
   fault?(sk: string, cause: unknown): void;
 }
+
+/** Between a re-read that failed and the next one. */
+const rereadPauseMs = 250;
 
 /** How many ids of removed rows are remembered; far more than can be on their way at once. */
 const removedMax = 10_000;
@@ -143,9 +147,12 @@ export class WatchedRows<T> {
         for (const sk of this.#rows.keys()) if (!present.has(sk) && !touched.has(sk)) this.remove(sk);
         for (const row of rows) this.#read(row);
       } catch (cause) {
-        // The store stayed away for as long as rangeSurely waits. The known rows stay, and the next try begins at once.
+        // The store stayed away for as long as rangeSurely waits, or failed for good: it may then do so at once, and again
+        // and again without letting anything else happen. The known rows stay until the next try.
         if (this.#closed || this.#persistence.stopped?.()) return;
         this.#options.fault?.('', cause);
+        await sleep(this.#persistence.clock, rereadPauseMs);
+        if (this.#closed) return;
         this.#rereadAgain = true;
       } finally {
         this.#touched = undefined;

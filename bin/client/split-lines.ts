@@ -16,9 +16,10 @@ export async function* splitLines(
   const decoder = new StringDecoder(encoding);
   let rest = '';
   for await (const chunk of chunks) {
-    const lines = (
-      rest + (typeof chunk === 'string' && encoding === 'utf8' ? chunk : decoder.write(Buffer.from(chunk)))
-    ).split('\n');
+    const text = typeof chunk === 'string' && encoding === 'utf8' ? chunk : decoder.write(Buffer.from(chunk));
+    // Only what is new is searched: a long line comes in thousands of chunks.
+    const lines = text.split('\n');
+    lines[0] = rest + lines[0]!;
     rest = lines.pop()!;
     if (rest.length > lineCharactersMax)
       throw new CommandFailure('usage', `a line has more than ${lineCharactersMax} characters, the most allowed`);

@@ -147,6 +147,7 @@ class S3Segments implements SegmentStore {
   async list(): Promise<string[]> {
     const { bucket: Bucket, prefix: Prefix } = this.#location;
     const found: string[] = [];
+    const asked = new Set<string>();
     let after: string | undefined;
     do {
       const from = after === undefined ? {} : { ContinuationToken: after };
@@ -156,6 +157,11 @@ class S3Segments implements SegmentStore {
         if (Key?.endsWith(suffix)) found.push(Key.slice(Prefix.length, -suffix.length));
       }
       after = page.IsTruncated ? page.NextContinuationToken : undefined;
+      // Whoever looks for what is missing must not take a part for the whole, nor ask for the same page for ever.
+      if (page.IsTruncated && (after === undefined || asked.has(after))) {
+        throw this.#failure('list', '', 'the answer names no next page that was not read yet');
+      }
+      if (after !== undefined) asked.add(after);
     } while (after !== undefined);
     return found.filter((fileId) => !fileId.includes('/')).sort();
   }
@@ -180,12 +186,19 @@ class S3Segments implements SegmentStore {
   }
 
   async #range(fileId: string, position: number, bytes: number): Promise<Buffer> {
+    // No range names nothing: the service would send the whole object.
+    if (bytes === 0) return Buffer.alloc(0);
     const Range = `bytes=${position}-${position + bytes - 1}`;
     try {
       return await this.#call('read', fileId, async () => {
-        const { Body } = await this.#client.send(new GetObjectCommand({ ...this.#at(fileId), Range }));
+        const { Body, ContentLength } = await this.#client.send(new GetObjectCommand({ ...this.#at(fileId), Range }));
         if (!Body) return Buffer.alloc(0);
+        if (ContentLength !== undefined && ContentLength > bytes) {
+          (Body as Readable).destroy();
+          throw new Error(`asked for ${bytes} bytes, the service sends ${ContentLength}`);
+        }
         const got = await Body.transformToByteArray();
+        if (got.byteLength > bytes) throw new Error(`asked for ${bytes} bytes, the service sent ${got.byteLength}`);
         return Buffer.from(got.buffer, got.byteOffset, got.byteLength);
       });
     } catch (failure) {

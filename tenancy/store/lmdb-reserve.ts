@@ -24,7 +24,12 @@ export function keepReserve(path: string, usedBytes: number): void {
     let at = fstatSync(fd).size;
     if (at - usedBytes >= reserveBytesMin) return;
     const zeros = Buffer.alloc(sliceBytes);
-    while (at < wantedBytes) at += writeSync(fd, zeros, 0, Math.min(sliceBytes, wantedBytes - at), at);
+    while (at < wantedBytes) {
+      const taken = writeSync(fd, zeros, 0, Math.min(sliceBytes, wantedBytes - at), at);
+      // The next group tries again; this one must not wait for it inside its transaction.
+      if (taken === 0) return;
+      at += taken;
+    }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
   } finally {
