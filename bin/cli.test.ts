@@ -177,6 +177,20 @@ describe('what goes wrong', () => {
     expect(ended.out).toBe('');
   });
 
+  it.each([
+    ['broker drain 2', { broker: {}, partitionsLeft: 3 }, 'broker 2'],
+    ['zone evacuate b', { zone: 'b', evacuated: true, partitionsLeft: 3 }, 'zone b'],
+  ])('%s fails while partitions are left', async (words, answer, where) => {
+    const left = await headgate(words, () => json(answer));
+    expect(left).toMatchObject({ code: 1, out: '' });
+    expect(left.err).toBe(
+      `headgate: ${where} takes no more partitions, but 3 are left: no other broker could take them\n`,
+    );
+    const machines = await headgate(`${words} --json`, () => json(answer));
+    expect([machines.code, JSON.parse(machines.out)]).toEqual([1, answer]);
+    expect((await headgate(words, () => json({ ...answer, partitionsLeft: 0 }))).code).toBe(0);
+  });
+
   it('nobody there: says how to start one and where it looked', async () => {
     const reply: Reply = () => {
       throw new TypeError('fetch failed', { cause: Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }) });
@@ -196,6 +210,8 @@ describe('what goes wrong', () => {
     ['broker restart 1 --all', '--all'],
     ['broker scale many', 'whole number'],
     ['broker drain x', 'whole number'],
+    ['broker scrub 1 --act foo', 'status, start, pause, resume'],
+    ['cluster update main --state foo', 'serving, suspended'],
     ['consume t --max 0', 'whole number, 1 or more'],
     ['key rotate k --grace 1y --cluster main', 'use a time such as'],
     ['cluster update main', 'nothing to change'],

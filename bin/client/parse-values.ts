@@ -21,6 +21,11 @@ export function onOff(flag: string, text: string): boolean {
   return text === 'true';
 }
 
+export function oneOf(flag: string, text: string, values: readonly string[]): string {
+  if (!values.includes(text)) throw usage(`${flag} ${text}: use one of ${values.join(', ')}`);
+  return text;
+}
+
 /** 'name=value' of a repeatable flag. */
 export function pairs(flag: string, texts: readonly string[]): [name: string, value: string][] {
   return texts.map((text) => {

@@ -6,7 +6,7 @@ import { CommandFailure } from '../command-failure.ts';
 import { wholeNumber } from '../client/parse-values.ts';
 import { adminPath, type OpenSession, type Session } from '../client/session.ts';
 import type { Column } from '../client/table.ts';
-import { actCommand } from './act.ts';
+import { actCommand, leftBehind } from './act.ts';
 
 export const brokerColumns: readonly Column<BrokerShown>[] = [
   { title: 'BROKER', cell: (b) => b.brokerId },
@@ -40,7 +40,8 @@ export function brokerCommands(program: Command, open: OpenSession): Command {
     description: 'Move everything off a broker and keep it off; done when that is over',
     argument: '<id>',
     path: (id) => pathOf(id, 'drain'),
-    done: (id, { partitionsLeft }) => `broker ${id} is drained; ${partitionsLeft} partitions are left on it`,
+    done: (id) => `broker ${id} is drained`,
+    undone: (id, { partitionsLeft }) => leftBehind(`broker ${id}`, partitionsLeft),
   });
   actCommand<BrokerShown>(broker, open, {
     name: 'undrain',
@@ -97,10 +98,11 @@ function scaleCommand(broker: Command, open: OpenSession): void {
 }
 
 function scalingText(scaling: ScalingAnswer): string {
-  const { brokers, brokersMin, brokersMax, override, reason, dimension, shares } = scaling;
+  const { brokers, brokersMin, brokersMax, override, reason, dimension, shares, evacuatedZones } = scaling;
   const used = Math.round((shares[dimension] ?? 0) * 100);
+  const evacuated = evacuatedZones.length === 0 ? '' : `; evacuated: zone ${evacuatedZones.join(', ')}`;
   const why = override === null ? `the load decides: ${reason}` : 'set by an operator';
-  return `${brokers} brokers, ${why} (from ${brokersMin} to ${brokersMax}; ${dimension} ${used} % used)`;
+  return `${brokers} brokers, ${why} (from ${brokersMin} to ${brokersMax}; ${dimension} ${used} % used)${evacuated}`;
 }
 
 function pathOf(id: string, act: string): string {

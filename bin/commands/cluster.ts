@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { ClusterShown } from '../../gateway/admin/schemas.ts';
 import { CommandFailure } from '../command-failure.ts';
-import { collect, limits, onOff, wholeNumber } from '../client/parse-values.ts';
+import { collect, limits, oneOf, onOff, wholeNumber } from '../client/parse-values.ts';
 import { adminPath, type OpenSession, type Session } from '../client/session.ts';
 import { time } from '../client/table.ts';
 
@@ -60,7 +60,10 @@ export function clusterCommands(program: Command, open: OpenSession): void {
     .option('--state <state>', 'State: serving, or suspended (no reads and writes, but the data is kept)')
     .action(async (named: string | undefined, flags: ChangeFlags, command: Command) => {
       const session = open(command);
-      const changes = { ...changesOf(flags), ...(flags.state && { state: flags.state }) };
+      const changes = {
+        ...changesOf(flags),
+        ...(flags.state && { state: oneOf('--state', flags.state, ['serving', 'suspended']) }),
+      };
       if (Object.keys(changes).length === 0) throw new CommandFailure('usage', 'nothing to change: see --help');
       await show(session, await session.admin.patch<ClusterShown>(await session.clusterPath(named), changes));
     });

@@ -1,7 +1,7 @@
 /** `headgate broker scrub` and `headgate broker damage`: check whether stored data is still what was written. */
 import type { Command } from 'commander';
 import type { DamageShown, ScrubShown } from '../../gateway/admin/schemas.ts';
-import { wholeNumber } from '../client/parse-values.ts';
+import { oneOf, wholeNumber } from '../client/parse-values.ts';
 import { adminPath, type OpenSession, type Session } from '../client/session.ts';
 import { type Column, time } from '../client/table.ts';
 import { listBrokers } from './broker.ts';
@@ -28,6 +28,8 @@ const damageColumns: readonly Column<DamageShown>[] = [
   { title: 'FOUND', cell: (d) => time(d.foundAtMs) },
 ];
 
+const acts = ['status', 'start', 'pause', 'resume'];
+
 export function scrubCommands(broker: Command, open: OpenSession): void {
   broker
     .command('scrub')
@@ -38,7 +40,7 @@ export function scrubCommands(broker: Command, open: OpenSession): void {
       const session = open(command);
       const ids = id === undefined ? await servingBrokers(session) : [wholeNumber('broker', id)];
       const path = (brokerId: number): string =>
-        `${adminPath}/brokers/${brokerId}/scrub?act=${encodeURIComponent(act)}`;
+        `${adminPath}/brokers/${brokerId}/scrub?act=${oneOf('--act', act, acts)}`;
       const shown = await Promise.all(ids.map((brokerId) => session.admin.post<ScrubShown>(path(brokerId))));
       await session.list(shown, scrubColumns);
     });

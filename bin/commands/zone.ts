@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { ZoneAnswer } from '../../gateway/admin/fleet-schemas.ts';
 import { adminPath, type OpenSession } from '../client/session.ts';
-import { actCommand } from './act.ts';
+import { actCommand, leftBehind } from './act.ts';
 
 export function zoneCommands(program: Command, open: OpenSession): void {
   const zone = program.command('zone').description('Zones: evacuate, restore');
@@ -11,7 +11,8 @@ export function zoneCommands(program: Command, open: OpenSession): void {
     description: 'Move everything out of a zone and keep it empty; done when that is over',
     argument: '<zone>',
     path: (name) => pathOf(name, 'evacuate'),
-    done: (name, { partitionsLeft }) => `zone ${name} is evacuated; ${partitionsLeft} partitions are left in it`,
+    done: (name) => `zone ${name} is evacuated`,
+    undone: (name, { partitionsLeft }) => leftBehind(`zone ${name}`, partitionsLeft),
   });
   actCommand<ZoneAnswer>(zone, open, {
     name: 'restore',

@@ -1,6 +1,7 @@
 /** The broker slots, as the settings name them, and the settings shared by the processes in them. */
 import { join } from 'node:path';
 import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
+import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import type { BrokerSlot } from '../../engine/ports.ts';
 import { type Persistence, rangeSurely } from '../../engine/store-surely.ts';
 import type { BrokerHome } from '../../infra/fleet/leftovers.ts';
@@ -14,13 +15,22 @@ function brokerSlots(settings: ServeSettings, folder: DataFolder, count: number)
 
 /** For any broker, including one that these settings have no slot for. */
 export function brokerSlot({ zones }: ServeSettings, folder: DataFolder, brokerId: number): BrokerSlot {
-  const names = zones.split(',').map((zone) => zone.trim());
+  const names = zoneNames(zones);
   return {
     brokerId,
     zone: names[(brokerId - 1) % names.length]!,
     volume: folder.volume(brokerId),
     address: join(folder.run, `broker-${brokerId}.sock`),
   };
+}
+
+/** Throws InvalidRequest for names that would make fewer zones than they say. */
+function zoneNames(zones: string): string[] {
+  const names = zones.split(',').map((zone) => zone.trim());
+  if (names.includes('') || new Set(names).size < names.length) {
+    throw new InvalidRequest('zones', `--zones=${zones}: name each zone once, as in a,b,c`);
+  }
+  return names;
 }
 
 /** As many slots as the fleet may have. */

@@ -7,6 +7,7 @@
  */
 import { networkInterfaces } from 'node:os';
 import { sleep, systemClock } from '../../engine/kernel/clock.ts';
+import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
@@ -138,9 +139,21 @@ function gatewayContext(settings: ServeSettings, engine: Engine, tenancy: Tenanc
 function tlsFiles(settings: ServeSettings): TlsFiles | undefined {
   const { tlsCertificate: certificateFile, tlsKey: keyFile } = settings;
   if (!certificateFile && !keyFile) return undefined;
-  if (!certificateFile || !keyFile) throw new Error('give both --tls-certificate and --tls-key, or neither');
-  const files = new TlsFiles({ certificateFile, keyFile, clock: systemClock, log: logEvent });
+  if (!certificateFile || !keyFile)
+    throw new InvalidRequest('tlsKey', 'give both --tls-certificate and --tls-key, or neither');
+  const files = openPair(certificateFile, keyFile);
   files.watch();
   process.on('SIGHUP', () => files.look('asked'));
   return files;
+}
+
+/** Throws InvalidRequest. OpenSSL's own words alone name neither the file nor the flag. */
+function openPair(certificateFile: string, keyFile: string): TlsFiles {
+  try {
+    return new TlsFiles({ certificateFile, keyFile, clock: systemClock, log: logEvent });
+  } catch (error) {
+    const pair = `--tls-certificate ${certificateFile} and --tls-key ${keyFile}`;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new InvalidRequest('tlsKey', `${pair} are not a certificate and its key as PEM (${reason})`);
+  }
 }

@@ -1,12 +1,12 @@
 /** `headgate serve`: reads the settings and becomes what `--role` says. */
 import type { Command } from 'commander';
 import { readSettings } from '../../engine/kernel/config.ts';
-import { Failure } from '../../engine/kernel/failure.ts';
 import { compiledPrograms } from '../compiled-programs.ts';
 import { openDataFolder } from '../data-folder.ts';
 import { optionText, settingOption } from '../option-help.ts';
 import { letHeapGrow } from './heap-growth.ts';
 import { type ServeSettings, serveSettings } from './settings.ts';
+import { startFailureExit, startFailureText } from './start-failure.ts';
 import { startFleet } from './start-fleet.ts';
 
 /** Every setting in one of them (cli.test.ts). */
@@ -68,9 +68,9 @@ export function serveCommand(program: Command, brokerProgram: readonly string[] 
     try {
       await serve(given, brokerProgram);
     } catch (error) {
-      process.stderr.write(`headgate: ${error instanceof Failure || error instanceof Error ? error.message : error}\n`);
+      process.stderr.write(`headgate: ${startFailureText(error)}\n`);
       if (process.env['HEADGATE_TRACE'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-      process.exit(1);
+      process.exit(startFailureExit(error));
     }
   });
 }
