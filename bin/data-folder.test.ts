@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -26,6 +27,31 @@ it('is refused when segments or logs are there without the metadata that says wh
   rmSync(join(folder.segments, 'b000001.seg'));
   mkdirSync(folder.volume(1), { recursive: true });
   expect(() => checkMetadata(folder)).toThrow('has volumes but no metadata');
+});
+
+it('is taken while another process is the first on it, which makes the metadata before anything that it describes', () => {
+  const { meta, segments } = folder;
+  // After this one's first look.
+  const made = vi.fn(() => {
+    writeFileSync(join(meta, 'data.mdb'), 'something');
+    writeFileSync(join(segments, 'b000001.seg'), '');
+  });
+  const looks = (['statSync', 'readdirSync'] as const).map((name) => {
+    const look = fs[name] as (...asked: unknown[]) => unknown;
+    return vi.spyOn(fs, name).mockImplementation((...asked: unknown[]): never => {
+      const found = look(...asked);
+      if (made.mock.calls.length === 0) made();
+      return found as never;
+    });
+  });
+  syncBuiltinESMExports();
+  try {
+    expect(() => checkMetadata(folder)).not.toThrow();
+  } finally {
+    for (const each of looks) each.mockRestore();
+    syncBuiltinESMExports();
+  }
+  expect(made).toHaveBeenCalledOnce();
 });
 
 it('is refused when a later version has changed its format, and takes no harm by it', () => {

@@ -80,10 +80,13 @@ function writeFormat(file: string): void {
  * Throws when the metadata that describes the segments and logs is lost. Served without it, the folder would look like a
  * new installation, and new writes could no longer be distinguished from the old data.
  */
-export function checkMetadata({ path, meta, segments }: DataFolder): void {
-  if (statSync(join(meta, 'data.mdb'), { throwIfNoEntry: false })?.size) return;
-  const left = namesIn(segments).length > 0 ? 'segments' : namesIn(join(path, 'volumes')).length > 0 ? 'volumes' : '';
-  if (left === '') return;
+export function checkMetadata(folder: DataFolder): void {
+  const { path } = folder;
+  // The metadata is looked for last: a process that is the first on the folder makes it before anything else, and may be
+  // doing so now.
+  const left =
+    namesIn(folder.segments).length > 0 ? 'segments' : namesIn(join(path, 'volumes')).length > 0 ? 'volumes' : '';
+  if (left === '' || statSync(join(folder.meta, 'data.mdb'), { throwIfNoEntry: false })?.size) return;
   throw new Error(
     `${path} has ${left} but no metadata (meta/data.mdb): restore that file from a backup, or start afresh with another --data`,
   );
