@@ -45,6 +45,9 @@ export interface TopicEntry {
   readonly replicas?: AskedReplicas;
 }
 
+/** A null value removes a config: its default applies. */
+export type ConfigChanges = Readonly<Record<string, string | null>>;
+
 export interface Catalogue {
   byName(name: string): TopicEntry | undefined;
   byId(topicId: Uuid): TopicEntry | undefined;
@@ -203,8 +206,8 @@ export interface Engine {
   createPartitions(name: string, total: number, guard?: TopicGuard, replicas?: AskedReplicas): Promise<TopicEntry>;
   /** `alter` computes the replicas from the topic as it is; nothing changes when it throws. */
   alterReplicas(name: string, alter: (topic: TopicEntry) => AskedReplicas): Promise<TopicEntry>;
-  /** A null value removes a config. */
-  alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry>;
+  /** `alter` computes the changes from the configs as they are; nothing changes when it throws. */
+  alterConfigs(name: string, alter: (present: TopicEntry['configs']) => ConfigChanges): Promise<TopicEntry>;
   /** Returns a producer id that no other producer of the installation has or ever had. */
   allocateProducerId(): Promise<number>;
 

@@ -51,7 +51,7 @@ describe('a controller', () => {
     expect(grown.replicas).toBeUndefined();
     const replicas = { factor: 1, nodeIds: [[1], [2], [3], [1], [2], [3]] };
     expect(await during(controller.createPartitions('c.t', 6, undefined, replicas))).toMatchObject({ replicas });
-    const configured = await during(controller.alterConfigs('c.t', { x: null, y: '2' }));
+    const configured = await during(controller.alterConfigs('c.t', () => ({ x: null, y: '2' })));
     expect(configured.configs).toEqual({ y: '2' });
     expect(configured.replicas).toEqual(replicas);
     const halved = await during(

@@ -254,9 +254,9 @@ class RunningController implements Controller {
     return this.#topics.alterReplicas(name, alter);
   };
 
-  alterConfigs: Engine['alterConfigs'] = async (name, changes) => {
+  alterConfigs: Engine['alterConfigs'] = async (name, alter) => {
     this.#assertRuns();
-    return this.#topics.alterConfigs(name, changes);
+    return this.#topics.alterConfigs(name, alter);
   };
 
   async allocateProducerId(): Promise<number> {

@@ -129,7 +129,7 @@ function topicCalls(made: Topics, unlessStopping: <T>(act: () => Promise<T>) => 
     deleteTopic: (...asked) => unlessStopping(async () => void (await made.delete(...asked))),
     createPartitions: (...asked) => unlessStopping(() => made.createPartitions(...asked)),
     alterReplicas: (name, alter) => unlessStopping(() => made.alterReplicas(name, alter)),
-    alterConfigs: (name, changes) => unlessStopping(() => made.alterConfigs(name, changes)),
+    alterConfigs: (name, alter) => unlessStopping(() => made.alterConfigs(name, alter)),
   };
 }
 

@@ -18,7 +18,7 @@ export function wholeEngine(catalogue: StoreCatalogue, routing: Routing, control
     deleteTopic: (name, guard, topicId) => controller.deleteTopic(name, guard, topicId),
     createPartitions: (name, total, guard, replicas) => controller.createPartitions(name, total, guard, replicas),
     alterReplicas: (name, alter) => controller.alterReplicas(name, alter),
-    alterConfigs: (name, changes) => controller.alterConfigs(name, changes),
+    alterConfigs: (name, alter) => controller.alterConfigs(name, alter),
     allocateProducerId: () => controller.allocateProducerId(),
     brokers: () => controller.brokers(),
     controllers: () => controller.controllers(),

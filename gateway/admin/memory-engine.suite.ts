@@ -187,10 +187,10 @@ export function memoryEngine(store: MetadataStore, random: Random): MemoryEngine
         return entry;
       },
       alterReplicas: () => Promise.reject(new Error('replicas are the Kafka door’s')),
-      async alterConfigs(name, changes) {
+      async alterConfigs(name, alter) {
         const topic = topics.get(name)!;
         const configs: Record<string, string> = { ...topic.configs };
-        for (const [config, value] of Object.entries(changes)) {
+        for (const [config, value] of Object.entries(alter(topic.configs))) {
           if (value === null) delete configs[config];
           else configs[config] = value;
         }

@@ -108,10 +108,14 @@ async function alterResource<C extends { readonly name: string }>(
     if (nameFault !== undefined) throw new InvalidRequest(name === '' ? 'resourceName' : 'name', nameFault);
     for (const change of asked) check(change);
     if (!topic) throw new NotFound('topic', name);
-    const changes: Record<string, string | null> = {};
-    if (replacesAll) for (const config of Object.keys(topic.configs)) changes[config] = null;
-    for (const change of asked) changes[change.name] = change.value;
-    if (!validateOnly) await alterConfigs(context, principal, name, changes);
+    if (validateOnly) return;
+    // Once more, from the configs as they are in the turn of the change: a list may have grown since.
+    await alterConfigs(context, principal, name, (present) => {
+      const changes: Record<string, string | null> = {};
+      if (replacesAll) for (const config of Object.keys(present)) changes[config] = null;
+      for (const change of changesOf(configs, present)) changes[change.name] = change.value;
+      return changes;
+    });
   });
   if (!refused) return resourceAnswer(resource, errorCode.none, null);
   return resourceAnswer(resource, refused.errorCode, stripNames(principal.clusterId, refused.message));

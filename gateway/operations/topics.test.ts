@@ -26,7 +26,7 @@ beforeEach(async () => {
 });
 
 const changes: readonly [string, () => Promise<unknown>][] = [
-  ['its configs', () => alterConfigs(context, principal, 'orders', { 'retention.ms': '1' })],
+  ['its configs', () => alterConfigs(context, principal, 'orders', () => ({ 'retention.ms': '1' }))],
   ['its replicas', () => alterReplicas(context, principal, 'orders', () => ({ factor: 1, nodeIds: [] }))],
   ['the number of its partitions', () => createPartitions(context, principal, 'orders', 3)],
   ['whether it is there', () => deleteTopic(context, principal, 'orders')],
@@ -47,7 +47,9 @@ it('a change of configs is done when who looks next sees it', async () => {
   let isBehind = true;
   Object.assign(engine.catalogue, { byId: (id: string) => (isBehind ? topic : byId(id)) });
   let isDone = false;
-  const altered = alterConfigs(context, principal, 'orders', { 'retention.ms': '1' }).then(() => (isDone = true));
+  const altered = alterConfigs(context, principal, 'orders', () => ({ 'retention.ms': '1' })).then(
+    () => (isDone = true),
+  );
   await clock.advance(100);
   expect(isDone).toBe(false);
   isBehind = false;

@@ -3,7 +3,7 @@
  * counters are part of the engine's own transaction, so two concurrent creations can never exceed a limit together.
  */
 import { partitionsPerTopicMax } from '../../engine/controller/rows/placement.ts';
-import type { AskedReplicas, TopicEntry, TopicGuard } from '../../engine/engine.ts';
+import type { AskedReplicas, ConfigChanges, TopicEntry, TopicGuard } from '../../engine/engine.ts';
 import { sleep } from '../../engine/kernel/clock.ts';
 import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
@@ -179,21 +179,26 @@ export async function alterReplicas(
   await shown(context, () => isSame(context.engine.catalogue.byId(topic.topicId)));
 }
 
-/** null resets a config to its default. */
-export type ConfigChanges = Readonly<Record<string, string | null>>;
-
-/** Throws NotFound, InvalidRequest (field configs.<name>). */
+/**
+ * `alter` is given the configs at that time, whatever a catalogue shows: others may change them meanwhile. Throws NotFound,
+ * InvalidRequest (field configs.<name>), and what `alter` throws.
+ */
 export async function alterConfigs(
   context: GatewayContext,
   principal: Principal,
   name: string,
-  changes: ConfigChanges,
+  alter: (present: TopicEntry['configs']) => ConfigChanges,
 ): Promise<TopicEntry> {
   servingCluster(context, principal);
   const topic = findTopic(context, principal, name);
   if (!topic) throw new NotFound('topic', name);
-  checkChanges(changes);
-  const altered = await context.engine.alterConfigs(topic.name, changes).catch((error: unknown) => {
+  let changes: ConfigChanges = {};
+  const checked = (present: TopicEntry['configs']): ConfigChanges => {
+    changes = alter(present);
+    checkChanges(changes);
+    return changes;
+  };
+  const altered = await context.engine.alterConfigs(topic.name, checked).catch((error: unknown) => {
     throw inTenantTerms(error, name);
   });
   await shown(context, () => {
@@ -229,7 +234,7 @@ export async function changeTopic(
   if (partitions !== undefined && partitions !== topic.partitions.length) {
     changed = await createPartitions(context, principal, name, partitions);
   }
-  return configs ? alterConfigs(context, principal, name, configs) : changed;
+  return configs ? alterConfigs(context, principal, name, () => configs) : changed;
 }
 
 /**

@@ -285,7 +285,7 @@ describe('a gateway without a controller in it', () => {
     await clock.advance(5000);
     await during(gateway.createTopic(spec('d', 't')));
     await during(gateway.createPartitions('d.t', 9));
-    await during(gateway.alterConfigs('d.t', { 'retention.ms': '1' }));
+    await during(gateway.alterConfigs('d.t', () => ({ 'retention.ms': '1' })));
     await expect(during(gateway.createTopic(spec('d', 't')))).rejects.toMatchObject({ code: 'already-exists' });
     await expect(during(gateway.deleteTopic('d.other'))).rejects.toMatchObject({ code: 'not-found' });
     await during(gateway.deleteTopic('c.t'));
@@ -306,7 +306,7 @@ describe('a gateway without a controller in it', () => {
     ranges.length = 0;
     await during(gateway.createTopic(spec('c', 'new')));
     await during(gateway.createPartitions('c.t1', 9));
-    await during(gateway.alterConfigs('c.t2', { 'retention.ms': '1' }));
+    await during(gateway.alterConfigs('c.t2', () => ({ 'retention.ms': '1' })));
     await during(gateway.deleteTopic('c.t3'));
     await expect(during(gateway.createTopic(spec('c', 't4')))).rejects.toMatchObject({ code: 'already-exists' });
     expect(ranges.filter((pk) => pk.startsWith('SHARD#'))).toEqual([]);

@@ -7,7 +7,7 @@
  * A controller does this from memory for its own shards. A process that shares the installation (a gateway without a
  * controller in it) does it as a visitor. Both go through shards.ts.
  */
-import type { AskedReplicas, TopicEntry, TopicGuard, TopicSpec } from '../../engine.ts';
+import type { AskedReplicas, ConfigChanges, TopicEntry, TopicGuard, TopicSpec } from '../../engine.ts';
 import { sleep } from '../../kernel/clock.ts';
 import { Failure, InvalidRequest } from '../../kernel/failure.ts';
 import { type Uuid, uuidOf } from '../../kernel/uuid.ts';
@@ -87,7 +87,7 @@ export interface Topics {
   delete(name: string, guard?: TopicGuard, topicId?: Uuid): Promise<Uuid>;
   createPartitions(name: string, total: number, guard?: TopicGuard, replicas?: AskedReplicas): Promise<TopicEntry>;
   alterReplicas(name: string, alter: (topic: TopicEntry) => AskedReplicas): Promise<TopicEntry>;
-  alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry>;
+  alterConfigs(name: string, alter: (present: TopicEntry['configs']) => ConfigChanges): Promise<TopicEntry>;
 }
 
 /**
@@ -116,9 +116,9 @@ export function topics(context: TopicsContext): Topics {
         const replicas = alter(topicEntry(topic.row, placementOf(shard, topic.row.topicId).row));
         return rewriteIn(context, shard, topic, { ...topic.row, replicas });
       }),
-    alterConfigs: (name, changes) =>
+    alterConfigs: (name, alter) =>
       inShardOf(context, name, (shard, topic) => {
-        const configs = configured(topic.row.configs, changes);
+        const configs = configured(topic.row.configs, alter(topic.row.configs));
         return rewriteIn(context, shard, topic, { ...topic.row, configs });
       }),
   };
@@ -230,10 +230,7 @@ async function growIn(
   return topicEntry(row, placed);
 }
 
-function configured(
-  present: TopicRow['configs'],
-  changes: Readonly<Record<string, string | null>>,
-): Record<string, string> {
+function configured(present: TopicRow['configs'], changes: ConfigChanges): Record<string, string> {
   const configs = { ...present };
   for (const [config, value] of Object.entries(changes)) {
     if (value === null) delete configs[config];

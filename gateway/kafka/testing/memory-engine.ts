@@ -12,6 +12,7 @@ import type {
   CoordinatorClient,
   CoordinatorTarget,
   Engine,
+  ConfigChanges,
   FetchedPartition,
   FetchOptions,
   FetchPartition,
@@ -262,16 +263,16 @@ export class MemoryEngine implements Engine {
     return Promise.resolve(entry);
   }
 
-  alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicEntry> {
+  async alterConfigs(name: string, alter: (present: TopicEntry['configs']) => ConfigChanges): Promise<TopicEntry> {
     const topic = this.#topics.get(name)!;
     const configs: Record<string, string> = { ...topic.configs };
-    for (const [config, value] of Object.entries(changes)) {
+    for (const [config, value] of Object.entries(alter(topic.configs))) {
       if (value === null) delete configs[config];
       else configs[config] = value;
     }
     const entry = { ...topic, configs };
     this.#topics.set(name, entry);
-    return Promise.resolve(entry);
+    return entry;
   }
 
   allocateProducerId(): Promise<number> {
