@@ -330,6 +330,31 @@ describe('who reads on', () => {
     expect(at.routing.metrics()).toMatchObject({ nearUnasked: 0 });
   });
 
+  it('does so too when it comes to wait with one that was given what was known before', async () => {
+    let held: Promise<void> | undefined;
+    const at = await gateway(20, (segments) => ({
+      ...segments,
+      open(fileId) {
+        const file = segments.open(fileId);
+        const { readSync: _, ...slow } = file;
+        return { ...slow, read: async (target, position) => (await held, file.read(target, position)) };
+      },
+    }));
+    const offset = behind((await readOn(at, [0]))[0]!);
+    let release = (): void => undefined;
+    held = new Promise((resolve) => (release = resolve));
+    const earlier = read(at, [offset], 1 << 20, 1 << 20, 5000);
+    await at.world.clock.settle();
+    expect(at.routing.metrics()).toMatchObject({ nearUnasked: 1 });
+    await at.world.append(at.logs[0]!, batchOf(['more'], 5000));
+    at.refuses.left = 1;
+    const fetched = read(at, [offset]);
+    await at.world.clock.settle();
+    release();
+    expect((await fetched)[0]).toMatchObject({ errorCode: 0, highWatermark: at.logs[0]!.highWatermark });
+    await earlier;
+  });
+
   it('asks the next owner', async () => {
     const at = await gateway(20);
     const offsets = (await readOn(at, [0, 0])).map(behind);

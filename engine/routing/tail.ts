@@ -267,7 +267,10 @@ export class Tail {
       this.metrics.shared++;
       known.waiters.add(waiter);
       known.isFollowUp = false;
-      known.mustAsk ||= mustAsk;
+      if (!mustAsk || known.mustAsk) return;
+      known.mustAsk = true;
+      // Its answer may be an earlier one of the owner, and may still be on its way from a slow disk.
+      if (known.askedEpoch >= 0) this.#ask(known);
       return;
     }
     if (this.#polls.size >= this.#settings.pollsMax) throw new Overloaded(`${this.#polls.size} offsets are waited for`);
