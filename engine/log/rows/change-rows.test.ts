@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
 import { systemClock } from '../../kernel/clock.ts';
+import { manualClock } from '../../kernel/manual-clock.ts';
 import { seededRandom } from '../../kernel/random.ts';
-import type { MetadataStore, StoreOp } from '../../ports.ts';
+import { type MetadataStore, StoreAmbiguous, type StoreOp, StoreUnavailable } from '../../ports.ts';
 import { memoryStore } from '../../store-memory.ts';
-import { changeRowsTogether, type RowChangeSet, type RowContext } from './change-rows.ts';
+import { changeRowsTogether, type RowChangeSet, type RowContext, withRetries } from './change-rows.ts';
 import { FileChanges } from './file-changes.ts';
 import { LogRowsChanged } from '../log.ts';
 import { decodeSegmentFile, encodeSegmentFile, segmentFileKey } from './segment-file.ts';
@@ -99,4 +100,21 @@ it('a guard that does not hold any more ends it, and tells what was applied befo
   });
   await expect(change()).rejects.toMatchObject({ code: 'fenced' });
   expect(applied.length).toBeLessThan(3);
+});
+
+it('a call that is given up is of unknown outcome as soon as one attempt was', async () => {
+  const clock = manualClock();
+  const settings = { ...logSettingsDefault, storeRetryTotalMsMax: 1000 };
+  const context = { clock, settings } as RowContext;
+  const givenUp = async (first: Error): Promise<unknown> => {
+    let attempts = 0;
+    const failed = withRetries(context, async () => {
+      throw attempts++ === 0 ? first : new StoreUnavailable('away');
+    }).catch((error: unknown) => error);
+    for (let i = 0; i < 20; i++) await clock.advance(100);
+    expect(attempts).toBeGreaterThan(2);
+    return failed;
+  };
+  expect(await givenUp(new StoreAmbiguous('no answer'))).toBeInstanceOf(StoreAmbiguous);
+  expect(await givenUp(new StoreUnavailable('away'))).toBeInstanceOf(StoreUnavailable);
 });
