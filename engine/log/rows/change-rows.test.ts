@@ -105,10 +105,10 @@ it('a guard that does not hold any more ends it, and tells what was applied befo
 it('a call that is given up is of unknown outcome as soon as one attempt was', async () => {
   const clock = manualClock();
   const settings = { ...logSettingsDefault, storeRetryTotalMsMax: 1000 };
-  const context = { clock, settings } as RowContext;
+  const context: Pick<RowContext, 'clock' | 'settings'> = { clock, settings };
   const givenUp = async (first: Error): Promise<unknown> => {
     let attempts = 0;
-    const failed = withRetries(context, async () => {
+    const failed = withRetries(context as RowContext, async () => {
       throw attempts++ === 0 ? first : new StoreUnavailable('away');
     }).catch((error: unknown) => error);
     for (let i = 0; i < 20; i++) await clock.advance(100);
