@@ -44,6 +44,12 @@ describe('settings', () => {
     }
   });
 
+  it('are not guessed when the named file does not exist', async () => {
+    const { asked, code, err } = await headgate('broker list --env-file /nowhere', brokers, { files });
+    expect([asked, code]).toEqual([[], 2]);
+    expect(err).toContain('/nowhere does not exist');
+  });
+
   it('never send a key of the file to another server', async () => {
     const other = await headgate('broker list --admin http://other:1/', brokers, { files });
     expect(other.asked[0]).toMatchObject({ address: 'http://other:1', key: undefined });

@@ -3,6 +3,7 @@
  * from that file is sent only to the address in that file, never to another server that a flag or variable names.
  */
 import { type SettingSchema, type SettingValues, readSettings } from '../../engine/kernel/config.ts';
+import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import type { CliContext } from '../cli-context.ts';
 
 export const clientSettings = {
@@ -52,7 +53,12 @@ export function readClientSettings(
   given: Readonly<Record<string, string | undefined>>,
 ): ClientSettings {
   const { envFile } = readSettings(clientSettings, given, cli.environment);
-  const file = parseEnvFile(cli.readFile(envFile) ?? '');
+  const text = cli.readFile(envFile);
+  // The server may not have written the default one yet; a file that was named is meant to exist.
+  if (text === undefined && envFile !== clientSettings.envFile.default) {
+    throw new InvalidRequest('env-file', `--env-file (HEADGATE_ENV_FILE) ${envFile} does not exist`);
+  }
+  const file = parseEnvFile(text ?? '');
   const values = readSettings(clientSettings, given, { ...file, ...nonEmpty(cli.environment) });
   const explicit = readSettings(clientSettings, given, cli.environment);
   const trusts = (address: 'admin' | 'http', variable: string): boolean => {
