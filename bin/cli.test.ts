@@ -204,7 +204,7 @@ describe('what goes wrong', () => {
     const ended = await headgate('status', reply);
     expect(ended.code).toBe(3);
     expect(ended.err).toContain(
-      'http://127.0.0.1:8081 (ECONNREFUSED): is `headgate serve` running? --admin or HEADGATE_ADMIN',
+      'http://127.0.0.1:8081 (ECONNREFUSED): is `headgate serve` running? (--admin or HEADGATE_ADMIN',
     );
   });
 

@@ -134,7 +134,10 @@ export function unreachable({ address, addressNames }: Endpoint, error: unknown)
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = (cause as { code?: string }).code ?? (cause instanceof Error ? cause.message : String(cause));
   const advice = adviceByCode.get(code) ?? 'is the address right?';
-  return new CommandFailure('unreachable', `cannot reach ${address} (${code}): ${advice} ${addressNames} sets it`);
+  return new CommandFailure(
+    'unreachable',
+    `cannot reach ${address} (${code}): ${advice} (${addressNames} sets the address)`,
+  );
 }
 
 async function refusal(endpoint: Endpoint, response: Response): Promise<Refused> {

@@ -1,5 +1,6 @@
 /** One WebSocket connection of `headgate tail`, from the handshake to its end, which it reports as what to do next. */
 import { type Timer, systemClock } from '../../engine/kernel/clock.ts';
+import { parseKeepingNumbers } from '../../gateway/operations/long-numbers.ts';
 import { type Endpoint, unreachable, urlOf } from './api-client.ts';
 import type { CliContext } from '../cli-context.ts';
 import type { ExitName } from '../command-failure.ts';
@@ -48,7 +49,7 @@ export async function openSocket(
       socket.pause();
       taking = taking.then(async () => {
         if (!ended) {
-          const message = JSON.parse(String(data)) as DoorMessage & { readonly reconnect_after_ms?: number };
+          const message = parseKeepingNumbers(String(data)) as DoorMessage & { readonly reconnect_after_ms?: number };
           const refused = endOf(message);
           if (refused) end(refused);
           else if (!(await take(message))) end({ mayReconnect: false, reason: 'enough', exit: 'ok' });

@@ -36,6 +36,22 @@ const tail = (words: string): ReturnType<typeof headgate> =>
   headgate(`tail orders ${words} --http ${address} --api-key hgk_1`, () => json({}, 500));
 
 describe('tail', () => {
+  it('keeps every digit with --json', async () => {
+    const line = '{"partition":0,"offset":0,"timestamp":0,"key":null,"value":12345678901234567890}';
+    connections = [
+      (socket) => socket.send(`{"event":"batch","sub":1,"partition":0,"base":0,"records":[${line}],"next":"c1"}`),
+    ];
+    expect((await tail('--max 1 --json')).out).toBe(`${line}\n`);
+  });
+
+  it('does not wait for a server that was never there', async () => {
+    server.close();
+    await once(server, 'close');
+    const { code, err } = await tail('');
+    expect(code).toBe(3);
+    expect(err).toMatch(/^headgate: cannot reach [^\n]*ECONNREFUSED[^\n]*\n$/);
+  });
+
   it('goes on from the last printed cursor after a connection that ended', async () => {
     const commands: Record<string, unknown>[] = [];
     connections = [

@@ -3,6 +3,7 @@
  * connection ends for a reason that may pass, the next one continues from the last cursor that was printed.
  */
 import type { Command } from 'commander';
+import { stringifyKeepingNumbers } from '../../gateway/operations/long-numbers.ts';
 import { CommandFailure, Interrupted } from '../command-failure.ts';
 import { wholeNumber } from '../client/parse-values.ts';
 import { recordText, type RecordShown } from '../client/record-text.ts';
@@ -74,7 +75,9 @@ class Tail {
       const ended = await openSocket(cli, http.endpoint, this.#subscribe(), (message) => this.#take(message));
       if (this.#printed >= this.#max) return;
       if (cli.signal.aborted) throw new Interrupted();
-      if (!ended.mayReconnect) throw new CommandFailure(ended.exit, ended.reason);
+      // Nobody waits for a server that was never there: the address or the certificate is wrong.
+      const isLost = ended.exit === 'unreachable' && this.#cursor === undefined;
+      if (!ended.mayReconnect || isLost) throw new CommandFailure(ended.exit, ended.reason);
       const pauseMs = this.#pauseMs(ended);
       cli.err(`headgate: ${ended.reason}: connecting again in ${pauseMs} ms\n`);
       await waitMs(pauseMs, cli.signal);
@@ -117,7 +120,7 @@ class Tail {
       this.#attempts = 0;
       const records = message.records.slice(0, this.#max - this.#printed);
       const text = (record: RecordShown): string =>
-        isJson ? `${JSON.stringify(record)}\n` : recordText(record, this.#flags.meta === true);
+        isJson ? `${stringifyKeepingNumbers(record)}\n` : recordText(record, this.#flags.meta === true);
       await cli.out(records.map(text).join(''));
       this.#printed += records.length;
     }
