@@ -27,7 +27,7 @@ import { brokerLeaseKey, decodeLease, leasesPk } from '../engine/controller/rows
 import { systemClock } from '../engine/kernel/clock.ts';
 import { systemRandom } from '../engine/kernel/random.ts';
 import { DataCorrupt } from '../engine/log/log.ts';
-import { decodeSegmentFile, segmentFilePk } from '../engine/log/rows/segment-file.ts';
+import { isFileUsed, segmentFilePk } from '../engine/log/rows/segment-file.ts';
 import { scanWal } from '../engine/log/wal/scan-wal.ts';
 import { walChunkNumber, walDirectory, walsDirectory } from '../engine/log/wal/wal-format.ts';
 import type { StoreOp } from '../engine/ports.ts';
@@ -202,7 +202,7 @@ async function copyMetadata(
     const copy = openStore(meta);
     const rows = await rangeSurely(persisted(copy), segmentFilePk);
     await copy.close();
-    const fileIds = rows.filter(({ value }) => decodeSegmentFile(value).segments > 0).map(({ sk }) => sk);
+    const fileIds = rows.filter(({ value }) => isFileUsed(value)).map(({ sk }) => sk);
     missing = await segments.copy(fileIds, join(part, 'segments'));
     if (missing.length === 0 || (round > 1 && missing.every((fileId) => before.includes(fileId)))) {
       return { fileIds, missing };

@@ -5,7 +5,7 @@
  */
 import { below, type Random } from '../../engine/kernel/random.ts';
 import { damagePk } from '../../engine/log/rows/damage.ts';
-import { decodeSegmentFile, isPieced, segmentFileKey } from '../../engine/log/rows/segment-file.ts';
+import { isFileUsed, isPieced, segmentFileKey } from '../../engine/log/rows/segment-file.ts';
 import { walChunkHeaderBytes, walChunkNumber } from '../../engine/log/wal/wal-format.ts';
 import { segmentsDirectory, type World } from './world.ts';
 
@@ -44,7 +44,7 @@ export async function unnoticedRot(world: World): Promise<string[]> {
     // Only a part of the files that a pieced file refers to is its own.
     if (fileId === undefined || isPieced(fileId)) continue;
     const row = await rows.get(segmentFileKey(fileId));
-    if (!row || decodeSegmentFile(row.value).segments === 0) continue;
+    if (!row || !isFileUsed(row.value)) continue;
     const damage = await rows.range(damagePk, { from: `${fileId}@`, to: `${fileId}@~` });
     if (damage.rows.length === 0) unnoticed.push(path);
   }

@@ -34,7 +34,7 @@ export async function auditStorage(world: World, logPks: readonly string[]): Pro
     current.add(segmentFilePrefix(brokerId, epoch));
   }
   for (const row of files) {
-    const { segments } = decodeSegmentFile(row.value);
+    const { segments } = decodeSegmentFile(row.value)!;
     // A roll-up of a living session announces its file before it has segments.
     if (segments === 0 && !current.has(row.sk.slice(0, row.sk.indexOf('-', row.sk.indexOf('-') + 1) + 1))) {
       wrong.push(`file ${row.sk} of a session that is over holds nothing`);

@@ -3,7 +3,7 @@
  * The secret itself is not stored. It has 256 bits, so one SHA-256 is as good as a slow hash. Rows are added and removed; a
  * row changes at most once, when a rotation sets the old key's expiry.
  */
-import { RowCorrupt, rowFields } from '../../engine/controller/rows/row-json.ts';
+import { RowCorrupt, rowFields } from '../../engine/store-row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';
 
 export interface ApiKeyRow {

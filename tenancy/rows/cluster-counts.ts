@@ -4,7 +4,7 @@
  * Separate from the cluster's own row, so that creating topics and changing settings do not conflict. Every change is part
  * of the engine's transaction that creates or deletes the topic, on condition of this row's version.
  */
-import { rowFields } from '../../engine/controller/rows/row-json.ts';
+import { rowFields } from '../../engine/store-row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';
 
 export interface ClusterCounts {

@@ -5,7 +5,7 @@
  *   (created) -> serving <-> suspended
  *                serving | suspended -> deleting -> (removed)
  */
-import { RowCorrupt, rowFields } from '../../engine/controller/rows/row-json.ts';
+import { RowCorrupt, rowFields } from '../../engine/store-row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';
 import { isLimitName } from '../quota/limits.ts';
 import type { ClusterLimits } from '../tenancy.ts';

@@ -3,7 +3,7 @@
  * Value: id of the holder. Written only if absent, in the transaction that creates the holder. That keeps names unique
  * under races.
  */
-import { rowFields } from '../../engine/controller/rows/row-json.ts';
+import { rowFields } from '../../engine/store-row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';
 
 export interface NameClaim {

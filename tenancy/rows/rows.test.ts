@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RowCorrupt } from '../../engine/controller/rows/row-json.ts';
+import { RowCorrupt } from '../../engine/store-row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';
 import { limitsOf } from '../quota/limits.ts';
 import type { ClusterLimits } from '../tenancy.ts';

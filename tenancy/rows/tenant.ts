@@ -3,7 +3,7 @@
  * `clusters` counts its clusters in every state. Creating or removing a cluster writes this row, so that a tenant cannot be
  * deleted while one of its clusters is being created.
  */
-import { rowFields } from '../../engine/controller/rows/row-json.ts';
+import { rowFields } from '../../engine/store-row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';
 
 export interface TenantRow {

@@ -2,7 +2,7 @@
  * What a cluster has used since its creation, over all gateways. Key: USAGE <clusterId>. Value: bytes and records in and
  * out, throttledMs by limit. Absolute values, written on condition of the version, so that a repeated write cannot count twice.
  */
-import { RowCorrupt, rowFields } from '../../engine/controller/rows/row-json.ts';
+import { RowCorrupt, rowFields } from '../../engine/store-row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';
 import { isLimitName } from '../quota/limits.ts';
 import type { ClusterLimits } from '../tenancy.ts';

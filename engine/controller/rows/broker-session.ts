@@ -9,7 +9,7 @@
  * From `recovered` on, others may take the broker's partitions. The slot opens its next session only after `closed`.
  */
 import type { Row, RowKey } from '../../ports.ts';
-import { RowCorrupt, rowFields } from './row-json.ts';
+import { RowCorrupt, rowFields } from '../../store-row-json.ts';
 
 const states: readonly string[] = ['serving', 'draining', 'fenced', 'recovered', 'closed'];
 

@@ -5,7 +5,7 @@
  * take. The row is never deleted, so its version only rises, and of two readings the higher one is the later.
  */
 import type { Row, RowKey } from '../../ports.ts';
-import { RowCorrupt, rowFields } from './row-json.ts';
+import { RowCorrupt, rowFields } from '../../store-row-json.ts';
 
 const acts = ['none', 'drain', 'restart', 'replace'] as const;
 export type WishedAct = (typeof acts)[number];

@@ -5,7 +5,7 @@
  */
 import { parseUuid, type Uuid, uuidText } from '../../kernel/uuid.ts';
 import type { Row, RowKey } from '../../ports.ts';
-import { RowCorrupt, rowFields } from './row-json.ts';
+import { RowCorrupt, rowFields } from '../../store-row-json.ts';
 import { shardPk } from './shard.ts';
 
 export interface DeletedPartition {

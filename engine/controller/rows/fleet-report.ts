@@ -4,7 +4,7 @@
  * as far as possible (`acted`), and, by evacuated zone, how many partitions nobody else could take.
  */
 import type { Row, RowKey } from '../../ports.ts';
-import { RowCorrupt, rowFields } from './row-json.ts';
+import { RowCorrupt, rowFields } from '../../store-row-json.ts';
 
 const decisions = ['stay', 'out', 'in'] as const;
 

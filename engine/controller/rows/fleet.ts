@@ -3,7 +3,7 @@
  * the number an operator set instead (0: none, the load decides), and the evacuated zones.
  */
 import type { Row, RowKey } from '../../ports.ts';
-import { rowFields } from './row-json.ts';
+import { rowFields } from '../../store-row-json.ts';
 
 export interface FleetRow {
   readonly brokers: number;

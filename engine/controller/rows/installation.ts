@@ -4,7 +4,7 @@
  */
 import { type Persistence, getSurely, transactSurely } from '../../store-surely.ts';
 import { type Row, type RowKey, StoreConflict } from '../../ports.ts';
-import { rowFields } from './row-json.ts';
+import { rowFields } from '../../store-row-json.ts';
 
 const installationKey: RowKey = { pk: 'IDS', sk: 'INSTALLATION' };
 const idBytes = 8;

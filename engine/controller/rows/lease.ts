@@ -4,7 +4,7 @@
  * (../lease.ts).
  */
 import type { Row, RowKey } from '../../ports.ts';
-import { rowFields } from './row-json.ts';
+import { rowFields } from '../../store-row-json.ts';
 
 export interface LeaseRow {
   /** The holder's session epoch. */

@@ -3,7 +3,7 @@
  * installation never gives the same id twice; ids that remain unused in a taken block are skipped.
  */
 import type { Row, RowKey } from '../../ports.ts';
-import { rowFields } from './row-json.ts';
+import { rowFields } from '../../store-row-json.ts';
 
 export interface ProducerIdsRow {
   readonly next: number;

@@ -11,7 +11,7 @@ import { decodeFleetReport, encodeFleetReport, type FleetReport, fleetReportKey 
 import { brokerLeaseKey, controllerLeaseKey, decodeLease, encodeLease } from './lease.ts';
 import { decodePlacement, encodePlacement, partitionsPerTopicMax, placementKey } from './placement.ts';
 import { decodeProducerIds, encodeProducerIds, producerIdsKey } from './producer-ids.ts';
-import { RowCorrupt } from './row-json.ts';
+import { RowCorrupt } from '../../store-row-json.ts';
 import { decodeShard, encodeShard, shardKey, shardPk } from './shard.ts';
 import { decodeTopic, encodeTopic, topicKey } from './topic.ts';
 

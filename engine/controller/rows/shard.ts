@@ -4,7 +4,7 @@
  */
 import { assert } from '../../kernel/assert.ts';
 import type { Row, RowKey } from '../../ports.ts';
-import { rowFields } from './row-json.ts';
+import { rowFields } from '../../store-row-json.ts';
 
 export interface ShardRow {
   readonly controllerId: string;

@@ -6,7 +6,7 @@
 import { parseUuid, type Uuid, uuidText } from '../../kernel/uuid.ts';
 import type { AskedReplicas } from '../../engine.ts';
 import type { Row, RowKey } from '../../ports.ts';
-import { RowCorrupt, type RowFields, rowFields } from './row-json.ts';
+import { RowCorrupt, type RowFields, rowFields } from '../../store-row-json.ts';
 import { shardPk } from './shard.ts';
 
 export interface TopicRow {

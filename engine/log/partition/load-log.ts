@@ -37,7 +37,7 @@ export interface LoadedLog extends LogEnd {
 
 type ReadContext = RowContext & { readonly reader: SegmentReader };
 
-/** Throws the store's failures, DiskFault and DataCorrupt. */
+/** Throws the store's failures, RowCorrupt, DiskFault and DataCorrupt. */
 export async function loadLog(context: ReadContext, topicId: Uuid, partition: number): Promise<LoadedLog> {
   // A single query: a broker that takes over a thousand logs opens them all at the same moment.
   const rows = await allRows(context, logPk(topicId, partition), segmentSkPrefix);
@@ -45,7 +45,7 @@ export async function loadLog(context: ReadContext, topicId: Uuid, partition: nu
   const lastRow = segmentRows.at(-1);
   const last = lastRow && decodeSegmentAndState(lastRow);
   const segments = segmentRows.map((row) => segmentOf(row === lastRow ? last!.row : decodeSegment(row)));
-  const state = stateRow && decodeLogState(stateRow.value);
+  const state = stateRow && decodeLogState(stateRow);
   const inRow = last ? last.state : stateWithoutSegments(state);
   const fold = inRow ? new LogFold(inRow) : await foldAsOf(context, segments, segments.length - 1);
   const end = endOf(state, last?.row, segments[0]?.row.baseOffset ?? 0);
@@ -67,7 +67,7 @@ export async function loadLogEnd(
   const { stateRow, segmentRows } = byKind(rows);
   const lastRow = segmentRows[0];
   const last = lastRow && decodeSegmentAndState(lastRow);
-  const state = stateRow && decodeLogState(stateRow.value);
+  const state = stateRow && decodeLogState(stateRow);
   // No row says that the start has moved: the log starts where every log does.
   const end = endOf(state, last?.row, 0);
   const inRow = last ? last.state : stateWithoutSegments(state);

@@ -20,6 +20,7 @@ import { LogRowsChanged, SessionFenced } from '../log.ts';
 import {
   decodeSegmentFile,
   encodeSegmentFile,
+  isFileUsed,
   type SegmentFileRow,
   segmentFileKey,
   segmentFilePk,
@@ -219,7 +220,7 @@ export async function removeFiles(context: RowContext, fileIds: readonly string[
 async function removeFile(context: RowContext, fileId: string): Promise<void> {
   const key = segmentFileKey(fileId);
   const row = await withRetries(context, () => context.store.get(key));
-  if (!row || decodeSegmentFile(row.value).segments > 0) return;
+  if (!row || isFileUsed(row.value)) return;
   context.onRemove(fileId);
   await context.segments.remove(fileId);
   try {
@@ -237,7 +238,7 @@ async function removeFile(context: RowContext, fileId: string): Promise<void> {
 export async function removeSwept(context: RowContext, fileId: string): Promise<void> {
   try {
     const row = await withRetries(context, () => context.store.get(segmentFileKey(fileId)));
-    if (row && decodeSegmentFile(row.value).swept !== true) return;
+    if (row && decodeSegmentFile(row.value)?.swept !== true) return;
     context.onRemove(fileId);
     await context.segments.remove(fileId);
   } catch (error) {
@@ -251,7 +252,7 @@ export async function removeSwept(context: RowContext, fileId: string): Promise<
  */
 export async function sweepEmptied(context: RowContext): Promise<void> {
   const rows = await allRows(context, segmentFilePk, 'b', 'b~');
-  const isEmptied = ({ segments, swept }: SegmentFileRow): boolean => segments === 0 && swept === true;
+  const isEmptied = (file: SegmentFileRow | undefined): boolean => file?.segments === 0 && file.swept === true;
   const emptied = rows.filter((row) => isEmptied(decodeSegmentFile(row.value)));
   await removeFiles(
     context,
@@ -267,11 +268,14 @@ export async function sweepEmptied(context: RowContext): Promise<void> {
 export async function sweepFiles(context: RowContext, prefix: string): Promise<number> {
   // '~' sorts after every character of a file id.
   const rows = await allRows(context, segmentFilePk, prefix, `${prefix}~`);
-  const empty = rows.filter((row) => decodeSegmentFile(row.value).segments === 0);
-  for (const row of empty) {
+  const empty = rows.flatMap((row) => {
+    const file = decodeSegmentFile(row.value);
+    return file?.segments === 0 ? [{ row, file }] : [];
+  });
+  for (const { row, file } of empty) {
     // Claim it first: a roll-up of the same session that still runs must not publish into a file that is about to be
     // removed.
-    const value = encodeSegmentFile({ ...decodeSegmentFile(row.value), swept: true });
+    const value = encodeSegmentFile({ ...file, swept: true });
     const claim: StoreOp = { op: 'put', key: segmentFileKey(row.sk), value, if: { version: row.version } };
     const token = context.random.bytes(12).toString('base64url');
     try {
@@ -302,8 +306,9 @@ async function readFileRows(context: RowContext, fileIds: Iterable<string>): Pro
   await Promise.all(
     [...fileIds].map(async (fileId) => {
       const row = await withRetries(context, () => context.store.get(segmentFileKey(fileId)));
-      if (!row) return;
-      const { bytes, segments, liveBytes = segments === 0 ? 0 : bytes, swept = false } = decodeSegmentFile(row.value);
+      const file = row && decodeSegmentFile(row.value);
+      if (!file) return;
+      const { bytes, segments, liveBytes = segments === 0 ? 0 : bytes, swept = false } = file;
       files.set(fileId, { bytes, segments, liveBytes, swept, version: row.version });
     }),
   );

@@ -23,6 +23,16 @@ export function encodeDamage({ what, topicId, partition, fromOffset, toOffset, f
 
 export function decodeDamage(sk: string, value: string): DamageRow {
   const at = sk.lastIndexOf('@');
-  const rest = JSON.parse(value) as Omit<DamageRow, 'fileId' | 'position'>;
-  return { fileId: sk.slice(0, at), position: Number.parseInt(sk.slice(at + 1), 16), ...rest };
+  return { fileId: sk.slice(0, at), position: Number.parseInt(sk.slice(at + 1), 16), ...foundIn(value) };
+}
+
+/** Of a row that cannot be read the key alone says enough; the next look at the file writes it again. */
+function foundIn(value: string): Omit<DamageRow, 'fileId' | 'position'> {
+  try {
+    const found = JSON.parse(value) as Omit<DamageRow, 'fileId' | 'position'> | null;
+    if (typeof found?.what === 'string') return found;
+  } catch {
+    // Not JSON.
+  }
+  return { what: 'damage whose description cannot be read', foundAtMs: 0 };
 }

@@ -5,7 +5,9 @@
  */
 import { type Uuid, uuidText } from '../../kernel/uuid.ts';
 import type { RowKey, StoreOp } from '../../ports.ts';
+import { isWhole, RowCorrupt, rowObject, type StoredText } from '../../store-row-json.ts';
 import type { EpochSnapshot } from '../fold/leader-epochs.ts';
+import { areEpochs } from '../segments/segment-format.ts';
 
 export interface LogStateRow {
   readonly startOffset: number;
@@ -43,6 +45,11 @@ export function encodeLogState(row: LogStateRow): string {
   return JSON.stringify({ startOffset: row.startOffset, epochs: row.epochs, foldedTo: row.foldedTo });
 }
 
-export function decodeLogState(value: string): LogStateRow {
-  return JSON.parse(value) as LogStateRow;
+/** Throws RowCorrupt. */
+export function decodeLogState(row: StoredText): LogStateRow {
+  const { startOffset, epochs, foldedTo } = rowObject(row);
+  if (!isWhole(startOffset)) throw new RowCorrupt(row, 'no start');
+  if (epochs !== undefined && !areEpochs(epochs)) throw new RowCorrupt(row, 'no epochs');
+  if (foldedTo !== undefined && !isWhole(foldedTo)) throw new RowCorrupt(row, 'no end of what is folded');
+  return { startOffset, ...(epochs && { epochs }), ...(foldedTo !== undefined && { foldedTo }) };
 }

@@ -28,7 +28,7 @@ describe('rows of a log', () => {
     fc.assert(
       fc.property(offset, fc.option(epochs, { nil: undefined }), (startOffset, list) => {
         const row = list ? { startOffset, epochs: list, foldedTo: startOffset } : { startOffset };
-        expect(decodeLogState(encodeLogState(row))).toEqual(row);
+        expect(decodeLogState({ ...logStateKey(topicId, 7), value: encodeLogState(row) })).toEqual(row);
       }),
     );
     fc.assert(
@@ -45,21 +45,21 @@ describe('rows of a log', () => {
         ];
         const row = {
           baseOffset,
-          endOffset,
+          endOffset: Math.max(baseOffset, endOffset),
           fileId,
           position,
-          bytes,
+          bytes: bytes % 2 ** 31,
           indexPosition,
-          indexBytes,
-          stateBytes,
+          indexBytes: indexBytes % 2 ** 31,
+          stateBytes: stateBytes % 2 ** 31,
           maxTimestamp,
           version: 3,
         };
         const state: StateSnapshot = { producers: [[5, 0, 1000, [[0, 1, 2, 3]]]], epochs: [[1, 0]] };
         const value = encodeSegment(row, state);
-        const { sk } = segmentKey(topicId, 0, baseOffset);
-        expect(decodeSegment({ sk, value, version: 3 })).toEqual(row);
-        expect(decodeSegmentAndState({ sk, value, version: 3 }).state).toEqual(
+        const key = segmentKey(topicId, 0, baseOffset);
+        expect(decodeSegment({ ...key, value, version: 3 })).toEqual(row);
+        expect(decodeSegmentAndState({ ...key, value, version: 3 }).state).toEqual(
           row.stateBytes <= 512 ? state : undefined,
         );
       }),

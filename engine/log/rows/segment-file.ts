@@ -5,6 +5,7 @@
  */
 import { assert } from '../../kernel/assert.ts';
 import type { RowKey } from '../../ports.ts';
+import { isWhole } from '../../store-row-json.ts';
 
 export interface SegmentFileRow {
   /** Bytes of all batches that were written into the file. */
@@ -55,6 +56,23 @@ export function encodeSegmentFile(row: SegmentFileRow): string {
   return JSON.stringify({ bytes: row.bytes, segments: row.segments, liveBytes: row.liveBytes, swept: row.swept });
 }
 
-export function decodeSegmentFile(value: string): SegmentFileRow {
-  return JSON.parse(value) as SegmentFileRow;
+/**
+ * Undefined when the row cannot be read. Then nobody knows how many segments point into the file, so it stays; and as every
+ * broker reads all of these rows, one of them must end none.
+ */
+export function decodeSegmentFile(value: string): SegmentFileRow | undefined {
+  let row: Partial<Record<keyof SegmentFileRow, unknown>> | null;
+  try {
+    row = JSON.parse(value) as typeof row;
+  } catch {
+    return undefined;
+  }
+  const { bytes, segments, liveBytes = 0, swept = false } = row ?? {};
+  const isFile = isWhole(bytes) && isWhole(segments) && typeof liveBytes === 'number' && typeof swept === 'boolean';
+  return isFile ? (row as SegmentFileRow) : undefined;
+}
+
+/** Whether segments point into the file, as far as is known. */
+export function isFileUsed(value: string): boolean {
+  return decodeSegmentFile(value)?.segments !== 0;
 }

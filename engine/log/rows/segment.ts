@@ -5,7 +5,8 @@
  */
 import type { Uuid } from '../../kernel/uuid.ts';
 import type { Row, RowCondition, RowKey, StoreOp } from '../../ports.ts';
-import type { StateSnapshot } from '../segments/segment-format.ts';
+import { isWhole, RowCorrupt, rowObject } from '../../store-row-json.ts';
+import { isState, type StateSnapshot } from '../segments/segment-format.ts';
 import { logPk } from './log-state.ts';
 
 /** A larger state is read from the segment's file. */
@@ -88,19 +89,42 @@ export function encodeSegment(row: SegmentRow, state: StateSnapshot): string {
   return JSON.stringify(stateBytes <= rowStateBytesMax ? { ...value, state } : value);
 }
 
-/** Decodes without the state: an open log keeps its rows in memory. */
-export function decodeSegment(row: StoredRow): PublishedSegment {
+/** Decodes without the state: an open log keeps its rows in memory. Throws RowCorrupt. */
+export function decodeSegment(row: Row): PublishedSegment {
   return decodeSegmentAndState(row).row;
 }
 
-/** Decodes with the state as of its end; that is undefined when only the file has it. */
-export function decodeSegmentAndState({ sk, value, version }: StoredRow): {
+/** Decodes with the state as of its end; that is undefined when only the file has it. Throws RowCorrupt. */
+export function decodeSegmentAndState(stored: Row): {
   readonly row: PublishedSegment;
   readonly state: StateSnapshot | undefined;
 } {
-  const { state, ...row } = JSON.parse(value) as StoredSegment;
-  return { row: { baseOffset: Number.parseInt(sk.slice(segmentSkPrefix.length), 16), ...row, version }, state };
+  const baseOffset = Number.parseInt(stored.sk.slice(segmentSkPrefix.length), 16);
+  const fields = rowObject(stored);
+  if (!isSegment(fields, baseOffset)) throw new RowCorrupt(stored, 'not where a segment lies');
+  const { state, ...row } = fields;
+  return { row: { baseOffset, ...row, version: stored.version }, state };
 }
 
-type StoredRow = Pick<Row, 'sk' | 'value' | 'version'>;
 type StoredSegment = Omit<SegmentRow, 'baseOffset'> & { readonly state?: StateSnapshot };
+
+/** No part of a segment is larger; memory is taken for a whole part before it is read. */
+const partBytesMax = 2 ** 31 - 1;
+
+function isSegment(fields: Partial<Record<string, unknown>>, baseOffset: number): fields is StoredSegment {
+  const { endOffset, fileId, position, bytes, indexPosition, indexBytes, stateBytes, maxTimestamp, state } = fields;
+  const isPart = (size: unknown): boolean => isWhole(size) && size <= partBytesMax;
+  return (
+    isWhole(baseOffset) &&
+    isWhole(endOffset) &&
+    endOffset >= baseOffset &&
+    typeof fileId === 'string' &&
+    isWhole(position) &&
+    isPart(bytes) &&
+    isWhole(indexPosition) &&
+    isPart(indexBytes) &&
+    isPart(stateBytes) &&
+    typeof maxTimestamp === 'number' &&
+    (state === undefined || isState(state))
+  );
+}

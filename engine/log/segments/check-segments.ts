@@ -7,7 +7,7 @@ import { Failure } from '../../kernel/failure.ts';
 import { inTime } from '../../kernel/request-time.ts';
 import { DiskFault, type SegmentStore, SegmentsUnavailable } from '../../ports.ts';
 import type { Persistence } from '../../store-surely.ts';
-import { decodeSegmentFile, segmentFilePk } from '../rows/segment-file.ts';
+import { isFileUsed, segmentFilePk } from '../rows/segment-file.ts';
 
 export class SegmentsMissing extends Failure {
   readonly code = 'segments-unavailable';
@@ -26,7 +26,7 @@ const waitMsMax = 2_000;
 /** Throws SegmentsMissing. */
 export async function checkSegments(persistence: Persistence, segments: SegmentStore): Promise<void> {
   const { rows } = await persistence.store.range(segmentFilePk, { limit: rowsMax });
-  const published = rows.filter(({ value }) => decodeSegmentFile(value).segments > 0).map(({ sk }) => sk);
+  const published = rows.filter(({ value }) => isFileUsed(value)).map(({ sk }) => sk);
   const [first] = published;
   if (first === undefined) return;
   const isMissing = await inTime(persistence.clock, waitMsMax, isEmpty(segments, published.slice(0, looksMax)));

@@ -117,13 +117,16 @@ export function decodeState(bytes: Buffer): StateSnapshot | undefined {
   return isState(state) ? state : undefined;
 }
 
-function isState(value: unknown): value is StateSnapshot {
+export function isState(value: unknown): value is StateSnapshot {
   const { producers, epochs } = (value ?? {}) as { readonly [name in keyof StateSnapshot]?: unknown };
   const isProducer = (one: unknown): boolean =>
     Array.isArray(one) && areNumbers(one.slice(0, 3), 3) && Array.isArray(one[3]) && one[3].every(isBatch);
   const isBatch = (one: unknown): boolean => areNumbers(one, 4);
-  const isEpoch = (one: unknown): boolean => areNumbers(one, 2);
-  return Array.isArray(producers) && producers.every(isProducer) && Array.isArray(epochs) && epochs.every(isEpoch);
+  return Array.isArray(producers) && producers.every(isProducer) && areEpochs(epochs);
+}
+
+export function areEpochs(value: unknown): value is EpochSnapshot {
+  return Array.isArray(value) && value.every((one) => areNumbers(one, 2));
 }
 
 function areNumbers(value: unknown, length: number): boolean {

@@ -50,7 +50,8 @@ export async function compactFiles(
 ): Promise<number> {
   const sparse = new Set<string>();
   for (const { sk, value } of await allRows(context, segmentFilePk, 'b', 'b~')) {
-    if (isSparse(sk, decodeSegmentFile(value))) sparse.add(sk);
+    const file = decodeSegmentFile(value);
+    if (file && isSparse(sk, file)) sparse.add(sk);
   }
   const moves = sparse.size === 0 ? [] : movesFrom(logs, sparse);
   const drafts: SegmentDraft[] = [];

@@ -13,7 +13,7 @@ import { DiskFault, type SegmentFile, type StoreOp } from '../../ports.ts';
 import { allRows, type RowContext, withRetries } from '../rows/change-rows.ts';
 import { DataCorrupt, type ScrubStatus } from '../log.ts';
 import { damageKey, damagePk, decodeDamage, encodeDamage } from '../rows/damage.ts';
-import { decodeSegmentFile, segmentFileKey, segmentFilePk } from '../rows/segment-file.ts';
+import { isFileUsed, segmentFileKey, segmentFilePk } from '../rows/segment-file.ts';
 import { type Damage, verifyFile } from '../segments/verify-file.ts';
 
 export interface ScrubParts extends RowContext {
@@ -123,7 +123,7 @@ export class Scrub {
   async #pass(): Promise<void> {
     const status = this.#status;
     await this.#quietly(async () => {
-      const live = (await this.#fileRows()).filter(({ value }) => decodeSegmentFile(value).segments > 0);
+      const live = (await this.#fileRows()).filter(({ value }) => isFileUsed(value));
       status.files = 0;
       status.filesOfPass = live.length;
       this.#judged.clear();
@@ -179,7 +179,7 @@ export class Scrub {
     }
     // If the file was removed while we read it, what we saw is not damage.
     const row = await withRetries(this.#parts, () => this.#parts.store.get(segmentFileKey(fileId)));
-    if (this.#isStopped || !row || decodeSegmentFile(row.value).segments === 0) return;
+    if (this.#isStopped || !row || !isFileUsed(row.value)) return;
     this.#status.damaged += damage.length;
     await this.#note(fileId, damage);
   }
