@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { oneAtATime } from './one-setup.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [major, minor] = process.versions.node.split('.').map(Number);
@@ -48,11 +49,21 @@ const separator = process.argv.indexOf('--', 2);
 const then = process.argv[process.argv.indexOf('--then') + 1];
 const rest = separator < 0 ? [] : process.argv.slice(separator + 1);
 
-install();
-step('compiling', process.execPath, [tsc, '--build']);
 const dist = join(root, 'dist');
-const { freshBundles } = await import(pathToFileURL(join(dist, 'bin', 'bundles', 'bundles.js')).href);
-if (!freshBundles(dist)) step('bundling', process.execPath, [join(dist, 'bin', 'bundles', 'make-bundles.js')]);
+
+async function setUp() {
+  install();
+  step('compiling', process.execPath, [tsc, '--build']);
+  const { freshBundles } = await import(pathToFileURL(join(dist, 'bin', 'bundles', 'bundles.js')).href);
+  if (!freshBundles(dist)) step('bundling', process.execPath, [join(dist, 'bin', 'bundles', 'make-bundles.js')]);
+}
+
+try {
+  await oneAtATime(dist, setUp, (holder) => console.error(`headgate: waiting for process ${holder}, which compiles`));
+} catch (error) {
+  console.error(`headgate: ${error.message}`);
+  process.exit(1);
+}
 
 /**
  * In this process, so that a signal to `npm start` reaches the program itself. `file` is below dist/bin, or dist/`folder`.

@@ -1,0 +1,87 @@
+/**
+ * One setup at a time: of two that install or compile at once, each reads what the other has half written, and reports
+ * errors in code that has none. The lock is a file with the process id of its holder, made by a link, so that it is never
+ * there without its content. The next process takes it from a holder that was killed.
+ */
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const waitMsMax = 600_000;
+const lookMs = 200;
+
+/**
+ * Runs `work` while no other process does, and resolves with its result. Throws when it is another's turn for too long.
+ *
+ * @param {string} folder Where the lock lies; made when it is not there.
+ * @param {() => void | Promise<void>} work
+ * @param {(holder: number) => void} waits Called once, with the process that is waited for.
+ */
+export async function oneAtATime(folder, work, waits) {
+  const lock = join(folder, '.setup');
+  const deadlineMs = Date.now() + waitMsMax;
+  for (let isTold = false; ; isTold = true) {
+    const holder = take(folder, lock);
+    if (holder === undefined) break;
+    if (!isTold) waits(holder);
+    if (Date.now() >= deadlineMs) throw new Error(`${lock} is of process ${holder}: end it, or remove the file`);
+    await sleep(lookMs);
+  }
+  const letGo = () => {
+    if (holderOf(lock) === process.pid) rmSync(lock, { force: true });
+  };
+  process.once('exit', letGo);
+  try {
+    await work();
+  } finally {
+    process.off('exit', letGo);
+    letGo();
+  }
+}
+
+/** Undefined when this process may go on, otherwise the holder. */
+function take(folder, lock) {
+  const own = `${lock}.${process.pid}`;
+  try {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(own, `${process.pid}`);
+    linkSync(own, lock);
+    return undefined;
+  } catch (error) {
+    // Where nothing can be written, or nothing linked, there is nothing to be protected, or no way to do so.
+    if (error.code !== 'EEXIST') return undefined;
+    const holder = holderOf(lock) ?? 0;
+    if (holder === 0 || !isGone(holder)) return holder;
+    removeOf(holder, lock, own);
+    return take(folder, lock);
+  } finally {
+    rmSync(own, { force: true });
+  }
+}
+
+/** Another process may have done so, and have its own lock there by now: that one is put back. */
+function removeOf(holder, lock, own) {
+  try {
+    renameSync(lock, own);
+    if (holderOf(own) !== holder) linkSync(own, lock);
+  } catch (error) {
+    if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error;
+  }
+}
+
+function holderOf(lock) {
+  try {
+    return Number(readFileSync(lock, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function isGone(pid) {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return error.code === 'ESRCH';
+  }
+}

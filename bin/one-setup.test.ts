@@ -1,0 +1,52 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+
+type OneAtATime = (folder: string, work: () => void | Promise<void>, waits: (holder: number) => void) => Promise<void>;
+
+const { oneAtATime } = (await import(new URL('one-setup.mjs', import.meta.url).href)) as { oneAtATime: OneAtATime };
+/** No process has an id above 2^22. */
+const noProcess = 2 ** 22 + 1;
+
+let folder: string;
+beforeEach(() => {
+  folder = join(mkdtempSync(join(tmpdir(), 'headgate-setup-')), 'dist');
+});
+afterEach(() => rmSync(join(folder, '..'), { recursive: true }));
+
+it('a setup waits until another one is over, whether or not that one succeeds', async () => {
+  const story: string[] = [];
+  let end: (error: Error) => void = () => undefined;
+  const first = oneAtATime(
+    folder,
+    () => {
+      story.push('first');
+      return new Promise((_, reject) => (end = reject));
+    },
+    () => story.push('first waits'),
+  );
+  const second = oneAtATime(
+    folder,
+    () => void story.push('second'),
+    (holder) => story.push(`second waits for ${holder}`),
+  );
+  expect(story).toEqual(['first', `second waits for ${process.pid}`]);
+  end(new Error('no compiler'));
+  await expect(first).rejects.toThrow('no compiler');
+  await second;
+  expect(story).toEqual(['first', `second waits for ${process.pid}`, 'second']);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+it('a setup takes over from one that was killed', async () => {
+  await oneAtATime(
+    folder,
+    () => writeFileSync(join(folder, 'made'), ''),
+    () => expect.unreachable(),
+  );
+  writeFileSync(join(folder, '.setup'), `${noProcess}`);
+  const work = (): void => expect(existsSync(join(folder, '.setup'))).toBe(true);
+  await oneAtATime(folder, work, () => expect.unreachable());
+  expect(readdirSync(folder)).toEqual(['made']);
+});
