@@ -42,6 +42,18 @@ const subMax = 0x7fff_ffff;
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** Beside `op` and `id`. */
+const membersOf: Readonly<Record<Command['op'], readonly string[]>> = {
+  hello: [],
+  ping: [],
+  subscribe: ['sub', 'topic', 'from', 'cursor', 'partitions', 'positions', 'credit', 'format'],
+  credit: ['sub', 'records', 'bytes'],
+  pause: ['sub'],
+  resume: ['sub'],
+  unsubscribe: ['sub'],
+  produce: ['topic', 'records', 'format'],
+};
+
 /** Undefined when there is none. Throws InvalidRequest. */
 export function commandId({ id }: Fields): CommandId | undefined {
   if (id === undefined || id === null) return undefined;
@@ -52,6 +64,22 @@ export function commandId({ id }: Fields): CommandId | undefined {
 
 /** Throws InvalidRequest. */
 export function commandOf(fields: Fields): Command {
+  const command = knownCommand(fields);
+  refuseUnknown(fields, command.op);
+  return command;
+}
+
+/** A member that is ignored would be a surprise: `partition` beside `partitions` reads everything. */
+function refuseUnknown(fields: Fields, op: Command['op']): void {
+  const members = membersOf[op];
+  for (const name in fields) {
+    if (name === 'op' || name === 'id' || members.includes(name)) continue;
+    const advice = members.length === 0 ? 'it takes none' : `use ${members.join(', ')}`;
+    throw new InvalidRequest(name, `${op} has an unknown member '${name}': ${advice}`);
+  }
+}
+
+function knownCommand(fields: Fields): Command {
   const { op } = fields;
   switch (op) {
     case 'hello':

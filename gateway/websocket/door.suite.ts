@@ -257,6 +257,10 @@ export function websocketDoorSuite(driver: Driver): void {
       expect(await client.reply(3)).toMatchObject({ error: { code: 'not-found', kind: 'subscription' } });
       client.send({ op: 'produce', id: 4, topic: freshTopic(), records: [{ nonsense: 1 }] });
       expect(await client.reply(4)).toMatchObject({ error: { code: 'invalid-request', field: 'records[0].nonsense' } });
+      client.send({ op: 'subscribe', id: 5, sub: 1, topic: freshTopic(), partition: 0 });
+      expect(await client.reply(5)).toMatchObject({ error: { code: 'invalid-request', field: 'partition' } });
+      client.send({ op: 'ping', id: 6, sub: 1 });
+      expect(await client.reply(6)).toMatchObject({ error: { code: 'invalid-request', field: 'sub' } });
       client.socket.send(Buffer.from([9, 9]));
       await client.event((event) => event.event === 'error' && (event['error'] as { field?: string }).field === 'type');
       client.socket.send('{"op":');
