@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { defaultPartitionsMax, nameLengthMax, namePattern } from '../../tenancy/names.ts';
 import { partitionsPerTopicMax } from '../../engine/controller/rows/placement.ts';
 import { topicConfigs } from '../../engine/topic-configs.ts';
+import { profileNames } from '../../tenancy/quota/limits.ts';
 import type { ClusterLimits } from '../../tenancy/tenancy.ts';
 
 export const timeMs = z.number().int().openapi({ description: 'Milliseconds since 1970-01-01T00:00:00Z.' });
@@ -50,7 +51,12 @@ export const newName = z
 
 export const tenantSchema = z.object({ tenantId: z.string(), name: z.string(), createdAtMs: timeMs }).openapi('Tenant');
 
-const limit = z.number().int().positive().nullable().openapi({ description: 'null: no limit.' });
+const limit = z
+  .number()
+  .int()
+  .positive()
+  .nullable()
+  .openapi({ maximum: Number.MAX_SAFE_INTEGER, description: 'null: no limit.' });
 
 /** Listed one by one: a new limit is a compile error until the API has it. */
 const limitShape = {
@@ -101,7 +107,11 @@ export const newClusterSchema = z
     profile: z
       .string()
       .optional()
-      .openapi({ description: 'Profile that sets the limits that are not given.', example: 'msk-serverless' }),
+      .openapi({
+        enum: [...profileNames],
+        description: 'Profile that sets the limits that are not given.',
+        example: 'msk-serverless',
+      }),
     limits: limitChangesSchema.optional(),
   })
   .openapi('NewCluster');

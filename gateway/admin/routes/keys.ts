@@ -1,5 +1,6 @@
 /** API keys of a cluster. Only the answer that creates a secret contains it, so those answers are never cached. */
 import { createRoute, z } from '@hono/zod-openapi';
+import { rotationGraceMsMax } from '../../../tenancy/access/keys.ts';
 import { keyNameLengthMax } from '../../../tenancy/names.ts';
 import type { AdminContext } from '../options.ts';
 import { pageOf } from '../pages.ts';
@@ -15,7 +16,12 @@ const newKey = z
   .openapi('NewKey');
 const rotation = z
   .strictObject({
-    graceMs: z.number().int().min(0).default(0).openapi({ description: 'How long the old key keeps working.' }),
+    graceMs: z
+      .number()
+      .int()
+      .min(0)
+      .default(0)
+      .openapi({ maximum: rotationGraceMsMax, description: 'How long the old key keeps working.' }),
   })
   .openapi('KeyRotation');
 
