@@ -142,5 +142,7 @@ export type ProblemCode = keyof typeof problemKinds;
 export function problemPage(code: string): string | undefined {
   if (!Object.hasOwn(problemKinds, code)) return undefined;
   const { status, title, about, retryable, sideEffects } = problemKinds[code as ProblemCode];
-  return `${title}\n\ncode: ${code}\nstatus: ${status}\nretryable: ${retryable}\nside effects: ${sideEffects}\n\n${about}\n`;
+  const usual = `code: ${code}\nstatus: ${status}\nretryable: ${retryable}\nside effects: ${sideEffects}`;
+  const own = 'An answer may differ: its own `retryable` and `side_effects` count.';
+  return `${title}\n\n${usual}\n\n${about}\n${own}\n`;
 }
