@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { PartitionLog } from '../log/log.ts';
 import { World } from '../log/log-fixture.suite.ts';
 import { coordinatorLog, CoordinatorLogFull, CoordinatorLogLost } from './coordinator-log.ts';
 import { AppendUnsure } from './groups/coordinator-log.ts';
@@ -29,4 +30,20 @@ it('tells a disk without room from an append of unknown fate, and goes on when t
   await world.clock.advance(10);
   await expect(world.run(lost.append([record('f')]))).rejects.toBeInstanceOf(AppendUnsure);
   void dying;
+});
+
+it('gives the log up when a read brings it no further', async () => {
+  const world = new World();
+  const log = await world.open(await world.startSession());
+  const coordinator = coordinatorLog(log, world.clock);
+  await world.run(coordinator.append([record('a')]));
+  const first = await world.read(log, 0);
+  await world.run(coordinator.append([record('b')]));
+  const stuck = Object.create(log, { read: { value: () => first } }) as PartitionLog;
+  Object.defineProperties(stuck, {
+    startOffset: { value: 0 },
+    highWatermark: { value: log.highWatermark },
+  });
+  const replay = coordinatorLog(stuck, world.clock).replay(() => undefined);
+  await expect(world.run(replay)).rejects.toBeInstanceOf(CoordinatorLogLost);
 });

@@ -51,7 +51,10 @@ export function coordinatorLog(log: PartitionLog, clock: Clock): CoordinatorLog 
         if (read.errorCode !== errorCode.none || read.batches.length === 0) {
           throw new CoordinatorLogLost(`read at ${offset} gave error ${read.errorCode}`);
         }
+        const from = offset;
         for (const run of read.batches) offset = await replayRun(run, offset, visit);
+        // A read that holds nothing from there on would be asked for again, for ever.
+        if (offset <= from) throw new CoordinatorLogLost(`read at ${from} led to ${offset}`);
         if (offset < log.highWatermark) await new Promise<void>((resolve) => clock.endOfTurn(resolve));
       }
     },

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { crc32c } from '../../kernel/crc32c.ts';
 import { below, seededRandom } from '../../kernel/random.ts';
+import { DiskFault } from '../../ports.ts';
 import type { PartitionLog } from '../log.ts';
 import { directorySegments } from './directory-segments.ts';
 import { batchOf, segmentsDirectory, topicA, World } from '../log-fixture.suite.ts';
@@ -73,6 +75,38 @@ describe('a pieced file', () => {
     expect(await store.list()).toEqual(['f-pieces']);
     await store.remove('f-pieces');
     expect(disk.list('/segments')).toEqual([]);
+  });
+
+  it('has no map that makes no sense, whatever its checksum says', async () => {
+    const disk = new MemoryDisk();
+    const store = directorySegments(disk, '/segments');
+    disk.create('/source').writeSync([Buffer.alloc(100, 1)], 0);
+    const writer = store.createPieced!('f-pieces', ['/source'])!;
+    await writer.write([Buffer.alloc(10, 2)]);
+    writer.place(0, 10, 50);
+    await writer.commit();
+    const path = '/segments/f-pieces.seg';
+    const whole = Buffer.alloc(disk.open(path).sizeBytes());
+    disk.open(path).readSync(whole, 0);
+    // The last 36 bytes are the footer, before which the map has two runs of 20 bytes.
+    const footerAt = whole.length - 36;
+    const mapAt = footerAt - 40;
+    const wrong = [-1, 0, 7, 10, 61, 2 ** 40].flatMap((value) =>
+      [mapAt, mapAt + 20, footerAt + 12].map((at) => ({ at, value })),
+    );
+    for (const { at, value } of wrong) {
+      const bytes = Buffer.from(whole);
+      bytes.writeBigInt64BE(BigInt(value), at);
+      bytes.writeUInt32BE(crc32c(bytes, 0, mapAt, footerAt), footerAt + 20);
+      bytes.writeUInt32BE(crc32c(bytes, 0, footerAt, footerAt + 24), footerAt + 24);
+      disk.remove(path);
+      disk.create(path).writeSync([bytes], 0);
+      const read = store.open('f-pieces');
+      const got = read.read(Buffer.alloc(60), 0).catch((error: unknown) => error);
+      if (bytes.equals(whole)) expect(await got).toBe(60);
+      else expect([expect.any(DiskFault), 60, 0, 7, 10, 61]).toContainEqual(await got);
+      read.close();
+    }
   });
 });
 

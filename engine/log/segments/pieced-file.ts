@@ -173,16 +173,25 @@ export class PiecedFile implements SegmentFile {
     await this.#readWhole(ownBytes, footer, footerAt);
     const isFooter = footer.subarray(28).equals(magic) && readU32(footer, 24) === crc32c(footer, 0, 0, 24);
     const mapBytes = readU32(footer, 8);
-    if (!isFooter || readI64(footer, 0) + mapBytes !== footerAt) throw damaged;
+    const mapAt = footerAt - mapBytes;
+    if (!isFooter || readI64(footer, 0) !== mapAt || mapAt < magic.length || mapBytes % runBytes !== 0) throw damaged;
     const map = Buffer.allocUnsafe(mapBytes);
-    await this.#readWhole(ownBytes, map, footerAt - mapBytes);
+    await this.#readWhole(ownBytes, map, mapAt);
     if (crc32c(map) !== readU32(footer, 20)) throw damaged;
     const runs: Run[] = [];
     for (let at = 0; at < mapBytes; at += runBytes) {
       runs.push({ position: readI64(map, at), source: readI32(map, at + 8), at: readI64(map, at + 12) });
     }
-    return { runs, bytes: readI64(footer, 12) };
+    const bytes = readI64(footer, 12);
+    if (!areConsecutive(runs, bytes)) throw damaged;
+    return { runs, bytes };
   }
+}
+
+/** Whether each run begins where the one before it ended, from the first byte on, and holds something. */
+function areConsecutive(runs: readonly Run[], bytes: number): boolean {
+  if (!Number.isSafeInteger(bytes) || (runs[0]?.position ?? bytes) !== 0) return false;
+  return runs.every(({ position, source, at }, i) => position < endOf(runs, i, bytes) && source >= ownBytes && at >= 0);
 }
 
 /** Index of the run that holds `position`. */

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { batchOf, World } from '../log-fixture.suite.ts';
+import { encodeBatch } from '../../records/encode.ts';
+import { batchOf, topicA, World } from '../log-fixture.suite.ts';
 import { DataCorrupt } from '../log.ts';
 import { LogBehind } from '../dead-log.ts';
+import { encodeRecordHeader, walRecordHeaderBytes, walSalt } from './wal-format.ts';
 
 /** Three commits of two batches each, in one chunk; returns the chunk's path and where the last commit begins. */
 async function threeCommits(world: World): Promise<{ path: string; lastCommitAt: number; size: number }> {
@@ -40,6 +42,24 @@ describe('scan of a write-ahead log', () => {
       expect(values.length).toBeGreaterThanOrEqual(4);
       expect(values).toEqual(all.slice(0, values.length));
     }
+  });
+
+  it('takes no word from what a producer sent, even if it looks like a record of the log', async () => {
+    const world = new World({ walChunkBytesMax: 1 << 20 });
+    const log = await world.open(await world.startSession());
+    await world.append(log, batchOf(['before']));
+    const path = `${world.walDirectory}/00000000.wal`;
+    const lastCommitAt = world.disk.open(path).sizeBytes();
+    const forged = Buffer.alloc(walRecordHeaderBytes);
+    const durableLsn = 2 ** 40;
+    encodeRecordHeader(forged, 0, walSalt(0), topicA, 0, batchOf(['x']), durableLsn, durableLsn);
+    const tail = Buffer.alloc(1 << 16, 'HGWR');
+    await world.append(log, encodeBatch([{ key: forged, value: tail, timestampMs: 1000 }]));
+    world.crash('all');
+    // Torn: nothing of it was synced.
+    world.syncedLsn = lastCommitAt;
+    world.disk.flipBit(path, (lastCommitAt + 20) * 8);
+    expect(await recoveredValues(world)).toEqual(['before']);
   });
 
   it('refuses a log that ends before what was known to be on the disk, and takes it when nothing is known', async () => {

@@ -151,8 +151,9 @@ function scanChunk(
 
 /** Throws when a good record at or behind `from` says that the log was synced beyond the break. */
 function findWitness(chunk: Chunk, from: number, broken: Break, to = chunk.bytes.length): void {
-  const { bytes, salt } = chunk;
-  for (let at = nextRecordHeader(bytes, from, salt); at >= 0 && at < to; at = nextRecordHeader(bytes, at + 1, salt)) {
+  const { bytes, salt, lsn } = chunk;
+  const next = (at: number): number => nextRecordHeader(bytes, at, salt, lsn);
+  for (let at = next(from); at >= 0 && at < to; at = next(at + 1)) {
     const { durableLsn } = decodeRecordHeader(bytes, at, salt)!;
     if (durableLsn > broken.lsn) {
       throw new DataCorrupt(broken.path, broken.position, 'damage to what was synced (a later record proves it)');

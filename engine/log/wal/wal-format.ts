@@ -151,7 +151,7 @@ export function decodeRecordHeader(bytes: Buffer, at: number, salt: number): Wal
     baseOffset: readI64(bytes, at + 32),
     leaderEpoch: readI32(bytes, at + 40),
     batchCrc: readU32(bytes, at + 44),
-    lsn: readI64(bytes, at + 48),
+    lsn: lsnAt(bytes, at),
     durableLsn: readI64(bytes, at + 56),
   };
 }
@@ -170,10 +170,28 @@ export function isBatchOf(header: WalRecordHeader, batch: Buffer): boolean {
   );
 }
 
-/** Position of the next intact record header at or after `from`, or -1: for the search behind damage. */
-export function nextRecordHeader(bytes: Buffer, from: number, salt: number): number {
-  for (let at = bytes.indexOf('HGWR', from, 'latin1'); at >= 0; at = bytes.indexOf('HGWR', at + 1, 'latin1')) {
-    if (decodeRecordHeader(bytes, at, salt)) return at;
+/**
+ * Position of the next intact record header at or after `from`, or -1: for the search behind damage. `lsn` is that of byte 0.
+ * When it is known, only a header that was written for its place counts. What a producer sends lies there too, and may look
+ * like a header, or like millions of beginnings of one.
+ */
+export function nextRecordHeader(bytes: Buffer, from: number, salt: number, lsn?: number): number {
+  for (let at = nextMagic(bytes, from); at >= 0; at = nextMagic(bytes, at + 1)) {
+    const isOfPlace = lsn === undefined || (bytes.length - at >= walRecordHeaderBytes && lsnAt(bytes, at) === lsn + at);
+    if (isOfPlace && decodeRecordHeader(bytes, at, salt)) return at;
   }
   return -1;
+}
+
+/** Looked at one by one before the fast search is called, whose call costs as much as this many bytes. */
+const nearBytes = 64;
+
+function nextMagic(bytes: Buffer, from: number): number {
+  const near = Math.min(from + nearBytes, bytes.length - 3);
+  for (let at = from; at < near; at++) if (bytes[at] === 0x48 && readI32(bytes, at) === recordMagic) return at;
+  return bytes.indexOf('HGWR', Math.max(from, near), 'latin1');
+}
+
+function lsnAt(bytes: Buffer, at: number): number {
+  return readI64(bytes, at + 48);
 }
