@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { CommitMark, readMarks } from './commit-mark.ts';
 
 let volumes: string;
@@ -35,6 +36,29 @@ it('goes on in the file of an earlier process, which never grows', () => {
     mark.close();
     expect(readFileSync(join(volume, 'metadata-mark'), 'utf8')).toBe(`${String(last - 1).padStart(20, '0')}\n`);
   }
+});
+
+it('is written by whoever looks for the file before another process makes it', async () => {
+  const path = join(volume, 'metadata-mark');
+  const open = fs.openSync;
+  const opens = vi.spyOn(fs, 'openSync').mockImplementation((...asked) => {
+    try {
+      return open(...asked);
+    } catch (error) {
+      if (asked[0] === path) writeFileSync(path, `${'5'.padStart(20, '0')}\n`);
+      throw error;
+    }
+  });
+  syncBuiltinESMExports();
+  try {
+    const mark = new CommitMark(volume, () => 1000);
+    await mark.noteDurably();
+    mark.close();
+  } finally {
+    opens.mockRestore();
+    syncBuiltinESMExports();
+  }
+  expect(readMarks(volumes)).toEqual([{ volume, path, commit: 999 }]);
 });
 
 it('is silent where it cannot be written, and where nothing can be read', async () => {

@@ -7,7 +7,7 @@
  * The mark names the commit before the last one: while the last one is on its way to the disk others may see it, and a loss
  * of power may undo it. Commits come one after the other, so the one before is on the disk.
  */
-import { closeSync, fdatasync, fsyncSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, fdatasync, fsyncSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -71,7 +71,8 @@ function openMark(volume: string): number {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  const fd = openSync(path, 'wx', 0o600);
+  // Not exclusive: a broker of the volume and a controller that recovers it may both be the first.
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   const directory = openSync(volume, 'r');
   fsyncSync(directory);
   closeSync(directory);
