@@ -1,10 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { processStateNow } from '../infra/fleet/process-state.ts';
 import { type DataFolder, openDataFolder } from './data-folder.ts';
 import { lockDataFolder, shareDataFolder, stoppedSharers } from './data-folder-lock.ts';
 
@@ -53,6 +54,30 @@ it.runIf(existsSync('/proc/self/stat'))('tells who shares it and is stopped', as
     await vi.waitFor(() => expect(stoppedSharers(folder)).toEqual([sharers[0]!.pid]), { timeout: 20_000 });
   } finally {
     for (const each of sharers) each.kill('SIGKILL');
+  }
+});
+
+it.runIf(existsSync('/proc/self/stat'))('stays with one that is stopped, however often others ask', async () => {
+  const program = `require('net').createServer().listen({ path: process.argv[1] + '/one-' + process.pid + '-ab.sock', backlog: 1 }, () => console.log('up'))`;
+  const one = spawn(process.execPath, ['-e', program, folder.locks], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const asking: Socket[] = [];
+  try {
+    await once(one.stdout, 'data');
+    one.kill('SIGSTOP');
+    await vi.waitFor(() => expect(processStateNow(one.pid!)).toBe('T'), { timeout: 20_000 });
+    const ask = (): Promise<unknown> => {
+      const socket = connect(join(folder.locks, `one-${one.pid}-ab.sock`));
+      asking.push(socket);
+      return once(socket, 'connect').catch((error: unknown) => error);
+    };
+    let refused: unknown;
+    while (asking.length < 10 && !(refused instanceof Error)) refused = await ask();
+    expect(refused).toMatchObject({ code: 'EAGAIN' });
+    await expect(lockDataFolder(folder)).rejects.toThrow(refusal);
+    expect(socketsIn(folder.locks)).toEqual([`one-${one.pid}-ab.sock`]);
+  } finally {
+    for (const socket of asking) socket.destroy();
+    one.kill('SIGKILL');
   }
 });
 

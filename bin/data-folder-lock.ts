@@ -158,6 +158,9 @@ function namespaceAt(path: string): Promise<string | undefined> {
   });
 }
 
+/** What a connection to a socket fails with that nobody listens at, and never to one whose process is only busy or stopped. */
+const unheard = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTSOCK']);
+
 function answers(path: string): Promise<boolean> {
   return new Promise((done) => {
     const socket = connect(path);
@@ -165,6 +168,7 @@ function answers(path: string): Promise<boolean> {
       socket.destroy();
       done(true);
     });
-    socket.once('error', () => done(false));
+    // A stopped process accepts nothing, and others that ask again and again fill its queue (EAGAIN).
+    socket.once('error', (error: NodeJS.ErrnoException) => done(!unheard.has(error.code ?? '')));
   });
 }
