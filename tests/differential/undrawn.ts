@@ -22,6 +22,8 @@ export const undrawn: readonly string[] = [
   'Limits of bytes above 16 KiB that several partitions of a Fetch fill: Headgate reads their owners side by side, each for its part.',
   'Commits that are refused whole, because of their metadata, for a group that does not exist: Kafka has the group from then on, and does not list it, even with members, until something is written to the partition that it is kept in, of whatever group.',
   'The latest time (-3) in a log whose first records were deleted: Kafka also looks at those, as long as their file is there, and names an offset that nobody can read.',
+  'The latest time (-3) in a log whose records all have times before 1970 or none (-1): Kafka names the first offset, Headgate -1.',
+  'Times of records beyond 2^53 (INVALID_TIMESTAMP in Headgate), which Kafka stores where a topic allows them, and commits of offsets beyond 2^53, which end the connection.',
   'The same resource twice in AlterConfigs, to which Kafka gives no answer.',
   'What is no batch at all, or has a codec that its version of Produce does not know, beside good batches in one Produce: Kafka refuses all of them, Headgate that partition alone.',
   'Produce without a records field, which Kafka never answers, and a producer id with epoch -1, which it takes.',
