@@ -1,4 +1,9 @@
 /** What `--help` says, of all commands alike. */
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { expect, it } from 'vitest';
 import { headgate, json } from './cli-in-test.suite.ts';
@@ -55,4 +60,19 @@ it.each(all)('%s is no wider than a terminal, but for its examples', async (path
 it('tells every setting of serve', async () => {
   const { out } = await headgate('serve --help', () => json({}));
   for (const { flag } of Object.values(serveSettings)) expect(out).toContain(`\n  --${flag} <`);
+});
+
+it('a clone that is not compiled tells its version, and what to do', () => {
+  const clone = mkdtempSync(join(tmpdir(), 'headgate-clone-'));
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  for (const file of ['bin/headgate.mjs', 'package.json']) cpSync(join(root, file), join(clone, file));
+  const run = (word: string) =>
+    spawnSync(process.execPath, [join(clone, 'bin/headgate.mjs'), word], { encoding: 'utf8' });
+  expect(run('--version')).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string });
+  expect(run('status')).toMatchObject({
+    status: 1,
+    stdout: '',
+    stderr: expect.stringContaining('npm start') as string,
+  });
+  rmSync(clone, { recursive: true });
 });

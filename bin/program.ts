@@ -34,6 +34,8 @@ export function createProgram(cli: CliContext): Command {
   for (const setting of Object.values(clientSettings)) {
     program.addOption(settingOption(setting, environmentName(setting.flag)));
   }
+  // headgate.mjs itself prints it, also before anything is compiled.
+  program.addHelpText('after', '\nheadgate --version prints the version.');
   // Shown below the help of each command that talks to a server.
   program.helpOption('-h, --help', 'Show this help');
   program.configureHelp({ showGlobalOptions: true, optionDescription: optionText });

@@ -12,7 +12,7 @@ export function cliPage(program: Command): string {
   return `${generatedNote}
 # Command line
 
-In a clone, \`node bin/headgate.mjs\` is \`headgate\`. Every command has \`--help\`; \`source <(headgate completion bash)\`
+In a clone, \`node bin/headgate.mjs\` is \`headgate\`. \`headgate --version\` prints the version. Every command has \`--help\`; \`source <(headgate completion bash)\`
 completes commands and flags (\`zsh\` and \`fish\` too).
 
 ## Flags of all client commands
