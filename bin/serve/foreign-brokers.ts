@@ -50,7 +50,8 @@ function answers(path: string): Promise<boolean> {
       done(isThere);
     };
     socket.once('connect', () => end(true));
-    socket.once('error', () => end(false));
+    // A stopped one lets connections wait, until its queue is full.
+    socket.once('error', (error: NodeJS.ErrnoException) => end(error.code === 'EAGAIN'));
     // One that does not accept connections does not answer clients either.
     socket.setTimeout(answerWaitMsMax, () => end(false));
   });
