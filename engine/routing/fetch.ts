@@ -92,12 +92,14 @@ export class FetchRouter {
 class Slot implements TailWaiter {
   readonly asked: FetchPartition;
   readonly #gathering: Gathering;
-  /** Where to continue: after what has been gathered. */
+  /** Where it is read, or waited for: after what had been gathered then. */
   offset: number;
+  /** How many of `records` lie before `offset`. */
+  #passed = 0;
   bytes = 0;
-  records: readonly Uint8Array[] = [];
+  readonly records: Uint8Array[] = [];
   /** The frames that `records` are views of, one hold for each. */
-  frames: readonly SharedFrame[] = [];
+  readonly frames: SharedFrame[] = [];
   last: FetchedPartition | undefined;
   isWaiting = false;
 
@@ -105,6 +107,22 @@ class Slot implements TailWaiter {
     this.asked = asked;
     this.#gathering = gathering;
     this.offset = asked.offset;
+  }
+
+  gather(taken: readonly Uint8Array[], frames: readonly SharedFrame[] = []): void {
+    for (const each of taken) this.records.push(each);
+    for (const frame of frames) {
+      frame.hold();
+      this.frames.push(frame);
+    }
+    this.bytes += recordBytes(taken);
+  }
+
+  /** Looks only at what is new: who asks for many bytes may get them a batch at a time. */
+  goOn(): void {
+    const added = this.records.slice(this.#passed);
+    this.#passed = this.records.length;
+    this.offset = offsetBehind(added, this.offset);
   }
 
   delivered(result: FetchedPartition): void {
@@ -364,12 +382,7 @@ class Gathering {
     const bytes = recordBytes(taken);
     if (bytes < recordBytes(result.records)) this.#isFull = true;
     if (bytes === 0) return;
-    slot.records = slot.records.length === 0 ? taken : [...slot.records, ...taken];
-    if (result.frames) {
-      for (const frame of result.frames) frame.hold();
-      slot.frames = slot.frames.length === 0 ? result.frames : [...slot.frames, ...result.frames];
-    }
-    slot.bytes += bytes;
+    slot.gather(taken, result.frames);
     this.#bytes += bytes;
     if (this.#bytes >= this.#options.maxBytes) this.#isFull = true;
   }
@@ -413,7 +426,7 @@ class Gathering {
   #waitForMore(): void {
     for (const slot of this.#slots) {
       if (slot.isWaiting) continue;
-      if (slot.bytes > 0) slot.offset = offsetBehind(slot.records, slot.offset);
+      slot.goOn();
       this.#wait(slot);
     }
   }
