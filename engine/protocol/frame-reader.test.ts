@@ -32,8 +32,41 @@ describe('FrameReader', () => {
           receive.fill(0xee);
           at += taken;
         }
-        expect(found).toEqual(payloads);
+        expect(found.map((frame) => frame.toString('hex'))).toEqual(payloads.map((each) => each.toString('hex')));
       }),
+    );
+  });
+
+  it('finds the same frames whatever their sizes, however they grow and wherever they are received', () => {
+    const whole = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7) ^ (i >> 8)));
+    const edges = [0, 1, 4095, 4096, 65_535, 65_536, 65_537, 262_143, 262_144, 262_145];
+    const sizes = fc.array(fc.oneof(fc.nat(50), fc.constantFrom(...edges), fc.nat(300_000)), { maxLength: 5 });
+    const cut = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(4096, 65_536), fc.nat(300_000));
+    const cuts = fc.array(cut, { minLength: 1, maxLength: 8 });
+    const shared = Buffer.alloc(128 * 1024);
+    fc.assert(
+      fc.property(sizes, cuts, fc.constantFrom(1, 100, 65_536, eagerBytes), (all, taking, eager) => {
+        const payloads = all.map((size, i) => whole.subarray(Math.min(i, 300_000 - size)).subarray(0, size));
+        const stream = Buffer.concat(payloads.map(framed));
+        const found: Buffer[] = [];
+        let charged = 0;
+        const reader = new FrameReader(300_000, eager, {
+          received: (frame) => void found.push(frame),
+          charge: (bytes) => void (charged += bytes),
+        });
+        for (let at = 0, i = 0; at < stream.length; i++) {
+          const target = reader.target(shared);
+          // Every other read is large enough for a long stream to end soon.
+          const readBytes = i % 2 === 0 ? Math.max(1, taking[(i >> 1) % taking.length]!) : 1 + (stream.length >> 4);
+          const taken = stream.copy(target, 0, at, Math.min(at + readBytes, stream.length));
+          reader.push(target, taken);
+          shared.fill(0xee, 0, taken);
+          at += taken;
+        }
+        expect(found.map((frame, i) => frame.equals(payloads[i]!))).toEqual(all.map(() => true));
+        expect(charged).toBe(all.reduce((sum, size) => sum + size, 0));
+      }),
+      { numRuns: 60 },
     );
   });
 

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  batchCrc,
   batchErrorCode,
   batchField,
   batchHeaderBytes,
@@ -128,6 +129,28 @@ describe('damaged records', () => {
         const decoded = await decodeBatch(batch, 1 << 20).catch((error: Error) => error);
         if (isBatchFault(verdict)) return;
         expect(decoded).toHaveLength(inputs.length);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('what passes under a checksum that the sender computed over its nonsense, in the header too, every reader reads', async () => {
+    const byte = fc.oneof(fc.constantFrom(0, 1, 2, 0x0f, 0x10, 0x7f, 0x80, 0xff), fc.nat(0xff));
+    const crcEnd = batchField.attributes;
+    const edit = fc.record({ isInHeader: fc.boolean(), at: fc.nat(), byte });
+    const edits = fc.array(edit, { minLength: 1, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(record, { minLength: 1, maxLength: 6 }), anyCodec, edits, async (inputs, id, all) => {
+        const batch = await recompressBatch(encodeBatch(inputs), id);
+        for (const { isInHeader, at, byte: changed } of all) {
+          const [from, to] = isInHeader ? [crcEnd, batchHeaderBytes] : [batchHeaderBytes, batch.length];
+          batch[from + (at % (to - from))] = changed;
+        }
+        batch.writeUInt32BE(batchCrc(batch, 0), batchField.crc);
+        const header = validateBatch(batch);
+        if (isBatchFault(header) || isBatchFault(await validateRecords(batch, { decompressedBytesMax: 1 << 20 })))
+          return;
+        expect(await decodeBatch(batch, 1 << 20)).toHaveLength(header.count);
       }),
       { numRuns: 150 },
     );
