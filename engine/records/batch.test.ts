@@ -115,8 +115,10 @@ describe('validateBatch', () => {
     expect(errorOf(sample(), { batchBytesMax: 80 })).toBe(code.messageTooLarge);
     expect(errorOf(patched((b) => (b[at.magic] = 1)))).toBe(code.invalidRecord);
     expect(errorOf(patched((b) => writeI32(b, at.count, 0)))).toBe(code.invalidRecord);
-    expect(errorOf(patched((b) => writeI32(b, at.lastOffsetDelta, 5)))).toBe(code.invalidRecord);
-    expect(errorOf(patched((b) => writeI64(b, at.maxTimestamp, 2 ** 60)))).toBe(code.invalidTimestamp);
+    for (const delta of [-1, 0, 1, 3, 5])
+      expect(errorOf(patched((b) => writeI32(b, at.lastOffsetDelta, delta)))).toBe(code.invalidRecord);
+    for (const field of [at.baseTimestamp, at.maxTimestamp])
+      expect(errorOf(patched((b) => writeI64(b, field, 2 ** 60)))).toBe(code.invalidTimestamp);
     expect(errorOf(patched((b) => (b[at.attributes + 1] = 0x20)))).toBe(code.invalidRecord);
     expect(errorOf(patched((b) => (b[at.attributes + 1] = 0x10)))).toBe(code.invalidRecord);
     expect(errorOf(patched((b) => (b[at.attributes + 1] = 5)))).toBe(code.unsupportedCompressionType);

@@ -137,10 +137,15 @@ describe('damaged records', () => {
   it('what passes under a checksum that the sender computed over its nonsense, in the header too, every reader reads', async () => {
     const byte = fc.oneof(fc.constantFrom(0, 1, 2, 0x0f, 0x10, 0x7f, 0x80, 0xff), fc.nat(0xff));
     const crcEnd = batchField.attributes;
+    // Short ones: of a few bytes each is hit often.
+    const short = fc.option(fc.uint8Array({ maxLength: 3 }).map((bytes) => Buffer.from(bytes)));
+    const headers = fc.array(fc.record({ key: fc.string({ maxLength: 2 }), value: short }), { maxLength: 2 });
+    const oneShort = fc.record({ key: short, value: short, headers, timestampMs: fc.nat() });
+    const few = fc.array(fc.oneof(oneShort, record), { minLength: 1, maxLength: 3 });
     const edit = fc.record({ isInHeader: fc.boolean(), at: fc.nat(), byte });
     const edits = fc.array(edit, { minLength: 1, maxLength: 4 });
     await fc.assert(
-      fc.asyncProperty(fc.array(record, { minLength: 1, maxLength: 6 }), anyCodec, edits, async (inputs, id, all) => {
+      fc.asyncProperty(few, anyCodec, edits, async (inputs, id, all) => {
         const batch = await recompressBatch(encodeBatch(inputs), id);
         for (const { isInHeader, at, byte: changed } of all) {
           const [from, to] = isInHeader ? [crcEnd, batchHeaderBytes] : [batchHeaderBytes, batch.length];
@@ -154,6 +159,22 @@ describe('damaged records', () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  it('names headers that no reader would take', async () => {
+    const withHeaders = (headers: RecordInput['headers'], fromEnd: number): Buffer => {
+      const batch = encodeBatch([{ key: null, value: null, timestampMs: 1, headers: headers ?? [] }]);
+      // -1, as a varint.
+      batch[batch.length - fromEnd] = 1;
+      return batch;
+    };
+    for (const [batch, message] of [
+      [withHeaders([], 1), 'header count -1'],
+      [withHeaders([{ key: '', value: null }], 2), 'header with a null key'],
+    ] as const) {
+      expect(await validateRecords(batch)).toEqual({ errorCode: batchErrorCode.invalidRecord, message });
+      await expect(decodeBatch(batch)).rejects.toThrow(message);
+    }
   });
 
   it('names offset deltas out of order and records without a key', async () => {
