@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { AssertionFailure } from '../engine/kernel/assert.ts';
 import { ClusterShares } from './cluster-shares.ts';
 
-it('gives one cluster a half and all clusters together no more than there is', () => {
+it('gives one cluster at most half, and all clusters together no more than the total', () => {
   const shares = new ClusterShares(100);
   expect(shares.tryTake('a', 30)).toBe(true);
   expect(shares.tryTake('a', 21)).toBe(false);
@@ -13,7 +13,7 @@ it('gives one cluster a half and all clusters together no more than there is', (
   expect([shares.isFullFor('a'), shares.isFullFor('b'), shares.isFullFor('c')]).toEqual([true, false, false]);
 });
 
-it('takes again what is given back, and keeps nothing of who holds nothing', () => {
+it('reuses what is given back, and keeps no entry for a cluster that holds nothing', () => {
   const shares = new ClusterShares(100);
   shares.take('a', 60);
   expect(shares.isFullFor('a')).toBe(true);

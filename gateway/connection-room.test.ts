@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ConnectionRoom, Room } from './connection-room.ts';
 
-it('leaves files to the engine and to the control plane, however many connections come', () => {
+it('leaves open files for the engine and the control plane, however many connections arrive', () => {
   const files = fc.integer({ min: 8, max: 2 ** 20 });
   const steps = fc.array(fc.constantFrom('kafka', 'http', 'admin'), { maxLength: 2_000 });
   fc.assert(
@@ -18,7 +18,7 @@ it('leaves files to the engine and to the control plane, however many connection
   );
 });
 
-it('lets no door for data have all of the other one’s', () => {
+it('never lets one data door take all the connections of the other', () => {
   const { kafka, http } = new ConnectionRoom(1_000);
   while (kafka.take());
   expect(kafka.taken).toBeGreaterThan(400);
@@ -29,7 +29,7 @@ it('lets no door for data have all of the other one’s', () => {
   expect(http.take()).toBe(true);
 });
 
-it('tells once that it is full, and again when it has been half empty', () => {
+it('reports once that it is full, and again only after it has been half empty', () => {
   let told = 0;
   const room = new Room(4, undefined, () => told++);
   for (let i = 0; i < 6; i++) room.take();

@@ -1,4 +1,4 @@
-/** A control plane over real tenancy and an engine in memory, asked without a socket. */
+/** A control plane over real tenancy and an in-memory engine, called without a socket. */
 import { manualClock, type ManualClock } from '../../engine/kernel/manual-clock.ts';
 import { seededRandom } from '../../engine/kernel/random.ts';
 import { memoryStore } from '../../engine/store-memory.ts';
@@ -27,7 +27,7 @@ export interface AdminInTest {
   isReady: boolean;
   readonly logged: string[];
   ask(method: string, path: string, body?: unknown, key?: string): Promise<Answer>;
-  /** A tenant with a cluster; the cluster's id. */
+  /** Creates a tenant with a cluster and returns the cluster's id. */
   cluster(name?: string): Promise<string>;
 }
 

@@ -52,7 +52,7 @@ describe('tenants and clusters', () => {
     expect((await test.ask('DELETE', `${v1}/tenants/${tenantId}`)).status).toBe(204);
   });
 
-  it('come in pages that neither repeat nor hide', async () => {
+  it('are listed in pages without repeats or gaps', async () => {
     const ids: string[] = [];
     for (let i = 0; i < 5; i++) ids.push(await test.cluster(`c${i}`));
     const seen: string[] = [];
@@ -69,7 +69,7 @@ describe('tenants and clusters', () => {
     });
   });
 
-  it('say what is wrong with a request, all of it', async () => {
+  it('report everything that is wrong with a request', async () => {
     const wrong = await test.ask('POST', `${v1}/clusters`, { name: 7, limits: { nonsense: 1 } });
     expect(wrong).toMatchObject({ status: 400, body: { code: 'invalid-request', retryable: false } });
     const fields = (wrong.body['faults'] as { field: string }[]).map(({ field }) => field);
@@ -86,7 +86,7 @@ describe('tenants and clusters', () => {
 });
 
 describe('keys', () => {
-  it('are shown once, rotated with a grace and revoked', async () => {
+  it('are shown once, rotated with a grace period and revoked', async () => {
     const clusterId = await test.cluster();
     const path = `${v1}/clusters/${clusterId}/keys`;
     const made = await test.ask('POST', path, { name: 'app' });
@@ -244,7 +244,7 @@ describe('the fleet', () => {
     ]);
   });
 
-  it('is shown at one look, which is made anew after a moment', async () => {
+  it('is shown in one overview, which is refreshed after a moment', async () => {
     const clusterId = await test.cluster();
     for (const name of ['a', 'b']) {
       await test.ask('POST', `${v1}/clusters/${clusterId}/topics`, { name, partitions: 3 });
@@ -272,7 +272,7 @@ describe('the fleet', () => {
     expect((await test.ask('GET', `${v1}/engine`)).body['lastEventId']).toBe('2-2');
   });
 
-  it('tells its decisions, from any of them on', async () => {
+  it('lists its decisions, starting from any of them', async () => {
     for (const [kind, atMs] of [
       ['x', 1],
       ['y', 1],

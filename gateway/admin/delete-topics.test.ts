@@ -1,4 +1,4 @@
-/** A group's first request beside the deletion of its cluster: whichever is first, no topic of ours stays behind. */
+/** A group's first request races with the deletion of its cluster: whichever comes first, no internal topic remains. */
 import { expect, it } from 'vitest';
 import { StoreCatalogue } from '../../engine/catalogue.ts';
 import { world as controlled } from '../../engine/controller/controller-in-test.suite.ts';
@@ -11,7 +11,7 @@ import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { deleteTopicsOf } from './delete-topics.ts';
 
-/** `turns`: of the event loop by which the deletion is ahead. `isSeen`: whether its catalogue has heard of the topic. */
+/** `turns`: event loop turns that the deletion is ahead. `isSeen`: whether its catalogue has heard of the topic. */
 async function deleteBeside(turns: number, isSeen: boolean) {
   const { clock, store, control, during, placements } = controlled();
   const controller = control();

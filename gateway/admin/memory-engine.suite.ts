@@ -1,5 +1,5 @@
 /**
- * An engine in memory for tests of the control plane: topics are created under their guards in a real metadata store;
+ * An in-memory engine for tests of the control plane: topics are created under their guards in a real metadata store;
  * brokers, offsets and groups are what a test sets.
  */
 import type { ScalingShown } from '../../engine/controller/rows/fleet-report.ts';
@@ -22,7 +22,7 @@ export interface MemoryEngine extends FleetOperations {
   readonly engine: Engine;
   readonly topics: Map<string, TopicEntry>;
   readonly groups: Map<string, GroupInTest>;
-  /** End offset of every partition; offsets begin at 0. Undefined: no owner answers. */
+  /** End offset of every partition; offsets start at 0. Undefined: no owner answers. */
   endOffset: number | undefined;
   readonly asked: string[];
   late: number;

@@ -33,14 +33,14 @@ async function document(): Promise<Document> {
   return (await test.ask('GET', '/openapi.json', undefined, '')).body as unknown as Document;
 }
 
-/** Every method and path that the program answers, as OpenAPI writes them. */
+/** Every method and path that the program serves, in OpenAPI notation. */
 function routes(): string[] {
   const served = test.admin.app.routes.filter(({ method }) => method !== 'ALL');
   return [...new Set(served.map(({ method, path }) => `${method.toLowerCase()} ${path.replace(/:(\w+)/g, '{$1}')}`))];
 }
 
 describe('the surface', () => {
-  it('asks for the key on every route of the API, whatever else is wrong', async () => {
+  it('requires the key on every route of the API, whatever else is wrong with the request', async () => {
     const walked = routes().filter((route) => route.includes('/admin/'));
     expect(walked.length).toBeGreaterThan(25);
     for (const route of walked) {
@@ -56,7 +56,7 @@ describe('the surface', () => {
     expect((await test.ask('GET', '/admin/v1/nothing')).status).toBe(404);
   });
 
-  it('is described whole, with every reference resolved', async () => {
+  it('is described completely, with every reference resolved', async () => {
     const described = await document();
     expect(described.openapi).toBe('3.1.0');
     const own = Object.entries(described.paths).filter(([path]) => !/^\/(v1|problems)(\/|$)/.test(path));
@@ -89,7 +89,7 @@ describe('the surface', () => {
     }
   });
 
-  it('names the address of the HTTP door once that is known, and one to fill in', async () => {
+  it('names the address of the HTTP door once it is known, and a placeholder address', async () => {
     let httpAddress: string | undefined;
     const { app } = createAdminApp({ ...test.options, httpAddress: () => httpAddress });
     const servers = async (): Promise<unknown> => {
@@ -104,14 +104,14 @@ describe('the surface', () => {
     expect(await servers()).toEqual([{ url: httpAddress }, toFillIn(httpAddress)]);
   });
 
-  it('is described so that what may be null can be, and every body has a schema', async () => {
+  it('is described so that nullable fields can be null and every body has a schema', async () => {
     const walk = (node: unknown, at: string): void => {
       if (typeof node !== 'object' || node === null) return;
       const { allOf, content } = node as { allOf?: readonly object[]; content?: Record<string, { schema?: object }> };
-      // oapi-codegen fails at several types in one schema.
+      // oapi-codegen fails on a schema with several types.
       const types = [(node as { type?: unknown }).type].flat().filter((type) => typeof type === 'string');
       expect(types.filter((type) => type !== 'null').length, at).toBeLessThan(2);
-      // All of a reference to an object and of "an object or null" is never null.
+      // allOf of a reference to an object and "an object or null" can never be null.
       for (const part of allOf ?? []) expect((part as { type?: unknown }).type ?? '', at).not.toContain('null');
       for (const [type, { schema = {} }] of Object.entries(content ?? {})) {
         expect(Object.keys(schema), `${at} ${type}`).not.toEqual([]);
@@ -121,7 +121,7 @@ describe('the surface', () => {
     walk(await document(), '');
   });
 
-  it('tells which methods a path has, and which type of body', async () => {
+  it('names the methods and the body type that a path accepts', async () => {
     for (const [method, path, allow] of [
       ['PUT', '/admin/v1/tenants', 'GET, HEAD, POST'],
       ['OPTIONS', '/admin/v1/brokers/1/drain', 'POST'],
@@ -155,7 +155,7 @@ describe('the surface', () => {
     expect((await test.ask('GET', '/problems/not-found', undefined, '')).status).toBe(200);
   });
 
-  it('shows the engine from its own files, open and without a word about it', async () => {
+  it('serves the engine page from its own files, without a key and without inline code', async () => {
     expect((await test.ask('GET', '/', undefined, '')).headers.get('Location')).toBe('/engine');
     const page = await test.ask('GET', '/engine', undefined, '');
     const policy = page.headers.get('Content-Security-Policy')!;
@@ -169,7 +169,7 @@ describe('the surface', () => {
     expect((await test.ask('GET', '/engine/console-page.js', undefined, '')).status).toBe(404);
   });
 
-  it('tells a bug by its request id and nothing else', async () => {
+  it('answers a bug with its request id and nothing else', async () => {
     test.memory.drainBroker = () => Promise.reject(new TypeError('secret detail'));
     const answer = await test.ask('POST', '/admin/v1/brokers/1/drain');
     expect(answer).toMatchObject({ status: 500, body: { code: 'internal' } });
@@ -214,7 +214,7 @@ describe('health and metrics', () => {
     expect(again).toContain('headgate_produced_bytes_total{cluster="other"} 200');
   });
 
-  it('say nothing of any cluster to who has no key, and that a wrong one is wrong', async () => {
+  it('show nothing about clusters without a key, and refuse a wrong key', async () => {
     const clusterId = await test.cluster('secret');
     test.tenancy.meter.produced(clusterId, 2, 100);
     const open = await test.ask('GET', '/metrics', undefined, '');
@@ -244,7 +244,7 @@ describe('the event stream', () => {
     return text;
   }
 
-  it('begins after the last id that was seen and goes on with what comes', async () => {
+  it('begins after the last id that the client saw and continues with new events', async () => {
     test.memory.emit('before', 1);
     test.memory.emit('missed', 1);
     const response = await follow({ 'Last-Event-ID': '1-1' });
@@ -256,7 +256,7 @@ describe('the event stream', () => {
     await response.body!.cancel();
   });
 
-  it('lets go of who does not keep up, and ends with the control plane', async () => {
+  it('drops a follower that does not keep up, and ends with the control plane', async () => {
     test = await adminInTest({ followerBacklogMax: 2, followersMax: 1 });
     const slow = await follow();
     await readUntil(slow, 'following');
@@ -271,7 +271,7 @@ describe('the event stream', () => {
 });
 
 describe('the listener', () => {
-  it('takes bodies in chunks, up to the same limit as others', async () => {
+  it('accepts chunked bodies, up to the same limit as others', async () => {
     const context = { ...test.options.context, clock: systemClock };
     const server = await startAdmin({ ...test.options, context, host: '127.0.0.1', port: 0 });
     const headers = { Authorization: `Bearer ${adminKey}`, 'Content-Type': 'application/json' };

@@ -1,4 +1,4 @@
-/** The memory that all requests share, over real sockets and the same on both transports. */
+/** The memory that all requests share, tested over real sockets and on both transports alike. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -6,11 +6,11 @@ import WebSocket from 'ws';
 import type { Append } from '../../engine/engine.ts';
 import { type Bench, type BenchTenant, type Driver, httpBench } from './door-bench.suite.ts';
 
-/** Of one cluster, which is half of all. */
+/** The share of one cluster: half of the total. */
 const clusterBytesHeldMax = 300_000;
 const waiting = { timeout: 20_000 };
 
-/** A request whose body is sent in parts. */
+/** A request whose body the test sends in parts. */
 class SlowSender {
   readonly socket: Socket;
   #text = '';
@@ -84,11 +84,11 @@ export function bodyMemorySuite(driver: Driver): void {
       part(second, 140_000);
       await held().toBe(280_000);
       part(third, 50_000);
-      // Chunked, the reply waits for the end of the body or for its chance of one.
+      // The reply to a chunked request waits until its body ends or has had its time to end.
       if (isChunked) third.socket.write('0\r\n\r\n');
       await third.answered(/^HTTP\/1.1 503 [^]*retry-after: 1\r\n[^]*"code":"overloaded"/i);
       await held().toBe(280_000);
-      // What needs no memory of its own is served meanwhile.
+      // A small body needs no memory of its own, so it is served meanwhile.
       expect((await tenant.call('POST', path, { body: 'small' })).status).toBe(200);
       part(first, 10_000);
       if (isChunked) first.socket.write('0\r\n\r\n');
@@ -98,7 +98,7 @@ export function bodyMemorySuite(driver: Driver): void {
       await held().toBe(0);
     });
 
-    test('a cluster that has taken its share leaves others theirs, which together are all', async () => {
+    test('a cluster that has used up its share leaves the others theirs, up to the total', async () => {
       const [other, third] = [await bench.tenant('other'), await bench.tenant('third')];
       const length = 'Content-Length: 150000';
       const path = '/v1/topics/shares';
@@ -129,14 +129,14 @@ export function bodyMemorySuite(driver: Driver): void {
       const streams = [sender('/v1/topics/lines/records', head), sender('/v1/topics/lines/records', head)];
       for (const { socket } of streams) socket.write(body);
       await held().toBeGreaterThanOrEqual(clusterBytesHeldMax);
-      // One slice of either at most on top.
+      // Each stream may exceed the share by one slice at most.
       expect(bench.door.requestBytesHeld).toBeLessThan(clusterBytesHeldMax + 2 * 8_192);
       release();
       for (const stream of streams) await stream.answered(/"records":1000,"failed":0/);
       await held().toBe(0);
     });
 
-    test('WebSocket commands are refused by number, and the socket lives on', async () => {
+    test('WebSocket commands are refused by their number, and the socket stays open', async () => {
       await tenant.call('POST', '/v1/topics', { json: { name: 'commands', partitions: 1 } });
       const release = holdAppends();
       const socket = new WebSocket(`${bench.base.replace('http', 'ws')}/v1/ws`, ['headgate.v1.json'], {

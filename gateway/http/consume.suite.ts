@@ -1,4 +1,4 @@
-/** Reading, event streams, topics, groups, and what holds for all routes: the same on both transports. */
+/** Reading, event streams, topics, groups, and what applies to all routes: the same on both transports. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ResponseOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -8,7 +8,7 @@ import { answerOf, type Bench, type BenchTenant, type Driver, type Json, httpBen
 let topics = 0;
 const freshTopic = (): string => `read-${++topics}`;
 
-/** Reads server-sent events from a response until `count` of them have come. */
+/** Reads server-sent events from a response until `count` of them have arrived. */
 async function events(response: Response, count: number): Promise<Record<string, string>[]> {
   const reader = response.body!.getReader();
   let text = '';
@@ -80,7 +80,7 @@ export function consumeSuite(driver: Driver): void {
 
     test('starts: earliest, latest, offset, last N, time', async () => {
       const topic = freshTopic();
-      // A batch each: a time is looked up by batch at least.
+      // One batch per record: a time lookup is exact to the batch at least.
       for (let i = 0; i < 10; i++) {
         const record = { value: i, partition: 0, timestamp: 1_700_000_000_000 + i * 1000 };
         await tenant.call('POST', `/v1/topics/${topic}/records`, { json: { records: [record] } });
@@ -105,7 +105,7 @@ export function consumeSuite(driver: Driver): void {
         await tenant.call('GET', '/v1');
       };
       await isWaiting();
-      // Whether this comes before or behind the look at the end: from=latest may then begin after it, so one more follows.
+      // If this record lands before the poll looks up the end, from=latest starts after it; so another record follows.
       let done = false;
       void polled.then(() => {
         done = true;
@@ -114,7 +114,7 @@ export function consumeSuite(driver: Driver): void {
       expect((await polled).values.length).toBeGreaterThan(0);
     });
 
-    test('headers: cursor, watermark, up to date; the same page as NDJSON', async () => {
+    test('headers: cursor, watermark, up-to-date; the same page as NDJSON', async () => {
       const topic = freshTopic();
       await fill(topic, 3);
       const answer = await tenant.call('GET', `/v1/topics/${topic}/records?partition=0&max_records=2`, {
@@ -155,7 +155,7 @@ export function consumeSuite(driver: Driver): void {
       expect((await read(topic, `cursor=${String(clamped.json['next'])}`)).values).toEqual([0]);
     });
 
-    test('cursors of other topics, of a deleted one, damaged ones', async () => {
+    test('cursors of another topic, cursors of a deleted topic, and damaged cursors are refused', async () => {
       const [topic, other] = [freshTopic(), freshTopic()];
       await fill(topic, 1);
       await fill(other, 1);
@@ -172,7 +172,7 @@ export function consumeSuite(driver: Driver): void {
       expect((await read(topic, `cursor=${cursor}`)).json).toMatchObject({ status: 409, code: 'epoch-mismatch' });
     });
 
-    test('a cursor over the whole topic takes in partitions that are added', async () => {
+    test('a cursor over the whole topic includes partitions that are added later', async () => {
       const topic = freshTopic();
       await fill(topic, 1);
       const whole = String((await read(topic, '')).json['next']);
@@ -242,7 +242,7 @@ export function consumeSuite(driver: Driver): void {
       },
     );
 
-    test('an event stream is refused where all of them read as many partitions as there is room for', async () => {
+    test('an event stream is refused once all streams together read as many partitions as allowed', async () => {
       const small = await httpBench(driver, {}, { subscribedPartitionsMax: 2 });
       try {
         const own = await small.tenant('small');
@@ -266,7 +266,7 @@ export function consumeSuite(driver: Driver): void {
       expect(json['detail']).toContain('the body has more than 1000000 values');
     });
 
-    test('thousands of topics are listed over several turns, in order and whole', async () => {
+    test('thousands of topics are listed over several turns, in order and complete', async () => {
       const many = await bench.tenant('many-topics');
       const names = Array.from({ length: 3_500 }, (_, i) => `t${String(i).padStart(4, '0')}`);
       for (const name of names) {
@@ -321,7 +321,7 @@ export function consumeSuite(driver: Driver): void {
       expect((await tenant.call('DELETE', `/v1/topics/${name}`)).status).toBe(404);
     });
 
-    test('a change of a topic that is refused has changed nothing, and one that is repeated succeeds', async () => {
+    test('a refused change of a topic changes nothing, and a repeated change succeeds', async () => {
       const few = await bench.tenant('few', { partitionsMax: 4 });
       await few.call('POST', '/v1/topics', { json: { name: 't', partitions: 3 } });
       const change = async (json: unknown): Promise<unknown[]> => {
@@ -383,7 +383,7 @@ export function consumeSuite(driver: Driver): void {
       expect((await other.call('GET', '/v1/topics')).status).toBe(200);
     });
 
-    test('over the request quota: 429 with the quota by name and when to come back', async () => {
+    test('over the request quota: 429 with the name of the quota and when to retry', async () => {
       const other = await bench.tenant('slow', { requestsPerSecondMax: 2 });
       const answers = await Promise.all(Array.from({ length: 12 }, () => other.call('GET', '/v1/topics')));
       const refused = answers.find(({ status }) => status === 429);
@@ -433,7 +433,7 @@ export function consumeSuite(driver: Driver): void {
       expect((await tenant.call('GET', '/v1/ws')).status).toBe(426);
     });
 
-    test('usage shows limits and what was used', async () => {
+    test('usage shows the limits and what has been used', async () => {
       const other = await bench.tenant('used');
       await other.call('POST', '/v1/topics/t', { body: 'abc' });
       const { json } = await other.call('GET', '/v1/usage');
@@ -444,7 +444,7 @@ export function consumeSuite(driver: Driver): void {
       });
     });
 
-    test('a closing door answers long polls and what is being stored, and ends event streams', async () => {
+    test('a closing door answers long polls and produces in flight, and ends event streams', async () => {
       const own = await httpBench(driver);
       const leaving = await own.tenant('leaving');
       await leaving.call('POST', '/v1/topics/t', { body: '1' });
@@ -472,7 +472,7 @@ export function consumeSuite(driver: Driver): void {
       await own.tenancy.close();
     });
 
-    test('what cannot be read from storage is no outcome that nobody knows', async () => {
+    test('a read that fails in storage is not reported as an unknown outcome', async () => {
       await tenant.call('POST', '/v1/topics/unreadable', { body: '1' });
       const { engine } = bench;
       const asked = engine.fetch.bind(engine);
@@ -489,7 +489,7 @@ export function consumeSuite(driver: Driver): void {
       });
     });
 
-    test('a time that is not found in time is no outcome that nobody knows', async () => {
+    test('a time lookup that times out is not reported as an unknown outcome', async () => {
       await tenant.call('POST', '/v1/topics/slow-times', { body: '1' });
       const { engine } = bench;
       const asked = engine.partitionRequest.bind(engine);
@@ -505,7 +505,7 @@ export function consumeSuite(driver: Driver): void {
       expect(answer.json).toMatchObject({ code: 'overloaded', side_effects: 'none', retryable: true });
     });
 
-    test('a partition that cannot be read is told when the others have nothing more, and holds none of them back', async () => {
+    test('an unreadable partition is reported once the others have nothing more, and holds none of them back', async () => {
       const { engine } = bench;
       await tenant.call('POST', '/v1/topics', { body: JSON.stringify({ name: 'half-read', partitions: 2 }) });
       for (const partition of [0, 1])
@@ -528,7 +528,7 @@ export function consumeSuite(driver: Driver): void {
       expect(third.json).toMatchObject({ records: [{ partition: 1 }], up_to_date: true });
     });
 
-    test('an event stream tells of a partition that cannot be read, and goes on with the others', async () => {
+    test('an event stream reports an unreadable partition and continues with the others', async () => {
       const { engine } = bench;
       await tenant.call('POST', '/v1/topics', { body: JSON.stringify({ name: 'half-streamed', partitions: 2 }) });
       for (const partition of [0, 1])
@@ -558,7 +558,7 @@ export function consumeSuite(driver: Driver): void {
       expect(text).toContain('event: available\ndata: {"partition":1}\n\n');
     });
 
-    test('what a bug says stays in the log', async () => {
+    test('the message of a bug stays in the log', async () => {
       const { catalogue } = bench.engine;
       const byName = catalogue.byName.bind(catalogue);
       catalogue.byName = () => {

@@ -1,4 +1,4 @@
-/** Groups whose coordinator cannot be had at the moment: told as such, and never as groups that are empty or have no lag. */
+/** Groups whose coordinator is unavailable are reported as such, never as groups that are empty or have no lag. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { CoordinatorApi } from '../../engine/engine.ts';
 import { type CoordinatorShape, coordinatorShapes } from '../../engine/link/coordinator-shapes.ts';
@@ -26,7 +26,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-/** From here on the coordinator does not answer requests of this API. */
+/** From now on the coordinator answers requests of this API with COORDINATOR_NOT_AVAILABLE. */
 function away(refused: CoordinatorApi): void {
   const ask = bench.engine.coordinatorRequest.bind(bench.engine);
   bench.engine.coordinatorRequest = async (key, target, request, client) => {
@@ -44,7 +44,7 @@ const unavailable = {
   kafka_error: 'COORDINATOR_NOT_AVAILABLE',
 };
 
-test('a group is shown with its lag while all of it can be had', async () => {
+test('a group is shown with its lag while all of its data is available', async () => {
   expect((await acme.call('GET', '/v1/groups/g')).json).toMatchObject({ group: 'g', offsets: [{ topic: 't' }] });
 });
 
@@ -56,12 +56,12 @@ test.each([
   expect((await acme.call('GET', '/v1/groups/g')).json).toMatchObject(unavailable);
 });
 
-test('a group that cannot be deleted now is unavailable', async () => {
+test('deleting a group whose coordinator is away answers that it is unavailable', async () => {
   away(42);
   expect((await acme.call('DELETE', '/v1/groups/g')).json).toMatchObject(unavailable);
 });
 
-test('a list of groups is whole or not given', async () => {
+test('a list of groups is complete or refused', async () => {
   const list = bench.engine.listGroups.bind(bench.engine);
   bench.engine.listGroups = async (...asked) => ({
     ...(await list(...asked)),

@@ -1,4 +1,4 @@
-/** An HTTP door over the memory engine and a real tenancy, on either transport, and short ways to call it. */
+/** An HTTP door over the memory engine and a real tenancy, on either transport, with shorthands to call it. */
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { systemRandom } from '../../engine/kernel/random.ts';
 import type { ClusterLimits, Tenancy } from '../../tenancy/tenancy.ts';
@@ -16,7 +16,7 @@ export interface BenchTenant {
   readonly keyId: string;
   readonly apiKey: string;
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
-  /** The bare response, with the key in its header. */
+  /** The bare response to a request that carries the key in its header. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
 }
 
@@ -31,11 +31,11 @@ export interface Answer {
   readonly headers: Headers;
   readonly text: string;
   /** Parsed when it is JSON. */
-  // A test looks into answers by hand; their shape is what it checks.
+  // Untyped on purpose: the shape of an answer is what a test checks.
   readonly json: Json;
 }
 
-/** JSON that is looked into without proof; a wrong guess fails the test that made it. */
+/** JSON accessed without type checks; a wrong guess fails the test that made it. */
 export interface Json {
   readonly [name: string]: Json & string & number;
 }
@@ -89,7 +89,7 @@ export async function httpBench(
   };
 }
 
-/** Topics are made in quick succession here. */
+/** These tests create topics in quick succession. */
 const roomy: Partial<ClusterLimits> = { topicMutationsPerSecondMax: 1_000 };
 
 function tenantOf(

@@ -1,4 +1,4 @@
-/** What the HTTP door does for its users, driven from outside over real sockets, the same on both transports. */
+/** The HTTP door as its users see it, driven over real sockets, the same on both transports. */
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -25,7 +25,7 @@ export function produceSuite(driver: Driver): void {
       return json['records'] as unknown as Record<string, unknown>[];
     };
 
-    test('JSON records are stored and every kind of value comes back as what it was', async () => {
+    test('JSON records are stored, and every kind of value is read back unchanged', async () => {
       const topic = freshTopic();
       const values = [{ a: 1 }, [1, 2], 'text', '', 0, -1.5, true, null, { $b64: 'AP8=' }, { $text: 'not json' }];
       const more = [{ $json: null }, { $json: { $b64: 'AP8=' } }, { $b64: 'AP8=', other: 1 }, { '': {} }];
@@ -70,7 +70,7 @@ export function produceSuite(driver: Driver): void {
       expect(back[3]?.['timestamp']).toBe(1_700_000_000_000);
     });
 
-    test('what other clients stored is told apart: JSON, text, bytes', async () => {
+    test('values stored by other clients are told apart as JSON, text or bytes', async () => {
       const topic = freshTopic();
       for (const body of ['{"n":12345678901234567890}', 'plain', 'nul', '{"a":\n1}', 'null']) {
         await tenant.call('POST', `/v1/topics/${topic}`, { body, headers: { 'record-partition': '0' } });
@@ -107,7 +107,7 @@ export function produceSuite(driver: Driver): void {
       expect(asBytes[1]?.['value']).toBe(Buffer.from('plain').toString('base64'));
     });
 
-    test('a sender may number its records, and a conflict of numbers is told as one', async () => {
+    test('a sender may number its records, and a sequence conflict is reported as one', async () => {
       const topic = freshTopic();
       await tenant.call('POST', '/v1/topics', { json: { name: topic, partitions: 2 } });
       const made = await tenant.call('POST', '/v1/producers', {});
@@ -245,7 +245,7 @@ export function produceSuite(driver: Driver): void {
       });
     });
 
-    test('when all records fail alike the request fails', async () => {
+    test('a request fails when all its records fail in the same way', async () => {
       const topic = freshTopic();
       const { status, json } = await tenant.call('POST', `/v1/topics/${topic}/records`, {
         json: { records: [{ value: 2, partition: 99 }] },
@@ -253,7 +253,7 @@ export function produceSuite(driver: Driver): void {
       expect([status, json['code'], json['failed'], json['side_effects']]).toEqual([404, 'not-found', 1, 'none']);
     });
 
-    test('whatever is wrong with a request refuses it whole, and says where', async () => {
+    test('a malformed request is refused as a whole, and the answer says where it is wrong', async () => {
       const topic = freshTopic();
       const path = `/v1/topics/${topic}/records`;
       const json = { 'content-type': 'application/json' };
@@ -294,7 +294,7 @@ export function produceSuite(driver: Driver): void {
       expect((await readBack(topic)).map((r) => r['value'])).toEqual(['zipped', 'raw']);
     });
 
-    test('NDJSON streams: results in order, bad lines answered in place, a sum at the end', async () => {
+    test('NDJSON streams: results in order, bad lines answered in place, totals at the end', async () => {
       const topic = freshTopic();
       const lines = Array.from({ length: 3_000 }, (_, i) =>
         i % 1000 === 7 ? 'nonsense' : JSON.stringify({ value: i, partition: i % 2 }),
@@ -318,7 +318,7 @@ export function produceSuite(driver: Driver): void {
       expect((await readBack(topic)).length).toBe(2_997);
     });
 
-    test('codings in any case, those that change nothing, and a byte order mark', async () => {
+    test('content codings in any case, the identity coding, and a byte order mark are accepted', async () => {
       const topic = freshTopic();
       const mark = '\ufeff';
       const json = `${mark}{"records":[{"value":1}]}`;
@@ -355,7 +355,7 @@ export function produceSuite(driver: Driver): void {
       ]);
     });
 
-    test('what is refused counts as the requests that its body would have been, 429 beyond', async () => {
+    test('a refused body counts as many requests as if it were accepted, and 429 follows beyond the quota', async () => {
       const big = 'x'.repeat(190_000);
       const post = (other: BenchTenant, body: string | Uint8Array, headers = {}): Promise<Answer> =>
         other.call('POST', '/v1/topics/refused/records', {
@@ -370,7 +370,7 @@ export function produceSuite(driver: Driver): void {
         ['packed-bomb', 413, (other) => post(other, gzipSync(big + big), { 'content-encoding': 'gzip' })],
       ];
       for (const [name, expected, refused] of kinds) {
-        // Eleven requests and more for each body; the burst is a second's.
+        // Each body counts as eleven requests or more; the burst is one second's worth.
         const other = await bench.tenant(`refused-${name}`, { requestsPerSecondMax: 2 });
         expect((await refused(other)).status, name).toBe(expected);
         expect((await refused(other)).status, name).toBe(429);
@@ -379,7 +379,7 @@ export function produceSuite(driver: Driver): void {
       for (let i = 0; i < 3; i++) expect((await post(small, '{')).status).toBe(400);
     });
 
-    test('refused lines of NDJSON count as well', async () => {
+    test('refused NDJSON lines count too', async () => {
       const other = await bench.tenant('refused-lines', { requestsPerSecondMax: 1 });
       const { text } = await other.call('POST', '/v1/topics/refused-lines/records', {
         body: 'x'.repeat(190_000),
@@ -401,7 +401,7 @@ export function produceSuite(driver: Driver): void {
       let text = Buffer.from((await reader.read()).value!).toString();
       await bench.tenancy.revokeKey(other.clusterId, other.keyId);
       while (!text.includes('"records"')) text += Buffer.from((await reader.read()).value!).toString();
-      // The reply ends with the body at the latest.
+      // The reply ends no later than the body.
       sent[0]!.close();
       expect((await reader.read()).done).toBe(true);
       expect(
@@ -421,7 +421,7 @@ export function produceSuite(driver: Driver): void {
       expect((await tenant.call('POST', `/v1/topics/${topic}?acks=all`, { body: '1' })).status).toBe(200);
     });
 
-    test('record batches go in and out as they are', async () => {
+    test('record batches are stored and returned byte for byte', async () => {
       const topic = freshTopic();
       const batch = (value: string): Buffer =>
         encodeBatch([
@@ -494,7 +494,7 @@ export function produceSuite(driver: Driver): void {
       expect(partitions.slice(4)).toEqual(partitions.slice(0, 2));
     });
 
-    test('many requests at once keep their answers apart', async () => {
+    test('each of many concurrent requests gets its own answer', async () => {
       const topic = freshTopic();
       await tenant.call('POST', '/v1/topics', { json: { name: topic, partitions: 1 } });
       const answers = await Promise.all(
@@ -504,7 +504,7 @@ export function produceSuite(driver: Driver): void {
       for (const [i, { json }] of answers.entries()) expect(back[Number(json['offset'])]?.['value']).toBe(i);
     });
 
-    test('first uses at once make the topic once', async () => {
+    test('concurrent first uses create the topic once', async () => {
       const topic = freshTopic();
       const answers = await Promise.all(
         Array.from({ length: 8 }, () => tenant.call('POST', `/v1/topics/${topic}`, { body: 'x' })),

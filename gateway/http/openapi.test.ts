@@ -6,7 +6,7 @@ type Operations = Readonly<Record<string, Readonly<Record<string, { readonly ope
 const paths = dataPlaneOpenapi.paths as unknown as Operations;
 
 describe('the OpenAPI description', () => {
-  it('tells of exactly the methods that each path takes', async () => {
+  it('describes exactly the methods that each path accepts', async () => {
     const bench: Bench = await httpBench('node');
     for (const [path, operations] of Object.entries(paths)) {
       const response = await fetch(bench.base + path.replace(/\{\w+\}/, 'x'), { method: 'PUT' });
@@ -18,7 +18,7 @@ describe('the OpenAPI description', () => {
     await bench.close();
   });
 
-  it('refers to schemas that it has, and names each operation once', () => {
+  it('refers only to schemas that exist, and names each operation once', () => {
     const refs = [...JSON.stringify(dataPlaneOpenapi).matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(
       ([, name]) => name,
     );

@@ -6,7 +6,7 @@ import { servingCluster } from './topics.ts';
 
 /**
  * Charges one request. Returns how long the request must be held back, nearly always 0. Throws Forbidden or NotFound when
- * the cluster does not serve, QuotaExceeded when the wait would exceed `quotaWaitMsMax`.
+ * the cluster is not in service, QuotaExceeded when the wait would exceed `quotaWaitMsMax`.
  */
 export function admitRequest(
   context: GatewayContext,

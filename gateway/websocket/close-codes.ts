@@ -13,7 +13,7 @@ export interface CloseCode {
 export const closeCodes = {
   malformed: { code: 4400, reason: 'malformed message', reconnect: false },
   unauthenticated: { code: 4401, reason: 'API key missing, unknown or revoked', reconnect: false },
-  forbidden: { code: 4403, reason: 'the cluster does not serve', reconnect: false },
+  forbidden: { code: 4403, reason: 'the cluster is not in service', reconnect: false },
   tooManyValues: {
     code: 4413,
     reason: `more than ${jsonWeightMax} values, where an object or an array counts as four`,

@@ -30,20 +30,20 @@ const statesOf = (events: readonly EventShown[]): string[] =>
   brokersShown(engine, events, 9000).map(({ state }) => state);
 
 describe('what the page shows', () => {
-  it('is the state, and what events say that are younger', () => {
+  it('is the state plus the events that are newer than it', () => {
     expect(statesOf([event(1, 900, 'broker-dead', 1)])).toEqual(['serving', 'serving']);
     expect(statesOf([event(1, 1001, 'broker-dead', 1)])).toEqual(['fenced', 'serving']);
     expect(statesOf([event(1, 1001, 'broker-dead', 1), event(2, 1500, 'broker-started', 1)])[0]).toBe('serving');
     expect(statesOf([event(1, 1001, 'constructor', 1)])[0]).toBe('serving');
   });
 
-  it('shows a death for a moment, however short it was', () => {
+  it('shows a dead broker for a moment, however soon it is replaced', () => {
     const events = [event(1, 500, 'broker-dead', 2), event(2, 550, 'broker-started', 2)];
     expect(brokersShown(engine, events, 1100)[1]?.state).toBe('fenced');
     expect(brokersShown(engine, events, 1300)[1]?.state).toBe('serving');
   });
 
-  it('tells of the last death and when the broker was back', () => {
+  it('names the last broker that died and when it was back', () => {
     const dead = event(1, 500, 'broker-dead', 2);
     expect(brokersShown(engine, [dead], 9000)[1]?.incident).toEqual({ diedAtMs: 500, reason: 'process ended' });
     const back = brokersShown(
@@ -68,7 +68,7 @@ describe('what the page shows', () => {
     expect(verdict([event(1, 2000, 'broker-dead', 3)], { brokers })).toBe('Broker 3 is away');
   });
 
-  it('says how large the fleet should be and why', () => {
+  it('shows the wanted size of the fleet and the reason', () => {
     const scaling = {
       brokers: 6,
       brokersMin: 3,
@@ -87,7 +87,7 @@ describe('what the page shows', () => {
     );
   });
 
-  it('keeps each event once, and not too many', () => {
+  it('keeps each event once, and a bounded number of them', () => {
     let events: readonly EventShown[] = [];
     for (let i = 0; i < eventsKeptMax + 5; i++) events = withEvent(events, event(i, i, 'x'));
     expect(events).toHaveLength(eventsKeptMax);
@@ -108,7 +108,7 @@ describe('what the page shows', () => {
 });
 
 describe('the stream of events', () => {
-  it('is read whatever the pieces it comes in', () => {
+  it('is read correctly however it is cut into pieces', () => {
     const text = [event(1, 1, 'x'), event(2, 2, 'y')]
       .map((one) => `event: ${one.kind}\ndata: ${JSON.stringify(one)}\nid: ${one.id}\n\n`)
       .join(': idle\n\n');

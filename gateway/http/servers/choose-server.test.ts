@@ -11,7 +11,7 @@ test('falls back to node:http and says why', async () => {
   expect([chosen.server.driver, chosen.fallbackReason]).toEqual(['node', 'no binary for this platform']);
 });
 
-test('insists when told to', async () => {
+test('fails when uWebSockets.js is required and does not load', async () => {
   await expect(chooseServer('uws', serverDefaults, doors, systemClock, broken)).rejects.toThrow('no binary');
   const chosen = await chooseServer('node', serverDefaults, doors, systemClock, broken);
   expect([chosen.server.driver, chosen.fallbackReason]).toEqual(['node', undefined]);

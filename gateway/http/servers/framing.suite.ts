@@ -1,4 +1,4 @@
-/** Requests whose end a proxy in front may see elsewhere than we do: both transports refuse them and end the connection. */
+/** Requests whose end a proxy in front may place elsewhere: both transports refuse them and close the connection. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -34,7 +34,7 @@ export function framingSuite(name: string, make: MakeServer): void {
     });
     afterEach(() => server.closeAll());
 
-    /** All that comes until the server ends the connection. */
+    /** Everything received until the server closes the connection. */
     async function answerTo(request: string): Promise<string> {
       const socket = connect(port, '127.0.0.1').on('error', () => undefined);
       let text = '';
@@ -56,12 +56,12 @@ export function framingSuite(name: string, make: MakeServer): void {
     ])('%s', async (_name, headers, body) => {
       const request = `POST /first HTTP/1.1\r\nHost: x\r\n${headers}\r\n${body}`;
       expect(await answerTo(request)).toMatch(/^HTTP\/1.1 400 /);
-      // uWebSockets.js may end such a connection without an answer.
+      // uWebSockets.js may close such a connection without an answer.
       expect((await answerTo(request + smuggled)).match(/HTTP\/1\.1/g)?.length ?? 1).toBe(1);
       expect(served).toEqual([]);
     });
 
-    test('chunks in any case, and one length, are taken', async () => {
+    test('Transfer-Encoding: chunked in any case, and a single Content-Length, are accepted', async () => {
       for (const framing of [
         'Transfer-Encoding: CHUNKED\r\n\r\n3\r\nabc\r\n0\r\n\r\n',
         'Content-Length: 3\r\n\r\nabc',
@@ -71,7 +71,7 @@ export function framingSuite(name: string, make: MakeServer): void {
       }
     });
 
-    test('a request line counts to the size of a head', async () => {
+    test('the request line counts towards the size of the head', async () => {
       const answer = await answerTo(`GET /?${'a'.repeat(serverDefaults.headerBytesMax)} HTTP/1.1\r\nHost: x\r\n\r\n`);
       expect(answer).toMatch(/^HTTP\/1.1 431 /);
       expect(served).toEqual([]);

@@ -1,4 +1,4 @@
-/** What both transports must do alike when connections find no room. */
+/** What both transports must do when there is no room for a connection. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { request } from 'node:https';
@@ -25,7 +25,7 @@ const tls = new TlsFiles({
 });
 const ca = readFileSync(tls.certificateFile);
 
-/** `yields`: those whose callers are not known make room. */
+/** `yields`: connections whose callers are not yet known make room for new ones. */
 export function roomSuite(name: string, make: MakeServer, yields: boolean): void {
   describe(`room for connections over ${name}`, () => {
     let server: DataServer;
@@ -61,7 +61,7 @@ export function roomSuite(name: string, make: MakeServer, yields: boolean): void
 
     const taken = (count: number): Promise<void> => expect.poll(() => room.taken).toBe(count) as Promise<void>;
 
-    /** A connection whose caller is known. */
+    /** A connection whose caller has authenticated. */
     async function hold(): Promise<Socket> {
       const socket = connect(port, '127.0.0.1');
       socket.write('GET /held HTTP/1.1\r\nHost: x\r\n\r\n');
@@ -69,7 +69,7 @@ export function roomSuite(name: string, make: MakeServer, yields: boolean): void
       return socket;
     }
 
-    test('one too many is closed, and the next is served when another has gone', async () => {
+    test('a connection too many is closed, and the next one is served once another has gone', async () => {
       await start(2);
       const held = [await hold(), await hold()];
       expect(room.taken).toBe(2);
@@ -110,7 +110,7 @@ export function roomSuite(name: string, make: MakeServer, yields: boolean): void
     });
 
     if (yields)
-      test('whose caller is not known makes room for one that comes, the oldest first', async () => {
+      test('a connection of an unknown caller makes room for a new one, the oldest first', async () => {
         await start(3);
         const held = await hold();
         const silent = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')];
@@ -142,7 +142,7 @@ export function roomSuite(name: string, make: MakeServer, yields: boolean): void
       await taken(0);
     });
 
-    test('a server that ends does not wait for handshakes', async () => {
+    test('a server that closes does not wait for handshakes', async () => {
       await start(1, { tls });
       const silent = connect(port, '127.0.0.1');
       await taken(1);
@@ -152,7 +152,7 @@ export function roomSuite(name: string, make: MakeServer, yields: boolean): void
     }, 5_000);
 
     if (yields)
-      test('one that has shaken hands makes no room for others, once its caller is known', async () => {
+      test('a connection makes no room for others after its handshake, once its caller is known', async () => {
         await start(2, { tls });
         const known = connectTls({ port, host: '127.0.0.1', ca });
         known.write('GET /held HTTP/1.1\r\nHost: x\r\n\r\n');

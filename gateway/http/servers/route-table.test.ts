@@ -18,7 +18,7 @@ function table(...patterns: string[]): (method: string, path: string) => readonl
   };
 }
 
-test('literals win over parameters, and give way where they lead nowhere', () => {
+test('literals win over parameters, unless the rest of the path does not match', () => {
   const match = table('GET /a/b', 'GET /a/{x}', 'GET /a/{x}/c', 'GET /a/b/d');
   expect(match('GET', '/a/b')).toEqual(['GET /a/b', '', '']);
   expect(match('GET', '/a/z')).toEqual(['GET /a/{x}', 'z', '']);
@@ -40,7 +40,7 @@ test('a star takes the rest, and a lone star is the last resort of its method', 
   expect(match('OPTIONS', '/nowhere')).toEqual(['OPTIONS *', '', '']);
 });
 
-test('HEAD is served by GET, other methods are named', () => {
+test('HEAD is served by GET; for other methods the allowed ones are named', () => {
   const match = table('GET /t', 'POST /t');
   expect(match('HEAD', '/t')).toEqual(['GET /t', '', '']);
   expect(match('DELETE', '/t')).toEqual([undefined, '', 'GET,HEAD,POST']);

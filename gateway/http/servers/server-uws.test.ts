@@ -23,7 +23,7 @@ await whereUwsLoads(() => {
   framingSuite('uWebSockets.js', make);
   roomSuite('uWebSockets.js', make, false);
 
-  it('keeps the connections of its last 32 certificates, and ends those before', async () => {
+  it('keeps the connections of its last 32 certificates, and closes older ones', async () => {
     const fixtures = join(fileURLToPath(new URL('../../..', import.meta.url)), 'tests', 'fixtures', 'tls');
     const [certificateFile, keyFile] = [join(fixtures, 'certificate.pem'), join(fixtures, 'key.pem')];
     const pair = { cert: readFileSync(certificateFile), key: readFileSync(keyFile) };

@@ -1,4 +1,4 @@
-/** What both transports must do alike with WebSockets, driven from outside through a client. */
+/** WebSocket behaviour that both transports must share, driven from outside through a client. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { type MakeServer, signal } from './server.suite.ts';
@@ -117,7 +117,7 @@ export function websocketSuite(name: string, make: MakeServer): void {
       socket.terminate();
     });
 
-    test('a client gone before a late accept: the session hears of the end', async () => {
+    test('when a client is gone before a late accept, the session is told of the end', async () => {
       const asked = signal<void>();
       const answer = signal<UpgradeAnswer>();
       const closed = signal<number>();
@@ -128,7 +128,7 @@ export function websocketSuite(name: string, make: MakeServer): void {
       const socket = client();
       await asked.promise;
       socket.terminate();
-      // The server has seen the end of that connection once a later one is served and a turn has passed.
+      // Once a later connection is served and a turn has passed, the server has seen that connection end.
       for (let i = 0; i < 5; i++) await fetch(`${base}/v1/topics`);
       const session = {
         opened: () => {},
@@ -216,7 +216,7 @@ export function websocketSuite(name: string, make: MakeServer): void {
       socket.terminate();
     });
 
-    test('a writer that ignores backpressure loses the connection, not frames in between', async () => {
+    test('a writer that ignores back-pressure loses the connection, never single frames', async () => {
       const seen = accepting({});
       const socket = client();
       await new Promise((open) => socket.on('open', open));
@@ -257,7 +257,7 @@ export function websocketSuite(name: string, make: MakeServer): void {
       expect((await (await third).closed)[0]).toBe(1005);
     });
 
-    test('abrupt death on either side is 1006', async () => {
+    test('an abrupt end on either side is reported as 1006', async () => {
       const first = accepting({});
       const one = client();
       await new Promise((open) => one.on('open', open));

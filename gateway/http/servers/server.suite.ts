@@ -1,4 +1,4 @@
-/** What both transports must do alike with HTTP, driven from outside through raw sockets and fetch. */
+/** HTTP behaviour that both transports must share, driven from outside through raw sockets and fetch. */
 import { type Socket, connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Failure } from '../../../engine/kernel/failure.ts';
@@ -20,7 +20,7 @@ const settings: ServerSettings = {
 };
 const bodyLimitBytes = 100_000;
 
-/** A promise with its handle outside. */
+/** A promise that is resolved from outside. */
 export function signal<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
   let resolve: (value: T) => void = () => {};
   const promise = new Promise<T>((done) => {
@@ -29,7 +29,7 @@ export function signal<T>(): { readonly promise: Promise<T>; readonly resolve: (
   return { promise, resolve };
 }
 
-/** A raw connection: what was received so far, and waiting for more of it. */
+/** A raw connection: what it has received so far, and a way to wait for more. */
 class Raw {
   readonly socket: Socket;
   readonly closed = signal<void>();
@@ -126,7 +126,7 @@ export function serverSuite(name: string, make: MakeServer): void {
         raw.socket.destroy();
       });
 
-      test('a body over the limit is refused and the connection goes on', async () => {
+      test('a body over the limit is refused and the connection stays usable', async () => {
         const raw = new Raw(port);
         raw.socket.write(post('x'.repeat(bodyLimitBytes + 1)));
         await raw.until(/HTTP\/1.1 413[^]*too large/);
@@ -135,7 +135,7 @@ export function serverSuite(name: string, make: MakeServer): void {
         raw.socket.destroy();
       });
 
-      test('a chunked body over the limit is refused and the connection goes on', async () => {
+      test('a chunked body over the limit is refused and the connection stays usable', async () => {
         const raw = new Raw(port);
         const piece = `c350\r\n${'x'.repeat(50_000)}\r\n`;
         raw.socket.write('POST /v1/topics/t/records HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n');
@@ -164,14 +164,14 @@ export function serverSuite(name: string, make: MakeServer): void {
         await raw.closed.promise;
       });
 
-      test('who sends more than is discarded reads the refusal, and is cut when that does not help', async () => {
+      test('a client that sends more than is discarded gets the refusal, and is disconnected if it keeps sending', async () => {
         for (const framing of ['Content-Length: 900000', 'Transfer-Encoding: chunked']) {
           const raw = new Raw(port);
           raw.socket.write(`POST /v1/topics/t/records HTTP/1.1\r\nHost: x\r\n${framing}\r\n\r\n`);
           const isChunked = framing.includes('chunked');
           const piece = 'x'.repeat(50_000);
           let written = 0;
-          // All of what is announced or, in chunks, more than twice what is discarded.
+          // The whole announced body or, with chunks, more than twice what the server discards.
           while (!raw.socket.destroyed && written < 850_000) {
             written += piece.length;
             const bytes = isChunked ? `c350\r\n${piece}\r\n` : piece;
@@ -182,7 +182,7 @@ export function serverSuite(name: string, make: MakeServer): void {
         }
       });
 
-      test('what is announced as more than is discarded, and comes whole, is refused without a reset', async () => {
+      test('a complete body whose announced size exceeds what is discarded is refused without a reset', async () => {
         const raw = new Raw(port);
         let error: Error | undefined;
         raw.socket.on('error', (told) => (error = told));
@@ -203,7 +203,7 @@ export function serverSuite(name: string, make: MakeServer): void {
         raw.socket.destroy();
       });
 
-      test('a body asked for in a later turn is not lost, nor read ahead without bound', async () => {
+      test('a body that the handler asks for in a later turn is not lost, nor read ahead without limit', async () => {
         handle = async (exchange) => {
           await new Promise((later) => setImmediate(later));
           await new Promise((later) => setImmediate(later));
@@ -238,7 +238,7 @@ export function serverSuite(name: string, make: MakeServer): void {
         expect((await got.promise).equals(body)).toBe(true);
       });
 
-      test('acknowledgements stream back while the body still arrives', async () => {
+      test('acknowledgements stream back while the body is still arriving', async () => {
         handle = (exchange) => {
           const stream = exchange.startStream(200, [['content-type', 'application/x-ndjson']]);
           exchange.streamBody(
@@ -258,7 +258,7 @@ export function serverSuite(name: string, make: MakeServer): void {
         raw.socket.destroy();
       });
 
-      test('a client that dies within its body aborts the exchange and no callback follows', async () => {
+      test('a client that dies in the middle of its body aborts the exchange, and no callback follows', async () => {
         const aborted = signal<void>();
         let bodies = 0;
         handle = (exchange) => {
@@ -281,7 +281,7 @@ export function serverSuite(name: string, make: MakeServer): void {
     }
 
     function replyCases(): void {
-      test('replies that follow one another have their own status and headers, also from lists that are used again', async () => {
+      test('consecutive replies have their own status and headers, even from reused header lists', async () => {
         const lists = [
           [['x-list', 'one']],
           [
@@ -305,7 +305,7 @@ export function serverSuite(name: string, make: MakeServer): void {
         }
       });
 
-      test('HEAD is answered by GET with the length and without the body', async () => {
+      test('the GET handler answers HEAD, with the length and without the body', async () => {
         const raw = new Raw(port);
         raw.socket.write('HEAD /v1/topics HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/topics HTTP/1.1\r\nHost: x\r\n\r\n');
         const text = await raw.until(/\r\n\r\ntopics$/);
@@ -333,7 +333,7 @@ export function serverSuite(name: string, make: MakeServer): void {
         raw.socket.destroy();
       });
 
-      test('one connection serves many replies of later turns', async () => {
+      test('one connection serves many replies that are sent in later turns', async () => {
         handle = (exchange) => {
           setImmediate(() => exchange.reply(200, [], exchange.param('topic')));
         };
@@ -345,7 +345,7 @@ export function serverSuite(name: string, make: MakeServer): void {
         raw.socket.destroy();
       });
 
-      test('a later reply that ignores the body leaves the connection to its next request', async () => {
+      test('a later reply that ignores the body leaves the connection usable for the next request', async () => {
         handle = (exchange) => {
           setImmediate(() => setImmediate(() => exchange.reply(404, [], `no ${exchange.param('topic')}.`)));
         };
@@ -357,7 +357,7 @@ export function serverSuite(name: string, make: MakeServer): void {
         raw.socket.destroy();
       });
 
-      test('a client gone while the handler works: told once, replies go nowhere', async () => {
+      test('when a client leaves while the handler works, the handler is told once and its replies are dropped', async () => {
         const aborted = signal<HttpExchange>();
         const started = signal<void>();
         let count = 0;
@@ -454,7 +454,7 @@ export function serverSuite(name: string, make: MakeServer): void {
         socket.destroy();
       });
 
-      test('a writer that ignores backpressure is cut off', async () => {
+      test('a writer that ignores back-pressure is cut off', async () => {
         const aborted = signal<void>();
         handle = (exchange) => {
           exchange.onAborted(() => aborted.resolve());
@@ -469,7 +469,7 @@ export function serverSuite(name: string, make: MakeServer): void {
         socket.destroy();
       });
 
-      test('after close, open exchanges finish and nobody else connects', async () => {
+      test('after close, open exchanges finish and no new connection is accepted', async () => {
         const held = signal<HttpExchange>();
         handle = (exchange) => held.resolve(exchange);
         const raw = new Raw(port);
@@ -553,7 +553,7 @@ export function serverSuite(name: string, make: MakeServer): void {
         raw.socket.destroy();
       });
 
-      test('a taken address is refused', async () => {
+      test('listening on an address in use fails', async () => {
         const second = await make(settings, { routes: [], fallback: (exchange) => exchange.reply(404, []) });
         await expect(second.listen('127.0.0.1', port, { exclusive: true })).rejects.toThrow();
       });

@@ -8,7 +8,7 @@ import { loadUws } from './server-uws.ts';
 
 const firstNodeWithNewGlibc = 22;
 
-/** Why it is passed over; undefined where it loads, or has to. */
+/** Why these suites are skipped; undefined where uWebSockets.js loads or must load. */
 export async function uwsRefusal(): Promise<string | undefined> {
   const refused = await loadUws(serverDefaults.headerBytesMax).then(
     () => undefined,
