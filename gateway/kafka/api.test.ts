@@ -29,7 +29,7 @@ function frameOf(groups: number): { readonly frame: Buffer; readonly bodyAt: num
   return { frame, bodyAt: decodeRequestHeader(frame).bodyAt };
 }
 
-/** DeleteGroups whose work is over at once; tells when it was done and answers how many there were, or the code of a refusal. */
+/** A DeleteGroups that finishes at once: reports when it ran and answers the number of groups, or a refusal's code. */
 const deletion = (done: () => void, queues = true) =>
   api(
     42,
@@ -44,7 +44,7 @@ const deletion = (done: () => void, queues = true) =>
 const answered = (parts: Uint8Array[] | undefined): number =>
   decodeResponse(42, version, Buffer.concat(parts!)).throttleTimeMs;
 
-it('what a request of many elements takes is done over several turns, a small one is done at once', async () => {
+it('handles a request of many elements over several turns, and a small one at once', async () => {
   const elements = new ClusterShares(100_000);
   const call = callOf(elements);
   let isDone = false;
@@ -60,14 +60,14 @@ it('what a request of many elements takes is done over several turns, a small on
   expect(elements.heldBy('c')).toBe(0);
 });
 
-it('keeps the order in which requests came where that matters', () => {
+it('keeps the order of requests where it matters', () => {
   let isDone = false;
   const large = frameOf(3_000);
   void deletion(() => (isDone = true), false).serve(callOf(new ClusterShares(100_000)), large.frame, large.bodyAt, 1);
   expect(isDone).toBe(true);
 });
 
-it('is refused beside others of its cluster that name as much as they may together, and taken when they are answered', async () => {
+it('refuses a request while others of its cluster name as much as allowed, and accepts it once they are answered', async () => {
   const elements = new ClusterShares(10_000);
   const served = deletion(() => undefined);
   const large = frameOf(3_000);

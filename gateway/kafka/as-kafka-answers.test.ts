@@ -1,4 +1,4 @@
-/** Details of answers that no client library tests but every one may read: found by tests/differential, held here. */
+/** Details of answers that client libraries may read but do not test: found by tests/differential, pinned here. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import { crc32c } from '../../engine/kernel/crc32c.ts';
@@ -32,12 +32,12 @@ function fetch(isolationLevel: number, fetchOffset: number, partition = 0) {
   return ask(1, 12, { maxBytes: 1_000, isolationLevel, topics: [{ topic: 't', partitions }] });
 }
 
-it('lists aborted transactions, none, to who reads committed records only', async () => {
+it('lists no aborted transactions (an empty list, not null) to a client that reads committed records only', async () => {
   expect((await fetch(1, 0)).responses[0]!.partitions[0]!.abortedTransactions).toEqual([]);
   expect((await fetch(0, 0)).responses[0]!.partitions[0]!.abortedTransactions).toBeNull();
 });
 
-it('tells nothing about a log beside an error', async () => {
+it('gives no offsets of a log together with an error', async () => {
   const unknown = { highWatermark: -1, lastStableOffset: -1, logStartOffset: -1 };
   expect((await fetch(1, 99)).responses[0]!.partitions[0]).toMatchObject({
     errorCode: errorCode.offsetOutOfRange,
@@ -67,7 +67,7 @@ it('knows the special times of ListOffsets from their version on', async () => {
   ]);
 });
 
-/** As `ask`, with `value` in the place of the one field that holds `mark`. */
+/** Like `ask`, with `value` in place of the one field that holds `mark`. */
 async function askBeyond<K extends ApiKey>(key: K, version: number, part: object, value: bigint) {
   const frame = Buffer.concat(
     encodeRequest(key, version, 1, 'raw', make(apiByKey.get(key)!.request, part as never) as RequestOf<K>),
@@ -84,7 +84,7 @@ async function askBeyond<K extends ApiKey>(key: K, version: number, part: object
 }
 const mark = 0x12_3456_789a_bcde;
 
-it('answers offsets and times beyond 2^53 as others that are too large', async () => {
+it('answers offsets and times beyond 2^53 like others that are too large', async () => {
   const list = { replicaId: -1, topics: [{ name: 't', partitions: [{ partitionIndex: 0, timestamp: mark }] }] };
   const at = async (version: number, time: bigint) =>
     (await askBeyond(2, version, list, time)).topics[0]!.partitions[0]!;
@@ -100,7 +100,7 @@ it('answers offsets and times beyond 2^53 as others that are too large', async (
   expect(deleted.topics[0]!.partitions[0]!.errorCode).toBe(errorCode.offsetOutOfRange);
 });
 
-it('refuses half a producer', async () => {
+it('refuses a producer id without an epoch, and an epoch without an id', async () => {
   const init = (producerId: number, producerEpoch: number) =>
     ask(22, 4, { transactionalId: null, transactionTimeoutMs: 1, producerId, producerEpoch });
   expect((await init(5, -1)).errorCode).toBe(errorCode.invalidRequest);
@@ -123,7 +123,7 @@ it('refuses a batch that does not count from 0', async () => {
   expect(responses[0]!.partitionResponses[0]!.errorCode).toBe(errorCode.invalidRecord);
 });
 
-it('refuses configs without a value as requests, and looks at a name before all else', async () => {
+it('refuses a request with a config without a value, and checks the name first', async () => {
   const resource = { resourceType: 2, resourceName: 't' };
   const configs = [{ name: 'retention.ms', value: null }];
   const altered = await ask(33, 2, { resources: [{ ...resource, configs }] });
@@ -145,7 +145,7 @@ it('refuses configs without a value as requests, and looks at a name before all 
   ]);
 });
 
-it('finds what is wrong with a config request in Kafka’s order: the request, the name, the value, the topic', async () => {
+it('checks a config request in Kafka’s order: the request, the name, the value, the topic', async () => {
   const alter = async (resourceName: string, configs: object[]): Promise<number[]> => {
     const resources = [{ resourceType: 2, resourceName, configs }];
     const [old, set] = [await ask(33, 2, { resources }), await ask(44, 1, { resources })];
@@ -168,17 +168,17 @@ it('finds what is wrong with a config request in Kafka’s order: the request, t
   expect(described.results[0]!.errorCode).toBe(errorCode.invalidTopicException);
 });
 
-it('finds a number of partitions that cannot be before a number of brokers that is not there', async () => {
+it('reports an invalid number of partitions before a replication factor larger than the number of brokers', async () => {
   const create = async (numPartitions: number, replicationFactor: number): Promise<number> =>
     (await ask(19, 5, { topics: [{ name: 'v', numPartitions, replicationFactor }] })).topics[0]!.errorCode;
   expect(await create(-100, 4)).toBe(errorCode.invalidPartitions);
   expect(await create(-100, -2)).toBe(errorCode.invalidReplicationFactor);
   expect(await create(1, 4)).toBe(errorCode.invalidReplicationFactor);
-  // MirrorMaker 2 asks for 2 when it is not told otherwise.
+  // MirrorMaker 2 asks for 2 by default.
   expect(await create(1, 2)).toBe(errorCode.none);
 });
 
-it('knows a time that it does not know before a partition that it does not know', async () => {
+it('reports an unknown special time before an unknown partition', async () => {
   const partitions = [-7, -1].map((timestamp, i) => ({ partitionIndex: 9 + i, timestamp }));
   const { topics } = await ask(2, 11, { replicaId: -1, topics: [{ name: 't', partitions }] });
   expect(topics[0]!.partitions.map((partition) => partition.errorCode)).toEqual([
@@ -187,7 +187,7 @@ it('knows a time that it does not know before a partition that it does not know'
   ]);
 });
 
-it('tells of partitions that are not there when offsets are deleted', async () => {
+it('reports partitions that do not exist when offsets are deleted', async () => {
   const partitions = [{ partitionIndex: 0 }, { partitionIndex: 9 }];
   const names = [
     { name: 't', partitions },
@@ -211,7 +211,7 @@ it('ends a fetch session that has nothing left to remember', async () => {
   const { sessionId } = await ask(1, 12, { ...whole, sessionEpoch: 0 });
   expect(sessionId).toBeGreaterThan(0);
   const forgottenTopicsData = [{ topic: 't', partitions: [0] }];
-  // Named and forgotten at once: forgotten, but answered.
+  // A partition that is named and forgotten in one request is forgotten, but still answered.
   const last = await ask(1, 12, { ...whole, sessionId, sessionEpoch: 1, forgottenTopicsData });
   expect(last).toMatchObject({ sessionId: 0, errorCode: 0 });
   expect(last.responses[0]!.partitions[0]!.highWatermark).toBe(1);
@@ -219,7 +219,7 @@ it('ends a fetch session that has nothing left to remember', async () => {
   expect(gone.errorCode).toBe(errorCode.fetchSessionIdNotFound);
 });
 
-it('ends, for want of room on a connection, the fetch session that was used least recently', async () => {
+it('evicts the least recently used fetch session of a connection that has no room for another', async () => {
   const own = await bench.client(await bench.tenant('sessions'));
   const topics = [{ topic: 'none', partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1_000 }] }];
   const step = (sessionId: number, sessionEpoch: number): Promise<ResponseOf<1>> => {
@@ -234,7 +234,7 @@ it('ends, for want of room on a connection, the fetch session that was used leas
   expect((await step(ids[1]!, 1)).errorCode).toBe(errorCode.fetchSessionIdNotFound);
 });
 
-it('describes all configs for an empty list of names, and defaults by the broker’s names', async () => {
+it('describes all configs for an empty list of names, and names defaults as the broker does', async () => {
   const describe = (configurationKeys: string[] | null) =>
     ask(32, 4, { resources: [{ resourceType: 2, resourceName: 't', configurationKeys }], includeSynonyms: true });
   const all = (await describe(null)).results[0]!.configs;
@@ -249,7 +249,7 @@ it('refuses a page that begins before the first partition', async () => {
   expect(page.topics.map((topic) => topic.errorCode)).toEqual([errorCode.invalidRequest]);
 });
 
-it('says what a version of OffsetCommit knows of a generation of no group', async () => {
+it('refuses a generation of a group that does not exist with a code that each OffsetCommit version knows', async () => {
   const commit = async (version: number): Promise<number> => {
     const topics = [{ name: 't', partitions: [{ partitionIndex: 0, committedMetadata: '' }] }];
     const request = { groupId: 'no-such-group', generationIdOrMemberEpoch: 3, memberId: 'm', topics };
@@ -267,7 +267,7 @@ it('refuses transactional ids with the code that ends the clients of each versio
   expect(coordinators[0]!.errorMessage).toContain('Transactions are not supported');
 });
 
-it('refuses batches of a transaction, and asks nothing of a transactional id beside other batches', async () => {
+it('refuses transactional batches, and ignores a transactional id that comes with other batches', async () => {
   const codes = async (transactionalId: string | null, ...inTransaction: readonly boolean[]): Promise<number[]> => {
     const partitionData = inTransaction.map((isTransactional, index) => {
       const producer = isTransactional ? { producerId: 5, producerEpoch: 0, baseSequence: 0 } : {};
@@ -287,7 +287,7 @@ it('refuses batches of a transaction, and asks nothing of a transactional id bes
   expect(await codes('tx', false, false)).toEqual([0, 0]);
 });
 
-it('tells of no offsets in a topic that is gone, whatever the group still remembers', async () => {
+it('returns no offsets of a deleted topic, whatever the group still remembers', async () => {
   const topic = { name: 'again', numPartitions: 1, replicationFactor: 1 };
   await ask(19, 5, { topics: [topic] });
   const commit = { partitionIndex: 0, committedOffset: 5, committedMetadata: '' };
@@ -302,7 +302,7 @@ it('tells of no offsets in a topic that is gone, whatever the group still rememb
   expect((await ask(9, 7, { groupId: 'former', topics: null })).topics).toEqual([]);
 });
 
-it('takes back a config that is not set, whatever its name, and lists no resources of a type that is none', async () => {
+it('resets a config that is not set, whatever its name, and lists no resources of an unknown type', async () => {
   const configs = [{ name: 'no.such.config', value: null, configOperation: 1 }];
   const { responses } = await ask(44, 1, { resources: [{ resourceType: 2, resourceName: 't', configs }] });
   expect(responses[0]!.errorCode).toBe(0);
@@ -332,7 +332,7 @@ it('adds to a config that is a list, and takes from it', async () => {
   expect(await alter('retention.ms', '1', append)).toBe(errorCode.invalidConfig);
 });
 
-it('sees that there is no partition or no batch before it sees what acks cannot be', async () => {
+it('reports a missing partition or batch before invalid acks', async () => {
   const whole = encodeBatch([{ key: null, value: Buffer.from('v'), timestampMs: 1 }]);
   const data = [
     { name: 't', partitionData: [{ index: 0, records: whole }] },
@@ -349,12 +349,12 @@ it('sees that there is no partition or no batch before it sees what acks cannot 
   ]);
 });
 
-it('takes the group without a name for one that does not exist', async () => {
+it('treats the group with an empty name as one that does not exist', async () => {
   const { groups } = await ask(15, 5, { groups: [''] });
   expect(groups[0]).toMatchObject({ errorCode: 0, groupState: 'Dead' });
 });
 
-it('sees that a sync is without its protocol before it sees that it is without a group', async () => {
+it('reports a sync without a protocol before a sync without a group', async () => {
   const sync = async (version: number, part: object): Promise<number> =>
     (await ask(14, version, { memberId: 'm', ...part })).errorCode;
   expect(await sync(5, { groupId: '' })).toBe(errorCode.inconsistentGroupProtocol);
@@ -363,7 +363,7 @@ it('sees that a sync is without its protocol before it sees that it is without a
   expect(await sync(5, { groupId: '', ...protocol })).toBe(errorCode.invalidGroupId);
 });
 
-it('deletes no topic that is named twice, and says it once', async () => {
+it('deletes no topic that is named twice, and answers for it once', async () => {
   const codes = async (version: number, part: object): Promise<unknown[]> =>
     (await ask(20, version, part)).responses.map((each) => [each.name, each.errorCode]);
   await ask(19, 5, { topics: [{ name: 'twice', numPartitions: 1, replicationFactor: 1 }] });
@@ -384,7 +384,7 @@ it('deletes no topic that is named twice, and says it once', async () => {
   expect(await codes(6, { topics: [byId] })).toEqual([['twice', errorCode.none]]);
 });
 
-it('refuses a codec that does not exist without a word about the log, where one that is too young is refused', async () => {
+it('refuses an unknown codec without log offsets, in versions that refuse a codec that is too new', async () => {
   const records = encodeBatch([{ key: null, value: Buffer.from('v'), timestampMs: 1 }]);
   const produce = async (codecId: number, version: number): Promise<unknown> => {
     const batch = Buffer.from(records);
@@ -402,7 +402,7 @@ it('refuses a codec that does not exist without a word about the log, where one 
   expect(await produce(none, 7)).toEqual([unsupported, 0]);
 });
 
-it('tells a session of a topic that was made again by its old id, where there is such a partition, else of none', async () => {
+it('answers a session about a recreated topic by its old id if the partition exists, else by no id', async () => {
   const make = (numPartitions: number) =>
     ask(19, 5, { topics: [{ name: 'again-smaller', numPartitions, replicationFactor: 1 }] });
   await make(2);

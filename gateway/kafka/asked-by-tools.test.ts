@@ -1,6 +1,6 @@
 /**
- * What admin tools ask and a tenant's cluster does not have, or does not let be done: each is answered in the API's own
- * words, as by a Kafka that is set up without it, so that a tool goes on or says why it cannot.
+ * Requests of admin tools for features that a tenant's cluster lacks or does not permit. Each is answered in the API's own
+ * terms, like a Kafka that is set up without the feature, so that a tool continues or says why it cannot.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-it('has no ACLs, as a Kafka without an authorizer', async () => {
+it('has no ACLs, like a Kafka without an authorizer', async () => {
   expect(await ask(29, {})).toMatchObject({ errorCode: errorCode.securityDisabled, resources: [] });
   const { results } = await ask(30, { creations: [{ resourceName: 't' }, { resourceName: 'u' }] });
   expect(results.map((each) => each.errorCode)).toEqual([errorCode.securityDisabled, errorCode.securityDisabled]);
@@ -36,7 +36,7 @@ it('has no ACLs, as a Kafka without an authorizer', async () => {
   expect(filterResults).toMatchObject([{ errorCode: errorCode.securityDisabled, matchingAcls: [] }]);
 });
 
-it('tells how large one’s own logs are, in one directory', async () => {
+it('reports the sizes of the cluster’s own logs, in one directory', async () => {
   const records = encodeBatch([{ key: null, value: Buffer.from('v'), timestampMs: 1 }]);
   const { length } = records;
   const { topics: known } = await ask(3, { topics: [{ name: 't' }] });
@@ -59,7 +59,7 @@ it('tells how large one’s own logs are, in one directory', async () => {
   expect(some.results[0]!.topics[0]!.partitions).toHaveLength(1);
 });
 
-it('needs no election of a leader, and knows which partitions there are', async () => {
+it('answers that no leader election is needed, for the partitions that exist', async () => {
   const topicPartitions = [
     { topic: 't', partitions: [1, 2, -1] },
     { topic: topicOfTheirs, partitions: [0] },
@@ -87,7 +87,7 @@ it('needs no election of a leader, and knows which partitions there are', async 
   expect(odd.errorCode).toBe(errorCode.invalidRequest);
 });
 
-it('lets replicas be others at once, of topics of one’s own: no move is ever to be stopped', async () => {
+it('reassigns replicas of the cluster’s own topics at once, so no reassignment is ever in progress', async () => {
   const { topics } = await ask(3, { topics: [{ name: 't' }] });
   const { replicaNodes } = topics[0]!.partitions.find(({ partitionIndex }) => partitionIndex === 0)!;
   const partitions = [
@@ -108,7 +108,7 @@ it('lets replicas be others at once, of topics of one’s own: no move is ever t
   ]);
 });
 
-it('has no quotas of users and client ids, and lets none be set', async () => {
+it('has no quotas of users and client ids, and refuses to set any', async () => {
   const component = { entityType: 'user', matchType: 2, match: null };
   expect(await ask(48, { components: [component] })).toMatchObject({ errorCode: 0, entries: [] });
   const entity = [{ entityType: 'client-id', entityName: null }];
@@ -133,7 +133,7 @@ it('has no SCRAM users: each name is answered once', async () => {
   ]);
 });
 
-it('has no transactions, and names the states that nobody knows', async () => {
+it('has no transactions, and names unknown states back to the client', async () => {
   expect(await ask(66, { stateFilters: ['Ongoing', 'Sleeping'] })).toMatchObject({
     errorCode: 0,
     transactionStates: [],
@@ -141,14 +141,14 @@ it('has no transactions, and names the states that nobody knows', async () => {
   });
 });
 
-it('tells a member of KIP-848 at once that its groups are classic', async () => {
+it('tells a KIP-848 member at once that groups are classic', async () => {
   const joined = await ask(68, { groupId: 'g', memberId: 'm', subscribedTopicNames: ['t'], topicPartitions: [] });
   expect(joined).toMatchObject({ errorCode: errorCode.unsupportedVersion, memberId: null, assignment: null });
   expect(joined.errorMessage).toContain('group.protocol=classic');
   expect((await ask(16, {})).groups).toEqual([]);
 });
 
-it('has nothing to say of all brokers as one, and lets nothing be said', async () => {
+it('has no cluster-wide broker configs, and refuses to set any', async () => {
   const all = { resourceType: 4, resourceName: '' };
   const { results } = await ask(32, { resources: [{ ...all, configurationKeys: null }] });
   expect(results).toMatchObject([{ errorCode: 0, configs: [] }]);
@@ -157,7 +157,7 @@ it('has nothing to say of all brokers as one, and lets nothing be said', async (
   expect(responses).toMatchObject([{ errorCode: errorCode.policyViolation }]);
 });
 
-it('lets what is not set of a broker be taken back, as tools do behind a reassignment', async () => {
+it('accepts the removal of broker configs that are not set, as tools do after a reassignment', async () => {
   const name = 'leader.replication.throttled.rate';
   const alter = async (configs: object[]): Promise<number> => {
     const { responses } = await ask(44, { resources: [{ resourceType: 4, resourceName: '1', configs }] });
@@ -173,7 +173,7 @@ it('lets what is not set of a broker be taken back, as tools do behind a reassig
   expect(await alter([{ name, configOperation: append, value: '1' }])).toBe(errorCode.policyViolation);
 });
 
-it('keeps and shows the rates by which tools throttle moves, for the cluster that sets them alone', async () => {
+it('stores and shows the throttle rates that tools set for moves, only for the cluster that sets them', async () => {
   const stranger = await bench.client(await bench.tenant('unthrottled'));
   const [leader, follower] = ['leader.replication.throttled.rate', 'follower.replication.throttled.rate'];
   const alter = async (resourceName: string, configs: object[], more: object = {}): Promise<number> => {
@@ -220,13 +220,13 @@ it('keeps and shows the rates by which tools throttle moves, for the cluster tha
   const twice = [set, remove].map((configOperation) => ({ name: leader, value: '1', configOperation }));
   expect(await alter('1', twice)).toBe(errorCode.invalidRequest);
   expect(await alter('1', [{ name: leader, value: null, configOperation: remove }])).toBe(0);
-  // Replaces all of it.
+  // Replaces the whole list.
   const none = { resources: [{ resourceType: 4, resourceName: '', configs: [{ name: leader, value: '7' }] }] };
   expect((await ask(33, none)).responses[0]!.errorCode).toBe(0);
   expect(await shown('1')).toEqual([[leader, '7', 3, [3]]]);
 });
 
-it('keeps and shows which replicas of a topic are throttled', async () => {
+it('stores and shows which replicas of a topic are throttled', async () => {
   const name = 'leader.replication.throttled.replicas';
   const alter = async (value: string | null, configOperation: number): Promise<number> => {
     const configs = [{ name, value, configOperation }];

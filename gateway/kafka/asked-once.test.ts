@@ -1,4 +1,4 @@
-/** Names that a request repeats do not make its answer larger. */
+/** A name that a request repeats does not make its answer larger. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import { zeroUuid } from '../../engine/kernel/uuid.ts';
@@ -18,7 +18,7 @@ const many = <T>(each: T): T[] => Array.from({ length: 20_000 }, () => each);
 
 beforeAll(async () => {
   bench = await doorBench();
-  // Without a bound for partitions, so that a request may have so many names (weight.ts).
+  // No limit on partitions, so that a request may have this many names (weight.ts).
   const limits = {
     topicMutationsPerSecondMax: 1_000,
     partitionMutationsPer5MinutesMax: 10_000,
@@ -37,7 +37,7 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-it('Metadata, by name, by id and of what does not exist', async () => {
+it('Metadata: topics by name, by id, and ones that do not exist', async () => {
   const named = ['t', 'u', 'nowhere'].flatMap((name) => many({ name, topicId: zeroUuid }));
   const byName = await ask(3, 9, { topics: named, allowAutoTopicCreation: false });
   expect(byName.topics.map(({ name, partitions }) => [name, partitions.length])).toEqual([
@@ -49,7 +49,7 @@ it('Metadata, by name, by id and of what does not exist', async () => {
   expect(byId.topics).toHaveLength(1);
 });
 
-it('OffsetFetch: groups, topics and partitions, also where one is asked of at several places', async () => {
+it('OffsetFetch: groups, topics and partitions, even when one is named in several places', async () => {
   const indexes = (partitionIndexes: number[]) => ({ name: 't', topicId: zeroUuid, partitionIndexes });
   const groups = many({ groupId: 'g', memberId: null, memberEpoch: -1, topics: null });
   expect((await ask(9, 8, { groups })).groups).toHaveLength(1);
@@ -68,7 +68,7 @@ it('DescribeGroups and DescribeConfigs', async () => {
   expect(results.map(({ resourceName }) => resourceName)).toEqual(['t', '1']);
 });
 
-it('Metadata of a large cluster is made over several turns, and whole', async () => {
+it('Metadata of a large cluster is built over several turns and is complete', async () => {
   const large = await bench.tenant('large', {
     topicMutationsPerSecondMax: 1_000,
     partitionMutationsPer5MinutesMax: Infinity,
@@ -95,11 +95,11 @@ it('Metadata of a large cluster is made over several turns, and whole', async ()
     expect(shown.map((topic) => [topic.name, topic.partitions.length])).toEqual(topics.map((_, i) => [name(i), 1_000]));
   }
   isOver = true;
-  // Six answers of four pieces each, two at a time.
+  // Six answers of four pieces each, made two at a time.
   expect(turns).toBeGreaterThan(10);
 });
 
-it('ListOffsets, which is refused for a partition that is named twice', async () => {
+it('ListOffsets: a partition that is named twice is refused', async () => {
   const latest = (partitionIndex: number): object => ({ partitionIndex, currentLeaderEpoch: -1, timestamp: -1 });
   const topics = [
     { name: 'u', partitions: many(latest(0)) },

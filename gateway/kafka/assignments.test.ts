@@ -1,4 +1,4 @@
-/** Replicas placed by hand and factors of a client's choice, asked for and read back through the door. */
+/** Replica assignments and replication factors that a client chooses, set and read back through the door. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -42,7 +42,7 @@ beforeAll(async () => {
 afterAll(() => bench.close());
 
 describe('CreateTopics', () => {
-  it('shows the replicas that were asked for, whatever the order of the partitions', async () => {
+  it('shows the replicas that the client asked for, whatever the order of the partitions', async () => {
     expect(
       await create('placed', {
         assignments: byHand(
@@ -68,7 +68,7 @@ describe('CreateTopics', () => {
     ]);
   });
 
-  it('shows as many as were asked for, on brokers in turn', async () => {
+  it('shows as many replicas as the client asked for, on brokers in turn', async () => {
     expect(await create('single', { numPartitions: 6, replicationFactor: 1 })).toEqual([0, 1, 6]);
     const replicas = await shown('single');
     expect(replicas.map((nodes) => nodes.length)).toEqual([1, 1, 1, 1, 1, 1]);
@@ -101,7 +101,7 @@ describe('CreatePartitions', () => {
     return (await ask(37, { topics: [{ name, count, assignments }], validateOnly })).results[0]!.errorCode;
   };
 
-  it('keeps what is shown of the others, with new replicas by hand and without', async () => {
+  it('keeps the replicas of existing partitions, with and without an assignment for the new ones', async () => {
     await create('growing', { numPartitions: 2, replicationFactor: 2 });
     const before = await shown('growing');
     expect(
@@ -164,7 +164,7 @@ describe('AlterPartitionReassignments', () => {
     return moved.responses[0]!.partitions.map(({ errorCode: code }) => code);
   };
 
-  it('shows the replicas that were asked for at once, and those of the other partitions as they were', async () => {
+  it('shows the new replicas at once, and leaves those of other partitions as they were', async () => {
     await create('moving', { numPartitions: 3, replicationFactor: 1 });
     const before = await shown('moving');
     expect(
@@ -178,7 +178,7 @@ describe('AlterPartitionReassignments', () => {
     expect(await move('moving', [[1, before[1]!]], false)).toEqual([0]);
   });
 
-  it('refuses what Kafka refuses, each partition for itself', async () => {
+  it('refuses what Kafka refuses, for each partition separately', async () => {
     await create('staying', { numPartitions: 6, replicationFactor: 2 });
     const before = await shown('staying');
     expect(

@@ -1,4 +1,4 @@
-/** Changes of topics that take longer than their client waits, through a real client connection. */
+/** Topic changes that take longer than their client waits, through a real client connection. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -7,7 +7,7 @@ import { type DoorBench, doorBench, type RawClient } from './door.suite.ts';
 
 let bench: DoorBench;
 let client: RawClient;
-/** Lets the changes that were begun go on. */
+/** Lets the changes in progress continue. */
 let proceed: () => void;
 
 beforeAll(async () => {
@@ -32,7 +32,7 @@ function ask<K extends ApiKey>(key: K, version: number, part: Part<RequestOf<K>>
 const topic = (name: string): object => ({ name, numPartitions: 1, replicationFactor: -1 });
 const { requestTimedOut } = errorCode;
 
-it('are not waited for long by Metadata that makes topics on the way', async () => {
+it('do not hold up Metadata that creates topics for long', async () => {
   const names = ['by-use-1', 'by-use-2', 'here'].map((name) => ({ name }));
   const { topics } = await ask(3, 9, { topics: names, allowAutoTopicCreation: true });
   expect(topics.map(({ name, errorCode: code }) => [name, code])).toEqual([
@@ -42,7 +42,7 @@ it('are not waited for long by Metadata that makes topics on the way', async () 
   ]);
 });
 
-it('are answered in time, with what is known of each, and take effect when they may', async () => {
+it('are answered in time with the known outcome of each, and take effect later', async () => {
   const made = await ask(19, 7, { topics: [topic('a'), topic('b')], timeoutMs: 100 });
   expect(made.topics.map(({ errorCode: code, errorMessage }) => [code, errorMessage])).toEqual([
     [requestTimedOut, 'The request timed out. It may still take effect.'],
@@ -53,7 +53,7 @@ it('are answered in time, with what is known of each, and take effect when they 
   const deleted = await ask(20, 6, { topics: [{ name: 'here' }], timeoutMs: -1 });
   expect(deleted.responses[0]!.errorCode).toBe(requestTimedOut);
   proceed();
-  // One after the other on a connection of their own, so all that was begun before is over.
+  // Changes run one after the other, so once this one is answered all earlier ones are complete.
   await ask(19, 7, { topics: [topic('c')], timeoutMs: 30_000 });
   const { topics } = await ask(3, 9, { topics: null });
   expect(topics.map(({ name }) => name)).toEqual(['a', 'by-use-1', 'c']);

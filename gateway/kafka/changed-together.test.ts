@@ -1,4 +1,4 @@
-/** Changes of a topic while another client changes it, through real client connections. */
+/** Changes of a topic while another client changes it too, through real client connections. */
 import { expect, it, onTestFinished } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';

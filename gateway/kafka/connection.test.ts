@@ -1,4 +1,4 @@
-/** What goes over the socket: order, limits, authentication, ends. */
+/** The connection as seen on the socket: order, limits, authentication, ends. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { produceRequest } from '../../engine/protocol/messages/00-produce.ts';
 import type { RequestOf, ResponseOf } from '../../engine/protocol/apis.ts';
@@ -84,7 +84,7 @@ async function correlation(client: RawClient): Promise<number> {
 }
 
 describe('order', () => {
-  it('answers in request order, also behind a long poll', async () => {
+  it('answers in request order, even after a long poll', async () => {
     const client = await bench.client(acme);
     const writer = await bench.client(acme);
     const end = (await writer.ask(0, 9, produceOf('before'))).responses[0]!.partitionResponses[0]!.baseOffset + 1;
@@ -97,13 +97,13 @@ describe('order', () => {
     ]);
   });
 
-  it('hands produce requests of a connection to the engine in their order, side by side', async () => {
+  it('hands the produce requests of a connection to the engine in order and concurrently', async () => {
     const client = await bench.client(acme);
     const held: (() => void)[] = [];
     bench.engine.holdAppends = (proceed) => void held.push(proceed);
     const from = bench.engine.appended.length;
     const sent = ['a', 'b', 'c'].map((value) => client.send(0, 9, produceOf(value)));
-    // The answer to a request behind them says that all were taken.
+    // Polls with harmless requests until all three appends have reached the engine.
     const other = await bench.client(acme);
     while (held.length < 3) await other.ask(18, 3, versionsOf);
     bench.engine.holdAppends = undefined;
@@ -145,20 +145,20 @@ describe('authentication', () => {
     expect(await client.next()).toBeUndefined();
   });
 
-  it('answers nothing but ApiVersions and SASL before it', async () => {
+  it('comes before all requests but ApiVersions and SASL', async () => {
     const client = await bench.client();
     expect((await client.ask(18, 3, versionsOf)).errorCode).toBe(errorCode.none);
     client.send(3, 5, metadataOf('t'));
     expect(await client.next()).toBeUndefined();
   });
 
-  it('names the mechanisms to who wants another', async () => {
+  it('names the supported mechanisms to a client that asks for another', async () => {
     const client = await bench.client();
     const answer = await client.ask(17, 1, { mechanism: 'SCRAM-SHA-512' });
     expect(answer).toEqual({ errorCode: errorCode.unsupportedSaslMechanism, mechanisms: ['PLAIN'] });
   });
 
-  it('takes the bare token of the old handshake', async () => {
+  it('accepts the bare token of the old handshake', async () => {
     const client = await bench.client();
     await client.ask(17, 0, { mechanism: 'PLAIN' });
     const token = Buffer.from(`\0${acme.keyId}\0${acme.apiKey}`);
@@ -169,7 +169,7 @@ describe('authentication', () => {
     expect((await client.ask(3, 5, metadataOf('t'))).topics[0]!.name).toBe('t');
   });
 
-  it('takes pipelined handshake, token and first request', async () => {
+  it('accepts a pipelined handshake, token and first request', async () => {
     const client = await bench.client();
     client.send(17, 1, { mechanism: 'PLAIN' });
     client.send(36, 2, { authBytes: Buffer.from(`\0${acme.keyId}\0${acme.apiKey}`) });
@@ -179,7 +179,7 @@ describe('authentication', () => {
     expect(decodeResponse(3, 5, (await client.next())!).topics[0]!.name).toBe('t');
   });
 
-  it('ends connections of a revoked key at once', async () => {
+  it('closes connections of a revoked key at once', async () => {
     const tenant = await bench.tenant('revoked');
     const client = await bench.client(tenant);
     const stays = await bench.client(acme);
@@ -188,14 +188,14 @@ describe('authentication', () => {
     expect((await stays.ask(18, 3, versionsOf)).errorCode).toBe(errorCode.none);
   });
 
-  it('lets clients that come at once in one after the other, and refuses none of them', async () => {
+  it('admits clients that arrive together one after the other, and refuses none', async () => {
     const tenant = await bench.tenant('crowd', { connectionAttemptsPerSecondMax: 10 });
     const logins = Array.from({ length: 14 }, async () => (await bench.client()).login(tenant));
     for (const { errorCode: code } of await Promise.all(logins)) expect(code).toBe(errorCode.none);
     expect(bench.tenancy.cluster(tenant.clusterId)!.usage.connections).toBe(14);
   });
 
-  it('gives the room of a connection back', async () => {
+  it('returns the room of a closed connection', async () => {
     const tenant = await bench.tenant('small', { connectionsMax: 1 });
     const first = await bench.client(tenant);
     const second = await bench.client();
@@ -230,7 +230,7 @@ describe('bytes that are no requests', () => {
     expect(await unknown.next()).toBeUndefined();
   });
 
-  it('answers too young an ApiVersions with its own range', async () => {
+  it('answers an ApiVersions that is too new with the supported range', async () => {
     const client = await bench.client();
     client.write(Buffer.from([0, 0, 0, 11, 0, 18, 0, 9, 0, 0, 0, 5, 0xff, 0xff, 0]));
     const answer = decodeResponse(18, 0, (await client.next())!);
@@ -243,7 +243,7 @@ describe('bytes that are no requests', () => {
 });
 
 describe('fetch sessions', () => {
-  it('answers what changed, and names what it does not know', async () => {
+  it('answer with what changed, and name what they do not know', async () => {
     const client = await bench.client(acme);
     const start = await client.ask(1, 11, fetchOf('t', 0, 0, { sessionId: 0, sessionEpoch: 0 }));
     const { sessionId } = start;
@@ -261,19 +261,19 @@ describe('fetch sessions', () => {
 });
 
 describe('throttling', () => {
-  it('answers at once, with the delay that the connection is then muted for', async () => {
+  it('answers at once, with the delay for which the connection is then muted', async () => {
     const tenant = await bench.tenant('slow', { ingressBytesPerSecondMax: 2_000 });
     const client = await bench.client(tenant);
     await client.ask(3, 5, metadataOf('t'));
     let delayMs = 0;
     while (delayMs === 0) delayMs = (await client.ask(0, 9, produceOf('x'.repeat(2_000)))).throttleTimeMs;
-    // Muted, not ended: what comes next is answered when the time is over.
+    // The connection is muted, not closed: the next request is answered when the delay is over.
     expect((await client.ask(18, 3, versionsOf)).errorCode).toBe(errorCode.none);
   });
 });
 
 describe('flow', () => {
-  it('answers thousands of pipelined requests in order, though few are taken at once', async () => {
+  it('answers thousands of pipelined requests in order, though it takes only a few at a time', async () => {
     const client = await bench.client(acme);
     const sent = Array.from({ length: 3_000 }, () => client.send(12, 4, heartbeatOf));
     const answered: number[] = [];
@@ -283,7 +283,7 @@ describe('flow', () => {
 });
 
 describe('ends', () => {
-  it('closes after what is under way: a long poll is answered at once', async () => {
+  it('closes after requests in flight: a long poll is answered at once', async () => {
     const own = await doorBench();
     const tenant = await own.tenant('leaving');
     const client = await own.client(tenant);
@@ -297,7 +297,7 @@ describe('ends', () => {
     await own.tenancy.close();
   });
 
-  it('ends those that never authenticate', async () => {
+  it('closes connections that never authenticate', async () => {
     const own = await doorBench({ authenticationMsMax: 1 });
     const client = await own.client();
     expect(await client.next()).toBeUndefined();

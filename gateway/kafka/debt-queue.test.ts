@@ -19,7 +19,7 @@ function world(): { clock: ManualClock; queue: DebtQueue; charge: (requests: num
 }
 
 describe('large requests', () => {
-  it('begin at once where nothing is owed', () => {
+  it('start at once when nothing is owed', () => {
     const { queue, charge } = world();
     expect(queue.turnOf(one)).toBeUndefined();
     charge(1_100);
@@ -27,13 +27,13 @@ describe('large requests', () => {
     expect(queue.turnOf(one)).toBeInstanceOf(Promise);
   });
 
-  it('begin one after the other, each when the one before is paid for', async () => {
+  it('start one after the other, each once the one before is paid for', async () => {
     const { clock, queue, charge } = world();
     const begun: number[] = [];
     const startMs = clock.monotonicMs();
     charge(200);
     for (let i = 0; i < 4; i++) {
-      // Each stands for 50 requests, which are half a second.
+      // Each counts as 50 requests, which take half a second.
       void queue.turnOf(one)!.then(() => {
         begun.push(clock.monotonicMs() - startMs);
         charge(50);
@@ -60,7 +60,7 @@ describe('large requests', () => {
     }
     expect(() => queue.turnOf(one)).toThrow('large requests of the cluster wait');
     await clock.advance(40_000);
-    // One after a second, then one every five within thirty.
+    // One starts after a second, then one every five seconds until thirty.
     expect([begun, refused]).toEqual([6, 994]);
     expect(queue.turnOf(other)).toBeUndefined();
   });

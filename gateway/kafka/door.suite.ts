@@ -1,4 +1,4 @@
-/** A Kafka door over the memory engine with two tenants, and short ways to speak to it: kafkajs, and raw frames. */
+/** A Kafka door over the memory engine with two tenants, with shorthands to talk to it: kafkajs, and raw frames. */
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { Kafka, logLevel } from 'kafkajs';
@@ -28,7 +28,7 @@ export interface DoorBench {
   readonly logged: { readonly event: string; readonly fields: Readonly<Record<string, unknown>> }[];
   tenant(name: string, limits?: Partial<ClusterLimits>): Promise<Tenant>;
   kafka(tenant: Tenant): Kafka;
-  /** A raw connection, to the door's port or another; with a tenant it is authenticated. */
+  /** A raw connection to the door's port or another one; if a tenant is given, it is authenticated. */
   client(tenant?: Tenant, port?: number): Promise<RawClient>;
   close(): Promise<void>;
 }
@@ -85,7 +85,7 @@ export async function doorBench(
   };
 }
 
-/** Speaks frames: what it sends is exactly what a test says, what comes back is in order of arrival. */
+/** A client of raw frames: it sends exactly what a test says, and returns frames in order of arrival. */
 export class RawClient {
   readonly frames: Buffer[] = [];
   readonly closed: Promise<void>;
@@ -137,7 +137,7 @@ export class RawClient {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Nothing more is read. */
+  /** Stops reading. */
   pause(): void {
     this.#socket.pause();
   }

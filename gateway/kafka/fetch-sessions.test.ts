@@ -1,4 +1,4 @@
-/** What fetch sessions hold of memory; what they answer is held against Apache Kafka in as-kafka-answers.test.ts. */
+/** How much memory fetch sessions hold. as-kafka-answers.test.ts compares their answers with Apache Kafka. */
 import { expect, it } from 'vitest';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { make } from '../../engine/protocol/make.ts';
@@ -12,7 +12,7 @@ let lastId = 0;
 const sessionsOf = (clusterId: string, remembered: ClusterShares): FetchSessions =>
   new FetchSessions(clusterId, remembered, limits, () => lastId++);
 
-/** Reads partitions `from` to `to`, forgets as many of those from 0 on as are asked for. */
+/** Reads partitions `from` to `to`, and forgets the given number of partitions from 0 on. */
 function asking(
   from: number,
   to: number,
@@ -28,7 +28,7 @@ function asking(
   });
 }
 
-it('are given while there is room for their partitions, half of it for one cluster, and clients go on without', () => {
+it('are granted while there is room for their partitions, at most half for one cluster; clients go on without one', () => {
   const remembered = new ClusterShares(40);
   const [first, second, other] = ['a', 'a', 'b'].map((clusterId) => sessionsOf(clusterId, remembered));
   expect(first!.step(asking(0, 15), false)).toMatchObject({ kind: 'full', session: { epoch: 1 } });
@@ -40,7 +40,7 @@ it('are given while there is room for their partitions, half of it for one clust
   expect(second!.step(asking(0, 10), false)).toMatchObject({ session: { epoch: 1 } });
 });
 
-it('count what they come to hold, and end when they come to hold too much', () => {
+it('are charged for the partitions that they add, and end when they hold too many', () => {
   const remembered = new ClusterShares(40);
   const sessions = sessionsOf('a', remembered);
   const started = sessions.step(asking(0, 10), false);
@@ -54,7 +54,7 @@ it('count what they come to hold, and end when they come to hold too much', () =
   expect(remembered.held).toBe(0);
 });
 
-it('hold nothing when they are replaced, ended by the client, pushed out by others or their connection ends', () => {
+it('release everything when they are replaced, ended by the client, evicted, or lose their connection', () => {
   const remembered = new ClusterShares(100);
   const sessions = sessionsOf('a', remembered);
   for (let i = 0; i < 5; i++) sessions.step(asking(0, 10), false);

@@ -1,6 +1,6 @@
 /**
- * Memory of request frames and of fetched records is used again, over real sockets. What is given back is overwritten in
- * tests, so a batch or an answer that is read from too late does not carry its checksum any more.
+ * The memory of request frames and of fetched records is reused, tested over real sockets. Tests overwrite memory that is
+ * given back, so a batch or an answer that is read too late fails its checksum.
  */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { systemClock } from '../../engine/kernel/clock.ts';
@@ -82,7 +82,7 @@ it.each([1, 2, 3])('lends a frame to nobody while a batch of it is under way (se
   for (const { view, copy } of kept) expect(copy.equals(view)).toBe(true);
 });
 
-it('sends fetched records whole before their memory is used again', async () => {
+it('sends fetched records completely before their memory is reused', async () => {
   const random = seededRandom(7);
   const memories = new Set<ArrayBufferLike>();
   let reused = 0;

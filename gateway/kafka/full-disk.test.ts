@@ -1,4 +1,4 @@
-/** A coordinator whose disk is full, or that does not know what it stored, is told of in codes that clients of groups know and repeat. */
+/** When a coordinator's disk is full or its write has an unknown outcome, group clients get codes that they retry. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { CoordinatorApi } from '../../engine/engine.ts';
 import { type CoordinatorShape, coordinatorShapes } from '../../engine/link/coordinator-shapes.ts';

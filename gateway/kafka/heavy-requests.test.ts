@@ -1,4 +1,4 @@
-/** Requests of a few bytes for each of thousands of names: what they cost is charged, bounded, and no more than in proportion. */
+/** Requests with thousands of names of a few bytes each: their cost is charged, bounded, and at most proportional. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -23,7 +23,7 @@ const clientOf = async (name: string, limits: Partial<ClusterLimits>): Promise<R
 const times = <T>(count: number, each: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => each(i));
 
 describe('names that are answered', () => {
-  it('are refused once each where topics are named twice, 150,000 of them as well', async () => {
+  it('are refused once each when topics are named twice, even 150,000 of them', async () => {
     const client = await clientOf('doubles', { partitionsMax: Infinity });
     const topics = times(150_000, (i) => ({ name: `t${i}`, numPartitions: 1, replicationFactor: 3, count: 2 }));
     const doubled = { topics: [...topics, ...topics], timeoutMs: 30_000 };
@@ -34,7 +34,7 @@ describe('names that are answered', () => {
     expect(grown.results.map(({ name }) => name)).toEqual(topics.map(({ name }) => name));
   });
 
-  it('are not said again in each of thousands of messages', async () => {
+  it('are not repeated in each of thousands of messages', async () => {
     const client = await clientOf('messages', {});
     const topicPartitions = [{ topic: 'x'.repeat(30_000), partitions: times(1_000, (i) => i) }];
     const { replicaElectionResults } = await ask(client, 43, 2, { topicPartitions });
@@ -45,7 +45,7 @@ describe('names that are answered', () => {
     );
   });
 
-  it('are those of brokers, in no other spelling', async () => {
+  it('of brokers are accepted in one spelling only', async () => {
     const client = await clientOf('spellings', {});
     const resources = ['1', '01', '1.0', '1e0', ' 1', '4'].map((resourceName) => ({
       resourceType: 4,
@@ -62,7 +62,7 @@ describe('how many names there may be', () => {
   const topics = times(39_201, (i) => ({ name: `n${i}` }));
   const request = { topics, allowAutoTopicCreation: false };
 
-  it('is what a cluster of its size can have', async () => {
+  it('is limited to what a cluster of its size can have', async () => {
     const client = await clientOf('usual', { partitionsMax: 2_400 });
     const fits = { ...request, topics: topics.slice(1) };
     expect((await ask(client, 3, 9, fits)).topics).toHaveLength(39_200);
@@ -73,7 +73,7 @@ describe('how many names there may be', () => {
     });
   });
 
-  it('is more in a larger one', async () => {
+  it('is larger for a larger cluster', async () => {
     const client = await clientOf('large', { partitionsMax: 2_401 });
     expect((await ask(client, 3, 9, request)).topics).toHaveLength(39_201);
   });
@@ -107,14 +107,14 @@ describe('what is charged', () => {
     expect(answer.throttleTimeMs).toBeGreaterThan(0);
   });
 
-  it('is nothing for what is named twice and done once', async () => {
+  it('is nothing extra for a name that is repeated but handled once', async () => {
     const client = await clientOf('repeats', limits);
     const { results, throttleTimeMs } = await ask(client, 42, 2, { groupsNames: times(3_000, () => 'g') });
     expect(results).toHaveLength(1);
     expect(throttleTimeMs).toBe(0);
   });
 
-  it('is what DescribeLogDirs tells of, named or not', async () => {
+  it('is every log that DescribeLogDirs reports, named or not', async () => {
     const client = await clientOf('logs', { requestsPerSecondMax: 30, partitionMutationsPer5MinutesMax: Infinity });
     await ask(client, 19, 5, { topics: [{ name: 't', numPartitions: 100, replicationFactor: 3 }] });
     expect((await ask(client, 35, 4, { topics: null })).throttleTimeMs).toBe(0);
@@ -122,7 +122,7 @@ describe('what is charged', () => {
     expect((await ask(client, 35, 4, { topics: null })).throttleTimeMs).toBeGreaterThan(0);
   });
 
-  it('is what a fetch session remembers', async () => {
+  it('is every partition that a fetch session remembers', async () => {
     const client = await clientOf('sessions', { requestsPerSecondMax: 30 });
     await ask(client, 19, 5, { topics: [{ name: 't', numPartitions: 1, replicationFactor: 3 }] });
     const partitions = times(300, (partition) => ({ partition, fetchOffset: 0, partitionMaxBytes: 1 }));
@@ -133,8 +133,8 @@ describe('what is charged', () => {
   });
 });
 
-it('a Fetch does not wait where those of its cluster wait at as many partitions as there is room for', async () => {
-  // A half of them is for one cluster.
+it('a Fetch does not wait while other Fetches of its cluster wait at as many partitions as allowed', async () => {
+  // One cluster may have half of them.
   const small = await doorBench({ awaitedPartitionsMax: 10 });
   try {
     const tenant = await small.tenant('acme');
@@ -167,7 +167,7 @@ it('a Fetch does not wait where those of its cluster wait at as many partitions 
   }
 });
 
-it('DescribeConfigs of many topics is made over several turns, and whole', async () => {
+it('DescribeConfigs of many topics is built over several turns and is complete', async () => {
   const limits = {
     topicMutationsPerSecondMax: 1_000_000,
     partitionMutationsPer5MinutesMax: Infinity,
@@ -193,7 +193,7 @@ it('DescribeConfigs of many topics is made over several turns, and whole', async
   expect(turns).toBeGreaterThan(3);
 });
 
-it('DescribeLogDirs of many logs asks for all of them before the first answer, and is whole however many ask at once', async () => {
+it('DescribeLogDirs of many logs asks for all before the first answer, and is complete however many ask at once', async () => {
   const limits = { partitionMutationsPer5MinutesMax: Infinity, partitionsMax: Infinity };
   const client = await clientOf('sizes', limits);
   const topics = times(4, (i) => ({ name: `t${i}`, numPartitions: 3_000, replicationFactor: 3 }));

@@ -1,4 +1,4 @@
-/** For every API: what a tenant does with another one's names and ids is what it would see if they did not exist. */
+/** For every API: a tenant that uses another tenant's names and ids gets the answers it would get if they did not exist. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -27,7 +27,7 @@ async function ask<K extends ApiKey>(
   return client.ask(key, version, make(apiByKey.get(key)!.request, part as never) as RequestOf<K>);
 }
 
-/** Served maxima that are below the codec's. */
+/** APIs whose highest served version is below that of the codec. */
 const latest: Partial<Record<ApiKey, number>> = { 22: 5, 8: 9, 9: 9 };
 
 beforeAll(async () => {
@@ -47,7 +47,7 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-/** The whole response as text, to look for what must not be in it. */
+/** The whole response as text, to search for what must not be in it. */
 function textOf(response: unknown): string {
   return JSON.stringify(response, (_key, value: unknown) => (value instanceof Uint8Array ? String(value) : value));
 }
@@ -57,7 +57,7 @@ function expectNothingOf(response: unknown): void {
   for (const word of [owner.clusterId, 'salaries', 'private']) expect(text).not.toContain(word);
 }
 
-it('Fetch: who says that it reads segments is given records all the same, and no place of a file', async () => {
+it('Fetch: a client that says it reads segments gets records, and no location of a file', async () => {
   const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1000 }];
   const request = { maxWaitMs: 0, readsSegments: true, topics: [{ topicId, partitions }] };
   const [fetched] = (await ask(owned, 1, request)).responses[0]!.partitions;
@@ -67,7 +67,7 @@ it('Fetch: who says that it reads segments is given records all the same, and no
 });
 
 describe('names and ids of another tenant', () => {
-  /** As the owner calls it, as the engine does, and an internal topic. */
+  /** The topic's name as the owner knows it, its name in the engine, and an internal topic. */
   const names = (): string[] => [secret, `${owner.clusterId}.${secret}`, `${owner.clusterId}:offsets`];
 
   it('Produce, Fetch: unknown topic', async () => {
@@ -157,7 +157,7 @@ describe('names and ids of another tenant', () => {
     expectNothingOf(described);
   });
 
-  it('JoinGroup, SyncGroup, Heartbeat, LeaveGroup: a group of its own', async () => {
+  it('JoinGroup, SyncGroup, Heartbeat, LeaveGroup: act on the tenant’s own group', async () => {
     const join = {
       groupId: group,
       sessionTimeoutMs: 10_000,
@@ -206,7 +206,7 @@ describe('names and ids of another tenant', () => {
     expectNothingOf([byId, byName, altered, mine, again]);
   });
 
-  it('DescribeCluster, DescribeLogDirs, reassignments: the own cluster alone', async () => {
+  it('DescribeCluster, DescribeLogDirs, reassignments: only the tenant’s own cluster', async () => {
     const cluster = await ask(foreign, 60, {});
     expect(cluster).toMatchObject({ clusterId: stranger.clusterId, controllerId: 1 });
     expect(cluster.brokers.map(({ rack }) => rack)).toEqual(['a', 'b', 'c']);
@@ -217,7 +217,7 @@ describe('names and ids of another tenant', () => {
     expectNothingOf([cluster, dirs, moving, found]);
   });
 
-  it('InitProducerId: ids that nobody shares, no transactions', async () => {
+  it('InitProducerId: no two tenants share an id, and there are no transactions', async () => {
     const [one, other] = [
       await ask(owned, 22, { transactionalId: null }),
       await ask(foreign, 22, { transactionalId: null }),

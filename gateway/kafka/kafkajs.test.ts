@@ -1,4 +1,4 @@
-/** A real client, unmodified, against the door. */
+/** A real, unmodified client against the door. */
 import { CompressionTypes, type KafkaMessage } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DoorBench, doorBench, type Tenant } from './door.suite.ts';
@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-/** Reads `topic` with the group until `count` messages came. */
+/** Reads `topic` with the group until `count` messages have arrived. */
 async function consume(groupId: string, topic: string, count: number): Promise<KafkaMessage[]> {
   const consumer = bench.kafka(acme).consumer({ groupId });
   await consumer.connect();
@@ -67,7 +67,7 @@ describe('kafkajs', () => {
     await admin.disconnect();
   });
 
-  it('is shown one broker, because it confuses those that share an address', async () => {
+  it('is shown one broker, because kafkajs confuses brokers that share an address', async () => {
     const admin = bench.kafka(acme).admin();
     await admin.connect();
     const cluster = await admin.describeCluster();

@@ -1,4 +1,4 @@
-/** A partition whose owner is not known is an error code in every version, and never the end of the connection. */
+/** A partition whose owner is unknown is answered with an error code in every version, never by closing the connection. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { apiByKey, type RequestOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';

@@ -4,7 +4,7 @@ import { type Debtor, OutboxBudget } from './outbox-budget.ts';
 const mebi = 1024 * 1024;
 const debtor = (cuts: string[], name: string): Debtor => ({ clientHost: '', cut: () => void cuts.push(name) });
 
-it('ends who has taken nothing for longest when a cluster is over its half, and nobody of another cluster', () => {
+it('closes the longest-idle reader of a cluster that is over its half, and none of another cluster', () => {
   const cuts: string[] = [];
   const budget = new OutboxBudget(100);
   const [a, b, c, other] = ['a', 'b', 'c', 'other'].map((name) => debtor(cuts, name)) as [Debtor, ...Debtor[]] &
@@ -12,7 +12,7 @@ it('ends who has taken nothing for longest when a cluster is over its half, and 
   budget.owe(other!, 'quiet', 10);
   budget.owe(a, 'loud', 10);
   budget.owe(b!, 'loud', 10);
-  // What comes on top of a debt makes it no younger; what was paid does.
+  // Adding to a debt does not reset its age; a payment does.
   budget.owe(a, 'loud', 20);
   budget.owe(c!, 'loud', 20);
   expect(cuts).toEqual([]);
@@ -24,7 +24,7 @@ it('ends who has taken nothing for longest when a cluster is over its half, and 
   expect(budget.owedBytes).toBe(50);
 });
 
-it('ends the loudest cluster’s when all memory is owed, be it the one that asks', () => {
+it('closes a reader of the cluster that owes most when all memory is owed, even the one that asks', () => {
   const cuts: string[] = [];
   const budget = new OutboxBudget(100);
   for (const [name, bytes] of [
@@ -39,7 +39,7 @@ it('ends the loudest cluster’s when all memory is owed, be it the one that ask
   expect(budget.owedBytes).toBe(45);
 });
 
-it('gives less room the more is owed, never less than a batch', () => {
+it('gives less room the more is owed, but never less than a batch', () => {
   const budget = new OutboxBudget(64 * mebi);
   expect(budget.roomFor('a')).toBe(4 * mebi);
   budget.owe(debtor([], ''), 'a', 16 * mebi);
@@ -48,7 +48,7 @@ it('gives less room the more is owed, never less than a batch', () => {
   expect(budget.roomFor('a')).toBe(64 * 1024);
 });
 
-it('keeps nothing of who has paid', () => {
+it('keeps no entry for a connection that has paid', () => {
   const budget = new OutboxBudget(100);
   const one = debtor([], 'one');
   budget.owe(one, 'a', 30);

@@ -1,4 +1,4 @@
-/** Virtual brokers with ports of their own: what clients are told then, and of which groups each of them tells. */
+/** Virtual brokers with ports of their own: what clients see, and which groups each broker lists. */
 import { createServer, type Server } from 'node:net';
 import type { Admin } from 'kafkajs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -31,7 +31,7 @@ it('shows three brokers with three ports to a client of the old protocol', async
   expect(ports).not.toContain(bench.door.port);
 });
 
-it('tells of each group once, by its coordinator, and of all of them at the port for all', async () => {
+it('lists each group once, at its coordinator, and all groups at the shared port', async () => {
   const client = await bench.client(acme);
   const commit = { name: 'spread', partitions: [{ partitionIndex: 0, committedOffset: 0 }] };
   for (const groupId of groups) {
@@ -53,7 +53,7 @@ it('tells of each group once, by its coordinator, and of all of them at the port
   expect((await listed(client)).sort()).toEqual([...groups].sort());
 });
 
-it('tells of a log at the brokers that have a replica of it, and of all of them at the port for all', async () => {
+it('lists a log at the brokers that have a replica of it, and all logs at the shared port', async () => {
   const client = await bench.client(acme);
   await ask(client, 19, 7, { topics: [{ name: 'once', numPartitions: 3, replicationFactor: 1 }] });
   const logsAt = async (port?: number): Promise<Record<string, number[]>> => {

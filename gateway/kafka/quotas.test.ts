@@ -1,4 +1,4 @@
-/** Counts that are refused, through a real client connection. */
+/** Refusals by limits on counts, through a real client connection. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -23,7 +23,7 @@ function ask<K extends ApiKey>(
 const topic = (name: string, numPartitions: number): object => ({ name, numPartitions, replicationFactor: -1 });
 
 describe('quotas', () => {
-  it('refuses partitions over the limit and takes what fits', async () => {
+  it('refuses partitions over the limit and accepts those that fit', async () => {
     const client = await bench.client(await bench.tenant('few-partitions', { partitionsMax: 3 }));
     const made = await ask(client, 19, 7, { topics: [topic('a', 2), topic('b', 2), topic('c', 1)] });
     const codes = made.topics.map((each) => each.errorCode);
@@ -54,7 +54,7 @@ describe('quotas', () => {
       }
     });
 
-    it('does not hold Metadata back for topics that are made on first use: they come by and by', async () => {
+    it('does not hold Metadata back for topics that are created on first use: they appear one by one', async () => {
       const hasty = await doorBench({}, { quotaWaitMsMax: 0 });
       try {
         const client = await hasty.client(await hasty.tenant('hasty', limits));
@@ -70,7 +70,7 @@ describe('quotas', () => {
     });
   });
 
-  it('refuses a group over the limit and keeps those that are in', async () => {
+  it('refuses a group over the limit and keeps existing ones', async () => {
     const client = await bench.client(await bench.tenant('few-groups', { groupsMax: 2 }));
     await ask(client, 19, 7, { topics: [topic('t', 1)] });
     const commit = async (groupId: string): Promise<number> => {

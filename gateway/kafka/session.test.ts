@@ -1,4 +1,4 @@
-/** A connection's turn among the attempts of its cluster, and what may happen before it. */
+/** A connection waits for its turn among the attempts of its cluster; and what may happen before that turn. */
 import { beforeEach, expect, it } from 'vitest';
 import { type ManualClock, manualClock } from '../../engine/kernel/manual-clock.ts';
 import { seededRandom } from '../../engine/kernel/random.ts';
@@ -14,7 +14,7 @@ let context: GatewayContext;
 let clusterId: string;
 let keyId: string;
 let token: Buffer;
-/** What the connections were told of, in order. */
+/** What each connection was told, in order. */
 let told: string[];
 
 beforeEach(async () => {
@@ -51,9 +51,9 @@ async function attempts(count: number): Promise<Attempt[]> {
 const states = (all: readonly Attempt[]): string[] => all.map(({ login }) => login.session.state);
 const connections = (): number => tenancy.cluster(clusterId)!.usage.connections;
 
-it('lets a crowd in one after the other, and refuses what is more than five seconds behind', async () => {
+it('admits a crowd one after the other, and refuses connections that would wait more than five seconds', async () => {
   const crowd = await attempts(14);
-  // Two at once, ten within five seconds.
+  // Two are admitted at once, ten more within five seconds.
   const waiting = Array.from({ length: 10 }, () => 'waiting');
   expect(states(crowd)).toEqual(['ready', 'ready', ...waiting, 'closing', 'closing']);
   expect(connections()).toBe(12);
@@ -83,7 +83,7 @@ it('gives back the room of a connection that ends before its turn', async () => 
   expect(told).toEqual(['0 ready', '1 ready']);
 });
 
-it('lets nobody in whose key was revoked before its turn', async () => {
+it('admits no connection whose key was revoked before its turn', async () => {
   const [, , loses] = await attempts(3);
   await tenancy.revokeKey(clusterId, keyId);
   await clock.advance(1_000);

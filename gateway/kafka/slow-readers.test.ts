@@ -1,4 +1,4 @@
-/** Clients that ask for much and read nothing, through real sockets: what they are owed together is bounded. */
+/** Clients that ask for much and read nothing, over real sockets: the total that they are owed is bounded. */
 import { afterEach, expect, it } from 'vitest';
 import { type DoorBench, doorBench, type RawClient, type Tenant } from './door.suite.ts';
 
@@ -42,7 +42,7 @@ function fetch(client: RawClient): void {
   });
 }
 
-it('end when there is no more memory for them, the one that waits for longest first; who reads is served', async () => {
+it('are closed when memory for them runs out, the longest-waiting first; a client that reads is served', async () => {
   bench = await doorBench({ outboxesBytesMax: 24 * 1024 * 1024 });
   const [acme, other] = [await bench.tenant('acme'), await bench.tenant('other')];
   await largeTopic(acme);
@@ -54,7 +54,7 @@ it('end when there is no more memory for them, the one that waits for longest fi
     client.pause();
     for (let k = 0; k < 40; k++) fetch(client);
   }
-  // Each is owed 8 MiB beside what the kernel holds for it, and their cluster may be owed 12.
+  // Each is owed 8 MiB besides what the kernel holds for it, and their cluster may be owed 12 MiB.
   const ended = (): number => bench.logged.filter(({ event }) => event === 'kafka-slow-reader-ended').length;
   await expect.poll(ended, { timeout: 20_000 }).toBeGreaterThanOrEqual(2);
   for (const tenant of [acme, other]) {
@@ -67,7 +67,7 @@ it('end when there is no more memory for them, the one that waits for longest fi
   expect(bench.door.connections()).toBeLessThanOrEqual(2 + 2);
 });
 
-it('are not waited for without end when their connections are closed', async () => {
+it('are not waited for indefinitely when their connections are closed', async () => {
   bench = await doorBench({ outboxBytesMax: 64 * 1024 * 1024, idleMsMax: 500, closeMsMax: 1 });
   const acme = await bench.tenant('acme');
   await largeTopic(acme);

@@ -1,4 +1,4 @@
-/** As strangers.test.ts where connections are sockets before they have shaken hands. */
+/** Like strangers.test.ts, over TLS, where a connection is only a socket until its handshake is done. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ async function halfHandshake(): Promise<Socket> {
   return socket;
 }
 
-it('handshakes that never end make room, the oldest first; who has logged in stays, and who has shaken hands stays longer', async () => {
+it('unfinished handshakes make room, the oldest first; logged-in clients stay, and finished handshakes stay longer', async () => {
   bench = await doorBench({}, {}, { openFilesMax: 16, tls });
   const acme = await bench.tenant('acme');
   const first = await bench.client(acme);
@@ -39,7 +39,7 @@ it('handshakes that never end make room, the oldest first; who has logged in sta
   const flood: Socket[] = [];
   for (let i = 0; i < 20; i++) flood.push(await halfHandshake());
   const { kafka: room } = bench.context.connections;
-  // 2 of the door's 8 places had been taken when 20 came.
+  // 2 of the door's 8 places were taken when the 20 arrived.
   await expect.poll(() => room.refused).toBe(14);
   expect(room.taken).toBe(8);
   for (const socket of flood.slice(0, 14)) if (!socket.closed) await once(socket, 'close');
@@ -53,7 +53,7 @@ it('handshakes that never end make room, the oldest first; who has logged in sta
   stranger.end();
 });
 
-it('who has shaken hands and never logs in makes room as well', async () => {
+it('a client that finishes the handshake but never logs in makes room too', async () => {
   bench = await doorBench({ connectionsMax: 2 }, {}, { tls });
   const acme = await bench.tenant('acme');
   const first = await bench.client(acme);

@@ -5,8 +5,8 @@ import { type DoorBench, doorBench, RawClient } from './door.suite.ts';
 let bench: DoorBench;
 afterEach(() => bench.close());
 
-it('make room, the oldest first, for one that comes after them; who has logged in stays', async () => {
-  // Of 16 files the engine has 4, the control plane 2, and 8 of the other 10 may be this door's.
+it('strangers make room for a later connection, the oldest first; logged-in clients stay', async () => {
+  // Of 16 files the engine has 4 and the control plane 2; this door may use 8 of the other 10.
   bench = await doorBench({}, {}, { openFilesMax: 16 });
   const acme = await bench.tenant('acme');
   const first = await bench.client(acme);
@@ -19,11 +19,11 @@ it('make room, the oldest first, for one that comes after them; who has logged i
   expect((await late.ask(16, 0, { statesFilter: [], typesFilter: [] })).groups).toEqual([]);
   expect((await first.ask(16, 0, { statesFilter: [], typesFilter: [] })).groups).toEqual([]);
   for (const stranger of strangers) stranger.end();
-  // 1 of the door's 8 places had been taken when 20 came, and one more came then.
+  // 1 of the door's 8 places was taken when the 20 arrived, and then one more came.
   expect(bench.context.connections.kafka.refused).toBe(14);
 });
 
-it('refuses who comes when all have logged in, and takes the next when one has gone', async () => {
+it('refuses a new connection when all others have logged in, and accepts the next once one has gone', async () => {
   bench = await doorBench({ connectionsMax: 2 });
   const acme = await bench.tenant('acme');
   const clients = [await bench.client(acme), await bench.client(acme)];

@@ -1,4 +1,4 @@
-/** Every version of every API that ApiVersions offers gets an answer that can be read. */
+/** Every version of every API that ApiVersions offers gets an answer that can be decoded. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-/** Per API: what a version must be told to get past its first checks, in fields that exist in all versions. */
+/** Per API: the fields, present in all versions, that a request needs to pass the first checks. */
 function partOf(key: ApiKey, version: number): object {
   const partition = { partitionIndex: 0 };
   switch (key) {
@@ -134,7 +134,7 @@ describe('served versions', () => {
     },
   );
 
-  it('joins a member of a version that knows no second step', async () => {
+  it('joins a member of a version without the second join step', async () => {
     const protocols = [{ name: 'range', metadata: Buffer.alloc(10) }];
     const part = { groupId: 'old', sessionTimeoutMs: 10_000, protocolType: 'consumer', protocols };
     const joined = await client.ask(11, 1, make(apiByKey.get(11)!.request, part as never) as RequestOf<11>);
