@@ -5,7 +5,7 @@ import { oneByOne, overTurns } from './several-turns.ts';
 
 const items = Array.from({ length: 1_250 }, (_, i) => i);
 
-/** Counts the ends of turns that were asked for. */
+/** Counts the turn ends that were requested. */
 function turns() {
   const clock = manualClock();
   const counted = { ends: 0 };

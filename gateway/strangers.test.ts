@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { below, seededRandom } from '../engine/kernel/random.ts';
 import { Strangers } from './strangers.ts';
 
-/** How many of `honestCount` that need `arrivalsNeeded` arrivals of the flood for their round trips come through. */
+/** How many of `honestCount` clients get through if their round trips last `arrivalsNeeded` arrivals of the flood. */
 function comeThrough(
   room: number,
   arrivalsNeeded: number,
@@ -33,14 +33,14 @@ it('lets a client of its own address come through any flood of few addresses, ho
   expect(comeThrough(500, 5_000, 100, () => 'flood')).toBe(100);
 });
 
-it('lets it come through a flood of its own address, or of very many, unless that fills the room meanwhile', () => {
+it('lets it through a flood from its own address or from very many, unless the flood fills the room first', () => {
   expect(comeThrough(500, 250, 200, () => 'honest')).toBeGreaterThan(190);
   expect(comeThrough(500, 250, 200, (i) => String(i % 100_000))).toBeGreaterThan(190);
-  // Not all are lost who take longer than that.
+  // Even of slower clients, some get through.
   expect(comeThrough(500, 550, 200, () => 'honest')).toBeGreaterThan(20);
 });
 
-it('has one leave that has not shaken hands, and of these the oldest', () => {
+it('evicts the oldest connection without a finished handshake first', () => {
   const strangers = new Strangers<number>(seededRandom(1));
   for (let i = 0; i < 5; i++) strangers.add(i, 'a');
   strangers.shookHands(0);

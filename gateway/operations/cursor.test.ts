@@ -14,7 +14,7 @@ const cursors = fc.record({
 });
 
 describe('cursor', () => {
-  it('comes back as it was', () => {
+  it('decodes to what was encoded', () => {
     fc.assert(
       fc.property(cursors, (cursor) => {
         expect(decodeCursor(encodeCursor(cursor))).toEqual(cursor);
@@ -30,27 +30,27 @@ describe('cursor', () => {
     );
   });
 
-  it('is refused when any one character was changed or cut off', () => {
+  it('is refused when any single character is changed or cut off', () => {
     fc.assert(
       fc.property(cursors, fc.nat(), fc.boolean(), (cursor, place, cut) => {
         const text = encodeCursor(cursor);
         const at = place % text.length;
         const other = text[at] === 'A' ? 'B' : 'A';
         const wrong = cut ? text.slice(0, at) : text.slice(0, at) + other + text.slice(at + 1);
-        // The last character may carry bits that base64url ignores: such a change is none.
+        // The last character may carry bits that base64url ignores; changing only those changes nothing.
         if (Buffer.from(wrong, 'base64url').equals(Buffer.from(text, 'base64url'))) return;
         expect(() => decodeCursor(wrong)).toThrow(CursorInvalid);
       }),
     );
   });
 
-  it('is refused when it names a partition twice, as only a forged one does', () => {
+  it('is refused when it names a partition twice, which only a forged cursor does', () => {
     const positions = [3, 1, 3].map((partition) => ({ partition, offset: 5 }));
     const forged = encodeCursor({ topicId, topicTag: 1, wholeTopic: false, positions });
     expect(() => decodeCursor(forged)).toThrow(CursorInvalid);
   });
 
-  it('refuses whatever is not a cursor', () => {
+  it('is refused when it is anything but a cursor', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         expect(() => decodeCursor(text)).toThrow(CursorInvalid);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { LongNumber, parseKeepingNumbers, stringifyKeepingNumbers } from './long-numbers.ts';
 
-/** Also of what JSON has no number for. */
+/** Also keeps numbers that JSON cannot express, such as Infinity. */
 const shape = (json: unknown): string =>
   JSON.stringify(json, (_name, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
@@ -18,14 +18,14 @@ it.each([
   '[1700000000000000,9007199254740991]',
 ])('keeps %s', (text) => expect(again(text)).toBe(text));
 
-it('gives doubles where they hold the number, and its double where it is asked for', () => {
+it('gives a double where it holds the number exactly, and the nearest double on request', () => {
   expect(parseKeepingNumbers('[1700000000000000,0.1,12]')).toEqual([1_700_000_000_000_000, 0.1, 12]);
   const [long] = parseKeepingNumbers('[1e3]') as [LongNumber];
   expect(long).toBeInstanceOf(LongNumber);
   expect(Number(long)).toBe(1000);
 });
 
-it('takes what JSON.parse takes, nothing else, and means the same', () => {
+it('accepts exactly what JSON.parse accepts, with the same meaning', () => {
   const alphabet = fc.constantFrom(...Array.from('{}[]:,"\\ -+.eE0'), '12345678901234567', '1', 'u0031', 'true');
   const odd = fc.array(alphabet, { maxLength: 12 }).map((parts) => parts.join(''));
   const edited = fc.tuple(fc.jsonValue(), odd, fc.nat()).map(([value, inserted, at]) => {
@@ -59,6 +59,6 @@ it.each(['" 1e\\12345678901234567', '["a 12345678901234567', '"12345678901234567
   (text) => expect(() => parseKeepingNumbers(text)).toThrow(SyntaxError),
 );
 
-it('refuses what is too deep instead of losing digits', () => {
+it('refuses JSON that is nested too deep instead of losing digits', () => {
   expect(() => parseKeepingNumbers(`${'['.repeat(200_000)}12345678901234567890${']'.repeat(200_000)}`)).toThrow('deep');
 });

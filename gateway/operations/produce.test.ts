@@ -60,7 +60,7 @@ describe('RecordProducer', () => {
     return answer;
   };
 
-  it('makes one batch of all requests of a turn, and gives each its own offsets', async () => {
+  it('puts all requests of a turn into one batch, and gives each its own offsets', async () => {
     const first = produce(['a', 'b']);
     const second = produce(['c']);
     await clock.settle();
@@ -71,7 +71,7 @@ describe('RecordProducer', () => {
     expect(producer.requestsUnderWay).toBe(0);
   });
 
-  it('refuses a record without a key in a compacted topic, and it alone', async () => {
+  it('refuses only the record without a key in a compacted topic', async () => {
     topic = { ...topic, configs: { 'cleanup.policy': 'compact' } };
     const record = { value: Buffer.from('v'), partition: 0 };
     let outcomes: readonly ProduceOutcome[] = [];
@@ -95,26 +95,26 @@ describe('RecordProducer', () => {
     ]);
   });
 
-  it('gives the memory of a batch back when the engine is done with it, and only then', async () => {
+  it('gives back the memory of a batch only when the engine is done with it', async () => {
     for (const isFree of [true, false, undefined]) {
       const answer = produce(['x'.repeat(20_000), 'y'.repeat(20_000)]);
       await clock.settle();
       const append = appends.pop()!;
       append.done(stored(0), isFree);
       expect(answer.outcomes?.map(({ offset }) => offset)).toEqual([0, 1]);
-      // What is given back is overwritten at once in tests.
+      // In tests, memory that is given back is overwritten at once.
       expect(recordCount(append.records, 0) === 2).toBe(!isFree);
     }
   });
 
-  it('numbers batches without a hole and keeps at most batchesInFlightMax under way', async () => {
+  it('numbers batches without gaps and keeps at most batchesInFlightMax in flight', async () => {
     for (let i = 0; i < 4; i++) {
       produce(['x', 'y']);
       await clock.settle();
     }
     expect(appends.map(({ records }) => baseSequence(records, 0))).toEqual([0, 2]);
     appends[0]!.done(stored(0));
-    // What waited meanwhile has become one batch.
+    // The records that waited meanwhile have become one batch.
     expect(appends.map(({ records }) => [baseSequence(records, 0), recordCount(records, 0)])).toEqual([
       [0, 2],
       [2, 2],
@@ -122,7 +122,7 @@ describe('RecordProducer', () => {
     ]);
   });
 
-  it('after a batch of unknown fate goes on under a new producer id, behind what is still under way', async () => {
+  it('continues under a new producer id after a batch with an unknown outcome, once batches in flight are done', async () => {
     const first = produce(['a']);
     await clock.settle();
     const second = produce(['b']);
@@ -143,14 +143,14 @@ describe('RecordProducer', () => {
     expect(third.outcomes?.[0]?.offset).toBe(7);
   });
 
-  it('answers records that can never be stored at once, and stores the others', async () => {
+  it('refuses records that can never be stored at once, and stores the others', async () => {
     const answer = produce(['x'.repeat(2_000_000), 'small']);
     await clock.settle();
     appends[0]!.done(stored(0));
     expect(answer.outcomes?.map((outcome) => outcome.errorCode)).toEqual([errorCode.messageTooLarge, 0]);
   });
 
-  it('holds answers back by quota, and refuses when the wait would be too long', async () => {
+  it('delays answers by quota, and refuses when the wait would be too long', async () => {
     const answers = Array.from({ length: 4 }, () => produce(['x'.repeat(900_000)]));
     await clock.settle();
     for (let i = 0; i < appends.length; i++) appends[i]!.done(stored(i));
@@ -171,7 +171,7 @@ describe('RecordProducer', () => {
     expect.unreachable('more than the quota was taken');
   });
 
-  it("takes up the cluster's changed limits with the next batch", async () => {
+  it("applies the cluster's changed limits from the next batch on", async () => {
     produce(['a']);
     await clock.settle();
     appends[0]!.done(stored(0));
@@ -185,7 +185,7 @@ describe('RecordProducer', () => {
     expect(appends).toHaveLength(2);
   });
 
-  it('takes up changed topic configs', async () => {
+  it('applies changed topic configs', async () => {
     produce(['x']);
     await clock.settle();
     topic = { ...topic, configs: { 'max.message.bytes': '100' } };

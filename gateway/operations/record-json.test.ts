@@ -19,7 +19,7 @@ async function rendered(records: readonly ProduceRecord[], format: RecordFormat)
   });
 }
 
-/** A reader writes the record back as it is. */
+/** Sends the record back exactly as a reader received it. */
 function again(json: string, format: RecordFormat): ProduceRecord {
   return recordOfJson(JSON.parse(json), format, 'record');
 }
@@ -33,7 +33,7 @@ const bytes = fc.option(
 );
 
 describe('record JSON', () => {
-  it('every key, and every value that is no JSON, comes back byte for byte; JSON comes back as the same JSON', async () => {
+  it('every key, and every value that is not JSON, is read back byte for byte; JSON is read back as the same JSON', async () => {
     await fc.assert(
       fc.asyncProperty(
         bytes,
@@ -51,7 +51,7 @@ describe('record JSON', () => {
     );
   });
 
-  it('every JSON value that is written is read as itself', async () => {
+  it('every JSON value is read back as it was written', async () => {
     await fc.assert(
       fc.asyncProperty(fc.jsonValue(), async (value) => {
         fc.pre(value !== null);
@@ -75,7 +75,7 @@ describe('record JSON', () => {
     );
   });
 
-  it('cuts chunks behind the record that fills them, and leaves out what is not asked for', async () => {
+  it('cuts a chunk after the record that fills it, and leaves out records that were not asked for', async () => {
     const batch = encodeBatch(
       Array.from({ length: 10 }, (_, i) => ({ key: null, value: Buffer.from(String(i)), timestampMs: 0 })),
     );
@@ -91,7 +91,7 @@ describe('record JSON', () => {
     expect(await recordChunks(batch, 0, 10, 20, 'json', 150)).toEqual([]);
   });
 
-  it('gives a very large batch in several goes', async () => {
+  it('returns a very large batch in several pieces', async () => {
     const value = Buffer.alloc(1024 * 1024, 'x');
     const batch = encodeBatch(Array.from({ length: 10 }, () => ({ key: null, value, timestampMs: 0 })));
     const goes: number[][] = [];
@@ -108,20 +108,20 @@ describe('record JSON', () => {
 });
 
 describe('hostile records', () => {
-  it('a time that a batch cannot hold beside another is refused before anything is stored', () => {
+  it('a timestamp too far from another in its batch is refused before anything is stored', () => {
     expect(() => recordOfJson({ timestamp: 9e15 }, 'json', 'record')).toThrow(InvalidRequest);
     expect(recordOfJson({ timestamp: 4e15 }, 'json', 'record').timestampMs).toBe(4e15);
   });
 
   const deep = (depth: number): unknown => JSON.parse(`${'['.repeat(depth)}${']'.repeat(depth)}`);
 
-  it('a value that is nested too deep for its own text is the sender’s fault', () => {
+  it('a value that is nested too deep to be written as text is refused as the sender’s fault', () => {
     for (const fields of [{ key: deep(50_000) }, { value: deep(50_000) }, { value: { $json: deep(50_000) } }]) {
       expect(() => recordOfJson(fields, 'json', 'record')).toThrow(InvalidRequest);
     }
   });
 
-  it('a batch whose checksum holds over nonsense says where to go on', async () => {
+  it('an unreadable batch with a correct checksum says at which offset to continue', async () => {
     const batch = encodeBatch([{ key: null, value: Buffer.from('x'), timestampMs: 0 }]);
     batch.fill(0xff, batchField.records);
     const reading = (async () => writeRecords(batch, 3, 0, Infinity, 'json', () => new JsonOutput(1)))();
@@ -129,8 +129,8 @@ describe('hostile records', () => {
     await expect(reading).rejects.toThrow(UnreadableRecords);
   });
 
-  it('a record for whose JSON there is no text is told as unreadable, and those before it are given', () => {
-    // Each zero is six characters: V8 has texts of 512 million.
+  it('a record whose JSON exceeds the longest string is reported as unreadable, and those before it are returned', () => {
+    // Each zero becomes six characters, and a V8 string holds at most 512 million.
     const large = encodeBatch([
       { key: null, value: Buffer.from('x'), timestampMs: 0 },
       { key: null, value: Buffer.alloc(100 * 1024 * 1024), timestampMs: 0 },
@@ -145,7 +145,7 @@ describe('hostile records', () => {
     expect(given).toEqual([0]);
   });
 
-  it('offsets that lead out of their batch are not followed', async () => {
+  it('offsets that point outside their batch are not followed', async () => {
     const batch = encodeBatch([
       { key: null, value: Buffer.from('x'), timestampMs: 0 },
       { key: null, value: Buffer.from('y'), timestampMs: 0 },

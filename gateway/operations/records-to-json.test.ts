@@ -1,4 +1,4 @@
-/** The bytes that are written against the strings that JSON.stringify makes, at lengths on both sides of every shortcut. */
+/** Compares the written bytes with JSON.stringify, at lengths on both sides of every shortcut. */
 import { isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -11,7 +11,7 @@ function bytesJson(bytes: Buffer): string {
   return `{"$b64":"${bytes.toString('base64')}"}`;
 }
 
-/** As it is told in record-json.ts, over strings. */
+/** The rules of record-json.ts, written with strings. */
 function expectedValue(bytes: Buffer, format: RecordFormat): string {
   if (format === 'base64') return `"${bytes.toString('base64')}"`;
   if (!isUtf8(bytes)) return bytesJson(bytes);
@@ -32,7 +32,7 @@ function expectedKey(bytes: Buffer, format: RecordFormat): string {
   return isUtf8(bytes) ? JSON.stringify(bytes.toString()) : bytesJson(bytes);
 }
 
-/** Behind `shift` bytes of another record, so that the value begins at any byte of a word. */
+/** Places the value after `shift` bytes of another record, so that it starts at any byte of a word. */
 function written(key: Buffer, value: Buffer, format: RecordFormat, shift: number, timestampMs: number): string {
   const records = [
     { key: null, value: Buffer.alloc(shift, 1), timestampMs },
@@ -83,7 +83,7 @@ const values = fc.oneof(
   fc.constantFrom(63, 64, 65, 70_000).map((depth) => Buffer.from('['.repeat(depth) + ']'.repeat(depth))),
 );
 
-it('every key and value is written as JSON.stringify would', () => {
+it('every key and value is written as JSON.stringify would write it', () => {
   fc.assert(
     fc.property(
       values,
@@ -111,7 +111,7 @@ it('every control character, quote and backslash is escaped in a short text and 
   }
 });
 
-it('numbers are whole to their last digit', () => {
+it('numbers keep every digit', () => {
   const all = [0, 9, 10, 99_999_999, 1e8, 123_456_789, 1e15, Number.MAX_SAFE_INTEGER, -1, -1e8, 2 ** 63, -(2 ** 63)];
   for (const number of all) {
     const output = new JsonOutput(1);

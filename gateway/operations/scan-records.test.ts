@@ -4,7 +4,7 @@ import type { ProduceRecord } from './produce.ts';
 import { recordOfJson } from './record-json.ts';
 import { scanRecords } from './scan-records.ts';
 
-/** As the parser reads it; undefined when it refuses. */
+/** The body as the parser reads it; undefined when the parser refuses it. */
 function parsed(body: Uint8Array): ProduceRecord[] | undefined {
   try {
     const { records } = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) as { records: unknown[] };
@@ -14,7 +14,7 @@ function parsed(body: Uint8Array): ProduceRecord[] | undefined {
   }
 }
 
-/** A value by what it means: its text may differ in blanks, the order of members, and digits that a double has no room for. */
+/** What a value means: texts may differ in white space, member order, and digits that a double cannot hold. */
 function meaning(record: ProduceRecord): unknown {
   const asDoubles = (text: string): unknown => JSON.parse(JSON.stringify(JSON.parse(text)));
   const value = record.value === null ? null : { json: asDoubles(Buffer.from(record.value).toString()) };
@@ -29,7 +29,7 @@ const record = fc.record(
 );
 
 describe('scanRecords', () => {
-  it('means what the parser means, wherever it takes the body', () => {
+  it('agrees with the parser on every body that it accepts', () => {
     const bodies = fc.tuple(fc.array(record, { minLength: 1, maxLength: 5 }), fc.constantFrom(0, 1, '\t'));
     fc.assert(
       fc.property(bodies, ([records, blanks]) => {
@@ -40,7 +40,7 @@ describe('scanRecords', () => {
     );
   });
 
-  it('takes nothing that the parser would refuse', () => {
+  it('accepts nothing that the parser would refuse', () => {
     const alphabet = fc.constantFrom(...Array.from('{}[]:,"\\ \n$0123456789-+.eEntrulfasxkvy'), 'é', '\u0001');
     const edit = fc.record({ at: fc.nat(), text: fc.array(alphabet, { maxLength: 2 }), cut: fc.nat(3) });
     fc.assert(
@@ -64,7 +64,7 @@ describe('scanRecords', () => {
     );
   });
 
-  it('sees what a long text must not hold, wherever it stands and wherever the body lies', () => {
+  it('finds forbidden bytes in a long text at every position and every alignment of the body', () => {
     const faults = ['"', '\\', '\n', '\u0000', '\u001f'];
     const harmless = [' ', '!', '#', '[', ']', '\u007f', 'é', '€', '\u0080'];
     for (const [i, planted] of [...faults, ...harmless].entries()) {
@@ -82,7 +82,7 @@ describe('scanRecords', () => {
     }
   });
 
-  it('takes long texts with escapes before, between and behind those without', () => {
+  it('accepts long texts with escapes before, between and after those without', () => {
     const texts = ['x'.repeat(400), '\n"\\'.repeat(60), 'y'.repeat(40), `${'z'.repeat(90)}\t`, 'x'.repeat(401)];
     const records = texts.map((value) => ({ value }));
     expect(scanned(JSON.stringify({ records }))?.map(meaning)).toEqual(
@@ -90,7 +90,7 @@ describe('scanRecords', () => {
     );
   });
 
-  it('takes what clients send', () => {
+  it('accepts what clients usually send', () => {
     const found = scanned(
       '{"records": [{"key": "k", "value": {"n": 12345678901234567890, "s": "\\u00e9"}}, {"value":null}]}',
     );
@@ -117,7 +117,7 @@ describe('scanRecords', () => {
     expect(scanned(text)).toBeUndefined();
   });
 
-  it('leaves too many records and bytes that are no UTF-8 to the parser', () => {
+  it('leaves bodies with too many records or invalid UTF-8 to the parser', () => {
     expect(scanRecords(Buffer.from('{"records":[{"value":1},{"value":2}]}'), 1)).toBeUndefined();
     expect(scanRecords(Buffer.from('{"records":[{"value":"\xff"}]}', 'latin1'), 1)).toBeUndefined();
   });

@@ -11,7 +11,7 @@ const asked = (offset: number) => [
 
 describe('SharedReads', () => {
   let manual: ManualClock;
-  /** What telling the sharers took so far. */
+  /** How long notifying the sharers has taken so far. */
   let spentMs: number;
   let reads: SharedReads;
   let fetched: { readonly offset: number; readonly answer: () => Promise<void> }[];
@@ -33,7 +33,7 @@ describe('SharedReads', () => {
     reads = new SharedReads(engine, clock);
   });
 
-  /** Reads on from the next offset as soon as it is told, each taking `tookMs` for it. */
+  /** Sharers that read from the next offset as soon as they are notified; each takes `tookMs`. */
   const follow = (offset: number, tookMs: number): void => {
     const sharer: Sharer = {
       answered: () => {
@@ -46,14 +46,14 @@ describe('SharedReads', () => {
     reads.of(asked(offset))!.join(sharer);
   };
 
-  it('reads on at once when the sharers were told quickly', async () => {
+  it('starts the next read at once when notifying the sharers was quick', async () => {
     for (let i = 0; i < 20; i++) follow(0, 0);
     await fetched[0]!.answer();
     expect(told).toBe(20);
     expect(fetched.map(({ offset }) => offset)).toEqual([0, 1]);
   });
 
-  it('after a long pass over many the next read waits a quarter of it, at most 20 ms', async () => {
+  it('after notifying many sharers took long, the next read waits a quarter of that time, at most 20 ms', async () => {
     for (const [from, tookMs, pauseMs] of [
       [0, 1, 5],
       [100, 8, 20],
@@ -69,7 +69,7 @@ describe('SharedReads', () => {
     }
   });
 
-  it('a read that all have left during the pause is not made', async () => {
+  it('skips a read whose sharers have all left during the pause', async () => {
     const places: [ReturnType<SharedReads['of']>, number][] = [];
     for (let i = 0; i < 20; i++) {
       const sharer: Sharer = {
@@ -88,7 +88,7 @@ describe('SharedReads', () => {
     expect(fetched.length).toBe(1);
   });
 
-  it('few sharers are told without a look at the clock', async () => {
+  it('notifies a few sharers without reading the clock', async () => {
     for (let i = 0; i < 3; i++) follow(0, 50);
     await fetched[0]!.answer();
     expect(fetched.map(({ offset }) => offset)).toEqual([0, 1]);

@@ -13,7 +13,7 @@ import { type Credit, type Delivery, Subscription } from './subscribe.ts';
 import { createTopic } from './topics.ts';
 import { gatewayInTest } from '../gateway-in-test.suite.ts';
 
-/** A batch of `count` records from `offset` on. */
+/** A batch of `count` records that starts at `offset`. */
 function batch(offset: number, count: number): Buffer {
   const records = Array.from({ length: count }, () => ({ key: null, value: Buffer.from('v'), timestampMs: 0 }));
   const bytes = encodeBatch(records);
@@ -84,7 +84,7 @@ describe('Subscription', () => {
   const boundless = { records: Infinity, bytes: Infinity };
   const kinds = (): unknown[] => told.map((each) => (each as unknown[])[0]);
 
-  it('takes no more records than there is credit for, and reads the rest of the batch later', async () => {
+  it('delivers no more records than there is credit for, and reads the rest of the batch later', async () => {
     const subscription = await subscribe({ records: 3, bytes: Infinity }, 'records');
     await reads[0]!.answer([{ records: [batch(0, 2), batch(2, 5)] }]);
     expect(told).toEqual([
@@ -100,8 +100,8 @@ describe('Subscription', () => {
     expect(subscription.credit.records).toBe(6);
   });
 
-  it('is refused where all of a cluster read as many partitions as it has room for', async () => {
-    // A half of them is for one cluster.
+  it('is refused once the subscriptions of a cluster read as many partitions as allowed', async () => {
+    // One cluster may have half of them.
     context = { ...context, settings: { ...gatewayDefaults, subscribedPartitionsMax: 6 } };
     const first = await subscribe(boundless, 'batches', [0, 1]);
     await subscribe(boundless, 'batches', [0]);
@@ -112,7 +112,7 @@ describe('Subscription', () => {
     await expect(subscribe(boundless, 'batches', [1])).rejects.toThrow(Overloaded);
   });
 
-  it('by batches the last one may pass the credit, which is then owed', async () => {
+  it('may exceed the credit with the last batch when it delivers batches; the excess is then owed', async () => {
     const subscription = await subscribe({ records: 3, bytes: Infinity });
     await reads[0]!.answer([{ records: [batch(0, 5), batch(5, 5)] }]);
     expect(told).toEqual([[0, 0, 5, 5]]);
@@ -124,7 +124,7 @@ describe('Subscription', () => {
     expect(reads[1]!.asked[0]?.offset).toBe(5);
   });
 
-  it('tells nothing after close, whatever the read under way brings', async () => {
+  it('delivers nothing after close, whatever the read in flight returns', async () => {
     const subscription = await subscribe(boundless);
     subscription.close();
     expect(reads[0]!.options.signal?.aborted).toBe(true);
@@ -132,7 +132,7 @@ describe('Subscription', () => {
     expect(told).toEqual([]);
   });
 
-  it('shares one read with those who stand at the same place, which ends with the last of them', async () => {
+  it('shares one read among subscribers at the same position; the read ends when the last one leaves', async () => {
     const subscriptions = [await subscribe(boundless), await subscribe(boundless), await subscribe(boundless)];
     expect(reads.length).toBe(1);
     subscriptions[0]!.close();
@@ -143,20 +143,20 @@ describe('Subscription', () => {
       [0, 0, 2, 2],
       [0, 0, 2, 2],
     ]);
-    // Each is charged for what it was given, and they go on together.
+    // Each is charged for what it received, and they continue together.
     expect(context.tenancy.usage(principal.clusterId).fetchedRecords - before).toBe(4);
     expect(reads.map(({ asked }) => asked[0]?.offset)).toEqual([0, 2]);
     subscriptions[1]!.close();
     expect(reads[1]!.options.signal?.aborted).toBe(false);
     subscriptions[2]!.close();
     expect(reads[1]!.options.signal?.aborted).toBe(true);
-    // Who comes to the place of a read that was given up has one of its own.
+    // A subscriber that arrives at the position of an aborted read starts a read of its own.
     const late = await subscribe(boundless);
     expect(reads.length).toBe(3);
     late.close();
   });
 
-  it('drops what comes while it is paused and reads it again', async () => {
+  it('drops what arrives while it is paused, and reads it again later', async () => {
     const subscription = await subscribe(boundless);
     subscription.pause();
     await reads[0]!.answer([{ records: [batch(0, 4)] }]);
@@ -167,7 +167,7 @@ describe('Subscription', () => {
     expect(told).toEqual([[0, 0, 4, 4]]);
   });
 
-  it('waits for a delivery before the next', async () => {
+  it('waits for one delivery to finish before the next', async () => {
     let go: () => void = () => {};
     hold = new Promise((resolve) => {
       go = resolve;
@@ -181,7 +181,7 @@ describe('Subscription', () => {
     expect(told.length).toBe(2);
   });
 
-  it('tells a gap when retention has passed the position, and fails beyond the end', async () => {
+  it('reports a gap when retention has passed the position, and fails beyond the end', async () => {
     await subscribe(boundless);
     await reads[0]!.answer([{ errorCode: errorCode.offsetOutOfRange, logStartOffset: 7 }]);
     expect(told).toEqual([['gap', 0, 0, 7]]);
@@ -191,7 +191,7 @@ describe('Subscription', () => {
     expect(told.at(-1)).toEqual(['failed', errorCode.offsetOutOfRange]);
   });
 
-  it('tells of a damaged partition once and asks for it now and then, while the others are read', async () => {
+  it('reports a damaged partition once and retries it now and then, while it reads the others', async () => {
     await subscribe(boundless, 'batches', [0, 1]);
     const damaged = { partition: 1, errorCode: errorCode.kafkaStorageError };
     await reads[0]!.answer([{ records: [batch(0, 1)] }, damaged]);
@@ -218,7 +218,7 @@ describe('Subscription', () => {
     ]);
   });
 
-  it('waits with a damaged partition that is alone, and says nothing of one that moves until it stays away', async () => {
+  it('waits when its only partition is damaged, and reports a moving partition only if it stays away', async () => {
     await subscribe(boundless);
     await reads[0]!.answer([{ errorCode: errorCode.kafkaStorageError }]);
     await clock.advance(900);
@@ -236,7 +236,7 @@ describe('Subscription', () => {
     expect(told.at(-1)).toEqual(['available', 0]);
   });
 
-  it('begins each read with another partition', async () => {
+  it('starts each read with a different partition', async () => {
     await subscribe(boundless, 'batches', [0, 1]);
     await reads[0]!.answer([{}]);
     const first = reads.map(({ asked }) => asked[0]?.partition);

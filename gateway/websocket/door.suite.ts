@@ -1,4 +1,4 @@
-/** What the WebSocket door does for its users, over real sockets, the same on both transports. */
+/** The WebSocket door as its users see it, over real sockets, the same on both transports. */
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
@@ -9,7 +9,7 @@ import { type Bench, type BenchTenant, type Driver, httpBench } from '../http/do
 
 type Event = Record<string, unknown> & { readonly event?: string; readonly binary?: Buffer };
 
-/** A client that keeps what came and waits for what is to come. */
+/** A client that keeps what it has received and can wait for more. */
 class Client {
   readonly socket: WebSocket;
   readonly events: Event[] = [];
@@ -38,7 +38,7 @@ class Client {
     this.socket.send(JSON.stringify(command));
   }
 
-  /** Waits until `done` holds of what came so far. */
+  /** Waits until `done` holds for what has arrived so far. */
   async until(done: () => boolean): Promise<void> {
     while (!done()) {
       if (this.closeCode !== undefined)
@@ -128,7 +128,7 @@ export function websocketDoorSuite(driver: Driver): void {
       expect(await client.reply('p')).toMatchObject({ event: 'pong', subs: [{ sub: 7, lag: 0 }] });
     });
 
-    test('numbers in records keep their digits, those of the command are doubles', async () => {
+    test('numbers in records keep their digits; numbers of the command are doubles', async () => {
       const topic = freshTopic();
       const client = await connect().opened();
       const long = '12345678901234567890';
@@ -138,13 +138,13 @@ export function websocketDoorSuite(driver: Driver): void {
       expect(text).toContain(`"value":{"n":${long}}`);
     });
 
-    test('credit is exact, and more of it goes on where it stopped', async () => {
+    test('credit is exact, and more credit continues where delivery stopped', async () => {
       const topic = freshTopic();
       await fill(topic, 100);
       const client = await connect().opened();
       client.send({ op: 'subscribe', id: 1, sub: 1, topic, credit: { records: 10 } });
       await client.until(() => client.records(1).length >= 10);
-      // What would follow the tenth record would come before the answer to a later command.
+      // A record after the tenth would arrive before the answer to a later command.
       client.send({ op: 'ping', id: 2 });
       expect(await client.reply(2)).toMatchObject({ subs: [{ lag: 90 }] });
       expect(client.records(1).length).toBe(10);
@@ -169,7 +169,7 @@ export function websocketDoorSuite(driver: Driver): void {
       expect(second.records(9)[0]).toMatchObject({ offset: 20, value: 20 });
     });
 
-    test('speaks the first of the subprotocols that a client offers and the door knows', async () => {
+    test('uses the first subprotocol that the client offers and the door knows', async () => {
       const client = await connect(['of-tomorrow', 'headgate.v1.bin', 'headgate.v1.json']).opened();
       expect(client.socket.protocol).toBe('headgate.v1.bin');
       client.send({ op: 'hello', id: 1 });
@@ -220,7 +220,7 @@ export function websocketDoorSuite(driver: Driver): void {
       await client.until(() => client.records(1).length === 6);
     });
 
-    test('a reader that stops reading gets everything later, and little is held for it meanwhile', async () => {
+    test('a reader that stops reading gets everything later, and the door holds little for it meanwhile', async () => {
       const topic = freshTopic();
       for (let i = 0; i < 40; i++) await fill(topic, 100, (n) => `${i * 100 + n}:${'x'.repeat(5_000)}`);
       const client = await connect().opened();
@@ -233,7 +233,7 @@ export function websocketDoorSuite(driver: Driver): void {
         for (const part of answer) for (const run of part.records) fetched += run.length;
         return answer;
       };
-      // The feed stands still when no more is fetched over many turns of the loop.
+      // The feed has stopped when nothing more is fetched over many turns of the event loop.
       for (let last = -1, same = 0; same < 50; ) {
         await new Promise<void>((resolve) => setImmediate(resolve));
         await tenant.call('GET', '/v1');
@@ -247,7 +247,7 @@ export function websocketDoorSuite(driver: Driver): void {
       bench.engine.fetch = asked;
     });
 
-    test('wrong commands are answered; what is no JSON closes', async () => {
+    test('wrong commands get an error answer; a message that is not JSON closes the socket', async () => {
       const client = await connect().opened();
       client.send({ op: 'nothing', id: 1 });
       expect(await client.reply(1)).toMatchObject({ event: 'error', error: { code: 'invalid-request', field: 'op' } });
@@ -282,7 +282,7 @@ export function websocketDoorSuite(driver: Driver): void {
       expect(response.statusCode).toBe(401);
     });
 
-    test('a revoked key closes its sockets, and they are counted back', async () => {
+    test('a revoked key closes its sockets, and the connection count drops', async () => {
       const other = await bench.tenant('revoked');
       const client = await connect([], '', { authorization: `Bearer ${other.apiKey}` }).opened();
       expect(bench.tenancy.cluster(other.clusterId)?.usage.connections).toBe(1);
@@ -298,25 +298,25 @@ export function websocketDoorSuite(driver: Driver): void {
       expect(await connect(['headgate.v1.json', key], '', {}).closed()).toBe(4429);
     });
 
-    test('JSON of a million values closes, and is not parsed', async () => {
+    test('JSON of a million values closes the socket and is not parsed', async () => {
       const client = await connect(['headgate.v1.json']).opened();
       client.socket.send(`{"op":"produce","id":1,"topic":"t","records":[${'{},'.repeat(300_000)}{}]}`);
       expect(await client.closed()).toBe(4413);
     });
 
-    test('partitions are charged: a socket that asks where hundreds stand waits like one that asks hundreds of times', async () => {
+    test('a query for hundreds of partitions is charged like hundreds of queries', async () => {
       const limits = { requestsPerSecondMax: 10, partitionMutationsPer5MinutesMax: 1_000 };
       const other = await bench.tenant('wide', limits);
       expect((await other.call('POST', '/v1/topics', { json: { name: 't', partitions: 600 } })).status).toBe(201);
       const client = await connect(['headgate.v1.json', `bearer.${other.apiKey}`], '', {}).opened();
-      // Let in at the same moment, and run one after the other.
+      // All are admitted at the same moment, and run one after the other.
       client.send({ op: 'subscribe', id: 's', sub: 1, topic: 't', from: 'latest' });
       client.send({ op: 'ping', id: 'p' });
       expect(await client.reply('s')).toMatchObject({ event: 'ok' });
       expect(await client.reply('p')).toMatchObject({ event: 'error', error: { code: 'quota-exceeded' } });
     });
 
-    test('another tenant finds neither topic nor cursor', async () => {
+    test('another tenant can use neither the topic nor the cursor', async () => {
       const topic = freshTopic();
       await fill(topic, 3);
       const other = await bench.tenant('other');
@@ -330,7 +330,7 @@ export function websocketDoorSuite(driver: Driver): void {
       expect(client.records(2)[0]).toMatchObject({ value: 'theirs' });
     });
 
-    test('what retention has passed is told as a gap, and reading goes on behind it', async () => {
+    test('records removed by retention are reported as a gap, and reading continues after it', async () => {
       const topic = freshTopic();
       await fill(topic, 6);
       const name = `${tenant.clusterId}.${topic}`;
@@ -343,7 +343,7 @@ export function websocketDoorSuite(driver: Driver): void {
       expect(client.records(1).map((record) => record['offset'])).toEqual([4, 5]);
     });
 
-    test('a partition that cannot be read is told, and comes when it can', async () => {
+    test('an unreadable partition is reported, and delivered once it is readable', async () => {
       const topic = freshTopic();
       await fill(topic, 3);
       const { engine } = bench;
@@ -366,7 +366,7 @@ export function websocketDoorSuite(driver: Driver): void {
       ]);
     });
 
-    test('a topic that a produce makes keeps later commands behind it', async () => {
+    test('later commands wait for a produce that creates its topic', async () => {
       const topic = freshTopic();
       const client = await connect().opened();
       for (let i = 0; i < 5; i++) client.send({ op: 'produce', id: i, topic, records: [{ value: i, partition: 0 }] });
@@ -387,7 +387,7 @@ export function websocketDoorSuite(driver: Driver): void {
       });
     });
 
-    test('a closing door says goaway with cursors, then closes with 4503', async () => {
+    test('a closing door sends goaway with cursors, then closes with 4503', async () => {
       const own = await httpBench(driver);
       const leaving = await own.tenant('leaving');
       await leaving.call('POST', '/v1/topics/t', { body: '1' });

@@ -17,7 +17,7 @@ function delivery(offset: number, values: readonly string[], valueBytes = 0): De
 }
 
 describe('SharedFrames', () => {
-  it('makes the JSON of a range once, and its frame once for those who agree on number and cursor', async () => {
+  it('builds the JSON of a range once, and its frame once for subscribers with the same number and cursor', async () => {
     const frames = new SharedFrames();
     const asked = delivery(7, ['a', 'b']);
     const first = frames.chunks(topicId, asked, 'string', 1_000);
@@ -42,7 +42,7 @@ describe('SharedFrames', () => {
     expect(JSON.parse(chunkFrame(chunk!, 2, 'other').toString())).toMatchObject({ next: 'other' });
   });
 
-  it('who comes while a batch is decompressed waits for the same; an unreadable one is refused to both', async () => {
+  it('shares one decompression among concurrent callers; an unreadable batch fails for both', async () => {
     const frames = new SharedFrames();
     const plain = delivery(7, ['a', 'b']);
     const packed = { ...plain, batch: await recompressBatch(Buffer.from(plain.batch), codec.gzip) };
@@ -57,11 +57,11 @@ describe('SharedFrames', () => {
     const refused = frames.chunks(topicId, broken, 'string', 1_000);
     expect(frames.chunks(topicId, broken, 'string', 1_000)).toBe(refused);
     await expect(refused).rejects.toThrow(UnreadableRecords);
-    // Not kept: the next one asks anew.
+    // The failure is not cached: the next call tries again.
     await expect(frames.chunks(topicId, broken, 'string', 1_000)).rejects.toThrow(UnreadableRecords);
   });
 
-  it('tells apart what differs by format, range, partition and topic', async () => {
+  it('keeps formats, ranges, partitions and topics apart', async () => {
     const frames = new SharedFrames();
     const text = await frames.chunks(topicId, delivery(0, ['a', 'b']), 'string', 1_000);
     const base64 = await frames.chunks(topicId, delivery(0, ['a', 'b']), 'base64', 1_000);
@@ -72,7 +72,7 @@ describe('SharedFrames', () => {
     expect(other[0]!.records.toString()).toContain('"c"');
   });
 
-  it('keeps a bounded number of bytes, and the newest', async () => {
+  it('keeps a bounded number of bytes, the newest ones', async () => {
     const frames = new SharedFrames();
     const made = [];
     for (let i = 0; i < 40; i++) made.push(frames.chunks(topicId, delivery(i, ['v'], 500_000), 'string', 1_000_000));
@@ -82,7 +82,7 @@ describe('SharedFrames', () => {
     expect(again(0)).not.toBe(made[0]);
   });
 
-  it('shares a binary frame by number and batch', () => {
+  it('shares a binary frame among subscribers with the same number and batch', () => {
     const frames = new SharedFrames();
     const one = delivery(0, ['a']);
     const frame = frames.binary(1, one);
@@ -90,12 +90,12 @@ describe('SharedFrames', () => {
     expect(frames.binary(2, one)).not.toBe(frame);
     const large = delivery(0, ['a'], 300_000);
     expect(frames.binary(1, large)).toBe(frames.binary(1, large));
-    // In step they take several batches in turn, again and again.
+    // Subscribers in step ask for several batches in turn, repeatedly.
     const several = Array.from({ length: 10 }, (_, i) => delivery(i, [String(i)]));
     const first = several.map((each) => frames.binary(1, each));
     expect(several.map((each) => frames.binary(1, each))).toEqual(first);
     for (const [i, each] of several.entries()) expect(frames.binary(1, each)).toBe(first[i]);
-    // Another batch of the same shape is not taken for it.
+    // Another batch of the same shape is not mistaken for it.
     expect(frames.binary(1, delivery(1, ['b'])).subarray(3)).toEqual(delivery(1, ['b']).batch);
   });
 });

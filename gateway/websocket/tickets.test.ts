@@ -25,7 +25,7 @@ async function principalOf(name: string): Promise<Principal> {
   return { tenantId, clusterId, keyId };
 }
 
-it('are good once, for their time, and while their key is', async () => {
+it('are valid once, until they expire, and while their key is valid', async () => {
   const acme = await principalOf('acme');
   const ticket = await tickets.issue(acme);
   expect(await tickets.redeem(ticket)).toEqual(acme);
@@ -38,7 +38,7 @@ it('are good once, for their time, and while their key is', async () => {
   await expect(tickets.redeem(`${ticket}x`)).rejects.toThrow(Unauthenticated);
 });
 
-it('of one cluster, however many, leave room for those of others', async () => {
+it('of one cluster, however many, leave room for the tickets of others', async () => {
   const [loud, quiet] = [await principalOf('loud'), await principalOf('quiet')];
   for (let i = 0; i < 2; i++) await tickets.redeem(await tickets.issue(loud));
   await expect(tickets.redeem(await tickets.issue(loud))).rejects.toThrow(Unauthenticated);
