@@ -80,7 +80,8 @@ function serve(
     return served.serve(call, frame, header.bodyAt, header.correlationId);
   }
   const { clusterId } = session.principal;
-  if (context.tenancy.cluster(clusterId)?.state !== 'serving') throw new SessionNotReady('the cluster is not in service');
+  if (context.tenancy.cluster(clusterId)?.state !== 'serving')
+    throw new SessionNotReady('the cluster is not in service');
   const begin = (): Promise<Served> | Served => {
     if (served.charge === 'held') call.charge(1);
     else if (served.charge === 'counted') context.tenancy.limiter.request(clusterId, context.clock.monotonicMs());
