@@ -12,7 +12,7 @@ it('tells a disk without room from an append of unknown fate, and goes on when t
   const log = await world.open(store);
   const coordinator = coordinatorLog(log, world.clock);
   world.disk.plan({ on: 'write', error: 'full', afterBytes: 10 });
-  // What reached the disk of this one may be found there.
+  // Part of this record reached the disk and may be found there.
   await expect(world.run(coordinator.append([record('a')]))).rejects.toBeInstanceOf(AppendUnsure);
   await expect(world.run(coordinator.append([record('b')]))).rejects.toBeInstanceOf(CoordinatorLogFull);
   await world.clock.advance(10);

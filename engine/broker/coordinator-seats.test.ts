@@ -12,7 +12,7 @@ import { coordinate } from './api/coordinate.ts';
 import { CoordinatorSeats } from './coordinator-seats.ts';
 import { type FollowedCatalogue, Ownership } from './ownership.ts';
 
-/** A broker 1 that has the first of two seats. */
+/** Broker 1, which has the first of two seats. */
 async function seatsOfOne(isTopicKnown = true) {
   const world = new World();
   const store = await world.startSession();

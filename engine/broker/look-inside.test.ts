@@ -27,7 +27,7 @@ it('ends in the order in which batches came, whatever each takes', async () => {
     check(log, 'large', large);
     check(log, 'small', small);
     check(log, 'keyless', keyless);
-    // Another log waits for none of them.
+    // Another log does not wait for any of them.
     check({} as PartitionLog, 'other', small);
     afterLook(log, small, compacted, () => resolve());
   });

@@ -7,7 +7,7 @@ import { type FollowedCatalogue, type Owned, Ownership } from './ownership.ts';
 
 const topicId = 'orders-topic-id-';
 
-/** A log store whose openings end when the test says so, and a catalogue that is set by hand. */
+/** A log store that finishes opening a log when the test says so, and a catalogue that the test fills. */
 function world() {
   const clock = manualClock();
   const open = new Map<string, PartitionLog>();
@@ -82,7 +82,7 @@ describe('ownership', () => {
     let isOver = false;
     void ownership.delete(topicId, 0).then(() => (isOver = true));
     await clock.settle();
-    // One that is being opened is waited for.
+    // A request waits for a log that is being opened.
     expect(isOver).toBe(false);
     await finishOpening();
     expect(isOver).toBe(true);

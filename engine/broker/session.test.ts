@@ -146,7 +146,7 @@ describe('a broker session', () => {
     const session = await opening;
     const draining = session.setState('draining');
     await clock.settle();
-    // The row says draining already, the reply is on its way, the guard is still the old one.
+    // The row already says draining, the reply is in flight, and the guard is still the old one.
     await session.commit([{ op: 'put', key: data, value: 'roll-up' }]);
     await clock.advance(900);
     expect(session.mayAck()).toBe(true);

@@ -44,7 +44,7 @@ describe('visits of logs', () => {
     await world.run(first.close());
     expect(world.disk.list(segmentsDirectory)).toHaveLength(1);
     const store = await world.startSession();
-    // One of them is another broker's.
+    // One of them belongs to another broker.
     const catalogue = catalogueOf((partition) => (partition === 7 ? 2 : 1));
     const ownership = new Ownership(1, store, catalogue, world.clock);
     const settings = { intervalMs: hour, soonMs: hour, logsTogetherMax: 3, pauseMs: 1 };
@@ -53,7 +53,7 @@ describe('visits of logs', () => {
     await clock.advance(hour / 2);
     expect([...store.logs()]).toHaveLength(0);
     await clock.advance(hour);
-    // Twice: what it has not seen before it leaves.
+    // Two rounds, because the first one leaves alone what it has not seen before.
     for (let look = 0; look < 2; look++) await world.run(store.applyRetention());
     expect([...store.logs()].map(({ partition }) => partition)).toEqual(
       Array.from({ length: partitionCount }, (_, i) => i).filter((i) => i !== 7),
@@ -82,12 +82,12 @@ describe('visits of logs', () => {
     ours = 30;
     for (const listener of listeners) listener(topicA);
     await clock.advance(400);
-    // A second change does not put it off.
+    // A second change does not delay it.
     for (const listener of listeners) listener(topicA);
     expect(opened()).toBe(10);
     await clock.advance(105);
     expect(opened()).toBe(14);
-    // Changed while the round is under way: seen by it, or by the one after it.
+    // A change during a round is seen by that round or by the next.
     ours = 40;
     for (const listener of listeners) listener(topicA);
     await clock.advance(1000);

@@ -23,7 +23,7 @@ class Stoppable {
     this.wakefulness = new Wakefulness(clock as Clock, lease);
   }
 
-  /** It runs for so long. */
+  /** The process runs for this long. */
   run(ms: number): void {
     const endMs = this.nowMs + ms;
     while (this.#due && this.#due.atMs <= endMs) {
@@ -33,7 +33,7 @@ class Stoppable {
     this.nowMs = endMs;
   }
 
-  /** It stands still, and what comes first when it goes on is a question. */
+  /** The process is stopped; when it continues, a question comes first. */
   stop(ms: number): void {
     this.nowMs += ms;
   }

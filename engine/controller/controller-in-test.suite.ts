@@ -1,4 +1,4 @@
-/** A controller over a store in memory, a clock that tests move, and a fleet without processes; and what it placed. */
+/** A controller over an in-memory store, a manual clock and a fleet without processes; and the placements that it made. */
 import { expect } from 'vitest';
 import { type ManualClock, manualClock } from '../kernel/manual-clock.ts';
 import { seededRandom } from '../kernel/random.ts';

@@ -281,7 +281,7 @@ describe('a broker that dies', () => {
     await clock.advance(3000);
     expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
     expect([...fleet.recovered].sort()).toEqual(['1@1', '2@1']);
-    // What was read before an attempt that failed may be out of date.
+    // Rows that were read before a failed attempt may be out of date.
     expect(fleet.ahead).toHaveLength(1);
   });
 
@@ -318,7 +318,7 @@ describe('a broker that dies', () => {
     }
     await fill(controller);
     expect((await owners()).get(2)).toBeGreaterThan(0);
-    // The last to die inherits from the others, and there is nobody to inherit from it.
+    // The last broker to die inherits the partitions of the others, and no broker is left to inherit from it.
     for (const id of [1, 3, 2]) fleet.crash(id);
     await clock.advance(10);
     expect([...(await owners()).keys()]).toEqual([2]);
@@ -463,7 +463,7 @@ describe('the brake', () => {
     store.isAway = true;
     await clock.advance(1000);
     fleet.crash(2);
-    // Longer than a read is tried elsewhere.
+    // Longer than other reads are retried.
     await clock.advance(storeTokenMs / 2 + 10_000);
     store.isAway = false;
     await clock.advance(5000);
@@ -516,7 +516,7 @@ describe('startup after a crash of everything', () => {
     await clock.advance(500);
     expect(states(second)).toEqual([expect.not.stringMatching('serving'), 'serving', 'serving']);
     expect(await during(second.settled)).toBe(true);
-    // What it had is nobody else's before it is recovered.
+    // No other broker owns its partitions before its log is recovered.
     expect((await owners()).get(1)).toBeGreaterThan(0);
     goOn();
     await during(starting);
@@ -563,7 +563,7 @@ describe('startup beside brokers of an earlier run', () => {
     dead = true;
     fleet.crash(1);
     fleet.crash(2);
-    // Broker 3 outlives its parent, and hangs: it cannot be reaped by whoever comes next.
+    // Broker 3 outlives its parent and hangs: the next controller cannot reap it.
     fleet.hang(3);
     await clock.advance(10);
     const orphan = fleet.session(3)!;
@@ -608,7 +608,7 @@ describe('two controllers', () => {
     await expect(during(first.createTopic(spec))).rejects.toMatchObject({ code: 'not-owner' });
     expect(first.ready()).toBe(false);
     expect(await placements()).toHaveLength(1);
-    // The rival never renews: its lease lapses, and the shards that were found lost come back.
+    // The rival never renews: its lease lapses, and the lost shards come back.
     await clock.advance(5000);
     await during(first.createTopic(spec));
     expect(await placements()).toHaveLength(2);

@@ -1,6 +1,6 @@
 /**
- * Several controllers over one store and one fleet, and gateways without a controller. Each may be cut off, or hear
- * late.
+ * Several controllers over one store and one fleet, and gateways without a controller. A test may cut off or delay
+ * each of them.
  */
 import { StoreCatalogue } from '../catalogue.ts';
 import { manualClock } from '../kernel/manual-clock.ts';
@@ -27,7 +27,7 @@ export interface Member {
   readonly controller: Controller;
   /** While true, no request reaches the store and no answer comes back: the member is killed or stopped. */
   isAway: boolean;
-  /** How long its next placement write is under way. */
+  /** How long its next placement write stays in flight. */
   placementDelayMs: number;
   /** How long reading a shard's rows takes. */
   shardReadMs: number;
@@ -77,7 +77,7 @@ export async function sharedWorld() {
     void member.controller.start().catch(() => undefined);
     return member;
   };
-  /** `ranges`: the partition keys that it has read whole, in order. */
+  /** `ranges`: the partition keys that it has read completely, in order. */
   const visit = async (unheard: ReadonlySet<string> = new Set(), ranges: string[] = []) => {
     const view = store.connect((operation) => {
       if (operation.op === 'range') ranges.push(operation.pk);

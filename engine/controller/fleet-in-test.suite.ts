@@ -17,7 +17,7 @@ export interface TestFleet extends Fleet {
   /** For a fleet whose brokers outlive the process that started them. */
   readonly adopts: NonNullable<Fleet['adopt']>;
   readonly runs: NonNullable<Fleet['runs']>;
-  /** Starts a process that nobody knows of: its starter died before the process had a session. Returns its kill -9. */
+  /** Starts a process that is unknown to all, as its starter died before it had a session. Returns its kill -9. */
   stray(slot: BrokerSlot): () => void;
   readonly request: BrokerRequest;
   /** Asserts that the session belongs to a process that has ended. */

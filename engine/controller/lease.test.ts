@@ -136,7 +136,7 @@ describe('what a lease tells of the log', () => {
     expect(await stored()).toBe(700);
     told.syncedLsn = 900;
     await clock.advance(250);
-    // One is under way that was sent with 900: who asks now waits for the next.
+    // A renewal sent with 900 is in flight: a caller that asks now waits for the next one.
     told.syncedLsn = 0;
     let isNoted = false;
     void lease.renewed().then(() => (isNoted = true));

@@ -117,5 +117,5 @@ it('ends well for any schedule, and alike for the same seed', async () => {
     }
   }
   expect(await runSchedule(3)).toBe(await runSchedule(3));
-  // Against hanging: it takes eight seconds of one core, and cores are shared.
+  // The limit only guards against hanging: the test takes eight seconds of one core, and cores are shared.
 }, 120_000);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sleep, systemClock } from './clock.ts';
 
-/** Turns of the event loop as setImmediate sees them. */
+/** Turns of the event loop, counted by setImmediate. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('endOfTurn', () => {
@@ -39,7 +39,7 @@ describe('endOfTurn', () => {
 it('a delay that is longer than the timers of the system take is not over at once', async () => {
   const over: number[] = [];
   const timers = [2 ** 31, Infinity].map((delayMs) => systemClock.after(delayMs, () => over.push(delayMs)));
-  // By then a timer of a millisecond is over.
+  // By then a timer of one millisecond has fired.
   await sleep(systemClock, 20);
   for (const timer of timers) timer.cancel();
   expect(over).toEqual([]);

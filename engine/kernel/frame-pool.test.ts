@@ -38,7 +38,7 @@ describe('FramePool', () => {
   it("lets go of slices of Node's pool, however large that is", () => {
     const frames = pool();
     const { poolSize } = Buffer;
-    // As from Node 24 on; what is left of the present pool is used up first.
+    // The value since Node 24; the rest of the current pool is used up first.
     Buffer.poolSize = 64 * KiB;
     try {
       let frame = frames.take(KiB);
@@ -59,7 +59,7 @@ describe('FramePool', () => {
     expect(frames.keptBytes).toBe(96 * KiB);
     frames.trim();
     expect(frames.keptBytes).toBe(96 * KiB);
-    // Between these two one frame at a time is enough.
+    // Between these two calls one frame at a time is enough.
     frames.give(frames.take(32 * KiB));
     frames.trim();
     expect(frames.keptBytes).toBe(32 * KiB);
@@ -76,7 +76,7 @@ describe('FramePool', () => {
     frames.give(large);
     expect(frames.keptBytes).toBe(128 * KiB);
     expect(frames.take(64 * KiB).buffer).toBe(large.buffer);
-    // Of the smaller ones two are left, and they are the ones in use from here on.
+    // Two of the smaller frames are left, and those are in use from here on.
     frames.give(frames.take(32 * KiB));
     frames.give(large);
     expect(frames.keptBytes).toBe(128 * KiB);

@@ -1,4 +1,4 @@
-/** What is refused for want of room, and what its producer has sent behind it: a log that does not know the producer would take that. */
+/** A batch refused for lack of room, and the producer's later batches, which a log that does not know the producer would accept. */
 import { expect, it } from 'vitest';
 import { batchOf, World } from './log-fixture.suite.ts';
 import { logErrorCode } from './log.ts';

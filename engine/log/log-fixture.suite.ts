@@ -33,7 +33,7 @@ const smallSettings: LogSettings = {
   storeRetryTotalMsMax: 2000,
 };
 
-/** What a power loss ends: the process that was running must not touch the disk of the next process. */
+/** Ended by a power loss: the old process must not touch the disk of the next process. */
 interface Process {
   isDead: boolean;
   readonly disk: Disk;
@@ -57,7 +57,7 @@ export class World {
   readonly rows: MemoryStore;
   faults: StoreFaults = () => undefined;
   mayAck = true;
-  /** How many slots the fleet has; undefined: nobody looks after the files of others. */
+  /** Number of slots of the fleet; undefined: no broker looks after the files of others. */
   slots: number | undefined;
   fatal: Error[] = [];
   sessionEpoch = 0;

@@ -96,7 +96,7 @@ class History {
     this.models[p]!.sent.push({ values, outcomes: this.world.send(this.logs[p]!, batchOf(values)) });
   }
 
-  /** Until everything sent is answered. */
+  /** Waits until everything sent is answered. */
   async settle(): Promise<void> {
     for (let i = 0; i < 1000 && this.models.some((model) => model.sent.length > 0); i++) {
       await this.world.clock.advance(5);
@@ -110,7 +110,7 @@ class History {
     this.world.crash(this.pick(4) === 0 ? 'none' : this.random);
     for (;;) {
       if (this.pick(2) === 0) break;
-      // A recovery that dies on its way.
+      // A recovery that dies halfway.
       const dying = this.world.recover();
       dying.catch(() => undefined);
       await this.world.clock.advance(this.pick(40));

@@ -9,7 +9,7 @@ import { directorySegments } from './segments/directory-segments.ts';
 
 const sessionRow = { pk: 'BROKER', sk: '1' };
 
-/** Fences the session of broker 1 as one whose lease has lapsed: its process goes on. */
+/** Fences the session of broker 1 as if its lease had lapsed: its process continues. */
 async function fence(world: World): Promise<RecoverOptions> {
   await world.rows.transact([{ op: 'put', key: sessionRow, value: '{"fenced":1}' }]);
   const { version } = (await world.rows.get(sessionRow))!;
@@ -47,7 +47,7 @@ describe('recovery of a session whose process still writes', () => {
     const options = await fence(world);
     const first = await world.run(publishWal(options));
     expect(first.segmentsPublished).toBe(1);
-    // It sleeps no more. Whoever recovered it died before the removal, and the next one goes on from the row.
+    // The zombie wakes up. The process that recovered it died before the removal, and the next one continues from the row.
     world.mayAck = false;
     for (let i = 0; i < 60; i++) world.send(zombie, batchOf([`late ${i} ${'x'.repeat(60)}`]));
     await world.run(Promise.resolve());
@@ -182,7 +182,7 @@ describe('a row that somebody else has written', () => {
     const { rows } = world;
     let hasOther = false;
     const store = storeWith(world, async (ops, token) => {
-      // Whoever it is holds the same right: nothing but the row itself tells that it was there first.
+      // The other process has the same right: only the row itself shows that it was first.
       const isFirst = !hasOther && ops.some(({ key }) => key.sk === segmentRow.sk);
       if (isFirst) hasOther = true;
       if (isFirst) await publishWal(options);

@@ -28,7 +28,7 @@ const taken: AppendOutcome = {
   errorMessage: null,
 };
 
-/** The answer of a topic with these configs, whose log takes what reaches it. */
+/** The answer of a topic with these configs, whose log accepts every batch that reaches it. */
 async function produced(
   configs: Readonly<Record<string, string>>,
   records: Buffer,
@@ -89,7 +89,7 @@ it('names the records whose time the topic does not take, compressed or not', as
       recordErrors: [{ batchIndex: 1 }, { batchIndex: 4 }],
     });
   }
-  // Both at once: Kafka tells of the time, and names all.
+  // With both faults at once, Kafka reports the timestamp and names all records.
   expect(await produced({ ...configs, 'cleanup.policy': 'compact' }, encodeBatch(records.slice(0, 2)))).toMatchObject({
     errorCode: errorCode.invalidTimestamp,
     recordErrors: [{ batchIndex: 0 }, { batchIndex: 1 }],

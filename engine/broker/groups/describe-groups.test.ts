@@ -99,7 +99,7 @@ describe('DeleteGroups', () => {
     expect((await on.join().done).errorCode).toBe(15);
     expect(await on.commit(3)).toBe(15);
     expect(await remove(on, 'g')).toEqual({ g: 69 });
-    // Nothing is gone before the tombstone is durable.
+    // Nothing is deleted before the tombstone is durable.
     expect(await on.fetch()).toBe(1);
     expect(await on.state()).toBe('Empty');
     on.log.release();

@@ -62,7 +62,7 @@ describe('group records', () => {
       bytes('0000 0001 70 00000001 ffff ffff 00000001 0001 6d 0001 63 0001 68 00000009 00000000 00000000'),
     );
     expect(old).toMatchObject({ stateChangedMs: -1, protocol: null, leader: null });
-    // Without a rebalance timeout the session timeout stands for it.
+    // Without a rebalance timeout the session timeout takes its place.
     expect(old.members[0]).toMatchObject({ instanceId: null, rebalanceTimeoutMs: 9, sessionTimeoutMs: 9 });
   });
 

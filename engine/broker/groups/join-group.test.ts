@@ -73,7 +73,7 @@ describe('JoinGroup refusals', () => {
     expect((await on.join({ groupId: 'i', protocols: larger }).done).errorCode).toBe(81);
     expect(on.coordinator.groupCount()).toBe(2);
     expect(await on.heartbeat(ids[0]!, 1)).toBe(0);
-    // What the member of the other group brought is free again when its session is over.
+    // The room of the other group's member is free again when its session ends.
     await on.clock.advance(60_000);
     expect(waiting.response?.errorCode).toBe(0);
     expect((await on.join({ groupId: 'i', protocols: larger }).done).errorCode).toBe(79);
@@ -88,7 +88,7 @@ describe('JoinGroup refusals', () => {
     for (let i = 0; i < 200; i++) codes.push((await on.join({ groupId: 'ids' }).done).errorCode);
     expect(new Set(codes)).toEqual(new Set([79, 81]));
     expect(codes.filter((code) => code === 79).length).toBeLessThan(150);
-    // What was handed out lapses, and its room with it.
+    // The member ids that were handed out expire, which frees their room.
     await on.clock.advance(60_000);
     expect((await on.join({ groupId: 'ids' }).done).errorCode).toBe(79);
   });
@@ -130,7 +130,7 @@ describe('JoinGroup', () => {
     const { memberId } = await first.done;
     await on.sync(memberId, 1).done;
     const second = on.join({ version: 0, rebalanceTimeoutMs: -1 });
-    // The first does not rejoin: it keeps its session and is out when the rebalance timeout is.
+    // The first member does not rejoin: it keeps its session, and is removed when the rebalance timeout ends.
     await on.clock.advance(9_000);
     await on.heartbeat(memberId, 1);
     expect(second.response).toBeUndefined();

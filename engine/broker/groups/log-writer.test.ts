@@ -108,7 +108,7 @@ describe('LogWriter', () => {
     writer.close();
     await expect(waiting).rejects.toBeInstanceOf(ShuttingDown);
     log.release();
-    // It is in the log, and this coordinator does not apply it any more.
+    // The record is in the log, but this coordinator no longer applies it.
     await expect(inFlight).rejects.toBeInstanceOf(AppendUnsure);
     await expect(writer.write([record('c')], () => {})).rejects.toBeInstanceOf(ShuttingDown);
     expect(applied).toBe(0);

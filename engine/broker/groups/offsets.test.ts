@@ -44,7 +44,7 @@ describe('OffsetCommit', () => {
     expect(on.coordinator.groupCount()).toBe(2);
     expect(await on.commit(2, { ...large, groupId: 'a' })).toBe(0);
     expect(await on.commit(3, { metadata: 'x'.repeat(500), groupId: 'a' })).toBe(28);
-    // The limit holds for what is read again as well, and room that is given back is there.
+    // The limit also applies to offsets that are read back from the log, and freed room can be used.
     const next = await bench({ on, settings: { offsetsBytesMax: 1_000 } });
     expect(await next.commit(1, { ...large, groupId: 'c' })).toBe(28);
     const deleted = await next.coordinator.deleteGroups(2, { groupsNames: ['b'] }, client);
@@ -295,7 +295,7 @@ describe('retention', () => {
     expect([await on.fetch('t'), await on.fetch('u')]).toEqual([-1, 8]);
     const all = await fetchGroups(on, 7, { groupId: 'g' });
     expect(all.topics.map(({ name }) => name)).toEqual(['u']);
-    // The clock that dated the topic may be ahead: what is committed for the topic that is there counts all the same.
+    // The clock that dated the topic may be ahead: a commit for the existing topic counts nevertheless.
     madeMs += 60_000;
     await on.commit(1, { partition: 1 });
     expect([await on.fetch('t', 0), await on.fetch('t', 1)]).toEqual([-1, 1]);

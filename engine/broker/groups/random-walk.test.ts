@@ -1,5 +1,5 @@
 /**
- * Several clients do what comes to their minds, with a log that is slow, fails and moves away. After every step the
+ * Several clients act at random, with a log that is slow, fails and moves away. After every step the
  * invariants of the protocol hold, and a successor that reads the log at that moment agrees with what was acknowledged.
  */
 import fc from 'fast-check';
@@ -22,7 +22,7 @@ interface Player {
   memberId: string;
   generation: number;
   join: Parked<JoinGroupResponse> | undefined;
-  /** When the join was asked. */
+  /** When the join was sent. */
   era: number;
   joined: JoinGroupResponse | undefined;
   sync: Parked<SyncGroupResponse> | undefined;
@@ -54,7 +54,7 @@ const step = fc.record({
   protocol: fc.constantFrom('range', 'sticky', 'both'),
 });
 
-/** What the durable state is, in a form to compare. */
+/** The durable state, in a form that can be compared. */
 async function stateIn(log: CoordinatorLog): Promise<unknown> {
   const groups = new Map<string, Group>();
   await replayGroups(groups, manualClock(), log);
@@ -70,13 +70,13 @@ class Walk {
   #on: Bench;
   readonly #players: Player[];
   #nextOffset = 0;
-  /** The newest generation that each member id has heard of. Answers to different members may overtake each other. */
+  /** The newest generation that each member id has seen. Answers to different members may overtake each other. */
   #generations = new Map<string, number>();
-  /** Answers to questions of an era before the group was deleted or moved say nothing about this one's generations. */
+  /** Answers to requests from before the group was deleted or moved say nothing about the generations of this era. */
   #era = 0;
-  /** Of each generation: who was told to assign. */
+  /** For each generation, the member that was told to assign. */
   #assigners = new Map<number, string>();
-  /** Per partition: the last acknowledged offset, and what may have been written since without an answer. */
+  /** Per partition: the last acknowledged offset, and unanswered commits since that may have been written. */
   readonly #acked = new Map<number, { offset: number; maybe: Set<number> }>();
   readonly #answers: Promise<unknown>[] = [];
 
@@ -110,7 +110,7 @@ class Walk {
     await this.#check();
   }
 
-  /** Everything that was asked is answered in the end. */
+  /** Every request is answered in the end. */
   async end(): Promise<void> {
     this.#on.log.failWith = undefined;
     this.#on.log.release();
@@ -120,7 +120,7 @@ class Walk {
     await this.#check();
   }
 
-  /** Everybody does what a good client does, for a while. */
+  /** All clients behave well for a while. */
   async #regroup(protocol: string): Promise<void> {
     for (let round = 0; round < 5; round++) {
       for (const player of this.#players) {
@@ -180,7 +180,7 @@ class Walk {
     const { memberId, instanceId, generation } = player;
     const done = this.#on.commit(offset, { partition, memberId, generation, ...(instanceId ? { instanceId } : {}) });
     const answer = done.then((code) => {
-      // What was written before this one is overwritten by it; what came after may or may not be there.
+      // This commit overwrites earlier ones; later ones may or may not be there.
       if (code === 0) {
         known.offset = offset;
         for (const each of known.maybe) if (each <= offset) known.maybe.delete(each);
@@ -204,7 +204,7 @@ class Walk {
     this.#answers.push(answer);
   }
 
-  /** The partition moves: what is in flight may land or not, and a successor reads what there is. */
+  /** The partition moves: writes in flight may land or not, and a successor reads what is in the log. */
   async #move(): Promise<void> {
     this.#on.coordinator.close();
     this.#on.log.failWith = undefined;
@@ -214,7 +214,7 @@ class Walk {
       this.#listen(each);
       expect(each.join ?? each.sync).toBeUndefined();
     }
-    // A generation that was begun and not synced is forgotten, and its number is used again.
+    // A generation that began but was never synced is forgotten, and its number is used again.
     this.#beginAnew();
     const settings = { checkpointBytes: 4_000, appendBytesMax: 300 };
     this.#on = await bench({ on: this.#on, settings });
@@ -256,7 +256,7 @@ class Walk {
     const { log } = this.#on;
     if (log.hold) return;
     await this.#on.clock.settle();
-    // Nothing is in flight, so a successor knows exactly what we know.
+    // Nothing is in flight, so a successor must have exactly the same state.
     const successorLog = new HeldLog();
     Object.assign(successorLog, { inner: log.inner.copy() });
     const before = await stateIn(successorLog);
@@ -265,7 +265,7 @@ class Walk {
     await this.#checkSuccessor(successor);
     await this.#on.clock.settle();
     successor.coordinator.close();
-    // It has written a checkpoint and dropped everything before: the same state in fewer records.
+    // The log now has a checkpoint and nothing before it: the same state in fewer records.
     expect(await stateIn(successorLog)).toEqual(before);
   }
 
@@ -276,7 +276,7 @@ class Walk {
     expect(group.members.length).toBeGreaterThan(0);
     for (const member of group.members) {
       expect(member.memberMetadata.length).toBeGreaterThan(0);
-      // A static member has the assignment that its former self was given.
+      // A static member that returns keeps the assignment of its previous member id.
       const owner = member.groupInstanceId ?? member.memberId;
       expect(Buffer.from(member.memberAssignment).toString().startsWith(owner)).toBe(true);
     }
@@ -298,7 +298,7 @@ class Walk {
     }
   }
 
-  /** Members of a stable group go on at a successor: same members, same assignments. */
+  /** Members of a stable group continue at a successor: same members, same assignments. */
   async #checkSuccessor(successor: Bench): Promise<void> {
     const [ours, theirs] = [await describeGroup(this.#on), await describeGroup(successor)];
     if (ours.groupState !== 'Stable') return;

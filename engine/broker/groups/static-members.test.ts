@@ -78,7 +78,7 @@ describe('static members', () => {
     await on.clock.settle();
     const leader = on.join({ memberId: ids[0]!, groupInstanceId: 'i0' });
     await on.clock.settle();
-    // Both have joined, so the generation begins although the record is not there yet.
+    // Both have joined, so the generation begins although its record is not written yet.
     expect(leader.response).toMatchObject({ errorCode: 0, generationId: 2 });
     expect(back.response).toMatchObject({ errorCode: 0, generationId: 2 });
     on.log.release();

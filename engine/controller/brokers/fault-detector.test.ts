@@ -5,7 +5,7 @@ import { controllerDefaults } from '../settings.ts';
 
 const durationMs = 1500;
 
-/** Looks every 100 ms; `renews` says which brokers' rows have changed by then. */
+/** Looks every 100 ms; `renews` says which brokers' rows have changed since the last look. */
 function run(brokers: number, untilMs: number, renews: (brokerId: number, nowMs: number) => boolean, selfValid = true) {
   let detector: FaultDetector = { ...initialDetector, lookedAtMs: 1000 };
   const versions = new Map<number, number>();

@@ -1,6 +1,6 @@
 /**
- * Who is told that a broker or a zone is empty may take its volume away. Here shards change hands, change feeds are late and
- * topics are made while that is counted.
+ * An operator who is told that a broker or a zone is empty may remove its volume. These tests hand over shards, delay change
+ * feeds and create topics while the controller counts partitions.
  */
 import { describe, expect, it } from 'vitest';
 import { sharedWorld, spec } from '../controllers-in-test.suite.ts';
@@ -16,7 +16,7 @@ async function owned({ places }: Shared, brokerId: number): Promise<number> {
   return (await places()).filter((place) => place.brokerId === brokerId).length;
 }
 
-/** The first of two keeps the fleet. */
+/** The first of two controllers keeps the fleet. */
 async function two() {
   const all = await sharedWorld();
   const first = await all.join();
@@ -36,7 +36,7 @@ describe('a broker is said to be empty', () => {
     first.shardReadMs = 700;
     await during(second.controller.stop(), 500);
     while (!first.controller.events().some(({ reason }) => reason === 'handed over')) await clock.advance(10);
-    // Held, and not read: what the feed has told of them counts until then.
+    // The shards are held but not read yet: until then, what the feed has reported of them counts.
     expect(first.controller.brokers().map(({ partitions }) => partitions)).toEqual(before);
     expect(await during(first.controller.drainBroker(1))).toBe(0);
     expect(await owned(all, 1)).toBe(0);
@@ -47,7 +47,7 @@ describe('a broker is said to be empty', () => {
     const { clock, during, fleet } = all;
     for (const cluster of clusters) await during(second.controller.createTopic(spec(cluster, 't')));
     await clock.advance(500);
-    // The keeper has not heard of these, and gets their shards while the first ones move.
+    // The keeper has not heard of these partitions, and gets their shards while the first ones move.
     for (const cluster of clusters) first.unheard.add(pkOf(cluster));
     for (const cluster of clusters) await during(second.controller.createTopic(spec(cluster, 'unheard')));
     let isLeaving = false;

@@ -11,7 +11,7 @@ describe('the size of the fleet', () => {
   const scale = { brokersMin: 3, brokersMax: 9, targetShare: 0.6, inShareMax: 0.5, inAfterMs: 30_000 };
   const mib = 1024 * 1024;
 
-  /** Every broker but those that are gone says that it carries so much. */
+  /** Every broker that is still there reports this load. */
   const carry = (fleet: ReturnType<typeof world>['fleet'], topicId: Uuid, mibPerSecond: number): void => {
     fleet.traffic.set(
       1,
@@ -114,7 +114,7 @@ describe('loads that brokers report', () => {
     await during(controller.createTopic({ name: 'c.t', clusterId: 'c', partitions: 30, configs: {} }));
     const [row] = await placements();
     const mine = row!.partitions.flatMap(({ brokerId }, partition) => (brokerId === 1 ? [partition] : []));
-    // Broker 1 carries all of the bytes, in ten partitions that weigh alike.
+    // Broker 1 carries all of the bytes, in ten partitions of equal load.
     const mib = 1024 * 1024;
     fleet.traffic.set(
       1,
@@ -124,7 +124,7 @@ describe('loads that brokers report', () => {
     const after = (await placements())[0]!.partitions;
     const busyOn = (brokerId: number) => mine.filter((partition) => after[partition]!.brokerId === brokerId).length;
     expect([busyOn(1), busyOn(2), busyOn(3)].sort(byNumber)).toEqual([3, 3, 4]);
-    // Nothing but the busy ones has moved.
+    // Only the busy partitions have moved.
     expect((await owners()).get(1)).toBe(busyOn(1));
     for (const [partition, { reason }] of after.entries()) if (reason === 'balance') expect(mine).toContain(partition);
   });
@@ -141,7 +141,7 @@ describe('loads that brokers report', () => {
     fleet.traffic.set(6, [{ topicId, partition, bytesIn: 500 * 1024 * 1024, bytesOut: 0, requests: 10 }]);
     await clock.advance(10_000);
     expect(controller.scaling()?.shares['bytes-in']).toBeGreaterThan(0);
-    // Its clients go away with it, so that no other broker tells of the partition.
+    // Its clients leave with it, so no other broker reports the partition.
     fleet.traffic.clear();
     await during(controller.scaleFleet(3));
     await clock.advance(1_200_000);

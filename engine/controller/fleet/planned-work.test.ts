@@ -1,4 +1,4 @@
-/** What is done to brokers that serve: drains, restarts, the end of all. */
+/** Planned work on brokers that serve: drains, restarts, shutdown. */
 import { describe, expect, it } from 'vitest';
 import { byNumber, expectEven, states, world } from '../controller-in-test.suite.ts';
 
@@ -100,7 +100,7 @@ describe('planned work', () => {
     fleet.start = start;
     made();
     await during(restarted);
-    // The one that was being made has ended before the next one began: the fleet refuses two processes of a slot.
+    // The process that was starting ended before the next one began: the fleet refuses two processes of one slot.
     expect(fleet.starts).toEqual([1, 2, 3, 2, 2]);
     expect(controller.brokers()[1]).toMatchObject({ state: 'serving' });
   });

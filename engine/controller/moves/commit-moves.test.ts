@@ -1,4 +1,4 @@
-/** What a move is conditional on, beside the row that it changes. */
+/** What a move depends on besides the row that it changes. */
 import { describe, expect, it } from 'vitest';
 import { world } from '../controller-in-test.suite.ts';
 
@@ -22,7 +22,7 @@ describe('a planned move', () => {
         [3, 72 - before!],
       ]),
     );
-    // What was on its way to it went back to the one that had released it, and from there to another.
+    // Partitions that were moving to it went back to the broker that had released them, and from there to another.
     const epochs = (await placements()).flatMap(({ partitions }) => partitions.map(({ leaderEpoch }) => leaderEpoch));
     expect(Math.max(...epochs)).toBe(2);
   });

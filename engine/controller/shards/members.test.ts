@@ -21,7 +21,7 @@ function world() {
     const value = encodeLease({ epoch: 1, durationMs: leaseMs, renewals: renewals++ });
     return store.transact([{ op: 'put', key: { pk: leasesPk, sk: `${controllerLeasePrefix}${id}` }, value }]);
   };
-  /** One look after each pause; who is alive by it. `renews`: who has renewed in the pause. */
+  /** Looks once after each pause, and returns the members seen alive. `renews`: members that renewed in the pause. */
   const look = async (pausesMs: readonly number[], renews: readonly string[] = []): Promise<string[]> => {
     const seen: string[] = [];
     for (const pauseMs of pausesMs) {
@@ -61,7 +61,7 @@ describe('who looks at the controllers', () => {
     stopped.clear();
     expect(await look([200])).toEqual(['a,b']);
     stopped.add('b');
-    // Stopped and let go on together with who looks: one look sees it so, or two.
+    // The observer and the member stop and continue together: one or two looks see the member unchanged.
     expect(await look([200, 600_000], ['a', 'b'])).toEqual(['a,b', 'a,b']);
     stopped.clear();
     expect(await look([200, 200], ['a', 'b'])).toEqual(['a,b', 'a,b']);
@@ -80,7 +80,7 @@ describe('who looks at the controllers', () => {
     await renew('a');
     await renew('b');
     expect(await look([800, 800, 800, 800, 800, 800], ['a'])).toEqual(['a,b', 'a,b', 'a,b', 'a,b', 'a', 'a']);
-    // Proven once, it stays so.
+    // Once proven, it stays proven.
     expect(await look([100, 2_000, 100], ['a'])).toEqual(['a', 'a', 'a']);
     await renew('b');
     expect(await look([800, 800], ['a'])).toEqual(['a,b', 'a,b']);
@@ -102,7 +102,7 @@ describe('who looks at the controllers', () => {
     const { renew, look } = world();
     await renew('a', 10_000);
     const seen = await look(Array.from({ length: 14 }, () => 800));
-    // From the first look on: 12 x 800 ms, which is less than the lease, and 13 x 800 ms.
+    // Counted from the first look: 12 x 800 ms, which is less than the lease, and 13 x 800 ms.
     expect(seen.indexOf('')).toBe(13);
   });
 });

@@ -1,4 +1,4 @@
-/** Several controllers over one store and one fleet: who owns what, and that of two who believe so one has the effect. */
+/** Several controllers over one store and one fleet: which one owns what; if two believe they own it, only one acts. */
 import { describe, expect, it } from 'vitest';
 import { sharedWorld as world, spec } from '../controllers-in-test.suite.ts';
 
@@ -28,7 +28,7 @@ describe('controllers that share an installation', () => {
     await clock.advance(2000);
     for (let i = 0; i < 8; i++) await during(second.controller.createTopic(spec(`c${i}`, 't')));
     first.isAway = true;
-    // Nobody keeps the fleet at the moment.
+    // No controller keeps the fleet at the moment.
     fleet.crash(2);
     await clock.advance(2300);
     expect(await sharesOf(second)).toEqual([64]);
@@ -53,14 +53,14 @@ describe('controllers that share an installation', () => {
     expect(await sharesOf(few, many)).toEqual([32, 32]);
     for (let i = 0; i < 8; i++) await during(many.controller.createTopic(spec(`c${i}`, 't')));
     expect((await places()).filter(({ brokerId }) => brokerId > 3).length).toBeGreaterThan(6);
-    // A broker that comes has each of them look for partitions without an owner.
+    // When a broker arrives, each controller looks for partitions without an owner.
     fleet.crash(1);
     await clock.advance(2000);
     expect((await places()).filter(({ reason, leaderEpoch }) => reason === 'created' && leaderEpoch > 0)).toEqual([]);
     many.isAway = true;
     fleet.crash(4);
     await clock.advance(20_000);
-    // Looked after first, and done without when all is well: a fleet of three is what this one was told.
+    // The extra broker is recovered first, and removed once all is well: this controller is set to a fleet of three.
     expect(fleet.recovered).toContain('4@1');
     expect(new Set((await places()).map(({ brokerId }) => brokerId))).toEqual(new Set([1, 2, 3]));
     const states = (await store.range('BROKER')).rows.map((row) => JSON.parse(row.value).state);
@@ -76,7 +76,7 @@ describe('controllers that share an installation', () => {
     for (let i = 0; i < 8; i++) await during(second.controller.createTopic(spec(`c${i}`, 't')));
     first.isAway = true;
     fleet.crash(2);
-    // Its slot has none for half a minute.
+    // Its slot has no session for half a minute.
     fleet.broken.add(2);
     await clock.advance(4000);
     expect(fleet.recovered).toEqual(['2@1']);
@@ -100,7 +100,7 @@ describe('controllers that share an installation', () => {
     while (!isRecovering) await clock.advance(10);
     fleet.crash(2);
     await clock.advance(500);
-    // Before the first is: nobody waits for it.
+    // Broker 2 is recovered before the recovery of broker 1 ends: neither waits for the other.
     expect(fleet.recovered).toEqual(['2@1']);
     await clock.advance(3000);
     expect(fleet.recovered).toEqual(['2@1', '1@1']);
@@ -233,7 +233,7 @@ describe('controllers that share an installation', () => {
     await clock.advance(3000);
     const left = (await places()).filter(({ brokerId }) => brokerId === 3);
     expect(left.length).toBeGreaterThan(0);
-    // Its plan is still under way when the second one comes to keep the fleet, and the rows change.
+    // Its plan is still in flight when the second controller takes the fleet over and the rows change.
     first.isAway = true;
     await clock.advance(2500);
     expect(second.controller.brokers().map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
@@ -257,7 +257,7 @@ describe('controllers that share an installation', () => {
     const before = await places();
     first.isAway = false;
     await clock.advance(10);
-    // It still believes that half of the shards and the fleet are its own.
+    // It still believes that it holds half of the shards and the fleet.
     await clock.advance(5000);
     expect((await sharesOf(first, second)).toSorted((a, b) => a - b)).toEqual([32, 32]);
     for (const [i, { leaderEpoch }] of (await places()).entries()) {
@@ -333,7 +333,7 @@ describe('what operators want of the fleet', () => {
   const owned = async ({ places }: Awaited<ReturnType<typeof world>>, brokerId: number): Promise<number> =>
     (await places()).filter((place) => place.brokerId === brokerId).length;
 
-  /** The first of two keeps the fleet; the gateway has made so many topics. */
+  /** The first of two controllers keeps the fleet; the gateway has created this many topics. */
   const twoAndGateway = async (topics: number) => {
     const all = await world();
     const first = await all.join();
@@ -360,7 +360,7 @@ describe('what operators want of the fleet', () => {
     expect(await during(gateway.drainBroker(1))).toBe(0);
     expect(await owned(all, 1)).toBe(0);
     expect(gateway.brokers()[0]).toMatchObject({ state: 'draining', wish: 'drain' });
-    // Neither of the two that make topics puts one there.
+    // Neither of the two processes that create topics places one there.
     await during(gateway.createTopic(spec('v', 't')));
     await during(second.controller.createTopic(spec('w', 't')));
     expect(await owned(all, 1)).toBe(0);
@@ -392,7 +392,7 @@ describe('what operators want of the fleet', () => {
     const { clock, join, during, fleet } = all;
     let releases = 0;
     fleet.onRelease = () => {
-      // The drain has begun, and what it was asked for is never answered.
+      // The drain has begun, and its request is never answered.
       if (++releases === 1) first.isAway = true;
       return undefined;
     };
@@ -403,7 +403,7 @@ describe('what operators want of the fleet', () => {
     expect(await during(draining)).toBe(0);
     expect(await owned(all, 2)).toBe(0);
 
-    // A restart as well: the broker ends under one controller and is seen to serve again by another.
+    // A restart too: the broker ends under one controller, and another sees it serve again.
     const third = await join();
     await clock.advance(2000);
     const restarting = gateway.restartBroker(2);
@@ -419,7 +419,7 @@ describe('what operators want of the fleet', () => {
     const { all, first, gateway } = await twoAndGateway(8);
     const { clock, during } = all;
     expect(await during(gateway.drainBroker(1))).toBe(0);
-    // What moved has cooled down.
+    // The partitions that moved may move again.
     await clock.advance(60_000);
     first.isAway = true;
     await during(gateway.undrainBroker(1));
@@ -437,7 +437,7 @@ describe('what operators want of the fleet', () => {
     fleet.onRelease = async () => {
       left.push(await owned(all, 1));
       if (left.length > 1) return;
-      // By the other one, of which the mover has not heard: every shard but the one by which it keeps the fleet.
+      // The other one, unknown to the mover, holds every shard but the one by which the mover keeps the fleet.
       const [kept, ...rows] = (await store.range('SHARD')).rows.map((row) => ({ row, shard: JSON.parse(row.value) }));
       const other = rows.find(({ shard }) => shard.controllerId !== kept!.shard.controllerId)!.shard.controllerId;
       await store.transact(

@@ -43,7 +43,7 @@ describe('ProducerRoom', () => {
     expect(all).toBeLessThanOrEqual(2_000 * 1.01);
     expect(all).toBeGreaterThan(1_900);
     expect(holders[0]!.producerCount).toBe(10);
-    // Who left has left room.
+    // A producer that is forgotten frees its room.
     holders.splice(2);
     for (let i = 0; i < 2_000; i++) add(holders[1]!);
     expect(holders[1]!.producerCount).toBe(1_000);
@@ -71,7 +71,7 @@ describe('producers of many logs', () => {
         store = await world.startSession();
         logs = [await open(0), await open(1), await open(2)];
       }
-      // Its first batch is a repeat where the producer is known, and a new one where it is forgotten.
+      // Its first batch is a repeat if the producer is known, and new if it is forgotten.
       const isKnown = async (log: number, id: number): Promise<boolean> => {
         const { endOffset } = logs[log]!;
         return (await world.append(logs[log]!, of(id, 0))).baseOffset < endOffset;

@@ -1,6 +1,6 @@
 /**
- * The memory of a batch is used again once it has left the tail. What is given back is overwritten in tests, so a reader
- * whose view is forgotten finds garbage.
+ * The memory of a batch is reused once the batch has left the tail. Tests overwrite memory that is given back, so a reader
+ * whose view was forgotten finds garbage.
  */
 import { describe, expect, it } from 'vitest';
 import { framePool, SharedFrame } from '../../kernel/frame-pool.ts';

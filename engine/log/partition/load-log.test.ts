@@ -6,7 +6,7 @@ import type { MetadataStore } from '../../ports.ts';
 import type { RowContext } from '../rows/change-rows.ts';
 import { SegmentReader } from '../segments/segment-reader.ts';
 
-/** Rows that were read through it. */
+/** Counts the rows that were read through the store. */
 interface Counted {
   rows: number;
 }

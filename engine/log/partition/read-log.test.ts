@@ -185,7 +185,7 @@ describe('offsets by time', () => {
     expect(await world.run(log.offsetForTimestamp(500))).toMatchObject({ offset: 8, timestamp: 900 });
     await world.append(log, liar(200));
     expect(await world.run(log.offsetForTimestamp(950))).toMatchObject({ offset: 9, timestamp: 1000 });
-    // The largest is what the first of them holds: nobody reads the whole log for it.
+    // The first segment holds the largest timestamp: finding it does not read the whole log.
     expect(await world.run(log.offsetOfMaxTimestamp())).toMatchObject({ offset: 0, timestamp: 100 });
   });
 
@@ -195,7 +195,7 @@ describe('offsets by time', () => {
         const world = new World();
         const store = await world.startSession();
         const log = await world.open(store, 1, { 'retention.ms': '-1' });
-        // Clocks that go back: what is deleted first is the latest.
+        // Clocks that go back: the records deleted first have the latest timestamps.
         const times = [900, 800, 700, 600].flatMap((first) => [first, first + 1]);
         for (let i = 0; i < 4; i++) {
           await world.append(log, batchOf(['a', 'b'], times[i * 2]!));
@@ -219,7 +219,7 @@ describe('offsets by time', () => {
       while (outcomes.length === 0) await world.clock.advance(1);
     };
     const fileIds = async (): Promise<string[]> => (await world.files()).map(({ fileId }) => fileId);
-    // A segment that the search reads first, for long and in vain, and that is too large to be merged.
+    // A segment that the search reads first, for a long time and in vain, and that is too large to be merged.
     await append(liarOf(batchOf(['x'.repeat(60_000)], 100), 1000));
     for (let i = 1; i < 12; i++) await append(batchOf(['x'.repeat(60_000)], 100));
     await world.run(store.rollUp());

@@ -75,7 +75,7 @@ it('those that meet a counter that somebody else changed are sent again, and not
   await change();
   expect(applied.map(({ index }) => index).sort((a, b) => a - b)).toEqual([0, 1, 2]);
   const left = (await segments('b1-full'))?.segments;
-  // The other's count came before the first of ours or behind it.
+  // The other process counted before or after our first transaction.
   expect([2, 3]).toContain(left);
   expect(await segments('b1-new')).toMatchObject({ segments: 3 });
 });
@@ -89,7 +89,7 @@ it('a row of a log that is not as it is expected to be is a failure, and is not 
   await expect(change()).rejects.toThrow(LogRowsChanged);
   expect(applied.map(({ index }) => index)).toEqual([0]);
   expect(await store.get({ pk: 'LOG', sk: '2' })).toMatchObject({ value: 'of somebody else', version: 1 });
-  // The third met counters that the second should have left, and is whole or not there.
+  // The third transaction expects the counters that the second should have left, so it applies completely or not at all.
   expect(await segments('b1-new')).toMatchObject({ segments: 1 });
   expect(transactions).toBe(3);
 });

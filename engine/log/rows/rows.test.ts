@@ -80,7 +80,7 @@ describe('rows of a log', () => {
         expect(compareBytewise(x, segmentSkPrefix)).toBeGreaterThan(0);
       }),
     );
-    // One look from the first segment on finds both.
+    // One read from the first segment on finds both.
     expect(compareBytewise('STATE', segmentSkPrefix)).toBeGreaterThan(0);
   });
 

@@ -9,7 +9,7 @@ import { decodeLogState, logPk } from './log-state.ts';
 import { decodeSegmentFile, encodeSegmentFile, isFileUsed, segmentFilePk } from './segment-file.ts';
 import { decodeSegmentAndState, segmentKey } from './segment.ts';
 
-/** Closed in order: two logs with three segments each, in three files. */
+/** A store that was closed cleanly: two logs with three segments each, in three files. */
 async function installation(): Promise<World> {
   const world = new World({ mergeBytesMax: 0 });
   const store = await world.startSession();
@@ -28,7 +28,7 @@ async function rewrite(world: World, pk: string, at: number, change: (value: str
   await world.rows.transact([{ op: 'put', key: { pk, sk }, value: change(value) }]);
 }
 
-/** Half of a row, or one field of it with another value. */
+/** A row that is cut short, or has another value in one field. */
 const rot = fc.oneof(
   fc.nat(100).map((percent) => (value: string) => value.slice(0, Math.floor((value.length * percent) / 100))),
   fc
@@ -52,7 +52,7 @@ it('a row of a file that cannot be read keeps its file, and ends no broker', asy
     expect(store.scrub('status')).toMatchObject({ passes: 1, files: 3, damaged: 0 });
     await world.run(store.applyRetention());
     for (const log of logs) expect(await world.values(log)).toHaveLength(3);
-    // The file's segments go, and the file stays: its row could not tell that they were the last.
+    // The file's segments are removed but the file stays: its unreadable row could not tell that they were the last.
     for (const log of logs) await world.run(log.deleteRecords(3));
     await world.run(store.applyRetention());
     await world.run(store.close());

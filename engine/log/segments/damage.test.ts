@@ -1,4 +1,4 @@
-/** One flipped bit anywhere in a segment file: the scrub's look at the file finds it, and no reader is ever given it. */
+/** One flipped bit anywhere in a segment file: the scrub finds it, and no reader ever receives it. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../kernel/crc32c.ts';
@@ -63,7 +63,7 @@ function bytesOf({ world, path }: Filled): Buffer {
   return bytes;
 }
 
-/** What is read from every offset on is a prefix of the truth, and a code where it ends early. */
+/** A read from any offset returns a prefix of the true records, and an error code if it ends early. */
 async function expectTruthOnly({ world, logs, values }: Filled): Promise<void> {
   for (const [l, log] of logs.entries()) {
     for (let offset = log.startOffset; offset < log.highWatermark; offset++) {
@@ -82,7 +82,7 @@ async function expectTruthOnly({ world, logs, values }: Filled): Promise<void> {
   }
 }
 
-/** With these bits of the file flipped; they are flipped back. */
+/** Runs with these bits of the file flipped, then flips them back. */
 async function expectTruthWithout(made: Filled, bits: readonly number[]): Promise<void> {
   for (const bit of bits) made.world.disk.flipBit(made.path, bit);
   await expectTruthOnly(made);
@@ -104,7 +104,7 @@ function look(bytes: Buffer): Promise<Damage[]> {
   );
 }
 
-/** The set bits of a big-endian int32, in the order in which a file has them. */
+/** The set bits of a big-endian int32, in file order. */
 function bitsOf(value: number): number[] {
   return Array.from({ length: 32 }, (_, i) => i).filter((i) => (value >>> (24 - (i & ~7) + (i & 7))) & 1);
 }
@@ -190,7 +190,7 @@ describe('a flipped bit', () => {
   });
 
   it('in the state snapshot costs nothing: it is made again from the batches', async () => {
-    // So many producers that the row of the segment has no room for the state.
+    // More producers than the row of the segment has room for.
     const made = await filled(0, 9);
     const { world, store, path } = made;
     const at = bytesOf(made).indexOf('"producers"');

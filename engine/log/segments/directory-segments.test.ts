@@ -1,4 +1,4 @@
-/** How often a segment file is synced while it is written. That it keeps what it was given is in infra/segments. */
+/** How often a segment file is synced while it is written. Tests in infra/segments show that it keeps its bytes. */
 import { expect, it } from 'vitest';
 import { directorySegments } from './directory-segments.ts';
 import { MemoryDisk } from '../disk/memory-disk.ts';

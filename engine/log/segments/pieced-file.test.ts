@@ -28,7 +28,7 @@ describe('a pieced file', () => {
       const own = Buffer.from(`own ${i}`);
       await file.write([own]);
       parts.push(own);
-      // Close together, far apart, backwards, and one right behind the other.
+      // Close together, far apart, backwards, and directly after one another.
       for (let n = 0, at = below(random, 90_000); n < below(random, 5); n++) {
         const bytes = 1 + below(random, 900);
         const source = below(random, 3);
