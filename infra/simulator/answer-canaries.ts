@@ -111,7 +111,7 @@ function giveMore(): () => void {
   });
 }
 
-/** Sequences are compared as if they never began anew. */
+/** Compares sequences as if they never wrapped around. */
 function forgetGapsAtWrap(): () => void {
   const [add, isEarly] = [methodOf(SequenceGaps.prototype, 'add'), methodOf(SequenceGaps.prototype, 'isEarly')];
   /** Of each producer the latest that was given up. */

@@ -200,7 +200,7 @@ export class BrokerProcess {
   /** The clean stop, as on the parent's 'stop' message. */
   stop(): void {
     this.process.post(0.5, () => {
-      // Before it serves nobody listens for the message yet.
+      // Before the broker serves, nothing listens for the message.
       if (this.#isStopping || !this.isServing) return;
       this.#isStopping = true;
       this.#stop().catch((error: unknown) => this.#die('stop failed', error));

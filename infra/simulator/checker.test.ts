@@ -284,7 +284,7 @@ describe('the checker names', () => {
     const forgotten: Entry = { kind: 'forgotten', ...group, offset: 7 };
     expect(names(...commit(7), forgotten, position(-1, 7), ...commit(8), position(8, 7))).toEqual([]);
     expect(names(...commit(7), forgotten, position(7, 7))).toEqual(['committed-offset-falls']);
-    // It was asked for before it was deleted.
+    // The request was sent before the deletion.
     expect(names(...commit(7), forgotten, position(7, -1))).toEqual([]);
     expect(names({ kind: 'died', what: 'x' })).toEqual(['needless-kill']);
   });
@@ -309,7 +309,7 @@ describe('the checker names', () => {
     ];
     expect(names(...commits, { kind: 'position', ...group, offset: 6, acked: 7 })).toEqual(['committed-offset-falls']);
     expect(names(...commits, { kind: 'position', ...group, offset: 8, acked: 7 })).toEqual(['committed-offset-falls']);
-    // One that nobody was told the fate of may come late.
+    // A commit whose outcome no client knows may arrive late.
     const doubtful: Entry[] = [
       { kind: 'commit', ...group, offset: 6 },
       { kind: 'committed', ...group, offset: 6, code: -1 },

@@ -63,7 +63,7 @@ export class Committer {
   #pauseMs(): number {
     const { loop, rush, lullUntilMs } = this.#world;
     if (loop.nowMs < rush.untilMs) return 0.5 + below(this.#random, 6) / 2;
-    // What was committed last stays the last: whether it is still known then is what is asked.
+    // No later commit follows, so that the next read shows whether the last one is still known.
     if (loop.nowMs < rush.silentUntilMs) return rush.silentUntilMs - loop.nowMs;
     return (20 + below(this.#random, 160)) * (loop.nowMs < lullUntilMs ? lullPace : 1);
   }

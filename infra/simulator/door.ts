@@ -11,7 +11,7 @@ import type { ParentProcess } from './parent-process.ts';
 import type { ToldLog } from './told.ts';
 import type { World } from './world.ts';
 
-/** Until a client learns that nobody listens. */
+/** How long a client takes to learn that no gateway listens. */
 const refusalMs = 20;
 /** What one gateway was told another tells as well, so much later at most: an owner's answer is good for so long, and then on its way. */
 const otherGatewayMs = 100 + 15;
@@ -77,7 +77,7 @@ export class Door {
   /** Every client closes its connection here, and gives up its unanswered requests. */
   abandon(forMs: number): void {
     this.shunnedUntilMs = this.world.loop.nowMs + forMs;
-    // A client that is told asks again at once, and the door must be open then.
+    // A client that is told so tries again at once, and the door must be open by then.
     const open = Array.from(this.#open);
     for (const giveUp of open) giveUp();
   }

@@ -162,7 +162,7 @@ const orphans: Mix = {
   'disk-slow': 1,
 };
 
-/** What is sent at one epoch arrives at the next. */
+/** Requests sent at one epoch arrive at the next. */
 const crossing: Mix = { 'net-cut': 4, 'net-slow': 3, restart: 4, drain: 4, 'net-reset': 1, hang: 2 };
 
 /** A process's writes, and what it hears of them, are so late that others have acted meanwhile. */
@@ -236,7 +236,7 @@ const groups: Mix = {
   grow: 1,
 };
 
-/** Bits flip in files at rest, and the brokers that read them again die, move and start anew. */
+/** Bits flip in files at rest, and the brokers that read them again die, move and restart. */
 const rot: Mix = { rot: 8, kill: 3, restart: 3, drain: 2, 'delete-records': 1, 'parent-kill': 1 };
 
 /** Disks have no room for a while, for producers and coordinators alike. */
@@ -252,7 +252,7 @@ const full: Mix = {
   power: 1,
 };
 
-/** Clients are far away, requests are held only briefly, and producers restart while nobody serves. */
+/** Clients are far away, requests are held only briefly, and producers restart while no broker serves. */
 const far: Mix = { 'fresh-kill': 6, kill: 2, restart: 2, 'net-reset': 1, 'parent-kill': 1 };
 
 /** Brokers store all batches that a producer has in flight, and no answer arrives: the producer sends them again. */

@@ -233,7 +233,7 @@ function wakeAtFence(acts: FaultActs, broker: BrokerProcess | undefined, { targe
     lateMs: 1 + (value % 3),
     isDue: (ops) => hasFence(ops, slot.brokerId),
     act: () => {
-      // In every fourth world the store is out of its reach: nobody tells it what became of its renewal.
+      // In every fourth world it cannot reach the store, so it never learns the outcome of its renewal.
       if (value % 8 >= 6) store.cutOff.add(process);
       process.resume();
     },

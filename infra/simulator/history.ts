@@ -71,7 +71,7 @@ export type Entry =
       readonly records: readonly ReadRecord[];
       /** The batches that hold them, in full; reported when the question is how much is left. */
       readonly sizes?: readonly BatchSize[];
-      /** What some client had been told of the log when the request left: the answer must not know less. */
+      /** What some client knew of the log when the request left: the answer must not know less. */
       readonly asked: ToldLog;
     }
   /** A client that reads nothing was told where a log ends or begins. */
@@ -153,7 +153,7 @@ export type Entry =
       readonly partition: PartitionName;
       readonly offset: number;
       readonly code: number;
-      /** For a member: `known` is the latest generation that anybody had been told of when the commit left. */
+      /** For a member: `known` is the latest generation that any client knew when the commit left. */
       readonly by?: { readonly member: string; readonly generation: number; readonly known: number };
     }
   /** A committed offset was deleted, up to this one. */
@@ -183,7 +183,7 @@ export type Entry =
     }
   /** From now on bits may be flipped: unreadable records no longer count as lost, as long as the reader is told. */
   | { readonly kind: 'rot' }
-  /** A flipped bit that nobody reports. */
+  /** A flipped bit that is not reported. */
   | { readonly kind: 'unnoticed'; readonly what: string }
   | {
       readonly kind: 'topic';
@@ -209,7 +209,7 @@ export type Entry =
   | { readonly kind: 'undrained'; readonly what: string }
   /** A partition was taken from a broker that serves it, or given to one that does not. */
   | { readonly kind: 'misplaced'; readonly what: string }
-  /** A group that nobody joined or left begins another generation. */
+  /** A group begins another generation although no member joined or left. */
   | { readonly kind: 'unsettled'; readonly what: string }
   | { readonly kind: 'fault'; readonly what: string }
   | { readonly kind: 'engine'; readonly what: string };

@@ -50,9 +50,9 @@ const overtakenMsMax = 25;
 const sequenceMax = 2 ** 31 - 1;
 /** An id begins so near to it, at most, where it does (WorldSettings). */
 const nearEndMax = 5;
-/** Records of the first batch of a burst; those behind it have fewer. */
+/** Records of the first batch of a burst; later batches have fewer. */
 const burstMin = 12;
-/** One of so many repeats is given up instead. */
+/** One in this many repeats is given up instead. */
 const giveUpOneOf = 6;
 
 export class IdempotentProducer {
@@ -81,7 +81,7 @@ export class IdempotentProducer {
   /** Records under the present epoch. */
   #sent = 0;
   #values = 0;
-  /** After so many batches another one takes its place, once all of them are acknowledged. */
+  /** After this many batches another producer takes its place, once all of them are acknowledged. */
   #batchesLeft = 0;
   /** To the next batch; undefined while a producer id is asked for. */
   #next: Timer | undefined;
@@ -121,7 +121,7 @@ export class IdempotentProducer {
     const before = this.#givenId;
     const known = this.#shared?.after(before);
     if (known !== undefined) {
-      // Not at once: who asks is in the middle of a loop.
+      // Not at once, because the caller is in the middle of a loop.
       this.#world.loop.schedule(0, () => this.#identified(before, known));
       return;
     }

@@ -1,4 +1,4 @@
-/** What was deleted: as much as somebody asked for, and by retention no more than may go. */
+/** Judges deletions: clients' deletions remove what was requested, and retention removes no more than allowed. */
 import type { Findings } from './anomaly.ts';
 import type { PartitionName, TimedEntry } from './history.ts';
 import type { JudgedPartition, JudgedPartitions } from './judged-partition.ts';
@@ -50,7 +50,7 @@ export class JudgeOfDeletions {
     }
   }
 
-  /** Retention must leave what is to be kept. */
+  /** Retention must not remove what is to be kept. */
   checkKept(name: PartitionName, { finalStart, isCut, keptBytes, sizes }: JudgedPartition, atMs: number): void {
     if (isCut || finalStart <= 0) return;
     let left = 0;

@@ -15,7 +15,7 @@ export class JudgeOfGroups {
   readonly #findings: Findings;
   /** The highest offset that each group has sent for a partition. */
   readonly #tried = new Map<string, number>();
-  /** Commits of which nobody was told that they are stored: over the connection of a gateway that died they may still come. */
+  /** Commits that were never acknowledged: over the connection of a gateway that died they may still arrive. */
   readonly #doubtful = new Set<string>();
   /** Of each group, partition and offset: commits less those of which somebody was told that they are not stored. */
   readonly #mayBeKept = new Map<string, number>();

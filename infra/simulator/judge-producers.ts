@@ -7,7 +7,7 @@ import type { JudgedPartition, JudgedPartitions } from './judged-partition.ts';
 
 const outOfOrder = 45;
 const sequenceErrors: readonly number[] = [outOfOrder, 47, 59];
-/** NOT_LEADER_OR_FOLLOWER, what the record producer says without a producer id, and no room: nobody has stored it. */
+/** NOT_LEADER_OR_FOLLOWER, the record producer's code without a producer id, and no room: no broker has stored it. */
 const unstoredCodes: readonly number[] = [6, 15, volumeFullCode];
 
 export class JudgeOfProducers {
@@ -77,7 +77,7 @@ export class JudgeOfProducers {
       }
       epoch = Math.max(epoch, leaderEpoch);
       const one = sent.get(value);
-      // Whether a value without an answer came early or late is nobody's promise, unless the producer repeated it in order.
+      // The place of a value without an answer is not promised, unless the producer repeated it in order.
       if (!one || (one.as !== 'idempotent' && one.ackedAt < 0)) continue;
       const before = last.get(one.producer);
       if (before && before.index > one.index) {

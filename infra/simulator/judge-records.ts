@@ -1,9 +1,9 @@
-/** Which records clients were shown, at which offsets, and whether they are still there in the end. */
+/** Judges which records clients read, at which offsets, and whether the records are still there in the end. */
 import type { Findings } from './anomaly.ts';
 import type { PartitionName, TimedEntry } from './history.ts';
 import type { JudgedPartition, JudgedPartitions } from './judged-partition.ts';
 
-/** Readers whose reads are made when everything is quiet, and show what is left. */
+/** Readers that read when everything is quiet, and so show what is left. */
 export const finalConsumer = 'final';
 const offsetOutOfRange = 1;
 
@@ -61,7 +61,7 @@ export class JudgeOfRecords {
       if (consumer === finalConsumer) partition.final.set(offset, record);
     }
     for (const { baseOffset, bytes } of entry.sizes ?? []) partition.sizes.set(baseOffset, bytes);
-    // Retention goes on while the rest is read: what counts is the last start.
+    // Retention continues while the rest is read, so the last log start counts.
     if (consumer === finalConsumer) partition.finalStart = Math.max(partition.finalStart, startOffset);
     if (code !== 0) return;
     this.#checkAge(entry);

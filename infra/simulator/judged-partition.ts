@@ -6,7 +6,7 @@ interface SentValue {
   readonly as: ProducerKind;
   readonly index: number;
   ackedAt: number;
-  /** Every attempt so far was answered with a refusal: nobody has stored it. */
+  /** Every attempt so far was refused: no broker has stored it. */
   isUnstored: boolean | undefined;
 }
 
@@ -22,7 +22,7 @@ export class JudgedPartition {
   isBounded = false;
   /** What retention by size must leave. */
   keptBytes = 0;
-  /** Somebody asked for records to be deleted: what is left says nothing about retention. */
+  /** A client requested a deletion of records: what is left says nothing about retention. */
   isCut = false;
   readonly sizes = new Map<number, number>();
   /** Only clients delete of it, up to one of these at most; without those that were told that nothing was done. */

@@ -10,7 +10,7 @@ import type { World } from './world.ts';
 const membersMax = 3;
 const lifeMsMin = 700;
 const lifeMsMax = 4000;
-/** Longer than a session: whoever ended without a word, or joined and was not told so, is dropped by then. */
+/** Longer than a session: members that ended without leaving, or never got the answer to their join, are dropped by then. */
 const goneAfterMs = 6500;
 
 export class MemberGroup {
@@ -126,7 +126,7 @@ export class MemberGroup {
     if (offset < acked && this.acked(partition) === acked) this.#acked.set(partition, offset);
   }
 
-  /** Returns what is to be called with the answer's code. */
+  /** Returns a function to call with the answer's code. */
   commit(member: string, generation: number, partition: number, offset: number): (code: number) => void {
     const { history } = this.world;
     const place = { group: this.groupId, partition: this.#name(partition), offset };

@@ -5,7 +5,7 @@ import { overLimits } from './over-limits.ts';
 const batch = encodeBatch([{ key: null, value: Buffer.from('value'), timestampMs: 0 }]);
 const size = batch.length;
 
-/** Of so many batches of each partition. */
+/** An answer with this many batches of each partition. */
 function over(counts: readonly number[], partitionMaxBytes: number, maxBytes: number): string | undefined {
   const answer = counts.map((count) => ({
     records: count > 0 ? [Buffer.concat(Array<Buffer>(count).fill(batch))] : [],

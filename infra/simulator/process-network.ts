@@ -160,7 +160,7 @@ export class Wire {
   readonly near: WireEnd;
   readonly far: WireEnd;
   isOpen = true;
-  /** What is sent back over it waits. */
+  /** Bytes sent back over it wait. */
   isMute = false;
   /** A Produce request has been sent over it. */
   hasAppends = false;

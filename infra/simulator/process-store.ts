@@ -59,7 +59,7 @@ const wholePks = new Set([brokerSessionsPk, leasesPk, shardsPk]);
 export interface HeldRead {
   readonly pk: string;
   readonly until: Promise<void>;
-  /** When it has been made. */
+  /** Resolves when the read has been made. */
   readonly act: () => void;
 }
 

@@ -1,4 +1,4 @@
-/** In a quiet world no broker dies, and none is taken for dead; but for what an operator had asked for before. */
+/** In a quiet world no broker dies or is taken for dead, except as an operator requested earlier. */
 import type { History } from './history.ts';
 
 const deaths = /^(?:.*: )?broker-(?:dead|hung): /;

@@ -39,7 +39,7 @@ class Watch {
   readonly #other: Door;
   readonly #topic: SimTopic;
   readonly #index: number;
-  /** When the first and the second record were acknowledged; Infinity: not, or nobody knows. */
+  /** When the first and the second record were acknowledged; Infinity: not acknowledged, or unknown. */
   readonly #storedMs = [Infinity, Infinity];
   #open = 0;
 
