@@ -16,15 +16,18 @@ import { segmentsDirectory, type World } from './world.ts';
 /** More than any topic reaches. */
 export const partitionsMax = 32;
 
+const nothing = { segments: 0, bytes: 0 };
+
 /** Sentences about what is wrong; none when all is well. `logPks`: partition keys of every log there ever was. */
 export async function auditStorage(world: World, logPks: readonly string[]): Promise<string[]> {
   const wrong: string[] = [];
-  const counted = new Map<string, number>();
+  const counted = new Map<string, { readonly segments: number; readonly bytes: number }>();
   for (const pk of logPks) {
     for (const row of await allRows(world, pk)) {
       if (!row.sk.startsWith(segmentSkPrefix)) continue;
-      const { fileId } = decodeSegment(row);
-      counted.set(fileId, (counted.get(fileId) ?? 0) + 1);
+      const { fileId, bytes } = decodeSegment(row);
+      const found = counted.get(fileId) ?? nothing;
+      counted.set(fileId, { segments: found.segments + 1, bytes: found.bytes + bytes });
     }
   }
   const files = await allRows(world, segmentFilePk);
@@ -34,13 +37,18 @@ export async function auditStorage(world: World, logPks: readonly string[]): Pro
     current.add(segmentFilePrefix(brokerId, epoch));
   }
   for (const row of files) {
-    const { segments } = decodeSegmentFile(row.value)!;
+    const { segments, bytes, liveBytes = segments === 0 ? 0 : bytes } = decodeSegmentFile(row.value)!;
+    const named = counted.get(row.sk) ?? nothing;
     // A roll-up of a living session announces its file before it has segments.
     if (segments === 0 && !current.has(row.sk.slice(0, row.sk.indexOf('-', row.sk.indexOf('-') + 1) + 1))) {
       wrong.push(`file ${row.sk} of a session that is over holds nothing`);
     }
-    if (segments !== (counted.get(row.sk) ?? 0)) {
-      wrong.push(`file ${row.sk} counts ${segments} segments, rows name ${counted.get(row.sk) ?? 0}`);
+    if (segments !== named.segments) {
+      wrong.push(`file ${row.sk} counts ${segments} segments, rows name ${named.segments}`);
+    }
+    // A file is rewritten, and its space is free, when little of it is live.
+    if (liveBytes !== named.bytes || liveBytes > bytes) {
+      wrong.push(`file ${row.sk} of ${bytes} bytes counts ${liveBytes} live ones, rows name ${named.bytes}`);
     }
   }
   const known = new Set(files.map(({ sk }) => sk));
