@@ -35,7 +35,7 @@ export class Relay {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
-  /** What is connected stays as it is and hears nothing any more; new connections are made and hear nothing either. */
+  /** Open connections stay open but receive nothing more; new connections are accepted and receive nothing either. */
   freeze(): void {
     this.#isFrozen = true;
     for (const socket of this.#sockets) still(socket);

@@ -39,7 +39,7 @@ afterAll(async () => {
 /** For a broker whose requests are not taken in time, on a busy machine. */
 const attemptsMax = 100;
 
-/** Sends what its producer numbered until it is stored, and resolves with the offset: a repeat is told that of the first time. */
+/** Sends a numbered record until it is stored, and resolves with its offset: a repeat gets the offset of the first time. */
 async function storeNumbered(topic: string, headers: Record<string, string>, record: object): Promise<number> {
   for (let attempt = 1; ; attempt++) {
     const response = await fetch(`${instance.http}/v1/topics/${topic}/records`, {
@@ -173,7 +173,7 @@ describe('a page that subscribes', () => {
     await untilShown(page, acknowledged.size);
     const before = await rowsOf(page);
 
-    // The rows of a page go with it; the cursor does not. What comes while nobody looks is shown by the next one.
+    // A closed page loses its rows but not the cursor: the next page shows the records that arrived meanwhile.
     await page.goto('about:blank');
     const endAgain = produceTo('page');
     await new Promise((resolve) => setTimeout(resolve, 200));

@@ -21,7 +21,7 @@ const valuesOf = (records: readonly { readonly value: string }[]): string[] => r
 const anyway = { compression: 'none', idempotent: false } as const;
 const preparing = programDriver(kafkajsProgram, []);
 
-/** `more`: tests of what only this client has. */
+/** `more`: tests of features that only this client has. */
 export function clientSuite(name: ClientName, driver: ClientDriver, more?: (at: Access) => void): void {
   afterAll(killChildren);
   for (const { name: target, access } of inject('targets')) {

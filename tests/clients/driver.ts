@@ -1,4 +1,4 @@
-/** What the suite asks of a client. A call that a client does not have is absent, and no test is made of it. */
+/** The calls that the suite makes to a client. A call that a client lacks is absent, and gets no test. */
 import type { Access } from './targets.ts';
 
 export const compressions = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;

@@ -45,7 +45,7 @@ const kafkaProperties = {
 
 interface StartedHeadgate {
   readonly access: Access;
-  /** What it has told its operator. */
+  /** Its messages to the operator. */
   readonly events: () => readonly string[];
   /** How many Fetches it has answered before the owner of each partition had told of it. */
   readonly lateFetches: () => Promise<number>;

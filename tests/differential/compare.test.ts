@@ -1,4 +1,4 @@
-/** The comparer itself: a planted difference of each kind is seen, and what is allowed is not one. */
+/** The comparer itself: it detects a planted difference of each kind, and does not report allowed ones. */
 import { describe, expect, it } from 'vitest';
 import { zeroUuid } from '../../engine/kernel/uuid.ts';
 import { compare } from './differences.ts';

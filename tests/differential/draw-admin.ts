@@ -117,7 +117,7 @@ function incrementalAlterConfigs(draw: Draw, model: Model): AskStep {
   });
 }
 
-/** Mostly a topic; at times of a type that nobody knows. */
+/** Mostly a topic; at times a resource of an unknown type. */
 function resource(draw: Draw, model: Model): { resourceType: number; resourceName: string } {
   return { resourceType: draw.chance(96) ? 2 : draw.pick([0, 99]), resourceName: topicName(draw, model) };
 }

@@ -1,4 +1,4 @@
-/** Names and numbers: those that the model knows, and at times those that nobody has. */
+/** Names and numbers: those that the model knows, and at times ones that do not exist. */
 import type { ApiKey } from '../../engine/protocol/apis.ts';
 import { zeroUuid } from '../../engine/kernel/uuid.ts';
 import type { Draw } from '../fuzz/draw.ts';

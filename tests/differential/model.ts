@@ -18,7 +18,7 @@ export interface Member {
   readonly slot: string;
   readonly instanceId: string | null;
   isIn: boolean;
-  /** It has left, or its group was deleted: its id is nobody's. */
+  /** The member has left, or its group was deleted: its id is unused. */
   isForgotten: boolean;
 }
 

@@ -65,7 +65,7 @@ function value(names: Names, name: string, field: Field, version: number, given:
   return given as Plain;
 }
 
-/** Apache Kafka keeps much in hash tables: the order of what is listed says nothing. */
+/** Apache Kafka keeps much in hash tables, so the order of lists has no meaning. */
 function list(names: Names, name: string, field: Field, version: number, given: unknown[]): Plain {
   const items = given.map((each) =>
     field.fields

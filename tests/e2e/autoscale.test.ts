@@ -15,7 +15,7 @@ const valueBytes = 2048;
 
 let instance: Instance;
 beforeAll(async () => {
-  // A broker is full at very little, and what takes minutes takes seconds.
+  // A broker counts as full at a very low load, and waits of minutes are cut to seconds.
   const capacity = ['--broker-bytes-in', '100000', '--broker-bytes-out', '1000000000', '--broker-requests', '1000000'];
   const pace = ['--load-interval-ms', '100', '--scale-in-after-ms', '1000'];
   instance = await startInstallation(['--brokers', '3', '--brokers-max', '6', ...capacity, ...pace]);

@@ -59,7 +59,7 @@ it('go on writing whatever happens to the controllers', async () => {
   };
   const before = await apart.until('two share the shards', (engine) => isWhole(engine, 2));
 
-  // The one that keeps the fleet dies; then a broker, before and after somebody else keeps it.
+  // The controller that keeps the fleet dies; then a broker dies, before and after another controller keeps the fleet.
   const keeper = before.controllers.find(({ keepsFleet }) => keepsFleet)!;
   const killed = await apart.processOf(keeper.controllerId);
   const heir = before.controllers.find(({ keepsFleet }) => !keepsFleet)!;
@@ -77,7 +77,7 @@ it('go on writing whatever happens to the controllers', async () => {
   );
   const after = await apart.engine();
   expect(after.brokers[0]!.pid).not.toBe(before.brokers[0]!.pid);
-  // Nobody touched the third: it served on, under another controller.
+  // The third broker was left alone: it continued to serve, under another controller.
   expect(after.brokers[2]!.pid).toBe(before.brokers[2]!.pid);
   await createTopic(apart.gateway, access, 'apart-2', 3);
 

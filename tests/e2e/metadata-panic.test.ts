@@ -1,4 +1,4 @@
-/** LMDB refuses a process for good (MDB_PANIC): it ends by itself, so that whoever supervises it starts another. */
+/** LMDB refuses a process for good (MDB_PANIC): the process ends by itself, so that its supervisor starts another. */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Brokers that outlive controller and gateway, and whoever is started over them. */
+/** Brokers that outlive controller and gateway, and the processes that are started over them. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { isGone } from '../../infra/fleet/process-state.ts';
 import { startInstallation } from '../installation.ts';

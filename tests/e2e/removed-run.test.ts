@@ -1,4 +1,4 @@
-/** Somebody takes the folder of sockets for what a dead process has left, and removes it under a living one. */
+/** A user mistakes the folder of sockets for the remains of a dead process, and removes it under a live one. */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';

@@ -1,4 +1,4 @@
-/** What was stored is there after every kind of end: asked to stop, or killed with all its brokers left behind. */
+/** Stored records survive every kind of end: a requested stop, or a kill that leaves all brokers behind. */
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -101,7 +101,7 @@ describe('the next start', () => {
     ]);
     await instance!.stop('SIGKILL');
     await sameData(acknowledged, environment);
-    // What a sender has numbered is known again by whoever serves the partition.
+    // The broker that serves the partition now still knows the numbers that a sender used.
     expect(await numbered(1)).toMatchObject({ status: 200, offset: 1 });
     expect(await numbered(5)).toMatchObject({ status: 409, code: 'sequence-conflict' });
     expect(await instance!.stop('SIGINT')).toBe(0);

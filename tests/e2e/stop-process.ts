@@ -1,4 +1,4 @@
-/** SIGSTOP, and what a process has in its hand then. */
+/** SIGSTOP, and the locks and work that a process holds at that moment. */
 import { join } from 'node:path';
 import { vi } from 'vitest';
 import { processOfThread, processStateNow } from '../../infra/fleet/process-state.ts';

@@ -1,4 +1,4 @@
-/** Controllers that somebody stops (SIGSTOP), and lets go on when others have taken over. */
+/** Controllers that are stopped (SIGSTOP) and continue after others have taken over. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { isGone } from '../../infra/fleet/process-state.ts';
 import { Apart } from './apart.ts';

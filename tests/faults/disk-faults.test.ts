@@ -136,7 +136,7 @@ describe('the disk of a broker', () => {
     await sendKey(sender.send, 'before', 10, acknowledged);
     const owner = await site.ownerOf(topic);
     site.rule(rule);
-    // What it owns is rolled up before another broker gets it.
+    // Its partitions are rolled up before another broker gets them.
     await site.instance.admin('POST', `/brokers/${owner.brokerId}/drain`).catch(() => undefined);
     await until('the fault is met', () => wasMet(site.folder));
     await sendKey(sender.send, 'after', 10, acknowledged);

@@ -89,7 +89,7 @@ describe('a loss of power', () => {
         for (let n = 0; !isOver; n++) {
           const value = `${writer}:${n}`;
           sent.push(value);
-          // Each once: what the loss interrupts stays unknown.
+          // Each is sent once: the outcome of writes that the power loss interrupts stays unknown.
           if (!(await send(`${writer}`, value))) return;
           if (!isOver) acknowledged.push(value);
         }

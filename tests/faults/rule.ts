@@ -12,7 +12,7 @@ export interface DiskRule {
   /** Part of the path: a broker's volume, the segments. */
   readonly path: string;
   readonly error: 'full' | 'io';
-  /** Of a write: so much of it arrives first. */
+  /** For a write: how many bytes of it arrive first. */
   readonly afterBytes?: number;
   /** Met by one call alone. */
   readonly once?: boolean;

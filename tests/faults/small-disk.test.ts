@@ -79,7 +79,7 @@ describe.skipIf(typeof disk === 'string')('a small file system', () => {
     await until('both doors refuse', async () => {
       const [ofKafka, ofHttp] = [await send(kafka.send), await send(overHttp)];
       if (ofKafka !== undefined) expect(ofKafka).toBe('KAFKA_STORAGE_ERROR');
-      // Of unknown fate is what finds the disk full in the middle of its write.
+      // A write that finds the disk full halfway has an unknown outcome.
       if (ofHttp !== undefined) expect(['507 storage-full', '504 outcome-unknown']).toContain(ofHttp);
       const areOld = performance.now() - filledMs > logSettingsDefault.freeSpaceIntervalMs;
       return areOld && ofKafka !== undefined && ofHttp === '507 storage-full';

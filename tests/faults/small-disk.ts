@@ -58,7 +58,7 @@ export class SmallDisk {
     return bavail * bsize;
   }
 
-  /** A file that leaves so much: 0 for not one byte. */
+  /** A file that leaves this many bytes free: 0 for none. */
   fill(name: string, leaveBytes: number): void {
     const folder = join(this.outside, 'fillers');
     mkdirSync(folder, { recursive: true });

@@ -3,7 +3,7 @@ export interface Answer {
   readonly status: number;
   readonly head: string;
   readonly body: Buffer;
-  /** Where the answer ends in what was received. */
+  /** Where the answer ends in the received bytes. */
   readonly end: number;
   readonly closes: boolean;
 }

@@ -1,4 +1,4 @@
-/** What a run has found, and how much it has tried. */
+/** The findings of a run, and how much it has tried. */
 export type DoorName = 'kafka' | 'http' | 'websocket' | 'admin' | 'tls';
 
 export interface Finding {

@@ -25,7 +25,7 @@ export async function attackTls(world: World, draw: Draw, inputs: number, report
   }
 }
 
-/** What a client of TLS sends first. */
+/** The first message of a TLS client. */
 export function firstFlight(): Promise<Buffer> {
   return new Promise((resolve) => {
     const socket = new Duplex({
@@ -76,7 +76,7 @@ async function knock(address: Address, sent: Buffer, report: Report): Promise<vo
   wire.cut();
 }
 
-/** A good handshake, then a record that nobody encrypted. */
+/** A good handshake, then an unencrypted record. */
 async function breakRecords(address: Address, draw: Draw, report: Report): Promise<void> {
   const raw = connectTcp(address);
   raw.on('error', () => undefined);
