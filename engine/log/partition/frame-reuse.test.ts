@@ -13,11 +13,13 @@ describe('memory of appended batches', () => {
     const world = new World();
     const store = await world.startSession();
     const log = await world.open(store);
-    const before = framePool.keptBytes;
+    // Without what other test files of this process have left, from which the batch would be taken.
+    framePool.trim();
+    framePool.trim();
     await world.append(log, batchOf(['a'.repeat(5000)]));
-    expect(framePool.keptBytes).toBeLessThanOrEqual(before);
+    expect(framePool.keptBytes).toBeLessThan(5000);
     await world.run(store.rollUp());
-    expect(framePool.keptBytes).toBeGreaterThanOrEqual(before + 5000);
+    expect(framePool.keptBytes).toBeGreaterThanOrEqual(5000);
     expect(await world.values(log)).toEqual(['a'.repeat(5000)]);
   });
 
