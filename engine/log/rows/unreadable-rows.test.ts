@@ -70,7 +70,9 @@ it('rows of one log that make no sense cost that log alone', async () => {
       const store = await world.startSession();
       try {
         const log = await world.open(store);
-        for (let offset = log.startOffset; offset < log.highWatermark; offset++) await world.read(log, offset);
+        // A row may say that the log ends anywhere.
+        const offsets = [0, 1, 2, 3].flatMap((i) => [log.startOffset + i, log.highWatermark - i]);
+        for (const offset of offsets) await world.read(log, offset);
         await world.run(log.offsetForTimestamp(world.clock.wallMs() + 1));
       } catch (error) {
         expect(error).toBeInstanceOf(Failure);
