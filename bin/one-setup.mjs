@@ -1,7 +1,8 @@
 /**
  * One setup at a time: of two that install or compile at once, each reads what the other has half written, and reports
- * errors in code that has none. The lock is a file with the process id of its holder, made by a link, so that it is never
- * there without its content. The next process takes it from a holder that was killed.
+ * errors in code that has none. The lock is a file that names its holder by process id and start, made by a link, so that it
+ * is never there without its content. The next process takes it from a holder that was killed. The start matters in a
+ * container: killed and started again, it gives the same ids to the next processes.
  */
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,12 +24,13 @@ export async function oneAtATime(folder, work, waits) {
   for (let isTold = false; ; isTold = true) {
     const holder = take(folder, lock);
     if (holder === undefined) break;
-    if (!isTold) waits(holder);
-    if (Date.now() >= deadlineMs) throw new Error(`${lock} is of process ${holder}: end it, or remove the file`);
+    const pid = pidIn(holder);
+    if (!isTold) waits(pid);
+    if (Date.now() >= deadlineMs) throw new Error(`${lock} is of process ${pid}: end it, or remove the file`);
     await sleep(lookMs);
   }
   const letGo = () => {
-    if (holderOf(lock) === process.pid) rmSync(lock, { force: true });
+    if (holderOf(lock) === nameOf(process.pid)) rmSync(lock, { force: true });
   };
   process.once('exit', letGo);
   try {
@@ -44,15 +46,16 @@ function take(folder, lock) {
   const own = `${lock}.${process.pid}`;
   try {
     mkdirSync(folder, { recursive: true });
-    writeFileSync(own, `${process.pid}`);
+    writeFileSync(own, nameOf(process.pid));
     linkSync(own, lock);
     return undefined;
   } catch (error) {
     // Where nothing can be written, or nothing linked, there is nothing to be protected, or no way to do so.
     if (error.code !== 'EEXIST') return undefined;
-    const holder = holderOf(lock) ?? 0;
-    if (holder === 0 || !isGone(holder)) return holder;
-    removeOf(holder, lock, own);
+    const holder = holderOf(lock);
+    if (holder !== undefined && nameOf(pidIn(holder)) === holder) return holder;
+    // Otherwise it was let go of just now, or its holder is gone.
+    if (holder !== undefined) removeOf(holder, lock, own);
     return take(folder, lock);
   } finally {
     rmSync(own, { force: true });
@@ -71,17 +74,28 @@ function removeOf(holder, lock, own) {
 
 function holderOf(lock) {
   try {
-    return Number(readFileSync(lock, 'utf8'));
+    return readFileSync(lock, 'utf8');
   } catch {
     return undefined;
   }
 }
 
-function isGone(pid) {
+function pidIn(name) {
+  return Number.parseInt(name, 10);
+}
+
+/** Of a process that runs: its id, and where the system tells, when it started. Undefined for one that does not. */
+function nameOf(pid) {
   try {
     process.kill(pid, 0);
-    return false;
   } catch (error) {
-    return error.code === 'ESRCH';
+    if (error.code === 'ESRCH') return undefined;
+  }
+  try {
+    // Behind the command, which may hold spaces and brackets: the start is the 22nd field of all.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ');
+    return `${pid} ${fields[19]}`;
+  } catch {
+    return `${pid}`;
   }
 }

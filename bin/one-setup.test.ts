@@ -39,13 +39,18 @@ it('a setup waits until another one is over, whether or not that one succeeds', 
   expect(readdirSync(folder)).toEqual([]);
 });
 
-it('a setup takes over from one that was killed', async () => {
+it.each([
+  ['whose process is gone', `${noProcess} 1`],
+  ['whose id another process has by now', `${process.ppid} 1`],
+  ['whose id this process has, as in a container that starts again', `${process.pid} 1`],
+  ['that left no name', ''],
+])('a setup takes over from one that was killed and %s', async (_, holder) => {
   await oneAtATime(
     folder,
     () => writeFileSync(join(folder, 'made'), ''),
     () => expect.unreachable(),
   );
-  writeFileSync(join(folder, '.setup'), `${noProcess}`);
+  writeFileSync(join(folder, '.setup'), holder);
   const work = (): void => expect(existsSync(join(folder, '.setup'))).toBe(true);
   await oneAtATime(folder, work, () => expect.unreachable());
   expect(readdirSync(folder)).toEqual(['made']);
