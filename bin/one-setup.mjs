@@ -21,12 +21,14 @@ const lookMs = 200;
 export async function oneAtATime(folder, work, waits) {
   const lock = join(folder, '.setup');
   const deadlineMs = Date.now() + waitMsMax;
-  for (let isTold = false; ; isTold = true) {
-    const holder = take(folder, lock);
-    if (holder === undefined) break;
+  let isTold = false;
+  for (let holder = take(folder, lock); holder !== undefined; holder = take(folder, lock)) {
     const pid = pidIn(holder);
-    if (!isTold) waits(pid);
-    if (Date.now() >= deadlineMs) throw new Error(`${lock} is of process ${pid}: end it, or remove the file`);
+    if (pid > 0 && !isTold) {
+      isTold = true;
+      waits(pid);
+    }
+    if (Date.now() >= deadlineMs) throw new Error(`${lock} is held (by process ${pid}): end it, or remove the file`);
     await sleep(lookMs);
   }
   const letGo = () => {
@@ -41,7 +43,7 @@ export async function oneAtATime(folder, work, waits) {
   }
 }
 
-/** Undefined when this process may go on, otherwise the holder. */
+/** Undefined when this process may go on, otherwise the holder; empty when nobody can say who that is. */
 function take(folder, lock) {
   const own = `${lock}.${process.pid}`;
   try {
@@ -53,10 +55,11 @@ function take(folder, lock) {
     // Where nothing can be written, or nothing linked, there is nothing to be protected, or no way to do so.
     if (error.code !== 'EEXIST') return undefined;
     const holder = holderOf(lock);
-    if (holder !== undefined && nameOf(pidIn(holder)) === holder) return holder;
-    // Otherwise it was let go of just now, or its holder is gone.
-    if (holder !== undefined) removeOf(holder, lock, own);
-    return take(folder, lock);
+    // Let go of just now, removed for a holder that is gone, or another user's: the next look tells.
+    if (holder === undefined) return '';
+    if (nameOf(pidIn(holder)) === holder) return holder;
+    removeOf(holder, lock, own);
+    return '';
   } finally {
     rmSync(own, { force: true });
   }
