@@ -1,23 +1,24 @@
-/** docs/kafka-differences.md from the list that the differential test allows. */
+/** Writes docs/kafka-differences.md from the list of differences that the differential test allows. */
 import { differences } from './differences.ts';
-import { everywhere, undrawn } from './undrawn.ts';
+import { everywhere, undrawn, undrawnDifferences } from './undrawn.ts';
 
 export function differencesPage(): string {
   const head = [
     '# Where Headgate answers other than Apache Kafka',
     '',
-    '`npm run differential -- --seed N --steps M` sends the same drawn requests, right ones and wrong ones, in every version that',
-    'both serve, to a Headgate and to Apache Kafka 4.3.1, and compares every field of every answer. This page is the whole list',
-    'of what may differ; anything else fails the test. It is generated from `tests/differential/differences.ts`',
-    '(`npx vitest run tests/differential -u`). What Headgate does not offer at all is in `protocol-support.md`.',
+    '`npm run differential -- --seed N --steps M` sends the same random requests, valid and invalid, in every version that both',
+    'serve, to Headgate and to Apache Kafka 4.3.1, and compares every field of every answer. This page lists every difference',
+    'that the test allows; any other difference fails it. The page is generated from `tests/differential/differences.ts` and',
+    '`undrawn.ts` (`npx vitest run tests/differential -u`). [Protocol support](protocol-support.md) lists what Headgate does not',
+    'offer at all.',
     '',
-    '## In any answer',
+    '## In every answer',
     '',
-    'These say nothing about behaviour, and differ between any two Kafka clusters too.',
+    'These fields also differ between any two Kafka clusters. The test does not compare them, or not literally.',
     '',
     ...everywhere.map((line) => `- ${line}`),
     '',
-    '## In answers of single APIs',
+    '## In the answers of single APIs',
     '',
   ];
   const body = differences.flatMap(({ name, kafka, headgate, reason }) => [
@@ -28,6 +29,15 @@ export function differencesPage(): string {
     `- Why: ${reason}`,
     '',
   ]);
-  const foot = ['## Not compared', '', ...undrawn.map((line) => `- ${line}`), ''];
+  const foot = [
+    '## Known differences that the test never draws',
+    '',
+    ...undrawnDifferences.map((line) => `- ${line}`),
+    '',
+    '## Not compared',
+    '',
+    ...undrawn.map((line) => `- ${line}`),
+    '',
+  ];
   return [...head, ...body, ...foot].join('\n');
 }

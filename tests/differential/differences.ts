@@ -1,6 +1,6 @@
 /**
- * How Headgate may answer other than Apache Kafka: the whole list, each with its reason. What is not in it is a defect.
- * docs/kafka-differences.md is generated from here.
+ * Every way in which an answer of Headgate may differ from Apache Kafka's, with its reason. Any other difference is a
+ * defect. docs/kafka-differences.md is generated from here.
  */
 import { zeroUuid } from '../../engine/kernel/uuid.ts';
 import type { RequestOf } from '../../engine/protocol/apis.ts';
@@ -18,7 +18,7 @@ export interface Difference {
   readonly kafka: string;
   readonly headgate: string;
   readonly reason: string;
-  /** The answers without the difference; absent when normalise.ts sees to it or the generator does not draw it. */
+  /** Removes the difference from both answers. Absent if normalise.ts removes it or the generator never draws it. */
   readonly level?: (ask: AskStep, pair: Pairing) => Pairing;
 }
 
@@ -35,7 +35,7 @@ function both({ kafka, headgate }: Pairing, change: (answer: Normal) => Normal):
   return { kafka: change(kafka), headgate: change(headgate) };
 }
 
-/** Both at once, down to every struct. */
+/** Visits both answers in parallel, every struct in them. */
 function walk({ kafka, headgate }: Pairing, change: (kafka: Normal, headgate: Normal) => Pairing): Pairing {
   const pair = change(kafka, headgate);
   const [a, b]: [Normal, Normal] = [{ ...pair.kafka }, { ...pair.headgate }];
@@ -61,10 +61,10 @@ function isEmpty(value: Plain | undefined): boolean {
   return Array.isArray(value) && value.length === 0;
 }
 
-/** Nothing is left to compare. */
+/** A pair with nothing left to compare. */
 const forgiven: Pairing = { kafka: {}, headgate: {} };
 
-/** Topics of a Fetch answer, each once, with all its partitions. */
+/** The topics of a Fetch answer, each named once, with all its partitions. */
 function merged(answer: Normal): Plain[] {
   const topics = new Map<string, { topic: Normal; partitions: Plain[] }>();
   for (const each of (answer['responses'] ?? []) as Normal[]) {
@@ -78,7 +78,7 @@ function merged(answer: Normal): Plain[] {
   return [...topics.values()].map(({ topic, partitions }) => ({ ...topic, partitions: partitions.sort(byText) }));
 }
 
-/** Topics of a Produce answer, each once; of a partition that is answered twice, the last. */
+/** The topics of a Produce answer, each named once. Keeps the last answer for a partition that is answered twice. */
 function answeredOnce(answer: Normal): Plain[] {
   const topics = new Map<string, { topic: Normal; last: Map<Plain | undefined, Normal> }>();
   for (const each of (answer['responses'] ?? []) as Normal[]) {
@@ -101,7 +101,7 @@ const internalTopics = new Set<Plain | undefined>(['__consumer_offsets', '__tran
 const topicResource = 2;
 const groupOperations = new Set<Plain | undefined>([3400, 328]);
 
-/** Whether Kafka failed at one thing in the request, and Headgate has refused that one. */
+/** Whether Kafka failed the whole request because of one item, and Headgate refused that item alone. */
 function isFailedWhole(ask: AskStep, { kafka, headgate }: Pairing): boolean {
   const refusedWith = (each: Plain, code: number): boolean => (each as Normal)['errorCode'] === code;
   const isUnexpected = (each: Plain): boolean => refusedWith(each, unknownServerError);
@@ -123,12 +123,12 @@ function isFailedWhole(ask: AskStep, { kafka, headgate }: Pairing): boolean {
 
 export const differences: readonly Difference[] = [
   {
-    name: 'Errors that Kafka has no name for',
+    name: 'Unexpected errors inside Kafka',
     kafka:
-      'UNKNOWN_SERVER_ERROR (-1) for some requests that make no sense; for all of a Metadata (which then names no broker), of a DescribeTopicPartitions with an empty name, and of a Fetch from ids of zeroes, which can get no answer at all.',
-    headgate: 'The error that names the cause, beside what could be answered.',
-    reason: 'There the broker ran into an exception that nobody expected; clients can do nothing with the code.',
-    // Those that fail as a whole are known before all others: see compare.
+      'Answers some nonsensical requests with UNKNOWN_SERVER_ERROR (-1). Three requests fail as a whole: a Metadata (whose answer then names no broker), a DescribeTopicPartitions with an empty name, and a Fetch from topic ids of zeroes (which may get no answer at all).',
+    headgate: 'Answers with the error that names the cause, for the affected item alone.',
+    reason: 'Kafka’s broker meets an exception that its authors did not expect. Clients can do nothing with that code.',
+    // `compare` handles requests that fail as a whole before it comes here.
     level: (_, pair) =>
       walk(pair, (kafka, headgate) =>
         kafka['errorCode'] === unknownServerError && headgate['errorCode'] !== 0
@@ -137,10 +137,11 @@ export const differences: readonly Difference[] = [
       ),
   },
   {
-    name: 'APIs that are offered',
-    kafka: 'All of its own, and features that are finalised.',
-    headgate: 'Those of protocol-support.md; no features.',
-    reason: 'What is not served must not be offered. Ranges of those that are offered must be the same.',
+    name: 'Offered APIs',
+    kafka: 'Offers all its APIs, and its finalised features.',
+    headgate: 'Offers the APIs in [protocol-support.md](protocol-support.md), and no features.',
+    reason:
+      'A server must not offer what it does not serve. The test requires equal version ranges for every API that both offer.',
     level: (ask, pair) => {
       if (ask.key !== 18) return pair;
       const own = new Set((pair.headgate['apiKeys'] as Normal[]).map(({ apiKey }) => apiKey));
@@ -153,10 +154,11 @@ export const differences: readonly Difference[] = [
     },
   },
   {
-    name: 'Start of the log beside an invalid record',
-    kafka: 'Told, when the record was judged at the log.',
-    headgate: 'Told, when it was judged at the broker; not known at the door.',
-    reason: 'No client reads it there.',
+    name: 'Log start offset beside an invalid record',
+    kafka: 'Included if the log rejected the record.',
+    headgate:
+      'Included if the broker rejected the record. The gateway, which rejects some records before that, does not know it.',
+    reason: 'No client reads the field in such an answer.',
     level: (ask, pair) =>
       ask.key !== 0
         ? pair
@@ -167,11 +169,11 @@ export const differences: readonly Difference[] = [
           ),
   },
   {
-    name: 'Time of an append that repeats an earlier one',
-    kafka: 'A time of the batch is told as the time of its append, whatever the topic’s timestamp type.',
-    headgate: 'None.',
+    name: 'Append time of a repeated batch',
+    kafka: 'Returns a timestamp of the batch as the append time, whatever the topic’s timestamp type.',
+    headgate: 'Returns no append time.',
     reason:
-      'With CreateTime there is none; with LogAppendTime the log keeps offsets of a producer’s last batches, not their times.',
+      'With CreateTime an append has no time of its own. With LogAppendTime the log remembers the offsets of a producer’s last batches but not their times.',
     level: (ask, pair) => {
       if (ask.key !== 0 || !JSON.stringify(ask.body).includes('"producer"')) return pair;
       return walk(pair, (kafka, headgate) =>
@@ -182,26 +184,26 @@ export const differences: readonly Difference[] = [
     },
   },
   {
-    name: 'A partition that is named twice in a Produce',
-    kafka: 'The last batch is stored and answered; the others are dropped without a word.',
-    headgate: 'Each is stored, in their order, and answered.',
-    reason: 'What is acknowledged to somebody who sent two batches should be two batches.',
+    name: 'A Produce request that names a partition twice',
+    kafka: 'Stores and answers the last batch, and drops the others silently.',
+    headgate: 'Stores every batch in order, and answers each.',
+    reason: 'A client that sent two batches and got an acknowledgement should find two batches.',
     level: (ask, pair) =>
       ask.key === 0 ? both(pair, (answer) => ({ ...answer, responses: answeredOnce(answer) })) : pair,
   },
   {
-    name: 'How often a Fetch answer names a topic',
-    kafka: 'Anew after partitions of another topic.',
-    headgate: 'Once.',
-    reason: 'The same partitions in fewer bytes.',
+    name: 'Repeated topics in a Fetch answer',
+    kafka: 'Names a topic again after partitions of another topic.',
+    headgate: 'Names each topic once.',
+    reason: 'The answer holds the same partitions in fewer bytes.',
     level: (ask, pair) => (ask.key === 1 ? both(pair, (answer) => ({ ...answer, responses: merged(answer) })) : pair),
   },
   {
-    name: 'Aborted transactions of a partition without records',
+    name: 'List of aborted transactions for a partition without records',
     kafka:
-      'To who reads committed records null where the first batch is larger than what is left of the limit, else an empty list.',
-    headgate: 'An empty list.',
-    reason: 'There are none either way, and every client takes both for none.',
+      'With `read_committed`, null if the first batch is larger than the rest of the byte limit, otherwise an empty list.',
+    headgate: 'Always an empty list.',
+    reason: 'There are none in either case, and every client treats null and an empty list alike.',
     level: (ask, pair) =>
       ask.key !== 1
         ? pair
@@ -213,10 +215,11 @@ export const differences: readonly Difference[] = [
   },
   {
     name: 'Transactional ids',
-    kafka: 'FindCoordinator and InitProducerId find and make a coordinator for them, after a while.',
-    headgate: 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53), or POLICY_VIOLATION (44) from FindCoordinator v4 on.',
+    kafka: 'FindCoordinator and InitProducerId find a coordinator, or create one after a while.',
+    headgate:
+      'Answers with TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53), or with POLICY_VIOLATION (44) from FindCoordinator v4 on.',
     reason:
-      'Transactions are not offered; with these codes every client ends at once, and most of them show the reason.',
+      'Headgate has no transactions. With these codes every client stops at once, and most clients show the reason.',
     level: (ask, pair) => {
       const { keyType, transactionalId } = ask.body as { keyType?: number; transactionalId?: string | null };
       const refusal = ask.key === 10 && ask.version >= 4 ? policyViolation : transactionalIdAuthorizationFailed;
@@ -229,10 +232,10 @@ export const differences: readonly Difference[] = [
     },
   },
   {
-    name: 'Resources that have configs',
-    kafka: 'Also brokers with their loggers, client metrics, and groups.',
-    headgate: 'Topics, and the virtual brokers.',
-    reason: 'What cannot be configured is not listed.',
+    name: 'Config resources that are listed',
+    kafka: 'Topics, brokers and their loggers, client metrics, and groups.',
+    headgate: 'Topics and the virtual brokers.',
+    reason: 'Headgate lists only what can be configured.',
     level: (ask, pair) => {
       if (ask.key !== 74) return pair;
       const isTopic = ({ resourceType, resourceName }: Normal): boolean =>
@@ -244,18 +247,18 @@ export const differences: readonly Difference[] = [
     },
   },
   {
-    name: 'Directories of logs',
-    kafka: 'Those of the broker, with the sizes of their files and of the disk.',
-    headgate: 'One, with the bytes of the records in each log.',
+    name: 'Log directories',
+    kafka: 'The broker’s directories, with the sizes of their files and of the disk.',
+    headgate: 'One directory, with the bytes of the records in each log.',
     reason:
-      'Logs are in storage that all brokers share, and its disks are not a tenant’s to see. Kafka lists a log a moment after its topic is there, and a moment longer than that.',
+      'All brokers share the storage of the logs, and tenants must not see its disks. Besides, Kafka starts to list a log a moment after it created the topic, and stops a moment after it deleted it.',
     level: (ask, pair) => (ask.key === 35 ? both(pair, (answer) => ({ ...answer, results: [] })) : pair),
   },
   {
-    name: 'Internal topics, and topics of others',
-    kafka: '__consumer_offsets and __transaction_state are among all topics.',
-    headgate: 'Not shown; no topic of another tenant either.',
-    reason: 'They are not the tenant’s.',
+    name: 'Internal topics and other topics',
+    kafka: 'Lists __consumer_offsets and __transaction_state among all topics.',
+    headgate: 'Lists neither these nor any topic of another tenant.',
+    reason: 'They do not belong to the tenant.',
     level: (ask, pair) =>
       ask.key !== 3
         ? pair
@@ -265,10 +268,10 @@ export const differences: readonly Difference[] = [
           })),
   },
   {
-    name: 'Groups of others',
-    kafka: 'All groups of the cluster.',
-    headgate: 'All groups of the tenant’s cluster.',
-    reason: 'Runs of the test come one after the other: groups of earlier ones are left out.',
+    name: 'Groups of earlier runs',
+    kafka: 'Lists all groups of the cluster.',
+    headgate: 'Lists all groups of the tenant’s cluster.',
+    reason: 'The test runs several times on one cluster and ignores the groups of earlier runs.',
     level: (ask, pair) =>
       ask.key !== 16
         ? pair
@@ -280,10 +283,10 @@ export const differences: readonly Difference[] = [
           })),
   },
   {
-    name: 'What may be done with a group',
-    kafka: 'Also DESCRIBE_CONFIGS and ALTER_CONFIGS.',
-    headgate: 'READ, DELETE, DESCRIBE.',
-    reason: 'Groups have no configs here.',
+    name: 'Authorized operations of a group',
+    kafka: 'READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS.',
+    headgate: 'READ, DELETE and DESCRIBE.',
+    reason: 'Groups have no configs in Headgate.',
     level: (ask, pair) => {
       if (ask.key !== 15) return pair;
       const blank = (each: Normal): Normal =>
@@ -292,27 +295,27 @@ export const differences: readonly Difference[] = [
     },
   },
   {
-    name: 'Id of a topic that was only validated',
-    kafka: 'A random id that no topic has.',
-    headgate: 'No id.',
-    reason: 'There is no topic.',
+    name: 'Topic id after CreateTopics with `validate_only`',
+    kafka: 'Returns a random id that no topic has.',
+    headgate: 'Returns no id.',
+    reason: 'No topic was created.',
     level: (ask, pair) => {
       if (ask.key !== 19 || !(ask.body as { validateOnly: boolean }).validateOnly) return pair;
       return both(pair, (answer) => eachIn(answer, 'topics', (each) => ({ ...each, topicId: '<no topic>' })));
     },
   },
   {
-    name: 'Names of topics that differ only in dots and underscores',
-    kafka: 'The second of them is refused: INVALID_TOPIC_EXCEPTION (17).',
-    headgate: 'Both are topics.',
-    reason: 'Kafka’s metrics would show both under one name. Those of Headgate have the name as it is.',
+    name: 'Topic names that differ only in dots and underscores',
+    kafka: 'Refuses the second topic with INVALID_TOPIC_EXCEPTION (17).',
+    headgate: 'Creates both.',
+    reason: 'Kafka’s metrics would show both under one name. Headgate’s metrics use the name unchanged.',
   },
   {
-    name: 'Topic configs that are shown',
-    kafka: 'Every config that a topic can have.',
+    name: 'Topic configs that are listed',
+    kafka: 'Lists every config that a topic can have.',
     headgate:
-      'Those that are acted on, and of those that hold whatever they say (segment.bytes, min.insync.replicas, …) what was set.',
-    reason: 'A config that is shown and whose promise is not kept would be a silent lie.',
+      'Lists the configs that it acts on. Configs whose promise holds with any value (segment.bytes, min.insync.replicas, …) are listed only if they were set.',
+    reason: 'To list a config without keeping its promise would be a silent lie.',
     level: (ask, pair) => {
       const list = ask.key === 32 ? 'results' : ask.key === 19 ? 'topics' : undefined;
       if (!list) return pair;
@@ -325,12 +328,12 @@ export const differences: readonly Difference[] = [
   },
   {
     name: 'Replication factor',
-    kafka: 'As asked, or what the brokers’ configs say: 1 here.',
-    headgate: 'As asked, 1 to 3, or 3: what the virtual brokers show.',
-    reason: 'The test’s Kafka has one broker. How often bytes are kept is the storage’s affair, not the topic’s.',
+    kafka: 'The requested factor, or the default of the brokers’ configs, which is 1 in this test.',
+    headgate: 'The requested factor from 1 to 3, or 3, the number of virtual brokers.',
+    reason: 'The test’s Kafka has one broker. In Headgate the storage decides how many copies it keeps, not the topic.',
     level: (ask, pair) => {
       if (ask.key !== 19) return pair;
-      // Where one was asked for, it is what is shown.
+      // A requested factor is returned as it is.
       const asked = (ask.body as RequestOf<19>).topics;
       if (asked.every(({ replicationFactor, assignments }) => replicationFactor > 0 || assignments.length > 0))
         return pair;
@@ -341,10 +344,10 @@ export const differences: readonly Difference[] = [
   },
 ];
 
-/** What is left: empty when the answers are the same. */
+/** The differences that remain after all allowed ones: empty if the answers are equal. */
 export function compare(ask: AskStep, pair: Pairing): string[] {
   if (isFailedWhole(ask, pair)) return [];
-  // Where a connection ended there is no answer whose fields could differ.
+  // If a connection ended, there is no answer whose fields could differ.
   if ('ending' in pair.kafka || 'ending' in pair.headgate) return differ(pair.kafka, pair.headgate);
   let left = pair;
   for (const { level } of differences) {
