@@ -153,14 +153,14 @@ describe('what goes wrong', () => {
   const refuse =
     (status: number, problem: object): Reply =>
     () =>
-      json(problem, status);
+      json(problem, status, { 'Content-Type': 'application/problem+json' });
 
   it.each([
     [401, {}, 4, '--admin-key or HEADGATE_ADMIN_KEY'],
     [403, { detail: 'the cluster is suspended' }, 4, 'suspended'],
     [404, { detail: "broker '9' does not exist" }, 5, 'does not exist'],
-    [404, { detail: 'there is nothing at /admin/v1/brokers/9/drain' }, 3, '--admin or HEADGATE_ADMIN'],
-    [404, {}, 3, 'another server'],
+    [404, { detail: 'there is no broker 9' }, 5, 'there is no broker 9'],
+    [404, { detail: 'there is nothing here', kind: 'path' }, 3, '--admin or HEADGATE_ADMIN'],
     [409, { detail: 'exists' }, 1, 'exists'],
     [503, { detail: 'moving', retryable: true }, 6, 'try again'],
     [500, {}, 1, 'HTTP 500'],
@@ -181,6 +181,31 @@ describe('what goes wrong', () => {
     expect(ended.code).toBe(code);
     expect(ended.err).toContain(words);
     expect(ended.out).toBe('');
+  });
+
+  it.each([
+    ['a page for what it does not have', 404, 'text/html'],
+    ['JSON of its own', 404, 'application/json'],
+    ['a method that it does not have', 501, 'text/html'],
+    ['a page for every path', 200, 'text/html'],
+  ])('a server of another kind is named as such: %s', async (_, status, type) => {
+    const answer = new Response('{}', { status, headers: { 'Content-Type': type } });
+    const ended = await headgate('broker drain 2', () => answer);
+    expect(ended).toMatchObject({ code: 3, out: '' });
+    expect(ended.err).toMatch(/is another server: is the port right\? --admin or HEADGATE_ADMIN sets the address\n$/);
+  });
+
+  it('engine status shows which zone was evacuated', async () => {
+    const zone = { state: 'serving', brokers: 1, serving: 1, partitions: 0 };
+    const partitions = { total: 0, withoutOwner: 0, moving: 0 };
+    const zones = [
+      { zone: 'a', ...zone },
+      { zone: 'b', ...zone },
+    ];
+    const shown = { ready: true, partitions, zones, brokers: [], controllers: [], scaling: { evacuatedZones: ['b'] } };
+    const { out } = await headgate('engine status', () => json(shown));
+    expect(out).toMatch(/^a +serving +1 of 1 +0$/m);
+    expect(out).toMatch(/^b +serving, evacuated +1 of 1 +0$/m);
   });
 
   it.each([

@@ -51,15 +51,15 @@ export class ApiClient {
   }
 
   async get<T>(path: string, query: Query = {}): Promise<T> {
-    return (await (await this.send('GET', path, { query })).json()) as T;
+    return this.#json<T>(await this.send('GET', path, { query }));
   }
 
   async post<T>(path: string, body?: unknown): Promise<T> {
-    return (await (await this.send('POST', path, { body })).json()) as T;
+    return this.#json<T>(await this.send('POST', path, { body }));
   }
 
   async patch<T>(path: string, body: unknown): Promise<T> {
-    return (await (await this.send('PATCH', path, { body })).json()) as T;
+    return this.#json<T>(await this.send('PATCH', path, { body }));
   }
 
   async delete(path: string): Promise<void> {
@@ -76,6 +76,13 @@ export class ApiClient {
       cursor = page.nextCursor;
     } while (cursor !== undefined);
     return items;
+  }
+
+  /** Some servers answer every path with a page of theirs. */
+  async #json<T>(response: Response): Promise<T> {
+    if (!response.headers.get('Content-Type')?.startsWith('application/json'))
+      throw new CommandFailure('unreachable', otherServer(this.#endpoint));
+    return (await response.json()) as T;
   }
 
   /** Throws CommandFailure for every response that is not a success. */
@@ -151,17 +158,24 @@ async function refusal(endpoint: Endpoint, response: Response): Promise<Refused>
     return new Refused('denied', `${endpoint.address} does not accept the key: ${advice}`, status, problem);
   }
   if (status === 403) return new Refused('denied', message, status, problem);
-  if (status === 404 && problem.kind === undefined && isNoRoute.test(said)) {
-    const advice = `is the port right? ${endpoint.addressNames} sets the address`;
-    return new Refused('unreachable', `${endpoint.address} is another server: ${advice}`, status, problem);
-  }
+  if (isOtherServer(response, problem)) return new Refused('unreachable', otherServer(endpoint), status, problem);
   if (status === 404) return new Refused('notFound', message, status, problem);
   if (problem.retryable) return new Refused('retry', `${message} (try again)`, status, problem);
   return new Refused('failed', message, status, problem);
 }
 
-/** The answer of the other door, or of another program, to a path that it does not have. */
-const isNoRoute = /^there is (nothing at|no (GET|POST|PATCH|DELETE)) |^HTTP 404$/;
+/** How web servers answer a path or a method that they do not have. */
+const nothingThere: readonly number[] = [404, 405, 501];
+
+/** The other door, which lacks the path, or another program: every refusal of ours is a problem document. */
+function isOtherServer(response: Response, { kind }: ProblemBody): boolean {
+  const isProblem = response.headers.get('Content-Type')?.startsWith('application/problem+json');
+  return nothingThere.includes(response.status) && (!isProblem || kind === 'path');
+}
+
+function otherServer({ address, addressNames }: Endpoint): string {
+  return `${address} is another server: is the port right? ${addressNames} sets the address`;
+}
 
 async function problemOf(response: Response): Promise<ProblemBody> {
   try {

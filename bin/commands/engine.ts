@@ -9,12 +9,15 @@ import { eventsCommand } from './events.ts';
 type Zone = EngineShown['zones'][number];
 type Controller = EngineShown['controllers'][number];
 
-const zoneColumns: readonly Column<Zone>[] = [
-  { title: 'ZONE', cell: (z) => z.zone },
-  { title: 'STATE', cell: (z) => z.state },
-  { title: 'SERVING', cell: (z) => `${z.serving} of ${z.brokers}` },
-  { title: 'PARTITIONS', cell: (z) => z.partitions },
-];
+/** An evacuated zone still serves: its brokers run, and own nothing. */
+function zoneColumns(evacuated: readonly string[]): readonly Column<Zone>[] {
+  return [
+    { title: 'ZONE', cell: (z) => z.zone },
+    { title: 'STATE', cell: (z) => (evacuated.includes(z.zone) ? `${z.state}, evacuated` : z.state) },
+    { title: 'SERVING', cell: (z) => `${z.serving} of ${z.brokers}` },
+    { title: 'PARTITIONS', cell: (z) => z.partitions },
+  ];
+}
 
 const controllerColumns: readonly Column<Controller>[] = [
   { title: 'CONTROLLER', cell: (c) => c.controllerId },
@@ -39,7 +42,7 @@ export function engineCommands(program: Command, open: OpenSession): void {
   eventsCommand(engine, open);
 }
 
-function screen({ ready, partitions, zones, brokers, controllers }: EngineShown): string {
+function screen({ ready, partitions, zones, brokers, controllers, scaling }: EngineShown): string {
   const parts = [
     fields([
       ['ready', ready],
@@ -47,7 +50,7 @@ function screen({ ready, partitions, zones, brokers, controllers }: EngineShown)
       ['without owner', partitions.withoutOwner],
       ['moving', partitions.moving],
     ]),
-    table(zoneColumns, zones),
+    table(zoneColumns(scaling?.evacuatedZones ?? []), zones),
     table(brokerColumns, brokers),
   ];
   if (controllers.length > 0) parts.push(table(controllerColumns, controllers));

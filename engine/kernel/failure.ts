@@ -23,6 +23,8 @@ export type FailureCode =
   | 'fenced'
   | 'overloaded'
   | 'shutting-down'
+  // The fleet.
+  | 'fleet-unkept'
   // Protocol.
   | 'malformed-frame'
   | 'unsupported-version'

@@ -9,7 +9,7 @@ export function nothingHere(app: AdminApp, c: Context<AdminEnv>): Response {
   const allowed = methodsOf(app, path);
   if (allowed.length === 0) {
     const detail = `there is no ${method} ${path}: GET /docs lists what there is, and topics and records have a port of their own`;
-    return problemResponse(problem('not-found', detail), c.get('requestId'));
+    return problemResponse(problem('not-found', detail, { kind: 'path' }), c.get('requestId'));
   }
   const allow = allowed.join(', ');
   const answer = problem('method-not-allowed', `${path} does not accept ${method}: use ${allow}`);

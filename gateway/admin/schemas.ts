@@ -22,6 +22,7 @@ export const problemSchema = z
     retryable: z.boolean().openapi({ description: 'Whether the same request may succeed later, unchanged.' }),
     side_effects: z.enum(['none', 'unknown', 'partial']),
     retry_after_ms: z.number().optional(),
+    kind: z.string().optional().openapi({ description: 'What does not exist, such as `topic`, or `path`.' }),
     field: z.string().optional().openapi({ description: 'The field or parameter that is wrong.' }),
     faults: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
     quota: z.string().optional(),

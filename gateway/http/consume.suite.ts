@@ -406,7 +406,7 @@ export function consumeSuite(driver: Driver): void {
         ['/admin/v1/clusters', 'control plane'],
       ] as const) {
         const nothing = await tenant.call('GET', path);
-        expect(nothing, path).toMatchObject({ status: 404, json: { code: 'not-found' } });
+        expect(nothing, path).toMatchObject({ status: 404, json: { code: 'not-found', kind: 'path' } });
         expect(nothing.json['detail'], path).toContain(advice);
       }
       const wrongMethod = await tenant.call('PUT', '/v1/topics');

@@ -12,7 +12,7 @@ import { GroupNotEmpty } from '../operations/groups.ts';
 import { OffsetBeyondEnd, OffsetExpired } from '../operations/read-page.ts';
 import { TopicRecreated } from '../operations/reader-start.ts';
 import { MalformedBatches } from '../operations/split-batches.ts';
-import { type ProblemCode, problemKinds } from './problem-kinds.ts';
+import { type ProblemCode, problemKinds, type SideEffects } from './problem-kinds.ts';
 
 type Extra = Readonly<Record<string, unknown>>;
 
@@ -37,7 +37,7 @@ export interface Problem {
   readonly detail: string;
   readonly code: ProblemCode;
   readonly retryable: boolean;
-  readonly side_effects: 'none' | 'unknown' | 'partial';
+  readonly side_effects: SideEffects;
   readonly kafka_error?: string;
   readonly retry_after_ms?: number;
   readonly [extra: string]: unknown;
@@ -67,6 +67,7 @@ const ofFailure: Readonly<Record<FailureCode, ProblemCode>> = {
   fenced: 'owner-unavailable',
   overloaded: 'overloaded',
   'shutting-down': 'shutting-down',
+  'fleet-unkept': 'no-controller',
   'malformed-frame': 'internal',
   'unsupported-version': 'internal',
   unauthenticated: 'unauthenticated',

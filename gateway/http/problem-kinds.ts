@@ -7,10 +7,13 @@ export interface ProblemKind {
   readonly title: string;
   /** The same request may succeed later without any change. */
   readonly retryable: boolean;
-  /** The part of the request that took effect, unless the answer says otherwise. */
-  readonly sideEffects: 'none' | 'unknown';
+  /** Unless the answer says otherwise. */
+  readonly sideEffects: SideEffects;
   readonly about: string;
 }
+
+/** The part of a request that took effect. */
+export type SideEffects = 'none' | 'unknown' | 'partial';
 
 function kind(status: number, title: string, about: string, more: Partial<ProblemKind> = {}): ProblemKind {
   return { status, title, about, retryable: false, sideEffects: 'none', ...more };
@@ -116,6 +119,12 @@ export const problemKinds = {
     retry,
   ),
   'shutting-down': kind(503, 'Shutting down', 'This gateway is stopping: connect again.', retry),
+  'no-controller': kind(
+    503,
+    'No controller',
+    'The request is saved, and no controller is running to carry it out. The next one will: do not repeat it.',
+    { sideEffects: 'partial' },
+  ),
   'store-unavailable': kind(
     503,
     'Metadata store unavailable',

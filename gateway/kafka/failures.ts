@@ -47,6 +47,7 @@ function codeOf(failure: Failure): number {
       return errorCode.notLeaderOrFollower;
     case 'overloaded':
     case 'shutting-down':
+    case 'fleet-unkept':
     case 'store-conflict':
     case 'store-throttled':
     case 'store-unavailable':

@@ -35,10 +35,9 @@ export interface FleetCalls {
   restoreZone(zone: string): Promise<void>;
 }
 
-/** The wish is written, but no live controller can carry it out. The next one will. */
+/** The wish is written, but no live controller can carry it out. The next one will, so there is nothing to repeat. */
 export class FleetUnkept extends Failure {
-  readonly code = 'owner-unavailable';
-  override readonly retryable = true;
+  readonly code = 'fleet-unkept';
 }
 
 /** There is no zone or broker of that name. */

@@ -462,7 +462,7 @@ describe('what operators want of the fleet', () => {
     for (let i = 0; i < 4; i++) await during(gateway.createTopic(spec(`c${i}`, 't')));
     first.isAway = true;
     await clock.advance(5000);
-    await expect(during(gateway.drainBroker(3))).rejects.toMatchObject({ code: 'owner-unavailable', retryable: true });
+    await expect(during(gateway.drainBroker(3))).rejects.toMatchObject({ code: 'fleet-unkept', retryable: false });
     expect(gateway.brokers()[2]).toMatchObject({ state: 'draining', wish: 'drain' });
     expect(await owned(all, 3)).toBeGreaterThan(0);
     await join();

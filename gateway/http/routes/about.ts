@@ -31,7 +31,7 @@ export function aboutRoutes(parts: DoorParts): Route[] {
 export function notFound(exchange: HttpExchange): void {
   const { allowedMethods, method, path } = exchange;
   if (allowedMethods.length === 0) {
-    replyProblem(exchange, problem('not-found', `there is nothing at ${path}: ${adviceFor(path)}`));
+    replyProblem(exchange, problem('not-found', `there is nothing at ${path}: ${adviceFor(path)}`, { kind: 'path' }));
     return;
   }
   const allow = allowedMethods.join(', ');
