@@ -1,7 +1,19 @@
-import fs, { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import fs, {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { checkFormat, checkMetadata, type DataFolder, openDataFolder } from './data-folder.ts';
 
@@ -79,3 +91,64 @@ it('has its sockets in /tmp when the path of the temp folder is long too', () =>
     vi.unstubAllEnvs();
   }
 });
+
+it('has its sockets in /tmp when there is no temp folder', () => {
+  const path = join(folder.path, 'long'.repeat(40));
+  vi.stubEnv('TMPDIR', join(folder.path, 'none'));
+  try {
+    const { run } = openDataFolder(path);
+    expect([dirname(run), existsSync(join(folder.path, 'none'))]).toEqual(['/tmp', false]);
+    rmSync(run, { recursive: true });
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
+
+const asNobody = ['setpriv', '--reuid=54321', '--regid=54321', '--clear-groups'];
+const compiled = fileURLToPath(new URL('../dist/bin/data-folder.js', import.meta.url));
+/** Not where this user may not become another one, or the other may not read the program. */
+const canBeNobody =
+  spawnSync(asNobody[0]!, [...asNobody.slice(1), process.execPath, '--check', compiled], { stdio: 'ignore' }).status ===
+  0;
+
+it.runIf(canBeNobody)('is opened by a user who is in no list of users, as in containers', () => {
+  chownSync(folder.path, 54321, 54321);
+  const data = join(folder.path, 'data');
+  const script = `import { openDataFolder } from '${compiled}';
+    process.stdout.write(openDataFolder('${data}').path);`;
+  const [command, ...words] = [...asNobody, process.execPath, '--input-type=module', '-e', script];
+  const ended = spawnSync(command!, words, { encoding: 'utf8' });
+  expect(ended).toMatchObject({ stdout: data, stderr: '' });
+});
+
+it('is made with its parents, for its owner alone', () => {
+  const made = openDataFolder(join(folder.path, 'a b', 'ü', 'data'));
+  expect(made.path).toBe(join(folder.path, 'a b', 'ü', 'data'));
+  expect(statSync(join(folder.path, 'a b')).mode & 0o777).toBe(0o700);
+  symlinkSync(made.path, join(folder.path, 'link'));
+  expect(openDataFolder(join(folder.path, 'link')).path).toBe(made.path);
+});
+
+it('is refused where no folder can be, with the flag that names it', () => {
+  const file = join(folder.path, 'file');
+  writeFileSync(file, '');
+  expect(() => openDataFolder(file)).toThrow(`--data ${file} cannot be the data folder: it is a file`);
+  expect(() => openDataFolder(join(file, 'x'))).toThrow(/^--data .* cannot be the data folder: ENOTDIR/);
+  const dangling = join(folder.path, 'dangling');
+  symlinkSync(join(folder.path, 'nowhere'), dangling);
+  expect(() => openDataFolder(dangling)).toThrow(/^--data .* cannot be the data folder: ENOENT/);
+});
+
+it.runIf(existsSync('/proc/self'))(
+  'is refused where the system makes no folders, without asking again for ever',
+  () => {
+    const script = `import { openDataFolder } from '${compiled}';
+    try { openDataFolder('/proc/headgate/data'); } catch ({ message }) { process.stdout.write(message); }`;
+    // In a process that can be killed: nothing else ends a loop without a turn.
+    const ended = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    expect(ended.stdout).toMatch(/^--data \/proc\/headgate\/data cannot be the data folder: ENOENT/);
+  },
+);

@@ -1,8 +1,8 @@
 /** The data folder of an installation: its layout, and whether it is complete. Who may serve it: data-folder-lock.ts. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { tmpdir, userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import { givenUpPath } from '../engine/log/wal/wal-format.ts';
 import { isVolumeOf } from '../infra/disk/volume-owner.ts';
 import { readMarks } from '../infra/disk/commit-mark.ts';
@@ -31,8 +31,7 @@ const socketPathBytesMax = 107;
 const longestSocketName = '/one-4194304-ff.sock';
 
 export function openDataFolder(data: string): DataFolder {
-  mkdirSync(resolve(data), { recursive: true, mode: 0o700 });
-  const path = realpathSync(data);
+  const path = makeDataFolder(data);
   const run = socketFolder(path);
   const folder: DataFolder = {
     path,
@@ -47,6 +46,31 @@ export function openDataFolder(data: string): DataFolder {
   for (const directory of [folder.meta, folder.segments, folder.logs, folder.locks])
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   return folder;
+}
+
+/** Returns its real path. Its parents are made too. Throws an error that names the flag: the system's own names a path. */
+function makeDataFolder(data: string): string {
+  try {
+    const wanted = resolve(data);
+    const missing: string[] = [];
+    for (let path = wanted; !existsSync(path); path = dirname(path)) missing.unshift(path);
+    // One by one: where the system refuses with ENOENT (as below /proc), Node's recursive mkdir never returns.
+    for (const path of missing) makeFolder(path);
+    if (!statSync(wanted).isDirectory()) throw new Error('it is a file');
+    return realpathSync(wanted);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Error(`--data ${data} cannot be the data folder: ${message}`, { cause: error });
+  }
+}
+
+/** Another process that starts may make it first. */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 /** The version of the folder's format. It is raised when a program of today could no longer read the folder. */
@@ -128,16 +152,33 @@ function namesIn(folder: string): string[] {
 
 /** A deep data folder has its brokers' sockets in a temp folder, under a name that no other data folder has. */
 function socketFolder(path: string): string {
-  const name = `headgate-${userInfo().uid}-${createHash('sha256').update(path).digest('hex').slice(0, 16)}`;
-  const run = [join(path, 'run'), join(tmpdir(), name), join('/tmp', name)].find(fitsSockets);
-  if (run === undefined)
+  // Not os.userInfo(): containers often run as a user that has no entry in /etc/passwd.
+  const uid = process.getuid?.() ?? -1;
+  const name = `headgate-${uid}-${createHash('sha256').update(path).digest('hex').slice(0, 16)}`;
+  const own = join(path, 'run');
+  const places = [own, join(tmpdir(), name), join('/tmp', name)].filter(fitsSockets);
+  if (places.length === 0)
     throw new Error(`${path}: the path is too long for Unix sockets, and so is TMPDIR: use a shorter one`);
-  mkdirSync(run, { recursive: true, mode: 0o700 });
+  const run = firstMade(places);
   // Others may write to a temp folder and guess the name.
-  if (userInfo().uid >= 0 && run !== join(path, 'run') && statSync(run).uid !== userInfo().uid) {
+  if (uid >= 0 && run !== own && statSync(run).uid !== uid) {
     throw new Error(`${run}, the folder for the sockets, belongs to another user: remove it`);
   }
   return run;
+}
+
+/** TMPDIR may name a folder that is not there, or is read-only. */
+function firstMade(places: readonly string[]): string {
+  let failure: unknown;
+  for (const place of places) {
+    try {
+      makeFolder(place);
+      return place;
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
 }
 
 /** Whether the name of a socket in it is short enough for the system. */

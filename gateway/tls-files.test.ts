@@ -1,10 +1,10 @@
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { manualClock } from '../engine/kernel/manual-clock.ts';
-import { lookIntervalMs, TlsFiles } from './tls-files.ts';
+import { fromWholePair, halfPairMsMax, lookIntervalMs, TlsFiles } from './tls-files.ts';
 
 const fixtures = join(fileURLToPath(new URL('..', import.meta.url)), 'tests', 'fixtures', 'tls');
 
@@ -87,4 +87,39 @@ it('refuses to begin with files that are no pair', () => {
   const key = join(fixtures, 'next-key.pem');
   const options = { certificateFile: join(fixtures, 'certificate.pem'), keyFile: key, log: () => undefined };
   expect(() => new TlsFiles({ ...options, clock: manualClock() })).toThrow(/mismatch/);
+});
+
+describe('a start between the replacement of one file and of the other', () => {
+  const begin = () => {
+    const { put, clock, files, keyFile } = setUp();
+    files.close();
+    put('certificate.pem', true);
+    const { certificateFile } = files;
+    const options = { certificateFile, keyFile, clock, log: () => undefined };
+    const made = fromWholePair(clock, () => new TlsFiles(options));
+    made.catch(() => undefined);
+    return { put, clock, made, keyFile };
+  };
+
+  it('takes the new pair when it is whole', async () => {
+    const { put, clock, made } = begin();
+    await clock.advance(halfPairMsMax / 2);
+    put('key.pem', true);
+    await clock.advance(halfPairMsMax / 2);
+    const { cert } = (await made).pair;
+    expect(cert).toEqual(readFileSync(join(fixtures, 'next-certificate.pem')));
+  });
+
+  it('fails when it stays half, with the words of OpenSSL', async () => {
+    const { clock, made } = begin();
+    await clock.advance(halfPairMsMax * 2);
+    await expect(made).rejects.toThrow('key values mismatch');
+  });
+
+  it('fails at once when a file cannot be read', async () => {
+    const { clock, made, keyFile } = begin();
+    rmSync(keyFile);
+    await clock.advance(halfPairMsMax / 10);
+    await expect(made).rejects.toThrow('ENOENT');
+  });
 });

@@ -9,7 +9,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import type { Clock, Timer } from '../engine/kernel/clock.ts';
+import { type Clock, sleep, type Timer } from '../engine/kernel/clock.ts';
 
 export interface TlsPair {
   readonly cert: Buffer;
@@ -36,6 +36,26 @@ export interface TlsFilesOptions {
 }
 
 export const lookIntervalMs = 10_000;
+/** How long a start waits for the second file of a pair that is just being replaced, and how often it looks. */
+export const halfPairMsMax = 5_000;
+const halfPairPollMs = 100;
+
+/**
+ * What `make` makes of the two files. A process may start between the replacement of one and of the other: a pair that does
+ * not work is tried again for a while. A file that cannot be read is wrong at once.
+ */
+export async function fromWholePair<T>(clock: Clock, make: () => T): Promise<T> {
+  const deadlineMs = clock.monotonicMs() + halfPairMsMax;
+  for (;;) {
+    try {
+      return make();
+    } catch (error) {
+      const isUnreadable = (error as NodeJS.ErrnoException).errno !== undefined;
+      if (isUnreadable || clock.monotonicMs() >= deadlineMs) throw error;
+    }
+    await sleep(clock, halfPairPollMs);
+  }
+}
 
 export class TlsFiles implements TlsSource {
   readonly certificateFile: string;

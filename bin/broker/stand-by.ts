@@ -43,7 +43,7 @@ export function standBy(disk: Disk): void {
   });
   // Ctrl-C and a service manager's SIGTERM reach the whole process group. The parent decides when its brokers stop: first
   // the doors finish the requests that the brokers still have to answer.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
   process.title = 'headgate broker to be';
   tell({ kind: 'ready' });
 }

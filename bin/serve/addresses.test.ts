@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { advertisedHostOf, hostAndPort, httpHostOf, isEveryAddress } from './addresses.ts';
+import { advertisedHostOf, checkHosts, hostAndPort, httpHostOf, isEveryAddress } from './addresses.ts';
 
 const interfaces = {
   lo: [{ address: '127.0.0.1', family: 'IPv4', internal: true }],
@@ -16,6 +16,17 @@ it.each(['0.0.0.0', '::', '0:0:0:0:0:0:0:0', '::0'])('%s is every address, and n
   expect(advertisedHostOf({ host, advertisedHost: '' }, { lo: interfaces.lo })).toBe('127.0.0.1');
 });
 
+it('a machine with IPv6 alone is named by it, when the doors listen there', () => {
+  const [local] = interfaces.eth0;
+  const ipv6Only = {
+    lo: interfaces.lo,
+    eth0: [local, { address: '2001:db8::7', family: 'IPv6', internal: false }],
+  } as const;
+  expect(advertisedHostOf({ host: '::', advertisedHost: '' }, ipv6Only)).toBe('2001:db8::7');
+  expect(advertisedHostOf({ host: '0.0.0.0', advertisedHost: '' }, ipv6Only)).toBe('127.0.0.1');
+  expect(advertisedHostOf({ host: '::', advertisedHost: '' }, { eth0: [local] })).toBe('127.0.0.1');
+});
+
 it.each(['127.0.0.1', '::1', '10.0.0.0', 'localhost', 'a0'])('%s is one that clients can be told', (host) => {
   expect(advertisedHostOf({ host, advertisedHost: '' }, interfaces)).toBe(host);
 });
@@ -29,4 +40,13 @@ it('HTTP and the control plane are named where they listen, or as in their certi
 it('an IPv6 address stands in brackets', () => {
   expect(hostAndPort('::1', 8080)).toBe('[::1]:8080');
   expect(hostAndPort('gate.example', 8080)).toBe('gate.example:8080');
+});
+
+it.each(['', 'localhost', 'kafka.example.com', '0.0.0.0', '::', '::1', 'fe80::1%eth0'])('"%s" is a host', (host) => {
+  expect(() => checkHosts({ host, advertisedHost: host })).not.toThrow();
+});
+
+it.each(['kafka.example.com:9092', '[::1]', 'http://kafka', '10.0.0.1:80', 'a b'])('"%s" is no host', (host) => {
+  expect(() => checkHosts({ host, advertisedHost: '' })).toThrow(`--host ${host}: give a name or an address alone`);
+  expect(() => checkHosts({ host: '', advertisedHost: host })).toThrow(`--advertised-host ${host}: give a name`);
 });

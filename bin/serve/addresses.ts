@@ -3,7 +3,9 @@
  * address that means "all addresses of this machine" can be listened on but not connected to: Apache Kafka refuses to
  * advertise it.
  */
+import { isIPv6 } from 'node:net';
 import type { NetworkInterfaceInfo } from 'node:os';
+import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import type { ServeSettings } from './settings.ts';
 
 export interface Addresses {
@@ -22,9 +24,26 @@ export type Interfaces = Readonly<
 >;
 
 const loopback = '127.0.0.1';
+/** Means something only together with an interface of the client's own machine. */
+const linkLocal = /^fe[89ab]/i;
 
 export function isEveryAddress(host: string): boolean {
   return host === '0.0.0.0' || /^(0*:)+0*$/.test(host);
+}
+
+/**
+ * Throws InvalidRequest. A port or brackets in a host would be looked up as part of the name, in `--advertised-host` by every
+ * client.
+ */
+export function checkHosts({ advertisedHost, host }: Pick<ServeSettings, 'advertisedHost' | 'host'>): void {
+  for (const [flag, value, ports] of [
+    ['--host', host, '--kafka-port, --http-port and --admin-port'],
+    ['--advertised-host', advertisedHost, '--kafka-port'],
+  ] as const) {
+    if (isIPv6(value) || !/[:/[\]\s]/.test(value)) continue;
+    const advice = `give a name or an address alone; a port is set by ${ports}, and IPv6 has no brackets here`;
+    throw new InvalidRequest(flag, `${flag} ${value}: ${advice}`);
+  }
 }
 
 /** Without `--advertised-host` and with a door that listens everywhere: the first address that other machines can reach. */
@@ -35,7 +54,9 @@ export function advertisedHostOf(
   if (advertisedHost !== '') return advertisedHost;
   if (!isEveryAddress(host)) return host;
   const seen = Object.values(interfaces).flatMap((each) => each ?? []);
-  return seen.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? loopback;
+  const abroad = seen.filter(({ address, internal }) => !internal && !linkLocal.test(address));
+  const found = abroad.find(({ family }) => family === 'IPv4') ?? (host.includes(':') ? abroad[0] : undefined);
+  return found?.address ?? loopback;
 }
 
 /** `--advertised-host` may be a name that resolves only elsewhere, but it is the one in a certificate. */

@@ -15,7 +15,7 @@ import type { Fleet } from '../../engine/ports.ts';
 import { ConnectionRoom } from '../../gateway/connection-room.ts';
 import type { GatewayContext } from '../../gateway/context.ts';
 import { gatewayDefaults } from '../../gateway/settings.ts';
-import { TlsFiles } from '../../gateway/tls-files.ts';
+import { fromWholePair, TlsFiles } from '../../gateway/tls-files.ts';
 import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { Tenancy } from '../../tenancy/tenancy.ts';
 import { endLeftovers } from '../../infra/fleet/leftovers.ts';
@@ -23,7 +23,7 @@ import { assembleEngine } from './assemble-engine.ts';
 import { brokerHome } from './broker-slots.ts';
 import { checkFormat, checkMetadata, type DataFolder } from '../data-folder.ts';
 import { lockDataFolder, shareDataFolder } from '../data-folder-lock.ts';
-import { type Addresses, advertisedHostOf, httpHostOf } from './addresses.ts';
+import { type Addresses, advertisedHostOf, checkHosts, httpHostOf } from './addresses.ts';
 import { type DemoSecrets, demoSecrets, writeDemoEnv } from './demo-env.ts';
 import { ensureDemoTenant } from './demo-tenant.ts';
 import { endOnBug } from '../broker/end-at-once.ts';
@@ -49,6 +49,10 @@ export async function serveGateway(
   processes: Fleet | undefined,
 ): Promise<void> {
   endOnBug();
+  checkHosts(settings);
+  const certificate = tlsFiles(settings);
+  // The failure is reported where it is awaited.
+  certificate.catch(() => undefined);
   const lock = await (settings.role === 'gateway' ? shareDataFolder(folder) : lockDataFolder(folder));
   checkFormat(folder);
   checkMetadata(folder);
@@ -63,7 +67,7 @@ export async function serveGateway(
   const { counts } = tenancy;
   const assembled = await assembleEngine({ settings, folder, store, log: logLine, processes, counts });
   const { engine, controller } = assembled;
-  const tls = tlsFiles(settings);
+  const tls = await certificate;
   const context = gatewayContext(settings, engine, tenancy);
   const { freeBytesFloor } = logSettingsDefault;
   const hasSegments = settings.segments === '';
@@ -136,21 +140,22 @@ function gatewayContext(settings: ServeSettings, engine: Engine, tenancy: Tenanc
  * Read here, so that a wrong path is reported at the start. SIGHUP then triggers a check of the files instead of ending the
  * process.
  */
-function tlsFiles(settings: ServeSettings): TlsFiles | undefined {
+async function tlsFiles(settings: ServeSettings): Promise<TlsFiles | undefined> {
   const { tlsCertificate: certificateFile, tlsKey: keyFile } = settings;
   if (!certificateFile && !keyFile) return undefined;
   if (!certificateFile || !keyFile)
     throw new InvalidRequest('tlsKey', 'give both --tls-certificate and --tls-key, or neither');
-  const files = openPair(certificateFile, keyFile);
+  const files = await openPair(certificateFile, keyFile);
   files.watch();
   process.on('SIGHUP', () => files.look('asked'));
   return files;
 }
 
 /** Throws InvalidRequest. OpenSSL's own words alone name neither the file nor the flag. */
-function openPair(certificateFile: string, keyFile: string): TlsFiles {
+async function openPair(certificateFile: string, keyFile: string): Promise<TlsFiles> {
   try {
-    return new TlsFiles({ certificateFile, keyFile, clock: systemClock, log: logEvent });
+    const options = { certificateFile, keyFile, clock: systemClock, log: logEvent };
+    return await fromWholePair(systemClock, () => new TlsFiles(options));
   } catch (error) {
     const pair = `--tls-certificate ${certificateFile} and --tls-key ${keyFile}`;
     const reason = error instanceof Error ? error.message : String(error);

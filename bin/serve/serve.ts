@@ -8,6 +8,7 @@ import { letHeapGrow } from './heap-growth.ts';
 import { type ServeSettings, serveSettings } from './settings.ts';
 import { startFailureExit, startFailureText } from './start-failure.ts';
 import { startFleet } from './start-fleet.ts';
+import { outliveHangUps } from './stop-signal.ts';
 
 /** Every setting in one of them (cli.test.ts). */
 const helpGroups: Readonly<Record<string, readonly (keyof ServeSettings)[]>> = {
@@ -81,6 +82,7 @@ async function serve(
 ): Promise<void> {
   const settings = readSettings(serveSettings, given, process.env);
   letHeapGrow();
+  outliveHangUps();
   if (settings.role === 'controller') {
     const { serveController } = await import('./serve-controller.ts');
     await serveController(settings);

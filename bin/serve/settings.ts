@@ -237,7 +237,7 @@ export const serveSettings = {
     takes: 'file',
     default: '',
     about:
-      'PEM file with the certificate chain. Together with `--tls-key` it turns on TLS on all doors and the control plane. Both files are checked for changes every 10 s and at SIGHUP: new connections then use the new pair, open ones continue (with uWebSockets.js through 32 renewals). A pair that does not work is reported (`tls-certificate-refused`) and the old one stays in use.',
+      'PEM file with the certificate chain. Together with `--tls-key` it turns on TLS on all doors and the control plane. Both files are checked for changes every 10 s and at SIGHUP: new connections then use the new pair, open ones continue (with uWebSockets.js through 32 renewals). A pair that does not work is reported (`tls-certificate-refused`) and the old one stays in use; a start waits five seconds for one that works.',
   },
   tlsKey: {
     kind: 'text',

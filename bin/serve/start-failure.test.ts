@@ -19,6 +19,20 @@ it('a port in use is named with the flags that choose another', async () => {
   expect(startFailureExit(error)).toBe(1);
 });
 
+it('a data folder that takes no lock is named', async () => {
+  const server = createServer().listen('/nowhere/data/run/one-1-aa.sock');
+  const [error] = (await once(server, 'error')) as [Error];
+  expect(startFailureText(error)).toMatch(
+    /^\/nowhere\/data\/run takes no socket \(E\w+\): can this user write to the data folder\?$/,
+  );
+});
+
+it('a host without an address is named with its flag', async () => {
+  const server = createServer().listen(0, 'host.invalid');
+  const [error] = (await once(server, 'error')) as [Error];
+  expect(startFailureText(error)).toMatch(/^host\.invalid has no address here \(E\w+\): see --host$/);
+});
+
 it('a wrong setting has an exit code of its own', () => {
   const error = new InvalidRequest('--brokers', '--brokers=x: use a whole number');
   expect([startFailureExit(error), startFailureText(error)]).toEqual([2, '--brokers=x: use a whole number']);

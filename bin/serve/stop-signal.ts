@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty';
 import { endAtOnce } from '../broker/end-at-once.ts';
 
 /** Ctrl-C and SIGTERM stop the program cleanly; a second one ends it at once. */
@@ -17,4 +18,22 @@ export function onStopSignal(stop: () => Promise<void>): void {
   };
   process.on('SIGINT', signalled);
   process.on('SIGTERM', signalled);
+}
+
+const standardStreams = [0, 1, 2];
+
+/**
+ * SIGHUP tells a program that its terminal is gone, and asks a daemon to read its files again (gateway/tls-files.ts). So only
+ * a program whose terminal is gone stops. Node would end at once, also under nohup: it resets ignored signals at its start.
+ */
+export function outliveHangUps(): void {
+  const terminals = standardStreams.filter((stream) => isatty(stream));
+  process.on('SIGHUP', () => {
+    if (isTerminalGone(terminals, isatty)) process.kill(process.pid, 'SIGTERM');
+  });
+}
+
+/** `terminals`: the standard streams that were terminals at the start. A terminal that hung up is none any more. */
+export function isTerminalGone(terminals: readonly number[], isTerminal: (stream: number) => boolean): boolean {
+  return terminals.length > 0 && !terminals.some((stream) => isTerminal(stream));
 }

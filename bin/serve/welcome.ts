@@ -23,7 +23,7 @@ Headgate serves.
 
 Paste this into another shell:
 
-  set -a; . ${demoEnv}; set +a
+  set -a; . ${shellWord(demoEnv)}; set +a
 
   # produce and consume over HTTP
   curl -H "Authorization: Bearer $HEADGATE_API_KEY" -d 'hello' $HEADGATE_HTTP/v1/topics/orders
@@ -38,4 +38,9 @@ Paste this into another shell:
 
 Ctrl-C stops it; the next start serves the same data.
 `;
+}
+
+/** As one word of a shell, whatever is in the path. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -30,7 +30,7 @@ export function s3Location(
   if (Buffer.byteLength(path) > prefixBytesMax)
     throw new InvalidRequest(
       'segments',
-      '--segments: the prefix has ${Buffer.byteLength(path)} bytes; at most ${prefixBytesMax} are allowed',
+      `--segments: the prefix has ${Buffer.byteLength(path)} bytes; at most ${prefixBytesMax} are allowed`,
     );
   const given = endpoint || environment['AWS_ENDPOINT_URL_S3'] || environment['AWS_ENDPOINT_URL'];
   if (given && !URL.canParse(given))

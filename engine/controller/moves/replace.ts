@@ -256,7 +256,8 @@ export class SlotKeeper {
       events.emit('broker-started', 'session opened', { brokerId: this.#id, epoch: this.#view.session!.epoch });
       this.#hooks.onServing(this.#id);
     } else if (!exit.done) {
-      events.emit('broker-start-failed', 'it has no session', { brokerId: this.#id });
+      // The controller stops, and with it the wait for the session: the broker did nothing wrong.
+      if (!this.#context.isStopping()) events.emit('broker-start-failed', 'it has no session', { brokerId: this.#id });
       await this.#kill(exit);
     }
     await exit.promise;

@@ -1,5 +1,6 @@
 /** Picks the transport: uWebSockets.js where it loads, node:http where it does not. */
 import type { Clock } from '../../../engine/kernel/clock.ts';
+import { fromWholePair } from '../../tls-files.ts';
 import type { DataServer, ServerDoors, ServerSettings } from './server.ts';
 import { NodeServer } from './server-node.ts';
 import { UwsServer, loadUws } from './server-uws.ts';
@@ -31,5 +32,7 @@ export async function chooseServer(
     const fallbackReason = error instanceof Error ? error.message : String(error);
     return { server: new NodeServer(settings, doors, clock), fallbackReason };
   }
-  return { server: new UwsServer(uws, settings, doors, clock), fallbackReason: undefined };
+  // It reads the certificate again by itself, a while after others have.
+  const server = await fromWholePair(clock, () => new UwsServer(uws, settings, doors, clock));
+  return { server, fallbackReason: undefined };
 }

@@ -2,6 +2,8 @@
  * The transport over uWebSockets.js: several times the requests per core of node:http. One catch-all route feeds our own
  * route table, so that both drivers route alike.
  */
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { assert } from '../../../engine/kernel/assert.ts';
 import type { Clock } from '../../../engine/kernel/clock.ts';
 import type { Room } from '../../connection-room.ts';
@@ -106,7 +108,7 @@ export class UwsServer implements DataServer {
     throw new Error(`cannot listen on ${place.host}:${place.port} any more with the new certificate`);
   }
 
-  listen(host: string, port: number, { exclusive }: { readonly exclusive: boolean }): Promise<number> {
+  async listen(host: string, port: number, { exclusive }: { readonly exclusive: boolean }): Promise<number> {
     const options = exclusive ? this.#uws.LIBUS_LISTEN_EXCLUSIVE_PORT : 0;
     let listening = this.#listenAt(this.#app, { host, port, options });
     if (listening && port === 0 && this.#serving.settings.tls) {
@@ -116,13 +118,12 @@ export class UwsServer implements DataServer {
       listening = this.#listenAt(this.#app, { host, port: chosen, options });
     }
     if (!listening) {
-      return Promise.reject(
-        new Error(`cannot listen on ${host}:${port}: the port is in use, or the address is not of this machine`),
-      );
+      await whyNotListening(host, port);
+      throw new Error(`cannot listen on ${host}:${port}: the port is in use, or the address is not of this machine`);
     }
     this.#listening = listening;
     this.#place = { host, port: this.#uws.us_socket_local_port(listening), options };
-    return Promise.resolve(this.#place.port);
+    return this.#place.port;
   }
 
   /** uWS calls back before it returns. */
@@ -144,6 +145,13 @@ export class UwsServer implements DataServer {
     for (const app of [this.#app, ...this.#formerApps]) app.close();
     return Promise.resolve();
   }
+}
+
+/** uWS does not say why. Node does: rejects with its error, unless the address has become free. */
+async function whyNotListening(host: string, port: number): Promise<void> {
+  const probe = createServer();
+  await once(probe.listen(port, host), 'listening');
+  probe.close();
 }
 
 /** Throws where the files hold no valid pair. */

@@ -555,7 +555,10 @@ export function serverSuite(name: string, make: MakeServer): void {
 
       test('listening on an address in use fails', async () => {
         const second = await make(settings, { routes: [], fallback: (exchange) => exchange.reply(404, []) });
-        await expect(second.listen('127.0.0.1', port, { exclusive: true })).rejects.toThrow();
+        const listening = second.listen('127.0.0.1', port, { exclusive: true });
+        await expect(listening).rejects.toMatchObject({ code: 'EADDRINUSE', address: '127.0.0.1', port });
+        const abroad = second.listen('192.0.2.1', 0, { exclusive: true });
+        await expect(abroad).rejects.toMatchObject({ code: 'EADDRNOTAVAIL', address: '192.0.2.1' });
       });
     }
   });
