@@ -403,5 +403,40 @@ export function websocketDoorSuite(driver: Driver): void {
       await closing;
       await own.tenancy.close();
     });
+
+    test('after goaway new commands are refused, and those in flight are answered', async () => {
+      const own = await httpBench(driver);
+      const leaving = await own.tenant('leaving');
+      await leaving.call('POST', '/v1/topics/t', { body: '1' });
+      const url = `${own.base.replace('http', 'ws')}/v1/ws`;
+      const headers = { authorization: `Bearer ${leaving.apiKey}` };
+      const client = await new Client(url, ['headgate.v1.bin'], headers).opened();
+      const { engine } = own;
+      const appending = new Promise<() => void>((resolve) => (engine.holdAppends = resolve));
+      const ask = engine.partitionRequest.bind(engine);
+      engine.partitionRequest = (...asked) => released.then(() => ask(...asked));
+      let release = (): void => {};
+      const released = new Promise<void>((resolve) => (release = resolve));
+      client.send({ op: 'subscribe', id: 1, sub: 1, topic: 't', from: 'latest' });
+      client.send({ op: 'produce', id: 2, topic: 't', records: [{ value: 'in flight' }] });
+      const append = await appending;
+      const closing = own.door.close(20_000);
+      await client.event((event) => event.event === 'goaway');
+      client.send({ op: 'produce', id: 3, topic: 't', records: [{ value: 'late' }] });
+      const batch = encodeBatch([{ key: null, value: Buffer.from('late'), timestampMs: 1 }]);
+      client.socket.send(Buffer.concat([Buffer.from([2, 4, 0, 1]), Buffer.from('t'), batch]));
+      for (const id of [3, 4]) {
+        expect(await client.reply(id)).toMatchObject({ event: 'error', error: { code: 'shutting-down' } });
+      }
+      release();
+      expect(await client.reply(1)).toMatchObject({ event: 'error', error: { code: 'shutting-down' } });
+      append();
+      expect(await client.reply(2)).toMatchObject({ event: 'ok', failed: 0 });
+      expect(await client.closed()).toBe(4503);
+      // The first filled the topic.
+      expect(engine.appended).toHaveLength(2);
+      await closing;
+      await own.tenancy.close();
+    });
   });
 }

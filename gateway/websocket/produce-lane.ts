@@ -3,7 +3,7 @@
  * ones, except while a topic is being created for one of them, because a later command would then overtake it.
  */
 import type { AppendResult, TopicEntry } from '../../engine/engine.ts';
-import { InvalidRequest, Overloaded } from '../../engine/kernel/failure.ts';
+import { InvalidRequest, Overloaded, ShuttingDown } from '../../engine/kernel/failure.ts';
 import { recordCount } from '../../engine/records/batch.ts';
 import { NotFound } from '../../tenancy/failures.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
@@ -21,6 +21,8 @@ import type { CommandId, ProduceCommand } from './commands.ts';
 import type { SessionParts } from './session-parts.ts';
 
 export interface LaneHolder {
+  /** The client was told to go: no new command is taken. */
+  readonly isLeaving: boolean;
   answer(text: string): void;
   failed(error: unknown, id: CommandId | undefined): void;
 }
@@ -64,6 +66,7 @@ export class ProduceLane {
     try {
       const frame = decodeProduceFrame(data);
       id = frame.id;
+      if (this.#holder.isLeaving) throw new ShuttingDown('this gateway is stopping');
       const batches = splitBatches(frame.batches, this.#parts.context.settings.produceRecordsMax);
       admitRequest(this.#parts.context, this.#principal);
       refuseLongWait(this.#parts.context, this.#principal.clusterId);

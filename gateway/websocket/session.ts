@@ -84,6 +84,10 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
     return (this.#lane ??= new ProduceLane(this.#parts, this.principal, this));
   }
 
+  get isLeaving(): boolean {
+    return this.#isLeaving;
+  }
+
   overflowed(): void {
     this.close(closeCodes.slowConsumer);
   }
@@ -165,13 +169,17 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
     try {
       id = commandId(fields as Record<string, unknown>);
       const command = commandOf(fields as Record<string, unknown>);
-      if (this.#isLeaving) throw new ShuttingDown('this gateway is stopping');
+      this.#refuseIfLeaving();
       admitRequest(this.context, this.principal);
       if (command.op === 'produce') this.lane.take(command, id, data.length);
       else this.#enqueue(command, id);
     } catch (error) {
       this.#fail(error, id);
     }
+  }
+
+  #refuseIfLeaving(): void {
+    if (this.#isLeaving) throw new ShuttingDown('this gateway is stopping');
   }
 
   #enqueue(command: Exclude<Command, { op: 'produce' }>, id: CommandId | undefined): void {
@@ -257,7 +265,8 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
     if (!topic) throw new NotFound('topic', name);
     const start = await startReader(this.context, this.principal, topic, command);
     // During the wait the socket may have closed, or the gateway may have stopped serving it.
-    if (this.#closed || this.#isLeaving) return;
+    if (this.#closed) return;
+    this.#refuseIfLeaving();
     const feed = new Feed(this, topic, start, command);
     this.#feeds = [...this.#feeds, feed];
     this.#ok(id, { sub, cursor: feed.cursor(), positions: feed.positions() });
