@@ -8,14 +8,17 @@
  */
 import type { Engine } from '../../engine/engine.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
+import { errorCode } from '../../engine/protocol/error-codes.ts';
 
 interface Known {
   groups: Set<string>;
+  /** There may be more groups: nothing was read yet, or some coordinators did not answer. */
+  isPartial: boolean;
   readAtMs: number;
   reading: Promise<void> | undefined;
 }
 
-/** At the limit the list of groups is read at most this often. */
+/** At the limit, and while the list of groups is partial, it is read at most this often. */
 const refreshIntervalMs = 1_000;
 const clustersMax = 10_000;
 
@@ -41,11 +44,11 @@ export class GroupCounts {
     let known = this.#clusters.get(clusterId);
     if (!known) {
       if (this.#clusters.size >= clustersMax) this.#clusters.clear();
-      known = { groups: new Set(), readAtMs: -Infinity, reading: undefined };
+      known = { groups: new Set(), isPartial: true, readAtMs: -Infinity, reading: undefined };
       this.#clusters.set(clusterId, known);
     }
     const isStale = this.#clock.monotonicMs() - known.readAtMs > refreshIntervalMs;
-    if (isStale && (known.readAtMs === -Infinity || known.groups.size >= groupsMax)) await this.#read(clusterId, known);
+    if (isStale && (known.isPartial || known.groups.size >= groupsMax)) await this.#read(clusterId, known);
     if (known.groups.has(innerGroup)) return true;
     if (known.groups.size >= groupsMax) return false;
     known.groups.add(innerGroup);
@@ -55,8 +58,11 @@ export class GroupCounts {
   #read(clusterId: string, known: Known): Promise<void> {
     known.reading ??= this.#engine
       .listGroups(clusterId, { statesFilter: [], typesFilter: [] })
-      .then(({ groups }) => {
-        known.groups = new Set(groups.map(({ groupId }) => groupId));
+      .then(({ groups, errorCode: code }) => {
+        const listed = groups.map(({ groupId }) => groupId);
+        known.isPartial = code !== errorCode.none;
+        // What was known of coordinators that are away still counts: their groups come back with them.
+        known.groups = new Set(known.isPartial ? [...known.groups, ...listed] : listed);
         known.readAtMs = this.#clock.monotonicMs();
       })
       .finally(() => {
