@@ -27,7 +27,12 @@ function world(groups: string[]): {
 
 it('knows the groups of before its start, and asks the coordinators once for many that join together', async () => {
   const { listed, mayUse } = world(['a', 'b']);
-  expect(await Promise.all(['a', 'b', 'c', 'd'].map(async (group) => mayUse(group)))).toEqual([true, true, true, false]);
+  expect(await Promise.all(['a', 'b', 'c', 'd'].map(async (group) => mayUse(group)))).toEqual([
+    true,
+    true,
+    true,
+    false,
+  ]);
   expect(listed.times).toBe(1);
 });
 

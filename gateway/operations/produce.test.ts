@@ -3,8 +3,9 @@ import { type ManualClock, manualClock } from '../../engine/kernel/manual-clock.
 import { seededRandom } from '../../engine/kernel/random.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { baseSequence, producerId, recordCount } from '../../engine/records/batch.ts';
-import type { Append, AppendResult, TopicEntry } from '../../engine/engine.ts';
+import type { Append, AppendResult, Engine, TopicEntry } from '../../engine/engine.ts';
 import type { Principal, Tenancy } from '../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../context.ts';
 import { type ProduceOutcome, RecordProducer } from './produce.ts';
 import { createTopic } from './topics.ts';
 import { gatewayInTest } from '../gateway-in-test.suite.ts';
@@ -26,6 +27,8 @@ const lost: AppendResult = {
 
 describe('RecordProducer', () => {
   let clock: ManualClock;
+  let context: GatewayContext;
+  let engine: Engine;
   let tenancy: Tenancy;
   let producer: RecordProducer;
   let principal: Principal;
@@ -35,9 +38,9 @@ describe('RecordProducer', () => {
 
   beforeEach(async () => {
     clock = manualClock();
-    const gateway = await gatewayInTest({ clock, random: seededRandom(1) }, { batchesInFlightMax: 2 });
-    const { engine, context } = gateway;
-    ({ tenancy } = gateway);
+    const settings = { batchesInFlightMax: 2, producerLinesMax: 18 };
+    const gateway = await gatewayInTest({ clock, random: seededRandom(1) }, settings);
+    ({ context, engine, tenancy } = gateway);
     const { tenantId } = await tenancy.createTenant('t');
     const { clusterId } = await tenancy.createCluster({
       tenantId,
@@ -45,7 +48,7 @@ describe('RecordProducer', () => {
       limits: { ingressBytesPerSecondMax: 2_000_000 },
     });
     principal = { tenantId, clusterId, keyId: 'k' };
-    topic = await createTopic(context, principal, { name: 'orders', partitions: 2, configs: {} });
+    topic = await createTopic(context, principal, { name: 'orders', partitions: 20, configs: {} });
     appends = [];
     engine.append = (append) => void appends.push(append);
     producer = new RecordProducer(context);
@@ -141,6 +144,72 @@ describe('RecordProducer', () => {
     expect(baseSequence(appends[2]!.records, 0)).toBe(0);
     appends[2]!.done(stored(7));
     expect(third.outcomes?.[0]?.offset).toBe(7);
+  });
+
+  it('refuses what waits for a producer id that cannot be allocated, and asks for another with the next record', async () => {
+    const allocate = engine.allocateProducerId.bind(engine);
+    engine.allocateProducerId = () => Promise.reject(new Error('no store'));
+    const refused = [produce(['a', 'b']), produce(['c'])];
+    const again: { outcomes: readonly ProduceOutcome[] | undefined }[] = [];
+    // A caller that repeats the record as soon as it is told.
+    producer.produceOne(
+      principal,
+      topic,
+      { key: null, value: Buffer.from('d'), partition: 0 },
+      ({ errorCode: code }) => {
+        expect(code).toBe(errorCode.coordinatorNotAvailable);
+        engine.allocateProducerId = allocate;
+        again.push(produce(['d']));
+      },
+    );
+    await clock.settle();
+    const codes = refused.map(({ outcomes }) => outcomes?.map((outcome) => outcome.errorCode));
+    expect(codes).toEqual([
+      [errorCode.coordinatorNotAvailable, errorCode.coordinatorNotAvailable],
+      [errorCode.coordinatorNotAvailable],
+    ]);
+    expect(appends.map(({ records }) => [baseSequence(records, 0), recordCount(records, 0)])).toEqual([[0, 1]]);
+    appends[0]!.done(stored(0));
+    expect(again[0]!.outcomes).toMatchObject([{ errorCode: 0, offset: 0 }]);
+    expect(producer.requestsUnderWay).toBe(0);
+  });
+
+  it('refuses records of a partition while too many bytes wait for it, and takes others', async () => {
+    producer = new RecordProducer({ ...context, settings: { ...context.settings, batchBacklogBytesMax: 100_000 } });
+    for (let i = 0; i < 3; i++) {
+      produce(['x'.repeat(60_000)]);
+      await clock.settle();
+    }
+    // Two batches are in flight, one waits.
+    const refused = produce(['x']);
+    const other = produce(['x'], 1);
+    await clock.settle();
+    expect(refused.outcomes).toMatchObject([{ errorCode: errorCode.throttlingQuotaExceeded, partition: 0 }]);
+    expect(other.outcomes).toBeUndefined();
+    for (const append of appends) append.done(stored(0));
+    const taken = produce(['x']);
+    expect(taken.outcomes).toBeUndefined();
+  });
+
+  it('forgets silent partitions when there are many, whatever the busy ones are', async () => {
+    const idOf = async (partition: number): Promise<number> => {
+      produce(['x'], partition);
+      await clock.settle();
+      return producerId(appends.at(-1)!.records, 0);
+    };
+    // As many busy ones as one new line looks at.
+    for (let partition = 0; partition < 16; partition++) await idOf(partition);
+    const silent = await idOf(16);
+    appends.at(-1)!.done(stored(0));
+    expect(await idOf(16)).toBe(silent);
+    appends.at(-1)!.done(stored(1));
+    await idOf(17);
+    await idOf(18);
+    await idOf(19);
+    expect(await idOf(16)).not.toBe(silent);
+    expect(baseSequence(appends.at(-1)!.records, 0)).toBe(0);
+    expect(await idOf(0)).toBe(producerId(appends[0]!.records, 0));
+    expect(baseSequence(appends.at(-1)!.records, 0)).toBe(1);
   });
 
   it('refuses records that can never be stored at once, and stores the others', async () => {

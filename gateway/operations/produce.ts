@@ -249,13 +249,19 @@ export class RecordProducer {
   }
 
   /**
-   * Removes lines that have long been silent, oldest first, checking a few per new line. A line that returns gets a new id.
+   * Each new line looks at the few that were looked at longest ago, and removes those that are silent. A line that returns
+   * gets a new id.
    */
   #forgetIdleLines(): void {
     if (this.#lines.size < this.#context.settings.producerLinesMax) return;
     let looks = 16;
     for (const line of this.#lines) {
       if (line.inFlight === 0 && line.waiting.length === 0 && line.producerId !== -1) this.#forget(line);
+      else {
+        // To the end: busy lines must not be all that is ever looked at.
+        this.#lines.delete(line);
+        this.#lines.add(line);
+      }
       if (--looks === 0) return;
     }
   }
@@ -278,12 +284,11 @@ export class RecordProducer {
         this.#send(line);
       },
       () => {
-        // Without an id nothing of the line was sent: the callers may retry all of it.
-        for (const batch of line.waiting.splice(0)) {
-          this.#settleBatch(line, batch, unavailable);
-        }
-        line.backlogBytes = 0;
+        // First: a caller that is told and produces again gets a new line.
         this.#forget(line);
+        line.backlogBytes = 0;
+        // Without an id nothing of the line was sent: the callers may retry all of it.
+        for (const batch of line.waiting.splice(0)) this.#settleBatch(line, batch, unavailable);
       },
     );
   }
