@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { crc32c, crc32cIsNative, crc32cPlain } from './crc32c.ts';
+import { crc32c, crc32cIsNative, crc32cPlain, crc32cSeed } from './crc32c.ts';
 
 const check = Buffer.from('123456789');
 
@@ -29,6 +29,21 @@ describe('crc32c', () => {
           expect(crc32c(b, seed, start)).toBe(crc32cPlain(b.slice(start), seed));
         },
       ),
+    );
+  });
+
+  it('tells the seed that it began with', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 600 }),
+        fc.nat(16),
+        fc.integer({ min: 0, max: 0xffffffff }),
+        (b, cut, seed) => {
+          const start = Math.min(cut, b.length);
+          expect(crc32cSeed(b, crc32c(b, seed, start), start)).toBe(seed);
+        },
+      ),
+      { examples: [[new Uint8Array(), 0, 0xffffffff]] },
     );
   });
 

@@ -14,6 +14,9 @@ const polynomial = 0x82f63b78;
 /** Eight tables of 256 entries in one array: entry `t * 256 + b` is byte b followed by t zero bytes. */
 const table = makeTable();
 
+/** The table's index by the highest byte of its entry; made when it is first needed. */
+let indexOfHigh: Uint8Array | undefined;
+
 const native = loadNative();
 
 /**
@@ -45,6 +48,18 @@ export function crc32cPlain(bytes: Uint8Array, seed = 0, start = 0, end = bytes.
   return ~crc >>> 0;
 }
 
+/** The one seed with which `bytes[start, end)` has the checksum `crc`: every step of the checksum can be taken back. */
+export function crc32cSeed(bytes: Uint8Array, crc: number, start = 0, end = bytes.length): number {
+  // No two entries of the table share their highest byte.
+  indexOfHigh ??= makeIndexOfHigh();
+  let before = ~crc;
+  for (let i = end - 1; i >= start; i--) {
+    const index = indexOfHigh[before >>> 24]!;
+    before = ((before ^ table[index]!) << 8) | (index ^ bytes[i]!);
+  }
+  return ~before >>> 0;
+}
+
 /** Whether the native package handles the long inputs. Diagnostics show it because throughput depends on it. */
 export const crc32cIsNative = native !== undefined;
 
@@ -59,6 +74,12 @@ function makeTable(): Int32Array {
     const before = out[i - 256]!;
     out[i] = (before >>> 8) ^ out[before & 0xff]!;
   }
+  return out;
+}
+
+function makeIndexOfHigh(): Uint8Array {
+  const out = new Uint8Array(256);
+  for (let index = 0; index < 256; index++) out[table[index]! >>> 24] = index;
   return out;
 }
 

@@ -56,11 +56,12 @@ const forgottenTogetherMax = 200;
  * of bounds, DiskFull and DiskFault.
  */
 export async function createLogStore(options: LogStoreOptions): Promise<LogStore> {
-  const { disk, volume, sessionEpoch, settings } = options;
+  const { disk, random, volume, sessionEpoch, settings } = options;
   checkLogSettings(settings);
   let fail = (error: Error): void => options.onFatal(error);
   const wal = await Wal.open({
     disk,
+    random,
     volume,
     sessionEpoch,
     chunkBytesMax: settings.walChunkBytesMax,

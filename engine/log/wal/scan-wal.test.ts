@@ -1,9 +1,17 @@
 import { describe, expect, it } from 'vitest';
+import { crc32c } from '../../kernel/crc32c.ts';
 import { encodeBatch } from '../../records/encode.ts';
 import { batchOf, topicA, World } from '../log-fixture.suite.ts';
 import { DataCorrupt } from '../log.ts';
 import { LogBehind } from '../dead-log.ts';
-import { encodeRecordHeader, walRecordHeaderBytes, walSalt } from './wal-format.ts';
+import {
+  decodeChunkHeader,
+  decodeRecordHeader,
+  encodeChunkHeader,
+  encodeRecordHeader,
+  walChunkHeaderBytes,
+  walRecordHeaderBytes,
+} from './wal-format.ts';
 
 /** Three commits of two batches each, in one chunk; returns the chunk's path and where the last commit begins. */
 async function threeCommits(world: World): Promise<{ path: string; lastCommitAt: number; size: number }> {
@@ -17,6 +25,21 @@ async function threeCommits(world: World): Promise<{ path: string; lastCommitAt:
     expect(sent.flat()).toHaveLength(2);
   }
   return { path, lastCommitAt, size: world.disk.open(path).sizeBytes() };
+}
+
+/** Gives a chunk the salt that another program would have given it. */
+function resalt(world: World, path: string, salt: number): void {
+  const file = world.disk.open(path);
+  const bytes = Buffer.alloc(file.sizeBytes());
+  file.readSync(bytes, 0);
+  const header = decodeChunkHeader(bytes)!;
+  for (let at = walChunkHeaderBytes; at < bytes.length; ) {
+    const { batchBytes } = decodeRecordHeader(bytes, at, header.salt)!;
+    bytes.writeUInt32BE(crc32c(bytes, salt, at + 8, at + walRecordHeaderBytes), at + 4);
+    at += walRecordHeaderBytes + batchBytes;
+  }
+  encodeChunkHeader({ ...header, salt }).copy(bytes);
+  file.writeSync([bytes], 0);
 }
 
 async function recoveredValues(world: World): Promise<string[]> {
@@ -45,21 +68,47 @@ describe('scan of a write-ahead log', () => {
   });
 
   it('takes no word from what a producer sent, even if it looks like a record of the log', async () => {
-    const world = new World({ walChunkBytesMax: 1 << 20 });
-    const log = await world.open(await world.startSession());
-    await world.append(log, batchOf(['before']));
-    const path = `${world.walDirectory}/00000000.wal`;
-    const lastCommitAt = world.disk.open(path).sizeBytes();
-    const forged = Buffer.alloc(walRecordHeaderBytes);
     const durableLsn = 2 ** 40;
-    encodeRecordHeader(forged, 0, walSalt(0), topicA, 0, batchOf(['x']), durableLsn, durableLsn);
+    // A salt that an older program used; any lsn is right where the chunk's own is not known.
+    const forged = Buffer.alloc(walRecordHeaderBytes);
+    encodeRecordHeader(forged, 0, 0, topicA, 0, batchOf(['x']), durableLsn, durableLsn);
     const tail = Buffer.alloc(1 << 16, 'HGWR');
-    await world.append(log, encodeBatch([{ key: forged, value: tail, timestampMs: 1000 }]));
-    world.crash('all');
-    // Torn: nothing of it was synced.
-    world.syncedLsn = lastCommitAt;
-    world.disk.flipBit(path, (lastCommitAt + 20) * 8);
-    expect(await recoveredValues(world)).toEqual(['before']);
+    for (const isHeaderLost of [false, true]) {
+      const world = new World({ walChunkBytesMax: 1 << 20 });
+      const log = await world.open(await world.startSession());
+      if (!isHeaderLost) await world.append(log, batchOf(['before']));
+      const path = `${world.walDirectory}/00000000.wal`;
+      const lastCommitAt = isHeaderLost ? 0 : world.disk.open(path).sizeBytes();
+      await world.append(log, encodeBatch([{ key: forged, value: tail, timestampMs: 1000 }]));
+      world.crash('all');
+      // Torn: nothing of it was synced.
+      world.syncedLsn = lastCommitAt;
+      world.disk.flipBit(path, (lastCommitAt + 20) * 8);
+      if (isHeaderLost) world.disk.flipBit(path, (walChunkHeaderBytes + 20) * 8);
+      expect(await recoveredValues(world)).toEqual(isHeaderLost ? [] : ['before']);
+    }
+  });
+
+  it('believes a chunk without a header of its own by the salt that other headers or its first record tell', async () => {
+    // The salts of this program, and of older ones.
+    for (const salts of [undefined, (number: number) => number, () => 0]) {
+      for (const bad of [[0], [2], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]]) {
+        const world = new World({ walChunkBytesMax: 300 });
+        const log = await world.open(await world.startSession());
+        for (let i = 0; i < 9; i++) await world.append(log, batchOf([`v${i}`]));
+        const names = world.disk.list(world.walDirectory);
+        expect(names.length).toBeGreaterThan(3);
+        world.crash('all');
+        world.syncedLsn = 0;
+        const paths = names.map((name) => `${world.walDirectory}/${name}`);
+        if (salts) for (const [number, path] of paths.entries()) resalt(world, path, salts(number));
+        const damaged = paths.filter((_, number) => bad.includes(number));
+        for (const path of damaged) world.disk.flipBit(path, 20 * 8);
+        await expect(world.recover()).rejects.toThrow(DataCorrupt);
+        for (const path of damaged) world.disk.flipBit(path, 20 * 8);
+        expect(await recoveredValues(world)).toHaveLength(9);
+      }
+    }
   });
 
   it('refuses a log that ends before what was known to be on the disk, and takes it when nothing is known', async () => {

@@ -8,6 +8,7 @@
 import type { Uuid } from '../../kernel/uuid.ts';
 import type { Disk, DiskFile } from '../../ports.ts';
 import { DataCorrupt } from '../log.ts';
+import { findSalt } from './find-salt.ts';
 import {
   decodeChunkHeader,
   decodeRecordHeader,
@@ -16,7 +17,6 @@ import {
   walChunkHeaderBytes,
   walChunkName,
   walChunkNumber,
-  walSalt,
   walRecordHeaderBytes,
 } from './wal-format.ts';
 
@@ -50,8 +50,11 @@ interface Chunk {
   readonly path: string;
   readonly number: number;
   readonly bytes: Buffer;
-  /** Salt of the chunk's records; leftovers of the chunk that used this file before have another salt. */
-  readonly salt: number;
+  /**
+   * Salt of the chunk's records; leftovers of the chunk that used this file before have another salt. Undefined when it
+   * cannot be found (find-salt.ts): then nothing in the chunk is evidence of anything.
+   */
+  readonly salt: number | undefined;
   /** Position of byte 0 in the stream, when the header is good. */
   readonly lsn: number | undefined;
 }
@@ -118,7 +121,7 @@ function scanChunk(
   totals: Totals,
 ): Break | undefined {
   const { path, bytes, lsn, salt } = chunk;
-  if (lsn === undefined) {
+  if (lsn === undefined || salt === undefined) {
     const start: Break = { path, position: 0, lsn: lsnOfBrokenChunk(chunk, next) };
     findWitness(chunk, 0, start);
     totals.ignoredBytes += bytes.length;
@@ -152,6 +155,7 @@ function scanChunk(
 /** Throws when a good record at or behind `from` says that the log was synced beyond the break. */
 function findWitness(chunk: Chunk, from: number, broken: Break, to = chunk.bytes.length): void {
   const { bytes, salt, lsn } = chunk;
+  if (salt === undefined) return;
   const next = (at: number): number => nextRecordHeader(bytes, at, salt, lsn);
   for (let at = next(from); at >= 0 && at < to; at = next(at + 1)) {
     const { durableLsn } = decodeRecordHeader(bytes, at, salt)!;
@@ -164,8 +168,8 @@ function findWitness(chunk: Chunk, from: number, broken: Break, to = chunk.bytes
 /** The lsn of a chunk with a bad header, from a record in it or from the header of the next chunk. */
 function lsnOfBrokenChunk(chunk: Chunk, next: Chunk | undefined): number {
   const { bytes, salt } = chunk;
-  const at = nextRecordHeader(bytes, 0, salt);
-  if (at >= 0) return decodeRecordHeader(bytes, at, salt)!.lsn - at;
+  const at = salt === undefined ? -1 : nextRecordHeader(bytes, 0, salt);
+  if (at >= 0) return decodeRecordHeader(bytes, at, salt!)!.lsn - at;
   return next?.lsn === undefined ? Infinity : next.lsn - chunk.bytes.length;
 }
 
@@ -174,7 +178,7 @@ function lsnOfBrokenChunk(chunk: Chunk, next: Chunk | undefined): number {
  * part of the log they must never vanish.
  */
 async function readChunk(
-  options: { readonly disk: Disk; readonly sliceBytes: number },
+  options: { readonly disk: Disk; readonly directory: string; readonly sliceBytes: number },
   path: string,
   number: number,
   sessionEpoch: number,
@@ -185,7 +189,9 @@ async function readChunk(
     const bytes = await readAll(file, options.sliceBytes);
     const header = decodeChunkHeader(bytes);
     const isOurs = header?.number === number && header.sessionEpoch === sessionEpoch;
-    return { path, number, bytes, salt: isOurs ? header.salt : walSalt(number), lsn: isOurs ? header.lsn : undefined };
+    if (isOurs) return { path, number, bytes, salt: header.salt, lsn: header.lsn };
+    const salt = await findSalt(options.disk, options.directory, sessionEpoch, number, bytes);
+    return { path, number, bytes, salt, lsn: undefined };
   } finally {
     file.close();
   }

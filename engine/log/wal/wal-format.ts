@@ -9,9 +9,11 @@
  *   header  = 0 magic u32 | 4 crc u32 | 8 topicId 16 B | 24 partition i32 | 28 batch bytes u32 | 32 base offset i64
  *             40 leader epoch i32 | 44 the batch's own crc u32 | 48 lsn i64 | 56 durable lsn i64
  *
- * The crcs cover what follows them in their header. A record header's crc starts from the chunk's salt, which is the
- * chunk's number: a chunk overwrites one that is no longer needed, and with another salt the leftover records of the old
- * chunk count as noise. For the same header, different salts never give the same crc. Together with the batch's crc every
+ * The crcs cover what follows them in their header. A record header's crc starts from the chunk's salt: a random number of
+ * the session, which leaves the process only in chunk headers, plus the chunk's number. A chunk overwrites one that is no
+ * longer needed, and with another salt the leftover records of the old chunk count as noise. For the same header, different
+ * salts never give the same crc. And no producer can make a record's key or value look like a record of the log, because
+ * the salt is not known outside. Older programs used the chunk's number alone, or 0. Together with the batch's crc every
  * byte is covered: the header repeats the first 21 bytes of a batch, which the batch's own crc leaves out.
  *
  * `durable lsn` is how far the log was known to be synced when the record was written. It tells a torn tail from damage. A
@@ -21,7 +23,7 @@
  * The lsn in a chunk header says how long the chunk before it was meant to be. Bytes beyond that length come from a write
  * that ran out of space; it was refused at the time, so they are not part of the log.
  */
-import { crc32c } from '../../kernel/crc32c.ts';
+import { crc32c, crc32cSeed } from '../../kernel/crc32c.ts';
 import type { Uuid } from '../../kernel/uuid.ts';
 import { batchField, batchHeaderBytes, batchMagic, batchSizeBytes, isIntactBatch } from '../../records/batch.ts';
 import { readI32, readI64, readU32, writeI32, writeI64 } from '../../records/bytes.ts';
@@ -36,10 +38,7 @@ export interface WalChunkHeader {
   readonly number: number;
   /** Position of the chunk's first byte in the stream. */
   readonly lsn: number;
-}
-
-export interface ReadChunkHeader extends WalChunkHeader {
-  /** 0 in the chunks of an older program, whatever their number. */
+  /** Salt of the chunk's records. */
   readonly salt: number;
 }
 
@@ -73,8 +72,14 @@ export function isWalSpare(name: string): boolean {
   return /^\d{8,}\.spare$/.test(name);
 }
 
-export function walSalt(number: number): number {
-  return number >>> 0;
+/** `base`: the session's random number. */
+export function walSalt(base: number, number: number): number {
+  return (base + number) >>> 0;
+}
+
+/** Undefined for a chunk of a program that gave all chunks of a session the salt 0: it says nothing about the others. */
+export function walSaltBase({ salt, number }: WalChunkHeader): number | undefined {
+  return salt === 0 && number > 0 ? undefined : (salt - number) >>> 0;
 }
 
 /** Undefined for a name that is not ours. */
@@ -88,13 +93,13 @@ export function encodeChunkHeader(header: WalChunkHeader): Buffer {
   writeI64(out, 8, header.sessionEpoch);
   writeI64(out, 16, header.number);
   writeI64(out, 24, header.lsn);
-  writeI32(out, 32, walSalt(header.number));
+  writeI32(out, 32, header.salt);
   writeI32(out, 4, crc32c(out, 0, 8));
   return out;
 }
 
 /** Undefined when the bytes are not an intact chunk header. */
-export function decodeChunkHeader(bytes: Uint8Array): ReadChunkHeader | undefined {
+export function decodeChunkHeader(bytes: Uint8Array): WalChunkHeader | undefined {
   if (bytes.length < walChunkHeaderBytes || readI32(bytes, 0) !== chunkMagic) return undefined;
   if (crc32c(bytes, 0, 8, walChunkHeaderBytes) !== readU32(bytes, 4)) return undefined;
   return {
@@ -156,6 +161,15 @@ export function decodeRecordHeader(bytes: Buffer, at: number, salt: number): Wal
   };
 }
 
+/** The salt of the record at `at`, if a whole intact one lies there; every header has a salt that makes its crc right. */
+export function saltOfRecord(bytes: Buffer, at: number): number | undefined {
+  if (bytes.length - at < walRecordHeaderBytes) return undefined;
+  const salt = crc32cSeed(bytes, readU32(bytes, at + 4), at + 8, at + walRecordHeaderBytes);
+  const header = decodeRecordHeader(bytes, at, salt);
+  const from = at + walRecordHeaderBytes;
+  return header && isBatchOf(header, bytes.subarray(from, from + header.batchBytes)) ? salt : undefined;
+}
+
 /** Whether `batch` is, byte for byte, the batch that `header` describes. */
 export function isBatchOf(header: WalRecordHeader, batch: Buffer): boolean {
   return (
@@ -173,7 +187,7 @@ export function isBatchOf(header: WalRecordHeader, batch: Buffer): boolean {
 /**
  * Position of the next intact record header at or after `from`, or -1: for the search behind damage. `lsn` is that of byte 0.
  * When it is known, only a header that was written for its place counts. What a producer sends lies there too, and may look
- * like a header, or like millions of beginnings of one.
+ * like a header of an older program, or like millions of beginnings of one.
  */
 export function nextRecordHeader(bytes: Buffer, from: number, salt: number, lsn?: number): number {
   for (let at = nextMagic(bytes, from); at >= 0; at = nextMagic(bytes, at + 1)) {

@@ -11,6 +11,7 @@
  * Overwriting in place could leave the rest of the refused write right behind a shorter record, and bring it back to life.
  */
 import { assert } from '../../kernel/assert.ts';
+import type { Random } from '../../kernel/random.ts';
 import type { Uuid } from '../../kernel/uuid.ts';
 import { type Disk, type DiskFile, DiskFull } from '../../ports.ts';
 import {
@@ -32,6 +33,8 @@ export interface WalChunk {
   readonly file: DiskFile;
   /** Position of the chunk's first byte in the session's stream. */
   readonly lsn: number;
+  /** Salt of its records. */
+  readonly salt: number;
   /** Number of good bytes, header included. */
   bytes: number;
   /** A segment file has a second name for it: never overwritten. */
@@ -58,6 +61,7 @@ const spareShareMin = 0.5;
 
 export interface WalOptions {
   readonly disk: Disk;
+  readonly random: Random;
   readonly volume: string;
   readonly sessionEpoch: number;
   readonly chunkBytesMax: number;
@@ -81,6 +85,7 @@ export class Wal {
   readonly directory: string;
   readonly #disk: Disk;
   readonly #sessionEpoch: number;
+  readonly #saltBase: number;
   readonly #chunkBytesMax: number;
   readonly #chunks = new Set<WalChunk>();
   readonly #onFault: (error: Error) => void;
@@ -109,6 +114,7 @@ export class Wal {
   private constructor(options: WalOptions) {
     this.#disk = options.disk;
     this.#sessionEpoch = options.sessionEpoch;
+    this.#saltBase = options.random.u32();
     this.#chunkBytesMax = options.chunkBytesMax;
     this.#onFault = (error) => options.onFault(error);
     this.#beforeDrop = options.beforeDrop;
@@ -224,12 +230,11 @@ export class Wal {
     const headerBytes = (end - from) * walRecordHeaderBytes;
     if (this.#headers.length < headerBytes) this.#headers = Buffer.allocUnsafeSlow(headerBytes * 2);
     const parts: Buffer[] = [];
-    const salt = walSalt(chunk.number);
     let lsn = this.#lsn;
     for (let i = from; i < end; i++) {
       const { topicId, partition, batch } = records[i]!;
       const at = (i - from) * walRecordHeaderBytes;
-      encodeRecordHeader(this.#headers, at, salt, topicId, partition, batch, lsn, this.#durableLsn);
+      encodeRecordHeader(this.#headers, at, chunk.salt, topicId, partition, batch, lsn, this.#durableLsn);
       parts.push(this.#headers.subarray(at, at + walRecordHeaderBytes), batch);
       lsn += walRecordHeaderBytes + batch.length;
     }
@@ -269,12 +274,14 @@ export class Wal {
   #rotate(): WalChunk {
     const number = this.#nextNumber;
     const file = (this.#unborn ??= this.#newFile(`${this.directory}/${walChunkName(number)}`));
-    file.writeSync([encodeChunkHeader({ sessionEpoch: this.#sessionEpoch, number, lsn: this.#lsn })], 0);
+    const salt = walSalt(this.#saltBase, number);
+    file.writeSync([encodeChunkHeader({ sessionEpoch: this.#sessionEpoch, number, lsn: this.#lsn, salt })], 0);
     const chunk: WalChunk = {
       number,
       path: file.path,
       file,
       lsn: this.#lsn,
+      salt,
       bytes: walChunkHeaderBytes,
       isReferred: false,
       live: 0,
