@@ -1,4 +1,4 @@
-import { Failure } from '../engine/kernel/failure.ts';
+import { Failure, InvalidRequest } from '../engine/kernel/failure.ts';
 import type { ClusterLimits } from './tenancy.ts';
 
 /** One answer for all keys that do not work, so that nothing can be guessed from it. `message`: no key was sent at all. */
@@ -33,6 +33,13 @@ export class AlreadyExists extends Failure {
     super(`${kind} '${id}' already exists`);
     this.kind = kind;
     this.id = id;
+  }
+}
+
+/** A topic has the same name but for dots and underscores (naming.ts); the text is Kafka's. */
+export class NameCollides extends InvalidRequest {
+  constructor(name: string, other: string) {
+    super('name', `Topic '${name}' collides with existing topic: ${other}`);
   }
 }
 

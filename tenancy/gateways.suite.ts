@@ -37,9 +37,10 @@ export async function changeTopics(
   store: MetadataStore,
   clusterId: string,
   change: { readonly topics: number; readonly partitions: number },
+  topic = 'plain',
 ): Promise<void> {
   for (;;) {
-    const guard = await tenancy.counts.reserve(clusterId, change);
+    const guard = await tenancy.counts.reserve(clusterId, change, topic);
     try {
       await store.transact(guard);
       return;

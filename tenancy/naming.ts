@@ -24,6 +24,14 @@ export function stripNames(clusterId: string, text: string): string {
   return text.replaceAll(clusterId + separator, '');
 }
 
+/**
+ * Topics of a cluster whose names have the same form collide: Kafka's metrics, and tools that name files or tables after
+ * topics, replace dots by underscores. Undefined: the name has neither, so it collides with no other name.
+ */
+export function collidingForm(name: string): string | undefined {
+  return /[._]/.test(name) ? name.replaceAll('.', '_') : undefined;
+}
+
 /** Kafka's rule (org.apache.kafka.common.internals.Topic): undefined when the name is legal, otherwise the reason it is not. */
 export function topicNameFault(name: string): string | undefined {
   if (name.length === 0) return 'the empty string is not allowed';

@@ -96,8 +96,11 @@ export interface Meter {
 
 /** Operations for the engine's transaction that keep the counters exact. On StoreConflict, retry with fresh ones. */
 export interface CountGuard {
-  /** Throws QuotaExceeded when `partitions` (and one topic) would exceed a limit; negative numbers give back. */
-  reserve(clusterId: string, change: TopicChange): Promise<StoreOp[]>;
+  /**
+   * Throws QuotaExceeded when `partitions` (and one topic) would exceed a limit; negative numbers give back. `topic`: the
+   * tenant's name of a topic that is created or deleted. Throws NameCollides when a topic has a name too much like it.
+   */
+  reserve(clusterId: string, change: TopicChange, topic: string): Promise<StoreOp[]>;
   /** For one of our own topics inside the cluster. No limit applies, but none is created in a cluster that is being deleted. */
   reserveInternal(clusterId: string, topics: 1 | -1): Promise<StoreOp[]>;
 }

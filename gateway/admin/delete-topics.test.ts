@@ -7,7 +7,9 @@ import { Failure } from '../../engine/kernel/failure.ts';
 import { seededRandom } from '../../engine/kernel/random.ts';
 import { ensureCoordinatorTopic } from '../../engine/routing/whole-engine.ts';
 import { newCluster } from '../../tenancy/gateways.suite.ts';
+import { innerName } from '../../tenancy/naming.ts';
 import { openTenancy } from '../../tenancy/open-tenancy.ts';
+import { topicNameKey } from '../../tenancy/rows/name-claim.ts';
 import type { GatewayContext } from '../context.ts';
 import { deleteTopicsOf } from './delete-topics.ts';
 
@@ -43,6 +45,23 @@ async function deleteBeside(turns: number, isSeen: boolean) {
   expect(await placements()).toEqual([]);
   return outcome;
 }
+
+it('gives back the names that its topics held', async () => {
+  const { clock, store, control, during } = controlled();
+  const controller = control();
+  await during(controller.start());
+  const catalogue = new StoreCatalogue(store.connect(), clock);
+  await during(catalogue.start());
+  const tenancy = await openTenancy({ store: store.connect(), clock, random: seededRandom(9), settings: {} });
+  const clusterId = await during(newCluster(tenancy));
+  const spec = { name: innerName(clusterId, 'a.b'), clusterId, partitions: 1, configs: {} };
+  await during(controller.createTopic(spec, (change) => tenancy.counts.reserve(clusterId, change, 'a.b')));
+  const names = async (): Promise<number> => (await store.range(topicNameKey(clusterId, '').pk)).rows.length;
+  expect(await names()).toBe(1);
+  const context = { engine: { catalogue, deleteTopic: controller.deleteTopic }, tenancy };
+  await during(tenancy.deleteCluster(clusterId, () => deleteTopicsOf(context as unknown as GatewayContext, clusterId)));
+  expect(await names()).toBe(0);
+});
 
 it('leaves no coordinator topic, whichever comes first', async () => {
   const outcomes = new Set<unknown>();

@@ -19,9 +19,11 @@ export async function deleteTopicsOf(context: GatewayContext, clusterId: string)
 }
 
 async function deleteOne({ engine, tenancy }: GatewayContext, clusterId: string, topic: TopicEntry): Promise<void> {
-  const isTenants = tenantName(clusterId, topic.name) !== undefined;
+  const name = tenantName(clusterId, topic.name);
   const guard: TopicGuard = (change) =>
-    isTenants ? tenancy.counts.reserve(clusterId, change) : tenancy.counts.reserveInternal(clusterId, -1);
+    name === undefined
+      ? tenancy.counts.reserveInternal(clusterId, -1)
+      : tenancy.counts.reserve(clusterId, change, name);
   for (let attempt = 1; ; attempt++) {
     try {
       await engine.deleteTopic(topic.name, guard);

@@ -145,6 +145,28 @@ it('refuses a request with a config without a value, and checks the name first',
   ]);
 });
 
+it('refuses a topic whose name differs from that of another only in dots and underscores', async () => {
+  const create = async (names: string[], more: object = {}) => {
+    const topics = names.map((name) => ({ name, numPartitions: 1, replicationFactor: 1, ...more }));
+    return (await ask(19, 7, { topics })).topics.map((topic) => [topic.errorCode, topic.errorMessage]);
+  };
+  const collides = (name: string) => [
+    errorCode.invalidTopicException,
+    `Topic '${name}' collides with existing topic: col.li_des`,
+  ];
+  expect(await create(['col.li_des', 'col_li.des'])).toEqual([[0, null], collides('col_li.des')]);
+  expect(await create(['col_li_des', 'col.li_des'], { numPartitions: 0 })).toEqual([
+    collides('col_li_des'),
+    [errorCode.topicAlreadyExists, "Topic 'col.li_des' already exists."],
+  ]);
+  const validated = await ask(19, 7, { topics: [{ name: 'col.li.des', numPartitions: 1 }], validateOnly: true });
+  expect(validated.topics[0]!.errorCode).toBe(errorCode.invalidTopicException);
+  const asked = { topics: [{ name: 'col.li.des' }], allowAutoTopicCreation: true };
+  expect((await ask(3, 9, asked)).topics[0]!.errorCode).toBe(errorCode.invalidTopicException);
+  await ask(20, 5, { topicNames: ['col.li_des'] });
+  expect(await create(['col.li.des'])).toEqual([[0, null]]);
+});
+
 it('checks a config request in Kafka’s order: the request, the name, the value, the topic', async () => {
   const alter = async (resourceName: string, configs: object[]): Promise<number[]> => {
     const resources = [{ resourceType: 2, resourceName, configs }];

@@ -2,11 +2,20 @@ import { beforeEach, expect, it } from 'vitest';
 import { TopicNotFound } from '../../engine/controller/topics/topics.ts';
 import { type ManualClock, manualClock } from '../../engine/kernel/manual-clock.ts';
 import { seededRandom } from '../../engine/kernel/random.ts';
-import { NotFound } from '../../tenancy/failures.ts';
+import { NameCollides, NotFound } from '../../tenancy/failures.ts';
+import { innerName } from '../../tenancy/naming.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import type { MemoryEngine } from '../kafka/testing/memory-engine.ts';
-import { alterConfigs, alterReplicas, createPartitions, createTopic, deleteTopic } from './topics.ts';
+import {
+  alterConfigs,
+  alterReplicas,
+  createPartitions,
+  createTopic,
+  deleteTopic,
+  findOrCreateTopic,
+  topicsOf,
+} from './topics.ts';
 import { gatewayInTest } from '../gateway-in-test.suite.ts';
 
 let clock: ManualClock;
@@ -40,6 +49,28 @@ it.each(changes)(
     await expect(change()).rejects.toThrow(new NotFound('topic', 'orders'));
   },
 );
+
+it('of creations at once whose names differ in dots and underscores, one takes effect', async () => {
+  const names = ['a.b', 'a_b', 'a.b'];
+  const made = await Promise.allSettled(names.map((name) => createTopic(context, principal, { name, configs: {} })));
+  expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  const [topic] = [...topicsOf(context, principal)].map(([name]) => name).filter((name) => name !== 'orders');
+  const other = topic === 'a.b' ? 'a_b' : 'a.b';
+  await expect(createTopic(context, principal, { name: other, configs: {} })).rejects.toThrow(NameCollides);
+  await deleteTopic(context, principal, topic!);
+  await createTopic(context, principal, { name: other, configs: {} });
+});
+
+it('a topic from before names were claimed keeps others away, and its deletion frees the name', async () => {
+  const { clusterId } = principal;
+  await engine.createTopic({ name: innerName(clusterId, 'x.y'), clusterId, partitions: 1, configs: {} });
+  const create = (name: string) => createTopic(context, principal, { name, configs: {} });
+  await expect(create('x_y')).rejects.toThrow(new NameCollides('x_y', 'x.y'));
+  await expect(findOrCreateTopic(context, principal, 'x_y')).rejects.toThrow(NameCollides);
+  await create('x-y');
+  await deleteTopic(context, principal, 'x.y');
+  await create('x_y');
+});
 
 it('a change of configs is done when who looks next sees it', async () => {
   const topic = [...engine.catalogue.ofCluster(principal.clusterId)][0]!;

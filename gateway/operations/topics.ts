@@ -9,8 +9,8 @@ import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
 import { StoreConflict } from '../../engine/ports.ts';
 import { topicConfigFault } from '../../engine/topic-configs.ts';
-import { AlreadyExists, Forbidden, NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
-import { innerName, tenantName, topicNameFault } from '../../tenancy/naming.ts';
+import { AlreadyExists, Forbidden, NameCollides, NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
+import { collidingForm, innerName, tenantName, topicNameFault } from '../../tenancy/naming.ts';
 import type { ClusterView, Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 
@@ -93,8 +93,21 @@ export function checkNewTopic(cluster: ClusterView, topic: NewTopic): number {
 }
 
 /**
+ * Throws NameCollides. The counters' transaction decides between two creations at once; here topics are found that are
+ * older than its claims, and new topics that are only validated.
+ */
+export function checkCollision(context: GatewayContext, principal: Principal, name: string): void {
+  const form = collidingForm(name);
+  if (form === undefined) return;
+  for (const [other] of topicsOf(context, principal)) {
+    const isOther = other.length === name.length && other !== name;
+    if (isOther && collidingForm(other) === form) throw new NameCollides(name, other);
+  }
+}
+
+/**
  * `waitMsMax`, here and below: how long the change may wait for its turn under the rate of topic changes; a longer wait is
- * QuotaExceeded. Throws InvalidRequest, AlreadyExists, QuotaExceeded.
+ * QuotaExceeded. Throws InvalidRequest (NameCollides too), AlreadyExists, QuotaExceeded.
  */
 export async function createTopic(
   context: GatewayContext,
@@ -106,6 +119,7 @@ export async function createTopic(
   const { configs, replicas } = topic;
   const partitions = checkNewTopic(cluster, topic);
   if (findTopic(context, principal, topic.name)) throw new AlreadyExists('topic', topic.name);
+  checkCollision(context, principal, topic.name);
   const { clusterId } = principal;
   const name = innerName(clusterId, topic.name);
   const spec = { name, clusterId, partitions, configs, ...(replicas ? { replicas } : {}) };
@@ -294,7 +308,7 @@ async function guarded<T>(
   if (delayMs > 0) await sleep(clock, delayMs);
   for (let attempt = 1; ; attempt++) {
     try {
-      return await act((change) => tenancy.counts.reserve(clusterId, change));
+      return await act((change) => tenancy.counts.reserve(clusterId, change, name));
     } catch (error) {
       if (!(error instanceof StoreConflict)) throw inTenantTerms(error, name);
       if (attempt === guardAttemptsMax) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NotFound, QuotaExceeded } from '../failures.ts';
+import { NameCollides, NotFound, QuotaExceeded } from '../failures.ts';
 import { changeTopics, newCluster, world } from '../gateways.suite.ts';
 import type { ClusterCounts } from '../rows/cluster-counts.ts';
 import { changedCounts } from './counts.ts';
@@ -89,8 +89,35 @@ describe('counts', () => {
     const tenancy = await open();
     const clusterId = await newCluster(tenancy);
     for (let i = 0; i < 20; i++)
-      expect(await tenancy.counts.reserve(clusterId, { topics: 1, partitions: 250 })).toHaveLength(1);
-    await expect(tenancy.counts.reserve('nosuchcluster', { topics: 1, partitions: 1 })).rejects.toThrow(NotFound);
+      expect(await tenancy.counts.reserve(clusterId, { topics: 1, partitions: 250 }, 'plain')).toHaveLength(1);
+    await expect(tenancy.counts.reserve('nosuchcluster', { topics: 1, partitions: 1 }, 'plain')).rejects.toThrow(
+      NotFound,
+    );
+  });
+
+  it('let one of two names that differ in dots and underscores through, over all gateways', async () => {
+    const { clock, open, store } = world();
+    const gateways = [await open(), await open()];
+    const clusterId = await newCluster(gateways[0]!);
+    await clock.settle();
+    const make = (i: number, name: string) =>
+      changeTopics(gateways[i]!, store, clusterId, { topics: 1, partitions: 1 }, name);
+    const drop = (name: string) => changeTopics(gateways[0]!, store, clusterId, { topics: -1, partitions: -1 }, name);
+    const made = await Promise.allSettled([make(0, 'a.b_c'), make(1, 'a_b.c'), make(0, 'a.b.c'), make(1, 'a_b_c')]);
+    expect(made.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected', 'rejected']);
+    const names = ['a.b_c', 'a_b.c', 'a.b.c', 'a_b_c'];
+    const holder = names.find((_, i) => made[i]!.status === 'fulfilled')!;
+    const other = names.find((name) => name !== holder)!;
+    await expect(make(1, other)).rejects.toThrow(`Topic '${other}' collides with existing topic: ${holder}`);
+    await make(1, 'a-b-c');
+    // A deletion of a topic that never held the name gives nothing back.
+    await drop(other);
+    await expect(make(0, other)).rejects.toThrow(NameCollides);
+    await drop(holder);
+    await make(1, other);
+    await expect(make(0, holder)).rejects.toThrow(NameCollides);
+    const second = await newCluster(gateways[0]!, 'acme', 'second');
+    await changeTopics(gateways[0]!, store, second, { topics: 1, partitions: 1 }, holder);
   });
 
   it('keep the rate of changes within its bound whatever the order and pauses', () => {

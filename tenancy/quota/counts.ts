@@ -9,13 +9,15 @@
 import type { TopicChange } from '../../engine/engine.ts';
 import type { StoreOp } from '../../engine/ports.ts';
 import { getSurely, type Persistence } from '../../engine/store-surely.ts';
-import { Forbidden, NotFound, QuotaExceeded } from '../failures.ts';
+import { Forbidden, NameCollides, NotFound, QuotaExceeded } from '../failures.ts';
+import { collidingForm } from '../naming.ts';
 import {
   type ClusterCounts,
   clusterCountsKey,
   decodeClusterCounts,
   encodeClusterCounts,
 } from '../rows/cluster-counts.ts';
+import { decodeNameClaim, encodeNameClaim, topicNameKey } from '../rows/name-claim.ts';
 import type { ClusterLimits, CountGuard } from '../tenancy.ts';
 import { partitionMutationWindowMs } from './limits.ts';
 
@@ -48,14 +50,31 @@ export class RowCountGuard implements CountGuard {
     return [{ op: 'put', key, value: encodeClusterCounts(next), if: { version: row.version } }];
   }
 
-  /** Throws NotFound, Forbidden (being deleted), QuotaExceeded, and the store's failures. */
-  async reserve(clusterId: string, change: TopicChange): Promise<StoreOp[]> {
+  /** Throws NotFound, Forbidden (being deleted), QuotaExceeded, NameCollides, and the store's failures. */
+  async reserve(clusterId: string, change: TopicChange, topic: string): Promise<StoreOp[]> {
     const key = clusterCountsKey(clusterId);
     const row = await getSurely(this.#persistence, key, this.#waitMsMax);
     const limits = this.#limits(clusterId);
     if (!row || !limits) throw new NotFound('cluster', clusterId);
     const next = changedCounts(decodeClusterCounts(row), change, limits, this.#persistence.clock.wallMs());
-    return [{ op: 'put', key, value: encodeClusterCounts(next), if: { version: row.version } }];
+    const counted: StoreOp = { op: 'put', key, value: encodeClusterCounts(next), if: { version: row.version } };
+    return change.topics === 0 ? [counted] : [counted, ...(await this.#claim(clusterId, change, topic))];
+  }
+
+  /**
+   * Takes or gives back a name that could collide. A topic that was created before names were claimed has no claim, and
+   * its deletion leaves a later holder's claim alone.
+   */
+  async #claim(clusterId: string, { topics }: TopicChange, topic: string): Promise<StoreOp[]> {
+    const form = collidingForm(topic);
+    if (form === undefined) return [];
+    const key = topicNameKey(clusterId, form);
+    const row = await getSurely(this.#persistence, key, this.#waitMsMax);
+    const holder = row && decodeNameClaim(row).id;
+    if (topics < 0) return holder === topic ? [{ op: 'delete', key, if: { version: row!.version } }] : [];
+    if (holder !== undefined && holder !== topic) throw new NameCollides(topic, holder);
+    const condition = row ? { version: row.version } : { absent: true as const };
+    return [{ op: 'put', key, value: encodeNameClaim({ id: topic }), if: condition }];
   }
 }
 

@@ -7,7 +7,7 @@ import type { ClusterLimits } from '../tenancy.ts';
 import { apiKeyKey, decodeApiKey, encodeApiKey } from './api-key.ts';
 import { clusterCountsKey, decodeClusterCounts, encodeClusterCounts } from './cluster-counts.ts';
 import { type ClusterRow, clusterKey, decodeCluster, encodeCluster } from './cluster.ts';
-import { clusterNameKey, decodeNameClaim, encodeNameClaim, tenantNameKey } from './name-claim.ts';
+import { clusterNameKey, decodeNameClaim, encodeNameClaim, tenantNameKey, topicNameKey } from './name-claim.ts';
 import { decodeTenant, encodeTenant, tenantKey } from './tenant.ts';
 import { decodeUsage, encodeUsage, usageKey } from './usage.ts';
 
@@ -25,6 +25,7 @@ describe('tenancy rows read back what was written', () => {
         expect(decodeTenant(row(tenantKey('t1'), encodeTenant(tenant)))).toEqual(tenant);
         expect(decodeNameClaim(row(tenantNameKey('n'), encodeNameClaim({ id: name })))).toEqual({ id: name });
         expect(decodeNameClaim(row(clusterNameKey('t1', 'n'), encodeNameClaim({ id: name })))).toEqual({ id: name });
+        expect(decodeNameClaim(row(topicNameKey('c1', 'n'), encodeNameClaim({ id: name })))).toEqual({ id: name });
       }),
     );
   });

@@ -306,9 +306,10 @@ export const differences: readonly Difference[] = [
   },
   {
     name: 'Topic names that differ only in dots and underscores',
-    kafka: 'Refuses the second topic with INVALID_TOPIC_EXCEPTION (17).',
-    headgate: 'Creates both.',
-    reason: 'Kafka’s metrics would show both under one name. Headgate’s metrics use the name unchanged.',
+    kafka:
+      'Refuses the second topic with INVALID_TOPIC_EXCEPTION (17), but creates both when one request names both. Answers a Metadata request that may create the second with UNKNOWN_TOPIC_OR_PARTITION, however often it is repeated.',
+    headgate: 'Always refuses the second topic with 17, from Metadata too.',
+    reason: 'Two such topics have one name in Kafka’s metrics. A client that gets 17 reports it and does not wait.',
   },
   {
     name: 'Topic configs that are listed',

@@ -3,6 +3,7 @@ import { zeroUuid } from '../../engine/kernel/uuid.ts';
 import type { RequestOf } from '../../engine/protocol/apis.ts';
 import { servedVersions } from '../../engine/protocol/versions.ts';
 import type { Draw } from '../fuzz/draw.ts';
+import { collidingForm } from '../../tenancy/naming.ts';
 import { ask, oddNames, topicId, topicName, topicNames } from './draw-names.ts';
 import type { Model } from './model.ts';
 import type { AskStep } from './steps.ts';
@@ -31,7 +32,10 @@ function config(draw: Draw): { name: string; value: string | null } {
 function createTopics(draw: Draw, model: Model): AskStep {
   const free = topicNames.filter((name) => !model.topic(name)?.isAlive);
   const named = draw.chance(75) && free.length > 0 ? [draw.pick(free)] : [draw.pick([...topicNames, ...oddNames])];
-  if (draw.chance(10)) named.push(draw.pick(topicNames));
+  const [first] = named;
+  // Kafka makes both when they are in one request.
+  const others = topicNames.filter((name) => name === first || collidingForm(name) !== collidingForm(first!));
+  if (draw.chance(10)) named.push(draw.pick(others));
   const version = 2 + draw.below(6);
   const topics = named.map((name) => ({
     name,

@@ -6,7 +6,7 @@ import type { Model, Topic } from './model.ts';
 import { type AskStep, fit } from './steps.ts';
 
 export const nobodysId = 'nobody has this'.padEnd(16);
-export const topicNames = ['§t0', '§t1', '§t2', '§t3', '§t-long.name_x'];
+export const topicNames = ['§t0', '§t1', '§t2', '§t3', '§t-long.name_x', '§t-long_name.x'];
 export const oddNames = ['', '.', '..', '§é', '§ ', '§a/b', `§${'n'.repeat(250)}`, '§a:b'];
 
 export function ask(key: ApiKey, version: number, body: unknown, connection = 'data'): AskStep {

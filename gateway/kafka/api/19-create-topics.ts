@@ -11,13 +11,20 @@ import { zeroUuid } from '../../../engine/kernel/uuid.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { CreateTopicsRequest, CreateTopicsResponse } from '../../../engine/protocol/messages/19-create-topics.ts';
 import { stripNames, topicNameFault } from '../../../tenancy/naming.ts';
-import { checkNewTopic, createTopic, findTopic, type NewTopic, servingCluster } from '../../operations/topics.ts';
+import {
+  checkCollision,
+  checkNewTopic,
+  createTopic,
+  findTopic,
+  type NewTopic,
+  servingCluster,
+} from '../../operations/topics.ts';
 import { oneByOne } from '../../several-turns.ts';
 import { replicationFactorDefault, replicationFactorOf } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
 import { firstOfEach } from '../asked-once.ts';
 import { replicasOfNew } from '../assignments.ts';
-import { attemptInTime, type ChangeTime, changeTime, doublesIn } from '../change-topics.ts';
+import { attempt, attemptInTime, type ChangeTime, changeTime, doublesIn } from '../change-topics.ts';
 import { allConfigs, topicConfigEntries } from '../config-view.ts';
 
 type Asked = CreateTopicsRequest['topics'][number];
@@ -53,6 +60,8 @@ async function create(call: Call, asked: Asked, validateOnly: boolean, time: Cha
   if (findTopic(context, principal, name)) {
     return refusal(name, errorCode.topicAlreadyExists, `Topic '${name}' already exists.`);
   }
+  const collision = await attempt(call, () => checkCollision(context, principal, name));
+  if (collision) return refusal(name, collision.errorCode, collision.message);
   const fault = faultOf(asked);
   if (fault) return refusal(name, fault[0], fault[1]);
   const configsAsked = Object.fromEntries(asked.configs.map((config) => [config.name, config.value ?? '']));
