@@ -27,6 +27,8 @@ function present(field: Field, version: number): fc.Arbitrary<unknown> {
   return isNullable(field, version) ? fc.option(value, { freq: 4 }) : value;
 }
 
+const bigints = [2n ** 53n, -(2n ** 53n), 2n ** 62n + 1n, 2n ** 63n - 1n, -(2n ** 63n)];
+
 function valueOf(field: Field, version: number): fc.Arbitrary<unknown> {
   switch (field.kind) {
     case 'int8':
@@ -38,7 +40,11 @@ function valueOf(field: Field, version: number): fc.Arbitrary<unknown> {
     case 'int32':
       return fc.integer();
     case 'int64':
-      return fc.oneof(fc.maxSafeInteger(), fc.constantFrom(-1, 0, 2 ** 31, 2 ** 32, -(2 ** 32), Infinity));
+      return fc.oneof(
+        fc.maxSafeInteger(),
+        fc.constantFrom(-1, 0, 2 ** 31, 2 ** 32, -(2 ** 32)),
+        field.beyond === 'kept' ? fc.constantFrom(...bigints) : fc.constant(Infinity),
+      );
     case 'float64':
       // Apache Kafka treats a tagged -0 as the default 0 and leaves it out; so do we.
       return fc.double({ noNaN: true }).map((value) => (value === 0 ? 0 : value));

@@ -7,11 +7,11 @@ import { decoder, encode } from './compile.ts';
 import { interpretDecode, interpretEncode } from './interpret.ts';
 import { make } from './make.ts';
 import { MalformedFrame } from './malformed-frame.ts';
-import { fetchResponse } from './messages/01-fetch.ts';
+import { fetchRequest, fetchResponse } from './messages/01-fetch.ts';
 import { type ListOffsetsRequest, listOffsetsRequest } from './messages/02-list-offsets.ts';
 import { metadataRequest, type MetadataRequest } from './messages/03-metadata.ts';
 import { produceRequest, type ProduceRequest, produceResponse } from './messages/00-produce.ts';
-import { offsetCommitRequest } from './messages/08-offset-commit.ts';
+import { type OffsetCommitRequest, offsetCommitRequest } from './messages/08-offset-commit.ts';
 import { offsetFetchRequest } from './messages/09-offset-fetch.ts';
 import { joinGroupRequest } from './messages/11-join-group.ts';
 import {
@@ -176,11 +176,20 @@ describe('decode', () => {
   });
 
   test('says which int64 it cannot hold', () => {
-    const topics = [{ name: 't', partitions: [{ committedOffset: 2 ** 52 }] }];
-    const frame = Buffer.concat(encode(offsetCommitRequest, 2, make(offsetCommitRequest, { topics })));
+    const topics = [{ topic: 't', partitions: [{ logStartOffset: 2 ** 52 }] }];
+    const frame = Buffer.concat(encode(fetchRequest, 5, make(fetchRequest, { topics })));
     const at = frame.indexOf(Buffer.from([0x00, 0x10, 0, 0, 0, 0, 0, 0]));
     frame[at] = 0x10;
-    expect(() => decoder(offsetCommitRequest, 2)(frame, 0)).toThrow('1157425104234217472');
+    expect(() => decoder(fetchRequest, 5)(frame, 0)).toThrow('1157425104234217472');
+  });
+
+  test('keeps an int64 that may be any', () => {
+    for (const committedOffset of [2n ** 53n, 2n ** 63n - 1n, -(2n ** 53n), -(2n ** 63n), 2 ** 53 - 1, 1 - 2 ** 53]) {
+      const topics = [{ name: 't', partitions: [{ committedOffset }] }];
+      const frame = Buffer.concat(encode(offsetCommitRequest, 2, make(offsetCommitRequest, { topics })));
+      const decoded = bothDecode(offsetCommitRequest, 2, frame) as OffsetCommitRequest;
+      expect(decoded.topics[0]!.partitions[0]!.committedOffset).toBe(committedOffset);
+    }
   });
 
   test('takes an int64 that saturates as far as it can be told', () => {

@@ -13,6 +13,7 @@ import type { Infer, Message } from './schema.ts';
 import { type Compiled, evaluate } from './source.ts';
 import {
   cursor,
+  exactInt64Of,
   int64Of,
   malformed,
   misfit,
@@ -50,6 +51,7 @@ const scope = {
   view: (frame: Buffer, position: number, length: number): Buffer => frame.subarray(position, position + length),
   cursor,
   readVarint,
+  exactInt64Of,
   int64Of,
   saturatingInt64Of,
   malformed,

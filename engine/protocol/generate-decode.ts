@@ -185,6 +185,8 @@ function fixedRun(fields: [string, Field][], start: number): number {
   return end - start;
 }
 
+const int64Readers = { refused: 'int64Of', saturates: 'saturatingInt64Of', kept: 'exactInt64Of' } as const;
+
 function fixedSource(field: Field, offset: number): string {
   switch (field.kind) {
     case 'int8':
@@ -198,7 +200,7 @@ function fixedSource(field: Field, offset: number): string {
     case 'int32':
       return int32Source(offset);
     case 'int64':
-      return `${field.saturates ? 'saturatingInt64Of' : 'int64Of'}(${int32Source(offset)}, ${int32Source(offset + 4)})`;
+      return `${int64Readers[field.beyond]}(${int32Source(offset)}, ${int32Source(offset + 4)})`;
     case 'float64':
       return `b.readDoubleBE(p + ${offset})`;
     default:

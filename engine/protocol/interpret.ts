@@ -71,7 +71,7 @@ class Decoding {
       case 'int32':
         return this.#take(4).readInt32BE(0);
       case 'int64':
-        return (field.saturates ? saturated : safe)(this.#take(8).readBigInt64BE(0));
+        return int64Readers[field.beyond](this.#take(8).readBigInt64BE(0));
       case 'float64':
         return this.#take(8).readDoubleBE(0);
       case 'uuid':
@@ -137,6 +137,12 @@ function saturated(value: bigint): number {
   if (Number.isSafeInteger(Number(value))) return Number(value);
   return value > 0n ? Infinity : Number.MIN_SAFE_INTEGER;
 }
+
+function exact(value: bigint): number | bigint {
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+}
+
+const int64Readers = { refused: safe, saturates: saturated, kept: exact };
 
 function defaultOf(field: Field): unknown {
   if (field.default === null) return null;

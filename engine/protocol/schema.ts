@@ -56,6 +56,12 @@ export type Kind =
   /** An array of structs, or of elements of one field's type. */
   | 'array';
 
+/**
+ * Refused as malformed; taken as the nearest end (Infinity, or the smallest safe integer); or kept, as a bigint. The
+ * largest int64, a Kafka sentinel, is Infinity unless it is kept.
+ */
+export type Beyond = 'refused' | 'saturates' | 'kept';
+
 export interface Field<T = unknown> {
   readonly kind: Kind;
   /** First and last version that has the field. */
@@ -68,8 +74,8 @@ export interface Field<T = unknown> {
   /** The value when absent. It is shared: never hand it out when it is an array or object (see make.ts). */
   readonly default: T;
   readonly ignorable: boolean;
-  /** An int64 whose values beyond 2^53 are taken as the nearest end: Infinity, or the smallest safe integer. */
-  readonly saturates: boolean;
+  /** For an int64: what becomes of values beyond 2^53. */
+  readonly beyond: Beyond;
   readonly entity: Entity | undefined;
   /** For a struct, or an array of structs. */
   readonly fields: Fields | undefined;
@@ -135,7 +141,7 @@ function field<T>(
   kind: Kind,
   options: Options,
   zero: unknown,
-  more: { entity?: Entity | undefined; fields?: Fields; element?: Field; saturates?: boolean } = {},
+  more: { entity?: Entity | undefined; fields?: Fields; element?: Field; beyond?: Beyond } = {},
 ): Field<T> {
   const since = options.since ?? 0;
   return {
@@ -146,7 +152,7 @@ function field<T>(
     tag: options.tag,
     default: (options.default === undefined ? zero : options.default) as T,
     ignorable: options.ignorable ?? false,
-    saturates: more.saturates ?? false,
+    beyond: more.beyond ?? 'refused',
     entity: more.entity,
     fields: more.fields,
     element: more.element,
@@ -167,7 +173,11 @@ export const int32 = integer('int32');
  * a request's value is compared and never stored or sent back, the field `saturates` instead.
  */
 export const int64 = ({ saturates = false, ...options }: Int64Options = {}): Field<number> =>
-  field('int64', options, 0, { entity: options.entity, saturates });
+  field('int64', options, 0, { entity: options.entity, beyond: saturates ? 'saturates' : 'refused' });
+
+/** For a value that is stored and given back, and may be any: a bigint beyond 2^53. */
+export const exactInt64 = (options: IntegerOptions = {}): Field<number | bigint> =>
+  field('int64', options, 0, { entity: options.entity, beyond: 'kept' });
 
 export const float64 = (options: Omit<IntegerOptions, 'entity'> = {}): Field<number> => field('float64', options, 0);
 

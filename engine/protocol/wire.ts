@@ -65,16 +65,26 @@ export function saturatingInt64Of(high: number, low: number): number {
   return value < Number.MIN_SAFE_INTEGER ? Number.MIN_SAFE_INTEGER : value;
 }
 
-function unsafeInt64(high: number, low: number): number {
-  if (high === 0x7fff_ffff && low >>> 0 === 0xffff_ffff) return Infinity;
-  const exact = (BigInt(high) << 32n) | BigInt(low >>> 0);
-  return malformed(`int64 ${exact} is outside the safe integers (2^53 - 1)`);
+/** For a value that is stored and given back: a bigint beyond 2^53. */
+export function exactInt64Of(high: number, low: number): number | bigint {
+  if (high === low >> 31) return low;
+  const value = high * 0x1_0000_0000 + (low >>> 0);
+  return value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER ? value : exactBigInt(high, low);
 }
 
-export function writeInt64(bytes: Buffer, position: number, value: number, field: string): number {
-  if (!Number.isSafeInteger(value)) {
-    if (value !== Infinity) misfit(field, value);
-    bytes.writeBigInt64BE(int64Max, position);
+function exactBigInt(high: number, low: number): bigint {
+  return (BigInt(high) << 32n) | BigInt(low >>> 0);
+}
+
+function unsafeInt64(high: number, low: number): number {
+  if (high === 0x7fff_ffff && low >>> 0 === 0xffff_ffff) return Infinity;
+  return malformed(`int64 ${exactBigInt(high, low)} is outside the safe integers (2^53 - 1)`);
+}
+
+export function writeInt64(bytes: Buffer, position: number, value: number | bigint, field: string): number {
+  if (typeof value === 'bigint' || !Number.isSafeInteger(value)) {
+    if (value !== Infinity && typeof value !== 'bigint') misfit(field, value);
+    bytes.writeBigInt64BE(typeof value === 'bigint' ? value : int64Max, position);
     return position + 8;
   }
   const high = value === (value | 0) ? value >> 31 : Math.floor(value / 0x1_0000_0000);

@@ -100,6 +100,17 @@ it('answers offsets and times beyond 2^53 like others that are too large', async
   expect(deleted.topics[0]!.partitions[0]!.errorCode).toBe(errorCode.offsetOutOfRange);
 });
 
+it('keeps any int64 as a committed offset', async () => {
+  const partitions = [{ partitionIndex: 0, committedOffset: mark, committedMetadata: '' }];
+  const commit = { groupId: 'far', generationIdOrMemberEpoch: -1, topics: [{ name: 't', partitions }] };
+  const fetched = { groups: [{ groupId: 'far', topics: [{ name: 't', partitionIndexes: [0] }] }] };
+  for (const offset of [2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n), -(2n ** 53n), 2n ** 62n + 3n]) {
+    expect((await askBeyond(8, 8, commit, offset)).topics[0]!.partitions[0]!.errorCode).toBe(0);
+    const { groups } = await ask(9, 8, fetched);
+    expect(groups[0]!.topics[0]!.partitions[0]!.committedOffset).toBe(offset);
+  }
+});
+
 it('refuses a producer id without an epoch, and an epoch without an id', async () => {
   const init = (producerId: number, producerEpoch: number) =>
     ask(22, 4, { transactionalId: null, transactionTimeoutMs: 1, producerId, producerEpoch });
@@ -316,7 +327,7 @@ it('returns no offsets of a deleted topic, whatever the group still remembers', 
   const topics = [{ name: 'again', partitions: [commit] }];
   await ask(8, 5, { groupId: 'former', generationIdOrMemberEpoch: -1, topics });
   const named = [{ name: 'again', partitionIndexes: [0] }];
-  const offset = async (): Promise<number> =>
+  const offset = async (): Promise<number | bigint> =>
     (await ask(9, 7, { groupId: 'former', topics: named })).topics[0]!.partitions[0]!.committedOffset;
   expect(await offset()).toBe(5);
   await ask(20, 5, { topicNames: ['again'] });

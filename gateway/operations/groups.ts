@@ -124,8 +124,10 @@ async function committedOffsets(
     const ends = partitions.length === 0 ? [] : await resolveStart(context, entry, partitions, { at: 'latest' });
     for (const [i, p] of known.entries()) {
       const endOffset = ends[i]!.offset;
-      const lag = Math.max(0, endOffset - p.committedOffset);
-      offsets.push({ topic, partition: p.partitionIndex, committedOffset: p.committedOffset, endOffset, lag });
+      // Beyond 2^53, where no log ends, the nearest double.
+      const committedOffset = Number(p.committedOffset);
+      const lag = Math.max(0, endOffset - committedOffset);
+      offsets.push({ topic, partition: p.partitionIndex, committedOffset, endOffset, lag });
     }
   }
   return offsets;

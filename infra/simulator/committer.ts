@@ -169,7 +169,7 @@ export class Committer {
           // What was deleted while this was on its way need not be there: it is asked for beside all else.
           const isSame = deletions[partitionIndex] === this.#deletions[partitionIndex];
           const kept = isSame ? acked[partitionIndex]! : -1;
-          const position = { ...this.#place(partitionIndex), offset: committedOffset, acked: kept };
+          const position = { ...this.#place(partitionIndex), offset: Number(committedOffset), acked: kept };
           this.#world.history.add({ kind: 'position', ...position, gone: gone[partitionIndex]! });
         }
         next(known.length === acked.length);

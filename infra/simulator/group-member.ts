@@ -162,7 +162,8 @@ export class GroupMember {
       const found = response?.groups[0]?.errorCode === 0 ? response.groups[0].topics[0]?.partitions : undefined;
       if (!found || found.some((one) => one.errorCode !== 0)) return this.#after(retryMs, () => this.#position(joins));
       for (const [i, partition] of this.#partitions.entries()) {
-        const offset = found.find(({ partitionIndex }) => partitionIndex === partition)?.committedOffset ?? -1;
+        const committed = found.find(({ partitionIndex }) => partitionIndex === partition);
+        const offset = Number(committed?.committedOffset ?? -1);
         this.#group.position(partition, offset, acked[i]!);
         this.#offsets.set(partition, offset + 1);
       }

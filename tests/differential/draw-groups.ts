@@ -179,7 +179,7 @@ function commit(draw: Draw, model: Model, group: Group): AskStep {
   const name = topicName(draw, model);
   const partitions = Array.from({ length: 1 + draw.below(2) }, (_, i) => ({
     partitionIndex: i === 0 ? oddPartition(draw, model.topic(name)) : i,
-    committedOffset: draw.pick([0, 1, 5, 100, -1]),
+    committedOffset: draw.pick([0, 1, 5, 100, -1, Infinity]),
     committedLeaderEpoch: draw.pick([-1, 0, 3]),
     committedMetadata: draw.pick([null, '', 'note', ...(draw.chance(15) ? ['m'.repeat(5_000)] : [])]),
   }));

@@ -62,6 +62,7 @@ function value(names: Names, name: string, field: Field, version: number, given:
   if (typeof given === 'string') {
     return names.names.get(`member ${given}`) ?? given.replaceAll(names.prefix, prefixMark);
   }
+  if (typeof given === 'bigint') return String(given);
   return given as Plain;
 }
 

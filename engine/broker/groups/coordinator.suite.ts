@@ -67,7 +67,7 @@ export interface Bench {
   heartbeat(memberId: string, generationId: number, instanceId?: string): Promise<number>;
   leave(memberId: string, instanceId?: string | null): Promise<number>;
   commit(offset: number, options?: CommitOptions): Promise<number>;
-  fetch(topic?: string, partition?: number): Promise<number>;
+  fetch(topic?: string, partition?: number): Promise<number | bigint>;
   state(groupId?: string): Promise<string>;
 }
 

@@ -10,7 +10,8 @@ import type { LogRecord } from './coordinator-log.ts';
 import { RecordReader, RecordWriter } from './record-bytes.ts';
 
 export interface CommittedOffset {
-  readonly offset: number;
+  /** Any int64, as in Kafka: a bigint beyond 2^53. */
+  readonly offset: number | bigint;
   /** -1 when the client gave none. */
   readonly leaderEpoch: number;
   readonly metadata: string;
@@ -81,9 +82,9 @@ export function encodeOffset(offset: CommittedOffset): Uint8Array {
   const out = new RecordWriter();
   if (offset.expireMs >= 0) {
     // Only version 1 has an expiry, and it has no leader epoch: Kafka loses the epoch here too.
-    return out.i16(1).i64(offset.offset).text(offset.metadata).i64(offset.commitMs).i64(offset.expireMs).end();
+    return out.i16(1).exactI64(offset.offset).text(offset.metadata).i64(offset.commitMs).i64(offset.expireMs).end();
   }
-  return out.i16(3).i64(offset.offset).i32(offset.leaderEpoch).text(offset.metadata).i64(offset.commitMs).end();
+  return out.i16(3).exactI64(offset.offset).i32(offset.leaderEpoch).text(offset.metadata).i64(offset.commitMs).end();
 }
 
 /** Undefined for a key of another kind, which Kafka's replay also skips. Throws GroupRecordCorrupt. */
@@ -150,7 +151,7 @@ export function decodeOffset(bytes: Uint8Array): CommittedOffset {
   const from = new RecordReader(bytes);
   const version = versionOf(from, 'offset');
   return {
-    offset: from.i64(),
+    offset: from.exactI64(),
     leaderEpoch: version >= 3 ? from.i32() : -1,
     metadata: from.text(),
     commitMs: from.i64(),

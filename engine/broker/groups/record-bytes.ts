@@ -32,6 +32,13 @@ export class RecordWriter {
     return this;
   }
 
+  exactI64(value: number | bigint): this {
+    if (typeof value === 'number') return this.i64(value);
+    const at = this.#grow(8);
+    this.#bytes.writeBigInt64BE(value, at);
+    return this;
+  }
+
   /** Throws InvalidRequest when the text does not fit. Callers check client input beforehand. */
   text(value: string | null): this {
     if (value === null) return this.i16(-1);
@@ -89,6 +96,12 @@ export class RecordReader {
     const at = this.#take(8);
     if (readI32(this.#bytes, at) === 0x7fff_ffff && readI32(this.#bytes, at + 4) === -1) return Infinity;
     return readI64(this.#bytes, at);
+  }
+
+  exactI64(): number | bigint {
+    const at = this.#take(8);
+    const value = readI64(this.#bytes, at);
+    return Number.isSafeInteger(value) ? value : this.#bytes.readBigInt64BE(at);
   }
 
   nullableText(): string | null {

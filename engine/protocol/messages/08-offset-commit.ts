@@ -1,5 +1,5 @@
 /** OffsetCommit (key 8), v2-10: stores a group's offsets. Members of the consumer protocol (KIP-848) use v9; v10 has topic ids. */
-import { int16, int32, int64, message, string, structs, uuid, type Infer } from '../schema.ts';
+import { exactInt64, int16, int32, int64, message, string, structs, uuid, type Infer } from '../schema.ts';
 
 export const offsetCommitRequest = message('OffsetCommitRequest', 8, '2-10', '8+', {
   groupId: string('group'),
@@ -12,7 +12,7 @@ export const offsetCommitRequest = message('OffsetCommitRequest', 8, '2-10', '8+
     topicId: uuid('topicId', { since: 10, ignorable: true }),
     partitions: structs({
       partitionIndex: int32(),
-      committedOffset: int64(),
+      committedOffset: exactInt64(),
       committedLeaderEpoch: int32({ since: 6, default: -1, ignorable: true }),
       committedMetadata: string('plain', { nullable: true }),
     }),

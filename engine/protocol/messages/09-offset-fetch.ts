@@ -2,7 +2,7 @@
  * OffsetFetch (key 9), v1-10: a group's stored offsets. v7 can wait for open transactions, v8 asks for many groups,
  * v9 carries the member epoch, v10 has topic ids.
  */
-import { array, bool, int16, int32, int64, message, string, structs, uuid, type Infer } from '../schema.ts';
+import { array, bool, exactInt64, int16, int32, message, string, structs, uuid, type Infer } from '../schema.ts';
 
 export const offsetFetchRequest = message('OffsetFetchRequest', 9, '1-10', '6+', {
   groupId: string('group', { until: 7 }),
@@ -34,7 +34,7 @@ export const offsetFetchResponse = message('OffsetFetchResponse', 9, '1-10', '6+
       name: string('topic'),
       partitions: structs({
         partitionIndex: int32(),
-        committedOffset: int64(),
+        committedOffset: exactInt64(),
         committedLeaderEpoch: int32({ since: 5, default: -1, ignorable: true }),
         metadata: string('plain', { nullable: true }),
         errorCode: int16(),
@@ -51,7 +51,7 @@ export const offsetFetchResponse = message('OffsetFetchResponse', 9, '1-10', '6+
         topicId: uuid('topicId', { since: 10, ignorable: true }),
         partitions: structs({
           partitionIndex: int32(),
-          committedOffset: int64(),
+          committedOffset: exactInt64(),
           committedLeaderEpoch: int32({ default: -1 }),
           metadata: string('plain', { nullable: true }),
           errorCode: int16(),
