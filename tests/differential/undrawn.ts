@@ -17,7 +17,6 @@ export const undrawnDifferences: readonly string[] = [
   '**Byte limits above 16 KiB that several partitions of a Fetch fill.** Headgate asks the owners of the partitions in parallel, each for a share of the limit.',
   '**A commit for a group that does not exist, refused as a whole because of its metadata.** From then on Kafka has the group, but does not list it, even with members, until something is written for any group of the same __consumer_offsets partition.',
   '**The latest time (-3) in a log whose first records were deleted.** Kafka also considers the deleted records as long as their file exists, and may return an offset that no client can read.',
-  '**The latest time (-3) in a log whose records all have times before 1970 or none (-1).** Kafka returns the first offset, Headgate -1.',
   '**Record times beyond 2^53.** Kafka stores them if the topic allows records that are more than an hour ahead. Headgate answers INVALID_TIMESTAMP.',
   '**Bytes that are not a batch, or a codec that the version of Produce does not know, beside good batches in one Produce.** Kafka refuses all batches. Headgate refuses that partition alone.',
   '**Produce with a null records field.** Kafka never answers it.',

@@ -78,7 +78,8 @@ async function maxOf(log: OwnedLog, reader: SegmentReader): Promise<TimedOffset>
   for (const { bytes } of tail) count(bytes);
   const inCut = cut && maxTimestamp(cut, 0) >= max ? await largestRecord(log, cut) : none;
   if (inCut.offset >= 0 && inCut.timestamp >= max) return inCut;
-  if (max < 0) return none;
+  // Where nothing is later, -1 is searched for as well: records without a time, of which Kafka names the first. Those from
+  // before 1970 have smaller times and are not found.
   return search(log, reader, max, async (batch) =>
     baseOffset(batch, 0) < startOffset ? undefined : largestRecord(log, batch),
   );
@@ -158,7 +159,7 @@ async function firstRecord(log: OwnedLog, batch: Buffer, timestamp: number): Pro
 }
 
 async function largestRecord(log: OwnedLog, batch: Buffer): Promise<TimedOffset> {
-  let largest = none;
+  let largest: TimedOffset = { ...none, timestamp: -Infinity };
   const isReadable = await forEachReadable(batch, (offset, timestamp) => {
     if (offset >= log.startOffset && timestamp > largest.timestamp) {
       largest = { offset, timestamp, leaderEpoch: leaderEpoch(batch, 0) };

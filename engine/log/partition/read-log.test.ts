@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { sleep } from '../../kernel/clock.ts';
 import { baseOffset, batchCrc, batchesIn, batchField, batchSizeBytes, lastOffset } from '../../records/batch.ts';
 import { decodeBatch, recompressBatch } from '../../records/decode.ts';
+import { encodeBatch } from '../../records/encode.ts';
 import { batchOf, World } from '../log-fixture.suite.ts';
 import type { LogRead, PartitionLog } from '../log.ts';
 
@@ -162,6 +163,33 @@ describe('offsets by time', () => {
       offset: timestamps.indexOf(max),
       timestamp: max,
     });
+  });
+
+  it.each([
+    ['without a time is the first of those that have none', [[-1, -1], [-1]], 0],
+    ['without a time is named in a batch that begins before 1970', [[-9], [-50, -1, -9, -1]], 2],
+    [
+      'before 1970 is none',
+      [
+        [-50, -7, -9],
+        [-3, -20],
+      ],
+      -1,
+    ],
+    ['without a time is not named beside one that has a time', [[-1], [0]], 1],
+  ])('the latest record %s', async (_of, batches, offset) => {
+    for (const isRolledUp of [false, true]) {
+      const world = new World();
+      const store = await world.startSession();
+      const log = await world.open(store);
+      for (const times of batches) {
+        const records = times.map((timestampMs) => ({ key: null, value: Buffer.from('v'), timestampMs }));
+        await world.append(log, encodeBatch(records));
+      }
+      if (isRolledUp) await world.run(store.rollUp());
+      const latest = await world.run(log.offsetOfMaxTimestamp());
+      expect(latest).toMatchObject({ offset, timestamp: Math.max(-1, ...batches.flat()) });
+    }
   });
 
   it('a batch whose records cannot be read is named by its header', async () => {
