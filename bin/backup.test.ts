@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-it('refuses a folder without a name, one that is there, and one inside of what is copied', async () => {
+it('refuses an empty target name, a folder that exists, and a folder inside the source', async () => {
   mkdirSync(join(folder, 'there'));
   await expect(backUp(data, '')).rejects.toThrow('give a folder to write');
   await expect(backUp(data, join(folder, 'there'))).rejects.toThrow('already exists');
@@ -29,7 +29,7 @@ it('refuses a folder without a name, one that is there, and one inside of what i
   expect(readdirSync(folder).toSorted()).toEqual(['data', 'there']);
 });
 
-it('leaves nothing of a copy that fails, and does not touch what is left of one that was killed', async () => {
+it('removes a copy that fails, and leaves the remains of a killed copy alone', async () => {
   writeFileSync(join(folder, 'file'), '');
   await expect(backUp(data, join(folder, 'file', 'copy'))).rejects.toThrow('ENOTDIR');
   mkdirSync(join(folder, 'copy.partial'));
@@ -40,7 +40,7 @@ it('leaves nothing of a copy that fails, and does not touch what is left of one 
   expect(readdirSync(join(folder, 'copy'))).toContain('meta');
 });
 
-it('of two copies to one folder one is made, and the other leaves it alone', async () => {
+it('makes one of two copies to the same folder, and the other leaves it alone', async () => {
   const target = join(folder, 'copy');
   let other: Promise<Backup> | undefined;
   const look = fs.existsSync;

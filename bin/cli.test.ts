@@ -36,7 +36,7 @@ describe('settings', () => {
     expect(asked[0]).toMatchObject({ address: 'http://127.0.0.1:9999', key: 'hga_file' });
   });
 
-  it('come from flags before variables before the file, wherever the flag stands', async () => {
+  it('prefer flags to variables and variables to the file, wherever the flag stands', async () => {
     const environment = { HEADGATE_ADMIN_KEY: 'hga_variable', HEADGATE_ADMIN: '' };
     expect((await headgate('broker list', brokers, { files, environment })).asked[0]?.key).toBe('hga_variable');
     for (const words of ['--admin-key hga_flag broker list', 'broker list --admin-key hga_flag']) {
@@ -44,13 +44,13 @@ describe('settings', () => {
     }
   });
 
-  it('are not guessed when the named file does not exist', async () => {
+  it('are not guessed if the named file does not exist', async () => {
     const { asked, code, err } = await headgate('broker list --env-file /nowhere', brokers, { files });
     expect([asked, code]).toEqual([[], 2]);
     expect(err).toContain('/nowhere does not exist');
   });
 
-  it('never send a key of the file to another server', async () => {
+  it('never send the key in the file to another server', async () => {
     const other = await headgate('broker list --admin http://other:1/', brokers, { files });
     expect(other.asked[0]).toMatchObject({ address: 'http://other:1', key: undefined });
     const same = await headgate('broker list --admin http://127.0.0.1:9999/', brokers, { files });
@@ -61,7 +61,7 @@ describe('settings', () => {
 });
 
 describe('the engine', () => {
-  it('is told at one look, and its events with broker and zone', async () => {
+  it('is shown in one status, and its events with broker and zone', async () => {
     const broker = { brokerId: 1, zone: 'a', state: 'serving', sessionEpoch: 4, partitions: 2, pid: 77 };
     const engine = {
       ready: true,
@@ -104,7 +104,7 @@ describe('commands', () => {
     expect((JSON.parse(out) as unknown[]).length).toBe(2);
   });
 
-  it('create with what the flags say', async () => {
+  it('create with the values of the flags', async () => {
     const reply: Reply = (asked) =>
       asked.method === 'GET' ? json({ items: [{ tenantId: 't1', name: 'acme' }] }) : json(cluster, 201);
     const words =
@@ -133,7 +133,7 @@ describe('commands', () => {
     });
   });
 
-  it('show a secret once, on standard output alone', async () => {
+  it('show a secret once, only on standard output', async () => {
     const made = { keyId: 'k1', apiKey: 'hgk_secret' };
     const { out, err } = await headgate(
       'key create app --cluster main',
@@ -143,7 +143,7 @@ describe('commands', () => {
     expect(err).not.toContain('hgk_secret');
   });
 
-  it('keep terminal controls of others from the terminal', async () => {
+  it('keep control characters in received data from the terminal', async () => {
     const evil = { items: [{ tenantId: 't1', name: '\u001b[2Jgone', createdAtMs: 0 }] };
     expect((await headgate('tenant list', () => json(evil))).out).toContain('\\x1b[2Jgone');
   });
@@ -176,7 +176,7 @@ describe('what goes wrong', () => {
       1,
       '\n  x: bad',
     ],
-  ])('HTTP %i ends with the code and words for it', async (status, problem, code, words) => {
+  ])('HTTP %i ends with its exit code and a message', async (status, problem, code, words) => {
     const ended = await headgate('broker drain 9', refuse(status, problem));
     expect(ended.code).toBe(code);
     expect(ended.err).toContain(words);
@@ -188,7 +188,7 @@ describe('what goes wrong', () => {
     ['JSON of its own', 404, 'application/json'],
     ['a method that it does not have', 501, 'text/html'],
     ['a page for every path', 200, 'text/html'],
-  ])('a server of another kind is named as such: %s', async (_, status, type) => {
+  ])('a server that is not Headgate is named as such: %s', async (_, status, type) => {
     const answer = new Response('{}', { status, headers: { 'Content-Type': type } });
     const ended = await headgate('broker drain 2', () => answer);
     expect(ended).toMatchObject({ code: 3, out: '' });
@@ -222,7 +222,7 @@ describe('what goes wrong', () => {
     expect((await headgate(words, () => json({ ...answer, partitionsLeft: 0 }))).code).toBe(0);
   });
 
-  it('nobody there: says how to start one and where it looked', async () => {
+  it('no server: says where it looked and how to start one', async () => {
     const reply: Reply = () => {
       throw new TypeError('fetch failed', { cause: Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }) });
     };
@@ -248,7 +248,7 @@ describe('what goes wrong', () => {
     ['cluster update main', 'nothing to change'],
     ['completion tcsh', 'bash, zsh or fish'],
     ['broker list --admin nonsense', 'is not an address'],
-  ])('%s is a matter of usage', async (words, told) => {
+  ])('%s is a usage error', async (words, told) => {
     const ended = await headgate(
       words,
       withCluster(() => json({}, 500)),
@@ -257,7 +257,7 @@ describe('what goes wrong', () => {
     expect(ended.err).toContain(told);
   });
 
-  it('Ctrl-C ends without a word', async () => {
+  it('Ctrl-C ends without a message', async () => {
     const abort = new AbortController();
     const reply: Reply = () => {
       abort.abort();
@@ -274,7 +274,7 @@ describe('records', () => {
     return json({ results: records.map((_, i) => ({ partition: 0, offset: i, timestamp: 1 })), failed: 0 });
   };
 
-  it('are produced from lines, cut anywhere', async () => {
+  it('are produced from lines, wherever the input is cut', async () => {
     const bytes = Buffer.from('één\r\ntwo\n\nlast');
     const stdin = [bytes.subarray(0, 1), bytes.subarray(1, 7), bytes.subarray(7)];
     const { asked, err, code } = await headgate('produce orders --key k', stored, { stdin, files });
@@ -289,7 +289,7 @@ describe('records', () => {
     expect(code).toBe(0);
   });
 
-  it('are produced as JSON lines, and a wrong one is named', async () => {
+  it('are produced from JSON lines, and an invalid line is named', async () => {
     const { asked } = await headgate('produce t --ndjson --partition 2', stored, {
       stdin: ['{"key":"a","value":1}\n'],
     });
@@ -317,7 +317,7 @@ describe('records', () => {
     expect(wrong.err).toContain('not UTF-8');
   });
 
-  it('are sent again when nothing of them was stored', async () => {
+  it('are sent again if none of them was stored', async () => {
     let refusals = 2;
     const reply: Reply = (asked) =>
       refusals-- > 0 ? json({ detail: 'slow down', retryable: true, retry_after_ms: 1 }, 429) : stored(asked);

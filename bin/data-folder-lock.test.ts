@@ -18,7 +18,7 @@ afterEach(() => rmSync(folder.path, { recursive: true, force: true }));
 const refusal = /is served by another headgate/;
 const socketsIn = (path: string): string[] => readdirSync(path).filter((name) => name.endsWith('.sock'));
 
-it('is served by one, or by any number that share it', async () => {
+it('one process serves a data folder, or any number that share it', async () => {
   const one = await lockDataFolder(folder);
   await expect(lockDataFolder(folder)).rejects.toThrow(refusal);
   await expect(shareDataFolder(folder)).rejects.toThrow(refusal);
@@ -29,7 +29,7 @@ it('is served by one, or by any number that share it', async () => {
   (await lockDataFolder(folder)).close();
 });
 
-it('is shared without what killed ones have left in it', async () => {
+it('a shared folder loses what killed processes left in it', async () => {
   const program = `require('net').createServer().listen(\`\${process.argv[1]}/any-\${process.pid}-ab.sock\`, () => process.kill(process.pid, 'SIGKILL'))`;
   for (const place of [folder.locks, folder.meta]) spawnSync(process.execPath, ['-e', program, place]);
   // Of an earlier version, which does not say where it lives: it answers, and its id is a process here.
@@ -43,7 +43,7 @@ it('is shared without what killed ones have left in it', async () => {
   server.close();
 });
 
-it.runIf(existsSync('/proc/self/stat'))('tells who shares it and is stopped', async () => {
+it.runIf(existsSync('/proc/self/stat'))('a shared folder names the stopped processes among its holders', async () => {
   const program = `require('net').createServer().listen(\`\${process.argv[1]}/any-\${process.pid}-ab.sock\`, () => console.log('up'))`;
   const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit'];
   const sharers = [0, 1].map(() => spawn(process.execPath, ['-e', program, folder.locks], { stdio }));
@@ -57,7 +57,7 @@ it.runIf(existsSync('/proc/self/stat'))('tells who shares it and is stopped', as
   }
 });
 
-it.runIf(existsSync('/proc/self/stat'))('stays with one that is stopped, however often others ask', async () => {
+it.runIf(existsSync('/proc/self/stat'))('a folder stays with a stopped process, however often others ask', async () => {
   const program = `require('net').createServer().listen({ path: process.argv[1] + '/one-' + process.pid + '-ab.sock', backlog: 1 }, () => console.log('up'))`;
   const one = spawn(process.execPath, ['-e', program, folder.locks], { stdio: ['ignore', 'pipe', 'inherit'] });
   const asking: Socket[] = [];
@@ -81,7 +81,7 @@ it.runIf(existsSync('/proc/self/stat'))('stays with one that is stopped, however
   }
 });
 
-it('is not shared with another container, whose process ids mean other processes', async () => {
+it('a folder is not shared with another container, whose process ids mean other processes', async () => {
   const server = createServer((socket) => socket.end('pid:[1]')).listen(join(folder.locks, 'any-1-ab.sock'));
   await once(server, 'listening');
   await expect(shareDataFolder(folder)).rejects.toThrow(
@@ -101,16 +101,19 @@ it('is not shared with another container, whose process ids mean other processes
   (await shareDataFolder(folder)).close();
 });
 
-it.each(['run', 'meta'] as const)('is known to be served when somebody has removed what is in %s', async (part) => {
-  const one = await lockDataFolder(folder);
-  for (const socket of socketsIn(join(folder.path, part))) rmSync(join(folder.path, part, socket));
-  await expect(lockDataFolder(openDataFolder(folder.path))).rejects.toThrow(refusal);
-  await expect(shareDataFolder(folder)).rejects.toThrow(refusal);
-  one.close();
-  (await lockDataFolder(folder)).close();
-});
+it.each(['run', 'meta'] as const)(
+  'a folder is known to be served after the contents of %s were removed',
+  async (part) => {
+    const one = await lockDataFolder(folder);
+    for (const socket of socketsIn(join(folder.path, part))) rmSync(join(folder.path, part, socket));
+    await expect(lockDataFolder(openDataFolder(folder.path))).rejects.toThrow(refusal);
+    await expect(shareDataFolder(folder)).rejects.toThrow(refusal);
+    one.close();
+    (await lockDataFolder(folder)).close();
+  },
+);
 
-it('has one at most of many that come at once, also where a dead one has left its lock', async () => {
+it('at most one of many simultaneous processes gets the folder, even if a dead one left its lock', async () => {
   const program = `require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
   for (let round = 0; round < 5; round++) {
     const stale = join(folder.locks, round % 2 ? 'lock.sock' : 'one-1-ab.sock');
@@ -126,7 +129,7 @@ it('has one at most of many that come at once, also where a dead one has left it
 });
 
 it.runIf(existsSync('/proc/self/fd'))(
-  'with a long path has its lock in itself, whatever the temp folder is',
+  'a folder with a long path holds its own lock, whatever the temp folder is',
   async () => {
     const path = join(folder.path, 'long'.repeat(40));
     const [near, far] = [openDataFolder(path), { ...openDataFolder(path), run: '/another/temp/folder' }];

@@ -23,14 +23,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder.path, { recursive: true, force: true }));
 
-it('is taken when it is new, and when it has all of its parts', () => {
+it('a data folder is accepted when it is new or complete', () => {
   expect(() => checkMetadata(folder)).not.toThrow();
   writeFileSync(join(folder.meta, 'data.mdb'), 'something');
   writeFileSync(join(folder.segments, 'b000001.seg'), '');
   expect(() => checkMetadata(folder)).not.toThrow();
 });
 
-it('is refused when segments or logs are there without the metadata that says what they are', () => {
+it('a data folder is refused if it has segments or logs without the metadata that describes them', () => {
   writeFileSync(join(folder.segments, 'b000001.seg'), '');
   expect(() => checkMetadata(folder)).toThrow(`${folder.path} has segments but no metadata (meta/data.mdb)`);
   // An empty file is what a copy that ran out of room leaves.
@@ -41,7 +41,7 @@ it('is refused when segments or logs are there without the metadata that says wh
   expect(() => checkMetadata(folder)).toThrow('has volumes but no metadata');
 });
 
-it('is taken while another process is the first on it, which makes the metadata before anything that it describes', () => {
+it('a data folder is accepted while another process starts in it first and creates the metadata before the rest', () => {
   const { meta, segments } = folder;
   // After this one's first look.
   const made = vi.fn(() => {
@@ -66,7 +66,7 @@ it('is taken while another process is the first on it, which makes the metadata 
   expect(made).toHaveBeenCalledOnce();
 });
 
-it('is refused when a later version has changed its format, and takes no harm by it', () => {
+it('a data folder in the format of a later version is refused and left unchanged', () => {
   checkFormat(folder);
   const file = join(folder.path, 'format');
   expect(readFileSync(file, 'utf8')).toBe('1\n');
@@ -80,7 +80,7 @@ it('is refused when a later version has changed its format, and takes no harm by
   expect(readFileSync(file, 'utf8')).toBe('1\n');
 });
 
-it('has its sockets in /tmp when the path of the temp folder is long too', () => {
+it('the sockets are in /tmp when the path of the temp folder is too long as well', () => {
   const path = join(folder.path, 'long'.repeat(40));
   vi.stubEnv('TMPDIR', join(folder.path, 'temp'.repeat(40)));
   try {
@@ -92,7 +92,7 @@ it('has its sockets in /tmp when the path of the temp folder is long too', () =>
   }
 });
 
-it('has its sockets in /tmp when there is no temp folder', () => {
+it('the sockets are in /tmp when there is no temp folder', () => {
   const path = join(folder.path, 'long'.repeat(40));
   vi.stubEnv('TMPDIR', join(folder.path, 'none'));
   try {
@@ -111,7 +111,7 @@ const canBeNobody =
   spawnSync(asNobody[0]!, [...asNobody.slice(1), process.execPath, '--check', compiled], { stdio: 'ignore' }).status ===
   0;
 
-it.runIf(canBeNobody)('is opened by a user who is in no list of users, as in containers', () => {
+it.runIf(canBeNobody)('a user who is in no user list can open a data folder, as in containers', () => {
   chownSync(folder.path, 54321, 54321);
   const data = join(folder.path, 'data');
   const script = `import { openDataFolder } from '${compiled}';
@@ -121,7 +121,7 @@ it.runIf(canBeNobody)('is opened by a user who is in no list of users, as in con
   expect(ended).toMatchObject({ stdout: data, stderr: '' });
 });
 
-it('is made with its parents, for its owner alone', () => {
+it('a data folder is created with its parents, for its owner only', () => {
   const made = openDataFolder(join(folder.path, 'a b', 'ü', 'data'));
   expect(made.path).toBe(join(folder.path, 'a b', 'ü', 'data'));
   expect(statSync(join(folder.path, 'a b')).mode & 0o777).toBe(0o700);
@@ -129,7 +129,7 @@ it('is made with its parents, for its owner alone', () => {
   expect(openDataFolder(join(folder.path, 'link')).path).toBe(made.path);
 });
 
-it('is refused where no folder can be, with the flag that names it', () => {
+it('a path where no folder can exist is refused, and the message names the flag', () => {
   const file = join(folder.path, 'file');
   writeFileSync(file, '');
   expect(() => openDataFolder(file)).toThrow(`--data ${file} cannot be the data folder: it is a file`);
@@ -140,7 +140,7 @@ it('is refused where no folder can be, with the flag that names it', () => {
 });
 
 it.runIf(existsSync('/proc/self'))(
-  'is refused where the system makes no folders, without asking again for ever',
+  'a path where the system refuses to create folders is refused without endless retries',
   () => {
     const script = `import { openDataFolder } from '${compiled}';
     try { openDataFolder('/proc/headgate/data'); } catch ({ message }) { process.stdout.write(message); }`;

@@ -32,13 +32,13 @@ function commandsOf(parent: Command, path: string): [path: string, command: Comm
 
 const sentence = /^[A-Z].*[^.]$/;
 
-it.each(all)('%s is told in sentences without a full stop', (_, command) => {
+it.each(all)('%s is described in sentences without a full stop', (_, command) => {
   expect(command.description()).toMatch(sentence);
   for (const { description } of command.options) expect(description).toMatch(sentence);
   for (const { description } of command.registeredArguments) expect(description).toMatch(/^(?!.*\.$)/);
 });
 
-it.each(leaves)('%s has examples, whose flags it knows', async (path, command) => {
+it.each(leaves)('%s has examples that use only flags it knows', async (path, command) => {
   const { out, code } = await headgate(`${path} --help`, () => json({}));
   expect(code).toBe(0);
   expect(examplesOf(path).length).toBeGreaterThan(0);
@@ -50,19 +50,19 @@ it.each(leaves)('%s has examples, whose flags it knows', async (path, command) =
   }
 });
 
-it.each(all)('%s is no wider than a terminal, but for its examples', async (path) => {
+it.each(all)('%s fits the width of a terminal, except for its examples', async (path) => {
   const { out } = await headgate(`${path} --help`, () => json({}));
   const [told] = out.split('\nExamples:\n');
   // Commander wraps words: one that is longer stands alone.
   expect(told!.split('\n').filter((line) => line.length > 80 && line.trim().includes(' '))).toEqual([]);
 });
 
-it('tells every setting of serve', async () => {
+it('lists every setting of serve', async () => {
   const { out } = await headgate('serve --help', () => json({}));
   for (const { flag } of Object.values(serveSettings)) expect(out).toContain(`\n  --${flag} <`);
 });
 
-it('a clone that is not compiled tells its version, and what to do', () => {
+it('a clone that is not compiled prints its version, and says what to do', () => {
   const clone = mkdtempSync(join(tmpdir(), 'headgate-clone-'));
   const root = fileURLToPath(new URL('..', import.meta.url));
   for (const file of ['bin/headgate.mjs', 'package.json']) cpSync(join(root, file), join(clone, file));

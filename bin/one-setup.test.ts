@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(join(folder, '..'), { recursive: true }));
 
-it('a setup waits until another one is over, whether or not that one succeeds', async () => {
+it('a setup waits until another one has ended, whether or not that one succeeds', async () => {
   const story: string[] = [];
   let end: (error: Error) => void = () => undefined;
   const first = oneAtATime(

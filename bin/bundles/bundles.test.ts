@@ -23,7 +23,7 @@ describe('bundles', () => {
   });
   afterEach(() => rmSync(dist, { recursive: true }));
 
-  it('are used while they are what was compiled', () => {
+  it('are used while they match the compiled files', () => {
     expect(freshBundles(dist)).toEqual({
       serve: join(bundleFolder(dist), programs.serve),
       broker: join(bundleFolder(dist), programs.broker),
@@ -31,7 +31,7 @@ describe('bundles', () => {
     });
   });
 
-  it('are not used when a file was compiled since, grew, or is gone', () => {
+  it('are not used after a file was compiled again, grew, or was removed', () => {
     utimesSync(join(dist, 'engine', 'a.js'), 1, 1);
     expect(freshBundles(dist)).toBeUndefined();
     writeFileSync(bundleNote(dist), note());
@@ -48,7 +48,7 @@ describe('bundles', () => {
     expect(freshBundles(dist)).toBeUndefined();
   });
 
-  it('are not used when one is gone, or their note is missing or half written', () => {
+  it('are not used if a bundle is gone, or their note is missing or half written', () => {
     rmSync(join(bundleFolder(dist), programs.broker));
     expect(freshBundles(dist)).toBeUndefined();
     writeFileSync(bundleNote(dist), note().slice(0, 60));

@@ -15,14 +15,14 @@ describe('a bundle', () => {
     return join(folder, name);
   };
 
-  it('exports what it says, and is run once', () => {
+  it('has the exports of its entry file, and runs once', () => {
     const file = write('a.cjs', 'exports.made = {}; exports.name = __filename;');
     const first = loadBundle(file) as { made: object; name: string };
     expect(first.name).toBe(file);
     expect((loadBundle(file) as { made: object }).made).toBe(first.made);
   });
 
-  it('asks for files beside it and for packages, in a circle too', () => {
+  it('loads neighbouring files and packages, even in a circle', () => {
     write('b.cjs', "const a = require('./a.cjs'); exports.late = () => a.value;");
     const file = write(
       'a.cjs',
@@ -33,7 +33,7 @@ describe('a bundle', () => {
     expect(loaded.sep).toBe('/');
   });
 
-  it('is loaded with its compiled form, and without one that V8 refuses', async () => {
+  it('loads with its compiled form, or without one that V8 refuses', async () => {
     const file = write('a.cjs', 'exports.twice = (n) => n * 2;');
     vi.resetModules();
     const maker = await import('./load-bundle.ts');

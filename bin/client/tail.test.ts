@@ -52,7 +52,7 @@ describe('tail', () => {
     expect(err).toMatch(/^headgate: cannot reach [^\n]*ECONNREFUSED[^\n]*\n$/);
   });
 
-  it('goes on from the last printed cursor after a connection that ended', async () => {
+  it('continues from the last printed cursor after a connection has ended', async () => {
     const commands: Record<string, unknown>[] = [];
     connections = [
       (socket, command) => {
@@ -83,7 +83,7 @@ describe('tail', () => {
     expect(keys).toEqual(['Bearer hgk_1', 'Bearer hgk_1']);
   });
 
-  it('does not skip what came before the first batch when it follows the end', async () => {
+  it('does not skip records that arrive before its first batch when it follows the end', async () => {
     const commands: Record<string, unknown>[] = [];
     connections = [
       (socket, command) => {
@@ -101,7 +101,7 @@ describe('tail', () => {
     expect(commands[1]).toMatchObject({ cursor: 'end' });
   });
 
-  it('ends when connecting again cannot help', async () => {
+  it('ends when a new connection cannot help', async () => {
     connections = [
       (socket) =>
         socket.send(

@@ -19,7 +19,7 @@ describe('ledger', () => {
     expect(ledger.isComplete('kafka')).toBe(true);
   });
 
-  it('catches a loss, a duplicate, a change of order and a leak', () => {
+  it('reports a loss, a duplicate, a change of order and a leak', () => {
     const ledger = new Ledger('north');
     ledger.acknowledge([letter(0), letter(1), letter(2), letter(3)]);
     read(ledger, letter(0), letter(2), letter(1), letter(1), letter(0, 'JFK', 'http', 'south'));

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-it('loses nothing when what was refused had been stored, with others behind it', async () => {
+it('loses nothing when a refused record was stored after all, with others behind it', async () => {
   const tenant = await bench.tenant('acme');
   const producer = bench.kafka(tenant).producer({ idempotent: true, maxInFlightRequests: 1 });
   await producer.connect();

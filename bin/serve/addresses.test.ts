@@ -9,14 +9,17 @@ const interfaces = {
   ],
 } as const;
 
-it.each(['0.0.0.0', '::', '0:0:0:0:0:0:0:0', '::0'])('%s is every address, and none to connect to', (host) => {
-  expect(isEveryAddress(host)).toBe(true);
-  expect(advertisedHostOf({ host, advertisedHost: '' }, interfaces)).toBe('192.0.2.7');
-  expect(advertisedHostOf({ host, advertisedHost: 'gate.example' }, interfaces)).toBe('gate.example');
-  expect(advertisedHostOf({ host, advertisedHost: '' }, { lo: interfaces.lo })).toBe('127.0.0.1');
-});
+it.each(['0.0.0.0', '::', '0:0:0:0:0:0:0:0', '::0'])(
+  '%s means every address, and clients cannot connect to it',
+  (host) => {
+    expect(isEveryAddress(host)).toBe(true);
+    expect(advertisedHostOf({ host, advertisedHost: '' }, interfaces)).toBe('192.0.2.7');
+    expect(advertisedHostOf({ host, advertisedHost: 'gate.example' }, interfaces)).toBe('gate.example');
+    expect(advertisedHostOf({ host, advertisedHost: '' }, { lo: interfaces.lo })).toBe('127.0.0.1');
+  },
+);
 
-it('a machine with IPv6 alone is named by it, when the doors listen there', () => {
+it('a machine that has only IPv6 is named by its IPv6 address if the doors listen there', () => {
   const [local] = interfaces.eth0;
   const ipv6Only = {
     lo: interfaces.lo,
@@ -27,17 +30,17 @@ it('a machine with IPv6 alone is named by it, when the doors listen there', () =
   expect(advertisedHostOf({ host: '::', advertisedHost: '' }, { eth0: [local] })).toBe('127.0.0.1');
 });
 
-it.each(['127.0.0.1', '::1', '10.0.0.0', 'localhost', 'a0'])('%s is one that clients can be told', (host) => {
+it.each(['127.0.0.1', '::1', '10.0.0.0', 'localhost', 'a0'])('%s is an address that clients can be given', (host) => {
   expect(advertisedHostOf({ host, advertisedHost: '' }, interfaces)).toBe(host);
 });
 
-it('HTTP and the control plane are named where they listen, or as in their certificate', () => {
+it('HTTP and the control plane are named by their listening address, or as in their certificate', () => {
   expect(httpHostOf({ host: '127.0.0.1' }, 'gate.example', false)).toBe('127.0.0.1');
   expect(httpHostOf({ host: '127.0.0.1' }, 'gate.example', true)).toBe('gate.example');
   expect(httpHostOf({ host: '::' }, 'gate.example', false)).toBe('gate.example');
 });
 
-it('an IPv6 address stands in brackets', () => {
+it('an IPv6 address is put in brackets', () => {
   expect(hostAndPort('::1', 8080)).toBe('[::1]:8080');
   expect(hostAndPort('gate.example', 8080)).toBe('gate.example:8080');
 });
@@ -46,7 +49,7 @@ it.each(['', 'localhost', 'kafka.example.com', '0.0.0.0', '::', '::1', 'fe80::1%
   expect(() => checkHosts({ host, advertisedHost: host })).not.toThrow();
 });
 
-it.each(['kafka.example.com:9092', '[::1]', 'http://kafka', '10.0.0.1:80', 'a b'])('"%s" is no host', (host) => {
+it.each(['kafka.example.com:9092', '[::1]', 'http://kafka', '10.0.0.1:80', 'a b'])('"%s" is not a host', (host) => {
   expect(() => checkHosts({ host, advertisedHost: '' })).toThrow(`--host ${host}: give a name or an address alone`);
   expect(() => checkHosts({ host: '', advertisedHost: host })).toThrow(`--advertised-host ${host}: give a name`);
 });

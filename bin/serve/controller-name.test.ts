@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { expect, it } from 'vitest';
 import { controllerName, controllersHere, isControllerGone } from './controller-name.ts';
 
-it('a controller is stopped while its process is', async () => {
+it('a controller counts as stopped while its process is stopped', async () => {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], { stdio: 'ignore' });
   const isStopped = (): boolean => controllersHere.isNameStopped!(`${hostname()}-${child.pid}`);
   try {
@@ -18,7 +18,7 @@ it('a controller is stopped while its process is', async () => {
   expect(controllersHere.isNameStopped!('controller')).toBe(false);
 });
 
-it('a controller is gone when its process has ended here', () => {
+it('a controller counts as gone once its process on this machine has ended', () => {
   const { pid } = spawnSync(process.execPath, ['-e', '']);
   expect(isControllerGone(`${hostname()}-${pid}`)).toBe(true);
   expect(isControllerGone(`${hostname()}-${process.ppid}`)).toBe(false);

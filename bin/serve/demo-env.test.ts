@@ -43,7 +43,7 @@ function withAnother(revoked?: string): DemoSecrets[] {
   return [own, others!];
 }
 
-it('secrets are drawn once, whoever asks, and kept where their owner alone reads', () => {
+it('secrets are generated once, whoever asks, and kept where only their owner can read them', () => {
   const first = demoSecrets(path, systemRandom);
   expect(first.clusterId).toBeUndefined();
   expect(demoSecrets(path, systemRandom)).toEqual(first);
@@ -66,7 +66,7 @@ it.each([
   expect(readdirSync(folder)).toEqual(['demo.env']);
 });
 
-it('gateways that replace a revoked key together replace it by the same', () => {
+it('gateways that replace a revoked key at the same time all get the same new key', () => {
   const { adminKey, apiKey } = demoSecrets(path, systemRandom);
   const [own, others] = withAnother(apiKey);
   expect(own).toEqual(others);
@@ -75,7 +75,7 @@ it('gateways that replace a revoked key together replace it by the same', () => 
   expect(demoSecrets(path, systemRandom, apiKey)).toEqual(own);
 });
 
-it('what a gateway had drawn that was killed is the secret of the next one, and none of its files stays', () => {
+it('the next gateway takes over the secret of a killed one and removes its files', () => {
   writeFileSync(`${path}.4194305.new`, 'of a gateway that was killed while it wrote');
   const killed = vi.spyOn(fs, 'renameSync').mockImplementationOnce(() => {
     throw new Error('killed');

@@ -28,7 +28,7 @@ function start(tenancy: Tenancy, secrets: DemoSecrets, redraw = drawn): Promise<
   return ensureDemoTenant({ tenancy, clock, redraw }, secrets);
 }
 
-it('gateways that start at the same moment make one tenant, one cluster and one key', async () => {
+it('gateways that start at the same moment create one tenant, one cluster and one key', async () => {
   const gateways = await openGateways(3);
   const secrets = drawn();
   const made = await Promise.all(gateways.map((tenancy) => start(tenancy, secrets)));
@@ -41,7 +41,7 @@ it('gateways that start at the same moment make one tenant, one cluster and one 
   }
 });
 
-it('gateways that start again at the same moment make one key in the place of a revoked one', async () => {
+it('gateways that restart at the same moment create one key in place of a revoked one', async () => {
   const gateways = await openGateways(2);
   const old = await start(gateways[0]!, drawn());
   await gateways[0]!.revokeKey(old.clusterId, old.keyId);
@@ -54,7 +54,7 @@ it('gateways that start again at the same moment make one key in the place of a 
   }
 });
 
-it('starts while the demo cluster is being deleted, so that a deletion that was cut short can be finished', async () => {
+it('a gateway starts while the demo cluster is being deleted, so that it can finish an interrupted deletion', async () => {
   const [tenancy] = await openGateways(1);
   const old = await start(tenancy!, drawn());
   const cut = tenancy!.deleteCluster(old.clusterId, () => Promise.reject(new Error('killed')));
@@ -66,7 +66,7 @@ it('starts while the demo cluster is being deleted, so that a deletion that was 
   expect(tenancy!.access.authenticate(made.apiKey)).toMatchObject({ clusterId: made.clusterId });
 });
 
-it('a suspended demo cluster gets no further keys', async () => {
+it('a suspended demo cluster gets no new keys', async () => {
   const [tenancy] = await openGateways(1);
   const old = await start(tenancy!, drawn());
   await tenancy!.updateCluster(old.clusterId, { state: 'suspended' });
@@ -74,7 +74,7 @@ it('a suspended demo cluster gets no further keys', async () => {
   expect(tenancy!.keys(old.clusterId)).toHaveLength(1);
 });
 
-it('another gateway may delete the demo cluster while this one makes its key', async () => {
+it('another gateway may delete the demo cluster while this one creates its key', async () => {
   const [tenancy, other] = await openGateways(2);
   const old = await start(tenancy!, drawn());
   await tenancy!.revokeKey(old.clusterId, old.keyId);

@@ -37,7 +37,7 @@ afterEach(() => {
 });
 
 it.runIf(existsSync('/proc/self/stat'))(
-  'a broker elsewhere that is stopped is there, however many clients wait for it',
+  'a stopped broker of another process counts as present, however many clients wait for it',
   async () => {
     const clock = systemClock;
     const persistence = { store: memoryStore({ clock }).connect(), clock, random: systemRandom };

@@ -13,7 +13,7 @@ const isStopped = (looks: readonly (LockLook | undefined)[], passedMs?: number):
 };
 const times = (count: number, look: LockLook): LockLook[] => Array.from({ length: count }, () => look);
 
-it('is held by a stopped process after a second of looks at the same transaction', () => {
+it('a stopped process holds the lock if a second of checks finds the same transaction', () => {
   expect(isStopped(times(10, at(7n, true)))).toBe(false);
   expect(isStopped(times(11, at(7n, true)))).toBe(true);
   expect(heldText(held(times(11, at(7n, true))))).toBe(
@@ -21,18 +21,18 @@ it('is held by a stopped process after a second of looks at the same transaction
   );
 });
 
-it('is not when it goes on in between, commits, or lets it go', () => {
+it('a process that resumes, commits or releases the lock in between does not hold it', () => {
   for (const between of [at(7n), at(8n, true), undefined]) {
     expect(isStopped([...times(9, at(7n, true)), between, ...times(9, at(7n, true))])).toBe(false);
   }
 });
 
-it('is told of after five seconds when the process is only slow', () => {
+it('a process that is only slow is reported after five seconds', () => {
   expect(heldText(held(times(50, at(7n))))).toBeUndefined();
   expect(heldText(held(times(51, at(7n))))).toBe('the metadata store waits for process 11, which holds its lock');
   expect(isStopped(times(51, at(7n)))).toBe(false);
 });
 
-it('is nothing to who was asleep itself', () => {
+it('an observer that was asleep itself reports nothing', () => {
   expect(isStopped(times(5, at(7n, true)), 3_600_000)).toBe(false);
 });

@@ -5,12 +5,12 @@ import { manualClock } from '../../engine/kernel/manual-clock.ts';
 import type { BrokerSession } from '../../engine/controller/rows/broker-session.ts';
 import { longestOptimizedFlag, type Pause, pauseAt, pauseOptimizerInFailovers } from './optimizer-pause.ts';
 
-it('is a flag of this V8, with the value that is set again', () => {
+it('the flag exists in this V8, and its value is the one that is restored', () => {
   const { stdout } = spawnSync(process.execPath, ['--v8-options'], { encoding: 'utf8', timeout: 20_000 });
   expect(stdout).toContain(`default: ${longestOptimizedFlag}=61440`);
 });
 
-it('lasts from one death to the next, but not for ever', () => {
+it('the pause lasts from one death to the next, but not for ever', () => {
   expect(pauseAt(0, undefined)).toEqual({ sinceMs: 0, untilMs: 1000 });
   expect(pauseAt(5000, { sinceMs: 0, untilMs: 1000 })).toEqual({ sinceMs: 5000, untilMs: 6000 });
   let pause: Pause | undefined;
@@ -23,7 +23,7 @@ it('lasts from one death to the next, but not for ever', () => {
   expect(pausedMs).toBeLessThan(62_000);
 });
 
-it('keeps V8 from optimizing after a broker was fenced, and lets it again', async () => {
+it('the pause keeps V8 from optimizing after a broker was fenced, and then ends', async () => {
   const clock = manualClock();
   let state: BrokerSession['state'] = 'serving';
   let tell: (brokerId: number) => void = () => undefined;

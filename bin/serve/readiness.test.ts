@@ -33,7 +33,7 @@ function setUp(freeBytesFloor: number, parts: Partial<ReadinessParts> = {}) {
   return { folder, readiness, fleet };
 }
 
-it('is ready over disks with room, and not before and after it serves', async () => {
+it('is ready while it serves on disks with room, and not before or after', async () => {
   const { folder, readiness } = setUp(0);
   for (const id of [1, 2]) mkdirSync(folder.volume(id));
   expect(await readiness.look()).toEqual({ isReady: true, reasons: [] });
@@ -43,7 +43,7 @@ it('is ready over disks with room, and not before and after it serves', async ()
   expect(await readiness.look()).toEqual({ isReady: false, reasons: ['the process is starting or stopping'] });
 });
 
-it('tells of one full volume, and is not ready when all are', async () => {
+it('reports one full volume, and is not ready when all are full', async () => {
   const one = setUp(Infinity);
   mkdirSync(one.folder.volume(1));
   const full = /^the disk of broker 1 is nearly full \(\d+ MiB free\)$/;
@@ -55,13 +55,13 @@ it('tells of one full volume, and is not ready when all are', async () => {
   expect(both.readiness.isReady()).toBe(false);
 });
 
-it('is not ready while the metadata store takes no write, and says so', async () => {
+it('is not ready while the metadata store refuses writes, and says so', async () => {
   const text = 'the disk of the metadata store is read-only';
   const { readiness } = setUp(0, { store: { trouble: () => text } });
   expect(await readiness.look()).toEqual({ isReady: false, reasons: [text] });
 });
 
-it('is not ready while somebody else has the lock of the metadata store for too long', async () => {
+it('is not ready while another process holds the lock of the metadata store for too long', async () => {
   const trouble = 'the metadata store waits for process 11, which holds its lock and is suspended';
   const { folder, readiness } = setUp(0, { lockWatch: { trouble: () => trouble } });
   for (const id of [1, 2]) mkdirSync(folder.volume(id));

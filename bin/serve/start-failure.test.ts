@@ -6,7 +6,7 @@ import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import { brokerSlot } from './broker-slots.ts';
 import { startFailureExit, startFailureText } from './start-failure.ts';
 
-it('a port in use is named with the flags that choose another', async () => {
+it('a port in use is named, with the flags that choose another', async () => {
   const first = createServer().listen(0, '127.0.0.1');
   await once(first, 'listening');
   const { port } = first.address() as AddressInfo;
@@ -19,7 +19,7 @@ it('a port in use is named with the flags that choose another', async () => {
   expect(startFailureExit(error)).toBe(1);
 });
 
-it('a data folder that takes no lock is named', async () => {
+it('a data folder that cannot be locked is named', async () => {
   const server = createServer().listen('/nowhere/data/run/one-1-aa.sock');
   const [error] = (await once(server, 'error')) as [Error];
   expect(startFailureText(error)).toMatch(

@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { welcome } from './welcome.ts';
 
 it.each(['plain', 'with  spaces', `it's "quoted" $HOME \`id\``, 'дата', 'new\nline'])(
-  'its first line to paste reads the keys of a data folder named %j',
+  'the first line to paste reads the keys of a data folder named %j',
   (name) => {
     const folder = mkdtempSync(join(tmpdir(), `welcome ${name}`));
     onTestFinished(() => rmSync(folder, { recursive: true }));
