@@ -47,7 +47,7 @@ const owners = (catalogue: StoreCatalogue, name: string): (number | undefined)[]
   catalogue.byName(name)?.partitions.map((each) => each.brokerId) ?? [];
 
 describe('the catalogue', () => {
-  it('starts with what the store holds and follows it', async () => {
+  it('starts with the contents of the store and follows its changes', async () => {
     const clock = new VirtualClock();
     const store = memoryStore({ clock });
     const orders = topicOf('c1.orders');
@@ -62,7 +62,7 @@ describe('the catalogue', () => {
     expect(catalogue.byName('c1.orders')!.partitions[0]).toMatchObject({ index: 0, leaderEpoch: 1, movedAtMs: 5 });
   });
 
-  it('shows a topic without owners until its placement comes, in either order', async () => {
+  it('shows a topic without owners until its placement arrives, in either order', async () => {
     const { store, clock, catalogue, ready } = await started();
     await ready;
     const a = topicOf('c1.a');
@@ -90,7 +90,7 @@ describe('the catalogue', () => {
     expect([...catalogue.ofCluster('c3')]).toEqual([]);
   });
 
-  it('forgets deleted topics, and tells a recreated one from the old', async () => {
+  it('forgets deleted topics, and distinguishes a recreated topic from the old one', async () => {
     const { store, clock, catalogue, changed, ready } = await started();
     await ready;
     const old = topicOf('c1.a');
@@ -132,7 +132,7 @@ describe('the catalogue', () => {
     expect(changed).toEqual([4, 4]);
   });
 
-  it('reads again after a gap: what changed, came and went meanwhile', async () => {
+  it('rereads after a gap what was changed, added and removed meanwhile', async () => {
     let isLosing = false;
     const { store, clock, catalogue, ready } = await started((operation) => {
       if (operation.op === 'deliver' && isLosing) throw new StoreUnavailable('cut off');
@@ -154,7 +154,7 @@ describe('the catalogue', () => {
     expect(owners(catalogue, 'c1.kept')).toEqual([2, 3]);
   });
 
-  it('keeps trying to read', async () => {
+  it('retries its reads', async () => {
     let failures = 100;
     const { clock, catalogue, store, ready } = await started((operation) => {
       if (operation.op === 'range' && failures-- > 0) throw new StoreUnavailable('down');
@@ -171,7 +171,7 @@ describe('the catalogue', () => {
     expect(catalogue.byName('c1.a')).toBeDefined();
   });
 
-  it('never steps back in leader epochs', async () => {
+  it('never goes back to a lower leader epoch', async () => {
     const { store, clock, catalogue, ready } = await started();
     await ready;
     const topic = topicOf('c1.a');
@@ -181,7 +181,7 @@ describe('the catalogue', () => {
     expect(catalogue.byName('c1.a')!.partitions.map((each) => each.leaderEpoch)).toEqual([5, 5]);
   });
 
-  it('serves on when a row cannot be read', async () => {
+  it('keeps serving when a row cannot be read', async () => {
     const { store, clock, catalogue, ready } = await started();
     await ready;
     const topic = topicOf('c1.good');

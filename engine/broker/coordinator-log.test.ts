@@ -6,7 +6,7 @@ import { AppendUnsure } from './groups/coordinator-log.ts';
 
 const record = (text: string) => ({ key: Buffer.from(text), value: null });
 
-it('tells a disk without room from an append of unknown fate, and goes on when there is room', async () => {
+it('tells a full disk from an append of unknown outcome, and continues when there is room', async () => {
   const world = new World({ freeSpaceIntervalMs: 10 });
   const store = await world.startSession();
   const log = await world.open(store);
@@ -32,7 +32,7 @@ it('tells a disk without room from an append of unknown fate, and goes on when t
   void dying;
 });
 
-it('gives the log up when a read brings it no further', async () => {
+it('gives up the log when a read makes no progress', async () => {
   const world = new World();
   const log = await world.open(await world.startSession());
   const coordinator = coordinatorLog(log, world.clock);

@@ -47,18 +47,18 @@ async function seatsOfOne(isTopicKnown = true) {
   return { list };
 }
 
-it('lists the groups of the seats that are asked for', async () => {
+it('lists the groups of the requested seats', async () => {
   const { list } = await seatsOfOne();
   expect(await list([0])).toEqual({ throttleTimeMs: 0, errorCode: errorCode.none, groups: [] });
 });
 
-it('lists nothing when one of the seats is not here, or is not known yet', async () => {
+it('lists nothing if one of the seats is elsewhere, or is not known yet', async () => {
   for (const { list } of [await seatsOfOne(), await seatsOfOne(false)]) {
     expect((await list([0, 1])).errorCode).toBe(errorCode.notCoordinator);
   }
 });
 
-it.each([16, 12, 8] as const)('answers what fails in a way that nobody has thought of, key %i', async (key) => {
+it.each([16, 12, 8] as const)('answers a request that fails unexpectedly, key %i', async (key) => {
   const fails = (): Promise<never> => Promise.reject(new Overloaded('no way to know'));
   const seats = { ofGroup: fails, ofPartitions: fails } as unknown as CoordinatorSeats;
   const topics = [{ name: 't', topicId: topicA, partitions: [{ partitionIndex: 3 }] }];

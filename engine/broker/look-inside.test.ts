@@ -15,7 +15,7 @@ function toldOf(looked: Buffer | RecordsFault): string {
   return 'errorCode' in looked ? `${looked.errorCode}` : 'taken';
 }
 
-it('ends in the order in which batches came, whatever each takes', async () => {
+it('finishes batches in their order of arrival, however long each takes', async () => {
   const large = await recompressBatch(encodeBatch([{ key, value, timestampMs: 1 }]), codec.gzip);
   const small = encodeBatch([{ key, value: null, timestampMs: 1 }]);
   const keyless = encodeBatch([{ key: null, value: null, timestampMs: 1 }]);
@@ -34,7 +34,7 @@ it('ends in the order in which batches came, whatever each takes', async () => {
   expect(ends).toEqual(['other taken', 'large taken', 'small taken', 'keyless 87']);
 });
 
-it('keeps the order when the topic ceases to be compacted while a batch is looked into, and then looks no more', async () => {
+it('keeps the order when a topic stops being compacted during an inspection, and then inspects no more', async () => {
   const large = await recompressBatch(encodeBatch([{ key, value, timestampMs: 1 }]), codec.gzip);
   const keyless = encodeBatch([{ key: null, value: null, timestampMs: 1 }]);
   const log = {} as PartitionLog;
@@ -53,7 +53,7 @@ it('keeps the order when the topic ceases to be compacted while a batch is looke
 });
 
 describe('a topic with a codec', () => {
-  it('is compressed as hard as its level says', async () => {
+  it('is compressed at its level', async () => {
     const text = Buffer.from(Array.from({ length: 5_000 }, (_, i) => `${i * 7919}`).join(','));
     const batch = encodeBatch([{ key, value: text, timestampMs: 1 }]);
     const sizes: number[] = [];
@@ -70,7 +70,7 @@ describe('a topic with a codec', () => {
   const looked = (batch: Buffer, wanted: Partial<Wanted>): Promise<Buffer | RecordsFault> =>
     new Promise((resolve) => afterLook({} as PartitionLog, batch, { ...plain, ...wanted }, resolve));
 
-  it('has every batch in it, whatever the producer took, with all else as it was', async () => {
+  it('stores every batch in its codec, whatever the producer used, and changes nothing else', async () => {
     const stamped = { producerId: 7, producerEpoch: 2, baseSequence: 9 };
     const all = { ...codec, uncompressed: codec.none };
     for (const compressionType of ['uncompressed', 'gzip', 'snappy', 'lz4', 'zstd'] as const) {
@@ -87,7 +87,7 @@ describe('a topic with a codec', () => {
     }
   });
 
-  it('keeps the order of small batches that need nothing behind a large one', async () => {
+  it('keeps small batches that need no work behind a large one', async () => {
     const log = {} as PartitionLog;
     const ends: string[] = [];
     const large = encodeBatch([{ key, value, timestampMs: 1 }]);
@@ -103,7 +103,7 @@ describe('a topic with a codec', () => {
     expect(ends).toEqual(['large taken', 'small taken']);
   });
 
-  it('refuses what is over max.message.bytes in its codec, what is no such codec, and what is too large to compress anew', async () => {
+  it('refuses batches over max.message.bytes in its codec, unknown codecs, and batches too large to recompress', async () => {
     const zeros = { key, value: Buffer.alloc(2_000_000), timestampMs: 1 };
     const packed = await recompressBatch(encodeBatch([zeros]), codec.zstd);
     expect(await looked(packed, { compressionType: 'uncompressed' })).toMatchObject({ errorCode: 10 });

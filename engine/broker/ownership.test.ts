@@ -65,7 +65,7 @@ function world() {
 const closing = (): Promise<void> => Promise.resolve();
 
 describe('ownership', () => {
-  it('keeps the order of requests that came while the log was opening', async () => {
+  it('keeps the order of requests that arrive while the log is opening', async () => {
     const { place, ownership, finishOpening } = world();
     place(1, 0);
     const order: number[] = [];
@@ -75,7 +75,7 @@ describe('ownership', () => {
     expect(order).toEqual([1, 2, 3, 4]);
   });
 
-  it('opens nothing of a deleted topic, though its feed has not told it yet', async () => {
+  it('opens no log of a deleted topic, even before its feed reports the deletion', async () => {
     const { clock, place, remove, ownership, ask, finishOpening, opened } = world();
     place(1, 0);
     const early = ask();
@@ -111,7 +111,7 @@ describe('ownership', () => {
     expect('log' in answers[0]!).toBe(true);
   });
 
-  it('says NOT_LEADER when the feed brings another owner', async () => {
+  it('answers NOT_LEADER when the feed names another owner', async () => {
     const { clock, place, ask } = world();
     place(2, 0);
     const answers = ask();
@@ -120,7 +120,7 @@ describe('ownership', () => {
     expect(answers).toEqual([{ errorCode: errorCode.notLeaderOrFollower }]);
   });
 
-  it('does not wait for the feed when the sender knew no newer row than it does', async () => {
+  it('does not wait for the feed if the sender knew no newer row', async () => {
     const { clock, place, ask } = world();
     place(2, 5);
     for (const sentEpoch of [4, 5]) {
@@ -138,7 +138,7 @@ describe('ownership', () => {
   });
 
   it.each([4, -1])(
-    'sends on what came while a log was released as soon as its next owner is known (%i)',
+    'returns requests that arrived during a release as soon as the next owner is known (%i)',
     async (sent) => {
       const { clock, place, ownership, ask, opened } = world();
       place(1, 4);
@@ -153,7 +153,7 @@ describe('ownership', () => {
     },
   );
 
-  it('does not open a log again at the epoch that was given up, though it was not open then', async () => {
+  it('never opens a log at an epoch that was given up, even if it was not open then', async () => {
     const { clock, place, ownership, ask, opened, finishOpening } = world();
     place(1, 4);
     await ownership.release([{ topicId, partition: 0, leaderEpoch: 4 }], closing);
@@ -170,7 +170,7 @@ describe('ownership', () => {
     expect(opened).toEqual([6]);
   });
 
-  it('releases a log whose opening was under way when the release came', async () => {
+  it('releases a log that was being opened when the release came', async () => {
     const { clock, place, ownership, ask, released, finishOpening } = world();
     place(1, 4);
     ask();

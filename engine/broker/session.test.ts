@@ -43,7 +43,7 @@ describe('a broker session', () => {
     expect(session.mayAck(1000 + 1425)).toBe(false);
   });
 
-  it('walks serving, draining, closed, and the next one has the next epoch', async () => {
+  it('goes through serving, draining and closed, and the next session has the next epoch', async () => {
     const { open, row, clock } = setUp();
     const session = await open();
     await session.setState('draining');
@@ -73,7 +73,7 @@ describe('a broker session', () => {
     expect(second).toBe(2);
   });
 
-  it('gives up after the wait', async () => {
+  it('gives up after the maximum wait', async () => {
     const { open, clock } = setUp();
     await open();
     const second = open(101);
@@ -82,7 +82,7 @@ describe('a broker session', () => {
     await failed;
   });
 
-  it('lets one of two processes of the same slot in', async () => {
+  it('admits one of two processes of the same slot', async () => {
     const { open, clock } = setUp();
     const first = open(1);
     const second = open(2);
@@ -94,7 +94,7 @@ describe('a broker session', () => {
     await failed;
   });
 
-  it('has one effect when every reply is lost once', async () => {
+  it('has one effect if every reply is lost once', async () => {
     const tokens = new Set<string>();
     const { open, row, clock } = setUp((operation) => {
       if (operation.op !== 'transact' || operation.token === undefined || tokens.has(operation.token)) return undefined;
@@ -113,7 +113,7 @@ describe('a broker session', () => {
     expect(await row()).toMatchObject({ epoch: 1, state: 'closed' });
   });
 
-  it('ends when fenced: no acknowledgement, no write, one call', async () => {
+  it('ends when fenced: no acknowledgement, no write, and one notification', async () => {
     const { open, clock, fence, fenced, store } = setUp();
     const session = await open();
     await fence();
@@ -127,7 +127,7 @@ describe('a broker session', () => {
     await expect(session.close()).rejects.toBeInstanceOf(SessionFenced);
   });
 
-  it('is fenced by the lease alone when it writes nothing', async () => {
+  it('learns of its fence from the lease alone if it writes nothing', async () => {
     const { open, clock, fence, fenced } = setUp();
     const session = await open();
     await fence();
@@ -136,7 +136,7 @@ describe('a broker session', () => {
     expect(session.mayAck()).toBe(false);
   });
 
-  it('does not take its own change of state for a fence', async () => {
+  it('does not mistake its own change of state for a fence', async () => {
     const { open, clock, fenced, store } = setUp((operation) => {
       const changes = operation.op === 'transact' && operation.ops[0]?.op === 'put' && operation.token !== undefined;
       return changes ? { replyDelayMs: 1000 } : undefined;
@@ -157,7 +157,7 @@ describe('a broker session', () => {
     expect(fenced).toEqual([]);
   });
 
-  it('hands a conflict of the caller to the caller', async () => {
+  it('returns a conflict caused by the caller to the caller', async () => {
     const { open, fenced } = setUp();
     const session = await open();
     const conflict = session.commit([

@@ -57,7 +57,7 @@ async function setUp() {
 const given = [0, 1].map((partition) => ({ topicId, partition, leaderEpoch: 4 }));
 
 describe('logs that were released', () => {
-  it('are taken back at a higher epoch when no move follows, those that were moved are not', async () => {
+  it('are taken back at a higher epoch if no move follows, but not if they were moved', async () => {
     const { clock, put, takeBack, epochs } = await setUp();
     takeBack.watch(given);
     await put([
@@ -73,7 +73,7 @@ describe('logs that were released', () => {
     expect(await epochs()).toEqual(['1@5', '3@5', '2@0']);
   });
 
-  it('are taken back at once when who moved them has ended, or another keeps the fleet', async () => {
+  it('are taken back at once when the mover has ended, or another controller keeps the fleet', async () => {
     const ended = await setUp();
     ended.takeBack.watch(given);
     await ended.clock.advance(1_000);

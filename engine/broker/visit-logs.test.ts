@@ -34,7 +34,7 @@ function catalogueOf(
 }
 
 describe('visits of logs', () => {
-  it('have the owner free the space of logs that nobody asks for, and of those alone', async () => {
+  it('make the owner free the space of logs that get no requests, and only of those', async () => {
     const world = new World({ mergeBytesMax: 0, retentionIntervalMs: 100 * hour });
     const first = await world.startSession();
     for (let partition = 0; partition < partitionCount; partition++) {
@@ -64,7 +64,7 @@ describe('visits of logs', () => {
     expect(world.fatal).toEqual([]);
   });
 
-  it('open what a change of rows has given to this broker soon, and what came with the session', async () => {
+  it('open the logs that the session began with, and soon after a row change the logs that it gave to this broker', async () => {
     const world = new World();
     const store = await world.startSession();
     const { clock } = world;

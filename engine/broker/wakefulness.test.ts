@@ -39,13 +39,13 @@ class Stoppable {
   }
 }
 
-it('is awake while the store is away, for as long as the process runs', () => {
+it('stays awake while the store is away and the process runs', () => {
   const process = new Stoppable();
   process.run(60_000);
   expect(process.wakefulness.isAwake()).toBe(true);
 });
 
-it('is not when the process goes on behind the end of its lease, until that is renewed', () => {
+it('is not awake when the process resumes after the end of its lease, until the lease is renewed', () => {
   const process = new Stoppable();
   process.stop(5000);
   expect(process.wakefulness.isAwake()).toBe(false);
@@ -57,14 +57,14 @@ it('is not when the process goes on behind the end of its lease, until that is r
   expect(process.wakefulness.isAwake()).toBe(true);
 });
 
-it('sees the gap as well when a timer comes before the first question', () => {
+it('notices the gap even if a timer fires before the first check', () => {
   const process = new Stoppable();
   process.stop(5000);
   process.run(200);
   expect(process.wakefulness.isAwake()).toBe(false);
 });
 
-it('does not mind a stop within the lease', () => {
+it('tolerates a stop within the lease', () => {
   const process = new Stoppable();
   process.stop(1000);
   expect(process.wakefulness.isAwake()).toBe(true);

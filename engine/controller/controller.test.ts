@@ -17,7 +17,7 @@ function leavingStore() {
 }
 
 describe('a controller', () => {
-  it('starts the fleet, places topics over the zones, and answers what it placed', async () => {
+  it('starts the fleet, spreads topics over the zones, and returns the placement', async () => {
     const { control, during, placements } = world();
     const controller = control();
     expect(controller.ready()).toBe(false);
@@ -35,7 +35,7 @@ describe('a controller', () => {
     ]);
   });
 
-  it('changes topics, and says what is wrong', async () => {
+  it('changes topics, and names what is wrong with a request', async () => {
     const { control, during, store } = world();
     const controller = control();
     await during(controller.start());
@@ -70,7 +70,7 @@ describe('a controller', () => {
     await during(controller.createTopic({ ...spec, name: 'c.v' }));
   });
 
-  it('tells a guard what is made and taken as it is then, whoever else changes the topic', async () => {
+  it('tells a guard what is added and removed at that moment, whoever else changes the topic', async () => {
     const { control, during } = world();
     const controller = control();
     await during(controller.start());
@@ -85,7 +85,7 @@ describe('a controller', () => {
     expect(partitions).toBe(0);
   });
 
-  it('deletes by its id no later topic of the same name', async () => {
+  it('never deletes a later topic of the same name by the id of the former', async () => {
     const { control, during } = world();
     const controller = control();
     await during(controller.start());
@@ -99,7 +99,7 @@ describe('a controller', () => {
     await during(controller.deleteTopic('c.t', undefined, later.topicId));
   });
 
-  it('gives producer ids that never repeat, over restarts as well', async () => {
+  it('gives producer ids that never repeat, even over restarts', async () => {
     const { control, during } = world();
     const first = control();
     await during(first.start());
@@ -111,7 +111,7 @@ describe('a controller', () => {
     expect(ids).not.toContain(await during(second.allocateProducerId()));
   });
 
-  it('frees the space of a deleted topic, later when an owner is away', async () => {
+  it('frees the space of a deleted topic, later if an owner is away', async () => {
     const { control, during, fleet, clock, store } = world();
     const controller = control();
     await during(controller.start());
@@ -126,7 +126,7 @@ describe('a controller', () => {
     for (let shard = 0; shard < 64; shard++) expect((await store.range(shardPk(shard))).rows).toEqual([]);
   });
 
-  it('frees hundreds of deleted topics at once, and tells of them in one event', async () => {
+  it('frees hundreds of deleted topics at once, and reports them in one event', async () => {
     const { control, during, fleet, clock, store } = world();
     const controller = control();
     await during(controller.start());
@@ -184,7 +184,7 @@ describe('a broker that dies', () => {
     );
   });
 
-  it('is cleaned up after when others serve its partitions already, and starts again only then', async () => {
+  it('is cleaned up after others serve its partitions, and restarts only after that', async () => {
     const { control, during, fleet, clock, fill, owners } = world();
     const controller = control();
     await during(controller.start());
@@ -221,7 +221,7 @@ describe('a broker that dies', () => {
     expect(new Set(states(controller))).toEqual(new Set(['serving']));
   });
 
-  it('that hangs is killed after its lease, and nobody else is', async () => {
+  it('that hangs is killed after its lease, and no other broker is', async () => {
     const { control, during, fleet, clock, owners, fill } = world();
     const controller = control();
     await during(controller.start());
@@ -236,7 +236,7 @@ describe('a broker that dies', () => {
     expectEven(await owners());
   });
 
-  it('with its zone is one event', async () => {
+  it('together with its zone is one event', async () => {
     const { control, during, fleet, clock, placements, fill, owners } = world(6);
     const controller = control();
     await during(controller.start());
@@ -252,7 +252,7 @@ describe('a broker that dies', () => {
     expect((await owners()).size).toBe(6);
   });
 
-  it('is not kept waiting by one that died before it and is being recovered', async () => {
+  it('does not wait for an earlier one that is being recovered', async () => {
     const { control, during, fleet, clock, placements, fill } = world(6);
     const controller = control();
     await during(controller.start());
@@ -268,7 +268,7 @@ describe('a broker that dies', () => {
     expect(await reasons()).toEqual(new Set(['created', 'broker-dead']));
   });
 
-  it('has its log read while its session is fenced, once', async () => {
+  it('has its log read once, while its session is being fenced', async () => {
     const { control, during, fleet, clock } = world();
     const controller = control();
     await during(controller.start());
@@ -285,7 +285,7 @@ describe('a broker that dies', () => {
     expect(fleet.ahead).toHaveLength(1);
   });
 
-  it('with most of the others waits little before it starts again, however often it died before', async () => {
+  it('together with most of the others waits briefly before its restart, however often it died before', async () => {
     const { control, during, fleet, clock } = world();
     const controller = control();
     await during(controller.start());
@@ -296,7 +296,7 @@ describe('a broker that dies', () => {
     }
   });
 
-  it('with all the others leaves partitions where they are, and all come back', async () => {
+  it('together with all the others keeps its partitions, and all come back', async () => {
     const { control, during, fleet, clock, owners, fill, placements } = world();
     const controller = control();
     await during(controller.start());
@@ -308,7 +308,7 @@ describe('a broker that dies', () => {
     expect((await placements()).flatMap((row) => row.partitions).some((p) => p.brokerId < 0)).toBe(false);
   });
 
-  it('with all the others, and may not start again yet, loses its partitions to the first that serves', async () => {
+  it('together with all the others, before it may restart, loses its partitions to the first broker that serves', async () => {
     const { control, during, fleet, clock, owners, fill } = world();
     const controller = control();
     await during(controller.start());
@@ -329,7 +329,7 @@ describe('a broker that dies', () => {
     expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
   });
 
-  it('while another one is being recovered is recovered too', async () => {
+  it('during the recovery of another one is recovered too', async () => {
     const { control, during, fleet, clock, owners, fill } = world();
     const controller = control();
     await during(controller.start());
@@ -362,7 +362,7 @@ describe('a broker that dies', () => {
     expectEven(await owners());
   });
 
-  it('with all the others loses its partitions to the first whose process stands by', async () => {
+  it('together with all the others loses its partitions to the first whose spare process stands by', async () => {
     const { control, during, fleet, clock, owners, fill } = world();
     let load: () => void = () => undefined;
     const loaded = new Promise<void>((resolve) => (load = resolve));
@@ -381,7 +381,7 @@ describe('a broker that dies', () => {
     expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
   });
 
-  it('with all the others waits little before it starts again, however often it died before', async () => {
+  it('together with all the others waits briefly before its restart, however often it died before', async () => {
     const { control, during, fleet, clock } = world();
     const controller = control();
     await during(controller.start());
@@ -392,7 +392,7 @@ describe('a broker that dies', () => {
     }
   });
 
-  it('that hangs is killed as soon as the fleet tells', async () => {
+  it('that hangs is killed as soon as the fleet reports it', async () => {
     const { control, during, fleet, clock, fill, kinds } = world();
     let tell: (brokerId: number, reason: string) => void = () => undefined;
     fleet.onHung = (listener) => void (tell = listener);
@@ -427,7 +427,7 @@ describe('a broker that dies', () => {
 });
 
 describe('the brake', () => {
-  it('kills nobody when most brokers look hung, and lets go when they go on looking so', async () => {
+  it('kills no broker when most look hung, and lets go if they keep looking hung', async () => {
     const { control, during, fleet, clock, kinds } = world();
     const controller = control();
     await during(controller.start());
@@ -443,7 +443,7 @@ describe('the brake', () => {
     expect(states(controller)).toEqual(['serving', 'serving', 'serving']);
   });
 
-  it('kills nobody while the store is away for everybody', async () => {
+  it('kills no broker while the store is away for all', async () => {
     const { control, during, fleet, clock } = world();
     const store = leavingStore();
     const controller = control(store.faults);
@@ -455,7 +455,7 @@ describe('the brake', () => {
     expect(fleet.kills).toEqual([]);
   });
 
-  it('starts a slot again whose broker died while the store was away, however long that is', async () => {
+  it('restarts a slot whose broker died while the store was away, however long that lasts', async () => {
     const { control, during, fleet, clock } = world();
     const store = leavingStore();
     const controller = control(store.faults);
@@ -473,7 +473,7 @@ describe('the brake', () => {
 });
 
 describe('startup after a crash of everything', () => {
-  it('settles sessions whose process is gone at once, in place', async () => {
+  it('settles sessions whose process is gone at once, in their slots', async () => {
     const { control, during, fleet, clock, fill, placements } = world();
     let dead = false;
     const first = control(() => {
@@ -496,7 +496,7 @@ describe('startup after a crash of everything', () => {
     expect((await placements()).map((row) => row.topicId)).toEqual(before.map((row) => row.topicId));
   });
 
-  it('starts a slot that is settled while another is still being recovered, and gives it what that one had', async () => {
+  it('starts a settled slot while another is still being recovered, and gives it the partitions of that one', async () => {
     const { control, during, fleet, clock, fill, owners } = world();
     let dead = false;
     const first = control(() => {
@@ -525,7 +525,7 @@ describe('startup after a crash of everything', () => {
     expect(fleet.recovered.filter((session) => session === '1@1')).toHaveLength(1);
   });
 
-  it('serves with the others while the log of one is damaged, and with that one once it is mended', async () => {
+  it('serves with the other brokers while the log of one is damaged, and with that one once it is repaired', async () => {
     const { control, during, fleet, clock, fill } = world();
     let dead = false;
     const first = control(() => {
@@ -552,7 +552,7 @@ describe('startup after a crash of everything', () => {
 });
 
 describe('startup beside brokers of an earlier run', () => {
-  it('waits for the lease of a process that is still there, and fences it', async () => {
+  it('waits for the lease of a process that still runs, and fences it', async () => {
     const { control, during, fleet, clock, store } = world();
     let dead = false;
     const first = control(() => {
@@ -584,7 +584,7 @@ describe('startup beside brokers of an earlier run', () => {
 });
 
 describe('two controllers', () => {
-  it('the later one owns the shards, and the earlier one can write nothing', async () => {
+  it('the later one owns the shards, and the earlier one cannot write', async () => {
     const { control, during, store, clock, placements } = world();
     const first = control();
     await during(first.start());
@@ -623,7 +623,7 @@ describe('a store that fails at any step', () => {
     'ambiguous, not applied',
     'every other reply lost',
   ] as const) {
-    it(`${way}: the sequence ends the same`, async () => {
+    it(`${way}: the sequence ends in the same state`, async () => {
       for (let failing = 0; failing < 8; failing++) {
         const { control, during, fleet, clock, owners, fill } = world();
         let armed = false;

@@ -5,7 +5,7 @@ import { eventLine, eventRing } from './events.ts';
 const zoneOf = (brokerId: number): string | undefined => (brokerId === 1 ? 'a' : undefined);
 
 describe('the ring of events', () => {
-  it('numbers what is emitted, forgets the oldest and tells listeners until they stop', () => {
+  it('numbers events, forgets the oldest and tells listeners until they stop', () => {
     const ring = eventRing(manualClock(), 2);
     const heard: number[] = [];
     const stop = ring.on(({ seq }) => heard.push(seq));
@@ -16,7 +16,7 @@ describe('the ring of events', () => {
     expect(heard).toEqual([1, 2, 3]);
   });
 
-  it('keeps what is rare however often something else happens', () => {
+  it('keeps rare events however often others happen', () => {
     const ring = eventRing(manualClock(), 6);
     for (const kind of ['broker-dead', 'zone-down', 'broker-dead']) ring.emit(kind, 'because');
     for (let i = 0; i < 100; i++) ring.emit('topic-freed', 'deleted');
@@ -30,7 +30,7 @@ describe('the ring of events', () => {
     ]);
   });
 
-  it('says the broker and its zone in fields of their own', () => {
+  it('has fields for the broker and its zone', () => {
     const ring = eventRing(manualClock(), 10, zoneOf);
     ring.emit('broker-dead', 'process ended', { brokerId: 1, livedMs: 5 });
     ring.emit('broker-dead', 'process ended', { brokerId: 9 });

@@ -30,7 +30,7 @@ async function setUp(faults?: StoreFaults) {
 }
 
 describe('the holder of a lease', () => {
-  it('is valid from its first renewal on, and every interval longer', async () => {
+  it('is valid from its first renewal on, and extended at every interval', async () => {
     const { clock, lease, store } = await setUp();
     expect(lease.isValid(clock.monotonicMs())).toBe(false);
     await clock.advance(1);
@@ -40,7 +40,7 @@ describe('the holder of a lease', () => {
     expect((await store.get(key))!.version).toBe(34);
   });
 
-  it('counts from the sending, however late the reply', async () => {
+  it('counts from the time of sending, however late the reply', async () => {
     const { clock, lease } = await setUp((operation) =>
       operation.op === 'transact' ? { delayMs: 400, replyDelayMs: 600 } : undefined,
     );
@@ -48,7 +48,7 @@ describe('the holder of a lease', () => {
     expect(lease.validUntilMs()).toBe(1000 + 1500 - 75);
   });
 
-  it('rides through a store that is away for less than the duration, and lapses in a longer one until it is back', async () => {
+  it('survives a store outage shorter than its duration, and lapses in a longer one until the store is back', async () => {
     let away = false;
     const { clock, lease, lost } = await setUp((operation) => {
       if (away && operation.op === 'transact') throw new StoreUnavailable('away');
@@ -76,7 +76,7 @@ describe('the holder of a lease', () => {
     expect(lost).toEqual([]);
   });
 
-  it('is lost once and at once when the guard does not hold', async () => {
+  it('is lost once and at once when the guard fails', async () => {
     const { clock, store, lease, lost } = await setUp();
     await clock.advance(1);
     await store.transact([{ op: 'put', key: fenceKey, value: 'fenced' }]);
@@ -89,7 +89,7 @@ describe('the holder of a lease', () => {
     expect(lost).toHaveLength(1);
   });
 
-  it('goes on with a fresh guard when its owner says that the conflict was its own doing', async () => {
+  it('continues with a fresh guard if its owner caused the conflict', async () => {
     const { clock, store } = await setUp();
     let version = 1;
     let lost = 0;
@@ -114,7 +114,7 @@ describe('the holder of a lease', () => {
     expect(lost).toBe(0);
   });
 
-  it('stops without a word', async () => {
+  it('stops without a notification', async () => {
     const { clock, store, lease, lost } = await setUp();
     await clock.advance(1);
     lease.stop();
@@ -126,7 +126,7 @@ describe('the holder of a lease', () => {
 });
 
 describe('what a lease tells of the log', () => {
-  it('is what it is when the renewal is sent, one renewal after the other', async () => {
+  it('is the state when the renewal is sent, for one renewal after another', async () => {
     const { clock, lease, store, told } = await setUp((operation) =>
       operation.op === 'transact' ? { delayMs: 40, replyDelayMs: 40 } : undefined,
     );
@@ -147,7 +147,7 @@ describe('what a lease tells of the log', () => {
     expect(await stored()).toBeUndefined();
   });
 
-  it('is waited for through failures of the store, and not beyond the end of the lease', async () => {
+  it('is awaited through store failures, but not beyond the end of the lease', async () => {
     let away = true;
     const { clock, lease, told } = await setUp((operation) => {
       if (away && operation.op === 'transact') throw new StoreUnavailable('away');
@@ -177,7 +177,7 @@ describe('an observer of a lease', () => {
     value: JSON.stringify({ epoch: 1, durationMs: 1000, renewals }),
   });
 
-  it('waits the duration and the drift from its first look', () => {
+  it('waits for the duration and the drift from its first look', () => {
     let seen: ObservedLease | undefined = observe(undefined, row(5), 50_000);
     seen = observe(seen, row(5), 51_009);
     expect(seen!.dead).toBe(false);
@@ -185,7 +185,7 @@ describe('an observer of a lease', () => {
     expect(seen!.dead).toBe(true);
   });
 
-  it('starts anew with every renewal, even one that brings the same version back', () => {
+  it('starts over with every renewal, even one that restores the same version', () => {
     let seen = observe(undefined, row(1, 7), 0);
     seen = observe(seen, row(2), 900);
     seen = observe(seen, row(2), 1200);
@@ -194,7 +194,7 @@ describe('an observer of a lease', () => {
     expect(seen!.dead).toBe(false);
   });
 
-  it('has nobody to wait for when there is no row', () => {
+  it('waits for nobody if there is no row', () => {
     expect(observe(observe(undefined, row(1), 0), undefined, 1)).toBeUndefined();
   });
 

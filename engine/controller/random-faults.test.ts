@@ -108,7 +108,7 @@ async function runSchedule(seed: number): Promise<string> {
   return owners.join(' ');
 }
 
-it('ends well for any schedule, and alike for the same seed', async () => {
+it('recovers under any schedule of faults, the same way for the same seed', async () => {
   for (let seed = 1; seed <= 12; seed++) {
     try {
       await runSchedule(seed);

@@ -5,7 +5,7 @@ import { sleep, systemClock } from './clock.ts';
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('endOfTurn', () => {
-  it('runs what is asked for within it at the same end, in order, up to a bound', async () => {
+  it('runs callbacks added during it at the same end, in order, up to a bound', async () => {
     const told: string[] = [];
     let asked = 0;
     const again = (): void => {
@@ -21,7 +21,7 @@ describe('endOfTurn', () => {
     expect(told.slice(-2)).toEqual(['again 5', 'again 6']);
   });
 
-  it('who awaits it goes on in a turn of its own', async () => {
+  it('resumes a caller that awaits it in a turn of its own', async () => {
     const told: string[] = [];
     const worker = async (): Promise<void> => {
       for (let i = 0; i < 2; i++) {
@@ -36,7 +36,7 @@ describe('endOfTurn', () => {
   });
 });
 
-it('a delay that is longer than the timers of the system take is not over at once', async () => {
+it('a delay beyond the limit of system timers does not end at once', async () => {
   const over: number[] = [];
   const timers = [2 ** 31, Infinity].map((delayMs) => systemClock.after(delayMs, () => over.push(delayMs)));
   // By then a timer of one millisecond has fired.

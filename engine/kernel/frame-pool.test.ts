@@ -7,7 +7,7 @@ const pool = (keptBytesMax = 1024 * KiB): FramePool =>
   new FramePool({ ...framePoolDefaults, keptBytesMax, poisons: true });
 
 describe('FramePool', () => {
-  it('gives the memory of one frame to the next of about its size', () => {
+  it('reuses the memory of a frame for the next of about its size', () => {
     const frames = pool();
     const first = frames.take(100 * KiB);
     frames.give(first);
@@ -17,7 +17,7 @@ describe('FramePool', () => {
     expect(frames.take(99 * KiB).buffer).not.toBe(first.buffer);
   });
 
-  it('overwrites what is given back, for tests', () => {
+  it('overwrites returned memory, for tests', () => {
     const frames = pool();
     const frame = frames.take(20 * KiB).fill(1);
     const view = frame.subarray(5, 10);
@@ -25,7 +25,7 @@ describe('FramePool', () => {
     expect([...view]).toEqual([0xdb, 0xdb, 0xdb, 0xdb, 0xdb]);
   });
 
-  it('keeps out what is small, large, foreign or given back before', () => {
+  it('rejects memory that is small, large, foreign or already returned', () => {
     const frames = pool(64 * 1024 * KiB);
     for (const size of [0, 1, 4 * KiB - 1, 20 * 1024 * KiB + 1]) frames.give(frames.take(size));
     expect(frames.keptBytes).toBe(0);
@@ -35,7 +35,7 @@ describe('FramePool', () => {
     expect(() => frames.give(frame)).toThrow('given back once');
   });
 
-  it("lets go of slices of Node's pool, however large that is", () => {
+  it("releases slices of Node's pool, however large that is", () => {
     const frames = pool();
     const { poolSize } = Buffer;
     // The value since Node 24; the rest of the current pool is used up first.
@@ -52,7 +52,7 @@ describe('FramePool', () => {
     }
   });
 
-  it('keeps no more than its bound, and lets go of what nobody needs', () => {
+  it('keeps no more than its bound, and releases what nobody needs', () => {
     const frames = pool(100 * KiB);
     const taken = Array.from({ length: 5 }, () => frames.take(32 * KiB));
     for (const frame of taken) frames.give(frame);
@@ -68,7 +68,7 @@ describe('FramePool', () => {
     expect(frames.keptBytes).toBe(0);
   });
 
-  it('makes room for the sizes that are taken, out of those that are not any more', () => {
+  it('makes room for the sizes in demand by dropping those no longer in demand', () => {
     const frames = pool(128 * KiB);
     for (const frame of Array.from({ length: 4 }, () => frames.take(32 * KiB))) frames.give(frame);
     expect(frames.keptBytes).toBe(128 * KiB);
@@ -85,7 +85,7 @@ describe('FramePool', () => {
     expect(frames.take(64 * KiB).buffer).not.toBe(large.buffer);
   });
 
-  it('never lends memory that somebody has', () => {
+  it('never lends memory that is in use', () => {
     const step = fc.record({ size: fc.integer({ min: 4 * KiB, max: 80 * KiB }), give: fc.nat(), gives: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -106,7 +106,7 @@ describe('FramePool', () => {
 });
 
 describe('SharedFrame', () => {
-  it('goes back with its last view', () => {
+  it('returns to the pool with its last view', () => {
     const frames = pool();
     const shared = new SharedFrame(frames.take(32 * KiB), frames);
     shared.hold();
@@ -118,7 +118,7 @@ describe('SharedFrame', () => {
     expect(() => shared.hold()).toThrow('still there');
   });
 
-  it('stays out when a view has no known end', () => {
+  it('is not reused if a view has no known end', () => {
     const frames = pool();
     const shared = new SharedFrame(frames.take(32 * KiB), frames);
     shared.escape();

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Lanes } from './lanes.ts';
 
 describe('lanes', () => {
-  it('run so many at a time, in order, and go on after a failure', async () => {
+  it('run a fixed number at a time, in order, and continue after a failure', async () => {
     const lanes = new Lanes(2);
     const began: number[] = [];
     let busy = 0;

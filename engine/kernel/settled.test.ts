@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { settled } from './settled.ts';
 
 describe('settled', () => {
-  it('comes behind every microtask that is ready, and those that they bring', async () => {
+  it('resolves after every ready microtask, and after those that they queue', async () => {
     const seen: string[] = [];
     const chain = async (): Promise<void> => {
       for (let i = 0; i < 20; i++) await Promise.resolve();
@@ -17,13 +17,13 @@ describe('settled', () => {
     expect(seen).toEqual(Array.from({ length: 200 }, () => ['chain', 'settled']).flat());
   });
 
-  it('tells all who wait', async () => {
+  it('resolves for all who wait', async () => {
     const seen: number[] = [];
     await Promise.all([1, 2, 3].map((n) => settled().then(() => seen.push(n))));
     expect(seen).toEqual([1, 2, 3]);
   });
 
-  it('comes behind the news of a rejection that nobody handles', async () => {
+  it('resolves after an unhandled rejection is reported', async () => {
     const told: unknown[] = [];
     const others = process.listeners('unhandledRejection');
     process.removeAllListeners('unhandledRejection');

@@ -9,7 +9,7 @@ import { deleteRecordsRequest } from '../../protocol/messages/21-delete-records.
 import type { Owned, Ownership } from '../ownership.ts';
 import { deleteRecords } from './21-delete-records.ts';
 
-it('answers for every partition, whatever becomes of one of them, before its link is taken for hung', async () => {
+it('answers for every partition, whatever happens to one of them, before its link counts as hung', async () => {
   const clock = manualClock();
   const away = (): Promise<never> => Promise.reject(new StoreUnavailable('no answer'));
   const logs: Partial<PartitionLog>[] = [

@@ -41,16 +41,16 @@ function logOf(startOffset: number, highWatermark: number): Partial<PartitionLog
   };
 }
 
-it('names the epoch of the first record, or of the next one when there is none', async () => {
+it('names the epoch of the first record, or of the next record if there is none', async () => {
   expect(await ask([logOf(2, 5)], -2)).toMatchObject([{ offset: 2, leaderEpoch: 1 }]);
   expect(await ask([logOf(5, 5)], -2)).toMatchObject([{ offset: 5, leaderEpoch: 3 }]);
 });
 
-it('tells nothing while the process may have slept over its succession', async () => {
+it('reports no offsets while the process may have slept through the start of its successor', async () => {
   expect(await ask([logOf(2, 5)], -2, { isAwake: false })).toMatchObject([{ errorCode: 6, offset: -1 }]);
 });
 
-it('says of a partition that its records cannot be read, or that another owner has them by now, and answers for the others', async () => {
+it('reports unreadable or moved partitions one by one, and answers for the others', async () => {
   const found = { offset: 4, timestamp: 1001, leaderEpoch: 3 };
   const answer = await ask(
     [
@@ -67,7 +67,7 @@ it('says of a partition that its records cannot be read, or that another owner h
   ]);
 });
 
-it('answers within seconds however long its look-ups take, and begins none after that', async () => {
+it('answers within seconds however long its lookups take, and starts none after that', async () => {
   const clock = manualClock();
   let looks = 0;
   const slow: Partial<PartitionLog> = {

@@ -63,14 +63,14 @@ function marked(): Buffer {
   return batch;
 }
 
-it('takes a producer’s LogAppendTime for CreateTime', async () => {
+it('treats a producer’s LogAppendTime as CreateTime', async () => {
   const batch = marked();
   expect(await produced({}, batch)).toMatchObject({ errorCode: 0, baseOffset: 0 });
   expect(timestampType(batch, 0)).toBe('create-time');
   expect(isIntactBatch(batch, 0)).toBe(true);
 });
 
-it('refuses a producer’s LogAppendTime where the topic gives its own', async () => {
+it('refuses a producer’s LogAppendTime if the topic sets its own', async () => {
   expect(await produced({ 'message.timestamp.type': 'LogAppendTime' }, marked())).toMatchObject({
     errorCode: errorCode.invalidTimestamp,
     logStartOffset: 3,
@@ -78,7 +78,7 @@ it('refuses a producer’s LogAppendTime where the topic gives its own', async (
   });
 });
 
-it('names the records whose time the topic does not take, compressed or not', async () => {
+it('names the records whose time the topic does not accept, compressed or not', async () => {
   const configs = { 'message.timestamp.after.max.ms': '10' };
   const nowMs = new VirtualClock().wallMs();
   const records = [0, 11, -1, 10, 12].map((ms) => ({ ...keyless, timestampMs: ms < 0 ? ms : nowMs + ms }));
@@ -96,7 +96,7 @@ it('names the records whose time the topic does not take, compressed or not', as
   });
 });
 
-it('takes a batch that begins with a record without a time', async () => {
+it('accepts a batch that begins with a record without a time', async () => {
   const nowMs = new VirtualClock().wallMs();
   const records = [-1, nowMs].map((timestampMs) => ({ ...keyless, timestampMs }));
   expect(await produced({ 'message.timestamp.before.max.ms': '10' }, encodeBatch(records))).toMatchObject({
@@ -117,7 +117,7 @@ it('refuses a batch by the time in its header, whatever is inside', async () => 
 const keyed = { key: Buffer.from('k'), value: Buffer.from('v'), timestampMs: 1 };
 const keyless = { key: null, value: Buffer.from('v'), timestampMs: 1 };
 
-it('refuses records without a key in a compacted topic alone, compressed or not', async () => {
+it('refuses only the records without a key in a compacted topic, compressed or not', async () => {
   const compacted = { 'cleanup.policy': 'compact,delete' };
   for (const codecId of [codec.none, codec.gzip, codec.snappy, codec.lz4, codec.zstd] as const) {
     const batchOf = (records: readonly RecordInput[]): Promise<Buffer> =>
@@ -132,7 +132,7 @@ it('refuses records without a key in a compacted topic alone, compressed or not'
   }
 });
 
-it('has the log take a batch in the codec of its topic', async () => {
+it('appends a batch in the codec of its topic', async () => {
   const sent = await recompressBatch(encodeBatch([keyed, keyed]), codec.gzip);
   const kept: Buffer[] = [];
   expect(await produced({ 'compression.type': 'lz4' }, sent, (batch) => kept.push(batch))).toMatchObject({

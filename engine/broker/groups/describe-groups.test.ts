@@ -38,7 +38,7 @@ describe('DescribeGroups', () => {
     expect(preparing.members[0]!.memberMetadata).toHaveLength(0);
   });
 
-  it('says unknown groups as each version does', async () => {
+  it('reports unknown groups as each version requires', async () => {
     const on = await bench();
     const request = { groups: ['h'], includeAuthorizedOperations: false };
     const old = await on.coordinator.describeGroups(5, request, client);
@@ -51,7 +51,7 @@ describe('DescribeGroups', () => {
     });
   });
 
-  it('passes on that the coordinator is not there', async () => {
+  it('passes on that the coordinator is not available', async () => {
     const on = await bench({ load: false });
     const request = { groups: ['h'], includeAuthorizedOperations: false };
     expect((await on.coordinator.describeGroups(6, request, client)).groups[0]).toMatchObject({ errorCode: 14 });
@@ -63,7 +63,7 @@ describe('DescribeGroups', () => {
 });
 
 describe('ListGroups', () => {
-  it('filters by state and type without case', async () => {
+  it('filters by state and type, ignoring case', async () => {
     const on = await bench();
     await stableGroup(on, 1);
     await on.commit(1, { groupId: 'simple' });
@@ -89,7 +89,7 @@ describe('DeleteGroups', () => {
     expect(await list(next)).toEqual(['g']);
   });
 
-  it('lets nobody into a group whose tombstone is on its way, and takes commits before it along', async () => {
+  it('admits nobody to a group while its tombstone is being written, and deletes earlier commits with it', async () => {
     const on = await bench();
     await on.commit(1);
     on.log.hold = true;

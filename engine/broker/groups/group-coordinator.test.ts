@@ -39,7 +39,7 @@ describe('group coordinator', () => {
     expect(await next.fetch()).toBe(5);
   });
 
-  it('leaves its successor little to read, however often a place was committed', async () => {
+  it('leaves its successor little to read, however often an offset was committed', async () => {
     const on = await bench();
     const commits = 30_000;
     for (let offset = 1; offset <= commits; offset++) await on.commit(offset);
@@ -50,7 +50,7 @@ describe('group coordinator', () => {
     expect(await next.fetch()).toBe(commits);
   });
 
-  it('goes on while its log has no room: what was there is told, what is new is refused', async () => {
+  it('serves known state while its log has no room, and refuses changes', async () => {
     const on = await bench();
     const { ids, generation } = await stableGroup(on, 2);
     const by = (offset: number) => on.commit(offset, { memberId: ids[0]!, generation });
@@ -73,7 +73,7 @@ describe('group coordinator', () => {
     expect([await on.fetch(), await on.state()]).toEqual([8, 'Stable']);
   });
 
-  it('gives a generation out when there is room again', async () => {
+  it('completes a generation once there is room again', async () => {
     const on = await bench();
     const { ids, generation } = await stableGroup(on, 1);
     await on.commit(5, { memberId: ids[0]!, generation });

@@ -15,7 +15,7 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const bytes = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
 
 describe('group records', () => {
-  it('has the bytes of Kafka', () => {
+  it('encodes the same bytes as Kafka', () => {
     expect(hex(groupKey('g1'))).toBe(hex(bytes('0002 0002 6731')));
     expect(hex(offsetKey('g1', 't', 3))).toBe(hex(bytes('0001 0002 6731 0001 74 00000003')));
     const offset = { offset: 258, leaderEpoch: 7, metadata: 'm', commitMs: 0x1_0000_0001, expireMs: -1 };
@@ -75,7 +75,7 @@ describe('group records', () => {
     expect(old.members[0]).toMatchObject({ instanceId: null, rebalanceTimeoutMs: 9, sessionTimeoutMs: 9 });
   });
 
-  it('skips keys of other kinds and names damage', () => {
+  it('skips keys of other kinds and reports damage', () => {
     expect(decodeRecord({ key: bytes('0003 0001 67'), value: null })).toBeUndefined();
     expect(() => decodeRecord({ key: bytes('0002 0009 67'), value: null })).toThrow(GroupRecordCorrupt);
     expect(() => decodeGroup(bytes('0009'))).toThrow(GroupRecordCorrupt);

@@ -33,13 +33,13 @@ describe('JoinGroup refusals', () => {
     expect(await on.state()).toBe('Stable');
   });
 
-  it('says the missing protocol name as each version can', async () => {
+  it('reports the missing protocol name as each version can', async () => {
     const on = await bench();
     expect((await on.join({ version: 6, memberId: 'x' }).done).protocolName).toBe('');
     expect((await on.join({ version: 7, memberId: 'x' }).done).protocolName).toBeNull();
   });
 
-  it('refuses an instance id with an id that was handed out to a dynamic member', async () => {
+  it('refuses an instance id together with a member id that a dynamic member was given', async () => {
     const on = await bench();
     const { memberId } = await on.join().done;
     expect((await on.join({ memberId, groupInstanceId: 'i' }).done).errorCode).toBe(-1);
@@ -64,7 +64,7 @@ describe('JoinGroup refusals', () => {
     expect(on.coordinator.groupCount()).toBe(0);
   });
 
-  it('refuses who would have it hold more than it may, of all groups, and keeps those that are there', async () => {
+  it('refuses a member that would exceed the memory for all groups, and keeps the present ones', async () => {
     const on = await bench({ settings: { membersBytesMax: 13_500 } });
     const large = [{ name: 'range', metadata: Buffer.alloc(5_000) }];
     const larger = [...large, { name: 'sticky', metadata: Buffer.alloc(5_000) }];
@@ -79,7 +79,7 @@ describe('JoinGroup refusals', () => {
     expect((await on.join({ groupId: 'i', protocols: larger }).done).errorCode).toBe(79);
   });
 
-  it('counts names without metadata, and ids that nobody has joined with yet', async () => {
+  it('counts the memory of names without metadata and of ids that have not joined yet', async () => {
     const on = await bench({ settings: { membersBytesMax: 20_000 } });
     const names = Array.from({ length: 101 }, (_, i) => ({ name: `${i}`.repeat(90), metadata: Buffer.alloc(0) }));
     expect((await on.join({ groupId: 'names', protocols: names }).done).errorCode).toBe(23);
@@ -93,7 +93,7 @@ describe('JoinGroup refusals', () => {
     expect((await on.join({ groupId: 'ids' }).done).errorCode).toBe(79);
   });
 
-  it('hands out no assignment that would have it hold more than it may', async () => {
+  it('hands out no assignment that would exceed the memory limit', async () => {
     const on = await bench({ settings: { membersBytesMax: 10_000 } });
     const join = on.join({ version: 3 });
     await on.clock.advance(250);
@@ -102,7 +102,7 @@ describe('JoinGroup refusals', () => {
     expect(await on.state()).not.toBe('Stable');
   });
 
-  it('shuts out the last to rejoin of a group over its size', async () => {
+  it('shuts out the last members to rejoin a group that is over its size', async () => {
     const on = await bench();
     const { ids } = await stableGroup(on, 3);
     on.coordinator.close();
@@ -115,7 +115,7 @@ describe('JoinGroup refusals', () => {
 });
 
 describe('JoinGroup', () => {
-  it('makes a member at once before version 4', async () => {
+  it('creates a member at once before version 4', async () => {
     const on = await bench();
     const join = on.join({ version: 3 });
     await on.clock.advance(250);
@@ -123,7 +123,7 @@ describe('JoinGroup', () => {
     expect(join.response!.leader).toBe(join.response!.memberId);
   });
 
-  it('takes the session timeout for the rebalance timeout in version 0', async () => {
+  it('uses the session timeout as the rebalance timeout in version 0', async () => {
     const on = await bench();
     const first = on.join({ version: 0, rebalanceTimeoutMs: -1 });
     await on.clock.advance(250);
@@ -151,7 +151,7 @@ describe('JoinGroup', () => {
     expect(first.response!.members).toHaveLength(5);
   });
 
-  it('drops a handed-out id after the session timeout, and a rebalance goes on without it', async () => {
+  it('drops an unused member id after the session timeout, and the rebalance continues without it', async () => {
     const on = await bench();
     const { ids, generation } = await stableGroup(on, 1);
     const { memberId } = await on.join().done;
@@ -163,7 +163,7 @@ describe('JoinGroup', () => {
     expect((await on.join({ memberId }).done).errorCode).toBe(25);
   });
 
-  it('removes who does not rejoin in time, and elects a leader among the rest', async () => {
+  it('removes members that do not rejoin in time, and elects a leader among the rest', async () => {
     const on = await bench();
     const { ids, generation } = await stableGroup(on, 3);
     const joins = ids.slice(1).map((memberId) => on.join({ memberId, protocols: protocols('range', 'sticky') }));
@@ -207,7 +207,7 @@ describe('JoinGroup', () => {
     expect(changed.response).toBeUndefined();
   });
 
-  it('expires a new member whose client is gone, though it waits', async () => {
+  it('expires a waiting new member whose client is gone', async () => {
     const on = await bench({ settings: { newMemberJoinMsMax: 20_000 } });
     const { ids } = await stableGroup(on, 1);
     const lost = on.join({ version: 3 });
@@ -218,7 +218,7 @@ describe('JoinGroup', () => {
     expect(lost.response).toMatchObject({ errorCode: 25, memberId: '' });
   });
 
-  it('takes any strategy of the right type when everybody left during the first delay', async () => {
+  it('accepts any strategy of the right type if everybody left during the first delay', async () => {
     const on = await bench();
     const { memberId } = await on.join().done;
     on.join({ memberId });
@@ -230,7 +230,7 @@ describe('JoinGroup', () => {
     expect(join.response).toMatchObject({ errorCode: 0, protocolName: 'sticky' });
   });
 
-  it('answers the former of two joins of one member', async () => {
+  it('answers the earlier of two joins of one member', async () => {
     const on = await bench();
     const { ids } = await stableGroup(on, 2);
     const former = on.join({ memberId: ids[0]! });
@@ -240,7 +240,7 @@ describe('JoinGroup', () => {
     expect(await later.done).toMatchObject({ errorCode: 0 });
   });
 
-  it('shows nobody a group whose first record is not durable, and forgets it when that fails', async () => {
+  it('hides a group until its first record is durable, and forgets it if that fails', async () => {
     const on = await bench();
     on.log.hold = true;
     const first = on.join();

@@ -25,7 +25,7 @@ function writerOn(log: HeldLog, settings: Partial<typeof limits> = {}, state = n
 }
 
 describe('LogWriter', () => {
-  it('applies in the order of the log, and only what is durable', async () => {
+  it('applies changes in log order, and only durable ones', async () => {
     const log = new HeldLog();
     const writer = writerOn(log);
     const applied: string[] = [];
@@ -41,7 +41,7 @@ describe('LogWriter', () => {
     expect(await textsIn(log)).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('fails what was in the refused append and goes on', async () => {
+  it('fails the changes in a refused append and continues', async () => {
     const log = new HeldLog();
     const writer = writerOn(log);
     let applied = 0;
@@ -53,7 +53,7 @@ describe('LogWriter', () => {
     expect(await textsIn(log)).toEqual(['b']);
   });
 
-  it('has applied what is in the log of a write that is refused in its middle', async () => {
+  it('applies the part that is in the log when a write is refused half way', async () => {
     const log = new HeldLog();
     const writer = writerOn(log);
     const applied: string[] = [];
@@ -70,7 +70,7 @@ describe('LogWriter', () => {
     await Promise.all(Array.from({ length: 9 }, () => writer.write([record('x'.repeat(100))], () => {})));
   });
 
-  it('tells of a write of many appends when all of it is there', async () => {
+  it('reports a write of many appends once all of it is there', async () => {
     const log = new HeldLog();
     const writer = writerOn(log);
     const texts = ['a', 'b', 'c', 'd'].map((each) => each.repeat(60));
@@ -114,7 +114,7 @@ describe('LogWriter', () => {
     expect(applied).toBe(0);
   });
 
-  it('says of no write that nothing of it is stored while a part of it is with the log', async () => {
+  it('never reports a write as not stored while part of it is with the log', async () => {
     const log = new HeldLog();
     const writer = writerOn(log);
     log.hold = true;
@@ -128,7 +128,7 @@ describe('LogWriter', () => {
     await expect(many).rejects.toBeInstanceOf(AppendUnsure);
   });
 
-  it('waits for what is written when asked to settle', async () => {
+  it('waits for writes in flight when asked to settle', async () => {
     const log = new HeldLog();
     const writer = writerOn(log);
     await writer.settled();
@@ -138,7 +138,7 @@ describe('LogWriter', () => {
     expect(applied).toBe(1);
   });
 
-  it('checkpoints between appends, and a replay from there has the live state', async () => {
+  it('checkpoints between appends, and a replay from there restores the live state', async () => {
     const log = new HeldLog();
     const state = new Map<string, string>();
     const writer = writerOn(log, { checkpointBytes: 300, appendBytesMax: 20 }, state);
@@ -158,7 +158,7 @@ describe('LogWriter', () => {
     expect(log.endOffset() - log.inner.startOffset()).toBeLessThan(200);
   });
 
-  it('gives up a checkpoint that cannot be written, and loses nothing', async () => {
+  it('abandons a checkpoint that cannot be written, and loses nothing', async () => {
     const log = new HeldLog();
     const state = new Map([['k', 'v'.repeat(50)]]);
     const writer = writerOn(log, { checkpointBytes: 10 }, state);
@@ -172,7 +172,7 @@ describe('LogWriter', () => {
     expect(await textsIn(log)).toEqual([`k=${'v'.repeat(50)}`]);
   });
 
-  it('checkpoints a long log right after it was read', async () => {
+  it('checkpoints a long log right after reading it', async () => {
     const log = new HeldLog();
     for (let i = 0; i < 9; i++) await log.append([record(`old${i}`)]);
     const writer = writerOn(log, { checkpointBytes: 10 }, new Map([['k', 'v']]));

@@ -58,7 +58,7 @@ describe('SyncGroup', () => {
     expect(late.assignment).toHaveLength(0);
   });
 
-  it('writes a repeated leader’s first assignment only', async () => {
+  it('writes only the first assignment when a leader repeats its SyncGroup', async () => {
     const on = await bench();
     const { leader } = await joinedGroup(on);
     on.log.hold = true;
@@ -100,7 +100,7 @@ describe('SyncGroup', () => {
     expect((await on.sync(leader, 1).done).errorCode).toBe(27);
   });
 
-  it('removes who takes its generation and never syncs', async () => {
+  it('removes a member that joins a generation and never syncs', async () => {
     const on = await bench();
     const { leader, follower } = await joinedGroup(on);
     await on.sync(leader, 1, {}).done;
@@ -127,7 +127,7 @@ describe('Heartbeat', () => {
     expect((await on.coordinator.heartbeat(4, request, client)).errorCode).toBe(code);
   });
 
-  it('keeps the session, as a commit does; without either it ends', async () => {
+  it('keeps the session alive, as a commit does; without either the session ends', async () => {
     const on = await bench();
     const { ids, generation } = await stableGroup(on, 2);
     for (let i = 0; i < 5; i++) {
@@ -142,7 +142,7 @@ describe('Heartbeat', () => {
     expect(await on.heartbeat(ids[1]!, generation)).toBe(25);
   });
 
-  it('excuses members that wait for the coordinator', async () => {
+  it('does not expire members that wait for the coordinator', async () => {
     const on = await bench();
     const { leader, follower } = await joinedGroup(on);
     const waiting = on.sync(follower, 1);
@@ -155,7 +155,7 @@ describe('Heartbeat', () => {
     expect(await on.heartbeat(follower, 1)).toBe(0);
   });
 
-  it('leaves an empty group behind whose generation goes on', async () => {
+  it('leaves an empty group whose generation continues', async () => {
     const on = await bench();
     await stableGroup(on, 2);
     await on.clock.advance(60_000);
@@ -202,7 +202,7 @@ describe('LeaveGroup', () => {
     expect(response).toMatchObject({ errorCode: 0, members: [{ memberId: 'm', errorCode: 25 }] });
   });
 
-  it('takes back an id that was handed out, and completes a rebalance that waited for it', async () => {
+  it('withdraws a member id that has not joined, and completes a rebalance that waited for it', async () => {
     const on = await bench();
     const { ids } = await stableGroup(on, 1);
     const { memberId } = await on.join().done;
@@ -211,7 +211,7 @@ describe('LeaveGroup', () => {
     expect(join.response).toMatchObject({ generationId: 2 });
   });
 
-  it('answers what the leaving member had parked', async () => {
+  it('answers the parked requests of a leaving member', async () => {
     const on = await bench();
     const { leader, follower } = await joinedGroup(on);
     const sync = on.sync(follower, 1);
@@ -226,7 +226,7 @@ describe('LeaveGroup', () => {
     expect((await rejoin.done).errorCode).toBe(0);
   });
 
-  it('answers when the empty generation is durable, or says that it is not', async () => {
+  it('answers when the empty generation is durable, or reports that it is not', async () => {
     const on = await bench();
     const { ids } = await stableGroup(on, 1);
     on.log.failWith = new ShuttingDown('moved');
@@ -258,7 +258,7 @@ describe('a coordinator that moves away or loads', () => {
     expect(on.log.endOffset()).toBe(end);
   });
 
-  it('says that it loads, except to heartbeats', async () => {
+  it('answers that it is loading, except to heartbeats', async () => {
     const on = await bench({ load: false });
     expect((await on.join().done).errorCode).toBe(14);
     expect((await on.sync('m', 1).done).errorCode).toBe(14);

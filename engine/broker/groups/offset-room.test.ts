@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { Group } from './group.ts';
 import { OffsetRoom } from './offset-room.ts';
 
-it('counts the groups once for a commit, however many of its partitions there is no room for', () => {
+it('counts the groups once per commit, however many of its partitions do not fit', () => {
   let counts = 0;
   class CountedGroups extends Map<string, Group> {
     override values(): MapIterator<Group> {

@@ -35,7 +35,7 @@ describe('OffsetCommit', () => {
     expect(on.coordinator.groupCount()).toBe(1);
   });
 
-  it('refuses what there is no memory for, and takes what stands in place of as much', async () => {
+  it('refuses offsets beyond the memory limit, and accepts those that replace as much', async () => {
     const on = await bench({ settings: { offsetsBytesMax: 1_000 } });
     const large = { metadata: 'x'.repeat(300) };
     expect(await on.commit(1, { ...large, groupId: 'a' })).toBe(0);
@@ -55,7 +55,7 @@ describe('OffsetCommit', () => {
     expect(await next.commit(2, { groupId: 'e' })).toBe(28);
   });
 
-  it('refuses another generation, and any while the assignment is awaited', async () => {
+  it('refuses another generation, and every commit while the assignment is awaited', async () => {
     const on = await bench();
     const { ids } = await stableGroup(on, 1);
     expect(await on.commit(1, { memberId: ids[0]!, generation: 9 })).toBe(22);
@@ -65,7 +65,7 @@ describe('OffsetCommit', () => {
     expect(await on.commit(1, { memberId: ids[0]!, generation: 2 })).toBe(27);
   });
 
-  it('is taken from members while a rebalance is prepared', async () => {
+  it('is accepted from members while a rebalance is being prepared', async () => {
     const on = await bench();
     const { ids } = await stableGroup(on, 2);
     on.join({ memberId: ids[0]! });
@@ -74,7 +74,7 @@ describe('OffsetCommit', () => {
     expect(await on.fetch()).toBe(8);
   });
 
-  it('makes a simple group, also without a name', async () => {
+  it('creates a simple group, even without a name', async () => {
     const on = await bench();
     expect(await on.commit(3, { metadata: null })).toBe(0);
     expect(await on.commit(4, { groupId: '' })).toBe(0);
@@ -84,7 +84,7 @@ describe('OffsetCommit', () => {
     expect(all.topics[0]!.partitions[0]).toMatchObject({ committedOffset: 3, committedLeaderEpoch: -1, metadata: '' });
   });
 
-  it('is visible when durable, in the order of the log', async () => {
+  it('becomes visible once durable, in log order', async () => {
     const on = await bench();
     await on.commit(1);
     on.log.hold = true;
@@ -145,7 +145,7 @@ describe('OffsetCommit', () => {
 });
 
 describe('OffsetFetch', () => {
-  it('answers many groups from version 8 on, and unknown ones without an error', async () => {
+  it('answers for many groups from version 8 on, and for unknown ones without an error', async () => {
     const on = await bench();
     await on.commit(5);
     await on.commit(6, { topic: 'u', partition: 2 });
@@ -172,7 +172,7 @@ describe('OffsetFetch', () => {
     expect(response.groups.every((each) => each.errorCode === 0)).toBe(true);
   });
 
-  it('waits for commits in flight when it must be stable', async () => {
+  it('waits for commits in flight when stable offsets are required', async () => {
     const on = await bench();
     on.log.hold = true;
     const commit = on.commit(5);
@@ -212,7 +212,7 @@ describe('OffsetDelete', () => {
     expect([await next.fetch('t'), await next.fetch('u')]).toEqual([1, -1]);
   });
 
-  it('takes unreadable metadata for a subscription to everything', async () => {
+  it('treats unreadable metadata as a subscription to everything', async () => {
     const on = await bench();
     const metadata = Buffer.from([1]);
     const join = on.join({ version: 3, protocols: [{ name: 'range', metadata }] });
@@ -221,7 +221,7 @@ describe('OffsetDelete', () => {
     expect((await remove(on, 'u')).topics[0]!.partitions[0]!.errorCode).toBe(86);
   });
 
-  it('refuses groups without a name, unknown ones, and others than consumers’ while they have members', async () => {
+  it('refuses unnamed groups, unknown groups, and groups of another type that have members', async () => {
     const on = await bench();
     expect(await remove(on, 't', '')).toMatchObject({ errorCode: 24, topics: [] });
     expect(await remove(on, 't', 'h')).toMatchObject({ errorCode: 69, topics: [] });
@@ -232,7 +232,7 @@ describe('OffsetDelete', () => {
 });
 
 describe('retention', () => {
-  it('counts from the commit in a simple group, and takes the group with the last offset', async () => {
+  it('counts from the commit in a simple group, and removes the group with its last offset', async () => {
     const on = await bench();
     await on.commit(1);
     await on.clock.advance(3 * day);
@@ -245,7 +245,7 @@ describe('retention', () => {
     expect(next.coordinator.groupCount()).toBe(0);
   });
 
-  it('counts from when the group became empty', async () => {
+  it('counts from the moment the group became empty', async () => {
     const on = await bench();
     const { ids } = await stableGroup(on, 1);
     await on.commit(1, { memberId: ids[0]!, generation: 1 });
@@ -260,7 +260,7 @@ describe('retention', () => {
     expect(next.coordinator.groupCount()).toBe(0);
   });
 
-  it('keeps what members read and drops what they do not', async () => {
+  it('keeps offsets of topics that members read and drops others', async () => {
     const on = await bench({ settings: { sessionTimeoutMsMax: 1e9, offsetsRetentionMs: day } });
     const join = on.join({ version: 3, sessionTimeoutMs: 1e9 });
     await on.clock.advance(250);
@@ -271,7 +271,7 @@ describe('retention', () => {
     expect([await on.fetch('t'), await on.fetch('u')]).toEqual([1, -1]);
   });
 
-  it('obeys the retention that a commit names, to the record', async () => {
+  it('obeys the retention time that a commit names, also after a restart', async () => {
     const on = await bench();
     await on.commit(1, { version: 2, retentionMs: 2 * day });
     await on.commit(2, { version: 2, retentionMs: 20 * day, partition: 1 });
@@ -285,7 +285,7 @@ describe('retention', () => {
     expect(await next.fetch('t', 1)).toBe(-1);
   });
 
-  it('takes what was committed for a topic whose name another one has', async () => {
+  it('removes offsets of a topic whose name another topic has taken', async () => {
     let madeMs = -1;
     const on = await bench({ topicMadeMs: (topic) => (topic === 't' ? madeMs : -1) });
     await on.commit(7);
@@ -307,7 +307,7 @@ describe('retention', () => {
     expect([await next.fetch('t', 0), await next.fetch('t', 1)]).toEqual([-1, 1]);
   });
 
-  it('does not take a commit that is on its way', async () => {
+  it('does not remove a commit in flight', async () => {
     const on = await bench({ settings: { offsetsRetentionMs: 1_000, retentionCheckIntervalMs: 10_000 } });
     await on.commit(1);
     await on.clock.advance(9_000);

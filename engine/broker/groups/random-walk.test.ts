@@ -327,7 +327,7 @@ async function describeGroup(on: Bench) {
 }
 
 describe('a random walk', () => {
-  it('breaks no rule, and no successor disagrees', async () => {
+  it('breaks no rule, and every successor agrees', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
         const walk = new Walk(await bench({ settings: { checkpointBytes: 4_000, appendBytesMax: 300 } }));

@@ -7,7 +7,7 @@ const member = (...names: string[]): { protocols: { name: string; metadata: Uint
 });
 
 describe('selectProtocol', () => {
-  it('takes what most members want of what all support', () => {
+  it('selects what most members prefer among what all support', () => {
     expect(selectProtocol([member('range', 'sticky')])).toBe('range');
     expect(selectProtocol([member('range', 'sticky'), member('sticky')])).toBe('sticky');
     expect(selectProtocol([member('a', 'b'), member('b', 'a'), member('b', 'a')])).toBe('b');
@@ -15,7 +15,7 @@ describe('selectProtocol', () => {
     expect(selectProtocol([member('a', 'c'), member('a', 'c'), member('b', 'c')])).toBe('c');
   });
 
-  it('breaks a tie as a Java HashMap would, whoever came first', () => {
+  it('breaks ties in the order of a Java HashMap, whoever came first', () => {
     // By String.hashCode 'sticky' is in bucket 8 of 16, 'range' in 9, 'roundrobin' in 10.
     expect(selectProtocol([member('range', 'sticky'), member('sticky', 'range')])).toBe('sticky');
     expect(selectProtocol([member('roundrobin', 'range'), member('range', 'roundrobin')])).toBe('range');

@@ -15,14 +15,14 @@ async function staticGroup(on: Bench, count: number): Promise<{ ids: string[]; l
 }
 
 describe('static members', () => {
-  it('get an id that begins with their instance id, without asking twice', async () => {
+  it('get a member id that begins with their instance id, without a second join', async () => {
     const on = await bench();
     const { ids } = await staticGroup(on, 2);
     expect(ids[0]).toMatch(/^i0-/);
     expect(await on.heartbeat(ids[0]!, 1, 'i0')).toBe(0);
   });
 
-  it('come back without a rebalance, with their assignment, and fence their former selves', async () => {
+  it('return without a rebalance, with their assignment, and fence their former selves', async () => {
     const on = await bench();
     const { ids, leader } = await staticGroup(on, 2);
     const back = await on.join({ groupInstanceId: 'i1' }).done;
@@ -40,7 +40,7 @@ describe('static members', () => {
     expect(await on.heartbeat(back.memberId, 1, 'i9')).toBe(25);
   });
 
-  it('are told as a returned leader to skip the assignment, or are shown the former leader', async () => {
+  it('are told to skip the assignment as a returning leader, or are shown the former leader', async () => {
     const on = await bench();
     const { leader } = await staticGroup(on, 2);
     const old = await on.join({ version: 8, groupInstanceId: 'i0' }).done;
@@ -50,7 +50,7 @@ describe('static members', () => {
     expect(back.members).toHaveLength(2);
   });
 
-  it('are known under the id they were told, by a successor too', async () => {
+  it('are known by the member id they were told, to a successor too', async () => {
     const on = await bench();
     const { ids } = await staticGroup(on, 2);
     const back = await on.join({ groupInstanceId: 'i1' }).done;
@@ -70,7 +70,7 @@ describe('static members', () => {
     expect(await on.state()).toBe('Stable');
   });
 
-  it('take part in a rebalance that begins while their new id is on its way', async () => {
+  it('take part in a rebalance that begins while their new id is being stored', async () => {
     const on = await bench();
     const { ids } = await staticGroup(on, 2);
     on.log.hold = true;
@@ -121,7 +121,7 @@ describe('static members', () => {
     expect(await back.done).toMatchObject({ errorCode: 0, generationId: 2 });
   });
 
-  it('are removed by an administrator by instance id alone', async () => {
+  it('can be removed by an administrator by instance id alone', async () => {
     const on = await bench();
     const { ids } = await staticGroup(on, 2);
     expect(await on.leave('', 'i1')).toBe(0);

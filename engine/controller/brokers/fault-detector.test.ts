@@ -27,13 +27,13 @@ function run(brokers: number, untilMs: number, renews: (brokerId: number, nowMs:
 }
 
 describe('the fault detector', () => {
-  it('names a broker whose lease stands still for its duration, and no other', () => {
+  it('names a broker whose lease is not renewed for its duration, and no other', () => {
     const { hung } = run(3, 3000, (brokerId, nowMs) => brokerId !== 2 || nowMs < 1200);
     expect(hung[0]).toEqual([2, 2700]);
     expect(new Set(hung.map(([brokerId]) => brokerId))).toEqual(new Set([2]));
   });
 
-  it('holds the brake when most stand still at once, for a while', () => {
+  it('holds the brake for a while when most leases stop at once', () => {
     const { hung, suspects } = run(5, 20_000, (brokerId) => brokerId === 1);
     expect(suspects).toEqual([2, 3, 4, 5]);
     expect(hung[0]![1]).toBeGreaterThanOrEqual(1000 + durationMs + controllerDefaults.brakeMs);
@@ -44,11 +44,11 @@ describe('the fault detector', () => {
     expect(run(1, 3000, () => false).hung[0]![1]).toBe(2600);
   });
 
-  it('judges nobody while its own lease is not renewed', () => {
+  it('judges no broker while its own lease is not renewed', () => {
     expect(run(3, 60_000, (brokerId) => brokerId > 1, false).hung).toEqual([]);
   });
 
-  it('starts anew after it was stopped itself', () => {
+  it('starts over after it was stopped itself', () => {
     const { detector } = run(2, 2000, () => true);
     const lease = {
       ...brokerLeaseKey(1),

@@ -27,7 +27,7 @@ async function two() {
 }
 
 describe('a broker is said to be empty', () => {
-  it('when the rows of shards that were just handed over say so, however slowly they are read', async () => {
+  it('once the rows of shards that were just handed over say so, however slowly they are read', async () => {
     const { all, first, second } = await two();
     const { clock, during } = all;
     for (const cluster of clusters) await during(second.controller.createTopic(spec(cluster, 't')));
@@ -42,7 +42,7 @@ describe('a broker is said to be empty', () => {
     expect(await owned(all, 1)).toBe(0);
   });
 
-  it('when a shard that was handed over behind the last plan says so', async () => {
+  it('once the rows of a shard that was handed over after the last plan say so', async () => {
     const { all, first, second } = await two();
     const { clock, during, fleet } = all;
     for (const cluster of clusters) await during(second.controller.createTopic(spec(cluster, 't')));
@@ -64,7 +64,7 @@ describe('a broker is said to be empty', () => {
     expect(await owned(all, 1)).toBe(0);
   });
 
-  it('when the rows of others say so, and not the change feed', async () => {
+  it('once the rows of other shards say so, whatever the change feed says', async () => {
     const { all, first, second } = await two();
     const { clock, during } = all;
     for (const cluster of clusters) first.unheard.add(pkOf(cluster));
@@ -77,7 +77,7 @@ describe('a broker is said to be empty', () => {
     expect(await owned(all, 1)).toBe(0);
   });
 
-  it('and what is left is told when the change feed stays away', async () => {
+  it('and what is left is reported while the change feed is silent', async () => {
     const { all, first, second } = await two();
     const { during } = all;
     for (const cluster of clusters) first.unheard.add(pkOf(cluster));
@@ -87,7 +87,7 @@ describe('a broker is said to be empty', () => {
     expect(await owned(all, 1)).toBe(left);
   });
 
-  it('and gets no topic of a gateway that has not heard of it', async () => {
+  it('and gets no topic from a gateway that has not heard of it', async () => {
     const { all, first } = await two();
     const { during, visit } = all;
     const gateway = await visit(new Set(['FLEET']));
@@ -99,7 +99,7 @@ describe('a broker is said to be empty', () => {
     expect((await all.places()).length).toBeGreaterThan(0);
   });
 
-  it('and gets nothing of a dead one from a controller that has not heard of it', async () => {
+  it('and gets no partition of a dead broker from a controller that has not heard of it', async () => {
     const { all, first, second } = await two();
     const { clock, during, fleet } = all;
     for (const cluster of clusters) await during(second.controller.createTopic(spec(cluster, 't')));
@@ -115,7 +115,7 @@ describe('a broker is said to be empty', () => {
 });
 
 describe('a zone is said to be empty', () => {
-  it('when the rows of a shard that was just handed over say so', async () => {
+  it('once the rows of a shard that was just handed over say so', async () => {
     const { all, first, second } = await two();
     const { clock, during } = all;
     first.unheard.add(pkOf('c1'));
@@ -127,7 +127,7 @@ describe('a zone is said to be empty', () => {
     expect(await owned(all, 2)).toBe(0);
   });
 
-  it('when what its dead broker had is with others', async () => {
+  it('once other brokers have the partitions of its dead broker', async () => {
     const { all, first, second } = await two();
     const { clock, during, fleet } = all;
     for (const cluster of clusters) await during(second.controller.createTopic(spec(cluster, 't')));

@@ -27,7 +27,7 @@ function run(loads: readonly number[], start: number, settled: (step: number) =>
 const constant = (load: number, steps: number): number[] => Array.from({ length: steps }, () => load);
 
 describe('the number of brokers', () => {
-  it('follows the load out at once, and in one round at a time after a while', () => {
+  it('grows at once with the load, and shrinks after a while, one round at a time', () => {
     const { decisions } = run([...constant(1, 3), ...constant(5, 3), ...constant(0.5, 60)], 3);
     const kinds = decisions.map(({ kind, brokers }) => `${kind} ${brokers}`);
     expect(kinds.slice(0, 6)).toEqual(['stay 3', 'stay 3', 'stay 3', 'out 9', 'stay 9', 'stay 9']);
@@ -37,13 +37,13 @@ describe('the number of brokers', () => {
     expect(decisions[3]).toMatchObject({ reason: 'bytes-in above the target', dimension: 'bytes-in' });
   });
 
-  it('looks at the busiest dimension', () => {
+  it('follows the busiest dimension', () => {
     const load = [0.1, 0.2, 0.3, 2.5].map((share) => share * wholeBroker);
     const { decision } = autoscale(scaleStart, look(3, 0, { load }), 0, settings);
     expect(decision).toMatchObject({ kind: 'out', brokers: 6, dimension: 'partitions' });
   });
 
-  it('is what an operator says, as a multiple of the zones and within the bounds', () => {
+  it('is what an operator sets, as a multiple of the zones and within the bounds', () => {
     const asked = (override: number, brokers: number, load = 1) =>
       autoscale(scaleStart, look(brokers, load, { override }), 0, settings).decision;
     expect(asked(7, 3)).toMatchObject({ kind: 'out', brokers: 9, reason: 'set by an operator' });
@@ -52,13 +52,13 @@ describe('the number of brokers', () => {
     expect(asked(1000, 6)).toMatchObject({ kind: 'out', brokers: 30 });
   });
 
-  it('does not fall while the fleet changes, and not below the least number', () => {
+  it('does not fall while the fleet changes, nor below the minimum', () => {
     expect(run(constant(0, 100), 9, () => false).brokers).toBe(9);
     expect(run(constant(0, 100), 9, (step) => step % 10 !== 0).brokers).toBe(9);
     expect(run(constant(0, 100), 9).brokers).toBe(3);
   });
 
-  it('never flaps: under a load that wobbles by less than the gap it goes one way and stays', () => {
+  it('never flaps: under a load that varies by less than the gap it moves one way and stays', () => {
     const wobble = fc.array(fc.double({ min: 0.92, max: 1.08, noNaN: true }), { minLength: 300, maxLength: 300 });
     const start = fc.integer({ min: 1, max: 10 }).map((rounds) => rounds * 3);
     fc.assert(

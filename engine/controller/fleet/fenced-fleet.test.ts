@@ -33,7 +33,7 @@ class ToldAll extends Told {
   }
 }
 
-it('touches no process once the fleet is of another controller', async () => {
+it('touches no process once another controller keeps the fleet', async () => {
   const fleet = new Told();
   let isOurs = true;
   const fenced = fencedFleet(fleet, async () => isOurs);
@@ -45,7 +45,7 @@ it('touches no process once the fleet is of another controller', async () => {
   expect(fleet.calls).toHaveLength(3);
 });
 
-it('has what the fleet has, and nothing else', async () => {
+it('offers the same calls as the fleet, and no others', async () => {
   const fleet = new ToldAll();
   const fenced = fencedFleet(fleet, async () => false);
   await fenced.standby?.(1);

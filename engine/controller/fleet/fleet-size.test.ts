@@ -25,7 +25,7 @@ describe('the size of the fleet', () => {
     );
   };
 
-  it('follows the load, drains before it stops a broker, and is kept over restarts', async () => {
+  it('follows the load, drains a broker before it stops it, and survives restarts', async () => {
     const { control, during, fleet, clock, placements, owners, kinds } = world(9);
     const controller = control(undefined, { scale });
     await during(controller.start());
@@ -52,7 +52,7 @@ describe('the size of the fleet', () => {
     expect(kinds(next)).not.toContain('broker-dead');
   });
 
-  it('is what an operator says until it is told to follow the load again', async () => {
+  it('is what an operator sets until told to follow the load again', async () => {
     const { control, during, clock } = world(9);
     const controller = control(undefined, { scale });
     await during(controller.start());
@@ -66,7 +66,7 @@ describe('the size of the fleet', () => {
     expect(states(controller)).toHaveLength(3);
   });
 
-  it('takes a broker back that is wanted again before it is empty', async () => {
+  it('keeps a draining broker that is wanted again before it is empty', async () => {
     const { control, during, fleet, clock, fill } = world(6);
     const controller = control(undefined, { scale });
     await during(controller.start());
@@ -107,7 +107,7 @@ describe('a zone', () => {
 });
 
 describe('loads that brokers report', () => {
-  it('decide what is moved and where new partitions go', async () => {
+  it('decide what moves and where new partitions go', async () => {
     const { control, during, fleet, clock, placements, owners } = world();
     const controller = control(undefined, { balanceIntervalMs: 20_000 });
     await during(controller.start());
@@ -129,7 +129,7 @@ describe('loads that brokers report', () => {
     for (const [partition, { reason }] of after.entries()) if (reason === 'balance') expect(mine).toContain(partition);
   });
 
-  it('are forgotten as those of idle partitions when the broker that told them has left the fleet', async () => {
+  it('count as idle when the broker that reported them has left the fleet', async () => {
     const { control, during, fleet, clock, placements } = world(6);
     const scale = { brokersMin: 3, brokersMax: 6, targetShare: 0.6, inShareMax: 0.5, inAfterMs: 900_000 };
     const controller = control(undefined, { scale });

@@ -17,7 +17,7 @@ describe('planned work', () => {
     expect(fleet.kills).toEqual([]);
   });
 
-  it('keeps a drained broker empty over restarts of its own, until the drain is taken back', async () => {
+  it('keeps a drained broker empty over its restarts, until the drain is cancelled', async () => {
     const { control, during, fill, owners, clock } = world();
     const first = control();
     await during(first.start());
@@ -47,7 +47,7 @@ describe('planned work', () => {
     expectEven(await owners());
   });
 
-  it('empties every broker before it ends when all are restarted, also the first', async () => {
+  it('empties every broker before it ends when all are restarted, even the first', async () => {
     const { control, during, fleet, owners, fill } = world();
     const controller = control();
     await during(controller.start());
@@ -64,7 +64,7 @@ describe('planned work', () => {
     expectEven(await owners());
   });
 
-  it('moves nothing off a broker that it restarts before the next process has loaded', async () => {
+  it('moves nothing off a broker to restart before the next process has loaded', async () => {
     const { control, during, fill, owners, fleet, clock, kinds } = world();
     const controller = control();
     await during(controller.start());
@@ -82,7 +82,7 @@ describe('planned work', () => {
     expect(fleet.recovered).toEqual([]);
   });
 
-  it('ends a process that the system is still making', async () => {
+  it('ends a process that the system is still starting', async () => {
     const { control, during, fleet, clock } = world();
     const controller = control();
     await during(controller.start());
@@ -132,7 +132,7 @@ describe('planned work', () => {
     expect((await owners()).has(1)).toBe(false);
   });
 
-  it('gives a partition back at a higher epoch when its target dies between release and write', async () => {
+  it('returns a partition at a higher epoch when its target dies between release and write', async () => {
     const { control, during, fill, fleet, clock, placements } = world();
     const controller = control();
     await during(controller.start());

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { world } from '../controller-in-test.suite.ts';
 
 describe('a planned move', () => {
-  it('gives nothing to a target whose session changed unheard of between release and write', async () => {
+  it('gives nothing to a target whose session changed unnoticed between release and write', async () => {
     const { control, during, fill, fleet, store, placements, owners } = world();
     const controller = control();
     await during(controller.start());

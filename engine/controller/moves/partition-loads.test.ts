@@ -9,7 +9,7 @@ function log(topicId: string, bytesIn: number, bytesOut = 0, requests = 1) {
 }
 
 describe('loads of partitions', () => {
-  it('come to the rate, as shares of a broker, whatever the interval of the reports', () => {
+  it('converge to the rate, as shares of a broker, whatever the reporting interval', () => {
     for (const elapsedMs of [500, 5000]) {
       const loads = new PartitionLoads(capacity, 5000);
       const perReport = (rate: number): number => (rate * elapsedMs) / 1000;
@@ -22,7 +22,7 @@ describe('loads of partitions', () => {
     }
   });
 
-  it('keep room for a burst, and forget what has gone quiet', () => {
+  it('leave room for a burst, and forget partitions that have gone quiet', () => {
     const loads = new PartitionLoads(capacity, 5000);
     loads.report(1, { elapsedMs: 1000, logs: [log('t', 1000)] });
     expect(loads.of('t', 0)[0]).toBe(wholeBroker / 2);
@@ -33,7 +33,7 @@ describe('loads of partitions', () => {
     expect(loads.byBroker().size).toBe(0);
   });
 
-  it('follow a partition to the broker that reports it; the old owner says nothing about it any more', () => {
+  it('follow a partition to the broker that reports it, and ignore its old owner', () => {
     const loads = new PartitionLoads(capacity, 5000);
     loads.report(1, { elapsedMs: 1000, logs: [log('t', 1000)] });
     loads.report(2, { elapsedMs: 1000, logs: [log('t', 1000)] });

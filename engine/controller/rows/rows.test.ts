@@ -53,7 +53,7 @@ describe('engine rows read back what was written', () => {
     );
   });
 
-  it('what is wanted of the fleet and of a broker, and what is said of it', () => {
+  it('fleet and broker wishes, and the fleet report', () => {
     const wishes = fc.record({
       act: fc.constantFrom('none', 'drain', 'restart', 'replace'),
       afterEpoch: whole,
@@ -92,7 +92,7 @@ describe('engine rows read back what was written', () => {
     expect(() => decodeBrokerWish(row(brokerWishKey(1), '{"act":"dance"}'))).toThrow(RowCorrupt);
   });
 
-  it('topic, with any name and configs, and with replicas that were asked for', () => {
+  it('topic, with any name and configs, and with requested replicas', () => {
     const nodes = fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 3 });
     const replicas = fc.record({ factor: fc.integer({ min: 1, max: 3 }), nodeIds: fc.array(nodes) });
     const members = {
@@ -133,7 +133,7 @@ describe('engine rows read back what was written', () => {
     );
   });
 
-  it('keeps the keys that other programs and documents name', () => {
+  it('the keys that other programs and documents name stay the same', () => {
     expect(brokerSessionKey(3)).toEqual({ pk: 'BROKER', sk: '3' });
     expect(brokerLeaseKey(3)).toEqual({ pk: 'LEASE', sk: 'broker-3' });
     expect(controllerLeaseKey('x')).toEqual({ pk: 'LEASE', sk: 'controller-x' });
@@ -144,7 +144,7 @@ describe('engine rows read back what was written', () => {
     expect(topicKey(0, 'k.orders')).toEqual({ pk: 'SHARD#00', sk: 'TOPIC#k.orders' });
   });
 
-  it('keeps the largest placement within half a value of the store', () => {
+  it('the largest placement fits half a value of the store', () => {
     const partitions = Array.from({ length: partitionsPerTopicMax }, (_, i) => ({
       brokerId: 100 + (i % 800),
       leaderEpoch: 10_000 + i,

@@ -26,7 +26,7 @@ describe('shards are assigned', () => {
     );
   });
 
-  it('with as few moves as evenness allows, and are at rest then', () => {
+  it('with as few moves as evenness allows, and then stay', () => {
     fc.assert(
       fc.property(owners, members, (before, alive) => {
         const assigned = assignShards(before, alive);
@@ -41,7 +41,7 @@ describe('shards are assigned', () => {
     );
   });
 
-  it('so that shard 0 stays where it is while its owner is alive', () => {
+  it('so that shard 0 stays while its owner is alive', () => {
     fc.assert(
       fc.property(owners, members, (before, alive) => {
         const first = before[0];

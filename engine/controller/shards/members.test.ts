@@ -35,14 +35,14 @@ function world() {
 }
 
 describe('who looks at the controllers', () => {
-  it('sees one die whose row stays as it is for its lease', async () => {
+  it('sees a controller die whose row does not change for its lease', async () => {
     const { renew, look } = world();
     await renew('a');
     await renew('b');
     expect(await look([100, 500, 500, 500, 100], ['a'])).toEqual(['a,b', 'a,b', 'a,b', 'a,b', 'a']);
   });
 
-  it('waits for no lease of one whose process is known to be gone', async () => {
+  it('does not wait for the lease of a controller whose process is known to be gone', async () => {
     const { renew, look, gone } = world();
     await renew('a');
     await renew('b');
@@ -52,7 +52,7 @@ describe('who looks at the controllers', () => {
     expect(await look([100])).toEqual(['a,b']);
   });
 
-  it('waits for no lease of one that stays stopped, and has it alive again when it goes on', async () => {
+  it('does not wait for the lease of a controller that stays stopped, and counts it as alive once it resumes', async () => {
     const { renew, look, stopped } = world();
     await renew('a');
     await renew('b');
@@ -67,7 +67,7 @@ describe('who looks at the controllers', () => {
     expect(await look([200, 200], ['a', 'b'])).toEqual(['a,b', 'a,b']);
   });
 
-  it('makes nothing of a sleep of its own, however long, nor of a few', async () => {
+  it('ignores its own sleep, however long, and a few of them', async () => {
     const { renew, look } = world();
     await renew('a');
     expect(await look([100, 500, 900, 600_000, 3_000, 500, 500])).toEqual(['a', 'a', 'a', 'a', 'a', 'a', 'a']);
@@ -75,7 +75,7 @@ describe('who looks at the controllers', () => {
     expect(await look([5_000, 5_000, 5_000, 5_000])).toEqual(['a', 'a', 'a', 'a']);
   });
 
-  it('sees one die though its looks are always too far apart, and live again', async () => {
+  it('sees a controller die, and return, even if its looks are always too far apart', async () => {
     const { renew, look } = world();
     await renew('a');
     await renew('b');
@@ -86,7 +86,7 @@ describe('who looks at the controllers', () => {
     expect(await look([800, 800], ['a'])).toEqual(['a,b', 'a,b']);
   });
 
-  it('never has one dead that renews, however seldom it looks itself', async () => {
+  it('never counts a renewing controller as dead, however rarely it looks', async () => {
     const { look } = world();
     expect(
       new Set(
@@ -98,7 +98,7 @@ describe('who looks at the controllers', () => {
     ).toEqual(new Set(['a']));
   });
 
-  it('waits for the whole lease where that is long', async () => {
+  it('waits for the whole lease if it is long', async () => {
     const { renew, look } = world();
     await renew('a', 10_000);
     const seen = await look(Array.from({ length: 14 }, () => 800));

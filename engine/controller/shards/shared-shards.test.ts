@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { sharedWorld as world, spec } from '../controllers-in-test.suite.ts';
 
 describe('controllers that share an installation', () => {
-  it('share the shards evenly, and keep the fleet one at a time', async () => {
+  it('share the shards evenly, and one of them keeps the fleet', async () => {
     const { clock, join, sharesOf, fleet } = await world();
     const first = await join();
     await clock.advance(3000);
@@ -20,7 +20,7 @@ describe('controllers that share an installation', () => {
     expect(fleet.starts).toEqual([1, 2, 3]);
   });
 
-  it('take over from one that died, with its brokers, within a lease', async () => {
+  it('take over from a dead one, with its brokers, within a lease', async () => {
     const { clock, join, sharesOf, fleet, during, places } = await world();
     const first = await join();
     await clock.advance(3000);
@@ -39,7 +39,7 @@ describe('controllers that share an installation', () => {
     expect((await places()).every(({ brokerId }) => brokerId > 0)).toBe(true);
   });
 
-  it('take the brokers of one that was told of more for what they are, and look after them when it is gone', async () => {
+  it('recognise brokers that only another one was started with, and look after them when it is gone', async () => {
     const { clock, join, sharesOf, fleet, during, places, store } = await world();
     const few = await join(3);
     await clock.advance(3000);
@@ -67,7 +67,7 @@ describe('controllers that share an installation', () => {
     expect(states).toEqual(['serving', 'serving', 'serving', 'closed', 'closed']);
   });
 
-  it('give what a broker had that nobody saw die to others, and not to its next process', async () => {
+  it('give the partitions of a broker whose death nobody saw to other brokers, not to its next process', async () => {
     const { clock, join, fleet, during, places } = await world();
     const first = await join();
     await clock.advance(3000);
@@ -83,7 +83,7 @@ describe('controllers that share an installation', () => {
     expect((await places()).filter(({ brokerId }) => brokerId === 2)).toEqual([]);
   });
 
-  it('settle what a broker left that died behind its adoption, while another one is still recovered', async () => {
+  it('settle a broker that died right after its adoption, while another is still being recovered', async () => {
     const { clock, join, fleet } = await world();
     const first = await join();
     await clock.advance(3000);
@@ -107,7 +107,7 @@ describe('controllers that share an installation', () => {
     expect(second.controller.brokers().map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
   });
 
-  it('take charge of a broker whose controller died before it had a session, whenever it gets one', async () => {
+  it('take charge of a broker whose controller died before it had a session, whenever it opens one', async () => {
     const { clock, join, fleet, slots } = await world();
     const { controller } = await join();
     await clock.advance(3000);
@@ -123,7 +123,7 @@ describe('controllers that share an installation', () => {
     expect(controller.brokers().map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
   });
 
-  it('start nothing beside a broker that a dead controller had started, and that serves by now', async () => {
+  it('start nothing beside a serving broker that a dead controller had started', async () => {
     const { clock, join, fleet, slots } = await world();
     const first = await join();
     await clock.advance(3000);
@@ -146,7 +146,7 @@ describe('controllers that share an installation', () => {
     expect(second.controller.brokers().map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
   });
 
-  it('do not take a dead one for alive again because they did not look for a while', async () => {
+  it('do not count a dead one as alive because they did not look for a while', async () => {
     const { clock, join, sharesOf, during, store } = await world();
     const first = await join();
     await clock.advance(3000);
@@ -165,7 +165,7 @@ describe('controllers that share an installation', () => {
     expect(states).toEqual(['closed', 'closed', 'closed']);
   });
 
-  it('hand over politely, and the last one ends the brokers', async () => {
+  it('hand over when they stop, and the last one ends the brokers', async () => {
     const { clock, join, sharesOf, during, store, fleet } = await world();
     const first = await join();
     await clock.advance(3000);
@@ -196,7 +196,7 @@ describe('controllers that share an installation', () => {
     expect(states).toEqual(['closed', 'closed', 'closed']);
   });
 
-  it('each move what is theirs when a broker dies, once', async () => {
+  it('each move their own partitions once when a broker dies', async () => {
     const { clock, join, during, fleet, places } = await world();
     const [first, second] = [await join(), await join()];
     await clock.advance(5000);
@@ -220,7 +220,7 @@ describe('controllers that share an installation', () => {
     expect(fleet.recovered).toEqual(['3@1']);
   });
 
-  it('take nothing from a broker that serves again when their write arrives', async () => {
+  it('take nothing from a broker that serves again by the time their write arrives', async () => {
     const { clock, join, visit, during, fleet, places } = await world();
     const [first, second] = [await join(), await join()];
     const gateway = await visit();
@@ -242,7 +242,7 @@ describe('controllers that share an installation', () => {
     expect((await places()).filter(({ brokerId }) => brokerId === 3)).toEqual(expect.arrayContaining(left));
   });
 
-  it('that were stopped for a while change nothing that is not theirs any more', async () => {
+  it('change nothing that they no longer own after they were stopped for a while', async () => {
     const { clock, join, during, fleet, places, sharesOf } = await world();
     const first = await join();
     await clock.advance(3000);
@@ -269,7 +269,7 @@ describe('controllers that share an installation', () => {
 });
 
 describe('a gateway without a controller in it', () => {
-  it('makes, changes and deletes topics, whether or not a controller is alive', async () => {
+  it('creates, changes and deletes topics, whether or not a controller is alive', async () => {
     const { clock, join, visit, during, fleet, places } = await world();
     const first = await join();
     await clock.advance(3000);
@@ -295,7 +295,7 @@ describe('a gateway without a controller in it', () => {
     );
   });
 
-  it('reads no more of a shard for one topic than that topic, however many there are', async () => {
+  it('reads only the topic it changes, however many the shard has', async () => {
     const { clock, join, visit, during } = await world();
     await join();
     await clock.advance(3000);
@@ -312,7 +312,7 @@ describe('a gateway without a controller in it', () => {
     expect(ranges.filter((pk) => pk.startsWith('SHARD#'))).toEqual([]);
   });
 
-  it('gives nothing to a broker whose session changed while it decided', async () => {
+  it('places nothing on a broker whose session changed while it decided', async () => {
     const { clock, join, visit, during, store, places } = await world();
     await join();
     await clock.advance(3000);
@@ -346,7 +346,7 @@ describe('what operators want of the fleet', () => {
     return { all, first, gateway };
   };
 
-  it('is done by who keeps it, whoever was asked', async () => {
+  it('is done by the controller that keeps it, whoever was asked', async () => {
     const all = await world();
     const { clock, join, visit, during, fleet } = all;
     await join();
@@ -387,7 +387,7 @@ describe('what operators want of the fleet', () => {
     expect(gateway.scaling()).toMatchObject({ brokers: 3, override: null });
   });
 
-  it('is gone on with when who keeps it dies in the middle', async () => {
+  it('is continued when the controller that keeps it dies half way', async () => {
     const { all, first, gateway } = await twoAndGateway(12);
     const { clock, join, during, fleet } = all;
     let releases = 0;
@@ -415,7 +415,7 @@ describe('what operators want of the fleet', () => {
     expect(third.controller.brokers()[1]).toMatchObject({ state: 'serving' });
   });
 
-  it('fills a broker whose drain was taken back while nobody kept the fleet, as soon as somebody does', async () => {
+  it('fills a broker whose drain was cancelled while nobody kept the fleet, as soon as a controller does', async () => {
     const { all, first, gateway } = await twoAndGateway(8);
     const { clock, during } = all;
     expect(await during(gateway.drainBroker(1))).toBe(0);
@@ -430,7 +430,7 @@ describe('what operators want of the fleet', () => {
     expect(await owned(all, 1)).toBeGreaterThan(0);
   });
 
-  it('writes what the owner has released, though its shard was taken meanwhile', async () => {
+  it('writes what the owner has released, even if its shard changed hands meanwhile', async () => {
     const { all, gateway } = await twoAndGateway(12);
     const { during, fleet, store } = all;
     const left: number[] = [];
@@ -452,7 +452,7 @@ describe('what operators want of the fleet', () => {
     expect(left).toEqual([24, 0]);
   });
 
-  it('is kept while no controller is alive, and the caller is told', async () => {
+  it('is stored while no controller is alive, and the caller is told so', async () => {
     const all = await world();
     const { clock, join, visit, during } = all;
     const first = await join();
