@@ -33,7 +33,7 @@ async function pair(settings: Partial<LinkSettings> = {}) {
 }
 
 describe('a link', () => {
-  it('takes answers in any order', async () => {
+  it('accepts answers in any order', async () => {
     const { clock, send, answer, outcomes, calls } = await pair();
     for (let n = 0; n < 3; n++) send(n);
     await clock.settle();
@@ -46,7 +46,7 @@ describe('a link', () => {
     expect(outcomes).toEqual(['2:27', '0:0', '1:25']);
   });
 
-  it('fails what is outstanding in send order, and says what was never sent', async () => {
+  it('fails unanswered requests in send order, and marks those never sent', async () => {
     const { clock, network, send, outcomes, link } = await pair({ inFlightMax: 2 });
     for (let n = 0; n < 4; n++) send(n);
     expect(link.queuedBytes).toBeGreaterThan(0);
@@ -58,7 +58,7 @@ describe('a link', () => {
     expect(outcomes.at(-1)).toBe('9:sent=false');
   });
 
-  it('sends what was queued when answers make room, and tells who waits for room', async () => {
+  it('sends queued requests when answers make room, and notifies callers that wait for room', async () => {
     const { clock, send, answer, calls, link } = await pair({ inFlightMax: 2 });
     for (let n = 0; n < 3; n++) send(n);
     let told = 0;
@@ -96,7 +96,7 @@ describe('a link', () => {
     expect(calls).toHaveLength(2);
   });
 
-  it('takes a peer that does not answer for hung', async () => {
+  it('counts a peer that does not answer as hung', async () => {
     const { clock, network, send, outcomes } = await pair({ answerMsMax: 3000 });
     network.stall('broker');
     send(0);
@@ -106,7 +106,7 @@ describe('a link', () => {
     expect(outcomes).toEqual(['0:sent=true', 'end']);
   });
 
-  it('ends on an answer that nobody asked for or that is malformed, failing all in order', async () => {
+  it('ends on an unexpected or malformed answer, failing all requests in order', async () => {
     for (const bytes of [
       Buffer.from('0000ffff00', 'hex'),
       Buffer.from('0000', 'hex'),
@@ -132,7 +132,7 @@ describe('a link', () => {
     }
   });
 
-  it('is refused where nobody listens', async () => {
+  it('is refused if nobody listens', async () => {
     const clock = new VirtualClock();
     await expect(Link.open(memoryNetwork(clock), 'nowhere', clock, linkDefaults)).rejects.toMatchObject({
       sent: false,
@@ -171,7 +171,7 @@ describe('the served side', () => {
     expect(answers).toEqual([0, 1, 2, 3, 4]);
   });
 
-  it('answers once, and not after the end', async () => {
+  it('answers once, and never after the end', async () => {
     const { clock, network, send, answer, calls, outcomes } = await pair();
     send(0);
     await clock.settle();
@@ -191,7 +191,7 @@ describe('the served side', () => {
 describe('the pool', () => {
   const settings = { reconnectMs: 10, reconnectMsMax: 80, link: linkDefaults };
 
-  it('makes a link when asked, one per lane, and tells when it is open', async () => {
+  it('opens a link on demand, one per lane, and reports when it is open', async () => {
     const clock = new VirtualClock();
     const network = memoryNetwork(clock);
     await serveLinks(network, 'broker', () => undefined);
@@ -216,7 +216,7 @@ describe('the pool', () => {
     expect(pool.link('broker', 'append')).toBeUndefined();
   });
 
-  it('tries again with growing pauses while somebody asks, and stops when nobody does', async () => {
+  it('retries with growing pauses while somebody asks, and stops when nobody does', async () => {
     const clock = new VirtualClock();
     const inner = memoryNetwork(clock);
     let attempts = 0;

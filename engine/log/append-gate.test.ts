@@ -6,7 +6,7 @@ import { logErrorCode } from './log.ts';
 const numbered = (sequence: number, producerId = 7): Buffer =>
   batchOf([`${sequence}`], 0, { producerId, producerEpoch: 0, baseSequence: sequence });
 
-it('keeps back what follows a first batch that found no room, until that comes again', async () => {
+it('holds back the batches behind a first batch that found no room, until that batch returns', async () => {
   const world = new World({ freeBytesFloor: 1000, freeSpaceIntervalMs: 10 });
   const log = await world.open(await world.startSession());
   world.disk.isTaken = true;
@@ -19,7 +19,7 @@ it('keeps back what follows a first batch that found no room, until that comes a
   expect(await world.append(log, numbered(1))).toMatchObject({ errorCode: 0, baseOffset: 2 });
 });
 
-it('and a first batch whose write found none', async () => {
+it('holds back the batches behind a first batch whose write found no room', async () => {
   const world = new World({ freeBytesFloor: 0, freeSpaceIntervalMs: 10 });
   const log = await world.open(await world.startSession());
   await world.append(log, batchOf(['plain']));

@@ -25,13 +25,13 @@ describe('log store', () => {
     expect(world.fatal).toEqual([]);
   });
 
-  it('refuses settings out of bounds, and a roll-up threshold that is never reached', async () => {
+  it('refuses settings out of bounds, and a roll-up threshold that can never be reached', async () => {
     await expect(new World({ leaseRetryMs: 0 }).startSession()).rejects.toMatchObject({ field: 'leaseRetryMs' });
     const world = new World({ rollUpBytes: 5000, unrolledBytesMax: 4000 });
     await expect(world.startSession()).rejects.toMatchObject({ field: 'rollUpBytes' });
   });
 
-  it('takes each log once, and tells open logs from released ones', async () => {
+  it('opens each log once, and tells open logs from released ones', async () => {
     const world = new World();
     const store = await world.startSession();
     const [one, two] = await Promise.all([world.open(store), world.open(store)]);
@@ -47,7 +47,7 @@ describe('log store', () => {
     await expect(world.open(store, 8)).rejects.toMatchObject({ code: 'not-owner' });
   });
 
-  it('releases more logs than one segment file takes: each further file has a name of its own', async () => {
+  it('gives each further file its own name when it releases more logs than one segment file holds', async () => {
     const world = new World({ logsPerFileMax: 2 });
     const store = await world.startSession();
     const logs = await Promise.all([0, 1, 2, 3, 4].map((partition) => world.open(store, 1, {}, topicA, partition)));
@@ -59,7 +59,7 @@ describe('log store', () => {
     expect(await world.values(again)).toEqual(['4']);
   });
 
-  it('closes with the fault, and not with a broken assertion, when a recovery has removed its log meanwhile', async () => {
+  it('closes with the fault, not a failed assertion, if a recovery has removed its log meanwhile', async () => {
     const world = new World();
     const store = await world.startSession();
     const log = await world.open(store);
@@ -84,7 +84,7 @@ describe('log store', () => {
     );
   });
 
-  it('goes on, and removes all others, while one emptied file cannot be removed', async () => {
+  it('keeps serving, and removes all other files, while one emptied file cannot be removed', async () => {
     const world = new World({ mergeBytesMax: 0, retentionIntervalMs: 30 * 24 * 3_600_000 });
     let refused: string | undefined;
     const remove = world.disk.remove.bind(world.disk);
@@ -114,7 +114,7 @@ describe('log store', () => {
     expect(paths()).toHaveLength(1);
   });
 
-  it('ends, and is recovered, while a file that was announced and not used cannot be removed', async () => {
+  it('ends, and is recovered, while an announced and unused file cannot be removed', async () => {
     const world = new World();
     let isRefused = true;
     const fileIds = new Set<string>();

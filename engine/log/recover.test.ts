@@ -39,7 +39,7 @@ function storeWith({ rows }: World, transact: MetadataStore['transact']): Metada
 }
 
 describe('recovery of a session whose process still writes', () => {
-  it('is not repeated once the row says that it is done: late batches are no part of the log', async () => {
+  it('is not repeated once the row says that it is done: late batches do not belong to the log', async () => {
     const world = new World();
     const store = await world.startSession();
     const zombie = await world.open(store);
@@ -60,7 +60,7 @@ describe('recovery of a session whose process still writes', () => {
     expect(await world.values(next)).toEqual(['a', 'b']);
   });
 
-  it('removes a chunk that came after it was read', async () => {
+  it('removes a chunk that appeared after the log was read', async () => {
     const world = new World();
     const store = await world.startSession();
     const zombie = await world.open(store);
@@ -90,7 +90,7 @@ describe('recovery of a session whose volume is missing', () => {
     await expect(world.run(publishWal(options))).resolves.toMatchObject({ records: 1 });
   });
 
-  it('is not content with an empty one when more is known', async () => {
+  it('is refused on an empty volume if more is known to exist', async () => {
     const world = new World();
     await world.startSession();
     const options = { ...(await fence(world)), volume: '/empty' };
@@ -99,7 +99,7 @@ describe('recovery of a session whose volume is missing', () => {
     await expect(world.run(publishWal(options))).resolves.toMatchObject({ logs: [], records: 0 });
   });
 
-  it('goes on without what was on it when somebody gives it up, once', async () => {
+  it('continues without the data of the volume when an operator gives it up, once', async () => {
     const world = new World();
     await world.startSession();
     const options = { ...(await fence(world)), volume: '/empty', syncedLsn: 100 };
@@ -111,7 +111,7 @@ describe('recovery of a session whose volume is missing', () => {
     await expect(world.run(publishWal(options))).rejects.toThrow(VolumeMissing);
   });
 
-  it('is given up no more when the next session has begun', async () => {
+  it('cannot be given up once the next session has begun', async () => {
     const world = new World();
     world.disk.makeDirectory('/v1');
     world.disk.create('/v1/given-up').close();
@@ -129,7 +129,7 @@ describe('a recovery that began before the fence', () => {
     return { options, begin };
   }
 
-  it('publishes what it read then, in the file that was announced with the fence', async () => {
+  it('publishes what it read before, in the file that was announced with the fence', async () => {
     const world = new World();
     const { options, begin } = await begun(world);
     const ahead = begin();
@@ -142,7 +142,7 @@ describe('a recovery that began before the fence', () => {
     expect(await world.values(await world.open(await world.startSession(), 9))).toEqual(['a', 'b']);
   });
 
-  it('fails with its reading, whatever is there by now, and leaves no file; the next attempt begins anew', async () => {
+  it('fails with its reading, leaves no file, and the next attempt starts over', async () => {
     const world = new World();
     const { options, begin } = await begun(world);
     const ahead = begin('/unmounted');
@@ -154,7 +154,7 @@ describe('a recovery that began before the fence', () => {
 });
 
 describe('recovery of a session whose log has gone on elsewhere', () => {
-  it('publishes nothing of it, also when the next owner has no segment and has moved the start twice', async () => {
+  it('publishes nothing of that log, even if the next owner has no segment and has moved the start twice', async () => {
     const world = new World();
     const former = await world.startSession();
     const { sessionEpoch } = world;
@@ -175,7 +175,7 @@ describe('recovery of a session whose log has gone on elsewhere', () => {
 describe('a row that somebody else has written', () => {
   const segmentRow = { pk: `LOG#${uuidText(topicA)}#0`, sk: 'SEG#0000000000000000' };
 
-  it('is not written over by a recovery that knows of none; the next attempt reads it', async () => {
+  it('is not overwritten by a recovery that does not know it; the next attempt reads it', async () => {
     const world = new World();
     await world.append(await world.open(await world.startSession()), batchOf(['a', 'b']));
     const options = await fence(world);
@@ -195,7 +195,7 @@ describe('a row that somebody else has written', () => {
     expect(await world.values(next)).toEqual(['a', 'b']);
   });
 
-  it('ends the session that would roll up over it, and its log stays', async () => {
+  it('ends a session that would roll up over it, and its log stays', async () => {
     const world = new World();
     const store = await world.startSession();
     await world.append(await world.open(store), batchOf(['a']));
@@ -211,7 +211,7 @@ describe('a row that somebody else has written', () => {
   it.each([
     ['a segment', segmentRow.sk],
     ['the start', 'STATE'],
-  ])('stays when what is deleted was %s before it was changed', async (_, sk) => {
+  ])('stays if the deleted part was %s before the change', async (_, sk) => {
     const world = new World({ mergeBytesMax: 0 });
     const store = await world.startSession();
     const log = await world.open(store);
@@ -253,7 +253,7 @@ describe('the seal of a recovery', () => {
   it.each([
     ['there was nothing to publish', 0],
     ['it took several transactions', 120],
-  ])('is left to the caller when %s', async (_, partitions) => {
+  ])('is left to the caller if %s', async (_, partitions) => {
     const world = new World();
     await write(world, partitions);
     const { isSealed, segmentsPublished } = await world.run(publishWal(await sealed(world)));
@@ -261,7 +261,7 @@ describe('the seal of a recovery', () => {
     expect(await rowOf(world)).toBe('{"fenced":1}');
   });
 
-  it('is refused with all that it would seal when somebody else recovers', async () => {
+  it('is refused, with all that it would seal, if another process recovers', async () => {
     const world = new World();
     await write(world, 2);
     const options = await sealed(world);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { LazyOrder } from './lazy-order.ts';
 
-it('has at every place what sorting everything would put there, whatever was asked before', () => {
+it('yields the same order as a full sort, whatever was read before', () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: -3, max: 3 }), { maxLength: 60 }),

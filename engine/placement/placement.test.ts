@@ -94,7 +94,7 @@ function shuffled<T>(list: readonly T[]): T[] {
 }
 
 describe('shards', () => {
-  it('never change, and are even', () => {
+  it('never change, and are evenly filled', () => {
     expect(['a', 'k3x9', 'cluster-1', 'ä'].map((id) => shardOf(id, 64))).toMatchInlineSnapshot(`
       [
         51,
@@ -129,7 +129,7 @@ describe('placing a new topic', () => {
     );
   });
 
-  it('spreads a topic over the zones, and goes on where it stopped when partitions are added', () => {
+  it('spreads a topic over the zones, and continues from there when partitions are added', () => {
     const brokers = fleet(6);
     const all = place({ topicId: 't', firstIndex: 0, count: 9, load: idleLoad }, candidatesOf(brokers, []));
     const perZone = zones.map((zone) => all.filter((id) => brokers[id - 1]!.zone === zone).length);
@@ -155,7 +155,7 @@ describe('remapping', () => {
   const reasonOf = (dead: readonly number[]) => (p: PlanPartition) =>
     p.brokerId === -1 || dead.includes(p.brokerId) ? 'broker-dead' : undefined;
 
-  it('moves orphans only, within the hard constraints, and as many as fit; the same input gives the same plan', () => {
+  it('moves only orphans, as many as fit the hard constraints, and always makes the same plan', () => {
     fc.assert(
       fc.property(anyBrokers, anyPartitions, fc.subarray([1, 2, 3, 4, 5]), (brokers, partitions, dead) => {
         const alive = brokers.map((b) => (dead.includes(b.brokerId) ? { ...b, serving: false } : b));
@@ -179,7 +179,7 @@ describe('remapping', () => {
     );
   });
 
-  it('leaves the rest even and the topics spread when a broker, then its zone, is gone', () => {
+  it('keeps the load even and topics spread when a broker, then its zone, is gone', () => {
     const brokers = fleet(9);
     const partitions = Array.from({ length: 1800 }, (_, i) => ({
       topicId: `t${i % 300}`,
@@ -202,7 +202,7 @@ describe('remapping', () => {
     }
   });
 
-  it('leaves everything where it is when nobody is left', () => {
+  it('leaves everything in place if no broker is left', () => {
     const brokers = fleet(3, { serving: false });
     const partitions = [{ topicId: 't', partition: 0, brokerId: 1, load: idleLoad }];
     expect(remap({ brokers, partitions, orphanReason: reasonOf([1, 2, 3]) })).toEqual([]);
@@ -212,7 +212,7 @@ describe('remapping', () => {
 describe('rebalancing', () => {
   const settings = rebalanceDefaults;
 
-  it('keeps the hard constraints, never heats the hottest, moves each once, and is deterministic', () => {
+  it('keeps the hard constraints, never loads the hottest broker, moves each partition once, and is deterministic', () => {
     fc.assert(
       fc.property(anyBrokers, anyPartitions, fc.integer({ min: 0, max: 20 }), (brokers, partitions, movesMax) => {
         const input = { brokers, partitions, settings: { ...settings, movesMax } };
@@ -234,7 +234,7 @@ describe('rebalancing', () => {
     );
   });
 
-  it('moves nothing inside the trigger, and goes to the target outside of it', () => {
+  it('moves nothing below the trigger, and down to the target above it', () => {
     const brokers = fleet(4);
     const make = (counts: readonly number[]) =>
       counts.flatMap((count, i) =>
@@ -288,7 +288,7 @@ describe('rebalancing', () => {
     );
   });
 
-  it('moves what is busy for the sake of bytes, and what is idle for the sake of numbers', () => {
+  it('moves busy partitions to balance bytes, and idle ones to balance numbers', () => {
     const brokers = fleet(3, { partitionsMax: 400 });
     const many = Array.from({ length: 300 }, (_, i) => ({
       topicId: 't',
@@ -308,7 +308,7 @@ describe('rebalancing', () => {
     expect(forBytes.every((move) => move.partition % 2 === 0)).toBe(true);
   });
 
-  it('is stable: a plan carried out leaves nothing to do', () => {
+  it('is stable: a completed plan leaves nothing to do', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 60, maxLength: 200 }), (weights) => {
         const brokers = fleet(6);

@@ -21,7 +21,7 @@ export function diskSuite(name: string, make: () => DiskUnderTest): void {
     });
     afterEach(() => test.cleanUp?.());
 
-    it('reads back what was written, across more parts than one call takes', async () => {
+    it('reads back what was written, in more parts than one call accepts', async () => {
       const file = disk.create(path);
       const parts = Array.from({ length: 2500 }, (_, i) => Buffer.from(`part ${i};`));
       const whole = Buffer.concat(parts);
@@ -60,7 +60,7 @@ export function diskSuite(name: string, make: () => DiskUnderTest): void {
       file.close();
     });
 
-    it('does not keep a hold on the bytes it was given', () => {
+    it('does not retain the bytes it was given', () => {
       const file = disk.create(path);
       const bytes = Buffer.from('before');
       file.writeSync([bytes], 0);
@@ -85,7 +85,7 @@ export function diskSuite(name: string, make: () => DiskUnderTest): void {
       expect(() => again.sizeBytes()).toThrow('closed file');
     });
 
-    it('closes under a running sync without harm', async () => {
+    it('closes safely during a sync', async () => {
       const file = disk.create(path);
       file.writeSync([Buffer.from('x')], 0);
       const synced = file.datasync();
@@ -93,7 +93,7 @@ export function diskSuite(name: string, make: () => DiskUnderTest): void {
       await synced;
     });
 
-    it('refuses to create twice and to open or remove what is missing', () => {
+    it('refuses to create an existing file and to open or remove a missing one', () => {
       disk.create(path).close();
       expect(() => disk.create(path)).toThrow(DiskFault);
       expect(() => disk.create(`${test.root}/none/a.log`)).toThrow(DiskFault);
@@ -102,7 +102,7 @@ export function diskSuite(name: string, make: () => DiskUnderTest): void {
       expect(() => disk.removeDirectory(`${test.root}/none`)).toThrow(DiskFault);
     });
 
-    it('lists sorted names, and none of a missing directory', async () => {
+    it('lists sorted names, and none for a missing directory', async () => {
       disk.makeDirectory(`${test.root}/x/y`);
       disk.makeDirectory(`${test.root}/x/y`);
       for (const name of ['b', 'a', 'c']) disk.create(`${test.root}/x/${name}`).close();
@@ -125,7 +125,7 @@ export function diskSuite(name: string, make: () => DiskUnderTest): void {
       expect(disk.list(test.root)).toEqual([]);
     });
 
-    it('goes on reading a removed file that is open', () => {
+    it('keeps reading a removed file that is open', () => {
       const file = disk.create(path);
       file.writeSync([Buffer.from('still here')], 0);
       disk.remove(path);
@@ -135,7 +135,7 @@ export function diskSuite(name: string, make: () => DiskUnderTest): void {
       file.close();
     });
 
-    it('renames a file, and whoever has it open goes on', () => {
+    it('renames a file, and its open handles keep working', () => {
       const file = disk.create(path);
       file.writeSync([Buffer.from('before')], 0);
       disk.rename(path, `${test.root}/b.log`);
@@ -150,7 +150,7 @@ export function diskSuite(name: string, make: () => DiskUnderTest): void {
       expect(() => disk.rename(path, `${test.root}/c.log`)).toThrow(DiskFault);
     });
 
-    it('tells how much room is left', () => {
+    it('reports how much room is left', () => {
       expect(disk.freeBytes(test.root)).toBeGreaterThan(0);
     });
   });

@@ -20,7 +20,7 @@ function contents(file: DiskFile): Buffer {
 diskSuite('memory', () => ({ disk: make(), root: '/v' }));
 
 describe('memory disk: crashes', () => {
-  it('keeps what was synced and, at the harshest, nothing else', async () => {
+  it('keeps what was synced and, in the harshest case, nothing else', async () => {
     const disk = make();
     const file = disk.create('/v/a');
     file.writeSync([Buffer.from('durable')], 0);
@@ -34,7 +34,7 @@ describe('memory disk: crashes', () => {
     expect(() => file.writeSync([Buffer.from('zombie')], 0)).toThrow(DiskFault);
   });
 
-  it('brings back a name whose removal was not synced', async () => {
+  it('restores a name whose removal was not synced', async () => {
     const disk = make();
     disk.create('/v/a');
     await disk.syncDirectory('/v');
@@ -92,7 +92,7 @@ describe('memory disk: crashes', () => {
 });
 
 describe('memory disk: faults', () => {
-  it('a full disk takes what fits', () => {
+  it('a full disk accepts what fits', () => {
     const disk = make({ capacityBytes: 10 });
     const file = disk.create('/v/a');
     file.writeSync([Buffer.from('12345678')], 0);
@@ -103,7 +103,7 @@ describe('memory disk: faults', () => {
     expect(contents(file).toString()).toBe('X2345678ab');
   });
 
-  it('planned faults meet the next matching call, once', async () => {
+  it('planned faults hit the next matching call, once', async () => {
     const disk = make();
     const file = disk.create('/v/a');
     disk.plan({ on: 'write', error: 'full', afterBytes: 3 });
@@ -120,7 +120,7 @@ describe('memory disk: faults', () => {
     expect(contents(file).toString()).toBe('1234567');
   });
 
-  it('a failed sync loses the data although it can still be read, and cannot be repeated', async () => {
+  it('a failed sync loses the data, although it can still be read, and cannot be repeated', async () => {
     const disk = make();
     const file = disk.create('/v/a');
     await disk.syncDirectory('/v');

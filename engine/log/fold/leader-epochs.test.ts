@@ -33,7 +33,7 @@ describe('leader epochs', () => {
     expect(new LeaderEpochs([[2, 5]]).at(4)).toBe(-1);
   });
 
-  it('take back what was not written and drop what is deleted', () => {
+  it('undo what was not written and drop what is deleted', () => {
     const list = epochs();
     list.retractFrom(20);
     expect(list.snapshot()).toEqual([

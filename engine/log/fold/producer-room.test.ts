@@ -4,7 +4,7 @@ import { batchOf, topicA, World } from '../log-fixture.suite.ts';
 import { type HoldsProducers, ProducerRoom, producerShare } from './producer-room.ts';
 
 describe('producerShare', () => {
-  it('fills the room, takes from the largest alone, and from nobody when all fit', () => {
+  it('fills the room, takes only from the largest, and from none if all fit', () => {
     const counts = fc.array(fc.nat(50), { minLength: 1, maxLength: 40 });
     fc.assert(
       fc.property(counts, fc.nat(1000), (all, room) => {
@@ -30,7 +30,7 @@ class Holder implements HoldsProducers {
 }
 
 describe('ProducerRoom', () => {
-  it('bounds what all logs have, and leaves those alone that have little', () => {
+  it('bounds the producers of all logs, and spares logs that have few', () => {
     const holders = Array.from({ length: 20 }, () => new Holder());
     const room = new ProducerRoom(() => holders, { producersPerLogMax: 1_000, producersMax: 2_000 });
     const add = (holder: Holder): void => {
@@ -55,7 +55,7 @@ describe('producers of many logs', () => {
     batchOf([`${producerId} ${sequence}`], 0, { producerId, producerEpoch: 0, baseSequence: sequence });
 
   it.each(['while they are written', 'by whom they are opened again, with all that was rolled up'])(
-    'are forgotten where there are the most, %s',
+    'are forgotten in the logs that have the most, %s',
     async (when) => {
       const settings = { producersMax: 200, producersPerLogMax: 1_000 };
       const isLater = when !== 'while they are written';

@@ -23,7 +23,7 @@ function entryAfter(...headers: ReturnType<typeof header>[]): ProducerEntry {
 }
 
 describe('producer state', () => {
-  it('accepts anything of an unknown producer and then only what follows', () => {
+  it('accepts anything from an unknown producer, and then only what follows', () => {
     const entry = entryAfter(header(7, 3));
     expect(judgeProducer(entry, header(10)).kind).toBe('accept');
     expect(judgeProducer(entry, header(11)).kind).toBe('out-of-order');
@@ -31,7 +31,7 @@ describe('producer state', () => {
     expect(judgeProducer(entry, header(7, 2)).kind).toBe('out-of-order');
   });
 
-  it('has a new producer begin at 0, whose later batches may come again', () => {
+  it('makes a new producer begin at 0, and its later batches may return', () => {
     expect(judgeProducer(undefined, header(1), true).kind).toBe('early');
     const first = header(0);
     expect(judgeProducer(undefined, first, true).kind).toBe('accept');
@@ -65,7 +65,7 @@ describe('producer state', () => {
     expect(judgeProducer(bumped, header(4, 1, 3)).kind).toBe('old-epoch');
   });
 
-  it('survives a snapshot, expires, and forgets the producer unused for longest', () => {
+  it('survives a snapshot, expires, and forgets the least recently used producer', () => {
     const state = new ProducerState();
     state.set(1, entryAfter(header(0), header(1)), 2);
     state.set(2, { ...entryAfter(header(0)), lastMs: 50 }, 2);
@@ -135,19 +135,22 @@ describe('idempotent appends', () => {
     ['of a new dated id', {}, 0, 59],
     ['of a dated id that is not new', {}, 7 * 60_000, 0],
     ['of a dated id where producers are forgotten sooner', { producerIdExpirationMs: 60_000 }, 0, 0],
-  ])('refuses what comes before sequence 0 %s, until that has come', async (_, settings, ageMs, errorCode) => {
-    const world = new World({ retentionIntervalMs: 10_000_000, ...settings });
-    const log = await world.open(await world.startSession());
-    const producerId = datedProducerId(77, world.clock.wallMs() - ageMs);
-    const numbered = (sequence: number): Buffer =>
-      batchOf([`s${sequence}`], 0, { producerId, producerEpoch: 0, baseSequence: sequence });
-    expect(await world.append(log, numbered(1))).toMatchObject({ errorCode });
-    if (errorCode === 0) return;
-    expect(log.endOffset).toBe(0);
-    expect(await world.append(log, numbered(0))).toMatchObject({ errorCode: 0, baseOffset: 0 });
-    expect(await world.append(log, numbered(2))).toMatchObject({ errorCode: 45 });
-    expect(await world.append(log, numbered(1))).toMatchObject({ errorCode: 0, baseOffset: 1 });
-  });
+  ])(
+    'refuses batches that arrive before sequence 0 %s, until that has arrived',
+    async (_, settings, ageMs, errorCode) => {
+      const world = new World({ retentionIntervalMs: 10_000_000, ...settings });
+      const log = await world.open(await world.startSession());
+      const producerId = datedProducerId(77, world.clock.wallMs() - ageMs);
+      const numbered = (sequence: number): Buffer =>
+        batchOf([`s${sequence}`], 0, { producerId, producerEpoch: 0, baseSequence: sequence });
+      expect(await world.append(log, numbered(1))).toMatchObject({ errorCode });
+      if (errorCode === 0) return;
+      expect(log.endOffset).toBe(0);
+      expect(await world.append(log, numbered(0))).toMatchObject({ errorCode: 0, baseOffset: 0 });
+      expect(await world.append(log, numbered(2))).toMatchObject({ errorCode: 45 });
+      expect(await world.append(log, numbered(1))).toMatchObject({ errorCode: 0, baseOffset: 1 });
+    },
+  );
 
   it('forgets a producer after its expiry', async () => {
     const world = new World({ producerIdExpirationMs: 1000, retentionIntervalMs: 1_000_000 });

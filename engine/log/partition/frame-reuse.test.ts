@@ -9,7 +9,7 @@ import { isIntactBatch, validateBatch, type BatchHeader } from '../../records/ba
 import { batchOf, World } from '../log-fixture.suite.ts';
 
 describe('memory of appended batches', () => {
-  it('comes back with the roll-up of what nobody read', async () => {
+  it('is returned by the roll-up of batches that nobody read', async () => {
     const world = new World();
     const store = await world.startSession();
     const log = await world.open(store);
@@ -23,7 +23,7 @@ describe('memory of appended batches', () => {
     expect(await world.values(log)).toEqual(['a'.repeat(5000)]);
   });
 
-  it('comes back when all batches of a frame have left, not before', async () => {
+  it('is returned when all batches of a frame have left, not before', async () => {
     const world = new World();
     const store = await world.startSession();
     const logs = [await world.open(store), await world.open(store, world.sessionEpoch, {}, undefined, 1)];
@@ -46,7 +46,7 @@ describe('memory of appended batches', () => {
     expect(isIntactBatch(Buffer.from(read[0]!), 0)).toBe(true);
   });
 
-  it.each([1, 2, 3, 4, 5, 6])('leaves every reader what it was given (seed %i)', async (seed) => {
+  it.each([1, 2, 3, 4, 5, 6])('stays valid for every reader that was given it (seed %i)', async (seed) => {
     const random = seededRandom(seed);
     const world = new World({ rollUpBytes: 3000 }, { slow: seededRandom(seed + 100) });
     const store = await world.startSession();

@@ -32,7 +32,7 @@ describe('the end of a log', () => {
     ['of many segments', 5, 0],
     ['whose start moved into it', 5, 3],
     ['of which nothing is left', 4, 4],
-  ])('%s is what the whole of it says', async (_, segments, start) => {
+  ])('%s is the same as from the whole log', async (_, segments, start) => {
     const world = new World({ mergeBytesMax: 1 });
     const store = await world.startSession();
     const log = await world.open(store);

@@ -68,7 +68,7 @@ describe('reads', () => {
     expect(log.read(end - 1, 1000, true)).not.toBeInstanceOf(Promise);
   });
 
-  it('answer in the same turn from an old segment whose last read was quick, and not behind a slow one', async () => {
+  it('answer in the same turn from an old segment whose last read was quick, but not after a slow one', async () => {
     let latencyMs = 0;
     const world: World = new World(
       {},
@@ -87,7 +87,7 @@ describe('reads', () => {
     expect(log.read(0, 1000, true)).toBeInstanceOf(Promise);
   });
 
-  it('refuse offsets outside the log and show nothing above the high watermark', async () => {
+  it('refuse offsets outside the log and return nothing above the high watermark', async () => {
     const world = new World();
     const log = await world.open(await world.startSession());
     await world.append(log, batchOf(['a']));
@@ -192,7 +192,7 @@ describe('offsets by time', () => {
     }
   });
 
-  it('a batch whose records cannot be read is named by its header', async () => {
+  it('use the header of a batch whose records cannot be read', async () => {
     const world = new World();
     const log = await world.open(await world.startSession(), 1);
     await world.append(log, batchOf(['a'], 100));
@@ -204,7 +204,7 @@ describe('offsets by time', () => {
     expect(await world.run(log.offsetOfMaxTimestamp())).toMatchObject({ offset: 1, timestamp: 201 });
   });
 
-  it('headers that promise later records than their batches hold are looked behind eight times, then believed', async () => {
+  it('check eight headers that promise later records than their batches hold, then believe the next', async () => {
     const world = new World();
     const log = await world.open(await world.startSession(), 1);
     const liar = (timestampMs: number): Buffer => liarOf(batchOf(['x'], timestampMs), 1000);
@@ -217,7 +217,7 @@ describe('offsets by time', () => {
     expect(await world.run(log.offsetOfMaxTimestamp())).toMatchObject({ offset: 0, timestamp: 100 });
   });
 
-  it('the largest time is that of a record that is not deleted, wherever the start cuts', async () => {
+  it('find the largest time among the records that are not deleted, wherever the log starts', async () => {
     for (const rolledUp of [0, 2, 4]) {
       for (let start = 0; start <= 8; start++) {
         const world = new World();
@@ -237,7 +237,7 @@ describe('offsets by time', () => {
     }
   });
 
-  it('are found although a merge removes the file under the search', async () => {
+  it('are found even if a merge removes the file during the search', async () => {
     const latency = (): Promise<void> => sleep(world.clock, 3);
     const world: World = new World({ syncReadBytesMax: 0, readBytesMax: 64 * 1024 }, { latency });
     const store = await world.startSession();
@@ -261,7 +261,7 @@ describe('offsets by time', () => {
     expect(await world.run(found)).toMatchObject({ offset: 12, timestamp: 500 });
   });
 
-  it('look inside compressed batches, skip what is deleted, and honour LogAppendTime', async () => {
+  it('look inside compressed batches, skip deleted records, and honour LogAppendTime', async () => {
     const world = new World();
     const store = await world.startSession();
     const log = await world.open(store, 1);

@@ -50,7 +50,7 @@ async function setUp(before?: (count: number, store: MetadataStore) => Promise<v
   return { store, change, applied, segments };
 }
 
-it('change sets that leave together count each file exactly, and the last one finds it empty', async () => {
+it('change sets that are sent together count each file exactly, and the last one finds it empty', async () => {
   const { change, applied, segments, store } = await setUp();
   await change();
   expect(applied).toEqual([
@@ -63,7 +63,7 @@ it('change sets that leave together count each file exactly, and the last one fi
   expect((await store.range('LOG')).rows).toHaveLength(3);
 });
 
-it('those that meet a counter that somebody else changed are sent again, and nothing is counted twice', async () => {
+it('change sets that meet a changed counter are sent again, and nothing is counted twice', async () => {
   const other: StoreOp = {
     op: 'put',
     key: segmentFileKey('b1-full'),
@@ -80,7 +80,7 @@ it('those that meet a counter that somebody else changed are sent again, and not
   expect(await segments('b1-new')).toMatchObject({ segments: 3 });
 });
 
-it('a row of a log that is not as it is expected to be is a failure, and is not tried again', async () => {
+it('an unexpected row of a log fails the change, without a retry', async () => {
   let transactions = 0;
   const { change, applied, segments, store } = await setUp(async (count, other) => {
     transactions = count + 1;
@@ -94,7 +94,7 @@ it('a row of a log that is not as it is expected to be is a failure, and is not 
   expect(transactions).toBe(3);
 });
 
-it('a guard that does not hold any more ends it, and tells what was applied before', async () => {
+it('a guard that no longer holds ends the change, and reports what was applied before', async () => {
   const { change, applied } = await setUp(async (count, store) => {
     if (count === 2) await store.transact([{ op: 'put', key: sessionKey, value: 'fenced' }]);
   });
@@ -102,7 +102,7 @@ it('a guard that does not hold any more ends it, and tells what was applied befo
   expect(applied.length).toBeLessThan(3);
 });
 
-it('a call that is given up is of unknown outcome as soon as one attempt was', async () => {
+it('an abandoned call has an unknown outcome as soon as one attempt had', async () => {
   const clock = manualClock();
   const settings = { ...logSettingsDefault, storeRetryTotalMsMax: 1000 };
   const context: Pick<RowContext, 'clock' | 'settings'> = { clock, settings };

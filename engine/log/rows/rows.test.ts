@@ -23,7 +23,7 @@ describe('rows of a log', () => {
     expect(segmentFileKey('x')).toEqual({ pk: 'FILE', sk: 'x' });
   });
 
-  it('come back as they went', () => {
+  it('decode to what was encoded', () => {
     const epochs = fc.array(fc.tuple(fc.nat(), offset));
     fc.assert(
       fc.property(offset, fc.option(epochs, { nil: undefined }), (startOffset, list) => {
@@ -72,7 +72,7 @@ describe('rows of a log', () => {
     );
   });
 
-  it('sort by offset, behind the prefix of segments', () => {
+  it('sort by offset, after the prefix of segments', () => {
     fc.assert(
       fc.property(offset, offset, (a, b) => {
         const [x, y] = [segmentKey(topicId, 0, a).sk, segmentKey(topicId, 0, b).sk];
@@ -84,7 +84,7 @@ describe('rows of a log', () => {
     expect(compareBytewise('STATE', segmentSkPrefix)).toBeGreaterThan(0);
   });
 
-  it('keep the files of one session together, in the order of their making', () => {
+  it('keep the files of one session together, in creation order', () => {
     const ids = [0, 1, 10, 99_999_999].map((counter) => segmentFileId(3, 12, counter, 0xfffffff0));
     expect(ids.toSorted(compareBytewise)).toEqual(ids);
     for (const id of ids) expect(id.startsWith(segmentFilePrefix(3, 12))).toBe(true);

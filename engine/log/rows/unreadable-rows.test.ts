@@ -40,7 +40,7 @@ const rot = fc.oneof(
     }),
 );
 
-it('a row of a file that cannot be read keeps its file, and ends no broker', async () => {
+it('an unreadable file row keeps its file, and ends no broker', async () => {
   for (const change of [(value: string) => value.slice(1), () => '{"bytes":-1,"segments":1}', () => 'null']) {
     const world = await installation();
     const files = (await world.files()).map(({ fileId }) => fileId);
@@ -62,7 +62,7 @@ it('a row of a file that cannot be read keeps its file, and ends no broker', asy
   }
 });
 
-it('rows of one log that make no sense cost that log alone', async () => {
+it('nonsensical rows of one log affect that log alone', async () => {
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(0, 1, 2), rot, async (at, change) => {
       const world = await installation();
@@ -85,7 +85,7 @@ it('rows of one log that make no sense cost that log alone', async () => {
   );
 });
 
-it('every text is a row or is refused by name', () => {
+it('every text decodes to a row or is refused by name', () => {
   const key = segmentKey(topicA, 0, 7);
   const text = fc.oneof(fc.string(), fc.json(), fc.constantFrom('{"what":1}', '{"startOffset":-1}'));
   fc.assert(

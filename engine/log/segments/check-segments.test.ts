@@ -14,14 +14,14 @@ async function rolledUp(): Promise<World> {
 
 const persistence = ({ rows: store, clock, random }: World) => ({ store, clock, random });
 
-it('is content with a new installation, and with one whose segments are there', async () => {
+it('accepts a new installation, and one whose segments are there', async () => {
   const empty = new World();
   await empty.run(checkSegments(persistence(empty), directorySegments(empty.disk, segmentsDirectory)));
   const world = await rolledUp();
   await world.run(checkSegments(persistence(world), directorySegments(world.disk, segmentsDirectory)));
 });
 
-it('throws when none is there, and says which one it looked for', async () => {
+it('throws if no segment is there, and says which one it looked for', async () => {
   const world = await rolledUp();
   const elsewhere = directorySegments(world.disk, '/elsewhere');
   await expect(world.run(checkSegments(persistence(world), elsewhere))).rejects.toThrow(
@@ -29,7 +29,7 @@ it('throws when none is there, and says which one it looked for', async () => {
   );
 });
 
-it('serves with a store that does not answer, and with one that has others', async () => {
+it('accepts a store that does not answer, and one that has other segments', async () => {
   const world = await rolledUp();
   const local = directorySegments(world.disk, '/elsewhere');
   const away = (): never => {

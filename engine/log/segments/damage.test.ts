@@ -115,7 +115,7 @@ function tableOf(bytes: Buffer): TableEntry[] {
 }
 
 describe('a flipped bit', () => {
-  it('is found by a look at the file, wherever it is', async () => {
+  it('is found by reading the file, wherever it is', async () => {
     const bytes = bytesOf(await filled(0));
     const look = (): Promise<unknown[]> =>
       verifyFile(async (at, length) => bytes.subarray(at, at + length), bytes.length, 700);
@@ -150,7 +150,7 @@ describe('a flipped bit', () => {
     }
   });
 
-  it('in a length, or any wrong length at all, ends no reader in a loop', async () => {
+  it('in a length, like any wrong length, puts no reader into an endless loop', async () => {
     for (const syncReadBytesMax of [0, 1 << 20]) {
       const made = await filled(syncReadBytesMax);
       const bytes = bytesOf(made);
@@ -172,7 +172,7 @@ describe('a flipped bit', () => {
     }
   });
 
-  it('in the index costs time, and the row that an operator sees', async () => {
+  it('in the index costs time, and creates the row that an operator sees', async () => {
     const made = await filled(0);
     const { world, path } = made;
     // The last byte of the first log's: its state snapshot, four bytes of checksum and JSON, comes next.
@@ -189,7 +189,7 @@ describe('a flipped bit', () => {
     expect(rows.map(({ sk, value }) => decodeDamage(sk, value))).toMatchObject([{ what: 'bad index' }]);
   });
 
-  it('in the state snapshot costs nothing: it is made again from the batches', async () => {
+  it('in the state snapshot costs nothing: it is rebuilt from the batches', async () => {
     // More producers than the row of the segment has room for.
     const made = await filled(0, 9);
     const { world, store, path } = made;
@@ -202,7 +202,7 @@ describe('a flipped bit', () => {
     expect(await world.append(log, repeat)).toMatchObject({ errorCode: 0, baseOffset: 12 });
   });
 
-  it('in a small state snapshot is not even met: the row of the segment has it too', async () => {
+  it('in a small state snapshot is never read: the segment row has the snapshot too', async () => {
     const made = await filled(0);
     const { world, store, path } = made;
     const at = bytesOf(made).indexOf('"producers"');
@@ -216,7 +216,7 @@ describe('a flipped bit', () => {
 });
 
 describe('a file that was written wrong, with checksums that hold', () => {
-  it('leads no reader back, nor past the end of a segment', async () => {
+  it('leads no reader backwards, nor past the end of a segment', async () => {
     for (const syncReadBytesMax of [0, 1 << 20]) {
       const made = await filled(syncReadBytesMax);
       const { world, logs } = made;
@@ -243,7 +243,7 @@ describe('a file that was written wrong, with checksums that hold', () => {
     }
   });
 
-  it('is damaged where its table or a state makes no sense', async () => {
+  it('counts as damaged if its table or a state makes no sense', async () => {
     const before = bytesOf(await filled(0));
     const entries = tableOf(before);
     const found = decodeFooter(before.subarray(-segmentFooterBytes))!;

@@ -16,7 +16,7 @@ async function syncsOf(unsyncedBytesMax: number): Promise<number> {
   return syncs;
 }
 
-it('syncs a file on its way after so many bytes, and at its end in any case', async () => {
+it('syncs a file after every so many bytes, and always at its end', async () => {
   expect(await syncsOf(800)).toBe(4 + 1);
   expect(await syncsOf(100_000)).toBe(1);
 });

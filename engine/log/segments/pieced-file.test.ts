@@ -8,7 +8,7 @@ import { batchOf, segmentsDirectory, topicA, World } from '../log-fixture.suite.
 import { MemoryDisk } from '../disk/memory-disk.ts';
 
 describe('a pieced file', () => {
-  it('reads as if its pieces had been written one behind the other', async () => {
+  it('reads as if its pieces had been written one after another', async () => {
     const random = seededRandom(5);
     const disk = new MemoryDisk();
     disk.makeDirectory('/wal');
@@ -56,7 +56,7 @@ describe('a pieced file', () => {
     expect(disk.list('/segments')).toEqual([]);
   });
 
-  it('is whole or gone: a damaged map is told, and what a crash left of one is removed', async () => {
+  it('is whole or gone: a damaged map is reported, and the remains of a crashed one are removed', async () => {
     const disk = new MemoryDisk();
     const store = directorySegments(disk, '/segments');
     disk.create('/source').writeSync([Buffer.alloc(100, 1)], 0);
@@ -77,7 +77,7 @@ describe('a pieced file', () => {
     expect(disk.list('/segments')).toEqual([]);
   });
 
-  it('has no map that makes no sense, whatever its checksum says', async () => {
+  it('rejects a map that makes no sense, even if its checksum holds', async () => {
     const disk = new MemoryDisk();
     const store = directorySegments(disk, '/segments');
     disk.create('/source').writeSync([Buffer.alloc(100, 1)], 0);
@@ -120,7 +120,7 @@ function bytesWritten(world: World): number {
 }
 
 describe('a log that is released with much that is not rolled up', () => {
-  it('is published without its batches being written, and written by its next owner when there is time', async () => {
+  it('is published without writing its batches, which its next owner writes when there is time', async () => {
     const world = new World({ retentionIntervalMs: 1e9, copiedBytesMax: 1000, walChunkBytesMax: 4000 });
     const first = await world.startSession();
     const moved = await world.open(first, 1, { 'retention.ms': '-1' });
@@ -146,7 +146,7 @@ describe('a log that is released with much that is not rolled up', () => {
     expect(world.fatal).toEqual([]);
   });
 
-  it('is whole wherever a power loss came, and nothing of it is left over', async () => {
+  it('is whole after a power loss at any point, and leaves nothing behind', async () => {
     for (let step = 0; step < 40; step++) {
       const world = new World(
         { retentionIntervalMs: 1e9, copiedBytesMax: 0, walChunkBytesMax: 1000 },
@@ -172,7 +172,7 @@ describe('a log that is released with much that is not rolled up', () => {
     }
   });
 
-  it('is written while it serves where nothing can be kept by reference', async () => {
+  it('is written while it serves if it cannot be kept by reference', async () => {
     const world = new World({ copiedBytesMax: 0 });
     world.disk.link = () => false;
     const store = await world.startSession();
@@ -184,7 +184,7 @@ describe('a log that is released with much that is not rolled up', () => {
     expect(await world.values(await world.open(await world.startSession()))).toEqual(before);
   });
 
-  it('is scrubbed and verified where it lies, and what rotted gets no new home', async () => {
+  it('is scrubbed and verified in place, and rotten bytes are not copied', async () => {
     const world = new World({
       retentionIntervalMs: 1e9,
       copiedBytesMax: 0,
@@ -215,7 +215,7 @@ describe('a log that is released with much that is not rolled up', () => {
 });
 
 describe('a log whose session died with much that was not rolled up', () => {
-  it('is written anew as far as nothing proves that it was synced', async () => {
+  it('is rewritten from the point beyond which nothing proves a sync', async () => {
     const world = new World({ copiedBytesMax: 0 });
     const log = await world.open(await world.startSession());
     await fill(world, log, 20);

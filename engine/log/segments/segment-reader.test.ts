@@ -40,7 +40,7 @@ function cursorOf(row: LocatedSegment): SegmentCursor {
   return { row, recentUntilMs: -Infinity, cursorOffset: row.baseOffset, cursorPosition: 0 };
 }
 
-it('an index that many readers fetch at the same time takes its room in the cache once', async () => {
+it('an index that many readers fetch at once takes its cache room once', async () => {
   const world = new World({ syncReadBytesMax: 0 });
   const [first, second] = await indexedSegments(world);
   const counts = new Map<number, number>();

@@ -30,7 +30,7 @@ async function shared(
 }
 
 describe('sparse segment files', () => {
-  it('are given up for one that holds what still lives, and readers do not notice', async () => {
+  it('are replaced by one that holds their live data, unnoticed by readers', async () => {
     const world = new World({ mergeBytesMax: 0, retentionIntervalMs: 1e9 });
     const { store, kept, gone } = await shared(world, 6);
     const before = bytesOnDisk(world);
@@ -52,7 +52,7 @@ describe('sparse segment files', () => {
     expect([again.epochAt(0), (await world.values(again)).length]).toEqual([1, 12]);
   });
 
-  it('stay when a segment in them is damaged: no new home for bad bytes', async () => {
+  it('stay if a segment in them is damaged: bad bytes are not copied', async () => {
     const world = new World({ mergeBytesMax: 0, retentionIntervalMs: 1e9, syncReadBytesMax: 0 });
     const { store, kept, gone } = await shared(world, 2);
     const [first] = world.disk.list(segmentsDirectory);
@@ -66,7 +66,7 @@ describe('sparse segment files', () => {
     expect(world.fatal).toEqual([]);
   });
 
-  it('are finished with wherever a power loss came', async () => {
+  it('are cleaned up after a power loss at any point', async () => {
     for (let step = 0; step < 40; step++) {
       const world = new World({ mergeBytesMax: 0, retentionIntervalMs: 1e9 });
       const { store, gone } = await shared(world, 3);

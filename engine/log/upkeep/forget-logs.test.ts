@@ -12,7 +12,7 @@ async function filled(world: World, store: LogStore, count: number): Promise<Par
 }
 
 describe('deleted topics', () => {
-  it('leave together: a few transactions for hundreds of logs, and the others stay', async () => {
+  it('are removed together: a few transactions for hundreds of logs, and other logs stay', async () => {
     const world = new World();
     const store = await world.startSession();
     const logs = await filled(world, store, 300);
@@ -36,7 +36,7 @@ describe('deleted topics', () => {
     expect(world.fatal).toEqual([]);
   });
 
-  it('are forgotten by the next attempt where the store went away in the middle', async () => {
+  it('are forgotten by the next attempt if the store went away half way', async () => {
     const world = new World({ storeRetryTotalMsMax: 100 });
     const store = await world.startSession();
     const logs = await filled(world, store, 120);
@@ -57,7 +57,7 @@ describe('deleted topics', () => {
     expect(world.fatal).toEqual([]);
   });
 
-  it('are forgotten with what a release has published meanwhile', async () => {
+  it('are forgotten together with what a release has published meanwhile', async () => {
     const world = new World();
     const store = await world.startSession();
     const [log] = await filled(world, store, 1);

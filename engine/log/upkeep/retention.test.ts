@@ -9,7 +9,7 @@ async function fill(world: World, log: PartitionLog, count: number): Promise<voi
 }
 
 describe('retention', () => {
-  it('deletes by time: segments, then what is not rolled up', async () => {
+  it('deletes by time: first segments, then what is not rolled up', async () => {
     const world = new World({ mergeBytesMax: 0, retentionIntervalMs: 30 * 24 * hour });
     const store = await world.startSession();
     const log = await world.open(store, 1, { 'retention.ms': `${10 * hour}` });
@@ -36,7 +36,7 @@ describe('retention', () => {
     expect([again.startOffset, again.highWatermark, again.epochAt(20)]).toEqual([20, 20, 1]);
   });
 
-  it('leaves what came since its last look, however old it says it is, and the limit of size holds for it', async () => {
+  it('spares records that arrived since its last pass, however old their time, but not from the size limit', async () => {
     const world = new World({ mergeBytesMax: 0, retentionIntervalMs: 30 * 24 * hour });
     const store = await world.startSession();
     const log = await world.open(store, 1, { 'retention.ms': `${hour}`, 'retention.bytes': '1000' });
@@ -70,7 +70,7 @@ describe('retention', () => {
     expect(log.startOffset).toBe(6);
   });
 
-  it('frees space for good: a power loss brings back no file that no row knows', async () => {
+  it('frees space for good: after a power loss no file without a row returns', async () => {
     const world = new World({ mergeBytesMax: 0 });
     const store = await world.startSession();
     const log = await world.open(store, 1, { 'retention.bytes': '0' });
@@ -83,7 +83,7 @@ describe('retention', () => {
     expect(world.disk.list(segmentsDirectory)).toEqual([]);
   });
 
-  it('removes a file that an earlier session emptied and did not live to remove', async () => {
+  it('removes a file that an earlier session emptied but could not remove', async () => {
     const world = new World({ mergeBytesMax: 0 });
     const first = await world.startSession();
     await fill(world, await world.open(first), 3);
@@ -107,7 +107,7 @@ describe('retention', () => {
     expect(world.disk.list(segmentsDirectory)).toEqual([]);
   });
 
-  it('keeps everything without limits, and under compaction alone', async () => {
+  it('keeps everything without limits, and with compaction only', async () => {
     const world = new World();
     const store = await world.startSession();
     const forEver = await world.open(store, 1, { 'retention.ms': '-1' });
@@ -161,7 +161,7 @@ describe('retention', () => {
     expect(await world.run(log.deleteRecords(3))).toEqual({ errorCode: 0, lowWatermark: 120 });
   });
 
-  it('that is asked for while the log is given away says that it is not done', async () => {
+  it('reports a request that comes while the log is being released as not done', async () => {
     const world = new World();
     const store = await world.startSession();
     const log = await world.open(store, 1);

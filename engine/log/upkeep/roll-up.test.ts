@@ -24,7 +24,7 @@ function segmentsOf(log: PartitionLog): readonly [number, number][] {
 const upTo = (end: number, from = 0): number[] => Array.from({ length: end - from }, (_, i) => from + i);
 
 describe('roll-up', () => {
-  it('writes one file for all logs, explains it by a table, and empties the WAL', async () => {
+  it('writes one file with a table for all logs, and empties the WAL', async () => {
     const world = new World();
     const store = await world.startSession();
     const logs = [];
@@ -51,7 +51,7 @@ describe('roll-up', () => {
     }
   });
 
-  it('starts by itself when enough is un-rolled', async () => {
+  it('starts by itself once enough is not rolled up', async () => {
     const world = new World({ rollUpBytes: 3000 });
     const store = await world.startSession();
     const log = await world.open(store);
@@ -62,7 +62,7 @@ describe('roll-up', () => {
     expect(await numbers(world, log)).toEqual(upTo(60));
   });
 
-  it('merges small segments, so that their number stays small, and removes the emptied files', async () => {
+  it('merges small segments to keep their number small, and removes the emptied files', async () => {
     const world = new World({ mergeBytesMax: 1000 });
     const store = await world.startSession();
     const log = await world.open(store);
@@ -81,7 +81,7 @@ describe('roll-up', () => {
     expect(await numbers(world, again)).toEqual(upTo(40));
   });
 
-  it('does not merge damaged bytes into a new home', async () => {
+  it('does not copy damaged bytes into a merged segment', async () => {
     const world = new World();
     const store = await world.startSession();
     const log = await world.open(store);
@@ -100,7 +100,7 @@ describe('roll-up', () => {
     expect(world.fatal).toEqual([]);
   });
 
-  it('leaves out what lies below the start', async () => {
+  it('leaves out what lies below the log start', async () => {
     const world = new World();
     const store = await world.startSession();
     const log = await world.open(store);
@@ -120,7 +120,7 @@ describe('roll-up', () => {
     expect(await numbers(world, again)).toEqual([11]);
   });
 
-  it('finishes from wherever a power loss stopped it', async () => {
+  it('finishes from any point at which a power loss stopped it', async () => {
     // 0, 1, 2… ms into the roll-up; every step of it takes 1 to 3 ms, and so does every step of the recovery.
     for (let ms = 0; ms < 45; ms++) {
       const world = new World({}, { slow: seededRandom(ms) });
@@ -178,7 +178,7 @@ describe('roll-up', () => {
     }
   });
 
-  it('moves segments under a reader without its noticing', async () => {
+  it('moves segments during a read unnoticed', async () => {
     const world = new World({ mergeBytesMax: 100_000, syncReadBytesMax: 0 }, { slow: seededRandom(3) });
     const store = await world.startSession();
     const log = await world.open(store);
@@ -205,7 +205,7 @@ describe('roll-up', () => {
     expect(world.fatal).toEqual([]);
   });
 
-  it('rides out a store that throttles, and goes on serving while it is away', async () => {
+  it('tolerates a throttling store, and keeps serving while the store is away', async () => {
     const world = new World({ storeRetryTotalMsMax: 500 });
     const store = await world.startSession();
     const log = await world.open(store);
@@ -228,7 +228,7 @@ describe('roll-up', () => {
     expect(await numbers(world, log)).toEqual(upTo(11));
   });
 
-  it('keeps the data and tries again when the segment store is full', async () => {
+  it('keeps the data and retries when the segment store is full', async () => {
     const world = new World();
     const store = await world.startSession();
     const log = await world.open(store);
@@ -254,7 +254,7 @@ describe('roll-up', () => {
     expect((await world.append(log, batchOf(['late']))).errorCode).toBe(56);
   });
 
-  it('leaves no file behind that its successor had swept before it was made', async () => {
+  it('leaves no file behind if its successor had swept it before it was created', async () => {
     const world = new World();
     const store = await world.startSession();
     const log = await world.open(store);

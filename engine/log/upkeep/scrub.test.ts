@@ -32,7 +32,7 @@ async function three(world: World): Promise<{ store: LogStore; log: PartitionLog
 }
 
 describe('the scrub', () => {
-  it('names what is damaged for as long as it is, and nothing else', async () => {
+  it('reports damage for as long as it exists, and nothing else', async () => {
     const world = new World({ mergeBytesMax: 0 });
     const { store, log, paths } = await three(world);
     await pass(world, store);
@@ -59,7 +59,7 @@ describe('the scrub', () => {
     expect(await damageOf(world)).toEqual([]);
   });
 
-  it('looks at once where a reader was refused', async () => {
+  it('checks at once where a reader was refused', async () => {
     const world = new World({ mergeBytesMax: 0, scrubDelayMs: 1e9 });
     const { log, paths } = await three(world);
     world.disk.flipBit(paths[0]!, (8 + 100) * 8);
@@ -68,7 +68,7 @@ describe('the scrub', () => {
     expect(await damageOf(world)).toMatchObject([{ fromOffset: 0, toOffset: 4 }]);
   });
 
-  it('looks at once at a file that a reader did not find', async () => {
+  it('checks at once for a file that a reader did not find', async () => {
     const world = new World({ mergeBytesMax: 0, scrubDelayMs: 1e9 });
     const { log, paths } = await three(world);
     world.disk.remove(paths[1]!);
@@ -77,7 +77,7 @@ describe('the scrub', () => {
     expect(await damageOf(world)).toMatchObject([{ position: 0, what: expect.stringContaining('ENOENT') as string }]);
   });
 
-  it('makes a pass that is asked for while it looks at what readers came upon, and looks at that once', async () => {
+  it('makes a requested pass while it checks what readers reported, and checks that once', async () => {
     const world = new World({ mergeBytesMax: 0, scrubDelayMs: 1e9, scrubBytesPerSecondMax: 10_000 });
     const { store, log, paths } = await three(world);
     world.disk.flipBit(paths[0]!, (8 + 100) * 8);
@@ -92,7 +92,7 @@ describe('the scrub', () => {
     expect(store.scrub('status').damaged).toBe(3);
   });
 
-  it('keeps its rate, waits while it is paused, and comes again by itself', async () => {
+  it('keeps its rate, waits while paused, and repeats by itself', async () => {
     const rate = 1000;
     const world = new World({
       mergeBytesMax: 0,
@@ -126,7 +126,7 @@ describe('the scrub', () => {
     expect(store.scrub('status').passes).toBe(2);
   });
 
-  it('mends a write-ahead log that rotted while memory still has it', async () => {
+  it('repairs a rotten write-ahead log while memory still holds its contents', async () => {
     const world = new World();
     const store = await world.startSession();
     const log = await world.open(store);
@@ -142,7 +142,7 @@ describe('the scrub', () => {
     expect(await world.values(again)).toHaveLength(30);
   });
 
-  it('removes files that no row knows, once they have been so for long, as far as the disk lets it', async () => {
+  it('removes files that have had no row for long, as far as the disk allows', async () => {
     const world = new World({ orphanGraceMs: 10_000, mergeBytesMax: 0, scrubBytesPerSecondMax: 0 });
     const { paths } = await three(world);
     const mine = paths[0]!.replace(/-[0-9a-f]+\.seg$/, '-ffffffff.seg');
@@ -161,7 +161,7 @@ describe('the scrub', () => {
     expect([other, ...paths].every((path) => world.disk.exists(path))).toBe(true);
   });
 
-  it('shares the files of slots that are no more', async () => {
+  it('divides the files of slots that no longer exist', async () => {
     const world = new World({ mergeBytesMax: 0 });
     const third = await world.startSession(3);
     await fill(world, await world.open(third), 0, 3);

@@ -24,7 +24,7 @@ describe('group commit', () => {
     expect(store.status().commits).toBe(1);
   });
 
-  it('never acknowledges after a failed sync, and says so once', async () => {
+  it('never acknowledges after a failed sync, and reports it once', async () => {
     const world = new World();
     const store = await world.startSession();
     const log = await world.open(store);
@@ -57,7 +57,7 @@ describe('group commit', () => {
     expect(log.highWatermark).toBe(1);
   });
 
-  it('acknowledges after the write alone when asked for page-cache durability', async () => {
+  it('acknowledges after the write with page-cache durability', async () => {
     const world = new World({ durability: 'page-cache' });
     const store = await world.startSession();
     const log = await world.open(store);
@@ -76,7 +76,7 @@ describe('group commit', () => {
   });
 
   it.each([0, 1, 63, 64, 100, 200, 260])(
-    'refuses what does not fit (%i bytes written), forgets it, and goes on',
+    'refuses what does not fit (%i bytes written), forgets it, and continues',
     async (afterBytes) => {
       const world = new World({ freeSpaceIntervalMs: 10, walChunkBytesMax: 1 << 20 });
       const store = await world.startSession();
@@ -135,7 +135,7 @@ describe('group commit', () => {
     expect(store.status()).toMatchObject({ waitingAppends: 0 });
   });
 
-  it('refuses what waits behind a batch that does not fit: its producer would begin in the middle', async () => {
+  it('refuses batches that wait behind one that does not fit: their producer would begin in the middle', async () => {
     const world = new World({ rollUpBytes: 3000, unrolledBytesMax: 4000, waitingBytesMax: 9000 });
     const store = await world.startSession();
     const log = await world.open(store);
@@ -157,7 +157,7 @@ describe('group commit', () => {
     expect(again).toMatchObject([{ errorCode: 0, baseOffset: 2 }]);
   });
 
-  it('lets no small append wait where a large one before it could not', async () => {
+  it('queues no small append after a large one that did not fit', async () => {
     const world = new World({ rollUpBytes: 3000, unrolledBytesMax: 4000, waitingBytesMax: 3000 });
     const log = await world.open(await world.startSession());
     const producer = { producerId: 9, producerEpoch: 0 };
@@ -172,7 +172,7 @@ describe('group commit', () => {
     expect(await world.append(log, second)).toMatchObject({ errorCode: 0, baseOffset: 3 });
   });
 
-  it('answers what waits for a log before another owner may open it', async () => {
+  it('answers waiting appends of a log before another owner may open it', async () => {
     const world = new World({ rollUpBytes: 3000, unrolledBytesMax: 4000 });
     const store = await world.startSession();
     const full = await world.open(store);

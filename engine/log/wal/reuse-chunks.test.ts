@@ -47,7 +47,7 @@ function syncsOf(world: World): string[] {
 }
 
 describe('a chunk that is no longer needed', () => {
-  it('goes without a sync of the next one where appends wait for none', async () => {
+  it('is dropped without a sync of the next one if no append waits for a sync', async () => {
     for (const durability of ['page-cache', 'fsync'] as const) {
       const world = new World({ walChunkBytesMax: 400, durability });
       const synced = syncsOf(world);
@@ -57,7 +57,7 @@ describe('a chunk that is no longer needed', () => {
     }
   });
 
-  it('is kept to be written over, a few of them, and goes with the session', async () => {
+  it('is kept for reuse, up to a few of them, and removed with the session', async () => {
     const world = new World({ walChunkBytesMax: 400 });
     const { store, log } = await usedUp(world);
     expect(spares(world)).toHaveLength(4);
@@ -67,7 +67,7 @@ describe('a chunk that is no longer needed', () => {
     expect(world.disk.exists(world.walDirectory)).toBe(false);
   });
 
-  it('shows a recovery what was written over it, and nothing of what it held', async () => {
+  it('shows a recovery only what was written over it', async () => {
     for (const keep of ['none', 'all'] as const) {
       const world = new World({ walChunkBytesMax: 400 });
       const { log, values } = await usedUp(world);
@@ -85,7 +85,7 @@ describe('a chunk that is no longer needed', () => {
     }
   });
 
-  it('is no damage when a loss of power takes its new header, and nothing older is left', async () => {
+  it('does not count as damage if a power loss takes its new header and nothing older is left', async () => {
     let lost = 0;
     for (let seed = 0; seed < 60; seed++) {
       const world = new World({ walChunkBytesMax: 400 }, { slow: seededRandom(seed) });

@@ -67,7 +67,7 @@ describe('scan of a write-ahead log', () => {
     }
   });
 
-  it('takes no word from what a producer sent, even if it looks like a record of the log', async () => {
+  it('is not misled by producer data that looks like a log record', async () => {
     const durableLsn = 2 ** 40;
     // A salt that an older program used; any lsn is right where the chunk's own is not known.
     const forged = Buffer.alloc(walRecordHeaderBytes);
@@ -111,7 +111,7 @@ describe('scan of a write-ahead log', () => {
     }
   });
 
-  it('refuses a log that ends before what was known to be on the disk, and takes it when nothing is known', async () => {
+  it('refuses a log that ends before the known synced length, and accepts it if none is known', async () => {
     const probe = await threeCommits(new World());
     for (const cut of [0, 10, probe.lastCommitAt, probe.size - 1]) {
       const world = new World();
@@ -131,7 +131,7 @@ describe('scan of a write-ahead log', () => {
     }
   });
 
-  it('refuses a volume of before the session', async () => {
+  it('refuses a volume from before the session', async () => {
     const world = new World();
     const { path } = await threeCommits(world);
     world.crash('all');
@@ -140,7 +140,7 @@ describe('scan of a write-ahead log', () => {
     await expect(world.recover()).rejects.toThrow(LogBehind);
   });
 
-  it('tells a flipped bit in what was synced from a torn tail', async () => {
+  it('tells a flipped bit in synced data from a torn tail', async () => {
     const probe = await threeCommits(new World());
     for (let byte = 0; byte < probe.size; byte += 3) {
       const world = new World();
@@ -180,7 +180,7 @@ describe('scan of a write-ahead log', () => {
     await expect(world.recover()).rejects.toThrow(DataCorrupt);
   });
 
-  it('drops what the WAL has of deleted topics', async () => {
+  it('drops batches of deleted topics', async () => {
     const world = new World();
     const log = await world.open(await world.startSession());
     await world.append(log, batchOf(['a']));
@@ -189,7 +189,7 @@ describe('scan of a write-ahead log', () => {
     expect(world.disk.exists(world.walDirectory)).toBe(false);
   });
 
-  it('is content with a session that never wrote', async () => {
+  it('accepts a session that never wrote', async () => {
     const world = new World();
     await world.startSession();
     world.crash('none');

@@ -62,7 +62,7 @@ class Life {
 const millisecondsMax = 500;
 
 it.each(['none', 'all', 'draw 1', 'draw 2', 'draw 3', 'draw 4'] as const)(
-  'a loss of power that keeps %s of what was not synced is no loss of the disk, whenever it comes',
+  'a power loss that keeps %s of the unsynced data never counts as a lost disk, whenever it comes',
   async (kept) => {
     const seen = { something: 0, nothing: 0 };
     for (let ms = 0; ms < millisecondsMax; ms++) {
